@@ -1,0 +1,1 @@
+"""The patient consent portal: pure core, stores and senders, pages, routes."""

@@ -1,0 +1,228 @@
+"""Bodies of API calls: JSON in, checked values out, each fault with a JSON pointer (RFC 6901) to its place."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from chalicelib.consent import Answer, Channel
+from chalicelib.contact import Contact, InvalidContactError, Kind, normalise
+from chalicelib.instants import Instant, InvalidInstantError, instant, moment, parse_instant
+from chalicelib.notice import Clinic
+
+MAX_SUBJECTS = 100
+CLOCK_SKEW = timedelta(minutes=5)
+STAFF_CHANNELS = (Channel.PAPER, Channel.PHONE, Channel.IN_PERSON)
+MAX_EVIDENCE = 200
+
+
+class InvalidBodyError(ValueError):
+    """A body with faults: ``[{"pointer": "/subjects/0", "detail": …}]``. Details never repeat what was sent."""
+
+    def __init__(self, errors: list[dict[str, str]]) -> None:
+        super().__init__(len(errors))
+        self.errors = errors
+
+
+@dataclass(frozen=True, slots=True)
+class StaffDecision:
+    """A decision or withdrawal that staff took on paper, by phone or in person."""
+
+    contacts: tuple[Contact, ...]
+    name: str | None
+    answers: Mapping[str, Answer]
+    everything: bool
+    channel: Channel
+    effective_at: Instant
+    evidence: Mapping[str, str] | None
+    lang: str
+
+    def said(self) -> dict[str, Any]:
+        """Give what makes this call the same as another under one Idempotency-Key."""
+        return {"answers": {address: answer.value for address, answer in self.answers.items()}}
+
+
+@dataclass(frozen=True, slots=True)
+class StatusQuestion:
+    """A status call: each subject as asked and its contacts, in the order asked, and the decisions asked for."""
+
+    asked: tuple[Mapping[str, str], ...]
+    subjects: tuple[tuple[Contact, ...], ...]
+    addresses: tuple[str, ...]
+
+    @property
+    def contacts(self) -> tuple[Contact, ...]:
+        """Give the contacts of all subjects."""
+        return tuple(contact for subject in self.subjects for contact in subject)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryQuestion:
+    """A history call: the contacts of one subject."""
+
+    contacts: tuple[Contact, ...]
+
+
+@dataclass(slots=True)
+class _Body:
+    clinic: Clinic
+    body: Mapping[str, Any]
+    errors: list[dict[str, str]] = field(default_factory=list)
+
+    def error(self, pointer: str, detail: str) -> None:
+        self.errors.append({"pointer": pointer, "detail": detail})
+
+    def only(self, *names: str) -> None:
+        for name in sorted(self.body.keys() - set(names)):
+            self.error(f"/{name}", f"Not known here. Known: {', '.join(names)}.")
+
+    def subject(self, pointer: str, value: object) -> tuple[Contact, ...]:
+        kinds = {kind.value: kind for kind in (Kind.REFERENCE, Kind.EMAIL, Kind.PHONE)}
+        if not isinstance(value, Mapping) or not value or not value.keys() <= kinds.keys():
+            self.error(pointer, "An object with email, phone or patient_ref.")
+            return ()
+        contacts = []
+        for name, kind in kinds.items():
+            if name in value:
+                try:
+                    contacts.append(normalise(kind, str(value[name]), self.clinic.country))
+                except InvalidContactError:
+                    self.error(f"{pointer}/{name}", f"Not a valid {name}.")
+        return tuple(contacts)
+
+    def addresses(self, pointer: str, value: object) -> tuple[str, ...]:
+        if not isinstance(value, list) or not value:
+            self.error(pointer, "A list of purposes such as newsletter or newsletter.email.")
+            return ()
+        found: list[str] = []
+        for number, name in enumerate(value):
+            addressed = self.clinic.addressed(name) if isinstance(name, str) else ()
+            if not addressed:
+                self.error(f"{pointer}/{number}", "The clinic's notice has no such purpose.")
+            found += addressed
+        return tuple(dict.fromkeys(found))
+
+    def decisions(self) -> dict[str, Answer]:
+        value = self.body.get("decisions")
+        if not isinstance(value, Mapping) or not value:
+            self.error("/decisions", 'An object such as {"newsletter.email": "yes"}.')
+            return {}
+        answers = {}
+        for address, answer in value.items():
+            if address not in self.clinic.questions:
+                self.error(f"/decisions/{address}", "The clinic's notice has no such decision.")
+            elif answer not in ("yes", "no"):
+                self.error(f"/decisions/{address}", "yes or no.")
+            else:
+                answers[address] = Answer(answer)
+        return answers
+
+    def channel(self) -> Channel:
+        value = self.body.get("channel")
+        if value in [channel.value for channel in STAFF_CHANNELS]:
+            return Channel(value)
+        self.error("/channel", f"One of: {', '.join(STAFF_CHANNELS)}.")
+        return Channel.PAPER
+
+    def effective_at(self, now: Instant) -> Instant:
+        try:
+            effective = parse_instant(str(self.body.get("effective_at", "")))
+        except InvalidInstantError:
+            self.error("/effective_at", "A date and time with offset (RFC 3339), when it was decided.")
+            return now
+        if effective > instant(moment(now) + CLOCK_SKEW):
+            self.error("/effective_at", "This is in the future.")
+        return min(effective, now)
+
+    def evidence(self, channel: Channel) -> Mapping[str, str] | None:
+        value = self.body.get("evidence")
+        if value is None:
+            if channel is Channel.PAPER:
+                self.error("/evidence/form", "A decision on paper names its form.")
+            return None
+        if not isinstance(value, Mapping) or not value.keys() <= {"form", "sha256"}:
+            self.error("/evidence", "An object with form and, if there is a scan, its sha256.")
+            return None
+        form, sha256 = value.get("form"), value.get("sha256")
+        if not isinstance(form, str) or not form.strip() or len(form) > MAX_EVIDENCE:
+            self.error("/evidence/form", "The reference of the form, as the clinic files it.")
+        if sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", str(sha256)):
+            self.error("/evidence/sha256", "64 hexadecimal digits in lower case.")
+        return {name: str(each) for name, each in value.items()}
+
+    def name(self) -> str | None:
+        value = self.body.get("name")
+        if value is None or (isinstance(value, str) and 0 < len(value.strip()) <= 120):  # noqa: PLR2004 - as on forms
+            return value and value.strip()
+        self.error("/name", "A name of at most 120 characters.")
+        return None
+
+    def lang(self) -> str:
+        value = self.body.get("lang", self.clinic.default_language)
+        if value not in self.clinic.languages:
+            self.error("/lang", f"One of: {', '.join(self.clinic.languages)}.")
+        return str(value)
+
+    def checked(self) -> None:
+        if self.errors:
+            raise InvalidBodyError(self.errors)
+
+
+def read_status(clinic: Clinic, body: Mapping[str, Any]) -> StatusQuestion:
+    """Read a status call; without `purposes` every decision of the notice is asked for."""
+    reader = _Body(clinic, body)
+    reader.only("subjects", "purposes")
+    subjects = body.get("subjects")
+    if not isinstance(subjects, list) or not 1 <= len(subjects) <= MAX_SUBJECTS:
+        reader.error("/subjects", f"A list of 1 to {MAX_SUBJECTS} subjects.")
+        subjects = []
+    contacts = tuple(reader.subject(f"/subjects/{number}", each) for number, each in enumerate(subjects))
+    wanted = tuple(clinic.questions)
+    if "purposes" in body:
+        wanted = reader.addresses("/purposes", body["purposes"])
+    reader.checked()
+    return StatusQuestion(tuple(subjects), contacts, wanted)
+
+
+def read_history(clinic: Clinic, body: Mapping[str, Any]) -> HistoryQuestion:
+    """Read a history call."""
+    reader = _Body(clinic, body)
+    reader.only("subject")
+    contacts = reader.subject("/subject", body.get("subject"))
+    reader.checked()
+    return HistoryQuestion(contacts)
+
+
+def read_staff_receipt(clinic: Clinic, body: Mapping[str, Any], now: Instant) -> StaffDecision:
+    """Read a decision taken by staff."""
+    reader = _Body(clinic, body)
+    reader.only("subject", "decisions", "channel", "effective_at", "evidence", "name", "lang")
+    return _staff(reader, reader.decisions(), now, everything=False)
+
+
+def read_staff_withdrawal(clinic: Clinic, body: Mapping[str, Any], now: Instant) -> StaffDecision:
+    """Read a withdrawal taken by staff: `purposes`, or `all`."""
+    reader = _Body(clinic, body)
+    reader.only("subject", "purposes", "all", "channel", "effective_at", "evidence", "lang")
+    everything = body.get("all") is True
+    if everything == ("purposes" in body):
+        reader.error("/purposes", "Either purposes, or all: true.")
+    addresses = tuple(clinic.questions) if everything else reader.addresses("/purposes", body.get("purposes"))
+    return _staff(reader, dict.fromkeys(addresses, Answer.WITHDRAW), now, everything=everything)
+
+
+def _staff(reader: _Body, answers: Mapping[str, Answer], now: Instant, *, everything: bool) -> StaffDecision:
+    channel = reader.channel()
+    decision = StaffDecision(
+        contacts=reader.subject("/subject", reader.body.get("subject")),
+        name=reader.name(),
+        answers=answers,
+        everything=everything,
+        channel=channel,
+        effective_at=reader.effective_at(now),
+        evidence=reader.evidence(channel),
+        lang=reader.lang(),
+    )
+    reader.checked()
+    return decision

@@ -1,0 +1,64 @@
+"""Which language to speak, and how to say things in it: negotiation, catalogs, dates."""
+
+import gettext
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from chalicelib.instants import Instant, moment
+
+LOCALES = Path(__file__).resolve().parent.parent / "locales"
+ENDONYMS = {"lv": "Latviešu", "lt": "Lietuvių", "ka": "ქართული", "ru": "Русский", "en": "English"}
+"""Each language under its own name; no flags (a flag is a country)."""
+
+_SPELLING = {"en": "en_GB"}
+"""Whose way of writing dates a language follows: here a day comes before its month."""
+
+ZONES = {"LV": "Europe/Riga", "LT": "Europe/Vilnius", "GE": "Asia/Tbilisi"}
+
+
+def negotiate(asked: str | None, accept_language: str | None, offered: Sequence[str], default: str) -> str:
+    """Choose a language: the one asked for, else by ``Accept-Language`` (RFC 9110, 12.5.4), else the default."""
+    if asked in offered:
+        return str(asked)
+    for wanted in _by_preference(accept_language or ""):
+        if wanted in offered:
+            return wanted
+    return default
+
+
+def _by_preference(header: str) -> list[str]:
+    weighted = []
+    for position, part in enumerate(header.split(",")):
+        tag, _, parameters = part.strip().partition(";")
+        name, _, weight = parameters.strip().partition("=")
+        try:
+            quality = float(weight) if name.strip() == "q" else 1.0
+        except ValueError:
+            continue
+        if 0 < quality <= 1:
+            weighted.append((-quality, position, tag.strip().lower().partition("-")[0]))
+    return [tag for _, _, tag in sorted(weighted)]
+
+
+@cache
+def catalog(lang: str) -> gettext.NullTranslations:
+    """Give the portal's own words in a language; English, the source, also has a catalog."""
+    return gettext.translation("messages", LOCALES, [lang])
+
+
+def spoken_time(at: Instant, lang: str, country: str) -> str:
+    """Write a moment as people in that country and language write it, in local time."""
+    from babel.dates import format_datetime, get_timezone  # noqa: PLC0415 - 10 ms that the consent page does not need
+
+    local = moment(at).astimezone(get_timezone(ZONES[country]))
+    return format_datetime(local, "long", locale=_SPELLING.get(lang, lang), tzinfo=local.tzinfo)
+
+
+def spoken_date(date: str, lang: str) -> str:
+    """Write a date (``2026-11-01``) as people write it in that language."""
+    from datetime import date as calendar_date  # noqa: PLC0415 - with babel, below
+
+    from babel.dates import format_date  # noqa: PLC0415 - as above
+
+    return format_date(calendar_date.fromisoformat(date), "long", locale=_SPELLING.get(lang, lang))

@@ -1,0 +1,63 @@
+"""An API Gateway request as the routes want it: where the portal is mounted, fields, query, headers."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs
+
+from chalice.app import Request
+
+MAX_FIELDS = 400
+
+
+class UnreadableBodyError(ValueError):
+    """A body that is not what its address takes."""
+
+
+def mount(request: Request) -> str:
+    """Tell what stands before every address of the portal: the stage (``/api``), a base path, or nothing.
+
+    API Gateway names the whole path; as many segments of it as the route has belong to the portal.
+    """
+    whole = str(request.context.get("path") or "").rstrip("/").split("/")
+    route = str(request.path).rstrip("/").split("/")
+    return "/".join(whole[: len(whole) - len(route) + 1])
+
+
+def base_url(request: Request, public_url: str) -> str:
+    """Give the absolute address of the portal, without a trailing slash, for a QR code or a message."""
+    if public_url:
+        return public_url
+    scheme = request.headers.get("x-forwarded-proto", "https")
+    host = request.headers.get("host") or request.context.get("domainName", "")
+    return f"{scheme}://{host}{mount(request)}"
+
+
+def query(request: Request, name: str) -> str | None:
+    """Give a query parameter (the last, where it is repeated)."""
+    parameters: Mapping[str, Any] = request.query_params or {}
+    value = parameters.get(name)
+    return str(value) if value is not None else None
+
+
+def form_fields(request: Request) -> Mapping[str, list[str]]:
+    """Read a urlencoded form; raise UnreadableBodyError for anything else."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        raise UnreadableBodyError(kind)
+    try:
+        body = bytes(request.raw_body)  # type: ignore[arg-type]  # bytes, whatever chalice says
+        return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
+    except ValueError:  # UnicodeDecodeError among them
+        raise UnreadableBodyError(kind) from None
+
+
+def json_body(request: Request) -> Mapping[str, Any]:
+    """Read a JSON object; raise UnreadableBodyError for anything else."""
+    try:
+        body = json.loads(request.raw_body or b"")
+    except ValueError:
+        raise UnreadableBodyError("application/json") from None
+    if not isinstance(body, dict):
+        raise UnreadableBodyError("application/json")
+    return body

@@ -1,0 +1,71 @@
+"""Moments in time as the portal writes them: RFC 3339, UTC, milliseconds.
+
+Every such text has the same width and zone, so instants compare as strings; nothing in the core needs a clock
+or a calendar to order two of them.
+"""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+
+Instant = str
+"""An RFC 3339 date-time in UTC with milliseconds, e.g. ``2026-11-22T08:15:00.000Z``."""
+
+_DURATION = re.compile(r"P(\d{1,3})([YMD])")
+
+
+class InvalidInstantError(ValueError):
+    """A text that is no RFC 3339 date-time with an offset."""
+
+
+def instant(moment: datetime) -> Instant:
+    """Write an aware datetime as an Instant."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def moment(written: Instant) -> datetime:
+    """Read an Instant back as an aware datetime."""
+    return datetime.fromisoformat(written)
+
+
+def parse_instant(written: str) -> Instant:
+    """Read any RFC 3339 date-time (an offset is required) and write it as an Instant; raise InvalidInstantError."""
+    try:
+        parsed = datetime.fromisoformat(written)
+    except ValueError:
+        raise InvalidInstantError(written) from None
+    if parsed.tzinfo is None or len(written) < len("2026-11-22T08:15:00Z"):
+        raise InvalidInstantError(written)
+    try:
+        return instant(parsed)
+    except OverflowError:
+        raise InvalidInstantError(written) from None
+
+
+def is_ending(rule: str) -> bool:
+    """Tell whether a rule is a last day (``2027-03-31``) or a period (``P1Y``, ``P6M``, ``P30D``)."""
+    if _DURATION.fullmatch(rule):
+        return True
+    try:
+        date.fromisoformat(rule)
+    except ValueError:
+        return False
+    return True
+
+
+def ending(rule: str, start: Instant) -> Instant:
+    """Tell when a consent given at `start` ends: after the last day named, or when the period is over."""
+    if match := _DURATION.fullmatch(rule):
+        amount, unit = int(match[1]), match[2]
+        begun = moment(start)
+        if unit == "D":
+            return instant(begun + timedelta(days=amount))
+        months = begun.month - 1 + amount * (12 if unit == "Y" else 1)
+        year, month = begun.year + months // 12, months % 12 + 1
+        return instant(begun.replace(year=year, month=month, day=min(begun.day, _last_day(year, month))))
+    last = date.fromisoformat(rule)
+    return instant(datetime(last.year, last.month, last.day, tzinfo=UTC) + timedelta(days=1))
+
+
+def _last_day(year: int, month: int) -> int:
+    following = date(year + month // 12, month % 12 + 1, 1)
+    return (following - timedelta(days=1)).day

@@ -1,0 +1,1 @@
+"""Thin blueprints: parse, guard, decide, store, render. Routes never import each other."""

@@ -1,0 +1,236 @@
+"""The API of a clinic's programs and staff: status, history, receipts. Every call leaves an audit line."""
+
+import json
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+from chalice.app import Blueprint, Response
+
+from chalicelib import journal
+from chalicelib.bearer import BearerKey, digest
+from chalicelib.bodies import (
+    InvalidBodyError,
+    StaffDecision,
+    read_history,
+    read_staff_receipt,
+    read_staff_withdrawal,
+    read_status,
+)
+from chalicelib.boundary import RefusedError, api
+from chalicelib.consent import Act, Assurance, NoticeRef, Receipt, Status, Subject, receipt_id, resolve, strictest
+from chalicelib.contact import Contact
+from chalicelib.evidence import CONSENT_PAGE
+from chalicelib.forms import new_nonce
+from chalicelib.incoming import json_body, mount, query
+from chalicelib.instants import Instant, instant
+from chalicelib.notice import Clinic
+from chalicelib.outgoing import document, problem
+from chalicelib.store.register import Look, Signature, fresh_subject
+from chalicelib.store.table import Put, audit_key
+from chalicelib.wiring import portal
+
+clinic_api = Blueprint(__name__)
+
+BASE = "/v1/clinics/{clinic}"
+BODIES = ["*/*"]  # the views answer a body they cannot read themselves, as a problem
+MAX_IDEMPOTENCY_KEY = 200
+UNAUTHORISED = {"WWW-Authenticate": 'Bearer realm="consent-portal"'}
+
+
+class AboutContacts(Protocol):
+    """What every body that is about somebody has."""
+
+    @property
+    def contacts(self) -> tuple[Contact, ...]:
+        """Give the contacts to look up."""
+
+
+Body = TypeVar("Body", bound=AboutContacts)
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Body]):
+    """An authorised call: by which key, about what, and what one look into the table found."""
+
+    key: BearerKey
+    body: Body
+    look: Look
+    now: Instant
+
+    def audit(self, what: str, subjects: Sequence[Subject]) -> Put:
+        """Write the audit line of this call: key, call and opaque subject ids, never a contact."""
+        line = {"key": self.key.id, "call": what, "at": self.now, "subjects": [subject.id for subject in subjects]}
+        return Put(audit_key(self.key.clinic, self.now, secrets.token_hex(8)), {"body": json.dumps(line)})
+
+
+@clinic_api.route(f"{BASE}/status", methods=["POST"], content_types=BODIES)
+@api
+def status(clinic: str) -> Response:
+    """Tell the truth about up to a hundred subjects, from strongly consistent reads."""
+    call = _call(clinic, "status:read", read_status)
+    results = []
+    for asked, contacts in zip(call.body.asked, call.body.subjects, strict=True):
+        people = [person for contact in contacts for person in call.look.people[contact]]
+        decisions = {
+            address: _told(_status_of(people, address, call.look, call.now)) for address in call.body.addresses
+        }
+        results.append({"subject": asked, "decisions": decisions})
+    portal().table.put_new(call.audit("status", call.look.known()))
+    return document({"results": results})
+
+
+@clinic_api.route(f"{BASE}/history", methods=["POST"], content_types=BODIES)
+@api
+def history(clinic: str) -> Response:
+    """Give all receipts of one subject, oldest first."""
+    call = _call(clinic, "status:read", read_history)
+    people = call.look.known()
+    receipts = portal().register.history(clinic, people)
+    portal().table.put_new(call.audit("history", people))
+    return document(f'{{"receipts":[{",".join(receipt.canonical.decode() for receipt in receipts)}]}}')
+
+
+@clinic_api.route(f"{BASE}/receipts", methods=["POST"], content_types=BODIES)
+@api
+def staff_receipt(clinic: str) -> Response:
+    """Record a decision that staff took on paper, by phone or in person."""
+    now = instant(datetime.now(UTC))
+    call = _call(clinic, "receipts:write", lambda known, body: read_staff_receipt(known, body, now))
+    act = _act(call)
+    receipt = portal().register.record(act, _signature(call), seen=call.look, also=[call.audit("receipts", ())])
+    journal.count("StaffDecisionRecorded")
+    return _created(act, receipt)
+
+
+@clinic_api.route(f"{BASE}/withdrawals", methods=["POST"], content_types=BODIES)
+@api
+def staff_withdrawal(clinic: str) -> Response:
+    """Record a withdrawal that staff took; for everyone who shares the contact."""
+    now = instant(datetime.now(UTC))
+    call = _call(clinic, "receipts:write", lambda known, body: read_staff_withdrawal(known, body, now))
+    act = _act(call)
+    also = [call.audit("withdrawals", ())]
+    receipts = portal().register.withdraw(act, _signature(call), seen=call.look, also=also)
+    journal.count("StaffWithdrawalRecorded")
+    return _created(act, receipts[0])
+
+
+@clinic_api.route(f"{BASE}/receipts/{{receipt}}", methods=["GET"])
+@api
+def receipt_by_id(clinic: str, receipt: str) -> Response:
+    """Give one receipt, byte for byte as its successor's `previous` hashes it."""
+    wanted = query(clinic_api.current_request, "format") or "json"
+    call = _call(clinic, "receipts:read", lambda _known, _body: NoContacts())
+    if wanted != "json":
+        raise RefusedError(problem(400, "Unknown format", detail="Known: json."))
+    found = portal().register.receipt(clinic, receipt)
+    portal().table.put_new(call.audit(f"receipts/{found.id}", ()))
+    return document(found.canonical.decode(), headers={"ETag": f'"{found.sha256}"'})
+
+
+@dataclass(frozen=True, slots=True)
+class NoContacts:
+    """The body of a call that has none."""
+
+    contacts: tuple[Contact, ...] = ()
+
+
+def _call(clinic: str, scope: str, read: Callable[[Clinic, Any], Body]) -> Call[Body]:
+    """Authorise a call and read its body. One round trip, once the process has seen the clinic."""
+    request, house = clinic_api.current_request, portal()
+    secret = _bearer(request.headers.get("authorization", ""))
+    known = house.clinics.remembered(clinic) or house.register.look(clinic).published.clinic
+    body, invalid = None, None
+    try:
+        sent = json_body(request) if request.method == "POST" else {}
+        body = read(known, sent)
+    except InvalidBodyError as error:
+        invalid = error
+    look = house.register.look(clinic, body.contacts if body else (), api_key_digest=digest(secret))
+    key = _authorised(look.api_key, clinic, scope)
+    if look.published.clinic.version != known.version:
+        return _call(clinic, scope, read)  # a notice was published since this process last looked
+    if body is None:
+        errors = invalid.errors if invalid else []
+        raise RefusedError(problem(422, "Invalid body", detail="Nothing was stored.", errors=errors))
+    return Call(key, body, look, instant(datetime.now(UTC)))
+
+
+def _bearer(header: str) -> str:
+    scheme, _, secret = header.partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise RefusedError(problem(401, "A bearer key is needed", headers=UNAUTHORISED))
+    return secret.strip()
+
+
+def _authorised(stored: str | None, clinic: str, scope: str) -> BearerKey:
+    key = BearerKey.read(stored) if stored else None
+    if key is None or key.revoked_at is not None:
+        raise RefusedError(problem(401, "This key is not valid", headers=UNAUTHORISED))
+    if key.clinic != clinic:
+        raise RefusedError(problem(404, "Not found"))
+    if scope not in key.scopes:
+        raise RefusedError(problem(403, "This key may not do that", detail=f"It needs the scope {scope}."))
+    return key
+
+
+def _status_of(people: Sequence[Subject], address: str, look: Look, now: Instant) -> Status:
+    in_force = look.published.in_force
+    standings = [person.standings.get(address) for person in people] or [None]
+    return strictest([resolve(standing, in_force, now) for standing in standings])
+
+
+def _told(status: Status) -> dict[str, Any]:
+    last = status.standing
+    return {
+        "state": status.state,
+        "permitted": status.permitted,
+        "since": status.since,
+        "receipt_id": last and last.receipt_id,
+        "version": last and last.version,
+        "notice_version": last and last.notice_version,
+        "lang": last and last.lang,
+        "channel": last and last.channel,
+        "assurance": last and last.assurance,
+    }
+
+
+def _act(call: Call[StaffDecision]) -> Act:
+    house, decision, clinic = portal(), call.body, call.look.published.clinic
+    idempotency = clinic_api.current_request.headers.get("idempotency-key") or new_nonce()
+    if len(idempotency) > MAX_IDEMPOTENCY_KEY:
+        raise RefusedError(
+            problem(400, "Idempotency-Key too long", detail=f"At most {MAX_IDEMPOTENCY_KEY} characters.")
+        )
+    return Act(
+        receipt_id=receipt_id(idempotency, {"key": call.key.id}),
+        clinic=clinic.id,
+        answers=decision.answers,
+        notice=NoticeRef(clinic.version, decision.lang, house.evidence.shown(CONSENT_PAGE, clinic, decision.lang)),
+        controllers=tuple(controller.named() for controller in clinic.controllers),
+        channel=decision.channel,
+        source=None,
+        assurance=Assurance.STAFF_WITNESSED,
+        actor=f"staff:{call.key.id}",
+        evidence=decision.evidence,
+        effective_at=decision.effective_at,
+        recorded_at=call.now,
+        endings=clinic.endings,
+        everything=decision.everything,
+    )
+
+
+def _signature(call: Call[StaffDecision]) -> Signature:
+    return Signature(call.body.contacts, call.body.name, fresh_subject())
+
+
+def _created(act: Act, receipt: Receipt) -> Response:
+    kept = {address: entry["answer"] for address, entry in receipt.document["decisions"].items()}
+    asked = {address: answer.value for address, answer in act.answers.items()}
+    if not asked.items() <= kept.items() or receipt.document["effective_at"] != act.effective_at:
+        raise RefusedError(problem(422, "Idempotency-Key used before", detail="For another body, which stands."))
+    address = f"{mount(clinic_api.current_request)}/v1/clinics/{act.clinic}/receipts/{receipt.id}"
+    return document(receipt.canonical.decode(), 201, {"Location": address})

@@ -1,0 +1,229 @@
+"""The patient's pages: consent, withdrawal, the receipt, the notice and what was shown."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from chalice.app import Blueprint, Request, Response
+from markupsafe import Markup
+
+from chalicelib import journal
+from chalicelib.boundary import NotFoundError, page
+from chalicelib.consent import Act, Assurance, Channel, NoticeRef, receipt_id
+from chalicelib.evidence import CONSENT_PAGE, WITHDRAWAL_PAGE
+from chalicelib.forms import (
+    Fault,
+    Fields,
+    FormState,
+    Submission,
+    first,
+    new_nonce,
+    read_consent,
+    read_withdrawal,
+)
+from chalicelib.i18n import negotiate, spoken_time
+from chalicelib.incoming import form_fields, mount, query
+from chalicelib.instants import instant
+from chalicelib.notice import Clinic
+from chalicelib.outgoing import html, see_other
+from chalicelib.pages import render
+from chalicelib.store.register import NoticeChangedError, Signature, fresh_subject
+from chalicelib.wiring import portal
+
+patient = Blueprint(__name__)
+
+KEPT_PAGE = {
+    "Cache-Control": "public, max-age=31536000, immutable",
+    # It carries the styles of its own day, and its form leads nowhere.
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'",
+}
+FORMS = ["*/*"]  # the views answer a body they cannot read themselves, in the patient's language
+
+
+@patient.route("/{clinic}", methods=["GET"])
+@page(patient)
+def consent_page(clinic: str) -> Response:
+    """Show the questions."""
+    seen = portal().register.look(clinic).published.clinic
+    return html(_asking(CONSENT_PAGE, seen, patient.current_request))
+
+
+@patient.route("/{clinic}", methods=["POST"], content_types=FORMS)
+@page(patient)
+def decide(clinic: str) -> Response:
+    """Take the answers: one receipt, or the page again with what is to be mended."""
+    request, house = patient.current_request, portal()
+    fields = form_fields(request)
+    state = FormState.opened(house.clinics.key(clinic).form_secret(), first(fields, "state"))
+    if state is None:
+        return _again(
+            CONSENT_PAGE, house.register.look(clinic).published.clinic, fields, [Fault("errors", "page_too_old")]
+        )
+    shown = house.clinics.version(clinic, state.version)
+    said = read_consent(shown, fields)
+    if said.faults:
+        return _again(CONSENT_PAGE, shown, fields, said.faults)
+    try:
+        receipt = house.register.record(_act(shown, state, said), _signature(said))
+    except NoticeChangedError as changed:
+        return _again(CONSENT_PAGE, changed.published.clinic, fields, [Fault("errors", "notice_changed")])
+    journal.count("DecisionRecorded")
+    return see_other(_receipt_address(request, clinic, receipt.id, state.lang))
+
+
+@patient.route("/{clinic}/withdraw", methods=["GET"])
+@page(patient)
+def withdrawal_page(clinic: str) -> Response:
+    """Show the withdrawal form."""
+    seen = portal().register.look(clinic).published.clinic
+    return html(_asking(WITHDRAWAL_PAGE, seen, patient.current_request))
+
+
+@patient.route("/{clinic}/withdraw", methods=["POST"], content_types=FORMS)
+@page(patient)
+def withdraw(clinic: str) -> Response:
+    """Withdraw at once, whether or not the contact was known; a page that is too old still withdraws."""
+    request, house = patient.current_request, portal()
+    fields = form_fields(request)
+    state = FormState.opened(house.clinics.key(clinic).form_secret(), first(fields, "state"))
+    if state is None:
+        state = _new_state(WITHDRAWAL_PAGE, house.register.look(clinic).published.clinic, request)
+    shown = house.clinics.version(clinic, state.version)
+    said = read_withdrawal(shown, fields)
+    if said.faults:
+        return _again(WITHDRAWAL_PAGE, shown, fields, said.faults)
+    receipts = house.register.withdraw(_act(shown, state, said), _signature(said))
+    journal.count("WithdrawalRecorded")
+    return see_other(_receipt_address(request, clinic, receipts[0].id, state.lang))
+
+
+@patient.route("/{clinic}/receipts/{receipt}", methods=["GET"])
+@page(patient)
+def receipt_page(clinic: str, receipt: str) -> Response:
+    """Show a receipt to whoever has its number: what was said, never by whom."""
+    house, request = portal(), patient.current_request
+    document = house.register.receipt(clinic, receipt).document
+    shown = house.clinics.version(clinic, document["notice"]["version"])
+    lang = _language(request, shown)
+    answers = {address: entry["answer"] for address, entry in document["decisions"].items()}
+    said = [
+        {"purpose": question.purpose, "option": question.option, "answer": answers[address]}
+        for address, question in shown.questions.items()
+        if address in answers
+    ]
+    filled = {
+        "said": said,
+        "agreed": "yes" in answers.values(),
+        "withdrawn": set(answers.values()) == {"withdraw"},
+        "receipt": document,
+        "when": spoken_time(document["effective_at"], lang, shown.country),
+        "root": mount(request),
+    }
+    return html(render("pages/receipt.html", lang, clinic=shown, **filled))
+
+
+@patient.route("/{clinic}/notices/{version}", methods=["GET"])
+@page(patient)
+def notice_page(clinic: str, version: str) -> Response:
+    """Show the full notice of a version, for ever."""
+    house, request = portal(), patient.current_request
+    current = house.register.look(clinic).published.clinic
+    shown = house.clinics.version(clinic, version)
+    lang = _language(request, shown)
+    full = house.clinics.full_notice(clinic, version, lang)
+    filled = {
+        "article": Markup(full.html),  # noqa: S704 - rendered by the portal when it was published, see infra/publish.py
+        "sha256": full.sha256,
+        "in_force": version == current.version,
+        "current": current.version,
+        "root": mount(request),
+    }
+    return html(render("pages/notice.html", lang, clinic=shown, **filled))
+
+
+@patient.route("/{clinic}/shown/{sha256}", methods=["GET"])
+@page(patient)
+def shown_page(clinic: str, sha256: str) -> Response:
+    """Give a page exactly as it was shown: its bytes have this SHA-256."""
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise NotFoundError
+    return html(portal().clinics.shown(clinic, sha256), headers=KEPT_PAGE)
+
+
+def _asking(template: str, clinic: Clinic, request: Request) -> str:
+    return _form(template, clinic, _new_state(template, clinic, request), {}, ())
+
+
+def _again(template: str, clinic: Clinic, fields: Fields, faults: Sequence[Fault]) -> Response:
+    """Give the same page again: an error summary first, what was typed kept, nothing stored."""
+    request = patient.current_request
+    state = FormState.opened(portal().clinics.key(clinic.id).form_secret(), first(fields, "state"))
+    if state is None or state.version != clinic.version:
+        state = _new_state(template, clinic, request)
+    return html(_form(template, clinic, state, fields, faults), 422)
+
+
+def _form(template: str, clinic: Clinic, state: FormState, fields: Fields, faults: Sequence[Fault]) -> str:
+    typed: dict[str, Any] = {name: first(fields, name) for name in fields if name != "state"}
+    typed["purposes"] = tuple(fields.get("purpose", ()))
+    source = f"&src={state.source}" if state.source else ""
+    via = "&via=qr" if state.channel is Channel.QR else ""
+    house, secret = portal(), portal().clinics.key(clinic.id).form_secret()
+    return house.evidence.page(
+        template,
+        clinic,
+        state.lang,
+        root=mount(patient.current_request),
+        state=state.sealed(secret),
+        kept_query=source + via,
+        typed=typed,
+        faults=faults,
+    )
+
+
+def _new_state(template: str, clinic: Clinic, request: Request) -> FormState:
+    lang = _language(request, clinic)
+    source = query(request, "src") or ""
+    return FormState(
+        nonce=new_nonce(),
+        version=clinic.version,
+        lang=lang,
+        sha256=portal().evidence.shown(template, clinic, lang),
+        source=source if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", source) else None,
+        channel=Channel.QR if query(request, "via") == "qr" else Channel.WEB,
+    )
+
+
+def _language(request: Request, clinic: Clinic) -> str:
+    return negotiate(
+        query(request, "lang"), request.headers.get("accept-language"), clinic.languages, clinic.default_language
+    )
+
+
+def _act(clinic: Clinic, state: FormState, said: Submission) -> Act:
+    now = instant(datetime.now(UTC))
+    return Act(
+        receipt_id=receipt_id(state.nonce, said.said()),
+        clinic=clinic.id,
+        answers=said.answers,
+        notice=NoticeRef(state.version, state.lang, state.sha256),
+        controllers=tuple(controller.named() for controller in clinic.controllers),
+        channel=state.channel,
+        source=state.source,
+        assurance=Assurance.SELF_ASSERTED,
+        actor="patient",
+        evidence=None,
+        effective_at=now,
+        recorded_at=now,
+        endings=clinic.endings,
+        everything=said.everything,
+    )
+
+
+def _signature(said: Submission) -> Signature:
+    return Signature(said.contacts, said.name, fresh_subject())
+
+
+def _receipt_address(request: Request, clinic: str, receipt: str, lang: str) -> str:
+    return f"{mount(request)}/{clinic}/receipts/{receipt}?lang={lang}"

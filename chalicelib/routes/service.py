@@ -1,0 +1,29 @@
+"""What the portal says of itself: whether it can serve, and what its API offers."""
+
+from pathlib import Path
+
+from chalice.app import Blueprint, Response
+
+from chalicelib.boundary import api
+from chalicelib.outgoing import document
+from chalicelib.store.table import Key
+from chalicelib.wiring import portal
+
+service = Blueprint(__name__)
+
+_OPENAPI = Path(__file__).resolve().parent.parent / "openapi.json"
+
+
+@service.route("/health", methods=["GET"])
+@api
+def health() -> Response:
+    """Answer 200 when the table can be read; 503 when it cannot."""
+    portal().table.get([Key("HEALTH", "HEALTH")])
+    return document({"status": "ok"})
+
+
+@service.route("/openapi.json", methods=["GET"])
+@api
+def openapi() -> Response:
+    """Describe the API (OpenAPI 3.1)."""
+    return document(_OPENAPI.read_text(encoding="utf-8"), headers={"Cache-Control": "public, max-age=300"})

@@ -1,0 +1,1 @@
+"""The store: one DynamoDB table, and what the portal keeps in it."""

@@ -1,0 +1,228 @@
+"""The register of consents: who is known under a contact, how they stand, and every receipt ever given.
+
+A look is one round trip, a decision one more. How a person stands is kept in the entry of each of their contacts, so
+that whoever is asked for is found together with the answer; the receipts are the chain that proves it. The next
+receipt of a chain can be written once: that is what keeps two decisions at the same moment apart.
+"""
+
+import json
+import random
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from chalicelib.consent import Act, Answer, Assurance, Receipt, Subject, decide, receipt_id, whose
+from chalicelib.contact import Contact
+from chalicelib.store.clinics import Clinics, Published
+from chalicelib.store.table import (
+    ConflictError,
+    ContendedError,
+    Item,
+    Key,
+    Put,
+    SetSubject,
+    Table,
+    Write,
+    api_key_key,
+    clinic_key,
+    contact_key,
+    receipt_id_key,
+    receipt_key,
+    sealed_key,
+    subject_pk,
+)
+
+ATTEMPTS = 8
+_FIRST_PAUSE = 0.02
+
+
+class UnknownReceiptError(LookupError):
+    """The clinic has no receipt with this id."""
+
+
+class NoticeChangedError(Exception):
+    """A Yes was given to a text that is no longer in force; carries what is. Nothing was stored."""
+
+    def __init__(self, published: Published) -> None:
+        super().__init__(published.in_force.version)
+        self.published = published
+
+
+class BusyError(Exception):
+    """Others kept deciding for the same person; nothing was stored, trying again is right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look into the table found: the clinic, the bearer key asked for, and who is known under each contact."""
+
+    published: Published
+    people: Mapping[Contact, tuple[Subject, ...]]
+    api_key: str | None = None
+
+    def known(self) -> tuple[Subject, ...]:
+        """Everyone found, each once, strongest contact first."""
+        return tuple({each.id: each for group in self.people.values() for each in group}.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Who a decision is for: the contacts given, the name if any, and the id and salt for a person nobody knew yet.
+
+    `person` names one of several who share a contact; without it the register tells by the contacts.
+    """
+
+    contacts: tuple[Contact, ...]
+    name: str | None
+    fresh: Subject
+    person: str | None = None
+
+
+class Register:
+    """Looks people up and records what they decide."""
+
+    def __init__(self, table: Table, clinics: Clinics, *, pause: Callable[[float], None] = time.sleep) -> None:
+        self._table = table
+        self._clinics = clinics
+        self._pause = pause
+
+    def look(self, clinic: str, contacts: Sequence[Contact] = (), *, api_key_digest: str | None = None) -> Look:
+        """Read the clinic, the people behind contacts and a bearer key in one go; raise UnknownClinicError."""
+        entries = {contact: self._entry(clinic, contact) for contact in contacts}
+        keys: list[Key] = [clinic_key(clinic), *entries.values()]
+        if api_key_digest is not None:
+            keys.append(api_key_key(api_key_digest))
+        found = self._table.get(keys)
+        key_item = found.get(api_key_key(api_key_digest)) if api_key_digest is not None else None
+        return Look(
+            published=self._clinics.published(clinic, found.get(clinic_key(clinic))),
+            people={contact: _people(found.get(entry)) for contact, entry in entries.items()},
+            api_key=key_item.body if key_item else None,
+        )
+
+    def record(self, act: Act, signature: Signature, *, seen: Look | None = None, also: Sequence[Put] = ()) -> Receipt:
+        """Record one act of deciding and give its receipt; the same act again gives the same receipt.
+
+        `seen` is a look at these contacts made just now, `also` what must be written with the receipt or not at all.
+        Raises NoticeChangedError for a Yes to a text that is not in force, BusyError when others kept getting in
+        first, UnavailableError when the store cannot be reached. After the last two the same act may be sent again.
+        """
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                self._pause(_FIRST_PAUSE * 2**attempt * (0.5 + random.random() / 2))  # noqa: S311 - spreads retries
+            look = seen if seen and not attempt else self.look(act.clinic, signature.contacts)
+            if Answer.YES in act.answers.values() and act.notice.version != look.published.in_force.version:
+                raise NoticeChangedError(look.published)
+            subject = _person(look, act, signature)
+            receipt, after = decide(subject, act, look.published.in_force, known=bool(look.known()))
+            try:
+                self._table.write([*self._writes(signature, look, subject, after, receipt), *also])
+            except ConflictError as conflict:
+                if receipt_id_key(act.clinic, act.receipt_id) in conflict.keys:
+                    return self.receipt(act.clinic, act.receipt_id)
+            except ContendedError:
+                continue
+            else:
+                return receipt
+        raise BusyError
+
+    def withdraw(
+        self, act: Act, signature: Signature, *, seen: Look | None = None, also: Sequence[Put] = ()
+    ) -> list[Receipt]:
+        """Withdraw for everyone known under the contacts, or for a new person where nobody is; a receipt for each.
+
+        A contact that nobody used yet is kept as withdrawn too: a paper form from before, entered later, must not
+        outlive this word. Errors as for `record`.
+        """
+        seen = seen or self.look(act.clinic, signature.contacts)
+        people: list[str | None] = [person.id for person in seen.known()] or [None]
+        receipts = []
+        for number, person in enumerate(people):
+            own = act if not number else replace(act, receipt_id=receipt_id(act.receipt_id, {"subject": person}))
+            look = seen if not number else None
+            receipts.append(self.record(own, replace(signature, person=person), seen=look, also=() if number else also))
+        return receipts
+
+    def receipt(self, clinic: str, number: str) -> Receipt:
+        """Give a receipt by its id; raise UnknownReceiptError."""
+        pointer = receipt_id_key(clinic, number)
+        where = self._table.get([pointer]).get(pointer)
+        if where is None or where.body is None:
+            raise UnknownReceiptError(number)
+        place = json.loads(where.body)
+        key = receipt_key(clinic, place["subject"], place["version"])
+        item = self._table.get([key]).get(key)
+        if item is None:
+            raise UnknownReceiptError(number)
+        return read_receipt(item)
+
+    def history(self, clinic: str, people: Sequence[Subject]) -> list[Receipt]:
+        """Give every receipt of these people, in the order they were recorded."""
+        receipts = [
+            read_receipt(item)
+            for subject in people
+            for item in self._table.partition(subject_pk(clinic, subject.id), "RECEIPT#")
+        ]
+        return sorted(receipts, key=lambda receipt: (receipt.document["recorded_at"], receipt.document["version"]))
+
+    def _entry(self, clinic: str, contact: Contact) -> Key:
+        return contact_key(clinic, self._clinics.key(clinic).lookup(contact))
+
+    def _writes(
+        self, signature: Signature, look: Look, before: Subject, after: Subject, receipt: Receipt
+    ) -> list[Write]:
+        clinic = look.published.clinic.id
+        key = self._clinics.key(clinic)
+        lookups = {key.lookup(contact): contact for contact in signature.contacts}
+        after = replace(after, contacts=tuple(dict.fromkeys((*before.contacts, *lookups))))
+        stored = json.dumps(after.stored(), ensure_ascii=False)
+        place = json.dumps({"subject": after.id, "version": after.version})
+        writes: list[Write] = [
+            Put(receipt_key(clinic, after.id, after.version), {"body": receipt.canonical.decode()}),
+            Put(receipt_id_key(clinic, receipt.id), {"body": place}),
+        ]
+        unused = {key.lookup(contact) for contact, people in look.people.items() if not people}
+        for lookup in after.contacts:
+            entry = contact_key(clinic, lookup)
+            if lookup in unused:
+                writes.append(Put(entry, {"subjects": {after.id: stored}}))
+            else:
+                writes.append(SetSubject(entry, after.id, stored))
+        sealed = {lookup: lookups[lookup].value for lookup in lookups if lookup not in before.contacts}
+        for lookup, value in sealed.items():
+            blob = key.seal(after.id, after.salt, lookup, value)
+            writes.append(Put(sealed_key(clinic, after.id, lookup), {"blob": blob}))
+        if signature.name:
+            what = f"name#{after.version}"
+            blob = key.seal(after.id, after.salt, what, signature.name)
+            writes.append(Put(sealed_key(clinic, after.id, what), {"blob": blob}))
+        return writes
+
+
+def _person(look: Look, act: Act, signature: Signature) -> Subject:
+    if signature.person is not None:
+        return next((each for each in look.known() if each.id == signature.person), signature.fresh)
+    groups = list(look.people.values())
+    if act.assurance is Assurance.STAFF_WITNESSED:
+        groups = [group for group in groups if group]  # staff know whom they see: a new contact joins the known person
+    return whose(groups) or signature.fresh
+
+
+def fresh_subject() -> Subject:
+    """Give an id and a salt for a person nobody knows yet: 128 bits each, meaning nothing."""
+    return Subject(id=secrets.token_hex(16), salt=secrets.token_hex(16))
+
+
+def read_receipt(item: Item) -> Receipt:
+    """Give the receipt an item of the table holds."""
+    canonical = (item.body or "").encode()
+    return Receipt(json.loads(canonical), canonical)
+
+
+def _people(entry: Item | None) -> tuple[Subject, ...]:
+    if entry is None or entry.subjects is None:
+        return ()
+    stored = entry.subjects.as_dict().values()  # type: ignore[no-untyped-call]
+    found = [Subject.read(json.loads(each)) for each in stored]
+    return tuple(sorted(found, key=lambda subject: subject.id))

@@ -1,0 +1,271 @@
+"""The one table, as PynamoDB sees it: consistent reads, conditional writes, transactions. The only PynamoDB importer.
+
+Every item has a key, a `body` (JSON text that a person can read in the console) and at most one `blob` (compressed or
+sealed bytes). Keys are written in one place, the functions below, and none ever holds a contact.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from pynamodb.attributes import BinaryAttribute, MapAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.exceptions import PutError, PynamoDBException, TransactWriteError
+from pynamodb.models import Model
+from pynamodb.transactions import TransactWrite
+
+CONNECT_SECONDS = 1
+READ_SECONDS = 3
+RETRIES = 2
+BATCH = 100
+"""BatchGetItem takes a hundred keys at most."""
+
+_CONTENDED = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+
+
+class Key(NamedTuple):
+    """The two parts of an item's primary key."""
+
+    pk: str
+    sk: str
+
+
+def clinic_key(clinic: str) -> Key:
+    """Which notice is in force, and the clinic's wrapped key."""
+    return Key(f"CLINIC#{clinic}", "CLINIC")
+
+
+def notice_key(clinic: str, version: str) -> Key:
+    """One immutable notice version."""
+    return Key(f"CLINIC#{clinic}", f"NOTICE#{version}")
+
+
+def full_notice_key(clinic: str, version: str, lang: str) -> Key:
+    """The full notice of one version in one language."""
+    return Key(f"CLINIC#{clinic}", f"NOTICE#{version}#{lang}")
+
+
+def code_key(code: str) -> Key:
+    """The short code that stands for a clinic inside a QR code."""
+    return Key(f"CODE#{code}", "CODE")
+
+
+def api_key_key(digest: str) -> Key:
+    """A bearer key, by the SHA-256 of its secret."""
+    return Key(f"KEY#{digest}", "KEY")
+
+
+def key_name_key(clinic: str, key_id: str) -> Key:
+    """Which bearer key has this id."""
+    return Key(f"CLINIC#{clinic}#KEYS", f"APIKEY#{key_id}")
+
+
+def shown_key(clinic: str, sha256: str) -> Key:
+    """A page exactly as it was shown."""
+    return Key(f"CLINIC#{clinic}#SHOWN#{sha256}", "SHOWN")
+
+
+def contact_key(clinic: str, lookup: str) -> Key:
+    """Who is known under a contact (by its HMAC)."""
+    return Key(f"CLINIC#{clinic}#CONTACT#{lookup}", "CONTACT")
+
+
+def receipt_id_key(clinic: str, receipt_id: str) -> Key:
+    """Where the receipt with this id stands."""
+    return Key(f"CLINIC#{clinic}#RECEIPT#{receipt_id}", "POINTER")
+
+
+def subject_pk(clinic: str, subject: str) -> str:
+    """The partition of one person at one clinic."""
+    return f"CLINIC#{clinic}#SUBJECT#{subject}"
+
+
+def receipt_key(clinic: str, subject: str, version: int) -> Key:
+    """One receipt in its chain."""
+    return Key(subject_pk(clinic, subject), f"RECEIPT#{version:010d}")
+
+
+def sealed_key(clinic: str, subject: str, what: str) -> Key:
+    """A contact or name of one person, encrypted under that person's key."""
+    return Key(subject_pk(clinic, subject), f"SEALED#{what}")
+
+
+def audit_key(clinic: str, recorded_at: str, entry: str) -> Key:
+    """One line of the clinic's audit, in a partition per day."""
+    return Key(f"CLINIC#{clinic}#AUDIT#{recorded_at[:10]}", f"{recorded_at}#{entry}")
+
+
+def count_key(clinic: str, day: str, what: str) -> Key:
+    """One daily counter; kept apart per purpose and state so that no single item takes every write."""
+    return Key(f"CLINIC#{clinic}#COUNT#{day}", what)
+
+
+def counted_key(clinic: str, receipt_id: str) -> Key:
+    """The mark that a receipt has been counted."""
+    return Key(f"CLINIC#{clinic}#RECEIPT#{receipt_id}", "COUNTED")
+
+
+class ConflictError(Exception):
+    """A condition did not hold: somebody else wrote first. Carries the keys of the items concerned."""
+
+    def __init__(self, keys: Iterable[Key]) -> None:
+        super().__init__("a condition did not hold")
+        self.keys = frozenset(keys)
+
+
+class ContendedError(Exception):
+    """DynamoDB declined for now (a transaction in the way, or throttling); trying again is right."""
+
+
+class UnavailableError(Exception):
+    """DynamoDB could not be asked. Nothing is known, so nothing is permitted."""
+
+
+class Item(Model):
+    """One item of the table; `bind` gives the class for a certain table."""
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    body = UnicodeAttribute(null=True)
+    blob = BinaryAttribute(null=True, legacy_encoding=False)
+    subjects: MapAttribute[str, Any] = MapAttribute(null=True)  # type: ignore[no-untyped-call]
+    number = NumberAttribute(null=True)
+    ttl = NumberAttribute(null=True)
+
+    @property
+    def key(self) -> Key:
+        """The item's primary key."""
+        return Key(self.pk, self.sk)
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Write a new item; a condition of the transaction is that it did not exist."""
+
+    key: Key
+    values: dict[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SetSubject:
+    """Write how one person stands into the entry of a contact that exists."""
+
+    key: Key
+    subject: str
+    stored: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SetBody:
+    """Replace the body of an item that still has the body it was read with."""
+
+    key: Key
+    body: str = field(repr=False)
+    was: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """Add to a counter, which may be new."""
+
+    key: Key
+    amount: int
+
+
+Write = Put | SetSubject | SetBody | Add
+
+
+class Table:
+    """The table by name. `host` is for tests alone; in Lambda the endpoint comes from the region."""
+
+    def __init__(self, name: str, *, region: str, host: str | None = None) -> None:
+        self._item = _bind(name, region, host)
+
+    @property
+    def client(self) -> Any:
+        """The botocore client all requests go through, made on first use."""
+        return self._item._get_connection().connection.client  # noqa: SLF001 - PynamoDB offers no public way
+
+    def get(self, keys: Sequence[Key]) -> dict[Key, Item]:
+        """Read items strongly consistently, a hundred in a round trip; those that do not exist are left out."""
+        found: dict[Key, Item] = {}
+        distinct = list(dict.fromkeys(keys))
+        try:
+            for start in range(0, len(distinct), BATCH):
+                for item in self._item.batch_get(distinct[start : start + BATCH], consistent_read=True):
+                    found[item.key] = item
+        except PynamoDBException as error:
+            raise UnavailableError(type(error).__name__) from error
+        return found
+
+    def partition(self, pk: str, prefix: str) -> Iterator[Item]:
+        """Read the items of a partition whose sort key starts with `prefix`, in order, strongly consistently."""
+        try:
+            yield from self._item.query(pk, self._item.sk.startswith(prefix), consistent_read=True)
+        except PynamoDBException as error:
+            raise UnavailableError(type(error).__name__) from error
+
+    def put_new(self, put: Put) -> bool:
+        """Write an item unless it exists; tell whether it is new."""
+        try:
+            self._new(put).save(condition=self._item.pk.does_not_exist())
+        except PutError as error:
+            if error.cause_response_code == "ConditionalCheckFailedException":
+                return False
+            raise UnavailableError(str(error.cause_response_code)) from error
+        return True
+
+    def put(self, put: Put) -> None:
+        """Write an item, whatever was there."""
+        try:
+            self._new(put).save()
+        except PutError as error:
+            raise UnavailableError(str(error.cause_response_code)) from error
+
+    def write(self, writes: Sequence[Write]) -> None:
+        """Carry out all writes or none (TransactWriteItems); raise ConflictError, ContendedError, UnavailableError."""
+        transaction = TransactWrite(connection=self._item._get_connection().connection)  # noqa: SLF001 - as above
+        try:
+            with transaction:
+                for write in writes:
+                    self._enlist(transaction, write)
+        except TransactWriteError as error:
+            self._explain(error, writes)
+
+    def _enlist(self, transaction: TransactWrite, write: Write) -> None:
+        item = self._item
+        match write:
+            case Put():
+                transaction.save(self._new(write), condition=item.pk.does_not_exist())
+            case SetSubject(key, subject, stored):
+                transaction.update(item(*key), [item.subjects[subject].set(stored)], condition=item.pk.exists())
+            case SetBody(key, body, was):
+                transaction.update(item(*key), [item.body.set(body)], condition=item.body == was)
+            case Add(key, amount):
+                transaction.update(item(*key), [item.number.add(amount)])
+
+    def _new(self, put: Put) -> Item:
+        return self._item(*put.key, **put.values)
+
+    def _explain(self, error: TransactWriteError, writes: Sequence[Write]) -> None:
+        # PynamoDB sends puts before updates, whatever order they were asked in; the reasons come in the order sent.
+        sent = sorted(writes, key=lambda write: not isinstance(write, Put))
+        reasons = [reason.code if reason else None for reason in error.cancellation_reasons]
+        failed = [w.key for w, code in zip(sent, reasons, strict=False) if code == "ConditionalCheckFailed"]
+        if failed:
+            raise ConflictError(failed) from error
+        if _CONTENDED & set(reasons) or error.cause_response_code == "TransactionInProgressException":
+            raise ContendedError from error
+        raise UnavailableError(str(error.cause_response_code)) from error
+
+
+def _bind(name: str, region_name: str, endpoint: str | None) -> type[Item]:
+    class Bound(Item):
+        class Meta:
+            table_name = name
+            region = region_name
+            host = endpoint
+            connect_timeout_seconds = CONNECT_SECONDS
+            read_timeout_seconds = READ_SECONDS
+            max_retry_attempts = RETRIES
+
+    return Bound

@@ -1,0 +1,107 @@
+"""Keys and what is locked with them: a clinic's data key from KMS, and contacts sealed per person.
+
+One data key per clinic is unwrapped once per process. From it and a salt that belongs to one person alone comes that
+person's key (HKDF, RFC 5869): no key-service call per request, and destroying the salt destroys the contact
+(crypto-shredding, GDPR Art. 17).
+"""
+
+import hmac
+import os
+from typing import Any, Protocol
+
+from chalicelib.contact import Contact, lookup_key
+
+_NONCE_BYTES = 12
+
+
+class KeysUnavailableError(Exception):
+    """The key service could not be asked."""
+
+
+class KeyService(Protocol):
+    """What wraps and unwraps a clinic's data key: KMS, or a fixed key in tests of the core."""
+
+    def unwrap(self, clinic: str, wrapped: bytes) -> bytes:
+        """Give the data key of a clinic."""
+
+
+class Kms:
+    """AWS KMS; the encryption context ties a wrapped key to its clinic."""
+
+    def __init__(self, region: str) -> None:
+        self._region = region
+        self._client: Any = None
+
+    @property
+    def client(self) -> Any:
+        """The botocore client, made on first use."""
+        if self._client is None:
+            import botocore.session  # noqa: PLC0415 - loaded with the store's client anyway, never for the core alone
+            from botocore.config import Config  # noqa: PLC0415
+
+            config = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 3, "mode": "standard"})
+            self._client = botocore.session.get_session().create_client("kms", self._region, config=config)
+        return self._client
+
+    def unwrap(self, clinic: str, wrapped: bytes) -> bytes:
+        """Give the data key of a clinic; the wrong clinic's key does not unwrap."""
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
+
+        try:
+            answer = self.client.decrypt(CiphertextBlob=wrapped, EncryptionContext={"clinic": clinic})
+        except (BotoCoreError, ClientError) as error:
+            raise KeysUnavailableError(type(error).__name__) from error
+        return bytes(answer["Plaintext"])
+
+    def new_data_key(self, clinic: str, key_arn: str) -> bytes:
+        """Make a data key for a new clinic and give it wrapped."""
+        answer = self.client.generate_data_key_without_plaintext(
+            KeyId=key_arn, KeySpec="AES_256", EncryptionContext={"clinic": clinic}
+        )
+        return bytes(answer["CiphertextBlob"])
+
+
+class ClinicKey:
+    """A clinic's unwrapped data key and what it is good for. Its representation says nothing."""
+
+    __slots__ = ("_key", "clinic")
+
+    def __init__(self, clinic: str, key: bytes) -> None:
+        self.clinic = clinic
+        self._key = key
+
+    def lookup(self, contact: Contact) -> str:
+        """Give the key under which a contact's person is found."""
+        return lookup_key(self._key, contact)
+
+    def form_secret(self) -> bytes:
+        """Give the secret that signs the state of the clinic's forms."""
+        return hmac.digest(self._key, b"form-state", "sha256")
+
+    def seal(self, subject: str, salt: str, what: str, plain: str) -> bytes:
+        """Encrypt a contact or a name under one person's key (AES-256-GCM, nonce first)."""
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed: bytes = self._cipher(salt).encrypt(nonce, plain.encode(), self._bound(subject, what))
+        return nonce + sealed
+
+    def unseal(self, subject: str, salt: str, what: str, sealed: bytes) -> str:
+        """Decrypt what `seal` made; raise ValueError for other bytes or another person's key."""
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see _cipher
+
+        nonce, rest = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+        try:
+            plain: bytes = self._cipher(salt).decrypt(nonce, rest, self._bound(subject, what))
+        except InvalidTag:
+            raise ValueError(what) from None
+        return plain.decode()
+
+    def _bound(self, subject: str, what: str) -> bytes:
+        return f"{self.clinic}|{subject}|{what}".encode()
+
+    def _cipher(self, salt: str) -> Any:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - 20 ms no page view needs
+        from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
+
+        derived = HKDF(SHA256(), 32, salt=bytes.fromhex(salt), info=b"subject").derive(self._key)
+        return AESGCM(derived)

@@ -1,0 +1,40 @@
+"""Construction: what the routes use, made once per process from the settings."""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+
+from chalicelib.evidence import Evidence
+from chalicelib.settings import Settings, read_settings
+from chalicelib.store.clinics import Clinics
+from chalicelib.store.register import Register
+from chalicelib.store.table import Table
+from chalicelib.vault import Kms
+
+
+@dataclass(frozen=True, slots=True)
+class Portal:
+    """Everything a route may need."""
+
+    settings: Settings
+    table: Table
+    kms: Kms
+    clinics: Clinics
+    register: Register
+    evidence: Evidence
+
+
+@cache
+def portal() -> Portal:
+    """Give the process's portal, made on first use."""
+    settings = read_settings(os.environ)
+    table = Table(settings.table, region=settings.region)
+    kms = Kms(settings.region)
+    clinics = Clinics(table, kms)
+    return Portal(settings, table, kms, clinics, Register(table, clinics), Evidence(clinics))
+
+
+def warm() -> None:
+    """Make the clients now, and not in a patient's first request."""
+    made = portal()
+    _ = made.table.client, made.kms.client

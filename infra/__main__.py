@@ -1,0 +1,111 @@
+"""The portal's command line: publish clinics, create and revoke keys.
+
+    python -m infra publish infra/clinics/riga-aesthetics.yaml
+    python -m infra check infra/clinics/*.yaml
+    python -m infra key create riga-aesthetics --label "Newsletter tool" --scopes status:read
+    python -m infra key list riga-aesthetics
+    python -m infra key revoke riga-aesthetics key_0123456789ab
+
+It works on the stack that `make run` left in `.local/env.json`, or on the one that the environment names
+(TABLE_NAME, CLINIC_KEY_ARN, AWS_REGION and AWS credentials).
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.bearer import SCOPES
+from chalicelib.settings import SettingsError
+from chalicelib.store.table import UnavailableError
+from chalicelib.wiring import portal
+from infra import keys, publish
+
+LOCAL_ENVIRONMENT = Path(".local/env.json")
+
+
+def main(arguments: list[str]) -> int:
+    """Carry out one command; 0 when it worked, 1 with one clear sentence per fault when it did not."""
+    asked = _parser().parse_args(arguments)
+    if "TABLE_NAME" not in os.environ and LOCAL_ENVIRONMENT.exists():
+        os.environ.update(json.loads(LOCAL_ENVIRONMENT.read_text(encoding="utf-8")))
+    try:
+        asked.run(asked)
+    except (publish.FileError, keys.KeyCommandError) as error:
+        print(error, file=sys.stderr)
+    except SettingsError as error:
+        print(f"{error}. Start the local portal with `make run`, or set these for a stack on AWS.", file=sys.stderr)
+    except (UnavailableError, BotoCoreError, ClientError) as error:
+        print(f"AWS cannot be asked: {error}. Is `make run` up, or are there credentials?", file=sys.stderr)
+    else:
+        return 0
+    return 1
+
+
+def _publish(asked: argparse.Namespace) -> None:
+    drafts = [publish.read_file(path) for path in asked.files]
+    for draft in drafts:
+        house = portal()
+        new = publish.publish(draft, house.clinics, house.kms, os.environ["CLINIC_KEY_ARN"])
+        print(f"{draft.clinic.id} {draft.clinic.version}: {'published' if new else 'in force already'}")
+
+
+def _check(asked: argparse.Namespace) -> None:
+    for path in asked.files:
+        draft = publish.read_file(path)
+        print(
+            f"{path}: {draft.clinic.id} {draft.clinic.version}, {', '.join(draft.clinic.languages)}: ready to publish"
+        )
+
+
+def _create(asked: argparse.Namespace) -> None:
+    key, secret = keys.create(portal().table, asked.clinic, asked.label, asked.scopes.split(","))
+    print(f"{key.id} for {key.clinic}, {', '.join(key.scopes)}. This key is shown once:\n{secret}")
+
+
+def _list(asked: argparse.Namespace) -> None:
+    for key in keys.all_keys(portal().table, asked.clinic):
+        print(
+            key.id,
+            key.label,
+            ",".join(key.scopes),
+            f"revoked {key.revoked_at}" if key.revoked_at else "valid",
+            sep="\t",
+        )
+
+
+def _revoke(asked: argparse.Namespace) -> None:
+    print(f"{keys.revoke(portal().table, asked.clinic, asked.key).id} is revoked.")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m infra", description="Publish clinics, create and revoke keys.")
+    commands = parser.add_subparsers(required=True)
+    for name, run, told in (
+        ("publish", _publish, "publish clinics' files as notice versions"),
+        ("check", _check, "check clinics' files and publish nothing"),
+    ):
+        command = commands.add_parser(name, help=told)
+        command.add_argument("files", nargs="+", type=Path, metavar="FILE")
+        command.set_defaults(run=run)
+    key = commands.add_parser("key", help="bearer keys of a clinic's programs and staff").add_subparsers(required=True)
+    create = key.add_parser("create", help="create a key; it is shown once")
+    create.add_argument("clinic")
+    create.add_argument("--label", required=True, help="who uses it, for the audit")
+    create.add_argument("--scopes", default=",".join(SCOPES), help="comma-separated; default: all (%(default)s)")
+    create.set_defaults(run=_create)
+    listed = key.add_parser("list", help="list a clinic's keys")
+    listed.add_argument("clinic")
+    listed.set_defaults(run=_list)
+    revoke = key.add_parser("revoke", help="revoke a key")
+    revoke.add_argument("clinic")
+    revoke.add_argument("key")
+    revoke.set_defaults(run=_revoke)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

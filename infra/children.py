@@ -1,0 +1,98 @@
+"""Child processes that never outlive us: free ports, start, wait until ready, stop."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+LOOPBACK = "127.0.0.1"
+_PR_SET_PDEATHSIG = 1
+
+# Run by the child before its real work: ask Linux to send SIGTERM when the parent is gone, however it went, then become
+# the command. A session of its own keeps the terminal's Ctrl-C away from it, so that we decide the order of stopping.
+_LAUNCHER = f"""
+import ctypes, os, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, {int(signal.SIGTERM)})
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
+class NotStartedError(Exception):
+    """A child process did not come up; the message is fit for a person."""
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback interface that nobody uses at this moment."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def start(
+    command: Sequence[str], *, environ: Mapping[str, str], log: Path, cwd: Path | None = None
+) -> subprocess.Popen[bytes]:
+    """Start `command` with exactly `environ`, its output appended to `log`.
+
+    It gets SIGTERM when the thread that calls this ends, so call it from one that stays.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-Sc", _LAUNCHER, *command],
+            env=dict(environ),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def wait_until_answering(url: str, child: subprocess.Popen[bytes], *, name: str, log: Path, seconds: float) -> None:
+    """Wait until `url` answers anything at all by HTTP, or say clearly that `name` did not start."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if child.poll() is not None:
+            raise NotStartedError(f"{name} stopped with exit code {child.returncode} while starting; see {log}.")
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise NotStartedError(f"{name} did not answer within {seconds:.0f} seconds; see {log}.")
+
+
+def stop(child: subprocess.Popen[bytes], *, grace: float = 30.0) -> None:
+    """Ask the child to stop and wait for it; after `grace` seconds it is killed with its whole process group."""
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(grace)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+
+
+@contextlib.contextmanager
+def running(
+    command: Sequence[str], *, environ: Mapping[str, str], log: Path, url: str, name: str, seconds: float = 60.0
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start `command`, yield it once `url` answers, and stop it at the end."""
+    child = start(command, environ=environ, log=log)
+    try:
+        wait_until_answering(url, child, name=name, log=log, seconds=seconds)
+        yield child
+    finally:
+        stop(child)

@@ -1,0 +1,39 @@
+"""The five demo clinics on the local stack, and a key for each."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from chalicelib.bearer import digest
+from chalicelib.store.table import api_key_key
+from chalicelib.wiring import portal
+from infra import keys, publish
+
+CLINICS = Path(__file__).resolve().parent / "clinics"
+KEYS = Path(__file__).resolve().parent.parent / ".local" / "keys.json"
+
+
+def publish_demo(environment: Mapping[str, str], kept_keys: Path = KEYS) -> dict[str, dict[str, str]]:
+    """Publish every clinic of `infra/clinics/` and give ``{clinic: {"api_key": …}}``; twice is once.
+
+    The keys are kept in `kept_keys`, readable by its owner alone: the portal itself knows only their hashes.
+    """
+    os.environ.update(environment)
+    portal.cache_clear()
+    house = portal()
+    known: dict[str, str] = json.loads(kept_keys.read_text(encoding="utf-8")) if kept_keys.exists() else {}
+    given = {}
+    for path in sorted(CLINICS.glob("*.yaml")):
+        draft = publish.read_file(path)
+        publish.publish(draft, house.clinics, house.kms, environment["CLINIC_KEY_ARN"])
+        given[draft.clinic.id] = known.get(draft.clinic.id, "")
+    places = {clinic: api_key_key(digest(secret)) for clinic, secret in given.items()}
+    valid = house.table.get(list(places.values()))
+    for clinic, place in places.items():
+        if place not in valid:
+            given[clinic] = keys.create(house.table, clinic, "make run")[1]
+    kept_keys.parent.mkdir(parents=True, exist_ok=True)
+    kept_keys.touch(mode=0o600)
+    kept_keys.write_text(json.dumps(given, indent=2), encoding="utf-8")
+    return {clinic: {"api_key": secret} for clinic, secret in given.items()}

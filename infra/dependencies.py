@@ -1,0 +1,149 @@
+"""The bundle's third-party part: the pinned requirements for Lambda's platform, without what the portal never uses.
+
+A bundle is loaded at every cold start: what is not in it costs nothing. The results are kept under `build/` by a hash of
+everything they depend on.
+"""
+
+import gzip
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from infra.catalogs import LANGUAGES
+
+# Services whose client the portal makes; botocore carries the description of some four hundred.
+SERVICES = ("dynamodb", "kms")
+# Languages with their plain locale and the territory our clinics are in; Babel carries a thousand.
+LOCALES = (*LANGUAGES, "en_001", "en_150", "en_GB", "lv_LV", "lt_LT", "ka_GE", "ru_RU")
+# Certificate authorities that Amazon's own endpoints are signed by: botocore's file carries 140, and every one is parsed
+# at the first request of a cold start.
+AUTHORITIES = ("Amazon Root CA", "Starfield Services Root Certificate Authority")
+
+# Never imported at run time: command lines, tests, type stubs, tools for developers, other frameworks' adapters.
+UNUSED = (
+    "*.dist-info",
+    "**/*.pyi",
+    "**/py.typed",
+    "**/__pycache__",
+    "bin",
+    "share",
+    "cffi",
+    "aws_lambda_powertools/event_handler",
+    "aws_lambda_powertools/utilities/auth_alpha",
+    "aws_lambda_powertools/utilities/batch",
+    "aws_lambda_powertools/utilities/circuit_breaker",
+    "aws_lambda_powertools/utilities/data_classes",
+    "aws_lambda_powertools/utilities/data_masking",
+    "aws_lambda_powertools/utilities/feature_flags",
+    "aws_lambda_powertools/utilities/idempotency",
+    "aws_lambda_powertools/utilities/kafka",
+    "aws_lambda_powertools/utilities/parameters",
+    "aws_lambda_powertools/utilities/parser",
+    "aws_lambda_powertools/utilities/streaming",
+    "aws_lambda_powertools/utilities/validation",
+    "babel/messages/frontend.py",
+    "babel/messages/setuptools_frontend.py",
+    "dateutil/zoneinfo/dateutil-zoneinfo.tar.gz",
+    "email_validator/__main__.py",
+    "qrcode/console_scripts.py",
+    "qrcode/release.py",
+    "qrcode/tests",
+)
+_DATA = re.compile(r"dynamodb|kms|endpoints|partitions|sdk-default-configuration|_retry")
+
+
+class NotInstalledError(Exception):
+    """pip could not bring the pinned packages; the message is fit for a person."""
+
+
+def dependencies(requirements: Path, build: Path) -> Path:
+    """Return a folder of the pinned packages, trimmed for Lambda; made once per change of pins, rules or Python."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    digest = hashlib.sha256(f"{version}\0{Path(__file__).read_text()}\0{requirements.read_text()}".encode())
+    finished = build / "dependencies" / digest.hexdigest()[:16]
+    if not finished.exists():
+        shutil.rmtree(finished.parent, ignore_errors=True)
+        unfinished = finished.with_suffix(".part")
+        _install(requirements, unfinished, version)
+        trim(unfinished)
+        unfinished.rename(finished)
+    return finished
+
+
+def _install(requirements: Path, target: Path, version: str) -> None:
+    """Let pip unpack the wheels for Lambda: x86_64, and a C library no newer than the one of its Python 3.11."""
+    print("Fetching the packages that ship to Lambda …", file=sys.stderr, flush=True)
+    platforms = ("manylinux2014_x86_64", "manylinux_2_17_x86_64", "manylinux_2_26_x86_64")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command += ["--no-compile", "--only-binary=:all:", "--implementation=cp", f"--python-version={version}"]
+    command += [f"--platform={platform}" for platform in platforms]
+    command += [f"--target={target}", f"--requirement={requirements}"]
+    done = subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = next((line for line in done.stderr.splitlines() if "ERROR" in line), "pip failed without a word")
+        raise NotInstalledError(f"The packages in {requirements.name} could not be fetched ({reason.strip()}).")
+
+
+def trim(packages: Path) -> None:
+    """Remove from a folder of installed packages what the portal never uses."""
+    for pattern in UNUSED:
+        _remove(packages.glob(pattern))
+    _remove(path for path in (packages / "botocore/data").iterdir() if not _DATA.fullmatch(path.stem))
+    _remove(path for path in (packages / "babel/locale-data").iterdir() if path.stem not in (*LOCALES, "root"))
+    for service in SERVICES:
+        for description in (packages / "botocore/data" / service).glob("*/*.json.gz"):
+            _rewrite(description, _without_documentation)
+    _rewrite(packages / "botocore/data/endpoints.json", _only_our_services)
+    _keep_authorities(packages / "botocore/cacert.pem")
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in list(paths):
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.exists():
+            path.unlink()
+
+
+def _rewrite(path: Path, change: Callable[[Any], Any]) -> None:
+    """Replace a JSON file, gzipped or not, by a changed one that is compact and not gzipped: it loads fastest."""
+    raw = path.read_bytes()
+    changed = change(json.loads(gzip.decompress(raw) if path.suffix == ".gz" else raw))
+    path.unlink()
+    plain = path.with_suffix("") if path.suffix == ".gz" else path
+    plain.write_text(json.dumps(changed, separators=(",", ":")))
+
+
+def _without_documentation(value: Any) -> Any:
+    """Return a service description without its prose, nine tenths of it."""
+    if isinstance(value, dict):
+        return {
+            name: _without_documentation(part)
+            for name, part in value.items()
+            if not (name == "documentation" and isinstance(part, str))
+        }
+    if isinstance(value, list):
+        return [_without_documentation(part) for part in value]
+    return value
+
+
+def _only_our_services(endpoints: Any) -> Any:
+    for partition in endpoints["partitions"]:
+        partition["services"] = {name: partition["services"][name] for name in SERVICES if name in partition["services"]}
+    return endpoints
+
+
+def _keep_authorities(bundle: Path) -> None:
+    """Keep those certificates of a PEM file whose label names one of our authorities."""
+    entries = re.split(r"(?m)^(?=# Issuer:)", bundle.read_text())
+    kept = [entry for entry in entries if any(f'# Label: "{authority}' in entry for authority in AUTHORITIES)]
+    if not kept:
+        raise NotInstalledError(f"{bundle.name} names none of Amazon's certificate authorities: its format has changed.")
+    bundle.write_text("".join(kept))

@@ -1,0 +1,45 @@
+"""Bearer keys of clinics' programs and staff: create, list, revoke."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from secrets import token_hex
+
+from chalicelib.bearer import SCOPES, BearerKey, digest, new_secret
+from chalicelib.instants import instant
+from chalicelib.store.table import Put, Table, api_key_key, key_name_key
+
+
+class KeyCommandError(Exception):
+    """A key command that cannot be carried out; the message says why."""
+
+
+def create(table: Table, clinic: str, label: str, scopes: Sequence[str] = SCOPES) -> tuple[BearerKey, str]:
+    """Create a key for a clinic; give its record and the secret, which is told once and kept only as a hash."""
+    if unknown := sorted(set(scopes) - set(SCOPES)):
+        raise KeyCommandError(f"Unknown scope: {', '.join(unknown)}. Known: {', '.join(SCOPES)}.")
+    secret = new_secret()
+    key = BearerKey(f"key_{token_hex(6)}", clinic, label, tuple(scopes), instant(datetime.now(UTC)))
+    table.put(Put(api_key_key(digest(secret)), {"body": key.stored()}))
+    table.put(Put(key_name_key(clinic, key.id), {"body": digest(secret)}))
+    return key, secret
+
+
+def revoke(table: Table, clinic: str, key_id: str) -> BearerKey:
+    """Revoke a key: from the next call on it opens nothing."""
+    name = key_name_key(clinic, key_id)
+    entry = table.get([name]).get(name)
+    if entry is None or entry.body is None:
+        raise KeyCommandError(f"{clinic} has no key {key_id}.")
+    place = api_key_key(entry.body)
+    key = BearerKey.read(table.get([place])[place].body or "")
+    if key.revoked_at is None:
+        key = replace(key, revoked_at=instant(datetime.now(UTC)))
+        table.put(Put(place, {"body": key.stored()}))
+    return key
+
+
+def all_keys(table: Table, clinic: str) -> list[BearerKey]:
+    """List a clinic's keys, revoked ones too."""
+    places = [api_key_key(entry.body or "") for entry in table.partition(key_name_key(clinic, "").pk, "APIKEY#")]
+    return [BearerKey.read(item.body or "") for item in table.get(places).values()]

@@ -1,0 +1,81 @@
+"""Publish clinics: a readable file in, an immutable notice version in the table out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from chalicelib.instants import instant
+from chalicelib.notice import (
+    Clinic,
+    InvalidClinicError,
+    document_hash,
+    read_clinic,
+    read_full_notice,
+)
+from chalicelib.pages import authorities, render
+from chalicelib.store.clinics import Clinics, PublishError
+from chalicelib.vault import Kms
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A clinic's file, checked and ready to publish."""
+
+    clinic: Clinic
+    document: Mapping[str, Any]
+    notices: Mapping[str, str]
+
+
+class FileError(Exception):
+    """A clinic's file that cannot be published; each line names file, place and remedy."""
+
+
+def read_file(path: Path) -> Draft:
+    """Read and check a clinic's file; raise FileError with every fault."""
+    try:
+        document = _plain(yaml.safe_load(path.read_text(encoding="utf-8")))
+        clinic = read_clinic(document, document_hash(document) if isinstance(document, dict) else "")
+        texts = read_full_notice(document, clinic.languages)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read ({error.strerror}). Name a clinic's YAML file") from error
+    except UnicodeDecodeError:
+        raise FileError(f"{path}: is not UTF-8. Save the file in UTF-8") from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise FileError(f"{path}:{line}: is no YAML ({error.problem}). Check indentation, colons and quotes") from error
+    except InvalidClinicError as error:
+        raise FileError("\n".join(f"{path}: {fault}" for fault in error.faults)) from error
+    return Draft(clinic, document, {lang: full_notice(clinic, lang, text) for lang, text in texts.items()})
+
+
+def full_notice(clinic: Clinic, lang: str, text: str) -> str:
+    """Render the full notice in a language: the items of GDPR Art. 13, then the clinic's own text in Markdown."""
+    written = Markup(MarkdownIt("commonmark", {"html": False}).render(text))  # noqa: S704 - HTML in it is escaped
+    authority = authorities()[clinic.authority]
+    return render("pages/full_notice.html", lang, clinic=clinic, authority=authority, text=written)
+
+
+def publish(draft: Draft, clinics: Clinics, kms: Kms, key_arn: str) -> bool:
+    """Publish a draft; False where this version is in force already. Raises FileError with the reason."""
+    new = clinics.is_new(draft.clinic.id)
+    wrapped = kms.new_data_key(draft.clinic.id, key_arn) if new else None
+    at = instant(datetime.now(UTC))
+    try:
+        return clinics.publish(draft.clinic, draft.document, draft.notices, wrapped_key=wrapped, at=at)
+    except PublishError as error:
+        raise FileError(f"{draft.clinic.id}: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    """Bring YAML's values into JSON's: dates become texts."""
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return value.isoformat() if isinstance(value, date) else value

