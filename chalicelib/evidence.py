@@ -20,16 +20,17 @@ class Evidence:
 
     def __init__(self, clinics: Clinics) -> None:
         self._clinics = clinics
-        self._kept: dict[tuple[str, str, str, str], str] = {}
+        self._kept: dict[tuple[str, ...], str] = {}
 
     def shown(self, template: str, clinic: Clinic, lang: str) -> str:
         """Give the SHA-256 of the page as it is shown in a language, having kept it."""
-        name = (template, clinic.id, clinic.version, lang)
+        name = (template, clinic.id, clinic.version, lang, *clinic.questions)
         if name not in self._kept:
             self._kept[name] = self._clinics.keep_shown(clinic.id, self.page(template, clinic, lang, **BLANK))
         return self._kept[name]
 
-    def page(self, template: str, clinic: Clinic, lang: str, **filled: Any) -> str:
+    @staticmethod
+    def page(template: str, clinic: Clinic, lang: str, **filled: Any) -> str:
         """Render the page with what one patient's visit fills in."""
         authority = authorities()[clinic.authority]["name"][lang]
         return render(template, lang, clinic=clinic, authority=authority, **filled)

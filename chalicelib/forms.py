@@ -110,9 +110,15 @@ def first(fields: Fields, name: str) -> str:
 
 
 def read_consent(clinic: Clinic, fields: Fields) -> Submission:
-    """Read the consent form. A decision left open is no decision; at least one must be taken."""
+    """Read the consent form of a clinic that asks these questions now.
+
+    A decision left open is no decision; at least one must be taken. One that is no longer asked (a contest that ended
+    while the page was open) is said to be so, not dropped.
+    """
     answers: dict[str, Answer] = {}
     faults: list[Fault] = []
+    if any(name.startswith("decision.") and name.removeprefix("decision.") not in clinic.questions for name in fields):
+        faults.append(Fault("errors", "question_closed"))
     for address in clinic.questions:
         given = set(fields.get(f"decision.{address}", [])) - {""}
         if given in ({"yes"}, {"no"}):

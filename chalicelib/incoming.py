@@ -9,6 +9,9 @@ from chalice.app import Request
 
 MAX_FIELDS = 400
 
+ANY_TYPE = ["*/*"]
+"""What every route takes: Chalice would answer 415 in its own words, a view answers in the visitor's."""
+
 
 class UnreadableBodyError(ValueError):
     """A body that is not what its address takes."""

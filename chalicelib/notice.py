@@ -7,12 +7,12 @@ which words, in every language the clinic speaks. One version of it is immutable
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import rfc8785
 
-from chalicelib.instants import is_ending
+from chalicelib.instants import Instant, ending, is_ending
 
 LANGUAGES = ("lv", "lt", "ka", "ru", "en")
 """The languages the portal itself speaks: each has a complete catalog."""
@@ -145,6 +145,19 @@ class Clinic:
     def endings(self) -> Mapping[str, str]:
         """When consents end by themselves, by decision address."""
         return {address: question.ends for address, question in self.questions.items() if question.ends}
+
+    def asking(self, at: Instant) -> "Clinic":
+        """Give the clinic without the questions whose last day is over: nobody is asked about a contest that ended."""
+        over = {address for address, rule in self.endings.items() if rule[0] != "P" and ending(rule, at) <= at}
+        if not over:
+            return self
+        purposes = []
+        for purpose in self.purposes:
+            kept = tuple(each for each in purpose.options if f"{purpose.id}.{each.id}" not in over)
+            if kept or (not purpose.options and purpose.id not in over):
+                purposes.append(replace(purpose, options=kept))
+        questions = {address: question for address, question in self.questions.items() if address not in over}
+        return replace(self, purposes=tuple(purposes), questions=questions)
 
     def addressed(self, name: str) -> tuple[str, ...]:
         """Give the decisions that ``purpose`` or ``purpose.option`` names; none for a name the clinic does not have."""

@@ -7,7 +7,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import BaseLoader, Environment, FileSystemLoader, ModuleLoader, StrictUndefined, select_autoescape
+from jinja2 import (
+    BaseLoader,
+    Environment,
+    FileSystemLoader,
+    ModuleLoader,
+    StrictUndefined,
+    pass_context,
+    select_autoescape,
+)
+from jinja2.runtime import Context
 
 from chalicelib import i18n
 
@@ -31,7 +40,14 @@ def environment(templates: Path = TEMPLATES) -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     env.policies["ext.i18n.trimmed"] = True
+    env.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+    env.filters["spoken_date"] = _spoken_date
     return env
+
+
+@pass_context
+def _spoken_date(context: Context, date: str) -> str:
+    return i18n.spoken_date(date, context["lang"])
 
 
 @cache
@@ -40,7 +56,6 @@ def _speaking(lang: str) -> Environment:
     env.install_gettext_translations(i18n.catalog(lang), newstyle=True)  # type: ignore[attr-defined]
     env.globals["lang"] = lang
     env.globals["endonyms"] = i18n.ENDONYMS
-    env.filters["spoken_date"] = lambda date: i18n.spoken_date(date, lang)
     return env
 
 

@@ -6,7 +6,7 @@ from chalice.app import Blueprint, Response
 
 from chalicelib import qr
 from chalicelib.boundary import NotFoundError, page
-from chalicelib.incoming import base_url, mount, query
+from chalicelib.incoming import ANY_TYPE, base_url, mount, query
 from chalicelib.outgoing import found, picture
 from chalicelib.wiring import portal
 
@@ -19,7 +19,7 @@ _CODE = re.compile(
 )
 
 
-@codes.route("/{clinic}/qr/{picture_name}", methods=["GET"])
+@codes.route("/{clinic}/qr/{picture_name}", methods=["GET"], content_types=ANY_TYPE)
 @page(codes)
 def qr_code(clinic: str, picture_name: str) -> Response:
     """Draw the code for a poster, a screen or a letter, per language and source."""
@@ -40,7 +40,7 @@ def qr_code(clinic: str, picture_name: str) -> Response:
     return picture(qr.svg(address) if form == "svg" else qr.png(address), MEDIA[form])
 
 
-@codes.route("/q/{code}", methods=["GET"])
+@codes.route("/q/{code}", methods=["GET"], content_types=ANY_TYPE)
 @page(codes)
 def short_address(code: str) -> Response:
     """Lead from a scanned code to its page, naming the language and the source it was printed for."""

@@ -23,8 +23,8 @@ from chalicelib.forms import (
     read_withdrawal,
 )
 from chalicelib.i18n import negotiate, spoken_time
-from chalicelib.incoming import form_fields, mount, query
-from chalicelib.instants import instant
+from chalicelib.incoming import ANY_TYPE, form_fields, mount, query
+from chalicelib.instants import Instant, instant
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import html, see_other
 from chalicelib.pages import render
@@ -38,18 +38,17 @@ KEPT_PAGE = {
     # It carries the styles of its own day, and its form leads nowhere.
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'",
 }
-FORMS = ["*/*"]  # the views answer a body they cannot read themselves, in the patient's language
 
 
-@patient.route("/{clinic}", methods=["GET"])
+@patient.route("/{clinic}", methods=["GET"], content_types=ANY_TYPE)
 @page(patient)
 def consent_page(clinic: str) -> Response:
     """Show the questions."""
     seen = portal().register.look(clinic).published.clinic
-    return html(_asking(CONSENT_PAGE, seen, patient.current_request))
+    return html(_asking(CONSENT_PAGE, seen.asking(_now()), patient.current_request))
 
 
-@patient.route("/{clinic}", methods=["POST"], content_types=FORMS)
+@patient.route("/{clinic}", methods=["POST"], content_types=ANY_TYPE)
 @page(patient)
 def decide(clinic: str) -> Response:
     """Take the answers: one receipt, or the page again with what is to be mended."""
@@ -57,22 +56,22 @@ def decide(clinic: str) -> Response:
     fields = form_fields(request)
     state = FormState.opened(house.clinics.key(clinic).form_secret(), first(fields, "state"))
     if state is None:
-        return _again(
-            CONSENT_PAGE, house.register.look(clinic).published.clinic, fields, [Fault("errors", "page_too_old")]
-        )
-    shown = house.clinics.version(clinic, state.version)
+        current = house.register.look(clinic).published.clinic.asking(_now())
+        return _again(CONSENT_PAGE, current, fields, [Fault("errors", "page_too_old")])
+    shown = house.clinics.version(clinic, state.version).asking(_now())
     said = read_consent(shown, fields)
     if said.faults:
         return _again(CONSENT_PAGE, shown, fields, said.faults)
     try:
         receipt = house.register.record(_act(shown, state, said), _signature(said))
     except NoticeChangedError as changed:
-        return _again(CONSENT_PAGE, changed.published.clinic, fields, [Fault("errors", "notice_changed")])
+        current = changed.published.clinic.asking(_now())
+        return _again(CONSENT_PAGE, current, fields, [Fault("errors", "notice_changed")])
     journal.count("DecisionRecorded")
     return see_other(_receipt_address(request, clinic, receipt.id, state.lang))
 
 
-@patient.route("/{clinic}/withdraw", methods=["GET"])
+@patient.route("/{clinic}/withdraw", methods=["GET"], content_types=ANY_TYPE)
 @page(patient)
 def withdrawal_page(clinic: str) -> Response:
     """Show the withdrawal form."""
@@ -80,7 +79,7 @@ def withdrawal_page(clinic: str) -> Response:
     return html(_asking(WITHDRAWAL_PAGE, seen, patient.current_request))
 
 
-@patient.route("/{clinic}/withdraw", methods=["POST"], content_types=FORMS)
+@patient.route("/{clinic}/withdraw", methods=["POST"], content_types=ANY_TYPE)
 @page(patient)
 def withdraw(clinic: str) -> Response:
     """Withdraw at once, whether or not the contact was known; a page that is too old still withdraws."""
@@ -98,7 +97,7 @@ def withdraw(clinic: str) -> Response:
     return see_other(_receipt_address(request, clinic, receipts[0].id, state.lang))
 
 
-@patient.route("/{clinic}/receipts/{receipt}", methods=["GET"])
+@patient.route("/{clinic}/receipts/{receipt}", methods=["GET"], content_types=ANY_TYPE)
 @page(patient)
 def receipt_page(clinic: str, receipt: str) -> Response:
     """Show a receipt to whoever has its number: what was said, never by whom."""
@@ -123,7 +122,7 @@ def receipt_page(clinic: str, receipt: str) -> Response:
     return html(render("pages/receipt.html", lang, clinic=shown, **filled))
 
 
-@patient.route("/{clinic}/notices/{version}", methods=["GET"])
+@patient.route("/{clinic}/notices/{version}", methods=["GET"], content_types=ANY_TYPE)
 @page(patient)
 def notice_page(clinic: str, version: str) -> Response:
     """Show the full notice of a version, for ever."""
@@ -142,7 +141,7 @@ def notice_page(clinic: str, version: str) -> Response:
     return html(render("pages/notice.html", lang, clinic=shown, **filled))
 
 
-@patient.route("/{clinic}/shown/{sha256}", methods=["GET"])
+@patient.route("/{clinic}/shown/{sha256}", methods=["GET"], content_types=ANY_TYPE)
 @page(patient)
 def shown_page(clinic: str, sha256: str) -> Response:
     """Give a page exactly as it was shown: its bytes have this SHA-256."""
@@ -202,7 +201,7 @@ def _language(request: Request, clinic: Clinic) -> str:
 
 
 def _act(clinic: Clinic, state: FormState, said: Submission) -> Act:
-    now = instant(datetime.now(UTC))
+    now = _now()
     return Act(
         receipt_id=receipt_id(state.nonce, said.said()),
         clinic=clinic.id,
@@ -219,6 +218,10 @@ def _act(clinic: Clinic, state: FormState, said: Submission) -> Act:
         endings=clinic.endings,
         everything=said.everything,
     )
+
+
+def _now() -> Instant:
+    return instant(datetime.now(UTC))
 
 
 def _signature(said: Submission) -> Signature:

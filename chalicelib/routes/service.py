@@ -5,6 +5,7 @@ from pathlib import Path
 from chalice.app import Blueprint, Response
 
 from chalicelib.boundary import api
+from chalicelib.incoming import ANY_TYPE
 from chalicelib.outgoing import document
 from chalicelib.store.table import Key
 from chalicelib.wiring import portal
@@ -14,7 +15,7 @@ service = Blueprint(__name__)
 _OPENAPI = Path(__file__).resolve().parent.parent / "openapi.json"
 
 
-@service.route("/health", methods=["GET"])
+@service.route("/health", methods=["GET"], content_types=ANY_TYPE)
 @api
 def health() -> Response:
     """Answer 200 when the table can be read; 503 when it cannot."""
@@ -22,7 +23,7 @@ def health() -> Response:
     return document({"status": "ok"})
 
 
-@service.route("/openapi.json", methods=["GET"])
+@service.route("/openapi.json", methods=["GET"], content_types=ANY_TYPE)
 @api
 def openapi() -> Response:
     """Describe the API (OpenAPI 3.1)."""
