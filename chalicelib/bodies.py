@@ -8,6 +8,7 @@ from typing import Any
 
 from chalicelib.consent import Answer, Channel
 from chalicelib.contact import Contact, InvalidContactError, Kind, normalise
+from chalicelib.forms import MAX_NAME
 from chalicelib.instants import Instant, InvalidInstantError, instant, moment, parse_instant
 from chalicelib.notice import Clinic
 
@@ -75,7 +76,7 @@ class _Body:
 
     def only(self, *names: str) -> None:
         for name in sorted(self.body.keys() - set(names)):
-            self.error(f"/{name}", f"Not known here. Known: {', '.join(names)}.")
+            self.error(f"/{escaped(name)}", f"Not known here. Known: {', '.join(names)}.")
 
     def subject(self, pointer: str, value: object) -> tuple[Contact, ...]:
         kinds = {kind.value: kind for kind in (Kind.REFERENCE, Kind.EMAIL, Kind.PHONE)}
@@ -86,7 +87,8 @@ class _Body:
         for name, kind in kinds.items():
             if name in value:
                 try:
-                    contacts.append(normalise(kind, str(value[name]), self.clinic.country))
+                    typed = value[name] if isinstance(value[name], str) else ""
+                    contacts.append(normalise(kind, typed, self.clinic.country))
                 except InvalidContactError:
                     self.error(f"{pointer}/{name}", f"Not a valid {name}.")
         return tuple(contacts)
@@ -111,9 +113,9 @@ class _Body:
         answers = {}
         for address, answer in value.items():
             if address not in self.clinic.questions:
-                self.error(f"/decisions/{address}", "The clinic's notice has no such decision.")
+                self.error(f"/decisions/{escaped(address)}", "The clinic's notice has no such decision.")
             elif answer not in ("yes", "no"):
-                self.error(f"/decisions/{address}", "yes or no.")
+                self.error(f"/decisions/{escaped(address)}", "yes or no.")
             else:
                 answers[address] = Answer(answer)
         return answers
@@ -145,17 +147,17 @@ class _Body:
             self.error("/evidence", "An object with form and, if there is a scan, its sha256.")
             return None
         form, sha256 = value.get("form"), value.get("sha256")
-        if not isinstance(form, str) or not form.strip() or len(form) > MAX_EVIDENCE:
+        if not isinstance(form, str) or not form.strip() or not form.isprintable() or len(form) > MAX_EVIDENCE:
             self.error("/evidence/form", "The reference of the form, as the clinic files it.")
-        if sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", str(sha256)):
+        if "sha256" in value and not (isinstance(sha256, str) and re.fullmatch(r"[0-9a-f]{64}", sha256)):
             self.error("/evidence/sha256", "64 hexadecimal digits in lower case.")
         return {name: str(each) for name, each in value.items()}
 
     def name(self) -> str | None:
         value = self.body.get("name")
-        if value is None or (isinstance(value, str) and 0 < len(value.strip()) <= 120):  # noqa: PLR2004 - as on forms
+        if value is None or (isinstance(value, str) and 0 < len(value.strip()) <= MAX_NAME and value.isprintable()):
             return value and value.strip()
-        self.error("/name", "A name of at most 120 characters.")
+        self.error("/name", "A name of at most 120 printable characters.")
         return None
 
     def lang(self) -> str:
@@ -167,6 +169,11 @@ class _Body:
     def checked(self) -> None:
         if self.errors:
             raise InvalidBodyError(self.errors)
+
+
+def escaped(name: str) -> str:
+    """Write a member's name as a step of a JSON pointer (RFC 6901, 3)."""
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 def read_status(clinic: Clinic, body: Mapping[str, Any]) -> StatusQuestion:

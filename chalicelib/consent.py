@@ -321,13 +321,16 @@ def _last_word(
 
 
 def _outcome(before: State, answer: Answer, *, unproven: bool) -> State | None:
-    """Give the state an answer leads to, or None for no change."""
+    """Give the state an answer leads to, or None for no change.
+
+    A No said again stays the No it was, and is a new word: a form signed in between must not outlive it.
+    """
     if answer is Answer.YES:
         if not unproven:
             return State.GRANTED
         return None if before in {State.GRANTED, State.PENDING} else State.PENDING
     if before in {State.REFUSED, State.WITHDRAWN}:
-        return None
+        return before
     if answer is Answer.WITHDRAW or before in {State.GRANTED, State.EXPIRED, State.SUPERSEDED}:
         return State.WITHDRAWN
     return State.REFUSED

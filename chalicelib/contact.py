@@ -64,7 +64,8 @@ def _email(typed: str) -> str:
     except EmailNotValidError:
         _refuse(Kind.EMAIL)
     # RFC 5321 lets a mailbox tell cases apart; no mail provider does, and two receipts for one person would be worse.
-    return address.normalized.casefold()
+    # Lower case and no more: folding would turn straße.de into strasse.de, which is somebody else's domain.
+    return address.normalized.lower()
 
 
 def _phone(typed: str, country: str) -> str:

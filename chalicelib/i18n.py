@@ -33,7 +33,7 @@ def _by_preference(header: str) -> list[str]:
         tag, _, parameters = part.strip().partition(";")
         name, _, weight = parameters.strip().partition("=")
         try:
-            quality = float(weight) if name.strip() == "q" else 1.0
+            quality = float(weight) if name.strip().lower() == "q" else 1.0
         except ValueError:
             continue
         if 0 < quality <= 1:

@@ -59,7 +59,7 @@ def json_body(request: Request) -> Mapping[str, Any]:
     """Read a JSON object; raise UnreadableBodyError for anything else."""
     try:
         body = json.loads(request.raw_body or b"")
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or one nested without end
         raise UnreadableBodyError("application/json") from None
     if not isinstance(body, dict):
         raise UnreadableBodyError("application/json")

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 Instant = str
 """An RFC 3339 date-time in UTC with milliseconds, e.g. ``2026-11-22T08:15:00.000Z``."""
 
-_DURATION = re.compile(r"P(\d{1,3})([YMD])")
+_DURATION = re.compile(r"P([1-9]\d{0,2})([YMD])")
 
 
 class InvalidInstantError(ValueError):
@@ -19,7 +19,7 @@ class InvalidInstantError(ValueError):
 
 def instant(moment: datetime) -> Instant:
     """Write an aware datetime as an Instant."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def moment(written: Instant) -> datetime:

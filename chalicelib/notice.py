@@ -130,6 +130,8 @@ class Clinic:
     purposes: tuple[Purpose, ...]
     sha256: str
     questions: Mapping[str, Question] = field(repr=False)
+    dates: Mapping[str, Text] = field(default_factory=dict, repr=False)
+    """The document's dates as each language writes them: part of the text, written once, when it is published."""
 
     @property
     def default_language(self) -> str:
@@ -171,13 +173,13 @@ def document_hash(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(rfc8785.dumps(dict(document))).hexdigest()
 
 
-def read_clinic(document: Any, sha256: str = "") -> Clinic:
+def read_clinic(document: Any, sha256: str = "", dates: Mapping[str, Text] | None = None) -> Clinic:
     """Check a clinic's document (JSON shapes) and give it as a value; raise InvalidClinicError with every fault."""
     reader = _Reader()
     clinic = reader.clinic(reader.mapping("", document), sha256)
     if reader.faults:
         raise InvalidClinicError(reader.faults)
-    return clinic
+    return replace(clinic, dates=dates or {})
 
 
 def read_full_notice(document: Mapping[str, Any], languages: Sequence[str]) -> Text:

@@ -47,7 +47,8 @@ def environment(templates: Path = TEMPLATES) -> Environment:
 
 @pass_context
 def _spoken_date(context: Context, date: str) -> str:
-    return i18n.spoken_date(date, context["lang"])
+    written: str = context["clinic"].dates[date][context["lang"]]
+    return written
 
 
 @cache

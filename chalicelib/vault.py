@@ -26,9 +26,10 @@ class KeyService(Protocol):
 
 
 class Kms:
-    """AWS KMS; the encryption context ties a wrapped key to its clinic."""
+    """AWS KMS, by a botocore session; the encryption context ties a wrapped key to its clinic."""
 
-    def __init__(self, region: str) -> None:
+    def __init__(self, session: Any, region: str) -> None:
+        self._session = session
         self._region = region
         self._client: Any = None
 
@@ -36,11 +37,10 @@ class Kms:
     def client(self) -> Any:
         """The botocore client, made on first use."""
         if self._client is None:
-            import botocore.session  # noqa: PLC0415 - loaded with the store's client anyway, never for the core alone
-            from botocore.config import Config  # noqa: PLC0415
+            from botocore.config import Config  # noqa: PLC0415 - never loaded for the core alone
 
             config = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 3, "mode": "standard"})
-            self._client = botocore.session.get_session().create_client("kms", self._region, config=config)
+            self._client = self._session.create_client("kms", region_name=self._region, config=config)
         return self._client
 
     def unwrap(self, clinic: str, wrapped: bytes) -> bytes:

@@ -29,7 +29,7 @@ def portal() -> Portal:
     """Give the process's portal, made on first use."""
     settings = read_settings(os.environ)
     table = Table(settings.table, region=settings.region)
-    kms = Kms(settings.region)
+    kms = Kms(table.session, settings.region)
     clinics = Clinics(table, kms)
     return Portal(settings, table, kms, clinics, Register(table, clinics), Evidence(clinics))
 

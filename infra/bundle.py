@@ -39,10 +39,6 @@ from pathlib import Path
 from chalicelib.pages import environment
 folder = Path("vendor/templates")
 env = environment(folder)
-# How a translated sentence takes its values is decided when it is compiled: as the pages do it.
-env.install_null_translations(newstyle=True)
-# A filter that depends on the language is bound with it, later; the compiler only wants to know that there will be one.
-env.filters.setdefault("spoken_date", str)
 env.compile_templates(folder / "compiled", zip=None, ignore_errors=False)
 """
 

@@ -38,16 +38,17 @@ def free_port() -> int:
 
 
 def start(
-    command: Sequence[str], *, environ: Mapping[str, str], log: Path, cwd: Path | None = None
+    command: Sequence[str], *, environ: Mapping[str, str], log: Path, cwd: Path | None = None, tied: bool = True
 ) -> subprocess.Popen[bytes]:
     """Start `command` with exactly `environ`, its output appended to `log`.
 
-    It gets SIGTERM when the thread that calls this ends, so call it from one that stays.
+    When `tied`, it gets SIGTERM as soon as the thread that calls this ends: call it from one that stays.
     """
+    launcher = [sys.executable, "-Sc", _LAUNCHER] if tied else []
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-Sc", _LAUNCHER, *command],
+            [*launcher, *command],
             env=dict(environ),
             cwd=cwd,
             stdin=subprocess.DEVNULL,

@@ -12,14 +12,29 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from infra.catalogs import LANGUAGES
 
-# Services whose client the portal makes; botocore carries the description of some four hundred.
-SERVICES = ("dynamodb", "kms")
+# What the portal asks of AWS: botocore carries the descriptions of some four hundred services, and reading the two of ours
+# whole would cost a tenth of a cold start. Whoever needs another operation adds it here.
+OPERATIONS = {
+    "dynamodb": (
+        "BatchGetItem",
+        "BatchWriteItem",
+        "DeleteItem",
+        "DescribeTable",
+        "GetItem",
+        "PutItem",
+        "Query",
+        "TransactGetItems",
+        "TransactWriteItems",
+        "UpdateItem",
+    ),
+    "kms": ("Decrypt",),
+}
 # Languages with their plain locale and the territory our clinics are in; Babel carries a thousand.
 LOCALES = (*LANGUAGES, "en_001", "en_150", "en_GB", "lv_LV", "lt_LT", "ka_GE", "ru_RU")
 # Certificate authorities that Amazon's own endpoints are signed by: botocore's file carries 140, and every one is parsed
@@ -48,6 +63,8 @@ UNUSED = (
     "aws_lambda_powertools/utilities/parser",
     "aws_lambda_powertools/utilities/streaming",
     "aws_lambda_powertools/utilities/validation",
+    "botocore/data/*/*/examples-1.json",
+    "botocore/data/dynamodb/2011-12-05",
     "babel/messages/frontend.py",
     "babel/messages/setuptools_frontend.py",
     "dateutil/zoneinfo/dateutil-zoneinfo.tar.gz",
@@ -56,6 +73,20 @@ UNUSED = (
     "qrcode/release.py",
     "qrcode/tests",
 )
+# botocore writes help texts for its clients out of the prose that is removed here, and brings an HTML parser for it.
+_NO_HELP = '''"""Help texts of clients, left out of this bundle."""
+
+
+class ClientMethodDocstring(str):
+    """No help text."""
+
+    def __new__(cls, *_arguments, **_named):
+        """Take what botocore would write the text from."""
+        return str.__new__(cls)
+
+
+PaginatorDocstring = WaiterDocstring = ClientMethodDocstring
+'''
 _DATA = re.compile(r"dynamodb|kms|endpoints|partitions|sdk-default-configuration|_retry")
 
 
@@ -97,10 +128,16 @@ def trim(packages: Path) -> None:
         _remove(packages.glob(pattern))
     _remove(path for path in (packages / "botocore/data").iterdir() if not _DATA.fullmatch(path.stem))
     _remove(path for path in (packages / "babel/locale-data").iterdir() if path.stem not in (*LOCALES, "root"))
-    for service in SERVICES:
+    for service, operations in OPERATIONS.items():
         for description in (packages / "botocore/data" / service).glob("*/*.json.gz"):
             _rewrite(description, _without_documentation)
+        for description in (packages / "botocore/data" / service).glob("*/service-2.json"):
+            _rewrite(description, lambda service, wanted=operations: _only_operations(service, wanted))
     _rewrite(packages / "botocore/data/endpoints.json", _only_our_services)
+    docs = packages / "botocore/docs"
+    _remove(path for path in docs.iterdir() if path.name != "utils.py")
+    (docs / "__init__.py").touch()
+    (docs / "docstring.py").write_text(_NO_HELP)
     _keep_authorities(packages / "botocore/cacert.pem")
 
 
@@ -134,9 +171,35 @@ def _without_documentation(value: Any) -> Any:
     return value
 
 
+def _only_operations(service: Any, wanted: Collection[str]) -> Any:
+    """Return a service description with these operations, and the shapes that they lead to."""
+    service["operations"] = {name: service["operations"][name] for name in wanted}
+    reached: set[str] = set()
+    waiting = set(_shapes_in(service["operations"]))
+    while waiting:
+        shape = waiting.pop()
+        reached.add(shape)
+        waiting |= set(_shapes_in(service["shapes"][shape])) - reached
+    service["shapes"] = {name: shape for name, shape in service["shapes"].items() if name in reached}
+    return service
+
+
+def _shapes_in(value: Any) -> Iterator[str]:
+    """Yield the name of every shape that a part of a description refers to."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            if name == "shape" and isinstance(part, str):
+                yield part
+            else:
+                yield from _shapes_in(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _shapes_in(part)
+
+
 def _only_our_services(endpoints: Any) -> Any:
     for partition in endpoints["partitions"]:
-        partition["services"] = {name: partition["services"][name] for name in SERVICES if name in partition["services"]}
+        partition["services"] = {name: partition["services"][name] for name in OPERATIONS if name in partition["services"]}
     return endpoints
 
 

@@ -1,7 +1,7 @@
 """Publish clinics: a readable file in, an immutable notice version in the table out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,12 @@ import yaml
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from chalicelib.i18n import spoken_date
 from chalicelib.instants import instant
 from chalicelib.notice import (
     Clinic,
     InvalidClinicError,
+    Text,
     document_hash,
     read_clinic,
     read_full_notice,
@@ -41,6 +43,7 @@ def read_file(path: Path) -> Draft:
     try:
         document = _plain(yaml.safe_load(path.read_text(encoding="utf-8")))
         clinic = read_clinic(document, document_hash(document) if isinstance(document, dict) else "")
+        clinic = replace(clinic, dates=_dates(clinic))
         texts = read_full_notice(document, clinic.languages)
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror}). Name a clinic's YAML file") from error
@@ -70,6 +73,12 @@ def publish(draft: Draft, clinics: Clinics, kms: Kms, key_arn: str) -> bool:
         return clinics.publish(draft.clinic, draft.document, draft.notices, wrapped_key=wrapped, at=at)
     except PublishError as error:
         raise FileError(f"{draft.clinic.id}: {error}") from error
+
+
+def _dates(clinic: Clinic) -> Mapping[str, Text]:
+    """Write the dates of a clinic's document as each of its languages does."""
+    dates = {clinic.effective, *(rule for rule in clinic.endings.values() if rule[0] != "P")}
+    return {date: {lang: spoken_date(date, lang) for lang in clinic.languages} for date in sorted(dates)}
 
 
 def _plain(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """`make run`: the whole portal on this machine, in the foreground until Ctrl-C.
 
-Builds the real bundle, starts the local AWS, deploys the same CloudFormation that goes to AWS, publishes the demo clinics,
-and serves. What is stored survives a clean stop; everything of it is under `.local/`.
+Builds the real bundle, starts the local AWS, deploys the same CloudFormation that goes to AWS, publishes the demo
+clinics, and serves. What is stored survives a clean stop; everything of it is under `.local/`.
 """
 
 import contextlib
@@ -13,12 +13,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 import botocore.session
 import qrcode
 
 from infra.bundle import ROOT, NotBuiltError, bundle
+from infra.catalogs import compile_catalogs
 from infra.children import LOOPBACK, NotStartedError
 from infra.demo import publish_demo
 from infra.deploy import Deployer, NotDeployedError
@@ -26,6 +29,7 @@ from infra.front import Front
 from infra.gateway import Gateway
 from infra.local import aws_environment, forget_stream_positions, ministack
 from infra.logs import copied
+from infra.publish import FileError
 from infra.server import Request, port_is_free, serving
 
 LOCAL = ROOT / ".local"
@@ -71,14 +75,29 @@ def only_one() -> Iterator[None]:
         yield
 
 
-def run(port: int) -> None:
-    """Bring everything up, serve until interrupted, put everything away."""
+@dataclass(frozen=True)
+class Running:
+    """The portal while it serves: its address without a slash at the end, and a key for each clinic by id."""
+
+    base_url: str
+    clinics: dict[str, dict[str, str]]
+    front: Front
+
+
+@contextlib.contextmanager
+def portal_running(port: int, folder: Path = LOCAL) -> Iterator[Running]:
+    """Bring everything up and serve on `port` (0: a free one); what is stored, logs and keys are kept in `folder`.
+
+    Leaves the AWS settings of the local AWS in the environment.
+    """
     _say("Building the deployment bundle …")
     build = bundle()
-    data = LOCAL / "aws"
+    # Publishing renders the full notices here, outside the bundle.
+    compile_catalogs(ROOT / "locales")
+    data = folder / "aws"
     forget_stream_positions(data)
     _say("Starting the local AWS …")
-    with ministack(data, log=LOCAL / "ministack.log") as endpoint_url:
+    with ministack(data, log=folder / "ministack.log") as endpoint_url:
         os.environ.update(aws_environment(endpoint_url))
         _say("Deploying the CloudFormation stack …")
         outputs = Deployer(endpoint_url).deploy(STACK, build, {})
@@ -88,21 +107,26 @@ def run(port: int) -> None:
             **aws_environment(endpoint_url),
         }
         _say("Publishing the demo clinics …")
-        clinics = publish_demo(settings)
+        clinics = publish_demo(settings, folder / "keys.json")
         gateway = Gateway.of_template(json.loads((build / "sam.json").read_text()))
-        base_url = f"http://{LOOPBACK}:{port}/{gateway.stage}"
         home = f"/{gateway.stage}/{next(iter(clinics), '')}"
         front = Front(gateway, endpoint_url, outputs["RestAPIId"], home, mailbox=list)
         logs = botocore.session.get_session().create_client("logs")
-        with copied(logs, _log_groups(), LOCAL / "portal.log"), serving(port, front):
-            _require_page(front, home)
-            with _announced(base_url, clinics):
-                _show(base_url, clinics)
-                _until_interrupted()
-            _say("\nStopping: saving the data …")
-            # MiniStack saves the table but not its stream: let the stream's function finish what was just written.
-            if front.last_write:
-                time.sleep(max(0.0, front.last_write + _STREAM_SECONDS - time.monotonic()))
+        with copied(logs, _log_groups(), folder / "portal.log"), serving(port, front) as served:
+            _require_page(front, home, folder)
+            yield Running(f"http://{LOOPBACK}:{served}/{gateway.stage}", clinics, front)
+
+
+def run(port: int) -> None:
+    """Bring everything up, serve until interrupted, put everything away."""
+    with portal_running(port) as portal:
+        with _announced(portal.base_url, portal.clinics):
+            _show(portal.base_url, portal.clinics)
+            _until_interrupted()
+        _say("\nStopping: saving the data …")
+        # MiniStack saves the table but not its stream: let the stream's function finish what was just written.
+        if portal.front.last_write:
+            time.sleep(max(0.0, portal.front.last_write + _STREAM_SECONDS - time.monotonic()))
 
 
 def _until_interrupted() -> None:
@@ -131,12 +155,12 @@ def _announced(base_url: str, clinics: dict[str, dict[str, str]]) -> Iterator[No
         path.unlink(missing_ok=True)
 
 
-def _require_page(front: Front, home: str) -> None:
+def _require_page(front: Front, home: str, folder: Path) -> None:
     """Ask for the first page once: it also wakes the function, so that nobody waits for that."""
     reply = front(Request("GET", home, (("Host", LOOPBACK), ("Accept", "text/html")), b""))
     if reply.status != 200:
         raise NotRunningError(
-            f"The portal answers {reply.status} instead of its page; the reason is in .local/portal.log or .local/ministack.log."
+            f"The portal answers {reply.status} instead of its page; the reason is in portal.log or ministack.log in {folder}."
         )
 
 
@@ -165,7 +189,7 @@ def main() -> int:
         _say("Stopped.")
     except KeyboardInterrupt:
         _say("Stopped.")
-    except (NotRunningError, NotBuiltError, NotStartedError, NotDeployedError) as error:
+    except (NotRunningError, NotBuiltError, NotStartedError, NotDeployedError, FileError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

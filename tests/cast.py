@@ -80,4 +80,6 @@ def a_house(endpoint: str, name: str, *clinics: str) -> Portal:
             at="2026-11-01T08:00:00.000Z",
         )
     settings = Settings(name, REGION, "")
-    return Portal(settings, table, Kms(REGION), shop, Register(table, shop, pause=lambda _: None), Evidence(shop))
+    return Portal(
+        settings, table, Kms(table.session, REGION), shop, Register(table, shop, pause=lambda _: None), Evidence(shop)
+    )

@@ -54,7 +54,7 @@ def decide(clinic: str) -> Response:
     """Take the answers: one receipt, or the page again with what is to be mended."""
     request, house = patient.current_request, portal()
     fields = form_fields(request)
-    state = FormState.opened(house.clinics.key(clinic).form_secret(), first(fields, "state"))
+    state = FormState.opened(form_secret(clinic, CONSENT_PAGE), first(fields, "state"))
     if state is None:
         current = house.register.look(clinic).published.clinic.asking(_now())
         return _again(CONSENT_PAGE, current, fields, [Fault("errors", "page_too_old")])
@@ -85,7 +85,7 @@ def withdraw(clinic: str) -> Response:
     """Withdraw at once, whether or not the contact was known; a page that is too old still withdraws."""
     request, house = patient.current_request, portal()
     fields = form_fields(request)
-    state = FormState.opened(house.clinics.key(clinic).form_secret(), first(fields, "state"))
+    state = FormState.opened(form_secret(clinic, WITHDRAWAL_PAGE), first(fields, "state"))
     if state is None:
         state = _new_state(WITHDRAWAL_PAGE, house.register.look(clinic).published.clinic, request)
     shown = house.clinics.version(clinic, state.version)
@@ -150,6 +150,11 @@ def shown_page(clinic: str, sha256: str) -> Response:
     return html(portal().clinics.shown(clinic, sha256), headers=KEPT_PAGE)
 
 
+def form_secret(clinic: str, template: str) -> bytes:
+    """Give the secret that signs the state of one page of one clinic: a withdrawal page's is none for a consent."""
+    return portal().clinics.key(clinic).form_secret() + template.encode()
+
+
 def _asking(template: str, clinic: Clinic, request: Request) -> str:
     return _form(template, clinic, _new_state(template, clinic, request), {}, ())
 
@@ -157,7 +162,7 @@ def _asking(template: str, clinic: Clinic, request: Request) -> str:
 def _again(template: str, clinic: Clinic, fields: Fields, faults: Sequence[Fault]) -> Response:
     """Give the same page again: an error summary first, what was typed kept, nothing stored."""
     request = patient.current_request
-    state = FormState.opened(portal().clinics.key(clinic.id).form_secret(), first(fields, "state"))
+    state = FormState.opened(form_secret(clinic.id, template), first(fields, "state"))
     if state is None or state.version != clinic.version:
         state = _new_state(template, clinic, request)
     return html(_form(template, clinic, state, fields, faults), 422)
@@ -168,13 +173,12 @@ def _form(template: str, clinic: Clinic, state: FormState, fields: Fields, fault
     typed["purposes"] = tuple(fields.get("purpose", ()))
     source = f"&src={state.source}" if state.source else ""
     via = "&via=qr" if state.channel is Channel.QR else ""
-    house, secret = portal(), portal().clinics.key(clinic.id).form_secret()
-    return house.evidence.page(
+    return portal().evidence.page(
         template,
         clinic,
         state.lang,
         root=mount(patient.current_request),
-        state=state.sealed(secret),
+        state=state.sealed(form_secret(clinic.id, template)),
         kept_query=source + via,
         typed=typed,
         faults=faults,

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import rfc8785
-
 from chalicelib.consent import NoticeInForce, major
 from chalicelib.instants import Instant
 from chalicelib.notice import Clinic, read_clinic
@@ -95,10 +93,10 @@ class Clinics:
         if (clinic, version) not in self._versions:
             key = notice_key(clinic, version)
             item = self._table.get([key]).get(key)
-            if item is None:
+            if item is None or item.body is None:
                 raise UnknownVersionError(version)
             kept = json.loads(item.body or "")
-            self._versions[clinic, version] = read_clinic(kept["document"], kept["sha256"])
+            self._versions[clinic, version] = read_clinic(kept["document"], kept["sha256"], kept["dates"])
         return self._versions[clinic, version]
 
     def full_notice(self, clinic: str, version: str, lang: str) -> FullNotice:
@@ -161,7 +159,8 @@ class Clinics:
             if major(before["version"]) == major(clinic.version):
                 head["major_since"] = before["major_since"]
         kept: dict[str, Any] = {key: value for key, value in document.items() if key != "notice"}
-        body = rfc8785.dumps({"document": kept, "sha256": clinic.sha256, "published_at": at}).decode()
+        version = {"document": kept, "sha256": clinic.sha256, "dates": clinic.dates, "published_at": at}
+        body = json.dumps(version, ensure_ascii=False)
         writes: list[Write] = [Put(notice_key(clinic.id, clinic.version), {"body": body})]
         for lang, html in notices.items():
             packed = gzip.compress(html.encode(), mtime=0)

@@ -5,6 +5,7 @@ that whoever is asked for is found together with the answer; the receipts are th
 receipt of a chain can be written once: that is what keeps two decisions at the same moment apart.
 """
 
+import contextlib
 import json
 import random
 import secrets
@@ -113,6 +114,8 @@ class Register:
                 self._pause(_FIRST_PAUSE * 2**attempt * (0.5 + random.random() / 2))  # noqa: S311 - spreads retries
             look = seen if seen and not attempt else self.look(act.clinic, signature.contacts)
             if Answer.YES in act.answers.values() and act.notice.version != look.published.in_force.version:
+                with contextlib.suppress(UnknownReceiptError):
+                    return self.receipt(act.clinic, act.receipt_id)  # sent again: recorded before the notice changed
                 raise NoticeChangedError(look.published)
             subject = _person(look, act, signature)
             receipt, after = decide(subject, act, look.published.in_force, known=bool(look.known()))

@@ -18,6 +18,8 @@ READ_SECONDS = 3
 RETRIES = 2
 BATCH = 100
 """BatchGetItem takes a hundred keys at most."""
+PK_BYTES, SK_BYTES = 2048, 1024
+"""How long the parts of a key may be in DynamoDB."""
 
 _CONTENDED = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
@@ -185,10 +187,15 @@ class Table:
         """The botocore client all requests go through, made on first use."""
         return self._item._get_connection().connection.client  # noqa: SLF001 - PynamoDB offers no public way
 
+    @property
+    def session(self) -> Any:
+        """The botocore session behind the client, for a second service's client: making another costs as much again."""
+        return self._item._get_connection().connection.session  # noqa: SLF001 - as above
+
     def get(self, keys: Sequence[Key]) -> dict[Key, Item]:
         """Read items strongly consistently, a hundred in a round trip; those that do not exist are left out."""
         found: dict[Key, Item] = {}
-        distinct = list(dict.fromkeys(keys))
+        distinct = [key for key in dict.fromkeys(keys) if _possible(key)]
         try:
             for start in range(0, len(distinct), BATCH):
                 for item in self._item.batch_get(distinct[start : start + BATCH], consistent_read=True):
@@ -200,7 +207,8 @@ class Table:
     def partition(self, pk: str, prefix: str) -> Iterator[Item]:
         """Read the items of a partition whose sort key starts with `prefix`, in order, strongly consistently."""
         try:
-            yield from self._item.query(pk, self._item.sk.startswith(prefix), consistent_read=True)
+            starting = self._item.sk.startswith(prefix) if prefix else None  # DynamoDB refuses an empty text in a key
+            yield from self._item.query(pk, starting, consistent_read=True)
         except PynamoDBException as error:
             raise UnavailableError(type(error).__name__) from error
 
@@ -256,6 +264,11 @@ class Table:
         if _CONTENDED & set(reasons) or error.cause_response_code == "TransactionInProgressException":
             raise ContendedError from error
         raise UnavailableError(str(error.cause_response_code)) from error
+
+
+def _possible(key: Key) -> bool:
+    """Tell whether DynamoDB takes a key of this length; with a longer one (an address can hold anything) is nothing."""
+    return len(key.pk.encode()) <= PK_BYTES and len(key.sk.encode()) <= SK_BYTES
 
 
 def _bind(name: str, region_name: str, endpoint: str | None) -> type[Item]:

@@ -1,0 +1,62 @@
+# `make help` says what there is. Everything runs in .venv, which is made from the pinned requirements when they change.
+
+PYTHON ?= python3
+VENV := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help venv tools run test check format package deploy bench
+
+help: ## list these
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+venv:
+	@command -v $(PYTHON) >/dev/null || { echo "Python is missing: install Python 3.11, 3.12 or 3.13 with pip." >&2; exit 1; }
+	@$(PYTHON) infra/venv.py
+
+tools: venv
+	@$(VENV) -m infra.tools
+
+run: venv ## the whole portal on this machine, until Ctrl-C (PORT=8000)
+	@exec $(VENV) -m infra.run
+
+test: tools ## every test, the browser tests too (ARGS="…" goes to pytest)
+	@$(VENV) -m infra.catalogs compile
+	@$(VENV) -m pytest $(ARGS)
+
+check: venv ## formatter, linter, types, catalogs, templates, CloudFormation
+	@$(VENV) -m ruff format --check .
+	@$(VENV) -m ruff check .
+	@$(VENV) -m mypy
+	@$(VENV) -m infra.catalogs check
+	@$(VENV) -m djlint --lint --quiet templates
+	@$(VENV) -m infra.bundle
+	@$(VENV) -m cfnlint --regions eu-north-1 --template build/sam.json
+	@echo "Everything is in order."
+
+format: venv ## let the formatter and the linter put right what they can
+	@$(VENV) -m ruff check --fix --quiet . || true
+	@$(VENV) -m ruff format .
+
+package: venv ## build/deployment.zip and build/sam.json
+	@$(VENV) -m infra.bundle
+
+deploy: venv ## the same to an AWS account: make deploy STAGE=prod
+	@$(VENV) -m infra.deploy $(STAGE)
+
+bench: venv ## the benchmarks; prints ratios and counts, writes build/bench.json
+	@$(VENV) -m bench
+
+FILE ?= infra/clinics/riga-aesthetics.yaml
+SCOPES ?= status:read,receipts:read,receipts:write
+.PHONY: check-clinic publish key
+
+check-clinic: venv ## look over a clinic's file: make check-clinic FILE=my-clinic.yaml
+	@$(VENV) -m infra.catalogs compile
+	@$(VENV) -m infra check $(FILE)
+
+publish: venv ## publish a clinic's file to the running portal: make publish FILE=my-clinic.yaml
+	@$(VENV) -m infra.catalogs compile
+	@$(VENV) -m infra publish $(FILE)
+
+key: venv ## create a bearer key: make key CLINIC=my-clinic LABEL="Newsletter tool" (SCOPES=…)
+	@$(VENV) -m infra key create $(CLINIC) --label "$(LABEL)" --scopes $(SCOPES)
