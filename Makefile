@@ -30,7 +30,7 @@ check: venv ## formatter, linter, types, catalogs, templates, CloudFormation
 	@$(VENV) -m infra.catalogs check
 	@$(VENV) -m djlint --lint --quiet templates
 	@$(VENV) -m infra.bundle
-	@$(VENV) -m cfnlint --regions eu-north-1 --template build/sam.json
+	@.venv/bin/cfn-lint --regions eu-north-1 --template build/sam.json
 	@echo "Everything is in order."
 
 format: venv ## let the formatter and the linter put right what they can

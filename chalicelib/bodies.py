@@ -125,7 +125,7 @@ class _Body:
         if value in [channel.value for channel in STAFF_CHANNELS]:
             return Channel(value)
         self.error("/channel", f"One of: {', '.join(STAFF_CHANNELS)}.")
-        return Channel.PAPER
+        return Channel.IN_PERSON
 
     def effective_at(self, now: Instant) -> Instant:
         try:
@@ -142,6 +142,8 @@ class _Body:
         if value is None:
             if channel is Channel.PAPER:
                 self.error("/evidence/form", "A decision on paper names its form.")
+            elif "evidence" in self.body:
+                self.error("/evidence", "Leave it out where there is none.")
             return None
         if not isinstance(value, Mapping) or not value.keys() <= {"form", "sha256"}:
             self.error("/evidence", "An object with form and, if there is a scan, its sha256.")
@@ -155,8 +157,10 @@ class _Body:
 
     def name(self) -> str | None:
         value = self.body.get("name")
-        if value is None or (isinstance(value, str) and 0 < len(value.strip()) <= MAX_NAME and value.isprintable()):
-            return value and value.strip()
+        if "name" not in self.body:
+            return None
+        if isinstance(value, str) and 0 < len(value.strip()) <= MAX_NAME and value.isprintable():
+            return value.strip()
         self.error("/name", "A name of at most 120 printable characters.")
         return None
 

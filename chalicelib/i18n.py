@@ -48,11 +48,14 @@ def catalog(lang: str) -> gettext.NullTranslations:
 
 
 def spoken_time(at: Instant, lang: str, country: str) -> str:
-    """Write a moment as people in that country and language write it, in local time."""
-    from babel.dates import format_datetime, get_timezone  # noqa: PLC0415 - 10 ms that the consent page does not need
+    """Write a moment as people in that country and language write it: the day in words, local time to the minute."""
+    from babel import dates  # noqa: PLC0415 - 10 ms that the consent page does not need
 
-    local = moment(at).astimezone(get_timezone(ZONES[country]))
-    return format_datetime(local, "long", locale=_SPELLING.get(lang, lang), tzinfo=local.tzinfo)
+    locale = _SPELLING.get(lang, lang)
+    local = moment(at).astimezone(dates.get_timezone(ZONES[country]))
+    both = str(dates.get_datetime_format("long", locale=locale)).replace("'", "")
+    day, hour = dates.format_date(local, "long", locale=locale), dates.format_time(local, "short", locale=locale)
+    return both.replace("{1}", day).replace("{0}", hour)
 
 
 def spoken_date(date: str, lang: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from chalice.app import Request, Response
 
-from chalicelib import journal
+from chalicelib import journal, wiring
 from chalicelib.pages import content_security_policy
 
 HEADERS = {
@@ -34,11 +34,12 @@ def request_log(request: Request, get_response: Callable[[Request], Response]) -
     begun = time.perf_counter()
     response = get_response(request)
     context: dict[str, Any] = request.context
+    clinic = (request.uri_params or {}).get("clinic", "")
     journal.log().info(
         "request",
         method=request.method,
         route=context.get("resourcePath"),
-        clinic=(request.uri_params or {}).get("clinic"),
+        clinic=clinic if wiring.portal().clinics.remembered(clinic) else None,  # a mistyped address can be anything
         status=response.status_code,
         ms=round((time.perf_counter() - begun) * 1000, 1),
         request_id=context.get("requestId"),

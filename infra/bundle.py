@@ -1,8 +1,9 @@
 """Build what is deployed: `build/deployment.zip` and `build/sam.json`.
 
-`chalice package` zips `app.py`, `chalicelib/`, `vendor/` and the requirements as it finds them. So a project is laid out
-under `build/stage` where the requirements are already in `vendor/`, locked and trimmed, beside the compiled templates and
-catalogs; afterwards the zip is written anew with bytecode in it, and always the same bytes for the same input.
+`chalice package` zips `app.py`, `chalicelib/`, `vendor/` and the requirements as it finds them. So a project is laid
+out under `build/stage` where the requirements are already in `vendor/`, locked and trimmed, beside the compiled
+templates and catalogs; afterwards the zip is written anew with bytecode in it, and always the same bytes for the same
+input.
 
     python -m infra.bundle
 """
@@ -130,7 +131,11 @@ def _package(root: Path, build: Path) -> None:
 def _run(command: list[str], cwd: Path, what: str) -> None:
     """Run a build step away from anybody's AWS settings; show its words only when it fails."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
-    environ = kept | {"AWS_DEFAULT_REGION": _REGION, "AWS_EC2_METADATA_DISABLED": "true", "PYTHONDONTWRITEBYTECODE": "1"}
+    environ = kept | {
+        "AWS_DEFAULT_REGION": _REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, check=False)
     if done.returncode:
         raise NotBuiltError(f"{what}:\n{done.stdout}{done.stderr}".rstrip())

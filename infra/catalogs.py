@@ -52,8 +52,16 @@ def extracted(root: Path = ROOT) -> Catalog:
     for folder in ("chalicelib", "templates"):
         found = extract_from_dir(
             root / folder,
-            method_map=[(pattern.removeprefix(f"{folder}/"), method) for pattern, method in _METHODS if pattern.startswith(folder)],
-            options_map={pattern.removeprefix(f"{folder}/"): options for pattern, options in _OPTIONS.items() if pattern.startswith(folder)},
+            method_map=[
+                (pattern.removeprefix(f"{folder}/"), method)
+                for pattern, method in _METHODS
+                if pattern.startswith(folder)
+            ],
+            options_map={
+                pattern.removeprefix(f"{folder}/"): options
+                for pattern, options in _OPTIONS.items()
+                if pattern.startswith(folder)
+            },
             keywords=_KEYWORDS,
             comment_tags=("NOTE:",),
             strip_comment_tags=True,
@@ -128,7 +136,8 @@ def faults(root: Path = ROOT) -> Iterator[str]:
             elif message.fuzzy:
                 yield f"{name}: “{text}” is marked fuzzy."
             elif isinstance(message.string, tuple | list) and len(message.string) != catalog.num_plurals:
-                yield f"{name}: “{text}” has {len(message.string)} plural forms; the language has {catalog.num_plurals}."
+                forms = f"{len(message.string)} plural forms instead of {catalog.num_plurals}"
+                yield f"{name}: “{text}” has {forms}."
             for error in message.check(catalog):
                 yield f"{name}: “{text}”: {error}."
 

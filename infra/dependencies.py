@@ -1,9 +1,10 @@
 """The bundle's third-party part: the pinned requirements for Lambda's platform, without what the portal never uses.
 
-A bundle is loaded at every cold start: what is not in it costs nothing. The results are kept under `build/` by a hash of
-everything they depend on.
+A bundle is loaded at every cold start: what is not in it costs nothing. The results are kept under `build/` by a hash
+of everything they depend on.
 """
 
+import functools
 import gzip
 import hashlib
 import json
@@ -18,8 +19,8 @@ from typing import Any
 
 from infra.catalogs import LANGUAGES
 
-# What the portal asks of AWS: botocore carries the descriptions of some four hundred services, and reading the two of ours
-# whole would cost a tenth of a cold start. Whoever needs another operation adds it here.
+# What the portal asks of AWS: botocore carries the descriptions of some four hundred services, and reading the two of
+# ours whole would cost a tenth of a cold start. Whoever needs another operation adds it here.
 OPERATIONS = {
     "dynamodb": (
         "BatchGetItem",
@@ -37,8 +38,8 @@ OPERATIONS = {
 }
 # Languages with their plain locale and the territory our clinics are in; Babel carries a thousand.
 LOCALES = (*LANGUAGES, "en_001", "en_150", "en_GB", "lv_LV", "lt_LT", "ka_GE", "ru_RU")
-# Certificate authorities that Amazon's own endpoints are signed by: botocore's file carries 140, and every one is parsed
-# at the first request of a cold start.
+# Certificate authorities that Amazon's own endpoints are signed by: botocore's file carries 140, and every one is
+# parsed at the first request of a cold start.
 AUTHORITIES = ("Amazon Root CA", "Starfield Services Root Certificate Authority")
 
 # Never imported at run time: command lines, tests, type stubs, tools for developers, other frameworks' adapters.
@@ -129,10 +130,11 @@ def trim(packages: Path) -> None:
     _remove(path for path in (packages / "botocore/data").iterdir() if not _DATA.fullmatch(path.stem))
     _remove(path for path in (packages / "babel/locale-data").iterdir() if path.stem not in (*LOCALES, "root"))
     for service, operations in OPERATIONS.items():
-        for description in (packages / "botocore/data" / service).glob("*/*.json.gz"):
+        folder = packages / "botocore/data" / service
+        for description in folder.glob("*/*.json.gz"):
             _rewrite(description, _without_documentation)
-        for description in (packages / "botocore/data" / service).glob("*/service-2.json"):
-            _rewrite(description, lambda service, wanted=operations: _only_operations(service, wanted))
+        for description in folder.glob("*/service-2.json"):
+            _rewrite(description, functools.partial(_only_operations, wanted=operations))
     _rewrite(packages / "botocore/data/endpoints.json", _only_our_services)
     docs = packages / "botocore/docs"
     _remove(path for path in docs.iterdir() if path.name != "utils.py")
@@ -199,7 +201,9 @@ def _shapes_in(value: Any) -> Iterator[str]:
 
 def _only_our_services(endpoints: Any) -> Any:
     for partition in endpoints["partitions"]:
-        partition["services"] = {name: partition["services"][name] for name in OPERATIONS if name in partition["services"]}
+        partition["services"] = {
+            name: partition["services"][name] for name in OPERATIONS if name in partition["services"]
+        }
     return endpoints
 
 
@@ -208,5 +212,7 @@ def _keep_authorities(bundle: Path) -> None:
     entries = re.split(r"(?m)^(?=# Issuer:)", bundle.read_text())
     kept = [entry for entry in entries if any(f'# Label: "{authority}' in entry for authority in AUTHORITIES)]
     if not kept:
-        raise NotInstalledError(f"{bundle.name} names none of Amazon's certificate authorities: its format has changed.")
+        raise NotInstalledError(
+            f"{bundle.name} names none of Amazon's certificate authorities: its format has changed."
+        )
     bundle.write_text("".join(kept))

@@ -2,7 +2,8 @@
 
     python -m infra.deploy STAGE
 
-The stack is called consent-portal-STAGE. DOMAIN_NAME and CERTIFICATE_ARN in the environment give it a domain of its own.
+The stack is called consent-portal-STAGE. DOMAIN_NAME and CERTIFICATE_ARN in the environment give it a domain of its
+own.
 """
 
 import copy
@@ -133,12 +134,19 @@ def main(arguments: list[str]) -> int:
     parameters = {name: os.environ[variable] for variable, name in _PARAMETERS.items() if os.environ.get(variable)}
     try:
         outputs = Deployer().deploy(f"consent-portal-{arguments[0]}", bundle(), parameters)
-    except (NotBuiltError, NotDeployedError, botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
+    except (
+        NotBuiltError,
+        NotDeployedError,
+        botocore.exceptions.BotoCoreError,
+        botocore.exceptions.ClientError,
+    ) as error:
         print(error, file=sys.stderr)
         return 1
     print(f"The portal is at {outputs['EndpointURL']}")
-    print(f"Publish clinics with: TABLE_NAME={outputs['TableName']} CLINIC_KEY_ARN={outputs['ClinicKeyArn']} "
-          "python -m infra publish FILE…")
+    print(
+        f"Publish clinics with: TABLE_NAME={outputs['TableName']} CLINIC_KEY_ARN={outputs['ClinicKeyArn']} "
+        "python -m infra publish FILE…"
+    )
     return 0
 
 

@@ -1,7 +1,8 @@
 """The front of `make run`: one address in a browser, the emulator's API Gateway behind it.
 
-It adds what the real API Gateway does and MiniStack does not: an Accept header where there is none (without one MiniStack
-leaves base64 as it is), compression, the template's own replies to unknown addresses, and the headers X-Forwarded-*.
+It adds what the real API Gateway does and MiniStack does not: an Accept header where there is none (without one
+MiniStack leaves base64 as it is), compression, the template's own replies to unknown addresses, and the headers
+X-Forwarded-*.
 """
 
 import contextlib
@@ -67,7 +68,9 @@ class Front:
         if request.header("accept") is None:
             headers["Accept"] = "*/*"
         address = urlsplit(self.endpoint_url)
-        with contextlib.closing(http.client.HTTPConnection(str(address.hostname), address.port, timeout=TIMEOUT)) as link:
+        with contextlib.closing(
+            http.client.HTTPConnection(str(address.hostname), address.port, timeout=TIMEOUT)
+        ) as link:
             link.request(request.method, target, request.body or None, headers)
             answer = link.getresponse()
             body = answer.read()

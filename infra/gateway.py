@@ -1,7 +1,7 @@
 """What a REST API Gateway does around its function, read from the template that is deployed.
 
-The emulator lacks some of it (the front of `make run` adds that), and the package tests bring their own gateway that does
-all of it. Where AWS documents a rule, it is named.
+The emulator lacks some of it (the front of `make run` adds that), and the package tests bring their own gateway that
+does all of it. Where AWS documents a rule, it is named.
 """
 
 import gzip
@@ -113,13 +113,17 @@ class Gateway:
         headers = {"content-type": "application/json"}
         for parameter, value in chosen.get("responseParameters", {}).items():
             headers[parameter.removeprefix("gatewayresponse.header.").lower()] = value.strip("'")
-        template = chosen.get("responseTemplates", {}).get("application/json", '{"message":$context.error.messageString}')
+        template = chosen.get("responseTemplates", {}).get(
+            "application/json", '{"message":$context.error.messageString}'
+        )
         body = template.replace("$context.error.messageString", json.dumps(message))
         return Reply(int(chosen.get("statusCode", status)), tuple(headers.items()), body.encode())
 
     def compressed(self, request: Request, reply: Reply) -> Reply:
         """Compress a reply as the gateway does: large enough, wanted by the client, and not compressed already."""
-        wanted = {part.partition(";")[0].strip().lower() for part in (request.header("accept-encoding") or "").split(",")}
+        wanted = {
+            part.partition(";")[0].strip().lower() for part in (request.header("accept-encoding") or "").split(",")
+        }
         if (
             self.compress_from is None
             or len(reply.body) < self.compress_from

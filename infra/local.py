@@ -33,8 +33,8 @@ def aws_environment(endpoint_url: str) -> dict[str, str]:
 def ministack(data_dir: Path | None = None, *, log: Path | None = None) -> Iterator[str]:
     """Run MiniStack and yield its endpoint URL, for example http://127.0.0.1:40123.
 
-    With `data_dir` everything stored is kept there over a clean stop and start (MiniStack saves at shutdown only: a kill
-    loses what came since the start). Without it nothing is kept.
+    With `data_dir` everything stored is kept there over a clean stop and start (MiniStack saves at shutdown only: a
+    kill loses what came since the start). Without it nothing is kept.
     """
     port = free_port()
     url = f"http://{LOOPBACK}:{port}"
@@ -71,8 +71,8 @@ def ministack(data_dir: Path | None = None, *, log: Path | None = None) -> Itera
 def forget_stream_positions(data_dir: Path) -> None:
     """Let the stream triggers begin anew at the next start.
 
-    MiniStack keeps how far each has read over a restart, but not the stream itself: it would skip as many new records as
-    it had read before.
+    MiniStack keeps how far each has read over a restart, but not the stream itself: it would skip as many new records
+    as it had read before.
     """
     path = data_dir / "state" / "lambda.json"
     if path.exists():

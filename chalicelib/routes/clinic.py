@@ -101,7 +101,7 @@ def staff_receipt(clinic: str) -> Response:
     act = _act(call)
     receipt = portal().register.record(act, _signature(call), seen=call.look, also=[call.audit("receipts", ())])
     journal.count("StaffDecisionRecorded")
-    return _created(act, receipt)
+    return _created(call, act, receipt, "receipts")
 
 
 @clinic_api.route(f"{BASE}/withdrawals", methods=["POST"], content_types=ANY_TYPE)
@@ -114,7 +114,7 @@ def staff_withdrawal(clinic: str) -> Response:
     also = [call.audit("withdrawals", ())]
     receipts = portal().register.withdraw(act, _signature(call), seen=call.look, also=also)
     journal.count("StaffWithdrawalRecorded")
-    return _created(act, receipts[0])
+    return _created(call, act, receipts[0], "withdrawals")
 
 
 @clinic_api.route(f"{BASE}/receipts/{{receipt}}", methods=["GET"], content_types=ANY_TYPE)
@@ -226,10 +226,24 @@ def _signature(call: Call[StaffDecision]) -> Signature:
     return Signature(call.body.contacts, call.body.name, fresh_subject())
 
 
-def _created(act: Act, receipt: Receipt) -> Response:
-    kept = {address: entry["answer"] for address, entry in receipt.document["decisions"].items()}
-    asked = {address: answer.value for address, answer in act.answers.items()}
-    if not asked.items() <= kept.items() or receipt.document["effective_at"] != act.effective_at:
-        raise RefusedError(problem(422, "Idempotency-Key used before", detail="For another body, which stands."))
+def _created(call: Call[StaffDecision], act: Act, receipt: Receipt, what: str) -> Response:
+    if receipt.document["recorded_at"] != act.recorded_at:  # a key used before: the first call's receipt
+        portal().table.put_new(call.audit(what, ()))
+        if not _same(call, act, receipt):
+            raise RefusedError(problem(422, "Idempotency-Key used before", detail="For another body, which stands."))
     address = f"{mount(clinic_api.current_request)}/v1/clinics/{act.clinic}/receipts/{receipt.id}"
     return document(receipt.canonical.decode(), 201, {"Location": address})
+
+
+def _same(call: Call[StaffDecision], act: Act, receipt: Receipt) -> bool:
+    """Tell whether a receipt recorded before is of this very body: about the same person, saying the same."""
+    kept = receipt.document
+    answers = {address: entry["answer"] for address, entry in kept["decisions"].items()}
+    asked = {address: answer.value for address, answer in act.answers.items()}
+    known = portal().register.look(act.clinic, call.body.contacts).known()
+    return (
+        (answers == asked or (act.everything and asked.items() <= answers.items()))
+        and kept["subject"] in {person.id for person in known}
+        and (kept["channel"], kept["evidence"], kept["effective_at"]) == (act.channel, act.evidence, act.effective_at)
+        and kept["notice"]["lang"] == act.notice.lang
+    )

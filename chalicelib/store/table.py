@@ -217,9 +217,9 @@ class Table:
         try:
             self._new(put).save(condition=self._item.pk.does_not_exist())
         except PutError as error:
-            if error.cause_response_code == "ConditionalCheckFailedException":
+            if _code(error) == "ConditionalCheckFailedException":
                 return False
-            raise UnavailableError(str(error.cause_response_code)) from error
+            raise UnavailableError(str(_code(error))) from error
         return True
 
     def put(self, put: Put) -> None:
@@ -227,7 +227,7 @@ class Table:
         try:
             self._new(put).save()
         except PutError as error:
-            raise UnavailableError(str(error.cause_response_code)) from error
+            raise UnavailableError(str(_code(error))) from error
 
     def write(self, writes: Sequence[Write]) -> None:
         """Carry out all writes or none (TransactWriteItems); raise ConflictError, ContendedError, UnavailableError."""
@@ -261,14 +261,24 @@ class Table:
         failed = [w.key for w, code in zip(sent, reasons, strict=False) if code == "ConditionalCheckFailed"]
         if failed:
             raise ConflictError(failed) from error
-        if _CONTENDED & set(reasons) or error.cause_response_code == "TransactionInProgressException":
+        if _CONTENDED & set(reasons) or _code(error) == "TransactionInProgressException":
             raise ContendedError from error
-        raise UnavailableError(str(error.cause_response_code)) from error
+        raise UnavailableError(str(_code(error))) from error
 
 
 def _possible(key: Key) -> bool:
     """Tell whether DynamoDB takes a key of this length; with a longer one (an address can hold anything) is nothing."""
     return len(key.pk.encode()) <= PK_BYTES and len(key.sk.encode()) <= SK_BYTES
+
+
+def _code(error: PynamoDBException) -> str | None:
+    """Give DynamoDB's name for what went wrong, None where no answer came.
+
+    PynamoDB's own `cause_response_code` raises AttributeError on a read timeout, whose `response` is there and None.
+    """
+    answer = getattr(error.cause, "response", None) or {}
+    code = answer.get("Error", {}).get("Code")
+    return code if isinstance(code, str) else None
 
 
 def _bind(name: str, region_name: str, endpoint: str | None) -> type[Item]:
