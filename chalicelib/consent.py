@@ -142,8 +142,9 @@ def resolve(standing: Standing | None, notice: NoticeInForce, at: Instant) -> St
 def strictest(statuses: list[Status]) -> Status:
     """Tell what holds for a contact that several people share: one No among those who were asked is a No."""
     asked = [status for status in statuses if status.state is not State.NEVER_ASKED]
-    against = [status for status in asked if not status.permitted]
-    return max(against or asked or statuses, key=lambda status: status.since or "")
+    against = [status for status in asked if status.state not in {State.GRANTED, State.PENDING}]
+    granted = [status for status in asked if status.permitted]  # a claim nobody confirmed is not a No
+    return max(against or granted or asked or statuses, key=lambda status: status.since or "")
 
 
 def major(version: str) -> int:

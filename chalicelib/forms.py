@@ -134,6 +134,8 @@ def read_consent(clinic: Clinic, fields: Fields) -> Submission:
     faults += _missing(clinic, answers, typed, name)
     if clinic.age_minimum is not None and Answer.YES in answers.values() and first(fields, "adult") != "yes":
         faults.append(Fault("adult", "adult_missing"))
+    order = ("name", *clinic.contact_order, "adult")  # as on the page; questions come before
+    faults.sort(key=lambda fault: order.index(fault.field) if fault.field in order else -1)
     return Submission(answers, tuple(typed.contacts), name, tuple(faults))
 
 
@@ -142,7 +144,7 @@ def _missing(clinic: Clinic, answers: Mapping[str, Answer], typed: _Typed, name:
     needed = {need for address in agreed for need in clinic.questions[address].needs}
     missing = [Fault(kind, f"{kind}_missing") for kind in ("email", "phone") if kind in needed and not typed.has(kind)]
     if agreed and not missing and not typed.has("email") and not typed.has("phone"):
-        missing.append(Fault("email", "contact_missing"))
+        missing.append(Fault(clinic.contact_order[0], "contact_missing"))
     if "name" in needed and not name:
         missing.append(Fault("name", "name_missing"))
     return missing
@@ -151,8 +153,9 @@ def _missing(clinic: Clinic, answers: Mapping[str, Answer], typed: _Typed, name:
 def read_withdrawal(clinic: Clinic, fields: Fields) -> Submission:
     """Read the withdrawal form: a contact, and `purpose` (repeatable) or `all=yes`."""
     faults: list[Fault] = []
-    everything = first(fields, "all") == "yes"
     named = [name for name in fields.get("purpose", []) if name]
+    # Enter in a field presses the page's first button, "enter": it stops what is ticked, or everything.
+    everything = first(fields, "all") == "yes" or (first(fields, "enter") == "yes" and not named)
     addresses = [address for name in named for address in clinic.addressed(name)]
     if everything:
         addresses = list(clinic.questions)
@@ -163,7 +166,7 @@ def read_withdrawal(clinic: Clinic, fields: Fields) -> Submission:
     typed = _Typed(clinic, fields)
     typed.read()
     if not typed.contacts and not typed.faults:
-        faults.append(Fault("email", "contact_missing"))
+        faults.append(Fault(clinic.contact_order[0], "contact_missing"))
     answers = dict.fromkeys(addresses, Answer.WITHDRAW)
     return Submission(answers, tuple(typed.contacts), None, (*faults, *typed.faults), everything)
 

@@ -1,59 +1,20 @@
-"""Clinics and their notices as data: a readable document in, a checked value or a list of faults out.
+"""Clinics and their notices as values, as `clinic_document` reads them.
 
 A clinic's document says who asks (one controller or several jointly, GDPR Art. 26), for what, on which basis, and in
 which words, in every language the clinic speaks. One version of it is immutable once published.
 """
 
-import hashlib
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-import rfc8785
-
-from chalicelib.instants import Instant, ending, is_ending
+from chalicelib.instants import Instant, ending
 
 LANGUAGES = ("lv", "lt", "ka", "ru", "en")
 """The languages the portal itself speaks: each has a complete catalog."""
 
-COUNTRIES = ("LV", "LT", "GE")
-LEGAL_BASES = ("consent", "explicit_consent")
-NEEDS = ("email", "phone", "name", "contact")
-RESERVED_IDS = frozenset(
-    {"confirm", "manage", "unsubscribe", "q", "verify", "v1", "health", "api", "static", "openapi", "well-known"}
-)
-TEXTS = ("intro", "required", "recipients", "transfers", "retention", "rights")
-"""The texts of GDPR Art. 13 that belong to the clinic as a whole."""
-
-_ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-_WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_CODE = re.compile(r"[a-z0-9]{2,4}")
-_VERSION = re.compile(r"(?:[1-9]\d{0,3})\.(?:0|[1-9]\d{0,3})")
 
 Text = Mapping[str, str]
 """A text in every language of the clinic, by language code."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing wrong in a clinic's document: where it stands, what is wrong, what to do."""
-
-    place: str
-    problem: str
-    remedy: str
-
-    def __str__(self) -> str:
-        """Write the fault as one line."""
-        return f"{self.place}: {self.problem}. {self.remedy}"
-
-
-class InvalidClinicError(ValueError):
-    """A clinic's document that cannot be published, with every fault found in it."""
-
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        super().__init__("\n".join(map(str, faults)))
-        self.faults = tuple(faults)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +109,12 @@ class Clinic:
         """When consents end by themselves, by decision address."""
         return {address: question.ends for address, question in self.questions.items() if question.ends}
 
+    @property
+    def contact_order(self) -> tuple[str, ...]:
+        """E-mail and phone in the order the questions need them: a clinic that knows its patients by phone asks so."""
+        asked = [need for question in self.questions.values() for need in ("email", "phone") if need in question.needs]
+        return tuple(dict.fromkeys((*asked, "email", "phone")))
+
     def asking(self, at: Instant) -> "Clinic":
         """Give the clinic without the questions whose last day is over: nobody is asked about a contest that ended."""
         over = {address for address, rule in self.endings.items() if rule[0] != "P" and ending(rule, at) <= at}
@@ -166,228 +133,3 @@ class Clinic:
         if name in self.questions:
             return (name,)
         return tuple(each for each in self.questions if each.startswith(f"{name}."))
-
-
-def document_hash(document: Mapping[str, Any]) -> str:
-    """Give the SHA-256 of a clinic's whole document, full notices included, over its canonical JSON (RFC 8785)."""
-    return hashlib.sha256(rfc8785.dumps(dict(document))).hexdigest()
-
-
-def read_clinic(document: Any, sha256: str = "", dates: Mapping[str, Text] | None = None) -> Clinic:
-    """Check a clinic's document (JSON shapes) and give it as a value; raise InvalidClinicError with every fault."""
-    reader = _Reader()
-    clinic = reader.clinic(reader.mapping("", document), sha256)
-    if reader.faults:
-        raise InvalidClinicError(reader.faults)
-    return replace(clinic, dates=dates or {})
-
-
-def read_full_notice(document: Mapping[str, Any], languages: Sequence[str]) -> Text:
-    """Take the full legal notice out of a document; raise InvalidClinicError where a language is missing."""
-    reader = _Reader()
-    reader.languages = tuple(languages)
-    text = reader.text("notice", document.get("notice"))
-    if reader.faults:
-        raise InvalidClinicError(reader.faults)
-    return text
-
-
-class _Reader:
-    """Reads a document part by part and collects the faults, so that an author sees all of them at once."""
-
-    def __init__(self) -> None:
-        self.faults: list[Fault] = []
-        self.languages: tuple[str, ...] = ()
-
-    def fault(self, place: str, problem: str, remedy: str) -> None:
-        self.faults.append(Fault(place or "document", problem, remedy))
-
-    def mapping(self, place: str, value: object) -> Mapping[str, Any]:
-        if isinstance(value, Mapping):
-            return value
-        self.fault(place, "is missing or no mapping", "Write it as `key: value` lines")
-        return {}
-
-    def items(self, place: str, value: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        if not isinstance(value, list) or not value:
-            self.fault(place, "is missing or empty", "Write a list with at least one `- ` entry")
-            return
-        for number, entry in enumerate(value, start=1):
-            yield f"{place}[{number}]", self.mapping(f"{place}[{number}]", entry)
-
-    def known_keys(self, place: str, value: Mapping[str, Any], allowed: str) -> None:
-        for key in value.keys() - set(allowed.split()):
-            self.fault(f"{place}.{key}".lstrip("."), "is not a known key", f"Use one of: {allowed}")
-
-    def word(self, place: str, value: object, pattern: re.Pattern[str], remedy: str) -> str:
-        if isinstance(value, str) and pattern.fullmatch(value):
-            return value
-        self.fault(place, f"is {value!r}", remedy)
-        return ""
-
-    def choice(self, place: str, value: object, allowed: Sequence[str]) -> str:
-        if isinstance(value, str) and value in allowed:
-            return value
-        self.fault(place, f"is {value!r}", f"Use one of: {', '.join(allowed)}")
-        return allowed[0]
-
-    def line(self, place: str, value: object, *, required: bool = True) -> str:
-        if isinstance(value, str) and value.strip():
-            return value.strip()
-        if required or value is not None:
-            self.fault(place, "is missing or empty", "Write a text, in quotes if it starts with a sign or a digit")
-        return ""
-
-    def text(self, place: str, value: object) -> Text:
-        texts = self.mapping(place, value)
-        for lang in self.languages:
-            if not isinstance(texts.get(lang), str) or not texts[lang].strip():
-                self.fault(f"{place}.{lang}", "has no text", f"Write the text in this language ({lang})")
-        for lang in texts.keys() - set(self.languages):
-            self.fault(
-                f"{place}.{lang}", "is in a language the clinic does not list", "Add it to `languages` or remove it"
-            )
-        return {lang: str(texts.get(lang, "")).strip() for lang in self.languages}
-
-    def optional_text(self, place: str, value: object) -> Text | None:
-        return None if value is None else self.text(place, value)
-
-    def clinic(self, value: Mapping[str, Any], sha256: str) -> Clinic:
-        self.known_keys(
-            "",
-            value,
-            "id code version effective country authority languages name controllers dpo age texts purposes notice",
-        )
-        self.languages = self.spoken(value.get("languages"))
-        clinic_id = self.word("id", value.get("id"), _ID, "Use lower-case words joined by hyphens")
-        if clinic_id in RESERVED_IDS:
-            self.fault("id", f"is {clinic_id!r}, an address of the portal itself", "Choose another id")
-        effective = str(value.get("effective", ""))
-        if not re.fullmatch(r"\d{4}-\d\d-\d\d", effective) or not is_ending(effective):
-            self.fault("effective", f"is {effective!r}", "Write a date such as 2026-11-01")
-        purposes = tuple(self.purpose(place, each) for place, each in self.items("purposes", value.get("purposes")))
-        texts = self.mapping("texts", value.get("texts"))
-        self.known_keys("texts", texts, " ".join(TEXTS))
-        return Clinic(
-            id=clinic_id,
-            code=self.word("code", value.get("code"), _CODE, "Use 2 to 4 lower-case letters or digits"),
-            version=self.word("version", value.get("version"), _VERSION, 'Write MAJOR.MINOR in quotes, such as "1.0"'),
-            effective=effective,
-            country=self.choice("country", value.get("country"), COUNTRIES),
-            authority=self.choice("authority", value.get("authority"), COUNTRIES),
-            languages=self.languages,
-            name=self.text("name", value.get("name")),
-            controllers=self.joint(
-                tuple(self.controller(*each) for each in self.items("controllers", value.get("controllers")))
-            ),
-            dpo=self.reachable("dpo", self.mapping("dpo", value.get("dpo"))),
-            age_minimum=self.age(value.get("age")),
-            texts={each: self.text(f"texts.{each}", texts.get(each)) for each in TEXTS},
-            purposes=purposes,
-            sha256=sha256,
-            questions=self.questions(purposes),
-        )
-
-    def spoken(self, value: object) -> tuple[str, ...]:
-        if not isinstance(value, list) or not value or not all(isinstance(each, str) for each in value):
-            self.fault(
-                "languages", "is missing", f"List the clinic's languages, its own first, from: {', '.join(LANGUAGES)}"
-            )
-            return ()
-        for each in value:
-            if each not in LANGUAGES:
-                self.fault("languages", f"names {each!r}", f"The portal speaks {', '.join(LANGUAGES)}")
-        if len(set(value)) < len(value):
-            self.fault("languages", "names a language twice", "Name each once")
-        return tuple(value)
-
-    def controller(self, place: str, value: Mapping[str, Any]) -> Controller:
-        self.known_keys(place, value, "id name registration address email phone lead")
-        reach = self.reachable(place, value)
-        return Controller(
-            id=self.word(f"{place}.id", value.get("id"), _ID, "Use lower-case words joined by hyphens"),
-            name=self.line(f"{place}.name", value.get("name")),
-            address=self.line(f"{place}.address", value.get("address")),
-            email=reach.get("email", ""),
-            phone=reach.get("phone", ""),
-            registration=self.line(f"{place}.registration", value.get("registration"), required=False),
-            lead=value.get("lead") is True,
-        )
-
-    def joint(self, controllers: tuple[Controller, ...]) -> tuple[Controller, ...]:
-        if len(controllers) > 1 and sum(each.lead for each in controllers) != 1:
-            self.fault("controllers", "several, and not exactly one leads", "Write `lead: true` on one of them")
-        self.distinct("controllers", [each.id for each in controllers])
-        return controllers
-
-    def reachable(self, place: str, value: Mapping[str, Any]) -> Mapping[str, str]:
-        if not value.get("email") and not value.get("phone"):
-            self.fault(place, "has no contact", "Write `email:` or `phone:` (GDPR Art. 13(1)(a)–(b))")
-        return {key: self.line(f"{place}.{key}", value[key]) for key in ("name", "email", "phone") if key in value}
-
-    def age(self, value: object) -> int | None:
-        if value is None:
-            return None
-        minimum = self.mapping("age", value).get("minimum")
-        if isinstance(minimum, int) and 0 < minimum < 100:  # noqa: PLR2004 - years of a human life
-            return minimum
-        self.fault("age.minimum", f"is {minimum!r}", "Write the age in years, such as 18")
-        return None
-
-    def purpose(self, place: str, value: Mapping[str, Any]) -> Purpose:
-        self.known_keys(place, value, "id title text legal_basis data retention recipients options needs ends")
-        options: tuple[Option, ...] = ()
-        if "options" in value:
-            options = tuple(self.option(*each) for each in self.items(f"{place}.options", value["options"]))
-            self.distinct(f"{place}.options", [each.id for each in options])
-            for key in ("needs", "ends"):
-                if key in value:
-                    self.fault(f"{place}.{key}", "stands on a purpose with options", "Write it on each option instead")
-        return Purpose(
-            id=self.word(f"{place}.id", value.get("id"), _WORD, "Use lower-case letters, digits and underscores"),
-            title=self.text(f"{place}.title", value.get("title")),
-            text=self.text(f"{place}.text", value.get("text")),
-            legal_basis=self.choice(f"{place}.legal_basis", value.get("legal_basis"), LEGAL_BASES),
-            data=self.text(f"{place}.data", value.get("data")),
-            retention=self.text(f"{place}.retention", value.get("retention")),
-            recipients=self.optional_text(f"{place}.recipients", value.get("recipients")),
-            options=options,
-            needs=self.needs(place, value.get("needs", [])),
-            ends=self.ends(place, value.get("ends")),
-        )
-
-    def option(self, place: str, value: Mapping[str, Any]) -> Option:
-        self.known_keys(place, value, "id title text needs ends")
-        return Option(
-            id=self.word(f"{place}.id", value.get("id"), _WORD, "Use lower-case letters, digits and underscores"),
-            title=self.text(f"{place}.title", value.get("title")),
-            text=self.optional_text(f"{place}.text", value.get("text")),
-            needs=self.needs(place, value.get("needs", [])),
-            ends=self.ends(place, value.get("ends")),
-        )
-
-    def needs(self, place: str, value: object) -> frozenset[str]:
-        if isinstance(value, list) and all(each in NEEDS for each in value):
-            return frozenset(value)
-        self.fault(f"{place}.needs", f"is {value!r}", f"Write a list of: {', '.join(NEEDS)}")
-        return frozenset()
-
-    def ends(self, place: str, value: object) -> str | None:
-        if value is None or is_ending(str(value)):
-            return None if value is None else str(value)
-        self.fault(f"{place}.ends", f"is {value!r}", "Write a last day (2027-03-31) or a period (P1Y, P6M, P30D)")
-        return None
-
-    def questions(self, purposes: Sequence[Purpose]) -> Mapping[str, Question]:
-        self.distinct("purposes", [each.id for each in purposes])
-        found = {}
-        for purpose in purposes:
-            for option in purpose.options or (None,):
-                address = f"{purpose.id}.{option.id}" if option else purpose.id
-                decided = option or purpose
-                found[address] = Question(address, purpose, option, decided.needs, decided.ends)
-        return found
-
-    def distinct(self, place: str, ids: Sequence[str]) -> None:
-        for each in sorted({each for each in ids if each and ids.count(each) > 1}):
-            self.fault(place, f"has {each!r} twice", "Give each its own id")

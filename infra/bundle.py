@@ -8,6 +8,7 @@ input.
     python -m infra.bundle
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -52,6 +53,13 @@ def bundle(root: Path = ROOT) -> Path:
     """Build the bundle unless it is already that of the present sources; return the folder `build`."""
     _require_python()
     build = root / "build"
+    build.mkdir(exist_ok=True)
+    with (build / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two builds at once would overwrite each other's files
+        return _built(root, build)
+
+
+def _built(root: Path, build: Path) -> Path:
     fingerprint = _fingerprint(root)
     stamp = build / "fingerprint"
     outputs = (build / "deployment.zip", build / "sam.json")

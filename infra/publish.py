@@ -10,16 +10,10 @@ import yaml
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from chalicelib.clinic_document import InvalidClinicError, document_hash, read_clinic, read_full_notice
 from chalicelib.i18n import spoken_date
 from chalicelib.instants import instant
-from chalicelib.notice import (
-    Clinic,
-    InvalidClinicError,
-    Text,
-    document_hash,
-    read_clinic,
-    read_full_notice,
-)
+from chalicelib.notice import Clinic, Text
 from chalicelib.pages import authorities, render
 from chalicelib.store.clinics import Clinics, PublishError
 from chalicelib.vault import Kms

@@ -59,9 +59,10 @@ class Call(Generic[Body]):
     look: Look
     now: Instant
 
-    def audit(self, what: str, subjects: Sequence[Subject]) -> Put:
-        """Write the audit line of this call: key, call and opaque subject ids, never a contact."""
-        line = {"key": self.key.id, "call": what, "at": self.now, "subjects": [subject.id for subject in subjects]}
+    def audit(self, what: str, subjects: Sequence[Subject], receipt: str | None = None) -> Put:
+        """Write the audit line of this call: key, call, opaque subject ids and receipt, never a contact."""
+        looked_up = [subject.id for subject in subjects]
+        line = {"key": self.key.id, "call": what, "at": self.now, "subjects": looked_up, "receipt": receipt}
         return Put(audit_key(self.key.clinic, self.now, secrets.token_hex(8)), {"body": json.dumps(line)})
 
 
@@ -99,7 +100,9 @@ def staff_receipt(clinic: str) -> Response:
     now = instant(datetime.now(UTC))
     call = _call(clinic, "receipts:write", lambda known, body: read_staff_receipt(known, body, now))
     act = _act(call)
-    receipt = portal().register.record(act, _signature(call), seen=call.look, also=[call.audit("receipts", ())])
+    receipt = portal().register.record(
+        act, _signature(call), seen=call.look, also=[call.audit("receipts", (), act.receipt_id)]
+    )
     journal.count("StaffDecisionRecorded")
     return _created(call, act, receipt, "receipts")
 
@@ -111,7 +114,7 @@ def staff_withdrawal(clinic: str) -> Response:
     now = instant(datetime.now(UTC))
     call = _call(clinic, "receipts:write", lambda known, body: read_staff_withdrawal(known, body, now))
     act = _act(call)
-    also = [call.audit("withdrawals", ())]
+    also = [call.audit("withdrawals", (), act.receipt_id)]
     receipts = portal().register.withdraw(act, _signature(call), seen=call.look, also=also)
     journal.count("StaffWithdrawalRecorded")
     return _created(call, act, receipts[0], "withdrawals")
@@ -126,7 +129,7 @@ def receipt_by_id(clinic: str, receipt: str) -> Response:
     if wanted != "json":
         raise RefusedError(problem(400, "Unknown format", detail="Known: json."))
     found = portal().register.receipt(clinic, receipt)
-    portal().table.put_new(call.audit(f"receipts/{found.id}", ()))
+    portal().table.put_new(call.audit("receipt", (), found.id))
     return document(found.canonical.decode(), headers={"ETag": f'"{found.sha256}"'})
 
 
@@ -198,7 +201,10 @@ def _told(status: Status) -> dict[str, Any]:
 
 
 def _act(call: Call[StaffDecision]) -> Act:
-    house, decision, clinic = portal(), call.body, call.look.published.clinic
+    house, decision = portal(), call.body
+    published = call.look.published
+    clinic = house.clinics.version(published.clinic.id, published.version_at(decision.effective_at))
+    lang = decision.lang if decision.lang in clinic.languages else clinic.default_language
     idempotency = clinic_api.current_request.headers.get("idempotency-key") or new_nonce()
     if len(idempotency) > MAX_IDEMPOTENCY_KEY:
         raise RefusedError(
@@ -208,7 +214,7 @@ def _act(call: Call[StaffDecision]) -> Act:
         receipt_id=receipt_id(idempotency, {"key": call.key.id}),
         clinic=clinic.id,
         answers=decision.answers,
-        notice=NoticeRef(clinic.version, decision.lang, house.evidence.shown(CONSENT_PAGE, clinic, decision.lang)),
+        notice=NoticeRef(clinic.version, lang, house.evidence.shown(CONSENT_PAGE, clinic, lang)),
         controllers=tuple(controller.named() for controller in clinic.controllers),
         channel=decision.channel,
         source=None,
@@ -228,7 +234,7 @@ def _signature(call: Call[StaffDecision]) -> Signature:
 
 def _created(call: Call[StaffDecision], act: Act, receipt: Receipt, what: str) -> Response:
     if receipt.document["recorded_at"] != act.recorded_at:  # a key used before: the first call's receipt
-        portal().table.put_new(call.audit(what, ()))
+        portal().table.put_new(call.audit(what, (), receipt.id))
         if not _same(call, act, receipt):
             raise RefusedError(problem(422, "Idempotency-Key used before", detail="For another body, which stands."))
     address = f"{mount(clinic_api.current_request)}/v1/clinics/{act.clinic}/receipts/{receipt.id}"
@@ -244,6 +250,8 @@ def _same(call: Call[StaffDecision], act: Act, receipt: Receipt) -> bool:
     return (
         (answers == asked or (act.everything and asked.items() <= answers.items()))
         and kept["subject"] in {person.id for person in known}
-        and (kept["channel"], kept["evidence"], kept["effective_at"]) == (act.channel, act.evidence, act.effective_at)
+        # A clock that ran ahead was set back to the moment of recording; by the second call it may be that time.
+        and (kept["effective_at"] == act.effective_at or kept["effective_at"] == kept["recorded_at"] < act.effective_at)
+        and (kept["channel"], kept["evidence"]) == (act.channel, act.evidence)
         and kept["notice"]["lang"] == act.notice.lang
     )

@@ -13,6 +13,7 @@ from chalicelib.boundary import NotFoundError, page
 from chalicelib.consent import Act, Assurance, Channel, NoticeRef, receipt_id
 from chalicelib.evidence import CONSENT_PAGE, WITHDRAWAL_PAGE
 from chalicelib.forms import (
+    MAX_TYPED,
     Fault,
     Fields,
     FormState,
@@ -169,7 +170,7 @@ def _again(template: str, clinic: Clinic, fields: Fields, faults: Sequence[Fault
 
 
 def _form(template: str, clinic: Clinic, state: FormState, fields: Fields, faults: Sequence[Fault]) -> str:
-    typed: dict[str, Any] = {name: first(fields, name) for name in fields if name != "state"}
+    typed: dict[str, Any] = {name: first(fields, name)[:MAX_TYPED] for name in fields if name != "state"}
     typed["purposes"] = tuple(fields.get("purpose", ()))
     source = f"&src={state.source}" if state.source else ""
     via = "&via=qr" if state.channel is Channel.QR else ""

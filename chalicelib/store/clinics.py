@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chalicelib.clinic_document import read_clinic
 from chalicelib.consent import NoticeInForce, major
 from chalicelib.instants import Instant
-from chalicelib.notice import Clinic, read_clinic
+from chalicelib.notice import Clinic
 from chalicelib.store.table import (
     ConflictError,
     Item,
@@ -44,10 +45,15 @@ class PublishError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A clinic as its notice in force describes it, and since when its MAJOR is in force."""
+    """A clinic as its notice in force describes it, and what was published when: ``(since, version)``, oldest first."""
 
     clinic: Clinic
     in_force: NoticeInForce
+    published: tuple[tuple[Instant, str], ...]
+
+    def version_at(self, at: Instant) -> str:
+        """Give the version in force at a moment; the first one for a moment before it."""
+        return next((version for since, version in reversed(self.published) if since <= at), self.published[0][1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,8 @@ class Clinics:
         self._remember_key(item)
         head = json.loads(item.body or "")
         self._last[clinic] = self.version(clinic, head["version"])
-        return Published(self._last[clinic], NoticeInForce(head["version"], head["major_since"]))
+        published = tuple((since, version) for since, version in head["published"])
+        return Published(self._last[clinic], NoticeInForce(head["version"], head["major_since"]), published)
 
     def remembered(self, clinic: str) -> Clinic | None:
         """Give the version last known to be in force, without asking the table: enough to read a contact by."""
@@ -149,15 +156,17 @@ class Clinics:
         """
         key = clinic_key(clinic.id)
         standing = self._table.get([key]).get(key)
-        head = {"version": clinic.version, "major_since": at, "code": clinic.code}
+        head: dict[str, Any] = {"version": clinic.version, "major_since": at, "code": clinic.code, "published": []}
         if standing is not None:
             before = json.loads(standing.body or "")
             if self._same_text(clinic, before["version"]):
                 return False
             if before["code"] != clinic.code:
                 raise PublishError(f"code: is {clinic.code!r}; printed QR codes carry {before['code']!r}. Keep it")
+            head["published"] = before["published"]
             if major(before["version"]) == major(clinic.version):
                 head["major_since"] = before["major_since"]
+        head["published"] = [*head["published"], [at, clinic.version]]
         kept: dict[str, Any] = {key: value for key, value in document.items() if key != "notice"}
         version = {"document": kept, "sha256": clinic.sha256, "dates": clinic.dates, "published_at": at}
         body = json.dumps(version, ensure_ascii=False)

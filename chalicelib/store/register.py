@@ -6,6 +6,7 @@ receipt of a chain can be written once: that is what keeps two decisions at the 
 """
 
 import contextlib
+import heapq
 import json
 import random
 import secrets
@@ -14,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chalicelib.consent import Act, Answer, Assurance, Receipt, Subject, decide, receipt_id, whose
-from chalicelib.contact import Contact
+from chalicelib.contact import Contact, Kind
 from chalicelib.store.clinics import Clinics, Published
 from chalicelib.store.table import (
     ConflictError,
@@ -36,6 +37,9 @@ from chalicelib.store.table import (
 
 ATTEMPTS = 8
 _FIRST_PAUSE = 0.02
+
+MOST_PEOPLE = 20
+"""How many may share a contact. Beyond, a new person is not found under it: nobody can fill it up for the others."""
 
 
 class UnknownReceiptError(LookupError):
@@ -113,14 +117,16 @@ class Register:
             if attempt:
                 self._pause(_FIRST_PAUSE * 2**attempt * (0.5 + random.random() / 2))  # noqa: S311 - spreads retries
             look = seen if seen and not attempt else self.look(act.clinic, signature.contacts)
-            if Answer.YES in act.answers.values() and act.notice.version != look.published.in_force.version:
+            claimed_yes = act.assurance is Assurance.SELF_ASSERTED and Answer.YES in act.answers.values()
+            if claimed_yes and act.notice.version != look.published.in_force.version:
                 with contextlib.suppress(UnknownReceiptError):
                     return self.receipt(act.clinic, act.receipt_id)  # sent again: recorded before the notice changed
                 raise NoticeChangedError(look.published)
             subject = _person(look, act, signature)
             receipt, after = decide(subject, act, look.published.in_force, known=bool(look.known()))
+            own = signature if _joins(act, signature, subject) else replace(signature, contacts=())
             try:
-                self._table.write([*self._writes(signature, look, subject, after, receipt), *also])
+                self._table.write([*self._writes(own, look, subject, after, receipt), *also])
             except ConflictError as conflict:
                 if receipt_id_key(act.clinic, act.receipt_id) in conflict.keys:
                     return self.receipt(act.clinic, act.receipt_id)
@@ -139,13 +145,23 @@ class Register:
         outlive this word. Errors as for `record`.
         """
         seen = seen or self.look(act.clinic, signature.contacts)
-        people: list[str | None] = [person.id for person in seen.known()] or [None]
-        receipts = []
-        for number, person in enumerate(people):
-            own = act if not number else replace(act, receipt_id=receipt_id(act.receipt_id, {"subject": person}))
+        signers = [replace(signature, person=person.id) for person in seen.known()]
+        unused = tuple(contact for contact, people in seen.people.items() if not people)
+        if unused:
+            signers.append(replace(signature, contacts=unused))
+        receipts: dict[str, Receipt] = {}
+        for number, signer in enumerate(signers):
+            subject = signer.person or signer.fresh.id
+            if subject in receipts:
+                continue
+            own = act if not number else replace(act, receipt_id=receipt_id(act.receipt_id, {"subject": subject}))
             look = seen if not number else None
-            receipts.append(self.record(own, replace(signature, person=person), seen=look, also=() if number else also))
-        return receipts
+            receipt = self.record(own, signer, seen=look, also=() if number else also)
+            receipts[receipt.document["subject"]] = receipt
+            if signer.person and subject not in receipts:  # sent again, and somebody joined: the first id is another's
+                own = replace(act, receipt_id=receipt_id(act.receipt_id, {"subject": subject}))
+                receipts[subject] = self.record(own, signer)
+        return list(receipts.values())
 
     def receipt(self, clinic: str, number: str) -> Receipt:
         """Give a receipt by its id; raise UnknownReceiptError."""
@@ -162,12 +178,11 @@ class Register:
 
     def history(self, clinic: str, people: Sequence[Subject]) -> list[Receipt]:
         """Give every receipt of these people, in the order they were recorded."""
-        receipts = [
-            read_receipt(item)
-            for subject in people
-            for item in self._table.partition(subject_pk(clinic, subject.id), "RECEIPT#")
+        chains = [
+            map(read_receipt, self._table.partition(subject_pk(clinic, subject.id), "RECEIPT#")) for subject in people
         ]
-        return sorted(receipts, key=lambda receipt: (receipt.document["recorded_at"], receipt.document["version"]))
+        # Merged by time, each chain in its own order: of two at once the later version may carry the earlier time.
+        return list(heapq.merge(*chains, key=lambda receipt: str(receipt.document["recorded_at"])))
 
     def _entry(self, clinic: str, contact: Contact) -> Key:
         return contact_key(clinic, self._clinics.key(clinic).lookup(contact))
@@ -177,7 +192,8 @@ class Register:
     ) -> list[Write]:
         clinic = look.published.clinic.id
         key = self._clinics.key(clinic)
-        lookups = {key.lookup(contact): contact for contact in signature.contacts}
+        crowded = {contact for contact, people in look.people.items() if len(people) >= MOST_PEOPLE}
+        lookups = {key.lookup(contact): contact for contact in signature.contacts if contact not in crowded}
         after = replace(after, contacts=tuple(dict.fromkeys((*before.contacts, *lookups))))
         stored = json.dumps(after.stored(), ensure_ascii=False)
         place = json.dumps({"subject": after.id, "version": after.version})
@@ -206,10 +222,22 @@ class Register:
 def _person(look: Look, act: Act, signature: Signature) -> Subject:
     if signature.person is not None:
         return next((each for each in look.known() if each.id == signature.person), signature.fresh)
-    groups = list(look.people.values())
-    if act.assurance is Assurance.STAFF_WITNESSED:
-        groups = [group for group in groups if group]  # staff know whom they see: a new contact joins the known person
-    return whose(groups) or signature.fresh
+    if act.assurance is not Assurance.STAFF_WITNESSED:
+        return whose(list(look.people.values())) or signature.fresh
+    # Staff know whom they see, so a new contact joins the known person; but an e-mail nobody used beside a known phone
+    # may be another member of the family, unless the clinic's own number says who it is.
+    named = any(people and contact.kind is Kind.REFERENCE for contact, people in look.people.items())
+    another = any(not people and contact.kind is Kind.EMAIL for contact, people in look.people.items())
+    known = [people for people in look.people.values() if people]
+    return signature.fresh if another and not named else whose(known) or signature.fresh
+
+
+def _joins(act: Act, signature: Signature, subject: Subject) -> bool:
+    """Tell whether contacts signed with become this person's: of somebody new, or where staff vouch for it.
+
+    Who only claims a contact must not lead others to a known person's Yes, and a withdrawal joins nobody's contacts.
+    """
+    return not subject.version or (act.assurance is not Assurance.SELF_ASSERTED and signature.person is None)
 
 
 def fresh_subject() -> Subject:

@@ -115,7 +115,7 @@ class ConflictError(Exception):
 
 
 class ContendedError(Exception):
-    """DynamoDB declined for now (a transaction in the way, or throttling); trying again is right."""
+    """DynamoDB declined a transaction for now (another in the way, or throttling); trying again is right."""
 
 
 class UnavailableError(Exception):

@@ -1,0 +1,115 @@
+"""Factories of the core: valid acts, persons, standings and clinic documents, to be changed in one place at a time."""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from chalicelib.clinic_document import TEXTS
+from chalicelib.consent import Act, Answer, Assurance, Channel, NoticeInForce, NoticeRef, Standing, State, Subject
+
+EMAIL_NEWS, SMS_NEWS = "newsletter.email", "newsletter.sms"
+OPENING = "2026-11-01T08:00:00.000Z"
+MORNING = "2026-11-22T08:15:00.000Z"
+NOON = "2026-11-22T12:00:00.000Z"
+EVENING = "2026-11-22T18:30:00.000Z"
+NEXT_DAY = "2026-11-23T09:00:00.000Z"
+IN_FORCE = NoticeInForce("1.0", OPENING)
+
+_numbers = itertools.count(1)
+
+
+def an_act(answers: Mapping[str, str], at: str = MORNING, **changed: Any) -> Act:
+    """Give one act of deciding on a clinic's page: ``{"newsletter.email": "yes"}``, decided and recorded `at`."""
+    act = Act(
+        receipt_id=f"{next(_numbers):032x}",
+        clinic="riga-aesthetics",
+        answers={address: Answer(answer) for address, answer in answers.items()},
+        notice=NoticeRef("1.0", "lv", "ab" * 32),
+        controllers=({"id": "riga-aesthetics", "name": 'SIA "Sidraba rasa"'},),
+        channel=Channel.QR,
+        source="reception",
+        assurance=Assurance.SELF_ASSERTED,
+        actor="patient",
+        evidence=None,
+        effective_at=at,
+        recorded_at=at,
+        endings={},
+    )
+    return replace(act, **changed)
+
+
+def on_paper(answers: Mapping[str, str], signed: str, entered: str, **changed: Any) -> Act:
+    """Give a decision signed on paper at one time and entered by staff at another."""
+    staff = {"assurance": Assurance.STAFF_WITNESSED, "channel": Channel.PAPER, "actor": "staff:key_0123456789ab"}
+    return an_act(answers, entered, **{**staff, "effective_at": signed, "evidence": {"form": "F-17"}, **changed})
+
+
+def a_subject(number: int = 1, **standings: Standing) -> Subject:
+    """Give a person nobody knows yet; standings by address, with ``__`` for the dot."""
+    words = {address.replace("__", "."): standing for address, standing in standings.items()}
+    return Subject(id=f"{number:032x}", salt="5a" * 16, standings=words)
+
+
+def a_standing(state: State = State.GRANTED, at: str = MORNING, **changed: Any) -> Standing:
+    """Give the last word on one decision."""
+    standing = Standing(
+        state=state,
+        effective_at=at,
+        recorded_at=at,
+        receipt_id="c" * 32,
+        version=1,
+        notice_version="1.0",
+        lang="lv",
+        channel=Channel.WEB,
+        assurance=Assurance.SELF_ASSERTED,
+    )
+    return replace(standing, **changed)
+
+
+def in_both(text: str) -> dict[str, str]:
+    """Give a text in both languages of `a_document`."""
+    return {"lv": f"{text} (lv)", "en": text}
+
+
+def a_document(**changed: Any) -> dict[str, Any]:
+    """Give the document of a small clinic in two languages, in JSON shapes, fit to publish."""
+    document = {
+        "id": "liepaja-physio",
+        "code": "lp",
+        "version": "1.0",
+        "effective": "2026-11-01",
+        "country": "LV",
+        "authority": "LV",
+        "languages": ["lv", "en"],
+        "name": in_both("Physiotherapy by the Sea"),
+        "controllers": [{"id": "physio", "name": "SIA Jūra", "address": "Jūras 1, Liepāja", "email": "j@example.org"}],
+        "dpo": {"email": "dpo@example.org"},
+        "texts": {name: in_both(name) for name in TEXTS},
+        "purposes": [
+            {
+                "id": "newsletter",
+                "title": in_both("News"),
+                "text": in_both("We write to you"),
+                "legal_basis": "consent",
+                "data": in_both("E-mail address"),
+                "retention": in_both("Until withdrawn"),
+                "options": [
+                    {"id": "email", "title": in_both("By e-mail"), "needs": ["email"]},
+                    {"id": "sms", "title": in_both("By text"), "needs": ["phone"], "ends": "P1Y"},
+                ],
+            },
+            {
+                "id": "research",
+                "title": in_both("Research"),
+                "text": in_both("A study of knees"),
+                "legal_basis": "explicit_consent",
+                "data": in_both("Name and knee"),
+                "retention": in_both("Two years"),
+                "needs": ["name", "contact"],
+                "ends": "2027-03-31",
+            },
+        ],
+        "notice": in_both("The whole of it."),
+    }
+    return {**document, **changed}

@@ -1,0 +1,56 @@
+"""One Chromium for all browser tests, and a phone for each patient."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from infra.tools import chromium
+from tests.browser.phone import Phone
+from tests.browser.visit import Effort
+from tests.conftest import LocalStack
+
+_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+
+Handing = Callable[..., Phone]
+_EFFORTS = pytest.StashKey[list[tuple[str, Effort, Effort]]]()
+
+
+@pytest.fixture(scope="session")
+def chrome() -> Iterator[Browser]:
+    """Start the browser."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def phone(chrome: Browser, local_stack: LocalStack) -> Iterator[Handing]:
+    """Hand a patient a phone set to a language; at the end no page may have given reason to complain."""
+    handed: list[Phone] = []
+
+    def hand(lang: str, **options: Any) -> Phone:
+        handed.append(Phone(chrome, local_stack.base_url, lang, **options))
+        return handed[-1]
+
+    yield hand
+    for each in handed:
+        each.close()
+    complaints = [complaint for each in handed for complaint in each.complaints]
+    assert not complaints, "\n" + "\n".join(complaints)
+
+
+def note_effort(config: pytest.Config, visit: str, giving: Effort, withdrawing: Effort) -> None:
+    """Keep what a visit cost, for the table at the end."""
+    config.stash.setdefault(_EFFORTS, []).append((visit, giving, withdrawing))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what giving and withdrawing cost: withdrawing must not cost more (GDPR Art. 7(3))."""
+    if efforts := config.stash.get(_EFFORTS, []):
+        terminalreporter.section("taps + fields to give and to withdraw consent")
+        for visit, giving, withdrawing in sorted(efforts, key=lambda each: each[0]):
+            line = f"{visit:26} {giving.taps:2} + {giving.fields}   {withdrawing.taps:2} + {withdrawing.fields}"
+            terminalreporter.write_line(line)

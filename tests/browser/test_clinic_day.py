@@ -1,0 +1,185 @@
+"""A clinic's day on patients' phones: every clinic, every language, from the QR code at the desk to the withdrawal."""
+
+import hashlib
+import re
+from itertools import count
+from urllib.parse import urlsplit
+
+import pytest
+import rfc8785
+
+from chalicelib.i18n import ENDONYMS
+from chalicelib.notice import Clinic
+from tests.browser.conftest import Handing, note_effort
+from tests.browser.phone import Phone, size
+from tests.browser.visit import IDS, WALKS, Effort, Visit, a_clinic, a_patient, document, every_other
+from tests.browser.words import said, texts_of_others
+from tests.conftest import LocalStack
+
+pytestmark = pytest.mark.browser
+
+_numbers = count(1)
+_STYLE = (
+    "(each) => ['background', 'border', 'fontSize', 'fontWeight', 'color'].map(name => getComputedStyle(each)[name])"
+)
+
+
+@pytest.mark.parametrize(("clinic_id", "lang"), WALKS, ids=["-".join(walk) for walk in WALKS])
+def test_a_patient_decides_gets_a_receipt_and_withdraws(
+    clinic_id: str, lang: str, phone: Handing, local_stack: LocalStack, request: pytest.FixtureRequest
+) -> None:
+    """A patient with any phone says what they want at the desk, and takes it back as easily; the clinic is told so."""
+    clinic = a_clinic(clinic_id)
+    visit = Visit(phone(lang), clinic, a_patient(clinic, lang, next(_numbers)))
+    answers, subject = every_other(clinic), visit.subject
+
+    scanned = visit.phone.scan(f"/{clinic.id}/qr/signup.png?lang={lang}&src=desk")
+    assert scanned.startswith(f"{local_stack.base_url}/q/")
+    the_page_asks_fairly(visit, lang)
+    _check(visit.phone, clinic, "1-consent")
+
+    visit.answer(answers)
+    the_page_asks_for_what_is_needed(visit, answers)
+    visit.phone.send("Save my answers")
+    the_page_says_what_is_missing(visit, lang, answers)
+    _check(visit.phone, clinic, "2-consent-errors")
+    assert set(local_stack.states(clinic.id, subject).values()) == {"never_asked"}
+
+    visit.write([visit.contact, *({"name"} & visit.needed(answers))])
+    if clinic.age_minimum:
+        visit.tick("adult")
+    visit.send("Save my answers")
+    _check(visit.phone, clinic, "3-receipt")
+    the_clinic_is_told(visit, lang, answers, subject, local_stack)
+    giving, visit.effort = visit.effort, Effort()
+
+    visit.phone.scan(f"/{clinic.id}/qr/withdraw.png?lang={lang}&src=desk")
+    _check(visit.phone, clinic, "4-withdraw")
+    visit.phone.send("Stop everything")
+    the_summary_leads(visit.phone, lang)
+    _check(visit.phone, clinic, "5-withdraw-errors")
+    visit.write([visit.contact])
+    visit.send("Stop everything")
+    _check(visit.phone, clinic, "6-withdrawn")
+    nothing_is_permitted_any_more(visit, answers, subject, local_stack)
+    note_effort(request.config, f"{clinic_id} {lang}", giving, visit.effort)
+    assert visit.effort.whole <= giving.whole
+
+
+@pytest.mark.parametrize(("clinic_id", "lang"), WALKS, ids=["-".join(walk) for walk in WALKS])
+def test_a_patient_reads_the_notice_and_meets_a_dead_end_in_their_language(
+    clinic_id: str, lang: str, phone: Handing
+) -> None:
+    """The full notice is there for everybody; a torn-off address is explained in words that can be understood."""
+    clinic, reader = a_clinic(clinic_id), phone(lang)
+    reader.open(f"/{clinic.id}?lang={lang}")
+    reader.page.locator("main .key a").last.click()
+    reader.page.wait_for_url("**/notices/**")
+    for controller in clinic.controllers:
+        assert controller.name in reader.text()
+        assert controller.address in reader.text()
+    _check(reader, clinic, "7-notice")
+    reader.open(f"/{clinic.id}/notices/99.0?lang={lang}", status=404)
+    _check(reader, clinic, "8-missing")
+
+
+@pytest.mark.parametrize("clinic_id", IDS)
+def test_a_code_without_a_language_speaks_the_phones_own(clinic_id: str, phone: Handing) -> None:
+    """One poster serves every patient: each phone is answered in the language it is set to."""
+    for lang in a_clinic(clinic_id).languages:
+        visitor = phone(lang)
+        visitor.scan(f"/{clinic_id}/qr/signup.svg")
+        assert visitor.page.locator("html").get_attribute("lang") == lang
+
+
+def _check(phone: Phone, clinic: Clinic, name: str) -> None:
+    phone.check(f"{clinic.id}-{phone.lang}-{name}", texts_of_others(document(clinic.id), phone.lang))
+
+
+def the_page_asks_fairly(visit: Visit, lang: str) -> None:
+    """Who asks is named, nothing is chosen beforehand, and a No is as large, as near and as plain as a Yes."""
+    page, clinic = visit.phone.page, visit.clinic
+    assert page.locator("h1").inner_text() == said(lang, "You decide what we may do with your data")
+    for controller in clinic.controllers:
+        assert controller.name in page.locator(".key").inner_text()
+    assert visit.chosen() == {}
+    assert page.locator("input[type=checkbox]:checked").count() == 0
+    assert visit.asked_for() == set()
+    assert page.locator(".yn").count() == len(clinic.questions)
+    for address in clinic.questions:
+        yes, no = visit.answer_label(address, "yes"), visit.answer_label(address, "no")
+        assert size(yes) == size(no)
+        assert min(size(yes)) >= 44
+        assert yes.evaluate(_STYLE) == no.evaluate(_STYLE)
+    spoken = page.locator("nav [lang]")
+    assert spoken.all_inner_texts() == [ENDONYMS[each] for each in clinic.languages]
+    assert [each.get_attribute("lang") for each in spoken.all()] == list(clinic.languages)
+    for link in page.locator("nav a").all():
+        assert "src=desk" in str(link.get_attribute("href")), (
+            "another language would forget where the patient came from"
+        )
+
+
+def the_page_asks_for_what_is_needed(visit: Visit, answers: dict[str, str]) -> None:
+    """A contact field appears when an answer needs it, and only then."""
+    needed = visit.needed(answers)
+    either = {"email", "phone"} if "contact" in needed and not needed & {"email", "phone"} else set()
+    assert visit.asked_for() == (needed - {"contact"}) | either
+
+
+def the_summary_leads(phone: Phone, lang: str) -> None:
+    """An error is told in the title and first on the page, and leads to the field that needs mending."""
+    assert phone.page.title().startswith(said(lang, "Error:"))
+    summary = phone.page.locator("main > :first-child")
+    assert summary.get_attribute("id") == "errors"
+    assert summary.get_attribute("tabindex") == "-1"
+    links = summary.locator("a").all()
+    assert links
+    for link in links:
+        assert phone.page.locator(f"[id='{str(link.get_attribute('href'))[1:]}']").is_visible()
+
+
+def the_page_says_what_is_missing(visit: Visit, lang: str, answers: dict[str, str]) -> None:
+    """Nothing chosen is lost to an error."""
+    the_summary_leads(visit.phone, lang)
+    assert visit.chosen() == answers
+    the_page_asks_for_what_is_needed(visit, answers)
+
+
+def the_clinic_is_told(
+    visit: Visit, lang: str, answers: dict[str, str], subject: dict[str, str], stack: LocalStack
+) -> None:
+    """The clinic's program learns exactly what was chosen; the receipt proves under which text."""
+    told = stack.status(visit.clinic.id, subject)
+    wanted = {address: {"yes": "granted", "no": "refused"}[answer] for address, answer in answers.items()}
+    assert {address: each["state"] for address, each in told.items()} == wanted
+    assert {address for address, each in told.items() if each["permitted"]} == {
+        a for a in answers if answers[a] == "yes"
+    }
+    (receipt,) = stack.history(visit.clinic.id, subject)
+    assert (receipt["version"], receipt["previous"]) == (1, None)
+    assert (receipt["channel"], receipt["source"]) == ("qr", "desk")
+    assert receipt["notice"]["lang"] == lang
+    assert visit.phone.page.locator("dd.mono").first.inner_text() == receipt["id"]
+    shown = receipt["notice"]["sha256"]
+    kept = visit.phone.context.request.get(f"{stack.base_url}/{visit.clinic.id}/shown/{shown}").body()
+    assert hashlib.sha256(kept).hexdigest() == shown
+    served = visit.phone.context.request.get(f"{stack.base_url}/{visit.clinic.id}?lang={lang}").text()
+    mount = urlsplit(stack.base_url).path
+    assert re.sub(r'(name="state" value=)"[^"]*"', r'\1""', served).replace(f'"{mount}/', '"/') == kept.decode()
+
+
+def nothing_is_permitted_any_more(
+    visit: Visit, answers: dict[str, str], subject: dict[str, str], stack: LocalStack
+) -> None:
+    """What was agreed has stopped, what was refused stays refused, and the two receipts are one chain."""
+    told = stack.status(visit.clinic.id, subject)
+    wanted = {address: {"yes": "withdrawn", "no": "refused"}[answer] for address, answer in answers.items()}
+    assert {address: each["state"] for address, each in told.items()} == wanted
+    assert not any(each["permitted"] for each in told.values())
+    first, second = stack.history(visit.clinic.id, subject)
+    assert [first["version"], second["version"]] == [1, 2]
+    written = stack.call(visit.clinic.id, f"receipts/{first['id']}")
+    assert written == rfc8785.dumps(first)
+    assert second["previous"] == hashlib.sha256(written).hexdigest()
+    assert (second["channel"], second["source"]) == ("qr", "desk")

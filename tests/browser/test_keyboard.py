@@ -1,0 +1,153 @@
+"""A patient without mouse or finger: Tab, Space, arrows and Enter are enough, and one always sees where one is."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import Handing
+from tests.browser.phone import SCREENSHOTS, Phone
+from tests.browser.visit import Visit, a_clinic, a_patient, every_other
+from tests.cast import RIGA
+from tests.conftest import LocalStack
+
+pytestmark = pytest.mark.browser
+
+_BEHIND = """
+  const behind = (each) => {
+    const colour = getComputedStyle(each).backgroundColor;
+    return colour === "rgba(0, 0, 0, 0)" && each.parentElement ? behind(each.parentElement) : colour;
+  };
+"""
+_FOCUSED = (
+    "() => {"
+    + _BEHIND
+    + """
+  const each = document.activeElement, place = each.closest(".yn label, .tick") || each;
+  const style = getComputedStyle(place), box = place.getBoundingClientRect();
+  return {tag: each.tagName, name: each.name || "", value: each.value || "", id: each.id, text: each.textContent.trim(),
+    outlined: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
+    colours: [style.outlineColor, behind(place.parentElement)],
+    seen: box.width > 0 && box.top >= -1 && box.bottom <= innerHeight + 1};
+}"""
+)
+_EDGES = (
+    "() => {"
+    + _BEHIND
+    + """
+  return [...document.querySelectorAll(".field input, .yn label, button.second")].map(each =>
+    [each.outerHTML.slice(0, 60), getComputedStyle(each).borderTopColor, behind(each.parentElement)]);
+}"""
+)
+
+
+def _contrast(colour: str, other: str) -> float:
+    """Give the contrast of two CSS colours `rgb(r, g, b)` (WCAG 2.2, relative luminance)."""
+    light = []
+    for each in (colour, other):
+        parts = [int(part) / 255 for part in re.findall(r"\d+", each)[:3]]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        light.append(sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True)))
+    return (max(light) + 0.05) / (min(light) + 0.05)
+
+
+def _tab(phone: Phone) -> dict[str, Any]:
+    phone.page.keyboard.press("Tab")
+    focused: dict[str, Any] = phone.page.evaluate(_FOCUSED)
+    assert focused["tag"] != "BODY", "Tab left the page before the work was done"
+    assert focused["outlined"], f"one does not see the focus on {focused}"
+    assert _contrast(*focused["colours"]) >= 3, f"the focus is too pale on {focused}"
+    assert focused["seen"], f"the focus is out of sight on {focused}"
+    return focused
+
+
+def _tab_to(phone: Phone, name: str) -> dict[str, Any]:
+    for _ in range(60):
+        if name in (focused := _tab(phone))["name"] or name == focused["id"]:
+            return focused
+    raise AssertionError(f"Tab never came to {name}")
+
+
+def test_keys_are_enough_for_the_whole_day(phone: Handing, local_stack: LocalStack) -> None:
+    """A patient who cannot use a finger decides and withdraws on their own."""
+    clinic = a_clinic(RIGA)
+    visit = Visit(phone("en", is_mobile=False, has_touch=False), clinic, a_patient(clinic, "en", 2001))
+    keys = visit.phone.page.keyboard
+    visit.phone.open(f"/{clinic.id}?lang=en")
+    assert _tab(visit.phone)["text"] == "Skip to the content"
+    visit.phone.page.screenshot(path=SCREENSHOTS / "focus-skip.png")
+    keys.press("Enter")
+    answers = every_other(clinic)
+    for address, answer in answers.items():
+        assert _tab_to(visit.phone, f"decision.{address}")["value"] == "yes"
+        keys.press("Space" if answer == "yes" else "ArrowRight")
+    visit.phone.page.screenshot(path=SCREENSHOTS / "focus-answer.png")
+    assert visit.chosen() == answers
+    for name in ("name", "email"):
+        _tab_to(visit.phone, name)
+        keys.type(visit.patient.typed(name))
+    with visit.phone.page.expect_navigation():
+        keys.press("Enter")
+    subject = visit.patient.known_by("email")
+    assert sorted(set(local_stack.states(RIGA, subject).values())) == ["granted", "refused"]
+
+    visit.phone.open(f"/{clinic.id}/withdraw?lang=en")
+    _tab_to(visit.phone, "email")
+    keys.type(visit.patient.email)
+    _tab_to(visit.phone, "all")
+    visit.phone.page.screenshot(path=SCREENSHOTS / "focus-stop.png")
+    with visit.phone.page.expect_navigation():
+        keys.press("Space")
+    assert "granted" not in local_stack.states(RIGA, subject).values()
+
+
+def test_enter_among_the_ticked_stops_only_those(phone: Handing, local_stack: LocalStack) -> None:
+    """Enter on a ticked purpose must not stop what the patient did not name."""
+    clinic = a_clinic(RIGA)
+    visit = Visit(phone("en", is_mobile=False, has_touch=False), clinic, a_patient(clinic, "en", 2002))
+    visit.phone.open(f"/{clinic.id}?lang=en")
+    visit.answer({"newsletter.email": "yes", "newsletter.sms": "yes"})
+    visit.write(["email", "phone"])
+    visit.phone.send("Save my answers")
+    visit.phone.open(f"/{clinic.id}/withdraw?lang=en")
+    visit.write(["email"])
+    box = visit.phone.page.locator('input[value="newsletter.sms"]')
+    box.check()
+    with visit.phone.page.expect_navigation():
+        box.press("Enter")
+    states = local_stack.states(RIGA, visit.patient.known_by("email"))
+    assert states["newsletter.sms"] == "withdrawn"
+    assert states["newsletter.email"] == "granted"
+
+
+@pytest.mark.parametrize("address", [f"/{RIGA}", f"/{RIGA}/withdraw"])
+def test_one_sees_where_to_tap_and_write(address: str, phone: Handing) -> None:
+    """The edge of every answer and field stands out by 3 : 1 (WCAG 2.2, 1.4.11), which axe cannot tell."""
+    visitor = phone("lv")
+    visitor.open(address)
+    for what, edge, behind in visitor.page.evaluate(_EDGES):
+        assert _contrast(edge, behind) >= 3, what
+
+
+def test_go_after_the_contact_stops_everything(phone: Handing, local_stack: LocalStack) -> None:
+    """On a phone one types and presses Go: that is as good as the button below."""
+    clinic = a_clinic(RIGA)
+    visit = Visit(phone("lv"), clinic, a_patient(clinic, "lv", 2004))
+    visit.phone.open(f"/{clinic.id}/withdraw?lang=lv")
+    visit.write(["email"])
+    with visit.phone.page.expect_navigation():
+        visit.phone.page.locator("#email").press("Enter")
+    assert set(local_stack.states(RIGA, visit.subject).values()) == {"withdrawn"}
+
+
+def test_the_error_summary_leads_to_the_field(phone: Handing) -> None:
+    """From each fault in the summary, Enter leads to the field that needs mending."""
+    clinic = a_clinic(RIGA)
+    visit = Visit(phone("en", is_mobile=False, has_touch=False), clinic, a_patient(clinic, "en", 2003))
+    visit.phone.open(f"/{clinic.id}?lang=en")
+    visit.answer({"newsletter.email": "yes", "newsletter.sms": "yes"})
+    visit.phone.send("Save my answers")
+    for link in visit.phone.page.locator("#errors a").all():
+        link.press("Enter")
+        wanted = str(link.get_attribute("href"))[1:]
+        assert visit.phone.page.evaluate("document.activeElement.id") == wanted

@@ -1,0 +1,147 @@
+"""What patients do on the pages, counted: taps and fields."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import yaml
+from playwright.sync_api import Locator
+
+from chalicelib.clinic_document import read_clinic
+from chalicelib.notice import Clinic
+from tests.browser.phone import Phone
+from tests.cast import CLINICS
+
+IDS = sorted(path.stem for path in CLINICS.glob("*.yaml"))
+NAMES = {
+    "lv": "Anna Ozola",
+    "lt": "Jonas Žukauskas",
+    "ka": "გიორგი ბერიძე",
+    "ru": "Анна Озола",
+    "en": "Mary O’Neill",
+}
+_NUMBERS = {"LV": ("+371", "26 12"), "LT": ("+370", "612 2"), "GE": ("+995", "555 12 ")}
+
+
+@cache
+def document(clinic: str) -> Any:
+    """Read a demo clinic's file."""
+    return yaml.safe_load((CLINICS / f"{clinic}.yaml").read_text(encoding="utf-8"))
+
+
+@cache
+def a_clinic(clinic: str) -> Clinic:
+    """Give a demo clinic as its file describes it."""
+    return read_clinic(document(clinic))
+
+
+WALKS = [(clinic, lang) for clinic in IDS for lang in a_clinic(clinic).languages]
+
+
+@dataclass(frozen=True)
+class Patient:
+    """Somebody nobody has met yet; the phone is typed as people write it at home."""
+
+    name: str
+    email: str
+    phone_typed: str
+    phone: str
+
+    def typed(self, what: str) -> str:
+        """Give what the patient writes into a field."""
+        return {"name": self.name, "email": self.email, "phone": self.phone_typed}[what]
+
+    def known_by(self, what: str) -> dict[str, str]:
+        """Give the patient as a clinic's program asks for them."""
+        return {what: {"email": self.email.lower(), "phone": self.phone}[what]}
+
+
+def a_patient(clinic: Clinic, lang: str, number: int) -> Patient:
+    """Make a patient of a clinic; another number, another person."""
+    prefix, begun = _NUMBERS[clinic.country]
+    national = f"{begun}{number // 100:02} {number % 100:02}"
+    email = f"Patient{number}.{clinic.code}@example.org"
+    return Patient(NAMES[lang], email, national, prefix + re.sub(r"\D", "", national))
+
+
+@dataclass
+class Effort:
+    """What a visit costs the patient."""
+
+    taps: int = 0
+    fields: int = 0
+
+    @property
+    def whole(self) -> int:
+        """Taps and fields together."""
+        return self.taps + self.fields
+
+
+@dataclass
+class Visit:
+    """A patient with a clinic's page open on their phone."""
+
+    phone: Phone
+    clinic: Clinic
+    patient: Patient
+    effort: Effort = field(default_factory=Effort)
+
+    @property
+    def contact(self) -> str:
+        """The contact by which this clinic knows its patients first."""
+        return "phone" if self.clinic.country == "GE" else "email"
+
+    @property
+    def subject(self) -> dict[str, str]:
+        """The patient as the clinic's program asks for them."""
+        return self.patient.known_by(self.contact)
+
+    def answer_label(self, address: str, answer: str) -> Locator:
+        """Find the button for an answer: the label, as a finger does."""
+        return self.phone.page.locator(f'.yn label:has(input[name="decision.{address}"][value="{answer}"])')
+
+    def answer(self, answers: Mapping[str, str]) -> None:
+        """Tap an answer to each question."""
+        for address, answer in answers.items():
+            self.answer_label(address, answer).click()
+            self.effort.taps += 1
+
+    def chosen(self) -> dict[str, str]:
+        """Tell what is chosen on the page now."""
+        return {
+            str(radio.get_attribute("name")).removeprefix("decision."): str(radio.get_attribute("value"))
+            for radio in self.phone.page.locator(".yn input:checked").all()
+        }
+
+    def asked_for(self) -> set[str]:
+        """Tell which contact fields are visible."""
+        return {name for name in ("name", "email", "phone") if self.phone.page.locator(f"#{name}").is_visible()}
+
+    def write(self, fields: Sequence[str]) -> None:
+        """Fill in contact fields, which must be visible."""
+        for name in fields:
+            self.phone.page.locator(f"#{name}").fill(self.patient.typed(name))
+            self.effort.fields += 1
+
+    def tick(self, name: str) -> None:
+        """Tick a box."""
+        self.phone.page.locator(f".tick:has(#{name})").click()
+        self.effort.taps += 1
+
+    def send(self, button: str) -> None:
+        """Press a button and wait for the next page."""
+        self.phone.send(button)
+        self.effort.taps += 1
+
+    def needed(self, answers: Mapping[str, str]) -> set[str]:
+        """Tell what the agreed questions need: email, phone, name, contact (either of the first two)."""
+        return {
+            need for address, said in answers.items() if said == "yes" for need in self.clinic.questions[address].needs
+        }
+
+
+def every_other(clinic: Clinic) -> dict[str, str]:
+    """Answer Yes and No in turns."""
+    return {address: ("yes", "no")[number % 2] for number, address in enumerate(clinic.questions)}

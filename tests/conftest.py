@@ -1,0 +1,92 @@
+"""What every test may ask for: compiled catalogs, and the whole portal as `make run` brings it up."""
+
+import contextlib
+import json
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.wiring import portal
+from infra.catalogs import LANGUAGES, ROOT, catalog_file, compile_catalogs
+from infra.run import portal_running
+from tests.cast import environment
+
+_OF_OTHERS = ("AWS_", "TABLE_NAME", "CLINIC_KEY_ARN", "PUBLIC_URL")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_settings_of_ones_own() -> Iterator[None]:
+    """Keep the developer's own AWS account and portal settings out of every test."""
+    with environment({}):
+        for name in [name for name in os.environ if name.startswith(_OF_OTHERS)]:
+            del os.environ[name]
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def catalogs() -> None:
+    """Compile the translations where they are missing or older than their source, for pages rendered in the test."""
+    sources = {language: catalog_file(language) for language in LANGUAGES}
+    compiled = {language: source.with_suffix(".mo") for language, source in sources.items()}
+    if any(
+        not compiled[language].exists() or compiled[language].stat().st_mtime < source.stat().st_mtime
+        for language, source in sources.items()
+        if source.exists()
+    ):
+        compile_catalogs(ROOT / "locales")
+
+
+@dataclass(frozen=True)
+class LocalStack:
+    """The portal on the local AWS: its address, the clinics' keys, and what its functions log."""
+
+    base_url: str
+    log: Path
+    keys: Mapping[str, str] = field(repr=False)
+
+    def call(self, clinic: str, what: str, body: Mapping[str, Any] | None = None) -> bytes:
+        """Ask the clinic's API (POST with a body, GET without) and give the bytes of a good answer."""
+        request = urllib.request.Request(
+            f"{self.base_url}/v1/clinics/{clinic}/{what}",
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {self.keys[clinic]}", "Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return bytes(answer.read())
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{what}: {error.code} {error.read().decode()}") from None
+
+    def status(self, clinic: str, subject: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+        """Ask how a subject stands: every decision of the clinic, by address."""
+        results = json.loads(self.call(clinic, "status", {"subjects": [subject]}))["results"]
+        decisions: dict[str, dict[str, Any]] = results[0]["decisions"]
+        return decisions
+
+    def states(self, clinic: str, subject: Mapping[str, str]) -> dict[str, str]:
+        """Ask how a subject stands: the state of every decision, by address."""
+        return {address: decision["state"] for address, decision in self.status(clinic, subject).items()}
+
+    def history(self, clinic: str, subject: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Ask for a subject's receipts, oldest first."""
+        receipts: list[dict[str, Any]] = json.loads(self.call(clinic, "history", {"subject": subject}))["receipts"]
+        return receipts
+
+
+@pytest.fixture(scope="session")
+def local_stack(tmp_path_factory: pytest.TempPathFactory, catalogs: None) -> Iterator[LocalStack]:  # noqa: ARG001
+    """Bring up the real thing as `make run` does: bundle, local AWS, CloudFormation, demo clinics, front server."""
+    folder = tmp_path_factory.mktemp("portal")
+    with contextlib.ExitStack() as stack:
+        # Bringing it up sets the local AWS in the environment; other tests must not find it there.
+        with environment({}):
+            running = stack.enter_context(portal_running(0, folder))
+        portal.cache_clear()
+        keys = {clinic: given["api_key"] for clinic, given in running.clinics.items()}
+        yield LocalStack(running.base_url, folder / "portal.log", keys)

@@ -1,0 +1,110 @@
+import json
+import os
+import struct
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from infra.bundle import ROOT, bundle
+from infra.catalogs import LANGUAGES
+from tests.package.lambda_gateway import unpacked
+
+pytestmark = pytest.mark.bundle
+
+# Run inside the unpacked bundle: what importing the app asks of the environment, the network and the clock. Libraries
+# may look for their own settings; the network is nobody's.
+_SPY = """
+import os, socket, sys, time
+asked = []
+def note(what):
+    frame = sys._getframe(2)
+    while frame.f_code.co_filename in (os.__file__, "<frozen os>", "<frozen _collections_abc>"):
+        frame = frame.f_back
+    place = os.path.relpath(frame.f_code.co_filename)
+    if place == "app.py" or place.startswith("chalicelib"):
+        asked.append(f"{place} asked for {what}")
+class Spy(type(os.environ)):
+    def __getitem__(self, name):
+        note(name)
+        return super().__getitem__(name)
+os.environ.__class__ = Spy
+def refused(*_arguments, **_named):
+    raise AssertionError("the network was used at import")
+socket.socket.connect = socket.getaddrinfo = refused
+def noted():
+    note("the time")
+    return real()
+real, time.time = time.time, noted
+import app
+print(asked)
+"""
+
+
+@pytest.fixture(scope="module")
+def packed() -> zipfile.ZipFile:
+    """Give the bundle, built if need be."""
+    return zipfile.ZipFile(bundle() / "deployment.zip")
+
+
+@pytest.fixture(scope="module")
+def task(packed: zipfile.ZipFile, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the bundle unpacked as Lambda does it."""
+    return unpacked(Path(str(packed.filename)), tmp_path_factory.mktemp("task"))
+
+
+def test_the_bundle_is_small(packed: zipfile.ZipFile) -> None:
+    """A small bundle starts fast: the budget is 12 MB."""
+    assert Path(str(packed.filename)).stat().st_size <= 12_000_000
+
+
+def test_the_bundle_has_all_that_the_portal_needs(packed: zipfile.ZipFile) -> None:
+    """Pages and languages are in the zip itself, not on the machine that built it."""
+    names = set(packed.namelist())
+    pages = {f"templates/{path.relative_to(ROOT / 'templates')}" for path in (ROOT / "templates").rglob("*.html")}
+    catalogs = {f"locales/{language}/LC_MESSAGES/messages.mo" for language in LANGUAGES}
+    assert {"app.py", "chalice/app.py", "chalicelib/__init__.py"} | pages | catalogs <= names
+
+
+@pytest.mark.parametrize(
+    "left_out", ["infra", "tests", "bench", "pip", "pytest", "moto", "ministack", "boto3", "chalice/cli"]
+)
+def test_the_bundle_has_no_tools_in_it(packed: zipfile.ZipFile, left_out: str) -> None:
+    """What builds and tests the portal is never deployed with it."""
+    assert not [name for name in packed.namelist() if name.startswith(f"{left_out}/")]
+
+
+def test_every_module_has_bytecode_that_lambda_uses(packed: zipfile.ZipFile) -> None:
+    """Lambda unpacks without times: only bytecode marked unchecked survives that."""
+    for name in packed.namelist():
+        if name.endswith(".py"):
+            path = Path(name)
+            cached = path.parent / "__pycache__" / f"{path.stem}.{sys.implementation.cache_tag}.pyc"
+            (flags,) = struct.unpack("<I", packed.read(str(cached))[4:8])
+            assert flags == 0b01, name
+
+
+def test_the_same_sources_give_the_same_bytes(packed: zipfile.ZipFile) -> None:
+    """A deployment without a change is no change: nothing in the zip depends on when it was made."""
+    assert {entry.date_time for entry in packed.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+    assert packed.namelist() == sorted(packed.namelist())
+
+
+def test_importing_the_app_asks_nothing_of_the_world(task: Path) -> None:
+    """No setting, no network and no clock at import: a cold start does nothing it need not do."""
+    environ = {"PATH": os.defpath, "PYTHONPATH": str(task), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-S", "-c", _SPY]
+    done = subprocess.run(command, cwd=task, env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
+
+
+def test_the_function_may_do_no_more_than_it_must() -> None:
+    """Least privilege: no action is a wildcard, and only listing streams is allowed on every resource."""
+    template = json.loads((bundle() / "sam.json").read_text())
+    for name in ("ApiHandlerRole", "AfterReceiptRole"):
+        for policy in template["Resources"][name]["Properties"]["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                assert not [action for action in statement["Action"] if "*" in action], statement["Sid"]
+                assert statement["Resource"] != "*" or statement["Sid"] == "ListStreams"

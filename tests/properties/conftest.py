@@ -1,0 +1,28 @@
+"""One house on MiniStack for all properties of the store, and a fixed profile, so that a run is a minute everywhere."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from chalicelib.wiring import Portal
+from infra.local import aws_environment, ministack
+from tests.cast import RIGA, a_house, environment
+
+settings.register_profile(
+    "store",
+    max_examples=30,
+    stateful_step_count=20,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+
+@pytest.fixture(scope="session")
+def house() -> Iterator[Portal]:
+    """Give a portal with one clinic; people are new in every example, the table stays."""
+    with ministack() as url, environment(aws_environment(url)):
+        portal = a_house(url, "portal-properties", RIGA)
+        yield portal
+        portal.table.client.close()

@@ -1,0 +1,87 @@
+"""Each fault by itself, so that what the random test meets is known to be what it says."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from chalicelib.consent import State
+from chalicelib.contact import Contact, Kind
+from chalicelib.store.register import BusyError, UnknownReceiptError
+from chalicelib.store.table import UnavailableError
+from chalicelib.wiring import Portal
+from tests.acts import EMAIL_NEWS, an_act
+from tests.cast import RIGA
+from tests.properties.faults import ATTEMPTS, READ, WRITE, Fault, Faults
+from tests.store.people import only_person, signed, state
+
+
+@pytest.fixture
+def faults(house: Portal) -> Iterator[Faults]:
+    """Give the way to make the table's client fail."""
+    faults = Faults(house.table.client)
+    yield faults
+    faults.close()
+
+
+def somebody(name: str) -> Contact:
+    """Give a contact of this test alone."""
+    return Contact(Kind.EMAIL, f"{name.lower()}@faults.example.org")
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST_REQUEST, Fault.LOST_REPLY, Fault.THROTTLED])
+def test_a_short_fault_is_not_noticed(house: Portal, faults: Faults, fault: Fault) -> None:
+    """A hiccup of the network costs a patient a moment and nothing else."""
+    faults.plan(READ, [fault] * (ATTEMPTS - 1))
+    faults.plan(WRITE, [fault] * (ATTEMPTS - 1))
+    contact = somebody(f"short-{fault.name}")
+    house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(contact))
+    assert only_person(house, RIGA, contact).version == 1
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST_REQUEST, Fault.THROTTLED])
+def test_a_long_fault_is_told_and_nothing_is_stored(house: Portal, faults: Faults, fault: Fault) -> None:
+    """The patient is asked to try again, and what they try again is new."""
+    faults.plan(WRITE, [fault] * ATTEMPTS)
+    act, contact = an_act({EMAIL_NEWS: "yes"}), somebody(f"long-{fault.name}")
+    with pytest.raises(UnavailableError):
+        house.register.record(act, signed(contact))
+    with pytest.raises(UnknownReceiptError):
+        house.register.receipt(RIGA, act.receipt_id)
+    assert house.register.record(act, signed(contact)).document["version"] == 1
+
+
+def test_a_decision_whose_answer_was_lost_is_found_when_it_is_sent_again(house: Portal, faults: Faults) -> None:
+    """The patient presses again and gets the receipt of the first time."""
+    faults.plan(WRITE, [Fault.LOST_REPLY] * ATTEMPTS)
+    act, contact = an_act({EMAIL_NEWS: "yes"}), somebody("lost-reply")
+    with pytest.raises(UnavailableError):
+        house.register.record(act, signed(contact))
+    stored = house.register.receipt(RIGA, act.receipt_id)
+    assert house.register.record(act, signed(contact)) == stored
+    assert only_person(house, RIGA, contact).version == 1
+    assert state(house, RIGA, contact, EMAIL_NEWS) is State.GRANTED
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST_REQUEST, Fault.LOST_REPLY, Fault.THROTTLED])
+def test_a_table_that_cannot_be_read_tells_nothing(house: Portal, faults: Faults, fault: Fault) -> None:
+    """Who asks for a status gets an error and never a guess: nothing known, nothing permitted."""
+    faults.plan(READ, [fault] * ATTEMPTS)
+    with pytest.raises(UnavailableError):
+        house.register.look(RIGA, [somebody("anybody")])
+
+
+def test_a_transaction_in_the_way_is_waited_for(house: Portal, faults: Faults) -> None:
+    """Two who decide at the same moment are both served."""
+    faults.plan(WRITE, [Fault.CONFLICT] * 7)
+    receipt = house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(somebody("patient")))
+    assert receipt.document["version"] == 1
+
+
+def test_when_others_are_in_the_way_for_too_long_nothing_is_stored(house: Portal, faults: Faults) -> None:
+    """The patient is told that it is busy, truthfully."""
+    faults.plan(WRITE, [Fault.CONFLICT] * 8)
+    act = an_act({EMAIL_NEWS: "yes"})
+    with pytest.raises(BusyError):
+        house.register.record(act, signed(somebody("busy")))
+    with pytest.raises(UnknownReceiptError):
+        house.register.receipt(RIGA, act.receipt_id)

@@ -1,0 +1,207 @@
+"""The store against a small reference model: random people, words, late papers, and a network that loses things."""
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from hypothesis import event, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from chalicelib.consent import Act, Receipt, resolve
+from chalicelib.contact import Contact, Kind
+from chalicelib.instants import instant
+from chalicelib.store.register import BusyError, Signature, UnknownReceiptError, fresh_subject
+from chalicelib.store.table import UnavailableError
+from chalicelib.wiring import Portal
+from tests.acts import EMAIL_NEWS, SMS_NEWS, an_act, on_paper
+from tests.cast import RIGA
+from tests.properties.faults import READ, WRITE, Fault, Faults
+from tests.properties.reference import Reference
+from tests.store.people import assert_unbroken
+
+Got = TypeVar("Got")
+ENDS = {SMS_NEWS: "P30D"}
+ANSWERS = st.dictionaries(
+    st.sampled_from([EMAIL_NEWS, SMS_NEWS]), st.sampled_from(["yes", "no", "withdraw"]), min_size=1
+)
+READS = st.lists(st.sampled_from([Fault.LOST_REQUEST, Fault.LOST_REPLY, Fault.THROTTLED]), max_size=4)
+WRITES = (
+    st.just([])
+    | st.lists(st.sampled_from(Fault), max_size=4)
+    | st.builds(lambda fault, times: [fault] * times, st.sampled_from(Fault), st.integers(2, 9))
+)
+LATE = st.none() | st.integers(1, 9) | st.just(40_000)
+"""Minutes until staff enter a form; acts are a minute apart, so that it was signed between two of them."""
+PERSONAS = ("anna", "bella", "giorgi")
+_houses = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Said:
+    """An act that was acknowledged, and what came of it."""
+
+    act: Act
+    contacts: tuple[Contact, ...]
+    receipt: Receipt
+
+
+class Clinic(RuleBasedStateMachine):
+    """Anna and Bella share a phone, Giorgi has only a phone; each decides, withdraws and signs papers at random."""
+
+    house: Portal
+    """The portal under test; set by the test below."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.faults = Faults(self.house.table.client)
+        self.model = Reference()
+        self.now = datetime(2026, 11, 22, 8, tzinfo=UTC)
+        self.said: list[Said] = []
+        number = next(_houses)
+        email = [Contact(Kind.EMAIL, f"{name}{number}@example.org") for name in ("anna", "bella", "carl")]
+        phone = [Contact(Kind.PHONE, f"+3712{which}{number:06}") for which in (1, 2)]
+        self.contacts = {"anna": (email[0], phone[0]), "bella": (email[1], phone[0]), "giorgi": (phone[1],)}
+        self.stray = email[2]
+
+    def teardown(self) -> None:
+        """Read every chain to the end: nothing acknowledged is lost, nothing is doubled, no gap, no break."""
+        for person in self.model.people:
+            [found] = [each for each in self.looked(*person.contacts) if each.id == person.id]
+            receipts = self.house.register.history(RIGA, [found])
+            assert_unbroken(sorted(receipts, key=lambda receipt: int(receipt.document["version"])))
+            assert [receipt.id for receipt in receipts] == person.receipts
+            assert (found.version, found.head) == (len(receipts), receipts[-1].sha256)
+        self.faults.close()
+
+    def looked(self, *contacts: Contact) -> list:  # type: ignore[type-arg]
+        """Look people up."""
+        return list(self.house.register.look(RIGA, contacts).known())
+
+    def signed(self, contacts: tuple[Contact, ...]) -> Signature:
+        """Sign as each request does: with an id of its own for somebody who might be new."""
+        return Signature(contacts, None, fresh_subject())
+
+    def until_told(self, deed: Callable[[], Got]) -> Got:
+        """Send the same act again for as long as the answer is “try again”."""
+        while True:
+            try:
+                return deed()
+            except (UnavailableError, BusyError) as error:
+                event(f"sent again after {type(error).__name__}")
+
+    @initialize()
+    def open(self) -> None:
+        """Open the clinic to people nobody knows."""
+        assert self.looked(*self.everyone()) == []
+
+    def everyone(self) -> list[Contact]:
+        """Give every contact there is."""
+        return list(dict.fromkeys([contact for own in self.contacts.values() for contact in own] + [self.stray]))
+
+    @rule(who=st.sampled_from(PERSONAS), answers=ANSWERS, late=LATE, reads=READS, writes=WRITES)
+    def decide(
+        self, who: str, answers: Mapping[str, str], late: int | None, reads: list[Fault], writes: list[Fault]
+    ) -> None:
+        """Decide on the page, or on paper that staff enter some minutes late; send it until it is acknowledged."""
+        act, contacts = self.an_act(who, answers, late), self.contacts[who]
+        self.faults.plan(READ, reads)
+        self.faults.plan(WRITE, writes)
+        receipt = self.until_told(lambda: self.house.register.record(act, self.signed(contacts)))
+        self.faults.clear()
+        assert receipt.id == act.receipt_id
+        self.model.hear(receipt, act, contacts, self.now)
+        self.said.append(Said(act, contacts, receipt))
+
+    @rule(who=st.sampled_from(PERSONAS), answers=ANSWERS, writes=WRITES)
+    def decide_and_walk_away(self, who: str, answers: Mapping[str, str], writes: list[Fault]) -> None:
+        """Decide, and do not try again: the act is stored as a whole, or not at all."""
+        act, contacts = self.an_act(who, answers, None), self.contacts[who]
+        self.faults.plan(WRITE, writes)
+        try:
+            receipt = self.house.register.record(act, self.signed(contacts))
+        except (UnavailableError, BusyError):
+            self.faults.clear()
+            try:
+                receipt = self.house.register.receipt(RIGA, act.receipt_id)
+            except UnknownReceiptError:
+                event("given up, not stored")
+                return
+            event("given up, stored")
+        self.faults.clear()
+        self.model.hear(receipt, act, contacts, self.now)
+
+    @rule(data=st.data(), reads=READS, writes=WRITES)
+    def withdraw(self, data: st.DataObject, reads: list[Fault], writes: list[Fault]) -> None:
+        """Withdraw with one contact: everybody known under it is withdrawn, or a new person where nobody is."""
+        known = sorted({contact for person in self.model.people for contact in person.contacts}, key=lambda c: c.value)
+        contact = data.draw(st.sampled_from([*known, self.stray]))
+        people = self.model.under([contact])
+        act = self.an_act("anna", {EMAIL_NEWS: "withdraw", SMS_NEWS: "withdraw"}, None)
+        self.faults.plan(READ, reads)
+        self.faults.plan(WRITE, writes)
+        receipts = self.until_told(lambda: self.house.register.withdraw(act, self.signed((contact,))))
+        self.faults.clear()
+        assert len({receipt.document["subject"] for receipt in receipts}) == len(receipts) == max(len(people), 1)
+        for receipt in receipts:
+            self.model.hear(receipt, act, (contact,), self.now)
+
+    @precondition(lambda self: self.said)
+    @rule(data=st.data(), reads=READS, writes=WRITES)
+    def send_again(self, data: st.DataObject, reads: list[Fault], writes: list[Fault]) -> None:
+        """Send an old act once more, at another time: its receipt comes back and nothing changes."""
+        said = data.draw(st.sampled_from(self.said))
+        act = replace(said.act, recorded_at=instant(self.now))
+        self.faults.plan(READ, reads)
+        self.faults.plan(WRITE, writes)
+        again = self.until_told(lambda: self.house.register.record(act, self.signed(said.contacts)))
+        self.faults.clear()
+        assert again == said.receipt
+
+    @rule(days=st.integers(1, 31))
+    def time_passes(self, days: int) -> None:
+        """Let what ends by itself end."""
+        self.now += timedelta(days=days)
+
+    @invariant()
+    def everybody_stands_as_the_model_says(self) -> None:
+        """Under every contact the same people, each with the same word on everything."""
+        look = self.house.register.look(RIGA, self.everyone())
+        for contact, people in look.people.items():
+            in_force, at = look.published.in_force, instant(self.now)
+            told = {
+                person.id: {
+                    address: str(resolve(person.standings.get(address), in_force, at).state)
+                    for address in (EMAIL_NEWS, SMS_NEWS)
+                }
+                for person in people
+            }
+            assert told == {
+                person.id: {address: person.state(address, self.now) for address in (EMAIL_NEWS, SMS_NEWS)}
+                for person in self.model.under([contact])
+            }
+
+    def an_act(self, who: str, answers: Mapping[str, str], late: int | None) -> Act:
+        """Make an act of now. Staff record only whom they know, or who shares no contact with anybody."""
+        self.now += timedelta(minutes=1)
+        at = instant(self.now)
+        under = self.model.under(self.contacts[who])
+        mine = [person for person in under if set(self.contacts[who]) <= person.contacts]
+        if late is None or (under and not mine):
+            return an_act(answers, at, endings=ENDS)
+        return on_paper(answers, instant(self.now - timedelta(minutes=late)), at, endings=ENDS)
+
+
+def test_no_acknowledged_decision_is_lost_and_none_is_doubled(house: Portal) -> None:
+    """Whatever the network does, a patient who was told “recorded” has one receipt, and the clinic reads the truth."""
+    Clinic.house = house
+    run_state_machine_as_test(Clinic, settings=settings.get_profile("store"))

@@ -1,0 +1,123 @@
+"""The house the routes are tried in: one local AWS, one table, five demo clinics, and clinics of a test's own."""
+
+import copy
+import itertools
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+
+from chalicelib.store.table import Table
+from chalicelib.wiring import Portal, portal
+from infra import keys, publish
+from infra.demo import publish_demo
+from infra.local import REGION, aws_environment, ministack
+from tests.cast import CLINICS, RIGA, create_table, environment
+from tests.routes.client import Client, Program
+
+TABLE = "portal"
+Change = Callable[[dict[str, Any]], None]
+
+
+@dataclass
+class House:
+    """What runs, the keys of the demo clinics, and a way to publish more."""
+
+    settings: Mapping[str, str]
+    api_keys: Mapping[str, str]
+    folder: Path
+    documents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    @cached_property
+    def beside(self) -> Portal:
+        """The portal in a process beside the application's: what one remembers the other does not."""
+        return portal.__wrapped__()
+
+    @property
+    def table(self) -> Table:
+        """The table, as that other process sees it."""
+        return self.beside.table
+
+    def program(self, clinic: str = RIGA) -> Program:
+        """Give the program of a demo clinic."""
+        return Program(clinic, self.api_keys[clinic])
+
+    def open_clinic(self, like: str = RIGA, change: Change | None = None) -> Program:
+        """Publish a clinic of its own, written like one of the demo clinics, and give its program."""
+        name = f"z{next(self.numbers):03d}"
+        document = copy.deepcopy(_document(like)) | {"id": f"clinic-{name}", "code": name}
+        self._publish(document, change)
+        return Program(document["id"], self.new_key(document["id"]))
+
+    def republish(self, clinic: str, version: str, change: Change | None = None) -> None:
+        """Publish the next version of a clinic opened by `open_clinic`, from another process."""
+        self._publish(copy.deepcopy(self.documents[clinic]) | {"version": version}, change)
+
+    def new_key(self, clinic: str, *scopes: str) -> str:
+        """Create a key with these scopes, or with all."""
+        return keys.create(self.table, clinic, "a test", *([scopes] if scopes else []))[1]
+
+    def items(self) -> set[tuple[str, str]]:
+        """Give the key of every item in the table, to see what a request stored."""
+        client = botocore.session.get_session().create_client("dynamodb", REGION)
+        asked = {"TableName": TABLE, "ConsistentRead": True, "ProjectionExpression": "pk, sk"}
+        pages = client.get_paginator("scan").paginate(**asked)
+        return {(item["pk"]["S"], item["sk"]["S"]) for page in pages for item in page["Items"]}
+
+    def _publish(self, document: dict[str, Any], change: Change | None) -> None:
+        if change:
+            change(document)
+        path = self.folder / f"{document['id']}.yaml"
+        path.write_text(json.dumps(document), encoding="utf-8")
+        draft, arn = publish.read_file(path), self.settings["CLINIC_KEY_ARN"]
+        assert publish.publish(draft, self.beside.clinics, self.beside.kms, arn)
+        self.documents[document["id"]] = document
+
+
+@cache
+def _document(clinic: str) -> dict[str, Any]:
+    """Read a demo clinic's file, with a notice that is quickly rendered."""
+    draft = publish.read_file(CLINICS / f"{clinic}.yaml")
+    return {**draft.document, "notice": dict.fromkeys(draft.clinic.languages, "In full.")}
+
+
+@pytest.fixture(scope="session")
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """Start the local AWS and publish the demo clinics, once."""
+    folder = tmp_path_factory.mktemp("routes")
+    with ministack() as url, environment(aws_environment(url)):
+        create_table(url, TABLE)
+        arn = botocore.session.get_session().create_client("kms", REGION).create_key()["KeyMetadata"]["Arn"]
+        settings = {**aws_environment(url), "TABLE_NAME": TABLE, "CLINIC_KEY_ARN": arn}
+        given = publish_demo(settings, folder / "keys.json")
+        yield House(settings, {clinic: entry["api_key"] for clinic, entry in given.items()}, folder)
+    portal.cache_clear()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _at_home(settled: House) -> Iterator[None]:
+    """Let the application find this house, as a process that has just started, and leave nothing behind."""
+    with environment({**settled.settings, "PUBLIC_URL": ""}):
+        portal.cache_clear()
+        yield
+    portal.cache_clear()
+
+
+@pytest.fixture
+def house(settled: House) -> House:
+    """Give the house."""
+    assert os.environ["TABLE_NAME"] == TABLE
+    return settled
+
+
+@pytest.fixture
+def client() -> Client:
+    """Give a patient's browser."""
+    return Client()

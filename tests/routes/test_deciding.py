@@ -1,0 +1,226 @@
+"""A patient decides: what is wrong is said beside what was typed, and one form is one receipt."""
+
+import itertools
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.wiring import portal
+from tests.cast import RIGA, TBILISI
+from tests.routes.client import Client
+from tests.routes.conftest import House
+from tests.routes.pages import Page, aged_state, decide, open_page, receipt_number
+
+KAUNAS = "kaunas-polyclinics"
+ANNA = "anna.ozola@example.org"
+YES = {"decision.newsletter.email": "yes", "email": ANNA}
+
+BAD: dict[str, tuple[str, dict[str, Any], list[str]]] = {
+    "nothing at all": (RIGA, {}, ["#decision.newsletter.email"]),
+    "only a contact": (RIGA, {"email": ANNA}, ["#decision.newsletter.email"]),
+    "yes and no": (RIGA, {"decision.newsletter.email": ["yes", "no"]}, ["#decision.newsletter.email"]),
+    "neither": (RIGA, {"decision.newsletter.email": "maybe"}, ["#decision.newsletter.email"]),
+    "the purpose and not its option": (RIGA, {"decision.newsletter": "yes"}, ["#errors"]),
+    "no e-mail": (RIGA, {"decision.newsletter.email": "yes", "phone": "26123456"}, ["#email"]),
+    "no phone": (RIGA, {"decision.newsletter.sms": "yes", "email": ANNA}, ["#phone"]),
+    "no contact": (RIGA, {"decision.testimonials.text": "yes"}, ["#email"]),
+    "no name": (RIGA, {"decision.testimonials.first_name": "yes", "email": ANNA}, ["#name"]),
+    "a name of spaces": (RIGA, {"decision.testimonials.first_name": "yes", "email": ANNA, "name": "  "}, ["#name"]),
+    "bad e-mail": (RIGA, {"decision.newsletter.email": "yes", "email": "anna@"}, ["#email"]),
+    "bad phone": (RIGA, {"decision.newsletter.sms": "yes", "phone": "12"}, ["#phone"]),
+    "bad phone beside a No": (RIGA, {"decision.newsletter.sms": "no", "phone": "12"}, ["#phone"]),
+    "NUL in the e-mail": (RIGA, {"decision.newsletter.email": "yes", "email": "anna\0@example.org"}, ["#email"]),
+    "a huge e-mail": (RIGA, {"decision.newsletter.email": "yes", "email": "a" * 100_000 + "@example.org"}, ["#email"]),
+    "a huge phone": (RIGA, {"decision.newsletter.sms": "yes", "phone": "2" * 100_000}, ["#phone"]),
+    "no declaration of age": (KAUNAS, YES, ["#adult"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_is_wrong_is_said_and_nothing_is_stored(client: Client, house: House, case: str) -> None:
+    """The same page again, an error summary first, the choices kept."""
+    clinic, fields, places = BAD[case]
+    state = open_page(client, f"/{clinic}?lang=en").fields["state"]
+    before = house.items()
+    answer = client.post(f"/{clinic}?lang=en", {"state": state, **fields})
+    page = Page(answer)
+    assert answer.status == 422
+    assert page.faults == places
+    assert page.lang == "en"
+    for name, value in page.chosen:
+        assert value in fields[name]
+    if fields.get("decision.newsletter.email") == "yes":
+        assert ("decision.newsletter.email", "yes") in page.chosen
+    assert len(answer.body) < 100_000
+    assert house.items() == before
+
+
+def test_errors_are_told_in_the_patients_language(client: Client, house: House) -> None:
+    """In every language of every clinic, and in no other."""
+    told = {}
+    for clinic in house.api_keys:
+        for lang in portal().register.look(clinic).published.clinic.languages:
+            page = Page(decide(client, clinic, {}, f"?lang={lang}"))
+            assert page.lang == lang
+            told[lang] = page.words.partition("summary")[0]
+    assert len({words[:400] for words in told.values()}) == 5
+
+
+ATTACKS = [
+    '"><script>alert(1)</script>',
+    "'\"><img src=x onerror=alert(1)>",
+    "</title></style><svg onload=alert(1)>",
+    "{{ 7 * 7 }}${7*7}<%= 7 %>",
+    "\u202egpj.exe & <b>Ģirts</b>",
+]
+
+
+@pytest.mark.parametrize(("page", "attack"), [*itertools.product(["", "/withdraw"], ATTACKS)])
+def test_what_is_typed_is_kept_and_never_becomes_part_of_the_page(client: Client, page: str, attack: str) -> None:
+    """HTML and script in any field are text, in the fields and nowhere else."""
+    clean = open_page(client, f"/{RIGA}{page}?lang=en")
+    typed = {
+        "name": attack,
+        "email": attack,
+        "phone": attack,
+        "purpose": attack,
+        "adult": attack,
+        "all": attack,
+        "decision.newsletter.email": attack,
+        "state": attack,
+        attack: attack,
+    }
+    for fields in (typed, {**typed, "state": clean.fields["state"]}):
+        again = Page(client.post(f"/{RIGA}{page}?lang=en", fields))
+        kept = {name for name, value in again.fields.items() if value == attack}
+        assert kept == ({"email", "phone"} if page else {"name", "email", "phone"})
+        assert set(again.tags) - {"div"} <= {*clean.tags, "p"}
+        assert attack not in again.words
+
+
+def test_a_name_with_markup_is_accepted_and_told_to_nobody(client: Client) -> None:
+    """A name is kept as typed, sealed; the receipt does not repeat it."""
+    answer = decide(client, RIGA, {**YES, "email": "markup@example.org", "name": ATTACKS[0]})
+    assert answer.status == 303
+    assert "alert(1)" not in client.follow(answer).text
+
+
+def test_an_open_page_may_be_sent_for_two_hours(client: Client) -> None:
+    """A patient who is called in between may finish afterwards."""
+    state = aged_state(client, RIGA, timedelta(hours=2, seconds=-30))
+    assert client.post(f"/{RIGA}", {"state": state, "decision.newsletter.email": "no"}).status == 303
+
+
+@pytest.mark.parametrize("case", ["absent", "forged", "cut", "another clinic's", "too old", "from the future"])
+def test_a_page_that_cannot_be_trusted_is_shown_anew_with_what_was_typed(
+    client: Client, house: House, case: str
+) -> None:
+    """A patient loses no word to a page left open; sent again, the new page is accepted."""
+    good = open_page(client, f"/{RIGA}?lang=en").fields["state"]
+    state = {
+        "absent": "",
+        "forged": good[:-3] + "AAA",
+        "cut": good[: len(good) // 2],
+        "another clinic's": open_page(client, f"/{TBILISI}").fields["state"],
+        "too old": aged_state(client, RIGA, timedelta(hours=2, seconds=30)),
+        "from the future": aged_state(client, RIGA, timedelta(hours=-1)),
+    }[case]
+    typed = {"decision.newsletter.email": "yes", "email": f"late.{case[:3]}@example.org", "name": "Anna", "phone": ""}
+    before = house.items()
+    answer = client.post(f"/{RIGA}?lang=en", {"state": state, **typed})
+    page = Page(answer)
+    assert answer.status == 422
+    assert page.faults == ["#errors"]
+    assert page.chosen == [("decision.newsletter.email", "yes")]
+    assert {name: page.fields[name] for name in ("email", "name")} == {name: typed[name] for name in ("email", "name")}
+    assert house.items() == before
+    assert client.post(f"/{RIGA}?lang=en", {**typed, "state": page.fields["state"]}).status == 303
+
+
+def test_the_page_of_withdrawal_cannot_be_sent_as_a_consent(client: Client, house: House) -> None:
+    """A receipt of a Yes is bound to the text that asked for it, not to another page."""
+    state = open_page(client, f"/{RIGA}/withdraw").fields["state"]
+    before = house.items()
+    answer = client.post(f"/{RIGA}", {"state": state, **YES})
+    assert answer.status == 422
+    assert house.items() == before
+
+
+def test_a_notice_that_changes_while_the_page_is_open_is_read_before_it_is_agreed_to(
+    client: Client, house: House
+) -> None:
+    """Nobody agrees to a text they have not seen; nothing they chose is lost."""
+    program = house.open_clinic()
+    clinic = program.clinic
+    typed = {**YES, "decision.newsletter.sms": "no"}
+    state = open_page(client, f"/{clinic}?lang=en").fields["state"]
+    house.republish(clinic, "2.0", lambda document: document["texts"]["intro"].update(en="We now ask for more."))
+    before = house.items()
+    answer = client.post(f"/{clinic}?lang=en", {"state": state, **typed})
+    page = Page(answer)
+    assert answer.status == 422
+    assert page.faults == ["#errors"]
+    assert "We now ask for more." in page.words
+    assert set(page.chosen) == {("decision.newsletter.email", "yes"), ("decision.newsletter.sms", "no")}
+    assert {sk for _, sk in house.items() - before} == {"SHOWN"}
+    accepted = client.post(f"/{clinic}?lang=en", {**typed, "state": page.fields["state"]})
+    document = program.receipt(receipt_number(accepted)).json()
+    assert document["notice"]["version"] == "2.0"
+    assert client.post(f"/{clinic}?lang=en", {"state": state, **typed}).status == 422
+
+
+def test_a_no_to_the_older_text_counts_at_once(client: Client, house: House) -> None:
+    """Who says No need not read again what has changed."""
+    clinic = house.open_clinic().clinic
+    state = open_page(client, f"/{clinic}").fields["state"]
+    house.republish(clinic, "2.0", lambda document: document["texts"]["intro"].update(en="We now ask for more."))
+    assert client.post(f"/{clinic}", {"state": state, "decision.newsletter.email": "no"}).status == 303
+
+
+def test_a_form_sent_again_after_the_notice_changed_gives_its_receipt(client: Client, house: House) -> None:
+    """A retry is never told that nothing was saved when it was."""
+    clinic = house.open_clinic().clinic
+    fields = {**YES, "state": open_page(client, f"/{clinic}").fields["state"]}
+    first = client.post(f"/{clinic}", fields)
+    house.republish(clinic, "2.0", lambda document: document["texts"]["intro"].update(en="We now ask for more."))
+    assert client.post(f"/{clinic}", fields).location == first.location
+
+
+def test_the_same_form_sent_twice_is_one_receipt(client: Client, house: House) -> None:
+    """A double click, a reload or a Lambda retry changes nothing."""
+    program = house.open_clinic()
+    fields = {**YES, "state": open_page(client, f"/{program.clinic}").fields["state"]}
+    first = client.post(f"/{program.clinic}", fields)
+    again = client.post(f"/{program.clinic}", fields)
+    assert again.location == first.location
+    assert len(program.history(email=ANNA)) == 1
+    changed = client.post(f"/{program.clinic}", {**fields, "decision.newsletter.sms": "no"})
+    assert receipt_number(changed) != receipt_number(first)
+
+
+def test_the_receipt_names_the_source_and_the_text_as_it_was_shown(client: Client, house: House) -> None:
+    """The clinic can prove which page, in which language, from which poster."""
+    program = house.open_clinic()
+    answer = decide(client, program.clinic, YES, "?lang=ru&src=waiting-room&via=qr")
+    number = receipt_number(answer)
+    document = program.receipt(number).json()
+    assert (document["source"], document["channel"], document["notice"]["lang"]) == ("waiting-room", "qr", "ru")
+    assert (document["actor"], document["assurance"], document["evidence"]) == ("patient", "self-asserted", None)
+    page = client.follow(answer)
+    assert number in page.text
+    assert document["notice"]["sha256"] in page.text
+    assert ANNA not in page.text
+
+
+def test_a_source_that_is_no_word_is_left_out(client: Client, house: House) -> None:
+    """Nobody can smuggle text into a receipt by an address."""
+    program = house.open_clinic()
+    answer = decide(client, program.clinic, YES, "?src=%3Cb%3Eanna%40example.org")
+    assert program.receipt(receipt_number(answer)).json()["source"] is None
+
+
+def test_an_adult_who_says_so_may_agree_and_a_no_needs_no_age(client: Client) -> None:
+    """The declaration is asked for where it is needed, and for a Yes alone."""
+    assert decide(client, KAUNAS, {**YES, "adult": "yes"}).status == 303
+    assert decide(client, KAUNAS, {"decision.newsletter.email": "no"}).status == 303

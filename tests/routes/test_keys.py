@@ -1,0 +1,172 @@
+"""A key opens its own clinic, for what it may do, while it is valid; and every use of it leaves a line."""
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from app import app
+from chalicelib.store.table import audit_key
+from infra import keys
+from tests.cast import RIGA, TBILISI
+from tests.routes.client import Answer, Client, Program
+from tests.routes.conftest import House
+
+ANNA = {"email": "anna.ozola@example.org"}
+STAFF = {"subject": ANNA, "channel": "phone", "effective_at": "2026-11-10T10:00:00+02:00"}
+CALLS: dict[str, tuple[str, dict[str, Any]]] = {
+    "status": ("status:read", {"subjects": [ANNA]}),
+    "history": ("status:read", {"subject": ANNA}),
+    "receipts": ("receipts:write", {**STAFF, "decisions": {"newsletter.email": "yes"}}),
+    "withdrawals": ("receipts:write", {**STAFF, "all": True}),
+    "receipts/{receipt}": ("receipts:read", {}),
+}
+
+
+@pytest.fixture(scope="module")
+def clinic(settled: House) -> str:
+    """Give a clinic to create keys for."""
+    return settled.open_clinic().clinic
+
+
+def _ask(program: Program, name: str, number: str = "0" * 32) -> Answer:
+    return program.receipt(number) if "{" in name else program.call(name, CALLS[name][1])
+
+
+def test_every_call_of_the_api_is_tried_here() -> None:
+    """A route added without its test is noticed."""
+    routes = {route.partition("{clinic}/")[2] for route in app.routes if route.startswith("/v1/")}
+    assert routes == CALLS.keys()
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_without_a_valid_key_nothing_is_told(house: House, name: str) -> None:
+    """No key, another scheme, a wrong key: 401, with how to do better, and alike for any clinic's."""
+    wrong = ["cpk_" + "A" * 43, house.api_keys[RIGA][:-1], house.api_keys[RIGA].swapcase(), "x y z", " "]
+    answers = [_ask(Program(RIGA, key), name) for key in (None, *wrong)]
+    client = Client()
+    for header in ("Basic dTpw", "Bearer", house.api_keys[RIGA], f"Bearer: {house.api_keys[RIGA]}"):
+        target = f"/v1/clinics/{RIGA}/{name.replace('{receipt}', '0' * 32)}"
+        method = "GET" if "{" in name else "POST"
+        body = b"" if method == "GET" else json.dumps(CALLS[name][1]).encode()
+        answers.append(client.send(method, target, body, {"Authorization": header}))
+    for answer in answers:
+        assert answer.status == 401
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_another_clinics_key_finds_nothing(house: House, name: str) -> None:
+    """Another clinic's things are 404, as are those of a clinic that does not exist."""
+    before = house.program(RIGA).history(**ANNA)
+    for clinic in (RIGA, "nobody"):
+        answer = _ask(Program(clinic, house.api_keys[TBILISI]), name)
+        assert (answer.status, answer.json()["title"]) == (404, "Not found")
+    assert house.program(RIGA).history(**ANNA) == before
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_key_does_what_its_scopes_say_and_no_more(house: House, clinic: str, name: str) -> None:
+    """The newsletter tool can look; it cannot write."""
+    wanted, _ = CALLS[name]
+    others = [scope for scope, _ in CALLS.values() if scope != wanted]
+    refused = _ask(Program(clinic, house.new_key(clinic, *others)), name)
+    assert (refused.status, refused.headers["content-type"]) == (403, "application/problem+json")
+    assert wanted in refused.json()["detail"]
+    assert _ask(Program(clinic, house.new_key(clinic, wanted)), name).status in {200, 201, 404}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_revoked_key_opens_nothing_from_the_next_call_on(house: House, clinic: str, name: str) -> None:
+    """A worker who leaves has no access a second longer."""
+    record, secret = keys.create(house.table, clinic, "a worker")
+    program = Program(clinic, secret)
+    assert _ask(program, name).status in {200, 201, 404}
+    keys.revoke(house.table, clinic, record.id)
+    assert _ask(program, name).status == 401
+
+
+def _audit(house: House, clinic: str) -> list[dict[str, Any]]:
+    day = datetime.now(UTC).date().isoformat()
+    partition = audit_key(clinic, day, "").pk
+    return [json.loads(item.body or "") for item in house.table.partition(partition, day)]
+
+
+def test_every_call_leaves_a_line_with_key_and_subject_and_no_contact(house: House) -> None:
+    """Who looked, at whom, when: by opaque ids, so that the audit itself tells no contact."""
+    program = house.open_clinic()
+    number = program.call("receipts", CALLS["receipts"][1], {"Idempotency-Key": "1"}).json()["id"]
+    program.call("receipts", CALLS["receipts"][1], {"Idempotency-Key": "1"})
+    for name in CALLS:
+        assert _ask(program, name, number).status in {200, 201}
+    lines = _audit(house, program.clinic)
+    calls = [line["call"] for line in lines]
+    expected = ["receipts", "receipts", "status", "history", "receipts", "withdrawals", "receipt"]
+    assert sorted(calls) == sorted(expected)
+    subject = program.receipt(number).json()["subject"]
+    assert {line["receipt"] for line in lines if line["call"] in {"receipts", "receipt"}} >= {number}
+    for line in lines:
+        assert re.fullmatch(r"key_[0-9a-f]{12}", line["key"])
+        assert line["at"].endswith("Z")
+        if line["call"] in {"status", "history"}:
+            assert line["subjects"] == [subject]
+        assert "ozola" not in json.dumps(line)
+
+
+def test_a_refused_call_reads_nothing_and_leaves_nothing(house: House) -> None:
+    """Strangers cannot fill the audit."""
+    clinic = house.open_clinic().clinic
+    Program(clinic, "cpk_wrong").call("status", CALLS["status"][1])
+    Program(clinic, house.api_keys[TBILISI]).call("status", CALLS["status"][1])
+    assert _audit(house, clinic) == []
+
+
+SENT = "anna.ozola@example"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b'"anna.ozola@example"',
+        b"{anna.ozola@example",
+        b"\xff\xfe{}",
+        b"[" * 100_000,
+        b'{"subjects":' + b"[" * 100_000,
+        b"1" * 5000,
+    ],
+)
+@pytest.mark.parametrize("name", [name for name in CALLS if "{" not in name])
+def test_a_body_that_is_no_json_object_is_a_problem(house: House, name: str, body: bytes) -> None:
+    """Told as what it is, without its content."""
+    answer = house.program().call(name, body)
+    assert (answer.status, answer.headers["content-type"]) == (400, "application/problem+json")
+    assert SENT not in answer.text
+
+
+def test_a_problem_repeats_nothing_that_was_sent(house: House) -> None:
+    """Problems end in logs: no value of a body, address or header stands in one."""
+    program = house.program()
+    bodies: list[tuple[str, Any]] = [
+        ("status", {"subjects": [{"email": SENT}, {"phone": SENT}, SENT], "purposes": [SENT]}),
+        ("history", {"subject": SENT}),
+        ("receipts", dict.fromkeys(("subject", "decisions", "channel", "effective_at", "evidence", "lang"), SENT)),
+        ("receipts", {**STAFF, "decisions": {"newsletter.email": SENT}, "evidence": {"form": 7, "sha256": SENT}}),
+        ("withdrawals", {"subject": {"email": SENT}, "purposes": [SENT], "all": SENT, "channel": SENT}),
+    ]
+    answers = [program.call(name, body) for name, body in bodies]
+    assert {answer.status for answer in answers} == {422}
+    answers += [program.receipt(SENT), program.receipt("0" * 32, f"?format={SENT}")]
+    answers += [Program(SENT.replace("@", "%40"), program.key).call("status", {})]
+    answers += [Program(RIGA, SENT).call("status", {})]
+    answers += [program.call("receipts", CALLS["receipts"][1], {"Idempotency-Key": SENT * 20})]
+    for answer in answers:
+        problem = answer.json()
+        assert problem["status"] == answer.status >= 400
+        assert SENT not in answer.text
+        assert all(error["pointer"].startswith("/") and error["detail"] for error in problem.get("errors", []))

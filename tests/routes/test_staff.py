@@ -1,0 +1,222 @@
+"""Staff record what patients say on paper, by phone and in person: with its true date, once, and with its evidence."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.cast import TBILISI
+from tests.routes.client import MOUNTS, Answer, Client, Program
+from tests.routes.conftest import House
+from tests.routes.pages import decide
+
+ANNA, GIORGI = {"email": "anna.ozola@example.org"}, {"phone": "+995 555 12 34 56"}
+MORNING = "2026-11-10T10:00:00+02:00"
+IN_PERSON = {"subject": ANNA, "decisions": {"newsletter.email": "yes"}, "channel": "in-person", "effective_at": MORNING}
+STOP = {"subject": ANNA, "all": True, "channel": "phone", "effective_at": MORNING}
+
+
+@pytest.fixture
+def program(house: House) -> Program:
+    """Give the program of a clinic where nobody has decided yet."""
+    return house.open_clinic()
+
+
+@pytest.fixture(scope="module")
+def quiet(settled: House) -> Program:
+    """Give the program of a clinic where nobody ever decides."""
+    return settled.open_clinic()
+
+
+def _pointers(answer: Answer) -> list[str]:
+    assert answer.status == 422
+    return [error["pointer"] for error in answer.json()["errors"]]
+
+
+@pytest.mark.parametrize("mount", MOUNTS)
+@pytest.mark.parametrize("channel", ["paper", "phone", "in-person"])
+def test_a_decision_taken_by_staff_is_a_receipt_like_any_other(program: Program, channel: str, mount: str) -> None:
+    """With its own date, its evidence, and the key of whoever recorded it."""
+    program.client = Client(MOUNTS[mount])
+    evidence = {"form": "A-2026/117", "sha256": "ab" * 32}
+    answer = program.call("receipts", {**IN_PERSON, "channel": channel, "evidence": evidence, "lang": "ru"})
+    assert answer.status == 201
+    receipt = answer.json()
+    assert answer.location == f"{MOUNTS[mount]}/v1/clinics/{program.clinic}/receipts/{receipt['id']}"
+    assert program.receipt(receipt["id"]).body == answer.body
+    assert (receipt["channel"], receipt["evidence"], receipt["assurance"]) == (channel, evidence, "staff-witnessed")
+    assert receipt["effective_at"] == "2026-11-10T08:00:00.000Z"
+    assert receipt["recorded_at"] > receipt["effective_at"]
+    assert receipt["actor"].startswith("staff:key_")
+    assert receipt["notice"]["lang"] == "ru"
+    assert receipt["source"] is None
+
+
+def test_paper_names_its_form_and_the_others_may(program: Program) -> None:
+    """A consent on paper can be found again in the clinic's files."""
+    paper = {**IN_PERSON, "channel": "paper"}
+    assert _pointers(program.call("receipts", paper)) == ["/evidence/form"]
+    assert _pointers(program.call("withdrawals", {**STOP, "channel": "paper"})) == ["/evidence/form"]
+    assert program.call("receipts", {**IN_PERSON, "channel": "phone"}).json()["evidence"] is None
+
+
+FAULTS: list[tuple[dict[str, Any], list[str]]] = [
+    ({"channel": "web"}, ["/channel"]),
+    ({"channel": ["paper"]}, ["/channel"]),
+    ({"decisions": {}}, ["/decisions"]),
+    ({"decisions": ["newsletter.email"]}, ["/decisions"]),
+    ({"decisions": {"newsletter": "yes"}}, ["/decisions/newsletter"]),
+    ({"decisions": {"newsletter.email": "withdraw"}}, ["/decisions/newsletter.email"]),
+    ({"decisions": {"newsletter.email": True}}, ["/decisions/newsletter.email"]),
+    ({"subject": {}}, ["/subject"]),
+    ({"subject": {"email": "anna@", "phone": "12"}}, ["/subject/email", "/subject/phone"]),
+    ({"effective_at": "2026-11-10"}, ["/effective_at"]),
+    ({"effective_at": "2026-11-10T10:00:00"}, ["/effective_at"]),
+    ({"effective_at": 1795000000}, ["/effective_at"]),
+    ({"effective_at": "2026-11-10 10:00:00+02:00"}, ["/effective_at"]),
+    ({"effective_at": "20261110T100000+0200"}, ["/effective_at"]),
+    ({"effective_at": "2026-W46-2T10:00:00Z"}, ["/effective_at"]),
+    ({"effective_at": "2026-02-30T10:00:00Z"}, ["/effective_at"]),
+    ({"evidence": None}, ["/evidence"]),
+    ({"name": None}, ["/name"]),
+    ({"lang": None}, ["/lang"]),
+    ({"effective_at": "0001-01-01T00:00:00+14:00"}, ["/effective_at"]),
+    ({"evidence": "A-1"}, ["/evidence"]),
+    ({"evidence": {"form": " "}}, ["/evidence/form"]),
+    ({"evidence": {"form": "x" * 201}}, ["/evidence/form"]),
+    ({"evidence": {"sha256": "AB" * 32}}, ["/evidence/form", "/evidence/sha256"]),
+    ({"evidence": {"form": "A-1", "sha256": None}}, ["/evidence/sha256"]),
+    ({"evidence": {"form": "A-1", "scan": "x"}}, ["/evidence"]),
+    ({"name": "x" * 121}, ["/name"]),
+    ({"lang": "ka"}, ["/lang"]),
+    ({"guardian": {"name": "Ilze"}}, ["/guardian"]),
+]
+
+
+@pytest.mark.parametrize(("changed", "pointers"), FAULTS)
+def test_every_fault_is_named_by_its_place_and_nothing_is_stored(
+    quiet: Program, changed: dict[str, Any], pointers: list[str]
+) -> None:
+    """Staff see at once which field to mend."""
+    assert _pointers(quiet.call("receipts", {**IN_PERSON, **changed})) == pointers
+    assert quiet.history(**ANNA) == []
+
+
+def test_a_decision_of_tomorrow_is_refused_and_a_clock_that_is_a_little_fast_forgiven(program: Program) -> None:
+    """Nobody has decided in the future; a receipt is never effective after it was recorded."""
+    for ahead, status in ((timedelta(days=1), 422), (timedelta(minutes=6), 422), (timedelta(minutes=2), 201)):
+        then = (datetime.now(UTC) + ahead).isoformat()
+        answer = program.call("receipts", {**IN_PERSON, "effective_at": then})
+        assert answer.status == status
+    assert answer.json()["effective_at"] <= answer.json()["recorded_at"]
+
+
+def test_a_form_entered_late_does_not_overrule_a_later_word(program: Program, client: Client) -> None:
+    """It is recorded and provable, and what the patient said since then stands."""
+    client.post(f"/{program.clinic}/withdraw", {**ANNA, "all": "yes"})
+    receipt = program.call("receipts", IN_PERSON).json()
+    assert receipt["decisions"]["newsletter.email"]["after"] == "withdrawn"
+    assert program.states(**ANNA)["newsletter.email"] == "withdrawn"
+    late = {**STOP, "effective_at": "2026-11-01T10:00:00+02:00"}
+    now = {"effective_at": datetime.now(UTC).isoformat()}
+    assert program.call("receipts", {**IN_PERSON, **now}).status == 201
+    assert program.call("withdrawals", late).status == 201
+    assert program.states(**ANNA)["newsletter.email"] == "granted"
+
+
+def test_a_withdrawal_by_phone_stops_what_it_names(program: Program) -> None:
+    """One thing, a purpose with all its options, or everything."""
+    both = {"newsletter.email": "yes", "newsletter.sms": "yes", "testimonials.text": "yes"}
+    program.call("receipts", {**IN_PERSON, "decisions": both})
+    some = {key: value for key, value in STOP.items() if key != "all"}
+    later = "2026-11-11T10:00:00+02:00"
+    program.call("withdrawals", {**some, "purposes": ["newsletter.sms"], "effective_at": later})
+    assert [program.states(**ANNA)[address] for address in both] == ["granted", "withdrawn", "granted"]
+    program.call("withdrawals", {**some, "purposes": ["newsletter"], "effective_at": later})
+    assert [program.states(**ANNA)[address] for address in both] == ["withdrawn", "withdrawn", "granted"]
+    assert program.call("withdrawals", {**STOP, "effective_at": later}).status == 201
+    assert set(program.states(**ANNA).values()) <= {"withdrawn", "refused"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "pointers"),
+    [
+        ({"purposes": ["newsletter"]}, ["/purposes"]),
+        ({"all": False}, ["/purposes"]),
+        ({"all": "true"}, ["/purposes"]),
+        ({"all": None, "purposes": ["horoscopes"]}, ["/purposes/0"]),
+        ({"name": "Anna"}, ["/name"]),
+        ({"decisions": {"newsletter.email": "no"}}, ["/decisions"]),
+    ],
+)
+def test_a_withdrawal_names_purposes_or_everything(
+    quiet: Program, changed: dict[str, Any], pointers: list[str]
+) -> None:
+    """Half a withdrawal is none: the program is told."""
+    assert set(pointers) <= set(_pointers(quiet.call("withdrawals", {**STOP, **changed})))
+    assert quiet.history(**ANNA) == []
+
+
+@pytest.mark.parametrize(("name", "body"), [("receipts", IN_PERSON), ("withdrawals", STOP)])
+def test_a_call_repeated_with_its_key_is_one_receipt(program: Program, name: str, body: dict[str, Any]) -> None:
+    """A program that got no answer may simply ask again."""
+    key = {"Idempotency-Key": "form-117"}
+    first, again = program.call(name, body, key), program.call(name, body, key)
+    assert (again.status, again.body, again.location) == (201, first.body, first.location)
+    assert len(program.history(**ANNA)) == 1
+    assert program.call(name, body).json()["version"] == 2
+    assert program.call(name, body, {"Idempotency-Key": "x" * 201}).status == 400
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"decisions": {"newsletter.email": "no"}},
+        {"decisions": {"newsletter.email": "yes", "newsletter.sms": "no"}},
+        {"effective_at": "2026-11-10T10:00:01+02:00"},
+        {"subject": {"email": "somebody.else@example.org"}},
+        {"channel": "phone"},
+        {"evidence": {"form": "A-2"}},
+        {"lang": "en"},
+    ],
+)
+def test_a_key_used_for_another_body_is_refused(program: Program, changed: dict[str, Any]) -> None:
+    """Nobody's decision is taken for recorded because another's was."""
+    key = {"Idempotency-Key": "the same for all"}
+    program.call("receipts", IN_PERSON, key)
+    answer = program.call("receipts", {**IN_PERSON, **changed}, key)
+    assert (answer.status, answer.json()["title"]) == (422, "Idempotency-Key used before")
+    assert len(program.history(**ANNA)) == 1
+
+
+def test_a_key_used_with_fewer_decisions_is_another_body(program: Program) -> None:
+    """A shorter body is not the body that was recorded."""
+    key = {"Idempotency-Key": "form-118"}
+    program.call("receipts", {**IN_PERSON, "decisions": {"newsletter.email": "yes", "newsletter.sms": "no"}}, key)
+    assert program.call("receipts", IN_PERSON, key).status == 422
+
+
+def test_two_programs_may_use_the_same_idempotency_key(program: Program, house: House) -> None:
+    """It belongs to the bearer key that sent it."""
+    key = {"Idempotency-Key": "1"}
+    other = Program(program.clinic, house.new_key(program.clinic))
+    first, second = program.call("receipts", IN_PERSON, key), other.call("receipts", IN_PERSON, key)
+    assert (first.json()["version"], second.json()["version"]) == (1, 2)
+
+
+def test_a_new_contact_told_by_staff_joins_the_person_they_see(program: Program, client: Client) -> None:
+    """The e-mail, the phone and the clinic's number of one patient lead to one chain."""
+    decide(client, program.clinic, {"decision.newsletter.email": "yes", **ANNA})
+    program.call("receipts", {**IN_PERSON, "subject": {**ANNA, "patient_ref": "P-1", "phone": "26123456"}})
+    assert program.states(patient_ref="P-1") == program.states(**ANNA) == program.states(phone="26 123 456")
+    assert [receipt["version"] for receipt in program.history(patient_ref="P-1")] == [1, 2]
+
+
+def test_staff_of_tbilisi_record_for_a_patient_with_a_phone_alone(house: House) -> None:
+    """And nobody else's program sees it."""
+    program, other = house.open_clinic(TBILISI), house.open_clinic()
+    body = {**IN_PERSON, "subject": GIORGI, "decisions": {"newsletter.sms": "yes"}, "name": "გიორგი"}
+    assert program.call("receipts", body).json()["notice"]["lang"] == "ka"
+    assert program.states(phone="555123456")["newsletter.sms"] == "granted"
+    assert Program(program.clinic, other.key).call("receipts", body).status == 404
+    assert len(program.history(**GIORGI)) == 1

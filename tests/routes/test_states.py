@@ -1,0 +1,163 @@
+"""Each of the seven states, reached by what patients, staff and clinics really do."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.cast import RIGA, TBILISI
+from tests.routes.client import Client, Program
+from tests.routes.conftest import House
+from tests.routes.pages import decide, receipt_number
+
+ANNA = "anna.ozola@example.org"
+YES = {"decision.newsletter.email": "yes", "email": ANNA}
+STAFF = {"subject": {"email": ANNA}, "channel": "in-person"}
+
+
+def _ago(**past: float) -> str:
+    return (datetime.now(UTC) - timedelta(**past)).isoformat(timespec="milliseconds")
+
+
+def _told(program: Program, address: str = "newsletter.email") -> dict[str, Any]:
+    answer = program.call("status", {"subjects": [{"email": ANNA}], "purposes": [address]})
+    told: dict[str, Any] = answer.json()["results"][0]["decisions"][address]
+    return told
+
+
+def test_granted_is_the_only_state_that_permits(client: Client, house: House) -> None:
+    """And it tells by which receipt, to which text, in which language."""
+    program = house.open_clinic()
+    number = receipt_number(decide(client, program.clinic, YES, "?lang=ru&via=qr"))
+    told = _told(program)
+    since = told.pop("since")
+    assert told == {
+        "state": "granted",
+        "permitted": True,
+        "receipt_id": number,
+        "version": 1,
+        "notice_version": "1.0",
+        "lang": "ru",
+        "channel": "qr",
+        "assurance": "self-asserted",
+    }
+    assert since == program.receipt(number).json()["effective_at"]
+
+
+def test_never_asked_refused_and_withdrawn_are_told_apart(client: Client, house: House) -> None:
+    """A No given first is a refusal; one given after a Yes takes it back."""
+    program = house.open_clinic()
+    assert _told(program)["state"] == "never_asked"
+    decide(client, program.clinic, {**YES, "decision.newsletter.email": "no"})
+    assert _told(program)["state"] == "refused"
+    other = house.open_clinic()
+    decide(client, other.clinic, YES)
+    decide(client, other.clinic, {**YES, "decision.newsletter.email": "no"})
+    assert _told(other)["state"] == "withdrawn"
+    assert not _told(other)["permitted"]
+
+
+def test_pending_waits_for_the_owner_of_the_contact_and_staff_can_vouch(client: Client, house: House) -> None:
+    """Anybody may type an address; staff know whom they see."""
+    program = house.open_clinic()
+    decide(client, program.clinic, {**YES, "decision.newsletter.email": "no"})
+    decide(client, program.clinic, YES)
+    assert (_told(program)["state"], _told(program)["permitted"]) == ("pending", False)
+    now = {"decisions": {"newsletter.email": "yes"}, "effective_at": _ago()}
+    program.call("receipts", {**STAFF, **now})
+    assert (_told(program)["state"], _told(program)["assurance"]) == ("granted", "staff-witnessed")
+
+
+def test_expired_follows_from_the_date_alone(house: House) -> None:
+    """A consent for thirty days, given forty days ago, is over though nothing has run since."""
+
+    def thirty_days(document: dict[str, Any]) -> None:
+        document["purposes"][0]["options"][0]["ends"] = "P30D"
+
+    program = house.open_clinic(change=thirty_days)
+    program.call("receipts", {**STAFF, "decisions": {"newsletter.email": "yes"}, "effective_at": _ago(days=20)})
+    assert _told(program)["state"] == "granted"
+    other = house.open_clinic(change=thirty_days)
+    answer = other.call("receipts", {**STAFF, "decisions": {"newsletter.email": "yes"}, "effective_at": _ago(days=40)})
+    told = _told(other)
+    assert (told["state"], told["permitted"]) == ("expired", False)
+    assert told["since"] == answer.json()["expires_at"] == answer.json()["decisions"]["newsletter.email"]["expires_at"]
+
+
+def test_a_last_day_that_is_over_is_not_asked_about_and_has_ended(client: Client, house: House) -> None:
+    """A contest of last month takes no Yes; one entered late on paper has expired."""
+
+    def last_month(document: dict[str, Any]) -> None:
+        document["purposes"][0]["options"][0]["ends"] = "2026-10-31"
+
+    program = house.open_clinic(change=last_month)
+    answer = decide(client, program.clinic, YES, "?lang=en")
+    assert answer.status == 422
+    assert 'name="decision.newsletter.email"' not in answer.text
+    assert program.states(email=ANNA)["newsletter.email"] == "never_asked"
+    paper = {"channel": "paper", "evidence": {"form": "F-1"}, "effective_at": "2026-10-30T10:00:00+02:00"}
+    assert program.call("receipts", {**STAFF, **paper, "decisions": {"newsletter.email": "yes"}}).status == 201
+    assert (_told(program)["state"], _told(program)["since"]) == ("expired", "2026-11-01T00:00:00.000Z")
+
+
+def test_superseded_by_a_major_change_and_not_by_a_minor_one(client: Client, house: House) -> None:
+    """New wording leaves a consent as it is; a change in what is done with the data asks again."""
+    program = house.open_clinic()
+    decide(client, program.clinic, YES)
+    decide(client, program.clinic, {"decision.newsletter.sms": "no", "phone": "26123456"})
+    house.republish(program.clinic, "1.1", lambda document: document["texts"]["intro"].update(en="Friendlier words."))
+    assert _told(program)["state"] == "granted"
+    house.republish(program.clinic, "2.0", lambda document: document["purposes"][0]["text"].update(en="And far more."))
+    told = _told(program)
+    assert (told["state"], told["permitted"], told["notice_version"]) == ("superseded", False, "1.0")
+    assert told["since"] > program.receipt(told["receipt_id"]).json()["effective_at"]
+    assert program.states(phone="26123456")["newsletter.sms"] == "refused"
+    number = told["receipt_id"]
+    assert client.get(f"/{program.clinic}/receipts/{number}?lang=en").status == 200
+
+
+def test_the_history_is_a_chain_that_anybody_can_check(client: Client, house: House) -> None:
+    """Oldest first, numbered without gaps, each naming the hash of the bytes before it."""
+    program = house.open_clinic()
+    decide(client, program.clinic, YES)
+    decide(client, program.clinic, {"decision.testimonials.text": "yes", "email": ANNA.upper()})
+    client.post(f"/{program.clinic}/withdraw", {"email": ANNA, "all": "yes"})
+    program.call("receipts", {**STAFF, "decisions": {"newsletter.email": "yes"}, "effective_at": _ago(days=3)})
+    receipts = program.history(email=ANNA)
+    assert [receipt["version"] for receipt in receipts] == [1, 2, 3, 4]
+    assert [receipt["recorded_at"] for receipt in receipts] == sorted(receipt["recorded_at"] for receipt in receipts)
+    assert len({receipt["subject"] for receipt in receipts}) == 1
+    previous = None
+    for receipt in receipts:
+        assert receipt["previous"] == previous
+        answer = program.receipt(receipt["id"])
+        assert answer.json() == receipt
+        previous = hashlib.sha256(answer.body).hexdigest()
+        assert answer.headers["etag"] == f'"{previous}"'
+    assert receipts[-1]["decisions"]["newsletter.email"] == {
+        "answer": "yes",
+        "before": "withdrawn",
+        "after": "withdrawn",
+        "expires_at": None,
+    }
+
+
+@pytest.mark.parametrize("wanted", ["jws", "pdf", ""])
+def test_a_format_that_does_not_exist_yet_is_refused(client: Client, house: House, wanted: str) -> None:
+    """Nobody mistakes JSON for something that was signed."""
+    program = house.program()
+    number = receipt_number(decide(client, program.clinic, {"decision.newsletter.email": "no"}))
+    assert program.receipt(number, "?format=json").status == 200
+    assert program.receipt(number, f"?format={wanted}").status == (400 if wanted else 200)
+
+
+def test_a_receipt_is_not_found_at_another_clinic(client: Client, house: House) -> None:
+    """Neither with that clinic's key nor with one's own."""
+    program, other = house.program(RIGA), house.program(TBILISI)
+    number = receipt_number(decide(client, RIGA, {"decision.newsletter.email": "no"}))
+    assert program.receipt(number).status == 200
+    assert other.receipt(number).status == 404
+    assert Program(RIGA, other.key).receipt(number).status == 404
+    for nothing in ("0" * 32, "x", "a" * 2500, "../" + number):
+        assert program.receipt(nothing.replace("/", "%2F")).status == 404

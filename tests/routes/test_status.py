@@ -1,0 +1,179 @@
+"""The status call tells the truth about every subject, however a program spells it."""
+
+import pytest
+
+from tests.cast import RIGA
+from tests.routes.client import Client, Program
+from tests.routes.conftest import House
+from tests.routes.pages import decide
+
+KAUNAS, TBILISI = "kaunas-polyclinics", "tbilisi-ultrasound"
+STAFF = {"channel": "in-person", "effective_at": "2026-11-10T10:00:00+02:00"}
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    ["anna.ozola@example.org", "ANNA.OZOLA@EXAMPLE.ORG", " Anna.Ozola@Example.org ", "ａｎｎａ.ozola@example.org"],
+)
+def test_an_email_is_found_however_it_is_spelled(client: Client, house: House, spelled: str) -> None:
+    """Case, spaces and full-width letters hide nobody's No."""
+    program = house.open_clinic()
+    decide(client, program.clinic, {"decision.newsletter.email": "yes", "email": "Anna.Ozola@example.org"})
+    assert program.states(email=spelled)["newsletter.email"] == "granted"
+
+
+@pytest.mark.parametrize(
+    ("like", "typed", "asked"),
+    [
+        (RIGA, "26123456", ["+371 26123456", "371-26-123-456", "0037126123456", "8 26123456", "+371(26)123456"]),
+        (RIGA, "+371 2612 3456", ["26 12 34 56", "826123456"]),
+        (KAUNAS, "8 612 34567", ["+370 612 34567", "861234567", "0 612 34567", "61234567", "00370 61234567"]),
+        (KAUNAS, "(8~612) 34567".replace("~", "-"), ["+37061234567"]),
+        (TBILISI, "555 12 34 56", ["+995555123456", "0 555 123 456", "995 555 12 34 56", "00995555123456"]),
+    ],
+)
+def test_a_phone_is_found_in_every_national_spelling(
+    client: Client, house: House, like: str, typed: str, asked: list[str]
+) -> None:
+    """Whatever way people write numbers in Latvia, Lithuania and Georgia."""
+    program = house.open_clinic(like)
+    fields = {"decision.newsletter.sms": "yes", "phone": typed, "adult": "yes"}
+    assert decide(client, program.clinic, fields).status == 303
+    answer = program.call("status", {"subjects": [{"phone": each} for each in asked], "purposes": ["newsletter.sms"]})
+    told = answer.json()["results"]
+    assert [result["subject"]["phone"] for result in told] == asked
+    assert [result["decisions"]["newsletter.sms"]["state"] for result in told] == ["granted"] * len(asked)
+
+
+def test_a_patient_is_found_by_the_clinics_own_number(house: House) -> None:
+    """A program that knows no contact can ask all the same."""
+    program = house.open_clinic()
+    body = {"subject": {"patient_ref": "P-1007"}, "decisions": {"newsletter.email": "no"}, **STAFF}
+    assert program.call("receipts", body).status == 201
+    assert program.states(patient_ref=" P-1007 ")["newsletter.email"] == "refused"
+    assert program.states(patient_ref="p-1007")["newsletter.email"] == "never_asked"
+
+
+def test_a_subject_named_in_two_ways_is_judged_by_the_stricter(client: Client, house: House) -> None:
+    """A No under either contact is a No."""
+    program = house.open_clinic()
+    decide(client, program.clinic, {"decision.testimonials.text": "yes", "email": "anna.ozola@example.org"})
+    decide(client, program.clinic, {"decision.testimonials.text": "no", "phone": "26123456"})
+    both = program.states(email="anna.ozola@example.org", phone="26123456")
+    assert both["testimonials.text"] == "refused"
+    assert program.states(email="anna.ozola@example.org")["testimonials.text"] == "granted"
+
+
+def test_a_hundred_subjects_are_told_in_the_order_asked(client: Client, house: House) -> None:
+    """A program can match answers to its list by position; the same subject may come twice."""
+    program = house.open_clinic()
+    decide(client, program.clinic, {"decision.newsletter.email": "yes", "email": "p07@example.org"})
+    asked = [{"email": f"p{number:02d}@example.org"} for number in range(99, -1, -1)]
+    asked[0] = {"email": "P07@example.org"}
+    answer = program.call("status", {"subjects": asked, "purposes": ["newsletter.email"]})
+    results = answer.json()["results"]
+    assert [result["subject"] for result in results] == asked
+    permitted = [
+        number for number, result in enumerate(results) if result["decisions"]["newsletter.email"]["permitted"]
+    ]
+    assert permitted == [0, 92]
+
+
+def test_a_hundred_and_one_subjects_are_too_many(house: House) -> None:
+    """The limit is said, nothing is answered in part."""
+    program = house.program()
+    answer = program.call("status", {"subjects": [{"phone": "26123456"}] * 101})
+    assert answer.status == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/subjects"]
+
+
+def test_only_the_purposes_asked_for_are_told(house: House) -> None:
+    """A purpose stands for its options; an option for itself; twice is once."""
+    program = house.program()
+    asked = ["data_sharing", "newsletter.email", "newsletter", "newsletter.email"]
+    answer = program.call("status", {"subjects": [{"phone": "26123456"}], "purposes": asked})
+    told = list(answer.json()["results"][0]["decisions"])
+    assert [address for address in told if address.startswith("newsletter")] == ["newsletter.email", "newsletter.sms"]
+    assert len(told) == len(set(told))
+    assert {address.partition(".")[0] for address in told} == {"data_sharing", "newsletter"}
+    everything = program.call("status", {"subjects": [{"phone": "26123456"}]}).json()["results"][0]["decisions"]
+    assert everything.keys() > set(told)
+
+
+def test_a_purpose_without_options_is_told_as_itself(house: House) -> None:
+    """Kaunas asks for its programme as a whole."""
+    answer = house.program(KAUNAS).call("status", {"subjects": [{"phone": "61234567"}], "purposes": ["programme"]})
+    assert list(answer.json()["results"][0]["decisions"]) == ["programme"]
+
+
+def test_who_was_never_asked_is_told_with_nothing_but_that(house: House) -> None:
+    """Every member is there, and null: a program needs no special case."""
+    answer = house.program().call("status", {"subjects": [{"email": "nobody@example.org"}], "purposes": ["newsletter"]})
+    assert answer.json() == {
+        "results": [
+            {
+                "subject": {"email": "nobody@example.org"},
+                "decisions": {
+                    address: {
+                        "state": "never_asked",
+                        "permitted": False,
+                        "since": None,
+                        "receipt_id": None,
+                        "version": None,
+                        "notice_version": None,
+                        "lang": None,
+                        "channel": None,
+                        "assurance": None,
+                    }
+                    for address in ("newsletter.email", "newsletter.sms")
+                },
+            }
+        ]
+    }
+
+
+FAULTS: list[tuple[dict[str, object], list[str]]] = [
+    ({}, ["/subjects"]),
+    ({"subjects": []}, ["/subjects"]),
+    ({"subjects": {"email": "a@example.org"}}, ["/subjects"]),
+    ({"subjects": [{}]}, ["/subjects/0"]),
+    ({"subjects": ["a@example.org"]}, ["/subjects/0"]),
+    ({"subjects": [{"fax": "26123456"}]}, ["/subjects/0"]),
+    ({"subjects": [{"email": "a@example.org"}, {"email": "a@"}]}, ["/subjects/1/email"]),
+    ({"subjects": [{"phone": "12"}, {"patient_ref": ""}]}, ["/subjects/0/phone", "/subjects/1/patient_ref"]),
+    ({"subjects": [{"patient_ref": "x" * 65}]}, ["/subjects/0/patient_ref"]),
+    ({"subjects": [{"phone": 26123456}]}, ["/subjects/0/phone"]),
+    ({"subjects": [{"patient_ref": 7}]}, ["/subjects/0/patient_ref"]),
+    ({"subjects": [{"patient_ref": ["x"]}]}, ["/subjects/0/patient_ref"]),
+    ({"subjects": [{"patient_ref": None}]}, ["/subjects/0/patient_ref"]),
+    ({"subjects": [{"phone": "26123456"}], "purposes": []}, ["/purposes"]),
+    ({"subjects": [{"phone": "26123456"}], "purposes": "newsletter"}, ["/purposes"]),
+    (
+        {"subjects": [{"phone": "26123456"}], "purposes": ["newsletter", "horoscopes", 7]},
+        ["/purposes/1", "/purposes/2"],
+    ),
+    ({"subjects": [{"phone": "26123456"}], "purposes": ["newsletter."]}, ["/purposes/0"]),
+    ({"subjects": [{"phone": "26123456"}], "at": "2026-11-20T00:00:00Z"}, ["/at"]),
+    ({"subjects": [{"phone": "26123456"}], "known_at": "2026-11-20T00:00:00Z"}, ["/known_at"]),
+    ({"subjects": [{"phone": "26123456"}], "a/b~c": 1}, ["/a~1b~0c"]),
+]
+
+
+@pytest.mark.parametrize(("body", "pointers"), FAULTS)
+def test_every_fault_of_a_question_is_named_by_its_place(
+    house: House, body: dict[str, object], pointers: list[str]
+) -> None:
+    """Unknown fields are refused, not ignored: a program never believes that it asked what it did not."""
+    answer = house.program().call("status", body)
+    assert answer.status == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == pointers
+
+
+def test_another_clinics_program_knows_nothing_of_it(client: Client, house: House) -> None:
+    """The same address at another clinic was never asked there."""
+    program, other = house.open_clinic(), house.open_clinic(TBILISI)
+    decide(client, program.clinic, {"decision.newsletter.email": "yes", "email": "anna.ozola@example.org"})
+    assert set(other.states(email="anna.ozola@example.org").values()) == {"never_asked"}
+    assert other.history(email="anna.ozola@example.org") == []
+    stranger = Program(program.clinic, other.key)
+    assert stranger.call("status", {"subjects": [{"email": "anna.ozola@example.org"}]}).status == 404

@@ -1,0 +1,70 @@
+"""Whether the OpenAPI document tells the truth: an answer is one of those described, and has exactly that shape."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+from jsonschema import Draft202012Validator, FormatChecker
+
+DOCUMENT = json.loads((Path(__file__).resolve().parents[2] / "chalicelib" / "openapi.json").read_text(encoding="utf-8"))
+
+
+class Answered(Protocol):
+    """What came back."""
+
+    @property
+    def status(self) -> int:
+        """The status."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, by names in lower case."""
+
+    @property
+    def body(self) -> bytes:
+        """The body."""
+
+
+_FORMATS = FormatChecker(["date-time"])
+
+
+def check(resource: str, method: str, sent: bytes, answer: Answered) -> None:
+    """Assert that an answer is described, and that a body which was taken was one that the document allows."""
+    status, headers, body = answer.status, answer.headers, answer.body
+    operation = DOCUMENT["paths"][resource][method.lower()]
+    assert str(status) in operation["responses"], f"{method} {resource} answers {status}, which nobody was told"
+    described = operation["responses"][str(status)]
+    media = headers["content-type"].partition(";")[0]
+    for name in described.get("headers", {}):
+        assert name.lower() in headers, f"{name} is promised"
+    if "content" in described:
+        assert media in described["content"], f"{media} is not described"
+    if media.endswith("json"):
+        place = ("paths", resource, method.lower(), "responses", str(status), "content", media, "schema")
+        validator(place, closed=True).validate(json.loads(body))
+    if status < 300 and method == "POST":
+        place = ("paths", resource, method.lower(), "requestBody", "content", "application/json", "schema")
+        validator(place).validate(json.loads(sent))
+
+
+@cache
+def validator(place: tuple[str, ...], *, closed: bool = False) -> Draft202012Validator:
+    """Give the validator of the schema at a place in the document; `closed` allows no member that is not described."""
+    schema = DOCUMENT
+    for part in place:
+        schema = schema[part]
+    whole = {**schema, "components": DOCUMENT["components"]}
+    return Draft202012Validator(_closed(whole) if closed else whole, format_checker=_FORMATS)
+
+
+def _closed(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_closed(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    narrowed = {name: _closed(each) for name, each in schema.items()}
+    if isinstance(schema.get("properties"), dict) and "type" in schema:
+        narrowed.setdefault("additionalProperties", False)
+    return narrowed

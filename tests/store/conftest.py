@@ -1,0 +1,43 @@
+"""Two stores to test against, MiniStack and Amazon's DynamoDB Local, and a new house on a table of its own per test."""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chalicelib.wiring import Portal
+from infra.local import aws_environment, ministack
+from infra.tools import dynamodb_local
+from tests.cast import a_house, environment
+
+_tables = itertools.count(1)
+
+
+@pytest.fixture(scope="session", params=[ministack, dynamodb_local], ids=["MiniStack", "DynamoDBLocal"])
+def endpoint(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run one emulator after the other; every test of the store runs against both."""
+    with request.param() as url:
+        yield url
+
+
+@pytest.fixture
+def house(endpoint: str) -> Iterator[Portal]:
+    """Give a portal with the two clinics of the cast on a new table."""
+    with environment(aws_environment(endpoint)):
+        portal = a_house(endpoint, f"portal-{next(_tables)}")
+        yield portal
+        portal.table.client.close()
+
+
+@pytest.fixture
+def round_trips(house: Portal) -> Iterator[list[str]]:
+    """List the calls that leave for DynamoDB, as the client sends them; `clear()` it before what is to be counted."""
+    sent: list[str] = []
+
+    def note(request: Any, **_: Any) -> None:
+        sent.append(request.headers["X-Amz-Target"].decode().rpartition(".")[2])
+
+    house.table.client.meta.events.register("before-send.dynamodb", note)
+    yield sent
+    house.table.client.meta.events.unregister("before-send.dynamodb", note)

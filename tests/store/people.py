@@ -1,0 +1,51 @@
+"""How tests of the store let the cast decide, and what they ask of a chain of receipts."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+
+from chalicelib.consent import Act, Receipt, State, Subject, resolve, strictest
+from chalicelib.contact import Contact, Kind
+from chalicelib.store.register import Signature, fresh_subject
+from chalicelib.wiring import Portal
+from tests.acts import EVENING
+
+BELLA = Contact(Kind.EMAIL, "bella.ozola@example.org")
+STRANGER = Contact(Kind.EMAIL, "mallory@example.net")
+
+
+def signed(*contacts: Contact, name: str | None = None) -> Signature:
+    """Sign as whoever has these contacts, strongest first."""
+    return Signature(contacts, name, fresh_subject())
+
+
+def state(house: Portal, clinic: str, contact: Contact, address: str, at: str = EVENING) -> State:
+    """Tell how a decision stands for a contact, as the status API does: for all who share it."""
+    look = house.register.look(clinic, [contact])
+    standings = [person.standings.get(address) for person in look.known()] or [None]
+    return strictest([resolve(standing, look.published.in_force, at) for standing in standings]).state
+
+
+def only_person(house: Portal, clinic: str, *contacts: Contact) -> Subject:
+    """Give the one person known under every one of these contacts."""
+    [person] = house.register.look(clinic, contacts).known()
+    return person
+
+
+def assert_unbroken(receipts: Sequence[Receipt]) -> None:
+    """Check the chain of one person: numbered from 1 without a gap, each naming the hash of the one before."""
+    previous = None
+    for number, receipt in enumerate(receipts, start=1):
+        assert receipt.document["version"] == number
+        assert receipt.document["previous"] == previous
+        assert json.loads(receipt.canonical) == receipt.document
+        previous = hashlib.sha256(receipt.canonical).hexdigest()
+
+
+def chain(house: Portal, act: Act, people: Iterable[Subject]) -> list[Receipt]:
+    """Give one person's receipts, checked."""
+    [person] = people
+    receipts = house.register.history(act.clinic, [person])
+    assert_unbroken(receipts)
+    assert (person.version, person.head) == (len(receipts), receipts[-1].sha256)
+    return receipts

@@ -1,0 +1,64 @@
+"""Round trips to DynamoDB, counted where they leave the client: what keeps a page quick and a clinic's bill small."""
+
+from chalicelib.bearer import digest
+from chalicelib.contact import Contact, Kind
+from chalicelib.wiring import Portal
+from tests.acts import EMAIL_NEWS, NOON, SMS_NEWS, an_act
+from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA
+from tests.store.people import BELLA, signed
+
+
+def test_one_look_finds_clinic_people_and_key(house: Portal, round_trips: list[str]) -> None:
+    """A status question about one person is one read, consistent with the last decision."""
+    house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
+    round_trips.clear()
+    house.register.look(RIGA, [ANNA, ANNA_PHONE], api_key_digest=digest("cpk_any"))
+    assert round_trips == ["BatchGetItem"]
+
+
+def test_a_decision_costs_one_read_and_one_write_for_new_and_old_patients(
+    house: Portal, round_trips: list[str]
+) -> None:
+    """The waiting-room form is as quick for who comes back."""
+    house.register.look(RIGA)
+    for answer in ("yes", "withdraw"):
+        round_trips.clear()
+        house.register.record(an_act({EMAIL_NEWS: answer}), signed(ANNA, ANNA_PHONE, name="Anna"))
+        assert round_trips == ["BatchGetItem", "TransactWriteItems"]
+
+
+def test_a_decision_on_what_was_just_seen_is_one_write(house: Portal, round_trips: list[str]) -> None:
+    """The API looks once, for the key and the person together."""
+    seen = house.register.look(RIGA, [ANNA])
+    round_trips.clear()
+    house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA), seen=seen)
+    assert round_trips == ["TransactWriteItems"]
+
+
+def test_a_withdrawal_costs_the_same_whether_or_not_the_contact_is_known(house: Portal, round_trips: list[str]) -> None:
+    """Nobody can tell from the time it takes who is a patient."""
+    house.register.record(an_act({SMS_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
+    for contact in (ANNA_PHONE, GIORGI):
+        round_trips.clear()
+        house.register.withdraw(an_act({SMS_NEWS: "withdraw"}, NOON), signed(contact))
+        assert round_trips == ["BatchGetItem", "TransactWriteItems"]
+
+
+def test_a_status_of_a_hundred_people_is_two_reads(house: Portal, round_trips: list[str]) -> None:
+    """A whole mailing list is checked before it is sent."""
+    people = [Contact(Kind.EMAIL, f"patient{number}@example.org") for number in range(98)]
+    house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    house.register.record(an_act({EMAIL_NEWS: "no"}), signed(BELLA))
+    round_trips.clear()
+    look = house.register.look(RIGA, [ANNA, *people, BELLA], api_key_digest=digest("cpk_any"))
+    assert round_trips == ["BatchGetItem", "BatchGetItem"]
+    assert len(look.people) == 100
+    assert [len(found) for found in look.people.values()] == [1, *[0] * 98, 1]
+
+
+def test_a_receipt_is_two_reads(house: Portal, round_trips: list[str]) -> None:
+    """The receipt page opens quickly."""
+    receipt = house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    round_trips.clear()
+    house.register.receipt(RIGA, receipt.id)
+    assert round_trips == ["BatchGetItem", "BatchGetItem"]

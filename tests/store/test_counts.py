@@ -1,0 +1,57 @@
+from typing import Any
+
+from chalicelib import aftermath
+from chalicelib.consent import Receipt
+from chalicelib.store.counts import count_receipt, counts
+from chalicelib.store.table import receipt_key
+from chalicelib.wiring import Portal
+from tests.acts import EMAIL_NEWS, NOON, SMS_NEWS, an_act
+from tests.cast import ANNA, GIORGI, RIGA, TBILISI
+from tests.store.people import signed
+
+DAY = "2026-11-22"
+
+
+def streamed(receipt: Receipt, event: str = "INSERT") -> dict[str, Any]:
+    """Give the record the table's stream sends for a receipt."""
+    key = receipt_key(RIGA, receipt.document["subject"], receipt.document["version"])
+    keys = {"pk": {"S": key.pk}, "sk": {"S": key.sk}}
+    image = {**keys, "body": {"S": receipt.canonical.decode()}}
+    return {"eventName": event, "dynamodb": {"Keys": keys, "NewImage": image}}
+
+
+def test_each_decision_is_counted_by_purpose_state_and_source(house: Portal) -> None:
+    """The clinic sees what its posters bring."""
+    for contact, source in ((ANNA, "reception"), (GIORGI, None)):
+        receipt = house.register.record(an_act({EMAIL_NEWS: "yes", SMS_NEWS: "no"}, source=source), signed(contact))
+        assert count_receipt(house.table, receipt)
+    assert counts(house.table, RIGA, DAY) == {
+        "newsletter.email#granted#reception": 1,
+        "newsletter.email#granted#-": 1,
+        "newsletter.sms#refused#reception": 1,
+        "newsletter.sms#refused#-": 1,
+    }
+    assert counts(house.table, TBILISI, DAY) == {}
+    assert counts(house.table, RIGA, "2026-11-23") == {}
+
+
+def test_a_stream_that_repeats_itself_counts_each_receipt_once(house: Portal) -> None:
+    """A number in a report is a number of decisions, whatever DynamoDB resends."""
+    first = house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    second = house.register.record(an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA))
+    batch = {"Records": [streamed(first), streamed(second), streamed(first)]}
+    for event in (batch, {"Records": [streamed(second)]}, batch):
+        aftermath.handle(house.table, event)
+    assert counts(house.table, RIGA, DAY) == {
+        "newsletter.email#granted#reception": 1,
+        "newsletter.email#withdrawn#reception": 1,
+    }
+
+
+def test_only_new_receipts_are_counted(house: Portal) -> None:
+    """Other items of the table, and their changes, are no decisions."""
+    receipt = house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    other = streamed(receipt)
+    other["dynamodb"]["Keys"]["sk"]["S"] = "CONTACT"
+    aftermath.handle(house.table, {"Records": [other, streamed(receipt, "MODIFY"), streamed(receipt, "REMOVE")]})
+    assert counts(house.table, RIGA, DAY) == {}

@@ -1,0 +1,111 @@
+"""Two at once, again and again: no lost decision, no gap, one person. Round numbers are small and the races real."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from chalicelib.consent import State
+from chalicelib.contact import Contact, Kind
+from chalicelib.store.register import Register
+from chalicelib.wiring import Portal
+from tests.acts import EMAIL_NEWS, MORNING, NOON, SMS_NEWS, an_act
+from tests.cast import ANNA_PHONE, RIGA
+from tests.store.people import BELLA, assert_unbroken, only_person, signed, state
+
+ROUNDS = 25
+Got = TypeVar("Got")
+
+
+def at_once(*deeds: Callable[[], Got]) -> Sequence[Got]:
+    """Do things in threads that start at the same moment; give what came of them."""
+    start = threading.Barrier(len(deeds))
+
+    def together(deed: Callable[[], Got]) -> Got:
+        start.wait()
+        return deed()
+
+    with ThreadPoolExecutor(len(deeds)) as threads:
+        return list(threads.map(together, deeds))
+
+
+def somebody(number: int) -> Contact:
+    """Give a contact nobody has used."""
+    return Contact(Kind.EMAIL, f"patient{number}@example.org")
+
+
+def test_two_decisions_at_once_are_versions_n_and_n_plus_one(house: Portal) -> None:
+    """Anna on her phone and reception at the desk in the same second: both are kept, in one chain."""
+    anna = somebody(0)
+    house.register.record(an_act({EMAIL_NEWS: "no"}), signed(anna))
+    for number in range(ROUNDS):
+        got = at_once(
+            lambda: house.register.record(an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(anna)),
+            lambda: house.register.record(an_act({SMS_NEWS: "withdraw"}, NOON), signed(anna)),
+        )
+        assert {receipt.document["version"] for receipt in got} == {2 * number + 2, 2 * number + 3}
+    person = only_person(house, RIGA, anna)
+    receipts = house.register.history(RIGA, [person])
+    assert_unbroken(sorted(receipts, key=lambda receipt: int(receipt.document["version"])))
+    assert person.version == len(receipts) == 2 * ROUNDS + 1
+    assert {standing.state for standing in person.standings.values()} == {State.REFUSED, State.WITHDRAWN}
+
+
+def test_two_first_decisions_at_once_make_one_person(house: Portal) -> None:
+    """A new patient who presses twice, or whose wife presses too, is one new patient."""
+    for number in range(ROUNDS):
+        contact = somebody(number)
+        at_once(
+            *(
+                lambda address=address, contact=contact: house.register.record(  # type: ignore[misc]
+                    an_act({address: "yes"}, MORNING), signed(contact)
+                )
+                for address in (EMAIL_NEWS, SMS_NEWS)
+            )
+        )
+        person = only_person(house, RIGA, contact)
+        receipts = house.register.history(RIGA, [person])
+        assert_unbroken(receipts)
+        assert len(receipts) == 2
+        told = sorted(state(house, RIGA, contact, address) for address in (EMAIL_NEWS, SMS_NEWS))
+        assert told == [State.GRANTED, State.PENDING], "who came second only claims the contact"
+
+
+def test_the_same_form_twice_at_once_is_one_receipt(house: Portal) -> None:
+    """A double click is one decision, whichever of the two gets in first."""
+    for number in range(ROUNDS):
+        act, contact = an_act({EMAIL_NEWS: "yes"}), somebody(number)
+        first, second = at_once(*[lambda act=act, contact=contact: house.register.record(act, signed(contact))] * 2)  # type: ignore[misc]
+        assert first == second
+        assert only_person(house, RIGA, contact).version == 1
+
+
+def test_two_who_share_a_phone_and_decide_at_once_both_keep_their_word(house: Portal) -> None:
+    """Neither overwrites the other in the entry of the phone they share."""
+    anna = somebody(0)
+    for contact in (anna, BELLA):
+        house.register.record(an_act({SMS_NEWS: "no"}), signed(contact, ANNA_PHONE))
+    for number in range(ROUNDS):
+        at_once(
+            *(
+                lambda contact=contact: house.register.record(  # type: ignore[misc]
+                    an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(contact, ANNA_PHONE)
+                )
+                for contact in (anna, BELLA)
+            )
+        )
+        people = house.register.look(RIGA, [ANNA_PHONE]).known()
+        assert [person.version for person in people] == [number + 2] * 2
+        assert all(person.standings[EMAIL_NEWS].version == number + 2 for person in people)
+
+
+def test_many_at_once_are_all_kept(house: Portal) -> None:
+    """However many terminals a clinic has, every decision gets its number."""
+    register = Register(house.table, house.clinics)  # with the pauses it has in Lambda
+    anna = somebody(0)
+    register.record(an_act({EMAIL_NEWS: "no"}), signed(anna))
+    got = at_once(*[lambda: register.record(an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(anna))] * 5)
+    assert sorted(receipt.document["version"] for receipt in got) == [2, 3, 4, 5, 6]
+    assert_unbroken(
+        sorted(register.history(RIGA, [only_person(house, RIGA, anna)]), key=lambda r: r.document["version"])
+    )

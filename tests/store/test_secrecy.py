@@ -1,0 +1,108 @@
+import base64
+import binascii
+import contextlib
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chalicelib.bearer import SCOPES, BearerKey, digest
+from chalicelib.store.table import sealed_key, subject_pk
+from chalicelib.wiring import Portal
+from infra import keys
+from tests.acts import EMAIL_NEWS, NOON, SMS_NEWS, an_act, on_paper
+from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
+from tests.store.people import only_person, signed
+
+NAME = "Anna Ozoliņa"
+
+
+def every_item(house: Portal) -> Iterator[dict[str, Any]]:
+    """Give every item of the table as DynamoDB has it."""
+    yield from house.table.client.get_paginator("scan").paginate(TableName=house.settings.table).search("Items")
+
+
+def readings(value: bytes) -> Iterator[bytes]:
+    """Give what somebody could read out of some bytes: as they are, unpacked, decoded."""
+    yield value
+    for unpack in (gzip.decompress, zlib.decompress, binascii.unhexlify, base64.b64decode, base64.urlsafe_b64decode):
+        with contextlib.suppress(ValueError, OSError, EOFError, zlib.error):
+            yield unpack(value)
+
+
+def everything_readable(house: Portal) -> Iterator[bytes]:
+    """Give all that can be read in the table without a key, keys of items and maps included."""
+    for item in every_item(house):
+        for attribute in item.values():
+            [(kind, value)] = attribute.items()
+            yield from readings(value if kind == "B" else json.dumps(value, ensure_ascii=False).strip('"').encode())
+
+
+def test_no_contact_and_no_name_can_be_read_in_any_item(house: Portal) -> None:
+    """Who gets hold of the table gets no patient list (GDPR Art. 32)."""
+    house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME))
+    house.register.record(on_paper({SMS_NEWS: "yes"}, NOON, NOON), signed(GIORGI, name=NAME))
+    house.register.withdraw(an_act({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
+    read = list(everything_readable(house))
+    assert any(b"Sidraba rasa" in each for each in read), "what is packed would have been found"
+    hidden = [ANNA.value, "anna.ozola", ANNA_PHONE.value, ANNA_PHONE.value[1:], GIORGI.value[4:], NAME, "Ozoli"]
+    for secret in hidden:
+        spelled = {secret, secret.upper(), json.dumps(secret)[1:-1]}
+        forms = {form for each in spelled for form in (each.encode(), base64.b64encode(each.encode())[:-4])}
+        assert not [form for form in forms for each in read if form in each]
+
+
+def test_the_clinic_itself_can_read_a_contact_and_a_name(house: Portal) -> None:
+    """Sealed is not lost: Anna can be written to."""
+    house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA, name=NAME))
+    anna, key = only_person(house, RIGA, ANNA), house.clinics.key(RIGA)
+    for what, plain in ((key.lookup(ANNA), ANNA.value), ("name#1", NAME)):
+        place = sealed_key(RIGA, anna.id, what)
+        blob = bytes(house.table.get([place])[place].blob or b"")
+        assert key.unseal(anna.id, anna.salt, what, blob) == plain
+        with pytest.raises(ValueError, match=r"."):
+            house.clinics.key(TBILISI).unseal(anna.id, anna.salt, what, blob)
+
+
+def test_each_contact_is_sealed_once(house: Portal) -> None:
+    """Coming back adds a receipt, not another copy of the address."""
+    for _ in range(3):
+        house.register.record(an_act({EMAIL_NEWS: "no"}), signed(ANNA, ANNA_PHONE))
+    sealed = list(house.table.partition(subject_pk(RIGA, only_person(house, RIGA, ANNA).id), "SEALED#"))
+    assert len(sealed) == 2
+
+
+def test_a_bearer_key_opens_until_it_is_revoked_and_stands_nowhere_in_the_table(house: Portal) -> None:
+    """A key is made once, shown once, and taken back in one command."""
+    key, secret = keys.create(house.table, RIGA, "newsletter program", ("status:read",))
+    found = house.register.look(RIGA, api_key_digest=digest(secret)).api_key
+    assert found is not None
+    assert BearerKey.read(found) == key
+    assert not [each for each in everything_readable(house) if secret.encode() in each]
+    revoked = keys.revoke(house.table, RIGA, key.id)
+    assert revoked.revoked_at is not None
+    found = house.register.look(RIGA, api_key_digest=digest(secret)).api_key
+    assert found is not None
+    assert BearerKey.read(found) == revoked
+    assert keys.revoke(house.table, RIGA, key.id) == revoked, "revoking again keeps the day it was revoked"
+
+
+def test_an_unknown_bearer_key_is_nothing(house: Portal) -> None:
+    """A guess opens nothing."""
+    assert house.register.look(RIGA, api_key_digest=digest("cpk_guess")).api_key is None
+
+
+def test_keys_are_listed_and_revoked_by_their_own_clinic_only(house: Portal) -> None:
+    """One clinic cannot lock another out."""
+    first, _ = keys.create(house.table, RIGA, "one")
+    second, _ = keys.create(house.table, RIGA, "two")
+    assert {key.id for key in keys.all_keys(house.table, RIGA)} == {first.id, second.id}
+    assert first.scopes == SCOPES
+    assert keys.all_keys(house.table, TBILISI) == []
+    with pytest.raises(keys.KeyCommandError, match="has no key"):
+        keys.revoke(house.table, TBILISI, first.id)
+    with pytest.raises(keys.KeyCommandError, match="Unknown scope: everything"):
+        keys.create(house.table, RIGA, "three", ("everything",))

@@ -1,0 +1,43 @@
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOMS = Path(__file__).resolve().parents[2] / "chalicelib"
+CORE = ("consent", "notice", "contact", "instants", "forms", "bodies", "bearer", "qr")
+OUTSIDE = {"chalice", "boto3", "botocore", "pynamodb", "os", "time"}
+READS_THE_CLOCK = {"now", "utcnow", "today"}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Give the full names a module imports, wherever in it they stand."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+@pytest.mark.parametrize("room", CORE)
+def test_the_core_knows_no_framework_no_environment_and_no_clock(room: str) -> None:
+    """What was decided can be recomputed years later from its arguments alone."""
+    path = ROOMS / f"{room}.py"
+    called = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+    assert not {name.partition(".")[0] for name in imports(path)} & OUTSIDE
+    assert not called & READS_THE_CLOCK
+    assert not [name for name in imports(path) if name.startswith(("chalicelib.store", "chalicelib.routes"))]
+
+
+def test_one_file_alone_knows_pynamodb() -> None:
+    """The table can be changed, or its library, by reading one file."""
+    knowing = {path.name for path in ROOMS.rglob("*.py") if any(name.startswith("pynamodb") for name in imports(path))}
+    assert knowing == {"table.py"}
+
+
+def test_routes_never_import_each_other_and_nothing_behind_them_imports_routes() -> None:
+    """Imports point one way, so a page can be read without reading the others."""
+    importing = {
+        path.name for path in ROOMS.rglob("*.py") for name in imports(path) if name.startswith("chalicelib.routes")
+    }
+    assert not importing

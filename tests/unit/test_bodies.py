@@ -1,0 +1,190 @@
+import contextlib
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.bodies import (
+    InvalidBodyError,
+    read_history,
+    read_staff_receipt,
+    read_staff_withdrawal,
+    read_status,
+)
+from chalicelib.clinic_document import read_clinic
+from chalicelib.consent import Answer, Channel
+from chalicelib.contact import Contact, Kind
+from tests.acts import EVENING, MORNING, a_document
+from tests.cast import ANNA, ANNA_PHONE
+
+CLINIC = read_clinic(a_document())
+SUBJECT = {"email": "Anna.Ozola@example.org"}
+ON_PAPER: dict[str, Any] = {
+    "subject": SUBJECT,
+    "decisions": {"newsletter.email": "yes", "research": "no"},
+    "channel": "paper",
+    "effective_at": "2026-11-22T10:15:00+02:00",
+    "evidence": {"form": "F-17", "sha256": "0" * 64},
+}
+WITHDRAWN: dict[str, Any] = {
+    "subject": {"phone": "26 123 456"},
+    "purposes": ["newsletter"],
+    "channel": "phone",
+    "effective_at": MORNING,
+}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def pointers(read: Any, body: Mapping[str, Any], *more: Any) -> set[str]:
+    """Give the places of the faults a reader finds; nothing sent may stand in their details."""
+    with pytest.raises(InvalidBodyError) as caught:
+        read(CLINIC, body, *more)
+    return {error["pointer"] for error in caught.value.errors}
+
+
+def test_a_status_question_keeps_the_order_and_the_words_of_who_asks() -> None:
+    """A program finds each answer where it put the question."""
+    subjects = [{"phone": "8 26123456"}, SUBJECT, {"patient_ref": "P-1", "email": "b@example.org"}]
+    asked = read_status(CLINIC, {"subjects": subjects, "purposes": ["research", "newsletter", "newsletter.sms"]})
+    assert asked.asked == tuple(subjects)
+    assert asked.subjects[:2] == ((ANNA_PHONE,), (ANNA,))
+    assert [contact.kind for contact in asked.subjects[2]] == [Kind.REFERENCE, Kind.EMAIL]
+    assert asked.addresses == ("research", "newsletter.email", "newsletter.sms")
+    assert len(asked.contacts) == 4
+
+
+def test_without_purposes_everything_the_notice_asks_is_told() -> None:
+    """The simplest question gets the whole answer."""
+    assert read_status(CLINIC, {"subjects": [SUBJECT]}).addresses == tuple(CLINIC.questions)
+
+
+@pytest.mark.parametrize(
+    ("body", "places"),
+    [
+        ({}, {"/subjects"}),
+        ({"subjects": []}, {"/subjects"}),
+        ({"subjects": [SUBJECT] * 101}, {"/subjects"}),
+        ({"subjects": "anna"}, {"/subjects"}),
+        ({"subjects": [SUBJECT, {}]}, {"/subjects/1"}),
+        ({"subjects": [{"name": "Anna"}]}, {"/subjects/0"}),
+        ({"subjects": [None]}, {"/subjects/0"}),
+        ({"subjects": [{"email": "anna"}, {"phone": None}]}, {"/subjects/0/email", "/subjects/1/phone"}),
+        ({"subjects": [{"patient_ref": "x" * 65}]}, {"/subjects/0/patient_ref"}),
+        ({"subjects": [SUBJECT], "purposes": []}, {"/purposes"}),
+        ({"subjects": [SUBJECT], "purposes": ["research", "x", 7]}, {"/purposes/1", "/purposes/2"}),
+        ({"subjects": [SUBJECT], "purpose": "research"}, {"/purpose"}),
+        ({"subjects": [SUBJECT], "a/b~c": 1}, {"/a~1b~0c"}),
+    ],
+)
+def test_a_status_question_that_cannot_be_read_says_where(body: Mapping[str, Any], places: set[str]) -> None:
+    """A programmer finds the fault from the answer alone (RFC 6901 pointers)."""
+    assert pointers(read_status, body) == places
+
+
+def test_a_hundred_subjects_are_one_question() -> None:
+    """A mailing list is checked in one call."""
+    assert len(read_status(CLINIC, {"subjects": [SUBJECT] * 100}).subjects) == 100
+
+
+def test_history_is_of_one_subject() -> None:
+    """One person's file, found by any of their contacts."""
+    assert read_history(CLINIC, {"subject": {"email": ANNA.value, "phone": "26123456"}}).contacts == (ANNA, ANNA_PHONE)
+    assert pointers(read_history, {"subject": [SUBJECT], "purposes": []}) == {"/subject", "/purposes"}
+
+
+def test_a_decision_on_paper_is_read_with_its_day_and_its_form() -> None:
+    """What was signed in the morning is true from the morning, and the sheet can be found."""
+    decision = read_staff_receipt(CLINIC, ON_PAPER, EVENING)
+    assert decision.answers == {"newsletter.email": Answer.YES, "research": Answer.NO}
+    assert decision.effective_at == MORNING
+    assert decision.channel is Channel.PAPER
+    assert decision.evidence == {"form": "F-17", "sha256": "0" * 64}
+    assert decision.lang == "lv"
+    assert decision.contacts == (ANNA,)
+
+
+@pytest.mark.parametrize(
+    ("change", "places"),
+    [
+        ({"subject": None}, {"/subject"}),
+        ({"decisions": {}}, {"/decisions"}),
+        ({"decisions": {"newsletter": "yes"}}, {"/decisions/newsletter"}),
+        ({"decisions": {"research": "granted"}}, {"/decisions/research"}),
+        ({"decisions": {"research": True}}, {"/decisions/research"}),
+        ({"decisions": {"a/b": "yes"}}, {"/decisions/a~1b"}),
+        ({"channel": "web"}, {"/channel"}),
+        ({"channel": None}, {"/channel"}),
+        ({"effective_at": None}, {"/effective_at"}),
+        ({"effective_at": "2026-11-22T10:15:00"}, {"/effective_at"}),
+        ({"effective_at": "2026-11-22T18:36:00Z"}, {"/effective_at"}),
+        ({"evidence": None}, {"/evidence/form"}),
+        ({"evidence": {}}, {"/evidence/form"}),
+        ({"evidence": {"form": "x" * 201}}, {"/evidence/form"}),
+        ({"evidence": {"form": "F-17", "sha256": "0"}}, {"/evidence/sha256"}),
+        ({"evidence": {"form": "F-17", "scan": "…"}}, {"/evidence"}),
+        ({"evidence": {"form": "\ud800"}}, {"/evidence/form"}),
+        ({"name": ""}, {"/name"}),
+        ({"name": "x" * 121}, {"/name"}),
+        ({"name": "\ud800"}, {"/name"}),
+        ({"lang": "ru"}, {"/lang"}),
+        ({"all": True}, {"/all"}),
+    ],
+)
+def test_a_staff_decision_that_cannot_be_read_says_where(change: Mapping[str, Any], places: set[str]) -> None:
+    """Nothing half understood is recorded in a patient's name."""
+    assert pointers(read_staff_receipt, {**ON_PAPER, **change}, EVENING) == places
+
+
+def test_a_clock_a_little_ahead_is_forgiven_and_never_makes_the_future() -> None:
+    """The reception's computer may be two minutes fast."""
+    body = {**ON_PAPER, "effective_at": "2026-11-22T18:32:00Z"}
+    assert read_staff_receipt(CLINIC, body, EVENING).effective_at == EVENING
+
+
+def test_a_withdrawal_names_purposes_or_all_of_them() -> None:
+    """Staff can stop one thing, or everything, on the phone."""
+    one = read_staff_withdrawal(CLINIC, WITHDRAWN, EVENING)
+    assert one.answers == dict.fromkeys(("newsletter.email", "newsletter.sms"), Answer.WITHDRAW)
+    assert not one.everything
+    body = {name: value for name, value in WITHDRAWN.items() if name != "purposes"}
+    every = read_staff_withdrawal(CLINIC, {**body, "all": True}, EVENING)
+    assert set(every.answers) == set(CLINIC.questions)
+    assert every.everything
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"all": True}, {"purposes": []}, {"purposes": None}, {"purposes": ["news"]}, {"decisions": {"research": "no"}}],
+)
+def test_a_withdrawal_that_could_mean_two_things_is_refused(change: Mapping[str, Any]) -> None:
+    """Nobody guesses how much a patient wanted to stop."""
+    assert pointers(read_staff_withdrawal, {**WITHDRAWN, **change}, EVENING)
+
+
+@pytest.mark.parametrize("typed", ["anna.ozola#example.org", "26-12-secret"])
+def test_an_error_never_repeats_a_contact(typed: str) -> None:
+    """An error report can be pasted into a ticket."""
+    body = {"subjects": [{"email": typed}, {"phone": typed}, {"email": ANNA.value, "x": typed}]}
+    with pytest.raises(InvalidBodyError) as caught:
+        read_status(CLINIC, body)
+    told = f"{caught.value} {caught.value.errors}"
+    assert typed not in told
+    assert ANNA.value not in told
+
+
+@given(st.sampled_from(sorted({*ON_PAPER, *WITHDRAWN, "name", "lang", "all"})), JSON)
+def test_whatever_stands_in_a_field_the_body_is_read_or_refused_by_name(field: str, value: Any) -> None:
+    """No program's mistake is the portal's crash, and what is read can be written down."""
+    for read, body in ((read_staff_receipt, ON_PAPER), (read_staff_withdrawal, WITHDRAWN)):
+        changed = {**copy.deepcopy(body), field: value}
+        with contextlib.suppress(InvalidBodyError):
+            decision = read(CLINIC, changed, EVENING)
+            f"{decision.name}{decision.evidence}{decision.lang}".encode()
+            assert all(isinstance(contact, Contact) for contact in decision.contacts)

@@ -1,0 +1,151 @@
+import hmac
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.clinic_document import COUNTRIES
+from chalicelib.contact import Contact, InvalidContactError, Kind, lookup_key, normalise
+from tests.cast import ANNA, ANNA_PHONE, GIORGI
+
+PHONES = [
+    ("26 123 456", "LV", "+37126123456"),
+    ("8 26123456", "LV", "+37126123456"),
+    ("+371 26123456", "LV", "+37126123456"),
+    ("+371 (26) 123-456", "GE", "+37126123456"),
+    ("00371 26 12 34 56", "LV", "+37126123456"),
+    ("37126123456", "LV", "+37126123456"),
+    ("２６１２３４５６", "LV", "+37126123456"),
+    ("8 612 34567", "LT", "+37061234567"),
+    ("(8-612) 34567", "LT", "+37061234567"),
+    ("0 612 34567", "LT", "+37061234567"),
+    ("+370 612 34567", "LT", "+37061234567"),
+    ("0037061234567", "LT", "+37061234567"),
+    ("555 12 34 56", "GE", "+995555123456"),
+    ("0 555 12 34 56", "GE", "+995555123456"),
+    ("8 555 12 34 56", "GE", "+995555123456"),
+    ("+995 555 12 34 56", "LV", "+995555123456"),
+    ("995 555 123 456", "GE", "+995555123456"),
+    ("00995 555 123 456", "GE", "+995555123456"),
+    ("+49 30 901820", "LV", "+4930901820"),
+]
+EMAILS = [
+    ("Anna.Ozola@Example.ORG", "anna.ozola@example.org"),
+    ("  anna.ozola@example.org ", "anna.ozola@example.org"),
+    ("ａｎｎａ.ozola@example.org", "anna.ozola@example.org"),
+    ("JĀNIS@piemērs.lv", "jānis@piemērs.lv"),
+    ("ja\u0304nis@pieme\u0304rs.lv", "jānis@piemērs.lv"),
+    ("ГЕОРГИЙ@ПРИМЕР.РФ", "георгий@пример.рф"),
+    ("ᲒᲘᲝᲠᲒᲘ@example.org", "გიორგი@example.org"),
+    ("anna+news@example.org", "anna+news@example.org"),
+]
+PHONE_TEXT = st.text(st.sampled_from("0123456789+ ()-./"), max_size=24)
+SPACING = st.sampled_from(["", " ", "-", " (", ") ", ".", "/"])
+
+
+@pytest.mark.parametrize(("typed", "country", "normal"), PHONES)
+def test_a_phone_is_one_phone_however_people_write_it(typed: str, country: str, normal: str) -> None:
+    """Anna finds her decisions again whether she types 8, 0, +371, 00371 or nothing before her number."""
+    assert normalise(Kind.PHONE, typed, country).value == normal
+
+
+@pytest.mark.parametrize(("typed", "normal"), EMAILS)
+def test_an_email_is_one_address_in_any_case_and_any_encoding_of_its_letters(typed: str, normal: str) -> None:
+    """A phone keyboard's capital letter makes nobody a second person."""
+    assert normalise(Kind.EMAIL, typed, "LV").value == normal
+
+
+@pytest.mark.parametrize("typed", ["info@straße.de", "info@βόλος.gr", "strauß@example.org"])
+def test_letters_that_only_look_like_capitals_are_kept(typed: str) -> None:
+    """straße.de and strasse.de are two domains; a patient's mail never goes to the other one."""
+    assert normalise(Kind.EMAIL, typed, "LV").value == typed
+
+
+def test_a_patient_reference_keeps_its_case() -> None:
+    """The clinic's own numbers are the clinic's own."""
+    assert normalise(Kind.REFERENCE, " Ab-17/3 ", "LV") == Contact(Kind.REFERENCE, "Ab-17/3")
+
+
+@pytest.mark.parametrize(
+    ("kind", "typed"),
+    [
+        *(
+            (Kind.EMAIL, typed)
+            for typed in ("", "anna", "anna@", "@example.org", "a b@example.org", "a@b", "a\0@example.org")
+        ),
+        *((Kind.PHONE, typed) for typed in ("", "112", "+371 2612345", "anna", "26123456 ext 5", "+", "9" * 40)),
+        *((Kind.REFERENCE, typed) for typed in ("", "  ", "x" * 65, "a\nb", "\ud800")),
+    ],
+)
+def test_what_is_no_contact_is_refused_by_kind_and_never_repeated(kind: Kind, typed: str) -> None:
+    """The error can be logged: it says which field, and not what a patient typed."""
+    with pytest.raises(InvalidContactError) as caught:
+        normalise(kind, typed, "LV")
+    assert caught.value.kind is kind
+    assert str(caught.value) == kind.value
+    assert caught.value.__cause__ is None
+
+
+@given(st.sampled_from(Kind), st.text() | PHONE_TEXT, st.sampled_from(COUNTRIES))
+def test_a_normal_form_is_its_own_normal_form(kind: Kind, typed: str, country: str) -> None:
+    """What is stored is found again when it is typed exactly as it is stored; anything else is a named error."""
+    try:
+        contact = normalise(kind, typed, country)
+    except InvalidContactError:
+        return
+    assert normalise(kind, contact.value, country) == contact
+
+
+@given(st.emails(), st.data())
+def test_capitals_and_spaces_never_make_another_email(typed: str, data: st.DataObject) -> None:
+    """Whatever a keyboard does to the case, the person stays the same."""
+    try:
+        contact = normalise(Kind.EMAIL, typed, "LV")
+    except InvalidContactError:
+        return
+    capitals = data.draw(st.lists(st.booleans(), min_size=len(typed), max_size=len(typed)))
+    spelled = "".join(letter.upper() if big else letter for letter, big in zip(typed, capitals, strict=True))
+    assert normalise(Kind.EMAIL, f" {spelled}\t", "LV") == contact
+
+
+@given(
+    st.sampled_from([("LV", "371", "8"), ("LT", "370", "8"), ("LT", "370", "0"), ("GE", "995", "0")]),
+    st.data(),
+)
+def test_every_national_and_international_spelling_is_one_phone(
+    case: tuple[str, str, str], data: st.DataObject
+) -> None:
+    """With or without the country's number, a trunk digit, spaces and brackets: one person."""
+    country, code, trunk = case
+    national = {
+        "LV": st.from_regex(r"2[0-9]{7}", fullmatch=True),
+        "LT": st.from_regex(r"6[0-9]{7}", fullmatch=True),
+        "GE": st.from_regex(r"5[0-9]{8}", fullmatch=True),
+    }[country]
+    number = data.draw(national)
+    prefix = data.draw(st.sampled_from([f"+{code}", f"00{code}", code, trunk, ""]))
+    spaced = data.draw(SPACING).join([number[:3], number[3:5], number[5:]])
+    assert normalise(Kind.PHONE, f"{prefix} {spaced}", country).value == f"+{code}{number}"
+
+
+@given(st.builds(Contact, st.sampled_from(Kind), st.from_regex(r"[a-z0-9]{5,30}", fullmatch=True)))
+def test_a_contacts_representation_never_shows_its_value(contact: Contact) -> None:
+    """A traceback or a debug line gives no address away."""
+    shown = f"{contact!r} {contact} {[contact]} { ({contact: 1}) }"
+    assert contact.value not in shown.replace(contact.kind.value, "").replace("Contact", "")
+
+
+def test_contacts_are_found_by_an_hmac_under_the_clinics_own_key() -> None:
+    """Who steals the table cannot try phone numbers, and two clinics cannot compare their patients."""
+    riga, tbilisi = lookup_key(b"r" * 32, ANNA), lookup_key(b"t" * 32, ANNA)
+    assert riga != tbilisi
+    assert re.fullmatch("[0-9a-f]{64}", riga)
+    assert hmac.compare_digest(riga, lookup_key(b"r" * 32, Contact(Kind.EMAIL, ANNA.value)))
+
+
+def test_the_kind_is_part_of_the_key() -> None:
+    """A patient number that looks like a phone finds no phone."""
+    keys = {lookup_key(b"r" * 32, Contact(kind, ANNA_PHONE.value)) for kind in Kind}
+    assert len(keys) == len(Kind)
+    assert lookup_key(b"r" * 32, GIORGI) not in keys

@@ -1,0 +1,226 @@
+import pytest
+
+from chalicelib.consent import (
+    Act,
+    Assurance,
+    NoticeInForce,
+    Receipt,
+    Standing,
+    State,
+    Status,
+    Subject,
+    decide,
+    resolve,
+)
+from tests.acts import (
+    EMAIL_NEWS,
+    EVENING,
+    IN_FORCE,
+    MORNING,
+    NEXT_DAY,
+    NOON,
+    OPENING,
+    SMS_NEWS,
+    a_standing,
+    a_subject,
+    an_act,
+    on_paper,
+)
+
+SECOND = NoticeInForce("2.0", "2026-11-20T08:00:00.000Z")
+BEFORE: dict[str, Standing | None] = {
+    "never_asked": None,
+    "pending": a_standing(State.PENDING, OPENING, notice_version="2.0"),
+    "granted": a_standing(State.GRANTED, OPENING, notice_version="2.0"),
+    "refused": a_standing(State.REFUSED, OPENING, notice_version="2.0"),
+    "withdrawn": a_standing(State.WITHDRAWN, OPENING, notice_version="2.0"),
+    "expired": a_standing(State.GRANTED, OPENING, notice_version="2.0", expires_at="2026-11-10T00:00:00.000Z"),
+    "superseded": a_standing(State.GRANTED, OPENING, notice_version="1.4"),
+}
+AFTER = {
+    # before:       (Yes of a proven person, Yes of who only claims the contact, No, withdrawal)
+    "never_asked": ("granted", "pending", "refused", "withdrawn"),
+    "pending": ("granted", "pending", "refused", "withdrawn"),
+    "granted": ("granted", "granted", "withdrawn", "withdrawn"),
+    "refused": ("granted", "pending", "refused", "refused"),
+    "withdrawn": ("granted", "pending", "withdrawn", "withdrawn"),
+    "expired": ("granted", "pending", "withdrawn", "withdrawn"),
+    "superseded": ("granted", "pending", "withdrawn", "withdrawn"),
+}
+SAID = (
+    ("yes", Assurance.LINK),
+    ("yes", Assurance.SELF_ASSERTED),
+    ("no", Assurance.SELF_ASSERTED),
+    ("withdraw", Assurance.SELF_ASSERTED),
+)
+TRANSITIONS = [
+    (before, answer, assurance, after)
+    for before, row in AFTER.items()
+    for (answer, assurance), after in zip(SAID, row, strict=True)
+]
+
+
+def told(subject: Subject, at: str, address: str = EMAIL_NEWS, in_force: NoticeInForce = IN_FORCE) -> Status:
+    """Resolve one decision of a person."""
+    return resolve(subject.standings.get(address), in_force, at)
+
+
+def after(*acts: Act, known: bool = False) -> tuple[Receipt, Subject]:
+    """Carry out acts one after the other on a new person; give the last receipt and the person."""
+    subject = a_subject()
+    for act in acts:
+        receipt, subject = decide(subject, act, IN_FORCE, known=known)
+    return receipt, subject
+
+
+@pytest.mark.parametrize("state", State)
+def test_every_state_is_recognised_and_only_granted_permits(state: State) -> None:
+    """A clinic's program reads one word and one truth value, and never mistakes doubt for a Yes."""
+    status = resolve(BEFORE[state], SECOND, MORNING)
+    assert status.state is state
+    assert status.permitted == (state is State.GRANTED)
+
+
+@pytest.mark.parametrize(("before", "answer", "assurance", "expected"), TRANSITIONS)
+def test_each_answer_leads_from_each_state_where_the_table_says(
+    before: str, answer: str, assurance: Assurance, expected: str
+) -> None:
+    """What a patient says always does the same thing, whatever stood before."""
+    standing = BEFORE[before]
+    subject = a_subject(newsletter__email=standing) if standing else a_subject()
+    act = an_act({EMAIL_NEWS: answer}, assurance=assurance, notice=an_act({}).notice.__class__("2.0", "lv", "ab" * 32))
+    receipt, then = decide(subject, act, SECOND, known=True)
+    entry = receipt.document["decisions"][EMAIL_NEWS]
+    assert (entry["before"], entry["after"]) == (before, expected)
+    assert told(then, MORNING, in_force=SECOND).state == expected
+
+
+def test_a_first_yes_counts_when_nobody_is_known_under_the_contact() -> None:
+    """A new patient scans, says Yes and is done: there is nobody yet whom they could pretend to be."""
+    _, anna = after(an_act({EMAIL_NEWS: "yes"}), known=False)
+    assert told(anna, MORNING).permitted
+
+
+def test_an_unproven_yes_leaves_what_was_granted_exactly_as_it_was() -> None:
+    """Who types Anna's address cannot touch the Yes she gave: not its receipt, not its day."""
+    _, anna = after(an_act({EMAIL_NEWS: "yes"}))
+    _, then = decide(anna, an_act({EMAIL_NEWS: "yes"}, NOON), IN_FORCE, known=True)
+    assert then.standings[EMAIL_NEWS] == anna.standings[EMAIL_NEWS]
+
+
+def test_a_withdrawal_needs_no_proof_and_counts_at_once() -> None:
+    """Withdrawing is as easy as giving (GDPR Art. 7(3)): no login stands before it."""
+    _, anna = after(an_act({EMAIL_NEWS: "yes"}), an_act({EMAIL_NEWS: "withdraw"}, NOON), known=False)
+    status = told(anna, NOON)
+    assert (status.state, status.since) == (State.WITHDRAWN, NOON)
+
+
+def test_withdrawing_everything_reaches_what_the_notice_no_longer_asks() -> None:
+    """“Stop everything” stops what was agreed to last year as well."""
+    anna = a_subject(old__purpose=a_standing(at=OPENING), newsletter__email=a_standing(at=OPENING))
+    receipt, then = decide(anna, an_act({EMAIL_NEWS: "withdraw"}, everything=True), IN_FORCE, known=True)
+    assert {standing.state for standing in then.standings.values()} == {State.WITHDRAWN}
+    assert set(receipt.document["decisions"]) == {"old.purpose", EMAIL_NEWS}
+
+
+def test_decisions_not_touched_stay_as_they_are() -> None:
+    """Saying No to text messages says nothing about e-mail."""
+    receipt, anna = after(an_act({EMAIL_NEWS: "yes"}), an_act({SMS_NEWS: "no"}, NOON))
+    assert set(receipt.document["decisions"]) == {SMS_NEWS}
+    assert told(anna, NOON).permitted
+
+
+def test_a_paper_form_entered_late_counts_from_the_day_it_was_signed() -> None:
+    """A form signed in the morning and typed in the evening is true all day, and says when it was learnt."""
+    receipt, anna = after(on_paper({EMAIL_NEWS: "yes"}, MORNING, EVENING), known=True)
+    assert told(anna, EVENING).since == MORNING
+    assert (receipt.document["effective_at"], receipt.document["recorded_at"]) == (MORNING, EVENING)
+
+
+@pytest.mark.parametrize("answer", ["no", "withdraw"])
+def test_a_paper_form_entered_late_does_not_undo_a_later_word(answer: str) -> None:
+    """Anna signs in the morning and changes her mind at noon; the form typed in the evening changes nothing."""
+    receipt, anna = after(an_act({EMAIL_NEWS: answer}, NOON), on_paper({EMAIL_NEWS: "yes"}, MORNING, EVENING))
+    assert not told(anna, EVENING).permitted
+    assert receipt.document["version"] == 2, "the form is recorded and provable all the same"
+
+
+@pytest.mark.parametrize("again", ["no", "withdraw"])
+@pytest.mark.parametrize("first", ["no", "withdraw"])
+def test_a_no_said_again_is_a_new_word_that_an_earlier_form_does_not_undo(first: str, again: str) -> None:
+    """Anna says No, signs a Yes on paper, and withdraws on the page: her last word is the withdrawal."""
+    _, anna = after(
+        an_act({EMAIL_NEWS: first}, MORNING),
+        an_act({EMAIL_NEWS: again}, EVENING),
+        on_paper({EMAIL_NEWS: "yes"}, NOON, NEXT_DAY),
+        known=True,
+    )
+    assert not told(anna, NEXT_DAY).permitted
+
+
+def test_a_late_no_does_not_undo_a_later_yes() -> None:
+    """The order of deciding counts, not the order of typing."""
+    _, anna = after(an_act({EMAIL_NEWS: "yes"}, NOON), on_paper({EMAIL_NEWS: "no"}, MORNING, EVENING))
+    assert told(anna, EVENING).permitted
+
+
+def test_two_words_of_the_same_moment_leave_the_one_recorded_last() -> None:
+    """A correction made within the same millisecond is a correction."""
+    _, anna = after(an_act({EMAIL_NEWS: "yes"}), an_act({EMAIL_NEWS: "no"}))
+    assert told(anna, MORNING).state is State.WITHDRAWN
+
+
+def test_a_late_form_whose_consent_is_over_says_so_at_once() -> None:
+    """A form for last month's contest, typed today, permits nothing today."""
+    act = on_paper({EMAIL_NEWS: "yes"}, OPENING, EVENING, endings={EMAIL_NEWS: "P7D"})
+    receipt, anna = after(act)
+    assert receipt.document["decisions"][EMAIL_NEWS]["after"] == "expired"
+    assert told(anna, EVENING).since == "2026-11-08T08:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("at", "state"), [("2027-11-22T08:14:59.999Z", "granted"), ("2027-11-22T08:15:00.000Z", "expired")]
+)
+def test_a_consent_ends_by_itself_in_the_millisecond_it_promised(at: str, state: str) -> None:
+    """“For one year” is one year, without anybody or any clean-up having to act."""
+    _, anna = after(an_act({EMAIL_NEWS: "yes"}, endings={EMAIL_NEWS: "P1Y"}))
+    assert told(anna, at).state == state
+
+
+def test_only_a_yes_has_an_end() -> None:
+    """A No never runs out."""
+    receipt, anna = after(an_act({EMAIL_NEWS: "no"}, endings={EMAIL_NEWS: "P1D"}))
+    assert receipt.document["expires_at"] is None
+    assert told(anna, "2036-01-01T00:00:00.000Z").state is State.REFUSED
+
+
+def test_a_major_change_replaces_what_was_agreed_and_a_minor_one_keeps_it() -> None:
+    """Clearer wording keeps the patient's Yes; another use of the data asks again."""
+    _, anna = after(an_act({EMAIL_NEWS: "yes"}))
+    assert told(anna, NEXT_DAY, in_force=NoticeInForce("1.7", OPENING)).permitted
+    status = told(anna, NEXT_DAY, in_force=NoticeInForce("2.0", NOON))
+    assert (status.state, status.since) == (State.SUPERSEDED, NOON)
+
+
+@pytest.mark.parametrize("state", [State.REFUSED, State.WITHDRAWN])
+def test_a_major_change_leaves_a_no_alone(state: State) -> None:
+    """Who said No is not asked to say it again."""
+    assert resolve(a_standing(state), NoticeInForce("2.0", NOON), NEXT_DAY).state is state
+
+
+def test_what_was_over_before_the_major_change_stays_expired() -> None:
+    """The reason told is the one that came first."""
+    over = a_standing(expires_at=NOON)
+    assert resolve(over, NoticeInForce("2.0", EVENING), NEXT_DAY).state is State.EXPIRED
+
+
+def test_a_stored_state_nobody_knows_is_refused() -> None:
+    """Anything unreadable is an error, and never a Yes."""
+    with pytest.raises(ValueError, match="maybe"):
+        Standing.read({"state": "maybe", "channel": "web", "assurance": "link"})
+
+
+def test_a_person_survives_being_stored() -> None:
+    """What is read back is what was written."""
+    _, anna = after(an_act({EMAIL_NEWS: "yes", SMS_NEWS: "no"}, endings={EMAIL_NEWS: "P1Y"}))
+    assert Subject.read(anna.stored()) == anna

@@ -1,0 +1,75 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.i18n import ENDONYMS, negotiate, spoken_date, spoken_time
+from chalicelib.notice import LANGUAGES
+
+OFFERED = ("lv", "ru", "en")
+
+
+@pytest.mark.parametrize(
+    ("asked", "header", "chosen"),
+    [
+        pytest.param("ru", "en", "ru", id="the address says it"),
+        pytest.param("ka", "en", "en", id="asked for a language the clinic does not speak"),
+        pytest.param("RU", "en", "ru", id="the address in capitals"),
+        pytest.param(None, None, "lv", id="nothing said"),
+        pytest.param(None, "", "lv", id="an empty header"),
+        pytest.param("", "en", "en", id="an empty wish"),
+        pytest.param(None, "ru-RU,ru;q=0.9,en;q=0.8", "ru", id="a browser in Russian"),
+        pytest.param(None, "en-GB,en;q=0.9", "en", id="a region"),
+        pytest.param(None, "EN-gb", "en", id="any case"),
+        pytest.param(None, "en;q=0.3, ru;q=0.7", "ru", id="weights before order"),
+        pytest.param(None, "en;q=0.5, ru;q=0.5", "en", id="order among equals"),
+        pytest.param(None, "ka, de;q=0.9, ru;q=0.1", "ru", id="the first the clinic speaks"),
+        pytest.param(None, "ru;q=0, en;q=0.1", "en", id="q=0 means not that"),
+        pytest.param(None, "ru;q=0", "lv", id="only what is not wanted"),
+        pytest.param(None, "ru;Q=0.1, en;q=0.5", "en", id="the weight's name in capitals"),
+        pytest.param(None, "*", "lv", id="anything"),
+        pytest.param(None, "de, *;q=0.5", "lv", id="anything else"),
+        pytest.param(None, "ru ; q=0.9 , en ; q=1.0", "en", id="spaces everywhere"),
+        pytest.param(None, "ru;q=2, en;q=-1, lv;q=nan", "lv", id="weights out of range"),
+        pytest.param(None, "en;q=abc, ru", "ru", id="a weight that is no number"),
+        pytest.param(None, ",,;;=,q=1", "lv", id="junk"),
+    ],
+)
+def test_the_language_is_the_one_asked_for_then_the_browsers_then_the_clinics(
+    asked: str | None, header: str | None, chosen: str
+) -> None:
+    """A patient reads the page in a language they chose, wherever they chose it."""
+    assert negotiate(asked, header, OFFERED, "lv") == chosen
+
+
+@given(st.none() | st.text(), st.none() | st.text(st.sampled_from("lvruenka-_;,=q*. 019")) | st.text())
+def test_whatever_a_browser_sends_some_language_of_the_clinic_is_chosen(asked: str | None, header: str | None) -> None:
+    """No header can break a page."""
+    assert negotiate(asked, header, OFFERED, "lv") in OFFERED
+
+
+def test_every_language_is_offered_under_its_own_name() -> None:
+    """Who cannot read Latvian finds their language in the switcher."""
+    assert set(ENDONYMS) == set(LANGUAGES)
+
+
+@pytest.mark.parametrize(
+    ("lang", "country", "words"),
+    [
+        ("lv", "LV", ("2026", "22. novembris", "10:15")),
+        ("lt", "LT", ("2026", "lapkričio 22", "10:15")),
+        ("ka", "GE", ("2026", "22 ნოემბერი", "12:15")),
+        ("ru", "LV", ("2026", "22 ноября", "10:15")),
+        ("en", "GE", ("2026", "22 November", "12:15")),
+    ],
+)
+def test_a_time_is_told_in_the_words_and_on_the_clock_of_the_place(
+    lang: str, country: str, words: tuple[str, ...]
+) -> None:
+    """The time on a receipt is the time the patient saw on the wall."""
+    told = spoken_time("2026-11-22T08:15:00.000Z", lang, country)
+    assert all(word in told for word in words), told
+
+
+def test_a_date_is_told_in_words() -> None:
+    """A day before its month, in English too."""
+    assert spoken_date("2026-11-01", "en") == "1 November 2026"

@@ -1,0 +1,117 @@
+import hashlib
+import itertools
+import json
+
+import pytest
+import rfc8785
+
+from chalicelib.consent import Act, Receipt, decide, receipt_id
+from tests.acts import EMAIL_NEWS, IN_FORCE, MORNING, NOON, SMS_NEWS, a_subject, an_act
+
+FIELDS = {
+    "id",
+    "clinic",
+    "subject",
+    "version",
+    "previous",
+    "decisions",
+    "notice",
+    "controllers",
+    "channel",
+    "source",
+    "assurance",
+    "actor",
+    "evidence",
+    "effective_at",
+    "recorded_at",
+    "expires_at",
+}
+
+
+def a_chain(*acts: Act) -> list[Receipt]:
+    """Give the receipts of acts of one person."""
+    subject, receipts = a_subject(), []
+    for act in acts:
+        receipt, subject = decide(subject, act, IN_FORCE, known=False)
+        receipts.append(receipt)
+    return receipts
+
+
+def test_a_receipt_says_what_the_contract_promises_and_nothing_else() -> None:
+    """Every reader of a receipt, in ten years too, finds the same sixteen fields."""
+    [receipt] = a_chain(an_act({EMAIL_NEWS: "yes"}, endings={EMAIL_NEWS: "P1Y"}))
+    assert set(receipt.document) == FIELDS
+    assert receipt.document["notice"] == {"version": "1.0", "lang": "lv", "sha256": "ab" * 32}
+    assert receipt.document["decisions"] == {
+        EMAIL_NEWS: {
+            "answer": "yes",
+            "before": "never_asked",
+            "after": "granted",
+            "expires_at": "2027-11-22T08:15:00.000Z",
+        }
+    }
+
+
+def test_receipts_are_numbered_without_a_gap_and_each_names_the_hash_of_the_one_before() -> None:
+    """Who holds one receipt can tell whether an earlier one was changed or taken away."""
+    receipts = a_chain(*(an_act({EMAIL_NEWS: answer}) for answer in ("yes", "withdraw", "yes", "no")))
+    assert [receipt.document["version"] for receipt in receipts] == [1, 2, 3, 4]
+    assert receipts[0].document["previous"] is None
+    for before, receipt in itertools.pairwise(receipts):
+        assert receipt.document["previous"] == hashlib.sha256(before.canonical).hexdigest()
+
+
+def test_a_receipts_bytes_are_canonical_json() -> None:
+    """Anybody's RFC 8785 library gives the same bytes and so the same hash."""
+    [receipt] = a_chain(an_act({SMS_NEWS: "no", EMAIL_NEWS: "yes"}))
+    assert receipt.canonical == rfc8785.dumps(json.loads(receipt.canonical))
+    assert receipt.canonical.startswith(b'{"actor":"patient","assurance":"self-asserted"')
+    assert json.loads(receipt.canonical) == receipt.document
+
+
+def test_the_same_act_on_the_same_person_gives_the_same_bytes() -> None:
+    """A decision replayed by a retry is the same decision, byte for byte."""
+    act = an_act({EMAIL_NEWS: "yes"})
+    assert a_chain(act)[0].canonical == a_chain(act)[0].canonical
+
+
+def test_a_receipt_ends_when_the_first_of_its_consents_ends() -> None:
+    """The date on the receipt is the first day on which something stops."""
+    ends = {EMAIL_NEWS: "P1Y", SMS_NEWS: "2026-12-31"}
+    [receipt] = a_chain(an_act({EMAIL_NEWS: "yes", SMS_NEWS: "yes"}, endings=ends))
+    assert receipt.document["expires_at"] == "2027-01-01T00:00:00.000Z"
+
+
+def test_the_evidence_of_a_paper_form_stands_in_the_receipt() -> None:
+    """The clinic finds the sheet in its binder from the receipt."""
+    [receipt] = a_chain(an_act({EMAIL_NEWS: "yes"}, evidence={"form": "F-17", "sha256": "0" * 64}))
+    assert receipt.document["evidence"] == {"form": "F-17", "sha256": "0" * 64}
+
+
+SAID = {"answers": {EMAIL_NEWS: "yes"}, "contacts": ["email:anna.ozola@example.org"], "name": "Anna"}
+
+
+def test_the_same_form_sent_twice_has_one_receipt_id() -> None:
+    """A double click is one receipt, whatever order the fields came in."""
+    assert receipt_id("nonce", SAID) == receipt_id("nonce", dict(reversed(SAID.items())))
+    assert len(receipt_id("nonce", SAID)) == 32
+
+
+@pytest.mark.parametrize(
+    ("nonce", "said"),
+    [
+        ("another nonce", SAID),
+        ("nonce", {**SAID, "answers": {EMAIL_NEWS: "no"}}),
+        ("nonce", {**SAID, "contacts": []}),
+        ("nonce", {**SAID, "name": None}),
+    ],
+)
+def test_another_form_or_another_answer_has_another_receipt_id(nonce: str, said: dict[str, object]) -> None:
+    """Going back in the browser and answering differently is a new decision."""
+    assert receipt_id(nonce, said) != receipt_id("nonce", SAID)
+
+
+def test_a_receipt_names_the_person_by_an_opaque_id_only() -> None:
+    """A receipt shown to somebody gives no contact away."""
+    first, second = a_chain(an_act({EMAIL_NEWS: "yes"}, MORNING), an_act({EMAIL_NEWS: "no"}, NOON))
+    assert first.document["subject"] == second.document["subject"] == a_subject().id
