@@ -62,16 +62,15 @@ class Desk:
 
     def counted(self, action: Any, *given: Any, **named: Any) -> int:
         """Carry out an action and tell how many round trips it took."""
-        before = self._trips
         if action != self.page:
-            self.page()
-            before = self._trips
+            self.page("/withdraw" if action == self.withdraw else "")
+        before = self._trips
         action(*given, **named)
         return self._trips - before
 
-    def page(self) -> None:
-        """Open the consent page."""
-        page = self._ask("GET", "", 200)
+    def page(self, path: str = "") -> None:
+        """Open the consent page, or the withdrawal page."""
+        page = self._ask("GET", path, 200)
         self._state = re.findall(r'name="state" value="([^"]+)"', page)[0]
 
     def give(self, email: str, *, answer: str = "yes") -> None:

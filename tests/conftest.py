@@ -44,10 +44,11 @@ def catalogs() -> None:
 
 @dataclass(frozen=True)
 class LocalStack:
-    """The portal on the local AWS: its address, the clinics' keys, and what its functions log."""
+    """The portal on the local AWS: its address, its functions' log and settings, and the clinics' keys."""
 
     base_url: str
     log: Path
+    settings: Mapping[str, str]
     keys: Mapping[str, str] = field(repr=False)
 
     def call(self, clinic: str, what: str, body: Mapping[str, Any] | None = None) -> bytes:
@@ -89,4 +90,4 @@ def local_stack(tmp_path_factory: pytest.TempPathFactory, catalogs: None) -> Ite
             running = stack.enter_context(portal_running(0, folder))
         portal.cache_clear()
         keys = {clinic: given["api_key"] for clinic, given in running.clinics.items()}
-        yield LocalStack(running.base_url, folder / "portal.log", keys)
+        yield LocalStack(running.base_url, folder / "portal.log", running.settings, keys)

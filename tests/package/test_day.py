@@ -1,0 +1,185 @@
+"""The whole day from the deployment bundle, unpacked elsewhere, under Amazon's runtime client behind the real rules."""
+
+import base64
+import gzip
+import hashlib
+import http.client
+import io
+import json
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import pytest
+import zxingcpp
+from PIL import Image
+
+from chalicelib.store.counts import counts
+from chalicelib.store.table import Table
+from infra.bundle import bundle
+from infra.local import REGION
+from tests.cast import RIGA, TBILISI, environment
+from tests.conftest import LocalStack
+from tests.package.lambda_gateway import Function, deployed_bundle, runtime_client, unpacked
+
+pytestmark = pytest.mark.bundle
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/png,*/*;q=0.8"
+TYPED = {"email": "Day.Patient@Example.org", "phone": "26 777 888", "name": "Dagmāra Dienasgaita"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@dataclass
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as text, unpacked if it travelled packed."""
+        packed = self.headers.get("content-encoding") == "gzip"
+        return (gzip.decompress(self.body) if packed else self.body).decode()
+
+
+@dataclass
+class Deployed:
+    """The bundle as deployed, and what its function wrote to its log."""
+
+    base: str
+    log: Path
+    keys: Mapping[str, str]
+
+    def ask(self, method: str, address: str, body: str = "", **headers: str) -> Answer:
+        """Send one request; an address from the portal itself starts with a slash and carries its prefix."""
+        place = urlsplit(self.base)
+        link = http.client.HTTPConnection(str(place.hostname), place.port, timeout=30)
+        path = address if address.startswith(place.path + "/") else place.path + address
+        sent = {"Accept": BROWSER, "Accept-Encoding": "gzip"} | {k.replace("_", "-"): v for k, v in headers.items()}
+        try:
+            link.request(method, path, body.encode() or None, sent)
+            answer = link.getresponse()
+            return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+        finally:
+            link.close()
+
+    def call(self, what: str, body: Mapping[str, Any]) -> Any:
+        """Ask the clinic's API."""
+        address = f"/v1/clinics/{RIGA}/{what}"
+        key = f"Bearer {self.keys[RIGA]}"
+        answer = self.ask("POST", address, json.dumps(body), Authorization=key, Content_Type="application/json")
+        assert answer.status in {200, 201}, answer.text
+        return json.loads(answer.text)
+
+
+@pytest.fixture(params=[False, True], ids=["stage", "custom domain"])
+def deployed(request: pytest.FixtureRequest, local_stack: LocalStack, tmp_path: Path) -> Iterator[Deployed]:
+    """Deploy the bundle beside the local stack, on its table and key."""
+    log = tmp_path / "function.log"
+    with deployed_bundle(bundle(), local_stack.settings, custom_domain=request.param, log=log) as base:
+        yield Deployed(base, log, local_stack.keys)
+
+
+def _state(page: str) -> str:
+    return re.findall(r'name="state" value="([^"]+)"', page)[0]
+
+
+def test_the_whole_day_runs_from_the_bundle(deployed: Deployed) -> None:
+    """What is deployed is what was tested: scan, read, decide, receipt, status, scan, withdraw, status."""
+    number = hashlib.sha256(deployed.base.encode()).hexdigest()[:8]
+    email = f"{number}.{TYPED['email']}"
+
+    picture = deployed.ask("GET", f"/{RIGA}/qr/signup.png?lang=lv&src=desk")
+    assert picture.headers["content-type"] == "image/png"
+    code = zxingcpp.read_barcodes(Image.open(io.BytesIO(picture.body)))[0].text
+    outside = deployed.base.replace("http:", "https:")  # as the real gateway is reached
+    assert code.startswith(f"{outside}/q/")
+    scanned = deployed.ask("GET", code.removeprefix(outside))
+    assert scanned.status == 302
+    page = deployed.ask("GET", scanned.headers["location"])
+    assert page.status == 200
+    assert page.headers["content-encoding"] == "gzip"
+    assert len(page.body) <= 14 * 1024
+    assert '<html lang="lv">' in page.text
+
+    said = {"decision.newsletter.email": "yes", "decision.testimonials.photo": "no", "email": email}
+    form = urlencode({"state": _state(page.text), **said, "name": TYPED["name"]})
+    sent = deployed.ask("POST", scanned.headers["location"], form, **FORM)
+    assert sent.status == 303
+    receipt = deployed.ask("GET", sent.headers["location"])
+    assert receipt.status == 200
+    shown = re.findall(r'href="([^"]+/shown/([0-9a-f]{64}))"', receipt.text)[0]
+    assert hashlib.sha256(deployed.ask("GET", shown[0]).text.encode()).hexdigest() == shown[1]
+
+    asked = {"subjects": [{"email": email.upper()}], "purposes": ["newsletter.email", "testimonials.photo"]}
+    states = {name: told["state"] for name, told in deployed.call("status", asked)["results"][0]["decisions"].items()}
+    assert states == {"newsletter.email": "granted", "testimonials.photo": "refused"}
+
+    form = urlencode({"email": email, "all": "yes"})
+    stopped = deployed.ask("POST", f"/{RIGA}/withdraw?lang=ru", form, **FORM)
+    assert stopped.status == 303
+    told = deployed.call("status", asked)["results"][0]["decisions"]["newsletter.email"]
+    assert (told["state"], told["permitted"], told["version"]) == ("withdrawn", False, 2)
+    first, second = deployed.call("history", {"subject": {"email": email}})["receipts"]
+    assert (first["channel"], first["source"], second["version"]) == ("qr", "desk", 2)
+
+    written = deployed.log.read_text()
+    for secret in (email, TYPED["name"], deployed.keys[RIGA], _state(page.text), first["id"]):
+        spellings = {secret, secret.lower(), quote(secret), base64.b64encode(secret.encode()).decode()}
+        assert not any(spelling in written for spelling in spellings)
+    assert '"route":"/{clinic}"' in written
+
+
+def test_a_browser_gets_the_picture_intact(deployed: Deployed) -> None:
+    """An address bar and an <img> ask with very different Accept headers; some programs with none."""
+    for accept in (BROWSER, "image/avif,image/webp,*/*;q=0.8", "*/*", "image/png"):
+        picture = deployed.ask("GET", f"/{TBILISI}/qr/withdraw.png?lang=ka", Accept=accept)
+        assert picture.status == 200, accept
+        assert zxingcpp.read_barcodes(Image.open(io.BytesIO(picture.body)))[0].text.endswith("/q/tu-w-ka")
+
+
+def test_the_streams_function_counts_a_receipt_once_however_often_it_comes(
+    local_stack: LocalStack, tmp_path: Path
+) -> None:
+    """A clinic's numbers are true though streams repeat themselves."""
+    document = {
+        "id": "c0ffee",
+        "clinic": "counted-clinic",
+        "source": "desk",
+        "recorded_at": "2026-11-22T08:15:00.000Z",
+        "subject": "s1",
+        "version": 1,
+        "decisions": {"newsletter.email": {"after": "granted"}},
+    }
+    image = {"body": {"S": json.dumps(document)}}
+    change = {"Keys": {"pk": {"S": "x"}, "sk": {"S": "RECEIPT#0000000001"}}, "NewImage": image, "SequenceNumber": "1"}
+    event = {"Records": [{"eventName": "INSERT", "eventID": "1", "dynamodb": change}]}
+    task = unpacked(bundle() / "deployment.zip", tmp_path / "task")
+    client, handler = runtime_client(tmp_path / "runtime"), "chalicelib.entry.after_receipt"
+    with Function(task, client, local_stack.settings, handler, tmp_path / "log") as function:
+        for _ in range(3):
+            function(event)
+    with environment(local_stack.settings):
+        table = Table(local_stack.settings["TABLE_NAME"], region=REGION)
+        assert counts(table, "counted-clinic", "2026-11-22") == {"newsletter.email#granted#desk": 1}
+
+
+def test_a_decision_reaches_the_second_function_by_the_tables_own_stream(local_stack: LocalStack) -> None:
+    """What happens after a receipt happens by itself, on the deployed stack."""
+    body = {"subject": {"patient_ref": "stream-1"}, "decisions": {"newsletter.email": "no"}, "channel": "in-person"}
+    written = local_stack.call(RIGA, "receipts", {**body, "effective_at": "2026-11-20T10:00:00Z"})
+    recorded_at = json.loads(written)["recorded_at"]
+    with environment(local_stack.settings):
+        table = Table(local_stack.settings["TABLE_NAME"], region=REGION)
+        for _ in range(60):
+            counted = counts(table, RIGA, recorded_at[:10])
+            if counted.get("newsletter.email#refused#-"):
+                return
+            time.sleep(0.5)
+    raise AssertionError(f"half a minute later it is not counted: {counted}")
