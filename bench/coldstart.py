@@ -16,10 +16,10 @@ from typing import Any
 
 from infra.bundle import bundle
 from infra.gateway import Gateway
+from infra.lambda_gateway import Function, RestApi, RuntimeEnvironment, runtime_client, unpacked
 from infra.local import REGION, aws_environment
 from infra.run import portal_running
 from infra.server import Request
-from tests.package.lambda_gateway import Function, RestApi, RuntimeEnvironment, runtime_client, unpacked
 
 CLINIC = "riga-aesthetics"
 RUNS = 9

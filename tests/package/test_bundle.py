@@ -10,7 +10,7 @@ import pytest
 
 from infra.bundle import ROOT, bundle
 from infra.catalogs import LANGUAGES
-from tests.package.lambda_gateway import unpacked
+from infra.lambda_gateway import unpacked
 
 pytestmark = pytest.mark.bundle
 

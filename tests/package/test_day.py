@@ -21,10 +21,10 @@ from PIL import Image
 from chalicelib.store.counts import counts
 from chalicelib.store.table import Table
 from infra.bundle import bundle
+from infra.lambda_gateway import Function, deployed_bundle, runtime_client, unpacked
 from infra.local import REGION
 from tests.cast import RIGA, TBILISI, environment
 from tests.conftest import LocalStack
-from tests.package.lambda_gateway import Function, deployed_bundle, runtime_client, unpacked
 
 pytestmark = pytest.mark.bundle
 
