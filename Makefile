@@ -48,7 +48,7 @@ bench: venv ## the benchmarks; prints ratios and counts, writes build/bench.json
 
 FILE ?= infra/clinics/riga-aesthetics.yaml
 SCOPES ?= status:read,receipts:read,receipts:write
-.PHONY: check-clinic publish key
+.PHONY: check-clinic publish key keys revoke
 
 check-clinic: venv ## look over a clinic's file: make check-clinic FILE=my-clinic.yaml
 	@$(VENV) -m infra.catalogs compile
@@ -57,6 +57,12 @@ check-clinic: venv ## look over a clinic's file: make check-clinic FILE=my-clini
 publish: venv ## publish a clinic's file to the running portal: make publish FILE=my-clinic.yaml
 	@$(VENV) -m infra.catalogs compile
 	@$(VENV) -m infra publish $(FILE)
+
+keys: venv ## list a clinic's bearer keys: make keys CLINIC=my-clinic
+	@$(VENV) -m infra key list $(CLINIC)
+
+revoke: venv ## revoke a bearer key: make revoke CLINIC=my-clinic KEY=key_…
+	@$(VENV) -m infra key revoke $(CLINIC) $(KEY)
 
 key: venv ## create a bearer key: make key CLINIC=my-clinic LABEL="Newsletter tool" (SCOPES=…)
 	@$(VENV) -m infra key create $(CLINIC) --label "$(LABEL)" --scopes $(SCOPES)

@@ -39,10 +39,6 @@ class StaffDecision:
     evidence: Mapping[str, str] | None
     lang: str
 
-    def said(self) -> dict[str, Any]:
-        """Give what makes this call the same as another under one Idempotency-Key."""
-        return {"answers": {address: answer.value for address, answer in self.answers.items()}}
-
 
 @dataclass(frozen=True, slots=True)
 class StatusQuestion:
@@ -131,7 +127,10 @@ class _Body:
         try:
             effective = parse_instant(str(self.body.get("effective_at", "")))
         except InvalidInstantError:
-            self.error("/effective_at", "A date and time with offset (RFC 3339), when it was decided.")
+            self.error(
+                "/effective_at",
+                "When it was decided (RFC 3339), such as 2026-11-15T10:00:00+02:00.",
+            )
             return now
         if effective > instant(moment(now) + CLOCK_SKEW):
             self.error("/effective_at", "This is in the future.")

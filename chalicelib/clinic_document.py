@@ -52,13 +52,16 @@ def document_hash(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(rfc8785.dumps(dict(document))).hexdigest()
 
 
-def read_clinic(document: Any, sha256: str = "", dates: Mapping[str, Text] | None = None) -> Clinic:
-    """Check a clinic's document (JSON shapes) and give it as a value; raise InvalidClinicError with every fault."""
+def read_clinic(document: Any, sha256: str = "", told: Mapping[str, Any] | None = None) -> Clinic:
+    """Check a clinic's document (JSON shapes) and give it as a value; raise InvalidClinicError with every fault.
+
+    `told` is what was worked out when it was published: `dates` and `closes` of the clinic.
+    """
     reader = _Reader()
     clinic = reader.clinic(reader.mapping("", document), sha256)
     if reader.faults:
         raise InvalidClinicError(reader.faults)
-    return replace(clinic, dates=dates or {})
+    return replace(clinic, dates=told["dates"], closes=told["closes"]) if told else clinic
 
 
 def read_full_notice(document: Mapping[str, Any], languages: Sequence[str]) -> Text:

@@ -96,6 +96,16 @@ class Standing:
     channel: Channel
     assurance: Assurance
     expires_at: Instant | None = None
+    stopped_at: Instant | None = None
+    """When a No or a withdrawal last took effect; a Yes from before it stays stopped."""
+
+    over: State | None = None
+    """For a pending claim: what it stands over where that was no consent; until it is confirmed, that counts."""
+
+    @property
+    def live(self) -> bool:
+        """Whether it could permit something, now or once it is confirmed."""
+        return self.state in {State.GRANTED, State.PENDING}
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
@@ -104,6 +114,7 @@ class Standing:
             **{
                 **stored,
                 "state": State(stored["state"]),
+                "over": State(stored["over"]) if stored["over"] else None,
                 "channel": Channel(stored["channel"]),
                 "assurance": Assurance(stored["assurance"]),
             }
@@ -131,20 +142,27 @@ def resolve(standing: Standing | None, notice: NoticeInForce, at: Instant) -> St
     """
     if standing is None:
         return Status(State.NEVER_ASKED, None, None)
-    live = standing.state in {State.GRANTED, State.PENDING}
-    if live and standing.expires_at is not None and standing.expires_at <= at:
+    if standing.live and standing.expires_at is not None and standing.expires_at <= at:
         return Status(State.EXPIRED, standing.expires_at, standing)
-    if live and major(standing.notice_version) != notice.major:
+    if standing.live and major(standing.notice_version) != notice.major:
         return Status(State.SUPERSEDED, max(notice.major_since, standing.effective_at), standing)
     return Status(standing.state, standing.effective_at, standing)
 
 
 def strictest(statuses: list[Status]) -> Status:
-    """Tell what holds for a contact that several people share: one No among those who were asked is a No."""
+    """Tell what holds for a contact that several people share: one No among those who were asked is a No.
+
+    A claim nobody confirmed neither stops what others granted nor lifts the No it stands over.
+    """
     asked = [status for status in statuses if status.state is not State.NEVER_ASKED]
-    against = [status for status in asked if status.state not in {State.GRANTED, State.PENDING}]
-    granted = [status for status in asked if status.permitted]  # a claim nobody confirmed is not a No
+    granted = [status for status in asked if status.permitted]
+    against = [status for status in asked if not status.permitted and not _mere_claim(status)]
     return max(against or granted or asked or statuses, key=lambda status: status.since or "")
+
+
+def _mere_claim(status: Status) -> bool:
+    last = status.standing
+    return last is not None and last.state is State.PENDING and last.over is None
 
 
 def major(version: str) -> int:
@@ -166,6 +184,8 @@ class Subject:
     head: str | None = None
     contacts: tuple[str, ...] = ()
     standings: Mapping[Address, Standing] = field(default_factory=dict)
+    form: str | None = None
+    """The open page that made this person known, while nothing was decided from anywhere else."""
 
     def stored(self) -> dict[str, Any]:
         """The stored form: JSON-ready, without the defaults."""
@@ -176,6 +196,7 @@ class Subject:
             "head": self.head,
             "contacts": list(self.contacts),
             "standings": {address: asdict(standing) for address, standing in self.standings.items()},
+            "form": self.form,
         }
 
     @classmethod
@@ -188,6 +209,7 @@ class Subject:
             head=stored["head"],
             contacts=tuple(stored["contacts"]),
             standings={address: Standing.read(standing) for address, standing in stored["standings"].items()},
+            form=stored["form"],
         )
 
 
@@ -212,6 +234,8 @@ class Act:
     recorded_at: Instant
     endings: Mapping[Address, str]
     everything: bool = False
+    form: str | None = None
+    """The open page it was sent from, where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,8 +277,11 @@ def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) 
     """Carry out one act of deciding: give the next receipt of the chain and the subject as it stands afterwards.
 
     Who only claims a contact (self-asserted) that has decided before (`known`) can stop things at once, and can start
-    nothing: such a Yes stays pending, and what that person had granted stays as it was.
+    nothing: such a Yes stays pending, and what that person had granted stays as it was. The open page that made a
+    person known may correct itself (Back, and sent again).
     """
+    corrects = act.form is not None and act.form == subject.form
+    known = known and not corrects
     answers = dict(act.answers)
     if act.everything:
         answers |= {address: Answer.WITHDRAW for address in subject.standings if address not in answers}
@@ -293,7 +320,13 @@ def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) 
         "expires_at": min(ends, default=None),
     }
     receipt = Receipt(document, rfc8785.dumps(document))
-    return receipt, replace(subject, version=version, head=receipt.sha256, standings=standings)
+    return receipt, replace(
+        subject,
+        version=version,
+        head=receipt.sha256,
+        standings=standings,
+        form=act.form if corrects or (version == 1 and not known) else None,
+    )
 
 
 def _last_word(
@@ -301,11 +334,17 @@ def _last_word(
 ) -> Standing | None:
     """Give the standing an answer leaves behind, or None where the last word stays what it was."""
     earlier = before.standing
+    unproven = known and act.assurance is Assurance.SELF_ASSERTED
     if earlier is not None and act.effective_at < earlier.effective_at:
-        return None  # a paper form entered late: recorded and provable, but a later word stands
-    state = _outcome(before.state, answer, unproven=known and act.assurance is Assurance.SELF_ASSERTED)
+        # A paper form entered late: recorded and provable, but a later word stands. A claim that waits to be confirmed
+        # is no such word, unless somebody said No in between.
+        confirms = earlier.state is State.PENDING and answer is Answer.YES and not unproven
+        if not confirms or act.effective_at <= (earlier.stopped_at or ""):
+            return None
+    state = _outcome(before.state, answer, unproven=unproven)
     if state is None:
         return None
+    stopped = state in {State.REFUSED, State.WITHDRAWN}
     ends = act.endings.get(address) if answer is Answer.YES else None
     return Standing(
         state=state,
@@ -318,6 +357,8 @@ def _last_word(
         channel=act.channel,
         assurance=act.assurance,
         expires_at=ending(ends, act.effective_at) if ends else None,
+        stopped_at=act.effective_at if stopped else (earlier.stopped_at if earlier else None),
+        over=before.state if state is State.PENDING and earlier is not None else None,
     )
 
 

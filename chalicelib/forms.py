@@ -71,6 +71,7 @@ class Submission:
     name: str | None
     faults: tuple[Fault, ...]
     everything: bool = False
+    declared_adult: bool = False
 
     def said(self) -> dict[str, Any]:
         """Give what makes this submission the same as another: for the receipt's id, hashed at once."""
@@ -126,17 +127,18 @@ def read_consent(clinic: Clinic, fields: Fields) -> Submission:
         elif given:
             faults.append(Fault(f"decision.{address}", "answer_unclear"))
     if not answers and not faults:
-        faults.append(Fault(f"decision.{next(iter(clinic.questions))}", "nothing_decided"))
+        faults.append(Fault(f"decision.{next(iter(clinic.questions), '')}", "nothing_decided"))
     typed = _Typed(clinic, fields)
     typed.read()
     name = first(fields, "name")[:MAX_NAME] or None
     faults += typed.faults
     faults += _missing(clinic, answers, typed, name)
-    if clinic.age_minimum is not None and Answer.YES in answers.values() and first(fields, "adult") != "yes":
+    declares = clinic.age_minimum is not None and Answer.YES in answers.values()
+    if declares and first(fields, "adult") != "yes":
         faults.append(Fault("adult", "adult_missing"))
     order = ("name", *clinic.contact_order, "adult")  # as on the page; questions come before
     faults.sort(key=lambda fault: order.index(fault.field) if fault.field in order else -1)
-    return Submission(answers, tuple(typed.contacts), name, tuple(faults))
+    return Submission(answers, tuple(typed.contacts), name, tuple(faults), declared_adult=declares)
 
 
 def _missing(clinic: Clinic, answers: Mapping[str, Answer], typed: _Typed, name: str | None) -> list[Fault]:

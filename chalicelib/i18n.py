@@ -19,8 +19,9 @@ ZONES = {"LV": "Europe/Riga", "LT": "Europe/Vilnius", "GE": "Asia/Tbilisi"}
 
 def negotiate(asked: str | None, accept_language: str | None, offered: Sequence[str], default: str) -> str:
     """Choose a language: the one asked for, else by ``Accept-Language`` (RFC 9110, 12.5.4), else the default."""
-    if (asked or "").lower() in offered:
-        return (asked or "").lower()
+    named = (asked or "").lower().partition("-")[0]
+    if named in offered:
+        return named
     for wanted in _by_preference(accept_language or ""):
         if wanted in offered:
             return wanted

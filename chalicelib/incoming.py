@@ -1,6 +1,7 @@
 """An API Gateway request as the routes want it: where the portal is mounted, fields, query, headers."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -8,6 +9,7 @@ from urllib.parse import parse_qs
 from chalice.app import Request
 
 MAX_FIELDS = 400
+_SOURCE = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 
 ANY_TYPE = ["*/*"]
 """What every route takes: Chalice would answer 415 in its own words, a view answers in the visitor's."""
@@ -41,6 +43,12 @@ def query(request: Request, name: str) -> str | None:
     parameters: Mapping[str, Any] = request.query_params or {}
     value = parameters.get(name)
     return str(value) if value is not None else None
+
+
+def source(request: Request) -> str | None:
+    """Give the QR code or campaign that ``?src=`` names, in lower case; None if it is no such name."""
+    named = (query(request, "src") or "").lower()
+    return named if _SOURCE.fullmatch(named) else None
 
 
 def form_fields(request: Request) -> Mapping[str, list[str]]:

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 Instant = str
 """An RFC 3339 date-time in UTC with milliseconds, e.g. ``2026-11-22T08:15:00.000Z``."""
 
+_LAST_YEAR = 2200
 _DURATION = re.compile(r"P([1-9]\d{0,2})([YMD])")
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
@@ -44,14 +45,13 @@ def is_ending(rule: str) -> bool:
     if _DURATION.fullmatch(rule):
         return True
     try:
-        date.fromisoformat(rule)
+        return date.fromisoformat(rule).year < _LAST_YEAR
     except ValueError:
         return False
-    return True
 
 
 def ending(rule: str, start: Instant) -> Instant:
-    """Tell when a consent given at `start` ends: after the last day named, or when the period is over."""
+    """Tell when a consent given at `start` ends: at an instant, after a last day (UTC), or when a period is over."""
     if match := _DURATION.fullmatch(rule):
         amount, unit = int(match[1]), match[2]
         begun = moment(start)
@@ -60,6 +60,8 @@ def ending(rule: str, start: Instant) -> Instant:
         months = begun.month - 1 + amount * (12 if unit == "Y" else 1)
         year, month = begun.year + months // 12, months % 12 + 1
         return instant(begun.replace(year=year, month=month, day=min(begun.day, _last_day(year, month))))
+    if "T" in rule:
+        return rule
     last = date.fromisoformat(rule)
     return instant(datetime(last.year, last.month, last.day, tzinfo=UTC) + timedelta(days=1))
 

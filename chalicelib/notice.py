@@ -93,6 +93,8 @@ class Clinic:
     questions: Mapping[str, Question] = field(repr=False)
     dates: Mapping[str, Text] = field(default_factory=dict, repr=False)
     """The document's dates as each language writes them: part of the text, written once, when it is published."""
+    closes: Mapping[str, Instant] = field(default_factory=dict, repr=False)
+    """When the last days named are over where the clinic is: local midnight, told once, when it is published."""
 
     @property
     def default_language(self) -> str:
@@ -106,8 +108,12 @@ class Clinic:
 
     @property
     def endings(self) -> Mapping[str, str]:
-        """When consents end by themselves, by decision address."""
-        return {address: question.ends for address, question in self.questions.items() if question.ends}
+        """When consents end by themselves, by decision address: an instant or a period (see `instants.ending`)."""
+        return {
+            address: self.closes.get(question.ends, question.ends)
+            for address, question in self.questions.items()
+            if question.ends
+        }
 
     @property
     def contact_order(self) -> tuple[str, ...]:

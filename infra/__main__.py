@@ -20,7 +20,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.bearer import SCOPES
 from chalicelib.settings import SettingsError
-from chalicelib.store.table import UnavailableError
+from chalicelib.store.table import ContendedError, UnavailableError
+from chalicelib.vault import KeysUnavailableError
 from chalicelib.wiring import portal
 from infra import keys, publish
 
@@ -38,7 +39,7 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
     except SettingsError as error:
         print(f"{error}. Start the local portal with `make run`, or set these for a stack on AWS.", file=sys.stderr)
-    except (UnavailableError, BotoCoreError, ClientError) as error:
+    except (ContendedError, KeysUnavailableError, UnavailableError, BotoCoreError, ClientError) as error:
         print(f"AWS cannot be asked: {error}. Is `make run` up, or are there credentials?", file=sys.stderr)
     else:
         return 0
@@ -49,8 +50,14 @@ def _publish(asked: argparse.Namespace) -> None:
     drafts = [publish.read_file(path) for path in asked.files]
     for draft in drafts:
         house = portal()
-        new = publish.publish(draft, house.clinics, house.kms, os.environ["CLINIC_KEY_ARN"])
+        new = publish.publish(draft, house.clinics, house.kms, _key_arn())
         print(f"{draft.clinic.id} {draft.clinic.version}: {'published' if new else 'in force already'}")
+
+
+def _key_arn() -> str:
+    if not os.environ.get("CLINIC_KEY_ARN"):
+        raise SettingsError("CLINIC_KEY_ARN is not set")
+    return os.environ["CLINIC_KEY_ARN"]
 
 
 def _check(asked: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from chalicelib.bearer import digest
+from chalicelib.bearer import BearerKey, digest
 from chalicelib.store.table import api_key_key
 from chalicelib.wiring import portal
 from infra import keys, publish
@@ -31,7 +31,7 @@ def publish_demo(environment: Mapping[str, str], kept_keys: Path = KEYS) -> dict
     places = {clinic: api_key_key(digest(secret)) for clinic, secret in given.items()}
     valid = house.table.get(list(places.values()))
     for clinic, place in places.items():
-        if place not in valid:
+        if place not in valid or BearerKey.read(valid[place].body or "").revoked_at:
             given[clinic] = keys.create(house.table, clinic, "make run")[1]
     kept_keys.parent.mkdir(parents=True, exist_ok=True)
     kept_keys.touch(mode=0o600)

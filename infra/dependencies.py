@@ -24,15 +24,9 @@ from infra.catalogs import LANGUAGES
 OPERATIONS = {
     "dynamodb": (
         "BatchGetItem",
-        "BatchWriteItem",
-        "DeleteItem",
-        "DescribeTable",
-        "GetItem",
         "PutItem",
         "Query",
-        "TransactGetItems",
         "TransactWriteItems",
-        "UpdateItem",
     ),
     "kms": ("Decrypt",),
 }

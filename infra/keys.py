@@ -7,7 +7,7 @@ from secrets import token_hex
 
 from chalicelib.bearer import SCOPES, BearerKey, digest, new_secret
 from chalicelib.instants import instant
-from chalicelib.store.table import Put, Table, api_key_key, key_name_key
+from chalicelib.store.table import Put, Table, api_key_key, clinic_key, key_name_key
 
 
 class KeyCommandError(Exception):
@@ -16,6 +16,10 @@ class KeyCommandError(Exception):
 
 def create(table: Table, clinic: str, label: str, scopes: Sequence[str] = SCOPES) -> tuple[BearerKey, str]:
     """Create a key for a clinic; give its record and the secret, which is told once and kept only as a hash."""
+    if not table.get([clinic_key(clinic)]):
+        raise KeyCommandError(f"No clinic “{clinic}” is published. Publish its file first.")
+    if not label.strip():
+        raise KeyCommandError("A key needs a label: who uses it, for the audit.")
     if unknown := sorted(set(scopes) - set(SCOPES)):
         raise KeyCommandError(f"Unknown scope: {', '.join(unknown)}. Known: {', '.join(SCOPES)}.")
     secret = new_secret()

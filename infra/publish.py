@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import yaml
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from chalicelib.clinic_document import InvalidClinicError, document_hash, read_clinic, read_full_notice
-from chalicelib.i18n import spoken_date
-from chalicelib.instants import instant
-from chalicelib.notice import Clinic, Text
+from chalicelib.i18n import ZONES, spoken_date
+from chalicelib.instants import Instant, instant
+from chalicelib.notice import Clinic
 from chalicelib.pages import authorities, render
 from chalicelib.store.clinics import Clinics, PublishError
 from chalicelib.vault import Kms
@@ -35,9 +36,15 @@ class FileError(Exception):
 def read_file(path: Path) -> Draft:
     """Read and check a clinic's file; raise FileError with every fault."""
     try:
-        document = _plain(yaml.safe_load(path.read_text(encoding="utf-8")))
-        clinic = read_clinic(document, document_hash(document) if isinstance(document, dict) else "")
-        clinic = replace(clinic, dates=_dates(clinic))
+        document = _plain(yaml.load(path.read_text(encoding="utf-8"), _OnceOnly))  # noqa: S506 - a SafeLoader
+        clinic = read_clinic(document)
+        days = _days(clinic)
+        clinic = replace(
+            clinic,
+            sha256=document_hash(document),
+            dates={day: {lang: spoken_date(day, lang) for lang in clinic.languages} for day in days},
+            closes={day: _local_end(day, clinic.country) for day in days},
+        )
         texts = read_full_notice(document, clinic.languages)
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror}). Name a clinic's YAML file") from error
@@ -48,6 +55,9 @@ def read_file(path: Path) -> Draft:
         raise FileError(f"{path}:{line}: is no YAML ({error.problem}). Check indentation, colons and quotes") from error
     except InvalidClinicError as error:
         raise FileError("\n".join(f"{path}: {fault}" for fault in error.faults)) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise FileError(f"{path}: holds a value that is none ({reason}). Check its dates, numbers and signs") from error
     return Draft(clinic, document, {lang: full_notice(clinic, lang, text) for lang, text in texts.items()})
 
 
@@ -69,10 +79,27 @@ def publish(draft: Draft, clinics: Clinics, kms: Kms, key_arn: str) -> bool:
         raise FileError(f"{draft.clinic.id}: {error}") from error
 
 
-def _dates(clinic: Clinic) -> Mapping[str, Text]:
-    """Write the dates of a clinic's document as each of its languages does."""
-    dates = {clinic.effective, *(rule for rule in clinic.endings.values() if rule[0] != "P")}
-    return {date: {lang: spoken_date(date, lang) for lang in clinic.languages} for date in sorted(dates)}
+def _days(clinic: Clinic) -> list[str]:
+    """Give the dates of a clinic's document."""
+    return sorted({clinic.effective, *(rule for rule in clinic.endings.values() if rule[0] != "P")})
+
+
+def _local_end(day: str, country: str) -> Instant:
+    """Tell when a day is over in a country."""
+    following = date.fromisoformat(day) + timedelta(days=1)
+    return instant(datetime(following.year, following.month, following.day, tzinfo=ZoneInfo(ZONES[country])))
+
+
+class _OnceOnly(yaml.SafeLoader):
+    """Reads YAML, and refuses a key that stands twice: plain YAML would quietly take the second."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"“{key.value}” stands twice", key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
 
 
 def _plain(value: Any) -> Any:

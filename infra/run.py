@@ -68,6 +68,7 @@ def chosen_port() -> int:
 def only_one() -> Iterator[None]:
     """Make sure that nobody else works with the same data."""
     LOCAL.mkdir(exist_ok=True)
+    LOCAL.chmod(0o700)  # keys and the demo's data are nobody else's business
     with (LOCAL / "run.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -177,7 +178,7 @@ def _show(base_url: str, clinics: dict[str, dict[str, str]]) -> None:
     _say("API keys of the clinics:   .local/keys.json   (all addresses: .local/demo.json)")
     _say("Log of the functions:      tail -f .local/portal.log")
     if clinics:
-        code = qrcode.QRCode(error_correction=qrcode.ERROR_CORRECT_L, border=2)
+        code = qrcode.QRCode(error_correction=qrcode.ERROR_CORRECT_L, border=4)
         code.add_data(f"{base_url}/{next(iter(clinics))}")
         with contextlib.suppress(UnicodeEncodeError):
             code.print_ascii(invert=True)

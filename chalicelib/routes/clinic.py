@@ -204,6 +204,10 @@ def _act(call: Call[StaffDecision]) -> Act:
     house, decision = portal(), call.body
     published = call.look.published
     clinic = house.clinics.version(published.clinic.id, published.version_at(decision.effective_at))
+    unasked = [address for address in decision.answers if address not in clinic.questions]
+    if unasked and not decision.everything:
+        errors = [{"pointer": "/effective_at", "detail": f"{each} was not asked on that day."} for each in unasked]
+        raise RefusedError(problem(422, "Invalid body", detail="Nothing was stored.", errors=errors))
     lang = decision.lang if decision.lang in clinic.languages else clinic.default_language
     idempotency = clinic_api.current_request.headers.get("idempotency-key") or new_nonce()
     if len(idempotency) > MAX_IDEMPOTENCY_KEY:

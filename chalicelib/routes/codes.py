@@ -6,7 +6,7 @@ from chalice.app import Blueprint, Response
 
 from chalicelib import qr
 from chalicelib.boundary import NotFoundError, page
-from chalicelib.incoming import ANY_TYPE, base_url, mount, query
+from chalicelib.incoming import ANY_TYPE, base_url, mount, query, source
 from chalicelib.outgoing import found, picture
 from chalicelib.wiring import portal
 
@@ -15,7 +15,7 @@ codes = Blueprint(__name__)
 KINDS = {"signup": "s", "withdraw": "w"}
 MEDIA = {"svg": "image/svg+xml", "png": "image/png"}
 _CODE = re.compile(
-    r"(?P<clinic>[a-z0-9]{2,4})-(?P<kind>[sw])(?:-(?P<lang>[a-z]{2})?(?:-(?P<source>[a-z0-9-]{1,32}))?)?"
+    r"(?P<clinic>[a-z0-9]{2,4})-(?P<kind>[sw])(?:-(?P<lang>[a-z]{2})?(?:-(?P<source>[a-z0-9][a-z0-9._-]{0,31}))?)?"
 )
 
 
@@ -28,14 +28,14 @@ def qr_code(clinic: str, picture_name: str) -> Response:
         raise NotFoundError
     request = codes.current_request
     shown = portal().register.look(clinic).published.clinic
-    lang, source = query(request, "lang"), query(request, "src")
-    if (lang and lang not in shown.languages) or (source and not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", source)):
+    lang, named = query(request, "lang"), source(request)
+    if (lang and lang not in shown.languages) or (query(request, "src") and not named):
         raise NotFoundError
     short = f"{shown.code}-{KINDS[kind]}"
-    if lang or source:
+    if lang or named:
         short += f"-{lang or ''}"
-    if source:
-        short += f"-{source}"
+    if named:
+        short += f"-{named}"
     address = f"{base_url(request, portal().settings.public_url)}/q/{short}"
     return picture(qr.svg(address) if form == "svg" else qr.png(address), MEDIA[form])
 

@@ -1,5 +1,6 @@
 """The patient's pages: consent, withdrawal, the receipt, the notice and what was shown."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -24,7 +25,7 @@ from chalicelib.forms import (
     read_withdrawal,
 )
 from chalicelib.i18n import negotiate, spoken_time
-from chalicelib.incoming import ANY_TYPE, form_fields, mount, query
+from chalicelib.incoming import ANY_TYPE, form_fields, mount, query, source
 from chalicelib.instants import Instant, instant
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import html, see_other
@@ -64,7 +65,7 @@ def decide(clinic: str) -> Response:
     if said.faults:
         return _again(CONSENT_PAGE, shown, fields, said.faults)
     try:
-        receipt = house.register.record(_act(shown, state, said), _signature(said))
+        receipt = house.register.answer(_act(shown, state, said), _signature(said))
     except NoticeChangedError as changed:
         current = changed.published.clinic.asking(_now())
         return _again(CONSENT_PAGE, current, fields, [Fault("errors", "notice_changed")])
@@ -164,15 +165,16 @@ def _again(template: str, clinic: Clinic, fields: Fields, faults: Sequence[Fault
     """Give the same page again: an error summary first, what was typed kept, nothing stored."""
     request = patient.current_request
     state = FormState.opened(form_secret(clinic.id, template), first(fields, "state"))
-    if state is None or state.version != clinic.version:
-        state = _new_state(template, clinic, request)
+    fresh = _new_state(template, clinic, request)
+    if state is None or state.sha256 != fresh.sha256:
+        state = fresh  # another text, or another language, than the one the form came from
     return html(_form(template, clinic, state, fields, faults), 422)
 
 
 def _form(template: str, clinic: Clinic, state: FormState, fields: Fields, faults: Sequence[Fault]) -> str:
     typed: dict[str, Any] = {name: first(fields, name)[:MAX_TYPED] for name in fields if name != "state"}
     typed["purposes"] = tuple(fields.get("purpose", ()))
-    source = f"&src={state.source}" if state.source else ""
+    src = f"&src={state.source}" if state.source else ""
     via = "&via=qr" if state.channel is Channel.QR else ""
     return portal().evidence.page(
         template,
@@ -180,7 +182,7 @@ def _form(template: str, clinic: Clinic, state: FormState, fields: Fields, fault
         state.lang,
         root=mount(patient.current_request),
         state=state.sealed(form_secret(clinic.id, template)),
-        kept_query=source + via,
+        kept_query=src + via,
         typed=typed,
         faults=faults,
     )
@@ -188,13 +190,12 @@ def _form(template: str, clinic: Clinic, state: FormState, fields: Fields, fault
 
 def _new_state(template: str, clinic: Clinic, request: Request) -> FormState:
     lang = _language(request, clinic)
-    source = query(request, "src") or ""
     return FormState(
         nonce=new_nonce(),
         version=clinic.version,
         lang=lang,
         sha256=portal().evidence.shown(template, clinic, lang),
-        source=source if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", source) else None,
+        source=source(request),
         channel=Channel.QR if query(request, "via") == "qr" else Channel.WEB,
     )
 
@@ -217,11 +218,12 @@ def _act(clinic: Clinic, state: FormState, said: Submission) -> Act:
         source=state.source,
         assurance=Assurance.SELF_ASSERTED,
         actor="patient",
-        evidence=None,
+        evidence={"declared_age": str(clinic.age_minimum)} if said.declared_adult else None,
         effective_at=now,
         recorded_at=now,
         endings=clinic.endings,
         everything=said.everything,
+        form=hashlib.sha256(state.nonce.encode()).hexdigest()[:32],
     )
 
 

@@ -103,7 +103,7 @@ class Clinics:
             if item is None or item.body is None:
                 raise UnknownVersionError(version)
             kept = json.loads(item.body or "")
-            self._versions[clinic, version] = read_clinic(kept["document"], kept["sha256"], kept["dates"])
+            self._versions[clinic, version] = read_clinic(kept["document"], kept["sha256"], kept["told"])
         return self._versions[clinic, version]
 
     def full_notice(self, clinic: str, version: str, lang: str) -> FullNotice:
@@ -168,7 +168,8 @@ class Clinics:
                 head["major_since"] = before["major_since"]
         head["published"] = [*head["published"], [at, clinic.version]]
         kept: dict[str, Any] = {key: value for key, value in document.items() if key != "notice"}
-        version = {"document": kept, "sha256": clinic.sha256, "dates": clinic.dates, "published_at": at}
+        told = {"dates": clinic.dates, "closes": clinic.closes}
+        version = {"document": kept, "sha256": clinic.sha256, "told": told, "published_at": at}
         body = json.dumps(version, ensure_ascii=False)
         writes: list[Write] = [Put(notice_key(clinic.id, clinic.version), {"body": body})]
         for lang, html in notices.items():

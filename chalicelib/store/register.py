@@ -124,17 +124,35 @@ class Register:
                 raise NoticeChangedError(look.published)
             subject = _person(look, act, signature)
             receipt, after = decide(subject, act, look.published.in_force, known=bool(look.known()))
-            own = signature if _joins(act, signature, subject) else replace(signature, contacts=())
+            own = signature if _joins(act, signature, subject) else replace(signature, contacts=(), name=None)
             try:
                 self._table.write([*self._writes(own, look, subject, after, receipt), *also])
             except ConflictError as conflict:
                 if receipt_id_key(act.clinic, act.receipt_id) in conflict.keys:
-                    return self.receipt(act.clinic, act.receipt_id)
+                    if not _said_anew(act, subject, receipt):
+                        return self.receipt(act.clinic, act.receipt_id)
+                    act = replace(act, receipt_id=receipt_id(act.receipt_id, {"after": subject.version}))
             except ContendedError:
                 continue
             else:
                 return receipt
         raise BusyError
+
+    def answer(self, act: Act, signature: Signature) -> Receipt:
+        """Record a patient's answers, and let each No reach everyone known under the contacts given.
+
+        A person may be known twice, once by e-mail and once by phone: what should stop, stops for both. Errors as for
+        `record`.
+        """
+        seen = self.look(act.clinic, signature.contacts)
+        receipt = self.record(act, signature, seen=seen)
+        stops = {address: answer for address, answer in act.answers.items() if answer is not Answer.YES}
+        for person in seen.known():
+            live = any(address in person.standings and person.standings[address].live for address in stops)
+            if live and person.id != receipt.document["subject"]:
+                number = receipt_id(act.receipt_id, {"subject": person.id})
+                self.record(replace(act, receipt_id=number, answers=stops), replace(signature, person=person.id))
+        return receipt
 
     def withdraw(
         self, act: Act, signature: Signature, *, seen: Look | None = None, also: Sequence[Put] = ()
@@ -158,6 +176,8 @@ class Register:
             look = seen if not number else None
             receipt = self.record(own, signer, seen=look, also=() if number else also)
             receipts[receipt.document["subject"]] = receipt
+            if act.form is None and receipt.document["subject"] not in {*(each.id for each in seen.known()), subject}:
+                return [receipt]  # an Idempotency-Key used before, for somebody else: nothing may be written
             if signer.person and subject not in receipts:  # sent again, and somebody joined: the first id is another's
                 own = replace(act, receipt_id=receipt_id(act.receipt_id, {"subject": subject}))
                 receipts[subject] = self.record(own, signer)
@@ -212,7 +232,7 @@ class Register:
         for lookup, value in sealed.items():
             blob = key.seal(after.id, after.salt, lookup, value)
             writes.append(Put(sealed_key(clinic, after.id, lookup), {"blob": blob}))
-        if signature.name:
+        if signature.name and after.contacts:
             what = f"name#{after.version}"
             blob = key.seal(after.id, after.salt, what, signature.name)
             writes.append(Put(sealed_key(clinic, after.id, what), {"blob": blob}))
@@ -224,12 +244,19 @@ def _person(look: Look, act: Act, signature: Signature) -> Subject:
         return next((each for each in look.known() if each.id == signature.person), signature.fresh)
     if act.assurance is not Assurance.STAFF_WITNESSED:
         return whose(list(look.people.values())) or signature.fresh
-    # Staff know whom they see, so a new contact joins the known person; but an e-mail nobody used beside a known phone
-    # may be another member of the family, unless the clinic's own number says who it is.
-    named = any(people and contact.kind is Kind.REFERENCE for contact, people in look.people.items())
-    another = any(not people and contact.kind is Kind.EMAIL for contact, people in look.people.items())
+    # Staff know whom they see, so a new contact joins the known person; but a number or e-mail nobody used beside a
+    # known phone may be another member of the family.
+    telling = {contact: people for contact, people in look.people.items() if contact.kind is not Kind.PHONE}
+    named, another = any(telling.values()), not all(telling.values())
     known = [people for people in look.people.values() if people]
     return signature.fresh if another and not named else whose(known) or signature.fresh
+
+
+def _said_anew(act: Act, subject: Subject, receipt: Receipt) -> bool:
+    """Tell whether a form sent before now says something new: its own page said otherwise since, or it stops again."""
+    changes = any(entry["before"] != entry["after"] for entry in receipt.document["decisions"].values())
+    stops = Answer.YES not in act.answers.values()
+    return act.form is not None and changes and (stops or act.form == subject.form)
 
 
 def _joins(act: Act, signature: Signature, subject: Subject) -> bool:

@@ -22,6 +22,7 @@ class Page(HTMLParser):
         self.chosen: list[tuple[str, str]] = []
         self.links: list[str] = []
         self.scripts = 0
+        self.alerts = 0
         self.tags: list[str] = []
         self.words = ""
         self.feed(answer.text)
@@ -30,6 +31,7 @@ class Page(HTMLParser):
         """Take note of a tag."""
         given = {name: value or "" for name, value in attrs}
         self.tags.append(tag)
+        self.alerts += given.get("role") == "alert"
         if tag == "html":
             self.lang = given["lang"]
         self.links += [given[name] for name in ("href", "src", "action") if name in given]
@@ -45,7 +47,7 @@ class Page(HTMLParser):
 
     @property
     def faults(self) -> list[str]:
-        """The places its error summary leads to."""
+        """The places its error summary leads to; none for a fault of the page as a whole."""
         return [link for link in self.links if link.startswith("#") and link != "#main"]
 
 

@@ -98,7 +98,7 @@ def test_a_last_day_that_is_over_is_not_asked_about_and_has_ended(client: Client
     assert program.states(email=ANNA)["newsletter.email"] == "never_asked"
     paper = {"channel": "paper", "evidence": {"form": "F-1"}, "effective_at": "2026-10-30T10:00:00+02:00"}
     assert program.call("receipts", {**STAFF, **paper, "decisions": {"newsletter.email": "yes"}}).status == 201
-    assert (_told(program)["state"], _told(program)["since"]) == ("expired", "2026-11-01T00:00:00.000Z")
+    assert (_told(program)["state"], _told(program)["since"]) == ("expired", "2026-10-31T22:00:00.000Z")
 
 
 def test_superseded_by_a_major_change_and_not_by_a_minor_one(client: Client, house: House) -> None:

@@ -1,0 +1,104 @@
+"""Whose word counts for whom: people known twice, families, claims, and pages sent again."""
+
+from chalicelib.consent import State
+from chalicelib.contact import Contact, Kind
+from chalicelib.wiring import Portal
+from tests.acts import EMAIL_NEWS, EVENING, MORNING, NEXT_DAY, NOON, SMS_NEWS, an_act, on_paper
+from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA
+from tests.store.people import BELLA, STRANGER, only_person, signed, state
+
+NUMBER, OTHER_NUMBER = (Contact(Kind.REFERENCE, f"P-{each}") for each in (1, 2))
+
+
+def test_a_no_reaches_a_person_who_is_known_twice(house: Portal) -> None:
+    """Known once by phone and once by e-mail, Anna says No with both: both stop."""
+    house.register.answer(an_act({SMS_NEWS: "yes"}), signed(ANNA_PHONE))
+    house.register.answer(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    both = an_act({SMS_NEWS: "no", EMAIL_NEWS: "no"}, NOON)
+    house.register.answer(both, signed(ANNA, ANNA_PHONE))
+    assert state(house, RIGA, ANNA_PHONE, SMS_NEWS) is State.WITHDRAWN
+    assert state(house, RIGA, ANNA, EMAIL_NEWS) is State.WITHDRAWN
+    house.register.answer(both, signed(ANNA, ANNA_PHONE))
+    people = house.register.look(RIGA, [ANNA, ANNA_PHONE]).known()
+    assert sorted(person.version for person in people) == [2, 2]
+
+
+def test_a_claim_does_not_lift_the_no_it_stands_over(house: Portal) -> None:
+    """A daughter's withdrawal keeps the family's phone silent, whoever types Yes afterwards."""
+    house.register.record(an_act({SMS_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
+    house.register.record(on_paper({SMS_NEWS: "yes"}, MORNING, MORNING), signed(BELLA, ANNA_PHONE))
+    house.register.withdraw(an_act({SMS_NEWS: "withdraw"}, NOON), signed(BELLA))
+    assert state(house, RIGA, ANNA_PHONE, SMS_NEWS) is State.WITHDRAWN
+    for contacts in ((ANNA_PHONE,), (BELLA, ANNA_PHONE), (STRANGER, ANNA_PHONE)):
+        house.register.answer(an_act({SMS_NEWS: "yes"}, EVENING), signed(*contacts))
+        assert state(house, RIGA, ANNA_PHONE, SMS_NEWS) is not State.GRANTED
+
+
+def test_two_numbers_of_the_clinic_on_one_phone_are_two_people(house: Portal) -> None:
+    """A mother's Yes is not her child's."""
+    house.register.record(on_paper({SMS_NEWS: "no"}, MORNING, MORNING), signed(OTHER_NUMBER, ANNA_PHONE))
+    house.register.record(on_paper({SMS_NEWS: "yes"}, NOON, NOON), signed(NUMBER, ANNA_PHONE))
+    assert state(house, RIGA, OTHER_NUMBER, SMS_NEWS) is State.REFUSED
+    assert state(house, RIGA, NUMBER, SMS_NEWS) is State.GRANTED
+
+
+def test_a_paper_signed_before_an_unconfirmed_claim_confirms_it(house: Portal) -> None:
+    """Signed in the morning, tapped at noon, entered in the evening: it counts."""
+    house.register.answer(an_act({EMAIL_NEWS: "yes"}), signed(GIORGI))
+    house.register.answer(an_act({SMS_NEWS: "yes"}, EVENING), signed(GIORGI))
+    assert state(house, RIGA, GIORGI, SMS_NEWS) is State.PENDING
+    house.register.record(on_paper({SMS_NEWS: "yes"}, NOON, NEXT_DAY), signed(GIORGI))
+    assert state(house, RIGA, GIORGI, SMS_NEWS) is State.GRANTED
+
+
+def test_a_paper_from_before_a_no_does_not_confirm_a_later_claim(house: Portal) -> None:
+    """No at noon, an unconfirmed Yes in the evening: a form from the morning revives nothing."""
+    house.register.answer(an_act({SMS_NEWS: "no"}, NOON), signed(GIORGI))
+    house.register.answer(an_act({SMS_NEWS: "yes"}, EVENING), signed(GIORGI))
+    house.register.record(on_paper({SMS_NEWS: "yes"}, MORNING, NEXT_DAY), signed(GIORGI))
+    assert state(house, RIGA, GIORGI, SMS_NEWS) is State.PENDING
+
+
+def test_the_open_page_that_made_somebody_known_may_correct_itself(house: Portal) -> None:
+    """No, Back, Yes, Back, No: a new patient's last word on one page is the one that counts, each time."""
+    first = an_act({SMS_NEWS: "no"}, MORNING, form="page-1")
+    second = an_act({SMS_NEWS: "yes"}, NOON, form="page-1")
+    house.register.answer(first, signed(GIORGI))
+    house.register.answer(second, signed(GIORGI))
+    assert state(house, RIGA, GIORGI, SMS_NEWS) is State.GRANTED
+    again = an_act({SMS_NEWS: "no"}, EVENING, form="page-1", receipt_id=first.receipt_id)
+    house.register.answer(again, signed(GIORGI))
+    assert state(house, RIGA, GIORGI, SMS_NEWS) is State.WITHDRAWN
+    house.register.answer(again, signed(GIORGI))  # a double click on that
+    assert only_person(house, RIGA, GIORGI).version == 3
+
+
+def test_another_page_may_not_correct(house: Portal) -> None:
+    """Whoever opens a page of their own and types Giorgi's phone starts nothing."""
+    house.register.answer(an_act({SMS_NEWS: "no"}, MORNING, form="page-1"), signed(GIORGI))
+    house.register.answer(an_act({SMS_NEWS: "yes"}, NOON, form="page-2"), signed(GIORGI))
+    assert state(house, RIGA, GIORGI, SMS_NEWS) is State.PENDING
+    house.register.answer(an_act({SMS_NEWS: "yes"}, EVENING, form="page-1"), signed(GIORGI))
+    assert state(house, RIGA, GIORGI, SMS_NEWS) is State.PENDING
+
+
+def test_a_withdrawal_page_sent_again_after_a_new_yes_stops_that_too(house: Portal) -> None:
+    """The page says "it has stopped", and so it has."""
+    stop = an_act({SMS_NEWS: "withdraw"}, NOON, form="page-1")
+    house.register.answer(an_act({SMS_NEWS: "yes"}), signed(GIORGI))
+    house.register.withdraw(stop, signed(GIORGI))
+    house.register.record(on_paper({SMS_NEWS: "yes"}, EVENING, EVENING), signed(GIORGI))
+    assert state(house, RIGA, GIORGI, SMS_NEWS) is State.GRANTED
+    again = an_act({SMS_NEWS: "withdraw"}, NEXT_DAY, form="page-1", receipt_id=stop.receipt_id)
+    house.register.withdraw(again, signed(GIORGI))
+    assert state(house, RIGA, GIORGI, SMS_NEWS, NEXT_DAY) is State.WITHDRAWN
+
+
+def test_an_idempotency_key_used_for_another_patient_writes_nothing(house: Portal) -> None:
+    """A program's mistake does not stop somebody else's messages."""
+    house.register.record(an_act({SMS_NEWS: "yes"}), signed(GIORGI))
+    house.register.record(an_act({SMS_NEWS: "yes"}), signed(ANNA_PHONE))
+    stop = an_act({SMS_NEWS: "withdraw"}, NOON)
+    house.register.withdraw(stop, signed(GIORGI))
+    house.register.withdraw(stop, signed(ANNA_PHONE))
+    assert state(house, RIGA, ANNA_PHONE, SMS_NEWS) is State.GRANTED
