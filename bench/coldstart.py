@@ -22,7 +22,7 @@ from infra.run import portal_running
 from infra.server import Request
 
 CLINIC = "riga-aesthetics"
-RUNS = 9
+RUNS = 15
 BUDGET = 4.5
 _HELLO = """from chalice import Chalice
 app = Chalice(app_name="hello")
@@ -52,10 +52,12 @@ def run() -> dict[str, Any]:
                 for name, times in taken.items():
                     times.append(_once(bundles[name], client, environ, events[name], handlers[name]))
     portal, bare = (statistics.median(taken[name]) for name in ("portal", "hello"))
+    # Of each pair run one after the other: a machine that slows down for a while slows both.
+    ratio = statistics.median(one / other for one, other in zip(taken["portal"], taken["hello"], strict=True))
     size = (build / "deployment.zip").stat().st_size
     print(f"  portal {portal:.0f} ms, hello-world {bare:.0f} ms on the processor, medians of {RUNS} runs each")
-    print(f"  ratio {portal / bare:.2f} (budget {BUDGET}); bundle {size / 1e6:.1f} MB (budget 12)")
-    numbers = {"portal_ms": round(portal, 1), "hello_ms": round(bare, 1), "ratio": round(portal / bare, 2)}
+    print(f"  ratio {ratio:.2f}, pair by pair (budget {BUDGET}); bundle {size / 1e6:.1f} MB (budget 12)")
+    numbers = {"portal_ms": round(portal, 1), "hello_ms": round(bare, 1), "ratio": round(ratio, 2)}
     return {"coldstart": {**numbers, "budget": BUDGET, "bundle_bytes": size}}
 
 
