@@ -184,8 +184,8 @@ class Subject:
     head: str | None = None
     contacts: tuple[str, ...] = ()
     standings: Mapping[Address, Standing] = field(default_factory=dict)
-    form: str | None = None
-    """The open page that made this person known, while nothing was decided from anywhere else."""
+    numbered: bool = False
+    """Whether the clinic's own number of this person is among the contacts."""
 
     def stored(self) -> dict[str, Any]:
         """The stored form: JSON-ready, without the defaults."""
@@ -196,7 +196,7 @@ class Subject:
             "head": self.head,
             "contacts": list(self.contacts),
             "standings": {address: asdict(standing) for address, standing in self.standings.items()},
-            "form": self.form,
+            "numbered": self.numbered,
         }
 
     @classmethod
@@ -209,7 +209,7 @@ class Subject:
             head=stored["head"],
             contacts=tuple(stored["contacts"]),
             standings={address: Standing.read(standing) for address, standing in stored["standings"].items()},
-            form=stored["form"],
+            numbered=stored["numbered"],
         )
 
 
@@ -234,8 +234,6 @@ class Act:
     recorded_at: Instant
     endings: Mapping[Address, str]
     everything: bool = False
-    form: str | None = None
-    """The open page it was sent from, where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,11 +275,8 @@ def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) 
     """Carry out one act of deciding: give the next receipt of the chain and the subject as it stands afterwards.
 
     Who only claims a contact (self-asserted) that has decided before (`known`) can stop things at once, and can start
-    nothing: such a Yes stays pending, and what that person had granted stays as it was. The open page that made a
-    person known may correct itself (Back, and sent again).
+    nothing: such a Yes stays pending, and what that person had granted stays as it was.
     """
-    corrects = act.form is not None and act.form == subject.form
-    known = known and not corrects
     answers = dict(act.answers)
     if act.everything:
         answers |= {address: Answer.WITHDRAW for address in subject.standings if address not in answers}
@@ -325,7 +320,6 @@ def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) 
         version=version,
         head=receipt.sha256,
         standings=standings,
-        form=act.form if corrects or (version == 1 and not known) else None,
     )
 
 
@@ -337,10 +331,11 @@ def _last_word(
     unproven = known and act.assurance is Assurance.SELF_ASSERTED
     if earlier is not None and act.effective_at < earlier.effective_at:
         # A paper form entered late: recorded and provable, but a later word stands. A claim that waits to be confirmed
-        # is no such word, unless somebody said No in between.
-        confirms = earlier.state is State.PENDING and answer is Answer.YES and not unproven
-        if not confirms or act.effective_at <= (earlier.stopped_at or ""):
+        # is no such word: a Yes from before it confirms it, unless there was a No in between; a No stays under it.
+        if earlier.state is not State.PENDING or unproven or act.effective_at <= (earlier.stopped_at or ""):
             return None
+        if answer is not Answer.YES:
+            return replace(earlier, stopped_at=act.effective_at, over=earlier.over or State.REFUSED)
     state = _outcome(before.state, answer, unproven=unproven)
     if state is None:
         return None

@@ -28,7 +28,7 @@ from chalicelib.incoming import ANY_TYPE, json_body, mount, query
 from chalicelib.instants import Instant, instant
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import document, problem
-from chalicelib.store.register import Look, Signature, fresh_subject
+from chalicelib.store.register import Look, SeveralPeopleError, Signature, fresh_subject
 from chalicelib.store.table import Put, audit_key
 from chalicelib.wiring import portal
 
@@ -100,9 +100,12 @@ def staff_receipt(clinic: str) -> Response:
     now = instant(datetime.now(UTC))
     call = _call(clinic, "receipts:write", lambda known, body: read_staff_receipt(known, body, now))
     act = _act(call)
-    receipt = portal().register.record(
-        act, _signature(call), seen=call.look, also=[call.audit("receipts", (), act.receipt_id)]
-    )
+    also = [call.audit("receipts", (), act.receipt_id)]
+    try:
+        receipt = portal().register.answer(act, _signature(call), seen=call.look, also=also)
+    except SeveralPeopleError:
+        told = "Several people share this contact. Name an e-mail or patient_ref of the one who decided."
+        raise RefusedError(problem(409, "Whose decision is it?", detail=told)) from None
     journal.count("StaffDecisionRecorded")
     return _created(call, act, receipt, "receipts")
 

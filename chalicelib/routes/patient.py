@@ -1,6 +1,5 @@
 """The patient's pages: consent, withdrawal, the receipt, the notice and what was shown."""
 
-import hashlib
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -64,13 +63,14 @@ def decide(clinic: str) -> Response:
     said = read_consent(shown, fields)
     if said.faults:
         return _again(CONSENT_PAGE, shown, fields, said.faults)
+    act = _act(shown, state, said)
     try:
-        receipt = house.register.answer(_act(shown, state, said), _signature(said))
+        house.register.answer(act, _signature(said))
     except NoticeChangedError as changed:
         current = changed.published.clinic.asking(_now())
         return _again(CONSENT_PAGE, current, fields, [Fault("errors", "notice_changed")])
     journal.count("DecisionRecorded")
-    return see_other(_receipt_address(request, clinic, receipt.id, state.lang))
+    return see_other(_receipt_address(request, clinic, act.receipt_id, state.lang))
 
 
 @patient.route("/{clinic}/withdraw", methods=["GET"], content_types=ANY_TYPE)
@@ -94,9 +94,10 @@ def withdraw(clinic: str) -> Response:
     said = read_withdrawal(shown, fields)
     if said.faults:
         return _again(WITHDRAWAL_PAGE, shown, fields, said.faults)
-    receipts = house.register.withdraw(_act(shown, state, said), _signature(said))
+    act = _act(shown, state, said)
+    house.register.withdraw(act, _signature(said))
     journal.count("WithdrawalRecorded")
-    return see_other(_receipt_address(request, clinic, receipts[0].id, state.lang))
+    return see_other(_receipt_address(request, clinic, act.receipt_id, state.lang))
 
 
 @patient.route("/{clinic}/receipts/{receipt}", methods=["GET"], content_types=ANY_TYPE)
@@ -223,7 +224,6 @@ def _act(clinic: Clinic, state: FormState, said: Submission) -> Act:
         recorded_at=now,
         endings=clinic.endings,
         everything=said.everything,
-        form=hashlib.sha256(state.nonce.encode()).hexdigest()[:32],
     )
 
 
@@ -236,4 +236,5 @@ def _signature(said: Submission) -> Signature:
 
 
 def _receipt_address(request: Request, clinic: str, receipt: str, lang: str) -> str:
+    # The form's own receipt, always: a number that changed would tell a stranger what happened to a contact since.
     return f"{mount(request)}/{clinic}/receipts/{receipt}?lang={lang}"

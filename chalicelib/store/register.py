@@ -39,7 +39,7 @@ ATTEMPTS = 8
 _FIRST_PAUSE = 0.02
 
 MOST_PEOPLE = 20
-"""How many may share a contact. Beyond, a new person is not found under it: nobody can fill it up for the others."""
+"""How many may claim a contact. Beyond, only staff can add a person: nobody can fill it up for the others."""
 
 
 class UnknownReceiptError(LookupError):
@@ -52,6 +52,10 @@ class NoticeChangedError(Exception):
     def __init__(self, published: Published) -> None:
         super().__init__(published.in_force.version)
         self.published = published
+
+
+class SeveralPeopleError(Exception):
+    """Staff recorded a Yes by a contact that several people share, and nothing says whose it is. Nothing was stored."""
 
 
 class BusyError(Exception):
@@ -129,8 +133,9 @@ class Register:
                 self._table.write([*self._writes(own, look, subject, after, receipt), *also])
             except ConflictError as conflict:
                 if receipt_id_key(act.clinic, act.receipt_id) in conflict.keys:
-                    if not _said_anew(act, subject, receipt):
-                        return self.receipt(act.clinic, act.receipt_id)
+                    kept = self.receipt(act.clinic, act.receipt_id)
+                    if not _stops_anew(act, subject, receipt, kept):
+                        return kept
                     act = replace(act, receipt_id=receipt_id(act.receipt_id, {"after": subject.version}))
             except ContendedError:
                 continue
@@ -138,18 +143,20 @@ class Register:
                 return receipt
         raise BusyError
 
-    def answer(self, act: Act, signature: Signature) -> Receipt:
-        """Record a patient's answers, and let each No reach everyone known under the contacts given.
+    def answer(self, act: Act, signature: Signature, *, seen: Look | None = None, also: Sequence[Put] = ()) -> Receipt:
+        """Record somebody's answers, and let each No reach everyone known under the contacts given.
 
         A person may be known twice, once by e-mail and once by phone: what should stop, stops for both. Errors as for
         `record`.
         """
-        seen = self.look(act.clinic, signature.contacts)
-        receipt = self.record(act, signature, seen=seen)
+        seen = seen or self.look(act.clinic, signature.contacts)
+        receipt = self.record(act, signature, seen=seen, also=also)
+        if _differs(act, receipt):
+            return receipt
         stops = {address: answer for address, answer in act.answers.items() if answer is not Answer.YES}
         for person in seen.known():
-            live = any(address in person.standings and person.standings[address].live for address in stops)
-            if live and person.id != receipt.document["subject"]:
+            asked = any(address in person.standings for address in stops)
+            if asked and person.id != receipt.document["subject"]:
                 number = receipt_id(act.receipt_id, {"subject": person.id})
                 self.record(replace(act, receipt_id=number, answers=stops), replace(signature, person=person.id))
         return receipt
@@ -176,8 +183,11 @@ class Register:
             look = seen if not number else None
             receipt = self.record(own, signer, seen=look, also=() if number else also)
             receipts[receipt.document["subject"]] = receipt
-            if act.form is None and receipt.document["subject"] not in {*(each.id for each in seen.known()), subject}:
-                return [receipt]  # an Idempotency-Key used before, for somebody else: nothing may be written
+            if _differs(act, receipt) or receipt.document["subject"] not in {
+                *(each.id for each in seen.known()),
+                subject,
+            }:
+                return [receipt]
             if signer.person and subject not in receipts:  # sent again, and somebody joined: the first id is another's
                 own = replace(act, receipt_id=receipt_id(act.receipt_id, {"subject": subject}))
                 receipts[subject] = self.record(own, signer)
@@ -212,9 +222,11 @@ class Register:
     ) -> list[Write]:
         clinic = look.published.clinic.id
         key = self._clinics.key(clinic)
-        crowded = {contact for contact, people in look.people.items() if len(people) >= MOST_PEOPLE}
+        claimed = receipt.document["assurance"] == Assurance.SELF_ASSERTED
+        crowded = {contact for contact, people in look.people.items() if claimed and len(people) >= MOST_PEOPLE}
         lookups = {key.lookup(contact): contact for contact in signature.contacts if contact not in crowded}
-        after = replace(after, contacts=tuple(dict.fromkeys((*before.contacts, *lookups))))
+        numbered = before.numbered or any(contact.kind is Kind.REFERENCE for contact in lookups.values())
+        after = replace(after, contacts=tuple(dict.fromkeys((*before.contacts, *lookups))), numbered=numbered)
         stored = json.dumps(after.stored(), ensure_ascii=False)
         place = json.dumps({"subject": after.id, "version": after.version})
         writes: list[Write] = [
@@ -245,18 +257,36 @@ def _person(look: Look, act: Act, signature: Signature) -> Subject:
     if act.assurance is not Assurance.STAFF_WITNESSED:
         return whose(list(look.people.values())) or signature.fresh
     # Staff know whom they see, so a new contact joins the known person; but a number or e-mail nobody used beside a
-    # known phone may be another member of the family.
+    # known phone may be another member of the family, and so may a second number beside a shared e-mail.
     telling = {contact: people for contact, people in look.people.items() if contact.kind is not Kind.PHONE}
-    named, another = any(telling.values()), not all(telling.values())
+    if not all(telling.values()) and not any(telling.values()):
+        return signature.fresh
     known = [people for people in look.people.values() if people]
-    return signature.fresh if another and not named else whose(known) or signature.fresh
+    meant = [person for person in known[0] if all(person in people for people in known)] if known else []
+    candidates = meant or (list(known[0]) if known else [])
+    if len(candidates) > 1 and Answer.YES in act.answers.values():
+        raise SeveralPeopleError
+    second = any(contact.kind is Kind.REFERENCE and not people for contact, people in look.people.items())
+    if not candidates or (second and candidates[0].numbered):
+        return signature.fresh
+    return candidates[0]
 
 
-def _said_anew(act: Act, subject: Subject, receipt: Receipt) -> bool:
-    """Tell whether a form sent before now says something new: its own page said otherwise since, or it stops again."""
+def _stops_anew(act: Act, subject: Subject, receipt: Receipt, kept: Receipt) -> bool:
+    """Tell whether a patient's form sent before (`kept`) stops what was allowed since: then it must stop again."""
+    later = kept.document["subject"] == subject.id and kept.document["version"] < subject.version
     changes = any(entry["before"] != entry["after"] for entry in receipt.document["decisions"].values())
-    stops = Answer.YES not in act.answers.values()
-    return act.form is not None and changes and (stops or act.form == subject.form)
+    stops = any(answer is not Answer.YES for answer in act.answers.values())
+    return act.assurance is Assurance.SELF_ASSERTED and later and changes and stops
+
+
+def _differs(act: Act, receipt: Receipt) -> bool:
+    """Tell whether a receipt is another act's: an Idempotency-Key used before, after which nothing may be written."""
+    kept = receipt.document["decisions"]
+    said = all(kept.get(address, {}).get("answer") == answer for address, answer in act.answers.items())
+    return (
+        act.assurance is not Assurance.SELF_ASSERTED and receipt.document["recorded_at"] != act.recorded_at and not said
+    )
 
 
 def _joins(act: Act, signature: Signature, subject: Subject) -> bool:

@@ -1,5 +1,9 @@
-"""One house on MiniStack for all properties of the store, and a fixed profile, so that a run is a minute everywhere."""
+"""One house on MiniStack for all properties of the store, and a fixed profile, so that a run is a minute everywhere.
 
+The examples are the same in every run; `EXPLORE=1 make test ARGS=tests/properties` looks for new ones.
+"""
+
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +19,7 @@ settings.register_profile(
     stateful_step_count=20,
     deadline=None,
     print_blob=True,
+    derandomize="EXPLORE" not in os.environ,
     suppress_health_check=[HealthCheck.too_slow],
 )
 

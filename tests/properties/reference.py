@@ -14,11 +14,12 @@ LASTS = {"newsletter.sms": timedelta(days=30)}
 
 @dataclass
 class Person:
-    """One person: contacts, the last word on each decision (state, since, until), receipts in order."""
+    """One person: contacts, the last word on each decision (state, since, until), the last proven No, receipts."""
 
     id: str
     contacts: set[Contact]
     words: dict[str, tuple[str, datetime, datetime | None]] = field(default_factory=dict)
+    stopped: dict[str, datetime] = field(default_factory=dict)
     receipts: list[str] = field(default_factory=list)
 
     def state(self, address: str, now: datetime) -> str:
@@ -30,7 +31,12 @@ class Person:
         """Take in one answer given `at` a time and learnt `now`."""
         before = self.state(address, now)
         if address in self.words and at < self.words[address][1]:
-            return
+            claimed = self.words[address][0] == "pending" and proven
+            if not claimed or (address in self.stopped and at <= self.stopped[address]):
+                return
+            if answer != "yes":
+                self.stopped[address] = at
+                return
         if answer == "yes" and not proven and before in {"granted", "pending"}:
             return
         if answer == "yes":
@@ -41,6 +47,8 @@ class Person:
         else:
             stops = answer == "withdraw" or before in {"granted", "expired"}
             self.words[address] = ("withdrawn" if stops else "refused", at, None)
+        if self.words[address][0] in {"refused", "withdrawn"}:
+            self.stopped[address] = at
 
 
 @dataclass
