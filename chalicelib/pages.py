@@ -21,7 +21,6 @@ from jinja2.runtime import Context
 from chalicelib import i18n
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
-COMPILED = TEMPLATES / "compiled"
 _AUTHORITIES = Path(__file__).resolve().parent / "authorities.json"
 
 

@@ -183,11 +183,9 @@ class Register:
             look = seen if not number else None
             receipt = self.record(own, signer, seen=look, also=() if number else also)
             receipts[receipt.document["subject"]] = receipt
-            if _differs(act, receipt) or receipt.document["subject"] not in {
-                *(each.id for each in seen.known()),
-                subject,
-            }:
-                return [receipt]
+            meant = {subject, *(each.id for each in seen.known())}
+            if _differs(act, receipt) or receipt.document["subject"] not in meant:
+                return [receipt]  # an Idempotency-Key used before, for something else
             if signer.person and subject not in receipts:  # sent again, and somebody joined: the first id is another's
                 own = replace(act, receipt_id=receipt_id(act.receipt_id, {"subject": subject}))
                 receipts[subject] = self.record(own, signer)

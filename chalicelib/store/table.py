@@ -131,7 +131,6 @@ class Item(Model):
     blob = BinaryAttribute(null=True, legacy_encoding=False)
     subjects: MapAttribute[str, Any] = MapAttribute(null=True)  # type: ignore[no-untyped-call]
     number = NumberAttribute(null=True)
-    ttl = NumberAttribute(null=True)
 
     @property
     def key(self) -> Key:
