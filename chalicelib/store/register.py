@@ -23,6 +23,7 @@ from chalicelib.store.table import (
     Item,
     Key,
     Put,
+    Replace,
     SetSubject,
     Table,
     Write,
@@ -31,8 +32,10 @@ from chalicelib.store.table import (
     contact_key,
     receipt_id_key,
     receipt_key,
+    roll_key,
     sealed_key,
     subject_pk,
+    unsigned_key,
 )
 
 ATTEMPTS = 8
@@ -230,6 +233,8 @@ class Register:
         writes: list[Write] = [
             Put(receipt_key(clinic, after.id, after.version), {"body": receipt.canonical.decode()}),
             Put(receipt_id_key(clinic, receipt.id), {"body": place}),
+            Put(unsigned_key(clinic, receipt.id), {"body": place}),
+            Replace(roll_key(clinic, after.id), {"body": stored}),
         ]
         unused = {key.lookup(contact) for contact, people in look.people.items() if not people}
         for lookup in after.contacts:

@@ -86,6 +86,36 @@ def receipt_key(clinic: str, subject: str, version: int) -> Key:
     return Key(subject_pk(clinic, subject), f"RECEIPT#{version:010d}")
 
 
+def words_key(clinic: str, subject: str, page: int) -> Key:
+    """One page of a person's words: what `timeline` answers from when asked about another time."""
+    return Key(subject_pk(clinic, subject), f"WORDS#{page:06d}")
+
+
+def signature_key(clinic: str, subject: str, version: int) -> Key:
+    """The signature of one receipt, beside it."""
+    return Key(subject_pk(clinic, subject), f"SIGNATURE#{version:010d}")
+
+
+def unsigned_key(clinic: str, receipt_id: str) -> Key:
+    """The mark of a receipt that waits to be signed; in sixteen partitions, so that none takes every write."""
+    return Key(f"UNSIGNED#{receipt_id[0]}", f"{clinic}#{receipt_id}")
+
+
+def jwk_key(kid: str) -> Key:
+    """A public key that signs, or once signed, receipts."""
+    return Key("JWKS", kid)
+
+
+def roll_key(clinic: str, subject: str) -> Key:
+    """How one person stands, in the clinic's roll: sixteen partitions that list everybody."""
+    return Key(f"CLINIC#{clinic}#ROLL#{subject[0]}", subject)
+
+
+def draft_key(clinic: str, version: str) -> Key:
+    """A notice version that is being written or waits to be published."""
+    return Key(f"CLINIC#{clinic}", f"DRAFT#{version}")
+
+
 def sealed_key(clinic: str, subject: str, what: str) -> Key:
     """A contact or name of one person, encrypted under that person's key."""
     return Key(subject_pk(clinic, subject), f"SEALED#{what}")
@@ -172,7 +202,25 @@ class Add:
     amount: int
 
 
-Write = Put | SetSubject | SetBody | Add
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Write an item, whatever was there."""
+
+    key: Key
+    values: dict[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove an item, if it is there."""
+
+    key: Key
+
+
+Write = Put | SetSubject | SetBody | Add | Replace | Delete
+
+_SENT = {Delete: 0, Put: 1, Replace: 1}
+"""The order in which PynamoDB sends a transaction's writes, whatever order they were asked in; updates come last."""
 
 
 class Table:
@@ -243,6 +291,10 @@ class Table:
         match write:
             case Put():
                 transaction.save(self._new(write), condition=item.pk.does_not_exist())
+            case Replace():
+                transaction.save(self._new(write))
+            case Delete(key):
+                transaction.delete(item(*key))
             case SetSubject(key, subject, stored):
                 transaction.update(item(*key), [item.subjects[subject].set(stored)], condition=item.pk.exists())
             case SetBody(key, body, was):
@@ -250,12 +302,11 @@ class Table:
             case Add(key, amount):
                 transaction.update(item(*key), [item.number.add(amount)])
 
-    def _new(self, put: Put) -> Item:
+    def _new(self, put: Put | Replace) -> Item:
         return self._item(*put.key, **put.values)
 
     def _explain(self, error: TransactWriteError, writes: Sequence[Write]) -> None:
-        # PynamoDB sends puts before updates, whatever order they were asked in; the reasons come in the order sent.
-        sent = sorted(writes, key=lambda write: not isinstance(write, Put))
+        sent = sorted(writes, key=lambda write: _SENT.get(type(write), 2))  # the reasons come in the order sent
         reasons = [reason.code if reason else None for reason in error.cancellation_reasons]
         failed = [w.key for w, code in zip(sent, reasons, strict=False) if code == "ConditionalCheckFailed"]
         if failed:

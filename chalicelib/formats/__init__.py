@@ -1,0 +1,34 @@
+"""What a receipt can be written as: each format takes the same issued receipt and gives bytes or a JSON value.
+
+No format is loaded before it is asked for. What a format cannot carry is told in `docs/formats.md`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chalicelib.consent import Address, Receipt, State
+from chalicelib.instants import Instant
+from chalicelib.notice import Clinic
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A receipt, and what is known beside it at the moment `at` of writing it.
+
+    `clinic` is the clinic as the receipt's own notice version describes it. `now` tells how those decisions stand whose
+    last word is still this receipt's; an address is absent where a later receipt has replaced it. `jws` is the signed
+    receipt (RFC 7515, compact), None while it waits to be signed. `base_url` is the portal's address without a slash
+    at the end.
+    """
+
+    receipt: Receipt
+    clinic: Clinic
+    lang: str
+    now: Mapping[Address, State]
+    jws: str | None
+    base_url: str
+    at: Instant
+
+
+class UnspeakableError(Exception):
+    """This format has no way to say what the receipt says; the message tells what, for a person."""

@@ -1,0 +1,17 @@
+"""The roll of a clinic: everybody who ever decided there, and how they stand, written with each decision."""
+
+import json
+from collections.abc import Iterator
+
+from chalicelib.consent import Subject
+from chalicelib.store.table import Table, roll_key
+
+SHARDS = "0123456789abcdef"
+"""A person's partition is told by the first digit of the opaque id."""
+
+
+def people(table: Table, clinic: str) -> Iterator[Subject]:
+    """Give everybody on the roll, strongly consistently; work and memory go with their number, page by page."""
+    for shard in SHARDS:
+        for item in table.partition(roll_key(clinic, shard).pk, ""):
+            yield Subject.read(json.loads(item.body or ""))
