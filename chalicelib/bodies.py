@@ -42,11 +42,16 @@ class StaffDecision:
 
 @dataclass(frozen=True, slots=True)
 class StatusQuestion:
-    """A status call: each subject as asked and its contacts, in the order asked, and the decisions asked for."""
+    """A status call: each subject as asked and its contacts, in the order asked, and the decisions asked for.
+
+    `at` is the moment asked about, `known_at` the one whose knowledge is asked for: None for now.
+    """
 
     asked: tuple[Mapping[str, str], ...]
     subjects: tuple[tuple[Contact, ...], ...]
     addresses: tuple[str, ...]
+    at: Instant | None = None
+    known_at: Instant | None = None
 
     @property
     def contacts(self) -> tuple[Contact, ...]:
@@ -123,18 +128,18 @@ class _Body:
         self.error("/channel", f"One of: {', '.join(STAFF_CHANNELS)}.")
         return Channel.IN_PERSON
 
-    def effective_at(self, now: Instant) -> Instant:
+    def moment(self, name: str, meaning: str) -> Instant | None:
         try:
-            effective = parse_instant(str(self.body.get("effective_at", "")))
+            return parse_instant(str(self.body.get(name, "")))
         except InvalidInstantError:
-            self.error(
-                "/effective_at",
-                "When it was decided (RFC 3339), such as 2026-11-15T10:00:00+02:00.",
-            )
-            return now
-        if effective > instant(moment(now) + CLOCK_SKEW):
-            self.error("/effective_at", "This is in the future.")
-        return min(effective, now)
+            self.error(f"/{name}", f"{meaning} (RFC 3339), such as 2026-11-15T10:00:00+02:00.")
+            return None
+
+    def past(self, name: str, meaning: str, now: Instant) -> Instant:
+        given = self.moment(name, meaning) or now
+        if given > instant(moment(now) + CLOCK_SKEW):
+            self.error(f"/{name}", "This is in the future.")
+        return min(given, now)
 
     def evidence(self, channel: Channel) -> Mapping[str, str] | None:
         value = self.body.get("evidence")
@@ -179,10 +184,14 @@ def escaped(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
 
 
-def read_status(clinic: Clinic, body: Mapping[str, Any]) -> StatusQuestion:
-    """Read a status call; without `purposes` every decision of the notice is asked for."""
+def read_status(clinic: Clinic, body: Mapping[str, Any], now: Instant) -> StatusQuestion:
+    """Read a status call; without `purposes` every decision of the notice is asked for.
+
+    `at` may be any moment: a list for tomorrow's mailing asks about tomorrow. What will be
+    known then nobody knows yet.
+    """
     reader = _Body(clinic, body)
-    reader.only("subjects", "purposes")
+    reader.only("subjects", "purposes", "at", "known_at")
     subjects = body.get("subjects")
     if not isinstance(subjects, list) or not 1 <= len(subjects) <= MAX_SUBJECTS:
         reader.error("/subjects", f"A list of 1 to {MAX_SUBJECTS} subjects.")
@@ -191,8 +200,10 @@ def read_status(clinic: Clinic, body: Mapping[str, Any]) -> StatusQuestion:
     wanted = tuple(clinic.questions)
     if "purposes" in body:
         wanted = reader.addresses("/purposes", body["purposes"])
+    at = reader.moment("at", "The moment asked about") if "at" in body else None
+    known_at = reader.past("known_at", "The moment whose knowledge is asked for", now) if "known_at" in body else None
     reader.checked()
-    return StatusQuestion(tuple(subjects), contacts, wanted)
+    return StatusQuestion(tuple(subjects), contacts, wanted, at, known_at)
 
 
 def read_history(clinic: Clinic, body: Mapping[str, Any]) -> HistoryQuestion:
@@ -230,7 +241,7 @@ def _staff(reader: _Body, answers: Mapping[str, Answer], now: Instant, *, everyt
         answers=answers,
         everything=everything,
         channel=channel,
-        effective_at=reader.effective_at(now),
+        effective_at=reader.past("effective_at", "When it was decided", now),
         evidence=reader.evidence(channel),
         lang=reader.lang(),
     )

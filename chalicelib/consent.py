@@ -82,11 +82,15 @@ class NoticeInForce:
         return major(self.version)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """The last word on one decision, as it is kept beside the contact."""
+Turn = tuple[Instant, int]
+"""Where a word stands among the others on its decision: when it was given, and the version of its receipt."""
 
-    state: State
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One answer on one decision, as a receipt recorded it: when it was given, and when the portal learnt of it."""
+
+    answer: Answer
     effective_at: Instant
     recorded_at: Instant
     receipt_id: str
@@ -96,25 +100,21 @@ class Standing:
     channel: Channel
     assurance: Assurance
     expires_at: Instant | None = None
-    stopped_at: Instant | None = None
-    """When a No or a withdrawal last took effect; a Yes from before it stays stopped."""
-
-    over: State | None = None
-    """For a pending claim: what it stands over where that was no consent; until it is confirmed, that counts."""
+    claimed: bool = False
+    """A Yes by somebody who only typed a contact that had decided before: it waits to be confirmed."""
 
     @property
-    def live(self) -> bool:
-        """Whether it could permit something, now or once it is confirmed."""
-        return self.state in {State.GRANTED, State.PENDING}
+    def turn(self) -> Turn:
+        """Where the word stands among the others: by when it was given; of two at once the one recorded later."""
+        return self.effective_at, self.version
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
-        """Rebuild a standing from its stored form; a value outside its vocabulary raises ValueError."""
+        """Rebuild a word from its stored form; a value outside its vocabulary raises ValueError."""
         return cls(
             **{
                 **stored,
-                "state": State(stored["state"]),
-                "over": State(stored["over"]) if stored["over"] else None,
+                "answer": Answer(stored["answer"]),
                 "channel": Channel(stored["channel"]),
                 "assurance": Assurance(stored["assurance"]),
             }
@@ -122,12 +122,64 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What matters of everything that was said on one decision: four words of it.
+
+    Each is the first or the last of its kind by when it was given, so it is the same in whatever order the portal
+    learns of them: a paper form entered years late takes its true place.
+    """
+
+    last: Word | None = None
+    """The last word that counts by itself: a proven Yes, or a No or withdrawal, which always count."""
+
+    claim: Word | None = None
+    """The last Yes that waits to be confirmed."""
+
+    first_yes: Turn | None = None
+    """The turn of the first proven Yes: a No after it takes something back."""
+
+    first_stop: tuple[Turn, Answer] | None = None
+    """The first No or withdrawal: where nothing was ever granted, it says which of the two this is."""
+
+    def heard(self, word: Word) -> Self:
+        """Give the standing with one more word."""
+        if word.claimed:
+            return replace(self, claim=_later(self.claim, word))
+        last = _later(self.last, word)
+        if word.answer is Answer.YES:
+            return replace(self, last=last, first_yes=min(self.first_yes or word.turn, word.turn))
+        stop = (word.turn, word.answer)
+        return replace(self, last=last, first_stop=min(self.first_stop or stop, stop))
+
+    def stored(self) -> dict[str, Any]:
+        """Write the standing, JSON-ready, without the words it lacks."""
+        return {name: word for name, word in asdict(self).items() if word}
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> Self:
+        """Rebuild a standing from its stored form."""
+        words = {name: Word.read(stored[name]) for name in ("last", "claim") if name in stored}
+        first_yes, first_stop = stored.get("first_yes"), stored.get("first_stop")
+        return cls(
+            **words,
+            first_yes=(first_yes[0], first_yes[1]) if first_yes else None,
+            first_stop=((first_stop[0][0], first_stop[0][1]), Answer(first_stop[1])) if first_stop else None,
+        )
+
+
+def _later(one: Word | None, other: Word) -> Word:
+    return other if one is None or one.turn < other.turn else one
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
-    """What is true of one decision at one moment."""
+    """What is true of one decision at one moment, since when, and by which word."""
 
     state: State
     since: Instant | None
-    standing: Standing | None
+    word: Word | None
+    over: State | None = None
+    """For a pending claim: what it stands over where that was no consent; until it is confirmed, that counts."""
 
     @property
     def permitted(self) -> bool:
@@ -135,18 +187,53 @@ class Status:
         return self.state is State.GRANTED
 
 
+_NEVER = Status(State.NEVER_ASKED, None, None)
+
+
 def resolve(standing: Standing | None, notice: NoticeInForce, at: Instant) -> Status:
     """Tell what holds of one decision at `at`: the one resolver for page, API, list, export and webhook.
 
-    A consent past its end has expired whatever the notice; one given under an older MAJOR is superseded.
+    `standing` knows the words given until then, `notice` is what was in force. A consent past its end has expired
+    whatever the notice; one given under another MAJOR is superseded. A claim matters where nothing was granted.
     """
     if standing is None:
-        return Status(State.NEVER_ASKED, None, None)
-    if standing.live and standing.expires_at is not None and standing.expires_at <= at:
-        return Status(State.EXPIRED, standing.expires_at, standing)
-    if standing.live and major(standing.notice_version) != notice.major:
-        return Status(State.SUPERSEDED, max(notice.major_since, standing.effective_at), standing)
-    return Status(standing.state, standing.effective_at, standing)
+        return _NEVER
+    settled = _settled(standing, notice, at)
+    claim, last = standing.claim, standing.last
+    if claim is None or (last is not None and claim.turn < last.turn) or _in_vain(claim, settled):
+        return settled
+    waiting = _consent(State.PENDING, claim, notice, at)
+    return replace(waiting, over=None if settled is _NEVER else settled.state)
+
+
+def _settled(standing: Standing, notice: NoticeInForce, at: Instant) -> Status:
+    last = standing.last
+    if last is None:
+        return _NEVER
+    if last.answer is Answer.YES:
+        return _consent(State.GRANTED, last, notice, at)
+    taken_back = standing.first_yes is not None and standing.first_yes < last.turn
+    if taken_back or (standing.first_stop and standing.first_stop[1] is Answer.WITHDRAW):
+        return Status(State.WITHDRAWN, last.effective_at, last)
+    return Status(State.REFUSED, last.effective_at, last)
+
+
+def _consent(state: State, yes: Word, notice: NoticeInForce, at: Instant) -> Status:
+    """Tell what became of a Yes, which gave `state`."""
+    if yes.expires_at is not None and yes.expires_at <= at:
+        return Status(State.EXPIRED, yes.expires_at, yes)
+    if major(yes.notice_version) != notice.major:
+        return Status(State.SUPERSEDED, max(notice.major_since, yes.effective_at), yes)
+    return Status(state, yes.effective_at, yes)
+
+
+def _in_vain(claim: Word, settled: Status) -> bool:
+    """Tell whether a claim was made while its decision was granted: it added nothing, and adds nothing later."""
+    yes = settled.word
+    if yes is None or yes.answer is not Answer.YES:
+        return False
+    lasting = yes.expires_at is None or claim.effective_at < yes.expires_at
+    return lasting and major(claim.notice_version) == major(yes.notice_version)
 
 
 def strictest(statuses: list[Status]) -> Status:
@@ -161,8 +248,7 @@ def strictest(statuses: list[Status]) -> Status:
 
 
 def _mere_claim(status: Status) -> bool:
-    last = status.standing
-    return last is not None and last.state is State.PENDING and last.over is None
+    return status.word is not None and status.word.claimed and status.over is None
 
 
 def major(version: str) -> int:
@@ -187,30 +273,28 @@ class Subject:
     numbered: bool = False
     """Whether the clinic's own number of this person is among the contacts."""
 
+    latest: Instant = ""
+    """The latest moment at which any of the words was given."""
+
+    recorded_at: Instant = ""
+    """When the head of the chain was recorded."""
+
+    fences: tuple[tuple[Instant, Instant], ...] = ()
+    """What each page of words begins after, by both clocks: see `timeline`."""
+
     def stored(self) -> dict[str, Any]:
-        """The stored form: JSON-ready, without the defaults."""
+        """Write the subject, JSON-ready."""
         return {
-            "id": self.id,
-            "salt": self.salt,
-            "version": self.version,
-            "head": self.head,
-            "contacts": list(self.contacts),
-            "standings": {address: asdict(standing) for address, standing in self.standings.items()},
-            "numbered": self.numbered,
+            **{name: getattr(self, name) for name in self.__slots__},
+            "standings": {address: standing.stored() for address, standing in self.standings.items()},
         }
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
         """Rebuild a subject from its stored form."""
-        return cls(
-            id=stored["id"],
-            salt=stored["salt"],
-            version=stored["version"],
-            head=stored["head"],
-            contacts=tuple(stored["contacts"]),
-            standings={address: Standing.read(standing) for address, standing in stored["standings"].items()},
-            numbered=stored["numbered"],
-        )
+        standings = {address: Standing.read(standing) for address, standing in stored["standings"].items()}
+        fences = tuple((latest, recorded_at) for latest, recorded_at in stored["fences"])
+        return cls(**{**stored, "contacts": tuple(stored["contacts"]), "standings": standings, "fences": fences})
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,38 +355,47 @@ def receipt_id(nonce: str, said: Mapping[str, Any]) -> str:
     return hashlib.sha256(rfc8785.dumps({"nonce": nonce, "said": dict(said)})).hexdigest()[:32]
 
 
+def words_of(document: Mapping[str, Any]) -> dict[Address, Word]:
+    """Give the words of a receipt, by its document: whoever has the receipts can tell every state from them again."""
+    told = {name: document[name] for name in ("effective_at", "recorded_at", "version", "channel", "assurance")}
+    notice = {"notice_version": document["notice"]["version"], "lang": document["notice"]["lang"]}
+    return {
+        address: Word.read(
+            {
+                **told,
+                **notice,
+                "receipt_id": document["id"],
+                **{name: entry[name] for name in ("answer", "expires_at", "claimed")},
+            }
+        )
+        for address, entry in document["decisions"].items()
+    }
+
+
 def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) -> tuple[Receipt, Subject]:
     """Carry out one act of deciding: give the next receipt of the chain and the subject as it stands afterwards.
 
     Who only claims a contact (self-asserted) that has decided before (`known`) can stop things at once, and can start
-    nothing: such a Yes stays pending, and what that person had granted stays as it was.
+    nothing: such a Yes stays pending, and what that person had granted stays as it was. A chain is recorded in order:
+    an act whose clock ran behind takes the time of the receipt before it.
     """
     answers = dict(act.answers)
     if act.everything:
         answers |= {address: Answer.WITHDRAW for address in subject.standings if address not in answers}
-    standings = dict(subject.standings)
-    version = subject.version + 1
-    touched = {}
+    unproven = known and act.assurance is Assurance.SELF_ASSERTED
+    decisions: dict[Address, dict[str, Any]] = {}
     for address, answer in sorted(answers.items()):
-        before = resolve(standings.get(address), in_force, act.recorded_at)
-        last = _last_word(before, answer, act, address, version, known=known)
-        if last is not None:
-            standings[address] = last
-        after = resolve(standings.get(address), in_force, act.recorded_at)
-        touched[address] = {
-            "answer": answer,
-            "before": before.state,
-            "after": after.state,
-            "expires_at": last.expires_at if last else None,
-        }
-    ends = [entry["expires_at"] for entry in touched.values() if entry["expires_at"]]
+        yes = answer is Answer.YES
+        ends = act.endings.get(address) if yes else None
+        expires_at = ending(ends, act.effective_at) if ends else None
+        decisions[address] = {"answer": answer, "claimed": yes and unproven, "expires_at": expires_at}
     document: dict[str, Any] = {
         "id": act.receipt_id,
         "clinic": act.clinic,
         "subject": subject.id,
-        "version": version,
+        "version": subject.version + 1,
         "previous": subject.head,
-        "decisions": touched,
+        "decisions": decisions,
         "notice": asdict(act.notice),
         "controllers": [dict(controller) for controller in act.controllers],
         "channel": act.channel,
@@ -311,63 +404,22 @@ def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) 
         "actor": act.actor,
         "evidence": dict(act.evidence) if act.evidence else None,
         "effective_at": act.effective_at,
-        "recorded_at": act.recorded_at,
-        "expires_at": min(ends, default=None),
+        "recorded_at": max(act.recorded_at, subject.recorded_at),
+        "expires_at": min((entry["expires_at"] for entry in decisions.values() if entry["expires_at"]), default=None),
     }
+    standings = dict(subject.standings)
+    now = document["recorded_at"]
+    for address, word in words_of(document).items():
+        before = standings.get(address)
+        standings[address] = (before or Standing()).heard(word)
+        decisions[address]["before"] = resolve(before, in_force, now).state
+        decisions[address]["after"] = resolve(standings[address], in_force, now).state
     receipt = Receipt(document, rfc8785.dumps(document))
     return receipt, replace(
         subject,
-        version=version,
+        version=document["version"],
         head=receipt.sha256,
         standings=standings,
+        latest=max(act.effective_at, subject.latest),
+        recorded_at=now,
     )
-
-
-def _last_word(
-    before: Status, answer: Answer, act: Act, address: Address, version: int, *, known: bool
-) -> Standing | None:
-    """Give the standing an answer leaves behind, or None where the last word stays what it was."""
-    earlier = before.standing
-    unproven = known and act.assurance is Assurance.SELF_ASSERTED
-    if earlier is not None and act.effective_at < earlier.effective_at:
-        # A paper form entered late: recorded and provable, but a later word stands. A claim that waits to be confirmed
-        # is no such word: a Yes from before it confirms it, unless there was a No in between; a No stays under it.
-        if earlier.state is not State.PENDING or unproven or act.effective_at <= (earlier.stopped_at or ""):
-            return None
-        if answer is not Answer.YES:
-            return replace(earlier, stopped_at=act.effective_at, over=earlier.over or State.REFUSED)
-    state = _outcome(before.state, answer, unproven=unproven)
-    if state is None:
-        return None
-    stopped = state in {State.REFUSED, State.WITHDRAWN}
-    ends = act.endings.get(address) if answer is Answer.YES else None
-    return Standing(
-        state=state,
-        effective_at=act.effective_at,
-        recorded_at=act.recorded_at,
-        receipt_id=act.receipt_id,
-        version=version,
-        notice_version=act.notice.version,
-        lang=act.notice.lang,
-        channel=act.channel,
-        assurance=act.assurance,
-        expires_at=ending(ends, act.effective_at) if ends else None,
-        stopped_at=act.effective_at if stopped else (earlier.stopped_at if earlier else None),
-        over=before.state if state is State.PENDING and earlier is not None else None,
-    )
-
-
-def _outcome(before: State, answer: Answer, *, unproven: bool) -> State | None:
-    """Give the state an answer leads to, or None for no change.
-
-    A No said again stays the No it was, and is a new word: a form signed in between must not outlive it.
-    """
-    if answer is Answer.YES:
-        if not unproven:
-            return State.GRANTED
-        return None if before in {State.GRANTED, State.PENDING} else State.PENDING
-    if before in {State.REFUSED, State.WITHDRAWN}:
-        return before
-    if answer is Answer.WITHDRAW or before in {State.GRANTED, State.EXPIRED, State.SUPERSEDED}:
-        return State.WITHDRAWN
-    return State.REFUSED

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from chalicelib.clinic_document import TEXTS
-from chalicelib.consent import Act, Answer, Assurance, Channel, NoticeInForce, NoticeRef, Standing, State, Subject
+from chalicelib.consent import Act, Answer, Assurance, Channel, NoticeInForce, NoticeRef, Standing, Subject, Word
 
 EMAIL_NEWS, SMS_NEWS = "newsletter.email", "newsletter.sms"
 OPENING = "2026-11-01T08:00:00.000Z"
@@ -51,10 +51,10 @@ def a_subject(number: int = 1, **standings: Standing) -> Subject:
     return Subject(id=f"{number:032x}", salt="5a" * 16, standings=words)
 
 
-def a_standing(state: State = State.GRANTED, at: str = MORNING, **changed: Any) -> Standing:
-    """Give the last word on one decision."""
-    standing = Standing(
-        state=state,
+def a_word(answer: str = "yes", at: str = MORNING, **changed: Any) -> Word:
+    """Give one answer, given and recorded `at`."""
+    word = Word(
+        answer=Answer(answer),
         effective_at=at,
         recorded_at=at,
         receipt_id="c" * 32,
@@ -64,7 +64,15 @@ def a_standing(state: State = State.GRANTED, at: str = MORNING, **changed: Any) 
         channel=Channel.WEB,
         assurance=Assurance.SELF_ASSERTED,
     )
-    return replace(standing, **changed)
+    return replace(word, **changed)
+
+
+def a_standing(*words: Word) -> Standing:
+    """Give the standing these words leave behind; a Yes of the morning without any."""
+    standing = Standing()
+    for word in words or (a_word(),):
+        standing = standing.heard(word)
+    return standing
 
 
 def in_both(text: str) -> dict[str, str]:

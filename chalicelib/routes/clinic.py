@@ -25,7 +25,7 @@ from chalicelib.contact import Contact
 from chalicelib.evidence import CONSENT_PAGE
 from chalicelib.forms import new_nonce
 from chalicelib.incoming import ANY_TYPE, json_body, mount, query
-from chalicelib.instants import Instant, instant
+from chalicelib.instants import EVER, Instant, instant
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import document, problem
 from chalicelib.store.register import Look, SeveralPeopleError, Signature, fresh_subject
@@ -69,17 +69,28 @@ class Call(Generic[Body]):
 @clinic_api.route(f"{BASE}/status", methods=["POST"], content_types=ANY_TYPE)
 @api
 def status(clinic: str) -> Response:
-    """Tell the truth about up to a hundred subjects, from strongly consistent reads."""
-    call = _call(clinic, "status:read", read_status)
+    """Tell the truth about up to a hundred subjects, now or at another time, from strongly consistent reads.
+
+    `known_at` alone asks for what this call would have answered then.
+    """
+    now = instant(datetime.now(UTC))
+    call = _call(clinic, "status:read", lambda known, body: read_status(known, body, now))
+    asked_at, known_at = call.body.at or call.body.known_at, call.body.known_at
+    people = call.look.known()
+    # Now is whatever the table holds: a word recorded by a clock that runs ahead counts.
+    standings = portal().register.standings_at(clinic, people, asked_at or EVER, known_at or EVER)
+    at, known_at = asked_at or call.now, known_at or call.now
+    notice = call.look.published.in_force_at(at, known_at)
     results = []
     for asked, contacts in zip(call.body.asked, call.body.subjects, strict=True):
-        people = [person for contact in contacts for person in call.look.people[contact]]
+        found = [standings[person.id] for contact in contacts for person in call.look.people[contact]] or [{}]
         decisions = {
-            address: _told(_status_of(people, address, call.look, call.now)) for address in call.body.addresses
+            address: _told(strictest([resolve(standing.get(address), notice, at) for standing in found]))
+            for address in call.body.addresses
         }
         results.append({"subject": asked, "decisions": decisions})
-    portal().table.put_new(call.audit("status", call.look.known()))
-    return document({"results": results})
+    portal().table.put_new(call.audit("status", people))
+    return document({"at": at, "known_at": known_at, "results": results})
 
 
 @clinic_api.route(f"{BASE}/history", methods=["POST"], content_types=ANY_TYPE)
@@ -182,14 +193,8 @@ def _authorised(stored: str | None, clinic: str, scope: str) -> BearerKey:
     return key
 
 
-def _status_of(people: Sequence[Subject], address: str, look: Look, now: Instant) -> Status:
-    in_force = look.published.in_force
-    standings = [person.standings.get(address) for person in people] or [None]
-    return strictest([resolve(standing, in_force, now) for standing in standings])
-
-
 def _told(status: Status) -> dict[str, Any]:
-    last = status.standing
+    last = status.word
     return {
         "state": status.state,
         "permitted": status.permitted,

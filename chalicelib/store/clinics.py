@@ -51,6 +51,13 @@ class Published:
     in_force: NoticeInForce
     published: tuple[tuple[Instant, str], ...]
 
+    def in_force_at(self, at: Instant, known_at: Instant) -> NoticeInForce:
+        """Give the notice against which a moment is judged, as far as it was published at `known_at`."""
+        known = [(since, version) for since, version in self.published if since <= min(at, known_at)]
+        since, version = (known or self.published)[-1] if known else self.published[0]
+        began = next((begun for begun, each in self.published if major(each) == major(version)), since)
+        return NoticeInForce(version, began)
+
     def version_at(self, at: Instant) -> str:
         """Give the version in force at a moment; the first one for a moment before it."""
         return next((version for since, version in reversed(self.published) if since <= at), self.published[0][1])

@@ -14,8 +14,21 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from chalicelib.consent import Act, Answer, Assurance, Receipt, Subject, decide, receipt_id, whose
+from chalicelib import timeline
+from chalicelib.consent import (
+    Act,
+    Address,
+    Answer,
+    Assurance,
+    Receipt,
+    Standing,
+    Subject,
+    decide,
+    receipt_id,
+    whose,
+)
 from chalicelib.contact import Contact, Kind
+from chalicelib.instants import Instant
 from chalicelib.store.clinics import Clinics, Published
 from chalicelib.store.table import (
     ConflictError,
@@ -24,7 +37,7 @@ from chalicelib.store.table import (
     Key,
     Put,
     Replace,
-    SetSubject,
+    SetEntry,
     Table,
     Write,
     api_key_key,
@@ -36,6 +49,7 @@ from chalicelib.store.table import (
     sealed_key,
     subject_pk,
     unsigned_key,
+    words_key,
 )
 
 ATTEMPTS = 8
@@ -207,6 +221,28 @@ class Register:
             raise UnknownReceiptError(number)
         return read_receipt(item)
 
+    def standings_at(
+        self, clinic: str, people: Sequence[Subject], at: Instant, known_at: Instant
+    ) -> Mapping[str, Mapping[Address, Standing]]:
+        """Tell how each of these people stood at a time, as the portal knew it at another, by subject id.
+
+        One round trip for a hundred people, however long their histories; none for whom has decided nothing since.
+        """
+        told: dict[str, Mapping[Address, Standing]] = {}
+        pages: dict[Key, Subject] = {}
+        for person in people:
+            if person.latest <= at and person.recorded_at <= known_at:
+                told[person.id] = person.standings
+            else:
+                pages[words_key(clinic, person.id, timeline.page_for(person.fences, at, known_at))] = person
+        found = self._table.get(list(pages))
+        for key, person in pages.items():
+            page = found[key]
+            carried = {name: Standing.read(each) for name, each in json.loads(page.body or "{}").items()}
+            receipts = [json.loads(each) for each in page.texts.values()]
+            told[person.id] = timeline.standings_at(carried, receipts, at, known_at)
+        return told
+
     def history(self, clinic: str, people: Sequence[Subject]) -> list[Receipt]:
         """Give every receipt of these people, in the order they were recorded."""
         chains = [
@@ -227,7 +263,12 @@ class Register:
         crowded = {contact for contact, people in look.people.items() if claimed and len(people) >= MOST_PEOPLE}
         lookups = {key.lookup(contact): contact for contact in signature.contacts if contact not in crowded}
         numbered = before.numbered or any(contact.kind is Kind.REFERENCE for contact in lookups.values())
-        after = replace(after, contacts=tuple(dict.fromkeys((*before.contacts, *lookups))), numbered=numbered)
+        after = replace(
+            after,
+            contacts=tuple(dict.fromkeys((*before.contacts, *lookups))),
+            numbered=numbered,
+            fences=timeline.fenced(before.fences, after.version, before.latest, after.recorded_at),
+        )
         stored = json.dumps(after.stored(), ensure_ascii=False)
         place = json.dumps({"subject": after.id, "version": after.version})
         writes: list[Write] = [
@@ -235,14 +276,15 @@ class Register:
             Put(receipt_id_key(clinic, receipt.id), {"body": place}),
             Put(unsigned_key(clinic, receipt.id), {"body": place}),
             Replace(roll_key(clinic, after.id), {"body": stored}),
+            *_words(clinic, before, after, receipt),
         ]
         unused = {key.lookup(contact) for contact, people in look.people.items() if not people}
         for lookup in after.contacts:
             entry = contact_key(clinic, lookup)
             if lookup in unused:
-                writes.append(Put(entry, {"subjects": {after.id: stored}}))
+                writes.append(Put(entry, {"entries": {after.id: stored}}))
             else:
-                writes.append(SetSubject(entry, after.id, stored))
+                writes.append(SetEntry(entry, after.id, stored))
         sealed = {lookup: lookups[lookup].value for lookup in lookups if lookup not in before.contacts}
         for lookup, value in sealed.items():
             blob = key.seal(after.id, after.salt, lookup, value)
@@ -252,6 +294,18 @@ class Register:
             blob = key.seal(after.id, after.salt, what, signature.name)
             writes.append(Put(sealed_key(clinic, after.id, what), {"blob": blob}))
         return writes
+
+
+def _words(clinic: str, before: Subject, after: Subject, receipt: Receipt) -> list[Write]:
+    """Write a receipt's words into the pages that need them; a page that begins carries how everything stood."""
+    name, said = f"{after.version:010d}", json.dumps({part: receipt.document[part] for part in timeline.NEEDED})
+    *reached, own = timeline.pages_of(after.fences, receipt.document["effective_at"])
+    writes: list[Write] = [SetEntry(words_key(clinic, after.id, page), name, said) for page in reached]
+    key = words_key(clinic, after.id, own)
+    if len(after.fences) == len(before.fences):
+        return [*writes, SetEntry(key, name, said)]
+    carried = {address: standing.stored() for address, standing in before.standings.items()}
+    return [*writes, Put(key, {"body": json.dumps(carried), "entries": {name: said}})]
 
 
 def _person(look: Look, act: Act, signature: Signature) -> Subject:
@@ -312,8 +366,5 @@ def read_receipt(item: Item) -> Receipt:
 
 
 def _people(entry: Item | None) -> tuple[Subject, ...]:
-    if entry is None or entry.subjects is None:
-        return ()
-    stored = entry.subjects.as_dict().values()  # type: ignore[no-untyped-call]
-    found = [Subject.read(json.loads(each)) for each in stored]
-    return tuple(sorted(found, key=lambda subject: subject.id))
+    stored = entry.texts.values() if entry else ()
+    return tuple(sorted((Subject.read(json.loads(each)) for each in stored), key=lambda subject: subject.id))

@@ -1,7 +1,7 @@
 """The one table, as PynamoDB sees it: consistent reads, conditional writes, transactions. The only PynamoDB importer.
 
-Every item has a key, a `body` (JSON text that a person can read in the console) and at most one `blob` (compressed or
-sealed bytes). Keys are written in one place, the functions below, and none ever holds a contact.
+Every item has a key, a `body` or named `entries` (JSON texts that a person can read in the console) and at most one
+`blob` (compressed or sealed bytes). Keys are written in one place, the functions below, and none ever holds a contact.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -159,13 +159,19 @@ class Item(Model):
     sk = UnicodeAttribute(range_key=True)
     body = UnicodeAttribute(null=True)
     blob = BinaryAttribute(null=True, legacy_encoding=False)
-    subjects: MapAttribute[str, Any] = MapAttribute(null=True)  # type: ignore[no-untyped-call]
+    entries: MapAttribute[str, Any] = MapAttribute(null=True)  # type: ignore[no-untyped-call]
     number = NumberAttribute(null=True)
 
     @property
     def key(self) -> Key:
         """The item's primary key."""
         return Key(self.pk, self.sk)
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The item's entries by name; none where it has none."""
+        entries: MapAttribute[str, Any] | None = self.entries
+        return dict(entries.as_dict()) if entries is not None else {}  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +183,11 @@ class Put:
 
 
 @dataclass(frozen=True, slots=True)
-class SetSubject:
-    """Write how one person stands into the entry of a contact that exists."""
+class SetEntry:
+    """Write one of the entries of an item that exists: a person of a contact, a receipt of a page."""
 
     key: Key
-    subject: str
+    name: str
     stored: str = field(repr=False)
 
 
@@ -217,7 +223,7 @@ class Delete:
     key: Key
 
 
-Write = Put | SetSubject | SetBody | Add | Replace | Delete
+Write = Put | SetEntry | SetBody | Add | Replace | Delete
 
 _SENT = {Delete: 0, Put: 1, Replace: 1}
 """The order in which PynamoDB sends a transaction's writes, whatever order they were asked in; updates come last."""
@@ -295,8 +301,8 @@ class Table:
                 transaction.save(self._new(write))
             case Delete(key):
                 transaction.delete(item(*key))
-            case SetSubject(key, subject, stored):
-                transaction.update(item(*key), [item.subjects[subject].set(stored)], condition=item.pk.exists())
+            case SetEntry(key, name, stored):
+                transaction.update(item(*key), [item.entries[name].set(stored)], condition=item.pk.exists())
             case SetBody(key, body, was):
                 transaction.update(item(*key), [item.body.set(body)], condition=item.body == was)
             case Add(key, amount):

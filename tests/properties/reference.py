@@ -1,6 +1,6 @@
-"""The reference the store is held against: who knows whom, and whose last word it is."""
+"""The references the portal is held against: what is true of a decision by both clocks, and who knows whom."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -12,43 +12,65 @@ LASTS = {"newsletter.sms": timedelta(days=30)}
 """Which consents end by themselves."""
 
 
+@dataclass(frozen=True)
+class Said:
+    """One answer: on what, when given, when learnt, under which MAJOR, and whether it still has to be confirmed."""
+
+    address: str
+    answer: str
+    at: datetime
+    learnt: datetime
+    number: int
+    major: int = 1
+    claimed: bool = False
+
+    def ended(self, now: datetime) -> bool:
+        """Tell whether a Yes is over by itself."""
+        return self.address in LASTS and self.at + LASTS[self.address] <= now
+
+
+def in_force(published: Sequence[tuple[datetime, int]], at: datetime, known: datetime) -> int:
+    """Give the MAJOR in force at a time, as far as it was published at another."""
+    return [published[0][1], *(major for since, major in published if since <= at and since <= known)][-1]
+
+
+def true_state(
+    said: Iterable[Said], address: str, at: datetime, known: datetime, published: Sequence[tuple[datetime, int]]
+) -> str:
+    """Tell what was true of a decision `at` a time as `known` at another: every answer heard again, in order."""
+
+    def lapsed(yes: Said, now: datetime, major: int) -> str | None:
+        return "expired" if yes.ended(now) else "superseded" if yes.major != major else None
+
+    heard = [each for each in said if each.address == address and each.at <= at and each.learnt <= known]
+    state, yes, claim = "never_asked", None, None
+    for each in sorted(heard, key=lambda one: (one.at, one.number)):
+        if each.claimed:
+            then = in_force(published, each.at, each.at)
+            claim = claim if state == "granted" and yes and not lapsed(yes, each.at, then) else each
+        elif each.answer == "yes":
+            state, yes, claim = "granted", each, None
+        else:
+            stopped = state if state in {"refused", "withdrawn"} else None
+            fresh = "refused" if state == "never_asked" and each.answer == "no" else "withdrawn"
+            state, yes, claim = stopped or fresh, None, None
+    major = in_force(published, at, known)
+    waiting = lapsed(claim, at, major) or "pending" if claim else None
+    return waiting or (lapsed(yes, at, major) if yes else None) or state
+
+
 @dataclass
 class Person:
-    """One person: contacts, the last word on each decision (state, since, until), the last proven No, receipts."""
+    """One person: contacts, everything said, receipts."""
 
     id: str
     contacts: set[Contact]
-    words: dict[str, tuple[str, datetime, datetime | None]] = field(default_factory=dict)
-    stopped: dict[str, datetime] = field(default_factory=dict)
+    said: list[Said] = field(default_factory=list)
     receipts: list[str] = field(default_factory=list)
 
-    def state(self, address: str, now: datetime) -> str:
-        """Tell how a decision stands."""
-        state, _, until = self.words.get(address, ("never_asked", now, None))
-        return "expired" if state in {"granted", "pending"} and until and until <= now else state
-
-    def hear(self, address: str, answer: str, at: datetime, now: datetime, *, proven: bool) -> None:
-        """Take in one answer given `at` a time and learnt `now`."""
-        before = self.state(address, now)
-        if address in self.words and at < self.words[address][1]:
-            claimed = self.words[address][0] == "pending" and proven
-            if not claimed or (address in self.stopped and at <= self.stopped[address]):
-                return
-            if answer != "yes":
-                self.stopped[address] = at
-                return
-        if answer == "yes" and not proven and before in {"granted", "pending"}:
-            return
-        if answer == "yes":
-            until = at + LASTS[address] if address in LASTS else None
-            self.words[address] = ("granted" if proven else "pending", at, until)
-        elif before in {"refused", "withdrawn"}:
-            self.words[address] = (before, at, None)
-        else:
-            stops = answer == "withdraw" or before in {"granted", "expired"}
-            self.words[address] = ("withdrawn" if stops else "refused", at, None)
-        if self.words[address][0] in {"refused", "withdrawn"}:
-            self.stopped[address] = at
+    def state(self, address: str, at: datetime, known: datetime) -> str:
+        """Tell how a decision stands; the one notice of the clinic never changes."""
+        return true_state(self.said, address, at, known, [(at, 1)])
 
 
 @dataclass
@@ -70,6 +92,7 @@ class Reference:
             person = Person(receipt.document["subject"], set(contacts))
             self.people.append(person)
         for address, answer in act.answers.items():
+            claimed = answer == "yes" and bool(known) and not staff
             at = moment(receipt.document["effective_at"])
-            person.hear(address, answer, at, now, proven=staff or not known)
+            person.said.append(Said(address, answer, at, now, len(person.receipts), 1, claimed))
         person.receipts.append(receipt.id)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+import pytest
 from hypothesis import event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -17,7 +18,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from chalicelib.consent import Act, Receipt, resolve
+from chalicelib import timeline
+from chalicelib.consent import Act, NoticeInForce, Receipt, resolve
 from chalicelib.contact import Contact, Kind
 from chalicelib.instants import instant
 from chalicelib.store.register import BusyError, Signature, UnknownReceiptError, fresh_subject
@@ -172,6 +174,25 @@ class Clinic(RuleBasedStateMachine):
         """Let what ends by itself end."""
         self.now += timedelta(days=days)
 
+    @precondition(lambda self: self.model.people)
+    @rule(at=st.integers(0, 20), known=st.integers(0, 20))
+    def look_back(self, at: int, known: int) -> None:
+        """Ask about another time as known at another: for everybody, what replaying every word tells."""
+        then, learnt = self.now - timedelta(minutes=at), self.now - timedelta(minutes=known)
+        people = self.looked(*self.everyone())
+        told = self.house.register.standings_at(RIGA, people, instant(then), instant(learnt))
+        notice = NoticeInForce("1.0", instant(then))
+        assert {
+            person.id: {address: person.state(address, then, learnt) for address in (EMAIL_NEWS, SMS_NEWS)}
+            for person in self.model.people
+        } == {
+            subject: {
+                address: str(resolve(standings.get(address), notice, instant(then)).state)
+                for address in (EMAIL_NEWS, SMS_NEWS)
+            }
+            for subject, standings in told.items()
+        }
+
     @invariant()
     def everybody_stands_as_the_model_says(self) -> None:
         """Under every contact the same people, each with the same word on everything."""
@@ -186,7 +207,7 @@ class Clinic(RuleBasedStateMachine):
                 for person in people
             }
             assert told == {
-                person.id: {address: person.state(address, self.now) for address in (EMAIL_NEWS, SMS_NEWS)}
+                person.id: {address: person.state(address, self.now, self.now) for address in (EMAIL_NEWS, SMS_NEWS)}
                 for person in self.model.under([contact])
             }
 
@@ -204,4 +225,6 @@ class Clinic(RuleBasedStateMachine):
 def test_no_acknowledged_decision_is_lost_and_none_is_doubled(house: Portal) -> None:
     """Whatever the network does, a patient who was told “recorded” has one receipt, and the clinic reads the truth."""
     Clinic.house = house
-    run_state_machine_as_test(Clinic, settings=settings.get_profile("store"))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(timeline, "RECEIPTS", 3)  # so that twenty steps turn several pages
+        run_state_machine_as_test(Clinic, settings=settings.get_profile("store"))

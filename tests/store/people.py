@@ -4,11 +4,11 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 
-from chalicelib.consent import Act, Receipt, State, Subject, resolve, strictest
+from chalicelib.consent import Act, Receipt, State, Subject, Word, resolve, strictest
 from chalicelib.contact import Contact, Kind
 from chalicelib.store.register import Signature, fresh_subject
 from chalicelib.wiring import Portal
-from tests.acts import EVENING
+from tests.acts import EMAIL_NEWS, EVENING
 
 BELLA = Contact(Kind.EMAIL, "bella.ozola@example.org")
 STRANGER = Contact(Kind.EMAIL, "mallory@example.net")
@@ -30,6 +30,13 @@ def only_person(house: Portal, clinic: str, *contacts: Contact) -> Subject:
     """Give the one person known under every one of these contacts."""
     [person] = house.register.look(clinic, contacts).known()
     return person
+
+
+def last_word(person: Subject, address: str = EMAIL_NEWS) -> Word:
+    """Give the last word that counts of a person on a decision."""
+    last = person.standings[address].last
+    assert last is not None
+    return last
 
 
 def assert_unbroken(receipts: Sequence[Receipt]) -> None:

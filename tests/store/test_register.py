@@ -9,7 +9,7 @@ from chalicelib.store.register import NoticeChangedError, UnknownReceiptError
 from chalicelib.wiring import Portal
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
-from tests.store.people import assert_unbroken, chain, only_person, signed, state
+from tests.store.people import assert_unbroken, chain, last_word, only_person, signed, state
 from tests.store.test_clinics import publish
 
 
@@ -18,7 +18,7 @@ def test_a_decision_is_found_by_whom_it_is_about(house: Portal) -> None:
     receipt = house.register.record(an_act({EMAIL_NEWS: "yes", SMS_NEWS: "no"}), signed(ANNA))
     assert state(house, RIGA, ANNA, EMAIL_NEWS) is State.GRANTED
     assert state(house, RIGA, ANNA, SMS_NEWS) is State.REFUSED
-    assert only_person(house, RIGA, ANNA).standings[EMAIL_NEWS].receipt_id == receipt.id
+    assert last_word(only_person(house, RIGA, ANNA)).receipt_id == receipt.id
 
 
 def test_who_never_decided_is_never_asked(house: Portal) -> None:

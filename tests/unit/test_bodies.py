@@ -17,7 +17,7 @@ from chalicelib.bodies import (
 from chalicelib.clinic_document import read_clinic
 from chalicelib.consent import Answer, Channel
 from chalicelib.contact import Contact, Kind
-from tests.acts import EVENING, MORNING, a_document
+from tests.acts import EVENING, MORNING, NOON, a_document
 from tests.cast import ANNA, ANNA_PHONE
 
 CLINIC = read_clinic(a_document())
@@ -52,7 +52,7 @@ def pointers(read: Any, body: Mapping[str, Any], *more: Any) -> set[str]:
 def test_a_status_question_keeps_the_order_and_the_words_of_who_asks() -> None:
     """A program finds each answer where it put the question."""
     subjects = [{"phone": "8 26123456"}, SUBJECT, {"patient_ref": "P-1", "email": "b@example.org"}]
-    asked = read_status(CLINIC, {"subjects": subjects, "purposes": ["research", "newsletter", "newsletter.sms"]})
+    asked = read_status(CLINIC, {"subjects": subjects, "purposes": ["research", "newsletter", "newsletter.sms"]}, NOON)
     assert asked.asked == tuple(subjects)
     assert asked.subjects[:2] == ((ANNA_PHONE,), (ANNA,))
     assert [contact.kind for contact in asked.subjects[2]] == [Kind.REFERENCE, Kind.EMAIL]
@@ -62,7 +62,7 @@ def test_a_status_question_keeps_the_order_and_the_words_of_who_asks() -> None:
 
 def test_without_purposes_everything_the_notice_asks_is_told() -> None:
     """The simplest question gets the whole answer."""
-    assert read_status(CLINIC, {"subjects": [SUBJECT]}).addresses == tuple(CLINIC.questions)
+    assert read_status(CLINIC, {"subjects": [SUBJECT]}, NOON).addresses == tuple(CLINIC.questions)
 
 
 @pytest.mark.parametrize(
@@ -80,17 +80,28 @@ def test_without_purposes_everything_the_notice_asks_is_told() -> None:
         ({"subjects": [SUBJECT], "purposes": []}, {"/purposes"}),
         ({"subjects": [SUBJECT], "purposes": ["research", "x", 7]}, {"/purposes/1", "/purposes/2"}),
         ({"subjects": [SUBJECT], "purpose": "research"}, {"/purpose"}),
+        ({"subjects": [SUBJECT], "at": "yesterday"}, {"/at"}),
+        ({"subjects": [SUBJECT], "at": None, "known_at": "2026-11-22"}, {"/at", "/known_at"}),
+        ({"subjects": [SUBJECT], "known_at": EVENING}, {"/known_at"}),
         ({"subjects": [SUBJECT], "a/b~c": 1}, {"/a~1b~0c"}),
     ],
 )
 def test_a_status_question_that_cannot_be_read_says_where(body: Mapping[str, Any], places: set[str]) -> None:
     """A programmer finds the fault from the answer alone (RFC 6901 pointers)."""
-    assert pointers(read_status, body) == places
+    assert pointers(read_status, body, NOON) == places
+
+
+def test_another_time_is_asked_for_by_either_clock() -> None:
+    """What was true in the morning, as known in the evening; a mailing of next week may ask ahead."""
+    body = {"subjects": [SUBJECT], "at": "2026-11-22T10:15:00+02:00", "known_at": "2026-11-22t10:15:00z"}
+    asked = read_status(CLINIC, body, NOON)
+    assert (asked.at, asked.known_at) == (MORNING, "2026-11-22T10:15:00.000Z")
+    assert read_status(CLINIC, {"subjects": [SUBJECT], "at": EVENING}, NOON).at == EVENING
 
 
 def test_a_hundred_subjects_are_one_question() -> None:
     """A mailing list is checked in one call."""
-    assert len(read_status(CLINIC, {"subjects": [SUBJECT] * 100}).subjects) == 100
+    assert len(read_status(CLINIC, {"subjects": [SUBJECT] * 100}, NOON).subjects) == 100
 
 
 def test_history_is_of_one_subject() -> None:
@@ -173,7 +184,7 @@ def test_an_error_never_repeats_a_contact(typed: str) -> None:
     """An error report can be pasted into a ticket."""
     body = {"subjects": [{"email": typed}, {"phone": typed}, {"email": ANNA.value, "x": typed}]}
     with pytest.raises(InvalidBodyError) as caught:
-        read_status(CLINIC, body)
+        read_status(CLINIC, body, NOON)
     told = f"{caught.value} {caught.value.errors}"
     assert typed not in told
     assert ANNA.value not in told

@@ -1,18 +1,18 @@
 import pytest
 
 from chalicelib.consent import State, Status, Subject, strictest, whose
-from tests.acts import EVENING, MORNING, NOON, a_standing, a_subject
+from tests.acts import EVENING, MORNING, NOON, a_subject, a_word
 
 ANNA, BELLA, CARL = a_subject(1), a_subject(2), a_subject(3)
-GRANTED = Status(State.GRANTED, MORNING, a_standing())
+GRANTED = Status(State.GRANTED, MORNING, a_word())
 NEVER = Status(State.NEVER_ASKED, None, None)
 
 
 @pytest.mark.parametrize("against", [State.REFUSED, State.WITHDRAWN, State.EXPIRED, State.SUPERSEDED])
 def test_one_no_among_those_who_share_a_phone_is_a_no(against: State) -> None:
     """A text message reaches everyone who shares the phone, so everyone must want it."""
-    assert strictest([GRANTED, Status(against, NOON, a_standing(against))]).state is against
-    assert strictest([Status(against, NOON, a_standing(against)), GRANTED]).state is against
+    assert strictest([GRANTED, Status(against, NOON, a_word(at=NOON))]).state is against
+    assert strictest([Status(against, NOON, a_word(at=NOON)), GRANTED]).state is against
 
 
 def test_who_was_never_asked_stands_in_nobodys_way() -> None:
@@ -23,19 +23,19 @@ def test_who_was_never_asked_stands_in_nobodys_way() -> None:
 
 def test_a_strangers_unconfirmed_yes_takes_nothing_from_the_one_who_granted() -> None:
     """Who types Anna's phone beside an address of their own cannot weaken what Anna decided (DESIGN, Identity)."""
-    pending = Status(State.PENDING, NOON, a_standing(State.PENDING, NOON))
+    pending = Status(State.PENDING, NOON, a_word(at=NOON, claimed=True))
     assert strictest([GRANTED, pending]).permitted
 
 
 def test_pending_alone_permits_nothing() -> None:
     """Until the contact confirms, nobody may write to it."""
-    assert strictest([NEVER, Status(State.PENDING, NOON, a_standing(State.PENDING))]).state is State.PENDING
+    assert strictest([NEVER, Status(State.PENDING, NOON, a_word(at=NOON, claimed=True))]).state is State.PENDING
 
 
 def test_of_several_who_are_against_the_latest_is_told() -> None:
     """The clinic is pointed to the receipt that matters now."""
-    refused = Status(State.REFUSED, NOON, a_standing(State.REFUSED))
-    withdrawn = Status(State.WITHDRAWN, EVENING, a_standing(State.WITHDRAWN))
+    refused = Status(State.REFUSED, NOON, a_word("no", NOON))
+    withdrawn = Status(State.WITHDRAWN, EVENING, a_word("withdraw", EVENING))
     assert strictest([withdrawn, refused, GRANTED]) is withdrawn
 
 

@@ -1,0 +1,129 @@
+"""Both clocks against the thirty-line reference: random histories, late papers, changes of the notice."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from chalicelib import timeline
+from chalicelib.consent import Address, Assurance, NoticeInForce, NoticeRef, Standing, Subject, decide, resolve
+from chalicelib.instants import EVER, Instant, instant
+from chalicelib.store.clinics import Published
+from tests.acts import EMAIL_NEWS, SMS_NEWS, a_subject, an_act
+from tests.properties.reference import Said, true_state
+
+OPENED = datetime(2026, 1, 1, tzinfo=UTC)
+DAYS = 120
+ENDS = {SMS_NEWS: "P30D"}
+ADDRESSES = (EMAIL_NEWS, SMS_NEWS)
+days = st.integers(0, DAYS)
+acts = st.fixed_dictionaries(
+    {
+        "after": st.integers(0, 12),
+        "late": st.just(0) | st.integers(0, 90),
+        "by": st.sampled_from(["patient", "stranger", "staff"]),
+        "answers": st.dictionaries(st.sampled_from(ADDRESSES), st.sampled_from(["yes", "no", "withdraw"]), min_size=1),
+    }
+)
+changes = st.lists(st.tuples(days, st.booleans()), max_size=3).map(sorted)
+"""On which days another notice version was published, and whether it was a MAJOR change."""
+
+
+class Story:
+    """One person's history told twice: to the portal's core with pages of words, and to the reference."""
+
+    def __init__(self, history: list[dict], changes: list[tuple[int, bool]]) -> None:  # type: ignore[type-arg]
+        self.versions = [(OPENED, "1.0")]
+        for day, is_major in changes:
+            major, _, minor = self.versions[-1][1].partition(".")
+            version = f"{int(major) + 1}.0" if is_major else f"{major}.{int(minor) + 1}"
+            self.versions.append((OPENED + timedelta(days=day), version))
+        self.said: list[Said] = []
+        self.pages: list[tuple[dict[Address, Standing], list[dict]]] = []  # type: ignore[type-arg]
+        self.subject = a_subject()
+        now = OPENED
+        for number, told in enumerate(history):
+            now += timedelta(days=told["after"])
+            self.hear(number, told, now)
+
+    def hear(self, number: int, told: dict, now: datetime) -> None:  # type: ignore[type-arg]
+        """Take in one act, as the register does."""
+        late = told["late"] if told["by"] == "staff" else 0
+        at = max(OPENED, now - timedelta(days=late))
+        version = [version for since, version in self.versions if since <= at][-1]
+        staff = {"assurance": Assurance.STAFF_WITNESSED} if told["by"] == "staff" else {}
+        act = an_act(
+            told["answers"],
+            instant(now),
+            effective_at=instant(at),
+            notice=NoticeRef(version, "lv", "ab" * 32),
+            endings=ENDS,
+            **staff,
+        )
+        claims = told["by"] == "stranger"
+        before = self.subject
+        receipt, after = decide(before, act, self.notice(instant(now), instant(now)), known=claims)
+        fences = timeline.fenced(before.fences, after.version, before.latest, after.recorded_at)
+        self.subject = Subject(**{**{name: getattr(after, name) for name in Subject.__slots__}, "fences": fences})
+        if len(fences) > len(self.pages):
+            self.pages.append((dict(before.standings), []))
+        for page in timeline.pages_of(fences, instant(at)):
+            self.pages[page][1].append({part: receipt.document[part] for part in timeline.NEEDED})
+        for address, answer in told["answers"].items():
+            claimed = claims and answer == "yes"
+            self.said.append(Said(address, answer, at, now, number, int(version.partition(".")[0]), claimed))
+
+    def notice(self, at: Instant, known_at: Instant) -> NoticeInForce:
+        """Give the notice in force at a time, as published at another."""
+        published = tuple((instant(since), version) for since, version in self.versions)
+        now = NoticeInForce("1.0", published[0][0])
+        return Published(None, now, published).in_force_at(at, known_at)  # type: ignore[arg-type]
+
+    def standings(self, at: Instant, known_at: Instant) -> dict[Address, Standing]:
+        """Tell how everything stood, from one page."""
+        carried, documents = self.pages[timeline.page_for(self.subject.fences, at, known_at)]
+        return timeline.standings_at(carried, documents, at, known_at)
+
+
+@pytest.mark.parametrize("receipts", [1, 2, 3, timeline.RECEIPTS])
+@given(history=st.lists(acts, min_size=1, max_size=14), changes=changes, asked=st.lists(st.tuples(days, days)))
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_what_was_true_then_as_known_then_is_told_from_one_page(
+    receipts: int,
+    history: list[dict],  # type: ignore[type-arg]
+    changes: list[tuple[int, bool]],
+    asked: list[tuple[int, int]],
+) -> None:
+    """An inspector asks about any day as of any day, and hears what replaying every receipt would tell."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(timeline, "RECEIPTS", receipts)
+        story = Story(history, changes)
+        published = [(since, int(version.partition(".")[0])) for since, version in story.versions]
+        for at, known in [*asked, (DAYS, DAYS), (0, DAYS), (DAYS // 2, DAYS // 2)]:
+            then, learnt = OPENED + timedelta(days=at), OPENED + timedelta(days=known)
+            standings = story.standings(instant(then), instant(learnt))
+            notice = story.notice(instant(then), instant(learnt))
+            for address in ADDRESSES:
+                told = resolve(standings.get(address), notice, instant(then)).state
+                event(told)
+                assert told == true_state(story.said, address, then, learnt, published)
+
+
+@given(history=st.lists(acts, min_size=1, max_size=14), seed=st.randoms(use_true_random=False))
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_the_order_in_which_words_are_learnt_changes_nothing(history: list[dict], seed) -> None:  # type: ignore[no-untyped-def,type-arg]  # noqa: ANN001
+    """However late the papers come in, in the end the same is true."""
+    story = Story(history, [])
+    documents = [document for page in story.pages[:1] for document in page[1]]
+    shuffled = list(documents)
+    seed.shuffle(shuffled)
+    assert timeline.standings_at({}, shuffled, EVER, EVER) == timeline.standings_at({}, documents, EVER, EVER)
+
+
+@given(history=st.lists(acts, min_size=1, max_size=14))
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_how_a_person_stands_is_what_the_receipts_tell(history: list[dict]) -> None:  # type: ignore[type-arg]
+    """What is kept for a quick answer is never more than what the proof says."""
+    story = Story(history, [])
+    assert timeline.standings_at({}, story.pages[0][1], EVER, EVER) == story.subject.standings
