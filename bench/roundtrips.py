@@ -29,18 +29,18 @@ BUDGET = {
 
 def run() -> dict[str, Any]:
     """Count each action's round trips with warm caches; give ``{"roundtrips": {action: {"count", "budget"}}}``."""
-    with TemporaryDirectory() as scratch, _portal(Path(scratch)) as desk:
-        desk.page()  # the first of everything fills the caches
-        desk.give("first@example.org")
-        desk.status(["first@example.org"])
+    with desk() as front:
+        front.page()  # the first of everything fills the caches
+        front.give("first@example.org")
+        front.status(["first@example.org"])
         counted = {
-            "page": desk.counted(desk.page),
-            "capture, new person": desk.counted(desk.give, "anna@example.org"),
-            "capture, known person": desk.counted(desk.give, "anna@example.org", answer="no"),
-            "withdrawal": desk.counted(desk.withdraw, "anna@example.org"),
-            "status of 1": desk.counted(desk.status, ["anna@example.org"]),
-            "status of 100": desk.counted(desk.status, [f"p{number}@example.org" for number in range(100)]),
-            "staff receipt": desk.counted(desk.staff, "anna@example.org"),
+            "page": front.counted(front.page),
+            "capture, new person": front.counted(front.give, "anna@example.org"),
+            "capture, known person": front.counted(front.give, "anna@example.org", answer="no"),
+            "withdrawal": front.counted(front.withdraw, "anna@example.org"),
+            "status of 1": front.counted(front.status, ["anna@example.org"]),
+            "status of 100": front.counted(front.status, [f"p{number}@example.org" for number in range(100)]),
+            "staff receipt": front.counted(front.staff, "anna@example.org"),
         }
     for action, count in counted.items():
         print(f"  {action:<24} {count} round trips to DynamoDB (budget {BUDGET[action]})")
@@ -81,9 +81,9 @@ class Desk:
         """Send the withdrawal form."""
         self._ask("POST", "/withdraw", 303, {"state": self._state, "email": email, "all": "yes"})
 
-    def status(self, emails: list[str]) -> None:
-        """Ask for the status of some people."""
-        self._call("/status", 200, {"subjects": [{"email": email} for email in emails]})
+    def status(self, emails: list[str], when: Mapping[str, str] | None = None) -> None:
+        """Ask for the status of some people, now or at another time."""
+        self._call("/status", 200, {"subjects": [{"email": email} for email in emails], **(when or {})})
 
     def staff(self, email: str) -> None:
         """Record a decision taken at the desk."""
@@ -117,9 +117,10 @@ class Desk:
 
 
 @contextmanager
-def _portal(scratch: Path) -> Iterator[Desk]:
+def desk() -> Iterator[Desk]:
+    """Give a front desk on a portal of its own, with the demo clinics published."""
     before = dict(os.environ)
-    with ministack() as url:
+    with TemporaryDirectory() as scratch, ministack() as url:
         os.environ.update(aws_environment(url), TABLE_NAME="portal-bench", POWERTOOLS_METRICS_DISABLED="true")
         session = botocore.session.get_session()
         keys = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
@@ -130,7 +131,7 @@ def _portal(scratch: Path) -> Iterator[Desk]:
             AttributeDefinitions=[{"AttributeName": each["AttributeName"], "AttributeType": "S"} for each in keys],
         )
         arn = session.create_client("kms", REGION).create_key()["KeyMetadata"]["Arn"]
-        clinics = demo.publish_demo({**os.environ, "CLINIC_KEY_ARN": arn}, scratch / "keys.json")
+        clinics = demo.publish_demo({**os.environ, "CLINIC_KEY_ARN": arn}, Path(scratch) / "keys.json")
         from app import app  # noqa: PLC0415 - after the environment is this benchmark's
         from chalicelib import journal  # noqa: PLC0415
         from chalicelib.wiring import portal  # noqa: PLC0415

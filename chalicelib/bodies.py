@@ -38,6 +38,8 @@ class StaffDecision:
     effective_at: Instant
     evidence: Mapping[str, str] | None
     lang: str
+    notice_version: str | None
+    """The version printed on the form that was signed; None for the one in force on that day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +151,16 @@ class _Body:
             elif "evidence" in self.body:
                 self.error("/evidence", "Leave it out where there is none.")
             return None
-        if not isinstance(value, Mapping) or not value.keys() <= {"form", "sha256"}:
-            self.error("/evidence", "An object with form and, if there is a scan, its sha256.")
+        if not isinstance(value, Mapping) or not value.keys() <= {"form", "sha256", "witness"}:
+            self.error("/evidence", "An object with form and, if there are, the sha256 of its scan and its witness.")
             return None
-        form, sha256 = value.get("form"), value.get("sha256")
-        if not isinstance(form, str) or not form.strip() or not form.isprintable() or len(form) > MAX_EVIDENCE:
+        form, sha256, witness = value.get("form"), value.get("sha256"), value.get("witness", "nobody")
+        if not _is_line(form):
             self.error("/evidence/form", "The reference of the form, as the clinic files it.")
         if "sha256" in value and not (isinstance(sha256, str) and re.fullmatch(r"[0-9a-f]{64}", sha256)):
             self.error("/evidence/sha256", "64 hexadecimal digits in lower case.")
+        if not _is_line(witness):
+            self.error("/evidence/witness", "Who saw it being signed: a name or a staff number.")
         return {name: str(each) for name, each in value.items()}
 
     def name(self) -> str | None:
@@ -168,6 +172,12 @@ class _Body:
         self.error("/name", "A name of at most 120 printable characters.")
         return None
 
+    def notice_version(self) -> str | None:
+        value = self.body.get("notice_version")
+        if "notice_version" in self.body and not isinstance(value, str):
+            self.error("/notice_version", 'The version printed on the form, such as "1.0".')
+        return value if isinstance(value, str) else None
+
     def lang(self) -> str:
         value = self.body.get("lang", self.clinic.default_language)
         if value not in self.clinic.languages:
@@ -177,6 +187,10 @@ class _Body:
     def checked(self) -> None:
         if self.errors:
             raise InvalidBodyError(self.errors)
+
+
+def _is_line(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and value.isprintable() and len(value) <= MAX_EVIDENCE
 
 
 def escaped(name: str) -> str:
@@ -218,14 +232,14 @@ def read_history(clinic: Clinic, body: Mapping[str, Any]) -> HistoryQuestion:
 def read_staff_receipt(clinic: Clinic, body: Mapping[str, Any], now: Instant) -> StaffDecision:
     """Read a decision taken by staff."""
     reader = _Body(clinic, body)
-    reader.only("subject", "decisions", "channel", "effective_at", "evidence", "name", "lang")
+    reader.only("subject", "decisions", "channel", "effective_at", "evidence", "name", "lang", "notice_version")
     return _staff(reader, reader.decisions(), now, everything=False)
 
 
 def read_staff_withdrawal(clinic: Clinic, body: Mapping[str, Any], now: Instant) -> StaffDecision:
     """Read a withdrawal taken by staff: `purposes`, or `all`."""
     reader = _Body(clinic, body)
-    reader.only("subject", "purposes", "all", "channel", "effective_at", "evidence", "lang")
+    reader.only("subject", "purposes", "all", "channel", "effective_at", "evidence", "lang", "notice_version")
     everything = body.get("all") is True
     if everything == ("purposes" in body):
         reader.error("/purposes", "Either purposes, or all: true.")
@@ -244,6 +258,7 @@ def _staff(reader: _Body, answers: Mapping[str, Answer], now: Instant, *, everyt
         effective_at=reader.past("effective_at", "When it was decided", now),
         evidence=reader.evidence(channel),
         lang=reader.lang(),
+        notice_version=reader.notice_version(),
     )
     reader.checked()
     return decision

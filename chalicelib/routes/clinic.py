@@ -211,7 +211,13 @@ def _told(status: Status) -> dict[str, Any]:
 def _act(call: Call[StaffDecision]) -> Act:
     house, decision = portal(), call.body
     published = call.look.published
-    clinic = house.clinics.version(published.clinic.id, published.version_at(decision.effective_at))
+    version = decision.notice_version
+    if version is None:
+        version = published.version_at(decision.effective_at)
+    if not published.offered(version, decision.effective_at):
+        errors = [{"pointer": "/notice_version", "detail": "No such version was in force on or before that day."}]
+        raise RefusedError(problem(422, "Invalid body", detail="Nothing was stored.", errors=errors))
+    clinic = house.clinics.version(published.clinic.id, version)
     unasked = [address for address in decision.answers if address not in clinic.questions]
     if unasked and not decision.everything:
         errors = [{"pointer": "/effective_at", "detail": f"{each} was not asked on that day."} for each in unasked]

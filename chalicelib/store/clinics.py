@@ -51,6 +51,10 @@ class Published:
     in_force: NoticeInForce
     published: tuple[tuple[Instant, str], ...]
 
+    def offered(self, version: str, at: Instant) -> bool:
+        """Tell whether a form of a version may have been signed at a moment: the first may be older than the portal."""
+        return version == self.published[0][1] or any(each == version and since <= at for since, each in self.published)
+
     def in_force_at(self, at: Instant, known_at: Instant) -> NoticeInForce:
         """Give the notice against which a moment is judged, as far as it was published at `known_at`."""
         known = [(since, version) for since, version in self.published if since <= min(at, known_at)]

@@ -220,3 +220,31 @@ def test_staff_of_tbilisi_record_for_a_patient_with_a_phone_alone(house: House) 
     assert program.states(phone="555123456")["newsletter.sms"] == "granted"
     assert Program(program.clinic, other.key).call("receipts", body).status == 404
     assert len(program.history(**GIORGI)) == 1
+
+
+def test_a_paper_form_says_which_version_was_signed_and_who_saw_it(house: House, program: Program) -> None:
+    """A form of last month's stock binds to last month's text, whatever is in force today."""
+    house.republish(program.clinic, "1.1", lambda document: document["texts"]["intro"].update(en="Clearer words."))
+    evidence = {"form": "A-2026/118", "sha256": "cd" * 32, "witness": "Ilze, reception"}
+    now = datetime.now(UTC).isoformat()
+    paper = {**IN_PERSON, "channel": "paper", "evidence": evidence, "effective_at": now}
+    assert program.call("receipts", paper).json()["notice"]["version"] == "1.1"
+    signed = program.call("receipts", {**paper, "notice_version": "1.0"}).json()
+    assert (signed["notice"]["version"], signed["evidence"]) == ("1.0", evidence)
+
+
+@pytest.mark.parametrize("version", ["1.1", "7.0", "", 1, None])
+def test_a_version_that_nobody_could_have_signed_then_is_refused(
+    house: House, program: Program, version: object
+) -> None:
+    """1.1 exists, and was published after the day the form was signed."""
+    house.republish(program.clinic, "1.1", lambda document: document["texts"]["intro"].update(en="Clearer words."))
+    paper = {**IN_PERSON, "channel": "paper", "evidence": {"form": "A-1"}, "notice_version": version}
+    assert _pointers(program.call("receipts", paper)) == ["/notice_version"]
+
+
+@pytest.mark.parametrize("witness", ["", "  ", 7, None, "x" * 201, "Ilze\nreception"])
+def test_a_witness_is_a_line_of_text(quiet: Program, witness: object) -> None:
+    """What stands in a receipt for years can be read."""
+    body = {**IN_PERSON, "evidence": {"form": "A-1", "witness": witness}}
+    assert _pointers(quiet.call("receipts", body)) == ["/evidence/witness"]

@@ -1,9 +1,16 @@
 """Round trips to DynamoDB, counted where they leave the client: what keeps a page quick and a clinic's bill small."""
 
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
 from chalicelib.bearer import digest
 from chalicelib.contact import Contact, Kind
+from chalicelib.instants import EVER, instant, moment
 from chalicelib.wiring import Portal
-from tests.acts import EMAIL_NEWS, NOON, SMS_NEWS, an_act
+from tests.acts import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA
 from tests.store.people import BELLA, signed
 
@@ -62,3 +69,33 @@ def test_a_receipt_is_two_reads(house: Portal, round_trips: list[str]) -> None:
     round_trips.clear()
     house.register.receipt(RIGA, receipt.id)
     assert round_trips == ["BatchGetItem", "BatchGetItem"]
+
+
+@pytest.mark.parametrize("receipts", [1, 10, 100])
+def test_another_time_is_one_read_more_however_long_the_history(
+    house: Portal, round_trips: list[str], receipts: int
+) -> None:
+    """Who decided a hundred times is as quick to ask about as who decided once: one page holds the answer."""
+    for number in range(receipts):
+        act = on_paper({EMAIL_NEWS: ("yes", "no")[number % 2]}, _minute(number), EVENING)
+        house.register.record(act, signed(ANNA))
+    people = house.register.look(RIGA, [ANNA]).known()
+    sizes: list[int] = []
+
+    def weigh(parsed: dict[str, Any], **_: Any) -> None:
+        sizes.append(len(json.dumps(parsed["Responses"])))
+
+    house.table.client.meta.events.register("after-call.dynamodb.BatchGetItem", weigh)
+    for at in {0, receipts // 2, receipts - 1}:
+        round_trips.clear()
+        told = house.register.standings_at(RIGA, people, _minute(at), EVER)
+        last = told[people[0].id][EMAIL_NEWS].last
+        assert last is not None
+        assert (last.effective_at, last.version) == (_minute(at), at + 1)
+        assert len(round_trips) <= 1
+    house.table.client.meta.events.unregister("after-call.dynamodb.BatchGetItem", weigh)
+    assert max(sizes, default=0) < 40_000
+
+
+def _minute(number: int) -> str:
+    return instant(moment(MORNING) + timedelta(minutes=number))
