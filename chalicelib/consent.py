@@ -157,14 +157,16 @@ class Standing:
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
-        """Rebuild a standing from its stored form."""
-        words = {name: Word.read(stored[name]) for name in ("last", "claim") if name in stored}
-        first_yes, first_stop = stored.get("first_yes"), stored.get("first_stop")
-        return cls(
-            **words,
-            first_yes=(first_yes[0], first_yes[1]) if first_yes else None,
-            first_stop=((first_stop[0][0], first_stop[0][1]), Answer(first_stop[1])) if first_stop else None,
-        )
+        """Rebuild a standing from its stored form; raise ValueError or TypeError for one that is none."""
+        parts: dict[str, Any] = dict(stored)
+        for name in parts.keys() & {"last", "claim"}:
+            parts[name] = Word.read(stored[name])
+        if "first_yes" in parts:
+            parts["first_yes"] = tuple(stored["first_yes"])
+        if "first_stop" in parts:
+            turn, answer = stored["first_stop"]
+            parts["first_stop"] = (tuple(turn), Answer(answer))
+        return cls(**parts)
 
 
 def _later(one: Word | None, other: Word) -> Word:

@@ -33,6 +33,7 @@ from chalicelib.store.clinics import Clinics, Published
 from chalicelib.store.table import (
     ConflictError,
     ContendedError,
+    DamagedError,
     Item,
     Key,
     Put,
@@ -367,4 +368,8 @@ def read_receipt(item: Item) -> Receipt:
 
 def _people(entry: Item | None) -> tuple[Subject, ...]:
     stored = entry.texts.values() if entry else ()
-    return tuple(sorted((Subject.read(json.loads(each)) for each in stored), key=lambda subject: subject.id))
+    try:
+        found = [Subject.read(json.loads(each)) for each in stored]
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise DamagedError(type(error).__name__) from error
+    return tuple(sorted(found, key=lambda subject: subject.id))

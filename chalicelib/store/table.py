@@ -152,6 +152,10 @@ class UnavailableError(Exception):
     """DynamoDB could not be asked. Nothing is known, so nothing is permitted."""
 
 
+class DamagedError(UnavailableError):
+    """An item holds what cannot be read. Nothing is known, so nothing is permitted."""
+
+
 class Item(Model):
     """One item of the table; `bind` gives the class for a certain table."""
 

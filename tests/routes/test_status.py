@@ -2,6 +2,7 @@
 
 import pytest
 
+from chalicelib.store.table import Key, SetEntry
 from tests.cast import RIGA
 from tests.routes.client import Client, Program
 from tests.routes.conftest import House
@@ -212,3 +213,16 @@ def test_a_moment_that_is_none_is_refused(house: House, when: dict[str, object],
     answer = house.open_clinic().call("status", {"subjects": [{"email": "anna.ozola@example.org"}], **when})
     assert answer.status == 422
     assert [error["pointer"] for error in answer.json()["errors"]] == [place]
+
+
+def test_what_cannot_be_read_is_not_permitted(client: Client, house: House) -> None:
+    """A record that is damaged, or written by a version to come, is a fault and never a Yes."""
+    program = house.open_clinic()
+    decide(client, program.clinic, {"decision.newsletter.email": "yes", "email": "anna.ozola@example.org"})
+    [entry] = [Key(*key) for key in house.items() if key[0].startswith(f"CLINIC#{program.clinic}#CONTACT#")]
+    [(person, kept)] = house.table.get([entry])[entry].texts.items()
+    for damaged in (kept[:-9], kept.replace('"answer": "yes"', '"answer": "sure"'), kept.replace('"last"', '"first"')):
+        assert damaged != kept
+        house.table.write([SetEntry(entry, person, damaged)])
+        answer = program.call("status", {"subjects": [{"email": "anna.ozola@example.org"}]})
+        assert answer.status == 503
