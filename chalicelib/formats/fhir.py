@@ -53,6 +53,7 @@ def write_r4(issued: Issued) -> dict[str, Any]:
         "organization": _organizations(issued),
         "sourceAttachment": _source(issued),
         "policy": [{"authority": authorities()[issued.clinic.authority]["web"], "uri": notice_url(issued)}],
+        "policyRule": {"text": law(issued.clinic)},
         "verification": [verification],
         # Consent.provision.type is "not permitted in root rule, required in all nested rules" (R4).
         "provision": {
@@ -80,7 +81,7 @@ def write_r5(issued: Issued) -> dict[str, Any]:
         verification |= {"verificationType": kind, "verifiedWith": _person(issued)}
         verification["verificationDate"] = [receipt["recorded_at"]]
     permitted = [rule for rule in rules if rule.permit]
-    permit = len(permitted) == len(rules)
+    permit = bool(permitted) and len(permitted) == len(rules)
     head = _head(issued, "draft" if status == "proposed" else status)
     head["category"] += [{"coding": [_decision(issued, rule.each)]} for rule in rules]
     consent = {
