@@ -101,9 +101,10 @@ def clinic_url(issued: Issued) -> str:
     return f"{issued.base_url}/{issued.clinic.id}"
 
 
-def notice_url(issued: Issued) -> str:
-    """Give the address of the full notice that the patient could read, in the language asked for."""
-    return f"{clinic_url(issued)}/notices/{issued.receipt.document['notice']['version']}?lang={issued.lang}"
+def notice_url(issued: Issued, lang: str | None = None) -> str:
+    """Give the address of the full notice that the patient could read; in the language asked for, unless told."""
+    version = issued.receipt.document["notice"]["version"]
+    return f"{clinic_url(issued)}/notices/{version}?lang={lang or issued.lang}"
 
 
 def receipt_url(issued: Issued) -> str:

@@ -116,7 +116,7 @@ class _Record:
     def notice(self) -> dict[str, Any]:
         shown = self.receipt["notice"]
         return {
-            "@id": notice_url(self.issued),
+            "@id": notice_url(self.issued, shown["lang"]),
             "@type": "dpv:ConsentNotice",
             "dct:identifier": f"sha256:{shown['sha256']}",
             "dct:language": shown["lang"],

@@ -58,7 +58,7 @@ def write_r4(issued: Issued) -> dict[str, Any]:
         # Consent.provision.type is "not permitted in root rule, required in all nested rules" (R4).
         "provision": {
             "period": _period(receipt["effective_at"], _end([rule.each for rule in rules], last=True)),
-            "provision": [{"type": rule.type, **_provision(issued, rule)} for rule in rules],
+            "provision": [{"type": rule.type, **_provision(issued, rule, rules)} for rule in rules],
         },
     }
     if shown := _shown(issued):
@@ -103,7 +103,7 @@ def write_r5(issued: Issued) -> dict[str, Any]:
         "decision": "permit" if permit else "deny",
     }
     if permitted and not permit:
-        consent["provision"] = [_provision(issued, rule) for rule in permitted]
+        consent["provision"] = [_provision(issued, rule, rules) for rule in permitted]
     return consent
 
 
@@ -143,7 +143,7 @@ def _head(issued: Issued, status: str) -> dict[str, Any]:
     }
 
 
-def _provision(issued: Issued, rule: _Rule) -> dict[str, Any]:
+def _provision(issued: Issued, rule: _Rule, rules: Sequence[_Rule]) -> dict[str, Any]:
     """Give one rule: for how long, for whom, to do what, for which purpose."""
     each = rule.each
     recipient = each.recipient
@@ -155,17 +155,22 @@ def _provision(issued: Issued, rule: _Rule) -> dict[str, Any]:
         provision["actor"] = [{"role": role, "reference": {"display": recipient}}]
     action = "disclose" if recipient else "use"
     provision["action"] = [_concept(f"{_TERMINOLOGY}/consentaction", action, action.capitalize())]
-    provision["purpose"] = [_decision(issued, each), *_reason(each)]
+    provision["purpose"] = [_decision(issued, each), *_reason(issued, rule, rules)]
     return provision
 
 
-def _reason(each: Decided) -> list[dict[str, str]]:
-    """Give HL7's purpose of use where one fits."""
-    purpose = each.address.partition(".")[0]
-    if purpose in _REASONS:
-        code, display = _REASONS[purpose]
-        return [{"system": f"{_TERMINOLOGY}/v3-ActReason", "code": code, "display": display}]
-    return []
+def _reason(issued: Issued, rule: _Rule, rules: Sequence[_Rule]) -> list[dict[str, str]]:
+    """Give HL7's purpose of use where one fits and the whole purpose is decided alike.
+
+    Several purposes in a rule mean any of them: marketing by e-mail alone must not read as marketing.
+    """
+    purpose = rule.each.address.partition(".")[0]
+    whole = set(issued.clinic.addressed(purpose))
+    alike = {other.each.address for other in rules if other.permit is rule.permit}
+    if purpose not in _REASONS or not whole or not whole <= alike:
+        return []
+    code, display = _REASONS[purpose]
+    return [{"system": f"{_TERMINOLOGY}/v3-ActReason", "code": code, "display": display}]
 
 
 def _decision(issued: Issued, each: Decided) -> dict[str, str]:

@@ -253,6 +253,7 @@ def test_texts_carry_the_language_they_are_in() -> None:
     assert values(record, f"{DCT}language") == ["ka"]  # the text that was read
     [notice] = of_type(graph, "ConsentNotice")
     assert values(notice, f"{DCT}identifier") == [f"sha256:{'ab' * 32}"]
+    assert str(notice["@id"]).endswith("/notices/1.0?lang=ka")
 
 
 def test_who_decided_and_who_wrote_it_down_are_two() -> None:

@@ -283,6 +283,26 @@ def test_who_receives_the_data_stands_in_the_rule() -> None:
     assert rule["action"][0]["coding"][0]["code"] == "disclose"
 
 
+@pytest.mark.parametrize(
+    ("answers", "marketing"),
+    [
+        ({EMAIL_NEWS: "yes", SMS_NEWS: "yes"}, {EMAIL_NEWS, SMS_NEWS}),
+        ({EMAIL_NEWS: "no", SMS_NEWS: "no"}, {EMAIL_NEWS, SMS_NEWS}),
+        ({EMAIL_NEWS: "yes", SMS_NEWS: "no"}, set()),
+        ({EMAIL_NEWS: "yes"}, set()),
+    ],
+)
+def test_a_yes_to_one_channel_does_not_read_as_a_yes_to_marketing(answers: dict[str, str], marketing: set[str]) -> None:
+    """HL7's broad word stands where the whole purpose is decided alike: purposes in one rule mean any of them."""
+    consent = fhir.write_r4(issue(RIGA, an_act(answers)))
+    told = {
+        rule["purpose"][0]["code"]
+        for rule in consent["provision"]["provision"]
+        if "HMARKT" in [purpose["code"] for purpose in rule["purpose"]]
+    }
+    assert told == marketing
+
+
 def test_a_decision_the_notice_no_longer_knows_is_still_written() -> None:
     """Who withdraws everything withdraws what an older notice asked, too."""
     act = an_act({"old_purpose": "withdraw", EMAIL_NEWS: "withdraw"}, everything=True)
