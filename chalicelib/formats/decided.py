@@ -1,0 +1,112 @@
+"""What a receipt decided, one decision at a time, in the words of its own notice; and where formats point to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chalicelib.consent import Address, Answer, State
+from chalicelib.formats import Issued
+from chalicelib.instants import Instant
+from chalicelib.notice import Clinic, Purpose, Question
+
+LAWS = {"GE": "Law of Georgia on Personal Data Protection"}
+"""The law a consent stands under where it is not the GDPR, by country."""
+
+GDPR = "Regulation (EU) 2016/679 (General Data Protection Regulation)"
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One decision of a receipt. `now` is None where a later receipt has replaced it.
+
+    `question` is None for a decision that a withdrawal of everything met and that the notice no longer asks for.
+    """
+
+    address: Address
+    answer: Answer
+    before: State
+    after: State
+    now: State | None
+    expires_at: Instant | None
+    question: Question | None
+    lang: str
+
+    @property
+    def purpose(self) -> Purpose | None:
+        """The purpose as the notice describes it."""
+        return self.question.purpose if self.question else None
+
+    @property
+    def title(self) -> str:
+        """The purpose, and the option where there is one; the address where the notice does not say."""
+        if self.question is None:
+            return self.address
+        option = self.question.option
+        title = self.question.purpose.title[self.lang]
+        return f"{title}: {option.title[self.lang]}" if option else title
+
+    @property
+    def text(self) -> str | None:
+        """What the patient read about it: the option's text, else the purpose's."""
+        if self.question is None:
+            return None
+        option = self.question.option
+        return (option.text if option and option.text else self.question.purpose.text)[self.lang]
+
+    @property
+    def explicit(self) -> bool:
+        """Whether the consent asked for is an explicit one (GDPR Art. 9(2)(a)): special categories of data."""
+        return self.purpose is not None and self.purpose.legal_basis == "explicit_consent"
+
+    @property
+    def recipient(self) -> str | None:
+        """Who outside receives the data: the option of `data_sharing`, or whom the purpose names."""
+        if self.question is None:
+            return None
+        if self.question.purpose.id == "data_sharing":
+            return self.question.option.title[self.lang] if self.question.option else self.title
+        return self.question.purpose.recipients[self.lang] if self.question.purpose.recipients else None
+
+
+def decided(issued: Issued) -> tuple[Decided, ...]:
+    """Give a receipt's decisions in the order of the notice; those it no longer asks for come last."""
+    document: Mapping[str, Mapping[str, str | None]] = issued.receipt.document["decisions"]
+    order = {address: place for place, address in enumerate(issued.clinic.questions)}
+    return tuple(
+        Decided(
+            address=address,
+            answer=Answer(str(document[address]["answer"])),
+            before=State(str(document[address]["before"])),
+            after=State(str(document[address]["after"])),
+            now=issued.now.get(address),
+            expires_at=document[address]["expires_at"],
+            question=issued.clinic.questions.get(address),
+            lang=issued.lang,
+        )
+        for address in sorted(document, key=lambda each: (order.get(each, len(order)), each))
+    )
+
+
+def law(clinic: Clinic) -> str:
+    """Name the law that a clinic's consents stand under."""
+    return LAWS.get(clinic.country, GDPR)
+
+
+def under_gdpr(clinic: Clinic) -> bool:
+    """Tell whether a clinic's consents stand under the GDPR: Georgia is no member of the European Union."""
+    return clinic.country not in LAWS
+
+
+def clinic_url(issued: Issued) -> str:
+    """Give the address of the clinic's pages; what hangs below it names the clinic's own things."""
+    return f"{issued.base_url}/{issued.clinic.id}"
+
+
+def notice_url(issued: Issued, lang: str | None = None) -> str:
+    """Give the address of the full notice that the patient could read; in the language asked for, unless told."""
+    version = issued.receipt.document["notice"]["version"]
+    return f"{clinic_url(issued)}/notices/{version}?lang={lang or issued.lang}"
+
+
+def receipt_url(issued: Issued) -> str:
+    """Give the receipt's address in the API."""
+    return f"{issued.base_url}/v1/clinics/{issued.clinic.id}/receipts/{issued.receipt.id}"

@@ -1,0 +1,238 @@
+"""A FHIR Consent resource, R4 (4.0.1) and R5 (5.0.0): the rules of a receipt that hold at the moment of writing.
+
+A rule is what the receipt still has the last word on: granted → permit, refused or withdrawn → deny. What has expired,
+was superseded or replaced, or waits to be confirmed is no rule. Where none is left the resource is inactive (or
+proposed, while it waits) and keeps what was said; a permit never stays active after a withdrawal.
+"""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from chalicelib.consent import Answer, Assurance, State
+from chalicelib.formats import Issued
+from chalicelib.formats.decided import Decided, clinic_url, decided, law, notice_url, receipt_url
+from chalicelib.i18n import ZONES, spoken_time
+from chalicelib.instants import Instant, moment
+from chalicelib.notice import Controller
+from chalicelib.pages import authorities, render
+
+_TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
+_REASONS = {"newsletter": ("HMARKT", "healthcare marketing")}
+"""Purposes for which HL7's ActReason has the right word; every rule also carries its own address."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """One decision as a rule: permit or deny."""
+
+    each: Decided
+    permit: bool
+
+    @property
+    def type(self) -> str:
+        return "permit" if self.permit else "deny"
+
+
+def write_r4(issued: Issued) -> dict[str, Any]:
+    """Write the receipt as an R4 Consent: a root rule without a type, and one nested rule for each decision."""
+    status, rules = _rules(issued)
+    receipt = issued.receipt.document
+    verified = receipt["assurance"] != Assurance.SELF_ASSERTED
+    verification: dict[str, Any] = {"verified": verified}
+    if verified:
+        verification |= {"verifiedWith": _person(issued), "verificationDate": receipt["recorded_at"]}
+    consent = {
+        **_head(issued, status),
+        "scope": _concept(f"{_TERMINOLOGY}/consentscope", "patient-privacy", "Privacy Consent"),
+        "patient": _patient(issued),
+        "dateTime": receipt["effective_at"],
+        "performer": [_person(issued)],
+        "organization": _organizations(issued),
+        "sourceAttachment": _source(issued),
+        "policy": [{"authority": authorities()[issued.clinic.authority]["web"], "uri": notice_url(issued)}],
+        "policyRule": {"text": law(issued.clinic)},
+        "verification": [verification],
+        # Consent.provision.type is "not permitted in root rule, required in all nested rules" (R4).
+        "provision": {
+            "period": _period(receipt["effective_at"], _end([rule.each for rule in rules], last=True)),
+            "provision": [{"type": rule.type, **_provision(issued, rule, rules)} for rule in rules],
+        },
+    }
+    if shown := _shown(issued):
+        consent["policy"].append({"uri": shown})
+    return consent
+
+
+def write_r5(issued: Issued) -> dict[str, Any]:
+    """Write the receipt as an R5 Consent: one decision for all of its rules, or deny with what is permitted apart.
+
+    Where every rule permits, the categories name what is permitted and the period ends with the first consent to end:
+    R5 has no place for a rule that is no exception.
+    """
+    status, rules = _rules(issued)
+    receipt, clinic = issued.receipt.document, issued.clinic
+    verified = receipt["assurance"] != Assurance.SELF_ASSERTED
+    verification: dict[str, Any] = {"verified": verified}
+    if verified:
+        kind = _concept(f"{_TERMINOLOGY}/consentverification", "validation", "Validation")
+        verification |= {"verificationType": kind, "verifiedWith": _person(issued)}
+        verification["verificationDate"] = [receipt["recorded_at"]]
+    permitted = [rule for rule in rules if rule.permit]
+    permit = bool(permitted) and len(permitted) == len(rules)
+    head = _head(issued, "draft" if status == "proposed" else status)
+    head["category"] += [{"coding": [_decision(issued, rule.each)]} for rule in rules]
+    consent = {
+        **head,
+        "subject": _patient(issued),
+        "date": str(moment(receipt["effective_at"]).astimezone(ZoneInfo(ZONES[clinic.country])).date()),
+        "period": _period(
+            receipt["effective_at"], _end([rule.each for rule in permitted], last=False) if permit else None
+        ),
+        "grantor": [_person(issued)],
+        "grantee": _organizations(issued),
+        "manager": [_organization(issued, clinic.lead)],
+        "controller": _organizations(issued),
+        "sourceAttachment": [_source(issued)],
+        "regulatoryBasis": [{"text": law(clinic)}],
+        "policyBasis": {"url": notice_url(issued)},
+        "policyText": [_text_read(issued)],
+        "verification": [verification],
+        "decision": "permit" if permit else "deny",
+    }
+    if permitted and not permit:
+        consent["provision"] = [_provision(issued, rule, rules) for rule in permitted]
+    return consent
+
+
+def _rules(issued: Issued) -> tuple[str, list[_Rule]]:
+    """Give the status (in R4's words) and the rules that go with it."""
+    every = decided(issued)
+    held = [each for each in every if each.now in {State.GRANTED, State.REFUSED, State.WITHDRAWN}]
+    if held:
+        return "active", [_Rule(each, each.now is State.GRANTED) for each in held]
+    waiting = [each for each in every if each.now is State.PENDING]
+    if waiting:
+        return "proposed", [_Rule(each, permit=True) for each in waiting]
+    return "inactive", [_Rule(each, each.answer is Answer.YES) for each in every]
+
+
+def _head(issued: Issued, status: str) -> dict[str, Any]:
+    """Give what both releases have in common."""
+    receipt, clinic, every = issued.receipt.document, issued.clinic, decided(issued)
+    ends = {each.address: each.expires_at for each in every if each.now is State.GRANTED and each.expires_at}
+    div = render(
+        "receipt/narrative.html",
+        issued.lang,
+        clinic=clinic,
+        decided=every,
+        receipt=receipt,
+        when=spoken_time(receipt["effective_at"], issued.lang, clinic.country),
+        ends={address: spoken_time(end, issued.lang, clinic.country) for address, end in ends.items()},
+    )
+    return {
+        "resourceType": "Consent",
+        "id": receipt["id"],
+        "language": issued.lang,
+        "text": {"status": "generated", "div": " ".join(div.split())},
+        "identifier": [{"system": f"{clinic_url(issued)}/receipts", "value": receipt["id"]}],
+        "status": status,
+        "category": [_concept("http://loinc.org", "59284-0", "Patient Consent")],
+    }
+
+
+def _provision(issued: Issued, rule: _Rule, rules: Sequence[_Rule]) -> dict[str, Any]:
+    """Give one rule: for how long, for whom, to do what, for which purpose."""
+    each = rule.each
+    recipient = each.recipient
+    provision: dict[str, Any] = {
+        "period": _period(issued.receipt.document["effective_at"], each.expires_at if rule.permit else None)
+    }
+    if recipient:
+        role = _concept(f"{_TERMINOLOGY}/v3-ParticipationType", "IRCP", "information recipient")
+        provision["actor"] = [{"role": role, "reference": {"display": recipient}}]
+    action = "disclose" if recipient else "use"
+    provision["action"] = [_concept(f"{_TERMINOLOGY}/consentaction", action, action.capitalize())]
+    provision["purpose"] = [_decision(issued, each), *_reason(issued, rule, rules)]
+    return provision
+
+
+def _reason(issued: Issued, rule: _Rule, rules: Sequence[_Rule]) -> list[dict[str, str]]:
+    """Give HL7's purpose of use where one fits and the whole purpose is decided alike.
+
+    Several purposes in a rule mean any of them: marketing by e-mail alone must not read as marketing.
+    """
+    purpose = rule.each.address.partition(".")[0]
+    whole = set(issued.clinic.addressed(purpose))
+    alike = {other.each.address for other in rules if other.permit is rule.permit}
+    if purpose not in _REASONS or not whole or not whole <= alike:
+        return []
+    code, display = _REASONS[purpose]
+    return [{"system": f"{_TERMINOLOGY}/v3-ActReason", "code": code, "display": display}]
+
+
+def _decision(issued: Issued, each: Decided) -> dict[str, str]:
+    return {"system": f"{clinic_url(issued)}/decisions", "code": each.address, "display": each.title}
+
+
+def _end(decisions: Sequence[Decided], *, last: bool) -> Instant | None:
+    """Give when the first of them ends; or the last, where every one does."""
+    ends = [each.expires_at for each in decisions if each.expires_at]
+    if last:
+        return max(ends, default=None) if len(ends) == len(decisions) else None
+    return min(ends, default=None)
+
+
+def _period(start: Instant, end: Instant | None) -> dict[str, str]:
+    return {"start": start, "end": end} if end else {"start": start}
+
+
+def _concept(system: str, code: str, display: str) -> dict[str, Any]:
+    return {"coding": [{"system": system, "code": code, "display": display}]}
+
+
+def _patient(issued: Issued) -> dict[str, Any]:
+    """Give the patient as a logical reference: the opaque id, never a name or a contact."""
+    subject = issued.receipt.document["subject"]
+    return {"type": "Patient", "identifier": {"system": f"{clinic_url(issued)}/subjects", "value": subject}}
+
+
+def _person(issued: Issued) -> dict[str, Any]:
+    """Give who decided: the patient, or a guardian. Staff only wrote it down."""
+    if issued.receipt.document["actor"] == "guardian":
+        return {"type": "RelatedPerson", "display": "guardian"}
+    return _patient(issued)
+
+
+def _organization(issued: Issued, controller: Controller) -> dict[str, Any]:
+    identifier = {"system": f"{clinic_url(issued)}/controllers", "value": controller.id}
+    return {"type": "Organization", "identifier": identifier, "display": controller.name}
+
+
+def _organizations(issued: Issued) -> list[dict[str, Any]]:
+    return [_organization(issued, each) for each in issued.clinic.controllers]
+
+
+def _source(issued: Issued) -> dict[str, Any]:
+    """Give the receipt itself: signed, or its address while it waits to be signed."""
+    source = {"url": receipt_url(issued), "creation": issued.receipt.document["recorded_at"]}
+    if issued.jws is None:
+        return {"contentType": "application/json", **source}
+    return {"contentType": "application/jose", "data": base64.b64encode(issued.jws.encode()).decode(), **source}
+
+
+def _shown(issued: Issued) -> str | None:
+    """Give the address of the page exactly as the patient saw it, for what was decided on a page."""
+    receipt = issued.receipt.document
+    if receipt["channel"] not in {"web", "qr"}:
+        return None
+    return f"{clinic_url(issued)}/shown/{receipt['notice']['sha256']}"
+
+
+def _text_read(issued: Issued) -> dict[str, Any]:
+    """Give the text the patient read as a logical reference: its fingerprint."""
+    notice = issued.receipt.document["notice"]
+    identifier = {"system": f"{clinic_url(issued)}/shown", "value": notice["sha256"]}
+    return {"type": "DocumentReference", "identifier": identifier, "display": f"{notice['version']} ({notice['lang']})"}

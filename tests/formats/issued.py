@@ -1,0 +1,122 @@
+"""Receipts of the five demo clinics as formats get them: made by the core's own `decide`, in every state there is."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache
+
+from chalicelib.consent import Act, Assurance, Channel, NoticeInForce, NoticeRef, State, decide
+from chalicelib.formats import Issued
+from chalicelib.instants import Instant
+from chalicelib.notice import Clinic
+from infra.publish import read_file
+from tests.acts import MORNING, NEXT_DAY, NOON, OPENING, a_subject, an_act, on_paper
+from tests.cast import CLINICS
+
+BASE_URL = "https://consent.example.org"
+JWS = "eyJhbGciOiJFUzI1NiJ9.e30.c2lnbmVk"
+LATER = "2029-06-01T00:00:00.000Z"
+"""After every end that a demo clinic names."""
+
+Now = Mapping[str, State] | None
+
+
+@cache
+def clinics() -> tuple[Clinic, ...]:
+    """Give the demo clinics as they are published."""
+    return tuple(read_file(path).clinic for path in sorted(CLINICS.glob("*.yaml")))
+
+
+def clinic_named(name: str) -> Clinic:
+    """Give one of them."""
+    return next(clinic for clinic in clinics() if clinic.id == name)
+
+
+def of(clinic: Clinic, act: Act) -> Act:
+    """Give the act as one at this clinic, under its own notice, with its own endings."""
+    controllers = tuple(controller.named() for controller in clinic.controllers)
+    notice = NoticeRef(clinic.version, clinic.default_language, "ab" * 32)
+    return replace(act, clinic=clinic.id, controllers=controllers, notice=notice, endings=clinic.endings)
+
+
+def issue(
+    clinic: Clinic,
+    *acts: Act,
+    lang: str | None = None,
+    now: Now = None,
+    known: bool = False,
+    at: Instant = NEXT_DAY,
+    jws: str | None = JWS,
+) -> Issued:
+    """Give the receipt of the last of these acts; `now` is how it left things, unless told."""
+    subject = a_subject()
+    for act in acts:
+        receipt, subject = decide(subject, of(clinic, act), NoticeInForce(clinic.version, OPENING), known=known)
+    states = {address: State(entry["after"]) for address, entry in receipt.document["decisions"].items()}
+    standing = states if now is None else now
+    return Issued(receipt, clinic, lang or clinic.default_language, standing, jws, BASE_URL, at)
+
+
+def yes(clinic: Clinic, at: Instant = MORNING) -> Act:
+    """Say Yes to everything the clinic asks."""
+    return an_act(dict.fromkeys(clinic.questions, "yes"), at)
+
+
+def no(clinic: Clinic, at: Instant = MORNING) -> Act:
+    """Say No to everything."""
+    return an_act(dict.fromkeys(clinic.questions, "no"), at)
+
+
+def every_other(clinic: Clinic, at: Instant = MORNING) -> Act:
+    """Say Yes and No in turn."""
+    return an_act({address: ("yes", "no")[place % 2] for place, address in enumerate(clinic.questions)}, at)
+
+
+def _now(clinic: Clinic, state: State) -> Mapping[str, State]:
+    return dict.fromkeys(clinic.questions, state)
+
+
+STATES: Mapping[str, Callable[[Clinic, str], Issued]] = {
+    "granted": lambda clinic, lang: issue(clinic, yes(clinic), lang=lang),
+    "refused": lambda clinic, lang: issue(clinic, no(clinic), lang=lang),
+    "mixed": lambda clinic, lang: issue(clinic, every_other(clinic), lang=lang),
+    "withdrawn": lambda clinic, lang: issue(
+        clinic,
+        yes(clinic),
+        an_act(dict.fromkeys(clinic.questions, "withdraw"), NOON, everything=True),
+        lang=lang,
+    ),
+    "partly withdrawn": lambda clinic, lang: issue(
+        clinic, yes(clinic), lang=lang, now=dict(list(_now(clinic, State.GRANTED).items())[1:])
+    ),
+    "expired": lambda clinic, lang: issue(clinic, yes(clinic), lang=lang, at=LATER, now=_now(clinic, State.EXPIRED)),
+    "partly expired": lambda clinic, lang: issue(
+        clinic,
+        yes(clinic),
+        lang=lang,
+        at=LATER,
+        now=_now(clinic, State.GRANTED) | dict.fromkeys(clinic.endings, State.EXPIRED),
+    ),
+    "superseded": lambda clinic, lang: issue(clinic, yes(clinic), lang=lang, now=_now(clinic, State.SUPERSEDED)),
+    "pending": lambda clinic, lang: issue(clinic, yes(clinic), lang=lang, known=True),
+    "replaced": lambda clinic, lang: issue(clinic, yes(clinic), lang=lang, now={}),
+    "on paper, entered late": lambda clinic, lang: issue(
+        clinic,
+        on_paper(dict.fromkeys(clinic.questions, "yes"), MORNING, NOON),
+        lang=lang,
+        jws=None,
+    ),
+    "by a guardian": lambda clinic, lang: issue(
+        clinic,
+        replace(yes(clinic), actor="guardian", channel=Channel.IN_PERSON, assurance=Assurance.STAFF_WITNESSED),
+        lang=lang,
+    ),
+}
+"""Every state a receipt can be in, by name."""
+
+
+def everything() -> Iterator[tuple[str, Issued]]:
+    """Give every state at every clinic in every language it speaks, each with a name for the report."""
+    for clinic in clinics():
+        for lang in clinic.languages:
+            for name, made in STATES.items():
+                yield f"{clinic.id} {lang}: {name}", made(clinic, lang)
