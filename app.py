@@ -1,22 +1,28 @@
 """The patient consent portal: the map of it on one screen.
 
 Pages for patients, an API for clinics' programs and staff, short addresses for QR codes; a second function for what
-happens after a receipt.
+happens after a receipt, a third for the clock's rounds.
 """
 
-from chalice.app import Chalice, DynamoDBEvent
+from collections.abc import Callable
+from typing import Any
+
+from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate
 
 from chalicelib import aftermath, middleware, wiring
 from chalicelib.routes.clinic import clinic_api
 from chalicelib.routes.codes import codes
 from chalicelib.routes.patient import patient
 from chalicelib.routes.service import service
+from chalicelib.routes.verification import verification
+
+LAST_SECONDS = 25
 
 app = Chalice(app_name="consent-portal", configure_logs=False)
 app.api.binary_types = []  # pictures mark themselves, whatever the client's Accept says: see chalicelib/outgoing.py
 app.register_middleware(middleware.request_log, "http")
 app.register_middleware(middleware.security_headers, "http")
-for blueprint in (service, codes, clinic_api, patient):
+for blueprint in (service, codes, verification, clinic_api, patient):
     app.register_blueprint(blueprint)
 
 
@@ -25,5 +31,18 @@ for blueprint in (service, codes, clinic_api, patient):
     stream_arn="arn:aws:dynamodb:eu-north-1:000000000000:table/portal/stream/x", name="after_receipt"
 )
 def after_receipt(event: DynamoDBEvent) -> None:
-    """Do what follows a receipt: today it is counted."""
-    aftermath.handle(wiring.portal().table, event.to_dict())
+    """Do what follows a receipt: it is counted, and signed."""
+    house = wiring.portal()
+    aftermath.handle(house.table, event.to_dict(), house.signer, _hurried(event.context))
+
+
+@app.schedule(Rate(5, unit=Rate.MINUTES), name="sign_waiting")
+def sign_waiting(event: CloudWatchEvent) -> None:
+    """Sign the receipts that still wait: those the stream could not, because the key service was away."""
+    house = wiring.portal()
+    aftermath.sign_waiting(house.table, house.signer, _hurried(event.context))
+
+
+def _hurried(context: Any) -> Callable[[], bool]:
+    """Tell when a function should begin nothing more: one signing may take KMS's and the table's whole patience."""
+    return lambda: bool(context.get_remaining_time_in_millis() < LAST_SECONDS * 1000)

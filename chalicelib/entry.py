@@ -9,10 +9,10 @@ import gc
 
 gc.disable()
 
-from app import after_receipt, app  # noqa: E402 - after the collector is off
+from app import after_receipt, app, sign_waiting  # noqa: E402 - after the collector is off
 from chalicelib.wiring import warm  # noqa: E402
 
-__all__ = ["after_receipt", "app"]
+__all__ = ["after_receipt", "app", "sign_waiting"]
 
 warm()
 gc.freeze()

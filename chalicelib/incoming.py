@@ -1,5 +1,6 @@
 """An API Gateway request as the routes want it: where the portal is mounted, fields, query, headers."""
 
+import io
 import json
 import re
 from collections.abc import Mapping
@@ -9,6 +10,11 @@ from urllib.parse import parse_qs
 from chalice.app import Request
 
 MAX_FIELDS = 400
+MAX_PARTS = 8
+MAX_UPLOAD = 256 * 1024
+"""How large a form with a file may be, in bytes: a hundred times a signed receipt."""
+
+URLENCODED = "application/x-www-form-urlencoded"
 _SOURCE = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 
 ANY_TYPE = ["*/*"]
@@ -53,14 +59,41 @@ def source(request: Request) -> str | None:
 
 def form_fields(request: Request) -> Mapping[str, list[str]]:
     """Read a urlencoded form; raise UnreadableBodyError for anything else."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
+    kind = _media_type(request)
+    if kind != URLENCODED:
         raise UnreadableBodyError(kind)
     try:
         body = bytes(request.raw_body)  # type: ignore[arg-type]  # bytes, whatever chalice says
         return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
     except ValueError:  # UnicodeDecodeError among them
         raise UnreadableBodyError(kind) from None
+
+
+def form_with_files(request: Request) -> Mapping[str, list[str]]:
+    """Read a form sent urlencoded or as multipart/form-data (RFC 7578), files as text; raise UnreadableBodyError.
+
+    A browser that opens the page on a phone may send a field and an empty file, or the other way round.
+    """
+    if _media_type(request) == URLENCODED:
+        return form_fields(request)
+    from multipart import MultipartError, MultipartParser, parse_options_header  # noqa: PLC0415 - one page needs it
+
+    body = bytes(request.raw_body)  # type: ignore[arg-type]  # as above
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    if kind != "multipart/form-data" or len(body) > MAX_UPLOAD:
+        raise UnreadableBodyError(kind)
+    limits = {"part_limit": MAX_PARTS, "partsize_limit": MAX_UPLOAD, "spool_limit": MAX_UPLOAD, "strict": True}
+    fields: dict[str, list[str]] = {}
+    try:
+        for part in MultipartParser(io.BytesIO(body), options.get("boundary", ""), len(body), **limits):
+            fields.setdefault(part.name, []).append(part.raw.decode())
+    except (MultipartError, UnicodeDecodeError):
+        raise UnreadableBodyError(kind) from None
+    return fields
+
+
+def _media_type(request: Request) -> str:
+    return str(request.headers.get("content-type", "")).partition(";")[0].strip().lower()
 
 
 def json_body(request: Request) -> Mapping[str, Any]:

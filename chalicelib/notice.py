@@ -134,6 +134,14 @@ class Clinic:
         questions = {address: question for address, question in self.questions.items() if address not in over}
         return replace(self, purposes=tuple(purposes), questions=questions)
 
+    def answered(self, decisions: Mapping[str, Mapping[str, object]]) -> list[dict[str, object]]:
+        """Give what a receipt's decisions answered, in the order the clinic asks: purpose, option if any, answer."""
+        return [
+            {"purpose": question.purpose, "option": question.option, "answer": decisions[address]["answer"]}
+            for address, question in self.questions.items()
+            if address in decisions
+        ]
+
     def addressed(self, name: str) -> tuple[str, ...]:
         """Give the decisions that ``purpose`` or ``purpose.option`` names; none for a name the clinic does not have."""
         if name in self.questions:

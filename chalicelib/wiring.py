@@ -6,6 +6,7 @@ from functools import cache
 
 from chalicelib.evidence import Evidence
 from chalicelib.settings import Settings, read_settings
+from chalicelib.signing import KmsSigner, Signer
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.register import Register
 from chalicelib.store.table import Table
@@ -22,6 +23,7 @@ class Portal:
     clinics: Clinics
     register: Register
     evidence: Evidence
+    signer: Signer | None = None
 
 
 @cache
@@ -31,7 +33,8 @@ def portal() -> Portal:
     table = Table(settings.table, region=settings.region)
     kms = Kms(table.session, settings.region)
     clinics = Clinics(table, kms)
-    return Portal(settings, table, kms, clinics, Register(table, clinics), Evidence(clinics))
+    signer = KmsSigner(kms, settings.signing_key) if settings.signing_key else None
+    return Portal(settings, table, kms, clinics, Register(table, clinics), Evidence(clinics), signer)
 
 
 def warm() -> None:

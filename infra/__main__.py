@@ -1,13 +1,17 @@
-"""The portal's command line: publish clinics, create and revoke keys.
+"""The portal's command line: publish clinics, create and revoke keys, sign and verify receipts.
 
     python -m infra publish infra/clinics/riga-aesthetics.yaml
     python -m infra check infra/clinics/*.yaml
     python -m infra key create riga-aesthetics --label "Newsletter tool" --scopes status:read
     python -m infra key list riga-aesthetics
     python -m infra key revoke riga-aesthetics key_0123456789ab
+    python -m infra sign
+    python -m infra signing-key rotate
+    python -m infra verify-chains riga-aesthetics
+    python -m infra verify receipt.jws --jwks jwks.json
 
 It works on the stack that `make run` left in `.local/env.json`, or on the one that the environment names
-(TABLE_NAME, CLINIC_KEY_ARN, AWS_REGION and AWS credentials).
+(TABLE_NAME, CLINIC_KEY_ARN, SIGNING_KEY, AWS_REGION and AWS credentials). `verify` needs neither.
 """
 
 import argparse
@@ -23,7 +27,7 @@ from chalicelib.settings import SettingsError
 from chalicelib.store.table import ContendedError, UnavailableError
 from chalicelib.vault import KeysUnavailableError
 from chalicelib.wiring import portal
-from infra import keys, publish
+from infra import keys, publish, seals, verify
 
 LOCAL_ENVIRONMENT = Path(".local/env.json")
 
@@ -31,18 +35,16 @@ LOCAL_ENVIRONMENT = Path(".local/env.json")
 def main(arguments: list[str]) -> int:
     """Carry out one command; 0 when it worked, 1 with one clear sentence per fault when it did not."""
     asked = _parser().parse_args(arguments)
-    if "TABLE_NAME" not in os.environ and LOCAL_ENVIRONMENT.exists():
+    if not asked.offline and "TABLE_NAME" not in os.environ and LOCAL_ENVIRONMENT.exists():
         os.environ.update(json.loads(LOCAL_ENVIRONMENT.read_text(encoding="utf-8")))
     try:
-        asked.run(asked)
-    except (publish.FileError, keys.KeyCommandError) as error:
+        return asked.run(asked) or 0
+    except (publish.FileError, keys.KeyCommandError, seals.SealCommandError, verify.NotReadableError) as error:
         print(error, file=sys.stderr)
     except SettingsError as error:
         print(f"{error}. Start the local portal with `make run`, or set these for a stack on AWS.", file=sys.stderr)
     except (ContendedError, KeysUnavailableError, UnavailableError, BotoCoreError, ClientError) as error:
         print(f"AWS cannot be asked: {error}. Is `make run` up, or are there credentials?", file=sys.stderr)
-    else:
-        return 0
     return 1
 
 
@@ -89,7 +91,8 @@ def _revoke(asked: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m infra", description="Publish clinics, create and revoke keys.")
+    parser = argparse.ArgumentParser(prog="python -m infra", description="Publish clinics, keys, signatures.")
+    parser.set_defaults(offline=False)
     commands = parser.add_subparsers(required=True)
     for name, run, told in (
         ("publish", _publish, "publish clinics' files as notice versions"),
@@ -111,6 +114,8 @@ def _parser() -> argparse.ArgumentParser:
     revoke.add_argument("clinic")
     revoke.add_argument("key")
     revoke.set_defaults(run=_revoke)
+    seals.add_to(commands)
+    verify.add_to(commands)
     return parser
 
 

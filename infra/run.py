@@ -110,6 +110,7 @@ def portal_running(port: int, folder: Path = LOCAL) -> Iterator[Running]:
         settings = {
             "TABLE_NAME": outputs["TableName"],
             "CLINIC_KEY_ARN": outputs["ClinicKeyArn"],
+            "SIGNING_KEY": outputs["SigningKeyAlias"],
             **aws_environment(endpoint_url),
         }
         _say("Publishing the demo clinics …")

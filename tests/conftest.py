@@ -17,7 +17,7 @@ from infra.catalogs import LANGUAGES, ROOT, catalog_file, compile_catalogs
 from infra.run import portal_running
 from tests.cast import environment
 
-_OF_OTHERS = ("AWS_", "TABLE_NAME", "CLINIC_KEY_ARN", "PUBLIC_URL")
+_OF_OTHERS = ("AWS_", "TABLE_NAME", "CLINIC_KEY_ARN", "PUBLIC_URL", "SIGNING_KEY")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -28,6 +28,7 @@ from chalicelib.incoming import ANY_TYPE, json_body, mount, query
 from chalicelib.instants import EVER, Instant, instant
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import document, problem
+from chalicelib.proof import MEDIA_TYPE
 from chalicelib.store.register import Look, SeveralPeopleError, Signature, fresh_subject
 from chalicelib.store.table import Put, audit_key
 from chalicelib.wiring import portal
@@ -36,6 +37,7 @@ clinic_api = Blueprint(__name__)
 
 BASE = "/v1/clinics/{clinic}"
 MAX_IDEMPOTENCY_KEY = 200
+UNSIGNED = {"Retry-After": "60"}
 UNAUTHORISED = {"WWW-Authenticate": 'Bearer realm="consent-portal"'}
 
 
@@ -140,11 +142,16 @@ def receipt_by_id(clinic: str, receipt: str) -> Response:
     """Give one receipt, byte for byte as its successor's `previous` hashes it."""
     wanted = query(clinic_api.current_request, "format") or "json"
     call = _call(clinic, "receipts:read", lambda _known, _body: NoContacts())
-    if wanted != "json":
-        raise RefusedError(problem(400, "Unknown format", detail="Known: json."))
-    found = portal().register.receipt(clinic, receipt)
+    if wanted not in {"json", "jws"}:
+        raise RefusedError(problem(400, "Unknown format", detail="Known: json, jws."))
+    found, signed = portal().register.issued(clinic, receipt)
     portal().table.put_new(call.audit("receipt", (), found.id))
-    return document(found.canonical.decode(), headers={"ETag": f'"{found.sha256}"'})
+    if wanted == "json":
+        return document(found.canonical.decode(), headers={"ETag": f'"{found.sha256}"'})
+    if signed is None:
+        told = "The receipt is recorded and counts; its signature follows within minutes."
+        raise RefusedError(problem(409, "Not signed yet", detail=told, headers=UNSIGNED))
+    return document(signed, headers={"Content-Type": MEDIA_TYPE, "ETag": f'"{found.sha256}.jws"'})
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from chalicelib.instants import Instant, instant
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import html, see_other
 from chalicelib.pages import render
+from chalicelib.proof import key_id, printed_code
 from chalicelib.store.register import NoticeChangedError, Signature, fresh_subject
 from chalicelib.wiring import portal
 
@@ -105,21 +106,19 @@ def withdraw(clinic: str) -> Response:
 def receipt_page(clinic: str, receipt: str) -> Response:
     """Show a receipt to whoever has its number: what was said, never by whom."""
     house, request = portal(), patient.current_request
-    document = house.register.receipt(clinic, receipt).document
+    issued, signed = house.register.issued(clinic, receipt)
+    document = issued.document
     shown = house.clinics.version(clinic, document["notice"]["version"])
     lang = _language(request, shown)
-    answers = {address: entry["answer"] for address, entry in document["decisions"].items()}
-    said = [
-        {"purpose": question.purpose, "option": question.option, "answer": answers[address]}
-        for address, question in shown.questions.items()
-        if address in answers
-    ]
+    answers = {entry["answer"] for entry in document["decisions"].values()}
     filled = {
-        "said": said,
-        "agreed": "yes" in answers.values(),
-        "withdrawn": set(answers.values()) == {"withdraw"},
+        "said": shown.answered(document["decisions"]),
+        "agreed": "yes" in answers,
+        "withdrawn": answers == {"withdraw"},
         "receipt": document,
         "when": spoken_time(document["effective_at"], lang, shown.country),
+        "kid": key_id(signed) if signed else None,
+        "code": printed_code(shown.code, issued),
         "root": mount(request),
     }
     return html(render("pages/receipt.html", lang, clinic=shown, **filled))

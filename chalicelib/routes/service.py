@@ -1,4 +1,4 @@
-"""What the portal says of itself: whether it can serve, and what its API offers."""
+"""What the portal says of itself: whether it can serve, what its API offers, which keys sign its receipts."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ from chalice.app import Blueprint, Response
 from chalicelib.boundary import api
 from chalicelib.incoming import ANY_TYPE
 from chalicelib.outgoing import document
+from chalicelib.store import signatures
 from chalicelib.store.table import Key
 from chalicelib.wiring import portal
 
@@ -21,6 +22,14 @@ def health() -> Response:
     """Answer 200 when the table can be read; 503 when it cannot."""
     portal().table.get([Key("HEALTH", "HEALTH")])
     return document({"status": "ok"})
+
+
+@service.route("/.well-known/jwks.json", methods=["GET"], content_types=ANY_TYPE)
+@api
+def jwks() -> Response:
+    """Give every public key that ever signed a receipt (RFC 7517), so that anybody can verify one without us."""
+    headers = {"Content-Type": "application/jwk-set+json", "Cache-Control": "public, max-age=300"}
+    return document(signatures.jwks(portal().table), headers=headers)
 
 
 @service.route("/openapi.json", methods=["GET"], content_types=ANY_TYPE)

@@ -30,6 +30,7 @@ from chalicelib.consent import (
 from chalicelib.contact import Contact, Kind
 from chalicelib.instants import Instant
 from chalicelib.store.clinics import Clinics, Published
+from chalicelib.store.signatures import signed_receipt
 from chalicelib.store.table import (
     ConflictError,
     ContendedError,
@@ -48,6 +49,7 @@ from chalicelib.store.table import (
     receipt_key,
     roll_key,
     sealed_key,
+    signature_key,
     subject_pk,
     unsigned_key,
     words_key,
@@ -211,16 +213,24 @@ class Register:
 
     def receipt(self, clinic: str, number: str) -> Receipt:
         """Give a receipt by its id; raise UnknownReceiptError."""
+        return self.issued(clinic, number)[0]
+
+    def issued(self, clinic: str, number: str) -> tuple[Receipt, str | None]:
+        """Give a receipt by its id and itself signed (JWS, compact), None while that waits; errors as for `receipt`.
+
+        The signature stands beside the receipt, so it is read with it.
+        """
         pointer = receipt_id_key(clinic, number)
         where = self._table.get([pointer]).get(pointer)
         if where is None or where.body is None:
             raise UnknownReceiptError(number)
         place = json.loads(where.body)
-        key = receipt_key(clinic, place["subject"], place["version"])
-        item = self._table.get([key]).get(key)
-        if item is None:
+        key, beside = (make(clinic, place["subject"], place["version"]) for make in (receipt_key, signature_key))
+        found = self._table.get([key, beside])
+        if key not in found:
             raise UnknownReceiptError(number)
-        return read_receipt(item)
+        receipt = read_receipt(found[key])
+        return receipt, signed_receipt(receipt, found.get(beside))
 
     def standings_at(
         self, clinic: str, people: Sequence[Subject], at: Instant, known_at: Instant

@@ -13,6 +13,7 @@ from typing import Any
 import botocore.session
 import pytest
 
+from chalicelib import sealing
 from chalicelib.store.table import Table
 from chalicelib.wiring import Portal, portal
 from infra import keys, publish
@@ -64,6 +65,11 @@ class House:
         """Create a key with these scopes, or with all."""
         return keys.create(self.table, clinic, "a test", *([scopes] if scopes else []))[1]
 
+    def seal(self) -> None:
+        """Sign what waits, as the stream's function does on the deployed stack."""
+        assert self.beside.signer is not None
+        assert list(sealing.seal_waiting(self.table, self.beside.signer, lambda: False))[-1].whole
+
     def items(self) -> set[tuple[str, str]]:
         """Give the key of every item in the table, to see what a request stored."""
         client = botocore.session.get_session().create_client("dynamodb", REGION)
@@ -81,6 +87,14 @@ class House:
         self.documents[document["id"]] = document
 
 
+def a_signing_key(alias: str, spec: str = "ECC_NIST_P256") -> str:
+    """Make a key that signs, behind an alias."""
+    kms = botocore.session.get_session().create_client("kms", REGION)
+    key = kms.create_key(KeySpec=spec, KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
+    kms.create_alias(AliasName=alias, TargetKeyId=key)
+    return alias
+
+
 @cache
 def _document(clinic: str) -> dict[str, Any]:
     """Read a demo clinic's file, with a notice that is quickly rendered."""
@@ -95,7 +109,8 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with ministack() as url, environment(aws_environment(url)):
         create_table(url, TABLE)
         arn = botocore.session.get_session().create_client("kms", REGION).create_key()["KeyMetadata"]["Arn"]
-        settings = {**aws_environment(url), "TABLE_NAME": TABLE, "CLINIC_KEY_ARN": arn}
+        alias = a_signing_key("alias/portal-signing")
+        settings = {**aws_environment(url), "TABLE_NAME": TABLE, "CLINIC_KEY_ARN": arn, "SIGNING_KEY": alias}
         given = publish_demo(settings, folder / "keys.json")
         yield House(settings, {clinic: entry["api_key"] for clinic, entry in given.items()}, folder)
     portal.cache_clear()

@@ -9,9 +9,11 @@ warn of to stderr, as in Lambda.
 import json
 import logging
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import botocore.session
 
@@ -66,7 +68,11 @@ def _lived(given: dict[str, dict[str, str]], secrets: dict[str, list[str]]) -> N
         for lost in (person["email"], person["phone"], state, given[clinic]["api_key"]):
             assert client.get(f"/{lost}").status == 404
             assert client.get(f"/{clinic}/receipts/{lost}?lang={lost}&src={lost}").status == 404
+            assert client.get(f"/verify?code={quote(lost)}").status == 422
+            assert client.post("/verify", {"receipt": lost}).status == 422
             client.get(f"/{clinic}?lang={lost}", {"Accept-Language": lost, "Referer": lost, "User-Agent": lost})
+        code = re.findall(r"/verify\?code=([0-9a-z-]+)", client.follow(answers[1]).text)[0]
+        assert client.get(f"/verify?code={code}").status == client.post("/verify", {"receipt": code}).status == 200
         program, other = Program(clinic, given[clinic]["api_key"]), Program(RIGA + "-2", given[clinic]["api_key"])
         subject = {"email": person["email"]}
         bodies: list[tuple[str, Any]] = [

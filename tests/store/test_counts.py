@@ -41,7 +41,7 @@ def test_a_stream_that_repeats_itself_counts_each_receipt_once(house: Portal) ->
     second = house.register.record(an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA))
     batch = {"Records": [streamed(first), streamed(second), streamed(first)]}
     for event in (batch, {"Records": [streamed(second)]}, batch):
-        aftermath.handle(house.table, event)
+        aftermath.handle(house.table, event, None, lambda: False)
     assert counts(house.table, RIGA, DAY) == {
         "newsletter.email#granted#reception": 1,
         "newsletter.email#withdrawn#reception": 1,
@@ -53,5 +53,7 @@ def test_only_new_receipts_are_counted(house: Portal) -> None:
     receipt = house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
     other = streamed(receipt)
     other["dynamodb"]["Keys"]["sk"]["S"] = "CONTACT"
-    aftermath.handle(house.table, {"Records": [other, streamed(receipt, "MODIFY"), streamed(receipt, "REMOVE")]})
+    aftermath.handle(
+        house.table, {"Records": [other, streamed(receipt, "MODIFY"), streamed(receipt, "REMOVE")]}, None, lambda: False
+    )
     assert counts(house.table, RIGA, DAY) == {}

@@ -6,7 +6,7 @@ import pytest
 
 ROOMS = Path(__file__).resolve().parents[2] / "chalicelib"
 FORMATS = tuple(f"formats/{path.stem}" for path in sorted((ROOMS / "formats").glob("*.py")))
-CORE = ("consent", "notice", "contact", "instants", "forms", "bodies", "bearer", "qr", *FORMATS)
+CORE = ("consent", "notice", "contact", "instants", "forms", "bodies", "bearer", "qr", "proof", "timeline", *FORMATS)
 OUTSIDE = {"chalice", "boto3", "botocore", "pynamodb", "os", "time"}
 READS_THE_CLOCK = {"now", "utcnow", "today"}
 

@@ -1,0 +1,128 @@
+"""Checking a receipt: whoever holds one, its file or the code on its paper, is told what it proves and what not.
+
+A code reaches a receipt that may be somebody else's, so the page shows what the receipt page shows and nothing more:
+never how a decision stood before or after, nor the number in the chain, nor whether anything followed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chalice.app import Blueprint, Request, Response
+
+from chalicelib import journal, proof
+from chalicelib.boundary import page
+from chalicelib.consent import Receipt
+from chalicelib.i18n import negotiate, spoken_time
+from chalicelib.incoming import ANY_TYPE, form_with_files, mount, query
+from chalicelib.notice import LANGUAGES
+from chalicelib.outgoing import html
+from chalicelib.pages import render
+from chalicelib.store import signatures
+from chalicelib.store.clinics import UnknownClinicError
+from chalicelib.store.register import UnknownReceiptError
+from chalicelib.wiring import portal
+
+verification = Blueprint(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a check found: the receipt, and the key that signed it; None while it is being sealed."""
+
+    receipt: Receipt
+    kid: str | None
+
+
+@verification.route("/verify", methods=["GET"], content_types=ANY_TYPE)
+@page(verification)
+def verify_page() -> Response:
+    """Show the form, or with ``?code=`` what a printed receipt proves. Nothing is stored."""
+    code = query(verification.current_request, "code")
+    return _checked(code, code) if code else _answer(200, kind="form")
+
+
+@verification.route("/verify", methods=["POST"], content_types=ANY_TYPE)
+@page(verification)
+def verify() -> Response:
+    """Check a receipt that was pasted or uploaded. Nothing is stored."""
+    fields = form_with_files(verification.current_request)
+    given = [text.strip() for name in ("receipt", "file") for text in fields.get(name, ()) if text.strip()]
+    return _checked(given[-1], None) if given else _answer(422, kind="nothing")
+
+
+def _checked(given: str, code: str | None) -> Response:
+    try:
+        found = _find(given)
+    except (UnknownReceiptError, UnknownClinicError):
+        return _answer(422, kind="unknown", code=code)
+    except proof.UnknownKeyError:
+        return _answer(422, kind="other_key", code=code)
+    except proof.NotAReceiptError:
+        return _answer(422, kind="unreadable", code=code)
+    except proof.UnprovenError:
+        return _answer(422, kind="altered", code=code)
+    kind = "proven" if found.kid else "sealing"
+    return _answer(200, kind=kind, code=code, **_told(found))
+
+
+def _find(given: str) -> Found:
+    """Find the receipt that a signed receipt, a receipt's JSON or a printed code means; raise UnprovenError."""
+    signed = proof.read_signed(given)
+    if signed is None:
+        return _as_issued(given)
+    if "." in signed:
+        proven = proof.verify(signed, signatures.jwks(portal().table))
+        return Found(Receipt(proven.document, proven.canonical), proven.kid)
+    code = proof.read_printed_code(given)
+    receipt, kept = portal().register.issued(portal().clinics.behind_code(code.clinic), code.receipt)
+    if not code.matches(receipt):
+        raise proof.BadSignatureError("The code and the receipt do not belong together.")
+    return Found(receipt, _signer(kept))
+
+
+def _as_issued(written: str) -> Found:
+    """Compare an unsigned receipt with the one kept, byte for byte in canonical form."""
+    canonical = proof.canonical_receipt(written)
+    given = proof.read_document(canonical)
+    receipt, kept = portal().register.issued(str(given["clinic"]), str(given["id"]))
+    if receipt.canonical != canonical:
+        raise proof.BadSignatureError("It is not the receipt that was issued.")
+    return Found(receipt, _signer(kept))
+
+
+def _signer(kept: str | None) -> str | None:
+    """Verify a signature kept beside its receipt and tell whose it is."""
+    if kept is None:
+        return None
+    try:
+        return proof.verify(kept, signatures.jwks(portal().table)).kid
+    except proof.UnprovenError as error:
+        journal.fault(error)  # what the portal itself keeps does not hold: somebody must look
+        raise
+
+
+def _told(found: Found) -> Mapping[str, Any]:
+    document = found.receipt.document
+    shown = portal().clinics.version(document["clinic"], document["notice"]["version"])
+    lang = _language(verification.current_request)
+    return {
+        "clinic": shown,
+        "spoken": lang if lang in shown.languages else shown.default_language,
+        "said": shown.answered(document["decisions"]),
+        "receipt": document,
+        "decided": spoken_time(document["effective_at"], lang, shown.country),
+        "issued": spoken_time(document["recorded_at"], lang, shown.country),
+        "sha256": found.receipt.sha256,
+        "kid": found.kid,
+    }
+
+
+def _answer(status: int, *, kind: str, code: str | None = None, **told: Any) -> Response:
+    request = verification.current_request
+    filled = {"kind": kind, "code": code, "root": mount(request), "languages": LANGUAGES, **told}
+    return html(render("pages/verify.html", _language(request), **filled), status)
+
+
+def _language(request: Request) -> str:
+    return negotiate(query(request, "lang"), request.headers.get("accept-language"), LANGUAGES, "en")

@@ -1,0 +1,68 @@
+"""Signatures beside the receipts, the marks of those that wait for one, and every public key that ever signed."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib import proof
+from chalicelib.consent import Receipt
+from chalicelib.instants import Instant
+from chalicelib.store.table import ConflictError, Delete, Item, Put, Table, jwk_key, signature_key, unsigned_key
+
+_SHARDS = "0123456789abcdef"
+"""A mark's partition is told by the first digit of the receipt's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A receipt that waits to be signed: where it stands."""
+
+    clinic: str
+    receipt: str
+    subject: str
+    version: int
+
+
+def keep_key(table: Table, jwk: Mapping[str, str]) -> None:
+    """Publish a public key, for good; done before its first signature is kept, so that none is ever without its key."""
+    table.put_new(Put(jwk_key(jwk["kid"]), {"body": json.dumps(dict(jwk))}))
+
+
+def jwks(table: Table) -> dict[str, Any]:
+    """Give every key that ever signed, as a key set (RFC 7517, 5)."""
+    return {"keys": [json.loads(item.body or "") for item in table.partition(jwk_key("").pk, "")]}
+
+
+def keep(table: Table, receipt: Receipt, signed: str, at: Instant) -> bool:
+    """Keep the signature of a receipt (`signed` is its JWS in compact form) and take its mark away, both or neither.
+
+    Tells False where it was signed before: that signature stands, and the mark goes.
+    """
+    clinic, subject, version = (receipt.document[name] for name in ("clinic", "subject", "version"))
+    protected, _, signature = signed.split(".")
+    body = {"protected": protected, "signature": signature, "kid": proof.key_id(signed), "signed_at": at}
+    unmark = Delete(unsigned_key(clinic, receipt.id))
+    try:
+        table.write([Put(signature_key(clinic, subject, version), {"body": json.dumps(body)}), unmark])
+    except ConflictError:
+        table.write([unmark])
+        return False
+    return True
+
+
+def signed_receipt(receipt: Receipt, signature: Item | None) -> str | None:
+    """Give a receipt as a JWS in compact form, from the item that holds its signature; None while it waits."""
+    if signature is None:
+        return None
+    kept = json.loads(signature.body or "")
+    return proof.read_signed(f"{kept['protected']}..{kept['signature']}", receipt.canonical)
+
+
+def waiting(table: Table) -> Iterator[Waiting]:
+    """Give every receipt that waits to be signed, of all clinics, strongly consistently, page by page."""
+    for shard in _SHARDS:
+        for item in table.partition(unsigned_key("", shard).pk, ""):
+            clinic, _, receipt = item.sk.partition("#")
+            place = json.loads(item.body or "")
+            yield Waiting(clinic, receipt, place["subject"], place["version"])

@@ -1,0 +1,139 @@
+"""Verify receipts without the portal: no network, no AWS, nothing but the files and the public keys.
+
+python -m infra verify receipt.jws --jwks jwks.json
+python -m infra verify receipt.json --signature receipt.jws --jwks jwks.json --clinic riga-aesthetics
+"""
+
+import argparse
+import itertools
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from chalicelib import proof
+from chalicelib.proof import Proven
+
+PROVES = """
+What this proves:
+  - The answers above were recorded under these numbers, at these times, for these clinics.
+  - They were given to exactly the texts with these fingerprints.
+  - Nothing was changed since the portal signed, if the key set is truly the portal's: fetch it from its own
+    /.well-known/jwks.json.
+  - Where receipts are a chain, none between the first and the last shown here is missing or replaced.
+What it does not prove:
+  - Who the person is, beyond what they wrote or what the clinic saw.
+  - That the answers still hold: later receipts may exist. Ask the clinic.
+  - The time, beyond the word of the portal's own clock.
+  - Anything to somebody who holds no receipt: a change shows to whoever holds one, and to nobody else."""
+
+UNSIGNED = (
+    "is a receipt without its signature, so that it proves nothing by itself. Ask the clinic for the signed receipt "
+    "(GET …/receipts/{id}?format=jws) and give that, or this file with --signature; or compare it with the portal's "
+    "own record at /verify."
+)
+
+
+class NotReadableError(Exception):
+    """A file that cannot be read; the message says which and why."""
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to a parser's commands."""
+    command = commands.add_parser("verify", help="verify signed receipts, offline")
+    command.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a signed receipt, or its JSON")
+    command.add_argument(
+        "--jwks", required=True, type=Path, help="the portal's public keys, its /.well-known/jwks.json"
+    )
+    command.add_argument("--signature", type=Path, help="the signature of the one FILE, where that is unsigned JSON")
+    command.add_argument("--clinic", help="whose receipts they should be")
+    command.set_defaults(run=run, offline=True)
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Verify each file, then those of one person as a chain; 0 when everything holds."""
+    try:
+        jwks = json.loads(_text(asked.jwks))
+    except ValueError:
+        raise NotReadableError(f"{asked.jwks}: is no JSON. Give the portal's key set") from None
+    if not isinstance(jwks, dict) or not isinstance(jwks.get("keys"), list):
+        raise NotReadableError(f"{asked.jwks}: is no key set (RFC 7517). Give the portal's /.well-known/jwks.json")
+    if asked.signature and len(asked.files) > 1:
+        raise NotReadableError("--signature belongs to one FILE. Verify the files one by one")
+    signature = _text(asked.signature) if asked.signature else None
+    texts = [(path, _text(path)) for path in asked.files]
+    proven = []
+    for path, text in texts:
+        try:
+            proven.append(_verified(text, signature, jwks, asked.clinic))
+        except proof.UnprovenError as error:
+            print(f"{path}: NOT PROVEN. {error}", file=sys.stderr)
+        else:
+            print(f"{path}: genuine.\n{_told(proven[-1])}")
+    whole = len(proven) == len(texts)
+    whole &= _chained(proven)
+    if proven:
+        print(PROVES)
+    return 0 if whole else 1
+
+
+def _verified(text: str, signature: str | None, jwks: Mapping[str, Any], clinic: str | None) -> Proven:
+    canonical = proof.canonical_receipt(text) if signature is not None else None
+    signed = proof.read_signed(text if signature is None else signature, canonical)
+    if signed is None:
+        proof.canonical_receipt(text)
+        raise proof.UnprovenError(f"This {UNSIGNED}")
+    proven = proof.verify(signed, jwks)
+    if canonical is not None and proven.canonical != canonical:
+        raise proof.BadSignatureError("The signature is another receipt's.")
+    if clinic is not None and proven.document["clinic"] != clinic:
+        raise proof.UnprovenError(f"It is a receipt of {proven.document['clinic']}, not of {clinic}.")
+    return proven
+
+
+def _chained(proven: Sequence[Proven]) -> bool:
+    """Check the receipts of each person as a chain, where there are several; a single one stands for itself."""
+    whole = True
+    by_person = sorted(proven, key=lambda each: (*_person(each), each.document["version"]))
+    for person, group in itertools.groupby(by_person, key=_person):
+        links = list(group)
+        if len(links) == 1:
+            continue
+        try:
+            proof.verify_chain(links)
+        except proof.BrokenChainError as error:
+            whole = False
+            print(f"The receipts at {person[0]} are NO unbroken chain. {error}", file=sys.stderr)
+        else:
+            print(f"The receipts at {person[0]} are an unbroken chain, 1 to {len(links)}.")
+    return whole
+
+
+def _person(proven: Proven) -> tuple[str, str]:
+    return proven.document["clinic"], proven.document["subject"]
+
+
+def _told(proven: Proven) -> str:
+    told = proven.document
+    answers = ", ".join(f"{address}: {entry['answer']}" for address, entry in told["decisions"].items())
+    notice = told["notice"]
+    return "\n".join(
+        (
+            f"  Receipt {told['id']}, number {told['version']} of this person at {told['clinic']}",
+            f"  Said: {answers}",
+            f"  Decided {told['effective_at']}, recorded {told['recorded_at']}",
+            f"  Text shown: notice {notice['version']} in {notice['lang']}, SHA-256 {notice['sha256']}",
+            f"  SHA-256 of the receipt: {proven.sha256}",
+            f"  Signed with key {proven.kid} ({proven.alg})",
+        )
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise NotReadableError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError:
+        raise NotReadableError(f"{path}: is no text in UTF-8, and so no receipt") from None

@@ -1,0 +1,270 @@
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from chalicelib import aftermath, proof, sealing
+from chalicelib.consent import Receipt
+from chalicelib.sealing import Tally
+from chalicelib.store import signatures
+from chalicelib.store.counts import counts
+from chalicelib.store.register import UnknownReceiptError
+from chalicelib.store.table import Delete, Key, Replace, receipt_key, signature_key, unsigned_key
+from chalicelib.wiring import Portal
+from infra.seals import check_chains
+from tests.acts import EMAIL_NEWS, NOON, SMS_NEWS, an_act
+from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
+from tests.keys import OwnKey, key_set
+from tests.store.people import signed
+from tests.store.test_counts import streamed
+
+
+def in_time() -> bool:
+    """Tell that there is time enough."""
+    return False
+
+
+def some_receipts(house: Portal) -> list[Receipt]:
+    """Let Anna decide twice, Giorgi once, and somebody at the other clinic."""
+    return [
+        house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA)),
+        house.register.record(an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA)),
+        house.register.record(an_act({EMAIL_NEWS: "no"}, receipt_id="f" * 32), signed(GIORGI)),
+        house.register.record(an_act({EMAIL_NEWS: "yes"}, clinic=TBILISI), signed(GIORGI)),
+    ]
+
+
+def signed_ones(house: Portal, receipts: Sequence[Receipt]) -> list[str | None]:
+    """Give each receipt's signed form as its reader gets it."""
+    return [house.register.issued(receipt.document["clinic"], receipt.id)[1] for receipt in receipts]
+
+
+def waiting(house: Portal) -> set[str]:
+    """Give the numbers of the receipts that wait."""
+    return {each.receipt for each in signatures.waiting(house.table)}
+
+
+def round_of(house: Portal, signer: OwnKey) -> Tally:
+    """Go once through all that waits."""
+    return list(sealing.seal_waiting(house.table, signer, in_time))[-1]
+
+
+def test_every_receipt_waits_until_it_is_signed(house: Portal) -> None:
+    """Nothing is forgotten between a decision and its signature, at any clinic."""
+    receipts, signer = some_receipts(house), OwnKey()
+    assert waiting(house) == {receipt.id for receipt in receipts}
+    assert signed_ones(house, receipts) == [None] * 4
+    tally = round_of(house, signer)
+    assert (tally.signed, tally.failed, tally.whole) == (4, 0, True)
+    assert waiting(house) == set()
+    jwks = signatures.jwks(house.table)
+    for receipt, jws in zip(receipts, signed_ones(house, receipts), strict=True):
+        assert jws is not None
+        assert proof.verify(jws, jwks).canonical == receipt.canonical
+    assert round_of(house, signer).signed == 0
+
+
+def test_a_receipt_and_its_signature_are_read_together(house: Portal, round_trips: list[str]) -> None:
+    """The receipt page with its seal is as quick as without."""
+    receipt = house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    round_of(house, OwnKey())
+    round_trips.clear()
+    assert house.register.issued(RIGA, receipt.id)[1]
+    assert round_trips == ["BatchGetItem", "BatchGetItem"]
+    with pytest.raises(UnknownReceiptError):
+        house.register.issued(TBILISI, receipt.id)
+
+
+def test_the_public_key_is_there_before_its_first_signature(house: Portal) -> None:
+    """Nobody ever reads a signature whose key is not published."""
+    receipt = house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    written: list[str] = []
+
+    def note(request: Any, **_: Any) -> None:
+        written.extend(word for word in ("JWKS", "SIGNATURE#") if word in str(request.body))
+
+    house.table.client.meta.events.register("before-send.dynamodb", note)
+    list(sealing.seal(house.table, OwnKey(), [receipt], in_time))
+    assert written == ["JWKS", "SIGNATURE#"]
+
+
+def test_a_receipt_signed_twice_keeps_its_first_signature(house: Portal) -> None:
+    """The stream and the clock's round may come together: what somebody took home stays what is kept."""
+    receipt, signer = house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA)), OwnKey()
+    list(sealing.seal(house.table, signer, [receipt], in_time))
+    [first] = signed_ones(house, [receipt])
+    mark = unsigned_key(RIGA, receipt.id)
+    place = {"subject": receipt.document["subject"], "version": 1}
+    house.table.write([Replace(mark, {"body": json.dumps(place)})])
+    assert round_of(house, signer).signed == 0
+    assert signer.signed == 2
+    assert signed_ones(house, [receipt]) == [first]
+    assert waiting(house) == set()
+
+
+def test_what_cannot_be_signed_now_is_signed_later(house: Portal) -> None:
+    """A key service that is away costs time and no receipt."""
+    receipts, signer = some_receipts(house), OwnKey(away=True)
+    tally = round_of(house, signer)
+    assert (tally.signed, tally.failed, tally.whole) == (0, 3, False)
+    assert waiting(house) == {receipt.id for receipt in receipts}
+    signer.away = False
+    assert round_of(house, signer).signed == 4
+    assert None not in signed_ones(house, receipts)
+
+
+def test_one_receipt_too_long_for_its_key_holds_up_no_other(house: Portal) -> None:
+    """It waits for a key that can, and the log says so."""
+    signer = OwnKey(Ed25519PrivateKey.generate())
+    long = house.register.record(an_act({EMAIL_NEWS: "yes"}, evidence={"form": "F" * 900}), signed(ANNA))
+    short = house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(GIORGI))
+    signer.too_long = len(proof.signing_input(proof.header(signer.key.jwk), long.canonical)) - 1
+    tally = round_of(house, signer)
+    assert (tally.signed, tally.failed, tally.whole) == (1, 1, True)
+    assert waiting(house) == {long.id}
+    assert signed_ones(house, [short]) != [None]
+    assert round_of(house, OwnKey()).signed == 1
+
+
+def test_one_receipt_that_cannot_be_signed_holds_up_no_other(house: Portal) -> None:
+    """The clock's round comes to it first every time, and signs the others every time."""
+    receipts, signer = some_receipts(house), OwnKey()
+    signer.refused = proof.signing_input(proof.header(signer.key.jwk), receipts[0].canonical)
+    tally = round_of(house, signer)
+    assert (tally.signed, tally.failed, tally.whole) == (3, 1, True)
+    assert waiting(house) == {receipts[0].id}
+
+
+def test_nothing_but_a_receipt_is_ever_signed(house: Portal) -> None:
+    """Who meddles with the table before the signature gets none for what is no receipt."""
+    receipts, signer = some_receipts(house), OwnKey()
+    for receipt, body in zip(receipts, ("{}", "no JSON", json.dumps(receipts[2].document)), strict=False):
+        document = receipt.document
+        key = receipt_key(document["clinic"], document["subject"], document["version"])
+        house.table.write([Replace(key, {"body": body})])
+    assert round_of(house, signer).signed == signer.signed == 1
+    assert waiting(house) == {receipt.id for receipt in receipts[:3]}
+
+
+def test_a_round_stops_when_its_time_is_over_and_the_next_goes_on(house: Portal) -> None:
+    """A function that may run four minutes leaves nothing half done."""
+    some_receipts(house)
+    signer, asked = OwnKey(), iter([False, False, True])
+    tally = list(sealing.seal_waiting(house.table, signer, lambda: next(asked)))[-1]
+    assert (tally.signed, tally.failed, tally.whole) == (2, 0, False)
+    assert len(waiting(house)) == 2
+    assert round_of(house, signer).signed == 2
+
+
+def test_more_than_a_hundred_that_wait_are_all_signed(house: Portal) -> None:
+    """After a long outage one round is enough."""
+    for number in range(105):
+        act = an_act({EMAIL_NEWS: "no"}, receipt_id=f"{number % 16:x}{number:031x}")
+        house.register.record(act, signed(*[ANNA, GIORGI][number % 2 : number % 2 + 1]))
+    assert round_of(house, OwnKey()).signed == 105
+    assert waiting(house) == set()
+
+
+def test_the_stream_counts_then_signs(house: Portal) -> None:
+    """A receipt is sealed moments after it was given."""
+    receipts, signer = some_receipts(house)[:2], OwnKey()
+    for _ in range(2):
+        aftermath.handle(house.table, {"Records": [streamed(receipt) for receipt in receipts]}, signer, in_time)
+    assert None not in signed_ones(house, receipts)
+    assert counts(house.table, RIGA, "2026-11-22") == {
+        "newsletter.email#granted#reception": 1,
+        "newsletter.email#withdrawn#reception": 1,
+    }
+
+
+@pytest.mark.parametrize("signer", [None, OwnKey(away=True)], ids=["off", "away"])
+def test_without_a_signer_the_stream_counts_all_the_same(house: Portal, signer: OwnKey | None) -> None:
+    """A clinic's numbers do not wait for the key service, and its batch is not sent again for it."""
+    receipts = some_receipts(house)[:2]
+    aftermath.handle(house.table, {"Records": [streamed(receipt) for receipt in receipts]}, signer, in_time)
+    assert sum(counts(house.table, RIGA, "2026-11-22").values()) == 2
+    assert {receipt.id for receipt in receipts} <= waiting(house)
+
+
+def test_the_clocks_round_signs_what_the_stream_left(house: Portal) -> None:
+    """And does nothing, clearly, where signing is off."""
+    receipts = some_receipts(house)
+    aftermath.sign_waiting(house.table, None, in_time)
+    assert len(waiting(house)) == 4
+    aftermath.sign_waiting(house.table, OwnKey(), in_time)
+    assert None not in signed_ones(house, receipts)
+
+
+def test_after_another_key_signs_both_verify(house: Portal) -> None:
+    """A receipt from before a rotation is proof for as long as it is kept."""
+    before, after = OwnKey(), OwnKey(Ed25519PrivateKey.generate())
+    first = house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    round_of(house, before)
+    second = house.register.record(an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA))
+    round_of(house, after)
+    jwks = signatures.jwks(house.table)
+    assert {key["kid"] for key in jwks["keys"]} == {before.key.kid, after.key.kid}
+    proven = [proof.verify(jws or "", jwks) for jws in signed_ones(house, [first, second])]
+    assert [each.kid for each in proven] == [before.key.kid, after.key.kid]
+    proof.verify_chain(proven)
+
+
+def faults(house: Portal, clinic: str = RIGA) -> list[str]:
+    """Give what an operator's check of a clinic finds."""
+    return [fault for _, _, found in check_chains(house.table, clinic) for fault in found]
+
+
+def test_an_operator_checks_every_chain_of_a_clinic(house: Portal) -> None:
+    """Years of receipts are checked in one go; what waits for its signature is told and is no fault."""
+    some_receipts(house)
+    round_of(house, OwnKey())
+    house.register.record(an_act({SMS_NEWS: "yes"}), signed(ANNA_PHONE))
+    *_, (_, seen, _) = check_chains(house.table, RIGA)
+    assert dict(seen) == {"people": 3, "receipts": 4, "signed": 3, "waiting": 1}
+    assert faults(house) == faults(house, TBILISI) == []
+
+
+def meddle(house: Portal, key: Key, old: str, new: str) -> None:
+    """Change an item behind the portal's back."""
+    body = house.table.get([key])[key].body or ""
+    assert old in body
+    house.table.write([Replace(key, {"body": body.replace(old, new)})])
+
+
+def test_whatever_is_meddled_with_in_the_table_is_found(house: Portal) -> None:
+    """Who can write to the table still cannot change a decision unnoticed."""
+    first, last = some_receipts(house)[:2]
+    round_of(house, OwnKey())
+    places = [(RIGA, first.document["subject"], number) for number in (1, 2)]
+    found, signature, end = receipt_key(*places[0]), signature_key(*places[0]), receipt_key(*places[1])
+    whole = house.table.get([found, signature, end])
+
+    meddle(house, found, '"answer":"yes"', '"answer":"no"')
+    assert any("was changed" in fault for fault in faults(house))
+    assert len(faults(house)) == 3  # the signature, the gap in the chain, the roll
+    house.table.write([Replace(found, {"body": whole[found].body})])
+    assert faults(house) == []
+
+    house.table.write([Delete(end)])
+    assert any("receipt 2: is gone" in fault for fault in faults(house))
+    house.table.write([Delete(signature_key(*places[1]))])
+    assert faults(house) == ["The roll names another receipt 2 as this person's last."]
+    house.table.write([Replace(end, {"body": last.canonical.decode()})])
+
+    meddle(house, signature, '"signature": "', '"signature": "A')
+    assert any("receipt 1" in fault for fault in faults(house))
+    house.table.write([Replace(signature, {"body": whole[signature].body})])
+    meddle(house, found, "{", "[")
+    assert any("receipt 1" in fault for fault in faults(house))
+
+
+def test_a_forged_signature_by_another_key_is_found(house: Portal) -> None:
+    """Who can write to the table cannot sign."""
+    receipt = house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    stranger = OwnKey()
+    signatures.keep(house.table, receipt, stranger.seal(receipt.canonical), NOON)
+    assert any("not among the keys" in fault for fault in faults(house))
+    [jws] = signed_ones(house, [receipt])
+    assert proof.verify(jws or "", key_set(stranger)).kid == stranger.key.kid
