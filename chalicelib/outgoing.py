@@ -1,4 +1,4 @@
-"""Answers as API Gateway wants them: pages, redirects, JSON, problems, pictures."""
+"""Answers as API Gateway wants them: pages, redirects, JSON, problems, pictures, PDF."""
 
 import base64
 import json
@@ -58,3 +58,15 @@ def problem(status: int, title: str, *, headers: Mapping[str, str] | None = None
 def picture(content: bytes, media_type: str) -> Response:
     """Answer with a picture that may be kept for an hour."""
     return Picture(content, {"Content-Type": media_type, "Cache-Control": "public, max-age=3600"})
+
+
+def printable(pdf: bytes, name: str) -> Response:
+    """Answer with a PDF that opens in the browser, and bears this name when it is kept."""
+    return Picture(
+        pdf,
+        {
+            "Content-Type": "application/pdf",
+            "Content-Disposition": f'inline; filename="{name}.pdf"',
+            "X-Robots-Tag": "noindex",  # pages say so themselves
+        },
+    )

@@ -22,7 +22,7 @@ def png(address: str) -> bytes:
 
 
 def matrix(address: str) -> list[list[bool]]:
-    """Give the code's modules with their quiet zone, dark ones True; level M, for a long address on paper held in hand."""
+    """Give the code's modules with the quiet zone, dark ones True; level M: a long address, on paper held in hand."""
     from qrcode.constants import ERROR_CORRECT_M  # noqa: PLC0415 - as above
 
     modules: list[list[bool]] = _code(address, ERROR_CORRECT_M).get_matrix()

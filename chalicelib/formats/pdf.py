@@ -4,7 +4,8 @@ Tagged PDF as ISO 32000-1, 14.8 has it: a tree of headings, paragraphs, lists an
 It aims at PDF/UA-1 (ISO 14289-1) and does not declare it: no validator has confirmed it yet.
 """
 
-from chalicelib import qr
+from collections.abc import Iterator
+
 from chalicelib.instants import Instant
 from chalicelib.typeset.layout import SOFT, Area, Layout
 from chalicelib.typeset.lines import Run, broken
@@ -12,26 +13,28 @@ from chalicelib.typeset.markup import Node, parse
 from chalicelib.typeset.strips import BOTTOM, paginate
 from chalicelib.typeset.tagged import HEIGHT, REGULAR, WIDTH, Document, Fragment
 
-_SIDE = 56.7
+_SIDE = 53.0
 _FOOT, _FOOT_LINE = 6.8, 9.6
 
 
-def write(html: str, *, lang: str, title: str, at: Instant) -> bytes:
-    """Write HTML as `typeset.layout` understands it; its footer stands at the foot of each page, beside the number.
+def write(html: str, *, at: Instant) -> bytes:
+    """Write a page in HTML as `typeset.layout` understands it; its footer stands at the foot of each page.
 
-    `at` is the moment the file tells it was made: the receipt's own, so that the file is the same whenever it is asked
-    for.
+    Language and title are those of the HTML. `at` is when the file says it was made: the receipt's own time, so that
+    it is the same file whenever it is asked for.
     """
-    document = Document(lang)
     tree = parse(html)
-    footers = list(_taken(tree, "footer"))
-    layout = Layout(document, qr.matrix)
+    page = next(_within(tree, "html"))
+    title = "".join(_texts(next(_within(tree, "title")))).strip()
+    document = Document(page.attributes["lang"])
+    footers = list(_within(tree, "footer"))
+    layout = Layout(document)
     layout.blocks(tree, Area(_SIDE, WIDTH - 2 * _SIDE, document.root))
     layout.finish()
     paginate(document, layout.strips)
     words = [Run(text) for footer in footers for text in _texts(footer)]
-    for page in range(document.pages):
-        _foot(document, page, words)
+    for number in range(document.pages):
+        _foot(document, number, words)
     return document.save(title, at)
 
 
@@ -45,15 +48,17 @@ def _foot(document: Document, page: int, words: list[Run]) -> None:
     document.footer(page, right - document.width(number), top, number, SOFT)
 
 
-def _taken(node: Node, tag: str) -> list[Node]:
-    """Take the elements of a kind out of a tree."""
-    found = [each for each in node.children if isinstance(each, Node) and each.tag == tag]
-    node.children[:] = [each for each in node.children if each not in found]
+def _within(node: Node, tag: str) -> Iterator[Node]:
     for child in node.children:
         if isinstance(child, Node):
-            found += _taken(child, tag)
-    return found
+            if child.tag == tag:
+                yield child
+            yield from _within(child, tag)
 
 
-def _texts(node: Node) -> list[str]:
-    return [text for each in node.children for text in ([each.replace("\n", " ")] if isinstance(each, str) else _texts(each))]
+def _texts(node: Node) -> Iterator[str]:
+    for child in node.children:
+        if isinstance(child, Node):
+            yield from _texts(child)
+        else:
+            yield child.replace("\n", " ")

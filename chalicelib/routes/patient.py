@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from chalicelib import journal
 from chalicelib.boundary import NotFoundError, page
-from chalicelib.consent import Act, Assurance, Channel, NoticeRef, receipt_id
+from chalicelib.consent import Act, Assurance, Channel, NoticeRef, Receipt, receipt_id
 from chalicelib.evidence import CONSENT_PAGE, WITHDRAWAL_PAGE
 from chalicelib.forms import (
     MAX_TYPED,
@@ -24,10 +24,10 @@ from chalicelib.forms import (
     read_withdrawal,
 )
 from chalicelib.i18n import negotiate, spoken_time
-from chalicelib.incoming import ANY_TYPE, form_fields, mount, query, source
+from chalicelib.incoming import ANY_TYPE, base_url, form_fields, mount, query, source
 from chalicelib.instants import Instant, instant
 from chalicelib.notice import Clinic
-from chalicelib.outgoing import html, see_other
+from chalicelib.outgoing import html, printable, see_other
 from chalicelib.pages import render
 from chalicelib.store.register import NoticeChangedError, Signature, fresh_subject
 from chalicelib.wiring import portal
@@ -105,9 +105,12 @@ def withdraw(clinic: str) -> Response:
 def receipt_page(clinic: str, receipt: str) -> Response:
     """Show a receipt to whoever has its number: what was said, never by whom."""
     house, request = portal(), patient.current_request
-    document = house.register.receipt(clinic, receipt).document
+    found = house.register.receipt(clinic, receipt)
+    document = found.document
     shown = house.clinics.version(clinic, document["notice"]["version"])
     lang = _language(request, shown)
+    if wanted := query(request, "format"):
+        return _on_paper(found, shown, lang, wanted)
     answers = {address: entry["answer"] for address, entry in document["decisions"].items()}
     said = [
         {"purpose": question.purpose, "option": question.option, "answer": answers[address]}
@@ -199,6 +202,23 @@ def _new_state(template: str, clinic: Clinic, request: Request) -> FormState:
         source=source(request),
         channel=Channel.QR if query(request, "via") == "qr" else Channel.WEB,
     )
+
+
+def _on_paper(receipt: Receipt, clinic: Clinic, lang: str, wanted: str) -> Response:
+    """Give a receipt with the text it is about, to keep or to print: a PDF, or a page that stands alone."""
+    from chalicelib.formats import Issued, page, pdf  # noqa: PLC0415 - no other page needs them
+
+    if wanted not in {"pdf", "html"}:
+        raise NotFoundError
+    house = portal()
+    base = base_url(patient.current_request, house.settings.public_url)
+    issued = Issued(receipt, clinic, lang, now={}, jws=None, base_url=base, at=_now())
+    # MERGE: proof.printed_code(clinic.code, receipt), and `jws` from the store.
+    code = f"{receipt.id}-{receipt.sha256[:16]}-{clinic.code}"
+    written = page.write(issued, house.clinics.shown(clinic.id, receipt.document["notice"]["sha256"]), code)
+    if wanted == "html":
+        return html(written, headers=page.HEADERS)
+    return printable(pdf.write(written, at=receipt.document["recorded_at"]), f"consent-receipt-{receipt.id}")
 
 
 def _language(request: Request, clinic: Clinic) -> str:

@@ -2,13 +2,13 @@
 
 Understood are h1–h6, p, ul, ol, li, dl, dt, dd, figure, hr, br, b, strong and the containers around them; the first
 class named in `STYLES` says how it looks. `class="line"` is a line for a pen, `class="pair"` sets two of them side by
-side, `class="box"` is a box to tick, `class="shown"` sets everything in it smaller.
+side, `class="box"` is a box to tick, `class="shown"` and `class="dense"` set everything in them smaller.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
+from chalicelib import qr
 from chalicelib.typeset.lines import BREAK, Line, Run, broken
 from chalicelib.typeset.markup import Node
 from chalicelib.typeset.strips import Draw, Strip
@@ -20,9 +20,12 @@ BRAND: Colour = (0.04, 0.35, 0.34)
 HAIR: Colour = (0.78, 0.83, 0.82)
 
 _BULLET, _INDENT, _GAP = "•", 13.0, 14.0
-_PEN_LINE = 30.0
-_BOX_LINE = 25.0
-_SMALLER = 0.86
+_PADDING = 4.5
+_UNPARTED = 3
+"""How many lines more than its left side the right side of a row has before it may end on another page."""
+_PEN_LINE = 28.5
+_BOX_LINE = 21.5
+_SCALES = {"shown": 0.86, "dense": 0.95}
 _CAPITAL = 0.729
 """How high a capital letter is, in parts of the size."""
 _FIGURE = 96.0
@@ -52,8 +55,9 @@ STYLES = {
     "brand": Style(9.5, 13, 0, bold=True, colour=BRAND),
     "lead": Style(10.5, 15, 5),
     "soft": Style(8.5, 12, 4, colour=SOFT),
-    "strong": Style(bold=True),
-    "ask": Style(9.5, 13, 9, bold=True, keep=True),
+    "term": Style(before=7, bold=True, keep=True),
+    "facts": Style(8.5, 12, 4, colour=SOFT, keep=True),
+    "hash": Style(8.2),
 }
 _LEFT = {"said": 0.76, "asked": 0.7}
 """How much of the width the left of a row takes, by the list's class."""
@@ -73,10 +77,9 @@ class Area:
 class Layout:
     """Lays out one document."""
 
-    def __init__(self, document: Document, codes: Callable[[str], Sequence[Sequence[bool]]]) -> None:
+    def __init__(self, document: Document) -> None:
         self.strips: list[Strip] = []
         self._document = document
-        self._codes = codes
         self._beside = 0.0
         """How much height is left beside a figure at the right edge."""
 
@@ -96,19 +99,17 @@ class Layout:
         self._beside = 0
 
     def _block(self, node: Node, area: Area) -> None:
-        if lang := node.attributes.get("lang"):
-            area = replace(area, owner=area.owner.add("Sect", lang))
         match node.tag:
             case "h1" | "h2" | "h3" | "h4" | "h5" | "h6":
-                if node.tag in {"h1", "h2"}:
+                if node.tag == "h2":
                     self.finish()
                 style = STYLES.get(node.tag, STYLES["h4"])
                 self._paragraph(list(_runs(node)), style, area, node.tag.upper())
-            case "p" if "line" in node.classes:
-                self._pen_lines([node], area)
+            case _ if {"line", "pair"} & set(node.classes):
+                pair = [each for each in node.children if isinstance(each, Node)]
+                self._pen_lines(pair if "pair" in node.classes else [node], area)
             case "p":
-                style = next((STYLES[name] for name in node.classes if name in STYLES), STYLES["p"])
-                self._paragraph(list(_runs(node)), style, area, "P")
+                self._paragraph(list(_runs(node)), _style(node), area, "P")
             case "ul" | "ol":
                 self._list(node, area)
             case "dl":
@@ -118,20 +119,17 @@ class Layout:
             case "hr":
                 self.finish()
                 self.strips.append(Strip(1, 10, keep=True, drawn=[_rule(area, 0)]))
-            case _ if "pair" in node.classes:
-                self._pen_lines([each for each in node.children if isinstance(each, Node)], area)
             case _:
-                if "shown" in node.classes:
-                    area = replace(area, scale=_SMALLER)
-                self.blocks(node, area)
+                self.blocks(node, _inside(node, area))
 
     def _paragraph(self, runs: Sequence[Run], style: Style, area: Area, tag: str) -> None:
-        self._flow(self._lines(runs, style, area), style, area, area.owner.add(tag))
+        if any(run.text.strip() for run in runs):
+            self._flow(self._lines(runs, style, area), style, area, area.owner.add(tag))
 
     def _lines(self, runs: Sequence[Run], style: Style, area: Area) -> list[Line]:
         if style.bold:
             runs = [replace(run, bold=True) for run in runs]
-        height, beside = style.leading * area.scale, self._beside - style.before
+        height, beside = style.leading * area.scale, self._beside - style.before * area.scale
 
         def room(line: int) -> float:
             return area.width - (_FIGURE + _GAP if beside - line * height > 0 else 0)
@@ -142,8 +140,9 @@ class Layout:
         for place, line in enumerate(lines):
             last = len(lines) - 1
             keep = style.keep or (place != last and place in {0, last - 1})
-            strip = Strip(_height(line, style, area), 0 if place else style.before, keep)
-            strip.drawn.append(partial(_draw, owner, area.x, line, style, area.scale))
+            height = _height(line, style, area)
+            strip = Strip(height, 0 if place else style.before * area.scale, keep)
+            strip.drawn.append(_drawn(owner, style, area, line, height))
             self._add(strip)
 
     def _add(self, strip: Strip) -> None:
@@ -161,7 +160,7 @@ class Layout:
         for number, item in enumerate(items, 1):
             entry = tagged.add("LI")
             label = self._lines([Run(f"{number}." if numbered else _BULLET)], style, area)[0]
-            mark = partial(_draw, entry.add("Lbl"), area.x, label, style, area.scale)
+            mark = _drawn(entry.add("Lbl"), style, area, label, style.leading * area.scale)
             body = replace(area, x=area.x + _INDENT, width=area.width - _INDENT, owner=entry.add("LBody"))
             start = len(self.strips)
             for part in _grouped(item):
@@ -173,53 +172,62 @@ class Layout:
                 self.strips[start].drawn.insert(0, mark)
 
     def _rows(self, node: Node, area: Area) -> None:
-        """Set each dt and its dd side by side, as a list whose labels are the dt."""
+        """Set each dt and its dd side by side, as a list whose labels are the dt; with a class, between rules."""
+        ruled = bool(node.classes)
         share = next((_LEFT[name] for name in node.classes if name in _LEFT), _LEFT_USUALLY)
         wide = area.width - (_FIGURE + _GAP if self._beside > 0 else 0)
         left = replace(area, width=(wide - _GAP) * share)
         right = replace(area, x=area.x + left.width + _GAP, width=wide - _GAP - left.width)
         tagged = area.owner.add("L")
+        before = _PADDING if ruled else 4 * area.scale
         term: Node | None = None
-        # A heading before the list stays with its first row.
         for child in [each for each in node.children if isinstance(each, Node)]:
             if child.tag == "dt":
                 term = child
             elif child.tag == "dd" and term is not None:
-                self._row(term, child, left, right, tagged.add("LI"), ruled=bool(node.classes))
-                term = None
+                self._row(term, child, (left, right), tagged.add("LI"), before, ruled=ruled)
+                term, before = None, 0 if ruled else before
+        if ruled and self.strips:
+            self.strips[-1].keep = True
+            self._add(Strip(1, drawn=[_rule(replace(area, width=wide), 0)]))
 
-    def _row(self, term: Node, told: Node, left: Area, right: Area, entry: Element, *, ruled: bool) -> None:
-        named, answered = STYLES["dt"], STYLES["dd"]
-        if ruled:
-            named, answered = replace(answered, before=0), replace(answered, before=0)
+    def _row(
+        self, term: Node, told: Node, sides: tuple[Area, Area], entry: Element, before: float, *, ruled: bool
+    ) -> None:
+        left, right = sides
+        named, answered = (STYLES["dd"] if ruled else STYLES["dt"]), _style(told)
         beside, self._beside = self._beside, 0  # the row's own widths leave the room already
         label, body = entry.add("Lbl"), entry.add("LBody")
-        first = [(label, left.x, line, named, left) for line in self._lines(list(_runs(term)), named, left)]
-        second = [(body, right.x, line, answered, right) for line in self._lines(list(_runs(told)), answered, right)]
+        first = self._lines(list(_runs(term)), named, left)
+        second = self._lines(list(_runs(told)), answered, right)
         self._beside = beside
-        pad = 5.0 if ruled else 0.0
-        count = max(len(first), min(len(second), len(first) + 3))
-        strip = Strip(pad, 0 if ruled else 4 * left.scale)
-        tallest = pad
-        for column in (first, second[:count]):
-            top = pad
-            for owner, x, line, style, area in column:
-                strip.drawn.append(_lowered(partial(_draw, owner, x, line, style, area.scale), top))
-                top += _height(line, style, area)
-            tallest = max(tallest, top)
-        strip.height = tallest + pad
+        above = _PADDING if ruled else 0.0
+        count = len(first) + _UNPARTED
+        strip = Strip(above, before)
+        lowest = above
+        level = max(_height(first[0], named, left), _height(second[0], answered, right))
+        for owner, lines, style, area in ((label, first, named, left), (body, second[:count], answered, right)):
+            # The first lines of both sides are on one level, whatever their heights.
+            top = above + (level - _height(lines[0], style, area)) / 2
+            for line in lines:
+                height = _height(line, style, area)
+                strip.drawn.append(_lowered(_drawn(owner, style, area, line, height), top))
+                top += height
+            lowest = max(lowest, top)
+        strip.height = lowest + above
         if ruled:
             strip.drawn.insert(0, _rule(replace(left, width=right.x + right.width - left.x), 0))
         self._add(strip)
-        self._flow([line for _, _, line, _, _ in second[count:]], replace(answered, before=0), right, body)
+        self._flow(second[count:], replace(answered, before=0), right, body)
 
     def _figure(self, node: Node, area: Area) -> None:
         """Draw a QR code at the right edge; what follows stands beside it."""
         self.finish()
         owner = area.owner.add("Figure")
         owner.alt = node.attributes["aria-label"]
-        matrix = self._codes(node.attributes["data-address"])
-        x = area.x + area.width - _FIGURE
+        matrix = qr.matrix(node.attributes["data-address"])
+        quiet = _FIGURE * qr.QUIET_ZONE / len(matrix)
+        x = area.x + area.width - _FIGURE + quiet  # its white edge is in the margin, the code flush with the text
         drawn: list[Draw] = [lambda document, y: document.squares(owner, x, y, _FIGURE, matrix)]
         self._beside = _FIGURE
         self.strips.append(Strip(0, 6, keep=True, drawn=drawn))
@@ -237,7 +245,11 @@ class Layout:
             end = max(self._document.width(line) for line in lines) + 5
             ruled = replace(area, x=x + end, width=width - end)
             strip.drawn += [
-                _risen(partial(_draw, owner, x, line, style, 1), strip, style.leading * (len(lines) - number))
+                _risen(
+                    _drawn(owner, style, replace(area, x=x, scale=1), line, style.leading),
+                    strip,
+                    style.leading * (len(lines) - number),
+                )
                 for number, line in enumerate(lines)
             ]
             strip.drawn.append(_risen(_rule(ruled, 0, SOFT), strip, 2))
@@ -273,15 +285,26 @@ def _run(child: "Node | str", *, bold: bool, box: bool) -> Iterator[Run]:
         yield from _runs(child, bold=bold or child.tag in {"b", "strong"}, box=box or "box" in child.classes)
 
 
+def _inside(node: Node, area: Area) -> Area:
+    """Give the area of what is in a container: smaller letters, another language."""
+    scale = next((_SCALES[name] for name in node.classes if name in _SCALES), 1)
+    lang = node.attributes.get("lang")
+    return replace(area, scale=area.scale * scale, owner=area.owner.add("Sect", lang) if lang else area.owner)
+
+
+def _style(node: Node) -> Style:
+    return next((STYLES[name] for name in node.classes if name in STYLES), STYLES[node.tag])
+
+
 def _height(line: Line, style: Style, area: Area) -> float:
     """Tell how high a line is: one with a box to tick is higher."""
     return max(style.leading * area.scale, _BOX_LINE if any(part.rise for part in line) else 0)
 
 
-def _draw(owner: Element, x: float, line: Line, style: Style, scale: float, document: Document, top: float) -> None:
-    height = max(style.leading * scale, _BOX_LINE if any(part.rise for part in line) else 0)
-    baseline = top + (height + _CAPITAL * style.size * scale) / 2
-    document.text(owner, x, baseline, line, style.colour)
+def _drawn(owner: Element, style: Style, area: Area, line: Line, height: float) -> Draw:
+    """Write a line with its capitals in the middle of its height."""
+    down = (height + _CAPITAL * style.size * area.scale) / 2
+    return lambda document, top: document.text(owner, area.x, top + down, line, style.colour)
 
 
 def _rule(area: Area, down: float, colour: Colour = HAIR) -> Draw:

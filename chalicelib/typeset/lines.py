@@ -46,11 +46,11 @@ def broken(runs: Sequence[Run], size: float, measure: Measure, width: Callable[[
     lines: list[Line] = []
     line: list[Fragment] = []
     for word in _words(runs, size):
+        space = [replace(line[-1], text=" ", rise=0, size=size)] if line else []
         if word is None:
-            lines.append(tuple(line))
+            lines.append((*line, *space))
             line = []
             continue
-        space = [replace(line[-1], text=" ", rise=0, size=size)] if line else []
         if measure([*line, *space, *word]) <= width(len(lines)):
             line += [*space, *word]
             continue

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 _VOID = frozenset({"br", "hr", "img", "input", "link", "meta"})
-_UNSEEN = frozenset({"head", "style", "script", "template"})
+_ELSEWHERE = frozenset({"head", "footer", "svg"})
+"""What is no part of the text: the foot of a page stands on each, and a picture is drawn anew."""
 _INLINE = frozenset({"a", "b", "br", "code", "em", "i", "small", "span", "strong", "time"})
 
 
@@ -28,8 +29,8 @@ class Node:
 
     @property
     def seen(self) -> bool:
-        """Whether the element is shown at all."""
-        return self.tag not in _UNSEEN
+        """Whether the element is part of the text."""
+        return self.tag not in _ELSEWHERE
 
 
 def parse(html: str) -> Node:

@@ -187,7 +187,8 @@ class Document:
         kids = " ".join(f"{number} 0 R" for number in numbers)
         file.set(
             pages,
-            f"<</Type/Pages/Count {self.pages}/Kids[{kids}]/MediaBox[0 0 {WIDTH} {HEIGHT}]/Resources<</Font<<{fonts}>>>>>>",
+            f"<</Type/Pages/Count {self.pages}/Kids[{kids}]/MediaBox[0 0 {WIDTH} {HEIGHT}]"
+            f"/Resources<</Font<<{fonts}>>>>>>",
         )
         places: dict[Element, int] = {}
         root = self._element(file, self.root, tree, numbers, places)
@@ -222,7 +223,8 @@ class Document:
 
     def _page(self, file: "_File", page: int, number: int, pages: int) -> list[Element]:
         """Write a page; give the owner of each of its marks, in order."""
-        content, owners = [], []
+        content: list[str] = []
+        owners: list[Element] = []
         for owner, drawn in groupby(self._pages[page], key=lambda piece: piece[0]):
             if owner is None:
                 content.append(_ARTIFACT)
@@ -304,8 +306,9 @@ class _File:
             content += f"{number} 0 obj\n".encode() + stream + b"\nendobj\n"
         inside = {number: place for place, number in enumerate(together)}
         rows = [(0, 0, 65535)]
-        for number in range(1, table):
-            rows.append((2, holder, inside[number]) if number in inside else (1, places[number], 0))
+        rows += [
+            (2, holder, inside[number]) if number in inside else (1, places[number], 0) for number in range(1, table)
+        ]
         rows.append((1, len(content), 0))
         packed = zlib.compress(
             b"".join(kind.to_bytes(1, "big") + a.to_bytes(4, "big") + b.to_bytes(2, "big") for kind, a, b in rows), 9

@@ -6,6 +6,7 @@ Sources: OpenType 1.9.1, tables cmap (format 4), glyf, head, hhea, hmtx, loca, m
 import struct
 from collections.abc import Sequence
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 
 _FONTS = Path(__file__).resolve().parent / "fonts"
@@ -69,9 +70,7 @@ class Typeface:
                     kept.append(part)
                 struct.pack_into(">H", outline, offset, number[part])
             outlines.append(bytes(outline) + b"\0" * (-len(outline) % 4))
-        places = [0]
-        for outline in outlines:
-            places.append(places[-1] + len(outline))
+        places = [0, *accumulate(len(each) for each in outlines)]
         head, hhea, maxp = (bytearray(self._tables[tag]) for tag in (b"head", b"hhea", b"maxp"))
         struct.pack_into(">I", head, 8, 0)
         struct.pack_into(">h", head, 50, 1)
@@ -98,7 +97,7 @@ class Typeface:
         return width, bearing
 
     def _thousandths(self, units: int) -> int:
-        return round(units * 1000 / self._units)
+        return round(units * 1000 / int(self._units))
 
     def _read_letters(self) -> dict[str, int]:
         table = self._tables[b"cmap"]
@@ -155,4 +154,5 @@ def _file(tables: dict[bytes, bytes]) -> bytes:
 
 
 def _checksum(padded: bytes | bytearray) -> int:
-    return sum(struct.unpack(f">{len(padded) // 4}I", padded)) & 0xFFFFFFFF
+    words: tuple[int, ...] = struct.unpack(f">{len(padded) // 4}I", padded)
+    return sum(words) & 0xFFFFFFFF
