@@ -29,7 +29,7 @@ def write(html: str, *, at: Instant) -> bytes:
     document = Document(page.attributes["lang"])
     footers = list(_within(tree, "footer"))
     layout = Layout(document)
-    layout.blocks(tree, Area(_SIDE, WIDTH - 2 * _SIDE, document.root))
+    layout.blocks(next(_within(page, "body")), Area(_SIDE, WIDTH - 2 * _SIDE, document.root))
     layout.finish()
     paginate(document, layout.strips)
     words = [Run(text) for footer in footers for text in _texts(footer)]

@@ -236,7 +236,7 @@ class Layout:
         """Set lines to write on, side by side: what to write, and a rule up to the next."""
         style = STYLES["soft"]
         width = (area.width - _GAP * (len(nodes) - 1)) / len(nodes)
-        strip = Strip(_PEN_LINE)
+        strip = Strip(_PEN_LINE, keep=True)
         for place, node in enumerate(nodes):
             x = area.x + place * (width + _GAP)
             owner = area.owner.add("P")

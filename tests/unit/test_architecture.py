@@ -6,6 +6,8 @@ import pytest
 
 ROOMS = Path(__file__).resolve().parents[2] / "chalicelib"
 CORE = ("consent", "notice", "contact", "instants", "forms", "bodies", "bearer", "qr")
+PAPER = ("formats/form", "formats/page", "formats/pdf", "formats/shown")
+TYPESETTING = ("typeset/layout", "typeset/lines", "typeset/markup", "typeset/strips", "typeset/tagged", "typeset/truetype")
 OUTSIDE = {"chalice", "boto3", "botocore", "pynamodb", "os", "time"}
 READS_THE_CLOCK = {"now", "utcnow", "today"}
 
@@ -19,7 +21,7 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{name.name}" for name in node.names)
 
 
-@pytest.mark.parametrize("room", CORE)
+@pytest.mark.parametrize("room", (*CORE, *PAPER, *TYPESETTING))
 def test_the_core_knows_no_framework_no_environment_and_no_clock(room: str) -> None:
     """What was decided can be recomputed years later from its arguments alone."""
     path = ROOMS / f"{room}.py"
@@ -33,6 +35,19 @@ def test_one_file_alone_knows_pynamodb() -> None:
     """The table can be changed, or its library, by reading one file."""
     knowing = {path.name for path in ROOMS.rglob("*.py") if any(name.startswith("pynamodb") for name in imports(path))}
     assert knowing == {"table.py"}
+
+
+def test_nothing_loads_what_makes_paper_before_paper_is_asked_for() -> None:
+    """A patient who only wants to answer does not wait for fonts."""
+    for path in ROOMS.rglob("*.py"):
+        if path.parent.name not in {"formats", "typeset"}:
+            loaded = {
+                f"{node.module}.{name.name}" if isinstance(node, ast.ImportFrom) else name.name
+                for node in ast.parse(path.read_text()).body
+                if isinstance(node, ast.Import | ast.ImportFrom)
+                for name in node.names
+            }
+            assert not [name for name in loaded if name.startswith(("chalicelib.formats", "chalicelib.typeset"))], path
 
 
 def test_routes_never_import_each_other_and_nothing_behind_them_imports_routes() -> None:
