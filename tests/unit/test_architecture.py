@@ -7,7 +7,14 @@ import pytest
 ROOMS = Path(__file__).resolve().parents[2] / "chalicelib"
 CORE = ("consent", "notice", "contact", "instants", "forms", "bodies", "bearer", "qr")
 PAPER = ("formats/form", "formats/page", "formats/pdf", "formats/shown")
-TYPESETTING = ("typeset/layout", "typeset/lines", "typeset/markup", "typeset/strips", "typeset/tagged", "typeset/truetype")
+TYPESETTING = (
+    "typeset/layout",
+    "typeset/lines",
+    "typeset/markup",
+    "typeset/strips",
+    "typeset/tagged",
+    "typeset/truetype",
+)
 OUTSIDE = {"chalice", "boto3", "botocore", "pynamodb", "os", "time"}
 READS_THE_CLOCK = {"now", "utcnow", "today"}
 
@@ -21,7 +28,7 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{name.name}" for name in node.names)
 
 
-@pytest.mark.parametrize("room", (*CORE, *PAPER, *TYPESETTING))
+@pytest.mark.parametrize("room", [*CORE, *PAPER, *TYPESETTING])
 def test_the_core_knows_no_framework_no_environment_and_no_clock(room: str) -> None:
     """What was decided can be recomputed years later from its arguments alone."""
     path = ROOMS / f"{room}.py"
