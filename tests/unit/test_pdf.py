@@ -145,10 +145,23 @@ def test_a_long_text_fills_pages_without_overlap_and_no_heading_is_left_alone() 
 
 def test_a_heading_moves_on_with_what_it_heads() -> None:
     """Wherever a page ends, the heading is on the page of its text."""
-    for lines in range(44, 52):
-        paper = _paper("<p>Line</p>" * lines + "<h2>Heading</h2><p>Text</p>")
-        pages = {each.text: each.page for each in paper.told}
-        assert pages["Heading"] == pages["Text"]
+    ends = set()
+    for lines in range(30, 42):
+        for heading in ("<h2>Heading</h2>", '<p class="term">Heading</p>', "<h1>Heading</h1>"):
+            paper = _paper("<p>Line</p>" * lines + heading + "<dl><dt>Term</dt><dd>Text</dd></dl>")
+            pages = {each.text: each.page for each in paper.told}
+            assert pages["Heading"] == pages["Text"]
+            ends.add((pages["Line"], pages["Heading"]))
+    assert ends == {(0, 0), (0, 1), (1, 1)}
+
+
+def test_no_line_of_a_paragraph_is_left_alone_on_a_page() -> None:
+    """Three lines stay together, wherever the page ends."""
+    three = f"<p>{'words ' * 45}</p>"
+    for lines in range(6):
+        paper = _paper("<p>Line</p>" * lines + three * 40)
+        assert len(paper.reader.pages) > 2
+        assert len([tag for _, tag in paper.drawn if tag == "P"]) == lines + 40
 
 
 def test_a_word_longer_than_a_line_breaks_and_stays_one_word() -> None:
