@@ -1,6 +1,6 @@
 """From a tree of HTML to strips and tags: paragraphs, headings, lists, rows side by side, figures, lines to write on.
 
-Understood are h1–h6, p, ul, ol, li, dl, dt, dd, figure, hr, br, b, strong and the containers around them; the first
+Understood are h1–h6, p, ul, ol, li, dl, dt, dd, figure, br, b, strong and the containers around them; the first
 class named in `STYLES` says how it looks. `class="line"` is a line for a pen, `class="pair"` sets two of them side by
 side, `class="box"` is a box to tick, `class="shown"` and `class="dense"` set everything in them smaller.
 """
@@ -116,9 +116,6 @@ class Layout:
                 self._rows(node, area)
             case "figure":
                 self._figure(node, area)
-            case "hr":
-                self.finish()
-                self.strips.append(Strip(1, 10, keep=True, drawn=[_rule(area, 0)]))
             case _:
                 self.blocks(node, _inside(node, area))
 
@@ -189,7 +186,7 @@ class Layout:
                 term, before = None, 0 if ruled else before
         if ruled and self.strips:
             self.strips[-1].keep = True
-            self._add(Strip(1, drawn=[_rule(replace(area, width=wide), 0)]))
+            self._add(Strip(1, drawn=[_rule(replace(area, width=wide))]))
 
     def _row(
         self, term: Node, told: Node, sides: tuple[Area, Area], entry: Element, before: float, *, ruled: bool
@@ -216,7 +213,7 @@ class Layout:
             lowest = max(lowest, top)
         strip.height = lowest + above
         if ruled:
-            strip.drawn.insert(0, _rule(replace(left, width=right.x + right.width - left.x), 0))
+            strip.drawn.insert(0, _rule(replace(left, width=right.x + right.width - left.x)))
         self._add(strip)
         self._flow(second[count:], replace(answered, before=0), right, body)
 
@@ -252,7 +249,7 @@ class Layout:
                 )
                 for number, line in enumerate(lines)
             ]
-            strip.drawn.append(_risen(_rule(ruled, 0, SOFT), strip, 2))
+            strip.drawn.append(_risen(_rule(ruled, SOFT), strip, 2))
         self._add(strip)
 
 
@@ -307,8 +304,8 @@ def _drawn(owner: Element, style: Style, area: Area, line: Line, height: float) 
     return lambda document, top: document.text(owner, area.x, top + down, line, style.colour)
 
 
-def _rule(area: Area, down: float, colour: Colour = HAIR) -> Draw:
-    return lambda document, y: document.rule(area.x, y + down, area.width, 0.6, colour)
+def _rule(area: Area, colour: Colour = HAIR) -> Draw:
+    return lambda document, y: document.rule(area.x, y, area.width, 0.6, colour)
 
 
 def _lowered(draw: Draw, down: float) -> Draw:

@@ -172,6 +172,20 @@ def test_no_two_ways_to_decide_are_told_alike() -> None:
     assert len(told) == len(Channel)
 
 
+@pytest.mark.parametrize("lang", ["lv", "ru", "en"])
+def test_a_withdrawal_on_paper_says_stop_and_shows_the_page_it_was_made_on(lang: str) -> None:
+    """Taking back is proved as well as giving."""
+    clinic = _clinic(RIGA)
+    issued = _issued(clinic, lang, said=dict.fromkeys(clinic.questions, "withdraw"))
+    shown = _shown(clinic, lang, WITHDRAWAL_PAGE)
+    paper = Paper(pdf.write(page.write(issued, shown, CODE), at=MORNING))
+    answers = [each.text for each in paper.told if each.tag == "LBody"][: len(clinic.questions)]
+    assert len(set(answers)) == 1
+    assert answers[0] not in {"Jā", "Nē", "Да", "Нет", "Yes", "No"}
+    words = Visible(shown, without=("nav",), hidden=("sr", "skip")).words
+    assert [word for word in paper.words if word not in MARKS][-len(words) :] == words
+
+
 def test_a_receipt_says_whether_it_is_sealed_yet() -> None:
     """Nobody looks for a signature that is not there yet."""
     waiting = _issued(_clinic(RIGA), "en")
