@@ -1,4 +1,4 @@
-"""Answers as API Gateway wants them: pages, redirects, JSON, problems, pictures."""
+"""Answers as API Gateway wants them: pages, redirects, JSON, problems, pictures, PDF."""
 
 import base64
 import json
@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalice.app import Response
+
+from chalicelib.renditions import Rendition
 
 JSON = "application/json"
 
@@ -58,3 +60,22 @@ def problem(status: int, title: str, *, headers: Mapping[str, str] | None = None
 def picture(content: bytes, media_type: str) -> Response:
     """Answer with a picture that may be kept for an hour."""
     return Picture(content, {"Content-Type": media_type, "Cache-Control": "public, max-age=3600"})
+
+
+def rendered(rendition: Rendition, name: str) -> Response:
+    """Answer with a receipt in one of its forms; a PDF bears this name when it is kept."""
+    if isinstance(rendition.content, bytes):
+        return printable(rendition.content, name)
+    return Response(rendition.content, {"Content-Type": rendition.media_type, **rendition.headers})
+
+
+def printable(pdf: bytes, name: str) -> Response:
+    """Answer with a PDF that opens in the browser, and bears this name when it is kept."""
+    return Picture(
+        pdf,
+        {
+            "Content-Type": "application/pdf",
+            "Content-Disposition": f'inline; filename="{name}.pdf"',
+            "X-Robots-Tag": "noindex",  # pages say so themselves
+        },
+    )

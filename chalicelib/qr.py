@@ -1,6 +1,7 @@
 """QR codes: an address in, a picture out (ISO/IEC 18004, level Q, quiet zone of four modules)."""
 
 import io
+from typing import Any
 
 QUIET_ZONE = 4
 PIXELS_PER_MODULE = 12
@@ -20,13 +21,26 @@ def png(address: str) -> bytes:
     return _drawn(address, PyPNGImage)
 
 
-def _drawn(address: str, factory: type) -> bytes:
-    import qrcode  # noqa: PLC0415 - as above
-    from qrcode.constants import ERROR_CORRECT_Q  # noqa: PLC0415
+def matrix(address: str) -> list[list[bool]]:
+    """Give the code's modules with the quiet zone, dark ones True; level M: a long address, on paper held in hand."""
+    from qrcode.constants import ERROR_CORRECT_M  # noqa: PLC0415 - as above
 
-    code = qrcode.QRCode(error_correction=ERROR_CORRECT_Q, border=QUIET_ZONE, box_size=PIXELS_PER_MODULE)
+    modules: list[list[bool]] = _code(address, ERROR_CORRECT_M).get_matrix()
+    return modules
+
+
+def _drawn(address: str, factory: type) -> bytes:
+    from qrcode.constants import ERROR_CORRECT_Q  # noqa: PLC0415 - as above
+
+    picture = io.BytesIO()
+    _code(address, ERROR_CORRECT_Q).make_image(image_factory=factory).save(picture)
+    return picture.getvalue()
+
+
+def _code(address: str, level: int) -> Any:
+    import qrcode  # noqa: PLC0415 - as above
+
+    code = qrcode.QRCode(error_correction=level, border=QUIET_ZONE, box_size=PIXELS_PER_MODULE)
     code.add_data(address)
     code.make(fit=True)
-    picture = io.BytesIO()
-    code.make_image(image_factory=factory).save(picture)
-    return picture.getvalue()
+    return code

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -20,15 +20,27 @@ from chalicelib.bodies import (
     read_status,
 )
 from chalicelib.boundary import RefusedError, api
-from chalicelib.consent import Act, Assurance, NoticeRef, Receipt, Status, Subject, receipt_id, resolve, strictest
+from chalicelib.consent import (
+    Act,
+    Assurance,
+    NoticeRef,
+    Receipt,
+    State,
+    Status,
+    Subject,
+    receipt_id,
+    resolve,
+    strictest,
+)
 from chalicelib.contact import Contact
 from chalicelib.evidence import CONSENT_PAGE
 from chalicelib.forms import new_nonce
-from chalicelib.incoming import ANY_TYPE, json_body, mount, query
+from chalicelib.incoming import ANY_TYPE, base_url, json_body, mount, query
 from chalicelib.instants import EVER, Instant, instant
 from chalicelib.notice import Clinic
-from chalicelib.outgoing import document, problem
-from chalicelib.proof import MEDIA_TYPE
+from chalicelib.outgoing import document, problem, rendered
+from chalicelib.renditions import FORMATS, JSON_FORMATS, UnsignedError, rendition
+from chalicelib.store import roll
 from chalicelib.store.register import Look, SeveralPeopleError, Signature, fresh_subject
 from chalicelib.store.table import Put, audit_key
 from chalicelib.wiring import portal
@@ -139,19 +151,45 @@ def staff_withdrawal(clinic: str) -> Response:
 @clinic_api.route(f"{BASE}/receipts/{{receipt}}", methods=["GET"], content_types=ANY_TYPE)
 @api
 def receipt_by_id(clinic: str, receipt: str) -> Response:
-    """Give one receipt, byte for byte as its successor's `previous` hashes it."""
-    wanted = query(clinic_api.current_request, "format") or "json"
+    """Give one receipt in the format asked for; as JSON byte for byte as its successor's `previous` hashes it."""
+    from chalicelib.formats import Issued, UnspeakableError  # noqa: PLC0415 - no page needs them
+
+    house, request = portal(), clinic_api.current_request
+    wanted, lang = query(request, "format") or "json", query(request, "lang")
     call = _call(clinic, "receipts:read", lambda _known, _body: NoContacts())
-    if wanted not in {"json", "jws"}:
-        raise RefusedError(problem(400, "Unknown format", detail="Known: json, jws."))
-    found, signed = portal().register.issued(clinic, receipt)
-    portal().table.put_new(call.audit("receipt", (), found.id))
-    if wanted == "json":
-        return document(found.canonical.decode(), headers={"ETag": f'"{found.sha256}"'})
-    if signed is None:
+    if wanted not in FORMATS:
+        raise RefusedError(problem(400, "Unknown format", detail=f"Known: {', '.join(FORMATS)}."))
+    found, signed = house.register.issued(clinic, receipt)
+    notice = found.document["notice"]
+    shown = house.clinics.version(clinic, notice["version"])
+    if lang is not None and lang not in shown.languages:
+        raise RefusedError(problem(400, "Unknown language", detail=f"Known: {', '.join(shown.languages)}."))
+    house.table.put_new(call.audit("receipt", (), found.id))
+    now = _standing_by(found, call) if wanted in JSON_FORMATS else {}
+    base = base_url(request, house.settings.public_url)
+    issued = Issued(found, shown, lang or notice["lang"], now, signed, base, call.now)
+    try:
+        written = rendition(issued, wanted, lambda: house.clinics.shown(clinic, notice["sha256"]))
+    except UnsignedError:
         told = "The receipt is recorded and counts; its signature follows within minutes."
-        raise RefusedError(problem(409, "Not signed yet", detail=told, headers=UNSIGNED))
-    return document(signed, headers={"Content-Type": MEDIA_TYPE, "ETag": f'"{found.sha256}.jws"'})
+        raise RefusedError(problem(409, "Not signed yet", detail=told, headers=UNSIGNED)) from None
+    except UnspeakableError as error:
+        raise RefusedError(problem(406, "This format cannot say it", detail=str(error))) from None
+    return rendered(written, f"consent-receipt-{found.id}")
+
+
+def _standing_by(receipt: Receipt, call: Call[Any]) -> Mapping[str, State]:
+    """Tell how the decisions stand whose last word is still this receipt's."""
+    person = roll.person(portal().table, receipt.document["clinic"], receipt.document["subject"])
+    told = {
+        address: resolve(person.standings.get(address), call.look.published.in_force, call.now)
+        for address in receipt.document["decisions"]
+    }
+    return {
+        address: status.state
+        for address, status in told.items()
+        if status.word and status.word.receipt_id == receipt.id
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from chalicelib import journal
 from chalicelib.boundary import NotFoundError, page
-from chalicelib.consent import Act, Assurance, Channel, NoticeRef, receipt_id
+from chalicelib.consent import Act, Assurance, Channel, NoticeRef, Receipt, receipt_id
 from chalicelib.evidence import CONSENT_PAGE, WITHDRAWAL_PAGE
 from chalicelib.forms import (
     MAX_TYPED,
@@ -24,12 +24,13 @@ from chalicelib.forms import (
     read_withdrawal,
 )
 from chalicelib.i18n import negotiate, spoken_time
-from chalicelib.incoming import ANY_TYPE, form_fields, mount, query, source
+from chalicelib.incoming import ANY_TYPE, base_url, form_fields, mount, query, source
 from chalicelib.instants import Instant, instant
 from chalicelib.notice import Clinic
-from chalicelib.outgoing import html, see_other
+from chalicelib.outgoing import html, rendered, see_other
 from chalicelib.pages import render
 from chalicelib.proof import key_id, printed_code
+from chalicelib.renditions import PAPER, rendition
 from chalicelib.store.register import NoticeChangedError, Signature, fresh_subject
 from chalicelib.wiring import portal
 
@@ -106,10 +107,12 @@ def withdraw(clinic: str) -> Response:
 def receipt_page(clinic: str, receipt: str) -> Response:
     """Show a receipt to whoever has its number: what was said, never by whom."""
     house, request = portal(), patient.current_request
-    issued, signed = house.register.issued(clinic, receipt)
-    document = issued.document
+    found, signed = house.register.issued(clinic, receipt)
+    document = found.document
     shown = house.clinics.version(clinic, document["notice"]["version"])
     lang = _language(request, shown)
+    if wanted := query(request, "format"):
+        return _on_paper(found, signed, shown, lang, wanted)
     answers = {entry["answer"] for entry in document["decisions"].values()}
     filled = {
         "said": shown.answered(document["decisions"]),
@@ -118,7 +121,7 @@ def receipt_page(clinic: str, receipt: str) -> Response:
         "receipt": document,
         "when": spoken_time(document["effective_at"], lang, shown.country),
         "kid": key_id(signed) if signed else None,
-        "code": printed_code(shown.code, issued),
+        "code": printed_code(shown.code, found),
         "root": mount(request),
     }
     return html(render("pages/receipt.html", lang, clinic=shown, **filled))
@@ -198,6 +201,19 @@ def _new_state(template: str, clinic: Clinic, request: Request) -> FormState:
         source=source(request),
         channel=Channel.QR if query(request, "via") == "qr" else Channel.WEB,
     )
+
+
+def _on_paper(receipt: Receipt, signed: str | None, clinic: Clinic, lang: str, wanted: str) -> Response:
+    """Give a receipt with the text it is about, to keep or to print: a PDF, or a page that stands alone."""
+    from chalicelib.formats import Issued  # noqa: PLC0415 - no other page needs it
+
+    if wanted not in PAPER:
+        raise NotFoundError
+    house = portal()
+    base = base_url(patient.current_request, house.settings.public_url)
+    issued = Issued(receipt, clinic, lang, now={}, jws=signed, base_url=base, at=_now())
+    written = rendition(issued, wanted, lambda: house.clinics.shown(clinic.id, receipt.document["notice"]["sha256"]))
+    return rendered(written, f"consent-receipt-{receipt.id}")
 
 
 def _language(request: Request, clinic: Clinic) -> str:

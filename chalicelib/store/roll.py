@@ -15,3 +15,9 @@ def people(table: Table, clinic: str) -> Iterator[Subject]:
     for shard in SHARDS:
         for item in table.partition(roll_key(clinic, shard).pk, ""):
             yield Subject.read(json.loads(item.body or ""))
+
+
+def person(table: Table, clinic: str, subject: str) -> Subject:
+    """Give one person by the opaque id; raise LookupError."""
+    key = roll_key(clinic, subject)
+    return Subject.read(json.loads(table.get([key])[key].body or ""))

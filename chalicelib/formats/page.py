@@ -1,0 +1,64 @@
+"""A receipt as a page that stands alone, for a screen, a printer and `pdf.write`: answers, proof, the text.
+
+It is what a patient takes home too. So it shows answers, and neither what they led to, nor the number in the chain, nor
+the subject: these would tell a stranger that somebody is a patient here (docs/decisions/0002). The receipt's SHA-256
+covers them, and the subject's id in it, 128 random bits that are shown nowhere, keeps anybody from trying them out.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from urllib.parse import quote
+
+from chalicelib import qr
+from chalicelib.formats import Issued
+from chalicelib.formats.shown import visible
+from chalicelib.i18n import spoken_time
+from chalicelib.pages import render
+
+HEADERS: Mapping[str, str] = {
+    # Its styles and its code are in it, and it asks for nothing.
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+}
+
+
+def write(issued: Issued, shown_page: str, code: str) -> str:
+    """Write the page; `shown_page` is the kept page whose SHA-256 the receipt names, `code` what `/verify` takes."""
+    clinic, document = issued.clinic, issued.receipt.document
+    answers = {address: entry["answer"] for address, entry in document["decisions"].items()}
+    # Only what this notice asks, as on the receipt's page: a withdrawal of everything also names what an earlier one
+    # asked, and that would tell that the contact was known.
+    said = [(question, answers[address]) for address, question in clinic.questions.items() if address in answers]
+    decided, recorded = (
+        spoken_time(document[clock], issued.lang, clinic.country) for clock in ("effective_at", "recorded_at")
+    )
+    verify = f"{issued.base_url}/verify?code={quote(code)}"
+    return render(
+        "paper/receipt.html",
+        issued.lang,
+        clinic=clinic,
+        receipt=document,
+        said=said,
+        agreed="yes" in answers.values(),
+        decided=decided,
+        recorded=recorded if recorded != decided else None,
+        sealed=issued.jws is not None,
+        sha256=issued.receipt.sha256,
+        code=code,
+        verify=verify,
+        drawing=drawing(qr.matrix(verify)),
+        base_url=issued.base_url,
+        shown=visible(shown_page),
+    )
+
+
+def drawing(matrix: Sequence[Sequence[bool]]) -> tuple[int, str]:
+    """Give a code's side in modules, and the SVG path of its dark ones."""
+    path = []
+    for row, modules in enumerate(matrix):
+        column = 0
+        for dark, run in groupby(modules):
+            length = len(list(run))
+            if dark:
+                path.append(f"M{column} {row}h{length}v1h-{length}z")
+            column += length
+    return len(matrix), "".join(path)

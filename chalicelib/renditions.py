@@ -1,0 +1,62 @@
+"""A receipt in whatever form it is asked for. Each is loaded when it is asked for, and no sooner."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.proof import MEDIA_TYPE, printed_code
+
+if TYPE_CHECKING:
+    from chalicelib.formats import Issued
+
+JSON_FORMATS = {
+    "kantara": ("kantara", "write", "application/json"),
+    "dpv": ("dpv", "write", "application/ld+json"),
+    "fhir-r4": ("fhir", "write_r4", "application/fhir+json; fhirVersion=4.0"),
+    "fhir-r5": ("fhir", "write_r5", "application/fhir+json; fhirVersion=5.0"),
+}
+"""Formats that are a JSON value: module, function, media type."""
+
+PAPER = ("html", "pdf")
+"""Formats with the text as it was shown; they tell no state, so a patient may have them by the receipt's number."""
+
+FORMATS = ("json", "jws", *JSON_FORMATS, *PAPER)
+
+
+class UnsignedError(Exception):
+    """A signed receipt was asked for, and the signature is still to come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    """A receipt as bytes or text, its media type, and the headers that go with it."""
+
+    content: str | bytes
+    media_type: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def rendition(issued: "Issued", wanted: str, shown: Callable[[], str]) -> Rendition:
+    """Write a receipt in one of `FORMATS`; `shown` gives the kept page it is about, for paper.
+
+    Raises UnsignedError for a signature still to come, and UnspeakableError where a format cannot say it.
+    """
+    receipt = issued.receipt
+    if wanted == "json":
+        return Rendition(receipt.canonical.decode(), "application/json", {"ETag": f'"{receipt.sha256}"'})
+    if wanted == "jws":
+        if issued.jws is None:
+            raise UnsignedError
+        return Rendition(issued.jws, MEDIA_TYPE, {"ETag": f'"{receipt.sha256}.jws"'})
+    if wanted in JSON_FORMATS:
+        module, function, media_type = JSON_FORMATS[wanted]
+        value: Any = getattr(import_module(f"chalicelib.formats.{module}"), function)(issued)
+        return Rendition(json.dumps(value, ensure_ascii=False, separators=(",", ":")), media_type)
+    from chalicelib.formats import page, pdf  # noqa: PLC0415 - no other page needs them
+
+    written = page.write(issued, shown(), printed_code(issued.clinic.code, receipt))
+    if wanted == "html":
+        return Rendition(written, "text/html; charset=utf-8", page.HEADERS)
+    return Rendition(pdf.write(written, at=receipt.document["recorded_at"]), "application/pdf")

@@ -1,0 +1,57 @@
+"""The full notice on paper, as a browser prints it: a text to read, with nothing on it that wants to be pressed."""
+
+import io
+
+import pypdf
+import pytest
+from markupsafe import Markup
+from playwright.sync_api import Browser
+
+from chalicelib.i18n import ENDONYMS
+from chalicelib.pages import render
+from infra import publish
+from tests.cast import CLINICS, RIGA
+from tests.paper import Paper
+
+pytestmark = pytest.mark.browser
+
+
+def _printed(chrome: Browser, lang: str) -> tuple[str, Paper]:
+    draft = publish.read_file(CLINICS / f"{RIGA}.yaml")
+    given = {"article": Markup(draft.notices[lang]), "sha256": "5a" * 32, "in_force": True}  # noqa: S704 - our own
+    html = render("pages/notice.html", lang, clinic=draft.clinic, current=draft.clinic.version, root="", **given)
+    page = chrome.new_page()
+    try:
+        page.set_content(html)
+        return page.inner_text("main"), Paper(page.pdf(prefer_css_page_size=True))
+    finally:
+        page.close()
+
+
+def _letters(text: str) -> str:
+    """Take the letters and digits alone: a browser breaks long words at the end of a line."""
+    return "".join(letter for letter in text if letter.isalnum())
+
+
+@pytest.mark.parametrize("lang", ["lv", "ru", "en"])
+def test_the_notice_prints_whole_on_a4_without_the_controls_of_the_screen(chrome: Browser, lang: str) -> None:
+    """Reception prints the text for whoever wants it on paper."""
+    screen, paper = _printed(chrome, lang)
+    copied = _letters(paper.copied())
+    paragraphs = [line for line in screen.splitlines()[:-2] if line.strip()]  # its last line is a button
+    assert len(paragraphs) > 80
+    assert not [line for line in paragraphs if _letters(line) not in copied]
+    assert not [name for name in ENDONYMS.values() if name in copied and name not in screen]
+    boxes = [page.mediabox for page in pypdf.PdfReader(io.BytesIO(paper.content)).pages]
+    assert {(round(float(box.width)), round(float(box.height))) for box in boxes} == {(595, 842)}
+    assert len(boxes) <= 14
+
+
+def test_printed_text_keeps_clear_of_the_edges_of_the_paper(chrome: Browser) -> None:
+    """A printer cuts nothing off, and there is room for a hole punch."""
+    _, paper = _printed(chrome, "lv")
+    for sheet in paper.pixels:
+        text = sheet.get_textpage()
+        for left, bottom, right, top in (text.get_rect(each) for each in range(text.count_rects())):
+            assert 50 < left < right < 595 - 50
+            assert 45 < bottom < top < 842 - 45

@@ -1,0 +1,181 @@
+"""A PDF as its readers find it: a screen reader by its tags, a copier by its text, a scanner by its pixels."""
+
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from html.parser import HTMLParser
+from typing import Any
+
+import pypdf
+import pypdfium2
+import zxingcpp
+from PIL.Image import Image
+from pypdf.generic import ContentStream, DictionaryObject
+
+INLINE = {"a", "b", "strong", "span", "em", "i", "small", "time", "code", "input"}
+VOID = {"br", "hr", "input", "meta", "link", "img"}
+
+
+@dataclass(frozen=True)
+class Told:
+    """One element of the structure tree that has words: its tag, those above it, its language, its text."""
+
+    tag: str
+    above: tuple[str, ...]
+    lang: str
+    text: str
+    page: int
+
+
+class Paper:
+    """A PDF, read strictly."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        self.reader = pypdf.PdfReader(io.BytesIO(content), strict=True)
+        self.catalog: Any = self.reader.trailer["/Root"]
+        self.pixels = pypdfium2.PdfDocument(content)
+
+    @cached_property
+    def told(self) -> list[Told]:
+        """Everything a screen reader reads, in the order of the structure tree."""
+        tree = self.catalog["/StructTreeRoot"]
+        return list(self._told(tree["/K"], (), str(self.catalog["/Lang"])))
+
+    @cached_property
+    def drawn(self) -> list[tuple[int, str]]:
+        """Page and tag of every marked piece, in the order in which they are drawn; decoration is ``Artifact``."""
+        found = []
+        for number, page in enumerate(self.reader.pages):
+            for operands, operator in _operations(self.reader, page):
+                if operator in {b"BDC", b"BMC"}:
+                    found.append((number, str(operands[0])[1:]))
+        return found
+
+    @property
+    def figures(self) -> list[Any]:
+        """Every figure of the structure tree."""
+        return [each for each in self._elements(self.catalog["/StructTreeRoot"]["/K"]) if each["/S"] == "/Figure"]
+
+    @property
+    def words(self) -> list[str]:
+        """The words in the order of the tags, without the bullets of lists."""
+        return [word for each in self.told for word in each.text.split() if word != "•"]
+
+    def copied(self) -> str:
+        """What somebody copies out of a viewer, pages and all."""
+        return "\n".join(page.get_textpage().get_text_range() for page in self.pixels)
+
+    def picture(self, page: int, dpi: int = 150) -> Image:
+        """A page as a printer or a screen shows it."""
+        return self.pixels[page].render(scale=dpi / 72).to_pil()
+
+    def codes(self) -> list[str]:
+        """What a phone reads from the pages at 150 dpi."""
+        pages = [self.picture(page) for page in range(len(self.reader.pages))]
+        return [code.text for page in pages for code in zxingcpp.read_barcodes(page)]
+
+    def pen_lines(self, page: int) -> list[float]:
+        """How high on a page the lines to write on are: ruled in the colour of their labels."""
+        found, colour = [], ""
+        for operands, operator in _operations(self.reader, self.reader.pages[page]):
+            if operator == b"rg":
+                colour = " ".join(str(part) for part in operands)
+            elif operator == b"re" and colour == "0.3 0.38 0.38" and float(operands[2]) > 60:
+                found.append(float(operands[1]))
+        return found
+
+    def fonts(self) -> list[Any]:
+        """The fonts of the document."""
+        return [each.get_object() for each in self.reader.pages[0]["/Resources"]["/Font"].values()]
+
+    def _told(self, node: Any, above: tuple[str, ...], lang: str) -> Iterator[Told]:
+        element = node.get_object()
+        tag, lang = str(element["/S"])[1:], str(element.get("/Lang", lang))
+        marks = []
+        for kid in element["/K"]:
+            given = kid.get_object()
+            if given.get("/Type") == "/MCR":
+                marks.append((self.reader.get_page_number(given["/Pg"].get_object()), given["/MCID"]))
+            else:
+                yield from self._told(kid, (*above, tag), lang)
+        if marks and tag != "Figure":
+            yield Told(tag, above, lang, "".join(self._marked[mark] for mark in marks), marks[0][0])
+
+    def _elements(self, node: Any) -> Iterator[Any]:
+        element = node.get_object()
+        yield element
+        for kid in element["/K"]:
+            if kid.get_object().get("/Type") == "/StructElem":
+                yield from self._elements(kid)
+
+    @cached_property
+    def _marked(self) -> dict[tuple[int, int], str]:
+        """The text of each mark, decoded by the fonts' own way back to Unicode."""
+        found: dict[tuple[int, int], str] = {}
+        for number, page in enumerate(self.reader.pages):
+            fonts = {name: _to_unicode(font.get_object()) for name, font in page["/Resources"]["/Font"].items()}
+            mark, font = None, {}
+            for operands, operator in _operations(self.reader, page):
+                if operator == b"BDC":
+                    properties = operands[1]
+                    mark = (number, properties["/MCID"]) if "/MCID" in properties else None
+                    if mark:
+                        found[mark] = ""
+                elif operator == b"EMC":
+                    mark = None
+                elif operator == b"Tf":
+                    font = fonts[operands[0]]
+                elif operator == b"Tj" and mark:
+                    raw = operands[0].original_bytes
+                    found[mark] += "".join(font[raw[at : at + 2].hex()] for at in range(0, len(raw), 2))
+        return found
+
+
+def _operations(reader: pypdf.PdfReader, page: DictionaryObject) -> Any:
+    return ContentStream(page["/Contents"].get_object(), reader).operations
+
+
+def _to_unicode(font: Any) -> dict[str, str]:
+    table = font["/ToUnicode"].get_data().decode()
+    pairs = re.findall(r"<([0-9A-F]{4})> <([0-9A-F]+)>\n", table)
+    return {number.lower(): bytes.fromhex(letters).decode("utf-16-be") for number, letters in pairs}
+
+
+class Visible(HTMLParser):
+    """The words of an HTML page that can be seen, read apart from the application."""
+
+    def __init__(self, html: str, *, without: tuple[str, ...], hidden: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self._without = {*without, "head", "style", "script", "svg"}
+        self._hidden = set(hidden)
+        self._depth = 0
+        self._text = ""
+        self.feed(html)
+
+    @property
+    def words(self) -> list[str]:
+        """The words."""
+        return self._text.split()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Go into an element, unseen or not."""
+        classes = set((dict(attrs).get("class") or "").split())
+        if self._depth or tag in self._without or classes & self._hidden:
+            self._depth += tag not in VOID
+        elif tag not in INLINE:
+            self._text += " "
+
+    def handle_endtag(self, tag: str) -> None:
+        """Come out of it."""
+        if self._depth:
+            self._depth -= tag not in VOID
+        elif tag not in INLINE:
+            self._text += " "
+
+    def handle_data(self, data: str) -> None:
+        """Take its words."""
+        if not self._depth:
+            self._text += data

@@ -1,0 +1,234 @@
+import hashlib
+import itertools
+import re
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import pytest
+
+from chalicelib.clinic_document import read_clinic
+from chalicelib.consent import Channel, NoticeInForce, NoticeRef, decide
+from chalicelib.evidence import BLANK, CONSENT_PAGE, WITHDRAWAL_PAGE, Evidence
+from chalicelib.formats import Issued, form, page, pdf
+from chalicelib.formats.shown import visible
+from chalicelib.notice import Clinic
+from infra import publish
+from tests.acts import MORNING, NEXT_DAY, OPENING, a_document, a_subject, an_act, in_both
+from tests.cast import CLINICS, RIGA, TBILISI
+from tests.paper import Paper, Visible
+
+BASE = "https://consent.example.org/api"
+CODE = "0123456789abcdef-code"
+KILOBYTES_100 = 100 * 1024
+MM = 72 / 25.4
+MARKS = {"○", "☐"}
+
+
+@cache
+def _clinic(name: str) -> Clinic:
+    return publish.read_file(CLINICS / f"{name}.yaml").clinic
+
+
+EVERYWHERE = [
+    pytest.param(path.stem, lang, id=f"{path.stem}-{lang}")
+    for path in sorted(CLINICS.glob("*.yaml"))
+    for lang in _clinic(path.stem).languages
+]
+
+
+def _shown(clinic: Clinic, lang: str, template: str = CONSENT_PAGE) -> str:
+    return Evidence.page(template, clinic, lang, **BLANK)
+
+
+def _issued(clinic: Clinic, lang: str, **changed: Any) -> Issued:
+    """Give a receipt of somebody who says Yes and No in turn, on the web."""
+    said = changed.pop("said", dict(zip(clinic.questions, ["yes", "no"] * 99, strict=False)))
+    sha256 = hashlib.sha256(_shown(clinic, lang).encode()).hexdigest()
+    notice = NoticeRef(clinic.version, lang, sha256)
+    controllers = tuple(each.named() for each in clinic.controllers)
+    act = an_act(said, receipt_id="ab" * 16, clinic=clinic.id, notice=notice, controllers=controllers)
+    receipt, _ = decide(a_subject(7), replace(act, **changed), NoticeInForce(clinic.version, OPENING), known=False)
+    return Issued(receipt, clinic, lang, {}, None, BASE, MORNING)
+
+
+def _receipt(issued: Issued) -> tuple[str, Paper]:
+    html = page.write(issued, _shown(issued.clinic, issued.receipt.document["notice"]["lang"]), CODE)
+    return html, Paper(pdf.write(html, at=MORNING))
+
+
+def _form(clinic: Clinic, lang: str) -> tuple[str, Paper]:
+    html = form.write(clinic, lang, base_url=BASE, sha256="5a" * 32)
+    return html, Paper(pdf.write(html, at=MORNING))
+
+
+@pytest.mark.parametrize(("name", "lang"), EVERYWHERE)
+def test_the_receipt_says_on_paper_word_for_word_what_it_says_on_screen(name: str, lang: str) -> None:
+    """Whoever keeps the PDF keeps all of it: answers, proof and the text, in their own language."""
+    issued = _issued(_clinic(name), lang)
+    html, paper = _receipt(issued)
+    assert paper.words == Visible(html, without=("footer",)).words
+    copied = "".join(paper.copied().split())
+    assert all("".join(word.split()) in copied for word in paper.words if len(word) < 12)
+    assert len(paper.content) <= KILOBYTES_100
+    assert paper.catalog["/Lang"] == lang
+    assert paper.codes() == [f"{BASE}/verify?code={CODE}"]
+    told = " ".join(paper.words)
+    assert issued.receipt.sha256 in told
+    assert issued.receipt.document["notice"]["sha256"] in told
+
+
+@pytest.mark.parametrize("template", [CONSENT_PAGE, WITHDRAWAL_PAGE])
+@pytest.mark.parametrize(("name", "lang"), EVERYWHERE)
+def test_the_text_on_the_receipt_is_every_word_of_the_page_that_was_shown(name: str, lang: str, template: str) -> None:
+    """The information a patient had is proved by the paper alone (GDPR Art. 7(1)); only what cannot be read is gone."""
+    shown = _shown(_clinic(name), lang, template)
+    words = Visible(shown, without=("nav",), hidden=("sr", "skip")).words
+    kept = str(visible(shown))
+    assert [word for word in Visible(kept, without=()).words if word not in MARKS] == words
+    assert len(words) > 60
+    assert not re.search(r"<(?!/?(p|b|br|ul|li|dl|dt|dd|h[3-6])\b)", kept)
+    assert kept.count("○") == shown.count('type="radio"')
+    assert kept.count("☐") == shown.count('type="checkbox"')
+
+
+@pytest.mark.parametrize(("name", "lang"), EVERYWHERE)
+def test_the_form_asks_on_paper_what_the_page_asks(name: str, lang: str) -> None:
+    """Nobody signs less, or more, than others read on the screen; the code tells which version it was."""
+    clinic = _clinic(name)
+    html, paper = _form(clinic, lang)
+    assert paper.words == Visible(html, without=("footer",)).words
+    told = " ".join(paper.words)
+    for purpose in clinic.purposes:
+        for text in (purpose.title, purpose.text, purpose.data, purpose.retention):
+            assert " ".join(text[lang].split()) in told
+    for question in clinic.questions.values():
+        assert question.option is None or question.option.title[lang] in told
+    assert told.count("☐") == 2 * len(clinic.questions) + bool(clinic.age_minimum)
+    assert all(each.name in told for each in clinic.controllers)
+    assert paper.codes() == [f"{BASE}/{name}/notices/{clinic.version}?lang={lang}"]
+    copied = paper.copied()
+    assert copied.count("5a" * 32) == len(paper.reader.pages) <= 2
+    assert clinic.version in copied
+    assert len(paper.content) <= KILOBYTES_100
+
+
+@pytest.mark.parametrize(("name", "lang"), EVERYWHERE)
+def test_the_form_can_be_filled_in_with_a_pen(name: str, lang: str) -> None:
+    """Boxes of 5 mm and lines 8 mm apart, Yes as large as No."""
+    _, paper = _form(_clinic(name), lang)
+    count = 0
+    for number, sheet in enumerate(paper.pixels):
+        text = sheet.get_textpage()
+        written = text.get_text_range()
+        boxes = [text.get_charbox(place) for place, letter in enumerate(written) if letter == "☐"]
+        for left, bottom, right, top in boxes:
+            assert right - left >= 5 * MM
+            assert top - bottom >= 5 * MM
+        lines = sorted({round(y, 1) for y in paper.pen_lines(number)})
+        assert all(above - below >= 8 * MM for below, above in itertools.pairwise(lines))
+        count += len(lines)
+    assert count == 4  # name; contacts; date and signature; witness and reference
+
+
+def test_the_form_asks_for_the_phone_first_where_the_clinic_knows_its_patients_by_phone() -> None:
+    """The line a patient can fill in comes first."""
+    for name, first, second in ((TBILISI, "Phone", "E-mail"), (RIGA, "E-mail", "Phone")):
+        words = _form(_clinic(name), "en")[1].words
+        assert words.index(first, words.index("Name")) < words.index(second, words.index("Name"))
+
+
+def test_a_receipt_tells_a_stranger_nothing_about_who_is_a_patient() -> None:
+    """It shows answers: neither what they led to, nor the number in the chain, nor the subject, nor any evidence."""
+    issued = _issued(_clinic(RIGA), "en", evidence={"form": "F-17-Anna"}, source="desk-7")
+    html, paper = _receipt(issued)
+    for text in (html, " ".join(paper.words), paper.copied()):
+        assert issued.receipt.document["subject"] not in text
+        assert "F-17" not in text
+        assert "desk-7" not in text
+        assert not {"granted", "refused", "never_asked", "pending"} & set(re.findall(r"\w+", text))
+    first = _issued(_clinic(RIGA), "en")
+    later = replace(issued, receipt=replace(first.receipt, document={**first.receipt.document, "version": 9}))
+    assert page.write(later, "", CODE) == page.write(first, "", CODE)
+
+
+@pytest.mark.parametrize("channel", list(Channel))
+def test_a_decision_entered_late_shows_both_its_times(channel: Channel) -> None:
+    """Signed on one day, entered on the next: the paper says so, and how it came."""
+    clinic = _clinic(RIGA)
+    late = _issued(clinic, "en", channel=channel, effective_at=MORNING, recorded_at=NEXT_DAY)
+    days = r"Decided 22 November 2026\D+10:15 Recorded 23 November 2026\D+11:00 In what way"
+    assert re.search(days, " ".join(_receipt(late)[1].words))
+    at_once = _issued(clinic, "en", channel=channel)
+    assert re.search(r"Decided 22 November 2026\D+10:15 In what way", " ".join(_receipt(at_once)[1].words))
+
+
+def test_no_two_ways_to_decide_are_told_alike() -> None:
+    """Paper is not a phone call."""
+    told = set()
+    for channel in Channel:
+        words = " ".join(_receipt(_issued(_clinic(RIGA), "en", channel=channel))[1].words)
+        told.add(words.partition("In what way")[2].partition("Who asked")[0])
+    assert len(told) == len(Channel)
+
+
+@pytest.mark.parametrize("lang", ["lv", "ru", "en"])
+def test_a_withdrawal_on_paper_says_stop_and_shows_the_page_it_was_made_on(lang: str) -> None:
+    """Taking back is proved as well as giving."""
+    clinic = _clinic(RIGA)
+    issued = _issued(clinic, lang, said=dict.fromkeys(clinic.questions, "withdraw"))
+    shown = _shown(clinic, lang, WITHDRAWAL_PAGE)
+    paper = Paper(pdf.write(page.write(issued, shown, CODE), at=MORNING))
+    answers = [each.text for each in paper.told if each.tag == "LBody"][: len(clinic.questions)]
+    assert len(set(answers)) == 1
+    assert answers[0] not in {"Jā", "Nē", "Да", "Нет", "Yes", "No"}
+    words = Visible(shown, without=("nav",), hidden=("sr", "skip")).words
+    assert [word for word in paper.words if word not in MARKS][-len(words) :] == words
+
+
+def test_a_receipt_says_whether_it_is_sealed_yet() -> None:
+    """Nobody looks for a signature that is not there yet."""
+    waiting = _issued(_clinic(RIGA), "en")
+    assert "is being sealed" in " ".join(_receipt(waiting)[1].words)
+    sealed = " ".join(_receipt(replace(waiting, jws="e30.e30.c2ln"))[1].words)
+    assert "is sealed with" in sealed
+    assert "being sealed" not in sealed
+
+
+def test_a_receipt_in_another_language_keeps_the_text_in_the_language_it_was_shown_in() -> None:
+    """A screen reader changes its voice where the language changes."""
+    clinic = _clinic(RIGA)
+    issued = replace(_issued(clinic, "lv"), lang="en")
+    _, paper = _receipt(issued)
+    langs = [each.lang for each in paper.told]
+    assert langs == sorted(langs)  # English first, then Latvian to the end
+    assert {"en", "lv"} == set(langs)
+    assert clinic.texts["intro"]["lv"] in " ".join(each.text for each in paper.told if each.lang == "lv")
+
+
+def test_a_clinic_with_thirty_options_and_hostile_words_has_its_form_and_receipt() -> None:
+    """Whatever a clinic writes is shown as text, on as many pages as it takes."""
+    nasty = "<script>alert(1)</script> \u202egnirts 😀 &amp; „x” "
+    document = a_document()
+    document["purposes"][0] |= {
+        "title": in_both(nasty),
+        "text": in_both(nasty * 40),
+        "options": [{"id": f"o{number}", "title": in_both(f"{nasty}{number}")} for number in range(30)],
+    }
+    clinic = replace(read_clinic(document), dates={"2026-11-01": in_both("1"), "2027-03-31": in_both("2")})
+    html, paper = _form(clinic, "en")
+    assert paper.words.count("<script>alert(1)</script>") == 31 + 40
+    assert "\u202e" not in " ".join(paper.words)
+    assert len(paper.content) <= KILOBYTES_100
+    assert "<script" not in html
+    html, paper = _receipt(_issued(clinic, "en"))
+    assert "<script" not in html
+    assert paper.words.count("<script>alert(1)</script>") > 60
+    assert len(paper.content) <= KILOBYTES_100
+
+
+def test_the_page_that_stands_alone_asks_for_nothing_from_elsewhere() -> None:
+    """Kept on a disk, it looks the same without a network."""
+    html, _ = _receipt(_issued(_clinic(RIGA), "en"))
+    assert not re.search(r"<(script|link|img|iframe|form|input|a)\b|url\(|@import", html)
+    assert "default-src 'none'" in page.HEADERS["Content-Security-Policy"]
