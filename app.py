@@ -9,7 +9,7 @@ from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate
 
-from chalicelib import aftermath, middleware, wiring
+from chalicelib import middleware, wiring
 from chalicelib.routes.clinic import clinic_api
 from chalicelib.routes.codes import codes
 from chalicelib.routes.paper import paper
@@ -33,6 +33,8 @@ for blueprint in (service, codes, verification, clinic_api, paper, patient):
 )
 def after_receipt(event: DynamoDBEvent) -> None:
     """Do what follows a receipt: it is counted, and signed."""
+    from chalicelib import aftermath  # noqa: PLC0415 - no page needs it
+
     house = wiring.portal()
     aftermath.handle(house.table, event.to_dict(), house.signer, _hurried(event.context))
 
@@ -40,6 +42,8 @@ def after_receipt(event: DynamoDBEvent) -> None:
 @app.schedule(Rate(5, unit=Rate.MINUTES), name="sign_waiting")
 def sign_waiting(event: CloudWatchEvent) -> None:
     """Sign the receipts that still wait: those the stream could not, because the key service was away."""
+    from chalicelib import aftermath  # noqa: PLC0415 - as above
+
     house = wiring.portal()
     aftermath.sign_waiting(house.table, house.signer, _hurried(event.context))
 

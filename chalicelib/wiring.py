@@ -3,14 +3,17 @@
 import os
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 from chalicelib.evidence import Evidence
 from chalicelib.settings import Settings, read_settings
-from chalicelib.signing import KmsSigner, Signer
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.register import Register
 from chalicelib.store.table import Table
 from chalicelib.vault import Kms
+
+if TYPE_CHECKING:
+    from chalicelib.signing import Signer
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Portal:
     clinics: Clinics
     register: Register
     evidence: Evidence
-    signer: Signer | None = None
+    signer: "Signer | None" = None
 
 
 @cache
@@ -33,8 +36,17 @@ def portal() -> Portal:
     table = Table(settings.table, region=settings.region)
     kms = Kms(table.session, settings.region)
     clinics = Clinics(table, kms)
-    signer = KmsSigner(kms, settings.signing_key) if settings.signing_key else None
-    return Portal(settings, table, kms, clinics, Register(table, clinics), Evidence(clinics), signer)
+    return Portal(
+        settings, table, kms, clinics, Register(table, clinics), Evidence(clinics), _signer(kms, settings.signing_key)
+    )
+
+
+def _signer(kms: Kms, alias: str) -> "Signer | None":
+    if not alias:
+        return None
+    from chalicelib.signing import KmsSigner  # noqa: PLC0415 - the function that serves pages signs nothing
+
+    return KmsSigner(kms, alias)
 
 
 def warm() -> None:
