@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -53,35 +53,42 @@ class Call(Generic[Body]):
     look: Look
     now: Instant
 
-    def audit(self, what: str, subjects: Sequence[Subject], receipt: str | None = None) -> Put:
-        """Write the audit line of this call: key, call, opaque subject ids and receipt, never a contact."""
+    def audit(
+        self, what: str, subjects: Sequence[Subject], receipt: str | None = None, *, notice: str | None = None
+    ) -> Put:
+        """Write the audit line of this call: key, call, opaque subject ids, receipt or notice, never a contact."""
         looked_up = [subject.id for subject in subjects]
         line = {"key": self.key.id, "call": what, "at": self.now, "subjects": looked_up, "receipt": receipt}
+        if notice is not None:
+            line["notice"] = notice
         return Put(audit_key(self.key.clinic, self.now, secrets.token_hex(8)), {"body": json.dumps(line)})
 
 
-def authorised(request: Request, clinic: str, scope: str, read: Callable[[Clinic, Any], Body]) -> Call[Body]:
-    """Authorise a call and read its body; raise RefusedError. One round trip, once the process has seen the clinic."""
+def authorised(
+    request: Request, clinic: str, scope: str, read: Callable[[Clinic, Any], Body], *, body_optional: bool = False
+) -> Call[Body]:
+    """Authorise a call and read its body; raise RefusedError. One round trip, once the process has seen the clinic.
+
+    With `body_optional` a POST may come without a body, which then counts as an empty object.
+    """
     house = portal()
     secret = _bearer(request.headers.get("authorization", ""))
     known = house.clinics.remembered(clinic) or house.register.look(clinic).published.clinic
     body, invalid = None, None
     try:
-        body = read(known, _sent(request))
+        sent = request.method == "POST" and (request.raw_body or not body_optional)
+        body = read(known, json_body(request) if sent else {})
     except InvalidBodyError as error:
         invalid = error
     look = house.register.look(clinic, body.contacts if body else (), api_key_digest=digest(secret))
     key = _opened_by(look.api_key, clinic, scope)
     if look.published.clinic.version != known.version:
-        return authorised(request, clinic, scope, read)  # a notice was published since this process last looked
+        # A notice was published since this process last looked.
+        return authorised(request, clinic, scope, read, body_optional=body_optional)
     if body is None:
         errors = invalid.errors if invalid else []
         raise RefusedError(problem(422, "Invalid body", detail="Nothing was stored.", errors=errors))
     return Call(key, body, look, instant(datetime.now(UTC)))
-
-
-def _sent(request: Request) -> Mapping[str, Any]:
-    return json_body(request) if request.method == "POST" else {}
 
 
 def _bearer(header: str) -> str:

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 Instant = str
 """An RFC 3339 date-time in UTC with milliseconds, e.g. ``2026-11-22T08:15:00.000Z``."""
 
-_LAST_YEAR = 2200
+_FIRST_YEAR, _LAST_YEAR = 2000, 2200
 _DURATION = re.compile(r"P([1-9]\d{0,2})([YMD])")
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
@@ -45,7 +45,7 @@ def is_ending(rule: str) -> bool:
     if _DURATION.fullmatch(rule):
         return True
     try:
-        return date.fromisoformat(rule).year < _LAST_YEAR
+        return _FIRST_YEAR <= date.fromisoformat(rule).year < _LAST_YEAR
     except ValueError:
         return False
 

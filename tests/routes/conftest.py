@@ -18,7 +18,7 @@ from chalicelib.wiring import Portal, portal
 from infra import keys, publish
 from infra.demo import publish_demo
 from infra.local import REGION, aws_environment, ministack
-from tests.cast import CLINICS, RIGA, create_table, environment
+from tests.cast import CLINICS, IEVA, JURIS, RIGA, create_table, environment
 from tests.routes.client import Client, Program
 
 TABLE = "portal"
@@ -77,7 +77,7 @@ class House:
         path = self.folder / f"{document['id']}.yaml"
         path.write_text(json.dumps(document), encoding="utf-8")
         draft, arn = publish.read_file(path), self.settings["CLINIC_KEY_ARN"]
-        assert publish.publish(draft, self.beside.clinics, self.beside.kms, arn)
+        assert publish.publish(draft, self.beside, arn, author=IEVA, approver=JURIS)
         self.documents[document["id"]] = document
 
 
