@@ -60,9 +60,9 @@ class House:
         """Publish the next version of a clinic opened by `open_clinic`, from another process."""
         self._publish(copy.deepcopy(self.documents[clinic]) | {"version": version}, change)
 
-    def new_key(self, clinic: str, *scopes: str) -> str:
+    def new_key(self, clinic: str, *scopes: str, label: str = "a test") -> str:
         """Create a key with these scopes, or with all."""
-        return keys.create(self.table, clinic, "a test", *([scopes] if scopes else []))[1]
+        return keys.create(self.table, clinic, label, *([scopes] if scopes else []))[1]
 
     def items(self) -> set[tuple[str, str]]:
         """Give the key of every item in the table, to see what a request stored."""
