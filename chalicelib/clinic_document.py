@@ -121,13 +121,13 @@ def faults_of(document: Any, authorities: Mapping[str, Any]) -> tuple[Fault, ...
     return tuple(dict.fromkeys(reader.faults))
 
 
-def read_version(value: object) -> str:
-    """Give a version number as it is; raise InvalidClinicError where it is none."""
+def read_names(document: Mapping[str, Any]) -> tuple[str, str]:
+    """Give the clinic's id and the version's number; raise InvalidClinicError where one of them is none."""
     reader = _Reader()
-    version = reader.version(value)
+    names = reader.id(document.get("id")), reader.version(document.get("version"))
     if reader.faults:
         raise InvalidClinicError(reader.faults)
-    return version
+    return names
 
 
 class _Reader:
@@ -202,9 +202,6 @@ class _Reader:
             "id code version effective country authority languages name controllers dpo age texts purposes notice",
         )
         self.languages = self.spoken(value.get("languages"))
-        clinic_id = self.word("id", value.get("id"), _ID, "Use lower-case words joined by hyphens")
-        if clinic_id in RESERVED_IDS:
-            self.fault("id", f"is {clinic_id!r}, an address of the portal itself", "Choose another id")
         effective = str(value.get("effective", ""))
         if not re.fullmatch(r"\d{4}-\d\d-\d\d", effective) or not is_ending(effective):
             self.fault("effective", f"is {effective!r}", "Write a date such as 2026-11-01")
@@ -212,7 +209,7 @@ class _Reader:
         texts = self.mapping("texts", value.get("texts"))
         self.known_keys("texts", texts, " ".join(TEXTS))
         return Clinic(
-            id=clinic_id,
+            id=self.id(value.get("id")),
             code=self.word("code", value.get("code"), _CODE, "Use 2 to 4 lower-case letters or digits"),
             version=self.version(value.get("version")),
             effective=effective,
@@ -230,6 +227,12 @@ class _Reader:
             sha256=sha256,
             questions=self.questions(purposes),
         )
+
+    def id(self, value: object) -> str:
+        clinic = self.word("id", value, _ID, "Use lower-case words joined by hyphens")
+        if clinic in RESERVED_IDS:
+            self.fault("id", f"is {clinic!r}, an address of the portal itself", "Choose another id")
+        return clinic
 
     def version(self, value: object) -> str:
         return self.word("version", value, _VERSION, 'Write MAJOR.MINOR in quotes, such as "1.0"')

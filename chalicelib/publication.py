@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, Self
 
-from chalicelib.clinic_document import Fault, InvalidClinicError, document_hash, faults_of, read_version
+from chalicelib.clinic_document import Fault, InvalidClinicError, document_hash, faults_of, read_names
 from chalicelib.consent import Address, NoticeInForce, State, Subject, major, resolve
 from chalicelib.instants import Instant
 from chalicelib.notice import Clinic
@@ -160,9 +160,8 @@ class Draft:
 
 def drafted(document: Mapping[str, Any], clinic: str, author: Person, at: Instant) -> Draft:
     """Take a document as a draft, complete or not; raise InvalidClinicError where it is of no clinic or number."""
-    if document.get("id") != clinic:
+    if read_names(document)[0] != clinic:
         raise InvalidClinicError([Fault("id", "is not this clinic's", f"Write {clinic}")])
-    read_version(document.get("version"))
     try:
         sha256 = document_hash(document)
         size = len(json.dumps(document, ensure_ascii=False).encode())

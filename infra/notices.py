@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chalicelib.clinic_document import InvalidClinicError
+from chalicelib.clinic_document import InvalidClinicError, read_names
 from chalicelib.consent import Subject
 from chalicelib.edition import edition
 from chalicelib.instants import Instant, instant
@@ -69,7 +69,7 @@ def _check(asked: argparse.Namespace) -> None:
 @_in_words
 def _draft(asked: argparse.Namespace) -> None:
     document = read_document(asked.file)
-    draft = drafted(document, str(document.get("id")), Person(asked.author), _now())
+    draft = drafted(document, read_names(document)[0], Person(asked.author), _now())
     house = portal()
     history = () if house.clinics.is_new(draft.clinic) else house.register.look(draft.clinic).published.published
     kind = change(draft.version, history)
