@@ -158,12 +158,18 @@ def _key_arn() -> str:
     return os.environ["CLINIC_KEY_ARN"]
 
 
+def _name(typed: str) -> str:
+    if not typed.strip():
+        raise argparse.ArgumentTypeError("a person's name is needed")
+    return typed.strip()
+
+
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add these commands to the command line."""
     files = commands.add_parser("publish", help="publish clinics' files that another person than the author reviewed")
     files.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    files.add_argument("--author", required=True, help="who wrote them")
-    files.add_argument("--approver", required=True, help="who reviewed and approved them; not the author")
+    files.add_argument("--author", required=True, type=_name, help="who wrote them")
+    files.add_argument("--approver", required=True, type=_name, help="who reviewed and approved them; not the author")
     files.set_defaults(run=_publish)
     check = commands.add_parser("check", help="check clinics' files and publish nothing")
     check.add_argument("files", nargs="+", type=Path, metavar="FILE")
@@ -171,10 +177,10 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     notice = commands.add_parser("notice", help="notice versions, step by step").add_subparsers(required=True)
     draft = notice.add_parser("draft", help="keep a file as a draft, complete or not")
     draft.add_argument("file", type=Path, metavar="FILE")
-    draft.add_argument("--author", required=True, help="who wrote it")
+    draft.add_argument("--author", required=True, type=_name, help="who wrote it")
     draft.set_defaults(run=_draft)
     approve = _of_version(notice, "approve", "approve a draft, as another person than its author", _approve)
-    approve.add_argument("--approver", required=True, help="who reviewed it; not the author")
+    approve.add_argument("--approver", required=True, type=_name, help="who reviewed it; not the author")
     release = _of_version(notice, "publish", "publish an approved draft", _release)
     release.add_argument("--preview", action="store_true", help="tell what it would do, and publish nothing")
     listed = notice.add_parser("list", help="list a clinic's versions and drafts")

@@ -69,8 +69,9 @@ def test_one_name_twice_publishes_nothing(run: Run, house: House, tmp_path: Path
     assert code == 1
     assert "Another person must approve it" in told
     assert client.get(f"/{clinic}").status == 404
-    with pytest.raises(SystemExit):
-        main(["publish", str(path), "--author", "Ieva"])
+    for names in (["--author", "Ieva"], ["--author", " ", "--approver", "Juris"]):
+        with pytest.raises(SystemExit):
+            main(["publish", str(path), *names])
 
 
 def test_the_steps_one_by_one(run: Run, house: House, tmp_path: Path) -> None:
