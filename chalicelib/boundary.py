@@ -11,8 +11,7 @@ from chalicelib.incoming import UnreadableBodyError, query
 from chalicelib.notice import LANGUAGES
 from chalicelib.outgoing import html, problem
 from chalicelib.pages import render
-from chalicelib.store.clinics import UnknownClinicError, UnknownVersionError
-from chalicelib.store.drafts import UnknownDraftError
+from chalicelib.store.clinics import UnknownClinicError, UnknownDraftError, UnknownVersionError
 from chalicelib.store.register import BusyError, UnknownReceiptError
 from chalicelib.store.table import ContendedError, UnavailableError
 from chalicelib.vault import KeysUnavailableError

@@ -11,12 +11,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, Protocol, Self
 
 from chalicelib.clinic_document import Fault, InvalidClinicError, document_hash, faults_of, read_names
 from chalicelib.consent import Address, NoticeInForce, State, Subject, major, resolve
 from chalicelib.instants import Instant
 from chalicelib.notice import Clinic
+from chalicelib.schedule import Entry, Stage, stage
 
 MAX_DOCUMENT = 300_000
 """Bytes of a document as JSON: DynamoDB takes 400 KB an item, and the five demo clinics need 75,000 at most."""
@@ -48,14 +49,6 @@ class Change(StrEnum):
     FIRST = "first"
     MINOR = "minor"
     MAJOR = "major"
-
-
-class Entry(NamedTuple):
-    """One published version: from when it is in force, its number, when it was published."""
-
-    since: Instant
-    version: str
-    published_at: Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,38 +181,6 @@ def numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
-def history(published: Sequence[Sequence[str]]) -> tuple[Entry, ...]:
-    """Read a clinic's list of published versions, oldest first; the first entries lacked the time of publication."""
-    return tuple(Entry(each[0], each[1], each[2] if len(each) > 2 else each[0]) for each in published)  # noqa: PLR2004
-
-
-def entry_at(history: Sequence[Entry], at: Instant, known_at: Instant | None = None) -> Entry:
-    """Give the version in force at a moment: the last published of those that had begun; the first one before it.
-
-    `known_at` leaves out what was published after that moment.
-    """
-    known = [entry for entry in history if known_at is None or entry.published_at <= known_at]
-    return next((entry for entry in reversed(known) if entry.since <= at), history[0])
-
-
-def notice_at(history: Sequence[Entry], at: Instant, known_at: Instant | None = None) -> NoticeInForce:
-    """Give the notice in force at a moment, and when its MAJOR began."""
-    entry = entry_at(history, at, known_at)
-    alike = [each for each in history if major(each.version) == major(entry.version)]
-    begun = [each.since for each in alike if known_at is None or each.published_at <= known_at]
-    return NoticeInForce(entry.version, min([entry.since, *begun]))
-
-
-class Stage(StrEnum):
-    """Where a version stands in its life."""
-
-    DRAFT = "draft"
-    APPROVED = "approved"
-    SCHEDULED = "scheduled"
-    IN_FORCE = "in_force"
-    PAST = "past"
-
-
 @dataclass(frozen=True, slots=True)
 class Step:
     """One version as it is listed; names and hash are missing for what was published before they were kept."""
@@ -254,14 +215,6 @@ def step(draft: Draft, history: Sequence[Entry], at: Instant) -> Step:
         published_by=release.by.name if release else None,
         published_at=release.at if release else None,
     )
-
-
-def stage(since: Instant, version: str, history: Sequence[Entry], at: Instant) -> Stage:
-    """Tell where a published version stands: one overtaken before its day came is past, like one replaced."""
-    if entry_at(history, at).version == version:
-        return Stage.IN_FORCE
-    coming = since > at and entry_at(history, since).version == version
-    return Stage.SCHEDULED if coming else Stage.PAST
 
 
 def life(history: Sequence[Entry], drafts: Iterable[Draft], at: Instant) -> list[Step]:

@@ -24,8 +24,8 @@ from chalicelib.instants import Instant, instant
 from chalicelib.pages import authorities
 from chalicelib.publication import Person, Preview, ReviewError, change, drafted, life, preview, superseded
 from chalicelib.settings import SettingsError
-from chalicelib.store.clinics import UnknownClinicError
-from chalicelib.store.drafts import Drafts, UnknownDraftError
+from chalicelib.store.clinics import UnknownClinicError, UnknownDraftError
+from chalicelib.store.drafts import Drafts
 from chalicelib.store.roll import people
 from chalicelib.wiring import portal
 from infra.publish import AT_THE_COMMAND_LINE, FileError, publish, publish_draft, read_document, read_file

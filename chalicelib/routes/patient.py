@@ -29,7 +29,7 @@ from chalicelib.instants import Instant, instant
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import html, see_other
 from chalicelib.pages import render
-from chalicelib.publication import stage
+from chalicelib.schedule import stage
 from chalicelib.store.register import NoticeChangedError, Signature, fresh_subject
 from chalicelib.wiring import portal
 

@@ -16,8 +16,7 @@ from chalicelib.clinic_document import read_clinic
 from chalicelib.consent import NoticeInForce
 from chalicelib.instants import Instant, instant
 from chalicelib.notice import Clinic
-from chalicelib.publication import Draft, Entry, Person, PublishError, change, entry_at, history, notice_at
-from chalicelib.store.drafts import moved
+from chalicelib.schedule import Entry, entry_at, history, notice_at
 from chalicelib.store.table import (
     ConflictError,
     Item,
@@ -33,12 +32,17 @@ from chalicelib.store.table import (
 )
 from chalicelib.vault import ClinicKey, KeyService
 
-if TYPE_CHECKING:
-    from chalicelib.edition import Edition  # it brings what renders Markdown, which only publishing needs
+if TYPE_CHECKING:  # what only publishing needs is loaded when something is published
+    from chalicelib.edition import Edition
+    from chalicelib.publication import Draft, Person, PublishError
 
 
 class UnknownClinicError(LookupError):
     """No clinic has this id."""
+
+
+class UnknownDraftError(LookupError):
+    """The clinic has no draft of this number."""
 
 
 class UnknownVersionError(LookupError):
@@ -155,8 +159,8 @@ class Clinics:
     def publish(
         self,
         edition: "Edition",
-        draft: Draft,
-        by: Person,
+        draft: "Draft",
+        by: "Person",
         *,
         wrapped_key: bytes | None = None,
         at: Instant,
@@ -168,6 +172,9 @@ class Clinics:
         if the clinic is new. Gives False where this very version is published already; raises ReviewError where it is
         not approved, PublishError where the number was used for another text, goes back, or the code is taken.
         """
+        from chalicelib.publication import PublishError  # noqa: PLC0415 - see above
+        from chalicelib.store.drafts import moved  # noqa: PLC0415 - see above
+
         clinic = edition.clinic
         key = clinic_key(clinic.id)
         standing = self._table.get([key]).get(key)
@@ -205,6 +212,8 @@ class Clinics:
         return item is not None and self._is_there(clinic, _history(item))
 
     def _is_there(self, clinic: Clinic, published: Sequence[Entry]) -> bool:
+        from chalicelib.publication import PublishError, change  # noqa: PLC0415 - see above
+
         if not published or clinic.version != published[-1].version:
             change(clinic.version, published)
             return False
@@ -215,7 +224,9 @@ class Clinics:
             "MAJOR for a change in what is done with the data"
         )
 
-    def _refusal(self, clinic: Clinic, conflict: ConflictError) -> PublishError:
+    def _refusal(self, clinic: Clinic, conflict: ConflictError) -> "PublishError":
+        from chalicelib.publication import PublishError  # noqa: PLC0415 - see above
+
         if code_key(clinic.code) in conflict.keys:
             return PublishError(f"code: {clinic.code!r} belongs to another clinic. Choose another")
         return PublishError("somebody else published at the same moment. Look at what is in force and try again")
@@ -237,7 +248,7 @@ def _history(item: Item) -> tuple[Entry, ...]:
     return history(json.loads(item.body or "")["published"])
 
 
-def _version(edition: "Edition", draft: Draft) -> Iterator[Write]:
+def _version(edition: "Edition", draft: "Draft") -> Iterator[Write]:
     """Write what is immutable of a version: its document with who wrote, approved and published it, and its notices."""
     clinic = edition.clinic
     kept: dict[str, Any] = {key: value for key, value in edition.document.items() if key != "notice"}

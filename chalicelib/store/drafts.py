@@ -7,11 +7,8 @@ from collections.abc import Sequence
 import rfc8785
 
 from chalicelib.publication import Draft, ReviewError, numbers
+from chalicelib.store.clinics import UnknownDraftError
 from chalicelib.store.table import ConflictError, Item, Put, SetBody, Table, Write, draft_key
-
-
-class UnknownDraftError(LookupError):
-    """The clinic has no draft of this number."""
 
 
 class DraftChangedError(ReviewError):

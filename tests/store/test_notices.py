@@ -10,8 +10,8 @@ from chalicelib.consent import NoticeInForce, State
 from chalicelib.edition import Edition, edition
 from chalicelib.pages import authorities
 from chalicelib.publication import Draft, PublishError, ReviewError, drafted
-from chalicelib.store.clinics import Clinics, UnknownVersionError
-from chalicelib.store.drafts import DraftChangedError, Drafts, UnknownDraftError
+from chalicelib.store.clinics import Clinics, UnknownDraftError, UnknownVersionError
+from chalicelib.store.drafts import DraftChangedError, Drafts
 from chalicelib.store.register import NoticeChangedError
 from chalicelib.store.roll import people
 from chalicelib.store.table import SetBody, clinic_key, draft_key, notice_key

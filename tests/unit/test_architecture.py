@@ -10,6 +10,7 @@ CORE = (
     "notice",
     "clinic_document",
     "publication",
+    "schedule",
     "contact",
     "instants",
     "forms",

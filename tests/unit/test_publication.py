@@ -14,22 +14,18 @@ from chalicelib.pages import authorities
 from chalicelib.publication import (
     Change,
     Draft,
-    Entry,
     IncompleteError,
     Person,
     PublishError,
     ReviewError,
     SamePersonError,
-    Stage,
     change,
     drafted,
-    entry_at,
-    history,
     life,
-    notice_at,
     preview,
     superseded,
 )
+from chalicelib.schedule import Entry, Stage, entry_at, history, notice_at
 from tests.acts import (
     EMAIL_NEWS,
     EVENING,
