@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.i18n import spoken_date
 from chalicelib.store.table import audit_key
 from tests.cast import TBILISI
 from tests.routes.client import Answer, Client, Program
@@ -216,3 +217,22 @@ def test_every_step_leaves_a_line_with_key_and_version(house: House, staff: Staf
     expected = ["notices 1.1", "approve 1.1", "publish 1.1", "notices 1.2", "preview 1.2", "notices None", "notice 1.1"]
     assert sorted(f"{call} {notice}" for call, notice in told) == sorted(expected)
     assert len({line["key"] for line in lines}) == 2
+
+
+@pytest.mark.parametrize(("like", "languages"), [("tbilisi-ultrasound", "ka en ru"), ("vilnius-dental", "lt en ru")])
+def test_each_version_lists_all_versions_with_their_dates_in_each_language(
+    client: Client, house: House, like: str, languages: str
+) -> None:
+    """Past, present and announced: whoever reads one finds the others, with the day each began."""
+    clinic = house.open_clinic(like).clinic
+    house.republish(clinic, "1.1")
+    house.republish(clinic, "2.0", lambda document: document.update(effective="2199-12-31"))
+    for lang in languages.split():
+        for version in ("1.0", "1.1", "2.0"):
+            page = Page(client.get(f"/{clinic}/notices/{version}?lang={lang}"))
+            assert page.lang == lang
+            others = {each for each in ("1.0", "1.1", "2.0") if each != version}
+            linked = {link for link in page.links if "/notices/" in link}
+            assert linked == {f"{client.mount}/{clinic}/notices/{each}?lang={lang}" for each in others}
+            listed = client.get(f"/{clinic}/notices/{version}?lang={lang}").text.partition('id="versions"')[2]
+            assert spoken_date("2199-12-31", lang) in listed
