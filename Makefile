@@ -54,9 +54,9 @@ check-clinic: venv ## look over a clinic's file: make check-clinic FILE=my-clini
 	@$(VENV) -m infra.catalogs compile
 	@$(VENV) -m infra check $(FILE)
 
-publish: venv ## publish a clinic's file to the running portal: make publish FILE=my-clinic.yaml
+publish: venv ## publish a reviewed file: make publish FILE=my-clinic.yaml AUTHOR="…" APPROVER="…", two people
 	@$(VENV) -m infra.catalogs compile
-	@$(VENV) -m infra publish $(FILE)
+	@$(VENV) -m infra publish $(FILE) --author "$(AUTHOR)" --approver "$(APPROVER)"
 
 keys: venv ## list a clinic's bearer keys: make keys CLINIC=my-clinic
 	@$(VENV) -m infra key list $(CLINIC)

@@ -11,9 +11,9 @@ from chalicelib.incoming import UnreadableBodyError, query
 from chalicelib.notice import LANGUAGES
 from chalicelib.outgoing import html, problem
 from chalicelib.pages import render
-from chalicelib.store.clinics import UnknownClinicError, UnknownVersionError
+from chalicelib.store.clinics import UnknownClinicError, UnknownDraftError, UnknownVersionError
 from chalicelib.store.register import BusyError, UnknownReceiptError
-from chalicelib.store.table import UnavailableError
+from chalicelib.store.table import ContendedError, UnavailableError
 from chalicelib.vault import KeysUnavailableError
 
 View = Callable[..., Response]
@@ -33,8 +33,8 @@ class RefusedError(Exception):
         self.answer = answer
 
 
-_ABSENT = (NotFoundError, UnknownClinicError, UnknownVersionError, UnknownReceiptError)
-_BUSY = (BusyError, KeysUnavailableError, UnavailableError)
+_ABSENT = (NotFoundError, UnknownClinicError, UnknownDraftError, UnknownVersionError, UnknownReceiptError)
+_BUSY = (BusyError, ContendedError, KeysUnavailableError, UnavailableError)
 
 
 def page(blueprint: Blueprint) -> Callable[[View], View]:

@@ -17,8 +17,30 @@ NEEDS = ("email", "phone", "name", "contact")
 RESERVED_IDS = frozenset(
     {"confirm", "manage", "unsubscribe", "q", "verify", "v1", "health", "api", "static", "openapi", "well-known"}
 )
-TEXTS = ("intro", "required", "recipients", "transfers", "retention", "rights")
+TEXTS = ("intro", "required", "recipients", "transfers", "retention", "rights", "automated")
 """The texts of GDPR Art. 13 that belong to the clinic as a whole."""
+
+ARTICLES = {
+    "name": "GDPR Art. 13(1)(a)",
+    "controllers": "GDPR Art. 13(1)(a)",
+    "dpo": "GDPR Art. 13(1)(b)",
+    "purposes": "GDPR Art. 13(1)(c)",
+    "purposes.data": "EDPB 05/2020, 64",
+    "purposes.recipients": "GDPR Art. 13(1)(e)",
+    "purposes.retention": "GDPR Art. 13(2)(a)",
+    "texts.recipients": "GDPR Art. 13(1)(e)",
+    "texts.transfers": "GDPR Art. 13(1)(f)",
+    "texts.retention": "GDPR Art. 13(2)(a)",
+    "texts.rights": "GDPR Art. 13(2)(b)",
+    "texts.required": "GDPR Art. 13(2)(e)",
+    "texts.automated": "GDPR Art. 13(2)(f)",
+    "authority": "GDPR Art. 13(2)(d)",
+    "notice": "GDPR Art. 13",
+}
+"""Which rule asks for what stands at a place of the document."""
+
+MAX_TOLD = 120
+"""How much of a wrong value a fault repeats."""
 
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -28,15 +50,16 @@ _VERSION = re.compile(r"(?:[1-9]\d{0,3})\.(?:0|[1-9]\d{0,3})")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong in a clinic's document: where it stands, what is wrong, what to do."""
+    """One thing wrong in a clinic's document: where it stands, what is wrong, what to do, which rule asks for it."""
 
     place: str
     problem: str
     remedy: str
+    article: str | None = None
 
     def __str__(self) -> str:
         """Write the fault as one line."""
-        return f"{self.place}: {self.problem}. {self.remedy}"
+        return f"{self.place}: {self.problem}. {self.remedy}" + (f" ({self.article})" if self.article else "")
 
 
 class InvalidClinicError(ValueError):
@@ -47,6 +70,12 @@ class InvalidClinicError(ValueError):
         self.faults = tuple(faults)
 
 
+def article(place: str) -> str | None:
+    """Tell which rule asks for what stands at a place; None for what only the portal needs."""
+    parts = re.sub(r"\[\d+\]", "", place).split(".")
+    return ARTICLES.get(".".join(parts[:2]), ARTICLES.get(parts[0]))
+
+
 def document_hash(document: Mapping[str, Any]) -> str:
     """Give the SHA-256 of a clinic's whole document, full notices included, over its canonical JSON (RFC 8785)."""
     return hashlib.sha256(rfc8785.dumps(dict(document))).hexdigest()
@@ -55,23 +84,50 @@ def document_hash(document: Mapping[str, Any]) -> str:
 def read_clinic(document: Any, sha256: str = "", told: Mapping[str, Any] | None = None) -> Clinic:
     """Check a clinic's document (JSON shapes) and give it as a value; raise InvalidClinicError with every fault.
 
-    `told` is what was worked out when it was published: `dates` and `closes` of the clinic.
+    `told` is what was worked out when it was published: `dates` and `closes` of the clinic. What was published was
+    complete by the rules of its day: a rule that came later never makes it unreadable.
     """
     reader = _Reader()
     clinic = reader.clinic(reader.mapping("", document), sha256)
+    if told:
+        return replace(clinic, dates=told["dates"], closes=told["closes"])
     if reader.faults:
         raise InvalidClinicError(reader.faults)
-    return replace(clinic, dates=told["dates"], closes=told["closes"]) if told else clinic
+    return clinic
 
 
 def read_full_notice(document: Mapping[str, Any], languages: Sequence[str]) -> Text:
     """Take the full legal notice out of a document; raise InvalidClinicError where a language is missing."""
     reader = _Reader()
-    reader.languages = tuple(languages)
-    text = reader.text("notice", document.get("notice"))
+    text = reader.full_notice(document, languages)
     if reader.faults:
         raise InvalidClinicError(reader.faults)
     return text
+
+
+def faults_of(document: Any, authorities: Mapping[str, Any]) -> tuple[Fault, ...]:
+    """List everything that is wrong or missing in a whole document, full notices and the authority's name included.
+
+    `authorities` are the supervisory authorities by country, each with its `name` by language.
+    """
+    reader = _Reader()
+    whole = reader.mapping("", document)
+    clinic = reader.clinic(whole, "")
+    reader.full_notice(whole, clinic.languages)
+    names = authorities.get(clinic.authority, {}).get("name", {})
+    for lang in clinic.languages:
+        if not names.get(lang):
+            reader.fault("authority", f"has no name in this language ({lang})", "Add it to chalicelib/authorities.json")
+    return tuple(dict.fromkeys(reader.faults))
+
+
+def read_names(document: Mapping[str, Any]) -> tuple[str, str]:
+    """Give the clinic's id and the version's number; raise InvalidClinicError where one of them is none."""
+    reader = _Reader()
+    names = reader.id(document.get("id")), reader.version(document.get("version"))
+    if reader.faults:
+        raise InvalidClinicError(reader.faults)
+    return names
 
 
 class _Reader:
@@ -82,7 +138,7 @@ class _Reader:
         self.languages: tuple[str, ...] = ()
 
     def fault(self, place: str, problem: str, remedy: str) -> None:
-        self.faults.append(Fault(place or "document", problem, remedy))
+        self.faults.append(Fault(place or "document", problem[:MAX_TOLD], remedy, article(place)))
 
     def mapping(self, place: str, value: object) -> Mapping[str, Any]:
         if isinstance(value, Mapping):
@@ -99,7 +155,8 @@ class _Reader:
 
     def known_keys(self, place: str, value: Mapping[str, Any], allowed: str) -> None:
         for key in value.keys() - set(allowed.split()):
-            self.fault(f"{place}.{key}".lstrip("."), "is not a known key", f"Use one of: {allowed}")
+            at = f"{place}.{key}".lstrip(".")
+            self.faults.append(Fault(at[:MAX_TOLD], "is not a known key", f"Use one of: {allowed}"))
 
     def word(self, place: str, value: object, pattern: re.Pattern[str], remedy: str) -> str:
         if isinstance(value, str) and pattern.fullmatch(value):
@@ -134,6 +191,10 @@ class _Reader:
     def optional_text(self, place: str, value: object) -> Text | None:
         return None if value is None else self.text(place, value)
 
+    def full_notice(self, document: Mapping[str, Any], languages: Sequence[str]) -> Text:
+        self.languages = tuple(languages)
+        return self.text("notice", document.get("notice"))
+
     def clinic(self, value: Mapping[str, Any], sha256: str) -> Clinic:
         self.known_keys(
             "",
@@ -141,9 +202,6 @@ class _Reader:
             "id code version effective country authority languages name controllers dpo age texts purposes notice",
         )
         self.languages = self.spoken(value.get("languages"))
-        clinic_id = self.word("id", value.get("id"), _ID, "Use lower-case words joined by hyphens")
-        if clinic_id in RESERVED_IDS:
-            self.fault("id", f"is {clinic_id!r}, an address of the portal itself", "Choose another id")
         effective = str(value.get("effective", ""))
         if not re.fullmatch(r"\d{4}-\d\d-\d\d", effective) or not is_ending(effective):
             self.fault("effective", f"is {effective!r}", "Write a date such as 2026-11-01")
@@ -151,9 +209,9 @@ class _Reader:
         texts = self.mapping("texts", value.get("texts"))
         self.known_keys("texts", texts, " ".join(TEXTS))
         return Clinic(
-            id=clinic_id,
+            id=self.id(value.get("id")),
             code=self.word("code", value.get("code"), _CODE, "Use 2 to 4 lower-case letters or digits"),
-            version=self.word("version", value.get("version"), _VERSION, 'Write MAJOR.MINOR in quotes, such as "1.0"'),
+            version=self.version(value.get("version")),
             effective=effective,
             country=self.choice("country", value.get("country"), COUNTRIES),
             authority=self.choice("authority", value.get("authority"), COUNTRIES),
@@ -169,6 +227,15 @@ class _Reader:
             sha256=sha256,
             questions=self.questions(purposes),
         )
+
+    def id(self, value: object) -> str:
+        clinic = self.word("id", value, _ID, "Use lower-case words joined by hyphens")
+        if clinic in RESERVED_IDS:
+            self.fault("id", f"is {clinic!r}, an address of the portal itself", "Choose another id")
+        return clinic
+
+    def version(self, value: object) -> str:
+        return self.word("version", value, _VERSION, 'Write MAJOR.MINOR in quotes, such as "1.0"')
 
     def spoken(self, value: object) -> tuple[str, ...]:
         if not isinstance(value, list) or not value or not all(isinstance(each, str) for each in value):
@@ -204,7 +271,7 @@ class _Reader:
 
     def reachable(self, place: str, value: Mapping[str, Any]) -> Mapping[str, str]:
         if not value.get("email") and not value.get("phone"):
-            self.fault(place, "has no contact", "Write `email:` or `phone:` (GDPR Art. 13(1)(a)–(b))")
+            self.fault(place, "has no contact", "Write `email:` or `phone:`")
         return {key: self.line(f"{place}.{key}", value[key]) for key in ("name", "email", "phone") if key in value}
 
     def age(self, value: object) -> int | None:

@@ -59,6 +59,13 @@ def spoken_time(at: Instant, lang: str, country: str) -> str:
     return both.replace("{1}", day).replace("{0}", hour)
 
 
+def spoken_day(at: Instant, lang: str, country: str) -> str:
+    """Write the day a moment falls on in that country, as people write it in that language."""
+    from babel.dates import get_timezone  # noqa: PLC0415 - as above
+
+    return spoken_date(moment(at).astimezone(get_timezone(ZONES[country])).date().isoformat(), lang)
+
+
 def spoken_date(date: str, lang: str) -> str:
     """Write a date (``2026-11-01``) as people write it in that language."""
     from datetime import date as calendar_date  # noqa: PLC0415 - with babel, below

@@ -13,7 +13,7 @@ Instant = str
 EVER: Instant = "9999-12-31T23:59:59.999Z"
 """Later than every moment."""
 
-_LAST_YEAR = 2200
+_FIRST_YEAR, _LAST_YEAR = 2000, 2200
 _DURATION = re.compile(r"P([1-9]\d{0,2})([YMD])")
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
@@ -48,7 +48,7 @@ def is_ending(rule: str) -> bool:
     if _DURATION.fullmatch(rule):
         return True
     try:
-        return date.fromisoformat(rule).year < _LAST_YEAR
+        return _FIRST_YEAR <= date.fromisoformat(rule).year < _LAST_YEAR
     except ValueError:
         return False
 

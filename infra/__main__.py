@@ -1,7 +1,7 @@
 """The portal's command line: publish clinics, create and revoke keys, sign and verify receipts.
 
-    python -m infra publish infra/clinics/riga-aesthetics.yaml
-    python -m infra check infra/clinics/*.yaml
+    python -m infra publish infra/clinics/riga-aesthetics.yaml --author "Ieva Liepa" --approver "Juris Klusums"
+    python -m infra notice list riga-aesthetics
     python -m infra key create riga-aesthetics --label "Newsletter tool" --scopes status:read
     python -m infra key list riga-aesthetics
     python -m infra key revoke riga-aesthetics key_0123456789ab
@@ -27,7 +27,7 @@ from chalicelib.settings import SettingsError
 from chalicelib.store.table import ContendedError, UnavailableError
 from chalicelib.vault import KeysUnavailableError
 from chalicelib.wiring import portal
-from infra import keys, publish, seals, verify
+from infra import keys, notices, publish, seals, verify
 
 LOCAL_ENVIRONMENT = Path(".local/env.json")
 
@@ -46,28 +46,6 @@ def main(arguments: list[str]) -> int:
     except (ContendedError, KeysUnavailableError, UnavailableError, BotoCoreError, ClientError) as error:
         print(f"AWS cannot be asked: {error}. Is `make run` up, or are there credentials?", file=sys.stderr)
     return 1
-
-
-def _publish(asked: argparse.Namespace) -> None:
-    drafts = [publish.read_file(path) for path in asked.files]
-    for draft in drafts:
-        house = portal()
-        new = publish.publish(draft, house.clinics, house.kms, _key_arn())
-        print(f"{draft.clinic.id} {draft.clinic.version}: {'published' if new else 'in force already'}")
-
-
-def _key_arn() -> str:
-    if not os.environ.get("CLINIC_KEY_ARN"):
-        raise SettingsError("CLINIC_KEY_ARN is not set")
-    return os.environ["CLINIC_KEY_ARN"]
-
-
-def _check(asked: argparse.Namespace) -> None:
-    for path in asked.files:
-        draft = publish.read_file(path)
-        print(
-            f"{path}: {draft.clinic.id} {draft.clinic.version}, {', '.join(draft.clinic.languages)}: ready to publish"
-        )
 
 
 def _create(asked: argparse.Namespace) -> None:
@@ -94,13 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m infra", description="Publish clinics, keys, signatures.")
     parser.set_defaults(offline=False)
     commands = parser.add_subparsers(required=True)
-    for name, run, told in (
-        ("publish", _publish, "publish clinics' files as notice versions"),
-        ("check", _check, "check clinics' files and publish nothing"),
-    ):
-        command = commands.add_parser(name, help=told)
-        command.add_argument("files", nargs="+", type=Path, metavar="FILE")
-        command.set_defaults(run=run)
+    notices.add_commands(commands)
     key = commands.add_parser("key", help="bearer keys of a clinic's programs and staff").add_subparsers(required=True)
     create = key.add_parser("create", help="create a key; it is shown once")
     create.add_argument("clinic")

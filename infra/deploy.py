@@ -145,7 +145,7 @@ def main(arguments: list[str]) -> int:
     print(f"The portal is at {outputs['EndpointURL']}")
     print(
         f"Publish clinics with: TABLE_NAME={outputs['TableName']} CLINIC_KEY_ARN={outputs['ClinicKeyArn']} "
-        f"SIGNING_KEY={outputs['SigningKeyAlias']} python -m infra publish FILE…"
+        f"SIGNING_KEY={outputs['SigningKeyAlias']} python -m infra publish FILE… --author NAME --approver NAME"
     )
     return 0
 

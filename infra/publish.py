@@ -1,51 +1,40 @@
-"""Publish clinics: a readable file in, an immutable notice version in the table out."""
+"""Clinics' files: read, check, and take through draft, approval and publication in one go."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import yaml
-from markdown_it import MarkdownIt
-from markupsafe import Markup
 
-from chalicelib.clinic_document import InvalidClinicError, document_hash, read_clinic, read_full_notice
-from chalicelib.i18n import ZONES, spoken_date
-from chalicelib.instants import Instant, instant
-from chalicelib.notice import Clinic
-from chalicelib.pages import authorities, render
-from chalicelib.store.clinics import Clinics, PublishError
-from chalicelib.vault import Kms
+from chalicelib.clinic_document import InvalidClinicError
+from chalicelib.edition import Edition, edition
+from chalicelib.instants import instant
+from chalicelib.pages import authorities
+from chalicelib.publication import Draft, Person, ReviewError, drafted
+from chalicelib.store.drafts import Drafts
+from chalicelib.wiring import Portal
 
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A clinic's file, checked and ready to publish."""
-
-    clinic: Clinic
-    document: Mapping[str, Any]
-    notices: Mapping[str, str]
+AT_THE_COMMAND_LINE = Person("the command line")
+"""Who published what was published here: the operator, of whom the portal knows no more."""
 
 
 class FileError(Exception):
     """A clinic's file that cannot be published; each line names file, place and remedy."""
 
 
-def read_file(path: Path) -> Draft:
+def read_file(path: Path) -> Edition:
     """Read and check a clinic's file; raise FileError with every fault."""
+    document = read_document(path)
+    try:
+        return edition(document)
+    except InvalidClinicError as error:
+        raise FileError("\n".join(f"{path}: {fault}" for fault in error.faults)) from error
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Read a clinic's file as it is, complete or not, in JSON shapes; raise FileError where it cannot be read."""
     try:
         document = _plain(yaml.load(path.read_text(encoding="utf-8"), _OnceOnly))  # noqa: S506 - a SafeLoader
-        clinic = read_clinic(document)
-        days = _days(clinic)
-        clinic = replace(
-            clinic,
-            sha256=document_hash(document),
-            dates={day: {lang: spoken_date(day, lang) for lang in clinic.languages} for day in days},
-            closes={day: _local_end(day, clinic.country) for day in days},
-        )
-        texts = read_full_notice(document, clinic.languages)
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror}). Name a clinic's YAML file") from error
     except UnicodeDecodeError:
@@ -53,41 +42,38 @@ def read_file(path: Path) -> Draft:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise FileError(f"{path}:{line}: is no YAML ({error.problem}). Check indentation, colons and quotes") from error
-    except InvalidClinicError as error:
-        raise FileError("\n".join(f"{path}: {fault}" for fault in error.faults)) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = str(error).partition("\n")[0]
         raise FileError(f"{path}: holds a value that is none ({reason}). Check its dates, numbers and signs") from error
-    return Draft(clinic, document, {lang: full_notice(clinic, lang, text) for lang, text in texts.items()})
+    if not isinstance(document, dict):
+        raise FileError(f"{path}: is no clinic's document. Write it as `key: value` lines")
+    return document
 
 
-def full_notice(clinic: Clinic, lang: str, text: str) -> str:
-    """Render the full notice in a language: the items of GDPR Art. 13, then the clinic's own text in Markdown."""
-    written = Markup(MarkdownIt("commonmark", {"html": False}).render(text))  # noqa: S704 - HTML in it is escaped
-    authority = authorities()[clinic.authority]
-    return render("pages/full_notice.html", lang, clinic=clinic, authority=authority, text=written)
+def publish(ready: Edition, house: Portal, key_arn: str, *, author: Person, approver: Person) -> bool:
+    """Draft, approve and publish what was written by one person and reviewed by another; False where it is published.
 
-
-def publish(draft: Draft, clinics: Clinics, kms: Kms, key_arn: str) -> bool:
-    """Publish a draft; False where this version is in force already. Raises FileError with the reason."""
-    new = clinics.is_new(draft.clinic.id)
-    wrapped = kms.new_data_key(draft.clinic.id, key_arn) if new else None
+    Raises FileError with the reason.
+    """
     at = instant(datetime.now(UTC))
+    clinic = ready.clinic.id
+    drafts = Drafts(house.table)
     try:
-        return clinics.publish(draft.clinic, draft.document, draft.notices, wrapped_key=wrapped, at=at)
-    except PublishError as error:
-        raise FileError(f"{draft.clinic.id}: {error}") from error
+        if house.clinics.holds(ready.clinic):
+            return False
+        draft = drafted(ready.document, clinic, author, at)
+        drafts.keep(draft)
+        approved = draft.approve(approver, at, authorities())
+        drafts.change(draft, approved)
+        return publish_draft(ready, approved, house, key_arn, AT_THE_COMMAND_LINE)
+    except (InvalidClinicError, ReviewError) as error:
+        raise FileError(f"{clinic}: {error}") from error
 
 
-def _days(clinic: Clinic) -> list[str]:
-    """Give the dates of a clinic's document."""
-    return sorted({clinic.effective, *(rule for rule in clinic.endings.values() if rule[0] != "P")})
-
-
-def _local_end(day: str, country: str) -> Instant:
-    """Tell when a day is over in a country."""
-    following = date.fromisoformat(day) + timedelta(days=1)
-    return instant(datetime(following.year, following.month, following.day, tzinfo=ZoneInfo(ZONES[country])))
+def publish_draft(ready: Edition, draft: Draft, house: Portal, key_arn: str, by: Person) -> bool:
+    """Publish an approved draft; a new clinic gets its data key. False where it is published; raises ReviewError."""
+    wrapped = house.kms.new_data_key(draft.clinic, key_arn) if house.clinics.is_new(draft.clinic) else None
+    return house.clinics.publish(ready, draft, by, wrapped_key=wrapped, at=instant(datetime.now(UTC)))
 
 
 class _OnceOnly(yaml.SafeLoader):

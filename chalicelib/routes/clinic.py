@@ -1,18 +1,14 @@
 """The API of a clinic's programs and staff: status, history, receipts. Every call leaves an audit line."""
 
-import json
-import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any
 
 from chalice.app import Blueprint, Response
 
 from chalicelib import journal
-from chalicelib.bearer import BearerKey, digest
+from chalicelib.authorised import BASE, Body, Call, NoContacts, authorised
 from chalicelib.bodies import (
-    InvalidBodyError,
     StaffDecision,
     read_history,
     read_staff_receipt,
@@ -27,57 +23,25 @@ from chalicelib.consent import (
     Receipt,
     State,
     Status,
-    Subject,
     receipt_id,
     resolve,
     strictest,
 )
-from chalicelib.contact import Contact
 from chalicelib.evidence import CONSENT_PAGE
 from chalicelib.forms import new_nonce
-from chalicelib.incoming import ANY_TYPE, base_url, json_body, mount, query
-from chalicelib.instants import EVER, Instant, instant
+from chalicelib.incoming import ANY_TYPE, base_url, mount, query
+from chalicelib.instants import EVER, instant
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import document, problem, rendered
 from chalicelib.renditions import FORMATS, JSON_FORMATS, UnsignedError, rendition
 from chalicelib.store import roll
-from chalicelib.store.register import Look, SeveralPeopleError, Signature, fresh_subject
-from chalicelib.store.table import Put, audit_key
+from chalicelib.store.register import SeveralPeopleError, Signature, fresh_subject
 from chalicelib.wiring import portal
 
 clinic_api = Blueprint(__name__)
 
-BASE = "/v1/clinics/{clinic}"
 MAX_IDEMPOTENCY_KEY = 200
 UNSIGNED = {"Retry-After": "60"}
-UNAUTHORISED = {"WWW-Authenticate": 'Bearer realm="consent-portal"'}
-
-
-class AboutContacts(Protocol):
-    """What every body that is about somebody has."""
-
-    @property
-    def contacts(self) -> tuple[Contact, ...]:
-        """Give the contacts to look up."""
-
-
-Body = TypeVar("Body", bound=AboutContacts)
-
-
-@dataclass(frozen=True, slots=True)
-class Call(Generic[Body]):
-    """An authorised call: by which key, about what, and what one look into the table found."""
-
-    key: BearerKey
-    body: Body
-    look: Look
-    now: Instant
-
-    def audit(self, what: str, subjects: Sequence[Subject], receipt: str | None = None) -> Put:
-        """Write the audit line of this call: key, call, opaque subject ids and receipt, never a contact."""
-        looked_up = [subject.id for subject in subjects]
-        line = {"key": self.key.id, "call": what, "at": self.now, "subjects": looked_up, "receipt": receipt}
-        return Put(audit_key(self.key.clinic, self.now, secrets.token_hex(8)), {"body": json.dumps(line)})
 
 
 @clinic_api.route(f"{BASE}/status", methods=["POST"], content_types=ANY_TYPE)
@@ -192,50 +156,8 @@ def _standing_by(receipt: Receipt, call: Call[Any]) -> Mapping[str, State]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class NoContacts:
-    """The body of a call that has none."""
-
-    contacts: tuple[Contact, ...] = ()
-
-
 def _call(clinic: str, scope: str, read: Callable[[Clinic, Any], Body]) -> Call[Body]:
-    """Authorise a call and read its body. One round trip, once the process has seen the clinic."""
-    request, house = clinic_api.current_request, portal()
-    secret = _bearer(request.headers.get("authorization", ""))
-    known = house.clinics.remembered(clinic) or house.register.look(clinic).published.clinic
-    body, invalid = None, None
-    try:
-        sent = json_body(request) if request.method == "POST" else {}
-        body = read(known, sent)
-    except InvalidBodyError as error:
-        invalid = error
-    look = house.register.look(clinic, body.contacts if body else (), api_key_digest=digest(secret))
-    key = _authorised(look.api_key, clinic, scope)
-    if look.published.clinic.version != known.version:
-        return _call(clinic, scope, read)  # a notice was published since this process last looked
-    if body is None:
-        errors = invalid.errors if invalid else []
-        raise RefusedError(problem(422, "Invalid body", detail="Nothing was stored.", errors=errors))
-    return Call(key, body, look, instant(datetime.now(UTC)))
-
-
-def _bearer(header: str) -> str:
-    scheme, _, secret = header.partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
-        raise RefusedError(problem(401, "A bearer key is needed", headers=UNAUTHORISED))
-    return secret.strip()
-
-
-def _authorised(stored: str | None, clinic: str, scope: str) -> BearerKey:
-    key = BearerKey.read(stored) if stored else None
-    if key is None or key.revoked_at is not None:
-        raise RefusedError(problem(401, "This key is not valid", headers=UNAUTHORISED))
-    if key.clinic != clinic:
-        raise RefusedError(problem(404, "Not found"))
-    if scope not in key.scopes:
-        raise RefusedError(problem(403, "This key may not do that", detail=f"It needs the scope {scope}."))
-    return key
+    return authorised(clinic_api.current_request, clinic, scope, read)
 
 
 def _told(status: Status) -> dict[str, Any]:

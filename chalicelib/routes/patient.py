@@ -23,7 +23,7 @@ from chalicelib.forms import (
     read_consent,
     read_withdrawal,
 )
-from chalicelib.i18n import negotiate, spoken_time
+from chalicelib.i18n import negotiate, spoken_day, spoken_time
 from chalicelib.incoming import ANY_TYPE, base_url, form_fields, mount, query, source
 from chalicelib.instants import Instant, instant
 from chalicelib.notice import Clinic
@@ -31,6 +31,7 @@ from chalicelib.outgoing import html, rendered, see_other
 from chalicelib.pages import render
 from chalicelib.proof import key_id, printed_code
 from chalicelib.renditions import PAPER, rendition
+from chalicelib.schedule import stage
 from chalicelib.store.register import NoticeChangedError, Signature, fresh_subject
 from chalicelib.wiring import portal
 
@@ -132,15 +133,25 @@ def receipt_page(clinic: str, receipt: str) -> Response:
 def notice_page(clinic: str, version: str) -> Response:
     """Show the full notice of a version, for ever."""
     house, request = portal(), patient.current_request
-    current = house.register.look(clinic).published.clinic
+    published = house.register.look(clinic).published
     shown = house.clinics.version(clinic, version)
     lang = _language(request, shown)
     full = house.clinics.full_notice(clinic, version, lang)
+    now = _now()
+    versions = [
+        {
+            "version": each.version,
+            "since": spoken_day(each.since, lang, shown.country),
+            "stage": stage(each.since, each.version, published.published, now),
+        }
+        for each in reversed(published.published)
+    ]
     filled = {
-        "article": Markup(full.html),  # noqa: S704 - rendered by the portal when it was published, see infra/publish.py
+        "article": Markup(full.html),  # noqa: S704 - rendered by the portal when it was published, see edition.py
         "sha256": full.sha256,
-        "in_force": version == current.version,
-        "current": current.version,
+        "this": next(each for each in versions if each["version"] == version),
+        "current": published.in_force.version,
+        "versions": versions,
         "root": mount(request),
     }
     return html(render("pages/notice.html", lang, clinic=shown, **filled))

@@ -7,14 +7,16 @@ changed notice takes effect the moment it is published.
 import gzip
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.clinic_document import read_clinic
-from chalicelib.consent import NoticeInForce, major
-from chalicelib.instants import Instant
+from chalicelib.consent import NoticeInForce
+from chalicelib.instants import Instant, instant
 from chalicelib.notice import Clinic
+from chalicelib.schedule import Entry, entry_at, history, notice_at
 from chalicelib.store.table import (
     ConflictError,
     Item,
@@ -30,41 +32,43 @@ from chalicelib.store.table import (
 )
 from chalicelib.vault import ClinicKey, KeyService
 
+if TYPE_CHECKING:  # what only publishing needs is loaded when something is published
+    from chalicelib.edition import Edition
+    from chalicelib.publication import Draft, Person, PublishError
+
 
 class UnknownClinicError(LookupError):
     """No clinic has this id."""
+
+
+class UnknownDraftError(LookupError):
+    """The clinic has no draft of this number."""
 
 
 class UnknownVersionError(LookupError):
     """The clinic never published this version, this language of it, or this page."""
 
 
-class PublishError(ValueError):
-    """A version that may not be published; the message says why and what to do."""
-
-
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A clinic as its notice in force describes it, and what was published when: ``(since, version)``, oldest first."""
+    """A clinic as its notice in force describes it, and every version published, in the order of publication."""
 
     clinic: Clinic
     in_force: NoticeInForce
-    published: tuple[tuple[Instant, str], ...]
+    published: tuple[Entry, ...]
+
+    def in_force_at(self, at: Instant, known_at: Instant | None = None) -> NoticeInForce:
+        """Give the notice in force at a moment, as far as it was known at another; the first one for before it."""
+        return notice_at(self.published, at, known_at)
 
     def offered(self, version: str, at: Instant) -> bool:
         """Tell whether a form of a version may have been signed at a moment: the first may be older than the portal."""
-        return version == self.published[0][1] or any(each == version and since <= at for since, each in self.published)
-
-    def in_force_at(self, at: Instant, known_at: Instant) -> NoticeInForce:
-        """Give the notice against which a moment is judged, as far as it was published at `known_at`."""
-        known = [(since, version) for since, version in self.published if since <= min(at, known_at)]
-        since, version = (known or self.published)[-1] if known else self.published[0]
-        began = next((begun for begun, each in self.published if major(each) == major(version)), since)
-        return NoticeInForce(version, began)
+        first = self.published[0].version
+        return version == first or any(each.version == version and each.since <= at for each in self.published)
 
     def version_at(self, at: Instant) -> str:
         """Give the version in force at a moment; the first one for a moment before it."""
-        return next((version for since, version in reversed(self.published) if since <= at), self.published[0][1])
+        return entry_at(self.published, at).version
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +79,18 @@ class FullNotice:
     sha256: str
 
 
-class Clinics:
-    """Reads and publishes clinics, and unwraps their keys."""
+def now() -> Instant:
+    """Tell the time."""
+    return instant(datetime.now(UTC))
 
-    def __init__(self, table: Table, keys: KeyService) -> None:
+
+class Clinics:
+    """Reads and publishes clinics, and unwraps their keys. Which version is in force goes by the clock."""
+
+    def __init__(self, table: Table, keys: KeyService, clock: Callable[[], Instant] = now) -> None:
         self._table = table
         self._keys = keys
+        self._clock = clock
         self._versions: dict[tuple[str, str], Clinic] = {}
         self._last: dict[str, Clinic] = {}
         self._unwrapped: dict[str, ClinicKey] = {}
@@ -97,10 +107,10 @@ class Clinics:
         if item is None:
             raise UnknownClinicError(clinic)
         self._remember_key(item)
-        head = json.loads(item.body or "")
-        self._last[clinic] = self.version(clinic, head["version"])
-        published = tuple((since, version) for since, version in head["published"])
-        return Published(self._last[clinic], NoticeInForce(head["version"], head["major_since"]), published)
+        published = _history(item)
+        in_force = notice_at(published, self._clock())
+        self._last[clinic] = self.version(clinic, in_force.version)
+        return Published(self._last[clinic], in_force, published)
 
     def remembered(self, clinic: str) -> Clinic | None:
         """Give the version last known to be in force, without asking the table: enough to read a contact by."""
@@ -153,39 +163,37 @@ class Clinics:
 
     def publish(
         self,
-        clinic: Clinic,
-        document: Mapping[str, object],
-        notices: Mapping[str, str],
+        edition: "Edition",
+        draft: "Draft",
+        by: "Person",
         *,
-        wrapped_key: bytes | None,
+        wrapped_key: bytes | None = None,
         at: Instant,
+        also: Sequence[Write] = (),
     ) -> bool:
-        """Publish a version: the document, its rendered full notices by language, and the clinic's pointer to it.
+        """Publish an approved draft: its edition's document and full notices, and its place in the clinic's list.
 
-        `wrapped_key` is the clinic's data key if the clinic is new. Gives False where this very version is in force
-        already; raises PublishError where the number was used for another text, goes back, or the code is taken.
+        It is in force from its effective day on, at once where that has come. `wrapped_key` is the clinic's data key
+        if the clinic is new. Gives False where this very version is published already; raises ReviewError where it is
+        not approved, PublishError where the number was used for another text, goes back, or the code is taken.
         """
+        from chalicelib.publication import PublishError  # noqa: PLC0415 - see above
+        from chalicelib.store.drafts import moved  # noqa: PLC0415 - see above
+
+        clinic = edition.clinic
         key = clinic_key(clinic.id)
         standing = self._table.get([key]).get(key)
-        head: dict[str, Any] = {"version": clinic.version, "major_since": at, "code": clinic.code, "published": []}
-        if standing is not None:
-            before = json.loads(standing.body or "")
-            if self._same_text(clinic, before["version"]):
-                return False
-            if before["code"] != clinic.code:
-                raise PublishError(f"code: is {clinic.code!r}; printed QR codes carry {before['code']!r}. Keep it")
-            head["published"] = before["published"]
-            if major(before["version"]) == major(clinic.version):
-                head["major_since"] = before["major_since"]
-        head["published"] = [*head["published"], [at, clinic.version]]
-        kept: dict[str, Any] = {key: value for key, value in document.items() if key != "notice"}
-        told = {"dates": clinic.dates, "closes": clinic.closes}
-        version = {"document": kept, "sha256": clinic.sha256, "told": told, "published_at": at}
-        body = json.dumps(version, ensure_ascii=False)
-        writes: list[Write] = [Put(notice_key(clinic.id, clinic.version), {"body": body})]
-        for lang, html in notices.items():
-            packed = gzip.compress(html.encode(), mtime=0)
-            writes.append(Put(full_notice_key(clinic.id, clinic.version, lang), {"blob": packed}))
+        before = json.loads(standing.body or "") if standing else {"code": clinic.code, "published": []}
+        if self._is_there(clinic, _history(standing) if standing else ()):
+            return False
+        if before["code"] != clinic.code:
+            raise PublishError(f"code: is {clinic.code!r}; printed QR codes carry {before['code']!r}. Keep it")
+        if clinic.sha256 != draft.sha256:
+            raise PublishError(f"{clinic.version}: this is not the text that was approved. Draft it again")
+        since = max(at, edition.starts)
+        released = draft.publish(by, at, since)
+        writes: list[Write] = [moved(draft, released), *_version(edition, released), *also]
+        head = {"code": clinic.code, "published": [*before["published"], [since, clinic.version, at]]}
         pointer = json.dumps(head, sort_keys=True)
         if standing is not None:
             writes.append(SetBody(key, pointer, was=standing.body or ""))
@@ -202,19 +210,28 @@ class Clinics:
         """Tell whether a clinic was never published."""
         return not self._table.get([clinic_key(clinic)])
 
-    def _same_text(self, clinic: Clinic, version: str) -> bool:
-        if version != clinic.version:
-            if _numbers(version) > _numbers(clinic.version):
-                raise PublishError(f"version: is {clinic.version!r}, and {version!r} is in force. Raise the number")
+    def holds(self, clinic: Clinic) -> bool:
+        """Tell whether this very version is published; raise PublishError where its number cannot be used for it."""
+        key = clinic_key(clinic.id)
+        item = self._table.get([key]).get(key)
+        return item is not None and self._is_there(clinic, _history(item))
+
+    def _is_there(self, clinic: Clinic, published: Sequence[Entry]) -> bool:
+        from chalicelib.publication import PublishError, change  # noqa: PLC0415 - see above
+
+        if not published or clinic.version != published[-1].version:
+            change(clinic.version, published)
             return False
-        if self.version(clinic.id, version).sha256 == clinic.sha256:
+        if self.version(clinic.id, clinic.version).sha256 == clinic.sha256:
             return True
         raise PublishError(
-            f"version: {version!r} is published with another text. Raise MINOR for new wording, "
+            f"version: {clinic.version!r} is published with another text. Raise MINOR for new wording, "
             "MAJOR for a change in what is done with the data"
         )
 
-    def _refusal(self, clinic: Clinic, conflict: ConflictError) -> PublishError:
+    def _refusal(self, clinic: Clinic, conflict: ConflictError) -> "PublishError":
+        from chalicelib.publication import PublishError  # noqa: PLC0415 - see above
+
         if code_key(clinic.code) in conflict.keys:
             return PublishError(f"code: {clinic.code!r} belongs to another clinic. Choose another")
         return PublishError("somebody else published at the same moment. Look at what is in force and try again")
@@ -232,5 +249,18 @@ class Clinics:
             self._unwrapped[clinic] = ClinicKey(clinic, self._keys.unwrap(clinic, bytes(item.blob or b"")))
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
+def _history(item: Item) -> tuple[Entry, ...]:
+    return history(json.loads(item.body or "")["published"])
+
+
+def _version(edition: "Edition", draft: "Draft") -> Iterator[Write]:
+    """Write what is immutable of a version: its document with who wrote, approved and published it, and its notices."""
+    clinic = edition.clinic
+    kept: dict[str, Any] = {key: value for key, value in edition.document.items() if key != "notice"}
+    told = {"dates": clinic.dates, "closes": clinic.closes}
+    version = {"document": kept, "sha256": clinic.sha256, "told": told, "review": json.loads(draft.stored())}
+    body = json.dumps(version, ensure_ascii=False)
+    yield Put(notice_key(clinic.id, clinic.version), {"body": body})
+    for lang, html in edition.notices.items():
+        packed = gzip.compress(html.encode(), mtime=0)
+        yield Put(full_notice_key(clinic.id, clinic.version, lang), {"blob": packed})

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from pynamodb.attributes import BinaryAttribute, MapAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import PutError, PynamoDBException, TransactWriteError
+from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
@@ -197,11 +198,12 @@ class SetEntry:
 
 @dataclass(frozen=True, slots=True)
 class SetBody:
-    """Replace the body of an item that still has the body it was read with."""
+    """Replace the body, and the blob where one is given, of an item that still has the body it was read with."""
 
     key: Key
     body: str = field(repr=False)
     was: str = field(repr=False)
+    blob: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,8 +309,11 @@ class Table:
                 transaction.delete(item(*key))
             case SetEntry(key, name, stored):
                 transaction.update(item(*key), [item.entries[name].set(stored)], condition=item.pk.exists())
-            case SetBody(key, body, was):
-                transaction.update(item(*key), [item.body.set(body)], condition=item.body == was)
+            case SetBody(key, body, was, blob):
+                changes: list[Action] = [item.body.set(body)]
+                if blob is not None:
+                    changes.append(item.blob.set(blob))
+                transaction.update(item(*key), changes, condition=item.body == was)
             case Add(key, amount):
                 transaction.update(item(*key), [item.number.add(amount)])
 

@@ -20,10 +20,11 @@ from PIL import Image
 
 from chalicelib.store.counts import counts
 from chalicelib.store.table import Table
+from infra import publish
 from infra.bundle import bundle
 from infra.lambda_gateway import Function, deployed_bundle, runtime_client, unpacked
 from infra.local import REGION
-from tests.cast import RIGA, TBILISI, environment
+from tests.cast import CLINICS, RIGA, TBILISI, environment
 from tests.conftest import LocalStack
 
 pytestmark = pytest.mark.bundle
@@ -134,6 +135,15 @@ def test_the_whole_day_runs_from_the_bundle(deployed: Deployed) -> None:
         spellings = {secret, secret.lower(), quote(secret), base64.b64encode(secret.encode()).decode()}
         assert not any(spelling in written for spelling in spellings)
     assert '"route":"/{clinic}"' in written
+
+
+def test_a_notice_is_drafted_and_rendered_by_the_bundle(deployed: Deployed) -> None:
+    """What renders Markdown and knows local midnights is deployed too."""
+    document = {**publish.read_file(CLINICS / f"{RIGA}.yaml").document, "version": "9.0", "effective": "2199-12-31"}
+    drafted = deployed.call("notices", document)
+    assert (drafted["state"], drafted["missing"]) == ("draft", [])
+    seen = deployed.call("notices/9.0/publish?preview=1", {})
+    assert (seen["change"], seen["since"]) == ("major", "2199-12-30T22:00:00.000Z")
 
 
 def test_a_browser_gets_the_picture_intact(deployed: Deployed) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from chalicelib import timeline
 from chalicelib.consent import Address, Assurance, NoticeInForce, NoticeRef, Standing, Subject, decide, resolve
 from chalicelib.instants import EVER, Instant, instant
-from chalicelib.store.clinics import Published
+from chalicelib.schedule import Entry, notice_at
 from tests.acts import EMAIL_NEWS, SMS_NEWS, a_subject, an_act
 from tests.properties.reference import Said, true_state
 
@@ -76,9 +76,9 @@ class Story:
 
     def notice(self, at: Instant, known_at: Instant) -> NoticeInForce:
         """Give the notice in force at a time, as published at another."""
-        published = tuple((instant(since), version) for since, version in self.versions)
-        now = NoticeInForce("1.0", published[0][0])
-        return Published(None, now, published).in_force_at(at, known_at)  # type: ignore[arg-type]
+        return notice_at(
+            [Entry(instant(since), version, instant(since)) for since, version in self.versions], at, known_at
+        )
 
     def standings(self, at: Instant, known_at: Instant) -> dict[Address, Standing]:
         """Tell how everything stood, from one page."""

@@ -122,6 +122,10 @@ class Program:
         given = {"Content-Type": "application/json", **self._authorization(), **(headers or {})}
         return self.client.send("POST", f"/v1/clinics/{self.clinic}/{name}", sent, given)
 
+    def get(self, name: str) -> Answer:
+        """GET what is asked for."""
+        return self.client.get(f"/v1/clinics/{self.clinic}/{name}", self._authorization())
+
     def receipt(self, number: str, query: str = "") -> Answer:
         """Ask for one receipt."""
         return self.client.get(f"/v1/clinics/{self.clinic}/receipts/{quote(number)}{query}", self._authorization())

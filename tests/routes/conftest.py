@@ -19,7 +19,7 @@ from chalicelib.wiring import Portal, portal
 from infra import keys, publish
 from infra.demo import publish_demo
 from infra.local import REGION, aws_environment, ministack
-from tests.cast import CLINICS, RIGA, create_table, environment
+from tests.cast import CLINICS, IEVA, JURIS, RIGA, create_table, environment
 from tests.routes.client import Client, Program
 
 TABLE = "portal"
@@ -61,9 +61,9 @@ class House:
         """Publish the next version of a clinic opened by `open_clinic`, from another process."""
         self._publish(copy.deepcopy(self.documents[clinic]) | {"version": version}, change)
 
-    def new_key(self, clinic: str, *scopes: str) -> str:
+    def new_key(self, clinic: str, *scopes: str, label: str = "a test") -> str:
         """Create a key with these scopes, or with all."""
-        return keys.create(self.table, clinic, "a test", *([scopes] if scopes else []))[1]
+        return keys.create(self.table, clinic, label, *([scopes] if scopes else []))[1]
 
     def seal(self) -> None:
         """Sign what waits, as the stream's function does on the deployed stack."""
@@ -83,7 +83,7 @@ class House:
         path = self.folder / f"{document['id']}.yaml"
         path.write_text(json.dumps(document), encoding="utf-8")
         draft, arn = publish.read_file(path), self.settings["CLINIC_KEY_ARN"]
-        assert publish.publish(draft, self.beside.clinics, self.beside.kms, arn)
+        assert publish.publish(draft, self.beside, arn, author=IEVA, approver=JURIS)
         self.documents[document["id"]] = document
 
 

@@ -115,3 +115,25 @@ def test_any_bytes_and_any_key_are_answered_as_described(program: Program, body:
     """Noise gets a problem, with a valid key and with any other."""
     assert program.call("status", body).status in {400, 422}
     assert Program(program.clinic, key).call("status", b"{}").status == 401
+
+
+def test_any_document_is_kept_or_refused_and_what_is_kept_can_be_looked_through(house: House, program: Program) -> None:
+    """A draft may be anything of this clinic's; nothing in it breaks what reads it."""
+    document = {**house.documents[program.clinic], "version": "1.1"}
+    seen = set()
+
+    @SLOW
+    @given(harmed(document))
+    def send(body: object) -> None:
+        drafted = program.call("notices", body)
+        seen.add(drafted.status)
+        assert drafted.status in {201, 400, 409, 422}
+        if drafted.status == 201:
+            version = drafted.json()["version"]
+            looked = program.call(f"notices/{version}/publish?preview=1", {})
+            assert looked.status == (409 if drafted.json()["missing"] else 200)
+            assert program.get(f"notices/{version}").json()["sha256"] == drafted.json()["sha256"]
+
+    send()
+    assert {201, 422} <= seen
+    assert program.get("notices").status == 200

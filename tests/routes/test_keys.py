@@ -21,7 +21,12 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "history": ("status:read", {"subject": ANNA}),
     "receipts": ("receipts:write", {**STAFF, "decisions": {"newsletter.email": "yes"}}),
     "withdrawals": ("receipts:write", {**STAFF, "all": True}),
-    "receipts/{receipt}": ("receipts:read", {}),
+    "GET receipts/{receipt}": ("receipts:read", {}),
+    "notices": ("notices:write", {"version": "9.9"}),
+    "GET notices": ("notices:read", {}),
+    "GET notices/{version}": ("notices:read", {}),
+    "notices/{version}/approve": ("notices:approve", {}),
+    "notices/{version}/publish": ("notices:write", {}),
 }
 
 
@@ -31,13 +36,27 @@ def clinic(settled: House) -> str:
     return settled.open_clinic().clinic
 
 
+def _target(name: str, number: str = "0" * 32) -> str:
+    return name.removeprefix("GET ").replace("{receipt}", number).replace("{version}", "8.8")
+
+
+def _body(name: str, clinic: str) -> dict[str, Any]:
+    return CALLS[name][1] | ({"id": clinic} if name == "notices" else {})
+
+
 def _ask(program: Program, name: str, number: str = "0" * 32) -> Answer:
-    return program.receipt(number) if "{" in name else program.call(name, CALLS[name][1])
+    target = _target(name, number)
+    return program.get(target) if name.startswith("GET ") else program.call(target, _body(name, program.clinic))
 
 
 def test_every_call_of_the_api_is_tried_here() -> None:
     """A route added without its test is noticed."""
-    routes = {route.partition("{clinic}/")[2] for route in app.routes if route.startswith("/v1/")}
+    routes = {
+        ("GET " if method == "GET" else "") + route.partition("{clinic}/")[2]
+        for route, methods in app.routes.items()
+        for method in methods
+        if route.startswith("/v1/")
+    }
     assert routes == CALLS.keys()
 
 
@@ -48,8 +67,8 @@ def test_without_a_valid_key_nothing_is_told(house: House, name: str) -> None:
     answers = [_ask(Program(RIGA, key), name) for key in (None, *wrong)]
     client = Client()
     for header in ("Basic dTpw", "Bearer", house.api_keys[RIGA], f"Bearer: {house.api_keys[RIGA]}"):
-        target = f"/v1/clinics/{RIGA}/{name.replace('{receipt}', '0' * 32)}"
-        method = "GET" if "{" in name else "POST"
+        target = f"/v1/clinics/{RIGA}/{_target(name)}"
+        method = "GET" if name.startswith("GET ") else "POST"
         body = b"" if method == "GET" else json.dumps(CALLS[name][1]).encode()
         answers.append(client.send(method, target, body, {"Authorization": header}))
     for answer in answers:
@@ -72,7 +91,7 @@ def test_another_clinics_key_finds_nothing(house: House, name: str) -> None:
 def test_a_key_does_what_its_scopes_say_and_no_more(house: House, clinic: str, name: str) -> None:
     """The newsletter tool can look; it cannot write."""
     wanted, _ = CALLS[name]
-    others = [scope for scope, _ in CALLS.values() if scope != wanted]
+    others = {scope for scope, _ in CALLS.values() if scope != wanted}
     refused = _ask(Program(clinic, house.new_key(clinic, *others)), name)
     assert (refused.status, refused.headers["content-type"]) == (403, "application/problem+json")
     assert wanted in refused.json()["detail"]
@@ -101,7 +120,8 @@ def test_every_call_leaves_a_line_with_key_and_subject_and_no_contact(house: Hou
     number = program.call("receipts", CALLS["receipts"][1], {"Idempotency-Key": "1"}).json()["id"]
     program.call("receipts", CALLS["receipts"][1], {"Idempotency-Key": "1"})
     for name in CALLS:
-        assert _ask(program, name, number).status in {200, 201}
+        if "notices" not in name:
+            assert _ask(program, name, number).status in {200, 201}
     lines = _audit(house, program.clinic)
     calls = [line["call"] for line in lines]
     expected = ["receipts", "receipts", "status", "history", "receipts", "withdrawals", "receipt"]
@@ -141,7 +161,7 @@ SENT = "anna.ozola@example"
         b"1" * 5000,
     ],
 )
-@pytest.mark.parametrize("name", [name for name in CALLS if "{" not in name])
+@pytest.mark.parametrize("name", [name for name in CALLS if "{" not in name and "GET" not in name])
 def test_a_body_that_is_no_json_object_is_a_problem(house: House, name: str, body: bytes) -> None:
     """Told as what it is, without its content."""
     answer = house.program().call(name, body)

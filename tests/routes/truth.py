@@ -44,7 +44,8 @@ def check(resource: str, method: str, sent: bytes, answer: Answered) -> None:
     if media.endswith("json"):
         place = ("paths", resource, method.lower(), "responses", str(status), "content", media, "schema")
         validator(place, closed=True).validate(json.loads(body))
-    if status < 300 and "application/json" in operation.get("requestBody", {}).get("content", {}):
+    json_sent = "application/json" in operation.get("requestBody", {}).get("content", {})
+    if status < 300 and json_sent and (sent or operation["requestBody"].get("required", True)):
         place = ("paths", resource, method.lower(), "requestBody", "content", "application/json", "schema")
         validator(place).validate(json.loads(sent))
 

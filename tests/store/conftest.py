@@ -9,7 +9,7 @@ import pytest
 from chalicelib.wiring import Portal
 from infra.local import aws_environment, ministack
 from infra.tools import dynamodb_local
-from tests.cast import a_house, environment
+from tests.cast import Clock, a_house, environment
 
 _tables = itertools.count(1)
 
@@ -22,10 +22,16 @@ def endpoint(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture
-def house(endpoint: str) -> Iterator[Portal]:
+def clock() -> Clock:
+    """Give the clock of the house, to be moved."""
+    return Clock()
+
+
+@pytest.fixture
+def house(endpoint: str, clock: Clock) -> Iterator[Portal]:
     """Give a portal with the two clinics of the cast on a new table."""
     with environment(aws_environment(endpoint)):
-        portal = a_house(endpoint, f"portal-{next(_tables)}")
+        portal = a_house(endpoint, f"portal-{next(_tables)}", clock=clock)
         yield portal
         portal.table.client.close()
 

@@ -1,0 +1,109 @@
+"""Calls of a clinic's programs and staff: whose key it is, what it may do, and the audit line each call leaves."""
+
+import json
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+from chalice.app import Request
+
+from chalicelib.bearer import BearerKey, digest
+from chalicelib.bodies import InvalidBodyError
+from chalicelib.boundary import RefusedError
+from chalicelib.consent import Subject
+from chalicelib.contact import Contact
+from chalicelib.incoming import json_body
+from chalicelib.instants import Instant, instant
+from chalicelib.notice import Clinic
+from chalicelib.outgoing import problem
+from chalicelib.store.register import Look
+from chalicelib.store.table import Put, audit_key
+from chalicelib.wiring import portal
+
+BASE = "/v1/clinics/{clinic}"
+UNAUTHORISED = {"WWW-Authenticate": 'Bearer realm="consent-portal"'}
+
+
+class AboutContacts(Protocol):
+    """What every body that is about somebody has."""
+
+    @property
+    def contacts(self) -> tuple[Contact, ...]:
+        """Give the contacts to look up."""
+
+
+Body = TypeVar("Body", bound=AboutContacts)
+
+
+@dataclass(frozen=True, slots=True)
+class NoContacts:
+    """The body of a call that has none."""
+
+    contacts: tuple[Contact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Body]):
+    """An authorised call: by which key, about what, and what one look into the table found."""
+
+    key: BearerKey
+    body: Body
+    look: Look
+    now: Instant
+
+    def audit(
+        self, what: str, subjects: Sequence[Subject], receipt: str | None = None, *, notice: str | None = None
+    ) -> Put:
+        """Write the audit line of this call: key, call, opaque subject ids, receipt or notice, never a contact."""
+        looked_up = [subject.id for subject in subjects]
+        line = {"key": self.key.id, "call": what, "at": self.now, "subjects": looked_up, "receipt": receipt}
+        if notice is not None:
+            line["notice"] = notice
+        return Put(audit_key(self.key.clinic, self.now, secrets.token_hex(8)), {"body": json.dumps(line)})
+
+
+def authorised(
+    request: Request, clinic: str, scope: str, read: Callable[[Clinic, Any], Body], *, body_optional: bool = False
+) -> Call[Body]:
+    """Authorise a call and read its body; raise RefusedError. One round trip, once the process has seen the clinic.
+
+    With `body_optional` a POST may come without a body, which then counts as an empty object.
+    """
+    house = portal()
+    secret = _bearer(request.headers.get("authorization", ""))
+    known = house.clinics.remembered(clinic) or house.register.look(clinic).published.clinic
+    body, invalid = None, None
+    try:
+        sent = request.method == "POST" and (request.raw_body or not body_optional)
+        body = read(known, json_body(request) if sent else {})
+    except InvalidBodyError as error:
+        invalid = error
+    look = house.register.look(clinic, body.contacts if body else (), api_key_digest=digest(secret))
+    key = _opened_by(look.api_key, clinic, scope)
+    if look.published.clinic.version != known.version:
+        # A notice was published since this process last looked.
+        return authorised(request, clinic, scope, read, body_optional=body_optional)
+    if body is None:
+        errors = invalid.errors if invalid else []
+        raise RefusedError(problem(422, "Invalid body", detail="Nothing was stored.", errors=errors))
+    return Call(key, body, look, instant(datetime.now(UTC)))
+
+
+def _bearer(header: str) -> str:
+    scheme, _, secret = header.partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise RefusedError(problem(401, "A bearer key is needed", headers=UNAUTHORISED))
+    return secret.strip()
+
+
+def _opened_by(stored: str | None, clinic: str, scope: str) -> BearerKey:
+    key = BearerKey.read(stored) if stored else None
+    if key is None or key.revoked_at is not None:
+        raise RefusedError(problem(401, "This key is not valid", headers=UNAUTHORISED))
+    if key.clinic != clinic:
+        raise RefusedError(problem(404, "Not found"))
+    if scope not in key.scopes:
+        raise RefusedError(problem(403, "This key may not do that", detail=f"It needs the scope {scope}."))
+    return key

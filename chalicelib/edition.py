@@ -1,0 +1,59 @@
+"""An edition: a clinic's document checked, its dates written in words, its full notices rendered; what is published."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from chalicelib.clinic_document import InvalidClinicError, document_hash, faults_of, read_clinic, read_full_notice
+from chalicelib.i18n import ZONES, spoken_date
+from chalicelib.instants import Instant, instant
+from chalicelib.notice import Clinic
+from chalicelib.pages import authorities, render
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """A version ready to be published: the clinic, its document, its full notices by language.
+
+    `starts` is when its effective day begins where the clinic is.
+    """
+
+    clinic: Clinic
+    document: Mapping[str, Any]
+    notices: Mapping[str, str]
+    starts: Instant
+
+
+def edition(document: Mapping[str, Any]) -> Edition:
+    """Make an edition of a document; raise InvalidClinicError with everything that is wrong or missing."""
+    if faults := faults_of(document, authorities()):
+        raise InvalidClinicError(faults)
+    clinic = read_clinic(document)
+    days = sorted({clinic.effective, *(rule for rule in clinic.endings.values() if rule[0] != "P")})
+    clinic = replace(
+        clinic,
+        sha256=document_hash(document),
+        dates={day: {lang: spoken_date(day, lang) for lang in clinic.languages} for day in days},
+        closes={day: _local_midnight(day, clinic.country, days=1) for day in days},
+    )
+    texts = read_full_notice(document, clinic.languages)
+    notices = {lang: full_notice(clinic, lang, text) for lang, text in texts.items()}
+    return Edition(clinic, document, notices, _local_midnight(clinic.effective, clinic.country))
+
+
+def full_notice(clinic: Clinic, lang: str, text: str) -> str:
+    """Render the full notice in a language: the items of GDPR Art. 13, then the clinic's own text in Markdown."""
+    written = Markup(MarkdownIt("commonmark", {"html": False}).render(text))  # noqa: S704 - HTML in it is escaped
+    authority = authorities()[clinic.authority]
+    return render("pages/full_notice.html", lang, clinic=clinic, authority=authority, text=written)
+
+
+def _local_midnight(day: str, country: str, *, days: int = 0) -> Instant:
+    """Tell when a day, or one some days later, begins in a country."""
+    meant = date.fromisoformat(day) + timedelta(days=days)
+    return instant(datetime(meant.year, meant.month, meant.day, tzinfo=ZoneInfo(ZONES[country])))

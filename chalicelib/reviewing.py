@@ -1,0 +1,186 @@
+"""What the calls on a clinic's notices do: draft, list, read, approve, publish; each leaves an audit line."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from chalice.app import Request, Response
+
+from chalicelib import journal
+from chalicelib.authorised import Body, Call, NoContacts, authorised
+from chalicelib.bodies import InvalidBodyError, escaped
+from chalicelib.boundary import RefusedError
+from chalicelib.clinic_document import Fault, InvalidClinicError
+from chalicelib.edition import edition
+from chalicelib.incoming import mount, query
+from chalicelib.notice import Clinic
+from chalicelib.outgoing import document, problem
+from chalicelib.pages import authorities
+from chalicelib.publication import (
+    Draft,
+    IncompleteError,
+    Person,
+    ReviewError,
+    SamePersonError,
+    change,
+    drafted,
+    life,
+    preview,
+    step,
+)
+from chalicelib.store.drafts import Drafts
+from chalicelib.store.roll import people
+from chalicelib.wiring import portal
+
+
+@dataclass(frozen=True, slots=True)
+class Written(NoContacts):
+    """The body of a call that drafts: the document as it was sent."""
+
+    document: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed(NoContacts):
+    """The body of an approval: the hash of the text that was read, if the program names it."""
+
+    sha256: str | None = None
+
+
+def draft(request: Request, clinic: str) -> Response:
+    """Keep a document as a draft, complete or not, in place of an unpublished one of its number."""
+    call = _call(request, clinic, "notices:write", lambda _known, body: Written(document=body))
+    try:
+        draft = drafted(call.body.document, clinic, _person(call), call.now)
+    except InvalidClinicError as error:
+        errors = [
+            {"pointer": f"/{fault.place}", "detail": f"{fault.problem}. {fault.remedy}."} for fault in error.faults
+        ]
+        return problem(422, "Invalid body", detail="Nothing was stored.", errors=errors)
+    with _in_words():
+        kind = change(draft.version, call.look.published.published)
+        Drafts(portal().table).keep(draft, [call.audit("notices", (), notice=draft.version)])
+    journal.count("NoticeDrafted")
+    address = f"{mount(request)}/v1/clinics/{clinic}/notices/{draft.version}"
+    told = {**_told(draft, call), "change": kind, "missing": _listed(draft.missing(authorities()))}
+    return document(told, 201, {"Location": address})
+
+
+def listed(request: Request, clinic: str) -> Response:
+    """List every version, published or not, with who wrote, approved and published it."""
+    call = _call(request, clinic, "notices:read", _nothing)
+    drafts = Drafts(portal().table).all(clinic)
+    portal().table.put_new(call.audit("notices", ()))
+    return document({"notices": [asdict(each) for each in life(call.look.published.published, drafts, call.now)]})
+
+
+def read(request: Request, clinic: str, version: str) -> Response:
+    """Give a version with its whole document, so that who approves can read what they approve."""
+    call = _call(request, clinic, "notices:read", _nothing)
+    draft = Drafts(portal().table).find(clinic, version)
+    portal().table.put_new(call.audit("notice", (), notice=version))
+    missing = () if draft.release else draft.missing(authorities())
+    return document({**_told(draft, call), "missing": _listed(missing), "document": draft.document})
+
+
+def approve(request: Request, clinic: str, version: str) -> Response:
+    """Approve a draft, as another person than its author; what is approved is this very text."""
+    call = _call(request, clinic, "notices:approve", _read_review)
+    drafts = Drafts(portal().table)
+    draft = drafts.find(clinic, version)
+    audit = call.audit("approve", (), notice=version)
+    with _in_words():
+        if call.body.sha256 not in (None, draft.sha256):
+            raise ReviewError("The draft is no longer the text that was read: its sha256 differs. Read it again")
+        approved = draft.approve(_person(call), call.now, authorities())
+        if draft.approved:  # sent again, or a third person agrees: the first approval stands
+            portal().table.put_new(audit)
+            return document(_told(draft, call))
+        drafts.change(draft, approved, [audit])
+    journal.count("NoticeApproved")
+    return document(_told(approved, call))
+
+
+def publish(request: Request, clinic: str, version: str) -> Response:
+    """Publish an approved draft, in force from its effective day on; with `?preview=1` only tell what that would do."""
+    call = _call(request, clinic, "notices:write", _nothing)
+    house = portal()
+    draft = Drafts(house.table).find(clinic, version)
+    if query(request, "preview") == "1":
+        return _previewed(draft, call)
+    audit = call.audit("publish", (), notice=version)
+    if draft.release:  # sent again
+        house.table.put_new(audit)
+        return document(_told(draft, call))
+    with _in_words():
+        house.clinics.publish(edition(draft.document), draft, _person(call), at=call.now, also=[audit])
+    journal.count("NoticePublished")
+    published = house.register.look(clinic).published.published
+    return document(asdict(step(Drafts(house.table).find(clinic, version), published, call.now)))
+
+
+def _previewed(draft: Draft, call: Call[NoContacts]) -> Response:
+    """Count over the whole roll what a publication would end; nothing is written but the audit line."""
+    house = portal()
+    with _in_words():
+        ready = edition(draft.document)
+        everybody = people(house.table, draft.clinic)
+        seen = preview(everybody, call.look.published, ready.clinic, ready.starts, call.now)
+    house.table.put_new(call.audit("preview", (), notice=draft.version))
+    return document(asdict(seen))
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """Say what stands in a step's way: an own text to be approved, something missing, a number used before."""
+    try:
+        yield
+    except SamePersonError as error:
+        raise RefusedError(problem(403, "Another person must approve", detail=f"{error}.")) from error
+    except (IncompleteError, InvalidClinicError) as error:
+        missing = error.missing if isinstance(error, IncompleteError) else error.faults
+        told = "Nothing was changed. `missing` lists what the notice must tell and does not."
+        raise RefusedError(problem(409, "Not complete", detail=told, missing=_listed(missing))) from error
+    except ReviewError as error:
+        raise RefusedError(problem(409, "Not now", detail=f"{error}.")) from error
+
+
+def _call(request: Request, clinic: str, scope: str, read: Callable[[Clinic, Any], Body]) -> Call[Body]:
+    named = "{version}" in str(request.context.get("resourcePath"))
+    return authorised(request, clinic, scope, read, body_optional=named)
+
+
+def _nothing(_known: Clinic, body: Mapping[str, Any]) -> NoContacts:
+    _only(body)
+    return NoContacts()
+
+
+def _read_review(_known: Clinic, body: Mapping[str, Any]) -> Reviewed:
+    _only(body, "sha256")
+    sha256 = body.get("sha256")
+    if sha256 is not None and not (isinstance(sha256, str) and re.fullmatch(r"[0-9a-f]{64}", sha256)):
+        raise InvalidBodyError([{"pointer": "/sha256", "detail": "64 hexadecimal digits in lower case."}])
+    return Reviewed(sha256=sha256)
+
+
+def _only(body: Mapping[str, Any], *names: str) -> None:
+    if unknown := sorted(body.keys() - set(names)):
+        known = f"Known: {', '.join(names)}." if names else "The body is empty."
+        raise InvalidBodyError(
+            [{"pointer": f"/{escaped(name)}", "detail": f"Not known here. {known}"} for name in unknown]
+        )
+
+
+def _person(call: Call[Any]) -> Person:
+    """Tell who acts: a key is one person's, and its label names them."""
+    return Person(call.key.label, call.key.id)
+
+
+def _told(draft: Draft, call: Call[Any]) -> dict[str, Any]:
+    return asdict(step(draft, call.look.published.published, call.now))
+
+
+def _listed(faults: Sequence[Fault]) -> list[dict[str, Any]]:
+    return [asdict(fault) for fault in faults]

@@ -1,0 +1,56 @@
+"""What was published when, and from when it holds: which version is in force at a moment. Pure."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from chalicelib.consent import NoticeInForce, major
+from chalicelib.instants import Instant
+
+
+class Entry(NamedTuple):
+    """One published version: from when it is in force, its number, when it was published."""
+
+    since: Instant
+    version: str
+    published_at: Instant
+
+
+class Stage(StrEnum):
+    """Where a version stands in its life."""
+
+    DRAFT = "draft"
+    APPROVED = "approved"
+    SCHEDULED = "scheduled"
+    IN_FORCE = "in_force"
+    PAST = "past"
+
+
+def history(published: Sequence[Sequence[str]]) -> tuple[Entry, ...]:
+    """Read a clinic's list of published versions, oldest first; the first entries lacked the time of publication."""
+    return tuple(Entry(each[0], each[1], each[2] if len(each) > 2 else each[0]) for each in published)  # noqa: PLR2004
+
+
+def entry_at(history: Sequence[Entry], at: Instant, known_at: Instant | None = None) -> Entry:
+    """Give the version in force at a moment: the last published of those that had begun; the first one before it.
+
+    `known_at` leaves out what was published after that moment.
+    """
+    known = [entry for entry in history if known_at is None or entry.published_at <= known_at]
+    return next((entry for entry in reversed(known) if entry.since <= at), history[0])
+
+
+def notice_at(history: Sequence[Entry], at: Instant, known_at: Instant | None = None) -> NoticeInForce:
+    """Give the notice in force at a moment, and when its MAJOR began."""
+    entry = entry_at(history, at, known_at)
+    alike = [each for each in history if major(each.version) == major(entry.version)]
+    begun = [each.since for each in alike if known_at is None or each.published_at <= known_at]
+    return NoticeInForce(entry.version, min([entry.since, *begun]))
+
+
+def stage(since: Instant, version: str, history: Sequence[Entry], at: Instant) -> Stage:
+    """Tell where a published version stands: one overtaken before its day came is past, like one replaced."""
+    if entry_at(history, at).version == version:
+        return Stage.IN_FORCE
+    coming = since > at and entry_at(history, since).version == version
+    return Stage.SCHEDULED if coming else Stage.PAST

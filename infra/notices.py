@@ -1,0 +1,202 @@
+"""Commands on notices: draft, approve, publish, preview, list, and who is to be asked again.
+
+python -m infra publish infra/clinics/riga-aesthetics.yaml --author "Ieva Liepa" --approver "Juris Klusums"
+python -m infra check infra/clinics/*.yaml
+python -m infra notice draft my-clinic.yaml --author "Ieva Liepa"
+python -m infra notice approve my-clinic 1.1 --approver "Juris Klusums"
+python -m infra notice publish my-clinic 1.1 --preview
+python -m infra notice list my-clinic
+python -m infra notice superseded my-clinic --purpose newsletter
+"""
+
+import argparse
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from chalicelib.clinic_document import InvalidClinicError, read_names
+from chalicelib.consent import Subject
+from chalicelib.edition import edition
+from chalicelib.instants import Instant, instant
+from chalicelib.pages import authorities
+from chalicelib.publication import Person, Preview, ReviewError, change, drafted, life, preview, superseded
+from chalicelib.settings import SettingsError
+from chalicelib.store.clinics import UnknownClinicError, UnknownDraftError
+from chalicelib.store.drafts import Drafts
+from chalicelib.store.roll import people
+from chalicelib.wiring import portal
+from infra.publish import AT_THE_COMMAND_LINE, FileError, publish, publish_draft, read_document, read_file
+
+PROGRESS_EVERY = 1000
+
+Command = Callable[[argparse.Namespace], None]
+
+
+def _in_words(command: Command) -> Command:
+    """Say what stands in a command's way as a sentence."""
+
+    @functools.wraps(command)
+    def told(asked: argparse.Namespace) -> None:
+        try:
+            command(asked)
+        except (InvalidClinicError, ReviewError) as error:
+            raise FileError(str(error)) from error
+        except UnknownDraftError as error:
+            raise FileError(f"{asked.clinic} has no draft {error}. `notice list` tells which there are") from error
+        except UnknownClinicError as error:
+            raise FileError(f"No clinic “{error}” is published") from error
+
+    return told
+
+
+@_in_words
+def _publish(asked: argparse.Namespace) -> None:
+    author, approver = Person(asked.author), Person(asked.approver)
+    for ready in [read_file(path) for path in asked.files]:
+        new = publish(ready, portal(), _key_arn(), author=author, approver=approver)
+        print(f"{ready.clinic.id} {ready.clinic.version}: {'published' if new else 'published already'}")
+
+
+def _check(asked: argparse.Namespace) -> None:
+    for path in asked.files:
+        clinic = read_file(path).clinic
+        print(f"{path}: {clinic.id} {clinic.version}, {', '.join(clinic.languages)}: ready to publish")
+
+
+@_in_words
+def _draft(asked: argparse.Namespace) -> None:
+    document = read_document(asked.file)
+    draft = drafted(document, read_names(document)[0], Person(asked.author), _now())
+    house = portal()
+    history = () if house.clinics.is_new(draft.clinic) else house.register.look(draft.clinic).published.published
+    kind = change(draft.version, history)
+    Drafts(house.table).keep(draft)
+    missing = draft.missing(authorities())
+    print(f"{draft.clinic} {draft.version} ({kind}): drafted by {draft.author.name}, sha256 {draft.sha256}")
+    if missing:
+        print("It is not complete:", *missing, sep="\n  ")
+
+
+@_in_words
+def _approve(asked: argparse.Namespace) -> None:
+    drafts = Drafts(portal().table)
+    draft = drafts.find(asked.clinic, asked.version)
+    approved = draft.approve(Person(asked.approver), _now(), authorities())
+    drafts.change(draft, approved)
+    print(f"{draft.clinic} {draft.version}: approved by {asked.approver}, sha256 {draft.sha256}")
+
+
+@_in_words
+def _release(asked: argparse.Namespace) -> None:
+    house = portal()
+    draft = Drafts(house.table).find(asked.clinic, asked.version)
+    ready = edition(draft.document)
+    if asked.preview:
+        published = house.register.look(asked.clinic).published
+        change(draft.version, published.published)
+        everybody = _counted(people(house.table, asked.clinic))
+        print(_told(preview(everybody, published, ready.clinic, ready.starts, _now())))
+        return
+    new = publish_draft(ready, draft, house, _key_arn(), AT_THE_COMMAND_LINE)
+    print(f"{draft.clinic} {draft.version}: {'published' if new else 'published already'}")
+
+
+@_in_words
+def _list(asked: argparse.Namespace) -> None:
+    house, now = portal(), _now()
+    drafts = Drafts(house.table).all(asked.clinic)
+    new = house.clinics.is_new(asked.clinic)
+    if new and not drafts:
+        raise UnknownClinicError(asked.clinic)
+    history = () if new else house.register.look(asked.clinic).published.published
+    for step in life(history, drafts, now):
+        names = f"by {step.author or 'unknown'}, approved by {step.approver or 'nobody'}"
+        since = f"in force from {step.since}" if step.since else f"effective {step.effective or 'unknown'}"
+        print(step.version, step.state, since, names, sep="\t")
+
+
+@_in_words
+def _superseded(asked: argparse.Namespace) -> None:
+    house = portal()
+    published = house.register.look(asked.clinic).published
+    wanted = asked.purpose
+    everybody = _counted(people(house.table, asked.clinic))
+    for person, address, since in superseded(everybody, published.in_force, _now()):
+        if not wanted or address == wanted or address.startswith(f"{wanted}."):
+            print(person.id, address, since, sep="\t")
+
+
+def _told(seen: Preview) -> str:
+    lines = [f"{seen.change} change, in force from {seen.since}"]
+    lines.append(f"supersedes {sum(seen.supersedes.values())} consents of {seen.people} people")
+    lines += [f"  {address}\t{count}" for address, count in sorted(seen.supersedes.items())]
+    lines += [f"asked from then on: {address}" for address in seen.appear]
+    lines += [f"no longer asked: {address}" for address in seen.disappear]
+    return "\n".join(lines)
+
+
+def _counted(everybody: Iterator[Subject]) -> Iterator[Subject]:
+    """Pass people on and show on the terminal how many have been looked at."""
+    number = 0
+    for number, person in enumerate(everybody, start=1):
+        yield person
+        if number % PROGRESS_EVERY == 0:
+            print(f"{number} people looked at …", file=sys.stderr, flush=True)
+    print(f"{number} people looked at.", file=sys.stderr)
+
+
+def _now() -> Instant:
+    return instant(datetime.now(UTC))
+
+
+def _key_arn() -> str:
+    if not os.environ.get("CLINIC_KEY_ARN"):
+        raise SettingsError("CLINIC_KEY_ARN is not set")
+    return os.environ["CLINIC_KEY_ARN"]
+
+
+def _name(typed: str) -> str:
+    if not typed.strip():
+        raise argparse.ArgumentTypeError("a person's name is needed")
+    return typed.strip()
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add these commands to the command line."""
+    files = commands.add_parser("publish", help="publish clinics' files that another person than the author reviewed")
+    files.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    files.add_argument("--author", required=True, type=_name, help="who wrote them")
+    files.add_argument("--approver", required=True, type=_name, help="who reviewed and approved them; not the author")
+    files.set_defaults(run=_publish)
+    check = commands.add_parser("check", help="check clinics' files and publish nothing")
+    check.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    check.set_defaults(run=_check)
+    notice = commands.add_parser("notice", help="notice versions, step by step").add_subparsers(required=True)
+    draft = notice.add_parser("draft", help="keep a file as a draft, complete or not")
+    draft.add_argument("file", type=Path, metavar="FILE")
+    draft.add_argument("--author", required=True, type=_name, help="who wrote it")
+    draft.set_defaults(run=_draft)
+    approve = _of_version(notice, "approve", "approve a draft, as another person than its author", _approve)
+    approve.add_argument("--approver", required=True, type=_name, help="who reviewed it; not the author")
+    release = _of_version(notice, "publish", "publish an approved draft", _release)
+    release.add_argument("--preview", action="store_true", help="tell what it would do, and publish nothing")
+    listed = notice.add_parser("list", help="list a clinic's versions and drafts")
+    listed.add_argument("clinic")
+    listed.set_defaults(run=_list)
+    ended = notice.add_parser("superseded", help="list who is to be asked again: subject id, decision, since when")
+    ended.add_argument("clinic")
+    ended.add_argument("--purpose", help="only this purpose or decision")
+    ended.set_defaults(run=_superseded)
+
+
+def _of_version(
+    notice: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, told: str, run: Command
+) -> argparse.ArgumentParser:
+    command = notice.add_parser(name, help=told)
+    command.add_argument("clinic")
+    command.add_argument("version")
+    command.set_defaults(run=run)
+    return command

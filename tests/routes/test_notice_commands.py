@@ -1,0 +1,153 @@
+"""The command line takes a clinic's file through the same steps, with the same refusals."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.__main__ import main
+from tests.acts import a_document
+from tests.routes.client import Client, Program
+from tests.routes.conftest import House
+from tests.routes.pages import decide
+
+ANNA = "anna.ozola@example.org"
+NAMES = ["--author", "Ieva Liepa", "--approver", "Juris Klusums"]
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], house: House) -> Run:
+    """Run a command: give its exit code and what it printed."""
+    assert house
+
+    def command(*arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main([str(each) for each in arguments])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return command
+
+
+def _file(house: House, tmp_path: Path, **changed: Any) -> Path:
+    """Write the file of a clinic of its own (JSON is YAML)."""
+    name = f"c{next(house.numbers):03d}"
+    path = tmp_path / f"{name}.yaml"
+    path.write_text(json.dumps(a_document(id=f"clinic-{name}", code=name) | changed), encoding="utf-8")
+    return path
+
+
+def _next(path: Path, version: str, **changed: Any) -> str:
+    """Write the next version into the file and give the clinic's id."""
+    document = json.loads(path.read_text(encoding="utf-8")) | {"version": version} | changed
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return str(document["id"])
+
+
+def test_a_file_reviewed_elsewhere_is_published_in_one_go_with_both_names(
+    run: Run, house: House, tmp_path: Path, client: Client
+) -> None:
+    """A new clinic is one file and one command, and twice is once."""
+    path = _file(house, tmp_path)
+    clinic = _next(path, "1.0")
+    assert run("publish", path, *NAMES) == (0, f"{clinic} 1.0: published\n", "")
+    assert run("publish", path, *NAMES) == (0, f"{clinic} 1.0: published already\n", "")
+    assert client.get(f"/{clinic}").status == 200
+    told = run("notice", "list", clinic)[1]
+    assert told.startswith("1.0\tin_force\tin force from ")
+    assert "by Ieva Liepa, approved by Juris Klusums" in told
+
+
+def test_one_name_twice_publishes_nothing(run: Run, house: House, tmp_path: Path, client: Client) -> None:
+    """Nor does leaving a name out."""
+    path = _file(house, tmp_path)
+    clinic = _next(path, "1.0")
+    code, _, told = run("publish", path, "--author", "Ieva Liepa", "--approver", "ieva liepa")
+    assert code == 1
+    assert "Another person must approve it" in told
+    assert client.get(f"/{clinic}").status == 404
+    for names in (["--author", "Ieva"], ["--author", " ", "--approver", "Juris"]):
+        with pytest.raises(SystemExit):
+            main(["publish", str(path), *names])
+
+
+def test_the_steps_one_by_one(run: Run, house: House, tmp_path: Path) -> None:
+    """Draft, refused, mended, approved by another, published."""
+    path = _file(house, tmp_path, dpo={})
+    clinic = _next(path, "1.0")
+    drafted = run("notice", "draft", path, "--author", "Ieva Liepa")
+    assert drafted[0] == 0
+    assert "not complete" in drafted[1]
+    assert "dpo: has no contact. Write `email:` or `phone:` (GDPR Art. 13(1)(b))" in drafted[1]
+    code, _, told = run("notice", "approve", clinic, "1.0", "--approver", "Juris Klusums")
+    assert (code, "GDPR Art. 13(1)(b)" in told) == (1, True)
+    assert run("publish", path, *NAMES)[0] == 1
+    assert "13(1)(b)" in run("publish", path, *NAMES)[2]
+    _next(path, "1.0", dpo={"phone": "+371 6420 0002"})
+    assert "not complete" not in run("notice", "draft", path, "--author", "Ieva Liepa")[1]
+    assert "1.0\tdraft" in run("notice", "list", clinic)[1]
+    code, _, told = run("notice", "publish", clinic, "1.0")
+    assert (code, "not approved" in told) == (1, True)
+    assert run("notice", "approve", clinic, "1.0", "--approver", "Ieva Liepa")[0] == 1
+    assert run("notice", "approve", clinic, "1.0", "--approver", "Juris Klusums")[0] == 0
+    assert "1.0\tapproved" in run("notice", "list", clinic)[1]
+    assert run("notice", "publish", clinic, "1.0") == (0, f"{clinic} 1.0: published\n", "")
+    assert run("notice", "draft", path, "--author", "Ieva Liepa")[0] == 1
+
+
+def test_a_clinic_with_only_a_phone_for_data_protection_is_shown(
+    run: Run, house: House, tmp_path: Path, client: Client
+) -> None:
+    """A contact is a contact, whichever it is."""
+    path = _file(house, tmp_path, dpo={"phone": "+371 6420 0002"})
+    clinic = _next(path, "1.0")
+    assert run("publish", path, *NAMES)[0] == 0
+    for page in ("", "/withdraw", "/notices/1.0"):
+        answer = client.get(f"/{clinic}{page}?lang=en")
+        assert answer.status == 200
+    assert "+371 6420 0002" in client.get(f"/{clinic}?lang=en").text
+
+
+def test_a_preview_counts_and_the_superseded_are_listed_to_be_asked_again(
+    run: Run, house: House, tmp_path: Path, client: Client
+) -> None:
+    """The clinic knows before and after whose consent it loses, by opaque ids."""
+    path = _file(house, tmp_path)
+    clinic = _next(path, "1.0")
+    run("publish", path, *NAMES)
+    decide(client, clinic, {"decision.newsletter.email": "yes", "email": ANNA})
+    decide(client, clinic, {"decision.newsletter.email": "no", "email": "bella@example.org"})
+    assert run("notice", "superseded", clinic)[1] == ""
+    _next(path, "2.0")
+    run("notice", "draft", path, "--author", "Ieva Liepa")
+    code, told, progress = run("notice", "publish", clinic, "2.0", "--preview")
+    assert code == 0
+    assert "supersedes 1 consents of 1 people\n  newsletter.email\t1" in told
+    assert "2 people looked at." in progress
+    assert "2.0\tdraft" in run("notice", "list", clinic)[1]
+    run("notice", "approve", clinic, "2.0", "--approver", "Juris Klusums")
+    run("notice", "publish", clinic, "2.0")
+    [line] = run("notice", "superseded", clinic, "--purpose", "newsletter")[1].splitlines()
+    subject, address, since = line.split("\t")
+    program = Program(clinic, house.new_key(clinic))
+    assert {receipt["subject"] for receipt in program.history(email=ANNA)} == {subject}
+    told_now = program.call("status", {"subjects": [{"email": ANNA}], "purposes": [address]}).json()["results"][0]
+    assert (told_now["decisions"][address]["state"], told_now["decisions"][address]["since"]) == ("superseded", since)
+    assert run("notice", "superseded", clinic, "--purpose", "research")[1] == ""
+
+
+def test_what_is_not_there_is_told_in_a_sentence(run: Run, house: House, tmp_path: Path) -> None:
+    """No command ends in a traceback."""
+    clinic = house.open_clinic().clinic
+    assert "has no draft 7.7" in run("notice", "approve", clinic, "7.7", "--approver", "Juris")[2]
+    assert "No clinic “nowhere” is published" in run("notice", "list", "nowhere")[2]
+    assert "No clinic “nowhere” is published" in run("notice", "superseded", "nowhere")[2]
+    path = tmp_path / "list.yaml"
+    path.write_text("- a list", encoding="utf-8")
+    for command in (("check", path), ("notice", "draft", path, "--author", "Ieva")):
+        assert "is no clinic's document" in run(*command)[2]
+    path.write_text("id: 17", encoding="utf-8")
+    assert "version: is None" in run("notice", "draft", path, "--author", "Ieva")[2]

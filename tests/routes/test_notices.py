@@ -1,0 +1,238 @@
+"""A notice is written by one, approved by another, published, and never changes after that."""
+
+import copy
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.i18n import spoken_date
+from chalicelib.store.table import audit_key
+from tests.cast import TBILISI
+from tests.routes.client import Answer, Client, Program
+from tests.routes.conftest import House
+from tests.routes.pages import Page, decide
+
+ANNA, BELLA = "anna.ozola@example.org", "bella.ozola@example.org"
+NEWS = "newsletter.email"
+
+
+class Staff:
+    """Two people of one clinic, each with a key of their own."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        opened = house.open_clinic()
+        self.clinic = opened.clinic
+        self.writer = Program(self.clinic, house.new_key(self.clinic, label="Ieva Liepa"))
+        self.reviewer = Program(self.clinic, house.new_key(self.clinic, label="Juris Klusums"))
+
+    def document(self, version: str, **changed: Any) -> dict[str, Any]:
+        """Give the clinic's document under another number, changed."""
+        return copy.deepcopy(self.house.documents[self.clinic]) | {"version": version} | changed
+
+    def draft(self, version: str, **changed: Any) -> Answer:
+        """Let the writer send a draft."""
+        return self.writer.call("notices", self.document(version, **changed))
+
+    def put_out(self, version: str, **changed: Any) -> Answer:
+        """Take a version through all its steps."""
+        assert self.draft(version, **changed).status == 201
+        assert self.reviewer.call(f"notices/{version}/approve", {}).status == 200
+        return self.writer.call(f"notices/{version}/publish", {})
+
+    def stages(self) -> dict[str, str]:
+        """Tell where each version stands."""
+        return {each["version"]: each["state"] for each in self.writer.get("notices").json()["notices"]}
+
+
+@pytest.fixture
+def staff(house: House) -> Staff:
+    """Give a clinic of its own with two people."""
+    return Staff(house)
+
+
+def _later(days: int) -> str:
+    return (datetime.now(UTC) + timedelta(days=days)).date().isoformat()
+
+
+def test_a_notice_goes_from_draft_to_approved_to_in_force_and_tells_who_took_each_step(staff: Staff) -> None:
+    """No text goes live unreviewed, and years later it can be told who reviewed it."""
+    drafted = staff.draft("1.1")
+    assert (drafted.status, drafted.json()["state"], drafted.json()["change"]) == (201, "draft", "minor")
+    assert drafted.json()["missing"] == []
+    assert drafted.location.endswith(f"/v1/clinics/{staff.clinic}/notices/1.1")
+    assert staff.stages() == {"1.0": "in_force", "1.1": "draft"}
+    approved = staff.reviewer.call("notices/1.1/approve", {"sha256": drafted.json()["sha256"]})
+    assert (approved.status, approved.json()["state"]) == (200, "approved")
+    published = staff.writer.call("notices/1.1/publish", b"")
+    told = published.json()
+    assert (published.status, told["state"], told["since"]) == (200, "in_force", told["published_at"])
+    assert (told["author"], told["approver"], told["published_by"]) == ("Ieva Liepa", "Juris Klusums", "Ieva Liepa")
+    assert told["drafted_at"] <= told["approved_at"] <= told["published_at"]
+    assert staff.stages() == {"1.0": "past", "1.1": "in_force"}
+    assert staff.writer.get("notices").json()["notices"][1] == told
+
+
+def test_nobody_approves_what_they_wrote_not_with_a_second_key_either(house: House, staff: Staff) -> None:
+    """Four eyes: another key under the same name is the same person."""
+    staff.draft("1.1")
+    again = Program(staff.clinic, house.new_key(staff.clinic, label=" ieva  LIEPA"))
+    for program in (staff.writer, again):
+        refused = program.call("notices/1.1/approve", {})
+        assert (refused.status, refused.json()["title"]) == (403, "Another person must approve")
+    assert staff.stages()["1.1"] == "draft"
+
+
+def test_nothing_is_published_that_nobody_approved(staff: Staff) -> None:
+    """The step cannot be left out."""
+    staff.draft("1.1")
+    refused = staff.writer.call("notices/1.1/publish", {})
+    assert refused.status == 409
+    assert "not approved" in refused.json()["detail"]
+    assert staff.stages() == {"1.0": "in_force", "1.1": "draft"}
+
+
+def test_a_change_after_the_approval_needs_another_one(staff: Staff) -> None:
+    """What is published is what was read."""
+    first = staff.draft("1.1").json()["sha256"]
+    assert staff.reviewer.call("notices/1.1/approve", {}).status == 200
+    texts = copy.deepcopy(staff.document("1.1")["texts"])
+    texts["intro"]["en"] = "Slipped in afterwards."
+    assert staff.draft("1.1", texts=texts).json()["approver"] is None
+    assert staff.writer.call("notices/1.1/publish", {}).status == 409
+    late = staff.reviewer.call("notices/1.1/approve", {"sha256": first})
+    assert (late.status, staff.stages()["1.1"]) == (409, "draft")
+    assert staff.reviewer.get("notices/1.1").json()["document"]["texts"]["intro"]["en"] == "Slipped in afterwards."
+
+
+def test_an_incomplete_draft_is_kept_and_neither_approved_nor_published(staff: Staff) -> None:
+    """The author sees everything that is missing, with the article that asks for it."""
+    texts = copy.deepcopy(staff.document("1.1")["texts"])
+    del texts["automated"]["ru"]
+    drafted = staff.draft("1.1", texts=texts, dpo={})
+    missing = {each["place"]: each["article"] for each in drafted.json()["missing"]}
+    assert missing == {"texts.automated.ru": "GDPR Art. 13(2)(f)", "dpo": "GDPR Art. 13(1)(b)"}
+    for program, call in ((staff.reviewer, "approve"), (staff.writer, "publish"), (staff.writer, "publish?preview=1")):
+        refused = program.call(f"notices/1.1/{call}", {})
+        assert refused.status == 409
+        assert {each["place"] for each in refused.json()["missing"]} == missing.keys()
+
+
+def test_a_published_version_takes_no_draft_and_no_lower_number_does(staff: Staff) -> None:
+    """Version 1.1 on a receipt means one text for ever."""
+    assert staff.put_out("1.1").status == 200
+    for version in ("1.1", "1.0"):
+        assert staff.draft(version).status == 409
+    assert staff.reviewer.call("notices/1.1/approve", {}).status == 409
+    before = staff.writer.get("notices/1.1").json()
+    assert staff.writer.call("notices/1.1/publish", {}).json()["published_at"] == before["published_at"]
+    assert staff.writer.get("notices/1.1").json() == before
+
+
+@pytest.mark.parametrize(
+    "changed", [{"id": TBILISI}, {"version": "2"}, {"version": 2.0}, {"notice": 1e400}, {"notice": "x" * 300_000}]
+)
+def test_what_is_no_document_of_this_clinic_is_refused(staff: Staff, changed: dict[str, Any]) -> None:
+    """A slip in the number, or another clinic's file, is told and not kept."""
+    body = staff.document("1.1") | changed
+    refused = staff.writer.call("notices", body)
+    assert (refused.status, staff.stages()) == (422, {"1.0": "in_force"})
+    assert refused.json()["errors"]
+
+
+def test_another_clinics_key_finds_no_draft(house: House, staff: Staff) -> None:
+    """Another clinic's notices are not there."""
+    staff.draft("1.1")
+    stranger = Program(staff.clinic, house.api_keys[TBILISI])
+    assert stranger.get("notices").status == stranger.get("notices/1.1").status == 404
+    for call in ("notices", "notices/1.1/approve", "notices/1.1/publish"):
+        assert stranger.call(call, staff.document("1.1") if call == "notices" else {}).status == 404
+    assert Program(TBILISI, house.api_keys[TBILISI]).get("notices/1.1").status == 404
+    assert staff.stages() == {"1.0": "in_force", "1.1": "draft"}
+
+
+def test_a_preview_counts_the_consents_a_major_change_ends_and_changes_nothing(
+    client: Client, house: House, staff: Staff
+) -> None:
+    """The clinic knows whom it will have to ask again before it decides."""
+    decide(client, staff.clinic, {f"decision.{NEWS}": "yes", "decision.testimonials.text": "yes", "email": ANNA})
+    decide(client, staff.clinic, {f"decision.{NEWS}": "yes", "email": BELLA})
+    decide(client, staff.clinic, {f"decision.{NEWS}": "no", "email": "third@example.org"})
+    purposes = copy.deepcopy(staff.document("2.0")["purposes"])
+    gone = purposes[0]["options"].pop()["id"]
+    purposes[0]["options"].append({**purposes[0]["options"][0], "id": "letter"})
+    staff.draft("2.0", purposes=purposes)
+    before = {key for key in house.items() if "#AUDIT#" not in key[0]}
+    seen = staff.writer.call("notices/2.0/publish?preview=1", {}).json()
+    assert (seen["change"], seen["people"]) == ("major", 2)
+    assert seen["supersedes"] == {NEWS: 2, "testimonials.text": 1}
+    assert (seen["appear"], seen["disappear"]) == (["newsletter.letter"], [f"newsletter.{gone}"])
+    assert {key for key in house.items() if "#AUDIT#" not in key[0]} == before
+    assert staff.stages()["2.0"] == "draft"
+    staff.draft("1.1")
+    minor = staff.writer.call("notices/1.1/publish?preview=1", {}).json()
+    assert (minor["change"], minor["supersedes"], minor["people"]) == ("minor", {}, 0)
+
+
+def test_a_major_change_supersedes_what_was_granted_and_a_minor_one_does_not(client: Client, staff: Staff) -> None:
+    """From the moment of publication the old Yes permits nothing."""
+    decide(client, staff.clinic, {f"decision.{NEWS}": "yes", "email": ANNA})
+    staff.put_out("1.1")
+    assert staff.writer.states(email=ANNA)[NEWS] == "granted"
+    staff.put_out("2.0")
+    assert staff.writer.states(email=ANNA)[NEWS] == "superseded"
+
+
+def test_a_version_for_a_later_day_is_readable_and_says_from_when(client: Client, staff: Staff) -> None:
+    """Patients can read what is coming; until then what is in force holds."""
+    decide(client, staff.clinic, {f"decision.{NEWS}": "yes", "email": ANNA})
+    day = _later(40)
+    published = staff.put_out("2.0", effective=day).json()
+    assert (published["state"], published["effective"]) == ("scheduled", day)
+    assert published["since"] > published["published_at"]
+    assert staff.stages() == {"1.0": "in_force", "2.0": "scheduled"}
+    assert staff.writer.states(email=ANNA)[NEWS] == "granted"
+    for lang in ("lv", "ru", "en"):
+        coming, now = (Page(client.get(f"/{staff.clinic}/notices/{v}?lang={lang}")) for v in ("2.0", "1.0"))
+        assert f"{client.mount}/{staff.clinic}/notices/1.0?lang={lang}" in coming.links
+        assert f"{client.mount}/{staff.clinic}/notices/2.0?lang={lang}" in now.links
+    spoken = datetime.fromisoformat(day)
+    assert f"It will be in force from {spoken.day} {spoken:%B %Y}" in coming.words
+    assert "It will be in force" not in now.words
+
+
+def test_every_step_leaves_a_line_with_key_and_version(house: House, staff: Staff) -> None:
+    """Who drafted, read, approved, previewed and published can be told from the audit."""
+    staff.put_out("1.1")
+    staff.draft("1.2")
+    staff.writer.call("notices/1.2/publish?preview=1", {})
+    staff.writer.get("notices")
+    staff.writer.get("notices/1.1")
+    day = datetime.now(UTC).date().isoformat()
+    partition = audit_key(staff.clinic, day, "").pk
+    lines = [json.loads(item.body or "") for item in house.table.partition(partition, day)]
+    told = [(line["call"], line.get("notice")) for line in lines]
+    expected = ["notices 1.1", "approve 1.1", "publish 1.1", "notices 1.2", "preview 1.2", "notices None", "notice 1.1"]
+    assert sorted(f"{call} {notice}" for call, notice in told) == sorted(expected)
+    assert len({line["key"] for line in lines}) == 2
+
+
+@pytest.mark.parametrize(("like", "languages"), [("tbilisi-ultrasound", "ka en ru"), ("vilnius-dental", "lt en ru")])
+def test_each_version_lists_all_versions_with_their_dates_in_each_language(
+    client: Client, house: House, like: str, languages: str
+) -> None:
+    """Past, present and announced: whoever reads one finds the others, with the day each began."""
+    clinic = house.open_clinic(like).clinic
+    house.republish(clinic, "1.1")
+    house.republish(clinic, "2.0", lambda document: document.update(effective="2199-12-31"))
+    for lang in languages.split():
+        for version in ("1.0", "1.1", "2.0"):
+            page = Page(client.get(f"/{clinic}/notices/{version}?lang={lang}"))
+            assert page.lang == lang
+            others = {each for each in ("1.0", "1.1", "2.0") if each != version}
+            linked = {link for link in page.links if "/notices/" in link}
+            assert linked == {f"{client.mount}/{clinic}/notices/{each}?lang={lang}" for each in others}
+            listed = client.get(f"/{clinic}/notices/{version}?lang={lang}").text.partition('id="versions"')[2]
+            assert spoken_date("2199-12-31", lang) in listed

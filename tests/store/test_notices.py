@@ -1,0 +1,208 @@
+"""Notices in the store: drafts changed only as they were read, versions that wait for their day and never change."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chalicelib.consent import NoticeInForce, State
+from chalicelib.edition import Edition, edition
+from chalicelib.pages import authorities
+from chalicelib.publication import Draft, PublishError, ReviewError, drafted
+from chalicelib.store.clinics import Clinics, UnknownDraftError, UnknownVersionError
+from chalicelib.store.drafts import DraftChangedError, Drafts
+from chalicelib.store.register import NoticeChangedError
+from chalicelib.store.roll import people
+from chalicelib.store.table import SetBody, clinic_key, draft_key, notice_key
+from chalicelib.wiring import Portal
+from tests.acts import EMAIL_NEWS, EVENING, MORNING, NEXT_DAY, NOON, SMS_NEWS, a_document, an_act
+from tests.cast import ANNA, ANNA_PHONE, IEVA, JURIS, RIGA, TBILISI, Clock, FixedKeys, put_out
+from tests.store.people import signed, state
+
+PHYSIO = "liepaja-physio"
+DECEMBER, MIDNIGHT = "2026-12-01", "2026-11-30T22:00:00.000Z"
+"""A day, and when it begins in Latvia."""
+
+
+def publish(house: Portal, at: str = MORNING, **changed: Any) -> Edition:
+    """Publish the small clinic, changed in one place."""
+    ready = edition(a_document(**changed))
+    assert put_out(house.table, house.clinics, ready, at, wrapped_key=b"k" * 32)
+    return ready
+
+
+def a_draft(at: str = MORNING, **changed: Any) -> Draft:
+    """Give a draft of the small clinic."""
+    return drafted(a_document(**changed), PHYSIO, IEVA, at)
+
+
+def test_a_version_for_a_later_day_comes_into_force_at_local_midnight_by_itself(house: Portal, clock: Clock) -> None:
+    """Nobody has to be awake at midnight, and no second counts twice."""
+    publish(house)
+    clock.at = NOON
+    publish(house, NOON, version="2.0", effective=DECEMBER)
+    for at, version, since in (
+        (NOON, "1.0", MORNING),
+        ("2026-11-30T21:59:59.999Z", "1.0", MORNING),
+        (MIDNIGHT, "2.0", MIDNIGHT),
+        ("2027-06-01T00:00:00.000Z", "2.0", MIDNIGHT),
+    ):
+        clock.at = at
+        seen = house.register.look(PHYSIO).published
+        assert seen.in_force == NoticeInForce(version, since)
+        assert seen.clinic.version == seen.version_at(at) == version
+    assert seen.in_force_at(NOON) == NoticeInForce("1.0", MORNING)
+    assert seen.in_force_at(MIDNIGHT, known_at=MORNING) == NoticeInForce("1.0", MORNING)
+    assert house.clinics.full_notice(PHYSIO, "2.0", "lv").html
+
+
+def test_midnight_is_the_clinics_own(house: Portal) -> None:
+    """Tbilisi is two hours ahead of Riga."""
+    ready = edition(a_document(country="GE", authority="GE", effective=DECEMBER))
+    put_out(house.table, house.clinics, ready, MORNING, wrapped_key=b"k" * 32)
+    assert house.register.look(PHYSIO).published.published[0].since == "2026-11-30T20:00:00.000Z"
+
+
+def test_a_major_change_for_a_later_day_supersedes_on_that_day_and_not_before(house: Portal, clock: Clock) -> None:
+    """What was agreed holds until the new text does; then a Yes to the old text is not taken any more."""
+    publish(house)
+    house.register.record(an_act({EMAIL_NEWS: "yes"}, MORNING, clinic=PHYSIO), signed(ANNA))
+    publish(house, NOON, version="2.0", effective=DECEMBER)
+    clock.at = NEXT_DAY
+    assert state(house, PHYSIO, ANNA, EMAIL_NEWS, NEXT_DAY) is State.GRANTED
+    house.register.record(an_act({SMS_NEWS: "yes"}, NEXT_DAY, clinic=PHYSIO), signed(ANNA_PHONE))
+    clock.at = MIDNIGHT
+    assert state(house, PHYSIO, ANNA, EMAIL_NEWS, MIDNIGHT) is State.SUPERSEDED
+    with pytest.raises(NoticeChangedError):
+        house.register.record(an_act({EMAIL_NEWS: "yes"}, MIDNIGHT, clinic=PHYSIO), signed(ANNA))
+
+
+def test_the_day_it_changes_costs_one_read_more_and_only_once(
+    house: Portal, clock: Clock, round_trips: list[str]
+) -> None:
+    """A page stays one read, scheduled version or not."""
+    publish(house)
+    publish(house, NOON, version="1.1", effective=DECEMBER)
+    reading = replace(house, clinics=Clinics(house.table, FixedKeys(), clock))
+    for at, costs in ((NOON, 2), (NOON, 1), (MIDNIGHT, 2), (MIDNIGHT, 1)):
+        clock.at = at
+        round_trips.clear()
+        item = house.table.get([clinic_key(PHYSIO)])[clinic_key(PHYSIO)]
+        reading.clinics.published(PHYSIO, item)
+        assert round_trips == ["BatchGetItem"] * costs
+
+
+def test_a_list_from_before_scheduling_is_read_as_it_was_meant(house: Portal) -> None:
+    """What was published by an older portal stays in force."""
+    publish(house)
+    item = house.table.get([clinic_key(PHYSIO)])[clinic_key(PHYSIO)]
+    old = {"code": "lp", "major_since": MORNING, "published": [[MORNING, "1.0"]], "version": "1.0"}
+    house.table.write([SetBody(clinic_key(PHYSIO), json.dumps(old), was=item.body or "")])
+    assert house.register.look(PHYSIO).published.in_force == NoticeInForce("1.0", MORNING)
+    publish(house, NOON, version="1.1")
+    assert house.register.look(PHYSIO).published.in_force == NoticeInForce("1.1", MORNING)
+
+
+def test_a_version_published_before_a_rule_came_stays_readable(house: Portal) -> None:
+    """A text that today's notice must have makes no earlier one unreadable."""
+    publish(house)
+    key = notice_key(PHYSIO, "1.0")
+    item = house.table.get([key])[key]
+    kept = json.loads(item.body or "")
+    del kept["document"]["texts"]["automated"]
+    house.table.write([SetBody(key, json.dumps(kept), was=item.body or "")])
+    assert Clinics(house.table, FixedKeys()).version(PHYSIO, "1.0").texts["intro"] == a_document()["texts"]["intro"]
+
+
+def test_a_draft_is_kept_word_for_word_and_another_clinic_does_not_have_it(house: Portal) -> None:
+    """The reviewer reads what the author wrote."""
+    draft = a_draft(notice={"lv": "Viss · გამარჯობა\r\n", "en": "All."})
+    Drafts(house.table).keep(draft)
+    assert Drafts(house.table).find(PHYSIO, "1.0") == draft
+    assert Drafts(house.table).all(PHYSIO) == [draft]
+    assert Drafts(house.table).all(RIGA)[0].clinic == RIGA
+    for clinic, version in ((TBILISI, "1.1"), (PHYSIO, "1.1"), (PHYSIO, ""), (PHYSIO, "1" * 2000)):
+        with pytest.raises(UnknownDraftError):
+            Drafts(house.table).find(clinic, version)
+
+
+def test_an_approval_of_a_text_that_changed_meanwhile_is_not_kept(house: Portal) -> None:
+    """Author and reviewer press their buttons at once: nothing unread is approved."""
+    drafts = Drafts(house.table)
+    drafts.keep(a_draft())
+    read = drafts.find(PHYSIO, "1.0")
+    drafts.keep(a_draft(NOON, effective=DECEMBER))
+    with pytest.raises(DraftChangedError):
+        drafts.change(read, read.approve(JURIS, NOON, authorities()))
+    assert not drafts.find(PHYSIO, "1.0").approved
+
+
+def test_a_publication_of_a_text_that_changed_meanwhile_is_not_kept(house: Portal) -> None:
+    """Nor published: the approval that was read must still stand when it is written."""
+    drafts = Drafts(house.table)
+    draft = a_draft()
+    approved = draft.approve(JURIS, MORNING, authorities())
+    drafts.keep(draft)
+    drafts.change(draft, approved)
+    drafts.keep(a_draft(NOON, effective=DECEMBER))
+    with pytest.raises(PublishError, match="at the same moment"):
+        house.clinics.publish(edition(draft.document), approved, IEVA, wrapped_key=b"k" * 32, at=NOON)
+    assert house.clinics.is_new(PHYSIO)
+    other = edition(a_document(effective=DECEMBER))
+    with pytest.raises(PublishError, match="not the text that was approved"):
+        house.clinics.publish(other, approved, IEVA, wrapped_key=b"k" * 32, at=NOON)
+
+
+def test_nothing_is_published_unapproved(house: Portal) -> None:
+    """The store itself refuses, whoever calls it."""
+    Drafts(house.table).keep(a_draft())
+    with pytest.raises(ReviewError, match="not approved"):
+        house.clinics.publish(edition(a_document()), a_draft(), IEVA, wrapped_key=b"k" * 32, at=NOON)
+    assert house.clinics.is_new(PHYSIO)
+    with pytest.raises(UnknownVersionError):
+        house.clinics.version(PHYSIO, "1.0")
+
+
+def test_a_published_draft_never_changes_and_tells_who_took_each_step(house: Portal) -> None:
+    """Who wrote, approved and published is kept with the version itself."""
+    publish(house)
+    drafts = Drafts(house.table)
+    kept = drafts.find(PHYSIO, "1.0")
+    with pytest.raises(ReviewError, match="never changes"):
+        drafts.keep(a_draft(NOON, effective=DECEMBER))
+    with pytest.raises(DraftChangedError):
+        drafts.change(a_draft(), a_draft().approve(JURIS, NOON, authorities()))
+    assert drafts.find(PHYSIO, "1.0") == kept
+    assert kept.release is not None
+    key = notice_key(PHYSIO, "1.0")
+    review = json.loads(house.table.get([key])[key].body or "")["review"]
+    assert (review["author"]["name"], review["approval"]["by"]["name"]) == (IEVA.name, JURIS.name)
+    assert (review["approval"]["at"], review["release"]["at"], review["release"]["by"]["name"]) == (
+        MORNING,
+        MORNING,
+        IEVA.name,
+    )
+
+
+def test_a_version_published_stays_the_same_bytes_in_every_language_when_the_next_ones_come(house: Portal) -> None:
+    """The text of the day can be laid before a court years later."""
+    notices = {lang: f"# Pirmais · პირველი ({lang})\n\n<b>&amp;</b>" for lang in ("lv", "en")}
+    first = publish(house, notice=notices)
+    kept = {key: house.table.get([key])[key].body for key in (notice_key(PHYSIO, "1.0"), draft_key(PHYSIO, "1.0"))}
+    for number, at in (("1.1", NOON), ("2.0", EVENING)):
+        publish(house, at, version=number, name={"lv": "Cits", "en": f"Other {number}"}, notice={"lv": "-", "en": "-"})
+    for lang in ("lv", "en"):
+        full = Clinics(house.table, FixedKeys()).full_notice(PHYSIO, "1.0", lang)
+        assert full.html == first.notices[lang]
+        assert f"({lang})" in full.html
+    assert kept == {key: house.table.get([key])[key].body for key in kept}
+
+
+def test_everybody_on_the_roll_is_there_to_be_counted(house: Portal) -> None:
+    """A preview looks at each person once."""
+    publish(house)
+    house.register.record(an_act({EMAIL_NEWS: "yes"}, MORNING, clinic=PHYSIO), signed(ANNA))
+    house.register.record(an_act({SMS_NEWS: "no"}, MORNING, clinic=PHYSIO), signed(ANNA_PHONE))
+    assert sorted(len(person.standings) for person in people(house.table, PHYSIO)) == [1, 1]
+    assert list(people(house.table, TBILISI)) == []
