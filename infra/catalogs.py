@@ -8,6 +8,7 @@ English is the language of the messages in the code, and has a catalog like the 
 without touching the code; new messages enter it as they are.
 """
 
+import copy
 import datetime as dt
 import sys
 from collections.abc import Iterator
@@ -89,7 +90,8 @@ def update(root: Path = ROOT) -> None:
     for language in LANGUAGES:
         path = catalog_file(language, root)
         catalog = _read(path, language) if path.exists() else Catalog(locale=language, project="consent-portal")
-        catalog.update(template, no_fuzzy_matching=True)
+        # Babel puts the template's own messages into the catalog: each language needs its own.
+        catalog.update(copy.deepcopy(template), no_fuzzy_matching=True)
         catalog.creation_date = catalog.revision_date = _NO_TIME
         catalog.fuzzy = False
         if language == SOURCE_LANGUAGE:
