@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 from bench.roundtrips import CLINIC, Desk, desk
-from chalicelib.consent import Act, Answer, Assurance, Channel, NoticeRef, Subject
+from chalicelib.consent import Answer, Assurance, Channel
 from chalicelib.contact import Contact, Kind
 from chalicelib.instants import Instant, instant, moment
+from chalicelib.receipts import Act, NoticeRef, Subject
 from chalicelib.store.register import Signature, fresh_subject
 from chalicelib.store.table import contact_key, subject_pk
 from chalicelib.wiring import portal

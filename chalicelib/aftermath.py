@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from chalicelib import journal, sealing
-from chalicelib.consent import Receipt
+from chalicelib.receipts import Receipt
 from chalicelib.sealing import Hurried
 from chalicelib.signing import Signer
 from chalicelib.store.counts import count_receipt

@@ -12,12 +12,12 @@ from chalice.app import Request
 from chalicelib.bearer import BearerKey, digest
 from chalicelib.bodies import InvalidBodyError
 from chalicelib.boundary import RefusedError
-from chalicelib.consent import Subject
 from chalicelib.contact import Contact
 from chalicelib.incoming import json_body
 from chalicelib.instants import Instant, instant
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import problem
+from chalicelib.receipts import Subject
 from chalicelib.store.register import Look
 from chalicelib.store.table import Put, audit_key
 from chalicelib.wiring import portal

@@ -1,18 +1,15 @@
-"""What was decided and what that means: answers, states, the one resolver, receipts and their chain.
+"""What was decided and what that means: answers, words, states, and the one resolver.
 
 Nothing here knows a framework, a store or a clock. Time, ids and keys arrive as arguments, so a decision replayed
 with the same arguments is the same decision.
 """
 
-import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Self
 
-import rfc8785
-
-from chalicelib.instants import Instant, ending
+from chalicelib.instants import Instant
 
 Address = str
 """``purpose`` or ``purpose.option``, e.g. ``newsletter.email``."""
@@ -58,15 +55,6 @@ class Assurance(StrEnum):
     CONTACT_CONFIRMED = "contact-confirmed"
     LINK = "link"
     STAFF_WITNESSED = "staff-witnessed"
-
-
-@dataclass(frozen=True, slots=True)
-class NoticeRef:
-    """The text a person saw: notice version (``MAJOR.MINOR``), language and SHA-256 of the page as rendered."""
-
-    version: str
-    lang: str
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,172 +244,3 @@ def _mere_claim(status: Status) -> bool:
 def major(version: str) -> int:
     """The MAJOR number of a notice version."""
     return int(version.partition(".")[0])
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """One person at one clinic, as far as decisions go: an opaque id, the head of the chain, every last word.
-
-    `contacts` are the lookup keys (HMAC) under which the person is found; `salt` is the part of the contact key
-    that belongs to this person alone.
-    """
-
-    id: str
-    salt: str
-    version: int = 0
-    head: str | None = None
-    contacts: tuple[str, ...] = ()
-    standings: Mapping[Address, Standing] = field(default_factory=dict)
-    numbered: bool = False
-    """Whether the clinic's own number of this person is among the contacts."""
-
-    latest: Instant = ""
-    """The latest moment at which any of the words was given."""
-
-    recorded_at: Instant = ""
-    """When the head of the chain was recorded."""
-
-    fences: tuple[tuple[Instant, Instant], ...] = ()
-    """What each page of words begins after, by both clocks: see `timeline`."""
-
-    def stored(self) -> dict[str, Any]:
-        """Write the subject, JSON-ready."""
-        return {
-            **{name: getattr(self, name) for name in self.__slots__},
-            "standings": {address: standing.stored() for address, standing in self.standings.items()},
-        }
-
-    @classmethod
-    def read(cls, stored: Mapping[str, Any]) -> Self:
-        """Rebuild a subject from its stored form."""
-        standings = {address: Standing.read(standing) for address, standing in stored["standings"].items()}
-        fences = tuple((latest, recorded_at) for latest, recorded_at in stored["fences"])
-        return cls(**{**stored, "contacts": tuple(stored["contacts"]), "standings": standings, "fences": fences})
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """One act of deciding: what was said, by whom, how, when, under which text.
-
-    `effective_at` is when it was decided, `recorded_at` when the portal learnt of it.
-    """
-
-    receipt_id: str
-    clinic: str
-    answers: Mapping[Address, Answer]
-    notice: NoticeRef
-    controllers: tuple[Mapping[str, str], ...]
-    channel: Channel
-    source: str | None
-    assurance: Assurance
-    actor: str
-    evidence: Mapping[str, str] | None
-    effective_at: Instant
-    recorded_at: Instant
-    endings: Mapping[Address, str]
-    everything: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """One immutable, numbered version of a person's decisions: its document and the canonical bytes of it."""
-
-    document: Mapping[str, Any]
-    canonical: bytes
-
-    @property
-    def id(self) -> str:
-        """The receipt's own id."""
-        return str(self.document["id"])
-
-    @property
-    def sha256(self) -> str:
-        """The hash by which the next receipt names this one, in hexadecimal."""
-        return hashlib.sha256(self.canonical).hexdigest()
-
-
-def whose(people: Sequence[Sequence[Subject]]) -> Subject | None:
-    """Tell which known person the typed contacts mean, given those found under each, strongest contact first.
-
-    The person found under all of them, or else under the first. A family's phone beside an e-mail nobody has used
-    yet is a new person: nobody may speak for the others who share that phone.
-    """
-    if not people or not people[0]:
-        return None
-    shared = [each for each in people[0] if all(any(each.id == other.id for other in group) for group in people)]
-    return (shared or people[0])[0]
-
-
-def receipt_id(nonce: str, said: Mapping[str, Any]) -> str:
-    """Give a receipt's id from what makes it unique, 128 bits of SHA-256: the same form sent twice is one receipt."""
-    return hashlib.sha256(rfc8785.dumps({"nonce": nonce, "said": dict(said)})).hexdigest()[:32]
-
-
-def words_of(document: Mapping[str, Any]) -> dict[Address, Word]:
-    """Give the words of a receipt, by its document: whoever has the receipts can tell every state from them again."""
-    told = {name: document[name] for name in ("effective_at", "recorded_at", "version", "channel", "assurance")}
-    notice = {"notice_version": document["notice"]["version"], "lang": document["notice"]["lang"]}
-    return {
-        address: Word.read(
-            {
-                **told,
-                **notice,
-                "receipt_id": document["id"],
-                **{name: entry[name] for name in ("answer", "expires_at", "claimed")},
-            }
-        )
-        for address, entry in document["decisions"].items()
-    }
-
-
-def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) -> tuple[Receipt, Subject]:
-    """Carry out one act of deciding: give the next receipt of the chain and the subject as it stands afterwards.
-
-    Who only claims a contact (self-asserted) that has decided before (`known`) can stop things at once, and can start
-    nothing: such a Yes stays pending, and what that person had granted stays as it was. A chain is recorded in order:
-    an act whose clock ran behind takes the time of the receipt before it.
-    """
-    answers = dict(act.answers)
-    if act.everything:
-        answers |= {address: Answer.WITHDRAW for address in subject.standings if address not in answers}
-    unproven = known and act.assurance is Assurance.SELF_ASSERTED
-    decisions: dict[Address, dict[str, Any]] = {}
-    for address, answer in sorted(answers.items()):
-        yes = answer is Answer.YES
-        ends = act.endings.get(address) if yes else None
-        expires_at = ending(ends, act.effective_at) if ends else None
-        decisions[address] = {"answer": answer, "claimed": yes and unproven, "expires_at": expires_at}
-    document: dict[str, Any] = {
-        "id": act.receipt_id,
-        "clinic": act.clinic,
-        "subject": subject.id,
-        "version": subject.version + 1,
-        "previous": subject.head,
-        "decisions": decisions,
-        "notice": asdict(act.notice),
-        "controllers": [dict(controller) for controller in act.controllers],
-        "channel": act.channel,
-        "source": act.source,
-        "assurance": act.assurance,
-        "actor": act.actor,
-        "evidence": dict(act.evidence) if act.evidence else None,
-        "effective_at": act.effective_at,
-        "recorded_at": max(act.recorded_at, subject.recorded_at),
-        "expires_at": min((entry["expires_at"] for entry in decisions.values() if entry["expires_at"]), default=None),
-    }
-    standings = dict(subject.standings)
-    now = document["recorded_at"]
-    for address, word in words_of(document).items():
-        before = standings.get(address)
-        standings[address] = (before or Standing()).heard(word)
-        decisions[address]["before"] = resolve(before, in_force, now).state
-        decisions[address]["after"] = resolve(standings[address], in_force, now).state
-    receipt = Receipt(document, rfc8785.dumps(document))
-    return receipt, replace(
-        subject,
-        version=document["version"],
-        head=receipt.sha256,
-        standings=standings,
-        latest=max(act.effective_at, subject.latest),
-        recorded_at=now,
-    )

@@ -14,9 +14,10 @@ from enum import StrEnum
 from typing import Any, Protocol, Self
 
 from chalicelib.clinic_document import Fault, InvalidClinicError, document_hash, faults_of, read_names
-from chalicelib.consent import Address, NoticeInForce, State, Subject, major, resolve
+from chalicelib.consent import Address, NoticeInForce, State, major, resolve
 from chalicelib.instants import Instant
 from chalicelib.notice import Clinic
+from chalicelib.receipts import Subject
 from chalicelib.schedule import Entry, Stage, stage
 
 MAX_DOCUMENT = 300_000

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from chalicelib import journal, proof
-from chalicelib.consent import Receipt
 from chalicelib.instants import instant
+from chalicelib.receipts import Receipt
 from chalicelib.signing import Signer, SigningKey, SigningUnavailableError, TooLongToSignError
 from chalicelib.store import signatures
 from chalicelib.store.register import read_receipt

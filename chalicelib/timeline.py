@@ -11,8 +11,9 @@ reaches into.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from chalicelib.consent import Address, Standing, words_of
+from chalicelib.consent import Address, Standing
 from chalicelib.instants import Instant
+from chalicelib.receipts import words_of
 
 RECEIPTS = 32
 """How many receipts a page holds, late ones of other pages aside: small enough to read a hundred pages at once."""

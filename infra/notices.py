@@ -18,11 +18,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from chalicelib.clinic_document import InvalidClinicError, read_names
-from chalicelib.consent import Subject
 from chalicelib.edition import edition
 from chalicelib.instants import Instant, instant
 from chalicelib.pages import authorities
 from chalicelib.publication import Person, Preview, ReviewError, change, drafted, life, preview, superseded
+from chalicelib.receipts import Subject
 from chalicelib.settings import SettingsError
 from chalicelib.store.clinics import UnknownClinicError, UnknownDraftError
 from chalicelib.store.drafts import Drafts

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from chalicelib import proof, sealing
-from chalicelib.consent import Subject
+from chalicelib.receipts import Subject
 from chalicelib.settings import SettingsError
 from chalicelib.signing import SigningUnavailableError, public_jwk
 from chalicelib.store import roll, signatures

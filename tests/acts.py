@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from chalicelib.clinic_document import TEXTS
-from chalicelib.consent import Act, Answer, Assurance, Channel, NoticeInForce, NoticeRef, Standing, Subject, Word
+from chalicelib.consent import Answer, Assurance, Channel, NoticeInForce, Standing, Word
+from chalicelib.receipts import Act, NoticeRef, Subject
 
 EMAIL_NEWS, SMS_NEWS = "newsletter.email", "newsletter.sms"
 OPENING = "2026-11-01T08:00:00.000Z"

@@ -6,9 +6,10 @@ No format is loaded before it is asked for. What a format cannot carry is told i
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chalicelib.consent import Address, Receipt, State
+from chalicelib.consent import Address, State
 from chalicelib.instants import Instant
 from chalicelib.notice import Clinic
+from chalicelib.receipts import Receipt
 
 
 @dataclass(frozen=True, slots=True)

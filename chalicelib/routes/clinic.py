@@ -16,23 +16,14 @@ from chalicelib.bodies import (
     read_status,
 )
 from chalicelib.boundary import RefusedError, api
-from chalicelib.consent import (
-    Act,
-    Assurance,
-    NoticeRef,
-    Receipt,
-    State,
-    Status,
-    receipt_id,
-    resolve,
-    strictest,
-)
+from chalicelib.consent import Assurance, State, Status, resolve, strictest
 from chalicelib.evidence import CONSENT_PAGE
 from chalicelib.forms import new_nonce
 from chalicelib.incoming import ANY_TYPE, base_url, mount, query
 from chalicelib.instants import EVER, instant
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import document, problem, rendered
+from chalicelib.receipts import Act, NoticeRef, Receipt, receipt_id
 from chalicelib.renditions import FORMATS, JSON_FORMATS, UnsignedError, rendition
 from chalicelib.store import roll
 from chalicelib.store.register import SeveralPeopleError, Signature, fresh_subject

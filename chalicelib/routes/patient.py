@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from chalicelib import journal
 from chalicelib.boundary import NotFoundError, page
-from chalicelib.consent import Act, Assurance, Channel, NoticeRef, Receipt, receipt_id
+from chalicelib.consent import Assurance, Channel
 from chalicelib.evidence import CONSENT_PAGE, WITHDRAWAL_PAGE
 from chalicelib.forms import (
     MAX_TYPED,
@@ -30,6 +30,7 @@ from chalicelib.notice import Clinic
 from chalicelib.outgoing import html, rendered, see_other
 from chalicelib.pages import render
 from chalicelib.proof import key_id, printed_code
+from chalicelib.receipts import Act, NoticeRef, Receipt, receipt_id
 from chalicelib.renditions import PAPER, rendition
 from chalicelib.schedule import stage
 from chalicelib.store.register import NoticeChangedError, Signature, fresh_subject

@@ -12,12 +12,12 @@ from chalice.app import Blueprint, Request, Response
 
 from chalicelib import journal, proof
 from chalicelib.boundary import page
-from chalicelib.consent import Receipt
 from chalicelib.i18n import negotiate, spoken_time
 from chalicelib.incoming import ANY_TYPE, form_with_files, mount, query
 from chalicelib.notice import LANGUAGES
 from chalicelib.outgoing import html
 from chalicelib.pages import render
+from chalicelib.receipts import Receipt
 from chalicelib.store import signatures
 from chalicelib.store.clinics import UnknownClinicError
 from chalicelib.store.register import UnknownReceiptError

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from chalicelib.consent import Receipt
+from chalicelib.receipts import Receipt
 from chalicelib.store.table import Add, ConflictError, Put, Table, Write, count_key, counted_key
 
 

@@ -15,20 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chalicelib import timeline
-from chalicelib.consent import (
-    Act,
-    Address,
-    Answer,
-    Assurance,
-    Receipt,
-    Standing,
-    Subject,
-    decide,
-    receipt_id,
-    whose,
-)
+from chalicelib.consent import Address, Answer, Assurance, Standing
 from chalicelib.contact import Contact, Kind
 from chalicelib.instants import Instant
+from chalicelib.receipts import Act, Receipt, Subject, decide, receipt_id, whose
 from chalicelib.store.clinics import Clinics, Published
 from chalicelib.store.signatures import signed_receipt
 from chalicelib.store.table import (

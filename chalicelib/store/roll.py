@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from chalicelib.consent import Subject
+from chalicelib.receipts import Subject
 from chalicelib.store.table import Table, roll_key
 
 SHARDS = "0123456789abcdef"

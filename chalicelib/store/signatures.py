@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib import proof
-from chalicelib.consent import Receipt
 from chalicelib.instants import Instant
+from chalicelib.receipts import Receipt
 from chalicelib.store.table import ConflictError, Delete, Item, Put, Table, jwk_key, signature_key, unsigned_key
 
 _SHARDS = "0123456789abcdef"

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 
-from chalicelib.consent import Act, Assurance, Channel, NoticeInForce, NoticeRef, State, decide
+from chalicelib.consent import Assurance, Channel, NoticeInForce, State
 from chalicelib.formats import Issued
 from chalicelib.instants import Instant
 from chalicelib.notice import Clinic
+from chalicelib.receipts import Act, NoticeRef, decide
 from infra.publish import read_file
 from tests.acts import MORNING, NEXT_DAY, NOON, OPENING, a_subject, an_act, on_paper
 from tests.cast import CLINICS

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from chalicelib.consent import Act, Receipt
 from chalicelib.contact import Contact
 from chalicelib.instants import moment
+from chalicelib.receipts import Act, Receipt
 
 LASTS = {"newsletter.sms": timedelta(days=30)}
 """Which consents end by themselves."""

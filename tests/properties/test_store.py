@@ -19,9 +19,10 @@ from hypothesis.stateful import (
 )
 
 from chalicelib import timeline
-from chalicelib.consent import Act, NoticeInForce, Receipt, resolve
+from chalicelib.consent import NoticeInForce, resolve
 from chalicelib.contact import Contact, Kind
 from chalicelib.instants import instant
+from chalicelib.receipts import Act, Receipt
 from chalicelib.store.register import BusyError, Signature, UnknownReceiptError, fresh_subject
 from chalicelib.store.table import UnavailableError
 from chalicelib.wiring import Portal

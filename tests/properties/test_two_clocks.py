@@ -7,8 +7,9 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from chalicelib import timeline
-from chalicelib.consent import Address, Assurance, NoticeInForce, NoticeRef, Standing, Subject, decide, resolve
+from chalicelib.consent import Address, Assurance, NoticeInForce, Standing, resolve
 from chalicelib.instants import EVER, Instant, instant
+from chalicelib.receipts import NoticeRef, Subject, decide
 from chalicelib.schedule import Entry, notice_at
 from tests.acts import EMAIL_NEWS, SMS_NEWS, a_subject, an_act
 from tests.properties.reference import Said, true_state

@@ -1,7 +1,7 @@
 from typing import Any
 
 from chalicelib import aftermath
-from chalicelib.consent import Receipt
+from chalicelib.receipts import Receipt
 from chalicelib.store.counts import count_receipt, counts
 from chalicelib.store.table import receipt_key
 from chalicelib.wiring import Portal

@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chalicelib import aftermath, proof, sealing
-from chalicelib.consent import Receipt
+from chalicelib.receipts import Receipt
 from chalicelib.sealing import Tally
 from chalicelib.store import signatures
 from chalicelib.store.counts import counts

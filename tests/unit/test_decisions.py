@@ -2,18 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.consent import (
-    Act,
-    Assurance,
-    NoticeInForce,
-    Receipt,
-    Standing,
-    State,
-    Status,
-    Subject,
-    decide,
-    resolve,
-)
+from chalicelib.consent import Assurance, NoticeInForce, Standing, State, Status, resolve
+from chalicelib.receipts import Act, Receipt, Subject, decide
 from tests.acts import (
     EMAIL_NEWS,
     EVENING,

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 
 from chalicelib.clinic_document import read_clinic
-from chalicelib.consent import Answer, Channel, receipt_id
+from chalicelib.consent import Answer, Channel
 from chalicelib.contact import Contact, Kind
 from chalicelib.forms import OPEN_SECONDS, FormState, Submission, new_nonce, read_consent, read_withdrawal
+from chalicelib.receipts import receipt_id
 from chalicelib.vault import ClinicKey
 from tests.acts import a_document
 from tests.cast import ANNA, RIGA, TBILISI

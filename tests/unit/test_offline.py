@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.consent import Receipt
+from chalicelib.receipts import Receipt
 from infra.bundle import ROOT
 from tests.keys import OwnKey, key_set
 from tests.unit.test_proof import receipts

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from chalicelib.clinic_document import read_clinic
-from chalicelib.consent import Channel, NoticeInForce, NoticeRef, decide
+from chalicelib.consent import Channel, NoticeInForce
 from chalicelib.evidence import BLANK, CONSENT_PAGE, WITHDRAWAL_PAGE, Evidence
 from chalicelib.formats import Issued, form, page, pdf
 from chalicelib.formats.shown import visible
 from chalicelib.notice import Clinic
+from chalicelib.receipts import NoticeRef, decide
 from infra import publish
 from tests.acts import MORNING, NEXT_DAY, OPENING, a_document, a_subject, an_act, in_both
 from tests.cast import CLINICS, RIGA, TBILISI

@@ -12,7 +12,6 @@ from joserfc import jws
 from joserfc.jwk import import_key
 
 from chalicelib import proof
-from chalicelib.consent import Receipt, decide
 from chalicelib.proof import (
     BadSignatureError,
     BrokenChainError,
@@ -22,6 +21,7 @@ from chalicelib.proof import (
     UnprovenError,
     WrongAlgorithmError,
 )
+from chalicelib.receipts import Receipt, decide
 from tests.acts import EMAIL_NEWS, IN_FORCE, a_subject, an_act
 from tests.keys import OwnKey, key_set
 

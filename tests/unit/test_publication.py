@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.clinic_document import InvalidClinicError, read_clinic
-from chalicelib.consent import NoticeInForce, State, Subject, resolve
+from chalicelib.consent import NoticeInForce, State, resolve
 from chalicelib.edition import edition
 from chalicelib.pages import authorities
 from chalicelib.publication import (
@@ -25,6 +25,7 @@ from chalicelib.publication import (
     preview,
     superseded,
 )
+from chalicelib.receipts import Subject
 from chalicelib.schedule import Entry, Stage, entry_at, history, notice_at
 from tests.acts import (
     EMAIL_NEWS,
@@ -37,6 +38,7 @@ from tests.acts import (
     a_document,
     a_standing,
     a_subject,
+    a_word,
 )
 from tests.cast import IEVA, JURIS
 
@@ -275,13 +277,13 @@ class Seen:
 
 def the_people() -> list[Subject]:
     """Give six people: two who granted, one of them twice; the others did not, or no longer."""
-    yes, no = a_standing(), a_standing(State.REFUSED)
+    yes, no = a_standing(), a_standing(a_word("no"))
     return [
         a_subject(1, newsletter__email=yes, research=yes),
         a_subject(2, newsletter__email=yes, newsletter__sms=no),
         a_subject(3, newsletter__email=no),
-        a_subject(4, newsletter__email=a_standing(State.PENDING)),
-        a_subject(5, newsletter__sms=a_standing(expires_at=NOON)),
+        a_subject(4, newsletter__email=a_standing(a_word(claimed=True))),
+        a_subject(5, newsletter__sms=a_standing(a_word(expires_at=NOON))),
         a_subject(6),
     ]
 

@@ -5,7 +5,7 @@ import json
 import pytest
 import rfc8785
 
-from chalicelib.consent import Act, Receipt, decide, receipt_id
+from chalicelib.receipts import Act, Receipt, decide, receipt_id
 from tests.acts import EMAIL_NEWS, IN_FORCE, MORNING, NOON, SMS_NEWS, a_subject, an_act
 
 FIELDS = {

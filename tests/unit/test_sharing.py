@@ -1,6 +1,7 @@
 import pytest
 
-from chalicelib.consent import State, Status, Subject, strictest, whose
+from chalicelib.consent import State, Status, strictest
+from chalicelib.receipts import Subject, whose
 from tests.acts import EVENING, MORNING, NOON, a_subject, a_word
 
 ANNA, BELLA, CARL = a_subject(1), a_subject(2), a_subject(3)
