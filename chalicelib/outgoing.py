@@ -64,12 +64,13 @@ def picture(content: bytes, media_type: str) -> Response:
 
 def rendered(rendition: Rendition, name: str) -> Response:
     """Answer with a receipt in one of its forms; a PDF bears this name when it is kept."""
-    if isinstance(rendition.content, bytes):
-        return printable(rendition.content, name)
-    return Response(rendition.content, {"Content-Type": rendition.media_type, **rendition.headers})
+    headers = {**rendition.headers, "ETag": f'"{rendition.sha256}"'}
+    if rendition.media_type == "application/pdf":
+        return printable(rendition.content, name, headers)
+    return Response(rendition.content.decode(), {"Content-Type": rendition.media_type, **headers})
 
 
-def printable(pdf: bytes, name: str) -> Response:
+def printable(pdf: bytes, name: str, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with a PDF that opens in the browser, and bears this name when it is kept."""
     return Picture(
         pdf,
@@ -77,5 +78,6 @@ def printable(pdf: bytes, name: str) -> Response:
             "Content-Type": "application/pdf",
             "Content-Disposition": f'inline; filename="{name}.pdf"',
             "X-Robots-Tag": "noindex",  # pages say so themselves
+            **(headers or {}),
         },
     )

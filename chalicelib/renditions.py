@@ -1,5 +1,6 @@
 """A receipt in whatever form it is asked for. Each is loaded when it is asked for, and no sooner."""
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -31,11 +32,16 @@ class UnsignedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """A receipt as bytes or text, its media type, and the headers that go with it."""
+    """A receipt as bytes, their media type, and the headers that go with them."""
 
-    content: str | bytes
+    content: bytes
     media_type: str
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the bytes, in hexadecimal."""
+        return hashlib.sha256(self.content).hexdigest()
 
 
 def rendition(issued: "Issued", wanted: str, shown: Callable[[], str]) -> Rendition:
@@ -45,18 +51,18 @@ def rendition(issued: "Issued", wanted: str, shown: Callable[[], str]) -> Rendit
     """
     receipt = issued.receipt
     if wanted == "json":
-        return Rendition(receipt.canonical.decode(), "application/json", {"ETag": f'"{receipt.sha256}"'})
+        return Rendition(receipt.canonical, "application/json")
     if wanted == "jws":
         if issued.jws is None:
             raise UnsignedError
-        return Rendition(issued.jws, MEDIA_TYPE, {"ETag": f'"{receipt.sha256}.jws"'})
+        return Rendition(issued.jws.encode(), MEDIA_TYPE)
     if wanted in JSON_FORMATS:
         module, function, media_type = JSON_FORMATS[wanted]
         value: Any = getattr(import_module(f"chalicelib.formats.{module}"), function)(issued)
-        return Rendition(json.dumps(value, ensure_ascii=False, separators=(",", ":")), media_type)
+        return Rendition(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(), media_type)
     from chalicelib.formats import page, pdf  # noqa: PLC0415 - no other page needs them
 
     written = page.write(issued, shown(), printed_code(issued.clinic.code, receipt))
     if wanted == "html":
-        return Rendition(written, "text/html; charset=utf-8", page.HEADERS)
+        return Rendition(written.encode(), "text/html; charset=utf-8", page.HEADERS)
     return Rendition(pdf.write(written, at=receipt.document["recorded_at"]), "application/pdf")

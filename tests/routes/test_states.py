@@ -144,8 +144,8 @@ def test_the_history_is_a_chain_that_anybody_can_check(client: Client, house: Ho
     }
 
 
-@pytest.mark.parametrize("wanted", ["jwt", "pdf", ""])
-def test_a_format_that_does_not_exist_yet_is_refused(client: Client, house: House, wanted: str) -> None:
+@pytest.mark.parametrize("wanted", ["jwt", "PDF", ""])
+def test_a_format_that_does_not_exist_is_refused(client: Client, house: House, wanted: str) -> None:
     """Nobody mistakes JSON for something that was signed."""
     program = house.program()
     number = receipt_number(decide(client, program.clinic, {"decision.newsletter.email": "no"}))
