@@ -72,6 +72,8 @@ def form_fields(request: Request) -> Mapping[str, list[str]]:
 def form_with_files(request: Request) -> Mapping[str, list[str]]:
     """Read a form sent urlencoded or as multipart/form-data (RFC 7578), files as text; raise UnreadableBodyError.
 
+    What is no text becomes one with replacement characters: whoever reads it says what is wrong with it.
+
     A browser that opens the page on a phone may send a field and an empty file, or the other way round.
     """
     if _media_type(request) == URLENCODED:
@@ -86,8 +88,8 @@ def form_with_files(request: Request) -> Mapping[str, list[str]]:
     fields: dict[str, list[str]] = {}
     try:
         for part in MultipartParser(io.BytesIO(body), options.get("boundary", ""), len(body), **limits):
-            fields.setdefault(part.name, []).append(part.raw.decode())
-    except (MultipartError, UnicodeDecodeError):
+            fields.setdefault(part.name, []).append(part.raw.decode(errors="replace"))
+    except MultipartError:
         raise UnreadableBodyError(kind) from None
     return fields
 

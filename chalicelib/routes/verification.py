@@ -28,10 +28,11 @@ verification = Blueprint(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a check found: the receipt, and the key that signed it; None while it is being sealed."""
+    """What a check found: the receipt, the key that signed it (None while it is being sealed), and how it was found."""
 
     receipt: Receipt
     kid: str | None
+    by_code: bool = False
 
 
 @verification.route("/verify", methods=["GET"], content_types=ANY_TYPE)
@@ -48,7 +49,9 @@ def verify() -> Response:
     """Check a receipt that was pasted or uploaded. Nothing is stored."""
     fields = form_with_files(verification.current_request)
     given = [text.strip() for name in ("receipt", "file") for text in fields.get(name, ()) if text.strip()]
-    return _checked(given[-1], None) if given else _answer(422, kind="nothing")
+    if not given:
+        return _answer(422, kind="nothing")
+    return _answer(422, kind="pdf") if given[-1].startswith("%PDF-") else _checked(given[-1], None)
 
 
 def _checked(given: str, code: str | None) -> Response:
@@ -78,7 +81,7 @@ def _find(given: str) -> Found:
     receipt, kept = portal().register.issued(portal().clinics.behind_code(code.clinic), code.receipt)
     if not code.matches(receipt):
         raise proof.BadSignatureError("The code and the receipt do not belong together.")
-    return Found(receipt, _signer(kept))
+    return Found(receipt, _signer(kept), by_code=True)
 
 
 def _as_issued(written: str) -> Found:
@@ -115,6 +118,7 @@ def _told(found: Found) -> Mapping[str, Any]:
         "issued": spoken_time(document["recorded_at"], lang, shown.country),
         "sha256": found.receipt.sha256,
         "kid": found.kid,
+        "by_code": found.by_code,
     }
 
 

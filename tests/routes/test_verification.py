@@ -222,9 +222,8 @@ def test_a_form_that_is_none_is_refused(client: Client, body: bytes, kind: str) 
     assert "<h1>" in answer.text
 
 
-def test_files_that_are_no_text_and_too_many_parts_are_refused(client: Client) -> None:
-    """A photo of the receipt is no receipt."""
-    assert upload(client, {"file": b"\x89PNG\r\n\x1a\n\xff\xfe"}).status == 400
+def test_too_many_parts_and_a_wrong_boundary_are_refused(client: Client) -> None:
+    """What no browser sends is read no further."""
     assert upload(client, {f"part{number}": b"" for number in range(9)}).status == 400
     assert upload(client, {"receipt": b"a"}, boundary="another").status == 400
 
@@ -253,3 +252,22 @@ def test_the_page_keeps_to_itself(client: Client, house: House) -> None:
     assert headers["referrer-policy"] == "no-referrer"
     assert "default-src 'none'" in headers["content-security-policy"]
     assert Client("").get(f"/verify?code={receipt['code']}").status == 200
+
+
+def test_a_pdf_is_answered_with_what_to_do(client: Client, house: House) -> None:
+    """The first thing a patient uploads is the file just downloaded; it can be changed, so its code is what counts."""
+    program = house.open_clinic()
+    receipt = a_receipt(client, program)
+    pdf = client.get(f"/{program.clinic}/receipts/{receipt['number']}?format=pdf").body
+    answer = upload(client, {"receipt": b"", "file": pdf})
+    assert answer.status == 422
+    assert "Type the code that is printed on it" in answer.text
+    by_code = upload(client, {"receipt": receipt["code"].encode(), "file": b""})
+    assert "compare the two" in by_code.text
+
+
+def test_a_file_that_is_no_text_is_no_receipt(client: Client) -> None:
+    """A photo of the receipt gets a page that says so."""
+    answer = upload(client, {"receipt": b"", "file": b"\xff\xd8\xff\xe0" + bytes(range(256))})
+    assert answer.status == 422
+    assert "could not read this" in answer.text
