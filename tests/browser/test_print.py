@@ -4,25 +4,20 @@ import io
 
 import pypdf
 import pytest
-from markupsafe import Markup
 from playwright.sync_api import Browser
 
 from chalicelib.i18n import ENDONYMS
-from chalicelib.pages import render
-from infra import publish
-from tests.cast import CLINICS, RIGA
+from tests.cast import RIGA
+from tests.conftest import LocalStack
 from tests.paper import Paper
 
 pytestmark = pytest.mark.browser
 
 
-def _printed(chrome: Browser, lang: str) -> tuple[str, Paper]:
-    draft = publish.read_file(CLINICS / f"{RIGA}.yaml")
-    given = {"article": Markup(draft.notices[lang]), "sha256": "5a" * 32, "in_force": True}  # noqa: S704 - our own
-    html = render("pages/notice.html", lang, clinic=draft.clinic, current=draft.clinic.version, root="", **given)
+def _printed(chrome: Browser, stack: LocalStack, lang: str) -> tuple[str, Paper]:
     page = chrome.new_page()
     try:
-        page.set_content(html)
+        page.goto(f"{stack.base_url}/{RIGA}/notices/1.0?lang={lang}")
         return page.inner_text("main"), Paper(page.pdf(prefer_css_page_size=True))
     finally:
         page.close()
@@ -34,9 +29,11 @@ def _letters(text: str) -> str:
 
 
 @pytest.mark.parametrize("lang", ["lv", "ru", "en"])
-def test_the_notice_prints_whole_on_a4_without_the_controls_of_the_screen(chrome: Browser, lang: str) -> None:
+def test_the_notice_prints_whole_on_a4_without_the_controls_of_the_screen(
+    chrome: Browser, local_stack: LocalStack, lang: str
+) -> None:
     """Reception prints the text for whoever wants it on paper."""
-    screen, paper = _printed(chrome, lang)
+    screen, paper = _printed(chrome, local_stack, lang)
     copied = _letters(paper.copied())
     paragraphs = [line for line in screen.splitlines()[:-2] if line.strip()]  # its last line is a button
     assert len(paragraphs) > 80
@@ -47,9 +44,9 @@ def test_the_notice_prints_whole_on_a4_without_the_controls_of_the_screen(chrome
     assert len(boxes) <= 14
 
 
-def test_printed_text_keeps_clear_of_the_edges_of_the_paper(chrome: Browser) -> None:
+def test_printed_text_keeps_clear_of_the_edges_of_the_paper(chrome: Browser, local_stack: LocalStack) -> None:
     """A printer cuts nothing off, and there is room for a hole punch."""
-    _, paper = _printed(chrome, "lv")
+    _, paper = _printed(chrome, local_stack, "lv")
     for sheet in paper.pixels:
         text = sheet.get_textpage()
         for left, bottom, right, top in (text.get_rect(each) for each in range(text.count_rects())):
