@@ -73,7 +73,8 @@ def authorised(
     """
     house = portal()
     secret = _bearer(request.headers.get("authorization", ""))
-    known = house.clinics.remembered(clinic) or house.register.look(clinic).published.clinic
+    published = house.clinics.remembered(clinic) or house.register.look(clinic).published
+    known = house.clinics.ever_asked(published)
     body, invalid = None, None
     try:
         sent = request.method == "POST" and (request.raw_body or not body_optional)
@@ -82,7 +83,7 @@ def authorised(
         invalid = error
     look = house.register.look(clinic, body.contacts if body else (), api_key_digest=digest(secret))
     key = _opened_by(look.api_key, clinic, scope)
-    if look.published.clinic.version != known.version:
+    if look.published.published != published.published or look.published.clinic.version != known.version:
         # A notice was published since this process last looked.
         return authorised(request, clinic, scope, read, body_optional=body_optional)
     if body is None:

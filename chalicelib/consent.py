@@ -186,19 +186,21 @@ def resolve(standing: Standing | None, notice: NoticeInForce, at: Instant) -> St
     `standing` knows the words given until then, `notice` is what was in force. A consent past its end has expired
     whatever the notice; one given under another MAJOR is superseded. A claim matters where nothing was granted.
     """
-    if standing is None:
-        return _NEVER
-    settled = _settled(standing, notice, at)
-    claim, last = standing.claim, standing.last
-    if claim is None or (last is not None and claim.turn < last.turn) or _in_vain(claim, settled):
-        return settled
+    certain = settle(standing, notice, at)
+    claim, last = (standing.claim, standing.last) if standing else (None, None)
+    if claim is None or (last is not None and claim.turn < last.turn) or _in_vain(claim, certain):
+        return certain
     waiting = _consent(State.PENDING, claim, notice, at)
-    return replace(waiting, over=None if settled is _NEVER else settled.state)
+    if certain is _NEVER:
+        return waiting
+    # A claim whose time ran out unconfirmed leaves what it stood over.
+    return replace(waiting, over=certain.state) if waiting.state is State.PENDING else certain
 
 
-def _settled(standing: Standing, notice: NoticeInForce, at: Instant) -> Status:
-    last = standing.last
-    if last is None:
+def settle(standing: Standing | None, notice: NoticeInForce, at: Instant) -> Status:
+    """Tell what holds of one decision without the claims of those who only typed a contact."""
+    last = standing.last if standing else None
+    if standing is None or last is None:
         return _NEVER
     if last.answer is Answer.YES:
         return _consent(State.GRANTED, last, notice, at)

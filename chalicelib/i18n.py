@@ -66,6 +66,13 @@ def spoken_day(at: Instant, lang: str, country: str) -> str:
     return spoken_date(moment(at).astimezone(get_timezone(ZONES[country])).date().isoformat(), lang)
 
 
+def local_day(at: Instant, country: str) -> str:
+    """Give the date a moment falls on in a country, such as ``2026-11-22``."""
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - as above
+
+    return moment(at).astimezone(ZoneInfo(ZONES[country])).date().isoformat()
+
+
 def spoken_date(date: str, lang: str) -> str:
     """Write a date (``2026-11-01``) as people write it in that language."""
     from datetime import date as calendar_date  # noqa: PLC0415 - with babel, below

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, Protocol, Self
 
 from chalicelib.clinic_document import Fault, InvalidClinicError, document_hash, faults_of, read_names
-from chalicelib.consent import Address, NoticeInForce, State, major, resolve
+from chalicelib.consent import Address, NoticeInForce, State, major, resolve, settle
 from chalicelib.instants import Instant
 from chalicelib.notice import Clinic
 from chalicelib.receipts import Subject
@@ -297,11 +297,8 @@ def superseded(
     """Find the consents that a MAJOR change has ended and nobody has answered since: who is to be asked again."""
     for person in people:
         for address, standing in sorted(person.standings.items()):
-            status = resolve(standing, notice, at)
-            granted = (
-                status.word is not None and not status.word.claimed
-            )  # a claim that was never confirmed ends nothing
-            if granted and status.state is State.SUPERSEDED and status.since is not None:
+            status = settle(standing, notice, at)  # a claim that was never confirmed neither ends nor mends anything
+            if status.state is State.SUPERSEDED and status.since is not None:
                 yield person, address, status.since
 
 

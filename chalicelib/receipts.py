@@ -36,15 +36,15 @@ class NoticeRef:
 class Subject:
     """One person at one clinic, as far as decisions go: an opaque id, the head of the chain, every last word.
 
-    `contacts` are the lookup keys (HMAC) under which the person is found; `salt` is the part of the contact key
-    that belongs to this person alone.
+    `contacts` are the lookup keys (HMAC) under which the person is found, and when the portal learnt of each; `salt` is
+    the part of the contact key that belongs to this person alone.
     """
 
     id: str
     salt: str
     version: int = 0
     head: str | None = None
-    contacts: tuple[str, ...] = ()
+    contacts: Mapping[str, Instant] = field(default_factory=dict)
     standings: Mapping[Address, Standing] = field(default_factory=dict)
     numbered: bool = False
     """Whether the clinic's own number of this person is among the contacts."""
@@ -70,7 +70,7 @@ class Subject:
         """Rebuild a subject from its stored form."""
         standings = {address: Standing.read(standing) for address, standing in stored["standings"].items()}
         fences = tuple((latest, recorded_at) for latest, recorded_at in stored["fences"])
-        return cls(**{**stored, "contacts": tuple(stored["contacts"]), "standings": standings, "fences": fences})
+        return cls(**{**stored, "standings": standings, "fences": fences})
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +155,8 @@ def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) 
     nothing: such a Yes stays pending, and what that person had granted stays as it was. A chain is recorded in order:
     an act whose clock ran behind takes the time of the receipt before it.
     """
+    now = max(act.recorded_at, subject.recorded_at)
+    effective_at = now if act.effective_at == act.recorded_at else act.effective_at
     answers = dict(act.answers)
     if act.everything:
         answers |= {address: Answer.WITHDRAW for address in subject.standings if address not in answers}
@@ -163,7 +165,7 @@ def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) 
     for address, answer in sorted(answers.items()):
         yes = answer is Answer.YES
         ends = act.endings.get(address) if yes else None
-        expires_at = ending(ends, act.effective_at) if ends else None
+        expires_at = ending(ends, effective_at) if ends else None
         decisions[address] = {"answer": answer, "claimed": yes and unproven, "expires_at": expires_at}
     document: dict[str, Any] = {
         "id": act.receipt_id,
@@ -179,12 +181,11 @@ def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) 
         "assurance": act.assurance,
         "actor": act.actor,
         "evidence": dict(act.evidence) if act.evidence else None,
-        "effective_at": act.effective_at,
-        "recorded_at": max(act.recorded_at, subject.recorded_at),
+        "effective_at": effective_at,
+        "recorded_at": now,
         "expires_at": min((entry["expires_at"] for entry in decisions.values() if entry["expires_at"]), default=None),
     }
     standings = dict(subject.standings)
-    now = document["recorded_at"]
     for address, word in words_of(document).items():
         before = standings.get(address)
         standings[address] = (before or Standing()).heard(word)
@@ -196,6 +197,6 @@ def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) 
         version=document["version"],
         head=receipt.sha256,
         standings=standings,
-        latest=max(act.effective_at, subject.latest),
+        latest=max(effective_at, subject.latest),
         recorded_at=now,
     )

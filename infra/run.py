@@ -35,6 +35,8 @@ from infra.server import Request, port_is_free, serving
 
 LOCAL = ROOT / ".local"
 STACK = "consent-portal-local"
+# Where the local AWS keeps its data. A new name when what is stored changes its shape: older data is left as it is.
+DATA = "aws-2"
 # The stream's function looks for new records at least this often.
 _STREAM_SECONDS = 3.0
 
@@ -100,7 +102,7 @@ def portal_running(port: int, folder: Path = LOCAL) -> Iterator[Running]:
     build = bundle()
     # Publishing renders the full notices here, outside the bundle.
     compile_catalogs(ROOT / "locales")
-    data = folder / "aws"
+    data = folder / DATA
     forget_stream_positions(data)
     _say("Starting the local AWS …")
     with ministack(data, log=folder / "ministack.log") as endpoint_url:

@@ -16,7 +16,7 @@ from chalicelib.bodies import (
     read_status,
 )
 from chalicelib.boundary import RefusedError, api
-from chalicelib.consent import Assurance, State, Status, resolve, strictest
+from chalicelib.consent import Answer, Assurance, State, Status, resolve, settle, strictest
 from chalicelib.evidence import CONSENT_PAGE
 from chalicelib.forms import new_nonce
 from chalicelib.incoming import ANY_TYPE, base_url, mount, query
@@ -44,15 +44,16 @@ def status(clinic: str) -> Response:
     """
     now = instant(datetime.now(UTC))
     call = _call(clinic, "status:read", lambda known, body: read_status(known, body, now))
-    asked_at, known_at = call.body.at or call.body.known_at, call.body.known_at
+    asked_at, asked_by = call.body.at or call.body.known_at, call.body.known_at
     people = call.look.known()
     # Now is whatever the table holds: a word recorded by a clock that runs ahead counts.
-    standings = portal().register.standings_at(clinic, people, asked_at or EVER, known_at or EVER)
-    at, known_at = asked_at or call.now, known_at or call.now
+    standings = portal().register.standings_at(clinic, people, asked_at or EVER, asked_by or EVER)
+    at, known_at = asked_at or call.now, asked_by or call.now
     notice = call.look.published.in_force_at(at, known_at)
     results = []
     for asked, contacts in zip(call.body.asked, call.body.subjects, strict=True):
-        found = [standings[person.id] for contact in contacts for person in call.look.people[contact]] or [{}]
+        known = [person for contact in contacts for person in call.look.known_under(contact, asked_by or EVER)]
+        found = [standings[person.id] for person in known] or [{}]
         decisions = {
             address: _told(strictest([resolve(standing.get(address), notice, at) for standing in found]))
             for address in call.body.addresses
@@ -136,15 +137,14 @@ def receipt_by_id(clinic: str, receipt: str) -> Response:
 def _standing_by(receipt: Receipt, call: Call[Any]) -> Mapping[str, State]:
     """Tell how the decisions stand whose last word is still this receipt's."""
     person = roll.person(portal().table, receipt.document["clinic"], receipt.document["subject"])
-    told = {
-        address: resolve(person.standings.get(address), call.look.published.in_force, call.now)
-        for address in receipt.document["decisions"]
-    }
-    return {
-        address: status.state
-        for address, status in told.items()
-        if status.word and status.word.receipt_id == receipt.id
-    }
+    notice, now = call.look.published.in_force, {}
+    for address in receipt.document["decisions"]:
+        standing = person.standings.get(address)
+        # A claim takes nothing from the word it stands over: that one's receipt still tells it.
+        for status in (settle(standing, notice, call.now), resolve(standing, notice, call.now)):
+            if status.word is not None and status.word.receipt_id == receipt.id:
+                now[address] = status.state
+    return now
 
 
 def _call(clinic: str, scope: str, read: Callable[[Clinic, Any], Body]) -> Call[Body]:
@@ -176,8 +176,8 @@ def _act(call: Call[StaffDecision]) -> Act:
         errors = [{"pointer": "/notice_version", "detail": "No such version was in force on or before that day."}]
         raise RefusedError(problem(422, "Invalid body", detail="Nothing was stored.", errors=errors))
     clinic = house.clinics.version(published.clinic.id, version)
-    unasked = [address for address in decision.answers if address not in clinic.questions]
-    if unasked and not decision.everything:
+    said = [address for address, answer in decision.answers.items() if answer is not Answer.WITHDRAW]
+    if unasked := [address for address in said if address not in clinic.questions]:
         errors = [{"pointer": "/effective_at", "detail": f"{each} was not asked on that day."} for each in unasked]
         raise RefusedError(problem(422, "Invalid body", detail="Nothing was stored.", errors=errors))
     lang = decision.lang if decision.lang in clinic.languages else clinic.default_language

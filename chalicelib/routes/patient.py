@@ -95,7 +95,8 @@ def withdraw(clinic: str) -> Response:
     if state is None:
         state = _new_state(WITHDRAWAL_PAGE, house.register.look(clinic).published.clinic, request)
     shown = house.clinics.version(clinic, state.version)
-    said = read_withdrawal(shown, fields)
+    asked = house.clinics.ever_asked(house.clinics.remembered(clinic) or house.register.look(clinic).published)
+    said = read_withdrawal(asked, fields)
     if said.faults:
         return _again(WITHDRAWAL_PAGE, shown, fields, said.faults)
     act = _act(shown, state, said)

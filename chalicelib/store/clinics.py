@@ -8,12 +8,13 @@ import gzip
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.clinic_document import read_clinic
 from chalicelib.consent import NoticeInForce
+from chalicelib.i18n import local_day
 from chalicelib.instants import Instant, instant
 from chalicelib.notice import Clinic
 from chalicelib.schedule import Entry, entry_at, history, notice_at
@@ -62,9 +63,18 @@ class Published:
         return notice_at(self.published, at, known_at)
 
     def offered(self, version: str, at: Instant) -> bool:
-        """Tell whether a form of a version may have been signed at a moment: the first may be older than the portal."""
-        first = self.published[0].version
-        return version == first or any(each.version == version and each.since <= at for each in self.published)
+        """Tell whether a form of a version may have been signed at a moment: it was in force by the end of that day.
+
+        The first version may be older than the portal, and a form of it too.
+        """
+        day = local_day(at, self.clinic.country)
+        begun = {
+            each.version
+            for each in self.published
+            if local_day(each.since, self.clinic.country) <= day
+            and entry_at(self.published, each.since).version == each.version
+        }
+        return version in {self.published[0].version, *begun}
 
     def version_at(self, at: Instant) -> str:
         """Give the version in force at a moment; the first one for a moment before it."""
@@ -92,7 +102,8 @@ class Clinics:
         self._keys = keys
         self._clock = clock
         self._versions: dict[tuple[str, str], Clinic] = {}
-        self._last: dict[str, Clinic] = {}
+        self._last: dict[str, Published] = {}
+        self._ever: dict[tuple[str, ...], Clinic] = {}
         self._unwrapped: dict[str, ClinicKey] = {}
         self._shown: set[tuple[str, str]] = set()
 
@@ -109,23 +120,38 @@ class Clinics:
         self._remember_key(item)
         published = _history(item)
         in_force = notice_at(published, self._clock())
-        self._last[clinic] = self.version(clinic, in_force.version)
-        return Published(self._last[clinic], in_force, published)
+        self._last[clinic] = Published(self.version(clinic, in_force.version), in_force, published)
+        return self._last[clinic]
 
-    def remembered(self, clinic: str) -> Clinic | None:
-        """Give the version last known to be in force, without asking the table: enough to read a contact by."""
+    def remembered(self, clinic: str) -> Published | None:
+        """Give what was last known to be published, without asking the table: enough to read a call by."""
         return self._last.get(clinic)
+
+    def ever_asked(self, published: Published) -> Clinic:
+        """Give the clinic with every question it ever asked: one that was dropped can still be withdrawn."""
+        clinic, versions = published.clinic, [each.version for each in published.published]
+        name = (clinic.id, clinic.version, *versions)
+        if name not in self._ever:
+            asked = [each.questions for each in (*self._read(clinic.id, versions), clinic)]
+            questions = {address: each for questions in asked for address, each in questions.items()}
+            self._ever[name] = replace(clinic, questions={**clinic.questions, **questions})
+        return self._ever[name]
 
     def version(self, clinic: str, version: str) -> Clinic:
         """Give one published version; raise UnknownVersionError."""
-        if (clinic, version) not in self._versions:
-            key = notice_key(clinic, version)
-            item = self._table.get([key]).get(key)
+        return self._read(clinic, [version])[0]
+
+    def _read(self, clinic: str, versions: Sequence[str]) -> list[Clinic]:
+        """Give published versions; those not read before in one round trip."""
+        keys = {notice_key(clinic, each): each for each in versions if (clinic, each) not in self._versions}
+        found = self._table.get(list(keys)) if keys else {}
+        for key, version in keys.items():
+            item = found.get(key)
             if item is None or item.body is None:
                 raise UnknownVersionError(version)
-            kept = json.loads(item.body or "")
+            kept = json.loads(item.body)
             self._versions[clinic, version] = read_clinic(kept["document"], kept["sha256"], kept["told"])
-        return self._versions[clinic, version]
+        return [self._versions[clinic, each] for each in versions]
 
     def full_notice(self, clinic: str, version: str, lang: str) -> FullNotice:
         """Give the full notice of a version; raise UnknownVersionError."""

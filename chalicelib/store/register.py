@@ -78,7 +78,13 @@ class Look:
 
     published: Published
     people: Mapping[Contact, tuple[Subject, ...]]
+    lookups: Mapping[Contact, str]
     api_key: str | None = None
+
+    def known_under(self, contact: Contact, known_at: Instant) -> tuple[Subject, ...]:
+        """Everyone of whom the portal knew at that moment that they have this contact."""
+        lookup = self.lookups[contact]
+        return tuple(each for each in self.people[contact] if each.contacts[lookup] <= known_at)
 
     def known(self) -> tuple[Subject, ...]:
         """Everyone found, each once, strongest contact first."""
@@ -108,7 +114,8 @@ class Register:
 
     def look(self, clinic: str, contacts: Sequence[Contact] = (), *, api_key_digest: str | None = None) -> Look:
         """Read the clinic, the people behind contacts and a bearer key in one go; raise UnknownClinicError."""
-        entries = {contact: self._entry(clinic, contact) for contact in contacts}
+        lookups = {contact: self._clinics.key(clinic).lookup(contact) for contact in contacts}
+        entries = {contact: contact_key(clinic, lookup) for contact, lookup in lookups.items()}
         keys: list[Key] = [clinic_key(clinic), *entries.values()]
         if api_key_digest is not None:
             keys.append(api_key_key(api_key_digest))
@@ -117,6 +124,7 @@ class Register:
         return Look(
             published=self._clinics.published(clinic, found.get(clinic_key(clinic))),
             people={contact: _people(found.get(entry)) for contact, entry in entries.items()},
+            lookups=lookups,
             api_key=key_item.body if key_item else None,
         )
 
@@ -180,6 +188,9 @@ class Register:
         outlive this word. Errors as for `record`.
         """
         seen = seen or self.look(act.clinic, signature.contacts)
+        if act.everything:
+            ever = dict.fromkeys(self._clinics.ever_asked(seen.published).questions, Answer.WITHDRAW)
+            act = replace(act, answers={**ever, **act.answers})
         signers = [replace(signature, person=person.id) for person in seen.known()]
         unused = tuple(contact for contact, people in seen.people.items() if not people)
         if unused:
@@ -252,9 +263,6 @@ class Register:
         # Merged by time, each chain in its own order: of two at once the later version may carry the earlier time.
         return list(heapq.merge(*chains, key=lambda receipt: str(receipt.document["recorded_at"])))
 
-    def _entry(self, clinic: str, contact: Contact) -> Key:
-        return contact_key(clinic, self._clinics.key(clinic).lookup(contact))
-
     def _writes(
         self, signature: Signature, look: Look, before: Subject, after: Subject, receipt: Receipt
     ) -> list[Write]:
@@ -266,7 +274,7 @@ class Register:
         numbered = before.numbered or any(contact.kind is Kind.REFERENCE for contact in lookups.values())
         after = replace(
             after,
-            contacts=tuple(dict.fromkeys((*before.contacts, *lookups))),
+            contacts={**dict.fromkeys(lookups, after.recorded_at), **before.contacts},
             numbered=numbered,
             fences=timeline.fenced(before.fences, after.version, before.latest, after.recorded_at),
         )

@@ -4,10 +4,7 @@ import json
 from collections.abc import Iterator
 
 from chalicelib.receipts import Subject
-from chalicelib.store.table import Table, roll_key
-
-SHARDS = "0123456789abcdef"
-"""A person's partition is told by the first digit of the opaque id."""
+from chalicelib.store.table import SHARDS, Table, roll_key
 
 
 def people(table: Table, clinic: str) -> Iterator[Subject]:

@@ -8,10 +8,7 @@ from typing import Any
 from chalicelib import proof
 from chalicelib.instants import Instant
 from chalicelib.receipts import Receipt
-from chalicelib.store.table import ConflictError, Delete, Item, Put, Table, jwk_key, signature_key, unsigned_key
-
-_SHARDS = "0123456789abcdef"
-"""A mark's partition is told by the first digit of the receipt's id."""
+from chalicelib.store.table import SHARDS, ConflictError, Delete, Item, Put, Table, jwk_key, signature_key, unsigned_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +58,7 @@ def signed_receipt(receipt: Receipt, signature: Item | None) -> str | None:
 
 def waiting(table: Table) -> Iterator[Waiting]:
     """Give every receipt that waits to be signed, of all clinics, strongly consistently, page by page."""
-    for shard in _SHARDS:
+    for shard in SHARDS:
         for item in table.partition(unsigned_key("", shard).pk, ""):
             clinic, _, receipt = item.sk.partition("#")
             place = json.loads(item.body or "")

@@ -25,6 +25,10 @@ PK_BYTES, SK_BYTES = 2048, 1024
 _CONTENDED = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
+SHARDS = "0123456789abcdef"
+"""What would be one busy partition is sixteen, told by the first digit of an opaque id."""
+
+
 class Key(NamedTuple):
     """The two parts of an item's primary key."""
 

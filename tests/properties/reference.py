@@ -55,8 +55,9 @@ def true_state(
             fresh = "refused" if state == "never_asked" and each.answer == "no" else "withdrawn"
             state, yes, claim = stopped or fresh, None, None
     major = in_force(published, at, known)
-    waiting = lapsed(claim, at, major) or "pending" if claim else None
-    return waiting or (lapsed(yes, at, major) if yes else None) or state
+    settled = (lapsed(yes, at, major) if yes else None) or state
+    waiting = lapsed(claim, at, major) or "pending" if claim else settled
+    return waiting if waiting == "pending" or settled == "never_asked" else settled
 
 
 @dataclass

@@ -218,3 +218,20 @@ def test_a_person_survives_being_stored() -> None:
     """What is read back is what was written."""
     _, anna = after(an_act({EMAIL_NEWS: "yes", SMS_NEWS: "no"}, endings={EMAIL_NEWS: "P1Y"}))
     assert Subject.read(anna.stored()) == anna
+
+
+def test_a_claim_whose_time_ran_out_leaves_the_no_it_stood_over() -> None:
+    """Nothing was ever granted, so nothing has expired and nothing was superseded: Anna said No."""
+    ends = {EMAIL_NEWS: "P1D"}
+    _, anna = after(an_act({EMAIL_NEWS: "no"}), an_act({EMAIL_NEWS: "yes"}, NOON, endings=ends), known=True)
+    assert told(anna, EVENING).state is State.PENDING
+    assert told(anna, "2026-12-01T00:00:00.000Z").state is State.REFUSED
+    assert told(anna, EVENING, in_force=NoticeInForce("2.0", EVENING)).state is State.REFUSED
+
+
+def test_a_clock_that_runs_behind_does_not_undo_a_withdrawal() -> None:
+    """Two machines, one a moment slow: what was said last stands, and both clocks of the receipt say so."""
+    _, anna = after(an_act({EMAIL_NEWS: "yes"}, NOON))
+    receipt, then = decide(anna, an_act({EMAIL_NEWS: "withdraw"}, MORNING), IN_FORCE, known=True)
+    assert told(then, NOON).state is State.WITHDRAWN
+    assert receipt.document["effective_at"] == receipt.document["recorded_at"] == NOON
