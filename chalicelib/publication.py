@@ -18,7 +18,7 @@ from chalicelib.consent import Address, NoticeInForce, State, major, resolve, se
 from chalicelib.instants import Instant
 from chalicelib.notice import Clinic
 from chalicelib.receipts import Subject
-from chalicelib.schedule import Entry, Stage, stage
+from chalicelib.schedule import Entry, Stage, entry_at, stage
 
 MAX_DOCUMENT = 300_000
 """Bytes of a document as JSON: DynamoDB takes 400 KB an item, and the five demo clinics need 75,000 at most."""
@@ -167,14 +167,14 @@ def drafted(document: Mapping[str, Any], clinic: str, author: Person, at: Instan
     return Draft(document, sha256, author, at)
 
 
-def change(version: str, history: Sequence[Entry]) -> Change:
-    """Tell what a version is to those published; raise PublishError where its number does not rise."""
+def change(version: str, history: Sequence[Entry], at: Instant) -> Change:
+    """Tell what a version is to the one in force at a moment; raise PublishError where its number does not rise."""
     if not history:
         return Change.FIRST
     last = max((entry.version for entry in history), key=numbers)
     if numbers(version) <= numbers(last):
         raise PublishError(f"version: is {version!r}, and {last!r} is published. Raise the number")
-    return Change.MAJOR if major(version) != major(last) else Change.MINOR
+    return Change.MAJOR if major(version) != major(entry_at(history, at).version) else Change.MINOR
 
 
 def numbers(version: str) -> tuple[int, ...]:
@@ -255,7 +255,11 @@ class InForce(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What publishing a version would do: consents that end, by decision, of how many people; what is asked anew."""
+    """What publishing a version would do: consents that end, by decision, of how many people; what is asked anew.
+
+    `changed` names the parts of the document that differ from what is in force, whatever the number says of them (the
+    clinic's own full text aside); `overtakes` the scheduled versions that would never begin.
+    """
 
     version: str
     change: Change
@@ -264,6 +268,8 @@ class Preview:
     people: int
     appear: tuple[Address, ...]
     disappear: tuple[Address, ...]
+    changed: tuple[str, ...]
+    overtakes: tuple[str, ...]
 
 
 def preview(people: Iterable[Subject], seen: InForce, after: Clinic, starts: Instant, at: Instant) -> Preview:
@@ -272,7 +278,7 @@ def preview(people: Iterable[Subject], seen: InForce, after: Clinic, starts: Ins
     Nobody is looked at where the MAJOR stays the one in force: every consent stays as it is.
     """
     since = max(at, starts)
-    kind = change(after.version, seen.published)
+    kind = change(after.version, seen.published, since)
     ended: Counter[Address] = Counter()
     touched = 0
     for person in people if major(after.version) != seen.in_force.major else ():
@@ -281,7 +287,27 @@ def preview(people: Iterable[Subject], seen: InForce, after: Clinic, starts: Ins
         touched += bool(lost)
     appear = tuple(address for address in after.questions if address not in seen.clinic.questions)
     disappear = tuple(address for address in seen.clinic.questions if address not in after.questions)
-    return Preview(after.version, kind, since, dict(ended), touched, appear, disappear)
+    overtakes = tuple(
+        entry.version
+        for entry in seen.published
+        if entry.since >= since and entry_at(seen.published, entry.since).version == entry.version
+    )
+    changed = tuple(_changed(seen.clinic, after))
+    return Preview(after.version, kind, since, dict(ended), touched, appear, disappear, changed, overtakes)
+
+
+def _changed(before: Clinic, after: Clinic) -> Iterator[str]:
+    """Name what differs between two versions: a part of the clinic, a text, or a part of a purpose."""
+    for part in ("name", "languages", "controllers", "dpo", "authority", "age_minimum"):
+        if getattr(before, part) != getattr(after, part):
+            yield part
+    yield from (f"texts.{name}" for name, text in after.texts.items() if before.texts.get(name) != text)
+    purposes = {purpose.id: purpose for purpose in before.purposes}
+    for purpose in after.purposes:
+        earlier = purposes.get(purpose.id)
+        for part in ("title", "text", "legal_basis", "data", "retention", "recipients", "options", "needs", "ends"):
+            if earlier is not None and getattr(earlier, part) != getattr(purpose, part):
+                yield f"purposes.{purpose.id}.{part}"
 
 
 def _lost(person: Subject, now: NoticeInForce, then: NoticeInForce, at: Instant) -> Iterator[Address]:

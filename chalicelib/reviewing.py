@@ -60,7 +60,7 @@ def draft(request: Request, clinic: str) -> Response:
         ]
         return problem(422, "Invalid body", detail="Nothing was stored.", errors=errors)
     with _in_words():
-        kind = change(draft.version, call.look.published.published)
+        kind = change(draft.version, call.look.published.published, call.now)
         Drafts(portal().table).keep(draft, [call.audit("notices", (), notice=draft.version)])
     journal.count("NoticeDrafted")
     address = f"{mount(request)}/v1/clinics/{clinic}/notices/{draft.version}"
@@ -108,7 +108,10 @@ def publish(request: Request, clinic: str, version: str) -> Response:
     call = _call(request, clinic, "notices:write", _nothing)
     house = portal()
     draft = Drafts(house.table).find(clinic, version)
-    if query(request, "preview") == "1":
+    wanted = query(request, "preview")
+    if wanted not in {None, "1"}:
+        return problem(400, "Unknown preview", detail="Write preview=1, or leave it out to publish.")
+    if wanted:
         return _previewed(draft, call)
     audit = call.audit("publish", (), notice=version)
     if draft.release:  # sent again
@@ -126,6 +129,7 @@ def _previewed(draft: Draft, call: Call[NoContacts]) -> Response:
     house = portal()
     with _in_words():
         ready = edition(draft.document)
+        house.clinics.holds(ready.clinic)  # what publishing would refuse is refused here already
         everybody = people(house.table, draft.clinic)
         seen = preview(everybody, call.look.published, ready.clinic, ready.starts, call.now)
     house.table.put_new(call.audit("preview", (), notice=draft.version))

@@ -24,6 +24,7 @@ class Stage(StrEnum):
     SCHEDULED = "scheduled"
     IN_FORCE = "in_force"
     PAST = "past"
+    OVERTAKEN = "overtaken"
 
 
 def history(published: Sequence[Sequence[str]]) -> tuple[Entry, ...]:
@@ -49,8 +50,9 @@ def notice_at(history: Sequence[Entry], at: Instant, known_at: Instant | None = 
 
 
 def stage(since: Instant, version: str, history: Sequence[Entry], at: Instant) -> Stage:
-    """Tell where a published version stands: one overtaken before its day came is past, like one replaced."""
+    """Tell where a published version stands; one overtaken before its day came was never in force."""
     if entry_at(history, at).version == version:
         return Stage.IN_FORCE
-    coming = since > at and entry_at(history, since).version == version
-    return Stage.SCHEDULED if coming else Stage.PAST
+    if entry_at(history, since).version != version:
+        return Stage.OVERTAKEN
+    return Stage.SCHEDULED if since > at else Stage.PAST

@@ -72,7 +72,7 @@ def _draft(asked: argparse.Namespace) -> None:
     draft = drafted(document, read_names(document)[0], Person(asked.author), _now())
     house = portal()
     history = () if house.clinics.is_new(draft.clinic) else house.register.look(draft.clinic).published.published
-    kind = change(draft.version, history)
+    kind = change(draft.version, history, _now())
     Drafts(house.table).keep(draft)
     missing = draft.missing(authorities())
     print(f"{draft.clinic} {draft.version} ({kind}): drafted by {draft.author.name}, sha256 {draft.sha256}")
@@ -96,7 +96,7 @@ def _release(asked: argparse.Namespace) -> None:
     ready = edition(draft.document)
     if asked.preview:
         published = house.register.look(asked.clinic).published
-        change(draft.version, published.published)
+        change(draft.version, published.published, _now())
         everybody = _counted(people(house.table, asked.clinic))
         print(_told(preview(everybody, published, ready.clinic, ready.starts, _now())))
         return
@@ -135,6 +135,8 @@ def _told(seen: Preview) -> str:
     lines += [f"  {address}\t{count}" for address, count in sorted(seen.supersedes.items())]
     lines += [f"asked from then on: {address}" for address in seen.appear]
     lines += [f"no longer asked: {address}" for address in seen.disappear]
+    lines += [f"differs from what is in force: {part}" for part in seen.changed]
+    lines += [f"never begins: {version}, which is scheduled" for version in seen.overtakes]
     return "\n".join(lines)
 
 

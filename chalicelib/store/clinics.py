@@ -7,7 +7,7 @@ changed notice takes effect the moment it is published.
 import gzip
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -210,10 +210,8 @@ class Clinics:
         key = clinic_key(clinic.id)
         standing = self._table.get([key]).get(key)
         before = json.loads(standing.body or "") if standing else {"code": clinic.code, "published": []}
-        if self._is_there(clinic, _history(standing) if standing else ()):
+        if self._is_there(clinic, before):
             return False
-        if before["code"] != clinic.code:
-            raise PublishError(f"code: is {clinic.code!r}; printed QR codes carry {before['code']!r}. Keep it")
         if clinic.sha256 != draft.sha256:
             raise PublishError(f"{clinic.version}: this is not the text that was approved. Draft it again")
         since = max(at, edition.starts)
@@ -240,13 +238,16 @@ class Clinics:
         """Tell whether this very version is published; raise PublishError where its number cannot be used for it."""
         key = clinic_key(clinic.id)
         item = self._table.get([key]).get(key)
-        return item is not None and self._is_there(clinic, _history(item))
+        return item is not None and self._is_there(clinic, json.loads(item.body or ""))
 
-    def _is_there(self, clinic: Clinic, published: Sequence[Entry]) -> bool:
+    def _is_there(self, clinic: Clinic, head: Mapping[str, Any]) -> bool:
         from chalicelib.publication import PublishError, change  # noqa: PLC0415 - see above
 
+        published = history(head["published"])
         if not published or clinic.version != published[-1].version:
-            change(clinic.version, published)
+            change(clinic.version, published, self._clock())
+            if head["code"] != clinic.code:
+                raise PublishError(f"code: is {clinic.code!r}; printed QR codes carry {head['code']!r}. Keep it")
             return False
         if self.version(clinic.id, clinic.version).sha256 == clinic.sha256:
             return True

@@ -176,6 +176,22 @@ def test_a_preview_counts_the_consents_a_major_change_ends_and_changes_nothing(
     assert (minor["change"], minor["supersedes"], minor["people"]) == ("minor", {}, 0)
 
 
+@pytest.mark.parametrize("wanted", ["", "0", "yes", "true", "2"])
+def test_a_preview_that_is_misspelled_publishes_nothing(staff: Staff, wanted: str) -> None:
+    """A version is immutable: nobody publishes one who meant to look at it."""
+    staff.draft("1.1")
+    assert staff.writer.call(f"notices/1.1/publish?preview={wanted}", {}).status == 400
+    assert staff.stages()["1.1"] == "draft"
+
+
+def test_a_preview_refuses_what_publishing_would_refuse(staff: Staff) -> None:
+    """Another short code would make every printed poster lead nowhere."""
+    staff.draft("1.1", code="zz")
+    answer = staff.writer.call("notices/1.1/publish?preview=1", {})
+    assert answer.status == 409
+    assert "printed QR codes" in answer.json()["detail"]
+
+
 def test_a_major_change_supersedes_what_was_granted_and_a_minor_one_does_not(client: Client, staff: Staff) -> None:
     """From the moment of publication the old Yes permits nothing."""
     decide(client, staff.clinic, {f"decision.{NEWS}": "yes", "email": ANNA})

@@ -225,12 +225,12 @@ def test_a_document_of_another_clinic_or_without_a_number_is_no_draft() -> None:
 def test_a_version_is_first_minor_or_major_and_its_number_rises() -> None:
     """1.10 comes after 1.9."""
     published = history([[OPENING, "1.9"]])
-    assert change("1.0", ()) is Change.FIRST
-    assert change("1.10", published) is Change.MINOR
-    assert change("2.0", published) is Change.MAJOR
+    assert change("1.0", (), NOON) is Change.FIRST
+    assert change("1.10", published, NOON) is Change.MINOR
+    assert change("2.0", published, NOON) is Change.MAJOR
     for version in ("1.9", "1.8", "1.0"):
         with pytest.raises(PublishError, match="Raise the number"):
-            change(version, published)
+            change(version, published, NOON)
 
 
 def test_what_is_in_force_follows_from_the_list_and_the_moment() -> None:
@@ -249,7 +249,7 @@ def test_a_version_overtaken_before_its_day_never_comes_into_force() -> None:
     for since in (EVENING, NEXT_DAY):
         overtaken = (*SCHEDULE, Entry(since, "2.1", EVENING))
         assert notice_at(overtaken, NEXT_DAY) == NoticeInForce("2.1", min(since, NEXT_DAY))
-        assert {step.version: step.state for step in life(overtaken, [], EVENING)}["2.0"] is Stage.PAST
+        assert {step.version: step.state for step in life(overtaken, [], EVENING)}["2.0"] is Stage.OVERTAKEN
 
 
 def test_the_list_tells_where_each_version_stands() -> None:
@@ -304,6 +304,28 @@ def test_a_preview_of_a_minor_change_ends_nothing() -> None:
     """New wording keeps every consent."""
     seen = preview(iter(the_people()), Seen(), read_clinic(a_document(version="1.2")), OPENING, EVENING)
     assert (seen.change, seen.since, seen.supersedes, seen.people) == (Change.MINOR, EVENING, {}, 0)
+
+
+def test_a_preview_names_what_differs_whatever_the_number_says() -> None:
+    """A MINOR number over another recipient, basis or controller is seen by whoever approves it."""
+    document = a_document(version="1.2")
+    document["purposes"][1] |= {"legal_basis": "consent", "recipients": {"lv": "Visi", "en": "Everybody"}}
+    document["controllers"][0]["name"] = "SIA Cita"
+    document["texts"]["intro"] = {"lv": "Sveiki!", "en": "Hello!"}
+    seen = preview(iter(()), Seen(), read_clinic(document), OPENING, EVENING)
+    told = ("controllers", "texts.intro", "purposes.research.legal_basis", "purposes.research.recipients")
+    assert (seen.change, seen.changed) == (Change.MINOR, told)
+    assert preview(iter(()), Seen(), read_clinic(a_document(version="1.2")), OPENING, EVENING).changed == ()
+
+
+def test_a_version_that_takes_a_scheduled_ones_place_is_judged_by_what_is_in_force() -> None:
+    """2.1 at once, while 2.0 waits for tomorrow: for everybody who agreed under 1.1 it is a MAJOR change."""
+    planned = Seen()
+    planned.published = SCHEDULE
+    seen = preview(iter(the_people()), planned, read_clinic(a_document(version="2.1")), OPENING, EVENING)
+    assert (seen.change, seen.people, seen.overtakes) == (Change.MAJOR, 2, ("2.0",))
+    assert change("2.1", SCHEDULE, EVENING) is Change.MAJOR
+    assert change("2.1", SCHEDULE, NEXT_DAY) is Change.MINOR
 
 
 def test_who_is_to_be_asked_again_is_found_with_the_decision_and_since_when() -> None:
