@@ -76,13 +76,15 @@ def form_with_files(request: Request) -> Mapping[str, list[str]]:
 
     A browser that opens the page on a phone may send a field and an empty file, or the other way round.
     """
+    body = bytes(request.raw_body)  # type: ignore[arg-type]  # as above
+    if len(body) > MAX_UPLOAD:
+        raise UnreadableBodyError(_media_type(request))
     if _media_type(request) == URLENCODED:
         return form_fields(request)
     from multipart import MultipartError, MultipartParser, parse_options_header  # noqa: PLC0415 - one page needs it
 
-    body = bytes(request.raw_body)  # type: ignore[arg-type]  # as above
     kind, options = parse_options_header(request.headers.get("content-type", ""))
-    if kind != "multipart/form-data" or len(body) > MAX_UPLOAD:
+    if kind != "multipart/form-data":
         raise UnreadableBodyError(kind)
     limits = {"part_limit": MAX_PARTS, "partsize_limit": MAX_UPLOAD, "spool_limit": MAX_UPLOAD, "strict": True}
     fields: dict[str, list[str]] = {}

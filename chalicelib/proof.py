@@ -30,7 +30,7 @@ _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 _TELLS = {"id", "clinic", "subject", "version", "previous", "decisions", "notice", "effective_at", "recorded_at"}
 _DIGEST = 16
-_CODE = rf"(?P<receipt>[0-9a-f]{{32}})-(?P<sha256>[0-9a-f]{{{_DIGEST}}})-(?P<clinic>[a-z0-9]{{2,4}})"
+_CODE = rf"(?P<receipt>[0-9a-f]{{32}})-?(?P<sha256>[0-9a-f]{{{_DIGEST}}})-?(?P<clinic>[a-z0-9]{{2,4}})"
 _SPACES_AND_DASHES = str.maketrans(dict.fromkeys(" \t\r\n\xa0\xad\u200b") | dict.fromkeys("‐‑‒–—−", "-"))
 
 
@@ -229,8 +229,11 @@ def printed_code(clinic_code: str, receipt: Link) -> str:
 
 
 def read_printed_code(typed: str) -> PrintedCode:
-    """Read a code as people type it, in capitals, with spaces or another dash; raise NotAReceiptError."""
-    parts = re.fullmatch(_CODE, typed.translate(_SPACES_AND_DASHES).lower())
+    """Read a code as people type or paste it; raise NotAReceiptError.
+
+    In capitals, with spaces, other dashes or none, with a word before it and a full stop behind, or its whole address.
+    """
+    parts = re.search(rf"(?<![0-9a-f]){_CODE}(?![a-z0-9])", typed.translate(_SPACES_AND_DASHES).lower())
     if parts is None:
         raise NotAReceiptError("This is no code of a printed receipt.")
     return PrintedCode(parts["clinic"], parts["receipt"], parts["sha256"])

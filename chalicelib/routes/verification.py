@@ -10,7 +10,7 @@ from typing import Any
 
 from chalice.app import Blueprint, Request, Response
 
-from chalicelib import journal, proof
+from chalicelib import proof
 from chalicelib.boundary import page
 from chalicelib.i18n import negotiate, spoken_time
 from chalicelib.incoming import ANY_TYPE, form_with_files, mount, query
@@ -21,9 +21,13 @@ from chalicelib.receipts import Receipt
 from chalicelib.store import signatures
 from chalicelib.store.clinics import UnknownClinicError
 from chalicelib.store.register import UnknownReceiptError
+from chalicelib.store.table import DamagedError
 from chalicelib.wiring import portal
 
 verification = Blueprint(__name__)
+
+MAX_TYPED = 8000
+"""How much of what was typed stands in the field again: a signed receipt of any clinic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +52,27 @@ def verify_page() -> Response:
 def verify() -> Response:
     """Check a receipt that was pasted or uploaded. Nothing is stored."""
     fields = form_with_files(verification.current_request)
-    given = [text.strip() for name in ("receipt", "file") for text in fields.get(name, ()) if text.strip()]
+    typed = fields.get("receipt", [""])[0][:MAX_TYPED]
+    given = [text.strip("\ufeff \t\r\n") for name in ("receipt", "file") for text in fields.get(name, ())]
+    given = [text for text in given if text]
     if not given:
         return _answer(422, kind="nothing")
-    return _answer(422, kind="pdf") if given[-1].startswith("%PDF-") else _checked(given[-1], None)
+    if given[-1].startswith("%PDF-"):
+        return _answer(422, kind="pdf", typed=typed)
+    return _checked(given[-1], None, typed)
 
 
-def _checked(given: str, code: str | None) -> Response:
+def _checked(given: str, code: str | None, typed: str = "") -> Response:
     try:
         found = _find(given)
     except (UnknownReceiptError, UnknownClinicError):
-        return _answer(422, kind="unknown", code=code)
+        return _answer(422, kind="unknown", code=code, typed=typed)
     except proof.UnknownKeyError:
-        return _answer(422, kind="other_key", code=code)
+        return _answer(422, kind="other_key", code=code, typed=typed)
     except proof.NotAReceiptError:
-        return _answer(422, kind="unreadable", code=code)
+        return _answer(422, kind="unreadable", code=code, typed=typed)
     except proof.UnprovenError:
-        return _answer(422, kind="altered", code=code)
+        return _answer(422, kind="altered", code=code, typed=typed)
     kind = "proven" if found.kid else "sealing"
     return _answer(200, kind=kind, code=code, **_told(found))
 
@@ -74,7 +82,7 @@ def _find(given: str) -> Found:
     signed = proof.read_signed(given)
     if signed is None:
         return _as_issued(given)
-    if "." in signed:
+    if signed.startswith("eyJ"):  # a header in JSON
         proven = proof.verify(signed, signatures.jwks(portal().table))
         return Found(Receipt(proven.document, proven.canonical), proven.kid)
     code = proof.read_printed_code(given)
@@ -100,9 +108,8 @@ def _signer(kept: str | None) -> str | None:
         return None
     try:
         return proof.verify(kept, signatures.jwks(portal().table)).kid
-    except proof.UnprovenError as error:
-        journal.fault(error)  # what the portal itself keeps does not hold: somebody must look
-        raise
+    except proof.UnprovenError as error:  # what the portal itself keeps does not hold: no fault of who asks
+        raise DamagedError(type(error).__name__) from error
 
 
 def _told(found: Found) -> Mapping[str, Any]:
@@ -119,12 +126,21 @@ def _told(found: Found) -> Mapping[str, Any]:
         "sha256": found.receipt.sha256,
         "kid": found.kid,
         "by_code": found.by_code,
+        # A withdrawal needs no page: it may have been sent without one.
+        "withdrawn": {entry["answer"] for entry in document["decisions"].values()} == {"withdraw"},
     }
 
 
-def _answer(status: int, *, kind: str, code: str | None = None, **told: Any) -> Response:
+def _answer(status: int, *, kind: str, code: str | None = None, typed: str = "", **told: Any) -> Response:
     request = verification.current_request
-    filled = {"kind": kind, "code": code, "root": mount(request), "languages": LANGUAGES, **told}
+    filled = {
+        "kind": kind,
+        "code": code,
+        "typed": typed or code or "",
+        "root": mount(request),
+        "languages": LANGUAGES,
+        **told,
+    }
     return html(render("pages/verify.html", _language(request), **filled), status)
 
 

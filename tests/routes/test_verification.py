@@ -9,6 +9,7 @@ import pytest
 from chalicelib import proof
 from chalicelib.incoming import MAX_UPLOAD
 from chalicelib.notice import LANGUAGES
+from chalicelib.store.table import Put, signature_key
 from tests.cast import RIGA, TBILISI
 from tests.keys import OwnKey
 from tests.routes.client import Answer, Client, Program
@@ -117,7 +118,7 @@ def test_a_decision_on_paper_claims_no_page_that_was_shown(client: Client, house
     written = program.call("receipts", body).body
     house.seal()
     page = Page(upload(client, {"receipt": b"", "file": written}))
-    assert "The clinic’s staff recorded them." in page.words
+    assert "The clinic’s staff recorded them, and named this version" in page.words
     assert "exactly the text" not in page.words
     assert "When it was recorded" in page.words
 
@@ -271,3 +272,48 @@ def test_a_file_that_is_no_text_is_no_receipt(client: Client) -> None:
     answer = upload(client, {"receipt": b"", "file": b"\xff\xd8\xff\xe0" + bytes(range(256))})
     assert answer.status == 422
     assert "could not read this" in answer.text
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        "https://consent.example.org/api/verify?code={}&lang=ka",
+        "Code: {}.",
+        "„{}“",
+        "\ufeff{}\r\n",
+    ],
+)
+def test_a_code_is_found_in_what_people_paste_around_it(client: Client, house: House, spelled: str) -> None:
+    """The link from the QR code, the line from a letter, the quotation marks of a word processor."""
+    code = a_receipt(client, house.open_clinic())["code"]
+    for written in (code, code.upper(), code.replace("-", ""), code.replace("-", "-\n")):
+        answer = client.post("/verify?lang=en", {"receipt": spelled.format(written)})
+        assert answer.status == 200, written
+    assert client.post("/verify?lang=en", {"receipt": spelled.format("a" + code)}).status == 422
+
+
+def test_what_was_typed_is_still_there_after_a_fault(client: Client, house: House) -> None:
+    """Fifty characters typed on a phone are not typed twice for one that was wrong."""
+    code = a_receipt(client, house.open_clinic())["code"]
+    wrong = code[:-20] + "0" + code[-19:] if code[-20] != "0" else code[:-20] + "1" + code[-19:]
+    answer = client.post("/verify?lang=en", {"receipt": wrong})
+    assert answer.status == 422
+    assert f">{wrong}</textarea>" in answer.text
+
+
+def test_an_enormous_form_is_read_no_further_whatever_its_kind(client: Client) -> None:
+    """Nobody keeps a function busy with megabytes of JSON."""
+    body = b"receipt=" + b"x" * MAX_UPLOAD
+    assert client.send("POST", "/verify", body, {"Content-Type": "application/x-www-form-urlencoded"}).status == 400
+
+
+def test_a_kept_signature_that_does_not_hold_is_the_portals_fault(client: Client, house: House) -> None:
+    """Who holds an honest receipt is not told that somebody changed it."""
+    program = house.open_clinic()
+    receipt = a_receipt(client, program)
+    house.seal()
+    document = program.receipt(receipt["number"]).json()
+    place = signature_key(program.clinic, document["subject"], document["version"])
+    kept = json.loads(house.table.get([place])[place].body or "")
+    house.table.put(Put(place, {"body": json.dumps({**kept, "signature": "A" * len(kept["signature"])})}))
+    assert client.get(f"/verify?code={receipt['code']}").status == 503
