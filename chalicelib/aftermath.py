@@ -1,6 +1,7 @@
 """What happens after a receipt, from the table's stream: nothing here can hold up a patient, nothing is done twice."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from chalicelib import journal, sealing
@@ -19,24 +20,29 @@ def handle(table: Table, event: dict[str, Any], signer: Signer | None, hurried: 
     be signed fails no batch: sending it again would hold up those behind it while the key service is down, and after
     ten tries it would be forgotten here. Its mark stays, and the clock's round signs it.
     """
-    receipts = []
+    try:
+        receipts = list(_counted(table, event))
+        if signer is not None:
+            for _ in sealing.seal(table, signer, receipts, hurried):
+                pass
+    finally:
+        journal.flush()
+
+
+def _counted(table: Table, event: dict[str, Any]) -> Iterator[Receipt]:
     for record in event.get("Records", []):
         change = record["dynamodb"]
         if record["eventName"] != "INSERT" or not change["Keys"]["sk"]["S"].startswith("RECEIPT#"):
             continue
         canonical = change["NewImage"]["body"]["S"].encode()
         receipt = Receipt(json.loads(canonical), canonical)
-        receipts.append(receipt)
         counted = count_receipt(table, receipt)
         # By person and version: a receipt's number opens its page, and so stays out of the log.
         told = {name: receipt.document[name] for name in ("clinic", "subject", "version")}
         journal.log().info("receipt", **told, counted=counted)
         if counted:
             journal.count("ReceiptCounted")
-    if signer is not None:
-        for _ in sealing.seal(table, signer, receipts, hurried):
-            pass
-    journal.flush()
+        yield receipt
 
 
 def sign_waiting(table: Table, signer: Signer | None, hurried: Hurried) -> None:
@@ -44,8 +50,10 @@ def sign_waiting(table: Table, signer: Signer | None, hurried: Hurried) -> None:
     if signer is None:
         journal.log().warning("nothing is signed: SIGNING_KEY is not set")
         return
-    for tally in sealing.seal_waiting(table, signer, hurried):
-        if tally.signed and not tally.signed % 500:
-            journal.log().info("signing", signed=tally.signed, failed=tally.failed)
-    journal.log().info("signed", signed=tally.signed, failed=tally.failed, whole=tally.whole)
-    journal.flush()
+    try:
+        for tally in sealing.seal_waiting(table, signer, hurried):
+            if tally.signed and not tally.signed % 500:
+                journal.log().info("signing", signed=tally.signed, failed=tally.failed)
+        journal.log().info("signed", signed=tally.signed, failed=tally.failed, whole=tally.whole)
+    finally:
+        journal.flush()

@@ -42,6 +42,9 @@ ARTICLES = {
 MAX_TOLD = 120
 """How much of a wrong value a fault repeats."""
 
+_UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""Characters that no XML may hold (XML 1.0, 2.2), and so neither a FHIR narrative nor a PDF's metadata."""
+
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _CODE = re.compile(r"[a-z0-9]{2,4}")
@@ -172,7 +175,7 @@ class _Reader:
 
     def line(self, place: str, value: object, *, required: bool = True) -> str:
         if isinstance(value, str) and value.strip():
-            return value.strip()
+            return self.writable(place, value).strip()
         if required or value is not None:
             self.fault(place, "is missing or empty", "Write a text, in quotes if it starts with a sign or a digit")
         return ""
@@ -182,11 +185,21 @@ class _Reader:
         for lang in self.languages:
             if not isinstance(texts.get(lang), str) or not texts[lang].strip():
                 self.fault(f"{place}.{lang}", "has no text", f"Write the text in this language ({lang})")
+            else:
+                self.writable(f"{place}.{lang}", texts[lang])
         for lang in texts.keys() - set(self.languages):
             self.fault(
                 f"{place}.{lang}", "is in a language the clinic does not list", "Add it to `languages` or remove it"
             )
         return {lang: str(texts.get(lang, "")).strip() for lang in self.languages}
+
+    def writable(self, place: str, value: str) -> str:
+        """Refuse what would break the receipts that are written as XML, told by its number: it cannot be seen."""
+        if found := _UNWRITABLE.search(value):
+            line = value.count("\n", 0, found.start()) + 1
+            problem = f"has a character that cannot be written (U+{ord(found[0]):04X}, line {line})"
+            self.fault(place, problem, "Remove it; it often comes with text copied from another program")
+        return value
 
     def optional_text(self, place: str, value: object) -> Text | None:
         return None if value is None else self.text(place, value)

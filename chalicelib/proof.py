@@ -169,19 +169,24 @@ def verify(signed: str, jwks: Mapping[str, Any]) -> Proven:
     return Proven(read_document(payload), payload, named["kid"], named["alg"], hashlib.sha256(payload).hexdigest())
 
 
-def verify_chain(links: Sequence[Link]) -> None:
-    """Check that receipts are one person's at one clinic, numbered from 1 without a gap, each naming the one before.
+def verify_chain(links: Sequence[Link], first: int = 1) -> None:
+    """Check that receipts are one person's at one clinic, numbered without a gap, each naming the one before.
 
+    They begin with number 1, or with `first` where somebody holds a part: whatever came before that is not checked.
     Raises BrokenChainError telling which link broke. It cannot tell whether later receipts exist.
     """
     before: Link | None = None
-    for number, link in enumerate(links, start=1):
+    for number, link in enumerate(links, start=first):
         told = link.document
+        if before and told["version"] == before.document["version"]:
+            raise BrokenChainError(f"There are two receipts {told['version']}.")
         if told["version"] != number:
             raise BrokenChainError(f"Receipt {number} is missing: after {number - 1} comes {told['version']}.")
         if before and (told["clinic"], told["subject"]) != (before.document["clinic"], before.document["subject"]):
             raise BrokenChainError(f"Receipt {number} is of another clinic or another person than those before it.")
-        if told["previous"] != (before.sha256 if before else None):
+        named = told["previous"]
+        follows = named == before.sha256 if before else (named is None) == (number == 1)
+        if not follows:
             raise BrokenChainError(f"Receipt {number} does not name receipt {number - 1} by its fingerprint.")
         before = link
 

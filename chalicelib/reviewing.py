@@ -44,9 +44,9 @@ class Written(NoContacts):
 
 @dataclass(frozen=True, slots=True)
 class Reviewed(NoContacts):
-    """The body of an approval: the hash of the text that was read, if the program names it."""
+    """The body of an approval: the hash of the text that was read, so that no other is approved in its place."""
 
-    sha256: str | None = None
+    sha256: str = ""
 
 
 def draft(request: Request, clinic: str) -> Response:
@@ -86,13 +86,13 @@ def read(request: Request, clinic: str, version: str) -> Response:
 
 
 def approve(request: Request, clinic: str, version: str) -> Response:
-    """Approve a draft, as another person than its author; what is approved is this very text."""
+    """Approve a draft, as another person than its author; what is approved is the text that was read, or nothing."""
     call = _call(request, clinic, "notices:approve", _read_review)
     drafts = Drafts(portal().table)
     draft = drafts.find(clinic, version)
     audit = call.audit("approve", (), notice=version)
     with _in_words():
-        if call.body.sha256 not in (None, draft.sha256):
+        if call.body.sha256 != draft.sha256:
             raise ReviewError("The draft is no longer the text that was read: its sha256 differs. Read it again")
         approved = draft.approve(_person(call), call.now, authorities())
         if draft.approved:  # sent again, or a third person agrees: the first approval stands
@@ -164,8 +164,9 @@ def _nothing(_known: Clinic, body: Mapping[str, Any]) -> NoContacts:
 def _read_review(_known: Clinic, body: Mapping[str, Any]) -> Reviewed:
     _only(body, "sha256")
     sha256 = body.get("sha256")
-    if sha256 is not None and not (isinstance(sha256, str) and re.fullmatch(r"[0-9a-f]{64}", sha256)):
-        raise InvalidBodyError([{"pointer": "/sha256", "detail": "64 hexadecimal digits in lower case."}])
+    if not (isinstance(sha256, str) and re.fullmatch(r"[0-9a-f]{64}", sha256)):
+        told = "The sha256 of the text that was read, as reading it gave it: 64 hexadecimal digits in lower case."
+        raise InvalidBodyError([{"pointer": "/sha256", "detail": told}])
     return Reviewed(sha256=sha256)
 
 

@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from chalicelib import journal, proof
 from chalicelib.instants import instant
@@ -15,12 +16,16 @@ from chalicelib.receipts import Receipt
 from chalicelib.signing import Signer, SigningKey, SigningUnavailableError, TooLongToSignError
 from chalicelib.store import signatures
 from chalicelib.store.register import read_receipt
-from chalicelib.store.table import BATCH, ContendedError, Table, UnavailableError, receipt_key
+from chalicelib.store.table import BATCH, ContendedError, Item, Table, UnavailableError, receipt_key
 
 PATIENCE = 3
 
 Hurried = Callable[[], bool]
 """Tells that there is no time left to begin another."""
+
+
+class GoneError(Exception):
+    """A mark whose receipt is not there. The portal takes no receipt away: somebody must look."""
 
 
 @dataclass(slots=True)
@@ -38,7 +43,19 @@ def seal(table: Table, signer: Signer, receipts: Iterable[Receipt], hurried: Hur
     A receipt that cannot be signed holds up no other. After three failures of a service in a row the rest is left
     alone: it is away, and each try takes its whole patience.
     """
-    tally, key, away = Tally(), None, 0
+    return _sealed(table, signer, receipts, hurried, Tally())
+
+
+def seal_waiting(table: Table, signer: Signer, hurried: Hurried) -> Iterator[Tally]:
+    """Sign everything that waits, as `seal` does; a mark whose receipt is gone or unreadable counts as failed."""
+    tally = Tally()
+    return _sealed(table, signer, _waiting(table, tally), hurried, tally)
+
+
+def _sealed(
+    table: Table, signer: Signer, receipts: Iterable[Receipt], hurried: Hurried, tally: Tally
+) -> Iterator[Tally]:
+    key, away = None, 0
     for receipt in receipts:
         if away == PATIENCE or hurried():
             tally.whole = False
@@ -55,11 +72,6 @@ def seal(table: Table, signer: Signer, receipts: Iterable[Receipt], hurried: Hur
             away = 0
         yield tally
     yield tally
-
-
-def seal_waiting(table: Table, signer: Signer, hurried: Hurried) -> Iterator[Tally]:
-    """Sign everything that waits, as `seal` does."""
-    return seal(table, signer, _waiting(table), hurried)
 
 
 def _published(table: Table, signer: Signer) -> SigningKey:
@@ -79,19 +91,31 @@ def _seal(table: Table, signer: Signer, key: SigningKey, receipt: Receipt) -> bo
     return new
 
 
-def _waiting(table: Table) -> Iterator[Receipt]:
+def _waiting(table: Table, tally: Tally) -> Iterator[Receipt]:
+    """Give what waits; what somebody changed in the table by hand is told, and the others are signed all the same."""
     marks = signatures.waiting(table)
     while batch := list(itertools.islice(marks, BATCH)):
-        keys = [receipt_key(each.clinic, each.subject, each.version) for each in batch]
-        for item in table.get(keys).values():
+        keys = {receipt_key(each.clinic, each.subject, each.version): each for each in batch}
+        found = table.get(list(keys))
+        for key, mark in keys.items():
+            # By person and version: a receipt's number opens its page, and so stays out of the log.
+            told: dict[str, Any] = {"clinic": mark.clinic, "subject": mark.subject, "version": mark.version}
             try:
-                yield read_receipt(item)
-            except ValueError as error:  # somebody changed the table by hand; the others are signed all the same
-                _failed(error)
+                receipt = _kept(found.get(key))
+            except (GoneError, ValueError) as error:
+                tally.failed += _failed(error, **told)
+            else:
+                yield receipt
 
 
-def _failed(error: Exception) -> int:
+def _kept(item: Item | None) -> Receipt:
+    if item is None:
+        raise GoneError("its receipt is gone")
+    return read_receipt(item)
+
+
+def _failed(error: Exception, **told: Any) -> int:
     """Note a failure, and count it."""
-    journal.log().warning("not signed", error=type(error).__name__, reason=str(error))
+    journal.log().warning("not signed", error=type(error).__name__, reason=str(error), **told)
     journal.count("SigningFailed")
     return 1

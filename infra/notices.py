@@ -3,7 +3,7 @@
 python -m infra publish infra/clinics/riga-aesthetics.yaml --author "Ieva Liepa" --approver "Juris Klusums"
 python -m infra check infra/clinics/*.yaml
 python -m infra notice draft my-clinic.yaml --author "Ieva Liepa"
-python -m infra notice approve my-clinic 1.1 --approver "Juris Klusums"
+python -m infra notice approve my-clinic 1.1 --sha256 0123456789ab --approver "Juris Klusums"
 python -m infra notice publish my-clinic 1.1 --preview
 python -m infra notice list my-clinic
 python -m infra notice superseded my-clinic --purpose newsletter
@@ -12,6 +12,7 @@ python -m infra notice superseded my-clinic --purpose newsletter
 import argparse
 import functools
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -84,6 +85,8 @@ def _draft(asked: argparse.Namespace) -> None:
 def _approve(asked: argparse.Namespace) -> None:
     drafts = Drafts(portal().table)
     draft = drafts.find(asked.clinic, asked.version)
+    if not draft.sha256.startswith(asked.sha256):
+        raise ReviewError("The draft is not the text that was read: its sha256 differs. Read it again")
     approved = draft.approve(Person(asked.approver), _now(), authorities())
     drafts.change(draft, approved)
     print(f"{draft.clinic} {draft.version}: approved by {asked.approver}, sha256 {draft.sha256}")
@@ -166,6 +169,12 @@ def _name(typed: str) -> str:
     return typed.strip()
 
 
+def _fingerprint(typed: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{12,64}", typed.strip().lower()):
+        raise argparse.ArgumentTypeError("give the sha256 that `notice draft` printed, or its first 12 digits at least")
+    return typed.strip().lower()
+
+
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add these commands to the command line."""
     files = commands.add_parser("publish", help="publish clinics' files that another person than the author reviewed")
@@ -183,6 +192,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     draft.set_defaults(run=_draft)
     approve = _of_version(notice, "approve", "approve a draft, as another person than its author", _approve)
     approve.add_argument("--approver", required=True, type=_name, help="who reviewed it; not the author")
+    told = "of the text that was reviewed, as `notice draft` printed it; 12 digits of it are enough"
+    approve.add_argument("--sha256", required=True, type=_fingerprint, help=told)
     release = _of_version(notice, "publish", "publish an approved draft", _release)
     release.add_argument("--preview", action="store_true", help="tell what it would do, and publish nothing")
     listed = notice.add_parser("list", help="list a clinic's versions and drafts")

@@ -17,8 +17,7 @@ from chalicelib.proof import Proven
 
 PROVES = """
 What this proves:
-  - The answers above were recorded under these numbers, at these times, for these clinics.
-  - They were given to exactly the texts with these fingerprints.
+  - The answers above were recorded under these numbers, at these times, for these clinics.{texts}
   - Nothing was changed since the portal signed, if the key set is truly the portal's: fetch it from its own
     /.well-known/jwks.json.
   - Where receipts are a chain, none between the first and the last shown here is missing or replaced.
@@ -27,6 +26,17 @@ What it does not prove:
   - That the answers still hold: later receipts may exist. Ask the clinic.
   - The time, beyond the word of the portal's own clock.
   - Anything to somebody who holds no receipt: a change shows to whoever holds one, and to nobody else."""
+
+SHOWN, NAMED, BELONGS = "Text shown", "Text named by staff", "Text it belongs to"
+"""What a receipt proves of its text: it was on the screen; staff named it; a withdrawal may be sent without any."""
+
+OF_TEXTS = {
+    SHOWN: f"""
+  - Where “{SHOWN}” stands, they were given to exactly the text with that fingerprint.""",
+    NAMED: f"""
+  - Where “{NAMED}” stands, the clinic's staff recorded them, and named this version of the text.""",
+    BELONGS: "",
+}
 
 UNSIGNED = (
     "is a receipt without its signature, so that it proves nothing by itself. Ask the clinic for the signed receipt "
@@ -74,7 +84,8 @@ def run(asked: argparse.Namespace) -> int:
     whole = len(proven) == len(texts)
     whole &= _chained(proven)
     if proven:
-        print(PROVES)
+        of_texts = {_of_text(each.document) for each in proven}
+        print(PROVES.format(texts="".join(told for name, told in OF_TEXTS.items() if name in of_texts)))
     return 0 if whole else 1
 
 
@@ -93,25 +104,38 @@ def _verified(text: str, signature: str | None, jwks: Mapping[str, Any], clinic:
 
 
 def _chained(proven: Sequence[Proven]) -> bool:
-    """Check the receipts of each person as a chain, where there are several; a single one stands for itself."""
+    """Check the receipts of each person as a chain, where there are several; a single one stands for itself.
+
+    The same receipt twice is one. A chain begins with the first that was given: who lost an earlier one has no less.
+    """
     whole = True
-    by_person = sorted(proven, key=lambda each: (*_person(each), each.document["version"]))
+    distinct = {each.sha256: each for each in proven}.values()
+    by_person = sorted(distinct, key=lambda each: (*_person(each), each.document["version"]))
     for person, group in itertools.groupby(by_person, key=_person):
         links = list(group)
         if len(links) == 1:
             continue
+        first, last = links[0].document["version"], links[-1].document["version"]
         try:
-            proof.verify_chain(links)
+            proof.verify_chain(links, first)
         except proof.BrokenChainError as error:
             whole = False
             print(f"The receipts at {person[0]} are NO unbroken chain. {error}", file=sys.stderr)
         else:
-            print(f"The receipts at {person[0]} are an unbroken chain, 1 to {len(links)}.")
+            before = f" What came before number {first} was not given." if first > 1 else ""
+            print(f"The receipts at {person[0]} are an unbroken chain from number {first} to number {last}.{before}")
     return whole
 
 
 def _person(proven: Proven) -> tuple[str, str]:
     return proven.document["clinic"], proven.document["subject"]
+
+
+def _of_text(receipt: Mapping[str, Any]) -> str:
+    """Tell what a receipt may claim of its text, as the page `/verify` does."""
+    if {entry["answer"] for entry in receipt["decisions"].values()} == {"withdraw"}:
+        return BELONGS
+    return SHOWN if receipt.get("channel") in {"web", "qr"} else NAMED
 
 
 def _told(proven: Proven) -> str:
@@ -123,7 +147,7 @@ def _told(proven: Proven) -> str:
             f"  Receipt {told['id']}, number {told['version']} of this person at {told['clinic']}",
             f"  Said: {answers}",
             f"  Decided {told['effective_at']}, recorded {told['recorded_at']}",
-            f"  Text shown: notice {notice['version']} in {notice['lang']}, SHA-256 {notice['sha256']}",
+            f"  {_of_text(told)}: notice {notice['version']} in {notice['lang']}, SHA-256 {notice['sha256']}",
             f"  SHA-256 of the receipt: {proven.sha256}",
             f"  Signed with key {proven.kid} ({proven.alg})",
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from chalicelib.consent import Address, Answer, State
 from chalicelib.formats import Issued
@@ -26,6 +27,9 @@ class Decided:
     before: State
     after: State
     now: State | None
+    brought: bool
+    """Whether the answer brought `after` about. One given late or only claimed may leave another's word standing."""
+
     expires_at: Instant | None
     question: Question | None
     lang: str
@@ -69,21 +73,33 @@ class Decided:
 
 def decided(issued: Issued) -> tuple[Decided, ...]:
     """Give a receipt's decisions in the order of the notice; those it no longer asks for come last."""
-    document: Mapping[str, Mapping[str, str | None]] = issued.receipt.document["decisions"]
+    receipt = issued.receipt.document
+    document: Mapping[str, Mapping[str, Any]] = receipt["decisions"]
+    late = receipt["effective_at"] < receipt["recorded_at"]
     order = {address: place for place, address in enumerate(issued.clinic.questions)}
     return tuple(
         Decided(
             address=address,
-            answer=Answer(str(document[address]["answer"])),
-            before=State(str(document[address]["before"])),
-            after=State(str(document[address]["after"])),
+            answer=Answer(document[address]["answer"]),
+            before=State(document[address]["before"]),
+            after=State(document[address]["after"]),
             now=issued.now.get(address),
+            brought=_brought(document[address], late=late),
             expires_at=document[address]["expires_at"],
             question=issued.clinic.questions.get(address),
             lang=issued.lang,
         )
         for address in sorted(document, key=lambda each: (order.get(each, len(order)), each))
     )
+
+
+def _brought(entry: Mapping[str, Any], *, late: bool) -> bool:
+    """Tell whether the state after an answer is what the answer itself leads to."""
+    if entry["answer"] == Answer.YES:
+        return State(entry["after"]) is (State.PENDING if entry["claimed"] else State.GRANTED)
+    if entry["answer"] == Answer.NO and late and entry["before"] == State.WITHDRAWN:
+        return False  # it may be older than the Yes that was taken back: then it was a refusal
+    return entry["after"] in {State.REFUSED, State.WITHDRAWN}
 
 
 def law(clinic: Clinic) -> str:

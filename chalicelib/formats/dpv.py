@@ -179,36 +179,50 @@ class _Record:
         return ["Collect", "Store", "Use", *(["Share"] if self.each.recipient else [])]
 
     def states(self) -> list[dict[str, Any]]:
-        """Give every state in order, each replaced by the one after it: before, after, and how it stands now."""
-        each = self.each
+        """Give every state in order, each replaced by the one after it: before, after, and how it stands now.
+
+        What the answer did not bring about is what the portal saw when it looked: another receipt has when, how and
+        by whom.
+        """
+        each, looked = self.each, self.receipt["recorded_at"]
+        after = _STATES[each.after]
         told = [
-            self.state(1, _STATES[each.before], self.receipt["recorded_at"], None),
-            self.state(2, _STATES[each.after], self.receipt["effective_at"], each.expires_at),
+            self.seen(1, _STATES[each.before], looked),
+            self.answered(2, after) if each.brought else self.seen(2, after, looked),
         ]
         now = _STATES[each.now] if each.now else _REPLACED
         if each.now is not each.after:
             since = each.expires_at if each.now is State.EXPIRED and each.expires_at else self.issued.at
-            told.append(self.state(3, now, since, each.expires_at if each.now is State.GRANTED else None))
+            ends = each.expires_at if each.now is State.GRANTED else None
+            told.append(self.seen(3, now, since, _validity(now, ends)))
         for state, following in itertools.pairwise(told):
             state["dct:isReplacedBy"] = _id(following["@id"])
         return told
 
-    def state(self, number: int, status: str, at: Instant, ends: Instant | None) -> dict[str, Any]:
+    def answered(self, number: int, status: str) -> dict[str, Any]:
+        """Give a state that this answer brought about: when it was decided, how, and by whom."""
+        given = self.state(number, status, self.receipt["effective_at"], _validity(status, self.each.expires_at))
+        return {**given, "dpv:hasIndicationMethod": self.receipt["channel"], **self.decider()}
+
+    def seen(self, number: int, status: str, at: Instant, lasts: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Give a state that came about otherwise: it is the controller who says that it stood so."""
+        if lasts is None:  # and where it is a consent, another receipt has its end
+            lasts = _validity("dpv:ConsentUnknown" if status == "dpv:ConsentGiven" else status, None)
+        lead = _id(_controller_id(self.issued, self.issued.clinic.lead))
+        return {**self.state(number, status, at, lasts), "dpv:isIndicatedBy": lead}
+
+    def state(self, number: int, status: str, at: Instant, lasts: dict[str, Any]) -> dict[str, Any]:
         return {
             "@id": f"{self.id}-{number}",
             "@type": status,
             "dct:date": _time(at),
             "dpv:isIndicatedAtTime": _time(at),
-            "dpv:hasDuration": _validity(status, ends),
+            "dpv:hasDuration": lasts,
             "dpv:hasLegalBasis": _id(self.basis),
-            "dpv:hasIndicationMethod": self.receipt["channel"],
-            **self.entity(status),
         }
 
-    def entity(self, status: str) -> dict[str, Any]:
-        """Give who brought the state about; staff only write down what a patient decided."""
-        if status in {"dpv:ConsentUnknown", "dpv:ConsentExpired", "dpv:ConsentRevoked"}:
-            return {"dpv:isIndicatedBy": _id(_controller_id(self.issued, self.issued.clinic.lead))}
+    def decider(self) -> dict[str, Any]:
+        """Give who decided; staff only write down what a patient decided."""
         actor = str(self.receipt["actor"])
         if actor == "guardian":
             return {"dpv:isIndicatedBy": {"@type": "dpv:GuardianOfDataSubject"}}

@@ -224,9 +224,13 @@ def _source(issued: Issued) -> dict[str, Any]:
 
 
 def _shown(issued: Issued) -> str | None:
-    """Give the address of the page exactly as the patient saw it, for what was decided on a page."""
+    """Give the address of the page exactly as the patient saw it, for what was decided on a page.
+
+    A withdrawal may have been sent without any page: nobody claims that one was seen.
+    """
     receipt = issued.receipt.document
-    if receipt["channel"] not in {"web", "qr"}:
+    stopped = all(entry["answer"] == Answer.WITHDRAW for entry in receipt["decisions"].values())
+    if stopped or receipt["channel"] not in {"web", "qr"}:
         return None
     return f"{clinic_url(issued)}/shown/{receipt['notice']['sha256']}"
 

@@ -39,6 +39,7 @@ def write(issued: Issued, shown_page: str, code: str) -> str:
         receipt=document,
         said=said,
         agreed="yes" in answers.values(),
+        stopped=set(answers.values()) == {"withdraw"},  # which may be sent without seeing a page
         decided=decided,
         recorded=recorded if recorded != decided else None,
         sealed=issued.jws is not None,

@@ -41,7 +41,7 @@ def read_notice(clinic: str, version: str) -> Response:
 @notices.route(f"{BASE}/notices/{{version}}/approve", methods=["POST"], content_types=ANY_TYPE)
 @api
 def approve_notice(clinic: str, version: str) -> Response:
-    """Approve a draft, as another person than its author; what is approved is this very text."""
+    """Approve a draft, as another person than its author; what is approved is the text that was read, or nothing."""
     answer: Response = _reviewing().approve(notices.current_request, clinic, version)
     return answer
 

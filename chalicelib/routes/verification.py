@@ -126,7 +126,7 @@ def _told(found: Found) -> Mapping[str, Any]:
         "sha256": found.receipt.sha256,
         "kid": found.kid,
         "by_code": found.by_code,
-        # A withdrawal needs no page: it may have been sent without one.
+        # A withdrawal needs no text: it may have been sent without the page, and staff need name no version.
         "withdrawn": {entry["answer"] for entry in document["decisions"].values()} == {"withdraw"},
     }
 

@@ -23,6 +23,8 @@ _BULLET, _INDENT, _GAP = "•", 13.0, 14.0
 _PADDING = 4.5
 _UNPARTED = 3
 """How many lines more than its left side the right side of a row has before it may end on another page."""
+_LABEL = 12
+"""How many lines of its left side a row keeps together; the rest flows below them."""
 _PEN_LINE = 28.5
 _BOX_LINE = 21.5
 _SCALES = {"shown": 0.86, "dense": 0.95}
@@ -58,6 +60,7 @@ STYLES = {
     "term": Style(before=7, bold=True, keep=True),
     "facts": Style(8.5, 12, 4, colour=SOFT, keep=True),
     "hash": Style(8.2),
+    "told": Style(8.5, 12, 0),
 }
 _LEFT = {"said": 0.76, "asked": 0.7}
 """How much of the width the left of a row takes, by the list's class."""
@@ -123,10 +126,11 @@ class Layout:
         if any(run.text.strip() for run in runs):
             self._flow(self._lines(runs, style, area), style, area, area.owner.add(tag))
 
-    def _lines(self, runs: Sequence[Run], style: Style, area: Area) -> list[Line]:
+    def _lines(self, runs: Sequence[Run], style: Style, area: Area, *, free: bool = False) -> list[Line]:
+        """Break a text into lines; in a `free` area no figure takes room."""
         if style.bold:
             runs = [replace(run, bold=True) for run in runs]
-        height, beside = style.leading * area.scale, self._beside - style.before * area.scale
+        height, beside = style.leading * area.scale, 0 if free else self._beside - style.before * area.scale
 
         def room(line: int) -> float:
             return area.width - (_FIGURE + _GAP if beside - line * height > 0 else 0)
@@ -169,7 +173,10 @@ class Layout:
                 self.strips[start].drawn.insert(0, mark)
 
     def _rows(self, node: Node, area: Area) -> None:
-        """Set each dt and its dd side by side, as a list whose labels are the dt; with a class, between rules."""
+        """Set each dt and its dd side by side, as a list whose labels are the dt; with a class, between rules.
+
+        What a further dd says stands below the dt and flows on to the next page.
+        """
         ruled = bool(node.classes)
         share = next((_LEFT[name] for name in node.classes if name in _LEFT), _LEFT_USUALLY)
         wide = area.width - (_FIGURE + _GAP if self._beside > 0 else 0)
@@ -177,45 +184,58 @@ class Layout:
         right = replace(area, x=area.x + left.width + _GAP, width=wide - _GAP - left.width)
         tagged = area.owner.add("L")
         before = _PADDING if ruled else 4 * area.scale
+        between = 0 if ruled else before
         term: Node | None = None
+        entry, room = tagged, 0.0
         for child in [each for each in node.children if isinstance(each, Node)]:
             if child.tag == "dt":
                 term = child
             elif child.tag == "dd" and term is not None:
-                self._row(term, child, (left, right), tagged.add("LI"), before, ruled=ruled)
-                term, before = None, 0 if ruled else before
+                entry = tagged.add("LI")
+                room = self._row(term, child, (left, right), entry, before, ruled=ruled)
+                term, before = None, between
+            elif child.tag == "dd" and entry is not tagged:
+                style = STYLES["told"]
+                style = replace(style, before=style.before - room / area.scale)
+                self.strips[-1].keep = True
+                self._flow(self._lines(list(_runs(child)), style, left, free=True), style, left, entry.add("LBody"))
+                room, before = 0, max(between, _PADDING)
         if ruled and self.strips:
             self.strips[-1].keep = True
-            self._add(Strip(1, drawn=[_rule(replace(area, width=wide))]))
+            self._add(Strip(1, before, drawn=[_rule(replace(area, width=wide))]))
 
     def _row(
         self, term: Node, told: Node, sides: tuple[Area, Area], entry: Element, before: float, *, ruled: bool
-    ) -> None:
+    ) -> float:
+        """Set a row; give the room that is left below its left side."""
         left, right = sides
         named, answered = (STYLES["dd"] if ruled else STYLES["dt"]), _style(told)
-        beside, self._beside = self._beside, 0  # the row's own widths leave the room already
         label, body = entry.add("Lbl"), entry.add("LBody")
-        first = self._lines(list(_runs(term)), named, left)
-        second = self._lines(list(_runs(told)), answered, right)
-        self._beside = beside
+        first = self._lines(list(_runs(term)), named, left, free=True)  # the row's own widths leave the room already
+        second = self._lines(list(_runs(told)), answered, right, free=True)
         above = _PADDING if ruled else 0.0
-        count = len(first) + _UNPARTED
+        count = min(len(first), _LABEL) + _UNPARTED
         strip = Strip(above, before)
-        lowest = above
+        ends = []
         level = max(_height(first[0], named, left), _height(second[0], answered, right))
-        for owner, lines, style, area in ((label, first, named, left), (body, second[:count], answered, right)):
+        for owner, lines, style, area in (
+            (label, first[:_LABEL], named, left),
+            (body, second[:count], answered, right),
+        ):
             # The first lines of both sides are on one level, whatever their heights.
             top = above + (level - _height(lines[0], style, area)) / 2
             for line in lines:
                 height = _height(line, style, area)
                 strip.drawn.append(_lowered(_drawn(owner, style, area, line, height), top))
                 top += height
-            lowest = max(lowest, top)
-        strip.height = lowest + above
+            ends.append(top)
+        strip.height = max(ends) + above
         if ruled:
             strip.drawn.insert(0, _rule(replace(left, width=right.x + right.width - left.x)))
         self._add(strip)
+        self._flow(first[_LABEL:], replace(named, before=0), left, label)
         self._flow(second[count:], replace(answered, before=0), right, body)
+        return strip.height - ends[0] if self.strips[-1] is strip else 0
 
     def _figure(self, node: Node, area: Area) -> None:
         """Draw a QR code at the right edge; what follows stands beside it."""

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from pyld import jsonld
 
-from chalicelib.consent import State
+from chalicelib.consent import Channel, State
 from chalicelib.formats import Issued, dpv
-from tests.acts import EMAIL_NEWS, MORNING, NOON, SMS_NEWS, an_act, on_paper
+from chalicelib.receipts import Act
+from tests.acts import EMAIL_NEWS, EVENING, MORNING, NEXT_DAY, NOON, SMS_NEWS, an_act, on_paper
 from tests.formats.issued import BASE_URL, STATES, clinic_named, clinics, everything, issue, no, yes
 
 DPV, DCT = "https://w3id.org/dpv#", "http://purl.org/dc/terms/"
@@ -266,6 +267,81 @@ def test_who_decided_and_who_wrote_it_down_are_two() -> None:
     assert values(graph[entry], f"{DCT}identifier") == ["staff:key_0123456789ab"]
     assert values(given, f"{DPV}isIndicatedAtTime") == [MORNING]
     assert values(given, f"{DPV}hasIndicationMethod") == ["paper"]
+
+
+def way(issued: Issued) -> list[tuple[str, str, bool, Sequence[str]]]:
+    """Give each state of the news by e-mail in order: word, time, whether it is said to be the patient's, how."""
+    graph = expanded(issued)
+    [subject] = of_type(graph, "DataSubject")
+    events = values(records(graph)[EMAIL_NEWS], f"{DPV}hasConsentStatus")
+    return [
+        (
+            state(graph, event),
+            values(graph[event], f"{DPV}isIndicatedAtTime")[0],
+            values(graph[event], f"{DPV}isIndicatedBy") == [subject["@id"]],
+            values(graph[event], f"{DPV}hasIndicationMethod"),
+        )
+        for event in sorted(events)
+    ]
+
+
+def staff(answer: str, at: str) -> Act:
+    """Give an answer heard at the reception and written down at once."""
+    return on_paper({EMAIL_NEWS: answer}, at, at, channel=Channel.IN_PERSON)
+
+
+def test_an_older_yes_entered_late_is_not_told_as_the_no_that_stands() -> None:
+    """Nobody is said to have withdrawn by the paper on which they said Yes."""
+    issued = issue(RIGA, staff("no", NOON), on_paper({EMAIL_NEWS: "yes"}, MORNING, EVENING))
+    assert issued.receipt.document["decisions"][EMAIL_NEWS]["after"] == State.WITHDRAWN
+    assert way(issued) == [("ConsentRefused", EVENING, False, []), ("ConsentWithdrawn", EVENING, False, [])]
+
+
+def test_an_older_no_entered_late_is_not_told_as_the_withdrawal_that_stands() -> None:
+    """A refusal before the Yes took nothing back."""
+    earlier = [staff("yes", NOON), staff("no", EVENING)]
+    issued = issue(RIGA, *earlier, on_paper({EMAIL_NEWS: "no"}, MORNING, NEXT_DAY))
+    assert way(issued) == [("ConsentWithdrawn", NEXT_DAY, False, []), ("ConsentWithdrawn", NEXT_DAY, False, [])]
+
+
+def test_a_strangers_claim_is_not_told_as_the_consent_it_found() -> None:
+    """Whoever types somebody's address gave nothing: neither the consent, nor its time, nor its end."""
+    issued = issue(RIGA, staff("yes", MORNING), an_act({EMAIL_NEWS: "yes"}, NOON), known=True, now={})
+    assert issued.receipt.document["decisions"][EMAIL_NEWS]["claimed"]
+    assert way(issued) == [
+        ("ConsentGiven", NOON, False, []),
+        ("ConsentGiven", NOON, False, []),
+        ("ConsentUnknown", NEXT_DAY, False, []),
+    ]
+    graph = expanded(issued)
+    lasts = {value for given in of_type(graph, "ConsentGiven") for value in values(given, f"{DPV}hasDuration")}
+    assert lasts == {f"{DPV}IndeterminateDuration"}
+
+
+def test_a_yes_that_had_ended_before_it_was_entered_is_not_told_as_its_own_end() -> None:
+    """The paper gave the consent; its last day ended it."""
+    late = on_paper({"contests.winter_draw": "yes"}, MORNING, "2027-06-01T08:00:00.000Z")
+    [ended] = of_type(expanded(issue(RIGA, late, at="2027-06-01T08:00:00.000Z")), "ConsentExpired")
+    assert values(ended, f"{DPV}isIndicatedAtTime") == ["2027-06-01T08:00:00.000Z"]
+
+
+@pytest.mark.parametrize(
+    ("earlier", "answer", "known", "told"),
+    [
+        ([], "yes", False, "ConsentGiven"),
+        ([], "yes", True, "ConsentRequested"),
+        ([], "no", True, "ConsentRefused"),
+        ([], "withdraw", True, "ConsentWithdrawn"),
+        (["no"], "withdraw", True, "ConsentRefused"),
+        (["yes"], "no", True, "ConsentWithdrawn"),
+        (["yes", "no"], "no", True, "ConsentWithdrawn"),
+    ],
+)
+def test_what_an_answer_led_to_is_the_patients_own(earlier: list[str], answer: str, told: str, *, known: bool) -> None:
+    """Said by them, when they said it, in the way they said it."""
+    before = [staff(said, MORNING) for said in earlier]
+    issued = issue(RIGA, *before, an_act({EMAIL_NEWS: answer}, NOON), known=known)
+    assert way(issued)[1] == (told, NOON, True, ["qr"])
 
 
 def test_a_guardian_is_named_as_one() -> None:

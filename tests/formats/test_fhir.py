@@ -275,6 +275,16 @@ def test_the_signed_receipt_is_inside_once_it_is_signed() -> None:
     assert source["url"].endswith(f"/v1/clinics/riga-aesthetics/receipts/{signed.receipt.id}")
 
 
+@pytest.mark.parametrize(
+    ("answers", "seen"),
+    [({EMAIL_NEWS: "yes"}, True), ({EMAIL_NEWS: "withdraw", SMS_NEWS: "no"}, True), ({EMAIL_NEWS: "withdraw"}, False)],
+)
+def test_a_page_is_named_as_seen_only_where_one_was_answered(answers: dict[str, str], *, seen: bool) -> None:
+    """A withdrawal may be sent without the page; an address of one would say that it was read."""
+    policy = fhir.write_r4(issue(RIGA, an_act(answers)))["policy"]
+    assert [each["uri"] for each in policy[1:]] == [f"{BASE_URL}/riga-aesthetics/shown/{'ab' * 32}"] * seen
+
+
 def test_who_receives_the_data_stands_in_the_rule() -> None:
     """Sharing is disclosing, to a named recipient."""
     consent = fhir.write_r4(issue(RIGA, an_act({"data_sharing.skin_institute": "yes"}), lang="en"))

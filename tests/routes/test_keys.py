@@ -25,7 +25,7 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "notices": ("notices:write", {"version": "9.9"}),
     "GET notices": ("notices:read", {}),
     "GET notices/{version}": ("notices:read", {}),
-    "notices/{version}/approve": ("notices:approve", {}),
+    "notices/{version}/approve": ("notices:approve", {"sha256": "0" * 64}),
     "notices/{version}/publish": ("notices:write", {}),
 }
 

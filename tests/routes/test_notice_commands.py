@@ -47,6 +47,11 @@ def _next(path: Path, version: str, **changed: Any) -> str:
     return str(document["id"])
 
 
+def _sha256(told: str) -> str:
+    """Give the fingerprint that drafting printed."""
+    return told.partition("sha256 ")[2].split()[0]
+
+
 def test_a_file_reviewed_elsewhere_is_published_in_one_go_with_both_names(
     run: Run, house: House, tmp_path: Path, client: Client
 ) -> None:
@@ -78,24 +83,45 @@ def test_the_steps_one_by_one(run: Run, house: House, tmp_path: Path) -> None:
     """Draft, refused, mended, approved by another, published."""
     path = _file(house, tmp_path, dpo={})
     clinic = _next(path, "1.0")
-    drafted = run("notice", "draft", path, "--author", "Ieva Liepa")
+    drafted, approve = run("notice", "draft", path, "--author", "Ieva Liepa"), ["notice", "approve", clinic, "1.0"]
+    approve.append("--sha256")
     assert drafted[0] == 0
     assert "not complete" in drafted[1]
     assert "dpo: has no contact. Write `email:` or `phone:` (GDPR Art. 13(1)(b))" in drafted[1]
-    code, _, told = run("notice", "approve", clinic, "1.0", "--approver", "Juris Klusums")
+    code, _, told = run(*approve, _sha256(drafted[1]), "--approver", "Juris Klusums")
     assert (code, "GDPR Art. 13(1)(b)" in told) == (1, True)
     assert run("publish", path, *NAMES)[0] == 1
     assert "13(1)(b)" in run("publish", path, *NAMES)[2]
     _next(path, "1.0", dpo={"phone": "+371 6420 0002"})
-    assert "not complete" not in run("notice", "draft", path, "--author", "Ieva Liepa")[1]
+    drafted = run("notice", "draft", path, "--author", "Ieva Liepa")
+    assert "not complete" not in drafted[1]
     assert "1.0\tdraft" in run("notice", "list", clinic)[1]
     code, _, told = run("notice", "publish", clinic, "1.0")
     assert (code, "not approved" in told) == (1, True)
-    assert run("notice", "approve", clinic, "1.0", "--approver", "Ieva Liepa")[0] == 1
-    assert run("notice", "approve", clinic, "1.0", "--approver", "Juris Klusums")[0] == 0
+    assert run(*approve, _sha256(drafted[1]), "--approver", "Ieva Liepa")[0] == 1
+    assert run(*approve, _sha256(drafted[1]), "--approver", "Juris Klusums")[0] == 0
     assert "1.0\tapproved" in run("notice", "list", clinic)[1]
     assert run("notice", "publish", clinic, "1.0") == (0, f"{clinic} 1.0: published\n", "")
     assert run("notice", "draft", path, "--author", "Ieva Liepa")[0] == 1
+
+
+def test_only_the_text_that_was_read_is_approved(run: Run, house: House, tmp_path: Path) -> None:
+    """A draft replaced after the reviewer read it is another text, however few digits they type."""
+    path = _file(house, tmp_path)
+    clinic = _next(path, "1.0")
+    read = _sha256(run("notice", "draft", path, "--author", "Ieva Liepa")[1])
+    _next(path, "1.0", dpo={"phone": "+371 6420 0003"})
+    now = _sha256(run("notice", "draft", path, "--author", "Ieva Liepa")[1])
+    approve = ["notice", "approve", clinic, "1.0", "--approver", "Juris Klusums"]
+    for digits in (12, 64):
+        code, _, told = run(*approve, "--sha256", read[:digits])
+        assert (code, "not the text that was read" in told) == (1, True)
+    for given in ([], ["--sha256", now[:11]], ["--sha256", ""], ["--sha256", now + "0"]):
+        with pytest.raises(SystemExit):
+            main([*approve, *given])
+    assert "1.0\tdraft" in run("notice", "list", clinic)[1]
+    assert run(*approve, "--sha256", now[:12].upper())[0] == 0
+    assert "1.0\tapproved" in run("notice", "list", clinic)[1]
 
 
 def test_a_clinic_with_only_a_phone_for_data_protection_is_shown(
@@ -122,13 +148,13 @@ def test_a_preview_counts_and_the_superseded_are_listed_to_be_asked_again(
     decide(client, clinic, {"decision.newsletter.email": "no", "email": "bella@example.org"})
     assert run("notice", "superseded", clinic)[1] == ""
     _next(path, "2.0")
-    run("notice", "draft", path, "--author", "Ieva Liepa")
+    drafted = run("notice", "draft", path, "--author", "Ieva Liepa")[1]
     code, told, progress = run("notice", "publish", clinic, "2.0", "--preview")
     assert code == 0
     assert "supersedes 1 consents of 1 people\n  newsletter.email\t1" in told
     assert "2 people looked at." in progress
     assert "2.0\tdraft" in run("notice", "list", clinic)[1]
-    run("notice", "approve", clinic, "2.0", "--approver", "Juris Klusums")
+    run("notice", "approve", clinic, "2.0", "--approver", "Juris Klusums", "--sha256", _sha256(drafted))
     run("notice", "publish", clinic, "2.0")
     [line] = run("notice", "superseded", clinic, "--purpose", "newsletter")[1].splitlines()
     subject, address, since = line.split("\t")
@@ -142,7 +168,7 @@ def test_a_preview_counts_and_the_superseded_are_listed_to_be_asked_again(
 def test_what_is_not_there_is_told_in_a_sentence(run: Run, house: House, tmp_path: Path) -> None:
     """No command ends in a traceback."""
     clinic = house.open_clinic().clinic
-    assert "has no draft 7.7" in run("notice", "approve", clinic, "7.7", "--approver", "Juris")[2]
+    assert "has no draft 7.7" in run("notice", "approve", clinic, "7.7", "--approver", "Juris", "--sha256", "0" * 12)[2]
     assert "No clinic “nowhere” is published" in run("notice", "list", "nowhere")[2]
     assert "No clinic “nowhere” is published" in run("notice", "superseded", "nowhere")[2]
     path = tmp_path / "list.yaml"

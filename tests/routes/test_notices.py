@@ -36,10 +36,16 @@ class Staff:
         """Let the writer send a draft."""
         return self.writer.call("notices", self.document(version, **changed))
 
+    def approve(self, version: str, by: Program | None = None) -> Answer:
+        """Let somebody, the reviewer for one, read a draft and approve it."""
+        by = by or self.reviewer
+        return by.call(f"notices/{version}/approve", {"sha256": by.get(f"notices/{version}").json()["sha256"]})
+
     def put_out(self, version: str, **changed: Any) -> Answer:
         """Take a version through all its steps."""
-        assert self.draft(version, **changed).status == 201
-        assert self.reviewer.call(f"notices/{version}/approve", {}).status == 200
+        drafted = self.draft(version, **changed)
+        assert drafted.status == 201
+        assert self.reviewer.call(f"notices/{version}/approve", {"sha256": drafted.json()["sha256"]}).status == 200
         return self.writer.call(f"notices/{version}/publish", {})
 
     def stages(self) -> dict[str, str]:
@@ -80,7 +86,7 @@ def test_nobody_approves_what_they_wrote_not_with_a_second_key_either(house: Hou
     staff.draft("1.1")
     again = Program(staff.clinic, house.new_key(staff.clinic, label=" ieva  LIEPA"))
     for program in (staff.writer, again):
-        refused = program.call("notices/1.1/approve", {})
+        refused = staff.approve("1.1", program)
         assert (refused.status, refused.json()["title"]) == (403, "Another person must approve")
     assert staff.stages()["1.1"] == "draft"
 
@@ -97,7 +103,7 @@ def test_nothing_is_published_that_nobody_approved(staff: Staff) -> None:
 def test_a_change_after_the_approval_needs_another_one(staff: Staff) -> None:
     """What is published is what was read."""
     first = staff.draft("1.1").json()["sha256"]
-    assert staff.reviewer.call("notices/1.1/approve", {}).status == 200
+    assert staff.approve("1.1").status == 200
     texts = copy.deepcopy(staff.document("1.1")["texts"])
     texts["intro"]["en"] = "Slipped in afterwards."
     assert staff.draft("1.1", texts=texts).json()["approver"] is None
@@ -107,6 +113,17 @@ def test_a_change_after_the_approval_needs_another_one(staff: Staff) -> None:
     assert staff.reviewer.get("notices/1.1").json()["document"]["texts"]["intro"]["en"] == "Slipped in afterwards."
 
 
+@pytest.mark.parametrize(
+    "body", [{}, b"", {"sha256": None}, {"sha256": ""}, {"sha256": "A" * 64}, {"sha256": "a" * 12}]
+)
+def test_nobody_approves_without_naming_the_text_that_was_read(staff: Staff, body: object) -> None:
+    """The draft may have become another meanwhile; who names none might approve what nobody read."""
+    staff.draft("1.1")
+    refused = staff.reviewer.call("notices/1.1/approve", body)
+    assert (refused.status, [each["pointer"] for each in refused.json()["errors"]]) == (422, ["/sha256"])
+    assert staff.stages()["1.1"] == "draft"
+
+
 def test_an_incomplete_draft_is_kept_and_neither_approved_nor_published(staff: Staff) -> None:
     """The author sees everything that is missing, with the article that asks for it."""
     texts = copy.deepcopy(staff.document("1.1")["texts"])
@@ -114,8 +131,8 @@ def test_an_incomplete_draft_is_kept_and_neither_approved_nor_published(staff: S
     drafted = staff.draft("1.1", texts=texts, dpo={})
     missing = {each["place"]: each["article"] for each in drafted.json()["missing"]}
     assert missing == {"texts.automated.ru": "GDPR Art. 13(2)(f)", "dpo": "GDPR Art. 13(1)(b)"}
-    for program, call in ((staff.reviewer, "approve"), (staff.writer, "publish"), (staff.writer, "publish?preview=1")):
-        refused = program.call(f"notices/1.1/{call}", {})
+    previewed, published = (staff.writer.call(f"notices/1.1/publish{asked}", {}) for asked in ("?preview=1", ""))
+    for refused in (staff.approve("1.1"), previewed, published):
         assert refused.status == 409
         assert {each["place"] for each in refused.json()["missing"]} == missing.keys()
 
@@ -125,7 +142,7 @@ def test_a_published_version_takes_no_draft_and_no_lower_number_does(staff: Staf
     assert staff.put_out("1.1").status == 200
     for version in ("1.1", "1.0"):
         assert staff.draft(version).status == 409
-    assert staff.reviewer.call("notices/1.1/approve", {}).status == 409
+    assert staff.approve("1.1").status == 409
     before = staff.writer.get("notices/1.1").json()
     assert staff.writer.call("notices/1.1/publish", {}).json()["published_at"] == before["published_at"]
     assert staff.writer.get("notices/1.1").json() == before
@@ -147,8 +164,13 @@ def test_another_clinics_key_finds_no_draft(house: House, staff: Staff) -> None:
     staff.draft("1.1")
     stranger = Program(staff.clinic, house.api_keys[TBILISI])
     assert stranger.get("notices").status == stranger.get("notices/1.1").status == 404
-    for call in ("notices", "notices/1.1/approve", "notices/1.1/publish"):
-        assert stranger.call(call, staff.document("1.1") if call == "notices" else {}).status == 404
+    read = {"sha256": staff.writer.get("notices/1.1").json()["sha256"]}
+    for call, body in {
+        "notices": staff.document("1.1"),
+        "notices/1.1/approve": read,
+        "notices/1.1/publish": {},
+    }.items():
+        assert stranger.call(call, body).status == 404
     assert Program(TBILISI, house.api_keys[TBILISI]).get("notices/1.1").status == 404
     assert staff.stages() == {"1.0": "in_force", "1.1": "draft"}
 

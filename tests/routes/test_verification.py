@@ -123,6 +123,27 @@ def test_a_decision_on_paper_claims_no_page_that_was_shown(client: Client, house
     assert "When it was recorded" in page.words
 
 
+@pytest.mark.parametrize("way", ["page", "staff"])
+def test_a_withdrawal_claims_no_text_at_all(client: Client, house: House, way: str) -> None:
+    """It may be sent without the page, and staff need name no version."""
+    program = house.open_clinic()
+    body: dict[str, object] = {"subject": {"email": "anna.ozola@example.org"}, "decisions": {"newsletter.email": "yes"}}
+    body |= {"channel": "phone", "effective_at": "2026-11-10T10:00:00+02:00"}
+    program.call("receipts", body)
+    if way == "page":
+        answer = client.post(f"/{program.clinic}/withdraw", {"email": "anna.ozola@example.org", "all": "yes"})
+        written = program.receipt(receipt_number(answer)).body
+    else:
+        del body["decisions"]
+        written = program.call("withdrawals", {**body, "all": True, "effective_at": "2026-11-11T10:00:00+02:00"}).body
+    house.seal()
+    page = Page(upload(client, {"receipt": b"", "file": written}))
+    assert "This receipt is genuine." in page.words
+    assert "Stop" in page.words
+    for claim in ("exactly the text", "named this version"):
+        assert claim not in page.words
+
+
 @pytest.mark.parametrize("form", ["signed", "flattened", "json", "edited", "code", "typed"])
 @pytest.mark.parametrize("way", ["pasted", "uploaded", "urlencoded"])
 def test_a_receipt_is_taken_in_whatever_form_somebody_has_it(client: Client, house: House, form: str, way: str) -> None:

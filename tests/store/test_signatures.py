@@ -5,13 +5,21 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chalicelib import aftermath, proof, sealing
+from chalicelib import aftermath, journal, proof, sealing
 from chalicelib.receipts import Receipt
 from chalicelib.sealing import Tally
 from chalicelib.store import signatures
 from chalicelib.store.counts import counts
 from chalicelib.store.register import UnknownReceiptError
-from chalicelib.store.table import Delete, Key, Replace, receipt_key, signature_key, unsigned_key
+from chalicelib.store.table import (
+    Delete,
+    Key,
+    Replace,
+    UnavailableError,
+    receipt_key,
+    signature_key,
+    unsigned_key,
+)
 from chalicelib.wiring import Portal
 from infra.seals import check_chains
 from tests.acts import EMAIL_NEWS, NOON, SMS_NEWS, an_act
@@ -148,6 +156,28 @@ def test_nothing_but_a_receipt_is_ever_signed(house: Portal) -> None:
     assert waiting(house) == {receipt.id for receipt in receipts[:3]}
 
 
+def test_a_mark_whose_receipt_is_gone_is_told_in_every_round(house: Portal, caplog: pytest.LogCaptureFixture) -> None:
+    """A receipt that vanished is damage somebody must hear of; the log names it without what opens its page."""
+    receipts = some_receipts(house)
+    gone = receipts[0].document
+    house.table.write([Delete(receipt_key(gone["clinic"], gone["subject"], gone["version"]))])
+    for signed_now in (3, 0):
+        caplog.clear()
+        tally = round_of(house, OwnKey())
+        assert (tally.signed, tally.failed, tally.whole) == (signed_now, 1, True)
+        [line] = [record for record in caplog.records if record.getMessage() == "not signed"]
+        assert (line.clinic, line.subject, line.version) == (gone["clinic"], gone["subject"], gone["version"])
+        assert gone["id"] not in str(vars(line))
+    assert waiting(house) == {gone["id"]}
+
+
+def test_a_mark_without_its_receipt_counts_where_nothing_else_waits(house: Portal) -> None:
+    """The last one of a round is told as well."""
+    receipt = house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    house.table.write([Delete(receipt_key(RIGA, receipt.document["subject"], 1))])
+    assert (round_of(house, OwnKey()).failed, round_of(house, OwnKey(away=True)).failed) == (1, 1)
+
+
 def test_a_round_stops_when_its_time_is_over_and_the_next_goes_on(house: Portal) -> None:
     """A function that may run four minutes leaves nothing half done."""
     some_receipts(house)
@@ -195,6 +225,26 @@ def test_the_clocks_round_signs_what_the_stream_left(house: Portal) -> None:
     assert len(waiting(house)) == 4
     aftermath.sign_waiting(house.table, OwnKey(), in_time)
     assert None not in signed_ones(house, receipts)
+
+
+def test_what_was_counted_is_written_even_when_the_table_is_lost(
+    house: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The alarm on `SigningFailed` must hear of it just when everything fails."""
+    written: list[None] = []
+    monkeypatch.setattr(journal, "flush", lambda: written.append(None))
+    receipts = some_receipts(house)
+
+    def lost(*_: object) -> None:
+        raise UnavailableError("lost")
+
+    monkeypatch.setattr(signatures, "waiting", lost)
+    with pytest.raises(UnavailableError):
+        aftermath.sign_waiting(house.table, OwnKey(), in_time)
+    monkeypatch.setattr(aftermath, "count_receipt", lost)
+    with pytest.raises(UnavailableError):
+        aftermath.handle(house.table, {"Records": [streamed(receipts[0])]}, OwnKey(), in_time)
+    assert len(written) == 2
 
 
 def test_after_another_key_signs_both_verify(house: Portal) -> None:

@@ -13,10 +13,12 @@ from chalicelib.clinic_document import (
     Fault,
     InvalidClinicError,
     document_hash,
+    faults_of,
     read_clinic,
     read_full_notice,
 )
 from chalicelib.notice import LANGUAGES, Clinic
+from chalicelib.pages import authorities
 from infra import publish
 from tests.acts import a_document, in_both
 from tests.cast import CLINICS
@@ -124,6 +126,32 @@ def test_a_mistake_is_told_with_its_place_and_its_remedy(path: str, value: objec
     found = faults(broken(path, value))
     assert place in {fault.place for fault in found}
     assert all(fault.problem and fault.remedy and str(fault).startswith(f"{fault.place}: ") for fault in found)
+
+
+@pytest.mark.parametrize("letter", ["\0", "\x0b", "\x0c", "\x1b", "\x1f", "\ud83d", "\ufffe", "\uffff"])
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("texts.rights.en", "texts.rights.en"),
+        ("purposes.0.options.0.title.lv", "purposes[1].options[1].title.lv"),
+        ("controllers.0.name", "controllers[1].name"),
+        ("dpo.email", "dpo.email"),
+        ("notice.lv", "notice.lv"),
+    ],
+)
+def test_a_character_that_no_file_can_hold_is_told_by_its_number(path: str, place: str, letter: str) -> None:
+    """XML forbids it, and with it every receipt's FHIR text and PDF would be broken; it cannot be seen in an editor."""
+    [fault] = faults_of(broken(path, f"One\nTwo{letter} three"), authorities())
+    assert fault.place == place
+    assert fault.problem == f"has a character that cannot be written (U+{ord(letter):04X}, line 2)"
+    assert fault.remedy.startswith("Remove it")
+    str(fault).encode()
+
+
+def test_a_text_may_have_lines_tabs_and_letters_of_any_script() -> None:
+    """Nothing that can be read is refused; a file from another system ends its lines in its own way."""
+    document = a_document(notice=in_both("One\r\n\tTwo 😀 \u202eქ \x85 \ufffd"), name=in_both("A\u00a0B"))
+    assert not faults_of(document, authorities())
 
 
 def test_all_mistakes_are_told_at_once() -> None:

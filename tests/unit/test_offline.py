@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.receipts import Receipt
+from chalicelib.consent import Channel
+from chalicelib.receipts import Receipt, decide
 from infra.bundle import ROOT
+from tests.acts import EMAIL_NEWS, IN_FORCE, a_subject, an_act
 from tests.keys import OwnKey, key_set
 from tests.unit.test_proof import receipts
 
@@ -84,7 +86,7 @@ def test_several_receipts_of_one_person_are_a_chain(desk: Desk) -> None:
     chain = receipts(3)
     files = [desk.put(f"{number}.jws", signed(receipt)) for number, receipt in enumerate(chain)]
     code, told = desk.verify(*reversed(files))
-    assert (code, "unbroken chain, 1 to 3" in told) == (0, True), told
+    assert (code, "unbroken chain from number 1 to number 3" in told) == (0, True), told
     code, told = desk.verify(files[0], files[2])
     assert (code, "Receipt 2 is missing" in told) == (1, True)
     replaced = desk.put("other.jws", signed(receipts(3)[1]))
@@ -93,6 +95,59 @@ def test_several_receipts_of_one_person_are_a_chain(desk: Desk) -> None:
     stranger = desk.put("stranger.jws", signed(receipts(1, person=2)[0]))
     code, told = desk.verify(files[0], stranger)
     assert (code, "chain" in told.partition("What this proves")[0]) == (0, False), told
+
+
+def test_a_file_given_twice_breaks_no_chain(desk: Desk) -> None:
+    """A shell's wildcard finds the copy in the other folder too."""
+    chain = receipts(2)
+    files = [desk.put(f"{number}.jws", signed(receipt)) for number, receipt in enumerate(chain)]
+    copy = desk.put("copy.jws", signed(chain[0]))  # signed again: other bytes, the same receipt
+    code, told = desk.verify(files[0], copy, files[0])
+    assert (code, "chain" in told.partition("What this proves")[0]) == (0, False), told
+    code, told = desk.verify(*files, copy, files[1])
+    assert (code, "unbroken chain from number 1 to number 2" in told) == (0, True), told
+
+
+def test_a_part_of_a_chain_is_told_as_the_part_it_is(desk: Desk) -> None:
+    """Who has lost the first receipt has a proof for the others, and a gap or a branch is one wherever it is."""
+    chain = receipts(4)
+    files = [desk.put(f"{number}.jws", signed(receipt)) for number, receipt in enumerate(chain, start=1)]
+    code, told = desk.verify(files[2], files[1])
+    assert (code, "unbroken chain from number 2 to number 3" in told) == (0, True), told
+    assert "What came before number 2 was not given." in told
+    code, told = desk.verify(files[1], files[3])
+    assert (code, "NO unbroken chain. Receipt 3 is missing" in told) == (1, True), told
+    branch = desk.put("branch.jws", signed(receipts(3)[2]))
+    code, told = desk.verify(*files[1:3], branch)
+    assert (code, "NO unbroken chain. There are two receipts 3" in told) == (1, True), told
+    code, told = desk.verify(files[1], branch)
+    assert (code, "does not name receipt 2" in told) == (1, True), told
+
+
+SHOWN, STAFFS = "given to exactly the text", "staff recorded them, and named this version"
+
+
+@pytest.mark.parametrize(
+    ("channel", "answer", "told"),
+    [
+        ("qr", "yes", {SHOWN}),
+        ("web", "no", {SHOWN}),
+        ("paper", "yes", {STAFFS}),
+        ("phone", "no", {STAFFS}),
+        ("web", "withdraw", set()),
+        ("paper", "withdraw", set()),
+    ],
+)
+def test_what_a_receipt_proves_of_its_text_depends_on_how_it_was_given(
+    desk: Desk, channel: str, answer: str, told: set[str]
+) -> None:
+    """A screen shows a text; on paper and by phone staff name one; a withdrawal may come without any."""
+    act = an_act({EMAIL_NEWS: answer}, channel=Channel(channel))
+    receipt = decide(a_subject(), act, IN_FORCE, known=False)[0]
+    code, said = desk.verify(desk.put("one.jws", signed(receipt)))
+    assert code == 0
+    assert {words for words in (SHOWN, STAFFS) if words in said} == told
+    assert ("Text shown:" in said) is (SHOWN in told)
 
 
 def test_what_proves_nothing_is_said_in_a_sentence(desk: Desk) -> None:

@@ -187,6 +187,36 @@ def test_a_withdrawal_on_paper_says_stop_and_shows_the_page_it_was_made_on(lang:
     assert [word for word in paper.words if word not in MARKS][-len(words) :] == words
 
 
+@pytest.mark.parametrize(
+    ("channel", "answer", "shown"),
+    [("web", "yes", True), ("kiosk", "no", True), ("paper", "yes", False), ("web", "withdraw", False)],
+)
+def test_only_an_answer_given_on_a_page_names_it_as_shown(channel: str, answer: str, *, shown: bool) -> None:
+    """A withdrawal may come without the page, and staff may name an older form: then it is the text of a version."""
+    clinic = _clinic(RIGA)
+    said = dict.fromkeys(clinic.questions, answer)
+    told = " ".join(_receipt(_issued(clinic, "en", channel=Channel(channel), said=said))[1].words)
+    assert ("The text as shown These are all the words of the page as it was shown." in told) is shown
+    assert ("The text of this version These are all the words of the page of that version." in told) is not shown
+
+
+def test_the_form_prints_every_word_of_a_long_option_beside_its_boxes() -> None:
+    """A text of 7,000 characters goes on overleaf, and the boxes stay with where it begins."""
+    document = a_document()
+    document["purposes"][0]["options"][1]["text"] = in_both("So many words. " * 470)
+    clinic = replace(read_clinic(document), dates={day: in_both(day) for day in ("2026-11-01", "2027-03-31")})
+    html, paper = _form(clinic, "en")
+    assert paper.words == Visible(html, without=("footer",)).words
+    for sheet in paper.pixels:
+        text = sheet.get_textpage()
+        assert all(text.get_rect(each)[1] > 0 for each in range(text.count_rects()))
+    place = next(number for number, each in enumerate(paper.told) if each.text == "By text")
+    option = paper.told[place : place + 3]
+    assert [each.text.split()[0] for each in option] == ["By", "☐", "So"]
+    assert len({each.page for each in option}) == 1
+    assert option[2].text.endswith("Your Yes ends by itself after 1 year.")
+
+
 def test_a_receipt_says_whether_it_is_sealed_yet() -> None:
     """Nobody looks for a signature that is not there yet."""
     waiting = _issued(_clinic(RIGA), "en")

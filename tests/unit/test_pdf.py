@@ -143,6 +143,41 @@ def test_a_long_text_fills_pages_without_overlap_and_no_heading_is_left_alone() 
     assert paper.words == Visible(body, without=()).words
 
 
+def _on_the_page(paper: Paper) -> bool:
+    """Tell whether everything but the page's number stands above its foot."""
+    for sheet in paper.pixels:
+        lines = sheet.get_textpage()
+        lows = sorted(lines.get_rect(each)[1] for each in range(lines.count_rects()))
+        if lows[1] < BOTTOM - 2:
+            return False
+    return True
+
+
+@pytest.mark.parametrize("lines", [0, 35])
+@pytest.mark.parametrize(("title", "told"), [("Option", "words " * 1200), ("Option " * 1000, "told")])
+def test_a_row_of_any_length_flows_on_and_begins_with_its_text(title: str, told: str, lines: int) -> None:
+    """No word falls off the page, and no box is left alone with its title."""
+    body = f'<dl class="asked"><dt><b>{title}</b></dt><dd>Yes</dd><dd class="told">{told}</dd></dl>'
+    paper = _paper("<p>Line</p>" * lines + body)
+    assert len(paper.reader.pages) >= 2
+    assert _on_the_page(paper)
+    assert paper.words == ["Line"] * lines + [*title.split(), "Yes", *told.split()]
+    [label, box, text] = paper.told[lines:]
+    assert (label.tag, box.tag, text.tag) == ("Lbl", "LBody", "LBody")
+    if title == "Option":
+        assert label.page == box.page == text.page
+
+
+def test_what_is_told_below_a_row_does_not_run_into_it() -> None:
+    """Boxes, a title of several lines and the text each have their room."""
+    rest = f'<dd><span class="box">☐</span> Yes</dd><dd class="told">{"gyp " * 60}</dd>'
+    rows = (f"<dt><b>{'Option ' * length}</b></dt>{rest}" for length in (1, 30, 90))
+    lines = _paper(f'<dl class="asked">{"".join(rows)}</dl>').pixels[0].get_textpage()
+    for one, other in itertools.combinations([lines.get_rect(each) for each in range(lines.count_rects())], 2):
+        across, down = min(one[2], other[2]) - max(one[0], other[0]), min(one[3], other[3]) - max(one[1], other[1])
+        assert across <= 0.5 or down <= 0.5, (one, other)
+
+
 def test_a_heading_moves_on_with_what_it_heads() -> None:
     """Wherever a page ends, the heading is on the page of its text."""
     ends = set()

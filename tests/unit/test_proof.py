@@ -267,7 +267,8 @@ def test_an_unbroken_chain_holds_signed_or_not() -> None:
     [
         (ANNAS[1:], "Receipt 1 is missing"),
         ([ANNAS[0], ANNAS[2]], "Receipt 2 is missing"),
-        ([ANNAS[0], ANNAS[0]], "Receipt 2 is missing"),
+        ([ANNAS[0], ANNAS[0]], "There are two receipts 1"),
+        ([*ANNAS[:2], receipts()[1]], "There are two receipts 2"),
         ([ANNAS[0], receipts()[1]], "does not name receipt 1"),
         ([ANNAS[0], receipts(person=2)[1]], "Receipt 2 is of another clinic or another person"),
         ([*ANNAS[:2], receipts(clinic="tbilisi-ultrasound")[2]], "Receipt 3 is of another clinic or another person"),
@@ -278,6 +279,20 @@ def test_a_receipt_out_of_its_chain_is_told_by_its_number(chain: list[Receipt], 
     """A receipt taken away, repeated, replaced or brought from elsewhere is found, and where."""
     with pytest.raises(BrokenChainError, match=told):
         proof.verify_chain(chain)
+
+
+def test_a_part_of_a_chain_holds_from_its_first_receipt_on() -> None:
+    """Who lost the first of three receipts still shows that nothing is missing between the others."""
+    proof.verify_chain(ANNAS[1:], first=2)
+    proof.verify_chain(ANNAS[2:], first=3)
+    nowhere = Receipt({**ANNAS[1].document, "previous": None}, b"")
+    for broken, told in (
+        ([ANNAS[2]], "Receipt 2 is missing"),
+        ([nowhere], "Receipt 2 does not name receipt 1"),
+        ([ANNAS[1], receipts()[2]], "Receipt 3 does not name receipt 2"),
+    ):
+        with pytest.raises(BrokenChainError, match=told):
+            proof.verify_chain(broken, first=2)
 
 
 def test_the_code_on_paper_is_read_as_people_type_it() -> None:
