@@ -105,7 +105,7 @@ def _sign(_asked: argparse.Namespace) -> int:
             print(f"{tally.signed} signed …", flush=True)
     print(f"{tally.signed} signed, {tally.failed} failed.")
     if not tally.whole or tally.failed:
-        print("Some still wait; the log above says why. Nothing is lost: try again.", file=sys.stderr)
+        print("Some still wait; the log above says why. Try again.", file=sys.stderr)
         return 1
     return 0
 
