@@ -32,7 +32,7 @@ from chalicelib.wiring import portal
 clinic_api = Blueprint(__name__)
 
 MAX_IDEMPOTENCY_KEY = 200
-UNSIGNED = {"Retry-After": "60"}
+UNSIGNED = {"Retry-After": "5"}
 
 
 @clinic_api.route(f"{BASE}/status", methods=["POST"], content_types=ANY_TYPE)
@@ -127,7 +127,7 @@ def receipt_by_id(clinic: str, receipt: str) -> Response:
     try:
         written = rendition(issued, wanted, lambda: house.clinics.shown(clinic, notice["sha256"]))
     except UnsignedError:
-        told = "The receipt is recorded and counts; its signature follows within minutes."
+        told = "The receipt is recorded and counts; its signature follows in moments, or when the key service is back."
         raise RefusedError(problem(409, "Not signed yet", detail=told, headers=UNSIGNED)) from None
     except UnspeakableError as error:
         raise RefusedError(problem(406, "This format cannot say it", detail=str(error))) from None

@@ -29,14 +29,21 @@ class Said:
         return self.address in LASTS and self.at + LASTS[self.address] <= now
 
 
-def in_force(published: Sequence[tuple[datetime, int]], at: datetime, known: datetime) -> int:
-    """Give the MAJOR in force at a time, as far as it was published at another."""
-    return [published[0][1], *(major for since, major in published if since <= at and since <= known)][-1]
+@dataclass(frozen=True)
+class Issue:
+    """One notice version: when it was published, from when it holds, its MAJOR."""
+
+    published: datetime
+    since: datetime
+    major: int
 
 
-def true_state(
-    said: Iterable[Said], address: str, at: datetime, known: datetime, published: Sequence[tuple[datetime, int]]
-) -> str:
+def in_force(issues: Sequence[Issue], at: datetime, known: datetime) -> int:
+    """Give the MAJOR in force at a time, as far as it was published at another: the last published that had begun."""
+    return [issues[0].major, *(each.major for each in issues if each.published <= known and each.since <= at)][-1]
+
+
+def true_state(said: Iterable[Said], address: str, at: datetime, known: datetime, issues: Sequence[Issue]) -> str:
     """Tell what was true of a decision `at` a time as `known` at another: every answer heard again, in order."""
 
     def lapsed(yes: Said, now: datetime, major: int) -> str | None:
@@ -46,7 +53,7 @@ def true_state(
     state, yes, claim = "never_asked", None, None
     for each in sorted(heard, key=lambda one: (one.at, one.number)):
         if each.claimed:
-            then = in_force(published, each.at, each.at)
+            then = in_force(issues, each.at, each.at)
             claim = claim if state == "granted" and yes and not lapsed(yes, each.at, then) else each
         elif each.answer == "yes":
             state, yes, claim = "granted", each, None
@@ -54,7 +61,7 @@ def true_state(
             stopped = state if state in {"refused", "withdrawn"} else None
             fresh = "refused" if state == "never_asked" and each.answer == "no" else "withdrawn"
             state, yes, claim = stopped or fresh, None, None
-    major = in_force(published, at, known)
+    major = in_force(issues, at, known)
     settled = (lapsed(yes, at, major) if yes else None) or state
     waiting = lapsed(claim, at, major) or "pending" if claim else settled
     return waiting if waiting == "pending" or settled == "never_asked" else settled
@@ -71,7 +78,7 @@ class Person:
 
     def state(self, address: str, at: datetime, known: datetime) -> str:
         """Tell how a decision stands; the one notice of the clinic never changes."""
-        return true_state(self.said, address, at, known, [(at, 1)])
+        return true_state(self.said, address, at, known, [Issue(at, at, 1)])
 
 
 @dataclass

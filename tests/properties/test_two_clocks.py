@@ -7,12 +7,12 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from chalicelib import timeline
-from chalicelib.consent import Address, Assurance, NoticeInForce, Standing, resolve
-from chalicelib.instants import EVER, Instant, instant
+from chalicelib.consent import Address, Assurance, NoticeInForce, Standing, major, resolve
+from chalicelib.instants import EVER, Instant, instant, moment
 from chalicelib.receipts import NoticeRef, Subject, decide
-from chalicelib.schedule import Entry, notice_at
+from chalicelib.schedule import Entry, entry_at, notice_at
 from tests.acts import EMAIL_NEWS, SMS_NEWS, a_subject, an_act
-from tests.properties.reference import Said, true_state
+from tests.properties.reference import Issue, Said, true_state
 
 OPENED = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS = 120
@@ -27,19 +27,20 @@ acts = st.fixed_dictionaries(
         "answers": st.dictionaries(st.sampled_from(ADDRESSES), st.sampled_from(["yes", "no", "withdraw"]), min_size=1),
     }
 )
-changes = st.lists(st.tuples(days, st.booleans()), max_size=3).map(sorted)
-"""On which days another notice version was published, and whether it was a MAJOR change."""
+changes = st.lists(st.tuples(days, st.booleans(), st.just(0) | st.integers(1, 40)), max_size=3).map(sorted)
+"""On which days another notice version was published, whether it was a MAJOR change, and how many days ahead."""
 
 
 class Story:
     """One person's history told twice: to the portal's core with pages of words, and to the reference."""
 
-    def __init__(self, history: list[dict], changes: list[tuple[int, bool]]) -> None:  # type: ignore[type-arg]
-        self.versions = [(OPENED, "1.0")]
-        for day, is_major in changes:
-            major, _, minor = self.versions[-1][1].partition(".")
-            version = f"{int(major) + 1}.0" if is_major else f"{major}.{int(minor) + 1}"
-            self.versions.append((OPENED + timedelta(days=day), version))
+    def __init__(self, history: list[dict], changes: list[tuple[int, bool, int]]) -> None:  # type: ignore[type-arg]
+        self.entries = [Entry(instant(OPENED), "1.0", instant(OPENED))]
+        for day, is_major, ahead in changes:
+            before, _, minor = self.entries[-1].version.partition(".")
+            version = f"{int(before) + 1}.0" if is_major else f"{before}.{int(minor) + 1}"
+            published = OPENED + timedelta(days=day)
+            self.entries.append(Entry(instant(published + timedelta(days=ahead)), version, instant(published)))
         self.said: list[Said] = []
         self.pages: list[tuple[dict[Address, Standing], list[dict]]] = []  # type: ignore[type-arg]
         self.subject = a_subject()
@@ -52,7 +53,7 @@ class Story:
         """Take in one act, as the register does."""
         late = told["late"] if told["by"] == "staff" else 0
         at = max(OPENED, now - timedelta(days=late))
-        version = [version for since, version in self.versions if since <= at][-1]
+        version = entry_at(self.entries, instant(at), instant(now)).version
         staff = {"assurance": Assurance.STAFF_WITNESSED} if told["by"] == "staff" else {}
         act = an_act(
             told["answers"],
@@ -77,9 +78,7 @@ class Story:
 
     def notice(self, at: Instant, known_at: Instant) -> NoticeInForce:
         """Give the notice in force at a time, as published at another."""
-        return notice_at(
-            [Entry(instant(since), version, instant(since)) for since, version in self.versions], at, known_at
-        )
+        return notice_at(self.entries, at, known_at)
 
     def standings(self, at: Instant, known_at: Instant) -> dict[Address, Standing]:
         """Tell how everything stood, from one page."""
@@ -93,14 +92,14 @@ class Story:
 def test_what_was_true_then_as_known_then_is_told_from_one_page(
     receipts: int,
     history: list[dict],  # type: ignore[type-arg]
-    changes: list[tuple[int, bool]],
+    changes: list[tuple[int, bool, int]],
     asked: list[tuple[int, int]],
 ) -> None:
     """An inspector asks about any day as of any day, and hears what replaying every receipt would tell."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(timeline, "RECEIPTS", receipts)
         story = Story(history, changes)
-        published = [(since, int(version.partition(".")[0])) for since, version in story.versions]
+        issues = [Issue(moment(each.published_at), moment(each.since), major(each.version)) for each in story.entries]
         for at, known in [*asked, (DAYS, DAYS), (0, DAYS), (DAYS // 2, DAYS // 2)]:
             then, learnt = OPENED + timedelta(days=at), OPENED + timedelta(days=known)
             standings = story.standings(instant(then), instant(learnt))
@@ -108,7 +107,7 @@ def test_what_was_true_then_as_known_then_is_told_from_one_page(
             for address in ADDRESSES:
                 told = resolve(standings.get(address), notice, instant(then)).state
                 event(told)
-                assert told == true_state(story.said, address, then, learnt, published)
+                assert told == true_state(story.said, address, then, learnt, issues)
 
 
 @given(history=st.lists(acts, min_size=1, max_size=14), seed=st.randoms(use_true_random=False))

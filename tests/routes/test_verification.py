@@ -89,7 +89,7 @@ def test_a_receipt_that_waits_to_be_signed_says_so(client: Client, house: House)
         assert "This receipt is being sealed." in Page(answer).words
         assert "genuine" not in Page(answer).words
     waiting = program.receipt(receipt["number"], "?format=jws")
-    assert (waiting.status, waiting.headers["retry-after"]) == (409, "60")
+    assert (waiting.status, waiting.headers["retry-after"]) == (409, "5")
     house.seal()
     page = open_page(client, f"/{program.clinic}/receipts/{receipt['number']}?lang=en")
     assert "Sealed, so that any change would show." in page.words
