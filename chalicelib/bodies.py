@@ -156,11 +156,11 @@ class _Body:
             return None
         form, sha256, witness = value.get("form"), value.get("sha256"), value.get("witness", "nobody")
         if not _is_line(form):
-            self.error("/evidence/form", "The reference of the form, as the clinic files it.")
+            self.error("/evidence/form", "The reference of the form, as the clinic files it; no contact.")
         if "sha256" in value and not (isinstance(sha256, str) and re.fullmatch(r"[0-9a-f]{64}", sha256)):
             self.error("/evidence/sha256", "64 hexadecimal digits in lower case.")
         if not _is_line(witness):
-            self.error("/evidence/witness", "Who saw it being signed: a name or a staff number.")
+            self.error("/evidence/witness", "Who saw it being signed: a name or a staff number; no contact.")
         return {name: str(each) for name, each in value.items()}
 
     def name(self) -> str | None:
@@ -190,7 +190,14 @@ class _Body:
 
 
 def _is_line(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip()) and value.isprintable() and len(value) <= MAX_EVIDENCE
+    """Tell whether a value is a line of text; an e-mail address in it would stand in a receipt for ever."""
+    return (
+        isinstance(value, str)
+        and bool(value.strip())
+        and value.isprintable()
+        and len(value) <= MAX_EVIDENCE
+        and "@" not in value
+    )
 
 
 def escaped(name: str) -> str:

@@ -243,7 +243,7 @@ def test_a_version_that_nobody_could_have_signed_then_is_refused(
     assert _pointers(program.call("receipts", paper)) == ["/notice_version"]
 
 
-@pytest.mark.parametrize("witness", ["", "  ", 7, None, "x" * 201, "Ilze\nreception"])
+@pytest.mark.parametrize("witness", ["", "  ", 7, None, "x" * 201, "Ilze\nreception", "ilze@example.org"])
 def test_a_witness_is_a_line_of_text(quiet: Program, witness: object) -> None:
     """What stands in a receipt for years can be read."""
     body = {**IN_PERSON, "evidence": {"form": "A-1", "witness": witness}}
