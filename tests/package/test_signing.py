@@ -123,7 +123,7 @@ def test_without_its_key_the_portal_decides_all_the_same_and_signs_later(local_s
                 signed(local_stack, receipt, 0)
             assert "It is being sealed" in page(local_stack, f"/{TBILISI}/receipts/{receipt['id']}?lang=en")
         failed = operator(local_stack, "sign")
-        assert (failed.returncode, "try again" in failed.stderr) == (1, True)
+        assert (failed.returncode, "Try again" in failed.stderr) == (1, True)
 
     resources = client(local_stack, "cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
     [function] = [each["PhysicalResourceId"] for each in resources if each["LogicalResourceId"] == "SignWaiting"]
