@@ -1,4 +1,4 @@
-"""Run the benchmarks, all or those named: `python -m bench [page_size] [roundtrips] [history] [coldstart]`.
+"""Run the benchmarks, all or those named: `python -m bench [page_size] [pdf_size] [roundtrips] [history] [coldstart]`.
 
 Each prints what it found; together they are written to build/bench.json, beside what earlier runs of others left there.
 """
@@ -10,7 +10,7 @@ import sys
 from infra.bundle import ROOT
 from infra.catalogs import compile_catalogs
 
-BENCHMARKS = ("page_size", "roundtrips", "history", "coldstart")
+BENCHMARKS = ("page_size", "pdf_size", "roundtrips", "history", "coldstart")
 
 
 def main(named: list[str]) -> int:

@@ -64,7 +64,8 @@ def _copy(one: Subject, contact: Contact, other: Contact) -> None:
     entry = contact_key(CLINIC, key.lookup(contact))
     items = [house.table.get([entry])[entry], *house.table.partition(subject_pk(CLINIC, one.id), "WORDS#")]
     for item in items:
-        kept = json.loads(json.dumps({"body": item.body, "entries": item.texts}).replace(one.id, twin))
+        written = json.dumps({"body": item.body, "entries": item.texts})
+        kept = json.loads(written.replace(one.id, twin).replace(key.lookup(contact), key.lookup(other)))
         pk = contact_key(CLINIC, key.lookup(other)).pk if item.key == entry else subject_pk(CLINIC, twin)
         attributes = {"pk": {"S": pk}, "sk": {"S": item.sk}}
         attributes["entries"] = {"M": {name: {"S": text} for name, text in kept["entries"].items()}}  # type: ignore[dict-item]

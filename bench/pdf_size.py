@@ -1,0 +1,56 @@
+"""Receipts and consent forms as PDF: bytes, for each clinic in each of its languages."""
+
+from typing import Any
+
+from chalicelib.consent import Answer, Assurance, Channel, NoticeInForce
+from chalicelib.evidence import BLANK, CONSENT_PAGE, Evidence
+from chalicelib.formats import Issued, form, page, pdf
+from chalicelib.notice import Clinic
+from chalicelib.proof import printed_code
+from chalicelib.receipts import Act, NoticeRef, Receipt, Subject, decide
+from infra import publish
+from infra.demo import CLINICS
+
+BUDGET = 100 * 1024
+BASE_URL = "https://consent.example.org"
+AT = "2026-11-22T08:15:00.000Z"
+SHA256 = "5a" * 32
+
+
+def run() -> dict[str, Any]:
+    """Measure each; give ``{"pdf_bytes": {"receipt clinic lang": bytes, "form clinic lang": bytes, …, "budget"}}``."""
+    sizes = {}
+    for path in sorted(CLINICS.glob("*.yaml")):
+        clinic = publish.read_file(path).clinic
+        for lang in clinic.languages:
+            receipt = _everything_agreed(clinic, lang)
+            issued = Issued(receipt, clinic, lang, {}, "signed", BASE_URL, AT)
+            shown = Evidence.page(CONSENT_PAGE, clinic, lang, **BLANK)
+            written = page.write(issued, shown, printed_code(clinic.code, receipt))
+            sizes[f"receipt {clinic.id} {lang}"] = len(pdf.write(written, at=AT))
+            asked = form.write(clinic, lang, base_url=BASE_URL, sha256=SHA256)
+            sizes[f"form {clinic.id} {lang}"] = len(pdf.write(asked, at=AT))
+    for kind in ("receipt", "form"):
+        largest = max((name for name in sizes if name.startswith(kind)), key=lambda name: sizes[name])
+        print(f"  PDF: at most {sizes[largest]:,} bytes ({largest}; budget {BUDGET:,})")
+    return {"pdf_bytes": {**sizes, "budget": BUDGET}}
+
+
+def _everything_agreed(clinic: Clinic, lang: str) -> Receipt:
+    act = Act(
+        receipt_id="0" * 32,
+        clinic=clinic.id,
+        answers=dict.fromkeys(clinic.questions, Answer.YES),
+        notice=NoticeRef(clinic.version, lang, SHA256),
+        controllers=tuple(controller.named() for controller in clinic.controllers),
+        channel=Channel.QR,
+        source="reception",
+        assurance=Assurance.SELF_ASSERTED,
+        actor="patient",
+        evidence=None,
+        effective_at=AT,
+        recorded_at=AT,
+        endings=clinic.endings,
+    )
+    person = Subject(id="0" * 32, salt="0" * 32)
+    return decide(person, act, NoticeInForce(clinic.version, AT), known=False)[0]
