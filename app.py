@@ -12,10 +12,13 @@ from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate
 from chalicelib import middleware, wiring
 from chalicelib.routes.clinic import clinic_api
 from chalicelib.routes.codes import codes
+from chalicelib.routes.fresh_link import fresh_link
+from chalicelib.routes.manage import manage
 from chalicelib.routes.notices import notices
 from chalicelib.routes.paper import paper
 from chalicelib.routes.patient import patient
 from chalicelib.routes.service import service
+from chalicelib.routes.unsubscribe import unsubscribe
 from chalicelib.routes.verification import verification
 
 LAST_SECONDS = 25
@@ -24,7 +27,7 @@ app = Chalice(app_name="consent-portal", configure_logs=False)
 app.api.binary_types = []  # pictures mark themselves, whatever the client's Accept says: see chalicelib/outgoing.py
 app.register_middleware(middleware.request_log, "http")
 app.register_middleware(middleware.security_headers, "http")
-for blueprint in (service, codes, verification, clinic_api, notices, paper, patient):
+for blueprint in (service, codes, verification, clinic_api, notices, paper, manage, unsubscribe, fresh_link, patient):
     app.register_blueprint(blueprint)
 
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import NoReturn
 
 MAX_REFERENCE = 64
+_HIDDEN = "•••"
 
 
 class Kind(StrEnum):
@@ -54,6 +55,21 @@ def lookup_key(secret: bytes, contact: Contact) -> str:
     """Give the key under which the contact's person is found: HMAC-SHA-256 in hexadecimal."""
     purpose = hmac.digest(secret, b"contact-lookup", "sha256")
     return hmac.new(purpose, f"{contact.kind}:{contact.value}".encode(), "sha256").hexdigest()
+
+
+def masked(contact: Contact) -> str:
+    """Write a contact so that its owner knows it and nobody else can use it: ``a•••@e•••.org``, ``+371 ••• 456``.
+
+    The same whatever is hidden, so that not even its length shows.
+    """
+    if contact.kind is Kind.EMAIL:
+        mailbox, _, domain = contact.value.rpartition("@")
+        return f"{mailbox[:1]}{_HIDDEN}@{domain[:1]}{_HIDDEN}.{domain.rpartition('.')[2]}"
+    if contact.kind is Kind.PHONE:
+        import phonenumbers  # noqa: PLC0415 - as below
+
+        return f"+{phonenumbers.parse(contact.value).country_code} {_HIDDEN} {contact.value[-3:]}"
+    return _HIDDEN
 
 
 def _email(typed: str) -> str:

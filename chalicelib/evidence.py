@@ -12,7 +12,16 @@ from chalicelib.store.clinics import Clinics
 
 CONSENT_PAGE = "pages/consent.html"
 WITHDRAWAL_PAGE = "pages/withdraw.html"
-BLANK: dict[str, Any] = {"root": "", "state": "", "kept_query": "", "faults": (), "typed": {"purposes": ()}}
+MANAGE_PAGE = "pages/manage.html"
+"""The patient's own page. Its evidence has the questions as they were asked, and nothing of anybody's own."""
+BLANK: dict[str, Any] = {
+    "root": "",
+    "state": "",
+    "kept_query": "",
+    "faults": (),
+    "typed": {"purposes": ()},
+    "own": None,
+}
 
 
 class Evidence:
