@@ -12,7 +12,9 @@ from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate
 from chalicelib import middleware, wiring
 from chalicelib.routes.clinic import clinic_api
 from chalicelib.routes.codes import codes
+from chalicelib.routes.confirmation import confirmation
 from chalicelib.routes.fresh_link import fresh_link
+from chalicelib.routes.links import personal_links
 from chalicelib.routes.manage import manage
 from chalicelib.routes.notices import notices
 from chalicelib.routes.paper import paper
@@ -27,7 +29,11 @@ app = Chalice(app_name="consent-portal", configure_logs=False)
 app.api.binary_types = []  # pictures mark themselves, whatever the client's Accept says: see chalicelib/outgoing.py
 app.register_middleware(middleware.request_log, "http")
 app.register_middleware(middleware.security_headers, "http")
-for blueprint in (service, codes, verification, clinic_api, notices, paper, manage, unsubscribe, fresh_link, patient):
+_ALL = (
+    *(service, codes, verification, clinic_api, personal_links, notices, paper),
+    *(confirmation, manage, unsubscribe, fresh_link, patient),
+)
+for blueprint in _ALL:
     app.register_blueprint(blueprint)
 
 

@@ -4,8 +4,10 @@ A contact is never part of a key, an address or a log line: what identifies is i
 """
 
 import hmac
+import json
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NoReturn
@@ -51,10 +53,14 @@ def normalise(kind: Kind, typed: str, country: str) -> Contact:
     return Contact(kind, _reference(typed))
 
 
-def lookup_key(secret: bytes, contact: Contact) -> str:
-    """Give the key under which the contact's person is found: HMAC-SHA-256 in hexadecimal."""
-    purpose = hmac.digest(secret, b"contact-lookup", "sha256")
-    return hmac.new(purpose, f"{contact.kind}:{contact.value}".encode(), "sha256").hexdigest()
+def told(contacts: Iterable[Contact]) -> str:
+    """Write contacts in clear, to be sealed at once."""
+    return json.dumps([[contact.kind, contact.value] for contact in contacts], ensure_ascii=False)
+
+
+def read_told(plain: str) -> tuple[Contact, ...]:
+    """Read contacts that were unsealed."""
+    return tuple(Contact(Kind(kind), value) for kind, value in json.loads(plain))
 
 
 def masked(contact: Contact) -> str:
@@ -70,6 +76,12 @@ def masked(contact: Contact) -> str:
 
         return f"+{phonenumbers.parse(contact.value).country_code} {_HIDDEN} {contact.value[-3:]}"
     return _HIDDEN
+
+
+def lookup_key(secret: bytes, contact: Contact) -> str:
+    """Give the key under which the contact's person is found: HMAC-SHA-256 in hexadecimal."""
+    purpose = hmac.digest(secret, b"contact-lookup", "sha256")
+    return hmac.new(purpose, f"{contact.kind}:{contact.value}".encode(), "sha256").hexdigest()
 
 
 def _email(typed: str) -> str:

@@ -21,6 +21,7 @@ BLANK: dict[str, Any] = {
     "faults": (),
     "typed": {"purposes": ()},
     "own": None,
+    "holder": None,
 }
 
 

@@ -6,17 +6,17 @@ things, and nothing else.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from chalice.app import Request, Response
 
 from chalicelib import dossier, journal
+from chalicelib.asking import SEVERAL, form_secret, now
 from chalicelib.boundary import NotFoundError
-from chalicelib.consent import Answer, Assurance, Channel, State
-from chalicelib.contact import masked
+from chalicelib.consent import Address, Answer, Assurance, Channel, State
+from chalicelib.contact import Contact, masked
 from chalicelib.dossier import Decision
 from chalicelib.evidence import MANAGE_PAGE
 from chalicelib.forms import (
@@ -33,7 +33,7 @@ from chalicelib.forms import (
 )
 from chalicelib.i18n import negotiate, spoken_day, spoken_time
 from chalicelib.incoming import base_url, form_fields, mount, query
-from chalicelib.instants import Instant, instant
+from chalicelib.instants import Instant
 from chalicelib.links import Power
 from chalicelib.notice import Clinic, spoken
 from chalicelib.outgoing import document, html, rendered, see_other
@@ -146,8 +146,8 @@ def receipt(request: Request, token: str, number: str) -> Response:
     notice = found.document["notice"]
     shown = house.clinics.version(visit.clinic.id, notice["version"])
     lang = visit.lang if visit.lang in shown.languages else notice["lang"]
-    now = dossier.still_held(found, visit.person, visit.look.published.in_force, visit.now)
-    issued = Issued(found, shown, lang, now, signed, base_url(request, house.settings.public_url), visit.now)
+    held = dossier.still_held(found, visit.person, visit.look.published.in_force, visit.now)
+    issued = Issued(found, shown, lang, held, signed, base_url(request, house.settings.public_url), visit.now)
     try:
         written = rendition(issued, wanted, lambda: house.clinics.shown(shown.id, notice["sha256"]))
     except UnsignedError:
@@ -187,35 +187,59 @@ def takeout(request: Request, token: str, form: str) -> Response:
 
 
 def _visit(request: Request, token: str) -> Visit:
-    house, now = portal(), instant(datetime.now(UTC))
-    opened = open_link(house.table, house.clinics, token, Power.MANAGE, now)
+    house, at = portal(), now()
+    opened = open_link(house.table, house.clinics, token, Power.MANAGE, at)
     look = house.register.look(opened.link.clinic, [opened.holder.contact])
     people = look.people[opened.holder.contact]
     if opened.link.subject is not None:
         people = tuple(each for each in people if each.id == opened.link.subject)
         if not people:
             raise OldLinkError(opened.link)
-    return Visit(request, token, opened, look, people, now)
+    return Visit(request, token, opened, look, people, at)
 
 
 def _change(visit: Visit, fields: Fields) -> Response:
     state = _opened(visit, fields)
     if visit.shared:
-        return _again(visit, fields, [Fault("errors", "contact_shared")])
+        return _again(visit, fields, [SEVERAL])
     if state is None:
         return _again(visit, fields, [Fault("errors", "page_too_old")])
     shown = portal().clinics.version(visit.clinic.id, state.version).asking(visit.now)
     said = read_changes(shown, fields, visit.revealed.known)
     if said.faults:
         return _again(visit, fields, said.faults)
+    act, signature = _act(visit, shown, state, said), _signature(visit, visit.person.id)
+    unproven, contacts = _unproven(visit, shown, said)
+    if unproven:
+        act = replace(act, confirm=frozenset(unproven), confirm_within=shown.confirm_within)
+        signature = replace(signature, contacts=(*signature.contacts, *contacts))
     try:
-        done = portal().register.record(
-            _act(visit, shown, state, said), _signature(visit, visit.person.id), seen=visit.look
-        )
+        done = portal().register.record(act, signature, seen=None if unproven else visit.look)
     except NoticeChangedError:
         return _again(visit, fields, [Fault("errors", "notice_changed")])
     journal.count("DecisionRecorded")
     return _done(visit, done)
+
+
+def _unproven(visit: Visit, clinic: Clinic, said: Submission) -> tuple[set[Address], list[Contact]]:
+    """Tell which Yes another contact confirms than the one the link came to, and which contacts those are.
+
+    Anybody may have typed somebody else's phone beside an e-mail of their own; their link proves the e-mail alone.
+    What was ever granted is proven.
+    """
+    holder = visit.opened.holder.contact
+    kinds = [holder.kind, *(contact.kind for contact, _ in visit.revealed.contacts)]
+    asked = {
+        address: clinic.confirmed_by(address, kinds) for address, answer in said.answers.items() if answer == "yes"
+    }
+    standings = visit.person.standings
+    unproven = {
+        address: kind
+        for address, kind in asked.items()
+        if kind not in {holder.kind, None} and not (address in standings and standings[address].first_yes)
+    }
+    contacts = [contact for contact, _ in visit.revealed.contacts if contact.kind in unproven.values()]
+    return set(unproven), contacts
 
 
 def _stop(visit: Visit, fields: Fields) -> Response:
@@ -265,7 +289,7 @@ def _signature(visit: Visit, person: str | None) -> Signature:
 
 def _secret(visit: Visit) -> bytes:
     """Give the secret that signs the page's state: another link's state is none here."""
-    return portal().clinics.key(visit.clinic.id).form_secret() + f"{MANAGE_PAGE}|{visit.opened.id}".encode()
+    return form_secret(visit.clinic.id, f"{MANAGE_PAGE}|{visit.opened.id}")
 
 
 def _opened(visit: Visit, fields: Fields) -> FormState | None:

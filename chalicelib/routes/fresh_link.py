@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 from chalice.app import Blueprint, Response
 
+from chalicelib.asking import form_secret, language
 from chalicelib.boundary import page
 from chalicelib.consent import Channel
 from chalicelib.forms import MAX_TYPED, Fault, Fields, FormState, first, new_nonce, read_contacts
-from chalicelib.i18n import negotiate
 from chalicelib.incoming import ANY_TYPE, base_url, form_fields, mount, query
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import html, see_other
 from chalicelib.pages import render
-from chalicelib.store import links
+from chalicelib.store import outbox
 from chalicelib.wiring import portal
 
 fresh_link = Blueprint(__name__)
@@ -35,32 +35,27 @@ def send_link(clinic: str) -> Response:
     request, house = fresh_link.current_request, portal()
     fields = form_fields(request)
     shown = house.register.look(clinic).published.clinic
-    state = FormState.opened(_secret(clinic), first(fields, "state"))
+    state = FormState.opened(form_secret(clinic, _PAGE), first(fields, "state"))
     if state is None:
         return html(_form(shown, fields, [Fault("errors", "page_too_old")]), 422)
     contacts, faults = read_contacts(shown, fields)
     if faults:
         return html(_form(shown, fields, faults), 422)
     base = base_url(request, house.settings.public_url)
-    house.table.put_new(links.ask_for(house.clinics.key(clinic), contacts, state.lang, base))
+    house.table.put_new(outbox.wanted(house.clinics.key(clinic), contacts, state.lang, base))
     return see_other(f"{mount(request)}/{clinic}/link?lang={state.lang}&sent=yes")
-
-
-def _secret(clinic: str) -> bytes:
-    return portal().clinics.key(clinic).form_secret() + _PAGE.encode()
 
 
 def _form(clinic: Clinic, fields: Fields, faults: Sequence[Fault], *, sent: bool = False) -> str:
     request = fresh_link.current_request
-    accepted = request.headers.get("accept-language")
-    lang = negotiate(query(request, "lang"), accepted, clinic.languages, clinic.default_language)
+    lang = language(request, clinic)
     state = FormState(new_nonce(), clinic.version, lang, "", None, Channel.WEB)
     return render(
         _PAGE,
         lang,
         clinic=clinic,
         root=mount(request),
-        state=state.sealed(_secret(clinic.id)),
+        state=state.sealed(form_secret(clinic.id, _PAGE)),
         typed={name: first(fields, name)[:MAX_TYPED] for name in fields},
         faults=faults,
         sent=sent,

@@ -1,18 +1,18 @@
 """One-click unsubscribe (RFC 8058): a mail program's own button, without cookie, redirect or page in between."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from chalice.app import Blueprint, Response
 
 from chalicelib import journal
+from chalicelib.asking import now
 from chalicelib.boundary import page
 from chalicelib.consent import Address, Answer, Assurance, Channel, resolve
 from chalicelib.contact import Kind, masked
 from chalicelib.evidence import WITHDRAWAL_PAGE
 from chalicelib.i18n import negotiate
 from chalicelib.incoming import ANY_TYPE, UnreadableBodyError, base_url, form_with_files, mount, query
-from chalicelib.instants import Instant, instant
+from chalicelib.instants import Instant
 from chalicelib.links import Power
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import html
@@ -40,7 +40,7 @@ def unsubscribe_page(token: str) -> Response:
 @page(unsubscribe)
 def stop(token: str) -> Response:
     """Stop at once, and again as often as it is sent; a POST that is not the one-click request stops nothing."""
-    opened, look, now = _followed(token)
+    opened, look, at = _followed(token)
     try:
         fields = form_with_files(unsubscribe.current_request)
     except UnreadableBodyError:
@@ -48,8 +48,8 @@ def stop(token: str) -> Response:
     if fields.get(FIELD) != [VALUE]:
         return _answer(opened, look, stopped=False, status=422)
     asked = _asked(_ever(look), opened)
-    if _left(opened, look, asked, now):
-        act = _act(opened, look, asked, now)
+    if _left(opened, look, asked, at):
+        act = _act(opened, look, asked, at)
         base = base_url(unsubscribe.current_request, portal().settings.public_url)
         signature = Signature((opened.holder.contact,), None, fresh_subject(), base=base)
         portal().register.withdraw(act, signature, seen=look)
@@ -58,9 +58,9 @@ def stop(token: str) -> Response:
 
 
 def _followed(token: str) -> tuple[Opened, Look, Instant]:
-    house, now = portal(), instant(datetime.now(UTC))
-    opened = open_link(house.table, house.clinics, token, Power.UNSUBSCRIBE, now)
-    return opened, house.register.look(opened.link.clinic, [opened.holder.contact]), now
+    house, at = portal(), now()
+    opened = open_link(house.table, house.clinics, token, Power.UNSUBSCRIBE, at)
+    return opened, house.register.look(opened.link.clinic, [opened.holder.contact]), at
 
 
 def _ever(look: Look) -> Clinic:
@@ -77,7 +77,7 @@ def _asked(ever: Clinic, opened: Opened) -> Mapping[Address, Answer]:
     return dict.fromkeys(named or by_kind or ever.questions, Answer.WITHDRAW)
 
 
-def _left(opened: Opened, look: Look, asked: Mapping[Address, Answer], now: Instant) -> bool:
+def _left(opened: Opened, look: Look, asked: Mapping[Address, Answer], at: Instant) -> bool:
     """Tell whether anything is left to stop, for anybody known under the contact.
 
     For somebody new there is: their word is kept, so that a form signed earlier and entered later does not outlive it.
@@ -88,11 +88,11 @@ def _left(opened: Opened, look: Look, asked: Mapping[Address, Answer], now: Inst
     known, notice = look.known(), look.published.in_force
     if not known:
         return opened.link.subject is None
-    states = [resolve(each.standings.get(address), notice, now).state for each in known for address in asked]
+    states = [resolve(each.standings.get(address), notice, at).state for each in known for address in asked]
     return any(state not in STOPPED for state in states)
 
 
-def _act(opened: Opened, look: Look, answers: Mapping[Address, Answer], now: Instant) -> Act:
+def _act(opened: Opened, look: Look, answers: Mapping[Address, Answer], at: Instant) -> Act:
     house, clinic, lang = portal(), look.published.clinic, _language(opened, look)
     # The same request at the same state of things is the same receipt, however often a mail program tries.
     turn = {person.id: person.version for person in look.known()}
@@ -107,8 +107,8 @@ def _act(opened: Opened, look: Look, answers: Mapping[Address, Answer], now: Ins
         assurance=Assurance.LINK,
         actor="patient",
         evidence=None,
-        effective_at=now,
-        recorded_at=now,
+        effective_at=at,
+        recorded_at=at,
         endings={},
     )
 

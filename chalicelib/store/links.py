@@ -1,15 +1,12 @@
 """Links in the store: made, opened, revoked. See `chalicelib.links` for what a link is."""
 
-import json
-import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from chalicelib.contact import Contact, Kind
 from chalicelib.instants import Instant
 from chalicelib.links import Handle, Holder, Link, Power, read_token
 from chalicelib.store.clinics import Clinics
-from chalicelib.store.table import Item, Put, SetBody, Table, link_key, unsent_key
+from chalicelib.store.table import BATCH, ConflictError, Item, Put, SetBody, Table, link_key
 from chalicelib.vault import ClinicKey
 
 _SEALED = "link"
@@ -47,6 +44,19 @@ def puts(key: ClinicKey, made: Iterable[tuple[Handle, Link, Holder]]) -> list[Pu
     ]
 
 
+def keep(table: Table, key: ClinicKey, made: Sequence[tuple[Handle, Link, Holder]]) -> None:
+    """Keep new links, a hundred in a round trip; those made before by the very same call stay as they are."""
+    for start in range(0, len(made), BATCH):
+        new = puts(key, made[start : start + BATCH])
+        while new:
+            try:
+                table.write(new)
+            except ConflictError as there:
+                new = [put for put in new if put.key not in there.keys]
+            else:
+                break
+
+
 def open_link(table: Table, clinics: Clinics, token: str, power: Power, now: Instant) -> Opened:
     """Follow a token; raise UnknownLinkError, or OldLinkError where it once opened this. One round trip."""
     parts = read_token(token)
@@ -62,27 +72,6 @@ def open_link(table: Table, clinics: Clinics, token: str, power: Power, now: Ins
         raise OldLinkError(link)
     plain = key.unseal(_SEALED, handle.value.hex(), handle.link, bytes(item.blob or b""))
     return Opened(handle.link, link, Holder.read(plain))
-
-
-def ask_for(key: ClinicKey, contacts: Sequence[Contact], lang: str, base: str) -> Put:
-    """Give the outbox item of somebody who asks for their link: read it back with `asked_for`.
-
-    Whoever sends it looks for the people under these contacts then, and sends each their own link, or nothing. So the
-    request is the same work, and the item the same, whether or not anybody is known.
-    """
-    number, salt = secrets.token_hex(16), secrets.token_hex(16)
-    typed = json.dumps([[contact.kind, contact.value] for contact in contacts], ensure_ascii=False)
-    blob = key.seal(number, salt, f"unsent#{number}", typed)
-    body = {"kind": "link", "clinic": key.clinic, "number": number, "salt": salt, "lang": lang, "base": base}
-    return Put(unsent_key(key.clinic, number), {"body": json.dumps(body), "blob": blob})
-
-
-def asked_for(key: ClinicKey, item: Item) -> list[Contact]:
-    """Give the contacts for which a link was asked, from the outbox item that `ask_for` made."""
-    body = json.loads(item.body or "")
-    number = body["number"]
-    typed = json.loads(key.unseal(number, body["salt"], f"unsent#{number}", bytes(item.blob or b"")))
-    return [Contact(Kind(kind), value) for kind, value in typed]
 
 
 def revoke(table: Table, clinic: str, links: Sequence[str], at: Instant) -> int:
