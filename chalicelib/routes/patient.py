@@ -252,6 +252,8 @@ def _act(clinic: Clinic, state: FormState, said: Submission) -> Act:
         recorded_at=now,
         endings=clinic.endings,
         everything=said.everything,
+        confirm=clinic.confirmed_first,
+        confirm_within=clinic.confirm_within,
     )
 
 
@@ -260,7 +262,8 @@ def _now() -> Instant:
 
 
 def _signature(said: Submission) -> Signature:
-    return Signature(said.contacts, said.name, fresh_subject())
+    base = base_url(patient.current_request, portal().settings.public_url)
+    return Signature(said.contacts, said.name, fresh_subject(), base=base)
 
 
 def _receipt_address(request: Request, clinic: str, receipt: str, lang: str) -> str:

@@ -41,6 +41,7 @@ from chalicelib.store.table import (
     sealed_key,
     signature_key,
     subject_pk,
+    unsent_key,
     unsigned_key,
     words_key,
 )
@@ -95,13 +96,17 @@ class Look:
 class Signature:
     """Who a decision is for: the contacts given, the name if any, and the id and salt for a person nobody knew yet.
 
-    `person` names one of several who share a contact; without it the register tells by the contacts.
+    `person` names one of several who share a contact; without it the register tells by the contacts. `base` is the
+    absolute address of the portal as the person reached it: where messages about the decision lead.
     """
 
     contacts: tuple[Contact, ...]
     name: str | None
     fresh: Subject
     person: str | None = None
+    base: str = ""
+    follows: bool = False
+    """Whether it only follows from a decision just made under the same contacts: told if it changes something."""
 
 
 class Register:
@@ -148,7 +153,8 @@ class Register:
             receipt, after = decide(subject, act, look.published.in_force, known=bool(look.known()))
             own = signature if _joins(act, signature, subject) else replace(signature, contacts=(), name=None)
             try:
-                self._table.write([*self._writes(own, look, subject, after, receipt), *also])
+                told = self._told(signature, look, subject, receipt)
+                self._table.write([*self._writes(own, look, subject, after, receipt), *told, *also])
             except ConflictError as conflict:
                 if receipt_id_key(act.clinic, act.receipt_id) in conflict.keys:
                     kept = self.receipt(act.clinic, act.receipt_id)
@@ -176,7 +182,8 @@ class Register:
             asked = any(address in person.standings for address in stops)
             if asked and person.id != receipt.document["subject"]:
                 number = receipt_id(act.receipt_id, {"subject": person.id})
-                self.record(replace(act, receipt_id=number, answers=stops), replace(signature, person=person.id))
+                signer = replace(signature, person=person.id, follows=True)
+                self.record(replace(act, receipt_id=number, answers=stops), signer)
         return receipt
 
     def withdraw(
@@ -202,7 +209,7 @@ class Register:
                 continue
             own = act if not number else replace(act, receipt_id=receipt_id(act.receipt_id, {"subject": subject}))
             look = seen if not number else None
-            receipt = self.record(own, signer, seen=look, also=() if number else also)
+            receipt = self.record(own, replace(signer, follows=bool(number)), seen=look, also=() if number else also)
             receipts[receipt.document["subject"]] = receipt
             meant = {subject, *(each.id for each in seen.known())}
             if _differs(act, receipt) or receipt.document["subject"] not in meant:
@@ -262,6 +269,32 @@ class Register:
         ]
         # Merged by time, each chain in its own order: of two at once the later version may carry the earlier time.
         return list(heapq.merge(*chains, key=lambda receipt: str(receipt.document["recorded_at"])))
+
+    def _told(self, signature: Signature, look: Look, subject: Subject, receipt: Receipt) -> list[Write]:
+        """Leave word in the outbox that there is something to tell, and under which contacts it was said.
+
+        They are sealed under the person's own key. Where none was given, staff's patient number say, those that are
+        known are told.
+        """
+        changed = any(entry["before"] != entry["after"] for entry in receipt.document["decisions"].values())
+        reached = [contact for contact in signature.contacts if contact.kind is not Kind.REFERENCE]
+        if signature.person is not None:
+            reached = [each for each in reached if any(signature.person == one.id for one in look.people[each])]
+        if (signature.follows and not changed) or not (reached or subject.contacts):
+            return []
+        clinic, what = receipt.document["clinic"], f"unsent#{receipt.id}"
+        typed = json.dumps([[contact.kind, contact.value] for contact in reached], ensure_ascii=False)
+        blob = self._clinics.key(clinic).seal(subject.id, subject.salt, what, typed)
+        body = {
+            "kind": "decided",
+            "clinic": clinic,
+            "subject": subject.id,
+            "receipt": receipt.id,
+            "version": receipt.document["version"],
+            "lang": receipt.document["notice"]["lang"],
+            "base": signature.base,
+        }
+        return [Put(unsent_key(clinic, receipt.id), {"body": json.dumps(body), "blob": blob})]
 
     def _writes(
         self, signature: Signature, look: Look, before: Subject, after: Subject, receipt: Receipt
