@@ -3,16 +3,17 @@
 Nothing else knows the two services. A call is made once: whoever sends keeps count of the tries.
 """
 
-import email.utils
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.header import Header
+from email.utils import formataddr
 from typing import Any
 
 _NEVER = frozenset(
     {"MessageRejected", "BadRequestException", "InvalidParameter", "ParameterValueInvalid", "ValidationException"}
 )
-"""What the services answer to a message they will not take, now or later. Everything else may pass: throttling, a paused
-account, an address of ours that is not verified yet."""
+"""What the services answer to a message they will not take, now or later. Everything else may pass: throttling, a
+paused account, an address of ours that is not verified yet."""
 
 
 class PostUnavailableError(Exception):
@@ -51,7 +52,9 @@ class TextMessage:
 class Post:
     """Both services, by one botocore session; `mail_from` is the address all mail comes from."""
 
-    def __init__(self, session: Any, region: str, *, mail_from: str, configuration: str = "", sms_sender: str = ""):
+    def __init__(
+        self, session: Any, region: str, *, mail_from: str, configuration: str = "", sms_sender: str = ""
+    ) -> None:
         self._session = session
         self._region = region
         self._mail_from = mail_from
@@ -72,7 +75,7 @@ class Post:
             "Headers": _named(letter.headers),
         }
         asked: dict[str, Any] = {
-            "FromEmailAddress": email.utils.formataddr((letter.sender, self._mail_from)),
+            "FromEmailAddress": _from(letter.sender, self._mail_from),
             "Destination": {"ToAddresses": [letter.to]},
             "ReplyToAddresses": [letter.reply_to] if letter.reply_to else [],
             "Content": {"Simple": simple},
@@ -114,6 +117,13 @@ class Post:
             config = Config(connect_timeout=1, read_timeout=5, retries={"total_max_attempts": 1})
             self._clients[service] = self._session.create_client(service, region_name=self._region, config=config)
         return self._clients[service]
+
+
+def _from(name: str, address: str) -> str:
+    """Write who a mail is from; a name beyond ASCII as encoded words, each short enough (RFC 2047, 2)."""
+    if name.isascii():
+        return formataddr((name, address))
+    return f"{Header(name, 'utf-8').encode(linesep='')} <{address}>"
 
 
 def _utf8(content: str) -> dict[str, str]:

@@ -19,8 +19,8 @@ class Settings:
 
     `public_url` is the address patients see where the portal has its own domain; empty, the request's own address
     is used. `signing_key` is the KMS alias of the key that signs receipts; empty, nothing is signed and all wait.
-    `mail_from` is the address e-mails come from, `mail_configuration` the SES configuration set that reports what became
-    of them, `sms_sender` the name text messages come from; without `mail_from` nothing is sent and everything waits.
+    `mail_from` is the address e-mails come from, `mail_configuration` the SES configuration set that reports what
+    became of them, `sms_sender` the name text messages come from; without `mail_from` everything waits to be sent.
     """
 
     table: str

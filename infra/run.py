@@ -112,7 +112,7 @@ def portal_running(port: int, folder: Path = LOCAL) -> Iterator[Running]:
         endpoint_url = stack.enter_context(ministack(data, log=folder / "ministack.log", variables=variables))
         os.environ.update(aws_environment(endpoint_url))
         _say("Deploying the CloudFormation stack …")
-        outputs = Deployer(endpoint_url).deploy(STACK, build, {})
+        outputs = Deployer(endpoint_url).deploy(STACK, build, {"MailFrom": "consent@example.org"})
         settings = {
             "TABLE_NAME": outputs["TableName"],
             "CLINIC_KEY_ARN": outputs["ClinicKeyArn"],

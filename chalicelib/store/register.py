@@ -20,6 +20,7 @@ from chalicelib.contact import Contact, Kind
 from chalicelib.instants import Instant
 from chalicelib.receipts import Act, Receipt, Subject, decide, receipt_id, whose
 from chalicelib.store.clinics import Clinics, Published
+from chalicelib.store.outbox import Unsent, left
 from chalicelib.store.signatures import signed_receipt
 from chalicelib.store.table import (
     ConflictError,
@@ -41,7 +42,6 @@ from chalicelib.store.table import (
     sealed_key,
     signature_key,
     subject_pk,
-    unsent_key,
     unsigned_key,
     words_key,
 )
@@ -282,19 +282,18 @@ class Register:
             reached = [each for each in reached if any(signature.person == one.id for one in look.people[each])]
         if (signature.follows and not changed) or not (reached or subject.contacts):
             return []
-        clinic, what = receipt.document["clinic"], f"unsent#{receipt.id}"
-        typed = json.dumps([[contact.kind, contact.value] for contact in reached], ensure_ascii=False)
-        blob = self._clinics.key(clinic).seal(subject.id, subject.salt, what, typed)
-        body = {
-            "kind": "decided",
-            "clinic": clinic,
-            "subject": subject.id,
-            "receipt": receipt.id,
-            "version": receipt.document["version"],
-            "lang": receipt.document["notice"]["lang"],
-            "base": signature.base,
-        }
-        return [Put(unsent_key(clinic, receipt.id), {"body": json.dumps(body), "blob": blob})]
+        document = receipt.document
+        clinic = document["clinic"]
+        word = Unsent(
+            kind="decided",
+            clinic=clinic,
+            subject=subject.id,
+            receipt=receipt.id,
+            version=document["version"],
+            lang=document["notice"]["lang"],
+            base=signature.base,
+        )
+        return [left(self._clinics.key(clinic), subject.salt, receipt.id, word, reached)]
 
     def _writes(
         self, signature: Signature, look: Look, before: Subject, after: Subject, receipt: Receipt
