@@ -9,7 +9,7 @@ from chalicelib.posting import Courier
 from chalicelib.receipts import Receipt
 from chalicelib.sealing import Hurried
 from chalicelib.signing import Signer
-from chalicelib.store import outbox
+from chalicelib.store import messages
 from chalicelib.store.counts import count_receipt
 from chalicelib.store.table import Key, Table
 
@@ -37,7 +37,7 @@ def handle(
 
 
 def _unsent(event: dict[str, Any]) -> list[Key]:
-    """Give the keys of what was left in the outbox; what it says is read from the table, where it may be gone by now."""
+    """Give the keys of what was left in the outbox; the table says what it holds, or that it is gone by now."""
     keys = [record["dynamodb"]["Keys"] for record in event.get("Records", []) if record["eventName"] == "INSERT"]
     return [Key(key["pk"]["S"], key["sk"]["S"]) for key in keys if key["pk"]["S"].startswith("UNSENT#")]
 
@@ -88,7 +88,7 @@ def mark(table: Table, told: str) -> None:
     """Mark the contacts that a report of SES says no mail reaches."""
     try:
         for report in reports.read(told):
-            new = outbox.mark_undeliverable(table, report.clinic, report.lookup, report.reason, report.at)
+            new = messages.mark_undeliverable(table, report.clinic, report.lookup, report.reason, report.at)
             journal.log().info("undeliverable", clinic=report.clinic, reason=report.reason, new=new)
             journal.count("ContactUndeliverable", int(new))
     finally:

@@ -20,10 +20,10 @@ from chalicelib.notice import Clinic
 from chalicelib.post import Letter, Post, PostRefusedError, PostUnavailableError, TextMessage
 from chalicelib.receipts import Subject
 from chalicelib.sealing import Hurried
-from chalicelib.store import outbox
+from chalicelib.store import messages
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.links import puts
-from chalicelib.store.outbox import BusyLetterError, Unsent, Waiting
+from chalicelib.store.messages import BusyLetterError, Unsent, Waiting
 from chalicelib.store.register import read_receipt
 from chalicelib.store.table import (
     ContendedError,
@@ -91,11 +91,11 @@ class Courier:
 
     def carry_new(self, keys: Iterable[Key], hurried: Hurried) -> Tally:
         """Tell what was just left; a key that comes again, from a stream that repeats itself, has nothing to tell."""
-        return self.carry(outbox.still_waiting(self.table, list(keys)) if self.post else (), hurried)
+        return self.carry(messages.still_waiting(self.table, list(keys)) if self.post else (), hurried)
 
     def carry_waiting(self, hurried: Hurried) -> Tally:
         """Tell everything that is due."""
-        return self.carry(outbox.waiting(self.table, self.now()) if self.post else (), hurried)
+        return self.carry(messages.waiting(self.table, self.now()) if self.post else (), hurried)
 
     def _tell(self, each: Waiting, tally: Tally) -> None:
         outcomes = Counter(self._send(each, *sent, tally=tally) for sent in self._planned(each))
@@ -104,14 +104,14 @@ class Courier:
         if outcomes["failed"]:
             self._put_off(each)
         elif outcomes["refused"]:
-            outbox.bury(self.table, each)
+            messages.bury(self.table, each)
             journal.count("MessageDead")
         elif not outcomes["left"]:
-            outbox.done(self.table, each)
+            messages.done(self.table, each)
 
     def _put_off(self, each: Waiting) -> None:
         try:
-            dead = outbox.later(self.table, each, self.now())
+            dead = messages.later(self.table, each, self.now())
         except (ContendedError, UnavailableError) as error:
             self._note(each, "left", error=type(error).__name__)
             return
@@ -127,11 +127,11 @@ class Courier:
             at["receipt"] = receipt_key(unsent.clinic, unsent.subject, unsent.version)
         found = table.get(list(at.values()))
         stored = found.get(at["person"])
-        if stored is None or stored.body is None or ("receipt" in at and at["receipt"] not in found):
+        if stored is None or ("receipt" in at and at["receipt"] not in found):
             return []
         published = self.clinics.published(unsent.clinic, found.get(at["clinic"]))
         clinic, key = self.clinics.ever_asked(published), self.clinics.key(unsent.clinic)
-        person = Subject.read(json.loads(stored.body))
+        person = Subject.read(json.loads(stored.body or ""))
         try:
             typed = each.contacts(key, person.salt) or self._known(unsent, key, person)
         except ValueError:  # the person's key is gone, and with it every way to reach them
@@ -166,23 +166,23 @@ class Courier:
         base = self.public_url or each.unsent.base
         ready = told.message(planned, contact, told.addresses(handle, planned, base), {"lookup": lookup})
         opened = puts(told.key, [(handle, link, Holder(contact))])
-        lease = outbox.take(self.table, each, f"{planned.message}#{planned.kind}", now, opened)
+        lease = messages.take(self.table, each, f"{planned.message}#{planned.kind}", now, opened)
         if lease is None:
             return "done"
-        if reason := outbox.undeliverable(self.table, each.unsent.clinic, [lookup]).get(lookup):
-            outbox.settle(self.table, lease, outbox.SKIPPED, reason=reason)
+        if reason := messages.undeliverable(self.table, each.unsent.clinic, [lookup]).get(lookup):
+            messages.settle(self.table, lease, messages.SKIPPED, reason=reason)
             self._note(each, "skipped", planned, error=reason)
             journal.count("MessageSkipped")
             return "done"
         try:
             number = self.post.send(ready)
         except PostRefusedError as error:
-            outbox.settle(self.table, lease, outbox.REFUSED, reason=str(error))
+            messages.settle(self.table, lease, messages.REFUSED, reason=str(error))
             self._note(each, "refused", planned, error=str(error))
             tally.failed += 1
             return "refused"
         except PostUnavailableError as error:
-            outbox.settle(self.table, lease, outbox.WAITING)
+            messages.settle(self.table, lease, messages.WAITING)
             self._note(each, "failed", planned, error=str(error))
             journal.count("MessageFailed")
             tally.failed += 1
@@ -190,7 +190,7 @@ class Courier:
             return "failed"
         tally.away[planned.kind] = 0
         tally.sent += 1
-        outbox.settle(self.table, lease, outbox.SENT, id=number, at=now)
+        messages.settle(self.table, lease, messages.SENT, id=number, at=now)
         self._note(each, "sent", planned, message_id=number)
         journal.count("MessageSent")
         return "done"

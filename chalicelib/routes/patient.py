@@ -120,6 +120,7 @@ def receipt_page(clinic: str, receipt: str) -> Response:
     filled = {
         "said": shown.answered(document["decisions"]),
         "agreed": "yes" in answers,
+        "waits": "yes" in answers and document["assurance"] == Assurance.SELF_ASSERTED,
         "withdrawn": answers == {"withdraw"},
         "receipt": document,
         "when": spoken_time(document["effective_at"], lang, shown.country),
