@@ -249,7 +249,7 @@ class _Told:
             found["receipt"] = f"{home}/receipts/{self.unsent.receipt}?{lang}"
         for power in POWERS[planned.message]:
             token = handle.token(secret, power)
-            found[power] = f"{home}?{lang}&t={token}" if power is Power.ASK else f"{base}/{power}/{token}"
+            found[power] = f"{home}?t={token}" if power is Power.ASK else f"{base}/{power}/{token}"
         return found
 
     def message(
