@@ -9,7 +9,7 @@ from typing import Any
 
 from chalicelib.consent import Address, Answer, State
 from chalicelib.contact import Kind
-from chalicelib.i18n import spoken_day, spoken_time
+from chalicelib.i18n import local_day, spoken_day, spoken_time
 from chalicelib.instants import Instant
 from chalicelib.links import Power
 from chalicelib.notice import Clinic
@@ -174,6 +174,7 @@ def _filled(matter: Matter) -> dict[str, Any]:
         "stopped": answers == {Answer.WITHDRAW},
         "when": spoken_time(at, lang, clinic.country) if at else "",
         "since": spoken_day(at, lang, clinic.country) if at else "",
+        "day": local_day(matter.until, clinic.country) if matter.until else "",
         "until": spoken_day(matter.until, lang, clinic.country) if matter.until else "",
     }
 

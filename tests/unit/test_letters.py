@@ -210,7 +210,7 @@ class _Links(html.parser.HTMLParser):
         super().__init__()
         self.found: list[str] = []
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 - html.parser's names
         self.found += [value or "" for name, value in attrs if name in {"href", "src"}]
 
     @classmethod
