@@ -123,6 +123,8 @@ def _mail(asked: Mapping[str, Any]) -> Message:
         raise RefusalError("BadRequestException")
     simple = content["Simple"]
     headers = {"From": sender, "To": to[0], "Subject": simple["Subject"]["Data"]}
+    if asked.get("ReplyToAddresses"):
+        headers["Reply-To"] = ", ".join(asked["ReplyToAddresses"])
     for each in simple.get("Headers", []):
         written = f"{each['Name']}{each['Value']}"
         if len(written) > _MAX_HEADER or not written.isascii() or not written.isprintable():

@@ -196,16 +196,18 @@ def dead_letters(table: Table, clinic: str) -> list[Waiting]:
 
 def revive(table: Table, each: Waiting) -> None:
     """Put what was given up back into the outbox, as if for the first time; what was sent of it stays sent."""
-    clinic, subject = each.unsent.clinic, each.unsent.subject
-    records = letter_key(clinic, subject, f"{each.number}#")
-    refused = [
-        item.key
-        for item in table.partition(records.pk, records.sk)
-        if json.loads(item.body or "{}").get("state") == REFUSED
-    ]
+    refused = [key for key, record in _records(table, each).items() if record["state"] == REFUSED]
     fresh = replace(each.unsent, tries=0, due="")
     again = Put(each.key, {"body": fresh.stored(), "blob": each.sealed})
-    table.write([again, Delete(dead_letter_key(clinic, each.number)), *map(Delete, refused)])
+    table.write([again, Delete(dead_letter_key(each.unsent.clinic, each.number)), *map(Delete, refused)])
+
+
+def states(table: Table, each: Waiting) -> dict[str, str]:
+    """Tell what became of each message of an item: "confirm#email" → "sent"; of a refused one also why."""
+    return {
+        key.sk.split("#", 2)[2]: f"{record['state']} {record.get('reason', '')}".strip()
+        for key, record in _records(table, each).items()
+    }
 
 
 def mark_undeliverable(table: Table, clinic: str, lookup: str, reason: str, at: Instant) -> bool:
@@ -219,6 +221,11 @@ def undeliverable(table: Table, clinic: str, lookups: Sequence[str]) -> Mapping[
     marks = {undeliverable_key(clinic, lookup): lookup for lookup in lookups}
     found: dict[Key, Any] = {key: json.loads(item.body or "{}") for key, item in table.get(list(marks)).items()}
     return {marks[key]: mark["reason"] for key, mark in found.items()}
+
+
+def _records(table: Table, each: Waiting) -> dict[Key, dict[str, str]]:
+    start = letter_key(each.unsent.clinic, each.unsent.subject, f"{each.number}#")
+    return {item.key: json.loads(item.body or "") for item in table.partition(start.pk, start.sk)}
 
 
 def _what(number: str) -> str:
