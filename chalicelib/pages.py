@@ -20,6 +20,7 @@ from jinja2 import (
 from jinja2.runtime import Context
 
 from chalicelib import i18n
+from chalicelib.consent import ON_A_PAGE
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 _AUTHORITIES = Path(__file__).resolve().parent / "authorities.json"
@@ -58,6 +59,7 @@ def _speaking(lang: str) -> Environment:
     env.install_gettext_translations(i18n.catalog(lang), newstyle=True)  # type: ignore[attr-defined]
     env.globals["lang"] = lang
     env.globals["endonyms"] = i18n.ENDONYMS
+    env.globals["on_a_page"] = ON_A_PAGE
     env.globals["kiosk"] = ""  # the kiosk's pages set what stands before their addresses
     env.globals["kiosk_script"] = kiosk_script
     return env
