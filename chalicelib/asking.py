@@ -13,6 +13,7 @@ from chalice.app import Request, Response
 from chalicelib import journal
 from chalicelib.consent import Answer, Assurance, Channel
 from chalicelib.contact import masked
+from chalicelib.evidence import KIOSK_PAGE, KIOSK_WITHDRAWAL_PAGE
 from chalicelib.forms import (
     MAX_TYPED,
     Fault,
@@ -30,7 +31,7 @@ from chalicelib.instants import Instant, instant
 from chalicelib.links import Power
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import html
-from chalicelib.receipts import Act, NoticeRef, Subject, receipt_id
+from chalicelib.receipts import Act, NoticeRef, Receipt, Subject, receipt_id
 from chalicelib.store.links import Opened, UnknownLinkError, open_link
 from chalicelib.store.register import NoticeChangedError, Signature, fresh_subject
 from chalicelib.wiring import portal
@@ -40,10 +41,17 @@ SEVERAL = Fault("errors", "several_people")
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a form led to: the text it was shown with, the act recorded, in which language."""
+    """What a form led to: the text it was shown with, the act and the first receipt of it, in which language.
+
+    A form sent again leads to the receipt it led to before.
+    """
 
     clinic: Clinic
     act: Act
+    receipt: Receipt
+    reachable: bool
+    """Whether a contact was given, to which the receipt is sent."""
+
     lang: str
 
 
@@ -78,7 +86,7 @@ def take_answers(template: str, clinic: str, request: Request, then: Next) -> Re
     house = portal()
     fields = form_fields(request)
     opened = followed(request, clinic)
-    state = FormState.opened(form_secret(clinic, template), first(fields, "state"))
+    state = state_of(template, clinic, fields)
     if state is None:
         current = _about(house.register.look(clinic).published.clinic.asking(now()), opened)
         return _again(template, current, request, fields, [Fault("errors", "page_too_old")])
@@ -95,19 +103,19 @@ def take_answers(template: str, clinic: str, request: Request, then: Next) -> Re
             return _again(template, shown, request, fields, [SEVERAL])
         act, signature = _by_link(act, shown, said), _holders(signature, opened, known)
     try:
-        house.register.answer(act, signature, seen=seen)
+        receipt = house.register.answer(act, signature, seen=seen)
     except NoticeChangedError as changed:
         current = _about(changed.published.clinic.asking(now()), opened)
         return _again(template, current, request, fields, [Fault("errors", "notice_changed")])
     journal.count("DecisionRecorded")
-    return then(Taken(shown, act, state.lang))
+    return then(Taken(shown, act, receipt, bool(said.contacts), state.lang))
 
 
 def take_withdrawal(template: str, clinic: str, request: Request, then: Next) -> Response:
     """Withdraw at once, whether or not the contact was known; a page that is too old still withdraws."""
     house = portal()
     fields = form_fields(request)
-    state = FormState.opened(form_secret(clinic, template), first(fields, "state"))
+    state = state_of(template, clinic, fields)
     if state is None:
         state = _new_state(template, house.register.look(clinic).published.clinic, request)
     shown = house.clinics.version(clinic, state.version)
@@ -116,9 +124,14 @@ def take_withdrawal(template: str, clinic: str, request: Request, then: Next) ->
     if said.faults:
         return _again(template, shown, request, fields, said.faults)
     act = _act(shown, state, said)
-    house.register.withdraw(act, _signature(said, request))
+    receipts = house.register.withdraw(act, _signature(said, request))
     journal.count("WithdrawalRecorded")
-    return then(Taken(shown, act, state.lang))
+    return then(Taken(shown, act, receipts[0], bool(said.contacts), state.lang))
+
+
+def state_of(template: str, clinic: str, fields: Fields) -> FormState | None:
+    """Give what an open page of a clinic carried; None for one that is forged, another page's or too old."""
+    return FormState.opened(form_secret(clinic, template), first(fields, "state"))
 
 
 def form_secret(clinic: str, template: str) -> bytes:
@@ -140,7 +153,7 @@ def now() -> Instant:
 
 def _again(template: str, clinic: Clinic, request: Request, fields: Fields, faults: Sequence[Fault]) -> Response:
     """Give the same page again: an error summary first, what was typed kept, nothing stored."""
-    state = FormState.opened(form_secret(clinic.id, template), first(fields, "state"))
+    state = state_of(template, clinic.id, fields)
     fresh = _new_state(template, clinic, request)
     if state is None or state.sha256 != fresh.sha256:
         state = fresh  # another text, or another language, than the one the form came from
@@ -177,8 +190,14 @@ def _new_state(template: str, clinic: Clinic, request: Request) -> FormState:
         lang=lang,
         sha256=portal().evidence.shown(template, clinic, lang),
         source=source(request),
-        channel=Channel.QR if query(request, "via") == "qr" else Channel.WEB,
+        channel=_channel(template, request),
     )
+
+
+def _channel(template: str, request: Request) -> Channel:
+    if template in {KIOSK_PAGE, KIOSK_WITHDRAWAL_PAGE}:
+        return Channel.KIOSK
+    return Channel.QR if query(request, "via") == "qr" else Channel.WEB
 
 
 def _act(clinic: Clinic, state: FormState, said: Submission) -> Act:

@@ -12,6 +12,8 @@ from chalicelib.store.clinics import Clinics
 
 CONSENT_PAGE = "pages/consent.html"
 WITHDRAWAL_PAGE = "pages/withdraw.html"
+KIOSK_PAGE = "pages/kiosk/consent.html"
+KIOSK_WITHDRAWAL_PAGE = "pages/kiosk/withdraw.html"
 BLANK: dict[str, Any] = {
     "root": "",
     "state": "",

@@ -8,8 +8,16 @@ from itsdangerous import TimestampSigner
 
 from chalicelib import forms
 from chalicelib.asking import form_secret
-from chalicelib.evidence import CONSENT_PAGE, WITHDRAWAL_PAGE
+from chalicelib.evidence import CONSENT_PAGE, KIOSK_PAGE, KIOSK_WITHDRAWAL_PAGE, WITHDRAWAL_PAGE
 from tests.routes.client import Answer, Client, Fields
+
+TEMPLATES = {
+    "": CONSENT_PAGE,
+    "/withdraw": WITHDRAWAL_PAGE,
+    "/kiosk": KIOSK_PAGE,
+    "/kiosk/withdraw": KIOSK_WITHDRAWAL_PAGE,
+}
+"""What each page that asks is made of, by its address below the clinic's."""
 
 
 class Page(HTMLParser):
@@ -80,7 +88,7 @@ def aged_state(client: Client, clinic: str, ago: timedelta, page: str = "") -> s
         def get_timestamp(self) -> int:
             return made
 
-    secret = form_secret(clinic, WITHDRAWAL_PAGE if page else CONSENT_PAGE)
+    secret = form_secret(clinic, TEMPLATES[page.partition("?")[0]])
     serializer = forms._serializer(secret)  # noqa: SLF001 - the clock is inside
     content = serializer.loads(open_page(client, f"/{clinic}{page}").fields["state"])
     serializer.signer = OlderClock
