@@ -2,11 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 
+from chalicelib.confirming import confirmed_by
 from chalicelib.contact import Contact
 from chalicelib.instants import instant
 from chalicelib.links import Handle, Holder, Link, Power
-from chalicelib.store import links
+from chalicelib.store import links, outbox
+from tests.routes.client import Answer, Client, Fields
 from tests.routes.conftest import House
+from tests.routes.pages import decide, receipt_number
 
 Addresses = tuple[str, ...]
 
@@ -22,3 +25,21 @@ def a_token(  # noqa: PLR0917 - a link has these parts
     key, handle = house.beside.clinics.key(clinic), Handle.fresh()
     house.table.write(links.puts(key, [(handle, link, Holder(contact))]))
     return handle.token(key.link_secret(), power)
+
+
+def confirmed(client: Client, house: House, clinic: str, fields: Fields, query: str = "") -> Answer:
+    """Decide on the consent page and confirm from the letterbox of each contact; give the last answer.
+
+    It leads to the receipt of the last confirmation, or to that of the decision where nothing had to be confirmed.
+    """
+    answer = decide(client, clinic, fields, query)
+    number = receipt_number(answer)
+    typed = outbox.claimants(house.table, house.beside.clinics, clinic, number)
+    document = house.beside.register.receipt(clinic, number).document
+    shown = house.beside.clinics.version(clinic, document["notice"]["version"])
+    for contact in typed:
+        if asked := confirmed_by(document, shown, typed, contact):
+            token = a_token(house, clinic, contact, Power.CONFIRM, number, asked)
+            answer = client.post(f"/confirm/{token}", {"sure": "yes", "purpose": asked})
+            assert answer.status == 303, answer.text
+    return answer
