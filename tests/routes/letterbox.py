@@ -28,11 +28,16 @@ def a_token(  # noqa: PLR0917 - a link has these parts
 
 
 def confirmed(client: Client, house: House, clinic: str, fields: Fields, query: str = "") -> Answer:
-    """Decide on the consent page and confirm from the letterbox of each contact; give the last answer.
+    """Decide on the consent page, and confirm; errors and answer as for `confirm`."""
+    return confirm(client, house, clinic, decide(client, clinic, fields, query))
 
-    It leads to the receipt of the last confirmation, or to that of the decision where nothing had to be confirmed.
+
+def confirm(client: Client, house: House, clinic: str, answer: Answer) -> Answer:
+    """Confirm what waits of a decision, from the letterbox of each contact that was typed; give the last answer.
+
+    `answer` is the one to the consent form; nothing may have confirmed it yet. The last answer leads to the receipt of
+    the last confirmation, or is `answer` itself where nothing has to be confirmed.
     """
-    answer = decide(client, clinic, fields, query)
     number = receipt_number(answer)
     typed = outbox.claimants(house.table, house.beside.clinics, clinic, number)
     document = house.beside.register.receipt(clinic, number).document
