@@ -165,9 +165,7 @@ class Clinic(RuleBasedStateMachine):
 
     @precondition(lambda self: self.model.people)
     @rule(data=st.data(), answers=ANSWERS, reads=READS, writes=WRITES)
-    def confirm(
-        self, data: st.DataObject, answers: Mapping[str, str], reads: list[Fault], writes: list[Fault]
-    ) -> None:
+    def confirm(self, data: st.DataObject, answers: Mapping[str, str], reads: list[Fault], writes: list[Fault]) -> None:
         """Answer from one's own contact, as its owner: that counts at once, for this person and nobody else."""
         person = data.draw(st.sampled_from(self.model.people))
         contact = data.draw(st.sampled_from(sorted(person.contacts, key=lambda each: each.value)))

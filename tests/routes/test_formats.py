@@ -57,7 +57,7 @@ def test_each_language_of_the_notice_can_be_had_and_no_other(client: Client, hou
 def test_a_withdrawn_consent_is_active_and_permitted_in_no_format(client: Client, house: House) -> None:
     """The receipt of the Yes tells what has become of it, whenever it is asked for (gICS#5)."""
     program = house.open_clinic()
-    given = receipt_number(decide(client, program.clinic, {**YES, "decision.testimonials.text": ""}))
+    given = receipt_number(confirmed(client, house, program.clinic, {**YES, "decision.testimonials.text": ""}))
     [granted] = program.receipt(given, "?format=fhir-r4").json()["provision"]["provision"]
     assert granted["type"] == "permit"
     assert program.receipt(given, "?format=fhir-r5").json()["decision"] == "permit"
