@@ -7,12 +7,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chalicelib.wiring import portal
+from chalicelib.wiring import Portal, portal
 from infra.catalogs import LANGUAGES, ROOT, catalog_file, compile_catalogs
 from infra.post_office import PostOffice
 from infra.run import portal_running
@@ -52,6 +53,14 @@ class LocalStack:
     settings: Mapping[str, str]
     keys: Mapping[str, str] = field(repr=False)
     post_office: PostOffice | None = None
+
+    @cached_property
+    def beside(self) -> Portal:
+        """The portal in a process beside the functions, its clients made while the settings are there."""
+        with environment(self.settings):
+            made = portal.__wrapped__()
+            _ = made.table.client, made.kms.client
+            return made
 
     def call(self, clinic: str, what: str, body: Mapping[str, Any] | None = None) -> bytes:
         """Ask the clinic's API (POST with a body, GET without) and give the bytes of a good answer."""
