@@ -13,12 +13,15 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from chalicelib import timeline
 from chalicelib.consent import Address, Answer, Assurance, Standing
 from chalicelib.contact import Contact, Kind
 from chalicelib.instants import Instant
+from chalicelib.limits import Guard
 from chalicelib.receipts import Act, Receipt, Subject, decide, receipt_id, whose
+from chalicelib.store import buckets
 from chalicelib.store.clinics import Clinics, Published
 from chalicelib.store.signatures import signed_receipt
 from chalicelib.store.table import (
@@ -30,6 +33,7 @@ from chalicelib.store.table import (
     Put,
     Replace,
     SetEntry,
+    Spend,
     Table,
     Write,
     api_key_key,
@@ -80,6 +84,8 @@ class Look:
     people: Mapping[Contact, tuple[Subject, ...]]
     lookups: Mapping[Contact, str]
     api_key: str | None = None
+    spends: tuple[Spend, ...] = ()
+    """What the post's guard makes it take from its buckets, in the transaction of the first receipt."""
 
     def known_under(self, contact: Contact, known_at: Instant) -> tuple[Subject, ...]:
         """Everyone of whom the portal knew at that moment that they have this contact."""
@@ -112,11 +118,23 @@ class Register:
         self._clinics = clinics
         self._pause = pause
 
-    def look(self, clinic: str, contacts: Sequence[Contact] = (), *, api_key_digest: str | None = None) -> Look:
-        """Read the clinic, the people behind contacts and a bearer key in one go; raise UnknownClinicError."""
-        lookups = {contact: self._clinics.key(clinic).lookup(contact) for contact in contacts}
+    def look(
+        self,
+        clinic: str,
+        contacts: Sequence[Contact] = (),
+        *,
+        api_key_digest: str | None = None,
+        guard: Guard | None = None,
+    ) -> Look:
+        """Read the clinic, the people behind contacts, a bearer key and a public post's buckets in one go.
+
+        Raises UnknownClinicError, and TooManyError where the guard finds one of its buckets empty.
+        """
+        key = self._clinics.key(clinic) if contacts or guard else None
+        lookups = {contact: key.lookup(contact) for contact in contacts if key}
         entries = {contact: contact_key(clinic, lookup) for contact, lookup in lookups.items()}
-        keys: list[Key] = [clinic_key(clinic), *entries.values()]
+        limits = buckets.keys_of(guard, key) if key else []
+        keys: list[Key] = [clinic_key(clinic), *entries.values(), *limits]
         if api_key_digest is not None:
             keys.append(api_key_key(api_key_digest))
         found = self._table.get(keys)
@@ -126,19 +144,36 @@ class Register:
             people={contact: _people(found.get(entry)) for contact, entry in entries.items()},
             lookups=lookups,
             api_key=key_item.body if key_item else None,
+            spends=buckets.spent(guard, key, found) if key else (),
         )
 
-    def record(self, act: Act, signature: Signature, *, seen: Look | None = None, also: Sequence[Put] = ()) -> Receipt:
+    def spends(self, clinic: str, guard: Guard) -> tuple[Spend, ...]:
+        """Give what a public post that is written elsewhere must add to its own transaction; raise TooManyError.
+
+        One round trip. A ConflictError there on the key of one of these means: ask again.
+        """
+        return self.look(clinic, guard=guard).spends
+
+    def record(
+        self,
+        act: Act,
+        signature: Signature,
+        *,
+        seen: Look | None = None,
+        also: Sequence[Put] = (),
+        guard: Guard | None = None,
+    ) -> Receipt:
         """Record one act of deciding and give its receipt; the same act again gives the same receipt.
 
-        `seen` is a look at these contacts made just now, `also` what must be written with the receipt or not at all.
-        Raises NoticeChangedError for a Yes to a text that is not in force, BusyError when others kept getting in
-        first, UnavailableError when the store cannot be reached. After the last two the same act may be sent again.
+        `seen` is a look at these contacts (and with this guard) made just now, `also` what must be written with the
+        receipt or not at all, `guard` what a public post is held against. Raises NoticeChangedError for a Yes to a text
+        that is not in force, TooManyError where the guard refuses, BusyError when others kept getting in first,
+        UnavailableError when the store cannot be reached. After the last three the same act may be sent again.
         """
         for attempt in range(ATTEMPTS):
             if attempt:
                 self._pause(_FIRST_PAUSE * 2**attempt * (0.5 + random.random() / 2))  # noqa: S311 - spreads retries
-            look = seen if seen and not attempt else self.look(act.clinic, signature.contacts)
+            look = seen if seen and not attempt else self.look(act.clinic, signature.contacts, guard=guard)
             claimed_yes = act.assurance is Assurance.SELF_ASSERTED and Answer.YES in act.answers.values()
             if claimed_yes and act.notice.version != look.published.in_force.version:
                 with contextlib.suppress(UnknownReceiptError):
@@ -148,7 +183,7 @@ class Register:
             receipt, after = decide(subject, act, look.published.in_force, known=bool(look.known()))
             own = signature if _joins(act, signature, subject) else replace(signature, contacts=(), name=None)
             try:
-                self._table.write([*self._writes(own, look, subject, after, receipt), *also])
+                self._table.write([*self._writes(own, look, subject, after, receipt), *also, *look.spends])
             except ConflictError as conflict:
                 if receipt_id_key(act.clinic, act.receipt_id) in conflict.keys:
                     kept = self.receipt(act.clinic, act.receipt_id)
@@ -161,14 +196,22 @@ class Register:
                 return receipt
         raise BusyError
 
-    def answer(self, act: Act, signature: Signature, *, seen: Look | None = None, also: Sequence[Put] = ()) -> Receipt:
+    def answer(
+        self,
+        act: Act,
+        signature: Signature,
+        *,
+        seen: Look | None = None,
+        also: Sequence[Put] = (),
+        guard: Guard | None = None,
+    ) -> Receipt:
         """Record somebody's answers, and let each No reach everyone known under the contacts given.
 
-        A person may be known twice, once by e-mail and once by phone: what should stop, stops for both. Errors as for
-        `record`.
+        A person may be known twice, once by e-mail and once by phone: what should stop, stops for both. The guard's
+        buckets are spent once. Errors as for `record`.
         """
-        seen = seen or self.look(act.clinic, signature.contacts)
-        receipt = self.record(act, signature, seen=seen, also=also)
+        seen = seen or self.look(act.clinic, signature.contacts, guard=guard)
+        receipt = self.record(act, signature, seen=seen, also=also, guard=guard)
         if _differs(act, receipt):
             return receipt
         stops = {address: answer for address, answer in act.answers.items() if answer is not Answer.YES}
@@ -180,14 +223,20 @@ class Register:
         return receipt
 
     def withdraw(
-        self, act: Act, signature: Signature, *, seen: Look | None = None, also: Sequence[Put] = ()
+        self,
+        act: Act,
+        signature: Signature,
+        *,
+        seen: Look | None = None,
+        also: Sequence[Put] = (),
+        guard: Guard | None = None,
     ) -> list[Receipt]:
         """Withdraw for everyone known under the contacts, or for a new person where nobody is; a receipt for each.
 
         A contact that nobody used yet is kept as withdrawn too: a paper form from before, entered later, must not
-        outlive this word. Errors as for `record`.
+        outlive this word. The guard's buckets are spent once. Errors as for `record`.
         """
-        seen = seen or self.look(act.clinic, signature.contacts)
+        seen = seen or self.look(act.clinic, signature.contacts, guard=guard)
         if act.everything:
             ever = dict.fromkeys(self._clinics.ever_asked(seen.published).questions, Answer.WITHDRAW)
             act = replace(act, answers={**ever, **act.answers})
@@ -201,8 +250,8 @@ class Register:
             if subject in receipts:
                 continue
             own = act if not number else replace(act, receipt_id=receipt_id(act.receipt_id, {"subject": subject}))
-            look = seen if not number else None
-            receipt = self.record(own, signer, seen=look, also=() if number else also)
+            first: dict[str, Any] = {} if number else {"seen": seen, "also": also, "guard": guard}
+            receipt = self.record(own, signer, **first)
             receipts[receipt.document["subject"]] = receipt
             meant = {subject, *(each.id for each in seen.known())}
             if _differs(act, receipt) or receipt.document["subject"] not in meant:
