@@ -39,6 +39,9 @@ ARTICLES = {
 }
 """Which rule asks for what stands at a place of the document."""
 
+NEWSLETTER = "newsletter"
+"""The purpose whose Yes from the web is always confirmed from the contact itself."""
+
 MAX_TOLD = 120
 """How much of a wrong value a fault repeats."""
 
@@ -48,6 +51,7 @@ _UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _CODE = re.compile(r"[a-z0-9]{2,4}")
+_WAITING = re.compile(r"P[1-9]\d?D")
 _VERSION = re.compile(r"(?:[1-9]\d{0,3})\.(?:0|[1-9]\d{0,3})")
 
 
@@ -212,7 +216,8 @@ class _Reader:
         self.known_keys(
             "",
             value,
-            "id code version effective country authority languages name controllers dpo age texts purposes notice",
+            "id code version effective country authority languages name controllers dpo age texts purposes notice "
+            "confirm_within",
         )
         self.languages = self.spoken(value.get("languages"))
         effective = str(value.get("effective", ""))
@@ -239,6 +244,9 @@ class _Reader:
             purposes=purposes,
             sha256=sha256,
             questions=self.questions(purposes),
+            confirm_within=self.word(
+                "confirm_within", value.get("confirm_within", "P7D"), _WAITING, "Write 1 to 99 days, such as P7D"
+            ),
         )
 
     def id(self, value: object) -> str:
@@ -297,12 +305,14 @@ class _Reader:
         return None
 
     def purpose(self, place: str, value: Mapping[str, Any]) -> Purpose:
-        self.known_keys(place, value, "id title text legal_basis data retention recipients options needs ends")
+        self.known_keys(place, value, "id title text legal_basis data retention recipients options needs ends confirm")
         options: tuple[Option, ...] = ()
         if "options" in value:
-            options = tuple(self.option(*each) for each in self.items(f"{place}.options", value["options"]))
+            options = tuple(
+                self.option(*each, purpose=value.get("id")) for each in self.items(f"{place}.options", value["options"])
+            )
             self.distinct(f"{place}.options", [each.id for each in options])
-            for key in ("needs", "ends"):
+            for key in ("needs", "ends", "confirm"):
                 if key in value:
                     self.fault(f"{place}.{key}", "stands on a purpose with options", "Write it on each option instead")
         return Purpose(
@@ -316,17 +326,28 @@ class _Reader:
             options=options,
             needs=self.needs(place, value.get("needs", [])),
             ends=self.ends(place, value.get("ends")),
+            confirm=self.confirm(place, value, first=value.get("id") == NEWSLETTER),
         )
 
-    def option(self, place: str, value: Mapping[str, Any]) -> Option:
-        self.known_keys(place, value, "id title text needs ends")
+    def option(self, place: str, value: Mapping[str, Any], *, purpose: object) -> Option:
+        self.known_keys(place, value, "id title text needs ends confirm")
         return Option(
             id=self.word(f"{place}.id", value.get("id"), _WORD, "Use lower-case letters, digits and underscores"),
             title=self.text(f"{place}.title", value.get("title")),
             text=self.optional_text(f"{place}.text", value.get("text")),
             needs=self.needs(place, value.get("needs", [])),
             ends=self.ends(place, value.get("ends")),
+            confirm=self.confirm(place, value, first=purpose == NEWSLETTER),
         )
+
+    def confirm(self, place: str, value: Mapping[str, Any], *, first: bool) -> bool:
+        """Tell whether a Yes is confirmed by message before it counts: what the clinic says, the newsletter always."""
+        told = value.get("confirm", first)
+        if not isinstance(told, bool):
+            self.fault(f"{place}.confirm", f"is {told!r}", "Write true or false")
+        elif first and not told:
+            self.fault(f"{place}.confirm", "is false", "A newsletter is always confirmed first; leave it out")
+        return told is True
 
     def needs(self, place: str, value: object) -> frozenset[str]:
         if isinstance(value, list) and all(each in NEEDS for each in value):
@@ -347,7 +368,7 @@ class _Reader:
             for option in purpose.options or (None,):
                 address = f"{purpose.id}.{option.id}" if option else purpose.id
                 decided = option or purpose
-                found[address] = Question(address, purpose, option, decided.needs, decided.ends)
+                found[address] = Question(address, purpose, option, decided.needs, decided.ends, decided.confirm)
         return found
 
     def distinct(self, place: str, ids: Sequence[str]) -> None:

@@ -94,6 +94,11 @@ class Act:
     recorded_at: Instant
     endings: Mapping[Address, str]
     everything: bool = False
+    confirm: frozenset[Address] = frozenset()
+    """What even a person nobody knew yet confirms by message before it counts (double opt-in)."""
+
+    confirm_within: str = "P7D"
+    """How long a Yes waits to be confirmed, as a period of ISO 8601."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +146,7 @@ def words_of(document: Mapping[str, Any]) -> dict[Address, Word]:
                 **told,
                 **notice,
                 "receipt_id": document["id"],
-                **{name: entry[name] for name in ("answer", "expires_at", "claimed")},
+                **{name: entry[name] for name in ("answer", "expires_at", "confirm_by")},
             }
         )
         for address, entry in document["decisions"].items()
@@ -152,7 +157,8 @@ def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) 
     """Carry out one act of deciding: give the next receipt of the chain and the subject as it stands afterwards.
 
     Who only claims a contact (self-asserted) that has decided before (`known`) can stop things at once, and can start
-    nothing: such a Yes stays pending, and what that person had granted stays as it was. A chain is recorded in order:
+    nothing: such a Yes stays pending, and what that person had granted stays as it was. So does everybody's Yes to what
+    is confirmed first (`Act.confirm`). A chain is recorded in order:
     an act whose clock ran behind takes the time of the receipt before it.
     """
     now = max(act.recorded_at, subject.recorded_at)
@@ -160,13 +166,15 @@ def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) 
     answers = dict(act.answers)
     if act.everything:
         answers |= {address: Answer.WITHDRAW for address in subject.standings if address not in answers}
-    unproven = known and act.assurance is Assurance.SELF_ASSERTED
+    claims = act.assurance is Assurance.SELF_ASSERTED
     decisions: dict[Address, dict[str, Any]] = {}
     for address, answer in sorted(answers.items()):
         yes = answer is Answer.YES
         ends = act.endings.get(address) if yes else None
         expires_at = ending(ends, effective_at) if ends else None
-        decisions[address] = {"answer": answer, "claimed": yes and unproven, "expires_at": expires_at}
+        waits = yes and claims and (known or address in act.confirm)
+        confirm_by = ending(act.confirm_within, now) if waits else None
+        decisions[address] = {"answer": answer, "confirm_by": confirm_by, "expires_at": expires_at}
     document: dict[str, Any] = {
         "id": act.receipt_id,
         "clinic": act.clinic,

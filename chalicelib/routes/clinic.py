@@ -205,7 +205,8 @@ def _act(call: Call[StaffDecision]) -> Act:
 
 
 def _signature(call: Call[StaffDecision]) -> Signature:
-    return Signature(call.body.contacts, call.body.name, fresh_subject())
+    base = base_url(clinic_api.current_request, portal().settings.public_url)
+    return Signature(call.body.contacts, call.body.name, fresh_subject(), base=base)
 
 
 def _created(call: Call[StaffDecision], act: Act, receipt: Receipt, what: str) -> Response:

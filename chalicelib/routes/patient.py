@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from chalice.app import Blueprint, Request, Response
 from markupsafe import Markup
 
 from chalicelib import journal
-from chalicelib.boundary import NotFoundError, page
+from chalicelib.boundary import NotFoundError, later, page
 from chalicelib.consent import Assurance, Channel
 from chalicelib.evidence import CONSENT_PAGE, WITHDRAWAL_PAGE
 from chalicelib.forms import (
@@ -24,8 +25,9 @@ from chalicelib.forms import (
     read_withdrawal,
 )
 from chalicelib.i18n import negotiate, spoken_day, spoken_time
-from chalicelib.incoming import ANY_TYPE, base_url, form_fields, mount, query, source
+from chalicelib.incoming import ANY_TYPE, base_url, form_fields, guard, mount, query, source
 from chalicelib.instants import Instant, instant
+from chalicelib.limits import TooManyError, each_of, this_very
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import html, rendered, see_other
 from chalicelib.pages import render
@@ -59,7 +61,7 @@ def decide(clinic: str) -> Response:
     """Take the answers: one receipt, or the page again with what is to be mended."""
     request, house = patient.current_request, portal()
     fields = form_fields(request)
-    state = FormState.opened(form_secret(clinic, CONSENT_PAGE), first(fields, "state"))
+    state = FormState.opened(form_secret(clinic, CONSENT_PAGE), first(fields, "state"), _now())
     if state is None:
         current = house.register.look(clinic).published.clinic.asking(_now())
         return _again(CONSENT_PAGE, current, fields, [Fault("errors", "page_too_old")])
@@ -69,7 +71,9 @@ def decide(clinic: str) -> Response:
         return _again(CONSENT_PAGE, shown, fields, said.faults)
     act = _act(shown, state, said)
     try:
-        house.register.answer(act, _signature(said))
+        house.register.answer(act, _signature(said, "consent", each_of(said.contacts), act.recorded_at))
+    except TooManyError as error:
+        return _too_many(CONSENT_PAGE, shown, fields, error)
     except NoticeChangedError as changed:
         current = changed.published.clinic.asking(_now())
         return _again(CONSENT_PAGE, current, fields, [Fault("errors", "notice_changed")])
@@ -91,7 +95,7 @@ def withdraw(clinic: str) -> Response:
     """Withdraw at once, whether or not the contact was known; a page that is too old still withdraws."""
     request, house = patient.current_request, portal()
     fields = form_fields(request)
-    state = FormState.opened(form_secret(clinic, WITHDRAWAL_PAGE), first(fields, "state"))
+    state = FormState.opened(form_secret(clinic, WITHDRAWAL_PAGE), first(fields, "state"), _now())
     if state is None:
         state = _new_state(WITHDRAWAL_PAGE, house.register.look(clinic).published.clinic, request)
     shown = house.clinics.version(clinic, state.version)
@@ -100,7 +104,11 @@ def withdraw(clinic: str) -> Response:
     if said.faults:
         return _again(WITHDRAWAL_PAGE, shown, fields, said.faults)
     act = _act(shown, state, said)
-    house.register.withdraw(act, _signature(said))
+    meant = this_very(said.contacts, said.answers)
+    try:
+        house.register.withdraw(act, _signature(said, "withdraw", meant, act.recorded_at))
+    except TooManyError as error:
+        return _too_many(WITHDRAWAL_PAGE, shown, fields, error)
     journal.count("WithdrawalRecorded")
     return see_other(_receipt_address(request, clinic, act.receipt_id, state.lang))
 
@@ -177,14 +185,22 @@ def _asking(template: str, clinic: Clinic, request: Request) -> str:
     return _form(template, clinic, _new_state(template, clinic, request), {}, ())
 
 
-def _again(template: str, clinic: Clinic, fields: Fields, faults: Sequence[Fault]) -> Response:
+def _again(template: str, clinic: Clinic, fields: Fields, faults: Sequence[Fault], status: int = 422) -> Response:
     """Give the same page again: an error summary first, what was typed kept, nothing stored."""
-    request = patient.current_request
-    state = FormState.opened(form_secret(clinic.id, template), first(fields, "state"))
-    fresh = _new_state(template, clinic, request)
-    if state is None or state.sha256 != fresh.sha256:
-        state = fresh  # another text, or another language, than the one the form came from
-    return html(_form(template, clinic, state, fields, faults), 422)
+    state = FormState.opened(form_secret(clinic.id, template), first(fields, "state"), _now())
+    fresh = _new_state(template, clinic, patient.current_request)
+    if state is None:
+        state = fresh
+    elif state.sha256 != fresh.sha256:  # another text, or another language, than the one the form came from
+        state = replace(fresh, opened_at=state.opened_at)
+    return html(_form(template, clinic, state, fields, faults), status)
+
+
+def _too_many(template: str, clinic: Clinic, fields: Fields, error: TooManyError) -> Response:
+    """Give the same page again with how long to wait, whether or not the contact is known."""
+    answer = _again(template, clinic, fields, [Fault("errors", "too_many", error.minutes)], 429)
+    answer.headers.update(later(error))
+    return answer
 
 
 def _form(template: str, clinic: Clinic, state: FormState, fields: Fields, faults: Sequence[Fault]) -> str:
@@ -213,6 +229,7 @@ def _new_state(template: str, clinic: Clinic, request: Request) -> FormState:
         sha256=portal().evidence.shown(template, clinic, lang),
         source=source(request),
         channel=Channel.QR if query(request, "via") == "qr" else Channel.WEB,
+        opened_at=_now(),
     )
 
 
@@ -252,6 +269,8 @@ def _act(clinic: Clinic, state: FormState, said: Submission) -> Act:
         recorded_at=now,
         endings=clinic.endings,
         everything=said.everything,
+        confirm=clinic.confirmed_first,
+        confirm_within=clinic.confirm_within,
     )
 
 
@@ -259,8 +278,10 @@ def _now() -> Instant:
     return instant(datetime.now(UTC))
 
 
-def _signature(said: Submission) -> Signature:
-    return Signature(said.contacts, said.name, fresh_subject())
+def _signature(said: Submission, deed: str, whom: Sequence[str], at: Instant) -> Signature:
+    request = patient.current_request
+    base, held = base_url(request, portal().settings.public_url), guard(request, deed, whom, at)
+    return Signature(said.contacts, said.name, fresh_subject(), base=base, guard=held)
 
 
 def _receipt_address(request: Request, clinic: str, receipt: str, lang: str) -> str:

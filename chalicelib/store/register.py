@@ -13,7 +13,6 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from chalicelib import timeline
 from chalicelib.consent import Address, Answer, Assurance, Standing
@@ -45,6 +44,7 @@ from chalicelib.store.table import (
     sealed_key,
     signature_key,
     subject_pk,
+    unsent_key,
     unsigned_key,
     words_key,
 )
@@ -85,7 +85,7 @@ class Look:
     lookups: Mapping[Contact, str]
     api_key: str | None = None
     spends: tuple[Spend, ...] = ()
-    """What the post's guard makes it take from its buckets, in the transaction of the first receipt."""
+    """What a public post takes from its buckets, in the transaction that carries it out."""
 
     def known_under(self, contact: Contact, known_at: Instant) -> tuple[Subject, ...]:
         """Everyone of whom the portal knew at that moment that they have this contact."""
@@ -101,13 +101,19 @@ class Look:
 class Signature:
     """Who a decision is for: the contacts given, the name if any, and the id and salt for a person nobody knew yet.
 
-    `person` names one of several who share a contact; without it the register tells by the contacts.
+    `person` names one of several who share a contact; without it the register tells by the contacts. `base` is the
+    absolute address of the portal as the person reached it: where messages about the decision lead.
     """
 
     contacts: tuple[Contact, ...]
     name: str | None
     fresh: Subject
     person: str | None = None
+    base: str = ""
+    follows: bool = False
+    """Whether it only follows from a decision just made under the same contacts: told if it changes something."""
+    guard: Guard | None = None
+    """What a public post is held against; its buckets are spent once, by what does not only follow."""
 
 
 class Register:
@@ -128,15 +134,16 @@ class Register:
     ) -> Look:
         """Read the clinic, the people behind contacts, a bearer key and a public post's buckets in one go.
 
-        Raises UnknownClinicError, and TooManyError where the guard finds one of its buckets empty.
+        Raises UnknownClinicError, and TooManyError where one of the guard's buckets is empty.
         """
-        key = self._clinics.key(clinic) if contacts or guard else None
-        lookups = {contact: key.lookup(contact) for contact in contacts if key}
+        key = self._clinics.key
+        lookups = {contact: key(clinic).lookup(contact) for contact in contacts}
         entries = {contact: contact_key(clinic, lookup) for contact, lookup in lookups.items()}
-        limits = buckets.keys_of(guard, key) if key else []
-        keys: list[Key] = [clinic_key(clinic), *entries.values(), *limits]
+        keys: list[Key] = [clinic_key(clinic), *entries.values()]
         if api_key_digest is not None:
             keys.append(api_key_key(api_key_digest))
+        if guard is not None:
+            keys += buckets.keys_of(guard, key(clinic))
         found = self._table.get(keys)
         key_item = found.get(api_key_key(api_key_digest)) if api_key_digest is not None else None
         return Look(
@@ -144,7 +151,7 @@ class Register:
             people={contact: _people(found.get(entry)) for contact, entry in entries.items()},
             lookups=lookups,
             api_key=key_item.body if key_item else None,
-            spends=buckets.spent(guard, key, found) if key else (),
+            spends=buckets.spends(guard, key(clinic), found) if guard else (),
         )
 
     def spends(self, clinic: str, guard: Guard) -> tuple[Spend, ...]:
@@ -154,25 +161,18 @@ class Register:
         """
         return self.look(clinic, guard=guard).spends
 
-    def record(
-        self,
-        act: Act,
-        signature: Signature,
-        *,
-        seen: Look | None = None,
-        also: Sequence[Put] = (),
-        guard: Guard | None = None,
-    ) -> Receipt:
+    def record(self, act: Act, signature: Signature, *, seen: Look | None = None, also: Sequence[Put] = ()) -> Receipt:
         """Record one act of deciding and give its receipt; the same act again gives the same receipt.
 
-        `seen` is a look at these contacts (and with this guard) made just now, `also` what must be written with the
-        receipt or not at all, `guard` what a public post is held against. Raises NoticeChangedError for a Yes to a text
-        that is not in force, TooManyError where the guard refuses, BusyError when others kept getting in first,
-        UnavailableError when the store cannot be reached. After the last three the same act may be sent again.
+        `seen` is a look at these contacts made just now, `also` what must be written with the receipt or not at all.
+        Raises NoticeChangedError for a Yes to a text that is not in force, TooManyError where the signature's guard
+        refuses, BusyError when others kept getting in first, UnavailableError when the store cannot be reached. After
+        the last three the same act may be sent again.
         """
         for attempt in range(ATTEMPTS):
             if attempt:
                 self._pause(_FIRST_PAUSE * 2**attempt * (0.5 + random.random() / 2))  # noqa: S311 - spreads retries
+            guard = None if signature.follows else signature.guard
             look = seen if seen and not attempt else self.look(act.clinic, signature.contacts, guard=guard)
             claimed_yes = act.assurance is Assurance.SELF_ASSERTED and Answer.YES in act.answers.values()
             if claimed_yes and act.notice.version != look.published.in_force.version:
@@ -183,7 +183,8 @@ class Register:
             receipt, after = decide(subject, act, look.published.in_force, known=bool(look.known()))
             own = signature if _joins(act, signature, subject) else replace(signature, contacts=(), name=None)
             try:
-                self._table.write([*self._writes(own, look, subject, after, receipt), *also, *look.spends])
+                told = self._told(signature, look, subject, receipt)
+                self._table.write([*self._writes(own, look, subject, after, receipt), *told, *also, *look.spends])
             except ConflictError as conflict:
                 if receipt_id_key(act.clinic, act.receipt_id) in conflict.keys:
                     kept = self.receipt(act.clinic, act.receipt_id)
@@ -196,22 +197,14 @@ class Register:
                 return receipt
         raise BusyError
 
-    def answer(
-        self,
-        act: Act,
-        signature: Signature,
-        *,
-        seen: Look | None = None,
-        also: Sequence[Put] = (),
-        guard: Guard | None = None,
-    ) -> Receipt:
+    def answer(self, act: Act, signature: Signature, *, seen: Look | None = None, also: Sequence[Put] = ()) -> Receipt:
         """Record somebody's answers, and let each No reach everyone known under the contacts given.
 
-        A person may be known twice, once by e-mail and once by phone: what should stop, stops for both. The guard's
-        buckets are spent once. Errors as for `record`.
+        A person may be known twice, once by e-mail and once by phone: what should stop, stops for both. Errors as for
+        `record`.
         """
-        seen = seen or self.look(act.clinic, signature.contacts, guard=guard)
-        receipt = self.record(act, signature, seen=seen, also=also, guard=guard)
+        seen = seen or self.look(act.clinic, signature.contacts, guard=signature.guard)
+        receipt = self.record(act, signature, seen=seen, also=also)
         if _differs(act, receipt):
             return receipt
         stops = {address: answer for address, answer in act.answers.items() if answer is not Answer.YES}
@@ -219,24 +212,19 @@ class Register:
             asked = any(address in person.standings for address in stops)
             if asked and person.id != receipt.document["subject"]:
                 number = receipt_id(act.receipt_id, {"subject": person.id})
-                self.record(replace(act, receipt_id=number, answers=stops), replace(signature, person=person.id))
+                signer = replace(signature, person=person.id, follows=True)
+                self.record(replace(act, receipt_id=number, answers=stops), signer)
         return receipt
 
     def withdraw(
-        self,
-        act: Act,
-        signature: Signature,
-        *,
-        seen: Look | None = None,
-        also: Sequence[Put] = (),
-        guard: Guard | None = None,
+        self, act: Act, signature: Signature, *, seen: Look | None = None, also: Sequence[Put] = ()
     ) -> list[Receipt]:
         """Withdraw for everyone known under the contacts, or for a new person where nobody is; a receipt for each.
 
         A contact that nobody used yet is kept as withdrawn too: a paper form from before, entered later, must not
-        outlive this word. The guard's buckets are spent once. Errors as for `record`.
+        outlive this word. Errors as for `record`.
         """
-        seen = seen or self.look(act.clinic, signature.contacts, guard=guard)
+        seen = seen or self.look(act.clinic, signature.contacts, guard=signature.guard)
         if act.everything:
             ever = dict.fromkeys(self._clinics.ever_asked(seen.published).questions, Answer.WITHDRAW)
             act = replace(act, answers={**ever, **act.answers})
@@ -250,8 +238,8 @@ class Register:
             if subject in receipts:
                 continue
             own = act if not number else replace(act, receipt_id=receipt_id(act.receipt_id, {"subject": subject}))
-            first: dict[str, Any] = {} if number else {"seen": seen, "also": also, "guard": guard}
-            receipt = self.record(own, signer, **first)
+            look = seen if not number else None
+            receipt = self.record(own, replace(signer, follows=bool(number)), seen=look, also=() if number else also)
             receipts[receipt.document["subject"]] = receipt
             meant = {subject, *(each.id for each in seen.known())}
             if _differs(act, receipt) or receipt.document["subject"] not in meant:
@@ -311,6 +299,32 @@ class Register:
         ]
         # Merged by time, each chain in its own order: of two at once the later version may carry the earlier time.
         return list(heapq.merge(*chains, key=lambda receipt: str(receipt.document["recorded_at"])))
+
+    def _told(self, signature: Signature, look: Look, subject: Subject, receipt: Receipt) -> list[Write]:
+        """Leave word in the outbox that there is something to tell, and under which contacts it was said.
+
+        They are sealed under the person's own key. Where none was given, staff's patient number say, those that are
+        known are told.
+        """
+        changed = any(entry["before"] != entry["after"] for entry in receipt.document["decisions"].values())
+        reached = [contact for contact in signature.contacts if contact.kind is not Kind.REFERENCE]
+        if signature.person is not None:
+            reached = [each for each in reached if any(signature.person == one.id for one in look.people[each])]
+        if (signature.follows and not changed) or not (reached or subject.contacts):
+            return []
+        clinic, what = receipt.document["clinic"], f"unsent#{receipt.id}"
+        typed = json.dumps([[contact.kind, contact.value] for contact in reached], ensure_ascii=False)
+        blob = self._clinics.key(clinic).seal(subject.id, subject.salt, what, typed)
+        body = {
+            "kind": "decided",
+            "clinic": clinic,
+            "subject": subject.id,
+            "receipt": receipt.id,
+            "version": receipt.document["version"],
+            "lang": receipt.document["notice"]["lang"],
+            "base": signature.base,
+        }
+        return [Put(unsent_key(clinic, receipt.id), {"body": json.dumps(body), "blob": blob})]
 
     def _writes(
         self, signature: Signature, look: Look, before: Subject, after: Subject, receipt: Receipt

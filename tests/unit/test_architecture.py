@@ -8,9 +8,21 @@ ROOMS = Path(__file__).resolve().parents[2] / "chalicelib"
 CORE = (
     *(
         f"{room}.py"
-        for room in ("consent", "notice", "contact", "instants", "forms", "bodies", "bearer", "qr", "proof")
+        for room in ("consent", "notice", "contact", "instants", "forms", "bodies", "bearer", "limits", "qr", "proof")
     ),
-    *(f"{room}.py" for room in ("receipts", "timeline", "renditions", "clinic_document", "publication", "schedule")),
+    *(
+        f"{room}.py"
+        for room in (
+            "receipts",
+            "timeline",
+            "limits",
+            "links",
+            "renditions",
+            "clinic_document",
+            "publication",
+            "schedule",
+        )
+    ),
     *(str(path.relative_to(ROOMS)) for room in ("formats", "typeset") for path in sorted((ROOMS / room).glob("*.py"))),
 )
 OUTSIDE = {"chalice", "boto3", "botocore", "pynamodb", "os", "time"}
