@@ -4,8 +4,10 @@ A contact is never part of a key, an address or a log line: what identifies is i
 """
 
 import hmac
+import json
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NoReturn
@@ -48,6 +50,16 @@ def normalise(kind: Kind, typed: str, country: str) -> Contact:
     if kind is Kind.PHONE:
         return Contact(kind, _phone(typed, country))
     return Contact(kind, _reference(typed))
+
+
+def told(contacts: Iterable[Contact]) -> str:
+    """Write contacts in clear, to be sealed at once."""
+    return json.dumps([[contact.kind, contact.value] for contact in contacts], ensure_ascii=False)
+
+
+def read_told(plain: str) -> tuple[Contact, ...]:
+    """Read contacts that were unsealed."""
+    return tuple(Contact(Kind(kind), value) for kind, value in json.loads(plain))
 
 
 def lookup_key(secret: bytes, contact: Contact) -> str:

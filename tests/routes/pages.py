@@ -5,10 +5,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
+from chalicelib.asking import form_secret
 from chalicelib.evidence import CONSENT_PAGE, WITHDRAWAL_PAGE
 from chalicelib.forms import FormState
 from chalicelib.instants import instant
-from chalicelib.routes.patient import form_secret
 from tests.routes.client import Answer, Client, Fields
 
 
@@ -75,7 +75,7 @@ def receipt_number(answer: Answer) -> str:
 def aged_state(client: Client, clinic: str, ago: timedelta, page: str = "") -> str:
     """Give a page's state as if it had been opened some time ago: signed with the clinic's secret by an older clock."""
     secret = form_secret(clinic, WITHDRAWAL_PAGE if page else CONSENT_PAGE)
-    now = instant(datetime.now(UTC) + timedelta(seconds=1))
-    state = FormState.opened(secret, open_page(client, f"/{clinic}{page}").fields["state"], now)
+    soon = instant(datetime.now(UTC) + timedelta(seconds=1))
+    state = FormState.opened(secret, open_page(client, f"/{clinic}{page}").fields["state"], soon)
     assert state is not None
     return replace(state, opened_at=instant(datetime.now(UTC) - ago)).sealed(secret)
