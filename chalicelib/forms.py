@@ -2,16 +2,18 @@
 
 import secrets
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
+from datetime import timedelta
 from typing import Any
 
-from itsdangerous import BadData, URLSafeTimedSerializer
+from itsdangerous import BadData, URLSafeSerializer
 
 from chalicelib.consent import Answer, Channel
 from chalicelib.contact import Contact, InvalidContactError, Kind, normalise
+from chalicelib.instants import Instant, instant, moment
 from chalicelib.notice import Clinic, Question
 
-OPEN_SECONDS = 2 * 60 * 60
+OPEN = timedelta(hours=2)
 """How long an open page may be sent (CLINICS: sessions end after two hours)."""
 
 MAX_NAME = 120
@@ -24,7 +26,11 @@ Fields = Mapping[str, list[str]]
 
 @dataclass(frozen=True, slots=True)
 class FormState:
-    """What an open page carries, signed: which text was shown (and its hash), where the patient came from, a nonce."""
+    """What an open page carries, signed: which text was shown (and its hash), where the patient came from, a nonce.
+
+    `opened_at` stays as it is when the page is shown again with what is to be mended: a page is open for two hours in
+    all, not since the last try.
+    """
 
     nonce: str
     version: str
@@ -32,21 +38,22 @@ class FormState:
     sha256: str
     source: str | None
     channel: Channel
+    opened_at: Instant
 
     def sealed(self, secret: bytes) -> str:
         """Write the state into a form field."""
-        return _serializer(secret).dumps(
-            [self.nonce, self.version, self.lang, self.sha256, self.source, self.channel.value]
-        )
+        return str(_serializer(secret).dumps(astuple(self)))
 
     @classmethod
-    def opened(cls, secret: bytes, sealed: str) -> "FormState | None":
-        """Read a form field back; None for one that is forged, of another clinic or too old."""
+    def opened(cls, secret: bytes, sealed: str, now: Instant) -> "FormState | None":
+        """Read a form field back; None for one that is forged, of another clinic, too old, or of a time to come."""
         try:
-            nonce, version, lang, sha256, source, channel = _serializer(secret).loads(sealed, max_age=OPEN_SECONDS)
+            nonce, version, lang, sha256, source, channel, opened_at = _serializer(secret).loads(sealed)
         except BadData:
             return None
-        return cls(nonce, version, lang, sha256, source, Channel(channel))
+        if not opened_at <= now <= instant(moment(opened_at) + OPEN):
+            return None
+        return cls(nonce, version, lang, sha256, source, Channel(channel), opened_at)
 
 
 def new_nonce() -> str:
@@ -60,6 +67,8 @@ class Fault:
 
     field: str
     problem: str
+    count: int = 0
+    """A number the words need: how many minutes to wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,5 +225,5 @@ def read_withdrawal(clinic: Clinic, fields: Fields) -> Submission:
     return Submission(answers, contacts, None, (*faults, *missing), everything)
 
 
-def _serializer(secret: bytes) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(secret, salt="consent-form")
+def _serializer(secret: bytes) -> URLSafeSerializer:
+    return URLSafeSerializer(secret, salt="open-form")

@@ -293,17 +293,19 @@ def _secret(visit: Visit) -> bytes:
 
 
 def _opened(visit: Visit, fields: Fields) -> FormState | None:
-    return FormState.opened(_secret(visit), first(fields, "state"))
+    return FormState.opened(_secret(visit), first(fields, "state"), visit.now)
 
 
 def _new_state(visit: Visit) -> FormState:
     clinic, lang = visit.clinic, visit.lang
     sha256 = portal().evidence.shown(MANAGE_PAGE, clinic, lang)
-    return FormState(new_nonce(), clinic.version, lang, sha256, None, Channel.EMAIL_LINK)
+    return FormState(new_nonce(), clinic.version, lang, sha256, None, Channel.EMAIL_LINK, visit.now)
 
 
 def _again(visit: Visit, fields: Fields, faults: Sequence[Fault]) -> Response:
-    return html(_page(visit, _new_state(visit), fields, faults), 422, FORGOTTEN)
+    state, fresh = _opened(visit, fields), _new_state(visit)
+    fresh = replace(fresh, opened_at=state.opened_at) if state else fresh
+    return html(_page(visit, fresh, fields, faults), 422, FORGOTTEN)
 
 
 def _told(visit: Visit, kind: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.asking import form_secret, language
+from chalicelib.asking import form_secret, language, now, state_of
 from chalicelib.boundary import page
 from chalicelib.consent import Channel
 from chalicelib.forms import MAX_TYPED, Fault, Fields, FormState, first, new_nonce, read_contacts
@@ -35,7 +35,7 @@ def send_link(clinic: str) -> Response:
     request, house = fresh_link.current_request, portal()
     fields = form_fields(request)
     shown = house.register.look(clinic).published.clinic
-    state = FormState.opened(form_secret(clinic, _PAGE), first(fields, "state"))
+    state = state_of(_PAGE, clinic, fields)
     if state is None:
         return html(_form(shown, fields, [Fault("errors", "page_too_old")]), 422)
     contacts, faults = read_contacts(shown, fields)
@@ -49,7 +49,7 @@ def send_link(clinic: str) -> Response:
 def _form(clinic: Clinic, fields: Fields, faults: Sequence[Fault], *, sent: bool = False) -> str:
     request = fresh_link.current_request
     lang = language(request, clinic)
-    state = FormState(new_nonce(), clinic.version, lang, "", None, Channel.WEB)
+    state = FormState(new_nonce(), clinic.version, lang, "", None, Channel.WEB, now())
     return render(
         _PAGE,
         lang,

@@ -18,7 +18,9 @@ from chalicelib import timeline
 from chalicelib.consent import Address, Answer, Assurance, Standing
 from chalicelib.contact import Contact, Kind
 from chalicelib.instants import Instant
+from chalicelib.limits import Guard
 from chalicelib.receipts import Act, Receipt, Subject, decide, receipt_id, whose
+from chalicelib.store import buckets
 from chalicelib.store.clinics import Clinics, Published
 from chalicelib.store.outbox import left
 from chalicelib.store.signatures import signed_receipt
@@ -31,6 +33,7 @@ from chalicelib.store.table import (
     Put,
     Replace,
     SetEntry,
+    Spend,
     Table,
     Write,
     api_key_key,
@@ -85,6 +88,8 @@ class Look:
     people: Mapping[Contact, tuple[Subject, ...]]
     lookups: Mapping[Contact, str]
     api_key: str | None = None
+    spends: tuple[Spend, ...] = ()
+    """What a public post takes from its buckets, in the transaction that carries it out."""
 
     def known_under(self, contact: Contact, known_at: Instant) -> tuple[Subject, ...]:
         """Everyone of whom the portal knew at that moment that they have this contact."""
@@ -114,6 +119,8 @@ class Signature:
 
     follows: bool = False
     """Whether it only follows from a decision just made under the same contacts: told if it changes something."""
+    guard: Guard | None = None
+    """What a public post is held against; its buckets are spent once, by what does not only follow."""
 
 
 class Register:
@@ -124,13 +131,26 @@ class Register:
         self._clinics = clinics
         self._pause = pause
 
-    def look(self, clinic: str, contacts: Sequence[Contact] = (), *, api_key_digest: str | None = None) -> Look:
-        """Read the clinic, the people behind contacts and a bearer key in one go; raise UnknownClinicError."""
-        lookups = {contact: self._clinics.key(clinic).lookup(contact) for contact in contacts}
+    def look(
+        self,
+        clinic: str,
+        contacts: Sequence[Contact] = (),
+        *,
+        api_key_digest: str | None = None,
+        guard: Guard | None = None,
+    ) -> Look:
+        """Read the clinic, the people behind contacts, a bearer key and a public post's buckets in one go.
+
+        Raises UnknownClinicError, and TooManyError where one of the guard's buckets is empty.
+        """
+        key = self._clinics.key
+        lookups = {contact: key(clinic).lookup(contact) for contact in contacts}
         entries = {contact: contact_key(clinic, lookup) for contact, lookup in lookups.items()}
         keys: list[Key] = [clinic_key(clinic), *entries.values()]
         if api_key_digest is not None:
             keys.append(api_key_key(api_key_digest))
+        if guard is not None:
+            keys += buckets.keys_of(guard, key(clinic))
         found = self._table.get(keys)
         key_item = found.get(api_key_key(api_key_digest)) if api_key_digest is not None else None
         return Look(
@@ -138,19 +158,29 @@ class Register:
             people={contact: _people(found.get(entry)) for contact, entry in entries.items()},
             lookups=lookups,
             api_key=key_item.body if key_item else None,
+            spends=buckets.spends(guard, key(clinic), found) if guard else (),
         )
+
+    def spends(self, clinic: str, guard: Guard) -> tuple[Spend, ...]:
+        """Give what a public post that is written elsewhere must add to its own transaction; raise TooManyError.
+
+        One round trip. A ConflictError there on the key of one of these means: ask again.
+        """
+        return self.look(clinic, guard=guard).spends
 
     def record(self, act: Act, signature: Signature, *, seen: Look | None = None, also: Sequence[Put] = ()) -> Receipt:
         """Record one act of deciding and give its receipt; the same act again gives the same receipt.
 
         `seen` is a look at these contacts made just now, `also` what must be written with the receipt or not at all.
-        Raises NoticeChangedError for a Yes to a text that is not in force, BusyError when others kept getting in
-        first, UnavailableError when the store cannot be reached. After the last two the same act may be sent again.
+        Raises NoticeChangedError for a Yes to a text that is not in force, TooManyError where the signature's guard
+        refuses, BusyError when others kept getting in first, UnavailableError when the store cannot be reached. After
+        the last three the same act may be sent again.
         """
         for attempt in range(ATTEMPTS):
             if attempt:
                 self._pause(_FIRST_PAUSE * 2**attempt * (0.5 + random.random() / 2))  # noqa: S311 - spreads retries
-            look = seen if seen and not attempt else self.look(act.clinic, signature.contacts)
+            guard = None if signature.follows else signature.guard
+            look = seen if seen and not attempt else self.look(act.clinic, signature.contacts, guard=guard)
             own_yes = act.assurance in _ON_A_PAGE and Answer.YES in act.answers.values()
             if own_yes and act.notice.version != look.published.in_force.version:
                 with contextlib.suppress(UnknownReceiptError):
@@ -161,7 +191,7 @@ class Register:
             own = signature if _joins(act, signature, subject) else replace(signature, contacts=(), name=None)
             try:
                 word = self._left(signature, look, subject, receipt)
-                self._table.write([*self._writes(own, look, subject, after, receipt), *word, *also])
+                self._table.write([*self._writes(own, look, subject, after, receipt), *word, *also, *look.spends])
             except ConflictError as conflict:
                 if receipt_id_key(act.clinic, act.receipt_id) in conflict.keys:
                     kept = self.receipt(act.clinic, act.receipt_id)
@@ -180,7 +210,7 @@ class Register:
         A person may be known twice, once by e-mail and once by phone: what should stop, stops for both. Errors as for
         `record`.
         """
-        seen = seen or self.look(act.clinic, signature.contacts)
+        seen = seen or self.look(act.clinic, signature.contacts, guard=signature.guard)
         receipt = self.record(act, signature, seen=seen, also=also)
         if _differs(act, receipt):
             return receipt
@@ -201,7 +231,7 @@ class Register:
         A contact that nobody used yet is kept as withdrawn too: a paper form from before, entered later, must not
         outlive this word. Errors as for `record`.
         """
-        seen = seen or self.look(act.clinic, signature.contacts)
+        seen = seen or self.look(act.clinic, signature.contacts, guard=signature.guard)
         if act.everything:
             ever = dict.fromkeys(self._clinics.ever_asked(seen.published).questions, Answer.WITHDRAW)
             act = replace(act, answers={**ever, **act.answers})

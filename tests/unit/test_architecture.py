@@ -8,15 +8,19 @@ ROOMS = Path(__file__).resolve().parents[2] / "chalicelib"
 CORE = (
     *(
         f"{room}.py"
-        for room in ("consent", "notice", "contact", "instants", "forms", "bodies", "bearer", "qr", "proof")
+        for room in ("consent", "notice", "contact", "instants", "forms", "bodies", "bearer", "limits", "qr", "proof")
     ),
     *(
         f"{room}.py"
         for room in (
             "receipts",
             "timeline",
+            "limits",
             "links",
+            "letters",
+            "reports",
             "dossier",
+            "takeout",
             "renditions",
             "clinic_document",
             "publication",
