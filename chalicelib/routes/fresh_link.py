@@ -8,11 +8,14 @@ from chalicelib.asking import form_secret, language, now, state_of
 from chalicelib.boundary import page
 from chalicelib.consent import Channel
 from chalicelib.forms import MAX_TYPED, Fault, Fields, FormState, first, new_nonce, read_contacts
-from chalicelib.incoming import ANY_TYPE, base_url, form_fields, mount, query
+from chalicelib.incoming import ANY_TYPE, base_url, form_fields, guard, mount, query
+from chalicelib.limits import each_of
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import html, see_other
 from chalicelib.pages import render
-from chalicelib.store import outbox
+from chalicelib.store import messages
+from chalicelib.store.register import ATTEMPTS, BusyError
+from chalicelib.store.table import ConflictError, ContendedError
 from chalicelib.wiring import portal
 
 fresh_link = Blueprint(__name__)
@@ -31,7 +34,10 @@ def link_page(clinic: str) -> Response:
 @fresh_link.route("/{clinic}/link", methods=["POST"], content_types=ANY_TYPE)
 @page(fresh_link)
 def send_link(clinic: str) -> Response:
-    """Leave word that a link is wanted. Nobody is looked up here, so nothing can tell who is known."""
+    """Leave word that a link is wanted. Nobody is looked up here, so nothing can tell who is known.
+
+    Raises TooManyError, known or not, where the same contact, range or clinic is asked about too often.
+    """
     request, house = fresh_link.current_request, portal()
     fields = form_fields(request)
     shown = house.register.look(clinic).published.clinic
@@ -41,9 +47,18 @@ def send_link(clinic: str) -> Response:
     contacts, faults = read_contacts(shown, fields)
     if faults:
         return html(_form(shown, fields, faults), 422)
-    base = base_url(request, house.settings.public_url)
-    house.table.put_new(outbox.wanted(house.clinics.key(clinic), contacts, state.lang, base))
-    return see_other(f"{mount(request)}/{clinic}/link?lang={state.lang}&sent=yes")
+    held = guard(request, "link", each_of(contacts), now())
+    wish = messages.wanted(
+        house.clinics.key(clinic), contacts, state.lang, base_url(request, house.settings.public_url)
+    )
+    for _ in range(ATTEMPTS):
+        look = house.register.look(clinic, guard=held)
+        try:
+            house.table.write([wish, *look.spends])
+        except (ConflictError, ContendedError):  # others took from the same buckets: see how full they are now
+            continue
+        return see_other(f"{mount(request)}/{clinic}/link?lang={state.lang}&sent=yes")
+    raise BusyError
 
 
 def _form(clinic: Clinic, fields: Fields, faults: Sequence[Fault], *, sent: bool = False) -> str:

@@ -37,7 +37,7 @@ def unsubscribe_page(token: str) -> Response:
 
 
 @unsubscribe.route("/unsubscribe/{token}", methods=["POST"], content_types=ANY_TYPE)
-@page(unsubscribe)
+@page(unsubscribe, from_anywhere=True)
 def stop(token: str) -> Response:
     """Stop at once, and again as often as it is sent; a POST that is not the one-click request stops nothing."""
     opened, look, at = _followed(token)

@@ -5,6 +5,8 @@ has a record of its own, once per item, kind of message and kind of contact: who
 that neither a stream that repeats itself nor two senders at once send anything twice.
 """
 
+import contextlib
+import hashlib
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +16,7 @@ from typing import Any
 
 from chalicelib.contact import Contact, read_told, told
 from chalicelib.instants import Instant, instant, moment
+from chalicelib.receipts import Subject
 from chalicelib.store.table import (
     SHARDS,
     ConflictError,
@@ -40,6 +43,9 @@ _FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
 
 SENDING, WAITING, SENT, SKIPPED, REFUSED = "sending", "waiting", "sent", "skipped", "refused"
 """What can be said of one message. The last three are final; a refused one is tried again only by hand."""
+
+WANTED = "wanted"
+"""The kind of an item that asks for a link, before anybody looked whose it is: its subject is its own key."""
 
 FINAL = frozenset({SENT, SKIPPED, REFUSED})
 
@@ -114,6 +120,36 @@ def to_tell(key: ClinicKey, salt: str, number: str, unsent: Unsent, contacts: Se
     """
     blob = key.seal(unsent.subject, salt, _what(number), told(contacts))
     return Put(unsent_key(unsent.clinic, number), {"body": unsent.stored(), "blob": blob})
+
+
+def wanted(key: ClinicKey, contacts: Sequence[Contact], lang: str, base: str) -> Put:
+    """Give the item of somebody who asks for their link, whoever that is.
+
+    Whoever carries it out looks for the people under these contacts then. So asking is the same work, and the item the
+    same, whether or not anybody is known. The key it is sealed under is its own, and gone with it.
+    """
+    own = secrets.token_hex(16)
+    return to_tell(key, own, own, Unsent(WANTED, key.clinic, own, lang, base), contacts)
+
+
+def share_out(table: Table, key: ClinicKey, each: Waiting, people: Mapping[Contact, Sequence[Subject]]) -> None:
+    """Put an item for each person known under each contact in the place of a wish for a link; none for nobody.
+
+    The same wish gives the same numbers, so that nobody gets two links where it is shared out twice.
+    """
+    puts = [
+        to_tell(
+            key,
+            person.salt,
+            hashlib.sha256(f"{each.number}|{person.id}|{contact.kind}".encode()).hexdigest()[:32],
+            replace(each.unsent, kind="link", subject=person.id),
+            [contact],
+        )
+        for contact, known in people.items()
+        for person in known
+    ]
+    with contextlib.suppress(ConflictError):  # shared out by another just now
+        table.write([*puts, Delete(each.key)])
 
 
 def waiting(table: Table, now: Instant) -> Iterator[Waiting]:
