@@ -13,12 +13,15 @@ from chalicelib import middleware, wiring
 from chalicelib.routes.clinic import clinic_api
 from chalicelib.routes.codes import codes
 from chalicelib.routes.confirmation import confirmation
+from chalicelib.routes.fresh_link import fresh_link
 from chalicelib.routes.kiosk import kiosk
 from chalicelib.routes.links import personal_links
+from chalicelib.routes.manage import manage
 from chalicelib.routes.notices import notices
 from chalicelib.routes.paper import paper
 from chalicelib.routes.patient import patient
 from chalicelib.routes.service import service
+from chalicelib.routes.unsubscribe import unsubscribe
 from chalicelib.routes.verification import verification
 
 LAST_SECONDS = 25
@@ -37,6 +40,9 @@ for blueprint in (
     paper,
     confirmation,
     kiosk,
+    manage,
+    unsubscribe,
+    fresh_link,
     patient,
 ):
     app.register_blueprint(blueprint)

@@ -1,7 +1,7 @@
 """Forms as patients send them: fields in, answers, contacts and faults out. Nothing typed is ever lost to a fault."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import astuple, dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from itsdangerous import BadData, URLSafeSerializer
 from chalicelib.consent import Answer, Channel
 from chalicelib.contact import Contact, InvalidContactError, Kind, normalise
 from chalicelib.instants import Instant, instant, moment
-from chalicelib.notice import Clinic
+from chalicelib.notice import Clinic, Question
 
 OPEN = timedelta(hours=2)
 """How long an open page may be sent (CLINICS: sessions end after two hours)."""
@@ -125,6 +125,55 @@ def read_consent(clinic: Clinic, fields: Fields, holder: Contact | None = None) 
     A decision left open is no decision; at least one must be taken. One that is no longer asked (a contest that ended
     while the page was open) is said to be so, not dropped.
     """
+    answers, faults = _answers(clinic, fields)
+    typed = _Typed(clinic, fields, [holder] if holder else [])
+    typed.read()
+    name = first(fields, "name")[:MAX_NAME] or None
+    faults += typed.faults
+    faults += _missing(clinic, answers, typed, name)
+    declares = _declares(clinic, answers, fields, faults)
+    order = ("name", *clinic.contact_order, "adult")  # as on the page; questions come before
+    faults.sort(key=lambda fault: order.index(fault.field) if fault.field in order else -1)
+    return Submission(answers, tuple(typed.contacts), name, tuple(faults), declared_adult=declares)
+
+
+def read_changes(clinic: Clinic, fields: Fields, known: Collection[str]) -> Submission:
+    """Read the changes on a patient's own page: as `read_consent`, of somebody known by these (email, phone, name)."""
+    answers, faults = _answers(clinic, fields)
+    for address, answer in answers.items():
+        if answer is Answer.YES and not can_agree(clinic.questions[address], known):
+            faults.append(Fault(f"decision.{address}", "contact_unknown"))
+    declares = _declares(clinic, answers, fields, faults)
+    return Submission(answers, (), None, tuple(faults), declared_adult=declares)
+
+
+def can_agree(question: Question, known: Collection[str]) -> bool:
+    """Tell whether all that a Yes needs to know is known; how to reach them, in some way, it always is."""
+    return question.needs - {"contact"} <= set(known)
+
+
+def read_stops(ever: Clinic, fields: Fields) -> Submission:
+    """Read the withdrawals on a patient's own page: `purpose` (repeatable) or `all=yes`, ticked, and never by a button.
+
+    A program that opens every link of a mail and sends every form ticks nothing, and so stops nothing.
+    """
+    everything = first(fields, "all") == "yes"
+    named = [name for name in fields.get("purpose", []) if name in ever.questions]
+    faults = () if named or everything else (Fault("purpose", "nothing_ticked"),)
+    answers = dict.fromkeys(ever.questions if everything else named, Answer.WITHDRAW)
+    return Submission(answers, (), None, faults, everything)
+
+
+def read_contacts(clinic: Clinic, fields: Fields) -> tuple[tuple[Contact, ...], tuple[Fault, ...]]:
+    """Read an e-mail address, a phone number or both, and what is to be mended."""
+    typed = _Typed(clinic, fields)
+    typed.read()
+    if not typed.contacts and not typed.faults:
+        typed.faults.append(Fault(clinic.contact_order[0], "contact_missing"))
+    return tuple(typed.contacts), tuple(typed.faults)
+
+
+def _answers(clinic: Clinic, fields: Fields) -> tuple[dict[str, Answer], list[Fault]]:
     answers: dict[str, Answer] = {}
     faults: list[Fault] = []
     if any(name.startswith("decision.") and name.removeprefix("decision.") not in clinic.questions for name in fields):
@@ -137,17 +186,14 @@ def read_consent(clinic: Clinic, fields: Fields, holder: Contact | None = None) 
             faults.append(Fault(f"decision.{address}", "answer_unclear"))
     if not answers and not faults:
         faults.append(Fault(f"decision.{next(iter(clinic.questions), '')}", "nothing_decided"))
-    typed = _Typed(clinic, fields, [holder] if holder else [])
-    typed.read()
-    name = first(fields, "name")[:MAX_NAME] or None
-    faults += typed.faults
-    faults += _missing(clinic, answers, typed, name)
+    return answers, faults
+
+
+def _declares(clinic: Clinic, answers: Mapping[str, Answer], fields: Fields, faults: list[Fault]) -> bool:
     declares = clinic.age_minimum is not None and Answer.YES in answers.values()
     if declares and first(fields, "adult") != "yes":
         faults.append(Fault("adult", "adult_missing"))
-    order = ("name", *clinic.contact_order, "adult")  # as on the page; questions come before
-    faults.sort(key=lambda fault: order.index(fault.field) if fault.field in order else -1)
-    return Submission(answers, tuple(typed.contacts), name, tuple(faults), declared_adult=declares)
+    return declares
 
 
 def _missing(clinic: Clinic, answers: Mapping[str, Answer], typed: _Typed, name: str | None) -> list[Fault]:
@@ -174,12 +220,9 @@ def read_withdrawal(clinic: Clinic, fields: Fields) -> Submission:
         faults.append(Fault("purpose", "purpose_unknown"))
     elif not addresses:
         faults.append(Fault("purpose", "nothing_chosen"))
-    typed = _Typed(clinic, fields)
-    typed.read()
-    if not typed.contacts and not typed.faults:
-        faults.append(Fault(clinic.contact_order[0], "contact_missing"))
+    contacts, missing = read_contacts(clinic, fields)
     answers = dict.fromkeys(addresses, Answer.WITHDRAW)
-    return Submission(answers, tuple(typed.contacts), None, (*faults, *typed.faults), everything)
+    return Submission(answers, contacts, None, (*faults, *missing), everything)
 
 
 def _serializer(secret: bytes) -> URLSafeSerializer:

@@ -56,6 +56,10 @@ MOST_PEOPLE = 20
 """How many may claim a contact. Beyond, only staff can add a person: nobody can fill it up for the others."""
 
 
+_ON_A_PAGE = (Assurance.SELF_ASSERTED, Assurance.LINK)
+"""How sure the portal is of a patient who answers on a page that was open: its text may have changed since."""
+
+
 class UnknownReceiptError(LookupError):
     """The clinic has no receipt with this id."""
 
@@ -177,8 +181,8 @@ class Register:
                 self._pause(_FIRST_PAUSE * 2**attempt * (0.5 + random.random() / 2))  # noqa: S311 - spreads retries
             guard = None if signature.follows else signature.guard
             look = seen if seen and not attempt else self.look(act.clinic, signature.contacts, guard=guard)
-            claimed_yes = act.assurance is Assurance.SELF_ASSERTED and Answer.YES in act.answers.values()
-            if claimed_yes and act.notice.version != look.published.in_force.version:
+            own_yes = act.assurance in _ON_A_PAGE and Answer.YES in act.answers.values()
+            if own_yes and act.notice.version != look.published.in_force.version:
                 with contextlib.suppress(UnknownReceiptError):
                     return self.receipt(act.clinic, act.receipt_id)  # sent again: recorded before the notice changed
                 raise NoticeChangedError(look.published)
@@ -394,7 +398,7 @@ def _stops_anew(act: Act, subject: Subject, receipt: Receipt, kept: Receipt) -> 
     later = kept.document["subject"] == subject.id and kept.document["version"] < subject.version
     changes = any(entry["before"] != entry["after"] for entry in receipt.document["decisions"].values())
     stops = any(answer is not Answer.YES for answer in act.answers.values())
-    return act.assurance is Assurance.SELF_ASSERTED and later and changes and stops
+    return act.assurance in _ON_A_PAGE and later and changes and stops
 
 
 def _differs(act: Act, receipt: Receipt) -> bool:

@@ -19,6 +19,7 @@ CORE = (
             "links",
             "letters",
             "reports",
+            "dossier",
             "renditions",
             "clinic_document",
             "publication",
