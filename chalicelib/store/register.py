@@ -23,11 +23,11 @@ from chalicelib.receipts import Act, Receipt, Subject, decide, receipt_id, whose
 from chalicelib.store import buckets
 from chalicelib.store.clinics import Clinics, Published
 from chalicelib.store.outbox import left
+from chalicelib.store.people import read_people
 from chalicelib.store.signatures import signed_receipt
 from chalicelib.store.table import (
     ConflictError,
     ContendedError,
-    DamagedError,
     Item,
     Key,
     Put,
@@ -155,7 +155,7 @@ class Register:
         key_item = found.get(api_key_key(api_key_digest)) if api_key_digest is not None else None
         return Look(
             published=self._clinics.published(clinic, found.get(clinic_key(clinic))),
-            people={contact: _people(found.get(entry)) for contact, entry in entries.items()},
+            people={contact: read_people(found.get(entry)) for contact, entry in entries.items()},
             lookups=lookups,
             api_key=key_item.body if key_item else None,
             spends=buckets.spends(guard, key(clinic), found) if guard else (),
@@ -429,12 +429,3 @@ def read_receipt(item: Item) -> Receipt:
     """Give the receipt an item of the table holds."""
     canonical = (item.body or "").encode()
     return Receipt(json.loads(canonical), canonical)
-
-
-def _people(entry: Item | None) -> tuple[Subject, ...]:
-    stored = entry.texts.values() if entry else ()
-    try:
-        found = [Subject.read(json.loads(each)) for each in stored]
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise DamagedError(type(error).__name__) from error
-    return tuple(sorted(found, key=lambda subject: subject.id))

@@ -278,9 +278,10 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Remove an item, if it is there."""
+    """Remove an item, if it is there; with `there` it must be."""
 
     key: Key
+    there: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,8 +373,8 @@ class Table:
                 transaction.save(self._new(write), condition=item.pk.does_not_exist())
             case Replace():
                 transaction.save(self._new(write))
-            case Delete(key):
-                transaction.delete(item(*key))
+            case Delete(key, there):
+                transaction.delete(item(*key), condition=item.pk.exists() if there else None)
             case SetEntry(key, name, stored):
                 transaction.update(item(*key), [item.entries[name].set(stored)], condition=item.pk.exists())
             case SetBody(key, body, was, blob):
