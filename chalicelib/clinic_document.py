@@ -139,6 +139,7 @@ class _Reader:
     def __init__(self) -> None:
         self.faults: list[Fault] = []
         self.languages: tuple[str, ...] = ()
+        self.controllers: tuple[str, ...] = ()
 
     def fault(self, place: str, problem: str, remedy: str) -> None:
         self.faults.append(Fault(place or "document", problem[:MAX_TOLD], remedy, article(place)))
@@ -218,6 +219,9 @@ class _Reader:
         effective = str(value.get("effective", ""))
         if not re.fullmatch(r"\d{4}-\d\d-\d\d", effective) or not is_ending(effective):
             self.fault("effective", f"is {effective!r}", "Write a date such as 2026-11-01")
+        controllers = self.joint(
+            tuple(self.controller(*each) for each in self.items("controllers", value.get("controllers")))
+        )
         purposes = tuple(self.purpose(place, each) for place, each in self.items("purposes", value.get("purposes")))
         texts = self.mapping("texts", value.get("texts"))
         self.known_keys("texts", texts, " ".join(TEXTS))
@@ -230,11 +234,10 @@ class _Reader:
             authority=self.choice("authority", value.get("authority"), COUNTRIES),
             languages=self.languages,
             name=self.text("name", value.get("name")),
-            controllers=self.joint(
-                tuple(self.controller(*each) for each in self.items("controllers", value.get("controllers")))
-            ),
+            controllers=controllers,
             dpo=self.reachable("dpo", self.mapping("dpo", value.get("dpo"))),
             age_minimum=self.age(value.get("age")),
+            guardian=self.guardian(value.get("age")),
             texts={each: self.text(f"texts.{each}", texts.get(each)) for each in TEXTS},
             purposes=purposes,
             sha256=sha256,
@@ -279,7 +282,8 @@ class _Reader:
     def joint(self, controllers: tuple[Controller, ...]) -> tuple[Controller, ...]:
         if len(controllers) > 1 and sum(each.lead for each in controllers) != 1:
             self.fault("controllers", "several, and not exactly one leads", "Write `lead: true` on one of them")
-        self.distinct("controllers", [each.id for each in controllers])
+        self.controllers = tuple(each.id for each in controllers)
+        self.distinct("controllers", self.controllers)
         return controllers
 
     def reachable(self, place: str, value: Mapping[str, Any]) -> Mapping[str, str]:
@@ -290,14 +294,26 @@ class _Reader:
     def age(self, value: object) -> int | None:
         if value is None:
             return None
-        minimum = self.mapping("age", value).get("minimum")
+        age = self.mapping("age", value)
+        self.known_keys("age", age, "minimum guardian")
+        minimum = age.get("minimum")
+        if minimum is None and "guardian" in age:
+            return None
         if isinstance(minimum, int) and 0 < minimum < 100:  # noqa: PLR2004 - years of a human life
             return minimum
         self.fault("age.minimum", f"is {minimum!r}", "Write the age in years, such as 18")
         return None
 
+    def guardian(self, value: object) -> bool:
+        allowed = value.get("guardian", False) if isinstance(value, Mapping) else False
+        if not isinstance(allowed, bool):
+            self.fault("age.guardian", f"is {allowed!r}", "Write true, or leave it out where no guardian may decide")
+        return allowed is True
+
     def purpose(self, place: str, value: Mapping[str, Any]) -> Purpose:
-        self.known_keys(place, value, "id title text legal_basis data retention recipients options needs ends")
+        self.known_keys(
+            place, value, "id title text legal_basis data retention recipients options needs ends controllers"
+        )
         options: tuple[Option, ...] = ()
         if "options" in value:
             options = tuple(self.option(*each) for each in self.items(f"{place}.options", value["options"]))
@@ -316,16 +332,18 @@ class _Reader:
             options=options,
             needs=self.needs(place, value.get("needs", [])),
             ends=self.ends(place, value.get("ends")),
+            controllers=self.concerned(place, value),
         )
 
     def option(self, place: str, value: Mapping[str, Any]) -> Option:
-        self.known_keys(place, value, "id title text needs ends")
+        self.known_keys(place, value, "id title text needs ends controllers")
         return Option(
             id=self.word(f"{place}.id", value.get("id"), _WORD, "Use lower-case letters, digits and underscores"),
             title=self.text(f"{place}.title", value.get("title")),
             text=self.optional_text(f"{place}.text", value.get("text")),
             needs=self.needs(place, value.get("needs", [])),
             ends=self.ends(place, value.get("ends")),
+            controllers=self.concerned(place, value),
         )
 
     def needs(self, place: str, value: object) -> frozenset[str]:
@@ -333,6 +351,19 @@ class _Reader:
             return frozenset(value)
         self.fault(f"{place}.needs", f"is {value!r}", f"Write a list of: {', '.join(NEEDS)}")
         return frozenset()
+
+    def concerned(self, place: str, value: Mapping[str, Any]) -> tuple[str, ...]:
+        if "controllers" not in value:
+            return ()
+        named = value["controllers"]
+        if not isinstance(named, list) or not named or not all(isinstance(each, str) for each in named):
+            self.fault(f"{place}.controllers", f"is {named!r}", "List ids of `controllers`, or leave it out for all")
+            return ()
+        for each in named:
+            if each not in self.controllers:
+                self.fault(f"{place}.controllers", f"names {each!r}, who is none", "Use an id from `controllers`")
+        self.distinct(f"{place}.controllers", named)
+        return tuple(named)
 
     def ends(self, place: str, value: object) -> str | None:
         if value is None or is_ending(str(value)):

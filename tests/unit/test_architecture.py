@@ -10,7 +10,10 @@ CORE = (
         f"{room}.py"
         for room in ("consent", "notice", "contact", "instants", "forms", "bodies", "bearer", "qr", "proof")
     ),
-    *(f"{room}.py" for room in ("receipts", "timeline", "renditions", "clinic_document", "publication", "schedule")),
+    *(
+        f"{room}.py"
+        for room in ("receipts", "timeline", "renditions", "clinic_document", "publication", "schedule", "ages")
+    ),
     *(str(path.relative_to(ROOMS)) for room in ("formats", "typeset") for path in sorted((ROOMS / room).glob("*.py"))),
 )
 OUTSIDE = {"chalice", "boto3", "botocore", "pynamodb", "os", "time"}
