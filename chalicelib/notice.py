@@ -142,6 +142,8 @@ class Clinic:
         """
         over = {address for address, rule in self.endings.items() if rule[0] != "P" and ending(rule, at) <= at}
         alone_from = self.decides_alone_from(at) if self.guardian else None
+        if not over and alone_from == self.alone_from:
+            return self
         purposes = []
         for purpose in self.purposes:
             kept = tuple(each for each in purpose.options if f"{purpose.id}.{each.id}" not in over)

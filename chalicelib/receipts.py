@@ -49,6 +49,9 @@ class Subject:
     numbered: bool = False
     """Whether the clinic's own number of this person is among the contacts."""
 
+    ward: bool = False
+    """Whether this is a child for whom a guardian decided: another person than whoever else has the contacts."""
+
     latest: Instant = ""
     """The latest moment at which any of the words was given."""
 

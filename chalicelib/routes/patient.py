@@ -23,6 +23,7 @@ from chalicelib.forms import (
     read_consent,
     read_withdrawal,
 )
+from chalicelib.guardians import ACTOR
 from chalicelib.i18n import negotiate, spoken_day, spoken_time
 from chalicelib.incoming import ANY_TYPE, base_url, form_fields, mount, query, source
 from chalicelib.instants import Instant, instant
@@ -63,8 +64,9 @@ def decide(clinic: str) -> Response:
     if state is None:
         current = house.register.look(clinic).published.clinic.asking(_now())
         return _again(CONSENT_PAGE, current, fields, [Fault("errors", "page_too_old")])
-    shown = house.clinics.version(clinic, state.version).asking(_now())
-    said = read_consent(shown, fields)
+    now = _now()
+    shown = house.clinics.version(clinic, state.version).asking(now)
+    said = read_consent(shown, fields, now)
     if said.faults:
         return _again(CONSENT_PAGE, shown, fields, said.faults)
     act = _act(shown, state, said)
@@ -236,7 +238,8 @@ def _language(request: Request, clinic: Clinic) -> str:
 
 
 def _act(clinic: Clinic, state: FormState, said: Submission) -> Act:
-    now = _now()
+    now, guardian = _now(), said.guardian
+    declared = {"declared_age": str(clinic.age_minimum)} if said.declared_adult else None
     return Act(
         receipt_id=receipt_id(state.nonce, said.said()),
         clinic=clinic.id,
@@ -246,11 +249,11 @@ def _act(clinic: Clinic, state: FormState, said: Submission) -> Act:
         channel=state.channel,
         source=state.source,
         assurance=Assurance.SELF_ASSERTED,
-        actor="patient",
-        evidence={"declared_age": str(clinic.age_minimum)} if said.declared_adult else None,
+        actor=ACTOR if guardian else "patient",
+        evidence=guardian.evidence if guardian else declared,
         effective_at=now,
         recorded_at=now,
-        endings=clinic.endings,
+        endings=guardian.endings(clinic, now) if guardian else clinic.endings,
         everything=said.everything,
     )
 
@@ -260,7 +263,8 @@ def _now() -> Instant:
 
 
 def _signature(said: Submission) -> Signature:
-    return Signature(said.contacts, said.name, fresh_subject())
+    contacts = said.guardian.contacts(said.contacts) if said.guardian else said.contacts
+    return Signature(contacts, said.name, fresh_subject())
 
 
 def _receipt_address(request: Request, clinic: str, receipt: str, lang: str) -> str:

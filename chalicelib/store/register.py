@@ -164,15 +164,15 @@ class Register:
     def answer(self, act: Act, signature: Signature, *, seen: Look | None = None, also: Sequence[Put] = ()) -> Receipt:
         """Record somebody's answers, and let each No reach everyone known under the contacts given.
 
-        A person may be known twice, once by e-mail and once by phone: what should stop, stops for both. Errors as for
-        `record`.
+        A person may be known twice, once by e-mail and once by phone: what should stop, stops for both. What is
+        said for a child is not said for its guardian, nor the other way round. Errors as for `record`.
         """
         seen = seen or self.look(act.clinic, signature.contacts)
         receipt = self.record(act, signature, seen=seen, also=also)
         if _differs(act, receipt):
             return receipt
         stops = {address: answer for address, answer in act.answers.items() if answer is not Answer.YES}
-        for person in seen.known():
+        for person in _same_side(seen):
             asked = any(address in person.standings for address in stops)
             if asked and person.id != receipt.document["subject"]:
                 number = receipt_id(act.receipt_id, {"subject": person.id})
@@ -270,12 +270,15 @@ class Register:
         key = self._clinics.key(clinic)
         claimed = receipt.document["assurance"] == Assurance.SELF_ASSERTED
         crowded = {contact for contact, people in look.people.items() if claimed and len(people) >= MOST_PEOPLE}
-        lookups = {key.lookup(contact): contact for contact in signature.contacts if contact not in crowded}
+        # A child is kept under its guardian's contact or not at all: a withdrawal by that contact must find it.
+        left = [each for each in signature.contacts if each not in crowded and not (crowded and each.kind is Kind.WARD)]
+        lookups = {key.lookup(contact): contact for contact in left}
         numbered = before.numbered or any(contact.kind is Kind.REFERENCE for contact in lookups.values())
         after = replace(
             after,
             contacts={**dict.fromkeys(lookups, after.recorded_at), **before.contacts},
             numbered=numbered,
+            ward=before.ward or any(contact.kind is Kind.WARD for contact in signature.contacts),
             fences=timeline.fenced(before.fences, after.version, before.latest, after.recorded_at),
         )
         stored = json.dumps(after.stored(), ensure_ascii=False)
@@ -294,7 +297,9 @@ class Register:
                 writes.append(Put(entry, {"entries": {after.id: stored}}))
             else:
                 writes.append(SetEntry(entry, after.id, stored))
-        sealed = {lookup: lookups[lookup].value for lookup in lookups if lookup not in before.contacts}
+        new = {lookup: contact for lookup, contact in lookups.items() if lookup not in before.contacts}
+        # What finds a child is its guardian's contact, which is kept, and a day of birth, which nobody needs again.
+        sealed = {lookup: contact.value for lookup, contact in new.items() if contact.kind is not Kind.WARD}
         for lookup, value in sealed.items():
             blob = key.seal(after.id, after.salt, lookup, value)
             writes.append(Put(sealed_key(clinic, after.id, lookup), {"blob": blob}))
@@ -320,22 +325,37 @@ def _words(clinic: str, before: Subject, after: Subject, receipt: Receipt) -> li
 def _person(look: Look, act: Act, signature: Signature) -> Subject:
     if signature.person is not None:
         return next((each for each in look.known() if each.id == signature.person), signature.fresh)
+    if any(contact.kind is Kind.WARD for contact in look.people):
+        # A child is found by what its guardian said of it, or by its own number; never by its guardian's contact alone.
+        found = [people for contact, people in look.people.items() if contact.kind in {Kind.WARD, Kind.REFERENCE}]
+        return next((each for people in found for each in people), signature.fresh)
+    whom = {
+        contact: tuple(each for each in people if not each.ward or contact.kind is Kind.REFERENCE)
+        for contact, people in look.people.items()
+    }
     if act.assurance is not Assurance.STAFF_WITNESSED:
-        return whose(list(look.people.values())) or signature.fresh
+        return whose(list(whom.values())) or signature.fresh
     # Staff know whom they see, so a new contact joins the known person; but a number or e-mail nobody used beside a
     # known phone may be another member of the family, and so may a second number beside a shared e-mail.
-    telling = {contact: people for contact, people in look.people.items() if contact.kind is not Kind.PHONE}
+    telling = {contact: people for contact, people in whom.items() if contact.kind is not Kind.PHONE}
     if not all(telling.values()) and not any(telling.values()):
         return signature.fresh
-    known = [people for people in look.people.values() if people]
+    known = [people for people in whom.values() if people]
     meant = [person for person in known[0] if all(person in people for people in known)] if known else []
     candidates = meant or (list(known[0]) if known else [])
     if len(candidates) > 1 and Answer.YES in act.answers.values():
         raise SeveralPeopleError
-    second = any(contact.kind is Kind.REFERENCE and not people for contact, people in look.people.items())
+    second = any(contact.kind is Kind.REFERENCE and not people for contact, people in whom.items())
     if not candidates or (second and candidates[0].numbered):
         return signature.fresh
     return candidates[0]
+
+
+def _same_side(look: Look) -> list[Subject]:
+    """Give whom a No also reaches: everyone known under the contacts, but of a guardian and a child the one alone."""
+    named = {each.id for contact, people in look.people.items() if contact.kind is Kind.WARD for each in people}
+    for_child = any(contact.kind is Kind.WARD for contact in look.people)
+    return [each for each in look.known() if (each.id in named if for_child else not each.ward)]
 
 
 def _stops_anew(act: Act, subject: Subject, receipt: Receipt, kept: Receipt) -> bool:
