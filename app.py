@@ -40,9 +40,9 @@ def after_receipt(event: DynamoDBEvent) -> None:
     aftermath.handle(house.table, event.to_dict(), house.signer, _hurried(event.context))
 
 
-@app.schedule(Rate(5, unit=Rate.MINUTES), name="sign_waiting")
-def sign_waiting(event: CloudWatchEvent) -> None:
-    """Sign the receipts that still wait: those the stream could not, because the key service was away."""
+@app.schedule(Rate(5, unit=Rate.MINUTES), name="catch_up")
+def catch_up(event: CloudWatchEvent) -> None:
+    """Do what the stream could not: sign the receipts that still wait, because the key service was away."""
     from chalicelib import aftermath  # noqa: PLC0415 - as above
 
     house = wiring.portal()

@@ -4,14 +4,14 @@ Each rule there has the day it holds from (null: for as long as we ask), its sou
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from chalicelib.i18n import local_day, local_midnight
-from chalicelib.instants import Instant, ending
+from chalicelib.instants import Instant
 
 OLDEST = 120
 """Nobody was born longer ago, in years."""
@@ -82,12 +82,3 @@ def calendar_day(year: str, month: str, day: str) -> date | None:
         return date(int(year), int(month), int(day))
     except (ValueError, OverflowError):
         return None
-
-
-def ending_by(
-    limit: Instant, endings: Mapping[str, str], addresses: Iterable[str], start: Instant
-) -> Mapping[str, Instant]:
-    """Give when consents given at `start` end by themselves, and none after `limit`."""
-    return {
-        address: min(limit, ending(endings[address], start)) if address in endings else limit for address in addresses
-    }

@@ -7,11 +7,12 @@ from chalice.app import Blueprint, Request, Response
 
 from chalicelib import journal
 from chalicelib.i18n import negotiate
-from chalicelib.incoming import UnreadableBodyError, query
+from chalicelib.incoming import UnreadableBodyError, mount, query
 from chalicelib.notice import LANGUAGES
 from chalicelib.outgoing import html, problem
 from chalicelib.pages import render
 from chalicelib.store.clinics import UnknownClinicError, UnknownDraftError, UnknownVersionError
+from chalicelib.store.links import OldLinkError, UnknownLinkError
 from chalicelib.store.register import BusyError, UnknownReceiptError
 from chalicelib.store.table import ContendedError, UnavailableError
 from chalicelib.vault import KeysUnavailableError
@@ -33,7 +34,14 @@ class RefusedError(Exception):
         self.answer = answer
 
 
-_ABSENT = (NotFoundError, UnknownClinicError, UnknownDraftError, UnknownVersionError, UnknownReceiptError)
+_ABSENT = (
+    NotFoundError,
+    UnknownClinicError,
+    UnknownDraftError,
+    UnknownLinkError,
+    UnknownReceiptError,
+    UnknownVersionError,
+)
 _BUSY = (BusyError, ContendedError, KeysUnavailableError, UnavailableError)
 
 
@@ -47,6 +55,8 @@ def page(blueprint: Blueprint) -> Callable[[View], View]:
                 return view(**names)
             except _ABSENT:
                 return _error_page(blueprint.current_request, "not_found", 404)
+            except OldLinkError as old:
+                return _old_link(blueprint.current_request, old)
             except UnreadableBodyError:
                 return _error_page(blueprint.current_request, "unreadable", 400)
             except _BUSY as error:
@@ -86,6 +96,13 @@ def api(view: View) -> View:
     return guarded
 
 
-def _error_page(request: Request, kind: str, status: int, headers: dict[str, str] | None = None) -> Response:
+def _error_page(
+    request: Request, kind: str, status: int, headers: dict[str, str] | None = None, fresh: str = ""
+) -> Response:
     lang = negotiate(query(request, "lang"), request.headers.get("accept-language"), LANGUAGES, "en")
-    return html(render("pages/error.html", lang, kind=kind), status, headers)
+    return html(render("pages/error.html", lang, kind=kind, fresh=fresh and f"{fresh}?lang={lang}"), status, headers)
+
+
+def _old_link(request: Request, old: OldLinkError) -> Response:
+    """Say that a link is too old (410, RFC 9110 15.5.11), and offer a fresh one."""
+    return _error_page(request, "old_link", 410, fresh=f"{mount(request)}/{old.link.clinic}/link")

@@ -39,6 +39,9 @@ ARTICLES = {
 }
 """Which rule asks for what stands at a place of the document."""
 
+NEWSLETTER = "newsletter"
+"""The purpose whose Yes from the web is always confirmed from the contact itself."""
+
 MAX_TOLD = 120
 """How much of a wrong value a fault repeats."""
 
@@ -48,6 +51,7 @@ _UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _CODE = re.compile(r"[a-z0-9]{2,4}")
+_WAITING = re.compile(r"P[1-9]\d?D")
 _VERSION = re.compile(r"(?:[1-9]\d{0,3})\.(?:0|[1-9]\d{0,3})")
 
 
@@ -213,7 +217,8 @@ class _Reader:
         self.known_keys(
             "",
             value,
-            "id code version effective country authority languages name controllers dpo age texts purposes notice",
+            "id code version effective country authority languages name controllers dpo age texts purposes notice "
+            "confirm_within",
         )
         self.languages = self.spoken(value.get("languages"))
         effective = str(value.get("effective", ""))
@@ -223,6 +228,7 @@ class _Reader:
             tuple(self.controller(*each) for each in self.items("controllers", value.get("controllers")))
         )
         purposes = tuple(self.purpose(place, each) for place, each in self.items("purposes", value.get("purposes")))
+        age_minimum, guardian = self.age(value.get("age"))
         texts = self.mapping("texts", value.get("texts"))
         self.known_keys("texts", texts, " ".join(TEXTS))
         return Clinic(
@@ -236,12 +242,15 @@ class _Reader:
             name=self.text("name", value.get("name")),
             controllers=controllers,
             dpo=self.reachable("dpo", self.mapping("dpo", value.get("dpo"))),
-            age_minimum=self.age(value.get("age")),
-            guardian=self.guardian(value.get("age")),
+            age_minimum=age_minimum,
+            guardian=guardian,
             texts={each: self.text(f"texts.{each}", texts.get(each)) for each in TEXTS},
             purposes=purposes,
             sha256=sha256,
             questions=self.questions(purposes),
+            confirm_within=self.word(
+                "confirm_within", value.get("confirm_within", "P7D"), _WAITING, "Write 1 to 99 days, such as P7D"
+            ),
         )
 
     def id(self, value: object) -> str:
@@ -291,34 +300,29 @@ class _Reader:
             self.fault(place, "has no contact", "Write `email:` or `phone:`")
         return {key: self.line(f"{place}.{key}", value[key]) for key in ("name", "email", "phone") if key in value}
 
-    def age(self, value: object) -> int | None:
-        if value is None:
-            return None
-        age = self.mapping("age", value)
+    def age(self, value: object) -> tuple[int | None, bool]:
+        age = self.mapping("age", {} if value is None else value)
         self.known_keys("age", age, "minimum guardian")
-        minimum = age.get("minimum")
-        if minimum is None and "guardian" in age:
-            return None
+        minimum, guardian = age.get("minimum"), age.get("guardian", False)
+        if not isinstance(guardian, bool):
+            self.fault("age.guardian", f"is {guardian!r}", "Write true, or leave it out where no guardian may decide")
         if isinstance(minimum, int) and 0 < minimum < 100:  # noqa: PLR2004 - years of a human life
-            return minimum
-        self.fault("age.minimum", f"is {minimum!r}", "Write the age in years, such as 18")
-        return None
-
-    def guardian(self, value: object) -> bool:
-        allowed = value.get("guardian", False) if isinstance(value, Mapping) else False
-        if not isinstance(allowed, bool):
-            self.fault("age.guardian", f"is {allowed!r}", "Write true, or leave it out where no guardian may decide")
-        return allowed is True
+            return minimum, guardian is True
+        if value is not None and not (minimum is None and "guardian" in age):
+            self.fault("age.minimum", f"is {minimum!r}", "Write the age in years, such as 18")
+        return None, guardian is True
 
     def purpose(self, place: str, value: Mapping[str, Any]) -> Purpose:
         self.known_keys(
-            place, value, "id title text legal_basis data retention recipients options needs ends controllers"
+            place, value, "id title text legal_basis data retention recipients options needs ends confirm controllers"
         )
         options: tuple[Option, ...] = ()
         if "options" in value:
-            options = tuple(self.option(*each) for each in self.items(f"{place}.options", value["options"]))
+            options = tuple(
+                self.option(*each, purpose=value.get("id")) for each in self.items(f"{place}.options", value["options"])
+            )
             self.distinct(f"{place}.options", [each.id for each in options])
-            for key in ("needs", "ends"):
+            for key in ("needs", "ends", "confirm"):
                 if key in value:
                     self.fault(f"{place}.{key}", "stands on a purpose with options", "Write it on each option instead")
         return Purpose(
@@ -333,10 +337,11 @@ class _Reader:
             needs=self.needs(place, value.get("needs", [])),
             ends=self.ends(place, value.get("ends")),
             controllers=self.concerned(place, value),
+            confirm=self.confirm(place, value, first=value.get("id") == NEWSLETTER),
         )
 
-    def option(self, place: str, value: Mapping[str, Any]) -> Option:
-        self.known_keys(place, value, "id title text needs ends controllers")
+    def option(self, place: str, value: Mapping[str, Any], *, purpose: object) -> Option:
+        self.known_keys(place, value, "id title text needs ends confirm controllers")
         return Option(
             id=self.word(f"{place}.id", value.get("id"), _WORD, "Use lower-case letters, digits and underscores"),
             title=self.text(f"{place}.title", value.get("title")),
@@ -344,7 +349,17 @@ class _Reader:
             needs=self.needs(place, value.get("needs", [])),
             ends=self.ends(place, value.get("ends")),
             controllers=self.concerned(place, value),
+            confirm=self.confirm(place, value, first=purpose == NEWSLETTER),
         )
+
+    def confirm(self, place: str, value: Mapping[str, Any], *, first: bool) -> bool:
+        """Tell whether a Yes is confirmed by message before it counts: what the clinic says, the newsletter always."""
+        told = value.get("confirm", first)
+        if not isinstance(told, bool):
+            self.fault(f"{place}.confirm", f"is {told!r}", "Write true or false")
+        elif first and not told:
+            self.fault(f"{place}.confirm", "is false", "A newsletter is always confirmed first; leave it out")
+        return told is True
 
     def needs(self, place: str, value: object) -> frozenset[str]:
         if isinstance(value, list) and all(each in NEEDS for each in value):
@@ -353,17 +368,13 @@ class _Reader:
         return frozenset()
 
     def concerned(self, place: str, value: Mapping[str, Any]) -> tuple[str, ...]:
-        if "controllers" not in value:
-            return ()
-        named = value["controllers"]
-        if not isinstance(named, list) or not named or not all(isinstance(each, str) for each in named):
+        named = value.get("controllers", [])
+        if "controllers" in value and (not isinstance(named, list) or not named):
             self.fault(f"{place}.controllers", f"is {named!r}", "List ids of `controllers`, or leave it out for all")
             return ()
-        for each in named:
-            if each not in self.controllers:
-                self.fault(f"{place}.controllers", f"names {each!r}, who is none", "Use an id from `controllers`")
-        self.distinct(f"{place}.controllers", named)
-        return tuple(named)
+        known = [self.choice(f"{place}.controllers", each, self.controllers or ("",)) for each in named]
+        self.distinct(f"{place}.controllers", known)
+        return tuple(known)
 
     def ends(self, place: str, value: object) -> str | None:
         if value is None or is_ending(str(value)):
@@ -378,7 +389,7 @@ class _Reader:
             for option in purpose.options or (None,):
                 address = f"{purpose.id}.{option.id}" if option else purpose.id
                 decided = option or purpose
-                found[address] = Question(address, purpose, option, decided.needs, decided.ends)
+                found[address] = Question(address, purpose, option, decided.needs, decided.ends, decided.confirm)
         return found
 
     def distinct(self, place: str, ids: Sequence[str]) -> None:

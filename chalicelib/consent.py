@@ -88,8 +88,13 @@ class Word:
     channel: Channel
     assurance: Assurance
     expires_at: Instant | None = None
-    claimed: bool = False
-    """A Yes by somebody who only typed a contact that had decided before: it waits to be confirmed."""
+    confirm_by: Instant | None = None
+    """Until when a Yes waits for the owner of the contact to confirm it; None for a word that counts by itself."""
+
+    @property
+    def claimed(self) -> bool:
+        """Whether this is a Yes that waits: by somebody who only typed a contact."""
+        return self.confirm_by is not None
 
     @property
     def turn(self) -> Turn:
@@ -184,11 +189,14 @@ def resolve(standing: Standing | None, notice: NoticeInForce, at: Instant) -> St
     """Tell what holds of one decision at `at`: the one resolver for page, API, list, export and webhook.
 
     `standing` knows the words given until then, `notice` is what was in force. A consent past its end has expired
-    whatever the notice; one given under another MAJOR is superseded. A claim matters where nothing was granted.
+    whatever the notice; one given under another MAJOR is superseded. A claim matters where nothing was granted, and
+    until the time to confirm it is over: then it is as if it had never been made.
     """
     certain = settle(standing, notice, at)
     claim, last = (standing.claim, standing.last) if standing else (None, None)
-    if claim is None or (last is not None and claim.turn < last.turn) or _in_vain(claim, certain):
+    if claim is None or (claim.confirm_by or "") <= at:
+        return certain
+    if (last is not None and claim.turn < last.turn) or _in_vain(claim, certain):
         return certain
     waiting = _consent(State.PENDING, claim, notice, at)
     if certain is _NEVER:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from chalicelib.ages import age, believable, ending_by, of_age
+from chalicelib.ages import age, believable, of_age
 from chalicelib.contact import Contact, ward
 from chalicelib.instants import Instant
 from chalicelib.notice import Clinic
@@ -38,11 +38,9 @@ class Guardian:
             return tuple(given)
         return (*(ward(contact, self.child, self.born) for contact in given), *given)
 
-    def endings(self, clinic: Clinic, at: Instant) -> Mapping[str, str]:
-        """Give when consents given for the child at a moment end: as the clinic says, at majority at the latest."""
-        if self.born is None:
-            return clinic.endings
-        return ending_by(of_age(self.born, clinic.country, at), clinic.endings, clinic.questions, at)
+    def of_age(self, clinic: Clinic, at: Instant) -> Instant:
+        """Tell when the child comes of age: every Yes given for it ends by then."""
+        return of_age(self.born, clinic.country, at) if self.born else ""
 
 
 def objection(clinic: Clinic, born: date, at: Instant) -> str | None:

@@ -4,7 +4,7 @@ A clinic's document says who asks (one controller or several jointly, GDPR Art. 
 which words, in every language the clinic speaks. One version of it is immutable once published.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from chalicelib.ages import own_consent_age
@@ -46,6 +46,8 @@ class Option:
     ends: str | None
     controllers: tuple[str, ...] = ()
     """Which of the joint controllers it concerns, by id; what the purpose says where it says nothing."""
+    confirm: bool = False
+    """Whether a Yes from the web counts only once the owner of the contact has confirmed it (double opt-in)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +66,19 @@ class Purpose:
     ends: str | None
     controllers: tuple[str, ...] = ()
     """Which of the joint controllers it concerns, by id; all of them where it names none."""
+    confirm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One decision to take: its address, what a Yes needs to know, when it ends by itself."""
+    """One decision to take: its address, what a Yes needs to know, when it ends by itself, whether it is confirmed."""
 
     address: str
     purpose: Purpose
     option: Option | None
     needs: frozenset[str]
     ends: str | None
+    confirm: bool = False
 
     @property
     def controllers(self) -> tuple[str, ...]:
@@ -109,6 +113,8 @@ class Clinic:
     """Whether a guardian may decide for a child; where not, a clinic with an age is for those who have reached it."""
     alone_from: int | None = None
     """Where a guardian may decide: from which age a child decides alone, at the moment the clinic asks."""
+    confirm_within: str = "P7D"
+    """How long a Yes waits for the confirmation of the contact's owner."""
 
     @property
     def default_language(self) -> str:
@@ -128,6 +134,17 @@ class Clinic:
             for address, question in self.questions.items()
             if question.ends
         }
+
+    @property
+    def confirmed_first(self) -> frozenset[str]:
+        """The decisions that a person nobody knew yet confirms too, before they count (double opt-in)."""
+        return frozenset(address for address, question in self.questions.items() if question.confirm)
+
+    def confirmed_by(self, address: str, typed: Collection[str]) -> str | None:
+        """Tell which of the kinds of contact that were typed confirms a decision: the one it needs, else the first."""
+        needs = self.questions[address].needs
+        wanted = [kind for kind in self.contact_order if kind in needs] or list(self.contact_order)
+        return next((kind for kind in wanted if kind in typed), None)
 
     @property
     def contact_order(self) -> tuple[str, ...]:

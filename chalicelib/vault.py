@@ -78,6 +78,10 @@ class ClinicKey:
         """Give the secret that signs the state of the clinic's forms."""
         return hmac.digest(self._key, b"form-state", "sha256")
 
+    def link_secret(self) -> bytes:
+        """Give the secret that proves for what a link's token was made."""
+        return hmac.digest(self._key, b"links", "sha256")
+
     def seal(self, subject: str, salt: str, what: str, plain: str) -> bytes:
         """Encrypt a contact or a name under one person's key (AES-256-GCM, nonce first)."""
         nonce = os.urandom(_NONCE_BYTES)

@@ -96,7 +96,7 @@ def decided(issued: Issued) -> tuple[Decided, ...]:
 def _brought(entry: Mapping[str, Any], *, late: bool) -> bool:
     """Tell whether the state after an answer is what the answer itself leads to."""
     if entry["answer"] == Answer.YES:
-        return State(entry["after"]) is (State.PENDING if entry["claimed"] else State.GRANTED)
+        return State(entry["after"]) is (State.PENDING if entry["confirm_by"] else State.GRANTED)
     if entry["answer"] == Answer.NO and late and entry["before"] == State.WITHDRAWN:
         return False  # it may be older than the Yes that was taken back: then it was a refusal
     return entry["after"] in {State.REFUSED, State.WITHDRAWN}

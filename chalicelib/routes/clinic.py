@@ -19,6 +19,7 @@ from chalicelib.boundary import RefusedError, api
 from chalicelib.consent import Answer, Assurance, State, Status, resolve, settle, strictest
 from chalicelib.evidence import CONSENT_PAGE
 from chalicelib.forms import new_nonce
+from chalicelib.identity import SeveralPeopleError
 from chalicelib.incoming import ANY_TYPE, base_url, mount, query
 from chalicelib.instants import EVER, instant
 from chalicelib.notice import Clinic
@@ -26,7 +27,7 @@ from chalicelib.outgoing import document, problem, rendered
 from chalicelib.receipts import Act, NoticeRef, Receipt, receipt_id
 from chalicelib.renditions import FORMATS, JSON_FORMATS, UnsignedError, rendition
 from chalicelib.store import roll
-from chalicelib.store.register import SeveralPeopleError, Signature, fresh_subject
+from chalicelib.store.register import Signature, fresh_subject
 from chalicelib.wiring import portal
 
 clinic_api = Blueprint(__name__)
@@ -205,7 +206,8 @@ def _act(call: Call[StaffDecision]) -> Act:
 
 
 def _signature(call: Call[StaffDecision]) -> Signature:
-    return Signature(call.body.contacts, call.body.name, fresh_subject())
+    base = base_url(clinic_api.current_request, portal().settings.public_url)
+    return Signature(call.body.contacts, call.body.name, fresh_subject(), base=base)
 
 
 def _created(call: Call[StaffDecision], act: Act, receipt: Receipt, what: str) -> Response:

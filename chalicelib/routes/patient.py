@@ -253,8 +253,11 @@ def _act(clinic: Clinic, state: FormState, said: Submission) -> Act:
         evidence=guardian.evidence if guardian else declared,
         effective_at=now,
         recorded_at=now,
-        endings=guardian.endings(clinic, now) if guardian else clinic.endings,
+        endings=clinic.endings,
         everything=said.everything,
+        confirm=clinic.confirmed_first,
+        confirm_within=clinic.confirm_within,
+        of_age=guardian.of_age(clinic, now) if guardian else "",
     )
 
 
@@ -263,8 +266,9 @@ def _now() -> Instant:
 
 
 def _signature(said: Submission) -> Signature:
+    base = base_url(patient.current_request, portal().settings.public_url)
     contacts = said.guardian.contacts(said.contacts) if said.guardian else said.contacts
-    return Signature(contacts, said.name, fresh_subject())
+    return Signature(contacts, said.name, fresh_subject(), base=base)
 
 
 def _receipt_address(request: Request, clinic: str, receipt: str, lang: str) -> str:

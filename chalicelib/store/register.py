@@ -17,8 +17,9 @@ from dataclasses import dataclass, replace
 from chalicelib import timeline
 from chalicelib.consent import Address, Answer, Assurance, Standing
 from chalicelib.contact import Contact, Kind
+from chalicelib.identity import also_meant, everyone, meant
 from chalicelib.instants import Instant
-from chalicelib.receipts import Act, Receipt, Subject, decide, receipt_id, whose
+from chalicelib.receipts import Act, Receipt, Subject, decide, receipt_id
 from chalicelib.store.clinics import Clinics, Published
 from chalicelib.store.signatures import signed_receipt
 from chalicelib.store.table import (
@@ -41,6 +42,7 @@ from chalicelib.store.table import (
     sealed_key,
     signature_key,
     subject_pk,
+    unsent_key,
     unsigned_key,
     words_key,
 )
@@ -64,10 +66,6 @@ class NoticeChangedError(Exception):
         self.published = published
 
 
-class SeveralPeopleError(Exception):
-    """Staff recorded a Yes by a contact that several people share, and nothing says whose it is. Nothing was stored."""
-
-
 class BusyError(Exception):
     """Others kept deciding for the same person; nothing was stored, trying again is right."""
 
@@ -88,20 +86,24 @@ class Look:
 
     def known(self) -> tuple[Subject, ...]:
         """Everyone found, each once, strongest contact first."""
-        return tuple({each.id: each for group in self.people.values() for each in group}.values())
+        return everyone(self.people)
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
     """Who a decision is for: the contacts given, the name if any, and the id and salt for a person nobody knew yet.
 
-    `person` names one of several who share a contact; without it the register tells by the contacts.
+    `person` names one of several who share a contact; without it the register tells by the contacts. `base` is the
+    absolute address of the portal as the person reached it: where messages about the decision lead.
     """
 
     contacts: tuple[Contact, ...]
     name: str | None
     fresh: Subject
     person: str | None = None
+    base: str = ""
+    follows: bool = False
+    """Whether it only follows from a decision just made under the same contacts: told if it changes something."""
 
 
 class Register:
@@ -144,11 +146,12 @@ class Register:
                 with contextlib.suppress(UnknownReceiptError):
                     return self.receipt(act.clinic, act.receipt_id)  # sent again: recorded before the notice changed
                 raise NoticeChangedError(look.published)
-            subject = _person(look, act, signature)
+            subject = meant(look.people, act, signature.fresh, signature.person)
             receipt, after = decide(subject, act, look.published.in_force, known=bool(look.known()))
             own = signature if _joins(act, signature, subject) else replace(signature, contacts=(), name=None)
             try:
-                self._table.write([*self._writes(own, look, subject, after, receipt), *also])
+                told = self._told(signature, look, subject, receipt)
+                self._table.write([*self._writes(own, look, subject, after, receipt), *told, *also])
             except ConflictError as conflict:
                 if receipt_id_key(act.clinic, act.receipt_id) in conflict.keys:
                     kept = self.receipt(act.clinic, act.receipt_id)
@@ -172,11 +175,12 @@ class Register:
         if _differs(act, receipt):
             return receipt
         stops = {address: answer for address, answer in act.answers.items() if answer is not Answer.YES}
-        for person in _same_side(seen):
+        for person in also_meant(seen.people):
             asked = any(address in person.standings for address in stops)
             if asked and person.id != receipt.document["subject"]:
                 number = receipt_id(act.receipt_id, {"subject": person.id})
-                self.record(replace(act, receipt_id=number, answers=stops), replace(signature, person=person.id))
+                signer = replace(signature, person=person.id, follows=True)
+                self.record(replace(act, receipt_id=number, answers=stops), signer)
         return receipt
 
     def withdraw(
@@ -202,7 +206,7 @@ class Register:
                 continue
             own = act if not number else replace(act, receipt_id=receipt_id(act.receipt_id, {"subject": subject}))
             look = seen if not number else None
-            receipt = self.record(own, signer, seen=look, also=() if number else also)
+            receipt = self.record(own, replace(signer, follows=bool(number)), seen=look, also=() if number else also)
             receipts[receipt.document["subject"]] = receipt
             meant = {subject, *(each.id for each in seen.known())}
             if _differs(act, receipt) or receipt.document["subject"] not in meant:
@@ -263,6 +267,32 @@ class Register:
         # Merged by time, each chain in its own order: of two at once the later version may carry the earlier time.
         return list(heapq.merge(*chains, key=lambda receipt: str(receipt.document["recorded_at"])))
 
+    def _told(self, signature: Signature, look: Look, subject: Subject, receipt: Receipt) -> list[Write]:
+        """Leave word in the outbox that there is something to tell, and under which contacts it was said.
+
+        They are sealed under the person's own key. Where none was given, staff's patient number say, those that are
+        known are told.
+        """
+        changed = any(entry["before"] != entry["after"] for entry in receipt.document["decisions"].values())
+        reached = [contact for contact in signature.contacts if contact.kind in {Kind.EMAIL, Kind.PHONE}]
+        if signature.person is not None:
+            reached = [each for each in reached if any(signature.person == one.id for one in look.people[each])]
+        if (signature.follows and not changed) or not (reached or subject.contacts):
+            return []
+        clinic, what = receipt.document["clinic"], f"unsent#{receipt.id}"
+        typed = json.dumps([[contact.kind, contact.value] for contact in reached], ensure_ascii=False)
+        blob = self._clinics.key(clinic).seal(subject.id, subject.salt, what, typed)
+        body = {
+            "kind": "decided",
+            "clinic": clinic,
+            "subject": subject.id,
+            "receipt": receipt.id,
+            "version": receipt.document["version"],
+            "lang": receipt.document["notice"]["lang"],
+            "base": signature.base,
+        }
+        return [Put(unsent_key(clinic, receipt.id), {"body": json.dumps(body), "blob": blob})]
+
     def _writes(
         self, signature: Signature, look: Look, before: Subject, after: Subject, receipt: Receipt
     ) -> list[Write]:
@@ -278,7 +308,6 @@ class Register:
             after,
             contacts={**dict.fromkeys(lookups, after.recorded_at), **before.contacts},
             numbered=numbered,
-            ward=before.ward or any(contact.kind is Kind.WARD for contact in signature.contacts),
             fences=timeline.fenced(before.fences, after.version, before.latest, after.recorded_at),
         )
         stored = json.dumps(after.stored(), ensure_ascii=False)
@@ -320,42 +349,6 @@ def _words(clinic: str, before: Subject, after: Subject, receipt: Receipt) -> li
         return [*writes, SetEntry(key, name, said)]
     carried = {address: standing.stored() for address, standing in before.standings.items()}
     return [*writes, Put(key, {"body": json.dumps(carried), "entries": {name: said}})]
-
-
-def _person(look: Look, act: Act, signature: Signature) -> Subject:
-    if signature.person is not None:
-        return next((each for each in look.known() if each.id == signature.person), signature.fresh)
-    if any(contact.kind is Kind.WARD for contact in look.people):
-        # A child is found by what its guardian said of it, or by its own number; never by its guardian's contact alone.
-        found = [people for contact, people in look.people.items() if contact.kind in {Kind.WARD, Kind.REFERENCE}]
-        return next((each for people in found for each in people), signature.fresh)
-    whom = {
-        contact: tuple(each for each in people if not each.ward or contact.kind is Kind.REFERENCE)
-        for contact, people in look.people.items()
-    }
-    if act.assurance is not Assurance.STAFF_WITNESSED:
-        return whose(list(whom.values())) or signature.fresh
-    # Staff know whom they see, so a new contact joins the known person; but a number or e-mail nobody used beside a
-    # known phone may be another member of the family, and so may a second number beside a shared e-mail.
-    telling = {contact: people for contact, people in whom.items() if contact.kind is not Kind.PHONE}
-    if not all(telling.values()) and not any(telling.values()):
-        return signature.fresh
-    known = [people for people in whom.values() if people]
-    meant = [person for person in known[0] if all(person in people for people in known)] if known else []
-    candidates = meant or (list(known[0]) if known else [])
-    if len(candidates) > 1 and Answer.YES in act.answers.values():
-        raise SeveralPeopleError
-    second = any(contact.kind is Kind.REFERENCE and not people for contact, people in whom.items())
-    if not candidates or (second and candidates[0].numbered):
-        return signature.fresh
-    return candidates[0]
-
-
-def _same_side(look: Look) -> list[Subject]:
-    """Give whom a No also reaches: everyone known under the contacts, but of a guardian and a child the one alone."""
-    named = {each.id for contact, people in look.people.items() if contact.kind is Kind.WARD for each in people}
-    for_child = any(contact.kind is Kind.WARD for contact in look.people)
-    return [each for each in look.known() if (each.id in named if for_child else not each.ward)]
 
 
 def _stops_anew(act: Act, subject: Subject, receipt: Receipt, kept: Receipt) -> bool:

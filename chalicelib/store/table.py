@@ -106,6 +106,16 @@ def unsigned_key(clinic: str, receipt_id: str) -> Key:
     return Key(f"UNSIGNED#{receipt_id[0]}", f"{clinic}#{receipt_id}")
 
 
+def unsent_key(clinic: str, number: str) -> Key:
+    """What is still to be told about: an item of the outbox, by a random number; in sixteen partitions."""
+    return Key(f"UNSENT#{number[0]}", f"{clinic}#{number}")
+
+
+def link_key(link: str) -> Key:
+    """A link into the portal, by the hash of its handle."""
+    return Key(f"LINK#{link}", "LINK")
+
+
 def jwk_key(kid: str) -> Key:
     """A public key that signs, or once signed, receipts."""
     return Key("JWKS", kid)
@@ -170,6 +180,8 @@ class Item(Model):
     blob = BinaryAttribute(null=True, legacy_encoding=False)
     entries: MapAttribute[str, Any] = MapAttribute(null=True)  # type: ignore[no-untyped-call]
     number = NumberAttribute(null=True)
+    ttl = NumberAttribute(null=True)
+    """When DynamoDB may clear the item away (epoch seconds): housekeeping, which may come days late."""
 
     @property
     def key(self) -> Key:

@@ -307,7 +307,7 @@ def test_an_older_no_entered_late_is_not_told_as_the_withdrawal_that_stands() ->
 def test_a_strangers_claim_is_not_told_as_the_consent_it_found() -> None:
     """Whoever types somebody's address gave nothing: neither the consent, nor its time, nor its end."""
     issued = issue(RIGA, staff("yes", MORNING), an_act({EMAIL_NEWS: "yes"}, NOON), known=True, now={})
-    assert issued.receipt.document["decisions"][EMAIL_NEWS]["claimed"]
+    assert issued.receipt.document["decisions"][EMAIL_NEWS]["confirm_by"]
     assert way(issued) == [
         ("ConsentGiven", NOON, False, []),
         ("ConsentGiven", NOON, False, []),

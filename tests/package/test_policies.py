@@ -20,4 +20,4 @@ def allowed(function: str) -> list[str]:
 def test_what_answers_requests_may_neither_delete_nor_sign(action: str) -> None:
     """Whoever broke into it could take no receipt away and forge none; what runs behind needs both."""
     assert not [each for each in allowed("api_handler") if fnmatch.fnmatchcase(action, each)]
-    assert action in allowed("sign_waiting")
+    assert action in allowed("catch_up")

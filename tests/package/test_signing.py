@@ -126,7 +126,7 @@ def test_without_its_key_the_portal_decides_all_the_same_and_signs_later(local_s
         assert (failed.returncode, "Try again" in failed.stderr) == (1, True)
 
     resources = client(local_stack, "cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
-    [function] = [each["PhysicalResourceId"] for each in resources if each["LogicalResourceId"] == "SignWaiting"]
+    [function] = [each["PhysicalResourceId"] for each in resources if each["LogicalResourceId"] == "CatchUp"]
     event = {"version": "0", "account": "0", "region": REGION, "detail": {}, "detail-type": "Scheduled Event"}
     event |= {"source": "aws.events", "time": "2026-11-22T08:15:00Z", "id": "1", "resources": []}
     answer = client(local_stack, "lambda").invoke(FunctionName=function, Payload=json.dumps(event).encode())

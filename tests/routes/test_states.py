@@ -137,7 +137,7 @@ def test_the_history_is_a_chain_that_anybody_can_check(client: Client, house: Ho
         assert answer.headers["etag"] == f'"{previous}"'
     assert receipts[-1]["decisions"]["newsletter.email"] == {
         "answer": "yes",
-        "claimed": False,
+        "confirm_by": None,
         "before": "withdrawn",
         "after": "withdrawn",
         "expires_at": None,

@@ -12,8 +12,9 @@ CORE = (
     ),
     *(
         f"{room}.py"
-        for room in ("receipts", "timeline", "renditions", "clinic_document", "publication", "schedule", "ages")
+        for room in ("receipts", "timeline", "links", "renditions", "clinic_document", "publication", "schedule")
     ),
+    *(f"{room}.py" for room in ("ages", "guardians", "identity")),
     *(str(path.relative_to(ROOMS)) for room in ("formats", "typeset") for path in sorted((ROOMS / room).glob("*.py"))),
 )
 OUTSIDE = {"chalice", "boto3", "botocore", "pynamodb", "os", "time"}

@@ -8,6 +8,7 @@ from tests.acts import (
     EMAIL_NEWS,
     EVENING,
     IN_FORCE,
+    LATER,
     MORNING,
     NEXT_DAY,
     NOON,
@@ -24,7 +25,7 @@ SECOND = NoticeInForce("2.0", "2026-11-20T08:00:00.000Z")
 YES = a_word(at=OPENING, notice_version="2.0")
 BEFORE: dict[str, Standing | None] = {
     "never_asked": None,
-    "pending": a_standing(replace(YES, claimed=True)),
+    "pending": a_standing(replace(YES, confirm_by=LATER)),
     "granted": a_standing(YES),
     "refused": a_standing(a_word("no", OPENING)),
     "withdrawn": a_standing(a_word("withdraw", OPENING)),

@@ -30,6 +30,7 @@ from chalicelib.schedule import Entry, Stage, entry_at, history, notice_at
 from tests.acts import (
     EMAIL_NEWS,
     EVENING,
+    LATER,
     MORNING,
     NEXT_DAY,
     NOON,
@@ -282,7 +283,7 @@ def the_people() -> list[Subject]:
         a_subject(1, newsletter__email=yes, research=yes),
         a_subject(2, newsletter__email=yes, newsletter__sms=no),
         a_subject(3, newsletter__email=no),
-        a_subject(4, newsletter__email=a_standing(a_word(claimed=True))),
+        a_subject(4, newsletter__email=a_standing(a_word(confirm_by=LATER))),
         a_subject(5, newsletter__sms=a_standing(a_word(expires_at=NOON))),
         a_subject(6),
     ]

@@ -47,7 +47,7 @@ def test_a_receipt_says_what_the_contract_promises_and_nothing_else() -> None:
             "answer": "yes",
             "before": "never_asked",
             "after": "granted",
-            "claimed": False,
+            "confirm_by": None,
             "expires_at": "2027-11-22T08:15:00.000Z",
         }
     }

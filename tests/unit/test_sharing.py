@@ -2,7 +2,7 @@ import pytest
 
 from chalicelib.consent import State, Status, strictest
 from chalicelib.receipts import Subject, whose
-from tests.acts import EVENING, MORNING, NOON, a_subject, a_word
+from tests.acts import EVENING, LATER, MORNING, NOON, a_subject, a_word
 
 ANNA, BELLA, CARL = a_subject(1), a_subject(2), a_subject(3)
 GRANTED = Status(State.GRANTED, MORNING, a_word())
@@ -24,13 +24,13 @@ def test_who_was_never_asked_stands_in_nobodys_way() -> None:
 
 def test_a_strangers_unconfirmed_yes_takes_nothing_from_the_one_who_granted() -> None:
     """Who types Anna's phone beside an address of their own cannot weaken what Anna decided (DESIGN, Identity)."""
-    pending = Status(State.PENDING, NOON, a_word(at=NOON, claimed=True))
+    pending = Status(State.PENDING, NOON, a_word(at=NOON, confirm_by=LATER))
     assert strictest([GRANTED, pending]).permitted
 
 
 def test_pending_alone_permits_nothing() -> None:
     """Until the contact confirms, nobody may write to it."""
-    assert strictest([NEVER, Status(State.PENDING, NOON, a_word(at=NOON, claimed=True))]).state is State.PENDING
+    assert strictest([NEVER, Status(State.PENDING, NOON, a_word(at=NOON, confirm_by=LATER))]).state is State.PENDING
 
 
 def test_of_several_who_are_against_the_latest_is_told() -> None:

@@ -1,0 +1,81 @@
+"""Links in the store: made, opened, revoked. See `chalicelib.links` for what a link is."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from chalicelib.instants import Instant
+from chalicelib.links import Handle, Holder, Link, Power, read_token
+from chalicelib.store.clinics import Clinics
+from chalicelib.store.table import Item, Put, SetBody, Table, link_key
+from chalicelib.vault import ClinicKey
+
+_SEALED = "link"
+
+
+class UnknownLinkError(LookupError):
+    """No link has this token, or it is for something else."""
+
+
+class OldLinkError(LookupError):
+    """The link is too old or revoked; carries it, so that a fresh one can be offered."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__(link.clinic)
+        self.link = link
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A link that was followed: its id, what it says, and whom it is for."""
+
+    id: str
+    link: Link
+    holder: Holder
+
+
+def puts(key: ClinicKey, made: Iterable[tuple[Handle, Link, Holder]]) -> list[Put]:
+    """Give the items of new links; the holder is sealed under the handle, which the table does not know."""
+    return [
+        Put(
+            link_key(handle.link),
+            {"body": link.stored(), "blob": key.seal(_SEALED, handle.value.hex(), handle.link, holder.plain())},
+        )
+        for handle, link, holder in made
+    ]
+
+
+def open_link(table: Table, clinics: Clinics, token: str, power: Power, now: Instant) -> Opened:
+    """Follow a token; raise UnknownLinkError, or OldLinkError where it once opened this. One round trip."""
+    parts = read_token(token)
+    if parts is None:
+        raise UnknownLinkError
+    handle, proof = parts
+    item = _item(table, handle.link)
+    link = Link.read(item.body or "")
+    key = clinics.key(link.clinic)
+    if not handle.grants(key.link_secret(), power, proof):
+        raise UnknownLinkError
+    if not link.opens(power, now):
+        raise OldLinkError(link)
+    plain = key.unseal(_SEALED, handle.value.hex(), handle.link, bytes(item.blob or b""))
+    return Opened(handle.link, link, Holder.read(plain))
+
+
+def revoke(table: Table, clinic: str, links: Sequence[str], at: Instant) -> int:
+    """Revoke a clinic's links by id; tell how many were still good. Another clinic's are left alone."""
+    found = table.get([link_key(each) for each in links])
+    revoked = 0
+    for item in found.values():
+        link = Link.read(item.body or "")
+        if link.clinic == clinic and link.revoked_at is None:
+            table.write([SetBody(item.key, replace(link, revoked_at=at).stored(), was=item.body or "")])
+            revoked += 1
+    return revoked
+
+
+def _item(table: Table, link: str) -> Item:
+    key = link_key(link)
+    item = table.get([key]).get(key)
+    if item is None:
+        raise UnknownLinkError
+    return item

@@ -1,0 +1,61 @@
+import pytest
+
+from chalicelib.contact import Contact, Kind
+from chalicelib.links import Handle, Holder, Link, Power, read_token, short_code
+from tests.acts import EVENING, MORNING, NOON
+from tests.cast import ANNA, ANNA_PHONE
+
+SECRET, OTHER = b"s" * 32, b"o" * 32
+HANDLE = Handle(bytes(range(16)))
+LINK = Link("riga-aesthetics", "1" * 32, "lv", ("newsletter.email",), None, MORNING, EVENING, "portal")
+
+
+@pytest.mark.parametrize("power", Power)
+def test_a_token_opens_what_it_was_made_for_and_nothing_else(power: Power) -> None:
+    """Who can unsubscribe somebody cannot read that person's decisions."""
+    token = HANDLE.token(SECRET, power)
+    read = read_token(token)
+    assert read
+    handle, proof = read
+    assert len(token) == 32
+    assert [each for each in Power if handle.grants(SECRET, each, proof)] == [power]
+    assert not handle.grants(OTHER, power, proof)
+    assert handle.link == HANDLE.link
+    assert HANDLE.value.hex() not in handle.link
+
+
+@pytest.mark.parametrize("wrong", ["", "x", "a" * 31, "a" * 33, "ä" * 32, "=" * 32, "a" * 31 + "=", "a+/" * 10 + "aa"])
+def test_what_is_no_token_opens_nothing(wrong: str) -> None:
+    """An address copied in part is no way in, and no fault of ours."""
+    assert read_token(wrong) is None
+
+
+def test_stopping_never_grows_old_and_everything_else_does() -> None:
+    """A mail of last year still stops the newsletter; it no longer shows anybody's decisions."""
+    assert all(LINK.opens(power, NOON) for power in Power)
+    assert [power for power in Power if LINK.opens(power, EVENING)] == [Power.UNSUBSCRIBE]
+    revoked = Link.read(LINK.stored().replace('"revoked_at": null', f'"revoked_at": "{NOON}"'))
+    assert not [power for power in Power if revoked.opens(power, MORNING)]
+
+
+def test_a_link_and_its_holder_come_back_as_they_were_kept() -> None:
+    """Nothing is lost between making a link and following it."""
+    assert Link.read(LINK.stored()) == LINK
+    for holder in (Holder(ANNA, "Anna Ozola"), Holder(ANNA_PHONE)):
+        assert Holder.read(holder.plain()) == holder
+    assert "anna" not in repr(Holder(ANNA))
+    assert "0102" not in repr(HANDLE)
+
+
+def test_a_short_code_belongs_to_one_receipt_and_one_phone() -> None:
+    """Sent twice it is the same; of another receipt, phone or clinic it is another."""
+    code = short_code(SECRET, "a" * 32, ANNA_PHONE)
+    assert code == short_code(SECRET, "a" * 32, ANNA_PHONE)
+    assert len(code) == 6
+    assert code.isdigit()
+    others = {
+        short_code(SECRET, "b" * 32, ANNA_PHONE),
+        short_code(OTHER, "a" * 32, ANNA_PHONE),
+        short_code(SECRET, "a" * 32, Contact(Kind.PHONE, "+37126123457")),
+    }
+    assert code not in others
