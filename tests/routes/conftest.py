@@ -77,6 +77,12 @@ class House:
         pages = client.get_paginator("scan").paginate(**asked)
         return {(item["pk"]["S"], item["sk"]["S"]) for page in pages for item in page["Items"]}
 
+    def everything(self) -> bytes:
+        """Give all that the table holds, keys and contents, to see what stands in it."""
+        client = botocore.session.get_session().create_client("dynamodb", REGION)
+        pages = client.get_paginator("scan").paginate(TableName=TABLE, ConsistentRead=True)
+        return repr([page["Items"] for page in pages]).encode()
+
     def _publish(self, document: dict[str, Any], change: Change | None) -> None:
         if change:
             change(document)
