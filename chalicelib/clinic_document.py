@@ -8,6 +8,7 @@ from typing import Any
 
 import rfc8785
 
+from chalicelib.articles import article
 from chalicelib.instants import is_ending
 from chalicelib.notice import LANGUAGES, Clinic, Controller, Option, Purpose, Question, Text
 
@@ -15,32 +16,23 @@ COUNTRIES = ("LV", "LT", "GE")
 LEGAL_BASES = ("consent", "explicit_consent")
 NEEDS = ("email", "phone", "name", "contact")
 RESERVED_IDS = frozenset(
-    {"confirm", "manage", "unsubscribe", "q", "verify", "v1", "health", "api", "static", "openapi", "well-known"}
+    {
+        "confirm",
+        "manage",
+        "undo",
+        "unsubscribe",
+        "q",
+        "verify",
+        "v1",
+        "health",
+        "api",
+        "static",
+        "openapi",
+        "well-known",
+    }
 )
 TEXTS = ("intro", "required", "recipients", "transfers", "retention", "rights", "automated")
 """The texts of GDPR Art. 13 that belong to the clinic as a whole."""
-
-ARTICLES = {
-    "name": "GDPR Art. 13(1)(a)",
-    "controllers": "GDPR Art. 13(1)(a)",
-    "dpo": "GDPR Art. 13(1)(b)",
-    "purposes": "GDPR Art. 13(1)(c)",
-    "purposes.data": "EDPB 05/2020, 64",
-    "purposes.recipients": "GDPR Art. 13(1)(e)",
-    "purposes.retention": "GDPR Art. 13(2)(a)",
-    "texts.recipients": "GDPR Art. 13(1)(e)",
-    "texts.transfers": "GDPR Art. 13(1)(f)",
-    "texts.retention": "GDPR Art. 13(2)(a)",
-    "texts.rights": "GDPR Art. 13(2)(b)",
-    "texts.required": "GDPR Art. 13(2)(e)",
-    "texts.automated": "GDPR Art. 13(2)(f)",
-    "authority": "GDPR Art. 13(2)(d)",
-    "notice": "GDPR Art. 13",
-}
-"""Which rule asks for what stands at a place of the document."""
-
-NEWSLETTER = "newsletter"
-"""The purpose whose Yes from the web is always confirmed from the contact itself."""
 
 MAX_TOLD = 120
 """How much of a wrong value a fault repeats."""
@@ -75,12 +67,6 @@ class InvalidClinicError(ValueError):
     def __init__(self, faults: Sequence[Fault]) -> None:
         super().__init__("\n".join(map(str, faults)))
         self.faults = tuple(faults)
-
-
-def article(place: str) -> str | None:
-    """Tell which rule asks for what stands at a place; None for what only the portal needs."""
-    parts = re.sub(r"\[\d+\]", "", place).split(".")
-    return ARTICLES.get(".".join(parts[:2]), ARTICLES.get(parts[0]))
 
 
 def document_hash(document: Mapping[str, Any]) -> str:

@@ -4,8 +4,10 @@ A contact is never part of a key, an address or a log line: what identifies is i
 """
 
 import hmac
+import json
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -60,6 +62,16 @@ def ward(guardian: Contact, name: str, born: date) -> Contact:
     """
     spelled = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
     return Contact(Kind.WARD, f"{guardian.kind}:{guardian.value}|{born.isoformat()}|{spelled}")
+
+
+def told(contacts: Iterable[Contact]) -> str:
+    """Write contacts in clear, to be sealed at once."""
+    return json.dumps([[contact.kind, contact.value] for contact in contacts], ensure_ascii=False)
+
+
+def read_told(plain: str) -> tuple[Contact, ...]:
+    """Read contacts that were unsealed."""
+    return tuple(Contact(Kind(kind), value) for kind, value in json.loads(plain))
 
 
 def lookup_key(secret: bytes, contact: Contact) -> str:

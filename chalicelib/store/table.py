@@ -146,6 +146,11 @@ def count_key(clinic: str, day: str, what: str) -> Key:
     return Key(f"CLINIC#{clinic}#COUNT#{day}", what)
 
 
+def waits_key(clinic: str, receipt_id: str) -> Key:
+    """With which contacts a receipt's claims can be confirmed by a code, and how often that was tried."""
+    return Key(f"CLINIC#{clinic}#RECEIPT#{receipt_id}", "WAITS")
+
+
 def counted_key(clinic: str, receipt_id: str) -> Key:
     """The mark that a receipt has been counted."""
     return Key(f"CLINIC#{clinic}#RECEIPT#{receipt_id}", "COUNTED")
@@ -231,6 +236,14 @@ class Add:
 
 
 @dataclass(frozen=True, slots=True)
+class Try:
+    """Add one to the counter of an item that exists, unless it has reached `most`."""
+
+    key: Key
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class Replace:
     """Write an item, whatever was there."""
 
@@ -245,7 +258,7 @@ class Delete:
     key: Key
 
 
-Write = Put | SetEntry | SetBody | Add | Replace | Delete
+Write = Put | SetEntry | SetBody | Add | Try | Replace | Delete
 
 _SENT = {Delete: 0, Put: 1, Replace: 1}
 """The order in which PynamoDB sends a transaction's writes, whatever order they were asked in; updates come last."""
@@ -330,6 +343,8 @@ class Table:
                 if blob is not None:
                     changes.append(item.blob.set(blob))
                 transaction.update(item(*key), changes, condition=item.body == was)
+            case Try(key, most):
+                transaction.update(item(*key), [item.number.add(1)], condition=item.number < most)
             case Add(key, amount):
                 transaction.update(item(*key), [item.number.add(amount)])
 

@@ -14,7 +14,7 @@ CORE = (
         f"{room}.py"
         for room in ("receipts", "timeline", "links", "renditions", "clinic_document", "publication", "schedule")
     ),
-    *(f"{room}.py" for room in ("ages", "guardians", "identity")),
+    *(f"{room}.py" for room in ("ages", "articles", "guardians", "identity")),
     *(str(path.relative_to(ROOMS)) for room in ("formats", "typeset") for path in sorted((ROOMS / room).glob("*.py"))),
 )
 OUTSIDE = {"chalice", "boto3", "botocore", "pynamodb", "os", "time"}
