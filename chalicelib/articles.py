@@ -21,9 +21,6 @@ ARTICLES = {
 }
 """Which rule asks for what stands at a place of the document."""
 
-NEWSLETTER = "newsletter"
-"""The purpose whose Yes from the web is always confirmed from the contact itself."""
-
 
 def article(place: str) -> str | None:
     """Tell which rule asks for what stands at a place; None for what only the portal needs."""

@@ -34,6 +34,9 @@ RESERVED_IDS = frozenset(
 TEXTS = ("intro", "required", "recipients", "transfers", "retention", "rights", "automated")
 """The texts of GDPR Art. 13 that belong to the clinic as a whole."""
 
+NEWSLETTER = "newsletter"
+"""The purpose whose Yes from the web is always confirmed from the contact itself."""
+
 MAX_TOLD = 120
 """How much of a wrong value a fault repeats."""
 

@@ -39,11 +39,11 @@ def meant(people: People, act: Act, fresh: Subject, named: str | None = None) ->
     return _seen_by_staff(grown, act) or fresh
 
 
-def also_meant(people: People) -> list[Subject]:
+def also_meant(people: People) -> tuple[Subject, ...]:
     """Give whom a No reaches beside: everyone known under the contacts, but of a guardian and a child the one alone."""
-    children = {each.id for contact, group in people.items() if contact.kind is Kind.WARD for each in group}
-    for_child = any(contact.kind is Kind.WARD for contact in people)
-    return [each for each in everyone(people) if (each.id in children if for_child else not each.of_age)]
+    if any(contact.kind is Kind.WARD for contact in people):
+        return everyone({contact: group for contact, group in people.items() if contact.kind is Kind.WARD})
+    return everyone({contact: _without_children(contact, group) for contact, group in people.items()})
 
 
 def _without_children(contact: Contact, group: tuple[Subject, ...]) -> tuple[Subject, ...]:

@@ -22,7 +22,7 @@ from chalicelib.contact import Kind
 from chalicelib.evidence import CONSENT_PAGE
 from chalicelib.forms import new_nonce
 from chalicelib.guardians import ACTOR, objection
-from chalicelib.identity import SeveralPeopleError, meant
+from chalicelib.identity import SeveralPeopleError, also_meant, everyone, meant
 from chalicelib.incoming import ANY_TYPE, base_url, mount, query
 from chalicelib.instants import EVER, instant
 from chalicelib.notice import Clinic
@@ -292,7 +292,8 @@ def _same(call: Call[StaffDecision], act: Act, receipt: Receipt) -> bool:
     kept = receipt.document
     answers = {address: entry["answer"] for address, entry in kept["decisions"].items()}
     asked = {address: answer.value for address, answer in act.answers.items()}
-    known = portal().register.look(act.clinic, call.body.contacts).known()
+    people = portal().register.look(act.clinic, call.body.contacts).people
+    known = everyone(people) if Answer.WITHDRAW in act.answers.values() else also_meant(people)
     return (
         (answers == asked or (act.everything and asked.items() <= answers.items()))
         and kept["subject"] in {person.id for person in known}

@@ -65,6 +65,12 @@ class House:
         """Create a key with these scopes, or with all."""
         return keys.create(self.table, clinic, label, *([scopes] if scopes else []))[1]
 
+    def member(self, clinic: str, controller: str) -> Program:
+        """Give the program of one of a clinic's joint controllers."""
+        controllers = [each.id for each in self.beside.register.look(clinic).published.clinic.controllers]
+        member = keys.Member(controller, controllers)
+        return Program(clinic, keys.create(self.table, clinic, controller, member=member)[1])
+
     def seal(self) -> None:
         """Sign what waits, as the stream's function does on the deployed stack."""
         assert self.beside.signer is not None

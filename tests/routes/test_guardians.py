@@ -136,3 +136,93 @@ def test_the_childs_name_and_birth_stand_nowhere_in_clear(program: Program, hous
     assert program.clinic.encode() in everything
     for told in ("elza", "kalniete", "2016-02-29", "inga."):
         assert told.encode() not in everything.lower()
+
+
+PAPER: dict[str, Any] = {
+    "subject": INGA,
+    "decisions": {PHOTOS: "yes"},
+    "channel": "paper",
+    "effective_at": "2026-11-10T10:00:00+02:00",
+    "evidence": {"form": "V-1"},
+    "name": "Elza Kalniete",
+    "guardian": {"relation": "parent", "child_born": "2016-02-29"},
+}
+
+
+def test_staff_record_a_guardians_decision_as_the_guardians(program: Program) -> None:
+    """The receipt says both: who decided, and whose key wrote it down."""
+    receipt = program.call("receipts", PAPER).json()
+    assert (receipt["actor"], receipt["assurance"]) == ("guardian", "staff-witnessed")
+    assert receipt["evidence"].keys() == {"form", "guardian", "staff"}
+    assert (receipt["evidence"]["guardian"], receipt["evidence"]["staff"][:4]) == ("parent", "key_")
+    assert receipt["expires_at"] == OF_AGE
+
+
+def test_web_and_paper_find_the_same_child_and_the_clinics_number_too(program: Program, client: Client) -> None:
+    """Staff confirm what a guardian began on the page; the child's number joins the child, not the parent."""
+    decide(client, program.clinic, YES)
+    first = _receipt(program, decide(client, program.clinic, {**YES, **ELZA}))
+    assert first["decisions"][PHOTOS]["after"] == "pending"
+    paper = program.call("receipts", {**PAPER, "subject": {**INGA, "patient_ref": "V-77"}}).json()
+    assert (paper["subject"], paper["version"]) == (first["subject"], 2)
+    assert [each["subject"] for each in program.history(patient_ref="V-77")] == [first["subject"]] * 2
+
+
+def test_a_call_repeated_with_its_key_is_one_receipt_of_the_child(program: Program) -> None:
+    """A program that got no answer may simply ask again; for the sister it is another body."""
+    key = {"Idempotency-Key": "v-1"}
+    first, again = program.call("receipts", PAPER, key), program.call("receipts", PAPER, key)
+    assert first.body == again.body
+    assert program.call("receipts", {**PAPER, "name": "Marta Kalniete"}, key).status == 422
+
+
+def test_staff_record_by_its_number_what_the_child_says_itself(program: Program) -> None:
+    """At fourteen the same patient decides: one chain, and the receipt no longer names a guardian."""
+    numbered = {**PAPER, "subject": {**INGA, "patient_ref": "V-78"}}
+    child = program.call("receipts", numbered).json()
+    alone = {key: value for key, value in PAPER.items() if key != "guardian"} | {"subject": {"patient_ref": "V-78"}}
+    own = program.call("receipts", alone).json()
+    assert (own["subject"], own["version"]) == (child["subject"], 2)
+    assert own["actor"].startswith("staff:")
+    assert own["expires_at"] == OF_AGE, "a Yes of a minor does not outlive its minority"
+
+
+@pytest.mark.parametrize(
+    ("changed", "pointers"),
+    [
+        ({"guardian": None}, ["/guardian"]),
+        ({"guardian": {"relation": "parent"}}, ["/guardian"]),
+        ({"guardian": {"relation": "aunt", "child_born": "2016-02-29"}}, ["/guardian/relation"]),
+        ({"guardian": {"relation": ["parent"], "child_born": "2016-02-29"}}, ["/guardian/relation"]),
+        ({"guardian": {"relation": "parent", "child_born": "2015-02-29"}}, ["/guardian/child_born"]),
+        ({"guardian": {"relation": "parent", "child_born": "20160229"}}, ["/guardian/child_born"]),
+        ({"guardian": {"relation": "parent", "child_born": "2016-02-29T00:00:00Z"}}, ["/guardian/child_born"]),
+        ({"guardian": {"relation": "parent", "child_born": "2026-11-11"}}, ["/guardian/child_born"]),
+        ({"guardian": {"relation": "parent", "child_born": "2012-11-10"}}, ["/guardian/child_born"]),
+        ({"guardian": {"relation": "parent", "child_born": "1850-11-10"}}, ["/guardian/child_born"]),
+        ({"name": " "}, ["/name"]),
+    ],
+)
+def test_every_fault_of_a_guardians_paper_is_named(
+    program: Program, changed: dict[str, Any], pointers: list[str]
+) -> None:
+    """Staff see at once which field to mend, and nothing is stored."""
+    answer = program.call("receipts", {**PAPER, **changed})
+    assert answer.status == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == pointers
+    assert program.history(**INGA) == []
+
+
+def test_a_guardians_paper_needs_the_childs_name(program: Program) -> None:
+    """Two children born on one day are two people."""
+    body = {key: value for key, value in PAPER.items() if key != "name"}
+    assert [each["pointer"] for each in program.call("receipts", body).json()["errors"]] == ["/name"]
+
+
+def test_staff_of_an_adults_only_clinic_cannot_record_a_guardian(house: House) -> None:
+    """The programme takes adults, on paper too."""
+    kaunas = house.open_clinic("kaunas-polyclinics")
+    answer = kaunas.call("receipts", {**PAPER, "decisions": {"programme": "yes"}})
+    assert [each["pointer"] for each in answer.json()["errors"]] == ["/guardian"]
+    withdrawal = {**PAPER, "all": True}
+    assert kaunas.call("withdrawals", withdrawal).status == 422
