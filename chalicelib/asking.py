@@ -4,14 +4,15 @@ Every page that asks does so here, the patient's own and the kiosk's: they diffe
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from chalice.app import Request, Response
 
 from chalicelib import journal
-from chalicelib.consent import Assurance, Channel
+from chalicelib.consent import Answer, Assurance, Channel
+from chalicelib.contact import masked
 from chalicelib.forms import (
     MAX_TYPED,
     Fault,
@@ -27,11 +28,15 @@ from chalicelib.guardians import ACTOR
 from chalicelib.i18n import negotiate
 from chalicelib.incoming import base_url, form_fields, mount, query, source
 from chalicelib.instants import Instant, instant
+from chalicelib.links import Power
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import html
-from chalicelib.receipts import Act, NoticeRef, receipt_id
+from chalicelib.receipts import Act, NoticeRef, Subject, receipt_id
+from chalicelib.store.links import Opened, UnknownLinkError, open_link
 from chalicelib.store.register import NoticeChangedError, Signature, fresh_subject
 from chalicelib.wiring import portal
+
+SEVERAL = Fault("errors", "several_people")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,28 +53,53 @@ Next = Callable[[Taken], Response]
 
 
 def asking(template: str, clinic: Clinic, request: Request) -> Response:
-    """Show a form page, nothing chosen."""
+    """Show a form page, nothing chosen: about what the link names, if the patient followed one."""
+    clinic = _about(clinic, followed(request, clinic.id))
     return html(_form(template, clinic, _new_state(template, clinic, request), request, fields={}, faults=()))
+
+
+def followed(request: Request, clinic: str) -> Opened | None:
+    """Open the personal link that ``?t=`` holds, if any; raise UnknownLinkError, OldLinkError."""
+    token = query(request, "t")
+    if token is None:
+        return None
+    house = portal()
+    opened = open_link(house.table, house.clinics, token, Power.ASK, now())
+    if opened.link.clinic != clinic:
+        raise UnknownLinkError
+    return opened
+
+
+def _about(clinic: Clinic, opened: Opened | None) -> Clinic:
+    return clinic.about(opened.link.addresses) if opened else clinic
 
 
 def take_answers(template: str, clinic: str, request: Request, then: Next) -> Response:
     """Take the answers: one receipt and what follows, or the page again with what is to be mended."""
     house = portal()
     fields = form_fields(request)
+    opened = followed(request, clinic)
     state = FormState.opened(form_secret(clinic, template), first(fields, "state"))
     if state is None:
-        current = house.register.look(clinic).published.clinic.asking(now())
+        current = _about(house.register.look(clinic).published.clinic.asking(now()), opened)
         return _again(template, current, request, fields, [Fault("errors", "page_too_old")])
     at = now()
-    shown = house.clinics.version(clinic, state.version).asking(at)
-    said = read_consent(shown, fields, at)
+    shown = _about(house.clinics.version(clinic, state.version).asking(at), opened)
+    said = read_consent(shown, fields, at, opened.holder.contact if opened else None)
     if said.faults:
         return _again(template, shown, request, fields, said.faults)
-    act = _act(shown, state, said)
+    act, signature = _act(shown, state, said), _signature(said, request)
+    seen = None
+    if opened:
+        seen = house.register.look(clinic, signature.contacts)
+        known = [] if said.guardian else [each for each in seen.people[opened.holder.contact] if not each.of_age]
+        if len(known) > 1 and Answer.YES in said.answers.values():
+            return _again(template, shown, request, fields, [SEVERAL])
+        act, signature = _by_link(act, shown, said), _holders(signature, opened, known, child=said.guardian is not None)
     try:
-        house.register.answer(act, _signature(said, request))
+        house.register.answer(act, signature, seen=seen)
     except NoticeChangedError as changed:
-        current = changed.published.clinic.asking(now())
+        current = _about(changed.published.clinic.asking(now()), opened)
         return _again(template, current, request, fields, [Fault("errors", "notice_changed")])
     journal.count("DecisionRecorded")
     return then(Taken(shown, act, state.lang))
@@ -126,13 +156,16 @@ def _form(
     typed["purposes"] = tuple(fields.get("purpose", ()))
     src = f"&src={state.source}" if state.source else ""
     via = "&via=qr" if state.channel is Channel.QR else ""
+    opened = followed(request, clinic.id)
+    token = f"&t={query(request, 't')}" if opened else ""
     return portal().evidence.page(
         template,
         clinic,
         state.lang,
         root=mount(request),
         state=state.sealed(form_secret(clinic.id, template)),
-        kept_query=src + via,
+        kept_query=src + via + token,
+        holder=opened and {"kind": opened.holder.contact.kind, "masked": masked(opened.holder.contact)},
         typed=typed,
         faults=faults,
     )
@@ -172,6 +205,22 @@ def _act(clinic: Clinic, state: FormState, said: Submission) -> Act:
         confirm_within=clinic.confirm_within,
         of_age=guardian.of_age(clinic, at) if guardian else "",
     )
+
+
+def _by_link(act: Act, clinic: Clinic, said: Submission) -> Act:
+    """Give the act of whoever followed a personal link: the contact is proven, one that was typed beside it is not."""
+    holder, *typed = said.contacts
+    kinds = [holder.kind, *(contact.kind for contact in typed)]
+    unproven = {address for address in said.answers if clinic.confirmed_by(address, kinds) not in (holder.kind, None)}
+    return replace(act, assurance=Assurance.LINK, channel=Channel.EMAIL_LINK, confirm=frozenset(unproven))
+
+
+def _holders(signature: Signature, opened: Opened, known: Sequence[Subject], *, child: bool) -> Signature:
+    """Sign as the holder of a link: the one person known under the contact, or somebody new; or for the child named."""
+    if child:
+        return signature
+    person = known[0].id if len(known) == 1 else None
+    return replace(signature, name=signature.name or opened.holder.name, person=person, joins=True if person else None)
 
 
 def _signature(said: Submission, request: Request) -> Signature:

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import NoReturn
 
 MAX_REFERENCE = 64
+_HIDDEN = "•••"
 
 
 class Kind(StrEnum):
@@ -72,6 +73,21 @@ def told(contacts: Iterable[Contact]) -> str:
 def read_told(plain: str) -> tuple[Contact, ...]:
     """Read contacts that were unsealed."""
     return tuple(Contact(Kind(kind), value) for kind, value in json.loads(plain))
+
+
+def masked(contact: Contact) -> str:
+    """Write a contact so that its owner knows it and nobody else can use it: ``a•••@e•••.org``, ``+371 ••• 456``.
+
+    The same whatever is hidden, so that not even its length shows.
+    """
+    if contact.kind is Kind.EMAIL:
+        mailbox, _, domain = contact.value.rpartition("@")
+        return f"{mailbox[:1]}{_HIDDEN}@{domain[:1]}{_HIDDEN}.{domain.rpartition('.')[2]}"
+    if contact.kind is Kind.PHONE:
+        import phonenumbers  # noqa: PLC0415 - as below
+
+        return f"+{phonenumbers.parse(contact.value).country_code} {_HIDDEN} {contact.value[-3:]}"
+    return _HIDDEN
 
 
 def lookup_key(secret: bytes, contact: Contact) -> str:

@@ -158,16 +158,21 @@ class Clinic:
         Nobody is asked about a contest that ended.
         """
         over = {address for address, rule in self.endings.items() if rule[0] != "P" and ending(rule, at) <= at}
-        alone_from = self.decides_alone_from(at) if self.guardian else None
-        if not over and alone_from == self.alone_from:
-            return self
+        asked = self._with({address for address in self.questions if address not in over}) if over else self
+        return replace(asked, alone_from=self.decides_alone_from(at)) if self.guardian else asked
+
+    def about(self, addresses: Collection[str]) -> "Clinic":
+        """Give the clinic with only these questions; with all of them where none is named or left."""
+        return self._with(self.questions.keys() & set(addresses) or set(self.questions))
+
+    def _with(self, addresses: Collection[str]) -> "Clinic":
         purposes = []
         for purpose in self.purposes:
-            kept = tuple(each for each in purpose.options if f"{purpose.id}.{each.id}" not in over)
-            if kept or (not purpose.options and purpose.id not in over):
+            kept = tuple(each for each in purpose.options if f"{purpose.id}.{each.id}" in addresses)
+            if kept or purpose.id in addresses:
                 purposes.append(replace(purpose, options=kept))
-        questions = {address: question for address, question in self.questions.items() if address not in over}
-        return replace(self, purposes=tuple(purposes), questions=questions, alone_from=alone_from)
+        questions = {address: question for address, question in self.questions.items() if address in addresses}
+        return replace(self, purposes=tuple(purposes), questions=questions)
 
     def decides_alone_from(self, at: Instant) -> int:
         """Tell from which age a patient decides alone at a moment: the clinic's own, else the country's."""

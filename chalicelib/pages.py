@@ -31,7 +31,7 @@ def environment(templates: Path = TEMPLATES) -> Environment:
         loader = ModuleLoader(templates / "compiled")
     env = Environment(
         loader=loader,
-        autoescape=select_autoescape(default_for_string=True, default=True),
+        autoescape=select_autoescape(disabled_extensions=("txt",), default_for_string=True, default=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

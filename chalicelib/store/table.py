@@ -111,6 +111,21 @@ def unsent_key(clinic: str, number: str) -> Key:
     return Key(f"UNSENT#{number[0]}", f"{clinic}#{number}")
 
 
+def dead_letter_key(clinic: str, number: str) -> Key:
+    """What could not be told: an item of the outbox that was given up."""
+    return Key(f"DEADLETTER#{clinic}", number)
+
+
+def letter_key(clinic: str, subject: str, letter: str) -> Key:
+    """What became of one message to one person: once per item of the outbox, kind of message and kind of contact."""
+    return Key(subject_pk(clinic, subject), f"LETTER#{letter}")
+
+
+def undeliverable_key(clinic: str, lookup: str) -> Key:
+    """The mark of a contact that bounces, or complained."""
+    return Key(f"CLINIC#{clinic}#CONTACT#{lookup}", "UNDELIVERABLE")
+
+
 def link_key(link: str) -> Key:
     """A link into the portal, by the hash of its handle."""
     return Key(f"LINK#{link}", "LINK")

@@ -12,7 +12,17 @@ CORE = (
     ),
     *(
         f"{room}.py"
-        for room in ("receipts", "timeline", "links", "renditions", "clinic_document", "publication", "schedule")
+        for room in (
+            "receipts",
+            "timeline",
+            "links",
+            "letters",
+            "reports",
+            "renditions",
+            "clinic_document",
+            "publication",
+            "schedule",
+        )
     ),
     *(f"{room}.py" for room in ("ages", "articles", "guardians", "identity")),
     *(str(path.relative_to(ROOMS)) for room in ("formats", "typeset") for path in sorted((ROOMS / room).glob("*.py"))),
