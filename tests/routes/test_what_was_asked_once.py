@@ -26,7 +26,8 @@ def ago(**past: float) -> str:
 
 def on_paper(program: Program, answer: str, **more: object) -> int:
     """Record what Anna signed; give the status."""
-    body = {"subject": ANNA, "decisions": {SMS: answer}, "channel": "paper", "evidence": {"form": "F-1"}, **more}
+    subject = {**ANNA, "phone": "26 123 456"}
+    body = {"subject": subject, "decisions": {SMS: answer}, "channel": "paper", "evidence": {"form": "F-1"}, **more}
     return program.call("receipts", body).status
 
 
