@@ -1,7 +1,7 @@
 """The patient consent portal: the map of it on one screen.
 
 Pages for patients, an API for clinics' programs and staff, short addresses for QR codes; a second function for what
-happens after a receipt, a third for the clock's rounds.
+happens after a receipt, a third and a fourth for the clock's rounds.
 """
 
 from collections.abc import Callable
@@ -42,11 +42,23 @@ def after_receipt(event: DynamoDBEvent) -> None:
 
 @app.schedule(Rate(5, unit=Rate.MINUTES), name="catch_up")
 def catch_up(event: CloudWatchEvent) -> None:
-    """Do what the stream could not: sign the receipts that still wait, because the key service was away."""
+    """Do what the stream could not, and clear what requests may not: sign what waits, sweep up after the erased."""
     from chalicelib import aftermath  # noqa: PLC0415 - as above
 
     house = wiring.portal()
+    aftermath.clear_erased(house.table, _hurried(event.context))
     aftermath.sign_waiting(house.table, house.signer, _hurried(event.context))
+
+
+@app.schedule(Rate(1, unit=Rate.HOURS), name="housekeeping")
+def housekeeping(event: CloudWatchEvent) -> None:
+    """Go through everybody once an hour: who is to be told something, and whose data may be kept no longer."""
+    from datetime import UTC, datetime  # noqa: PLC0415 - as above
+
+    from chalicelib import housekeeping as keeping  # noqa: PLC0415 - as above
+    from chalicelib.instants import instant  # noqa: PLC0415 - as above
+
+    keeping.keep_house(wiring.portal(), instant(datetime.now(UTC)), _hurried(event.context))
 
 
 def _hurried(context: Any) -> Callable[[], bool]:

@@ -7,7 +7,15 @@ from dataclasses import asdict, dataclass
 
 from chalicelib.instants import Instant
 
-SCOPES = ("status:read", "receipts:read", "receipts:write", "notices:read", "notices:write", "notices:approve")
+SCOPES = (
+    "status:read",
+    "receipts:read",
+    "receipts:write",
+    "subjects:erase",
+    "notices:read",
+    "notices:write",
+    "notices:approve",
+)
 """What a key may be allowed to do, as far as the portal offers it today."""
 
 PREFIX = "cpk_"

@@ -101,6 +101,8 @@ class Clinic:
     """When the last days named are over where the clinic is: local midnight, told once, when it is published."""
     confirm_within: str = "P7D"
     """How long a Yes waits for the confirmation of the contact's owner."""
+    proof_kept: str = "P3Y"
+    """How long receipts are kept once what they prove has ended, or a last day: a rule of `instants.ending`."""
 
     @property
     def default_language(self) -> str:
