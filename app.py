@@ -16,6 +16,7 @@ from chalicelib.routes.notices import notices
 from chalicelib.routes.paper import paper
 from chalicelib.routes.patient import patient
 from chalicelib.routes.service import service
+from chalicelib.routes.subjects import subjects
 from chalicelib.routes.verification import verification
 
 LAST_SECONDS = 25
@@ -24,7 +25,7 @@ app = Chalice(app_name="consent-portal", configure_logs=False)
 app.api.binary_types = []  # pictures mark themselves, whatever the client's Accept says: see chalicelib/outgoing.py
 app.register_middleware(middleware.request_log, "http")
 app.register_middleware(middleware.security_headers, "http")
-for blueprint in (service, codes, verification, clinic_api, notices, paper, patient):
+for blueprint in (service, codes, verification, clinic_api, subjects, notices, paper, patient):
     app.register_blueprint(blueprint)
 
 

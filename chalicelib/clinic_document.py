@@ -44,7 +44,7 @@ NEWSLETTER = "newsletter"
 """The purpose whose Yes from the web is always confirmed from the contact itself."""
 
 PROOF_KEPT = "P3Y"
-"""How long proof is kept where the clinic says nothing: no law names a period (EDPB 05/2020, 107: as long as needed)."""
+"""How long proof is kept where the clinic says nothing: no law names a period (EDPB 05/2020, 107)."""
 
 MAX_TOLD = 120
 """How much of a wrong value a fault repeats."""

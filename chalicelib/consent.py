@@ -135,8 +135,8 @@ class Standing:
     """The first No or withdrawal: where nothing was ever granted, it says which of the two this is."""
 
     restricted: bool = False
-    """Whether the person has had all processing restricted (GDPR Art. 18). It is the person's, and so never stored here:
-    whoever reads a person's standings finds it on each of them, and nobody who asks what is permitted can forget it."""
+    """Whether the person has had all processing restricted (GDPR Art. 18). It is the person's, so never stored here:
+    who reads a person's standings finds it on each of them, and nobody who asks what is permitted can forget it."""
 
     def heard(self, word: Word) -> Self:
         """Give the standing with one more word."""
@@ -181,7 +181,7 @@ class Status:
     """For a pending claim: what it stands over where that was no consent; until it is confirmed, that counts."""
 
     restricted: bool = False
-    """Whether the person has had processing restricted: the state stays true, and nothing is permitted (GDPR Art. 18)."""
+    """Whether the person has had processing restricted (GDPR Art. 18): the state stays true, nothing is permitted."""
 
     @property
     def permitted(self) -> bool:

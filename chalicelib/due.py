@@ -103,10 +103,10 @@ def _reminders(now: dict[Address, Status], at: Instant) -> Iterator[Letter]:
     words: dict[str, Word] = {}
     for address, status in now.items():
         word = status.word
-        if status.state is State.PENDING and word is not None and word.confirm_by is not None:
-            if _middle(word.recorded_at, word.confirm_by) <= at:
-                waiting.setdefault(word.receipt_id, []).append(address)
-                words[word.receipt_id] = word
+        until = word.confirm_by if word is not None and status.state is State.PENDING else None
+        if word is not None and until is not None and _middle(word.recorded_at, until) <= at:
+            waiting.setdefault(word.receipt_id, []).append(address)
+            words[word.receipt_id] = word
     for receipt, addresses in waiting.items():
         word = words[receipt]
         yield Letter(Kind.REMINDER, receipt, tuple(addresses), word, until=word.confirm_by)

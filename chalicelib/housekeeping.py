@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from chalicelib import journal
 from chalicelib.due import Fate, Letter, fate, letters
@@ -86,12 +87,12 @@ class Round:
                 self._failed(error)
         for person, unsaid in told.untold(self.house.table, clinic, [each for each in due if each[1]]):
             for letter in unsaid:
-                self._try("told", lambda person=person, letter=letter: self._tell(clinic, person, letter))
+                self._try("told", partial(self._tell, clinic, person, letter))
         for subject, what in fates:
             if what is Fate.ERASE:
-                self._try("erased", lambda subject=subject: self._erase(clinic, subject))
+                self._try("erased", partial(self._erase, clinic, subject))
             elif what is Fate.FORGET:
-                self._try("forgotten", lambda subject=subject: self._forget(clinic, subject))
+                self._try("forgotten", partial(self._forget, clinic, subject))
         self.done["people"] += len(places)
 
     def _tell(self, clinic: str, person: Subject, letter: Letter) -> bool:

@@ -142,7 +142,9 @@ def _standing_by(receipt: Receipt, call: Call[Any]) -> Mapping[str, State]:
         standing = person.standings.get(address)
         # A claim takes nothing from the word it stands over: that one's receipt still tells it.
         for status in (settle(standing, notice, call.now), resolve(standing, notice, call.now)):
-            if status.word is not None and status.word.receipt_id == receipt.id:
+            # Nor does the receipt of a restricted consent say to a program that it may be used.
+            usable = status.permitted or status.state is not State.GRANTED
+            if status.word is not None and status.word.receipt_id == receipt.id and usable:
                 now[address] = status.state
     return now
 
@@ -156,6 +158,7 @@ def _told(status: Status) -> dict[str, Any]:
     return {
         "state": status.state,
         "permitted": status.permitted,
+        "restricted": status.restricted,
         "since": status.since,
         "receipt_id": last and last.receipt_id,
         "version": last and last.version,

@@ -12,7 +12,7 @@ CORE = (
     ),
     *(
         f"{room}.py"
-        for room in ("receipts", "timeline", "links", "renditions", "clinic_document", "publication", "schedule")
+        for room in ("receipts", "timeline", "links", "renditions", "clinic_document", "publication", "schedule", "due")
     ),
     *(str(path.relative_to(ROOMS)) for room in ("formats", "typeset") for path in sorted((ROOMS / room).glob("*.py"))),
 )
