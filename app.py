@@ -12,6 +12,8 @@ from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate
 from chalicelib import middleware, wiring
 from chalicelib.routes.clinic import clinic_api
 from chalicelib.routes.codes import codes
+from chalicelib.routes.confirmation import confirmation
+from chalicelib.routes.links import personal_links
 from chalicelib.routes.notices import notices
 from chalicelib.routes.paper import paper
 from chalicelib.routes.patient import patient
@@ -25,7 +27,18 @@ app = Chalice(app_name="consent-portal", configure_logs=False)
 app.api.binary_types = []  # pictures mark themselves, whatever the client's Accept says: see chalicelib/outgoing.py
 app.register_middleware(middleware.request_log, "http")
 app.register_middleware(middleware.security_headers, "http")
-for blueprint in (service, codes, verification, clinic_api, subjects, notices, paper, patient):
+for blueprint in (
+    service,
+    codes,
+    verification,
+    clinic_api,
+    subjects,
+    personal_links,
+    notices,
+    paper,
+    confirmation,
+    patient,
+):
     app.register_blueprint(blueprint)
 
 

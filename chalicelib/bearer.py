@@ -11,6 +11,7 @@ SCOPES = (
     "status:read",
     "receipts:read",
     "receipts:write",
+    "links:write",
     "subjects:erase",
     "notices:read",
     "notices:write",

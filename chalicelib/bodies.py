@@ -16,6 +16,11 @@ MAX_SUBJECTS = 100
 CLOCK_SKEW = timedelta(minutes=5)
 STAFF_CHANNELS = (Channel.PAPER, Channel.PHONE, Channel.IN_PERSON)
 MAX_EVIDENCE = 200
+MAX_LINKS = 1000
+MIN_LINK_SECONDS, LINK_SECONDS, MAX_LINK_SECONDS = 60, 30 * 86_400, 366 * 86_400
+KINDS = {kind.value: kind for kind in (Kind.REFERENCE, Kind.EMAIL, Kind.PHONE)}
+INVITED = "name, lang, purposes, expires_in"
+_LINK = re.compile(r"[0-9a-f]{64}")
 
 
 class InvalidBodyError(ValueError):
@@ -77,6 +82,34 @@ class AboutSubject:
     restricted: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """One personal link asked for: for whom, in which language, about what, for how many seconds."""
+
+    asked: Mapping[str, str]
+    contact: Contact
+    name: str | None
+    lang: str
+    addresses: tuple[str, ...]
+    expires_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class Invitations:
+    """A call for links. Nobody is looked up: who it is turns out when a link is followed."""
+
+    invitations: tuple[Invitation, ...]
+    contacts: tuple[Contact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """A call that revokes links by their ids."""
+
+    links: tuple[str, ...]
+    contacts: tuple[Contact, ...] = ()
+
+
 @dataclass(slots=True)
 class _Body:
     clinic: Clinic
@@ -91,12 +124,11 @@ class _Body:
             self.error(f"/{escaped(name)}", f"Not known here. Known: {', '.join(names)}.")
 
     def subject(self, pointer: str, value: object) -> tuple[Contact, ...]:
-        kinds = {kind.value: kind for kind in (Kind.REFERENCE, Kind.EMAIL, Kind.PHONE)}
-        if not isinstance(value, Mapping) or not value or not value.keys() <= kinds.keys():
+        if not isinstance(value, Mapping) or not value or not value.keys() <= KINDS.keys():
             self.error(pointer, "An object with email, phone or patient_ref.")
             return ()
         contacts = []
-        for name, kind in kinds.items():
+        for name, kind in KINDS.items():
             if name in value:
                 try:
                     typed = value[name] if isinstance(value[name], str) else ""
@@ -179,13 +211,38 @@ class _Body:
         return value is True
 
     def name(self) -> str | None:
-        value = self.body.get("name")
-        if "name" not in self.body:
+        return self.named("/name", self.body)
+
+    def named(self, pointer: str, body: Mapping[str, Any]) -> str | None:
+        value = body.get("name")
+        if "name" not in body:
             return None
         if isinstance(value, str) and 0 < len(value.strip()) <= MAX_NAME and value.isprintable():
             return value.strip()
-        self.error("/name", "A name of at most 120 printable characters.")
+        self.error(pointer, "A name of at most 120 printable characters.")
         return None
+
+    def invitation(self, pointer: str, value: object) -> Invitation | None:
+        if not isinstance(value, Mapping) or not value.keys() <= {*KINDS, "name", "lang", "purposes", "expires_in"}:
+            self.error(pointer, f"An object with email, phone or patient_ref and perhaps {INVITED}.")
+            return None
+        asked = {name: each for name, each in value.items() if name in KINDS}
+        contacts = self.subject(pointer, asked)
+        if len(contacts) != 1:
+            self.error(pointer, "Exactly one of email, phone and patient_ref.")
+            return None
+        lang, seconds = value.get("lang", self.clinic.default_language), value.get("expires_in", LINK_SECONDS)
+        if lang not in self.clinic.languages:
+            self.error(f"{pointer}/lang", f"One of: {', '.join(self.clinic.languages)}.")
+        if (
+            not isinstance(seconds, int)
+            or isinstance(seconds, bool)
+            or not MIN_LINK_SECONDS <= seconds <= MAX_LINK_SECONDS
+        ):
+            self.error(f"{pointer}/expires_in", f"Seconds, from {MIN_LINK_SECONDS} to {MAX_LINK_SECONDS}.")
+            seconds = LINK_SECONDS
+        addresses = self.addresses(f"{pointer}/purposes", value["purposes"]) if "purposes" in value else ()
+        return Invitation(asked, contacts[0], self.named(f"{pointer}/name", value), str(lang), addresses, seconds)
 
     def notice_version(self) -> str | None:
         value = self.body.get("notice_version")
@@ -286,6 +343,34 @@ def read_staff_withdrawal(clinic: Clinic, body: Mapping[str, Any], now: Instant)
         reader.error("/purposes", "Either purposes, or all: true.")
     addresses = tuple(clinic.questions) if everything else reader.addresses("/purposes", body.get("purposes"))
     return _staff(reader, dict.fromkeys(addresses, Answer.WITHDRAW), now, everything=everything)
+
+
+def read_links(clinic: Clinic, body: Mapping[str, Any]) -> Invitations:
+    """Read a call for up to a thousand personal links."""
+    reader = _Body(clinic, body)
+    reader.only("links")
+    asked = body.get("links")
+    if not isinstance(asked, list) or not 1 <= len(asked) <= MAX_LINKS:
+        reader.error("/links", f"A list of 1 to {MAX_LINKS} links to make.")
+        asked = []
+    made = [reader.invitation(f"/links/{number}", each) for number, each in enumerate(asked)]
+    reader.checked()
+    return Invitations(tuple(each for each in made if each))
+
+
+def read_revocation(clinic: Clinic, body: Mapping[str, Any]) -> Revocation:
+    """Read a call that revokes up to a thousand links, by the ids they were given when they were made."""
+    reader = _Body(clinic, body)
+    reader.only("ids")
+    ids = body.get("ids")
+    if not isinstance(ids, list) or not 1 <= len(ids) <= MAX_LINKS:
+        reader.error("/ids", f"A list of 1 to {MAX_LINKS} ids of links.")
+        ids = []
+    for number, each in enumerate(ids):
+        if not isinstance(each, str) or not _LINK.fullmatch(each):
+            reader.error(f"/ids/{number}", "64 hexadecimal digits.")
+    reader.checked()
+    return Revocation(tuple(ids))
 
 
 def _staff(reader: _Body, answers: Mapping[str, Answer], now: Instant, *, everything: bool) -> StaffDecision:

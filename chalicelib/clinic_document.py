@@ -15,7 +15,20 @@ COUNTRIES = ("LV", "LT", "GE")
 LEGAL_BASES = ("consent", "explicit_consent")
 NEEDS = ("email", "phone", "name", "contact")
 RESERVED_IDS = frozenset(
-    {"confirm", "manage", "unsubscribe", "q", "verify", "v1", "health", "api", "static", "openapi", "well-known"}
+    {
+        "confirm",
+        "manage",
+        "undo",
+        "unsubscribe",
+        "q",
+        "verify",
+        "v1",
+        "health",
+        "api",
+        "static",
+        "openapi",
+        "well-known",
+    }
 )
 TEXTS = ("intro", "required", "recipients", "transfers", "retention", "rights", "automated")
 """The texts of GDPR Art. 13 that belong to the clinic as a whole."""

@@ -4,13 +4,16 @@ A contact is never part of a key, an address or a log line: what identifies is i
 """
 
 import hmac
+import json
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NoReturn
 
 MAX_REFERENCE = 64
+_HIDDEN = "•••"
 
 
 class Kind(StrEnum):
@@ -48,6 +51,31 @@ def normalise(kind: Kind, typed: str, country: str) -> Contact:
     if kind is Kind.PHONE:
         return Contact(kind, _phone(typed, country))
     return Contact(kind, _reference(typed))
+
+
+def told(contacts: Iterable[Contact]) -> str:
+    """Write contacts in clear, to be sealed at once."""
+    return json.dumps([[contact.kind, contact.value] for contact in contacts], ensure_ascii=False)
+
+
+def read_told(plain: str) -> tuple[Contact, ...]:
+    """Read contacts that were unsealed."""
+    return tuple(Contact(Kind(kind), value) for kind, value in json.loads(plain))
+
+
+def masked(contact: Contact) -> str:
+    """Write a contact so that its owner knows it and nobody else can use it: ``a•••@e•••.org``, ``+371 ••• 456``.
+
+    The same whatever is hidden, so that not even its length shows.
+    """
+    if contact.kind is Kind.EMAIL:
+        mailbox, _, domain = contact.value.rpartition("@")
+        return f"{mailbox[:1]}{_HIDDEN}@{domain[:1]}{_HIDDEN}.{domain.rpartition('.')[2]}"
+    if contact.kind is Kind.PHONE:
+        import phonenumbers  # noqa: PLC0415 - as below
+
+        return f"+{phonenumbers.parse(contact.value).country_code} {_HIDDEN} {contact.value[-3:]}"
+    return _HIDDEN
 
 
 def lookup_key(secret: bytes, contact: Contact) -> str:

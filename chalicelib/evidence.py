@@ -12,7 +12,14 @@ from chalicelib.store.clinics import Clinics
 
 CONSENT_PAGE = "pages/consent.html"
 WITHDRAWAL_PAGE = "pages/withdraw.html"
-BLANK: dict[str, Any] = {"root": "", "state": "", "kept_query": "", "faults": (), "typed": {"purposes": ()}}
+BLANK: dict[str, Any] = {
+    "root": "",
+    "state": "",
+    "kept_query": "",
+    "faults": (),
+    "typed": {"purposes": ()},
+    "holder": None,
+}
 
 
 class Evidence:

@@ -95,7 +95,7 @@ class _Typed:
     def read(self) -> None:
         for kind in (Kind.EMAIL, Kind.PHONE):
             typed = first(self.fields, kind.value)[:MAX_TYPED]
-            if typed:
+            if typed and not self.has(kind):
                 try:
                     self.contacts.append(normalise(kind, typed, self.clinic.country))
                 except InvalidContactError:
@@ -110,8 +110,8 @@ def first(fields: Fields, name: str) -> str:
     return (fields.get(name) or [""])[0].strip()
 
 
-def read_consent(clinic: Clinic, fields: Fields) -> Submission:
-    """Read the consent form of a clinic that asks these questions now.
+def read_consent(clinic: Clinic, fields: Fields, holder: Contact | None = None) -> Submission:
+    """Read the consent form of a clinic that asks these questions now, from the holder of a link if there is one.
 
     A decision left open is no decision; at least one must be taken. One that is no longer asked (a contest that ended
     while the page was open) is said to be so, not dropped.
@@ -128,7 +128,7 @@ def read_consent(clinic: Clinic, fields: Fields) -> Submission:
             faults.append(Fault(f"decision.{address}", "answer_unclear"))
     if not answers and not faults:
         faults.append(Fault(f"decision.{next(iter(clinic.questions), '')}", "nothing_decided"))
-    typed = _Typed(clinic, fields)
+    typed = _Typed(clinic, fields, [holder] if holder else [])
     typed.read()
     name = first(fields, "name")[:MAX_NAME] or None
     faults += typed.faults

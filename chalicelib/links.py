@@ -104,6 +104,11 @@ class Handle:
         """Make a handle."""
         return cls(secrets.token_bytes(HANDLE_BYTES))
 
+    @classmethod
+    def repeated(cls, secret: bytes, said: str) -> Self:
+        """Make the handle that the same call gives again: nobody without the clinic's key can tell it from chance."""
+        return cls(hmac.digest(secret, f"handle|{said}".encode(), "sha256")[:HANDLE_BYTES])
+
     @property
     def link(self) -> str:
         """The id under which the link is kept and revoked: SHA-256 of the handle, in hexadecimal."""

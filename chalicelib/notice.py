@@ -145,12 +145,19 @@ class Clinic:
         over = {address for address, rule in self.endings.items() if rule[0] != "P" and ending(rule, at) <= at}
         if not over:
             return self
+        return self._with({address for address in self.questions if address not in over})
+
+    def about(self, addresses: Collection[str]) -> "Clinic":
+        """Give the clinic with only these questions; with all of them where none is named or left."""
+        return self._with(self.questions.keys() & set(addresses) or set(self.questions))
+
+    def _with(self, addresses: Collection[str]) -> "Clinic":
         purposes = []
         for purpose in self.purposes:
-            kept = tuple(each for each in purpose.options if f"{purpose.id}.{each.id}" not in over)
-            if kept or (not purpose.options and purpose.id not in over):
+            kept = tuple(each for each in purpose.options if f"{purpose.id}.{each.id}" in addresses)
+            if kept or purpose.id in addresses:
                 purposes.append(replace(purpose, options=kept))
-        questions = {address: question for address, question in self.questions.items() if address not in over}
+        questions = {address: question for address, question in self.questions.items() if address in addresses}
         return replace(self, purposes=tuple(purposes), questions=questions)
 
     def answered(self, decisions: Mapping[str, Mapping[str, object]]) -> list[dict[str, object]]:

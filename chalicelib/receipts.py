@@ -131,7 +131,7 @@ class Act:
     endings: Mapping[Address, str]
     everything: bool = False
     confirm: frozenset[Address] = frozenset()
-    """What even a person nobody knew yet confirms by message before it counts (double opt-in)."""
+    """What is confirmed by message before it counts, whoever said it (double opt-in)."""
 
     confirm_within: str = "P7D"
     """How long a Yes waits to be confirmed, as a period of ISO 8601."""
@@ -202,13 +202,13 @@ def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) 
     answers = dict(act.answers)
     if act.everything:
         answers |= {address: Answer.WITHDRAW for address in subject.standings if address not in answers}
-    claims = act.assurance is Assurance.SELF_ASSERTED
+    claims = known and act.assurance is Assurance.SELF_ASSERTED
     decisions: dict[Address, dict[str, Any]] = {}
     for address, answer in sorted(answers.items()):
         yes = answer is Answer.YES
         ends = act.endings.get(address) if yes else None
         expires_at = ending(ends, effective_at) if ends else None
-        waits = yes and claims and (known or address in act.confirm)
+        waits = yes and (claims or address in act.confirm)
         confirm_by = ending(act.confirm_within, now) if waits else None
         decisions[address] = {"answer": answer, "confirm_by": confirm_by, "expires_at": expires_at}
     document: dict[str, Any] = {

@@ -32,6 +32,7 @@ from chalicelib.store.table import (
     subject_pk,
     unsent_key,
     unsigned_key,
+    waits_key,
 )
 
 
@@ -96,7 +97,8 @@ def _clear_contact(table: Table, key: Key) -> None:
 def _unsent(table: Table, clinic: str, subject: str) -> Iterator[Key]:
     pk = subject_pk(clinic, subject)
     for item in table.partition(pk, "RECEIPT#"):
-        yield unsent_key(clinic, json.loads(item.body or "")["id"])
+        number = json.loads(item.body or "")["id"]
+        yield from (unsent_key(clinic, number), waits_key(clinic, number))
     yield from (told.left_in_outbox(clinic, item) for item in table.partition(pk, "TOLD#"))
 
 
@@ -107,7 +109,7 @@ def _outside(clinic: str, item: Item) -> Sequence[Key]:
     if not item.sk.startswith("RECEIPT#"):
         return []
     number = json.loads(item.body or "")["id"]
-    return [make(clinic, number) for make in (receipt_id_key, counted_key, unsigned_key, unsent_key)]
+    return [make(clinic, number) for make in (receipt_id_key, counted_key, unsigned_key, unsent_key, waits_key)]
 
 
 def _delete(table: Table, keys: Iterator[Key] | Sequence[Key]) -> None:

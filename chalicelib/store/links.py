@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from chalicelib.instants import Instant
 from chalicelib.links import Handle, Holder, Link, Power, read_token
 from chalicelib.store.clinics import Clinics
-from chalicelib.store.table import Item, Put, SetBody, Table, link_key
+from chalicelib.store.table import BATCH, ConflictError, Item, Put, SetBody, Table, link_key
 from chalicelib.vault import ClinicKey
 
 _SEALED = "link"
@@ -42,6 +42,19 @@ def puts(key: ClinicKey, made: Iterable[tuple[Handle, Link, Holder]]) -> list[Pu
         )
         for handle, link, holder in made
     ]
+
+
+def keep(table: Table, key: ClinicKey, made: Sequence[tuple[Handle, Link, Holder]]) -> None:
+    """Keep new links, a hundred in a round trip; those made before by the very same call stay as they are."""
+    for start in range(0, len(made), BATCH):
+        new = puts(key, made[start : start + BATCH])
+        while new:
+            try:
+                table.write(new)
+            except ConflictError as there:
+                new = [put for put in new if put.key not in there.keys]
+            else:
+                break
 
 
 def open_link(table: Table, clinics: Clinics, token: str, power: Power, now: Instant) -> Opened:

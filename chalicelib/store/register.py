@@ -21,6 +21,7 @@ from chalicelib.instants import Instant
 from chalicelib.receipts import Act, Receipt, Subject, decide, marked, receipt_id, whose
 from chalicelib.store import roll
 from chalicelib.store.clinics import Clinics, Published
+from chalicelib.store.outbox import left
 from chalicelib.store.signatures import signed_receipt
 from chalicelib.store.table import (
     ConflictError,
@@ -43,7 +44,6 @@ from chalicelib.store.table import (
     sealed_key,
     signature_key,
     subject_pk,
-    unsent_key,
     unsigned_key,
     words_key,
 )
@@ -110,6 +110,9 @@ class Signature:
     fresh: Subject
     person: str | None = None
     base: str = ""
+    joins: bool | None = None
+    """Whether the contacts become those of a known person; None leaves it to who decided."""
+
     follows: bool = False
     """Whether it only follows from a decision just made under the same contacts: told if it changes something."""
 
@@ -160,8 +163,8 @@ class Register:
             receipt, after = decide(subject, act, look.published.in_force, known=bool(look.known()))
             own = signature if _joins(act, signature, subject) else replace(signature, contacts=(), name=None)
             try:
-                told = self._told(signature, look, subject, receipt)
-                self._table.write([*self._writes(own, look, subject, after, receipt), *told, *also])
+                word = self._left(signature, look, subject, receipt)
+                self._table.write([*self._writes(own, look, subject, after, receipt), *word, *also])
             except ConflictError as conflict:
                 if receipt_id_key(act.clinic, act.receipt_id) in conflict.keys:
                     kept = self.receipt(act.clinic, act.receipt_id)
@@ -282,31 +285,16 @@ class Register:
         # Merged by time, each chain in its own order: of two at once the later version may carry the earlier time.
         return list(heapq.merge(*chains, key=lambda receipt: str(receipt.document["recorded_at"])))
 
-    def _told(self, signature: Signature, look: Look, subject: Subject, receipt: Receipt) -> list[Write]:
-        """Leave word in the outbox that there is something to tell, and under which contacts it was said.
-
-        They are sealed under the person's own key. Where none was given, staff's patient number say, those that are
-        known are told.
-        """
+    def _left(self, signature: Signature, look: Look, subject: Subject, receipt: Receipt) -> list[Write]:
+        """Leave word of what is to be told and to be confirmed, by the contacts it was said under."""
         changed = any(entry["before"] != entry["after"] for entry in receipt.document["decisions"].values())
         reached = [contact for contact in signature.contacts if contact.kind is not Kind.REFERENCE]
-        if signature.person is not None:
-            reached = [each for each in reached if any(signature.person == one.id for one in look.people[each])]
+        if signature.person is not None and signature.person != signature.fresh.id:
+            known = {each: {one.id for one in look.people[each]} for each in reached}
+            reached = [each for each in reached if signature.person in known[each] or not known[each]]
         if (signature.follows and not changed) or not (reached or subject.contacts):
             return []
-        clinic, what = receipt.document["clinic"], f"unsent#{receipt.id}"
-        typed = json.dumps([[contact.kind, contact.value] for contact in reached], ensure_ascii=False)
-        blob = self._clinics.key(clinic).seal(subject.id, subject.salt, what, typed)
-        body = {
-            "kind": "decided",
-            "clinic": clinic,
-            "subject": subject.id,
-            "receipt": receipt.id,
-            "version": receipt.document["version"],
-            "lang": receipt.document["notice"]["lang"],
-            "base": signature.base,
-        }
-        return [Put(unsent_key(clinic, receipt.id), {"body": json.dumps(body), "blob": blob})]
+        return left(self._clinics.key(look.published.clinic.id), subject, receipt, reached, signature.base)
 
     def _writes(
         self, signature: Signature, look: Look, before: Subject, after: Subject, receipt: Receipt
@@ -410,7 +398,9 @@ def _joins(act: Act, signature: Signature, subject: Subject) -> bool:
 
     Who only claims a contact must not lead others to a known person's Yes, and a withdrawal joins nobody's contacts.
     """
-    return not subject.version or (act.assurance is not Assurance.SELF_ASSERTED and signature.person is None)
+    if not subject.version or signature.joins is not None:
+        return not subject.version or bool(signature.joins)
+    return act.assurance is not Assurance.SELF_ASSERTED and signature.person is None
 
 
 def fresh_subject() -> Subject:

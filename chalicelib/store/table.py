@@ -167,6 +167,11 @@ def count_key(clinic: str, day: str, what: str) -> Key:
     return Key(f"CLINIC#{clinic}#COUNT#{day}", what)
 
 
+def waits_key(clinic: str, receipt_id: str) -> Key:
+    """With which contacts a receipt's claims can be confirmed by a code, and how often that was tried."""
+    return Key(f"CLINIC#{clinic}#RECEIPT#{receipt_id}", "WAITS")
+
+
 def counted_key(clinic: str, receipt_id: str) -> Key:
     """The mark that a receipt has been counted."""
     return Key(f"CLINIC#{clinic}#RECEIPT#{receipt_id}", "COUNTED")
@@ -273,6 +278,14 @@ class Add:
 
 
 @dataclass(frozen=True, slots=True)
+class Try:
+    """Add one to the counter of an item that exists, unless it has reached `most`."""
+
+    key: Key
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class Replace:
     """Write an item, whatever was there."""
 
@@ -288,7 +301,7 @@ class Delete:
     empty: bool = False
 
 
-Write = Put | SetEntry | FirstEntry | RemoveEntry | SetBody | Add | Replace | Delete
+Write = Put | SetEntry | FirstEntry | RemoveEntry | SetBody | Add | Try | Replace | Delete
 
 _SENT = {Delete: 0, Put: 1, Replace: 1}
 """The order in which PynamoDB sends a transaction's writes, whatever order they were asked in; updates come last."""
@@ -373,22 +386,29 @@ class Table:
                 transaction.save(self._new(write))
             case Delete(key, empty):
                 transaction.delete(item(*key), condition=_empty(item) if empty else None)
-            case SetEntry(key, name, stored, was):
-                entry = item.entries[name]
-                holds = item.pk.exists() if was is None else entry == was
-                transaction.update(item(*key), [entry.set(stored)], condition=holds)
-            case FirstEntry(key, name, stored):
-                free = item.pk.does_not_exist() | _empty(item)
-                transaction.update(item(*key), [item.entries.set({name: stored})], condition=free)
-            case RemoveEntry(key, name):
-                transaction.update(item(*key), [item.entries[name].remove()], condition=item.pk.exists())
+            case SetEntry() | FirstEntry() | RemoveEntry():
+                self._enlist_entry(transaction, write)
             case SetBody(key, body, was, blob):
                 changes: list[Action] = [item.body.set(body)]
                 if blob is not None:
                     changes.append(item.blob.set(blob))
                 transaction.update(item(*key), changes, condition=item.body == was)
+            case Try(key, most):
+                transaction.update(item(*key), [item.number.add(1)], condition=item.number < most)
             case Add(key, amount):
                 transaction.update(item(*key), [item.number.add(amount)])
+
+    def _enlist_entry(self, transaction: TransactWrite, write: SetEntry | FirstEntry | RemoveEntry) -> None:
+        item, entry = self._item, self._item.entries[write.name]
+        match write:
+            case SetEntry(key, _, stored, was):
+                holds = item.pk.exists() if was is None else entry == was
+                transaction.update(item(*key), [entry.set(stored)], condition=holds)
+            case FirstEntry(key, name, stored):
+                free = item.pk.does_not_exist() | _empty(item)
+                transaction.update(item(*key), [item.entries.set({name: stored})], condition=free)
+            case RemoveEntry(key):
+                transaction.update(item(*key), [entry.remove()], condition=item.pk.exists())
 
     def _new(self, put: Put | Replace) -> Item:
         return self._item(*put.key, **put.values)

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from chalicelib.contact import told
 from chalicelib.due import Letter
 from chalicelib.receipts import Subject
 from chalicelib.store.table import ConflictError, Item, Key, Put, Table, told_key, unsent_key
@@ -16,9 +17,9 @@ def untold(
 ) -> list[tuple[Subject, list[Letter]]]:
     """Leave out what people have been told before: one read for a hundred letters."""
     keys = {told_key(clinic, person.id, each.kind, each.reference) for person, all_due in due for each in all_due}
-    told = table.get(list(keys)) if keys else {}
+    before = table.get(list(keys)) if keys else {}
     return [
-        (person, [each for each in all_due if told_key(clinic, person.id, each.kind, each.reference) not in told])
+        (person, [each for each in all_due if told_key(clinic, person.id, each.kind, each.reference) not in before])
         for person, all_due in due
     ]
 
@@ -43,7 +44,7 @@ def tell(table: Table, key: ClinicKey, person: Subject, letter: Letter, base: st
         "at": letter.at,
         "until": letter.until,
     }
-    nobody = key.seal(person.id, person.salt, f"unsent#{number}", "[]")
+    nobody = key.seal(person.id, person.salt, f"unsent#{number}", told(()))
     once = Put(told_key(clinic, person.id, letter.kind, letter.reference), {"body": json.dumps({"number": number})})
     try:
         table.write([once, Put(unsent_key(clinic, number), {"body": json.dumps(word), "blob": nobody})])

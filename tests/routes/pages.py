@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 from itsdangerous import TimestampSigner
 
 from chalicelib import forms
+from chalicelib.asking import form_secret
 from chalicelib.evidence import CONSENT_PAGE, WITHDRAWAL_PAGE
-from chalicelib.routes.patient import form_secret
 from tests.routes.client import Answer, Client, Fields
 
 

@@ -1,0 +1,222 @@
+"""Asking for a decision: a form page is shown, what comes back is read and recorded, or the page is shown again.
+
+Every page that asks does so here, the patient's own and the kiosk's: they differ in their template and in what follows.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from chalice.app import Request, Response
+
+from chalicelib import journal
+from chalicelib.consent import Answer, Assurance, Channel
+from chalicelib.contact import masked
+from chalicelib.forms import (
+    MAX_TYPED,
+    Fault,
+    Fields,
+    FormState,
+    Submission,
+    first,
+    new_nonce,
+    read_consent,
+    read_withdrawal,
+)
+from chalicelib.i18n import negotiate
+from chalicelib.incoming import base_url, form_fields, mount, query, source
+from chalicelib.instants import Instant, instant
+from chalicelib.links import Power
+from chalicelib.notice import Clinic
+from chalicelib.outgoing import html
+from chalicelib.receipts import Act, NoticeRef, Subject, receipt_id
+from chalicelib.store.links import Opened, UnknownLinkError, open_link
+from chalicelib.store.register import NoticeChangedError, Signature, fresh_subject
+from chalicelib.wiring import portal
+
+SEVERAL = Fault("errors", "several_people")
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a form led to: the text it was shown with, the act recorded, in which language."""
+
+    clinic: Clinic
+    act: Act
+    lang: str
+
+
+Next = Callable[[Taken], Response]
+"""What a patient is shown after a form was taken."""
+
+
+def asking(template: str, clinic: Clinic, request: Request) -> Response:
+    """Show a form page, nothing chosen: about what the link names, if the patient followed one."""
+    clinic = _about(clinic, followed(request, clinic.id))
+    return html(_form(template, clinic, _new_state(template, clinic, request), request, fields={}, faults=()))
+
+
+def followed(request: Request, clinic: str) -> Opened | None:
+    """Open the personal link that ``?t=`` holds, if any; raise UnknownLinkError, OldLinkError."""
+    token = query(request, "t")
+    if token is None:
+        return None
+    house = portal()
+    opened = open_link(house.table, house.clinics, token, Power.ASK, now())
+    if opened.link.clinic != clinic:
+        raise UnknownLinkError
+    return opened
+
+
+def _about(clinic: Clinic, opened: Opened | None) -> Clinic:
+    return clinic.about(opened.link.addresses) if opened else clinic
+
+
+def take_answers(template: str, clinic: str, request: Request, then: Next) -> Response:
+    """Take the answers: one receipt and what follows, or the page again with what is to be mended."""
+    house = portal()
+    fields = form_fields(request)
+    opened = followed(request, clinic)
+    state = FormState.opened(form_secret(clinic, template), first(fields, "state"))
+    if state is None:
+        current = _about(house.register.look(clinic).published.clinic.asking(now()), opened)
+        return _again(template, current, request, fields, [Fault("errors", "page_too_old")])
+    shown = _about(house.clinics.version(clinic, state.version).asking(now()), opened)
+    said = read_consent(shown, fields, opened.holder.contact if opened else None)
+    if said.faults:
+        return _again(template, shown, request, fields, said.faults)
+    act, signature = _act(shown, state, said), _signature(said, request)
+    seen = None
+    if opened:
+        seen = house.register.look(clinic, said.contacts)
+        known = seen.people[opened.holder.contact]
+        if len(known) > 1 and Answer.YES in said.answers.values():
+            return _again(template, shown, request, fields, [SEVERAL])
+        act, signature = _by_link(act, shown, said), _holders(signature, opened, known)
+    try:
+        house.register.answer(act, signature, seen=seen)
+    except NoticeChangedError as changed:
+        current = _about(changed.published.clinic.asking(now()), opened)
+        return _again(template, current, request, fields, [Fault("errors", "notice_changed")])
+    journal.count("DecisionRecorded")
+    return then(Taken(shown, act, state.lang))
+
+
+def take_withdrawal(template: str, clinic: str, request: Request, then: Next) -> Response:
+    """Withdraw at once, whether or not the contact was known; a page that is too old still withdraws."""
+    house = portal()
+    fields = form_fields(request)
+    state = FormState.opened(form_secret(clinic, template), first(fields, "state"))
+    if state is None:
+        state = _new_state(template, house.register.look(clinic).published.clinic, request)
+    shown = house.clinics.version(clinic, state.version)
+    asked = house.clinics.ever_asked(house.clinics.remembered(clinic) or house.register.look(clinic).published)
+    said = read_withdrawal(asked, fields)
+    if said.faults:
+        return _again(template, shown, request, fields, said.faults)
+    act = _act(shown, state, said)
+    house.register.withdraw(act, _signature(said, request))
+    journal.count("WithdrawalRecorded")
+    return then(Taken(shown, act, state.lang))
+
+
+def form_secret(clinic: str, template: str) -> bytes:
+    """Give the secret that signs the state of one page of one clinic: a withdrawal page's is none for a consent."""
+    return portal().clinics.key(clinic).form_secret() + template.encode()
+
+
+def language(request: Request, clinic: Clinic) -> str:
+    """Tell in which of the clinic's languages to answer."""
+    return negotiate(
+        query(request, "lang"), request.headers.get("accept-language"), clinic.languages, clinic.default_language
+    )
+
+
+def now() -> Instant:
+    """Tell the time."""
+    return instant(datetime.now(UTC))
+
+
+def _again(template: str, clinic: Clinic, request: Request, fields: Fields, faults: Sequence[Fault]) -> Response:
+    """Give the same page again: an error summary first, what was typed kept, nothing stored."""
+    state = FormState.opened(form_secret(clinic.id, template), first(fields, "state"))
+    fresh = _new_state(template, clinic, request)
+    if state is None or state.sha256 != fresh.sha256:
+        state = fresh  # another text, or another language, than the one the form came from
+    return html(_form(template, clinic, state, request, fields=fields, faults=faults), 422)
+
+
+def _form(
+    template: str, clinic: Clinic, state: FormState, request: Request, *, fields: Fields, faults: Sequence[Fault]
+) -> str:
+    typed: dict[str, Any] = {name: first(fields, name)[:MAX_TYPED] for name in fields if name != "state"}
+    typed["purposes"] = tuple(fields.get("purpose", ()))
+    src = f"&src={state.source}" if state.source else ""
+    via = "&via=qr" if state.channel is Channel.QR else ""
+    opened = followed(request, clinic.id)
+    token = f"&t={query(request, 't')}" if opened else ""
+    return portal().evidence.page(
+        template,
+        clinic,
+        state.lang,
+        root=mount(request),
+        state=state.sealed(form_secret(clinic.id, template)),
+        kept_query=src + via + token,
+        holder=opened and {"kind": opened.holder.contact.kind, "masked": masked(opened.holder.contact)},
+        typed=typed,
+        faults=faults,
+    )
+
+
+def _new_state(template: str, clinic: Clinic, request: Request) -> FormState:
+    lang = language(request, clinic)
+    return FormState(
+        nonce=new_nonce(),
+        version=clinic.version,
+        lang=lang,
+        sha256=portal().evidence.shown(template, clinic, lang),
+        source=source(request),
+        channel=Channel.QR if query(request, "via") == "qr" else Channel.WEB,
+    )
+
+
+def _act(clinic: Clinic, state: FormState, said: Submission) -> Act:
+    at = now()
+    return Act(
+        receipt_id=receipt_id(state.nonce, said.said()),
+        clinic=clinic.id,
+        answers=said.answers,
+        notice=NoticeRef(state.version, state.lang, state.sha256),
+        controllers=tuple(controller.named() for controller in clinic.controllers),
+        channel=state.channel,
+        source=state.source,
+        assurance=Assurance.SELF_ASSERTED,
+        actor="patient",
+        evidence={"declared_age": str(clinic.age_minimum)} if said.declared_adult else None,
+        effective_at=at,
+        recorded_at=at,
+        endings=clinic.endings,
+        everything=said.everything,
+        confirm=clinic.confirmed_first,
+        confirm_within=clinic.confirm_within,
+    )
+
+
+def _by_link(act: Act, clinic: Clinic, said: Submission) -> Act:
+    """Give the act of whoever followed a personal link: the contact is proven, one that was typed beside it is not."""
+    holder, *typed = said.contacts
+    kinds = [holder.kind, *(contact.kind for contact in typed)]
+    unproven = {address for address in said.answers if clinic.confirmed_by(address, kinds) not in (holder.kind, None)}
+    return replace(act, assurance=Assurance.LINK, channel=Channel.EMAIL_LINK, confirm=frozenset(unproven))
+
+
+def _holders(signature: Signature, opened: Opened, known: Sequence[Subject]) -> Signature:
+    """Sign as the holder of a link: the one person known under the contact, or somebody new."""
+    person = known[0].id if len(known) == 1 else None
+    return replace(signature, name=signature.name or opened.holder.name, person=person, joins=True if person else None)
+
+
+def _signature(said: Submission, request: Request) -> Signature:
+    base = base_url(request, portal().settings.public_url)
+    return Signature(said.contacts, said.name, fresh_subject(), base=base)

@@ -1,0 +1,151 @@
+"""What the owner of a contact is asked by message: to confirm, to type a code, to take back a withdrawal.
+
+Programs that look through mail open every link, run scripts and send forms as they find them. So opening a page changes
+nothing, and a form counts only with a choice that nobody had made before.
+"""
+
+from datetime import UTC, datetime
+
+from chalice.app import Blueprint, Response
+
+from chalicelib import confirming
+from chalicelib.boundary import page
+from chalicelib.confirming import Open
+from chalicelib.forms import Fault, Fields, first
+from chalicelib.i18n import negotiate
+from chalicelib.incoming import ANY_TYPE, base_url, form_fields, mount, query
+from chalicelib.instants import Instant, instant
+from chalicelib.links import Power
+from chalicelib.notice import Clinic
+from chalicelib.outgoing import html, see_other
+from chalicelib.pages import render
+from chalicelib.receipts import Receipt
+from chalicelib.store.links import Opened, open_link
+from chalicelib.wiring import portal
+
+confirmation = Blueprint(__name__)
+
+
+@confirmation.route("/confirm/{token}", methods=["GET"], content_types=ANY_TYPE)
+@page(confirmation)
+def confirm_page(token: str) -> Response:
+    """Show what will be confirmed."""
+    opened = _opened(token, Power.CONFIRM)
+    return _asking("confirm", opened.link.lang, confirming.by_link(portal(), opened, _now()))
+
+
+@confirmation.route("/confirm/{token}", methods=["POST"], content_types=ANY_TYPE)
+@page(confirmation)
+def confirm(token: str) -> Response:
+    """Confirm what is ticked, or say that it was somebody else; without a choice nothing happens."""
+    fields = form_fields(confirmation.current_request)
+    opened = _opened(token, Power.CONFIRM)
+    now = _now()
+    found = confirming.by_link(portal(), opened, now)
+    if not found.addresses:
+        return _asking("confirm", opened.link.lang, found)
+    ticked = _ticked(fields, found)
+    sure = first(fields, "sure")
+    if sure not in ("yes", "no"):
+        return _asking("confirm", opened.link.lang, found, fields, (Fault("sure", "choose_yes_no"),))
+    if sure == "yes" and not ticked:
+        return _asking("confirm", opened.link.lang, found, fields, (Fault("purpose", "nothing_ticked"),))
+    receipt = confirming.confirm(portal(), found, ticked if sure == "yes" else (), now, base=_base(), linked=True)
+    return _receipt(receipt, _language(found.clinic, opened.link.lang))
+
+
+@confirmation.route("/{clinic}/receipts/{receipt}/code", methods=["GET"], content_types=ANY_TYPE)
+@page(confirmation)
+def code_page(clinic: str, receipt: str) -> Response:
+    """Ask for the code from the text message."""
+    return _code(clinic, receipt, ())
+
+
+@confirmation.route("/{clinic}/receipts/{receipt}/code", methods=["POST"], content_types=ANY_TYPE)
+@page(confirmation)
+def confirm_by_code(clinic: str, receipt: str) -> Response:
+    """Confirm with the code from the text message; five tries."""
+    fields = form_fields(confirmation.current_request)
+    code = "".join(each for each in first(fields, "code") if each.isdigit())
+    if not code:
+        return _code(clinic, receipt, (Fault("code", "code_missing"),))
+    now = _now()
+    found = confirming.by_code(portal(), clinic, receipt, code, now)
+    if found is None or not found.addresses:
+        return _code(clinic, receipt, (Fault("code", "code_wrong"),))
+    confirmed = confirming.confirm(portal(), found, found.addresses, now, base=_base(), linked=False)
+    return _receipt(confirmed, _language(found.clinic, found.receipt.document["notice"]["lang"]))
+
+
+@confirmation.route("/undo/{token}", methods=["GET"], content_types=ANY_TYPE)
+@page(confirmation)
+def undo_page(token: str) -> Response:
+    """Show what was stopped, and offer it back."""
+    opened = _opened(token, Power.UNDO)
+    return _asking("undo", opened.link.lang, confirming.undoable(portal(), opened, _now()))
+
+
+@confirmation.route("/undo/{token}", methods=["POST"], content_types=ANY_TYPE)
+@page(confirmation)
+def undo(token: str) -> Response:
+    """Let what is ticked count again; without a tick nothing happens."""
+    fields = form_fields(confirmation.current_request)
+    opened = _opened(token, Power.UNDO)
+    now = _now()
+    found = confirming.undoable(portal(), opened, now)
+    if not found.addresses:
+        return _asking("undo", opened.link.lang, found)
+    ticked = _ticked(fields, found)
+    if not ticked:
+        return _asking("undo", opened.link.lang, found, fields, (Fault("purpose", "nothing_ticked"),))
+    lang = _language(found.clinic, opened.link.lang)
+    return _receipt(confirming.undo(portal(), found, ticked, lang, now, base=_base()), lang)
+
+
+def _opened(token: str, power: Power) -> Opened:
+    house = portal()
+    return open_link(house.table, house.clinics, token, power, _now())
+
+
+def _asking(
+    what: str, sent_in: str, found: Open, fields: Fields | None = None, faults: tuple[Fault, ...] = ()
+) -> Response:
+    typed = None if fields is None else {"purposes": _ticked(fields, found), "sure": first(fields, "sure")}
+    filled = {
+        "found": found,
+        "typed": typed,
+        "faults": faults,
+        "root": mount(confirmation.current_request),
+    }
+    lang = _language(found.clinic, sent_in)
+    return html(render(f"pages/{what}.html", lang, clinic=found.clinic, **filled), 422 if faults else 200)
+
+
+def _code(clinic: str, number: str, faults: tuple[Fault, ...]) -> Response:
+    receipt = portal().register.receipt(clinic, number)
+    shown = portal().clinics.version(clinic, receipt.document["notice"]["version"])
+    lang = _language(shown, receipt.document["notice"]["lang"])
+    filled = {"receipt": receipt.document, "faults": faults, "root": mount(confirmation.current_request), "typed": {}}
+    return html(render("pages/code.html", lang, clinic=shown, **filled), 422 if faults else 200)
+
+
+def _ticked(fields: Fields, found: Open) -> tuple[str, ...]:
+    return tuple(address for address in found.addresses if address in fields.get("purpose", ()))
+
+
+def _language(clinic: Clinic, sent_in: str) -> str:
+    """Speak the language the message was in, unless another is asked for by name."""
+    return negotiate(query(confirmation.current_request, "lang"), sent_in, clinic.languages, clinic.default_language)
+
+
+def _receipt(receipt: Receipt, lang: str) -> Response:
+    document = receipt.document
+    return see_other(f"{mount(confirmation.current_request)}/{document['clinic']}/receipts/{receipt.id}?lang={lang}")
+
+
+def _base() -> str:
+    return base_url(confirmation.current_request, portal().settings.public_url)
+
+
+def _now() -> Instant:
+    return instant(datetime.now(UTC))

@@ -1,0 +1,76 @@
+"""The outbox: what each decision leaves to be told and to be confirmed, written in the decision's own transaction.
+
+The contacts it was said under are kept sealed under the person's own key, until they were written to (`UNSENT#`) or
+until nothing waits any more (`WAITS`): erasing the person makes both unreadable.
+"""
+
+import json
+from collections.abc import Sequence
+
+from chalicelib.contact import Contact, read_told, told
+from chalicelib.instants import moment
+from chalicelib.receipts import Receipt, Subject
+from chalicelib.store.clinics import Clinics
+from chalicelib.store.table import ConflictError, Put, Table, Try, Write, roll_key, unsent_key, waits_key
+from chalicelib.vault import ClinicKey
+
+TRIES = 5
+"""How often the code of one receipt may be guessed: one in two hundred thousand."""
+
+
+def left(key: ClinicKey, subject: Subject, receipt: Receipt, contacts: Sequence[Contact], base: str) -> list[Write]:
+    """Give the items a receipt leaves: one to be carried out by the post, one more where something waits.
+
+    Without contacts (staff gave the clinic's own number) the post writes to those the person is known under.
+    """
+    document = receipt.document
+    clinic = document["clinic"]
+    blob = key.seal(subject.id, subject.salt, _named(receipt.id), told(contacts))
+    body = {
+        "kind": "decided",
+        "clinic": clinic,
+        "subject": subject.id,
+        "receipt": receipt.id,
+        "version": document["version"],
+        "lang": document["notice"]["lang"],
+        "base": base,
+    }
+    values = {"body": json.dumps(body), "blob": blob}
+    writes: list[Write] = [Put(unsent_key(clinic, receipt.id), values)]
+    if until := [entry["confirm_by"] for entry in document["decisions"].values() if entry["confirm_by"]]:
+        over = int(moment(max(until)).timestamp())
+        writes.append(Put(waits_key(clinic, receipt.id), {**values, "number": 0, "ttl": over}))
+    return writes
+
+
+def contacts_of(key: ClinicKey, subject: str, salt: str, receipt: str, sealed: bytes) -> tuple[Contact, ...]:
+    """Unseal the contacts of an item that `left` made; raise ValueError where the person was erased since."""
+    return read_told(key.unseal(subject, salt, _named(receipt), sealed))
+
+
+def claimants(table: Table, clinics: Clinics, clinic: str, receipt: str) -> tuple[Contact, ...]:
+    """Give the contacts with which a receipt's claims can be confirmed by a code; none where nothing waits."""
+    key = waits_key(clinic, receipt)
+    item = table.get([key]).get(key)
+    if item is None:
+        return ()
+    subject = json.loads(item.body or "")["subject"]
+    place = roll_key(clinic, subject)
+    salt = json.loads(table.get([place])[place].body or "")["salt"]
+    try:
+        return contacts_of(clinics.key(clinic), subject, salt, receipt, bytes(item.blob or b""))
+    except ValueError:  # erased since
+        return ()
+
+
+def try_code(table: Table, clinic: str, receipt: str) -> bool:
+    """Count a try at a receipt's code before anybody looks at it; tell False when there were too many."""
+    try:
+        table.write([Try(waits_key(clinic, receipt), TRIES)])
+    except ConflictError:
+        return False
+    return True
+
+
+def _named(receipt: str) -> str:
+    return f"unsent#{receipt}"

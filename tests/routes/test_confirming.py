@@ -1,0 +1,191 @@
+from typing import Any
+
+import pytest
+
+from chalicelib.contact import Contact, Kind
+from chalicelib.links import Power, short_code
+from chalicelib.store import outbox
+from tests.cast import ANNA, ANNA_PHONE, RIGA
+from tests.routes.client import Answer, Client, Program
+from tests.routes.conftest import House
+from tests.routes.letterbox import a_token
+from tests.routes.pages import Page, decide, open_page, receipt_number
+
+EMAIL, SMS, REVIEW = "newsletter.email", "newsletter.sms", "testimonials.text"
+MAIL = {"email": ANNA.value}
+BOTH = {**MAIL, f"decision.{EMAIL}": "yes", f"decision.{REVIEW}": "yes"}
+
+
+def _said(client: Client, program: Program, fields: dict[str, str]) -> str:
+    return receipt_number(decide(client, program.clinic, fields))
+
+
+def _states(program: Program) -> dict[str, str]:
+    return program.states(**MAIL)
+
+
+def _code(house: House, clinic: str, receipt: str, phone: Contact = ANNA_PHONE) -> str:
+    return short_code(house.beside.clinics.key(clinic).link_secret(), receipt, phone)
+
+
+def test_the_newsletter_waits_for_its_confirmation_and_other_purposes_only_if_the_clinic_says_so(
+    client: Client, house: House
+) -> None:
+    """Nobody is mailed because somebody else typed the address."""
+
+    def strict(document: dict[str, Any]) -> None:
+        document["purposes"][1]["options"][0]["confirm"] = True
+
+    program, stricter = house.open_clinic(), house.open_clinic(change=strict)
+    for each, review in ((program, "granted"), (stricter, "pending")):
+        _said(client, each, BOTH)
+        assert (_states(each)[EMAIL], _states(each)[REVIEW]) == ("pending", review)
+
+
+def test_what_is_confirmed_counts_and_what_is_unticked_does_not(client: Client, house: House) -> None:
+    """The owner of the address has the last word on each purpose."""
+
+    def both(document: dict[str, Any]) -> None:
+        document["purposes"][1]["options"][0]["confirm"] = True
+
+    program = house.open_clinic(change=both)
+    number = _said(client, program, BOTH)
+    token = a_token(house, program.clinic, ANNA, Power.CONFIRM, number, (EMAIL, REVIEW))
+    shown = open_page(client, f"/confirm/{token}?lang=en")
+    assert sorted(shown.chosen) == [("purpose", EMAIL), ("purpose", REVIEW)]
+    assert ANNA.value not in client.get(f"/confirm/{token}").text
+    before = house.items()
+    answer = client.post(f"/confirm/{token}", {"purpose": EMAIL, "sure": "yes"})
+    receipt = program.receipt(receipt_number(answer)).json()
+    assert (_states(program)[EMAIL], _states(program)[REVIEW]) == ("granted", "refused")
+    assert (receipt["assurance"], receipt["evidence"]) == ("contact-confirmed", {"confirms": number})
+    assert receipt["notice"] == program.receipt(number).json()["notice"]
+    assert house.items() > before
+    again = client.post(f"/confirm/{token}", {"purpose": REVIEW, "sure": "yes"})
+    assert (again.status, _states(program)[REVIEW]) == (200, "refused")
+
+
+@pytest.mark.parametrize("purposes", [{}, {"purpose": EMAIL}])
+def test_it_was_not_me_is_one_choice(client: Client, house: House, purposes: dict[str, str]) -> None:
+    """A stranger's Yes is gone at once, and says so."""
+    program = house.open_clinic()
+    number = _said(client, program, {**MAIL, f"decision.{EMAIL}": "yes"})
+    token = a_token(house, program.clinic, ANNA, Power.CONFIRM, number, (EMAIL,))
+    client.post(f"/confirm/{token}", {**purposes, "sure": "no"})
+    assert _states(program)[EMAIL] == "refused"
+
+
+def _as_found(page: Page, answer: Answer) -> dict[str, str]:
+    """Fill a form in as a mail scanner does: with what is in it."""
+    assert answer.status == 200
+    return page.fields | dict(page.chosen)
+
+
+def test_a_scanner_that_opens_every_link_and_sends_every_form_changes_nothing(client: Client, house: House) -> None:
+    """Security programs read mail before the patient does."""
+    program = house.open_clinic()
+    number = _said(client, program, {**MAIL, f"decision.{EMAIL}": "yes"})
+    confirm = a_token(house, program.clinic, ANNA, Power.CONFIRM, number, (EMAIL,))
+    for _ in range(3):
+        before = house.items()
+        answer = client.get(f"/confirm/{confirm}")
+        sent = client.post(f"/confirm/{confirm}", _as_found(Page(answer), answer))
+        assert (sent.status, Page(sent).faults) == (422, ["#sure"])
+        assert house.items() == before
+        assert _states(program)[EMAIL] == "pending"
+    client.post(f"/confirm/{confirm}", {"sure": "yes", "purpose": EMAIL})
+    stopped = receipt_number(client.post(f"/{program.clinic}/withdraw", {**MAIL, "all": "yes"}))
+    undo = a_token(house, program.clinic, ANNA, Power.UNDO, stopped)
+    before = house.items()
+    answer = client.get(f"/undo/{undo}")
+    sent = client.post(f"/undo/{undo}", _as_found(Page(answer), answer))
+    assert (sent.status, Page(sent).faults) == (422, ["#purpose"])
+    assert house.items() == before
+    assert _states(program)[EMAIL] == "withdrawn"
+
+
+def test_a_withdrawal_by_a_stranger_is_undone_from_the_contact(client: Client, house: House) -> None:
+    """It stopped at once; whoever owns the address lets it go on, ending when it would have ended."""
+
+    def a_year(document: dict[str, Any]) -> None:
+        document["purposes"][0]["options"][0]["ends"] = "P1Y"
+
+    program = house.open_clinic(change=a_year)
+    number = _said(client, program, {**MAIL, f"decision.{EMAIL}": "yes"})
+    token = a_token(house, program.clinic, ANNA, Power.CONFIRM, number, (EMAIL,))
+    client.post(f"/confirm/{token}", {"sure": "yes", "purpose": EMAIL})
+    ends = program.history(**MAIL)[-1]["decisions"][EMAIL]["expires_at"]
+    stopped = receipt_number(client.post(f"/{program.clinic}/withdraw", {**MAIL, "all": "yes"}))
+    undo = a_token(house, program.clinic, ANNA, Power.UNDO, stopped)
+    assert not open_page(client, f"/undo/{undo}?lang=en").chosen
+    restored = program.receipt(receipt_number(client.post(f"/undo/{undo}?lang=ru", {"purpose": EMAIL}))).json()
+    assert _states(program)[EMAIL] == "granted"
+    assert restored["decisions"][EMAIL]["expires_at"] == ends
+    assert (restored["evidence"], restored["notice"]["lang"]) == ({"undoes": stopped}, "ru")
+    assert "nothing left" in client.get(f"/undo/{undo}?lang=en").text
+    assert client.post(f"/undo/{undo}", {"purpose": EMAIL}).status == 200
+
+
+def test_six_digits_from_a_text_message_confirm_a_phone(client: Client, house: House) -> None:
+    """A patient with a phone and nothing else confirms too."""
+    program = house.open_clinic()
+    number = _said(client, program, {"phone": "26123456", f"decision.{SMS}": "yes"})
+    assert program.states(phone="26123456")[SMS] == "pending"
+    place = f"/{program.clinic}/receipts/{number}"
+    assert f"{place}/code" in client.get(f"{place}?lang=en").text
+    code = _code(house, program.clinic, number)
+    typed = f"{code[:3]} {code[3:]}"
+    receipt = program.receipt(receipt_number(client.post(f"{place}/code", {"code": typed}))).json()
+    assert program.states(phone="26123456")[SMS] == "granted"
+    assert (receipt["assurance"], receipt["channel"]) == ("contact-confirmed", "web")
+    assert client.post(f"{place}/code", {"code": code}).status == 422
+
+
+def test_a_code_may_be_guessed_five_times_and_belongs_to_one_receipt(client: Client, house: House) -> None:
+    """After that even the right one opens nothing: answer the questions anew."""
+    program, other = house.open_clinic(), house.open_clinic()
+    said = {"phone": "26123456", f"decision.{SMS}": "yes"}
+    number, another = _said(client, program, said), _said(client, program, said)
+    right = _code(house, program.clinic, number)
+    wrong = f"{(int(right) + 1) % 1_000_000:06d}"
+    place = f"/{program.clinic}/receipts/{number}/code"
+    assert client.post(place, {"code": "none"}).status == 422
+    assert client.post(f"/{other.clinic}/receipts/{number}/code", {"code": right}).status == 404
+    for _ in range(outbox.TRIES):
+        assert client.post(place, {"code": wrong}).status == 422
+    assert client.post(place, {"code": right}).status == 422
+    assert program.states(phone="26123456")[SMS] == "pending"
+    assert client.post(f"/{program.clinic}/receipts/{another}/code", {"code": right}).status == 422
+
+
+def test_a_stranger_cannot_confirm_weaken_or_learn_anything_with_annas_address(client: Client, house: House) -> None:
+    """Typing her address beside an own phone leads nowhere: each contact confirms for its own person."""
+    program = house.open_clinic()
+    number = _said(client, program, {**MAIL, f"decision.{EMAIL}": "yes"})
+    token = a_token(house, program.clinic, ANNA, Power.CONFIRM, number, (EMAIL,))
+    client.post(f"/confirm/{token}", {"sure": "yes", "purpose": EMAIL})
+    assert _states(program)[EMAIL] == "granted"
+    stranger = {**MAIL, "phone": "29999999", f"decision.{SMS}": "yes", f"decision.{EMAIL}": "yes"}
+    claimed = _said(client, program, stranger)
+    assert (_states(program)[EMAIL], _states(program)[SMS]) == ("granted", "pending")
+    code = _code(house, program.clinic, claimed, Contact(Kind.PHONE, "+37129999999"))
+    confirmed = client.post(f"/{program.clinic}/receipts/{claimed}/code", {"code": code})
+    receipt = program.receipt(receipt_number(confirmed)).json()
+    anna = program.history(**MAIL)
+    assert receipt["subject"] not in {each["subject"] for each in anna}
+    assert (_states(program)[EMAIL], _states(program)[SMS]) == ("granted", "pending")
+    assert program.states(phone="29999999")[SMS] == "granted"
+
+
+def test_a_token_for_another_power_or_of_no_link_is_not_found(client: Client, house: House) -> None:
+    """What opens one page opens no other."""
+    program = house.open_clinic()
+    number = _said(client, program, {**MAIL, f"decision.{EMAIL}": "yes"})
+    for power in set(Power) - {Power.CONFIRM}:
+        token = a_token(house, program.clinic, ANNA, power, number, (EMAIL,))
+        assert client.get(f"/confirm/{token}").status == 404
+        assert client.post(f"/confirm/{token}", {"sure": "yes", "purpose": EMAIL}).status == 404
+    for nothing in ("x", "a" * 32, number):
+        assert client.get(f"/confirm/{nothing}").status == client.get(f"/undo/{nothing}").status == 404
+    assert _states(program)[EMAIL] == "pending"
+    assert house.program(RIGA).states(**MAIL)[EMAIL] == "never_asked"

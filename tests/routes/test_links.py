@@ -1,0 +1,96 @@
+import re
+from typing import Any
+
+import pytest
+
+from tests.cast import RIGA, TBILISI
+from tests.routes.client import Client, Program
+from tests.routes.conftest import House
+
+ANNA, PHONE = "anna.ozola@example.org", "+37126123456"
+
+
+def _made(program: Program, *asked: dict[str, Any], headers: dict[str, str] | None = None) -> list[dict[str, Any]]:
+    answer = program.call("links", {"links": list(asked)}, headers or {})
+    assert answer.status == 201, answer.text
+    made: list[dict[str, Any]] = answer.json()["links"]
+    return made
+
+
+def test_a_link_holds_a_handle_and_nothing_else(house: House) -> None:
+    """Whoever sees the address, a log or a forwarded mail, learns nothing about the patient."""
+    program = house.program()
+    before = house.items()
+    [by_mail, by_phone] = _made(program, {"email": ANNA, "name": "Anna Ozola", "lang": "en"}, {"phone": PHONE})
+    told = str(by_mail | {"subject": None}) + str(by_phone | {"subject": None})
+    for secret in (ANNA, "anna", "ozola", "26123456"):
+        assert secret not in told.lower()
+    tokens = re.findall(r"[?/](?:t=|manage/|unsubscribe/)([A-Za-z0-9_-]{32})", told)
+    assert len(set(tokens)) == 6
+    stored = " ".join(f"{pk} {sk}" for pk, sk in house.items() - before)
+    assert not [token for token in tokens if token in stored]
+    assert {by_mail["id"], by_phone["id"]} <= set(re.findall(r"LINK#([0-9a-f]{64})", stored))
+
+
+def test_the_headers_are_those_of_one_click_unsubscribing(house: House) -> None:
+    """A mail program shows its button for exactly these (RFC 8058, 3.1)."""
+    [made] = _made(house.program(), {"email": ANNA, "purposes": ["newsletter"], "expires_in": 3600})
+    assert made["headers"] == {
+        "List-Unsubscribe": f"<{made['unsubscribe_url']}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
+
+
+def test_a_thousand_links_are_one_call_and_the_same_call_again_gives_the_same(house: House) -> None:
+    """A mailing that was cut off half way is made again without sending anybody two addresses."""
+    program = house.program()
+    asked = [{"email": f"p{number}@example.org"} for number in range(1000)]
+    first = _made(program, *asked, headers={"Idempotency-Key": "spring"})
+    again = _made(program, *asked, headers={"Idempotency-Key": "spring"})
+    other = _made(program, *asked[:2], headers={"Idempotency-Key": "summer"})
+    assert [each["url"] for each in first] == [each["url"] for each in again]
+    assert len({each["url"] for each in first + other}) == 1002
+    assert program.call("links", {"links": [*asked, {"email": ANNA}]}).status == 422
+
+
+@pytest.mark.parametrize(
+    ("wrong", "pointer"),
+    [
+        ({}, "/links/0"),
+        ({"email": "no address"}, "/links/0/email"),
+        ({"email": ANNA, "phone": PHONE}, "/links/0"),
+        ({"email": ANNA, "lang": "ka"}, "/links/0/lang"),
+        ({"email": ANNA, "expires_in": 59}, "/links/0/expires_in"),
+        ({"email": ANNA, "expires_in": True}, "/links/0/expires_in"),
+        ({"email": ANNA, "purposes": ["nothing"]}, "/links/0/purposes/0"),
+        ({"email": ANNA, "name": ""}, "/links/0/name"),
+        ({"email": ANNA, "colour": "blue"}, "/links/0"),
+        ("anna", "/links/0"),
+    ],
+)
+def test_each_fault_of_a_list_is_told_by_its_place(house: House, wrong: object, pointer: str) -> None:
+    """And nothing is made of a list with a fault in it."""
+    before = house.items()
+    answer = house.program().call("links", {"links": [wrong]})
+    assert (answer.status, answer.json()["errors"][0]["pointer"]) == (422, pointer)
+    assert not {pk for pk, _ in house.items() - before if pk.startswith("LINK#")}
+
+
+def test_a_revoked_link_opens_nothing_and_another_clinic_revokes_none(client: Client, house: House) -> None:
+    """A list that went to the wrong people is called back."""
+    program, other = house.program(RIGA), house.program(TBILISI)
+    [made] = _made(program, {"email": ANNA})
+    token = made["unsubscribe_url"].rpartition("/")[2]
+    assert other.call("links/revoke", {"ids": [made["id"]]}).json() == {"revoked": 0}
+    assert program.call("links/revoke", {"ids": [made["id"], "0" * 64]}).json() == {"revoked": 1}
+    assert program.call("links/revoke", {"ids": [made["id"]]}).json() == {"revoked": 0}
+    assert program.call("links/revoke", {"ids": ["x"]}).status == 422
+    assert token not in client.get(f"/confirm/{token}").text
+
+
+def test_links_need_their_scope_and_the_own_clinic(house: House) -> None:
+    """A key that only asks for the status invites nobody."""
+    asked = {"links": [{"email": ANNA}]}
+    assert Program(RIGA, house.new_key(RIGA, "status:read")).call("links", asked).status == 403
+    assert Program(TBILISI, house.api_keys[RIGA]).call("links", asked).status == 404
+    assert Program(RIGA, None).call("links", asked).status == 401
