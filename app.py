@@ -1,24 +1,28 @@
 """The patient consent portal: the map of it on one screen.
 
 Pages for patients, an API for clinics' programs and staff, short addresses for QR codes; a second function for what
-happens after a receipt, a third and a fourth for the clock's rounds.
+happens after a decision, a third and a fourth for the clock's rounds, a fifth for what the mail service reports.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate
+from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, SNSEvent
 
 from chalicelib import middleware, wiring
 from chalicelib.routes.clinic import clinic_api
 from chalicelib.routes.codes import codes
 from chalicelib.routes.confirmation import confirmation
+from chalicelib.routes.fresh_link import fresh_link
+from chalicelib.routes.kiosk import kiosk
 from chalicelib.routes.links import personal_links
+from chalicelib.routes.manage import manage
 from chalicelib.routes.notices import notices
 from chalicelib.routes.paper import paper
 from chalicelib.routes.patient import patient
 from chalicelib.routes.service import service
 from chalicelib.routes.subjects import subjects
+from chalicelib.routes.unsubscribe import unsubscribe
 from chalicelib.routes.verification import verification
 
 LAST_SECONDS = 25
@@ -37,6 +41,10 @@ for blueprint in (
     notices,
     paper,
     confirmation,
+    kiosk,
+    manage,
+    unsubscribe,
+    fresh_link,
     patient,
 ):
     app.register_blueprint(blueprint)
@@ -47,21 +55,39 @@ for blueprint in (
     stream_arn="arn:aws:dynamodb:eu-north-1:000000000000:table/portal/stream/x", name="after_receipt"
 )
 def after_receipt(event: DynamoDBEvent) -> None:
-    """Do what follows a receipt: it is counted, and signed."""
+    """Do what follows a decision: its receipt is counted and signed, and people are told."""
     from chalicelib import aftermath  # noqa: PLC0415 - no page needs it
 
     house = wiring.portal()
-    aftermath.handle(house.table, event.to_dict(), house.signer, _hurried(event.context))
+    aftermath.handle(house.table, event.to_dict(), house.signer, _hurried(event.context), _courier(house))
 
 
 @app.schedule(Rate(5, unit=Rate.MINUTES), name="catch_up")
 def catch_up(event: CloudWatchEvent) -> None:
-    """Do what the stream could not, and clear what requests may not: sign what waits, sweep up after the erased."""
+    """Do what the stream could not, and clear what requests may not: sign and send what waits, sweep up the erased."""
     from chalicelib import aftermath  # noqa: PLC0415 - as above
 
     house = wiring.portal()
-    aftermath.clear_erased(house.table, _hurried(event.context))
-    aftermath.sign_waiting(house.table, house.signer, _hurried(event.context))
+    try:
+        aftermath.clear_erased(house.table, _hurried(event.context))
+        aftermath.sign_waiting(house.table, house.signer, _hurried(event.context))
+    finally:
+        aftermath.send_waiting(_courier(house), _hurried(event.context))
+
+
+# The address is a placeholder: the template puts the topic in its place to which SES reports.
+@app.on_sns_message(topic="arn:aws:sns:eu-north-1:000000000000:mail-events", name="post_events")
+def post_events(event: SNSEvent) -> None:
+    """Mark a contact that bounces, or complained: it is not written to again."""
+    from chalicelib import aftermath  # noqa: PLC0415 - as above
+
+    aftermath.mark(wiring.portal().table, event.message)
+
+
+def _courier(house: wiring.Portal) -> Any:
+    from chalicelib.posting import Courier  # noqa: PLC0415 - as above
+
+    return Courier(house.table, house.clinics, house.post, house.settings.public_url)
 
 
 @app.schedule(Rate(1, unit=Rate.HOURS), name="housekeeping")

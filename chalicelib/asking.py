@@ -11,8 +11,10 @@ from typing import Any
 from chalice.app import Request, Response
 
 from chalicelib import journal
+from chalicelib.boundary import later
 from chalicelib.consent import Answer, Assurance, Channel
 from chalicelib.contact import masked
+from chalicelib.evidence import KIOSK_PAGE, KIOSK_WITHDRAWAL_PAGE
 from chalicelib.forms import (
     MAX_TYPED,
     Fault,
@@ -25,12 +27,13 @@ from chalicelib.forms import (
     read_withdrawal,
 )
 from chalicelib.i18n import negotiate
-from chalicelib.incoming import base_url, form_fields, mount, query, source
+from chalicelib.incoming import base_url, form_fields, guard, mount, query, source
 from chalicelib.instants import Instant, instant
+from chalicelib.limits import Guard, TooManyError, each_of, this_very
 from chalicelib.links import Power
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import html
-from chalicelib.receipts import Act, NoticeRef, Subject, receipt_id
+from chalicelib.receipts import Act, NoticeRef, Receipt, Subject, receipt_id
 from chalicelib.store.links import Opened, UnknownLinkError, open_link
 from chalicelib.store.register import NoticeChangedError, Signature, fresh_subject
 from chalicelib.wiring import portal
@@ -40,10 +43,17 @@ SEVERAL = Fault("errors", "several_people")
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a form led to: the text it was shown with, the act recorded, in which language."""
+    """What a form led to: the text it was shown with, the act and the first receipt of it, in which language.
+
+    A form sent again leads to the receipt it led to before.
+    """
 
     clinic: Clinic
     act: Act
+    receipt: Receipt
+    reachable: bool
+    """Whether a contact was given, to which the receipt is sent."""
+
     lang: str
 
 
@@ -78,7 +88,7 @@ def take_answers(template: str, clinic: str, request: Request, then: Next) -> Re
     house = portal()
     fields = form_fields(request)
     opened = followed(request, clinic)
-    state = FormState.opened(form_secret(clinic, template), first(fields, "state"))
+    state = state_of(template, clinic, fields)
     if state is None:
         current = _about(house.register.look(clinic).published.clinic.asking(now()), opened)
         return _again(template, current, request, fields, [Fault("errors", "page_too_old")])
@@ -86,28 +96,32 @@ def take_answers(template: str, clinic: str, request: Request, then: Next) -> Re
     said = read_consent(shown, fields, opened.holder.contact if opened else None)
     if said.faults:
         return _again(template, shown, request, fields, said.faults)
-    act, signature = _act(shown, state, said), _signature(said, request)
-    seen = None
-    if opened:
-        seen = house.register.look(clinic, said.contacts)
-        known = seen.people[opened.holder.contact]
-        if len(known) > 1 and Answer.YES in said.answers.values():
-            return _again(template, shown, request, fields, [SEVERAL])
-        act, signature = _by_link(act, shown, said), _holders(signature, opened, known)
+    act = _act(shown, state, said)
+    # Whoever holds a link is counted by it: nobody who types the same contact can use up its room.
+    whom = (f"link:{opened.id}", *each_of(said.contacts[1:])) if opened else each_of(said.contacts)
+    signature = _signature(said, request, guard(request, "consent", whom, act.recorded_at))
     try:
-        house.register.answer(act, signature, seen=seen)
+        seen = house.register.look(clinic, said.contacts, guard=signature.guard)
+        if opened:
+            known = seen.people[opened.holder.contact]
+            if len(known) > 1 and Answer.YES in said.answers.values():
+                return _again(template, shown, request, fields, [SEVERAL])
+            act, signature = _by_link(act, shown, said), _holders(signature, opened, known)
+        receipt = house.register.answer(act, signature, seen=seen)
+    except TooManyError as error:
+        return _too_many(template, shown, request, fields, error)
     except NoticeChangedError as changed:
         current = _about(changed.published.clinic.asking(now()), opened)
         return _again(template, current, request, fields, [Fault("errors", "notice_changed")])
     journal.count("DecisionRecorded")
-    return then(Taken(shown, act, state.lang))
+    return then(Taken(shown, act, receipt, bool(said.contacts), state.lang))
 
 
 def take_withdrawal(template: str, clinic: str, request: Request, then: Next) -> Response:
     """Withdraw at once, whether or not the contact was known; a page that is too old still withdraws."""
     house = portal()
     fields = form_fields(request)
-    state = FormState.opened(form_secret(clinic, template), first(fields, "state"))
+    state = state_of(template, clinic, fields)
     if state is None:
         state = _new_state(template, house.register.look(clinic).published.clinic, request)
     shown = house.clinics.version(clinic, state.version)
@@ -116,9 +130,18 @@ def take_withdrawal(template: str, clinic: str, request: Request, then: Next) ->
     if said.faults:
         return _again(template, shown, request, fields, said.faults)
     act = _act(shown, state, said)
-    house.register.withdraw(act, _signature(said, request))
+    held = guard(request, "withdraw", this_very(said.contacts, said.answers), act.recorded_at)
+    try:
+        receipts = house.register.withdraw(act, _signature(said, request, held))
+    except TooManyError as error:
+        return _too_many(template, shown, request, fields, error)
     journal.count("WithdrawalRecorded")
-    return then(Taken(shown, act, state.lang))
+    return then(Taken(shown, act, receipts[0], bool(said.contacts), state.lang))
+
+
+def state_of(template: str, clinic: str, fields: Fields) -> FormState | None:
+    """Give what an open page of a clinic carried; None for one that is forged, another page's or too old."""
+    return FormState.opened(form_secret(clinic, template), first(fields, "state"), now())
 
 
 def form_secret(clinic: str, template: str) -> bytes:
@@ -140,11 +163,21 @@ def now() -> Instant:
 
 def _again(template: str, clinic: Clinic, request: Request, fields: Fields, faults: Sequence[Fault]) -> Response:
     """Give the same page again: an error summary first, what was typed kept, nothing stored."""
-    state = FormState.opened(form_secret(clinic.id, template), first(fields, "state"))
+    state = state_of(template, clinic.id, fields)
     fresh = _new_state(template, clinic, request)
-    if state is None or state.sha256 != fresh.sha256:
-        state = fresh  # another text, or another language, than the one the form came from
+    if state is None:
+        state = fresh
+    elif state.sha256 != fresh.sha256:  # another text, or another language, than the one the form came from
+        state = replace(fresh, opened_at=state.opened_at)
     return html(_form(template, clinic, state, request, fields=fields, faults=faults), 422)
+
+
+def _too_many(template: str, clinic: Clinic, request: Request, fields: Fields, error: TooManyError) -> Response:
+    """Give the same page again with how long to wait, whether or not the contact is known."""
+    answer = _again(template, clinic, request, fields, [Fault("errors", "too_many", error.minutes)])
+    answer.status_code = 429
+    answer.headers.update(later(error))
+    return answer
 
 
 def _form(
@@ -177,8 +210,15 @@ def _new_state(template: str, clinic: Clinic, request: Request) -> FormState:
         lang=lang,
         sha256=portal().evidence.shown(template, clinic, lang),
         source=source(request),
-        channel=Channel.QR if query(request, "via") == "qr" else Channel.WEB,
+        channel=_channel(template, request),
+        opened_at=now(),
     )
+
+
+def _channel(template: str, request: Request) -> Channel:
+    if template in {KIOSK_PAGE, KIOSK_WITHDRAWAL_PAGE}:
+        return Channel.KIOSK
+    return Channel.QR if query(request, "via") == "qr" else Channel.WEB
 
 
 def _act(clinic: Clinic, state: FormState, said: Submission) -> Act:
@@ -217,6 +257,6 @@ def _holders(signature: Signature, opened: Opened, known: Sequence[Subject]) -> 
     return replace(signature, name=signature.name or opened.holder.name, person=person, joins=True if person else None)
 
 
-def _signature(said: Submission, request: Request) -> Signature:
+def _signature(said: Submission, request: Request, held: Guard) -> Signature:
     base = base_url(request, portal().settings.public_url)
-    return Signature(said.contacts, said.name, fresh_subject(), base=base)
+    return Signature(said.contacts, said.name, fresh_subject(), base=base, guard=held)

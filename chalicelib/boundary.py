@@ -7,7 +7,8 @@ from chalice.app import Blueprint, Request, Response
 
 from chalicelib import journal
 from chalicelib.i18n import negotiate
-from chalicelib.incoming import UnreadableBodyError, mount, query
+from chalicelib.incoming import UnreadableBodyError, mount, own_origins, query
+from chalicelib.limits import TooManyError
 from chalicelib.notice import LANGUAGES
 from chalicelib.outgoing import html, problem
 from chalicelib.pages import render
@@ -16,6 +17,7 @@ from chalicelib.store.links import OldLinkError, UnknownLinkError
 from chalicelib.store.register import BusyError, UnknownReceiptError
 from chalicelib.store.table import ContendedError, UnavailableError
 from chalicelib.vault import KeysUnavailableError
+from chalicelib.wiring import portal
 
 View = Callable[..., Response]
 
@@ -45,26 +47,22 @@ _ABSENT = (
 _BUSY = (BusyError, ContendedError, KeysUnavailableError, UnavailableError)
 
 
-def page(blueprint: Blueprint) -> Callable[[View], View]:
-    """Turn what a patient's view raises into a page."""
+def page(blueprint: Blueprint, *, from_anywhere: bool = False) -> Callable[[View], View]:
+    """Turn what a patient's view raises into a page, and let no other website send its form.
+
+    `from_anywhere` is for a form that must work without the portal's page: one-click unsubscribing (RFC 8058).
+    """
 
     def decorate(view: View) -> View:
         @functools.wraps(view)
         def guarded(**names: str) -> Response:
+            request = blueprint.current_request
             try:
+                if not from_anywhere and _cross_site(request):
+                    return _error_page(request, "cross_site", 403)
                 return view(**names)
-            except _ABSENT:
-                return _error_page(blueprint.current_request, "not_found", 404)
-            except OldLinkError as old:
-                return _old_link(blueprint.current_request, old)
-            except UnreadableBodyError:
-                return _error_page(blueprint.current_request, "unreadable", 400)
-            except _BUSY as error:
-                journal.fault(error)
-                return _error_page(blueprint.current_request, "unavailable", 503, RETRY)
             except Exception as error:  # noqa: BLE001 - the outermost frame: a patient never sees a stack trace
-                journal.fault(error)
-                return _error_page(blueprint.current_request, "fault", 500)
+                return _explained(request, error)
 
         return guarded
 
@@ -96,13 +94,45 @@ def api(view: View) -> View:
     return guarded
 
 
+def later(error: TooManyError) -> dict[str, str]:
+    """Give the header that says when to try again (RFC 6585, 4: 429 with Retry-After)."""
+    return {"Retry-After": str(error.seconds)}
+
+
+def _cross_site(request: Request) -> bool:
+    """Tell whether another website makes a browser send this form (W3C Fetch Metadata; OWASP's CSRF cheat sheet).
+
+    `none` is the visitor's own doing, a reload say. A browser too old for that header says its Origin; "null" is what
+    our own pages make it send, for they tell nobody where they are (Fetch, 3.2: Referrer-Policy no-referrer). What
+    says neither is no browser that carries anybody's rights, and the form state it must bring is signed.
+    """
+    if request.method in {"GET", "HEAD"}:
+        return False
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in {"same-origin", "none"}
+    origin = request.headers.get("origin", "null").lower()
+    return origin != "null" and origin not in own_origins(request, portal().settings.public_url)
+
+
+def _explained(request: Request, error: Exception) -> Response:
+    match error:
+        case TooManyError():
+            return _error_page(request, "too_many", 429, later(error), minutes=error.minutes)
+        case OldLinkError():  # 410, RFC 9110 15.5.11, and where to get a fresh one
+            return _error_page(request, "old_link", 410, fresh=f"{mount(request)}/{error.link.clinic}/link")
+        case UnreadableBodyError():
+            return _error_page(request, "unreadable", 400)
+    if isinstance(error, _ABSENT):
+        return _error_page(request, "not_found", 404)
+    journal.fault(error)
+    if isinstance(error, _BUSY):
+        return _error_page(request, "unavailable", 503, RETRY)
+    return _error_page(request, "fault", 500)
+
+
 def _error_page(
-    request: Request, kind: str, status: int, headers: dict[str, str] | None = None, fresh: str = ""
+    request: Request, kind: str, status: int, headers: dict[str, str] | None = None, **told: object
 ) -> Response:
     lang = negotiate(query(request, "lang"), request.headers.get("accept-language"), LANGUAGES, "en")
-    return html(render("pages/error.html", lang, kind=kind, fresh=fresh and f"{fresh}?lang={lang}"), status, headers)
-
-
-def _old_link(request: Request, old: OldLinkError) -> Response:
-    """Say that a link is too old (410, RFC 9110 15.5.11), and offer a fresh one."""
-    return _error_page(request, "old_link", 410, fresh=f"{mount(request)}/{old.link.clinic}/link")
+    return html(render("pages/error.html", lang, kind=kind, **told), status, headers)

@@ -48,6 +48,10 @@ class Channel(StrEnum):
     API = "api"
 
 
+ON_A_PAGE = frozenset({Channel.WEB, Channel.QR, Channel.EMAIL_LINK, Channel.KIOSK})
+"""The channels in which the portal itself showed the patient the text."""
+
+
 class Assurance(StrEnum):
     """How sure the portal is of who decided."""
 

@@ -29,7 +29,7 @@ class Kind(StrEnum):
     """A consent ends soon."""
 
     CHANGED = "changed"
-    """There is a new version of the notice that was agreed to."""
+    """A new version has followed the notice that was agreed to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Letter:
     """One thing to tell: of which kind, about what (told once per kind and `reference`), by which word of theirs.
 
     `addresses` are the decisions it is about: for a changed notice those that no longer count, none where only its
-    wording is new. `at` is since when something holds, which may lie ahead, `until` when something ends.
+    wording is new. `at` is since when something holds, `until` when something ends.
     """
 
     kind: Kind
@@ -128,14 +128,14 @@ def _expiring(now: dict[Address, Status], at: Instant) -> Iterator[Letter]:
 
 
 def _changed(person: Subject, history: Sequence[Entry], at: Instant) -> Iterator[Letter]:
-    """Find the versions, in force or announced, that followed a text this person had agreed to until then."""
+    """Find the version in force, where it followed a text this person had agreed to until then.
+
+    One that is only announced is told of when it begins: nobody can answer its questions before.
+    """
     for entry in history:
         before = notice_at(history, instant(moment(entry.since) - _TICK))
-        known = entry.published_at <= at and stage(entry.since, entry.version, history, at) in {
-            Stage.IN_FORCE,
-            Stage.SCHEDULED,
-        }
-        if not known or before.version == entry.version:
+        holds = stage(entry.since, entry.version, history, at) is Stage.IN_FORCE
+        if not holds or before.version == entry.version:
             continue
         agreed: dict[Address, Word] = {}
         for address, standing in sorted(person.standings.items()):

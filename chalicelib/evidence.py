@@ -12,12 +12,17 @@ from chalicelib.store.clinics import Clinics
 
 CONSENT_PAGE = "pages/consent.html"
 WITHDRAWAL_PAGE = "pages/withdraw.html"
+KIOSK_PAGE = "pages/kiosk/consent.html"
+KIOSK_WITHDRAWAL_PAGE = "pages/kiosk/withdraw.html"
+MANAGE_PAGE = "pages/manage.html"
+"""The patient's own page. Its evidence has the questions as they were asked, and nothing of anybody's own."""
 BLANK: dict[str, Any] = {
     "root": "",
     "state": "",
     "kept_query": "",
     "faults": (),
     "typed": {"purposes": ()},
+    "own": None,
     "holder": None,
 }
 

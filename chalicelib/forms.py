@@ -1,17 +1,19 @@
 """Forms as patients send them: fields in, answers, contacts and faults out. Nothing typed is ever lost to a fault."""
 
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import astuple, dataclass, field
+from datetime import timedelta
 from typing import Any
 
-from itsdangerous import BadData, URLSafeTimedSerializer
+from itsdangerous import BadData, URLSafeSerializer
 
 from chalicelib.consent import Answer, Channel
 from chalicelib.contact import Contact, InvalidContactError, Kind, normalise
-from chalicelib.notice import Clinic
+from chalicelib.instants import Instant, instant, moment
+from chalicelib.notice import Clinic, Question
 
-OPEN_SECONDS = 2 * 60 * 60
+OPEN = timedelta(hours=2)
 """How long an open page may be sent (CLINICS: sessions end after two hours)."""
 
 MAX_NAME = 120
@@ -24,7 +26,11 @@ Fields = Mapping[str, list[str]]
 
 @dataclass(frozen=True, slots=True)
 class FormState:
-    """What an open page carries, signed: which text was shown (and its hash), where the patient came from, a nonce."""
+    """What an open page carries, signed: which text was shown (and its hash), where the patient came from, a nonce.
+
+    `opened_at` stays as it is when the page is shown again with what is to be mended: a page is open for two hours in
+    all, not since the last try.
+    """
 
     nonce: str
     version: str
@@ -32,21 +38,22 @@ class FormState:
     sha256: str
     source: str | None
     channel: Channel
+    opened_at: Instant
 
     def sealed(self, secret: bytes) -> str:
         """Write the state into a form field."""
-        return _serializer(secret).dumps(
-            [self.nonce, self.version, self.lang, self.sha256, self.source, self.channel.value]
-        )
+        return str(_serializer(secret).dumps(astuple(self)))
 
     @classmethod
-    def opened(cls, secret: bytes, sealed: str) -> "FormState | None":
-        """Read a form field back; None for one that is forged, of another clinic or too old."""
+    def opened(cls, secret: bytes, sealed: str, now: Instant) -> "FormState | None":
+        """Read a form field back; None for one that is forged, of another clinic, too old, or of a time to come."""
         try:
-            nonce, version, lang, sha256, source, channel = _serializer(secret).loads(sealed, max_age=OPEN_SECONDS)
+            nonce, version, lang, sha256, source, channel, opened_at = _serializer(secret).loads(sealed)
         except BadData:
             return None
-        return cls(nonce, version, lang, sha256, source, Channel(channel))
+        if not opened_at <= now <= instant(moment(opened_at) + OPEN):
+            return None
+        return cls(nonce, version, lang, sha256, source, Channel(channel), opened_at)
 
 
 def new_nonce() -> str:
@@ -60,6 +67,8 @@ class Fault:
 
     field: str
     problem: str
+    count: int = 0
+    """A number the words need: how many minutes to wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +125,55 @@ def read_consent(clinic: Clinic, fields: Fields, holder: Contact | None = None) 
     A decision left open is no decision; at least one must be taken. One that is no longer asked (a contest that ended
     while the page was open) is said to be so, not dropped.
     """
+    answers, faults = _answers(clinic, fields)
+    typed = _Typed(clinic, fields, [holder] if holder else [])
+    typed.read()
+    name = first(fields, "name")[:MAX_NAME] or None
+    faults += typed.faults
+    faults += _missing(clinic, answers, typed, name)
+    declares = _declares(clinic, answers, fields, faults)
+    order = ("name", *clinic.contact_order, "adult")  # as on the page; questions come before
+    faults.sort(key=lambda fault: order.index(fault.field) if fault.field in order else -1)
+    return Submission(answers, tuple(typed.contacts), name, tuple(faults), declared_adult=declares)
+
+
+def read_changes(clinic: Clinic, fields: Fields, known: Collection[str]) -> Submission:
+    """Read the changes on a patient's own page: as `read_consent`, of somebody known by these (email, phone, name)."""
+    answers, faults = _answers(clinic, fields)
+    for address, answer in answers.items():
+        if answer is Answer.YES and not can_agree(clinic.questions[address], known):
+            faults.append(Fault(f"decision.{address}", "contact_unknown"))
+    declares = _declares(clinic, answers, fields, faults)
+    return Submission(answers, (), None, tuple(faults), declared_adult=declares)
+
+
+def can_agree(question: Question, known: Collection[str]) -> bool:
+    """Tell whether all that a Yes needs to know is known; how to reach them, in some way, it always is."""
+    return question.needs - {"contact"} <= set(known)
+
+
+def read_stops(ever: Clinic, fields: Fields) -> Submission:
+    """Read the withdrawals on a patient's own page: `purpose` (repeatable) or `all=yes`, ticked, and never by a button.
+
+    A program that opens every link of a mail and sends every form ticks nothing, and so stops nothing.
+    """
+    everything = first(fields, "all") == "yes"
+    named = [name for name in fields.get("purpose", []) if name in ever.questions]
+    faults = () if named or everything else (Fault("purpose", "nothing_ticked"),)
+    answers = dict.fromkeys(ever.questions if everything else named, Answer.WITHDRAW)
+    return Submission(answers, (), None, faults, everything)
+
+
+def read_contacts(clinic: Clinic, fields: Fields) -> tuple[tuple[Contact, ...], tuple[Fault, ...]]:
+    """Read an e-mail address, a phone number or both, and what is to be mended."""
+    typed = _Typed(clinic, fields)
+    typed.read()
+    if not typed.contacts and not typed.faults:
+        typed.faults.append(Fault(clinic.contact_order[0], "contact_missing"))
+    return tuple(typed.contacts), tuple(typed.faults)
+
+
+def _answers(clinic: Clinic, fields: Fields) -> tuple[dict[str, Answer], list[Fault]]:
     answers: dict[str, Answer] = {}
     faults: list[Fault] = []
     if any(name.startswith("decision.") and name.removeprefix("decision.") not in clinic.questions for name in fields):
@@ -128,17 +186,14 @@ def read_consent(clinic: Clinic, fields: Fields, holder: Contact | None = None) 
             faults.append(Fault(f"decision.{address}", "answer_unclear"))
     if not answers and not faults:
         faults.append(Fault(f"decision.{next(iter(clinic.questions), '')}", "nothing_decided"))
-    typed = _Typed(clinic, fields, [holder] if holder else [])
-    typed.read()
-    name = first(fields, "name")[:MAX_NAME] or None
-    faults += typed.faults
-    faults += _missing(clinic, answers, typed, name)
+    return answers, faults
+
+
+def _declares(clinic: Clinic, answers: Mapping[str, Answer], fields: Fields, faults: list[Fault]) -> bool:
     declares = clinic.age_minimum is not None and Answer.YES in answers.values()
     if declares and first(fields, "adult") != "yes":
         faults.append(Fault("adult", "adult_missing"))
-    order = ("name", *clinic.contact_order, "adult")  # as on the page; questions come before
-    faults.sort(key=lambda fault: order.index(fault.field) if fault.field in order else -1)
-    return Submission(answers, tuple(typed.contacts), name, tuple(faults), declared_adult=declares)
+    return declares
 
 
 def _missing(clinic: Clinic, answers: Mapping[str, Answer], typed: _Typed, name: str | None) -> list[Fault]:
@@ -165,13 +220,10 @@ def read_withdrawal(clinic: Clinic, fields: Fields) -> Submission:
         faults.append(Fault("purpose", "purpose_unknown"))
     elif not addresses:
         faults.append(Fault("purpose", "nothing_chosen"))
-    typed = _Typed(clinic, fields)
-    typed.read()
-    if not typed.contacts and not typed.faults:
-        faults.append(Fault(clinic.contact_order[0], "contact_missing"))
+    contacts, missing = read_contacts(clinic, fields)
     answers = dict.fromkeys(addresses, Answer.WITHDRAW)
-    return Submission(answers, tuple(typed.contacts), None, (*faults, *typed.faults), everything)
+    return Submission(answers, contacts, None, (*faults, *missing), everything)
 
 
-def _serializer(secret: bytes) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(secret, salt="consent-form")
+def _serializer(secret: bytes) -> URLSafeSerializer:
+    return URLSafeSerializer(secret, salt="open-form")

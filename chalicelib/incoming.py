@@ -3,11 +3,15 @@
 import io
 import json
 import re
-from collections.abc import Mapping
+import secrets
+from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from chalice.app import Request
+
+from chalicelib.instants import Instant
+from chalicelib.limits import SHARDS, Guard, address_range
 
 MAX_FIELDS = 400
 MAX_PARTS = 8
@@ -42,6 +46,23 @@ def base_url(request: Request, public_url: str) -> str:
     scheme = request.headers.get("x-forwarded-proto", "https")
     host = request.headers.get("host") or request.context.get("domainName", "")
     return f"{scheme}://{host}{mount(request)}"
+
+
+def own_origins(request: Request, public_url: str) -> set[str]:
+    """Give the origins (RFC 6454) under which a browser may know the portal: the one just asked, the public one."""
+    public = urlsplit(public_url)
+    asked = urlsplit(base_url(request, ""))
+    return {f"{each.scheme}://{each.netloc}".lower() for each in (asked, public) if each.netloc}
+
+
+def guard(request: Request, deed: str, whom: Sequence[str], at: Instant) -> Guard:
+    """Give what a public post is held against: whom it is about, and the address API Gateway took it from.
+
+    No header can claim another address. See `limits` for `deed` and `whom`.
+    """
+    identity: Mapping[str, Any] = request.context.get("identity") or {}
+    visitor = address_range(str(identity.get("sourceIp") or ""))
+    return Guard(deed, whom, visitor, secrets.randbelow(SHARDS), at)
 
 
 def query(request: Request, name: str) -> str | None:

@@ -10,12 +10,23 @@ from chalicelib import journal, wiring
 from chalicelib.pages import content_security_policy
 
 HEADERS = {
+    # Never without TLS again, once seen (RFC 6797).
     "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+    # A receipt's JSON or an uploaded text is never run as something else.
     "X-Content-Type-Options": "nosniff",
+    # An address can be a receipt's or a link's: nobody else is told it.
     "Referrer-Policy": "no-referrer",
+    # No page that opened ours, or that ours opened, holds a handle on it.
     "Cross-Origin-Opener-Policy": "same-origin",
+    # No other website loads an answer as its own script, picture or frame, and reads it by a flaw of the browser.
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    # Of pages, PDF and JSON alike, none is found by a search engine.
+    "X-Robots-Tag": "noindex",
 }
+
+NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
+"""What is no page loads nothing, where a browser shows it all the same (OWASP REST security cheat sheet)."""
 
 
 def security_headers(request: Request, get_response: Callable[[Request], Response]) -> Response:
@@ -24,8 +35,8 @@ def security_headers(request: Request, get_response: Callable[[Request], Respons
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")
-    if str(response.headers.get("Content-Type", "")).startswith("text/html"):
-        response.headers.setdefault("Content-Security-Policy", content_security_policy())
+    is_page = str(response.headers.get("Content-Type", "")).startswith("text/html")
+    response.headers.setdefault("Content-Security-Policy", content_security_policy() if is_page else NO_PAGE)
     return response
 
 

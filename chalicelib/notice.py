@@ -75,6 +75,23 @@ class Question:
     ends: str | None
     confirm: bool = False
 
+    @property
+    def recipient(self) -> Text | None:
+        """Who outside receives the data: the option of `data_sharing`, or whom the purpose names."""
+        if self.purpose.id == "data_sharing":
+            return self.option.title if self.option else self.purpose.title
+        return self.purpose.recipients
+
+    def title(self, lang: str) -> str:
+        """Give the purpose, and the option where there is one; a question of long ago may lack the language."""
+        parts = [self.purpose.title, *([self.option.title] if self.option else [])]
+        return ": ".join(spoken(each, lang) for each in parts)
+
+
+def spoken(text: Text, lang: str) -> str:
+    """Give a text in a language, or in the first it has: a clinic may speak more languages than it used to."""
+    return text[lang] if lang in text else next(iter(text.values()))
+
 
 @dataclass(frozen=True, slots=True)
 class Clinic:

@@ -58,8 +58,15 @@ def problem(status: int, title: str, *, headers: Mapping[str, str] | None = None
 
 
 def picture(content: bytes, media_type: str) -> Response:
-    """Answer with a picture that may be kept for an hour."""
-    return Picture(content, {"Content-Type": media_type, "Cache-Control": "public, max-age=3600"})
+    """Answer with a picture that may be kept for an hour, and shown on the clinic's own website."""
+    shared = {"Cache-Control": "public, max-age=3600", "Cross-Origin-Resource-Policy": "cross-origin"}
+    return Picture(content, {"Content-Type": media_type, **shared})
+
+
+def script(text: str, *, kept: bool) -> Response:
+    """Answer with a script; `kept` for ever by an address that names this very text."""
+    caching = "public, max-age=31536000, immutable" if kept else "no-cache"
+    return Response(text, {"Content-Type": "text/javascript; charset=utf-8", "Cache-Control": caching})
 
 
 def rendered(rendition: Rendition, name: str) -> Response:
@@ -77,7 +84,8 @@ def printable(pdf: bytes, name: str, headers: Mapping[str, str] | None = None) -
         {
             "Content-Type": "application/pdf",
             "Content-Disposition": f'inline; filename="{name}.pdf"',
-            "X-Robots-Tag": "noindex",  # pages say so themselves
+            # No more than this: browsers show a PDF by a page of their own, which has to load it.
+            "Content-Security-Policy": "frame-ancestors 'none'",
             **(headers or {}),
         },
     )

@@ -74,6 +74,11 @@ class ClinicKey:
         """Give the key under which a contact's person is found."""
         return lookup_key(self._key, contact)
 
+    def bucket(self, name: str) -> str:
+        """Give the key of a token bucket: an HMAC, so that no contact and no address stands in the table."""
+        purpose = hmac.digest(self._key, b"limit", "sha256")
+        return hmac.new(purpose, name.encode(), "sha256").hexdigest()
+
     def form_secret(self) -> bytes:
         """Give the secret that signs the state of the clinic's forms."""
         return hmac.digest(self._key, b"form-state", "sha256")

@@ -1,4 +1,4 @@
-"""The portal's command line: publish clinics, create and revoke keys, sign and verify receipts.
+"""The portal's command line: publish clinics, create and revoke keys, sign and verify receipts, send again what failed.
 
     python -m infra publish infra/clinics/riga-aesthetics.yaml --author "Ieva Liepa" --approver "Juris Klusums"
     python -m infra notice list riga-aesthetics
@@ -8,6 +8,8 @@
     python -m infra sign
     python -m infra signing-key rotate
     python -m infra verify-chains riga-aesthetics
+    python -m infra messages dead riga-aesthetics
+    python -m infra messages retry riga-aesthetics
     python -m infra verify receipt.jws --jwks jwks.json
 
 It works on the stack that `make run` left in `.local/env.json`, or on the one that the environment names
@@ -27,7 +29,7 @@ from chalicelib.settings import SettingsError
 from chalicelib.store.table import ContendedError, UnavailableError
 from chalicelib.vault import KeysUnavailableError
 from chalicelib.wiring import portal
-from infra import keys, notices, publish, seals, verify
+from infra import keys, messages, notices, publish, seals, verify
 
 LOCAL_ENVIRONMENT = Path(".local/env.json")
 
@@ -39,7 +41,13 @@ def main(arguments: list[str]) -> int:
         os.environ.update(json.loads(LOCAL_ENVIRONMENT.read_text(encoding="utf-8")))
     try:
         return asked.run(asked) or 0
-    except (publish.FileError, keys.KeyCommandError, seals.SealCommandError, verify.NotReadableError) as error:
+    except (
+        publish.FileError,
+        keys.KeyCommandError,
+        messages.MessageCommandError,
+        seals.SealCommandError,
+        verify.NotReadableError,
+    ) as error:
         print(error, file=sys.stderr)
     except SettingsError as error:
         print(f"{error}. Start the local portal with `make run`, or set these for a stack on AWS.", file=sys.stderr)
@@ -69,7 +77,7 @@ def _revoke(asked: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m infra", description="Publish clinics, keys, signatures.")
+    parser = argparse.ArgumentParser(prog="python -m infra", description="Publish clinics, keys, signatures, messages.")
     parser.set_defaults(offline=False)
     commands = parser.add_subparsers(required=True)
     notices.add_commands(commands)
@@ -87,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     revoke.add_argument("key")
     revoke.set_defaults(run=_revoke)
     seals.add_to(commands)
+    messages.add_to(commands)
     verify.add_to(commands)
     return parser
 

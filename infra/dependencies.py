@@ -19,7 +19,7 @@ from typing import Any
 
 from infra.catalogs import LANGUAGES
 
-# What the portal asks of AWS: botocore carries the descriptions of some four hundred services, and reading the two of
+# What the portal asks of AWS: botocore carries the descriptions of some four hundred services, and reading those of
 # ours whole would cost a tenth of a cold start. Whoever needs another operation adds it here.
 OPERATIONS = {
     "dynamodb": (
@@ -29,6 +29,8 @@ OPERATIONS = {
         "TransactWriteItems",
     ),
     "kms": ("Decrypt", "GetPublicKey", "Sign"),
+    "sesv2": ("SendEmail",),
+    "sns": ("Publish",),
 }
 # Languages with their plain locale and the territory our clinics are in; Babel carries a thousand.
 LOCALES = (*LANGUAGES, "en_001", "en_150", "en_GB", "lv_LV", "lt_LT", "ka_GE", "ru_RU")
@@ -86,7 +88,7 @@ class ClientMethodDocstring(str):
 
 PaginatorDocstring = WaiterDocstring = ClientMethodDocstring
 '''
-_DATA = re.compile(r"dynamodb|kms|endpoints|partitions|sdk-default-configuration|_retry")
+_DATA = re.compile(r"dynamodb|kms|sesv2|sns|endpoints|partitions|sdk-default-configuration|_retry")
 
 
 class NotInstalledError(Exception):

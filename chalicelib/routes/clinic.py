@@ -16,7 +16,7 @@ from chalicelib.bodies import (
     read_status,
 )
 from chalicelib.boundary import RefusedError, api
-from chalicelib.consent import Answer, Assurance, State, Status, resolve, settle, strictest
+from chalicelib.consent import Answer, Assurance, State, Status, resolve, strictest
 from chalicelib.evidence import CONSENT_PAGE
 from chalicelib.forms import new_nonce
 from chalicelib.incoming import ANY_TYPE, base_url, mount, query
@@ -135,18 +135,10 @@ def receipt_by_id(clinic: str, receipt: str) -> Response:
 
 
 def _standing_by(receipt: Receipt, call: Call[Any]) -> Mapping[str, State]:
-    """Tell how the decisions stand whose last word is still this receipt's."""
+    from chalicelib.dossier import still_held  # noqa: PLC0415 - no page needs it
+
     person = roll.person(portal().table, receipt.document["clinic"], receipt.document["subject"])
-    notice, now = call.look.published.in_force, {}
-    for address in receipt.document["decisions"]:
-        standing = person.standings.get(address)
-        # A claim takes nothing from the word it stands over: that one's receipt still tells it.
-        for status in (settle(standing, notice, call.now), resolve(standing, notice, call.now)):
-            # Nor does the receipt of a restricted consent say to a program that it may be used.
-            usable = status.permitted or status.state is not State.GRANTED
-            if status.word is not None and status.word.receipt_id == receipt.id and usable:
-                now[address] = status.state
-    return now
+    return still_held(receipt, person, call.look.published.in_force, call.now)
 
 
 def _call(clinic: str, scope: str, read: Callable[[Clinic, Any], Body]) -> Call[Body]:

@@ -26,6 +26,7 @@ from chalicelib.store.table import (
     Write,
     contact_key,
     counted_key,
+    dead_letter_key,
     erased_key,
     receipt_id_key,
     roll_key,
@@ -34,6 +35,9 @@ from chalicelib.store.table import (
     unsigned_key,
     waits_key,
 )
+
+_TELLING = (unsent_key, dead_letter_key, waits_key)
+"""Where it stands that something is to be told or confirmed: in the outbox, given up, or waiting for a code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +102,19 @@ def _unsent(table: Table, clinic: str, subject: str) -> Iterator[Key]:
     pk = subject_pk(clinic, subject)
     for item in table.partition(pk, "RECEIPT#"):
         number = json.loads(item.body or "")["id"]
-        yield from (unsent_key(clinic, number), waits_key(clinic, number))
-    yield from (told.left_in_outbox(clinic, item) for item in table.partition(pk, "TOLD#"))
+        yield from (make(clinic, number) for make in _TELLING)
+    for item in table.partition(pk, "TOLD#"):
+        yield from (make(clinic, told.number(item)) for make in _TELLING)
 
 
 def _outside(clinic: str, item: Item) -> Sequence[Key]:
     """Give what leads to an item of a person, and stands elsewhere."""
     if item.sk.startswith("TOLD#"):
-        return [told.left_in_outbox(clinic, item)]
+        return [make(clinic, told.number(item)) for make in _TELLING]
     if not item.sk.startswith("RECEIPT#"):
         return []
     number = json.loads(item.body or "")["id"]
-    return [make(clinic, number) for make in (receipt_id_key, counted_key, unsigned_key, unsent_key, waits_key)]
+    return [make(clinic, number) for make in (receipt_id_key, counted_key, unsigned_key, *_TELLING)]
 
 
 def _delete(table: Table, keys: Iterator[Key] | Sequence[Key]) -> None:

@@ -18,8 +18,9 @@ from chalicelib import timeline
 from chalicelib.consent import Address, Answer, Assurance, Standing
 from chalicelib.contact import Contact, Kind
 from chalicelib.instants import Instant
+from chalicelib.limits import Guard
 from chalicelib.receipts import Act, Receipt, Subject, decide, marked, receipt_id, whose
-from chalicelib.store import roll
+from chalicelib.store import buckets, roll
 from chalicelib.store.clinics import Clinics, Published
 from chalicelib.store.outbox import left
 from chalicelib.store.signatures import signed_receipt
@@ -33,6 +34,7 @@ from chalicelib.store.table import (
     Put,
     Replace,
     SetEntry,
+    Spend,
     Table,
     Write,
     api_key_key,
@@ -53,6 +55,10 @@ _FIRST_PAUSE = 0.02
 
 MOST_PEOPLE = 20
 """How many may claim a contact. Beyond, only staff can add a person: nobody can fill it up for the others."""
+
+
+_ON_A_PAGE = (Assurance.SELF_ASSERTED, Assurance.LINK)
+"""How sure the portal is of a patient who answers on a page that was open: its text may have changed since."""
 
 
 class UnknownReceiptError(LookupError):
@@ -86,6 +92,8 @@ class Look:
     """What the table holds of each person, by subject id: whoever writes on must find it unchanged."""
 
     api_key: str | None = None
+    spends: tuple[Spend, ...] = ()
+    """What a public post takes from its buckets, in the transaction that carries it out."""
 
     def known_under(self, contact: Contact, known_at: Instant) -> tuple[Subject, ...]:
         """Everyone of whom the portal knew at that moment that they have this contact."""
@@ -115,6 +123,8 @@ class Signature:
 
     follows: bool = False
     """Whether it only follows from a decision just made under the same contacts: told if it changes something."""
+    guard: Guard | None = None
+    """What a public post is held against; its buckets are spent once, by what does not only follow."""
 
 
 class Register:
@@ -125,13 +135,26 @@ class Register:
         self._clinics = clinics
         self._pause = pause
 
-    def look(self, clinic: str, contacts: Sequence[Contact] = (), *, api_key_digest: str | None = None) -> Look:
-        """Read the clinic, the people behind contacts and a bearer key in one go; raise UnknownClinicError."""
-        lookups = {contact: self._clinics.key(clinic).lookup(contact) for contact in contacts}
+    def look(
+        self,
+        clinic: str,
+        contacts: Sequence[Contact] = (),
+        *,
+        api_key_digest: str | None = None,
+        guard: Guard | None = None,
+    ) -> Look:
+        """Read the clinic, the people behind contacts, a bearer key and a public post's buckets in one go.
+
+        Raises UnknownClinicError, and TooManyError where one of the guard's buckets is empty.
+        """
+        key = self._clinics.key
+        lookups = {contact: key(clinic).lookup(contact) for contact in contacts}
         entries = {contact: contact_key(clinic, lookup) for contact, lookup in lookups.items()}
         keys: list[Key] = [clinic_key(clinic), *entries.values()]
         if api_key_digest is not None:
             keys.append(api_key_key(api_key_digest))
+        if guard is not None:
+            keys += buckets.keys_of(guard, key(clinic))
         found = self._table.get(keys)
         key_item = found.get(api_key_key(api_key_digest)) if api_key_digest is not None else None
         kept = [found[entry] for entry in entries.values() if entry in found]
@@ -141,21 +164,31 @@ class Register:
             lookups=lookups,
             stored={subject: text for item in kept for subject, text in item.texts.items()},
             api_key=key_item.body if key_item else None,
+            spends=buckets.spends(guard, key(clinic), found) if guard else (),
         )
+
+    def spends(self, clinic: str, guard: Guard) -> tuple[Spend, ...]:
+        """Give what a public post that is written elsewhere must add to its own transaction; raise TooManyError.
+
+        One round trip. A ConflictError there on the key of one of these means: ask again.
+        """
+        return self.look(clinic, guard=guard).spends
 
     def record(self, act: Act, signature: Signature, *, seen: Look | None = None, also: Sequence[Put] = ()) -> Receipt:
         """Record one act of deciding and give its receipt; the same act again gives the same receipt.
 
         `seen` is a look at these contacts made just now, `also` what must be written with the receipt or not at all.
-        Raises NoticeChangedError for a Yes to a text that is not in force, BusyError when others kept getting in
-        first, UnavailableError when the store cannot be reached. After the last two the same act may be sent again.
+        Raises NoticeChangedError for a Yes to a text that is not in force, TooManyError where the signature's guard
+        refuses, BusyError when others kept getting in first, UnavailableError when the store cannot be reached. After
+        the last three the same act may be sent again.
         """
         for attempt in range(ATTEMPTS):
             if attempt:
                 self._pause(_FIRST_PAUSE * 2**attempt * (0.5 + random.random() / 2))  # noqa: S311 - spreads retries
-            look = seen if seen and not attempt else self.look(act.clinic, signature.contacts)
-            claimed_yes = act.assurance is Assurance.SELF_ASSERTED and Answer.YES in act.answers.values()
-            if claimed_yes and act.notice.version != look.published.in_force.version:
+            guard = None if signature.follows else signature.guard
+            look = seen if seen and not attempt else self.look(act.clinic, signature.contacts, guard=guard)
+            own_yes = act.assurance in _ON_A_PAGE and Answer.YES in act.answers.values()
+            if own_yes and act.notice.version != look.published.in_force.version:
                 with contextlib.suppress(UnknownReceiptError):
                     return self.receipt(act.clinic, act.receipt_id)  # sent again: recorded before the notice changed
                 raise NoticeChangedError(look.published)
@@ -164,7 +197,7 @@ class Register:
             own = signature if _joins(act, signature, subject) else replace(signature, contacts=(), name=None)
             try:
                 word = self._left(signature, look, subject, receipt)
-                self._table.write([*self._writes(own, look, subject, after, receipt), *word, *also])
+                self._table.write([*self._writes(own, look, subject, after, receipt), *word, *also, *look.spends])
             except ConflictError as conflict:
                 if receipt_id_key(act.clinic, act.receipt_id) in conflict.keys:
                     kept = self.receipt(act.clinic, act.receipt_id)
@@ -183,7 +216,7 @@ class Register:
         A person may be known twice, once by e-mail and once by phone: what should stop, stops for both. Errors as for
         `record`.
         """
-        seen = seen or self.look(act.clinic, signature.contacts)
+        seen = seen or self.look(act.clinic, signature.contacts, guard=signature.guard)
         receipt = self.record(act, signature, seen=seen, also=also)
         if _differs(act, receipt):
             return receipt
@@ -204,7 +237,7 @@ class Register:
         A contact that nobody used yet is kept as withdrawn too: a paper form from before, entered later, must not
         outlive this word. Errors as for `record`.
         """
-        seen = seen or self.look(act.clinic, signature.contacts)
+        seen = seen or self.look(act.clinic, signature.contacts, guard=signature.guard)
         if act.everything:
             ever = dict.fromkeys(self._clinics.ever_asked(seen.published).questions, Answer.WITHDRAW)
             act = replace(act, answers={**ever, **act.answers})
@@ -381,7 +414,7 @@ def _stops_anew(act: Act, subject: Subject, receipt: Receipt, kept: Receipt) -> 
     later = kept.document["subject"] == subject.id and kept.document["version"] < subject.version
     changes = any(entry["before"] != entry["after"] for entry in receipt.document["decisions"].values())
     stops = any(answer is not Answer.YES for answer in act.answers.values())
-    return act.assurance is Assurance.SELF_ASSERTED and later and changes and stops
+    return act.assurance in _ON_A_PAGE and later and changes and stops
 
 
 def _differs(act: Act, receipt: Receipt) -> bool:

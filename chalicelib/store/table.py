@@ -15,6 +15,8 @@ from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
+from chalicelib.limits import Rule
+
 CONNECT_SECONDS = 1
 READ_SECONDS = 3
 RETRIES = 2
@@ -25,6 +27,9 @@ PK_BYTES, SK_BYTES = 2048, 1024
 
 _CONTENDED = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
+
+_KEPT_SECONDS = 3600
+"""How long a token bucket is kept when it is full again."""
 
 SHARDS = "0123456789abcdef"
 """What would be one busy partition is sixteen, told by the first digit of an opaque id."""
@@ -112,6 +117,21 @@ def unsent_key(clinic: str, number: str) -> Key:
     return Key(f"UNSENT#{number[0]}", f"{clinic}#{number}")
 
 
+def dead_letter_key(clinic: str, number: str) -> Key:
+    """What could not be told: an item of the outbox that was given up."""
+    return Key(f"DEADLETTER#{clinic}", number)
+
+
+def letter_key(clinic: str, subject: str, letter: str) -> Key:
+    """What became of one message to one person: once per item of the outbox, kind of message and kind of contact."""
+    return Key(subject_pk(clinic, subject), f"LETTER#{letter}")
+
+
+def undeliverable_key(clinic: str, lookup: str) -> Key:
+    """The mark of a contact that bounces, or complained."""
+    return Key(f"CLINIC#{clinic}#CONTACT#{lookup}", "UNDELIVERABLE")
+
+
 def link_key(link: str) -> Key:
     """A link into the portal, by the hash of its handle."""
     return Key(f"LINK#{link}", "LINK")
@@ -165,6 +185,11 @@ def audit_key(clinic: str, recorded_at: str, entry: str) -> Key:
 def count_key(clinic: str, day: str, what: str) -> Key:
     """One daily counter; kept apart per purpose and state so that no single item takes every write."""
     return Key(f"CLINIC#{clinic}#COUNT#{day}", what)
+
+
+def bucket_key(clinic: str, digest: str) -> Key:
+    """One token bucket, by the HMAC of what it is for."""
+    return Key(f"CLINIC#{clinic}#LIMIT#{digest}", "LIMIT")
 
 
 def waits_key(clinic: str, receipt_id: str) -> Key:
@@ -301,7 +326,20 @@ class Delete:
     empty: bool = False
 
 
-Write = Put | SetEntry | FirstEntry | RemoveEntry | SetBody | Add | Try | Replace | Delete
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """Take one from a token bucket (`limits`) while there is room in it; `fresh` if it was found untouched.
+
+    Where it was not, others may take from it meanwhile and this still holds: only an empty bucket is a conflict.
+    """
+
+    key: Key
+    rule: Rule
+    now: int
+    fresh: bool
+
+
+Write = Put | SetEntry | FirstEntry | RemoveEntry | SetBody | Add | Try | Replace | Delete | Spend
 
 _SENT = {Delete: 0, Put: 1, Replace: 1}
 """The order in which PynamoDB sends a transaction's writes, whatever order they were asked in; updates come last."""
@@ -397,6 +435,14 @@ class Table:
                 transaction.update(item(*key), [item.number.add(1)], condition=item.number < most)
             case Add(key, amount):
                 transaction.update(item(*key), [item.number.add(amount)])
+
+            case Spend(key, rule, now, fresh):
+                room = item.number.between(now + 1, rule.latest(now))
+                untouched = item.pk.does_not_exist() | (item.number <= now)
+                moved = item.number.set(now + rule.every) if fresh else item.number.add(rule.every)
+                # Full again by then, even if the clocks of two processes differ: housekeeping may take the item away.
+                changes = [moved, item.ttl.set((now + rule.burst * rule.every) // 1000 + _KEPT_SECONDS)]
+                transaction.update(item(*key), changes, condition=untouched if fresh else room)
 
     def _enlist_entry(self, transaction: TransactWrite, write: SetEntry | FirstEntry | RemoveEntry) -> None:
         item, entry = self._item, self._item.entries[write.name]

@@ -2,13 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from chalicelib.contact import told
 from chalicelib.due import Letter
 from chalicelib.receipts import Subject
-from chalicelib.store.table import ConflictError, Item, Key, Put, Table, told_key, unsent_key
+from chalicelib.store.messages import Unsent, to_tell
+from chalicelib.store.table import ConflictError, Item, Put, Table, told_key
 from chalicelib.vault import ClinicKey
 
 
@@ -31,32 +30,30 @@ def tell(table: Table, key: ClinicKey, person: Subject, letter: Letter, base: st
     person's item is as unreadable as any other of theirs.
     """
     clinic = key.clinic
-    number = _number(person.id, letter.kind, letter.reference)
-    word = {
-        "kind": letter.kind,
-        "clinic": clinic,
-        "subject": person.id,
-        "lang": letter.word.lang,
-        "base": base,
-        "receipt": letter.word.receipt_id,
-        "version": letter.word.version,
-        "addresses": letter.addresses,
-        "at": letter.at,
-        "until": letter.until,
-    }
-    nobody = key.seal(person.id, person.salt, f"unsent#{number}", told(()))
-    once = Put(told_key(clinic, person.id, letter.kind, letter.reference), {"body": json.dumps({"number": number})})
+    chosen = _number(person.id, letter.kind, letter.reference)
+    word = Unsent(
+        kind=letter.kind,
+        clinic=clinic,
+        subject=person.id,
+        lang=letter.word.lang,
+        base=base,
+        receipt=letter.word.receipt_id,
+        version=letter.word.version,
+        addresses=letter.addresses,
+        at=letter.at,
+        until=letter.until,
+    )
+    once = Put(told_key(clinic, person.id, letter.kind, letter.reference), {"body": json.dumps({"number": chosen})})
     try:
-        table.write([once, Put(unsent_key(clinic, number), {"body": json.dumps(word), "blob": nobody})])
+        table.write([once, to_tell(key, person.salt, chosen, word, ())])
     except ConflictError:
         return False
     return True
 
 
-def left_in_outbox(clinic: str, record: Item) -> Key:
-    """Give where the outbox holds, or held, what a person's record says they were told."""
-    kept: Mapping[str, Any] = json.loads(record.body or "")
-    return unsent_key(clinic, kept["number"])
+def number(record: Item) -> str:
+    """Give the number under which the outbox holds, or held, what a person's record says they were told."""
+    return str(json.loads(record.body or "")["number"])
 
 
 def _number(subject: str, kind: str, reference: str) -> str:

@@ -1,6 +1,7 @@
 """A client inside the process: API Gateway's events in, answers out, each held against the OpenAPI document."""
 
 import base64
+import itertools
 import json
 import uuid
 from collections.abc import Mapping
@@ -18,6 +19,9 @@ MOUNTS = {"stage": "/api", "own-domain": "", "base-path": "/clinics/consent"}
 FORM = "application/x-www-form-urlencoded"
 _PAIRS = [(resource, frozenset(methods)) for resource, methods in app.routes.items()]
 GATEWAY = Gateway("api", tuple(sorted((Route(*pair) for pair in _PAIRS), key=lambda route: route.rank)), ("*/*",), None)
+
+_visitors = itertools.count()
+"""Every browser comes from a network of its own, unless it says which."""
 
 Fields = Mapping[str, Any]
 """Form fields by name, each with a value or several."""
@@ -49,9 +53,11 @@ class Answer:
 class Client:
     """Asks the application as API Gateway would (payload 1.0): every body in base64, every path decoded."""
 
-    def __init__(self, mount: str = MOUNTS["stage"], host: str = "portal.example.org") -> None:
+    def __init__(self, mount: str = MOUNTS["stage"], host: str = "portal.example.org", address: str = "") -> None:
         self.mount = mount
         self.host = host
+        number = next(_visitors)
+        self.address = address or f"10.{number >> 8 & 255}.{number & 255}.7"
 
     def get(self, target: str, headers: Mapping[str, str] | None = None) -> Answer:
         """Ask for an address of the portal, without what stands before it."""
@@ -101,7 +107,7 @@ class Client:
                 "httpMethod": method,
                 "path": self.mount + path,
                 "requestId": str(uuid.uuid4()),
-                "identity": {"sourceIp": "127.0.0.1"},
+                "identity": {"sourceIp": self.address},
             },
             "body": base64.b64encode(body).decode() or None,
             "isBase64Encoded": bool(body),

@@ -1,15 +1,23 @@
 """What a patient does on a page, and what the page says: read from the HTML as a browser reads it."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
-from itsdangerous import TimestampSigner
-
-from chalicelib import forms
 from chalicelib.asking import form_secret
-from chalicelib.evidence import CONSENT_PAGE, WITHDRAWAL_PAGE
+from chalicelib.evidence import CONSENT_PAGE, KIOSK_PAGE, KIOSK_WITHDRAWAL_PAGE, WITHDRAWAL_PAGE
+from chalicelib.forms import FormState
+from chalicelib.instants import instant
 from tests.routes.client import Answer, Client, Fields
+
+TEMPLATES = {
+    "": CONSENT_PAGE,
+    "/withdraw": WITHDRAWAL_PAGE,
+    "/kiosk": KIOSK_PAGE,
+    "/kiosk/withdraw": KIOSK_WITHDRAWAL_PAGE,
+}
+"""What each page that asks is made of, by its address below the clinic's."""
 
 
 class Page(HTMLParser):
@@ -74,14 +82,8 @@ def receipt_number(answer: Answer) -> str:
 
 def aged_state(client: Client, clinic: str, ago: timedelta, page: str = "") -> str:
     """Give a page's state as if it had been opened some time ago: signed with the clinic's secret by an older clock."""
-    made = int((datetime.now(UTC) - ago).timestamp())
-
-    class OlderClock(TimestampSigner):
-        def get_timestamp(self) -> int:
-            return made
-
-    secret = form_secret(clinic, WITHDRAWAL_PAGE if page else CONSENT_PAGE)
-    serializer = forms._serializer(secret)  # noqa: SLF001 - the clock is inside
-    content = serializer.loads(open_page(client, f"/{clinic}{page}").fields["state"])
-    serializer.signer = OlderClock
-    return str(serializer.dumps(content))
+    secret = form_secret(clinic, TEMPLATES[page.partition("?")[0]])
+    soon = instant(datetime.now(UTC) + timedelta(seconds=1))
+    state = FormState.opened(secret, open_page(client, f"/{clinic}{page}").fields["state"], soon)
+    assert state is not None
+    return replace(state, opened_at=instant(datetime.now(UTC) - ago)).sealed(secret)

@@ -66,6 +66,8 @@ def test_a_reminder_is_left_in_the_outbox_once(house: Portal) -> None:
         "addresses": [EMAIL_NEWS],
         "at": None,
         "until": OVER,
+        "tries": 0,
+        "due": "",
     }
     [item] = [each for each in every_item(house) if '"reminder"' in each.get("body", {}).get("S", "")]
     number = item["sk"]["S"].partition("#")[2]

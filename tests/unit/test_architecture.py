@@ -8,11 +8,24 @@ ROOMS = Path(__file__).resolve().parents[2] / "chalicelib"
 CORE = (
     *(
         f"{room}.py"
-        for room in ("consent", "notice", "contact", "instants", "forms", "bodies", "bearer", "qr", "proof")
+        for room in ("consent", "notice", "contact", "instants", "forms", "bodies", "bearer", "limits", "qr", "proof")
     ),
     *(
         f"{room}.py"
-        for room in ("receipts", "timeline", "links", "renditions", "clinic_document", "publication", "schedule", "due")
+        for room in (
+            "receipts",
+            "timeline",
+            "limits",
+            "links",
+            "letters",
+            "reports",
+            "dossier",
+            "renditions",
+            "clinic_document",
+            "publication",
+            "schedule",
+            "due",
+        )
     ),
     *(str(path.relative_to(ROOMS)) for room in ("formats", "typeset") for path in sorted((ROOMS / room).glob("*.py"))),
 )

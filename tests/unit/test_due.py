@@ -74,15 +74,15 @@ SINCE = "2027-01-01T00:00:00.000Z"
 ANNOUNCED = "2026-12-01T00:00:00.000Z"
 
 
-@pytest.mark.parametrize("at", [ANNOUNCED, SINCE, "2027-06-01T00:00:00.000Z"], ids=["announced", "begun", "since long"])
+@pytest.mark.parametrize("at", [SINCE, "2027-06-01T00:00:00.000Z"], ids=["begun", "since long"])
 @pytest.mark.parametrize(("version", "lost"), [("1.1", ()), ("2.0", (EMAIL_NEWS,))])
 def test_a_new_version_is_told_to_those_who_agreed_to_the_one_before(version: str, lost: tuple[str], at: str) -> None:
-    """From its announcement on; with the consents it ends, or none where only the words are new."""
+    """Once it holds and not before; with the consents it ends, or none where only the words are new."""
     history = (*ONE, Entry(SINCE, version, ANNOUNCED))
     anna = a_subject(newsletter__email=a_standing(), newsletter__sms=a_standing(a_word("no")))
     [letter] = letters(anna, history, at)
     assert (letter.kind, letter.reference, letter.addresses, letter.at) == (Kind.CHANGED, version, lost, SINCE)
-    assert letters(anna, history, "2026-11-30T00:00:00.000Z") == ()
+    assert letters(anna, history, "2026-12-31T23:59:59.999Z") == ()
 
 
 def test_a_new_version_concerns_nobody_who_agreed_to_nothing_or_to_itself() -> None:
@@ -104,7 +104,7 @@ def test_a_new_version_concerns_nobody_who_agreed_to_nothing_or_to_itself() -> N
 def test_a_version_that_was_overtaken_before_its_day_is_never_told_of() -> None:
     """What never held changed nothing."""
     history = (*ONE, Entry(SINCE, "1.1", ANNOUNCED), Entry(SINCE, "1.2", "2026-12-02T00:00:00.000Z"))
-    assert kinds(a_subject(newsletter__email=a_standing()), history=history, at="2026-12-03T00:00:00.000Z") == [
+    assert kinds(a_subject(newsletter__email=a_standing()), history=history, at="2027-01-03T00:00:00.000Z") == [
         (Kind.CHANGED, "1.2")
     ]
 

@@ -4,22 +4,21 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 
 from chalicelib.clinic_document import read_clinic
 from chalicelib.consent import Answer, Channel
 from chalicelib.contact import Contact, Kind
-from chalicelib.forms import OPEN_SECONDS, FormState, Submission, new_nonce, read_consent, read_withdrawal
+from chalicelib.forms import FormState, Submission, new_nonce, read_consent, read_withdrawal
 from chalicelib.receipts import receipt_id
 from chalicelib.vault import ClinicKey
-from tests.acts import a_document
+from tests.acts import MORNING, a_document
 from tests.cast import ANNA, RIGA, TBILISI
 
 CLINIC = read_clinic(a_document())
 ADULTS_ONLY = read_clinic(a_document(age={"minimum": 18}))
 EMAIL_YES = {"decision.newsletter.email": "yes", "email": "anna.ozola@example.org"}
 SECRET = ClinicKey(RIGA, b"r" * 32).form_secret()
-STATE = FormState(new_nonce(), "1.0", "lv", "ab" * 32, "reception", Channel.QR)
+STATE = FormState(new_nonce(), "1.0", "lv", "ab" * 32, "reception", Channel.QR, MORNING)
 
 
 def sent(fields: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -160,33 +159,29 @@ def test_a_withdrawal_that_cannot_be_carried_out_says_why(
 
 def test_an_open_page_remembers_what_it_showed() -> None:
     """The receipt names the text the patient read, not the one published meanwhile."""
-    assert FormState.opened(SECRET, STATE.sealed(SECRET)) == STATE
+    assert FormState.opened(SECRET, STATE.sealed(SECRET), "2026-11-22T10:15:00.000Z") == STATE
 
 
 @pytest.mark.parametrize("harm", [str.swapcase, lambda sealed: sealed[:-1], lambda sealed: f"x{sealed}", lambda _: ""])
 def test_a_state_somebody_changed_is_no_state(harm: Any) -> None:
     """Nobody can claim to have been shown another text."""
-    assert FormState.opened(SECRET, harm(STATE.sealed(SECRET))) is None
+    assert FormState.opened(SECRET, harm(STATE.sealed(SECRET)), MORNING) is None
 
 
 def test_a_state_of_the_other_clinic_is_no_state() -> None:
     """What one clinic's page says counts at that clinic alone."""
     other = ClinicKey(TBILISI, b"t" * 32).form_secret()
-    assert FormState.opened(SECRET, STATE.sealed(other)) is None
-
-
-class Yesterday(TimestampSigner):
-    """Signs as if it were earlier."""
-
-    def get_timestamp(self) -> int:
-        """Give a time just before what an open page may last."""
-        return super().get_timestamp() - OPEN_SECONDS - 2
+    assert FormState.opened(SECRET, STATE.sealed(other), MORNING) is None
 
 
 def test_a_page_left_open_too_long_is_shown_anew() -> None:
     """What one patient left on a shared computer cannot be sent by the next."""
-    old = URLSafeTimedSerializer(SECRET, salt="consent-form", signer=Yesterday)
-    assert FormState.opened(SECRET, old.dumps(["nonce", "1.0", "lv", "ab" * 32, None, "web"])) is None
+    assert FormState.opened(SECRET, STATE.sealed(SECRET), "2026-11-22T10:15:00.001Z") is None
+
+
+def test_a_page_of_a_time_to_come_is_shown_anew() -> None:
+    """No clock that ran ahead makes a page last longer."""
+    assert FormState.opened(SECRET, STATE.sealed(SECRET), "2026-11-22T08:14:59.999Z") is None
 
 
 def test_the_same_form_is_the_same_receipt_whichever_way_it_was_typed() -> None:

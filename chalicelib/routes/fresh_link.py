@@ -1,0 +1,82 @@
+"""Send me my link: the same work and the same answer for everybody, so that nobody learns who is known."""
+
+from collections.abc import Sequence
+
+from chalice.app import Blueprint, Response
+
+from chalicelib.asking import form_secret, language, now
+from chalicelib.boundary import later, page
+from chalicelib.consent import Channel
+from chalicelib.forms import MAX_TYPED, Fault, Fields, FormState, first, new_nonce, read_contacts
+from chalicelib.incoming import ANY_TYPE, base_url, form_fields, guard, mount, query
+from chalicelib.limits import Guard, TooManyError, each_of
+from chalicelib.notice import Clinic
+from chalicelib.outgoing import html, see_other
+from chalicelib.pages import render
+from chalicelib.store import outbox
+from chalicelib.store.register import ATTEMPTS, BusyError
+from chalicelib.store.table import ConflictError, ContendedError, Put
+from chalicelib.wiring import portal
+
+fresh_link = Blueprint(__name__)
+
+_PAGE = "pages/link.html"
+
+
+@fresh_link.route("/{clinic}/link", methods=["GET"], content_types=ANY_TYPE)
+@page(fresh_link)
+def link_page(clinic: str) -> Response:
+    """Ask for the contact, or say that a message is on its way."""
+    shown = portal().register.look(clinic).published.clinic
+    return html(_form(shown, {}, (), sent=query(fresh_link.current_request, "sent") == "yes"))
+
+
+@fresh_link.route("/{clinic}/link", methods=["POST"], content_types=ANY_TYPE)
+@page(fresh_link)
+def send_link(clinic: str) -> Response:
+    """Leave word that a link is wanted. Nobody is looked up here, so nothing can tell who is known."""
+    request, house = fresh_link.current_request, portal()
+    fields = form_fields(request)
+    shown = house.register.look(clinic).published.clinic
+    state = FormState.opened(form_secret(clinic, _PAGE), first(fields, "state"), now())
+    if state is None:
+        return html(_form(shown, fields, [Fault("errors", "page_too_old")]), 422)
+    contacts, faults = read_contacts(shown, fields)
+    if faults:
+        return html(_form(shown, fields, faults), 422)
+    base = base_url(request, house.settings.public_url)
+    wanted = outbox.wanted(house.clinics.key(clinic), contacts, state.lang, base)
+    try:
+        _leave(clinic, wanted, guard(request, "link", each_of(contacts), now()))
+    except TooManyError as error:
+        too_many = [Fault("errors", "too_many", error.minutes)]
+        return html(_form(shown, fields, too_many), 429, later(error))
+    return see_other(f"{mount(request)}/{clinic}/link?lang={state.lang}&sent=yes")
+
+
+def _leave(clinic: str, wanted: Put, held: Guard) -> None:
+    """Leave word in the outbox, and take from the buckets with it; somebody may take at the same moment."""
+    house = portal()
+    for _ in range(ATTEMPTS):
+        try:
+            house.table.write([wanted, *house.register.spends(clinic, held)])
+        except (ConflictError, ContendedError):
+            continue
+        return
+    raise BusyError
+
+
+def _form(clinic: Clinic, fields: Fields, faults: Sequence[Fault], *, sent: bool = False) -> str:
+    request = fresh_link.current_request
+    lang = language(request, clinic)
+    state = FormState(new_nonce(), clinic.version, lang, "", None, Channel.WEB, now())
+    return render(
+        _PAGE,
+        lang,
+        clinic=clinic,
+        root=mount(request),
+        state=state.sealed(form_secret(clinic.id, _PAGE)),
+        typed={name: first(fields, name)[:MAX_TYPED] for name in fields},
+        faults=faults,
+        sent=sent,
+    )

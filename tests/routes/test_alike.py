@@ -1,0 +1,172 @@
+"""Nobody learns whether a contact is known: not from the answer, not from the store's work, not from the time it takes.
+
+Time is compared by rank within one run, known and unknown in turn, so that a slow machine is slow for both.
+"""
+
+import random
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
+
+import pytest
+
+from chalicelib.wiring import portal
+from tests.routes.client import Answer, Client
+from tests.routes.conftest import House
+from tests.routes.pages import open_page
+
+LEAKS = 5.5
+"""Standard deviations by which the planted leak must stand out before anything is judged."""
+CHANCE = 3.5
+"""Standard deviations that equal things stay within: by chance they do not once in two thousand runs."""
+FEWEST, MOST = 40, 500
+"""Rounds: as few as will do where the machine is quiet, as many as it takes where it is not."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """A public form at which somebody could try contacts: its page, and what it is sent with."""
+
+    page: str
+    fields: dict[str, str]
+
+
+DOORS = {
+    "a No": Door("", {"decision.newsletter.email": "no"}),
+    "a Yes": Door("", {"decision.newsletter.email": "yes"}),
+    "a withdrawal": Door("/withdraw", {"all": "yes"}),
+}
+"""Every form that takes a contact from anybody; a new one is entered here and nowhere else."""
+
+
+@dataclass(frozen=True)
+class Knocking:
+    """Somebody who tries contacts, one after the other, with one page open."""
+
+    clinic: str
+    door: Door
+    consent_state: str
+    state: str
+
+    def known(self, name: str) -> str:
+        """Let somebody decide here, and give their contact."""
+        sent = {"state": self.consent_state, "decision.newsletter.email": "yes", "email": f"{name}@example.org"}
+        assert Client().post(f"/{self.clinic}", sent).status == 303
+        return sent["email"]
+
+    def try_one(self, email: str) -> Answer:
+        """Send the form with a contact."""
+        sent = {**self.door.fields, "state": self.state, "email": email}
+        return Client().post(f"/{self.clinic}{self.door.page}?lang=en", sent)
+
+
+@pytest.fixture(params=DOORS)
+def knocking(request: pytest.FixtureRequest, house: House, client: Client) -> Knocking:
+    """Give somebody who knocks at one door of a clinic."""
+    clinic, door = house.open_clinic().clinic, DOORS[request.param]
+    states = [open_page(client, f"/{clinic}{page}").fields["state"] for page in ("", door.page)]
+    return Knocking(clinic, door, *states)
+
+
+@pytest.fixture
+def work(house: House) -> Iterator[list[tuple[str, int]]]:
+    """List what leaves for DynamoDB: the kind of each call, and how many reads or writes it holds."""
+    assert house
+    sent: list[tuple[str, int]] = []
+
+    def note(params: dict[str, Any], model: Any, **_: Any) -> None:
+        held = params["body"].count(b'"pk"' if model.name == "BatchGetItem" else b'"TableName"')
+        sent.append((model.name, held))
+
+    events = portal().table.client.meta.events
+    events.register("before-call.dynamodb", note)
+    yield sent
+    events.unregister("before-call.dynamodb", note)
+
+
+def told(answer: Answer) -> tuple[int, str, dict[str, str]]:
+    """Give an answer without what is new in each: the receipt's number and the form's state."""
+
+    def plain(text: str) -> str:
+        return re.sub(r"[0-9a-f]{32}", "#", re.sub(r'(name="state" value=")[^"]+', r"\1#", text))
+
+    return answer.status, plain(answer.text), {name: plain(value) for name, value in answer.headers.items()}
+
+
+def apart(first: Sequence[float], second: Sequence[float]) -> float:
+    """Tell by how many standard deviations the first are slower than the second: Mann and Whitney's U, normalized."""
+    size = len(first)
+    wins = sum((one > other) + (one == other) / 2 for one in first for other in second)
+    return float((wins - size * size / 2) / sqrt(size * size * (2 * size + 1) / 12))
+
+
+def seconds(deed: Callable[[], object]) -> float:
+    """Tell how long something takes."""
+    begun = time.perf_counter()
+    deed()
+    return time.perf_counter() - begun
+
+
+def test_known_and_unknown_contacts_get_the_same_answer_by_the_same_work(
+    knocking: Knocking, work: list[tuple[str, int]]
+) -> None:
+    """Status, words and headers alike; one read of as many items, and one transaction.
+
+    For somebody new it holds one item more, the sealed contact: whether that can be felt is measured below.
+    """
+    answers, calls = [], []
+    for email in (knocking.known("known"), "never@example.org"):
+        work.clear()
+        answers.append(told(knocking.try_one(email)))
+        calls.append(list(work))
+    assert answers[0] == answers[1]
+    assert answers[0][0] == 303
+    (read, wrote), (read_too, wrote_too) = calls
+    assert read == read_too == ("BatchGetItem", 5)
+    assert wrote[0] == wrote_too[0] == "TransactWriteItems"
+    assert abs(wrote[1] - wrote_too[1]) <= 1
+
+
+def test_the_receipts_page_is_the_same_too(knocking: Knocking, client: Client) -> None:
+    """Where the form leads says no more than the form."""
+    pages = [client.follow(knocking.try_one(email)).text for email in (knocking.known("known"), "never@example.org")]
+    new = r"[0-9a-f]{16,}|[A-Z2-9]{4}(-[A-Z2-9]{4})+|\d\d:\d\d(:\d\d\.\d+Z)?"
+    assert re.sub(new, "#", pages[0]) == re.sub(new, "#", pages[1])
+
+
+def test_the_time_an_answer_takes_tells_nothing_and_one_more_read_would(knocking: Knocking) -> None:
+    """A known contact, an unknown one, and a known one with a leak planted take turns until the leak is seen.
+
+    Then the same measure, on as many tries, sees no difference without it.
+    """
+    chance = random.Random(knocking.clinic)  # noqa: S311 - an order, no secret
+    register = portal().register
+    honest, unknown, leaking = times = [], [], []
+    for number in range(MOST):
+        known, leaky = knocking.known(f"known{number:03d}"), knocking.known(f"leaky{number:03d}")
+        turns: list[tuple[list[float], Callable[[], object]]] = [
+            (honest, lambda known=known: knocking.try_one(known)),  # type: ignore[misc]
+            (unknown, lambda number=number: knocking.try_one(f"never{number:03d}@example.org")),  # type: ignore[misc]
+            (leaking, lambda leaky=leaky: (register.look(knocking.clinic), knocking.try_one(leaky))),  # type: ignore[misc]
+        ]
+        chance.shuffle(turns)
+        for taken, deed in turns:
+            taken.append(seconds(deed))
+        if number >= FEWEST and apart(leaking, unknown) > LEAKS:
+            break
+    assert apart(leaking, unknown) > LEAKS, "a leak of one more read would go unseen"
+    assert abs(apart(honest, unknown)) < CHANCE, [sorted(each)[len(each) // 2] for each in times]
+
+
+def test_the_measure_knows_noise_from_a_difference() -> None:
+    """Equal things stay within what chance may do; a shift of half the noise does not."""
+    chance = random.Random(20261122)  # noqa: S311 - a fixed example
+
+    def draw(shift: float) -> list[float]:
+        return [chance.lognormvariate(0, 0.4) + shift for _ in range(100)]
+
+    assert all(abs(apart(draw(0), draw(0))) < CHANCE for _ in range(300))
+    assert all(apart(draw(0.5), draw(0)) > LEAKS for _ in range(100))

@@ -1,0 +1,180 @@
+"""Token buckets in the table: what they cost, what they refuse, and that nobody gets around them together."""
+
+import itertools
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chalicelib.consent import State
+from chalicelib.contact import Contact
+from chalicelib.instants import Instant, instant, moment
+from chalicelib.limits import CLINIC, CONTACT, RANGE, Guard, Rule, TooManyError, address_range, each_of, this_very
+from chalicelib.store.register import Signature
+from chalicelib.store.table import ConflictError, ContendedError, bucket_key
+from chalicelib.wiring import Portal
+from tests.acts import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, an_act
+from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
+from tests.store.people import BELLA, signed, state
+
+_numbers = itertools.count()
+
+
+def a_guard(deed: str, whom: Sequence[str] = (), at: Instant = NOON, address: str = "") -> Guard:
+    """Hold a post against a guard; from a network of its own unless it is named, and with a shard of its own."""
+    number = next(_numbers)
+    return Guard(deed, whom, address_range(address or f"10.{number >> 8}.{number & 255}.1"), number, at)
+
+
+def consenting(*contacts: Contact, at: Instant = NOON, address: str = "") -> Signature:
+    """Sign a consent form as the page does."""
+    return replace(signed(*contacts), guard=a_guard("consent", each_of(contacts), at, address))
+
+
+def withdrawing(*contacts: Contact, what: Sequence[str] = (EMAIL_NEWS,), at: Instant = NOON) -> Signature:
+    """Sign a withdrawal as the page does."""
+    return replace(signed(*contacts), guard=a_guard("withdraw", this_very(contacts, what), at))
+
+
+def spend(house: Portal, guard: Guard, clinic: str = RIGA) -> bool:
+    """Carry out a post that does nothing else; tell whether there was room."""
+    while True:
+        try:
+            house.table.write(house.register.spends(clinic, guard))
+        except TooManyError:
+            return False
+        except (ConflictError, ContendedError):
+            continue
+        return True
+
+
+def later(at: Instant, milliseconds: int) -> Instant:
+    """Give a moment after another."""
+    return instant(moment(at) + timedelta(milliseconds=milliseconds))
+
+
+def kept(house: Portal) -> list[str]:
+    """Give every item of the table as DynamoDB keeps it."""
+    items = house.table.client.scan(TableName=house.settings.table, ConsistentRead=True)["Items"]
+    return sorted(json.dumps(item, sort_keys=True, default=str) for item in items)
+
+
+def test_a_post_that_is_counted_costs_no_round_trip_more(house: Portal, round_trips: list[str]) -> None:
+    """Four buckets are read with the look and spent with the receipt."""
+    house.register.look(RIGA)
+    for signature in (consenting(ANNA, ANNA_PHONE), consenting(ANNA)):
+        round_trips.clear()
+        house.register.answer(an_act({EMAIL_NEWS: "yes"}), signature)
+        assert round_trips == ["BatchGetItem", "TransactWriteItems"]
+    for contact in (ANNA, GIORGI):
+        round_trips.clear()
+        house.register.withdraw(an_act({EMAIL_NEWS: "withdraw"}), withdrawing(contact))
+        assert round_trips == ["BatchGetItem", "TransactWriteItems"]
+
+
+def test_what_is_refused_reads_once_and_writes_nothing(house: Portal, round_trips: list[str]) -> None:
+    """However hard somebody knocks, no item of the table becomes hot by it."""
+    for _ in range(CONTACT.burst):
+        house.register.answer(an_act({EMAIL_NEWS: "no"}), consenting(ANNA))
+    before = kept(house)
+    round_trips.clear()
+    with pytest.raises(TooManyError) as refused:
+        house.register.answer(an_act({EMAIL_NEWS: "no"}), consenting(ANNA))
+    assert round_trips == ["BatchGetItem"]
+    assert kept(house) == before
+    assert refused.value.seconds == CONTACT.every / 1000
+    house.register.answer(an_act({EMAIL_NEWS: "no"}), consenting(GIORGI))
+    house.register.answer(an_act({EMAIL_NEWS: "no"}, clinic=TBILISI), consenting(ANNA))
+    house.register.answer(an_act({EMAIL_NEWS: "no"}), consenting(ANNA, at=later(NOON, CONTACT.every)))
+
+
+@pytest.mark.parametrize(
+    ("rule", "guard"),
+    [
+        (RANGE, lambda at: replace(a_guard("link", (), at), range="192.0.2.0/24")),
+        (CLINIC, lambda at: replace(a_guard("link", (), at), shard=3)),
+        (CONTACT, lambda at: a_guard("link", each_of([ANNA]), at)),
+    ],
+)
+def test_each_bucket_refuses_by_itself_and_fills_again(house: Portal, rule: Rule, guard: type[Guard]) -> None:
+    """One network, one shard of a clinic, one contact: as many at once as the rule says, then one per interval."""
+    assert [spend(house, guard(NOON)) for _ in range(rule.burst + 2)] == [*[True] * rule.burst, False, False]
+    assert not spend(house, guard(later(NOON, rule.every - 1)))
+    assert [spend(house, guard(later(NOON, 2 * rule.every))) for _ in range(3)] == [True, True, False]
+    assert spend(house, guard(NOON), TBILISI), "the other clinic's are its own"
+
+
+def test_a_withdrawal_that_is_refused_has_just_been_carried_out(house: Portal) -> None:
+    """Who uses up the room for Anna's withdrawal has done what she wants; nothing else of hers is in the way."""
+    house.register.answer(an_act({EMAIL_NEWS: "yes", SMS_NEWS: "yes"}, MORNING), signed(ANNA))
+    for _ in range(CONTACT.burst):
+        house.register.withdraw(an_act({EMAIL_NEWS: "withdraw"}, NOON), withdrawing(ANNA))
+    with pytest.raises(TooManyError):
+        house.register.withdraw(an_act({EMAIL_NEWS: "withdraw"}, NOON), withdrawing(ANNA))
+    assert state(house, RIGA, ANNA, EMAIL_NEWS) is not State.GRANTED
+    for _ in range(CONTACT.burst):
+        house.register.answer(an_act({EMAIL_NEWS: "no"}, NOON), consenting(ANNA))
+    house.register.withdraw(an_act({SMS_NEWS: "withdraw"}, NOON), withdrawing(ANNA, what=[SMS_NEWS]))
+    assert state(house, RIGA, ANNA, SMS_NEWS) is not State.GRANTED
+
+
+def test_a_post_that_reaches_several_people_is_counted_once(house: Portal) -> None:
+    """A mother who stops for the whole family on one phone has not tried three times."""
+    for contact in (ANNA, BELLA):
+        house.register.answer(an_act({SMS_NEWS: "no"}, MORNING), signed(contact, ANNA_PHONE))
+    signature = withdrawing(ANNA_PHONE, what=[SMS_NEWS])
+    assert len(house.register.withdraw(an_act({SMS_NEWS: "withdraw"}, NOON), signature)) == 2
+    house.register.answer(an_act({SMS_NEWS: "no"}, NOON), replace(signature, fresh=signed().fresh))
+    guard = signature.guard
+    assert guard is not None
+    key = house.clinics.key(RIGA)
+    places = [bucket_key(RIGA, key.bucket(name)) for name in guard.buckets()]
+    found = house.table.get(places)
+    assert [found[each].number for each in places] == [guard.now + 2 * rule.every for rule in guard.buckets().values()]
+
+
+def test_the_same_form_again_is_not_counted_again(house: Portal) -> None:
+    """An impatient finger uses up nothing."""
+    act = an_act({EMAIL_NEWS: "no"})
+    receipts = {house.register.answer(act, consenting(ANNA)).id for _ in range(CONTACT.burst + 5)}
+    assert receipts == {act.receipt_id}
+    house.register.answer(an_act({EMAIL_NEWS: "no"}), consenting(ANNA))
+
+
+def test_buckets_hold_no_contact_and_no_address_and_go_when_they_are_full_again(house: Portal) -> None:
+    """Who reads the table learns neither who came nor from where; the items clear themselves away."""
+    house.register.answer(an_act({EMAIL_NEWS: "no"}), consenting(ANNA, address="203.0.113.77"))
+    buckets = [each for each in kept(house) if "#LIMIT#" in each]
+    assert len(buckets) == 3
+    for each in buckets:
+        assert not [said for said in ("203.0", "anna", "consent", "contact", "range") if said in each]
+        item = json.loads(each)
+        assert int(item["ttl"]["N"]) * 1000 > int(item["number"]["N"]) + 60 * CONTACT.every / 2
+        assert set(item) == {"pk", "sk", "number", "ttl"}
+
+
+@settings(
+    max_examples=6,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(offsets=st.lists(st.integers(0, 5 * CONTACT.every), min_size=30, max_size=60), ordered=st.booleans())
+def test_no_window_lets_more_through_however_many_spend_at_once(
+    house: Portal, offsets: list[int], *, ordered: bool
+) -> None:
+    """Eight processes with clocks that differ take from one bucket: never more than burst and refill together."""
+    whom = (f"example {next(_numbers)}",)
+    guards = [a_guard("link", whom, later(EVENING, each)) for each in (sorted(offsets) if ordered else offsets)]
+    with ThreadPoolExecutor(8) as threads:
+        told = list(threads.map(lambda guard: spend(house, guard), guards))
+    through = sorted(guard.now for guard, room in zip(guards, told, strict=True) if room)
+    assert len(through) >= min(CONTACT.burst, len(guards))
+    for first, start in enumerate(through):
+        for last, end in enumerate(through[first:], first):
+            assert last - first + 1 <= CONTACT.burst + (end - start) / CONTACT.every

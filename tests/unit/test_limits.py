@@ -1,0 +1,119 @@
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.limits import (
+    CLINIC,
+    CONTACT,
+    RANGE,
+    SHARDS,
+    Guard,
+    Rule,
+    TooManyError,
+    address_range,
+    each_of,
+    longest,
+    this_very,
+)
+from tests.acts import EMAIL_NEWS, MORNING, SMS_NEWS
+from tests.cast import ANNA, ANNA_PHONE, GIORGI
+
+rules = st.builds(Rule, burst=st.integers(1, 8), every=st.integers(1, 50))
+gaps = st.lists(st.integers(0, 120), max_size=60)
+
+
+def passed(rule: Rule, moments: list[int]) -> list[int]:
+    """Give the moments at which a request passed one bucket."""
+    arrival, through = None, []
+    for now in moments:
+        if not rule.wait(arrival, now):
+            arrival = now + rule.every if rule.full(arrival, now) else (arrival or 0) + rule.every
+            through.append(now)
+    return through
+
+
+@given(rules, gaps)
+def test_one_number_counts_like_a_bucket_of_tokens(rule: Rule, waits: list[int]) -> None:
+    """Whoever reads the rule as so many at once and one more per interval is right, to the millisecond."""
+    moments = [sum(waits[: count + 1]) for count in range(len(waits))]
+    tokens, last, through = Fraction(rule.burst), 0, []
+    for now in moments:
+        tokens = min(Fraction(rule.burst), tokens + Fraction(now - last, rule.every))
+        last = now
+        if tokens >= 1:
+            tokens -= 1
+            through.append(now)
+    assert passed(rule, moments) == through
+
+
+@given(rules, st.lists(st.integers(0, 400), max_size=60))
+def test_no_window_lets_more_through_than_the_rule_says(rule: Rule, moments: list[int]) -> None:
+    """Whatever the window and however the clocks of several processes differ: they need not even be in order."""
+    through = passed(rule, moments)
+    for start in through:
+        for end in through:
+            inside = [now for now in through if start <= now <= end]
+            assert len(inside) <= rule.burst + max(0, end - start) / rule.every
+
+
+@given(rules, gaps)
+def test_who_waits_as_long_as_was_said_gets_through(rule: Rule, waits: list[int]) -> None:
+    """And one millisecond less is too early: the answer's Retry-After is the truth."""
+    arrival, now = rule.burst * rule.every + 1000, 1000 + sum(waits)
+    wait = rule.wait(arrival, now)
+    assert rule.wait(arrival, now + wait) == 0
+    assert not wait or rule.wait(arrival, now + wait - 1) == 1
+
+
+def test_the_longest_wait_is_told_in_whole_seconds_and_minutes() -> None:
+    """Nobody is sent away for half a minute to be sent away again."""
+    longest([0, 0])
+    with pytest.raises(TooManyError) as refused:
+        longest([0, 60_001, 1])
+    assert (refused.value.seconds, refused.value.minutes) == (61, 2)
+
+
+def test_a_waiting_room_may_answer_at_once() -> None:
+    """Sixty people behind one address, one clinic's busiest day, a patient who changes her mind a dozen times."""
+    assert (CONTACT.burst, RANGE.burst, CLINIC.burst * SHARDS) == (12, 60, 640)
+    assert (CONTACT.every, RANGE.every, 1000 / CLINIC.every * SHARDS) == (60_000, 2_000, 64)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("192.0.2.77", "192.0.2.0/24"),
+        ("2001:db8:77:1::9", "2001:db8:77::/48"),
+        ("2001:db8:77:ffff::", "2001:db8:77::/48"),
+        ("::ffff:192.0.2.9", "192.0.2.0/24"),
+        ("fe80::1%eth0", "fe80::/48"),
+        ("", "unknown"),
+        ("203.0.113.7, 10.0.0.1", "unknown"),
+    ],
+)
+def test_a_range_is_what_one_visitor_can_change_at_will(address: str, expected: str) -> None:
+    """A household's IPv6 network holds more addresses than there are patients; it counts as one."""
+    assert address_range(address) == expected
+
+
+def test_one_kind_of_post_never_uses_up_the_room_of_another() -> None:
+    """A flood of consent forms closes no way to stop."""
+
+    def named(deed: str) -> set[str]:
+        return set(Guard(deed, each_of([ANNA, ANNA_PHONE]), "192.0.2.0/24", 3, MORNING).buckets())
+
+    assert len(named("consent")) == 4
+    assert not named("consent") & named("withdraw")
+
+
+def test_only_the_very_same_withdrawal_shares_its_room() -> None:
+    """Another decision or another contact is another bucket; the order they were typed in is none."""
+    every = {
+        this_very(contacts, addresses)
+        for contacts in ([ANNA], [GIORGI], [ANNA, GIORGI])
+        for addresses in ([EMAIL_NEWS], [SMS_NEWS], [EMAIL_NEWS, SMS_NEWS])
+    }
+    assert len(every) == 9
+    assert this_very([GIORGI, ANNA], [SMS_NEWS, EMAIL_NEWS]) in every
