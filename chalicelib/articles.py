@@ -18,6 +18,7 @@ ARTICLES = {
     "texts.automated": "GDPR Art. 13(2)(f)",
     "authority": "GDPR Art. 13(2)(d)",
     "notice": "GDPR Art. 13",
+    "proof_kept": "GDPR Art. 13(2)(a)",
 }
 """Which rule asks for what stands at a place of the document."""
 

@@ -1,7 +1,5 @@
 """Calls of a clinic's programs and staff: whose key it is, what it may do, and the audit line each call leaves."""
 
-import json
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,8 +16,9 @@ from chalicelib.instants import Instant, instant
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import problem
 from chalicelib.receipts import Receipt, Subject
+from chalicelib.store import audit
 from chalicelib.store.register import Look
-from chalicelib.store.table import Put, audit_key
+from chalicelib.store.table import Put
 from chalicelib.wiring import portal
 
 BASE = "/v1/clinics/{clinic}"
@@ -66,10 +65,7 @@ class Call(Generic[Body]):
     ) -> Put:
         """Write the audit line of this call: key, call, opaque subject ids, receipt or notice, never a contact."""
         looked_up = [subject.id for subject in subjects]
-        line = {"key": self.key.id, "call": what, "at": self.now, "subjects": looked_up, "receipt": receipt}
-        if notice is not None:
-            line["notice"] = notice
-        return Put(audit_key(self.key.clinic, self.now, secrets.token_hex(8)), {"body": json.dumps(line)})
+        return audit.line(self.key.clinic, self.key.id, what, self.now, looked_up, receipt=receipt, notice=notice)
 
 
 def authorised(

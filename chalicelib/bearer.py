@@ -12,6 +12,7 @@ SCOPES = (
     "receipts:read",
     "receipts:write",
     "links:write",
+    "subjects:erase",
     "notices:read",
     "notices:write",
     "notices:approve",

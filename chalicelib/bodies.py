@@ -81,6 +81,15 @@ class HistoryQuestion:
 
 
 @dataclass(frozen=True, slots=True)
+class AboutSubject:
+    """A call about everything of one subject, or of everyone who shares its contacts; `restricted` if it says so."""
+
+    contacts: tuple[Contact, ...]
+    everyone: bool
+    restricted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Invitation:
     """One personal link asked for: for whom, in which language, about what, for how many seconds."""
 
@@ -218,6 +227,12 @@ class _Body:
             self.error("/name", "The child's name: with the day of birth it tells this child from its sisters.")
         return Guardian(str(value["relation"]), name, born)
 
+    def truth(self, name: str, *, default: bool | None = None) -> bool:
+        value = self.body.get(name, default)
+        if not isinstance(value, bool):
+            self.error(f"/{name}", "true or false.")
+        return value is True
+
     def name(self) -> str | None:
         return self.named("/name", self.body)
 
@@ -320,6 +335,25 @@ def read_history(clinic: Clinic, body: Mapping[str, Any]) -> HistoryQuestion:
     contacts = reader.subject("/subject", body.get("subject"))
     reader.checked()
     return HistoryQuestion(contacts)
+
+
+def read_erasure(clinic: Clinic, body: Mapping[str, Any]) -> AboutSubject:
+    """Read a call that erases."""
+    reader = _Body(clinic, body)
+    reader.only("subject", "everyone")
+    about = AboutSubject(reader.subject("/subject", body.get("subject")), reader.truth("everyone", default=False))
+    reader.checked()
+    return about
+
+
+def read_restriction(clinic: Clinic, body: Mapping[str, Any]) -> AboutSubject:
+    """Read a call that restricts what is done with somebody's data, or lifts that."""
+    reader = _Body(clinic, body)
+    reader.only("subject", "everyone", "restricted")
+    contacts = reader.subject("/subject", body.get("subject"))
+    about = AboutSubject(contacts, reader.truth("everyone", default=False), reader.truth("restricted"))
+    reader.checked()
+    return about
 
 
 def read_staff_receipt(clinic: Clinic, body: Mapping[str, Any], now: Instant) -> StaffDecision:

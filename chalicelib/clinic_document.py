@@ -37,6 +37,9 @@ TEXTS = ("intro", "required", "recipients", "transfers", "retention", "rights", 
 NEWSLETTER = "newsletter"
 """The purpose whose Yes from the web is always confirmed from the contact itself."""
 
+PROOF_KEPT = "P3Y"
+"""How long proof is kept where the clinic says nothing: no law names a period (EDPB 05/2020, 107)."""
+
 MAX_TOLD = 120
 """How much of a wrong value a fault repeats."""
 
@@ -207,7 +210,7 @@ class _Reader:
             "",
             value,
             "id code version effective country authority languages name controllers dpo age texts purposes notice "
-            "confirm_within",
+            "confirm_within proof_kept",
         )
         self.languages = self.spoken(value.get("languages"))
         effective = str(value.get("effective", ""))
@@ -240,6 +243,7 @@ class _Reader:
             confirm_within=self.word(
                 "confirm_within", value.get("confirm_within", "P7D"), _WAITING, "Write 1 to 99 days, such as P7D"
             ),
+            proof_kept=self.proof_kept(value.get("proof_kept", PROOF_KEPT)),
         )
 
     def id(self, value: object) -> str:
@@ -380,6 +384,12 @@ class _Reader:
                 decided = option or purpose
                 found[address] = Question(address, purpose, option, decided.needs, decided.ends, decided.confirm)
         return found
+
+    def proof_kept(self, value: object) -> str:
+        if is_ending(str(value)):
+            return str(value)
+        self.fault("proof_kept", f"is {value!r}", "Write a period (P3Y, P18M) or a last day (2035-12-31)")
+        return PROOF_KEPT
 
     def distinct(self, place: str, ids: Sequence[str]) -> None:
         for each in sorted({each for each in ids if each and ids.count(each) > 1}):

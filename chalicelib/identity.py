@@ -28,7 +28,9 @@ def meant(people: People, act: Act, fresh: Subject, named: str | None = None) ->
     Raises SeveralPeopleError.
     """
     if named is not None:
-        return next((each for each in everyone(people) if each.id == named), fresh)
+        # Who was erased meanwhile is nobody any more: what should stop is kept for somebody new under these contacts.
+        known = {each.id: each for each in everyone(people)}
+        return known.get(named) or known.get(fresh.id) or fresh
     if any(contact.kind is Kind.WARD for contact in people):
         # A child is found by what its guardian said of it, or by its own number; never by its guardian's contact alone.
         found = {contact: group for contact, group in people.items() if contact.kind in {Kind.WARD, Kind.REFERENCE}}

@@ -132,6 +132,8 @@ class Clinic:
     """Where a guardian may decide: from which age a child decides alone, at the moment the clinic asks."""
     confirm_within: str = "P7D"
     """How long a Yes waits for the confirmation of the contact's owner."""
+    proof_kept: str = "P3Y"
+    """How long receipts are kept once what they prove has ended, or a last day: a rule of `instants.ending`."""
 
     @property
     def default_language(self) -> str:

@@ -298,7 +298,7 @@ def preview(people: Iterable[Subject], seen: InForce, after: Clinic, starts: Ins
 
 def _changed(before: Clinic, after: Clinic) -> Iterator[str]:
     """Name what differs between two versions: a part of the clinic, a text, or a part of a purpose."""
-    for part in ("name", "languages", "controllers", "dpo", "authority", "age_minimum", "guardian"):
+    for part in ("name", "languages", "controllers", "dpo", "authority", "age_minimum", "guardian", "proof_kept"):
         if getattr(before, part) != getattr(after, part):
             yield part
     yield from (f"texts.{name}" for name, text in after.texts.items() if before.texts.get(name) != text)

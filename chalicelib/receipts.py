@@ -61,6 +61,36 @@ class Subject:
     fences: tuple[tuple[Instant, Instant], ...] = ()
     """What each page of words begins after, by both clocks: see `timeline`."""
 
+    base: str = ""
+    """The portal's absolute address as the person last reached it: where messages that nobody asked for lead."""
+
+    restricted_since: Instant | None = None
+    """Since when all processing is restricted (GDPR Art. 18); None where it is not."""
+
+    proof_until: Instant | None = None
+    """For an erased person: until when the receipts are kept, which name nobody any more."""
+
+    @property
+    def erased(self) -> bool:
+        """Whether the person was erased: no contact leads here, and what was sealed can no longer be read."""
+        return self.proof_until is not None
+
+    def restrict(self, since: Instant | None) -> Self:
+        """Give the person with all processing restricted, or, by None, no longer."""
+        return replace(self, restricted_since=since, standings=marked(self.standings, restricted=since is not None))
+
+    def erase(self, proof_until: Instant) -> Self:
+        """Give what is kept of an erased person: an opaque id and the length and head of the chain."""
+        return type(self)(
+            id=self.id,
+            salt="",
+            version=self.version,
+            head=self.head,
+            recorded_at=self.recorded_at,
+            latest=self.latest,
+            proof_until=proof_until,
+        )
+
     def stored(self) -> dict[str, Any]:
         """Write the subject, JSON-ready."""
         return {
@@ -71,9 +101,15 @@ class Subject:
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
         """Rebuild a subject from its stored form."""
-        standings = {address: Standing.read(standing) for address, standing in stored["standings"].items()}
+        kept = {address: Standing.read(standing) for address, standing in stored["standings"].items()}
+        standings = marked(kept, restricted=stored.get("restricted_since") is not None)
         fences = tuple((latest, recorded_at) for latest, recorded_at in stored["fences"])
         return cls(**{**stored, "standings": standings, "fences": fences})
+
+
+def marked(standings: Mapping[Address, Standing], *, restricted: bool) -> Mapping[Address, Standing]:
+    """Give somebody's standings with it written on each whether processing is restricted."""
+    return {address: replace(standing, restricted=restricted) for address, standing in standings.items()}
 
 
 @dataclass(frozen=True, slots=True)

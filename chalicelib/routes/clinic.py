@@ -168,6 +168,7 @@ def _told(status: Status) -> dict[str, Any]:
     return {
         "state": status.state,
         "permitted": status.permitted,
+        "restricted": status.restricted,
         "since": status.since,
         "receipt_id": last and last.receipt_id,
         "version": last and last.version,

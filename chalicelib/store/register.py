@@ -12,7 +12,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from chalicelib import timeline
 from chalicelib.consent import Address, Answer, Assurance, Standing
@@ -20,8 +20,8 @@ from chalicelib.contact import Contact, Kind
 from chalicelib.identity import also_meant, everyone, meant
 from chalicelib.instants import Instant
 from chalicelib.limits import Guard
-from chalicelib.receipts import Act, Receipt, Subject, decide, receipt_id
-from chalicelib.store import buckets
+from chalicelib.receipts import Act, Receipt, Subject, decide, marked, receipt_id
+from chalicelib.store import buckets, roll
 from chalicelib.store.clinics import Clinics, Published
 from chalicelib.store.outbox import left
 from chalicelib.store.people import read_people
@@ -29,6 +29,7 @@ from chalicelib.store.signatures import signed_receipt
 from chalicelib.store.table import (
     ConflictError,
     ContendedError,
+    FirstEntry,
     Item,
     Key,
     Put,
@@ -84,6 +85,9 @@ class Look:
     published: Published
     people: Mapping[Contact, tuple[Subject, ...]]
     lookups: Mapping[Contact, str]
+    stored: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What the table holds of each person, by subject id: whoever writes on must find it unchanged."""
+
     api_key: str | None = None
     spends: tuple[Spend, ...] = ()
     """What a public post takes from its buckets, in the transaction that carries it out."""
@@ -150,10 +154,12 @@ class Register:
             keys += buckets.keys_of(guard, key(clinic))
         found = self._table.get(keys)
         key_item = found.get(api_key_key(api_key_digest)) if api_key_digest is not None else None
+        kept = [found[entry] for entry in entries.values() if entry in found]
         return Look(
             published=self._clinics.published(clinic, found.get(clinic_key(clinic))),
             people={contact: read_people(found.get(entry)) for contact, entry in entries.items()},
             lookups=lookups,
+            stored={subject: text for item in kept for subject, text in item.texts.items()},
             api_key=key_item.body if key_item else None,
             spends=buckets.spends(guard, key(clinic), found) if guard else (),
         )
@@ -245,10 +251,13 @@ class Register:
             look = seen if not number else None
             receipt = self.record(own, replace(signer, follows=bool(number)), seen=look, also=() if number else also)
             receipts[receipt.document["subject"]] = receipt
-            meant = {subject, *(each.id for each in seen.known())}
+            meant = {subject, signer.fresh.id, *(each.id for each in seen.known())}
             if _differs(act, receipt) or receipt.document["subject"] not in meant:
                 return [receipt]  # an Idempotency-Key used before, for something else
-            if signer.person and subject not in receipts:  # sent again, and somebody joined: the first id is another's
+            if signer.person and not receipts.keys() & {
+                subject,
+                signer.fresh.id,
+            }:  # sent again, and somebody joined: the first id is another's
                 own = replace(act, receipt_id=receipt_id(act.receipt_id, {"subject": subject}))
                 receipts[subject] = self.record(own, signer)
         return list(receipts.values())
@@ -293,7 +302,9 @@ class Register:
             page = found[key]
             carried = {name: Standing.read(each) for name, each in json.loads(page.body or "{}").items()}
             receipts = [json.loads(each) for each in page.texts.values()]
-            told[person.id] = timeline.standings_at(carried, receipts, at, known_at)
+            then = timeline.standings_at(carried, receipts, at, known_at)
+            # Restricting forbids the use from now on, whatever time is asked about (GDPR Art. 18(2)).
+            told[person.id] = marked(then, restricted=person.restricted_since is not None)
         return told
 
     def history(self, clinic: str, people: Sequence[Subject]) -> list[Receipt]:
@@ -330,9 +341,10 @@ class Register:
             after,
             contacts={**dict.fromkeys(lookups, after.recorded_at), **before.contacts},
             numbered=numbered,
+            base=signature.base or before.base,
             fences=timeline.fenced(before.fences, after.version, before.latest, after.recorded_at),
         )
-        stored = json.dumps(after.stored(), ensure_ascii=False)
+        stored = roll.stored(after)
         place = json.dumps({"subject": after.id, "version": after.version})
         writes: list[Write] = [
             Put(receipt_key(clinic, after.id, after.version), {"body": receipt.canonical.decode()}),
@@ -345,9 +357,11 @@ class Register:
         for lookup in after.contacts:
             entry = contact_key(clinic, lookup)
             if lookup in unused:
-                writes.append(Put(entry, {"entries": {after.id: stored}}))
+                writes.append(FirstEntry(entry, after.id, stored))
             else:
-                writes.append(SetEntry(entry, after.id, stored))
+                # A person as they were read: whoever was erased or restricted meanwhile is looked at again.
+                was = look.stored[after.id] if lookup in before.contacts else None
+                writes.append(SetEntry(entry, after.id, stored, was))
         new = {lookup: contact for lookup, contact in lookups.items() if lookup not in before.contacts}
         # What finds a child is its guardian's contact, which is kept, and a day of birth, which nobody needs again.
         sealed = {lookup: contact.value for lookup, contact in new.items() if contact.kind is not Kind.WARD}

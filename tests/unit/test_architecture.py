@@ -24,6 +24,7 @@ CORE = (
             "clinic_document",
             "publication",
             "schedule",
+            "due",
         )
     ),
     *(f"{room}.py" for room in ("ages", "articles", "guardians", "identity")),

@@ -55,6 +55,8 @@ BROKEN: list[tuple[str, object, str]] = [
     ("controllers.0.fax", "+371 1", "controllers[1].fax"),
     ("dpo", MISSING, "dpo"),
     ("dpo.email", "", "dpo"),
+    ("proof_kept", "for ever", "proof_kept"),
+    ("proof_kept", 3, "proof_kept"),
     ("age", 18, "age"),
     ("age", {"minimum": "18"}, "age.minimum"),
     ("age", {"minimum": 0}, "age.minimum"),
