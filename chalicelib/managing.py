@@ -15,7 +15,7 @@ from chalice.app import Request, Response
 from chalicelib import dossier, journal
 from chalicelib.asking import SEVERAL, form_secret, now
 from chalicelib.boundary import NotFoundError
-from chalicelib.consent import Address, Answer, Assurance, Channel, State
+from chalicelib.consent import Address, Assurance, Channel, State
 from chalicelib.contact import Contact, masked
 from chalicelib.dossier import Decision
 from chalicelib.evidence import MANAGE_PAGE
@@ -36,7 +36,7 @@ from chalicelib.i18n import negotiate, spoken_day, spoken_time
 from chalicelib.incoming import base_url, form_fields, mount, query
 from chalicelib.instants import Instant
 from chalicelib.links import Power
-from chalicelib.notice import Clinic, spoken
+from chalicelib.notice import SHARING, Clinic, spoken
 from chalicelib.outgoing import document, html, rendered, see_other
 from chalicelib.pages import render
 from chalicelib.receipts import Act, NoticeRef, Receipt, Subject, receipt_id
@@ -306,7 +306,9 @@ def _new_state(visit: Visit) -> FormState:
 
 
 def _again(visit: Visit, fields: Fields, faults: Sequence[Fault]) -> Response:
-    return html(_page(visit, _new_state(visit), fields, faults), 422, FORGOTTEN)
+    state, fresh = _opened(visit, fields), _new_state(visit)
+    fresh = replace(fresh, opened_at=state.opened_at) if state else fresh
+    return html(_page(visit, fresh, fields, faults), 422, FORGOTTEN)
 
 
 def _told(visit: Visit, kind: str) -> str:
@@ -360,8 +362,9 @@ def _own(visit: Visit) -> Mapping[str, Any]:
                 "id": receipt.id,
                 "when": spoken_time(receipt.document["effective_at"], lang, clinic.country),
                 "said": [
-                    (told[address]["title"] if address in told else address, Answer(entry["answer"]).value)
-                    for address, entry in receipt.document["decisions"].items()
+                    (each["title"], receipt.document["decisions"][address]["answer"])
+                    for address, each in told.items()
+                    if address in receipt.document["decisions"]
                 ],
             }
             for receipt in reversed(visit.receipts)
@@ -370,7 +373,8 @@ def _own(visit: Visit) -> Mapping[str, Any]:
         "recipients": [
             {
                 "name": spoken(each.recipient, lang),
-                "title": each.question.title(lang),
+                # Of an option of data sharing the recipient is the title.
+                "title": None if each.question.purpose.id == SHARING else each.question.title(lang),
                 "since": spoken_day(each.since, lang, clinic.country),
                 "until": each.until and spoken_day(each.until, lang, clinic.country),
             }

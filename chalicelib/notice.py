@@ -13,6 +13,9 @@ from chalicelib.instants import Instant, ending
 LANGUAGES = ("lv", "lt", "ka", "ru", "en")
 """The languages the portal itself speaks: each has a complete catalog."""
 
+SHARING = "data_sharing"
+"""The purpose whose options are the recipients."""
+
 
 Text = Mapping[str, str]
 """A text in every language of the clinic, by language code."""
@@ -83,7 +86,7 @@ class Question:
     @property
     def recipient(self) -> Text | None:
         """Who outside receives the data: the option of `data_sharing`, or whom the purpose names."""
-        if self.purpose.id == "data_sharing":
+        if self.purpose.id == SHARING:
             return self.option.title if self.option else self.purpose.title
         return self.purpose.recipients
 

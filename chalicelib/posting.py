@@ -24,7 +24,7 @@ from chalicelib.store import messages
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.links import puts
 from chalicelib.store.messages import BusyLetterError, Unsent, Waiting
-from chalicelib.store.register import read_receipt
+from chalicelib.store.register import Register, read_receipt
 from chalicelib.store.table import (
     ContendedError,
     Key,
@@ -98,9 +98,8 @@ class Courier:
         return self.carry(messages.waiting(self.table, self.now()) if self.post else (), hurried)
 
     def _tell(self, each: Waiting, tally: Tally) -> None:
-        if each.unsent.salt:
-            people = messages.spread(self.table, self.clinics.key(each.unsent.clinic), each)
-            journal.log().info("link wanted", clinic=each.unsent.clinic, people=people)
+        if each.unsent.kind == messages.WANTED:
+            self._share_out(each)
             return
         outcomes = Counter(self._send(each, *sent, tally=tally) for sent in self._planned(each))
         if outcomes["left"]:
@@ -112,6 +111,13 @@ class Courier:
             journal.count("MessageDead")
         elif not outcomes["left"]:
             messages.done(self.table, each)
+
+    def _share_out(self, each: Waiting) -> None:
+        """Find who is meant by a wish for a link; each of them is told by the next round, or by the stream."""
+        key = self.clinics.key(each.unsent.clinic)
+        contacts = each.contacts(key, each.unsent.subject)
+        look = Register(self.table, self.clinics).look(each.unsent.clinic, contacts)
+        messages.share_out(self.table, key, each, look.people)
 
     def _put_off(self, each: Waiting) -> None:
         try:

@@ -6,6 +6,7 @@ that neither a stream that repeats itself nor two senders at once send anything 
 """
 
 import contextlib
+import hashlib
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any
 
 from chalicelib.contact import Contact, read_told, told
 from chalicelib.instants import Instant, instant, moment
-from chalicelib.store.people import read_people
+from chalicelib.receipts import Subject
 from chalicelib.store.table import (
     SHARDS,
     ConflictError,
@@ -27,7 +28,6 @@ from chalicelib.store.table import (
     SetBody,
     Table,
     Write,
-    contact_key,
     dead_letter_key,
     letter_key,
     undeliverable_key,
@@ -43,6 +43,9 @@ _FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
 
 SENDING, WAITING, SENT, SKIPPED, REFUSED = "sending", "waiting", "sent", "skipped", "refused"
 """What can be said of one message. The last three are final; a refused one is tried again only by hand."""
+
+WANTED = "wanted"
+"""The kind of an item that asks for a link, before anybody looked whose it is: its subject is its own key."""
 
 FINAL = frozenset({SENT, SKIPPED, REFUSED})
 
@@ -67,8 +70,6 @@ class Unsent:
     until: Instant | None = None
     tries: int = 0
     due: Instant = ""
-    salt: str = ""
-    """The key of an item that is nobody's yet: somebody asks for a link, and who that is was not looked up."""
 
     def stored(self) -> str:
         """Write it, to be kept."""
@@ -122,28 +123,33 @@ def to_tell(key: ClinicKey, salt: str, number: str, unsent: Unsent, contacts: Se
 
 
 def wanted(key: ClinicKey, contacts: Sequence[Contact], lang: str, base: str) -> Put:
-    """Give the item of somebody who asks for their link: the same whether or not anybody is known.
+    """Give the item of somebody who asks for their link, whoever that is.
 
-    Its key is its own and is destroyed with it. Whoever carries it out looks for the people (`spread`).
+    Whoever carries it out looks for the people under these contacts then. So asking is the same work, and the item the
+    same, whether or not anybody is known. The key it is sealed under is its own, and gone with it.
     """
-    number, salt = secrets.token_hex(16), secrets.token_hex(16)
-    return to_tell(key, salt, number, Unsent("link", key.clinic, number, lang, base, salt=salt), contacts)
+    own = secrets.token_hex(16)
+    return to_tell(key, own, own, Unsent(WANTED, key.clinic, own, lang, base), contacts)
 
 
-def spread(table: Table, key: ClinicKey, each: Waiting) -> int:
-    """Put, in place of one who asks for a link, an item for everyone known under the contacts; tell how many."""
-    unsent = each.unsent
-    contacts = each.contacts(key, unsent.salt)
-    places = {contact_key(unsent.clinic, key.lookup(contact)): contact for contact in contacts}
-    found = table.get(list(places))
-    meant = {person.id: (person, places[place]) for place, item in found.items() for person in read_people(item)}
-    own = [
-        to_tell(key, person.salt, secrets.token_hex(16), replace(unsent, subject=person.id, salt=""), [contact])
-        for person, contact in meant.values()
+def share_out(table: Table, key: ClinicKey, each: Waiting, people: Mapping[Contact, Sequence[Subject]]) -> None:
+    """Put an item for each person known under each contact in the place of a wish for a link; none for nobody.
+
+    The same wish gives the same numbers, so that nobody gets two links where it is shared out twice.
+    """
+    puts = [
+        to_tell(
+            key,
+            person.salt,
+            hashlib.sha256(f"{each.number}|{person.id}|{contact.kind}".encode()).hexdigest()[:32],
+            replace(each.unsent, kind="link", subject=person.id),
+            [contact],
+        )
+        for contact, known in people.items()
+        for person in known
     ]
-    with contextlib.suppress(ConflictError):  # somebody else was quicker
-        table.write([Delete(each.key, there=True), *own])
-    return len(own)
+    with contextlib.suppress(ConflictError):  # shared out by another just now
+        table.write([*puts, Delete(each.key)])
 
 
 def waiting(table: Table, now: Instant) -> Iterator[Waiting]:

@@ -343,3 +343,31 @@ def test_nothing_in_the_outbox_tells_whom_it_is_for(house: Portal) -> None:
     [item] = messages.waiting(house.table, NOON)
     assert b"anna" not in item.sealed
     assert "anna" not in item.body
+
+
+def test_who_asks_for_a_link_gets_their_own_and_nobody_else_gets_anything(house: Portal, post: Sorting) -> None:
+    """One message for each person known under the contact; none, and nothing left behind, where nobody is."""
+    key = house.clinics.key(RIGA)
+    for number in ("P-1", "P-2"):
+        staff = {"assurance": Assurance.STAFF_WITNESSED, "channel": Channel.IN_PERSON}
+        decided(house, {EMAIL_NEWS: "yes"}, ANNA, Contact(Kind.REFERENCE, number), **staff)
+    decided(house, {EMAIL_NEWS: "yes"}, GIORGI, clinic=TBILISI)
+    post.round()
+    before = len(post.mails())
+    stranger = Contact(Kind.EMAIL, "mallory@example.net")
+    for contacts in ((ANNA,), (stranger,), (GIORGI,)):
+        house.table.put_new(messages.wanted(key, contacts, "lv", BASE))
+    wishes = list(messages.waiting(house.table, "9999"))
+    for _ in range(3):
+        post.round()
+    assert post.waits() == 0
+    own = [re.findall(r"/manage/([A-Za-z0-9_-]{32})", mail["text"])[0] for mail in post.mails()[before:]]
+    people = [open_link(house.table, house.clinics, each, Power.MANAGE, post.clock()).link.subject for each in own]
+    known = house.register.look(RIGA, [ANNA]).known()
+    assert sorted(map(str, people)) == sorted(person.id for person in known)
+    assert (len(known), post.mails(stranger)) == (2, [])
+    assert len(post.mails(GIORGI)) == 1, "he is known elsewhere"
+    for each in wishes:  # a wish that comes again, from a function that died, sends nothing again
+        messages.share_out(house.table, key, each, {ANNA: known})
+    post.round()
+    assert len(post.mails()) == before + 2
