@@ -1,5 +1,6 @@
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 
 from chalicelib import aftermath, journal
-from chalicelib.contact import Contact
+from chalicelib.consent import Assurance, Channel
+from chalicelib.contact import Contact, Kind
 from chalicelib.instants import Instant, instant, moment
 from chalicelib.links import Power
 from chalicelib.post import Post
