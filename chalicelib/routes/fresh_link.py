@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from chalice.app import Blueprint, Response
 
 from chalicelib.asking import form_secret, language, now, state_of
-from chalicelib.boundary import page
+from chalicelib.boundary import later, page
 from chalicelib.consent import Channel
 from chalicelib.forms import MAX_TYPED, Fault, Fields, FormState, first, new_nonce, read_contacts
 from chalicelib.incoming import ANY_TYPE, base_url, form_fields, guard, mount, query
-from chalicelib.limits import each_of
+from chalicelib.limits import TooManyError, each_of
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import html, see_other
 from chalicelib.pages import render
@@ -34,10 +34,7 @@ def link_page(clinic: str) -> Response:
 @fresh_link.route("/{clinic}/link", methods=["POST"], content_types=ANY_TYPE)
 @page(fresh_link)
 def send_link(clinic: str) -> Response:
-    """Leave word that a link is wanted. Nobody is looked up here, so nothing can tell who is known.
-
-    Raises TooManyError, known or not, where the same contact, range or clinic is asked about too often.
-    """
+    """Leave word that a link is wanted. Nobody is looked up here, so nothing can tell who is known."""
     request, house = fresh_link.current_request, portal()
     fields = form_fields(request)
     shown = house.register.look(clinic).published.clinic
@@ -52,9 +49,11 @@ def send_link(clinic: str) -> Response:
         house.clinics.key(clinic), contacts, state.lang, base_url(request, house.settings.public_url)
     )
     for _ in range(ATTEMPTS):
-        look = house.register.look(clinic, guard=held)
         try:
-            house.table.write([wish, *look.spends])
+            house.table.write([wish, *house.register.spends(clinic, held)])
+        except TooManyError as error:
+            too_many = [Fault("errors", "too_many", error.minutes)]
+            return html(_form(shown, fields, too_many), 429, later(error))
         except (ConflictError, ContendedError):  # others took from the same buckets: see how full they are now
             continue
         return see_other(f"{mount(request)}/{clinic}/link?lang={state.lang}&sent=yes")

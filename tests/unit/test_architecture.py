@@ -20,13 +20,14 @@ CORE = (
             "letters",
             "reports",
             "dossier",
-            "takeout",
             "renditions",
             "clinic_document",
             "publication",
             "schedule",
+            "due",
         )
     ),
+    *(f"{room}.py" for room in ("ages", "articles", "guardians", "identity")),
     *(str(path.relative_to(ROOMS)) for room in ("formats", "typeset") for path in sorted((ROOMS / room).glob("*.py"))),
 )
 OUTSIDE = {"chalice", "boto3", "botocore", "pynamodb", "os", "time"}
