@@ -18,6 +18,7 @@ from chalicelib.boundary import NotFoundError
 from chalicelib.consent import Address, Assurance, Channel, State
 from chalicelib.contact import Contact, masked
 from chalicelib.dossier import Decision
+from chalicelib.erasing import erase
 from chalicelib.evidence import MANAGE_PAGE
 from chalicelib.forms import (
     MAX_TYPED,
@@ -133,7 +134,8 @@ def take(request: Request, token: str) -> Response:
     visit, fields = _visit(request, token), form_fields(request)
     if not visit.people:
         return html(_told(visit, "unknown"), headers=FORGOTTEN)
-    return _stop(visit, fields) if first(fields, "act") == "stop" else _change(visit, fields)
+    deeds = {"stop": _stop, "erase": _erase}
+    return deeds.get(first(fields, "act"), _change)(visit, fields)
 
 
 def receipt(request: Request, token: str, number: str) -> Response:
@@ -260,6 +262,20 @@ def _stop(visit: Visit, fields: Fields) -> Response:
     return _done(visit, done)
 
 
+def _erase(visit: Visit, fields: Fields) -> Response:
+    """Erase the person, who ticked that they mean it; never from a page that is too old, for nothing brings it back."""
+    person = visit.person
+    if first(fields, "erase") != "yes":
+        return _again(visit, fields, [Fault("erase", "nothing_ticked")])
+    if _opened(visit, fields) is None:
+        return _again(visit, fields, [Fault("errors", "page_too_old")])
+    erased = erase(portal(), visit.clinic.id, person.id, "patient", visit.now)
+    if erased is None:
+        raise OldLinkError(visit.opened.link)
+    until = spoken_day(erased.proof_until, visit.lang, visit.clinic.country)
+    return html(_told(visit, "erased", until=until), headers=FORGOTTEN)
+
+
 def _done(visit: Visit, done: Receipt) -> Response:
     answer = see_other(f"{visit.address}?lang={visit.lang}&done={done.id}")
     answer.headers.update(FORGOTTEN)
@@ -311,10 +327,12 @@ def _again(visit: Visit, fields: Fields, faults: Sequence[Fault]) -> Response:
     return html(_page(visit, fresh, fields, faults), 422, FORGOTTEN)
 
 
-def _told(visit: Visit, kind: str) -> str:
+def _told(visit: Visit, kind: str, **filled: str) -> str:
     """Render a page that only says something."""
     clinic, back = visit.look.published.clinic, f"{visit.address}?lang={visit.lang}"
-    return render("pages/own.html", visit.lang, clinic=clinic, root=mount(visit.request), kind=kind, back=back)
+    return render(
+        "pages/own.html", visit.lang, clinic=clinic, root=mount(visit.request), kind=kind, back=back, **filled
+    )
 
 
 def _page(visit: Visit, state: FormState, fields: Fields | None = None, faults: Sequence[Fault] = ()) -> str:
@@ -344,6 +362,7 @@ def _own(visit: Visit) -> Mapping[str, Any]:
         "address": visit.address,
         "contacts": [masked(contact) for contact in contacts],
         "shared": visit.shared,
+        "restricted": _restricted(visit),
         "done": _just_done(visit),
         "told": told,
         "dropped": [
@@ -381,6 +400,12 @@ def _own(visit: Visit) -> Mapping[str, Any]:
             for each in visit.disclosures
         ],
     }
+
+
+def _restricted(visit: Visit) -> str | None:
+    """Tell since when the use of the person's data is restricted (GDPR Art. 18), if it is."""
+    since = min((each.restricted_since for each in visit.people if each.restricted_since), default=None)
+    return since and spoken_day(since, visit.lang, visit.clinic.country)
 
 
 def _just_done(visit: Visit) -> str | None:
