@@ -6,14 +6,13 @@ things, and nothing else.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import Any
 
 from chalice.app import Request, Response
 
 from chalicelib import dossier, journal
-from chalicelib.asking import SEVERAL, form_secret, now
+from chalicelib.asking import SEVERAL, form_secret
 from chalicelib.boundary import NotFoundError
 from chalicelib.consent import Address, Assurance, Channel, State
 from chalicelib.contact import Contact, masked
@@ -33,105 +32,32 @@ from chalicelib.forms import (
     read_stops,
 )
 from chalicelib.guardians import ACTOR
-from chalicelib.i18n import negotiate, spoken_day, spoken_time
+from chalicelib.i18n import spoken_day, spoken_time
 from chalicelib.incoming import base_url, form_fields, mount, query
-from chalicelib.instants import Instant
-from chalicelib.links import Power
 from chalicelib.notice import SHARING, Clinic, spoken
 from chalicelib.outgoing import document, html, rendered, see_other
 from chalicelib.pages import render
-from chalicelib.receipts import Act, NoticeRef, Receipt, Subject, receipt_id
+from chalicelib.receipts import Act, NoticeRef, Receipt, receipt_id
 from chalicelib.renditions import FORMATS, PAPER, UnsignedError, rendition
-from chalicelib.store.links import OldLinkError, Opened, open_link
-from chalicelib.store.register import Look, NoticeChangedError, Signature, UnknownReceiptError, fresh_subject
-from chalicelib.store.sealed import Revealed, reveal
+from chalicelib.store.links import OldLinkError
+from chalicelib.store.register import NoticeChangedError, Signature, UnknownReceiptError, fresh_subject
 from chalicelib.takeout import Takeout
+from chalicelib.visit import Visit, followed
 from chalicelib.wiring import portal
 
 FORGOTTEN = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
 """The address is the key: it goes into no other site's log and stays in no cache (OWASP ASVS 5.0, 14.2.1)."""
 
 
-@dataclass(frozen=True)
-class Visit:
-    """Somebody who followed their link: whose page it is, and what one look found."""
-
-    request: Request
-    token: str
-    opened: Opened
-    look: Look
-    people: tuple[Subject, ...]
-    now: Instant
-
-    @property
-    def clinic(self) -> Clinic:
-        """The clinic as its notice in force describes it, without the questions that are over."""
-        return self.look.published.clinic.asking(self.now)
-
-    @property
-    def shared(self) -> bool:
-        """Whether several people are meant, and nobody's own things can be shown."""
-        return len(self.people) > 1
-
-    @property
-    def person(self) -> Subject:
-        """The one whose page it is; raise NotFoundError where that is nobody, or several."""
-        if len(self.people) != 1:
-            raise NotFoundError
-        return self.people[0]
-
-    @property
-    def lang(self) -> str:
-        """The language asked for, else the link's own."""
-        clinic, own = self.look.published.clinic, self.opened.link.lang
-        default = own if own in clinic.languages else clinic.default_language
-        return negotiate(query(self.request, "lang"), None, clinic.languages, default)
-
-    @property
-    def address(self) -> str:
-        """The page's own address."""
-        return f"{mount(self.request)}/manage/{self.token}"
-
-    @property
-    def ever(self) -> Clinic:
-        """The clinic with every question it ever asked."""
-        return portal().clinics.ever_asked(self.look.published)
-
-    @cached_property
-    def receipts(self) -> tuple[Receipt, ...]:
-        """Every receipt of the person, oldest first; none where several are meant."""
-        return () if self.shared else tuple(portal().register.history(self.clinic.id, self.people))
-
-    @cached_property
-    def revealed(self) -> Revealed:
-        """What is kept sealed of the person; nothing where several are meant."""
-        house = portal()
-        return Revealed((), ()) if self.shared else reveal(house.table, house.clinics.key(self.clinic.id), self.person)
-
-    @property
-    def decisions(self) -> tuple[Decision, ...]:
-        """How everything stands."""
-        return dossier.decisions(self.people, self.ever, self.look.published.in_force, self.now, self.receipts)
-
-    @property
-    def disclosures(self) -> tuple[dossier.Disclosure, ...]:
-        """Who could receive what."""
-        published, clinics = self.look.published, portal().clinics
-        named = {receipt.document["notice"]["version"] for receipt in self.receipts}
-        versions = {version: clinics.version(self.clinic.id, version) for version in named}
-        changes = [each.since for each in published.published]
-        return dossier.disclosures(self.receipts, versions, published.in_force_at, changes, self.now)
-
-
 def show(request: Request, token: str) -> Response:
     """Show the page."""
-    visit = _visit(request, token)
+    visit = followed(request, token)
     return html(_page(visit, _new_state(visit)) if visit.people else _told(visit, "unknown"), headers=FORGOTTEN)
 
 
 def take(request: Request, token: str) -> Response:
     """Carry out what was chosen on the page; where nothing was, change nothing and say so."""
-    visit, fields = _visit(request, token), form_fields(request)
+    visit, fields = followed(request, token), form_fields(request)
     if not visit.people:
         return html(_told(visit, "unknown"), headers=FORGOTTEN)
     deeds = {"stop": _stop, "erase": _erase}
@@ -142,7 +68,7 @@ def receipt(request: Request, token: str, number: str) -> Response:
     """Hand out one of the person's receipts in any format: the link proves the contact, so states may be told too."""
     from chalicelib.formats import Issued, UnspeakableError  # noqa: PLC0415 - only what is asked for is loaded
 
-    visit, house, wanted = _visit(request, token), portal(), query(request, "format")
+    visit, house, wanted = followed(request, token), portal(), query(request, "format")
     found, signed = house.register.issued(visit.look.published.clinic.id, number)
     if wanted not in FORMATS or found.document["subject"] != visit.person.id:
         raise NotFoundError
@@ -168,7 +94,7 @@ def receipt(request: Request, token: str, number: str) -> Response:
 
 def takeout(request: Request, token: str, form: str) -> Response:
     """Hand out everything the portal knows of the person, to take along."""
-    visit = _visit(request, token)
+    visit = followed(request, token)
     person, revealed = visit.person, visit.revealed
     everything = Takeout(
         clinic=visit.look.published.clinic,
@@ -187,20 +113,6 @@ def takeout(request: Request, token: str, form: str) -> Response:
     if form == "csv":
         return Response(everything.table(), {"Content-Type": "text/csv; charset=utf-8", **headers})
     raise NotFoundError
-
-
-def _visit(request: Request, token: str) -> Visit:
-    house, at = portal(), now()
-    opened = open_link(house.table, house.clinics, token, Power.MANAGE, at)
-    look = house.register.look(opened.link.clinic, [opened.holder.contact])
-    people = look.people[opened.holder.contact]
-    if opened.link.subject is None:  # made for whoever has the contact, and not for the children they decide for
-        people = tuple(each for each in people if not each.of_age)
-    else:
-        people = tuple(each for each in people if each.id == opened.link.subject)
-        if not people:
-            raise OldLinkError(opened.link)
-    return Visit(request, token, opened, look, people, at)
 
 
 def _change(visit: Visit, fields: Fields) -> Response:
