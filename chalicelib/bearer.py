@@ -33,6 +33,8 @@ class BearerKey:
     scopes: tuple[str, ...]
     created_at: Instant
     revoked_at: Instant | None = None
+    member: str | None = None
+    """Which of several joint controllers it belongs to, by id: it sees the decisions that one shares; None sees all."""
 
     def stored(self) -> str:
         """Write the key's record."""

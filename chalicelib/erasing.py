@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from chalicelib.contact import Contact, Kind
 from chalicelib.due import proof_until
+from chalicelib.identity import SeveralPeopleError
 from chalicelib.instants import Instant
 from chalicelib.receipts import Subject
 from chalicelib.store import audit, erasures, roll
-from chalicelib.store.register import SeveralPeopleError
 from chalicelib.store.table import SetEntry, Write, contact_key
 from chalicelib.wiring import Portal
 

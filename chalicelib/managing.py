@@ -31,6 +31,7 @@ from chalicelib.forms import (
     read_changes,
     read_stops,
 )
+from chalicelib.guardians import ACTOR
 from chalicelib.i18n import negotiate, spoken_day, spoken_time
 from chalicelib.incoming import base_url, form_fields, mount, query
 from chalicelib.instants import Instant
@@ -191,7 +192,9 @@ def _visit(request: Request, token: str) -> Visit:
     opened = open_link(house.table, house.clinics, token, Power.MANAGE, at)
     look = house.register.look(opened.link.clinic, [opened.holder.contact])
     people = look.people[opened.holder.contact]
-    if opened.link.subject is not None:
+    if opened.link.subject is None:  # made for whoever has the contact, and not for the children they decide for
+        people = tuple(each for each in people if not each.of_age)
+    else:
         people = tuple(each for each in people if each.id == opened.link.subject)
         if not people:
             raise OldLinkError(opened.link)
@@ -273,7 +276,7 @@ def _act(visit: Visit, clinic: Clinic, state: FormState, said: Submission) -> Ac
         channel=state.channel,
         source=None,
         assurance=Assurance.LINK,
-        actor="patient",
+        actor=ACTOR if any(person.of_age for person in visit.people) else "patient",
         evidence={"declared_age": str(clinic.age_minimum)} if said.declared_adult else None,
         effective_at=visit.now,
         recorded_at=visit.now,

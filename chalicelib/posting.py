@@ -98,6 +98,10 @@ class Courier:
         return self.carry(messages.waiting(self.table, self.now()) if self.post else (), hurried)
 
     def _tell(self, each: Waiting, tally: Tally) -> None:
+        if each.unsent.salt:
+            people = messages.spread(self.table, self.clinics.key(each.unsent.clinic), each)
+            journal.log().info("link wanted", clinic=each.unsent.clinic, people=people)
+            return
         outcomes = Counter(self._send(each, *sent, tally=tally) for sent in self._planned(each))
         if outcomes["left"]:
             tally.whole = False

@@ -49,6 +49,9 @@ class Subject:
     numbered: bool = False
     """Whether the clinic's own number of this person is among the contacts."""
 
+    of_age: Instant = ""
+    """For a child for whom a guardian decided, when it comes of age: another person than who else has the contacts."""
+
     latest: Instant = ""
     """The latest moment at which any of the words was given."""
 
@@ -136,6 +139,9 @@ class Act:
     confirm_within: str = "P7D"
     """How long a Yes waits to be confirmed, as a period of ISO 8601."""
 
+    of_age: Instant = ""
+    """Where a guardian decides for a child: when it comes of age."""
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -195,7 +201,8 @@ def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) 
     Who only claims a contact (self-asserted) that has decided before (`known`) can stop things at once, and can start
     nothing: such a Yes stays pending, and what that person had granted stays as it was. So does everybody's Yes to what
     is confirmed first (`Act.confirm`). A chain is recorded in order:
-    an act whose clock ran behind takes the time of the receipt before it.
+    an act whose clock ran behind takes the time of the receipt before it. A Yes for a child ends when it comes of age,
+    however it was given; afterwards staff who see the grown patient can record another.
     """
     now = max(act.recorded_at, subject.recorded_at)
     effective_at = now if act.effective_at == act.recorded_at else act.effective_at
@@ -203,11 +210,13 @@ def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) 
     if act.everything:
         answers |= {address: Answer.WITHDRAW for address in subject.standings if address not in answers}
     claims = known and act.assurance is Assurance.SELF_ASSERTED
+    of_age = act.of_age or subject.of_age
+    limit = of_age if effective_at < of_age or act.assurance is not Assurance.STAFF_WITNESSED else None
     decisions: dict[Address, dict[str, Any]] = {}
     for address, answer in sorted(answers.items()):
         yes = answer is Answer.YES
         ends = act.endings.get(address) if yes else None
-        expires_at = ending(ends, effective_at) if ends else None
+        expires_at = min(filter(None, (ends and ending(ends, effective_at), limit)), default=None) if yes else None
         waits = yes and (claims or address in act.confirm)
         confirm_by = ending(act.confirm_within, now) if waits else None
         decisions[address] = {"answer": answer, "confirm_by": confirm_by, "expires_at": expires_at}
@@ -243,4 +252,5 @@ def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) 
         standings=standings,
         latest=max(effective_at, subject.latest),
         recorded_at=now,
+        of_age=of_age,
     )

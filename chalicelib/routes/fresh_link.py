@@ -13,7 +13,7 @@ from chalicelib.limits import Guard, TooManyError, each_of
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import html, see_other
 from chalicelib.pages import render
-from chalicelib.store import outbox
+from chalicelib.store import messages
 from chalicelib.store.register import ATTEMPTS, BusyError
 from chalicelib.store.table import ConflictError, ContendedError, Put
 from chalicelib.wiring import portal
@@ -45,7 +45,7 @@ def send_link(clinic: str) -> Response:
     if faults:
         return html(_form(shown, fields, faults), 422)
     base = base_url(request, house.settings.public_url)
-    wanted = outbox.wanted(house.clinics.key(clinic), contacts, state.lang, base)
+    wanted = messages.wanted(house.clinics.key(clinic), contacts, state.lang, base)
     try:
         _leave(clinic, wanted, guard(request, "link", each_of(contacts), now()))
     except TooManyError as error:

@@ -10,11 +10,11 @@ from chalicelib import journal
 from chalicelib.authorised import BASE, Call, authorised
 from chalicelib.bodies import AboutSubject, read_erasure, read_restriction
 from chalicelib.boundary import RefusedError, api
+from chalicelib.identity import SeveralPeopleError
 from chalicelib.incoming import ANY_TYPE
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import document, problem
 from chalicelib.receipts import Subject
-from chalicelib.store.register import SeveralPeopleError
 from chalicelib.wiring import portal
 
 subjects = Blueprint(__name__)

@@ -5,6 +5,7 @@ has a record of its own, once per item, kind of message and kind of contact: who
 that neither a stream that repeats itself nor two senders at once send anything twice.
 """
 
+import contextlib
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 
 from chalicelib.contact import Contact, read_told, told
 from chalicelib.instants import Instant, instant, moment
+from chalicelib.store.people import read_people
 from chalicelib.store.table import (
     SHARDS,
     ConflictError,
@@ -25,6 +27,7 @@ from chalicelib.store.table import (
     SetBody,
     Table,
     Write,
+    contact_key,
     dead_letter_key,
     letter_key,
     undeliverable_key,
@@ -64,6 +67,8 @@ class Unsent:
     until: Instant | None = None
     tries: int = 0
     due: Instant = ""
+    salt: str = ""
+    """The key of an item that is nobody's yet: somebody asks for a link, and who that is was not looked up."""
 
     def stored(self) -> str:
         """Write it, to be kept."""
@@ -114,6 +119,31 @@ def to_tell(key: ClinicKey, salt: str, number: str, unsent: Unsent, contacts: Se
     """
     blob = key.seal(unsent.subject, salt, _what(number), told(contacts))
     return Put(unsent_key(unsent.clinic, number), {"body": unsent.stored(), "blob": blob})
+
+
+def wanted(key: ClinicKey, contacts: Sequence[Contact], lang: str, base: str) -> Put:
+    """Give the item of somebody who asks for their link: the same whether or not anybody is known.
+
+    Its key is its own and is destroyed with it. Whoever carries it out looks for the people (`spread`).
+    """
+    number, salt = secrets.token_hex(16), secrets.token_hex(16)
+    return to_tell(key, salt, number, Unsent("link", key.clinic, number, lang, base, salt=salt), contacts)
+
+
+def spread(table: Table, key: ClinicKey, each: Waiting) -> int:
+    """Put, in place of one who asks for a link, an item for everyone known under the contacts; tell how many."""
+    unsent = each.unsent
+    contacts = each.contacts(key, unsent.salt)
+    places = {contact_key(unsent.clinic, key.lookup(contact)): contact for contact in contacts}
+    found = table.get(list(places))
+    meant = {person.id: (person, places[place]) for place, item in found.items() for person in read_people(item)}
+    own = [
+        to_tell(key, person.salt, secrets.token_hex(16), replace(unsent, subject=person.id, salt=""), [contact])
+        for person, contact in meant.values()
+    ]
+    with contextlib.suppress(ConflictError):  # somebody else was quicker
+        table.write([Delete(each.key, there=True), *own])
+    return len(own)
 
 
 def waiting(table: Table, now: Instant) -> Iterator[Waiting]:

@@ -320,9 +320,10 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Remove an item, if it is there; with `empty` one that is there and has no entry left, or none."""
+    """Remove an item, if it is there; with `there` it must be, with `empty` it must have no entry left, or none."""
 
     key: Key
+    there: bool = False
     empty: bool = False
 
 
@@ -422,8 +423,9 @@ class Table:
                 transaction.save(self._new(write), condition=item.pk.does_not_exist())
             case Replace():
                 transaction.save(self._new(write))
-            case Delete(key, empty):
-                transaction.delete(item(*key), condition=_empty(item) if empty else None)
+            case Delete(key, there, empty):
+                kept = item.pk.exists() if there else None
+                transaction.delete(item(*key), condition=_empty(item) if empty else kept)
             case SetEntry() | FirstEntry() | RemoveEntry():
                 self._enlist_entry(transaction, write)
             case SetBody(key, body, was, blob):
