@@ -39,6 +39,7 @@ MAX_TRIES = 10
 LEASE = timedelta(minutes=2)
 """For how long one sender has a message to itself: longer than any function that sends runs on after it took it."""
 
+WISH_KEPT = timedelta(days=30)
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
 
 SENDING, WAITING, SENT, SKIPPED, REFUSED = "sending", "waiting", "sent", "skipped", "refused"
@@ -46,6 +47,9 @@ SENDING, WAITING, SENT, SKIPPED, REFUSED = "sending", "waiting", "sent", "skippe
 
 WANTED = "wanted"
 """The kind of an item that asks for a link, before anybody looked whose it is: its subject is its own key."""
+
+UNREADABLE = "unreadable"
+"""What an item is called that holds something nobody can read: it is set aside, and holds up nothing."""
 
 FINAL = frozenset({SENT, SKIPPED, REFUSED})
 
@@ -70,6 +74,8 @@ class Unsent:
     until: Instant | None = None
     tries: int = 0
     due: Instant = ""
+    salt: str = ""
+    """The key of a wish for a link (`outbox.wanted`), of whom nobody knows yet: `subject` is its number then."""
 
     def stored(self) -> str:
         """Write it, to be kept."""
@@ -77,8 +83,10 @@ class Unsent:
 
     @classmethod
     def read(cls, stored: str) -> "Unsent":
-        """Read what was kept."""
+        """Read what was kept; raise ValueError or TypeError for what is none."""
         kept = json.loads(stored)
+        if "number" in kept:
+            kept["subject"] = kept.pop("number")
         return cls(**{**kept, "addresses": tuple(kept.get("addresses", ()))})
 
 
@@ -95,6 +103,10 @@ class Waiting:
     def key(self) -> Key:
         """Where it is kept."""
         return unsent_key(self.unsent.clinic, self.number)
+
+    def rewritten(self, **changed: Any) -> str:
+        """Write it with some changes; what cannot be read stays as it is."""
+        return self.body if self.unsent.kind == UNREADABLE else replace(self.unsent, **changed).stored()
 
     def contacts(self, key: ClinicKey, salt: str) -> list[Contact]:
         """Give the contacts it was left with; raise ValueError where the person's key is gone."""
@@ -174,8 +186,10 @@ def take(table: Table, each: Waiting, letter: str, now: Instant, also: Sequence[
     key = letter_key(each.unsent.clinic, each.unsent.subject, f"{each.number}#{letter}")
     until = instant(moment(now) + LEASE)
     lease = Lease(key, json.dumps({"state": SENDING, "until": until, "by": secrets.token_hex(8)}))
+    # Of a wish for a link nothing need be remembered for long.
+    kept = {"ttl": int((moment(now) + WISH_KEPT).timestamp())} if each.unsent.salt else {}
     try:
-        table.write([Put(key, {"body": lease.body}), *also])
+        table.write([Put(key, {"body": lease.body, **kept}), *also])
     except ConflictError:
         found = table.get([key]).get(key)
         body = found.body if found is not None and found.body else ""
@@ -208,21 +222,21 @@ def later(table: Table, each: Waiting, now: Instant) -> bool:
     """Put an item off after a failure, each time twice as long; give it up after the last try and tell True then."""
     tries = each.unsent.tries + 1
     if tries >= MAX_TRIES:
-        bury(table, each)
+        bury(table, each, tries)
         return True
     wait = min(_FIRST_WAIT * 2 ** (tries - 1), _LONGEST_WAIT)
-    put_off = replace(each.unsent, tries=tries, due=instant(moment(now) + wait))
+    put_off = each.rewritten(tries=tries, due=instant(moment(now) + wait))
     try:
-        table.write([SetBody(each.key, put_off.stored(), was=each.body)])
+        table.write([SetBody(each.key, put_off, was=each.body)])
     except ConflictError:  # another sender was quicker: that failure is counted
         return False
     return False
 
 
-def bury(table: Table, each: Waiting) -> None:
+def bury(table: Table, each: Waiting, tries: int = 0) -> None:
     """Give an item up: it is kept aside, for an operator to see and to send again."""
     buried = dead_letter_key(each.unsent.clinic, each.number)
-    table.write([Delete(each.key), Replace(buried, {"body": each.unsent.stored(), "blob": each.sealed})])
+    table.write([Delete(each.key), Replace(buried, {"body": each.rewritten(tries=tries), "blob": each.sealed})])
 
 
 def dead_letters(table: Table, clinic: str) -> list[Waiting]:
@@ -233,8 +247,7 @@ def dead_letters(table: Table, clinic: str) -> list[Waiting]:
 def revive(table: Table, each: Waiting) -> None:
     """Put what was given up back into the outbox, as if for the first time; what was sent of it stays sent."""
     refused = [key for key, record in _records(table, each).items() if record["state"] == REFUSED]
-    fresh = replace(each.unsent, tries=0, due="")
-    again = Put(each.key, {"body": fresh.stored(), "blob": each.sealed})
+    again = Put(each.key, {"body": each.rewritten(tries=0, due=""), "blob": each.sealed})
     table.write([again, Delete(dead_letter_key(each.unsent.clinic, each.number)), *map(Delete, refused)])
 
 
@@ -269,5 +282,10 @@ def _what(number: str) -> str:
 
 
 def _read(item: Item) -> Waiting:
-    body = item.body or ""
-    return Waiting(item.sk.rpartition("#")[2], Unsent.read(body), body, bytes(item.blob or b""))
+    body, (clinic, _, number) = item.body or "", item.sk.rpartition("#")
+    clinic = clinic or item.pk.partition("#")[2]  # a dead letter's partition names it
+    try:
+        unsent = Unsent.read(body)
+    except (ValueError, TypeError):
+        unsent = Unsent(UNREADABLE, clinic, "", "", "")
+    return Waiting(number, unsent, body, bytes(item.blob or b""))
