@@ -1,32 +1,45 @@
-"""What happens after a receipt, from the table's stream: nothing here can hold up a patient, nothing is done twice."""
+"""What happens after a decision, from the table's stream: nothing here can hold up a patient, nothing is done twice."""
 
 import json
 from collections.abc import Iterator
 from typing import Any
 
-from chalicelib import journal, sealing
+from chalicelib import journal, reports, sealing
+from chalicelib.posting import Courier
 from chalicelib.receipts import Receipt
 from chalicelib.sealing import Hurried
 from chalicelib.signing import Signer
+from chalicelib.store import messages
 from chalicelib.store.counts import count_receipt
-from chalicelib.store.table import Table
+from chalicelib.store.table import ContendedError, Key, Table
 
 
-def handle(table: Table, event: dict[str, Any], signer: Signer | None, hurried: Hurried) -> None:
-    """Work through a batch of stream records: count every receipt, then sign what there is time for.
+def handle(
+    table: Table, event: dict[str, Any], signer: Signer | None, hurried: Hurried, courier: Courier | None = None
+) -> None:
+    """Work through a batch of stream records: count every receipt, then sign and send what there is time for.
 
     A record that cannot be counted raises; the stream then sends its batch again, halved until the record stands alone,
     and at last puts it into the dead-letter queue. Those already counted are not counted again. A receipt that cannot
     be signed fails no batch: sending it again would hold up those behind it while the key service is down, and after
-    ten tries it would be forgotten here. Its mark stays, and the clock's round signs it.
+    ten tries it would be forgotten here. Its mark stays, and the clock's round signs it; so it is with what is to be
+    told, which comes last because it takes longest.
     """
     try:
         receipts = list(_counted(table, event))
         if signer is not None:
             for _ in sealing.seal(table, signer, receipts, hurried):
                 pass
+        if courier is not None:
+            courier.carry_new(_unsent(event), hurried)
     finally:
         journal.flush()
+
+
+def _unsent(event: dict[str, Any]) -> list[Key]:
+    """Give the keys of what was left in the outbox; the table says what it holds, or that it is gone by now."""
+    keys = [record["dynamodb"]["Keys"] for record in event.get("Records", []) if record["eventName"] == "INSERT"]
+    return [Key(key["pk"]["S"], key["sk"]["S"]) for key in keys if key["pk"]["S"].startswith("UNSENT#")]
 
 
 def _counted(table: Table, event: dict[str, Any]) -> Iterator[Receipt]:
@@ -45,6 +58,25 @@ def _counted(table: Table, event: dict[str, Any]) -> Iterator[Receipt]:
         yield receipt
 
 
+def clear_erased(table: Table, hurried: Hurried) -> None:
+    """Clear away what erased people left about, as far as the time goes, and say in the log of how many."""
+    from chalicelib.store import erasures  # noqa: PLC0415 - the stream's function needs it not
+
+    cleared = contended = 0
+    try:
+        for mark in erasures.waiting(table):
+            if hurried():
+                break
+            try:
+                erasures.clear(table, mark)
+                cleared += 1
+            except ContendedError:  # somebody decides under one of the contacts just now: the next round
+                contended += 1
+        journal.log().info("cleared", cleared=cleared, contended=contended)
+    finally:
+        journal.flush()
+
+
 def sign_waiting(table: Table, signer: Signer | None, hurried: Hurried) -> None:
     """Sign what still waits, as far as the time goes, and say in the log how far that was."""
     if signer is None:
@@ -55,5 +87,28 @@ def sign_waiting(table: Table, signer: Signer | None, hurried: Hurried) -> None:
             if tally.signed and not tally.signed % 500:
                 journal.log().info("signing", signed=tally.signed, failed=tally.failed)
         journal.log().info("signed", signed=tally.signed, failed=tally.failed, whole=tally.whole)
+    finally:
+        journal.flush()
+
+
+def send_waiting(courier: Courier, hurried: Hurried) -> None:
+    """Send what still waits, as far as the time goes, and say in the log how far that was."""
+    if courier.post is None:
+        journal.log().warning("nothing is sent: MAIL_FROM is not set")
+        return
+    try:
+        tally = courier.carry_waiting(hurried)
+        journal.log().info("sent", sent=tally.sent, failed=tally.failed, whole=tally.whole)
+    finally:
+        journal.flush()
+
+
+def mark(table: Table, told: str) -> None:
+    """Mark the contacts that a report of SES says no mail reaches."""
+    try:
+        for report in reports.read(told):
+            new = messages.mark_undeliverable(table, report.clinic, report.lookup, report.reason, report.at)
+            journal.log().info("undeliverable", clinic=report.clinic, reason=report.reason, new=new)
+            journal.count("ContactUndeliverable", int(new))
     finally:
         journal.flush()

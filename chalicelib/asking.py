@@ -14,6 +14,7 @@ from chalicelib import journal
 from chalicelib.boundary import later
 from chalicelib.consent import Answer, Assurance, Channel
 from chalicelib.contact import masked
+from chalicelib.evidence import KIOSK_PAGE, KIOSK_WITHDRAWAL_PAGE
 from chalicelib.forms import (
     MAX_TYPED,
     Fault,
@@ -25,6 +26,7 @@ from chalicelib.forms import (
     read_consent,
     read_withdrawal,
 )
+from chalicelib.guardians import ACTOR
 from chalicelib.i18n import negotiate
 from chalicelib.incoming import base_url, form_fields, guard, mount, query, source
 from chalicelib.instants import Instant, instant
@@ -32,7 +34,7 @@ from chalicelib.limits import Guard, TooManyError, each_of, this_very
 from chalicelib.links import Power
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import html
-from chalicelib.receipts import Act, NoticeRef, Subject, receipt_id
+from chalicelib.receipts import Act, NoticeRef, Receipt, Subject, receipt_id
 from chalicelib.store.links import Opened, UnknownLinkError, open_link
 from chalicelib.store.register import NoticeChangedError, Signature, fresh_subject
 from chalicelib.wiring import portal
@@ -42,10 +44,17 @@ SEVERAL = Fault("errors", "several_people")
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a form led to: the text it was shown with, the act recorded, in which language."""
+    """What a form led to: the text it was shown with, the act and the first receipt of it, in which language.
+
+    A form sent again leads to the receipt it led to before.
+    """
 
     clinic: Clinic
     act: Act
+    receipt: Receipt
+    reachable: bool
+    """Whether a contact was given, to which the receipt is sent."""
+
     lang: str
 
 
@@ -80,12 +89,13 @@ def take_answers(template: str, clinic: str, request: Request, then: Next) -> Re
     house = portal()
     fields = form_fields(request)
     opened = followed(request, clinic)
-    state = FormState.opened(form_secret(clinic, template), first(fields, "state"), now())
+    state = state_of(template, clinic, fields)
     if state is None:
         current = _about(house.register.look(clinic).published.clinic.asking(now()), opened)
         return _again(template, current, request, fields, [Fault("errors", "page_too_old")])
-    shown = _about(house.clinics.version(clinic, state.version).asking(now()), opened)
-    said = read_consent(shown, fields, opened.holder.contact if opened else None)
+    at = now()
+    shown = _about(house.clinics.version(clinic, state.version).asking(at), opened)
+    said = read_consent(shown, fields, at, opened.holder.contact if opened else None)
     if said.faults:
         return _again(template, shown, request, fields, said.faults)
     act = _act(shown, state, said)
@@ -93,27 +103,28 @@ def take_answers(template: str, clinic: str, request: Request, then: Next) -> Re
     whom = (f"link:{opened.id}", *each_of(said.contacts[1:])) if opened else each_of(said.contacts)
     signature = _signature(said, request, guard(request, "consent", whom, act.recorded_at))
     try:
-        seen = house.register.look(clinic, said.contacts, guard=signature.guard)
+        seen = house.register.look(clinic, signature.contacts, guard=signature.guard)
         if opened:
-            known = seen.people[opened.holder.contact]
+            known = [] if said.guardian else [each for each in seen.people[opened.holder.contact] if not each.of_age]
             if len(known) > 1 and Answer.YES in said.answers.values():
                 return _again(template, shown, request, fields, [SEVERAL])
-            act, signature = _by_link(act, shown, said), _holders(signature, opened, known)
-        house.register.answer(act, signature, seen=seen)
+            child = said.guardian is not None
+            act, signature = _by_link(act, shown, said), _holders(signature, opened, known, child=child)
+        receipt = house.register.answer(act, signature, seen=seen)
     except TooManyError as error:
         return _too_many(template, shown, request, fields, error)
     except NoticeChangedError as changed:
         current = _about(changed.published.clinic.asking(now()), opened)
         return _again(template, current, request, fields, [Fault("errors", "notice_changed")])
     journal.count("DecisionRecorded")
-    return then(Taken(shown, act, state.lang))
+    return then(Taken(shown, act, receipt, bool(said.contacts), state.lang))
 
 
 def take_withdrawal(template: str, clinic: str, request: Request, then: Next) -> Response:
     """Withdraw at once, whether or not the contact was known; a page that is too old still withdraws."""
     house = portal()
     fields = form_fields(request)
-    state = FormState.opened(form_secret(clinic, template), first(fields, "state"), now())
+    state = state_of(template, clinic, fields)
     if state is None:
         state = _new_state(template, house.register.look(clinic).published.clinic, request)
     shown = house.clinics.version(clinic, state.version)
@@ -124,11 +135,16 @@ def take_withdrawal(template: str, clinic: str, request: Request, then: Next) ->
     act = _act(shown, state, said)
     held = guard(request, "withdraw", this_very(said.contacts, said.answers), act.recorded_at)
     try:
-        house.register.withdraw(act, _signature(said, request, held))
+        receipts = house.register.withdraw(act, _signature(said, request, held))
     except TooManyError as error:
         return _too_many(template, shown, request, fields, error)
     journal.count("WithdrawalRecorded")
-    return then(Taken(shown, act, state.lang))
+    return then(Taken(shown, act, receipts[0], bool(said.contacts), state.lang))
+
+
+def state_of(template: str, clinic: str, fields: Fields) -> FormState | None:
+    """Give what an open page of a clinic carried; None for one that is forged, another page's or too old."""
+    return FormState.opened(form_secret(clinic, template), first(fields, "state"), now())
 
 
 def form_secret(clinic: str, template: str) -> bytes:
@@ -150,7 +166,7 @@ def now() -> Instant:
 
 def _again(template: str, clinic: Clinic, request: Request, fields: Fields, faults: Sequence[Fault]) -> Response:
     """Give the same page again: an error summary first, what was typed kept, nothing stored."""
-    state = FormState.opened(form_secret(clinic.id, template), first(fields, "state"), now())
+    state = state_of(template, clinic.id, fields)
     fresh = _new_state(template, clinic, request)
     if state is None:
         state = fresh
@@ -197,13 +213,20 @@ def _new_state(template: str, clinic: Clinic, request: Request) -> FormState:
         lang=lang,
         sha256=portal().evidence.shown(template, clinic, lang),
         source=source(request),
-        channel=Channel.QR if query(request, "via") == "qr" else Channel.WEB,
+        channel=_channel(template, request),
         opened_at=now(),
     )
 
 
+def _channel(template: str, request: Request) -> Channel:
+    if template in {KIOSK_PAGE, KIOSK_WITHDRAWAL_PAGE}:
+        return Channel.KIOSK
+    return Channel.QR if query(request, "via") == "qr" else Channel.WEB
+
+
 def _act(clinic: Clinic, state: FormState, said: Submission) -> Act:
-    at = now()
+    at, guardian = now(), said.guardian
+    declared = {"declared_age": str(clinic.age_minimum)} if said.declared_adult else None
     return Act(
         receipt_id=receipt_id(state.nonce, said.said()),
         clinic=clinic.id,
@@ -213,14 +236,15 @@ def _act(clinic: Clinic, state: FormState, said: Submission) -> Act:
         channel=state.channel,
         source=state.source,
         assurance=Assurance.SELF_ASSERTED,
-        actor="patient",
-        evidence={"declared_age": str(clinic.age_minimum)} if said.declared_adult else None,
+        actor=ACTOR if guardian else "patient",
+        evidence=guardian.evidence if guardian else declared,
         effective_at=at,
         recorded_at=at,
         endings=clinic.endings,
         everything=said.everything,
         confirm=clinic.confirmed_first,
         confirm_within=clinic.confirm_within,
+        of_age=guardian.of_age(clinic, at) if guardian else "",
     )
 
 
@@ -232,12 +256,15 @@ def _by_link(act: Act, clinic: Clinic, said: Submission) -> Act:
     return replace(act, assurance=Assurance.LINK, channel=Channel.EMAIL_LINK, confirm=frozenset(unproven))
 
 
-def _holders(signature: Signature, opened: Opened, known: Sequence[Subject]) -> Signature:
-    """Sign as the holder of a link: the one person known under the contact, or somebody new."""
+def _holders(signature: Signature, opened: Opened, known: Sequence[Subject], *, child: bool) -> Signature:
+    """Sign as the holder of a link: the one person known under the contact, or somebody new; or for the child named."""
+    if child:
+        return signature
     person = known[0].id if len(known) == 1 else None
     return replace(signature, name=signature.name or opened.holder.name, person=person, joins=True if person else None)
 
 
 def _signature(said: Submission, request: Request, held: Guard) -> Signature:
     base = base_url(request, portal().settings.public_url)
-    return Signature(said.contacts, said.name, fresh_subject(), base=base, guard=held)
+    contacts = said.guardian.contacts(said.contacts) if said.guardian else said.contacts
+    return Signature(contacts, said.name, fresh_subject(), base=base, guard=held)

@@ -12,12 +12,17 @@ from chalicelib.store.clinics import Clinics
 
 CONSENT_PAGE = "pages/consent.html"
 WITHDRAWAL_PAGE = "pages/withdraw.html"
+KIOSK_PAGE = "pages/kiosk/consent.html"
+KIOSK_WITHDRAWAL_PAGE = "pages/kiosk/withdraw.html"
+MANAGE_PAGE = "pages/manage.html"
+"""The patient's own page. Its evidence has the questions as they were asked, and nothing of anybody's own."""
 BLANK: dict[str, Any] = {
     "root": "",
     "state": "",
     "kept_query": "",
     "faults": (),
     "typed": {"purposes": ()},
+    "own": None,
     "holder": None,
 }
 
@@ -31,7 +36,7 @@ class Evidence:
 
     def shown(self, template: str, clinic: Clinic, lang: str) -> str:
         """Give the SHA-256 of the page as it is shown in a language, having kept it."""
-        name = (template, clinic.id, clinic.version, lang, *clinic.questions)
+        name = (template, clinic.id, clinic.version, lang, str(clinic.alone_from), *clinic.questions)
         if name not in self._kept:
             self._kept[name] = self._clinics.keep_shown(clinic.id, self.page(template, clinic, lang, **BLANK))
         return self._kept[name]

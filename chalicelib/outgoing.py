@@ -63,6 +63,12 @@ def picture(content: bytes, media_type: str) -> Response:
     return Picture(content, {"Content-Type": media_type, **shared})
 
 
+def script(text: str, *, kept: bool) -> Response:
+    """Answer with a script; `kept` for ever by an address that names this very text."""
+    caching = "public, max-age=31536000, immutable" if kept else "no-cache"
+    return Response(text, {"Content-Type": "text/javascript; charset=utf-8", "Cache-Control": caching})
+
+
 def rendered(rendition: Rendition, name: str) -> Response:
     """Answer with a receipt in one of its forms; a PDF bears this name when it is kept."""
     headers = {**rendition.headers, "ETag": f'"{rendition.sha256}"'}

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ from jinja2 import (
 from jinja2.runtime import Context
 
 from chalicelib import i18n
+from chalicelib.consent import ON_A_PAGE
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 _AUTHORITIES = Path(__file__).resolve().parent / "authorities.json"
+_KIOSK_SCRIPT = Path(__file__).resolve().parent / "kiosk.js"
 
 
 def environment(templates: Path = TEMPLATES) -> Environment:
@@ -31,7 +34,7 @@ def environment(templates: Path = TEMPLATES) -> Environment:
         loader = ModuleLoader(templates / "compiled")
     env = Environment(
         loader=loader,
-        autoescape=select_autoescape(default_for_string=True, default=True),
+        autoescape=select_autoescape(disabled_extensions=("txt",), default_for_string=True, default=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -56,6 +59,9 @@ def _speaking(lang: str) -> Environment:
     env.install_gettext_translations(i18n.catalog(lang), newstyle=True)  # type: ignore[attr-defined]
     env.globals["lang"] = lang
     env.globals["endonyms"] = i18n.ENDONYMS
+    env.globals["on_a_page"] = ON_A_PAGE
+    env.globals["kiosk"] = ""  # the kiosk's pages set what stands before their addresses
+    env.globals["kiosk_script"] = kiosk_script
     return env
 
 
@@ -65,14 +71,37 @@ def render(template: str, lang: str, **context: Any) -> str:
 
 
 @cache
-def content_security_policy() -> str:
-    """Allow the page's own styles (by their hash) and forms, and nothing else at all."""
-    style = environment().get_template("style.css").render()
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+def content_security_policy(*styles: str, script: bool = False) -> str:
+    """Allow the page's own styles (by their hash) and forms, and nothing else at all; the kiosk's pages its script too.
+
+    `styles` are the templates a page includes beside `style.css`.
+    """
+    env = environment()
+    digests = [
+        base64.b64encode(hashlib.sha256(env.get_template(style).render().encode()).digest()).decode()
+        for style in ("style.css", *styles)
+    ]
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    scripted = " script-src 'self'; connect-src 'self';" if script else ""
     return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self'; form-action 'self'; "
+        f"default-src 'none'; style-src {allowed}; img-src 'self'; form-action 'self';{scripted} "
         "frame-ancestors 'none'; base-uri 'none'"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script and the name of this very text of it, by which it may be kept for ever."""
+
+    text: str
+    version: str
+
+
+@cache
+def kiosk_script() -> Script:
+    """Give the kiosk's script."""
+    text = _KIOSK_SCRIPT.read_text(encoding="utf-8")
+    return Script(text, hashlib.sha256(text.encode()).hexdigest()[:16])
 
 
 @cache

@@ -1,6 +1,7 @@
 """QR codes: an address in, a picture out (ISO/IEC 18004, level Q, quiet zone of four modules)."""
 
 import io
+from itertools import groupby
 from typing import Any
 
 QUIET_ZONE = 4
@@ -27,6 +28,19 @@ def matrix(address: str) -> list[list[bool]]:
 
     modules: list[list[bool]] = _code(address, ERROR_CORRECT_M).get_matrix()
     return modules
+
+
+def drawing(address: str) -> tuple[int, str]:
+    """Give the same code to draw inside a page: its side in modules, and the SVG path of its dark ones."""
+    path, modules = [], matrix(address)
+    for row, line in enumerate(modules):
+        column = 0
+        for dark, run in groupby(line):
+            length = len(list(run))
+            if dark:
+                path.append(f"M{column} {row}h{length}v1h-{length}z")
+            column += length
+    return len(modules), "".join(path)
 
 
 def _drawn(address: str, factory: type) -> bytes:

@@ -1,7 +1,12 @@
 """Settings: one frozen object, read once from the environment, all faults reported together by variable name."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+_ADDRESS = re.compile(r"[!-~]+@[!-~]+\.[!-~]+")
+_SENDER = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9]{1,11}")
+"""What SNS takes as a sender id."""
 
 
 class SettingsError(ValueError):
@@ -14,16 +19,24 @@ class Settings:
 
     `public_url` is the address patients see where the portal has its own domain; empty, the request's own address
     is used. `signing_key` is the KMS alias of the key that signs receipts; empty, nothing is signed and all wait.
+    `mail_from` is the address e-mails come from, `mail_configuration` the SES configuration set that reports what
+    became of them, `sms_sender` the name text messages come from; without `mail_from` everything waits to be sent.
     """
 
     table: str
     region: str
     public_url: str
     signing_key: str = ""
+    mail_from: str = ""
+    mail_configuration: str = ""
+    sms_sender: str = ""
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
-    """Read TABLE_NAME, AWS_REGION, PUBLIC_URL and SIGNING_KEY; raise SettingsError naming every fault."""
+    """Read TABLE_NAME, AWS_REGION, PUBLIC_URL, SIGNING_KEY, MAIL_FROM, MAIL_CONFIGURATION and SMS_SENDER.
+
+    Raises SettingsError naming every fault.
+    """
     faults = [f"{name} is not set" for name in ("TABLE_NAME", "AWS_REGION") if not environ.get(name)]
     public_url = environ.get("PUBLIC_URL", "").rstrip("/")
     if public_url and not public_url.startswith(("https://", "http://127.0.0.1", "http://localhost")):
@@ -31,6 +44,19 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     signing_key = environ.get("SIGNING_KEY", "")
     if signing_key and not signing_key.startswith("alias/"):
         faults.append("SIGNING_KEY must be an alias of KMS: alias/…, so that another key can take its place")
+    mail_from, sms_sender = environ.get("MAIL_FROM", ""), environ.get("SMS_SENDER", "")
+    if mail_from and not _ADDRESS.fullmatch(mail_from):
+        faults.append("MAIL_FROM must be an e-mail address alone, such as consent@example.org")
+    if sms_sender and not _SENDER.fullmatch(sms_sender):
+        faults.append("SMS_SENDER must be 1 to 11 letters and digits, at least one of them a letter")
     if faults:
         raise SettingsError("; ".join(faults))
-    return Settings(environ["TABLE_NAME"], environ["AWS_REGION"], public_url, signing_key)
+    return Settings(
+        environ["TABLE_NAME"],
+        environ["AWS_REGION"],
+        public_url,
+        signing_key,
+        mail_from,
+        environ.get("MAIL_CONFIGURATION", ""),
+        sms_sender,
+    )

@@ -13,6 +13,7 @@ from chalicelib.store.table import Table
 from chalicelib.vault import Kms
 
 if TYPE_CHECKING:
+    from chalicelib.post import Post
     from chalicelib.signing import Signer
 
 
@@ -27,6 +28,7 @@ class Portal:
     register: Register
     evidence: Evidence
     signer: "Signer | None" = None
+    post: "Post | None" = None
 
 
 @cache
@@ -37,7 +39,14 @@ def portal() -> Portal:
     kms = Kms(table.session, settings.region)
     clinics = Clinics(table, kms)
     return Portal(
-        settings, table, kms, clinics, Register(table, clinics), Evidence(clinics), _signer(kms, settings.signing_key)
+        settings,
+        table,
+        kms,
+        clinics,
+        Register(table, clinics),
+        Evidence(clinics),
+        _signer(kms, settings.signing_key),
+        _post(table, settings),
     )
 
 
@@ -47,6 +56,15 @@ def _signer(kms: Kms, alias: str) -> "Signer | None":
     from chalicelib.signing import KmsSigner  # noqa: PLC0415 - the function that serves pages signs nothing
 
     return KmsSigner(kms, alias)
+
+
+def _post(table: Table, settings: Settings) -> "Post | None":
+    if not settings.mail_from:
+        return None
+    from chalicelib.post import Post  # noqa: PLC0415 - the function that serves pages sends nothing
+
+    told = {"configuration": settings.mail_configuration, "sms_sender": settings.sms_sender}
+    return Post(table.session, settings.region, mail_from=settings.mail_from, **told)
 
 
 def warm() -> None:

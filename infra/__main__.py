@@ -1,4 +1,4 @@
-"""The portal's command line: publish clinics, create and revoke keys, sign and verify receipts.
+"""The portal's command line: publish clinics, create and revoke keys, sign and verify receipts, send again what failed.
 
     python -m infra publish infra/clinics/riga-aesthetics.yaml --author "Ieva Liepa" --approver "Juris Klusums"
     python -m infra notice list riga-aesthetics
@@ -8,6 +8,8 @@
     python -m infra sign
     python -m infra signing-key rotate
     python -m infra verify-chains riga-aesthetics
+    python -m infra messages dead riga-aesthetics
+    python -m infra messages retry riga-aesthetics
     python -m infra verify receipt.jws --jwks jwks.json
 
 It works on the stack that `make run` left in `.local/env.json`, or on the one that the environment names
@@ -24,10 +26,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.bearer import SCOPES
 from chalicelib.settings import SettingsError
+from chalicelib.store.clinics import UnknownClinicError
 from chalicelib.store.table import ContendedError, UnavailableError
 from chalicelib.vault import KeysUnavailableError
 from chalicelib.wiring import portal
-from infra import keys, notices, publish, seals, verify
+from infra import keys, messages, notices, publish, seals, verify
 
 LOCAL_ENVIRONMENT = Path(".local/env.json")
 
@@ -39,7 +42,13 @@ def main(arguments: list[str]) -> int:
         os.environ.update(json.loads(LOCAL_ENVIRONMENT.read_text(encoding="utf-8")))
     try:
         return asked.run(asked) or 0
-    except (publish.FileError, keys.KeyCommandError, seals.SealCommandError, verify.NotReadableError) as error:
+    except (
+        publish.FileError,
+        keys.KeyCommandError,
+        messages.MessageCommandError,
+        seals.SealCommandError,
+        verify.NotReadableError,
+    ) as error:
         print(error, file=sys.stderr)
     except SettingsError as error:
         print(f"{error}. Start the local portal with `make run`, or set these for a stack on AWS.", file=sys.stderr)
@@ -49,8 +58,15 @@ def main(arguments: list[str]) -> int:
 
 
 def _create(asked: argparse.Namespace) -> None:
-    key, secret = keys.create(portal().table, asked.clinic, asked.label, asked.scopes.split(","))
-    print(f"{key.id} for {key.clinic}, {', '.join(key.scopes)}. This key is shown once:\n{secret}")
+    house, member = portal(), None
+    if asked.member:
+        try:
+            controllers = house.register.look(asked.clinic).published.clinic.controllers
+        except UnknownClinicError:
+            raise keys.KeyCommandError(f"No clinic “{asked.clinic}” is published. Publish its file first.") from None
+        member = keys.Member(asked.member, [each.id for each in controllers])
+    key, secret = keys.create(house.table, asked.clinic, asked.label, asked.scopes.split(","), member=member)
+    print(f"{key.id} for {key.member or key.clinic}, {', '.join(key.scopes)}. This key is shown once:\n{secret}")
 
 
 def _list(asked: argparse.Namespace) -> None:
@@ -59,6 +75,7 @@ def _list(asked: argparse.Namespace) -> None:
             key.id,
             key.label,
             ",".join(key.scopes),
+            key.member or "all controllers",
             f"revoked {key.revoked_at}" if key.revoked_at else "valid",
             sep="\t",
         )
@@ -69,7 +86,7 @@ def _revoke(asked: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m infra", description="Publish clinics, keys, signatures.")
+    parser = argparse.ArgumentParser(prog="python -m infra", description="Publish clinics, keys, signatures, messages.")
     parser.set_defaults(offline=False)
     commands = parser.add_subparsers(required=True)
     notices.add_commands(commands)
@@ -78,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("clinic")
     create.add_argument("--label", required=True, help="who uses it, for the audit")
     create.add_argument("--scopes", default=",".join(SCOPES), help="comma-separated; default: all (%(default)s)")
+    create.add_argument("--member", metavar="ID", help="one of several joint controllers: it sees what that one shares")
     create.set_defaults(run=_create)
     listed = key.add_parser("list", help="list a clinic's keys")
     listed.add_argument("clinic")
@@ -87,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     revoke.add_argument("key")
     revoke.set_defaults(run=_revoke)
     seals.add_to(commands)
+    messages.add_to(commands)
     verify.add_to(commands)
     return parser
 

@@ -3,7 +3,7 @@
     python -m infra.deploy STAGE
 
 The stack is called consent-portal-STAGE. DOMAIN_NAME and CERTIFICATE_ARN in the environment give it a domain of its
-own.
+own, MAIL_FROM an address to send mail from, SMS_SENDER a name for text messages.
 """
 
 import copy
@@ -22,7 +22,13 @@ import botocore.session
 from infra.bundle import NotBuiltError, bundle
 
 _STAGE = re.compile(r"[a-z][a-z0-9-]{0,30}")
-_PARAMETERS = {"DOMAIN_NAME": "DomainName", "CERTIFICATE_ARN": "CertificateArn", "LOG_LEVEL": "LogLevel"}
+_PARAMETERS = {
+    "DOMAIN_NAME": "DomainName",
+    "CERTIFICATE_ARN": "CertificateArn",
+    "MAIL_FROM": "MailFrom",
+    "SMS_SENDER": "SmsSender",
+    "LOG_LEVEL": "LogLevel",
+}
 
 
 class NotDeployedError(Exception):

@@ -7,20 +7,19 @@ X-Forwarded-*.
 
 import contextlib
 import http.client
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from infra.gateway import HEADERS_LIMIT, TIMEOUT, Gateway, missing
+from infra.mailbox import mailbox
+from infra.post_office import Message
 from infra.server import Reply, Request
 
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "content-length", "expect"})
 # The emulator's own, which the real gateway does not send.
 _NOT_PASSED_ON = _HOP_BY_HOP | {"server", "date", "x-amz-request-id"}
-
-Message = dict[str, object]
 
 
 @dataclass
@@ -31,7 +30,7 @@ class Front:
     endpoint_url: str
     api_id: str
     home: str
-    mailbox: Callable[[], list[Message]]
+    messages: Callable[[], list[Message]]
     last_write: float = 0.0
 
     def __call__(self, request: Request) -> Reply:
@@ -40,7 +39,7 @@ class Front:
         if request.path.startswith(f"{prefix}/"):
             return self._portal(request, prefix)
         if request.path == "/_mailbox":
-            return Reply(200, (("content-type", "application/json"),), json.dumps(self.mailbox()).encode())
+            return mailbox(request, self.messages())
         if request.path in {"/", prefix}:
             return Reply(302, (("location", self.home),))
         return missing(self.gateway)

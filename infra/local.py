@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from infra.children import LOOPBACK, free_port, running
@@ -30,11 +30,14 @@ def aws_environment(endpoint_url: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def ministack(data_dir: Path | None = None, *, log: Path | None = None) -> Iterator[str]:
+def ministack(
+    data_dir: Path | None = None, *, log: Path | None = None, variables: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """Run MiniStack and yield its endpoint URL, for example http://127.0.0.1:40123.
 
     With `data_dir` everything stored is kept there over a clean stop and start (MiniStack saves at shutdown only: a
-    kill loses what came since the start). Without it nothing is kept.
+    kill loses what came since the start). Without it nothing is kept. The functions it runs find `variables` in their
+    environment, beside those the template gives them.
     """
     port = free_port()
     url = f"http://{LOOPBACK}:{port}"
@@ -57,6 +60,7 @@ def ministack(data_dir: Path | None = None, *, log: Path | None = None) -> Itera
             "STATE_DIR": str(kept / "state"),
             "S3_PERSIST": "1" if data_dir else "0",
             "S3_DATA_DIR": str(kept / "s3"),
+            **(variables or {}),
         }
         with running(
             [sys.executable, "-m", "ministack"],

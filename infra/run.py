@@ -30,13 +30,14 @@ from infra.front import Front
 from infra.gateway import Gateway
 from infra.local import aws_environment, forget_stream_positions, ministack
 from infra.logs import copied
+from infra.post_office import PostOffice, post_office
 from infra.publish import FileError
 from infra.server import Request, port_is_free, serving
 
 LOCAL = ROOT / ".local"
 STACK = "consent-portal-local"
 # Where the local AWS keeps its data. A new name when what is stored changes its shape: older data is left as it is.
-DATA = "aws-3"
+DATA = "aws-4"
 # The stream's function looks for new records at least this often.
 _STREAM_SECONDS = 3.0
 
@@ -90,6 +91,7 @@ class Running:
     settings: dict[str, str]
     clinics: dict[str, dict[str, str]]
     front: Front
+    post_office: PostOffice
 
 
 @contextlib.contextmanager
@@ -105,25 +107,28 @@ def portal_running(port: int, folder: Path = LOCAL) -> Iterator[Running]:
     data = folder / DATA
     forget_stream_positions(data)
     _say("Starting the local AWS …")
-    with ministack(data, log=folder / "ministack.log") as endpoint_url:
+    with contextlib.ExitStack() as stack:
+        post, variables = stack.enter_context(post_office(folder / "mailbox.jsonl"))
+        endpoint_url = stack.enter_context(ministack(data, log=folder / "ministack.log", variables=variables))
         os.environ.update(aws_environment(endpoint_url))
         _say("Deploying the CloudFormation stack …")
-        outputs = Deployer(endpoint_url).deploy(STACK, build, {})
+        outputs = Deployer(endpoint_url).deploy(STACK, build, {"MailFrom": "consent@example.org"})
         settings = {
             "TABLE_NAME": outputs["TableName"],
             "CLINIC_KEY_ARN": outputs["ClinicKeyArn"],
             "SIGNING_KEY": outputs["SigningKeyAlias"],
             **aws_environment(endpoint_url),
+            **variables,
         }
         _say("Publishing the demo clinics …")
         clinics = publish_demo(settings, folder / "keys.json")
         gateway = Gateway.of_template(json.loads((build / "sam.json").read_text()))
         home = f"/{gateway.stage}/{next(iter(clinics), '')}"
-        front = Front(gateway, endpoint_url, outputs["RestAPIId"], home, mailbox=list)
+        front = Front(gateway, endpoint_url, outputs["RestAPIId"], home, messages=post.messages)
         logs = botocore.session.get_session().create_client("logs")
         with copied(logs, _log_groups(), folder / "portal.log"), serving(port, front) as served:
             _require_page(front, home, folder)
-            yield Running(f"http://{LOOPBACK}:{served}/{gateway.stage}", settings, clinics, front)
+            yield Running(f"http://{LOOPBACK}:{served}/{gateway.stage}", settings, clinics, front, post)
 
 
 def run(port: int) -> None:
@@ -132,7 +137,7 @@ def run(port: int) -> None:
         mailbox_url = f"{portal.base_url.rpartition('/')[0]}/_mailbox"
         demo = {"base_url": portal.base_url, "mailbox_url": mailbox_url, "clinics": portal.clinics}
         with _announced("demo.json", demo), _announced("env.json", portal.settings):
-            _show(portal.base_url, portal.clinics)
+            _show(portal.base_url, portal.clinics, mailbox_url)
             _until_interrupted()
         _say("\nStopping: saving the data …")
         # MiniStack saves the table but not its stream: let the stream's function finish what was just written.
@@ -174,10 +179,11 @@ def _require_page(front: Front, home: str, folder: Path) -> None:
         )
 
 
-def _show(base_url: str, clinics: dict[str, dict[str, str]]) -> None:
+def _show(base_url: str, clinics: dict[str, dict[str, str]], mailbox_url: str) -> None:
     _say("\nThe portal is running. Clinic pages:")
     for clinic in clinics:
         _say(f"  {base_url}/{clinic}")
+    _say(f"What it sends, in a mailbox: {mailbox_url}")
     _say("API keys of the clinics:   .local/keys.json   (all addresses: .local/demo.json)")
     _say("Log of the functions:      tail -f .local/portal.log")
     if clinics:

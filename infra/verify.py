@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib import proof
+from chalicelib.consent import ON_A_PAGE
 from chalicelib.proof import Proven
 
 PROVES = """
@@ -135,7 +136,7 @@ def _of_text(receipt: Mapping[str, Any]) -> str:
     """Tell what a receipt may claim of its text, as the page `/verify` does."""
     if {entry["answer"] for entry in receipt["decisions"].values()} == {"withdraw"}:
         return BELONGS
-    return SHOWN if receipt.get("channel") in {"web", "qr"} else NAMED
+    return SHOWN if receipt.get("channel") in ON_A_PAGE else NAMED
 
 
 def _told(proven: Proven) -> str:

@@ -7,17 +7,19 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chalicelib.wiring import portal
+from chalicelib.wiring import Portal, portal
 from infra.catalogs import LANGUAGES, ROOT, catalog_file, compile_catalogs
+from infra.post_office import PostOffice
 from infra.run import portal_running
 from tests.cast import environment
 
-_OF_OTHERS = ("AWS_", "TABLE_NAME", "CLINIC_KEY_ARN", "PUBLIC_URL", "SIGNING_KEY")
+_OF_OTHERS = ("AWS_", "TABLE_NAME", "CLINIC_KEY_ARN", "PUBLIC_URL", "SIGNING_KEY", "MAIL_", "SMS_")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -50,6 +52,15 @@ class LocalStack:
     log: Path
     settings: Mapping[str, str]
     keys: Mapping[str, str] = field(repr=False)
+    post_office: PostOffice | None = None
+
+    @cached_property
+    def beside(self) -> Portal:
+        """The portal in a process beside the functions, its clients made while the settings are there."""
+        with environment(self.settings):
+            made = portal.__wrapped__()
+            _ = made.table.client, made.kms.client
+            return made
 
     def call(self, clinic: str, what: str, body: Mapping[str, Any] | None = None) -> bytes:
         """Ask the clinic's API (POST with a body, GET without) and give the bytes of a good answer."""
@@ -90,4 +101,4 @@ def local_stack(tmp_path_factory: pytest.TempPathFactory, catalogs: None) -> Ite
             running = stack.enter_context(portal_running(0, folder))
         portal.cache_clear()
         keys = {clinic: given["api_key"] for clinic, given in running.clinics.items()}
-        yield LocalStack(running.base_url, folder / "portal.log", running.settings, keys)
+        yield LocalStack(running.base_url, folder / "portal.log", running.settings, keys, running.post_office)

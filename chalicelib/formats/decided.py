@@ -42,11 +42,7 @@ class Decided:
     @property
     def title(self) -> str:
         """The purpose, and the option where there is one; the address where the notice does not say."""
-        if self.question is None:
-            return self.address
-        option = self.question.option
-        title = self.question.purpose.title[self.lang]
-        return f"{title}: {option.title[self.lang]}" if option else title
+        return self.question.title(self.lang) if self.question else self.address
 
     @property
     def text(self) -> str | None:
@@ -64,11 +60,8 @@ class Decided:
     @property
     def recipient(self) -> str | None:
         """Who outside receives the data: the option of `data_sharing`, or whom the purpose names."""
-        if self.question is None:
-            return None
-        if self.question.purpose.id == "data_sharing":
-            return self.question.option.title[self.lang] if self.question.option else self.title
-        return self.question.purpose.recipients[self.lang] if self.question.purpose.recipients else None
+        named = self.question.recipient if self.question else None
+        return named[self.lang] if named else None
 
 
 def decided(issued: Issued) -> tuple[Decided, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from chalicelib.consent import Answer, Assurance, State
+from chalicelib.consent import ON_A_PAGE, Answer, Assurance, State
 from chalicelib.formats import Issued
 from chalicelib.formats.decided import Decided, clinic_url, decided, law, notice_url, receipt_url
 from chalicelib.i18n import ZONES, spoken_time
@@ -230,7 +230,7 @@ def _shown(issued: Issued) -> str | None:
     """
     receipt = issued.receipt.document
     stopped = all(entry["answer"] == Answer.WITHDRAW for entry in receipt["decisions"].values())
-    if stopped or receipt["channel"] not in {"web", "qr"}:
+    if stopped or receipt["channel"] not in ON_A_PAGE:
         return None
     return f"{clinic_url(issued)}/shown/{receipt['notice']['sha256']}"
 

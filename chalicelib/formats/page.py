@@ -5,8 +5,7 @@ the subject: these would tell a stranger that somebody is a patient here (docs/d
 covers them, and the subject's id in it, 128 random bits that are shown nowhere, keeps anybody from trying them out.
 """
 
-from collections.abc import Mapping, Sequence
-from itertools import groupby
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from chalicelib import qr
@@ -46,20 +45,7 @@ def write(issued: Issued, shown_page: str, code: str) -> str:
         sha256=issued.receipt.sha256,
         code=code,
         verify=verify,
-        drawing=drawing(qr.matrix(verify)),
+        drawing=qr.drawing(verify),
         base_url=issued.base_url,
         shown=visible(shown_page),
     )
-
-
-def drawing(matrix: Sequence[Sequence[bool]]) -> tuple[int, str]:
-    """Give a code's side in modules, and the SVG path of its dark ones."""
-    path = []
-    for row, modules in enumerate(matrix):
-        column = 0
-        for dark, run in groupby(modules):
-            length = len(list(run))
-            if dark:
-                path.append(f"M{column} {row}h{length}v1h-{length}z")
-            column += length
-    return len(matrix), "".join(path)

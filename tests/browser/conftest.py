@@ -11,7 +11,7 @@ from tests.browser.phone import Phone
 from tests.browser.visit import Effort
 from tests.conftest import LocalStack
 
-_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 Handing = Callable[..., Phone]
 _EFFORTS = pytest.StashKey[list[tuple[str, Effort, Effort]]]()
@@ -21,7 +21,7 @@ _EFFORTS = pytest.StashKey[list[tuple[str, Effort, Effort]]]()
 def chrome() -> Iterator[Browser]:
     """Start the browser."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=_ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
         yield browser
         browser.close()
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Route
 from chalicelib.notice import Clinic
 from tests.browser.conftest import Handing
 from tests.browser.phone import SCREENSHOTS, Phone
-from tests.browser.visit import IDS, Visit, a_clinic, a_patient, every_other
+from tests.browser.visit import IDS, Visit, a_clinic, a_patient, every_other, follow_letters
 from tests.browser.words import said
 from tests.cast import RIGA, TBILISI
 from tests.conftest import LocalStack
@@ -44,7 +44,7 @@ def _as_chosen(clinic: Clinic) -> dict[str, str]:
 
 @pytest.mark.parametrize("clinic_id", IDS)
 def test_the_whole_day_works_without_javascript(clinic_id: str, phone: Handing, local_stack: LocalStack) -> None:
-    """A patient who allows no scripts decides and withdraws like everybody else."""
+    """A patient who allows no scripts decides, confirms and withdraws like everybody else."""
     clinic = a_clinic(clinic_id)
     visit = _visit(phone(clinic.default_language, java_script_enabled=False), clinic)
     assert visit.asked_for() == set()
@@ -52,12 +52,13 @@ def test_the_whole_day_works_without_javascript(clinic_id: str, phone: Handing, 
     assert visit.phone.page.locator("#errors").is_visible()
     subject = _fill(visit)
     visit.phone.send("Save my answers")
+    assert follow_letters(visit, local_stack) == 1
     assert local_stack.states(clinic.id, subject) == _as_chosen(clinic)
     visit.phone.open(f"/{clinic.id}/withdraw?lang={visit.phone.lang}")
     visit.write([visit.contact])
     visit.phone.send("Stop everything")
     assert "granted" not in local_stack.states(clinic.id, subject).values()
-    assert len(visit.phone.sent) == 3
+    assert len(visit.phone.sent) == 4
 
 
 @pytest.mark.parametrize("clinic_id", [TBILISI, KAUNAS])
@@ -81,6 +82,7 @@ def test_an_old_browser_shows_every_field(clinic_id: str, phone: Handing, local_
     assert old.page.locator("#adult").count() == (1 if clinic.age_minimum else 0)
     subject = _fill(visit)
     visit.phone.send("Save my answers")
+    assert follow_letters(visit, local_stack) == 1
     assert local_stack.states(clinic.id, subject) == _as_chosen(clinic)
 
 
@@ -156,10 +158,13 @@ def test_going_back_and_changing_ones_mind_is_a_second_receipt(phone: Handing, l
 
 
 def test_going_back_and_sending_again_changes_nothing(phone: Handing, local_stack: LocalStack) -> None:
-    """Sending the same answers once more takes no Yes away and gives none anew."""
+    """Sending the same answers once more takes no Yes away, nor one confirmed elsewhere, and gives none anew."""
     visit = _visit(phone("en"), a_clinic(RIGA))
     subject = _fill(visit)
     visit.phone.send("Save my answers")
+    computer = phone("en", is_mobile=False, has_touch=False)
+    computer.open(visit.phone.page.url)
+    assert follow_letters(Visit(computer, visit.clinic, visit.patient), local_stack) == 1
     visit.phone.page.go_back()
     _fill(visit)
     visit.phone.send("Save my answers")
@@ -193,6 +198,7 @@ def test_a_page_whose_state_is_worthless_keeps_what_was_typed(
     visit.phone.check("kaunas-polyclinics-lt-9-page-too-old")
     assert set(local_stack.states(KAUNAS, subject).values()) == {"never_asked"}
     visit.phone.send("Save my answers")
+    assert follow_letters(visit, local_stack) == 1
     assert local_stack.states(KAUNAS, subject) == _as_chosen(visit.clinic)
 
 

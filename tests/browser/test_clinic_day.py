@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-from itertools import count
+from itertools import count, pairwise
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,9 +13,20 @@ from chalicelib.i18n import ENDONYMS
 from chalicelib.notice import Clinic
 from tests.browser.conftest import Handing, note_effort
 from tests.browser.phone import Phone, size
-from tests.browser.visit import IDS, WALKS, Effort, Visit, a_clinic, a_patient, document, every_other
+from tests.browser.visit import (
+    IDS,
+    WALKS,
+    Effort,
+    Visit,
+    a_clinic,
+    a_patient,
+    document,
+    every_other,
+    receipt_shown,
+)
 from tests.browser.words import said, texts_of_others
 from tests.conftest import LocalStack
+from tests.routes.letterbox import Addresses, letters
 
 pytestmark = pytest.mark.browser
 
@@ -51,8 +63,21 @@ def test_a_patient_decides_gets_a_receipt_and_withdraws(
     visit.send("Save my answers")
     _check(visit.phone, clinic, "3-receipt")
     the_clinic_is_told(visit, lang, answers, subject, local_stack)
-    giving, visit.effort = visit.effort, Effort()
+    giving = visit.effort  # without what it costs to confirm: withdrawing is held against the least
 
+    visit.effort = Effort()
+    for token, asked in letters(local_stack, clinic.id, receipt_shown(visit.phone)):
+        visit.phone.open(f"/confirm/{token}")
+        the_message_asks_again(visit, lang, asked)
+        _check(visit.phone, clinic, "3a-confirm")
+        visit.phone.send("Send my answer")
+        the_summary_leads(visit.phone, lang)
+        _check(visit.phone, clinic, "3b-confirm-errors")
+        visit.confirm()
+        _check(visit.phone, clinic, "3c-confirmed")
+    what_was_agreed_counts(answers, clinic, subject, local_stack)
+
+    visit.effort = Effort()
     visit.phone.scan(f"/{clinic.id}/qr/withdraw.png?lang={lang}&src=desk")
     _check(visit.phone, clinic, "4-withdraw")
     visit.phone.send("Stop everything")
@@ -149,18 +174,18 @@ def the_page_says_what_is_missing(visit: Visit, lang: str, answers: dict[str, st
 def the_clinic_is_told(
     visit: Visit, lang: str, answers: dict[str, str], subject: dict[str, str], stack: LocalStack
 ) -> None:
-    """The clinic's program learns exactly what was chosen; the receipt proves under which text."""
+    """The clinic's program learns what was chosen and what of it still waits; the receipt proves under which text."""
     told = stack.status(visit.clinic.id, subject)
-    wanted = {address: {"yes": "granted", "no": "refused"}[answer] for address, answer in answers.items()}
+    waits = {address for address, answer in answers.items() if answer == "yes"} & visit.clinic.confirmed_first
+    assert "newsletter.email" in waits or "newsletter.sms" in waits
+    wanted = _as_chosen(answers) | dict.fromkeys(waits, "pending")
     assert {address: each["state"] for address, each in told.items()} == wanted
-    assert {address for address, each in told.items() if each["permitted"]} == {
-        a for a in answers if answers[a] == "yes"
-    }
+    assert _permitted(told) == {a for a in answers if answers[a] == "yes"} - waits
     (receipt,) = stack.history(visit.clinic.id, subject)
     assert (receipt["version"], receipt["previous"]) == (1, None)
     assert (receipt["channel"], receipt["source"]) == ("qr", "desk")
     assert receipt["notice"]["lang"] == lang
-    assert visit.phone.page.locator("dd.mono").first.inner_text() == receipt["id"]
+    assert receipt_shown(visit.phone) == receipt["id"]
     shown = receipt["notice"]["sha256"]
     kept = visit.phone.context.request.get(f"{stack.base_url}/{visit.clinic.id}/shown/{shown}").body()
     assert hashlib.sha256(kept).hexdigest() == shown
@@ -169,17 +194,45 @@ def the_clinic_is_told(
     assert re.sub(r'(name="state" value=)"[^"]*"', r'\1""', served).replace(f'"{mount}/', '"/') == kept.decode()
 
 
+def the_message_asks_again(visit: Visit, lang: str, asked: Addresses) -> None:
+    """What is confirmed is named and ticked; whether it was the patient is for the patient alone to say."""
+    page = visit.phone.page
+    assert page.locator("h1").inner_text() == said(lang, "Was it you?")
+    ticked = [box.get_attribute("value") for box in page.locator("input[name=purpose]:checked").all()]
+    assert ticked == list(asked)
+    assert page.locator("input[name=sure]:checked").count() == 0
+
+
+def what_was_agreed_counts(answers: dict[str, str], clinic: Clinic, subject: dict[str, str], stack: LocalStack) -> None:
+    """Confirmed, the Yes permits: all that was chosen holds, and the confirmation names the receipt it confirms."""
+    told = stack.status(clinic.id, subject)
+    assert {address: each["state"] for address, each in told.items()} == _as_chosen(answers)
+    assert _permitted(told) == {a for a in answers if answers[a] == "yes"}
+    first, second = stack.history(clinic.id, subject)
+    assert (second["assurance"], second["channel"]) == ("contact-confirmed", "email-link")
+    assert (second["evidence"]["confirms"], second["notice"]) == (first["id"], first["notice"])
+
+
+def _as_chosen(answers: dict[str, str]) -> dict[str, str]:
+    return {address: {"yes": "granted", "no": "refused"}[answer] for address, answer in answers.items()}
+
+
+def _permitted(told: dict[str, dict[str, Any]]) -> set[str]:
+    return {address for address, each in told.items() if each["permitted"]}
+
+
 def nothing_is_permitted_any_more(
     visit: Visit, answers: dict[str, str], subject: dict[str, str], stack: LocalStack
 ) -> None:
-    """What was agreed has stopped, what was refused stays refused, and the two receipts are one chain."""
+    """What was agreed has stopped, what was refused stays refused, and the three receipts are one chain."""
     told = stack.status(visit.clinic.id, subject)
     wanted = {address: {"yes": "withdrawn", "no": "refused"}[answer] for address, answer in answers.items()}
     assert {address: each["state"] for address, each in told.items()} == wanted
     assert not any(each["permitted"] for each in told.values())
-    first, second = stack.history(visit.clinic.id, subject)
-    assert [first["version"], second["version"]] == [1, 2]
-    written = stack.call(visit.clinic.id, f"receipts/{first['id']}")
-    assert written == rfc8785.dumps(first)
-    assert second["previous"] == hashlib.sha256(written).hexdigest()
-    assert (second["channel"], second["source"]) == ("qr", "desk")
+    receipts = stack.history(visit.clinic.id, subject)
+    assert [each["version"] for each in receipts] == [1, 2, 3]
+    for before, after in pairwise(receipts):
+        written = stack.call(visit.clinic.id, f"receipts/{before['id']}")
+        assert written == rfc8785.dumps(before)
+        assert after["previous"] == hashlib.sha256(written).hexdigest()
+    assert (receipts[-1]["channel"], receipts[-1]["source"]) == ("qr", "desk")

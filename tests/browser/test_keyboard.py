@@ -7,9 +7,10 @@ import pytest
 
 from tests.browser.conftest import Handing
 from tests.browser.phone import SCREENSHOTS, Phone
-from tests.browser.visit import Visit, a_clinic, a_patient, every_other
+from tests.browser.visit import Visit, a_clinic, a_patient, every_other, follow_letters, receipt_shown
 from tests.cast import RIGA
 from tests.conftest import LocalStack
+from tests.routes.letterbox import letters
 
 pytestmark = pytest.mark.browser
 
@@ -69,7 +70,7 @@ def _tab_to(phone: Phone, name: str) -> dict[str, Any]:
 
 
 def test_keys_are_enough_for_the_whole_day(phone: Handing, local_stack: LocalStack) -> None:
-    """A patient who cannot use a finger decides and withdraws on their own."""
+    """A patient who cannot use a finger decides, confirms and withdraws on their own."""
     clinic = a_clinic(RIGA)
     visit = Visit(phone("en", is_mobile=False, has_touch=False), clinic, a_patient(clinic, "en", 2001))
     keys = visit.phone.page.keyboard
@@ -89,6 +90,15 @@ def test_keys_are_enough_for_the_whole_day(phone: Handing, local_stack: LocalSta
     with visit.phone.page.expect_navigation():
         keys.press("Enter")
     subject = visit.patient.known_by("email")
+    assert sorted(set(local_stack.states(RIGA, subject).values())) == ["granted", "pending", "refused"]
+
+    [(token, _)] = letters(local_stack, RIGA, receipt_shown(visit.phone))
+    visit.phone.open(f"/confirm/{token}")
+    assert _tab_to(visit.phone, "sure")["value"] == "yes"
+    keys.press("Space")
+    visit.phone.page.screenshot(path=SCREENSHOTS / "focus-confirm.png")
+    with visit.phone.page.expect_navigation():
+        keys.press("Enter")
     assert sorted(set(local_stack.states(RIGA, subject).values())) == ["granted", "refused"]
 
     visit.phone.open(f"/{clinic.id}/withdraw?lang=en")
@@ -109,6 +119,7 @@ def test_enter_among_the_ticked_stops_only_those(phone: Handing, local_stack: Lo
     visit.answer({"newsletter.email": "yes", "newsletter.sms": "yes"})
     visit.write(["email", "phone"])
     visit.phone.send("Save my answers")
+    assert follow_letters(visit, local_stack) == 2
     visit.phone.open(f"/{clinic.id}/withdraw?lang=en")
     visit.write(["email"])
     box = visit.phone.page.locator('input[value="newsletter.sms"]')

@@ -13,6 +13,8 @@ from chalicelib.clinic_document import read_clinic
 from chalicelib.notice import Clinic
 from tests.browser.phone import Phone
 from tests.cast import CLINICS
+from tests.conftest import LocalStack
+from tests.routes.letterbox import letters
 
 IDS = sorted(path.stem for path in CLINICS.glob("*.yaml"))
 NAMES = {
@@ -130,6 +132,12 @@ class Visit:
         self.phone.page.locator(f".tick:has(#{name})").click()
         self.effort.taps += 1
 
+    def confirm(self) -> None:
+        """Say on the page a message led to that it was oneself, and send that."""
+        self.phone.page.locator('.tick:has(input[name="sure"][value="yes"])').click()
+        self.effort.taps += 1
+        self.send("Send my answer")
+
     def send(self, button: str) -> None:
         """Press a button and wait for the next page."""
         self.phone.send(button)
@@ -140,6 +148,20 @@ class Visit:
         return {
             need for address, said in answers.items() if said == "yes" for need in self.clinic.questions[address].needs
         }
+
+
+def follow_letters(visit: Visit, stack: LocalStack) -> int:
+    """Confirm what the receipt on the screen leaves open, by every message it brings; tell how many there were."""
+    tokens = [token for token, _ in letters(stack, visit.clinic.id, receipt_shown(visit.phone))]
+    for token in tokens:
+        visit.phone.open(f"/confirm/{token}")
+        visit.confirm()
+    return len(tokens)
+
+
+def receipt_shown(phone: Phone) -> str:
+    """Give the number of the receipt on the screen."""
+    return phone.page.locator("dd.mono").first.inner_text()
 
 
 def every_other(clinic: Clinic) -> dict[str, str]:

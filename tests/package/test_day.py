@@ -26,6 +26,7 @@ from infra.lambda_gateway import Function, deployed_bundle, runtime_client, unpa
 from infra.local import REGION
 from tests.cast import CLINICS, RIGA, TBILISI, environment
 from tests.conftest import LocalStack
+from tests.routes.letterbox import letters
 
 pytestmark = pytest.mark.bundle
 
@@ -91,8 +92,8 @@ def _state(page: str) -> str:
     return re.findall(r'name="state" value="([^"]+)"', page)[0]
 
 
-def test_the_whole_day_runs_from_the_bundle(deployed: Deployed) -> None:
-    """What is deployed is what was tested: scan, read, decide, receipt, status, scan, withdraw, status."""
+def test_the_whole_day_runs_from_the_bundle(deployed: Deployed, local_stack: LocalStack) -> None:
+    """What is deployed is what was tested: scan, read, decide, receipt, status, confirm, status, withdraw, status."""
     number = hashlib.sha256(deployed.base.encode()).hexdigest()[:8]
     email = f"{number}.{TYPED['email']}"
 
@@ -119,19 +120,31 @@ def test_the_whole_day_runs_from_the_bundle(deployed: Deployed) -> None:
     assert hashlib.sha256(deployed.ask("GET", shown[0]).text.encode()).hexdigest() == shown[1]
 
     asked = {"subjects": [{"email": email.upper()}], "purposes": ["newsletter.email", "testimonials.photo"]}
-    states = {name: told["state"] for name, told in deployed.call("status", asked)["results"][0]["decisions"].items()}
-    assert states == {"newsletter.email": "granted", "testimonials.photo": "refused"}
+
+    def states() -> dict[str, str]:
+        told = deployed.call("status", asked)["results"][0]["decisions"]
+        return {name: each["state"] for name, each in told.items()}
+
+    assert states() == {"newsletter.email": "pending", "testimonials.photo": "refused"}
+    said_in = re.findall(r"/receipts/([0-9a-f]{32})\?", sent.headers["location"])[0]
+    [(token, _)] = letters(local_stack, RIGA, said_in)
+    asking = deployed.ask("GET", f"/confirm/{token}")
+    assert (asking.status, '<html lang="lv">' in asking.text) == (200, True)
+    sure = urlencode({"purpose": "newsletter.email", "sure": "yes"})
+    assert deployed.ask("POST", f"/confirm/{token}", sure, **FORM).status == 303
+    assert states() == {"newsletter.email": "granted", "testimonials.photo": "refused"}
 
     form = urlencode({"email": email, "all": "yes"})
     stopped = deployed.ask("POST", f"/{RIGA}/withdraw?lang=ru", form, **FORM)
     assert stopped.status == 303
     told = deployed.call("status", asked)["results"][0]["decisions"]["newsletter.email"]
-    assert (told["state"], told["permitted"], told["version"]) == ("withdrawn", False, 2)
-    first, second = deployed.call("history", {"subject": {"email": email}})["receipts"]
-    assert (first["channel"], first["source"], second["version"]) == ("qr", "desk", 2)
+    assert (told["state"], told["permitted"], told["version"]) == ("withdrawn", False, 3)
+    first, second, third = deployed.call("history", {"subject": {"email": email}})["receipts"]
+    assert (first["channel"], first["source"], first["version"]) == ("qr", "desk", 1)
+    assert (second["channel"], second["evidence"], third["version"]) == ("email-link", {"confirms": first["id"]}, 3)
 
     written = deployed.log.read_text()
-    for secret in (email, TYPED["name"], deployed.keys[RIGA], _state(page.text), first["id"]):
+    for secret in (email, TYPED["name"], deployed.keys[RIGA], _state(page.text), first["id"], token):
         spellings = {secret, secret.lower(), quote(secret), base64.b64encode(secret.encode()).decode()}
         assert not any(spelling in written for spelling in spellings)
     assert '"route":"/{clinic}"' in written

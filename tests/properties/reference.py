@@ -4,17 +4,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from chalicelib.consent import Assurance
 from chalicelib.contact import Contact
-from chalicelib.instants import moment
+from chalicelib.instants import instant, moment
 from chalicelib.receipts import Act, Receipt
 
 LASTS = {"newsletter.sms": timedelta(days=30)}
 """Which consents end by themselves."""
 
+WAITS = timedelta(days=7)
+"""How long a Yes waits to be confirmed."""
+
 
 @dataclass(frozen=True)
 class Said:
-    """One answer: on what, when given, when learnt, under which MAJOR, and whether it still has to be confirmed."""
+    """One answer: on what, when given, when learnt, under which MAJOR, and until when it waits to be confirmed."""
 
     address: str
     answer: str
@@ -22,7 +26,7 @@ class Said:
     learnt: datetime
     number: int
     major: int = 1
-    claimed: bool = False
+    confirm_by: datetime | None = None
 
     def ended(self, now: datetime) -> bool:
         """Tell whether a Yes is over by itself."""
@@ -50,9 +54,10 @@ def true_state(said: Iterable[Said], address: str, at: datetime, known: datetime
         return "expired" if yes.ended(now) else "superseded" if yes.major != major else None
 
     heard = [each for each in said if each.address == address and each.at <= at and each.learnt <= known]
+    heard = [each for each in heard if each.confirm_by is None or at < each.confirm_by]  # else as if never made
     state, yes, claim = "never_asked", None, None
     for each in sorted(heard, key=lambda one: (one.at, one.number)):
-        if each.claimed:
+        if each.confirm_by:
             then = in_force(issues, each.at, each.at)
             claim = claim if state == "granted" and yes and not lapsed(yes, each.at, then) else each
         elif each.answer == "yes":
@@ -93,14 +98,16 @@ class Reference:
 
     def hear(self, receipt: Receipt, act: Act, contacts: Sequence[Contact], now: datetime) -> None:
         """Take in one act that is stored."""
-        known, staff = self.under(contacts), act.actor != "patient"
+        known = self.under(contacts)
         person = next((each for each in known if each.id == receipt.document["subject"]), None)
         if person is None:
             assert not any(set(contacts) <= each.contacts for each in known), "this person was known already"
             person = Person(receipt.document["subject"], set(contacts))
             self.people.append(person)
+        at = moment(receipt.document["effective_at"])
         for address, answer in act.answers.items():
-            claimed = answer == "yes" and bool(known) and not staff
-            at = moment(receipt.document["effective_at"])
-            person.said.append(Said(address, answer, at, now, len(person.receipts), 1, claimed))
+            typed = act.assurance is Assurance.SELF_ASSERTED and (bool(known) or address in act.confirm)
+            confirm_by = now + WAITS if typed and answer == "yes" else None
+            assert receipt.document["decisions"][address]["confirm_by"] == (confirm_by and instant(confirm_by))
+            person.said.append(Said(address, answer, at, now, len(person.receipts), 1, confirm_by))
         person.receipts.append(receipt.id)

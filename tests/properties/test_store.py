@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 )
 
 from chalicelib import timeline
-from chalicelib.consent import NoticeInForce, resolve
+from chalicelib.consent import Assurance, NoticeInForce, resolve
 from chalicelib.contact import Contact, Kind
 from chalicelib.instants import instant
 from chalicelib.receipts import Act, Receipt
@@ -34,6 +34,8 @@ from tests.store.people import assert_unbroken
 
 Got = TypeVar("Got")
 ENDS = {SMS_NEWS: "P30D"}
+CONFIRMED = frozenset({SMS_NEWS})
+"""What waits to be confirmed whoever typed the contact; the rest only where the contact was known."""
 ANSWERS = st.dictionaries(
     st.sampled_from([EMAIL_NEWS, SMS_NEWS]), st.sampled_from(["yes", "no", "withdraw"]), min_size=1
 )
@@ -59,7 +61,10 @@ class Said:
 
 
 class Clinic(RuleBasedStateMachine):
-    """Anna and Bella share a phone, Giorgi has only a phone; each decides, withdraws and signs papers at random."""
+    """Anna and Bella share a phone, Giorgi has only a phone.
+
+    Each decides, confirms, lets the time to confirm pass, withdraws and signs papers, at random.
+    """
 
     house: Portal
     """The portal under test; set by the test below."""
@@ -158,6 +163,23 @@ class Clinic(RuleBasedStateMachine):
         for receipt in receipts:
             self.model.hear(receipt, act, (contact,), self.now)
 
+    @precondition(lambda self: self.model.people)
+    @rule(data=st.data(), answers=ANSWERS, reads=READS, writes=WRITES)
+    def confirm(self, data: st.DataObject, answers: Mapping[str, str], reads: list[Fault], writes: list[Fault]) -> None:
+        """Answer from one's own contact, as its owner: that counts at once, for this person and nobody else."""
+        person = data.draw(st.sampled_from(self.model.people))
+        contact = data.draw(st.sampled_from(sorted(person.contacts, key=lambda each: each.value)))
+        self.now += timedelta(minutes=1)
+        confirmed = Assurance.CONTACT_CONFIRMED
+        act = an_act(answers, instant(self.now), assurance=confirmed, endings=ENDS, confirm=CONFIRMED)
+        self.faults.plan(READ, reads)
+        self.faults.plan(WRITE, writes)
+        signed = replace(self.signed((contact,)), person=person.id)
+        receipt = self.until_told(lambda: self.house.register.record(act, signed))
+        self.faults.clear()
+        assert receipt.document["subject"] == person.id
+        self.model.hear(receipt, act, (contact,), self.now)
+
     @precondition(lambda self: self.said)
     @rule(data=st.data(), reads=READS, writes=WRITES)
     def send_again(self, data: st.DataObject, reads: list[Fault], writes: list[Fault]) -> None:
@@ -219,7 +241,7 @@ class Clinic(RuleBasedStateMachine):
         under = self.model.under(self.contacts[who])
         mine = [person for person in under if set(self.contacts[who]) <= person.contacts]
         if late is None or (under and not mine):
-            return an_act(answers, at, endings=ENDS)
+            return an_act(answers, at, endings=ENDS, confirm=CONFIRMED)
         return on_paper(answers, instant(self.now - timedelta(minutes=late)), at, endings=ENDS)
 
 

@@ -12,18 +12,23 @@ from chalicelib.instants import EVER, Instant, instant, moment
 from chalicelib.receipts import NoticeRef, Subject, decide
 from chalicelib.schedule import Entry, entry_at, notice_at
 from tests.acts import EMAIL_NEWS, SMS_NEWS, a_subject, an_act
-from tests.properties.reference import Issue, Said, true_state
+from tests.properties.reference import WAITS, Issue, Said, true_state
 
 OPENED = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS = 120
 ENDS = {SMS_NEWS: "P30D"}
 ADDRESSES = (EMAIL_NEWS, SMS_NEWS)
+CONFIRMED = frozenset({SMS_NEWS})
+"""What waits to be confirmed whoever typed the contact; the rest only where the contact was known."""
+
+VOUCHED = {"owner": Assurance.CONTACT_CONFIRMED, "staff": Assurance.STAFF_WITNESSED}
+"""Whose word counts by itself: the contact's owner, who confirms, and staff, who see the patient."""
 days = st.integers(0, DAYS)
 acts = st.fixed_dictionaries(
     {
         "after": st.integers(0, 12),
         "late": st.just(0) | st.integers(0, 90),
-        "by": st.sampled_from(["patient", "stranger", "staff"]),
+        "by": st.sampled_from(["patient", "stranger", "owner", "staff"]),
         "answers": st.dictionaries(st.sampled_from(ADDRESSES), st.sampled_from(["yes", "no", "withdraw"]), min_size=1),
     }
 )
@@ -54,14 +59,15 @@ class Story:
         late = told["late"] if told["by"] == "staff" else 0
         at = max(OPENED, now - timedelta(days=late))
         version = entry_at(self.entries, instant(at), instant(now)).version
-        staff = {"assurance": Assurance.STAFF_WITNESSED} if told["by"] == "staff" else {}
+        assurance = VOUCHED.get(told["by"], Assurance.SELF_ASSERTED)
         act = an_act(
             told["answers"],
             instant(now),
             effective_at=instant(at),
             notice=NoticeRef(version, "lv", "ab" * 32),
             endings=ENDS,
-            **staff,
+            assurance=assurance,
+            confirm=CONFIRMED,
         )
         claims = told["by"] == "stranger"
         before = self.subject
@@ -73,8 +79,10 @@ class Story:
         for page in timeline.pages_of(fences, instant(at)):
             self.pages[page][1].append({part: receipt.document[part] for part in timeline.NEEDED})
         for address, answer in told["answers"].items():
-            claimed = claims and answer == "yes"
-            self.said.append(Said(address, answer, at, now, number, int(version.partition(".")[0]), claimed))
+            waits = answer == "yes" and told["by"] not in VOUCHED and (claims or address in CONFIRMED)
+            confirm_by = now + WAITS if waits else None
+            assert receipt.document["decisions"][address]["confirm_by"] == (confirm_by and instant(confirm_by))
+            self.said.append(Said(address, answer, at, now, number, int(version.partition(".")[0]), confirm_by))
 
     def notice(self, at: Instant, known_at: Instant) -> NoticeInForce:
         """Give the notice in force at a time, as published at another."""

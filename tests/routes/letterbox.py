@@ -1,24 +1,75 @@
 """What a patient finds in the letterbox: links made as the post makes them, followed as a patient follows them."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
+from chalicelib.confirming import confirmed_by
 from chalicelib.contact import Contact
 from chalicelib.instants import instant
 from chalicelib.links import Handle, Holder, Link, Power
-from chalicelib.store import links
-from tests.routes.conftest import House
+from chalicelib.store import links, outbox
+from chalicelib.wiring import Portal
+from tests.routes.client import Answer, Client, Fields
+from tests.routes.pages import decide, receipt_number
 
 Addresses = tuple[str, ...]
 
 
+class Home(Protocol):
+    """Where a portal runs, with one beside it that sees its table: a `House`, a `LocalStack`."""
+
+    @property
+    def beside(self) -> Portal:
+        """The portal in a process beside the application's."""
+
+
 def a_token(  # noqa: PLR0917 - a link has these parts
-    house: House, clinic: str, contact: Contact, power: Power, receipt: str | None = None, addresses: Addresses = ()
+    house: Home,
+    clinic: str,
+    contact: Contact,
+    power: Power,
+    receipt: str | None = None,
+    addresses: Addresses = (),
+    *,
+    lang: str = "lv",
 ) -> str:
     """Give the token of a link of this moment, good for an hour."""
     now = datetime.now(UTC)
     subject = house.beside.register.receipt(clinic, receipt).document["subject"] if receipt else None
     ends = instant(now + timedelta(hours=1))
-    link = Link(clinic, subject, "lv", addresses, receipt, instant(now), ends, "portal")
+    link = Link(clinic, subject, lang, addresses, receipt, instant(now), ends, "portal")
     key, handle = house.beside.clinics.key(clinic), Handle.fresh()
-    house.table.write(links.puts(key, [(handle, link, Holder(contact))]))
+    house.beside.table.write(links.puts(key, [(handle, link, Holder(contact))]))
     return handle.token(key.link_secret(), power)
+
+
+def letters(house: Home, clinic: str, number: str) -> Iterator[tuple[str, Addresses]]:
+    """Give what the post brings about a receipt: for each contact that confirms some of it, a token and what it asks.
+
+    None comes where nothing waits, or where somebody confirmed already.
+    """
+    beside = house.beside
+    typed = outbox.claimants(beside.table, beside.clinics, clinic, number)
+    document = beside.register.receipt(clinic, number).document
+    version, lang = document["notice"]["version"], document["notice"]["lang"]
+    for contact in typed:
+        if asked := confirmed_by(document, beside.clinics.version(clinic, version), typed, contact):
+            yield a_token(house, clinic, contact, Power.CONFIRM, number, asked, lang=lang), asked
+
+
+def confirmed(client: Client, house: Home, clinic: str, fields: Fields, query: str = "") -> Answer:
+    """Decide on the consent page, and confirm; errors and answer as for `confirm`."""
+    return confirm(client, house, clinic, decide(client, clinic, fields, query))
+
+
+def confirm(client: Client, house: Home, clinic: str, answer: Answer) -> Answer:
+    """Confirm what waits of a decision, from the letterbox of each contact that was typed; give the last answer.
+
+    `answer` is the one to the consent form. The last answer leads to the receipt of the last confirmation, or is
+    `answer` itself where nothing has to be confirmed.
+    """
+    for token, asked in letters(house, clinic, receipt_number(answer)):
+        answer = client.post(f"/confirm/{token}", {"sure": "yes", "purpose": asked})
+        assert answer.status == 303, answer.text
+    return answer

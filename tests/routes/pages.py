@@ -6,10 +6,18 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 from chalicelib.asking import form_secret
-from chalicelib.evidence import CONSENT_PAGE, WITHDRAWAL_PAGE
+from chalicelib.evidence import CONSENT_PAGE, KIOSK_PAGE, KIOSK_WITHDRAWAL_PAGE, WITHDRAWAL_PAGE
 from chalicelib.forms import FormState
 from chalicelib.instants import instant
 from tests.routes.client import Answer, Client, Fields
+
+TEMPLATES = {
+    "": CONSENT_PAGE,
+    "/withdraw": WITHDRAWAL_PAGE,
+    "/kiosk": KIOSK_PAGE,
+    "/kiosk/withdraw": KIOSK_WITHDRAWAL_PAGE,
+}
+"""What each page that asks is made of, by its address below the clinic's."""
 
 
 class Page(HTMLParser):
@@ -74,7 +82,7 @@ def receipt_number(answer: Answer) -> str:
 
 def aged_state(client: Client, clinic: str, ago: timedelta, page: str = "") -> str:
     """Give a page's state as if it had been opened some time ago: signed with the clinic's secret by an older clock."""
-    secret = form_secret(clinic, WITHDRAWAL_PAGE if page else CONSENT_PAGE)
+    secret = form_secret(clinic, TEMPLATES[page.partition("?")[0]])
     soon = instant(datetime.now(UTC) + timedelta(seconds=1))
     state = FormState.opened(secret, open_page(client, f"/{clinic}{page}").fields["state"], soon)
     assert state is not None

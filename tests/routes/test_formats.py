@@ -9,6 +9,7 @@ from chalicelib.renditions import FORMATS
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import Client
 from tests.routes.conftest import House
+from tests.routes.letterbox import confirmed
 from tests.routes.pages import decide, receipt_number
 
 YES = {"decision.newsletter.email": "yes", "decision.testimonials.text": "no", "email": "anna.ozola@example.org"}
@@ -28,7 +29,7 @@ MEDIA = {
 def test_a_receipt_comes_in_every_format(client: Client, house: House, wanted: str) -> None:
     """With its media type, and a tag that is the hash of the bytes; and never with the contact."""
     program = house.open_clinic()
-    number = receipt_number(decide(client, program.clinic, YES))
+    number = receipt_number(confirmed(client, house, program.clinic, YES))
     house.seal()
     answer = program.receipt(number, f"?format={wanted}")
     assert answer.status == 200
@@ -42,7 +43,8 @@ def test_a_receipt_comes_in_every_format(client: Client, house: House, wanted: s
 def test_each_language_of_the_notice_can_be_had_and_no_other(client: Client, house: House) -> None:
     """An inspector reads the Georgian receipt in English; nobody gets a language the notice was not written in."""
     program = house.program(TBILISI)
-    number = receipt_number(decide(client, TBILISI, {"decision.newsletter.sms": "yes", "phone": "555 77 88 99"}))
+    said = {"decision.newsletter.sms": "yes", "phone": "555 77 88 99"}
+    number = receipt_number(confirmed(client, house, TBILISI, said))
     titles = {
         lang: program.receipt(number, f"?format=kantara&lang={lang}").json()["services"][0]["purposes"][0]["purpose"]
         for lang in ("ka", "en", "ru")
@@ -55,7 +57,7 @@ def test_each_language_of_the_notice_can_be_had_and_no_other(client: Client, hou
 def test_a_withdrawn_consent_is_active_and_permitted_in_no_format(client: Client, house: House) -> None:
     """The receipt of the Yes tells what has become of it, whenever it is asked for (gICS#5)."""
     program = house.open_clinic()
-    given = receipt_number(decide(client, program.clinic, {**YES, "decision.testimonials.text": ""}))
+    given = receipt_number(confirmed(client, house, program.clinic, {**YES, "decision.testimonials.text": ""}))
     [granted] = program.receipt(given, "?format=fhir-r4").json()["provision"]["provision"]
     assert granted["type"] == "permit"
     assert program.receipt(given, "?format=fhir-r5").json()["decision"] == "permit"
@@ -88,7 +90,7 @@ def test_a_receipt_that_waits_to_be_signed_comes_in_every_format_but_the_signed_
 ) -> None:
     """Signing may be away for a while, and nothing else waits for it."""
     program = house.open_clinic()
-    number = receipt_number(decide(client, program.clinic, YES))
+    number = receipt_number(confirmed(client, house, program.clinic, YES))
     told = {wanted: program.receipt(number, f"?format={wanted}").status for wanted in FORMATS}
     assert told == {**dict.fromkeys(FORMATS, 200), "jws": 409}
 

@@ -11,6 +11,7 @@ from infra.__main__ import main
 from tests.acts import a_document
 from tests.routes.client import Client, Program
 from tests.routes.conftest import House
+from tests.routes.letterbox import confirmed
 from tests.routes.pages import decide
 
 ANNA = "anna.ozola@example.org"
@@ -144,7 +145,7 @@ def test_a_preview_counts_and_the_superseded_are_listed_to_be_asked_again(
     path = _file(house, tmp_path)
     clinic = _next(path, "1.0")
     run("publish", path, *NAMES)
-    decide(client, clinic, {"decision.newsletter.email": "yes", "email": ANNA})
+    confirmed(client, house, clinic, {"decision.newsletter.email": "yes", "email": ANNA})
     decide(client, clinic, {"decision.newsletter.email": "no", "email": "bella@example.org"})
     assert run("notice", "superseded", clinic)[1] == ""
     _next(path, "2.0")

@@ -12,6 +12,7 @@ from chalicelib.store.table import audit_key
 from tests.cast import TBILISI
 from tests.routes.client import Answer, Client, Program
 from tests.routes.conftest import House
+from tests.routes.letterbox import confirmed
 from tests.routes.pages import Page, decide
 
 ANNA, BELLA = "anna.ozola@example.org", "bella.ozola@example.org"
@@ -179,8 +180,9 @@ def test_a_preview_counts_the_consents_a_major_change_ends_and_changes_nothing(
     client: Client, house: House, staff: Staff
 ) -> None:
     """The clinic knows whom it will have to ask again before it decides."""
-    decide(client, staff.clinic, {f"decision.{NEWS}": "yes", "decision.testimonials.text": "yes", "email": ANNA})
-    decide(client, staff.clinic, {f"decision.{NEWS}": "yes", "email": BELLA})
+    both = {f"decision.{NEWS}": "yes", "decision.testimonials.text": "yes"}
+    confirmed(client, house, staff.clinic, {**both, "email": ANNA})
+    confirmed(client, house, staff.clinic, {f"decision.{NEWS}": "yes", "email": BELLA})
     decide(client, staff.clinic, {f"decision.{NEWS}": "no", "email": "third@example.org"})
     purposes = copy.deepcopy(staff.document("2.0")["purposes"])
     gone = purposes[0]["options"].pop()["id"]
@@ -216,7 +218,7 @@ def test_a_preview_refuses_what_publishing_would_refuse(staff: Staff) -> None:
 
 def test_a_major_change_supersedes_what_was_granted_and_a_minor_one_does_not(client: Client, staff: Staff) -> None:
     """From the moment of publication the old Yes permits nothing."""
-    decide(client, staff.clinic, {f"decision.{NEWS}": "yes", "email": ANNA})
+    confirmed(client, staff.house, staff.clinic, {f"decision.{NEWS}": "yes", "email": ANNA})
     staff.put_out("1.1")
     assert staff.writer.states(email=ANNA)[NEWS] == "granted"
     staff.put_out("2.0")
@@ -225,7 +227,7 @@ def test_a_major_change_supersedes_what_was_granted_and_a_minor_one_does_not(cli
 
 def test_a_version_for_a_later_day_is_readable_and_says_from_when(client: Client, staff: Staff) -> None:
     """Patients can read what is coming; until then what is in force holds."""
-    decide(client, staff.clinic, {f"decision.{NEWS}": "yes", "email": ANNA})
+    confirmed(client, staff.house, staff.clinic, {f"decision.{NEWS}": "yes", "email": ANNA})
     day = _later(40)
     published = staff.put_out("2.0", effective=day).json()
     assert (published["state"], published["effective"]) == ("scheduled", day)

@@ -9,6 +9,7 @@ import pytest
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import Client, Program
 from tests.routes.conftest import House
+from tests.routes.letterbox import confirm, confirmed
 from tests.routes.pages import decide, receipt_number
 
 ANNA = "anna.ozola@example.org"
@@ -27,33 +28,42 @@ def _told(program: Program, address: str = "newsletter.email") -> dict[str, Any]
 
 
 def test_granted_is_the_only_state_that_permits(client: Client, house: House) -> None:
-    """And it tells by which receipt, to which text, in which language."""
+    """A Yes to the newsletter is pending until it is confirmed; then it tells by which receipt, to which text."""
     program = house.open_clinic()
-    number = receipt_number(decide(client, program.clinic, YES, "?lang=ru&via=qr"))
+    said = decide(client, program.clinic, YES, "?lang=ru&via=qr")
+    claimed = _told(program)
+    assert (claimed["state"], claimed["permitted"]) == ("pending", False)
+    assert (claimed["receipt_id"], claimed["channel"]) == (receipt_number(said), "qr")
+    assert claimed["assurance"] == "self-asserted"
+    number = receipt_number(confirm(client, house, program.clinic, said))
     told = _told(program)
     since = told.pop("since")
     assert told == {
         "state": "granted",
         "permitted": True,
+        "restricted": False,
         "receipt_id": number,
-        "version": 1,
+        "version": 2,
         "notice_version": "1.0",
         "lang": "ru",
-        "channel": "qr",
-        "assurance": "self-asserted",
+        "channel": "email-link",
+        "assurance": "contact-confirmed",
     }
     assert since == program.receipt(number).json()["effective_at"]
 
 
 def test_never_asked_refused_and_withdrawn_are_told_apart(client: Client, house: House) -> None:
-    """A No given first is a refusal; one given after a Yes takes it back."""
+    """A No given first is a refusal, and so is one after a Yes that nobody confirmed; after a granted Yes it is not."""
     program = house.open_clinic()
     assert _told(program)["state"] == "never_asked"
     decide(client, program.clinic, {**YES, "decision.newsletter.email": "no"})
     assert _told(program)["state"] == "refused"
-    other = house.open_clinic()
-    decide(client, other.clinic, YES)
-    decide(client, other.clinic, {**YES, "decision.newsletter.email": "no"})
+    claimed, other = house.open_clinic(), house.open_clinic()
+    decide(client, claimed.clinic, YES)
+    confirmed(client, house, other.clinic, YES)
+    for each in (claimed, other):
+        decide(client, each.clinic, {**YES, "decision.newsletter.email": "no"})
+    assert _told(claimed)["state"] == "refused"
     assert _told(other)["state"] == "withdrawn"
     assert not _told(other)["permitted"]
 
@@ -104,7 +114,7 @@ def test_a_last_day_that_is_over_is_not_asked_about_and_has_ended(client: Client
 def test_superseded_by_a_major_change_and_not_by_a_minor_one(client: Client, house: House) -> None:
     """New wording leaves a consent as it is; a change in what is done with the data asks again."""
     program = house.open_clinic()
-    decide(client, program.clinic, YES)
+    confirmed(client, house, program.clinic, YES)
     decide(client, program.clinic, {"decision.newsletter.sms": "no", "phone": "26123456"})
     house.republish(program.clinic, "1.1", lambda document: document["texts"]["intro"].update(en="Friendlier words."))
     assert _told(program)["state"] == "granted"

@@ -6,6 +6,7 @@ from chalicelib.store.table import Key, SetEntry
 from tests.cast import RIGA
 from tests.routes.client import Client, Program
 from tests.routes.conftest import House
+from tests.routes.letterbox import confirmed
 from tests.routes.pages import decide
 
 KAUNAS, TBILISI = "kaunas-polyclinics", "tbilisi-ultrasound"
@@ -19,7 +20,7 @@ STAFF = {"channel": "in-person", "effective_at": "2026-11-10T10:00:00+02:00"}
 def test_an_email_is_found_however_it_is_spelled(client: Client, house: House, spelled: str) -> None:
     """Case, spaces and full-width letters hide nobody's No."""
     program = house.open_clinic()
-    decide(client, program.clinic, {"decision.newsletter.email": "yes", "email": "Anna.Ozola@example.org"})
+    confirmed(client, house, program.clinic, {"decision.newsletter.email": "yes", "email": "Anna.Ozola@example.org"})
     assert program.states(email=spelled)["newsletter.email"] == "granted"
 
 
@@ -39,7 +40,7 @@ def test_a_phone_is_found_in_every_national_spelling(
     """Whatever way people write numbers in Latvia, Lithuania and Georgia."""
     program = house.open_clinic(like)
     fields = {"decision.newsletter.sms": "yes", "phone": typed, "adult": "yes"}
-    assert decide(client, program.clinic, fields).status == 303
+    assert confirmed(client, house, program.clinic, fields).status == 303
     answer = program.call("status", {"subjects": [{"phone": each} for each in asked], "purposes": ["newsletter.sms"]})
     told = answer.json()["results"]
     assert [result["subject"]["phone"] for result in told] == asked
@@ -68,7 +69,7 @@ def test_a_subject_named_in_two_ways_is_judged_by_the_stricter(client: Client, h
 def test_a_hundred_subjects_are_told_in_the_order_asked(client: Client, house: House) -> None:
     """A program can match answers to its list by position; the same subject may come twice."""
     program = house.open_clinic()
-    decide(client, program.clinic, {"decision.newsletter.email": "yes", "email": "p07@example.org"})
+    confirmed(client, house, program.clinic, {"decision.newsletter.email": "yes", "email": "p07@example.org"})
     asked = [{"email": f"p{number:02d}@example.org"} for number in range(99, -1, -1)]
     asked[0] = {"email": "P07@example.org"}
     answer = program.call("status", {"subjects": asked, "purposes": ["newsletter.email"]})
@@ -218,7 +219,7 @@ def test_a_moment_that_is_none_is_refused(house: House, when: dict[str, object],
 def test_what_cannot_be_read_is_not_permitted(client: Client, house: House) -> None:
     """A record that is damaged, or written by a version to come, is a fault and never a Yes."""
     program = house.open_clinic()
-    decide(client, program.clinic, {"decision.newsletter.email": "yes", "email": "anna.ozola@example.org"})
+    confirmed(client, house, program.clinic, {"decision.newsletter.email": "yes", "email": "anna.ozola@example.org"})
     [entry] = [Key(*key) for key in house.items() if key[0].startswith(f"CLINIC#{program.clinic}#CONTACT#")]
     [(person, kept)] = house.table.get([entry])[entry].texts.items()
     for damaged in (kept[:-9], kept.replace('"answer": "yes"', '"answer": "sure"'), kept.replace('"last"', '"first"')):

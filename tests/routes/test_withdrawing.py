@@ -8,6 +8,7 @@ import pytest
 from tests.cast import RIGA
 from tests.routes.client import MOUNTS, Answer, Client, Program
 from tests.routes.conftest import House
+from tests.routes.letterbox import confirmed
 from tests.routes.pages import Page, aged_state, decide, open_page, receipt_number
 
 ANNA, STRANGER = "anna.ozola@example.org", "nobody.here@example.org"
@@ -16,13 +17,13 @@ ANNA, STRANGER = "anna.ozola@example.org", "nobody.here@example.org"
 def _where_anna_agreed(house: House) -> Program:
     program = house.open_clinic()
     fields = {"decision.newsletter.email": "yes", "decision.newsletter.sms": "yes", "email": ANNA, "phone": "26123456"}
-    assert decide(Client(), program.clinic, fields).status == 303
+    assert confirmed(Client(), house, program.clinic, fields).status == 303
     return program
 
 
 @pytest.fixture
 def program(house: House) -> Program:
-    """Give a clinic where Anna agreed to news by e-mail and by text message."""
+    """Give a clinic where Anna agreed to news by e-mail and by text message, and confirmed both: three receipts."""
     return _where_anna_agreed(house)
 
 
@@ -72,7 +73,7 @@ def test_a_withdrawal_counts_at_once(program: Program, client: Client) -> None:
     assert answer.status == 303
     states = program.states(email=ANNA)
     assert states["newsletter.email"] == states["newsletter.sms"] == "withdrawn"
-    assert program.receipt(receipt_number(answer)).json()["version"] == 2
+    assert program.receipt(receipt_number(answer)).json()["version"] == 4
 
 
 def test_one_contact_is_enough_for_what_was_agreed_with_two(program: Program, client: Client) -> None:
@@ -171,7 +172,7 @@ def test_a_stranger_who_types_a_known_address_starts_nothing_and_learns_nothing(
     assert program.states(email=STRANGER)["testimonials.text"] == "granted"
     told = program.call("status", {"subjects": [{"email": ANNA}]}).json()["results"][0]["decisions"]
     assert not told["testimonials.text"]["permitted"]
-    assert told["newsletter.email"]["version"] == 1
+    assert told["newsletter.email"]["version"] == 2
     assert (known.status, known.headers.keys()) == (unknown.status, unknown.headers.keys())
     pages = [client.follow(answer) for answer in (known, unknown)]
     assert _without_what_differs(pages[0]) == _without_what_differs(pages[1])
@@ -182,7 +183,7 @@ def test_a_stranger_who_types_a_known_address_starts_nothing_and_learns_nothing(
 def test_a_withdrawal_at_one_clinic_is_no_business_of_another(program: Program, client: Client, house: House) -> None:
     """The other clinic's consents stay as they are."""
     other = house.open_clinic()
-    decide(client, other.clinic, {"decision.newsletter.email": "yes", "email": ANNA})
+    confirmed(client, house, other.clinic, {"decision.newsletter.email": "yes", "email": ANNA})
     client.post(f"/{program.clinic}/withdraw", {"email": ANNA, "all": "yes"})
     assert other.states(email=ANNA)["newsletter.email"] == "granted"
 
@@ -193,7 +194,7 @@ def test_the_same_withdrawal_sent_twice_is_one_receipt(program: Program, client:
     fields = {"state": state, "email": ANNA, "all": "yes"}
     first, again = (client.post(f"/{program.clinic}/withdraw", fields) for _ in range(2))
     assert first.location == again.location
-    assert len(program.history(email=ANNA)) == 2
+    assert len(program.history(email=ANNA)) == 4
 
 
 def test_no_contact_ever_stands_in_an_address(program: Program, client: Client) -> None:

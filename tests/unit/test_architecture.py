@@ -17,12 +17,17 @@ CORE = (
             "timeline",
             "limits",
             "links",
+            "letters",
+            "reports",
+            "dossier",
             "renditions",
             "clinic_document",
             "publication",
             "schedule",
+            "due",
         )
     ),
+    *(f"{room}.py" for room in ("ages", "articles", "guardians", "identity")),
     *(str(path.relative_to(ROOMS)) for room in ("formats", "typeset") for path in sorted((ROOMS / room).glob("*.py"))),
 )
 OUTSIDE = {"chalice", "boto3", "botocore", "pynamodb", "os", "time"}

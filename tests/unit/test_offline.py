@@ -132,6 +132,7 @@ SHOWN, STAFFS = "given to exactly the text", "staff recorded them, and named thi
     [
         ("qr", "yes", {SHOWN}),
         ("web", "no", {SHOWN}),
+        ("kiosk", "yes", {SHOWN}),
         ("paper", "yes", {STAFFS}),
         ("phone", "no", {STAFFS}),
         ("web", "withdraw", set()),

@@ -17,3 +17,20 @@ def test_every_fault_is_told_by_its_name_at_once() -> None:
         read_settings({"PUBLIC_URL": "ftp://example.org", "SIGNING_KEY": "arn:aws:kms:eu-north-1:0:key/1"})
     for name in ("TABLE_NAME", "AWS_REGION", "PUBLIC_URL", "SIGNING_KEY must be an alias"):
         assert name in str(told.value)
+
+
+def test_without_an_address_to_send_from_everything_waits_to_be_sent() -> None:
+    """A clinic can start before its mail is set up."""
+    assert not read_settings(NEEDED).mail_from
+    told = read_settings({**NEEDED, "MAIL_FROM": "consent@example.org", "SMS_SENDER": "Sidraba"})
+    assert (told.mail_from, told.sms_sender) == ("consent@example.org", "Sidraba")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("MAIL_FROM", "Consent <consent@example.org>"), ("MAIL_FROM", "nobody"), ("SMS_SENDER", "12345")],
+)
+def test_what_the_services_would_refuse_is_told_at_once(name: str, value: str) -> None:
+    """A misspelled sender is found when the portal starts, and not in the tenth try of a patient's letter."""
+    with pytest.raises(SettingsError, match=name):
+        read_settings({**NEEDED, name: value})

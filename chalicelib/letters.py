@@ -1,0 +1,202 @@
+"""Letters: which messages follow from what was decided, and what each says, as e-mail and as text message. Pure."""
+
+import math
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from chalicelib.consent import Address, Answer, State
+from chalicelib.contact import Kind
+from chalicelib.i18n import local_day, spoken_day, spoken_time
+from chalicelib.instants import Instant
+from chalicelib.links import Power
+from chalicelib.notice import Clinic
+from chalicelib.pages import render
+from chalicelib.post import Letter, TextMessage
+
+SINGLE_SEPTETS, SINGLE_UNITS, JOINED_UNITS = 160, 70, 67
+"""What one text message holds: in the 7-bit alphabet; in UCS-2; and in UCS-2 where several are joined (3GPP 23.040)."""
+
+MAX_SEGMENTS = 2
+"""How many joined text messages are sent where the 7-bit alphabet lacks the language's letters."""
+
+_GSM = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
+    "abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_GSM_TWICE = frozenset("^{}\\[~]|€")
+"""The 7-bit alphabet of 3GPP 23.038, 6.2.1, and its extension, whose letters take two places."""
+
+
+class Message(StrEnum):
+    """What the portal writes to people."""
+
+    CONFIRM = "confirm"
+    RECEIPT = "receipt"
+    LINK = "link"
+    WITHDRAWN = "withdrawn"
+    CHANGED = "changed"
+    EXPIRING = "expiring"
+    REMINDER = "reminder"
+
+
+UNASKED = frozenset({Message.CHANGED, Message.EXPIRING, Message.REMINDER})
+"""What answers no act of the reader's own: such a mail can be stopped with one click (RFC 8058)."""
+
+POWERS: Mapping[Message, tuple[Power, ...]] = {
+    Message.CONFIRM: (Power.CONFIRM,),
+    Message.RECEIPT: (Power.MANAGE,),
+    Message.LINK: (Power.MANAGE,),
+    Message.WITHDRAWN: (Power.UNDO,),
+    Message.CHANGED: (Power.ASK, Power.UNSUBSCRIBE),
+    Message.EXPIRING: (Power.ASK, Power.UNSUBSCRIBE),
+    Message.REMINDER: (Power.CONFIRM, Power.UNSUBSCRIBE),
+}
+"""What the links in each message open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One message to send: what, to which kind of contact, about which decisions."""
+
+    message: Message
+    kind: Kind
+    addresses: tuple[Address, ...]
+
+
+def following(
+    document: Mapping[str, Any], typed: Collection[Kind], own: Collection[Kind], clinic: Clinic
+) -> tuple[Planned, ...]:
+    """Tell which messages follow from an act, by its receipt's document and the kinds of contact it came with.
+
+    Each contact that was `typed` and has a Yes to confirm is asked to. Everything else goes only to those that are the
+    person's `own`: what was stopped is told to every one of them, so that a stranger's withdrawal is noticed; where
+    there is neither, the first of them gets the receipt.
+    """
+    decisions = document["decisions"]
+    waiting = [address for address, entry in decisions.items() if _waits(entry)]
+    stopped = tuple(address for address, entry in decisions.items() if _stops(entry))
+    planned = list(asked_to_confirm(Message.CONFIRM, waiting, typed, clinic))
+    reached = [kind for kind in map(Kind, clinic.contact_order) if kind in own]
+    if stopped:
+        planned += [Planned(Message.WITHDRAWN, kind, stopped) for kind in reached]
+    if not planned:
+        planned = [Planned(Message.RECEIPT, kind, tuple(decisions)) for kind in reached[:1]]
+    return tuple(planned)
+
+
+def asked_to_confirm(
+    message: Message, addresses: Iterable[Address], typed: Collection[Kind], clinic: Clinic
+) -> tuple[Planned, ...]:
+    """Give one message to each contact that can confirm any of these decisions, about those it can."""
+    by_kind: dict[Kind, list[Address]] = {}
+    for address in addresses:
+        if kind := clinic.confirmed_by(address, typed):
+            by_kind.setdefault(Kind(kind), []).append(address)
+    return tuple(Planned(message, kind, tuple(about)) for kind, about in by_kind.items())
+
+
+def _waits(entry: Mapping[str, Any]) -> bool:
+    return bool(entry["answer"] == Answer.YES and entry["after"] == State.PENDING)
+
+
+def _stops(entry: Mapping[str, Any]) -> bool:
+    held = {State.GRANTED, State.PENDING}
+    return entry["answer"] != Answer.YES and entry["before"] in held and entry["after"] not in held
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """Everything a message is written from.
+
+    `said` are the decisions it is about, as `Clinic.answered` gives them; `links` the addresses it leads to, by power,
+    and `receipt` and `notice`; `at` when what it tells of happened or begins, `until` when what it tells of ends.
+    """
+
+    message: Message
+    clinic: Clinic
+    lang: str
+    said: Sequence[Mapping[str, object]]
+    links: Mapping[str, str]
+    number: str = ""
+    at: Instant | None = None
+    until: Instant | None = None
+    code: str = ""
+
+
+def letter(matter: Matter, to: str, tags: Mapping[str, str]) -> Letter:
+    """Write an e-mail."""
+    clinic, filled = matter.clinic, _filled(matter)
+    subject, text, html = (
+        render(f"email/{matter.message}/{part}", matter.lang, **filled)
+        for part in ("subject.txt", "body.txt", "body.html")
+    )
+    # RFC 3834, 5: nobody's holiday answers it.
+    headers = {"Auto-Submitted": "auto-generated", "Content-Language": matter.lang}
+    if matter.message in UNASKED:
+        headers["List-Unsubscribe"] = f"<{matter.links[Power.UNSUBSCRIBE]}>"
+        headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    return Letter(
+        to=to,
+        subject=" ".join(subject.split()),
+        text=re.sub(r"\n{3,}", "\n\n", text).strip() + "\n",
+        html=html.strip() + "\n",
+        headers=headers,
+        tags={**tags, "message": matter.message.value},
+        sender=clinic.name[matter.lang],
+        reply_to=clinic.lead.email,
+    )
+
+
+def text_message(matter: Matter, to: str) -> TextMessage:
+    """Write a text message; the clinic's name is shortened until it fits what may be sent at once."""
+    filled = _filled(matter)
+    text = ""
+    for name in _names(matter.clinic, matter.lang):
+        text = render(f"sms/{matter.message}.txt", matter.lang, **filled, name=name).strip()
+        if fits(text):
+            break
+    return TextMessage(to, text)
+
+
+def _filled(matter: Matter) -> dict[str, Any]:
+    clinic, lang = matter.clinic, matter.lang
+    at = matter.at
+    answers = {each["answer"] for each in matter.said}
+    return {
+        "clinic": clinic,
+        "said": matter.said,
+        "links": {"unsubscribe": "", **matter.links},
+        "number": matter.number,
+        "code": matter.code,
+        "stopped": answers == {Answer.WITHDRAW},
+        "when": spoken_time(at, lang, clinic.country) if at else "",
+        "since": spoken_day(at, lang, clinic.country) if at else "",
+        "day": local_day(matter.until, clinic.country) if matter.until else "",
+        "until": spoken_day(matter.until, lang, clinic.country) if matter.until else "",
+    }
+
+
+def _names(clinic: Clinic, lang: str) -> Iterator[str]:
+    """Give what a clinic may be called, longest first: its name, its legal name, less and less of that."""
+    yield clinic.name[lang]
+    yield clinic.lead.name
+    words = re.sub(r"\(.*|[\"„“”«»]", "", clinic.lead.name).split()
+    for kept in range(len(words), 0, -1):
+        yield " ".join(words[:kept])
+
+
+def segments(text: str) -> int:
+    """Tell how many text messages a text takes."""
+    if set(text) <= _GSM | _GSM_TWICE:
+        septets = len(text) + sum(each in _GSM_TWICE for each in text)
+        return 1 if septets <= SINGLE_SEPTETS else math.ceil(septets / 153)
+    units = len(text.encode("utf-16-be")) // 2
+    return 1 if units <= SINGLE_UNITS else math.ceil(units / JOINED_UNITS)
+
+
+def fits(text: str) -> bool:
+    """Tell whether a text is short enough: one message in the 7-bit alphabet, two where that lacks its letters."""
+    return segments(text) <= (1 if set(text) <= _GSM | _GSM_TWICE else MAX_SEGMENTS)

@@ -1,0 +1,252 @@
+"""What the patient's own page does: tells, changes, stops, hands out, erases. Reached by a link alone (`visit`)."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from chalice.app import Request, Response
+
+from chalicelib import dossier, journal
+from chalicelib.asking import SEVERAL, form_secret
+from chalicelib.boundary import NotFoundError
+from chalicelib.consent import Address, Assurance, Channel
+from chalicelib.contact import Contact
+from chalicelib.evidence import MANAGE_PAGE
+from chalicelib.forms import (
+    MAX_TYPED,
+    Fault,
+    Fields,
+    FormState,
+    Submission,
+    first,
+    new_nonce,
+    read_changes,
+    read_stops,
+)
+from chalicelib.guardians import ACTOR
+from chalicelib.i18n import spoken_day
+from chalicelib.incoming import base_url, form_fields, mount, query
+from chalicelib.notice import Clinic
+from chalicelib.outgoing import document, html, rendered, see_other
+from chalicelib.pages import render
+from chalicelib.receipts import Act, NoticeRef, Receipt, receipt_id
+from chalicelib.renditions import FORMATS, PAPER, UnsignedError, rendition
+from chalicelib.store.register import NoticeChangedError, Signature, fresh_subject
+from chalicelib.takeout import Takeout
+from chalicelib.visit import Visit, enter, told
+from chalicelib.wiring import portal
+
+FORGOTTEN = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
+"""The address is the key: it goes into no other site's log and stays in no cache (OWASP ASVS 5.0, 14.2.1)."""
+
+
+def show(request: Request, token: str) -> Response:
+    """Show the page."""
+    visit = enter(request, token)
+    return html(_page(visit, _new_state(visit)) if visit.people else _told(visit, "unknown"), headers=FORGOTTEN)
+
+
+def take(request: Request, token: str) -> Response:
+    """Carry out what was chosen on the page; where nothing was, change nothing and say so."""
+    visit, fields = enter(request, token), form_fields(request)
+    if not visit.people:
+        return html(_told(visit, "unknown"), headers=FORGOTTEN)
+    carry_out = {"stop": _stop, "erase": _erase}.get(first(fields, "act"), _change)
+    return carry_out(visit, fields)
+
+
+def receipt(request: Request, token: str, number: str) -> Response:
+    """Hand out one of the person's receipts in any format: the link proves the contact, so states may be told too."""
+    from chalicelib.formats import Issued, UnspeakableError  # noqa: PLC0415 - only what is asked for is loaded
+
+    visit, house, wanted = enter(request, token), portal(), query(request, "format")
+    found, signed = house.register.issued(visit.look.published.clinic.id, number)
+    if wanted not in FORMATS or found.document["subject"] != visit.person.id:
+        raise NotFoundError
+    notice = found.document["notice"]
+    shown = house.clinics.version(visit.clinic.id, notice["version"])
+    lang = visit.lang if visit.lang in shown.languages else notice["lang"]
+    held = dossier.still_held(found, visit.person, visit.look.published.in_force, visit.now)
+    issued = Issued(found, shown, lang, held, signed, base_url(request, house.settings.public_url), visit.now)
+    try:
+        written = rendition(issued, wanted, lambda: house.clinics.shown(shown.id, notice["sha256"]))
+    except UnsignedError:
+        return html(_told(visit, "unsigned"), 409, {**FORGOTTEN, "Retry-After": "60"})
+    except UnspeakableError:
+        return html(_told(visit, "unspeakable"), 406, FORGOTTEN)
+    name = f"consent-receipt-{found.id}"
+    answer = rendered(written, name)
+    if wanted not in PAPER:
+        ending = wanted if wanted in {"json", "jws"} else f"{wanted}.json"
+        answer.headers["Content-Disposition"] = f'attachment; filename="{name}.{ending}"'
+    answer.headers.update(FORGOTTEN)
+    return answer
+
+
+def takeout(request: Request, token: str, form: str) -> Response:
+    """Hand out everything the portal knows of the person, to take along."""
+    visit = enter(request, token)
+    person, revealed = visit.person, visit.revealed
+    everything = Takeout(
+        clinic=visit.look.published.clinic,
+        lang=visit.lang,
+        at=visit.now,
+        subject=person.id,
+        contacts=revealed.contacts,
+        names=revealed.names,
+        decisions=visit.decisions,
+        disclosures=visit.disclosures,
+        receipts=visit.receipts,
+    )
+    headers = {**FORGOTTEN, "Content-Disposition": f'attachment; filename="my-consents.{form}"'}
+    if form == "json":
+        return document(everything.document(), headers=headers)
+    if form == "csv":
+        return Response(everything.table(), {"Content-Type": "text/csv; charset=utf-8", **headers})
+    raise NotFoundError
+
+
+def _change(visit: Visit, fields: Fields) -> Response:
+    state = _opened(visit, fields)
+    if visit.shared:
+        return _again(visit, fields, [SEVERAL])
+    if state is None:
+        return _again(visit, fields, [Fault("errors", "page_too_old")])
+    shown = portal().clinics.version(visit.clinic.id, state.version).asking(visit.now)
+    said = read_changes(shown, fields, visit.revealed.known)
+    if said.faults:
+        return _again(visit, fields, said.faults)
+    act, signature = _act(visit, shown, state, said), _signature(visit, visit.person.id)
+    unproven, contacts = _unproven(visit, shown, said)
+    if unproven:
+        act = replace(act, confirm=frozenset(unproven), confirm_within=shown.confirm_within)
+        signature = replace(signature, contacts=(*signature.contacts, *contacts))
+    try:
+        done = portal().register.record(act, signature, seen=None if unproven else visit.look)
+    except NoticeChangedError:
+        return _again(visit, fields, [Fault("errors", "notice_changed")])
+    journal.count("DecisionRecorded")
+    return _done(visit, done)
+
+
+def _unproven(visit: Visit, clinic: Clinic, said: Submission) -> tuple[set[Address], list[Contact]]:
+    """Tell which Yes another contact confirms than the one the link came to, and which contacts those are.
+
+    Anybody may have typed somebody else's phone beside an e-mail of their own; their link proves the e-mail alone.
+    What was ever granted is proven.
+    """
+    holder = visit.opened.holder.contact
+    kinds = [holder.kind, *(contact.kind for contact, _ in visit.revealed.contacts)]
+    asked = {
+        address: clinic.confirmed_by(address, kinds) for address, answer in said.answers.items() if answer == "yes"
+    }
+    standings = visit.person.standings
+    unproven = {
+        address: kind
+        for address, kind in asked.items()
+        if kind not in {holder.kind, None} and not (address in standings and standings[address].first_yes)
+    }
+    contacts = [contact for contact, _ in visit.revealed.contacts if contact.kind in unproven.values()]
+    return set(unproven), contacts
+
+
+def _stop(visit: Visit, fields: Fields) -> Response:
+    """Stop what is ticked, at once; a page that is too old still stops."""
+    said = read_stops(visit.ever, fields)
+    if said.faults:
+        return _again(visit, fields, said.faults)
+    house, state = portal(), _opened(visit, fields) or _new_state(visit)
+    act = _act(visit, house.clinics.version(visit.clinic.id, state.version), state, said)
+    if visit.shared:
+        done = house.register.withdraw(act, _signature(visit, None), seen=visit.look)[0]
+    else:
+        done = house.register.record(act, _signature(visit, visit.person.id), seen=visit.look)
+    journal.count("WithdrawalRecorded")
+    return _done(visit, done)
+
+
+def _erase(visit: Visit, fields: Fields) -> Response:
+    """Erase the person, at the word of whoever holds the link; without the tick, which nothing sets, change nothing."""
+    from chalicelib.erasing import erase  # noqa: PLC0415 - only what is asked for is loaded
+
+    if first(fields, "erase") != "yes":
+        return _again(visit, fields, [Fault("erase", "erase_unticked")])
+    clinic = visit.clinic
+    erased = erase(portal(), clinic.id, visit.person.id, "patient", visit.now)
+    journal.count("ErasedByPatient")
+    kept = spoken_day(erased.proof_until, visit.lang, clinic.country) if erased else ""
+    return html(_told(visit, "erased", kept_until=kept), headers=FORGOTTEN)
+
+
+def _done(visit: Visit, done: Receipt) -> Response:
+    answer = see_other(f"{visit.address}?lang={visit.lang}&done={done.id}")
+    answer.headers.update(FORGOTTEN)
+    return answer
+
+
+def _act(visit: Visit, clinic: Clinic, state: FormState, said: Submission) -> Act:
+    return Act(
+        receipt_id=receipt_id(state.nonce, said.said()),
+        clinic=clinic.id,
+        answers=said.answers,
+        notice=NoticeRef(state.version, state.lang, state.sha256),
+        controllers=tuple(controller.named() for controller in clinic.controllers),
+        channel=state.channel,
+        source=None,
+        assurance=Assurance.LINK,
+        actor=ACTOR if any(person.of_age for person in visit.people) else "patient",
+        evidence={"declared_age": str(clinic.age_minimum)} if said.declared_adult else None,
+        effective_at=visit.now,
+        recorded_at=visit.now,
+        endings=clinic.endings,
+        everything=said.everything,
+    )
+
+
+def _signature(visit: Visit, person: str | None) -> Signature:
+    base = base_url(visit.request, portal().settings.public_url)
+    return Signature((visit.opened.holder.contact,), None, fresh_subject(), person=person, base=base)
+
+
+def _secret(visit: Visit) -> bytes:
+    """Give the secret that signs the page's state: another link's state is none here."""
+    return form_secret(visit.clinic.id, f"{MANAGE_PAGE}|{visit.opened.id}")
+
+
+def _opened(visit: Visit, fields: Fields) -> FormState | None:
+    return FormState.opened(_secret(visit), first(fields, "state"), visit.now)
+
+
+def _new_state(visit: Visit) -> FormState:
+    clinic, lang = visit.clinic, visit.lang
+    sha256 = portal().evidence.shown(MANAGE_PAGE, clinic, lang)
+    return FormState(new_nonce(), clinic.version, lang, sha256, None, Channel.EMAIL_LINK, visit.now)
+
+
+def _again(visit: Visit, fields: Fields, faults: Sequence[Fault]) -> Response:
+    state, fresh = _opened(visit, fields), _new_state(visit)
+    fresh = replace(fresh, opened_at=state.opened_at) if state else fresh
+    return html(_page(visit, fresh, fields, faults), 422, FORGOTTEN)
+
+
+def _told(visit: Visit, kind: str, **more: str) -> str:
+    """Render a page that only says something."""
+    clinic, back = visit.look.published.clinic, f"{visit.address}?lang={visit.lang}"
+    return render("pages/own.html", visit.lang, clinic=clinic, root=mount(visit.request), kind=kind, back=back, **more)
+
+
+def _page(visit: Visit, state: FormState, fields: Fields | None = None, faults: Sequence[Fault] = ()) -> str:
+    fields = fields or {}
+    typed: dict[str, Any] = {name: first(fields, name)[:MAX_TYPED] for name in fields if name != "state"}
+    typed["purposes"] = tuple(fields.get("purpose", ()))
+    return portal().evidence.page(
+        MANAGE_PAGE,
+        visit.clinic,
+        visit.lang,
+        root=mount(visit.request),
+        state=state.sealed(_secret(visit)),
+        kept_query="",
+        typed=typed,
+        faults=faults,
+        own=told(visit),
+    )

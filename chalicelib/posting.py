@@ -1,0 +1,309 @@
+"""Posting: the outbox is carried out, by the stream at once and by the clock's round through what waits.
+
+No patient waits for a message, and none is lost: a decision leaves word in the outbox in its own transaction, and that
+goes only when everything has been told. What fails is put off and at last set aside; it holds up nothing else.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from chalicelib import journal
+from chalicelib.contact import Contact, Kind
+from chalicelib.instants import Instant, instant, moment
+from chalicelib.letters import POWERS, Matter, Message, Planned, asked_to_confirm, following, letter, text_message
+from chalicelib.links import Handle, Holder, Link, Power, short_code
+from chalicelib.notice import Clinic
+from chalicelib.post import Letter, Post, PostRefusedError, PostUnavailableError, TextMessage
+from chalicelib.receipts import Subject
+from chalicelib.sealing import Hurried
+from chalicelib.store import messages
+from chalicelib.store.clinics import Clinics
+from chalicelib.store.links import puts
+from chalicelib.store.messages import BusyLetterError, Unsent, Waiting
+from chalicelib.store.register import Register, read_receipt
+from chalicelib.store.table import (
+    ContendedError,
+    Key,
+    Table,
+    UnavailableError,
+    clinic_key,
+    contact_key,
+    receipt_key,
+    roll_key,
+    sealed_key,
+)
+from chalicelib.vault import ClinicKey, KeysUnavailableError
+
+PATIENCE = 3
+LINK_DAYS = 30
+"""How long the links in a message open something; stopping never grows old."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """How far a round came; `away` counts the failures in a row, by what failed; `whole` unless something was left."""
+
+    sent: int = 0
+    failed: int = 0
+    whole: bool = True
+    away: Counter[str] = field(default_factory=Counter)
+
+
+def _clock() -> Instant:
+    return instant(datetime.now(UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class Courier:
+    """Who carries the outbox out. Without a `post` nothing is sent and everything waits."""
+
+    table: Table
+    clinics: Clinics
+    post: Post | None
+    public_url: str = ""
+    now: Callable[[], Instant] = _clock
+
+    def carry(self, items: Iterable[Waiting], hurried: Hurried) -> Tally:
+        """Tell what these items of the outbox are to tell, as far as the time goes."""
+        tally = Tally()
+        for each in items:
+            if hurried() or tally.away["store"] == PATIENCE:
+                tally.whole = False
+                break
+            try:
+                self._tell(each, tally)
+            except BusyLetterError:
+                tally.whole = False
+            except (ContendedError, KeysUnavailableError, UnavailableError) as error:
+                tally.away["store"] += 1
+                tally.whole = False
+                self._note(each, "left", error=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with one item, the others are told
+                journal.fault(error)
+                tally.failed += 1
+                self._put_off(each)
+            else:
+                tally.away["store"] = 0
+        return tally
+
+    def carry_new(self, keys: Iterable[Key], hurried: Hurried) -> Tally:
+        """Tell what was just left; a key that comes again, from a stream that repeats itself, has nothing to tell."""
+        return self.carry(messages.still_waiting(self.table, list(keys)) if self.post else (), hurried)
+
+    def carry_waiting(self, hurried: Hurried) -> Tally:
+        """Tell everything that is due."""
+        return self.carry(messages.waiting(self.table, self.now()) if self.post else (), hurried)
+
+    def _tell(self, each: Waiting, tally: Tally) -> None:
+        if each.unsent.kind == messages.WANTED:
+            self._share_out(each)
+            return
+        if each.unsent.kind == messages.UNREADABLE:
+            messages.bury(self.table, each)
+            journal.count("MessageDead")
+            return
+        outcomes = Counter(self._send(each, *sent, tally=tally) for sent in self._planned(each))
+        if outcomes["left"]:
+            tally.whole = False
+        if outcomes["failed"]:
+            self._put_off(each)
+        elif outcomes["refused"]:
+            messages.bury(self.table, each)
+            journal.count("MessageDead")
+        elif not outcomes["left"]:
+            messages.done(self.table, each)
+
+    def _share_out(self, each: Waiting) -> None:
+        """Find who is meant by a wish for a link; each of them is told by the next round, or by the stream."""
+        key = self.clinics.key(each.unsent.clinic)
+        contacts = each.contacts(key, each.unsent.subject)
+        look = Register(self.table, self.clinics).look(each.unsent.clinic, contacts)
+        messages.share_out(self.table, key, each, look.people)
+
+    def _put_off(self, each: Waiting) -> None:
+        try:
+            dead = messages.later(self.table, each, self.now())
+        except (ContendedError, UnavailableError) as error:
+            self._note(each, "left", error=type(error).__name__)
+            return
+        self._note(each, "dead" if dead else "put off", tries=each.unsent.tries + 1)
+        if dead:
+            journal.count("MessageDead")
+
+    def _planned(self, each: Waiting) -> list[tuple["_Told", Planned, Contact]]:
+        """Tell which messages an item asks for, each with the contact it goes to; none where nobody can be reached."""
+        unsent, table = each.unsent, self.table
+        if unsent.salt:
+            return self._wanted(each)
+        at = {"clinic": clinic_key(unsent.clinic), "person": roll_key(unsent.clinic, unsent.subject)}
+        if unsent.receipt and unsent.version:
+            at["receipt"] = receipt_key(unsent.clinic, unsent.subject, unsent.version)
+        found = table.get(list(at.values()))
+        stored = found.get(at["person"])
+        if stored is None or ("receipt" in at and at["receipt"] not in found):
+            return []
+        published = self.clinics.published(unsent.clinic, found.get(at["clinic"]))
+        clinic, key = self.clinics.ever_asked(published), self.clinics.key(unsent.clinic)
+        person = Subject.read(json.loads(stored.body or ""))
+        try:
+            typed = each.contacts(key, person.salt) or self._known(unsent, key, person)
+        except ValueError:  # the person's key is gone, and with it every way to reach them
+            return []
+        document = read_receipt(found[at["receipt"]]).document if "receipt" in at else {}
+        told = _Told(unsent, person.id, clinic, key, document, published.in_force.version)
+        own = [contact for contact in typed if key.lookup(contact) in person.contacts]
+        return [
+            (told, planned, contact)
+            for planned in told.plan([each.kind for each in typed], [each.kind for each in own])
+            for contact in (typed if planned.message in {Message.CONFIRM, Message.REMINDER} else own)
+            if contact.kind is planned.kind
+        ]
+
+    def _wanted(self, each: Waiting) -> list[tuple["_Told", Planned, Contact]]:
+        """Plan a link of their own for everybody known under the contacts it was asked for with."""
+        unsent = each.unsent
+        key, head = self.clinics.key(unsent.clinic), clinic_key(unsent.clinic)
+        places = {contact_key(unsent.clinic, key.lookup(one)): one for one in each.contacts(key, unsent.salt)}
+        found = self.table.get([head, *places])
+        published = self.clinics.published(unsent.clinic, found.get(head))
+        clinic, version = self.clinics.ever_asked(published), published.in_force.version
+        return [
+            (_Told(unsent, person, clinic, key, {}, version), Planned(Message.LINK, contact.kind, ()), contact)
+            for place, contact in places.items()
+            if place in found and contact.kind is not Kind.REFERENCE
+            for person in found[place].texts
+        ]
+
+    def _known(self, unsent: Unsent, key: ClinicKey, person: Subject) -> list[Contact]:
+        """Give the e-mail addresses and numbers a person is known by."""
+        known = []
+        places = {sealed_key(unsent.clinic, person.id, lookup): lookup for lookup in person.contacts}
+        for place, item in self.table.get(list(places)).items():
+            value = key.unseal(person.id, person.salt, places[place], bytes(item.blob or b""))
+            told = (Contact(kind, value) for kind in (Kind.EMAIL, Kind.PHONE))
+            known += [contact for contact in told if key.lookup(contact) == places[place]]
+        return known
+
+    def _send(self, each: Waiting, told: "_Told", planned: Planned, contact: Contact, *, tally: Tally) -> str:
+        """Send one message, unless it was sent; tell whether it is done, failed, refused, or left for another round."""
+        now, lookup = self.now(), told.key.lookup(contact)
+        if self.post is None or tally.away[planned.kind] == PATIENCE:
+            return "left"
+        handle = Handle.fresh()
+        link = told.link(planned, now)
+        base = self.public_url or each.unsent.base
+        ready = told.message(planned, contact, told.addresses(handle, planned, base), {"lookup": lookup})
+        opened = puts(told.key, [(handle, link, Holder(contact))])
+        letter_name = f"{planned.message}#{planned.kind}" + (f"#{told.person}" if each.unsent.salt else "")
+        lease = messages.take(self.table, each, letter_name, now, opened)
+        if lease is None:
+            return "done"
+        if reason := messages.undeliverable(self.table, each.unsent.clinic, [lookup]).get(lookup):
+            messages.settle(self.table, lease, messages.SKIPPED, reason=reason)
+            self._note(each, "skipped", planned, error=reason)
+            journal.count("MessageSkipped")
+            return "done"
+        try:
+            number = self.post.send(ready)
+        except PostRefusedError as error:
+            messages.settle(self.table, lease, messages.REFUSED, reason=str(error))
+            self._note(each, "refused", planned, error=str(error))
+            tally.failed += 1
+            return "refused"
+        except PostUnavailableError as error:
+            messages.settle(self.table, lease, messages.WAITING)
+            self._note(each, "failed", planned, error=str(error))
+            journal.count("MessageFailed")
+            tally.failed += 1
+            tally.away[planned.kind] += 1
+            return "failed"
+        tally.away[planned.kind] = 0
+        tally.sent += 1
+        messages.settle(self.table, lease, messages.SENT, id=number, at=now)
+        self._note(each, "sent", planned, message_id=number)
+        journal.count("MessageSent")
+        return "done"
+
+    def _note(self, each: Waiting, outcome: str, planned: Planned | None = None, **told: Any) -> None:
+        """Log ids and the outcome; a receipt's number opens its page, and so stays out of the log."""
+        if planned is not None:
+            told |= {"letter": planned.message.value, "channel": planned.kind.value}
+        unsent = each.unsent
+        journal.log().info("message", clinic=unsent.clinic, subject=unsent.subject, outcome=outcome, **told)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What an item of the outbox tells of, and to which person."""
+
+    unsent: Unsent
+    person: str
+    clinic: Clinic
+    key: ClinicKey
+    document: Mapping[str, Any]
+    in_force: str
+
+    @property
+    def lang(self) -> str:
+        return self.unsent.lang if self.unsent.lang in self.clinic.languages else self.clinic.default_language
+
+    def plan(self, typed: list[Kind], own: list[Kind]) -> tuple[Planned, ...]:
+        addresses = self.unsent.addresses
+        if self.unsent.kind == "decided":
+            return following(self.document, typed, own, self.clinic)
+        if self.unsent.kind == Message.REMINDER:
+            return asked_to_confirm(Message.REMINDER, addresses, typed, self.clinic)
+        first = [kind for kind in map(Kind, self.clinic.contact_order) if kind in own][:1]
+        return tuple(Planned(Message(self.unsent.kind), kind, addresses) for kind in first)
+
+    def until(self, planned: Planned) -> Instant | None:
+        if planned.message is Message.CONFIRM:
+            decisions: Mapping[str, Mapping[str, Instant]] = self.document["decisions"]
+            return min(decisions[address]["confirm_by"] for address in planned.addresses)
+        return self.unsent.until
+
+    def link(self, planned: Planned, now: Instant) -> Link:
+        """Give what the message's links open: what it is about; everything, where it is about the person's own page."""
+        unsent = self.unsent
+        about = () if planned.message in {Message.RECEIPT, Message.LINK} else planned.addresses
+        lasting = instant(moment(now) + timedelta(days=LINK_DAYS))
+        confirming = Power.CONFIRM in POWERS[planned.message]
+        expires_at = (self.until(planned) if confirming else None) or lasting
+        return Link(unsent.clinic, self.person, self.lang, about, unsent.receipt, now, expires_at, "portal")
+
+    def addresses(self, handle: Handle, planned: Planned, base: str) -> dict[str, str]:
+        home, secret = f"{base}/{self.clinic.id}", self.key.link_secret()
+        lang = f"lang={self.lang}"
+        found = {"notice": f"{home}/notices/{self.in_force}?{lang}"}
+        if self.unsent.receipt:
+            found["receipt"] = f"{home}/receipts/{self.unsent.receipt}?{lang}"
+        for power in POWERS[planned.message]:
+            token = handle.token(secret, power)
+            found[power] = f"{home}?t={token}" if power is Power.ASK else f"{base}/{power}/{token}"
+        return found
+
+    def message(
+        self, planned: Planned, contact: Contact, links: Mapping[str, str], tags: Mapping[str, str]
+    ) -> Letter | TextMessage:
+        answers = self.document.get("decisions", {})
+        about = {address: answers.get(address, {"answer": "yes"}) for address in planned.addresses}
+        secret, receipt = self.key.link_secret(), self.unsent.receipt
+        coded = Power.CONFIRM in POWERS[planned.message] and contact.kind is Kind.PHONE
+        matter = Matter(
+            message=planned.message,
+            clinic=self.clinic,
+            lang=self.lang,
+            said=self.clinic.answered(about),
+            links=links,
+            number=self.unsent.receipt or "",
+            at=self.document.get("effective_at") if self.unsent.kind == "decided" else self.unsent.at,
+            until=self.until(planned),
+            code=short_code(secret, receipt, contact) if coded and receipt else "",
+        )
+        if contact.kind is Kind.PHONE:
+            return text_message(matter, contact.value)
+        return letter(matter, contact.value, {"clinic": self.clinic.id, **tags})

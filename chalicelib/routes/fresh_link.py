@@ -1,0 +1,76 @@
+"""Send me my link: the same work and the same answer for everybody, so that nobody learns who is known."""
+
+from collections.abc import Sequence
+
+from chalice.app import Blueprint, Response
+
+from chalicelib.asking import form_secret, language, now, state_of
+from chalicelib.boundary import later, page
+from chalicelib.consent import Channel
+from chalicelib.forms import MAX_TYPED, Fault, Fields, FormState, first, new_nonce, read_contacts
+from chalicelib.incoming import ANY_TYPE, base_url, form_fields, guard, mount, query
+from chalicelib.limits import TooManyError, each_of
+from chalicelib.notice import Clinic
+from chalicelib.outgoing import html, see_other
+from chalicelib.pages import render
+from chalicelib.store import messages
+from chalicelib.store.register import ATTEMPTS, BusyError
+from chalicelib.store.table import ConflictError, ContendedError
+from chalicelib.wiring import portal
+
+fresh_link = Blueprint(__name__)
+
+_PAGE = "pages/link.html"
+
+
+@fresh_link.route("/{clinic}/link", methods=["GET"], content_types=ANY_TYPE)
+@page(fresh_link)
+def link_page(clinic: str) -> Response:
+    """Ask for the contact, or say that a message is on its way."""
+    shown = portal().register.look(clinic).published.clinic
+    return html(_form(shown, {}, (), sent=query(fresh_link.current_request, "sent") == "yes"))
+
+
+@fresh_link.route("/{clinic}/link", methods=["POST"], content_types=ANY_TYPE)
+@page(fresh_link)
+def send_link(clinic: str) -> Response:
+    """Leave word that a link is wanted. Nobody is looked up here, so nothing can tell who is known."""
+    request, house = fresh_link.current_request, portal()
+    fields = form_fields(request)
+    shown = house.register.look(clinic).published.clinic
+    state = state_of(_PAGE, clinic, fields)
+    if state is None:
+        return html(_form(shown, fields, [Fault("errors", "page_too_old")]), 422)
+    contacts, faults = read_contacts(shown, fields)
+    if faults:
+        return html(_form(shown, fields, faults), 422)
+    held = guard(request, "link", each_of(contacts), now())
+    wish = messages.wanted(
+        house.clinics.key(clinic), contacts, state.lang, base_url(request, house.settings.public_url)
+    )
+    for _ in range(ATTEMPTS):
+        try:
+            house.table.write([wish, *house.register.spends(clinic, held)])
+        except TooManyError as error:
+            too_many = [Fault("errors", "too_many", error.minutes)]
+            return html(_form(shown, fields, too_many), 429, later(error))
+        except (ConflictError, ContendedError):  # others took from the same buckets: see how full they are now
+            continue
+        return see_other(f"{mount(request)}/{clinic}/link?lang={state.lang}&sent=yes")
+    raise BusyError
+
+
+def _form(clinic: Clinic, fields: Fields, faults: Sequence[Fault], *, sent: bool = False) -> str:
+    request = fresh_link.current_request
+    lang = language(request, clinic)
+    state = FormState(new_nonce(), clinic.version, lang, "", None, Channel.WEB, now())
+    return render(
+        _PAGE,
+        lang,
+        clinic=clinic,
+        root=mount(request),
+        state=state.sealed(form_secret(clinic.id, _PAGE)),
+        typed={name: first(fields, name)[:MAX_TYPED] for name in fields},
+        faults=faults,
+        sent=sent,
+    )

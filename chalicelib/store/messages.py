@@ -1,0 +1,291 @@
+"""Messages: what the outbox still asks to be told, what became of each message, and whom none reaches.
+
+An item of the outbox goes when everything it asks for has been told. Each message
+has a record of its own, once per item, kind of message and kind of contact: who sends takes it for a while first, so
+that neither a stream that repeats itself nor two senders at once send anything twice.
+"""
+
+import contextlib
+import hashlib
+import json
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from chalicelib.contact import Contact, read_told, told
+from chalicelib.instants import Instant, instant, moment
+from chalicelib.receipts import Subject
+from chalicelib.store.table import (
+    SHARDS,
+    ConflictError,
+    Delete,
+    Item,
+    Key,
+    Put,
+    Replace,
+    SetBody,
+    Table,
+    Write,
+    dead_letter_key,
+    letter_key,
+    undeliverable_key,
+    unsent_key,
+)
+from chalicelib.vault import ClinicKey
+
+MAX_TRIES = 10
+LEASE = timedelta(minutes=2)
+"""For how long one sender has a message to itself: longer than any function that sends runs on after it took it."""
+
+WISH_KEPT = timedelta(days=30)
+_FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
+
+SENDING, WAITING, SENT, SKIPPED, REFUSED = "sending", "waiting", "sent", "skipped", "refused"
+"""What can be said of one message. The last three are final; a refused one is tried again only by hand."""
+
+WANTED = "wanted"
+"""The kind of an item that asks for a link, before anybody looked whose it is: its subject is its own key."""
+
+UNREADABLE = "unreadable"
+"""What an item is called that holds something nobody can read: it is set aside, and holds up nothing."""
+
+FINAL = frozenset({SENT, SKIPPED, REFUSED})
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """Something to tell: of what kind, to whom, about which receipt (and its version in the chain), led where.
+
+    `kind` is "decided", "link", "reminder", "expiring" or "changed". What the last three need is in `addresses` (the
+    decisions they are about), `at` (since when something holds) and `until` (when something ends).
+    """
+
+    kind: str
+    clinic: str
+    subject: str
+    lang: str
+    base: str
+    receipt: str | None = None
+    version: int | None = None
+    addresses: tuple[str, ...] = ()
+    at: Instant | None = None
+    until: Instant | None = None
+    tries: int = 0
+    due: Instant = ""
+    salt: str = ""
+    """The key of a wish for a link (`outbox.wanted`), of whom nobody knows yet: `subject` is its number then."""
+
+    def stored(self) -> str:
+        """Write it, to be kept."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def read(cls, stored: str) -> "Unsent":
+        """Read what was kept; raise ValueError or TypeError for what is none."""
+        kept = json.loads(stored)
+        if "number" in kept:
+            kept["subject"] = kept.pop("number")
+        return cls(**{**kept, "addresses": tuple(kept.get("addresses", ()))})
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An item of the outbox as it was read, and its number."""
+
+    number: str
+    unsent: Unsent
+    body: str = field(repr=False)
+    sealed: bytes = field(repr=False)
+
+    @property
+    def key(self) -> Key:
+        """Where it is kept."""
+        return unsent_key(self.unsent.clinic, self.number)
+
+    def rewritten(self, **changed: Any) -> str:
+        """Write it with some changes; what cannot be read stays as it is."""
+        return self.body if self.unsent.kind == UNREADABLE else replace(self.unsent, **changed).stored()
+
+    def contacts(self, key: ClinicKey, salt: str) -> list[Contact]:
+        """Give the contacts it was left with; raise ValueError where the person's key is gone."""
+        return list(read_told(key.unseal(self.unsent.subject, salt, _what(self.number), self.sealed)))
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to send one message, for a while."""
+
+    key: Key
+    body: str
+
+
+class BusyLetterError(Exception):
+    """Somebody else is sending this message just now."""
+
+
+def to_tell(key: ClinicKey, salt: str, number: str, unsent: Unsent, contacts: Sequence[Contact]) -> Put:
+    """Give the item that leaves word of something to tell, other than a decision (`outbox.left`), for its transaction.
+
+    `number` is random. The contacts are sealed under the person's own key; none means those the person is known by.
+    """
+    blob = key.seal(unsent.subject, salt, _what(number), told(contacts))
+    return Put(unsent_key(unsent.clinic, number), {"body": unsent.stored(), "blob": blob})
+
+
+def wanted(key: ClinicKey, contacts: Sequence[Contact], lang: str, base: str) -> Put:
+    """Give the item of somebody who asks for their link, whoever that is.
+
+    Whoever carries it out looks for the people under these contacts then. So asking is the same work, and the item the
+    same, whether or not anybody is known. The key it is sealed under is its own, and gone with it.
+    """
+    own = secrets.token_hex(16)
+    return to_tell(key, own, own, Unsent(WANTED, key.clinic, own, lang, base), contacts)
+
+
+def share_out(table: Table, key: ClinicKey, each: Waiting, people: Mapping[Contact, Sequence[Subject]]) -> None:
+    """Put an item for each person known under each contact in the place of a wish for a link; none for nobody.
+
+    The same wish gives the same numbers, so that nobody gets two links where it is shared out twice.
+    """
+    puts = [
+        to_tell(
+            key,
+            person.salt,
+            hashlib.sha256(f"{each.number}|{person.id}|{contact.kind}".encode()).hexdigest()[:32],
+            replace(each.unsent, kind="link", subject=person.id),
+            [contact],
+        )
+        for contact, known in people.items()
+        for person in known
+    ]
+    with contextlib.suppress(ConflictError):  # shared out by another just now
+        table.write([*puts, Delete(each.key)])
+
+
+def waiting(table: Table, now: Instant) -> Iterator[Waiting]:
+    """Give everything that is due, of all clinics, strongly consistently, page by page."""
+    for shard in SHARDS:
+        for item in table.partition(unsent_key("", shard).pk, ""):
+            each = _read(item)
+            if each.unsent.due <= now:
+                yield each
+
+
+def still_waiting(table: Table, keys: Sequence[Key]) -> list[Waiting]:
+    """Give those of these items that are still in the outbox, as they are now."""
+    return [_read(item) for item in table.get(keys).values()]
+
+
+def take(table: Table, each: Waiting, letter: str, now: Instant, also: Sequence[Write] = ()) -> Lease | None:
+    """Take one message to send it, writing `also` at once; None where nothing more is to be done for it.
+
+    Raises BusyLetterError while somebody else has it.
+    """
+    key = letter_key(each.unsent.clinic, each.unsent.subject, f"{each.number}#{letter}")
+    until = instant(moment(now) + LEASE)
+    lease = Lease(key, json.dumps({"state": SENDING, "until": until, "by": secrets.token_hex(8)}))
+    # Of a wish for a link nothing need be remembered for long.
+    kept = {"ttl": int((moment(now) + WISH_KEPT).timestamp())} if each.unsent.salt else {}
+    try:
+        table.write([Put(key, {"body": lease.body, **kept}), *also])
+    except ConflictError:
+        found = table.get([key]).get(key)
+        body = found.body if found is not None and found.body else ""
+        record = json.loads(body or "{}")
+        if record.get("state") in FINAL:
+            return None
+        if not body or record.get("until", "") > now:
+            raise BusyLetterError from None
+        try:
+            table.write([SetBody(key, lease.body, was=body), *also])
+        except ConflictError:
+            raise BusyLetterError from None
+    return lease
+
+
+def settle(table: Table, lease: Lease, state: str, **more: str) -> None:
+    """Write what became of a message; somebody who took it over meanwhile keeps the last word."""
+    try:
+        table.write([SetBody(lease.key, json.dumps({"state": state, **more}), was=lease.body)])
+    except ConflictError:
+        return
+
+
+def done(table: Table, each: Waiting) -> None:
+    """Take an item out of the outbox: everything has been told."""
+    table.write([Delete(each.key)])
+
+
+def later(table: Table, each: Waiting, now: Instant) -> bool:
+    """Put an item off after a failure, each time twice as long; give it up after the last try and tell True then."""
+    tries = each.unsent.tries + 1
+    if tries >= MAX_TRIES:
+        bury(table, each, tries)
+        return True
+    wait = min(_FIRST_WAIT * 2 ** (tries - 1), _LONGEST_WAIT)
+    put_off = each.rewritten(tries=tries, due=instant(moment(now) + wait))
+    try:
+        table.write([SetBody(each.key, put_off, was=each.body)])
+    except ConflictError:  # another sender was quicker: that failure is counted
+        return False
+    return False
+
+
+def bury(table: Table, each: Waiting, tries: int = 0) -> None:
+    """Give an item up: it is kept aside, for an operator to see and to send again."""
+    buried = dead_letter_key(each.unsent.clinic, each.number)
+    table.write([Delete(each.key), Replace(buried, {"body": each.rewritten(tries=tries), "blob": each.sealed})])
+
+
+def dead_letters(table: Table, clinic: str) -> list[Waiting]:
+    """Give what was given up of a clinic."""
+    return [_read(item) for item in table.partition(dead_letter_key(clinic, "").pk, "")]
+
+
+def revive(table: Table, each: Waiting) -> None:
+    """Put what was given up back into the outbox, as if for the first time; what was sent of it stays sent."""
+    refused = [key for key, record in _records(table, each).items() if record["state"] == REFUSED]
+    again = Put(each.key, {"body": each.rewritten(tries=0, due=""), "blob": each.sealed})
+    table.write([again, Delete(dead_letter_key(each.unsent.clinic, each.number)), *map(Delete, refused)])
+
+
+def states(table: Table, each: Waiting) -> dict[str, str]:
+    """Tell what became of each message of an item: "confirm#email" → "sent"; of a refused one also why."""
+    return {
+        key.sk.split("#", 2)[2]: f"{record['state']} {record.get('reason', '')}".strip()
+        for key, record in _records(table, each).items()
+    }
+
+
+def mark_undeliverable(table: Table, clinic: str, lookup: str, reason: str, at: Instant) -> bool:
+    """Mark a contact that no message reaches, or that wants none; tell False where it was marked before."""
+    mark = undeliverable_key(clinic, lookup)
+    return table.put_new(Put(mark, {"body": json.dumps({"reason": reason, "at": at})}))
+
+
+def undeliverable(table: Table, clinic: str, lookups: Sequence[str]) -> Mapping[str, str]:
+    """Give the contacts of these that are marked, each with the reason."""
+    marks = {undeliverable_key(clinic, lookup): lookup for lookup in lookups}
+    found: dict[Key, Any] = {key: json.loads(item.body or "{}") for key, item in table.get(list(marks)).items()}
+    return {marks[key]: mark["reason"] for key, mark in found.items()}
+
+
+def _records(table: Table, each: Waiting) -> dict[Key, dict[str, str]]:
+    start = letter_key(each.unsent.clinic, each.unsent.subject, f"{each.number}#")
+    return {item.key: json.loads(item.body or "") for item in table.partition(start.pk, start.sk)}
+
+
+def _what(number: str) -> str:
+    return f"unsent#{number}"
+
+
+def _read(item: Item) -> Waiting:
+    body, (clinic, _, number) = item.body or "", item.sk.rpartition("#")
+    clinic = clinic or item.pk.partition("#")[2]  # a dead letter's partition names it
+    try:
+        unsent = Unsent.read(body)
+    except (ValueError, TypeError):
+        unsent = Unsent(UNREADABLE, clinic, "", "", "")
+    return Waiting(number, unsent, body, bytes(item.blob or b""))

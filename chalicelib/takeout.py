@@ -1,0 +1,110 @@
+"""What a person takes along (GDPR Art. 15(3) and 20): everything, as JSON and as a table. Pure.
+
+`docs/takeout.md` describes both shapes.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from chalicelib.contact import Contact
+from chalicelib.dossier import Decision, Disclosure
+from chalicelib.instants import Instant
+from chalicelib.notice import Clinic, spoken
+from chalicelib.receipts import Receipt
+
+COLUMNS = ("record", "name", "value", "from", "until", "receipt", "notice", "language", "channel", "assurance")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""What begins a formula, in either width of the sign."""
+
+
+@dataclass(frozen=True, slots=True)
+class Takeout:
+    """Everything the portal knows of one person at one clinic, in clear: it is for that person alone."""
+
+    clinic: Clinic
+    lang: str
+    at: Instant
+    subject: str
+    contacts: Sequence[tuple[Contact, Instant]]
+    names: Sequence[str]
+    decisions: Sequence[Decision]
+    disclosures: Sequence[Disclosure]
+    receipts: Sequence[Receipt]
+
+    def document(self) -> dict[str, Any]:
+        """Give it as a JSON value."""
+        return {
+            "exported_at": self.at,
+            "clinic": {"id": self.clinic.id, "name": self.clinic.name[self.lang]},
+            "controllers": [asdict(each) for each in self.clinic.controllers],
+            "person": {
+                "id": self.subject,
+                "names": list(self.names),
+                "contacts": [
+                    {"kind": contact.kind, "value": contact.value, "known_since": since}
+                    for contact, since in self.contacts
+                ],
+            },
+            "decisions": [self._decision(each) for each in self.decisions],
+            "recipients": [
+                {
+                    "decision": each.question.address,
+                    "recipient": spoken(each.recipient, self.lang),
+                    "from": each.since,
+                    "until": each.until,
+                }
+                for each in self.disclosures
+            ],
+            "receipts": [receipt.document for receipt in self.receipts],
+        }
+
+    def table(self) -> str:
+        """Give it as CSV (RFC 4180): a row for each name, contact, decision, recipient and answer.
+
+        It starts with a byte order mark, without which a spreadsheet spoils letters, and a cell that a spreadsheet
+        would take for a formula starts with an apostrophe (OWASP ASVS 5.0, 1.2.10).
+        """
+        written = io.StringIO()
+        writer = csv.DictWriter(written, COLUMNS, restval="", lineterminator="\r\n")
+        writer.writeheader()
+        for row in self._rows():
+            writer.writerow({column: harmless(cell) for column, cell in row.items() if cell is not None})
+        return "\N{ZERO WIDTH NO-BREAK SPACE}" + written.getvalue()
+
+    def _decision(self, decision: Decision) -> dict[str, Any]:
+        status = decision.status
+        return {
+            "decision": decision.question.address,
+            "title": decision.question.title(self.lang),
+            "state": status.state,
+            "since": status.since,
+            "receipt": status.word.receipt_id if status.word else None,
+        }
+
+    def _rows(self) -> list[dict[str, str | None]]:
+        rows: list[dict[str, str | None]] = [{"record": "name", "value": name} for name in self.names]
+        for contact, since in self.contacts:
+            rows.append({"record": "contact", "name": contact.kind, "value": contact.value, "from": since})
+        for decision in self.decisions:
+            told, word = self._decision(decision), decision.status.word
+            row = {"record": "decision", "name": told["decision"], "value": told["state"], "from": told["since"]}
+            rows.append({**row, "until": word.expires_at if word else None, "receipt": told["receipt"]})
+        for each in self.disclosures:
+            row = {"record": "recipient", "name": each.question.address, "value": spoken(each.recipient, self.lang)}
+            rows.append({**row, "from": each.since, "until": each.until})
+        for receipt in self.receipts:
+            document = receipt.document
+            for address, entry in document["decisions"].items():
+                row = {"record": "answer", "name": address, "value": entry["answer"], "until": entry["expires_at"]}
+                row |= {"from": document["effective_at"], "receipt": receipt.id}
+                row |= {"notice": document["notice"]["version"], "language": document["notice"]["lang"]}
+                rows.append({**row, "channel": document["channel"], "assurance": document["assurance"]})
+        return rows
+
+
+def harmless(cell: str) -> str:
+    """Write a cell so that no spreadsheet takes it for a formula."""
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell

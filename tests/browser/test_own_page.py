@@ -1,0 +1,130 @@
+"""The patient's own page on a phone: seen in every language, changed, stopped; and what each path costs in taps."""
+
+import json
+from itertools import count
+
+import pytest
+
+from chalicelib.notice import Clinic
+from tests.browser.conftest import Handing, note_effort
+from tests.browser.phone import Phone
+from tests.browser.visit import WALKS, Effort, Patient, Visit, a_clinic, a_patient, document
+from tests.browser.words import texts_of_others
+from tests.cast import RIGA, TBILISI
+from tests.conftest import LocalStack
+
+pytestmark = pytest.mark.browser
+
+_numbers = count(4001)
+
+
+def _known(stack: LocalStack, clinic: Clinic, lang: str) -> tuple[Patient, dict[str, str]]:
+    """Let staff record that a patient agreed to everything, and give the links the clinic's own mails would hold."""
+    patient = a_patient(clinic, lang, next(_numbers))
+    subject = {**patient.known_by("email"), **patient.known_by("phone")}
+    decisions = dict.fromkeys(clinic.asking("2026-11-22T00:00:00.000Z").questions, "yes")
+    body = {"subject": subject, "name": patient.name, "decisions": decisions, "channel": "in-person"}
+    stack.call(clinic.id, "receipts", {**body, "effective_at": "2026-11-20T10:00:00Z"})
+    made = json.loads(stack.call(clinic.id, "links", {"links": [{**patient.known_by("email"), "lang": lang}]}))
+    links: dict[str, str] = made["links"][0]
+    return patient, links
+
+
+def _check(phone: Phone, clinic: Clinic, name: str) -> None:
+    phone.check(f"{clinic.id}-{phone.lang}-{name}", texts_of_others(document(clinic.id), phone.lang))
+
+
+def _tick(visit: Visit, name: str, value: str) -> None:
+    visit.phone.page.locator(f'.tick:has(input[name="{name}"][value="{value}"])').click()
+    visit.effort.taps += 1
+
+
+@pytest.mark.parametrize(("clinic_id", "lang"), WALKS, ids=["-".join(walk) for walk in WALKS])
+def test_a_patient_changes_and_stops_on_their_own_page(
+    clinic_id: str, lang: str, phone: Handing, local_stack: LocalStack, request: pytest.FixtureRequest
+) -> None:
+    """One thing or everything stops with a tick and a button: never more than saying Yes there."""
+    clinic = a_clinic(clinic_id)
+    patient, links = _known(local_stack, clinic, lang)
+    visit, subject = Visit(phone(lang), clinic, patient), patient.known_by("email")
+    first = next(iter(local_stack.states(clinic_id, subject)))
+
+    visit.phone.open(links["manage_url"])
+    assert visit.chosen() == {}
+    assert visit.phone.page.locator("input[type=checkbox]:checked").count() == 0
+    assert patient.email.lower() not in visit.phone.text().lower()
+    _check(visit.phone, clinic, "20-own")
+    visit.phone.send("Stop only what I ticked")
+    _check(visit.phone, clinic, "21-own-errors")
+    assert local_stack.states(clinic_id, subject)[first] == "granted"
+
+    _tick(visit, "purpose", first)
+    visit.send("Stop only what I ticked")
+    assert local_stack.states(clinic_id, subject)[first] == "withdrawn"
+    stopping_one, visit.effort = visit.effort, Effort()
+    visit.answer({first: "yes"})
+    if clinic.age_minimum:
+        visit.tick("adult")
+    visit.send("Save my answers")
+    assert local_stack.states(clinic_id, subject)[first] == "granted"
+    giving, visit.effort = visit.effort, Effort()
+    _check(visit.phone, clinic, "22-own-changed")
+    _tick(visit, "all", "yes")
+    visit.send("Stop only what I ticked")
+    assert "granted" not in local_stack.states(clinic_id, subject).values()
+    _check(visit.phone, clinic, "23-own-stopped")
+    note_effort(request.config, f"{clinic_id} {lang} own page: one", giving, stopping_one)
+    note_effort(request.config, f"{clinic_id} {lang} own page: all", giving, visit.effort)
+    assert max(stopping_one.whole, visit.effort.whole) <= giving.whole
+
+
+@pytest.mark.parametrize(("clinic_id", "lang"), WALKS, ids=["-".join(walk) for walk in WALKS])
+def test_a_patient_unsubscribes_with_one_tap(
+    clinic_id: str, lang: str, phone: Handing, local_stack: LocalStack, request: pytest.FixtureRequest
+) -> None:
+    """Against a Yes on the consent page by the very same mail: an answer and a button."""
+    clinic = a_clinic(clinic_id)
+    patient, links = _known(local_stack, clinic, lang)
+    visit = Visit(phone(lang), clinic, patient)
+    named = next((each for each in clinic.questions if "email" in clinic.questions[each].needs), None)
+    visit.phone.open(links["unsubscribe_url"])
+    _check(visit.phone, clinic, "24-unsubscribe")
+    visit.send("Stop")
+    _check(visit.phone, clinic, "25-unsubscribed")
+    states = local_stack.states(clinic_id, patient.known_by("email"))
+    assert states[named or next(iter(clinic.questions))] == "withdrawn"
+    note_effort(request.config, f"{clinic_id} {lang} unsubscribe", Effort(taps=2), visit.effort)
+    assert visit.effort.whole < Effort(taps=2).whole
+
+
+@pytest.mark.parametrize(("clinic_id", "lang"), WALKS, ids=["-".join(walk) for walk in WALKS])
+def test_a_patient_asks_for_their_link(clinic_id: str, lang: str, phone: Handing) -> None:
+    """From the old link's page or the foot of any page: one field, one button, the same words for everybody."""
+    clinic = a_clinic(clinic_id)
+    visit = Visit(phone(lang), clinic, a_patient(clinic, lang, next(_numbers)))
+    visit.phone.open(f"/{clinic_id}/link?lang={lang}")
+    _check(visit.phone, clinic, "26-link")
+    visit.phone.send("Send me my link")
+    _check(visit.phone, clinic, "27-link-errors")
+    visit.write([visit.contact])
+    visit.send("Send me my link")
+    _check(visit.phone, clinic, "28-link-sent")
+    assert (visit.effort.taps, visit.effort.fields) == (1, 1)
+
+
+@pytest.mark.parametrize("clinic_id", [RIGA, TBILISI])
+def test_the_page_works_without_javascript_and_gives_every_file(
+    clinic_id: str, phone: Handing, local_stack: LocalStack
+) -> None:
+    """What a patient presses to download is really there."""
+    clinic = a_clinic(clinic_id)
+    _, links = _known(local_stack, clinic, clinic.default_language)
+    visitor = phone(clinic.default_language, java_script_enabled=False)
+    visitor.open(links["manage_url"])
+    files = visitor.page.locator(".files a, a.button[href*='/export/']").all()
+    addresses = [str(each.get_attribute("href")) for each in files]
+    assert len(addresses) == 8 + 2
+    host = local_stack.base_url.rpartition("/api")[0]
+    for address in addresses:
+        answer = visitor.context.request.get(f"{host}{address}")
+        assert answer.status in {200, 409}, address

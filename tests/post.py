@@ -1,0 +1,60 @@
+"""Letters of the tests: every message from the cast's clinics, as they go out."""
+
+from collections.abc import Mapping
+from email.header import decode_header, make_header
+from pathlib import Path
+
+from chalicelib.letters import POWERS, Matter, Message, letter, text_message
+from chalicelib.links import Power
+from chalicelib.notice import Clinic
+from chalicelib.post import Letter
+from tests.acts import MORNING
+
+BASE = "https://consent.example.org"
+TOKEN = "A" * 32
+LATER = "2026-11-29T08:15:00.000Z"
+SNAPSHOTS = Path(__file__).parent / "letters"
+
+
+def leads(clinic: Clinic, message: Message) -> dict[str, str]:
+    """Give the addresses a message leads to, as long as they are on a portal with a domain of its own."""
+    home = f"{BASE}/{clinic.id}"
+    found = {"receipt": f"{home}/receipts/{'c' * 32}?lang=en", "notice": f"{home}/notices/1.0?lang=en"}
+    for power in POWERS[message]:
+        found[power] = f"{home}?t={TOKEN}" if power is Power.ASK else f"{BASE}/{power}/{TOKEN}"
+    return found
+
+
+def a_matter(message: Message, clinic: Clinic, lang: str, answers: Mapping[str, str] | None = None) -> Matter:
+    """Give what a message is written from; about the clinic's first two questions unless `answers` says otherwise."""
+    if answers is None:
+        answers = dict.fromkeys(list(clinic.questions)[:2], "yes")
+    return Matter(
+        message=message,
+        clinic=clinic,
+        lang=lang,
+        said=clinic.answered({address: {"answer": answer} for address, answer in answers.items()}),
+        links=leads(clinic, message),
+        number="c" * 32,
+        at=MORNING,
+        until=LATER,
+        code="123456" if Power.CONFIRM in POWERS[message] else "",
+    )
+
+
+def as_kept(matter: Matter) -> str:
+    """Write a message as its snapshot holds it: the mail's headers and plain text, then the text message."""
+    mail = letter(matter, "anna.ozola@example.org", {"clinic": matter.clinic.id})
+    head = {"From": mail.sender, "Reply-To": mail.reply_to, "Subject": mail.subject, **mail.headers}
+    lines = [f"{name}: {value}" for name, value in head.items()]
+    return "\n".join([*lines, "", mail.text, "SMS: " + text_message(matter, "+37126123456").text, ""])
+
+
+def mail_of(matter: Matter) -> Letter:
+    """Write a matter as an e-mail to Anna."""
+    return letter(matter, "anna.ozola@example.org", {"clinic": matter.clinic.id})
+
+
+def decoded(header: str) -> str:
+    """Read a header as a mail program shows it (RFC 2047)."""
+    return str(make_header(decode_header(header)))

@@ -1,0 +1,109 @@
+"""Send me my link: everybody gets the same answer after the same work."""
+
+import json
+from typing import Any
+
+import pytest
+
+from chalicelib.store import messages
+from chalicelib.store.table import Key
+from tests.cast import ANNA, ANNA_PHONE
+from tests.routes.client import MOUNTS, Answer, Client, Program
+from tests.routes.conftest import House
+from tests.routes.pages import Page, open_page
+
+STRANGER = "nobody.here@example.org"
+
+
+@pytest.fixture(scope="module")
+def program(settled: House) -> Program:
+    """Give a clinic that knows Anna by her e-mail."""
+    opened = settled.open_clinic()
+    body = {"subject": {"email": ANNA.value}, "channel": "in-person", "decisions": {"newsletter.email": "yes"}}
+    assert opened.call("receipts", {**body, "effective_at": "2026-11-20T10:00:00Z"}).status == 201
+    return opened
+
+
+def _ask(client: Client, program: Program, lang: str = "lv", **typed: str) -> Answer:
+    place = f"/{program.clinic}/link?lang={lang}"
+    return client.post(place, {"state": open_page(client, place).fields["state"], **typed})
+
+
+def _left(house: House, before: set[tuple[str, str]]) -> list[Any]:
+    keys = [Key(*key) for key in house.items() - before if key[0].startswith("UNSENT#")]
+    return list(house.table.get(keys).values())
+
+
+@pytest.mark.parametrize("mount", MOUNTS)
+def test_known_or_not_the_answer_is_the_same(program: Program, house: House, mount: str) -> None:
+    """Status, body, headers, the page it leads to, and what the request leaves behind."""
+    client = Client(MOUNTS[mount])
+    items, left = house.items(), []
+    answers = []
+    for email in (ANNA.value, "asta.zolao@example.org"):
+        answers.append(_ask(client, program, email=email))
+        left += _left(house, items)
+        items = house.items()
+    known, unknown = answers
+    assert (known.status, known.headers, known.body) == (unknown.status, unknown.headers, unknown.body)
+    assert known.status == 303
+    assert client.follow(known).body == client.follow(unknown).body
+    one, other = left
+    assert (len(one.body), len(one.blob)) == (len(other.body), len(other.blob))
+    told = client.follow(_ask(client, program, lang="en", phone="26123456"))
+    assert "a message with your link is on its way" in told.text
+
+
+def test_one_request_leaves_one_item_that_the_post_can_read(program: Program, client: Client, house: House) -> None:
+    """Both contacts typed are written to, in the language of the page, from the address it was asked at."""
+    before = house.items()
+    _ask(client, program, lang="ru", email="Anna.Ozola@Example.org", phone="26 123 456")
+    [item] = _left(house, before)
+    body = json.loads(item.body)
+    assert item.key.pk.startswith("UNSENT#")
+    assert (body["kind"], body["clinic"], body["lang"]) == ("wanted", program.clinic, "ru")
+    assert body["base"] == "https://portal.example.org/api"
+    key = house.beside.clinics.key(program.clinic)
+    [waiting] = messages.still_waiting(house.table, [item.key])
+    assert set(waiting.contacts(key, body["subject"])) == {ANNA, ANNA_PHONE}
+    assert "ozola" not in f"{item.body}{item.key}".lower()
+    assert b"ozola" not in bytes(item.blob).lower()
+
+
+BAD = {
+    "nobody": ({}, "#email"),
+    "a bad e-mail": ({"email": "anna@"}, "#email"),
+    "a bad phone": ({"phone": "12"}, "#phone"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_is_missing_is_said_and_nothing_is_sent(program: Program, client: Client, house: House, case: str) -> None:
+    """The form again, with what was typed."""
+    fields, place = BAD[case]
+    before = house.items()
+    answer = _ask(client, program, **fields)
+    assert (answer.status, Page(answer).faults) == (422, [place])
+    assert Page(answer).fields["email"] == fields.get("email", "")
+    assert not _left(house, before)
+
+
+@pytest.mark.parametrize("state", ["", "forged", "of the withdrawal page"])
+def test_a_form_of_elsewhere_sends_nobody_anything(program: Program, client: Client, house: House, state: str) -> None:
+    """Another site cannot have messages sent; the page is shown again with what was typed."""
+    if state.startswith("of"):
+        state = open_page(client, f"/{program.clinic}/withdraw").fields["state"]
+    before = house.items()
+    answer = client.post(f"/{program.clinic}/link", {"state": state, "email": STRANGER})
+    assert (answer.status, Page(answer).fields["email"]) == (422, STRANGER)
+    assert not _left(house, before)
+
+
+def test_opening_the_page_sends_nothing(program: Program, client: Client, house: House) -> None:
+    """Not even the one that says it is on its way; and no clinic, no page."""
+    before = house.items()
+    for query in ("", "?sent=yes", "?sent=no&lang=ru"):
+        open_page(client, f"/{program.clinic}/link{query}")
+    assert not _left(house, before)
+    assert client.get("/no-such-clinic/link").status == 404
+    assert client.post("/no-such-clinic/link", {"email": STRANGER}).status == 404

@@ -1,0 +1,301 @@
+"""The kiosk: the questions on a tablet that patients share, and nothing of one left for the next."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from chalicelib import asking
+from chalicelib.evidence import KIOSK_PAGE
+from chalicelib.forms import FormState, read_consent
+from chalicelib.instants import instant
+from chalicelib.store.register import Signature, fresh_subject
+from chalicelib.wiring import portal
+from tests.cast import RIGA, TBILISI
+from tests.routes.client import MOUNTS, Answer, Client, Fields
+from tests.routes.conftest import House
+from tests.routes.pages import Page, aged_state, decide, open_page
+
+ANNA = "anna.ozola@example.org"
+NEWS = {"decision.newsletter.email": "yes", "email": ANNA}
+ASKING = ("/kiosk?lang=en", "/kiosk/withdraw?lang=en")
+OWN_PAGES = ("", "/withdraw")
+
+
+class Tags(HTMLParser):
+    """Every tag of a page with its attributes."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str]]] = []
+        self.feed(answer.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Take note of a tag."""
+        self.found.append((tag, {name: value or "" for name, value in attrs}))
+
+    def of(self, *names: str) -> list[dict[str, str]]:
+        """Give the attributes of the tags with these names."""
+        return [attributes for tag, attributes in self.found if tag in names]
+
+
+def send(client: Client, clinic: str, fields: Fields, page: str = "/kiosk?lang=en") -> Answer:
+    """Open a page of the kiosk and send it with these fields."""
+    return client.post(f"/{clinic}{page}", {"state": open_page(client, f"/{clinic}{page}").fields["state"], **fields})
+
+
+def number_on(answer: Answer) -> str:
+    """Give the receipt number that the page after a form tells."""
+    assert answer.status == 200, answer.text
+    found = re.search(r'<dd class="mono">([0-9a-f]{32})</dd>', answer.text)
+    assert found
+    return found[1]
+
+
+def every_page(client: Client, clinic: str) -> dict[str, Answer]:
+    """Give every page that the kiosk can show."""
+    return {
+        "start": client.get(f"/{clinic}/kiosk"),
+        "questions": client.get(f"/{clinic}/kiosk?lang=en"),
+        "faults": send(client, clinic, {"email": ANNA}),
+        "done": send(client, clinic, NEWS),
+        "notice": client.get(f"/{clinic}/kiosk/notices/1.0?lang=en"),
+        "withdrawal": client.get(f"/{clinic}/kiosk/withdraw?lang=en"),
+        "withdrawal faults": send(client, clinic, {}, ASKING[1]),
+        "withdrawn": send(client, clinic, {"all": "yes", "email": ANNA}, ASKING[1]),
+    }
+
+
+def test_the_start_screen_has_a_way_in_for_each_language_and_nothing_of_anybody(client: Client, house: House) -> None:
+    """Whoever steps up to the tablet finds their language, whatever the one before them did."""
+    for clinic in house.api_keys:
+        answer = client.get(f"/{clinic}/kiosk?src=tablet-2", {"Accept-Language": "en"})
+        shown = portal().register.look(clinic).published.clinic
+        page = Page(answer)
+        for lang in shown.languages:
+            assert f"{client.mount}/{clinic}/kiosk?lang={lang}&src=tablet-2" in page.links
+            assert f"{client.mount}/{clinic}/kiosk/withdraw?lang={lang}&src=tablet-2" in page.links
+            assert open_page(client, f"/{clinic}/kiosk?lang={lang}").lang == lang
+        assert page.lang == shown.default_language
+        assert not {"form", "input"} & set(page.tags)
+        assert answer.headers["clear-site-data"] == '"cache"'
+
+
+def test_a_language_the_clinic_does_not_speak_leads_to_the_start_screen(client: Client) -> None:
+    """A mistyped address on the tablet is no dead end."""
+    assert "form" not in open_page(client, f"/{RIGA}/kiosk?lang=ka").tags
+
+
+def test_no_page_of_the_kiosk_is_kept_anywhere_and_only_its_own_script_may_run(client: Client, house: House) -> None:
+    """Nothing is cached, set or loaded from elsewhere; the pages on patients' own phones allow no script at all."""
+    clinic = house.open_clinic().clinic
+    for name, answer in every_page(client, clinic).items():
+        assert answer.headers["cache-control"] == "no-store", name
+        assert "set-cookie" not in answer.headers, name
+        policy = answer.headers["content-security-policy"].split("; ")
+        assert {"default-src 'none'", "script-src 'self'", "connect-src 'self'", "frame-ancestors 'none'"} <= set(
+            policy
+        )
+        assert "unsafe" not in answer.headers["content-security-policy"], name
+        (script,) = Tags(answer).of("script")
+        assert script["src"].startswith(f"{client.mount}/kiosk.js?v="), name
+        assert script["data-start"] == f"{client.mount}/{clinic}/kiosk", name
+        assert not [attribute for _, given in Tags(answer).found for attribute in given if attribute.startswith("on")]
+    for page in OWN_PAGES:
+        assert "script-src" not in client.get(f"/{clinic}{page}").headers["content-security-policy"]
+
+
+def test_a_browser_is_asked_to_remember_and_to_suggest_nothing(client: Client, house: House) -> None:
+    """No field completes itself with what somebody else wrote, and each brings up the keyboard that suits it."""
+    keyboards = {"email": "email", "phone": "tel", "name": "text"}
+    for clinic in house.api_keys:
+        for target in ASKING:
+            tags = Tags(client.get(f"/{clinic}{target}"))
+            typed = [field for field in tags.of("input") if field.get("type") not in {"hidden", "radio", "checkbox"}]
+            assert typed
+            for field in typed:
+                assert (field["autocomplete"], field["spellcheck"]) == ("off", "false")
+                assert field["inputmode"] == keyboards[field["name"]]
+            assert [form["autocomplete"] for form in tags.of("form")] == ["off"]
+
+
+def test_nothing_is_chosen_and_nothing_written_in_advance(client: Client, house: House) -> None:
+    """A Yes is the patient's own here too."""
+    for clinic in house.api_keys:
+        for target in ASKING:
+            page = open_page(client, f"/{clinic}{target}")
+            assert page.chosen == []
+            assert {value for name, value in page.fields.items() if name != "state"} == {""}
+
+
+def test_a_decision_is_told_with_its_number_and_without_an_address(client: Client, house: House) -> None:
+    """The answer to the form is the page itself; the receipt names kiosk, tablet and what was shown."""
+    program = house.open_clinic()
+    answer = send(client, program.clinic, NEWS, "/kiosk?lang=en&src=tablet-2")
+    assert "location" not in answer.headers
+    assert answer.headers["refresh"] == f"120; url={client.mount}/{program.clinic}/kiosk?src=tablet-2"
+    number = number_on(answer)
+    assert "We also send it" in answer.text
+    assert not [link for link in Page(answer).links if number in link]
+    (receipt,) = program.history(email=ANNA)
+    assert (receipt["id"], receipt["channel"], receipt["source"]) == (number, "kiosk", "tablet-2")
+    assert program.states(email=ANNA)["newsletter.email"] == "granted"
+    assert set(house.program(TBILISI).states(email=ANNA).values()) == {"never_asked"}
+    kept = client.get(f"/{program.clinic}/shown/{receipt['notice']['sha256']}")
+    assert Page(kept).fields["state"] == ""
+    assert 'autocomplete="off"' in kept.text
+    assert "sandbox" in kept.headers["content-security-policy"]
+    assert f"/shown/{receipt['notice']['sha256']}" in client.get(f"/{program.clinic}/receipts/{number}").text
+
+
+def test_a_no_needs_no_contact_and_promises_no_message(client: Client, house: House) -> None:
+    """Whoever says only No leaves nothing behind but the No."""
+    answer = send(client, house.open_clinic().clinic, {"decision.newsletter.email": "no"})
+    assert number_on(answer)
+    assert "We also send it" not in answer.text
+
+
+def test_the_receipt_on_paper_shows_the_questions_as_the_tablet_showed_them(client: Client, house: House) -> None:
+    """What the script may have to say later is no part of what the patient was asked."""
+    clinic = house.open_clinic().clinic
+    number = number_on(send(client, clinic, NEWS))
+    paper = client.get(f"/{clinic}/receipts/{number}?format=html&lang=en")
+    assert "You decide what we may do with your data" in paper.text
+    assert "Are you still there?" not in paper.text
+
+
+def test_a_yes_is_taken_back_at_the_kiosk(client: Client, house: House) -> None:
+    """As easily as it was given, on the same tablet, at this clinic and at no other."""
+    one, other = house.open_clinic(), house.open_clinic()
+    for program in (one, other):
+        number_on(send(client, program.clinic, NEWS))
+    answer = send(client, one.clinic, {"all": "yes", "email": ANNA}, ASKING[1])
+    assert "It has stopped" in answer.text
+    assert one.states(email=ANNA)["newsletter.email"] == "withdrawn"
+    assert other.states(email=ANNA)["newsletter.email"] == "granted"
+    assert one.history(email=ANNA)[-1]["channel"] == "kiosk"
+
+
+def test_a_known_and_an_unknown_contact_are_answered_alike(client: Client, house: House) -> None:
+    """Nobody at the reception learns whether somebody is a patient here."""
+    clinic = house.open_clinic().clinic
+    number_on(send(client, clinic, NEWS))
+
+    def told(fields: Fields, page: str) -> str:
+        answer = send(client, clinic, fields, page)
+        text = re.sub(r"[0-9a-f]{32}|<time.*?</time>|<path d=\"M[0-9].*?/>", "", answer.text, flags=re.DOTALL)
+        return re.sub(r"viewBox=\"0 0 \d+ \d+\"", "", text)
+
+    for fields, page in ((NEWS, ASKING[0]), ({"all": "yes"}, ASKING[1])):
+        assert told({**fields, "email": ANNA}, page) == told({**fields, "email": "nobody@example.org"}, page)
+
+
+@pytest.mark.parametrize("shown", TEMPLATES := ("", "/withdraw", "/kiosk", "/kiosk/withdraw"))
+@pytest.mark.parametrize("sent", TEMPLATES)
+def test_the_state_of_one_page_is_none_for_another(client: Client, house: House, shown: str, sent: str) -> None:
+    """A form counts with the page it was on: nobody can turn one kind of page into another."""
+    program = house.open_clinic()
+    state = open_page(client, f"/{program.clinic}{shown}?lang=en").fields["state"]
+    answer = client.post(f"/{program.clinic}{sent}?lang=en", {"state": state, **NEWS})
+    recorded = bool(program.history(email=ANNA))
+    assert recorded is (shown == sent and not sent.endswith("withdraw"))
+    if not recorded and sent.startswith("/kiosk") and shown != sent:
+        assert (answer.status, answer.location) == (303, f"{client.mount}/{program.clinic}/kiosk")
+
+
+@pytest.mark.parametrize("page", ASKING)
+def test_what_was_typed_hours_ago_is_not_shown_again(client: Client, page: str) -> None:
+    """A forgotten page that the next person sends again leads to the start screen; a slow patient keeps everything."""
+    fields = {"email": ANNA, "purpose": "nothing-of-the-kind"}
+    for ago, status in ((timedelta(hours=1, minutes=59), 422), (timedelta(hours=2, minutes=1), 303)):
+        answer = client.post(f"/{RIGA}{page}", {"state": aged_state(client, RIGA, ago, page), **fields})
+        assert answer.status == status
+        assert (ANNA in answer.text) is (status == 422)
+
+
+def _recorded(client: Client, house: House, clinic: str, ago: timedelta) -> dict[str, Any]:
+    """Record a form of the kiosk as if it had been sent some time ago; give the form."""
+    form: dict[str, Any] = {"state": open_page(client, f"/{clinic}/kiosk?lang=en").fields["state"], **NEWS}
+    state = FormState.opened(asking.form_secret(clinic, KIOSK_PAGE), form["state"])
+    assert state is not None
+    shown = house.beside.clinics.version(clinic, state.version)
+    said = read_consent(shown, {name: [value] for name, value in form.items()})
+    act = asking._act(shown, state, said)  # noqa: SLF001 - the clock is inside
+    at = instant(datetime.now(UTC) - ago)
+    house.beside.register.answer(
+        replace(act, effective_at=at, recorded_at=at), Signature(said.contacts, said.name, fresh_subject())
+    )
+    return form
+
+
+def test_a_form_sent_again_by_the_next_person_shows_nothing(client: Client, house: House) -> None:
+    """A double tap shows the receipt; the same form sent again a minute later leads to the start screen."""
+    program = house.open_clinic()
+    target = f"/{program.clinic}/kiosk?lang=en&src=tablet-2"
+    number_on(client.post(target, _recorded(client, house, program.clinic, timedelta(seconds=20))))
+    assert len(program.history(email=ANNA)) == 1
+    program = house.open_clinic()
+    target = f"/{program.clinic}/kiosk?lang=en&src=tablet-2"
+    answer = client.post(target, _recorded(client, house, program.clinic, timedelta(seconds=70)))
+    assert (answer.status, answer.text) == (303, "")
+    assert answer.location == f"{client.mount}/{program.clinic}/kiosk?src=tablet-2"
+    assert len(program.history(email=ANNA)) == 1
+
+
+@pytest.mark.parametrize("mount", MOUNTS)
+def test_every_link_of_the_kiosk_stays_in_the_kiosk(house: House, mount: str) -> None:
+    """Nobody gets lost on the tablet, or into a mail program; wherever the portal stands, no link is dead."""
+    client = Client(MOUNTS[mount])
+    clinic = house.open_clinic().clinic
+    visited = set()
+    for name, answer in every_page(client, clinic).items():
+        for link in Page(answer).links:
+            if link.startswith(f"{client.mount}/"):
+                visited.add(link.removeprefix(client.mount))
+            else:
+                assert link.startswith(("#", "?lang=")), f"{name}: {link}"
+    assert {target.partition("?")[0] for target in visited} == {
+        "/kiosk.js",
+        *(f"/{clinic}/kiosk{rest}" for rest in ("", "/withdraw", "/notices/1.0")),
+    }
+    for target in visited:
+        assert client.get(target).status == 200
+
+
+def test_looking_at_the_kiosk_stores_nothing_about_anybody(client: Client, house: House) -> None:
+    """GET changes nothing but keeps the evidence of what is shown."""
+    clinic = house.open_clinic().clinic
+    before = house.items()
+    for target in ("", "?lang=en", "/withdraw?lang=en", "/notices/1.0"):
+        assert client.get(f"/{clinic}/kiosk{target}").status == 200
+    assert {sk for _, sk in house.items() - before} == {"SHOWN"}
+
+
+def test_the_script_may_be_kept_for_ever_by_the_name_of_its_text(client: Client) -> None:
+    """A tablet loads it once; a new release is another address."""
+    (script,) = Tags(client.get(f"/{RIGA}/kiosk")).of("script")
+    kept = client.get(script["src"].removeprefix(client.mount))
+    assert kept.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert kept.headers["cache-control"] == "public, max-age=31536000, immutable"
+    for other in ("/kiosk.js", "/kiosk.js?v=0123456789abcdef"):
+        answer = client.get(other)
+        assert (answer.headers["cache-control"], answer.body) == ("no-cache", kept.body)
+
+
+def test_the_kiosk_of_no_clinic_is_not_found(client: Client) -> None:
+    """A mistyped address says so, without a script and in the visitor's language."""
+    for target in ("/nobody/kiosk", "/nobody/kiosk?lang=en", "/nobody/kiosk/withdraw", f"/{RIGA}/kiosk/notices/9.9"):
+        answer = client.get(target)
+        assert answer.status == 404
+        assert "script" not in Page(answer).tags
+
+
+def test_the_same_patient_is_free_to_answer_on_their_own_phone_later(client: Client, house: House) -> None:
+    """The kiosk is one more door to the same register: a No by phone stops the Yes from the tablet."""
+    program = house.open_clinic()
+    number_on(send(client, program.clinic, NEWS))
+    decide(client, program.clinic, {"decision.newsletter.email": "no", "email": ANNA})
+    assert program.states(email=ANNA)["newsletter.email"] == "withdrawn"

@@ -1,0 +1,171 @@
+"""One-click unsubscribe (RFC 8058): what mail programs send, what scanners send, and what must not happen."""
+
+import re
+from typing import Any
+
+import pytest
+
+from chalicelib.contact import Contact, Kind
+from chalicelib.links import Power
+from tests.cast import ANNA, ANNA_PHONE
+from tests.routes.client import Answer, Client, Program
+from tests.routes.conftest import House
+from tests.routes.letterbox import a_token
+from tests.routes.pages import Page, open_page
+
+EMAIL, SMS, REVIEW = "newsletter.email", "newsletter.sms", "testimonials.text"
+MAIL = {"email": ANNA.value}
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+MULTIPART = (
+    b'--b0undary\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--b0undary--\r\n'
+)
+
+
+@pytest.fixture
+def program(house: House) -> Program:
+    """Give a clinic where Anna agreed to news both ways and to a review."""
+    opened = house.open_clinic()
+    body: dict[str, Any] = {
+        "subject": {**MAIL, "phone": ANNA_PHONE.value},
+        "channel": "in-person",
+        "decisions": {EMAIL: "yes", SMS: "yes", REVIEW: "yes"},
+        "effective_at": "2026-11-20T10:00:00Z",
+    }
+    assert opened.call("receipts", body).status == 201
+    return opened
+
+
+def _place(house: House, program: Program, contact: Contact = ANNA, addresses: tuple[str, ...] = ()) -> str:
+    return f"/unsubscribe/{a_token(house, program.clinic, contact, Power.UNSUBSCRIBE, addresses=addresses)}"
+
+
+def _as_multipart(client: Client, place: str) -> Answer:
+    return client.send("POST", place, MULTIPART, {"Content-Type": "multipart/form-data; boundary=b0undary"})
+
+
+@pytest.mark.parametrize("way", ["urlencoded", "multipart"])
+def test_one_click_stops_at_once_by_either_encoding(program: Program, client: Client, house: House, way: str) -> None:
+    """200 without redirect or cookie; what is done by another contact goes on."""
+    place = _place(house, program)
+    answer = client.post(place, ONE_CLICK) if way == "urlencoded" else _as_multipart(client, place)
+    assert answer.status == 200
+    assert not {"location", "set-cookie"} & set(answer.headers)
+    states = program.states(**MAIL)
+    assert (states[EMAIL], states[SMS], states[REVIEW]) == ("withdrawn", "granted", "granted")
+    receipt = program.history(**MAIL)[-1]
+    assert (receipt["channel"], receipt["assurance"], receipt["actor"]) == ("email-link", "link", "patient")
+    assert set(receipt["decisions"]) == {EMAIL}
+
+
+def test_a_link_stops_what_it_names(program: Program, client: Client, house: House) -> None:
+    """And a phone's link what is sent to the phone."""
+    client.post(_place(house, program, addresses=(REVIEW,)), ONE_CLICK)
+    assert (program.states(**MAIL)[REVIEW], program.states(**MAIL)[EMAIL]) == ("withdrawn", "granted")
+    client.post(_place(house, program, ANNA_PHONE), ONE_CLICK)
+    assert (program.states(**MAIL)[SMS], program.states(**MAIL)[EMAIL]) == ("withdrawn", "granted")
+
+
+def test_it_can_be_sent_again_and_writes_nothing_more(program: Program, client: Client, house: House) -> None:
+    """Mail programs repeat themselves; what was agreed to since stops again."""
+    place = _place(house, program)
+    client.post(place, ONE_CLICK)
+    before = house.items()
+    for _ in range(2):
+        assert client.post(place, ONE_CLICK).status == _as_multipart(client, place).status == 200
+    assert house.items() == before
+    again = {"subject": MAIL, "channel": "in-person", "decisions": {EMAIL: "yes"}}
+    program.call("receipts", {**again, "effective_at": program.history(**MAIL)[-1]["recorded_at"]})
+    assert program.states(**MAIL)[EMAIL] == "granted"
+    client.post(place, ONE_CLICK)
+    assert program.states(**MAIL)[EMAIL] == "withdrawn"
+
+
+def test_it_stops_for_everybody_who_is_known_under_the_contact(client: Client, house: House) -> None:
+    """A message to a shared address is stopped by whoever reads it."""
+    program = house.open_clinic()
+    for number in ("P-1", "P-2"):
+        body = {"subject": {**MAIL, "patient_ref": number}, "channel": "in-person", "decisions": {EMAIL: "yes"}}
+        program.call("receipts", {**body, "effective_at": "2026-11-20T10:00:00Z"})
+    client.post(_place(house, program), ONE_CLICK)
+    assert {program.states(patient_ref=number)[EMAIL] for number in ("P-1", "P-2")} == {"withdrawn"}
+
+
+def test_who_is_not_known_yet_is_stopped_too(client: Client, house: House) -> None:
+    """A form signed before and entered later does not outlive this word; a second click adds nothing."""
+    program = house.open_clinic()
+    somebody = Contact(Kind.EMAIL, "somebody.new@example.org")
+    place = _place(house, program, somebody)
+    client.post(place, ONE_CLICK)
+    assert program.states(email=somebody.value)[EMAIL] == "withdrawn"
+    before = house.items()
+    client.post(place, ONE_CLICK)
+    assert house.items() == before
+
+
+def test_opening_the_link_changes_nothing_and_shows_one_button(program: Program, client: Client, house: House) -> None:
+    """What opens every link of a mail stops nothing; the button sends what a mail program sends."""
+    place = _place(house, program)
+    before = house.items()
+    page = open_page(client, f"{place}?lang=en")
+    assert house.items() == before
+    assert (page.tags.count("button"), page.fields) == (1, ONE_CLICK)
+    assert "By e-mail" in page.words
+    assert client.post(place, page.fields).status == 200
+    assert program.states(**MAIL)[EMAIL] == "withdrawn"
+
+
+BAD: dict[str, tuple[int, bytes, str]] = {
+    "nothing": (422, b"", "application/x-www-form-urlencoded"),
+    "another pair": (422, b"List-Unsubscribe=Two-Clicks", "application/x-www-form-urlencoded"),
+    "in lower case": (422, b"list-unsubscribe=one-click", "application/x-www-form-urlencoded"),
+    "other fields": (422, b"unsubscribe=yes", "application/x-www-form-urlencoded"),
+    "no form": (400, b'{"List-Unsubscribe": "One-Click"}', "application/json"),
+    "broken multipart": (400, MULTIPART[:-20], "multipart/form-data; boundary=b0undary"),
+    "no type": (400, b"List-Unsubscribe=One-Click", ""),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_anything_else_stops_nothing_and_gives_the_button(
+    program: Program, client: Client, house: House, case: str
+) -> None:
+    """A program that sends forms at random unsubscribes nobody."""
+    status, body, kind = BAD[case]
+    place = _place(house, program)
+    before = house.items()
+    answer = client.send("POST", f"{place}?lang=en", body, {"Content-Type": kind} if kind else {})
+    assert answer.status == status
+    assert Page(answer).fields == ONE_CLICK
+    assert house.items() == before
+
+
+def test_a_wrong_token_is_harmless(program: Program, client: Client, house: House) -> None:
+    """Not there; and a token for something else unsubscribes nobody."""
+    number = program.history(**MAIL)[-1]["id"]
+    powers = [power for power in Power if power is not Power.UNSUBSCRIBE]
+    before = house.items()
+    tokens = [a_token(house, program.clinic, ANNA, power, number) for power in powers]
+    links = {key for key in house.items() if key[0].startswith("LINK#")}
+    for token in (*tokens, "x", "A" * 32):
+        for answer in (client.post(f"/unsubscribe/{token}", ONE_CLICK), client.get(f"/unsubscribe/{token}")):
+            assert answer.status == 404
+    assert house.items() - before <= links
+    assert program.states(**MAIL)[EMAIL] == "granted"
+
+
+def test_a_link_of_one_clinic_stops_nothing_at_another(program: Program, client: Client, house: House) -> None:
+    """The other clinic's messages go on."""
+    other = house.open_clinic()
+    body = {"subject": MAIL, "channel": "in-person", "decisions": {EMAIL: "yes"}}
+    other.call("receipts", {**body, "effective_at": "2026-11-20T10:00:00Z"})
+    client.post(_place(house, program), ONE_CLICK)
+    assert (program.states(**MAIL)[EMAIL], other.states(**MAIL)[EMAIL]) == ("withdrawn", "granted")
+
+
+def test_the_pages_show_no_contact_in_clear(program: Program, client: Client, house: House) -> None:
+    """A mail that was forwarded says whom it was for to nobody."""
+    place = _place(house, program)
+    for answer in (client.get(place), client.post(place, ONE_CLICK), client.post(place, {})):
+        assert not re.search(r"ozola|anna", answer.text.lower())
+        assert (answer.headers["cache-control"], answer.headers["referrer-policy"]) == ("no-store", "no-referrer")
+        assert "a•••@e•••.org" in answer.text

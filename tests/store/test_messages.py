@@ -1,0 +1,429 @@
+import io
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+
+from chalicelib import aftermath, journal
+from chalicelib.consent import Assurance, Channel
+from chalicelib.contact import Contact, Kind
+from chalicelib.erasing import erase
+from chalicelib.housekeeping import keep_house
+from chalicelib.instants import Instant, instant, moment
+from chalicelib.links import Power
+from chalicelib.post import Post
+from chalicelib.posting import Courier, Tally
+from chalicelib.receipts import Receipt
+from chalicelib.store import messages, outbox
+from chalicelib.store.links import open_link
+from chalicelib.store.messages import MAX_TRIES, Unsent
+from chalicelib.store.table import Key, unsent_key
+from chalicelib.wiring import Portal
+from infra.local import REGION
+from infra.messages import retry
+from infra.post_office import Message, PostOffice, post_office
+from tests.acts import EMAIL_NEWS, MORNING, NOON, SMS_NEWS, an_act, on_paper
+from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI, Clock, environment
+from tests.post import decoded
+from tests.store.people import BELLA, STRANGER, signed
+from tests.unit.test_reports import COMPLAINT, MAIL, bounce
+
+PHOTO = "testimonials.photo"
+BASE = "https://consent.example.org"
+
+
+@dataclass
+class Sorting:
+    """The house's post: a courier with a clock, the office it carries to, and what a stream would tell it."""
+
+    house: Portal
+    office: PostOffice
+    courier: Courier
+    clock: Clock
+
+    def round(self, after: timedelta = timedelta()) -> Tally:
+        """Let some time pass, then go once through everything that is due."""
+        self.clock.at = instant(moment(self.clock.at) + after)
+        return self.courier.carry_waiting(in_time)
+
+    def stream(self, *receipts: Receipt) -> None:
+        """Let the stream tell of what these decisions left, as its function gets it."""
+        aftermath.handle(self.house.table, {"Records": [left(each) for each in receipts]}, None, in_time, self.courier)
+
+    def mails(self, contact: Contact = ANNA) -> list[Message]:
+        """Give what somebody got."""
+        return self.office.sent_to(contact.value)
+
+    def waits(self) -> int:
+        """Tell how much is still to be told, due or not."""
+        return len(list(messages.waiting(self.house.table, "9999")))
+
+
+def in_time() -> bool:
+    """Tell that there is time enough."""
+    return False
+
+
+def left(receipt: Receipt, event: str = "INSERT") -> dict[str, Any]:
+    """Give the record the table's stream sends for what a decision left in the outbox."""
+    key = unsent_key(receipt.document["clinic"], receipt.id)
+    return {"eventName": event, "dynamodb": {"Keys": {"pk": {"S": key.pk}, "sk": {"S": key.sk}}, "NewImage": {}}}
+
+
+@pytest.fixture
+def post(house: Portal, clock: Clock, tmp_path: Path) -> Iterator[Sorting]:
+    """Give the house a post of its own."""
+    with post_office(tmp_path / "mailbox.jsonl") as (office, variables), environment(variables):
+        sender = Post(house.table.session, REGION, mail_from="consent@example.org", configuration="portal")
+        yield Sorting(house, office, Courier(house.table, house.clinics, sender, BASE, now=clock), clock)
+
+
+def decided(
+    house: Portal, answers: dict[str, str], *contacts: Contact, at: Instant = MORNING, **changed: Any
+) -> Receipt:
+    """Let somebody decide on the clinic's page."""
+    return house.register.record(an_act(answers, at, **changed), signed(*contacts))
+
+
+def test_a_decision_is_told_once_however_often_the_stream_repeats_itself(house: Portal, post: Sorting) -> None:
+    """Nobody gets the same letter twice, and every letter is on record with the service's number for it."""
+    receipt = decided(house, {EMAIL_NEWS: "yes"}, ANNA, ANNA_PHONE)
+    other = decided(house, {EMAIL_NEWS: "yes"}, GIORGI, clinic=TBILISI)
+    for _ in range(3):
+        post.stream(receipt, other)
+    post.round()
+    [mail] = post.mails()
+    assert decoded(mail["headers"]["From"]) == "Estētiskās medicīnas klīnika „Sidraba rasa” <consent@example.org>"
+    assert mail["headers"]["From"].isascii()
+    assert mail["headers"]["Reply-To"] == "info@riga-aesthetics.example.org"
+    assert f"{BASE}/{RIGA}/receipts/{receipt.id}" in mail["text"]
+    assert "clinic=riga-aesthetics" in mail["headers"]["X-SES-MESSAGE-TAGS"]
+    assert post.mails(ANNA_PHONE) == []
+    [text] = post.mails(GIORGI)
+    assert (text["channel"], text["html"]) == ("sms", None)
+    assert post.waits() == 0
+    told = messages.Waiting(receipt.id, Unsent("decided", RIGA, receipt.document["subject"], "lv", ""), "", b"")
+    assert messages.states(house.table, told) == {"receipt#email": "sent"}
+
+
+def test_an_item_that_comes_back_after_it_was_told_sends_nothing(house: Portal, post: Sorting) -> None:
+    """A function that dies after sending, before the outbox is cleared, sends nothing again."""
+    receipt = decided(house, {EMAIL_NEWS: "yes"}, ANNA)
+    key = unsent_key(RIGA, receipt.id)
+    item = house.table.get([key])[key]
+    post.stream(receipt)
+    house.table.put(messages.Put(key, {"body": item.body, "blob": item.blob}))
+    assert post.round().sent == 0
+    assert len(post.mails()) == 1
+    assert post.waits() == 0
+
+
+def test_two_senders_at_once_send_one_letter(house: Portal, post: Sorting) -> None:
+    """The stream and the clock's round may meet: one sends, the other leaves it alone."""
+    for number in range(5):
+        decided(house, {EMAIL_NEWS: "yes"}, Contact(ANNA.kind, f"anna{number}@example.org"))
+    both, found = Barrier(2), list(messages.waiting(house.table, post.clock()))
+
+    def carry() -> None:
+        both.wait()
+        post.courier.carry(found, in_time)
+
+    senders = [Thread(target=carry) for _ in range(2)]
+    for each in senders:
+        each.start()
+    for each in senders:
+        each.join()
+    post.round()
+    assert [len(post.mails(Contact(ANNA.kind, f"anna{number}@example.org"))) for number in range(5)] == [1] * 5
+    assert post.waits() == 0
+
+
+def test_what_a_dead_sender_had_taken_is_sent_when_its_time_is_over(house: Portal, post: Sorting) -> None:
+    """A function that dies while sending loses nothing: the next round takes its letter over, and not before."""
+    decided(house, {EMAIL_NEWS: "yes"}, ANNA)
+    [item] = messages.waiting(house.table, post.clock())
+    assert messages.take(house.table, item, "receipt#email", post.clock())
+    assert not post.round().whole
+    assert post.mails() == []
+    assert post.round(messages.LEASE).sent == 1
+    assert len(post.mails()) == 1
+
+
+def test_what_cannot_be_sent_now_is_tried_again_later_and_later(house: Portal, post: Sorting) -> None:
+    """A mail service that is away costs time and no letter, and is not asked all the time."""
+    decided(house, {EMAIL_NEWS: "yes"}, ANNA)
+    post.office.off = True
+    waits = []
+    for _ in range(4):
+        assert post.round().failed == 1
+        [item] = messages.waiting(house.table, "9999")
+        waits.append((moment(item.unsent.due) - moment(post.clock.at)).seconds)
+        assert post.round().failed == 0
+        post.clock.at = item.unsent.due
+    assert waits == [60, 120, 240, 480]
+    post.office.mend()
+    assert post.round().sent == 1
+    assert len(post.mails()) == 1
+    assert post.waits() == 0
+
+
+@pytest.mark.parametrize(("code", "status"), [("TooManyRequestsException", 429), ("InternalFailure", 500)])
+def test_a_busy_service_is_asked_again(house: Portal, post: Sorting, code: str, status: int) -> None:
+    """Throttling is no refusal."""
+    decided(house, {EMAIL_NEWS: "yes"}, ANNA)
+    post.office.fail(code, status)
+    assert post.round().failed == 1
+    post.office.mend()
+    assert post.round(timedelta(minutes=1)).sent == 1
+
+
+def test_what_fails_ten_times_is_set_aside_listed_and_sent_by_hand(house: Portal, post: Sorting) -> None:
+    """Nothing is tried for ever, nothing is forgotten, and what did go out stays out."""
+    decided(house, {EMAIL_NEWS: "yes"}, ANNA, ANNA_PHONE)
+    post.round()
+    decided(house, {EMAIL_NEWS: "withdraw"}, ANNA, ANNA_PHONE, at=NOON)
+    post.office.fail("InternalFailure", 500, to=ANNA_PHONE.value)
+    for _ in range(MAX_TRIES):
+        post.round(timedelta(hours=6))
+    assert post.waits() == 0
+    [dead] = messages.dead_letters(house.table, RIGA)
+    assert messages.dead_letters(house.table, TBILISI) == []
+    assert messages.states(house.table, dead) == {"withdrawn#email": "sent", "withdrawn#phone": "waiting"}
+    assert len(post.mails()) == 2
+
+    post.office.mend()
+    assert retry(house.table, TBILISI) == 0
+    assert retry(house.table, RIGA) == 1
+    assert post.round().sent == 1
+    assert len(post.mails()) == 2
+    assert len(post.mails(ANNA_PHONE)) == 1
+    assert messages.dead_letters(house.table, RIGA) == []
+
+
+def test_what_is_refused_is_set_aside_at_once_and_can_be_sent_by_hand(house: Portal, post: Sorting) -> None:
+    """A letter the service will never take is not tried ten times; once the cause is mended it goes."""
+    decided(house, {EMAIL_NEWS: "yes"}, ANNA)
+    post.office.fail("MessageRejected")
+    assert post.round().failed == 1
+    [dead] = messages.dead_letters(house.table, RIGA)
+    assert messages.states(house.table, dead) == {"receipt#email": "refused MessageRejected"}
+    post.office.mend()
+    retry(house.table, RIGA)
+    assert post.round().sent == 1
+
+
+def test_one_letter_that_fails_holds_up_no_other(house: Portal, post: Sorting) -> None:
+    """A full service for one, an item nobody can read, a phone network that is away: the others get their letters."""
+    post.office.fail("TooManyRequestsException", 429, to=ANNA.value)
+    decided(house, {EMAIL_NEWS: "yes"}, ANNA)
+    for number in range(5):
+        phone = Contact(ANNA_PHONE.kind, f"+3712600000{number}")
+        post.office.fail("InternalFailure", 500, to=phone.value)
+        decided(house, {SMS_NEWS: "yes"}, phone)
+    broken = {"kind": "nonsense", "clinic": RIGA, "subject": "0" * 32, "lang": "lv", "base": ""}
+    receipt = decided(house, {EMAIL_NEWS: "yes"}, STRANGER)
+    broken |= {"subject": receipt.document["subject"]}
+    house.table.put(messages.Put(unsent_key(RIGA, "0" * 32), {"body": json.dumps(broken), "blob": b"x"}))
+    decided(house, {EMAIL_NEWS: "yes"}, BELLA)
+    tally = post.round()
+    assert [len(post.mails(each)) for each in (BELLA, STRANGER, ANNA)] == [1, 1, 0]
+    assert tally.sent == 2
+
+
+def test_who_bounces_or_complains_is_not_written_to_again(house: Portal, post: Sorting) -> None:
+    """A mailbox that is gone, and a person who had enough, are left alone; the other clinic knows nothing of it."""
+    lookup = house.clinics.key(RIGA).lookup(ANNA)
+    tags = {**MAIL["tags"], "lookup": [lookup]}  # type: ignore[dict-item]
+    passing, final = (json.dumps(bounce(kind, mail={**MAIL, "tags": tags})) for kind in ("Transient", "Permanent"))
+    aftermath.mark(house.table, passing)
+    receipt = decided(house, {EMAIL_NEWS: "yes"}, ANNA)
+    assert post.round().sent == 1
+    for told in (final, final, json.dumps({**COMPLAINT, "mail": {**MAIL, "tags": tags}})):
+        aftermath.mark(house.table, told)
+    second = decided(house, {EMAIL_NEWS: "withdraw"}, ANNA, at=NOON)
+    decided(house, {EMAIL_NEWS: "yes"}, ANNA, clinic=TBILISI)
+    assert post.round().sent == 1
+    assert len(post.mails()) == 2
+    told = messages.Waiting(second.id, Unsent("decided", RIGA, receipt.document["subject"], "lv", ""), "", b"")
+    assert messages.states(house.table, told) == {"withdrawn#email": "skipped bounce"}
+    assert post.waits() == 0
+
+
+def test_each_contact_gets_a_link_that_confirms_and_nothing_more(house: Portal, post: Sorting) -> None:
+    """The link in a letter opens what the letter is about, for as long as it waits, and for its reader alone."""
+    confirm = frozenset({EMAIL_NEWS, SMS_NEWS})
+    receipt = decided(house, {EMAIL_NEWS: "yes", SMS_NEWS: "yes"}, ANNA, ANNA_PHONE, confirm=confirm)
+    assert post.round().sent == 2
+    for contact, address in ((ANNA, EMAIL_NEWS), (ANNA_PHONE, SMS_NEWS)):
+        [message] = post.mails(contact)
+        [token] = {word.rpartition("/")[2] for word in message["text"].split() if "/confirm/" in word}
+        opened = open_link(house.table, house.clinics, token, Power.CONFIRM, NOON)
+        assert opened.holder.contact == contact
+        assert (opened.link.receipt, opened.link.addresses) == (receipt.id, (address,))
+        assert opened.link.expires_at == receipt.document["decisions"][address]["confirm_by"]
+
+
+def test_what_staff_enter_by_the_clinics_own_number_is_told_to_those_known(house: Portal, post: Sorting) -> None:
+    """A form found in a drawer is entered by its number; the patient learns of it all the same."""
+    house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
+    post.round()
+    person = house.register.look(RIGA, [ANNA]).known()[0]
+    act = on_paper({EMAIL_NEWS: "withdraw"}, NOON, NOON)
+    signature = signed()
+    house.register.record(
+        act, type(signature)((), None, signature.fresh, person=person.id), seen=house.register.look(RIGA, [ANNA])
+    )
+    assert post.round().sent == 2
+    assert "/undo/" in post.mails()[-1]["text"]
+    assert "/undo/" in post.mails(ANNA_PHONE)[-1]["text"]
+
+
+def test_a_person_who_was_erased_is_written_to_no_more(house: Portal, post: Sorting) -> None:
+    """With the person's key gone nothing in the outbox can be read, and nothing is tried for ever."""
+    receipt = decided(house, {EMAIL_NEWS: "yes"}, ANNA)
+    key = Key(f"CLINIC#{RIGA}#ROLL#{receipt.document['subject'][0]}", receipt.document["subject"])
+    stored = json.loads(house.table.get([key])[key].body or "")
+    house.table.put(messages.Put(key, {"body": json.dumps({**stored, "salt": "00" * 16})}))
+    assert post.round().sent == 0
+    assert post.waits() == 0
+
+
+def test_other_things_are_told_in_the_same_way(house: Portal, post: Sorting) -> None:
+    """A reminder, an end that is near, a changed notice: each has its letter, and one click that stops it."""
+    receipt = decided(house, {EMAIL_NEWS: "yes"}, ANNA, confirm=frozenset({EMAIL_NEWS}))
+    post.round()
+    person = house.register.look(RIGA, [ANNA]).known()[0]
+    about = {"clinic": RIGA, "subject": person.id, "lang": "lv", "base": BASE, "addresses": (EMAIL_NEWS,)}
+    left_by = {"until": "2026-12-01T00:00:00.000Z", "at": NOON}
+    for number, kind in enumerate(("reminder", "expiring", "changed", "link"), start=1):
+        asked = {"receipt": receipt.id, "version": 1} if kind == "reminder" else {}
+        word = Unsent(kind, **about, **left_by, **asked)  # type: ignore[arg-type]
+        put = messages.to_tell(house.clinics.key(RIGA), person.salt, f"{number:032x}", word, [ANNA])
+        house.table.write([put])
+    assert post.round().sent == 4
+    stoppable = [mail for mail in post.mails() if "List-Unsubscribe" in mail["headers"]]
+    assert len(stoppable) == 3
+    for mail in stoppable:
+        token = mail["headers"]["List-Unsubscribe"].strip("<>").rpartition("/")[2]
+        opened = open_link(house.table, house.clinics, token, Power.UNSUBSCRIBE, "2030-01-01T00:00:00.000Z")
+        assert opened.link.addresses == (EMAIL_NEWS,)
+
+
+def test_who_asks_for_a_link_gets_their_own_and_a_stranger_gets_nothing(house: Portal, post: Sorting) -> None:
+    """The page cannot tell who is known; the letterbox of who is known can."""
+    decided(house, {EMAIL_NEWS: "yes"}, ANNA)
+    post.round()
+    person = house.register.look(RIGA, [ANNA]).known()[0]
+    key = house.clinics.key(RIGA)
+    house.table.write([outbox.wanted(key, [contact], "lv", BASE) for contact in (ANNA, STRANGER)])
+    assert post.round().sent == 1
+    mail = post.mails()[-1]
+    [token] = {word.rpartition("/")[2] for word in mail["text"].split() if "/manage/" in word}
+    opened = open_link(house.table, house.clinics, token, Power.MANAGE, NOON)
+    assert (opened.link.subject, opened.holder.contact) == (person.id, ANNA)
+    assert post.mails(STRANGER) == []
+    assert post.waits() == 0
+
+
+def test_what_nobody_can_read_is_set_aside_and_kept_as_it_was(house: Portal, post: Sorting) -> None:
+    """A damaged item is found by an operator and holds up nobody's letters."""
+    kept = '{"kind": "decided", "surprise": 1}'
+    house.table.put(messages.Put(unsent_key(RIGA, "0" * 32), {"body": kept, "blob": b"x"}))
+    decided(house, {EMAIL_NEWS: "yes"}, ANNA)
+    assert post.round().sent == 1
+    [dead] = messages.dead_letters(house.table, RIGA)
+    assert (dead.body, dead.sealed, dead.unsent.clinic) == (kept, b"x", RIGA)
+    assert retry(house.table, RIGA) == 1
+    assert [each.body for each in messages.waiting(house.table, NOON)] == [kept]
+
+
+def test_without_an_address_to_send_from_everything_waits(house: Portal, post: Sorting) -> None:
+    """A clinic whose mail is not set up yet loses nothing it has to tell."""
+    decided(house, {EMAIL_NEWS: "yes"}, ANNA)
+    silent = Courier(house.table, house.clinics, None, BASE, now=post.clock)
+    aftermath.send_waiting(silent, in_time)
+    assert post.waits() == 1
+    assert post.round().sent == 1
+
+
+def test_what_is_logged_names_nobody(house: Portal, post: Sorting) -> None:
+    """Whoever reads the log learns what went out, not to whom."""
+    receipt = decided(house, {EMAIL_NEWS: "yes", PHOTO: "no"}, ANNA)
+    post.office.fail("MessageRejected", to=BELLA.value)
+    decided(house, {EMAIL_NEWS: "yes"}, BELLA)
+    handler, log = journal.log().registered_handler, io.StringIO()
+    before = handler.setStream(log)  # type: ignore[attr-defined]
+    post.stream(receipt)
+    post.round()
+    handler.setStream(before)  # type: ignore[attr-defined]
+    written = log.getvalue()
+    assert '"outcome":"sent"' in written
+    assert '"outcome":"refused"' in written
+    for secret in (ANNA.value, BELLA.value, "anna", receipt.id, "/manage/"):
+        assert secret not in written
+
+
+def test_nothing_in_the_outbox_tells_whom_it_is_for(house: Portal) -> None:
+    """Whoever reads the table finds no address in what waits to be sent."""
+    decided(house, {EMAIL_NEWS: "yes"}, ANNA)
+    [item] = messages.waiting(house.table, NOON)
+    assert b"anna" not in item.sealed
+    assert "anna" not in item.body
+
+
+def test_who_asks_for_a_link_gets_their_own_and_nobody_else_gets_anything(house: Portal, post: Sorting) -> None:
+    """One message for each person known under the contact; none, and nothing left behind, where nobody is."""
+    key = house.clinics.key(RIGA)
+    for number in ("P-1", "P-2"):
+        staff = {"assurance": Assurance.STAFF_WITNESSED, "channel": Channel.IN_PERSON}
+        decided(house, {EMAIL_NEWS: "yes"}, ANNA, Contact(Kind.REFERENCE, number), **staff)
+    decided(house, {EMAIL_NEWS: "yes"}, GIORGI, clinic=TBILISI)
+    post.round()
+    before = len(post.mails())
+    stranger = Contact(Kind.EMAIL, "mallory@example.net")
+    for contacts in ((ANNA,), (stranger,), (GIORGI,)):
+        house.table.put_new(messages.wanted(key, contacts, "lv", BASE))
+    wishes = list(messages.waiting(house.table, "9999"))
+    for _ in range(3):
+        post.round()
+    assert post.waits() == 0
+    own = [re.findall(r"/manage/([A-Za-z0-9_-]{32})", mail["text"])[0] for mail in post.mails()[before:]]
+    people = [open_link(house.table, house.clinics, each, Power.MANAGE, post.clock()).link.subject for each in own]
+    known = house.register.look(RIGA, [ANNA]).known()
+    assert sorted(map(str, people)) == sorted(person.id for person in known)
+    assert (len(known), post.mails(stranger)) == (2, [])
+    assert len(post.mails(GIORGI)) == 1, "he is known elsewhere"
+    for each in wishes:  # a wish that comes again, from a function that died, sends nothing again
+        messages.share_out(house.table, key, each, {ANNA: known})
+    post.round()
+    assert len(post.mails()) == before + 2
+
+
+def test_what_nobody_asked_for_is_told_by_the_same_post_once(house: Portal, post: Sorting) -> None:
+    """The hourly round leaves a reminder where half of the time is over; it goes out with a link that confirms."""
+    act = an_act({EMAIL_NEWS: "yes"}, confirm=frozenset({EMAIL_NEWS}))
+    house.register.record(act, replace(signed(ANNA), base=BASE))
+    post.clock.at = "2026-11-25T20:15:00.000Z"
+    for _ in range(2):
+        keep_house(house, post.clock.at, in_time)
+        assert post.round().whole
+    confirm, reminder = post.mails()
+    assert f"{BASE}/confirm/" in confirm["text"]
+    assert f"{BASE}/confirm/" in reminder["text"]
+    assert "List-Unsubscribe" in reminder["headers"]
+    assert post.waits() == 0
+
+
+def test_nothing_is_sent_to_whoever_was_erased_before_the_post_came(house: Portal, post: Sorting) -> None:
+    """What waits in the outbox is unreadable from that moment, and goes without a word."""
+    receipt = decided(house, {EMAIL_NEWS: "yes"}, ANNA)
+    assert erase(house, RIGA, receipt.document["subject"], "patient", NOON) is not None
+    post.stream(receipt)
+    assert post.round().failed == 0
+    assert (post.mails(), post.waits()) == ([], 0)

@@ -1,0 +1,220 @@
+import html.parser
+import os
+import re
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from chalicelib.contact import Kind
+from chalicelib.letters import POWERS, UNASKED, Message, fits, following, segments, text_message
+from chalicelib.links import Power
+from chalicelib.notice import LANGUAGES, Clinic
+from infra import publish
+from tests.acts import EMAIL_NEWS, SMS_NEWS
+from tests.cast import CLINICS, RIGA, TBILISI
+from tests.post import SNAPSHOTS, TOKEN, a_matter, as_kept, mail_of
+
+PHOTO = "testimonials.photo"
+ANSWERS = {
+    "yes": ("yes", "never_asked", "granted"),
+    "waits": ("yes", "never_asked", "pending"),
+    "in vain": ("yes", "granted", "granted"),
+    "no": ("no", "never_asked", "refused"),
+    "stopped": ("withdraw", "granted", "withdrawn"),
+    "a no that stops": ("no", "granted", "withdrawn"),
+    "stopped while waiting": ("withdraw", "pending", "withdrawn"),
+    "stopped again": ("withdraw", "withdrawn", "withdrawn"),
+}
+
+
+@cache
+def clinic(name: str = RIGA) -> Clinic:
+    """Give a clinic of the cast."""
+    return publish.read_file(CLINICS / f"{name}.yaml").clinic
+
+
+def document(**said: str) -> dict[str, object]:
+    """Give as much of a receipt as tells which messages follow, by address with ``__`` for the dot."""
+    parts = {
+        name.replace("__", "."): dict(zip(("answer", "before", "after"), ANSWERS[what], strict=True))
+        for name, what in said.items()
+    }
+    return {"decisions": parts}
+
+
+def planned(kinds: list[Kind], own: list[Kind] | None = None, **said: str) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Tell which messages follow."""
+    plans = following(document(**said), kinds, kinds if own is None else own, clinic())
+    return [(each.message.value, each.kind.value, each.addresses) for each in plans]
+
+
+BOTH = [Kind.EMAIL, Kind.PHONE]
+
+
+def test_each_contact_is_asked_to_confirm_what_it_alone_can_confirm() -> None:
+    """A Yes to text messages is confirmed from the phone, a Yes to letters from the mailbox."""
+    assert planned(BOTH, newsletter__email="waits", newsletter__sms="waits", testimonials__photo="waits") == [
+        ("confirm", "email", (EMAIL_NEWS, PHOTO)),
+        ("confirm", "phone", (SMS_NEWS,)),
+    ]
+    assert planned([Kind.PHONE], testimonials__photo="waits") == [("confirm", "phone", (PHOTO,))]
+
+
+def test_what_counts_at_once_brings_one_receipt() -> None:
+    """Nobody gets the same news twice."""
+    assert planned(BOTH, newsletter__email="yes", testimonials__photo="no") == [
+        ("receipt", "email", (EMAIL_NEWS, PHOTO))
+    ]
+    assert planned([Kind.PHONE], newsletter__sms="in vain") == [("receipt", "phone", (SMS_NEWS,))]
+    assert planned([Kind.EMAIL], newsletter__email="stopped again") == [("receipt", "email", (EMAIL_NEWS,))]
+
+
+@pytest.mark.parametrize("how", ["stopped", "a no that stops", "stopped while waiting"])
+def test_what_was_stopped_is_told_to_every_contact_of_the_person(how: str) -> None:
+    """Whoever stops something in another's name is found out, by whichever contact its owner reads."""
+    assert planned(BOTH, newsletter__email=how, testimonials__photo="no") == [
+        ("withdrawn", "email", (EMAIL_NEWS,)),
+        ("withdrawn", "phone", (EMAIL_NEWS,)),
+    ]
+    assert planned([Kind.EMAIL], newsletter__email="waits", testimonials__photo=how) == [
+        ("confirm", "email", (EMAIL_NEWS,)),
+        ("withdrawn", "email", (PHOTO,)),
+    ]
+
+
+def test_a_contact_that_is_not_the_persons_own_is_asked_and_told_nothing() -> None:
+    """Who types Anna's e-mail beside a phone of their own learns nothing of Anna."""
+    assert planned(BOTH, [Kind.EMAIL], newsletter__email="stopped") == [("withdrawn", "email", (EMAIL_NEWS,))]
+    assert planned([Kind.PHONE], [], newsletter__email="stopped") == []
+    assert planned(BOTH, [Kind.EMAIL], newsletter__sms="waits") == [("confirm", "phone", (SMS_NEWS,))]
+
+
+def test_nobody_to_write_to_means_no_message() -> None:
+    """A decision under the clinic's own number alone is no fault."""
+    assert planned([], newsletter__email="stopped", testimonials__photo="waits") == []
+
+
+@pytest.mark.parametrize("name", [RIGA, TBILISI, "kaunas-polyclinics", "valmiera-hearing", "vilnius-dental"])
+@pytest.mark.parametrize("message", Message)
+def test_every_message_is_written_in_every_language_of_every_clinic(message: Message, name: str) -> None:
+    """Nobody gets a letter they cannot read, or one that falls apart."""
+    for lang in clinic(name).languages:
+        mail = mail_of(a_matter(message, clinic(name), lang))
+        assert clinic(name).name[lang] in mail.subject
+        assert "\n" not in mail.subject
+        assert f'<html lang="{lang}">' in mail.html
+        assert mail.headers["Content-Language"] == lang
+        for part in (mail.text, mail.html):
+            assert "{" not in part.partition("</style>")[2 if part is mail.html else 0]
+            assert clinic(name).lead.address.split(",")[0] in part
+        assert "&#" not in mail.text
+        assert "\n\n\n" not in mail.text
+
+
+def test_all_languages_of_the_portal_are_spoken_by_the_clinics_tried_here() -> None:
+    """A language nobody tries is one nobody checks."""
+    names = [RIGA, TBILISI, "kaunas-polyclinics"]
+    assert {lang for name in names for lang in clinic(name).languages} == set(LANGUAGES)
+
+
+@pytest.mark.parametrize("message", Message)
+def test_a_letter_leads_where_it_says_and_nowhere_else(message: Message) -> None:
+    """Plain text and HTML offer the same ways, and none that this message is not meant to open."""
+    matter = a_matter(message, clinic(), "en")
+    mail = mail_of(matter)
+    linked = set(_Links.of(mail.html))
+    assert linked == set(re.findall(r"https?://\S+", mail.text))
+    assert linked <= set(matter.links.values())
+    assert {matter.links[power] for power in POWERS[message]} == {each for each in linked if TOKEN in each}
+    assert "<script" not in mail.html
+    assert "<img" not in mail.html
+
+
+def test_a_confirming_letter_leads_to_one_place() -> None:
+    """There is one thing to do, and no other way to go astray."""
+    [only] = set(_Links.of(mail_of(a_matter(Message.CONFIRM, clinic(), "en")).html))
+    assert only.endswith(f"/confirm/{TOKEN}")
+
+
+@pytest.mark.parametrize("message", Message)
+def test_one_click_stops_what_nobody_asked_for(message: Message) -> None:
+    """A reminder can be stopped from the mail program (RFC 8058); an answer to one's own act has nothing to stop."""
+    headers = mail_of(a_matter(message, clinic(), "en")).headers
+    if message in UNASKED:
+        assert headers["List-Unsubscribe"] == f"<https://consent.example.org/unsubscribe/{TOKEN}>"
+        assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    else:
+        assert not [name for name in headers if name.startswith("List-")]
+        assert Power.UNSUBSCRIBE not in POWERS[message]
+
+
+def test_what_a_clinic_is_called_is_text_in_html_and_itself_in_plain_text() -> None:
+    """A name with a sign in it neither breaks a page nor comes out as a code."""
+    odd = replace(clinic(), name=dict.fromkeys(clinic().languages, "Smile & <b>Sons</b>"))
+    mail = mail_of(a_matter(Message.CONFIRM, odd, "en"))
+    assert "Smile & <b>Sons</b>" in mail.text
+    assert "Smile & <b>Sons</b>" in mail.subject
+    assert "Smile &amp; &lt;b&gt;Sons&lt;/b&gt;" in mail.html
+    assert "<b>Sons" not in mail.html
+
+
+@pytest.mark.parametrize("name", [RIGA, TBILISI, "kaunas-polyclinics", "valmiera-hearing", "vilnius-dental"])
+@pytest.mark.parametrize("message", Message)
+def test_a_text_message_is_short_in_every_language(message: Message, name: str) -> None:
+    """One message in the 7-bit alphabet, two joined where it lacks the letters: the clinic pays for each."""
+    for lang in clinic(name).languages:
+        for answers in (None, {}):
+            text = text_message(a_matter(message, clinic(name), lang, answers), "+37126123456").text
+            assert fits(text), (lang, len(text), text)
+            assert "https://" in text
+            assert text.partition(":")[0]
+            if Power.CONFIRM in POWERS[message]:
+                assert "123456" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("", 1),
+        ("a" * 160, 1),
+        ("a" * 161, 2),
+        ("€" * 80, 1),
+        ("€" * 81, 2),
+        ("ā" * 70, 1),
+        ("ā" * 71, 2),
+        ("ა" * 134, 2),
+        ("ა" * 135, 3),
+        ("😀" * 35, 1),
+        ("😀" * 36, 2),
+    ],
+)
+def test_text_messages_are_counted_as_networks_count_them(text: str, number: int) -> None:
+    """What is sent costs what was thought (3GPP 23.038 and 23.040)."""
+    assert segments(text) == number
+
+
+@pytest.mark.parametrize("message", Message)
+def test_what_is_sent_is_what_was_read_and_approved(message: Message) -> None:
+    """Nobody changes a letter without seeing it whole; SNAPSHOTS=write writes them anew."""
+    answers = {"receipt": {EMAIL_NEWS: "yes", SMS_NEWS: "no", PHOTO: "withdraw"}}.get(message)
+    written = as_kept(a_matter(message, clinic(), "en", answers))
+    kept = SNAPSHOTS / f"{message}.txt"
+    if os.environ.get("SNAPSHOTS") == "write":
+        kept.write_text(written, encoding="utf-8")
+    assert written == kept.read_text(encoding="utf-8")
+
+
+class _Links(html.parser.HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 - html.parser's names
+        self.found += [value or "" for name, value in attrs if name in {"href", "src"}]
+
+    @classmethod
+    def of(cls, page: str) -> list[str]:
+        reader = cls()
+        reader.feed(page)
+        return reader.found
