@@ -31,6 +31,7 @@ from chalicelib.outgoing import document, html, rendered, see_other
 from chalicelib.pages import render
 from chalicelib.receipts import Act, NoticeRef, Receipt, receipt_id
 from chalicelib.renditions import FORMATS, PAPER, UnsignedError, rendition
+from chalicelib.store.links import OldLinkError
 from chalicelib.store.register import NoticeChangedError, Signature, fresh_subject
 from chalicelib.takeout import Takeout
 from chalicelib.visit import Visit, enter, told
@@ -166,16 +167,19 @@ def _stop(visit: Visit, fields: Fields) -> Response:
 
 
 def _erase(visit: Visit, fields: Fields) -> Response:
-    """Erase the person, at the word of whoever holds the link; without the tick, which nothing sets, change nothing."""
+    """Erase the person, who ticked that they mean it; never from a page that is too old, for nothing brings it back."""
     from chalicelib.erasing import erase  # noqa: PLC0415 - only what is asked for is loaded
 
     if first(fields, "erase") != "yes":
         return _again(visit, fields, [Fault("erase", "erase_unticked")])
-    clinic = visit.clinic
-    erased = erase(portal(), clinic.id, visit.person.id, "patient", visit.now)
+    if _opened(visit, fields) is None:
+        return _again(visit, fields, [Fault("errors", "page_too_old")])
+    erased = erase(portal(), visit.clinic.id, visit.person.id, "patient", visit.now)
+    if erased is None:
+        raise OldLinkError(visit.opened.link)
     journal.count("ErasedByPatient")
-    kept = spoken_day(erased.proof_until, visit.lang, clinic.country) if erased else ""
-    return html(_told(visit, "erased", kept_until=kept), headers=FORGOTTEN)
+    until = spoken_day(erased.proof_until, visit.lang, visit.clinic.country)
+    return html(_told(visit, "erased", until=until), headers=FORGOTTEN)
 
 
 def _done(visit: Visit, done: Receipt) -> Response:

@@ -130,6 +130,7 @@ def told(visit: Visit) -> Mapping[str, Any]:
         "address": visit.address,
         "contacts": [masked(contact) for contact in contacts],
         "shared": visit.shared,
+        "restricted": _restricted(visit),
         "done": _just_done(visit),
         "told": stands,
         "dropped": [
@@ -167,6 +168,12 @@ def told(visit: Visit) -> Mapping[str, Any]:
             for each in visit.disclosures
         ],
     }
+
+
+def _restricted(visit: Visit) -> str | None:
+    """Tell since when the use of the person's data is restricted (GDPR Art. 18), if it is."""
+    since = min((each.restricted_since for each in visit.people if each.restricted_since), default=None)
+    return since and spoken_day(since, visit.lang, visit.clinic.country)
 
 
 def _just_done(visit: Visit) -> str | None:

@@ -150,6 +150,45 @@ def test_the_whole_day_runs_from_the_bundle(deployed: Deployed, local_stack: Loc
     assert '"route":"/{clinic}"' in written
 
 
+def test_a_mail_programs_one_click_stops_the_newsletter(deployed: Deployed) -> None:
+    """As Gmail, Apple's and older programs send it: no cookie, no Origin, no Sec-Fetch, each encoding; and twice."""
+    number = hashlib.sha256(deployed.base.encode()).hexdigest()[8:16]
+    boundary = "----MailProgram7MA4YWxkTrZu0gW"
+    field = 'Content-Disposition: form-data; name="List-Unsubscribe"'
+    part = f"--{boundary}\r\n{field}\r\n\r\nOne-Click\r\n--{boundary}--\r\n"
+    multipart = f"multipart/form-data; boundary={boundary}"
+    for name, body, kind in (
+        ("gmail", "List-Unsubscribe=One-Click", FORM["Content-Type"]),
+        ("apple", part, multipart),
+    ):
+        email = f"{name}.{number}@example.org"
+        told = {"subject": {"email": email}, "channel": "in-person", "decisions": {"newsletter.email": "yes"}}
+        deployed.call("receipts", {**told, "effective_at": "2026-11-20T10:00:00Z"})
+        link = deployed.call("links", {"links": [{"email": email}]})["links"][0]
+        assert link["headers"]["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+        address = urlsplit(link["headers"]["List-Unsubscribe"].strip("<>")).path
+        program = {"Accept": "*/*", "User_Agent": "Mozilla/5.0", "Content_Type": kind}
+        asked = {"subjects": [{"email": email}], "purposes": ["newsletter.email"]}
+        for method, sent in (("GET", ""), ("POST", "unsubscribe=now")):
+            assert (
+                deployed.ask(method, address, sent, **{**program, **FORM}).status == {"GET": 200, "POST": 422}[method]
+            )
+        state = deployed.call("status", asked)["results"][0]["decisions"]["newsletter.email"]
+        assert state["state"] == "granted", "opening a link or sending any form stops nothing"
+        for _ in range(2):
+            answer = deployed.ask("POST", address, body, **program)
+            assert (answer.status, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+            assert not {"location", "set-cookie"} & set(answer.headers)
+        state = deployed.call("status", asked)["results"][0]["decisions"]["newsletter.email"]
+        assert (state["state"], state["channel"], state["assurance"], state["version"]) == (
+            "withdrawn",
+            "email-link",
+            "link",
+            2,
+        )
+        assert address.rpartition("/")[2] not in deployed.log.read_text()
+
+
 def test_a_notice_is_drafted_and_rendered_by_the_bundle(deployed: Deployed) -> None:
     """What renders Markdown and knows local midnights is deployed too."""
     document = {**publish.read_file(CLINICS / f"{RIGA}.yaml").document, "version": "9.0", "effective": "2199-12-31"}

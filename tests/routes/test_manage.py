@@ -401,3 +401,30 @@ def test_the_page_speaks_the_links_language_unless_asked(program: Program, clien
     place = _place(house, program, lang="")
     assert (open_page(client, place).lang, open_page(client, f"{place}?lang=ru").lang) == ("lv", "ru")
     assert open_page(client, f"{place}?lang=ka").lang == "lv"
+
+
+def test_who_wants_to_be_erased_ticks_it_and_is(program: Program, client: Client, house: House) -> None:
+    """A form sent as it is, or from a page too old, erases nobody; afterwards nobody is found and no link opens."""
+    place = _place(house, program)
+    other = house.open_clinic()
+    _by_staff(other, {EMAIL: "yes"})
+    number = program.history(**MAIL)[-1]["id"]
+    assert _send(client, place, {"act": "erase"}).status == 422
+    assert client.post(place, {"act": "erase", "erase": "yes", "state": "forged"}).status == 422
+    assert program.states(**MAIL)[EMAIL] == "granted"
+    done = _send(client, place, {"act": "erase", "erase": "yes"})
+    assert (done.status, "You are erased" in done.text) == (200, True)
+    assert set(program.states(**MAIL).values()) == {"never_asked"}
+    assert other.states(**MAIL)[EMAIL] == "granted"
+    assert client.get(place).status == 410
+    assert program.receipt(number).json()["id"] == number, "the pseudonymous proof stays"
+
+
+def test_several_people_of_one_contact_cannot_erase_each_other(client: Client, house: House) -> None:
+    """Nobody knows whom the link would mean."""
+    program = house.open_clinic()
+    for reference in ("P-1", "P-2"):
+        _by_staff(program, {EMAIL: "yes"}, subject={**MAIL, "patient_ref": reference})
+    place = f"/manage/{a_token(house, program.clinic, ANNA, Power.MANAGE)}?lang=en"
+    assert _send(client, place, {"act": "erase", "erase": "yes"}).status == 404
+    assert program.states(**MAIL)[EMAIL] == "granted"
