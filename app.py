@@ -1,7 +1,7 @@
 """The patient consent portal: the map of it on one screen.
 
 Pages for patients, an API for clinics' programs and staff, short addresses for QR codes; a second function for what
-happens after a decision, a third for the clock's rounds, a fourth for what the mail service reports.
+happens after a decision, a third and a fourth for the clock's rounds, a fifth for what the mail service reports.
 """
 
 from collections.abc import Callable
@@ -21,6 +21,7 @@ from chalicelib.routes.notices import notices
 from chalicelib.routes.paper import paper
 from chalicelib.routes.patient import patient
 from chalicelib.routes.service import service
+from chalicelib.routes.subjects import subjects
 from chalicelib.routes.unsubscribe import unsubscribe
 from chalicelib.routes.verification import verification
 
@@ -35,6 +36,7 @@ for blueprint in (
     codes,
     verification,
     clinic_api,
+    subjects,
     personal_links,
     notices,
     paper,
@@ -62,11 +64,12 @@ def after_receipt(event: DynamoDBEvent) -> None:
 
 @app.schedule(Rate(5, unit=Rate.MINUTES), name="catch_up")
 def catch_up(event: CloudWatchEvent) -> None:
-    """Do what the stream could not: sign and send what still waits, because a service was away."""
+    """Do what the stream could not, and clear what requests may not: sign and send what waits, sweep up the erased."""
     from chalicelib import aftermath  # noqa: PLC0415 - as above
 
     house = wiring.portal()
     try:
+        aftermath.clear_erased(house.table, _hurried(event.context))
         aftermath.sign_waiting(house.table, house.signer, _hurried(event.context))
     finally:
         aftermath.send_waiting(_courier(house), _hurried(event.context))
@@ -85,6 +88,17 @@ def _courier(house: wiring.Portal) -> Any:
     from chalicelib.posting import Courier  # noqa: PLC0415 - as above
 
     return Courier(house.table, house.clinics, house.post, house.settings.public_url)
+
+
+@app.schedule(Rate(1, unit=Rate.HOURS), name="housekeeping")
+def housekeeping(event: CloudWatchEvent) -> None:
+    """Go through everybody once an hour: who is to be told something, and whose data may be kept no longer."""
+    from datetime import UTC, datetime  # noqa: PLC0415 - as above
+
+    from chalicelib import housekeeping as keeping  # noqa: PLC0415 - as above
+    from chalicelib.instants import instant  # noqa: PLC0415 - as above
+
+    keeping.keep_house(wiring.portal(), instant(datetime.now(UTC)), _hurried(event.context))
 
 
 def _hurried(context: Any) -> Callable[[], bool]:

@@ -11,7 +11,7 @@ from chalicelib.sealing import Hurried
 from chalicelib.signing import Signer
 from chalicelib.store import messages
 from chalicelib.store.counts import count_receipt
-from chalicelib.store.table import Key, Table
+from chalicelib.store.table import ContendedError, Key, Table
 
 
 def handle(
@@ -56,6 +56,25 @@ def _counted(table: Table, event: dict[str, Any]) -> Iterator[Receipt]:
         if counted:
             journal.count("ReceiptCounted")
         yield receipt
+
+
+def clear_erased(table: Table, hurried: Hurried) -> None:
+    """Clear away what erased people left about, as far as the time goes, and say in the log of how many."""
+    from chalicelib.store import erasures  # noqa: PLC0415 - the stream's function needs it not
+
+    cleared = contended = 0
+    try:
+        for mark in erasures.waiting(table):
+            if hurried():
+                break
+            try:
+                erasures.clear(table, mark)
+                cleared += 1
+            except ContendedError:  # somebody decides under one of the contacts just now: the next round
+                contended += 1
+        journal.log().info("cleared", cleared=cleared, contended=contended)
+    finally:
+        journal.flush()
 
 
 def sign_waiting(table: Table, signer: Signer | None, hurried: Hurried) -> None:

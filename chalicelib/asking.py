@@ -26,6 +26,7 @@ from chalicelib.forms import (
     read_consent,
     read_withdrawal,
 )
+from chalicelib.guardians import ACTOR
 from chalicelib.i18n import negotiate
 from chalicelib.incoming import base_url, form_fields, guard, mount, query, source
 from chalicelib.instants import Instant, instant
@@ -92,8 +93,9 @@ def take_answers(template: str, clinic: str, request: Request, then: Next) -> Re
     if state is None:
         current = _about(house.register.look(clinic).published.clinic.asking(now()), opened)
         return _again(template, current, request, fields, [Fault("errors", "page_too_old")])
-    shown = _about(house.clinics.version(clinic, state.version).asking(now()), opened)
-    said = read_consent(shown, fields, opened.holder.contact if opened else None)
+    at = now()
+    shown = _about(house.clinics.version(clinic, state.version).asking(at), opened)
+    said = read_consent(shown, fields, at, opened.holder.contact if opened else None)
     if said.faults:
         return _again(template, shown, request, fields, said.faults)
     act = _act(shown, state, said)
@@ -101,12 +103,13 @@ def take_answers(template: str, clinic: str, request: Request, then: Next) -> Re
     whom = (f"link:{opened.id}", *each_of(said.contacts[1:])) if opened else each_of(said.contacts)
     signature = _signature(said, request, guard(request, "consent", whom, act.recorded_at))
     try:
-        seen = house.register.look(clinic, said.contacts, guard=signature.guard)
+        seen = house.register.look(clinic, signature.contacts, guard=signature.guard)
         if opened:
-            known = seen.people[opened.holder.contact]
+            known = [] if said.guardian else [each for each in seen.people[opened.holder.contact] if not each.of_age]
             if len(known) > 1 and Answer.YES in said.answers.values():
                 return _again(template, shown, request, fields, [SEVERAL])
-            act, signature = _by_link(act, shown, said), _holders(signature, opened, known)
+            child = said.guardian is not None
+            act, signature = _by_link(act, shown, said), _holders(signature, opened, known, child=child)
         receipt = house.register.answer(act, signature, seen=seen)
     except TooManyError as error:
         return _too_many(template, shown, request, fields, error)
@@ -222,7 +225,8 @@ def _channel(template: str, request: Request) -> Channel:
 
 
 def _act(clinic: Clinic, state: FormState, said: Submission) -> Act:
-    at = now()
+    at, guardian = now(), said.guardian
+    declared = {"declared_age": str(clinic.age_minimum)} if said.declared_adult else None
     return Act(
         receipt_id=receipt_id(state.nonce, said.said()),
         clinic=clinic.id,
@@ -232,14 +236,15 @@ def _act(clinic: Clinic, state: FormState, said: Submission) -> Act:
         channel=state.channel,
         source=state.source,
         assurance=Assurance.SELF_ASSERTED,
-        actor="patient",
-        evidence={"declared_age": str(clinic.age_minimum)} if said.declared_adult else None,
+        actor=ACTOR if guardian else "patient",
+        evidence=guardian.evidence if guardian else declared,
         effective_at=at,
         recorded_at=at,
         endings=clinic.endings,
         everything=said.everything,
         confirm=clinic.confirmed_first,
         confirm_within=clinic.confirm_within,
+        of_age=guardian.of_age(clinic, at) if guardian else "",
     )
 
 
@@ -251,12 +256,15 @@ def _by_link(act: Act, clinic: Clinic, said: Submission) -> Act:
     return replace(act, assurance=Assurance.LINK, channel=Channel.EMAIL_LINK, confirm=frozenset(unproven))
 
 
-def _holders(signature: Signature, opened: Opened, known: Sequence[Subject]) -> Signature:
-    """Sign as the holder of a link: the one person known under the contact, or somebody new."""
+def _holders(signature: Signature, opened: Opened, known: Sequence[Subject], *, child: bool) -> Signature:
+    """Sign as the holder of a link: the one person known under the contact, or somebody new; or for the child named."""
+    if child:
+        return signature
     person = known[0].id if len(known) == 1 else None
     return replace(signature, name=signature.name or opened.holder.name, person=person, joins=True if person else None)
 
 
 def _signature(said: Submission, request: Request, held: Guard) -> Signature:
     base = base_url(request, portal().settings.public_url)
-    return Signature(said.contacts, said.name, fresh_subject(), base=base, guard=held)
+    contacts = said.guardian.contacts(said.contacts) if said.guardian else said.contacts
+    return Signature(contacts, said.name, fresh_subject(), base=base, guard=held)

@@ -1,8 +1,6 @@
 """Calls of a clinic's programs and staff: whose key it is, what it may do, and the audit line each call leaves."""
 
-import json
-import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -11,19 +9,22 @@ from chalice.app import Request
 
 from chalicelib.bearer import BearerKey, digest
 from chalicelib.bodies import InvalidBodyError
-from chalicelib.boundary import RefusedError
+from chalicelib.boundary import ABSENT, RefusedError
 from chalicelib.contact import Contact
 from chalicelib.incoming import json_body
 from chalicelib.instants import Instant, instant
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import problem
-from chalicelib.receipts import Subject
+from chalicelib.receipts import Receipt, Subject
+from chalicelib.store import audit
 from chalicelib.store.register import Look
-from chalicelib.store.table import Put, audit_key
+from chalicelib.store.table import Put
 from chalicelib.wiring import portal
 
 BASE = "/v1/clinics/{clinic}"
 UNAUTHORISED = {"WWW-Authenticate": 'Bearer realm="consent-portal"'}
+SEND_A_KEY = "Send the header Authorization: Bearer and the key."
+ASK_FOR_A_KEY = "It was never made, or is revoked. Ask whoever runs the portal for one."
 
 
 class AboutContacts(Protocol):
@@ -52,59 +53,77 @@ class Call(Generic[Body]):
     body: Body
     look: Look
     now: Instant
+    shared: Clinic
+    """The clinic with every question it ever asked, as far as the key's controller shares them."""
+
+    def may_see(self, receipt: Receipt) -> bool:
+        """Tell whether every decision of a receipt is one the key's controller shares; none is told in part."""
+        return self.key.member is None or receipt.document["decisions"].keys() <= self.shared.questions.keys()
 
     def audit(
         self, what: str, subjects: Sequence[Subject], receipt: str | None = None, *, notice: str | None = None
     ) -> Put:
         """Write the audit line of this call: key, call, opaque subject ids, receipt or notice, never a contact."""
         looked_up = [subject.id for subject in subjects]
-        line = {"key": self.key.id, "call": what, "at": self.now, "subjects": looked_up, "receipt": receipt}
-        if notice is not None:
-            line["notice"] = notice
-        return Put(audit_key(self.key.clinic, self.now, secrets.token_hex(8)), {"body": json.dumps(line)})
+        return audit.line(self.key.clinic, self.key.id, what, self.now, looked_up, receipt=receipt, notice=notice)
 
 
 def authorised(
-    request: Request, clinic: str, scope: str, read: Callable[[Clinic, Any], Body], *, body_optional: bool = False
+    request: Request,
+    clinic: str,
+    scope: str,
+    read: Callable[[Clinic, Any], Body],
+    *,
+    body_optional: bool = False,
+    for_all: bool = False,
 ) -> Call[Body]:
     """Authorise a call and read its body; raise RefusedError. One round trip, once the process has seen the clinic.
 
-    With `body_optional` a POST may come without a body, which then counts as an empty object.
+    With `body_optional` a POST may come without a body, which then counts as an empty object. A key of one of several
+    joint controllers knows only the decisions that one shares, unless what it says is `for_all` of them.
     """
     house = portal()
     secret = _bearer(request.headers.get("authorization", ""))
     published = house.clinics.remembered(clinic) or house.register.look(clinic).published
     known = house.clinics.ever_asked(published)
-    body, invalid = None, None
-    try:
-        sent = request.method == "POST" and (request.raw_body or not body_optional)
-        body = read(known, json_body(request) if sent else {})
-    except InvalidBodyError as error:
-        invalid = error
+    given = request.method == "POST" and (request.raw_body or not body_optional)
+    sent = json_body(request) if given else {}
+    body, errors = _read(read, known, sent)
     look = house.register.look(clinic, body.contacts if body else (), api_key_digest=digest(secret))
     key = _opened_by(look.api_key, clinic, scope)
     if look.published.published != published.published or look.published.clinic.version != known.version:
         # A notice was published since this process last looked.
-        return authorised(request, clinic, scope, read, body_optional=body_optional)
+        return authorised(request, clinic, scope, read, body_optional=body_optional, for_all=for_all)
+    shared = known.shared_with(key.member)
+    if key.member is not None and not for_all:
+        body, errors = _read(read, shared, sent)
     if body is None:
-        errors = invalid.errors if invalid else []
         raise RefusedError(problem(422, "Invalid body", detail="Nothing was stored.", errors=errors))
-    return Call(key, body, look, instant(datetime.now(UTC)))
+    return Call(key, body, look, instant(datetime.now(UTC)), shared)
+
+
+def _read(
+    read: Callable[[Clinic, Any], Body], clinic: Clinic, sent: Mapping[str, Any]
+) -> tuple[Body | None, list[dict[str, str]]]:
+    try:
+        return read(clinic, sent), []
+    except InvalidBodyError as invalid:
+        return None, invalid.errors
 
 
 def _bearer(header: str) -> str:
     scheme, _, secret = header.partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
-        raise RefusedError(problem(401, "A bearer key is needed", headers=UNAUTHORISED))
+        raise RefusedError(problem(401, "A bearer key is needed", detail=SEND_A_KEY, headers=UNAUTHORISED))
     return secret.strip()
 
 
 def _opened_by(stored: str | None, clinic: str, scope: str) -> BearerKey:
     key = BearerKey.read(stored) if stored else None
     if key is None or key.revoked_at is not None:
-        raise RefusedError(problem(401, "This key is not valid", headers=UNAUTHORISED))
+        raise RefusedError(problem(401, "This key is not valid", detail=ASK_FOR_A_KEY, headers=UNAUTHORISED))
     if key.clinic != clinic:
-        raise RefusedError(problem(404, "Not found"))
+        raise RefusedError(problem(404, "Not found", detail=ABSENT))
     if scope not in key.scopes:
         raise RefusedError(problem(403, "This key may not do that", detail=f"It needs the scope {scope}."))
     return key

@@ -12,6 +12,7 @@ SCOPES = (
     "receipts:read",
     "receipts:write",
     "links:write",
+    "subjects:erase",
     "notices:read",
     "notices:write",
     "notices:approve",
@@ -32,6 +33,8 @@ class BearerKey:
     scopes: tuple[str, ...]
     created_at: Instant
     revoked_at: Instant | None = None
+    member: str | None = None
+    """Which of several joint controllers it belongs to, by id: it sees the decisions that one shares; None sees all."""
 
     def stored(self) -> str:
         """Write the key's record."""

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
+from chalicelib.ages import calendar_day
 from chalicelib.consent import Answer, Channel
 from chalicelib.contact import Contact, InvalidContactError, Kind, normalise
 from chalicelib.forms import MAX_NAME
+from chalicelib.guardians import RELATIONS, Guardian
 from chalicelib.instants import Instant, InvalidInstantError, instant, moment, parse_instant
 from chalicelib.notice import Clinic
 
@@ -16,6 +18,8 @@ MAX_SUBJECTS = 100
 CLOCK_SKEW = timedelta(minutes=5)
 STAFF_CHANNELS = (Channel.PAPER, Channel.PHONE, Channel.IN_PERSON)
 MAX_EVIDENCE = 200
+EARLIEST: Instant = "2000-01-01T00:00:00.000Z"
+"""Before this nothing can have been decided: a year mistyped is asked about."""
 MAX_LINKS = 1000
 MIN_LINK_SECONDS, LINK_SECONDS, MAX_LINK_SECONDS = 60, 30 * 86_400, 366 * 86_400
 KINDS = {kind.value: kind for kind in (Kind.REFERENCE, Kind.EMAIL, Kind.PHONE)}
@@ -46,6 +50,9 @@ class StaffDecision:
     notice_version: str | None
     """The version printed on the form that was signed; None for the one in force on that day."""
 
+    guardian: Guardian | None = None
+    """Who decided for the patient, where the patient is a child."""
+
 
 @dataclass(frozen=True, slots=True)
 class StatusQuestion:
@@ -71,6 +78,15 @@ class HistoryQuestion:
     """A history call: the contacts of one subject."""
 
     contacts: tuple[Contact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AboutSubject:
+    """A call about everything of one subject, or of everyone who shares its contacts; `restricted` if it says so."""
+
+    contacts: tuple[Contact, ...]
+    everyone: bool
+    restricted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +211,28 @@ class _Body:
             self.error("/evidence/witness", "Who saw it being signed: a name or a staff number; no contact.")
         return {name: str(each) for name, each in value.items()}
 
+    def guardian(self, name: str | None) -> Guardian | None:
+        value = self.body.get("guardian")
+        if "guardian" not in self.body:
+            return None
+        if not isinstance(value, Mapping) or value.keys() != {"relation", "child_born"}:
+            self.error("/guardian", "An object with relation and child_born; the child's name is the name.")
+            return None
+        born = _day(value["child_born"])
+        if value["relation"] not in RELATIONS:
+            self.error("/guardian/relation", f"One of: {', '.join(RELATIONS)}.")
+        if born is None:
+            self.error("/guardian/child_born", "The child's day of birth, such as 2016-03-27.")
+        if "name" not in self.body:
+            self.error("/name", "The child's name: with the day of birth it tells this child from its sisters.")
+        return Guardian(str(value["relation"]), name, born)
+
+    def truth(self, name: str, *, default: bool | None = None) -> bool:
+        value = self.body.get(name, default)
+        if not isinstance(value, bool):
+            self.error(f"/{name}", "true or false.")
+        return value is True
+
     def name(self) -> str | None:
         return self.named("/name", self.body)
 
@@ -257,6 +295,12 @@ def _is_line(value: object) -> bool:
     )
 
 
+def _day(value: object) -> date | None:
+    """Read a date as JSON writes one (RFC 3339, full-date)."""
+    found = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", value, re.ASCII) if isinstance(value, str) else None
+    return calendar_day(*found.groups()) if found else None
+
+
 def escaped(name: str) -> str:
     """Write a member's name as a step of a JSON pointer (RFC 6901, 3)."""
     return name.replace("~", "~0").replace("/", "~1")
@@ -293,10 +337,31 @@ def read_history(clinic: Clinic, body: Mapping[str, Any]) -> HistoryQuestion:
     return HistoryQuestion(contacts)
 
 
+def read_erasure(clinic: Clinic, body: Mapping[str, Any]) -> AboutSubject:
+    """Read a call that erases."""
+    reader = _Body(clinic, body)
+    reader.only("subject", "everyone")
+    about = AboutSubject(reader.subject("/subject", body.get("subject")), reader.truth("everyone", default=False))
+    reader.checked()
+    return about
+
+
+def read_restriction(clinic: Clinic, body: Mapping[str, Any]) -> AboutSubject:
+    """Read a call that restricts what is done with somebody's data, or lifts that."""
+    reader = _Body(clinic, body)
+    reader.only("subject", "everyone", "restricted")
+    contacts = reader.subject("/subject", body.get("subject"))
+    about = AboutSubject(contacts, reader.truth("everyone", default=False), reader.truth("restricted"))
+    reader.checked()
+    return about
+
+
 def read_staff_receipt(clinic: Clinic, body: Mapping[str, Any], now: Instant) -> StaffDecision:
     """Read a decision taken by staff."""
     reader = _Body(clinic, body)
-    reader.only("subject", "decisions", "channel", "effective_at", "evidence", "name", "lang", "notice_version")
+    reader.only(
+        "subject", "decisions", "channel", "effective_at", "evidence", "name", "lang", "notice_version", "guardian"
+    )
     return _staff(reader, reader.decisions(), now, everything=False)
 
 
@@ -340,10 +405,12 @@ def read_revocation(clinic: Clinic, body: Mapping[str, Any]) -> Revocation:
 
 
 def _staff(reader: _Body, answers: Mapping[str, Answer], now: Instant, *, everything: bool) -> StaffDecision:
-    channel = reader.channel()
+    channel, name = reader.channel(), reader.name()
+    guardian = reader.guardian(name)
+    contacts = reader.subject("/subject", reader.body.get("subject"))
     decision = StaffDecision(
-        contacts=reader.subject("/subject", reader.body.get("subject")),
-        name=reader.name(),
+        contacts=guardian.contacts(contacts) if guardian else contacts,
+        name=name,
         answers=answers,
         everything=everything,
         channel=channel,
@@ -351,6 +418,9 @@ def _staff(reader: _Body, answers: Mapping[str, Answer], now: Instant, *, everyt
         evidence=reader.evidence(channel),
         lang=reader.lang(),
         notice_version=reader.notice_version(),
+        guardian=guardian,
     )
+    if decision.effective_at < EARLIEST:
+        reader.error("/effective_at", f"Not before {EARLIEST[:10]}.")
     reader.checked()
     return decision

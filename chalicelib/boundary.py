@@ -21,6 +21,9 @@ from chalicelib.wiring import portal
 
 View = Callable[..., Response]
 
+ABSENT = "This clinic has nothing of that name."
+"""What a program is told of what is not there, and of what is another clinic's: the same."""
+
 RETRY = {"Retry-After": "2"}
 
 
@@ -79,7 +82,7 @@ def api(view: View) -> View:
         except RefusedError as refused:
             return refused.answer
         except _ABSENT:
-            return problem(404, "Not found")
+            return problem(404, "Not found", detail=ABSENT)
         except UnreadableBodyError:
             return problem(400, "Unreadable body", detail="The body must be a JSON object in UTF-8.")
         except _BUSY as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 import rfc8785
 
+from chalicelib.articles import article
 from chalicelib.instants import is_ending
 from chalicelib.notice import LANGUAGES, Clinic, Controller, Option, Purpose, Question, Text
 
@@ -33,27 +34,11 @@ RESERVED_IDS = frozenset(
 TEXTS = ("intro", "required", "recipients", "transfers", "retention", "rights", "automated")
 """The texts of GDPR Art. 13 that belong to the clinic as a whole."""
 
-ARTICLES = {
-    "name": "GDPR Art. 13(1)(a)",
-    "controllers": "GDPR Art. 13(1)(a)",
-    "dpo": "GDPR Art. 13(1)(b)",
-    "purposes": "GDPR Art. 13(1)(c)",
-    "purposes.data": "EDPB 05/2020, 64",
-    "purposes.recipients": "GDPR Art. 13(1)(e)",
-    "purposes.retention": "GDPR Art. 13(2)(a)",
-    "texts.recipients": "GDPR Art. 13(1)(e)",
-    "texts.transfers": "GDPR Art. 13(1)(f)",
-    "texts.retention": "GDPR Art. 13(2)(a)",
-    "texts.rights": "GDPR Art. 13(2)(b)",
-    "texts.required": "GDPR Art. 13(2)(e)",
-    "texts.automated": "GDPR Art. 13(2)(f)",
-    "authority": "GDPR Art. 13(2)(d)",
-    "notice": "GDPR Art. 13",
-}
-"""Which rule asks for what stands at a place of the document."""
-
 NEWSLETTER = "newsletter"
 """The purpose whose Yes from the web is always confirmed from the contact itself."""
+
+PROOF_KEPT = "P3Y"
+"""How long proof is kept where the clinic says nothing: no law names a period (EDPB 05/2020, 107)."""
 
 MAX_TOLD = 120
 """How much of a wrong value a fault repeats."""
@@ -88,12 +73,6 @@ class InvalidClinicError(ValueError):
     def __init__(self, faults: Sequence[Fault]) -> None:
         super().__init__("\n".join(map(str, faults)))
         self.faults = tuple(faults)
-
-
-def article(place: str) -> str | None:
-    """Tell which rule asks for what stands at a place; None for what only the portal needs."""
-    parts = re.sub(r"\[\d+\]", "", place).split(".")
-    return ARTICLES.get(".".join(parts[:2]), ARTICLES.get(parts[0]))
 
 
 def document_hash(document: Mapping[str, Any]) -> str:
@@ -156,6 +135,7 @@ class _Reader:
     def __init__(self) -> None:
         self.faults: list[Fault] = []
         self.languages: tuple[str, ...] = ()
+        self.controllers: tuple[str, ...] = ()
 
     def fault(self, place: str, problem: str, remedy: str) -> None:
         self.faults.append(Fault(place or "document", problem[:MAX_TOLD], remedy, article(place)))
@@ -230,13 +210,17 @@ class _Reader:
             "",
             value,
             "id code version effective country authority languages name controllers dpo age texts purposes notice "
-            "confirm_within",
+            "confirm_within proof_kept",
         )
         self.languages = self.spoken(value.get("languages"))
         effective = str(value.get("effective", ""))
         if not re.fullmatch(r"\d{4}-\d\d-\d\d", effective) or not is_ending(effective):
             self.fault("effective", f"is {effective!r}", "Write a date such as 2026-11-01")
+        controllers = self.joint(
+            tuple(self.controller(*each) for each in self.items("controllers", value.get("controllers")))
+        )
         purposes = tuple(self.purpose(place, each) for place, each in self.items("purposes", value.get("purposes")))
+        age_minimum, guardian = self.age(value.get("age"))
         texts = self.mapping("texts", value.get("texts"))
         self.known_keys("texts", texts, " ".join(TEXTS))
         return Clinic(
@@ -248,11 +232,10 @@ class _Reader:
             authority=self.choice("authority", value.get("authority"), COUNTRIES),
             languages=self.languages,
             name=self.text("name", value.get("name")),
-            controllers=self.joint(
-                tuple(self.controller(*each) for each in self.items("controllers", value.get("controllers")))
-            ),
+            controllers=controllers,
             dpo=self.reachable("dpo", self.mapping("dpo", value.get("dpo"))),
-            age_minimum=self.age(value.get("age")),
+            age_minimum=age_minimum,
+            guardian=guardian,
             texts={each: self.text(f"texts.{each}", texts.get(each)) for each in TEXTS},
             purposes=purposes,
             sha256=sha256,
@@ -260,6 +243,7 @@ class _Reader:
             confirm_within=self.word(
                 "confirm_within", value.get("confirm_within", "P7D"), _WAITING, "Write 1 to 99 days, such as P7D"
             ),
+            proof_kept=self.proof_kept(value.get("proof_kept", PROOF_KEPT)),
         )
 
     def id(self, value: object) -> str:
@@ -300,7 +284,8 @@ class _Reader:
     def joint(self, controllers: tuple[Controller, ...]) -> tuple[Controller, ...]:
         if len(controllers) > 1 and sum(each.lead for each in controllers) != 1:
             self.fault("controllers", "several, and not exactly one leads", "Write `lead: true` on one of them")
-        self.distinct("controllers", [each.id for each in controllers])
+        self.controllers = tuple(each.id for each in controllers)
+        self.distinct("controllers", self.controllers)
         return controllers
 
     def reachable(self, place: str, value: Mapping[str, Any]) -> Mapping[str, str]:
@@ -308,17 +293,22 @@ class _Reader:
             self.fault(place, "has no contact", "Write `email:` or `phone:`")
         return {key: self.line(f"{place}.{key}", value[key]) for key in ("name", "email", "phone") if key in value}
 
-    def age(self, value: object) -> int | None:
-        if value is None:
-            return None
-        minimum = self.mapping("age", value).get("minimum")
+    def age(self, value: object) -> tuple[int | None, bool]:
+        age = self.mapping("age", {} if value is None else value)
+        self.known_keys("age", age, "minimum guardian")
+        minimum, guardian = age.get("minimum"), age.get("guardian", False)
+        if not isinstance(guardian, bool):
+            self.fault("age.guardian", f"is {guardian!r}", "Write true, or leave it out where no guardian may decide")
         if isinstance(minimum, int) and 0 < minimum < 100:  # noqa: PLR2004 - years of a human life
-            return minimum
-        self.fault("age.minimum", f"is {minimum!r}", "Write the age in years, such as 18")
-        return None
+            return minimum, guardian is True
+        if value is not None and not (minimum is None and "guardian" in age):
+            self.fault("age.minimum", f"is {minimum!r}", "Write the age in years, such as 18")
+        return None, guardian is True
 
     def purpose(self, place: str, value: Mapping[str, Any]) -> Purpose:
-        self.known_keys(place, value, "id title text legal_basis data retention recipients options needs ends confirm")
+        self.known_keys(
+            place, value, "id title text legal_basis data retention recipients options needs ends confirm controllers"
+        )
         options: tuple[Option, ...] = ()
         if "options" in value:
             options = tuple(
@@ -339,17 +329,19 @@ class _Reader:
             options=options,
             needs=self.needs(place, value.get("needs", [])),
             ends=self.ends(place, value.get("ends")),
+            controllers=self.concerned(place, value),
             confirm=self.confirm(place, value, first=value.get("id") == NEWSLETTER),
         )
 
     def option(self, place: str, value: Mapping[str, Any], *, purpose: object) -> Option:
-        self.known_keys(place, value, "id title text needs ends confirm")
+        self.known_keys(place, value, "id title text needs ends confirm controllers")
         return Option(
             id=self.word(f"{place}.id", value.get("id"), _WORD, "Use lower-case letters, digits and underscores"),
             title=self.text(f"{place}.title", value.get("title")),
             text=self.optional_text(f"{place}.text", value.get("text")),
             needs=self.needs(place, value.get("needs", [])),
             ends=self.ends(place, value.get("ends")),
+            controllers=self.concerned(place, value),
             confirm=self.confirm(place, value, first=purpose == NEWSLETTER),
         )
 
@@ -368,6 +360,15 @@ class _Reader:
         self.fault(f"{place}.needs", f"is {value!r}", f"Write a list of: {', '.join(NEEDS)}")
         return frozenset()
 
+    def concerned(self, place: str, value: Mapping[str, Any]) -> tuple[str, ...]:
+        named = value.get("controllers", [])
+        if "controllers" in value and (not isinstance(named, list) or not named):
+            self.fault(f"{place}.controllers", f"is {named!r}", "List ids of `controllers`, or leave it out for all")
+            return ()
+        known = [self.choice(f"{place}.controllers", each, self.controllers or ("",)) for each in named]
+        self.distinct(f"{place}.controllers", known)
+        return tuple(known)
+
     def ends(self, place: str, value: object) -> str | None:
         if value is None or is_ending(str(value)):
             return None if value is None else str(value)
@@ -383,6 +384,12 @@ class _Reader:
                 decided = option or purpose
                 found[address] = Question(address, purpose, option, decided.needs, decided.ends, decided.confirm)
         return found
+
+    def proof_kept(self, value: object) -> str:
+        if is_ending(str(value)):
+            return str(value)
+        self.fault("proof_kept", f"is {value!r}", "Write a period (P3Y, P18M) or a last day (2035-12-31)")
+        return PROOF_KEPT
 
     def distinct(self, place: str, ids: Sequence[str]) -> None:
         for each in sorted({each for each in ids if each and ids.count(each) > 1}):

@@ -5,12 +5,13 @@ somebody else. And a withdrawal that anybody may ask for is taken back by the ow
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chalicelib.consent import Address, Answer, Assurance, Channel, State, resolve
 from chalicelib.contact import Contact, Kind
 from chalicelib.evidence import CONSENT_PAGE
+from chalicelib.guardians import ACTOR
 from chalicelib.instants import Instant
 from chalicelib.links import short_code
 from chalicelib.notice import Clinic
@@ -109,19 +110,23 @@ def confirm(
         recorded_at=now,
         endings={address: entry["expires_at"] for address, entry in entries.items() if entry["expires_at"]},
     )
+    if act.actor == ACTOR:  # the child stays one, whoever turns out to have the contact
+        act = replace(act, of_age=roll.person(house.table, act.clinic, claim["subject"]).of_age)
     look = house.register.look(act.clinic, [found.contact])
-    signature = _owner(look.people[found.contact], claim["subject"], found.contact, base)
+    signature = _owner(look.people[found.contact], claim["subject"], found.contact, base, child=bool(act.of_age))
     return house.register.record(act, signature, seen=look)
 
 
-def _owner(people: Sequence[Subject], claimed: str, contact: Contact, base: str) -> Signature:
+def _owner(people: Sequence[Subject], claimed: str, contact: Contact, base: str, *, child: bool) -> Signature:
     """Tell whose word it is: the claim's own person's if the contact is theirs; else that of whoever has the contact.
 
     Somebody may have typed another's e-mail beside a phone of their own: that phone confirms nothing for the other.
+    What was said for a child is never its guardian's own word, nor another child's.
     """
     fresh = fresh_subject()
     known = {person.id for person in people}
-    sole = next(iter(known)) if len(known) == 1 else fresh.id
+    grown = [] if child else [person.id for person in people if not person.of_age]
+    sole = grown[0] if len(grown) == 1 else fresh.id
     return Signature((contact,), None, fresh, person=claimed if claimed in known else sole, base=base)
 
 
@@ -145,6 +150,7 @@ def undo(house: Portal, found: Open, ticked: Collection[Address], lang: str, now
     """Record that the owner of the contact wants back what was stopped, under the text in force, shown with it."""
     clinic = found.clinic
     subject = found.receipt.document["subject"]
+    of_age = roll.person(house.table, clinic.id, subject).of_age
     earlier = _endings(house, clinic.id, subject, found.receipt.document["version"])
     act = Act(
         receipt_id=receipt_id(found.receipt.id, {"undone": sorted(ticked)}),
@@ -155,7 +161,7 @@ def undo(house: Portal, found: Open, ticked: Collection[Address], lang: str, now
         channel=Channel.EMAIL_LINK,
         source=None,
         assurance=Assurance.CONTACT_CONFIRMED,
-        actor="patient",
+        actor=ACTOR if of_age else "patient",
         evidence={"undoes": found.receipt.id},
         effective_at=now,
         recorded_at=now,

@@ -138,6 +138,10 @@ class Standing:
     first_stop: tuple[Turn, Answer] | None = None
     """The first No or withdrawal: where nothing was ever granted, it says which of the two this is."""
 
+    restricted: bool = False
+    """Whether the person has had all processing restricted (GDPR Art. 18). It is the person's, so never stored here:
+    who reads a person's standings finds it on each of them, and nobody who asks what is permitted can forget it."""
+
     def heard(self, word: Word) -> Self:
         """Give the standing with one more word."""
         if word.claimed:
@@ -150,7 +154,7 @@ class Standing:
 
     def stored(self) -> dict[str, Any]:
         """Write the standing, JSON-ready, without the words it lacks."""
-        return {name: word for name, word in asdict(self).items() if word}
+        return {name: word for name, word in asdict(self).items() if word and name != "restricted"}
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
@@ -180,10 +184,13 @@ class Status:
     over: State | None = None
     """For a pending claim: what it stands over where that was no consent; until it is confirmed, that counts."""
 
+    restricted: bool = False
+    """Whether the person has had processing restricted (GDPR Art. 18): the state stays true, nothing is permitted."""
+
     @property
     def permitted(self) -> bool:
-        """True for a granted consent and nothing else."""
-        return self.state is State.GRANTED
+        """True for a granted consent of somebody who has restricted nothing, and for nothing else."""
+        return self.state is State.GRANTED and not self.restricted
 
 
 _NEVER = Status(State.NEVER_ASKED, None, None)
@@ -196,7 +203,20 @@ def resolve(standing: Standing | None, notice: NoticeInForce, at: Instant) -> St
     whatever the notice; one given under another MAJOR is superseded. A claim matters where nothing was granted, and
     until the time to confirm it is over: then it is as if it had never been made.
     """
-    certain = settle(standing, notice, at)
+    return _marked(_resolve(standing, notice, at), standing)
+
+
+def settle(standing: Standing | None, notice: NoticeInForce, at: Instant) -> Status:
+    """Tell what holds of one decision without the claims of those who only typed a contact."""
+    return _marked(_settle(standing, notice, at), standing)
+
+
+def _marked(status: Status, standing: Standing | None) -> Status:
+    return replace(status, restricted=True) if standing is not None and standing.restricted else status
+
+
+def _resolve(standing: Standing | None, notice: NoticeInForce, at: Instant) -> Status:
+    certain = _settle(standing, notice, at)
     claim, last = (standing.claim, standing.last) if standing else (None, None)
     if claim is None or (claim.confirm_by or "") <= at:
         return certain
@@ -209,8 +229,7 @@ def resolve(standing: Standing | None, notice: NoticeInForce, at: Instant) -> St
     return replace(waiting, over=certain.state) if waiting.state is State.PENDING else certain
 
 
-def settle(standing: Standing | None, notice: NoticeInForce, at: Instant) -> Status:
-    """Tell what holds of one decision without the claims of those who only typed a contact."""
+def _settle(standing: Standing | None, notice: NoticeInForce, at: Instant) -> Status:
     last = standing.last if standing else None
     if standing is None or last is None:
         return _NEVER

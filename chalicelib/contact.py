@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import NoReturn
 
@@ -22,6 +23,8 @@ class Kind(StrEnum):
     EMAIL = "email"
     PHONE = "phone"
     REFERENCE = "patient_ref"
+    WARD = "ward"
+    """A child, as the guardian who shares a contact with it names it. Nobody can ask for one, and none is kept."""
 
 
 class InvalidContactError(ValueError):
@@ -51,6 +54,15 @@ def normalise(kind: Kind, typed: str, country: str) -> Contact:
     if kind is Kind.PHONE:
         return Contact(kind, _phone(typed, country))
     return Contact(kind, _reference(typed))
+
+
+def ward(guardian: Contact, name: str, born: date) -> Contact:
+    """Give the contact that finds one child again under its guardian's: by its name and day of birth.
+
+    Two spellings of a name are one: case, spaces and what looks alike (NFKC) do not count.
+    """
+    spelled = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    return Contact(Kind.WARD, f"{guardian.kind}:{guardian.value}|{born.isoformat()}|{spelled}")
 
 
 def told(contacts: Iterable[Contact]) -> str:

@@ -108,6 +108,8 @@ def still_held(receipt: Receipt, person: Subject, notice: NoticeInForce, at: Ins
         standing = person.standings.get(address)
         # A claim takes nothing from the word it stands over: that one's receipt still tells it.
         for status in (settle(standing, notice, at), resolve(standing, notice, at)):
-            if status.word is not None and status.word.receipt_id == receipt.id:
+            # Nor does the receipt of a restricted consent say to a program that it may be used.
+            usable = status.permitted or status.state is not State.GRANTED
+            if status.word is not None and status.word.receipt_id == receipt.id and usable:
                 now[address] = status.state
     return now

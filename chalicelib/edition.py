@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from chalicelib.clinic_document import InvalidClinicError, document_hash, faults_of, read_clinic, read_full_notice
-from chalicelib.i18n import ZONES, spoken_date
-from chalicelib.instants import Instant, instant
+from chalicelib.i18n import local_midnight, spoken_date
+from chalicelib.instants import Instant
 from chalicelib.notice import Clinic
 from chalicelib.pages import authorities, render
 
@@ -39,11 +38,11 @@ def edition(document: Mapping[str, Any]) -> Edition:
         clinic,
         sha256=document_hash(document),
         dates={day: {lang: spoken_date(day, lang) for lang in clinic.languages} for day in days},
-        closes={day: _local_midnight(day, clinic.country, days=1) for day in days},
+        closes={day: local_midnight(_next(day), clinic.country) for day in days},
     )
     texts = read_full_notice(document, clinic.languages)
     notices = {lang: full_notice(clinic, lang, text) for lang, text in texts.items()}
-    return Edition(clinic, document, notices, _local_midnight(clinic.effective, clinic.country))
+    return Edition(clinic, document, notices, local_midnight(clinic.effective, clinic.country))
 
 
 def full_notice(clinic: Clinic, lang: str, text: str) -> str:
@@ -53,7 +52,5 @@ def full_notice(clinic: Clinic, lang: str, text: str) -> str:
     return render("pages/full_notice.html", lang, clinic=clinic, authority=authority, text=written)
 
 
-def _local_midnight(day: str, country: str, *, days: int = 0) -> Instant:
-    """Tell when a day, or one some days later, begins in a country."""
-    meant = date.fromisoformat(day) + timedelta(days=days)
-    return instant(datetime(meant.year, meant.month, meant.day, tzinfo=ZoneInfo(ZONES[country])))
+def _next(day: str) -> str:
+    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()

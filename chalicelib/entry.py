@@ -9,10 +9,10 @@ import gc
 
 gc.disable()
 
-from app import after_receipt, app, catch_up, post_events  # noqa: E402 - after the collector is off
+from app import after_receipt, app, catch_up, housekeeping, post_events  # noqa: E402 - after the collector is off
 from chalicelib.wiring import warm  # noqa: E402
 
-__all__ = ["after_receipt", "app", "catch_up", "post_events"]
+__all__ = ["after_receipt", "app", "catch_up", "housekeeping", "post_events"]
 
 warm()
 gc.freeze()

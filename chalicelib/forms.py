@@ -8,8 +8,10 @@ from typing import Any
 
 from itsdangerous import BadData, URLSafeSerializer
 
+from chalicelib.ages import calendar_day
 from chalicelib.consent import Answer, Channel
 from chalicelib.contact import Contact, InvalidContactError, Kind, normalise
+from chalicelib.guardians import RELATIONS, Guardian, objection
 from chalicelib.instants import Instant, instant, moment
 from chalicelib.notice import Clinic, Question
 
@@ -17,6 +19,7 @@ OPEN = timedelta(hours=2)
 """How long an open page may be sent (CLINICS: sessions end after two hours)."""
 
 MAX_NAME = 120
+CHILD_FIELDS = ("relation", "child_name", "child_born_day", "child_born_month", "child_born_year")
 MAX_TYPED = 320
 """RFC 3696: the longest e-mail address."""
 
@@ -81,6 +84,8 @@ class Submission:
     faults: tuple[Fault, ...]
     everything: bool = False
     declared_adult: bool = False
+    guardian: Guardian | None = None
+    """Who decides for the patient, where the patient is a child; `name` is the child's."""
 
     def said(self) -> dict[str, Any]:
         """Give what makes this submission the same as another: for the receipt's id, hashed at once."""
@@ -89,6 +94,7 @@ class Submission:
             "contacts": sorted(f"{contact.kind}:{contact.value}" for contact in self.contacts),
             "name": self.name,
             "everything": self.everything,
+            "guardian": self.guardian and self.guardian.relation,
         }
 
 
@@ -119,8 +125,8 @@ def first(fields: Fields, name: str) -> str:
     return (fields.get(name) or [""])[0].strip()
 
 
-def read_consent(clinic: Clinic, fields: Fields, holder: Contact | None = None) -> Submission:
-    """Read the consent form of a clinic that asks these questions now, from the holder of a link if there is one.
+def read_consent(clinic: Clinic, fields: Fields, at: Instant, holder: Contact | None = None) -> Submission:
+    """Read the consent form of a clinic that asks these questions at `at`, from the holder of a link if there is one.
 
     A decision left open is no decision; at least one must be taken. One that is no longer asked (a contest that ended
     while the page was open) is said to be so, not dropped.
@@ -128,13 +134,15 @@ def read_consent(clinic: Clinic, fields: Fields, holder: Contact | None = None) 
     answers, faults = _answers(clinic, fields)
     typed = _Typed(clinic, fields, [holder] if holder else [])
     typed.read()
-    name = first(fields, "name")[:MAX_NAME] or None
-    faults += typed.faults
-    faults += _missing(clinic, answers, typed, name)
-    declares = _declares(clinic, answers, fields, faults)
-    order = ("name", *clinic.contact_order, "adult")  # as on the page; questions come before
+    agreed = Answer.YES in answers.values()
+    guardian, about_child = _guardian(clinic, fields, at, named=agreed or bool(typed.contacts))
+    name = guardian.child if guardian else first(fields, "name")[:MAX_NAME] or None
+    faults += [*about_child, *typed.faults, *_missing(clinic, answers, typed, named=bool(name or guardian))]
+    declares = guardian is None and _declares(clinic, answers, fields, faults)
+    # As on the page; questions come before.
+    order = ("child", "relation", "child_name", "child_born", "name", *clinic.contact_order, "adult")
     faults.sort(key=lambda fault: order.index(fault.field) if fault.field in order else -1)
-    return Submission(answers, tuple(typed.contacts), name, tuple(faults), declared_adult=declares)
+    return Submission(answers, tuple(typed.contacts), name, tuple(faults), declared_adult=declares, guardian=guardian)
 
 
 def read_changes(clinic: Clinic, fields: Fields, known: Collection[str]) -> Submission:
@@ -196,13 +204,40 @@ def _declares(clinic: Clinic, answers: Mapping[str, Answer], fields: Fields, fau
     return declares
 
 
-def _missing(clinic: Clinic, answers: Mapping[str, Answer], typed: _Typed, name: str | None) -> list[Fault]:
+def _guardian(clinic: Clinic, fields: Fields, at: Instant, *, named: bool) -> tuple[Guardian | None, list[Fault]]:
+    """Read who decides for a child, if anybody does; `named` where the answers need to know for which child.
+
+    The box decides. Fields filled in without it are asked about: an answer must not go to the wrong person.
+    """
+    if first(fields, "child") != "yes":
+        begun = clinic.guardian and any(first(fields, name) for name in CHILD_FIELDS)
+        return None, [Fault("child", "child_unclear")] if begun else []
+    if not clinic.guardian:
+        return None, [Fault("errors", "adults_only")]
+    faults = []
+    relation, child = first(fields, "relation"), first(fields, "child_name")[:MAX_NAME]
+    if relation not in RELATIONS:
+        faults.append(Fault("relation", "relation_missing"))
+    if named and not child:
+        faults.append(Fault("child_name", "child_name_missing"))
+    year, month, day = (first(fields, f"child_born_{part}") for part in ("year", "month", "day"))
+    born = calendar_day(year, month, day)
+    if born is not None and (problem := objection(clinic, born, at)):
+        faults.append(Fault("child_born", problem))
+    elif born is None and (year or month or day):
+        faults.append(Fault("child_born", "child_born_impossible" if year and month and day else "child_born_missing"))
+    elif born is None and named:
+        faults.append(Fault("child_born", "child_born_missing"))
+    return Guardian(relation, child or None, born), faults
+
+
+def _missing(clinic: Clinic, answers: Mapping[str, Answer], typed: _Typed, *, named: bool) -> list[Fault]:
     agreed = [address for address, answer in answers.items() if answer is Answer.YES]
     needed = {need for address in agreed for need in clinic.questions[address].needs}
     missing = [Fault(kind, f"{kind}_missing") for kind in ("email", "phone") if kind in needed and not typed.has(kind)]
     if agreed and not missing and not typed.has("email") and not typed.has("phone"):
         missing.append(Fault(clinic.contact_order[0], "contact_missing"))
-    if "name" in needed and not name:
+    if "name" in needed and not named:
         missing.append(Fault("name", "name_missing"))
     return missing
 

@@ -2,10 +2,11 @@
 
 import gettext
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-from chalicelib.instants import Instant, moment
+from chalicelib.instants import Instant, instant, moment
 
 LOCALES = Path(__file__).resolve().parent.parent / "locales"
 ENDONYMS = {"lv": "Latviešu", "lt": "Lietuvių", "ka": "ქართული", "ru": "Русский", "en": "English"}
@@ -71,6 +72,13 @@ def local_day(at: Instant, country: str) -> str:
     from zoneinfo import ZoneInfo  # noqa: PLC0415 - as above
 
     return moment(at).astimezone(ZoneInfo(ZONES[country])).date().isoformat()
+
+
+def local_midnight(day: str, country: str) -> Instant:
+    """Tell when a day (``2026-11-22``) begins in a country."""
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - as above
+
+    return instant(datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(ZONES[country])))
 
 
 def spoken_date(date: str, lang: str) -> str:

@@ -15,7 +15,7 @@ from chalice.app import Request, Response
 from chalicelib import dossier, journal
 from chalicelib.asking import SEVERAL, form_secret, now
 from chalicelib.boundary import NotFoundError
-from chalicelib.consent import Address, Answer, Assurance, Channel, State
+from chalicelib.consent import Address, Assurance, Channel, State
 from chalicelib.contact import Contact, masked
 from chalicelib.dossier import Decision
 from chalicelib.evidence import MANAGE_PAGE
@@ -31,11 +31,12 @@ from chalicelib.forms import (
     read_changes,
     read_stops,
 )
+from chalicelib.guardians import ACTOR
 from chalicelib.i18n import negotiate, spoken_day, spoken_time
 from chalicelib.incoming import base_url, form_fields, mount, query
 from chalicelib.instants import Instant
 from chalicelib.links import Power
-from chalicelib.notice import Clinic, spoken
+from chalicelib.notice import SHARING, Clinic, spoken
 from chalicelib.outgoing import document, html, rendered, see_other
 from chalicelib.pages import render
 from chalicelib.receipts import Act, NoticeRef, Receipt, Subject, receipt_id
@@ -191,7 +192,9 @@ def _visit(request: Request, token: str) -> Visit:
     opened = open_link(house.table, house.clinics, token, Power.MANAGE, at)
     look = house.register.look(opened.link.clinic, [opened.holder.contact])
     people = look.people[opened.holder.contact]
-    if opened.link.subject is not None:
+    if opened.link.subject is None:  # made for whoever has the contact, and not for the children they decide for
+        people = tuple(each for each in people if not each.of_age)
+    else:
         people = tuple(each for each in people if each.id == opened.link.subject)
         if not people:
             raise OldLinkError(opened.link)
@@ -273,7 +276,7 @@ def _act(visit: Visit, clinic: Clinic, state: FormState, said: Submission) -> Ac
         channel=state.channel,
         source=None,
         assurance=Assurance.LINK,
-        actor="patient",
+        actor=ACTOR if any(person.of_age for person in visit.people) else "patient",
         evidence={"declared_age": str(clinic.age_minimum)} if said.declared_adult else None,
         effective_at=visit.now,
         recorded_at=visit.now,
@@ -303,7 +306,9 @@ def _new_state(visit: Visit) -> FormState:
 
 
 def _again(visit: Visit, fields: Fields, faults: Sequence[Fault]) -> Response:
-    return html(_page(visit, _new_state(visit), fields, faults), 422, FORGOTTEN)
+    state, fresh = _opened(visit, fields), _new_state(visit)
+    fresh = replace(fresh, opened_at=state.opened_at) if state else fresh
+    return html(_page(visit, fresh, fields, faults), 422, FORGOTTEN)
 
 
 def _told(visit: Visit, kind: str) -> str:
@@ -357,8 +362,9 @@ def _own(visit: Visit) -> Mapping[str, Any]:
                 "id": receipt.id,
                 "when": spoken_time(receipt.document["effective_at"], lang, clinic.country),
                 "said": [
-                    (told[address]["title"] if address in told else address, Answer(entry["answer"]).value)
-                    for address, entry in receipt.document["decisions"].items()
+                    (each["title"], receipt.document["decisions"][address]["answer"])
+                    for address, each in told.items()
+                    if address in receipt.document["decisions"]
                 ],
             }
             for receipt in reversed(visit.receipts)
@@ -367,7 +373,8 @@ def _own(visit: Visit) -> Mapping[str, Any]:
         "recipients": [
             {
                 "name": spoken(each.recipient, lang),
-                "title": each.question.title(lang),
+                # Of an option of data sharing the recipient is the title.
+                "title": None if each.question.purpose.id == SHARING else each.question.title(lang),
                 "since": spoken_day(each.since, lang, clinic.country),
                 "until": each.until and spoken_day(each.until, lang, clinic.country),
             }

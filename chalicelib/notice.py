@@ -7,10 +7,14 @@ which words, in every language the clinic speaks. One version of it is immutable
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
+from chalicelib.ages import own_consent_age
 from chalicelib.instants import Instant, ending
 
 LANGUAGES = ("lv", "lt", "ka", "ru", "en")
 """The languages the portal itself speaks: each has a complete catalog."""
+
+SHARING = "data_sharing"
+"""The purpose whose options are the recipients."""
 
 
 Text = Mapping[str, str]
@@ -43,6 +47,8 @@ class Option:
     text: Text | None
     needs: frozenset[str]
     ends: str | None
+    controllers: tuple[str, ...] = ()
+    """Which of the joint controllers it concerns, by id; what the purpose says where it says nothing."""
     confirm: bool = False
     """Whether a Yes from the web counts only once the owner of the contact has confirmed it (double opt-in)."""
 
@@ -61,6 +67,8 @@ class Purpose:
     options: tuple[Option, ...]
     needs: frozenset[str]
     ends: str | None
+    controllers: tuple[str, ...] = ()
+    """Which of the joint controllers it concerns, by id; all of them where it names none."""
     confirm: bool = False
 
 
@@ -78,7 +86,7 @@ class Question:
     @property
     def recipient(self) -> Text | None:
         """Who outside receives the data: the option of `data_sharing`, or whom the purpose names."""
-        if self.purpose.id == "data_sharing":
+        if self.purpose.id == SHARING:
             return self.option.title if self.option else self.purpose.title
         return self.purpose.recipients
 
@@ -86,6 +94,11 @@ class Question:
         """Give the purpose, and the option where there is one; a question of long ago may lack the language."""
         parts = [self.purpose.title, *([self.option.title] if self.option else [])]
         return ": ".join(spoken(each, lang) for each in parts)
+
+    @property
+    def controllers(self) -> tuple[str, ...]:
+        """Which of the joint controllers share the decision, by id; none for all of them."""
+        return (self.option.controllers if self.option else ()) or self.purpose.controllers
 
 
 def spoken(text: Text, lang: str) -> str:
@@ -116,8 +129,14 @@ class Clinic:
     """The document's dates as each language writes them: part of the text, written once, when it is published."""
     closes: Mapping[str, Instant] = field(default_factory=dict, repr=False)
     """When the last days named are over where the clinic is: local midnight, told once, when it is published."""
+    guardian: bool = False
+    """Whether a guardian may decide for a child; where not, a clinic with an age is for those who have reached it."""
+    alone_from: int | None = None
+    """Where a guardian may decide: from which age a child decides alone, at the moment the clinic asks."""
     confirm_within: str = "P7D"
     """How long a Yes waits for the confirmation of the contact's owner."""
+    proof_kept: str = "P3Y"
+    """How long receipts are kept once what they prove has ended, or a last day: a rule of `instants.ending`."""
 
     @property
     def default_language(self) -> str:
@@ -156,11 +175,13 @@ class Clinic:
         return tuple(dict.fromkeys((*asked, "email", "phone")))
 
     def asking(self, at: Instant) -> "Clinic":
-        """Give the clinic without the questions whose last day is over: nobody is asked about a contest that ended."""
+        """Give the clinic as it asks at a moment: without the questions whose last day is over, with the age of then.
+
+        Nobody is asked about a contest that ended.
+        """
         over = {address for address, rule in self.endings.items() if rule[0] != "P" and ending(rule, at) <= at}
-        if not over:
-            return self
-        return self._with({address for address in self.questions if address not in over})
+        asked = self._with({address for address in self.questions if address not in over}) if over else self
+        return replace(asked, alone_from=self.decides_alone_from(at)) if self.guardian else asked
 
     def about(self, addresses: Collection[str]) -> "Clinic":
         """Give the clinic with only these questions; with all of them where none is named or left."""
@@ -174,6 +195,29 @@ class Clinic:
                 purposes.append(replace(purpose, options=kept))
         questions = {address: question for address, question in self.questions.items() if address in addresses}
         return replace(self, purposes=tuple(purposes), questions=questions)
+
+    def decides_alone_from(self, at: Instant) -> int:
+        """Tell from which age a patient decides alone at a moment: the clinic's own, else the country's."""
+        return self.age_minimum or own_consent_age(self.country, at)
+
+    def shared_with(self, member: str | None) -> "Clinic":
+        """Give the clinic with those questions alone that one of its joint controllers shares; all for None.
+
+        Who is no controller of this notice (any more) shares none.
+        """
+        if member is None:
+            return self
+        known = any(each.id == member for each in self.controllers)
+        shared = {
+            address: question
+            for address, question in self.questions.items()
+            if known and (not question.controllers or member in question.controllers)
+        }
+        return replace(self, questions=shared)
+
+    def sharing(self, question: Question) -> list[str]:
+        """Name the controllers that share a decision, where it names them."""
+        return [each.name for each in self.controllers if each.id in question.controllers]
 
     def answered(self, decisions: Mapping[str, Mapping[str, object]]) -> list[dict[str, object]]:
         """Give what a receipt's decisions answered, in the order the clinic asks: purpose, option if any, answer."""

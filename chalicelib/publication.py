@@ -298,14 +298,25 @@ def preview(people: Iterable[Subject], seen: InForce, after: Clinic, starts: Ins
 
 def _changed(before: Clinic, after: Clinic) -> Iterator[str]:
     """Name what differs between two versions: a part of the clinic, a text, or a part of a purpose."""
-    for part in ("name", "languages", "controllers", "dpo", "authority", "age_minimum"):
+    for part in ("name", "languages", "controllers", "dpo", "authority", "age_minimum", "guardian", "proof_kept"):
         if getattr(before, part) != getattr(after, part):
             yield part
     yield from (f"texts.{name}" for name, text in after.texts.items() if before.texts.get(name) != text)
     purposes = {purpose.id: purpose for purpose in before.purposes}
     for purpose in after.purposes:
         earlier = purposes.get(purpose.id)
-        for part in ("title", "text", "legal_basis", "data", "retention", "recipients", "options", "needs", "ends"):
+        for part in (
+            "title",
+            "text",
+            "legal_basis",
+            "data",
+            "retention",
+            "recipients",
+            "options",
+            "needs",
+            "ends",
+            "controllers",
+        ):
             if earlier is not None and getattr(earlier, part) != getattr(purpose, part):
                 yield f"purposes.{purpose.id}.{part}"
 

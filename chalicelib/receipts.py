@@ -49,6 +49,9 @@ class Subject:
     numbered: bool = False
     """Whether the clinic's own number of this person is among the contacts."""
 
+    of_age: Instant = ""
+    """For a child for whom a guardian decided, when it comes of age: another person than who else has the contacts."""
+
     latest: Instant = ""
     """The latest moment at which any of the words was given."""
 
@@ -57,6 +60,36 @@ class Subject:
 
     fences: tuple[tuple[Instant, Instant], ...] = ()
     """What each page of words begins after, by both clocks: see `timeline`."""
+
+    base: str = ""
+    """The portal's absolute address as the person last reached it: where messages that nobody asked for lead."""
+
+    restricted_since: Instant | None = None
+    """Since when all processing is restricted (GDPR Art. 18); None where it is not."""
+
+    proof_until: Instant | None = None
+    """For an erased person: until when the receipts are kept, which name nobody any more."""
+
+    @property
+    def erased(self) -> bool:
+        """Whether the person was erased: no contact leads here, and what was sealed can no longer be read."""
+        return self.proof_until is not None
+
+    def restrict(self, since: Instant | None) -> Self:
+        """Give the person with all processing restricted, or, by None, no longer."""
+        return replace(self, restricted_since=since, standings=marked(self.standings, restricted=since is not None))
+
+    def erase(self, proof_until: Instant) -> Self:
+        """Give what is kept of an erased person: an opaque id and the length and head of the chain."""
+        return type(self)(
+            id=self.id,
+            salt="",
+            version=self.version,
+            head=self.head,
+            recorded_at=self.recorded_at,
+            latest=self.latest,
+            proof_until=proof_until,
+        )
 
     def stored(self) -> dict[str, Any]:
         """Write the subject, JSON-ready."""
@@ -68,9 +101,15 @@ class Subject:
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
         """Rebuild a subject from its stored form."""
-        standings = {address: Standing.read(standing) for address, standing in stored["standings"].items()}
+        kept = {address: Standing.read(standing) for address, standing in stored["standings"].items()}
+        standings = marked(kept, restricted=stored.get("restricted_since") is not None)
         fences = tuple((latest, recorded_at) for latest, recorded_at in stored["fences"])
         return cls(**{**stored, "standings": standings, "fences": fences})
+
+
+def marked(standings: Mapping[Address, Standing], *, restricted: bool) -> Mapping[Address, Standing]:
+    """Give somebody's standings with it written on each whether processing is restricted."""
+    return {address: replace(standing, restricted=restricted) for address, standing in standings.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +138,9 @@ class Act:
 
     confirm_within: str = "P7D"
     """How long a Yes waits to be confirmed, as a period of ISO 8601."""
+
+    of_age: Instant = ""
+    """Where a guardian decides for a child: when it comes of age."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +201,8 @@ def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) 
     Who only claims a contact (self-asserted) that has decided before (`known`) can stop things at once, and can start
     nothing: such a Yes stays pending, and what that person had granted stays as it was. So does everybody's Yes to what
     is confirmed first (`Act.confirm`). A chain is recorded in order:
-    an act whose clock ran behind takes the time of the receipt before it.
+    an act whose clock ran behind takes the time of the receipt before it. A Yes for a child ends when it comes of age,
+    however it was given; afterwards staff who see the grown patient can record another.
     """
     now = max(act.recorded_at, subject.recorded_at)
     effective_at = now if act.effective_at == act.recorded_at else act.effective_at
@@ -167,11 +210,13 @@ def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) 
     if act.everything:
         answers |= {address: Answer.WITHDRAW for address in subject.standings if address not in answers}
     claims = known and act.assurance is Assurance.SELF_ASSERTED
+    of_age = act.of_age or subject.of_age
+    limit = of_age if effective_at < of_age or act.assurance is not Assurance.STAFF_WITNESSED else None
     decisions: dict[Address, dict[str, Any]] = {}
     for address, answer in sorted(answers.items()):
         yes = answer is Answer.YES
         ends = act.endings.get(address) if yes else None
-        expires_at = ending(ends, effective_at) if ends else None
+        expires_at = min(filter(None, (ends and ending(ends, effective_at), limit)), default=None) if yes else None
         waits = yes and (claims or address in act.confirm)
         confirm_by = ending(act.confirm_within, now) if waits else None
         decisions[address] = {"answer": answer, "confirm_by": confirm_by, "expires_at": expires_at}
@@ -207,4 +252,5 @@ def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) 
         standings=standings,
         latest=max(effective_at, subject.latest),
         recorded_at=now,
+        of_age=of_age,
     )

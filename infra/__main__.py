@@ -26,6 +26,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.bearer import SCOPES
 from chalicelib.settings import SettingsError
+from chalicelib.store.clinics import UnknownClinicError
 from chalicelib.store.table import ContendedError, UnavailableError
 from chalicelib.vault import KeysUnavailableError
 from chalicelib.wiring import portal
@@ -57,8 +58,15 @@ def main(arguments: list[str]) -> int:
 
 
 def _create(asked: argparse.Namespace) -> None:
-    key, secret = keys.create(portal().table, asked.clinic, asked.label, asked.scopes.split(","))
-    print(f"{key.id} for {key.clinic}, {', '.join(key.scopes)}. This key is shown once:\n{secret}")
+    house, member = portal(), None
+    if asked.member:
+        try:
+            controllers = house.register.look(asked.clinic).published.clinic.controllers
+        except UnknownClinicError:
+            raise keys.KeyCommandError(f"No clinic “{asked.clinic}” is published. Publish its file first.") from None
+        member = keys.Member(asked.member, [each.id for each in controllers])
+    key, secret = keys.create(house.table, asked.clinic, asked.label, asked.scopes.split(","), member=member)
+    print(f"{key.id} for {key.member or key.clinic}, {', '.join(key.scopes)}. This key is shown once:\n{secret}")
 
 
 def _list(asked: argparse.Namespace) -> None:
@@ -67,6 +75,7 @@ def _list(asked: argparse.Namespace) -> None:
             key.id,
             key.label,
             ",".join(key.scopes),
+            key.member or "all controllers",
             f"revoked {key.revoked_at}" if key.revoked_at else "valid",
             sep="\t",
         )
@@ -86,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("clinic")
     create.add_argument("--label", required=True, help="who uses it, for the audit")
     create.add_argument("--scopes", default=",".join(SCOPES), help="comma-separated; default: all (%(default)s)")
+    create.add_argument("--member", metavar="ID", help="one of several joint controllers: it sees what that one shares")
     create.set_defaults(run=_create)
     listed = key.add_parser("list", help="list a clinic's keys")
     listed.add_argument("clinic")

@@ -1,7 +1,7 @@
 """Bearer keys of clinics' programs and staff: create, list, revoke."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from secrets import token_hex
 
@@ -14,16 +14,31 @@ class KeyCommandError(Exception):
     """A key command that cannot be carried out; the message says why."""
 
 
-def create(table: Table, clinic: str, label: str, scopes: Sequence[str] = SCOPES) -> tuple[BearerKey, str]:
-    """Create a key for a clinic; give its record and the secret, which is told once and kept only as a hash."""
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One of several joint controllers, by id, and the ids of all that there are."""
+
+    id: str
+    of: Sequence[str]
+
+
+def create(
+    table: Table, clinic: str, label: str, scopes: Sequence[str] = SCOPES, *, member: Member | None = None
+) -> tuple[BearerKey, str]:
+    """Create a key for a clinic, or for one of its joint controllers.
+
+    Gives its record and the secret, which is told once and kept only as a hash.
+    """
     if not table.get([clinic_key(clinic)]):
         raise KeyCommandError(f"No clinic “{clinic}” is published. Publish its file first.")
     if not label.strip():
         raise KeyCommandError("A key needs a label: who uses it, for the audit.")
     if unknown := sorted(set(scopes) - set(SCOPES)):
         raise KeyCommandError(f"Unknown scope: {', '.join(unknown)}. Known: {', '.join(SCOPES)}.")
-    secret = new_secret()
-    key = BearerKey(f"key_{token_hex(6)}", clinic, label, tuple(scopes), instant(datetime.now(UTC)))
+    if member and member.id not in member.of:
+        raise KeyCommandError(f"{member.id} is no controller of {clinic}. Known: {', '.join(member.of)}.")
+    secret, now = new_secret(), instant(datetime.now(UTC))
+    key = BearerKey(f"key_{token_hex(6)}", clinic, label, tuple(scopes), now, member=member.id if member else None)
     table.put(Put(api_key_key(digest(secret)), {"body": key.stored()}))
     table.put(Put(key_name_key(clinic, key.id), {"body": digest(secret)}))
     return key, secret

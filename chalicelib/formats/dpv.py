@@ -222,11 +222,12 @@ class _Record:
         }
 
     def decider(self) -> dict[str, Any]:
-        """Give who decided; staff only write down what a patient decided."""
+        """Give who decided; staff only write down what a patient, or a guardian for one, decided."""
         actor = str(self.receipt["actor"])
-        if actor == "guardian":
-            return {"dpv:isIndicatedBy": {"@type": "dpv:GuardianOfDataSubject"}}
         by: dict[str, Any] = {"dpv:isIndicatedBy": _id(_subject_id(self.issued))}
+        if actor == "guardian":
+            by["dpv:isIndicatedBy"] = {"@type": "dpv:GuardianOfDataSubject"}
+            actor = f"staff:{key}" if (key := (self.receipt["evidence"] or {}).get("staff")) else "patient"
         if actor != "patient":
             by["dpv:isImplementedByEntity"] = {"@type": "dpv:Entity", "dct:identifier": actor}
         return by

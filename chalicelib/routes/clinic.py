@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from chalice.app import Blueprint, Response
@@ -17,8 +18,11 @@ from chalicelib.bodies import (
 )
 from chalicelib.boundary import RefusedError, api
 from chalicelib.consent import Answer, Assurance, State, Status, resolve, strictest
+from chalicelib.contact import Kind
 from chalicelib.evidence import CONSENT_PAGE
 from chalicelib.forms import new_nonce
+from chalicelib.guardians import ACTOR, objection
+from chalicelib.identity import SeveralPeopleError, also_meant, everyone, meant
 from chalicelib.incoming import ANY_TYPE, base_url, mount, query
 from chalicelib.instants import EVER, instant
 from chalicelib.notice import Clinic
@@ -26,13 +30,20 @@ from chalicelib.outgoing import document, problem, rendered
 from chalicelib.receipts import Act, NoticeRef, Receipt, receipt_id
 from chalicelib.renditions import FORMATS, JSON_FORMATS, UnsignedError, rendition
 from chalicelib.store import roll
-from chalicelib.store.register import SeveralPeopleError, Signature, fresh_subject
+from chalicelib.store.register import Signature, fresh_subject
+from chalicelib.store.sealed import kinds_known
 from chalicelib.wiring import portal
 
 clinic_api = Blueprint(__name__)
 
 MAX_IDEMPOTENCY_KEY = 200
 UNSIGNED = {"Retry-After": "5"}
+OBJECTIONS = {
+    "child_born_later": "The child was not born when this was decided.",
+    "child_born_impossible": "Nobody who lives was born then.",
+    "child_decides_alone": "From the age of {age} a young person decides alone: record their own decision.",
+}
+"""Why somebody could not decide for a child, by the names that `guardians.objection` gives."""
 
 
 @clinic_api.route(f"{BASE}/status", methods=["POST"], content_types=ANY_TYPE)
@@ -66,12 +77,14 @@ def status(clinic: str) -> Response:
 @clinic_api.route(f"{BASE}/history", methods=["POST"], content_types=ANY_TYPE)
 @api
 def history(clinic: str) -> Response:
-    """Give all receipts of one subject, oldest first."""
+    """Give all receipts of one subject, oldest first; to one of several controllers those it may see as a whole."""
     call = _call(clinic, "status:read", read_history)
     people = call.look.known()
     receipts = portal().register.history(clinic, people)
     portal().table.put_new(call.audit("history", people))
-    return document(f'{{"receipts":[{",".join(receipt.canonical.decode() for receipt in receipts)}]}}')
+    seen = [receipt.canonical.decode() for receipt in receipts if call.may_see(receipt)]
+    withheld = f',"withheld":{len(receipts) - len(seen)}' if call.key.member else ""
+    return document(f'{{"receipts":[{",".join(seen)}]{withheld}}}')
 
 
 @clinic_api.route(f"{BASE}/receipts", methods=["POST"], content_types=ANY_TYPE)
@@ -83,6 +96,7 @@ def staff_receipt(clinic: str) -> Response:
     act = _act(call)
     also = [call.audit("receipts", (), act.receipt_id)]
     try:
+        _check_needs(call, act)
         receipt = portal().register.answer(act, _signature(call), seen=call.look, also=also)
     except SeveralPeopleError:
         told = "Several people share this contact. Name an e-mail or patient_ref of the one who decided."
@@ -94,9 +108,10 @@ def staff_receipt(clinic: str) -> Response:
 @clinic_api.route(f"{BASE}/withdrawals", methods=["POST"], content_types=ANY_TYPE)
 @api
 def staff_withdrawal(clinic: str) -> Response:
-    """Record a withdrawal that staff took; for everyone who shares the contact."""
+    """Record a withdrawal that staff took; for everyone who shares the contact, and all joint controllers."""
     now = instant(datetime.now(UTC))
-    call = _call(clinic, "receipts:write", lambda known, body: read_staff_withdrawal(known, body, now))
+    read = partial(read_staff_withdrawal, now=now)
+    call = authorised(clinic_api.current_request, clinic, "receipts:write", read, for_all=True)
     act = _act(call)
     also = [call.audit("withdrawals", (), act.receipt_id)]
     receipts = portal().register.withdraw(act, _signature(call), seen=call.look, also=also)
@@ -116,6 +131,9 @@ def receipt_by_id(clinic: str, receipt: str) -> Response:
     if wanted not in FORMATS:
         raise RefusedError(problem(400, "Unknown format", detail=f"Known: {', '.join(FORMATS)}."))
     found, signed = house.register.issued(clinic, receipt)
+    if not call.may_see(found):
+        told = "It holds decisions that this controller does not share, and a signed receipt cannot be told in part."
+        raise RefusedError(problem(403, "Not for this key", detail=f"{told} The status tells those it shares."))
     notice = found.document["notice"]
     shown = house.clinics.version(clinic, notice["version"])
     if lang is not None and lang not in shown.languages:
@@ -150,6 +168,7 @@ def _told(status: Status) -> dict[str, Any]:
     return {
         "state": status.state,
         "permitted": status.permitted,
+        "restricted": status.restricted,
         "since": status.since,
         "receipt_id": last and last.receipt_id,
         "version": last and last.version,
@@ -161,19 +180,8 @@ def _told(status: Status) -> dict[str, Any]:
 
 
 def _act(call: Call[StaffDecision]) -> Act:
-    house, decision = portal(), call.body
-    published = call.look.published
-    version = decision.notice_version
-    if version is None:
-        version = published.version_at(decision.effective_at)
-    if not published.offered(version, decision.effective_at):
-        errors = [{"pointer": "/notice_version", "detail": "No such version was in force on or before that day."}]
-        raise RefusedError(problem(422, "Invalid body", detail="Nothing was stored.", errors=errors))
-    clinic = house.clinics.version(published.clinic.id, version)
-    said = [address for address, answer in decision.answers.items() if answer is not Answer.WITHDRAW]
-    if unasked := [address for address in said if address not in clinic.questions]:
-        errors = [{"pointer": "/effective_at", "detail": f"{each} was not asked on that day."} for each in unasked]
-        raise RefusedError(problem(422, "Invalid body", detail="Nothing was stored.", errors=errors))
+    house, decision, guardian = portal(), call.body, call.body.guardian
+    clinic = _signed_under(call)
     lang = decision.lang if decision.lang in clinic.languages else clinic.default_language
     idempotency = clinic_api.current_request.headers.get("idempotency-key") or new_nonce()
     if len(idempotency) > MAX_IDEMPOTENCY_KEY:
@@ -189,13 +197,72 @@ def _act(call: Call[StaffDecision]) -> Act:
         channel=decision.channel,
         source=None,
         assurance=Assurance.STAFF_WITNESSED,
-        actor=f"staff:{call.key.id}",
-        evidence=decision.evidence,
+        actor=ACTOR if guardian else f"staff:{call.key.id}",
+        evidence=_evidence(call),
         effective_at=decision.effective_at,
         recorded_at=call.now,
         endings=clinic.endings,
         everything=decision.everything,
+        of_age=guardian.of_age(clinic, decision.effective_at) if guardian else "",
     )
+
+
+def _signed_under(call: Call[StaffDecision]) -> Clinic:
+    """Give the clinic as the notice describes it under which staff took a decision; refuse what it cannot be under."""
+    decision, published = call.body, call.look.published
+    version = decision.notice_version
+    if version is None:
+        version = published.version_at(decision.effective_at)
+    if not published.offered(version, decision.effective_at):
+        raise _faulty(("/notice_version", "No such version was in force on or before that day."))
+    clinic = portal().clinics.version(published.clinic.id, version)
+    said = [address for address, answer in decision.answers.items() if answer is not Answer.WITHDRAW]
+    if unasked := [address for address in said if address not in clinic.questions]:
+        raise _faulty(*(("/effective_at", f"{each} was not asked on that day.") for each in unasked))
+    if decision.guardian is None or decision.guardian.born is None:
+        return clinic
+    if not clinic.guardian:
+        raise _faulty(("/guardian", "By this notice everybody decides for themselves: no guardian can."))
+    if reason := objection(clinic, decision.guardian.born, decision.effective_at):
+        from_age = clinic.decides_alone_from(decision.effective_at)
+        raise _faulty(("/guardian/child_born", OBJECTIONS[reason].format(age=from_age)))
+    return clinic
+
+
+def _evidence(call: Call[StaffDecision]) -> Mapping[str, str] | None:
+    """Give what a receipt keeps of how staff took a decision: the form, for a guardian who recorded it, for whom."""
+    told = dict(call.body.evidence or {})
+    if call.body.guardian:
+        told |= {**call.body.guardian.evidence, "staff": call.key.id}
+    if call.key.member:
+        told["member"] = call.key.member
+    return told or None
+
+
+def _check_needs(call: Call[StaffDecision], act: Act) -> None:
+    """Refuse a Yes to what is sent by e-mail or phone where neither the call nor what is known of the person has it."""
+    questions = call.shared.questions
+    needed = {
+        kind: address
+        for address, answer in act.answers.items()
+        for kind in (Kind.EMAIL, Kind.PHONE)
+        if answer is Answer.YES and kind in questions[address].needs
+    }
+    missing = needed.keys() - {contact.kind for contact in call.body.contacts}
+    if not missing:
+        return
+    house = portal()
+    person = meant(call.look.people, act, fresh_subject())
+    missing -= kinds_known(house.table, house.clinics.key(act.clinic), person)
+    if missing:
+        raise _faulty(
+            *((f"/subject/{kind}", f"{needed[kind]} needs it, and none is known.") for kind in sorted(missing))
+        )
+
+
+def _faulty(*faults: tuple[str, str]) -> RefusedError:
+    errors = [{"pointer": pointer, "detail": detail} for pointer, detail in faults]
+    return RefusedError(problem(422, "Invalid body", detail="Nothing was stored.", errors=errors))
 
 
 def _signature(call: Call[StaffDecision]) -> Signature:
@@ -209,7 +276,10 @@ def _created(call: Call[StaffDecision], act: Act, receipt: Receipt, what: str) -
         if not _same(call, act, receipt):
             raise RefusedError(problem(422, "Idempotency-Key used before", detail="For another body, which stands."))
     address = f"{mount(clinic_api.current_request)}/v1/clinics/{act.clinic}/receipts/{receipt.id}"
-    return document(receipt.canonical.decode(), 201, {"Location": address})
+    told: Any = receipt.canonical.decode()
+    if not call.may_see(receipt):  # it reached more than this controller shares
+        told = {name: receipt.document[name] for name in ("id", "clinic", "effective_at", "recorded_at")}
+    return document(told, 201, {"Location": address})
 
 
 def _same(call: Call[StaffDecision], act: Act, receipt: Receipt) -> bool:
@@ -217,7 +287,8 @@ def _same(call: Call[StaffDecision], act: Act, receipt: Receipt) -> bool:
     kept = receipt.document
     answers = {address: entry["answer"] for address, entry in kept["decisions"].items()}
     asked = {address: answer.value for address, answer in act.answers.items()}
-    known = portal().register.look(act.clinic, call.body.contacts).known()
+    people = portal().register.look(act.clinic, call.body.contacts).people
+    known = everyone(people) if Answer.WITHDRAW in act.answers.values() else also_meant(people)
     return (
         (answers == asked or (act.everything and asked.items() <= answers.items()))
         and kept["subject"] in {person.id for person in known}

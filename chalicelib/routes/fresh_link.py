@@ -4,18 +4,18 @@ from collections.abc import Sequence
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.asking import form_secret, language, now
+from chalicelib.asking import form_secret, language, now, state_of
 from chalicelib.boundary import later, page
 from chalicelib.consent import Channel
 from chalicelib.forms import MAX_TYPED, Fault, Fields, FormState, first, new_nonce, read_contacts
 from chalicelib.incoming import ANY_TYPE, base_url, form_fields, guard, mount, query
-from chalicelib.limits import Guard, TooManyError, each_of
+from chalicelib.limits import TooManyError, each_of
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import html, see_other
 from chalicelib.pages import render
-from chalicelib.store import outbox
+from chalicelib.store import messages
 from chalicelib.store.register import ATTEMPTS, BusyError
-from chalicelib.store.table import ConflictError, ContendedError, Put
+from chalicelib.store.table import ConflictError, ContendedError
 from chalicelib.wiring import portal
 
 fresh_link = Blueprint(__name__)
@@ -38,31 +38,25 @@ def send_link(clinic: str) -> Response:
     request, house = fresh_link.current_request, portal()
     fields = form_fields(request)
     shown = house.register.look(clinic).published.clinic
-    state = FormState.opened(form_secret(clinic, _PAGE), first(fields, "state"), now())
+    state = state_of(_PAGE, clinic, fields)
     if state is None:
         return html(_form(shown, fields, [Fault("errors", "page_too_old")]), 422)
     contacts, faults = read_contacts(shown, fields)
     if faults:
         return html(_form(shown, fields, faults), 422)
-    base = base_url(request, house.settings.public_url)
-    wanted = outbox.wanted(house.clinics.key(clinic), contacts, state.lang, base)
-    try:
-        _leave(clinic, wanted, guard(request, "link", each_of(contacts), now()))
-    except TooManyError as error:
-        too_many = [Fault("errors", "too_many", error.minutes)]
-        return html(_form(shown, fields, too_many), 429, later(error))
-    return see_other(f"{mount(request)}/{clinic}/link?lang={state.lang}&sent=yes")
-
-
-def _leave(clinic: str, wanted: Put, held: Guard) -> None:
-    """Leave word in the outbox, and take from the buckets with it; somebody may take at the same moment."""
-    house = portal()
+    held = guard(request, "link", each_of(contacts), now())
+    wish = messages.wanted(
+        house.clinics.key(clinic), contacts, state.lang, base_url(request, house.settings.public_url)
+    )
     for _ in range(ATTEMPTS):
         try:
-            house.table.write([wanted, *house.register.spends(clinic, held)])
-        except (ConflictError, ContendedError):
+            house.table.write([wish, *house.register.spends(clinic, held)])
+        except TooManyError as error:
+            too_many = [Fault("errors", "too_many", error.minutes)]
+            return html(_form(shown, fields, too_many), 429, later(error))
+        except (ConflictError, ContendedError):  # others took from the same buckets: see how full they are now
             continue
-        return
+        return see_other(f"{mount(request)}/{clinic}/link?lang={state.lang}&sent=yes")
     raise BusyError
 
 

@@ -22,12 +22,14 @@ from chalicelib.store.table import (
     ConflictError,
     Item,
     Put,
+    Replace,
     SetBody,
     Table,
     Write,
     clinic_key,
     code_key,
     full_notice_key,
+    listed_clinic_key,
     notice_key,
     shown_key,
 )
@@ -106,6 +108,10 @@ class Clinics:
         self._ever: dict[tuple[str, ...], Clinic] = {}
         self._unwrapped: dict[str, ClinicKey] = {}
         self._shown: set[tuple[str, str]] = set()
+
+    def all(self) -> list[str]:
+        """Give the ids of all clinics, in order."""
+        return [item.sk for item in self._table.partition(listed_clinic_key("").pk, "")]
 
     def key(self, clinic: str) -> ClinicKey:
         """Give a clinic's data key; it is unwrapped once per process."""
@@ -216,7 +222,8 @@ class Clinics:
             raise PublishError(f"{clinic.version}: this is not the text that was approved. Draft it again")
         since = max(at, edition.starts)
         released = draft.publish(by, at, since)
-        writes: list[Write] = [moved(draft, released), *_version(edition, released), *also]
+        listed = Replace(listed_clinic_key(clinic.id), {})
+        writes: list[Write] = [moved(draft, released), *_version(edition, released), listed, *also]
         head = {"code": clinic.code, "published": [*before["published"], [since, clinic.version, at]]}
         pointer = json.dumps(head, sort_keys=True)
         if standing is not None:

@@ -5,6 +5,8 @@ has a record of its own, once per item, kind of message and kind of contact: who
 that neither a stream that repeats itself nor two senders at once send anything twice.
 """
 
+import contextlib
+import hashlib
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +16,7 @@ from typing import Any
 
 from chalicelib.contact import Contact, read_told, told
 from chalicelib.instants import Instant, instant, moment
+from chalicelib.receipts import Subject
 from chalicelib.store.table import (
     SHARDS,
     ConflictError,
@@ -36,11 +39,13 @@ MAX_TRIES = 10
 LEASE = timedelta(minutes=2)
 """For how long one sender has a message to itself: longer than any function that sends runs on after it took it."""
 
-WISH_KEPT = timedelta(days=30)
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
 
 SENDING, WAITING, SENT, SKIPPED, REFUSED = "sending", "waiting", "sent", "skipped", "refused"
 """What can be said of one message. The last three are final; a refused one is tried again only by hand."""
+
+WANTED = "wanted"
+"""The kind of an item that asks for a link, before anybody looked whose it is: its subject is its own key."""
 
 UNREADABLE = "unreadable"
 """What an item is called that holds something nobody can read: it is set aside, and holds up nothing."""
@@ -68,8 +73,6 @@ class Unsent:
     until: Instant | None = None
     tries: int = 0
     due: Instant = ""
-    salt: str = ""
-    """The key of a wish for a link (`outbox.wanted`), of whom nobody knows yet: `subject` is its number then."""
 
     def stored(self) -> str:
         """Write it, to be kept."""
@@ -79,8 +82,6 @@ class Unsent:
     def read(cls, stored: str) -> "Unsent":
         """Read what was kept; raise ValueError or TypeError for what is none."""
         kept = json.loads(stored)
-        if "number" in kept:
-            kept["subject"] = kept.pop("number")
         return cls(**{**kept, "addresses": tuple(kept.get("addresses", ()))})
 
 
@@ -128,6 +129,36 @@ def to_tell(key: ClinicKey, salt: str, number: str, unsent: Unsent, contacts: Se
     return Put(unsent_key(unsent.clinic, number), {"body": unsent.stored(), "blob": blob})
 
 
+def wanted(key: ClinicKey, contacts: Sequence[Contact], lang: str, base: str) -> Put:
+    """Give the item of somebody who asks for their link, whoever that is.
+
+    Whoever carries it out looks for the people under these contacts then. So asking is the same work, and the item the
+    same, whether or not anybody is known. The key it is sealed under is its own, and gone with it.
+    """
+    own = secrets.token_hex(16)
+    return to_tell(key, own, own, Unsent(WANTED, key.clinic, own, lang, base), contacts)
+
+
+def share_out(table: Table, key: ClinicKey, each: Waiting, people: Mapping[Contact, Sequence[Subject]]) -> None:
+    """Put an item for each person known under each contact in the place of a wish for a link; none for nobody.
+
+    The same wish gives the same numbers, so that nobody gets two links where it is shared out twice.
+    """
+    puts = [
+        to_tell(
+            key,
+            person.salt,
+            hashlib.sha256(f"{each.number}|{person.id}|{contact.kind}".encode()).hexdigest()[:32],
+            replace(each.unsent, kind="link", subject=person.id),
+            [contact],
+        )
+        for contact, known in people.items()
+        for person in known
+    ]
+    with contextlib.suppress(ConflictError):  # shared out by another just now
+        table.write([*puts, Delete(each.key)])
+
+
 def waiting(table: Table, now: Instant) -> Iterator[Waiting]:
     """Give everything that is due, of all clinics, strongly consistently, page by page."""
     for shard in SHARDS:
@@ -150,10 +181,8 @@ def take(table: Table, each: Waiting, letter: str, now: Instant, also: Sequence[
     key = letter_key(each.unsent.clinic, each.unsent.subject, f"{each.number}#{letter}")
     until = instant(moment(now) + LEASE)
     lease = Lease(key, json.dumps({"state": SENDING, "until": until, "by": secrets.token_hex(8)}))
-    # Of a wish for a link nothing need be remembered for long.
-    kept = {"ttl": int((moment(now) + WISH_KEPT).timestamp())} if each.unsent.salt else {}
     try:
-        table.write([Put(key, {"body": lease.body, **kept}), *also])
+        table.write([Put(key, {"body": lease.body}), *also])
     except ConflictError:
         found = table.get([key]).get(key)
         body = found.body if found is not None and found.body else ""

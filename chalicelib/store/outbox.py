@@ -5,14 +5,13 @@ until nothing waits any more (`WAITS`): erasing the person makes both unreadable
 """
 
 import json
-import secrets
 from collections.abc import Sequence
 
 from chalicelib.contact import Contact, read_told, told
 from chalicelib.instants import moment
 from chalicelib.receipts import Receipt, Subject
 from chalicelib.store.clinics import Clinics
-from chalicelib.store.table import ConflictError, Item, Put, Table, Try, Write, roll_key, unsent_key, waits_key
+from chalicelib.store.table import ConflictError, Put, Table, Try, Write, roll_key, unsent_key, waits_key
 from chalicelib.vault import ClinicKey
 
 TRIES = 5
@@ -42,25 +41,6 @@ def left(key: ClinicKey, subject: Subject, receipt: Receipt, contacts: Sequence[
         over = int(moment(max(until)).timestamp())
         writes.append(Put(waits_key(clinic, receipt.id), {**values, "number": 0, "ttl": over}))
     return writes
-
-
-def wanted(key: ClinicKey, contacts: Sequence[Contact], lang: str, base: str) -> Put:
-    """Give the item of somebody who asks for their link; `wanted_by` reads it.
-
-    Whoever sends it looks then for the people under these contacts, and sends each their own link, or nothing. So the
-    request is the same work, and the item the same, whether or not anybody is known. Its key is its own: it is
-    destroyed with the item.
-    """
-    number, salt = secrets.token_hex(16), secrets.token_hex(16)
-    blob = key.seal(number, salt, _named(number), told(contacts))
-    body = {"kind": "link", "clinic": key.clinic, "number": number, "salt": salt, "lang": lang, "base": base}
-    return Put(unsent_key(key.clinic, number), {"body": json.dumps(body), "blob": blob})
-
-
-def wanted_by(key: ClinicKey, item: Item) -> tuple[Contact, ...]:
-    """Give the contacts for which a link is wanted, from the item that `wanted` made."""
-    body = json.loads(item.body or "")
-    return contacts_of(key, body["number"], body["salt"], body["number"], bytes(item.blob or b""))
 
 
 def contacts_of(key: ClinicKey, subject: str, salt: str, receipt: str, sealed: bytes) -> tuple[Contact, ...]:

@@ -12,22 +12,24 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from chalicelib import timeline
 from chalicelib.consent import Address, Answer, Assurance, Standing
 from chalicelib.contact import Contact, Kind
+from chalicelib.identity import also_meant, everyone, meant
 from chalicelib.instants import Instant
 from chalicelib.limits import Guard
-from chalicelib.receipts import Act, Receipt, Subject, decide, receipt_id, whose
-from chalicelib.store import buckets
+from chalicelib.receipts import Act, Receipt, Subject, decide, marked, receipt_id
+from chalicelib.store import buckets, roll
 from chalicelib.store.clinics import Clinics, Published
 from chalicelib.store.outbox import left
+from chalicelib.store.people import read_people
 from chalicelib.store.signatures import signed_receipt
 from chalicelib.store.table import (
     ConflictError,
     ContendedError,
-    DamagedError,
+    FirstEntry,
     Item,
     Key,
     Put,
@@ -72,10 +74,6 @@ class NoticeChangedError(Exception):
         self.published = published
 
 
-class SeveralPeopleError(Exception):
-    """Staff recorded a Yes by a contact that several people share, and nothing says whose it is. Nothing was stored."""
-
-
 class BusyError(Exception):
     """Others kept deciding for the same person; nothing was stored, trying again is right."""
 
@@ -87,6 +85,9 @@ class Look:
     published: Published
     people: Mapping[Contact, tuple[Subject, ...]]
     lookups: Mapping[Contact, str]
+    stored: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What the table holds of each person, by subject id: whoever writes on must find it unchanged."""
+
     api_key: str | None = None
     spends: tuple[Spend, ...] = ()
     """What a public post takes from its buckets, in the transaction that carries it out."""
@@ -98,7 +99,7 @@ class Look:
 
     def known(self) -> tuple[Subject, ...]:
         """Everyone found, each once, strongest contact first."""
-        return tuple({each.id: each for group in self.people.values() for each in group}.values())
+        return everyone(self.people)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +154,12 @@ class Register:
             keys += buckets.keys_of(guard, key(clinic))
         found = self._table.get(keys)
         key_item = found.get(api_key_key(api_key_digest)) if api_key_digest is not None else None
+        kept = [found[entry] for entry in entries.values() if entry in found]
         return Look(
             published=self._clinics.published(clinic, found.get(clinic_key(clinic))),
-            people={contact: _people(found.get(entry)) for contact, entry in entries.items()},
+            people={contact: read_people(found.get(entry)) for contact, entry in entries.items()},
             lookups=lookups,
+            stored={subject: text for item in kept for subject, text in item.texts.items()},
             api_key=key_item.body if key_item else None,
             spends=buckets.spends(guard, key(clinic), found) if guard else (),
         )
@@ -186,7 +189,7 @@ class Register:
                 with contextlib.suppress(UnknownReceiptError):
                     return self.receipt(act.clinic, act.receipt_id)  # sent again: recorded before the notice changed
                 raise NoticeChangedError(look.published)
-            subject = _person(look, act, signature)
+            subject = meant(look.people, act, signature.fresh, signature.person)
             receipt, after = decide(subject, act, look.published.in_force, known=bool(look.known()))
             own = signature if _joins(act, signature, subject) else replace(signature, contacts=(), name=None)
             try:
@@ -207,15 +210,15 @@ class Register:
     def answer(self, act: Act, signature: Signature, *, seen: Look | None = None, also: Sequence[Put] = ()) -> Receipt:
         """Record somebody's answers, and let each No reach everyone known under the contacts given.
 
-        A person may be known twice, once by e-mail and once by phone: what should stop, stops for both. Errors as for
-        `record`.
+        A person may be known twice, once by e-mail and once by phone: what should stop, stops for both. What is
+        said for a child is not said for its guardian, nor the other way round. Errors as for `record`.
         """
         seen = seen or self.look(act.clinic, signature.contacts, guard=signature.guard)
         receipt = self.record(act, signature, seen=seen, also=also)
         if _differs(act, receipt):
             return receipt
         stops = {address: answer for address, answer in act.answers.items() if answer is not Answer.YES}
-        for person in seen.known():
+        for person in also_meant(seen.people):
             asked = any(address in person.standings for address in stops)
             if asked and person.id != receipt.document["subject"]:
                 number = receipt_id(act.receipt_id, {"subject": person.id})
@@ -248,10 +251,13 @@ class Register:
             look = seen if not number else None
             receipt = self.record(own, replace(signer, follows=bool(number)), seen=look, also=() if number else also)
             receipts[receipt.document["subject"]] = receipt
-            meant = {subject, *(each.id for each in seen.known())}
+            meant = {subject, signer.fresh.id, *(each.id for each in seen.known())}
             if _differs(act, receipt) or receipt.document["subject"] not in meant:
                 return [receipt]  # an Idempotency-Key used before, for something else
-            if signer.person and subject not in receipts:  # sent again, and somebody joined: the first id is another's
+            if signer.person and not receipts.keys() & {
+                subject,
+                signer.fresh.id,
+            }:  # sent again, and somebody joined: the first id is another's
                 own = replace(act, receipt_id=receipt_id(act.receipt_id, {"subject": subject}))
                 receipts[subject] = self.record(own, signer)
         return list(receipts.values())
@@ -296,7 +302,9 @@ class Register:
             page = found[key]
             carried = {name: Standing.read(each) for name, each in json.loads(page.body or "{}").items()}
             receipts = [json.loads(each) for each in page.texts.values()]
-            told[person.id] = timeline.standings_at(carried, receipts, at, known_at)
+            then = timeline.standings_at(carried, receipts, at, known_at)
+            # Restricting forbids the use from now on, whatever time is asked about (GDPR Art. 18(2)).
+            told[person.id] = marked(then, restricted=person.restricted_since is not None)
         return told
 
     def history(self, clinic: str, people: Sequence[Subject]) -> list[Receipt]:
@@ -310,7 +318,7 @@ class Register:
     def _left(self, signature: Signature, look: Look, subject: Subject, receipt: Receipt) -> list[Write]:
         """Leave word of what is to be told and to be confirmed, by the contacts it was said under."""
         changed = any(entry["before"] != entry["after"] for entry in receipt.document["decisions"].values())
-        reached = [contact for contact in signature.contacts if contact.kind is not Kind.REFERENCE]
+        reached = [contact for contact in signature.contacts if contact.kind in {Kind.EMAIL, Kind.PHONE}]
         if signature.person is not None and signature.person != signature.fresh.id:
             known = {each: {one.id for one in look.people[each]} for each in reached}
             reached = [each for each in reached if signature.person in known[each] or not known[each]]
@@ -325,15 +333,18 @@ class Register:
         key = self._clinics.key(clinic)
         claimed = receipt.document["assurance"] == Assurance.SELF_ASSERTED
         crowded = {contact for contact, people in look.people.items() if claimed and len(people) >= MOST_PEOPLE}
-        lookups = {key.lookup(contact): contact for contact in signature.contacts if contact not in crowded}
+        # A child is kept under its guardian's contact or not at all: a withdrawal by that contact must find it.
+        left = [each for each in signature.contacts if each not in crowded and not (crowded and each.kind is Kind.WARD)]
+        lookups = {key.lookup(contact): contact for contact in left}
         numbered = before.numbered or any(contact.kind is Kind.REFERENCE for contact in lookups.values())
         after = replace(
             after,
             contacts={**dict.fromkeys(lookups, after.recorded_at), **before.contacts},
             numbered=numbered,
+            base=signature.base or before.base,
             fences=timeline.fenced(before.fences, after.version, before.latest, after.recorded_at),
         )
-        stored = json.dumps(after.stored(), ensure_ascii=False)
+        stored = roll.stored(after)
         place = json.dumps({"subject": after.id, "version": after.version})
         writes: list[Write] = [
             Put(receipt_key(clinic, after.id, after.version), {"body": receipt.canonical.decode()}),
@@ -346,10 +357,14 @@ class Register:
         for lookup in after.contacts:
             entry = contact_key(clinic, lookup)
             if lookup in unused:
-                writes.append(Put(entry, {"entries": {after.id: stored}}))
+                writes.append(FirstEntry(entry, after.id, stored))
             else:
-                writes.append(SetEntry(entry, after.id, stored))
-        sealed = {lookup: lookups[lookup].value for lookup in lookups if lookup not in before.contacts}
+                # A person as they were read: whoever was erased or restricted meanwhile is looked at again.
+                was = look.stored[after.id] if lookup in before.contacts else None
+                writes.append(SetEntry(entry, after.id, stored, was))
+        new = {lookup: contact for lookup, contact in lookups.items() if lookup not in before.contacts}
+        # What finds a child is its guardian's contact, which is kept, and a day of birth, which nobody needs again.
+        sealed = {lookup: contact.value for lookup, contact in new.items() if contact.kind is not Kind.WARD}
         for lookup, value in sealed.items():
             blob = key.seal(after.id, after.salt, lookup, value)
             writes.append(Put(sealed_key(clinic, after.id, lookup), {"blob": blob}))
@@ -370,27 +385,6 @@ def _words(clinic: str, before: Subject, after: Subject, receipt: Receipt) -> li
         return [*writes, SetEntry(key, name, said)]
     carried = {address: standing.stored() for address, standing in before.standings.items()}
     return [*writes, Put(key, {"body": json.dumps(carried), "entries": {name: said}})]
-
-
-def _person(look: Look, act: Act, signature: Signature) -> Subject:
-    if signature.person is not None:
-        return next((each for each in look.known() if each.id == signature.person), signature.fresh)
-    if act.assurance is not Assurance.STAFF_WITNESSED:
-        return whose(list(look.people.values())) or signature.fresh
-    # Staff know whom they see, so a new contact joins the known person; but a number or e-mail nobody used beside a
-    # known phone may be another member of the family, and so may a second number beside a shared e-mail.
-    telling = {contact: people for contact, people in look.people.items() if contact.kind is not Kind.PHONE}
-    if not all(telling.values()) and not any(telling.values()):
-        return signature.fresh
-    known = [people for people in look.people.values() if people]
-    meant = [person for person in known[0] if all(person in people for people in known)] if known else []
-    candidates = meant or (list(known[0]) if known else [])
-    if len(candidates) > 1 and Answer.YES in act.answers.values():
-        raise SeveralPeopleError
-    second = any(contact.kind is Kind.REFERENCE and not people for contact, people in look.people.items())
-    if not candidates or (second and candidates[0].numbered):
-        return signature.fresh
-    return candidates[0]
 
 
 def _stops_anew(act: Act, subject: Subject, receipt: Receipt, kept: Receipt) -> bool:
@@ -429,12 +423,3 @@ def read_receipt(item: Item) -> Receipt:
     """Give the receipt an item of the table holds."""
     canonical = (item.body or "").encode()
     return Receipt(json.loads(canonical), canonical)
-
-
-def _people(entry: Item | None) -> tuple[Subject, ...]:
-    stored = entry.texts.values() if entry else ()
-    try:
-        found = [Subject.read(json.loads(each)) for each in stored]
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise DamagedError(type(error).__name__) from error
-    return tuple(sorted(found, key=lambda subject: subject.id))

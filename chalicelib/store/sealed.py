@@ -39,6 +39,11 @@ def reveal(table: Table, key: ClinicKey, person: Subject) -> Revealed:
     return Revealed(tuple(contacts), tuple(name for _, name in sorted(names)))
 
 
+def kinds_known(table: Table, key: ClinicKey, person: Subject) -> set[Kind]:
+    """Tell which kinds of contact are known of a person: none of somebody new. One round trip for anybody else."""
+    return {contact.kind for contact, _ in reveal(table, key, person).contacts} if person.contacts else set()
+
+
 def _contact(key: ClinicKey, lookup: str, plain: str) -> Contact:
     """Tell of which kind a contact is: the one under which it is found."""
     readings = [Contact(kind, plain) for kind in Kind]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from pynamodb.attributes import BinaryAttribute, MapAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import PutError, PynamoDBException, TransactWriteError
+from pynamodb.expressions.condition import Condition, size
 from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
@@ -136,6 +137,26 @@ def link_key(link: str) -> Key:
     return Key(f"LINK#{link}", "LINK")
 
 
+def erased_key(clinic: str, subject: str) -> Key:
+    """The mark of an erased person of whom empty things are still to be cleared away; in sixteen partitions."""
+    return Key(f"ERASED#{subject[0]}", f"{clinic}#{subject}")
+
+
+def told_key(clinic: str, subject: str, kind: str, reference: str) -> Key:
+    """The record that a person has been told something nobody asked for: once per kind and what it is about."""
+    return Key(subject_pk(clinic, subject), f"TOLD#{kind}#{reference}")
+
+
+def listed_clinic_key(clinic: str) -> Key:
+    """A clinic's place in the list of all clinics."""
+    return Key("CLINICS", clinic)
+
+
+def bookmark_key() -> Key:
+    """How far the housekeeping came on its round."""
+    return Key("HOUSEKEEPING", "BOOKMARK")
+
+
 def jwk_key(kid: str) -> Key:
     """A public key that signs, or once signed, receipts."""
     return Key("JWKS", kid)
@@ -235,11 +256,32 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class SetEntry:
-    """Write one of the entries of an item that exists: a person of a contact, a receipt of a page."""
+    """Write one of the entries of an item that exists: a person of a contact, a receipt of a page.
+
+    `was` is what the entry must still hold; without it the entry may be new.
+    """
 
     key: Key
     name: str
     stored: str = field(repr=False)
+    was: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstEntry:
+    """Write the first entry of an item that is new, or that has lost all it had."""
+
+    key: Key
+    name: str
+    stored: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveEntry:
+    """Take one of the entries out of an item that exists; the item stays, be it empty."""
+
+    key: Key
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,9 +320,10 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Remove an item, if it is there."""
+    """Remove an item, if it is there; with `empty` one that is there and has no entry left, or none."""
 
     key: Key
+    empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +339,7 @@ class Spend:
     fresh: bool
 
 
-Write = Put | SetEntry | SetBody | Add | Try | Replace | Delete | Spend
+Write = Put | SetEntry | FirstEntry | RemoveEntry | SetBody | Add | Try | Replace | Delete | Spend
 
 _SENT = {Delete: 0, Put: 1, Replace: 1}
 """The order in which PynamoDB sends a transaction's writes, whatever order they were asked in; updates come last."""
@@ -332,9 +375,16 @@ class Table:
 
     def partition(self, pk: str, prefix: str) -> Iterator[Item]:
         """Read the items of a partition whose sort key starts with `prefix`, in order, strongly consistently."""
+        # DynamoDB refuses an empty text in a key.
+        return self._query(pk, self._item.sk.startswith(prefix) if prefix else None)
+
+    def behind(self, pk: str, sk: str) -> Iterator[Item]:
+        """Read the items of a partition whose sort key comes after `sk`, in order, strongly consistently."""
+        return self._query(pk, self._item.sk > sk if sk else None)
+
+    def _query(self, pk: str, condition: Condition | None) -> Iterator[Item]:
         try:
-            starting = self._item.sk.startswith(prefix) if prefix else None  # DynamoDB refuses an empty text in a key
-            yield from self._item.query(pk, starting, consistent_read=True)
+            yield from self._item.query(pk, condition, consistent_read=True)
         except PynamoDBException as error:
             raise UnavailableError(type(error).__name__) from error
 
@@ -372,10 +422,10 @@ class Table:
                 transaction.save(self._new(write), condition=item.pk.does_not_exist())
             case Replace():
                 transaction.save(self._new(write))
-            case Delete(key):
-                transaction.delete(item(*key))
-            case SetEntry(key, name, stored):
-                transaction.update(item(*key), [item.entries[name].set(stored)], condition=item.pk.exists())
+            case Delete(key, empty):
+                transaction.delete(item(*key), condition=_empty(item) if empty else None)
+            case SetEntry() | FirstEntry() | RemoveEntry():
+                self._enlist_entry(transaction, write)
             case SetBody(key, body, was, blob):
                 changes: list[Action] = [item.body.set(body)]
                 if blob is not None:
@@ -394,6 +444,18 @@ class Table:
                 changes = [moved, item.ttl.set((now + rule.burst * rule.every) // 1000 + _KEPT_SECONDS)]
                 transaction.update(item(*key), changes, condition=untouched if fresh else room)
 
+    def _enlist_entry(self, transaction: TransactWrite, write: SetEntry | FirstEntry | RemoveEntry) -> None:
+        item, entry = self._item, self._item.entries[write.name]
+        match write:
+            case SetEntry(key, _, stored, was):
+                holds = item.pk.exists() if was is None else entry == was
+                transaction.update(item(*key), [entry.set(stored)], condition=holds)
+            case FirstEntry(key, name, stored):
+                free = item.pk.does_not_exist() | _empty(item)
+                transaction.update(item(*key), [item.entries.set({name: stored})], condition=free)
+            case RemoveEntry(key):
+                transaction.update(item(*key), [entry.remove()], condition=item.pk.exists())
+
     def _new(self, put: Put | Replace) -> Item:
         return self._item(*put.key, **put.values)
 
@@ -406,6 +468,10 @@ class Table:
         if _CONTENDED & set(reasons) or _code(error) == "TransactionInProgressException":
             raise ContendedError from error
         raise UnavailableError(str(_code(error))) from error
+
+
+def _empty(item: type[Item]) -> Condition:
+    return size(item.entries) == 0  # type: ignore[no-any-return,no-untyped-call]
 
 
 def _possible(key: Key) -> bool:

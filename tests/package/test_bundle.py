@@ -106,7 +106,7 @@ def test_the_function_may_do_no_more_than_it_must() -> None:
     A phone number is no resource, so sending text messages is allowed on all and then denied on every topic.
     """
     template = json.loads((bundle() / "sam.json").read_text())
-    for name in ("ApiHandlerRole", "AfterReceiptRole", "CatchUpRole", "PostEventsRole"):
+    for name in ("ApiHandlerRole", "AfterReceiptRole", "CatchUpRole", "HousekeepingRole", "PostEventsRole"):
         signs = name in {"AfterReceiptRole", "CatchUpRole"}
         assert ("kms:Sign" in json.dumps(template["Resources"][name])) is signs, "only what runs behind may sign"
         for policy in template["Resources"][name]["Properties"]["Policies"]:

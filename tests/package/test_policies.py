@@ -24,6 +24,14 @@ def test_what_answers_requests_may_neither_delete_nor_sign_nor_write_to_people(a
     assert action in allowed("catch_up")
 
 
+def test_what_erases_may_delete_and_what_forgets_may_not_sign() -> None:
+    """The hourly round takes away whole people and signs nothing."""
+    assert set(FUNCTIONS) == {"api_handler", "after_receipt", "catch_up", "housekeeping", "post_events"}
+    round_ = allowed("housekeeping")
+    assert "dynamodb:DeleteItem" in round_
+    assert not {"kms:Sign", "dynamodb:Scan"} & set(round_)
+
+
 def statement(function: str, sid: str) -> dict[str, Any]:
     """Give one statement of a function's policy."""
     policy = json.loads((ROOT / ".chalice" / FUNCTIONS[function]["iam_policy_file"]).read_text())

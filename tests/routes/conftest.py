@@ -65,6 +65,12 @@ class House:
         """Create a key with these scopes, or with all."""
         return keys.create(self.table, clinic, label, *([scopes] if scopes else []))[1]
 
+    def member(self, clinic: str, controller: str) -> Program:
+        """Give the program of one of a clinic's joint controllers."""
+        controllers = [each.id for each in self.beside.register.look(clinic).published.clinic.controllers]
+        member = keys.Member(controller, controllers)
+        return Program(clinic, keys.create(self.table, clinic, controller, member=member)[1])
+
     def seal(self) -> None:
         """Sign what waits, as the stream's function does on the deployed stack."""
         assert self.beside.signer is not None
@@ -76,6 +82,12 @@ class House:
         asked = {"TableName": TABLE, "ConsistentRead": True, "ProjectionExpression": "pk, sk"}
         pages = client.get_paginator("scan").paginate(**asked)
         return {(item["pk"]["S"], item["sk"]["S"]) for page in pages for item in page["Items"]}
+
+    def everything(self) -> bytes:
+        """Give all that the table holds, keys and contents, to see what stands in it."""
+        client = botocore.session.get_session().create_client("dynamodb", REGION)
+        pages = client.get_paginator("scan").paginate(TableName=TABLE, ConsistentRead=True)
+        return repr([page["Items"] for page in pages]).encode()
 
     def _publish(self, document: dict[str, Any], change: Change | None) -> None:
         if change:

@@ -89,6 +89,8 @@ def _lived(given: dict[str, dict[str, str]], secrets: dict[str, list[str]]) -> N
                 },
             ),
             ("withdrawals", {"subject": subject, "all": True, "channel": "phone", "effective_at": NOON}),
+            ("restrictions", {"subject": subject, "restricted": True}),
+            ("erasures", {"subject": {**subject, "phone": person["phone"]}, "everyone": True}),
         ]
         for name, body in bodies:
             assert program.call(name, body, {"Idempotency-Key": name + person["email"]}).status < 300
@@ -125,6 +127,8 @@ def _refused(given: dict[str, dict[str, str]], secrets: dict[str, list[str]], st
         ("history", {"subject": subject}),
         ("receipts", {**body, "decisions": {"newsletter.email": "yes"}}),
         ("withdrawals", {**body, "all": True}),
+        ("restrictions", {"subject": subject, "restricted": True}),
+        ("erasures", {"subject": subject}),
     ):
         answer = program.call(name, sent)
         assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")

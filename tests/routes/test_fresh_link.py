@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.store import outbox
+from chalicelib.store import messages
 from chalicelib.store.table import Key
 from tests.cast import ANNA, ANNA_PHONE
 from tests.routes.client import MOUNTS, Answer, Client, Program
@@ -30,7 +30,7 @@ def _ask(client: Client, program: Program, lang: str = "lv", **typed: str) -> An
 
 
 def _left(house: House, before: set[tuple[str, str]]) -> list[Any]:
-    keys = [Key(*key) for key in house.items() - before if key[1] != "SHOWN"]
+    keys = [Key(*key) for key in house.items() - before if key[0].startswith("UNSENT#")]
     return list(house.table.get(keys).values())
 
 
@@ -61,10 +61,11 @@ def test_one_request_leaves_one_item_that_the_post_can_read(program: Program, cl
     [item] = _left(house, before)
     body = json.loads(item.body)
     assert item.key.pk.startswith("UNSENT#")
-    assert (body["kind"], body["clinic"], body["lang"]) == ("link", program.clinic, "ru")
+    assert (body["kind"], body["clinic"], body["lang"]) == ("wanted", program.clinic, "ru")
     assert body["base"] == "https://portal.example.org/api"
     key = house.beside.clinics.key(program.clinic)
-    assert set(outbox.wanted_by(key, item)) == {ANNA, ANNA_PHONE}
+    [waiting] = messages.still_waiting(house.table, [item.key])
+    assert set(waiting.contacts(key, body["subject"])) == {ANNA, ANNA_PHONE}
     assert "ozola" not in f"{item.body}{item.key}".lower()
     assert b"ozola" not in bytes(item.blob).lower()
 

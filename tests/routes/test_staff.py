@@ -80,6 +80,7 @@ FAULTS: list[tuple[dict[str, Any], list[str]]] = [
     ({"evidence": None}, ["/evidence"]),
     ({"name": None}, ["/name"]),
     ({"lang": None}, ["/lang"]),
+    ({"effective_at": "1999-12-31T23:59:59Z"}, ["/effective_at"]),
     ({"effective_at": "0001-01-01T00:00:00+14:00"}, ["/effective_at"]),
     ({"evidence": "A-1"}, ["/evidence"]),
     ({"evidence": {"form": " "}}, ["/evidence/form"]),
@@ -127,7 +128,7 @@ def test_a_form_entered_late_does_not_overrule_a_later_word(program: Program, cl
 def test_a_withdrawal_by_phone_stops_what_it_names(program: Program) -> None:
     """One thing, a purpose with all its options, or everything."""
     both = {"newsletter.email": "yes", "newsletter.sms": "yes", "testimonials.text": "yes"}
-    program.call("receipts", {**IN_PERSON, "decisions": both})
+    program.call("receipts", {**IN_PERSON, "decisions": both, "subject": {**ANNA, "phone": "26 123 456"}})
     some = {key: value for key, value in STOP.items() if key != "all"}
     later = "2026-11-11T10:00:00+02:00"
     program.call("withdrawals", {**some, "purposes": ["newsletter.sms"], "effective_at": later})
@@ -248,3 +249,40 @@ def test_a_witness_is_a_line_of_text(quiet: Program, witness: object) -> None:
     """What stands in a receipt for years can be read."""
     body = {**IN_PERSON, "evidence": {"form": "A-1", "witness": witness}}
     assert _pointers(quiet.call("receipts", body)) == ["/evidence/witness"]
+
+
+SMS = {**IN_PERSON, "decisions": {"newsletter.sms": "yes", "newsletter.email": "yes"}}
+
+
+def test_a_yes_to_messages_needs_somewhere_to_send_them(program: Program) -> None:
+    """Nobody is permitted to be written to at an address nobody has."""
+    assert _pointers(program.call("receipts", {**SMS, "subject": {"patient_ref": "P-9"}})) == [
+        "/subject/email",
+        "/subject/phone",
+    ]
+    assert _pointers(program.call("receipts", SMS)) == ["/subject/phone"]
+    assert program.history(**ANNA) == []
+    no = dict.fromkeys(SMS["decisions"], "no")
+    assert program.call("receipts", {**SMS, "decisions": no, "subject": {"patient_ref": "P-9"}}).status == 201
+
+
+def test_what_the_clinic_knows_already_is_not_asked_again(program: Program, house: House) -> None:
+    """Known by number, e-mail and phone, Anna may be named by her number alone; another's number does not help."""
+    everything = {**ANNA, "phone": "26 123 456", "patient_ref": "P-9"}
+    assert program.call("receipts", {**SMS, "subject": everything}).status == 201
+    assert program.call("receipts", {**SMS, "subject": {"patient_ref": "P-9"}}).status == 201
+    assert _pointers(program.call("receipts", {**SMS, "subject": {"patient_ref": "P-10"}}))
+    other = house.open_clinic()
+    assert _pointers(other.call("receipts", {**SMS, "subject": {"patient_ref": "P-9"}}))
+
+
+def test_what_is_not_there_and_who_is_not_let_in_are_told_what_to_do(program: Program, house: House) -> None:
+    """A program's author reads one sentence and knows; another clinic's thing is like nothing."""
+    absent = program.receipt("0" * 32)
+    elsewhere = Program(program.clinic, house.open_clinic().key).receipt("0" * 32)
+    assert absent.json()["detail"]
+    assert (absent.status, elsewhere.status, absent.body) == (404, 404, elsewhere.body)
+    for key in (None, "cpk_wrong"):
+        answer = Program(program.clinic, key).call("status", {"subjects": [ANNA]})
+        assert answer.status == 401
+        assert answer.json()["detail"]

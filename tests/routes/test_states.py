@@ -41,6 +41,7 @@ def test_granted_is_the_only_state_that_permits(client: Client, house: House) ->
     assert told == {
         "state": "granted",
         "permitted": True,
+        "restricted": False,
         "receipt_id": number,
         "version": 2,
         "notice_version": "1.0",

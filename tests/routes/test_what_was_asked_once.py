@@ -26,7 +26,8 @@ def ago(**past: float) -> str:
 
 def on_paper(program: Program, answer: str, **more: object) -> int:
     """Record what Anna signed; give the status."""
-    body = {"subject": ANNA, "decisions": {SMS: answer}, "channel": "paper", "evidence": {"form": "F-1"}, **more}
+    subject = {**ANNA, "phone": "26 123 456"}
+    body = {"subject": subject, "decisions": {SMS: answer}, "channel": "paper", "evidence": {"form": "F-1"}, **more}
     return program.call("receipts", body).status
 
 
@@ -76,7 +77,8 @@ def test_everything_withdrawn_outlives_a_form_about_what_was_not_asked_that_day(
     stop = {"subject": bella, "all": True, "channel": "phone", "effective_at": ago(days=1)}
     assert program.call("withdrawals", stop).status == 201
     house.republish(program.clinic, "1.2")
-    assert on_paper(program, "yes", subject=bella, effective_at=ago(days=2), notice_version="1.0") == 201
+    written = {**bella, "phone": "26 555 123"}
+    assert on_paper(program, "yes", subject=written, effective_at=ago(days=2), notice_version="1.0") == 201
     assert program.states(**bella)[SMS] == "withdrawn"
 
 
@@ -93,7 +95,7 @@ def test_whose_a_contact_was_is_asked_by_what_was_known(house: House) -> None:
     program = house.open_clinic()
     person, phone = {"patient_ref": "P-7"}, {"phone": "26 999 123"}
     yes = {"decisions": {SMS: "yes"}, "channel": "in-person", "effective_at": ago(days=1)}
-    assert program.call("receipts", {"subject": person, **yes}).status == 201
+    assert program.call("receipts", {"subject": {**person, "phone": "26 111 222"}, **yes}).status == 201
     before = program.call("status", {"subjects": [phone]}).json()["known_at"]
     both = {"subject": {**person, **phone}, "decisions": {"newsletter.email": "no"}, "channel": "in-person"}
     assert program.call("receipts", {**both, "effective_at": ago()}).status == 201

@@ -46,6 +46,13 @@ def test_a_full_notice_of_thirty_kilobytes_a_language_is_kept_word_for_word_with
     assert full.sha256 == hashlib.sha256(long.encode()).hexdigest()
 
 
+def test_a_clinic_is_listed_once_however_many_versions_it_publishes(house: Portal) -> None:
+    """Whoever goes through all clinics comes to each, in order."""
+    publish(house)
+    publish(house, NOON, version="1.1")
+    assert anew(house).all() == [PHYSIO, RIGA, TBILISI]
+
+
 def test_publishing_the_same_text_again_changes_nothing(house: Portal) -> None:
     """The command can be run on every deployment."""
     assert publish(house) is True

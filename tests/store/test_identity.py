@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.consent import State
 from chalicelib.contact import Contact, Kind
-from chalicelib.store.register import SeveralPeopleError
+from chalicelib.identity import SeveralPeopleError
 from chalicelib.wiring import Portal
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NEXT_DAY, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA

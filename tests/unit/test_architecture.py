@@ -24,8 +24,10 @@ CORE = (
             "clinic_document",
             "publication",
             "schedule",
+            "due",
         )
     ),
+    *(f"{room}.py" for room in ("ages", "articles", "guardians", "identity")),
     *(str(path.relative_to(ROOMS)) for room in ("formats", "typeset") for path in sorted((ROOMS / room).glob("*.py"))),
 )
 OUTSIDE = {"chalice", "boto3", "botocore", "pynamodb", "os", "time"}

@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import pytest
@@ -8,10 +9,13 @@ from hypothesis import strategies as st
 from chalicelib.clinic_document import read_clinic
 from chalicelib.consent import Answer, Channel
 from chalicelib.contact import Contact, Kind
-from chalicelib.forms import FormState, Submission, new_nonce, read_consent, read_withdrawal
+from chalicelib.forms import FormState, Submission, new_nonce, read_withdrawal
+from chalicelib.forms import read_consent as read_consent_at
+from chalicelib.guardians import Guardian
+from chalicelib.notice import Clinic
 from chalicelib.receipts import receipt_id
 from chalicelib.vault import ClinicKey
-from tests.acts import MORNING, a_document
+from tests.acts import EVENING, MORNING, a_document
 from tests.cast import ANNA, RIGA, TBILISI
 
 CLINIC = read_clinic(a_document())
@@ -19,6 +23,11 @@ ADULTS_ONLY = read_clinic(a_document(age={"minimum": 18}))
 EMAIL_YES = {"decision.newsletter.email": "yes", "email": "anna.ozola@example.org"}
 SECRET = ClinicKey(RIGA, b"r" * 32).form_secret()
 STATE = FormState(new_nonce(), "1.0", "lv", "ab" * 32, "reception", Channel.QR, MORNING)
+
+
+def read_consent(clinic: Clinic, fields: Mapping[str, list[str]]) -> Submission:
+    """Read a consent form that is sent this evening."""
+    return read_consent_at(clinic, fields, EVENING)
 
 
 def sent(fields: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -193,3 +202,95 @@ def test_the_same_form_is_the_same_receipt_whichever_way_it_was_typed() -> None:
     assert receipt_id(STATE.nonce, first.said()) == receipt_id(STATE.nonce, second.said())
     other = read_consent(CLINIC, sent({**fields, "decision.newsletter.email": "no"}))
     assert receipt_id(STATE.nonce, first.said()) != receipt_id(STATE.nonce, other.said())
+
+
+CHILDREN_TOO = read_clinic(a_document(age={"guardian": True}))
+FOR_A_CHILD = {
+    **EMAIL_YES,
+    "child": "yes",
+    "relation": "parent",
+    "child_name": "Elza Ozola",
+    "child_born_day": "27",
+    "child_born_month": "3",
+    "child_born_year": "2016",
+}
+
+
+def test_a_guardian_decides_for_a_child_by_the_guardians_own_contact() -> None:
+    """The child is the patient: its name is the name, and it needs no e-mail of its own."""
+    said = read_consent(CHILDREN_TOO, sent({**FOR_A_CHILD, "decision.research": "yes"}))
+    assert not said.faults
+    assert said.guardian == Guardian("parent", "Elza Ozola", date(2016, 3, 27))
+    assert (said.name, said.contacts) == ("Elza Ozola", (ANNA,))
+    assert said.guardian.evidence == {"guardian": "parent"}
+    assert "Elza" not in repr(said.guardian)
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        pytest.param({"relation": ""}, {("relation", "relation_missing")}, id="no relation"),
+        pytest.param({"relation": "aunt"}, {("relation", "relation_missing")}, id="another relation"),
+        pytest.param({"child_name": " "}, {("child_name", "child_name_missing")}, id="no name"),
+        pytest.param({"child_born_day": ""}, {("child_born", "child_born_missing")}, id="no day"),
+        pytest.param(
+            {"child_born_day": "31", "child_born_month": "4"}, {("child_born", "child_born_impossible")}, id="31 4"
+        ),
+        pytest.param({"child_born_month": "March"}, {("child_born", "child_born_impossible")}, id="in words"),
+        pytest.param({"child_born_day": "²"}, {("child_born", "child_born_impossible")}, id="no digit"),
+        pytest.param({"child_born_year": "16"}, {("child_born", "child_born_impossible")}, id="two digits"),
+        pytest.param({"child_born_year": "1016"}, {("child_born", "child_born_impossible")}, id="a thousand years"),
+        pytest.param({"child_born_year": "2027"}, {("child_born", "child_born_later")}, id="not born"),
+        pytest.param({"child_born_year": "2013"}, {("child_born", "child_decides_alone")}, id="thirteen in Latvia"),
+        pytest.param({"child_born_year": "1990"}, {("child_born", "child_decides_alone")}, id="grown up"),
+        pytest.param({"child": ""}, {("child", "child_unclear")}, id="not ticked"),
+        pytest.param({"email": ""}, {("email", "email_missing")}, id="no contact"),
+    ],
+)
+def test_what_is_wrong_about_a_child_is_said_where_it_is(
+    changed: dict[str, str], expected: set[tuple[str, str]]
+) -> None:
+    """A parent mends one field, and no answer goes to the wrong person."""
+    assert problems(read_consent(CHILDREN_TOO, sent({**FOR_A_CHILD, **changed}))) == expected
+
+
+def test_a_child_is_too_young_until_the_evening_before_its_birthday() -> None:
+    """The day counts where the clinic is: at half past eleven in Riga it is still the day before in London."""
+    fields = sent({**FOR_A_CHILD, "child_born_day": "23", "child_born_month": "11", "child_born_year": "2013"})
+    assert not read_consent_at(CHILDREN_TOO, fields, "2026-11-22T21:59:59.999Z").faults
+    assert read_consent_at(CHILDREN_TOO, fields, "2026-11-22T22:00:00.000Z").faults
+
+
+def test_a_clinic_may_set_another_age_below_which_a_guardian_decides() -> None:
+    """Whoever decides for themselves declares that age; a guardian does not."""
+    clinic = read_clinic(a_document(age={"minimum": 16, "guardian": True}))
+    assert not read_consent(clinic, sent({**FOR_A_CHILD, "child_born_year": "2011"})).faults
+    assert problems(read_consent(clinic, sent({**FOR_A_CHILD, "child_born_year": "2010"}))) == {
+        ("child_born", "child_decides_alone")
+    }
+    assert problems(read_consent(clinic, sent(EMAIL_YES))) == {("adult", "adult_missing")}
+
+
+@pytest.mark.parametrize("clinic", [CLINIC, ADULTS_ONLY])
+def test_where_the_clinic_does_not_say_so_nobody_decides_for_a_child(clinic: Clinic) -> None:
+    """An adults-only programme takes no child, whoever consents."""
+    assert ("errors", "adults_only") in problems(read_consent(clinic, sent(FOR_A_CHILD)))
+
+
+def test_a_guardians_no_without_a_contact_needs_nothing_of_the_child() -> None:
+    """A refusal costs nothing here either; with a contact the child must be found again."""
+    no = {"decision.research": "no", "child": "yes", "relation": "guardian"}
+    assert not read_consent(CHILDREN_TOO, sent(no)).faults
+    assert {field for field, _ in problems(read_consent(CHILDREN_TOO, sent({**no, "email": ANNA.value})))} == {
+        "child_name",
+        "child_born",
+    }
+
+
+def test_one_form_for_two_children_is_two_receipts() -> None:
+    """A form sent again counts once; a form for the sister is another."""
+    said = [
+        read_consent(CHILDREN_TOO, sent({**FOR_A_CHILD, "child_name": name})).said()
+        for name in ("Elza", "Elza", "Marta")
+    ]
+    assert said[0] == said[1] != said[2]

@@ -55,9 +55,20 @@ BROKEN: list[tuple[str, object, str]] = [
     ("controllers.0.fax", "+371 1", "controllers[1].fax"),
     ("dpo", MISSING, "dpo"),
     ("dpo.email", "", "dpo"),
+    ("proof_kept", "for ever", "proof_kept"),
+    ("proof_kept", 3, "proof_kept"),
     ("age", 18, "age"),
     ("age", {"minimum": "18"}, "age.minimum"),
     ("age", {"minimum": 0}, "age.minimum"),
+    ("age", {}, "age.minimum"),
+    ("age", {"minimum": 0, "guardian": True}, "age.minimum"),
+    ("age", {"guardian": "yes"}, "age.guardian"),
+    ("age", {"guardian": True, "parent": True}, "age.parent"),
+    ("purposes.0.controllers", [], "purposes[1].controllers"),
+    ("purposes.0.controllers", "physio", "purposes[1].controllers"),
+    ("purposes.0.controllers", [["physio"]], "purposes[1].controllers"),
+    ("purposes.0.options.0.controllers", ["physio", "nobody"], "purposes[1].options[1].controllers"),
+    ("purposes.0.options.0.controllers", ["physio", "physio"], "purposes[1].options[1].controllers"),
     ("texts", [], "texts"),
     ("texts.intro", MISSING, "texts.intro"),
     ("texts.rights.lv", MISSING, "texts.rights.lv"),
@@ -241,5 +252,7 @@ def test_together_the_demo_clinics_show_every_language_country_and_kind_of_quest
     assert len({clinic.code for clinic in clinics}) == 5
     assert any(len(clinic.controllers) > 1 for clinic in clinics)
     assert any(clinic.age_minimum for clinic in clinics)
+    assert any(clinic.guardian for clinic in clinics)
+    assert any(question.controllers for clinic in clinics for question in clinic.questions.values())
     assert any(clinic.endings for clinic in clinics)
     assert any(not purpose.options for clinic in clinics for purpose in clinic.purposes)

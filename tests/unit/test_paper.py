@@ -105,7 +105,7 @@ def test_the_form_asks_on_paper_what_the_page_asks(name: str, lang: str) -> None
             assert " ".join(text[lang].split()) in told
     for question in clinic.questions.values():
         assert question.option is None or question.option.title[lang] in told
-    assert told.count("☐") == 2 * len(clinic.questions) + bool(clinic.age_minimum)
+    assert told.count("☐") == 2 * len(clinic.questions) + bool(clinic.age_minimum) + 4 * clinic.guardian
     assert all(each.name in told for each in clinic.controllers)
     assert paper.codes() == [f"{BASE}/{name}/notices/{clinic.version}?lang={lang}"]
     copied = paper.copied()
@@ -117,7 +117,8 @@ def test_the_form_asks_on_paper_what_the_page_asks(name: str, lang: str) -> None
 @pytest.mark.parametrize(("name", "lang"), EVERYWHERE)
 def test_the_form_can_be_filled_in_with_a_pen(name: str, lang: str) -> None:
     """Boxes of 5 mm and lines 8 mm apart, Yes as large as No."""
-    _, paper = _form(_clinic(name), lang)
+    clinic = _clinic(name)
+    _, paper = _form(clinic, lang)
     count = 0
     for number, sheet in enumerate(paper.pixels):
         text = sheet.get_textpage()
@@ -129,7 +130,8 @@ def test_the_form_can_be_filled_in_with_a_pen(name: str, lang: str) -> None:
         lines = sorted({round(y, 1) for y in paper.pen_lines(number)})
         assert all(above - below >= 8 * MM for below, above in itertools.pairwise(lines))
         count += len(lines)
-    assert count == 4  # name; contacts; date and signature; witness and reference
+    # Name; contacts; the child, where a guardian may decide; date and signature; witness and reference.
+    assert count == 4 + clinic.guardian
 
 
 def test_the_form_asks_for_the_phone_first_where_the_clinic_knows_its_patients_by_phone() -> None:

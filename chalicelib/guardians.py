@@ -1,0 +1,54 @@
+"""Guardians: who decides for a child, when that is right, and until when it holds.
+
+The child is the patient, another person than the guardian whose e-mail or phone is the contact. No name and no day of
+birth stands in a receipt; a Yes ends when the child comes of age, and then the child is asked (docs/decisions/0009).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from chalicelib.ages import age, believable, of_age
+from chalicelib.contact import Contact, ward
+from chalicelib.instants import Instant
+from chalicelib.notice import Clinic
+
+RELATIONS = ("parent", "guardian", "representative")
+"""What somebody who decides for a child is to it: a parent, its guardian, another legal representative."""
+
+ACTOR = "guardian"
+
+
+@dataclass(frozen=True, slots=True)
+class Guardian:
+    """Somebody who decides for a child. Name and day of birth may be missing where nothing is agreed to."""
+
+    relation: str
+    child: str | None = field(default=None, repr=False)
+    born: date | None = field(default=None, repr=False)
+
+    @property
+    def evidence(self) -> Mapping[str, str]:
+        """Give what the receipt says of the guardian: what they are to the child, and no more."""
+        return {"guardian": self.relation}
+
+    def contacts(self, given: Sequence[Contact]) -> tuple[Contact, ...]:
+        """Give the contacts that find the child, its own lookups first: under each contact, its name and birth."""
+        if self.child is None or self.born is None:
+            return tuple(given)
+        return (*(ward(contact, self.child, self.born) for contact in given), *given)
+
+    def of_age(self, clinic: Clinic, at: Instant) -> Instant:
+        """Tell when the child comes of age: every Yes given for it ends by then."""
+        return of_age(self.born, clinic.country, at) if self.born else ""
+
+
+def objection(clinic: Clinic, born: date, at: Instant) -> str | None:
+    """Name what speaks against somebody deciding for a child born on a day; None for nothing."""
+    if age(born, clinic.country, at) < 0:
+        return "child_born_later"
+    if not believable(born, clinic.country, at):
+        return "child_born_impossible"
+    if age(born, clinic.country, at) >= clinic.decides_alone_from(at):
+        return "child_decides_alone"
+    return None

@@ -1,0 +1,67 @@
+"""The API about a person's data as a whole: erasing it, restricting what is done with it (GDPR Art. 17, 18)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from chalice.app import Blueprint, Response
+
+from chalicelib import journal
+from chalicelib.authorised import BASE, Call, authorised
+from chalicelib.bodies import AboutSubject, read_erasure, read_restriction
+from chalicelib.boundary import RefusedError, api
+from chalicelib.identity import SeveralPeopleError
+from chalicelib.incoming import ANY_TYPE
+from chalicelib.notice import Clinic
+from chalicelib.outgoing import document, problem
+from chalicelib.receipts import Subject
+from chalicelib.wiring import portal
+
+subjects = Blueprint(__name__)
+
+SCOPE = "subjects:erase"
+
+
+@subjects.route(f"{BASE}/erasures", methods=["POST"], content_types=ANY_TYPE)
+@api
+def erasures(clinic: str) -> Response:
+    """Erase a subject's contact data at once; the proof of what was decided stays until its date, naming nobody."""
+    from chalicelib.erasing import erase  # noqa: PLC0415 - no page needs it
+
+    call, people = _meant(clinic, read_erasure)
+    tried = [erase(portal(), clinic, person.id, call.key.id, call.now) for person in people]
+    erased = [asdict(each) for each in tried if each is not None]
+    if not erased:
+        portal().table.put_new(call.audit("erasures", ()))
+    else:
+        journal.count("SubjectErased", len(erased))
+    return document({"erased": erased})
+
+
+@subjects.route(f"{BASE}/restrictions", methods=["POST"], content_types=ANY_TYPE)
+@api
+def restrictions(clinic: str) -> Response:
+    """Restrict what is done with a subject's data, or lift that: meanwhile nothing is permitted."""
+    from chalicelib.erasing import restrict  # noqa: PLC0415 - no page needs it
+
+    call, people = _meant(clinic, read_restriction)
+    restricted = call.body.restricted
+    tried = [restrict(portal(), clinic, each.id, call.key.id, call.now, restricted=restricted) for each in people]
+    told = [{"subject": each.id, "restricted_since": each.restricted_since} for each in tried if each is not None]
+    if not told:
+        portal().table.put_new(call.audit("restrictions", ()))
+    return document({"restricted": restricted, "subjects": told})
+
+
+def _meant(
+    clinic: str, read: Callable[[Clinic, Mapping[str, Any]], AboutSubject]
+) -> tuple[Call[AboutSubject], Sequence[Subject]]:
+    """Authorise a call and tell whom it means."""
+    from chalicelib.erasing import meant  # noqa: PLC0415 - as above
+
+    call = authorised(subjects.current_request, clinic, SCOPE, read)
+    try:
+        return call, meant(call.look.people, everyone=call.body.everyone)
+    except SeveralPeopleError:
+        told = "Several people share this contact. Name the e-mail or patient_ref of the one who is meant, or everyone."
+        raise RefusedError(problem(409, "Whose data is it?", detail=told)) from None

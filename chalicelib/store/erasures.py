@@ -1,0 +1,123 @@
+"""Erasure in the store: the person at once, what lies about of them soon after, the proof on its day.
+
+With the person's entries goes the salt of the key that sealed each contact, name and message of theirs: whatever still
+holds those bytes, a backup of the clinic's key included, cannot read them (crypto-shredding). What then is only litter
+is cleared by who may delete; the functions that answer requests may not.
+"""
+
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from chalicelib.instants import Instant
+from chalicelib.receipts import Subject
+from chalicelib.store import told
+from chalicelib.store.table import (
+    BATCH,
+    SHARDS,
+    ConflictError,
+    Delete,
+    Item,
+    Key,
+    RemoveEntry,
+    Replace,
+    Table,
+    Write,
+    contact_key,
+    counted_key,
+    dead_letter_key,
+    erased_key,
+    receipt_id_key,
+    roll_key,
+    subject_pk,
+    unsent_key,
+    unsigned_key,
+    waits_key,
+)
+
+_TELLING = (unsent_key, dead_letter_key, waits_key)
+"""Where it stands that something is to be told or confirmed: in the outbox, given up, or waiting for a code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """An erased person of whom something is still to be cleared away, and the lookup keys of the contacts."""
+
+    clinic: str
+    subject: str
+    contacts: tuple[str, ...]
+
+
+def writes(clinic: str, person: Subject, proof_until: Instant) -> tuple[Subject, Sequence[Write]]:
+    """Give what is kept of a person who is erased, and what is written with that."""
+    mark = json.dumps({"contacts": list(person.contacts), "proof_until": proof_until})
+    return person.erase(proof_until), [
+        *(RemoveEntry(contact_key(clinic, lookup), person.id) for lookup in person.contacts),
+        Replace(erased_key(clinic, person.id), {"body": mark}),
+    ]
+
+
+def waiting(table: Table) -> Iterator[Mark]:
+    """Give every erased person who left something to clear away, of all clinics, page by page."""
+    for shard in SHARDS:
+        for item in table.partition(erased_key("", shard).pk, ""):
+            clinic, _, subject = item.sk.partition("#")
+            yield Mark(clinic, subject, tuple(json.loads(item.body or "")["contacts"]))
+
+
+def clear(table: Table, mark: Mark) -> None:
+    """Take away what an erased person left: sealed things, what waits in the outbox, contacts that lead nowhere.
+
+    Safe to repeat; the mark goes last, and with it the last trace of the contacts.
+    """
+    clinic, subject = mark.clinic, mark.subject
+    sealed = (item.key for item in table.partition(subject_pk(clinic, subject), "SEALED#"))
+    _delete(table, itertools.chain(sealed, _unsent(table, clinic, subject)))
+    for lookup in mark.contacts:
+        _clear_contact(table, contact_key(clinic, lookup))
+    _delete(table, [erased_key(clinic, subject)])
+
+
+def forget(table: Table, clinic: str, subject: str) -> None:
+    """Take away everything of a person whose proof is over: receipts, signatures, words, and what leads to them.
+
+    Safe to repeat; the place on the roll goes last.
+    """
+    pk = subject_pk(clinic, subject)
+    _delete(table, (key for item in table.partition(pk, "") for key in (item.key, *_outside(clinic, item))))
+    _delete(table, [roll_key(clinic, subject)])
+
+
+def _clear_contact(table: Table, key: Key) -> None:
+    try:
+        table.write([Delete(key, empty=True)])
+    except ConflictError:  # others share it, or it is gone already
+        if key in table.get([key]):
+            return
+    _delete(table, (item.key for item in table.partition(key.pk, "") if item.key != key))
+
+
+def _unsent(table: Table, clinic: str, subject: str) -> Iterator[Key]:
+    pk = subject_pk(clinic, subject)
+    for item in table.partition(pk, "RECEIPT#"):
+        number = json.loads(item.body or "")["id"]
+        yield from (make(clinic, number) for make in _TELLING)
+    for item in table.partition(pk, "TOLD#"):
+        yield from (make(clinic, told.number(item)) for make in _TELLING)
+
+
+def _outside(clinic: str, item: Item) -> Sequence[Key]:
+    """Give what leads to an item of a person, and stands elsewhere."""
+    if item.sk.startswith("TOLD#"):
+        return [make(clinic, told.number(item)) for make in _TELLING]
+    if not item.sk.startswith("RECEIPT#"):
+        return []
+    number = json.loads(item.body or "")["id"]
+    return [make(clinic, number) for make in (receipt_id_key, counted_key, unsigned_key, *_TELLING)]
+
+
+def _delete(table: Table, keys: Iterator[Key] | Sequence[Key]) -> None:
+    rest = iter(keys)
+    while batch := list(itertools.islice(rest, BATCH)):
+        table.write([Delete(key) for key in batch])

@@ -1,0 +1,42 @@
+"""A parent in the waiting room decides for a child, on a small phone."""
+
+from tests.browser.conftest import Handing
+from tests.browser.visit import Visit, a_clinic, a_patient
+from tests.conftest import LocalStack
+
+SMALL = {"width": 360, "height": 740}
+
+
+def test_a_parent_decides_for_a_child_and_mends_a_slip(phone: Handing, local_stack: LocalStack) -> None:
+    """The fields come when they are needed, one slip is mended in place, and the receipt says who decided."""
+    clinic = a_clinic("valmiera-hearing")
+    parent = Visit(phone("en", viewport=SMALL), clinic, a_patient(clinic, "en", 8101))
+    page = parent.phone.page
+    parent.phone.open(f"/{clinic.id}?lang=en")
+    address = next(address for address, question in clinic.questions.items() if question.needs == {"name", "contact"})
+    parent.answer({address: "yes"})
+    assert page.locator("#name").is_visible()
+    assert not page.locator("#child_name").is_visible()
+    parent.tick("child")
+    assert page.locator("#child_name").is_visible()
+    assert not page.locator("#name").is_visible(), "the child's name is the name"
+    assert not page.locator('input[type="radio"][name="relation"]:checked').count(), "nothing is chosen beforehand"
+    parent.phone.check("guardian-1-form")
+    parent.write(["email"])
+    parent.tick("relation")
+    page.locator("#child_name").fill("Elza Ozola")
+    for part, typed in (("", "31"), ("_month", "2"), ("_year", "2019")):
+        page.locator(f"#child_born{part}").fill(typed)
+    parent.phone.send("Save my answers")
+    assert page.locator("#errors a").get_attribute("href") == "#child_born"
+    page.locator("#errors a").click()
+    assert page.locator("#child_born").evaluate("each => each === document.activeElement")
+    assert page.locator("#child_name").input_value() == "Elza Ozola"
+    parent.phone.check("guardian-2-error")
+    page.locator("#child_born").fill("28")
+    parent.send("Save my answers")
+    assert "Decided for a child by" in parent.phone.text()
+    parent.phone.check("guardian-3-receipt")
+    [receipt] = local_stack.history(clinic.id, parent.patient.known_by("email"))
+    assert (receipt["actor"], receipt["evidence"]) == ("guardian", {"guardian": "parent"})
+    assert receipt["expires_at"] == "2037-02-27T22:00:00.000Z"

@@ -1,0 +1,53 @@
+"""Erasure and the hourly round on the deployed stack: each function does its part with the rights it has."""
+
+import json
+from typing import Any
+
+import pytest
+
+from chalicelib.store import erasures
+from chalicelib.store.table import Table, bookmark_key, subject_pk
+from infra.local import REGION
+from infra.run import STACK
+from tests.cast import RIGA, environment
+from tests.conftest import LocalStack
+from tests.package.test_signing import client
+
+pytestmark = pytest.mark.bundle
+
+PATIENT = {"email": "erased.patient@example.org"}
+
+
+def strike(local_stack: LocalStack, function: str) -> None:
+    """Let the clock strike for a function."""
+    resources = client(local_stack, "cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
+    [name] = [each["PhysicalResourceId"] for each in resources if each["LogicalResourceId"] == function]
+    event: dict[str, Any] = {"version": "0", "account": "0", "region": REGION, "detail": {}, "resources": []}
+    event |= {"detail-type": "Scheduled Event", "source": "aws.events", "time": "2026-11-22T08:15:00Z", "id": "1"}
+    answer = client(local_stack, "lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode())
+    assert "FunctionError" not in answer, answer["Payload"].read()
+
+
+def test_what_is_erased_by_call_is_swept_up_by_the_clock(local_stack: LocalStack) -> None:
+    """Nothing sealed is left a round later, and the receipt is still there."""
+    body = {"subject": PATIENT, "decisions": {"newsletter.email": "no"}, "channel": "in-person"}
+    receipt = json.loads(local_stack.call(RIGA, "receipts", {**body, "effective_at": "2026-11-20T10:00:00Z"}))
+    with environment(local_stack.settings):
+        table = Table(local_stack.settings["TABLE_NAME"], region=REGION)
+        pk = subject_pk(RIGA, receipt["subject"])
+        assert len(list(table.partition(pk, "SEALED#"))) == 1
+        [done] = json.loads(local_stack.call(RIGA, "erasures", {"subject": PATIENT}))["erased"]
+        assert done["subject"] == receipt["subject"]
+        assert local_stack.states(RIGA, PATIENT)["newsletter.email"] == "never_asked"
+        strike(local_stack, "CatchUp")
+        assert list(table.partition(pk, "SEALED#")) == list(erasures.waiting(table)) == []
+        assert json.loads(local_stack.call(RIGA, f"receipts/{receipt['id']}")) == receipt
+
+
+def test_the_hourly_round_reaches_its_end(local_stack: LocalStack) -> None:
+    """Through every clinic that was published."""
+    with environment(local_stack.settings):
+        table = Table(local_stack.settings["TABLE_NAME"], region=REGION)
+        strike(local_stack, "Housekeeping")
+        kept = table.get([bookmark_key()])[bookmark_key()].body
+        assert json.loads(kept or "") == {"clinic": "", "after": ""}

@@ -1,0 +1,228 @@
+"""A guardian decides for a child: the child is the patient, the guardian's e-mail or phone is the contact."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.cast import RIGA
+from tests.routes.client import Answer, Client, Program
+from tests.routes.conftest import House
+from tests.routes.pages import Page, decide, open_page, receipt_number
+
+VILNIUS = "vilnius-dental"
+INGA = {"email": "inga.kalniete@example.org"}
+PHOTOS = "treatment_photos.education"
+ELZA = {
+    "child": "yes",
+    "relation": "parent",
+    "child_name": "Elza Kalniete",
+    "child_born_day": "29",
+    "child_born_month": "2",
+    "child_born_year": "2016",
+}
+OF_AGE = "2034-02-28T22:00:00.000Z"
+"""Midnight in Vilnius."""
+
+YES = {f"decision.{PHOTOS}": "yes", **INGA}
+
+
+@pytest.fixture
+def program(house: House) -> Program:
+    """Give the program of a clinic where a guardian may decide, and nobody has yet."""
+    return house.open_clinic(VILNIUS)
+
+
+def _receipt(program: Program, answer: Answer) -> dict[str, Any]:
+    receipt: dict[str, Any] = program.receipt(receipt_number(answer)).json()
+    return receipt
+
+
+def test_a_guardians_yes_names_the_guardian_and_nothing_of_the_child(program: Program, client: Client) -> None:
+    """The receipt proves who decided; whoever finds it learns no name and no contact."""
+    answer = decide(client, program.clinic, {**YES, **ELZA})
+    receipt = _receipt(program, answer)
+    assert (receipt["actor"], receipt["evidence"]) == ("guardian", {"guardian": "parent"})
+    assert receipt["expires_at"] == receipt["decisions"][PHOTOS]["expires_at"] == OF_AGE
+    written = json.dumps(receipt, ensure_ascii=False).casefold()
+    assert not any(told in written for told in ("elza", "kalniete", "2016", "example.org"))
+    assert "Parent" in Page(client.get(f"/{program.clinic}/receipts/{receipt['id']}?lang=en")).words
+    assert program.states(**INGA)[PHOTOS] == "granted"
+
+
+def test_the_same_child_is_found_again_and_another_is_another(program: Program, client: Client) -> None:
+    """Each child has a chain of its own, however its name is typed."""
+    first = _receipt(program, decide(client, program.clinic, {**YES, **ELZA}))
+    again = _receipt(program, decide(client, program.clinic, {**YES, **ELZA, "child_name": " elza  KALNIETE"}))
+    sister = _receipt(program, decide(client, program.clinic, {**YES, **ELZA, "child_name": "Marta Kalniete"}))
+    assert (again["subject"], again["version"], again["previous"] is None) == (first["subject"], 2, False)
+    assert (sister["subject"] == first["subject"], sister["version"]) == (False, 1)
+    assert sister["decisions"][PHOTOS]["after"] == "pending", "the contact had decided before: its owner confirms"
+
+
+@pytest.mark.parametrize("child_first", [True, False])
+def test_a_guardian_and_a_child_decide_apart(program: Program, client: Client, *, child_first: bool) -> None:
+    """A Yes or a No for the child is none of the parent's, and the other way round."""
+    forms = [{**YES, **ELZA}, {f"decision.{PHOTOS}": "no", **INGA}]
+    one, other = (
+        _receipt(program, decide(client, program.clinic, fields)) for fields in (forms if child_first else forms[::-1])
+    )
+    assert one["subject"] != other["subject"]
+    assert (one["version"], other["version"]) == (1, 1)
+    assert len(program.history(**INGA)) == 2, "nothing follows for the other"
+    assert program.states(**INGA)[PHOTOS] == "refused", "for a list by e-mail the stricter answer holds"
+
+
+def test_a_withdrawal_by_the_guardians_contact_reaches_every_child(program: Program, client: Client) -> None:
+    """One form stops everything that hangs on the e-mail."""
+    decide(client, program.clinic, {**YES, **ELZA})
+    decide(client, program.clinic, {**YES, **ELZA, "child_name": "Marta Kalniete"})
+    decide(client, program.clinic, YES)
+    client.post(f"/{program.clinic}/withdraw", {**INGA, "all": "yes"})
+    last = {each["subject"]: each["decisions"][PHOTOS]["answer"] for each in program.history(**INGA)}
+    assert len(last) == 3
+    assert set(last.values()) == {"withdraw"}
+
+
+def test_what_is_wrong_about_the_child_is_shown_and_what_was_typed_kept(program: Program, client: Client) -> None:
+    """A parent mends one field; nothing is stored."""
+    answer = decide(client, program.clinic, {**YES, **ELZA, "child_born_month": "13"})
+    page = Page(answer)
+    assert (answer.status, page.faults) == (422, ["#child_born"])
+    assert (page.fields["child_name"], page.fields["child_born_month"]) == ("Elza Kalniete", "13")
+    assert ("child", "yes") in page.chosen
+    assert ("relation", "parent") in page.chosen
+    assert program.history(**INGA) == []
+
+
+def test_who_is_old_enough_is_sent_to_decide_alone(program: Program, client: Client) -> None:
+    """Kindly, with the age and what to do; Lithuania's is 14."""
+    page = Page(decide(client, program.clinic, {**YES, **ELZA, "child_born_year": "2012"}, "?lang=en"))
+    assert page.faults == ["#child_born"]
+    assert "From the age of 14" in page.words
+    assert "younger than 14" in open_page(client, f"/{program.clinic}?lang=en").words
+
+
+@pytest.mark.parametrize("clinic", [RIGA, "kaunas-polyclinics"])
+def test_a_clinic_that_takes_no_guardian_neither_asks_for_one_nor_accepts_one(client: Client, clinic: str) -> None:
+    """An adults-only programme stays one, whatever a form carries."""
+    assert "child" not in open_page(client, f"/{clinic}").fields
+    answer = decide(client, clinic, {"decision.newsletter.email": "yes", **INGA, **ELZA, "adult": "yes"}, "?lang=en")
+    assert answer.status == 422
+    assert "nobody can answer for a child" in Page(answer).words
+
+
+def test_another_clinic_knows_no_child_of_this_one(program: Program, house: House, client: Client) -> None:
+    """The lookup is of one clinic alone."""
+    decide(client, program.clinic, {**YES, **ELZA})
+    other = house.open_clinic(VILNIUS)
+    assert other.history(**INGA) == []
+    assert _receipt(other, decide(client, other.clinic, {**YES, **ELZA}))["version"] == 1
+
+
+@pytest.mark.parametrize(
+    "subject", [{"ward": "email:inga.kalniete@example.org|2016-02-29|elza kalniete"}, {"child": 1}]
+)
+def test_nobody_can_ask_for_a_child_by_its_lookup(program: Program, subject: dict[str, Any]) -> None:
+    """Programs ask by e-mail, phone or the clinic's number, and see what the contact sees."""
+    assert program.call("history", {"subject": subject}).status == 422
+
+
+def test_the_childs_name_and_birth_stand_nowhere_in_clear(program: Program, house: House, client: Client) -> None:
+    """Not in a key, not in a body: the name is sealed, the day of birth not even kept."""
+    decide(client, program.clinic, {**YES, **ELZA})
+    decide(client, program.clinic, {**YES, **ELZA, f"decision.{PHOTOS}": "no"})
+    everything = house.everything()
+    assert program.clinic.encode() in everything
+    for told in ("elza", "kalniete", "2016-02-29", "inga."):
+        assert told.encode() not in everything.lower()
+
+
+PAPER: dict[str, Any] = {
+    "subject": INGA,
+    "decisions": {PHOTOS: "yes"},
+    "channel": "paper",
+    "effective_at": "2026-11-10T10:00:00+02:00",
+    "evidence": {"form": "V-1"},
+    "name": "Elza Kalniete",
+    "guardian": {"relation": "parent", "child_born": "2016-02-29"},
+}
+
+
+def test_staff_record_a_guardians_decision_as_the_guardians(program: Program) -> None:
+    """The receipt says both: who decided, and whose key wrote it down."""
+    receipt = program.call("receipts", PAPER).json()
+    assert (receipt["actor"], receipt["assurance"]) == ("guardian", "staff-witnessed")
+    assert receipt["evidence"].keys() == {"form", "guardian", "staff"}
+    assert (receipt["evidence"]["guardian"], receipt["evidence"]["staff"][:4]) == ("parent", "key_")
+    assert receipt["expires_at"] == OF_AGE
+
+
+def test_web_and_paper_find_the_same_child_and_the_clinics_number_too(program: Program, client: Client) -> None:
+    """Staff confirm what a guardian began on the page; the child's number joins the child, not the parent."""
+    decide(client, program.clinic, YES)
+    first = _receipt(program, decide(client, program.clinic, {**YES, **ELZA}))
+    assert first["decisions"][PHOTOS]["after"] == "pending"
+    paper = program.call("receipts", {**PAPER, "subject": {**INGA, "patient_ref": "V-77"}}).json()
+    assert (paper["subject"], paper["version"]) == (first["subject"], 2)
+    assert [each["subject"] for each in program.history(patient_ref="V-77")] == [first["subject"]] * 2
+
+
+def test_a_call_repeated_with_its_key_is_one_receipt_of_the_child(program: Program) -> None:
+    """A program that got no answer may simply ask again; for the sister it is another body."""
+    key = {"Idempotency-Key": "v-1"}
+    first, again = program.call("receipts", PAPER, key), program.call("receipts", PAPER, key)
+    assert first.body == again.body
+    assert program.call("receipts", {**PAPER, "name": "Marta Kalniete"}, key).status == 422
+
+
+def test_staff_record_by_its_number_what_the_child_says_itself(program: Program) -> None:
+    """At fourteen the same patient decides: one chain, and the receipt no longer names a guardian."""
+    numbered = {**PAPER, "subject": {**INGA, "patient_ref": "V-78"}}
+    child = program.call("receipts", numbered).json()
+    alone = {key: value for key, value in PAPER.items() if key != "guardian"} | {"subject": {"patient_ref": "V-78"}}
+    own = program.call("receipts", alone).json()
+    assert (own["subject"], own["version"]) == (child["subject"], 2)
+    assert own["actor"].startswith("staff:")
+    assert own["expires_at"] == OF_AGE, "a Yes of a minor does not outlive its minority"
+
+
+@pytest.mark.parametrize(
+    ("changed", "pointers"),
+    [
+        ({"guardian": None}, ["/guardian"]),
+        ({"guardian": {"relation": "parent"}}, ["/guardian"]),
+        ({"guardian": {"relation": "aunt", "child_born": "2016-02-29"}}, ["/guardian/relation"]),
+        ({"guardian": {"relation": ["parent"], "child_born": "2016-02-29"}}, ["/guardian/relation"]),
+        ({"guardian": {"relation": "parent", "child_born": "2015-02-29"}}, ["/guardian/child_born"]),
+        ({"guardian": {"relation": "parent", "child_born": "20160229"}}, ["/guardian/child_born"]),
+        ({"guardian": {"relation": "parent", "child_born": "2016-02-29T00:00:00Z"}}, ["/guardian/child_born"]),
+        ({"guardian": {"relation": "parent", "child_born": "2026-11-11"}}, ["/guardian/child_born"]),
+        ({"guardian": {"relation": "parent", "child_born": "2012-11-10"}}, ["/guardian/child_born"]),
+        ({"guardian": {"relation": "parent", "child_born": "1850-11-10"}}, ["/guardian/child_born"]),
+        ({"name": " "}, ["/name"]),
+    ],
+)
+def test_every_fault_of_a_guardians_paper_is_named(
+    program: Program, changed: dict[str, Any], pointers: list[str]
+) -> None:
+    """Staff see at once which field to mend, and nothing is stored."""
+    answer = program.call("receipts", {**PAPER, **changed})
+    assert answer.status == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == pointers
+    assert program.history(**INGA) == []
+
+
+def test_a_guardians_paper_needs_the_childs_name(program: Program) -> None:
+    """Two children born on one day are two people."""
+    body = {key: value for key, value in PAPER.items() if key != "name"}
+    assert [each["pointer"] for each in program.call("receipts", body).json()["errors"]] == ["/name"]
+
+
+def test_staff_of_an_adults_only_clinic_cannot_record_a_guardian(house: House) -> None:
+    """The programme takes adults, on paper too."""
+    kaunas = house.open_clinic("kaunas-polyclinics")
+    answer = kaunas.call("receipts", {**PAPER, "decisions": {"programme": "yes"}})
+    assert [each["pointer"] for each in answer.json()["errors"]] == ["/guardian"]
+    withdrawal = {**PAPER, "all": True}
+    assert kaunas.call("withdrawals", withdrawal).status == 422

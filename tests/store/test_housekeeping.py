@@ -1,0 +1,175 @@
+"""The hourly round: everybody is attended to once, however often it comes round and wherever it had to stop."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import chain, count
+from typing import Any
+
+import pytest
+
+from chalicelib import housekeeping
+from chalicelib.aftermath import clear_erased
+from chalicelib.contact import Contact
+from chalicelib.due import letters
+from chalicelib.erasing import erase
+from chalicelib.housekeeping import Round, keep_house
+from chalicelib.store import roll, told
+from chalicelib.store.table import SHARDS, Replace, roll_key, unsent_key
+from chalicelib.wiring import Portal
+from infra import publish
+from tests.acts import EMAIL_NEWS, EVENING, MORNING, an_act, on_paper
+from tests.cast import ANNA, ANNA_PHONE, CLINICS, RIGA, TBILISI, put_out
+from tests.store.people import only_person, signed
+from tests.store.test_races import somebody
+from tests.store.test_secrecy import NAME, every_item
+
+BASE = "https://portal.example.org/api"
+HALF = "2026-11-25T20:15:00.000Z"
+OVER = "2026-11-29T08:15:00.000Z"
+
+
+def keep(house: Portal, at: str, hurried: Callable[[], bool] = lambda: False) -> Round:
+    """Let the round come."""
+    return keep_house(house, at, hurried)
+
+
+def decide(house: Portal, contact: Contact, **changed: Any) -> None:
+    """Let somebody say Yes to the newsletter on the clinic's page."""
+    act = an_act({EMAIL_NEWS: "yes"}, confirm=frozenset({EMAIL_NEWS}), **changed)
+    house.register.record(act, replace(signed(contact), base=BASE))
+
+
+def unasked(house: Portal) -> list[dict[str, Any]]:
+    """Give what waits in the outbox that nobody asked for."""
+    items = chain.from_iterable(house.table.partition(unsent_key("", shard).pk, "") for shard in SHARDS)
+    return [word for item in items if (word := json.loads(item.body or ""))["kind"] != "decided"]
+
+
+def test_a_reminder_is_left_in_the_outbox_once(house: Portal) -> None:
+    """With all that whoever sends it needs, and no contact in clear."""
+    decide(house, ANNA)
+    assert keep(house, EVENING).done["told"] == 0
+    assert [keep(house, HALF).done["told"] for _ in range(3)] == [1, 0, 0]
+    [word] = unasked(house)
+    anna = only_person(house, RIGA, ANNA)
+    claim = anna.standings[EMAIL_NEWS].claim
+    assert claim is not None
+    assert word == {
+        "kind": "reminder",
+        "clinic": RIGA,
+        "subject": anna.id,
+        "lang": "lv",
+        "base": BASE,
+        "receipt": claim.receipt_id,
+        "version": 1,
+        "addresses": [EMAIL_NEWS],
+        "at": None,
+        "until": OVER,
+        "tries": 0,
+        "due": "",
+    }
+    [item] = [each for each in every_item(house) if '"reminder"' in each.get("body", {}).get("S", "")]
+    number = item["sk"]["S"].partition("#")[2]
+    sealed = house.clinics.key(RIGA).unseal(anna.id, anna.salt, f"unsent#{number}", item["blob"]["B"])
+    assert sealed == "[]", "it goes to the contacts the person is known by"
+
+
+def test_two_rounds_at_once_leave_one_message(house: Portal) -> None:
+    """What two have read as untold, one of them tells."""
+    decide(house, ANNA)
+    anna, key = only_person(house, RIGA, ANNA), house.clinics.key(RIGA)
+    due = letters(anna, house.register.look(RIGA).published.published, HALF)
+    first, second = (told.untold(house.table, RIGA, [(anna, due)]) for _ in range(2))
+    assert first == second
+    [(person, [letter])] = first
+    assert [told.tell(house.table, key, person, letter, BASE) for _ in range(2)] == [True, False]
+    assert len(unasked(house)) == 1
+    assert told.untold(house.table, RIGA, [(anna, due)]) == [(anna, [])]
+
+
+def test_a_yes_nobody_confirmed_is_erased_when_its_time_is_over(house: Portal) -> None:
+    """The contact may be a stranger's; three years later nothing is left at all."""
+    decide(house, ANNA)
+    anna = only_person(house, RIGA, ANNA)
+    assert keep(house, OVER).done["erased"] == 1
+    assert house.register.look(RIGA, [ANNA]).known() == ()
+    clear_erased(house.table, lambda: False)
+    until = roll.person(house.table, RIGA, anna.id).proof_until
+    assert until == "2029-11-29T08:15:00.000Z"
+    assert keep(house, "2029-11-29T08:14:59.999Z").done["forgotten"] == 0
+    assert keep(house, until).done["forgotten"] == 1
+    assert list(roll.people(house.table, RIGA)) == []
+
+
+def test_a_consent_that_ended_is_forgotten_when_the_notice_says_so(house: Portal) -> None:
+    """Riga keeps its proof for three years, Tbilisi for one, and what is in force is kept."""
+    for clinic in (RIGA, TBILISI):
+        house.register.record(on_paper({EMAIL_NEWS: "yes"}, MORNING, MORNING, clinic=clinic), signed(ANNA))
+        house.register.record(on_paper({EMAIL_NEWS: "yes"}, MORNING, MORNING, clinic=clinic), signed(somebody(1)))
+        house.register.withdraw(an_act({EMAIL_NEWS: "withdraw"}, EVENING, clinic=clinic), signed(ANNA))
+    left = []
+    for at in ("2027-11-22T18:29:59.999Z", "2027-11-22T18:30:00.000Z", "2029-11-22T18:30:00.000Z"):
+        for _ in range(2):  # erased first, then forgotten
+            assert keep(house, at).whole
+        left.append([len(list(roll.people(house.table, clinic))) for clinic in (RIGA, TBILISI)])
+    assert left == [[2, 2], [2, 1], [1, 1]]
+
+
+def test_a_new_notice_is_told_once_to_whom_it_concerns(house: Portal) -> None:
+    """By its number, with the consents that no longer count."""
+    house.register.record(on_paper({EMAIL_NEWS: "yes"}, MORNING, MORNING), replace(signed(ANNA), base=BASE))
+    house.register.record(on_paper({EMAIL_NEWS: "no"}, MORNING, MORNING), replace(signed(somebody(1)), base=BASE))
+    document = publish.read_file(CLINICS / f"{RIGA}.yaml").document
+    ready = publish.edition({**document, "version": "2.0"})
+    assert put_out(house.table, house.clinics, ready, "2026-11-22T20:00:00.000Z")
+    assert [keep(house, "2026-11-23T09:00:00.000Z").done["told"] for _ in range(2)] == [1, 0]
+    [word] = unasked(house)
+    assert (word["kind"], word["addresses"], word["at"]) == ("changed", [EMAIL_NEWS], "2026-11-22T20:00:00.000Z")
+
+
+def test_a_round_that_has_to_stop_goes_on_where_it_stopped(house: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody's turn comes, however short the time and however many there are."""
+    monkeypatch.setattr(housekeeping, "BATCH", 2)
+    for number in range(5):
+        decide(house, somebody(number))
+    rounds = []
+    for _ in range(9):
+        asked = count()
+        made = keep(house, HALF, lambda asked=asked: next(asked) > 0)  # type: ignore[misc]
+        rounds.append((made.done["people"], made.done["told"], made.whole))
+        if made.whole:
+            break
+    assert rounds == [(2, 2, False), (2, 2, False), (1, 1, True)]
+    assert keep(house, HALF).done["people"] == 5
+
+
+def test_one_who_cannot_be_read_holds_up_nobody(house: Portal, caplog: pytest.LogCaptureFixture) -> None:
+    """The fault is counted; the log tells numbers and nothing about anybody."""
+    decide(house, ANNA)
+    salt = only_person(house, RIGA, ANNA).salt
+    house.table.write([Replace(roll_key(RIGA, "0" * 32), {"body": '{"id": "damaged"}'})])
+    made = keep(house, HALF)
+    assert (made.done["failed"], made.done["told"], made.whole) == (1, 1, True)
+    erased = only_person(house, RIGA, ANNA)
+    erase(house, RIGA, erased.id, "portal", HALF)
+    clear_erased(house.table, lambda: False)
+    logged = " ".join(str(record.__dict__) for record in caplog.records)
+    assert "'told': 1" in logged
+    assert not [each for each in (ANNA.value, NAME, salt, erased.id) if each in logged]
+
+
+def test_clearing_goes_on_in_the_next_round(house: Portal) -> None:
+    """What time did not allow stays marked."""
+    for contact in (ANNA, ANNA_PHONE):
+        house.register.record(an_act({EMAIL_NEWS: "no"}), signed(contact))
+        erase(house, RIGA, only_person(house, RIGA, contact).id, "patient", EVENING)
+    clear_erased(house.table, lambda: True)
+    assert sealed(house) == 2
+    clear_erased(house.table, lambda: False)
+    assert sealed(house) == 0
+
+
+def sealed(house: Portal) -> int:
+    """Count what is sealed under somebody's key."""
+    return sum(item["sk"]["S"].startswith("SEALED#") for item in every_item(house))

@@ -1,0 +1,158 @@
+"""What the hourly round finds due for one person, on which day."""
+
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.due import Fate, Kind, fate, letters, proof_until
+from chalicelib.instants import Instant
+from chalicelib.receipts import Subject
+from chalicelib.schedule import Entry
+from tests.acts import EMAIL_NEWS, MORNING, OPENING, SMS_NEWS, a_standing, a_subject, a_word
+
+ONE = (Entry(OPENING, "1.0", OPENING),)
+CONFIRM_BY = "2026-11-29T08:15:00.000Z"
+HALF = "2026-11-25T20:15:00.000Z"
+YEARS = "P3Y"
+
+
+def waiting(**changed: str) -> Subject:
+    """Give somebody whose only Yes waits for seven days to be confirmed."""
+    return a_subject(newsletter__email=a_standing(a_word(confirm_by=CONFIRM_BY, **changed)))
+
+
+def kinds(person: Subject, at: Instant, history: tuple[Entry, ...] = ONE) -> list[tuple[Kind, str]]:
+    """Tell what a person is to be told at a moment."""
+    return [(letter.kind, letter.reference) for letter in letters(person, history, at)]
+
+
+def test_a_yes_that_waits_is_reminded_of_when_half_of_its_time_is_over() -> None:
+    """Neither at once, nor when it is too late to do anything about it."""
+    anna = waiting()
+    assert kinds(anna, "2026-11-25T20:14:59.999Z") == []
+    [letter] = letters(anna, ONE, HALF)
+    assert (letter.kind, letter.reference, letter.addresses) == (Kind.REMINDER, "c" * 32, (EMAIL_NEWS,))
+    assert letter.until == CONFIRM_BY
+    assert kinds(anna, CONFIRM_BY) == []
+
+
+def test_what_waits_from_one_form_is_one_reminder() -> None:
+    """Three boxes are one message."""
+    word = a_word(confirm_by=CONFIRM_BY)
+    anna = a_subject(newsletter__email=a_standing(word), newsletter__sms=a_standing(word))
+    assert [letter.addresses for letter in letters(anna, ONE, HALF)] == [(EMAIL_NEWS, SMS_NEWS)]
+
+
+def test_nobody_is_reminded_of_a_yes_that_was_confirmed_or_taken_back_since() -> None:
+    """What was answered is answered."""
+    for answer in ("yes", "withdraw"):
+        later = a_word(answer, "2026-11-23T09:00:00.000Z", version=2)
+        anna = a_subject(newsletter__email=a_standing(a_word(confirm_by=CONFIRM_BY), later))
+        assert kinds(anna, HALF) == []
+
+
+def test_a_consent_that_ends_within_a_month_is_told_of() -> None:
+    """Once for each day on which something ends, with everything that ends then."""
+    end = "2027-11-22T08:15:00.000Z"
+    yes = a_standing(a_word(expires_at=end))
+    anna = a_subject(newsletter__email=yes, newsletter__sms=yes, research=a_standing(a_word()))
+    assert kinds(anna, "2027-10-23T08:14:59.999Z") == []
+    [letter] = letters(anna, ONE, "2027-10-23T08:15:00.000Z")
+    assert (letter.kind, letter.reference, letter.until) == (Kind.EXPIRING, end, end)
+    assert letter.addresses == (EMAIL_NEWS, SMS_NEWS)
+    assert kinds(anna, end) == []
+
+
+def test_a_short_consent_is_not_told_of_on_the_day_it_is_given() -> None:
+    """A consent for thirty days is over soon from its first day on; half of it may pass in peace."""
+    anna = a_subject(newsletter__email=a_standing(a_word(expires_at="2026-12-22T08:15:00.000Z")))
+    assert kinds(anna, "2026-12-07T08:14:59.999Z") == []
+    assert len(kinds(anna, "2026-12-07T08:15:00.000Z")) == 1
+
+
+SINCE = "2027-01-01T00:00:00.000Z"
+ANNOUNCED = "2026-12-01T00:00:00.000Z"
+
+
+@pytest.mark.parametrize("at", [SINCE, "2027-06-01T00:00:00.000Z"], ids=["begun", "since long"])
+@pytest.mark.parametrize(("version", "lost"), [("1.1", ()), ("2.0", (EMAIL_NEWS,))])
+def test_a_new_version_is_told_to_those_who_agreed_to_the_one_before(version: str, lost: tuple[str], at: str) -> None:
+    """Once it holds and not before; with the consents it ends, or none where only the words are new."""
+    history = (*ONE, Entry(SINCE, version, ANNOUNCED))
+    anna = a_subject(newsletter__email=a_standing(), newsletter__sms=a_standing(a_word("no")))
+    [letter] = letters(anna, history, at)
+    assert (letter.kind, letter.reference, letter.addresses, letter.at) == (Kind.CHANGED, version, lost, SINCE)
+    assert letters(anna, history, "2026-12-31T23:59:59.999Z") == ()
+
+
+def test_a_new_version_concerns_nobody_who_agreed_to_nothing_or_to_itself() -> None:
+    """No message without a reason."""
+    history = (*ONE, Entry(SINCE, "2.0", ANNOUNCED))
+    afterwards = "2027-02-01T00:00:00.000Z"
+    others = {
+        "refused": a_standing(a_word("no")),
+        "withdrawn": a_standing(a_word(), a_word("withdraw", "2026-11-23T09:00:00.000Z", version=2)),
+        "ended before": a_standing(a_word(expires_at="2026-12-31T00:00:00.000Z")),
+        "waits": a_standing(a_word(confirm_by="2027-03-01T00:00:00.000Z")),
+        "agreed anew": a_standing(a_word(), a_word("yes", "2027-01-02T00:00:00.000Z", version=2, notice_version="2.0")),
+    }
+    for name, standing in others.items():
+        told = letters(a_subject(newsletter__email=standing), history, afterwards)
+        assert [each for each in told if each.kind is Kind.CHANGED] == [], name
+
+
+def test_a_version_that_was_overtaken_before_its_day_is_never_told_of() -> None:
+    """What never held changed nothing."""
+    history = (*ONE, Entry(SINCE, "1.1", ANNOUNCED), Entry(SINCE, "1.2", "2026-12-02T00:00:00.000Z"))
+    assert kinds(a_subject(newsletter__email=a_standing()), history=history, at="2027-01-03T00:00:00.000Z") == [
+        (Kind.CHANGED, "1.2")
+    ]
+
+
+def test_whoever_has_had_processing_restricted_is_told_nothing_and_kept() -> None:
+    """Restricted data is stored and nothing else (GDPR Art. 18(2))."""
+    held = waiting().restrict(MORNING)
+    assert letters(held, ONE, HALF) == ()
+    assert fate(held, ONE, YEARS, "2099-01-01T00:00:00.000Z") is Fate.KEEP
+    assert fate(held.restrict(None), ONE, YEARS, "2099-01-01T00:00:00.000Z") is Fate.ERASE
+
+
+def test_a_yes_that_was_never_confirmed_leaves_nobody_behind() -> None:
+    """The address may be anybody's: when the time is over it is not kept (GDPR Art. 5(1)(c), (e))."""
+    assert fate(waiting(), ONE, YEARS, "2026-11-29T08:14:59.999Z") is Fate.KEEP
+    assert fate(waiting(), ONE, YEARS, CONFIRM_BY) is Fate.ERASE
+    refused = a_subject(newsletter__email=waiting().standings[EMAIL_NEWS], newsletter__sms=a_standing(a_word("no")))
+    assert fate(refused, ONE, YEARS, CONFIRM_BY) is Fate.KEEP
+
+
+@pytest.mark.parametrize(
+    ("standing", "ended"),
+    [
+        (a_standing(a_word(), a_word("withdraw", "2026-11-23T09:00:00.000Z", version=2)), "2026-11-23T09:00:00.000Z"),
+        (a_standing(a_word("no")), MORNING),
+        (a_standing(a_word(expires_at="2027-03-01T00:00:00.000Z")), "2027-03-01T00:00:00.000Z"),
+        (a_standing(a_word(notice_version="0.9")), MORNING),
+    ],
+    ids=["withdrawn", "refused", "expired", "superseded"],
+)
+def test_what_has_ended_is_kept_for_the_period_the_notice_names(standing: object, ended: Instant) -> None:
+    """Three years and not a day more, counted from the end of the last consent."""
+    anna = a_subject(newsletter__email=standing)  # type: ignore[arg-type]
+    until = ended.replace(ended[:4], str(int(ended[:4]) + 3), 1)
+    assert fate(anna, ONE, YEARS, ended) is Fate.KEEP
+    assert fate(anna, ONE, YEARS, until.replace("00.000Z", "00.001Z")) is Fate.ERASE
+    assert proof_until(anna, ONE, YEARS, until) == until
+    still = replace(anna, standings={**anna.standings, SMS_NEWS: a_standing()})
+    assert fate(still, ONE, YEARS, "2099-01-01T00:00:00.000Z") is Fate.KEEP
+
+
+def test_erasing_ends_what_was_in_force_and_the_period_counts_from_then() -> None:
+    """Who is erased while a consent holds is proven for the whole period; by a last day, until it is over."""
+    at = "2027-01-01T00:00:00.000Z"
+    granted = a_subject(newsletter__email=a_standing())
+    assert proof_until(granted, ONE, YEARS, at) == "2030-01-01T00:00:00.000Z"
+    assert proof_until(granted, ONE, "2035-12-31", at) == "2036-01-01T00:00:00.000Z"
+    erased = granted.erase("2030-01-01T00:00:00.000Z")
+    assert fate(erased, ONE, YEARS, "2029-12-31T23:59:59.999Z") is Fate.KEEP
+    assert fate(erased, ONE, YEARS, "2030-01-01T00:00:00.000Z") is Fate.FORGET
+    assert letters(erased, ONE, at) == ()
