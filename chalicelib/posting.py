@@ -98,12 +98,12 @@ class Courier:
         return self.carry(messages.waiting(self.table, self.now()) if self.post else (), hurried)
 
     def _tell(self, each: Waiting, tally: Tally) -> None:
+        if each.unsent.kind == messages.WANTED:
+            self._share_out(each)
+            return
         if each.unsent.kind == messages.UNREADABLE:
             messages.bury(self.table, each)
             journal.count("MessageDead")
-            return
-        if each.unsent.kind == messages.WANTED:
-            self._share_out(each)
             return
         outcomes = Counter(self._send(each, *sent, tally=tally) for sent in self._planned(each))
         if outcomes["left"]:

@@ -2,7 +2,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Barrier, Thread
@@ -13,6 +13,8 @@ import pytest
 from chalicelib import aftermath, journal
 from chalicelib.consent import Assurance, Channel
 from chalicelib.contact import Contact, Kind
+from chalicelib.erasing import erase
+from chalicelib.housekeeping import keep_house
 from chalicelib.instants import Instant, instant, moment
 from chalicelib.links import Power
 from chalicelib.post import Post
@@ -382,6 +384,31 @@ def test_who_asks_for_a_link_gets_their_own_and_nobody_else_gets_anything(house:
     assert (len(known), post.mails(stranger)) == (2, [])
     assert len(post.mails(GIORGI)) == 1, "he is known elsewhere"
     for each in wishes:  # a wish that comes again, from a function that died, sends nothing again
-        messages.share_out(house.table, key, each, {ANNA: known})
+        people = {contact: known for contact in each.contacts(key, each.unsent.subject) if contact == ANNA}
+        messages.share_out(house.table, key, each, people)
     post.round()
     assert len(post.mails()) == before + 2
+
+
+def test_what_nobody_asked_for_is_told_by_the_same_post_once(house: Portal, post: Sorting) -> None:
+    """The hourly round leaves a reminder where half of the time is over; it goes out with a link that confirms."""
+    act = an_act({EMAIL_NEWS: "yes"}, confirm=frozenset({EMAIL_NEWS}))
+    house.register.record(act, replace(signed(ANNA), base=BASE))
+    post.clock.at = "2026-11-25T20:15:00.000Z"
+    for _ in range(2):
+        keep_house(house, post.clock.at, in_time)
+        assert post.round().whole
+    confirm, reminder = post.mails()
+    assert f"{BASE}/confirm/" in confirm["text"]
+    assert f"{BASE}/confirm/" in reminder["text"]
+    assert "List-Unsubscribe" in reminder["headers"]
+    assert post.waits() == 0
+
+
+def test_nothing_is_sent_to_whoever_was_erased_before_the_post_came(house: Portal, post: Sorting) -> None:
+    """What waits in the outbox is unreadable from that moment, and goes without a word."""
+    receipt = decided(house, {EMAIL_NEWS: "yes"}, ANNA)
+    assert erase(house, RIGA, receipt.document["subject"], "patient", NOON) is not None
+    post.stream(receipt)
+    assert post.round().failed == 0
+    assert (post.mails(), post.waits()) == ([], 0)

@@ -1,0 +1,200 @@
+"""A visit to the patient's own page: whose page it is, what is known, and how the page says it.
+
+A link is for one person. One that the clinic made for somebody new has no person yet: then whoever is known under its
+contact is meant. Where several share that contact, nobody's history is shown to the others: together they can stop
+things, and nothing else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from chalice.app import Request
+
+from chalicelib import dossier
+from chalicelib.asking import now
+from chalicelib.boundary import NotFoundError
+from chalicelib.consent import State
+from chalicelib.contact import masked
+from chalicelib.dossier import Decision
+from chalicelib.forms import (
+    can_agree,
+)
+from chalicelib.i18n import negotiate, spoken_day, spoken_time
+from chalicelib.incoming import mount, query
+from chalicelib.instants import Instant
+from chalicelib.links import Power
+from chalicelib.notice import SHARING, Clinic, spoken
+from chalicelib.receipts import Receipt, Subject
+from chalicelib.renditions import FORMATS
+from chalicelib.store.links import OldLinkError, Opened, open_link
+from chalicelib.store.register import Look, UnknownReceiptError
+from chalicelib.store.sealed import Revealed, reveal
+from chalicelib.wiring import portal
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Somebody who followed their link: whose page it is, and what one look found."""
+
+    request: Request
+    token: str
+    opened: Opened
+    look: Look
+    people: tuple[Subject, ...]
+    now: Instant
+
+    @property
+    def clinic(self) -> Clinic:
+        """The clinic as its notice in force describes it, without the questions that are over."""
+        return self.look.published.clinic.asking(self.now)
+
+    @property
+    def shared(self) -> bool:
+        """Whether several people are meant, and nobody's own things can be shown."""
+        return len(self.people) > 1
+
+    @property
+    def person(self) -> Subject:
+        """The one whose page it is; raise NotFoundError where that is nobody, or several."""
+        if len(self.people) != 1:
+            raise NotFoundError
+        return self.people[0]
+
+    @property
+    def lang(self) -> str:
+        """The language asked for, else the link's own."""
+        clinic, own = self.look.published.clinic, self.opened.link.lang
+        default = own if own in clinic.languages else clinic.default_language
+        return negotiate(query(self.request, "lang"), None, clinic.languages, default)
+
+    @property
+    def address(self) -> str:
+        """The page's own address."""
+        return f"{mount(self.request)}/manage/{self.token}"
+
+    @property
+    def ever(self) -> Clinic:
+        """The clinic with every question it ever asked."""
+        return portal().clinics.ever_asked(self.look.published)
+
+    @cached_property
+    def receipts(self) -> tuple[Receipt, ...]:
+        """Every receipt of the person, oldest first; none where several are meant."""
+        return () if self.shared else tuple(portal().register.history(self.clinic.id, self.people))
+
+    @cached_property
+    def revealed(self) -> Revealed:
+        """What is kept sealed of the person; nothing where several are meant."""
+        house = portal()
+        return Revealed((), ()) if self.shared else reveal(house.table, house.clinics.key(self.clinic.id), self.person)
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """How everything stands."""
+        return dossier.decisions(self.people, self.ever, self.look.published.in_force, self.now, self.receipts)
+
+    @property
+    def disclosures(self) -> tuple[dossier.Disclosure, ...]:
+        """Who could receive what."""
+        published, clinics = self.look.published, portal().clinics
+        named = {receipt.document["notice"]["version"] for receipt in self.receipts}
+        versions = {version: clinics.version(self.clinic.id, version) for version in named}
+        changes = [each.since for each in published.published]
+        return dossier.disclosures(self.receipts, versions, published.in_force_at, changes, self.now)
+
+
+def enter(request: Request, token: str) -> Visit:
+    """Follow a link to the own page; raise UnknownLinkError, or OldLinkError where whose it was is gone."""
+    house, at = portal(), now()
+    opened = open_link(house.table, house.clinics, token, Power.MANAGE, at)
+    look = house.register.look(opened.link.clinic, [opened.holder.contact])
+    people = look.people[opened.holder.contact]
+    if opened.link.subject is None:  # made for whoever has the contact, and not for the children they decide for
+        people = tuple(each for each in people if not each.of_age)
+    else:
+        people = tuple(each for each in people if each.id == opened.link.subject)
+        if not people:
+            raise OldLinkError(opened.link)
+    return Visit(request, token, opened, look, people, at)
+
+
+def told(visit: Visit) -> Mapping[str, Any]:
+    """Give what the page says of this person alone."""
+    clinic, lang, known = visit.clinic, visit.lang, visit.revealed.known
+    decisions = visit.decisions
+    stands = {each.question.address: _spoken(visit, each) for each in decisions}
+    contacts = [contact for contact, _ in visit.revealed.contacts] or [visit.opened.holder.contact]
+    return {
+        "address": visit.address,
+        "contacts": [masked(contact) for contact in contacts],
+        "shared": visit.shared,
+        "done": _just_done(visit),
+        "told": stands,
+        "dropped": [
+            stands[each.question.address]
+            for each in decisions
+            if each.question.address not in clinic.questions and each.status.state is not State.NEVER_ASKED
+        ],
+        "stoppable": [
+            stands[each.question.address] for each in decisions if each.status.state in {State.GRANTED, State.PENDING}
+        ],
+        "lacking": [
+            address for address, question in clinic.questions.items() if visit.shared or not can_agree(question, known)
+        ],
+        "receipts": [
+            {
+                "id": receipt.id,
+                "when": spoken_time(receipt.document["effective_at"], lang, clinic.country),
+                "said": [
+                    (each["title"], receipt.document["decisions"][address]["answer"])
+                    for address, each in stands.items()
+                    if address in receipt.document["decisions"]
+                ],
+            }
+            for receipt in reversed(visit.receipts)
+        ],
+        "formats": FORMATS,
+        "recipients": [
+            {
+                "name": spoken(each.recipient, lang),
+                # Of an option of data sharing the recipient is the title.
+                "title": None if each.question.purpose.id == SHARING else each.question.title(lang),
+                "since": spoken_day(each.since, lang, clinic.country),
+                "until": each.until and spoken_day(each.until, lang, clinic.country),
+            }
+            for each in visit.disclosures
+        ],
+    }
+
+
+def _just_done(visit: Visit) -> str | None:
+    """Tell what the person has just done, as the address names it: ``withdraw`` or ``answer``."""
+    number = query(visit.request, "done")
+    if number is None:
+        return None
+    try:
+        done = portal().register.receipt(visit.clinic.id, number).document
+    except UnknownReceiptError:
+        return None
+    if done["subject"] not in {person.id for person in visit.people}:
+        return None
+    return "withdraw" if {entry["answer"] for entry in done["decisions"].values()} == {"withdraw"} else "answer"
+
+
+def _spoken(visit: Visit, decision: Decision) -> dict[str, Any]:
+    """Give how one decision stands, for a person to read."""
+    status, lang, country = decision.status, visit.lang, visit.clinic.country
+    ends = status.word and status.word.expires_at
+    confirm_by = status.word and status.word.confirm_by
+    return {
+        "address": decision.question.address,
+        "title": decision.question.title(lang),
+        "state": status.state.value,
+        "since": status.since and spoken_day(status.since, lang, country),
+        "ends": ends and spoken_day(ends, lang, country),
+        "confirm_by": confirm_by and spoken_time(confirm_by, lang, country),
+        "word": status.word,
+        "controllers": [each["name"] for each in decision.receipt["controllers"]] if decision.receipt else [],
+    }
