@@ -31,7 +31,6 @@ from chalicelib.store.table import (
     Table,
     UnavailableError,
     clinic_key,
-    contact_key,
     receipt_key,
     roll_key,
     sealed_key,
@@ -137,8 +136,6 @@ class Courier:
     def _planned(self, each: Waiting) -> list[tuple["_Told", Planned, Contact]]:
         """Tell which messages an item asks for, each with the contact it goes to; none where nobody can be reached."""
         unsent, table = each.unsent, self.table
-        if unsent.salt:
-            return self._wanted(each)
         at = {"clinic": clinic_key(unsent.clinic), "person": roll_key(unsent.clinic, unsent.subject)}
         if unsent.receipt and unsent.version:
             at["receipt"] = receipt_key(unsent.clinic, unsent.subject, unsent.version)
@@ -154,28 +151,13 @@ class Courier:
         except ValueError:  # the person's key is gone, and with it every way to reach them
             return []
         document = read_receipt(found[at["receipt"]]).document if "receipt" in at else {}
-        told = _Told(unsent, person.id, clinic, key, document, published.in_force.version)
+        told = _Told(unsent, clinic, key, document, published.in_force.version)
         own = [contact for contact in typed if key.lookup(contact) in person.contacts]
         return [
             (told, planned, contact)
             for planned in told.plan([each.kind for each in typed], [each.kind for each in own])
             for contact in (typed if planned.message in {Message.CONFIRM, Message.REMINDER} else own)
             if contact.kind is planned.kind
-        ]
-
-    def _wanted(self, each: Waiting) -> list[tuple["_Told", Planned, Contact]]:
-        """Plan a link of their own for everybody known under the contacts it was asked for with."""
-        unsent = each.unsent
-        key, head = self.clinics.key(unsent.clinic), clinic_key(unsent.clinic)
-        places = {contact_key(unsent.clinic, key.lookup(one)): one for one in each.contacts(key, unsent.salt)}
-        found = self.table.get([head, *places])
-        published = self.clinics.published(unsent.clinic, found.get(head))
-        clinic, version = self.clinics.ever_asked(published), published.in_force.version
-        return [
-            (_Told(unsent, person, clinic, key, {}, version), Planned(Message.LINK, contact.kind, ()), contact)
-            for place, contact in places.items()
-            if place in found and contact.kind is not Kind.REFERENCE
-            for person in found[place].texts
         ]
 
     def _known(self, unsent: Unsent, key: ClinicKey, person: Subject) -> list[Contact]:
@@ -198,8 +180,7 @@ class Courier:
         base = self.public_url or each.unsent.base
         ready = told.message(planned, contact, told.addresses(handle, planned, base), {"lookup": lookup})
         opened = puts(told.key, [(handle, link, Holder(contact))])
-        letter_name = f"{planned.message}#{planned.kind}" + (f"#{told.person}" if each.unsent.salt else "")
-        lease = messages.take(self.table, each, letter_name, now, opened)
+        lease = messages.take(self.table, each, f"{planned.message}#{planned.kind}", now, opened)
         if lease is None:
             return "done"
         if reason := messages.undeliverable(self.table, each.unsent.clinic, [lookup]).get(lookup):
@@ -238,10 +219,9 @@ class Courier:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What an item of the outbox tells of, and to which person."""
+    """What an item of the outbox tells of."""
 
     unsent: Unsent
-    person: str
     clinic: Clinic
     key: ClinicKey
     document: Mapping[str, Any]
@@ -273,7 +253,7 @@ class _Told:
         lasting = instant(moment(now) + timedelta(days=LINK_DAYS))
         confirming = Power.CONFIRM in POWERS[planned.message]
         expires_at = (self.until(planned) if confirming else None) or lasting
-        return Link(unsent.clinic, self.person, self.lang, about, unsent.receipt, now, expires_at, "portal")
+        return Link(unsent.clinic, unsent.subject, self.lang, about, unsent.receipt, now, expires_at, "portal")
 
     def addresses(self, handle: Handle, planned: Planned, base: str) -> dict[str, str]:
         home, secret = f"{base}/{self.clinic.id}", self.key.link_secret()

@@ -39,7 +39,6 @@ MAX_TRIES = 10
 LEASE = timedelta(minutes=2)
 """For how long one sender has a message to itself: longer than any function that sends runs on after it took it."""
 
-WISH_KEPT = timedelta(days=30)
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
 
 SENDING, WAITING, SENT, SKIPPED, REFUSED = "sending", "waiting", "sent", "skipped", "refused"
@@ -74,8 +73,6 @@ class Unsent:
     until: Instant | None = None
     tries: int = 0
     due: Instant = ""
-    salt: str = ""
-    """The key of a wish for a link (`outbox.wanted`), of whom nobody knows yet: `subject` is its number then."""
 
     def stored(self) -> str:
         """Write it, to be kept."""
@@ -85,8 +82,6 @@ class Unsent:
     def read(cls, stored: str) -> "Unsent":
         """Read what was kept; raise ValueError or TypeError for what is none."""
         kept = json.loads(stored)
-        if "number" in kept:
-            kept["subject"] = kept.pop("number")
         return cls(**{**kept, "addresses": tuple(kept.get("addresses", ()))})
 
 
@@ -186,10 +181,8 @@ def take(table: Table, each: Waiting, letter: str, now: Instant, also: Sequence[
     key = letter_key(each.unsent.clinic, each.unsent.subject, f"{each.number}#{letter}")
     until = instant(moment(now) + LEASE)
     lease = Lease(key, json.dumps({"state": SENDING, "until": until, "by": secrets.token_hex(8)}))
-    # Of a wish for a link nothing need be remembered for long.
-    kept = {"ttl": int((moment(now) + WISH_KEPT).timestamp())} if each.unsent.salt else {}
     try:
-        table.write([Put(key, {"body": lease.body, **kept}), *also])
+        table.write([Put(key, {"body": lease.body}), *also])
     except ConflictError:
         found = table.get([key]).get(key)
         body = found.body if found is not None and found.body else ""

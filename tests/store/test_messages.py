@@ -20,7 +20,7 @@ from chalicelib.links import Power
 from chalicelib.post import Post
 from chalicelib.posting import Courier, Tally
 from chalicelib.receipts import Receipt
-from chalicelib.store import messages, outbox
+from chalicelib.store import messages
 from chalicelib.store.links import open_link
 from chalicelib.store.messages import MAX_TRIES, Unsent
 from chalicelib.store.table import Key, unsent_key
@@ -313,22 +313,6 @@ def test_other_things_are_told_in_the_same_way(house: Portal, post: Sorting) -> 
         token = mail["headers"]["List-Unsubscribe"].strip("<>").rpartition("/")[2]
         opened = open_link(house.table, house.clinics, token, Power.UNSUBSCRIBE, "2030-01-01T00:00:00.000Z")
         assert opened.link.addresses == (EMAIL_NEWS,)
-
-
-def test_who_asks_for_a_link_gets_their_own_and_a_stranger_gets_nothing(house: Portal, post: Sorting) -> None:
-    """The page cannot tell who is known; the letterbox of who is known can."""
-    decided(house, {EMAIL_NEWS: "yes"}, ANNA)
-    post.round()
-    person = house.register.look(RIGA, [ANNA]).known()[0]
-    key = house.clinics.key(RIGA)
-    house.table.write([outbox.wanted(key, [contact], "lv", BASE) for contact in (ANNA, STRANGER)])
-    assert post.round().sent == 1
-    mail = post.mails()[-1]
-    [token] = {word.rpartition("/")[2] for word in mail["text"].split() if "/manage/" in word}
-    opened = open_link(house.table, house.clinics, token, Power.MANAGE, NOON)
-    assert (opened.link.subject, opened.holder.contact) == (person.id, ANNA)
-    assert post.mails(STRANGER) == []
-    assert post.waits() == 0
 
 
 def test_what_nobody_can_read_is_set_aside_and_kept_as_it_was(house: Portal, post: Sorting) -> None:
