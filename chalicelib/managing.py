@@ -1,11 +1,6 @@
-"""What the patient's own page does: tells, changes, stops, hands out. Reached by a link alone, so it shows no contact.
+"""What the patient's own page does: tells, changes, stops, hands out, erases. Reached by a link alone (`visit`)."""
 
-A link is for one person. One that the clinic made for somebody new has no person yet: then whoever is known under its
-contact is meant. Where several share that contact, nobody's history is shown to the others: together they can stop
-things, and nothing else.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,10 +9,8 @@ from chalice.app import Request, Response
 from chalicelib import dossier, journal
 from chalicelib.asking import SEVERAL, form_secret
 from chalicelib.boundary import NotFoundError
-from chalicelib.consent import Address, Assurance, Channel, State
-from chalicelib.contact import Contact, masked
-from chalicelib.dossier import Decision
-from chalicelib.erasing import erase
+from chalicelib.consent import Address, Assurance, Channel
+from chalicelib.contact import Contact
 from chalicelib.evidence import MANAGE_PAGE
 from chalicelib.forms import (
     MAX_TYPED,
@@ -25,24 +18,23 @@ from chalicelib.forms import (
     Fields,
     FormState,
     Submission,
-    can_agree,
     first,
     new_nonce,
     read_changes,
     read_stops,
 )
 from chalicelib.guardians import ACTOR
-from chalicelib.i18n import spoken_day, spoken_time
+from chalicelib.i18n import spoken_day
 from chalicelib.incoming import base_url, form_fields, mount, query
-from chalicelib.notice import SHARING, Clinic, spoken
+from chalicelib.notice import Clinic
 from chalicelib.outgoing import document, html, rendered, see_other
 from chalicelib.pages import render
 from chalicelib.receipts import Act, NoticeRef, Receipt, receipt_id
 from chalicelib.renditions import FORMATS, PAPER, UnsignedError, rendition
 from chalicelib.store.links import OldLinkError
-from chalicelib.store.register import NoticeChangedError, Signature, UnknownReceiptError, fresh_subject
+from chalicelib.store.register import NoticeChangedError, Signature, fresh_subject
 from chalicelib.takeout import Takeout
-from chalicelib.visit import Visit, followed
+from chalicelib.visit import Visit, enter, told
 from chalicelib.wiring import portal
 
 FORGOTTEN = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
@@ -51,24 +43,24 @@ FORGOTTEN = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
 
 def show(request: Request, token: str) -> Response:
     """Show the page."""
-    visit = followed(request, token)
+    visit = enter(request, token)
     return html(_page(visit, _new_state(visit)) if visit.people else _told(visit, "unknown"), headers=FORGOTTEN)
 
 
 def take(request: Request, token: str) -> Response:
     """Carry out what was chosen on the page; where nothing was, change nothing and say so."""
-    visit, fields = followed(request, token), form_fields(request)
+    visit, fields = enter(request, token), form_fields(request)
     if not visit.people:
         return html(_told(visit, "unknown"), headers=FORGOTTEN)
-    deeds = {"stop": _stop, "erase": _erase}
-    return deeds.get(first(fields, "act"), _change)(visit, fields)
+    carry_out = {"stop": _stop, "erase": _erase}.get(first(fields, "act"), _change)
+    return carry_out(visit, fields)
 
 
 def receipt(request: Request, token: str, number: str) -> Response:
     """Hand out one of the person's receipts in any format: the link proves the contact, so states may be told too."""
     from chalicelib.formats import Issued, UnspeakableError  # noqa: PLC0415 - only what is asked for is loaded
 
-    visit, house, wanted = followed(request, token), portal(), query(request, "format")
+    visit, house, wanted = enter(request, token), portal(), query(request, "format")
     found, signed = house.register.issued(visit.look.published.clinic.id, number)
     if wanted not in FORMATS or found.document["subject"] != visit.person.id:
         raise NotFoundError
@@ -94,7 +86,7 @@ def receipt(request: Request, token: str, number: str) -> Response:
 
 def takeout(request: Request, token: str, form: str) -> Response:
     """Hand out everything the portal knows of the person, to take along."""
-    visit = followed(request, token)
+    visit = enter(request, token)
     person, revealed = visit.person, visit.revealed
     everything = Takeout(
         clinic=visit.look.published.clinic,
@@ -176,14 +168,16 @@ def _stop(visit: Visit, fields: Fields) -> Response:
 
 def _erase(visit: Visit, fields: Fields) -> Response:
     """Erase the person, who ticked that they mean it; never from a page that is too old, for nothing brings it back."""
-    person = visit.person
+    from chalicelib.erasing import erase  # noqa: PLC0415 - only what is asked for is loaded
+
     if first(fields, "erase") != "yes":
-        return _again(visit, fields, [Fault("erase", "nothing_ticked")])
+        return _again(visit, fields, [Fault("erase", "erase_unticked")])
     if _opened(visit, fields) is None:
         return _again(visit, fields, [Fault("errors", "page_too_old")])
-    erased = erase(portal(), visit.clinic.id, person.id, "patient", visit.now)
+    erased = erase(portal(), visit.clinic.id, visit.person.id, "patient", visit.now)
     if erased is None:
         raise OldLinkError(visit.opened.link)
+    journal.count("ErasedByPatient")
     until = spoken_day(erased.proof_until, visit.lang, visit.clinic.country)
     return html(_told(visit, "erased", until=until), headers=FORGOTTEN)
 
@@ -239,12 +233,10 @@ def _again(visit: Visit, fields: Fields, faults: Sequence[Fault]) -> Response:
     return html(_page(visit, fresh, fields, faults), 422, FORGOTTEN)
 
 
-def _told(visit: Visit, kind: str, **filled: str) -> str:
+def _told(visit: Visit, kind: str, **more: str) -> str:
     """Render a page that only says something."""
     clinic, back = visit.look.published.clinic, f"{visit.address}?lang={visit.lang}"
-    return render(
-        "pages/own.html", visit.lang, clinic=clinic, root=mount(visit.request), kind=kind, back=back, **filled
-    )
+    return render("pages/own.html", visit.lang, clinic=clinic, root=mount(visit.request), kind=kind, back=back, **more)
 
 
 def _page(visit: Visit, state: FormState, fields: Fields | None = None, faults: Sequence[Fault] = ()) -> str:
@@ -260,92 +252,5 @@ def _page(visit: Visit, state: FormState, fields: Fields | None = None, faults: 
         kept_query="",
         typed=typed,
         faults=faults,
-        own=_own(visit),
+        own=told(visit),
     )
-
-
-def _own(visit: Visit) -> Mapping[str, Any]:
-    """Give what the page says of this person alone."""
-    clinic, lang, known = visit.clinic, visit.lang, visit.revealed.known
-    decisions = visit.decisions
-    told = {each.question.address: _spoken(visit, each) for each in decisions}
-    contacts = [contact for contact, _ in visit.revealed.contacts] or [visit.opened.holder.contact]
-    return {
-        "address": visit.address,
-        "contacts": [masked(contact) for contact in contacts],
-        "shared": visit.shared,
-        "restricted": _restricted(visit),
-        "done": _just_done(visit),
-        "told": told,
-        "dropped": [
-            told[each.question.address]
-            for each in decisions
-            if each.question.address not in clinic.questions and each.status.state is not State.NEVER_ASKED
-        ],
-        "stoppable": [
-            told[each.question.address] for each in decisions if each.status.state in {State.GRANTED, State.PENDING}
-        ],
-        "lacking": [
-            address for address, question in clinic.questions.items() if visit.shared or not can_agree(question, known)
-        ],
-        "receipts": [
-            {
-                "id": receipt.id,
-                "when": spoken_time(receipt.document["effective_at"], lang, clinic.country),
-                "said": [
-                    (each["title"], receipt.document["decisions"][address]["answer"])
-                    for address, each in told.items()
-                    if address in receipt.document["decisions"]
-                ],
-            }
-            for receipt in reversed(visit.receipts)
-        ],
-        "formats": FORMATS,
-        "recipients": [
-            {
-                "name": spoken(each.recipient, lang),
-                # Of an option of data sharing the recipient is the title.
-                "title": None if each.question.purpose.id == SHARING else each.question.title(lang),
-                "since": spoken_day(each.since, lang, clinic.country),
-                "until": each.until and spoken_day(each.until, lang, clinic.country),
-            }
-            for each in visit.disclosures
-        ],
-    }
-
-
-def _restricted(visit: Visit) -> str | None:
-    """Tell since when the use of the person's data is restricted (GDPR Art. 18), if it is."""
-    since = min((each.restricted_since for each in visit.people if each.restricted_since), default=None)
-    return since and spoken_day(since, visit.lang, visit.clinic.country)
-
-
-def _just_done(visit: Visit) -> str | None:
-    """Tell what the person has just done, as the address names it: ``withdraw`` or ``answer``."""
-    number = query(visit.request, "done")
-    if number is None:
-        return None
-    try:
-        done = portal().register.receipt(visit.clinic.id, number).document
-    except UnknownReceiptError:
-        return None
-    if done["subject"] not in {person.id for person in visit.people}:
-        return None
-    return "withdraw" if {entry["answer"] for entry in done["decisions"].values()} == {"withdraw"} else "answer"
-
-
-def _spoken(visit: Visit, decision: Decision) -> dict[str, Any]:
-    """Give how one decision stands, for a person to read."""
-    status, lang, country = decision.status, visit.lang, visit.clinic.country
-    ends = status.word and status.word.expires_at
-    confirm_by = status.word and status.word.confirm_by
-    return {
-        "address": decision.question.address,
-        "title": decision.question.title(lang),
-        "state": status.state.value,
-        "since": status.since and spoken_day(status.since, lang, country),
-        "ends": ends and spoken_day(ends, lang, country),
-        "confirm_by": confirm_by and spoken_time(confirm_by, lang, country),
-        "word": status.word,
-        "controllers": [each["name"] for each in decision.receipt["controllers"]] if decision.receipt else [],
-    }

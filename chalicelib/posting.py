@@ -101,6 +101,10 @@ class Courier:
         if each.unsent.kind == messages.WANTED:
             self._share_out(each)
             return
+        if each.unsent.kind == messages.UNREADABLE:
+            messages.bury(self.table, each)
+            journal.count("MessageDead")
+            return
         outcomes = Counter(self._send(each, *sent, tally=tally) for sent in self._planned(each))
         if outcomes["left"]:
             tally.whole = False

@@ -1,22 +1,35 @@
-"""Somebody who followed the link to their own page: whose page it is, and what one look found."""
+"""A visit to the patient's own page: whose page it is, what is known, and how the page says it.
 
+A link is for one person. One that the clinic made for somebody new has no person yet: then whoever is known under its
+contact is meant. Where several share that contact, nobody's history is shown to the others: together they can stop
+things, and nothing else.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from chalice.app import Request
 
 from chalicelib import dossier
 from chalicelib.asking import now
 from chalicelib.boundary import NotFoundError
+from chalicelib.consent import State
+from chalicelib.contact import masked
 from chalicelib.dossier import Decision
-from chalicelib.i18n import negotiate
+from chalicelib.forms import (
+    can_agree,
+)
+from chalicelib.i18n import negotiate, spoken_day, spoken_time
 from chalicelib.incoming import mount, query
 from chalicelib.instants import Instant
 from chalicelib.links import Power
-from chalicelib.notice import Clinic
+from chalicelib.notice import SHARING, Clinic, spoken
 from chalicelib.receipts import Receipt, Subject
+from chalicelib.renditions import FORMATS
 from chalicelib.store.links import OldLinkError, Opened, open_link
-from chalicelib.store.register import Look
+from chalicelib.store.register import Look, UnknownReceiptError
 from chalicelib.store.sealed import Revealed, reveal
 from chalicelib.wiring import portal
 
@@ -92,8 +105,8 @@ class Visit:
         return dossier.disclosures(self.receipts, versions, published.in_force_at, changes, self.now)
 
 
-def followed(request: Request, token: str) -> Visit:
-    """Follow a link; raise UnknownLinkError, or OldLinkError where it is too old or its person is not there any more."""
+def enter(request: Request, token: str) -> Visit:
+    """Follow a link to the own page; raise UnknownLinkError, or OldLinkError where whose it was is gone."""
     house, at = portal(), now()
     opened = open_link(house.table, house.clinics, token, Power.MANAGE, at)
     look = house.register.look(opened.link.clinic, [opened.holder.contact])
@@ -105,3 +118,90 @@ def followed(request: Request, token: str) -> Visit:
         if not people:
             raise OldLinkError(opened.link)
     return Visit(request, token, opened, look, people, at)
+
+
+def told(visit: Visit) -> Mapping[str, Any]:
+    """Give what the page says of this person alone."""
+    clinic, lang, known = visit.clinic, visit.lang, visit.revealed.known
+    decisions = visit.decisions
+    stands = {each.question.address: _spoken(visit, each) for each in decisions}
+    contacts = [contact for contact, _ in visit.revealed.contacts] or [visit.opened.holder.contact]
+    return {
+        "address": visit.address,
+        "contacts": [masked(contact) for contact in contacts],
+        "shared": visit.shared,
+        "restricted": _restricted(visit),
+        "done": _just_done(visit),
+        "told": stands,
+        "dropped": [
+            stands[each.question.address]
+            for each in decisions
+            if each.question.address not in clinic.questions and each.status.state is not State.NEVER_ASKED
+        ],
+        "stoppable": [
+            stands[each.question.address] for each in decisions if each.status.state in {State.GRANTED, State.PENDING}
+        ],
+        "lacking": [
+            address for address, question in clinic.questions.items() if visit.shared or not can_agree(question, known)
+        ],
+        "receipts": [
+            {
+                "id": receipt.id,
+                "when": spoken_time(receipt.document["effective_at"], lang, clinic.country),
+                "said": [
+                    (each["title"], receipt.document["decisions"][address]["answer"])
+                    for address, each in stands.items()
+                    if address in receipt.document["decisions"]
+                ],
+            }
+            for receipt in reversed(visit.receipts)
+        ],
+        "formats": FORMATS,
+        "recipients": [
+            {
+                "name": spoken(each.recipient, lang),
+                # Of an option of data sharing the recipient is the title.
+                "title": None if each.question.purpose.id == SHARING else each.question.title(lang),
+                "since": spoken_day(each.since, lang, clinic.country),
+                "until": each.until and spoken_day(each.until, lang, clinic.country),
+            }
+            for each in visit.disclosures
+        ],
+    }
+
+
+def _restricted(visit: Visit) -> str | None:
+    """Tell since when the use of the person's data is restricted (GDPR Art. 18), if it is."""
+    since = min((each.restricted_since for each in visit.people if each.restricted_since), default=None)
+    return since and spoken_day(since, visit.lang, visit.clinic.country)
+
+
+def _just_done(visit: Visit) -> str | None:
+    """Tell what the person has just done, as the address names it: ``withdraw`` or ``answer``."""
+    number = query(visit.request, "done")
+    if number is None:
+        return None
+    try:
+        done = portal().register.receipt(visit.clinic.id, number).document
+    except UnknownReceiptError:
+        return None
+    if done["subject"] not in {person.id for person in visit.people}:
+        return None
+    return "withdraw" if {entry["answer"] for entry in done["decisions"].values()} == {"withdraw"} else "answer"
+
+
+def _spoken(visit: Visit, decision: Decision) -> dict[str, Any]:
+    """Give how one decision stands, for a person to read."""
+    status, lang, country = decision.status, visit.lang, visit.clinic.country
+    ends = status.word and status.word.expires_at
+    confirm_by = status.word and status.word.confirm_by
+    return {
+        "address": decision.question.address,
+        "title": decision.question.title(lang),
+        "state": status.state.value,
+        "since": status.since and spoken_day(status.since, lang, country),
+        "ends": ends and spoken_day(ends, lang, country),
+        "confirm_by": confirm_by and spoken_time(confirm_by, lang, country),
+        "word": status.word,
+        "controllers": [each["name"] for each in decision.receipt["controllers"]] if decision.receipt else [],
+    }

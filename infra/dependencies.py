@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from chalicelib.i18n import ZONES
 from infra.catalogs import LANGUAGES
 
 # What the portal asks of AWS: botocore carries the descriptions of some four hundred services, and reading those of
@@ -98,7 +99,8 @@ class NotInstalledError(Exception):
 def dependencies(requirements: Path, build: Path) -> Path:
     """Return a folder of the pinned packages, trimmed for Lambda; made once per change of pins, rules or Python."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    digest = hashlib.sha256(f"{version}\0{Path(__file__).read_text()}\0{requirements.read_text()}".encode())
+    rules = f"{Path(__file__).read_text()}\0{sorted(ZONES.values())}"
+    digest = hashlib.sha256(f"{version}\0{rules}\0{requirements.read_text()}".encode())
     finished = build / "dependencies" / digest.hexdigest()[:16]
     if not finished.exists():
         shutil.rmtree(finished.parent, ignore_errors=True)
@@ -129,6 +131,7 @@ def trim(packages: Path) -> None:
         _remove(packages.glob(pattern))
     _remove(path for path in (packages / "botocore/data").iterdir() if not _DATA.fullmatch(path.stem))
     _remove(path for path in (packages / "babel/locale-data").iterdir() if path.stem not in (*LOCALES, "root"))
+    _keep_zones(packages / "tzdata/zoneinfo")
     for service, operations in OPERATIONS.items():
         folder = packages / "botocore/data" / service
         for description in folder.glob("*/*.json.gz"):
@@ -143,6 +146,12 @@ def trim(packages: Path) -> None:
     # urllib3 asks for the version of a package that switches HTTP/2 on, which nobody does here: 8 ms of imports.
     (packages / "urllib3/http2/__init__.py").write_text('"""HTTP/2 is never switched on."""\n')
     _keep_authorities(packages / "botocore/cacert.pem")
+
+
+def _keep_zones(folder: Path) -> None:
+    """Keep the clocks of the countries our clinics are in, and UTC; the world has six hundred."""
+    kept = {folder / zone for zone in (*ZONES.values(), "UTC")}
+    _remove(path for path in folder.rglob("*") if path.is_file() and path not in kept and path.name != "__init__.py")
 
 
 def _remove(paths: Iterable[Path]) -> None:

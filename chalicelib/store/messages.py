@@ -47,6 +47,9 @@ SENDING, WAITING, SENT, SKIPPED, REFUSED = "sending", "waiting", "sent", "skippe
 WANTED = "wanted"
 """The kind of an item that asks for a link, before anybody looked whose it is: its subject is its own key."""
 
+UNREADABLE = "unreadable"
+"""What an item is called that holds something nobody can read: it is set aside, and holds up nothing."""
+
 FINAL = frozenset({SENT, SKIPPED, REFUSED})
 
 
@@ -77,7 +80,7 @@ class Unsent:
 
     @classmethod
     def read(cls, stored: str) -> "Unsent":
-        """Read what was kept."""
+        """Read what was kept; raise ValueError or TypeError for what is none."""
         kept = json.loads(stored)
         return cls(**{**kept, "addresses": tuple(kept.get("addresses", ()))})
 
@@ -95,6 +98,10 @@ class Waiting:
     def key(self) -> Key:
         """Where it is kept."""
         return unsent_key(self.unsent.clinic, self.number)
+
+    def rewritten(self, **changed: Any) -> str:
+        """Write it with some changes; what cannot be read stays as it is."""
+        return self.body if self.unsent.kind == UNREADABLE else replace(self.unsent, **changed).stored()
 
     def contacts(self, key: ClinicKey, salt: str) -> list[Contact]:
         """Give the contacts it was left with; raise ValueError where the person's key is gone."""
@@ -208,21 +215,21 @@ def later(table: Table, each: Waiting, now: Instant) -> bool:
     """Put an item off after a failure, each time twice as long; give it up after the last try and tell True then."""
     tries = each.unsent.tries + 1
     if tries >= MAX_TRIES:
-        bury(table, each)
+        bury(table, each, tries)
         return True
     wait = min(_FIRST_WAIT * 2 ** (tries - 1), _LONGEST_WAIT)
-    put_off = replace(each.unsent, tries=tries, due=instant(moment(now) + wait))
+    put_off = each.rewritten(tries=tries, due=instant(moment(now) + wait))
     try:
-        table.write([SetBody(each.key, put_off.stored(), was=each.body)])
+        table.write([SetBody(each.key, put_off, was=each.body)])
     except ConflictError:  # another sender was quicker: that failure is counted
         return False
     return False
 
 
-def bury(table: Table, each: Waiting) -> None:
+def bury(table: Table, each: Waiting, tries: int = 0) -> None:
     """Give an item up: it is kept aside, for an operator to see and to send again."""
     buried = dead_letter_key(each.unsent.clinic, each.number)
-    table.write([Delete(each.key), Replace(buried, {"body": each.unsent.stored(), "blob": each.sealed})])
+    table.write([Delete(each.key), Replace(buried, {"body": each.rewritten(tries=tries), "blob": each.sealed})])
 
 
 def dead_letters(table: Table, clinic: str) -> list[Waiting]:
@@ -233,8 +240,7 @@ def dead_letters(table: Table, clinic: str) -> list[Waiting]:
 def revive(table: Table, each: Waiting) -> None:
     """Put what was given up back into the outbox, as if for the first time; what was sent of it stays sent."""
     refused = [key for key, record in _records(table, each).items() if record["state"] == REFUSED]
-    fresh = replace(each.unsent, tries=0, due="")
-    again = Put(each.key, {"body": fresh.stored(), "blob": each.sealed})
+    again = Put(each.key, {"body": each.rewritten(tries=0, due=""), "blob": each.sealed})
     table.write([again, Delete(dead_letter_key(each.unsent.clinic, each.number)), *map(Delete, refused)])
 
 
@@ -269,5 +275,10 @@ def _what(number: str) -> str:
 
 
 def _read(item: Item) -> Waiting:
-    body = item.body or ""
-    return Waiting(item.sk.rpartition("#")[2], Unsent.read(body), body, bytes(item.blob or b""))
+    body, (clinic, _, number) = item.body or "", item.sk.rpartition("#")
+    clinic = clinic or item.pk.partition("#")[2]  # a dead letter's partition names it
+    try:
+        unsent = Unsent.read(body)
+    except (ValueError, TypeError):
+        unsent = Unsent(UNREADABLE, clinic, "", "", "")
+    return Waiting(number, unsent, body, bytes(item.blob or b""))

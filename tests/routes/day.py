@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import botocore.session
 
-from chalicelib.wiring import portal
+from chalicelib.wiring import Portal, portal
 from infra import keys
 from infra.demo import publish_demo
 from infra.local import REGION, aws_environment, ministack
@@ -29,6 +29,15 @@ TYPED = ["anna.ozola@@example", "zane(at)example.org", "12 34", "+995 1", "Pēte
 NOON = "2026-11-10T12:00:00+02:00"
 
 
+class Beside:
+    """The portal as the post sees it, which makes the links."""
+
+    @property
+    def beside(self) -> Portal:
+        """The same table, in this process."""
+        return portal()
+
+
 def main(folder: Path) -> None:
     """Live the day, then again with the store gone; tell what must not be told."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
@@ -37,7 +46,7 @@ def main(folder: Path) -> None:
         create_table(url, "portal")
         arn = botocore.session.get_session().create_client("kms", REGION).create_key()["KeyMetadata"]["Arn"]
         given = publish_demo({**os.environ, "CLINIC_KEY_ARN": arn}, folder / "keys.json")
-        secrets = {"keys": [entry["api_key"] for entry in given.values()], "states": [], "receipts": []}
+        secrets = {"keys": [entry["api_key"] for entry in given.values()], "states": [], "receipts": [], "links": []}
         _lived(given, secrets)
     with environment({"POWERTOOLS_LOG_LEVEL": "DEBUG"}):
         _refused(given, secrets, 503)  # with what the process remembers
@@ -49,9 +58,10 @@ def main(folder: Path) -> None:
 
 def _lived(given: dict[str, dict[str, str]], secrets: dict[str, list[str]]) -> None:
     from tests.routes.client import Client, Program  # noqa: PLC0415 - the application, once its settings are there
+    from tests.routes.letterbox import letters  # noqa: PLC0415
     from tests.routes.pages import open_page, receipt_number  # noqa: PLC0415
 
-    client = Client()
+    client, home = Client(), Beside()
     for clinic, person in ((RIGA, ANNA), (TBILISI, GIORGI)):
         for page in ("", "/withdraw"):
             state = open_page(client, f"/{clinic}{page}?src=desk").fields["state"]
@@ -64,6 +74,13 @@ def _lived(given: dict[str, dict[str, str]], secrets: dict[str, list[str]]) -> N
             answers = [client.post(f"/{clinic}{page}", said | person) for _ in range(2)]
             secrets["receipts"].append(receipt_number(answers[0]))
             assert client.follow(answers[1]).status == 200
+            for token, asked in letters(home, clinic, secrets["receipts"][-1]):
+                secrets["links"].append(token)
+                assert client.get(f"/confirm/{token}?src={token}").status == 200
+                assert client.get(f"/undo/{token}").status == client.get(f"/confirm/{token[::-1]}").status == 404
+                assert client.post(f"/confirm/{token}", {"purpose": asked, "sure": person["email"]}).status == 422
+                confirmed = client.post(f"/confirm/{token}", {"purpose": asked, "sure": "yes"})
+                secrets["receipts"].append(receipt_number(confirmed))
         client.send("POST", f"/{clinic}", json.dumps(person).encode(), {"Content-Type": "application/json"})
         for lost in (person["email"], person["phone"], state, given[clinic]["api_key"]):
             assert client.get(f"/{lost}").status == 404
@@ -110,7 +127,7 @@ def _refused(given: dict[str, dict[str, str]], secrets: dict[str, list[str]], st
     from tests.routes.client import Client, Program  # noqa: PLC0415 - as above
 
     client = Client()
-    state, number = secrets["states"][0], secrets["receipts"][0]
+    state, number, token = secrets["states"][0], secrets["receipts"][0], secrets["links"][0]
     said = {"decision.newsletter.email": "yes", "all": "yes", "state": state}
     for page in ("", "/withdraw"):
         answers = [client.get(f"/{RIGA}{page}?lang=lv"), client.post(f"/{RIGA}{page}?lang=lv", said | ANNA)]
@@ -118,6 +135,7 @@ def _refused(given: dict[str, dict[str, str]], secrets: dict[str, list[str]], st
             assert (answer.status, answer.headers["retry-after"]) == (status, "2")
             assert '<html lang="lv">' in answer.text
     assert client.get(f"/{RIGA}/receipts/{number}").status == status
+    assert client.get(f"/confirm/{token}").status == client.post(f"/confirm/{token}", {"sure": "yes"}).status == status
     assert client.get("/health").status == status
     program = Program(TBILISI, given[TBILISI]["api_key"])
     subject = {"email": GIORGI["email"]}

@@ -1,11 +1,15 @@
 """A patient decides: what is wrong is said beside what was typed, and one form is one receipt."""
 
 import itertools
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from chalicelib.asking import form_secret
+from chalicelib.evidence import CONSENT_PAGE
+from chalicelib.forms import FormState
+from chalicelib.instants import instant
 from chalicelib.wiring import portal
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import Client
@@ -224,3 +228,18 @@ def test_an_adult_who_says_so_may_agree_and_a_no_needs_no_age(client: Client) ->
     """The declaration is asked for where it is needed, and for a Yes alone."""
     assert decide(client, KAUNAS, {**YES, "adult": "yes"}).status == 303
     assert decide(client, KAUNAS, {"decision.newsletter.email": "no"}).status == 303
+
+
+def test_a_page_shown_again_is_not_open_any_longer(client: Client) -> None:
+    """Two hours in all, however often something is mended, and in whatever language it is looked at."""
+    secret, soon = form_secret(RIGA, CONSENT_PAGE), instant(datetime.now(UTC) + timedelta(minutes=5))
+    state = aged_state(client, RIGA, timedelta(minutes=100))
+    opened = FormState.opened(secret, state, soon)
+    assert opened is not None
+    for lang in ("lv", "ru", "ru"):
+        answer = client.post(f"/{RIGA}?lang={lang}", {"state": state, "decision.newsletter.email": "yes"})
+        assert answer.status == 422
+        state = Page(answer).fields["state"]
+        again = FormState.opened(secret, state, soon)
+        assert again is not None
+        assert again.opened_at == opened.opened_at

@@ -2,7 +2,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Barrier, Thread
@@ -13,6 +13,8 @@ import pytest
 from chalicelib import aftermath, journal
 from chalicelib.consent import Assurance, Channel
 from chalicelib.contact import Contact, Kind
+from chalicelib.erasing import erase
+from chalicelib.housekeeping import keep_house
 from chalicelib.instants import Instant, instant, moment
 from chalicelib.links import Power
 from chalicelib.post import Post
@@ -313,6 +315,18 @@ def test_other_things_are_told_in_the_same_way(house: Portal, post: Sorting) -> 
         assert opened.link.addresses == (EMAIL_NEWS,)
 
 
+def test_what_nobody_can_read_is_set_aside_and_kept_as_it_was(house: Portal, post: Sorting) -> None:
+    """A damaged item is found by an operator and holds up nobody's letters."""
+    kept = '{"kind": "decided", "surprise": 1}'
+    house.table.put(messages.Put(unsent_key(RIGA, "0" * 32), {"body": kept, "blob": b"x"}))
+    decided(house, {EMAIL_NEWS: "yes"}, ANNA)
+    assert post.round().sent == 1
+    [dead] = messages.dead_letters(house.table, RIGA)
+    assert (dead.body, dead.sealed, dead.unsent.clinic) == (kept, b"x", RIGA)
+    assert retry(house.table, RIGA) == 1
+    assert [each.body for each in messages.waiting(house.table, NOON)] == [kept]
+
+
 def test_without_an_address_to_send_from_everything_waits(house: Portal, post: Sorting) -> None:
     """A clinic whose mail is not set up yet loses nothing it has to tell."""
     decided(house, {EMAIL_NEWS: "yes"}, ANNA)
@@ -372,3 +386,27 @@ def test_who_asks_for_a_link_gets_their_own_and_nobody_else_gets_anything(house:
     messages.share_out(house.table, key, wish, {ANNA: known})  # again, by a function that died before it was done
     post.round()
     assert len(post.mails()) == before + 2
+
+
+def test_what_nobody_asked_for_is_told_by_the_same_post_once(house: Portal, post: Sorting) -> None:
+    """The hourly round leaves a reminder where half of the time is over; it goes out with a link that confirms."""
+    act = an_act({EMAIL_NEWS: "yes"}, confirm=frozenset({EMAIL_NEWS}))
+    house.register.record(act, replace(signed(ANNA), base=BASE))
+    post.clock.at = "2026-11-25T20:15:00.000Z"
+    for _ in range(2):
+        keep_house(house, post.clock.at, in_time)
+        assert post.round().whole
+    confirm, reminder = post.mails()
+    assert f"{BASE}/confirm/" in confirm["text"]
+    assert f"{BASE}/confirm/" in reminder["text"]
+    assert "List-Unsubscribe" in reminder["headers"]
+    assert post.waits() == 0
+
+
+def test_nothing_is_sent_to_whoever_was_erased_before_the_post_came(house: Portal, post: Sorting) -> None:
+    """What waits in the outbox is unreadable from that moment, and goes without a word."""
+    receipt = decided(house, {EMAIL_NEWS: "yes"}, ANNA)
+    assert erase(house, RIGA, receipt.document["subject"], "patient", NOON) is not None
+    post.stream(receipt)
+    assert post.round().failed == 0
+    assert (post.mails(), post.waits()) == ([], 0)
