@@ -62,6 +62,8 @@ def test_a_patient_changes_and_stops_on_their_own_page(
     visit.send("Stop only what I ticked")
     assert local_stack.states(clinic_id, subject)[first] == "withdrawn"
     stopping_one, visit.effort = visit.effort, Effort()
+    visit.phone.page.locator("summary", has_text=visit.phone.says("Change this")).first.click()
+    visit.effort.taps += 1
     visit.answer({first: "yes"})
     if clinic.age_minimum:
         visit.tick("adult")
@@ -89,7 +91,7 @@ def test_a_patient_unsubscribes_with_one_tap(
     named = next((each for each in clinic.questions if "email" in clinic.questions[each].needs), None)
     visit.phone.open(links["unsubscribe_url"])
     _check(visit.phone, clinic, "24-unsubscribe")
-    visit.send("Stop")
+    visit.send("Stop these messages")
     _check(visit.phone, clinic, "25-unsubscribed")
     states = local_stack.states(clinic_id, patient.known_by("email"))
     assert states[named or next(iter(clinic.questions))] == "withdrawn"
