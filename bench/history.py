@@ -8,8 +8,8 @@ from chalicelib.consent import Answer, Assurance, Channel
 from chalicelib.contact import Contact, Kind
 from chalicelib.instants import Instant, instant, moment
 from chalicelib.receipts import Act, NoticeRef, Subject
+from chalicelib.store.keys import contact_key, subject_pk
 from chalicelib.store.register import Signature, fresh_subject
-from chalicelib.store.table import contact_key, subject_pk
 from chalicelib.wiring import portal
 
 PEOPLE, BUDGET = 100, 4

@@ -11,7 +11,8 @@ from chalicelib.sealing import Hurried
 from chalicelib.signing import Signer
 from chalicelib.store import messages
 from chalicelib.store.counts import count_receipt
-from chalicelib.store.table import ContendedError, Key, Table
+from chalicelib.store.keys import Key
+from chalicelib.store.table import ContendedError, Table
 
 
 def handle(

@@ -9,7 +9,8 @@ from chalicelib.identity import SeveralPeopleError
 from chalicelib.instants import Instant
 from chalicelib.receipts import Subject
 from chalicelib.store import audit, erasures, roll
-from chalicelib.store.table import SetEntry, Write, contact_key
+from chalicelib.store.keys import contact_key
+from chalicelib.store.table import SetEntry, Write
 from chalicelib.wiring import Portal
 
 

@@ -18,7 +18,8 @@ from chalicelib.instants import Instant
 from chalicelib.receipts import Subject
 from chalicelib.store import erasures, roll, told
 from chalicelib.store.clinics import Published
-from chalicelib.store.table import BATCH, ContendedError, Item, Put, Table, UnavailableError, bookmark_key
+from chalicelib.store.keys import bookmark_key
+from chalicelib.store.table import BATCH, ContendedError, Item, Put, Table, UnavailableError
 from chalicelib.vault import KeysUnavailableError
 from chalicelib.wiring import Portal
 

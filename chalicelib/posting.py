@@ -22,19 +22,11 @@ from chalicelib.receipts import Subject
 from chalicelib.sealing import Hurried
 from chalicelib.store import messages
 from chalicelib.store.clinics import Clinics
+from chalicelib.store.keys import Key, clinic_key, receipt_key, roll_key, sealed_key
 from chalicelib.store.links import puts
 from chalicelib.store.messages import BusyLetterError, Unsent, Waiting
 from chalicelib.store.register import Register, read_receipt
-from chalicelib.store.table import (
-    ContendedError,
-    Key,
-    Table,
-    UnavailableError,
-    clinic_key,
-    receipt_key,
-    roll_key,
-    sealed_key,
-)
+from chalicelib.store.table import ContendedError, Table, UnavailableError
 from chalicelib.vault import ClinicKey, KeysUnavailableError
 
 PATIENCE = 3

@@ -15,8 +15,9 @@ from chalicelib.instants import instant
 from chalicelib.receipts import Receipt
 from chalicelib.signing import Signer, SigningKey, SigningUnavailableError, TooLongToSignError
 from chalicelib.store import signatures
+from chalicelib.store.keys import receipt_key
 from chalicelib.store.register import read_receipt
-from chalicelib.store.table import BATCH, ContendedError, Item, Table, UnavailableError, receipt_key
+from chalicelib.store.table import BATCH, ContendedError, Item, Table, UnavailableError
 
 PATIENCE = 3
 

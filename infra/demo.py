@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chalicelib.bearer import BearerKey, digest
 from chalicelib.publication import Person
-from chalicelib.store.table import api_key_key
+from chalicelib.store.keys import api_key_key
 from chalicelib.wiring import portal
 from infra import keys, publish
 

@@ -7,7 +7,8 @@ from secrets import token_hex
 
 from chalicelib.bearer import SCOPES, BearerKey, digest, new_secret
 from chalicelib.instants import instant
-from chalicelib.store.table import Put, Table, api_key_key, clinic_key, key_name_key
+from chalicelib.store.keys import api_key_key, clinic_key, key_name_key
+from chalicelib.store.table import Put, Table
 
 
 class KeyCommandError(Exception):

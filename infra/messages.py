@@ -8,8 +8,9 @@ import argparse
 from typing import Any
 
 from chalicelib.store import messages
+from chalicelib.store.keys import clinic_key
 from chalicelib.store.messages import Waiting
-from chalicelib.store.table import Table, clinic_key
+from chalicelib.store.table import Table
 from chalicelib.wiring import portal
 
 

@@ -17,8 +17,9 @@ from chalicelib.receipts import Subject
 from chalicelib.settings import SettingsError
 from chalicelib.signing import SigningUnavailableError, public_jwk
 from chalicelib.store import roll, signatures
+from chalicelib.store.keys import clinic_key, subject_pk
 from chalicelib.store.register import read_receipt
-from chalicelib.store.table import Table, clinic_key, subject_pk
+from chalicelib.store.table import Table
 from chalicelib.wiring import Portal, portal
 
 _EVERY_SECONDS = 2.0

@@ -8,7 +8,7 @@ from chalicelib.boundary import api
 from chalicelib.incoming import ANY_TYPE
 from chalicelib.outgoing import document
 from chalicelib.store import signatures
-from chalicelib.store.table import Key
+from chalicelib.store.keys import Key
 from chalicelib.wiring import portal
 
 service = Blueprint(__name__)

@@ -5,7 +5,8 @@ import secrets
 from collections.abc import Sequence
 
 from chalicelib.instants import Instant
-from chalicelib.store.table import Put, audit_key
+from chalicelib.store.keys import audit_key
+from chalicelib.store.table import Put
 
 
 def line(

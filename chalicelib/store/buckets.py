@@ -6,7 +6,8 @@ A post that is refused writes nothing, so that no bucket takes more writes than 
 from collections.abc import Mapping
 
 from chalicelib.limits import Guard, longest
-from chalicelib.store.table import Item, Key, Spend, bucket_key
+from chalicelib.store.keys import Key, bucket_key
+from chalicelib.store.table import Item, Spend
 from chalicelib.vault import ClinicKey
 
 

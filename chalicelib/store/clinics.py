@@ -18,21 +18,8 @@ from chalicelib.i18n import local_day
 from chalicelib.instants import Instant, instant
 from chalicelib.notice import Clinic
 from chalicelib.schedule import Entry, entry_at, history, notice_at
-from chalicelib.store.table import (
-    ConflictError,
-    Item,
-    Put,
-    Replace,
-    SetBody,
-    Table,
-    Write,
-    clinic_key,
-    code_key,
-    full_notice_key,
-    listed_clinic_key,
-    notice_key,
-    shown_key,
-)
+from chalicelib.store.keys import clinic_key, code_key, full_notice_key, listed_clinic_key, notice_key, shown_key
+from chalicelib.store.table import ConflictError, Item, Put, Replace, SetBody, Table, Write
 from chalicelib.vault import ClinicKey, KeyService
 
 if TYPE_CHECKING:  # what only publishing needs is loaded when something is published

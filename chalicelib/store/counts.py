@@ -3,7 +3,8 @@
 from collections import Counter
 
 from chalicelib.receipts import Receipt
-from chalicelib.store.table import Add, ConflictError, Put, Table, Write, count_key, counted_key
+from chalicelib.store.keys import count_key, counted_key
+from chalicelib.store.table import Add, ConflictError, Put, Table, Write
 
 
 def count_receipt(table: Table, receipt: Receipt) -> bool:

@@ -8,7 +8,8 @@ import rfc8785
 
 from chalicelib.publication import Draft, ReviewError, numbers
 from chalicelib.store.clinics import UnknownDraftError
-from chalicelib.store.table import ConflictError, Item, Put, SetBody, Table, Write, draft_key
+from chalicelib.store.keys import draft_key
+from chalicelib.store.table import ConflictError, Item, Put, SetBody, Table, Write
 
 
 class DraftChangedError(ReviewError):

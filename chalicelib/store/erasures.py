@@ -13,17 +13,9 @@ from dataclasses import dataclass
 from chalicelib.instants import Instant
 from chalicelib.receipts import Subject
 from chalicelib.store import told
-from chalicelib.store.table import (
-    BATCH,
+from chalicelib.store.keys import (
     SHARDS,
-    ConflictError,
-    Delete,
-    Item,
     Key,
-    RemoveEntry,
-    Replace,
-    Table,
-    Write,
     contact_key,
     counted_key,
     dead_letter_key,
@@ -35,6 +27,7 @@ from chalicelib.store.table import (
     unsigned_key,
     waits_key,
 )
+from chalicelib.store.table import BATCH, ConflictError, Delete, Item, RemoveEntry, Replace, Table, Write
 
 _TELLING = (unsent_key, dead_letter_key, waits_key)
 """Where it stands that something is to be told or confirmed: in the outbox, given up, or waiting for a code."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from chalicelib.instants import Instant
 from chalicelib.links import Handle, Holder, Link, Power, read_token
 from chalicelib.store.clinics import Clinics
-from chalicelib.store.table import BATCH, ConflictError, Item, Put, SetBody, Table, link_key
+from chalicelib.store.keys import link_key
+from chalicelib.store.table import BATCH, ConflictError, Item, Put, SetBody, Table
 from chalicelib.vault import ClinicKey
 
 _SEALED = "link"

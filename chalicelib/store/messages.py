@@ -17,22 +17,8 @@ from typing import Any
 from chalicelib.contact import Contact, read_told, told
 from chalicelib.instants import Instant, instant, moment
 from chalicelib.receipts import Subject
-from chalicelib.store.table import (
-    SHARDS,
-    ConflictError,
-    Delete,
-    Item,
-    Key,
-    Put,
-    Replace,
-    SetBody,
-    Table,
-    Write,
-    dead_letter_key,
-    letter_key,
-    undeliverable_key,
-    unsent_key,
-)
+from chalicelib.store.keys import SHARDS, Key, dead_letter_key, letter_key, undeliverable_key, unsent_key
+from chalicelib.store.table import ConflictError, Delete, Item, Put, Replace, SetBody, Table, Write
 from chalicelib.vault import ClinicKey
 
 MAX_TRIES = 10

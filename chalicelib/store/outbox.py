@@ -11,7 +11,8 @@ from chalicelib.contact import Contact, read_told, told
 from chalicelib.instants import moment
 from chalicelib.receipts import Receipt, Subject
 from chalicelib.store.clinics import Clinics
-from chalicelib.store.table import ConflictError, Put, Table, Try, Write, roll_key, unsent_key, waits_key
+from chalicelib.store.keys import roll_key, unsent_key, waits_key
+from chalicelib.store.table import ConflictError, Put, Table, Try, Write
 from chalicelib.vault import ClinicKey
 
 TRIES = 5

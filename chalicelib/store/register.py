@@ -23,21 +23,8 @@ from chalicelib.limits import Guard
 from chalicelib.receipts import Act, Receipt, Subject, decide, marked, receipt_id
 from chalicelib.store import buckets, roll
 from chalicelib.store.clinics import Clinics, Published
-from chalicelib.store.outbox import left
-from chalicelib.store.people import read_people
-from chalicelib.store.signatures import signed_receipt
-from chalicelib.store.table import (
-    ConflictError,
-    ContendedError,
-    FirstEntry,
-    Item,
+from chalicelib.store.keys import (
     Key,
-    Put,
-    Replace,
-    SetEntry,
-    Spend,
-    Table,
-    Write,
     api_key_key,
     clinic_key,
     contact_key,
@@ -49,6 +36,21 @@ from chalicelib.store.table import (
     subject_pk,
     unsigned_key,
     words_key,
+)
+from chalicelib.store.outbox import left
+from chalicelib.store.people import read_people
+from chalicelib.store.signatures import signed_receipt
+from chalicelib.store.table import (
+    ConflictError,
+    ContendedError,
+    FirstEntry,
+    Item,
+    Put,
+    Replace,
+    SetEntry,
+    Spend,
+    Table,
+    Write,
 )
 
 ATTEMPTS = 8

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from chalicelib.receipts import Subject
-from chalicelib.store.table import SHARDS, ConflictError, ContendedError, Item, SetBody, Table, Write, roll_key
+from chalicelib.store.keys import SHARDS, roll_key
+from chalicelib.store.table import ConflictError, ContendedError, Item, SetBody, Table, Write
 
 ATTEMPTS = 8
 _FIRST_PAUSE = 0.02

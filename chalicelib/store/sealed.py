@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from chalicelib.contact import Contact, Kind
 from chalicelib.instants import Instant
 from chalicelib.receipts import Subject
-from chalicelib.store.table import Table, sealed_key
+from chalicelib.store.keys import sealed_key
+from chalicelib.store.table import Table
 from chalicelib.vault import ClinicKey
 
 _NAME = "name#"

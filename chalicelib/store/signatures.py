@@ -8,7 +8,8 @@ from typing import Any
 from chalicelib import proof
 from chalicelib.instants import Instant
 from chalicelib.receipts import Receipt
-from chalicelib.store.table import SHARDS, ConflictError, Delete, Item, Put, Table, jwk_key, signature_key, unsigned_key
+from chalicelib.store.keys import SHARDS, jwk_key, signature_key, unsigned_key
+from chalicelib.store.table import ConflictError, Delete, Item, Put, Table
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """The one table, as PynamoDB sees it: consistent reads, conditional writes, transactions. The only PynamoDB importer.
 
 Every item has a key, a `body` or named `entries` (JSON texts that a person can read in the console) and at most one
-`blob` (compressed or sealed bytes). Keys are written in one place, the functions below, and none ever holds a contact.
+`blob` (compressed or sealed bytes). Where it stands is said in `keys`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from pynamodb.attributes import BinaryAttribute, MapAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import PutError, PynamoDBException, TransactWriteError
@@ -16,190 +16,19 @@ from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
 from chalicelib.limits import Rule
+from chalicelib.store.keys import Key, possible
 
 CONNECT_SECONDS = 1
 READ_SECONDS = 3
 RETRIES = 2
 BATCH = 100
 """BatchGetItem takes a hundred keys at most."""
-PK_BYTES, SK_BYTES = 2048, 1024
-"""How long the parts of a key may be in DynamoDB."""
 
 _CONTENDED = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
 _KEPT_SECONDS = 3600
 """How long a token bucket is kept when it is full again."""
-
-SHARDS = "0123456789abcdef"
-"""What would be one busy partition is sixteen, told by the first digit of an opaque id."""
-
-
-class Key(NamedTuple):
-    """The two parts of an item's primary key."""
-
-    pk: str
-    sk: str
-
-
-def clinic_key(clinic: str) -> Key:
-    """Which notice is in force, and the clinic's wrapped key."""
-    return Key(f"CLINIC#{clinic}", "CLINIC")
-
-
-def notice_key(clinic: str, version: str) -> Key:
-    """One immutable notice version."""
-    return Key(f"CLINIC#{clinic}", f"NOTICE#{version}")
-
-
-def full_notice_key(clinic: str, version: str, lang: str) -> Key:
-    """The full notice of one version in one language."""
-    return Key(f"CLINIC#{clinic}", f"NOTICE#{version}#{lang}")
-
-
-def code_key(code: str) -> Key:
-    """The short code that stands for a clinic inside a QR code."""
-    return Key(f"CODE#{code}", "CODE")
-
-
-def api_key_key(digest: str) -> Key:
-    """A bearer key, by the SHA-256 of its secret."""
-    return Key(f"KEY#{digest}", "KEY")
-
-
-def key_name_key(clinic: str, key_id: str) -> Key:
-    """Which bearer key has this id."""
-    return Key(f"CLINIC#{clinic}#KEYS", f"APIKEY#{key_id}")
-
-
-def shown_key(clinic: str, sha256: str) -> Key:
-    """A page exactly as it was shown."""
-    return Key(f"CLINIC#{clinic}#SHOWN#{sha256}", "SHOWN")
-
-
-def contact_key(clinic: str, lookup: str) -> Key:
-    """Who is known under a contact (by its HMAC)."""
-    return Key(f"CLINIC#{clinic}#CONTACT#{lookup}", "CONTACT")
-
-
-def receipt_id_key(clinic: str, receipt_id: str) -> Key:
-    """Where the receipt with this id stands."""
-    return Key(f"CLINIC#{clinic}#RECEIPT#{receipt_id}", "POINTER")
-
-
-def subject_pk(clinic: str, subject: str) -> str:
-    """The partition of one person at one clinic."""
-    return f"CLINIC#{clinic}#SUBJECT#{subject}"
-
-
-def receipt_key(clinic: str, subject: str, version: int) -> Key:
-    """One receipt in its chain."""
-    return Key(subject_pk(clinic, subject), f"RECEIPT#{version:010d}")
-
-
-def words_key(clinic: str, subject: str, page: int) -> Key:
-    """One page of a person's words: what `timeline` answers from when asked about another time."""
-    return Key(subject_pk(clinic, subject), f"WORDS#{page:06d}")
-
-
-def signature_key(clinic: str, subject: str, version: int) -> Key:
-    """The signature of one receipt, beside it."""
-    return Key(subject_pk(clinic, subject), f"SIGNATURE#{version:010d}")
-
-
-def unsigned_key(clinic: str, receipt_id: str) -> Key:
-    """The mark of a receipt that waits to be signed; in sixteen partitions, so that none takes every write."""
-    return Key(f"UNSIGNED#{receipt_id[0]}", f"{clinic}#{receipt_id}")
-
-
-def unsent_key(clinic: str, number: str) -> Key:
-    """What is still to be told about: an item of the outbox, by a random number; in sixteen partitions."""
-    return Key(f"UNSENT#{number[0]}", f"{clinic}#{number}")
-
-
-def dead_letter_key(clinic: str, number: str) -> Key:
-    """What could not be told: an item of the outbox that was given up."""
-    return Key(f"DEADLETTER#{clinic}", number)
-
-
-def letter_key(clinic: str, subject: str, letter: str) -> Key:
-    """What became of one message to one person: once per item of the outbox, kind of message and kind of contact."""
-    return Key(subject_pk(clinic, subject), f"LETTER#{letter}")
-
-
-def undeliverable_key(clinic: str, lookup: str) -> Key:
-    """The mark of a contact that bounces, or complained."""
-    return Key(f"CLINIC#{clinic}#CONTACT#{lookup}", "UNDELIVERABLE")
-
-
-def link_key(link: str) -> Key:
-    """A link into the portal, by the hash of its handle."""
-    return Key(f"LINK#{link}", "LINK")
-
-
-def erased_key(clinic: str, subject: str) -> Key:
-    """The mark of an erased person of whom empty things are still to be cleared away; in sixteen partitions."""
-    return Key(f"ERASED#{subject[0]}", f"{clinic}#{subject}")
-
-
-def told_key(clinic: str, subject: str, kind: str, reference: str) -> Key:
-    """The record that a person has been told something nobody asked for: once per kind and what it is about."""
-    return Key(subject_pk(clinic, subject), f"TOLD#{kind}#{reference}")
-
-
-def listed_clinic_key(clinic: str) -> Key:
-    """A clinic's place in the list of all clinics."""
-    return Key("CLINICS", clinic)
-
-
-def bookmark_key() -> Key:
-    """How far the housekeeping came on its round."""
-    return Key("HOUSEKEEPING", "BOOKMARK")
-
-
-def jwk_key(kid: str) -> Key:
-    """A public key that signs, or once signed, receipts."""
-    return Key("JWKS", kid)
-
-
-def roll_key(clinic: str, subject: str) -> Key:
-    """How one person stands, in the clinic's roll: sixteen partitions that list everybody."""
-    return Key(f"CLINIC#{clinic}#ROLL#{subject[0]}", subject)
-
-
-def draft_key(clinic: str, version: str) -> Key:
-    """A notice version that is being written or waits to be published."""
-    return Key(f"CLINIC#{clinic}", f"DRAFT#{version}")
-
-
-def sealed_key(clinic: str, subject: str, what: str) -> Key:
-    """A contact or name of one person, encrypted under that person's key."""
-    return Key(subject_pk(clinic, subject), f"SEALED#{what}")
-
-
-def audit_key(clinic: str, recorded_at: str, entry: str) -> Key:
-    """One line of the clinic's audit, in a partition per day."""
-    return Key(f"CLINIC#{clinic}#AUDIT#{recorded_at[:10]}", f"{recorded_at}#{entry}")
-
-
-def count_key(clinic: str, day: str, what: str) -> Key:
-    """One daily counter; kept apart per purpose and state so that no single item takes every write."""
-    return Key(f"CLINIC#{clinic}#COUNT#{day}", what)
-
-
-def bucket_key(clinic: str, digest: str) -> Key:
-    """One token bucket, by the HMAC of what it is for."""
-    return Key(f"CLINIC#{clinic}#LIMIT#{digest}", "LIMIT")
-
-
-def waits_key(clinic: str, receipt_id: str) -> Key:
-    """With which contacts a receipt's claims can be confirmed by a code, and how often that was tried."""
-    return Key(f"CLINIC#{clinic}#RECEIPT#{receipt_id}", "WAITS")
-
-
-def counted_key(clinic: str, receipt_id: str) -> Key:
-    """The mark that a receipt has been counted."""
-    return Key(f"CLINIC#{clinic}#RECEIPT#{receipt_id}", "COUNTED")
 
 
 class ConflictError(Exception):
@@ -364,7 +193,7 @@ class Table:
     def get(self, keys: Sequence[Key]) -> dict[Key, Item]:
         """Read items strongly consistently, a hundred in a round trip; those that do not exist are left out."""
         found: dict[Key, Item] = {}
-        distinct = [key for key in dict.fromkeys(keys) if _possible(key)]
+        distinct = [key for key in dict.fromkeys(keys) if possible(key)]
         try:
             for start in range(0, len(distinct), BATCH):
                 for item in self._item.batch_get(distinct[start : start + BATCH], consistent_read=True):
@@ -472,11 +301,6 @@ class Table:
 
 def _empty(item: type[Item]) -> Condition:
     return size(item.entries) == 0  # type: ignore[no-any-return,no-untyped-call]
-
-
-def _possible(key: Key) -> bool:
-    """Tell whether DynamoDB takes a key of this length; with a longer one (an address can hold anything) is nothing."""
-    return len(key.pk.encode()) <= PK_BYTES and len(key.sk.encode()) <= SK_BYTES
 
 
 def _code(error: PynamoDBException) -> str | None:

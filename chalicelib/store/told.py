@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from chalicelib.due import Letter
 from chalicelib.receipts import Subject
+from chalicelib.store.keys import told_key
 from chalicelib.store.messages import Unsent, to_tell
-from chalicelib.store.table import ConflictError, Item, Put, Table, told_key
+from chalicelib.store.table import ConflictError, Item, Put, Table
 from chalicelib.vault import ClinicKey
 
 

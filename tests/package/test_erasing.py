@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from chalicelib.store import erasures
-from chalicelib.store.table import Table, bookmark_key, subject_pk
+from chalicelib.store.keys import bookmark_key, subject_pk
+from chalicelib.store.table import Table
 from infra.local import REGION
 from infra.run import STACK
 from tests.cast import RIGA, environment

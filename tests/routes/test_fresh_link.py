@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chalicelib.store import messages
-from chalicelib.store.table import Key
+from chalicelib.store.keys import Key
 from tests.cast import ANNA, ANNA_PHONE
 from tests.routes.client import MOUNTS, Answer, Client, Program
 from tests.routes.conftest import House

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app import app
-from chalicelib.store.table import audit_key
+from chalicelib.store.keys import audit_key
 from infra import keys
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import Answer, Client, Program

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.i18n import spoken_date
-from chalicelib.store.table import audit_key
+from chalicelib.store.keys import audit_key
 from tests.cast import TBILISI
 from tests.routes.client import Answer, Client, Program
 from tests.routes.conftest import House

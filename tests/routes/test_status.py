@@ -2,7 +2,8 @@
 
 import pytest
 
-from chalicelib.store.table import Key, SetEntry
+from chalicelib.store.keys import Key
+from chalicelib.store.table import SetEntry
 from tests.cast import RIGA
 from tests.routes.client import Client, Program
 from tests.routes.conftest import House

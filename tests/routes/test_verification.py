@@ -9,7 +9,8 @@ import pytest
 from chalicelib import proof
 from chalicelib.incoming import MAX_UPLOAD
 from chalicelib.notice import LANGUAGES
-from chalicelib.store.table import Put, signature_key
+from chalicelib.store.keys import signature_key
+from chalicelib.store.table import Put
 from tests.cast import RIGA, TBILISI
 from tests.keys import OwnKey
 from tests.routes.client import Answer, Client, Program

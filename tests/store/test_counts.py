@@ -3,7 +3,7 @@ from typing import Any
 from chalicelib import aftermath
 from chalicelib.receipts import Receipt
 from chalicelib.store.counts import count_receipt, counts
-from chalicelib.store.table import receipt_key
+from chalicelib.store.keys import receipt_key
 from chalicelib.wiring import Portal
 from tests.acts import EMAIL_NEWS, NOON, SMS_NEWS, an_act
 from tests.cast import ANNA, GIORGI, RIGA, TBILISI

@@ -16,7 +16,7 @@ from chalicelib.erasing import erase
 from chalicelib.receipts import Subject
 from chalicelib.store import erasures, roll
 from chalicelib.store.counts import count_receipt
-from chalicelib.store.table import contact_key, subject_pk
+from chalicelib.store.keys import contact_key, subject_pk
 from chalicelib.wiring import Portal
 from infra.seals import check_chains
 from tests.acts import EMAIL_NEWS, EVENING, NOON, SMS_NEWS, an_act, on_paper

@@ -15,7 +15,8 @@ from chalicelib.due import letters
 from chalicelib.erasing import erase
 from chalicelib.housekeeping import Round, keep_house
 from chalicelib.store import roll, told
-from chalicelib.store.table import SHARDS, Replace, roll_key, unsent_key
+from chalicelib.store.keys import SHARDS, roll_key, unsent_key
+from chalicelib.store.table import Replace
 from chalicelib.wiring import Portal
 from infra import publish
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, an_act, on_paper

@@ -21,9 +21,9 @@ from chalicelib.post import Post
 from chalicelib.posting import Courier, Tally
 from chalicelib.receipts import Receipt
 from chalicelib.store import messages
+from chalicelib.store.keys import Key, unsent_key
 from chalicelib.store.links import open_link
 from chalicelib.store.messages import MAX_TRIES, Unsent
-from chalicelib.store.table import Key, unsent_key
 from chalicelib.wiring import Portal
 from infra.local import REGION
 from infra.messages import retry

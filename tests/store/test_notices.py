@@ -12,9 +12,10 @@ from chalicelib.pages import authorities
 from chalicelib.publication import Draft, PublishError, ReviewError, drafted
 from chalicelib.store.clinics import Clinics, UnknownDraftError, UnknownVersionError
 from chalicelib.store.drafts import DraftChangedError, Drafts
+from chalicelib.store.keys import clinic_key, draft_key, notice_key
 from chalicelib.store.register import NoticeChangedError
 from chalicelib.store.roll import people
-from chalicelib.store.table import SetBody, clinic_key, draft_key, notice_key
+from chalicelib.store.table import SetBody
 from chalicelib.wiring import Portal
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NEXT_DAY, NOON, SMS_NEWS, a_document, an_act
 from tests.cast import ANNA, ANNA_PHONE, IEVA, JURIS, RIGA, TBILISI, Clock, FixedKeys, put_out

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chalicelib.bearer import SCOPES, BearerKey, digest
-from chalicelib.store.table import sealed_key, subject_pk
+from chalicelib.store.keys import sealed_key, subject_pk
 from chalicelib.wiring import Portal
 from infra import keys
 from tests.acts import EMAIL_NEWS, NOON, SMS_NEWS, an_act, on_paper

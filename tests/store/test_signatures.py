@@ -10,16 +10,9 @@ from chalicelib.receipts import Receipt
 from chalicelib.sealing import Tally
 from chalicelib.store import signatures
 from chalicelib.store.counts import counts
+from chalicelib.store.keys import Key, receipt_key, signature_key, unsigned_key
 from chalicelib.store.register import UnknownReceiptError
-from chalicelib.store.table import (
-    Delete,
-    Key,
-    Replace,
-    UnavailableError,
-    receipt_key,
-    signature_key,
-    unsigned_key,
-)
+from chalicelib.store.table import Delete, Replace, UnavailableError
 from chalicelib.wiring import Portal
 from infra.seals import check_chains
 from tests.acts import EMAIL_NEWS, NOON, SMS_NEWS, an_act
