@@ -9,7 +9,7 @@ from chalicelib.contact import Contact, Kind
 from chalicelib.instants import Instant, instant, moment
 from chalicelib.receipts import Act, NoticeRef, Subject
 from chalicelib.store.keys import contact_key, subject_pk
-from chalicelib.store.register import Signature, fresh_subject
+from chalicelib.store.look import Signature, fresh_subject
 from chalicelib.wiring import portal
 
 PEOPLE, BUDGET = 100, 4

@@ -36,7 +36,8 @@ from chalicelib.notice import Clinic
 from chalicelib.outgoing import html
 from chalicelib.receipts import Act, NoticeRef, Receipt, Subject, receipt_id
 from chalicelib.store.links import Opened, UnknownLinkError, open_link
-from chalicelib.store.register import NoticeChangedError, Signature, fresh_subject
+from chalicelib.store.look import Signature, fresh_subject
+from chalicelib.store.register import NoticeChangedError
 from chalicelib.wiring import portal
 
 SEVERAL = Fault("errors", "several_people")

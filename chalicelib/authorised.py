@@ -8,7 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from chalice.app import Request
 
 from chalicelib.bearer import BearerKey, digest
-from chalicelib.bodies import InvalidBodyError
+from chalicelib.body import InvalidBodyError
 from chalicelib.boundary import ABSENT, RefusedError
 from chalicelib.contact import Contact
 from chalicelib.incoming import json_body
@@ -17,7 +17,7 @@ from chalicelib.notice import Clinic
 from chalicelib.outgoing import problem
 from chalicelib.receipts import Receipt, Subject
 from chalicelib.store import audit
-from chalicelib.store.register import Look
+from chalicelib.store.look import Look
 from chalicelib.store.table import Put
 from chalicelib.wiring import portal
 

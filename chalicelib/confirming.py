@@ -18,7 +18,7 @@ from chalicelib.notice import Clinic
 from chalicelib.receipts import Act, NoticeRef, Receipt, Subject, receipt_id
 from chalicelib.store import outbox, roll
 from chalicelib.store.links import Opened
-from chalicelib.store.register import Signature, fresh_subject
+from chalicelib.store.look import Signature, fresh_subject
 from chalicelib.wiring import Portal
 
 

@@ -32,7 +32,8 @@ from chalicelib.pages import render
 from chalicelib.receipts import Act, NoticeRef, Receipt, receipt_id
 from chalicelib.renditions import FORMATS, PAPER, UnsignedError, rendition
 from chalicelib.store.links import OldLinkError
-from chalicelib.store.register import NoticeChangedError, Signature, fresh_subject
+from chalicelib.store.look import Signature, fresh_subject
+from chalicelib.store.register import NoticeChangedError
 from chalicelib.takeout import Takeout
 from chalicelib.visit import Visit, enter, told
 from chalicelib.wiring import portal

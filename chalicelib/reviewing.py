@@ -10,7 +10,7 @@ from chalice.app import Request, Response
 
 from chalicelib import journal
 from chalicelib.authorised import Body, Call, NoContacts, authorised
-from chalicelib.bodies import InvalidBodyError, escaped
+from chalicelib.body import InvalidBodyError, escaped
 from chalicelib.boundary import RefusedError
 from chalicelib.clinic_document import Fault, InvalidClinicError
 from chalicelib.edition import edition

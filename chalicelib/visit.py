@@ -29,7 +29,8 @@ from chalicelib.notice import SHARING, Clinic, spoken
 from chalicelib.receipts import Receipt, Subject
 from chalicelib.renditions import FORMATS
 from chalicelib.store.links import OldLinkError, Opened, open_link
-from chalicelib.store.register import Look, UnknownReceiptError
+from chalicelib.store.look import Look
+from chalicelib.store.register import UnknownReceiptError
 from chalicelib.store.sealed import Revealed, reveal
 from chalicelib.wiring import portal
 

@@ -30,7 +30,7 @@ from chalicelib.outgoing import document, problem, rendered
 from chalicelib.receipts import Act, NoticeRef, Receipt, receipt_id
 from chalicelib.renditions import FORMATS, JSON_FORMATS, UnsignedError, rendition
 from chalicelib.store import roll
-from chalicelib.store.register import Signature, fresh_subject
+from chalicelib.store.look import Signature, fresh_subject
 from chalicelib.store.sealed import kinds_known
 from chalicelib.wiring import portal
 

@@ -8,10 +8,10 @@ from typing import Any
 from chalice.app import Blueprint, Response
 
 from chalicelib.authorised import BASE, Call, authorised
-from chalicelib.bodies import Invitation, Invitations, read_links, read_revocation
 from chalicelib.boundary import api
 from chalicelib.incoming import ANY_TYPE, base_url
 from chalicelib.instants import instant, moment
+from chalicelib.invitations import Invitation, Invitations, read_links, read_revocation
 from chalicelib.links import Handle, Holder, Link, Power
 from chalicelib.outgoing import document
 from chalicelib.store import links

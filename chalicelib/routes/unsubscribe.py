@@ -19,7 +19,7 @@ from chalicelib.outgoing import html
 from chalicelib.pages import render
 from chalicelib.receipts import Act, NoticeRef, receipt_id
 from chalicelib.store.links import Opened, open_link
-from chalicelib.store.register import Look, Signature, fresh_subject
+from chalicelib.store.look import Look, Signature, fresh_subject
 from chalicelib.wiring import portal
 
 unsubscribe = Blueprint(__name__)

@@ -9,19 +9,18 @@ import contextlib
 import heapq
 import json
 import random
-import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from chalicelib import timeline
 from chalicelib.consent import Address, Answer, Assurance, Standing
-from chalicelib.contact import Contact, Kind
-from chalicelib.identity import also_meant, everyone, meant
+from chalicelib.contact import Contact
+from chalicelib.identity import also_meant, meant
 from chalicelib.instants import Instant
 from chalicelib.limits import Guard
 from chalicelib.receipts import Act, Receipt, Subject, decide, marked, receipt_id
-from chalicelib.store import buckets, roll
+from chalicelib.store import buckets, recording
 from chalicelib.store.clinics import Clinics, Published
 from chalicelib.store.keys import (
     Key,
@@ -30,35 +29,23 @@ from chalicelib.store.keys import (
     contact_key,
     receipt_id_key,
     receipt_key,
-    roll_key,
-    sealed_key,
     signature_key,
     subject_pk,
-    unsigned_key,
     words_key,
 )
-from chalicelib.store.outbox import left
-from chalicelib.store.people import read_people
+from chalicelib.store.look import Look, Signature, read_people
 from chalicelib.store.signatures import signed_receipt
 from chalicelib.store.table import (
     ConflictError,
     ContendedError,
-    FirstEntry,
     Item,
     Put,
-    Replace,
-    SetEntry,
     Spend,
     Table,
-    Write,
 )
 
 ATTEMPTS = 8
 _FIRST_PAUSE = 0.02
-
-MOST_PEOPLE = 20
-"""How many may claim a contact. Beyond, only staff can add a person: nobody can fill it up for the others."""
-
 
 _ON_A_PAGE = (Assurance.SELF_ASSERTED, Assurance.LINK)
 """How sure the portal is of a patient who answers on a page that was open: its text may have changed since."""
@@ -78,52 +65,6 @@ class NoticeChangedError(Exception):
 
 class BusyError(Exception):
     """Others kept deciding for the same person; nothing was stored, trying again is right."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What one look into the table found: the clinic, the bearer key asked for, and who is known under each contact."""
-
-    published: Published
-    people: Mapping[Contact, tuple[Subject, ...]]
-    lookups: Mapping[Contact, str]
-    stored: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """What the table holds of each person, by subject id: whoever writes on must find it unchanged."""
-
-    api_key: str | None = None
-    spends: tuple[Spend, ...] = ()
-    """What a public post takes from its buckets, in the transaction that carries it out."""
-
-    def known_under(self, contact: Contact, known_at: Instant) -> tuple[Subject, ...]:
-        """Everyone of whom the portal knew at that moment that they have this contact."""
-        lookup = self.lookups[contact]
-        return tuple(each for each in self.people[contact] if each.contacts[lookup] <= known_at)
-
-    def known(self) -> tuple[Subject, ...]:
-        """Everyone found, each once, strongest contact first."""
-        return everyone(self.people)
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """Who a decision is for: the contacts given, the name if any, and the id and salt for a person nobody knew yet.
-
-    `person` names one of several who share a contact; without it the register tells by the contacts. `base` is the
-    absolute address of the portal as the person reached it: where messages about the decision lead.
-    """
-
-    contacts: tuple[Contact, ...]
-    name: str | None
-    fresh: Subject
-    person: str | None = None
-    base: str = ""
-    joins: bool | None = None
-    """Whether the contacts become those of a known person; None leaves it to who decided."""
-
-    follows: bool = False
-    """Whether it only follows from a decision just made under the same contacts: told if it changes something."""
-    guard: Guard | None = None
-    """What a public post is held against; its buckets are spent once, by what does not only follow."""
 
 
 class Register:
@@ -195,8 +136,10 @@ class Register:
             receipt, after = decide(subject, act, look.published.in_force, known=bool(look.known()))
             own = signature if _joins(act, signature, subject) else replace(signature, contacts=(), name=None)
             try:
-                word = self._left(signature, look, subject, receipt)
-                self._table.write([*self._writes(own, look, subject, after, receipt), *word, *also, *look.spends])
+                key = self._clinics.key(act.clinic)
+                word = recording.left_word(key, signature, look, subject, receipt)
+                writes = recording.writes(key, own, look, subject, after=after, receipt=receipt)
+                self._table.write([*writes, *word, *also, *look.spends])
             except ConflictError as conflict:
                 if receipt_id_key(act.clinic, act.receipt_id) in conflict.keys:
                     kept = self.receipt(act.clinic, act.receipt_id)
@@ -317,77 +260,6 @@ class Register:
         # Merged by time, each chain in its own order: of two at once the later version may carry the earlier time.
         return list(heapq.merge(*chains, key=lambda receipt: str(receipt.document["recorded_at"])))
 
-    def _left(self, signature: Signature, look: Look, subject: Subject, receipt: Receipt) -> list[Write]:
-        """Leave word of what is to be told and to be confirmed, by the contacts it was said under."""
-        changed = any(entry["before"] != entry["after"] for entry in receipt.document["decisions"].values())
-        reached = [contact for contact in signature.contacts if contact.kind in {Kind.EMAIL, Kind.PHONE}]
-        if signature.person is not None and signature.person != signature.fresh.id:
-            known = {each: {one.id for one in look.people[each]} for each in reached}
-            reached = [each for each in reached if signature.person in known[each] or not known[each]]
-        if (signature.follows and not changed) or not (reached or subject.contacts):
-            return []
-        return left(self._clinics.key(look.published.clinic.id), subject, receipt, reached, signature.base)
-
-    def _writes(
-        self, signature: Signature, look: Look, before: Subject, after: Subject, receipt: Receipt
-    ) -> list[Write]:
-        clinic = look.published.clinic.id
-        key = self._clinics.key(clinic)
-        claimed = receipt.document["assurance"] == Assurance.SELF_ASSERTED
-        crowded = {contact for contact, people in look.people.items() if claimed and len(people) >= MOST_PEOPLE}
-        # A child is kept under its guardian's contact or not at all: a withdrawal by that contact must find it.
-        left = [each for each in signature.contacts if each not in crowded and not (crowded and each.kind is Kind.WARD)]
-        lookups = {key.lookup(contact): contact for contact in left}
-        numbered = before.numbered or any(contact.kind is Kind.REFERENCE for contact in lookups.values())
-        after = replace(
-            after,
-            contacts={**dict.fromkeys(lookups, after.recorded_at), **before.contacts},
-            numbered=numbered,
-            base=signature.base or before.base,
-            fences=timeline.fenced(before.fences, after.version, before.latest, after.recorded_at),
-        )
-        stored = roll.stored(after)
-        place = json.dumps({"subject": after.id, "version": after.version})
-        writes: list[Write] = [
-            Put(receipt_key(clinic, after.id, after.version), {"body": receipt.canonical.decode()}),
-            Put(receipt_id_key(clinic, receipt.id), {"body": place}),
-            Put(unsigned_key(clinic, receipt.id), {"body": place}),
-            Replace(roll_key(clinic, after.id), {"body": stored}),
-            *_words(clinic, before, after, receipt),
-        ]
-        unused = {key.lookup(contact) for contact, people in look.people.items() if not people}
-        for lookup in after.contacts:
-            entry = contact_key(clinic, lookup)
-            if lookup in unused:
-                writes.append(FirstEntry(entry, after.id, stored))
-            else:
-                # A person as they were read: whoever was erased or restricted meanwhile is looked at again.
-                was = look.stored[after.id] if lookup in before.contacts else None
-                writes.append(SetEntry(entry, after.id, stored, was))
-        new = {lookup: contact for lookup, contact in lookups.items() if lookup not in before.contacts}
-        # What finds a child is its guardian's contact, which is kept, and a day of birth, which nobody needs again.
-        sealed = {lookup: contact.value for lookup, contact in new.items() if contact.kind is not Kind.WARD}
-        for lookup, value in sealed.items():
-            blob = key.seal(after.id, after.salt, lookup, value)
-            writes.append(Put(sealed_key(clinic, after.id, lookup), {"blob": blob}))
-        if signature.name and after.contacts:
-            what = f"name#{after.version}"
-            blob = key.seal(after.id, after.salt, what, signature.name)
-            writes.append(Put(sealed_key(clinic, after.id, what), {"blob": blob}))
-        return writes
-
-
-def _words(clinic: str, before: Subject, after: Subject, receipt: Receipt) -> list[Write]:
-    """Write a receipt's words into the pages that need them; a page that begins carries how everything stood."""
-    name, said = f"{after.version:010d}", json.dumps({part: receipt.document[part] for part in timeline.NEEDED})
-    *reached, own = timeline.pages_of(after.fences, receipt.document["effective_at"])
-    writes: list[Write] = [SetEntry(words_key(clinic, after.id, page), name, said) for page in reached]
-    key = words_key(clinic, after.id, own)
-    if len(after.fences) == len(before.fences):
-        return [*writes, SetEntry(key, name, said)]
-    carried = {address: standing.stored() for address, standing in before.standings.items()}
-    return [*writes, Put(key, {"body": json.dumps(carried), "entries": {name: said}})]
-
 
 def _stops_anew(act: Act, subject: Subject, receipt: Receipt, kept: Receipt) -> bool:
     """Tell whether a patient's form sent before (`kept`) stops what was allowed since: then it must stop again."""
@@ -414,11 +286,6 @@ def _joins(act: Act, signature: Signature, subject: Subject) -> bool:
     if not subject.version or signature.joins is not None:
         return not subject.version or bool(signature.joins)
     return act.assurance is not Assurance.SELF_ASSERTED and signature.person is None
-
-
-def fresh_subject() -> Subject:
-    """Give an id and a salt for a person nobody knows yet: 128 bits each, meaning nothing."""
-    return Subject(id=secrets.token_hex(16), salt=secrets.token_hex(16))
 
 
 def read_receipt(item: Item) -> Receipt:

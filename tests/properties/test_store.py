@@ -23,7 +23,8 @@ from chalicelib.consent import Assurance, NoticeInForce, resolve
 from chalicelib.contact import Contact, Kind
 from chalicelib.instants import instant
 from chalicelib.receipts import Act, Receipt
-from chalicelib.store.register import BusyError, Signature, UnknownReceiptError, fresh_subject
+from chalicelib.store.look import Signature, fresh_subject
+from chalicelib.store.register import BusyError, UnknownReceiptError
 from chalicelib.store.table import UnavailableError
 from chalicelib.wiring import Portal
 from tests.acts import EMAIL_NEWS, SMS_NEWS, an_act, on_paper

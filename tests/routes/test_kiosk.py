@@ -12,7 +12,7 @@ from chalicelib import asking
 from chalicelib.evidence import KIOSK_PAGE
 from chalicelib.forms import FormState, read_consent
 from chalicelib.instants import instant
-from chalicelib.store.register import Signature, fresh_subject
+from chalicelib.store.look import Signature, fresh_subject
 from chalicelib.wiring import portal
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import MOUNTS, Answer, Client, Fields

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from chalicelib.consent import State, Word, resolve, strictest
 from chalicelib.contact import Contact, Kind
 from chalicelib.receipts import Act, Receipt, Subject
-from chalicelib.store.register import Signature, fresh_subject
+from chalicelib.store.look import Signature, fresh_subject
 from chalicelib.wiring import Portal
 from tests.acts import EMAIL_NEWS, EVENING
 

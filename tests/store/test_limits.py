@@ -16,7 +16,7 @@ from chalicelib.contact import Contact
 from chalicelib.instants import Instant, instant, moment
 from chalicelib.limits import CLINIC, CONTACT, RANGE, Guard, Rule, TooManyError, address_range, each_of, this_very
 from chalicelib.store.keys import bucket_key
-from chalicelib.store.register import Signature
+from chalicelib.store.look import Signature
 from chalicelib.store.table import ConflictError, ContendedError
 from chalicelib.wiring import Portal
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, an_act

@@ -3,7 +3,7 @@
 from chalicelib.consent import State, resolve, strictest
 from chalicelib.erasing import restrict
 from chalicelib.instants import EVER
-from chalicelib.store.register import Look
+from chalicelib.store.look import Look
 from chalicelib.wiring import Portal
 from tests.acts import EMAIL_NEWS, EVENING, LATER, MORNING, NEXT_DAY, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, RIGA, TBILISI

@@ -1,6 +1,6 @@
 from chalicelib.consent import State
 from chalicelib.receipts import receipt_id
-from chalicelib.store.register import Signature
+from chalicelib.store.look import Signature
 from chalicelib.wiring import Portal
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, a_subject, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI

@@ -8,7 +8,20 @@ ROOMS = Path(__file__).resolve().parents[2] / "chalicelib"
 CORE = (
     *(
         f"{room}.py"
-        for room in ("consent", "notice", "contact", "instants", "forms", "bodies", "bearer", "limits", "qr", "proof")
+        for room in (
+            "consent",
+            "notice",
+            "contact",
+            "instants",
+            "forms",
+            "body",
+            "bodies",
+            "invitations",
+            "bearer",
+            "limits",
+            "qr",
+            "proof",
+        )
     ),
     *(
         f"{room}.py"

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.bodies import (
-    InvalidBodyError,
     read_history,
     read_staff_receipt,
     read_staff_withdrawal,
     read_status,
 )
+from chalicelib.body import InvalidBodyError
 from chalicelib.clinic_document import read_clinic
 from chalicelib.consent import Answer, Channel
 from chalicelib.contact import Contact, Kind

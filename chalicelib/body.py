@@ -1,0 +1,215 @@
+"""A body of an API call, read part by part: JSON in, checked values out, each fault with its place (RFC 6901)."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+from chalicelib.ages import calendar_day
+from chalicelib.consent import Answer, Channel
+from chalicelib.contact import Contact, InvalidContactError, Kind, normalise
+from chalicelib.forms import MAX_NAME
+from chalicelib.guardians import RELATIONS, Guardian
+from chalicelib.instants import Instant, InvalidInstantError, instant, moment, parse_instant
+from chalicelib.notice import Clinic
+
+CLOCK_SKEW = timedelta(minutes=5)
+STAFF_CHANNELS = (Channel.PAPER, Channel.PHONE, Channel.IN_PERSON)
+MAX_EVIDENCE = 200
+EARLIEST: Instant = "2000-01-01T00:00:00.000Z"
+"""Before this nothing can have been decided: a year mistyped is asked about."""
+KINDS = {kind.value: kind for kind in (Kind.REFERENCE, Kind.EMAIL, Kind.PHONE)}
+
+
+class InvalidBodyError(ValueError):
+    """A body with faults: ``[{"pointer": "/subjects/0", "detail": …}]``. Details never repeat what was sent."""
+
+    def __init__(self, errors: list[dict[str, str]]) -> None:
+        super().__init__(len(errors))
+        self.errors = errors
+
+
+@dataclass(slots=True)
+class Body:
+    """A body being read: what is wrong is collected, so that a program's author sees all of it at once."""
+
+    clinic: Clinic
+    body: Mapping[str, Any]
+    errors: list[dict[str, str]] = field(default_factory=list)
+
+    def error(self, pointer: str, detail: str) -> None:
+        """Note a fault at a place."""
+        self.errors.append({"pointer": pointer, "detail": detail})
+
+    def only(self, *names: str) -> None:
+        """Note every member that is not one of these."""
+        for name in sorted(self.body.keys() - set(names)):
+            self.error(f"/{escaped(name)}", f"Not known here. Known: {', '.join(names)}.")
+
+    def subject(self, pointer: str, value: object) -> tuple[Contact, ...]:
+        """Read who is meant: one contact or several."""
+        if not isinstance(value, Mapping) or not value or not value.keys() <= KINDS.keys():
+            self.error(pointer, "An object with email, phone or patient_ref.")
+            return ()
+        contacts = []
+        for name, kind in KINDS.items():
+            if name in value:
+                try:
+                    typed = value[name] if isinstance(value[name], str) else ""
+                    contacts.append(normalise(kind, typed, self.clinic.country))
+                except InvalidContactError:
+                    self.error(f"{pointer}/{name}", f"Not a valid {name}.")
+        return tuple(contacts)
+
+    def addresses(self, pointer: str, value: object) -> tuple[str, ...]:
+        """Read a list of purposes or decisions as the decisions they name."""
+        if not isinstance(value, list) or not value:
+            self.error(pointer, "A list of purposes such as newsletter or newsletter.email.")
+            return ()
+        found: list[str] = []
+        for number, name in enumerate(value):
+            addressed = self.clinic.addressed(name) if isinstance(name, str) else ()
+            if not addressed:
+                self.error(f"{pointer}/{number}", "The clinic's notice has no such purpose.")
+            found += addressed
+        return tuple(dict.fromkeys(found))
+
+    def decisions(self) -> dict[str, Answer]:
+        """Read answers by decision."""
+        value = self.body.get("decisions")
+        if not isinstance(value, Mapping) or not value:
+            self.error("/decisions", 'An object such as {"newsletter.email": "yes"}.')
+            return {}
+        answers = {}
+        for address, answer in value.items():
+            if address not in self.clinic.questions:
+                self.error(f"/decisions/{escaped(address)}", "The clinic's notice has no such decision.")
+            elif answer not in ("yes", "no"):
+                self.error(f"/decisions/{escaped(address)}", "yes or no.")
+            else:
+                answers[address] = Answer(answer)
+        return answers
+
+    def channel(self) -> Channel:
+        """Read how staff took it."""
+        value = self.body.get("channel")
+        if value in [channel.value for channel in STAFF_CHANNELS]:
+            return Channel(value)
+        self.error("/channel", f"One of: {', '.join(STAFF_CHANNELS)}.")
+        return Channel.IN_PERSON
+
+    def moment(self, name: str, meaning: str) -> Instant | None:
+        """Read a moment, which must be there."""
+        try:
+            return parse_instant(str(self.body.get(name, "")))
+        except InvalidInstantError:
+            self.error(f"/{name}", f"{meaning} (RFC 3339), such as 2026-11-15T10:00:00+02:00.")
+            return None
+
+    def past(self, name: str, meaning: str, now: Instant) -> Instant:
+        """Read a moment that is not to come; clocks may differ by minutes."""
+        given = self.moment(name, meaning) or now
+        if given > instant(moment(now) + CLOCK_SKEW):
+            self.error(f"/{name}", "This is in the future.")
+        return min(given, now)
+
+    def evidence(self, channel: Channel) -> Mapping[str, str] | None:
+        """Read what proves a decision that staff took."""
+        value = self.body.get("evidence")
+        if value is None:
+            if channel is Channel.PAPER:
+                self.error("/evidence/form", "A decision on paper names its form.")
+            elif "evidence" in self.body:
+                self.error("/evidence", "Leave it out where there is none.")
+            return None
+        if not isinstance(value, Mapping) or not value.keys() <= {"form", "sha256", "witness"}:
+            self.error("/evidence", "An object with form and, if there are, the sha256 of its scan and its witness.")
+            return None
+        form, sha256, witness = value.get("form"), value.get("sha256"), value.get("witness", "nobody")
+        if not _is_line(form):
+            self.error("/evidence/form", "The reference of the form, as the clinic files it; no contact.")
+        if "sha256" in value and not (isinstance(sha256, str) and re.fullmatch(r"[0-9a-f]{64}", sha256)):
+            self.error("/evidence/sha256", "64 hexadecimal digits in lower case.")
+        if not _is_line(witness):
+            self.error("/evidence/witness", "Who saw it being signed: a name or a staff number; no contact.")
+        return {name: str(each) for name, each in value.items()}
+
+    def guardian(self, name: str | None) -> Guardian | None:
+        """Read who decided for a child."""
+        value = self.body.get("guardian")
+        if "guardian" not in self.body:
+            return None
+        if not isinstance(value, Mapping) or value.keys() != {"relation", "child_born"}:
+            self.error("/guardian", "An object with relation and child_born; the child's name is the name.")
+            return None
+        born = _day(value["child_born"])
+        if value["relation"] not in RELATIONS:
+            self.error("/guardian/relation", f"One of: {', '.join(RELATIONS)}.")
+        if born is None:
+            self.error("/guardian/child_born", "The child's day of birth, such as 2016-03-27.")
+        if "name" not in self.body:
+            self.error("/name", "The child's name: with the day of birth it tells this child from its sisters.")
+        return Guardian(str(value["relation"]), name, born)
+
+    def truth(self, name: str, *, default: bool | None = None) -> bool:
+        """Read true or false."""
+        value = self.body.get(name, default)
+        if not isinstance(value, bool):
+            self.error(f"/{name}", "true or false.")
+        return value is True
+
+    def name(self) -> str | None:
+        """Read a name, where there is one."""
+        return self.named("/name", self.body)
+
+    def named(self, pointer: str, body: Mapping[str, Any]) -> str | None:
+        """Read the name that a part of the body has, where there is one."""
+        value = body.get("name")
+        if "name" not in body:
+            return None
+        if isinstance(value, str) and 0 < len(value.strip()) <= MAX_NAME and value.isprintable():
+            return value.strip()
+        self.error(pointer, "A name of at most 120 printable characters.")
+        return None
+
+    def notice_version(self) -> str | None:
+        """Read which version was signed, where it is told."""
+        value = self.body.get("notice_version")
+        if "notice_version" in self.body and not isinstance(value, str):
+            self.error("/notice_version", 'The version printed on the form, such as "1.0".')
+        return value if isinstance(value, str) else None
+
+    def lang(self) -> str:
+        """Read the language, the clinic's own where none is told."""
+        value = self.body.get("lang", self.clinic.default_language)
+        if value not in self.clinic.languages:
+            self.error("/lang", f"One of: {', '.join(self.clinic.languages)}.")
+        return str(value)
+
+    def checked(self) -> None:
+        """Raise InvalidBodyError where anything was noted."""
+        if self.errors:
+            raise InvalidBodyError(self.errors)
+
+
+def _is_line(value: object) -> bool:
+    """Tell whether a value is a line of text; an e-mail address in it would stand in a receipt for ever."""
+    return (
+        isinstance(value, str)
+        and bool(value.strip())
+        and value.isprintable()
+        and len(value) <= MAX_EVIDENCE
+        and "@" not in value
+    )
+
+
+def _day(value: object) -> date | None:
+    """Read a date as JSON writes one (RFC 3339, full-date)."""
+    found = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", value, re.ASCII) if isinstance(value, str) else None
+    return calendar_day(*found.groups()) if found else None
+
+
+def escaped(name: str) -> str:
+    """Write a member's name as a step of a JSON pointer (RFC 6901, 3)."""
+    return name.replace("~", "~0").replace("/", "~1")

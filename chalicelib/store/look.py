@@ -1,0 +1,75 @@
+"""A look into the table: what one round trip finds, and who signs what is decided on it."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from chalicelib.contact import Contact
+from chalicelib.identity import everyone
+from chalicelib.instants import Instant
+from chalicelib.limits import Guard
+from chalicelib.receipts import Subject
+from chalicelib.store.clinics import Published
+from chalicelib.store.table import DamagedError, Item, Spend
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look into the table found: the clinic, the bearer key asked for, and who is known under each contact."""
+
+    published: Published
+    people: Mapping[Contact, tuple[Subject, ...]]
+    lookups: Mapping[Contact, str]
+    stored: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What the table holds of each person, by subject id: whoever writes on must find it unchanged."""
+
+    api_key: str | None = None
+    spends: tuple[Spend, ...] = ()
+    """What a public post takes from its buckets, in the transaction that carries it out."""
+
+    def known_under(self, contact: Contact, known_at: Instant) -> tuple[Subject, ...]:
+        """Everyone of whom the portal knew at that moment that they have this contact."""
+        lookup = self.lookups[contact]
+        return tuple(each for each in self.people[contact] if each.contacts[lookup] <= known_at)
+
+    def known(self) -> tuple[Subject, ...]:
+        """Everyone found, each once, strongest contact first."""
+        return everyone(self.people)
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Who a decision is for: the contacts given, the name if any, and the id and salt for a person nobody knew yet.
+
+    `person` names one of several who share a contact; without it the register tells by the contacts. `base` is the
+    absolute address of the portal as the person reached it: where messages about the decision lead.
+    """
+
+    contacts: tuple[Contact, ...]
+    name: str | None
+    fresh: Subject
+    person: str | None = None
+    base: str = ""
+    joins: bool | None = None
+    """Whether the contacts become those of a known person; None leaves it to who decided."""
+
+    follows: bool = False
+    """Whether it only follows from a decision just made under the same contacts: told if it changes something."""
+    guard: Guard | None = None
+    """What a public post is held against; its buckets are spent once, by what does not only follow."""
+
+
+def fresh_subject() -> Subject:
+    """Give an id and a salt for a person nobody knows yet: 128 bits each, meaning nothing."""
+    return Subject(id=secrets.token_hex(16), salt=secrets.token_hex(16))
+
+
+def read_people(entry: Item | None) -> tuple[Subject, ...]:
+    """Give everyone an item of a contact names, by id; raise DamagedError for one that cannot be read."""
+    stored = entry.texts.values() if entry else ()
+    try:
+        found = [Subject.read(json.loads(each)) for each in stored]
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise DamagedError(type(error).__name__) from error
+    return tuple(sorted(found, key=lambda subject: subject.id))

@@ -1,0 +1,99 @@
+"""Recording: everything that one decision writes, in one transaction: all of it or none."""
+
+import json
+from dataclasses import replace
+
+from chalicelib import timeline
+from chalicelib.consent import Assurance
+from chalicelib.contact import Kind
+from chalicelib.receipts import Receipt, Subject
+from chalicelib.store import roll
+from chalicelib.store.keys import (
+    contact_key,
+    receipt_id_key,
+    receipt_key,
+    roll_key,
+    sealed_key,
+    unsigned_key,
+    words_key,
+)
+from chalicelib.store.look import Look, Signature
+from chalicelib.store.outbox import left
+from chalicelib.store.table import FirstEntry, Put, Replace, SetEntry, Write
+from chalicelib.vault import ClinicKey
+
+MOST_PEOPLE = 20
+"""How many may claim a contact. Beyond, only staff can add a person: nobody can fill it up for the others."""
+
+
+def left_word(key: ClinicKey, signature: Signature, look: Look, subject: Subject, receipt: Receipt) -> list[Write]:
+    """Leave word of what is to be told and to be confirmed, by the contacts it was said under."""
+    changed = any(entry["before"] != entry["after"] for entry in receipt.document["decisions"].values())
+    reached = [contact for contact in signature.contacts if contact.kind in {Kind.EMAIL, Kind.PHONE}]
+    if signature.person is not None and signature.person != signature.fresh.id:
+        known = {each: {one.id for one in look.people[each]} for each in reached}
+        reached = [each for each in reached if signature.person in known[each] or not known[each]]
+    if (signature.follows and not changed) or not (reached or subject.contacts):
+        return []
+    return left(key, subject, receipt, reached, signature.base)
+
+
+def writes(
+    key: ClinicKey, signature: Signature, look: Look, before: Subject, *, after: Subject, receipt: Receipt
+) -> list[Write]:
+    """Give what one decision writes: the receipt, where it is found, how the person stands, and the sealed contacts."""
+    clinic = look.published.clinic.id
+    claimed = receipt.document["assurance"] == Assurance.SELF_ASSERTED
+    crowded = {contact for contact, people in look.people.items() if claimed and len(people) >= MOST_PEOPLE}
+    # A child is kept under its guardian's contact or not at all: a withdrawal by that contact must find it.
+    kept = [each for each in signature.contacts if each not in crowded and not (crowded and each.kind is Kind.WARD)]
+    lookups = {key.lookup(contact): contact for contact in kept}
+    numbered = before.numbered or any(contact.kind is Kind.REFERENCE for contact in lookups.values())
+    after = replace(
+        after,
+        contacts={**dict.fromkeys(lookups, after.recorded_at), **before.contacts},
+        numbered=numbered,
+        base=signature.base or before.base,
+        fences=timeline.fenced(before.fences, after.version, before.latest, after.recorded_at),
+    )
+    stored = roll.stored(after)
+    place = json.dumps({"subject": after.id, "version": after.version})
+    made: list[Write] = [
+        Put(receipt_key(clinic, after.id, after.version), {"body": receipt.canonical.decode()}),
+        Put(receipt_id_key(clinic, receipt.id), {"body": place}),
+        Put(unsigned_key(clinic, receipt.id), {"body": place}),
+        Replace(roll_key(clinic, after.id), {"body": stored}),
+        *_words(clinic, before, after, receipt),
+    ]
+    unused = {key.lookup(contact) for contact, people in look.people.items() if not people}
+    for lookup in after.contacts:
+        entry = contact_key(clinic, lookup)
+        if lookup in unused:
+            made.append(FirstEntry(entry, after.id, stored))
+        else:
+            # A person as they were read: whoever was erased or restricted meanwhile is looked at again.
+            was = look.stored[after.id] if lookup in before.contacts else None
+            made.append(SetEntry(entry, after.id, stored, was))
+    new = {lookup: contact for lookup, contact in lookups.items() if lookup not in before.contacts}
+    # What finds a child is its guardian's contact, which is kept, and a day of birth, which nobody needs again.
+    sealed = {lookup: contact.value for lookup, contact in new.items() if contact.kind is not Kind.WARD}
+    for lookup, value in sealed.items():
+        blob = key.seal(after.id, after.salt, lookup, value)
+        made.append(Put(sealed_key(clinic, after.id, lookup), {"blob": blob}))
+    if signature.name and after.contacts:
+        what = f"name#{after.version}"
+        blob = key.seal(after.id, after.salt, what, signature.name)
+        made.append(Put(sealed_key(clinic, after.id, what), {"blob": blob}))
+    return made
+
+
+def _words(clinic: str, before: Subject, after: Subject, receipt: Receipt) -> list[Write]:
+    """Write a receipt's words into the pages that need them; a page that begins carries how everything stood."""
+    name, said = f"{after.version:010d}", json.dumps({part: receipt.document[part] for part in timeline.NEEDED})
+    *reached, own = timeline.pages_of(after.fences, receipt.document["effective_at"])
+    writes: list[Write] = [SetEntry(words_key(clinic, after.id, page), name, said) for page in reached]
+    key = words_key(clinic, after.id, own)
+    if len(after.fences) == len(before.fences):
+        return [*writes, SetEntry(key, name, said)]
+    carried = {address: standing.stored() for address, standing in before.standings.items()}
+    return [*writes, Put(key, {"body": json.dumps(carried), "entries": {name: said}})]
