@@ -69,6 +69,11 @@ def ending(rule: str, start: Instant) -> Instant:
     return instant(datetime(last.year, last.month, last.day, tzinfo=UTC) + timedelta(days=1))
 
 
+def just_before(at: Instant) -> Instant:
+    """Give the last moment before another: what ends as a day begins was good until the day before."""
+    return instant(moment(at) - timedelta(milliseconds=1))
+
+
 def _last_day(year: int, month: int) -> int:
     following = date(year + month // 12, month % 12 + 1, 1)
     return (following - timedelta(days=1)).day

@@ -23,7 +23,7 @@ from chalicelib.forms import (
 )
 from chalicelib.i18n import negotiate, spoken_day, spoken_time
 from chalicelib.incoming import mount, query
-from chalicelib.instants import Instant
+from chalicelib.instants import Instant, just_before
 from chalicelib.links import Power
 from chalicelib.notice import SHARING, Clinic, spoken
 from chalicelib.receipts import Receipt, Subject
@@ -201,7 +201,7 @@ def _spoken(visit: Visit, decision: Decision) -> dict[str, Any]:
         "title": decision.question.title(lang),
         "state": status.state.value,
         "since": status.since and spoken_day(status.since, lang, country),
-        "ends": ends and spoken_day(ends, lang, country),
+        "ends": ends and spoken_day(just_before(ends), lang, country),
         "confirm_by": confirm_by and spoken_time(confirm_by, lang, country),
         "word": status.word,
         "controllers": [each["name"] for each in decision.receipt["controllers"]] if decision.receipt else [],
