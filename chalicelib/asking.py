@@ -13,7 +13,6 @@ from chalice.app import Request, Response
 from chalicelib import journal
 from chalicelib.boundary import later
 from chalicelib.consent import Answer, Assurance, Channel
-from chalicelib.contact import masked
 from chalicelib.evidence import KIOSK_PAGE, KIOSK_WITHDRAWAL_PAGE
 from chalicelib.forms import (
     MAX_TYPED,
@@ -30,12 +29,11 @@ from chalicelib.guardians import ACTOR
 from chalicelib.i18n import negotiate
 from chalicelib.incoming import base_url, form_fields, guard, mount, query, source
 from chalicelib.instants import Instant, instant
+from chalicelib.invited import Invited, invited
 from chalicelib.limits import Guard, TooManyError, each_of, this_very
-from chalicelib.links import Power
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import html
-from chalicelib.receipts import Act, NoticeRef, Receipt, Subject, receipt_id
-from chalicelib.store.links import Opened, UnknownLinkError, open_link
+from chalicelib.receipts import Act, NoticeRef, Receipt, receipt_id
 from chalicelib.store.look import Signature, fresh_subject
 from chalicelib.store.register import NoticeChangedError
 from chalicelib.wiring import portal
@@ -59,64 +57,66 @@ class Taken:
     lang: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A page that asks: made of what, by which clinic, in which request, of whom where a link says so."""
+
+    template: str
+    clinic: Clinic
+    request: Request
+    by: Invited | None = None
+
+
 Next = Callable[[Taken], Response]
 """What a patient is shown after a form was taken."""
 
 
 def asking(template: str, clinic: Clinic, request: Request) -> Response:
     """Show a form page, nothing chosen: about what the link names, if the patient followed one."""
-    clinic = _about(clinic, followed(request, clinic.id))
-    return html(_form(template, clinic, _new_state(template, clinic, request), request, fields={}, faults=()))
+    by = _invited(template, clinic.id, request)
+    clinic = _about(clinic, by)
+    return html(_form(_Asked(template, clinic, request, by), _new_state(template, clinic, request)))
 
 
-def followed(request: Request, clinic: str) -> Opened | None:
-    """Open the personal link that ``?t=`` holds, if any; raise UnknownLinkError, OldLinkError."""
-    token = query(request, "t")
-    if token is None:
-        return None
-    house = portal()
-    opened = open_link(house.table, house.clinics, token, Power.ASK, now())
-    if opened.link.clinic != clinic:
-        raise UnknownLinkError
-    return opened
+def _invited(template: str, clinic: str, request: Request) -> Invited | None:
+    """Give who followed a personal link; nobody at a tablet that patients share."""
+    return None if template == KIOSK_PAGE else invited(request, clinic, now())
 
 
-def _about(clinic: Clinic, opened: Opened | None) -> Clinic:
-    return clinic.about(opened.link.addresses) if opened else clinic
+def _about(clinic: Clinic, by: Invited | None) -> Clinic:
+    return by.about(clinic) if by else clinic
 
 
 def take_answers(template: str, clinic: str, request: Request, then: Next) -> Response:
     """Take the answers: one receipt and what follows, or the page again with what is to be mended."""
     house = portal()
     fields = form_fields(request)
-    opened = followed(request, clinic)
+    by = _invited(template, clinic, request)
     state = state_of(template, clinic, fields)
     if state is None:
-        current = _about(house.register.look(clinic).published.clinic.asking(now()), opened)
-        return _again(template, current, request, fields, [Fault("errors", "page_too_old")])
+        current = _about(house.register.look(clinic).published.clinic.asking(now()), by)
+        return _again(_Asked(template, current, request, by), fields, [Fault("errors", "page_too_old")])
     at = now()
-    shown = _about(house.clinics.version(clinic, state.version).asking(at), opened)
-    said = read_consent(shown, fields, at, opened.holder.contact if opened else None)
+    shown = _about(house.clinics.version(clinic, state.version).asking(at), by)
+    said, asked = read_consent(shown, fields, at, by.known if by else ()), _Asked(template, shown, request, by)
     if said.faults:
-        return _again(template, shown, request, fields, said.faults)
+        return _again(asked, fields, said.faults)
     act = _act(shown, state, said)
-    # Whoever holds a link is counted by it: nobody who types the same contact can use up its room.
-    whom = (f"link:{opened.id}", *each_of(said.contacts[1:])) if opened else each_of(said.contacts)
+    whom = by.names(each_of(said.contacts[len(by.known) :])) if by else each_of(said.contacts)
     signature = _signature(said, request, guard(request, "consent", whom, act.recorded_at))
     try:
         seen = house.register.look(clinic, signature.contacts, guard=signature.guard)
-        if opened:
-            known = [] if said.guardian else [each for each in seen.people[opened.holder.contact] if not each.of_age]
-            if len(known) > 1 and Answer.YES in said.answers.values():
-                return _again(template, shown, request, fields, [SEVERAL])
+        if by:
             child = said.guardian is not None
-            act, signature = _by_link(act, shown, said), _holders(signature, opened, known, child=child)
+            if len(by.people) > 1 and not child and Answer.YES in said.answers.values():
+                return _again(asked, fields, [SEVERAL])
+            act, signature = by.act(act, shown, said), by.signature(signature, child=child)
         receipt = house.register.answer(act, signature, seen=seen)
     except TooManyError as error:
-        return _too_many(template, shown, request, fields, error)
+        return _too_many(asked, fields, error)
     except NoticeChangedError as changed:
-        current = _about(changed.published.clinic.asking(now()), opened)
-        return _again(template, current, request, fields, [Fault("errors", "notice_changed")])
+        current = _about(changed.published.clinic.asking(now()), by)
+        return _again(replace(asked, clinic=current), fields, [Fault("errors", "notice_changed")])
     journal.count("DecisionRecorded")
     return then(Taken(shown, act, receipt, bool(said.contacts), state.lang))
 
@@ -132,13 +132,13 @@ def take_withdrawal(template: str, clinic: str, request: Request, then: Next) ->
     asked = house.clinics.ever_asked(house.clinics.remembered(clinic) or house.register.look(clinic).published)
     said = read_withdrawal(asked, fields)
     if said.faults:
-        return _again(template, shown, request, fields, said.faults)
+        return _again(_Asked(template, shown, request), fields, said.faults)
     act = _act(shown, state, said)
     held = guard(request, "withdraw", this_very(said.contacts, said.answers), act.recorded_at)
     try:
         receipts = house.register.withdraw(act, _signature(said, request, held))
     except TooManyError as error:
-        return _too_many(template, shown, request, fields, error)
+        return _too_many(_Asked(template, shown, request), fields, error)
     journal.count("WithdrawalRecorded")
     return then(Taken(shown, act, receipts[0], bool(said.contacts), state.lang))
 
@@ -165,42 +165,40 @@ def now() -> Instant:
     return instant(datetime.now(UTC))
 
 
-def _again(template: str, clinic: Clinic, request: Request, fields: Fields, faults: Sequence[Fault]) -> Response:
+def _again(asked: _Asked, fields: Fields, faults: Sequence[Fault]) -> Response:
     """Give the same page again: an error summary first, what was typed kept, nothing stored."""
-    state = state_of(template, clinic.id, fields)
-    fresh = _new_state(template, clinic, request)
+    state = state_of(asked.template, asked.clinic.id, fields)
+    fresh = _new_state(asked.template, asked.clinic, asked.request)
     if state is None:
         state = fresh
     elif state.sha256 != fresh.sha256:  # another text, or another language, than the one the form came from
         state = replace(fresh, opened_at=state.opened_at)
-    return html(_form(template, clinic, state, request, fields=fields, faults=faults), 422)
+    return html(_form(asked, state, fields, faults), 422)
 
 
-def _too_many(template: str, clinic: Clinic, request: Request, fields: Fields, error: TooManyError) -> Response:
+def _too_many(asked: _Asked, fields: Fields, error: TooManyError) -> Response:
     """Give the same page again with how long to wait, whether or not the contact is known."""
-    answer = _again(template, clinic, request, fields, [Fault("errors", "too_many", error.minutes)])
+    answer = _again(asked, fields, [Fault("errors", "too_many", error.minutes)])
     answer.status_code = 429
     answer.headers.update(later(error))
     return answer
 
 
-def _form(
-    template: str, clinic: Clinic, state: FormState, request: Request, *, fields: Fields, faults: Sequence[Fault]
-) -> str:
+def _form(asked: _Asked, state: FormState, fields: Fields | None = None, faults: Sequence[Fault] = ()) -> str:
+    fields = fields or {}
     typed: dict[str, Any] = {name: first(fields, name)[:MAX_TYPED] for name in fields if name != "state"}
     typed["purposes"] = tuple(fields.get("purpose", ()))
     src = f"&src={state.source}" if state.source else ""
     via = "&via=qr" if state.channel is Channel.QR else ""
-    opened = followed(request, clinic.id)
-    token = f"&t={query(request, 't')}" if opened else ""
+    token = f"&t={asked.by.token}" if asked.by else ""
     return portal().evidence.page(
-        template,
-        clinic,
+        asked.template,
+        asked.clinic,
         state.lang,
-        root=mount(request),
-        state=state.sealed(form_secret(clinic.id, template)),
+        root=mount(asked.request),
+        state=state.sealed(form_secret(asked.clinic.id, asked.template)),
         kept_query=src + via + token,
-        holder=opened and {"kind": opened.holder.contact.kind, "masked": masked(opened.holder.contact)},
+        holder=asked.by and asked.by.shown(),
         typed=typed,
         faults=faults,
     )
@@ -247,22 +245,6 @@ def _act(clinic: Clinic, state: FormState, said: Submission) -> Act:
         confirm_within=clinic.confirm_within,
         of_age=guardian.of_age(clinic, at) if guardian else "",
     )
-
-
-def _by_link(act: Act, clinic: Clinic, said: Submission) -> Act:
-    """Give the act of whoever followed a personal link: the contact is proven, one that was typed beside it is not."""
-    holder, *typed = said.contacts
-    kinds = [holder.kind, *(contact.kind for contact in typed)]
-    unproven = {address for address in said.answers if clinic.confirmed_by(address, kinds) not in (holder.kind, None)}
-    return replace(act, assurance=Assurance.LINK, channel=Channel.EMAIL_LINK, confirm=frozenset(unproven))
-
-
-def _holders(signature: Signature, opened: Opened, known: Sequence[Subject], *, child: bool) -> Signature:
-    """Sign as the holder of a link: the one person known under the contact, or somebody new; or for the child named."""
-    if child:
-        return signature
-    person = known[0].id if len(known) == 1 else None
-    return replace(signature, name=signature.name or opened.holder.name, person=person, joins=True if person else None)
 
 
 def _signature(said: Submission, request: Request, held: Guard) -> Signature:

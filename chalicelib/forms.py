@@ -1,7 +1,7 @@
 """Forms as patients send them: fields in, answers, contacts and faults out. Nothing typed is ever lost to a fault."""
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -125,14 +125,14 @@ def first(fields: Fields, name: str) -> str:
     return (fields.get(name) or [""])[0].strip()
 
 
-def read_consent(clinic: Clinic, fields: Fields, at: Instant, holder: Contact | None = None) -> Submission:
-    """Read the consent form of a clinic that asks these questions at `at`, from the holder of a link if there is one.
+def read_consent(clinic: Clinic, fields: Fields, at: Instant, known: Sequence[Contact] = ()) -> Submission:
+    """Read the consent form of a clinic that asks these questions at `at`; `known` contacts need not be typed.
 
     A decision left open is no decision; at least one must be taken. One that is no longer asked (a contest that ended
     while the page was open) is said to be so, not dropped.
     """
     answers, faults = _answers(clinic, fields)
-    typed = _Typed(clinic, fields, [holder] if holder else [])
+    typed = _Typed(clinic, fields, [*known])
     typed.read()
     agreed = Answer.YES in answers.values()
     guardian, about_child = _guardian(clinic, fields, at, named=agreed or bool(typed.contacts))

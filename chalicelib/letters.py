@@ -103,8 +103,7 @@ def _waits(entry: Mapping[str, Any]) -> bool:
 
 
 def _stops(entry: Mapping[str, Any]) -> bool:
-    held = {State.GRANTED, State.PENDING}
-    return entry["answer"] != Answer.YES and entry["before"] in held and entry["after"] not in held
+    return bool(entry["answer"] != Answer.YES and entry["before"] == State.GRANTED != entry["after"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,9 @@ RANGE = Rule(burst=60, every=2_000)
 CLINIC = Rule(burst=40, every=250)
 """One of a clinic's shards: all together 640 at once, and 64 a second for ever."""
 
+MESSAGE = Rule(burst=5, every=900_000)
+"""Messages of one kind to one contact: whoever types a stranger's phone again and again has it ring five times."""
+
 SHARDS = 16
 """In how many items a clinic's bucket lies, so that none of them takes every write."""
 
@@ -75,7 +78,7 @@ class Guard:
     @property
     def now(self) -> int:
         """The moment of the post, in milliseconds since 1970."""
-        return round(moment(self.at).timestamp() * 1000)
+        return milliseconds(self.at)
 
     def buckets(self) -> Mapping[str, Rule]:
         """Give the rule of every bucket the post takes one from, by its name, which may stand in no key as it is."""
@@ -84,6 +87,11 @@ class Guard:
             f"{self.deed}|range|{self.range}": RANGE,
             f"{self.deed}|clinic|{self.shard}": CLINIC,
         }
+
+
+def milliseconds(at: Instant) -> int:
+    """Write a moment as a bucket counts: milliseconds since 1970."""
+    return round(moment(at).timestamp() * 1000)
 
 
 def each_of(contacts: Iterable[Contact]) -> tuple[str, ...]:

@@ -15,17 +15,19 @@ from chalicelib import journal
 from chalicelib.contact import Contact, Kind
 from chalicelib.instants import Instant, instant, moment
 from chalicelib.letters import POWERS, Matter, Message, Planned, asked_to_confirm, following, letter, text_message
+from chalicelib.limits import MESSAGE
 from chalicelib.links import Handle, Holder, Link, Power, short_code
 from chalicelib.notice import Clinic
 from chalicelib.post import Letter, Post, PostRefusedError, PostUnavailableError, TextMessage
 from chalicelib.receipts import Subject
 from chalicelib.sealing import Hurried
-from chalicelib.store import messages
+from chalicelib.store import buckets, messages
 from chalicelib.store.clinics import Clinics
-from chalicelib.store.keys import Key, clinic_key, receipt_key, roll_key, sealed_key
+from chalicelib.store.keys import Key, clinic_key, receipt_key, roll_key
 from chalicelib.store.links import puts
 from chalicelib.store.messages import BusyLetterError, Unsent, Waiting
 from chalicelib.store.register import Register, read_receipt
+from chalicelib.store.sealed import reveal
 from chalicelib.store.table import ContendedError, Table, UnavailableError
 from chalicelib.vault import ClinicKey, KeysUnavailableError
 
@@ -139,7 +141,7 @@ class Courier:
         clinic, key = self.clinics.ever_asked(published), self.clinics.key(unsent.clinic)
         person = Subject.read(json.loads(stored.body or ""))
         try:
-            typed = each.contacts(key, person.salt) or self._known(unsent, key, person)
+            typed = each.contacts(key, person.salt) or self._known(key, person)
         except ValueError:  # the person's key is gone, and with it every way to reach them
             return []
         document = read_receipt(found[at["receipt"]]).document if "receipt" in at else {}
@@ -152,15 +154,10 @@ class Courier:
             if contact.kind is planned.kind
         ]
 
-    def _known(self, unsent: Unsent, key: ClinicKey, person: Subject) -> list[Contact]:
+    def _known(self, key: ClinicKey, person: Subject) -> list[Contact]:
         """Give the e-mail addresses and numbers a person is known by."""
-        known = []
-        places = {sealed_key(unsent.clinic, person.id, lookup): lookup for lookup in person.contacts}
-        for place, item in self.table.get(list(places)).items():
-            value = key.unseal(person.id, person.salt, places[place], bytes(item.blob or b""))
-            told = (Contact(kind, value) for kind in (Kind.EMAIL, Kind.PHONE))
-            known += [contact for contact in told if key.lookup(contact) == places[place]]
-        return known
+        known = [contact for contact, _ in reveal(self.table, key, person).contacts]
+        return [contact for contact in known if contact.kind in {Kind.EMAIL, Kind.PHONE}]
 
     def _send(self, each: Waiting, told: "_Told", planned: Planned, contact: Contact, *, tally: Tally) -> str:
         """Send one message, unless it was sent; tell whether it is done, failed, refused, or left for another round."""
@@ -172,10 +169,14 @@ class Courier:
         base = self.public_url or each.unsent.base
         ready = told.message(planned, contact, told.addresses(handle, planned, base), {"lookup": lookup})
         opened = puts(told.key, [(handle, link, Holder(contact))])
-        lease = messages.take(self.table, each, f"{planned.message}#{planned.kind}", now, opened)
+        room = buckets.room(self.table, told.key, f"{planned.message}|{lookup}", MESSAGE, now)
+        lease = messages.take(self.table, each, f"{planned.message}#{planned.kind}", now, opened, room)
         if lease is None:
             return "done"
-        if reason := messages.undeliverable(self.table, each.unsent.clinic, [lookup]).get(lookup):
+        reason = messages.undeliverable(self.table, each.unsent.clinic, [lookup]).get(lookup)
+        if reason is None and lease.first and not room:
+            reason = "too many"
+        if reason:
             messages.settle(self.table, lease, messages.SKIPPED, reason=reason)
             self._note(each, "skipped", planned, error=reason)
             journal.count("MessageSkipped")

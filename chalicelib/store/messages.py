@@ -96,10 +96,11 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to send one message, for a while."""
+    """The right to send one message, for a while; `first` where nobody tried before."""
 
     key: Key
     body: str
+    first: bool
 
 
 class BusyLetterError(Exception):
@@ -159,16 +160,18 @@ def still_waiting(table: Table, keys: Sequence[Key]) -> list[Waiting]:
     return [_read(item) for item in table.get(keys).values()]
 
 
-def take(table: Table, each: Waiting, letter: str, now: Instant, also: Sequence[Write] = ()) -> Lease | None:
-    """Take one message to send it, writing `also` at once; None where nothing more is to be done for it.
+def take(  # noqa: PLR0917 - what a message is, and what is written with taking it
+    table: Table, each: Waiting, letter: str, now: Instant, also: Sequence[Write] = (), once: Sequence[Write] = ()
+) -> Lease | None:
+    """Take one message to send it, writing `also` at once, and `once` with the first try; None where it is settled.
 
     Raises BusyLetterError while somebody else has it.
     """
     key = letter_key(each.unsent.clinic, each.unsent.subject, f"{each.number}#{letter}")
     until = instant(moment(now) + LEASE)
-    lease = Lease(key, json.dumps({"state": SENDING, "until": until, "by": secrets.token_hex(8)}))
+    lease = Lease(key, json.dumps({"state": SENDING, "until": until, "by": secrets.token_hex(8)}), first=True)
     try:
-        table.write([Put(key, {"body": lease.body}), *also])
+        table.write([Put(key, {"body": lease.body}), *also, *once])
     except ConflictError:
         found = table.get([key]).get(key)
         body = found.body if found is not None and found.body else ""
@@ -181,6 +184,7 @@ def take(table: Table, each: Waiting, letter: str, now: Instant, also: Sequence[
             table.write([SetBody(key, lease.body, was=body), *also])
         except ConflictError:
             raise BusyLetterError from None
+        return replace(lease, first=False)
     return lease
 
 

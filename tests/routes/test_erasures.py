@@ -113,7 +113,7 @@ def test_contacts_of_two_people_mean_neither(house: House) -> None:
     """An e-mail of one and a number of another is a slip, not an order."""
     program = house.open_clinic()
     on_paper(program, email=ANNA)
-    on_paper(program, patient_ref="P-1")
+    on_paper(program, "no", patient_ref="P-1")
     assert erasing(program, email=ANNA, patient_ref="P-1").status == 409
     assert told(program, email=ANNA)["permitted"]
 

@@ -21,6 +21,7 @@ from tests.routes.pages import Page, aged_state, decide, open_page
 
 ANNA = "anna.ozola@example.org"
 NEWS = {"decision.newsletter.email": "yes", "email": ANNA}
+REVIEW = {"decision.testimonials.text": "yes", "email": ANNA}
 ASKING = ("/kiosk?lang=en", "/kiosk/withdraw?lang=en")
 OWN_PAGES = ("", "/withdraw")
 
@@ -117,8 +118,9 @@ def test_a_browser_is_asked_to_remember_and_to_suggest_nothing(client: Client, h
             typed = [field for field in tags.of("input") if field.get("type") not in {"hidden", "radio", "checkbox"}]
             assert typed
             for field in typed:
-                assert (field["autocomplete"], field["spellcheck"]) == ("off", "false")
-                assert field["inputmode"] == keyboards[field["name"]]
+                numbers = "numeric" if field["name"].startswith("child_born") else "text"
+                assert (field["autocomplete"], field.get("spellcheck", "false")) == ("off", "false")
+                assert field["inputmode"] == keyboards.get(field["name"], numbers)
             assert [form["autocomplete"] for form in tags.of("form")] == ["off"]
 
 
@@ -142,7 +144,8 @@ def test_a_decision_is_told_with_its_number_and_without_an_address(client: Clien
     assert not [link for link in Page(answer).links if number in link]
     (receipt,) = program.history(email=ANNA)
     assert (receipt["id"], receipt["channel"], receipt["source"]) == (number, "kiosk", "tablet-2")
-    assert program.states(email=ANNA)["newsletter.email"] == "granted"
+    assert program.states(email=ANNA)["newsletter.email"] == "pending"
+    assert "One more step" in answer.text
     assert set(house.program(TBILISI).states(email=ANNA).values()) == {"never_asked"}
     kept = client.get(f"/{program.clinic}/shown/{receipt['notice']['sha256']}")
     assert Page(kept).fields["state"] == ""
@@ -171,11 +174,11 @@ def test_a_yes_is_taken_back_at_the_kiosk(client: Client, house: House) -> None:
     """As easily as it was given, on the same tablet, at this clinic and at no other."""
     one, other = house.open_clinic(), house.open_clinic()
     for program in (one, other):
-        number_on(send(client, program.clinic, NEWS))
+        number_on(send(client, program.clinic, REVIEW))
     answer = send(client, one.clinic, {"all": "yes", "email": ANNA}, ASKING[1])
     assert "It has stopped" in answer.text
-    assert one.states(email=ANNA)["newsletter.email"] == "withdrawn"
-    assert other.states(email=ANNA)["newsletter.email"] == "granted"
+    assert one.states(email=ANNA)["testimonials.text"] == "withdrawn"
+    assert other.states(email=ANNA)["testimonials.text"] == "granted"
     assert one.history(email=ANNA)[-1]["channel"] == "kiosk"
 
 
@@ -219,10 +222,10 @@ def test_what_was_typed_hours_ago_is_not_shown_again(client: Client, page: str) 
 def _recorded(client: Client, house: House, clinic: str, ago: timedelta) -> dict[str, Any]:
     """Record a form of the kiosk as if it had been sent some time ago; give the form."""
     form: dict[str, Any] = {"state": open_page(client, f"/{clinic}/kiosk?lang=en").fields["state"], **NEWS}
-    state = FormState.opened(asking.form_secret(clinic, KIOSK_PAGE), form["state"])
+    state = FormState.opened(asking.form_secret(clinic, KIOSK_PAGE), form["state"], instant(datetime.now(UTC)))
     assert state is not None
     shown = house.beside.clinics.version(clinic, state.version)
-    said = read_consent(shown, {name: [value] for name, value in form.items()})
+    said = read_consent(shown, {name: [value] for name, value in form.items()}, instant(datetime.now(UTC)))
     act = asking._act(shown, state, said)  # noqa: SLF001 - the clock is inside
     at = instant(datetime.now(UTC) - ago)
     house.beside.register.answer(
@@ -296,6 +299,6 @@ def test_the_kiosk_of_no_clinic_is_not_found(client: Client) -> None:
 def test_the_same_patient_is_free_to_answer_on_their_own_phone_later(client: Client, house: House) -> None:
     """The kiosk is one more door to the same register: a No by phone stops the Yes from the tablet."""
     program = house.open_clinic()
-    number_on(send(client, program.clinic, NEWS))
-    decide(client, program.clinic, {"decision.newsletter.email": "no", "email": ANNA})
-    assert program.states(email=ANNA)["newsletter.email"] == "withdrawn"
+    number_on(send(client, program.clinic, REVIEW))
+    decide(client, program.clinic, {"decision.testimonials.text": "no", "email": ANNA})
+    assert program.states(email=ANNA)["testimonials.text"] == "withdrawn"

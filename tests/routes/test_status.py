@@ -110,7 +110,7 @@ def test_a_purpose_without_options_is_told_as_itself(house: House) -> None:
 
 
 def test_who_was_never_asked_is_told_with_nothing_but_that(house: House) -> None:
-    """Every member is there, and null: a program needs no special case."""
+    """Every member is there, null or false: a program needs no special case."""
     answer = house.program().call("status", {"subjects": [{"email": "nobody@example.org"}], "purposes": ["newsletter"]})
     assert {"results": answer.json()["results"]} == {
         "results": [
@@ -120,6 +120,7 @@ def test_who_was_never_asked_is_told_with_nothing_but_that(house: House) -> None
                     address: {
                         "state": "never_asked",
                         "permitted": False,
+                        "restricted": False,
                         "since": None,
                         "receipt_id": None,
                         "version": None,

@@ -101,7 +101,12 @@ def test_whose_a_contact_was_is_asked_by_what_was_known(house: House) -> None:
     assert program.call("receipts", {**both, "effective_at": ago()}).status == 201
     assert program.states(**phone)[SMS] == "granted"
     told = program.call("status", {"subjects": [phone], "known_at": before}).json()["results"][0]["decisions"]
-    assert told[SMS] == {**dict.fromkeys(told[SMS]), "state": "never_asked", "permitted": False}
+    assert told[SMS] == {
+        **dict.fromkeys(told[SMS]),
+        "state": "never_asked",
+        "permitted": False,
+        "restricted": False,
+    }
 
 
 def test_a_strangers_claim_takes_nothing_from_the_receipt_of_a_no(client: Client, house: House) -> None:

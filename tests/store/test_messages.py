@@ -16,6 +16,7 @@ from chalicelib.contact import Contact, Kind
 from chalicelib.erasing import erase
 from chalicelib.housekeeping import keep_house
 from chalicelib.instants import Instant, instant, moment
+from chalicelib.limits import MESSAGE
 from chalicelib.links import Power
 from chalicelib.post import Post
 from chalicelib.posting import Courier, Tally
@@ -410,3 +411,18 @@ def test_nothing_is_sent_to_whoever_was_erased_before_the_post_came(house: Porta
     post.stream(receipt)
     assert post.round().failed == 0
     assert (post.mails(), post.waits()) == ([], 0)
+
+
+def test_a_phone_that_somebody_types_again_and_again_rings_five_times(house: Portal, post: Sorting) -> None:
+    """Text messages cost money, and the nerves of whoever has the number; being told of a stop is never left out."""
+    yes = {SMS_NEWS: "yes"}
+    for number in range(MESSAGE.burst + 3):
+        decided(house, yes, ANNA_PHONE, at=f"2026-11-22T08:{15 + number:02d}:00.000Z")
+        post.round()
+    assert len(post.mails(ANNA_PHONE)) == MESSAGE.burst
+    assert post.waits() == 0
+    staff = {"assurance": Assurance.STAFF_WITNESSED, "channel": Channel.IN_PERSON}
+    decided(house, yes, ANNA_PHONE, at="2026-11-22T09:00:00.000Z", **staff)
+    decided(house, {SMS_NEWS: "withdraw"}, ANNA_PHONE, at="2026-11-22T09:01:00.000Z")
+    post.round()
+    assert "/undo/" in post.mails(ANNA_PHONE)[-1]["text"]

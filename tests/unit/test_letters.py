@@ -67,10 +67,11 @@ def test_what_counts_at_once_brings_one_receipt() -> None:
         ("receipt", "email", (EMAIL_NEWS, PHOTO))
     ]
     assert planned([Kind.PHONE], newsletter__sms="in vain") == [("receipt", "phone", (SMS_NEWS,))]
-    assert planned([Kind.EMAIL], newsletter__email="stopped again") == [("receipt", "email", (EMAIL_NEWS,))]
+    for how in ("stopped again", "stopped while waiting"):  # nothing that could be brought back
+        assert planned([Kind.EMAIL], newsletter__email=how) == [("receipt", "email", (EMAIL_NEWS,))]
 
 
-@pytest.mark.parametrize("how", ["stopped", "a no that stops", "stopped while waiting"])
+@pytest.mark.parametrize("how", ["stopped", "a no that stops"])
 def test_what_was_stopped_is_told_to_every_contact_of_the_person(how: str) -> None:
     """Whoever stops something in another's name is found out, by whichever contact its owner reads."""
     assert planned(BOTH, newsletter__email=how, testimonials__photo="no") == [

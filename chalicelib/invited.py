@@ -1,0 +1,97 @@
+"""Whoever answers the questions by a personal link: what the link proves, and what the clinic knows of them already."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chalice.app import Request
+
+from chalicelib.consent import Assurance, Channel
+from chalicelib.contact import Contact, Kind, masked
+from chalicelib.forms import Submission
+from chalicelib.incoming import query
+from chalicelib.instants import Instant
+from chalicelib.links import Power
+from chalicelib.notice import Clinic
+from chalicelib.receipts import Act, Subject
+from chalicelib.store.links import Opened, UnknownLinkError, open_link
+from chalicelib.store.look import Signature
+from chalicelib.wiring import portal
+
+REACH = (Kind.EMAIL, Kind.PHONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """A link that was followed to the questions, who has its contact, and the contacts that need not be typed again.
+
+    The link's own contact comes first: it alone is proven.
+    """
+
+    opened: Opened
+    token: str
+    people: tuple[Subject, ...]
+    known: tuple[Contact, ...]
+
+    def about(self, clinic: Clinic) -> Clinic:
+        """Give the clinic with the questions the link is about."""
+        return clinic.about(self.opened.link.addresses)
+
+    def shown(self) -> Mapping[str, Any]:
+        """Give what the page says of whoever holds the link: enough for them, and nothing for anybody else."""
+        reach = [contact for contact in self.known if contact.kind in REACH]
+        return {"kinds": [contact.kind for contact in reach], "masked": ", ".join(map(masked, reach))}
+
+    def names(self, typed: Sequence[str]) -> tuple[str, ...]:
+        """Name the link for a bucket, and what was typed beside it: nobody who types its contact uses up its room."""
+        return (f"link:{self.opened.id}", *typed)
+
+    def act(self, act: Act, clinic: Clinic, said: Submission) -> Act:
+        """Give the act as the link makes it: certain where the link's own contact confirms it, or it ever was."""
+        holder = self.opened.holder.contact
+        kinds = [contact.kind for contact in said.contacts]
+        standings = self.people[0].standings if len(self.people) == 1 and said.guardian is None else {}
+        unproven = set()
+        for address in said.answers:
+            confirmer = clinic.confirmed_by(address, kinds)
+            by_number = holder.kind is Kind.REFERENCE and not clinic.questions[address].needs & set(REACH)
+            ever = address in standings and standings[address].first_yes is not None
+            if confirmer not in (holder.kind, None) and not by_number and not ever:
+                unproven.add(address)
+        return replace(act, assurance=Assurance.LINK, channel=Channel.EMAIL_LINK, confirm=frozenset(unproven))
+
+    def signature(self, signature: Signature, *, child: bool) -> Signature:
+        """Sign as the one person known under the contact, or somebody new; or for the child that is named."""
+        if child:
+            return signature
+        person = self.people[0].id if len(self.people) == 1 else None
+        name = signature.name or self.opened.holder.name
+        return replace(signature, name=name, person=person, joins=True if person else None)
+
+
+def invited(request: Request, clinic: str, now: Instant) -> Invited | None:
+    """Follow the personal link that ``?t=`` holds, if any; raise UnknownLinkError, OldLinkError.
+
+    Three round trips: the link, who has its contact, what else is known of that person.
+    """
+    token = query(request, "t")
+    if token is None:
+        return None
+    house = portal()
+    opened = open_link(house.table, house.clinics, token, Power.ASK, now)
+    if opened.link.clinic != clinic:
+        raise UnknownLinkError
+    holder = opened.holder.contact
+    people = tuple(each for each in house.register.look(clinic, [holder]).people[holder] if not each.of_age)
+    return Invited(opened, token, people, (holder, *_others(clinic, people, holder)))
+
+
+def _others(clinic: str, people: Sequence[Subject], holder: Contact) -> tuple[Contact, ...]:
+    from chalicelib.store.sealed import reveal  # noqa: PLC0415 - only who follows a link needs it
+
+    if len(people) != 1:
+        return ()
+    house = portal()
+    known = [contact for contact, _ in reveal(house.table, house.clinics.key(clinic), people[0]).contacts]
+    by_kind = {contact.kind: contact for contact in known if contact.kind in REACH and contact.kind is not holder.kind}
+    return tuple(by_kind.values())
