@@ -4,7 +4,7 @@ Pure like `consent`: the same arguments are the same receipt, byte for byte.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
@@ -61,6 +61,12 @@ class Subject:
     fences: tuple[tuple[Instant, Instant], ...] = ()
     """What each page of words begins after, by both clocks: see `timeline`."""
 
+    typed: tuple[str, ...] = ()
+    """Of the contacts, the e-mails and phones that somebody only typed: nobody proved yet that they are this person's."""
+
+    certain: bool = False
+    """Whether any contact was ever proven, from itself or by staff."""
+
     base: str = ""
     """The portal's absolute address as the person last reached it: where messages that nobody asked for lead."""
 
@@ -69,6 +75,19 @@ class Subject:
 
     proof_until: Instant | None = None
     """For an erased person: until when the receipts are kept, which name nobody any more."""
+
+    def owns(self, lookup: str) -> bool:
+        """Tell whether a contact counts as this person's own: it was proven, or none was yet.
+
+        Anybody may have typed somebody else's phone beside an e-mail of their own: once one is proven, the other leads
+        nowhere until it is too.
+        """
+        return lookup in self.contacts and (lookup not in self.typed or not self.certain)
+
+    def prove(self, lookups: Collection[str]) -> Self:
+        """Give the person with these contacts proven."""
+        left = tuple(lookup for lookup in self.typed if lookup not in lookups)
+        return replace(self, typed=left, certain=self.certain or bool(lookups))
 
     @property
     def erased(self) -> bool:
@@ -104,7 +123,8 @@ class Subject:
         kept = {address: Standing.read(standing) for address, standing in stored["standings"].items()}
         standings = marked(kept, restricted=stored.get("restricted_since") is not None)
         fences = tuple((latest, recorded_at) for latest, recorded_at in stored["fences"])
-        return cls(**{**stored, "standings": standings, "fences": fences})
+        typed = tuple(stored["typed"])
+        return cls(**{**stored, "standings": standings, "fences": fences, "typed": typed})
 
 
 def marked(standings: Mapping[Address, Standing], *, restricted: bool) -> Mapping[Address, Standing]:
