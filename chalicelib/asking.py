@@ -12,7 +12,7 @@ from chalice.app import Request, Response
 
 from chalicelib import journal
 from chalicelib.boundary import later
-from chalicelib.consent import Answer, Assurance, Channel
+from chalicelib.consent import Address, Answer, Assurance, Channel
 from chalicelib.evidence import KIOSK_PAGE, KIOSK_WITHDRAWAL_PAGE
 from chalicelib.forms import (
     MAX_TYPED,
@@ -110,7 +110,8 @@ def take_answers(template: str, clinic: str, request: Request, then: Next) -> Re
             child = said.guardian is not None
             if len(by.people) > 1 and not child and Answer.YES in said.answers.values():
                 return _again(asked, fields, [SEVERAL])
-            act, signature = by.act(act, shown, said), by.signature(signature, child=child)
+            act, signature = by.act(act, shown, said), by.signature(signature, said)
+            seen = house.register.look(clinic, signature.contacts, guard=signature.guard) if child else seen
         receipt = house.register.answer(act, signature, seen=seen)
     except TooManyError as error:
         return _too_many(asked, fields, error)
@@ -241,10 +242,16 @@ def _act(clinic: Clinic, state: FormState, said: Submission) -> Act:
         recorded_at=at,
         endings=clinic.endings,
         everything=said.everything,
-        confirm=clinic.confirmed_first,
+        confirm=_confirmed(clinic, said),
         confirm_within=clinic.confirm_within,
         of_age=guardian.of_age(clinic, at) if guardian else "",
     )
+
+
+def _confirmed(clinic: Clinic, said: Submission) -> frozenset[Address]:
+    """Tell what waits of a form: where anything is confirmed first, all of it is, by one message that names it all."""
+    yes = {address for address, answer in said.answers.items() if answer is Answer.YES}
+    return frozenset(yes) if yes & clinic.confirmed_first else frozenset()
 
 
 def _signature(said: Submission, request: Request, held: Guard) -> Signature:

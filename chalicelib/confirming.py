@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chalicelib.consent import Address, Answer, Assurance, Channel, State, resolve
+from chalicelib.consent import Address, Answer, Assurance, Channel, NoticeInForce, State, resolve
 from chalicelib.contact import Contact, Kind
 from chalicelib.evidence import CONSENT_PAGE
 from chalicelib.guardians import ACTOR
@@ -17,8 +17,8 @@ from chalicelib.links import short_code
 from chalicelib.notice import Clinic
 from chalicelib.receipts import Act, NoticeRef, Receipt, Subject, receipt_id
 from chalicelib.store import outbox, roll
-from chalicelib.store.links import Opened
-from chalicelib.store.look import Signature, fresh_subject
+from chalicelib.store.links import OldLinkError, Opened
+from chalicelib.store.look import Look, Signature, fresh_subject
 from chalicelib.wiring import Portal
 
 
@@ -26,13 +26,16 @@ from chalicelib.wiring import Portal
 class Open:
     """What is still open after a receipt, for the owner of one contact: decisions that wait, or that were stopped.
 
-    `clinic` is the version of the notice whose text is shown with them.
+    `clinic` is the version of the notice whose text is shown with them; `look` and `person` say whose word it would
+    be: one of those known under the contact, or nobody known yet.
     """
 
     clinic: Clinic
     receipt: Receipt
     contact: Contact
     addresses: tuple[Address, ...]
+    look: Look
+    person: Subject | None
 
 
 def waiting(
@@ -40,15 +43,37 @@ def waiting(
 ) -> Open:
     """Give what still waits of a receipt's claims, as far as this contact confirms it (`asked`)."""
     receipt = house.register.receipt(clinic, number)
-    person = roll.person(house.table, clinic, receipt.document["subject"])
-    notice = house.register.look(clinic).published.in_force
+    look = house.register.look(clinic, [contact])
+    person = _owner(look.people[contact], receipt.document)
     shown = house.clinics.version(clinic, receipt.document["notice"]["version"])
-    addresses = tuple(
-        address
-        for address in shown.questions
-        if address in asked and resolve(person.standings.get(address), notice, now).state is State.PENDING
+    open_now = _waits(receipt, look.published.in_force, now, person)
+    addresses = tuple(address for address in shown.questions if address in asked and address in open_now)
+    return Open(shown, receipt, contact, addresses, look, person)
+
+
+def _owner(people: Sequence[Subject], claim: Mapping[str, Any]) -> Subject | None:
+    """Tell whose word it is: the claim's own person's if the contact is theirs; else that of whoever has the contact.
+
+    Somebody may have typed another's e-mail beside a phone of their own: that phone confirms nothing for the other.
+    What was said for a child is never its guardian's own word, nor another child's.
+    """
+    own = [person for person in people if person.id == claim["subject"]]
+    grown = [] if claim["actor"] == ACTOR else [person for person in people if not person.of_age]
+    return own[0] if own else grown[0] if len(grown) == 1 else None
+
+
+def _waits(receipt: Receipt, notice: NoticeInForce, now: Instant, person: Subject | None) -> frozenset[Address]:
+    """Tell which claims of a receipt still wait, as its person stands, or the other who has the contact."""
+    claims = {address for address, entry in receipt.document["decisions"].items() if (entry["confirm_by"] or "") > now}
+    if person is None:
+        return frozenset(claims)
+    stands = {address: resolve(person.standings.get(address), notice, now) for address in claims}
+    if person.id == receipt.document["subject"]:
+        return frozenset(address for address, status in stands.items() if status.state is State.PENDING)
+    since = receipt.document["effective_at"]
+    return frozenset(
+        address for address, status in stands.items() if not status.permitted and (status.since or "") <= since
     )
-    return Open(shown, receipt, contact, addresses)
 
 
 def by_link(house: Portal, opened: Opened, now: Instant) -> Open:
@@ -112,38 +137,49 @@ def confirm(
     )
     if act.actor == ACTOR:  # the child stays one, whoever turns out to have the contact
         act = replace(act, of_age=roll.person(house.table, act.clinic, claim["subject"]).of_age)
-    look = house.register.look(act.clinic, [found.contact])
-    signature = _owner(look.people[found.contact], claim["subject"], found.contact, base, child=bool(act.of_age))
-    return house.register.record(act, signature, seen=look)
+
+    def still(subject: Subject) -> Collection[Address]:
+        if found.person is not None and subject.id != found.person.id:
+            return ()  # erased since
+        known = found.person and subject
+        return _waits(found.receipt, found.look.published.in_force, now, known) & set(found.addresses)
+
+    return house.register.record(act, _signature(found, base), seen=found.look, still=still)
 
 
-def _owner(people: Sequence[Subject], claimed: str, contact: Contact, base: str, *, child: bool) -> Signature:
-    """Tell whose word it is: the claim's own person's if the contact is theirs; else that of whoever has the contact.
-
-    Somebody may have typed another's e-mail beside a phone of their own: that phone confirms nothing for the other.
-    What was said for a child is never its guardian's own word, nor another child's.
-    """
+def _signature(found: Open, base: str) -> Signature:
+    """Sign as the owner of the contact, which is proven by it."""
     fresh = fresh_subject()
-    known = {person.id for person in people}
-    grown = [] if child else [person.id for person in people if not person.of_age]
-    sole = grown[0] if len(grown) == 1 else fresh.id
-    return Signature((contact,), None, fresh, person=claimed if claimed in known else sole, base=base)
+    person = found.person.id if found.person else fresh.id
+    return Signature((found.contact,), None, fresh, person=person, base=base, proves=(found.contact,))
 
 
 def undoable(house: Portal, opened: Opened, now: Instant) -> Open:
-    """Give what a withdrawal stopped and nobody has decided about since: its owner may want it back."""
-    link = opened.link
-    published = house.register.look(link.clinic).published
+    """Give what a withdrawal stopped and nobody has decided about since: its owner may want it back.
+
+    Only what needs no other contact than the one the link came to; raises OldLinkError where the person is gone.
+    """
+    link, contact = opened.link, opened.holder.contact
+    look = house.register.look(link.clinic, [contact])
     receipt = house.register.receipt(link.clinic, link.receipt or "")
-    person = roll.person(house.table, link.clinic, receipt.document["subject"])
-    entries = receipt.document["decisions"]
-    addresses = []
-    for address in published.clinic.asking(now).questions:
-        standing = person.standings.get(address)
-        word = standing.last if standing else None
-        if address in entries and word is not None and word.receipt_id == receipt.id:
-            addresses += [address] if entries[address]["before"] == State.GRANTED else []
-    return Open(published.clinic, receipt, opened.holder.contact, tuple(addresses))
+    person = next((each for each in look.people[contact] if each.id == receipt.document["subject"]), None)
+    if person is None:
+        raise OldLinkError(link)
+    clinic = look.published.clinic.asking(now)
+    reach = {Kind.EMAIL.value, Kind.PHONE.value}
+    own = {address for address, question in clinic.questions.items() if question.needs & reach <= {contact.kind.value}}
+    addresses = tuple(address for address in clinic.questions if address in _stopped(receipt, person) & own)
+    return Open(look.published.clinic, receipt, contact, addresses, look, person)
+
+
+def _stopped(receipt: Receipt, person: Subject) -> frozenset[Address]:
+    """Tell what a receipt stopped that was granted, and that the person has decided nothing about since."""
+    last = {address: standing.last for address, standing in person.standings.items() if standing.last}
+    return frozenset(
+        address
+        for address, entry in receipt.document["decisions"].items()
+        if entry["before"] == State.GRANTED and address in last and last[address].receipt_id == receipt.id
+    )
 
 
 def undo(house: Portal, found: Open, ticked: Collection[Address], lang: str, now: Instant, *, base: str) -> Receipt:
@@ -167,9 +203,11 @@ def undo(house: Portal, found: Open, ticked: Collection[Address], lang: str, now
         recorded_at=now,
         endings={address: earlier[address] for address in ticked if earlier.get(address)},
     )
-    look = house.register.look(clinic.id, [found.contact])
-    signature = Signature((found.contact,), None, fresh_subject(), person=subject, base=base)
-    return house.register.record(act, signature, seen=look)
+
+    def still(now_known: Subject) -> Collection[Address]:
+        return _stopped(found.receipt, now_known) & set(found.addresses)
+
+    return house.register.record(act, _signature(found, base), seen=found.look, still=still)
 
 
 def _endings(house: Portal, clinic: str, subject: str, version: int) -> dict[Address, Instant]:

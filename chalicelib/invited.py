@@ -9,12 +9,13 @@ from chalice.app import Request
 from chalicelib.consent import Assurance, Channel
 from chalicelib.contact import Contact, Kind, masked
 from chalicelib.forms import Submission
+from chalicelib.guardians import ACTOR
 from chalicelib.incoming import query
 from chalicelib.instants import Instant
 from chalicelib.links import Power
 from chalicelib.notice import Clinic
 from chalicelib.receipts import Act, Subject
-from chalicelib.store.links import Opened, UnknownLinkError, open_link
+from chalicelib.store.links import OldLinkError, Opened, UnknownLinkError, open_link
 from chalicelib.store.look import Signature
 from chalicelib.wiring import portal
 
@@ -58,15 +59,29 @@ class Invited:
             ever = address in standings and standings[address].first_yes is not None
             if confirmer not in (holder.kind, None) and not by_number and not ever:
                 unproven.add(address)
-        return replace(act, assurance=Assurance.LINK, channel=Channel.EMAIL_LINK, confirm=frozenset(unproven))
+        child = said.guardian is not None or any(person.of_age for person in self.people)
+        return replace(
+            act,
+            assurance=Assurance.LINK,
+            channel=Channel.EMAIL_LINK,
+            actor=ACTOR if child else act.actor,
+            evidence={**(act.evidence or {}), "link": self.opened.id},
+            confirm=frozenset(unproven),
+        )
 
-    def signature(self, signature: Signature, *, child: bool) -> Signature:
-        """Sign as the one person known under the contact, or somebody new; or for the child that is named."""
-        if child:
-            return signature
+    def signature(self, signature: Signature, said: Submission) -> Signature:
+        """Sign as the one person the link means, or somebody new; or for the child that is named.
+
+        The link's own contact is proven. What was typed beside it is asked to confirm, and finds nobody's child.
+        """
+        holder = self.opened.holder.contact
+        if said.guardian:
+            return replace(signature, contacts=said.guardian.contacts([holder]), proves=(holder,))
         person = self.people[0].id if len(self.people) == 1 else None
         name = signature.name or self.opened.holder.name
-        return replace(signature, name=name, person=person, joins=True if person else None)
+        beside = tuple(contact for contact in said.contacts if contact not in self.known)
+        joins = False if person else None
+        return replace(signature, name=name, person=person, proves=(holder,), beside=beside, joins=joins)
 
 
 def invited(request: Request, clinic: str, now: Instant) -> Invited | None:
@@ -82,7 +97,13 @@ def invited(request: Request, clinic: str, now: Instant) -> Invited | None:
     if opened.link.clinic != clinic:
         raise UnknownLinkError
     holder = opened.holder.contact
-    people = tuple(each for each in house.register.look(clinic, [holder]).people[holder] if not each.of_age)
+    people = house.register.look(clinic, [holder]).people[holder]
+    if opened.link.subject is None:  # made for whoever has the contact, and not for the children they decide for
+        people = tuple(each for each in people if not each.of_age)
+    else:
+        people = tuple(each for each in people if each.id == opened.link.subject)
+        if not people:
+            raise OldLinkError(opened.link)
     return Invited(opened, token, people, (holder, *_others(clinic, people, holder)))
 
 

@@ -210,7 +210,8 @@ def _act(visit: Visit, clinic: Clinic, state: FormState, said: Submission) -> Ac
 
 def _signature(visit: Visit, person: str | None) -> Signature:
     base = base_url(visit.request, portal().settings.public_url)
-    return Signature((visit.opened.holder.contact,), None, fresh_subject(), person=person, base=base)
+    holder = visit.opened.holder.contact
+    return Signature((holder,), None, fresh_subject(), person=person, base=base, proves=(holder,))
 
 
 def _secret(visit: Visit) -> bytes:

@@ -28,6 +28,9 @@ HEADERS = {
 NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
 """What is no page loads nothing, where a browser shows it all the same (OWASP REST security cheat sheet)."""
 
+PICTURE = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+"""A browser shows a picture on a page of its own, with styles of its own."""
+
 
 def security_headers(request: Request, get_response: Callable[[Request], Response]) -> Response:
     """Add the headers that keep a page to itself; nothing is cached unless an answer says so."""
@@ -35,8 +38,10 @@ def security_headers(request: Request, get_response: Callable[[Request], Respons
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")
-    is_page = str(response.headers.get("Content-Type", "")).startswith("text/html")
-    response.headers.setdefault("Content-Security-Policy", content_security_policy() if is_page else NO_PAGE)
+    kind = str(response.headers.get("Content-Type", ""))
+    policy = PICTURE if kind.startswith("image/") else NO_PAGE
+    is_page = kind.startswith("text/html")
+    response.headers.setdefault("Content-Security-Policy", content_security_policy() if is_page else policy)
     return response
 
 

@@ -62,7 +62,7 @@ class Subject:
     """What each page of words begins after, by both clocks: see `timeline`."""
 
     typed: tuple[str, ...] = ()
-    """Of the contacts, the e-mails and phones that somebody only typed: nobody proved yet that they are this person's."""
+    """Of the contacts, the e-mails and phones that somebody only typed: nobody proved that they are this person's."""
 
     certain: bool = False
     """Whether any contact was ever proven, from itself or by staff."""

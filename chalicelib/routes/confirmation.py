@@ -4,6 +4,7 @@ Programs that look through mail open every link, run scripts and send forms as t
 nothing, and a form counts only with a choice that nobody had made before.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from chalice.app import Blueprint, Response
@@ -21,6 +22,7 @@ from chalicelib.outgoing import html, see_other
 from chalicelib.pages import render
 from chalicelib.receipts import Receipt
 from chalicelib.store.links import Opened, open_link
+from chalicelib.store.register import NothingLeftError
 from chalicelib.wiring import portal
 
 confirmation = Blueprint(__name__)
@@ -50,8 +52,12 @@ def confirm(token: str) -> Response:
         return _asking("confirm", opened.link.lang, found, fields, (Fault("sure", "choose_yes_no"),))
     if sure == "yes" and not ticked:
         return _asking("confirm", opened.link.lang, found, fields, (Fault("purpose", "nothing_ticked"),))
-    receipt = confirming.confirm(portal(), found, ticked if sure == "yes" else (), now, base=_base(), linked=True)
-    return _receipt(receipt, _language(found.clinic, opened.link.lang))
+    lang = _language(found.clinic, opened.link.lang)
+    try:
+        receipt = confirming.confirm(portal(), found, ticked if sure == "yes" else (), now, base=_base(), linked=True)
+    except NothingLeftError:
+        return _asking("confirm", lang, replace(found, addresses=()))
+    return _receipt(receipt, lang)
 
 
 @confirmation.route("/{clinic}/receipts/{receipt}/code", methods=["GET"], content_types=ANY_TYPE)
@@ -73,7 +79,10 @@ def confirm_by_code(clinic: str, receipt: str) -> Response:
     found = confirming.by_code(portal(), clinic, receipt, code, now)
     if found is None or not found.addresses:
         return _code(clinic, receipt, (Fault("code", "code_wrong"),))
-    confirmed = confirming.confirm(portal(), found, found.addresses, now, base=_base(), linked=False)
+    try:
+        confirmed = confirming.confirm(portal(), found, found.addresses, now, base=_base(), linked=False)
+    except NothingLeftError:
+        return _code(clinic, receipt, (Fault("code", "code_wrong"),))
     return _receipt(confirmed, _language(found.clinic, found.receipt.document["notice"]["lang"]))
 
 
@@ -99,7 +108,10 @@ def undo(token: str) -> Response:
     if not ticked:
         return _asking("undo", opened.link.lang, found, fields, (Fault("purpose", "nothing_ticked"),))
     lang = _language(found.clinic, opened.link.lang)
-    return _receipt(confirming.undo(portal(), found, ticked, lang, now, base=_base()), lang)
+    try:
+        return _receipt(confirming.undo(portal(), found, ticked, lang, now, base=_base()), lang)
+    except NothingLeftError:
+        return _asking("undo", lang, replace(found, addresses=()))
 
 
 def _opened(token: str, power: Power) -> Opened:

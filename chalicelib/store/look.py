@@ -24,14 +24,21 @@ class Look:
     stored: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What the table holds of each person, by subject id: whoever writes on must find it unchanged."""
 
+    taken: frozenset[str] = frozenset()
+    """Under which of the lookups anybody is kept, shown here or not."""
+
     api_key: str | None = None
     spends: tuple[Spend, ...] = ()
     """What a public post takes from its buckets, in the transaction that carries it out."""
 
     def known_under(self, contact: Contact, known_at: Instant) -> tuple[Subject, ...]:
-        """Everyone of whom the portal knew at that moment that they have this contact."""
+        """Everyone of whom the portal knew at that moment that they have this contact.
+
+        Where somebody proved it, a child that somebody only named beside it does not count.
+        """
         lookup = self.lookups[contact]
-        return tuple(each for each in self.people[contact] if each.contacts[lookup] <= known_at)
+        proven = [each for each in self.people[contact] if each.certain and lookup not in each.typed]
+        return tuple(each for each in proven or self.people[contact] if each.contacts[lookup] <= known_at)
 
     def known(self) -> tuple[Subject, ...]:
         """Everyone found, each once, strongest contact first."""
@@ -51,6 +58,12 @@ class Signature:
     fresh: Subject
     person: str | None = None
     base: str = ""
+    proves: tuple[Contact, ...] = ()
+    """The contacts that this decision proves: it came from there. Staff prove all they give."""
+
+    beside: tuple[Contact, ...] = ()
+    """Contacts that were typed beside one that is proven: they are asked to confirm, and become nobody's."""
+
     joins: bool | None = None
     """Whether the contacts become those of a known person; None leaves it to who decided."""
 
@@ -65,11 +78,19 @@ def fresh_subject() -> Subject:
     return Subject(id=secrets.token_hex(16), salt=secrets.token_hex(16))
 
 
-def read_people(entry: Item | None) -> tuple[Subject, ...]:
-    """Give everyone an item of a contact names, by id; raise DamagedError for one that cannot be read."""
+def read_people(entry: Item | None, lookup: str) -> tuple[Subject, ...]:
+    """Give who has a contact, by id, from its item; raise DamagedError for one that cannot be read.
+
+    Whoever proved it hides those who only typed it, and who has proven another is not found by it: nobody can bring
+    another's contact into their own page, or their own No over another's Yes. A child stays with the contact of whoever
+    decides for it.
+    """
     stored = entry.texts.values() if entry else ()
     try:
         found = [Subject.read(json.loads(each)) for each in stored]
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise DamagedError(type(error).__name__) from error
-    return tuple(sorted(found, key=lambda subject: subject.id))
+    owners = [each for each in found if not each.of_age and each.certain and lookup not in each.typed]
+    grown = owners or [each for each in found if not each.of_age and each.owns(lookup)]
+    children = [each for each in found if each.of_age and each.owns(lookup)]
+    return tuple(sorted([*grown, *children], key=lambda subject: subject.id))

@@ -1,11 +1,12 @@
 """Recording: everything that one decision writes, in one transaction: all of it or none."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 
 from chalicelib import timeline
 from chalicelib.consent import Assurance
-from chalicelib.contact import Kind
+from chalicelib.contact import Contact, Kind
 from chalicelib.receipts import Receipt, Subject
 from chalicelib.store import roll
 from chalicelib.store.keys import (
@@ -47,15 +48,20 @@ def writes(
     crowded = {contact for contact, people in look.people.items() if claimed and len(people) >= MOST_PEOPLE}
     # A child is kept under its guardian's contact or not at all: a withdrawal by that contact must find it.
     kept = [each for each in signature.contacts if each not in crowded and not (crowded and each.kind is Kind.WARD)]
+    kept = [each for each in kept if each not in signature.beside]
     lookups = {key.lookup(contact): contact for contact in kept}
     numbered = before.numbered or any(contact.kind is Kind.REFERENCE for contact in lookups.values())
     after = replace(
         after,
         contacts={**dict.fromkeys(lookups, after.recorded_at), **before.contacts},
         numbered=numbered,
+        typed=(*before.typed, *_typed(lookups, before)),
         base=signature.base or before.base,
         fences=timeline.fenced(before.fences, after.version, before.latest, after.recorded_at),
     )
+    staff = receipt.document["assurance"] == Assurance.STAFF_WITNESSED
+    proven = {key.lookup(contact) for contact in (kept if staff else signature.proves)} & after.contacts.keys()
+    after = after.prove(proven)
     stored = roll.stored(after)
     place = json.dumps({"subject": after.id, "version": after.version})
     made: list[Write] = [
@@ -65,7 +71,7 @@ def writes(
         Replace(roll_key(clinic, after.id), {"body": stored}),
         *_words(clinic, before, after, receipt),
     ]
-    unused = {key.lookup(contact) for contact, people in look.people.items() if not people}
+    unused = set(look.lookups.values()) - look.taken
     for lookup in after.contacts:
         entry = contact_key(clinic, lookup)
         if lookup in unused:
@@ -85,6 +91,12 @@ def writes(
         blob = key.seal(after.id, after.salt, what, signature.name)
         made.append(Put(sealed_key(clinic, after.id, what), {"blob": blob}))
     return made
+
+
+def _typed(lookups: Mapping[str, Contact], before: Subject) -> list[str]:
+    """Give the e-mails and phones that are new to a person: typed, until somebody proves them."""
+    reach = (Kind.EMAIL, Kind.PHONE)
+    return [each for each, contact in lookups.items() if contact.kind in reach and each not in before.contacts]
 
 
 def _words(clinic: str, before: Subject, after: Subject, receipt: Receipt) -> list[Write]:

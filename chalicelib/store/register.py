@@ -10,7 +10,7 @@ import heapq
 import json
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from chalicelib import timeline
@@ -63,8 +63,16 @@ class NoticeChangedError(Exception):
         self.published = published
 
 
+class NothingLeftError(Exception):
+    """Nothing is open any more to what somebody wanted to confirm or bring back. Nothing was stored."""
+
+
 class BusyError(Exception):
     """Others kept deciding for the same person; nothing was stored, trying again is right."""
+
+
+Still = Callable[[Subject], Collection[Address]]
+"""Tells which decisions of a person, as they stand now, are still open to an act."""
 
 
 class Register:
@@ -100,7 +108,10 @@ class Register:
         kept = [found[entry] for entry in entries.values() if entry in found]
         return Look(
             published=self._clinics.published(clinic, found.get(clinic_key(clinic))),
-            people={contact: read_people(found.get(entry)) for contact, entry in entries.items()},
+            people={contact: read_people(found.get(entry), lookups[contact]) for contact, entry in entries.items()},
+            taken=frozenset(
+                lookups[contact] for contact, entry in entries.items() if entry in found and found[entry].texts
+            ),
             lookups=lookups,
             stored={subject: text for item in kept for subject, text in item.texts.items()},
             api_key=key_item.body if key_item else None,
@@ -114,13 +125,22 @@ class Register:
         """
         return self.look(clinic, guard=guard).spends
 
-    def record(self, act: Act, signature: Signature, *, seen: Look | None = None, also: Sequence[Put] = ()) -> Receipt:
+    def record(
+        self,
+        act: Act,
+        signature: Signature,
+        *,
+        seen: Look | None = None,
+        also: Sequence[Put] = (),
+        still: Still | None = None,
+    ) -> Receipt:
         """Record one act of deciding and give its receipt; the same act again gives the same receipt.
 
         `seen` is a look at these contacts made just now, `also` what must be written with the receipt or not at all.
-        Raises NoticeChangedError for a Yes to a text that is not in force, TooManyError where the signature's guard
-        refuses, BusyError when others kept getting in first, UnavailableError when the store cannot be reached. After
-        the last three the same act may be sent again.
+        `still` tells which of the decisions are still open to this act, each time somebody else got in first.
+        Raises NothingLeftError where none is, NoticeChangedError for a Yes to a text that is not in force, TooManyError
+        where the signature's guard refuses, BusyError when others kept getting in first, UnavailableError when the
+        store cannot be reached. After the last three the same act may be sent again.
         """
         for attempt in range(ATTEMPTS):
             if attempt:
@@ -133,6 +153,7 @@ class Register:
                     return self.receipt(act.clinic, act.receipt_id)  # sent again: recorded before the notice changed
                 raise NoticeChangedError(look.published)
             subject = meant(look.people, act, signature.fresh, signature.person)
+            act = _narrowed(act, still(subject)) if still else act
             receipt, after = decide(subject, act, look.published.in_force, known=bool(look.known()))
             own = signature if _joins(act, signature, subject) else replace(signature, contacts=(), name=None)
             try:
@@ -163,11 +184,12 @@ class Register:
         if _differs(act, receipt):
             return receipt
         stops = {address: answer for address, answer in act.answers.items() if answer is not Answer.YES}
-        for person in also_meant(seen.people):
+        reach = {contact: people for contact, people in seen.people.items() if contact not in signature.beside}
+        for person in also_meant(reach):
             asked = any(address in person.standings for address in stops)
             if asked and person.id != receipt.document["subject"]:
                 number = receipt_id(act.receipt_id, {"subject": person.id})
-                signer = replace(signature, person=person.id, follows=True)
+                signer = replace(signature, name=None, person=person.id, proves=(), joins=False, follows=True)
                 self.record(replace(act, receipt_id=number, answers=stops), signer)
         return receipt
 
@@ -259,6 +281,14 @@ class Register:
         ]
         # Merged by time, each chain in its own order: of two at once the later version may carry the earlier time.
         return list(heapq.merge(*chains, key=lambda receipt: str(receipt.document["recorded_at"])))
+
+
+def _narrowed(act: Act, open_now: Collection[Address]) -> Act:
+    """Give an act with those of its answers that are still open to it; raise NothingLeftError where none is."""
+    answers = {address: answer for address, answer in act.answers.items() if address in open_now}
+    if not answers:
+        raise NothingLeftError
+    return replace(act, answers=answers)
 
 
 def _stops_anew(act: Act, subject: Subject, receipt: Receipt, kept: Receipt) -> bool:

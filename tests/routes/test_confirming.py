@@ -179,7 +179,7 @@ def test_a_stranger_cannot_confirm_weaken_or_learn_anything_with_annas_address(c
 
 def test_a_token_for_another_power_or_of_no_link_is_not_found(client: Client, house: House) -> None:
     """What opens one page opens no other."""
-    program = house.open_clinic()
+    program, other = house.open_clinic(), house.open_clinic()
     number = _said(client, program, {**MAIL, f"decision.{EMAIL}": "yes"})
     for power in set(Power) - {Power.CONFIRM}:
         token = a_token(house, program.clinic, ANNA, power, number, (EMAIL,))
