@@ -60,14 +60,15 @@ def by_link(house: Portal, opened: Opened, now: Instant) -> Open:
 def by_code(house: Portal, clinic: str, number: str, code: str, now: Instant) -> Open | None:
     """Give what waits for whoever typed the code from the text message; None for a wrong code or too many tries.
 
-    A try is counted before the code is looked at: however many come at once, five are answered.
+    A try is counted before the code is looked at: however many come at once, five are answered. Raises TooManyError
+    where the phone's codes, of this and other receipts, were tried too often.
     """
-    receipt = house.register.receipt(clinic, number)
-    if not outbox.try_code(house.table, clinic, number):
-        return None
+    receipt, key = house.register.receipt(clinic, number), house.clinics.key(clinic)
     typed = outbox.claimants(house.table, house.clinics, clinic, number)
     phone = next((each for each in typed if each.kind is Kind.PHONE), None)
-    if phone is None or code != short_code(house.clinics.key(clinic).link_secret(), number, phone):
+    if phone is None or not outbox.try_code(house.table, key, number, phone, now):
+        return None
+    if code != short_code(key.link_secret(), number, phone):
         return None
     shown = house.clinics.version(clinic, receipt.document["notice"]["version"])
     return waiting(house, clinic, number, phone, confirmed_by(receipt.document, shown, typed, phone), now=now)
