@@ -1,13 +1,17 @@
 """A guardian decides for a child: the child is the patient, the guardian's e-mail or phone is the contact."""
 
 import json
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from chalicelib.contact import Contact, Kind
+from chalicelib.links import Power
 from tests.cast import RIGA
 from tests.routes.client import Answer, Client, Program
 from tests.routes.conftest import House
+from tests.routes.letterbox import a_token
 from tests.routes.pages import Page, decide, open_page, receipt_number
 
 VILNIUS = "vilnius-dental"
@@ -174,6 +178,33 @@ def test_a_call_repeated_with_its_key_is_one_receipt_of_the_child(program: Progr
     first, again = program.call("receipts", PAPER, key), program.call("receipts", PAPER, key)
     assert first.body == again.body
     assert program.call("receipts", {**PAPER, "name": "Marta Kalniete"}, key).status == 422
+
+
+def test_a_guardian_starts_nothing_on_the_own_page_for_whoever_decides_alone_by_now(
+    program: Program, client: Client, house: House
+) -> None:
+    """The link still tells and stops; a Yes is the young person's, and the page says so."""
+    grown = (datetime.now(UTC) - timedelta(days=15.5 * 365.25)).date()
+    for born, stands in ((date.fromisoformat("2016-02-29"), "granted"), (grown, "refused")):
+        email = f"guardian{born.year}@example.org"
+        paper = {
+            "subject": {"email": email},
+            "channel": "paper",
+            "evidence": {"form": "F-1"},
+            "effective_at": (datetime.now(UTC) - timedelta(days=4 * 365)).isoformat(timespec="milliseconds"),
+            "decisions": {PHOTOS: "no"},
+            "guardian": {"relation": "parent", "child_born": born.isoformat()},
+            "name": "Elza Kalniete",
+        }
+        number = program.call("receipts", paper).json()["id"]
+        token = a_token(house, program.clinic, Contact(Kind.EMAIL, email), Power.MANAGE, number)
+        place = f"/manage/{token}?lang=en"
+        state = open_page(client, place).fields["state"]
+        answer = client.post(place, {"state": state, "act": "change", f"decision.{PHOTOS}": "yes"})
+        assert ("everybody decides alone here" in answer.text) == (stands == "refused")
+        assert program.states(email=email)[PHOTOS] == stands
+        assert client.post(place, {"state": state, "act": "stop", "all": "yes"}).status == 303
+        assert program.states(email=email)[PHOTOS] != "granted"
 
 
 def test_staff_record_by_its_number_what_the_child_says_itself(program: Program) -> None:
