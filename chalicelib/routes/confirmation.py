@@ -4,6 +4,7 @@ Programs that look through mail open every link, run scripts and send forms as t
 nothing, and a form counts only with a choice that nobody had made before.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from chalice.app import Blueprint, Response
@@ -12,6 +13,7 @@ from chalicelib import confirming
 from chalicelib.boundary import later, page
 from chalicelib.confirming import Open
 from chalicelib.forms import Fault, Fields, first
+from chalicelib.guardians import outgrown
 from chalicelib.i18n import negotiate
 from chalicelib.incoming import ANY_TYPE, base_url, form_fields, guard, mount, query
 from chalicelib.instants import Instant, instant
@@ -21,6 +23,7 @@ from chalicelib.notice import Clinic
 from chalicelib.outgoing import html, see_other
 from chalicelib.pages import render
 from chalicelib.receipts import Receipt
+from chalicelib.store import roll
 from chalicelib.store.links import Opened, open_link
 from chalicelib.store.register import ATTEMPTS, BusyError
 from chalicelib.store.table import ConflictError, ContendedError
@@ -98,7 +101,7 @@ def undo_page(token: str) -> Response:
 @confirmation.route("/undo/{token}", methods=["POST"], content_types=ANY_TYPE)
 @page(confirmation)
 def undo(token: str) -> Response:
-    """Let what is ticked count again; without a tick nothing happens."""
+    """Let what is ticked count again; without a tick nothing happens, nor for a child that decides alone by now."""
     fields = form_fields(confirmation.current_request)
     opened = _opened(token, Power.UNDO)
     now = _now()
@@ -108,6 +111,10 @@ def undo(token: str) -> Response:
     ticked = _ticked(fields, found)
     if not ticked:
         return _asking("undo", opened.link.lang, found, fields, (Fault("purpose", "nothing_ticked"),))
+    if outgrown(found.clinic, _of_age(found), now):
+        clinic = replace(found.clinic, alone_from=found.clinic.decides_alone_from(now))
+        wrong = Fault("errors", "child_decides_alone")
+        return _asking("undo", opened.link.lang, replace(found, clinic=clinic), fields, (wrong,))
     lang = _language(found.clinic, opened.link.lang)
     return _receipt(confirming.undo(portal(), found, ticked, lang, now, base=_base()), lang)
 
@@ -137,6 +144,10 @@ def _code(clinic: str, number: str, faults: tuple[Fault, ...]) -> Response:
     lang = _language(shown, receipt.document["notice"]["lang"])
     filled = {"receipt": receipt.document, "faults": faults, "root": mount(confirmation.current_request), "typed": {}}
     return html(render("pages/code.html", lang, clinic=shown, **filled), 422 if faults else 200)
+
+
+def _of_age(found: Open) -> Instant:
+    return roll.person(portal().table, found.clinic.id, found.receipt.document["subject"]).of_age
 
 
 def _hold(clinic: str, deed: str, now: Instant) -> None:
