@@ -64,6 +64,16 @@ def age(born: date, country: str, at: Instant) -> int:
     return years if birthday(born, years) <= today else years - 1
 
 
+def reached(comes_of_age: Instant, years: int, country: str, at: Instant) -> bool:
+    """Tell whether somebody of whom only this is known, when they come of age, is that many years old at a moment.
+
+    For somebody born on 29 February it may say so a day late.
+    """
+    day = date.fromisoformat(local_day(comes_of_age, country))
+    today = date.fromisoformat(local_day(at, country))
+    return birthday(day, years - majority_age(country, at)) <= today
+
+
 def of_age(born: date, country: str, at: Instant) -> Instant:
     """Tell when somebody comes of age: the midnight that begins the day, where the clinic is."""
     return local_midnight(birthday(born, majority_age(country, at)).isoformat(), country)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chalicelib.consent import Address, Answer, Assurance, Channel, NoticeInForce, State, resolve
-from chalicelib.contact import Contact, Kind
+from chalicelib.contact import Contact, Kind, masked
 from chalicelib.evidence import CONSENT_PAGE
 from chalicelib.guardians import ACTOR
 from chalicelib.instants import Instant
@@ -36,6 +36,8 @@ class Open:
     addresses: tuple[Address, ...]
     look: Look
     person: Subject | None
+    beside: tuple[str, ...] = ()
+    """The other contacts that were typed on the same form, masked."""
 
 
 def waiting(
@@ -44,20 +46,26 @@ def waiting(
     """Give what still waits of a receipt's claims, as far as this contact confirms it (`asked`)."""
     receipt = house.register.receipt(clinic, number)
     look = house.register.look(clinic, [contact])
-    person = _owner(look.people[contact], receipt.document)
+    person = _owner(look, contact, receipt.document)
     shown = house.clinics.version(clinic, receipt.document["notice"]["version"])
     open_now = _waits(receipt, look.published.in_force, now, person)
     addresses = tuple(address for address in shown.questions if address in asked and address in open_now)
     return Open(shown, receipt, contact, addresses, look, person)
 
 
-def _owner(people: Sequence[Subject], claim: Mapping[str, Any]) -> Subject | None:
+def _owner(look: Look, contact: Contact, claim: Mapping[str, Any]) -> Subject | None:
     """Tell whose word it is: the claim's own person's if the contact is theirs; else that of whoever has the contact.
 
-    Somebody may have typed another's e-mail beside a phone of their own: that phone confirms nothing for the other.
-    What was said for a child is never its guardian's own word, nor another child's.
+    Somebody may have typed another's e-mail beside a phone of their own: that phone confirms nothing for the other,
+    unless the other confirmed this very form, which named the phone. What was said for a child is never its guardian's
+    own word, nor another child's.
     """
-    own = [person for person in people if person.id == claim["subject"]]
+    people = look.people[contact]
+    own = [
+        person
+        for person in look.reach[contact]
+        if person.id == claim["subject"] and (person in people or person.proven_by == claim["id"])
+    ]
     grown = [] if claim["actor"] == ACTOR else [person for person in people if not person.of_age]
     return own[0] if own else grown[0] if len(grown) == 1 else None
 
@@ -79,20 +87,26 @@ def _waits(receipt: Receipt, notice: NoticeInForce, now: Instant, person: Subjec
 def by_link(house: Portal, opened: Opened, now: Instant) -> Open:
     """Give what waits for whoever follows a confirming link."""
     link = opened.link
-    return waiting(house, link.clinic, link.receipt or "", opened.holder.contact, link.addresses, now=now)
+    contact, number = opened.holder.contact, link.receipt or ""
+    found = waiting(house, link.clinic, number, contact, link.addresses, now=now)
+    if not found.addresses:
+        return found
+    typed = outbox.claimants(house.table, house.clinics, link.clinic, number)
+    return replace(found, beside=tuple(masked(each) for each in typed if each != contact))
 
 
 def by_code(house: Portal, clinic: str, number: str, code: str, now: Instant) -> Open | None:
     """Give what waits for whoever typed the code from the text message; None for a wrong code or too many tries.
 
-    A try is counted before the code is looked at: however many come at once, five are answered.
+    A try is counted before the code is looked at: however many come at once, five are answered. Raises TooManyError
+    where the phone's codes, of this and other receipts, were tried too often.
     """
-    receipt = house.register.receipt(clinic, number)
-    if not outbox.try_code(house.table, clinic, number):
-        return None
+    receipt, key = house.register.receipt(clinic, number), house.clinics.key(clinic)
     typed = outbox.claimants(house.table, house.clinics, clinic, number)
     phone = next((each for each in typed if each.kind is Kind.PHONE), None)
-    if phone is None or code != short_code(house.clinics.key(clinic).link_secret(), number, phone):
+    if phone is None or not outbox.try_code(house.table, key, number, phone, now):
+        return None
+    if code != short_code(key.link_secret(), number, phone):
         return None
     shown = house.clinics.version(clinic, receipt.document["notice"]["version"])
     return waiting(house, clinic, number, phone, confirmed_by(receipt.document, shown, typed, phone), now=now)

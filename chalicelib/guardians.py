@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from chalicelib.ages import age, believable, of_age
+from chalicelib.ages import age, believable, of_age, reached
 from chalicelib.contact import Contact, ward
 from chalicelib.instants import Instant
 from chalicelib.notice import Clinic
@@ -52,3 +52,11 @@ def objection(clinic: Clinic, born: date, at: Instant) -> str | None:
     if age(born, clinic.country, at) >= clinic.decides_alone_from(at):
         return "child_decides_alone"
     return None
+
+
+def outgrown(clinic: Clinic, comes_of_age: Instant, at: Instant) -> bool:
+    """Tell whether a known child has reached the age from which it decides alone: nobody starts anything for it then.
+
+    `comes_of_age` is what is kept of a child (`Subject.of_age`), "" for whoever is none.
+    """
+    return bool(comes_of_age) and reached(comes_of_age, clinic.decides_alone_from(at), clinic.country, at)

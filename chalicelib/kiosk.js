@@ -66,33 +66,48 @@
     body.classList.remove("busy");
   }
 
-  function trouble() {
+  function trouble(words) {
     rest();
     var old = document.querySelector("[data-trouble]"), main = document.querySelector("main");
     if (old) old.parentNode.removeChild(old);
     if (!main) return;
     var told = document.importNode(shown.trouble.content, true).firstElementChild;
     told.setAttribute("data-trouble", "");
+    if (words) {
+      told.textContent = "";
+      told.lang = words.lang;
+      words.said.forEach(function (each) {
+        told.appendChild(document.createElement("p")).textContent = each;
+      });
+    }
     main.insertBefore(told, main.firstChild);
     window.scrollTo(0, 0);
     focus(told);
+  }
+
+  function explained(text) { // of a page that is not the kiosk's: one that is not there, or cannot be given now
+    var parsed = new DOMParser().parseFromString(text, "text/html"), found = parsed.querySelectorAll("main h1, main p");
+    return found.length && {
+      lang: parsed.documentElement.lang,
+      said: Array.prototype.map.call(found, function (each) { return each.textContent; })
+    };
   }
 
   function go(url, sent) {
     var mine = ++turn, leaving = shown;
     busy = true;
     body.classList.add("busy");
-    function failed() {
+    function failed(told) {
       if (mine !== turn) return;
       turn++;
-      trouble();
+      trouble(told);
     }
     window.setTimeout(failed, PATIENCE);
     window.fetch(url, sent || { cache: "no-store" }).then(function (answer) {
       return answer.text().then(function (text) {
         if (mine !== turn) return;
         var page = read(text, answer.url || url);
-        if (!page) throw new Error("not a page of the kiosk");
+        if (!page) return failed(explained(text));
         turn++;
         dismiss();
         if (sent) kept = null;
@@ -102,7 +117,7 @@
         }
         show(page);
       });
-    }).catch(failed);
+    }).catch(function () { failed(); });
   }
 
   function clear() {

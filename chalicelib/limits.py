@@ -58,6 +58,9 @@ CLINIC = Rule(burst=40, every=250)
 MESSAGE = Rule(burst=5, every=900_000)
 """Messages of one kind to one contact: whoever types a stranger's phone again and again has it ring five times."""
 
+CODE = Rule(burst=10, every=3_600_000)
+"""Guesses at the codes sent to one phone, of whatever receipts: a new form is no way to more of them."""
+
 SHARDS = 16
 """In how many items a clinic's bucket lies, so that none of them takes every write."""
 

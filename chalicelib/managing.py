@@ -8,8 +8,8 @@ from chalice.app import Request, Response
 
 from chalicelib import dossier, journal
 from chalicelib.asking import SEVERAL, form_secret
-from chalicelib.boundary import NotFoundError
-from chalicelib.consent import Address, Assurance, Channel
+from chalicelib.boundary import NotFoundError, later
+from chalicelib.consent import Address, Answer, Assurance, Channel
 from chalicelib.contact import Contact
 from chalicelib.evidence import MANAGE_PAGE
 from chalicelib.forms import (
@@ -23,9 +23,10 @@ from chalicelib.forms import (
     read_changes,
     read_stops,
 )
-from chalicelib.guardians import ACTOR
+from chalicelib.guardians import ACTOR, outgrown
 from chalicelib.i18n import spoken_day
-from chalicelib.incoming import base_url, form_fields, mount, query
+from chalicelib.incoming import base_url, form_fields, guard, mount, query
+from chalicelib.limits import TooManyError
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import document, html, rendered, see_other
 from chalicelib.pages import render
@@ -116,15 +117,23 @@ def _change(visit: Visit, fields: Fields) -> Response:
         return _again(visit, fields, [Fault("errors", "page_too_old")])
     shown = portal().clinics.version(visit.clinic.id, state.version).asking(visit.now)
     said = read_changes(shown, fields, visit.revealed.known)
-    if said.faults:
-        return _again(visit, fields, said.faults)
-    act, signature = _act(visit, shown, state, said), _signature(visit, visit.person.id)
+    faults = [*said.faults]
+    if Answer.YES in said.answers.values() and outgrown(shown, visit.person.of_age, visit.now):
+        faults.append(Fault("errors", "child_decides_alone"))
+    if faults:
+        return _again(visit, fields, faults)
+    act, signature = (
+        _act(visit, shown, state, said),
+        _signature(visit, visit.person.id, "manage", f"link:{visit.opened.id}"),
+    )
     unproven, contacts = _unproven(visit, shown, said)
     if unproven:
         act = replace(act, confirm=frozenset(unproven), confirm_within=shown.confirm_within)
         signature = replace(signature, contacts=(*signature.contacts, *contacts))
     try:
-        done = portal().register.record(act, signature, seen=None if unproven else visit.look)
+        done = portal().register.record(act, signature)
+    except TooManyError as error:
+        return _too_many(visit, fields, error)
     except NoticeChangedError:
         return _again(visit, fields, [Fault("errors", "notice_changed")])
     journal.count("DecisionRecorded")
@@ -153,16 +162,21 @@ def _unproven(visit: Visit, clinic: Clinic, said: Submission) -> tuple[set[Addre
 
 
 def _stop(visit: Visit, fields: Fields) -> Response:
-    """Stop what is ticked, at once; a page that is too old still stops."""
+    """Stop what is ticked, at once; a page that is too old still stops.
+
+    It is counted apart from changing, and by what is stopped: what is refused was just done (`limits.this_very`).
+    """
     said = read_stops(visit.ever, fields)
     if said.faults:
         return _again(visit, fields, said.faults)
     house, state = portal(), _opened(visit, fields) or _new_state(visit)
     act = _act(visit, house.clinics.version(visit.clinic.id, state.version), state, said)
-    if visit.shared:
-        done = house.register.withdraw(act, _signature(visit, None), seen=visit.look)[0]
-    else:
-        done = house.register.record(act, _signature(visit, visit.person.id), seen=visit.look)
+    very = "|".join([f"link:{visit.opened.id}", *sorted(said.answers)])
+    signature = _signature(visit, None if visit.shared else visit.person.id, "manage-stop", very)
+    try:
+        done = house.register.withdraw(act, signature)[0] if visit.shared else house.register.record(act, signature)
+    except TooManyError as error:
+        return _too_many(visit, fields, error)
     journal.count("WithdrawalRecorded")
     return _done(visit, done)
 
@@ -208,10 +222,11 @@ def _act(visit: Visit, clinic: Clinic, state: FormState, said: Submission) -> Ac
     )
 
 
-def _signature(visit: Visit, person: str | None) -> Signature:
+def _signature(visit: Visit, person: str | None, deed: str, whom: str) -> Signature:
     base = base_url(visit.request, portal().settings.public_url)
+    held = guard(visit.request, deed, (whom,), visit.now)
     holder = visit.opened.holder.contact
-    return Signature((holder,), None, fresh_subject(), person=person, base=base, proves=(holder,))
+    return Signature((holder,), None, fresh_subject(), person=person, base=base, proves=(holder,), guard=held)
 
 
 def _secret(visit: Visit) -> bytes:
@@ -233,6 +248,13 @@ def _again(visit: Visit, fields: Fields, faults: Sequence[Fault]) -> Response:
     state, fresh = _opened(visit, fields), _new_state(visit)
     fresh = replace(fresh, opened_at=state.opened_at) if state else fresh
     return html(_page(visit, fresh, fields, faults), 422, FORGOTTEN)
+
+
+def _too_many(visit: Visit, fields: Fields, error: TooManyError) -> Response:
+    answer = _again(visit, fields, [Fault("errors", "too_many", error.minutes)])
+    answer.status_code = 429
+    answer.headers.update(later(error))
+    return answer
 
 
 def _told(visit: Visit, kind: str, **more: str) -> str:

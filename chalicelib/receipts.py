@@ -67,6 +67,9 @@ class Subject:
     certain: bool = False
     """Whether any contact was ever proven, from itself or by staff."""
 
+    proven_by: str = ""
+    """The receipt whose confirmation proved the first: what else was typed on that very form may still be proven."""
+
     base: str = ""
     """The portal's absolute address as the person last reached it: where messages that nobody asked for lead."""
 

@@ -10,19 +10,23 @@ from datetime import UTC, datetime
 from chalice.app import Blueprint, Response
 
 from chalicelib import confirming
-from chalicelib.boundary import page
+from chalicelib.boundary import later, page
 from chalicelib.confirming import Open
 from chalicelib.forms import Fault, Fields, first
+from chalicelib.guardians import outgrown
 from chalicelib.i18n import negotiate
-from chalicelib.incoming import ANY_TYPE, base_url, form_fields, mount, query
+from chalicelib.incoming import ANY_TYPE, base_url, form_fields, guard, mount, query
 from chalicelib.instants import Instant, instant
+from chalicelib.limits import TooManyError
 from chalicelib.links import Power
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import html, see_other
 from chalicelib.pages import render
 from chalicelib.receipts import Receipt
+from chalicelib.store import roll
 from chalicelib.store.links import Opened, open_link
-from chalicelib.store.register import NothingLeftError
+from chalicelib.store.register import ATTEMPTS, BusyError, NothingLeftError
+from chalicelib.store.table import ConflictError, ContendedError
 from chalicelib.wiring import portal
 
 confirmation = Blueprint(__name__)
@@ -70,13 +74,20 @@ def code_page(clinic: str, receipt: str) -> Response:
 @confirmation.route("/{clinic}/receipts/{receipt}/code", methods=["POST"], content_types=ANY_TYPE)
 @page(confirmation)
 def confirm_by_code(clinic: str, receipt: str) -> Response:
-    """Confirm with the code from the text message; five tries."""
+    """Confirm with the code from the text message; five tries for a receipt, ten at once for a phone."""
     fields = form_fields(confirmation.current_request)
     code = "".join(each for each in first(fields, "code") if each.isdigit())
     if not code:
         return _code(clinic, receipt, (Fault("code", "code_missing"),))
     now = _now()
-    found = confirming.by_code(portal(), clinic, receipt, code, now)
+    try:
+        _hold(clinic, "code", now)
+        found = confirming.by_code(portal(), clinic, receipt, code, now)
+    except TooManyError as error:
+        answer = _code(clinic, receipt, (Fault("errors", "too_many", error.minutes),))
+        answer.status_code = 429
+        answer.headers.update(later(error))
+        return answer
     if found is None or not found.addresses:
         return _code(clinic, receipt, (Fault("code", "code_wrong"),))
     try:
@@ -97,7 +108,7 @@ def undo_page(token: str) -> Response:
 @confirmation.route("/undo/{token}", methods=["POST"], content_types=ANY_TYPE)
 @page(confirmation)
 def undo(token: str) -> Response:
-    """Let what is ticked count again; without a tick nothing happens."""
+    """Let what is ticked count again; without a tick nothing happens, nor for a child that decides alone by now."""
     fields = form_fields(confirmation.current_request)
     opened = _opened(token, Power.UNDO)
     now = _now()
@@ -107,6 +118,10 @@ def undo(token: str) -> Response:
     ticked = _ticked(fields, found)
     if not ticked:
         return _asking("undo", opened.link.lang, found, fields, (Fault("purpose", "nothing_ticked"),))
+    if outgrown(found.clinic, _of_age(found), now):
+        clinic = replace(found.clinic, alone_from=found.clinic.decides_alone_from(now))
+        wrong = Fault("errors", "child_decides_alone")
+        return _asking("undo", opened.link.lang, replace(found, clinic=clinic), fields, (wrong,))
     lang = _language(found.clinic, opened.link.lang)
     try:
         return _receipt(confirming.undo(portal(), found, ticked, lang, now, base=_base()), lang)
@@ -139,6 +154,21 @@ def _code(clinic: str, number: str, faults: tuple[Fault, ...]) -> Response:
     lang = _language(shown, receipt.document["notice"]["lang"])
     filled = {"receipt": receipt.document, "faults": faults, "root": mount(confirmation.current_request), "typed": {}}
     return html(render("pages/code.html", lang, clinic=shown, **filled), 422 if faults else 200)
+
+
+def _of_age(found: Open) -> Instant:
+    return roll.person(portal().table, found.clinic.id, found.receipt.document["subject"]).of_age
+
+
+def _hold(clinic: str, deed: str, now: Instant) -> None:
+    """Count a post for the visitor's network and the clinic, whatever comes of it; raise TooManyError."""
+    house, held = portal(), guard(confirmation.current_request, deed, (), now)
+    for _ in range(ATTEMPTS):
+        try:
+            return house.table.write(house.register.spends(clinic, held))
+        except (ConflictError, ContendedError):  # others took from the same buckets: see how full they are now
+            continue
+    raise BusyError
 
 
 def _ticked(fields: Fields, found: Open) -> tuple[str, ...]:

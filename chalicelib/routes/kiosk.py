@@ -25,9 +25,6 @@ kiosk = Blueprint(__name__)
 SENT_AGAIN_WITHIN = timedelta(minutes=1)
 """How long a form sent twice shows its receipt again: for an impatient finger or a bad line, not for the next one."""
 
-CLEARS = 120
-"""After how many seconds the receipt gives way to the start screen where no script does it, which also warns."""
-
 CLEARED = {"Clear-Site-Data": '"cache"'}
 """Browsers that keep whole pages for Back, unstored ones too, forget them (Clear Site Data, 3.1)."""
 
@@ -97,9 +94,9 @@ def kiosk_js() -> Response:
 def _done(taken: Taken) -> Response:
     """Say what was taken, and how to take the receipt along; much later, to whoever sends the form again, nothing."""
     request, shown, lang = kiosk.current_request, taken.clinic, taken.lang
-    told, start = taken.receipt.document, _start(shown.id)
+    told = taken.receipt.document
     if moment(taken.act.recorded_at) - moment(told["recorded_at"]) > SENT_AGAIN_WITHIN:
-        return see_other(start)
+        return see_other(_start(shown.id))
     number, answers = taken.act.receipt_id, {answer.value for answer in taken.act.answers.values()}
     receipt = f"{base_url(request, portal().settings.public_url)}/{shown.id}/receipts/{number}?lang={lang}"
     filled = {
@@ -114,9 +111,7 @@ def _done(taken: Taken) -> Response:
         "root": mount(request),
         "kept_query": _kept_query(),
     }
-    return html(
-        render("pages/kiosk/done.html", lang, clinic=shown, **filled), 200, {"Refresh": f"{CLEARS}; url={start}"}
-    )
+    return html(render("pages/kiosk/done.html", lang, clinic=shown, **filled))
 
 
 def _unless_forgotten(template: str, clinic: str, answer: Response) -> Response:

@@ -2,41 +2,52 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from chalice.app import Blueprint, Response
 
 from chalicelib.authorised import BASE, Call, authorised
-from chalicelib.boundary import api
+from chalicelib.boundary import RefusedError, api
 from chalicelib.incoming import ANY_TYPE, base_url
 from chalicelib.instants import instant, moment
 from chalicelib.invitations import Invitation, Invitations, read_links, read_revocation
 from chalicelib.links import Handle, Holder, Link, Power
-from chalicelib.outgoing import document
-from chalicelib.store import links
+from chalicelib.outgoing import document, problem
+from chalicelib.store import audit, links
 from chalicelib.wiring import portal
 
 personal_links = Blueprint(__name__)
+
+SHARES_NOTHING = "The controller this key belongs to shares none of the clinic's decisions."
 
 
 @personal_links.route(f"{BASE}/links", methods=["POST"], content_types=ANY_TYPE)
 @api
 def make_links(clinic: str) -> Response:
-    """Make up to a thousand links; the same call with the same Idempotency-Key gives the same ones."""
+    """Make up to a thousand links; the same call with the same Idempotency-Key gives the same ones.
+
+    One of several joint controllers gets none to the patient's own page, which shows what is decided about all.
+    """
     call = authorised(personal_links.current_request, clinic, "links:write", read_links)
     house = portal()
     key = house.clinics.key(clinic)
     secret, base = key.link_secret(), base_url(personal_links.current_request, house.settings.public_url)
     made, told = [], []
-    for number, asked in enumerate(call.body.invitations):
+    member = call.key.member is not None
+    if member and not call.shared.questions:
+        raise RefusedError(problem(403, "Not for this key", detail=SHARES_NOTHING))
+    for number, given in enumerate(call.body.invitations):
+        # A joint controller's link is about what it shares, said or not; none named would mean all.
+        asked = replace(given, addresses=tuple(call.shared.questions)) if member and not given.addresses else given
         handle = _handle(call, secret, number, asked)
         ends = instant(moment(call.now) + timedelta(seconds=asked.expires_in))
         link = Link(clinic, None, asked.lang, asked.addresses, None, call.now, ends, call.key.id)
         made.append((handle, link, Holder(asked.contact, asked.name)))
-        told.append(_told(handle, link, asked.asked, secret, base))
+        told.append(_told(handle, link, asked.asked, secret, base) | ({"manage_url": None} if member else {}))
     links.keep(house.table, key, made)
-    house.table.put_new(call.audit("links", ()))
+    house.table.put_new(audit.line(clinic, call.key.id, "links", call.now, (), links=len(made)))
     return document({"links": told}, 201)
 
 
@@ -46,7 +57,7 @@ def revoke_links(clinic: str) -> Response:
     """Revoke links by their ids: they open nothing any more, not even the page that stops."""
     call = authorised(personal_links.current_request, clinic, "links:write", read_revocation)
     revoked = links.revoke(portal().table, clinic, call.body.links, call.now)
-    portal().table.put_new(call.audit("links/revoke", ()))
+    portal().table.put_new(audit.line(clinic, call.key.id, "links/revoke", call.now, (), links=revoked))
     return document({"revoked": revoked})
 
 

@@ -18,9 +18,15 @@ def line(
     *,
     receipt: str | None = None,
     notice: str | None = None,
+    links: int | None = None,
 ) -> Put:
-    """Give one line, to be written: `by` is a bearer key's id, "patient" or "portal"; `subjects` are opaque ids."""
-    told = {"key": by, "call": what, "at": at, "subjects": list(subjects), "receipt": receipt}
+    """Give one line, to be written: `by` is a bearer key's id, "patient" or "portal"; `subjects` are opaque ids.
+
+    `links` says how many personal links were made or revoked: for whom is sealed in each.
+    """
+    told: dict[str, object] = {"key": by, "call": what, "at": at, "subjects": list(subjects), "receipt": receipt}
     if notice is not None:
         told["notice"] = notice
+    if links is not None:
+        told["links"] = links
     return Put(audit_key(clinic, at, secrets.token_hex(8)), {"body": json.dumps(told)})

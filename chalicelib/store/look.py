@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chalicelib.contact import Contact
@@ -24,8 +24,8 @@ class Look:
     stored: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What the table holds of each person, by subject id: whoever writes on must find it unchanged."""
 
-    taken: frozenset[str] = frozenset()
-    """Under which of the lookups anybody is kept, shown here or not."""
+    reach: Mapping[Contact, tuple[Subject, ...]] = field(default_factory=dict)
+    """Everybody kept under each contact, who only typed it too: whom it stops something for."""
 
     api_key: str | None = None
     spends: tuple[Spend, ...] = ()
@@ -78,19 +78,25 @@ def fresh_subject() -> Subject:
     return Subject(id=secrets.token_hex(16), salt=secrets.token_hex(16))
 
 
-def read_people(entry: Item | None, lookup: str) -> tuple[Subject, ...]:
-    """Give who has a contact, by id, from its item; raise DamagedError for one that cannot be read.
-
-    Whoever proved it hides those who only typed it, and who has proven another is not found by it: nobody can bring
-    another's contact into their own page, or their own No over another's Yes. A child stays with the contact of whoever
-    decides for it.
-    """
+def read_people(entry: Item | None) -> tuple[Subject, ...]:
+    """Give everybody an item of a contact names, by id; raise DamagedError for one that cannot be read."""
     stored = entry.texts.values() if entry else ()
     try:
         found = [Subject.read(json.loads(each)) for each in stored]
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise DamagedError(type(error).__name__) from error
+    return tuple(sorted(found, key=lambda subject: subject.id))
+
+
+def whose_own(found: Sequence[Subject], lookup: str) -> tuple[Subject, ...]:
+    """Give those whose own a contact is.
+
+    Whoever proved it hides those who only typed it, and who has proven another is not found by it: nobody can bring
+    another's contact into their own page, or their own No over another's Yes. A child stays with the contact of whoever
+    decides for it.
+    """
     owners = [each for each in found if not each.of_age and each.certain and lookup not in each.typed]
     grown = owners or [each for each in found if not each.of_age and each.owns(lookup)]
     children = [each for each in found if each.of_age and each.owns(lookup)]
-    return tuple(sorted([*grown, *children], key=lambda subject: subject.id))
+    shown = {person.id for person in (*grown, *children)}
+    return tuple(person for person in found if person.id in shown)

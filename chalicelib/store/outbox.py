@@ -8,8 +8,10 @@ import json
 from collections.abc import Sequence
 
 from chalicelib.contact import Contact, read_told, told
-from chalicelib.instants import moment
+from chalicelib.instants import Instant, moment
+from chalicelib.limits import CODE
 from chalicelib.receipts import Receipt, Subject
+from chalicelib.store import buckets
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.keys import roll_key, unsent_key, waits_key
 from chalicelib.store.table import ConflictError, Put, Table, Try, Write
@@ -64,13 +66,21 @@ def claimants(table: Table, clinics: Clinics, clinic: str, receipt: str) -> tupl
         return ()
 
 
-def try_code(table: Table, clinic: str, receipt: str) -> bool:
-    """Count a try at a receipt's code before anybody looks at it; tell False when there were too many."""
-    try:
-        table.write([Try(waits_key(clinic, receipt), TRIES)])
-    except ConflictError:
-        return False
-    return True
+def try_code(table: Table, key: ClinicKey, receipt: str, phone: Contact, at: Instant) -> bool:
+    """Count a try at a receipt's code before anybody looks at it; tell False when there were too many.
+
+    Raises TooManyError where too many codes sent to this phone were tried, of whatever receipts.
+    """
+    waits, guesses = waits_key(key.clinic, receipt), f"code|{key.lookup(phone)}"
+    while True:  # who finds the bucket changed finds it fuller each time, and at last without room
+        spend = buckets.one(table, key, guesses, CODE, at)
+        try:
+            table.write([Try(waits, TRIES), spend])
+        except ConflictError as conflict:
+            if waits in conflict.keys:
+                return False
+        else:
+            return True
 
 
 def _named(receipt: str) -> str:

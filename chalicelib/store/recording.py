@@ -32,7 +32,7 @@ def left_word(key: ClinicKey, signature: Signature, look: Look, subject: Subject
     changed = any(entry["before"] != entry["after"] for entry in receipt.document["decisions"].values())
     reached = [contact for contact in signature.contacts if contact.kind in {Kind.EMAIL, Kind.PHONE}]
     if signature.person is not None and signature.person != signature.fresh.id:
-        known = {each: {one.id for one in look.people[each]} for each in reached}
+        known = {each: {one.id for one in look.reach[each]} for each in reached}
         reached = [each for each in reached if signature.person in known[each] or not known[each]]
     if (signature.follows and not changed) or not (reached or subject.contacts):
         return []
@@ -45,7 +45,7 @@ def writes(
     """Give what one decision writes: the receipt, where it is found, how the person stands, and the sealed contacts."""
     clinic = look.published.clinic.id
     claimed = receipt.document["assurance"] == Assurance.SELF_ASSERTED
-    crowded = {contact for contact, people in look.people.items() if claimed and len(people) >= MOST_PEOPLE}
+    crowded = {contact for contact, people in look.reach.items() if claimed and len(people) >= MOST_PEOPLE}
     # A child is kept under its guardian's contact or not at all: a withdrawal by that contact must find it.
     kept = [each for each in signature.contacts if each not in crowded and not (crowded and each.kind is Kind.WARD)]
     kept = [each for each in kept if each not in signature.beside]
@@ -61,7 +61,8 @@ def writes(
     )
     staff = receipt.document["assurance"] == Assurance.STAFF_WITNESSED
     proven = {key.lookup(contact) for contact in (kept if staff else signature.proves)} & after.contacts.keys()
-    after = after.prove(proven)
+    claim = (receipt.document["evidence"] or {}).get("confirms", "")
+    after = replace(after, proven_by=after.proven_by or claim).prove(proven) if proven else after
     stored = roll.stored(after)
     place = json.dumps({"subject": after.id, "version": after.version})
     made: list[Write] = [
@@ -71,7 +72,7 @@ def writes(
         Replace(roll_key(clinic, after.id), {"body": stored}),
         *_words(clinic, before, after, receipt),
     ]
-    unused = set(look.lookups.values()) - look.taken
+    unused = {look.lookups[contact] for contact, everybody in look.reach.items() if not everybody}
     for lookup in after.contacts:
         entry = contact_key(clinic, lookup)
         if lookup in unused:

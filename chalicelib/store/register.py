@@ -16,7 +16,7 @@ from dataclasses import replace
 from chalicelib import timeline
 from chalicelib.consent import Address, Answer, Assurance, Standing
 from chalicelib.contact import Contact
-from chalicelib.identity import also_meant, meant
+from chalicelib.identity import also_meant, everyone, meant
 from chalicelib.instants import Instant
 from chalicelib.limits import Guard
 from chalicelib.receipts import Act, Receipt, Subject, decide, marked, receipt_id
@@ -33,7 +33,7 @@ from chalicelib.store.keys import (
     subject_pk,
     words_key,
 )
-from chalicelib.store.look import Look, Signature, read_people
+from chalicelib.store.look import Look, Signature, read_people, whose_own
 from chalicelib.store.signatures import signed_receipt
 from chalicelib.store.table import (
     ConflictError,
@@ -106,12 +106,11 @@ class Register:
         found = self._table.get(keys)
         key_item = found.get(api_key_key(api_key_digest)) if api_key_digest is not None else None
         kept = [found[entry] for entry in entries.values() if entry in found]
+        reach = {contact: read_people(found.get(entry)) for contact, entry in entries.items()}
         return Look(
             published=self._clinics.published(clinic, found.get(clinic_key(clinic))),
-            people={contact: read_people(found.get(entry), lookups[contact]) for contact, entry in entries.items()},
-            taken=frozenset(
-                lookups[contact] for contact, entry in entries.items() if entry in found and found[entry].texts
-            ),
+            people={contact: whose_own(everybody, lookups[contact]) for contact, everybody in reach.items()},
+            reach=reach,
             lookups=lookups,
             stored={subject: text for item in kept for subject, text in item.texts.items()},
             api_key=key_item.body if key_item else None,
@@ -152,7 +151,8 @@ class Register:
                 with contextlib.suppress(UnknownReceiptError):
                     return self.receipt(act.clinic, act.receipt_id)  # sent again: recorded before the notice changed
                 raise NoticeChangedError(look.published)
-            subject = meant(look.people, act, signature.fresh, signature.person)
+            known = look.reach if signature.person else look.people
+            subject = meant(known, act, signature.fresh, signature.person)
             act = _narrowed(act, still(subject)) if still else act
             receipt, after = decide(subject, act, look.published.in_force, known=bool(look.known()))
             own = signature if _joins(act, signature, subject) else replace(signature, contacts=(), name=None)
@@ -184,7 +184,7 @@ class Register:
         if _differs(act, receipt):
             return receipt
         stops = {address: answer for address, answer in act.answers.items() if answer is not Answer.YES}
-        reach = {contact: people for contact, people in seen.people.items() if contact not in signature.beside}
+        reach = {contact: people for contact, people in seen.reach.items() if contact not in signature.beside}
         for person in also_meant(reach):
             asked = any(address in person.standings for address in stops)
             if asked and person.id != receipt.document["subject"]:
@@ -205,7 +205,8 @@ class Register:
         if act.everything:
             ever = dict.fromkeys(self._clinics.ever_asked(seen.published).questions, Answer.WITHDRAW)
             act = replace(act, answers={**ever, **act.answers})
-        signers = [replace(signature, person=person.id) for person in seen.known()]
+        reached = everyone(seen.reach)
+        signers = [replace(signature, person=person.id) for person in reached]
         unused = tuple(contact for contact, people in seen.people.items() if not people)
         if unused:
             signers.append(replace(signature, contacts=unused))
@@ -218,7 +219,7 @@ class Register:
             look = seen if not number else None
             receipt = self.record(own, replace(signer, follows=bool(number)), seen=look, also=() if number else also)
             receipts[receipt.document["subject"]] = receipt
-            meant = {subject, signer.fresh.id, *(each.id for each in seen.known())}
+            meant = {subject, signer.fresh.id, *(each.id for each in reached)}
             if _differs(act, receipt) or receipt.document["subject"] not in meant:
                 return [receipt]  # an Idempotency-Key used before, for something else
             if signer.person and not receipts.keys() & {

@@ -1,6 +1,7 @@
 """One tablet, one patient after another: nobody sees anything of the one before, and nobody is hurried out."""
 
 import io
+import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -9,6 +10,7 @@ import zxingcpp
 from PIL import Image
 from playwright.sync_api import Browser, Error, expect
 
+from chalicelib.limits import CONTACT
 from chalicelib.notice import Clinic
 from infra.tools import chromium
 from tests.browser.conftest import ARGUMENTS, Handing
@@ -294,6 +296,34 @@ def test_a_lost_connection_keeps_what_was_written_and_sends_it_once(phone: Handi
     lost = [each for each in tablet.complaints if "ERR_INTERNET_DISCONNECTED" in each]
     assert lost
     tablet.complaints[:] = [each for each in tablet.complaints if each not in lost]
+
+
+def test_what_cannot_be_taken_is_told_in_its_own_words_and_keeps_what_was_written(phone: Handing) -> None:
+    """Too many tries, or a page that is not there, is not a lost connection: a patient reads what to do."""
+    tablet = phone("en", **TABLET)
+    tablet.open(f"/{RIGA}/kiosk")
+    visit = begin(tablet, a_clinic(RIGA), "en")
+    fill(visit)
+    form = tablet.page.locator("main form")
+    own = form.get_attribute("action") or ""
+    form.evaluate("(form, action) => form.setAttribute('action', action)", f"../nowhere/kiosk{own}")
+    press(visit, "Save my answers")
+    expect(tablet.page.locator("[data-trouble]")).to_be_focused()
+    expect(tablet.page.locator("[data-trouble]")).to_contain_text("Page not found")
+    assert visit.chosen() == every_other(visit.clinic)
+    form.evaluate("(form, action) => form.setAttribute('action', action)", own)
+    state = tablet.page.locator("[name=state]").first
+    place, mine = f"{tablet.base_url}/{RIGA}/kiosk?lang=en", state.input_value()
+    typed = {"decision.testimonials.text": "no", visit.contact: visit.patient.email}
+    for _ in range(CONTACT.burst):
+        fresh = re.search(r'name="state" value="([^"]+)"', tablet.context.request.get(place).text())
+        assert fresh
+        assert tablet.context.request.post(place, form={**typed, "state": fresh[1]}).ok
+    assert state.input_value() == mine
+    press(visit, "Save my answers")
+    expect(tablet.page.locator("#errors")).to_contain_text("Too many tries. Please wait 1 minute")
+    assert visit.chosen() == every_other(visit.clinic)
+    expect(tablet.page.locator("#name")).to_have_value(visit.patient.name)
 
 
 def test_the_kiosk_works_without_javascript(remembering: Browser, local_stack: LocalStack) -> None:

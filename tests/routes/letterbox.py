@@ -1,5 +1,6 @@
 """What a patient finds in the letterbox: links made as the post makes them, followed as a patient follows them."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -8,6 +9,8 @@ from chalicelib.confirming import confirmed_by
 from chalicelib.contact import Contact
 from chalicelib.instants import instant
 from chalicelib.links import Handle, Holder, Link, Power
+from chalicelib.post import Letter, TextMessage
+from chalicelib.posting import Courier
 from chalicelib.store import links, outbox
 from chalicelib.wiring import Portal
 from tests.routes.client import Answer, Client, Fields
@@ -73,3 +76,31 @@ def confirm(client: Client, house: Home, clinic: str, answer: Answer) -> Answer:
         answer = client.post(f"/confirm/{token}", {"sure": "yes", "purpose": asked})
         assert answer.status == 303, answer.text
     return answer
+
+
+class Bag:
+    """A post that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.sent: list[Letter | TextMessage] = []
+
+    def send(self, message: Letter | TextMessage) -> str:
+        """Take a message."""
+        self.sent.append(message)
+        return str(len(self.sent))
+
+
+def carried(house: Home, *to: Contact) -> list[str]:
+    """Carry the outbox out, and give the text of what came to these contacts, newest last."""
+    bag = Bag()
+    courier = Courier(house.beside.table, house.beside.clinics, bag, "https://portal.example.org/api")  # type: ignore[arg-type]
+    for _ in range(2):  # a wish for a link is shared out first
+        courier.carry_waiting(lambda: False)
+    return [each.text for each in bag.sent if each.to in {contact.value for contact in to}]
+
+
+def token_in(text: str, page: str) -> str:
+    """Give the token of the link to a page that a message holds."""
+    found = re.search(rf"/{page}/([A-Za-z0-9_-]{{32}})", text)
+    assert found, text
+    return found[1]

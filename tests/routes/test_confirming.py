@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from chalicelib.contact import Contact, Kind
+from chalicelib.limits import CODE, CONTACT
 from chalicelib.links import Power, short_code
 from chalicelib.store import outbox
 from tests.cast import ANNA, ANNA_PHONE
@@ -38,8 +39,9 @@ def test_the_newsletter_waits_for_its_confirmation_and_other_purposes_only_if_th
 
     program, stricter = house.open_clinic(), house.open_clinic(change=strict)
     for each, review in ((program, "granted"), (stricter, "pending")):
-        _said(client, each, BOTH)
-        assert (_states(each)[EMAIL], _states(each)[REVIEW]) == ("pending", review)
+        _said(client, each, {**MAIL, f"decision.{REVIEW}": "yes"})
+        _said(client, each, {"phone": "26123456", f"decision.{SMS}": "yes"})
+        assert (_states(each)[REVIEW], each.states(phone="26123456")[SMS]) == (review, "pending")
 
 
 def test_what_is_confirmed_counts_and_what_is_unticked_does_not(client: Client, house: House) -> None:
@@ -158,6 +160,43 @@ def test_a_code_may_be_guessed_five_times_and_belongs_to_one_receipt(client: Cli
     assert client.post(f"/{program.clinic}/receipts/{another}/code", {"code": right}).status == 422
 
 
+def test_new_forms_are_no_way_to_more_guesses_at_the_codes_of_a_phone(client: Client, house: House) -> None:
+    """Twelve receipts give ten guesses; then even the right code waits, in words, and another phone's does not."""
+    program = house.open_clinic()
+    statuses = []
+    for _ in range(CONTACT.burst):
+        number = _said(Client(), program, {"phone": "26123456", f"decision.{SMS}": "yes"})
+        right = _code(house, program.clinic, number)
+        place = f"/{program.clinic}/receipts/{number}/code?lang=en"
+        wrong = f"{(int(right) + 1) % 1_000_000:06d}"
+        statuses += [Client().post(place, {"code": wrong}).status for _ in range(outbox.TRIES - 1)]
+    assert statuses == [422] * CODE.burst + [429] * (len(statuses) - CODE.burst)
+    refused = client.post(place, {"code": right})
+    assert (refused.status, "Too many tries. Please wait" in Page(refused).words) == (429, True)
+    assert 0 < int(refused.headers["retry-after"]) <= CODE.every / 1000
+    assert program.states(phone="26123456")[SMS] == "pending"
+    other = _said(client, program, {"phone": "29999999", f"decision.{SMS}": "yes"})
+    code = _code(house, program.clinic, other, Contact(Kind.PHONE, "+37129999999"))
+    assert client.post(f"/{program.clinic}/receipts/{other}/code", {"code": code}).status == 303
+
+
+def test_a_network_that_guesses_codes_is_refused_alone(client: Client, house: House) -> None:
+    """Even tries that are over are counted: nobody keeps the portal busy with them."""
+    program = house.open_clinic()
+    said = {"phone": "26123456", f"decision.{SMS}": "yes"}
+    number = _said(client, program, said)
+    place = f"/{program.clinic}/receipts/{number}/code"
+    guesser = Client(address="203.0.113.7")
+    statuses = {guesser.post(place, {"code": "000000"}).status for _ in range(outbox.TRIES + 1)}
+    assert statuses <= {303, 422}
+    while guesser.post(place, {"code": "000000"}).status != 429:
+        pass
+    another = _said(client, program, said)
+    right = {"code": _code(house, program.clinic, another)}
+    assert guesser.post(f"/{program.clinic}/receipts/{another}/code", right).status == 429
+    assert client.post(f"/{program.clinic}/receipts/{another}/code", right).status == 303
+
+
 def test_a_stranger_cannot_confirm_weaken_or_learn_anything_with_annas_address(client: Client, house: House) -> None:
     """Typing her address beside an own phone leads nowhere: each contact confirms for its own person."""
     program = house.open_clinic()
@@ -179,7 +218,7 @@ def test_a_stranger_cannot_confirm_weaken_or_learn_anything_with_annas_address(c
 
 def test_a_token_for_another_power_or_of_no_link_is_not_found(client: Client, house: House) -> None:
     """What opens one page opens no other."""
-    program, other = house.open_clinic(), house.open_clinic()
+    program = house.open_clinic()
     number = _said(client, program, {**MAIL, f"decision.{EMAIL}": "yes"})
     for power in set(Power) - {Power.CONFIRM}:
         token = a_token(house, program.clinic, ANNA, power, number, (EMAIL,))

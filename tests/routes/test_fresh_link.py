@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.limits import CONTACT
 from chalicelib.store import messages
 from chalicelib.store.keys import Key
 from tests.cast import ANNA, ANNA_PHONE
@@ -68,6 +69,18 @@ def test_one_request_leaves_one_item_that_the_post_can_read(program: Program, cl
     assert set(waiting.contacts(key, body["subject"])) == {ANNA, ANNA_PHONE}
     assert "ozola" not in f"{item.body}{item.key}".lower()
     assert b"ozola" not in bytes(item.blob).lower()
+
+
+def test_nobody_uses_up_the_room_of_whoever_has_the_contact(client: Client, settled: House) -> None:
+    """A stranger asks for Anna's link over and over from elsewhere; her own wish is still answered like everybody's."""
+    program = settled.open_clinic()
+    stranger = Client(address="203.0.113.7")
+    assert {_ask(stranger, program, email=ANNA.value).status for _ in range(CONTACT.burst + 1)} == {303}
+    assert _ask(client, program, email=ANNA.value).status == 303
+    while (refused := _ask(stranger, program, email=ANNA.value)).status == 303:
+        pass
+    assert (refused.status, Page(refused).fields["email"]) == (429, ANNA.value)
+    assert _ask(client, program, email=ANNA.value).status == 303
 
 
 BAD = {

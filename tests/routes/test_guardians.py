@@ -1,13 +1,17 @@
 """A guardian decides for a child: the child is the patient, the guardian's e-mail or phone is the contact."""
 
 import json
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from chalicelib.contact import Contact, Kind
+from chalicelib.links import Power
 from tests.cast import RIGA
 from tests.routes.client import Answer, Client, Program
 from tests.routes.conftest import House
+from tests.routes.letterbox import a_token
 from tests.routes.pages import Page, decide, open_page, receipt_number
 
 VILNIUS = "vilnius-dental"
@@ -174,6 +178,54 @@ def test_a_call_repeated_with_its_key_is_one_receipt_of_the_child(program: Progr
     first, again = program.call("receipts", PAPER, key), program.call("receipts", PAPER, key)
     assert first.body == again.body
     assert program.call("receipts", {**PAPER, "name": "Marta Kalniete"}, key).status == 422
+
+
+GROWN = (datetime.now(UTC) - timedelta(days=15.5 * 365.25)).date()
+
+
+def _long_ago(program: Program, born: date, answer: str) -> tuple[str, str]:
+    """Let staff enter what a guardian said four years ago; give the guardian's e-mail and the receipt's number."""
+    email = f"guardian{born.year}@example.org"
+    paper = {
+        "subject": {"email": email},
+        "channel": "paper",
+        "evidence": {"form": "F-1"},
+        "effective_at": (datetime.now(UTC) - timedelta(days=4 * 365)).isoformat(timespec="milliseconds"),
+        "decisions": {PHOTOS: answer},
+        "guardian": {"relation": "parent", "child_born": born.isoformat()},
+        "name": "Elza Kalniete",
+    }
+    return email, program.call("receipts", paper).json()["id"]
+
+
+@pytest.mark.parametrize(("born", "after"), [(date(2016, 2, 29), "granted"), (GROWN, "refused")])
+def test_a_guardian_starts_nothing_on_the_own_page_for_whoever_decides_alone_by_now(
+    program: Program, client: Client, house: House, born: date, after: str
+) -> None:
+    """The link still tells and stops; a Yes is the young person's, and the page says so."""
+    email, number = _long_ago(program, born, "no")
+    token = a_token(house, program.clinic, Contact(Kind.EMAIL, email), Power.MANAGE, number)
+    place = f"/manage/{token}?lang=en"
+    state = open_page(client, place).fields["state"]
+    answer = client.post(place, {"state": state, "act": "change", f"decision.{PHOTOS}": "yes"})
+    assert ("From the age of 14 everybody decides alone here" in answer.text) == (after == "refused")
+    assert program.states(email=email)[PHOTOS] == after
+    assert client.post(place, {"state": state, "act": "stop", "all": "yes"}).status == 303
+    assert program.states(email=email)[PHOTOS] != "granted"
+
+
+@pytest.mark.parametrize(("born", "after"), [(date(2016, 2, 29), "granted"), (GROWN, "withdrawn")])
+def test_a_guardian_takes_no_stop_back_for_whoever_decides_alone_by_now(
+    program: Program, client: Client, house: House, born: date, after: str
+) -> None:
+    """What was agreed to for the child lasts; once it was stopped, to begin anew is the young person's."""
+    email, _ = _long_ago(program, born, "yes")
+    assert program.states(email=email)[PHOTOS] == "granted"
+    stopped = receipt_number(client.post(f"/{program.clinic}/withdraw", {"email": email, "all": "yes"}))
+    token = a_token(house, program.clinic, Contact(Kind.EMAIL, email), Power.UNDO, stopped)
+    answer = client.post(f"/undo/{token}?lang=en", {"purpose": PHOTOS})
+    assert ("From the age of 14 everybody decides alone here" in answer.text) == (after == "withdrawn")
+    assert program.states(email=email)[PHOTOS] == after
 
 
 def test_staff_record_by_its_number_what_the_child_says_itself(program: Program) -> None:

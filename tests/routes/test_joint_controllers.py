@@ -1,5 +1,6 @@
 """Six controllers, one decision: each sees what it shares, and a withdrawal told to any reaches all."""
 
+import re
 from typing import Any
 
 import pytest
@@ -126,6 +127,24 @@ def test_a_call_repeated_with_its_key_tells_a_member_no_more(heart: Program) -> 
     assert again[0].body == again[1].body
 
 
+def test_a_members_link_is_about_what_it_shares_and_opens_no_page_of_everything(
+    lead: Program, pills: Program, client: Client
+) -> None:
+    """The pharmacist learns by no link that Ona sees a cardiologist, nor stops that for her."""
+    [made] = pills.call("links", {"links": [ONA]}).json()["links"]
+    assert made["manage_url"] is None
+    token = re.search(r"\?t=([A-Za-z0-9_-]{32})&", made["url"])
+    assert token
+    shown = client.get(f"/{lead.clinic}?t={token[1]}&lang=en").text
+    assert f'name="decision.{PHARMACY}"' in shown
+    assert f'name="decision.{CARDIOLOGY}"' not in shown
+    stop = f"/unsubscribe/{made['unsubscribe_url'].rpartition('/')[2]}"
+    assert client.post(stop, {"List-Unsubscribe": "One-Click"}).status == 200
+    states = lead.states(**ONA)
+    assert (states[PHARMACY], states[CARDIOLOGY]) == ("withdrawn", "granted")
+    assert lead.call("links", {"links": [ONA]}).json()["links"][0]["manage_url"]
+
+
 def test_the_other_clinics_member_sees_nothing_here(house: House, lead: Program) -> None:
     """The same partner in another programme is somebody else."""
     other = house.member(house.open_clinic(KAUNAS).clinic, HEART)
@@ -145,6 +164,7 @@ def test_who_leaves_the_group_sees_nothing_of_it_any_more(house: House, lead: Pr
 
     house.republish(lead.clinic, "1.1", without_heart)
     assert heart.states(**ONA) == {}
+    assert heart.call("links", {"links": [ONA]}).status == 403, "a link about nothing would be one about everything"
     assert lead.states(**ONA)[PROGRAMME] == "granted"
 
 

@@ -1,8 +1,11 @@
+import json
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from chalicelib.store.keys import audit_key
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import Client, Program
 from tests.routes.conftest import House
@@ -86,6 +89,20 @@ def test_a_revoked_link_opens_nothing_and_another_clinic_revokes_none(client: Cl
     assert program.call("links/revoke", {"ids": [made["id"]]}).json() == {"revoked": 0}
     assert program.call("links/revoke", {"ids": ["x"]}).status == 422
     assert token not in client.get(f"/confirm/{token}").text
+
+
+def test_the_audit_says_how_many_links_a_key_made_and_revoked(house: House) -> None:
+    """A key that leaks and makes thousands is noticed, and the audit still names nobody."""
+    program = house.open_clinic()
+    made = _made(program, {"email": ANNA}, {"phone": PHONE})
+    program.call("links/revoke", {"ids": [made[0]["id"], "0" * 64]})
+    partition = audit_key(program.clinic, datetime.now(UTC).isoformat(), "").pk
+    lines = [json.loads(item.body or "") for item in house.table.partition(partition, "")]
+    assert [(line["call"], line["links"], line["subjects"]) for line in lines] == [
+        ("links", 2, []),
+        ("links/revoke", 1, []),
+    ]
+    assert ANNA not in str(lines)
 
 
 def test_links_need_their_scope_and_the_own_clinic(house: House) -> None:

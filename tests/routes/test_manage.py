@@ -10,6 +10,7 @@ import pytest
 
 from chalicelib.contact import Contact
 from chalicelib.instants import instant
+from chalicelib.limits import CONTACT
 from chalicelib.links import Handle, Holder, Link, Power
 from chalicelib.renditions import FORMATS
 from chalicelib.store import links
@@ -90,6 +91,29 @@ def test_every_state_is_told_in_words(client: Client, house: House) -> None:
     other = house.open_clinic(change=thirty_days)
     _by_staff(other, {SMS: "yes"}, subject=both, effective_at=_ago(days=40))
     assert "Your Yes ended by itself on" in open_page(client, _place(house, other)).words
+
+
+def test_a_link_changes_a_dozen_times_at_once_and_stops_all_the_same(
+    program: Program, client: Client, house: House
+) -> None:
+    """No page has text messages sent without end; what was chosen is kept, and stopping has room of its own."""
+    place = _place(house, program)
+    answers = [_change(Client(), place, newsletter__email="no") for _ in range(CONTACT.burst)]
+    assert {answer.status for answer in answers} == {303}
+    before = house.items()
+    refused = _change(client, place, newsletter__email="yes", testimonials__text="no")
+    page = Page(refused)
+    assert (refused.status, page.alerts) == (429, 1)
+    assert "Too many tries. Please wait 1 minute" in page.words
+    assert 0 < int(refused.headers["retry-after"]) <= CONTACT.every / 1000
+    assert page.chosen == [(f"decision.{EMAIL}", "yes"), (f"decision.{REVIEW}", "no")]
+    assert house.items() == before
+    assert _change(client, _place(house, program), testimonials__text="no").status == 303, "another link"
+    assert _stop(client, place, purpose=SMS).status == 303
+    while _stop(client, place, purpose=SMS).status == 303:
+        assert program.states(**MAIL)[SMS] == "withdrawn"
+    assert _stop(client, place, purpose=SMS).status == 429, "what was just done"
+    assert _stop(client, place, all="yes").status == 303
 
 
 def test_nothing_is_chosen_beforehand(program: Program, client: Client, house: House) -> None:

@@ -13,11 +13,13 @@ from chalicelib.ages import (
     majority_age,
     of_age,
     own_consent_age,
+    reached,
     rules,
 )
 from chalicelib.clinic_document import COUNTRIES
 from chalicelib.contact import ward
-from chalicelib.instants import instant
+from chalicelib.i18n import local_midnight
+from chalicelib.instants import instant, just_before
 from tests.acts import EVENING
 from tests.cast import ANNA, ANNA_PHONE
 
@@ -88,6 +90,26 @@ def test_a_day_that_is_none_is_not_guessed(parts: tuple[str, str, str]) -> None:
     assert calendar_day(*parts) is None
     assert calendar_day("9" * 40, "1", "1") is None
     assert calendar_day("2028", "02", "29") == date(2028, 2, 29)
+
+
+@given(
+    st.dates(date(1990, 1, 1), date(2026, 11, 1)).filter(lambda born: (born.month, born.day) != (2, 29)),
+    st.integers(1, 17),
+    st.sampled_from(COUNTRIES),
+)
+def test_when_somebody_comes_of_age_tells_how_old_they_are(born: date, years: int, country: str) -> None:
+    """Of a child nothing else is kept; on the birthday it is that old, a moment before it is not."""
+    known = of_age(born, country, EVENING)
+    begins = local_midnight(birthday(born, years).isoformat(), country)
+    assert reached(known, years, country, begins)
+    assert not reached(known, years, country, just_before(begins))
+
+
+def test_whoever_was_born_on_a_leap_day_is_told_to_be_older_a_day_late_at_most() -> None:
+    """What is kept says 1 March: no guardian is refused before the birthday."""
+    known = of_age(date(2012, 2, 29), "LT", EVENING)
+    assert not reached(known, 16, "LT", "2028-02-28T12:00:00.000Z")
+    assert reached(known, 16, "LT", "2028-03-01T12:00:00.000Z")
 
 
 def test_nobody_was_born_tomorrow_or_before_everybody_who_lives() -> None:

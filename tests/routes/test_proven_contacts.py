@@ -1,0 +1,182 @@
+"""Anybody can type anybody's phone beside an e-mail of their own. It leads them nowhere, and keeps nobody out."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from chalicelib import confirming
+from chalicelib.contact import Contact, Kind
+from chalicelib.instants import instant
+from chalicelib.links import Power
+from chalicelib.store.links import open_link
+from chalicelib.store.register import NothingLeftError
+from tests.cast import ANNA, ANNA_PHONE
+from tests.routes.client import Answer, Client, Program
+from tests.routes.conftest import House
+from tests.routes.letterbox import a_token, carried, confirmed, token_in
+from tests.routes.pages import decide, open_page, receipt_number
+
+EMAIL, SMS, REVIEW, PHOTO = "newsletter.email", "newsletter.sms", "testimonials.text", "testimonials.photo"
+EVE, EVE_PHONE = Contact(Kind.EMAIL, "eve@example.org"), Contact(Kind.PHONE, "+37129999999")
+
+
+def _by_staff(program: Program, *whom: Contact, **answers: str) -> str:
+    """Let staff who see a patient record what they say; give the receipt's number."""
+    decisions = {address.replace("__", "."): answer for address, answer in answers.items()}
+    subject = {contact.kind.value: contact.value for contact in whom}
+    body = {"subject": subject, "decisions": decisions, "channel": "in-person", "name": "Anna Ozola"}
+    answer = program.call("receipts", {**body, "effective_at": "2026-11-20T10:00:00Z"})
+    assert answer.status == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def _by_link(client: Client, program: Program, holder: Contact, fields: dict[str, str]) -> Answer:
+    """Follow a personal link that the clinic sent, and answer."""
+    made = program.call("links", {"links": [{holder.kind.value: holder.value}]}).json()["links"][0]
+    found = re.search(r"\?t=([A-Za-z0-9_-]{32})&", made["url"])
+    assert found
+    place = f"/{program.clinic}?t={found[1]}&lang=en"
+    return client.post(place, {"state": open_page(client, place).fields["state"], **fields})
+
+
+def _told(program: Program, contact: Contact) -> dict[str, str]:
+    return program.states(**{contact.kind.value: contact.value})
+
+
+def _ask_for_link(client: Client, program: Program, contact: Contact) -> None:
+    place = f"/{program.clinic}/link?lang=en"
+    fields = {"state": open_page(client, place).fields["state"], contact.kind.value: contact.value}
+    assert client.post(place, fields).status == 303
+
+
+def _pages(client: Client, texts: list[str]) -> str:
+    """Open every own page that messages lead to, and give all that it hands out."""
+    tokens = {token for text in texts for token in re.findall(r"/manage/([A-Za-z0-9_-]{32})", text)}
+    return "".join(client.get(f"/manage/{token}/export/json").text for token in tokens)
+
+
+def test_a_phone_typed_beside_ones_own_link_opens_nobodys_page(client: Client, house: House) -> None:
+    """Eve says No by her own link with Anna's phone: neither Anna's answers nor her contacts become Eve's."""
+    program = house.open_clinic()
+    _by_staff(program, ANNA, ANNA_PHONE, newsletter__email="yes", testimonials__text="yes")
+    _by_staff(program, EVE, newsletter__email="yes")
+    carried(house)
+    _by_link(client, program, EVE, {f"decision.{REVIEW}": "no", ANNA_PHONE.kind.value: ANNA_PHONE.value})
+    assert _told(program, ANNA)[REVIEW] == _told(program, ANNA_PHONE)[REVIEW] == "granted"
+    carried(house)
+    _ask_for_link(client, program, EVE)
+    handed_out = _pages(client, carried(house, EVE))
+    assert EVE.value in handed_out
+    assert ANNA.value not in handed_out
+
+
+def test_an_address_that_was_typed_long_ago_is_no_way_into_its_owners_page(client: Client, house: House) -> None:
+    """Eve's form with Anna's unused e-mail and her own phone came first; Anna confirms from her mailbox."""
+    program = house.open_clinic()
+    decide(client, program.clinic, {f"decision.{PHOTO}": "no", "email": ANNA.value, "phone": EVE_PHONE.value})
+    confirmed(client, house, program.clinic, {f"decision.{EMAIL}": "yes", "email": ANNA.value, "name": "Anna Ozola"})
+    carried(house)
+    _ask_for_link(client, program, EVE_PHONE)
+    assert not carried(house, EVE_PHONE)
+    _ask_for_link(client, program, ANNA)
+    assert ANNA.value in _pages(client, carried(house, ANNA))
+    assert (_told(program, ANNA)[EMAIL], _told(program, EVE_PHONE)[EMAIL]) == ("granted", "never_asked")
+
+
+def test_a_yes_of_long_ago_is_not_read_as_that_of_a_phone_typed_today(client: Client, house: House) -> None:
+    """Eve agreed for herself; typing Anna's phone does not make Anna one who agreed."""
+    program = house.open_clinic()
+    _by_staff(program, EVE, EVE_PHONE, newsletter__sms="yes", newsletter__email="yes")
+    _by_link(client, program, EVE, {f"decision.{REVIEW}": "yes", "phone": ANNA_PHONE.value})
+    assert set(_told(program, ANNA_PHONE).values()) == {"never_asked"}
+
+
+def test_what_a_stranger_stopped_is_brought_back_whole(client: Client, house: House) -> None:
+    """After the undo nothing of the stranger's form stands in the way of the truth, her link, her page or staff."""
+    program = house.open_clinic()
+    _by_staff(program, ANNA_PHONE, newsletter__sms="yes")
+    carried(house)
+    decide(Client(), program.clinic, {f"decision.{SMS}": "no", "email": EVE.value, "phone": ANNA_PHONE.value})
+    assert _told(program, ANNA_PHONE)[SMS] == "withdrawn"
+    undo = token_in(carried(house, ANNA_PHONE)[-1], "undo")
+    assert client.post(f"/undo/{undo}", {"purpose": SMS}).status == 303
+    assert _told(program, ANNA_PHONE)[SMS] == "granted"
+    assert _by_link(client, program, ANNA_PHONE, {f"decision.{REVIEW}": "yes"}).status == 303
+    made = program.call("links", {"links": [{"phone": ANNA_PHONE.value}]}).json()["links"][0]
+    assert client.get(f"/manage/{token_in(made['manage_url'], 'manage')}/export/json").status == 200
+    _by_staff(program, ANNA_PHONE, testimonials__photo="yes")
+
+
+def test_a_link_says_whose_it_was_and_that_it_was_a_link(client: Client, house: House) -> None:
+    """The receipt names the link: whoever made it can be asked."""
+    program = house.open_clinic()
+    number = receipt_number(_by_link(client, program, ANNA, {f"decision.{EMAIL}": "yes"}))
+    evidence: dict[str, Any] = program.receipt(number).json()["evidence"]
+    assert re.fullmatch(r"[0-9a-f]{64}", evidence["link"])
+    revoked = program.call("links/revoke", {"ids": [evidence["link"]]}).json()
+    assert revoked == {"revoked": 1}
+
+
+def test_a_form_is_confirmed_as_a_whole(client: Client, house: House) -> None:
+    """“It was not me” ends all of it: nothing said beside the newsletter counts before."""
+    program = house.open_clinic()
+    number = receipt_number(
+        decide(client, program.clinic, {f"decision.{EMAIL}": "yes", f"decision.{REVIEW}": "yes", "email": ANNA.value})
+    )
+    assert {_told(program, ANNA)[each] for each in (EMAIL, REVIEW)} == {"pending"}
+    token = a_token(house, program.clinic, ANNA, Power.CONFIRM, number, (EMAIL, REVIEW))
+    client.post(f"/confirm/{token}", {"sure": "no"})
+    assert {_told(program, ANNA)[each] for each in (EMAIL, REVIEW)} == {"refused"}
+
+
+def test_whoever_withdraws_while_it_is_being_confirmed_has_withdrawn(client: Client, house: House) -> None:
+    """What waits is judged again when it is written: the later word stands."""
+    program = house.open_clinic()
+    number = receipt_number(decide(client, program.clinic, {f"decision.{EMAIL}": "yes", "email": ANNA.value}))
+    token = a_token(house, program.clinic, ANNA, Power.CONFIRM, number, (EMAIL,))
+    beside, now = house.beside, instant(datetime.now(UTC))
+    opened = open_link(beside.table, beside.clinics, token, Power.CONFIRM, now)
+    seen = confirming.by_link(beside, opened, now)
+    assert seen.addresses == (EMAIL,)
+    client.post(f"/{program.clinic}/withdraw", {"email": ANNA.value, "all": "yes"})
+    with pytest.raises(NothingLeftError):
+        confirming.confirm(beside, seen, [EMAIL], now, base="", linked=True)
+    assert _told(program, ANNA)[EMAIL] != "granted"
+    assert "nothing left" in client.post(f"/confirm/{token}?lang=en", {"sure": "yes", "purpose": EMAIL}).text
+
+
+def test_an_erased_person_is_not_made_again_by_an_old_message(client: Client, house: House) -> None:
+    """Neither confirming nor undoing says anything for somebody new."""
+    program = house.open_clinic()
+    _by_staff(program, ANNA, newsletter__email="yes")
+    stopped = receipt_number(client.post(f"/{program.clinic}/withdraw", {"email": ANNA.value, "all": "yes"}))
+    undo = a_token(house, program.clinic, ANNA, Power.UNDO, stopped)
+    assert program.call("erasures", {"subject": {"email": ANNA.value}}).status == 200
+    assert client.post(f"/undo/{undo}", {"purpose": EMAIL}).status == 410
+    assert _told(program, ANNA)[EMAIL] == "never_asked"
+
+
+def test_one_form_with_two_contacts_is_one_person_once_both_confirmed_it(client: Client, house: House) -> None:
+    """The mail names the phone that stood beside it, masked: whoever does not know it says No."""
+    program = house.open_clinic()
+    fields = {f"decision.{EMAIL}": "yes", f"decision.{SMS}": "yes", "email": ANNA.value, "phone": ANNA_PHONE.value}
+    number = receipt_number(decide(client, program.clinic, fields))
+    token = a_token(house, program.clinic, ANNA, Power.CONFIRM, number, (EMAIL,))
+    assert "+371 ••• 456" in client.get(f"/confirm/{token}").text
+    client.post(f"/confirm/{token}", {"sure": "yes", "purpose": EMAIL})
+    token = a_token(house, program.clinic, ANNA_PHONE, Power.CONFIRM, number, (SMS,))
+    client.post(f"/confirm/{token}", {"sure": "yes", "purpose": SMS})
+    assert _told(program, ANNA) == _told(program, ANNA_PHONE)
+    assert {_told(program, ANNA)[each] for each in (EMAIL, SMS)} == {"granted"}
+
+
+def test_whoever_stops_by_either_contact_stops_everything(client: Client, house: House) -> None:
+    """An old e-mail is no reason to be written to: the phone that was typed with it is enough, confirmed or not."""
+    program = house.open_clinic()
+    fields = {f"decision.{EMAIL}": "yes", "email": ANNA.value, "phone": ANNA_PHONE.value}
+    confirmed(client, house, program.clinic, fields)
+    assert _told(program, ANNA)[EMAIL] == "granted"
+    client.post(f"/{program.clinic}/withdraw", {"phone": ANNA_PHONE.value, "all": "yes"})
+    assert _told(program, ANNA)[EMAIL] == "withdrawn"
