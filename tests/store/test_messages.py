@@ -20,11 +20,12 @@ from chalicelib.limits import MESSAGE
 from chalicelib.links import Power
 from chalicelib.post import Post
 from chalicelib.posting import Courier, Tally
-from chalicelib.receipts import Receipt
-from chalicelib.store import messages
-from chalicelib.store.keys import Key, unsent_key
+from chalicelib.receipts import Receipt, Subject
+from chalicelib.store import messages, roll
+from chalicelib.store.keys import Key, contact_key, roll_key, unsent_key
 from chalicelib.store.links import open_link
 from chalicelib.store.messages import MAX_TRIES, Unsent
+from chalicelib.store.table import Replace, SetEntry
 from chalicelib.wiring import Portal
 from infra.local import REGION
 from infra.messages import retry
@@ -90,6 +91,15 @@ def decided(
 ) -> Receipt:
     """Let somebody decide on the clinic's page."""
     return house.register.record(an_act(answers, at, **changed), signed(*contacts))
+
+
+def known_as(house: Portal, person: Subject, **changed: Any) -> Subject:
+    """Write how a person is known: with which contacts only typed."""
+    after = replace(person, **changed)
+    house.table.write([Replace(roll_key(RIGA, person.id), {"body": roll.stored(after)})])
+    lookups = [SetEntry(contact_key(RIGA, lookup), person.id, roll.stored(after)) for lookup in person.contacts]
+    house.table.write(lookups)
+    return after
 
 
 def test_a_decision_is_told_once_however_often_the_stream_repeats_itself(house: Portal, post: Sorting) -> None:
@@ -426,3 +436,22 @@ def test_a_phone_that_somebody_types_again_and_again_rings_five_times(house: Por
     decided(house, {SMS_NEWS: "withdraw"}, ANNA_PHONE, at="2026-11-22T09:01:00.000Z")
     post.round()
     assert "/undo/" in post.mails(ANNA_PHONE)[-1]["text"]
+
+
+def test_a_withdrawal_is_told_to_every_contact_of_the_person_not_only_to_the_one_typed(
+    house: Portal, post: Sorting
+) -> None:
+    """Whoever withdraws in Anna's name with her phone alone is found out by her mailbox; no stranger's hears of it."""
+    other, number = Contact(ANNA.kind, "anna.work@example.org"), Contact(Kind.REFERENCE, "P-1")
+    staff = {"assurance": Assurance.STAFF_WITNESSED, "channel": Channel.IN_PERSON}
+    for contacts in ((number, ANNA, ANNA_PHONE), (number, other), (number, STRANGER)):
+        decided(house, {EMAIL_NEWS: "yes"}, *contacts, **staff)
+    person = house.register.look(RIGA, [ANNA]).known()[0]
+    known_as(house, person, certain=True, typed=(house.clinics.key(RIGA).lookup(STRANGER),))
+    post.round()
+    decided(house, {EMAIL_NEWS: "withdraw"}, ANNA_PHONE, at=NOON)
+    for _ in range(3):
+        post.round()
+    told = [["/undo/" in mail["text"] for mail in post.mails(each)].count(True) for each in (ANNA, other, ANNA_PHONE)]
+    assert told == [1, 1, 1]
+    assert not [mail for mail in post.mails(STRANGER) if "/undo/" in mail["text"]]
