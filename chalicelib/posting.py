@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from chalicelib.contact import Contact, Kind
 from chalicelib.instants import Instant, instant, moment
 from chalicelib.letters import (
     POWERS,
+    UNASKED,
     Matter,
     Message,
     Planned,
@@ -32,7 +33,7 @@ from chalicelib.notice import Clinic
 from chalicelib.post import Letter, Post, PostRefusedError, PostUnavailableError, TextMessage
 from chalicelib.receipts import Subject
 from chalicelib.sealing import Hurried
-from chalicelib.store import buckets, messages
+from chalicelib.store import buckets, messages, outbox
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.keys import Key, clinic_key, receipt_key, roll_key
 from chalicelib.store.links import puts
@@ -40,11 +41,16 @@ from chalicelib.store.messages import BusyLetterError, Unsent, Waiting
 from chalicelib.store.register import Register, read_receipt
 from chalicelib.store.sealed import reveal
 from chalicelib.store.table import ContendedError, Table, UnavailableError
+from chalicelib.store.told import still_due
 from chalicelib.vault import ClinicKey, KeysUnavailableError
 
 PATIENCE = 3
 LINK_DAYS = 30
 """How long the links in a message open something; stopping never grows old."""
+
+
+BOUNCED = timedelta(days=30)
+"""For how long a contact that bounced is left alone: what was mistyped bounces again, a mailbox may be mended."""
 
 
 @dataclass(slots=True)
@@ -63,7 +69,7 @@ def _clock() -> Instant:
 
 @dataclass(frozen=True, slots=True)
 class Courier:
-    """Who carries the outbox out. Without a `post` nothing is sent and everything waits."""
+    """Who carries the outbox out. Without a `post` nothing is sent, and what is to be sent waits."""
 
     table: Table
     clinics: Clinics
@@ -96,11 +102,15 @@ class Courier:
 
     def carry_new(self, keys: Iterable[Key], hurried: Hurried) -> Tally:
         """Tell what was just left; a key that comes again, from a stream that repeats itself, has nothing to tell."""
-        return self.carry(messages.still_waiting(self.table, list(keys)) if self.post else (), hurried)
+        return self.carry(self._possible(messages.still_waiting(self.table, list(keys))), hurried)
 
     def carry_waiting(self, hurried: Hurried) -> Tally:
         """Tell everything that is due."""
-        return self.carry(messages.waiting(self.table, self.now()) if self.post else (), hurried)
+        return self.carry(self._possible(messages.waiting(self.table, self.now())), hurried)
+
+    def _possible(self, items: Iterable[Waiting]) -> Iterable[Waiting]:
+        """Leave out, where there is no post, all but wishes: what those hold is readable until they are shared out."""
+        return (each for each in items if self.post or each.unsent.kind == messages.WANTED)
 
     def _tell(self, each: Waiting, tally: Tally) -> None:
         if each.unsent.kind == messages.WANTED:
@@ -151,8 +161,13 @@ class Courier:
         published = self.clinics.published(unsent.clinic, found.get(at["clinic"]))
         clinic, key = self.clinics.ever_asked(published), self.clinics.key(unsent.clinic)
         person = Subject.read(json.loads(stored.body or ""))
+        if unsent.kind in UNASKED:
+            due = still_due(each.number, person, published.published, self.now())
+            if due is None:
+                return []
+            unsent = replace(unsent, addresses=due.addresses, until=due.until)
         try:
-            typed = each.contacts(key, person.salt)
+            typed = self._typed(each, key, person)
             document = read_receipt(found[at["receipt"]]).document if "receipt" in at else {}
             told = _Told(unsent, clinic, key, document, published.in_force.version)
             known = self._known(key, person) if told.stops or not typed else typed
@@ -165,6 +180,12 @@ class Courier:
             for planned in told.plan(reached, own)
             for contact in _meant(planned, reached, own)
         ]
+
+    def _typed(self, each: Waiting, key: ClinicKey, person: Subject) -> Sequence[Contact]:
+        """Give the contacts an item came with; a reminder goes to those that were asked to confirm."""
+        asked = each.unsent.receipt if each.unsent.kind == Message.REMINDER else None
+        claimed = outbox.claimants(self.table, self.clinics, each.unsent.clinic, asked) if asked else ()
+        return claimed or each.contacts(key, person.salt)
 
     def _known(self, key: ClinicKey, person: Subject) -> list[Contact]:
         """Give the e-mail addresses and numbers a person is known by."""
@@ -187,8 +208,8 @@ class Courier:
         lease = messages.take(self.table, each, name, now, opened, room)
         if lease is None:
             return "done"
-        reason = messages.undeliverable(self.table, each.unsent.clinic, [lookup]).get(lookup)
-        if reason is None and lease.first and not room:
+        reason = self._unwanted(each, planned, lookup, now)
+        if not reason and lease.first and not room:
             reason = "too many"
         if reason:
             messages.settle(self.table, lease, messages.SKIPPED, reason=reason)
@@ -215,6 +236,13 @@ class Courier:
         self._note(each, "sent", planned, message_id=number)
         journal.count("MessageSent")
         return "done"
+
+    def _unwanted(self, each: Waiting, planned: Planned, lookup: str, now: Instant) -> str:
+        """Tell why a contact is not written to; who complained gets what they ask for and what they have to know."""
+        marks = messages.undeliverable(self.table, each.unsent.clinic, lookup)
+        if marks.get("bounce", "") > instant(moment(now) - BOUNCED):
+            return "bounce"
+        return "complaint" if "complaint" in marks and planned.message in UNASKED else ""
 
     def _note(self, each: Waiting, outcome: str, planned: Planned | None = None, **told: Any) -> None:
         """Log ids and the outcome; a receipt's number opens its page, and so stays out of the log."""

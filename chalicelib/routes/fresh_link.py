@@ -44,10 +44,8 @@ def send_link(clinic: str) -> Response:
     contacts, faults = read_contacts(shown, fields)
     if faults:
         return html(_form(shown, fields, faults), 422)
-    held = guard(request, "link", each_of(contacts), now())
-    wish = messages.wanted(
-        house.clinics.key(clinic), contacts, state.lang, base_url(request, house.settings.public_url)
-    )
+    held, base = guard(request, "link", each_of(contacts), now()), base_url(request, house.settings.public_url)
+    wish = messages.wanted(house.clinics.key(clinic), contacts, state.lang, base, now())
     for _ in range(ATTEMPTS):
         try:
             house.table.write([wish, *house.register.spends(clinic, held)])
