@@ -507,6 +507,19 @@ def test_a_phone_that_somebody_types_again_and_again_rings_five_times(house: Por
     assert "/undo/" in post.mails(ANNA_PHONE)[-1]["text"]
 
 
+@pytest.mark.parametrize("answer", ["yes", "no"])
+def test_a_phone_beside_somebody_elses_email_rings_whatever_they_had_agreed_to(
+    house: Portal, post: Sorting, answer: str
+) -> None:
+    """Eve learns nothing from whether she is asked to confirm."""
+    staff = {"assurance": Assurance.STAFF_WITNESSED, "channel": Channel.IN_PERSON}
+    decided(house, {SMS_NEWS: answer}, ANNA, ANNA_PHONE, **staff)
+    eve = Contact(Kind.PHONE, "+37129999999")
+    decided(house, {SMS_NEWS: "yes"}, ANNA, eve, at=NOON)
+    post.round()
+    assert ["/confirm/" in message["text"] for message in post.mails(eve)] == [True]
+
+
 def test_a_withdrawal_is_told_to_every_contact_of_the_person_not_only_to_the_one_typed(
     house: Portal, post: Sorting
 ) -> None:
