@@ -69,7 +69,7 @@ def catch_up(event: CloudWatchEvent) -> None:
 
     house = wiring.portal()
     try:
-        aftermath.clear_erased(house.table, _hurried(event.context))
+        aftermath.clear_erased(house.table, house.clinics, _hurried(event.context))
         aftermath.sign_waiting(house.table, house.signer, _hurried(event.context))
     finally:
         aftermath.send_waiting(_courier(house), _hurried(event.context))

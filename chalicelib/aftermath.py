@@ -1,5 +1,6 @@
 """What happens after a decision, from the table's stream: nothing here can hold up a patient, nothing is done twice."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -10,9 +11,10 @@ from chalicelib.receipts import Receipt
 from chalicelib.sealing import Hurried
 from chalicelib.signing import Signer
 from chalicelib.store import messages
+from chalicelib.store.clinics import Clinics
 from chalicelib.store.counts import count_receipt
 from chalicelib.store.keys import Key
-from chalicelib.store.table import ContendedError, Table
+from chalicelib.store.table import BATCH, ContendedError, Table
 
 
 def handle(
@@ -59,20 +61,23 @@ def _counted(table: Table, event: dict[str, Any]) -> Iterator[Receipt]:
         yield receipt
 
 
-def clear_erased(table: Table, hurried: Hurried) -> None:
+def clear_erased(table: Table, clinics: Clinics, hurried: Hurried) -> None:
     """Clear away what erased people left about, as far as the time goes, and say in the log of how many."""
     from chalicelib.store import erasures  # noqa: PLC0415 - the stream's function needs it not
 
     cleared = contended = 0
     try:
-        for mark in erasures.waiting(table):
-            if hurried():
-                break
-            try:
-                erasures.clear(table, mark)
-                cleared += 1
-            except ContendedError:  # somebody decides under one of the contacts just now: the next round
-                contended += 1
+        marks = erasures.waiting(table)
+        while (batch := list(itertools.islice(marks, BATCH))) and not hurried():
+            erasures.drop_wishes(table, clinics, batch)
+            for mark in batch:
+                if hurried():
+                    break
+                try:
+                    erasures.clear(table, mark)
+                    cleared += 1
+                except ContendedError:  # somebody decides under one of the contacts just now: the next round
+                    contended += 1
         journal.log().info("cleared", cleared=cleared, contended=contended)
     finally:
         journal.flush()
@@ -96,7 +101,6 @@ def send_waiting(courier: Courier, hurried: Hurried) -> None:
     """Send what still waits, as far as the time goes, and say in the log how far that was."""
     if courier.post is None:
         journal.log().warning("nothing is sent: MAIL_FROM is not set")
-        return
     try:
         tally = courier.carry_waiting(hurried)
         journal.log().info("sent", sent=tally.sent, failed=tally.failed, whole=tally.whole)

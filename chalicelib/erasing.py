@@ -1,6 +1,6 @@
 """Erasing a person and restricting what is done with their data (GDPR Art. 17, 18), at the word of staff or patient."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.contact import Contact, Kind
@@ -22,17 +22,20 @@ class Erased:
     proof_until: Instant
 
 
-def erase(house: Portal, clinic: str, subject: str, by: str, now: Instant) -> Erased | None:
+def erase(  # noqa: PLR0917 - whom, by whom, when
+    house: Portal, clinic: str, subject: str, by: str, now: Instant, still: Callable[[Subject], bool] = lambda _: True
+) -> Erased | None:
     """Erase a person at once and for every read; give None where nobody of this id is there any more.
 
-    `by` is a bearer key's id, "patient" or "portal", for the audit. A decision made at the same moment is either erased
-    too, or somebody's who is new. Raises UnknownClinicError, ContendedError, UnavailableError; to repeat it is safe.
+    `by` is a bearer key's id, "patient" or "portal", for the audit; `still` tells of the person as they are at that
+    moment whether they are to be erased. A decision made at the same moment is either erased too, or somebody's who is
+    new. Raises UnknownClinicError, ContendedError, UnavailableError; to repeat it is safe.
     """
     published = house.register.look(clinic).published
     line = audit.line(clinic, by, "erasures", now, [subject])
 
     def planned(person: Subject) -> tuple[Subject, Sequence[Write]] | None:
-        if person.erased:
+        if person.erased or not still(person):
             return None
         until = proof_until(person, published.published, published.clinic.proof_kept, now)
         after, writes = erasures.writes(clinic, person, until)

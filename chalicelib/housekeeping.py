@@ -91,7 +91,7 @@ class Round:
                 self._try("told", partial(self._tell, clinic, person, letter))
         for subject, what in fates:
             if what is Fate.ERASE:
-                self._try("erased", partial(self._erase, clinic, subject))
+                self._try("erased", partial(self._erase, published, subject))
             elif what is Fate.FORGET:
                 self._try("forgotten", partial(self._forget, clinic, subject))
         self.done["people"] += len(places)
@@ -101,8 +101,13 @@ class Round:
         # Without an address no link would lead anywhere: who was only ever entered by a program without one.
         return bool(base) and told.tell(self.house.table, self.house.clinics.key(clinic), person, letter, base)
 
-    def _erase(self, clinic: str, subject: str) -> bool:
-        return erase(self.house, clinic, subject, "portal", self.now) is not None
+    def _erase(self, published: Published, subject: str) -> bool:
+        clinic, history = published.clinic, published.published
+
+        def still(person: Subject) -> bool:  # whoever decided since the look is kept
+            return fate(person, history, clinic.proof_kept, self.now) is Fate.ERASE
+
+        return erase(self.house, clinic.id, subject, "portal", self.now, still) is not None
 
     def _forget(self, clinic: str, subject: str) -> bool:
         erasures.forget(self.house.table, clinic, subject)

@@ -67,23 +67,28 @@ class Planned:
 
 
 def following(
-    document: Mapping[str, Any], typed: Collection[Kind], own: Collection[Kind], clinic: Clinic
+    document: Mapping[str, Any], typed: Mapping[Kind, bool], known: Collection[Kind], clinic: Clinic
 ) -> tuple[Planned, ...]:
     """Tell which messages follow from an act, by its receipt's document and the kinds of contact it came with.
 
-    Each contact that was `typed` and has a Yes to confirm is asked to. Everything else goes only to those that are the
-    person's `own`: what was stopped is told to every one of them, so that a stranger's withdrawal is noticed; where
-    there is neither, the first of them gets the receipt.
+    `typed` says of each whether that contact is the person's own. One that is not is asked to confirm every Yes that
+    it could, whether or not that one counts already: whether a message comes would tell its reader what the person
+    had agreed to. Everything else goes only to own contacts: what was stopped is told to every kind that is `known`,
+    so that a stranger's withdrawal is noticed; where there is neither, the first that was typed gets the receipt.
     """
     decisions = document["decisions"]
-    waiting = [address for address, entry in decisions.items() if _waits(entry)]
-    stopped = tuple(address for address, entry in decisions.items() if _stops(entry))
+    stopped = tuple(address for address, entry in decisions.items() if stops(entry))
+    own = [kind for kind, is_own in typed.items() if is_own]
+    waiting = [
+        address
+        for address, entry in decisions.items()
+        if entry["confirm_by"] and (entry["after"] == State.PENDING or clinic.confirmed_by(address, typed) not in own)
+    ]
     planned = list(asked_to_confirm(Message.CONFIRM, waiting, typed, clinic))
-    reached = [kind for kind in map(Kind, clinic.contact_order) if kind in own]
     if stopped:
-        planned += [Planned(Message.WITHDRAWN, kind, stopped) for kind in reached]
+        planned += [Planned(Message.WITHDRAWN, kind, stopped) for kind in _ordered(known, clinic)]
     if not planned:
-        planned = [Planned(Message.RECEIPT, kind, tuple(decisions)) for kind in reached[:1]]
+        planned = [Planned(Message.RECEIPT, kind, tuple(decisions)) for kind in _ordered(own, clinic)[:1]]
     return tuple(planned)
 
 
@@ -98,12 +103,13 @@ def asked_to_confirm(
     return tuple(Planned(message, kind, tuple(about)) for kind, about in by_kind.items())
 
 
-def _waits(entry: Mapping[str, Any]) -> bool:
-    return bool(entry["answer"] == Answer.YES and entry["after"] == State.PENDING)
-
-
-def _stops(entry: Mapping[str, Any]) -> bool:
+def stops(entry: Mapping[str, Any]) -> bool:
+    """Tell whether a decision of a receipt ended a consent."""
     return bool(entry["answer"] != Answer.YES and entry["before"] == State.GRANTED != entry["after"])
+
+
+def _ordered(kinds: Collection[Kind], clinic: Clinic) -> list[Kind]:
+    return [kind for kind in map(Kind, clinic.contact_order) if kind in kinds]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,24 +4,36 @@ No patient waits for a message, and none is lost: a decision leaves word in the 
 goes only when everything has been told. What fails is put off and at last set aside; it holds up nothing else.
 """
 
+import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chalicelib import journal
 from chalicelib.contact import Contact, Kind
 from chalicelib.instants import Instant, instant, moment
-from chalicelib.letters import POWERS, Matter, Message, Planned, asked_to_confirm, following, letter, text_message
+from chalicelib.letters import (
+    POWERS,
+    UNASKED,
+    Matter,
+    Message,
+    Planned,
+    asked_to_confirm,
+    following,
+    letter,
+    stops,
+    text_message,
+)
 from chalicelib.limits import MESSAGE
 from chalicelib.links import Handle, Holder, Link, Power, short_code
 from chalicelib.notice import Clinic
 from chalicelib.post import Letter, Post, PostRefusedError, PostUnavailableError, TextMessage
 from chalicelib.receipts import Subject
 from chalicelib.sealing import Hurried
-from chalicelib.store import buckets, messages
+from chalicelib.store import buckets, messages, outbox
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.keys import Key, clinic_key, receipt_key, roll_key
 from chalicelib.store.links import puts
@@ -29,11 +41,16 @@ from chalicelib.store.messages import BusyLetterError, Unsent, Waiting
 from chalicelib.store.register import Register, read_receipt
 from chalicelib.store.sealed import reveal
 from chalicelib.store.table import ContendedError, Table, UnavailableError
+from chalicelib.store.told import still_due
 from chalicelib.vault import ClinicKey, KeysUnavailableError
 
 PATIENCE = 3
 LINK_DAYS = 30
 """How long the links in a message open something; stopping never grows old."""
+
+
+BOUNCED = timedelta(days=30)
+"""For how long a contact that bounced is left alone: what was mistyped bounces again, a mailbox may be mended."""
 
 
 @dataclass(slots=True)
@@ -52,7 +69,7 @@ def _clock() -> Instant:
 
 @dataclass(frozen=True, slots=True)
 class Courier:
-    """Who carries the outbox out. Without a `post` nothing is sent and everything waits."""
+    """Who carries the outbox out. Without a `post` nothing is sent, and what is to be sent waits."""
 
     table: Table
     clinics: Clinics
@@ -85,11 +102,15 @@ class Courier:
 
     def carry_new(self, keys: Iterable[Key], hurried: Hurried) -> Tally:
         """Tell what was just left; a key that comes again, from a stream that repeats itself, has nothing to tell."""
-        return self.carry(messages.still_waiting(self.table, list(keys)) if self.post else (), hurried)
+        return self.carry(self._possible(messages.still_waiting(self.table, list(keys))), hurried)
 
     def carry_waiting(self, hurried: Hurried) -> Tally:
         """Tell everything that is due."""
-        return self.carry(messages.waiting(self.table, self.now()) if self.post else (), hurried)
+        return self.carry(self._possible(messages.waiting(self.table, self.now())), hurried)
+
+    def _possible(self, items: Iterable[Waiting]) -> Iterable[Waiting]:
+        """Leave out, where there is no post, all but wishes: what those hold is readable until they are shared out."""
+        return (each for each in items if self.post or each.unsent.kind == messages.WANTED)
 
     def _tell(self, each: Waiting, tally: Tally) -> None:
         if each.unsent.kind == messages.WANTED:
@@ -127,8 +148,8 @@ class Courier:
         if dead:
             journal.count("MessageDead")
 
-    def _planned(self, each: Waiting) -> list[tuple["_Told", Planned, Contact]]:
-        """Tell which messages an item asks for, each with the contact it goes to; none where nobody can be reached."""
+    def _planned(self, each: Waiting) -> list[tuple["_Told", Planned, Contact, str]]:
+        """Tell which messages an item asks for, each with its contact and name; none where nobody can be reached."""
         unsent, table = each.unsent, self.table
         at = {"clinic": clinic_key(unsent.clinic), "person": roll_key(unsent.clinic, unsent.subject)}
         if unsent.receipt and unsent.version:
@@ -140,26 +161,40 @@ class Courier:
         published = self.clinics.published(unsent.clinic, found.get(at["clinic"]))
         clinic, key = self.clinics.ever_asked(published), self.clinics.key(unsent.clinic)
         person = Subject.read(json.loads(stored.body or ""))
+        if unsent.kind in UNASKED:
+            due = still_due(each.number, person, published.published, self.now())
+            if due is None:
+                return []
+            unsent = replace(unsent, addresses=due.addresses, until=due.until)
         try:
-            typed = each.contacts(key, person.salt) or self._known(key, person)
+            typed = self._typed(each, key, person)
+            document = read_receipt(found[at["receipt"]]).document if "receipt" in at else {}
+            told = _Told(unsent, clinic, key, document, published.in_force.version)
+            known = self._known(key, person) if told.stops or not typed else typed
         except ValueError:  # the person's key is gone, and with it every way to reach them
             return []
-        document = read_receipt(found[at["receipt"]]).document if "receipt" in at else {}
-        told = _Told(unsent, clinic, key, document, published.in_force.version)
-        own = [contact for contact in typed if key.lookup(contact) in person.contacts]
+        own = [contact for contact in known if person.owns(key.lookup(contact))]
+        reached = sorted(typed or known, key=lambda contact: contact not in own)
         return [
-            (told, planned, contact)
-            for planned in told.plan([each.kind for each in typed], [each.kind for each in own])
-            for contact in (typed if planned.message in {Message.CONFIRM, Message.REMINDER} else own)
-            if contact.kind is planned.kind
+            (told, planned, contact, _named(planned, contact, typed, person.salt))
+            for planned in told.plan(reached, own)
+            for contact in _meant(planned, reached, own)
         ]
+
+    def _typed(self, each: Waiting, key: ClinicKey, person: Subject) -> Sequence[Contact]:
+        """Give the contacts an item came with; a reminder goes to those that were asked to confirm."""
+        asked = each.unsent.receipt if each.unsent.kind == Message.REMINDER else None
+        claimed = outbox.claimants(self.table, self.clinics, each.unsent.clinic, asked) if asked else ()
+        return claimed or each.contacts(key, person.salt)
 
     def _known(self, key: ClinicKey, person: Subject) -> list[Contact]:
         """Give the e-mail addresses and numbers a person is known by."""
         known = [contact for contact, _ in reveal(self.table, key, person).contacts]
         return [contact for contact in known if contact.kind in {Kind.EMAIL, Kind.PHONE}]
 
-    def _send(self, each: Waiting, told: "_Told", planned: Planned, contact: Contact, *, tally: Tally) -> str:
+    def _send(
+        self, each: Waiting, told: "_Told", planned: Planned, contact: Contact, name: str, *, tally: Tally
+    ) -> str:
         """Send one message, unless it was sent; tell whether it is done, failed, refused, or left for another round."""
         now, lookup = self.now(), told.key.lookup(contact)
         if self.post is None or tally.away[planned.kind] == PATIENCE:
@@ -170,11 +205,11 @@ class Courier:
         ready = told.message(planned, contact, told.addresses(handle, planned, base), {"lookup": lookup})
         opened = puts(told.key, [(handle, link, Holder(contact))])
         room = buckets.room(self.table, told.key, f"{planned.message}|{lookup}", MESSAGE, now)
-        lease = messages.take(self.table, each, f"{planned.message}#{planned.kind}", now, opened, room)
+        lease = messages.take(self.table, each, name, now, opened, room)
         if lease is None:
             return "done"
-        reason = messages.undeliverable(self.table, each.unsent.clinic, [lookup]).get(lookup)
-        if reason is None and lease.first and not room:
+        reason = self._unwanted(each, planned, lookup, now)
+        if not reason and lease.first and not room:
             reason = "too many"
         if reason:
             messages.settle(self.table, lease, messages.SKIPPED, reason=reason)
@@ -202,12 +237,35 @@ class Courier:
         journal.count("MessageSent")
         return "done"
 
+    def _unwanted(self, each: Waiting, planned: Planned, lookup: str, now: Instant) -> str:
+        """Tell why a contact is not written to; who complained gets what they ask for and what they have to know."""
+        marks = messages.undeliverable(self.table, each.unsent.clinic, lookup)
+        if marks.get("bounce", "") > instant(moment(now) - BOUNCED):
+            return "bounce"
+        return "complaint" if "complaint" in marks and planned.message in UNASKED else ""
+
     def _note(self, each: Waiting, outcome: str, planned: Planned | None = None, **told: Any) -> None:
         """Log ids and the outcome; a receipt's number opens its page, and so stays out of the log."""
         if planned is not None:
             told |= {"letter": planned.message.value, "channel": planned.kind.value}
         unsent = each.unsent
         journal.log().info("message", clinic=unsent.clinic, subject=unsent.subject, outcome=outcome, **told)
+
+
+def _meant(planned: Planned, typed: Sequence[Contact], own: Sequence[Contact]) -> Sequence[Contact]:
+    """Give the contacts one message goes to: what was stopped to all that are the person's own, the rest to one."""
+    if planned.message is Message.WITHDRAWN:
+        return [contact for contact in own if contact.kind is planned.kind]
+    asks = planned.message in {Message.CONFIRM, Message.REMINDER}
+    return [contact for contact in typed if contact.kind is planned.kind and (asks or contact in own)][:1]
+
+
+def _named(planned: Planned, contact: Contact, typed: Sequence[Contact], salt: str) -> str:
+    """Name a message of an item; the names of those to further contacts tell nothing once the salt is gone."""
+    name = f"{planned.message}#{planned.kind}"
+    if planned.message is not Message.WITHDRAWN or contact in typed:
+        return name
+    return f"{name}#{hashlib.sha256(f'{salt}|{contact.value}'.encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,13 +282,22 @@ class _Told:
     def lang(self) -> str:
         return self.unsent.lang if self.unsent.lang in self.clinic.languages else self.clinic.default_language
 
-    def plan(self, typed: list[Kind], own: list[Kind]) -> tuple[Planned, ...]:
+    @property
+    def stops(self) -> bool:
+        """Tell whether a consent ended with what it tells of: every contact of the person's own hears of that."""
+        return self.unsent.kind == "decided" and any(map(stops, self.document["decisions"].values()))
+
+    def plan(self, reached: Sequence[Contact], own: Collection[Contact]) -> tuple[Planned, ...]:
+        """Tell what is sent to which kinds of contact: `reached` are those it came with, own ones first."""
+        kinds: dict[Kind, bool] = {}
+        for contact in reached:
+            kinds.setdefault(contact.kind, contact in own)
         addresses = self.unsent.addresses
         if self.unsent.kind == "decided":
-            return following(self.document, typed, own, self.clinic)
+            return following(self.document, kinds, {contact.kind for contact in own}, self.clinic)
         if self.unsent.kind == Message.REMINDER:
-            return asked_to_confirm(Message.REMINDER, addresses, typed, self.clinic)
-        first = [kind for kind in map(Kind, self.clinic.contact_order) if kind in own][:1]
+            return asked_to_confirm(Message.REMINDER, addresses, kinds, self.clinic)
+        first = [kind for kind in map(Kind, self.clinic.contact_order) if kinds.get(kind)][:1]
         return tuple(Planned(Message(self.unsent.kind), kind, addresses) for kind in first)
 
     def until(self, planned: Planned) -> Instant | None:

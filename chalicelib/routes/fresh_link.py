@@ -45,10 +45,8 @@ def send_link(clinic: str) -> Response:
     if faults:
         return html(_form(shown, fields, faults), 422)
     # No bucket per contact: a stranger would use it up for whoever has it. What is sent to a contact has one (MESSAGE).
-    held = guard(request, "link", (), now())
-    wish = messages.wanted(
-        house.clinics.key(clinic), contacts, state.lang, base_url(request, house.settings.public_url)
-    )
+    held, base = guard(request, "link", (), now()), base_url(request, house.settings.public_url)
+    wish = messages.wanted(house.clinics.key(clinic), contacts, state.lang, base, now())
     for _ in range(ATTEMPTS):
         try:
             house.table.write([wish, *house.register.spends(clinic, held)])

@@ -5,6 +5,7 @@ holds those bytes, a backup of the clinic's key included, cannot read them (cryp
 is cleared by who may delete; the functions that answer requests may not.
 """
 
+import contextlib
 import itertools
 import json
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 
 from chalicelib.instants import Instant
 from chalicelib.receipts import Subject
-from chalicelib.store import told
+from chalicelib.store import messages, told
+from chalicelib.store.clinics import Clinics
 from chalicelib.store.keys import (
     SHARDS,
     Key,
@@ -57,6 +59,16 @@ def waiting(table: Table) -> Iterator[Mark]:
         for item in table.partition(erased_key("", shard).pk, ""):
             clinic, _, subject = item.sk.partition("#")
             yield Mark(clinic, subject, tuple(json.loads(item.body or "")["contacts"]))
+
+
+def drop_wishes(table: Table, clinics: Clinics, marks: Sequence[Mark]) -> None:
+    """Take away wishes for a link that hold a contact of somebody erased: the clinic's key alone can read them."""
+    for clinic in {mark.clinic for mark in marks}:
+        key, gone = clinics.key(clinic), {lookup for mark in marks if mark.clinic == clinic for lookup in mark.contacts}
+        for wish in messages.wishes(table, clinic):
+            with contextlib.suppress(ValueError):  # a damaged one names nobody, and is gone within a day
+                if gone & {key.lookup(contact) for contact in wish.contacts(key, wish.unsent.subject)}:
+                    messages.done(table, wish)
 
 
 def clear(table: Table, mark: Mark) -> None:

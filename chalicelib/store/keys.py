@@ -101,9 +101,9 @@ def letter_key(clinic: str, subject: str, letter: str) -> Key:
     return Key(subject_pk(clinic, subject), f"LETTER#{letter}")
 
 
-def undeliverable_key(clinic: str, lookup: str) -> Key:
+def undeliverable_key(clinic: str, lookup: str, reason: str) -> Key:
     """The mark of a contact that bounces, or complained."""
-    return Key(f"CLINIC#{clinic}#CONTACT#{lookup}", "UNDELIVERABLE")
+    return Key(f"CLINIC#{clinic}#CONTACT#{lookup}", f"UNDELIVERABLE#{reason}")
 
 
 def link_key(link: str) -> Key:

@@ -17,13 +17,22 @@ from typing import Any
 from chalicelib.contact import Contact, read_told, told
 from chalicelib.instants import Instant, instant, moment
 from chalicelib.receipts import Subject
-from chalicelib.store.keys import SHARDS, Key, dead_letter_key, letter_key, undeliverable_key, unsent_key
+from chalicelib.store.keys import SHARDS, Key, dead_letter_key, letter_key, told_key, undeliverable_key, unsent_key
 from chalicelib.store.table import ConflictError, Delete, Item, Put, Replace, SetBody, Table, Write
 from chalicelib.vault import ClinicKey
 
 MAX_TRIES = 10
 LEASE = timedelta(minutes=2)
 """For how long one sender has a message to itself: longer than any function that sends runs on after it took it."""
+
+MARKED = timedelta(days=365)
+"""For how long it is kept that a contact bounced or complained: the contact may be of somebody who was erased since."""
+
+WISHED = timedelta(days=1)
+"""For how long a wish for a link is kept at most, whatever fails: whoever still wants one asks again."""
+
+MEANT = 5
+"""How many people one wish reaches under one contact: no more messages go there at once (`limits.MESSAGE`)."""
 
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
 
@@ -116,34 +125,46 @@ def to_tell(key: ClinicKey, salt: str, number: str, unsent: Unsent, contacts: Se
     return Put(unsent_key(unsent.clinic, number), {"body": unsent.stored(), "blob": blob})
 
 
-def wanted(key: ClinicKey, contacts: Sequence[Contact], lang: str, base: str) -> Put:
+def wanted(key: ClinicKey, contacts: Sequence[Contact], lang: str, base: str, now: Instant) -> Put:
     """Give the item of somebody who asks for their link, whoever that is.
 
     Whoever carries it out looks for the people under these contacts then. So asking is the same work, and the item the
     same, whether or not anybody is known. The key it is sealed under is its own, and gone with it.
     """
     own = secrets.token_hex(16)
-    return to_tell(key, own, own, Unsent(WANTED, key.clinic, own, lang, base), contacts)
+    put = to_tell(key, own, own, Unsent(WANTED, key.clinic, own, lang, base), contacts)
+    return replace(put, values={**put.values, "ttl": int((moment(now) + WISHED).timestamp())})
 
 
 def share_out(table: Table, key: ClinicKey, each: Waiting, people: Mapping[Contact, Sequence[Subject]]) -> None:
-    """Put an item for each person known under each contact in the place of a wish for a link; none for nobody.
+    """Put an item for each person whose own a contact is in the place of a wish for a link; none for nobody.
 
-    The same wish gives the same numbers, so that nobody gets two links where it is shared out twice.
+    With the person stands that it was left, so that erasing them finds it. The same wish gives the same numbers, so
+    that nobody gets two links where it is shared out twice. Anybody can make up very many people under one contact:
+    those who are certain come first, then those who decided last.
     """
-    puts = [
-        to_tell(
-            key,
-            person.salt,
-            hashlib.sha256(f"{each.number}|{person.id}|{contact.kind}".encode()).hexdigest()[:32],
-            replace(each.unsent, kind="link", subject=person.id),
-            [contact],
-        )
-        for contact, known in people.items()
-        for person in known
-    ]
+    writes: list[Write] = [Delete(each.key)]
+    for contact, known in people.items():
+        own = [person for person in known if person.owns(key.lookup(contact))]
+        for person in sorted(own, key=lambda one: (one.certain, one.recorded_at), reverse=True)[:MEANT]:
+            word = replace(each.unsent, kind="link", subject=person.id)
+            number = hashlib.sha256(f"{each.number}|{person.id}|{contact.kind}".encode()).hexdigest()[:32]
+            left = told_key(key.clinic, person.id, word.kind, number)
+            writes += [
+                to_tell(key, person.salt, number, word, [contact]),
+                Put(left, {"body": json.dumps({"number": number})}),
+            ]
     with contextlib.suppress(ConflictError):  # shared out by another just now
-        table.write([*puts, Delete(each.key)])
+        table.write(writes)
+
+
+def wishes(table: Table, clinic: str) -> Iterator[Waiting]:
+    """Give the wishes for a link at a clinic that nobody has shared out yet."""
+    for shard in SHARDS:
+        for item in table.partition(unsent_key("", shard).pk, f"{clinic}#"):
+            each = _read(item)
+            if each.unsent.kind == WANTED:
+                yield each
 
 
 def waiting(table: Table, now: Instant) -> Iterator[Waiting]:
@@ -217,7 +238,10 @@ def later(table: Table, each: Waiting, now: Instant) -> bool:
 
 
 def bury(table: Table, each: Waiting, tries: int = 0) -> None:
-    """Give an item up: it is kept aside, for an operator to see and to send again."""
+    """Give an item up: it is kept aside, for an operator to see and to send again; a wish nobody waits for goes."""
+    if each.unsent.kind == WANTED:
+        done(table, each)
+        return
     buried = dead_letter_key(each.unsent.clinic, each.number)
     table.write([Delete(each.key), Replace(buried, {"body": each.rewritten(tries=tries), "blob": each.sealed})])
 
@@ -243,16 +267,25 @@ def states(table: Table, each: Waiting) -> dict[str, str]:
 
 
 def mark_undeliverable(table: Table, clinic: str, lookup: str, reason: str, at: Instant) -> bool:
-    """Mark a contact that no message reaches, or that wants none; tell False where it was marked before."""
-    mark = undeliverable_key(clinic, lookup)
-    return table.put_new(Put(mark, {"body": json.dumps({"reason": reason, "at": at})}))
+    """Mark a contact that no message reaches, or that wants none; tell False where it was marked before.
+
+    A new report takes the place of the old one; a year after the last of them nothing is left.
+    """
+    over = int((moment(at) + MARKED).timestamp())
+    mark = Put(
+        undeliverable_key(clinic, lookup, reason), {"body": json.dumps({"reason": reason, "at": at}), "ttl": over}
+    )
+    if table.put_new(mark):
+        return True
+    table.put(mark)
+    return False
 
 
-def undeliverable(table: Table, clinic: str, lookups: Sequence[str]) -> Mapping[str, str]:
-    """Give the contacts of these that are marked, each with the reason."""
-    marks = {undeliverable_key(clinic, lookup): lookup for lookup in lookups}
-    found: dict[Key, Any] = {key: json.loads(item.body or "{}") for key, item in table.get(list(marks)).items()}
-    return {marks[key]: mark["reason"] for key, mark in found.items()}
+def undeliverable(table: Table, clinic: str, lookup: str) -> Mapping[str, Instant]:
+    """Give for what reasons a contact is marked, each with when that was last reported."""
+    found = table.get([undeliverable_key(clinic, lookup, reason) for reason in ("bounce", "complaint")])
+    marks = [json.loads(item.body or "") for item in found.values()]
+    return {mark["reason"]: mark["at"] for mark in marks}
 
 
 def _records(table: Table, each: Waiting) -> dict[Key, dict[str, str]]:

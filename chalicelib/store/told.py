@@ -4,8 +4,10 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from chalicelib.due import Letter
+from chalicelib.due import Letter, letters
+from chalicelib.instants import Instant
 from chalicelib.receipts import Subject
+from chalicelib.schedule import Entry
 from chalicelib.store.keys import told_key
 from chalicelib.store.messages import Unsent, to_tell
 from chalicelib.store.table import ConflictError, Item, Put, Table
@@ -50,6 +52,15 @@ def tell(table: Table, key: ClinicKey, person: Subject, letter: Letter, base: st
     except ConflictError:
         return False
     return True
+
+
+def still_due(number: str, person: Subject, history: Sequence[Entry], at: Instant) -> Letter | None:
+    """Give what an item of the outbox is to tell as it stands now, None where it is to be told no more.
+
+    Between the round that left it and the post whoever it is for may have answered, or had processing restricted.
+    """
+    due = letters(person, history, at)
+    return next((each for each in due if _number(person.id, each.kind, each.reference) == number), None)
 
 
 def number(record: Item) -> str:

@@ -188,7 +188,7 @@ def test_what_the_mail_service_reports_reaches_the_contact(local_stack: LocalSta
         subject = "Amazon SES Email Event Notification"
         topic = resource(local_stack, "MailEvents")
         sns.publish(TopicArn=topic, Subject=subject, Message=json.dumps(told), MessageAttributes=attributes)
-        until(lambda: bool(messages.undeliverable(table, RIGA, [lookup])))
+        until(lambda: bool(messages.undeliverable(table, RIGA, lookup)))
         send(local_stack, f"/{RIGA}/withdraw?lang=en", {"email": email, "all": "yes"})
         until(lambda: not waiting(table))
         portal.cache_clear()

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from chalicelib.store.keys import contact_key, dead_letter_key, receipt_key, roll_key, unsent_key, unsigned_key
 from infra.bundle import ROOT
 
+CLINIC, ID = "riga-aesthetics", "0" * 32
 FUNCTIONS = json.loads((ROOT / ".chalice/config.json").read_text())["stages"]["portal"]["lambda_functions"]
 
 
@@ -37,6 +39,23 @@ def statement(function: str, sid: str) -> dict[str, Any]:
     policy = json.loads((ROOT / ".chalice" / FUNCTIONS[function]["iam_policy_file"]).read_text())
     [found] = [each for each in policy["Statement"] if each["Sid"] == sid]
     return dict(found)
+
+
+def test_what_follows_a_decision_takes_away_nothing_but_its_own_marks() -> None:
+    """The stream's function reads what patients typed; whoever broke into it could take no receipt and no person away.
+
+    A condition on a key of several values holds for a request that names none, unless Null says that it must be there:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
+    """
+    assert allowed("after_receipt").count("dynamodb:DeleteItem") == 1
+    deleting = statement("after_receipt", "TakeAwayWhatWasDone")
+    assert deleting["Action"] == ["dynamodb:DeleteItem"]
+    assert deleting["Condition"]["Null"] == {"dynamodb:LeadingKeys": "false"}
+    allowed_keys = deleting["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+    for key in (unsent_key(CLINIC, ID), unsigned_key(CLINIC, ID)):
+        assert any(fnmatch.fnmatchcase(key.pk, each) for each in allowed_keys)
+    for key in (receipt_key(CLINIC, ID, 1), roll_key(CLINIC, ID), contact_key(CLINIC, ID), dead_letter_key(CLINIC, ID)):
+        assert not any(fnmatch.fnmatchcase(key.pk, each) for each in allowed_keys)
 
 
 @pytest.mark.parametrize("function", ["after_receipt", "catch_up"])

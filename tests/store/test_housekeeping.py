@@ -95,12 +95,24 @@ def test_a_yes_nobody_confirmed_is_erased_when_its_time_is_over(house: Portal) -
     anna = only_person(house, RIGA, ANNA)
     assert keep(house, OVER).done["erased"] == 1
     assert house.register.look(RIGA, [ANNA]).known() == ()
-    clear_erased(house.table, lambda: False)
+    clear_erased(house.table, house.clinics, lambda: False)
     until = roll.person(house.table, RIGA, anna.id).proof_until
     assert until == "2029-11-29T08:15:00.000Z"
     assert keep(house, "2029-11-29T08:14:59.999Z").done["forgotten"] == 0
     assert keep(house, until).done["forgotten"] == 1
     assert list(roll.people(house.table, RIGA)) == []
+
+
+def test_whoever_decides_while_the_round_goes_is_not_erased(house: Portal) -> None:
+    """A Yes entered between the round's look and its erasure is kept: it is judged again in that same moment."""
+    decide(house, ANNA)
+
+    def meanwhile() -> bool:
+        house.register.record(on_paper({EMAIL_NEWS: "yes"}, OVER, OVER), signed(ANNA))
+        return False
+
+    assert keep(house, OVER, meanwhile).done["erased"] == 0
+    assert only_person(house, RIGA, ANNA).version == 2
 
 
 def test_a_consent_that_ended_is_forgotten_when_the_notice_says_so(house: Portal) -> None:
@@ -154,7 +166,7 @@ def test_one_who_cannot_be_read_holds_up_nobody(house: Portal, caplog: pytest.Lo
     assert (made.done["failed"], made.done["told"], made.whole) == (1, 1, True)
     erased = only_person(house, RIGA, ANNA)
     erase(house, RIGA, erased.id, "portal", HALF)
-    clear_erased(house.table, lambda: False)
+    clear_erased(house.table, house.clinics, lambda: False)
     logged = " ".join(str(record.__dict__) for record in caplog.records)
     assert "'told': 1" in logged
     assert not [each for each in (ANNA.value, NAME, salt, erased.id) if each in logged]
@@ -165,9 +177,9 @@ def test_clearing_goes_on_in_the_next_round(house: Portal) -> None:
     for contact in (ANNA, ANNA_PHONE):
         house.register.record(an_act({EMAIL_NEWS: "no"}), signed(contact))
         erase(house, RIGA, only_person(house, RIGA, contact).id, "patient", EVENING)
-    clear_erased(house.table, lambda: True)
+    clear_erased(house.table, house.clinics, lambda: True)
     assert sealed(house) == 2
-    clear_erased(house.table, lambda: False)
+    clear_erased(house.table, house.clinics, lambda: False)
     assert sealed(house) == 0
 
 

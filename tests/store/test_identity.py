@@ -98,7 +98,7 @@ def test_a_mixed_page_sent_again_stops_what_was_allowed_since_and_starts_nothing
 
 def test_a_yes_that_staff_record_by_a_shared_phone_alone_is_nobodys(house: Portal) -> None:
     """Reception is asked whose Yes it is; nobody's withdrawal is lifted by chance."""
-    house.register.record(an_act({SMS_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
+    house.register.record(on_paper({SMS_NEWS: "yes"}, MORNING, MORNING), signed(ANNA, ANNA_PHONE))
     house.register.record(on_paper({SMS_NEWS: "yes"}, MORNING, MORNING), signed(BELLA, ANNA_PHONE))
     house.register.withdraw(an_act({SMS_NEWS: "withdraw"}, NOON), signed(BELLA))
     with pytest.raises(SeveralPeopleError):

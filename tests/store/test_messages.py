@@ -13,30 +13,33 @@ import pytest
 from chalicelib import aftermath, journal
 from chalicelib.consent import Assurance, Channel
 from chalicelib.contact import Contact, Kind
-from chalicelib.erasing import erase
+from chalicelib.erasing import erase, restrict
 from chalicelib.housekeeping import keep_house
 from chalicelib.instants import Instant, instant, moment
 from chalicelib.limits import MESSAGE
 from chalicelib.links import Power
 from chalicelib.post import Post
 from chalicelib.posting import Courier, Tally
-from chalicelib.receipts import Receipt
-from chalicelib.store import messages
-from chalicelib.store.keys import Key, unsent_key
+from chalicelib.receipts import Receipt, Subject
+from chalicelib.store import messages, roll
+from chalicelib.store.keys import Key, contact_key, roll_key, undeliverable_key, unsent_key
 from chalicelib.store.links import open_link
 from chalicelib.store.messages import MAX_TRIES, Unsent
+from chalicelib.store.table import Replace, SetEntry
 from chalicelib.wiring import Portal
+from infra import publish
 from infra.local import REGION
 from infra.messages import retry
 from infra.post_office import Message, PostOffice, post_office
 from tests.acts import EMAIL_NEWS, MORNING, NOON, SMS_NEWS, an_act, on_paper
-from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI, Clock, environment
+from tests.cast import ANNA, ANNA_PHONE, CLINICS, GIORGI, RIGA, TBILISI, Clock, environment, put_out
 from tests.post import decoded
 from tests.store.people import BELLA, STRANGER, signed
 from tests.unit.test_reports import COMPLAINT, MAIL, bounce
 
 PHOTO = "testimonials.photo"
 BASE = "https://consent.example.org"
+HALF = "2026-11-25T20:15:00.000Z"
 
 
 @dataclass
@@ -60,6 +63,10 @@ class Sorting:
     def mails(self, contact: Contact = ANNA) -> list[Message]:
         """Give what somebody got."""
         return self.office.sent_to(contact.value)
+
+    def empty(self) -> None:
+        """Let everybody throw away what they got so far."""
+        self.office.kept.write_text("", encoding="utf-8")
 
     def waits(self) -> int:
         """Tell how much is still to be told, due or not."""
@@ -90,6 +97,15 @@ def decided(
 ) -> Receipt:
     """Let somebody decide on the clinic's page."""
     return house.register.record(an_act(answers, at, **changed), signed(*contacts))
+
+
+def known_as(house: Portal, person: Subject, **changed: Any) -> Subject:
+    """Write how a person is known: with which contacts only typed."""
+    after = replace(person, **changed)
+    house.table.write([Replace(roll_key(RIGA, person.id), {"body": roll.stored(after)})])
+    lookups = [SetEntry(contact_key(RIGA, lookup), person.id, roll.stored(after)) for lookup in person.contacts]
+    house.table.write(lookups)
+    return after
 
 
 def test_a_decision_is_told_once_however_often_the_stream_repeats_itself(house: Portal, post: Sorting) -> None:
@@ -237,16 +253,19 @@ def test_one_letter_that_fails_holds_up_no_other(house: Portal, post: Sorting) -
     assert tally.sent == 2
 
 
-def test_who_bounces_or_complains_is_not_written_to_again(house: Portal, post: Sorting) -> None:
-    """A mailbox that is gone, and a person who had enough, are left alone; the other clinic knows nothing of it."""
-    lookup = house.clinics.key(RIGA).lookup(ANNA)
-    tags = {**MAIL["tags"], "lookup": [lookup]}  # type: ignore[dict-item]
-    passing, final = (json.dumps(bounce(kind, mail={**MAIL, "tags": tags})) for kind in ("Transient", "Permanent"))
-    aftermath.mark(house.table, passing)
+def reported(house: Portal, event: dict[str, Any]) -> None:
+    """Let the mail service report what became of a mail to Anna."""
+    tags = {**MAIL["tags"], "lookup": [house.clinics.key(RIGA).lookup(ANNA)]}  # type: ignore[dict-item]
+    aftermath.mark(house.table, json.dumps({**event, "mail": {**MAIL, "tags": tags}}))
+
+
+def test_a_mailbox_that_is_gone_is_left_alone_for_a_month(house: Portal, post: Sorting) -> None:
+    """Each bounce counts from its own day; a mailbox that was mended is found again; the other clinic knows nothing."""
+    reported(house, bounce("Transient"))
     receipt = decided(house, {EMAIL_NEWS: "yes"}, ANNA)
     assert post.round().sent == 1
-    for told in (final, final, json.dumps({**COMPLAINT, "mail": {**MAIL, "tags": tags}})):
-        aftermath.mark(house.table, told)
+    for _ in range(2):
+        reported(house, bounce("Permanent"))
     second = decided(house, {EMAIL_NEWS: "withdraw"}, ANNA, at=NOON)
     decided(house, {EMAIL_NEWS: "yes"}, ANNA, clinic=TBILISI)
     assert post.round().sent == 1
@@ -254,6 +273,38 @@ def test_who_bounces_or_complains_is_not_written_to_again(house: Portal, post: S
     told = messages.Waiting(second.id, Unsent("decided", RIGA, receipt.document["subject"], "lv", ""), "", b"")
     assert messages.states(house.table, told) == {"withdrawn#email": "skipped bounce"}
     assert post.waits() == 0
+    lookup = house.clinics.key(RIGA).lookup(ANNA)
+    first = messages.undeliverable(house.table, RIGA, lookup)["bounce"]
+    again = instant(moment(first) + timedelta(days=29))
+    assert not messages.mark_undeliverable(house.table, RIGA, lookup, "bounce", again)
+    for days, sent in ((30, 0), (58, 0), (60, 1)):
+        post.clock.at = instant(moment(first) + timedelta(days=days))
+        decided(house, {EMAIL_NEWS: "no"}, ANNA, at=post.clock.at)
+        assert post.round().sent == sent
+
+
+def test_who_complains_gets_what_was_asked_for_and_nothing_else(house: Portal, post: Sorting) -> None:
+    """Calling a letter spam keeps nobody from confirming, from their own page, or from hearing of a stop."""
+    due_unasked(house, post)
+    reported(house, COMPLAINT)
+    decided(house, {PHOTO: "withdraw"}, ANNA, at=HALF)
+    house.table.put_new(messages.wanted(house.clinics.key(RIGA), [ANNA], "lv", BASE, HALF))
+    for _ in range(2):
+        post.round()
+    assert ["/undo/" in mail["text"] or "/manage/" in mail["text"] for mail in post.mails()] == [True, True]
+    assert post.waits() == 0
+
+
+def test_marks_of_contacts_go_after_a_year(house: Portal) -> None:
+    """A report that comes late may be about somebody who was erased."""
+    reported(house, bounce("Permanent"))
+    reported(house, COMPLAINT)
+    lookup = house.clinics.key(RIGA).lookup(ANNA)
+    marks = messages.undeliverable(house.table, RIGA, lookup)
+    assert set(marks) == {"bounce", "complaint"}
+    for reason, at in marks.items():
+        key = undeliverable_key(RIGA, lookup, reason)
+        assert house.table.get([key])[key].ttl == int((moment(at) + timedelta(days=365)).timestamp())
 
 
 def test_each_contact_gets_a_link_that_confirms_and_nothing_more(house: Portal, post: Sorting) -> None:
@@ -295,25 +346,53 @@ def test_a_person_who_was_erased_is_written_to_no_more(house: Portal, post: Sort
     assert post.waits() == 0
 
 
+def due_unasked(house: Portal, post: Sorting) -> None:
+    """Let Anna be told three things nobody asked for, and the post be late."""
+    for answers, more in (
+        ({SMS_NEWS: "yes"}, {}),
+        ({EMAIL_NEWS: "yes"}, {"confirm": frozenset({EMAIL_NEWS})}),
+        ({PHOTO: "yes"}, {"endings": {PHOTO: "P7D"}}),
+    ):
+        act = an_act(answers, assurance=Assurance.STAFF_WITNESSED, **more)
+        house.register.record(act, replace(signed(ANNA), base=BASE))
+    post.round()
+    ready = publish.edition({**publish.read_file(CLINICS / f"{RIGA}.yaml").document, "version": "1.1"})
+    assert put_out(house.table, house.clinics, ready, "2026-11-22T20:00:00.000Z")
+    post.clock.at = HALF
+    assert keep_house(house, HALF, in_time).done["told"] == 3
+    post.empty()
+
+
 def test_other_things_are_told_in_the_same_way(house: Portal, post: Sorting) -> None:
     """A reminder, an end that is near, a changed notice: each has its letter, and one click that stops it."""
-    receipt = decided(house, {EMAIL_NEWS: "yes"}, ANNA, confirm=frozenset({EMAIL_NEWS}))
-    post.round()
-    person = house.register.look(RIGA, [ANNA]).known()[0]
-    about = {"clinic": RIGA, "subject": person.id, "lang": "lv", "base": BASE, "addresses": (EMAIL_NEWS,)}
-    left_by = {"until": "2026-12-01T00:00:00.000Z", "at": NOON}
-    for number, kind in enumerate(("reminder", "expiring", "changed", "link"), start=1):
-        asked = {"receipt": receipt.id, "version": 1} if kind == "reminder" else {}
-        word = Unsent(kind, **about, **left_by, **asked)  # type: ignore[arg-type]
-        put = messages.to_tell(house.clinics.key(RIGA), person.salt, f"{number:032x}", word, [ANNA])
-        house.table.write([put])
-    assert post.round().sent == 4
-    stoppable = [mail for mail in post.mails() if "List-Unsubscribe" in mail["headers"]]
-    assert len(stoppable) == 3
-    for mail in stoppable:
+    due_unasked(house, post)
+    assert post.round().sent == 3
+    about = set()
+    for mail in post.mails():
         token = mail["headers"]["List-Unsubscribe"].strip("<>").rpartition("/")[2]
         opened = open_link(house.table, house.clinics, token, Power.UNSUBSCRIBE, "2030-01-01T00:00:00.000Z")
-        assert opened.link.addresses == (EMAIL_NEWS,)
+        about.add(opened.link.addresses)
+    assert about == {(EMAIL_NEWS,), (PHOTO,), ()}
+
+
+def test_what_nobody_asked_for_is_judged_again_when_it_is_sent(house: Portal, post: Sorting) -> None:
+    """Who answered since the round is not reminded, not told of an end, and not asked to look at what they refused."""
+    due_unasked(house, post)
+    decided(house, {EMAIL_NEWS: "withdraw", PHOTO: "withdraw", SMS_NEWS: "no"}, ANNA, at=HALF)
+    assert post.round().sent == 1
+    assert ["/undo/" in mail["text"] for mail in post.mails()] == [True]
+    assert post.waits() == 0
+
+
+def test_whoever_had_processing_restricted_since_the_round_is_told_nothing_unasked(
+    house: Portal, post: Sorting
+) -> None:
+    """Restricted data is only stored (GDPR Art. 18(2)), also while the post is late."""
+    due_unasked(house, post)
+    person = house.register.look(RIGA, [ANNA]).known()[0]
+    assert restrict(house, RIGA, person.id, "staff", HALF, restricted=True)
+    assert post.round().sent == 0
+    assert post.waits() == 0
 
 
 def test_what_nobody_can_read_is_set_aside_and_kept_as_it_was(house: Portal, post: Sorting) -> None:
@@ -372,7 +451,7 @@ def test_who_asks_for_a_link_gets_their_own_and_nobody_else_gets_anything(house:
     post.round()
     before = len(post.mails())
     for contacts in ((ANNA,), (STRANGER,), (GIORGI,)):
-        house.table.put_new(messages.wanted(key, contacts, "lv", BASE))
+        house.table.put_new(messages.wanted(key, contacts, "lv", BASE, NOON))
     wishes = list(messages.waiting(house.table, "9999"))
     for _ in range(3):
         post.round()
@@ -426,3 +505,114 @@ def test_a_phone_that_somebody_types_again_and_again_rings_five_times(house: Por
     decided(house, {SMS_NEWS: "withdraw"}, ANNA_PHONE, at="2026-11-22T09:01:00.000Z")
     post.round()
     assert "/undo/" in post.mails(ANNA_PHONE)[-1]["text"]
+
+
+@pytest.mark.parametrize("answer", ["yes", "no"])
+def test_a_phone_beside_somebody_elses_email_rings_whatever_they_had_agreed_to(
+    house: Portal, post: Sorting, answer: str
+) -> None:
+    """Eve learns nothing from whether she is asked to confirm."""
+    staff = {"assurance": Assurance.STAFF_WITNESSED, "channel": Channel.IN_PERSON}
+    decided(house, {SMS_NEWS: answer}, ANNA, ANNA_PHONE, **staff)
+    eve = Contact(Kind.PHONE, "+37129999999")
+    decided(house, {SMS_NEWS: "yes"}, ANNA, eve, at=NOON)
+    post.round()
+    assert ["/confirm/" in message["text"] for message in post.mails(eve)] == [True]
+
+
+def test_a_withdrawal_is_told_to_every_contact_of_the_person_not_only_to_the_one_typed(
+    house: Portal, post: Sorting
+) -> None:
+    """Whoever withdraws in Anna's name with her phone alone is found out by her mailbox; no stranger's hears of it."""
+    other, number = Contact(ANNA.kind, "anna.work@example.org"), Contact(Kind.REFERENCE, "P-1")
+    staff = {"assurance": Assurance.STAFF_WITNESSED, "channel": Channel.IN_PERSON}
+    for contacts in ((number, ANNA, ANNA_PHONE), (number, other), (number, STRANGER)):
+        decided(house, {EMAIL_NEWS: "yes"}, *contacts, **staff)
+    person = house.register.look(RIGA, [ANNA]).known()[0]
+    known_as(house, person, certain=True, typed=(house.clinics.key(RIGA).lookup(STRANGER),))
+    post.round()
+    decided(house, {EMAIL_NEWS: "withdraw"}, ANNA_PHONE, at=NOON)
+    for _ in range(3):
+        post.round()
+    told = [["/undo/" in mail["text"] for mail in post.mails(each)].count(True) for each in (ANNA, other, ANNA_PHONE)]
+    assert told == [1, 1, 1]
+    assert not [mail for mail in post.mails(STRANGER) if "/undo/" in mail["text"]]
+
+
+def test_a_wish_reaches_only_people_whose_own_the_contact_is(house: Portal, post: Sorting) -> None:
+    """Eve typed Anna's e-mail beside one that is proven hers: Anna's mailbox opens nothing of Eve."""
+    decided(house, {EMAIL_NEWS: "yes"}, STRANGER)
+    person = house.register.look(RIGA, [STRANGER]).known()[0]
+    staff = {"assurance": Assurance.STAFF_WITNESSED, "channel": Channel.IN_PERSON}
+    decided(house, {EMAIL_NEWS: "yes"}, STRANGER, ANNA_PHONE, at=NOON, **staff)
+    person = house.register.look(RIGA, [STRANGER]).known()[0]
+    known_as(house, person, certain=True, typed=(house.clinics.key(RIGA).lookup(ANNA_PHONE),))
+    post.round()
+    post.empty()
+    for contact in (ANNA_PHONE, STRANGER):
+        house.table.put_new(messages.wanted(house.clinics.key(RIGA), [contact], "lv", BASE, NOON))
+    for _ in range(2):
+        post.round()
+    assert ([len(post.mails(each)) for each in (ANNA_PHONE, STRANGER)], post.waits()) == ([0, 1], 0)
+
+
+def test_a_wish_under_a_number_with_very_many_people_rings_five_times(house: Portal, post: Sorting) -> None:
+    """Whoever made them up can neither ring a phone all night nor hold up the post; who is certain comes first."""
+    for number in range(60):
+        decided(house, {PHOTO: "no"}, Contact(ANNA.kind, f"x{number}@example.org"), ANNA_PHONE)
+    first = house.register.look(RIGA, [Contact(ANNA.kind, "x0@example.org")]).known()[0]
+    known_as(house, first, certain=True)
+    wish = messages.wanted(house.clinics.key(RIGA), [ANNA_PHONE], "lv", BASE, NOON)
+    house.table.put_new(wish)
+    for _ in range(2):
+        post.round()
+    own = [re.findall(r"/manage/([A-Za-z0-9_-]{32})", mail["text"]) for mail in post.mails(ANNA_PHONE)]
+    opened = {open_link(house.table, house.clinics, token, Power.MANAGE, NOON).link.subject for [token] in own}
+    assert (len(own), first.id in opened) == (5, True)
+
+
+def test_a_wish_is_shared_out_without_a_post_and_gone_within_a_day(house: Portal, post: Sorting) -> None:
+    """The clinic's key alone reads a wish; what it becomes is readable as long as the person is not erased."""
+    decided(house, {EMAIL_NEWS: "yes"}, ANNA)
+    wish = messages.wanted(house.clinics.key(RIGA), [ANNA], "lv", BASE, NOON)
+    assert wish.values["ttl"] == int((moment(NOON) + timedelta(days=1)).timestamp())
+    house.table.put_new(wish)
+    aftermath.send_waiting(Courier(house.table, house.clinics, None, BASE, now=post.clock), in_time)
+    assert sorted(each.unsent.kind for each in messages.waiting(house.table, NOON)) == ["decided", "link"]
+    assert post.mails() == []
+
+
+def test_a_wish_that_cannot_be_shared_out_is_not_set_aside(house: Portal, post: Sorting) -> None:
+    """Set aside it would be kept for ever, with a contact that the clinic's key reads."""
+    house.table.put_new(messages.wanted(house.clinics.key(RIGA), [ANNA], "lv", BASE, NOON))
+    [wish] = messages.waiting(house.table, NOON)
+    messages.bury(house.table, wish)
+    assert (messages.dead_letters(house.table, RIGA), post.waits()) == ([], 0)
+
+
+def test_erasing_takes_away_wishes_and_links_that_were_not_sent(house: Portal, post: Sorting) -> None:
+    """Neither in the outbox nor among what was given up is anything left of somebody who was erased."""
+    key = house.clinics.key(RIGA)
+    for contact in (ANNA, BELLA):
+        decided(house, {EMAIL_NEWS: "yes"}, contact)
+        post.round()
+        post.office.fail("MessageRejected")
+        house.table.put_new(messages.wanted(key, [contact], "lv", BASE, NOON))
+        for _ in range(2):
+            post.round()
+        post.office.mend()
+    for contact in (ANNA, BELLA):
+        house.table.put_new(messages.wanted(key, [contact], "lv", BASE, NOON))
+    Courier(house.table, house.clinics, None, BASE, now=post.clock).carry_waiting(in_time)
+    for contact in (ANNA, BELLA):
+        house.table.put_new(messages.wanted(key, [contact, ANNA_PHONE], "lv", BASE, NOON))
+    assert (len(messages.dead_letters(house.table, RIGA)), post.waits()) == (2, 4)
+    person = house.register.look(RIGA, [ANNA]).known()[0]
+    assert erase(house, RIGA, person.id, "patient", NOON) is not None
+    aftermath.clear_erased(house.table, house.clinics, in_time)
+    [dead] = messages.dead_letters(house.table, RIGA)
+    waiting = {each.unsent.kind: each for each in messages.waiting(house.table, "9999")}
+    assert (post.waits(), set(waiting)) == (2, {"link", "wanted"})
+    assert person.id not in {dead.unsent.subject, waiting["link"].unsent.subject}
+    wish = waiting["wanted"]
+    assert wish.contacts(key, wish.unsent.subject) == [BELLA, ANNA_PHONE]

@@ -36,16 +36,22 @@ def clinic(name: str = RIGA) -> Clinic:
 
 def document(**said: str) -> dict[str, object]:
     """Give as much of a receipt as tells which messages follow, by address with ``__`` for the dot."""
-    parts = {
-        name.replace("__", "."): dict(zip(("answer", "before", "after"), ANSWERS[what], strict=True))
-        for name, what in said.items()
-    }
+    parts = {}
+    for name, what in said.items():
+        answer, before, after = ANSWERS[what]
+        confirm_by = "2026-12-01T00:00:00.000Z" if what in {"waits", "in vain"} else None
+        entry = {"answer": answer, "before": before, "after": after, "confirm_by": confirm_by}
+        parts[name.replace("__", ".")] = entry
     return {"decisions": parts}
 
 
-def planned(kinds: list[Kind], own: list[Kind] | None = None, **said: str) -> list[tuple[str, str, tuple[str, ...]]]:
-    """Tell which messages follow."""
-    plans = following(document(**said), kinds, kinds if own is None else own, clinic())
+def planned(
+    kinds: list[Kind], own: list[Kind] | None = None, known: list[Kind] | None = None, **said: str
+) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Tell which messages follow; by default every contact is own, and none other known."""
+    own = kinds if own is None else own
+    typed = {kind: kind in own for kind in kinds}
+    plans = following(document(**said), typed, own if known is None else known, clinic())
     return [(each.message.value, each.kind.value, each.addresses) for each in plans]
 
 
@@ -89,6 +95,20 @@ def test_a_contact_that_is_not_the_persons_own_is_asked_and_told_nothing() -> No
     assert planned(BOTH, [Kind.EMAIL], newsletter__email="stopped") == [("withdrawn", "email", (EMAIL_NEWS,))]
     assert planned([Kind.PHONE], [], newsletter__email="stopped") == []
     assert planned(BOTH, [Kind.EMAIL], newsletter__sms="waits") == [("confirm", "phone", (SMS_NEWS,))]
+
+
+def test_whether_a_stranger_is_asked_to_confirm_tells_nothing() -> None:
+    """Eve types Anna's e-mail beside a phone of her own: it rings whether or not Anna had agreed."""
+    for how in ("waits", "in vain"):
+        assert planned(BOTH, [Kind.EMAIL], newsletter__sms=how) == [("confirm", "phone", (SMS_NEWS,))]
+
+
+def test_what_was_stopped_is_told_to_contacts_that_were_not_typed() -> None:
+    """A stranger who types the phone alone cannot keep it from the mailbox."""
+    assert planned([Kind.PHONE], [Kind.PHONE], BOTH, newsletter__email="stopped") == [
+        ("withdrawn", "email", (EMAIL_NEWS,)),
+        ("withdrawn", "phone", (EMAIL_NEWS,)),
+    ]
 
 
 def test_nobody_to_write_to_means_no_message() -> None:
