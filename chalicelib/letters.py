@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from chalicelib.consent import Address, Answer, State
+from chalicelib.consent import Address, Answer, Assurance, State
 from chalicelib.contact import Kind
 from chalicelib.i18n import local_day, spoken_day, spoken_time
 from chalicelib.instants import Instant
@@ -74,7 +74,8 @@ def following(
     `typed` says of each whether that contact is the person's own. One that is not is asked to confirm every Yes that
     it could, whether or not that one counts already: whether a message comes would tell its reader what the person
     had agreed to. Everything else goes only to own contacts: what was stopped is told to every kind that is `known`,
-    so that a stranger's withdrawal is noticed; where there is neither, the first that was typed gets the receipt.
+    so that a stranger's withdrawal is noticed; where there is neither, the first that was typed gets the receipt. Whose
+    link was followed is always told. Who stops what nobody does is told nothing: it may be a stranger's address.
     """
     decisions = document["decisions"]
     stopped = tuple(address for address, entry in decisions.items() if stops(entry))
@@ -87,8 +88,10 @@ def following(
     planned = list(asked_to_confirm(Message.CONFIRM, waiting, typed, clinic))
     if stopped:
         planned += [Planned(Message.WITHDRAWN, kind, stopped) for kind in _ordered(known, clinic)]
-    if not planned:
-        planned = [Planned(Message.RECEIPT, kind, tuple(decisions)) for kind in _ordered(own, clinic)[:1]]
+    repeated = not stopped and {entry["answer"] for entry in decisions.values()} == {Answer.WITHDRAW}
+    by_link = document["assurance"] == Assurance.LINK and not stopped
+    if by_link or not (planned or repeated):
+        planned += [Planned(Message.RECEIPT, kind, tuple(decisions)) for kind in _ordered(own, clinic)[:1]]
     return tuple(planned)
 
 

@@ -27,7 +27,7 @@ from chalicelib.instants import Instant, just_before
 from chalicelib.links import Power
 from chalicelib.notice import SHARING, Clinic, spoken
 from chalicelib.receipts import Receipt, Subject
-from chalicelib.renditions import FORMATS
+from chalicelib.renditions import FORMATS, PAPER
 from chalicelib.store.links import OldLinkError, Opened, open_link
 from chalicelib.store.look import Look
 from chalicelib.store.register import UnknownReceiptError
@@ -157,7 +157,7 @@ def told(visit: Visit) -> Mapping[str, Any]:
             }
             for receipt in reversed(visit.receipts)
         ],
-        "formats": FORMATS,
+        "formats": (*reversed(PAPER), *(each for each in FORMATS if each not in PAPER)),
         "recipients": [
             {
                 "name": spoken(each.recipient, lang),

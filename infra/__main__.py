@@ -65,7 +65,8 @@ def _create(asked: argparse.Namespace) -> None:
         except UnknownClinicError:
             raise keys.KeyCommandError(f"No clinic “{asked.clinic}” is published. Publish its file first.") from None
         member = keys.Member(asked.member, [each.id for each in controllers])
-    key, secret = keys.create(house.table, asked.clinic, asked.label, asked.scopes.split(","), member=member)
+    scopes = asked.scopes.split(",") if asked.scopes else keys.MEMBER_SCOPES if member else SCOPES
+    key, secret = keys.create(house.table, asked.clinic, asked.label, scopes, member=member)
     print(f"{key.id} for {key.member or key.clinic}, {', '.join(key.scopes)}. This key is shown once:\n{secret}")
 
 
@@ -94,7 +95,10 @@ def _parser() -> argparse.ArgumentParser:
     create = key.add_parser("create", help="create a key; it is shown once")
     create.add_argument("clinic")
     create.add_argument("--label", required=True, help="who uses it, for the audit")
-    create.add_argument("--scopes", default=",".join(SCOPES), help="comma-separated; default: all (%(default)s)")
+    create.add_argument(
+        "--scopes",
+        help=f"comma-separated; default: all ({','.join(SCOPES)}), with --member {','.join(keys.MEMBER_SCOPES)}",
+    )
     create.add_argument("--member", metavar="ID", help="one of several joint controllers: it sees what that one shares")
     create.set_defaults(run=_create)
     listed = key.add_parser("list", help="list a clinic's keys")

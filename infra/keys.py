@@ -15,6 +15,10 @@ class KeyCommandError(Exception):
     """A key command that cannot be carried out; the message says why."""
 
 
+MEMBER_SCOPES = ("status:read", "receipts:read", "receipts:write")
+"""What the key of one joint controller may do unless told otherwise: erasing and notices are the whole group's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """One of several joint controllers, by id, and the ids of all that there are."""

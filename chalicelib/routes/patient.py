@@ -1,6 +1,8 @@
 """The patient's pages: consent, withdrawal, the receipt, the notice and what was shown."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from chalice.app import Blueprint, Response
 from markupsafe import Markup
@@ -74,7 +76,7 @@ def receipt_page(clinic: str, receipt: str) -> Response:
     filled = {
         "said": shown.answered(document["decisions"]),
         "agreed": "yes" in answers,
-        "waits": "yes" in answers and document["assurance"] == Assurance.SELF_ASSERTED,
+        "waits": _waits(document),
         "withdrawn": answers == {"withdraw"},
         "receipt": document,
         "when": spoken_time(document["effective_at"], lang, shown.country),
@@ -140,3 +142,15 @@ def _to_receipt(taken: Taken) -> Response:
     # The form's own receipt, always: a number that changed would tell a stranger what happened to a contact since.
     number, lang = taken.act.receipt_id, taken.lang
     return see_other(f"{mount(patient.current_request)}/{taken.clinic.id}/receipts/{number}?lang={lang}")
+
+
+def _waits(document: Mapping[str, Any]) -> bool:
+    """Tell whether a message may ask for confirmation.
+
+    Where somebody only typed a contact, of every Yes alike: which of them waits would tell who is known here. By a
+    link nobody learns that, so there it is told as it is.
+    """
+    entries = document["decisions"].values()
+    if document["assurance"] == Assurance.LINK:
+        return any(entry["confirm_by"] for entry in entries)
+    return document["assurance"] == Assurance.SELF_ASSERTED and any(entry["answer"] == "yes" for entry in entries)
