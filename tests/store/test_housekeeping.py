@@ -19,11 +19,17 @@ from chalicelib.store.keys import SHARDS, roll_key, unsent_key
 from chalicelib.store.table import Replace
 from chalicelib.wiring import Portal
 from infra import publish
+from infra.tools import dynamodb_local
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, CLINICS, RIGA, TBILISI, put_out
 from tests.store.people import only_person, signed
 from tests.store.test_races import somebody
 from tests.store.test_secrecy import NAME, every_item
+
+# What is tried here is the portal's own; that both emulators carry out its writes alike is tried with the register.
+pytestmark = pytest.mark.parametrize(
+    "endpoint", [dynamodb_local], ids=["DynamoDBLocal"], indirect=True, scope="session"
+)
 
 BASE = "https://portal.example.org/api"
 HALF = "2026-11-25T20:15:00.000Z"
