@@ -90,7 +90,7 @@ def test_keys_are_enough_for_the_whole_day(phone: Handing, local_stack: LocalSta
     with visit.phone.page.expect_navigation():
         keys.press("Enter")
     subject = visit.patient.known_by("email")
-    assert sorted(set(local_stack.states(RIGA, subject).values())) == ["granted", "pending", "refused"]
+    assert sorted(set(local_stack.states(RIGA, subject).values())) == ["pending", "refused"]
 
     [(token, _)] = letters(local_stack, RIGA, receipt_shown(visit.phone))
     visit.phone.open(f"/confirm/{token}")

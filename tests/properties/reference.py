@@ -74,10 +74,12 @@ def true_state(said: Iterable[Said], address: str, at: datetime, known: datetime
 
 @dataclass
 class Person:
-    """One person: contacts, everything said, receipts."""
+    """One person: contacts, those that were only typed, whether any was proven, everything said, receipts."""
 
     id: str
     contacts: set[Contact]
+    typed: set[Contact] = field(default_factory=set)
+    certain: bool = False
     said: list[Said] = field(default_factory=list)
     receipts: list[str] = field(default_factory=list)
 
@@ -96,14 +98,22 @@ class Reference:
         """Give everyone who has any of these contacts."""
         return [person for person in self.people if person.contacts & set(contacts)]
 
+    def own(self, contact: Contact) -> list[Person]:
+        """Give those whose own a contact is: who proved it, else those who typed it and have proven nothing."""
+        proven = [each for each in self.under([contact]) if each.certain and contact not in each.typed]
+        return proven or [each for each in self.under([contact]) if not each.certain]
+
     def hear(self, receipt: Receipt, act: Act, contacts: Sequence[Contact], now: datetime) -> None:
         """Take in one act that is stored."""
-        known = self.under(contacts)
-        person = next((each for each in known if each.id == receipt.document["subject"]), None)
+        known = [each for contact in contacts for each in self.own(contact)]
+        person = next((each for each in self.people if each.id == receipt.document["subject"]), None)
         if person is None:
-            assert not any(set(contacts) <= each.contacts for each in known), "this person was known already"
-            person = Person(receipt.document["subject"], set(contacts))
+            shared = [each for each in known if all(each in self.own(contact) for contact in contacts)]
+            assert not shared, "this person was known already"
+            person = Person(receipt.document["subject"], set(contacts), set(contacts))
             self.people.append(person)
+        if act.assurance is not Assurance.SELF_ASSERTED:
+            person.typed, person.certain = person.typed - set(contacts), True
         at = moment(receipt.document["effective_at"])
         for address, answer in act.answers.items():
             typed = act.assurance is Assurance.SELF_ASSERTED and (bool(known) or address in act.confirm)

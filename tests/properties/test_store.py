@@ -94,7 +94,8 @@ class Clinic(RuleBasedStateMachine):
 
     def looked(self, *contacts: Contact) -> list:  # type: ignore[type-arg]
         """Look people up."""
-        return list(self.house.register.look(RIGA, contacts).known())
+        look = self.house.register.look(RIGA, contacts)
+        return list({each.id: each for people in look.reach.values() for each in people}.values())
 
     def signed(self, contacts: tuple[Contact, ...]) -> Signature:
         """Sign as each request does: with an id of its own for somebody who might be new."""
@@ -151,16 +152,17 @@ class Clinic(RuleBasedStateMachine):
 
     @rule(data=st.data(), reads=READS, writes=WRITES)
     def withdraw(self, data: st.DataObject, reads: list[Fault], writes: list[Fault]) -> None:
-        """Withdraw with one contact: everybody known under it is withdrawn, or a new person where nobody is."""
+        """Withdraw with one contact: for everybody who ever typed it, and for a new person where it is nobody's own."""
         known = sorted({contact for person in self.model.people for contact in person.contacts}, key=lambda c: c.value)
         contact = data.draw(st.sampled_from([*known, self.stray]))
         people = self.model.under([contact])
+        meant = len(people) + (not self.model.own(contact))
         act = self.an_act("anna", {EMAIL_NEWS: "withdraw", SMS_NEWS: "withdraw"}, None)
         self.faults.plan(READ, reads)
         self.faults.plan(WRITE, writes)
         receipts = self.until_told(lambda: self.house.register.withdraw(act, self.signed((contact,))))
         self.faults.clear()
-        assert len({receipt.document["subject"] for receipt in receipts}) == len(receipts) == max(len(people), 1)
+        assert len({receipt.document["subject"] for receipt in receipts}) == len(receipts) == meant
         for receipt in receipts:
             self.model.hear(receipt, act, (contact,), self.now)
 
@@ -172,10 +174,10 @@ class Clinic(RuleBasedStateMachine):
         contact = data.draw(st.sampled_from(sorted(person.contacts, key=lambda each: each.value)))
         self.now += timedelta(minutes=1)
         confirmed = Assurance.CONTACT_CONFIRMED
-        act = an_act(answers, instant(self.now), assurance=confirmed, endings=ENDS, confirm=CONFIRMED)
+        act = an_act(answers, instant(self.now), assurance=confirmed, endings=ENDS)
         self.faults.plan(READ, reads)
         self.faults.plan(WRITE, writes)
-        signed = replace(self.signed((contact,)), person=person.id)
+        signed = replace(self.signed((contact,)), person=person.id, proves=(contact,))
         receipt = self.until_told(lambda: self.house.register.record(act, signed))
         self.faults.clear()
         assert receipt.document["subject"] == person.id
@@ -221,7 +223,9 @@ class Clinic(RuleBasedStateMachine):
     def everybody_stands_as_the_model_says(self) -> None:
         """Under every contact the same people, each with the same word on everything."""
         look = self.house.register.look(RIGA, self.everyone())
-        for contact, people in look.people.items():
+        for contact, people in look.reach.items():
+            own = {person.id for person in look.people[contact]}
+            assert own == {person.id for person in self.model.own(contact)}
             in_force, at = look.published.in_force, instant(self.now)
             told = {
                 person.id: {
@@ -240,7 +244,7 @@ class Clinic(RuleBasedStateMachine):
         self.now += timedelta(minutes=1)
         at = instant(self.now)
         under = self.model.under(self.contacts[who])
-        mine = [person for person in under if set(self.contacts[who]) <= person.contacts]
+        mine = [person for person in under if all(person in self.model.own(each) for each in self.contacts[who])]
         if late is None or (under and not mine):
             return an_act(answers, at, endings=ENDS, confirm=CONFIRMED)
         return on_paper(answers, instant(self.now - timedelta(minutes=late)), at, endings=ENDS)
