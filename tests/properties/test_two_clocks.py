@@ -67,7 +67,7 @@ class Story:
             notice=NoticeRef(version, "lv", "ab" * 32),
             endings=ENDS,
             assurance=assurance,
-            confirm=CONFIRMED,
+            confirm=CONFIRMED if assurance is Assurance.SELF_ASSERTED else frozenset(),
         )
         claims = told["by"] == "stranger"
         before = self.subject
