@@ -1,6 +1,7 @@
 """The mailbox of `make run`: what the local post office was given, as JSON for programs, as a page for people."""
 
 import json
+from email.headerregistry import HeaderRegistry
 from pathlib import Path
 
 from jinja2 import Environment
@@ -19,5 +20,8 @@ def mailbox(request: Request, messages: list[Message]) -> Reply:
     if "text/html" not in (request.header("accept") or ""):
         body = json.dumps(messages, ensure_ascii=False).encode()
         return Reply(200, (("content-type", "application/json"), ("cache-control", "no-store")), body)
-    page = Environment(autoescape=True, trim_blocks=True).from_string(_PAGE.read_text(encoding="utf-8"))
+    environment = Environment(autoescape=True, trim_blocks=True)
+    # A Georgian sender travels as RFC 2047 writes it; a mail program shows the name.
+    environment.globals["readable"] = HeaderRegistry()
+    page = environment.from_string(_PAGE.read_text(encoding="utf-8"))
     return Reply(200, _HEADERS, page.render(messages=messages, opening=_OPENING).encode())

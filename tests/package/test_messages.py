@@ -147,6 +147,8 @@ def test_the_mailbox_is_a_page_for_people(local_stack: LocalStack) -> None:
     assert "letter.two@example.org" in shown
     assert 'sandbox="allow-popups allow-popups-to-escape-sandbox" srcdoc="&lt;base' in shown
     assert shown.index("letter.two@example.org") < shown.rindex("</article>")
+    assert "=?utf-8" not in shown.lower()
+    assert "=?utf-8" in json.dumps(mailbox(local_stack)).lower()
 
 
 def test_with_mail_and_text_messages_away_a_withdrawal_counts_and_is_told_later(local_stack: LocalStack) -> None:
