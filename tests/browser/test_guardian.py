@@ -10,7 +10,7 @@ SMALL = {"width": 360, "height": 740}
 def test_a_parent_decides_for_a_child_and_mends_a_slip(phone: Handing, local_stack: LocalStack) -> None:
     """The fields come when they are needed, one slip is mended in place, and the receipt says who decided."""
     clinic = a_clinic("valmiera-hearing")
-    parent = Visit(phone("en", viewport=SMALL), clinic, a_patient(clinic, "en", 8101))
+    parent = Visit(phone("en", viewport=SMALL), clinic, a_patient(clinic, "en"))
     page = parent.phone.page
     parent.phone.open(f"/{clinic.id}?lang=en")
     address = next(address for address, question in clinic.questions.items() if question.needs == {"name", "contact"})

@@ -72,7 +72,7 @@ def _tab_to(phone: Phone, name: str) -> dict[str, Any]:
 def test_keys_are_enough_for_the_whole_day(phone: Handing, local_stack: LocalStack) -> None:
     """A patient who cannot use a finger decides, confirms and withdraws on their own."""
     clinic = a_clinic(RIGA)
-    visit = Visit(phone("en", is_mobile=False, has_touch=False), clinic, a_patient(clinic, "en", 2001))
+    visit = Visit(phone("en", is_mobile=False, has_touch=False), clinic, a_patient(clinic, "en"))
     keys = visit.phone.page.keyboard
     visit.phone.open(f"/{clinic.id}?lang=en")
     assert _tab(visit.phone)["text"] == "Skip to the content"
@@ -114,7 +114,7 @@ def test_keys_are_enough_for_the_whole_day(phone: Handing, local_stack: LocalSta
 def test_enter_among_the_ticked_stops_only_those(phone: Handing, local_stack: LocalStack) -> None:
     """Enter on a ticked purpose must not stop what the patient did not name."""
     clinic = a_clinic(RIGA)
-    visit = Visit(phone("en", is_mobile=False, has_touch=False), clinic, a_patient(clinic, "en", 2002))
+    visit = Visit(phone("en", is_mobile=False, has_touch=False), clinic, a_patient(clinic, "en"))
     visit.phone.open(f"/{clinic.id}?lang=en")
     visit.answer({"newsletter.email": "yes", "newsletter.sms": "yes"})
     visit.write(["email", "phone"])
@@ -143,7 +143,7 @@ def test_one_sees_where_to_tap_and_write(address: str, phone: Handing) -> None:
 def test_go_after_the_contact_stops_everything(phone: Handing, local_stack: LocalStack) -> None:
     """On a phone one types and presses Go: that is as good as the button below."""
     clinic = a_clinic(RIGA)
-    visit = Visit(phone("lv"), clinic, a_patient(clinic, "lv", 2004))
+    visit = Visit(phone("lv"), clinic, a_patient(clinic, "lv"))
     visit.phone.open(f"/{clinic.id}/withdraw?lang=lv")
     visit.write(["email"])
     with visit.phone.page.expect_navigation():
@@ -154,7 +154,7 @@ def test_go_after_the_contact_stops_everything(phone: Handing, local_stack: Loca
 def test_the_error_summary_leads_to_the_field(phone: Handing) -> None:
     """From each fault in the summary, Enter leads to the field that needs mending."""
     clinic = a_clinic(RIGA)
-    visit = Visit(phone("en", is_mobile=False, has_touch=False), clinic, a_patient(clinic, "en", 2003))
+    visit = Visit(phone("en", is_mobile=False, has_touch=False), clinic, a_patient(clinic, "en"))
     visit.phone.open(f"/{clinic.id}?lang=en")
     visit.answer({"newsletter.email": "yes", "newsletter.sms": "yes"})
     visit.phone.send("Save my answers")

@@ -26,7 +26,6 @@ TABLET = {"viewport": {"width": 810, "height": 1080}}
 WAIT, COUNTDOWN, RECEIPT = 60_000, 30_000, 30_000
 """In milliseconds: how long the page waits for a touch, how long the warning lasts, how long the receipt waits."""
 
-_numbers = iter(range(2001, 3000))
 _WARNING = "[role=alertdialog]"
 _TYPED = """() => [...document.querySelectorAll("input:not([type=hidden])")]
   .filter(each => /radio|checkbox/.test(each.type) ? each.checked : each.value)
@@ -39,7 +38,7 @@ def begin(tablet: Phone, clinic: Clinic, lang: str, door: str = "?") -> Visit:
     tablet.page.locator(f'.way a[href*="/kiosk{door}lang={lang}"]').click()
     tablet.page.wait_for_selector(f"html[lang={lang}] form")
     tablet.lang = lang
-    return Visit(tablet, clinic, a_patient(clinic, lang, next(_numbers)))
+    return Visit(tablet, clinic, a_patient(clinic, lang))
 
 
 def fill(visit: Visit) -> dict[str, str]:

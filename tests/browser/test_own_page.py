@@ -1,7 +1,6 @@
 """The patient's own page on a phone: seen in every language, changed, stopped; and what each path costs in taps."""
 
 import json
-from itertools import count
 
 import pytest
 
@@ -15,12 +14,10 @@ from tests.conftest import LocalStack
 
 pytestmark = pytest.mark.browser
 
-_numbers = count(4001)
-
 
 def _known(stack: LocalStack, clinic: Clinic, lang: str) -> tuple[Patient, dict[str, str]]:
     """Let staff record that a patient agreed to everything, and give the links the clinic's own mails would hold."""
-    patient = a_patient(clinic, lang, next(_numbers))
+    patient = a_patient(clinic, lang)
     subject = {**patient.known_by("email"), **patient.known_by("phone")}
     decisions = dict.fromkeys(clinic.asking("2026-11-22T00:00:00.000Z").questions, "yes")
     body = {"subject": subject, "name": patient.name, "decisions": decisions, "channel": "in-person"}
@@ -103,7 +100,7 @@ def test_a_patient_unsubscribes_with_one_tap(
 def test_a_patient_asks_for_their_link(clinic_id: str, lang: str, phone: Handing) -> None:
     """From the old link's page or the foot of any page: one field, one button, the same words for everybody."""
     clinic = a_clinic(clinic_id)
-    visit = Visit(phone(lang), clinic, a_patient(clinic, lang, next(_numbers)))
+    visit = Visit(phone(lang), clinic, a_patient(clinic, lang))
     visit.phone.open(f"/{clinic_id}/link?lang={lang}")
     _check(visit.phone, clinic, "26-link")
     visit.phone.send("Send me my link")

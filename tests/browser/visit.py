@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import count
 from typing import Any
 
 import yaml
@@ -24,7 +25,8 @@ NAMES = {
     "ru": "Анна Озола",
     "en": "Mary O’Neill",
 }
-_NUMBERS = {"LV": ("+371", "26 12"), "LT": ("+370", "612 2"), "GE": ("+995", "555 12 ")}
+_PHONES = {"LV": ("+371", "26 12"), "LT": ("+370", "612 2"), "GE": ("+995", "555 12 ")}
+_newcomers = count(1)
 
 
 @cache
@@ -60,9 +62,10 @@ class Patient:
         return {what: {"email": self.email.lower(), "phone": self.phone}[what]}
 
 
-def a_patient(clinic: Clinic, lang: str, number: int) -> Patient:
-    """Make a patient of a clinic; another number, another person."""
-    prefix, begun = _NUMBERS[clinic.country]
+def a_patient(clinic: Clinic, lang: str) -> Patient:
+    """Make a patient of a clinic whom no other test has met: the tests share one portal and run in any order."""
+    number = next(_newcomers)
+    prefix, begun = _PHONES[clinic.country]
     national = f"{begun}{number // 100:02} {number % 100:02}"
     email = f"Patient{number}.{clinic.code}@example.org"
     return Patient(NAMES[lang], email, national, prefix + re.sub(r"\D", "", national))
