@@ -20,7 +20,6 @@ run: venv ## the whole portal on this machine, until Ctrl-C (PORT=8000)
 	@exec $(VENV) -m infra.run
 
 test: tools ## every test, the browser tests too (ARGS="…" goes to pytest)
-	@$(VENV) -m infra.catalogs compile
 	@$(VENV) -m pytest $(ARGS)
 
 check: venv ## formatter, linter, types, catalogs, templates, CloudFormation
@@ -47,15 +46,12 @@ bench: venv ## the benchmarks; prints ratios and counts, writes build/bench.json
 	@$(VENV) -m bench
 
 FILE ?= infra/clinics/riga-aesthetics.yaml
-SCOPES ?= status:read,receipts:read,receipts:write
 .PHONY: check-clinic publish key keys revoke
 
 check-clinic: venv ## look over a clinic's file: make check-clinic FILE=my-clinic.yaml
-	@$(VENV) -m infra.catalogs compile
 	@$(VENV) -m infra check $(FILE)
 
 publish: venv ## publish a reviewed file: make publish FILE=my-clinic.yaml AUTHOR="…" APPROVER="…", two people
-	@$(VENV) -m infra.catalogs compile
 	@$(VENV) -m infra publish $(FILE) --author "$(AUTHOR)" --approver "$(APPROVER)"
 
 keys: venv ## list a clinic's bearer keys: make keys CLINIC=my-clinic
@@ -65,4 +61,4 @@ revoke: venv ## revoke a bearer key: make revoke CLINIC=my-clinic KEY=key_…
 	@$(VENV) -m infra key revoke $(CLINIC) $(KEY)
 
 key: venv ## create a bearer key: make key CLINIC=my-clinic LABEL="Newsletter tool" (SCOPES=…)
-	@$(VENV) -m infra key create $(CLINIC) --label "$(LABEL)" --scopes $(SCOPES)
+	@$(VENV) -m infra key create $(CLINIC) --label "$(LABEL)" $(if $(SCOPES),--scopes $(SCOPES))

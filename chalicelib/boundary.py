@@ -122,8 +122,8 @@ def _explained(request: Request, error: Exception) -> Response:
     match error:
         case TooManyError():
             return _error_page(request, "too_many", 429, later(error), minutes=error.minutes)
-        case OldLinkError():  # 410, RFC 9110 15.5.11, and where to get a fresh one
-            return _error_page(request, "old_link", 410, fresh=f"{mount(request)}/{error.link.clinic}/link")
+        case OldLinkError():  # 410, RFC 9110 15.5.11, and where to go on
+            return _error_page(request, "old_link", 410, clinic=f"{mount(request)}/{error.link.clinic}")
         case UnreadableBodyError():
             return _error_page(request, "unreadable", 400)
     if isinstance(error, _ABSENT):

@@ -16,7 +16,7 @@ from chalicelib.instants import Instant, instant, moment
 from chalicelib.notice import Clinic, Question
 
 OPEN = timedelta(hours=2)
-"""How long an open page may be sent (CLINICS: sessions end after two hours)."""
+"""How long an open page may be sent."""
 
 MAX_NAME = 120
 CHILD_FIELDS = ("relation", "child_name", "child_born_day", "child_born_month", "child_born_year")

@@ -31,6 +31,7 @@ from chalicelib.store.table import ContendedError, UnavailableError
 from chalicelib.vault import KeysUnavailableError
 from chalicelib.wiring import portal
 from infra import keys, messages, notices, publish, seals, verify
+from infra.catalogs import compile_stale
 
 LOCAL_ENVIRONMENT = Path(".local/env.json")
 
@@ -40,6 +41,7 @@ def main(arguments: list[str]) -> int:
     asked = _parser().parse_args(arguments)
     if not asked.offline and "TABLE_NAME" not in os.environ and LOCAL_ENVIRONMENT.exists():
         os.environ.update(json.loads(LOCAL_ENVIRONMENT.read_text(encoding="utf-8")))
+    compile_stale()
     try:
         return asked.run(asked) or 0
     except (
@@ -65,7 +67,7 @@ def _create(asked: argparse.Namespace) -> None:
         except UnknownClinicError:
             raise keys.KeyCommandError(f"No clinic “{asked.clinic}” is published. Publish its file first.") from None
         member = keys.Member(asked.member, [each.id for each in controllers])
-    scopes = asked.scopes.split(",") if asked.scopes else keys.MEMBER_SCOPES if member else SCOPES
+    scopes = asked.scopes.split(",") if asked.scopes else keys.EVERYDAY_SCOPES
     key, secret = keys.create(house.table, asked.clinic, asked.label, scopes, member=member)
     print(f"{key.id} for {key.member or key.clinic}, {', '.join(key.scopes)}. This key is shown once:\n{secret}")
 
@@ -97,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--label", required=True, help="who uses it, for the audit")
     create.add_argument(
         "--scopes",
-        help=f"comma-separated; default: all ({','.join(SCOPES)}), with --member {','.join(keys.MEMBER_SCOPES)}",
+        help=f"comma-separated, of {', '.join(SCOPES)}; default: {','.join(keys.EVERYDAY_SCOPES)}",
     )
     create.add_argument("--member", metavar="ID", help="one of several joint controllers: it sees what that one shares")
     create.set_defaults(run=_create)

@@ -2,7 +2,6 @@
 
     python -m infra.catalogs update    # after a change of text: the .pot anew, new messages into every .po
     python -m infra.catalogs check     # complete, fresh, placeholders right? Part of `make check`
-    python -m infra.catalogs compile   # .po to .mo, beside them, for tests; the bundle makes its own
 
 English is the language of the messages in the code, and has a catalog like the others, so that its wording can change
 without touching the code; new messages enter it as they are.
@@ -155,13 +154,19 @@ def compile_catalogs(target: Path, root: Path = ROOT) -> None:
                 write_mo(file, _read(path, language))
 
 
+def compile_stale() -> None:
+    """Compile the catalogs beside their sources where one is missing or older than its source."""
+    sources = [path for path in map(catalog_file, LANGUAGES) if path.exists()]
+    made = [(source, source.with_suffix(".mo")) for source in sources]
+    if any(not target.exists() or target.stat().st_mtime < source.stat().st_mtime for source, target in made):
+        compile_catalogs(ROOT / "locales")
+
+
 def main(arguments: list[str]) -> int:
     """Run one of the commands; return the exit code."""
     match arguments:
         case ["update"]:
             update()
-        case ["compile"]:
-            compile_catalogs(ROOT / "locales")
         case ["check"]:
             found = list(faults())
             print("\n".join(found) or "The catalogs are complete.")

@@ -3,7 +3,8 @@
     python -m infra.deploy STAGE
 
 The stack is called consent-portal-STAGE. DOMAIN_NAME and CERTIFICATE_ARN in the environment give it a domain of its
-own, MAIL_FROM an address to send mail from, SMS_SENDER a name for text messages.
+own, MAIL_FROM an address to send mail from, SMS_SENDER a name for text messages, LOG_LEVEL more or less in its logs.
+What is not set stays as the deployment before had it.
 """
 
 import copy
@@ -41,8 +42,8 @@ class Deployer:
     def __init__(self, endpoint_url: str | None = None) -> None:
         self._session = botocore.session.get_session()
         self._endpoint_url = endpoint_url
-        self._region = self._session.get_config_variable("region")
-        if not self._region:
+        self.region = self._session.get_config_variable("region")
+        if not self.region:
             raise NotDeployedError("No AWS region is set: export AWS_DEFAULT_REGION, for example eu-north-1.")
         self._s3 = self._client("s3")
         self._cloudformation = self._client("cloudformation")
@@ -53,32 +54,39 @@ class Deployer:
         return self._session.create_client(service, endpoint_url=self._endpoint_url, config=config)
 
     def deploy(self, stack: str, build: Path, parameters: dict[str, str]) -> dict[str, str]:
-        """Create or update `stack` from the bundle in `build`; return its outputs by name."""
+        """Create or update `stack` from the bundle in `build`; return its outputs by name.
+
+        A parameter that is not given keeps the value it has.
+        """
         bucket = self._bucket()
         code = self._upload(bucket, (build / "deployment.zip").read_bytes(), "zip")
         template = with_code(json.loads((build / "sam.json").read_text()), bucket, code)
         key = self._upload(bucket, json.dumps(template, separators=(",", ":")).encode(), "json")
+        before = self._described(stack)
+        kept = {each["ParameterKey"]: each["ParameterValue"] for each in (before or {}).get("Parameters", [])}
+        chosen = {name: value for name, value in kept.items() if name in template["Parameters"]} | parameters
         request = {
             "StackName": stack,
             # A template with this many addresses is larger than what may be sent in the call itself.
-            "TemplateURL": f"https://s3.{self._region}.amazonaws.com/{bucket}/{key}",
+            "TemplateURL": f"https://s3.{self.region}.amazonaws.com/{bucket}/{key}",
             "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-            "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+            "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in chosen.items()],
         }
-        if self._outputs(stack) is None:
+        if before is None:
             self._change("create", stack, request | {"EnableTerminationProtection": True})
         else:
             self._change("update", stack, request)
-        return self._outputs(stack) or {}
+        described = self._described(stack) or {}
+        return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
 
     def _bucket(self) -> str:
         """Return the account's bucket for bundles in this region, made the first time."""
         account = self._client("sts").get_caller_identity()["Account"]
-        bucket = f"consent-portal-bundles-{account}-{self._region}"
+        bucket = f"consent-portal-bundles-{account}-{self.region}"
         try:
             self._s3.head_bucket(Bucket=bucket)
         except botocore.exceptions.ClientError:
-            where = {} if self._region == "us-east-1" else {"LocationConstraint": self._region}
+            where = {} if self.region == "us-east-1" else {"LocationConstraint": self.region}
             self._s3.create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": where} if where else {}))
         return bucket
 
@@ -91,15 +99,15 @@ class Deployer:
             self._s3.put_object(Bucket=bucket, Key=key, Body=content)
         return key
 
-    def _outputs(self, stack: str) -> dict[str, str] | None:
-        """Return the stack's outputs, or None when there is no such stack."""
+    def _described(self, stack: str) -> dict[str, Any] | None:
+        """Return what CloudFormation says of the stack, or None when there is no such stack."""
         try:
-            described = self._cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+            described: dict[str, Any] = self._cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
         except botocore.exceptions.ClientError as error:
             if "does not exist" in str(error):
                 return None
             raise
-        return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
+        return described
 
     def _change(self, action: str, stack: str, request: dict[str, Any]) -> None:
         try:
@@ -139,7 +147,8 @@ def main(arguments: list[str]) -> int:
         return 2
     parameters = {name: os.environ[variable] for variable, name in _PARAMETERS.items() if os.environ.get(variable)}
     try:
-        outputs = Deployer().deploy(f"consent-portal-{arguments[0]}", bundle(), parameters)
+        deployer = Deployer()
+        outputs = deployer.deploy(f"consent-portal-{arguments[0]}", bundle(), parameters)
     except (
         NotBuiltError,
         NotDeployedError,
@@ -149,10 +158,12 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     print(f"The portal is at {outputs['EndpointURL']}")
-    print(
-        f"Publish clinics with: TABLE_NAME={outputs['TableName']} CLINIC_KEY_ARN={outputs['ClinicKeyArn']} "
-        f"SIGNING_KEY={outputs['SigningKeyAlias']} python -m infra publish FILE… --author NAME --approver NAME"
-    )
+    if not outputs.get("MailFrom"):
+        print("It sends no e-mail yet: verify an address in SES, then deploy again with MAIL_FROM=that address.")
+    print("To publish clinics, create keys and look after it, first set:")
+    print(f"export AWS_REGION={deployer.region} TABLE_NAME={outputs['TableName']} \\")
+    print(f"  CLINIC_KEY_ARN={outputs['ClinicKeyArn']} SIGNING_KEY={outputs['SigningKeyAlias']}")
+    print('then, for example: make publish FILE=my-clinic.yaml AUTHOR="Ieva Liepa" APPROVER="Juris Klusums"')
     return 0
 
 

@@ -15,8 +15,8 @@ class KeyCommandError(Exception):
     """A key command that cannot be carried out; the message says why."""
 
 
-MEMBER_SCOPES = ("status:read", "receipts:read", "receipts:write")
-"""What the key of one joint controller may do unless told otherwise: erasing and notices are the whole group's."""
+EVERYDAY_SCOPES = ("status:read", "receipts:read", "receipts:write")
+"""What a new key may do unless told otherwise: asking and recording. Links, erasing and notices are for few."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ import botocore.session
 import qrcode
 
 from infra.bundle import ROOT, NotBuiltError, bundle
-from infra.catalogs import compile_catalogs
+from infra.catalogs import compile_stale
 from infra.children import LOOPBACK, NotStartedError
 from infra.demo import publish_demo
 from infra.deploy import Deployer, NotDeployedError
@@ -103,7 +103,7 @@ def portal_running(port: int, folder: Path = LOCAL) -> Iterator[Running]:
     _say("Building the deployment bundle …")
     build = bundle()
     # Publishing renders the full notices here, outside the bundle.
-    compile_catalogs(ROOT / "locales")
+    compile_stale()
     data = folder / DATA
     forget_stream_positions(data)
     _say("Starting the local AWS …")

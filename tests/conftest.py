@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from chalicelib.wiring import Portal, portal
-from infra.catalogs import LANGUAGES, ROOT, catalog_file, compile_catalogs
+from infra.catalogs import compile_stale
 from infra.post_office import PostOffice
 from infra.run import portal_running
 from tests.cast import environment
@@ -34,14 +34,7 @@ def no_settings_of_ones_own() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def catalogs() -> None:
     """Compile the translations where they are missing or older than their source, for pages rendered in the test."""
-    sources = {language: catalog_file(language) for language in LANGUAGES}
-    compiled = {language: source.with_suffix(".mo") for language, source in sources.items()}
-    if any(
-        not compiled[language].exists() or compiled[language].stat().st_mtime < source.stat().st_mtime
-        for language, source in sources.items()
-        if source.exists()
-    ):
-        compile_catalogs(ROOT / "locales")
+    compile_stale()
 
 
 @dataclass(frozen=True)
