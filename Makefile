@@ -20,7 +20,7 @@ run: venv ## the whole portal on this machine, until Ctrl-C (PORT=8000)
 	@exec $(VENV) -m infra.run
 
 test: tools ## every test, the browser tests too (ARGS="…" goes to pytest)
-	@$(VENV) -m pytest $(ARGS)
+	@$(VENV) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 check: venv ## formatter, linter, types, catalogs, templates, CloudFormation
 	@$(VENV) -m ruff format --check .

@@ -9,6 +9,7 @@ without touching the code; new messages enter it as they are.
 
 import copy
 import datetime as dt
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -150,8 +151,11 @@ def compile_catalogs(target: Path, root: Path = ROOT) -> None:
         if path.exists():
             compiled = target / language / "LC_MESSAGES" / "messages.mo"
             compiled.parent.mkdir(parents=True, exist_ok=True)
-            with compiled.open("wb") as file:
+            # Whole at once: another process may read the one that is there, or make the same.
+            unfinished = compiled.with_suffix(f".{os.getpid()}.mo")
+            with unfinished.open("wb") as file:
                 write_mo(file, _read(path, language))
+            unfinished.replace(compiled)
 
 
 def compile_stale() -> None:

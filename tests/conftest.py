@@ -20,6 +20,20 @@ from infra.run import portal_running
 from tests.cast import environment
 
 _OF_OTHERS = ("AWS_", "TABLE_NAME", "CLINIC_KEY_ARN", "PUBLIC_URL", "SIGNING_KEY", "MAIL_", "SMS_")
+EFFORT = "effort"
+"""What a test's report tells of a visit under this name: its name, then taps and fields to give and to withdraw."""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what giving and withdrawing cost on every path, whichever process counted it."""
+    reports = [report for kind in terminalreporter.stats.values() for report in kind]
+    properties = [each for report in reports for each in getattr(report, "user_properties", ())]
+    efforts = sorted({tuple(told) for name, told in properties if name == EFFORT})
+    if efforts:
+        terminalreporter.section("taps + fields to give and to withdraw consent")
+        width = max(len(visit) for visit, *_ in efforts)
+        for visit, *counted in efforts:
+            terminalreporter.write_line("{:{}} {:2} + {}   {:2} + {}".format(visit, width, *counted))
 
 
 @pytest.fixture(scope="session", autouse=True)

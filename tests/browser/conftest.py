@@ -9,12 +9,11 @@ from playwright.sync_api import Browser, sync_playwright
 from infra.tools import chromium
 from tests.browser.phone import Phone
 from tests.browser.visit import Effort
-from tests.conftest import LocalStack
+from tests.conftest import EFFORT, LocalStack
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 Handing = Callable[..., Phone]
-_EFFORTS = pytest.StashKey[list[tuple[str, Effort, Effort]]]()
 
 
 @pytest.fixture(scope="session")
@@ -42,15 +41,8 @@ def phone(chrome: Browser, local_stack: LocalStack) -> Iterator[Handing]:
     assert not complaints, "\n" + "\n".join(complaints)
 
 
-def note_effort(config: pytest.Config, visit: str, giving: Effort, withdrawing: Effort) -> None:
-    """Keep what a visit cost, for the table at the end."""
-    config.stash.setdefault(_EFFORTS, []).append((visit, giving, withdrawing))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print what giving and withdrawing cost: withdrawing must not cost more (GDPR Art. 7(3))."""
-    if efforts := config.stash.get(_EFFORTS, []):
-        terminalreporter.section("taps + fields to give and to withdraw consent")
-        for visit, giving, withdrawing in sorted(efforts, key=lambda each: each[0]):
-            line = f"{visit:26} {giving.taps:2} + {giving.fields}   {withdrawing.taps:2} + {withdrawing.fields}"
-            terminalreporter.write_line(line)
+def note_effort(request: pytest.FixtureRequest, visit: str, giving: Effort, withdrawing: Effort) -> None:
+    """Tell what a visit cost, for the table at the end: withdrawing must not cost more (GDPR Art. 7(3))."""
+    told = (visit, giving.taps, giving.fields, withdrawing.taps, withdrawing.fields)
+    request.node.user_properties.append((EFFORT, told))
+    assert withdrawing.whole <= giving.whole
