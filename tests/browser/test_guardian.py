@@ -1,14 +1,23 @@
 """A parent in the waiting room decides for a child, on a small phone."""
 
-from tests.browser.conftest import Handing
-from tests.browser.visit import Visit, a_clinic, a_patient
+import pytest
+
+from tests.browser.conftest import Handing, note_effort
+from tests.browser.visit import Effort, Visit, a_clinic, a_patient
 from tests.conftest import LocalStack
+
+pytestmark = pytest.mark.browser
 
 SMALL = {"width": 360, "height": 740}
 
 
-def test_a_parent_decides_for_a_child_and_mends_a_slip(phone: Handing, local_stack: LocalStack) -> None:
-    """The fields come when they are needed, one slip is mended in place, and the receipt says who decided."""
+def test_a_parent_decides_for_a_child_mends_a_slip_and_takes_it_back(
+    phone: Handing, local_stack: LocalStack, request: pytest.FixtureRequest
+) -> None:
+    """The fields come when they are needed, one slip is mended in place, and the receipt says who decided.
+
+    Taking it back needs the parent's contact alone; what the slip cost does not count for giving.
+    """
     clinic = a_clinic("valmiera-hearing")
     parent = Visit(phone("en", viewport=SMALL), clinic, a_patient(clinic, "en"))
     page = parent.phone.page
@@ -24,9 +33,9 @@ def test_a_parent_decides_for_a_child_and_mends_a_slip(phone: Handing, local_sta
     parent.phone.check("guardian-1-form")
     parent.write(["email"])
     parent.tick("relation")
-    page.locator("#child_name").fill("Elza Ozola")
+    parent.fill("child_name", "Elza Ozola")
     for part, typed in (("", "31"), ("_month", "2"), ("_year", "2019")):
-        page.locator(f"#child_born{part}").fill(typed)
+        parent.fill(f"child_born{part}", typed)
     parent.phone.send("Save my answers")
     assert page.locator("#errors a").get_attribute("href") == "#child_born"
     page.locator("#errors a").click()
@@ -40,3 +49,9 @@ def test_a_parent_decides_for_a_child_and_mends_a_slip(phone: Handing, local_sta
     [receipt] = local_stack.history(clinic.id, parent.patient.known_by("email"))
     assert (receipt["actor"], receipt["evidence"]) == ("guardian", {"guardian": "parent"})
     assert receipt["expires_at"] == "2037-02-27T22:00:00.000Z"
+    assert local_stack.states(clinic.id, parent.patient.known_by("email"))[address] == "granted"
+    giving, parent.effort = parent.effort, Effort()
+    parent.phone.open(f"/{clinic.id}/withdraw?lang=en")
+    withdrawing = parent.stop_everything("email")
+    assert local_stack.states(clinic.id, parent.patient.known_by("email"))[address] == "withdrawn"
+    note_effort(request, f"{clinic.id} for a child", giving, withdrawing)

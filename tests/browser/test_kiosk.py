@@ -13,9 +13,9 @@ from playwright.sync_api import Browser, Error, expect
 from chalicelib.limits import CONTACT
 from chalicelib.notice import Clinic
 from infra.tools import chromium
-from tests.browser.conftest import ARGUMENTS, Handing
+from tests.browser.conftest import ARGUMENTS, Handing, note_effort
 from tests.browser.phone import Phone
-from tests.browser.visit import IDS, Visit, a_clinic, a_patient, document, every_other
+from tests.browser.visit import IDS, Effort, Visit, a_clinic, a_patient, document, every_other
 from tests.browser.words import said, texts_of_others
 from tests.cast import RIGA, TBILISI
 from tests.conftest import LocalStack
@@ -38,7 +38,7 @@ def begin(tablet: Phone, clinic: Clinic, lang: str, door: str = "?") -> Visit:
     tablet.page.locator(f'.way a[href*="/kiosk{door}lang={lang}"]').click()
     tablet.page.wait_for_selector(f"html[lang={lang}] form")
     tablet.lang = lang
-    return Visit(tablet, clinic, a_patient(clinic, lang))
+    return Visit(tablet, clinic, a_patient(clinic, lang), Effort(taps=1))
 
 
 def fill(visit: Visit) -> dict[str, str]:
@@ -53,6 +53,7 @@ def fill(visit: Visit) -> dict[str, str]:
 def press(visit: Visit, message: str) -> None:
     """Press the button with these words."""
     visit.phone.page.get_by_role("button", name=said(visit.phone.lang, message), exact=True).click()
+    visit.effort.taps += 1
 
 
 def save(visit: Visit) -> str:
@@ -241,19 +242,30 @@ def test_reading_the_notice_or_looking_at_withdrawal_loses_no_answer(phone: Hand
     nothing_of(tablet, visit)
 
 
-def test_a_yes_is_taken_back_at_the_tablet(phone: Handing, local_stack: LocalStack) -> None:
-    """From the start screen, with one field and one button, as with one's own phone."""
-    tablet = phone("lv", **TABLET)
-    tablet.open(f"/{RIGA}/kiosk")
-    visit = begin(tablet, a_clinic(RIGA), "lv")
-    subject = fill(visit)
+@pytest.mark.parametrize("clinic_id", IDS)
+def test_a_yes_is_taken_back_at_the_tablet(
+    clinic_id: str, phone: Handing, local_stack: LocalStack, request: pytest.FixtureRequest
+) -> None:
+    """From the start screen, with one field and one button, as with one's own phone: against the least Yes there."""
+    clinic = a_clinic(clinic_id)
+    tablet = phone(clinic.default_language, **TABLET)
+    tablet.open(f"/{clinic_id}/kiosk")
+    visit = begin(tablet, clinic, tablet.lang)
+    agreed = next(address for address in clinic.questions if address not in clinic.confirmed_first)
+    visit.answer({agreed: "yes"})
+    visit.write([visit.contact, *({"name"} & visit.asked_for())])
+    if clinic.age_minimum:
+        visit.tick("adult")
     save(visit)
+    assert local_stack.states(clinic_id, visit.subject)[agreed] == "granted"
     leave(tablet)
-    back = begin(tablet, visit.clinic, "lv", "/withdraw?")
-    tablet.page.locator("#email").fill(visit.patient.email)
+    back = begin(tablet, clinic, tablet.lang, "/withdraw?")
+    back.patient = visit.patient
+    back.write([back.contact])
     press(back, "Stop everything")
     expect(tablet.page.locator(".done")).to_be_visible()
-    assert "granted" not in local_stack.states(RIGA, subject).values()
+    assert local_stack.states(clinic_id, visit.subject)[agreed] == "withdrawn"
+    note_effort(request, f"{clinic_id} kiosk", visit.effort, back.effort)
     leave(tablet)
     nothing_of(tablet, visit)
 

@@ -1,5 +1,6 @@
 """What patients do on the pages, counted: taps and fields."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from playwright.sync_api import Locator
 from chalicelib.clinic_document import read_clinic
 from chalicelib.notice import Clinic
 from tests.browser.phone import Phone
+from tests.browser.words import said
 from tests.cast import CLINICS
 from tests.conftest import LocalStack
 from tests.routes.letterbox import letters
@@ -127,13 +129,33 @@ class Visit:
     def write(self, fields: Sequence[str]) -> None:
         """Fill in contact fields, which must be visible."""
         for name in fields:
-            self.phone.page.locator(f"#{name}").fill(self.patient.typed(name))
-            self.effort.fields += 1
+            self.fill(name, self.patient.typed(name))
+
+    def fill(self, name: str, text: str) -> None:
+        """Type into a field."""
+        self.phone.page.locator(f"#{name}").fill(text)
+        self.effort.fields += 1
 
     def tick(self, name: str) -> None:
         """Tick a box."""
         self.phone.page.locator(f".tick:has(#{name})").click()
         self.effort.taps += 1
+
+    def give(self, address: str) -> Effort:
+        """Say Yes to one question of the page on the screen, with what it asks for and no more; tell what it cost."""
+        self.effort = Effort()
+        self.answer({address: "yes"})
+        self.write(sorted(self.asked_for() & ({"name", self.contact} | self.needed({address: "yes"}))))
+        if self.clinic.age_minimum:
+            self.tick("adult")
+        self.send("Save my answers")
+        return self.effort
+
+    def stop_everything(self, by: str) -> Effort:
+        """Take everything back on the withdrawal page on the screen; tell what it has cost so far."""
+        self.write(sorted(self.asked_for() & {by}))
+        self.send("Stop everything")
+        return self.effort
 
     def confirm(self) -> None:
         """Say on the page a message led to that it was oneself, and send that."""
@@ -146,11 +168,28 @@ class Visit:
         self.phone.send(button)
         self.effort.taps += 1
 
+    def follow(self, link: str) -> None:
+        """Follow the first link with these words and wait for the next page."""
+        name = said(self.phone.lang, link)
+        with self.phone.page.expect_navigation():
+            self.phone.page.get_by_role("link", name=name, exact=True).first.click()
+        self.effort.taps += 1
+
     def needed(self, answers: Mapping[str, str]) -> set[str]:
         """Tell what the agreed questions need: email, phone, name, contact (either of the first two)."""
         return {
-            need for address, said in answers.items() if said == "yes" for need in self.clinic.questions[address].needs
+            need
+            for address, answer in answers.items()
+            if answer == "yes"
+            for need in self.clinic.questions[address].needs
         }
+
+
+def mail_links(stack: LocalStack, clinic: Clinic, subject: Mapping[str, str], lang: str) -> dict[str, str]:
+    """Give the links that a clinic's own mail to a patient holds."""
+    made = json.loads(stack.call(clinic.id, "links", {"links": [{**subject, "lang": lang}]}))
+    links: dict[str, str] = made["links"][0]
+    return links
 
 
 def follow_letters(visit: Visit, stack: LocalStack) -> int:

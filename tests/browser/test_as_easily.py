@@ -1,0 +1,59 @@
+"""Taking a Yes back costs no more than giving it, on the ways that begin with a message (GDPR Art. 7(3)).
+
+The other ways are counted where they are walked: the codes at the desk, the tablet, the own page, a parent's.
+"""
+
+import pytest
+
+from chalicelib.contact import Contact, Kind
+from chalicelib.links import short_code
+from tests.browser.conftest import Handing, note_effort
+from tests.browser.visit import IDS, Effort, Visit, a_clinic, a_patient, mail_links, receipt_shown
+from tests.conftest import LocalStack
+
+pytestmark = pytest.mark.browser
+
+SMS, MAIL = "newsletter.sms", "newsletter.email"
+
+
+@pytest.mark.parametrize("clinic_id", IDS)
+def test_a_yes_confirmed_by_a_text_message_is_taken_back_with_less(
+    clinic_id: str, phone: Handing, local_stack: LocalStack, request: pytest.FixtureRequest
+) -> None:
+    """Who has a phone and nothing else types six digits to agree, and the number alone to stop."""
+    clinic = a_clinic(clinic_id)
+    visit = Visit(phone(clinic.default_language), clinic, a_patient(clinic, clinic.default_language))
+    subject = visit.patient.known_by("phone")
+    visit.phone.open(f"/{clinic_id}?lang={visit.phone.lang}")
+    giving, number = visit.give(SMS), receipt_shown(visit.phone)
+    assert local_stack.states(clinic_id, subject)[SMS] == "pending"
+    visit.follow("I have a code from a text message")
+    secret = local_stack.beside.clinics.key(clinic_id).link_secret()
+    visit.fill("code", short_code(secret, number, Contact(Kind.PHONE, visit.patient.phone)))
+    visit.send("Confirm")
+    assert local_stack.states(clinic_id, subject)[SMS] == "granted"
+
+    visit.effort = Effort()
+    visit.phone.open(f"/{clinic_id}/withdraw?lang={visit.phone.lang}")
+    withdrawing = visit.stop_everything("phone")
+    assert local_stack.states(clinic_id, subject)[SMS] == "withdrawn"
+    note_effort(request, f"{clinic_id} text message", giving, withdrawing)
+
+
+@pytest.mark.parametrize("clinic_id", IDS)
+def test_a_yes_by_a_mails_link_is_taken_back_from_the_page_it_leads_to(
+    clinic_id: str, phone: Handing, local_stack: LocalStack
+) -> None:
+    """The page itself leads to where everything stops."""
+    clinic = a_clinic(clinic_id)
+    visit = Visit(phone(clinic.default_language), clinic, a_patient(clinic, clinic.default_language))
+    subject = visit.patient.known_by("email")
+    link = mail_links(local_stack, clinic, subject, visit.phone.lang)["url"]
+    visit.phone.open(link)
+    visit.give(MAIL)
+    assert local_stack.states(clinic_id, subject)[MAIL] == "granted"
+    visit.effort = Effort()
+    visit.phone.open(link)
+    visit.follow("Take back a Yes")
+    visit.stop_everything("email")
+    assert local_stack.states(clinic_id, subject)[MAIL] == "withdrawn"
