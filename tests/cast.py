@@ -4,9 +4,12 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import botocore.session
+from botocore.loaders import create_loader
 
 from chalicelib.contact import Contact, Kind
 from chalicelib.edition import Edition
@@ -57,10 +60,26 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
+_loader = create_loader()
+"""botocore's descriptions of the services, shared: reading them anew for every test costs more than most tests do."""
+
+
+def well_read(session: Any) -> Any:
+    """Give a botocore session what others have read already."""
+    session.register_component("data_loader", _loader)
+    return session
+
+
+@cache
+def an_edition(clinic: str) -> Edition:
+    """Read a demo clinic's file and render its notices, once: a house is built for almost every test."""
+    return publish.read_file(CLINICS / f"{clinic}.yaml")
+
+
 def create_table(endpoint: str, name: str) -> None:
     """Create the portal's table with its stream."""
     with environment(aws_environment(endpoint)):
-        client = botocore.session.get_session().create_client("dynamodb", REGION)
+        client = well_read(botocore.session.get_session()).create_client("dynamodb", REGION)
         client.create_table(
             TableName=name,
             BillingMode="PAY_PER_REQUEST",
@@ -99,10 +118,12 @@ def a_house(endpoint: str, name: str, *clinics: str, clock: Clock | None = None)
     """
     create_table(endpoint, name)
     table = Table(name, region=REGION, host=endpoint)
+    well_read(table.session)
     shop = Clinics(table, FixedKeys(), clock or Clock())
     for clinic in clinics or (RIGA, TBILISI):
-        ready = publish.read_file(CLINICS / f"{clinic}.yaml")
-        put_out(table, shop, ready, "2026-11-01T08:00:00.000Z", wrapped_key=clinic.encode().ljust(32, b"."))
+        put_out(
+            table, shop, an_edition(clinic), "2026-11-01T08:00:00.000Z", wrapped_key=clinic.encode().ljust(32, b".")
+        )
     settings = Settings(name, REGION, "")
     return Portal(
         settings, table, Kms(table.session, REGION), shop, Register(table, shop, pause=lambda _: None), Evidence(shop)

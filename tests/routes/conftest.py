@@ -2,24 +2,23 @@
 
 import copy
 import itertools
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from pathlib import Path
 from typing import Any
 
 import botocore.session
 import pytest
 
 from chalicelib import sealing
+from chalicelib.edition import edition
 from chalicelib.store.table import Table
 from chalicelib.wiring import Portal, portal
 from infra import keys, publish
 from infra.demo import publish_demo
 from infra.local import REGION, aws_environment, ministack
-from tests.cast import CLINICS, IEVA, JURIS, RIGA, create_table, environment
+from tests.cast import IEVA, JURIS, RIGA, an_edition, create_table, environment
 from tests.routes.client import Client, Program
 
 TABLE = "portal"
@@ -32,7 +31,6 @@ class House:
 
     settings: Mapping[str, str]
     api_keys: Mapping[str, str]
-    folder: Path
     documents: dict[str, dict[str, Any]] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -78,24 +76,24 @@ class House:
 
     def items(self) -> set[tuple[str, str]]:
         """Give the key of every item in the table, to see what a request stored."""
-        client = botocore.session.get_session().create_client("dynamodb", REGION)
-        asked = {"TableName": TABLE, "ConsistentRead": True, "ProjectionExpression": "pk, sk"}
-        pages = client.get_paginator("scan").paginate(**asked)
+        pages = self._pages(ProjectionExpression="pk, sk")
         return {(item["pk"]["S"], item["sk"]["S"]) for page in pages for item in page["Items"]}
 
     def everything(self) -> bytes:
         """Give all that the table holds, keys and contents, to see what stands in it."""
-        client = botocore.session.get_session().create_client("dynamodb", REGION)
-        pages = client.get_paginator("scan").paginate(TableName=TABLE, ConsistentRead=True)
-        return repr([page["Items"] for page in pages]).encode()
+        return repr([page["Items"] for page in self._pages()]).encode()
+
+    def _pages(self, **asked: str) -> Iterator[dict[str, Any]]:
+        pages: Iterator[dict[str, Any]] = self.table.client.get_paginator("scan").paginate(
+            TableName=TABLE, ConsistentRead=True, **asked
+        )
+        return pages
 
     def _publish(self, document: dict[str, Any], change: Change | None) -> None:
         if change:
             change(document)
-        path = self.folder / f"{document['id']}.yaml"
-        path.write_text(json.dumps(document), encoding="utf-8")
-        draft, arn = publish.read_file(path), self.settings["CLINIC_KEY_ARN"]
-        assert publish.publish(draft, self.beside, arn, author=IEVA, approver=JURIS)
+        ready, arn = edition(document), self.settings["CLINIC_KEY_ARN"]
+        assert publish.publish(ready, self.beside, arn, author=IEVA, approver=JURIS)
         self.documents[document["id"]] = document
 
 
@@ -109,9 +107,9 @@ def a_signing_key(alias: str, spec: str = "ECC_NIST_P256") -> str:
 
 @cache
 def _document(clinic: str) -> dict[str, Any]:
-    """Read a demo clinic's file, with a notice that is quickly rendered."""
-    draft = publish.read_file(CLINICS / f"{clinic}.yaml")
-    return {**draft.document, "notice": dict.fromkeys(draft.clinic.languages, "In full.")}
+    """Give a demo clinic's document, with a notice that is quickly rendered."""
+    written = an_edition(clinic)
+    return {**written.document, "notice": dict.fromkeys(written.clinic.languages, "In full.")}
 
 
 @pytest.fixture(scope="session")
@@ -124,7 +122,7 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         alias = a_signing_key("alias/portal-signing")
         settings = {**aws_environment(url), "TABLE_NAME": TABLE, "CLINIC_KEY_ARN": arn, "SIGNING_KEY": alias}
         given = publish_demo(settings, folder / "keys.json")
-        yield House(settings, {clinic: entry["api_key"] for clinic, entry in given.items()}, folder)
+        yield House(settings, {clinic: entry["api_key"] for clinic, entry in given.items()})
     portal.cache_clear()
 
 
