@@ -109,9 +109,11 @@ def dynamodb_local() -> Iterator[str]:
     port = free_port()
     url = f"http://{LOOPBACK}:{port}"
     libraries = f"-Djava.library.path={folder / 'DynamoDBLocal_lib'}"
+    # It lives for minutes: what a server's JVM prepares for days costs as much as the tests themselves.
+    light = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
     options = ["-inMemory", "-sharedDb", "-disableTelemetry", "-port", str(port)]
     with running(
-        [java(), libraries, "-jar", str(folder / "DynamoDBLocal.jar"), *options],
+        [java(), *light, libraries, "-jar", str(folder / "DynamoDBLocal.jar"), *options],
         environ={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder)},
         log=LOCAL / "dynamodb-local.log",
         url=url,

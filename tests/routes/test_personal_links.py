@@ -93,7 +93,7 @@ def test_a_link_of_another_clinic_or_power_or_none_opens_no_page(client: Client,
     assert client.get(f"/{program.clinic}?t=").status == 404
     program.call("links/revoke", {"ids": [made["id"]]})
     old = client.get(f"/{program.clinic}?{made['url'].partition('?')[2]}")
-    onward = [f'href="/{program.clinic}{where}?lang=lv"' for where in ("/link", "", "/withdraw")]
+    onward = [f'href="{client.mount}/{program.clinic}{where}?lang=lv"' for where in ("/link", "", "/withdraw")]
     assert (old.status, [each for each in onward if each not in old.text]) == (410, [])
     before = house.items()
     assert (
