@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chalicelib import journal
+from chalicelib.consent import NoticeInForce, State, resolve
 from chalicelib.contact import Contact, Kind
 from chalicelib.instants import Instant, instant, moment
 from chalicelib.letters import (
@@ -27,7 +28,7 @@ from chalicelib.letters import (
     stops,
     text_message,
 )
-from chalicelib.limits import MESSAGE
+from chalicelib.limits import MESSAGE, TooManyError
 from chalicelib.links import Handle, Holder, Link, Power, short_code
 from chalicelib.notice import Clinic
 from chalicelib.post import Letter, Post, PostRefusedError, PostUnavailableError, TextMessage
@@ -48,6 +49,8 @@ PATIENCE = 3
 LINK_DAYS = 30
 """How long the links in a message open something; stopping never grows old."""
 
+NEWS = timedelta(days=1)
+"""For how long it is worth telling that answers were saved, where the contact gets too many messages to tell it now."""
 
 BOUNCED = timedelta(days=30)
 """For how long a contact that bounced is left alone: what was mistyped bounces again, a mailbox may be mended."""
@@ -117,19 +120,38 @@ class Courier:
             self._share_out(each)
             return
         if each.unsent.kind == messages.UNREADABLE:
-            messages.bury(self.table, each)
-            journal.count("MessageDead")
+            self._bury(each)
             return
-        outcomes = Counter(self._send(each, *sent, tally=tally) for sent in self._planned(each))
+        outcomes, full = self._send_all(each, tally)
         if outcomes["left"]:
             tally.whole = False
         if outcomes["failed"]:
             self._put_off(each)
+        elif full:
+            room = instant(moment(self.now()) + timedelta(seconds=min(full)))
+            messages.put_off(self.table, each, room, each.unsent.tries)
+            self._note(each, "waits for room")
         elif outcomes["refused"]:
-            messages.bury(self.table, each)
-            journal.count("MessageDead")
+            self._bury(each)
         elif not outcomes["left"]:
             messages.done(self.table, each)
+
+    def _send_all(self, each: Waiting, tally: Tally) -> tuple[Counter[str], list[int]]:
+        """Send what an item asks for; tell what came of it, and after how many seconds there is room for the rest."""
+        outcomes, full = Counter[str](), list[int]()
+        for told, planned, contact, name in self._planned(each):
+            try:
+                outcomes[self._send(each, told, planned, contact, name, tally=tally)] += 1
+            except TooManyError as error:
+                if told.waits_for_room(planned, self.now()):
+                    full.append(error.seconds)
+                else:
+                    self._skipped(each, planned, "too many")
+        return outcomes, full
+
+    def _bury(self, each: Waiting) -> None:
+        messages.bury(self.table, each)
+        journal.count("MessageDead")
 
     def _share_out(self, each: Waiting) -> None:
         """Find who is meant by a wish for a link; each of them is told by the next round, or by the stream."""
@@ -169,7 +191,7 @@ class Courier:
         try:
             typed = self._typed(each, key, person)
             document = read_receipt(found[at["receipt"]]).document if "receipt" in at else {}
-            told = _Told(unsent, clinic, key, document, published.in_force.version)
+            told = _Told(unsent, clinic, key, document, published.in_force)
             known = self._known(key, person) if told.stops or not typed else typed
         except ValueError:  # the person's key is gone, and with it every way to reach them
             return []
@@ -179,6 +201,8 @@ class Courier:
             (told, planned, contact, _named(planned, contact, typed, person.salt))
             for planned in told.plan(reached, own)
             for contact in _meant(planned, reached, own)
+            if planned.message is not Message.CONFIRM
+            or self._still_to_confirm(told, planned, contact, person, own=contact in own)
         ]
 
     def _typed(self, each: Waiting, key: ClinicKey, person: Subject) -> Sequence[Contact]:
@@ -192,10 +216,38 @@ class Courier:
         known = [contact for contact, _ in reveal(self.table, key, person).contacts]
         return [contact for contact in known if contact.kind in {Kind.EMAIL, Kind.PHONE}]
 
+    def _still_to_confirm(
+        self, told: "_Told", planned: Planned, contact: Contact, person: Subject, *, own: bool
+    ) -> bool:
+        """Tell whether a confirmation is still to be asked for: not when its time is over, nor of who gave it since.
+
+        Nor where a later form has the same contact asked for all of it: forms that come in a flood are one message. A
+        contact that is not the person's own is asked whatever they have said since: silence would tell of it.
+        """
+        now, standings = self.now(), person.standings
+        if (told.until(planned) or "") <= now:
+            return False
+        states = {resolve(standings.get(address), told.in_force, now).state for address in planned.addresses}
+        if own and State.PENDING not in states:
+            return False
+        claims = {address: standings[address].claim for address in planned.addresses if address in standings}
+        later = {address: claim.receipt_id for address, claim in claims.items() if claim is not None}
+        if len(later) < len(planned.addresses) or told.unsent.receipt in later.values():
+            return True
+        for address, receipt in later.items():
+            typed = outbox.claimants(self.table, self.clinics, told.clinic.id, receipt)
+            kinds = [each.kind for each in typed]
+            if contact not in typed or told.clinic.confirmed_by(address, kinds) != contact.kind:
+                return True
+        return False
+
     def _send(
         self, each: Waiting, told: "_Told", planned: Planned, contact: Contact, name: str, *, tally: Tally
     ) -> str:
-        """Send one message, unless it was sent; tell whether it is done, failed, refused, or left for another round."""
+        """Send one message, unless it was sent; tell whether it is done, failed, refused, or left for another round.
+
+        Raises TooManyError where its contact has got as many of its kind as one may get at once.
+        """
         now, lookup = self.now(), told.key.lookup(contact)
         if self.post is None or tally.away[planned.kind] == PATIENCE:
             return "left"
@@ -204,17 +256,19 @@ class Courier:
         base = self.public_url or each.unsent.base
         ready = told.message(planned, contact, told.addresses(handle, planned, base), {"lookup": lookup})
         opened = puts(told.key, [(handle, link, Holder(contact))])
-        room = buckets.room(self.table, told.key, f"{planned.message}|{lookup}", MESSAGE, now)
+        try:
+            room = [buckets.one(self.table, told.key, f"{planned.message}|{lookup}", MESSAGE, now)]
+        except TooManyError:
+            if not messages.tried(self.table, each, name):
+                raise
+            room = []  # it was taken when this message was first tried
         lease = messages.take(self.table, each, name, now, opened, room)
         if lease is None:
             return "done"
         reason = self._unwanted(each, planned, lookup, now)
-        if not reason and lease.first and not room:
-            reason = "too many"
         if reason:
             messages.settle(self.table, lease, messages.SKIPPED, reason=reason)
-            self._note(each, "skipped", planned, error=reason)
-            journal.count("MessageSkipped")
+            self._skipped(each, planned, reason)
             return "done"
         try:
             number = self.post.send(ready)
@@ -236,6 +290,10 @@ class Courier:
         self._note(each, "sent", planned, message_id=number)
         journal.count("MessageSent")
         return "done"
+
+    def _skipped(self, each: Waiting, planned: Planned, reason: str) -> None:
+        self._note(each, "skipped", planned, error=reason)
+        journal.count("MessageSkipped")
 
     def _unwanted(self, each: Waiting, planned: Planned, lookup: str, now: Instant) -> str:
         """Tell why a contact is not written to; who complained gets what they ask for and what they have to know."""
@@ -276,7 +334,7 @@ class _Told:
     clinic: Clinic
     key: ClinicKey
     document: Mapping[str, Any]
-    in_force: str
+    in_force: NoticeInForce
 
     @property
     def lang(self) -> str:
@@ -306,6 +364,16 @@ class _Told:
             return min(decisions[address]["confirm_by"] for address in planned.addresses)
         return self.unsent.until
 
+    def waits_for_room(self, planned: Planned, now: Instant) -> bool:
+        """Tell whether a message waits where its contact has got as many of its kind as one may get at once.
+
+        Whoever has got so many links has what one more would bring; what only tells that answers were saved is no news
+        after a day. Word of a stop waits as long as it must.
+        """
+        if planned.message is Message.RECEIPT:
+            return instant(moment(now) - NEWS) < str(self.document["recorded_at"])
+        return planned.message is not Message.LINK
+
     def link(self, planned: Planned, now: Instant) -> Link:
         """Give what the message's links open: what it is about; everything, where it is about the person's own page."""
         unsent = self.unsent
@@ -318,7 +386,7 @@ class _Told:
     def addresses(self, handle: Handle, planned: Planned, base: str) -> dict[str, str]:
         home, secret = f"{base}/{self.clinic.id}", self.key.link_secret()
         lang = f"lang={self.lang}"
-        found = {"notice": f"{home}/notices/{self.in_force}?{lang}"}
+        found = {"notice": f"{home}/notices/{self.in_force.version}?{lang}"}
         if self.unsent.receipt:
             found["receipt"] = f"{home}/receipts/{self.unsent.receipt}?{lang}"
         for power in POWERS[planned.message]:

@@ -6,7 +6,7 @@ A post that is refused writes nothing, so that no bucket takes more writes than 
 from collections.abc import Mapping
 
 from chalicelib.instants import Instant
-from chalicelib.limits import Guard, Rule, TooManyError, longest, milliseconds
+from chalicelib.limits import Guard, Rule, longest, milliseconds
 from chalicelib.store.keys import Key, bucket_key
 from chalicelib.store.table import Item, Spend, Table
 from chalicelib.vault import ClinicKey
@@ -39,11 +39,3 @@ def one(table: Table, key: ClinicKey, name: str, rule: Rule, at: Instant) -> Spe
     arrival = None if item is None or item.number is None else int(item.number)
     longest([rule.wait(arrival, now)])
     return Spend(place, rule, now, fresh=rule.full(arrival, now))
-
-
-def room(table: Table, key: ClinicKey, name: str, rule: Rule, at: Instant) -> list[Spend]:
-    """Give the write that takes one from a single bucket; none where it is empty. One round trip."""
-    try:
-        return [one(table, key, name, rule, at)]
-    except TooManyError:
-        return []

@@ -37,7 +37,7 @@ MEANT = 5
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
 
 SENDING, WAITING, SENT, SKIPPED, REFUSED = "sending", "waiting", "sent", "skipped", "refused"
-"""What can be said of one message. The last three are final; a refused one is tried again only by hand."""
+"""What can be said of one message. A refused one is tried again only with its item, which is set aside: by hand."""
 
 WANTED = "wanted"
 """The kind of an item that asks for a link, before anybody looked whose it is: its subject is its own key."""
@@ -45,7 +45,7 @@ WANTED = "wanted"
 UNREADABLE = "unreadable"
 """What an item is called that holds something nobody can read: it is set aside, and holds up nothing."""
 
-FINAL = frozenset({SENT, SKIPPED, REFUSED})
+FINAL = frozenset({SENT, SKIPPED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +209,12 @@ def take(  # noqa: PLR0917 - what a message is, and what is written with taking 
     return lease
 
 
+def tried(table: Table, each: Waiting, letter: str) -> bool:
+    """Tell whether anybody ever took one message to send it."""
+    key = letter_key(each.unsent.clinic, each.unsent.subject, f"{each.number}#{letter}")
+    return key in table.get([key])
+
+
 def settle(table: Table, lease: Lease, state: str, **more: str) -> None:
     """Write what became of a message; somebody who took it over meanwhile keeps the last word."""
     try:
@@ -229,12 +235,14 @@ def later(table: Table, each: Waiting, now: Instant) -> bool:
         bury(table, each, tries)
         return True
     wait = min(_FIRST_WAIT * 2 ** (tries - 1), _LONGEST_WAIT)
-    put_off = each.rewritten(tries=tries, due=instant(moment(now) + wait))
-    try:
-        table.write([SetBody(each.key, put_off, was=each.body)])
-    except ConflictError:  # another sender was quicker: that failure is counted
-        return False
+    put_off(table, each, instant(moment(now) + wait), tries)
     return False
+
+
+def put_off(table: Table, each: Waiting, due: Instant, tries: int) -> None:
+    """Let an item wait until it is due; where another sender was quicker, what that one wrote holds."""
+    with contextlib.suppress(ConflictError):
+        table.write([SetBody(each.key, each.rewritten(tries=tries, due=due), was=each.body)])
 
 
 def bury(table: Table, each: Waiting, tries: int = 0) -> None:
@@ -253,16 +261,17 @@ def dead_letters(table: Table, clinic: str) -> list[Waiting]:
 
 def revive(table: Table, each: Waiting) -> None:
     """Put what was given up back into the outbox, as if for the first time; what was sent of it stays sent."""
-    refused = [key for key, record in _records(table, each).items() if record["state"] == REFUSED]
     again = Put(each.key, {"body": each.rewritten(tries=0, due=""), "blob": each.sealed})
-    table.write([again, Delete(dead_letter_key(each.unsent.clinic, each.number)), *map(Delete, refused)])
+    table.write([again, Delete(dead_letter_key(each.unsent.clinic, each.number))])
 
 
 def states(table: Table, each: Waiting) -> dict[str, str]:
     """Tell what became of each message of an item: "confirm#email" → "sent"; of a refused one also why."""
+    start = letter_key(each.unsent.clinic, each.unsent.subject, f"{each.number}#")
+    records = {item.key: json.loads(item.body or "") for item in table.partition(start.pk, start.sk)}
     return {
         key.sk.split("#", 2)[2]: f"{record['state']} {record.get('reason', '')}".strip()
-        for key, record in _records(table, each).items()
+        for key, record in records.items()
     }
 
 
@@ -286,11 +295,6 @@ def undeliverable(table: Table, clinic: str, lookup: str) -> Mapping[str, Instan
     found = table.get([undeliverable_key(clinic, lookup, reason) for reason in ("bounce", "complaint")])
     marks = [json.loads(item.body or "") for item in found.values()]
     return {mark["reason"]: mark["at"] for mark in marks}
-
-
-def _records(table: Table, each: Waiting) -> dict[Key, dict[str, str]]:
-    start = letter_key(each.unsent.clinic, each.unsent.subject, f"{each.number}#")
-    return {item.key: json.loads(item.body or "") for item in table.partition(start.pk, start.sk)}
 
 
 def _what(number: str) -> str:

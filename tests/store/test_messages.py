@@ -505,12 +505,107 @@ def test_a_phone_that_somebody_types_again_and_again_rings_five_times(house: Por
         decided(house, yes, ANNA_PHONE, at=f"2026-11-22T08:{15 + number:02d}:00.000Z")
         post.round()
     assert len(post.mails(ANNA_PHONE)) == MESSAGE.burst
-    assert post.waits() == 0
     staff = {"assurance": Assurance.STAFF_WITNESSED, "channel": Channel.IN_PERSON}
     decided(house, yes, ANNA_PHONE, at="2026-11-22T09:00:00.000Z", **staff)
     decided(house, {SMS_NEWS: "withdraw"}, ANNA_PHONE, at="2026-11-22T09:01:00.000Z")
     post.round()
     assert "/undo/" in post.mails(ANNA_PHONE)[-1]["text"]
+
+
+A_QUARTER = timedelta(milliseconds=MESSAGE.every)
+
+
+def test_whoever_stops_eight_things_one_by_one_is_told_of_all_eight(house: Portal, post: Sorting) -> None:
+    """Five at once, the others as soon as there is room again: each of them can be undone."""
+    staff = {"assurance": Assurance.STAFF_WITNESSED, "channel": Channel.IN_PERSON}
+    addresses = [*house.register.look(RIGA).published.clinic.questions][:8]
+    decided(house, dict.fromkeys(addresses, "yes"), ANNA, **staff)
+    post.round()
+    post.empty()
+    for address in addresses:
+        decided(house, {address: "withdraw"}, ANNA, at=NOON)
+        post.round()
+    assert (len(post.mails()), post.waits()) == (MESSAGE.burst, 3)
+    post.round(timedelta(minutes=5))
+    assert [each.unsent.tries for each in messages.waiting(house.table, "9999")] == [0] * 3
+    told = [(post.round(A_QUARTER).sent, post.waits()) for _ in range(3)]
+    assert told == [(1, 2), (1, 1), (1, 0)]
+    opened = [re.findall(r"/undo/([A-Za-z0-9_-]{32})", mail["text"]) for mail in post.mails()]
+    links = [open_link(house.table, house.clinics, token, Power.UNDO, post.clock()).link for [token] in opened]
+    assert {address for link in links for address in link.addresses} == set(addresses)
+
+
+def test_a_strangers_forms_do_not_keep_annas_own_confirmation_from_her(house: Portal, post: Sorting) -> None:
+    """It comes as soon as there is room; what was asked again meanwhile is asked once."""
+    confirm = frozenset({SMS_NEWS})
+    for _ in range(MESSAGE.burst + 6):
+        decided(house, {SMS_NEWS: "yes"}, ANNA_PHONE, confirm=confirm)
+        post.round()
+    own = decided(house, {SMS_NEWS: "yes", PHOTO: "yes"}, ANNA_PHONE, confirm=frozenset({SMS_NEWS, PHOTO}), at=NOON)
+    post.round()
+    assert len(post.mails(ANNA_PHONE)) == MESSAGE.burst
+    assert post.round(A_QUARTER).sent == 1
+    [token] = re.findall(r"/confirm/([A-Za-z0-9_-]{32})", post.mails(ANNA_PHONE)[-1]["text"])
+    assert open_link(house.table, house.clinics, token, Power.CONFIRM, post.clock()).link.receipt == own.id
+    assert (post.round(A_QUARTER).sent, post.waits()) == (0, 0)
+
+
+def test_a_form_that_another_contact_answers_takes_nobodys_confirmation_away(house: Portal, post: Sorting) -> None:
+    """Eve asks for the same with Anna's e-mail beside a phone of her own: Anna's phone is asked all the same."""
+    eve, yes = Contact(Kind.PHONE, "+37129999999"), {SMS_NEWS: "yes"}
+    confirm = {"confirm": frozenset({SMS_NEWS})}
+    decided(house, yes, ANNA, ANNA_PHONE, **confirm)
+    decided(house, yes, ANNA, eve, at=NOON, **confirm)
+    post.round()
+    assert ["/confirm/" in message["text"] for message in post.mails(ANNA_PHONE)] == [True]
+    assert ["/confirm/" in message["text"] for message in post.mails(eve)] == [True]
+
+
+def test_a_confirmation_whose_time_is_over_or_that_was_given_is_not_asked_for(house: Portal, post: Sorting) -> None:
+    """What waited too long leads nowhere; what was confirmed by another link needs no second."""
+    confirm, phones = frozenset({SMS_NEWS}), (ANNA_PHONE, Contact(Kind.PHONE, "+37129999999"))
+    for phone in phones:
+        decided(house, {SMS_NEWS: "yes"}, phone, confirm=confirm)
+    late = {"assurance": Assurance.CONTACT_CONFIRMED, "at": NOON}
+    decided(house, {SMS_NEWS: "yes"}, phones[1], **late)
+    post.clock.at = "2026-11-29T09:00:00.000Z"
+    post.round()
+    assert ["/confirm/" in mail["text"] for phone in phones for mail in post.mails(phone)] == [False]
+    assert post.waits() == 0
+
+
+def test_news_of_what_was_said_waits_a_day_for_room_and_no_longer(house: Portal, post: Sorting) -> None:
+    """Nobody's phone rings for days because of what a stranger typed in an hour."""
+    post.clock.at = MORNING
+    for _ in range(MESSAGE.burst + 3):
+        decided(house, {SMS_NEWS: "no"}, ANNA_PHONE)
+        post.round()
+    assert (post.round(A_QUARTER).sent, post.waits()) == (1, 2)
+    post.clock.at = instant(moment(MORNING) + timedelta(hours=25))
+    post.stream(*[decided(house, {SMS_NEWS: "no"}, ANNA_PHONE, at=post.clock.at) for _ in range(MESSAGE.burst)])
+    assert (post.round().sent, post.waits()) == (0, 0)
+    assert len(post.mails(ANNA_PHONE)) == 2 * MESSAGE.burst + 1
+
+
+def test_what_waits_for_room_at_one_contact_holds_up_no_other(house: Portal, post: Sorting) -> None:
+    """Her mailbox hears of it at once, and once; a mailbox that refuses is set aside when the phone was told."""
+    staff = {"assurance": Assurance.STAFF_WITNESSED, "channel": Channel.IN_PERSON}
+    for number in range(MESSAGE.burst):
+        decided(house, {SMS_NEWS: "yes"}, ANNA_PHONE, at=MORNING, **staff)
+        decided(house, {SMS_NEWS: "withdraw"}, ANNA_PHONE, at=f"2026-11-22T08:{20 + number}:00.000Z")
+    for _ in range(2):
+        post.round()
+    decided(house, {EMAIL_NEWS: "yes"}, ANNA, ANNA_PHONE, at=NOON, **staff)
+    post.round()
+    post.empty()
+    post.office.fail("MessageRejected", to=ANNA.value)
+    decided(house, {EMAIL_NEWS: "withdraw"}, ANNA, ANNA_PHONE, at=NOON)
+    post.round()
+    assert (len(post.mails()), len(post.mails(ANNA_PHONE)), post.waits()) == (0, 0, 1)
+    post.round(A_QUARTER)
+    assert (len(post.mails(ANNA_PHONE)), post.waits()) == (1, 0)
+    [dead] = messages.dead_letters(house.table, RIGA)
+    assert messages.states(house.table, dead)["withdrawn#email"] == "refused MessageRejected"
 
 
 @pytest.mark.parametrize("answer", ["yes", "no"])
