@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chalicelib import journal
-from chalicelib.consent import NoticeInForce, State, resolve
+from chalicelib.consent import Assurance, NoticeInForce, State, resolve
 from chalicelib.contact import Contact, Kind
 from chalicelib.instants import Instant, instant, moment
 from chalicelib.letters import (
@@ -51,6 +51,9 @@ LINK_DAYS = 30
 
 NEWS = timedelta(days=1)
 """For how long it is worth telling that answers were saved, where the contact gets too many messages to tell it now."""
+
+_OF_OTHERS = {Message.WITHDRAWN, Message.EXPIRING, Message.CHANGED}
+"""What may tell of an act of others: anybody may stop something in anybody's name, and staff may have asked."""
 
 BOUNCED = timedelta(days=30)
 """For how long a contact that bounced is left alone: what was mistyped bounces again, a mailbox may be mended."""
@@ -191,14 +194,14 @@ class Courier:
         try:
             typed = self._typed(each, key, person)
             document = read_receipt(found[at["receipt"]]).document if "receipt" in at else {}
-            told = _Told(unsent, clinic, key, document, published.in_force)
+            told = _Told(unsent, clinic, key, document, published.in_force, person.lang)
             known = self._known(key, person) if told.stops or not typed else typed
         except ValueError:  # the person's key is gone, and with it every way to reach them
             return []
         own = [contact for contact in known if person.owns(key.lookup(contact))]
         reached = sorted(typed or known, key=lambda contact: contact not in own)
         return [
-            (told, planned, contact, _named(planned, contact, typed, person.salt))
+            (told.speaking(planned, own=contact in own), planned, contact, _named(planned, contact, typed, person.salt))
             for planned in told.plan(reached, own)
             for contact in _meant(planned, reached, own)
             if planned.message is not Message.CONFIRM
@@ -335,6 +338,18 @@ class _Told:
     key: ClinicKey
     document: Mapping[str, Any]
     in_force: NoticeInForce
+    chosen: str
+    """The language the person last chose themself."""
+
+    def speaking(self, planned: Planned, *, own: bool) -> "_Told":
+        """Give it as its reader is spoken to: what others did, or may have done, in the language they chose themself.
+
+        What answers the reader's own act, as far as anybody can tell, keeps the language of that.
+        """
+        others = self.document.get("assurance") == Assurance.STAFF_WITNESSED or planned.message in _OF_OTHERS
+        if own and others and self.chosen in self.clinic.languages:
+            return replace(self, unsent=replace(self.unsent, lang=self.chosen))
+        return self
 
     @property
     def lang(self) -> str:

@@ -73,6 +73,9 @@ class Subject:
     base: str = ""
     """The portal's absolute address as the person last reached it: where messages that nobody asked for lead."""
 
+    lang: str = ""
+    """The language the person last chose themself; none where only others spoke for them."""
+
     restricted_since: Instant | None = None
     """Since when all processing is restricted (GDPR Art. 18); None where it is not."""
 
@@ -276,4 +279,5 @@ def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) 
         latest=max(effective_at, subject.latest),
         recorded_at=now,
         of_age=of_age,
+        lang=subject.lang if claims or act.assurance is Assurance.STAFF_WITNESSED else act.notice.lang,
     )

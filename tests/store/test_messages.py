@@ -20,7 +20,7 @@ from chalicelib.limits import MESSAGE
 from chalicelib.links import Power
 from chalicelib.post import Post
 from chalicelib.posting import Courier, Tally
-from chalicelib.receipts import Receipt, Subject
+from chalicelib.receipts import NoticeRef, Receipt, Subject
 from chalicelib.store import messages, roll
 from chalicelib.store.keys import Key, contact_key, roll_key, undeliverable_key, unsent_key
 from chalicelib.store.links import open_link
@@ -638,6 +638,48 @@ def test_a_withdrawal_is_told_to_every_contact_of_the_person_not_only_to_the_one
     told = [["/undo/" in mail["text"] for mail in post.mails(each)].count(True) for each in (ANNA, other, ANNA_PHONE)]
     assert told == [1, 1, 1]
     assert not [mail for mail in post.mails(STRANGER) if "/undo/" in mail["text"]]
+
+
+def in_language(lang: str, **changed: Any) -> dict[str, Any]:
+    """Give an act said in a language, on a page or by staff."""
+    return {"notice": NoticeRef("1.0", lang, "ab" * 32), **changed}
+
+
+@pytest.mark.parametrize("own", [{}, {"assurance": Assurance.CONTACT_CONFIRMED}], ids=["typed first", "confirmed"])
+def test_whoever_chose_a_language_hears_in_it_of_what_others_did(
+    house: Portal, post: Sorting, own: dict[str, Any]
+) -> None:
+    """Neither staff, who said none, nor a stranger on a page in another language choose for the patient."""
+    if own:
+        decided(house, {PHOTO: "no"}, ANNA, **in_language("en"))
+    decided(house, {EMAIL_NEWS: "yes", SMS_NEWS: "yes"}, ANNA, **in_language("ru", **own))
+    post.round()
+    staff = {"assurance": Assurance.STAFF_WITNESSED, "channel": Channel.IN_PERSON}
+    decided(house, {SMS_NEWS: "withdraw"}, ANNA, at=NOON, **in_language("lv", **staff))
+    decided(house, {PHOTO: "yes"}, ANNA, at=NOON, **in_language("lv", **staff))
+    decided(house, {EMAIL_NEWS: "withdraw"}, ANNA, at=NOON, **in_language("en"))
+    post.empty()
+    post.round()
+    assert [mail["headers"]["Content-Language"] for mail in post.mails()] == ["ru"] * 3
+    links = [re.findall(r"/undo/([A-Za-z0-9_-]{32})", mail["text"]) for mail in post.mails()]
+    opened = [open_link(house.table, house.clinics, token, Power.UNDO, NOON).link for [token] in filter(None, links)]
+    assert [link.lang for link in opened] == ["ru", "ru"]
+
+
+def test_an_answer_to_ones_own_form_is_in_the_language_of_the_form(house: Portal, post: Sorting) -> None:
+    """Whoever changes the language is answered in the new one at once, and believed once the contact has confirmed."""
+    decided(house, {EMAIL_NEWS: "yes"}, ANNA, **in_language("ru"))
+    decided(house, {PHOTO: "yes"}, ANNA, at=NOON, **in_language("en"))
+    post.round()
+    assert sorted(mail["headers"]["Content-Language"] for mail in post.mails()) == ["en", "ru"]
+
+
+def test_a_language_the_clinic_does_not_speak_any_more_is_not_spoken(house: Portal, post: Sorting) -> None:
+    """Then the receipt's own is, as good as any."""
+    decided(house, {EMAIL_NEWS: "yes"}, ANNA, **in_language("ka"))
+    decided(house, {EMAIL_NEWS: "withdraw"}, ANNA, at=NOON, **in_language("en"))
+    post.round()
+    assert sorted(mail["headers"]["Content-Language"] for mail in post.mails()) == ["en", "lv"]
 
 
 def test_a_wish_reaches_only_people_whose_own_the_contact_is(house: Portal, post: Sorting) -> None:
