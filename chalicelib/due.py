@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from chalicelib.consent import Address, NoticeInForce, State, Status, Word, major, resolve, settle
+from chalicelib.consent import Address, NoticeInForce, State, Status, Word, resolve, settle
 from chalicelib.instants import Instant, ending, instant, moment
 from chalicelib.publication import numbers
 from chalicelib.receipts import Subject
@@ -36,8 +36,8 @@ class Kind(StrEnum):
 class Letter:
     """One thing to tell: of which kind, about what (told once per kind and `reference`), by which word of theirs.
 
-    `addresses` are the decisions it is about: for a changed notice those that no longer count, none where only its
-    wording is new. `at` is since when something holds, `until` when something ends.
+    `addresses` are the decisions it is about: for a changed notice all that was agreed to under the one before. `at` is
+    since when something holds, `until` when something ends.
     """
 
     kind: Kind
@@ -144,9 +144,8 @@ def _changed(person: Subject, history: Sequence[Entry], at: Instant) -> Iterator
             if status.state is State.GRANTED and word is not None and _older(word, entry):
                 agreed[address] = word
         if agreed:
-            ended = tuple(name for name, word in agreed.items() if major(word.notice_version) != major(entry.version))
             word = max(agreed.values(), key=lambda each: each.turn)
-            yield Letter(Kind.CHANGED, entry.version, ended, word, at=entry.since)
+            yield Letter(Kind.CHANGED, entry.version, tuple(agreed), word, at=entry.since)
 
 
 def _older(word: Word, entry: Entry) -> bool:

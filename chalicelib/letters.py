@@ -120,7 +120,8 @@ class Matter:
     """Everything a message is written from.
 
     `said` are the decisions it is about, as `Clinic.answered` gives them; `links` the addresses it leads to, by power,
-    and `receipt` and `notice`; `at` when what it tells of happened or begins, `until` when what it tells of ends.
+    and `receipt` and `notice`; `at` when what it tells of happened or begins, `until` when what it tells of ends;
+    `lost` whether a Yes counts no longer, because the notice changed in more than its words.
     """
 
     message: Message
@@ -131,6 +132,7 @@ class Matter:
     number: str = ""
     at: Instant | None = None
     until: Instant | None = None
+    lost: bool = False
     code: str = ""
 
 
@@ -179,6 +181,7 @@ def _filled(matter: Matter) -> dict[str, Any]:
         "links": {"unsubscribe": "", **matter.links},
         "number": matter.number,
         "code": matter.code,
+        "lost": matter.lost,
         "stopped": answers == {Answer.WITHDRAW},
         "when": spoken_time(at, lang, clinic.country) if at else "",
         "since": spoken_day(at, lang, clinic.country) if at else "",

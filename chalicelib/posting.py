@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chalicelib import journal
-from chalicelib.consent import Assurance, NoticeInForce, State, resolve
+from chalicelib.consent import Assurance, NoticeInForce, State, major, resolve
 from chalicelib.contact import Contact, Kind
 from chalicelib.instants import Instant, instant, moment
 from chalicelib.letters import (
@@ -425,6 +425,8 @@ class _Told:
             number=self.unsent.receipt or "",
             at=self.document.get("effective_at") if self.unsent.kind == "decided" else self.unsent.at,
             until=self.until(planned),
+            lost=planned.message is Message.CHANGED
+            and major(self.document["notice"]["version"]) != self.in_force.major,
             code=short_code(secret, receipt, contact) if coded and receipt else "",
         )
         if contact.kind is Kind.PHONE:

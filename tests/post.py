@@ -38,6 +38,7 @@ def a_matter(message: Message, clinic: Clinic, lang: str, answers: Mapping[str, 
         number="c" * 32,
         at=MORNING,
         until=LATER,
+        lost=True,
         code="123456" if Power.CONFIRM in POWERS[message] else "",
     )
 

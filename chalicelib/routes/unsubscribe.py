@@ -69,12 +69,17 @@ def _ever(look: Look) -> Clinic:
 
 
 def _asked(ever: Clinic, opened: Opened) -> Mapping[Address, Answer]:
-    """Tell what the link stops: what it names, else all that is done by its kind of contact, else all there is."""
+    """Tell what the link stops: what it names; for a clinic's own that names nothing all that is done by its contact.
+
+    Every mail of the portal's names what it is about, and nothing else stops with it.
+    """
+    if opened.link.addresses:
+        named = [address for address in opened.link.addresses if address in ever.questions]
+        return dict.fromkeys(named, Answer.WITHDRAW)
     kind = opened.holder.contact.kind
     kinds = {kind.value} if kind is not Kind.REFERENCE else {Kind.EMAIL.value, Kind.PHONE.value}
-    named = [address for address in opened.link.addresses if address in ever.questions]
     by_kind = [address for address, question in ever.questions.items() if question.needs & kinds]
-    return dict.fromkeys(named or by_kind or ever.questions, Answer.WITHDRAW)
+    return dict.fromkeys(by_kind or ever.questions, Answer.WITHDRAW)
 
 
 def _left(opened: Opened, look: Look, asked: Mapping[Address, Answer], at: Instant) -> bool:
@@ -87,7 +92,7 @@ def _left(opened: Opened, look: Look, asked: Mapping[Address, Answer], at: Insta
 
     known, notice = look.known(), look.published.in_force
     if not known:
-        return opened.link.subject is None
+        return bool(asked) and opened.link.subject is None
     states = [resolve(each.standings.get(address), notice, at).state for each in known for address in asked]
     return any(state not in STOPPED for state in states)
 

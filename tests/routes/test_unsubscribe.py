@@ -65,6 +65,31 @@ def test_a_link_stops_what_it_names(program: Program, client: Client, house: Hou
     assert (program.states(**MAIL)[SMS], program.states(**MAIL)[EMAIL]) == ("withdrawn", "granted")
 
 
+def test_nothing_else_stops_than_what_a_link_names_and_nothing_is_said_to_have_stopped_that_was_never_allowed(
+    client: Client, house: House
+) -> None:
+    """The page names what the link names; of what the patient never agreed to it says only that this is a No."""
+    program = house.open_clinic()
+    body = {"subject": MAIL, "channel": "in-person", "decisions": {REVIEW: "yes"}}
+    program.call("receipts", {**body, "effective_at": "2026-11-20T10:00:00Z"})
+    answer = client.post(f"{_place(house, program)}?lang=en", ONE_CLICK)
+    assert "By e-mail" in answer.text
+    assert "It has stopped" not in answer.text
+    assert (program.states(**MAIL)[REVIEW], program.states(**MAIL)[EMAIL]) == ("granted", "withdrawn")
+    answer = client.post(f"{_place(house, program, addresses=(REVIEW,))}?lang=en", ONE_CLICK)
+    assert "You have said No to this" in answer.text
+    assert ("The text of my review" in answer.text, "By e-mail" in answer.text) == (True, False)
+    assert program.states(**MAIL)[REVIEW] == "withdrawn"
+
+
+def test_a_link_that_names_what_the_clinic_has_not_asked_stops_nothing_else(
+    program: Program, client: Client, house: House
+) -> None:
+    """One click takes back no more than its mail spoke of."""
+    assert client.post(_place(house, program, addresses=("nothing.known",)), ONE_CLICK).status == 200
+    assert program.states(**MAIL)[EMAIL] == "granted"
+
+
 def test_it_can_be_sent_again_and_writes_nothing_more(program: Program, client: Client, house: House) -> None:
     """Mail programs repeat themselves; what was agreed to since stops again."""
     place = _place(house, program)

@@ -370,7 +370,7 @@ def due_unasked(house: Portal, post: Sorting) -> None:
 
 
 def test_other_things_are_told_in_the_same_way(house: Portal, post: Sorting) -> None:
-    """A reminder, an end that is near, a changed notice: each has its letter, and one click that stops it."""
+    """A reminder, an end that is near, a changed notice: each has its letter, and one click stops what it is about."""
     due_unasked(house, post)
     assert post.round().sent == 3
     about = set()
@@ -378,7 +378,8 @@ def test_other_things_are_told_in_the_same_way(house: Portal, post: Sorting) -> 
         token = mail["headers"]["List-Unsubscribe"].strip("<>").rpartition("/")[2]
         opened = open_link(house.table, house.clinics, token, Power.UNSUBSCRIBE, "2030-01-01T00:00:00.000Z")
         about.add(opened.link.addresses)
-    assert about == {(EMAIL_NEWS,), (PHOTO,), ()}
+    assert about == {(EMAIL_NEWS,), (PHOTO,), (SMS_NEWS, PHOTO)}
+    assert sum("tikai formulējums" in mail["text"] for mail in post.mails()) == 1
 
 
 def test_what_nobody_asked_for_is_judged_again_when_it_is_sent(house: Portal, post: Sorting) -> None:

@@ -170,6 +170,15 @@ def test_one_click_stops_what_nobody_asked_for(message: Message) -> None:
         assert Power.UNSUBSCRIBE not in POWERS[message]
 
 
+def test_a_mail_about_new_words_names_what_its_one_click_stops() -> None:
+    """Nobody stops with one click what the mail did not speak of."""
+    mail = mail_of(replace(a_matter(Message.CHANGED, clinic(), "en"), lost=False))
+    assert "Only the wording is new" in mail.text
+    for part in (mail.text, mail.html):
+        assert "News and discounts: By e-mail" in part
+        assert "/notices/1.0" in part
+
+
 def test_what_a_clinic_is_called_is_text_in_html_and_itself_in_plain_text() -> None:
     """A name with a sign in it neither breaks a page nor comes out as a code."""
     odd = replace(clinic(), name=dict.fromkeys(clinic().languages, "Smile & <b>Sons</b>"))
@@ -185,8 +194,8 @@ def test_what_a_clinic_is_called_is_text_in_html_and_itself_in_plain_text() -> N
 def test_a_text_message_is_short_in_every_language(message: Message, name: str) -> None:
     """One message in the 7-bit alphabet, two joined where it lacks the letters: the clinic pays for each."""
     for lang in clinic(name).languages:
-        for answers in (None, {}):
-            text = text_message(a_matter(message, clinic(name), lang, answers), "+37126123456").text
+        for lost in (True, False):
+            text = text_message(replace(a_matter(message, clinic(name), lang), lost=lost), "+37126123456").text
             assert fits(text), (lang, len(text), text)
             assert "https://" in text
             assert text.partition(":")[0]
