@@ -1,6 +1,10 @@
-"""One-click unsubscribe (RFC 8058): a mail program's own button, without cookie, redirect or page in between."""
+"""Unsubscribing: by a mail program's own button (RFC 8058), without cookie, redirect or page in between, or by hand.
 
-from collections.abc import Mapping
+Programs that look through mail open its links and send the forms behind them as they find them. So the page for people
+holds no one-click request, and stops nothing before something is ticked.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 
 from chalice.app import Blueprint, Response
 
@@ -10,6 +14,7 @@ from chalicelib.boundary import page
 from chalicelib.consent import Address, Answer, Assurance, Channel, resolve
 from chalicelib.contact import Kind, masked
 from chalicelib.evidence import WITHDRAWAL_PAGE
+from chalicelib.forms import Fault, Fields
 from chalicelib.i18n import negotiate
 from chalicelib.incoming import ANY_TYPE, UnreadableBodyError, base_url, form_with_files, mount, query
 from chalicelib.instants import Instant
@@ -31,30 +36,30 @@ FIELD, VALUE = "List-Unsubscribe", "One-Click"
 @unsubscribe.route("/unsubscribe/{token}", methods=["GET"], content_types=ANY_TYPE)
 @page(unsubscribe)
 def unsubscribe_page(token: str) -> Response:
-    """Show what would stop, and one button; change nothing: what opens every link of a mail must not unsubscribe."""
+    """Show what can be stopped; change nothing: what opens every link of a mail must not unsubscribe."""
     opened, look, _ = _followed(token)
-    return _answer(opened, look, stopped=False)
+    return _choice(opened, look)
 
 
 @unsubscribe.route("/unsubscribe/{token}", methods=["POST"], content_types=ANY_TYPE)
 @page(unsubscribe, from_anywhere=True)
 def stop(token: str) -> Response:
-    """Stop at once, and again as often as it is sent; a POST that is not the one-click request stops nothing."""
+    """Stop at once, and again as often as it is sent: all by the one-click request, by hand what is ticked."""
     opened, look, at = _followed(token)
     try:
         fields = form_with_files(unsubscribe.current_request)
     except UnreadableBodyError:
-        return _answer(opened, look, stopped=False, status=400)
-    if fields.get(FIELD) != [VALUE]:
-        return _answer(opened, look, stopped=False, status=422)
-    asked = _asked(_ever(look), opened)
+        return _choice(opened, look, 400)
+    asked = _chosen(fields, _asked(_ever(look), opened))
+    if asked is None:
+        return _choice(opened, look, 422)
     if _left(opened, look, asked, at):
         act = _act(opened, look, asked, at)
         base = base_url(unsubscribe.current_request, portal().settings.public_url)
         signature = Signature((opened.holder.contact,), None, fresh_subject(), base=base)
         portal().register.withdraw(act, signature, seen=look)
         journal.count("WithdrawalRecorded")
-    return _answer(opened, look, stopped=True)
+    return _page(opened, look, asked, stopped=True)
 
 
 def _followed(token: str) -> tuple[Opened, Look, Instant]:
@@ -82,6 +87,14 @@ def _asked(ever: Clinic, opened: Opened) -> Mapping[Address, Answer]:
     return dict.fromkeys(by_kind or ever.questions, Answer.WITHDRAW)
 
 
+def _chosen(fields: Fields, asked: Mapping[Address, Answer]) -> Mapping[Address, Answer] | None:
+    """Tell which of these are to stop: all by the one-click request, however its line ends, or what is ticked."""
+    if [value.strip() for value in fields.get(FIELD, ())] == [VALUE]:
+        return asked
+    ticked = fields.get("purpose", ())
+    return {address: answer for address, answer in asked.items() if address in ticked} or None
+
+
 def _left(opened: Opened, look: Look, asked: Mapping[Address, Answer], at: Instant) -> bool:
     """Tell whether anything is left to stop, for anybody known under the contact.
 
@@ -99,10 +112,10 @@ def _left(opened: Opened, look: Look, asked: Mapping[Address, Answer], at: Insta
 
 def _act(opened: Opened, look: Look, answers: Mapping[Address, Answer], at: Instant) -> Act:
     house, clinic, lang = portal(), look.published.clinic, _language(opened, look)
-    # The same request at the same state of things is the same receipt, however often a mail program tries.
+    # The same word at the same state of things is the same receipt, however often a mail program tries.
     turn = {person.id: person.version for person in look.known()}
     return Act(
-        receipt_id=receipt_id(opened.id, {"unsubscribe": turn}),
+        receipt_id=receipt_id(opened.id, {"unsubscribe": turn, "stops": sorted(answers)}),
         clinic=clinic.id,
         answers=answers,
         notice=NoticeRef(clinic.version, lang, house.evidence.shown(WITHDRAWAL_PAGE, clinic, lang)),
@@ -124,17 +137,24 @@ def _language(opened: Opened, look: Look) -> str:
     return negotiate(query(unsubscribe.current_request, "lang"), None, clinic.languages, default)
 
 
-def _answer(opened: Opened, look: Look, *, stopped: bool, status: int = 200) -> Response:
-    lang, ever = _language(opened, look), _ever(look)
-    titles = [ever.questions[address].title(lang) for address in _asked(ever, opened)]
+def _choice(opened: Opened, look: Look, status: int = 200) -> Response:
+    """Let the reader choose; nothing is stopped yet."""
+    faults = (Fault("purpose", "nothing_ticked"),) if status != 200 else ()  # noqa: PLR2004 - the one good status
+    answer = _page(opened, look, _asked(_ever(look), opened), faults=faults)
+    answer.status_code = status
+    return answer
+
+
+def _page(
+    opened: Opened, look: Look, addresses: Iterable[Address], *, stopped: bool = False, faults: Sequence[Fault] = ()
+) -> Response:
     filled = {
         "clinic": look.published.clinic,
+        "asked": _ever(look),
+        "addresses": addresses,
         "root": mount(unsubscribe.current_request),
-        "titles": titles,
         "contact": masked(opened.holder.contact),
-        "field": FIELD,
-        "value": VALUE,
         "stopped": stopped,
-        "unclear": status != 200,  # noqa: PLR2004 - the one good status
+        "faults": faults,
     }
-    return html(render("pages/unsubscribe.html", lang, **filled), status)
+    return html(render("pages/unsubscribe.html", _language(opened, look), **filled))

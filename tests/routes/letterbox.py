@@ -5,18 +5,20 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from chalicelib import due
 from chalicelib.confirming import confirmed_by
 from chalicelib.contact import Contact
-from chalicelib.instants import instant
+from chalicelib.instants import Instant, instant
 from chalicelib.links import Handle, Holder, Link, Power
 from chalicelib.post import Letter, TextMessage
 from chalicelib.posting import Courier
-from chalicelib.store import links, outbox
+from chalicelib.store import links, outbox, told
 from chalicelib.wiring import Portal
 from tests.routes.client import Answer, Client, Fields
 from tests.routes.pages import decide, receipt_number
 
 Addresses = tuple[str, ...]
+BASE = "https://portal.example.org/api"
 
 
 class Home(Protocol):
@@ -90,10 +92,22 @@ class Bag:
         return str(len(self.sent))
 
 
+def unasked(house: Home, clinic: str, contact: Contact, at: Instant) -> list[Letter]:
+    """Give the mails somebody gets unasked by a time, as the hourly round leaves them and the post brings them."""
+    beside, bag = house.beside, Bag()
+    look = beside.register.look(clinic, [contact])
+    for person in look.known():
+        for letter in due.letters(person, look.published.published, at):
+            told.tell(beside.table, beside.clinics.key(clinic), person, letter, BASE)
+    courier = Courier(beside.table, beside.clinics, bag, BASE, now=lambda: at)  # type: ignore[arg-type]
+    courier.carry_waiting(lambda: False)
+    return [each for each in bag.sent if isinstance(each, Letter) and each.to == contact.value]
+
+
 def carried(house: Home, *to: Contact) -> list[str]:
     """Carry the outbox out, and give the text of what came to these contacts, newest last."""
     bag = Bag()
-    courier = Courier(house.beside.table, house.beside.clinics, bag, "https://portal.example.org/api")  # type: ignore[arg-type]
+    courier = Courier(house.beside.table, house.beside.clinics, bag, BASE)  # type: ignore[arg-type]
     for _ in range(2):  # a wish for a link is shared out first
         courier.carry_waiting(lambda: False)
     return [each.text for each in bag.sent if each.to in {contact.value for contact in to}]
