@@ -178,7 +178,7 @@ def _filled(matter: Matter) -> dict[str, Any]:
     return {
         "clinic": clinic,
         "said": matter.said,
-        "links": {"unsubscribe": "", **matter.links},
+        "links": {"unsubscribe": "", "receipt": "", **matter.links},
         "number": matter.number,
         "code": matter.code,
         "lost": matter.lost,

@@ -201,7 +201,7 @@ class Courier:
         own = [contact for contact in known if person.owns(key.lookup(contact))]
         reached = sorted(typed or known, key=lambda contact: contact not in own)
         return [
-            (told.speaking(planned, own=contact in own), planned, contact, _named(planned, contact, typed, person.salt))
+            (told.read_by(planned, own=contact in own), planned, contact, _named(planned, contact, typed, person.salt))
             for planned in told.plan(reached, own)
             for contact in _meant(planned, reached, own)
             if planned.message is not Message.CONFIRM
@@ -341,15 +341,18 @@ class _Told:
     chosen: str
     """The language the person last chose themself."""
 
-    def speaking(self, planned: Planned, *, own: bool) -> "_Told":
+    own: bool = False
+    """Whether whoever reads it does so by a contact of the person's own: nobody else is led to the receipt."""
+
+    def read_by(self, planned: Planned, *, own: bool) -> "_Told":
         """Give it as its reader is spoken to: what others did, or may have done, in the language they chose themself.
 
         What answers the reader's own act, as far as anybody can tell, keeps the language of that.
         """
         others = self.document.get("assurance") == Assurance.STAFF_WITNESSED or planned.message in _OF_OTHERS
         if own and others and self.chosen in self.clinic.languages:
-            return replace(self, unsent=replace(self.unsent, lang=self.chosen))
-        return self
+            return replace(self, own=own, unsent=replace(self.unsent, lang=self.chosen))
+        return replace(self, own=own)
 
     @property
     def lang(self) -> str:
@@ -402,7 +405,7 @@ class _Told:
         home, secret = f"{base}/{self.clinic.id}", self.key.link_secret()
         lang = f"lang={self.lang}"
         found = {"notice": f"{home}/notices/{self.in_force.version}?{lang}"}
-        if self.unsent.receipt:
+        if self.unsent.receipt and self.own:
             found["receipt"] = f"{home}/receipts/{self.unsent.receipt}?{lang}"
         for power in POWERS[planned.message]:
             token = handle.token(secret, power)

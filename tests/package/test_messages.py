@@ -123,9 +123,11 @@ def test_a_decision_leads_to_a_mail_that_is_read_as_it_was_meant(local_stack: Lo
     assert mail["headers"]["Auto-Submitted"] == "auto-generated"
     assert "List-Unsubscribe" not in mail["headers"]
     assert re.search(rf"clinic={RIGA}, lookup=[0-9a-f]{{64}}, message=confirm", mail["headers"]["X-SES-MESSAGE-TAGS"])
-    [link] = set(re.findall(r'href="([^"]+)"', mail["html"]))
+    link, receipt = re.findall(r'href="([^"]+)"', mail["html"])
     assert link in mail["text"]
     assert link.startswith(f"{local_stack.base_url}/confirm/")
+    assert receipt in mail["text"]
+    assert receipt.startswith(f"{local_stack.base_url}/{RIGA}/receipts/")
     assert "By e-mail" in page(local_stack, link.removeprefix(local_stack.base_url))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib import asking
+from chalicelib.contact import Contact, Kind
 from chalicelib.evidence import KIOSK_PAGE
 from chalicelib.forms import FormState, read_consent
 from chalicelib.instants import instant
@@ -17,6 +18,7 @@ from chalicelib.wiring import portal
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import MOUNTS, Answer, Client, Fields
 from tests.routes.conftest import House
+from tests.routes.letterbox import carried
 from tests.routes.pages import Page, aged_state, decide, open_page
 
 ANNA = "anna.ozola@example.org"
@@ -141,7 +143,8 @@ def test_a_decision_is_told_with_its_number_and_without_an_address(client: Clien
     assert "refresh" not in answer.headers, "nobody is hurried away from their receipt (WCAG 2.2, 2.2.1)"
     assert f"{client.mount}/{program.clinic}/kiosk?src=tablet-2" in Page(answer).links, "Next person"
     number = number_on(answer)
-    assert "We also send it" in answer.text
+    assert "We also write to the e-mail or phone you gave" in answer.text
+    assert any(number in text for text in carried(house, Contact(Kind.EMAIL, ANNA)))
     assert not [link for link in Page(answer).links if number in link]
     (receipt,) = program.history(email=ANNA)
     assert (receipt["id"], receipt["channel"], receipt["source"]) == (number, "kiosk", "tablet-2")
@@ -159,7 +162,7 @@ def test_a_no_needs_no_contact_and_promises_no_message(client: Client, house: Ho
     """Whoever says only No leaves nothing behind but the No."""
     answer = send(client, house.open_clinic().clinic, {"decision.newsletter.email": "no"})
     assert number_on(answer)
-    assert "We also send it" not in answer.text
+    assert "We also write" not in answer.text
 
 
 def test_the_receipt_on_paper_shows_the_questions_as_the_tablet_showed_them(client: Client, house: House) -> None:
@@ -181,6 +184,17 @@ def test_a_yes_is_taken_back_at_the_kiosk(client: Client, house: House) -> None:
     assert one.states(email=ANNA)["testimonials.text"] == "withdrawn"
     assert other.states(email=ANNA)["testimonials.text"] == "granted"
     assert one.history(email=ANNA)[-1]["channel"] == "kiosk"
+
+
+def test_a_stop_at_the_kiosk_promises_a_message_only_where_something_stopped(client: Client, house: House) -> None:
+    """What only waited, or was never said, brings none, and the page says the same to everybody."""
+    program = house.open_clinic()
+    number_on(send(client, program.clinic, NEWS))
+    carried(house)
+    answer = send(client, program.clinic, {"all": "yes", "email": ANNA}, ASKING[1])
+    assert "If this stops something you had allowed, we also write to you" in answer.text
+    assert "the e-mail or phone you gave" not in answer.text
+    assert carried(house, Contact(Kind.EMAIL, ANNA)) == []
 
 
 def test_a_known_and_an_unknown_contact_are_answered_alike(client: Client, house: House) -> None:

@@ -562,6 +562,23 @@ def test_a_form_that_another_contact_answers_takes_nobodys_confirmation_away(hou
     assert ["/confirm/" in message["text"] for message in post.mails(eve)] == [True]
 
 
+def test_only_a_contact_of_the_persons_own_is_led_to_the_receipt(house: Portal, post: Sorting) -> None:
+    """Whoever is asked about somebody else's form reads in the mail what it asks, and nothing else of that form."""
+    staff = {"assurance": Assurance.STAFF_WITNESSED, "channel": Channel.IN_PERSON}
+    number = Contact(Kind.REFERENCE, "P-1")
+    person = decided(house, {PHOTO: "no"}, number, ANNA_PHONE, **staff).document["subject"]
+    act = an_act({EMAIL_NEWS: "yes"}, NOON, confirm=frozenset({EMAIL_NEWS}))
+    beside = {"person": person, "beside": (STRANGER,)}
+    receipt = house.register.record(act, replace(signed(ANNA_PHONE, STRANGER), **beside))
+    own = decided(house, {EMAIL_NEWS: "yes"}, ANNA, confirm=frozenset({EMAIL_NEWS}))
+    post.round()
+    [mail] = post.mails(STRANGER)
+    assert "/confirm/" in mail["text"]
+    assert receipt.id not in mail["text"] + mail["html"]
+    [mail] = post.mails()
+    assert f"/receipts/{own.id}" in mail["text"]
+
+
 def test_a_confirmation_whose_time_is_over_or_that_was_given_is_not_asked_for(house: Portal, post: Sorting) -> None:
     """What waited too long leads nowhere; what was confirmed by another link needs no second."""
     confirm, phones = frozenset({SMS_NEWS}), (ANNA_PHONE, Contact(Kind.PHONE, "+37129999999"))

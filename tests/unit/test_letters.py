@@ -152,10 +152,22 @@ def test_a_letter_leads_where_it_says_and_nowhere_else(message: Message) -> None
     assert "<img" not in mail.html
 
 
-def test_a_confirming_letter_leads_to_one_place() -> None:
-    """There is one thing to do, and no other way to go astray."""
-    [only] = set(_Links.of(mail_of(a_matter(Message.CONFIRM, clinic(), "en")).html))
-    assert only.endswith(f"/confirm/{TOKEN}")
+def test_a_confirming_letter_leads_to_one_thing_to_do() -> None:
+    """Beside it there is only the receipt, to be read."""
+    first, second = _Links.of(mail_of(a_matter(Message.CONFIRM, clinic(), "en")).html)
+    assert first.endswith(f"/confirm/{TOKEN}")
+    assert f"/receipts/{'c' * 32}" in second
+
+
+@pytest.mark.parametrize("message", [Message.CONFIRM, Message.WITHDRAWN, Message.RECEIPT])
+def test_a_mail_about_a_decision_holds_the_number_of_its_receipt(message: Message) -> None:
+    """Whoever stood at the tablet finds in the mailbox what was on it; somebody else's contact gets no receipt."""
+    matter = a_matter(message, clinic(), "en")
+    for part in (mail_of(matter).text, mail_of(matter).html):
+        assert part.count("c" * 32) >= 2
+    without = replace(matter, links={name: link for name, link in matter.links.items() if name != "receipt"})
+    if message is Message.CONFIRM:
+        assert "c" * 32 not in mail_of(without).text + mail_of(without).html
 
 
 @pytest.mark.parametrize("message", Message)
