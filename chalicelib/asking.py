@@ -108,8 +108,8 @@ def take_answers(template: str, clinic: str, request: Request, then: Next) -> Re
         seen = house.register.look(clinic, signature.contacts, guard=signature.guard)
         if by:
             child = said.guardian is not None
-            if len(by.people) > 1 and not child and Answer.YES in said.answers.values():
-                return _again(asked, fields, [SEVERAL])
+            if reason := by.objection(shown, said, at):
+                return _again(asked, fields, [Fault("errors", reason)])
             act, signature = by.act(act, shown, said), by.signature(signature, said)
             seen = house.register.look(clinic, signature.contacts, guard=signature.guard) if child else seen
         receipt = house.register.answer(act, signature, seen=seen)

@@ -11,7 +11,7 @@ from typing import Any
 from chalicelib.consent import Address, Answer, Assurance, Channel, NoticeInForce, State, resolve
 from chalicelib.contact import Contact, Kind, masked
 from chalicelib.evidence import CONSENT_PAGE
-from chalicelib.guardians import ACTOR
+from chalicelib.guardians import ACTOR, relation
 from chalicelib.instants import Instant
 from chalicelib.links import short_code
 from chalicelib.notice import Clinic
@@ -199,9 +199,9 @@ def _stopped(receipt: Receipt, person: Subject) -> frozenset[Address]:
 def undo(house: Portal, found: Open, ticked: Collection[Address], lang: str, now: Instant, *, base: str) -> Receipt:
     """Record that the owner of the contact wants back what was stopped, under the text in force, shown with it."""
     clinic = found.clinic
-    subject = found.receipt.document["subject"]
-    of_age = roll.person(house.table, clinic.id, subject).of_age
-    earlier = _endings(house, clinic.id, subject, found.receipt.document["version"])
+    person = roll.person(house.table, clinic.id, found.receipt.document["subject"])
+    chain = house.register.history(clinic.id, [person])
+    earlier = _endings(chain, found.receipt.document["version"])
     act = Act(
         receipt_id=receipt_id(found.receipt.id, {"undone": sorted(ticked)}),
         clinic=clinic.id,
@@ -211,8 +211,8 @@ def undo(house: Portal, found: Open, ticked: Collection[Address], lang: str, now
         channel=Channel.EMAIL_LINK,
         source=None,
         assurance=Assurance.CONTACT_CONFIRMED,
-        actor=ACTOR if of_age else "patient",
-        evidence={"undoes": found.receipt.id},
+        actor=ACTOR if person.of_age else "patient",
+        evidence={**(relation(chain) if person.of_age else {}), "undoes": found.receipt.id},
         effective_at=now,
         recorded_at=now,
         endings={address: earlier[address] for address in ticked if earlier.get(address)},
@@ -224,11 +224,10 @@ def undo(house: Portal, found: Open, ticked: Collection[Address], lang: str, now
     return house.register.record(act, _signature(found, base), seen=found.look, still=still)
 
 
-def _endings(house: Portal, clinic: str, subject: str, version: int) -> dict[Address, Instant]:
+def _endings(chain: Sequence[Receipt], version: int) -> dict[Address, Instant]:
     """Tell when each consent would have ended that stood before a receipt of somebody's chain: it ends no later."""
-    person = roll.person(house.table, clinic, subject)
     ends: dict[Address, Instant] = {}
-    for receipt in house.register.history(clinic, [person]):
+    for receipt in chain:
         if receipt.document["version"] < version:
             for address, entry in receipt.document["decisions"].items():
                 if entry["answer"] == Answer.YES and entry["after"] == State.GRANTED:

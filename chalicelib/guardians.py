@@ -12,6 +12,7 @@ from chalicelib.ages import age, believable, of_age, reached
 from chalicelib.contact import Contact, ward
 from chalicelib.instants import Instant
 from chalicelib.notice import Clinic
+from chalicelib.receipts import Receipt
 
 RELATIONS = ("parent", "guardian", "representative")
 """What somebody who decides for a child is to it: a parent, its guardian, another legal representative."""
@@ -60,3 +61,9 @@ def outgrown(clinic: Clinic, comes_of_age: Instant, at: Instant) -> bool:
     `comes_of_age` is what is kept of a child (`Subject.of_age`), "" for whoever is none.
     """
     return bool(comes_of_age) and reached(comes_of_age, clinic.decides_alone_from(at), clinic.country, at)
+
+
+def relation(receipts: Sequence[Receipt]) -> Mapping[str, str]:
+    """Give what a child's chain says last of its guardian: what they are to it, for who decides without being asked."""
+    told = [receipt.document["evidence"] or {} for receipt in receipts]
+    return next(({"guardian": each["guardian"]} for each in reversed(told) if "guardian" in each), {})

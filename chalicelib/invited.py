@@ -6,10 +6,10 @@ from typing import Any
 
 from chalice.app import Request
 
-from chalicelib.consent import Assurance, Channel
+from chalicelib.consent import Answer, Assurance, Channel
 from chalicelib.contact import Contact, Kind, masked
 from chalicelib.forms import Submission
-from chalicelib.guardians import ACTOR
+from chalicelib.guardians import ACTOR, outgrown, relation
 from chalicelib.incoming import query
 from chalicelib.instants import Instant
 from chalicelib.links import Power
@@ -47,6 +47,17 @@ class Invited:
         """Name the link for a bucket, and what was typed beside it: nobody who types its contact uses up its room."""
         return (f"link:{self.opened.id}", *typed)
 
+    def objection(self, clinic: Clinic, said: Submission, at: Instant) -> str | None:
+        """Name what speaks against these answers being anybody's; None for nothing, as for every No.
+
+        A child that the form itself names was asked about there.
+        """
+        if said.guardian is not None or Answer.YES not in said.answers.values():
+            return None
+        if len(self.people) > 1:
+            return "several_people"
+        return "child_decides_alone" if any(outgrown(clinic, each.of_age, at) for each in self.people) else None
+
     def act(self, act: Act, clinic: Clinic, said: Submission) -> Act:
         """Give the act as the link makes it: certain where the link's own contact confirms it, or it ever was."""
         holder = self.opened.holder.contact
@@ -59,13 +70,14 @@ class Invited:
             ever = address in standings and standings[address].first_yes is not None
             if confirmer not in (holder.kind, None) and not by_number and not ever:
                 unproven.add(address)
-        child = said.guardian is not None or any(person.of_age for person in self.people)
+        children = [person for person in self.people if person.of_age]
+        known = portal().register.history(clinic.id, children) if children and said.guardian is None else ()
         return replace(
             act,
             assurance=Assurance.LINK,
             channel=Channel.EMAIL_LINK,
-            actor=ACTOR if child else act.actor,
-            evidence={**(act.evidence or {}), "link": self.opened.id},
+            actor=ACTOR if children else act.actor,
+            evidence={**relation(known), **(act.evidence or {}), "link": self.opened.id},
             confirm=frozenset(unproven),
         )
 

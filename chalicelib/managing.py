@@ -23,7 +23,7 @@ from chalicelib.forms import (
     read_changes,
     read_stops,
 )
-from chalicelib.guardians import ACTOR, outgrown
+from chalicelib.guardians import ACTOR, outgrown, relation
 from chalicelib.i18n import spoken_day
 from chalicelib.incoming import base_url, form_fields, guard, mount, query
 from chalicelib.limits import TooManyError
@@ -204,6 +204,8 @@ def _done(visit: Visit, done: Receipt) -> Response:
 
 
 def _act(visit: Visit, clinic: Clinic, state: FormState, said: Submission) -> Act:
+    child = any(person.of_age for person in visit.people)
+    declared = {"declared_age": str(clinic.age_minimum)} if said.declared_adult else {}
     return Act(
         receipt_id=receipt_id(state.nonce, said.said()),
         clinic=clinic.id,
@@ -213,8 +215,8 @@ def _act(visit: Visit, clinic: Clinic, state: FormState, said: Submission) -> Ac
         channel=state.channel,
         source=None,
         assurance=Assurance.LINK,
-        actor=ACTOR if any(person.of_age for person in visit.people) else "patient",
-        evidence={"declared_age": str(clinic.age_minimum)} if said.declared_adult else None,
+        actor=ACTOR if child else "patient",
+        evidence={**(relation(visit.receipts) if child else {}), **declared} or None,
         effective_at=visit.now,
         recorded_at=visit.now,
         endings=clinic.endings,

@@ -214,6 +214,35 @@ def test_a_guardian_starts_nothing_on_the_own_page_for_whoever_decides_alone_by_
     assert program.states(email=email)[PHOTOS] != "granted"
 
 
+@pytest.mark.parametrize(("born", "after"), [(date(2016, 2, 29), "granted"), (GROWN, "refused")])
+def test_a_guardian_starts_nothing_by_a_link_to_the_questions_for_whoever_decides_alone_by_now(
+    program: Program, client: Client, house: House, born: date, after: str
+) -> None:
+    """Whatever message the link came in: a Yes is the young person's, a No still counts."""
+    email, number = _long_ago(program, born, "no")
+    token = a_token(house, program.clinic, Contact(Kind.EMAIL, email), Power.ASK, number)
+    answer = decide(client, program.clinic, {f"decision.{PHOTOS}": "yes"}, f"?t={token}&lang=en")
+    assert ("From the age of 14 everybody decides alone here" in answer.text) == (after == "refused")
+    assert program.states(email=email)[PHOTOS] == after
+    assert decide(client, program.clinic, {f"decision.{PHOTOS}": "no"}, f"?t={token}").status == 303
+
+
+def test_what_a_guardian_decides_by_a_link_says_what_they_are_to_the_child(
+    program: Program, client: Client, house: House
+) -> None:
+    """As it was told last; the page, the own page and the way back after a stop do not ask again."""
+    first = _receipt(program, decide(client, program.clinic, {**YES, **ELZA, "relation": "representative"}))
+    inga = Contact(Kind.EMAIL, INGA["email"])
+    ask, manage = (a_token(house, program.clinic, inga, power, first["id"]) for power in (Power.ASK, Power.MANAGE))
+    decide(client, program.clinic, {f"decision.{PHOTOS}": "yes"}, f"?t={ask}")
+    state = open_page(client, f"/manage/{manage}").fields["state"]
+    client.post(f"/manage/{manage}", {"state": state, "act": "stop", "all": "yes"})
+    stopped = program.history(**INGA)[-1]["id"]
+    client.post(f"/undo/{a_token(house, program.clinic, inga, Power.UNDO, stopped)}", {"purpose": PHOTOS})
+    told = [(each["actor"], each["evidence"]["guardian"]) for each in program.history(**INGA)]
+    assert told == [("guardian", "representative")] * 4
+
+
 @pytest.mark.parametrize(("born", "after"), [(date(2016, 2, 29), "granted"), (GROWN, "withdrawn")])
 def test_a_guardian_takes_no_stop_back_for_whoever_decides_alone_by_now(
     program: Program, client: Client, house: House, born: date, after: str
