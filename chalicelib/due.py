@@ -28,6 +28,9 @@ class Kind(StrEnum):
     EXPIRING = "expiring"
     """A consent ends soon."""
 
+    OF_AGE = "of_age"
+    """A consent given for a child ends soon, and nobody can renew it for whoever decides alone by then."""
+
     CHANGED = "changed"
     """A new version has followed the notice that was agreed to."""
 
@@ -59,13 +62,16 @@ class Fate(StrEnum):
     """Everything goes."""
 
 
-def letters(person: Subject, history: Sequence[Entry], at: Instant) -> tuple[Letter, ...]:
-    """Tell what this person is to be told by now; whoever has had processing restricted is told nothing."""
+def letters(person: Subject, history: Sequence[Entry], at: Instant, *, grown: bool = False) -> tuple[Letter, ...]:
+    """Tell what this person is to be told by now; whoever has had processing restricted is told nothing.
+
+    `grown` says that this is a child who decides alone by now (`guardians.outgrown`).
+    """
     if person.erased or person.restricted_since is not None:
         return ()
     notice = notice_at(history, at)
     now = {address: resolve(standing, notice, at) for address, standing in sorted(person.standings.items())}
-    return (*_reminders(now, at), *_expiring(now, at), *_changed(person, history, at))
+    return (*_reminders(now, at), *_expiring(person, now, at, grown=grown), *_changed(person, history, at))
 
 
 def fate(person: Subject, history: Sequence[Entry], rule: str, at: Instant) -> Fate:
@@ -112,8 +118,11 @@ def _reminders(now: dict[Address, Status], at: Instant) -> Iterator[Letter]:
         yield Letter(Kind.REMINDER, receipt, tuple(addresses), word, until=word.confirm_by)
 
 
-def _expiring(now: dict[Address, Status], at: Instant) -> Iterator[Letter]:
-    """Find what ends within the month; of a consent that is shorter than two months, in the second half of it."""
+def _expiring(person: Subject, now: dict[Address, Status], at: Instant, *, grown: bool) -> Iterator[Letter]:
+    """Find what ends within the month; of a consent that is shorter than two months, in the second half of it.
+
+    A guardian who could not renew it is told who can.
+    """
     ends: dict[Instant, list[Address]] = {}
     words: dict[Instant, Word] = {}
     for address, status in now.items():
@@ -124,7 +133,8 @@ def _expiring(now: dict[Address, Status], at: Instant) -> Iterator[Letter]:
                 ends.setdefault(word.expires_at, []).append(address)
                 words[word.expires_at] = word
     for end, addresses in ends.items():
-        yield Letter(Kind.EXPIRING, end, tuple(addresses), words[end], until=end)
+        kind = Kind.OF_AGE if grown or end == person.of_age else Kind.EXPIRING
+        yield Letter(kind, end, tuple(addresses), words[end], until=end)
 
 
 def _changed(person: Subject, history: Sequence[Entry], at: Instant) -> Iterator[Letter]:

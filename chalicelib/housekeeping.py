@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from chalicelib import journal
-from chalicelib.due import Fate, Letter, fate, letters
+from chalicelib.due import Fate, Letter, fate
 from chalicelib.erasing import erase
 from chalicelib.instants import Instant
 from chalicelib.receipts import Subject
@@ -82,7 +82,7 @@ class Round:
         for place in places:
             try:
                 person = roll.read(place)
-                due.append((person, letters(person, history, self.now)))
+                due.append((person, told.due_now(person, published, self.now)))
                 fates.append((person.id, fate(person, history, rule, self.now)))
             except _UNREADABLE as error:
                 self._failed(error)

@@ -39,10 +39,11 @@ class Message(StrEnum):
     WITHDRAWN = "withdrawn"
     CHANGED = "changed"
     EXPIRING = "expiring"
+    OF_AGE = "of_age"
     REMINDER = "reminder"
 
 
-UNASKED = frozenset({Message.CHANGED, Message.EXPIRING, Message.REMINDER})
+UNASKED = frozenset({Message.CHANGED, Message.EXPIRING, Message.OF_AGE, Message.REMINDER})
 """What answers no act of the reader's own: such a mail can be stopped with one click (RFC 8058)."""
 
 POWERS: Mapping[Message, tuple[Power, ...]] = {
@@ -52,6 +53,7 @@ POWERS: Mapping[Message, tuple[Power, ...]] = {
     Message.WITHDRAWN: (Power.UNDO,),
     Message.CHANGED: (Power.ASK, Power.UNSUBSCRIBE),
     Message.EXPIRING: (Power.ASK, Power.UNSUBSCRIBE),
+    Message.OF_AGE: (Power.UNSUBSCRIBE,),
     Message.REMINDER: (Power.CONFIRM, Power.UNSUBSCRIBE),
 }
 """What the links in each message open."""
@@ -120,8 +122,8 @@ class Matter:
     """Everything a message is written from.
 
     `said` are the decisions it is about, as `Clinic.answered` gives them; `links` the addresses it leads to, by power,
-    and `receipt` and `notice`; `at` when what it tells of happened or begins, `until` when what it tells of ends;
-    `lost` whether a Yes counts no longer, because the notice changed in more than its words.
+    and `questions`, `receipt` and `notice`; `at` when what it tells of happened or begins, `until` when it ends; `lost`
+    whether a Yes counts no longer, because the notice changed in more than its words.
     """
 
     message: Message

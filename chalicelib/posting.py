@@ -187,7 +187,7 @@ class Courier:
         clinic, key = self.clinics.ever_asked(published), self.clinics.key(unsent.clinic)
         person = Subject.read(json.loads(stored.body or ""))
         if unsent.kind in UNASKED:
-            due = still_due(each.number, person, published.published, self.now())
+            due = still_due(each.number, person, published, self.now())
             if due is None:
                 return []
             unsent = replace(unsent, addresses=due.addresses, until=due.until)
@@ -404,7 +404,7 @@ class _Told:
     def addresses(self, handle: Handle, planned: Planned, base: str) -> dict[str, str]:
         home, secret = f"{base}/{self.clinic.id}", self.key.link_secret()
         lang = f"lang={self.lang}"
-        found = {"notice": f"{home}/notices/{self.in_force.version}?{lang}"}
+        found = {"questions": f"{home}?{lang}", "notice": f"{home}/notices/{self.in_force.version}?{lang}"}
         if self.unsent.receipt and self.own:
             found["receipt"] = f"{home}/receipts/{self.unsent.receipt}?{lang}"
         for power in POWERS[planned.message]:

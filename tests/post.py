@@ -19,7 +19,8 @@ SNAPSHOTS = Path(__file__).parent / "letters"
 def leads(clinic: Clinic, message: Message) -> dict[str, str]:
     """Give the addresses a message leads to, as long as they are on a portal with a domain of its own."""
     home = f"{BASE}/{clinic.id}"
-    found = {"receipt": f"{home}/receipts/{'c' * 32}?lang=en", "notice": f"{home}/notices/1.0?lang=en"}
+    parts = {"questions": "", "receipt": f"/receipts/{'c' * 32}", "notice": "/notices/1.0"}
+    found = {name: f"{home}{below}?lang=en" for name, below in parts.items()}
     for power in POWERS[message]:
         found[power] = f"{home}?t={TOKEN}" if power is Power.ASK else f"{BASE}/{power}/{TOKEN}"
     return found

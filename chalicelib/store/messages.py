@@ -52,8 +52,8 @@ FINAL = frozenset({SENT, SKIPPED})
 class Unsent:
     """Something to tell: of what kind, to whom, about which receipt (and its version in the chain), led where.
 
-    `kind` is "decided", "link", "reminder", "expiring" or "changed". What the last three need is in `addresses` (the
-    decisions they are about), `at` (since when something holds) and `until` (when something ends).
+    `kind` is "decided", "link", "reminder", "expiring", "of_age" or "changed". What the last four need is in
+    `addresses` (the decisions they are about), `at` (since when something holds) and `until` (when something ends).
     """
 
     kind: str

@@ -5,13 +5,20 @@ import json
 from collections.abc import Sequence
 
 from chalicelib.due import Letter, letters
+from chalicelib.guardians import outgrown
 from chalicelib.instants import Instant
 from chalicelib.receipts import Subject
-from chalicelib.schedule import Entry
+from chalicelib.store.clinics import Published
 from chalicelib.store.keys import told_key
 from chalicelib.store.messages import Unsent, to_tell
 from chalicelib.store.table import ConflictError, Item, Put, Table
 from chalicelib.vault import ClinicKey
+
+
+def due_now(person: Subject, published: Published, at: Instant) -> tuple[Letter, ...]:
+    """Give what one of a clinic's people is to be told by now."""
+    grown = outgrown(published.clinic, person.of_age, at)
+    return letters(person, published.published, at, grown=grown)
 
 
 def untold(
@@ -54,12 +61,12 @@ def tell(table: Table, key: ClinicKey, person: Subject, letter: Letter, base: st
     return True
 
 
-def still_due(number: str, person: Subject, history: Sequence[Entry], at: Instant) -> Letter | None:
+def still_due(number: str, person: Subject, published: Published, at: Instant) -> Letter | None:
     """Give what an item of the outbox is to tell as it stands now, None where it is to be told no more.
 
     Between the round that left it and the post whoever it is for may have answered, or had processing restricted.
     """
-    due = letters(person, history, at)
+    due = due_now(person, published, at)
     return next((each for each in due if _number(person.id, each.kind, each.reference) == number), None)
 
 

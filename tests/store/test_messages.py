@@ -382,6 +382,23 @@ def test_other_things_are_told_in_the_same_way(house: Portal, post: Sorting) -> 
     assert sum("tikai formulējums" in mail["text"] for mail in post.mails()) == 1
 
 
+def test_a_guardian_is_told_once_that_the_young_person_decides_from_now_on(house: Portal, post: Sorting) -> None:
+    """With the questions to pass on, and no link that would answer or renew in the young person's place."""
+    of_age = "2026-12-05T22:00:00.000Z"
+    act = an_act({EMAIL_NEWS: "yes"}, of_age=of_age, actor="guardian", assurance=Assurance.STAFF_WITNESSED)
+    house.register.record(act, replace(signed(ANNA), base=BASE))
+    post.round()
+    post.empty()
+    post.clock.at = "2026-12-01T00:00:00.000Z"
+    assert [keep_house(house, post.clock.at, in_time).done["told"] for _ in range(2)] == [1, 0]
+    assert post.round().sent == 1
+    [mail] = post.mails()
+    assert set(re.findall(rf"{BASE}/(\S+)", mail["text"])) == {
+        f"{RIGA}?lang=lv",
+        mail["headers"]["List-Unsubscribe"].strip("<>").removeprefix(f"{BASE}/"),
+    }
+
+
 def test_what_nobody_asked_for_is_judged_again_when_it_is_sent(house: Portal, post: Sorting) -> None:
     """Who answered since the round is not reminded, not told of an end, and not asked to look at what they refused."""
     due_unasked(house, post)

@@ -70,6 +70,28 @@ def test_a_short_consent_is_not_told_of_on_the_day_it_is_given() -> None:
     assert len(kinds(anna, "2026-12-07T08:15:00.000Z")) == 1
 
 
+OF_AGE = "2027-11-22T22:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("end", "grown", "kind"),
+    [
+        (OF_AGE, False, Kind.OF_AGE),
+        (OF_AGE, True, Kind.OF_AGE),
+        ("2027-11-21T08:15:00.000Z", False, Kind.EXPIRING),
+        ("2027-11-21T08:15:00.000Z", True, Kind.OF_AGE),
+    ],
+    ids=["comes of age", "decides alone since long", "a child still", "decides alone by now"],
+)
+def test_a_guardian_is_not_asked_to_renew_what_the_young_person_decides(
+    end: Instant, kind: Kind, *, grown: bool
+) -> None:
+    """At majority, and from the age of own consent on, it is the young person who is asked."""
+    elza = replace(a_subject(newsletter__email=a_standing(a_word(expires_at=end))), of_age=OF_AGE)
+    [letter] = letters(elza, ONE, "2027-11-01T00:00:00.000Z", grown=grown)
+    assert (letter.kind, letter.reference, letter.addresses, letter.until) == (kind, end, (EMAIL_NEWS,), end)
+
+
 SINCE = "2027-01-01T00:00:00.000Z"
 ANNOUNCED = "2026-12-01T00:00:00.000Z"
 
