@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from chalicelib.ages import age, believable, of_age, reached
+from chalicelib.consent import Answer, Assurance
 from chalicelib.contact import Contact, ward
 from chalicelib.instants import Instant
 from chalicelib.notice import Clinic
-from chalicelib.receipts import Receipt
+from chalicelib.receipts import Act, Receipt
 
 RELATIONS = ("parent", "guardian", "representative")
 """What somebody who decides for a child is to it: a parent, its guardian, another legal representative."""
@@ -61,6 +62,15 @@ def outgrown(clinic: Clinic, comes_of_age: Instant, at: Instant) -> bool:
     `comes_of_age` is what is kept of a child (`Subject.of_age`), "" for whoever is none.
     """
     return bool(comes_of_age) and reached(comes_of_age, clinic.decides_alone_from(at), clinic.country, at)
+
+
+def speaks_alone(clinic: Clinic, comes_of_age: Instant, act: Act) -> bool:
+    """Tell whether a known child stops being one: staff record its own answer, and it is old enough to decide alone.
+
+    A withdrawal may be anybody's who has the contact.
+    """
+    own = act.assurance is Assurance.STAFF_WITNESSED and act.actor != ACTOR
+    return own and Answer.WITHDRAW not in act.answers.values() and outgrown(clinic, comes_of_age, act.effective_at)
 
 
 def relation(receipts: Sequence[Receipt]) -> Mapping[str, str]:

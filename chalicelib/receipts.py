@@ -95,6 +95,12 @@ class Subject:
         left = tuple(lookup for lookup in self.typed if lookup not in lookups)
         return replace(self, typed=left, certain=self.certain or bool(lookups))
 
+    def alone(self, contacts: Collection[str]) -> Self:
+        """Give who was a child as somebody who decides alone: of what is known only these contacts are their own."""
+        own = {lookup: since for lookup, since in self.contacts.items() if lookup in contacts}
+        typed = tuple(lookup for lookup in self.typed if lookup in own)
+        return replace(self, of_age="", contacts=own, typed=typed, proven_by="")
+
     @property
     def erased(self) -> bool:
         """Whether the person was erased: no contact leads here, and what was sealed can no longer be read."""

@@ -21,7 +21,7 @@ from chalicelib.consent import Answer, Assurance, State, Status, resolve, strict
 from chalicelib.contact import Kind
 from chalicelib.evidence import CONSENT_PAGE
 from chalicelib.forms import new_nonce
-from chalicelib.guardians import ACTOR, objection
+from chalicelib.guardians import ACTOR, objection, speaks_alone
 from chalicelib.identity import SeveralPeopleError, also_meant, everyone, meant
 from chalicelib.incoming import ANY_TYPE, base_url, mount, query
 from chalicelib.instants import EVER, instant
@@ -253,7 +253,8 @@ def _check_needs(call: Call[StaffDecision], act: Act) -> None:
         return
     house = portal()
     person = meant(call.look.people, act, fresh_subject())
-    missing -= kinds_known(house.table, house.clinics.key(act.clinic), person)
+    if not speaks_alone(call.look.published.clinic, person.of_age, act):  # else what is known is the guardian's
+        missing -= kinds_known(house.table, house.clinics.key(act.clinic), person)
     if missing:
         raise _faulty(
             *((f"/subject/{kind}", f"{needed[kind]} needs it, and none is known.") for kind in sorted(missing))

@@ -20,7 +20,7 @@ from chalicelib.store.keys import (
 )
 from chalicelib.store.look import Look, Signature
 from chalicelib.store.outbox import left
-from chalicelib.store.table import FirstEntry, Put, Replace, SetEntry, Write
+from chalicelib.store.table import FirstEntry, Put, RemoveEntry, Replace, SetEntry, Write
 from chalicelib.vault import ClinicKey
 
 MOST_PEOPLE = 20
@@ -86,12 +86,25 @@ def writes(
     sealed = {lookup: contact.value for lookup, contact in new.items() if contact.kind is not Kind.WARD}
     for lookup, value in sealed.items():
         blob = key.seal(after.id, after.salt, lookup, value)
-        made.append(Put(sealed_key(clinic, after.id, lookup), {"blob": blob}))
+        made.append(Replace(sealed_key(clinic, after.id, lookup), {"blob": blob}))  # it may have been theirs before
     if signature.name and after.contacts:
         what = f"name#{after.version}"
         blob = key.seal(after.id, after.salt, what, signature.name)
         made.append(Put(sealed_key(clinic, after.id, what), {"blob": blob}))
     return made
+
+
+def parting(clinic: str, before: Subject, after: Subject) -> list[Write]:
+    """Take from a person the contacts that are theirs no longer; what was sealed of them is written over at once."""
+    gone = [lookup for lookup in before.contacts if lookup not in after.contacts]
+    return [
+        write
+        for lookup in gone
+        for write in (
+            RemoveEntry(contact_key(clinic, lookup), before.id),
+            Replace(sealed_key(clinic, before.id, lookup), {}),
+        )
+    ]
 
 
 def _typed(lookups: Mapping[str, Contact], before: Subject) -> list[str]:

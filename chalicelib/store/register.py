@@ -15,7 +15,8 @@ from dataclasses import replace
 
 from chalicelib import timeline
 from chalicelib.consent import Address, Answer, Assurance, Standing
-from chalicelib.contact import Contact
+from chalicelib.contact import Contact, Kind
+from chalicelib.guardians import speaks_alone
 from chalicelib.identity import also_meant, everyone, meant
 from chalicelib.instants import Instant
 from chalicelib.limits import Guard
@@ -154,13 +155,16 @@ class Register:
             known = look.reach if signature.person else look.people
             subject = meant(known, act, signature.fresh, signature.person)
             act = _narrowed(act, still(subject)) if still else act
+            joins = _joins(act, signature, subject)
+            child, subject = subject, self._grown(act, look, subject) if joins else subject
             receipt, after = decide(subject, act, look.published.in_force, known=bool(look.known()))
-            own = signature if _joins(act, signature, subject) else replace(signature, contacts=(), name=None)
+            own = signature if joins else replace(signature, contacts=(), name=None)
             try:
                 key = self._clinics.key(act.clinic)
                 word = recording.left_word(key, signature, look, subject, receipt)
                 writes = recording.writes(key, own, look, subject, after=after, receipt=receipt)
-                self._table.write([*writes, *word, *also, *look.spends])
+                left = recording.parting(act.clinic, child, subject)
+                self._table.write([*writes, *left, *word, *also, *look.spends])
             except ConflictError as conflict:
                 if receipt_id_key(act.clinic, act.receipt_id) in conflict.keys:
                     kept = self.receipt(act.clinic, act.receipt_id)
@@ -172,6 +176,20 @@ class Register:
             else:
                 return receipt
         raise BusyError
+
+    def _grown(self, act: Act, look: Look, subject: Subject) -> Subject:
+        """Give a child that decides alone with this act without its guardian's contacts; anybody else as they are.
+
+        Their own are those given now, and the clinic's numbers of them. One round trip more for who grew up.
+        """
+        if not speaks_alone(look.published.clinic, subject.of_age, act):
+            return subject
+        from chalicelib.store.sealed import reveal  # noqa: PLC0415 - once in a life
+
+        key = self._clinics.key(act.clinic)
+        known = [contact for contact, _ in reveal(self._table, key, subject).contacts]
+        numbers = [key.lookup(contact) for contact in known if contact.kind is Kind.REFERENCE]
+        return subject.alone({*look.lookups.values(), *numbers})
 
     def answer(self, act: Act, signature: Signature, *, seen: Look | None = None, also: Sequence[Put] = ()) -> Receipt:
         """Record somebody's answers, and let each No reach everyone known under the contacts given.

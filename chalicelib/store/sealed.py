@@ -27,11 +27,13 @@ class Revealed:
 
 
 def reveal(table: Table, key: ClinicKey, person: Subject) -> Revealed:
-    """Open everything sealed of one person; one round trip."""
+    """Open everything sealed of one person that is still theirs; one round trip."""
     place = sealed_key(key.clinic, person.id, "")
     contacts, names = [], []
     for item in table.partition(place.pk, place.sk):
         what = item.sk.removeprefix(place.sk)
+        if not what.startswith(_NAME) and what not in person.contacts:  # a guardian's, of whoever decides alone by now
+            continue
         plain = key.unseal(person.id, person.salt, what, bytes(item.blob or b""))
         if what.startswith(_NAME):
             names.append((int(what.removeprefix(_NAME)), plain))

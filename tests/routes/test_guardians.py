@@ -11,12 +11,13 @@ from chalicelib.links import Power
 from tests.cast import RIGA
 from tests.routes.client import Answer, Client, Program
 from tests.routes.conftest import House
-from tests.routes.letterbox import a_token
+from tests.routes.letterbox import a_token, carried
 from tests.routes.pages import Page, decide, open_page, receipt_number
 
 VILNIUS = "vilnius-dental"
 INGA = {"email": "inga.kalniete@example.org"}
 PHOTOS = "treatment_photos.education"
+NEWS = "newsletter.email"
 ELZA = {
     "child": "yes",
     "relation": "parent",
@@ -183,11 +184,11 @@ def test_a_call_repeated_with_its_key_is_one_receipt_of_the_child(program: Progr
 GROWN = (datetime.now(UTC) - timedelta(days=15.5 * 365.25)).date()
 
 
-def _long_ago(program: Program, born: date, answer: str) -> tuple[str, str]:
+def _long_ago(program: Program, born: date, answer: str, **more: str) -> tuple[str, str]:
     """Let staff enter what a guardian said four years ago; give the guardian's e-mail and the receipt's number."""
     email = f"guardian{born.year}@example.org"
     paper = {
-        "subject": {"email": email},
+        "subject": {"email": email, **more},
         "channel": "paper",
         "evidence": {"form": "F-1"},
         "effective_at": (datetime.now(UTC) - timedelta(days=4 * 365)).isoformat(timespec="milliseconds"),
@@ -266,6 +267,55 @@ def test_staff_record_by_its_number_what_the_child_says_itself(program: Program)
     assert (own["subject"], own["version"]) == (child["subject"], 2)
     assert own["actor"].startswith("staff:")
     assert own["expires_at"] == OF_AGE, "a Yes of a minor does not outlive its minority"
+
+
+OWN = {"email": "elza@example.org"}
+
+
+def _ten_minutes_ago() -> str:
+    return (datetime.now(UTC) - timedelta(minutes=10)).isoformat(timespec="milliseconds")
+
+
+def test_who_decides_alone_by_now_is_no_longer_the_guardians_child(
+    program: Program, client: Client, house: House
+) -> None:
+    """From the day staff record their own word the guardian's links, lists and letters are without them."""
+    email, first = _long_ago(program, GROWN, "yes", patient_ref="V-80")
+    inga, elza = Contact(Kind.EMAIL, email), Contact(Kind.EMAIL, OWN["email"])
+    theirs = [a_token(house, program.clinic, inga, power, first) for power in (Power.MANAGE, Power.ASK)]
+    carried(house, inga)
+    own = {"subject": {**OWN, "patient_ref": "V-80"}, "channel": "in-person", "decisions": {PHOTOS: "yes"}}
+    answer = program.call("receipts", {**own, "effective_at": _ten_minutes_ago()})
+    assert (answer.json()["version"], answer.json()["expires_at"]) == (2, None)
+    assert [client.get(f"/manage/{theirs[0]}").status, client.get(f"/{program.clinic}?t={theirs[1]}").status] == [
+        410
+    ] * 2
+    assert (len(carried(house, elza, inga)), carried(house, inga)) == (1, [])
+    assert program.states(email=email)[PHOTOS] == "never_asked"
+    assert program.states(**OWN)[PHOTOS] == program.states(patient_ref="V-80")[PHOTOS] == "granted"
+    page = a_token(house, program.clinic, elza, Power.MANAGE, first)
+    taken = client.get(f"/manage/{page}/export/json").json()
+    assert sorted(each["value"] for each in taken["person"]["contacts"]) == sorted(["V-80", OWN["email"]])
+    assert len(taken["receipts"]) == 2
+    client.post(f"/{program.clinic}/withdraw", {"email": email, "all": "yes"})
+    assert program.states(**OWN)[PHOTOS] == "granted", "what the guardian stops is the guardian's"
+
+
+def test_a_guardians_contact_is_none_that_is_known_of_whoever_decides_alone(program: Program) -> None:
+    """What is sent by e-mail needs the young person's own; the guardian's may become theirs where they name it."""
+    email, _ = _long_ago(program, GROWN, "no", patient_ref="V-81")
+    own: dict[str, Any] = {
+        "subject": {"patient_ref": "V-81"},
+        "channel": "in-person",
+        "effective_at": _ten_minutes_ago(),
+    }
+    lacking = program.call("receipts", {**own, "decisions": {NEWS: "yes"}})
+    assert [each["pointer"] for each in lacking.json()["errors"]] == ["/subject/email"]
+    assert program.call("receipts", {**own, "decisions": {PHOTOS: "no"}}).status == 201
+    assert program.states(email=email)[PHOTOS] == "never_asked"
+    named = {**own, "subject": {"patient_ref": "V-81", "email": email}, "decisions": {NEWS: "yes"}}
+    assert program.call("receipts", named).json()["version"] == 3
+    assert program.states(email=email)[NEWS] == "granted"
 
 
 @pytest.mark.parametrize(
