@@ -57,11 +57,13 @@ def disclosures(
     notice_at: Callable[[Instant], NoticeInForce],
     changes: Iterable[Instant],
     now: Instant,
+    *,
+    restricted_since: Instant | None = None,
 ) -> tuple[Disclosure, ...]:
     """Tell who could receive what from when until when (GDPR Art. 15(1)(c)), as a Yes permitted it.
 
-    `versions` are the notices the receipts name, `changes` the moments at which a notice came into force. What was
-    really handed over the clinic knows.
+    `versions` are the notices the receipts name, `changes` the moments at which a notice came into force. Where
+    processing is restricted, since then nobody could (Art. 18(2)). What was really handed over the clinic knows.
     """
     words: dict[Address, list[Word]] = {}
     for receipt in receipts:
@@ -72,8 +74,9 @@ def disclosures(
     for address, said in words.items():
         for word, since, until in permitted(said, notice_at, moments, now):
             question = versions[word.notice_version].questions[address]
-            if question.recipient is not None:
-                told.append(Disclosure(question, question.recipient, since, until))
+            end = min(filter(None, (until, restricted_since)), default=None)
+            if question.recipient is not None and (end is None or since < end):
+                told.append(Disclosure(question, question.recipient, since, end))
     return tuple(sorted(told, key=lambda each: each.since, reverse=True))
 
 

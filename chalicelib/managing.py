@@ -100,6 +100,7 @@ def takeout(request: Request, token: str, form: str) -> Response:
         decisions=visit.decisions,
         disclosures=visit.disclosures,
         receipts=visit.receipts,
+        restricted_since=person.restricted_since,
     )
     headers = {**FORGOTTEN, "Content-Disposition": f'attachment; filename="my-consents.{form}"'}
     if form == "json":

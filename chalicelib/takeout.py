@@ -15,7 +15,10 @@ from chalicelib.instants import Instant
 from chalicelib.notice import Clinic, spoken
 from chalicelib.receipts import Receipt
 
-COLUMNS = ("record", "name", "value", "from", "until", "receipt", "notice", "language", "channel", "assurance")
+COLUMNS = (
+    *("record", "name", "value", "from", "until", "receipt"),
+    *("notice", "language", "channel", "assurance", "permitted"),
+)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What begins a formula, in either width of the sign."""
 
@@ -33,6 +36,7 @@ class Takeout:
     decisions: Sequence[Decision]
     disclosures: Sequence[Disclosure]
     receipts: Sequence[Receipt]
+    restricted_since: Instant | None
 
     def document(self) -> dict[str, Any]:
         """Give it as a JSON value."""
@@ -47,6 +51,7 @@ class Takeout:
                     {"kind": contact.kind, "value": contact.value, "known_since": since}
                     for contact, since in self.contacts
                 ],
+                "restricted_since": self.restricted_since,
             },
             "decisions": [self._decision(each) for each in self.decisions],
             "recipients": [
@@ -62,7 +67,7 @@ class Takeout:
         }
 
     def table(self) -> str:
-        """Give it as CSV (RFC 4180): a row for each name, contact, decision, recipient and answer.
+        """Give it as CSV (RFC 4180): a row for each name, contact, restriction, decision, recipient and answer.
 
         It starts with a byte order mark, without which a spreadsheet spoils letters, and a cell that a spreadsheet
         would take for a formula starts with an apostrophe (OWASP ASVS 5.0, 1.2.10).
@@ -80,6 +85,7 @@ class Takeout:
             "decision": decision.question.address,
             "title": decision.question.title(self.lang),
             "state": status.state,
+            "permitted": status.permitted,
             "since": status.since,
             "receipt": status.word.receipt_id if status.word else None,
         }
@@ -88,10 +94,13 @@ class Takeout:
         rows: list[dict[str, str | None]] = [{"record": "name", "value": name} for name in self.names]
         for contact, since in self.contacts:
             rows.append({"record": "contact", "name": contact.kind, "value": contact.value, "from": since})
+        if self.restricted_since is not None:
+            rows.append({"record": "restriction", "from": self.restricted_since})
         for decision in self.decisions:
             told, word = self._decision(decision), decision.status.word
             row = {"record": "decision", "name": told["decision"], "value": told["state"], "from": told["since"]}
-            rows.append({**row, "until": word.expires_at if word else None, "receipt": told["receipt"]})
+            row |= {"permitted": "yes" if told["permitted"] else "no", "receipt": told["receipt"]}
+            rows.append({**row, "until": word.expires_at if word else None})
         for each in self.disclosures:
             row = {"record": "recipient", "name": each.question.address, "value": spoken(each.recipient, self.lang)}
             rows.append({**row, "from": each.since, "until": each.until})

@@ -103,7 +103,10 @@ class Visit:
         named = {receipt.document["notice"]["version"] for receipt in self.receipts}
         versions = {version: clinics.version(self.clinic.id, version) for version in named}
         changes = [each.since for each in published.published]
-        return dossier.disclosures(self.receipts, versions, published.in_force_at, changes, self.now)
+        restricted = next((each.restricted_since for each in self.people if not self.shared), None)
+        return dossier.disclosures(
+            self.receipts, versions, published.in_force_at, changes, self.now, restricted_since=restricted
+        )
 
 
 def enter(request: Request, token: str) -> Visit:

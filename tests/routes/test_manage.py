@@ -398,6 +398,32 @@ def test_everything_can_be_taken_along_as_json(program: Program, client: Client,
     assert client.get(f"{place}/export/xml").status == 404
 
 
+def test_what_is_taken_along_says_since_when_nothing_may_be_used(client: Client, house: House) -> None:
+    """While use is restricted (GDPR Art. 18) no consent permits and nobody receives; lifted, all is as it was."""
+    program = house.open_clinic()
+    shared = next(address for address in program.states(**MAIL) if address.startswith("data_sharing."))
+    _by_staff(program, {EMAIL: "yes", shared: "yes"}, effective_at=_ago(days=2))
+    place, since = _place(house, program, lang=""), ""
+    for restricted in (True, False):
+        answer = program.call("restrictions", {"subject": MAIL, "restricted": restricted}).json()["subjects"][0]
+        since = answer["restricted_since"] or ""
+        told = client.get(f"{place}/export/json?lang=en").json()
+        assert told["person"]["restricted_since"] == (since or None)
+        stands = {each["decision"]: (each["state"], each["permitted"]) for each in told["decisions"]}
+        assert stands[EMAIL] == stands[shared] == ("granted", not restricted)
+        assert [each["until"] for each in told["recipients"]] == [since or None]
+        table = client.get(f"{place}/export/csv?lang=en").text.removeprefix("\ufeff")
+        rows = list(csv.DictReader(io.StringIO(table, newline="")))
+        assert [row["from"] for row in rows if row["record"] == "restriction"] == ([since] if restricted else [])
+        permitted = {row["name"]: row["permitted"] for row in rows if row["record"] == "decision"}
+        assert permitted[EMAIL] == ("no" if restricted else "yes")
+    _by_staff(program, {shared: "no"})
+    program.call("restrictions", {"subject": MAIL, "restricted": True})
+    _by_staff(program, {shared: "yes"}, effective_at=_ago(seconds=0))
+    told = client.get(f"{place}/export/json?lang=en").json()
+    assert len(told["recipients"]) == 1, "a Yes given meanwhile permits nobody yet"
+
+
 def test_everything_can_be_taken_along_as_a_table_that_runs_no_formula(client: Client, house: House) -> None:
     """A name that a spreadsheet would compute is a name."""
     program = house.open_clinic()
