@@ -75,14 +75,16 @@ def meant(people: Mapping[Contact, Sequence[Subject]], *, everyone: bool) -> lis
     """Tell who is meant by these contacts; raise SeveralPeopleError where that may be one of several.
 
     An e-mail or a number of the clinic tells people who share a phone apart; where one is given and nobody is known by
-    it, nobody is meant, whoever the phone beside it belongs to. `everyone` means all that are known under any of them.
+    it, nobody is meant, whoever the phone beside it belongs to. Where one contact is one person's and another is
+    another's, it may be one who is known twice: that is asked. `everyone` means all that are known under any of them.
     """
     groups = list(people.values())
     telling = [found for contact, found in people.items() if contact.kind is not Kind.PHONE]
     known = {each.id: each for found in (groups if everyone else telling or groups) for each in found}
-    if everyone or len(known) <= 1:
+    if everyone or not known:
         return list(known.values())
-    shared = [one for one in known.values() if all(any(one.id == each.id for each in found) for found in groups)]
+    used = [{each.id for each in found} for found in groups if found or len(known) > 1]
+    shared = [one for one in known.values() if all(one.id in found for found in used)]
     if len(shared) != 1:
         raise SeveralPeopleError
     return shared

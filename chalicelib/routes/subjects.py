@@ -63,5 +63,8 @@ def _meant(
     try:
         return call, meant(call.look.people, everyone=call.body.everyone)
     except SeveralPeopleError:
-        told = "Several people share this contact. Name the e-mail or patient_ref of the one who is meant, or everyone."
+        told = (
+            "Several people share a contact, or the contacts are known apart. Name the e-mail or patient_ref of the one"
+            " who is meant and no contact of another; or say everyone: all who are known under any of them."
+        )
         raise RefusedError(problem(409, "Whose data is it?", detail=told)) from None

@@ -118,6 +118,20 @@ def test_contacts_of_two_people_mean_neither(house: House) -> None:
     assert told(program, email=ANNA)["permitted"]
 
 
+@pytest.mark.parametrize("call", ["erasures", "restrictions"])
+def test_somebody_known_by_e_mail_and_by_phone_apart_is_not_half_erased(house: House, call: str) -> None:
+    """Two people to the portal, perhaps one in life: staff are asked, and `everyone` means both."""
+    program = house.open_clinic()
+    known = {on_paper(program, email=ANNA)["subject"], on_paper(program, "no", phone=PHONE)["subject"]}
+    body = {"subject": {"email": ANNA, "phone": PHONE}, **({"restricted": True} if call == "restrictions" else {})}
+    refused = program.call(call, body)
+    assert (refused.status, "known apart" in refused.json()["detail"]) == (409, True)
+    assert told(program, email=ANNA)["permitted"]
+    done = program.call(call, {**body, "everyone": True}).json()["erased" if call == "erasures" else "subjects"]
+    assert {each["subject"] for each in done} == known
+    assert not told(program, email=ANNA)["permitted"]
+
+
 def test_restricting_permits_nothing_at_any_time_and_keeps_the_truth(house: House) -> None:
     """The state stays, the use stops; a receipt written meanwhile keeps it, and lifting ends it."""
     program = house.open_clinic()
