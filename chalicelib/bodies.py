@@ -32,6 +32,9 @@ class StaffDecision:
     guardian: Guardian | None = None
     """Who decided for the patient, where the patient is a child."""
 
+    declared_adult: bool | None = None
+    """Whether the patient declared to be as old as the notice asks; None where staff do not tell."""
+
 
 @dataclass(frozen=True, slots=True)
 class StatusQuestion:
@@ -122,7 +125,8 @@ def read_staff_receipt(clinic: Clinic, body: Mapping[str, Any], now: Instant) ->
     """Read a decision taken by staff."""
     reader = Body(clinic, body)
     reader.only(
-        "subject", "decisions", "channel", "effective_at", "evidence", "name", "lang", "notice_version", "guardian"
+        *("subject", "decisions", "channel", "effective_at", "evidence"),
+        *("name", "lang", "notice_version", "guardian", "declared_adult"),
     )
     return _staff(reader, reader.decisions(), now, everything=False)
 
@@ -153,6 +157,7 @@ def _staff(reader: Body, answers: Mapping[str, Answer], now: Instant, *, everyth
         lang=reader.lang(),
         notice_version=reader.notice_version(),
         guardian=guardian,
+        declared_adult=reader.declared_adult(guardian),
     )
     if decision.effective_at < EARLIEST:
         reader.error("/effective_at", f"Not before {EARLIEST[:10]}.")

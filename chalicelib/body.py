@@ -124,15 +124,17 @@ class Body:
                 self.error("/evidence", "Leave it out where there is none.")
             return None
         if not isinstance(value, Mapping) or not value.keys() <= {"form", "sha256", "witness"}:
-            self.error("/evidence", "An object with form and, if there are, the sha256 of its scan and its witness.")
+            self.error("/evidence", "An object with form, witness, or both, and the sha256 of the form's scan.")
             return None
+        # Of a call or a talk there may be a witness and no paper; a scan is of some paper.
+        form_needed = channel is Channel.PAPER or "sha256" in value or "witness" not in value
         form, sha256, witness = value.get("form"), value.get("sha256"), value.get("witness", "nobody")
-        if not _is_line(form):
-            self.error("/evidence/form", "The reference of the form, as the clinic files it; no contact.")
+        if (form_needed or "form" in value) and not _is_line(form):
+            self.error("/evidence/form", f"The reference of the form or note, as the clinic files it. {_NAMELESS}")
         if "sha256" in value and not (isinstance(sha256, str) and re.fullmatch(r"[0-9a-f]{64}", sha256)):
             self.error("/evidence/sha256", "64 hexadecimal digits in lower case.")
         if not _is_line(witness):
-            self.error("/evidence/witness", "Who saw it being signed: a name or a staff number; no contact.")
+            self.error("/evidence/witness", f"Who saw or heard it: a name or a staff number. {_NAMELESS}")
         return {name: str(each) for name, each in value.items()}
 
     def guardian(self, name: str | None) -> Guardian | None:
@@ -151,6 +153,14 @@ class Body:
         if "name" not in self.body:
             self.error("/name", "The child's name: with the day of birth it tells this child from its sisters.")
         return Guardian(str(value["relation"]), name, born)
+
+    def declared_adult(self, guardian: Guardian | None) -> bool | None:
+        """Read whether the patient declared to be old enough, where staff tell it."""
+        if "declared_adult" not in self.body:
+            return None
+        if guardian is not None:
+            self.error("/declared_adult", "Not where a guardian decides.")
+        return self.truth("declared_adult")
 
     def truth(self, name: str, *, default: bool | None = None) -> bool:
         """Read true or false."""
@@ -193,14 +203,39 @@ class Body:
             raise InvalidBodyError(self.errors)
 
 
+_NAMELESS = (
+    "No e-mail, phone number or personal code, for it outlives an erasure: eight digits or more stand in a reference"
+    " with letters, such as K-20261115."
+)
+_DATE = re.compile(r"(?<!\d)((19|20)\d\d-[01]\d-[0-3]\d|[0-3]\d\.[01]\d\.(19|20)\d\d)(?!\d)")
+_PERSONAL_CODE = re.compile(r"(?<!\d)\d{6}[- ]?\d{5}(?!\d)")
+"""Eleven digits in Latvia, Lithuania and Georgia; Latvia's may have a hyphen."""
+
+_NUMBER = re.compile(r"(?P<before>[^\W\d_][-/_]?)?(?P<digits>\d(?:[ .()+-]*\d){7,})(?P<after>[^\W\d_])?")
+
+
+def _names_somebody(line: str) -> bool:
+    """Tell whether a line may hold an e-mail address, a phone number or a personal code.
+
+    Digits that letters stand at, without a gap, are a reference of the clinic's: `K-20261115`, a UUID. A date is none.
+    """
+    rest = _DATE.sub("/", line)
+    numbers = [
+        found["digits"]
+        for found in _NUMBER.finditer(rest)
+        if not (found["before"] or found["after"]) or set(found["digits"]) & set(" ()+")
+    ]
+    return "@" in line or bool(numbers) or _PERSONAL_CODE.search(rest) is not None
+
+
 def _is_line(value: object) -> bool:
-    """Tell whether a value is a line of text; an e-mail address in it would stand in a receipt for ever."""
+    """Tell whether a value is a line of text that names nobody: it will stand in a receipt for ever."""
     return (
         isinstance(value, str)
         and bool(value.strip())
         and value.isprintable()
         and len(value) <= MAX_EVIDENCE
-        and "@" not in value
+        and not _names_somebody(value)
     )
 
 

@@ -198,7 +198,7 @@ def _act(call: Call[StaffDecision]) -> Act:
         source=None,
         assurance=Assurance.STAFF_WITNESSED,
         actor=ACTOR if guardian else f"staff:{call.key.id}",
-        evidence=_evidence(call),
+        evidence=_evidence(call, clinic),
         effective_at=decision.effective_at,
         recorded_at=call.now,
         endings=clinic.endings,
@@ -219,6 +219,10 @@ def _signed_under(call: Call[StaffDecision]) -> Clinic:
     said = [address for address, answer in decision.answers.items() if answer is not Answer.WITHDRAW]
     if unasked := [address for address in said if address not in clinic.questions]:
         raise _faulty(*(("/effective_at", f"{each} was not asked on that day.") for each in unasked))
+    if decision.declared_adult and clinic.age_minimum is None:
+        raise _faulty(("/declared_adult", "This notice asks for no age."))
+    if decision.declared_adult is False and clinic.age_minimum and Answer.YES in decision.answers.values():
+        raise _faulty(("/declared_adult", f"A Yes is for those who are {clinic.age_minimum} and say so."))
     if decision.guardian is None or decision.guardian.born is None:
         return clinic
     if not clinic.guardian:
@@ -229,9 +233,14 @@ def _signed_under(call: Call[StaffDecision]) -> Clinic:
     return clinic
 
 
-def _evidence(call: Call[StaffDecision]) -> Mapping[str, str] | None:
-    """Give what a receipt keeps of how staff took a decision: the form, for a guardian who recorded it, for whom."""
+def _evidence(call: Call[StaffDecision], clinic: Clinic) -> Mapping[str, str] | None:
+    """Give what a receipt keeps of how staff took a decision: the form, for a guardian who recorded it, for whom.
+
+    And the age declared for a Yes, as on the page.
+    """
     told = dict(call.body.evidence or {})
+    if call.body.declared_adult and Answer.YES in call.body.answers.values():
+        told["declared_age"] = str(clinic.age_minimum)
     if call.body.guardian:
         told |= {**call.body.guardian.evidence, "staff": call.key.id}
     if call.key.member:

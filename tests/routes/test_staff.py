@@ -244,6 +244,24 @@ def test_a_version_that_nobody_could_have_signed_then_is_refused(
     assert _pointers(program.call("receipts", paper)) == ["/notice_version"]
 
 
+def test_the_age_a_patient_declared_to_staff_stands_in_the_receipt(house: House, program: Program) -> None:
+    """As on the page; without the declaration the call means what it always meant."""
+    kaunas = house.open_clinic("kaunas-polyclinics")
+    said = {**IN_PERSON, "decisions": {"programme": "yes"}, "name": "Anna Ozola", "evidence": {"witness": "Ilze"}}
+    assert kaunas.call("receipts", said).json()["evidence"] == {"witness": "Ilze"}
+    declared = kaunas.call("receipts", {**said, "declared_adult": True}).json()
+    assert declared["evidence"] == {"witness": "Ilze", "declared_age": "18"}
+    for changed, places in (
+        ({"declared_adult": False}, ["/declared_adult"]),
+        ({"declared_adult": "yes"}, ["/declared_adult"]),
+        ({"declared_adult": True, "guardian": {"relation": "parent", "child_born": "2016-03-27"}}, ["/declared_adult"]),
+    ):
+        assert _pointers(kaunas.call("receipts", {**said, **changed})) == places
+    refused = {**said, "decisions": {"programme": "no"}, "declared_adult": True}
+    assert kaunas.call("receipts", refused).json()["evidence"] == {"witness": "Ilze"}
+    assert _pointers(program.call("receipts", {**IN_PERSON, "declared_adult": True})) == ["/declared_adult"]
+
+
 @pytest.mark.parametrize("witness", ["", "  ", 7, None, "x" * 201, "Ilze\nreception", "ilze@example.org"])
 def test_a_witness_is_a_line_of_text(quiet: Program, witness: object) -> None:
     """What stands in a receipt for years can be read."""
