@@ -249,9 +249,13 @@ def _act(clinic: Clinic, state: FormState, said: Submission) -> Act:
 
 
 def _confirmed(clinic: Clinic, said: Submission) -> frozenset[Address]:
-    """Tell what waits of a form: where anything is confirmed first, all of it is, by one message that names it all."""
+    """Tell what waits of a form: where anything is confirmed first, all of it is, by one message that names it all.
+
+    So is every Yes with two contacts: if it waited only where one of them is known, whoever has the other would learn
+    from the message they get who is a patient here.
+    """
     yes = {address for address, answer in said.answers.items() if answer is Answer.YES}
-    return frozenset(yes) if yes & clinic.confirmed_first else frozenset()
+    return frozenset(yes) if yes & clinic.confirmed_first or len(said.contacts) > 1 else frozenset()
 
 
 def _signature(said: Submission, request: Request, held: Guard) -> Signature:

@@ -187,12 +187,18 @@ def undoable(house: Portal, opened: Opened, now: Instant) -> Open:
 
 
 def _stopped(receipt: Receipt, person: Subject) -> frozenset[Address]:
-    """Tell what a receipt stopped that was granted, and that the person has decided nothing about since."""
-    last = {address: standing.last for address, standing in person.standings.items() if standing.last}
+    """Tell what a receipt stopped that was granted, and that the person has decided nothing about since.
+
+    What anybody may have said by typing the contact is not the person's word: a stranger who stops something twice
+    takes its undoing from nobody.
+    """
+    stopped = {a for a, entry in receipt.document["decisions"].items() if entry["before"] == State.GRANTED}
+    last = {address: person.standings[address].last for address in stopped & person.standings.keys()}
     return frozenset(
         address
-        for address, entry in receipt.document["decisions"].items()
-        if entry["before"] == State.GRANTED and address in last and last[address].receipt_id == receipt.id
+        for address, word in last.items()
+        if word and word.answer is not Answer.YES
+        if word.receipt_id == receipt.id or word.assurance is Assurance.SELF_ASSERTED
     )
 
 

@@ -27,6 +27,10 @@ class Kind(StrEnum):
     """A child, as the guardian who shares a contact with it names it. Nobody can ask for one, and none is kept."""
 
 
+REACH = (Kind.EMAIL, Kind.PHONE)
+"""The contacts by which a patient can be written to."""
+
+
 class InvalidContactError(ValueError):
     """What was typed is no e-mail address, phone number or reference. Carries the kind, never the value."""
 

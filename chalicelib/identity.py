@@ -3,10 +3,11 @@
 A contact may be shared: by a family, by a guardian and the children it decides for. Nobody may speak for the others.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 
 from chalicelib.consent import Answer, Assurance
-from chalicelib.contact import Contact, Kind
+from chalicelib.contact import REACH, Contact, Kind
 from chalicelib.receipts import Act, Subject, whose
 
 People = Mapping[Contact, tuple[Subject, ...]]
@@ -39,6 +40,20 @@ def meant(people: People, act: Act, fresh: Subject, named: str | None = None) ->
     if act.assurance is not Assurance.STAFF_WITNESSED:
         return whose(list(grown.values())) or fresh
     return _seen_by_staff(grown, act) or fresh
+
+
+def surely(people: People, reach: People) -> People:
+    """Leave out whoever the contacts given may not mean: of what somebody only typed and never proved, all are needed.
+
+    `reach` is everybody kept under each contact. Anybody can type Anna's phone beside an e-mail of their own. Whichever
+    is proven first, that person is its owner's (`Subject.owns`): what Anna said with her phone alone must not have
+    become a stranger's, to read or to make undone.
+    """
+    given = Counter(person.id for contact, group in reach.items() if contact.kind in REACH for person in group)
+    return {
+        contact: tuple(each for each in group if each.certain or given[each.id] >= len(each.typed))
+        for contact, group in people.items()
+    }
 
 
 def also_meant(people: People) -> tuple[Subject, ...]:

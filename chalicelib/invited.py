@@ -7,7 +7,7 @@ from typing import Any
 from chalice.app import Request
 
 from chalicelib.consent import Answer, Assurance, Channel
-from chalicelib.contact import Contact, Kind, masked
+from chalicelib.contact import REACH, Contact, Kind, masked
 from chalicelib.forms import Submission
 from chalicelib.guardians import ACTOR, outgrown, relation
 from chalicelib.incoming import query
@@ -18,8 +18,6 @@ from chalicelib.receipts import Act, Subject
 from chalicelib.store.links import OldLinkError, Opened, UnknownLinkError, open_link
 from chalicelib.store.look import Signature
 from chalicelib.wiring import portal
-
-REACH = (Kind.EMAIL, Kind.PHONE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from chalicelib.consent import Address, Answer, Assurance, State
-from chalicelib.contact import Kind
+from chalicelib.contact import REACH, Kind
 from chalicelib.i18n import local_day, spoken_day, spoken_time
 from chalicelib.instants import Instant
 from chalicelib.links import Power
@@ -76,8 +76,10 @@ def following(
     `typed` says of each whether that contact is the person's own. One that is not is asked to confirm every Yes that
     it could, whether or not that one counts already: whether a message comes would tell its reader what the person
     had agreed to. Everything else goes only to own contacts: what was stopped is told to every kind that is `known`,
-    so that a stranger's withdrawal is noticed; where there is neither, the first that was typed gets the receipt. Whose
-    link was followed is always told. Who stops what nobody does is told nothing: it may be a stranger's address.
+    so that a stranger's withdrawal is noticed; where there is neither, the one that was typed gets the receipt, of two
+    the one by which people are known first (`identity.meant`): a phone typed beside an e-mail hears nothing of whether
+    that is known. Whose link was followed is always told. Who stops what nobody does is told nothing: it may be a
+    stranger's address.
     """
     decisions = document["decisions"]
     stopped = tuple(address for address, entry in decisions.items() if stops(entry))
@@ -93,7 +95,7 @@ def following(
     repeated = not stopped and {entry["answer"] for entry in decisions.values()} == {Answer.WITHDRAW}
     by_link = document["assurance"] == Assurance.LINK and not stopped
     if by_link or not (planned or repeated):
-        planned += [Planned(Message.RECEIPT, kind, tuple(decisions)) for kind in _ordered(own, clinic)[:1]]
+        planned += [Planned(Message.RECEIPT, kind, tuple(decisions)) for kind in REACH if kind in own][:1]
     return tuple(planned)
 
 

@@ -89,18 +89,17 @@ def receipt(request: Request, token: str, number: str) -> Response:
 def takeout(request: Request, token: str, form: str) -> Response:
     """Hand out everything the portal knows of the person, to take along."""
     visit = enter(request, token)
-    person, revealed = visit.person, visit.revealed
     everything = Takeout(
         clinic=visit.look.published.clinic,
         lang=visit.lang,
         at=visit.now,
-        subject=person.id,
-        contacts=revealed.contacts,
-        names=revealed.names,
+        subject=visit.person.id,
+        contacts=visit.contacts,
+        names=visit.revealed.names,
         decisions=visit.decisions,
         disclosures=visit.disclosures,
         receipts=visit.receipts,
-        restricted_since=person.restricted_since,
+        restricted_since=visit.person.restricted_since,
     )
     headers = {**FORGOTTEN, "Content-Disposition": f'attachment; filename="my-consents.{form}"'}
     if form == "json":

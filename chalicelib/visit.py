@@ -6,7 +6,7 @@ things, and nothing else.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,7 @@ from chalicelib import dossier
 from chalicelib.asking import now
 from chalicelib.boundary import NotFoundError
 from chalicelib.consent import State
-from chalicelib.contact import masked
+from chalicelib.contact import Contact, masked
 from chalicelib.dossier import Decision
 from chalicelib.forms import (
     can_agree,
@@ -90,6 +90,16 @@ class Visit:
         """What is kept sealed of the person; nothing where several are meant."""
         house = portal()
         return Revealed((), ()) if self.shared else reveal(house.table, house.clinics.key(self.clinic.id), self.person)
+
+    @property
+    def contacts(self) -> tuple[tuple[Contact, Instant], ...]:
+        """The contacts to hand out: the link's own and those that were proven; masked the rest, whose nobody knows."""
+        key, holder, typed = portal().clinics.key(self.clinic.id), self.opened.holder.contact, self.person.typed
+        return tuple(
+            (contact if own else replace(contact, value=masked(contact)), since)
+            for contact, since in self.revealed.contacts
+            for own in [contact == holder or key.lookup(contact) not in typed]
+        )
 
     @property
     def decisions(self) -> tuple[Decision, ...]:

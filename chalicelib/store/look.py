@@ -5,11 +5,12 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from chalicelib.consent import Assurance
 from chalicelib.contact import Contact
-from chalicelib.identity import everyone
+from chalicelib.identity import People, everyone, meant, surely
 from chalicelib.instants import Instant
 from chalicelib.limits import Guard
-from chalicelib.receipts import Subject
+from chalicelib.receipts import Act, Subject
 from chalicelib.store.clinics import Published
 from chalicelib.store.table import DamagedError, Item, Spend
 
@@ -39,6 +40,17 @@ class Look:
         lookup = self.lookups[contact]
         proven = [each for each in self.people[contact] if each.certain and lookup not in each.typed]
         return tuple(each for each in proven or self.people[contact] if each.contacts[lookup] <= known_at)
+
+    def meant(self, act: Act, signature: "Signature") -> Subject:
+        """Tell whose an act is (`identity.meant`): staff know whom they see, whoever else must leave no doubt."""
+        if signature.person:
+            return meant(self.reach, act, signature.fresh, signature.person)
+        staff = act.assurance is Assurance.STAFF_WITNESSED
+        return meant(self.people if staff else self.surely(), act, signature.fresh)
+
+    def surely(self) -> People:
+        """Give whom the contacts mean without a doubt, under each."""
+        return surely(self.people, self.reach)
 
     def known(self) -> tuple[Subject, ...]:
         """Everyone found, each once, strongest contact first."""

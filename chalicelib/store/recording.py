@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from chalicelib import timeline
 from chalicelib.consent import Assurance
-from chalicelib.contact import Contact, Kind
+from chalicelib.contact import REACH, Contact, Kind
 from chalicelib.receipts import Receipt, Subject
 from chalicelib.store import roll
 from chalicelib.store.keys import (
@@ -30,7 +30,7 @@ MOST_PEOPLE = 20
 def left_word(key: ClinicKey, signature: Signature, look: Look, subject: Subject, receipt: Receipt) -> list[Write]:
     """Leave word of what is to be told and to be confirmed, by the contacts it was said under."""
     changed = any(entry["before"] != entry["after"] for entry in receipt.document["decisions"].values())
-    reached = [contact for contact in signature.contacts if contact.kind in {Kind.EMAIL, Kind.PHONE}]
+    reached = [contact for contact in signature.contacts if contact.kind in REACH]
     if signature.person is not None and signature.person != signature.fresh.id:
         known = {each: {one.id for one in look.reach[each]} for each in reached}
         reached = [each for each in reached if signature.person in known[each] or not known[each]]
@@ -109,8 +109,7 @@ def parting(clinic: str, before: Subject, after: Subject) -> list[Write]:
 
 def _typed(lookups: Mapping[str, Contact], before: Subject) -> list[str]:
     """Give the e-mails and phones that are new to a person: typed, until somebody proves them."""
-    reach = (Kind.EMAIL, Kind.PHONE)
-    return [each for each, contact in lookups.items() if contact.kind in reach and each not in before.contacts]
+    return [each for each, contact in lookups.items() if contact.kind in REACH and each not in before.contacts]
 
 
 def _words(clinic: str, before: Subject, after: Subject, receipt: Receipt) -> list[Write]:

@@ -17,7 +17,7 @@ from chalicelib import timeline
 from chalicelib.consent import Address, Answer, Assurance, Standing
 from chalicelib.contact import Contact, Kind
 from chalicelib.guardians import speaks_alone
-from chalicelib.identity import also_meant, everyone, meant
+from chalicelib.identity import also_meant, everyone
 from chalicelib.instants import Instant
 from chalicelib.limits import Guard
 from chalicelib.receipts import Act, Receipt, Subject, decide, marked, receipt_id
@@ -152,8 +152,7 @@ class Register:
                 with contextlib.suppress(UnknownReceiptError):
                     return self.receipt(act.clinic, act.receipt_id)  # sent again: recorded before the notice changed
                 raise NoticeChangedError(look.published)
-            known = look.reach if signature.person else look.people
-            subject = meant(known, act, signature.fresh, signature.person)
+            subject = look.meant(act, signature)
             act = _narrowed(act, still(subject)) if still else act
             joins = _joins(act, signature, subject)
             child, subject = subject, self._grown(act, look, subject) if joins else subject
@@ -216,8 +215,8 @@ class Register:
     ) -> list[Receipt]:
         """Withdraw for everyone known under the contacts, or for a new person where nobody is; a receipt for each.
 
-        A contact that nobody used yet is kept as withdrawn too: a paper form from before, entered later, must not
-        outlive this word. Errors as for `record`.
+        A contact that is surely nobody's yet is kept as withdrawn too: a paper form from before, entered later, must
+        not outlive this word. Errors as for `record`.
         """
         seen = seen or self.look(act.clinic, signature.contacts, guard=signature.guard)
         if act.everything:
@@ -225,7 +224,7 @@ class Register:
             act = replace(act, answers={**ever, **act.answers})
         reached = everyone(seen.reach)
         signers = [replace(signature, person=person.id) for person in reached]
-        unused = tuple(contact for contact, people in seen.people.items() if not people)
+        unused = tuple(contact for contact, people in seen.surely().items() if not people)
         if unused:
             signers.append(replace(signature, contacts=unused))
         receipts: dict[str, Receipt] = {}

@@ -103,12 +103,17 @@ class Reference:
         proven = [each for each in self.under([contact]) if each.certain and contact not in each.typed]
         return proven or [each for each in self.under([contact]) if not each.certain]
 
+    def surely(self, contacts: Sequence[Contact]) -> list[Person]:
+        """Give those whom contacts mean without a doubt: who proved one, or typed no other that nobody proved."""
+        own = [each for contact in contacts for each in self.own(contact)]
+        return [each for each in own if each.certain or each.typed <= set(contacts)]
+
     def hear(self, receipt: Receipt, act: Act, contacts: Sequence[Contact], now: datetime) -> None:
         """Take in one act that is stored."""
         known = [each for contact in contacts for each in self.own(contact)]
         person = next((each for each in self.people if each.id == receipt.document["subject"]), None)
         if person is None:
-            shared = [each for each in known if all(each in self.own(contact) for contact in contacts)]
+            shared = [each for each in self.surely(contacts) if all(each in self.own(one) for one in contacts)]
             assert not shared, "this person was known already"
             person = Person(receipt.document["subject"], set(contacts), set(contacts))
             self.people.append(person)

@@ -152,11 +152,11 @@ class Clinic(RuleBasedStateMachine):
 
     @rule(data=st.data(), reads=READS, writes=WRITES)
     def withdraw(self, data: st.DataObject, reads: list[Fault], writes: list[Fault]) -> None:
-        """Withdraw with one contact: for everybody who ever typed it, and for a new person where it is nobody's own."""
+        """Withdraw with one contact: for everybody who ever typed it, and for a new person where it may be nobody's."""
         known = sorted({contact for person in self.model.people for contact in person.contacts}, key=lambda c: c.value)
         contact = data.draw(st.sampled_from([*known, self.stray]))
         people = self.model.under([contact])
-        meant = len(people) + (not self.model.own(contact))
+        meant = len(people) + (not self.model.surely([contact]))
         act = self.an_act("anna", {EMAIL_NEWS: "withdraw", SMS_NEWS: "withdraw"}, None)
         self.faults.plan(READ, reads)
         self.faults.plan(WRITE, writes)

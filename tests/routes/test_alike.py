@@ -14,9 +14,12 @@ from typing import Any
 
 import pytest
 
+from chalicelib.contact import Contact, Kind
 from chalicelib.wiring import portal
+from tests.cast import RIGA, TBILISI
 from tests.routes.client import Answer, Client
 from tests.routes.conftest import House
+from tests.routes.letterbox import carried
 from tests.routes.pages import decide, open_page, receipt_number
 
 LEAKS = 5.5
@@ -39,6 +42,10 @@ class Door:
     status: int = 303
     reads: tuple[int, ...] = (5,)
 
+
+TEXT = "testimonials.text"
+_OF_EACH = re.compile(r"[A-Za-z0-9_-]{32}|\b\d{6}\b|\b\d\d:\d\d\b")
+"""What is new in each message: receipt's number, link, code, the time of day."""
 
 DOORS = {
     "a No": Door("", {"decision.newsletter.email": "no"}),
@@ -143,6 +150,30 @@ def test_known_and_unknown_contacts_get_the_same_answer_by_the_same_work(
     assert reads == reads_too == [("BatchGetItem", number) for number in knocking.door.reads]
     assert wrote[0] == wrote_too[0] == "TransactWriteItems"
     assert abs(wrote[1] - wrote_too[1]) <= 1
+
+
+@pytest.mark.parametrize("answers", [{TEXT: "no"}, {TEXT: "yes"}, {"newsletter.email": "yes", "newsletter.sms": "no"}])
+@pytest.mark.parametrize("like", [RIGA, TBILISI])
+@pytest.mark.parametrize("tried", ["phone", "email"])
+def test_what_comes_to_ones_own_contact_says_nothing_of_the_other(
+    house: House, client: Client, tried: str, like: str, answers: dict[str, str]
+) -> None:
+    """Somebody types a contact of theirs beside one that they try: the same messages, whether or not it is known."""
+    program = house.open_clinic(like)
+    own = "email" if tried == "phone" else "phone"
+    contacts = {"email": ("eve1@example.org", "eve2@example.org"), "phone": ("+37129999991", "+37129999992")}
+    targets = {"email": ("anna@example.org", "never@example.org"), "phone": ("+37126123451", "+37126123452")}
+    known = {tried: targets[tried][0]}
+    body = {"subject": known, "decisions": {TEXT: "yes"}, "channel": "in-person"}
+    assert program.call("receipts", {**body, "effective_at": "2026-11-20T10:00:00Z"}).status == 201
+    carried(house)
+    came = []
+    for eve, target in zip(contacts[own], targets[tried], strict=True):
+        fields = {f"decision.{address}": answer for address, answer in answers.items()}
+        assert decide(client, program.clinic, {**fields, own: eve, tried: target}).status == 303
+        came.append([_OF_EACH.sub("#", text) for text in carried(house, Contact(Kind(own), eve))])
+    assert came[0] == came[1]
+    assert came[0] or (like, tried) != (RIGA, "phone"), "something comes, or nothing is compared"
 
 
 def test_the_receipts_page_is_the_same_too(knocking: Knocking, client: Client) -> None:

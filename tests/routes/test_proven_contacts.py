@@ -1,5 +1,6 @@
 """Anybody can type anybody's phone beside an e-mail of their own. It leads them nowhere, and keeps nobody out."""
 
+import json
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -79,7 +80,9 @@ def test_an_address_that_was_typed_long_ago_is_no_way_into_its_owners_page(clien
     confirmed(client, house, program.clinic, {f"decision.{EMAIL}": "yes", "email": ANNA.value, "name": "Anna Ozola"})
     carried(house)
     _ask_for_link(client, program, EVE_PHONE)
-    assert not carried(house, EVE_PHONE)
+    handed_out = _pages(client, carried(house, EVE_PHONE))
+    assert (f'"{PHOTO}":{{"after"' in handed_out, f'"{EMAIL}":{{"after"' in handed_out) == (True, False)
+    assert ANNA.value not in handed_out
     _ask_for_link(client, program, ANNA)
     assert ANNA.value in _pages(client, carried(house, ANNA))
     assert (_told(program, ANNA)[EMAIL], _told(program, EVE_PHONE)[EMAIL]) == ("granted", "never_asked")
@@ -107,6 +110,48 @@ def test_what_a_stranger_stopped_is_brought_back_whole(client: Client, house: Ho
     made = program.call("links", {"links": [{"phone": ANNA_PHONE.value}]}).json()["links"][0]
     assert client.get(f"/manage/{token_in(made['manage_url'], 'manage')}/export/json").status == 200
     _by_staff(program, ANNA_PHONE, testimonials__photo="yes")
+
+
+def test_a_stranger_who_stops_twice_takes_the_undoing_from_nobody(client: Client, house: House) -> None:
+    """The second time stops nothing and is told to nobody: the message about the first still leads back."""
+    program = house.open_clinic()
+    _by_staff(program, ANNA, newsletter__email="yes", testimonials__text="yes")
+    carried(house)
+    for fields in ({"all": "yes"}, {"all": "yes"}, {"purpose": REVIEW}):
+        state = open_page(client, f"/{program.clinic}/withdraw").fields["state"]
+        assert client.post(f"/{program.clinic}/withdraw", {"state": state, "email": ANNA.value, **fields}).status == 303
+    decide(Client(), program.clinic, {f"decision.{EMAIL}": "no", "email": ANNA.value})
+    [told] = [text for text in carried(house, ANNA) if "/undo/" in text]
+    assert client.post(f"/undo/{token_in(told, 'undo')}", {"purpose": [EMAIL, REVIEW]}).status == 303
+    assert {_told(program, ANNA)[each] for each in (EMAIL, REVIEW)} == {"granted"}
+
+
+def test_what_anna_says_by_her_phone_is_not_said_to_whoever_typed_it_before(client: Client, house: House) -> None:
+    """Eve's form with her own e-mail and Anna's unused phone came first: neither answers nor withdrawal become hers."""
+    program = house.open_clinic()
+    decide(client, program.clinic, {f"decision.{PHOTO}": "no", "email": EVE.value, "phone": ANNA_PHONE.value})
+    decide(client, program.clinic, {f"decision.{SMS}": "no", f"decision.{REVIEW}": "no", "phone": ANNA_PHONE.value})
+    state = open_page(client, f"/{program.clinic}/withdraw").fields["state"]
+    client.post(f"/{program.clinic}/withdraw", {"state": state, "phone": ANNA_PHONE.value, "purpose": EMAIL})
+    carried(house)
+    _ask_for_link(client, program, EVE)
+    handed_out = json.loads(_pages(client, carried(house, EVE)))
+    said = [receipt["decisions"] for receipt in handed_out["receipts"]]
+    assert [list(each) for each in said if REVIEW in each or SMS in each] == []
+    assert _by_link(client, program, EVE, {f"decision.{REVIEW}": "yes"}).status == 303
+    assert {_told(program, ANNA_PHONE)[each] for each in (SMS, REVIEW)} == {"refused"}
+    assert _told(program, ANNA_PHONE)[EMAIL] == "withdrawn"
+
+
+def test_a_form_with_two_contacts_is_continued_by_both(client: Client, house: House) -> None:
+    """Whoever gives both again is the same person; staff who see the one with the phone know whom they see."""
+    program = house.open_clinic()
+    both = {"email": ANNA.value, "phone": ANNA_PHONE.value}
+    for address in (SMS, REVIEW):
+        decide(client, program.clinic, {f"decision.{address}": "no", **both})
+    _by_staff(program, ANNA_PHONE, testimonials__photo="yes")
+    subjects = {receipt["subject"] for receipt in program.history(phone=ANNA_PHONE.value)}
+    assert (len(subjects), len(program.history(phone=ANNA_PHONE.value))) == (1, 3)
 
 
 def test_a_link_says_whose_it_was_and_that_it_was_a_link(client: Client, house: House) -> None:
