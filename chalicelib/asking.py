@@ -13,7 +13,7 @@ from chalice.app import Request, Response
 from chalicelib import journal
 from chalicelib.boundary import later
 from chalicelib.consent import Address, Answer, Assurance, Channel
-from chalicelib.evidence import KIOSK_PAGE, KIOSK_WITHDRAWAL_PAGE
+from chalicelib.evidence import CONSENT_PAGE, KIOSK_PAGE, KIOSK_WITHDRAWAL_PAGE, WITHDRAWAL_PAGE
 from chalicelib.forms import (
     MAX_TYPED,
     Fault,
@@ -34,6 +34,7 @@ from chalicelib.limits import Guard, TooManyError, each_of, this_very
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import html
 from chalicelib.receipts import Act, NoticeRef, Receipt, receipt_id
+from chalicelib.stopping import Stopper, stopper
 from chalicelib.store.look import Signature, fresh_subject
 from chalicelib.store.register import NoticeChangedError
 from chalicelib.wiring import portal
@@ -64,7 +65,7 @@ class _Asked:
     template: str
     clinic: Clinic
     request: Request
-    by: Invited | None = None
+    by: Invited | Stopper | None = None
 
 
 Next = Callable[[Taken], Response]
@@ -73,14 +74,19 @@ Next = Callable[[Taken], Response]
 
 def asking(template: str, clinic: Clinic, request: Request) -> Response:
     """Show a form page, nothing chosen: about what the link names, if the patient followed one."""
-    by = _invited(template, clinic.id, request)
-    clinic = _about(clinic, by)
+    by = _stopper(template, clinic.id, request) or _invited(template, clinic.id, request)
+    clinic = by.about(clinic) if isinstance(by, Invited) else clinic
     return html(_form(_Asked(template, clinic, request, by), _new_state(template, clinic, request)))
 
 
 def _invited(template: str, clinic: str, request: Request) -> Invited | None:
-    """Give who followed a personal link; nobody at a tablet that patients share."""
-    return None if template == KIOSK_PAGE else invited(request, clinic, now())
+    """Give who followed a personal link to the questions; nobody at a tablet that patients share."""
+    return invited(request, clinic, now()) if template == CONSENT_PAGE else None
+
+
+def _stopper(template: str, clinic: str, request: Request) -> Stopper | None:
+    """Give who wants to take something back and need not say who they are; nobody at a tablet."""
+    return stopper(request, clinic, now()) if template == WITHDRAWAL_PAGE else None
 
 
 def _about(clinic: Clinic, by: Invited | None) -> Clinic:
@@ -98,7 +104,8 @@ def take_answers(template: str, clinic: str, request: Request, then: Next) -> Re
         return _again(_Asked(template, current, request, by), fields, [Fault("errors", "page_too_old")])
     at = now()
     shown = _about(house.clinics.version(clinic, state.version).asking(at), by)
-    said, asked = read_consent(shown, fields, at, by.known if by else ()), _Asked(template, shown, request, by)
+    said = read_consent(shown, fields, at, by.known if by else (), named=by is not None and by.named)
+    asked = _Asked(template, shown, request, by)
     if said.faults:
         return _again(asked, fields, said.faults)
     act = _act(shown, state, said)
@@ -126,22 +133,24 @@ def take_withdrawal(template: str, clinic: str, request: Request, then: Next) ->
     """Withdraw at once, whether or not the contact was known; a page that is too old still withdraws."""
     house = portal()
     fields = form_fields(request)
+    by = _stopper(template, clinic, request)
     state = state_of(template, clinic, fields)
     if state is None:
         state = _new_state(template, house.register.look(clinic).published.clinic, request)
     shown = house.clinics.version(clinic, state.version)
     asked = house.clinics.ever_asked(house.clinics.remembered(clinic) or house.register.look(clinic).published)
-    said = read_withdrawal(asked, fields)
+    said = read_withdrawal(asked, fields, known=by is not None)
     if said.faults:
-        return _again(_Asked(template, shown, request), fields, said.faults)
+        return _again(_Asked(template, shown, request, by), fields, said.faults)
     act = _act(shown, state, said)
-    held = guard(request, "withdraw", this_very(said.contacts, said.answers), act.recorded_at)
+    whom = by.names(said.answers) if by else this_very(said.contacts, said.answers)
+    signature = _signature(said, request, guard(request, "withdraw", whom, act.recorded_at))
     try:
-        receipts = house.register.withdraw(act, _signature(said, request, held))
+        receipt = by.withdraw(house.register, act, signature) if by else house.register.withdraw(act, signature)[0]
     except TooManyError as error:
-        return _too_many(_Asked(template, shown, request), fields, error)
+        return _too_many(_Asked(template, shown, request, by), fields, error)
     journal.count("WithdrawalRecorded")
-    return then(Taken(shown, act, receipts[0], bool(said.contacts), state.lang))
+    return then(Taken(shown, act, receipt, bool(said.contacts), state.lang))
 
 
 def state_of(template: str, clinic: str, fields: Fields) -> FormState | None:
@@ -191,14 +200,13 @@ def _form(asked: _Asked, state: FormState, fields: Fields | None = None, faults:
     typed["purposes"] = tuple(fields.get("purpose", ()))
     src = f"&src={state.source}" if state.source else ""
     via = "&via=qr" if state.channel is Channel.QR else ""
-    token = f"&t={asked.by.token}" if asked.by else ""
     return portal().evidence.page(
         asked.template,
         asked.clinic,
         state.lang,
         root=mount(asked.request),
         state=state.sealed(form_secret(asked.clinic.id, asked.template)),
-        kept_query=src + via + token,
+        kept_query=src + via + (asked.by.query if asked.by else ""),
         holder=asked.by and asked.by.shown(),
         typed=typed,
         faults=faults,

@@ -125,8 +125,10 @@ def first(fields: Fields, name: str) -> str:
     return (fields.get(name) or [""])[0].strip()
 
 
-def read_consent(clinic: Clinic, fields: Fields, at: Instant, known: Sequence[Contact] = ()) -> Submission:
-    """Read the consent form of a clinic that asks these questions at `at`; `known` contacts need not be typed.
+def read_consent(
+    clinic: Clinic, fields: Fields, at: Instant, known: Sequence[Contact] = (), *, named: bool = False
+) -> Submission:
+    """Read the consent form of a clinic that asks these questions at `at`; what is known need not be typed.
 
     A decision left open is no decision; at least one must be taken. One that is no longer asked (a contest that ended
     while the page was open) is said to be so, not dropped.
@@ -137,7 +139,7 @@ def read_consent(clinic: Clinic, fields: Fields, at: Instant, known: Sequence[Co
     agreed = Answer.YES in answers.values()
     guardian, about_child = _guardian(clinic, fields, at, named=agreed or bool(typed.contacts))
     name = guardian.child if guardian else first(fields, "name")[:MAX_NAME] or None
-    faults += [*about_child, *typed.faults, *_missing(clinic, answers, typed, named=bool(name or guardian))]
+    faults += [*about_child, *typed.faults, *_missing(clinic, answers, typed, named=bool(name or guardian or named))]
     declares = guardian is None and _declares(clinic, answers, fields, faults)
     # As on the page; questions come before.
     order = ("child", "relation", "child_name", "child_born", "name", *clinic.contact_order, "adult")
@@ -242,8 +244,8 @@ def _missing(clinic: Clinic, answers: Mapping[str, Answer], typed: _Typed, *, na
     return missing
 
 
-def read_withdrawal(clinic: Clinic, fields: Fields) -> Submission:
-    """Read the withdrawal form: a contact, and `purpose` (repeatable) or `all=yes`."""
+def read_withdrawal(clinic: Clinic, fields: Fields, *, known: bool = False) -> Submission:
+    """Read the withdrawal form: a contact, unless it is known whose it is, and `purpose` (repeatable) or `all=yes`."""
     faults: list[Fault] = []
     named = [name for name in fields.get("purpose", []) if name]
     # Enter in a field presses the page's first button, "enter": it stops what is ticked, or everything.
@@ -255,7 +257,7 @@ def read_withdrawal(clinic: Clinic, fields: Fields) -> Submission:
         faults.append(Fault("purpose", "purpose_unknown"))
     elif not addresses:
         faults.append(Fault("purpose", "nothing_chosen"))
-    contacts, missing = read_contacts(clinic, fields)
+    contacts, missing = ((), ()) if known else read_contacts(clinic, fields)
     answers = dict.fromkeys(addresses, Answer.WITHDRAW)
     return Submission(answers, contacts, None, (*faults, *missing), everything)
 

@@ -31,6 +31,13 @@ class Invited:
     token: str
     people: tuple[Subject, ...]
     known: tuple[Contact, ...]
+    named: bool
+    """Whether the name is known too."""
+
+    @property
+    def query(self) -> str:
+        """What the pages' addresses go on saying of them."""
+        return f"&t={self.token}"
 
     def about(self, clinic: Clinic) -> Clinic:
         """Give the clinic with the questions the link is about."""
@@ -39,7 +46,8 @@ class Invited:
     def shown(self) -> Mapping[str, Any]:
         """Give what the page says of whoever holds the link: enough for them, and nothing for anybody else."""
         reach = [contact for contact in self.known if contact.kind in REACH]
-        return {"kinds": [contact.kind for contact in reach], "masked": ", ".join(map(masked, reach))}
+        kinds = [contact.kind for contact in reach]
+        return {"kinds": kinds, "masked": ", ".join(map(masked, reach)), "named": self.named}
 
     def names(self, typed: Sequence[str]) -> tuple[str, ...]:
         """Name the link for a bucket, and what was typed beside it: nobody who types its contact uses up its room."""
@@ -114,15 +122,17 @@ def invited(request: Request, clinic: str, now: Instant) -> Invited | None:
         people = tuple(each for each in people if each.id == opened.link.subject)
         if not people:
             raise OldLinkError(opened.link)
-    return Invited(opened, token, people, (holder, *_others(clinic, people, holder)))
+    others, named = _beside(clinic, people, holder)
+    return Invited(opened, token, people, (holder, *others), named or opened.holder.name is not None)
 
 
-def _others(clinic: str, people: Sequence[Subject], holder: Contact) -> tuple[Contact, ...]:
+def _beside(clinic: str, people: Sequence[Subject], holder: Contact) -> tuple[tuple[Contact, ...], bool]:
+    """Give what else is known of the one person a link means: another contact, and whether there is a name."""
     from chalicelib.store.sealed import reveal  # noqa: PLC0415 - only who follows a link needs it
 
     if len(people) != 1:
-        return ()
+        return (), False
     house = portal()
-    known = [contact for contact, _ in reveal(house.table, house.clinics.key(clinic), people[0]).contacts]
-    by_kind = {contact.kind: contact for contact in known if contact.kind in REACH and contact.kind is not holder.kind}
-    return tuple(by_kind.values())
+    found = reveal(house.table, house.clinics.key(clinic), people[0])
+    known = [contact for contact, _ in found.contacts if contact.kind in REACH and contact.kind is not holder.kind]
+    return tuple({contact.kind: contact for contact in known}.values()), bool(found.names)
