@@ -2,14 +2,14 @@
 
 import contextlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chalice.app import Request
 
 from chalicelib.consent import Address, Assurance, Channel
 from chalicelib.contact import Contact, masked
-from chalicelib.guardians import ACTOR
+from chalicelib.guardians import ACTOR, relation
 from chalicelib.incoming import query
 from chalicelib.instants import Instant
 from chalicelib.invited import invited
@@ -33,8 +33,6 @@ class Stopper:
     proof: Mapping[str, str]
     contacts: tuple[Contact, ...]
     people: tuple[Subject, ...]
-    relation: Mapping[str, str] = field(default_factory=dict)
-    """What whoever decided for a child is to it, as the receipt says (`Guardian.evidence`)."""
 
     @property
     def linked(self) -> bool:
@@ -52,8 +50,10 @@ class Stopper:
 
     def withdraw(self, register: Register, act: Act, signature: Signature) -> Receipt:
         """Withdraw for the one person who is meant, or for all who share the link's contact; errors as for `record`."""
-        child = any(person.of_age for person in self.people)
-        act = replace(act, actor=ACTOR if child else act.actor, evidence={**self.proof, **self.relation})
+        children = [person for person in self.people if person.of_age]
+        if children:
+            act = replace(act, actor=ACTOR, evidence=relation(register.history(act.clinic, children)))
+        act = replace(act, evidence={**(act.evidence or {}), **self.proof})
         signature = replace(signature, contacts=self.contacts)
         if self.linked:
             act = replace(act, assurance=Assurance.LINK, channel=Channel.EMAIL_LINK)
@@ -84,12 +84,10 @@ def _by_receipt(clinic: str, number: str) -> Stopper | None:
 
     house = portal()
     try:
-        document = house.register.receipt(clinic, number).document
-        person = roll.person(house.table, clinic, document["subject"])
+        person = roll.person(house.table, clinic, house.register.receipt(clinic, number).document["subject"])
     except (UnknownReceiptError, LookupError):
         return None
     if not person.contacts:
         return None
     contacts = tuple(contact for contact, _ in reveal(house.table, house.clinics.key(clinic), person).contacts)
-    relation = {name: value for name, value in (document["evidence"] or {}).items() if name == "guardian"}
-    return Stopper(f"&receipt={number}", {"receipt": number}, contacts, (person,), relation)
+    return Stopper(f"&receipt={number}", {"receipt": number}, contacts, (person,))
