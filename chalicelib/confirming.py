@@ -13,6 +13,7 @@ from chalicelib.contact import Contact, Kind, masked
 from chalicelib.evidence import CONSENT_PAGE
 from chalicelib.guardians import ACTOR, relation
 from chalicelib.instants import Instant
+from chalicelib.limits import Guard
 from chalicelib.links import short_code
 from chalicelib.notice import Clinic
 from chalicelib.receipts import Act, NoticeRef, Receipt, Subject, receipt_id
@@ -95,21 +96,21 @@ def by_link(house: Portal, opened: Opened, now: Instant) -> Open:
     return replace(found, beside=tuple(masked(each) for each in typed if each != contact))
 
 
-def by_code(house: Portal, clinic: str, number: str, code: str, now: Instant) -> Open | None:
+def by_code(house: Portal, clinic: str, number: str, code: str, guard: Guard) -> Open | None:
     """Give what waits for whoever typed the code from the text message; None for a wrong code or too many tries.
 
     A try is counted before the code is looked at: however many come at once, five are answered. Raises TooManyError
-    where the phone's codes, of this and other receipts, were tried too often.
+    where too much came from the visitor's network, or too many codes of this phone, for whatever receipt, were tried.
     """
     receipt, key = house.register.receipt(clinic, number), house.clinics.key(clinic)
     typed = outbox.claimants(house.table, house.clinics, clinic, number)
     phone = next((each for each in typed if each.kind is Kind.PHONE), None)
-    if phone is None or not outbox.try_code(house.table, key, number, phone, now):
+    if not outbox.try_code(house.table, key, number, phone, guard) or phone is None:
         return None
     if code != short_code(key.link_secret(), number, phone):
         return None
     shown = house.clinics.version(clinic, receipt.document["notice"]["version"])
-    return waiting(house, clinic, number, phone, confirmed_by(receipt.document, shown, typed, phone), now=now)
+    return waiting(house, clinic, number, phone, confirmed_by(receipt.document, shown, typed, phone), now=guard.at)
 
 
 def confirmed_by(

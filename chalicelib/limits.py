@@ -69,7 +69,8 @@ SHARDS = 16
 class Guard:
     """What one public post is held against. `deed` names the kind of post: none can use up the room of another.
 
-    `whom` names, each for a bucket of its own, who or what it is about; `shard` is one of SHARDS, chosen at random.
+    `whom` names, each for a bucket of its own, who or what it is about; `shard` is one of SHARDS, chosen at random;
+    `guesses` names the bucket of what is guessed at, if anything is.
     """
 
     deed: str
@@ -77,6 +78,7 @@ class Guard:
     range: str
     shard: int
     at: Instant
+    guesses: str | None = None
 
     @property
     def now(self) -> int:
@@ -87,6 +89,7 @@ class Guard:
         """Give the rule of every bucket the post takes one from, by its name, which may stand in no key as it is."""
         return {
             **{f"{self.deed}|contact|{each}": CONTACT for each in self.whom},
+            **({f"code|{self.guesses}": CODE} if self.guesses else {}),
             f"{self.deed}|range|{self.range}": RANGE,
             f"{self.deed}|clinic|{self.shard}": CLINIC,
         }

@@ -25,8 +25,7 @@ from chalicelib.pages import render
 from chalicelib.receipts import Receipt
 from chalicelib.store import roll
 from chalicelib.store.links import Opened, open_link
-from chalicelib.store.register import ATTEMPTS, BusyError, NothingLeftError
-from chalicelib.store.table import ConflictError, ContendedError
+from chalicelib.store.register import NothingLeftError
 from chalicelib.wiring import portal
 
 confirmation = Blueprint(__name__)
@@ -81,8 +80,8 @@ def confirm_by_code(clinic: str, receipt: str) -> Response:
         return _code(clinic, receipt, (Fault("code", "code_missing"),))
     now = _now()
     try:
-        _hold(clinic, "code", now)
-        found = confirming.by_code(portal(), clinic, receipt, code, now)
+        held = guard(confirmation.current_request, "code", (), now)
+        found = confirming.by_code(portal(), clinic, receipt, code, held)
     except TooManyError as error:
         answer = _code(clinic, receipt, (Fault("errors", "too_many", error.minutes),))
         answer.status_code = 429
@@ -158,17 +157,6 @@ def _code(clinic: str, number: str, faults: tuple[Fault, ...]) -> Response:
 
 def _of_age(found: Open) -> Instant:
     return roll.person(portal().table, found.clinic.id, found.receipt.document["subject"]).of_age
-
-
-def _hold(clinic: str, deed: str, now: Instant) -> None:
-    """Count a post for the visitor's network and the clinic, whatever comes of it; raise TooManyError."""
-    house, held = portal(), guard(confirmation.current_request, deed, (), now)
-    for _ in range(ATTEMPTS):
-        try:
-            return house.table.write(house.register.spends(clinic, held))
-        except (ConflictError, ContendedError):  # others took from the same buckets: see how full they are now
-            continue
-    raise BusyError
 
 
 def _ticked(fields: Fields, found: Open) -> tuple[str, ...]:

@@ -13,9 +13,7 @@ from chalicelib.limits import TooManyError
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import html, see_other
 from chalicelib.pages import render
-from chalicelib.store import messages
-from chalicelib.store.register import ATTEMPTS, BusyError
-from chalicelib.store.table import ConflictError, ContendedError
+from chalicelib.store import buckets, messages
 from chalicelib.wiring import portal
 
 fresh_link = Blueprint(__name__)
@@ -47,16 +45,12 @@ def send_link(clinic: str) -> Response:
     # No bucket per contact: a stranger would use it up for whoever has it. What is sent to a contact has one (MESSAGE).
     held, base = guard(request, "link", (), now()), base_url(request, house.settings.public_url)
     wish = messages.wanted(house.clinics.key(clinic), contacts, state.lang, base, now())
-    for _ in range(ATTEMPTS):
-        try:
-            house.table.write([wish, *house.register.spends(clinic, held)])
-        except TooManyError as error:
-            too_many = [Fault("errors", "too_many", error.minutes)]
-            return html(_form(shown, fields, too_many), 429, later(error))
-        except (ConflictError, ContendedError):  # others took from the same buckets: see how full they are now
-            continue
-        return see_other(f"{mount(request)}/{clinic}/link?lang={state.lang}&sent=yes")
-    raise BusyError
+    try:
+        buckets.spend(house.table, house.clinics.key(clinic), held, [wish])
+    except TooManyError as error:
+        too_many = [Fault("errors", "too_many", error.minutes)]
+        return html(_form(shown, fields, too_many), 429, later(error))
+    return see_other(f"{mount(request)}/{clinic}/link?lang={state.lang}&sent=yes")
 
 
 def _form(clinic: Clinic, fields: Fields, faults: Sequence[Fault], *, sent: bool = False) -> str:

@@ -3,13 +3,16 @@
 A post that is refused writes nothing, so that no bucket takes more writes than its own rule allows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from chalicelib.instants import Instant
 from chalicelib.limits import Guard, Rule, longest, milliseconds
 from chalicelib.store.keys import Key, bucket_key
-from chalicelib.store.table import Item, Spend, Table
+from chalicelib.store.table import ConflictError, ContendedError, Item, Put, Spend, Table, Try
 from chalicelib.vault import ClinicKey
+
+ATTEMPTS = 8
+"""How often others may take from the same buckets before a post is told to try again."""
 
 
 def keys_of(guard: Guard, key: ClinicKey) -> list[Key]:
@@ -30,6 +33,26 @@ def spends(guard: Guard, key: ClinicKey, found: Mapping[Key, Item]) -> tuple[Spe
         taken.append(Spend(place, rule, now, fresh=rule.full(arrival, now)))
     longest(waits)
     return tuple(taken)
+
+
+def spend(table: Table, key: ClinicKey, guard: Guard, also: Sequence[Put | Try] = ()) -> bool:
+    """Take one from each of a post's buckets, with what else the post writes: one round trip more than that.
+
+    False where it was not the buckets that refused. Raises TooManyError, and ContendedError where others kept taking
+    from the same buckets; then nothing was written.
+    """
+    for _ in range(ATTEMPTS):
+        found = table.get(keys_of(guard, key))
+        try:
+            table.write([*also, *spends(guard, key, found)])
+        except ConflictError as conflict:
+            if conflict.keys & {each.key for each in also}:
+                return False
+        except ContendedError:
+            continue
+        else:
+            return True
+    raise ContendedError
 
 
 def one(table: Table, key: ClinicKey, name: str, rule: Rule, at: Instant) -> Spend:

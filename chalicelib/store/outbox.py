@@ -6,15 +6,16 @@ until nothing waits any more (`WAITS`): erasing the person makes both unreadable
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from chalicelib.contact import Contact, read_told, told
-from chalicelib.instants import Instant, moment
-from chalicelib.limits import CODE
+from chalicelib.instants import moment
+from chalicelib.limits import Guard
 from chalicelib.receipts import Receipt, Subject
 from chalicelib.store import buckets
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.keys import roll_key, unsent_key, waits_key
-from chalicelib.store.table import ConflictError, Put, Table, Try, Write
+from chalicelib.store.table import Put, Table, Try, Write
 from chalicelib.vault import ClinicKey
 
 TRIES = 5
@@ -66,21 +67,18 @@ def claimants(table: Table, clinics: Clinics, clinic: str, receipt: str) -> tupl
         return ()
 
 
-def try_code(table: Table, key: ClinicKey, receipt: str, phone: Contact, at: Instant) -> bool:
-    """Count a try at a receipt's code before anybody looks at it; tell False when there were too many.
+def try_code(table: Table, key: ClinicKey, receipt: str, phone: Contact | None, guard: Guard) -> bool:
+    """Count a try at a receipt's code before anybody looks at it; tell False where there were too many, or is no code.
 
-    Raises TooManyError where too many codes sent to this phone were tried, of whatever receipts.
+    The post is counted for the visitor's network too, whatever comes of it. Raises TooManyError there, and where too
+    many codes sent to this phone were tried, of whatever receipts; ContendedError.
     """
-    waits, guesses = waits_key(key.clinic, receipt), f"code|{key.lookup(phone)}"
-    while True:  # who finds the bucket changed finds it fuller each time, and at last without room
-        spend = buckets.one(table, key, guesses, CODE, at)
-        try:
-            table.write([Try(waits, TRIES), spend])
-        except ConflictError as conflict:
-            if waits in conflict.keys:
-                return False
-        else:
+    if phone is not None:
+        guessing = replace(guard, guesses=key.lookup(phone))
+        if buckets.spend(table, key, guessing, [Try(waits_key(key.clinic, receipt), TRIES)]):
             return True
+    buckets.spend(table, key, guard)
+    return False
 
 
 def _named(receipt: str) -> str:

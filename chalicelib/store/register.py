@@ -41,7 +41,6 @@ from chalicelib.store.table import (
     ContendedError,
     Item,
     Put,
-    Spend,
     Table,
 )
 
@@ -117,13 +116,6 @@ class Register:
             api_key=key_item.body if key_item else None,
             spends=buckets.spends(guard, key(clinic), found) if guard else (),
         )
-
-    def spends(self, clinic: str, guard: Guard) -> tuple[Spend, ...]:
-        """Give what a public post that is written elsewhere must add to its own transaction; raise TooManyError.
-
-        One round trip. A ConflictError there on the key of one of these means: ask again.
-        """
-        return self.look(clinic, guard=guard).spends
 
     def record(
         self,

@@ -9,6 +9,8 @@ import pytest
 from chalicelib.bearer import digest
 from chalicelib.contact import Contact, Kind
 from chalicelib.instants import EVER, instant, moment
+from chalicelib.limits import Guard
+from chalicelib.store import outbox
 from chalicelib.wiring import Portal
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA
@@ -49,6 +51,15 @@ def test_a_withdrawal_costs_the_same_whether_or_not_the_contact_is_known(house: 
         round_trips.clear()
         house.register.withdraw(an_act({SMS_NEWS: "withdraw"}, NOON), signed(contact))
         assert round_trips == ["BatchGetItem", "TransactWriteItems"]
+
+
+def test_a_limit_on_codes_costs_one_read(house: Portal, round_trips: list[str]) -> None:
+    """The try has to be written anyway; what limits it is read once and written with it."""
+    receipt = house.register.record(an_act({SMS_NEWS: "yes"}, confirm=frozenset({SMS_NEWS})), signed(ANNA_PHONE))
+    key, guard = house.clinics.key(RIGA), Guard("code", (), "10.0.0.0/24", 1, NOON)
+    round_trips.clear()
+    assert outbox.try_code(house.table, key, receipt.id, ANNA_PHONE, guard)
+    assert round_trips == ["BatchGetItem", "TransactWriteItems"]
 
 
 def test_a_status_of_a_hundred_people_is_two_reads(house: Portal, round_trips: list[str]) -> None:
