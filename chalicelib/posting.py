@@ -258,7 +258,8 @@ class Courier:
         link = told.link(planned, now)
         base = self.public_url or each.unsent.base
         ready = told.message(planned, contact, told.addresses(handle, planned, base), {"lookup": lookup})
-        opened = puts(told.key, [(handle, link, Holder(contact))])
+        passing = Power.UNSUBSCRIBE not in POWERS[planned.message]
+        opened = puts(told.key, [(handle, link, Holder(contact))], passing=passing)
         try:
             room = [buckets.one(self.table, told.key, f"{planned.message}|{lookup}", MESSAGE, now)]
         except TooManyError:

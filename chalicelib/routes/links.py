@@ -26,7 +26,7 @@ SHARES_NOTHING = "The controller this key belongs to shares none of the clinic's
 @personal_links.route(f"{BASE}/links", methods=["POST"], content_types=ANY_TYPE)
 @api
 def make_links(clinic: str) -> Response:
-    """Make up to a thousand links; the same call with the same Idempotency-Key gives the same ones.
+    """Make up to a thousand links; the same call with the same Idempotency-Key gives the same ones, as they are by now.
 
     One of several joint controllers gets none to the patient's own page, which shows what is decided about all.
     """
@@ -34,7 +34,7 @@ def make_links(clinic: str) -> Response:
     house = portal()
     key = house.clinics.key(clinic)
     secret, base = key.link_secret(), base_url(personal_links.current_request, house.settings.public_url)
-    made, told = [], []
+    made = []
     member = call.key.member is not None
     if member and not call.shared.questions:
         raise RefusedError(problem(403, "Not for this key", detail=SHARES_NOTHING))
@@ -45,8 +45,11 @@ def make_links(clinic: str) -> Response:
         ends = instant(moment(call.now) + timedelta(seconds=asked.expires_in))
         link = Link(clinic, None, asked.lang, asked.addresses, None, call.now, ends, call.key.id)
         made.append((handle, link, Holder(asked.contact, asked.name)))
-        told.append(_told(handle, link, asked.asked, secret, base) | ({"manage_url": None} if member else {}))
-    links.keep(house.table, key, made)
+    kept = links.keep(house.table, key, made)
+    told = [
+        _told(handle, link, given.asked, secret, base) | ({"manage_url": None} if member else {})
+        for (handle, _, _), link, given in zip(made, kept, call.body.invitations, strict=True)
+    ]
     house.table.put_new(audit.line(clinic, call.key.id, "links", call.now, (), links=len(made)))
     return document({"links": told}, 201)
 
@@ -83,4 +86,5 @@ def _told(handle: Handle, link: Link, asked: Mapping[str, str], secret: bytes, b
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         },
         "expires_at": link.expires_at,
+        "revoked_at": link.revoked_at,
     }

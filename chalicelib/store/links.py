@@ -2,15 +2,19 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
-from chalicelib.instants import Instant
+from chalicelib.instants import Instant, moment
 from chalicelib.links import Handle, Holder, Link, Power, read_token
 from chalicelib.store.clinics import Clinics
-from chalicelib.store.keys import link_key
+from chalicelib.store.keys import Key, link_key
 from chalicelib.store.table import BATCH, ConflictError, Item, Put, SetBody, Table
 from chalicelib.vault import ClinicKey
 
 _SEALED = "link"
+
+REMEMBERED = timedelta(days=365)
+"""For how long a link that ended is still known as one that ended, so that a fresh one can be offered."""
 
 
 class UnknownLinkError(LookupError):
@@ -34,28 +38,44 @@ class Opened:
     holder: Holder
 
 
-def puts(key: ClinicKey, made: Iterable[tuple[Handle, Link, Holder]]) -> list[Put]:
-    """Give the items of new links; the holder is sealed under the handle, which the table does not know."""
+def puts(key: ClinicKey, made: Iterable[tuple[Handle, Link, Holder]], *, passing: bool = False) -> list[Put]:
+    """Give the items of new links; the holder is sealed under the handle, which the table does not know.
+
+    A `passing` link stops nothing by itself, so it is forgotten a year after it ended.
+    """
     return [
         Put(
             link_key(handle.link),
-            {"body": link.stored(), "blob": key.seal(_SEALED, handle.value.hex(), handle.link, holder.plain())},
+            {
+                "body": link.stored(),
+                "blob": key.seal(_SEALED, handle.value.hex(), handle.link, holder.plain()),
+                **({"ttl": int((moment(link.expires_at) + REMEMBERED).timestamp())} if passing else {}),
+            },
         )
         for handle, link, holder in made
     ]
 
 
-def keep(table: Table, key: ClinicKey, made: Sequence[tuple[Handle, Link, Holder]]) -> None:
-    """Keep new links, a hundred in a round trip; those made before by the very same call stay as they are."""
+def keep(table: Table, key: ClinicKey, made: Sequence[tuple[Handle, Link, Holder]]) -> list[Link]:
+    """Keep new links, a hundred in a round trip; those made before by the very same call stay as they are.
+
+    Gives each as it is kept: one made before ends when it did, and may be revoked.
+    """
+    kept: list[Link] = []
     for start in range(0, len(made), BATCH):
-        new = puts(key, made[start : start + BATCH])
+        batch = made[start : start + BATCH]
+        new, before = puts(key, batch), dict[Key, Item]()
         while new:
             try:
                 table.write(new)
             except ConflictError as there:
+                before |= table.get(list(there.keys))
                 new = [put for put in new if put.key not in there.keys]
             else:
                 break
+        found = [before.get(link_key(handle.link)) for handle, _, _ in batch]
+        kept += [Link.read(item.body or "") if item else link for item, (_, link, _) in zip(found, batch, strict=True)]
+    return kept
 
 
 def open_link(table: Table, clinics: Clinics, token: str, power: Power, now: Instant) -> Opened:

@@ -1,14 +1,19 @@
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from chalicelib.store.keys import audit_key
+from chalicelib.contact import Contact, Kind
+from chalicelib.instants import moment
+from chalicelib.links import Link, read_token
+from chalicelib.store.keys import audit_key, link_key
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import Client, Program
 from tests.routes.conftest import House
+from tests.routes.letterbox import carried, token_in
+from tests.routes.pages import decide
 
 ANNA, PHONE = "anna.ozola@example.org", "+37126123456"
 
@@ -89,6 +94,32 @@ def test_a_revoked_link_opens_nothing_and_another_clinic_revokes_none(client: Cl
     assert program.call("links/revoke", {"ids": [made["id"]]}).json() == {"revoked": 0}
     assert program.call("links/revoke", {"ids": ["x"]}).status == 422
     assert token not in client.get(f"/confirm/{token}").text
+
+
+def test_a_call_repeated_tells_of_each_link_as_it_is_by_now(house: House) -> None:
+    """Nobody puts a link that was called back into a mail, or believes that it ends later than it does."""
+    program, once = house.open_clinic(), {"Idempotency-Key": "mailing-7"}
+    body = {"links": [{"email": ANNA}, {"phone": PHONE}]}
+    first = program.call("links", body, once).json()["links"]
+    assert {each["revoked_at"] for each in first} == {None}
+    program.call("links/revoke", {"ids": [first[1]["id"]]})
+    again = program.call("links", body, once).json()["links"]
+    assert again[0] == first[0]
+    assert again[1]["revoked_at"] is not None
+    assert again[1] == first[1] | {"revoked_at": again[1]["revoked_at"]}
+
+
+def test_a_link_of_the_portals_own_is_forgotten_a_year_after_it_ended(client: Client, house: House) -> None:
+    """One that a clinic made is not: the mail it stands in must unsubscribe for as long as somebody keeps it."""
+    program = house.open_clinic()
+    assert decide(client, program.clinic, {"decision.testimonials.text": "yes", "email": ANNA}).status == 303
+    [text] = carried(house, Contact(Kind.EMAIL, ANNA))
+    parts = read_token(token_in(text, "manage"))
+    assert parts
+    own, made = link_key(parts[0].link), link_key(_made(program, {"email": ANNA})[0]["id"])
+    found = house.table.get([own, made])
+    ends = moment(Link.read(found[own].body or "").expires_at) + timedelta(days=365)
+    assert (found[own].ttl, found[made].ttl) == (int(ends.timestamp()), None)
 
 
 def test_the_audit_says_how_many_links_a_key_made_and_revoked(house: House) -> None:
