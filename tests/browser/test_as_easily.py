@@ -42,18 +42,38 @@ def test_a_yes_confirmed_by_a_text_message_is_taken_back_with_less(
 
 @pytest.mark.parametrize("clinic_id", IDS)
 def test_a_yes_by_a_mails_link_is_taken_back_from_the_page_it_leads_to(
-    clinic_id: str, phone: Handing, local_stack: LocalStack
+    clinic_id: str, phone: Handing, local_stack: LocalStack, request: pytest.FixtureRequest
 ) -> None:
-    """The page itself leads to where everything stops."""
+    """The page itself leads to where everything stops, and there nothing is typed either."""
     clinic = a_clinic(clinic_id)
     visit = Visit(phone(clinic.default_language), clinic, a_patient(clinic, clinic.default_language))
     subject = visit.patient.known_by("email")
     link = mail_links(local_stack, clinic, subject, visit.phone.lang)["url"]
     visit.phone.open(link)
-    visit.give(MAIL)
+    giving = visit.give(MAIL)
     assert local_stack.states(clinic_id, subject)[MAIL] == "granted"
     visit.effort = Effort()
     visit.phone.open(link)
     visit.follow("Take back a Yes")
-    visit.stop_everything("email")
+    visit.phone.check(f"{clinic_id}-stop-by-link")
+    withdrawing = visit.stop_everything("email")
     assert local_stack.states(clinic_id, subject)[MAIL] == "withdrawn"
+    note_effort(request, f"{clinic_id} mail: the page again", giving, withdrawing)
+
+
+@pytest.mark.parametrize("clinic_id", IDS)
+def test_a_yes_is_taken_back_from_its_receipt_with_nothing_to_type(
+    clinic_id: str, phone: Handing, local_stack: LocalStack, request: pytest.FixtureRequest
+) -> None:
+    """Whoever has just agreed, or kept the page's address, stops with two taps."""
+    clinic = a_clinic(clinic_id)
+    visit = Visit(phone(clinic.languages[-1]), clinic, a_patient(clinic, clinic.languages[-1]))
+    visit.phone.open(f"/{clinic_id}?lang={visit.phone.lang}")
+    giving = visit.give(next(each for each, asked in clinic.questions.items() if "contact" in asked.needs))
+    visit.effort = Effort()
+    visit.follow("Take back a Yes")
+    visit.phone.check(f"{clinic_id}-stop-by-receipt")
+    withdrawing = visit.stop_everything(visit.contact)
+    assert "granted" not in local_stack.states(clinic_id, visit.subject).values()
+    note_effort(request, f"{clinic_id} from the receipt", giving, withdrawing)
+    assert withdrawing == Effort(taps=2)
