@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chalicelib.consent import Address, Answer, Assurance, Channel, NoticeInForce, State, resolve
-from chalicelib.contact import Contact, Kind, masked
+from chalicelib.contact import Contact, Kind, initials, masked
 from chalicelib.evidence import CONSENT_PAGE
 from chalicelib.guardians import ACTOR, relation
 from chalicelib.instants import Instant
@@ -20,6 +20,7 @@ from chalicelib.receipts import Act, NoticeRef, Receipt, Subject, receipt_id
 from chalicelib.store import outbox, roll
 from chalicelib.store.links import OldLinkError, Opened
 from chalicelib.store.look import Look, Signature, fresh_subject
+from chalicelib.store.sealed import reveal
 from chalicelib.wiring import Portal
 
 
@@ -39,6 +40,9 @@ class Open:
     person: Subject | None
     beside: tuple[str, ...] = ()
     """The other contacts that were typed on the same form, masked."""
+
+    child: str = ""
+    """As much of the child's name as its guardian needs, where it was said for a child."""
 
 
 def waiting(
@@ -93,7 +97,17 @@ def by_link(house: Portal, opened: Opened, now: Instant) -> Open:
     if not found.addresses:
         return found
     typed = outbox.claimants(house.table, house.clinics, link.clinic, number)
-    return replace(found, beside=tuple(masked(each) for each in typed if each != contact))
+    beside = tuple(masked(each) for each in typed if each != contact)
+    return replace(found, beside=beside, child=_child(house, found.receipt.document))
+
+
+def _child(house: Portal, claim: Mapping[str, Any]) -> str:
+    """Give as much of a child's name as its guardian needs; "" for a claim of somebody's own."""
+    if claim["actor"] != ACTOR:
+        return ""
+    person = roll.person(house.table, claim["clinic"], claim["subject"])
+    names = reveal(house.table, house.clinics.key(claim["clinic"]), person).names
+    return initials(names[-1]) if names else ""
 
 
 def by_code(house: Portal, clinic: str, number: str, code: str, guard: Guard) -> Open | None:

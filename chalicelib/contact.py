@@ -94,6 +94,11 @@ def masked(contact: Contact) -> str:
     return _HIDDEN
 
 
+def initials(name: str) -> str:
+    """Give as much of a name as tells one child of a family from the other, and says little to anybody else."""
+    return f"{name.strip()[:2]}{_HIDDEN}"
+
+
 def lookup_key(secret: bytes, contact: Contact) -> str:
     """Give the key under which the contact's person is found: HMAC-SHA-256 in hexadecimal."""
     purpose = hmac.digest(secret, b"contact-lookup", "sha256")

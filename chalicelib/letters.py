@@ -138,6 +138,8 @@ class Matter:
     until: Instant | None = None
     lost: bool = False
     code: str = ""
+    child: str = ""
+    """As much of the child's name as a guardian needs, where it is about a child."""
 
 
 def letter(matter: Matter, to: str, tags: Mapping[str, str]) -> Letter:
@@ -185,6 +187,7 @@ def _filled(matter: Matter) -> dict[str, Any]:
         "links": {"unsubscribe": "", "receipt": "", **matter.links},
         "number": matter.number,
         "code": matter.code,
+        "child": matter.child,
         "lost": matter.lost,
         "stopped": answers == {Answer.WITHDRAW},
         "when": spoken_time(at, lang, clinic.country) if at else "",

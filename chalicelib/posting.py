@@ -14,7 +14,7 @@ from typing import Any
 
 from chalicelib import journal
 from chalicelib.consent import Assurance, NoticeInForce, State, major, resolve
-from chalicelib.contact import Contact, Kind
+from chalicelib.contact import Contact, Kind, initials
 from chalicelib.instants import Instant, instant, moment
 from chalicelib.letters import (
     POWERS,
@@ -194,7 +194,8 @@ class Courier:
         try:
             typed = self._typed(each, key, person)
             document = read_receipt(found[at["receipt"]]).document if "receipt" in at else {}
-            told = _Told(unsent, clinic, key, document, published.in_force, person.lang)
+            child = _child(table, key, person)
+            told = _Told(unsent, clinic, key, document, published.in_force, person.lang, child)
             known = self._known(key, person) if told.stops or not typed else typed
         except ValueError:  # the person's key is gone, and with it every way to reach them
             return []
@@ -330,6 +331,12 @@ def _named(planned: Planned, contact: Contact, typed: Sequence[Contact], salt: s
     return f"{name}#{hashlib.sha256(f'{salt}|{contact.value}'.encode()).hexdigest()[:16]}"
 
 
+def _child(table: Table, key: ClinicKey, person: Subject) -> str:
+    """Give as much of a child's name as its guardian needs; errors as for `reveal`, which only a child costs."""
+    names = reveal(table, key, person).names if person.of_age else ()
+    return initials(names[-1]) if names else ""
+
+
 @dataclass(frozen=True, slots=True)
 class _Told:
     """What an item of the outbox tells of."""
@@ -341,6 +348,9 @@ class _Told:
     in_force: NoticeInForce
     chosen: str
     """The language the person last chose themself."""
+
+    child: str
+    """As much of a child's name as its guardian needs; "" for whoever decides for themself."""
 
     own: bool = False
     """Whether whoever reads it does so by a contact of the person's own: nobody else is led to the receipt."""
@@ -432,6 +442,7 @@ class _Told:
             lost=planned.message is Message.CHANGED
             and major(self.document["notice"]["version"]) != self.in_force.major,
             code=short_code(secret, receipt, contact) if coded and receipt else "",
+            child=self.child,
         )
         if contact.kind is Kind.PHONE:
             return text_message(matter, contact.value)

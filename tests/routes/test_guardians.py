@@ -11,7 +11,7 @@ from chalicelib.links import Power
 from tests.cast import RIGA
 from tests.routes.client import Answer, Client, Program
 from tests.routes.conftest import House
-from tests.routes.letterbox import a_token, carried
+from tests.routes.letterbox import a_token, carried, token_in
 from tests.routes.pages import Page, decide, open_page, receipt_number
 
 VILNIUS = "vilnius-dental"
@@ -63,6 +63,25 @@ def test_the_same_child_is_found_again_and_another_is_another(program: Program, 
     assert (again["subject"], again["version"], again["previous"] is None) == (first["subject"], 2, False)
     assert (sister["subject"] == first["subject"], sister["version"]) == (False, 1)
     assert sister["decisions"][PHOTOS]["after"] == "pending", "the contact had decided before: its owner confirms"
+
+
+def test_mails_and_pages_tell_a_guardian_which_child_they_are_about(
+    program: Program, client: Client, house: House
+) -> None:
+    """By the first letters alone: the address may have been typed wrong, and a stranger reads it."""
+    carried(house)
+    for name in ("Elza Kalniete", "Marta Kalniete"):
+        decide(client, program.clinic, {**YES, **ELZA, "child_name": name}, "?lang=en")
+    decide(client, program.clinic, YES, "?lang=en")
+    elza, marta, own = carried(house, Contact(Kind.EMAIL, INGA["email"]))
+    assert ["El•••" in elza, "Ma•••" in marta, "•••" in own] == [True, True, False]
+    pages = [
+        client.get(f"/manage/{token_in(elza, 'manage')}").text,
+        client.get(f"/confirm/{token_in(marta, 'confirm')}").text,
+    ]
+    assert ["El•••" in pages[0], "Ma•••" in pages[1]] == [True, True]
+    assert "a child" not in client.get(f"/confirm/{token_in(own, 'confirm')}").text
+    assert not [text for text in (elza, marta, own, *pages) if "Elza" in text or "Marta" in text or "Kalniete" in text]
 
 
 @pytest.mark.parametrize("child_first", [True, False])
