@@ -72,6 +72,21 @@ def test_by_the_receipt_that_was_given(client: Client, house: House) -> None:
     assert program.states(**MAIL)[REVIEW] == "granted"
 
 
+def test_a_program_that_sends_every_form_as_it_finds_it_stops_nothing(client: Client, house: House) -> None:
+    """It follows the link of a mail, the links of that page, and presses the first button of each form."""
+    program = house.open_clinic()
+    given = decide(client, program.clinic, {f"decision.{REVIEW}": "yes", **MAIL})
+    before = house.items()
+    receipt = f"/{program.clinic}/receipts/{receipt_number(given)}?lang=en"
+    for place in (_place(client, receipt), _place(client, _link(program))):
+        shown = client.get(place).text
+        [first] = re.findall(r'<button type="submit" name="(\w+)" value="(\w+)"', shown)[:1]
+        for pressed in ({}, dict([first])):
+            assert _stop(client, place, **pressed).status == 422
+    assert not [key for key in house.items() - before if "#SUBJECT#" in key[0]]
+    assert program.states(**MAIL)[REVIEW] == "granted"
+
+
 def test_a_receipt_stops_for_its_own_person_alone(client: Client, house: House) -> None:
     """A child's receipt does not stop what its guardian allowed, nor the other way round."""
     program, photos = house.open_clinic("vilnius-dental"), "treatment_photos.education"
