@@ -96,9 +96,10 @@ def by_link(house: Portal, opened: Opened, now: Instant) -> Open:
     found = waiting(house, link.clinic, number, contact, link.addresses, now=now)
     if not found.addresses:
         return found
-    typed = outbox.claimants(house.table, house.clinics, link.clinic, number)
+    document = found.receipt.document
+    typed = outbox.claimants(house.table, house.clinics, link.clinic, number, document["subject"])
     beside = tuple(masked(each) for each in typed if each != contact)
-    return replace(found, beside=beside, child=_child(house, found.receipt.document))
+    return replace(found, beside=beside, child=_child(house, document))
 
 
 def _child(house: Portal, claim: Mapping[str, Any]) -> str:
@@ -117,7 +118,7 @@ def by_code(house: Portal, clinic: str, number: str, code: str, guard: Guard) ->
     where too much came from the visitor's network, or too many codes of this phone, for whatever receipt, were tried.
     """
     receipt, key = house.register.receipt(clinic, number), house.clinics.key(clinic)
-    typed = outbox.claimants(house.table, house.clinics, clinic, number)
+    typed = outbox.claimants(house.table, house.clinics, clinic, number, receipt.document["subject"])
     phone = next((each for each in typed if each.kind is Kind.PHONE), None)
     if not outbox.try_code(house.table, key, number, phone, guard) or phone is None:
         return None

@@ -212,7 +212,7 @@ class Courier:
     def _typed(self, each: Waiting, key: ClinicKey, person: Subject) -> Sequence[Contact]:
         """Give the contacts an item came with; a reminder goes to those that were asked to confirm."""
         asked = each.unsent.receipt if each.unsent.kind == Message.REMINDER else None
-        claimed = outbox.claimants(self.table, self.clinics, each.unsent.clinic, asked) if asked else ()
+        claimed = outbox.claimants(self.table, self.clinics, each.unsent.clinic, asked, person.id) if asked else ()
         return claimed or each.contacts(key, person.salt)
 
     def _known(self, key: ClinicKey, person: Subject) -> list[Contact]:
@@ -239,7 +239,7 @@ class Courier:
         if len(later) < len(planned.addresses) or told.unsent.receipt in later.values():
             return True
         for address, receipt in later.items():
-            typed = outbox.claimants(self.table, self.clinics, told.clinic.id, receipt)
+            typed = outbox.claimants(self.table, self.clinics, told.clinic.id, receipt, person.id)
             kinds = [each.kind for each in typed]
             if contact not in typed or told.clinic.confirmed_by(address, kinds) != contact.kind:
                 return True

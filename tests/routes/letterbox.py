@@ -55,8 +55,8 @@ def letters(house: Home, clinic: str, number: str) -> Iterator[tuple[str, Addres
     None comes where nothing waits, or where somebody confirmed already.
     """
     beside = house.beside
-    typed = outbox.claimants(beside.table, beside.clinics, clinic, number)
     document = beside.register.receipt(clinic, number).document
+    typed = outbox.claimants(beside.table, beside.clinics, clinic, number, document["subject"])
     version, lang = document["notice"]["version"], document["notice"]["lang"]
     for contact in typed:
         if asked := confirmed_by(document, beside.clinics.version(clinic, version), typed, contact):
