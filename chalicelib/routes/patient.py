@@ -77,6 +77,7 @@ def receipt_page(clinic: str, receipt: str) -> Response:
         "said": shown.answered(document["decisions"]),
         "agreed": "yes" in answers,
         "waits": _waits(document),
+        "coded": _by_phone(document, shown),
         "withdrawn": answers == {"withdraw"},
         "receipt": document,
         "when": spoken_time(document["effective_at"], lang, shown.country),
@@ -142,6 +143,12 @@ def _to_receipt(taken: Taken) -> Response:
     # The form's own receipt, always: a number that changed would tell a stranger what happened to a contact since.
     number, lang = taken.act.receipt_id, taken.lang
     return see_other(f"{mount(patient.current_request)}/{taken.clinic.id}/receipts/{number}?lang={lang}")
+
+
+def _by_phone(document: Mapping[str, Any], clinic: Clinic) -> bool:
+    """Tell whether a code from a text message may confirm it: not what an e-mail address alone is needed for."""
+    agreed = [address for address, entry in document["decisions"].items() if entry["answer"] == "yes"]
+    return any(clinic.questions[address].needs & {"phone", "contact"} for address in agreed)
 
 
 def _waits(document: Mapping[str, Any]) -> bool:

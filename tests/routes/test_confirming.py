@@ -135,6 +135,8 @@ def test_six_digits_from_a_text_message_confirm_a_phone(client: Client, house: H
     assert program.states(phone="26123456")[SMS] == "pending"
     place = f"/{program.clinic}/receipts/{number}"
     assert f"{place}/code" in client.get(f"{place}?lang=en").text
+    by_mail = decide(client, program.clinic, {"decision.newsletter.email": "yes", "email": "anna.ozola@example.org"})
+    assert "/code" not in client.follow(by_mail).text, "what comes by e-mail brings no code"
     code = _code(house, program.clinic, number)
     typed = f"{code[:3]} {code[3:]}"
     receipt = program.receipt(receipt_number(client.post(f"{place}/code", {"code": typed}))).json()
