@@ -18,9 +18,11 @@ from chalicelib.links import short_code
 from chalicelib.notice import Clinic
 from chalicelib.receipts import Act, NoticeRef, Receipt, Subject, receipt_id
 from chalicelib.store import outbox, roll
+from chalicelib.store.keys import confirmed_key
 from chalicelib.store.links import OldLinkError, Opened
 from chalicelib.store.look import Look, Signature, fresh_subject
 from chalicelib.store.sealed import reveal
+from chalicelib.store.table import Replace
 from chalicelib.wiring import Portal
 
 
@@ -98,6 +100,8 @@ def by_link(house: Portal, opened: Opened, now: Instant) -> Open:
         return found
     document = found.receipt.document
     typed = outbox.claimants(house.table, house.clinics, link.clinic, number, document["subject"])
+    if not typed:  # whoever it was said for was erased
+        return replace(found, addresses=())
     beside = tuple(masked(each) for each in typed if each != contact)
     return replace(found, beside=beside, child=_child(house, document))
 
@@ -107,7 +111,10 @@ def _child(house: Portal, claim: Mapping[str, Any]) -> str:
     if claim["actor"] != ACTOR:
         return ""
     person = roll.person(house.table, claim["clinic"], claim["subject"])
-    names = reveal(house.table, house.clinics.key(claim["clinic"]), person).names
+    try:
+        names = reveal(house.table, house.clinics.key(claim["clinic"]), person).names
+    except ValueError:  # erased in this very moment
+        return ""
     return initials(names[-1]) if names else ""
 
 
@@ -174,7 +181,10 @@ def confirm(
         known = found.person and subject
         return _waits(found.receipt, found.look.published.in_force, now, known) & set(found.addresses)
 
-    return house.register.record(act, _signature(found, base), seen=found.look, still=still)
+    signature = _signature(found, base)
+    by, claimant = signature.person or "", claim["subject"]
+    also = [Replace(confirmed_key(act.clinic, claimant, found.receipt.id, by), {"body": ""})] if by != claimant else []
+    return house.register.record(act, signature, seen=found.look, also=also, still=still)
 
 
 def _signature(found: Open, base: str) -> Signature:

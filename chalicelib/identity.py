@@ -47,11 +47,11 @@ def surely(people: People, reach: People) -> People:
 
     `reach` is everybody kept under each contact. Anybody can type Anna's phone beside an e-mail of their own. Whichever
     is proven first, that person is its owner's (`Subject.owns`): what Anna said with her phone alone must not have
-    become a stranger's, to read or to make undone.
+    become a stranger's, to read or to make undone. A child is found by its name and birth, which are never guessed.
     """
     given = Counter(person.id for contact, group in reach.items() if contact.kind in REACH for person in group)
     return {
-        contact: tuple(each for each in group if each.certain or given[each.id] >= len(each.typed))
+        contact: tuple(each for each in group if each.certain or each.of_age or given[each.id] >= len(each.typed))
         for contact, group in people.items()
     }
 

@@ -115,11 +115,11 @@ def invited(request: Request, clinic: str, now: Instant) -> Invited | None:
     if opened.link.clinic != clinic:
         raise UnknownLinkError
     holder = opened.holder.contact
-    people = house.register.look(clinic, [holder]).people[holder]
+    look = house.register.look(clinic, [holder])
     if opened.link.subject is None:  # made for whoever has the contact, and not for the children they decide for
-        people = tuple(each for each in people if not each.of_age)
+        people = tuple(each for each in look.likely(holder) if not each.of_age)
     else:
-        people = tuple(each for each in people if each.id == opened.link.subject)
+        people = tuple(each for each in look.people[holder] if each.id == opened.link.subject)
         if not people:
             raise OldLinkError(opened.link)
     others, named = _beside(clinic, people, holder)

@@ -206,7 +206,7 @@ class Courier:
             for planned in told.plan(reached, own)
             for contact in _meant(planned, reached, own)
             if planned.message is not Message.CONFIRM
-            or self._still_to_confirm(told, planned, contact, person, own=contact in own)
+            or self._still_to_confirm(told, planned, contact, person, asked=typed, own=contact in own)
         ]
 
     def _typed(self, each: Waiting, key: ClinicKey, person: Subject) -> Sequence[Contact]:
@@ -221,11 +221,19 @@ class Courier:
         return [contact for contact in known if contact.kind in {Kind.EMAIL, Kind.PHONE}]
 
     def _still_to_confirm(
-        self, told: "_Told", planned: Planned, contact: Contact, person: Subject, *, own: bool
+        self,
+        told: "_Told",
+        planned: Planned,
+        contact: Contact,
+        person: Subject,
+        *,
+        asked: Collection[Contact],
+        own: bool,
     ) -> bool:
         """Tell whether a confirmation is still to be asked for: not when its time is over, nor of who gave it since.
 
-        Nor where a later form has the same contact asked for all of it: forms that come in a flood are one message. A
+        Nor where a later form with the same contacts (`asked`) asks for all of it: forms that are sent again and again
+        are one message. A
         contact that is not the person's own is asked whatever they have said since: silence would tell of it.
         """
         now, standings = self.now(), person.standings
@@ -241,7 +249,8 @@ class Courier:
         for address, receipt in later.items():
             typed = outbox.claimants(self.table, self.clinics, told.clinic.id, receipt, person.id)
             kinds = [each.kind for each in typed]
-            if contact not in typed or told.clinic.confirmed_by(address, kinds) != contact.kind:
+            # A form with other contacts may be a stranger's: its message must not stand for Anna's.
+            if set(typed) != set(asked) or told.clinic.confirmed_by(address, kinds) != contact.kind:
                 return True
         return False
 

@@ -13,7 +13,7 @@ from chalicelib.guardians import ACTOR, relation
 from chalicelib.incoming import query
 from chalicelib.instants import Instant
 from chalicelib.invited import invited
-from chalicelib.receipts import Act, Receipt, Subject
+from chalicelib.receipts import Act, Receipt, Subject, receipt_id
 from chalicelib.store.links import OldLinkError, UnknownLinkError
 from chalicelib.store.look import Signature
 from chalicelib.store.register import Register, UnknownReceiptError
@@ -24,24 +24,20 @@ from chalicelib.wiring import portal
 class Stopper:
     """Somebody who need not say who they are: for whom they stop something, and what shows that they may.
 
-    `query` is what the page's address says of them, `proof` the link's id or the receipt's number. A link is proof of
-    its contact. A receipt's number proves nothing, and need not: anybody who knows a contact may stop what is done by
-    it, which is told to its owner and brought back from there.
+    `query` is what the page's address says of them, `proof` the link's id or the receipt's number; `people` are given
+    with the contacts they are found by. A link is proof of its contact. A receipt's number proves nothing, and need
+    not: whoever knows a contact may stop what is done by it, which is told to its owner and brought back from there.
     """
 
     query: str
     proof: Mapping[str, str]
-    contacts: tuple[Contact, ...]
-    people: tuple[Subject, ...]
-
-    @property
-    def linked(self) -> bool:
-        """Whether it was a link."""
-        return "link" in self.proof
+    people: tuple[tuple[Subject, tuple[Contact, ...]], ...]
+    holder: Contact | None = None
+    """The contact that the link came to."""
 
     def shown(self) -> Mapping[str, Any]:
         """Give what the page says of them: whoever has a receipt learns nothing of whose it is."""
-        return {"masked": masked(self.contacts[0]) if self.linked else "", "receipt": self.proof.get("receipt")}
+        return {"masked": masked(self.holder) if self.holder else "", "receipt": self.proof.get("receipt")}
 
     def names(self, addresses: Iterable[Address]) -> tuple[str, ...]:
         """Name the withdrawal for one bucket: by this proof, of these decisions, together (`limits.this_very`)."""
@@ -49,18 +45,27 @@ class Stopper:
         return ("|".join([f"{kind}:{value}", *sorted(set(addresses))]),)
 
     def withdraw(self, register: Register, act: Act, signature: Signature) -> Receipt:
-        """Withdraw for the one person who is meant, or for all who share the link's contact; errors as for `record`."""
-        children = [person for person in self.people if person.of_age]
+        """Withdraw for the people who are meant, or for all who share the link's contact; errors as for `record`.
+
+        A receipt whose person is gone leaves another of nobody: whether there is somebody is not to be learnt from it.
+        """
+        children = [person for person, _ in self.people if person.of_age]
         if children:
             act = replace(act, actor=ACTOR, evidence=relation(register.history(act.clinic, children)))
         act = replace(act, evidence={**(act.evidence or {}), **self.proof})
-        signature = replace(signature, contacts=self.contacts)
-        if self.linked:
+        if self.holder:
             act = replace(act, assurance=Assurance.LINK, channel=Channel.EMAIL_LINK)
-            signature = replace(signature, proves=self.contacts)
-        if len(self.people) == 1:
-            return register.record(act, replace(signature, person=self.people[0].id))
-        return register.withdraw(act, signature)[0]
+            signature = replace(signature, contacts=(self.holder,), proves=(self.holder,))
+            if len(self.people) != 1:
+                return register.withdraw(act, signature)[0]
+        if not self.people:
+            return register.record(act, signature)
+        receipts: list[Receipt] = []
+        for person, contacts in self.people:
+            number = receipt_id(act.receipt_id, {"subject": person.id}) if receipts else act.receipt_id
+            signer = replace(signature, contacts=contacts, person=person.id, follows=bool(receipts))
+            receipts.append(register.record(replace(act, receipt_id=number), signer))
+        return receipts[0]
 
 
 def stopper(request: Request, clinic: str, now: Instant) -> Stopper | None:
@@ -73,21 +78,32 @@ def stopper(request: Request, clinic: str, now: Instant) -> Stopper | None:
         return _by_receipt(clinic, number)
     with contextlib.suppress(UnknownLinkError, OldLinkError):
         if by := invited(request, clinic, now):
-            return Stopper(by.query, {"link": by.opened.id}, by.known[:1], by.people)
+            holder = by.opened.holder.contact
+            return Stopper(by.query, {"link": by.opened.id}, tuple((each, (holder,)) for each in by.people), holder)
     return None
 
 
 def _by_receipt(clinic: str, number: str) -> Stopper | None:
-    """Tell for whom a receipt was given. Three round trips: the receipt, the person, what is sealed of them."""
+    """Tell for whom a receipt was given: its own person, and whoever confirmed what it claimed as somebody else.
+
+    None for a receipt that never was. One whose person was erased, or was a child and has grown up, means nobody.
+    """
     from chalicelib.store import roll  # noqa: PLC0415 - only who comes from a receipt needs it
+    from chalicelib.store.keys import confirmed_key  # noqa: PLC0415 - as above
     from chalicelib.store.sealed import reveal  # noqa: PLC0415 - as above
 
     house = portal()
     try:
-        person = roll.person(house.table, clinic, house.register.receipt(clinic, number).document["subject"])
-    except (UnknownReceiptError, LookupError):
+        document = house.register.receipt(clinic, number).document
+    except UnknownReceiptError:
         return None
-    if not person.contacts:
-        return None
-    contacts = tuple(contact for contact, _ in reveal(house.table, house.clinics.key(clinic), person).contacts)
-    return Stopper(f"&receipt={number}", {"receipt": number}, contacts, (person,))
+    subject, place = document["subject"], confirmed_key(clinic, document["subject"], number, "")
+    confirmers = [item.sk.removeprefix(place.sk) for item in house.table.partition(place.pk, place.sk)]
+    people = []
+    for each in (subject, *confirmers):
+        with contextlib.suppress(LookupError, ValueError):  # gone, or going
+            person = roll.person(house.table, clinic, each)
+            grown = document["actor"] == ACTOR and not person.of_age
+            contacts = tuple(contact for contact, _ in reveal(house.table, house.clinics.key(clinic), person).contacts)
+            people += [(person, contacts)] if contacts and not grown else []
+    return Stopper(f"&receipt={number}", {"receipt": number}, tuple(people))

@@ -124,11 +124,11 @@ def enter(request: Request, token: str) -> Visit:
     house, at = portal(), now()
     opened = open_link(house.table, house.clinics, token, Power.MANAGE, at)
     look = house.register.look(opened.link.clinic, [opened.holder.contact])
-    people = look.people[opened.holder.contact]
+    holder = opened.holder.contact
     if opened.link.subject is None:  # made for whoever has the contact, and not for the children they decide for
-        people = tuple(each for each in people if not each.of_age)
+        people = tuple(each for each in look.likely(holder) if not each.of_age)
     else:
-        people = tuple(each for each in people if each.id == opened.link.subject)
+        people = tuple(each for each in look.people[holder] if each.id == opened.link.subject)
         if not people:
             raise OldLinkError(opened.link)
     return Visit(request, token, opened, look, people, at)

@@ -45,10 +45,10 @@ def no_settings_of_ones_own() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session", autouse=True)
-def catalogs() -> None:
-    """Compile the translations where they are missing or older than their source, for pages rendered in the test."""
-    compile_stale()
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the translations where they are missing or older than their source: some tests read them as they load."""
+    if not hasattr(config, "workerinput"):  # once, before there are others
+        compile_stale()
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class LocalStack:
 
 
 @pytest.fixture(scope="session")
-def local_stack(tmp_path_factory: pytest.TempPathFactory, catalogs: None) -> Iterator[LocalStack]:  # noqa: ARG001
+def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """Bring up the real thing as `make run` does: bundle, local AWS, CloudFormation, demo clinics, front server."""
     folder = tmp_path_factory.mktemp("portal")
     with contextlib.ExitStack() as stack:

@@ -22,7 +22,7 @@ from chalicelib.contact import Kind
 from chalicelib.evidence import CONSENT_PAGE
 from chalicelib.forms import new_nonce
 from chalicelib.guardians import ACTOR, objection, speaks_alone
-from chalicelib.identity import SeveralPeopleError, also_meant, everyone, meant
+from chalicelib.identity import SeveralPeopleError, also_meant, everyone
 from chalicelib.incoming import ANY_TYPE, base_url, mount, query
 from chalicelib.instants import EVER, instant
 from chalicelib.notice import Clinic
@@ -261,7 +261,7 @@ def _check_needs(call: Call[StaffDecision], act: Act) -> None:
     if not missing:
         return
     house = portal()
-    person = meant(call.look.people, act, fresh_subject())
+    person = call.look.meant(act, _signature(call))
     if not speaks_alone(call.look.published.clinic, person.of_age, act):  # else what is known is the guardian's
         missing -= kinds_known(house.table, house.clinics.key(act.clinic), person)
     if missing:
@@ -297,8 +297,8 @@ def _same(call: Call[StaffDecision], act: Act, receipt: Receipt) -> bool:
     kept = receipt.document
     answers = {address: entry["answer"] for address, entry in kept["decisions"].items()}
     asked = {address: answer.value for address, answer in act.answers.items()}
-    people = portal().register.look(act.clinic, call.body.contacts).people
-    known = everyone(people) if Answer.WITHDRAW in act.answers.values() else also_meant(people)
+    look = portal().register.look(act.clinic, call.body.contacts)
+    known = everyone(look.reach) if Answer.WITHDRAW in act.answers.values() else also_meant(look.people)
     return (
         (answers == asked or (act.everything and asked.items() <= answers.items()))
         and kept["subject"] in {person.id for person in known}

@@ -166,6 +166,11 @@ def bucket_key(clinic: str, digest: str) -> Key:
     return Key(f"CLINIC#{clinic}#LIMIT#{digest}", "LIMIT")
 
 
+def confirmed_key(clinic: str, subject: str, receipt_id: str, by: str) -> Key:
+    """That somebody else confirmed a claim of a person's receipt: an opaque id, kept with that person's own."""
+    return Key(subject_pk(clinic, subject), f"CONFIRMED#{receipt_id}#{by}")
+
+
 def waits_key(clinic: str, receipt_id: str) -> Key:
     """With which contacts a receipt's claims can be confirmed by a code, and how often that was tried."""
     return Key(f"CLINIC#{clinic}#RECEIPT#{receipt_id}", "WAITS")

@@ -45,8 +45,13 @@ class Look:
         """Tell whose an act is (`identity.meant`): staff know whom they see, whoever else must leave no doubt."""
         if signature.person:
             return meant(self.reach, act, signature.fresh, signature.person)
-        staff = act.assurance is Assurance.STAFF_WITNESSED
-        return meant(self.people if staff else self.surely(), act, signature.fresh)
+        if act.assurance is Assurance.STAFF_WITNESSED:
+            return meant({contact: self.likely(contact) for contact in self.people}, act, signature.fresh)
+        return meant(self.surely(), act, signature.fresh)
+
+    def likely(self, contact: Contact) -> tuple[Subject, ...]:
+        """Give whom a contact means to whoever knows that it is their own: those without a doubt, if there are any."""
+        return self.surely()[contact] or self.people[contact]
 
     def surely(self) -> People:
         """Give whom the contacts mean without a doubt, under each."""

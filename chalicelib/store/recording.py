@@ -44,7 +44,8 @@ def writes(
 ) -> list[Write]:
     """Give what one decision writes: the receipt, where it is found, how the person stands, and the sealed contacts."""
     clinic = look.published.clinic.id
-    claimed = receipt.document["assurance"] == Assurance.SELF_ASSERTED
+    # By a contact alone there comes one new person at most: whoever gives it again is the same.
+    claimed = receipt.document["assurance"] == Assurance.SELF_ASSERTED and len(signature.contacts) > 1
     crowded = {contact for contact, people in look.reach.items() if claimed and len(people) >= MOST_PEOPLE}
     # A child is kept under its guardian's contact or not at all: a withdrawal by that contact must find it.
     kept = [each for each in signature.contacts if each not in crowded and not (crowded and each.kind is Kind.WARD)]

@@ -41,6 +41,7 @@ from chalicelib.store.table import (
     ContendedError,
     Item,
     Put,
+    Replace,
     Table,
 )
 
@@ -123,7 +124,7 @@ class Register:
         signature: Signature,
         *,
         seen: Look | None = None,
-        also: Sequence[Put] = (),
+        also: Sequence[Put | Replace] = (),
         still: Still | None = None,
     ) -> Receipt:
         """Record one act of deciding and give its receipt; the same act again gives the same receipt.
@@ -215,10 +216,12 @@ class Register:
             ever = dict.fromkeys(self._clinics.ever_asked(seen.published).questions, Answer.WITHDRAW)
             act = replace(act, answers={**ever, **act.answers})
         reached = everyone(seen.reach)
-        signers = [replace(signature, person=person.id) for person in reached]
+        # What is stopped for everybody who ever typed a contact proves it for none of them.
+        signers = [replace(signature, person=person.id, proves=()) for person in reached]
         unused = tuple(contact for contact, people in seen.surely().items() if not people)
         if unused:
-            signers.append(replace(signature, contacts=unused))
+            staff = act.assurance is Assurance.STAFF_WITNESSED  # who would take whoever typed it for the one they see
+            signers.append(replace(signature, contacts=unused, person=signature.fresh.id if staff else None))
         receipts: dict[str, Receipt] = {}
         for number, signer in enumerate(signers):
             subject = signer.person or signer.fresh.id
@@ -231,7 +234,7 @@ class Register:
             meant = {subject, signer.fresh.id, *(each.id for each in reached)}
             if _differs(act, receipt) or receipt.document["subject"] not in meant:
                 return [receipt]  # an Idempotency-Key used before, for something else
-            if signer.person and not receipts.keys() & {
+            if signer.person not in {None, signer.fresh.id} and not receipts.keys() & {
                 subject,
                 signer.fresh.id,
             }:  # sent again, and somebody joined: the first id is another's

@@ -38,6 +38,10 @@ def program(house: House) -> Program:
     return house.open_clinic(VILNIUS)
 
 
+_ABOUT = (lambda text: "El•••" in text, lambda text: "Ma•••" in text, lambda text: "•••" not in text)
+"""Which of two sisters a mail is about, or the mother herself."""
+
+
 def _receipt(program: Program, answer: Answer) -> dict[str, Any]:
     receipt: dict[str, Any] = program.receipt(receipt_number(answer)).json()
     return receipt
@@ -73,8 +77,8 @@ def test_mails_and_pages_tell_a_guardian_which_child_they_are_about(
     for name in ("Elza Kalniete", "Marta Kalniete"):
         decide(client, program.clinic, {**YES, **ELZA, "child_name": name}, "?lang=en")
     decide(client, program.clinic, YES, "?lang=en")
-    elza, marta, own = carried(house, Contact(Kind.EMAIL, INGA["email"]))
-    assert ["El•••" in elza, "Ma•••" in marta, "•••" in own] == [True, True, False]
+    came = carried(house, Contact(Kind.EMAIL, INGA["email"]))
+    [elza], [marta], [own] = ([text for text in came if said(text)] for said in _ABOUT)
     pages = [
         client.get(f"/manage/{token_in(elza, 'manage')}").text,
         client.get(f"/confirm/{token_in(marta, 'confirm')}").text,
@@ -82,6 +86,25 @@ def test_mails_and_pages_tell_a_guardian_which_child_they_are_about(
     assert ["El•••" in pages[0], "Ma•••" in pages[1]] == [True, True]
     assert "a child" not in client.get(f"/confirm/{token_in(own, 'confirm')}").text
     assert not [text for text in (elza, marta, own, *pages) if "Elza" in text or "Marta" in text or "Kalniete" in text]
+
+
+def test_a_child_stays_one_by_whichever_contact_its_guardian_comes(program: Program, client: Client) -> None:
+    """Named with both contacts first, then with each alone: what is said last holds by both."""
+    phone = {"phone": "+37061234567"}
+    for answer, contact in (("no", {**INGA, **phone}), ("yes", INGA), ("no", phone)):
+        assert decide(client, program.clinic, {**ELZA, **contact, f"decision.{PHOTOS}": answer}).status == 303
+    assert [receipt["version"] for receipt in program.history(**INGA)] == [1, 2, 3]
+
+
+def test_the_mail_of_a_child_that_was_erased_leads_nowhere(program: Program, client: Client, house: House) -> None:
+    """Neither its page nor its form brings anybody back."""
+    decide(client, program.clinic, YES)
+    number = _receipt(program, decide(client, program.clinic, {**YES, **ELZA}))["id"]
+    token = a_token(house, program.clinic, Contact(Kind.EMAIL, INGA["email"]), Power.CONFIRM, number, (PHOTOS,))
+    assert program.call("erasures", {"subject": INGA, "everyone": True}).status == 200
+    for answer in (client.get(f"/confirm/{token}?lang=en"), client.post(f"/confirm/{token}?lang=en", {"sure": "yes"})):
+        assert (answer.status, "nothing left" in answer.text) == (200, True)
+    assert program.history(**INGA) == []
 
 
 @pytest.mark.parametrize("child_first", [True, False])

@@ -12,7 +12,10 @@ from chalicelib.contact import Contact, Kind
 from chalicelib.instants import instant
 from chalicelib.links import Power
 from chalicelib.store.links import open_link
+from chalicelib.store.look import Signature, fresh_subject
+from chalicelib.store.recording import MOST_PEOPLE
 from chalicelib.store.register import NothingLeftError
+from tests.acts import an_act
 from tests.cast import ANNA, ANNA_PHONE
 from tests.routes.client import Answer, Client, Program
 from tests.routes.conftest import House
@@ -152,6 +155,44 @@ def test_a_form_with_two_contacts_is_continued_by_both(client: Client, house: Ho
     _by_staff(program, ANNA_PHONE, testimonials__photo="yes")
     subjects = {receipt["subject"] for receipt in program.history(phone=ANNA_PHONE.value)}
     assert (len(subjects), len(program.history(phone=ANNA_PHONE.value))) == (1, 3)
+
+
+def test_a_form_that_names_her_phone_makes_nobody_of_anna_for_link_or_staff(client: Client, house: House) -> None:
+    """Eve typed it beside an e-mail, Anna answered with it alone: her own link and the desk mean Anna."""
+    program = house.open_clinic()
+    decide(client, program.clinic, {f"decision.{PHOTO}": "no", "email": EVE.value, "phone": ANNA_PHONE.value})
+    decide(client, program.clinic, {f"decision.{REVIEW}": "no", "phone": ANNA_PHONE.value})
+    [own] = {each["subject"] for each in program.history(phone=ANNA_PHONE.value) if REVIEW in each["decisions"]}
+    staff = _by_staff(program, ANNA_PHONE, testimonials__photo="yes")
+    assert program.receipt(staff).json()["subject"] == own
+    other = house.open_clinic()
+    decide(client, other.clinic, {f"decision.{PHOTO}": "no", "email": EVE.value, "phone": ANNA_PHONE.value})
+    decide(client, other.clinic, {f"decision.{REVIEW}": "no", "phone": ANNA_PHONE.value})
+    assert _by_link(client, other, ANNA_PHONE, {f"decision.{REVIEW}": "yes"}).status == 303
+
+
+def test_twenty_forms_beside_her_phone_do_not_swallow_annas_no(client: Client, house: House) -> None:
+    """However many claim a contact, whoever answers with it alone is found by it."""
+    program = house.open_clinic()
+    for number in range(MOST_PEOPLE):
+        contacts = (Contact(Kind.EMAIL, f"eve{number}@example.org"), ANNA_PHONE)
+        act = an_act({PHOTO: "no"}, clinic=program.clinic)
+        house.beside.register.record(act, Signature(contacts, None, fresh_subject()))
+    decide(client, program.clinic, {f"decision.{REVIEW}": "no", "phone": ANNA_PHONE.value})
+    assert _told(program, ANNA_PHONE)[REVIEW] == "refused"
+
+
+def test_staff_who_send_a_withdrawal_again_get_the_same_receipt(client: Client, house: House) -> None:
+    """For a phone that was only typed beside an e-mail: the form stops, and the phone is kept as stopped."""
+    program, once = house.open_clinic(), {"Idempotency-Key": "desk-1"}
+    decide(client, program.clinic, {f"decision.{PHOTO}": "no", "email": EVE.value, "phone": ANNA_PHONE.value})
+    body = {"subject": {"phone": ANNA_PHONE.value}, "all": True, "channel": "in-person"}
+    body |= {"effective_at": "2026-11-22T10:00:00Z"}
+    first, again = (program.call("withdrawals", body, once) for _ in range(2))
+    assert (first.status, first.json()) == (201, again.json())
+    assert [each["version"] for each in program.history(phone=ANNA_PHONE.value)] == [1]
+    _by_link(client, program, EVE, {f"decision.{REVIEW}": "yes"})
+    assert _told(program, ANNA_PHONE)[SMS] == "withdrawn"
 
 
 def test_a_link_says_whose_it_was_and_that_it_was_a_link(client: Client, house: House) -> None:

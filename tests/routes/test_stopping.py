@@ -4,10 +4,12 @@ import re
 
 import pytest
 
+from chalicelib.contact import Contact, Kind
+from chalicelib.links import Power, short_code
 from tests.cast import ANNA, ANNA_PHONE
 from tests.routes.client import Answer, Client, Program
 from tests.routes.conftest import House
-from tests.routes.letterbox import carried, token_in
+from tests.routes.letterbox import a_token, carried, token_in
 from tests.routes.pages import Page, decide, open_page, receipt_number
 
 EMAIL, SMS, REVIEW, PHOTO = "newsletter.email", "newsletter.sms", "testimonials.text", "testimonials.photo"
@@ -105,18 +107,58 @@ def test_a_receipt_stops_for_its_own_person_alone(client: Client, house: House) 
     assert len({receipt["subject"] for receipt in program.history(**MAIL)}) == len(program.history(**MAIL)) / 2 == 2
 
 
-def test_what_leads_to_nobody_leads_to_the_page_that_asks_who(client: Client, house: House) -> None:
-    """A revoked link, one of another clinic, a receipt that never was or whose person was erased: no dead end."""
+def test_a_receipt_of_somebody_erased_answers_as_everybody_elses(client: Client, house: House) -> None:
+    """Who holds receipts of addresses they tried learns from none of them who is known."""
     program = house.open_clinic()
     _granted(program)
     number = program.history(**MAIL)[0]["id"]
+    assert program.call("erasures", {"subject": MAIL}).status == 200
+    place = f"/{program.clinic}/withdraw?receipt={number}&lang=en"
+    receipt = program.receipt(receipt_number(_stop(client, place, all="yes"))).json()
+    assert (receipt["version"], receipt["previous"]) == (1, None)
+    assert program.history(**MAIL) == []
+
+
+def test_a_receipt_stops_for_whoever_confirmed_it_too(client: Client, house: House) -> None:
+    """Anna is known by her e-mail; the phone typed beside it confirmed the code, and is known apart."""
+    program = house.open_clinic()
+    _granted(program)
+    said = {f"decision.{SMS}": "yes", **MAIL, "phone": "26123456"}
+    number = receipt_number(decide(client, program.clinic, said))
+    code = short_code(house.beside.clinics.key(program.clinic).link_secret(), number, ANNA_PHONE)
+    assert client.post(f"/{program.clinic}/receipts/{number}/code", {"code": code}).status == 303
+    assert program.states(phone=ANNA_PHONE.value)[SMS] == "granted"
+    assert _stop(client, f"/{program.clinic}/withdraw?receipt={number}&lang=en", all="yes").status == 303
+    assert program.states(phone=ANNA_PHONE.value)[SMS] == "withdrawn"
+    assert program.states(**MAIL)[EMAIL] == "withdrawn"
+
+
+def test_stopping_by_a_link_gives_the_contact_to_nobody_who_only_typed_it(client: Client, house: House) -> None:
+    """Eve's own e-mail is proven, Anna's phone stood beside it; Anna stops by the link the clinic sent her phone."""
+    program = house.open_clinic()
+    said = {f"decision.{EMAIL}": "yes", "email": "eve@example.org", "phone": "26123456"}
+    number = receipt_number(decide(client, program.clinic, said))
+    token = a_token(house, program.clinic, Contact(Kind.EMAIL, "eve@example.org"), Power.CONFIRM, number, (EMAIL,))
+    assert client.post(f"/confirm/{token}", {"sure": "yes", "purpose": EMAIL}).status == 303
+    assert _stop(client, _place(client, _link(program, phone=ANNA_PHONE.value)), all="yes").status == 303
+    staff = {"subject": {"phone": ANNA_PHONE.value}, "channel": "in-person", "decisions": {SMS: "yes"}}
+    assert program.call("receipts", {**staff, "effective_at": "2026-11-20T10:00:00Z"}).status == 201
+    by_phone = {receipt["subject"] for receipt in program.history(phone=ANNA_PHONE.value)}
+    by_eve = {receipt["subject"] for receipt in program.history(email="eve@example.org")}
+    assert by_phone
+    assert by_eve
+    assert not by_phone & by_eve
+
+
+def test_what_leads_to_nobody_leads_to_the_page_that_asks_who(client: Client, house: House) -> None:
+    """A revoked link, one of another clinic, a receipt that never was: no dead end."""
+    program = house.open_clinic()
     made = program.call("links", {"links": [MAIL]}).json()["links"][0]
     token = made["url"].partition("?t=")[2][:32]
     program.call("links/revoke", {"ids": [made["id"]]})
     _granted(other := house.open_clinic())
     foreign = other.history(**MAIL)[0]["id"]
-    assert program.call("erasures", {"subject": MAIL}).status == 200
-    for query in (f"t={token}", f"receipt={number}", f"receipt={foreign}", "receipt=nothing", "t="):
+    for query in (f"t={token}", f"receipt={foreign}", "receipt=nothing", "t="):
         place = f"/{program.clinic}/withdraw?lang=en&{query}"
         shown = open_page(client, place)
         assert {"email", "phone"} <= shown.fields.keys()

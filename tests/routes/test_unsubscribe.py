@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from chalicelib.consent import Assurance
 from chalicelib.contact import Contact, Kind
 from chalicelib.instants import instant
 from chalicelib.letters import Message
 from chalicelib.links import Power
 from chalicelib.post import Letter
 from chalicelib.store import messages
+from chalicelib.store.look import Signature, fresh_subject
+from tests.acts import an_act
 from tests.cast import ANNA, ANNA_PHONE
 from tests.routes.client import Answer, Client, Program
 from tests.routes.conftest import House
@@ -170,6 +173,11 @@ def test_a_scanner_that_plays_every_mail_changes_nothing(client: Client, house: 
 
     program, mails = house.open_clinic(change=a_month), list[Letter]()
     now = datetime.now(UTC)
+    parent, of_age = Contact(Kind.EMAIL, "parent@example.org"), instant(now + timedelta(days=20))
+    child = an_act({REVIEW: "yes"}, instant(now), clinic=program.clinic, of_age=of_age, actor="guardian")
+    child = replace(child, assurance=Assurance.STAFF_WITNESSED)
+    house.beside.register.record(child, Signature((parent,), None, fresh_subject(), base=BASE))
+    mails += unasked(house, program.clinic, parent, instant(now + timedelta(days=12)))
     staff = {"subject": MAIL, "channel": "in-person", "effective_at": instant(now - timedelta(hours=1))}
     program.call("receipts", {**staff, "decisions": {REVIEW: "yes", SKIN: "yes"}})
     decide(client, program.clinic, {**MAIL, f"decision.{EMAIL}": "yes"})

@@ -78,7 +78,7 @@ def test_no_contact_no_name_and_no_key_to_them_is_left_anywhere_in_the_table(hou
 def test_the_lookup_finds_nobody_and_the_proof_still_proves(house: Portal) -> None:
     """Never asked, so never written to; yet who keeps a receipt can show it, and the chain is whole."""
     first = house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
-    house.register.record(an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA))
+    house.register.record(an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA, ANNA_PHONE))
     anna = erased(house, ANNA)
     assert house.register.look(RIGA, [ANNA, ANNA_PHONE]).known() == ()
     assert {state(house, RIGA, contact, EMAIL_NEWS) for contact in (ANNA, ANNA_PHONE)} == {State.NEVER_ASKED}
