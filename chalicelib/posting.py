@@ -4,6 +4,7 @@ No patient waits for a message, and none is lost: a decision leaves word in the 
 goes only when everything has been told. What fails is put off and at last set aside; it holds up nothing else.
 """
 
+import contextlib
 import hashlib
 import json
 from collections import Counter
@@ -34,9 +35,9 @@ from chalicelib.notice import Clinic
 from chalicelib.post import Letter, Post, PostRefusedError, PostUnavailableError, TextMessage
 from chalicelib.receipts import Subject
 from chalicelib.sealing import Hurried
-from chalicelib.store import buckets, messages, outbox
+from chalicelib.store import buckets, messages, outbox, roll
 from chalicelib.store.clinics import Clinics
-from chalicelib.store.keys import Key, clinic_key, receipt_key, roll_key
+from chalicelib.store.keys import Key, clinic_key, confirmed_key, receipt_key, roll_key
 from chalicelib.store.links import puts
 from chalicelib.store.messages import BusyLetterError, Unsent, Waiting
 from chalicelib.store.register import Register, read_receipt
@@ -207,6 +208,7 @@ class Courier:
             for contact in _meant(planned, reached, own)
             if planned.message is not Message.CONFIRM
             or self._still_to_confirm(told, planned, contact, person, asked=typed, own=contact in own)
+            if planned.message is not Message.REMINDER or not self._given_elsewhere(told, person, contact)
         ]
 
     def _typed(self, each: Waiting, key: ClinicKey, person: Subject) -> Sequence[Contact]:
@@ -252,6 +254,15 @@ class Courier:
             # A form with other contacts may be a stranger's: its message must not stand for Anna's.
             if set(typed) != set(asked) or told.clinic.confirmed_by(address, kinds) != contact.kind:
                 return True
+        return False
+
+    def _given_elsewhere(self, told: "_Told", person: Subject, contact: Contact) -> bool:
+        """Tell whether the contact has confirmed the claim already, as somebody else than it was made for."""
+        clinic, place = told.clinic.id, confirmed_key(told.clinic.id, person.id, told.unsent.receipt or "", "")
+        for item in self.table.partition(place.pk, place.sk):
+            with contextlib.suppress(LookupError):  # erased and forgotten since
+                if told.key.lookup(contact) in roll.person(self.table, clinic, item.sk.removeprefix(place.sk)).contacts:
+                    return True
         return False
 
     def _send(

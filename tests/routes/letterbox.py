@@ -94,6 +94,12 @@ class Bag:
 
 def unasked(house: Home, clinic: str, contact: Contact, at: Instant) -> list[Letter]:
     """Give the mails somebody gets unasked by a time, as the hourly round leaves them and the post brings them."""
+    brought = brought_unasked(house, clinic, contact, at)
+    return [each for each in brought if isinstance(each, Letter) and each.to == contact.value]
+
+
+def brought_unasked(house: Home, clinic: str, contact: Contact, at: Instant) -> list[Letter | TextMessage]:
+    """Give everything that is brought unasked by a time to whoever is known under a contact."""
     beside, bag = house.beside, Bag()
     look = beside.register.look(clinic, [contact])
     for person in look.known():
@@ -101,7 +107,7 @@ def unasked(house: Home, clinic: str, contact: Contact, at: Instant) -> list[Let
             told.tell(beside.table, beside.clinics.key(clinic), person, letter, BASE)
     courier = Courier(beside.table, beside.clinics, bag, BASE, now=lambda: at)  # type: ignore[arg-type]
     courier.carry_waiting(lambda: False)
-    return [each for each in bag.sent if isinstance(each, Letter) and each.to == contact.value]
+    return bag.sent
 
 
 def carried(house: Home, *to: Contact) -> list[str]:

@@ -1,15 +1,17 @@
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from chalicelib.contact import Contact, Kind
+from chalicelib.instants import instant
 from chalicelib.limits import CODE, CONTACT
 from chalicelib.links import Power, short_code
 from chalicelib.store import outbox
 from tests.cast import ANNA, ANNA_PHONE
 from tests.routes.client import Answer, Client, Program
 from tests.routes.conftest import House
-from tests.routes.letterbox import a_token
+from tests.routes.letterbox import a_token, brought_unasked, carried
 from tests.routes.pages import Page, decide, open_page, receipt_number
 
 EMAIL, SMS, REVIEW = "newsletter.email", "newsletter.sms", "testimonials.text"
@@ -143,6 +145,22 @@ def test_six_digits_from_a_text_message_confirm_a_phone(client: Client, house: H
     assert program.states(phone="26123456")[SMS] == "granted"
     assert (receipt["assurance"], receipt["channel"]) == ("contact-confirmed", "web")
     assert client.post(f"{place}/code", {"code": code}).status == 422
+
+
+def test_a_phone_that_has_confirmed_is_not_reminded(client: Client, house: House) -> None:
+    """Not even where it stood beside an e-mail that is known, so that it is known apart from that."""
+    program, phone = house.open_clinic(), ANNA_PHONE
+    staff = {"subject": MAIL, "channel": "in-person", "decisions": {EMAIL: "yes"}}
+    program.call("receipts", {**staff, "effective_at": "2026-11-20T10:00:00Z"})
+    said = {f"decision.{SMS}": "yes", **MAIL, "phone": phone.value}
+    number = receipt_number(decide(client, program.clinic, said))
+    carried(house)
+    half = instant(datetime.now(UTC) + timedelta(days=4))
+    code = _code(house, program.clinic, number, phone)
+    assert client.post(f"/{program.clinic}/receipts/{number}/code", {"code": code}).status == 303
+    assert program.states(phone=phone.value)[SMS] == "granted"
+    carried(house)
+    assert brought_unasked(house, program.clinic, ANNA, half) == []
 
 
 def test_a_code_may_be_guessed_five_times_and_belongs_to_one_receipt(client: Client, house: House) -> None:
