@@ -74,12 +74,11 @@ def send(local_stack: LocalStack, path: str, fields: dict[str, str]) -> str:
         return str(answer.read().decode())
 
 
-def decide(local_stack: LocalStack, **fields: str) -> str:
+def decide(local_stack: LocalStack, lang: str = "en", **fields: str) -> str:
     """Answer the questions of the clinic's page; fields with ``__`` for the dot."""
-    [state] = re.findall(r'name="state" value="([^"]+)"', page(local_stack, f"/{RIGA}?lang=en"))
-    return send(
-        local_stack, f"/{RIGA}?lang=en", {"state": state, **{k.replace("__", "."): v for k, v in fields.items()}}
-    )
+    place = f"/{RIGA}?lang={lang}"
+    [state] = re.findall(r'name="state" value="([^"]+)"', page(local_stack, place))
+    return send(local_stack, place, {"state": state, **{k.replace("__", "."): v for k, v in fields.items()}})
 
 
 def waiting(table: Table) -> list[messages.Waiting]:
@@ -146,7 +145,7 @@ def test_a_text_message_is_a_code_and_a_link(local_stack: LocalStack) -> None:
 
 def test_the_mailbox_is_a_page_for_people(local_stack: LocalStack) -> None:
     """Whoever tries the portal sees the letters as their readers do, with links to press, and no script runs."""
-    decide(local_stack, decision__newsletter__email="yes", email="letter.two@example.org")
+    decide(local_stack, "lv", decision__newsletter__email="yes", email="letter.two@example.org")
     arrived(local_stack, "letter.two@example.org")
     shown = mailbox(local_stack, "text/html,*/*;q=0.8")
     assert "letter.two@example.org" in shown
