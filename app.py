@@ -15,13 +15,11 @@ from chalicelib.routes.codes import codes
 from chalicelib.routes.confirmation import confirmation
 from chalicelib.routes.fresh_link import fresh_link
 from chalicelib.routes.kiosk import kiosk
-from chalicelib.routes.links import personal_links
 from chalicelib.routes.manage import manage
 from chalicelib.routes.notices import notices
 from chalicelib.routes.paper import paper
 from chalicelib.routes.patient import patient
 from chalicelib.routes.service import service
-from chalicelib.routes.subjects import subjects
 from chalicelib.routes.unsubscribe import unsubscribe
 from chalicelib.routes.verification import verification
 
@@ -36,8 +34,6 @@ for blueprint in (
     codes,
     verification,
     clinic_api,
-    subjects,
-    personal_links,
     notices,
     paper,
     confirmation,

@@ -21,7 +21,6 @@ from chalicelib.store.look import Look
 from chalicelib.store.table import Put
 from chalicelib.wiring import portal
 
-BASE = "/v1/clinics/{clinic}"
 UNAUTHORISED = {"WWW-Authenticate": 'Bearer realm="consent-portal"'}
 SEND_A_KEY = "Send the header Authorization: Bearer and the key."
 ASK_FOR_A_KEY = "It was never made, or is revoked. Ask whoever runs the portal for one."
@@ -55,6 +54,8 @@ class Call(Generic[Body]):
     now: Instant
     shared: Clinic
     """The clinic with every question it ever asked, as far as the key's controller shares them."""
+
+    request: Request
 
     def may_see(self, receipt: Receipt) -> bool:
         """Tell whether every decision of a receipt is one the key's controller shares; none is told in part."""
@@ -99,7 +100,7 @@ def authorised(
         body, errors = _read(read, shared, sent)
     if body is None:
         raise RefusedError(problem(422, "Invalid body", detail="Nothing was stored.", errors=errors))
-    return Call(key, body, look, instant(datetime.now(UTC)), shared)
+    return Call(key, body, look, instant(datetime.now(UTC)), shared, request)
 
 
 def _read(

@@ -19,6 +19,9 @@ from chalicelib.store.table import ContendedError, UnavailableError
 from chalicelib.vault import KeysUnavailableError
 from chalicelib.wiring import portal
 
+BASE = "/v1/clinics/{clinic}"
+"""Where a clinic's API begins."""
+
 View = Callable[..., Response]
 
 ABSENT = "This clinic has nothing of that name."

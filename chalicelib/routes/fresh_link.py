@@ -13,7 +13,7 @@ from chalicelib.limits import TooManyError
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import html, see_other
 from chalicelib.pages import render
-from chalicelib.store import buckets, messages
+from chalicelib.store import buckets
 from chalicelib.wiring import portal
 
 fresh_link = Blueprint(__name__)
@@ -42,6 +42,8 @@ def send_link(clinic: str) -> Response:
     contacts, faults = read_contacts(shown, fields)
     if faults:
         return html(_form(shown, fields, faults), 422)
+    from chalicelib.store import messages  # noqa: PLC0415 - only who wants a link needs it
+
     # No bucket per contact: a stranger would use it up for whoever has it. What is sent to a contact has one (MESSAGE).
     held, base = guard(request, "link", (), now()), base_url(request, house.settings.public_url)
     wish = messages.wanted(house.clinics.key(clinic), contacts, state.lang, base, now())

@@ -7,8 +7,7 @@ from types import ModuleType
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.authorised import BASE
-from chalicelib.boundary import api
+from chalicelib.boundary import BASE, api
 from chalicelib.incoming import ANY_TYPE
 
 notices = Blueprint(__name__)

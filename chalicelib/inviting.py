@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from chalice.app import Blueprint, Response
+from chalice.app import Request, Response
 
-from chalicelib.authorised import BASE, Call, authorised
-from chalicelib.boundary import RefusedError, api
-from chalicelib.incoming import ANY_TYPE, base_url
+from chalicelib.authorised import Call, authorised
+from chalicelib.boundary import RefusedError
+from chalicelib.incoming import base_url
 from chalicelib.instants import instant, moment
 from chalicelib.invitations import Invitation, Invitations, read_links, read_revocation
 from chalicelib.links import Handle, Holder, Link, Power
@@ -18,22 +18,18 @@ from chalicelib.outgoing import document, problem
 from chalicelib.store import audit, links
 from chalicelib.wiring import portal
 
-personal_links = Blueprint(__name__)
-
 SHARES_NOTHING = "The controller this key belongs to shares none of the clinic's decisions."
 
 
-@personal_links.route(f"{BASE}/links", methods=["POST"], content_types=ANY_TYPE)
-@api
-def make_links(clinic: str) -> Response:
+def make_links(request: Request, clinic: str) -> Response:
     """Make up to a thousand links; the same call with the same Idempotency-Key gives the same ones, as they are by now.
 
     One of several joint controllers gets none to the patient's own page, which shows what is decided about all.
     """
-    call = authorised(personal_links.current_request, clinic, "links:write", read_links)
+    call = authorised(request, clinic, "links:write", read_links)
     house = portal()
     key = house.clinics.key(clinic)
-    secret, base = key.link_secret(), base_url(personal_links.current_request, house.settings.public_url)
+    secret, base = key.link_secret(), base_url(request, house.settings.public_url)
     made = []
     member = call.key.member is not None
     if member and not call.shared.questions:
@@ -54,18 +50,16 @@ def make_links(clinic: str) -> Response:
     return document({"links": told}, 201)
 
 
-@personal_links.route(f"{BASE}/links/revoke", methods=["POST"], content_types=ANY_TYPE)
-@api
-def revoke_links(clinic: str) -> Response:
+def revoke_links(request: Request, clinic: str) -> Response:
     """Revoke links by their ids: they open nothing any more, not even the page that stops."""
-    call = authorised(personal_links.current_request, clinic, "links:write", read_revocation)
+    call = authorised(request, clinic, "links:write", read_revocation)
     revoked = links.revoke(portal().table, clinic, call.body.links, call.now)
     portal().table.put_new(audit.line(clinic, call.key.id, "links/revoke", call.now, (), links=revoked))
     return document({"revoked": revoked})
 
 
 def _handle(call: Call[Invitations], secret: bytes, number: int, asked: Invitation) -> Handle:
-    repeated = personal_links.current_request.headers.get("idempotency-key")
+    repeated = call.request.headers.get("idempotency-key")
     if not repeated:
         return Handle.fresh()
     holder = Holder(asked.contact, asked.name).plain()

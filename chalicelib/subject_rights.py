@@ -4,31 +4,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from chalice.app import Blueprint, Response
+from chalice.app import Request, Response
 
 from chalicelib import journal
-from chalicelib.authorised import BASE, Call, authorised
+from chalicelib.authorised import Call, authorised
 from chalicelib.bodies import AboutSubject, read_erasure, read_restriction
-from chalicelib.boundary import RefusedError, api
+from chalicelib.boundary import RefusedError
+from chalicelib.erasing import erase, meant, restrict
 from chalicelib.identity import SeveralPeopleError
-from chalicelib.incoming import ANY_TYPE
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import document, problem
 from chalicelib.receipts import Subject
 from chalicelib.wiring import portal
 
-subjects = Blueprint(__name__)
-
 SCOPE = "subjects:erase"
 
 
-@subjects.route(f"{BASE}/erasures", methods=["POST"], content_types=ANY_TYPE)
-@api
-def erasures(clinic: str) -> Response:
+def erasures(request: Request, clinic: str) -> Response:
     """Erase a subject's contact data at once; the proof of what was decided stays until its date, naming nobody."""
-    from chalicelib.erasing import erase  # noqa: PLC0415 - no page needs it
-
-    call, people = _meant(clinic, read_erasure)
+    call, people = _meant(request, clinic, read_erasure)
     tried = [erase(portal(), clinic, person.id, call.key.id, call.now) for person in people]
     erased = [asdict(each) for each in tried if each is not None]
     if not erased:
@@ -38,13 +32,9 @@ def erasures(clinic: str) -> Response:
     return document({"erased": erased})
 
 
-@subjects.route(f"{BASE}/restrictions", methods=["POST"], content_types=ANY_TYPE)
-@api
-def restrictions(clinic: str) -> Response:
+def restrictions(request: Request, clinic: str) -> Response:
     """Restrict what is done with a subject's data, or lift that: meanwhile nothing is permitted."""
-    from chalicelib.erasing import restrict  # noqa: PLC0415 - no page needs it
-
-    call, people = _meant(clinic, read_restriction)
+    call, people = _meant(request, clinic, read_restriction)
     restricted = call.body.restricted
     tried = [restrict(portal(), clinic, each.id, call.key.id, call.now, restricted=restricted) for each in people]
     told = [{"subject": each.id, "restricted_since": each.restricted_since} for each in tried if each is not None]
@@ -54,12 +44,10 @@ def restrictions(clinic: str) -> Response:
 
 
 def _meant(
-    clinic: str, read: Callable[[Clinic, Mapping[str, Any]], AboutSubject]
+    request: Request, clinic: str, read: Callable[[Clinic, Mapping[str, Any]], AboutSubject]
 ) -> tuple[Call[AboutSubject], Sequence[Subject]]:
     """Authorise a call and tell whom it means."""
-    from chalicelib.erasing import meant  # noqa: PLC0415 - as above
-
-    call = authorised(subjects.current_request, clinic, SCOPE, read)
+    call = authorised(request, clinic, SCOPE, read)
     try:
         return call, meant(call.look.people, everyone=call.body.everyone)
     except SeveralPeopleError:

@@ -1,0 +1,297 @@
+"""What a clinic's programs and staff ask and record: status, history, receipts, decisions, withdrawals."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from chalice.app import Request, Response
+
+from chalicelib import journal
+from chalicelib.authorised import Body, Call, NoContacts, authorised
+from chalicelib.bodies import (
+    StaffDecision,
+    read_history,
+    read_staff_receipt,
+    read_staff_withdrawal,
+    read_status,
+)
+from chalicelib.boundary import RefusedError
+from chalicelib.consent import Answer, Assurance, State, Status, resolve, strictest
+from chalicelib.contact import Kind
+from chalicelib.evidence import CONSENT_PAGE
+from chalicelib.forms import new_nonce
+from chalicelib.guardians import ACTOR, objection, speaks_alone
+from chalicelib.identity import SeveralPeopleError, also_meant, everyone
+from chalicelib.incoming import base_url, mount, query
+from chalicelib.instants import EVER, instant
+from chalicelib.notice import Clinic
+from chalicelib.outgoing import document, problem, rendered
+from chalicelib.receipts import Act, NoticeRef, Receipt, receipt_id
+from chalicelib.renditions import FORMATS, JSON_FORMATS, UnsignedError, rendition
+from chalicelib.store import roll
+from chalicelib.store.look import Signature, fresh_subject
+from chalicelib.store.sealed import kinds_known
+from chalicelib.wiring import portal
+
+MAX_IDEMPOTENCY_KEY = 200
+UNSIGNED = {"Retry-After": "5"}
+OBJECTIONS = {
+    "child_born_later": "The child was not born when this was decided.",
+    "child_born_impossible": "Nobody who lives was born then.",
+    "child_decides_alone": "From the age of {age} a young person decides alone: record their own decision.",
+}
+"""Why somebody could not decide for a child, by the names that `guardians.objection` gives."""
+
+
+def status(request: Request, clinic: str) -> Response:
+    """Tell the truth about up to a hundred subjects, now or at another time, from strongly consistent reads.
+
+    `known_at` alone asks for what this call would have answered then.
+    """
+    now = instant(datetime.now(UTC))
+    call = _call(request, clinic, "status:read", lambda known, body: read_status(known, body, now))
+    asked_at, asked_by = call.body.at or call.body.known_at, call.body.known_at
+    people = call.look.known()
+    # Now is whatever the table holds: a word recorded by a clock that runs ahead counts.
+    standings = portal().register.standings_at(clinic, people, asked_at or EVER, asked_by or EVER)
+    at, known_at = asked_at or call.now, asked_by or call.now
+    notice = call.look.published.in_force_at(at, known_at)
+    results = []
+    for asked, contacts in zip(call.body.asked, call.body.subjects, strict=True):
+        known = [person for contact in contacts for person in call.look.known_under(contact, asked_by or EVER)]
+        found = [standings[person.id] for person in known] or [{}]
+        decisions = {
+            address: _told(strictest([resolve(standing.get(address), notice, at) for standing in found]))
+            for address in call.body.addresses
+        }
+        results.append({"subject": asked, "decisions": decisions})
+    portal().table.put_new(call.audit("status", people))
+    return document({"at": at, "known_at": known_at, "results": results})
+
+
+def history(request: Request, clinic: str) -> Response:
+    """Give all receipts of one subject, oldest first; to one of several controllers those it may see as a whole."""
+    call = _call(request, clinic, "status:read", read_history)
+    people = call.look.known()
+    receipts = portal().register.history(clinic, people)
+    portal().table.put_new(call.audit("history", people))
+    seen = [receipt.canonical.decode() for receipt in receipts if call.may_see(receipt)]
+    withheld = f',"withheld":{len(receipts) - len(seen)}' if call.key.member else ""
+    return document(f'{{"receipts":[{",".join(seen)}]{withheld}}}')
+
+
+def staff_receipt(request: Request, clinic: str) -> Response:
+    """Record a decision that staff took on paper, by phone or in person."""
+    now = instant(datetime.now(UTC))
+    call = _call(request, clinic, "receipts:write", lambda known, body: read_staff_receipt(known, body, now))
+    act = _act(call)
+    also = [call.audit("receipts", (), act.receipt_id)]
+    try:
+        _check_needs(call, act)
+        receipt = portal().register.answer(act, _signature(call), seen=call.look, also=also)
+    except SeveralPeopleError:
+        told = "Several people share this contact. Name an e-mail or patient_ref of the one who decided."
+        raise RefusedError(problem(409, "Whose decision is it?", detail=told)) from None
+    journal.count("StaffDecisionRecorded")
+    return _created(call, act, receipt, "receipts")
+
+
+def staff_withdrawal(request: Request, clinic: str) -> Response:
+    """Record a withdrawal that staff took; for everyone who shares the contact, and all joint controllers."""
+    now = instant(datetime.now(UTC))
+    read = partial(read_staff_withdrawal, now=now)
+    call = authorised(request, clinic, "receipts:write", read, for_all=True)
+    act = _act(call)
+    also = [call.audit("withdrawals", (), act.receipt_id)]
+    receipts = portal().register.withdraw(act, _signature(call), seen=call.look, also=also)
+    journal.count("StaffWithdrawalRecorded")
+    return _created(call, act, receipts[0], "withdrawals")
+
+
+def receipt_by_id(request: Request, clinic: str, receipt: str) -> Response:
+    """Give one receipt in the format asked for; as JSON byte for byte as its successor's `previous` hashes it."""
+    from chalicelib.formats import Issued, UnspeakableError  # noqa: PLC0415 - no page needs them
+
+    house = portal()
+    wanted, lang = query(request, "format") or "json", query(request, "lang")
+    call = _call(request, clinic, "receipts:read", lambda _known, _body: NoContacts())
+    if wanted not in FORMATS:
+        raise RefusedError(problem(400, "Unknown format", detail=f"Known: {', '.join(FORMATS)}."))
+    found, signed = house.register.issued(clinic, receipt)
+    if not call.may_see(found):
+        told = "It holds decisions that this controller does not share, and a signed receipt cannot be told in part."
+        raise RefusedError(problem(403, "Not for this key", detail=f"{told} The status tells those it shares."))
+    notice = found.document["notice"]
+    shown = house.clinics.version(clinic, notice["version"])
+    if lang is not None and lang not in shown.languages:
+        raise RefusedError(problem(400, "Unknown language", detail=f"Known: {', '.join(shown.languages)}."))
+    house.table.put_new(call.audit("receipt", (), found.id))
+    now = _standing_by(found, call) if wanted in JSON_FORMATS else {}
+    base = base_url(request, house.settings.public_url)
+    issued = Issued(found, shown, lang or notice["lang"], now, signed, base, call.now)
+    try:
+        written = rendition(issued, wanted, lambda: house.clinics.shown(clinic, notice["sha256"]))
+    except UnsignedError:
+        told = "The receipt is recorded and counts; its signature follows in moments, or when the key service is back."
+        raise RefusedError(problem(409, "Not signed yet", detail=told, headers=UNSIGNED)) from None
+    except UnspeakableError as error:
+        raise RefusedError(problem(406, "This format cannot say it", detail=str(error))) from None
+    return rendered(written, f"consent-receipt-{found.id}")
+
+
+def _standing_by(receipt: Receipt, call: Call[Any]) -> Mapping[str, State]:
+    from chalicelib.dossier import still_held  # noqa: PLC0415 - no page needs it
+
+    person = roll.person(portal().table, receipt.document["clinic"], receipt.document["subject"])
+    return still_held(receipt, person, call.look.published.in_force, call.now)
+
+
+def _call(request: Request, clinic: str, scope: str, read: Callable[[Clinic, Any], Body]) -> Call[Body]:
+    return authorised(request, clinic, scope, read)
+
+
+def _told(status: Status) -> dict[str, Any]:
+    last = status.word
+    return {
+        "state": status.state,
+        "permitted": status.permitted,
+        "restricted": status.restricted,
+        "since": status.since,
+        "receipt_id": last and last.receipt_id,
+        "version": last and last.version,
+        "notice_version": last and last.notice_version,
+        "lang": last and last.lang,
+        "channel": last and last.channel,
+        "assurance": last and last.assurance,
+    }
+
+
+def _act(call: Call[StaffDecision]) -> Act:
+    house, decision, guardian = portal(), call.body, call.body.guardian
+    clinic = _signed_under(call)
+    lang = decision.lang if decision.lang in clinic.languages else clinic.default_language
+    idempotency = call.request.headers.get("idempotency-key") or new_nonce()
+    if len(idempotency) > MAX_IDEMPOTENCY_KEY:
+        raise RefusedError(
+            problem(400, "Idempotency-Key too long", detail=f"At most {MAX_IDEMPOTENCY_KEY} characters.")
+        )
+    return Act(
+        receipt_id=receipt_id(idempotency, {"key": call.key.id}),
+        clinic=clinic.id,
+        answers=decision.answers,
+        notice=NoticeRef(clinic.version, lang, house.evidence.shown(CONSENT_PAGE, clinic, lang)),
+        controllers=tuple(controller.named() for controller in clinic.controllers),
+        channel=decision.channel,
+        source=None,
+        assurance=Assurance.STAFF_WITNESSED,
+        actor=ACTOR if guardian else f"staff:{call.key.id}",
+        evidence=_evidence(call, clinic),
+        effective_at=decision.effective_at,
+        recorded_at=call.now,
+        endings=clinic.endings,
+        everything=decision.everything,
+        of_age=guardian.of_age(clinic, decision.effective_at) if guardian else "",
+    )
+
+
+def _signed_under(call: Call[StaffDecision]) -> Clinic:
+    """Give the clinic as the notice describes it under which staff took a decision; refuse what it cannot be under."""
+    decision, published = call.body, call.look.published
+    version = decision.notice_version
+    if version is None:
+        version = published.version_at(decision.effective_at)
+    if not published.offered(version, decision.effective_at):
+        raise _faulty(("/notice_version", "No such version was in force on or before that day."))
+    clinic = portal().clinics.version(published.clinic.id, version)
+    said = [address for address, answer in decision.answers.items() if answer is not Answer.WITHDRAW]
+    if unasked := [address for address in said if address not in clinic.questions]:
+        raise _faulty(*(("/effective_at", f"{each} was not asked on that day.") for each in unasked))
+    if decision.declared_adult and clinic.age_minimum is None:
+        raise _faulty(("/declared_adult", "This notice asks for no age."))
+    if decision.declared_adult is False and clinic.age_minimum and Answer.YES in decision.answers.values():
+        raise _faulty(("/declared_adult", f"A Yes is for those who are {clinic.age_minimum} and say so."))
+    if decision.guardian is None or decision.guardian.born is None:
+        return clinic
+    if not clinic.guardian:
+        raise _faulty(("/guardian", "By this notice everybody decides for themselves: no guardian can."))
+    if reason := objection(clinic, decision.guardian.born, decision.effective_at):
+        from_age = clinic.decides_alone_from(decision.effective_at)
+        raise _faulty(("/guardian/child_born", OBJECTIONS[reason].format(age=from_age)))
+    return clinic
+
+
+def _evidence(call: Call[StaffDecision], clinic: Clinic) -> Mapping[str, str] | None:
+    """Give what a receipt keeps of how staff took a decision: the form, for a guardian who recorded it, for whom.
+
+    And the age declared for a Yes, as on the page.
+    """
+    told = dict(call.body.evidence or {})
+    if call.body.declared_adult and Answer.YES in call.body.answers.values():
+        told["declared_age"] = str(clinic.age_minimum)
+    if call.body.guardian:
+        told |= {**call.body.guardian.evidence, "staff": call.key.id}
+    if call.key.member:
+        told["member"] = call.key.member
+    return told or None
+
+
+def _check_needs(call: Call[StaffDecision], act: Act) -> None:
+    """Refuse a Yes to what is sent by e-mail or phone where neither the call nor what is known of the person has it."""
+    questions = call.shared.questions
+    needed = {
+        kind: address
+        for address, answer in act.answers.items()
+        for kind in (Kind.EMAIL, Kind.PHONE)
+        if answer is Answer.YES and kind in questions[address].needs
+    }
+    missing = needed.keys() - {contact.kind for contact in call.body.contacts}
+    if not missing:
+        return
+    house = portal()
+    person = call.look.meant(act, _signature(call))
+    if not speaks_alone(call.look.published.clinic, person.of_age, act):  # else what is known is the guardian's
+        missing -= kinds_known(house.table, house.clinics.key(act.clinic), person)
+    if missing:
+        raise _faulty(
+            *((f"/subject/{kind}", f"{needed[kind]} needs it, and none is known.") for kind in sorted(missing))
+        )
+
+
+def _faulty(*faults: tuple[str, str]) -> RefusedError:
+    errors = [{"pointer": pointer, "detail": detail} for pointer, detail in faults]
+    return RefusedError(problem(422, "Invalid body", detail="Nothing was stored.", errors=errors))
+
+
+def _signature(call: Call[StaffDecision]) -> Signature:
+    base = base_url(call.request, portal().settings.public_url)
+    return Signature(call.body.contacts, call.body.name, fresh_subject(), base=base)
+
+
+def _created(call: Call[StaffDecision], act: Act, receipt: Receipt, what: str) -> Response:
+    if receipt.document["recorded_at"] != act.recorded_at:  # a key used before: the first call's receipt
+        portal().table.put_new(call.audit(what, (), receipt.id))
+        if not _same(call, act, receipt):
+            raise RefusedError(problem(422, "Idempotency-Key used before", detail="For another body, which stands."))
+    address = f"{mount(call.request)}/v1/clinics/{act.clinic}/receipts/{receipt.id}"
+    told: Any = receipt.canonical.decode()
+    if not call.may_see(receipt):  # it reached more than this controller shares
+        told = {name: receipt.document[name] for name in ("id", "clinic", "effective_at", "recorded_at")}
+    return document(told, 201, {"Location": address})
+
+
+def _same(call: Call[StaffDecision], act: Act, receipt: Receipt) -> bool:
+    """Tell whether a receipt recorded before is of this very body: about the same person, saying the same."""
+    kept = receipt.document
+    answers = {address: entry["answer"] for address, entry in kept["decisions"].items()}
+    asked = {address: answer.value for address, answer in act.answers.items()}
+    look = portal().register.look(act.clinic, call.body.contacts)
+    known = everyone(look.reach) if Answer.WITHDRAW in act.answers.values() else also_meant(look.people)
+    return (
+        (answers == asked or (act.everything and asked.items() <= answers.items()))
+        and kept["subject"] in {person.id for person in known}
+        # A clock that ran ahead was set back to the moment of recording; by the second call it may be that time.
+        and (kept["effective_at"] == act.effective_at or kept["effective_at"] == kept["recorded_at"] < act.effective_at)
+        and (kept["channel"], kept["evidence"]) == (act.channel, act.evidence)
+        and kept["notice"]["lang"] == act.notice.lang
+    )
