@@ -160,7 +160,7 @@ def test_a_phone_that_has_confirmed_is_not_reminded(client: Client, house: House
     assert client.post(f"/{program.clinic}/receipts/{number}/code", {"code": code}).status == 303
     assert program.states(phone=phone.value)[SMS] == "granted"
     carried(house)
-    assert brought_unasked(house, program.clinic, ANNA, half) == []
+    assert not [each for each in brought_unasked(house, program.clinic, ANNA, half) if code in each.text]
 
 
 def test_a_code_may_be_guessed_five_times_and_belongs_to_one_receipt(client: Client, house: House) -> None:
