@@ -1,6 +1,7 @@
 """A guardian decides for a child: the child is the patient, the guardian's e-mail or phone is the contact."""
 
 import json
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -53,7 +54,8 @@ def test_a_guardians_yes_names_the_guardian_and_nothing_of_the_child(program: Pr
     receipt = _receipt(program, answer)
     assert (receipt["actor"], receipt["evidence"]) == ("guardian", {"guardian": "parent"})
     assert receipt["expires_at"] == receipt["decisions"][PHOTOS]["expires_at"] == OF_AGE
-    written = json.dumps(receipt, ensure_ascii=False).casefold()
+    # Hashes and ids may hold any digits, a year of birth's too.
+    written = re.sub(r"[0-9a-f]{32,}", "", json.dumps(receipt, ensure_ascii=False).casefold())
     assert not any(told in written for told in ("elza", "kalniete", "2016", "example.org"))
     assert "Parent" in Page(client.get(f"/{program.clinic}/receipts/{receipt['id']}?lang=en")).words
     assert program.states(**INGA)[PHOTOS] == "granted"
