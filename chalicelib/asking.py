@@ -39,8 +39,6 @@ from chalicelib.store.look import Signature, fresh_subject
 from chalicelib.store.register import NoticeChangedError
 from chalicelib.wiring import portal
 
-SEVERAL = Fault("errors", "several_people")
-
 
 @dataclass(frozen=True, slots=True)
 class Taken:
@@ -60,7 +58,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A page that asks: made of what, by which clinic, in which request, of whom where a link says so."""
+    """A page that asks: made of what, by which clinic, in which request, of whom where a link or a receipt says so."""
 
     template: str
     clinic: Clinic
@@ -75,7 +73,7 @@ Next = Callable[[Taken], Response]
 def asking(template: str, clinic: Clinic, request: Request) -> Response:
     """Show a form page, nothing chosen: about what the link names, if the patient followed one."""
     by = _stopper(template, clinic.id, request) or _invited(template, clinic.id, request)
-    clinic = by.about(clinic) if isinstance(by, Invited) else clinic
+    clinic = _about(clinic, by if isinstance(by, Invited) else None)
     return html(_form(_Asked(template, clinic, request, by), _new_state(template, clinic, request)))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chalicelib.consent import Address, Answer, Assurance, Channel, NoticeInForce, State, resolve
-from chalicelib.contact import Contact, Kind, initials, masked
+from chalicelib.contact import REACH, Contact, Kind, masked
 from chalicelib.evidence import CONSENT_PAGE
 from chalicelib.guardians import ACTOR, relation
 from chalicelib.instants import Instant
@@ -112,10 +112,9 @@ def _child(house: Portal, claim: Mapping[str, Any]) -> str:
         return ""
     person = roll.person(house.table, claim["clinic"], claim["subject"])
     try:
-        names = reveal(house.table, house.clinics.key(claim["clinic"]), person).names
+        return reveal(house.table, house.clinics.key(claim["clinic"]), person).child
     except ValueError:  # erased in this very moment
         return ""
-    return initials(names[-1]) if names else ""
 
 
 def by_code(house: Portal, clinic: str, number: str, code: str, guard: Guard) -> Open | None:
@@ -206,7 +205,7 @@ def undoable(house: Portal, opened: Opened, now: Instant) -> Open:
     if person is None:
         raise OldLinkError(link)
     clinic = look.published.clinic.asking(now)
-    reach = {Kind.EMAIL.value, Kind.PHONE.value}
+    reach = set(REACH)
     own = {address for address, question in clinic.questions.items() if question.needs & reach <= {contact.kind.value}}
     addresses = tuple(address for address in clinic.questions if address in _stopped(receipt, person) & own)
     return Open(look.published.clinic, receipt, contact, addresses, look, person)

@@ -1,6 +1,6 @@
 """What a clinic's programs and staff ask and record: status, history, receipts, decisions, withdrawals."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from chalice.app import Request, Response
 
 from chalicelib import journal
-from chalicelib.authorised import Body, Call, NoContacts, authorised
+from chalicelib.authorised import Call, NoContacts, authorised
 from chalicelib.bodies import (
     StaffDecision,
     read_history,
@@ -50,7 +50,7 @@ def status(request: Request, clinic: str) -> Response:
     `known_at` alone asks for what this call would have answered then.
     """
     now = instant(datetime.now(UTC))
-    call = _call(request, clinic, "status:read", lambda known, body: read_status(known, body, now))
+    call = authorised(request, clinic, "status:read", lambda known, body: read_status(known, body, now))
     asked_at, asked_by = call.body.at or call.body.known_at, call.body.known_at
     people = call.look.known()
     # Now is whatever the table holds: a word recorded by a clock that runs ahead counts.
@@ -72,7 +72,7 @@ def status(request: Request, clinic: str) -> Response:
 
 def history(request: Request, clinic: str) -> Response:
     """Give all receipts of one subject, oldest first; to one of several controllers those it may see as a whole."""
-    call = _call(request, clinic, "status:read", read_history)
+    call = authorised(request, clinic, "status:read", read_history)
     people = call.look.known()
     receipts = portal().register.history(clinic, people)
     portal().table.put_new(call.audit("history", people))
@@ -84,7 +84,7 @@ def history(request: Request, clinic: str) -> Response:
 def staff_receipt(request: Request, clinic: str) -> Response:
     """Record a decision that staff took on paper, by phone or in person."""
     now = instant(datetime.now(UTC))
-    call = _call(request, clinic, "receipts:write", lambda known, body: read_staff_receipt(known, body, now))
+    call = authorised(request, clinic, "receipts:write", lambda known, body: read_staff_receipt(known, body, now))
     act = _act(call)
     also = [call.audit("receipts", (), act.receipt_id)]
     try:
@@ -115,7 +115,7 @@ def receipt_by_id(request: Request, clinic: str, receipt: str) -> Response:
 
     house = portal()
     wanted, lang = query(request, "format") or "json", query(request, "lang")
-    call = _call(request, clinic, "receipts:read", lambda _known, _body: NoContacts())
+    call = authorised(request, clinic, "receipts:read", lambda _known, _body: NoContacts())
     if wanted not in FORMATS:
         raise RefusedError(problem(400, "Unknown format", detail=f"Known: {', '.join(FORMATS)}."))
     found, signed = house.register.issued(clinic, receipt)
@@ -145,10 +145,6 @@ def _standing_by(receipt: Receipt, call: Call[Any]) -> Mapping[str, State]:
 
     person = roll.person(portal().table, receipt.document["clinic"], receipt.document["subject"])
     return still_held(receipt, person, call.look.published.in_force, call.now)
-
-
-def _call(request: Request, clinic: str, scope: str, read: Callable[[Clinic, Any], Body]) -> Call[Body]:
-    return authorised(request, clinic, scope, read)
 
 
 def _told(status: Status) -> dict[str, Any]:

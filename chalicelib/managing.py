@@ -7,7 +7,7 @@ from typing import Any
 from chalice.app import Request, Response
 
 from chalicelib import dossier, journal
-from chalicelib.asking import SEVERAL, form_secret
+from chalicelib.asking import form_secret
 from chalicelib.boundary import NotFoundError, later
 from chalicelib.consent import Address, Answer, Assurance, Channel
 from chalicelib.contact import Contact
@@ -39,6 +39,7 @@ from chalicelib.takeout import Takeout
 from chalicelib.visit import Visit, enter, told
 from chalicelib.wiring import portal
 
+SEVERAL = Fault("errors", "several_people")
 FORGOTTEN = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
 """The address is the key: it goes into no other site's log and stays in no cache (OWASP ASVS 5.0, 14.2.1)."""
 

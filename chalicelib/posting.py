@@ -75,7 +75,7 @@ class Courier:
             except Exception as error:  # noqa: BLE001 - whatever is wrong with one item, the others are told
                 journal.fault(error)
                 tally.failed += 1
-                self._put_off(each)
+                self._later(each)
             else:
                 tally.away["store"] = 0
         return tally
@@ -103,7 +103,7 @@ class Courier:
         if outcomes["left"]:
             tally.whole = False
         if outcomes["failed"]:
-            self._put_off(each)
+            self._later(each)
         elif full:
             room = instant(moment(self.now()) + timedelta(seconds=min(full)))
             messages.put_off(self.table, each, room, each.unsent.tries)
@@ -137,7 +137,7 @@ class Courier:
         look = Register(self.table, self.clinics).look(each.unsent.clinic, contacts)
         messages.share_out(self.table, key, each, look.people)
 
-    def _put_off(self, each: Waiting) -> None:
+    def _later(self, each: Waiting) -> None:
         try:
             dead = messages.later(self.table, each, self.now())
         except (ContendedError, UnavailableError) as error:

@@ -1,7 +1,7 @@
 """Taking a Yes back without typing who one is: by the personal link one followed, or by the receipt one holds."""
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,24 +14,30 @@ from chalicelib.incoming import query
 from chalicelib.instants import Instant
 from chalicelib.invited import invited
 from chalicelib.receipts import Act, Receipt, Subject, receipt_id
+from chalicelib.store import roll
 from chalicelib.store.links import OldLinkError, UnknownLinkError
 from chalicelib.store.look import Signature
 from chalicelib.store.register import Register, UnknownReceiptError
+from chalicelib.store.sealed import reveal
 from chalicelib.wiring import portal
+
+People = tuple[tuple[Subject, tuple[Contact, ...]], ...]
+"""People, each with the contacts they are found by."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stopper:
     """Somebody who need not say who they are: for whom they stop something, and what shows that they may.
 
-    `query` is what the page's address says of them, `proof` the link's id or the receipt's number; `people` are given
-    with the contacts they are found by. A link is proof of its contact. A receipt's number proves nothing, and need
-    not: whoever knows a contact may stop what is done by it, which is told to its owner and brought back from there.
+    `query` is what the page's address says of them, `proof` the link's id or the receipt's number; `people` looks them
+    up, for the page shows nothing of them, nor may its time. A link is proof of its contact. A receipt's number proves
+    nothing, and need not: whoever knows a contact may stop what is done by it, which is told to its owner and brought
+    back from there.
     """
 
     query: str
     proof: Mapping[str, str]
-    people: tuple[tuple[Subject, tuple[Contact, ...]], ...]
+    people: Callable[[], People]
     holder: Contact | None = None
     """The contact that the link came to."""
 
@@ -49,19 +55,20 @@ class Stopper:
 
         A receipt whose person is gone leaves another of nobody: whether there is somebody is not to be learnt from it.
         """
-        children = [person for person, _ in self.people if person.of_age]
+        people = self.people()
+        children = [person for person, _ in people if person.of_age]
         if children:
             act = replace(act, actor=ACTOR, evidence=relation(register.history(act.clinic, children)))
         act = replace(act, evidence={**(act.evidence or {}), **self.proof})
         if self.holder:
             act = replace(act, assurance=Assurance.LINK, channel=Channel.EMAIL_LINK)
             signature = replace(signature, contacts=(self.holder,), proves=(self.holder,))
-            if len(self.people) != 1:
+            if len(people) != 1:
                 return register.withdraw(act, signature)[0]
-        if not self.people:
+        if not people:
             return register.record(act, signature)
         receipts: list[Receipt] = []
-        for person, contacts in self.people:
+        for person, contacts in people:
             number = receipt_id(act.receipt_id, {"subject": person.id}) if receipts else act.receipt_id
             signer = replace(signature, contacts=contacts, person=person.id, follows=bool(receipts))
             receipts.append(register.record(replace(act, receipt_id=number), signer))
@@ -79,31 +86,31 @@ def stopper(request: Request, clinic: str, now: Instant) -> Stopper | None:
     with contextlib.suppress(UnknownLinkError, OldLinkError):
         if by := invited(request, clinic, now):
             holder = by.opened.holder.contact
-            return Stopper(by.query, {"link": by.opened.id}, tuple((each, (holder,)) for each in by.people), holder)
+            people = tuple((each, (holder,)) for each in by.people)
+            return Stopper(by.query, {"link": by.opened.id}, lambda: people, holder)
     return None
 
 
 def _by_receipt(clinic: str, number: str) -> Stopper | None:
-    """Tell for whom a receipt was given: its own person, and whoever confirmed what it claimed as somebody else.
-
-    None for a receipt that never was. One whose person was erased, or was a child and has grown up, means nobody.
-    """
-    from chalicelib.store import roll  # noqa: PLC0415 - only who comes from a receipt needs it
-    from chalicelib.store.keys import confirmed_key  # noqa: PLC0415 - as above
-    from chalicelib.store.sealed import reveal  # noqa: PLC0415 - as above
-
-    house = portal()
+    """Tell that a receipt is at hand; None for one that never was."""
     try:
-        document = house.register.receipt(clinic, number).document
+        document = portal().register.receipt(clinic, number).document
     except UnknownReceiptError:
         return None
-    subject, place = document["subject"], confirmed_key(clinic, document["subject"], number, "")
-    confirmers = [item.sk.removeprefix(place.sk) for item in house.table.partition(place.pk, place.sk)]
+    return Stopper(f"&receipt={number}", {"receipt": number}, lambda: _people_of(document))
+
+
+def _people_of(document: Mapping[str, Any]) -> People:
+    """Give for whom a receipt was given: its own person, and whoever confirmed what it claimed as somebody else.
+
+    Whoever was erased, or was a child then and has grown up, is not meant any more.
+    """
+    house, clinic, subject = portal(), document["clinic"], document["subject"]
     people = []
-    for each in (subject, *confirmers):
+    for each in (subject, *roll.confirmers(house.table, clinic, subject, document["id"])):
         with contextlib.suppress(LookupError, ValueError):  # gone, or going
             person = roll.person(house.table, clinic, each)
             grown = document["actor"] == ACTOR and not person.of_age
             contacts = tuple(contact for contact, _ in reveal(house.table, house.clinics.key(clinic), person).contacts)
             people += [(person, contacts)] if contacts and not grown else []
-    return Stopper(f"&receipt={number}", {"receipt": number}, tuple(people))
+    return tuple(people)

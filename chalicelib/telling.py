@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from chalicelib.consent import Assurance, NoticeInForce, State, major, resolve
-from chalicelib.contact import REACH, Contact, Kind, initials
+from chalicelib.contact import REACH, Contact, Kind
 from chalicelib.instants import Instant, instant, moment
 from chalicelib.letters import (
     POWERS,
@@ -29,7 +29,7 @@ from chalicelib.post import Letter, TextMessage
 from chalicelib.receipts import Subject
 from chalicelib.store import outbox, roll
 from chalicelib.store.clinics import Clinics
-from chalicelib.store.keys import clinic_key, confirmed_key, receipt_key, roll_key
+from chalicelib.store.keys import clinic_key, receipt_key, roll_key
 from chalicelib.store.messages import Unsent, Waiting
 from chalicelib.store.register import read_receipt
 from chalicelib.store.sealed import reveal
@@ -76,9 +76,13 @@ class Teller:
         try:
             typed = self._typed(each, key, person)
             document = read_receipt(found[at["receipt"]]).document if "receipt" in at else {}
-            child = _child(table, key, person)
-            told = Told(unsent, clinic, key, document, published.in_force, person.lang, child)
-            known = self._known(key, person) if told.stops or not typed else typed
+            told = Told(unsent, clinic, key, document, published.in_force, person.lang)
+            known = typed
+            if person.of_age or told.stops or not typed:
+                revealed = reveal(table, key, person)
+                told = replace(told, child=revealed.child if person.of_age else "")
+                if told.stops or not typed:
+                    known = [contact for contact, _ in revealed.contacts if contact.kind in REACH]
         except ValueError:  # the person's key is gone, and with it every way to reach them
             return []
         own = [contact for contact in known if person.owns(key.lookup(contact))]
@@ -86,7 +90,7 @@ class Teller:
         return [
             (told.read_by(planned, own=contact in own), planned, contact, _named(planned, contact, typed, person.salt))
             for planned in told.plan(reached, own)
-            for contact in _meant(planned, reached, own)
+            for contact in _recipients(planned, reached, own)
             if planned.message is not Message.CONFIRM
             or self._still_to_confirm(told, planned, contact, person, asked=typed, own=contact in own)
             if planned.message is not Message.REMINDER or not self._given_elsewhere(told, person, contact)
@@ -97,11 +101,6 @@ class Teller:
         asked = each.unsent.receipt if each.unsent.kind == Message.REMINDER else None
         claimed = outbox.claimants(self.table, self.clinics, each.unsent.clinic, asked, person.id) if asked else ()
         return claimed or each.contacts(key, person.salt)
-
-    def _known(self, key: ClinicKey, person: Subject) -> list[Contact]:
-        """Give the e-mail addresses and numbers a person is known by."""
-        known = [contact for contact, _ in reveal(self.table, key, person).contacts]
-        return [contact for contact in known if contact.kind in REACH]
 
     def _still_to_confirm(
         self,
@@ -129,30 +128,33 @@ class Teller:
         later = {address: claim.receipt_id for address, claim in claims.items() if claim is not None}
         if len(later) < len(planned.addresses) or told.unsent.receipt in later.values():
             return True
-        for address, receipt in later.items():
-            typed = outbox.claimants(self.table, self.clinics, told.clinic.id, receipt, person.id)
-            kinds = [each.kind for each in typed]
-            # A form with other contacts may be a stranger's: its message must not stand for Anna's.
-            if set(typed) != set(asked) or told.clinic.confirmed_by(address, kinds) != contact.kind:
-                return True
-        return False
+        forms = {
+            receipt: outbox.claimants(self.table, self.clinics, told.clinic.id, receipt, person.id)
+            for receipt in set(later.values())
+        }
+        # A form with other contacts may be a stranger's: its message must not stand for Anna's.
+        return any(
+            set(forms[receipt]) != set(asked)
+            or told.clinic.confirmed_by(address, [each.kind for each in forms[receipt]]) != contact.kind
+            for address, receipt in later.items()
+        )
 
     def _given_elsewhere(self, told: "Told", person: Subject, contact: Contact) -> bool:
         """Tell whether the contact has confirmed the claim already, as somebody else than it was made for."""
-        clinic, place = told.clinic.id, confirmed_key(told.clinic.id, person.id, told.unsent.receipt or "", "")
-        for item in self.table.partition(place.pk, place.sk):
+        clinic = told.clinic.id
+        for confirmer in roll.confirmers(self.table, clinic, person.id, told.unsent.receipt or ""):
             with contextlib.suppress(LookupError):  # erased and forgotten since
-                if told.key.lookup(contact) in roll.person(self.table, clinic, item.sk.removeprefix(place.sk)).contacts:
+                if told.key.lookup(contact) in roll.person(self.table, clinic, confirmer).contacts:
                     return True
         return False
 
 
-def _meant(planned: Planned, typed: Sequence[Contact], own: Sequence[Contact]) -> Sequence[Contact]:
+def _recipients(planned: Planned, reached: Sequence[Contact], own: Sequence[Contact]) -> Sequence[Contact]:
     """Give the contacts one message goes to: what was stopped to all that are the person's own, the rest to one."""
     if planned.message is Message.WITHDRAWN:
         return [contact for contact in own if contact.kind is planned.kind]
     asks = planned.message in {Message.CONFIRM, Message.REMINDER}
-    return [contact for contact in typed if contact.kind is planned.kind and (asks or contact in own)][:1]
+    return [contact for contact in reached if contact.kind is planned.kind and (asks or contact in own)][:1]
 
 
 def _named(planned: Planned, contact: Contact, typed: Sequence[Contact], salt: str) -> str:
@@ -161,12 +163,6 @@ def _named(planned: Planned, contact: Contact, typed: Sequence[Contact], salt: s
     if planned.message is not Message.WITHDRAWN or contact in typed:
         return name
     return f"{name}#{hashlib.sha256(f'{salt}|{contact.value}'.encode()).hexdigest()[:16]}"
-
-
-def _child(table: Table, key: ClinicKey, person: Subject) -> str:
-    """Give as much of a child's name as its guardian needs; errors as for `reveal`, which only a child costs."""
-    names = reveal(table, key, person).names if person.of_age else ()
-    return initials(names[-1]) if names else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +177,7 @@ class Told:
     chosen: str
     """The language the person last chose themself."""
 
-    child: str
+    child: str = ""
     """As much of a child's name as its guardian needs; "" for whoever decides for themself."""
 
     own: bool = False

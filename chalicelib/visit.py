@@ -16,7 +16,7 @@ from chalicelib import dossier
 from chalicelib.asking import now
 from chalicelib.boundary import NotFoundError
 from chalicelib.consent import State
-from chalicelib.contact import Contact, initials, masked
+from chalicelib.contact import Contact, masked
 from chalicelib.dossier import Decision
 from chalicelib.forms import (
     can_agree,
@@ -143,7 +143,7 @@ def told(visit: Visit) -> Mapping[str, Any]:
     return {
         "address": visit.address,
         "contacts": [masked(contact) for contact in contacts],
-        "child": _child(visit),
+        "child": visit.revealed.child if not visit.shared and visit.person.of_age else "",
         "shared": visit.shared,
         "restricted": _restricted(visit),
         "done": _just_done(visit),
@@ -183,12 +183,6 @@ def told(visit: Visit) -> Mapping[str, Any]:
             for each in visit.disclosures
         ],
     }
-
-
-def _child(visit: Visit) -> str:
-    """Give as much of the child's name as its guardian needs, whose page it is; "" on everybody's own page."""
-    names = visit.revealed.names if not visit.shared and visit.person.of_age else ()
-    return initials(names[-1]) if names else ""
 
 
 def _restricted(visit: Visit) -> str | None:

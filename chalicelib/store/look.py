@@ -46,12 +46,15 @@ class Look:
         if signature.person:
             return meant(self.reach, act, signature.fresh, signature.person)
         if act.assurance is Assurance.STAFF_WITNESSED:
-            return meant({contact: self.likely(contact) for contact in self.people}, act, signature.fresh)
+            return meant(self._likely(), act, signature.fresh)
         return meant(self.surely(), act, signature.fresh)
 
     def likely(self, contact: Contact) -> tuple[Subject, ...]:
         """Give whom a contact means to whoever knows that it is their own: those without a doubt, if there are any."""
-        return self.surely()[contact] or self.people[contact]
+        return self._likely()[contact]
+
+    def _likely(self) -> People:
+        return {contact: people or self.people[contact] for contact, people in self.surely().items()}
 
     def surely(self) -> People:
         """Give whom the contacts mean without a doubt, under each."""

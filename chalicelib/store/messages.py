@@ -105,11 +105,10 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to send one message, for a while; `first` where nobody tried before."""
+    """The right to send one message, for a while."""
 
     key: Key
     body: str
-    first: bool
 
 
 class BusyLetterError(Exception):
@@ -190,7 +189,7 @@ def take(  # noqa: PLR0917 - what a message is, and what is written with taking 
     """
     key = letter_key(each.unsent.clinic, each.unsent.subject, f"{each.number}#{letter}")
     until = instant(moment(now) + LEASE)
-    lease = Lease(key, json.dumps({"state": SENDING, "until": until, "by": secrets.token_hex(8)}), first=True)
+    lease = Lease(key, json.dumps({"state": SENDING, "until": until, "by": secrets.token_hex(8)}))
     try:
         table.write([Put(key, {"body": lease.body}), *also, *once])
     except ConflictError:
@@ -205,7 +204,6 @@ def take(  # noqa: PLR0917 - what a message is, and what is written with taking 
             table.write([SetBody(key, lease.body, was=body), *also])
         except ConflictError:
             raise BusyLetterError from None
-        return replace(lease, first=False)
     return lease
 
 

@@ -208,8 +208,8 @@ class Register:
     ) -> list[Receipt]:
         """Withdraw for everyone known under the contacts, or for a new person where nobody is; a receipt for each.
 
-        A contact that is surely nobody's yet is kept as withdrawn too: a paper form from before, entered later, must
-        not outlive this word. Errors as for `record`.
+        A contact that is nobody's without a doubt is kept as withdrawn too: a paper form from before, entered later,
+        must not outlive this word. Errors as for `record`.
         """
         seen = seen or self.look(act.clinic, signature.contacts, guard=signature.guard)
         if act.everything:
@@ -234,7 +234,7 @@ class Register:
             meant = {subject, signer.fresh.id, *(each.id for each in reached)}
             if _differs(act, receipt) or receipt.document["subject"] not in meant:
                 return [receipt]  # an Idempotency-Key used before, for something else
-            if signer.person not in {None, signer.fresh.id} and not receipts.keys() & {
+            if subject != signer.fresh.id and not receipts.keys() & {
                 subject,
                 signer.fresh.id,
             }:  # sent again, and somebody joined: the first id is another's

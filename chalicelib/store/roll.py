@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from chalicelib.receipts import Subject
-from chalicelib.store.keys import SHARDS, roll_key
+from chalicelib.store.keys import SHARDS, confirmed_key, roll_key
 from chalicelib.store.table import ConflictError, ContendedError, Item, SetBody, Table, Write
 
 ATTEMPTS = 8
@@ -37,6 +37,12 @@ def person(table: Table, clinic: str, subject: str) -> Subject:
     """Give one person by the opaque id; raise LookupError."""
     key = roll_key(clinic, subject)
     return read(table.get([key])[key])
+
+
+def confirmers(table: Table, clinic: str, subject: str, receipt: str) -> list[str]:
+    """Give the ids of those who confirmed claims of somebody's receipt as somebody else."""
+    place = confirmed_key(clinic, subject, receipt, "")
+    return [item.sk.removeprefix(place.sk) for item in table.partition(place.pk, place.sk)]
 
 
 def stored(person: Subject) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from chalicelib.contact import Contact, Kind
+from chalicelib.contact import Contact, Kind, initials
 from chalicelib.instants import Instant
 from chalicelib.receipts import Subject
 from chalicelib.store.keys import sealed_key
@@ -24,6 +24,11 @@ class Revealed:
     def known(self) -> frozenset[str]:
         """What is known of: ``email``, ``phone``, ``patient_ref``, ``name``."""
         return frozenset({contact.kind.value for contact, _ in self.contacts} | ({"name"} if self.names else set()))
+
+    @property
+    def child(self) -> str:
+        """As much of a child's name as its guardian needs; "" where none is known."""
+        return initials(self.names[-1]) if self.names else ""
 
 
 def reveal(table: Table, key: ClinicKey, person: Subject) -> Revealed:
