@@ -10,9 +10,10 @@ from typing import Any
 
 import pypdf
 import pypdfium2
-import zxingcpp
 from PIL.Image import Image
 from pypdf.generic import ContentStream, DictionaryObject
+
+from tests.codes import codes_in
 
 INLINE = {"a", "b", "strong", "span", "em", "i", "small", "time", "code", "input"}
 VOID = {"br", "hr", "input", "meta", "link", "img"}
@@ -75,7 +76,7 @@ class Paper:
     def codes(self) -> list[str]:
         """What a phone reads from the pages at 150 dpi."""
         pages = [self.picture(page) for page in range(len(self.reader.pages))]
-        return [code.text for page in pages for code in zxingcpp.read_barcodes(page)]
+        return [code.text for page in pages for code in codes_in(page)]
 
     def pen_lines(self, page: int) -> list[float]:
         """How high on a page the lines to write on are: ruled in the colour of their labels."""

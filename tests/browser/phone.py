@@ -1,18 +1,16 @@
 """A patient's phone: Chromium with a small screen, a camera that reads QR codes, and an eye for what is wrong."""
 
-import io
 from collections.abc import Collection, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-import zxingcpp
 from axe_playwright_python.sync_playwright import Axe
-from PIL import Image
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Response
 
 from infra.catalogs import ROOT
 from infra.children import LOOPBACK
 from tests.browser.words import foreign_words, said
+from tests.codes import code_in
 
 SCREENSHOTS = ROOT / "build" / "screenshots"
 LOCALES = {"lv": "lv-LV", "lt": "lt-LT", "ka": "ka-GE", "ru": "ru-RU", "en": "en-GB"}
@@ -89,11 +87,9 @@ class Phone:
     def scan(self, code: str) -> str:
         """Look at a QR code's picture on a screen, read it with a real decoder and follow it; give what it says."""
         self.open(code)
-        seen = Image.open(io.BytesIO(self.page.screenshot()))
-        read = zxingcpp.read_barcodes(seen)
-        assert [each.format.name for each in read] == ["QRCode"], f"{code}: {read}"
-        self.open(read[0].text)
-        return str(read[0].text)
+        read = code_in(self.page.screenshot())
+        self.open(read)
+        return read
 
     def send(self, button: str) -> None:
         """Press the button with this text and wait for the next page."""

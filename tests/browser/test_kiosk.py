@@ -1,13 +1,10 @@
 """One tablet, one patient after another: nobody sees anything of the one before, and nobody is hurried out."""
 
-import io
 import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-import zxingcpp
-from PIL import Image
 from playwright.sync_api import Browser, Error, expect
 
 from chalicelib.limits import CONTACT
@@ -18,6 +15,7 @@ from tests.browser.phone import Phone
 from tests.browser.visit import IDS, Effort, Visit, a_clinic, a_patient, document, every_other
 from tests.browser.words import said, texts_of_others
 from tests.cast import RIGA, TBILISI
+from tests.codes import code_in
 from tests.conftest import LocalStack
 
 pytestmark = pytest.mark.browser
@@ -367,7 +365,4 @@ def test_the_kiosk_works_without_javascript(remembering: Browser, local_stack: L
 
 def receipt_behind_the_code(tablet: Phone) -> str:
     """Read the code on the screen with a real decoder."""
-    seen = Image.open(io.BytesIO(tablet.page.locator(".take svg").screenshot()))
-    (read,) = zxingcpp.read_barcodes(seen)
-    assert read.format.name == "QRCode"
-    return str(read.text)
+    return code_in(tablet.page.locator(".take svg").screenshot())
