@@ -63,17 +63,21 @@ UNUSED = (
     "aws_lambda_powertools/utilities/validation",
     "botocore/data/*/*/examples-1.json",
     "botocore/data/dynamodb/2011-12-05",
-    "babel/messages/frontend.py",
-    "babel/messages/setuptools_frontend.py",
+    "babel/messages",
     "dateutil/zoneinfo/dateutil-zoneinfo.tar.gz",
     "email_validator/__main__.py",
     "joserfc/drafts",
     "markdown_it/cli",
     "markdown_it/port.yaml",
     "markdown_it/tree.py",
+    "phonenumbers/data/alt_format_*.py",
+    "phonenumbers/shortdata/region_*.py",
     "qrcode/console_scripts.py",
     "qrcode/release.py",
     "qrcode/tests",
+    "urllib3/contrib/emscripten",
+    "urllib3/contrib/pyopenssl.py",
+    "urllib3/http2/connection.py",
 )
 # botocore writes help texts for its clients out of the prose that is removed here, and brings an HTML parser for it.
 _NO_HELP = '''"""Help texts of clients, left out of this bundle."""
@@ -145,6 +149,7 @@ def trim(packages: Path) -> None:
     (docs / "docstring.py").write_text(_NO_HELP)
     # urllib3 asks for the version of a package that switches HTTP/2 on, which nobody does here: 8 ms of imports.
     (packages / "urllib3/http2/__init__.py").write_text('"""HTTP/2 is never switched on."""\n')
+    _without_alternate_formats(packages / "phonenumbers/data/__init__.py")
     _keep_authorities(packages / "botocore/cacert.pem")
 
 
@@ -216,6 +221,15 @@ def _only_our_services(endpoints: Any) -> Any:
             name: partition["services"][name] for name in OPERATIONS if name in partition["services"]
         }
     return endpoints
+
+
+def _without_alternate_formats(data: Path) -> None:
+    """Take out how numbers may be written inside a text: nobody looks for numbers in texts here."""
+    kept = re.sub(r"(?m)^from \.alt_format_\d+ import \w+\n", "", data.read_text(encoding="utf-8"))
+    written, found = re.subn(r"(?m)^_ALT_NUMBER_FORMATS = \{.*\}$", "_ALT_NUMBER_FORMATS = {}", kept)
+    if not found:
+        raise NotInstalledError("phonenumbers lists its formats in another way than it did.")
+    data.write_text(written, encoding="utf-8")
 
 
 def _keep_authorities(bundle: Path) -> None:
