@@ -11,6 +11,7 @@ from chalicelib.asking import form_secret
 from chalicelib.boundary import NotFoundError, later
 from chalicelib.consent import Address, Answer, Assurance, Channel
 from chalicelib.contact import Contact
+from chalicelib.disclosures import words
 from chalicelib.evidence import MANAGE_PAGE
 from chalicelib.forms import (
     MAX_TYPED,
@@ -31,7 +32,7 @@ from chalicelib.notice import Clinic
 from chalicelib.outgoing import document, html, rendered, see_other
 from chalicelib.pages import render
 from chalicelib.receipts import Act, NoticeRef, Receipt, receipt_id
-from chalicelib.renditions import FORMATS, PAPER, UnsignedError, rendition
+from chalicelib.renditions import FORMATS, PAPER, SD_JWT, UnsignedError, rendition
 from chalicelib.store.links import OldLinkError
 from chalicelib.store.look import Signature, fresh_subject
 from chalicelib.store.register import NoticeChangedError
@@ -71,7 +72,9 @@ def receipt(request: Request, token: str, number: str) -> Response:
     shown = house.clinics.version(visit.clinic.id, notice["version"])
     lang = visit.lang if visit.lang in shown.languages else notice["lang"]
     held = dossier.still_held(found, visit.person, visit.look.published.in_force, visit.now)
-    issued = Issued(found, shown, lang, held, signed, base_url(request, house.settings.public_url), visit.now)
+    base = base_url(request, house.settings.public_url)
+    disclosures = visit.revealed.disclosures.get(found.document["version"], ()) if wanted == SD_JWT else ()
+    issued = Issued(found, shown, lang, held, signed, base, visit.now, disclosures)
     try:
         written = rendition(issued, wanted, lambda: house.clinics.shown(shown.id, notice["sha256"]))
     except UnsignedError:
@@ -81,7 +84,7 @@ def receipt(request: Request, token: str, number: str) -> Response:
     name = f"consent-receipt-{found.id}"
     answer = rendered(written, name)
     if wanted not in PAPER:
-        ending = wanted if wanted in {"json", "jws"} else f"{wanted}.json"
+        ending = wanted if wanted in {"json", "jws", SD_JWT} else f"{wanted}.json"
         answer.headers["Content-Disposition"] = f'attachment; filename="{name}.{ending}"'
     answer.headers.update(FORGOTTEN)
     return answer
@@ -100,6 +103,7 @@ def takeout(request: Request, token: str, form: str) -> Response:
         decisions=visit.decisions,
         disclosures=visit.disclosures,
         receipts=visit.receipts,
+        evidence={version: words(told) for version, told in visit.revealed.disclosures.items()},
         restricted_since=visit.person.restricted_since,
     )
     headers = {**FORGOTTEN, "Content-Disposition": f'attachment; filename="my-consents.{form}"'}

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import rfc8785
@@ -76,13 +76,17 @@ class Link(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """A receipt whose signature holds: what it says, its bytes and their SHA-256, and which key signed it how."""
+    """A receipt whose signature holds: what it says, its bytes and their SHA-256, and which key signed it how.
+
+    `disclosed` is what came with it in words and it vouches for (`disclosures.verify`).
+    """
 
     document: Mapping[str, Any]
     canonical: bytes
     kid: str
     alg: str
     sha256: str
+    disclosed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ class PrintedCode:
 
 def thumbprint(jwk: Mapping[str, Any]) -> str:
     """Give a public key's name, made of the key itself (RFC 7638); raise UnknownKeyError for a kind never used here."""
-    return _encoded(hashlib.sha256(rfc8785.dumps(_public(jwk))).digest())
+    return encoded(hashlib.sha256(rfc8785.dumps(_public(jwk))).digest())
 
 
 def algorithm(jwk: Mapping[str, Any]) -> str:
@@ -113,17 +117,17 @@ def algorithm(jwk: Mapping[str, Any]) -> str:
 
 def header(jwk: Mapping[str, Any]) -> str:
     """Give the protected header of what a key signs, as it stands in the JWS."""
-    return _encoded(rfc8785.dumps({"alg": algorithm(jwk), "kid": thumbprint(jwk), "typ": TYPE}))
+    return encoded(rfc8785.dumps({"alg": algorithm(jwk), "kid": thumbprint(jwk), "typ": TYPE}))
 
 
 def signing_input(protected: str, canonical: bytes) -> bytes:
     """Give the bytes to be signed (RFC 7515, 5.1)."""
-    return f"{protected}.{_encoded(canonical)}".encode()
+    return f"{protected}.{encoded(canonical)}".encode()
 
 
 def compact(protected: str, canonical: bytes, signature: bytes) -> str:
     """Write a signed receipt in compact form (RFC 7515, 7.1)."""
-    return f"{signing_input(protected, canonical).decode()}.{_encoded(signature)}"
+    return f"{signing_input(protected, canonical).decode()}.{encoded(signature)}"
 
 
 def es256(r: int, s: int) -> bytes:
@@ -136,7 +140,7 @@ def es256(r: int, s: int) -> bytes:
 
 def key_id(signed: str) -> str:
     """Give the id of the key that a signed receipt of ours names; nothing is verified."""
-    return str(json.loads(_decoded(signed.partition(".")[0]))["kid"])
+    return str(json.loads(decoded(signed.partition(".")[0]))["kid"])
 
 
 def verify(signed: str, jwks: Mapping[str, Any]) -> Proven:
@@ -151,7 +155,7 @@ def verify(signed: str, jwks: Mapping[str, Any]) -> Proven:
     segments = signed.split(".")
     if len(segments) != 3:  # noqa: PLR2004 - header, payload, signature
         raise NotAReceiptError("A signed receipt has three parts, with a full stop between them.")
-    head, payload, signature = (_decoded(segment) for segment in segments)
+    head, payload, signature = (decoded(segment) for segment in segments)
     named = _read(head)
     if set(named) != {"alg", "kid", "typ"} or named["typ"] != TYPE:
         raise NotAReceiptError("The header is not that of a signed receipt.")
@@ -224,7 +228,7 @@ def read_signed(text: str, canonical: bytes | None = None) -> str | None:
     else:
         parts = "".join(text.split()).split(".")  # pasted from a message, it may be broken into lines
     if canonical is not None and len(parts) == 3 and not parts[1]:  # noqa: PLR2004 - as above
-        parts[1] = _encoded(canonical)
+        parts[1] = encoded(canonical)
     return ".".join(parts)
 
 
@@ -263,17 +267,18 @@ def _r_and_s(signature: bytes) -> tuple[int, int]:
     return int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
 
 
-def _encoded(content: bytes) -> str:
+def encoded(content: bytes) -> str:
+    """Write bytes as base64url without padding (RFC 7515, 2)."""
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
-def _decoded(segment: str) -> bytes:
+def decoded(segment: str) -> bytes:
     """Decode base64url without padding; of every content there is one spelling, unused bits included."""
     try:
         content = base64.b64decode(segment.encode("ascii") + b"=" * (-len(segment) % 4), b"-_", validate=True)
     except ValueError:  # binascii.Error and UnicodeEncodeError among them
         content = b""
-    if not content or _encoded(content) != segment:
+    if not content or encoded(content) != segment:
         raise NotAReceiptError("A part of it is not spelled as a signed receipt is (base64url).")
     return content
 

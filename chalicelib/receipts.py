@@ -160,7 +160,7 @@ class Act:
     source: str | None
     assurance: Assurance
     actor: str
-    evidence: Mapping[str, str] | None
+    evidence: Mapping[str, Any] | None
     effective_at: Instant
     recorded_at: Instant
     endings: Mapping[Address, str]

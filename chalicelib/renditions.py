@@ -20,10 +20,13 @@ JSON_FORMATS = {
 }
 """Formats that are a JSON value: module, function, media type."""
 
+SD_JWT = "sd-jwt"
+"""The signed receipt with what it vouches for beside it: the one format that tells the evidence in words."""
+
 PAPER = ("html", "pdf")
 """Formats with the text as it was shown; they tell no state, so a patient may have them by the receipt's number."""
 
-FORMATS = ("json", "jws", *JSON_FORMATS, *PAPER)
+FORMATS = ("json", "jws", SD_JWT, *JSON_FORMATS, *PAPER)
 
 
 class UnsignedError(Exception):
@@ -52,10 +55,14 @@ def rendition(issued: "Issued", wanted: str, shown: Callable[[], str]) -> Rendit
     receipt = issued.receipt
     if wanted == "json":
         return Rendition(receipt.canonical, "application/json")
-    if wanted == "jws":
+    if wanted in {"jws", SD_JWT}:
         if issued.jws is None:
             raise UnsignedError
-        return Rendition(issued.jws.encode(), MEDIA_TYPE)
+        if wanted == "jws":
+            return Rendition(issued.jws.encode(), MEDIA_TYPE)
+        from chalicelib import disclosures  # noqa: PLC0415 - no other format needs them
+
+        return Rendition(disclosures.combined(issued.jws, issued.disclosures).encode(), disclosures.MEDIA_TYPE)
     if wanted in JSON_FORMATS:
         module, function, media_type = JSON_FORMATS[wanted]
         value: Any = getattr(import_module(f"chalicelib.formats.{module}"), function)(issued)

@@ -4,7 +4,6 @@ Rotation is another key behind the same alias (KMS rotates no asymmetric key by 
 signed it, and every public key stays published.
 """
 
-import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -90,10 +89,10 @@ def public_jwk(der: bytes) -> dict[str, str]:
 
     key = load_der_public_key(der)
     if isinstance(key, Ed25519PublicKey):
-        jwk = {"kty": "OKP", "crv": "Ed25519", "x": _encoded(key.public_bytes_raw())}
+        jwk = {"kty": "OKP", "crv": "Ed25519", "x": proof.encoded(key.public_bytes_raw())}
     elif isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1):
         point = key.public_numbers()
-        jwk = {"kty": "EC", "crv": "P-256", "x": _encoded(_octets(point.x)), "y": _encoded(_octets(point.y))}
+        jwk = {"kty": "EC", "crv": "P-256", "x": proof.encoded(_octets(point.x)), "y": proof.encoded(_octets(point.y))}
     else:
         raise SigningUnavailableError("the signing key must be ECC_NIST_P256 or ECC_NIST_EDWARDS25519")
     return {**jwk, "kid": proof.thumbprint(jwk), "alg": proof.algorithm(jwk), "use": "sig"}
@@ -108,10 +107,6 @@ def _from_der(der: bytes) -> bytes:
 
 def _octets(number: int) -> bytes:
     return number.to_bytes(32, "big")
-
-
-def _encoded(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
 def _reason(error: Any) -> str:

@@ -5,7 +5,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -36,6 +36,9 @@ class Takeout:
     decisions: Sequence[Decision]
     disclosures: Sequence[Disclosure]
     receipts: Sequence[Receipt]
+    evidence: Mapping[int, Mapping[str, str]]
+    """What the clinic wrote down of how each receipt came about, by the receipt's version."""
+
     restricted_since: Instant | None
 
     def document(self) -> dict[str, Any]:
@@ -64,6 +67,11 @@ class Takeout:
                 for each in self.disclosures
             ],
             "receipts": [receipt.document for receipt in self.receipts],
+            "evidence": [
+                {"receipt": receipt.id, **self.evidence[receipt.document["version"]]}
+                for receipt in self.receipts
+                if receipt.document["version"] in self.evidence
+            ],
         }
 
     def table(self) -> str:
@@ -106,6 +114,9 @@ class Takeout:
             rows.append({**row, "from": each.since, "until": each.until})
         for receipt in self.receipts:
             document = receipt.document
+            for name, value in self.evidence.get(document["version"], {}).items():
+                row = {"record": "evidence", "name": name, "value": value}
+                rows.append({**row, "from": document["effective_at"], "receipt": receipt.id})
             for address, entry in document["decisions"].items():
                 row = {"record": "answer", "name": address, "value": entry["answer"], "until": entry["expires_at"]}
                 row |= {"from": document["effective_at"], "receipt": receipt.id}

@@ -88,7 +88,7 @@ class ClinicKey:
         return hmac.digest(self._key, b"links", "sha256")
 
     def seal(self, subject: str, salt: str, what: str, plain: str) -> bytes:
-        """Encrypt a contact or a name under one person's key (AES-256-GCM, nonce first)."""
+        """Encrypt a contact, a name or evidence under one person's key (AES-256-GCM, nonce first)."""
         nonce = os.urandom(_NONCE_BYTES)
         sealed: bytes = self._cipher(salt).encrypt(nonce, plain.encode(), self._bound(subject, what))
         return nonce + sealed

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from chalicelib import proof
+from chalicelib import disclosures, proof
 from chalicelib.consent import ON_A_PAGE
 from chalicelib.proof import Proven
 
@@ -38,6 +38,9 @@ OF_TEXTS = {
   - Where “{NAMED}” stands, the clinic's staff recorded them, and named this version of the text.""",
     BELONGS: "",
 }
+
+WORDS = {"form": "Form or note in the clinic's files", "witness": "Who saw or heard it"}
+"""What staff wrote down and the receipt vouches for, where it came along (`format=sd-jwt`)."""
 
 UNSIGNED = (
     "is a receipt without its signature, so that it proves nothing by itself. Ask the clinic for the signed receipt "
@@ -96,7 +99,7 @@ def _verified(text: str, signature: str | None, jwks: Mapping[str, Any], clinic:
     if signed is None:
         proof.canonical_receipt(text)
         raise proof.UnprovenError(f"This {UNSIGNED}")
-    proven = proof.verify(signed, jwks)
+    proven = disclosures.verify(signed, jwks)
     if canonical is not None and proven.canonical != canonical:
         raise proof.BadSignatureError("The signature is another receipt's.")
     if clinic is not None and proven.document["clinic"] != clinic:
@@ -143,12 +146,14 @@ def _told(proven: Proven) -> str:
     told = proven.document
     answers = ", ".join(f"{address}: {entry['answer']}" for address, entry in told["decisions"].items())
     notice = told["notice"]
+    noted = [f"  {WORDS[name]}: {words}" for name, words in proven.disclosed.items()]
     return "\n".join(
         (
             f"  Receipt {told['id']}, number {told['version']} of this person at {told['clinic']}",
             f"  Said: {answers}",
             f"  Decided {told['effective_at']}, recorded {told['recorded_at']}",
             f"  {_of_text(told)}: notice {notice['version']} in {notice['lang']}, SHA-256 {notice['sha256']}",
+            *noted,
             f"  SHA-256 of the receipt: {proven.sha256}",
             f"  Signed with key {proven.kid} ({proven.alg})",
         )

@@ -3,7 +3,7 @@
 No format is loaded before it is asked for. What a format cannot carry is told in `docs/formats.md`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.consent import Address, State
@@ -19,7 +19,7 @@ class Issued:
     `clinic` is the clinic as the receipt's own notice version describes it. `now` tells how those decisions stand whose
     last word is still this receipt's; an address is absent where a later receipt has replaced it. `jws` is the signed
     receipt (RFC 7515, compact), None while it waits to be signed. `base_url` is the portal's address without a slash
-    at the end.
+    at the end. `disclosures` are what the receipt vouches for and does not tell (RFC 9901), none after an erasure.
     """
 
     receipt: Receipt
@@ -29,6 +29,7 @@ class Issued:
     jws: str | None
     base_url: str
     at: Instant
+    disclosures: Sequence[str] = ()
 
 
 class UnspeakableError(Exception):

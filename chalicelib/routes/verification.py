@@ -5,12 +5,12 @@ never how a decision stood before or after, nor the number in the chain, nor whe
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from chalice.app import Blueprint, Request, Response
 
-from chalicelib import proof
+from chalicelib import disclosures, proof
 from chalicelib.boundary import page
 from chalicelib.i18n import negotiate, spoken_time
 from chalicelib.incoming import ANY_TYPE, form_with_files, mount, query
@@ -37,6 +37,8 @@ class Found:
     receipt: Receipt
     kid: str | None
     by_code: bool = False
+    disclosed: Mapping[str, str] = field(default_factory=dict)
+    """What came with it in words and it vouches for (RFC 9901)."""
 
 
 @verification.route("/verify", methods=["GET"], content_types=ANY_TYPE)
@@ -83,8 +85,8 @@ def _find(given: str) -> Found:
     if signed is None:
         return _as_issued(given)
     if signed.startswith("eyJ"):  # a header in JSON
-        proven = proof.verify(signed, signatures.jwks(portal().table))
-        return Found(Receipt(proven.document, proven.canonical), proven.kid)
+        proven = disclosures.verify(signed, signatures.jwks(portal().table))
+        return Found(Receipt(proven.document, proven.canonical), proven.kid, disclosed=proven.disclosed)
     code = proof.read_printed_code(given)
     receipt, kept = portal().register.issued(portal().clinics.behind_code(code.clinic), code.receipt)
     if not code.matches(receipt):
@@ -126,6 +128,7 @@ def _told(found: Found) -> Mapping[str, Any]:
         "sha256": found.receipt.sha256,
         "kid": found.kid,
         "by_code": found.by_code,
+        "disclosed": found.disclosed,
         # A withdrawal needs no text: it may have been sent without the page, and staff need name no version.
         "withdrawn": {entry["answer"] for entry in document["decisions"].values()} == {"withdraw"},
     }

@@ -147,7 +147,7 @@ def draft_key(clinic: str, version: str) -> Key:
 
 
 def sealed_key(clinic: str, subject: str, what: str) -> Key:
-    """A contact or name of one person, encrypted under that person's key."""
+    """A contact, a name or evidence of one person, encrypted under that person's key."""
     return Key(subject_pk(clinic, subject), f"SEALED#{what}")
 
 

@@ -1,7 +1,7 @@
 """Recording: everything that one decision writes, in one transaction: all of it or none."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from chalicelib import timeline
@@ -20,6 +20,7 @@ from chalicelib.store.keys import (
 )
 from chalicelib.store.look import Look, Signature
 from chalicelib.store.outbox import left
+from chalicelib.store.sealed import EVIDENCE, NAME, sealed_beside
 from chalicelib.store.table import FirstEntry, Put, RemoveEntry, Replace, SetEntry, Write
 from chalicelib.vault import ClinicKey
 
@@ -40,9 +41,16 @@ def left_word(key: ClinicKey, signature: Signature, look: Look, subject: Subject
 
 
 def writes(
-    key: ClinicKey, signature: Signature, look: Look, before: Subject, *, after: Subject, receipt: Receipt
+    key: ClinicKey,
+    signature: Signature,
+    look: Look,
+    before: Subject,
+    *,
+    after: Subject,
+    receipt: Receipt,
+    disclosures: Sequence[str],
 ) -> list[Write]:
-    """Give what one decision writes: the receipt, where it is found, how the person stands, and the sealed contacts."""
+    """Give what one decision writes: the receipt, where it is found, how the person stands, and what is sealed."""
     clinic = look.published.clinic.id
     # By a contact alone there comes one new person at most: whoever gives it again is the same.
     claimed = receipt.document["assurance"] == Assurance.SELF_ASSERTED and len(signature.contacts) > 1
@@ -88,11 +96,9 @@ def writes(
     for lookup, value in sealed.items():
         blob = key.seal(after.id, after.salt, lookup, value)
         made.append(Replace(sealed_key(clinic, after.id, lookup), {"blob": blob}))  # it may have been theirs before
-    if signature.name and after.contacts:
-        what = f"name#{after.version}"
-        blob = key.seal(after.id, after.salt, what, signature.name)
-        made.append(Put(sealed_key(clinic, after.id, what), {"blob": blob}))
-    return made
+    # Whom no contact finds is greeted by no name; what staff wrote down belongs to the receipt, whoever it is of.
+    beside = {NAME: signature.name if after.contacts else None, EVIDENCE: "~".join(disclosures)}
+    return [*made, *(sealed_beside(key, after, what, plain) for what, plain in beside.items() if plain)]
 
 
 def parting(clinic: str, before: Subject, after: Subject) -> list[Write]:

@@ -16,6 +16,7 @@ from dataclasses import replace
 from chalicelib import timeline
 from chalicelib.consent import Address, Answer, Assurance, Standing
 from chalicelib.contact import Contact, Kind
+from chalicelib.disclosures import withhold
 from chalicelib.guardians import speaks_alone
 from chalicelib.identity import also_meant, everyone
 from chalicelib.instants import Instant
@@ -149,12 +150,17 @@ class Register:
             act = _narrowed(act, still(subject)) if still else act
             joins = _joins(act, signature, subject)
             child, subject = subject, self._grown(act, look, subject) if joins else subject
-            receipt, after = decide(subject, act, look.published.in_force, known=bool(look.known()))
+            evidence, disclosures = withhold(act.evidence)
+            receipt, after = decide(
+                subject, replace(act, evidence=evidence), look.published.in_force, known=bool(look.known())
+            )
             own = signature if joins else replace(signature, contacts=(), name=None)
             try:
                 key = self._clinics.key(act.clinic)
                 word = recording.left_word(key, signature, look, subject, receipt)
-                writes = recording.writes(key, own, look, subject, after=after, receipt=receipt)
+                writes = recording.writes(
+                    key, own, look, subject, after=after, receipt=receipt, disclosures=disclosures
+                )
                 left = recording.parting(act.clinic, child, subject)
                 self._table.write([*writes, *left, *word, *also, *look.spends])
             except ConflictError as conflict:

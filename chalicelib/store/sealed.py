@@ -1,16 +1,17 @@
-"""What is kept sealed of a person, opened: contacts and names, for their owner and for whoever may reach them."""
+"""What is kept sealed of a person: contacts, names, and what staff wrote down as evidence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chalicelib.contact import Contact, Kind, initials
 from chalicelib.instants import Instant
 from chalicelib.receipts import Subject
 from chalicelib.store.keys import sealed_key
-from chalicelib.store.table import Table
+from chalicelib.store.table import Put, Table
 from chalicelib.vault import ClinicKey
 
-_NAME = "name#"
+NAME, EVIDENCE = "name", "evidence"
+"""What is sealed by the receipt it came with; all else is a contact, under its lookup."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class Revealed:
 
     contacts: Sequence[tuple[Contact, Instant]] = field(repr=False)
     names: Sequence[str] = field(repr=False)
+    disclosures: Mapping[int, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    """What each receipt, by its version, vouches for and does not tell (RFC 9901)."""
 
     @property
     def known(self) -> frozenset[str]:
@@ -34,17 +37,26 @@ class Revealed:
 def reveal(table: Table, key: ClinicKey, person: Subject) -> Revealed:
     """Open everything sealed of one person that is still theirs; one round trip."""
     place = sealed_key(key.clinic, person.id, "")
-    contacts, names = [], []
+    contacts: list[tuple[Contact, Instant]] = []
+    told: dict[str, dict[int, str]] = {NAME: {}, EVIDENCE: {}}
     for item in table.partition(place.pk, place.sk):
         what = item.sk.removeprefix(place.sk)
-        if not what.startswith(_NAME) and what not in person.contacts:  # a guardian's, of whoever decides alone by now
+        kind, by_receipt, version = what.rpartition("#")
+        if not by_receipt and what not in person.contacts:  # a guardian's, of whoever decides alone by now
             continue
         plain = key.unseal(person.id, person.salt, what, bytes(item.blob or b""))
-        if what.startswith(_NAME):
-            names.append((int(what.removeprefix(_NAME)), plain))
+        if by_receipt:
+            told[kind][int(version)] = plain
         else:
-            contacts.append((_contact(key, what, plain), person.contacts.get(what, "")))
-    return Revealed(tuple(contacts), tuple(name for _, name in sorted(names)))
+            contacts.append((_contact(key, what, plain), person.contacts[what]))
+    names = tuple(name for _, name in sorted(told[NAME].items()))
+    return Revealed(tuple(contacts), names, {at: tuple(each.split("~")) for at, each in told[EVIDENCE].items()})
+
+
+def sealed_beside(key: ClinicKey, person: Subject, what: str, plain: str) -> Put:
+    """Write down what came with the latest receipt of a person and stands outside of it: `NAME` or `EVIDENCE`."""
+    place = f"{what}#{person.version}"
+    return Put(sealed_key(key.clinic, person.id, place), {"blob": key.seal(person.id, person.salt, place, plain)})
 
 
 def kinds_known(table: Table, key: ClinicKey, person: Subject) -> set[Kind]:

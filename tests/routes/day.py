@@ -101,6 +101,7 @@ def _lived(given: dict[str, dict[str, str]], secrets: dict[str, list[str]]) -> N
                     "subject": {**subject, "patient_ref": TYPED[-1]},
                     "name": person["name"],
                     "channel": "phone",
+                    "evidence": {"form": f"Call of {person['name']}", "witness": person["email"]},
                     "effective_at": NOON,
                     "decisions": {"newsletter.email": "yes"},
                 },

@@ -202,7 +202,7 @@ def test_staff_record_a_guardians_decision_as_the_guardians(program: Program) ->
     """The receipt says both: who decided, and whose key wrote it down."""
     receipt = program.call("receipts", PAPER).json()
     assert (receipt["actor"], receipt["assurance"]) == ("guardian", "staff-witnessed")
-    assert receipt["evidence"].keys() == {"form", "guardian", "staff"}
+    assert receipt["evidence"].keys() == {"_sd", "guardian", "staff"}
     assert (receipt["evidence"]["guardian"], receipt["evidence"]["staff"][:4]) == ("parent", "key_")
     assert receipt["expires_at"] == OF_AGE
 

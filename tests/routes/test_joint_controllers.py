@@ -9,6 +9,7 @@ from infra import keys
 from infra.__main__ import main
 from tests.routes.client import Client, Program
 from tests.routes.conftest import House
+from tests.routes.disclosed import evidence_of
 from tests.routes.pages import open_page
 
 KAUNAS = "kaunas-polyclinics"
@@ -115,10 +116,10 @@ def test_a_member_may_stop_what_it_does_not_share_and_cannot_start_it(lead: Prog
     assert heart.call("withdrawals", {**STOP, "purposes": ["horoscopes"]}).status == 422
 
 
-def test_the_receipt_says_through_whom_a_decision_came(heart: Program) -> None:
+def test_the_receipt_says_through_whom_a_decision_came(house: House, heart: Program) -> None:
     """Form, member, key: the group can find the paper again."""
     receipt = heart.call("receipts", {**FORM, "decisions": {CARDIOLOGY: "no"}}).json()
-    assert receipt["evidence"] == {"form": "K-1", "member": HEART}
+    assert evidence_of(house, heart, receipt["id"]) == {"form": "K-1", "member": HEART}
 
 
 def test_a_call_repeated_with_its_key_tells_a_member_no_more(heart: Program) -> None:

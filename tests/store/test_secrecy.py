@@ -44,7 +44,8 @@ def everything_readable(house: Portal) -> Iterator[bytes]:
 def test_no_contact_and_no_name_can_be_read_in_any_item(house: Portal) -> None:
     """Who gets hold of the table gets no patient list (GDPR Art. 32)."""
     house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME))
-    house.register.record(on_paper({SMS_NEWS: "yes"}, NOON, NOON), signed(GIORGI, name=NAME))
+    noted = {"form": f"A-1 {NAME}", "witness": ANNA_PHONE.value}
+    house.register.record(on_paper({SMS_NEWS: "yes"}, NOON, NOON, evidence=noted), signed(GIORGI, name=NAME))
     house.register.withdraw(an_act({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
     read = list(everything_readable(house))
     assert any(b"Sidraba rasa" in each for each in read), "what is packed would have been found"

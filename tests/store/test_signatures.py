@@ -119,7 +119,7 @@ def test_what_cannot_be_signed_now_is_signed_later(house: Portal) -> None:
 def test_one_receipt_too_long_for_its_key_holds_up_no_other(house: Portal) -> None:
     """It waits for a key that can, and the log says so."""
     signer = OwnKey(Ed25519PrivateKey.generate())
-    long = house.register.record(an_act({EMAIL_NEWS: "yes"}, evidence={"form": "F" * 900}), signed(ANNA))
+    long = house.register.record(an_act({EMAIL_NEWS: "yes"}, source="F" * 900), signed(ANNA))
     short = house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(GIORGI))
     signer.too_long = len(proof.signing_input(proof.header(signer.key.jwk), long.canonical)) - 1
     tally = round_of(house, signer)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.consent import Channel
+from chalicelib.disclosures import combined, withhold
 from chalicelib.receipts import Receipt, decide
 from infra.bundle import ROOT
 from tests.acts import EMAIL_NEWS, IN_FORCE, a_subject, an_act
@@ -79,6 +80,19 @@ def test_a_receipt_and_its_signature_apart_are_verified_too(desk: Desk) -> None:
     another = desk.put("beside", signed(receipts(1, source="poster")[0]))
     code, told = desk.verify(document, "--signature", another)
     assert (code, "another receipt's" in told) == (1, True)
+
+
+def test_what_staff_wrote_down_is_verified_with_the_receipt_it_came_with(desk: Desk) -> None:
+    """An archive keeps both in one file; another form's number written in does not pass (RFC 9901, 7.1)."""
+    evidence, disclosures = withhold({"form": "A-2026/117", "witness": "Ilze"})
+    [receipt] = receipts(1, evidence=evidence)
+    code, told = desk.verify(desk.put("one.sd-jwt", combined(signed(receipt), disclosures)))
+    assert (code, "A-2026/117" in told, "Who saw or heard it: Ilze" in told) == (0, True, True), told
+    code, told = desk.verify(desk.put("one.sd-jwt", combined(signed(receipt), [])))
+    assert (code, "A-2026/117" in told) == (0, False), told
+    _, others = withhold({"form": "A-2026/118"})
+    code, told = desk.verify(desk.put("one.sd-jwt", combined(signed(receipt), others)))
+    assert (code, "not what the receipt vouches for" in told) == (1, True), told
 
 
 def test_several_receipts_of_one_person_are_a_chain(desk: Desk) -> None:

@@ -1,0 +1,116 @@
+"""What staff wrote down of how a decision came about: proven by the receipt, told beside it, gone with an erasure."""
+
+import json
+from typing import Any
+
+import pytest
+
+from chalicelib.contact import Contact, Kind
+from chalicelib.disclosures import parted
+from chalicelib.links import Power
+from tests.routes.client import Client, Program
+from tests.routes.conftest import House
+from tests.routes.disclosed import evidence_of, presented, verified
+from tests.routes.letterbox import a_token
+from tests.routes.pages import Page
+
+ANNA = {"email": "anna.ozola@example.org"}
+EVIDENCE = {"form": "A-2026/117 Ozola", "witness": "Ilze Krūmiņa, +371 26 123 456", "sha256": "ab" * 32}
+PAPER: dict[str, Any] = {
+    "subject": ANNA,
+    "decisions": {"testimonials.text": "yes"},
+    "channel": "paper",
+    "effective_at": "2026-11-10T10:00:00+02:00",
+    "evidence": EVIDENCE,
+}
+
+
+@pytest.fixture
+def program(house: House) -> Program:
+    """Give the program of a clinic of its own."""
+    return house.open_clinic()
+
+
+def test_the_receipt_proves_the_words_and_does_not_say_them(client: Client, house: House, program: Program) -> None:
+    """Neither to a joint controller's program, nor on paper, nor in any other format; but to whoever is given them."""
+    receipt = program.call("receipts", PAPER).json()
+    assert receipt["evidence"].keys() == {"_sd", "sha256"}
+    shown = presented(house, program, receipt["id"])
+    assert verified(client, shown) == {**receipt, "evidence": EVIDENCE}
+    signed, disclosures = parted(shown)
+    assert signed == program.receipt(receipt["id"], "?format=jws").text
+    assert verified(client, f"{signed}~{disclosures[0]}~")["evidence"].keys() == {"form", "sha256"}
+    for wanted in ("json", "jws", "kantara", "dpv", "fhir-r4", "fhir-r5", "html"):
+        text = program.receipt(receipt["id"], f"?format={wanted}").text
+        assert not [word for word in ("A-2026/117", "Ilze", "26 123 456") if word in text]
+
+
+def test_once_the_person_is_erased_nobody_can_tell_the_words_and_the_receipt_still_proves(
+    client: Client, house: House, program: Program
+) -> None:
+    """What was handed out before proves as it did; it is not in our power (GDPR Art. 17(1), 19)."""
+    number = program.call("receipts", PAPER).json()["id"]
+    before = presented(house, program, number)
+    program.call("erasures", {"subject": ANNA})
+    after = program.receipt(number, "?format=sd-jwt")
+    assert (after.status, after.text) == (200, f"{parted(before)[0]}~")
+    assert verified(client, after.text)["evidence"] == {"sha256": "ab" * 32}
+    assert verified(client, before)["evidence"] == EVIDENCE
+
+
+def test_whoever_checks_the_receipt_reads_the_words_that_came_with_it(
+    client: Client, house: House, program: Program
+) -> None:
+    """An inspector is shown which sheet to look for, and that nobody wrote another number in since."""
+    number = program.call("receipts", PAPER).json()["id"]
+    shown = presented(house, program, number)
+    page = Page(client.post("/verify?lang=en", {"receipt": f"{shown[:90]}\n{shown[90:]}"}))
+    assert "This receipt is genuine." in page.words
+    assert "Form or note in the clinic’s filesA-2026/117 Ozola" in page.words
+    assert "Who saw or heard itIlze Krūmiņa, +371 26 123 456" in page.words
+    signed, (form, witness) = parted(shown)
+    silent = Page(client.post("/verify?lang=en", {"receipt": signed}))
+    assert "This receipt is genuine." in silent.words
+    assert "Ozola" not in silent.words
+    other = program.call("receipts", {**PAPER, "evidence": {"form": "A-2026/118"}}).json()["id"]
+    strange = parted(presented(house, program, other))[1][0]
+    for altered, told in (
+        (f"{signed}~{strange}~", "This is not the receipt that was issued"),
+        (f"{signed}~{form}~{form}~", "This is not the receipt that was issued"),
+        (f"{signed}~{form}~{witness}", "We could not read this as a receipt"),
+    ):
+        answer = client.post("/verify?lang=en", {"receipt": altered})
+        assert answer.status == 422
+        assert told in Page(answer).words
+
+
+def test_a_patient_takes_the_words_along(client: Client, house: House, program: Program) -> None:
+    """They are about her (GDPR Art. 15(1)): in the file and in the table, and in the receipt as her page gives it."""
+    number = program.call("receipts", PAPER).json()["id"]
+    program.call("receipts", {**PAPER, "evidence": {"form": "A-2026/118"}, "decisions": {"testimonials.text": "no"}})
+    page = f"/manage/{a_token(house, program.clinic, Contact(Kind.EMAIL, ANNA['email']), Power.MANAGE, number)}"
+    told = client.get(f"{page}/export/json?lang=en").json()["evidence"]
+    assert [(each["receipt"] == number, each["form"]) for each in told] == [
+        (True, EVIDENCE["form"]),
+        (False, "A-2026/118"),
+    ]
+    assert told[0]["witness"] == EVIDENCE["witness"]
+    table = client.get(f"{page}/export/csv?lang=en").text
+    assert f"evidence,form,{EVIDENCE['form']}," in table
+    house.seal()
+    own = client.get(f"{page}/receipts/{number}?format=sd-jwt")
+    assert (own.status, own.text) == (200, presented(house, program, number))
+    assert own.headers["content-disposition"].endswith('.sd-jwt"')
+
+
+def test_one_paper_that_stops_something_for_two_is_hidden_otherwise_for_each(house: House, program: Program) -> None:
+    """Nothing in the two receipts shows that they came of one sheet, and each is erased alone."""
+    for each in ("bella.ozola@example.org", ANNA["email"]):
+        said = {"email": each, "phone": "26123456"}
+        program.call("receipts", {**PAPER, "subject": said, "evidence": {"form": f"first {each}"}})
+    stop: dict[str, Any] = {name: PAPER[name] for name in ("channel", "evidence")}
+    stop |= {"subject": {"phone": "26123456"}, "all": True, "effective_at": "2026-11-12T10:00:00Z"}
+    program.call("withdrawals", stop)
+    first, second = (each for each in program.history(phone="26123456") if "withdraw" in json.dumps(each["decisions"]))
+    assert not set(first["evidence"]["_sd"]) & set(second["evidence"]["_sd"])
+    assert evidence_of(house, program, first["id"]) == evidence_of(house, program, second["id"]) == EVIDENCE
