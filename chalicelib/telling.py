@@ -43,7 +43,7 @@ LINK_DAYS = 30
 NEWS = timedelta(days=1)
 """For how long it is worth telling that answers were saved, where the contact gets too many messages to tell it now."""
 
-_OF_OTHERS = {Message.WITHDRAWN, Message.EXPIRING, Message.CHANGED}
+_OF_OTHERS = {Message.WITHDRAWN, Message.EXPIRING, Message.CHANGED, Message.OF_AGE}
 """What may tell of an act of others: anybody may stop something in anybody's name, and staff may have asked."""
 
 

@@ -383,18 +383,21 @@ def test_other_things_are_told_in_the_same_way(house: Portal, post: Sorting) -> 
 
 
 def test_a_guardian_is_told_once_that_the_young_person_decides_from_now_on(house: Portal, post: Sorting) -> None:
-    """With the questions to pass on, and no link that would answer or renew in the young person's place."""
+    """With questions to pass on, in the language the guardian chose last, and no link that would answer or renew."""
     of_age = "2026-12-05T22:00:00.000Z"
-    act = an_act({EMAIL_NEWS: "yes"}, of_age=of_age, actor="guardian", assurance=Assurance.STAFF_WITNESSED)
-    house.register.record(act, replace(signed(ANNA), base=BASE))
+    known = replace(signed(Contact(Kind.REFERENCE, "P-1"), ANNA), base=BASE)
+    guarded = {"of_age": of_age, "actor": "guardian", "assurance": Assurance.CONTACT_CONFIRMED}
+    house.register.record(an_act({EMAIL_NEWS: "yes"}, **in_language("lv", **guarded)), known)
+    house.register.record(an_act({PHOTO: "no"}, NOON, **in_language("ru", **guarded)), known)
     post.round()
     post.empty()
     post.clock.at = "2026-12-01T00:00:00.000Z"
     assert [keep_house(house, post.clock.at, in_time).done["told"] for _ in range(2)] == [1, 0]
     assert post.round().sent == 1
     [mail] = post.mails()
+    assert mail["headers"]["Content-Language"] == "ru"
     assert set(re.findall(rf"{BASE}/(\S+)", mail["text"])) == {
-        f"{RIGA}?lang=lv",
+        f"{RIGA}?lang=ru",
         mail["headers"]["List-Unsubscribe"].strip("<>").removeprefix(f"{BASE}/"),
     }
 
