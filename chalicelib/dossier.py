@@ -3,6 +3,7 @@
 Pure: subjects, receipts and notices in, values out. `takeout` writes the same down to take along.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -90,11 +91,10 @@ def permitted(
     turns = [(word.effective_at, word.expires_at, word.confirm_by) for word in words]
     moments = sorted({each for turn in (*turns, changes) for each in turn if each and each <= now})
     periods: list[tuple[Word, Instant, Instant | None]] = []
+    standing, unheard = Standing(), deque(sorted(words, key=lambda word: word.effective_at))
     for moment in moments:
-        standing = Standing()
-        for word in words:
-            if word.effective_at <= moment:
-                standing = standing.heard(word)
+        while unheard and unheard[0].effective_at <= moment:
+            standing = standing.heard(unheard.popleft())
         status = resolve(standing, notice_at(moment), moment)
         lasting = bool(periods) and periods[-1][2] is None
         if status.permitted and status.word is not None and not lasting:

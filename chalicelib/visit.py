@@ -15,7 +15,7 @@ from chalice.app import Request
 from chalicelib import dossier
 from chalicelib.asking import now
 from chalicelib.boundary import NotFoundError
-from chalicelib.consent import State
+from chalicelib.consent import Address, State
 from chalicelib.contact import Contact, masked
 from chalicelib.dossier import Decision
 from chalicelib.forms import (
@@ -33,6 +33,9 @@ from chalicelib.store.look import Look
 from chalicelib.store.register import UnknownReceiptError
 from chalicelib.store.sealed import Revealed, reveal
 from chalicelib.wiring import portal
+
+RECEIPTS = 20
+"""How many receipts a page shows at once."""
 
 
 @dataclass(frozen=True)
@@ -159,18 +162,7 @@ def told(visit: Visit) -> Mapping[str, Any]:
         "lacking": [
             address for address, question in clinic.questions.items() if visit.shared or not can_agree(question, known)
         ],
-        "receipts": [
-            {
-                "id": receipt.id,
-                "when": spoken_time(receipt.document["effective_at"], lang, clinic.country),
-                "said": [
-                    (each["title"], receipt.document["decisions"][address]["answer"])
-                    for address, each in stands.items()
-                    if address in receipt.document["decisions"]
-                ],
-            }
-            for receipt in reversed(visit.receipts)
-        ],
+        **_receipts(visit, stands),
         "formats": (*reversed(PAPER), *(each for each in FORMATS if each not in PAPER)),
         "recipients": [
             {
@@ -182,6 +174,35 @@ def told(visit: Visit) -> Mapping[str, Any]:
             }
             for each in visit.disclosures
         ],
+    }
+
+
+def _receipts(visit: Visit, stands: Mapping[Address, Mapping[str, Any]]) -> dict[str, Any]:
+    """Give the receipts of one page, newest first; where the pages before and after begin, and each receipt's own.
+
+    Anybody who knows a contact can stop things by it, again and again: the page must not grow with that.
+    """
+    newest = list(reversed(visit.receipts))
+    asked = query(visit.request, "from") or ""
+    start = int(asked[:6]) // RECEIPTS * RECEIPTS if asked.isascii() and asked.isdecimal() else 0
+    start = start if start < len(newest) else 0
+    return {
+        "receipts": [
+            {
+                "id": receipt.id,
+                "when": spoken_time(receipt.document["effective_at"], visit.lang, visit.clinic.country),
+                "said": [
+                    (each["title"], receipt.document["decisions"][address]["answer"])
+                    for address, each in stands.items()
+                    if address in receipt.document["decisions"]
+                ],
+            }
+            for receipt in newest[start : start + RECEIPTS]
+        ],
+        "start": start,
+        "newer": start - RECEIPTS if start else None,
+        "older": start + RECEIPTS if start + RECEIPTS < len(newest) else None,
+        "starts": {receipt.id: place // RECEIPTS * RECEIPTS for place, receipt in enumerate(newest)},
     }
 
 

@@ -365,6 +365,31 @@ def test_every_receipt_is_there_newest_first_and_comes_in_every_format(
     assert client.get(f"{place}/receipts/{numbers[0]}").status == 404
 
 
+def test_a_flood_of_receipts_is_shown_twenty_at_a_time(client: Client, house: House) -> None:
+    """Whoever knows Anna's address can stop things by it all day: her page still opens, and leads to each receipt."""
+    program = house.open_clinic()
+    for number in range(41):
+        _by_staff(program, {REVIEW: "no" if number else "yes"}, effective_at=_ago(minutes=50 - number))
+    _by_staff(program, {EMAIL: "yes"}, effective_at=_ago(days=2))
+    numbers = [receipt["id"] for receipt in program.history(**MAIL)][::-1]
+    place, found = _place(house, program, lang=""), list[str]()
+    page = client.get(f"{place}?lang=en")
+    assert f'href="#r-{numbers[0]}"' in page.text, "what holds leads to its receipt on this page"
+    for start in (0, 20, 40):
+        page = client.get(f"{place}?lang=en&from={start}")
+        shown = re.findall(r'class="receipt" id="r-([0-9a-f]+)"', page.text)
+        assert len(shown) == min(20, len(numbers) - start)
+        assert set(re.findall(r"from=(\d+)#receipts", page.text)) == {
+            str(each) for each in (start - 20, start + 20) if 0 <= each < len(numbers)
+        }
+        found += shown
+    assert found == numbers
+    assert f'href="?lang=en&amp;from=0#r-{numbers[0]}"' in page.text
+    for odd in ("-1", "x", "²", "9" * 30, "42", ""):
+        shown = re.findall(r'class="receipt" id="r-([0-9a-f]+)"', client.get(f"{place}?lang=en&from={odd}").text)
+        assert shown == numbers[40:] if odd == "42" else shown == numbers[:20], odd
+
+
 def test_who_could_receive_the_data_is_told_with_the_times(client: Client, house: House) -> None:
     """From the Yes until the No, and what a new Yes permits since; nobody is named without a Yes."""
     program = house.open_clinic()

@@ -1,0 +1,27 @@
+"""What is known of one person, told to that person: as much work as there are answers, and no more."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.consent import Standing, Word
+from chalicelib.dossier import permitted
+from chalicelib.instants import instant, moment
+from tests.acts import IN_FORCE, LATER, MORNING, a_word
+
+
+def test_a_thousand_answers_are_heard_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody can stop things by Anna’s address all day long: her page must still open."""
+    heard, hear = [], Standing.heard
+
+    def counted(standing: Standing, word: Word) -> Any:
+        heard.append(word)
+        return hear(standing, word)
+
+    monkeypatch.setattr(Standing, "heard", counted)
+    times = [instant(moment(MORNING) + timedelta(minutes=number)) for number in range(1000)]
+    words = [a_word("no" if number % 2 else "yes", time, version=number + 1) for number, time in enumerate(times)]
+    periods = permitted(words[::-1], lambda _: IN_FORCE, (), LATER)
+    assert len(heard) == len(words)
+    assert [(since, until) for _, since, until in periods] == list(zip(times[::2], times[1::2], strict=True))
