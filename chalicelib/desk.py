@@ -32,7 +32,7 @@ from chalicelib.receipts import Act, NoticeRef, Receipt, receipt_id
 from chalicelib.renditions import FORMATS, JSON_FORMATS, SD_JWT, UnsignedError, rendition
 from chalicelib.store import roll
 from chalicelib.store.look import Signature, fresh_subject
-from chalicelib.store.sealed import kinds_known, reveal
+from chalicelib.store.sealed import kinds_known, withheld
 from chalicelib.wiring import portal
 
 MAX_IDEMPOTENCY_KEY = 200
@@ -129,7 +129,7 @@ def receipt_by_id(request: Request, clinic: str, receipt: str) -> Response:
         raise RefusedError(problem(400, "Unknown language", detail=f"Known: {', '.join(shown.languages)}."))
     house.table.put_new(call.audit("receipt", (), found.id))
     now = _standing_by(found, call) if wanted in JSON_FORMATS else {}
-    disclosures = _disclosures(found) if wanted == SD_JWT else ()
+    disclosures = withheld(house.table, house.clinics.key(clinic), found) if wanted == SD_JWT else ()
     base = base_url(request, house.settings.public_url)
     issued = Issued(found, shown, lang or notice["lang"], now, signed, base, call.now, disclosures)
     try:
@@ -147,15 +147,6 @@ def _standing_by(receipt: Receipt, call: Call[Any]) -> Mapping[str, State]:
 
     person = roll.person(portal().table, receipt.document["clinic"], receipt.document["subject"])
     return still_held(receipt, person, call.look.published.in_force, call.now)
-
-
-def _disclosures(receipt: Receipt) -> tuple[str, ...]:
-    """Give what a receipt vouches for and does not tell; nothing once its person was erased."""
-    house, clinic = portal(), receipt.document["clinic"]
-    person = roll.person(house.table, clinic, receipt.document["subject"])
-    if person.erased:
-        return ()
-    return reveal(house.table, house.clinics.key(clinic), person).disclosures.get(receipt.document["version"], ())
 
 
 def _told(status: Status) -> dict[str, Any]:
@@ -292,13 +283,15 @@ def _same(call: Call[StaffDecision], act: Act, receipt: Receipt) -> bool:
     kept = receipt.document
     answers = {address: entry["answer"] for address, entry in kept["decisions"].items()}
     asked = {address: answer.value for address, answer in act.answers.items()}
-    look = portal().register.look(act.clinic, call.body.contacts)
+    house = portal()
+    look = house.register.look(act.clinic, call.body.contacts)
+    evidence = disclosed(kept["evidence"], withheld(house.table, house.clinics.key(act.clinic), receipt))
     known = everyone(look.reach) if Answer.WITHDRAW in act.answers.values() else also_meant(look.people)
     return (
         (answers == asked or (act.everything and asked.items() <= answers.items()))
         and kept["subject"] in {person.id for person in known}
         # A clock that ran ahead was set back to the moment of recording; by the second call it may be that time.
         and (kept["effective_at"] == act.effective_at or kept["effective_at"] == kept["recorded_at"] < act.effective_at)
-        and (kept["channel"], disclosed(kept["evidence"], _disclosures(receipt)) or None) == (act.channel, act.evidence)
+        and (kept["channel"], evidence or None) == (act.channel, act.evidence)
         and kept["notice"]["lang"] == act.notice.lang
     )

@@ -26,19 +26,22 @@ _DIGESTS = "_sd"
 _SALT_BYTES = 16
 
 
-def withhold(evidence: Mapping[str, Any] | None) -> tuple[Mapping[str, Any] | None, tuple[str, ...]]:
+def withhold(evidence: Mapping[str, Any] | None) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Give evidence as a receipt holds it, and a disclosure of each of the words left out, newly salted."""
     made = tuple(_disclosure(name, evidence[name]) for name in WITHHELD if name in evidence) if evidence else ()
-    if evidence is None or not made:
-        return evidence, ()
-    rest = {name: value for name, value in evidence.items() if name not in WITHHELD}
-    return {**rest, _DIGESTS: sorted(_digest(each) for each in made)}, made  # sorted: their order tells nothing either
+    digests = {_DIGESTS: sorted(_digest(each) for each in made)} if made else {}  # sorted: their order tells nothing
+    return wordless(evidence) | digests, made
+
+
+def wordless(evidence: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Give evidence without the words: what a receipt holds of it for whoever they are not about."""
+    return {name: value for name, value in (evidence or {}).items() if name not in WITHHELD}
 
 
 def disclosed(evidence: Mapping[str, Any] | None, disclosures: Iterable[str]) -> dict[str, Any]:
     """Give a receipt's evidence with the words of its disclosures in their place (RFC 9901, 7.1).
 
-    Raises NotAReceiptError for a disclosure that cannot be read, BadSignatureError for one that is not this receipt's.
+    Raises BadSignatureError for a disclosure that is not this receipt's.
     """
     told = dict(evidence or {})
     vouched = list(told.pop(_DIGESTS, ()))
@@ -74,10 +77,11 @@ def combined(signed: str, disclosures: Sequence[str]) -> str:
 def parted(given: str) -> tuple[str, tuple[str, ...]]:
     """Part an SD-JWT into the signed receipt and its disclosures; a receipt signed as ever has none.
 
-    Raises NotAReceiptError where the last character is missing, or where a holder's key is bound to it: ours never are.
+    Raises NotAReceiptError for other letters than base64url's, where the last character is missing, or where a holder's
+    key is bound to it: ours never are.
     """
     signed, *rest = given.split("~")
-    if rest and rest[-1]:
+    if not given.isascii() or (rest and rest[-1]):
         raise NotAReceiptError("A receipt with what it discloses ends with a tilde.")
     return signed, tuple(rest[:-1])
 
@@ -92,6 +96,6 @@ def _digest(disclosure: str) -> str:
 
 
 def _read(disclosure: str) -> tuple[str, str]:
-    """Give name and value of a disclosure the portal made."""
+    """Give name and value of a disclosure the portal made: a receipt or a person's key vouches for it."""
     _, name, value = json.loads(decoded(disclosure))
     return str(name), str(value)

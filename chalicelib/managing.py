@@ -36,6 +36,7 @@ from chalicelib.renditions import FORMATS, PAPER, SD_JWT, UnsignedError, renditi
 from chalicelib.store.links import OldLinkError
 from chalicelib.store.look import Signature, fresh_subject
 from chalicelib.store.register import NoticeChangedError
+from chalicelib.store.sealed import all_withheld, withheld
 from chalicelib.takeout import Takeout
 from chalicelib.visit import Visit, enter, told
 from chalicelib.wiring import portal
@@ -73,7 +74,8 @@ def receipt(request: Request, token: str, number: str) -> Response:
     lang = visit.lang if visit.lang in shown.languages else notice["lang"]
     held = dossier.still_held(found, visit.person, visit.look.published.in_force, visit.now)
     base = base_url(request, house.settings.public_url)
-    disclosures = visit.revealed.disclosures.get(found.document["version"], ()) if wanted == SD_JWT else ()
+    key = house.clinics.key(shown.id)
+    disclosures = withheld(house.table, key, found) if wanted == SD_JWT else ()
     issued = Issued(found, shown, lang, held, signed, base, visit.now, disclosures)
     try:
         written = rendition(issued, wanted, lambda: house.clinics.shown(shown.id, notice["sha256"]))
@@ -92,7 +94,8 @@ def receipt(request: Request, token: str, number: str) -> Response:
 
 def takeout(request: Request, token: str, form: str) -> Response:
     """Hand out everything the portal knows of the person, to take along."""
-    visit = enter(request, token)
+    visit, house = enter(request, token), portal()
+    noted = all_withheld(house.table, house.clinics.key(visit.clinic.id), visit.person)
     everything = Takeout(
         clinic=visit.look.published.clinic,
         lang=visit.lang,
@@ -103,7 +106,7 @@ def takeout(request: Request, token: str, form: str) -> Response:
         decisions=visit.decisions,
         disclosures=visit.disclosures,
         receipts=visit.receipts,
-        evidence={version: words(told) for version, told in visit.revealed.disclosures.items()},
+        evidence={version: words(each) for version, each in noted.items()},
         restricted_since=visit.person.restricted_since,
     )
     headers = {**FORGOTTEN, "Content-Disposition": f'attachment; filename="my-consents.{form}"'}

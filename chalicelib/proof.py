@@ -223,7 +223,7 @@ def read_signed(text: str, canonical: bytes | None = None) -> str | None:
         if "signature" not in written or "protected" not in written:
             return None
         parts = [written["protected"], written.get("payload", ""), written["signature"]]
-        if not all(isinstance(part, str) for part in parts) or "header" in written:
+        if not all(isinstance(part, str) and "~" not in part for part in parts) or "header" in written:
             raise NotAReceiptError("This is no signed receipt in JSON form.")
     else:
         parts = "".join(text.split()).split(".")  # pasted from a message, it may be broken into lines

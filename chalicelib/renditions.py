@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from chalicelib import disclosures
 from chalicelib.proof import MEDIA_TYPE, printed_code
 
 if TYPE_CHECKING:
@@ -60,8 +61,6 @@ def rendition(issued: "Issued", wanted: str, shown: Callable[[], str]) -> Rendit
             raise UnsignedError
         if wanted == "jws":
             return Rendition(issued.jws.encode(), MEDIA_TYPE)
-        from chalicelib import disclosures  # noqa: PLC0415 - no other format needs them
-
         return Rendition(disclosures.combined(issued.jws, issued.disclosures).encode(), disclosures.MEDIA_TYPE)
     if wanted in JSON_FORMATS:
         module, function, media_type = JSON_FORMATS[wanted]

@@ -75,7 +75,7 @@ class Takeout:
         }
 
     def table(self) -> str:
-        """Give it as CSV (RFC 4180): a row for each name, contact, restriction, decision, recipient and answer.
+        """Give it as CSV (RFC 4180): a row for each name, contact, restriction, decision, recipient, answer and note.
 
         It starts with a byte order mark, without which a spreadsheet spoils letters, and a cell that a spreadsheet
         would take for a formula starts with an apostrophe (OWASP ASVS 5.0, 1.2.10).

@@ -37,7 +37,7 @@ from infra.server import Request, port_is_free, serving
 LOCAL = ROOT / ".local"
 STACK = "consent-portal-local"
 # Where the local AWS keeps its data. A new name when what is stored changes its shape: older data is left as it is.
-DATA = "aws-4"
+DATA = "aws-5"
 # The stream's function looks for new records at least this often.
 _STREAM_SECONDS = 3.0
 

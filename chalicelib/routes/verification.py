@@ -1,7 +1,8 @@
 """Checking a receipt: whoever holds one, its file or the code on its paper, is told what it proves and what not.
 
-A code reaches a receipt that may be somebody else's, so the page shows what the receipt page shows and nothing more:
-never how a decision stood before or after, nor the number in the chain, nor whether anything followed.
+A code reaches a receipt that may be somebody else's, so the page shows what the receipt page shows: never how a
+decision stood before or after, nor the number in the chain, nor whether anything followed. What staff wrote down it
+shows to whoever brings it along (`disclosures`).
 """
 
 from collections.abc import Mapping

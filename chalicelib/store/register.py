@@ -16,7 +16,7 @@ from dataclasses import replace
 from chalicelib import timeline
 from chalicelib.consent import Address, Answer, Assurance, Standing
 from chalicelib.contact import Contact, Kind
-from chalicelib.disclosures import withhold
+from chalicelib.disclosures import withhold, wordless
 from chalicelib.guardians import speaks_alone
 from chalicelib.identity import also_meant, everyone
 from chalicelib.instants import Instant
@@ -150,7 +150,8 @@ class Register:
             act = _narrowed(act, still(subject)) if still else act
             joins = _joins(act, signature, subject)
             child, subject = subject, self._grown(act, look, subject) if joins else subject
-            evidence, disclosures = withhold(act.evidence)
+            # Words of staff are about the one they saw, not about whoever is reached beside: a stranger, maybe.
+            evidence, disclosures = (wordless(act.evidence), ()) if signature.follows else withhold(act.evidence)
             receipt, after = decide(
                 subject, replace(act, evidence=evidence), look.published.in_force, known=bool(look.known())
             )
@@ -221,13 +222,16 @@ class Register:
         if act.everything:
             ever = dict.fromkeys(self._clinics.ever_asked(seen.published).questions, Answer.WITHDRAW)
             act = replace(act, answers={**ever, **act.answers})
-        reached = everyone(seen.reach)
+        surely, reached = seen.surely(), everyone(seen.reach)
         # What is stopped for everybody who ever typed a contact proves it for none of them.
         signers = [replace(signature, person=person.id, proves=()) for person in reached]
-        unused = tuple(contact for contact, people in seen.surely().items() if not people)
+        unused = tuple(contact for contact, people in surely.items() if not people)
+        staff = act.assurance is Assurance.STAFF_WITNESSED  # who would take whoever typed it for the one they see
         if unused:
-            staff = act.assurance is Assurance.STAFF_WITNESSED  # who would take whoever typed it for the one they see
             signers.append(replace(signature, contacts=unused, person=signature.fresh.id if staff else None))
+        if staff:  # the one they see comes first, with what they wrote down
+            seen_by_them = {signature.fresh.id, *(person.id for person in everyone(surely))}
+            signers.sort(key=lambda signer: signer.person not in seen_by_them)
         receipts: dict[str, Receipt] = {}
         for number, signer in enumerate(signers):
             subject = signer.person or signer.fresh.id
@@ -245,7 +249,7 @@ class Register:
                 signer.fresh.id,
             }:  # sent again, and somebody joined: the first id is another's
                 own = replace(act, receipt_id=receipt_id(act.receipt_id, {"subject": subject}))
-                receipts[subject] = self.record(own, signer)
+                receipts[subject] = self.record(own, replace(signer, follows=True))
         return list(receipts.values())
 
     def receipt(self, clinic: str, number: str) -> Receipt:

@@ -1,13 +1,14 @@
 """What is kept sealed of a person: contacts, names, and what staff wrote down as evidence."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from chalicelib.contact import Contact, Kind, initials
 from chalicelib.instants import Instant
-from chalicelib.receipts import Subject
-from chalicelib.store.keys import sealed_key
-from chalicelib.store.table import Put, Table
+from chalicelib.receipts import Receipt, Subject
+from chalicelib.store.keys import roll_key, sealed_key
+from chalicelib.store.table import Item, Put, Table
 from chalicelib.vault import ClinicKey
 
 NAME, EVIDENCE = "name", "evidence"
@@ -20,8 +21,6 @@ class Revealed:
 
     contacts: Sequence[tuple[Contact, Instant]] = field(repr=False)
     names: Sequence[str] = field(repr=False)
-    disclosures: Mapping[int, tuple[str, ...]] = field(default_factory=dict, repr=False)
-    """What each receipt, by its version, vouches for and does not tell (RFC 9901)."""
 
     @property
     def known(self) -> frozenset[str]:
@@ -35,22 +34,39 @@ class Revealed:
 
 
 def reveal(table: Table, key: ClinicKey, person: Subject) -> Revealed:
-    """Open everything sealed of one person that is still theirs; one round trip."""
+    """Open every contact and name of one person that is still theirs; one round trip."""
     place = sealed_key(key.clinic, person.id, "")
     contacts: list[tuple[Contact, Instant]] = []
-    told: dict[str, dict[int, str]] = {NAME: {}, EVIDENCE: {}}
+    names: dict[int, str] = {}
     for item in table.partition(place.pk, place.sk):
         what = item.sk.removeprefix(place.sk)
         kind, by_receipt, version = what.rpartition("#")
-        if not by_receipt and what not in person.contacts:  # a guardian's, of whoever decides alone by now
-            continue
-        plain = key.unseal(person.id, person.salt, what, bytes(item.blob or b""))
-        if by_receipt:
-            told[kind][int(version)] = plain
-        else:
-            contacts.append((_contact(key, what, plain), person.contacts[what]))
-    names = tuple(name for _, name in sorted(told[NAME].items()))
-    return Revealed(tuple(contacts), names, {at: tuple(each.split("~")) for at, each in told[EVIDENCE].items()})
+        if what in person.contacts:  # any other is a guardian's, of whoever decides alone by now
+            contacts.append((_contact(key, what, _opened(key, person, what, item)), person.contacts[what]))
+        elif by_receipt and kind == NAME:
+            names[int(version)] = _opened(key, person, what, item)
+    return Revealed(tuple(contacts), tuple(name for _, name in sorted(names.items())))
+
+
+def withheld(table: Table, key: ClinicKey, receipt: Receipt) -> tuple[str, ...]:
+    """Open what a receipt vouches for and does not tell (RFC 9901): its disclosures, none after an erasure."""
+    subject, what = receipt.document["subject"], f"{EVIDENCE}#{receipt.document['version']}"
+    place, beside = roll_key(key.clinic, subject), sealed_key(key.clinic, subject, what)
+    found = table.get([place, beside])
+    person = Subject.read(json.loads(found[place].body or "")) if place in found else None
+    if person is None or person.erased or beside not in found:
+        return ()
+    return tuple(_opened(key, person, what, found[beside]).split("~"))
+
+
+def all_withheld(table: Table, key: ClinicKey, person: Subject) -> dict[int, tuple[str, ...]]:
+    """Open what all receipts of a person vouch for and do not tell, by the receipt's version; one round trip."""
+    place = sealed_key(key.clinic, person.id, f"{EVIDENCE}#")
+    return {
+        int(version): tuple(_opened(key, person, f"{EVIDENCE}#{version}", item).split("~"))
+        for item in table.partition(place.pk, place.sk)
+        for version in [item.sk.removeprefix(place.sk)]
+    }
 
 
 def sealed_beside(key: ClinicKey, person: Subject, what: str, plain: str) -> Put:
@@ -62,6 +78,10 @@ def sealed_beside(key: ClinicKey, person: Subject, what: str, plain: str) -> Put
 def kinds_known(table: Table, key: ClinicKey, person: Subject) -> set[Kind]:
     """Tell which kinds of contact are known of a person: none of somebody new. One round trip for anybody else."""
     return {contact.kind for contact, _ in reveal(table, key, person).contacts} if person.contacts else set()
+
+
+def _opened(key: ClinicKey, person: Subject, what: str, item: Item) -> str:
+    return key.unseal(person.id, person.salt, what, bytes(item.blob or b""))
 
 
 def _contact(key: ClinicKey, lookup: str, plain: str) -> Contact:

@@ -1,6 +1,8 @@
 """What staff wrote down of how a decision came about: proven by the receipt, told beside it, gone with an erasure."""
 
+import base64
 import json
+import re
 from typing import Any
 
 import pytest
@@ -12,16 +14,27 @@ from tests.routes.client import Client, Program
 from tests.routes.conftest import House
 from tests.routes.disclosed import evidence_of, presented, verified
 from tests.routes.letterbox import a_token
-from tests.routes.pages import Page
+from tests.routes.pages import Page, decide
 
 ANNA = {"email": "anna.ozola@example.org"}
 EVIDENCE = {"form": "A-2026/117 Ozola", "witness": "Ilze Krūmiņa, +371 26 123 456", "sha256": "ab" * 32}
+WORDS = ("A-2026/117", "Ilze", "26 123 456")
+EVE = Contact(Kind.EMAIL, "eve@example.org")
 PAPER: dict[str, Any] = {
     "subject": ANNA,
     "decisions": {"testimonials.text": "yes"},
     "channel": "paper",
     "effective_at": "2026-11-10T10:00:00+02:00",
     "evidence": EVIDENCE,
+}
+
+
+_PACKED = re.compile(r"[A-Za-z0-9_-]{40,}")
+STOP: dict[str, Any] = {
+    "channel": "paper",
+    "evidence": EVIDENCE,
+    "all": True,
+    "effective_at": "2026-11-12T10:00:00+02:00",
 }
 
 
@@ -42,7 +55,10 @@ def test_the_receipt_proves_the_words_and_does_not_say_them(client: Client, hous
     assert verified(client, f"{signed}~{disclosures[0]}~")["evidence"].keys() == {"form", "sha256"}
     for wanted in ("json", "jws", "kantara", "dpv", "fhir-r4", "fhir-r5", "html"):
         text = program.receipt(receipt["id"], f"?format={wanted}").text
-        assert not [word for word in ("A-2026/117", "Ilze", "26 123 456") if word in text]
+        packed = [base64.urlsafe_b64decode(each + "==").decode(errors="ignore") for each in _PACKED.findall(text)]
+        assert not [word for word in WORDS if word in "\n".join([text, *packed])]
+    unpacked = [base64.urlsafe_b64decode(each + "==").decode(errors="ignore") for each in _PACKED.findall(shown)]
+    assert {word for word in WORDS if word in "".join(unpacked)} == set(WORDS), "what is packed would be found"
 
 
 def test_once_the_person_is_erased_nobody_can_tell_the_words_and_the_receipt_still_proves(
@@ -103,14 +119,47 @@ def test_a_patient_takes_the_words_along(client: Client, house: House, program: 
     assert own.headers["content-disposition"].endswith('.sd-jwt"')
 
 
-def test_one_paper_that_stops_something_for_two_is_hidden_otherwise_for_each(house: House, program: Program) -> None:
-    """Nothing in the two receipts shows that they came of one sheet, and each is erased alone."""
+def test_the_words_stay_with_the_one_they_are_about(client: Client, house: House, program: Program) -> None:
+    """A stop and a No reach whoever else the contact was typed for: a stranger, who is told neither now nor later."""
+    phone = {"phone": "26123456"}
+    decide(client, program.clinic, {"decision.testimonials.text": "yes", "email": "eve@example.org", **phone})
+    program.call("withdrawals", {**STOP, "subject": phone})
+    program.call("receipts", {**PAPER, "subject": phone, "decisions": {"testimonials.text": "no"}})
+    reached = [each for each in program.history(email="eve@example.org") if each["channel"] == "paper"]
+    assert [each["evidence"] for each in reached] == [{"sha256": "ab" * 32}] * 2
+    strange = f"/manage/{a_token(house, program.clinic, EVE, Power.MANAGE, reached[0]['id'])}"
+    for form in ("json", "csv"):
+        text = client.get(f"{strange}/export/{form}").text
+        assert not [word for word in WORDS if word in text]
+    house.seal()
+    assert parted(client.get(f"{strange}/receipts/{reached[0]['id']}?format=sd-jwt").text)[1] == ()
+    own = [each for each in program.history(**phone) if "_sd" in (each["evidence"] or {})]
+    assert [evidence_of(house, program, each["id"]) for each in own] == [EVIDENCE, EVIDENCE]
+    assert {each["subject"] for each in own} == {program.history(**phone)[-1]["subject"]}
+
+
+def test_of_two_who_share_a_phone_one_has_the_words_and_takes_them_along(house: House, program: Program) -> None:
+    """Whose they are the contact alone does not tell; kept twice, they would outlive the erasure of either."""
     for each in ("bella.ozola@example.org", ANNA["email"]):
-        said = {"email": each, "phone": "26123456"}
-        program.call("receipts", {**PAPER, "subject": said, "evidence": {"form": f"first {each}"}})
-    stop: dict[str, Any] = {name: PAPER[name] for name in ("channel", "evidence")}
-    stop |= {"subject": {"phone": "26123456"}, "all": True, "effective_at": "2026-11-12T10:00:00Z"}
-    program.call("withdrawals", stop)
-    first, second = (each for each in program.history(phone="26123456") if "withdraw" in json.dumps(each["decisions"]))
-    assert not set(first["evidence"]["_sd"]) & set(second["evidence"]["_sd"])
-    assert evidence_of(house, program, first["id"]) == evidence_of(house, program, second["id"]) == EVIDENCE
+        program.call("receipts", {**PAPER, "subject": {"email": each, "phone": "26123456"}, "evidence": {"form": "F"}})
+    program.call("withdrawals", {**STOP, "subject": {"phone": "26123456"}})
+    stopped = [each for each in program.history(phone="26123456") if "withdraw" in json.dumps(each["decisions"])]
+    told = {each["subject"]: evidence_of(house, program, each["id"]) for each in stopped}
+    assert sorted(map(len, told.values())) == [1, 3]
+    first = next(each for each in stopped if "_sd" in each["evidence"])
+    whose = next(each["evidence"] for each in stopped if each is not first)
+    assert whose == {"sha256": "ab" * 32}
+    program.call("erasures", {"subject": {"phone": "26123456"}, "everyone": True})
+    assert [evidence_of(house, program, each["id"]) for each in stopped] == [{"sha256": "ab" * 32}] * 2
+
+
+def test_what_cannot_be_a_receipt_is_answered_in_words(client: Client, house: House, program: Program) -> None:
+    """Letters that base64url has not, and a tilde where the other way of writing a signature has none."""
+    shown = presented(house, program, program.call("receipts", PAPER).json()["id"])
+    signed, (form, _) = parted(shown)
+    head, payload, signature = signed.split(".")
+    for ending in ("~", f"~{form}~", "~\ud800~", "~ģ~"):
+        flat = json.dumps({"protected": head, "payload": payload, "signature": signature + ending})
+        for given in (flat, f"{head}.{payload}.{signature}~ģ~"):
+            answer = client.post("/verify?lang=en", {"receipt": given})
+            assert (answer.status, "We could not read this" in answer.text) == (422, True)

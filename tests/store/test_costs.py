@@ -8,9 +8,11 @@ import pytest
 
 from chalicelib.bearer import digest
 from chalicelib.contact import Contact, Kind
+from chalicelib.disclosures import words
 from chalicelib.instants import EVER, instant, moment
 from chalicelib.limits import Guard
 from chalicelib.store import outbox
+from chalicelib.store.sealed import withheld
 from chalicelib.wiring import Portal
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA
@@ -80,6 +82,20 @@ def test_a_receipt_is_two_reads(house: Portal, round_trips: list[str]) -> None:
     round_trips.clear()
     house.register.receipt(RIGA, receipt.id)
     assert round_trips == ["BatchGetItem", "BatchGetItem"]
+
+
+def test_what_a_receipt_vouches_for_is_one_read_more_and_one_write_with_the_decision(
+    house: Portal, round_trips: list[str]
+) -> None:
+    """However much staff wrote down of the same person before."""
+    house.register.look(RIGA)
+    for at in (MORNING, NOON):
+        round_trips.clear()
+        receipt = house.register.record(on_paper({EMAIL_NEWS: "yes"}, at, at), signed(ANNA))
+        assert round_trips == ["BatchGetItem", "TransactWriteItems"]
+    round_trips.clear()
+    assert words(withheld(house.table, house.clinics.key(RIGA), receipt)) == {"form": "F-17"}
+    assert round_trips == ["BatchGetItem"]
 
 
 @pytest.mark.parametrize("receipts", [1, 10, 100])

@@ -18,7 +18,7 @@ from chalicelib.receipts import Subject
 from chalicelib.store import erasures, roll
 from chalicelib.store.counts import count_receipt
 from chalicelib.store.keys import contact_key, subject_pk
-from chalicelib.store.sealed import reveal
+from chalicelib.store.sealed import all_withheld
 from chalicelib.wiring import Portal
 from infra.seals import check_chains
 from tests.acts import EMAIL_NEWS, EVENING, NOON, SMS_NEWS, an_act, on_paper
@@ -69,7 +69,7 @@ def test_no_contact_no_name_and_no_key_to_them_is_left_anywhere_in_the_table(hou
     noted = {"form": "A-2026/117", "witness": "Ilze"}
     house.register.record(on_paper({SMS_NEWS: "yes"}, NOON, NOON, evidence=noted), signed(ANNA, name=NAME))
     anna = only_person(house, RIGA, ANNA)
-    disclosures = reveal(house.table, house.clinics.key(RIGA), anna).disclosures[anna.version]
+    disclosures = all_withheld(house.table, house.clinics.key(RIGA), anna)[anna.version]
     assert words(disclosures) == noted
     secrets = [ANNA.value, ANNA_PHONE.value, NAME, anna.salt, *disclosures]
     assert found(house, *secrets) == {*secrets}, "what can be opened would be found"

@@ -25,7 +25,7 @@ def test_a_receipt_tells_nothing_of_the_words_and_its_disclosures_tell_all() -> 
 @pytest.mark.parametrize("evidence", [None, {}, {"guardian": "parent"}])
 def test_where_nobody_noted_anything_there_is_nothing_to_disclose(evidence: dict[str, str] | None) -> None:
     """A patient's own receipt stays as it is."""
-    assert withhold(evidence) == (evidence, ())
+    assert withhold(evidence) == (evidence or {}, ())
 
 
 def test_the_same_words_are_hidden_otherwise_each_time() -> None:
