@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from chalicelib.i18n import local_day, local_midnight
+from chalicelib.instants import instant
 from tests.routes.client import Client, Program
 from tests.routes.conftest import House
 from tests.routes.pages import decide
@@ -85,7 +87,7 @@ def test_everything_withdrawn_outlives_a_form_about_what_was_not_asked_that_day(
 def test_a_form_signed_on_the_day_its_version_came_may_bear_an_earlier_hour(house: House, program: Program) -> None:
     """The form asks for a date; who enters it need not know the minute of publication."""
     house.republish(program.clinic, "1.2")
-    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0).isoformat()
+    midnight = local_midnight(local_day(instant(datetime.now(UTC)), "LV"), "LV")
     said = {"decisions": {"newsletter.email": "yes"}, "effective_at": midnight, "notice_version": "1.2"}
     assert on_paper(program, "yes", **said) == 201
 
