@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from chalicelib.wiring import Portal, portal
 from infra.catalogs import compile_stale
@@ -22,6 +23,10 @@ from tests.cast import environment
 _OF_OTHERS = ("AWS_", "TABLE_NAME", "CLINIC_KEY_ARN", "PUBLIC_URL", "SIGNING_KEY", "MAIL_", "SMS_")
 EFFORT = "effort"
 """What a test's report tells of a visit under this name: its name, then taps and fields to give and to withdraw."""
+
+# The same examples in every run (`EXPLORE=1` looks for new ones), and no deadline: a machine may be busy.
+settings.register_profile("everywhere", deadline=None, derandomize="EXPLORE" not in os.environ)
+settings.load_profile("everywhere")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
