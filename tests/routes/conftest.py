@@ -2,9 +2,11 @@
 
 import copy
 import itertools
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 
 from chalicelib import sealing
 from chalicelib.edition import edition
-from chalicelib.store.keys import SHARDS, unsigned_key
+from chalicelib.store.keys import SHARDS, audit_key, unsigned_key
 from chalicelib.store.table import Table
 from chalicelib.wiring import Portal, portal
 from infra import keys, publish
@@ -86,6 +88,13 @@ class House:
     def everything(self) -> bytes:
         """Give all that the table holds, keys and contents, to see what stands in it."""
         return repr([page["Items"] for page in self._pages()]).encode()
+
+    def audit(self, clinic: str) -> list[dict[str, Any]]:
+        """Give the audit of a clinic that was opened just now, oldest line first; midnight may have passed since."""
+        now = datetime.now(UTC)
+        days = [(now - timedelta(days=1)).date().isoformat(), now.date().isoformat()]
+        items = [item for day in days for item in self.table.partition(audit_key(clinic, day, "").pk, "")]
+        return [json.loads(item.body or "") for item in items]
 
     def _pages(self, **asked: str) -> Iterator[dict[str, Any]]:
         pages: Iterator[dict[str, Any]] = self.table.client.get_paginator("scan").paginate(

@@ -2,13 +2,11 @@
 
 import json
 import re
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from app import app
-from chalicelib.store.keys import audit_key
 from infra import keys
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import Answer, Client, Program
@@ -112,12 +110,6 @@ def test_a_revoked_key_opens_nothing_from_the_next_call_on(house: House, clinic:
     assert _ask(program, name).status == 401
 
 
-def _audit(house: House, clinic: str) -> list[dict[str, Any]]:
-    day = datetime.now(UTC).date().isoformat()
-    partition = audit_key(clinic, day, "").pk
-    return [json.loads(item.body or "") for item in house.table.partition(partition, day)]
-
-
 def test_every_call_leaves_a_line_with_key_and_subject_and_no_contact(house: House) -> None:
     """Who looked, at whom, when: by opaque ids, so that the audit itself tells no contact."""
     program = house.open_clinic()
@@ -126,7 +118,7 @@ def test_every_call_leaves_a_line_with_key_and_subject_and_no_contact(house: Hou
     for name in CALLS:
         if "notices" not in name:
             assert _ask(program, name, number).status in {200, 201}
-    lines = _audit(house, program.clinic)
+    lines = house.audit(program.clinic)
     calls = [line["call"] for line in lines]
     expected = ["receipts", "receipts", "status", "history", "receipts", "withdrawals", "receipt"]
     expected += ["links", "links/revoke", "erasures", "restrictions"]
@@ -146,7 +138,7 @@ def test_a_refused_call_reads_nothing_and_leaves_nothing(house: House) -> None:
     clinic = house.open_clinic().clinic
     Program(clinic, "cpk_wrong").call("status", CALLS["status"][1])
     Program(clinic, house.api_keys[TBILISI]).call("status", CALLS["status"][1])
-    assert _audit(house, clinic) == []
+    assert house.audit(clinic) == []
 
 
 SENT = "anna.ozola@example"
