@@ -80,6 +80,11 @@ def receipt_number(answer: Answer) -> str:
     return found[1]
 
 
+def legible(text: str) -> str:
+    """Leave out of a page or a message what may hold any letters by chance: links, forms' states, hashes and ids."""
+    return re.sub(r"[A-Za-z0-9_-]{22,}", "", text)
+
+
 def aged_state(client: Client, clinic: str, ago: timedelta, page: str = "") -> str:
     """Give a page's state as if it had been opened some time ago: signed with the clinic's secret by an older clock."""
     secret = form_secret(clinic, TEMPLATES[page.partition("?")[0]])
