@@ -95,7 +95,8 @@ class Bag:
 def unasked(house: Home, clinic: str, contact: Contact, at: Instant) -> list[Letter]:
     """Give the mails somebody gets unasked by a time, as the hourly round leaves them and the post brings them."""
     brought = brought_unasked(house, clinic, contact, at)
-    return [each for each in brought if isinstance(each, Letter) and each.to == contact.value]
+    mails = [each for each in brought if isinstance(each, Letter) and each.to == contact.value]
+    return [mail for mail in mails if mail.tags["clinic"] == clinic]  # another test's clinic may write to them too
 
 
 def brought_unasked(house: Home, clinic: str, contact: Contact, at: Instant) -> list[Letter | TextMessage]:
