@@ -22,6 +22,9 @@ NARROW = {"width": 320, "height": 640}
 """WCAG 2.2, 1.4.10: 320 CSS pixels, which is also a page of 1280 zoomed to 400 %."""
 
 SCREEN = {"width": 390, "height": 844}
+PATIENCE = 60_000
+"""For how many milliseconds something is waited for: a busy machine is no fault of the page."""
+
 _AXE = Axe()
 _RULES = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
@@ -56,7 +59,7 @@ class Phone:
             "locale": LOCALES[lang],
         }
         self.context = browser.new_context(**(settings | options))
-        self.context.set_default_timeout(10_000)
+        self.context.set_default_timeout(PATIENCE)
         self.context.on("request", lambda request: self._requested(request.method, request.url))
         self.context.on("console", self._told)
         self.context.on("weberror", lambda error: self.complaints.append(f"script error: {error.error}"))
