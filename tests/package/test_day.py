@@ -237,9 +237,9 @@ def test_a_decision_reaches_the_second_function_by_the_tables_own_stream(local_s
     recorded_at = json.loads(written)["recorded_at"]
     with environment(local_stack.settings):
         table = Table(local_stack.settings["TABLE_NAME"], region=REGION)
-        for _ in range(60):
+        for _ in range(240):
             counted = counts(table, RIGA, recorded_at[:10])
             if counted.get("newsletter.email#refused#-"):
                 return
             time.sleep(0.5)
-    raise AssertionError(f"half a minute later it is not counted: {counted}")
+    raise AssertionError(f"two minutes later it is not counted: {counted}")

@@ -29,7 +29,7 @@ from tests.unit.test_reports import MAIL, bounce
 
 pytestmark = pytest.mark.bundle
 
-SECONDS = 30
+SECONDS = 120
 
 
 def office(local_stack: LocalStack) -> PostOffice:
