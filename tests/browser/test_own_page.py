@@ -3,6 +3,7 @@
 import pytest
 
 from chalicelib.notice import Clinic
+from chalicelib.renditions import FORMATS
 from tests.browser.conftest import Handing, note_effort
 from tests.browser.phone import Phone
 from tests.browser.visit import WALKS, Effort, Patient, Visit, a_clinic, a_patient, document, mail_links
@@ -121,7 +122,7 @@ def test_the_page_works_without_javascript_and_gives_every_file(
     visitor.open(links["manage_url"])
     files = visitor.page.locator(".files a, a.button[href*='/export/']").all()
     addresses = [str(each.get_attribute("href")) for each in files]
-    assert len(addresses) == 8 + 2
+    assert len(addresses) == len(FORMATS) + 2
     host = local_stack.base_url.rpartition("/api")[0]
     for address in addresses:
         answer = visitor.context.request.get(f"{host}{address}")

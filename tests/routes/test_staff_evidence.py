@@ -18,7 +18,7 @@ from tests.routes.pages import Page, decide
 
 ANNA = {"email": "anna.ozola@example.org"}
 EVIDENCE = {"form": "A-2026/117 Ozola", "witness": "Ilze Krūmiņa, +371 26 123 456", "sha256": "ab" * 32}
-WORDS = ("A-2026/117", "Ilze", "26 123 456")
+WORDS = ("A-2026/117", "Ilze Kr", "26 123 456")
 EVE = Contact(Kind.EMAIL, "eve@example.org")
 PAPER: dict[str, Any] = {
     "subject": ANNA,
