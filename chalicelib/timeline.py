@@ -6,9 +6,13 @@ given at, and when its own first receipt was recorded. Asked what was true at on
 page whose fence lies before both holds all of the answer: what came before it is carried, what comes after it was given
 later or not known yet. A paper form entered late is the exception, and so is written to every page whose time it
 reaches into.
+
+A person carries the fences of the last `KEPT` pages and no more, or whoever floods them with receipts would make them
+too long to be written at all. Pages before those are searched by the fences they bear themselves, and what came in late
+for any of them stands on a page of its own.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from chalicelib.consent import Address, Standing
@@ -18,6 +22,9 @@ from chalicelib.receipts import words_of
 RECEIPTS = 32
 """How many receipts a page holds, late ones of other pages aside: small enough to read a hundred pages at once."""
 
+KEPT = 32
+"""How many fences a person carries: a thousand receipts' worth, in two kilobytes."""
+
 NEEDED = ("id", "version", "effective_at", "recorded_at", "channel", "assurance", "notice", "decisions")
 """What a page keeps of a receipt's document: enough to tell its words again."""
 
@@ -26,20 +33,49 @@ Fence = tuple[Instant, Instant]
 
 def fenced(fences: Sequence[Fence], version: int, latest: Instant, recorded_at: Instant) -> tuple[Fence, ...]:
     """Give the fences with that of the page receipt `version` begins, if it begins one."""
-    begins = (version - 1) % RECEIPTS == 0
-    return (*fences, (latest, recorded_at)) if begins else tuple(fences)
+    return (*fences, (latest, recorded_at))[-KEPT:] if begins(version) else tuple(fences)
 
 
-def page_for(fences: Sequence[Fence], at: Instant, known_at: Instant) -> int:
-    """Tell which page answers what was true at a time, as known at another."""
-    reached = [number for number, (latest, since) in enumerate(fences) if latest <= at and since <= known_at]
-    return reached[-1] if reached else 0
+def begins(version: int) -> bool:
+    """Tell whether a page begins with this receipt."""
+    return (version - 1) % RECEIPTS == 0
 
 
-def pages_of(fences: Sequence[Fence], effective_at: Instant) -> Sequence[int]:
-    """Tell which pages need a word given at a time: the last, and before it each whose time reaches that far."""
-    following = [latest for latest, _ in fences[1:]]
-    return [*(number for number, latest in enumerate(following) if effective_at < latest), len(fences) - 1]
+def first_kept(fences: Sequence[Fence], version: int) -> int:
+    """Give the number of the first page whose fence is kept, for a person whose last receipt is `version`."""
+    return (version - 1) // RECEIPTS + 1 - len(fences)
+
+
+def page_for(fences: Sequence[Fence], version: int, at: Instant, known_at: Instant) -> int | None:
+    """Tell which page answers what was true at a time, as known at another; None for one before those kept."""
+    first = first_kept(fences, version)
+    reached = [number for number, fence in enumerate(fences, first) if _before(fence, at, known_at)]
+    return reached[-1] if reached else (None if first else 0)
+
+
+def search(pages: int, fence_of: Callable[[int], Fence], at: Instant, known_at: Instant) -> int:
+    """Tell which of the first `pages` pages answers that, reading a fence at each step: ten for a thousand pages."""
+    low, high = 0, pages - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if _before(fence_of(middle), at, known_at) else (low, middle - 1)
+    return low
+
+
+def pages_of(fences: Sequence[Fence], version: int, effective_at: Instant) -> Sequence[int]:
+    """Tell which pages need the word of receipt `version`: the last, and before it each whose time reaches that far."""
+    first = first_kept(fences, version)
+    behind = [number for number, (latest, _) in enumerate(fences[1:], first) if effective_at < latest]
+    return [*behind, (version - 1) // RECEIPTS]
+
+
+def reaches_back(fences: Sequence[Fence], version: int, effective_at: Instant) -> bool:
+    """Tell whether a word came in late for a page before those kept."""
+    return first_kept(fences, version) > 0 and effective_at < fences[0][0]
+
+
+def _before(fence: Fence, at: Instant, known_at: Instant) -> bool:
+    return fence[0] <= at and fence[1] <= known_at
 
 
 def standings_at(

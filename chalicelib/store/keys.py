@@ -76,6 +76,11 @@ def words_key(clinic: str, subject: str, page: int) -> Key:
     return Key(subject_pk(clinic, subject), f"WORDS#{page:06d}")
 
 
+def late_words_key(clinic: str, subject: str) -> Key:
+    """Words of a person that came in late for pages whose fences are kept no more (`timeline`)."""
+    return Key(subject_pk(clinic, subject), "WORDS#late")
+
+
 def signature_key(clinic: str, subject: str, version: int) -> Key:
     """The signature of one receipt, beside it."""
     return Key(subject_pk(clinic, subject), f"SIGNATURE#{version:010d}")

@@ -11,6 +11,7 @@ from chalicelib.receipts import Receipt, Subject
 from chalicelib.store import roll
 from chalicelib.store.keys import (
     contact_key,
+    late_words_key,
     receipt_id_key,
     receipt_key,
     roll_key,
@@ -122,10 +123,18 @@ def _typed(lookups: Mapping[str, Contact], before: Subject) -> list[str]:
 def _words(clinic: str, before: Subject, after: Subject, receipt: Receipt) -> list[Write]:
     """Write a receipt's words into the pages that need them; a page that begins carries how everything stood."""
     name, said = f"{after.version:010d}", json.dumps({part: receipt.document[part] for part in timeline.NEEDED})
-    *reached, own = timeline.pages_of(after.fences, receipt.document["effective_at"])
+    given, late = receipt.document["effective_at"], late_words_key(clinic, after.id)
+    *reached, own = timeline.pages_of(after.fences, after.version, given)
     writes: list[Write] = [SetEntry(words_key(clinic, after.id, page), name, said) for page in reached]
+    begins, kept = timeline.begins(after.version), timeline.first_kept(after.fences, after.version)
+    reaches_back = timeline.reaches_back(after.fences, after.version, given)
+    if begins and kept == 1:  # the first fence is given up just now
+        writes.append(Put(late, {"entries": {name: said} if reaches_back else {}}))
+    elif reaches_back:
+        writes.append(SetEntry(late, name, said))
     key = words_key(clinic, after.id, own)
-    if len(after.fences) == len(before.fences):
+    if not begins:
         return [*writes, SetEntry(key, name, said)]
     carried = {address: standing.stored() for address, standing in before.standings.items()}
-    return [*writes, Put(key, {"body": json.dumps(carried), "entries": {name: said}})]
+    page = {"fence": after.fences[-1], "carried": carried}
+    return [*writes, Put(key, {"body": json.dumps(page), "entries": {name: said}})]

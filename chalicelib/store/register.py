@@ -29,6 +29,7 @@ from chalicelib.store.keys import (
     api_key_key,
     clinic_key,
     contact_key,
+    late_words_key,
     receipt_id_key,
     receipt_key,
     signature_key,
@@ -278,24 +279,38 @@ class Register:
     ) -> Mapping[str, Mapping[Address, Standing]]:
         """Tell how each of these people stood at a time, as the portal knew it at another, by subject id.
 
-        One round trip for a hundred people, however long their histories; none for whom has decided nothing since.
+        One round trip for a hundred people, none for whom has decided nothing since. For what was true a thousand
+        receipts ago a few more.
         """
         told: dict[str, Mapping[Address, Standing]] = {}
         pages: dict[Key, Subject] = {}
         for person in people:
+            page = timeline.page_for(person.fences, person.version, at, known_at)
             if person.latest <= at and person.recorded_at <= known_at:
                 told[person.id] = person.standings
+            elif page is None:
+                told[person.id] = self._long_ago(clinic, person, at, known_at)
             else:
-                pages[words_key(clinic, person.id, timeline.page_for(person.fences, at, known_at))] = person
+                pages[words_key(clinic, person.id, page)] = person
         found = self._table.get(list(pages))
         for key, person in pages.items():
-            page = found[key]
-            carried = {name: Standing.read(each) for name, each in json.loads(page.body or "{}").items()}
-            receipts = [json.loads(each) for each in page.texts.values()]
-            then = timeline.standings_at(carried, receipts, at, known_at)
-            # Restricting forbids the use from now on, whatever time is asked about (GDPR Art. 18(2)).
-            told[person.id] = marked(then, restricted=person.restricted_since is not None)
-        return told
+            told[person.id] = _stood([found[key]], at, known_at)
+        # Restricting forbids the use from now on, whatever time is asked about (GDPR Art. 18(2)).
+        limited = {person.id for person in people if person.restricted_since is not None}
+        return {subject: marked(then, restricted=subject in limited) for subject, then in told.items()}
+
+    def _long_ago(self, clinic: str, person: Subject, at: Instant, known_at: Instant) -> Mapping[Address, Standing]:
+        """Tell how somebody stood before the pages whose fences are kept: those bear theirs themselves."""
+
+        def page_at(number: int) -> Item:
+            key = words_key(clinic, person.id, number)
+            return self._table.get([key])[key]
+
+        pages = timeline.first_kept(person.fences, person.version)
+        number = timeline.search(pages, lambda each: json.loads(page_at(each).body or "")["fence"], at, known_at)
+        page, late = words_key(clinic, person.id, number), late_words_key(clinic, person.id)
+        found = self._table.get([page, late])
+        return _stood([found[page], found[late]], at, known_at)
 
     def history(self, clinic: str, people: Sequence[Subject]) -> list[Receipt]:
         """Give every receipt of these people, in the order they were recorded."""
@@ -304,6 +319,13 @@ class Register:
         ]
         # Merged by time, each chain in its own order: of two at once the later version may carry the earlier time.
         return list(heapq.merge(*chains, key=lambda receipt: str(receipt.document["recorded_at"])))
+
+
+def _stood(pages: Sequence[Item], at: Instant, known_at: Instant) -> Mapping[Address, Standing]:
+    """Tell how a person stood by a page of their words, and what came in late for it, if that stands apart."""
+    carried = json.loads(pages[0].body or "")["carried"]
+    receipts = [json.loads(each) for page in pages for each in page.texts.values()]
+    return timeline.standings_at({name: Standing.read(each) for name, each in carried.items()}, receipts, at, known_at)
 
 
 def _narrowed(act: Act, open_now: Collection[Address]) -> Act:

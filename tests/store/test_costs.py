@@ -1,17 +1,19 @@
 """Round trips to DynamoDB, counted where they leave the client: what keeps a page quick and a clinic's bill small."""
 
+import itertools
 import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from chalicelib import timeline
 from chalicelib.bearer import digest
 from chalicelib.contact import Contact, Kind
 from chalicelib.disclosures import words
 from chalicelib.instants import EVER, instant, moment
 from chalicelib.limits import Guard
-from chalicelib.store import outbox
+from chalicelib.store import outbox, roll
 from chalicelib.store.sealed import withheld
 from chalicelib.wiring import Portal
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, an_act, on_paper
@@ -122,6 +124,32 @@ def test_another_time_is_one_read_more_however_long_the_history(
         assert len(round_trips) <= 1
     house.table.client.meta.events.unregister("after-call.dynamodb.BatchGetItem", weigh)
     assert max(sizes, default=0) < 40_000
+
+
+def test_a_flood_of_receipts_makes_nobodys_entry_grow_and_forgets_nothing(
+    house: Portal, round_trips: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever stops things by Anna's address all day long must not make her too long to be written (DynamoDB: 400 KB).
+
+    What was true on any day, as known on any other, is told as by hearing every receipt again; late papers included.
+    """
+    monkeypatch.setattr(timeline, "RECEIPTS", 2)
+    monkeypatch.setattr(timeline, "KEPT", 3)
+    sizes, receipts = [], []
+    for number in range(40):
+        late = number % 5 == 4
+        at, entered = _minute(number // 3 if late else number), _minute(number)
+        answer = {EMAIL_NEWS: ("yes", "no", "withdraw")[number % 3]}
+        receipts.append(house.register.record(on_paper(answer, at, entered), signed(ANNA)))
+        sizes.append(len(roll.stored(house.register.look(RIGA, [ANNA]).known()[0])))
+    assert max(sizes[30:]) <= max(sizes[8:12]) + 10
+    [anna] = house.register.look(RIGA, [ANNA]).known()
+    documents = [receipt.document for receipt in receipts]
+    for at, known in itertools.product(map(_minute, range(0, 40, 3)), repeat=2):
+        round_trips.clear()
+        then = house.register.standings_at(RIGA, [anna], at, known)[anna.id]
+        assert then == timeline.standings_at({}, documents, at, known), (at, known)
+        assert len(round_trips) <= 6, "twenty pages are halved five times"
 
 
 def _minute(number: int) -> str:
