@@ -106,6 +106,7 @@ def takeout(request: Request, token: str, form: str) -> Response:
         decisions=visit.decisions,
         disclosures=visit.disclosures,
         receipts=visit.receipts,
+        left_out=visit.left_out,
         evidence={version: words(each) for version, each in noted.items()},
         restricted_since=visit.person.restricted_since,
     )

@@ -36,6 +36,9 @@ class Takeout:
     decisions: Sequence[Decision]
     disclosures: Sequence[Disclosure]
     receipts: Sequence[Receipt]
+    left_out: int
+    """How many receipts are not here: older than thousands, and not in force."""
+
     evidence: Mapping[int, Mapping[str, str]]
     """What the clinic wrote down of how each receipt came about, by the receipt's version."""
 
@@ -67,6 +70,7 @@ class Takeout:
                 for each in self.disclosures
             ],
             "receipts": [receipt.document for receipt in self.receipts],
+            "receipts_left_out": self.left_out,
             "evidence": [
                 {"receipt": receipt.id, **self.evidence[receipt.document["version"]]}
                 for receipt in self.receipts
@@ -112,6 +116,8 @@ class Takeout:
         for each in self.disclosures:
             row = {"record": "recipient", "name": each.question.address, "value": spoken(each.recipient, self.lang)}
             rows.append({**row, "from": each.since, "until": each.until})
+        if self.left_out:
+            rows.append({"record": "left_out", "name": "receipts", "value": str(self.left_out)})
         for receipt in self.receipts:
             document = receipt.document
             for name, value in self.evidence.get(document["version"], {}).items():

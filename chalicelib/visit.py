@@ -85,8 +85,13 @@ class Visit:
 
     @cached_property
     def receipts(self) -> tuple[Receipt, ...]:
-        """Every receipt of the person, oldest first; none where several are meant."""
-        return () if self.shared else tuple(portal().register.history(self.clinic.id, self.people))
+        """The person's receipts, oldest first: all, or of thousands the newest; none where several are meant."""
+        return () if self.shared else tuple(portal().register.newest(self.clinic.id, self.person))
+
+    @property
+    def left_out(self) -> int:
+        """How many older receipts are not among them."""
+        return 0 if self.shared else self.person.version - len(self.receipts)
 
     @cached_property
     def revealed(self) -> Revealed:
@@ -202,6 +207,7 @@ def _receipts(visit: Visit, stands: Mapping[Address, Mapping[str, Any]]) -> dict
         "start": start,
         "newer": start - RECEIPTS if start else None,
         "older": start + RECEIPTS if start + RECEIPTS < len(newest) else None,
+        "left_out": visit.left_out and start + RECEIPTS >= len(newest),
         "starts": {receipt.id: place // RECEIPTS * RECEIPTS for place, receipt in enumerate(newest)},
     }
 

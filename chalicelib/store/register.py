@@ -47,6 +47,9 @@ from chalicelib.store.table import (
     Table,
 )
 
+NEWEST = 2000
+"""How many receipts a person's own page and file hold: what a Lambda may answer, 6 MB, holds them at their longest."""
+
 ATTEMPTS = 8
 _FIRST_PAUSE = 0.02
 
@@ -319,6 +322,18 @@ class Register:
         ]
         # Merged by time, each chain in its own order: of two at once the later version may carry the earlier time.
         return list(heapq.merge(*chains, key=lambda receipt: str(receipt.document["recorded_at"])))
+
+    def newest(self, clinic: str, person: Subject) -> list[Receipt]:
+        """Give the last `NEWEST` receipts of a person, and before them those of older words that still stand.
+
+        For who has been flooded with receipts: the rest is kept, and `history` reads it.
+        """
+        first = max(1, person.version - NEWEST + 1)
+        standing = {word.version for each in person.standings.values() for word in (each.last, each.claim) if word}
+        older = [receipt_key(clinic, person.id, version) for version in sorted(standing) if version < first]
+        found = self._table.get(older) if older else {}
+        items = self._table.from_on(receipt_key(clinic, person.id, first), "RECEIPT#")
+        return [read_receipt(item) for item in (*(found[key] for key in older), *items)]
 
 
 def _stood(pages: Sequence[Item], at: Instant, known_at: Instant) -> Mapping[Address, Standing]:

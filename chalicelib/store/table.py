@@ -207,6 +207,10 @@ class Table:
         # DynamoDB refuses an empty text in a key.
         return self._query(pk, self._item.sk.startswith(prefix) if prefix else None)
 
+    def from_on(self, first: Key, prefix: str) -> Iterator[Item]:
+        """Read the items of a partition from `first` on whose sort key starts with `prefix`, as `partition` does."""
+        return self._query(first.pk, self._item.sk.between(first.sk, f"{prefix}~"))
+
     def behind(self, pk: str, sk: str) -> Iterator[Item]:
         """Read the items of a partition whose sort key comes after `sk`, in order, strongly consistently."""
         return self._query(pk, self._item.sk > sk if sk else None)

@@ -13,7 +13,7 @@ from chalicelib.instants import instant
 from chalicelib.limits import CONTACT
 from chalicelib.links import Handle, Holder, Link, Power
 from chalicelib.renditions import FORMATS
-from chalicelib.store import links
+from chalicelib.store import links, register
 from tests.cast import ANNA, ANNA_PHONE
 from tests.routes.client import Answer, Client, Program
 from tests.routes.conftest import House
@@ -389,6 +389,31 @@ def test_a_flood_of_receipts_is_shown_twenty_at_a_time(client: Client, house: Ho
     for odd in ("-1", "x", "²", "9" * 30, "42", ""):
         shown = re.findall(r'class="receipt" id="r-([0-9a-f]+)"', client.get(f"{place}?lang=en&from={odd}").text)
         assert shown == numbers[40:] if odd == "42" else shown == numbers[:20], odd
+
+
+def test_of_more_receipts_than_a_page_can_read_the_newest_are_told_and_what_still_stands(
+    client: Client, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Yes of before the flood still permits, and the page says to whom; what is left out is said."""
+    monkeypatch.setattr(register, "NEWEST", 5)
+    program = house.open_clinic()
+    shared = next(address for address in program.states(**MAIL) if address.startswith("data_sharing."))
+    _by_staff(program, {shared: "yes"}, effective_at=_ago(days=9))
+    place = _place(house, program, lang="")
+    for number in range(5, 0, -1):
+        page = client.get(f"{place}?lang=en")
+        assert "Older receipts are kept too" not in page.text
+        _by_staff(program, {REVIEW: "no"}, effective_at=_ago(hours=number))
+    _by_staff(program, {REVIEW: "no"})
+    numbers = [receipt["id"] for receipt in program.history(**MAIL)]
+    page = client.get(f"{place}?lang=en")
+    kept = [numbers[0], *numbers[2:]]
+    assert re.findall(r'class="receipt" id="r-([0-9a-f]+)"', page.text) == kept[::-1]
+    assert "Older receipts are kept too" in page.text
+    assert "Your Yes has permitted it since" in page.text
+    told = client.get(f"{place}/export/json").json()
+    assert ([each["id"] for each in told["receipts"]], told["receipts_left_out"]) == (kept, 1)
+    assert "left_out,receipts,1," in client.get(f"{place}/export/csv").text
 
 
 def test_who_could_receive_the_data_is_told_with_the_times(client: Client, house: House) -> None:
