@@ -32,6 +32,7 @@ from chalicelib.receipts import Act, NoticeRef, Receipt, receipt_id
 from chalicelib.renditions import FORMATS, JSON_FORMATS, SD_JWT, UnsignedError, rendition
 from chalicelib.store import roll
 from chalicelib.store.look import Signature, fresh_subject
+from chalicelib.store.register import repeats
 from chalicelib.store.sealed import kinds_known, withheld
 from chalicelib.wiring import portal
 
@@ -290,8 +291,6 @@ def _same(call: Call[StaffDecision], act: Act, receipt: Receipt) -> bool:
     return (
         (answers == asked or (act.everything and asked.items() <= answers.items()))
         and kept["subject"] in {person.id for person in known}
-        # A clock that ran ahead was set back to the moment of recording; by the second call it may be that time.
-        and (kept["effective_at"] == act.effective_at or kept["effective_at"] == kept["recorded_at"] < act.effective_at)
-        and (kept["channel"], evidence or None) == (act.channel, act.evidence)
-        and kept["notice"]["lang"] == act.notice.lang
+        and repeats(act, receipt)
+        and (evidence or None) == act.evidence
     )

@@ -16,7 +16,7 @@ from dataclasses import replace
 from chalicelib import timeline
 from chalicelib.consent import Address, Answer, Assurance, Standing
 from chalicelib.contact import Contact, Kind
-from chalicelib.disclosures import withhold, wordless
+from chalicelib.disclosures import disclosed, withhold, wordless
 from chalicelib.guardians import speaks_alone
 from chalicelib.identity import also_meant, everyone
 from chalicelib.instants import Instant
@@ -361,11 +361,20 @@ def _stops_anew(act: Act, subject: Subject, receipt: Receipt, kept: Receipt) -> 
 
 def _differs(act: Act, receipt: Receipt) -> bool:
     """Tell whether a receipt is another act's: an Idempotency-Key used before, after which nothing may be written."""
+    if act.assurance is Assurance.SELF_ASSERTED or receipt.document["recorded_at"] == act.recorded_at:
+        return False
     kept = receipt.document["decisions"]
     said = all(kept.get(address, {}).get("answer") == answer for address, answer in act.answers.items())
-    return (
-        act.assurance is not Assurance.SELF_ASSERTED and receipt.document["recorded_at"] != act.recorded_at and not said
-    )
+    return not said or (act.assurance is Assurance.STAFF_WITNESSED and not repeats(act, receipt))
+
+
+def repeats(act: Act, receipt: Receipt) -> bool:
+    """Tell whether a receipt of staff tells the same as an act of when and how it was said, words of staff aside."""
+    kept, given = receipt.document, act.effective_at
+    # A clock that ran ahead was set back to the moment of recording; by the second call it may be that time.
+    at = kept["effective_at"] == given or kept["effective_at"] == kept["recorded_at"] < given
+    told = (kept["channel"], disclosed(kept["evidence"], ()), kept["notice"]["lang"])
+    return at and told == (act.channel, wordless(act.evidence), act.notice.lang)
 
 
 def _joins(act: Act, signature: Signature, subject: Subject) -> bool:

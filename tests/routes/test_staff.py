@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from chalicelib.receipts import Act, Receipt
+from chalicelib.store.look import Signature
+from chalicelib.store.register import BusyError, Register
 from tests.cast import TBILISI
 from tests.routes.client import MOUNTS, Answer, Client, Program
 from tests.routes.conftest import House
@@ -14,6 +17,7 @@ from tests.routes.pages import decide
 ANNA, GIORGI = {"email": "anna.ozola@example.org"}, {"phone": "+995 555 12 34 56"}
 MORNING = "2026-11-10T10:00:00+02:00"
 IN_PERSON = {"subject": ANNA, "decisions": {"newsletter.email": "yes"}, "channel": "in-person", "effective_at": MORNING}
+SHA = "ab" * 32
 STOP = {"subject": ANNA, "all": True, "channel": "phone", "effective_at": MORNING}
 
 
@@ -195,6 +199,38 @@ def test_a_key_used_for_another_body_is_refused(program: Program, changed: dict[
     answer = program.call("receipts", {**IN_PERSON, **changed}, key)
     assert (answer.status, answer.json()["title"]) == (422, "Idempotency-Key used before")
     assert len(program.history(**ANNA)) == 1
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"channel": "in-person"},
+        {"effective_at": "2026-11-11T10:00:00+02:00"},
+        {"evidence": {"form": "A-1", "sha256": SHA}},
+    ],
+)
+def test_a_call_that_is_refused_writes_nothing_for_whom_the_first_one_did_not_reach(
+    program: Program, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any]
+) -> None:
+    """It broke off in the middle of a family; another body under its key does not go on in its place."""
+    for name in ("bella", "anna"):
+        said = {"email": f"{name}.ozola@example.org", "phone": "26123456"}
+        program.call("receipts", {**IN_PERSON, "subject": said})
+    stop = {**STOP, "subject": {"phone": "26123456"}, "evidence": {"form": "A-1"}}
+    key, record, broken = {"Idempotency-Key": "form-119"}, Register.record, [False]
+
+    def breaks(register: Register, act: Act, signature: Signature, **more: Any) -> Receipt:
+        if signature.follows and not broken[0]:
+            raise BusyError
+        return record(register, act, signature, **more)
+
+    monkeypatch.setattr(Register, "record", breaks)
+    assert program.call("withdrawals", stop, key).status == 503
+    broken[0] = True
+    assert program.call("withdrawals", {**stop, **changed}, key).status == 422
+    assert len(program.history(phone="26123456")) == 3
+    assert program.call("withdrawals", stop, key).status == 201
+    assert len(program.history(phone="26123456")) == 4
 
 
 def test_a_key_used_with_fewer_decisions_is_another_body(program: Program) -> None:
