@@ -231,7 +231,7 @@ def undo(house: Portal, found: Open, ticked: Collection[Address], lang: str, now
     """Record that the owner of the contact wants back what was stopped, under the text in force, shown with it."""
     clinic = found.clinic
     person = roll.person(house.table, clinic.id, found.receipt.document["subject"])
-    chain = house.register.newest(clinic.id, person)
+    chain = house.register.history(clinic.id, [person])
     earlier = _endings(chain, found.receipt.document["version"])
     act = Act(
         receipt_id=receipt_id(found.receipt.id, {"undone": sorted(ticked)}),
