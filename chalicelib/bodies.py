@@ -57,9 +57,10 @@ class StatusQuestion:
 
 @dataclass(frozen=True, slots=True)
 class HistoryQuestion:
-    """A history call: the contacts of one subject."""
+    """A history call: the contacts of one subject, and by person the last version that answers before it gave."""
 
     contacts: tuple[Contact, ...]
+    behind: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +97,10 @@ def read_status(clinic: Clinic, body: Mapping[str, Any], now: Instant) -> Status
 def read_history(clinic: Clinic, body: Mapping[str, Any]) -> HistoryQuestion:
     """Read a history call."""
     reader = Body(clinic, body)
-    reader.only("subject")
-    contacts = reader.subject("/subject", body.get("subject"))
+    reader.only("subject", "cursor")
+    question = HistoryQuestion(reader.subject("/subject", body.get("subject")), reader.cursor())
     reader.checked()
-    return HistoryQuestion(contacts)
+    return question
 
 
 def read_erasure(clinic: Clinic, body: Mapping[str, Any]) -> AboutSubject:

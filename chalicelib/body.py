@@ -1,5 +1,7 @@
 """A body of an API call, read part by part: JSON in, checked values out, each fault with its place (RFC 6901)."""
 
+import base64
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +19,7 @@ from chalicelib.notice import Clinic
 CLOCK_SKEW = timedelta(minutes=5)
 STAFF_CHANNELS = (Channel.PAPER, Channel.PHONE, Channel.IN_PERSON)
 MAX_EVIDENCE = 200
+MAX_CURSOR = 4000
 EARLIEST: Instant = "2000-01-01T00:00:00.000Z"
 """Before this nothing can have been decided: a year mistyped is asked about."""
 KINDS = {kind.value: kind for kind in (Kind.REFERENCE, Kind.EMAIL, Kind.PHONE)}
@@ -183,6 +186,16 @@ class Body:
         self.error(pointer, "A name of at most 120 printable characters.")
         return None
 
+    def cursor(self) -> Mapping[str, int]:
+        """Read where a list goes on, as `cursor` wrote it; from its beginning where none is told."""
+        value = self.body.get("cursor", cursor({}))
+        try:
+            behind = json.loads(base64.urlsafe_b64decode(value[:MAX_CURSOR]))
+            return {str(name): max(0, int(number)) for name, number in behind.items()}
+        except (ValueError, TypeError, AttributeError, OverflowError):
+            self.error("/cursor", "As the answer before gave it.")
+            return {}
+
     def notice_version(self) -> str | None:
         """Read which version was signed, where it is told."""
         value = self.body.get("notice_version")
@@ -212,6 +225,11 @@ def _day(value: object) -> date | None:
     """Read a date as JSON writes one (RFC 3339, full-date)."""
     found = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", value, re.ASCII) if isinstance(value, str) else None
     return calendar_day(*found.groups()) if found else None
+
+
+def cursor(behind: Mapping[str, int]) -> str:
+    """Write where a list goes on, by what was given last; it names nobody but by opaque ids."""
+    return base64.urlsafe_b64encode(json.dumps(behind).encode()).decode()
 
 
 def escaped(name: str) -> str:

@@ -16,6 +16,7 @@ from chalicelib.bodies import (
     read_staff_withdrawal,
     read_status,
 )
+from chalicelib.body import cursor
 from chalicelib.boundary import RefusedError
 from chalicelib.consent import Answer, Assurance, State, Status, resolve, strictest
 from chalicelib.contact import Kind
@@ -37,6 +38,9 @@ from chalicelib.store.sealed import kinds_known, withheld
 from chalicelib.wiring import portal
 
 MAX_IDEMPOTENCY_KEY = 200
+HISTORY = 1000
+"""How many receipts one answer holds; with a `cursor` it goes on."""
+
 UNSIGNED = {"Retry-After": "5"}
 OBJECTIONS = {
     "child_born_later": "The child was not born when this was decided.",
@@ -73,14 +77,21 @@ def status(request: Request, clinic: str) -> Response:
 
 
 def history(request: Request, clinic: str) -> Response:
-    """Give all receipts of one subject, oldest first; to one of several controllers those it may see as a whole."""
+    """Give all receipts of one subject, oldest first, a thousand at a time; to one of several controllers its own.
+
+    Those are the receipts it may see as a whole.
+    """
     call = authorised(request, clinic, "status:read", read_history)
     people = call.look.known()
-    receipts = portal().register.history(clinic, people)
+    behind = call.body.behind
+    receipts = portal().register.history(clinic, people, behind, HISTORY + 1)
+    given = receipts[:HISTORY]
     portal().table.put_new(call.audit("history", people))
-    seen = [receipt.canonical.decode() for receipt in receipts if call.may_see(receipt)]
-    withheld = f',"withheld":{len(receipts) - len(seen)}' if call.key.member else ""
-    return document(f'{{"receipts":[{",".join(seen)}]{withheld}}}')
+    seen = [receipt.canonical.decode() for receipt in given if call.may_see(receipt)]
+    hidden = f',"withheld":{len(given) - len(seen)}' if call.key.member else ""
+    last = {receipt.document["subject"]: receipt.document["version"] for receipt in given}
+    more = f',"cursor":"{cursor({**behind, **last})}"' if len(receipts) > HISTORY else ""
+    return document(f'{{"receipts":[{",".join(seen)}]{hidden}{more}}}')
 
 
 def staff_receipt(request: Request, clinic: str) -> Response:

@@ -7,11 +7,13 @@ receipt of a chain can be written once: that is what keeps two decisions at the 
 
 import contextlib
 import heapq
+import itertools
 import json
 import random
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from chalicelib import timeline
 from chalicelib.consent import Address, Answer, Assurance, Standing
@@ -33,7 +35,6 @@ from chalicelib.store.keys import (
     receipt_id_key,
     receipt_key,
     signature_key,
-    subject_pk,
     words_key,
 )
 from chalicelib.store.look import Look, Signature, read_people, whose_own
@@ -50,6 +51,7 @@ from chalicelib.store.table import (
 NEWEST = 2000
 """How many receipts a person's own page and file hold: what a Lambda may answer, 6 MB, holds them at their longest."""
 
+NOTHING: Mapping[str, int] = MappingProxyType({})
 ATTEMPTS = 8
 _FIRST_PAUSE = 0.02
 
@@ -315,13 +317,18 @@ class Register:
         found = self._table.get([page, late])
         return _stood([found[page], found[late]], at, known_at)
 
-    def history(self, clinic: str, people: Sequence[Subject]) -> list[Receipt]:
-        """Give every receipt of these people, in the order they were recorded."""
-        chains = [
-            map(read_receipt, self._table.partition(subject_pk(clinic, subject.id), "RECEIPT#")) for subject in people
-        ]
+    def history(
+        self, clinic: str, people: Sequence[Subject], behind: Mapping[str, int] = NOTHING, most: int | None = None
+    ) -> list[Receipt]:
+        """Give every receipt of these people, in the order they were recorded.
+
+        Or of each person those behind the version named here, and `most` in all.
+        """
+        firsts = [receipt_key(clinic, subject.id, behind.get(subject.id, 0) + 1) for subject in people]
+        chains = [map(read_receipt, self._table.from_on(first, "RECEIPT#")) for first in firsts]
         # Merged by time, each chain in its own order: of two at once the later version may carry the earlier time.
-        return list(heapq.merge(*chains, key=lambda receipt: str(receipt.document["recorded_at"])))
+        merged = heapq.merge(*chains, key=lambda receipt: str(receipt.document["recorded_at"]))
+        return list(itertools.islice(merged, most))
 
     def newest(self, clinic: str, person: Subject) -> list[Receipt]:
         """Give the last `NEWEST` receipts of a person, and before them those of older words that still stand.

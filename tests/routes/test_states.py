@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib import desk
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import Client, Program
 from tests.routes.conftest import House
@@ -125,6 +126,30 @@ def test_superseded_by_a_major_change_and_not_by_a_minor_one(client: Client, hou
     assert program.states(phone="26123456")["newsletter.sms"] == "refused"
     number = told["receipt_id"]
     assert client.get(f"/{program.clinic}/receipts/{number}?lang=en").status == 200
+
+
+def test_a_long_history_comes_in_parts_that_make_the_whole(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all who share a contact, in the order in which it was recorded; what comes meanwhile comes at the end."""
+    program = house.open_clinic()
+    body = {"channel": "in-person", "effective_at": "2026-11-10T10:00:00+02:00", "decisions": {"newsletter.sms": "no"}}
+    for number in range(7):
+        subject = {"patient_ref": f"P-{number % 3}", "phone": "26123456"}
+        assert program.call("receipts", {**body, "subject": subject}).status == 201
+    subject = {"phone": "26123456"}
+    whole = program.history(**subject)
+    assert len({receipt["subject"] for receipt in whole}) == 3
+    monkeypatch.setattr(desk, "HISTORY", 3)
+    answer, told = program.call("history", {"subject": subject}).json(), list[Any]()
+    while "cursor" in answer:
+        assert len(answer["receipts"]) == 3
+        told += answer["receipts"]
+        if len(told) == 6:
+            program.call("receipts", {**body, "subject": {"patient_ref": "P-1"}})
+        answer = program.call("history", {"subject": subject, "cursor": answer["cursor"]}).json()
+    told += answer["receipts"]
+    assert told[:-1] == whole
+    assert (told[-1]["subject"], told[-1]["version"]) not in {(each["subject"], each["version"]) for each in whole}
+    assert program.call("history", {"subject": subject, "cursor": "x"}).status == 422
 
 
 def test_the_history_is_a_chain_that_anybody_can_check(client: Client, house: House) -> None:

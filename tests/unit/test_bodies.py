@@ -13,7 +13,7 @@ from chalicelib.bodies import (
     read_staff_withdrawal,
     read_status,
 )
-from chalicelib.body import InvalidBodyError
+from chalicelib.body import InvalidBodyError, cursor
 from chalicelib.clinic_document import read_clinic
 from chalicelib.consent import Answer, Channel
 from chalicelib.contact import Contact, Kind
@@ -108,6 +108,21 @@ def test_history_is_of_one_subject() -> None:
     """One person's file, found by any of their contacts."""
     assert read_history(CLINIC, {"subject": {"email": ANNA.value, "phone": "26123456"}}).contacts == (ANNA, ANNA_PHONE)
     assert pointers(read_history, {"subject": [SUBJECT], "purposes": []}) == {"/subject", "/purposes"}
+
+
+@pytest.mark.parametrize(
+    "given", [7, None, [], "", "x", "é", "AA==", "bnVsbA==", "W10=", "eyJhIjogIngifQ==", "eyJhIjogMWU5OTl9"]
+)
+def test_a_cursor_that_no_answer_gave_is_refused(given: object) -> None:
+    """Numbers, lists, null and infinity in base64 too."""
+    assert pointers(read_history, {"subject": SUBJECT, "cursor": given}) == {"/cursor"}
+
+
+def test_a_cursor_says_by_person_what_was_given_last() -> None:
+    """What it says of anybody else is never looked at: people are found by the contact alone."""
+    said = {"subject": SUBJECT, "cursor": cursor({"a" * 32: 7})}
+    assert read_history(CLINIC, said).behind == {"a" * 32: 7}
+    assert read_history(CLINIC, {"subject": SUBJECT}).behind == {}
 
 
 def test_a_decision_on_paper_is_read_with_its_day_and_its_form() -> None:
