@@ -188,9 +188,10 @@ class Body:
 
     def cursor(self) -> Mapping[str, int]:
         """Read where a list goes on, as `cursor` wrote it; from its beginning where none is told."""
-        value = self.body.get("cursor", cursor({}))
+        if "cursor" not in self.body:
+            return {}
         try:
-            behind = json.loads(base64.urlsafe_b64decode(value[:MAX_CURSOR]))
+            behind = json.loads(base64.urlsafe_b64decode(self.body["cursor"][:MAX_CURSOR]))
             return {str(name): max(0, int(number)) for name, number in behind.items()}
         except (ValueError, TypeError, AttributeError, OverflowError):
             self.error("/cursor", "As the answer before gave it.")

@@ -17,6 +17,7 @@ from chalicelib.notice import Clinic
 from chalicelib.receipts import Act, Subject
 from chalicelib.store.links import OldLinkError, Opened, UnknownLinkError, open_link
 from chalicelib.store.look import Signature
+from chalicelib.store.sealed import reveal
 from chalicelib.wiring import portal
 
 
@@ -128,8 +129,6 @@ def invited(request: Request, clinic: str, now: Instant) -> Invited | None:
 
 def _beside(clinic: str, people: Sequence[Subject], holder: Contact) -> tuple[tuple[Contact, ...], bool]:
     """Give what else is known of the one person a link means: another contact, and whether there is a name."""
-    from chalicelib.store.sealed import reveal  # noqa: PLC0415 - only who follows a link needs it
-
     if len(people) != 1:
         return (), False
     house = portal()

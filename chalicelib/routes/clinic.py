@@ -24,7 +24,7 @@ def status(clinic: str) -> Response:
 @clinic_api.route(f"{BASE}/history", methods=["POST"], content_types=ANY_TYPE)
 @api
 def history(clinic: str) -> Response:
-    """Give all receipts of one subject, oldest first."""
+    """Give the receipts of one subject, oldest first."""
     answer: Response = _desk().history(clinic_api.current_request, clinic)
     return answer
 

@@ -38,6 +38,7 @@ from chalicelib.store.keys import (
     words_key,
 )
 from chalicelib.store.look import Look, Signature, read_people, whose_own
+from chalicelib.store.sealed import reveal
 from chalicelib.store.signatures import signed_receipt
 from chalicelib.store.table import (
     ConflictError,
@@ -189,8 +190,6 @@ class Register:
         """
         if not speaks_alone(look.published.clinic, subject.of_age, act):
             return subject
-        from chalicelib.store.sealed import reveal  # noqa: PLC0415 - once in a life
-
         key = self._clinics.key(act.clinic)
         known = [contact for contact, _ in reveal(self._table, key, subject).contacts]
         numbers = [key.lookup(contact) for contact in known if contact.kind is Kind.REFERENCE]
