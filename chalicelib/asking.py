@@ -233,8 +233,9 @@ def _channel(template: str, request: Request) -> Channel:
 def _act(clinic: Clinic, state: FormState, said: Submission) -> Act:
     at, guardian = now(), said.guardian
     declared = {"declared_age": str(clinic.age_minimum)} if said.declared_adult else None
+    secret = portal().clinics.key(clinic.id).receipt_secret()
     return Act(
-        receipt_id=receipt_id(state.nonce, said.said()),
+        receipt_id=receipt_id(secret, state.nonce, said.said()),
         clinic=clinic.id,
         answers=said.answers,
         notice=NoticeRef(state.version, state.lang, state.sha256),

@@ -156,8 +156,9 @@ def confirm(
     claim = found.receipt.document
     entries = {address: claim["decisions"][address] for address in found.addresses}
     answers = {address: Answer.YES if address in ticked else Answer.NO for address in found.addresses}
+    secret = house.clinics.key(claim["clinic"]).receipt_secret()
     act = Act(
-        receipt_id=receipt_id(found.receipt.id, {"confirmed": sorted(ticked), "by": found.contact.kind}),
+        receipt_id=receipt_id(secret, found.receipt.id, {"confirmed": sorted(ticked), "by": found.contact.kind}),
         clinic=claim["clinic"],
         answers=answers,
         notice=NoticeRef(**claim["notice"]),
@@ -233,8 +234,9 @@ def undo(house: Portal, found: Open, ticked: Collection[Address], lang: str, now
     person = roll.person(house.table, clinic.id, found.receipt.document["subject"])
     chain = house.register.history(clinic.id, [person])
     earlier = _endings(chain, found.receipt.document["version"])
+    secret = house.clinics.key(clinic.id).receipt_secret()
     act = Act(
-        receipt_id=receipt_id(found.receipt.id, {"undone": sorted(ticked)}),
+        receipt_id=receipt_id(secret, found.receipt.id, {"undone": sorted(ticked)}),
         clinic=clinic.id,
         answers=dict.fromkeys(ticked, Answer.YES),
         notice=NoticeRef(clinic.version, lang, house.evidence.shown(CONSENT_PAGE, clinic, lang)),

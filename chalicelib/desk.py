@@ -186,8 +186,9 @@ def _act(call: Call[StaffDecision]) -> Act:
         raise RefusedError(
             problem(400, "Idempotency-Key too long", detail=f"At most {MAX_IDEMPOTENCY_KEY} characters.")
         )
+    secret = house.clinics.key(clinic.id).receipt_secret()
     return Act(
-        receipt_id=receipt_id(idempotency, {"key": call.key.id}),
+        receipt_id=receipt_id(secret, idempotency, {"key": call.key.id}),
         clinic=clinic.id,
         answers=decision.answers,
         notice=NoticeRef(clinic.version, lang, house.evidence.shown(CONSENT_PAGE, clinic, lang)),

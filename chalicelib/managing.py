@@ -215,8 +215,9 @@ def _done(visit: Visit, done: Receipt) -> Response:
 def _act(visit: Visit, clinic: Clinic, state: FormState, said: Submission) -> Act:
     child = any(person.of_age for person in visit.people)
     declared = {"declared_age": str(clinic.age_minimum)} if said.declared_adult else {}
+    secret = portal().clinics.key(clinic.id).receipt_secret()
     return Act(
-        receipt_id=receipt_id(state.nonce, said.said()),
+        receipt_id=receipt_id(secret, state.nonce, said.said()),
         clinic=clinic.id,
         answers=said.answers,
         notice=NoticeRef(state.version, state.lang, state.sha256),

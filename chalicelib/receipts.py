@@ -4,6 +4,7 @@ Pure like `consent`: the same arguments are the same receipt, byte for byte.
 """
 
 import hashlib
+import hmac
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
@@ -205,9 +206,14 @@ def whose(people: Sequence[Sequence[Subject]]) -> Subject | None:
     return (shared or people[0])[0]
 
 
-def receipt_id(nonce: str, said: Mapping[str, Any]) -> str:
-    """Give a receipt's id from what makes it unique, 128 bits of SHA-256: the same form sent twice is one receipt."""
-    return hashlib.sha256(rfc8785.dumps({"nonce": nonce, "said": dict(said)})).hexdigest()[:32]
+def receipt_id(secret: bytes, nonce: str, said: Mapping[str, Any]) -> str:
+    """Give a receipt's id, 128 bits of HMAC-SHA-256 over what makes it unique: the same form sent twice is one receipt.
+
+    `secret` is the clinic's (`ClinicKey.receipt_secret`): whoever knows everything else, such as the receipt that this
+    one follows, an Idempotency-Key or a person's id, cannot compute the id, nor ask whether there is such a receipt.
+    """
+    unique = rfc8785.dumps({"nonce": nonce, "said": dict(said)})
+    return hmac.digest(secret, unique, "sha256").hex()[:32]
 
 
 def words_of(document: Mapping[str, Any]) -> dict[Address, Word]:

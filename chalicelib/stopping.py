@@ -67,9 +67,10 @@ class Stopper:
                 return register.withdraw(act, signature)[0]
         if not people:
             return register.record(act, signature)
+        secret = portal().clinics.key(act.clinic).receipt_secret()
         receipts: list[Receipt] = []
         for person, contacts in people:
-            number = receipt_id(act.receipt_id, {"subject": person.id}) if receipts else act.receipt_id
+            number = receipt_id(secret, act.receipt_id, {"subject": person.id}) if receipts else act.receipt_id
             signer = replace(signature, contacts=contacts, person=person.id, follows=bool(receipts))
             receipts.append(register.record(replace(act, receipt_id=number), signer))
         return receipts[0]

@@ -69,7 +69,7 @@ class Teller:
         clinic, key = self.clinics.ever_asked(published), self.clinics.key(unsent.clinic)
         person = Subject.read(json.loads(stored.body or ""))
         if unsent.kind in UNASKED:
-            due = still_due(each.number, person, published, self.now)
+            due = still_due(key, each.number, person, published, self.now)
             if due is None:
                 return []
             unsent = replace(unsent, addresses=due.addresses, until=due.until)

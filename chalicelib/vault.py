@@ -87,6 +87,15 @@ class ClinicKey:
         """Give the secret that proves for what a link's token was made."""
         return hmac.digest(self._key, b"links", "sha256")
 
+    def receipt_secret(self) -> bytes:
+        """Give the secret without which no receipt's id can be computed."""
+        return hmac.digest(self._key, b"receipt-ids", "sha256")
+
+    def letter_number(self, subject: str, kind: str, reference: str) -> str:
+        """Give the number in the outbox of one thing to tell one person: the same each time, guessed by nobody."""
+        purpose = hmac.digest(self._key, b"outbox", "sha256")
+        return hmac.digest(purpose, f"{subject}|{kind}|{reference}".encode(), "sha256").hex()[:32]
+
     def seal(self, subject: str, salt: str, what: str, plain: str) -> bytes:
         """Encrypt a contact, a name or evidence under one person's key (AES-256-GCM, nonce first)."""
         nonce = os.urandom(_NONCE_BYTES)

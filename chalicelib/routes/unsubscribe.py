@@ -114,8 +114,9 @@ def _act(opened: Opened, look: Look, answers: Mapping[Address, Answer], at: Inst
     house, clinic, lang = portal(), look.published.clinic, _language(opened, look)
     # The same word at the same state of things is the same receipt, however often a mail program tries.
     turn = {person.id: person.version for person in look.known()}
+    secret = house.clinics.key(clinic.id).receipt_secret()
     return Act(
-        receipt_id=receipt_id(opened.id, {"unsubscribe": turn, "stops": sorted(answers)}),
+        receipt_id=receipt_id(secret, opened.id, {"unsubscribe": turn, "stops": sorted(answers)}),
         clinic=clinic.id,
         answers=answers,
         notice=NoticeRef(clinic.version, lang, house.evidence.shown(WITHDRAWAL_PAGE, clinic, lang)),

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 from chalicelib import timeline
 from chalicelib.consent import Address, Answer, Assurance, Standing
@@ -176,7 +177,7 @@ class Register:
                     kept = self.receipt(act.clinic, act.receipt_id)
                     if not _stops_anew(act, subject, receipt, kept):
                         return kept
-                    act = replace(act, receipt_id=receipt_id(act.receipt_id, {"after": subject.version}))
+                    act = replace(act, receipt_id=self._number(act, {"after": subject.version}))
             except ContendedError:
                 continue
             else:
@@ -210,7 +211,7 @@ class Register:
         for person in also_meant(reach):
             asked = any(address in person.standings for address in stops)
             if asked and person.id != receipt.document["subject"]:
-                number = receipt_id(act.receipt_id, {"subject": person.id})
+                number = self._number(act, {"subject": person.id})
                 signer = replace(signature, name=None, person=person.id, proves=(), joins=False, follows=True)
                 self.record(replace(act, receipt_id=number, answers=stops), signer)
         return receipt
@@ -242,7 +243,7 @@ class Register:
             subject = signer.person or signer.fresh.id
             if subject in receipts:
                 continue
-            own = act if not number else replace(act, receipt_id=receipt_id(act.receipt_id, {"subject": subject}))
+            own = act if not number else replace(act, receipt_id=self._number(act, {"subject": subject}))
             look = seen if not number else None
             receipt = self.record(own, replace(signer, follows=bool(number)), seen=look, also=() if number else also)
             receipts[receipt.document["subject"]] = receipt
@@ -253,9 +254,13 @@ class Register:
                 subject,
                 signer.fresh.id,
             }:  # sent again, and somebody joined: the first id is another's
-                own = replace(act, receipt_id=receipt_id(act.receipt_id, {"subject": subject}))
+                own = replace(act, receipt_id=self._number(act, {"subject": subject}))
                 receipts[subject] = self.record(own, replace(signer, follows=True))
         return list(receipts.values())
+
+    def _number(self, act: Act, said: Mapping[str, Any]) -> str:
+        """Give the id of a receipt that follows from an act, one for each thing `said`."""
+        return receipt_id(self._clinics.key(act.clinic).receipt_secret(), act.receipt_id, said)
 
     def receipt(self, clinic: str, number: str) -> Receipt:
         """Give a receipt by its id; raise UnknownReceiptError."""

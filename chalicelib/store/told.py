@@ -40,7 +40,7 @@ def tell(table: Table, key: ClinicKey, person: Subject, letter: Letter, base: st
     person's item is as unreadable as any other of theirs.
     """
     clinic = key.clinic
-    chosen = _number(person.id, letter.kind, letter.reference)
+    chosen = key.letter_number(person.id, letter.kind, letter.reference)
     word = Unsent(
         kind=letter.kind,
         clinic=clinic,
@@ -61,13 +61,16 @@ def tell(table: Table, key: ClinicKey, person: Subject, letter: Letter, base: st
     return True
 
 
-def still_due(number: str, person: Subject, published: Published, at: Instant) -> Letter | None:
+def still_due(key: ClinicKey, number: str, person: Subject, published: Published, at: Instant) -> Letter | None:
     """Give what an item of the outbox is to tell as it stands now, None where it is to be told no more.
 
     Between the round that left it and the post whoever it is for may have answered, or had processing restricted.
     """
-    due = due_now(person, published, at)
-    return next((each for each in due if _number(person.id, each.kind, each.reference) == number), None)
+    for each in due_now(person, published, at):
+        told = (person.id, each.kind, each.reference)
+        if number in {key.letter_number(*told), _plain_number(*told)}:
+            return each
+    return None
 
 
 def number(record: Item) -> str:
@@ -75,5 +78,6 @@ def number(record: Item) -> str:
     return str(json.loads(record.body or "")["number"])
 
 
-def _number(subject: str, kind: str, reference: str) -> str:
+def _plain_number(subject: str, kind: str, reference: str) -> str:
+    """Give the number by which items were left before numbers needed the clinic's key; some may still wait."""
     return hashlib.sha256(f"{subject}|{kind}|{reference}".encode()).hexdigest()[:32]

@@ -1,5 +1,6 @@
 """The hourly round: everybody is attended to once, however often it comes round and wherever it had to stop."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -51,6 +52,21 @@ def unasked(house: Portal) -> list[dict[str, Any]]:
     """Give what waits in the outbox that nobody asked for."""
     items = chain.from_iterable(house.table.partition(unsent_key("", shard).pk, "") for shard in SHARDS)
     return [word for item in items if (word := json.loads(item.body or ""))["kind"] != "decided"]
+
+
+def test_a_number_in_the_outbox_needs_the_clinics_key_and_one_from_before_is_still_carried_out(house: Portal) -> None:
+    """Whoever knows a person's id and receipts computes none; what waited before the change is told too."""
+    decide(house, ANNA)
+    published, key = house.register.look(RIGA).published, house.clinics.key(RIGA)
+    anna = only_person(house, RIGA, ANNA)
+    [letter] = told.due_now(anna, published, HALF)
+    plain = hashlib.sha256(f"{anna.id}|{letter.kind}|{letter.reference}".encode()).hexdigest()[:32]
+    assert told.tell(house.table, key, anna, letter, BASE)
+    assert not house.table.get([unsent_key(RIGA, plain)])
+    keyed = key.letter_number(anna.id, letter.kind, letter.reference)
+    assert house.table.get([unsent_key(RIGA, keyed)])
+    for number, due in ((plain, letter), (keyed, letter), ("0" * 32, None)):
+        assert told.still_due(key, number, anna, published, HALF) == due
 
 
 def test_a_reminder_is_left_in_the_outbox_once(house: Portal) -> None:

@@ -199,9 +199,9 @@ def test_the_same_form_is_the_same_receipt_whichever_way_it_was_typed() -> None:
     first, second = (
         read_consent(CLINIC, sent({**fields, "phone": phone})) for phone in ("26123456", "+371 26 123 456")
     )
-    assert receipt_id(STATE.nonce, first.said()) == receipt_id(STATE.nonce, second.said())
+    assert receipt_id(SECRET, STATE.nonce, first.said()) == receipt_id(SECRET, STATE.nonce, second.said())
     other = read_consent(CLINIC, sent({**fields, "decision.newsletter.email": "no"}))
-    assert receipt_id(STATE.nonce, first.said()) != receipt_id(STATE.nonce, other.said())
+    assert receipt_id(SECRET, STATE.nonce, first.said()) != receipt_id(SECRET, STATE.nonce, other.said())
 
 
 CHILDREN_TOO = read_clinic(a_document(age={"guardian": True}))

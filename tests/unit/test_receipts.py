@@ -1,11 +1,13 @@
 import hashlib
 import itertools
 import json
+import re
 
 import pytest
 import rfc8785
 
 from chalicelib.receipts import Act, Receipt, decide, receipt_id
+from chalicelib.vault import ClinicKey
 from tests.acts import EMAIL_NEWS, IN_FORCE, MORNING, NOON, SMS_NEWS, a_subject, an_act
 
 FIELDS = {
@@ -92,10 +94,14 @@ def test_the_evidence_of_a_paper_form_stands_in_the_receipt() -> None:
 SAID = {"answers": {EMAIL_NEWS: "yes"}, "contacts": ["email:anna.ozola@example.org"], "name": "Anna"}
 
 
+SECRET = ClinicKey("riga-aesthetics", b"k" * 32).receipt_secret()
+
+
 def test_the_same_form_sent_twice_has_one_receipt_id() -> None:
     """A double click is one receipt, whatever order the fields came in."""
-    assert receipt_id("nonce", SAID) == receipt_id("nonce", dict(reversed(SAID.items())))
-    assert len(receipt_id("nonce", SAID)) == 32
+    number = receipt_id(SECRET, "nonce", SAID)
+    assert number == receipt_id(SECRET, "nonce", dict(reversed(SAID.items())))
+    assert re.fullmatch(r"[0-9a-f]{32}", number)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +115,13 @@ def test_the_same_form_sent_twice_has_one_receipt_id() -> None:
 )
 def test_another_form_or_another_answer_has_another_receipt_id(nonce: str, said: dict[str, object]) -> None:
     """Going back in the browser and answering differently is a new decision."""
-    assert receipt_id(nonce, said) != receipt_id("nonce", SAID)
+    assert receipt_id(SECRET, nonce, said) != receipt_id(SECRET, "nonce", SAID)
+
+
+def test_the_same_form_has_another_receipt_id_under_another_clinics_key() -> None:
+    """Whoever runs one clinic cannot compute the receipts of another."""
+    other = ClinicKey("tbilisi-ultrasound", b"K" * 32).receipt_secret()
+    assert receipt_id(other, "nonce", SAID) != receipt_id(SECRET, "nonce", SAID)
 
 
 def test_a_receipt_names_the_person_by_an_opaque_id_only() -> None:
