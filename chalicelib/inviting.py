@@ -1,5 +1,6 @@
 """Personal links for a clinic's own messages: nothing to retype for the patient, nobody named in an address."""
 
+import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,12 +19,14 @@ from chalicelib.outgoing import document, problem
 from chalicelib.store import audit, links
 from chalicelib.wiring import portal
 
+OTHER_BODY = "It was for another body, whose links stand. Nothing was made."
 SHARES_NOTHING = "The controller this key belongs to shares none of the clinic's decisions."
 
 
 def make_links(request: Request, clinic: str) -> Response:
     """Make up to a thousand links; the same call with the same Idempotency-Key gives the same ones, as they are by now.
 
+    Another body under a key that was used makes none: 422, as for every other call.
     One of several joint controllers gets none to the patient's own page, which shows what is decided about all.
     """
     call = authorised(request, clinic, "links:write", read_links)
@@ -34,6 +37,8 @@ def make_links(request: Request, clinic: str) -> Response:
     member = call.key.member is not None
     if member and not call.shared.questions:
         raise RefusedError(problem(403, "Not for this key", detail=SHARES_NOTHING))
+    if not _first_or_same(call, secret):
+        raise RefusedError(problem(422, "Idempotency-Key used before", detail=OTHER_BODY))
     for number, given in enumerate(call.body.invitations):
         # A joint controller's link is about what it shares, said or not; none named would mean all.
         asked = replace(given, addresses=tuple(call.shared.questions)) if member and not given.addresses else given
@@ -56,6 +61,23 @@ def revoke_links(request: Request, clinic: str) -> Response:
     revoked = links.revoke(portal().table, clinic, call.body.links, call.now)
     portal().table.put_new(audit.line(clinic, call.key.id, "links/revoke", call.now, (), links=revoked))
     return document({"revoked": revoked})
+
+
+def _first_or_same(call: Call[Invitations], secret: bytes) -> bool:
+    """Tell whether the Idempotency-Key, if there is one, is new or was used for this very body.
+
+    The body is kept as an HMAC: a plain hash of one address could be found by trying addresses.
+    """
+    repeated = call.request.headers.get("idempotency-key")
+    if not repeated:
+        return True
+    asked = [
+        [Holder(each.contact, each.name).plain(), each.lang, each.addresses, each.expires_in]
+        for each in call.body.invitations
+    ]
+    key = hmac.new(secret, f"call|{call.key.id}|{repeated}".encode(), "sha256").hexdigest()
+    body = hmac.new(secret, f"body|{key}|{json.dumps(asked)}".encode(), "sha256").hexdigest()
+    return links.remember_call(portal().table, key, body, call.now)
 
 
 def _handle(call: Call[Invitations], secret: bytes, number: int, asked: Invitation) -> Handle:

@@ -116,6 +116,11 @@ def link_key(link: str) -> Key:
     return Key(f"LINK#{link}", "LINK")
 
 
+def links_call_key(call: str) -> Key:
+    """The body of a call for links, by the HMAC of its bearer key and Idempotency-Key."""
+    return Key(f"LINK#{call}", "CALL")
+
+
 def erased_key(clinic: str, subject: str) -> Key:
     """The mark of an erased person of whom empty things are still to be cleared away; in sixteen partitions."""
     return Key(f"ERASED#{subject[0]}", f"{clinic}#{subject}")

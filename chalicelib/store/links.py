@@ -7,7 +7,7 @@ from datetime import timedelta
 from chalicelib.instants import Instant, moment
 from chalicelib.links import Handle, Holder, Link, Power, read_token
 from chalicelib.store.clinics import Clinics
-from chalicelib.store.keys import Key, link_key
+from chalicelib.store.keys import Key, link_key, links_call_key
 from chalicelib.store.table import BATCH, ConflictError, Item, Put, SetBody, Table
 from chalicelib.vault import ClinicKey
 
@@ -15,6 +15,10 @@ _SEALED = "link"
 
 REMEMBERED = timedelta(days=365)
 """For how long a link that ended is still known as one that ended, so that a fresh one can be offered."""
+
+
+CALL_REMEMBERED = timedelta(days=365)
+"""For how long an Idempotency-Key stands for the body it came with first."""
 
 
 class UnknownLinkError(LookupError):
@@ -76,6 +80,16 @@ def keep(table: Table, key: ClinicKey, made: Sequence[tuple[Handle, Link, Holder
         found = [before.get(link_key(handle.link)) for handle, _, _ in batch]
         kept += [Link.read(item.body or "") if item else link for item, (_, link, _) in zip(found, batch, strict=True)]
     return kept
+
+
+def remember_call(table: Table, call: str, body: str, now: Instant) -> bool:
+    """Keep the digest of a call's body under its Idempotency-Key; tell False where another body came with that key."""
+    key = links_call_key(call)
+    ends = moment(now) + CALL_REMEMBERED
+    if table.put_new(Put(key, {"body": body, "ttl": int(ends.timestamp())})):
+        return True
+    before = table.get([key]).get(key)
+    return before is None or before.body == body
 
 
 def open_link(table: Table, clinics: Clinics, token: str, power: Power, now: Instant) -> Opened:

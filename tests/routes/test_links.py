@@ -1,3 +1,5 @@
+import hashlib
+import json
 import re
 from datetime import timedelta
 from typing import Any
@@ -7,7 +9,7 @@ import pytest
 from chalicelib.contact import Contact, Kind
 from chalicelib.instants import moment
 from chalicelib.links import Link, read_token
-from chalicelib.store.keys import link_key
+from chalicelib.store.keys import Key, link_key
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import Client, Program
 from tests.routes.conftest import House
@@ -58,6 +60,43 @@ def test_a_thousand_links_are_one_call_and_the_same_call_again_gives_the_same(ho
     assert [each["url"] for each in first] == [each["url"] for each in again]
     assert len({each["url"] for each in first + other}) == 1002
     assert program.call("links", {"links": [*asked, {"email": ANNA}]}).status == 422
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [{"email": ANNA}],
+        [{"email": ANNA}, {"phone": PHONE}, {"email": "juris@example.org"}],
+        [{"phone": PHONE}, {"email": ANNA}],
+        [{"email": ANNA, "lang": "en"}, {"phone": PHONE}],
+        [{"email": ANNA}, {"phone": PHONE, "expires_in": 60}],
+    ],
+)
+def test_another_body_under_a_used_key_makes_no_link(house: House, other: list[dict[str, Any]]) -> None:
+    """A program that uses a key twice by mistake is told so, and no second set of links exists."""
+    program, once = house.open_clinic(), {"Idempotency-Key": "mailing-8"}
+    first = _made(program, {"email": ANNA}, {"phone": PHONE}, headers=once)
+    before = house.items()
+    refused = program.call("links", {"links": other}, once)
+    assert (refused.status, refused.json()["title"]) == (422, "Idempotency-Key used before")
+    assert {pk for pk, _ in house.items() - before if pk.startswith("LINK#")} == set()
+    assert _made(program, {"email": ANNA}, {"phone": PHONE}, headers=once) == first
+    second_key = Program(program.clinic, house.new_key(program.clinic))
+    assert len(_made(second_key, *other, headers=once)) == len(other)
+
+
+def test_what_is_kept_of_a_repeatable_call_names_nobody(house: House) -> None:
+    """Who reads the table cannot find out by trying addresses whom a clinic wrote to."""
+    program = house.open_clinic()
+    before = house.items()
+    _made(program, {"email": ANNA}, headers={"Idempotency-Key": ANNA})
+    [call] = [Key(pk, sk) for pk, sk in house.items() - before if sk == "CALL"]
+    kept = house.table.get([call])[call]
+    told = f"{kept.pk} {kept.body}"
+    assert ANNA not in told
+    guesses = [ANNA, json.dumps([ANNA]), json.dumps({"links": [{"email": ANNA}]})]
+    assert not [each for each in guesses if hashlib.sha256(each.encode()).hexdigest() in told]
+    assert kept.ttl is not None
 
 
 @pytest.mark.parametrize(
