@@ -5,12 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-from markdown_it import MarkdownIt
-from markupsafe import Markup
-
 from chalicelib.clinic_document import InvalidClinicError, document_hash, faults_of, read_clinic, read_full_notice
 from chalicelib.i18n import local_midnight, spoken_date
 from chalicelib.instants import Instant
+from chalicelib.legal_text import legal_html
 from chalicelib.notice import Clinic
 from chalicelib.pages import authorities, render
 
@@ -47,9 +45,8 @@ def edition(document: Mapping[str, Any]) -> Edition:
 
 def full_notice(clinic: Clinic, lang: str, text: str) -> str:
     """Render the full notice in a language: the items of GDPR Art. 13, then the clinic's own text in Markdown."""
-    written = Markup(MarkdownIt("commonmark", {"html": False}).render(text))  # noqa: S704 - HTML in it is escaped
     authority = authorities()[clinic.authority]
-    return render("pages/full_notice.html", lang, clinic=clinic, authority=authority, text=written)
+    return render("pages/full_notice.html", lang, clinic=clinic, authority=authority, text=legal_html(text))
 
 
 def _next(day: str) -> str:

@@ -15,7 +15,7 @@ from chalicelib.i18n import spoken_day, spoken_time
 from chalicelib.incoming import ANY_TYPE, base_url, mount, query
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import html, rendered, see_other
-from chalicelib.pages import render
+from chalicelib.pages import content_security_policy, render
 from chalicelib.proof import key_id, printed_code
 from chalicelib.receipts import Receipt
 from chalicelib.renditions import PAPER, rendition
@@ -114,7 +114,8 @@ def notice_page(clinic: str, version: str) -> Response:
         "versions": versions,
         "root": mount(request),
     }
-    return html(render("pages/notice.html", lang, clinic=shown, **filled))
+    dress = {"Content-Security-Policy": content_security_policy("notice.css")}
+    return html(render("pages/notice.html", lang, clinic=shown, **filled), headers=dress)
 
 
 @patient.route("/{clinic}/shown/{sha256}", methods=["GET"], content_types=ANY_TYPE)

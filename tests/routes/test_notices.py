@@ -1,6 +1,9 @@
 """A notice is written by one, approved by another, published, and never changes after that."""
 
+import base64
 import copy
+import hashlib
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -272,3 +275,19 @@ def test_each_version_lists_all_versions_with_their_dates_in_each_language(
             assert linked == {f"{client.mount}/{clinic}/notices/{each}?lang={lang}" for each in others}
             listed = client.get(f"/{clinic}/notices/{version}?lang={lang}").text.partition('id="versions"')[2]
             assert spoken_date("2199-12-31", lang) in listed
+
+
+def test_a_notice_pasted_from_a_law_is_shown_with_its_numbers_lists_and_lines(client: Client, staff: Staff) -> None:
+    """Patients and inspectors cite its points; a published page stays as it is, byte for byte."""
+    before = client.get(f"/{staff.clinic}/notices/1.0?lang=lv").text
+    pasted = "1.1. Pārzinis apstrādā:\n• vārdu;\n• tālruni.\n1.3. Glabā\nvienu gadu."
+    staff.put_out("1.1", notice=dict.fromkeys(("lv", "ru", "en"), pasted))
+    page = client.get(f"/{staff.clinic}/notices/1.1?lang=lv")
+    shown = [" ".join(line.split()) for line in Page(page).words.split("\n")]
+    assert [line for line in pasted.split("\n") if line not in shown] == []
+    style = page.text.partition("<style>.points")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(f".points{style}".encode()).digest()).decode()
+    assert f"'sha256-{digest}'" in page.headers["content-security-policy"]
+    article = re.compile(r"<article.*</article>", re.DOTALL)
+    kept = client.get(f"/{staff.clinic}/notices/1.0?lang=lv").text
+    assert article.findall(kept) == article.findall(before)

@@ -1,0 +1,163 @@
+"""A legal text that is pasted in comes out as it was written: its numbers, its lists and its lines."""
+
+import re
+from html import unescape
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.edition import edition
+from chalicelib.legal_text import legal_html
+from infra.publish import read_document
+from tests.acts import a_document, in_both
+from tests.cast import CLINICS
+
+PASTED = """\
+1. VISPĀRĪGIE NOTEIKUMI
+1.1. Pārzinis apstrādā:
+• vārdu un uzvārdu;
+• tālruņa numuru;
+1.2. Datus glabā:
+– trīs gadus, ja noslēgts līgums;
+– vienu gadu citos gadījumos.
+2.3.1. Īpašs noteikums
+a) pirmais gadījums;
+b) otrais gadījums.
+4. Nobeigums
+2026. gada 1. novembrī
+Rīgā"""
+
+MARKS = [
+    "",
+    "1. ",
+    "3. ",
+    "1.1. ",
+    "2.3.1. ",
+    "10.2 ",
+    "7) ",
+    "(2) ",
+    "a) ",
+    "ბ) ",
+    "iv. ",
+    "• ",
+    "•",
+    "– ",
+    "— ",
+    "2026. ",
+    "    1.2. ",
+    "\t• ",
+]
+WORDS = st.text(alphabet="abcāžшლ ,;:„”§", min_size=1, max_size=30).map(str.strip).filter(bool)
+
+
+def lines_of(html: str) -> list[str]:
+    """Give the lines a reader sees: each block and each break begins one."""
+    text = re.sub(r"<br />\n|</?(?:p|ul|ol|li|h\d)\b[^>]*>\n?", "\n", html)
+    seen = unescape(re.sub(r"<[^>]+>", "", text))
+    return [" ".join(line.split()) for line in seen.split("\n") if line.strip()]
+
+
+def test_a_pasted_law_keeps_its_numbers_lists_and_lines() -> None:
+    """Whoever cites point 2.3.1 finds it under that number, on a line of its own."""
+    assert lines_of(legal_html(PASTED)) == PASTED.split("\n")
+
+
+@given(st.lists(st.tuples(st.sampled_from(MARKS), WORDS, st.booleans()), min_size=1, max_size=12))
+def test_any_mixture_of_points_and_lines_is_shown_line_by_line(written: list[tuple[str, str, bool]]) -> None:
+    """No number is counted anew and no two lines run together, however a text is put together."""
+    source = "".join(f"{mark}{words}\n{blank * chr(10)}" for mark, words, blank in written)
+    shown = [line.replace("• ", "•") for line in lines_of(legal_html(source))]
+    assert shown == [" ".join(line.split()).replace("• ", "•") for line in source.split("\n") if line.strip()]
+
+
+@pytest.mark.parametrize(
+    "number", ["1.", "7.", "2.3.1.", "1.1", "3)", "(4)", "a)", "(b)", "ბ)", "iv.", "•", "–", "5.¹"]
+)
+def test_a_point_is_an_item_of_a_list_with_its_own_mark(number: str) -> None:
+    """A screen reader tells a list as one, and reads the number as it stands in the law."""
+    html = legal_html(f"Before\n{number} The point\nand its second line\n{number} The next")
+    assert html.startswith('<p>Before</p>\n<ul class="points" role="list">')
+    assert html.count(f'<span class="no">{number}</span> The ') == html.count("<li ") == 2
+    assert "The point<br />\nand its second line" in html
+
+
+def test_a_number_is_never_counted_anew() -> None:
+    """A repealed point leaves its gap, in a list inside a list too."""
+    assert lines_of(legal_html("1. One\n3. Three\n\n7. Seven")) == ["1. One", "3. Three", "7. Seven"]
+    assert lines_of(legal_html("- Item\n  2. Two\n  5. Five")) == ["Item", "2. Two", "5. Five"]
+    assert lines_of(legal_html("2026. gads\n\n2030. gads")) == ["2026. gads", "2030. gads"]
+    assert "<ol" not in legal_html("1. a\n\n2. b\n\n1986. c\n1.\nd\n123456789. e")
+
+
+def test_deeper_numbers_stand_deeper() -> None:
+    """The eye finds which point a sub-point belongs to; bullets and letters belong to the number above them."""
+    html = legal_html("1. a\n1.1. b\n• c\n1.1.1. d\na) e\n2. f\n   1. g")
+    assert re.findall(r'<li class="d(\d)">', html) == ["1", "2", "3", "3", "4", "1", "2"]
+
+
+def test_bullets_of_a_word_processors_own_font_are_shown() -> None:
+    """They are letters of a private area, which on any other machine are empty boxes."""
+    assert lines_of(legal_html("\uf0b7\tfirst\n\uf0a7 second")) == ["• first", "▪ second"]
+
+
+def test_a_mark_alone_on_its_line_stands_before_the_next() -> None:
+    """Text copied from a PDF often has its numbers on lines of their own."""
+    assert lines_of(legal_html("1.1.\nThe text\n•\nThe other")) == ["1.1. The text", "• The other"]
+
+
+def test_an_indented_line_is_no_program_and_dashes_below_a_line_make_no_heading() -> None:
+    """Both are how a typist lays out a page, and Markdown would make something else of them."""
+    html = legal_html("First\n---\n\n\tIndented\n\nSecond\n-")
+    assert "<code" not in html
+    assert "<h" not in html.replace("<hr", "")
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "<script>alert(1)</script>",
+        "1. <img src=x onerror=alert(1)>",
+        "• <b onclick=x>",
+        "[x](javascript:alert(1))",
+        "1. [x](data:text/html;base64,PHM+)",
+        '–\n<iframe src="//x">',
+    ],
+)
+def test_no_html_of_the_text_becomes_part_of_the_page(attack: str) -> None:
+    """A clinic's author cannot run anything in a patient's browser, by mistake or on purpose."""
+    tags = set(re.findall(r"<[^>]+>", legal_html(attack)))
+    assert tags <= {
+        "<p>",
+        "</p>",
+        "<br />",
+        '<ul class="points" role="list">',
+        "</ul>",
+        '<li class="d1">',
+        "</li>",
+        '<span class="no">',
+        "</span>",
+    }
+
+
+def test_markdown_still_means_what_it_means() -> None:
+    """Headings, emphasis, links and plain lists are written as ever."""
+    html = legal_html("## Title\n\n**Bold** and [a link](https://example.org)\n\n- one\n- two\n  - deeper")
+    assert "<h2>Title</h2>" in html
+    assert '<strong>Bold</strong> and <a href="https://example.org">a link</a>' in html
+    assert html.count("<ul>") == 2
+
+
+def test_the_whole_notice_has_the_pasted_text_in_it() -> None:
+    """What is published is rendered by the same rules."""
+    ready = edition(a_document(notice=in_both(PASTED)))
+    assert all('<span class="no">2.3.1.</span> Īpašs noteikums' in html for html in ready.notices.values())
+
+
+@pytest.mark.parametrize("path", sorted(CLINICS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_number_of_the_demo_notices_stands_on_their_pages(path: Path) -> None:
+    """The five clinics' own numbered steps count as their authors counted them."""
+    for text in read_document(path)["notice"].values():
+        written = re.findall(r"^ *(\d+\.) ", text, re.MULTILINE)
+        assert re.findall(r'<span class="no">(\d+\.)</span>', legal_html(text)) == written
