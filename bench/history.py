@@ -68,7 +68,8 @@ def _copy(one: Subject, contact: Contact, other: Contact) -> None:
         kept = json.loads(written.replace(one.id, twin).replace(key.lookup(contact), key.lookup(other)))
         pk = contact_key(CLINIC, key.lookup(other)).pk if item.key == entry else subject_pk(CLINIC, twin)
         attributes = {"pk": {"S": pk}, "sk": {"S": item.sk}}
-        attributes["entries"] = {"M": {name: {"S": text} for name, text in kept["entries"].items()}}  # type: ignore[dict-item]
+        if kept["entries"]:
+            attributes["entries"] = {"M": {name: {"S": text} for name, text in kept["entries"].items()}}  # type: ignore[dict-item]
         if kept["body"]:
             attributes["body"] = {"S": kept["body"]}
         house.table.client.put_item(TableName=house.settings.table, Item=attributes)

@@ -8,9 +8,8 @@ from chalicelib.due import proof_until
 from chalicelib.identity import SeveralPeopleError
 from chalicelib.instants import Instant
 from chalicelib.receipts import Subject
-from chalicelib.store import audit, erasures, roll
-from chalicelib.store.keys import contact_key
-from chalicelib.store.table import SetEntry, Write
+from chalicelib.store import audit, contacts, erasures
+from chalicelib.store.table import Write
 from chalicelib.wiring import Portal
 
 
@@ -42,7 +41,7 @@ def erase(  # noqa: PLR0917 - whom, by whom, when
         return after, [*writes, line]
 
     try:
-        after = roll.change(house.table, clinic, subject, planned)
+        after = contacts.change(house.table, clinic, subject, planned)
     except LookupError:
         return None
     return Erased(subject, after.proof_until or now) if after else None
@@ -60,13 +59,10 @@ def restrict(house: Portal, clinic: str, subject: str, by: str, now: Instant, *,
         kept[:] = [] if person.erased else [person]
         if person.erased or (person.restricted_since is not None) == restricted:
             return None
-        after = person.restrict(now if restricted else None)
-        stored = roll.stored(after)
-        entries = [SetEntry(contact_key(clinic, lookup), person.id, stored) for lookup in person.contacts]
-        return after, [*entries, line]
+        return person.restrict(now if restricted else None), [line]
 
     try:
-        return roll.change(house.table, clinic, subject, planned) or next(iter(kept), None)
+        return contacts.change(house.table, clinic, subject, planned) or next(iter(kept), None)
     except LookupError:
         return None
 

@@ -77,6 +77,12 @@ class Subject:
     lang: str = ""
     """The language the person last chose themself; none where only others spoke for them."""
 
+    places: Mapping[str, int] = field(default_factory=dict)
+    """In which place of each contact the person is kept; those in the first place are left out (`store.contacts`)."""
+
+    pointers: tuple[str, ...] = ()
+    """Of very many contacts, those whose place does not hold the person but only says who it is."""
+
     restricted_since: Instant | None = None
     """Since when all processing is restricted (GDPR Art. 18); None where it is not."""
 
@@ -100,7 +106,9 @@ class Subject:
         """Give who was a child as somebody who decides alone: of what is known only these contacts are their own."""
         own = {lookup: since for lookup, since in self.contacts.items() if lookup in contacts}
         typed = tuple(lookup for lookup in self.typed if lookup in own)
-        return replace(self, of_age="", contacts=own, typed=typed, proven_by="")
+        places = {lookup: place for lookup, place in self.places.items() if lookup in own}
+        pointers = tuple(lookup for lookup in self.pointers if lookup in own)
+        return replace(self, of_age="", contacts=own, typed=typed, places=places, pointers=pointers, proven_by="")
 
     @property
     def erased(self) -> bool:
@@ -136,8 +144,8 @@ class Subject:
         kept = {address: Standing.read(standing) for address, standing in stored["standings"].items()}
         standings = marked(kept, restricted=stored.get("restricted_since") is not None)
         fences = tuple((latest, recorded_at) for latest, recorded_at in stored["fences"])
-        typed = tuple(stored["typed"])
-        return cls(**{**stored, "standings": standings, "fences": fences, "typed": typed})
+        listed = {name: tuple(stored.get(name, ())) for name in ("typed", "pointers")}
+        return cls(**{**stored, "standings": standings, "fences": fences, **listed})
 
 
 def marked(standings: Mapping[Address, Standing], *, restricted: bool) -> Mapping[Address, Standing]:

@@ -10,6 +10,7 @@
     python -m infra verify-chains riga-aesthetics
     python -m infra messages dead riga-aesthetics
     python -m infra messages retry riga-aesthetics
+    python -m infra migrate
     python -m infra verify receipt.jws --jwks jwks.json
 
 It works on the stack that `make run` left in `.local/env.json`, or on the one that the environment names
@@ -30,7 +31,7 @@ from chalicelib.store.clinics import UnknownClinicError
 from chalicelib.store.table import ContendedError, UnavailableError
 from chalicelib.vault import KeysUnavailableError
 from chalicelib.wiring import portal
-from infra import keys, messages, notices, publish, seals, verify
+from infra import keys, messages, migration, notices, publish, seals, verify
 from infra.catalogs import compile_stale
 
 LOCAL_ENVIRONMENT = Path(".local/env.json")
@@ -112,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     revoke.set_defaults(run=_revoke)
     seals.add_to(commands)
     messages.add_to(commands)
+    migration.add_to(commands)
     verify.add_to(commands)
     return parser
 

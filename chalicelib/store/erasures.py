@@ -8,12 +8,12 @@ is cleared by who may delete; the functions that answer requests may not.
 import contextlib
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.instants import Instant
 from chalicelib.receipts import Subject
-from chalicelib.store import messages, told
+from chalicelib.store import contacts, messages, told
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.keys import (
     SHARDS,
@@ -29,7 +29,9 @@ from chalicelib.store.keys import (
     unsigned_key,
     waits_key,
 )
-from chalicelib.store.table import BATCH, ConflictError, Delete, Item, RemoveEntry, Replace, Table, Write
+from chalicelib.store.table import BATCH, ConflictError, Delete, Item, Replace, SetBody, Table, Write
+
+HEAD = contact_key("", "").sk
 
 _TELLING = (unsent_key, dead_letter_key, waits_key)
 """Where it stands that something is to be told or confirmed: in the outbox, given up, or waiting for a code."""
@@ -37,20 +39,18 @@ _TELLING = (unsent_key, dead_letter_key, waits_key)
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """An erased person of whom something is still to be cleared away, and the lookup keys of the contacts."""
+    """An erased person of whom something is still to be cleared away: the lookup key of each contact, and the place."""
 
     clinic: str
     subject: str
-    contacts: tuple[str, ...]
+    contacts: Mapping[str, int]
 
 
 def writes(clinic: str, person: Subject, proof_until: Instant) -> tuple[Subject, Sequence[Write]]:
     """Give what is kept of a person who is erased, and what is written with that."""
-    mark = json.dumps({"contacts": list(person.contacts), "proof_until": proof_until})
-    return person.erase(proof_until), [
-        *(RemoveEntry(contact_key(clinic, lookup), person.id) for lookup in person.contacts),
-        Replace(erased_key(clinic, person.id), {"body": mark}),
-    ]
+    places = {lookup: person.places.get(lookup, 0) for lookup in person.contacts}
+    mark = json.dumps({"contacts": places, "proof_until": proof_until})
+    return person.erase(proof_until), [Replace(erased_key(clinic, person.id), {"body": mark})]
 
 
 def waiting(table: Table) -> Iterator[Mark]:
@@ -58,7 +58,9 @@ def waiting(table: Table) -> Iterator[Mark]:
     for shard in SHARDS:
         for item in table.partition(erased_key("", shard).pk, ""):
             clinic, _, subject = item.sk.partition("#")
-            yield Mark(clinic, subject, tuple(json.loads(item.body or "")["contacts"]))
+            kept = json.loads(item.body or "")["contacts"]
+            # Before there were places, a mark listed the contacts.
+            yield Mark(clinic, subject, kept if isinstance(kept, dict) else dict.fromkeys(kept, 0))
 
 
 def drop_wishes(table: Table, clinics: Clinics, marks: Sequence[Mark]) -> None:
@@ -79,8 +81,9 @@ def clear(table: Table, mark: Mark) -> None:
     clinic, subject = mark.clinic, mark.subject
     sealed = (item.key for item in table.partition(subject_pk(clinic, subject), "SEALED#"))
     _delete(table, itertools.chain(sealed, _unsent(table, clinic, subject)))
-    for lookup in mark.contacts:
-        _clear_contact(table, contact_key(clinic, lookup))
+    for lookup, place in mark.contacts.items():
+        _clear_contact(table, mark, contact_key(clinic, lookup, place))
+        _clear_head(table, clinic, lookup)
     _delete(table, [erased_key(clinic, subject)])
 
 
@@ -94,13 +97,28 @@ def forget(table: Table, clinic: str, subject: str) -> None:
     _delete(table, [roll_key(clinic, subject)])
 
 
-def _clear_contact(table: Table, key: Key) -> None:
-    try:
-        table.write([Delete(key, empty=True)])
-    except ConflictError:  # others share it, or it is gone already
-        if key in table.get([key]):
-            return
-    _delete(table, (item.key for item in table.partition(key.pk, "") if item.key != key))
+def _clear_contact(table: Table, mark: Mark, place: Key) -> None:
+    """Take away the place of an erased person; the head stays for now, for it counts the others."""
+    found = table.get([place]).get(place)
+    pointer = contacts.pointer(mark.subject)
+    if found is None or found.body not in {None, pointer}:
+        return
+    with contextlib.suppress(ConflictError):  # another round was quicker
+        if found.body:
+            table.write([SetBody(place, None, was=pointer)])
+        if place.sk != HEAD:
+            table.write([Delete(place, empty=True)])
+
+
+def _clear_head(table: Table, clinic: str, lookup: str) -> None:
+    """Take away a contact that nobody is kept under any more, with all that stands beside it."""
+    head = contact_key(clinic, lookup)
+    found = table.get([head]).get(head)
+    if found and (found.body or found.texts or any(contacts.further(table, clinic, lookup))):
+        return
+    with contextlib.suppress(ConflictError):  # somebody came just now
+        table.write([Delete(head, empty=True, number=int(found.number or 0) if found else None)])
+        _delete(table, (item.key for item in table.partition(head.pk, "") if item.key != head))
 
 
 def _unsent(table: Table, clinic: str, subject: str) -> Iterator[Key]:

@@ -51,9 +51,9 @@ def shown_key(clinic: str, sha256: str) -> Key:
     return Key(f"CLINIC#{clinic}#SHOWN#{sha256}", "SHOWN")
 
 
-def contact_key(clinic: str, lookup: str) -> Key:
-    """Who is known under a contact (by its HMAC)."""
-    return Key(f"CLINIC#{clinic}#CONTACT#{lookup}", "CONTACT")
+def contact_key(clinic: str, lookup: str, place: int = 0) -> Key:
+    """One person known under a contact (by its HMAC); place 0 also counts the further ones."""
+    return Key(f"CLINIC#{clinic}#CONTACT#{lookup}", f"CONTACT#{place:06d}" if place else "CONTACT")
 
 
 def receipt_id_key(clinic: str, receipt_id: str) -> Key:
@@ -139,6 +139,11 @@ def listed_clinic_key(clinic: str) -> Key:
 def bookmark_key() -> Key:
     """How far the housekeeping came on its round."""
     return Key("HOUSEKEEPING", "BOOKMARK")
+
+
+def migration_key() -> Key:
+    """How far an operator's rewriting of people kept as they were before has come."""
+    return Key("MIGRATION", "BOOKMARK")
 
 
 def jwk_key(kid: str) -> Key:

@@ -1,6 +1,5 @@
 """A look into the table: what one round trip finds, and who signs what is decided on it."""
 
-import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,8 @@ from chalicelib.instants import Instant
 from chalicelib.limits import Guard
 from chalicelib.receipts import Act, Subject
 from chalicelib.store.clinics import Published
-from chalicelib.store.table import DamagedError, Item, Spend
+from chalicelib.store.contacts import Known
+from chalicelib.store.table import Spend
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,9 @@ class Look:
 
     reach: Mapping[Contact, tuple[Subject, ...]] = field(default_factory=dict)
     """Everybody kept under each contact, who only typed it too: whom it stops something for."""
+
+    known_by: Mapping[str, Known] = field(default_factory=dict, repr=False)
+    """What was read of each contact, by its lookup: where somebody new to it goes."""
 
     api_key: str | None = None
     spends: tuple[Spend, ...] = ()
@@ -96,16 +99,6 @@ class Signature:
 def fresh_subject() -> Subject:
     """Give an id and a salt for a person nobody knows yet: 128 bits each, meaning nothing."""
     return Subject(id=secrets.token_hex(16), salt=secrets.token_hex(16))
-
-
-def read_people(entry: Item | None) -> tuple[Subject, ...]:
-    """Give everybody an item of a contact names, by id; raise DamagedError for one that cannot be read."""
-    stored = entry.texts.values() if entry else ()
-    try:
-        found = [Subject.read(json.loads(each)) for each in stored]
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise DamagedError(type(error).__name__) from error
-    return tuple(sorted(found, key=lambda subject: subject.id))
 
 
 def whose_own(found: Sequence[Subject], lookup: str) -> tuple[Subject, ...]:

@@ -8,9 +8,8 @@ from chalicelib import timeline
 from chalicelib.consent import Assurance
 from chalicelib.contact import REACH, Contact, Kind
 from chalicelib.receipts import Receipt, Subject
-from chalicelib.store import roll
+from chalicelib.store import contacts, roll
 from chalicelib.store.keys import (
-    contact_key,
     late_words_key,
     receipt_id_key,
     receipt_key,
@@ -22,7 +21,7 @@ from chalicelib.store.keys import (
 from chalicelib.store.look import Look, Signature
 from chalicelib.store.outbox import left
 from chalicelib.store.sealed import EVIDENCE, NAME, sealed_beside
-from chalicelib.store.table import FirstEntry, Put, RemoveEntry, Replace, SetEntry, Write
+from chalicelib.store.table import Put, Replace, SetBody, SetEntry, Write
 from chalicelib.vault import ClinicKey
 
 MOST_PEOPLE = 20
@@ -73,24 +72,20 @@ def writes(
     proven = {key.lookup(contact) for contact in (kept if staff else signature.proves)} & after.contacts.keys()
     claim = (receipt.document["evidence"] or {}).get("confirms", "")
     after = replace(after, proven_by=after.proven_by or claim).prove(proven) if proven else after
+    after = contacts.placed(before, after, look.known_by)
     stored = roll.stored(after)
+    # A person as they were read: whoever was erased or restricted meanwhile is looked at again.
+    was = look.stored.get(after.id)
     place = json.dumps({"subject": after.id, "version": after.version})
     made: list[Write] = [
         Put(receipt_key(clinic, after.id, after.version), {"body": receipt.canonical.decode()}),
         Put(receipt_id_key(clinic, receipt.id), {"body": place}),
         Put(unsigned_key(clinic, receipt.id), {"body": place}),
-        Replace(roll_key(clinic, after.id), {"body": stored}),
+        SetBody(roll_key(clinic, after.id), stored, was=was),
+        *(contacts.rewritten(clinic, before, stored, was) if was is not None else ()),
+        *contacts.settled(clinic, before, after, stored),
         *_words(clinic, before, after, receipt),
     ]
-    unused = {look.lookups[contact] for contact, everybody in look.reach.items() if not everybody}
-    for lookup in after.contacts:
-        entry = contact_key(clinic, lookup)
-        if lookup in unused:
-            made.append(FirstEntry(entry, after.id, stored))
-        else:
-            # A person as they were read: whoever was erased or restricted meanwhile is looked at again.
-            was = look.stored[after.id] if lookup in before.contacts else None
-            made.append(SetEntry(entry, after.id, stored, was))
     new = {lookup: contact for lookup, contact in lookups.items() if lookup not in before.contacts}
     # What finds a child is its guardian's contact, which is kept, and a day of birth, which nobody needs again.
     sealed = {lookup: contact.value for lookup, contact in new.items() if contact.kind is not Kind.WARD}
@@ -102,14 +97,15 @@ def writes(
     return [*made, *(sealed_beside(key, after, what, plain) for what, plain in beside.items() if plain)]
 
 
-def parting(clinic: str, before: Subject, after: Subject) -> list[Write]:
+def parting(look: Look, before: Subject, after: Subject) -> list[Write]:
     """Take from a person the contacts that are theirs no longer; what was sealed of them is written over at once."""
+    clinic = look.published.clinic.id
     gone = [lookup for lookup in before.contacts if lookup not in after.contacts]
     return [
         write
         for lookup in gone
         for write in (
-            RemoveEntry(contact_key(clinic, lookup), before.id),
+            contacts.left(clinic, before, lookup, look.stored[before.id]),
             Replace(sealed_key(clinic, before.id, lookup), {}),
         )
     ]

@@ -26,19 +26,19 @@ from chalicelib.instants import Instant
 from chalicelib.limits import Guard
 from chalicelib.receipts import Act, Receipt, Subject, decide, marked, receipt_id
 from chalicelib.store import buckets, recording
+from chalicelib.store import contacts as contacts_of
 from chalicelib.store.clinics import Clinics, Published
 from chalicelib.store.keys import (
     Key,
     api_key_key,
     clinic_key,
-    contact_key,
     late_words_key,
     receipt_id_key,
     receipt_key,
     signature_key,
     words_key,
 )
-from chalicelib.store.look import Look, Signature, read_people, whose_own
+from chalicelib.store.look import Look, Signature, whose_own
 from chalicelib.store.sealed import reveal
 from chalicelib.store.signatures import signed_receipt
 from chalicelib.store.table import (
@@ -107,22 +107,21 @@ class Register:
         """
         key = self._clinics.key
         lookups = {contact: key(clinic).lookup(contact) for contact in contacts}
-        entries = {contact: contact_key(clinic, lookup) for contact, lookup in lookups.items()}
-        keys: list[Key] = [clinic_key(clinic), *entries.values()]
+        keys: list[Key] = [clinic_key(clinic)]
         if api_key_digest is not None:
             keys.append(api_key_key(api_key_digest))
         if guard is not None:
             keys += buckets.keys_of(guard, key(clinic))
-        found = self._table.get(keys)
+        known_by, found = contacts_of.read(self._table, clinic, list(lookups.values()), keys)
         key_item = found.get(api_key_key(api_key_digest)) if api_key_digest is not None else None
-        kept = [found[entry] for entry in entries.values() if entry in found]
-        reach = {contact: read_people(found.get(entry)) for contact, entry in entries.items()}
+        reach = {contact: known_by[lookup].people for contact, lookup in lookups.items()}
         return Look(
             published=self._clinics.published(clinic, found.get(clinic_key(clinic))),
             people={contact: whose_own(everybody, lookups[contact]) for contact, everybody in reach.items()},
             reach=reach,
             lookups=lookups,
-            stored={subject: text for item in kept for subject, text in item.texts.items()},
+            stored={subject: text for known in known_by.values() for subject, text in known.texts.items()},
+            known_by=known_by,
             api_key=key_item.body if key_item else None,
             spends=buckets.spends(guard, key(clinic), found) if guard else (),
         )
@@ -170,7 +169,7 @@ class Register:
                 writes = recording.writes(
                     key, own, look, subject, after=after, receipt=receipt, disclosures=disclosures
                 )
-                left = recording.parting(act.clinic, child, subject)
+                left = recording.parting(look, child, subject)
                 self._table.write([*writes, *left, *word, *also, *look.spends])
             except ConflictError as conflict:
                 if receipt_id_key(act.clinic, act.receipt_id) in conflict.keys:
@@ -178,11 +177,18 @@ class Register:
                     if not _stops_anew(act, subject, receipt, kept):
                         return kept
                     act = replace(act, receipt_id=self._number(act, {"after": subject.version}))
+                elif contacts_of.in_contacts(conflict.keys):
+                    self._split(act.clinic, subject)
             except ContendedError:
                 continue
             else:
                 return receipt
         raise BusyError
+
+    def _split(self, clinic: str, subject: Subject) -> None:
+        """Give a person places of their own who may still be kept in the items that hold everybody."""
+        with contextlib.suppress(LookupError, ConflictError, ContendedError):  # nobody yet, or others got in first
+            contacts_of.split(self._table, clinic, subject.id)
 
     def _grown(self, act: Act, look: Look, subject: Subject) -> Subject:
         """Give a child that decides alone with this act without its guardian's contacts; anybody else as they are.

@@ -1,16 +1,11 @@
 """The roll of a clinic: everybody who ever decided there, and how they stand, written with each decision."""
 
 import json
-import random
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
 from chalicelib.receipts import Subject
 from chalicelib.store.keys import SHARDS, confirmed_key, roll_key
-from chalicelib.store.table import ConflictError, ContendedError, Item, SetBody, Table, Write
-
-ATTEMPTS = 8
-_FIRST_PAUSE = 0.02
+from chalicelib.store.table import Item, Table
 
 
 def people(table: Table, clinic: str) -> Iterator[Subject]:
@@ -48,33 +43,3 @@ def confirmers(table: Table, clinic: str, subject: str, receipt: str) -> list[st
 def stored(person: Subject) -> str:
     """Write a person as the roll and each of their contacts hold them."""
     return json.dumps(person.stored(), ensure_ascii=False)
-
-
-def change(
-    table: Table,
-    clinic: str,
-    subject: str,
-    plan: Callable[[Subject], tuple[Subject, Sequence[Write]] | None],
-    *,
-    pause: Callable[[float], None] = time.sleep,
-) -> Subject | None:
-    """Change how a person is kept, provided that nobody decided for them meanwhile: else it is planned anew.
-
-    `plan` gives the person as they are to be and what is written with that, or None where nothing is to be done.
-    Gives the changed person, or None. Raises LookupError for nobody, ContendedError when others kept getting in first.
-    """
-    key = roll_key(clinic, subject)
-    for attempt in range(ATTEMPTS):
-        if attempt:
-            pause(_FIRST_PAUSE * 2**attempt * (0.5 + random.random() / 2))  # noqa: S311 - spreads retries
-        place = table.get([key])[key]
-        planned = plan(read(place))
-        if planned is None:
-            return None
-        after, writes = planned
-        try:
-            table.write([SetBody(key, stored(after), was=place.body or ""), *writes])
-        except (ConflictError, ContendedError):
-            continue
-        return after
-    raise ContendedError

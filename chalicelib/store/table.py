@@ -85,42 +85,43 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class SetEntry:
-    """Write one of the entries of an item that exists: a person of a contact, a receipt of a page.
-
-    `was` is what the entry must still hold; without it the entry may be new.
-    """
+    """Write one of the entries of an item that exists, such as a receipt of a page."""
 
     key: Key
     name: str
     stored: str = field(repr=False)
-    was: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class FirstEntry:
-    """Write the first entry of an item that is new, or that has lost all it had."""
-
-    key: Key
-    name: str
-    stored: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class RemoveEntry:
-    """Take one of the entries out of an item that exists; the item stays, be it empty."""
-
-    key: Key
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
 class SetBody:
-    """Replace the body, and the blob where one is given, of an item that still has the body it was read with."""
+    """Replace the body, and the blob where one is given, of an item that still has the body it was read with.
+
+    `was` is None where it had none, or the item did not exist; with a `body` of None it has none afterwards.
+    """
 
     key: Key
-    body: str = field(repr=False)
-    was: str = field(repr=False)
+    body: str | None = field(repr=False)
+    was: str | None = field(repr=False)
     blob: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NextNumber:
+    """Set the number of an item that exists, if it is still one less (or absent, before the first)."""
+
+    key: Key
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class MoveEntry:
+    """Take an entry that still holds `was` out of an item, and set its free body or its next number with that."""
+
+    key: Key
+    name: str
+    was: str = field(repr=False)
+    body: str | None = field(default=None, repr=False)
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +150,11 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Remove an item, if it is there; with `empty` one that is there and has no entry left, or none."""
+    """Remove an item, if it is there; with `empty` only one without body and entries whose number is still `number`."""
 
     key: Key
     empty: bool = False
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ class Spend:
     fresh: bool
 
 
-Write = Put | SetEntry | FirstEntry | RemoveEntry | SetBody | Add | Try | Replace | Delete | Spend
+Write = Put | SetEntry | SetBody | NextNumber | MoveEntry | Add | Try | Replace | Delete | Spend
 
 _SENT = {Delete: 0, Put: 1, Replace: 1}
 """The order in which PynamoDB sends a transaction's writes, whatever order they were asked in; updates come last."""
@@ -255,39 +257,50 @@ class Table:
                 transaction.save(self._new(write), condition=item.pk.does_not_exist())
             case Replace():
                 transaction.save(self._new(write))
-            case Delete(key, empty):
-                transaction.delete(item(*key), condition=_empty(item) if empty else None)
-            case SetEntry() | FirstEntry() | RemoveEntry():
-                self._enlist_entry(transaction, write)
-            case SetBody(key, body, was, blob):
-                changes: list[Action] = [item.body.set(body)]
-                if blob is not None:
-                    changes.append(item.blob.set(blob))
-                transaction.update(item(*key), changes, condition=item.body == was)
-            case Try(key, most):
-                transaction.update(item(*key), [item.number.add(1)], condition=item.number < most)
-            case Add(key, amount):
-                transaction.update(item(*key), [item.number.add(amount)])
+            case Delete(key, empty, number):
+                unchanged = _numbered(item, number) & item.body.does_not_exist() & _no_entry(item)
+                transaction.delete(item(*key), condition=unchanged if empty else None)
+            case MoveEntry():
+                transaction.update(item(*write.key), *self._moved(write))
+            case _:
+                transaction.update(item(*write.key), *self._updated(write))
 
-            case Spend(key, rule, now, fresh):
+    def _updated(
+        self, write: SetEntry | SetBody | NextNumber | Try | Add | Spend
+    ) -> tuple[list[Action], Condition | None]:
+        """Give what an update does to its item, and on what condition."""
+        item = self._item
+        match write:
+            case SetEntry(_, name, stored):
+                return [item.entries[name].set(stored)], item.pk.exists()
+            case SetBody(_, body, was, blob):
+                sealed: list[Action] = [item.blob.set(blob)] if blob is not None else []
+                changed: Action = item.body.set(body) if body is not None else item.body.remove()
+                return [changed, *sealed], _holds(item, was)
+            case NextNumber(_, number):
+                return [item.number.set(number)], item.pk.exists() & _numbered(item, number - 1)
+            case Try(_, most):
+                return [item.number.add(1)], item.number < most
+            case Add(_, amount):
+                return [item.number.add(amount)], None
+            case Spend(_, rule, now, fresh):
                 room = item.number.between(now + 1, rule.latest(now))
                 untouched = item.pk.does_not_exist() | (item.number <= now)
                 moved = item.number.set(now + rule.every) if fresh else item.number.add(rule.every)
                 # Full again by then, even if the clocks of two processes differ: housekeeping may take the item away.
-                changes = [moved, item.ttl.set((now + rule.burst * rule.every) // 1000 + _KEPT_SECONDS)]
-                transaction.update(item(*key), changes, condition=untouched if fresh else room)
+                over = item.ttl.set((now + rule.burst * rule.every) // 1000 + _KEPT_SECONDS)
+                return [moved, over], untouched if fresh else room
 
-    def _enlist_entry(self, transaction: TransactWrite, write: SetEntry | FirstEntry | RemoveEntry) -> None:
+    def _moved(self, write: MoveEntry) -> tuple[list[Action], Condition]:
         item, entry = self._item, self._item.entries[write.name]
-        match write:
-            case SetEntry(key, _, stored, was):
-                holds = item.pk.exists() if was is None else entry == was
-                transaction.update(item(*key), [entry.set(stored)], condition=holds)
-            case FirstEntry(key, name, stored):
-                free = item.pk.does_not_exist() | _empty(item)
-                transaction.update(item(*key), [item.entries.set({name: stored})], condition=free)
-            case RemoveEntry(key):
-                transaction.update(item(*key), [entry.remove()], condition=item.pk.exists())
+        actions, holds = [entry.remove()], entry == write.was
+        if write.body is not None:
+            actions.append(item.body.set(write.body))
+            holds &= _holds(item, None)
+        if write.number is not None:
+            actions.append(item.number.set(write.number))
+            holds &= _numbered(item, write.number - 1)
+        return actions, holds
 
     def _new(self, put: Put | Replace) -> Item:
         return self._item(*put.key, **put.values)
@@ -303,8 +316,16 @@ class Table:
         raise UnavailableError(str(_code(error))) from error
 
 
-def _empty(item: type[Item]) -> Condition:
-    return size(item.entries) == 0  # type: ignore[no-any-return,no-untyped-call]
+def _holds(item: type[Item], body: str | None) -> Condition:
+    return item.body.does_not_exist() if body is None else item.body == body
+
+
+def _numbered(item: type[Item], number: int | None) -> Condition:
+    return item.number == number if number else item.number.does_not_exist()
+
+
+def _no_entry(item: type[Item]) -> Condition:
+    return item.entries.does_not_exist() | (size(item.entries) == 0)  # type: ignore[no-any-return,no-untyped-call]
 
 
 def _code(error: PynamoDBException) -> str | None:

@@ -21,11 +21,11 @@ from chalicelib.links import Power
 from chalicelib.post import Post
 from chalicelib.posting import Courier, Tally
 from chalicelib.receipts import NoticeRef, Receipt, Subject
-from chalicelib.store import messages, roll
-from chalicelib.store.keys import Key, contact_key, roll_key, undeliverable_key, unsent_key
+from chalicelib.store import contacts, messages, roll
+from chalicelib.store.keys import Key, roll_key, undeliverable_key, unsent_key
 from chalicelib.store.links import open_link
 from chalicelib.store.messages import MAX_TRIES, Unsent
-from chalicelib.store.table import Replace, SetEntry
+from chalicelib.store.table import SetBody
 from chalicelib.wiring import Portal
 from infra import publish
 from infra.local import REGION
@@ -108,9 +108,13 @@ def decided(
 def known_as(house: Portal, person: Subject, **changed: Any) -> Subject:
     """Write how a person is known: with which contacts only typed."""
     after = replace(person, **changed)
-    house.table.write([Replace(roll_key(RIGA, person.id), {"body": roll.stored(after)})])
-    lookups = [SetEntry(contact_key(RIGA, lookup), person.id, roll.stored(after)) for lookup in person.contacts]
-    house.table.write(lookups)
+    was, stored = roll.stored(person), roll.stored(after)
+    house.table.write(
+        [
+            SetBody(roll_key(RIGA, person.id), stored, was),
+            *contacts.rewritten(RIGA, person, stored, was),
+        ]
+    )
     return after
 
 
@@ -477,8 +481,8 @@ def test_who_asks_for_a_link_gets_their_own_and_nobody_else_gets_anything(house:
     decided(house, {EMAIL_NEWS: "yes"}, GIORGI, clinic=TBILISI)
     post.round()
     before = len(post.mails())
-    for contacts in ((ANNA,), (STRANGER,), (GIORGI,)):
-        house.table.put_new(messages.wanted(key, contacts, "lv", BASE, NOON))
+    for given in ((ANNA,), (STRANGER,), (GIORGI,)):
+        house.table.put_new(messages.wanted(key, given, "lv", BASE, NOON))
     wishes = list(messages.waiting(house.table, "9999"))
     for _ in range(3):
         post.round()
@@ -665,8 +669,8 @@ def test_a_withdrawal_is_told_to_every_contact_of_the_person_not_only_to_the_one
     """Whoever withdraws in Anna's name with her phone alone is found out by her mailbox; no stranger's hears of it."""
     other, number = Contact(ANNA.kind, "anna.work@example.org"), Contact(Kind.REFERENCE, "P-1")
     staff = {"assurance": Assurance.STAFF_WITNESSED, "channel": Channel.IN_PERSON}
-    for contacts in ((number, ANNA, ANNA_PHONE), (number, other), (number, STRANGER)):
-        decided(house, {EMAIL_NEWS: "yes"}, *contacts, **staff)
+    for given in ((number, ANNA, ANNA_PHONE), (number, other), (number, STRANGER)):
+        decided(house, {EMAIL_NEWS: "yes"}, *given, **staff)
     person = house.register.look(RIGA, [ANNA]).known()[0]
     known_as(house, person, certain=True, typed=(house.clinics.key(RIGA).lookup(STRANGER),))
     post.round()

@@ -1,0 +1,286 @@
+"""Who is known under a contact: one item per person and contact, so that no item grows with the number of people.
+
+A contact's partition holds its people in places. Place 0 is the head: it holds the first person, and counts how many
+further places were ever given. A person remembers their own places (`Subject.places`), so that a decision writes every
+copy of theirs without reading the contacts that were not asked for. A place that was given up is not given again,
+except the head's: what is empty is cleared away by who may delete (`erasures`).
+
+Up to `COPIES` of a person's contacts hold the person; a further one holds a pointer to the roll, because a transaction
+takes a hundred writes. Before, one item of a contact held everybody by subject id (`entries`): it is read as before,
+and `split` rewrites one person of it.
+"""
+
+import json
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from chalicelib.receipts import Subject
+from chalicelib.store import roll
+from chalicelib.store.keys import Key, contact_key, roll_key
+from chalicelib.store.table import (
+    BATCH,
+    ConflictError,
+    ContendedError,
+    DamagedError,
+    Item,
+    MoveEntry,
+    NextNumber,
+    Put,
+    SetBody,
+    Table,
+    Write,
+)
+
+COPIES = 30
+"""How many of a person's contacts hold the person."""
+
+GUESSED = 3
+"""How many further places are read with the head before it is known whether there are any: a family's."""
+
+LISTED = 12
+"""With more further places than these they are read by a query, page by page."""
+
+ATTEMPTS = 8
+_FIRST_PAUSE = 0.02
+_POINTER = '{"on_roll": '
+
+Plan = Callable[[Subject], tuple[Subject, Sequence[Write]] | None]
+"""Gives a person as they are to be and what is written with that, or None where nothing is to be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Who is kept under one contact, by subject id; and where a further person goes.
+
+    `number` further places were ever given, `free` tells that the head holds nobody, `more` that not everybody was
+    read. `texts` are the people as the table holds them: whoever writes on must find them unchanged.
+    """
+
+    people: tuple[Subject, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    number: int = 0
+    free: bool = True
+    more: bool = False
+
+    @property
+    def next_place(self) -> int:
+        """The place of whoever comes next."""
+        return 0 if self.free else self.number + 1
+
+
+def read(
+    table: Table, clinic: str, lookups: Sequence[str], beside: Sequence[Key] = (), most: int | None = None
+) -> tuple[dict[str, Known], dict[Key, Item]]:
+    """Give who is known under each contact, and the items `beside`, a hundred items in a round trip.
+
+    One round trip where few contacts are asked for and no more than a family shares each. Of a contact that very many
+    people share no more than `most` of them are read, where that is said. Raises DamagedError, UnavailableError.
+    """
+    heads = {contact_key(clinic, lookup): lookup for lookup in lookups}
+    found: dict[Key, Item] = {}
+    places: dict[str, list[str]] = {lookup: [] for lookup in lookups}
+    more: set[str] = set()
+    asked: set[Key] = set()
+    wanted = deque(dict.fromkeys([*beside, *heads]))
+    while wanted:
+        batch = [wanted.popleft() for _ in range(min(BATCH, len(wanted)))]
+        guessed = _guessed(clinic, [heads[key] for key in batch if key in heads])
+        if not wanted and len(batch) + len(guessed) <= BATCH:
+            batch += guessed
+        asked.update(batch)
+        came = table.get(batch)
+        found |= came
+        for key, head in came.items():
+            if key in heads and (head.number or 0) > LISTED:
+                places[heads[key]], unread = _listed(table, clinic, heads[key], most)
+                more |= {heads[key]} if unread else set()
+            elif key in heads:
+                further = [contact_key(clinic, heads[key], each) for each in range(1, int(head.number or 0) + 1)]
+                wanted.extend(each for each in further if each not in asked)
+        pointed = [_pointed(item.body or "") for item in came.values()]
+        wanted.extend(roll_key(clinic, each) for each in pointed if each and roll_key(clinic, each) not in asked)
+    return {
+        lookup: _known(clinic, lookup, found.get(key), places[lookup], found, more=lookup in more)
+        for key, lookup in heads.items()
+    }, found
+
+
+def _guessed(clinic: str, lookups: Sequence[str]) -> list[Key]:
+    return [contact_key(clinic, lookup, place) for lookup in lookups for place in range(1, GUESSED + 1)]
+
+
+def _listed(table: Table, clinic: str, lookup: str, most: int | None) -> tuple[list[str], bool]:
+    """Give what the further places of a contact hold, and whether there is more of it than was asked for."""
+    texts: list[str] = []
+    for item in further(table, clinic, lookup):
+        if most is not None and len(texts) >= most:
+            return texts, True
+        texts.append(item.body or "")
+    return texts, False
+
+
+def further(table: Table, clinic: str, lookup: str, behind: int = 0) -> Iterator[Item]:
+    """Give the places of a contact that hold somebody, in order, after place `behind`."""
+    places = table.from_on(contact_key(clinic, lookup, behind + 1), "CONTACT#")
+    return (item for item in places if item.body)
+
+
+def _known(
+    clinic: str, lookup: str, head: Item | None, listed: Sequence[str], found: Mapping[Key, Item], *, more: bool
+) -> Known:
+    number = int(head.number or 0) if head else 0
+    kept = [found.get(contact_key(clinic, lookup, place)) for place in range(min(number, LISTED) + 1)]
+    texts = [item.body for item in kept if item and item.body] if not listed else []
+    if listed and head and head.body:
+        texts.append(head.body)
+    texts += listed
+    texts += head.texts.values() if head else ()
+    people = {person.id: (person, text) for person, text in _people(clinic, lookup, texts, found)}
+    return Known(
+        people=tuple(person for _, (person, _) in sorted(people.items())),
+        texts={subject: text for subject, (_, text) in people.items()},
+        number=number,
+        free=head is None or not head.body,
+        more=more,
+    )
+
+
+def _people(clinic: str, lookup: str, texts: Sequence[str], found: Mapping[Key, Item]) -> Iterator[tuple[Subject, str]]:
+    """Read the people that places hold; who is pointed to and is gone, or has the contact no longer, is left out."""
+    for text in texts:
+        pointed = _pointed(text)
+        on_roll = found.get(roll_key(clinic, pointed)) if pointed else None
+        kept = (on_roll.body if on_roll else None) if pointed else text
+        if kept is None:
+            continue
+        try:
+            person = Subject.read(json.loads(kept))
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            raise DamagedError(type(error).__name__) from error
+        if not pointed or lookup in person.contacts:
+            yield person, kept
+
+
+def pointer(subject: str) -> str:
+    """Write what a place holds that only says whose it is."""
+    return f'{_POINTER}"{subject}"}}'
+
+
+def _pointed(text: str) -> str:
+    """Give whom a place points to; "" for one that holds the person."""
+    return str(json.loads(text)["on_roll"]) if text.startswith(_POINTER) else ""
+
+
+def place_of(clinic: str, person: Subject, lookup: str) -> Key:
+    """Give the place of one of a person's contacts that holds, or points to, them."""
+    return contact_key(clinic, lookup, person.places.get(lookup, 0))
+
+
+def rewritten(clinic: str, before: Subject, after: str | None, was: str) -> list[Write]:
+    """Write a person anew beside each contact that holds them, or, by None, take them away there.
+
+    What points to them stays: whoever follows it finds them, or nobody, on the roll.
+    """
+    copies = [lookup for lookup in before.contacts if lookup not in before.pointers]
+    return [SetBody(place_of(clinic, before, lookup), after, was=was) for lookup in copies]
+
+
+def placed(before: Subject, after: Subject, known: Mapping[str, Known]) -> Subject:
+    """Give a person with a place in each contact that is new to them; `known` is what was read of those."""
+    new = [lookup for lookup in after.contacts if lookup not in before.contacts]
+    room = max(0, COPIES - (len(before.contacts) - len(before.pointers)))
+    given = {lookup: known[lookup].next_place for lookup in new}
+    return replace(
+        after,
+        places={**before.places, **{lookup: place for lookup, place in given.items() if place}},
+        pointers=(*before.pointers, *new[room:]),
+    )
+
+
+def settled(clinic: str, before: Subject, after: Subject, stored: str) -> list[Write]:
+    """Write a person into the places that `placed` gave; somebody who took one of them first is a conflict."""
+    made: list[Write] = []
+    for lookup in after.contacts:
+        if lookup not in before.contacts:
+            body = pointer(after.id) if lookup in after.pointers else stored
+            number = after.places.get(lookup, 0)
+            if number:
+                made.append(NextNumber(contact_key(clinic, lookup), number))
+            made.append(SetBody(contact_key(clinic, lookup, number), body, was=None))
+    return made
+
+
+def left(clinic: str, before: Subject, lookup: str, was: str) -> Write:
+    """Take a person out of the place of one contact."""
+    kept = pointer(before.id) if lookup in before.pointers else was
+    return SetBody(place_of(clinic, before, lookup), None, was=kept)
+
+
+def change(
+    table: Table, clinic: str, subject: str, plan: Plan, *, pause: Callable[[float], None] = time.sleep
+) -> Subject | None:
+    """Change how a person is kept, provided that nobody decided for them meanwhile: else it is planned anew.
+
+    Who is erased by it is taken away beside their contacts. Gives the changed person, or None where nothing was to be
+    done. Raises LookupError for nobody, ContendedError when others kept getting in first.
+    """
+    key = roll_key(clinic, subject)
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            pause(_FIRST_PAUSE * 2**attempt * (0.5 + random.random() / 2))  # noqa: S311 - spreads retries
+        was = table.get([key])[key].body or ""
+        before = Subject.read(json.loads(was))
+        planned = plan(before)
+        if planned is None:
+            return None
+        after, writes = planned
+        stored = roll.stored(after)
+        copies = rewritten(clinic, before, None if after.erased else stored, was)
+        try:
+            table.write([SetBody(key, stored, was=was), *copies, *writes])
+        except ConflictError as conflict:
+            if in_contacts(conflict.keys):
+                split(table, clinic, subject)
+        except ContendedError:
+            continue
+        else:
+            return after
+    raise ContendedError
+
+
+def in_contacts(keys: Collection[Key]) -> bool:
+    """Tell whether any of these is a place of a contact."""
+    return any(key.sk.startswith("CONTACT") for key in keys)
+
+
+def split(table: Table, clinic: str, subject: str) -> bool:
+    """Give a person kept in items that hold everybody places of their own; tell False where nothing was to be done.
+
+    All copies at once, so that they stay equal. Raises LookupError for nobody, ConflictError where somebody wrote
+    meanwhile, ContendedError.
+    """
+    key = roll_key(clinic, subject)
+    was = table.get([key])[key].body or ""
+    person = Subject.read(json.loads(was))
+    heads = {lookup: contact_key(clinic, lookup) for lookup in person.contacts}
+    found = table.get(list(heads.values()))
+    old = {lookup: found[head] for lookup, head in heads.items() if head in found and subject in found[head].texts}
+    if not old:
+        return False
+    known = {lookup: Known(number=int(head.number or 0), free=not head.body) for lookup, head in old.items()}
+    others = {lookup: since for lookup, since in person.contacts.items() if lookup not in old}
+    after = placed(replace(person, contacts=others), person, known)
+    stored = roll.stored(after)
+    writes = rewritten(clinic, replace(person, contacts=others), stored, was)
+    for lookup, head in old.items():
+        body = pointer(subject) if lookup in after.pointers else stored
+        number = after.places.get(lookup)
+        taken = {"number": number} if number else {"body": body}
+        writes.append(MoveEntry(head.key, subject, head.texts[subject], **taken))
+        if number:
+            writes.append(Put(contact_key(clinic, lookup, number), {"body": body}))
+    table.write([SetBody(key, stored, was=was), *writes])
+    return True
