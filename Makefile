@@ -51,8 +51,9 @@ FILE ?= infra/clinics/riga-aesthetics.yaml
 check-clinic: venv ## look over a clinic's file: make check-clinic FILE=my-clinic.yaml
 	@$(VENV) -m infra check $(FILE)
 
-publish: venv ## publish a reviewed file: make publish FILE=my-clinic.yaml AUTHOR="…" APPROVER="…", two people
-	@$(VENV) -m infra publish $(FILE) --author "$(AUTHOR)" --approver "$(APPROVER)"
+publish: venv ## publish a reviewed file: make publish FILE=my-clinic.yaml AUTHOR="…" APPROVER="…", two people (REASON="…", YES=1)
+	@$(VENV) -m infra publish $(FILE) --author "$(AUTHOR)" --approver "$(APPROVER)" \
+		--minor-reason "$(REASON)" $(if $(YES),--yes)
 
 keys: venv ## list a clinic's bearer keys: make keys CLINIC=my-clinic
 	@$(VENV) -m infra key list $(CLINIC)

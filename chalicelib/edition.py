@@ -28,6 +28,17 @@ class Edition:
 
 def edition(document: Mapping[str, Any]) -> Edition:
     """Make an edition of a document; raise InvalidClinicError with everything that is wrong or missing."""
+    clinic, starts = described(document)
+    texts = read_full_notice(document, clinic.languages)
+    notices = {lang: full_notice(clinic, lang, text) for lang, text in texts.items()}
+    return Edition(clinic, document, notices, starts)
+
+
+def described(document: Mapping[str, Any]) -> tuple[Clinic, Instant]:
+    """Give the clinic as a whole document describes it, and when its effective day begins where the clinic is.
+
+    Raises InvalidClinicError with everything that is wrong or missing.
+    """
     if faults := faults_of(document, authorities()):
         raise InvalidClinicError(faults)
     clinic = read_clinic(document)
@@ -38,9 +49,7 @@ def edition(document: Mapping[str, Any]) -> Edition:
         dates={day: {lang: spoken_date(day, lang) for lang in clinic.languages} for day in days},
         closes={day: local_midnight(_next(day), clinic.country) for day in days},
     )
-    texts = read_full_notice(document, clinic.languages)
-    notices = {lang: full_notice(clinic, lang, text) for lang, text in texts.items()}
-    return Edition(clinic, document, notices, local_midnight(clinic.effective, clinic.country))
+    return clinic, local_midnight(clinic.effective, clinic.country)
 
 
 def full_notice(clinic: Clinic, lang: str, text: str) -> str:

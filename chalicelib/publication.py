@@ -16,12 +16,16 @@ from typing import Any, Protocol, Self
 from chalicelib.clinic_document import Fault, InvalidClinicError, document_hash, faults_of, read_names
 from chalicelib.consent import Address, NoticeInForce, State, major, resolve, settle
 from chalicelib.instants import Instant
+from chalicelib.meaning import Difference, differences
 from chalicelib.notice import Clinic
 from chalicelib.receipts import Subject
 from chalicelib.schedule import Entry, Stage, entry_at, stage
 
 MAX_DOCUMENT = 300_000
 """Bytes of a document as JSON: DynamoDB takes 400 KB an item, and the five demo clinics need 75,000 at most."""
+
+MAX_REASON = 500
+"""Characters of the reason for a MINOR number: it stands on the version's public page."""
 
 
 class ReviewError(ValueError):
@@ -42,6 +46,18 @@ class IncompleteError(ReviewError):
     def __init__(self, missing: Sequence[Fault]) -> None:
         super().__init__("\n".join(map(str, missing)))
         self.missing = tuple(missing)
+
+
+class BeyondWordsError(ReviewError):
+    """A MINOR version changes more than words, and nobody who may has said why it may; carries what changes."""
+
+    def __init__(self, version: str, changes: Sequence[Difference]) -> None:
+        advice = (
+            f"{version} changes more than words, so it needs a new MAJOR number: {major(version) + 1}.0. "
+            "Or who approves it gives a reason why it may stay a MINOR; the reason is published with it"
+        )
+        super().__init__(advice)
+        self.changes = tuple(changes)
 
 
 class Change(StrEnum):
@@ -65,12 +81,36 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class Override:
+    """Why a version that changes more than words may have a MINOR number, and all that it changes so."""
+
+    reason: str
+    changes: tuple[Difference, ...]
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> Self:
+        """Rebuild it from its stored form."""
+        return cls(stored["reason"], tuple(Difference(**each) for each in stored["changes"]))
+
+
+@dataclass(frozen=True, slots=True)
 class Approval:
-    """Who approved which text, and when."""
+    """Who approved which text, and when; with a reason where a MINOR changes more than words."""
 
     by: Person
     at: Instant
     sha256: str
+    override: Override | None = None
+
+    def stored(self) -> dict[str, Any]:
+        """Write it, JSON-ready; as ever where no reason was needed, so that an earlier approval stays what it was."""
+        return {name: value for name, value in asdict(self).items() if name != "override" or value}
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> Self:
+        """Rebuild it from its stored form."""
+        override = Override.read(stored["override"]) if "override" in stored else None
+        return cls(**{**stored, "by": Person(**stored["by"]), "override": override})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +148,51 @@ class Draft:
         """Whether somebody approved this very text."""
         return self.approval is not None and self.approval.sha256 == self.sha256
 
-    def approve(self, by: Person, at: Instant, authorities: Mapping[str, Any]) -> Self:
-        """Give the draft as approved; raise SamePersonError, IncompleteError, or ReviewError once it is published."""
+    @property
+    def override(self) -> Override | None:
+        """Why it may have a MINOR number although it changes more than words, once somebody said so."""
+        return self.approval.override if self.approval else None
+
+    def covers(self, changes: Sequence[Difference]) -> bool:
+        """Tell whether all of these changes beyond words are among those that were approved with a reason."""
+        approved = self.override.changes if self.override else ()
+        return all(each in approved for each in changes)
+
+    def approve(
+        self,
+        by: Person,
+        at: Instant,
+        authorities: Mapping[str, Any],
+        *,
+        changes: Sequence[Difference] = (),
+        reason: str | None = None,
+    ) -> Self:
+        """Give the draft as approved; raise SamePersonError, IncompleteError, or ReviewError once it is published.
+
+        `changes` are those beyond words under a MINOR number: without a `reason` they raise BeyondWordsError. Whoever
+        publishes checks them again.
+        """
         self._unpublished()
         if by.is_same_as(self.author):
             raise SamePersonError(f"{self.author.name} wrote this text. Another person must approve it")
         if missing := self.missing(authorities):
             raise IncompleteError(missing)
-        return replace(self, approval=Approval(by, at, self.sha256))
+        if changes and not reason:
+            raise BeyondWordsError(self.version, changes)
+        override = Override(reason, tuple(changes)) if changes and reason else None
+        return replace(self, approval=Approval(by, at, self.sha256, override))
 
-    def publish(self, by: Person, at: Instant, since: Instant) -> Self:
-        """Give the draft as published; raise ReviewError where it is not approved."""
+    def publish(self, by: Person, at: Instant, since: Instant, changes: Sequence[Difference] = ()) -> Self:
+        """Give the draft as published; raise ReviewError where it is not approved.
+
+        `changes` are those beyond words under a MINOR number: any that was not approved with a reason raises
+        BeyondWordsError.
+        """
         self._unpublished()
         if not self.approved:
             raise ReviewError(f"{self.version} is not approved. Another person than its author must approve it first")
+        if not self.covers(changes):
+            raise BeyondWordsError(self.version, changes)
         return replace(self, release=Release(by, at, since))
 
     def missing(self, authorities: Mapping[str, Any]) -> tuple[Fault, ...]:
@@ -134,7 +205,8 @@ class Draft:
 
     def stored(self) -> str:
         """Write everything but the document."""
-        kept = {name: getattr(self, name) for name in ("sha256", "author", "drafted_at", "approval", "release")}
+        kept = {name: getattr(self, name) for name in ("sha256", "author", "drafted_at", "release")}
+        kept["approval"] = self.approval and self.approval.stored()
         return json.dumps(kept, default=asdict, ensure_ascii=False, sort_keys=True)
 
     @classmethod
@@ -147,7 +219,7 @@ class Draft:
             sha256=kept["sha256"],
             author=Person(**kept["author"]),
             drafted_at=kept["drafted_at"],
-            approval=Approval(**{**approval, "by": Person(**approval["by"])}) if approval else None,
+            approval=Approval.read(approval) if approval else None,
             release=Release(**{**release, "by": Person(**release["by"])}) if release else None,
         )
 
@@ -165,6 +237,11 @@ def drafted(document: Mapping[str, Any], clinic: str, author: Person, at: Instan
         problem = f"has {size} bytes"
         raise InvalidClinicError([Fault("document", problem, f"At most {MAX_DOCUMENT}: shorten the texts")])
     return Draft(document, sha256, author, at)
+
+
+def is_reason(written: str) -> bool:
+    """Tell whether a text can be the reason for a MINOR number: one line that can be printed, not too long."""
+    return bool(written.strip()) and len(written) <= MAX_REASON and written.strip().isprintable()
 
 
 def change(version: str, history: Sequence[Entry], at: Instant) -> Change:
@@ -197,6 +274,8 @@ class Step:
     approved_at: Instant | None = None
     published_by: str | None = None
     published_at: Instant | None = None
+    minor_reason: str | None = None
+    """Why it may have a MINOR number although it changes more than words."""
 
 
 def step(draft: Draft, history: Sequence[Entry], at: Instant) -> Step:
@@ -215,6 +294,7 @@ def step(draft: Draft, history: Sequence[Entry], at: Instant) -> Step:
         approved_at=approval.at if approval else None,
         published_by=release.by.name if release else None,
         published_at=release.at if release else None,
+        minor_reason=draft.override.reason if draft.override else None,
     )
 
 
@@ -258,7 +338,8 @@ class Preview:
     """What publishing a version would do: consents that end, by decision, of how many people; what is asked anew.
 
     `changed` names the parts of the document that differ from what is in force, whatever the number says of them (the
-    clinic's own full text aside); `overtakes` the scheduled versions that would never begin.
+    clinic's own full text aside); `beyond_words` what a MINOR changes beyond words, and `minor_reason` why it may;
+    `overtakes` the scheduled versions that would never begin.
     """
 
     version: str
@@ -270,6 +351,8 @@ class Preview:
     disappear: tuple[Address, ...]
     changed: tuple[str, ...]
     overtakes: tuple[str, ...]
+    beyond_words: tuple[Difference, ...] = ()
+    minor_reason: str | None = None
 
 
 def preview(people: Iterable[Subject], seen: InForce, after: Clinic, starts: Instant, at: Instant) -> Preview:
@@ -292,33 +375,8 @@ def preview(people: Iterable[Subject], seen: InForce, after: Clinic, starts: Ins
         for entry in seen.published
         if entry.since >= since and entry_at(seen.published, entry.since).version == entry.version
     )
-    changed = tuple(_changed(seen.clinic, after))
+    changed = tuple(dict.fromkeys(each.place for each in differences(seen.clinic, after, since)))
     return Preview(after.version, kind, since, dict(ended), touched, appear, disappear, changed, overtakes)
-
-
-def _changed(before: Clinic, after: Clinic) -> Iterator[str]:
-    """Name what differs between two versions: a part of the clinic, a text, or a part of a purpose."""
-    for part in ("name", "languages", "controllers", "dpo", "authority", "age_minimum", "guardian", "proof_kept"):
-        if getattr(before, part) != getattr(after, part):
-            yield part
-    yield from (f"texts.{name}" for name, text in after.texts.items() if before.texts.get(name) != text)
-    purposes = {purpose.id: purpose for purpose in before.purposes}
-    for purpose in after.purposes:
-        earlier = purposes.get(purpose.id)
-        for part in (
-            "title",
-            "text",
-            "legal_basis",
-            "data",
-            "retention",
-            "recipients",
-            "options",
-            "needs",
-            "ends",
-            "controllers",
-        ):
-            if earlier is not None and getattr(earlier, part) != getattr(purpose, part):
-                yield f"purposes.{purpose.id}.{part}"
 
 
 def _lost(person: Subject, now: NoticeInForce, then: NoticeInForce, at: Instant) -> Iterator[Address]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from chalice.app import Request, Response
@@ -13,12 +13,15 @@ from chalicelib.authorised import Body, Call, NoContacts, authorised
 from chalicelib.body import InvalidBodyError, escaped
 from chalicelib.boundary import RefusedError
 from chalicelib.clinic_document import Fault, InvalidClinicError
-from chalicelib.edition import edition
+from chalicelib.edition import described, edition
 from chalicelib.incoming import mount, query
+from chalicelib.meaning import Difference
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import document, problem
 from chalicelib.pages import authorities
 from chalicelib.publication import (
+    MAX_REASON,
+    BeyondWordsError,
     Draft,
     IncompleteError,
     Person,
@@ -26,6 +29,7 @@ from chalicelib.publication import (
     SamePersonError,
     change,
     drafted,
+    is_reason,
     life,
     preview,
     step,
@@ -44,9 +48,13 @@ class Written(NoContacts):
 
 @dataclass(frozen=True, slots=True)
 class Reviewed(NoContacts):
-    """The body of an approval: the hash of the text that was read, so that no other is approved in its place."""
+    """The body of an approval: the hash of the text that was read, so that no other is approved in its place.
+
+    `minor_reason` is why a version that changes more than words may have a MINOR number.
+    """
 
     sha256: str = ""
+    minor_reason: str | None = None
 
 
 def draft(request: Request, clinic: str) -> Response:
@@ -64,8 +72,10 @@ def draft(request: Request, clinic: str) -> Response:
         Drafts(portal().table).keep(draft, [call.audit("notices", (), notice=draft.version)])
     journal.count("NoticeDrafted")
     address = f"{mount(request)}/v1/clinics/{clinic}/notices/{draft.version}"
-    told = {**_told(draft, call), "change": kind, "missing": _listed(draft.missing(authorities()))}
-    return document(told, 201, {"Location": address})
+    missing = draft.missing(authorities())
+    told = {**_told(draft, call), "change": kind, "missing": _listed(missing)}
+    changes = [] if missing else _beyond_words(draft, call)
+    return document({**told, "beyond_words": _listed(changes)}, 201, {"Location": address})
 
 
 def listed(request: Request, clinic: str) -> Response:
@@ -82,11 +92,19 @@ def read(request: Request, clinic: str, version: str) -> Response:
     draft = Drafts(portal().table).find(clinic, version)
     portal().table.put_new(call.audit("notice", (), notice=version))
     missing = () if draft.release else draft.missing(authorities())
-    return document({**_told(draft, call), "missing": _listed(missing), "document": draft.document})
+    if draft.release:
+        changes = draft.override.changes if draft.override else ()
+    else:
+        changes = () if missing else _beyond_words(draft, call)
+    told = {**_told(draft, call), "missing": _listed(missing), "beyond_words": _listed(changes)}
+    return document({**told, "document": draft.document})
 
 
 def approve(request: Request, clinic: str, version: str) -> Response:
-    """Approve a draft, as another person than its author; what is approved is the text that was read, or nothing."""
+    """Approve a draft, as another person than its author; what is approved is the text that was read, or nothing.
+
+    A MINOR that changes more than words is refused without a reason, which is kept and published with the version.
+    """
     call = _call(request, clinic, "notices:approve", _read_review)
     drafts = Drafts(portal().table)
     draft = drafts.find(clinic, version)
@@ -94,13 +112,15 @@ def approve(request: Request, clinic: str, version: str) -> Response:
     with _in_words():
         if call.body.sha256 != draft.sha256:
             raise ReviewError("The draft is no longer the text that was read: its sha256 differs. Read it again")
-        approved = draft.approve(_person(call), call.now, authorities())
-        if draft.approved:  # sent again, or a third person agrees: the first approval stands
+        changes = () if draft.release or draft.missing(authorities()) else _beyond_words(draft, call)
+        approved = draft.approve(_person(call), call.now, authorities(), changes=changes, reason=call.body.minor_reason)
+        told = {"beyond_words": _listed(changes)}
+        if draft.approved and draft.covers(changes):  # sent again, or a third person agrees: the first approval stands
             portal().table.put_new(audit)
-            return document(_told(draft, call))
+            return document({**_told(draft, call), **told})
         drafts.change(draft, approved, [audit])
     journal.count("NoticeApproved")
-    return document(_told(approved, call))
+    return document({**_told(approved, call), **told})
 
 
 def publish(request: Request, clinic: str, version: str) -> Response:
@@ -132,8 +152,19 @@ def _previewed(draft: Draft, call: Call[NoContacts]) -> Response:
         house.clinics.holds(ready.clinic)  # what publishing would refuse is refused here already
         everybody = people(house.table, draft.clinic)
         seen = preview(everybody, call.look.published, ready.clinic, ready.starts, call.now)
+        seen = replace(
+            seen,
+            beyond_words=house.clinics.beyond_words(ready.clinic, call.look.published.published, seen.since),
+            minor_reason=draft.override.reason if draft.override else None,
+        )
     house.table.put_new(call.audit("preview", (), notice=draft.version))
     return document(asdict(seen))
+
+
+def _beyond_words(draft: Draft, call: Call[Any]) -> tuple[Difference, ...]:
+    """Tell what a whole draft would change beyond words under a MINOR number, were it published now."""
+    clinic, starts = described(draft.document)
+    return portal().clinics.beyond_words(clinic, call.look.published.published, max(call.now, starts))
 
 
 @contextmanager
@@ -147,6 +178,9 @@ def _in_words() -> Iterator[None]:
         missing = error.missing if isinstance(error, IncompleteError) else error.faults
         told = "Nothing was changed. `missing` lists what the notice must tell and does not."
         raise RefusedError(problem(409, "Not complete", detail=told, missing=_listed(missing))) from error
+    except BeyondWordsError as error:
+        changes = _listed(error.changes)
+        raise RefusedError(problem(409, "More than words changed", detail=f"{error}.", beyond_words=changes)) from error
     except ReviewError as error:
         raise RefusedError(problem(409, "Not now", detail=f"{error}.")) from error
 
@@ -162,12 +196,18 @@ def _nothing(_known: Clinic, body: Mapping[str, Any]) -> NoContacts:
 
 
 def _read_review(_known: Clinic, body: Mapping[str, Any]) -> Reviewed:
-    _only(body, "sha256")
-    sha256 = body.get("sha256")
+    _only(body, "sha256", "minor_reason")
+    errors = []
+    sha256, reason = body.get("sha256"), body.get("minor_reason")
     if not (isinstance(sha256, str) and re.fullmatch(r"[0-9a-f]{64}", sha256)):
         told = "The sha256 of the text that was read, as reading it gave it: 64 hexadecimal digits in lower case."
-        raise InvalidBodyError([{"pointer": "/sha256", "detail": told}])
-    return Reviewed(sha256=sha256)
+        errors.append({"pointer": "/sha256", "detail": told})
+    if reason is not None and not (isinstance(reason, str) and is_reason(reason)):
+        told = f"Why it may stay a MINOR, in one line of at most {MAX_REASON} characters, or leave it out."
+        errors.append({"pointer": "/minor_reason", "detail": told})
+    if errors:
+        raise InvalidBodyError(errors)
+    return Reviewed(sha256=str(sha256), minor_reason=reason and reason.strip())
 
 
 def _only(body: Mapping[str, Any], *names: str) -> None:
@@ -187,5 +227,5 @@ def _told(draft: Draft, call: Call[Any]) -> dict[str, Any]:
     return asdict(step(draft, call.look.published.published, call.now))
 
 
-def _listed(faults: Sequence[Fault]) -> list[dict[str, Any]]:
-    return [asdict(fault) for fault in faults]
+def _listed(named: Sequence[Fault] | Sequence[Difference]) -> list[dict[str, Any]]:
+    return [asdict(each) for each in named]

@@ -49,6 +49,21 @@ def notice_at(history: Sequence[Entry], at: Instant, known_at: Instant | None = 
     return NoticeInForce(entry.version, min([entry.since, *begun]))
 
 
+def precursor(history: Sequence[Entry], version: str, since: Instant) -> Entry | None:
+    """Give the version of the same MAJOR that was in force last before a version begins; None where there is none.
+
+    Those who agreed to it keep their consent under the new one. A version overtaken before its day bound nobody.
+    """
+    alike = [
+        entry
+        for entry in history
+        if major(entry.version) == major(version)
+        and entry.since < since
+        and entry_at(history, entry.since).version == entry.version
+    ]
+    return alike[-1] if alike else None
+
+
 def stage(since: Instant, version: str, history: Sequence[Entry], at: Instant) -> Stage:
     """Tell where a published version stands; one overtaken before its day came was never in force."""
     if entry_at(history, at).version == version:

@@ -5,6 +5,7 @@ python -m infra check infra/clinics/*.yaml
 python -m infra notice draft my-clinic.yaml --author "Ieva Liepa"
 python -m infra notice approve my-clinic 1.1 --sha256 0123456789ab --approver "Juris Klusums"
 python -m infra notice publish my-clinic 1.1 --preview
+python -m infra notice publish my-clinic 1.1 --yes
 python -m infra notice list my-clinic
 python -m infra notice superseded my-clinic --purpose newsletter
 """
@@ -15,21 +16,43 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from chalicelib.clinic_document import InvalidClinicError, read_names
-from chalicelib.edition import edition
+from chalicelib.edition import Edition, edition
 from chalicelib.instants import Instant, instant
 from chalicelib.pages import authorities
-from chalicelib.publication import Person, Preview, ReviewError, change, drafted, life, preview, superseded
+from chalicelib.publication import (
+    MAX_REASON,
+    Draft,
+    Person,
+    Preview,
+    ReviewError,
+    change,
+    drafted,
+    is_reason,
+    life,
+    preview,
+    superseded,
+)
 from chalicelib.receipts import Subject
 from chalicelib.settings import SettingsError
 from chalicelib.store.clinics import UnknownClinicError, UnknownDraftError
 from chalicelib.store.drafts import Drafts
 from chalicelib.store.roll import people
-from chalicelib.wiring import portal
-from infra.publish import AT_THE_COMMAND_LINE, FileError, publish, publish_draft, read_document, read_file
+from chalicelib.wiring import Portal, portal
+from infra.publish import (
+    AT_THE_COMMAND_LINE,
+    FileError,
+    beyond_words,
+    in_words,
+    publish,
+    publish_draft,
+    read_document,
+    read_file,
+)
 
 PROGRESS_EVERY = 1000
 
@@ -44,7 +67,7 @@ def _in_words(command: Command) -> Command:
         try:
             command(asked)
         except (InvalidClinicError, ReviewError) as error:
-            raise FileError(str(error)) from error
+            raise FileError(in_words(error)) from error
         except UnknownDraftError as error:
             raise FileError(f"{asked.clinic} has no draft {error}. `notice list` tells which there are") from error
         except UnknownClinicError as error:
@@ -55,9 +78,21 @@ def _in_words(command: Command) -> Command:
 
 @_in_words
 def _publish(asked: argparse.Namespace) -> None:
-    author, approver = Person(asked.author), Person(asked.approver)
+    author, approver, house = Person(asked.author), Person(asked.approver), portal()
+
+    def look_over(draft: Draft, ready: Edition) -> None:
+        _go_on(draft, ready, house, yes=asked.yes)
+
     for ready in [read_file(path) for path in asked.files]:
-        new = publish(ready, portal(), _key_arn(), author=author, approver=approver)
+        new = publish(
+            ready,
+            house,
+            _key_arn(),
+            author=author,
+            approver=approver,
+            minor_reason=asked.minor_reason,
+            look_over=look_over,
+        )
         print(f"{ready.clinic.id} {ready.clinic.version}: {'published' if new else 'published already'}")
 
 
@@ -79,6 +114,9 @@ def _draft(asked: argparse.Namespace) -> None:
     print(f"{draft.clinic} {draft.version} ({kind}): drafted by {draft.author.name}, sha256 {draft.sha256}")
     if missing:
         print("It is not complete:", *missing, sep="\n  ")
+        return
+    if changes := beyond_words(edition(draft.document), house, _now()):
+        print("It changes more than words, so it needs a MAJOR number or a reason:", *changes, sep="\n  ")
 
 
 @_in_words
@@ -87,7 +125,9 @@ def _approve(asked: argparse.Namespace) -> None:
     draft = drafts.find(asked.clinic, asked.version)
     if not draft.sha256.startswith(asked.sha256):
         raise ReviewError("The draft is not the text that was read: its sha256 differs. Read it again")
-    approved = draft.approve(Person(asked.approver), _now(), authorities())
+    whole = not draft.missing(authorities())
+    changes = beyond_words(edition(draft.document), portal(), _now()) if whole else ()
+    approved = draft.approve(Person(asked.approver), _now(), authorities(), changes=changes, reason=asked.minor_reason)
     drafts.change(draft, approved)
     print(f"{draft.clinic} {draft.version}: approved by {asked.approver}, sha256 {draft.sha256}")
 
@@ -98,13 +138,40 @@ def _release(asked: argparse.Namespace) -> None:
     draft = Drafts(house.table).find(asked.clinic, asked.version)
     ready = edition(draft.document)
     if asked.preview:
-        published = house.register.look(asked.clinic).published
-        change(draft.version, published.published, _now())
-        everybody = _counted(people(house.table, asked.clinic))
-        print(_told(preview(everybody, published, ready.clinic, ready.starts, _now())))
+        change(draft.version, house.register.look(asked.clinic).published.published, _now())
+        print(_told(_previewed(draft, ready, house)))
         return
+    if draft.release is None:
+        if not draft.approved:
+            raise ReviewError(f"{draft.version} is not approved. Another person than its author must approve it first")
+        _go_on(draft, ready, house, yes=asked.yes)
     new = publish_draft(ready, draft, house, _key_arn(), AT_THE_COMMAND_LINE)
     print(f"{draft.clinic} {draft.version}: {'published' if new else 'published already'}")
+
+
+def _go_on(draft: Draft, ready: Edition, house: Portal, *, yes: bool) -> None:
+    """Show what a publication would do, and at a terminal ask whether to go on; raise FileError on a No.
+
+    Nothing is shown of a clinic's first version, which ends and changes nothing.
+    """
+    if house.clinics.is_new(draft.clinic):
+        return
+    print(_told(_previewed(draft, ready, house)))
+    if yes or not sys.stdin.isatty():
+        return
+    if input(f"Publish {draft.clinic} {draft.version}? [y/N] ").strip().lower() not in {"y", "yes"}:
+        raise FileError(f"{draft.clinic} {draft.version}: not published")
+
+
+def _previewed(draft: Draft, ready: Edition, house: Portal) -> Preview:
+    published = house.register.look(draft.clinic).published
+    everybody = _counted(people(house.table, draft.clinic))
+    seen = preview(everybody, published, ready.clinic, ready.starts, _now())
+    return replace(
+        seen,
+        beyond_words=house.clinics.beyond_words(ready.clinic, published.published, seen.since),
+        minor_reason=draft.override.reason if draft.override else None,
+    )
 
 
 @_in_words
@@ -139,6 +206,9 @@ def _told(seen: Preview) -> str:
     lines += [f"asked from then on: {address}" for address in seen.appear]
     lines += [f"no longer asked: {address}" for address in seen.disappear]
     lines += [f"differs from what is in force: {part}" for part in seen.changed]
+    lines += [f"changes more than words: {each}" for each in seen.beyond_words]
+    if seen.minor_reason:
+        lines.append(f"a MINOR all the same, for this reason: {seen.minor_reason}")
     lines += [f"never begins: {version}, which is scheduled" for version in seen.overtakes]
     return "\n".join(lines)
 
@@ -169,6 +239,14 @@ def _name(typed: str) -> str:
     return typed.strip()
 
 
+def _reason(typed: str) -> str | None:
+    if not typed.strip():  # make publish passes what it was given, or nothing
+        return None
+    if not is_reason(typed):
+        raise argparse.ArgumentTypeError(f"write one line of at most {MAX_REASON} characters")
+    return typed.strip()
+
+
 def _fingerprint(typed: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{12,64}", typed.strip().lower()):
         raise argparse.ArgumentTypeError("give the sha256 that `notice draft` printed, or its first 12 digits at least")
@@ -181,6 +259,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     files.add_argument("files", nargs="+", type=Path, metavar="FILE")
     files.add_argument("--author", required=True, type=_name, help="who wrote them")
     files.add_argument("--approver", required=True, type=_name, help="who reviewed and approved them; not the author")
+    _add_reason(files)
+    _add_yes(files)
     files.set_defaults(run=_publish)
     check = commands.add_parser("check", help="check clinics' files and publish nothing")
     check.add_argument("files", nargs="+", type=Path, metavar="FILE")
@@ -194,7 +274,11 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     approve.add_argument("--approver", required=True, type=_name, help="who reviewed it; not the author")
     told = "of the text that was reviewed, as `notice draft` printed it; 12 digits of it are enough"
     approve.add_argument("--sha256", required=True, type=_fingerprint, help=told)
-    release = _of_version(notice, "publish", "publish an approved draft", _release)
+    _add_reason(approve)
+    release = _of_version(
+        notice, "publish", "show what publishing an approved draft does, ask, and publish it", _release
+    )
+    _add_yes(release)
     release.add_argument("--preview", action="store_true", help="tell what it would do, and publish nothing")
     listed = notice.add_parser("list", help="list a clinic's versions and drafts")
     listed.add_argument("clinic")
@@ -203,6 +287,15 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     ended.add_argument("clinic")
     ended.add_argument("--purpose", help="only this purpose or decision")
     ended.set_defaults(run=_superseded)
+
+
+def _add_reason(command: argparse.ArgumentParser) -> None:
+    told = "the approver's reason why a version that changes more than words may stay a MINOR; it is published with it"
+    command.add_argument("--minor-reason", type=_reason, metavar="WHY", help=told)
+
+
+def _add_yes(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--yes", action="store_true", help="do not ask whether to go on; without a terminal none asks")
 
 
 def _of_version(

@@ -1,6 +1,7 @@
 """Clinics' files: read, check, and take through draft, approval and publication in one go."""
 
-from datetime import UTC, date, datetime
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,11 @@ import yaml
 
 from chalicelib.clinic_document import InvalidClinicError
 from chalicelib.edition import Edition, edition
-from chalicelib.instants import instant
+from chalicelib.instants import Instant
+from chalicelib.meaning import Difference
 from chalicelib.pages import authorities
-from chalicelib.publication import Draft, Person, ReviewError, drafted
+from chalicelib.publication import BeyondWordsError, Draft, Person, ReviewError, drafted
+from chalicelib.store.clinics import now
 from chalicelib.store.drafts import Drafts
 from chalicelib.wiring import Portal
 
@@ -50,30 +53,61 @@ def read_document(path: Path) -> dict[str, Any]:
     return document
 
 
-def publish(ready: Edition, house: Portal, key_arn: str, *, author: Person, approver: Person) -> bool:
+def publish(
+    ready: Edition,
+    house: Portal,
+    key_arn: str,
+    *,
+    author: Person,
+    approver: Person,
+    minor_reason: str | None = None,
+    look_over: Callable[[Draft, Edition], None] = lambda _draft, _ready: None,
+    at: Instant | None = None,
+) -> bool:
     """Draft, approve and publish what was written by one person and reviewed by another; False where it is published.
 
-    Raises FileError with the reason.
+    `minor_reason` is the approver's where a MINOR changes more than words. `look_over` is shown what is about to be
+    published, before anything is stored, and may raise. `at` is when it is published: now. Raises FileError with the
+    reason.
     """
-    at = instant(datetime.now(UTC))
-    clinic = ready.clinic.id
+    begun = at or now()
     drafts = Drafts(house.table)
     try:
         if house.clinics.holds(ready.clinic):
             return False
-        draft = drafted(ready.document, clinic, author, at)
+        draft = drafted(ready.document, ready.clinic.id, author, begun)
+        changes = beyond_words(ready, house, begun)
+        approved = draft.approve(approver, begun, authorities(), changes=changes, reason=minor_reason)
+        look_over(approved, ready)
         drafts.keep(draft)
-        approved = draft.approve(approver, at, authorities())
         drafts.change(draft, approved)
-        return publish_draft(ready, approved, house, key_arn, AT_THE_COMMAND_LINE)
+        return publish_draft(ready, approved, house, key_arn, AT_THE_COMMAND_LINE, at=at)
     except (InvalidClinicError, ReviewError) as error:
-        raise FileError(f"{clinic}: {error}") from error
+        raise FileError(f"{ready.clinic.id}: {in_words(error)}") from error
 
 
-def publish_draft(ready: Edition, draft: Draft, house: Portal, key_arn: str, by: Person) -> bool:
+def beyond_words(ready: Edition, house: Portal, at: Instant) -> tuple[Difference, ...]:
+    """Tell what a version changes beyond words under a MINOR number, were it published at a moment."""
+    if house.clinics.is_new(ready.clinic.id):
+        return ()
+    published = house.register.look(ready.clinic.id).published.published
+    return house.clinics.beyond_words(ready.clinic, published, max(at, ready.starts))
+
+
+def in_words(error: Exception) -> str:
+    """Write what stands in the way of a step; where a MINOR changes more than words, with each change in its line."""
+    if not isinstance(error, BeyondWordsError):
+        return str(error)
+    advice = f"{error} (--minor-reason)"
+    return "\n  ".join((advice, *map(str, error.changes)))
+
+
+def publish_draft(
+    ready: Edition, draft: Draft, house: Portal, key_arn: str, by: Person, *, at: Instant | None = None
+) -> bool:
     """Publish an approved draft; a new clinic gets its data key. False where it is published; raises ReviewError."""
     wrapped = house.kms.new_data_key(draft.clinic, key_arn) if house.clinics.is_new(draft.clinic) else None
-    return house.clinics.publish(ready, draft, by, wrapped_key=wrapped, at=instant(datetime.now(UTC)))
+    return house.clinics.publish(ready, draft, by, wrapped_key=wrapped, at=at or now())
 
 
 class _OnceOnly(yaml.SafeLoader):

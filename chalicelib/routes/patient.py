@@ -109,6 +109,8 @@ def notice_page(clinic: str, version: str) -> Response:
     filled = {
         "article": Markup(full.html),  # noqa: S704 - rendered by the portal when it was published, see edition.py
         "sha256": full.sha256,
+        "minor_reason": full.minor_reason,
+        "topics": full.topics,
         "this": next(each for each in versions if each["version"] == version),
         "current": published.in_force.version,
         "versions": versions,

@@ -17,13 +17,14 @@ from chalicelib.consent import NoticeInForce
 from chalicelib.i18n import local_day
 from chalicelib.instants import Instant, instant
 from chalicelib.notice import Clinic
-from chalicelib.schedule import Entry, entry_at, history, notice_at
+from chalicelib.schedule import Entry, entry_at, history, notice_at, precursor
 from chalicelib.store.keys import clinic_key, code_key, full_notice_key, listed_clinic_key, notice_key, shown_key
 from chalicelib.store.table import ConflictError, Item, Put, Replace, SetBody, Table, Write
 from chalicelib.vault import ClinicKey, KeyService
 
 if TYPE_CHECKING:  # what only publishing needs is loaded when something is published
     from chalicelib.edition import Edition
+    from chalicelib.meaning import Difference
     from chalicelib.publication import Draft, Person, PublishError
 
 
@@ -72,10 +73,16 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class FullNotice:
-    """The full notice of one version in one language, rendered when it was published."""
+    """The full notice of one version in one language, rendered when it was published.
+
+    `minor_reason` is why it may have a MINOR number although it changes more than words, `topics` what of the
+    processing it changes so (`meaning.Topic`).
+    """
 
     html: str
     sha256: str
+    minor_reason: str | None = None
+    topics: tuple[str, ...] = ()
 
 
 def now() -> Instant:
@@ -148,12 +155,18 @@ class Clinics:
 
     def full_notice(self, clinic: str, version: str, lang: str) -> FullNotice:
         """Give the full notice of a version; raise UnknownVersionError."""
-        key = full_notice_key(clinic, version, lang)
-        item = self._table.get([key]).get(key)
-        if item is None or item.blob is None:
+        text_key, about_key = full_notice_key(clinic, version, lang), notice_key(clinic, version)
+        found = self._table.get([text_key, about_key])
+        if text_key not in found or about_key not in found:
             raise UnknownVersionError(version)
-        html = gzip.decompress(item.blob).decode()
-        return FullNotice(html, hashlib.sha256(html.encode()).hexdigest())
+        html = gzip.decompress(found[text_key].blob or b"").decode()
+        sha256 = hashlib.sha256(html.encode()).hexdigest()
+        review: dict[str, Any] = json.loads(found[about_key].body or "{}").get("review", {})
+        override = review.get("approval", {}).get("override")
+        if override is None:
+            return FullNotice(html, sha256)
+        topics = tuple(dict.fromkeys(each["topic"] for each in override["changes"]))
+        return FullNotice(html, sha256, override["reason"], topics)
 
     def behind_code(self, code: str) -> str:
         """Give the id of the clinic that a QR code's short code stands for; raise UnknownClinicError."""
@@ -194,7 +207,8 @@ class Clinics:
 
         It is in force from its effective day on, at once where that has come. `wrapped_key` is the clinic's data key
         if the clinic is new. Gives False where this very version is published already; raises ReviewError where it is
-        not approved, PublishError where the number was used for another text, goes back, or the code is taken.
+        not approved, BeyondWordsError where a MINOR changes more than words without an approved reason, PublishError
+        where the number was used for another text, goes back, or the code is taken.
         """
         from chalicelib.publication import PublishError  # noqa: PLC0415 - see above
         from chalicelib.store.drafts import moved  # noqa: PLC0415 - see above
@@ -208,7 +222,8 @@ class Clinics:
         if clinic.sha256 != draft.sha256:
             raise PublishError(f"{clinic.version}: this is not the text that was approved. Draft it again")
         since = max(at, edition.starts)
-        released = draft.publish(by, at, since)
+        changes = self.beyond_words(clinic, history(before["published"]), since)
+        released = draft.publish(by, at, since, changes)
         listed = Replace(listed_clinic_key(clinic.id), {})
         writes: list[Write] = [moved(draft, released), *_version(edition, released), listed, *also]
         head = {"code": clinic.code, "published": [*before["published"], [since, clinic.version, at]]}
@@ -223,6 +238,16 @@ class Clinics:
         except ConflictError as conflict:
             raise self._refusal(clinic, conflict) from conflict
         return True
+
+    def beyond_words(self, clinic: Clinic, published: Sequence[Entry], since: Instant) -> "tuple[Difference, ...]":
+        """Tell what a version changes beyond words although consents stay under it; nothing for a first or a MAJOR.
+
+        It is compared with the version of its MAJOR that is in force until it begins, at `since`.
+        """
+        from chalicelib.meaning import beyond_words  # noqa: PLC0415 - see above
+
+        before = precursor(published, clinic.version, since)
+        return beyond_words(self.version(clinic.id, before.version), clinic, since) if before else ()
 
     def is_new(self, clinic: str) -> bool:
         """Tell whether a clinic was never published."""

@@ -106,7 +106,8 @@ class House:
         if change:
             change(document)
         ready, arn = edition(document), self.settings["CLINIC_KEY_ARN"]
-        assert publish.publish(ready, self.beside, arn, author=IEVA, approver=JURIS)
+        why = "For a test of what happens then."
+        assert publish.publish(ready, self.beside, arn, author=IEVA, approver=JURIS, minor_reason=why)
         self.documents[document["id"]] = document
 
 

@@ -1,6 +1,11 @@
 """The command line takes a clinic's file through the same steps, with the same refusals."""
 
+import contextlib
 import json
+import os
+import pty
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -178,3 +183,83 @@ def test_what_is_not_there_is_told_in_a_sentence(run: Run, house: House, tmp_pat
         assert "is no clinic's document" in run(*command)[2]
     path.write_text("id: 17", encoding="utf-8")
     assert "version: is None" in run("notice", "draft", path, "--author", "Ieva")[2]
+
+
+def _longer(document: dict[str, Any]) -> dict[str, Any]:
+    """Give the texts with a longer retention."""
+    texts: dict[str, Any] = json.loads(json.dumps(document["texts"]))
+    texts["retention"]["en"] = "Ten years"
+    return texts
+
+
+def test_a_minor_that_changes_more_than_words_is_refused_at_the_command_line_too(
+    run: Run, house: House, tmp_path: Path, client: Client
+) -> None:
+    """What changes is listed before and after; a reason by the approver is kept and shown, in one go or by steps."""
+    path = _file(house, tmp_path)
+    run("publish", path, *NAMES)
+    clinic = _next(path, "1.1", texts=_longer(a_document()))
+    changed = "texts.retention (en): “retention” → “Ten years”"
+    code, told, refused = run("publish", path, *NAMES)
+    assert (code, told) == (1, "")
+    assert "1.1 changes more than words, so it needs a new MAJOR number: 2.0" in refused
+    assert changed in refused
+    assert "--minor-reason" in refused
+    assert "1.1" not in run("notice", "list", clinic)[1]
+    drafted = run("notice", "draft", path, "--author", "Ieva Liepa")[1]
+    assert changed in drafted
+    approve = ["notice", "approve", clinic, "1.1", "--approver", "Juris Klusums", "--sha256", _sha256(drafted)]
+    assert changed in run(*approve)[2]
+    why = ["--minor-reason", "The law names ten years already"]
+    assert run(*approve, *why)[0] == 0
+    assert f"for this reason: {why[1]}" in run("notice", "publish", clinic, "1.1", "--preview")[1]
+    code, told, _ = run("notice", "publish", clinic, "1.1")
+    assert code == 0
+    assert f"changes more than words: {changed}" in told
+    assert why[1] in client.get(f"/{clinic}/notices/1.1?lang=en").text
+    _next(path, "1.2", texts=a_document()["texts"])
+    assert run("publish", path, *NAMES, "--minor-reason", "Back to what was meant")[0] == 0
+    assert "Back to what was meant" in client.get(f"/{clinic}/notices/1.2?lang=lv").text
+    with pytest.raises(SystemExit):
+        main(["publish", str(path), *NAMES, "--minor-reason", "x" * 501])
+
+
+def _at_a_terminal(*arguments: object, typed: str) -> str:
+    """Run a command at a terminal of its own, type an answer, and give all that stood on it."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "infra", *map(str, arguments)]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        os.write(ours, f"{typed}\n".encode())
+        shown = b""
+        with contextlib.suppress(OSError):  # Linux: the other end is closed
+            while part := os.read(ours, 1024):
+                shown += part
+        process.wait(timeout=60)
+    os.close(ours)
+    return shown.decode()
+
+
+def test_publishing_at_a_terminal_shows_what_it_ends_and_asks(
+    run: Run, house: House, tmp_path: Path, client: Client
+) -> None:
+    """Nobody ends a hundred people's consent with one word too many; a script says --yes and is not asked."""
+    path = _file(house, tmp_path)
+    clinic = _next(path, "1.0")
+    run("publish", path, *NAMES)
+    confirmed(client, house, clinic, {"decision.newsletter.email": "yes", "email": ANNA})
+    _next(path, "2.0", texts=_longer(a_document()))
+    shown = _at_a_terminal("publish", path, *NAMES, typed="")
+    for told in ("supersedes 1 consents of 1 people", "differs from what is in force: texts.retention", "[y/N]"):
+        assert told in shown
+    assert "not published" in shown
+    assert "2.0" not in run("notice", "list", clinic)[1]
+    drafted = run("notice", "draft", path, "--author", "Ieva Liepa")[1]
+    run("notice", "approve", clinic, "2.0", "--approver", "Juris Klusums", "--sha256", _sha256(drafted))
+    assert "not published" in _at_a_terminal("notice", "publish", clinic, "2.0", typed="n")
+    assert "2.0\tapproved" in run("notice", "list", clinic)[1]
+    shown = _at_a_terminal("notice", "publish", clinic, "2.0", "--yes", typed="n")
+    assert "[y/N]" not in shown
+    assert "2.0\tin_force" in run("notice", "list", clinic)[1]
+    _next(path, "2.1")
+    assert f"{clinic} 2.1: published" in _at_a_terminal("publish", path, *NAMES, typed="y")

@@ -217,6 +217,102 @@ def test_a_preview_refuses_what_publishing_would_refuse(staff: Staff) -> None:
     assert "printed QR codes" in answer.json()["detail"]
 
 
+def _without_letters(document: dict[str, Any]) -> None:
+    """Name another recipient and another period, as somebody would who hopes that nobody looks."""
+    document["texts"]["transfers"]["en"] = "We pass your data on to a country outside Europe."
+    document["purposes"][0]["legal_basis"] = "explicit_consent"
+
+
+def test_a_minor_that_changes_more_than_words_is_refused_with_what_it_changes(client: Client, staff: Staff) -> None:
+    """No consent goes on under a text that says otherwise; the writer, the approver and the preview all see it."""
+    confirmed(client, staff.house, staff.clinic, {f"decision.{NEWS}": "yes", "email": ANNA})
+    document = staff.document("1.1")
+    _without_letters(document)
+    told = [
+        ("texts.transfers", "transfer to another country", "en"),
+        ("purposes.newsletter.legal_basis", "legal basis", None),
+    ]
+    drafted = staff.writer.call("notices", document)
+    refused = staff.approve("1.1")
+    previewed = staff.writer.call("notices/1.1/publish?preview=1", {})
+    for answer, status in ((drafted, 201), (refused, 409), (previewed, 200), (staff.reviewer.get("notices/1.1"), 200)):
+        assert answer.status == status
+        assert [(each["place"], each["topic"], each["lang"]) for each in answer.json()["beyond_words"]] == told
+    assert refused.json()["title"] == "More than words changed"
+    assert "new MAJOR number: 2.0" in refused.json()["detail"]
+    basis = refused.json()["beyond_words"][1]
+    assert (basis["before"], basis["after"]) == ("consent", "explicit_consent")
+    assert staff.stages() == {"1.0": "in_force", "1.1": "draft"}
+    major = staff.document("2.0")
+    _without_letters(major)
+    assert staff.put_out("2.0", texts=major["texts"], purposes=major["purposes"]).status == 200
+    assert staff.writer.states(email=ANNA)[NEWS] == "superseded"
+
+
+@pytest.mark.parametrize("lang", ["lv", "ru", "en"])
+def test_an_approvers_reason_is_kept_and_stands_on_the_versions_page(client: Client, staff: Staff, lang: str) -> None:
+    """A patient can read, in their language, what was changed without asking them and why."""
+    reason = "Only the spelling of “three years” was mended."
+    document = staff.document("1.1")
+    document["texts"]["retention"]["en"] += " Really."
+    sha256 = staff.writer.call("notices", document).json()["sha256"]
+    approved = staff.reviewer.call("notices/1.1/approve", {"sha256": sha256, "minor_reason": f" {reason} "})
+    assert (approved.status, approved.json()["minor_reason"]) == (200, reason)
+    assert [each["place"] for each in approved.json()["beyond_words"]] == ["texts.retention"]
+    previewed = staff.writer.call("notices/1.1/publish?preview=1", {}).json()
+    assert (previewed["minor_reason"], len(previewed["beyond_words"])) == (reason, 1)
+    published = staff.writer.call("notices/1.1/publish", {})
+    assert (published.status, published.json()["minor_reason"]) == (200, reason)
+    read = staff.reviewer.get("notices/1.1").json()
+    assert (read["minor_reason"], read["beyond_words"]) == (reason, approved.json()["beyond_words"])
+    assert [each["minor_reason"] for each in staff.writer.get("notices").json()["notices"]] == [None, reason]
+    page = Page(client.get(f"/{staff.clinic}/notices/1.1?lang={lang}"))
+    assert reason in page.words
+    assert TOLD_WHY[lang] in page.words
+    assert reason not in Page(client.get(f"/{staff.clinic}/notices/1.0?lang={lang}")).words
+
+
+TOLD_WHY = {
+    "lv": "cik ilgi kaut kas ir spēkā vai tiek glabāts",
+    "ru": "как долго что-то действует или хранится",
+    "en": "how long something lasts or is kept",
+}
+
+
+def test_a_reason_that_was_not_needed_is_not_kept(client: Client, staff: Staff) -> None:
+    """Nothing is said of a change that was words alone."""
+    sha256 = staff.draft("1.1").json()["sha256"]
+    approved = staff.reviewer.call("notices/1.1/approve", {"sha256": sha256, "minor_reason": "To be safe"})
+    assert (approved.status, approved.json()["minor_reason"], approved.json()["beyond_words"]) == (200, None, [])
+    staff.writer.call("notices/1.1/publish", {})
+    assert "To be safe" not in client.get(f"/{staff.clinic}/notices/1.1").text
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "x" * 501, "two\nlines", 17, ["a"]])
+def test_a_reason_is_one_line_that_can_be_printed(staff: Staff, reason: object) -> None:
+    """It stands on a public page."""
+    sha256 = staff.draft("1.1").json()["sha256"]
+    refused = staff.reviewer.call("notices/1.1/approve", {"sha256": sha256, "minor_reason": reason})
+    assert (refused.status, [each["pointer"] for each in refused.json()["errors"]]) == (422, ["/minor_reason"])
+
+
+def test_what_became_more_than_words_after_the_approval_is_not_published(staff: Staff) -> None:
+    """Approved as the wording of 1.0, it is more than that once another version says otherwise in between."""
+    longer = copy.deepcopy(staff.document("1.1")["texts"])
+    longer["retention"]["en"] = "For ten years."
+    staff.draft("1.2")
+    assert staff.approve("1.2").status == 200
+    sha256 = staff.draft("1.1", texts=longer).json()["sha256"]
+    staff.reviewer.call("notices/1.1/approve", {"sha256": sha256, "minor_reason": "Counsel said so."})
+    assert staff.writer.call("notices/1.1/publish", {}).status == 200
+    refused = staff.writer.call("notices/1.2/publish", {})
+    assert (refused.status, refused.json()["title"]) == (409, "More than words changed")
+    again = {"sha256": staff.reviewer.get("notices/1.2").json()["sha256"]}
+    assert staff.reviewer.call("notices/1.2/approve", again).status == 409
+    assert staff.reviewer.call("notices/1.2/approve", {**again, "minor_reason": "Back to three."}).status == 200
+    assert staff.writer.call("notices/1.2/publish", {}).status == 200
+
+
 def test_a_major_change_supersedes_what_was_granted_and_a_minor_one_does_not(client: Client, staff: Staff) -> None:
     """From the moment of publication the old Yes permits nothing."""
     confirmed(client, staff.house, staff.clinic, {f"decision.{NEWS}": "yes", "email": ANNA})

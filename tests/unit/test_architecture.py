@@ -35,6 +35,7 @@ CORE = (
             "dossier",
             "renditions",
             "clinic_document",
+            "meaning",
             "publication",
             "schedule",
             "due",
