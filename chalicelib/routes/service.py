@@ -1,11 +1,12 @@
 """What the portal says of itself: whether it can serve, what its API offers, which keys sign its receipts."""
 
+import json
 from pathlib import Path
 
 from chalice.app import Blueprint, Response
 
 from chalicelib.boundary import api
-from chalicelib.incoming import ANY_TYPE
+from chalicelib.incoming import ANY_TYPE, base_url
 from chalicelib.outgoing import document
 from chalicelib.store import signatures
 from chalicelib.store.keys import Key
@@ -35,5 +36,7 @@ def jwks() -> Response:
 @service.route("/openapi.json", methods=["GET"], content_types=ANY_TYPE)
 @api
 def openapi() -> Response:
-    """Describe the API (OpenAPI 3.1)."""
-    return document(_OPENAPI.read_text(encoding="utf-8"), headers={"Cache-Control": "public, max-age=300"})
+    """Describe the API (OpenAPI 3.1), with the address that this portal is served at."""
+    described = json.loads(_OPENAPI.read_text(encoding="utf-8"))
+    described["servers"][0]["url"] = base_url(service.current_request, portal().settings.public_url)
+    return document(described, headers={"Cache-Control": "public, max-age=300"})

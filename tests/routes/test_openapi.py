@@ -2,11 +2,15 @@
 
 import json
 
+import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from app import app
-from tests.routes.client import Client
-from tests.routes.truth import DOCUMENT
+from tests.routes.client import MOUNTS, Client
+from tests.routes.conftest import House
+from tests.routes.truth import DOCUMENT, validator
+
+SIGNED = "2026-11-20T10:00:00Z"
 
 
 def test_the_document_is_valid_openapi_3_1() -> None:
@@ -21,11 +25,31 @@ def test_the_document_names_every_address_and_method_and_no_other() -> None:
     assert described == {(path, method) for path, methods in app.routes.items() for method in methods}
 
 
-def test_the_document_is_served_as_it_is_kept(client: Client) -> None:
-    """A program can fetch what it talks to, and may keep it for a while."""
+@pytest.mark.parametrize("mount", MOUNTS.values(), ids=MOUNTS)
+def test_the_document_names_the_address_it_is_served_at(house: House, mount: str) -> None:
+    """A program fetches what it talks to, under a stage or a path too, and calls the address that stands in it."""
+    assert house
+    client = Client(mount)
     answer = client.get("/openapi.json")
-    assert answer.json() == DOCUMENT
+    served = answer.json()
+    [server] = served["servers"]
+    assert server["url"] == f"https://{client.host}{mount}"
+    assert served == DOCUMENT | {"servers": [DOCUMENT["servers"][0] | {"url": server["url"]}]}
     assert answer.headers["cache-control"] == "public, max-age=300"
+
+
+def test_a_withdrawal_is_answered_by_one_of_two_shapes_and_never_both(house: House) -> None:
+    """A generated client tells a receipt from what a joint controller may know of one."""
+    place = "/v1/clinics/{clinic}/withdrawals"
+    shape = validator(("paths", place, "post", "responses", "201", "content", "application/json", "schema"))
+    body = {"subject": {"email": "anna.ozola@example.org"}, "all": True, "channel": "phone", "effective_at": SIGNED}
+    answer = house.open_clinic().call("withdrawals", body)
+    assert answer.status == 201, answer.text
+    receipt = answer.json()
+    told = {name: receipt[name] for name in ("id", "clinic", "effective_at", "recorded_at")}
+    shape.validate(receipt)
+    shape.validate(told)
+    assert not shape.is_valid({name: value for name, value in receipt.items() if name != "version"})
 
 
 def test_every_call_that_needs_a_key_names_its_scope() -> None:

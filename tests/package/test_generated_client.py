@@ -1,0 +1,64 @@
+"""A client generated from the document the running portal serves, calling that portal."""
+
+import base64
+import json
+import subprocess
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib import proof
+from infra import tools
+from tests.cast import RIGA
+from tests.conftest import LocalStack
+
+pytestmark = pytest.mark.bundle
+
+SCRIPT = Path(__file__).parent / "generated_program.py"
+
+
+@pytest.fixture(scope="module")
+def told(local_stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Generate a client from what is served, let a program of a clinic use it, and give what that program got."""
+    folder = tmp_path_factory.mktemp("generated")
+    python = tools.client_generator()
+    with urllib.request.urlopen(f"{local_stack.base_url}/openapi.json") as answer:
+        document = json.loads(answer.read())
+    described = folder / "openapi.json"
+    described.write_text(json.dumps(document), encoding="utf-8")
+    options = ["--meta", "none", "--path", described, "--output-path", folder / "portal_client"]
+    generator = python.with_name("openapi-python-client")
+    subprocess.run([generator, "generate", *options], check=True, capture_output=True, cwd=folder)
+    [server] = document["servers"]
+    command = [python, SCRIPT, folder, server["url"], RIGA, local_stack.keys[RIGA]]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    given: dict[str, Any] = json.loads(done.stdout)
+    return given
+
+
+def test_a_generated_client_gets_a_receipt_in_every_format(local_stack: LocalStack, told: dict[str, Any]) -> None:
+    """A developer writes no code of their own around a signed receipt, a page or a PDF: nothing is lost."""
+    formats = told["formats"]
+    assert {name: each["status"] for name, each in formats.items()} == dict.fromkeys(formats, 200)
+    bodies = {name: base64.b64decode(each["content"]) for name, each in formats.items()}
+    assert set(bodies) == {"json", "jws", "sd-jwt", "kantara", "dpv", "fhir-r4", "fhir-r5", "html", "pdf"}
+    assert bodies["pdf"].startswith(b"%PDF-")
+    assert bodies["html"].lower().startswith(b"<!doctype html>")
+    with urllib.request.urlopen(f"{local_stack.base_url}/.well-known/jwks.json") as answer:
+        keys = json.loads(answer.read())
+    signed, selectively = bodies["jws"].decode(), bodies["sd-jwt"].decode()
+    assert proof.verify(signed, keys).canonical == bodies["json"]
+    assert selectively.startswith(f"{signed}~")
+    assert json.loads(bodies["json"])["id"] == told["recorded"]["id"]
+    assert json.loads(bodies["fhir-r5"])["resourceType"] == "Consent"
+
+
+def test_a_generated_client_reads_statuses_and_receipts_as_what_they_are(told: dict[str, Any]) -> None:
+    """A withdrawal comes back as a receipt, with its version, and not as a bag of fields."""
+    [result] = told["status"]["results"]
+    assert result["decisions"]["testimonials.text"]["permitted"] is True
+    assert told["recorded"]["type"] == "Receipt"
+    assert told["withdrawn"] == {"type": "Receipt", "version": 2}
