@@ -10,10 +10,20 @@ import rfc8785
 
 from chalicelib.articles import article
 from chalicelib.instants import is_ending
-from chalicelib.notice import LANGUAGES, Clinic, Controller, Option, Purpose, Question, Text
+from chalicelib.notice import (
+    EXPLICIT_CONSENT,
+    LANGUAGES,
+    Clinic,
+    Controller,
+    Option,
+    Purpose,
+    Question,
+    Text,
+    waits_by_default,
+)
 
 COUNTRIES = ("LV", "LT", "GE")
-LEGAL_BASES = ("consent", "explicit_consent")
+LEGAL_BASES = ("consent", EXPLICIT_CONSENT)
 NEEDS = ("email", "phone", "name", "contact")
 RESERVED_IDS = frozenset(
     {
@@ -118,6 +128,12 @@ def faults_of(document: Any, authorities: Mapping[str, Any]) -> tuple[Fault, ...
         if not names.get(lang):
             reader.fault("authority", f"has no name in this language ({lang})", "Add it to chalicelib/authorities.json")
     return tuple(dict.fromkeys(reader.faults))
+
+
+def unconfirmed(document: Any) -> Mapping[str, str]:
+    """Give `Clinic.unconfirmed` of a document, complete or not."""
+    reader = _Reader()
+    return reader.clinic(reader.mapping("", document), "").unconfirmed
 
 
 def read_names(document: Mapping[str, Any]) -> tuple[str, str]:
@@ -312,12 +328,13 @@ class _Reader:
         options: tuple[Option, ...] = ()
         if "options" in value:
             options = tuple(
-                self.option(*each, purpose=value.get("id")) for each in self.items(f"{place}.options", value["options"])
+                self.option(*each, purpose=value) for each in self.items(f"{place}.options", value["options"])
             )
             self.distinct(f"{place}.options", [each.id for each in options])
             for key in ("needs", "ends", "confirm"):
                 if key in value:
                     self.fault(f"{place}.{key}", "stands on a purpose with options", "Write it on each option instead")
+        confirm, unconfirmed_because = self.confirm(place, value, purpose=value)
         return Purpose(
             id=self.word(f"{place}.id", value.get("id"), _WORD, "Use lower-case letters, digits and underscores"),
             title=self.text(f"{place}.title", value.get("title")),
@@ -330,11 +347,13 @@ class _Reader:
             needs=self.needs(place, value.get("needs", [])),
             ends=self.ends(place, value.get("ends")),
             controllers=self.concerned(place, value),
-            confirm=self.confirm(place, value, first=value.get("id") == NEWSLETTER),
+            confirm=confirm,
+            unconfirmed_because=unconfirmed_because,
         )
 
-    def option(self, place: str, value: Mapping[str, Any], *, purpose: object) -> Option:
+    def option(self, place: str, value: Mapping[str, Any], *, purpose: Mapping[str, Any]) -> Option:
         self.known_keys(place, value, "id title text needs ends confirm controllers")
+        confirm, unconfirmed_because = self.confirm(place, value, purpose=purpose)
         return Option(
             id=self.word(f"{place}.id", value.get("id"), _WORD, "Use lower-case letters, digits and underscores"),
             title=self.text(f"{place}.title", value.get("title")),
@@ -342,17 +361,31 @@ class _Reader:
             needs=self.needs(place, value.get("needs", [])),
             ends=self.ends(place, value.get("ends")),
             controllers=self.concerned(place, value),
-            confirm=self.confirm(place, value, first=purpose == NEWSLETTER),
+            confirm=confirm,
+            unconfirmed_because=unconfirmed_because,
         )
 
-    def confirm(self, place: str, value: Mapping[str, Any], *, first: bool) -> bool:
-        """Tell whether a Yes is confirmed by message before it counts: what the clinic says, the newsletter always."""
-        told = value.get("confirm", first)
+    def confirm(self, place: str, value: Mapping[str, Any], *, purpose: Mapping[str, Any]) -> tuple[bool, str]:
+        """Read whether a Yes is confirmed by message before it counts, and the reason where it need not be.
+
+        A newsletter always is. What rests on explicit consent, and all data sharing, is unless the clinic says why
+        not: anybody can type anybody's contact (GDPR Art. 7(1): the controller must show that the person consented).
+        """
+        always = purpose.get("id") == NEWSLETTER
+        by_default = always or waits_by_default(purpose.get("id"), purpose.get("legal_basis"))
+        place, told, reason = f"{place}.confirm", value.get("confirm", by_default), ""
+        if isinstance(told, Mapping):
+            self.known_keys(place, told, "required reason")
+            reason = self.line(f"{place}.reason", told.get("reason"), required=False)
+            told = told.get("required")
         if not isinstance(told, bool):
-            self.fault(f"{place}.confirm", f"is {told!r}", "Write true or false")
-        elif first and not told:
-            self.fault(f"{place}.confirm", "is false", "A newsletter is always confirmed first; leave it out")
-        return told is True
+            self.fault(place, f"is {told!r}", "Write true, or `{required: false, reason: …}`")
+        elif always and not told:
+            self.fault(place, "is false", "A newsletter is always confirmed first; leave it out")
+        elif by_default and not told and not reason:
+            remedy = "Leave it out, or write `{required: false, reason: …}` for whoever approves the notice"
+            self.fault(place, "is false without a reason", remedy)
+        return told is True, "" if told is True else reason
 
     def needs(self, place: str, value: object) -> frozenset[str]:
         if isinstance(value, list) and all(each in NEEDS for each in value):
@@ -382,7 +415,15 @@ class _Reader:
             for option in purpose.options or (None,):
                 address = f"{purpose.id}.{option.id}" if option else purpose.id
                 decided = option or purpose
-                found[address] = Question(address, purpose, option, decided.needs, decided.ends, decided.confirm)
+                found[address] = Question(
+                    address,
+                    purpose,
+                    option,
+                    decided.needs,
+                    decided.ends,
+                    confirm=decided.confirm,
+                    unconfirmed_because=decided.unconfirmed_because,
+                )
         return found
 
     def proof_kept(self, value: object) -> str:

@@ -6,6 +6,7 @@ which words, in every language the clinic speaks. One version of it is immutable
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from chalicelib.ages import own_consent_age
 from chalicelib.instants import Instant, ending
@@ -13,8 +14,16 @@ from chalicelib.instants import Instant, ending
 LANGUAGES = ("lv", "lt", "ka", "ru", "en")
 """The languages the portal itself speaks: each has a complete catalog."""
 
+EXPLICIT_CONSENT = "explicit_consent"
+"""The legal basis of what concerns health and other special categories (GDPR Art. 9(2)(a))."""
+
 SHARING = "data_sharing"
 """The purpose whose options are the recipients."""
+
+
+def waits_by_default(purpose: object, legal_basis: object) -> bool:
+    """Tell whether a Yes waits for confirmation unless the clinic gives a reason: explicit consent, and all sharing."""
+    return legal_basis == EXPLICIT_CONSENT or purpose == SHARING
 
 
 Text = Mapping[str, str]
@@ -51,6 +60,8 @@ class Option:
     """Which of the joint controllers it concerns, by id; what the purpose says where it says nothing."""
     confirm: bool = False
     """Whether a Yes from the web counts only once the owner of the contact has confirmed it (double opt-in)."""
+    unconfirmed_because: str = ""
+    """The clinic's reason why a Yes counts unconfirmed that otherwise would not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +81,7 @@ class Purpose:
     controllers: tuple[str, ...] = ()
     """Which of the joint controllers it concerns, by id; all of them where it names none."""
     confirm: bool = False
+    unconfirmed_because: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +94,7 @@ class Question:
     needs: frozenset[str]
     ends: str | None
     confirm: bool = False
+    unconfirmed_because: str = ""
 
     @property
     def recipient(self) -> Text | None:
@@ -161,6 +174,23 @@ class Clinic:
     def confirmed_first(self) -> frozenset[str]:
         """The decisions that a person nobody knew yet confirms too, before they count (double opt-in)."""
         return frozenset(address for address, question in self.questions.items() if question.confirm)
+
+    def surely_waits(self, decisions: Mapping[str, Mapping[str, Any]], at: Instant) -> bool:
+        """Tell whether a Yes of a receipt waits whoever gave it: saying so tells nobody who is known here."""
+        yes = {address: entry["confirm_by"] for address, entry in decisions.items() if entry["answer"] == "yes"}
+        return any((yes[address] or "") > at for address in yes.keys() & self.confirmed_first)
+
+    @property
+    def unconfirmed(self) -> Mapping[str, str]:
+        """The decisions on explicit consent or data sharing that count unconfirmed, each with the clinic's reason.
+
+        Who approves a notice sees them. A version published before a reason was asked for may have none.
+        """
+        return {
+            address: question.unconfirmed_because
+            for address, question in self.questions.items()
+            if not question.confirm and waits_by_default(question.purpose.id, question.purpose.legal_basis)
+        }
 
     def confirmed_by(self, address: str, typed: Collection[str]) -> str | None:
         """Tell which of the kinds of contact that were typed confirms a decision: the one it needs, else the first."""

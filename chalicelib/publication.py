@@ -13,7 +13,14 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol, Self
 
-from chalicelib.clinic_document import Fault, InvalidClinicError, document_hash, faults_of, read_names
+from chalicelib.clinic_document import (
+    Fault,
+    InvalidClinicError,
+    document_hash,
+    faults_of,
+    read_names,
+    unconfirmed,
+)
 from chalicelib.consent import Address, NoticeInForce, State, major, resolve, settle
 from chalicelib.instants import Instant
 from chalicelib.meaning import Difference, differences
@@ -198,6 +205,10 @@ class Draft:
     def missing(self, authorities: Mapping[str, Any]) -> tuple[Fault, ...]:
         """List what the notice must tell and does not, in every language, with place and article."""
         return faults_of(self.document, authorities)
+
+    def unconfirmed(self) -> Mapping[Address, str]:
+        """List what counts unconfirmed that otherwise would not, each with the author's reason, for the approver."""
+        return unconfirmed(self.document)
 
     def _unpublished(self) -> None:
         if self.release is not None:

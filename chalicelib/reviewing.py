@@ -136,7 +136,7 @@ def publish(request: Request, clinic: str, version: str) -> Response:
     audit = call.audit("publish", (), notice=version)
     if draft.release:  # sent again
         house.table.put_new(audit)
-        return document(_told(draft, call))
+        return document(asdict(step(draft, call.look.published.published, call.now)))
     with _in_words():
         house.clinics.publish(edition(draft.document), draft, _person(call), at=call.now, also=[audit])
     journal.count("NoticePublished")
@@ -224,7 +224,10 @@ def _person(call: Call[Any]) -> Person:
 
 
 def _told(draft: Draft, call: Call[Any]) -> dict[str, Any]:
-    return asdict(step(draft, call.look.published.published, call.now))
+    """Tell of one version, with what counts unconfirmed by it and why: who approves it agrees to that too."""
+    where = step(draft, call.look.published.published, call.now)
+    unconfirmed = [{"decision": address, "reason": reason} for address, reason in draft.unconfirmed().items()]
+    return {**asdict(where), "unconfirmed": unconfirmed}
 
 
 def _listed(named: Sequence[Fault] | Sequence[Difference]) -> list[dict[str, Any]]:

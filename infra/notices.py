@@ -15,12 +15,13 @@ import functools
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from chalicelib.clinic_document import InvalidClinicError, read_names
+from chalicelib.consent import Address
 from chalicelib.edition import Edition, edition
 from chalicelib.instants import Instant, instant
 from chalicelib.pages import authorities
@@ -94,12 +95,14 @@ def _publish(asked: argparse.Namespace) -> None:
             look_over=look_over,
         )
         print(f"{ready.clinic.id} {ready.clinic.version}: {'published' if new else 'published already'}")
+        _warn(ready.clinic.unconfirmed)
 
 
 def _check(asked: argparse.Namespace) -> None:
     for path in asked.files:
         clinic = read_file(path).clinic
         print(f"{path}: {clinic.id} {clinic.version}, {', '.join(clinic.languages)}: ready to publish")
+        _warn(clinic.unconfirmed)
 
 
 @_in_words
@@ -112,6 +115,7 @@ def _draft(asked: argparse.Namespace) -> None:
     Drafts(house.table).keep(draft)
     missing = draft.missing(authorities())
     print(f"{draft.clinic} {draft.version} ({kind}): drafted by {draft.author.name}, sha256 {draft.sha256}")
+    _warn(draft.unconfirmed())
     if missing:
         print("It is not complete:", *missing, sep="\n  ")
         return
@@ -130,6 +134,7 @@ def _approve(asked: argparse.Namespace) -> None:
     approved = draft.approve(Person(asked.approver), _now(), authorities(), changes=changes, reason=asked.minor_reason)
     drafts.change(draft, approved)
     print(f"{draft.clinic} {draft.version}: approved by {asked.approver}, sha256 {draft.sha256}")
+    _warn(draft.unconfirmed())
 
 
 @_in_words
@@ -197,6 +202,12 @@ def _superseded(asked: argparse.Namespace) -> None:
     for person, address, since in superseded(everybody, published.in_force, _now()):
         if not wanted or address == wanted or address.startswith(f"{wanted}."):
             print(person.id, address, since, sep="\t")
+
+
+def _warn(unconfirmed: Mapping[Address, str]) -> None:
+    """Name what counts without a confirmation that otherwise would need one, and why: who approves agrees to it."""
+    for address, reason in unconfirmed.items():
+        print(f"warning: a Yes to {address} counts unconfirmed: {reason}")
 
 
 def _told(seen: Preview) -> str:

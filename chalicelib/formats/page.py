@@ -37,6 +37,7 @@ def write(issued: Issued, shown_page: str, code: str) -> str:
         clinic=clinic,
         receipt=document,
         said=said,
+        certain=clinic.surely_waits(document["decisions"], issued.at),
         agreed="yes" in answers.values(),
         stopped=set(answers.values()) == {"withdraw"},  # which may be sent without seeing a page
         decided=decided,

@@ -102,6 +102,7 @@ def _done(taken: Taken) -> Response:
     filled = {
         "said": shown.answered({address: {"answer": answer} for address, answer in taken.act.answers.items()}),
         "agreed": "yes" in answers,
+        "certain": shown.surely_waits(told["decisions"], taken.act.recorded_at),
         "withdrawn": answers == {"withdraw"},
         "number": number,
         "at": told["effective_at"],

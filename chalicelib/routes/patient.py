@@ -77,6 +77,7 @@ def receipt_page(clinic: str, receipt: str) -> Response:
         "said": shown.answered(document["decisions"]),
         "agreed": "yes" in answers,
         "waits": _waits(document),
+        "certain": shown.surely_waits(document["decisions"], now()),
         "coded": _by_phone(document, shown),
         "withdrawn": answers == {"withdraw"},
         "receipt": document,

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.browser.conftest import Handing, note_effort
-from tests.browser.visit import Effort, Visit, a_clinic, a_patient
+from tests.browser.visit import Effort, Visit, a_clinic, a_patient, follow_letters
 from tests.conftest import LocalStack
 
 pytestmark = pytest.mark.browser
@@ -49,8 +49,10 @@ def test_a_parent_decides_for_a_child_mends_a_slip_and_takes_it_back(
     [receipt] = local_stack.history(clinic.id, parent.patient.known_by("email"))
     assert (receipt["actor"], receipt["evidence"]) == ("guardian", {"guardian": "parent"})
     assert receipt["expires_at"] == "2037-02-27T22:00:00.000Z"
-    assert local_stack.states(clinic.id, parent.patient.known_by("email"))[address] == "granted"
     giving, parent.effort = parent.effort, Effort()
+    follow_letters(parent, local_stack)
+    assert local_stack.states(clinic.id, parent.patient.known_by("email"))[address] == "granted"
+    parent.effort = Effort()
     parent.phone.open(f"/{clinic.id}/withdraw?lang=en")
     withdrawing = parent.stop_everything("email")
     assert local_stack.states(clinic.id, parent.patient.known_by("email"))[address] == "withdrawn"

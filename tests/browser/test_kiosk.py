@@ -12,7 +12,7 @@ from chalicelib.notice import Clinic
 from infra.tools import chromium
 from tests.browser.conftest import ARGUMENTS, Handing, note_effort
 from tests.browser.phone import Phone
-from tests.browser.visit import IDS, Effort, Visit, a_clinic, a_patient, document, every_other
+from tests.browser.visit import IDS, Effort, Visit, a_clinic, a_patient, document, every_other, follow_letters
 from tests.browser.words import said, texts_of_others
 from tests.cast import RIGA, TBILISI
 from tests.codes import code_in
@@ -258,14 +258,15 @@ def test_a_yes_is_taken_back_at_the_tablet(
     tablet = phone(clinic.default_language, **TABLET)
     tablet.open(f"/{clinic_id}/kiosk")
     visit = begin(tablet, clinic, tablet.lang)
-    agreed = next(address for address in clinic.questions if address not in clinic.confirmed_first)
+    agreed = next(address for address, question in clinic.questions.items() if "contact" in question.needs)
     visit.answer({agreed: "yes"})
     visit.write([visit.contact, *({"name"} & visit.asked_for())])
     if clinic.age_minimum:
         visit.tick("adult")
-    save(visit)
-    assert local_stack.states(clinic_id, visit.subject)[agreed] == "granted"
+    number = save(visit)
     leave(tablet)
+    follow_letters(Visit(phone(tablet.lang), clinic, visit.patient), local_stack, number)
+    assert local_stack.states(clinic_id, visit.subject)[agreed] == "granted"
     back = begin(tablet, clinic, tablet.lang, "/withdraw?")
     back.patient = visit.patient
     back.write([back.contact])

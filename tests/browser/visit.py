@@ -194,9 +194,9 @@ def mail_links(stack: LocalStack, clinic: Clinic, subject: Mapping[str, str], la
     return links
 
 
-def follow_letters(visit: Visit, stack: LocalStack) -> int:
-    """Confirm what the receipt on the screen leaves open, by every message it brings; tell how many there were."""
-    tokens = [token for token, _ in letters(stack, visit.clinic.id, receipt_shown(visit.phone))]
+def follow_letters(visit: Visit, stack: LocalStack, number: str | None = None) -> int:
+    """Confirm what a receipt leaves open (the one on the screen), by every message it brings; tell how many."""
+    tokens = [token for token, _ in letters(stack, visit.clinic.id, number or receipt_shown(visit.phone))]
     for token in tokens:
         visit.phone.open(f"/confirm/{token}")
         visit.confirm()

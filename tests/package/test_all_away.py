@@ -33,15 +33,15 @@ def post_away(local_stack: LocalStack) -> Iterator[None]:
 def test_a_withdrawal_needs_nothing_but_the_table(local_stack: LocalStack) -> None:
     """No mail, no text messages, no signing key: it has stopped before the page comes, and is told and sealed later."""
     subject = {"email": WHOM}
-    decide(local_stack, decision__testimonials__text="yes", email=WHOM, name="Anna")
+    decide(local_stack, decision__contests__autumn_photo="yes", email=WHOM, name="Anna")
     arrived(local_stack, WHOM)
-    assert local_stack.states(RIGA, subject)["testimonials.text"] == "granted"
+    assert local_stack.states(RIGA, subject)["contests.autumn_photo"] == "granted"
     with environment(local_stack.settings), key_away(local_stack), post_away(local_stack):
         place = f"/{RIGA}/withdraw?lang=en"
         [state] = re.findall(r'name="state" value="([^"]+)"', page(local_stack, place))
         done = send(local_stack, place, {"state": state, "email": WHOM, "all": "yes"})
         assert "Done. It has stopped." in done
-        assert local_stack.states(RIGA, subject)["testimonials.text"] == "withdrawn"
+        assert local_stack.states(RIGA, subject)["contests.autumn_photo"] == "withdrawn"
         [number] = re.findall(r'class="mono">([0-9a-f]{32})<', done)
         receipt = json.loads(local_stack.call(RIGA, f"receipts/{number}"))
         next_round(local_stack)

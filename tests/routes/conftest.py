@@ -119,6 +119,14 @@ def a_signing_key(alias: str, spec: str = "ECC_NIST_P256") -> str:
     return alias
 
 
+def counts_at_once(document: dict[str, Any]) -> None:
+    """Let every Yes but one to the newsletter count unconfirmed, for the reason that a clinic has to give."""
+    for purpose in document["purposes"]:
+        if purpose["id"] != "newsletter":
+            for decided in purpose.get("options", [purpose]):
+                decided["confirm"] = {"required": False, "reason": "The reception sees everybody who answers."}
+
+
 @cache
 def _document(clinic: str) -> dict[str, Any]:
     """Give a demo clinic's document, with a notice that is quickly rendered."""

@@ -11,8 +11,8 @@ from chalicelib.links import Power, short_code
 from chalicelib.store import outbox
 from tests.cast import ANNA, ANNA_PHONE
 from tests.routes.client import Answer, Client, Program
-from tests.routes.conftest import House
-from tests.routes.letterbox import a_token, brought_unasked, carried
+from tests.routes.conftest import House, counts_at_once
+from tests.routes.letterbox import a_token, brought_unasked, carried, confirm
 from tests.routes.pages import Page, decide, open_page, receipt_number
 
 EMAIL, SMS, REVIEW = "newsletter.email", "newsletter.sms", "testimonials.text"
@@ -32,19 +32,52 @@ def _code(house: House, clinic: str, receipt: str, phone: Contact = ANNA_PHONE) 
     return short_code(house.beside.clinics.key(clinic).link_secret(), receipt, phone)
 
 
-def test_the_newsletter_waits_for_its_confirmation_and_other_purposes_only_if_the_clinic_says_so(
-    client: Client, house: House
+@pytest.mark.parametrize("address", [SMS, REVIEW, "data_sharing.skin_institute"])
+def test_a_yes_under_anybodys_new_contact_permits_nothing_before_it_is_confirmed(
+    client: Client, house: House, address: str
 ) -> None:
-    """Nobody is mailed because somebody else typed the address."""
+    """No data on health are passed on, and nobody is mailed, because somebody typed an address or a number."""
+    program = house.open_clinic()
+    _said(client, program, {"phone": "26123456", f"decision.{address}": "yes"})
+    told = program.call("status", {"subjects": [{"phone": "26123456"}], "purposes": [address]}).json()["results"][0]
+    assert (told["decisions"][address]["state"], told["decisions"][address]["permitted"]) == ("pending", False)
 
-    def strict(document: dict[str, Any]) -> None:
-        document["purposes"][1]["options"][0]["confirm"] = True
 
-    program, stricter = house.open_clinic(), house.open_clinic(change=strict)
-    for each, review in ((program, "granted"), (stricter, "pending")):
-        _said(client, each, {**MAIL, f"decision.{REVIEW}": "yes"})
-        _said(client, each, {"phone": "26123456", f"decision.{SMS}": "yes"})
-        assert (_states(each)[REVIEW], each.states(phone="26123456")[SMS]) == (review, "pending")
+@pytest.mark.parametrize("clinic", ["kaunas-polyclinics", "tbilisi-ultrasound", "valmiera-hearing", "vilnius-dental"])
+def test_at_every_demo_clinic_what_rests_on_explicit_consent_waits(client: Client, house: House, clinic: str) -> None:
+    """The clinics that a reader copies from are safe ones."""
+    program = house.open_clinic(clinic)
+    asked = house.beside.register.look(program.clinic).published.clinic
+    explicit = [each for each, question in asked.questions.items() if question.purpose.legal_basis != "consent"]
+    said = {f"decision.{each}": "yes" for each in explicit}
+    answer = decide(client, program.clinic, {**MAIL, **said, "name": "Anna", "adult": "yes"})
+    assert {_states(program)[each] for each in explicit} == {"pending"}
+    confirm(client, house, program.clinic, answer)
+    assert {_states(program)[each] for each in explicit} == {"granted"}
+
+
+def test_a_clinic_may_let_a_yes_count_at_once_for_a_reason_it_gives(client: Client, house: House) -> None:
+    """The newsletter waits all the same."""
+    program = house.open_clinic(change=counts_at_once)
+    _said(client, program, {**MAIL, f"decision.{REVIEW}": "yes"})
+    _said(client, program, {"phone": "26123456", f"decision.{SMS}": "yes"})
+    assert (_states(program)[REVIEW], program.states(phone="26123456")[SMS]) == ("granted", "pending")
+
+
+def test_pages_and_receipts_say_that_a_yes_is_not_in_force_until_it_is_confirmed(client: Client, house: House) -> None:
+    """Nobody goes home believing that it is settled."""
+    strict, waived = house.open_clinic(), house.open_clinic(change=counts_at_once)
+    asked, told = "A Yes here counts once you confirm it", "Your Yes is not in force until you confirm it."
+    # The newsletter, testimonials and sharing ask once a purpose; contests count at once.
+    counted = [client.get(f"/{each.clinic}?lang=en").text.count(asked) for each in (strict, waived)]
+    assert counted == [3, 1]
+    for program, waits in ((strict, True), (waived, False)):
+        number = _said(client, program, {**MAIL, f"decision.{REVIEW}": "yes"})
+        for form in ("", "&format=html"):
+            page = client.get(f"/{program.clinic}/receipts/{number}?lang=en{form}").text
+            assert (told in page) == waits, form
+    kiosk = decide(client, f"{strict.clinic}/kiosk", {**MAIL, f"decision.{REVIEW}": "yes"}, "?lang=en")
+    assert told in kiosk.text
 
 
 def test_what_is_confirmed_counts_and_what_is_unticked_does_not(client: Client, house: House) -> None:

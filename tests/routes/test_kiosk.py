@@ -17,7 +17,7 @@ from chalicelib.store.look import Signature, fresh_subject
 from chalicelib.wiring import portal
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import MOUNTS, Answer, Client, Fields
-from tests.routes.conftest import House
+from tests.routes.conftest import House, counts_at_once
 from tests.routes.letterbox import carried
 from tests.routes.pages import Page, aged_state, decide, open_page
 
@@ -176,7 +176,7 @@ def test_the_receipt_on_paper_shows_the_questions_as_the_tablet_showed_them(clie
 
 def test_a_yes_is_taken_back_at_the_kiosk(client: Client, house: House) -> None:
     """As easily as it was given, on the same tablet, at this clinic and at no other."""
-    one, other = house.open_clinic(), house.open_clinic()
+    one, other = house.open_clinic(change=counts_at_once), house.open_clinic(change=counts_at_once)
     for program in (one, other):
         number_on(send(client, program.clinic, REVIEW))
     answer = send(client, one.clinic, {"all": "yes", "email": ANNA}, ASKING[1])
@@ -313,7 +313,7 @@ def test_the_kiosk_of_no_clinic_is_not_found(client: Client) -> None:
 
 def test_the_same_patient_is_free_to_answer_on_their_own_phone_later(client: Client, house: House) -> None:
     """The kiosk is one more door to the same register: a No by phone stops the Yes from the tablet."""
-    program = house.open_clinic()
+    program = house.open_clinic(change=counts_at_once)
     number_on(send(client, program.clinic, REVIEW))
     decide(client, program.clinic, {"decision.testimonials.text": "no", "email": ANNA})
     assert program.states(email=ANNA)["testimonials.text"] == "withdrawn"

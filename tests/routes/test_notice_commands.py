@@ -111,6 +111,26 @@ def test_the_steps_one_by_one(run: Run, house: House, tmp_path: Path) -> None:
     assert run("notice", "draft", path, "--author", "Ieva Liepa")[0] == 1
 
 
+def test_whoever_approves_is_shown_what_counts_unconfirmed_and_why(run: Run, house: House, tmp_path: Path) -> None:
+    """A clinic may trust what anybody types, if another person than the author sees the reason and agrees."""
+    path = _file(house, tmp_path)
+    clinic = _next(path, "1.0")
+    assert "warning" not in run("check", path)[1]
+    purposes = json.loads(path.read_text(encoding="utf-8"))["purposes"]
+    reason = "Every participant is seen by a doctor first."
+    waived = [purposes[0], {**purposes[1], "confirm": {"required": False, "reason": reason}}]
+    _next(path, "1.0", purposes=waived)
+    told = f"warning: a Yes to research counts unconfirmed: {reason}"
+    assert told in run("check", path)[1]
+    drafted = run("notice", "draft", path, "--author", "Ieva Liepa")[1]
+    assert told in drafted
+    sha256 = _sha256(drafted)
+    assert told in run("notice", "approve", clinic, "1.0", "--approver", "Juris Klusums", "--sha256", sha256)[1]
+    _next(path, "1.0", purposes=[purposes[0], {**purposes[1], "confirm": False}])
+    code, _, refused = run("check", path)
+    assert (code, "purposes[2].confirm: is false without a reason" in refused) == (1, True)
+
+
 def test_only_the_text_that_was_read_is_approved(run: Run, house: House, tmp_path: Path) -> None:
     """A draft replaced after the reviewer read it is another text, however few digits they type."""
     path = _file(house, tmp_path)

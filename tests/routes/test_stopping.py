@@ -8,7 +8,7 @@ from chalicelib.contact import Contact, Kind
 from chalicelib.links import Power, short_code
 from tests.cast import ANNA, ANNA_PHONE
 from tests.routes.client import Answer, Client, Program
-from tests.routes.conftest import House
+from tests.routes.conftest import House, counts_at_once
 from tests.routes.letterbox import a_token, carried, token_in
 from tests.routes.pages import Page, decide, open_page, receipt_number
 
@@ -59,7 +59,7 @@ def test_by_the_link_that_asked(fields: dict[str, str], client: Client, house: H
 
 def test_by_the_receipt_that_was_given(client: Client, house: House) -> None:
     """Whoever holds it types nothing and learns nothing; the owner of the contact is told, and brings it back."""
-    program = house.open_clinic()
+    program = house.open_clinic(change=counts_at_once)
     given = decide(client, program.clinic, {f"decision.{REVIEW}": "yes", **MAIL})
     carried(house)
     page = f"/{program.clinic}/receipts/{receipt_number(given)}?lang=en"
@@ -76,7 +76,7 @@ def test_by_the_receipt_that_was_given(client: Client, house: House) -> None:
 
 def test_a_program_that_sends_every_form_as_it_finds_it_stops_nothing(client: Client, house: House) -> None:
     """It follows the link of a mail, the links of that page, and presses the first button of each form."""
-    program = house.open_clinic()
+    program = house.open_clinic(change=counts_at_once)
     given = decide(client, program.clinic, {f"decision.{REVIEW}": "yes", **MAIL})
     before = house.items()
     receipt = f"/{program.clinic}/receipts/{receipt_number(given)}?lang=en"

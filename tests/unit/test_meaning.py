@@ -22,6 +22,7 @@ from tests.cast import IEVA, JURIS
 PHYSIO = "liepaja-physio"
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "clinics.md"
 Change = Callable[[dict[str, Any]], None]
+UNCONFIRMED = {"required": False, "reason": "The reception sees everybody who answers."}
 
 
 def a_whole() -> dict[str, Any]:
@@ -115,7 +116,7 @@ MORE_THAN_WORDS: dict[str, tuple[Change, str, str]] = {
     ),
     "purposes.*.needs": (put("purposes.1.needs", ["phone"]), "purposes.research.needs", "data"),
     "purposes.*.ends": (put("purposes.1.ends", "P9Y"), "purposes.research.ends", "retention"),
-    "purposes.*.confirm": (put("purposes.1.confirm", value=True), "purposes.research.confirm", "confirmation"),
+    "purposes.*.confirm": (put("purposes.1.confirm", UNCONFIRMED), "purposes.research.confirm", "confirmation"),
     "purposes.*.controllers": (put("purposes.1.controllers", ["heart"]), "purposes.research.controllers", "controller"),
     "purposes.*.options.*": (
         add("purposes.0.options", {"id": "post", "title": in_both("By post")}),
@@ -133,7 +134,7 @@ MORE_THAN_WORDS: dict[str, tuple[Change, str, str]] = {
         "retention",
     ),
     "purposes.*.options.*.confirm": (
-        put("purposes.2.options.0.confirm", value=True),
+        put("purposes.2.options.0.confirm", UNCONFIRMED),
         "purposes.data_sharing.options.lab.confirm",
         "confirmation",
     ),

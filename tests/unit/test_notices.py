@@ -93,6 +93,13 @@ BROKEN: list[tuple[str, object, str]] = [
     ("purposes.0.options.0.needs", "email", "purposes[1].options[1].needs"),
     ("purposes.0.options.0.ends", "a year", "purposes[1].options[1].ends"),
     ("purposes.1.ends", "P0D", "purposes[2].ends"),
+    ("purposes.1.confirm", False, "purposes[2].confirm"),
+    ("purposes.1.confirm", "no", "purposes[2].confirm"),
+    ("purposes.1.confirm", {"required": False}, "purposes[2].confirm"),
+    ("purposes.1.confirm", {"required": False, "reason": " "}, "purposes[2].confirm.reason"),
+    ("purposes.1.confirm", {"required": "no", "reason": "Staff ask."}, "purposes[2].confirm"),
+    ("purposes.1.confirm", {"required": False, "reason": "Staff ask.", "by": "Ieva"}, "purposes[2].confirm.by"),
+    ("purposes.0.options.0.confirm", {"required": False, "reason": "Staff ask."}, "purposes[1].options[1].confirm"),
     ("purpose", [], "purpose"),
 ]
 
@@ -200,6 +207,31 @@ def test_a_question_is_asked_through_its_last_day_and_not_after() -> None:
     after = clinic.asking("2027-04-01T00:00:00.000Z")
     assert list(after.questions) == ["newsletter.email", "newsletter.sms"]
     assert [purpose.id for purpose in after.purposes] == ["newsletter"]
+
+
+def test_a_yes_on_explicit_consent_and_to_all_sharing_waits_unless_the_clinic_gives_a_reason() -> None:
+    """Nobody's health data are passed on because somebody typed their address into a form."""
+    news, research = a_document()["purposes"]
+    ordinary = {**research, "id": "contest", "legal_basis": "consent"}
+    sharing = {**research, "id": "data_sharing", "legal_basis": "consent"}
+    clinic = read_clinic(a_document(purposes=[news, research, ordinary, sharing]))
+    assert clinic.confirmed_first == {"newsletter.email", "newsletter.sms", "research", "data_sharing"}
+    assert clinic.unconfirmed == {}
+    waived = {"required": False, "reason": "The reception sees every participant."}
+    clinic = read_clinic(a_document(purposes=[news, {**research, "confirm": waived}, {**ordinary, "confirm": True}]))
+    assert clinic.confirmed_first == {"newsletter.email", "newsletter.sms", "contest"}
+    assert clinic.unconfirmed == {"research": "The reception sees every participant."}
+    asked = read_clinic(a_document(purposes=[news, {**research, "confirm": {**waived, "required": True}}]))
+    assert (asked.questions["research"].confirm, asked.unconfirmed) == (True, {})
+
+
+def test_a_version_published_before_a_reason_was_asked_for_keeps_what_it_says() -> None:
+    """A notice never changes once published; what it leaves open is read the safe way."""
+    news, research = a_document()["purposes"]
+    before: dict[str, Any] = {"dates": {}, "closes": {}}
+    said = read_clinic(a_document(purposes=[news, {**research, "confirm": False}]), told=before)
+    assert ("research" in said.confirmed_first, said.unconfirmed) == (False, {"research": ""})
+    assert "research" in read_clinic(a_document(purposes=[news, research]), told=before).confirmed_first
 
 
 def test_the_full_notice_is_there_in_every_language() -> None:

@@ -314,7 +314,8 @@ def test_a_preview_names_what_differs_whatever_the_number_says() -> None:
     document["controllers"][0]["name"] = "SIA Cita"
     document["texts"]["intro"] = {"lv": "Sveiki!", "en": "Hello!"}
     seen = preview(iter(()), Seen(), read_clinic(document), OPENING, EVENING)
-    told = ("controllers.physio.name", "texts.intro", "purposes.research.recipients", "purposes.research.legal_basis")
+    research = tuple(f"purposes.research.{part}" for part in ("recipients", "legal_basis", "confirm"))
+    told = ("controllers.physio.name", "texts.intro", *research)
     assert (seen.change, seen.changed) == (Change.MINOR, told)
     assert preview(iter(()), Seen(), read_clinic(a_document(version="1.2")), OPENING, EVENING).changed == ()
 
