@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.body import EARLIEST, Body
+from chalicelib.body import Body
 from chalicelib.consent import Answer, Channel
 from chalicelib.contact import Contact
 from chalicelib.guardians import Guardian
 from chalicelib.instants import Instant
 from chalicelib.notice import Clinic
+from chalicelib.receipts import Day
 
 MAX_SUBJECTS = 100
 
@@ -34,6 +35,14 @@ class StaffDecision:
 
     declared_adult: bool | None = None
     """Whether the patient declared to be as old as the notice asks; None where staff do not tell."""
+
+    day: Day | None = None
+    """Where staff know only the day on which it was decided."""
+
+    @property
+    def effective_until(self) -> Instant:
+        """The latest it can have been decided."""
+        return self.day.ends if self.day else self.effective_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,20 +156,20 @@ def _staff(reader: Body, answers: Mapping[str, Answer], now: Instant, *, everyth
     channel, name = reader.channel(), reader.name()
     guardian = reader.guardian(name)
     contacts = reader.subject("/subject", reader.body.get("subject"))
+    effective_at, day = reader.effective(now)
     decision = StaffDecision(
         contacts=guardian.contacts(contacts) if guardian else contacts,
         name=name,
         answers=answers,
         everything=everything,
         channel=channel,
-        effective_at=reader.past("effective_at", "When it was decided", now),
+        effective_at=effective_at,
         evidence=reader.evidence(channel),
         lang=reader.lang(),
         notice_version=reader.notice_version(),
         guardian=guardian,
         declared_adult=reader.declared_adult(guardian),
+        day=day,
     )
-    if decision.effective_at < EARLIEST:
-        reader.error("/effective_at", f"Not before {EARLIEST[:10]}.")
     reader.checked()
     return decision

@@ -13,8 +13,10 @@ from chalicelib.consent import Answer, Channel
 from chalicelib.contact import Contact, InvalidContactError, Kind, normalise
 from chalicelib.forms import MAX_NAME
 from chalicelib.guardians import RELATIONS, Guardian
-from chalicelib.instants import Instant, InvalidInstantError, instant, moment, parse_instant
+from chalicelib.i18n import local_day, local_midnight
+from chalicelib.instants import Instant, InvalidInstantError, instant, just_before, moment, parse_instant
 from chalicelib.notice import Clinic
+from chalicelib.receipts import Day
 
 CLOCK_SKEW = timedelta(minutes=5)
 STAFF_CHANNELS = (Channel.PAPER, Channel.PHONE, Channel.IN_PERSON)
@@ -116,6 +118,24 @@ class Body:
         if given > instant(moment(now) + CLOCK_SKEW):
             self.error(f"/{name}", "This is in the future.")
         return min(given, now)
+
+    def effective(self, now: Instant) -> tuple[Instant, Day | None]:
+        """Read when something was decided: a moment, or a day alone, which counts from its beginning at the clinic."""
+        value = self.body.get("effective_at")
+        written = _day(value)
+        if written is None:
+            given = self.past("effective_at", "When it was decided: a day such as 2026-11-15, or a moment", now)
+            if given < EARLIEST:
+                self.error("/effective_at", f"Not before {EARLIEST[:10]}.")
+            return given, None
+        date, country = written.isoformat(), self.clinic.country
+        if date < EARLIEST[:10]:
+            self.error("/effective_at", f"Not before {EARLIEST[:10]}.")
+        if date > local_day(now, country):
+            self.error("/effective_at", "This is in the future.")
+            return now, None
+        following = (written + timedelta(days=1)).isoformat()
+        return local_midnight(date, country), Day(date, just_before(local_midnight(following, country)))
 
     def evidence(self, channel: Channel) -> Mapping[str, str] | None:
         """Read what proves a decision that staff took."""

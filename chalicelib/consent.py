@@ -74,8 +74,11 @@ class NoticeInForce:
         return major(self.version)
 
 
-Turn = tuple[Instant, int]
-"""Where a word stands among the others on its decision: when it was given, and the version of its receipt."""
+Given = tuple[Instant, int]
+"""When a word was given, and the version of its receipt."""
+
+Turn = tuple[Instant, bool, int]
+"""Where a word stands among the others on its decision: when it was given, whether it stops, its receipt's version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,8 @@ class Word:
     expires_at: Instant | None = None
     confirm_by: Instant | None = None
     """Until when a Yes waits for the owner of the contact to confirm it; None for a word that counts by itself."""
+    effective_until: Instant | None = None
+    """Where only the day is known on which it was given: the last moment it can mean; `effective_at` is the first."""
 
     @property
     def claimed(self) -> bool:
@@ -102,8 +107,14 @@ class Word:
 
     @property
     def turn(self) -> Turn:
-        """Where the word stands among the others: by when it was given; of two at once the one recorded later."""
-        return self.effective_at, self.version
+        """Where the word stands among the others: by when it was given; of two at once a stop comes after every Yes.
+
+        Of a day alone a Yes counts as early, and a stop as late, as it can have been given: in doubt it is stopped.
+        Of two of a kind at once the one recorded later comes later.
+        """
+        stops = self.answer is not Answer.YES
+        given = self.effective_until if stops and self.effective_until else self.effective_at
+        return given, stops, self.version
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
@@ -132,10 +143,10 @@ class Standing:
     claim: Word | None = None
     """The last Yes that waits to be confirmed."""
 
-    first_yes: Turn | None = None
-    """The turn of the first proven Yes: a No after it takes something back."""
+    first_yes: Given | None = None
+    """When the first proven Yes was given: a No after it, or at the same time, takes something back."""
 
-    first_stop: tuple[Turn, Answer] | None = None
+    first_stop: tuple[Given, Answer] | None = None
     """The first No or withdrawal: where nothing was ever granted, it says which of the two this is."""
 
     restricted: bool = False
@@ -147,14 +158,19 @@ class Standing:
         if word.claimed:
             return replace(self, claim=_later(self.claim, word))
         last = _later(self.last, word)
+        given = (word.turn[0], word.version)
         if word.answer is Answer.YES:
-            return replace(self, last=last, first_yes=min(self.first_yes or word.turn, word.turn))
-        stop = (word.turn, word.answer)
+            return replace(self, last=last, first_yes=min(self.first_yes or given, given))
+        stop = (given, word.answer)
         return replace(self, last=last, first_stop=min(self.first_stop or stop, stop))
 
     def stored(self) -> dict[str, Any]:
         """Write the standing, JSON-ready, without the words it lacks."""
-        return {name: word for name, word in asdict(self).items() if word and name != "restricted"}
+        written = {name: word for name, word in asdict(self).items() if word and name != "restricted"}
+        for name in written.keys() & {"last", "claim"}:
+            if written[name]["effective_until"] is None:  # as of almost every word
+                del written[name]["effective_until"]
+        return written
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
@@ -186,6 +202,12 @@ class Status:
 
     restricted: bool = False
     """Whether the person has had processing restricted (GDPR Art. 18): the state stays true, nothing is permitted."""
+
+    @property
+    def day_only(self) -> bool:
+        """Whether of when it began only the day is known."""
+        word = self.word
+        return word is not None and word.effective_until is not None and word.effective_at == self.since
 
     @property
     def permitted(self) -> bool:
@@ -235,7 +257,7 @@ def _settle(standing: Standing | None, notice: NoticeInForce, at: Instant) -> St
         return _NEVER
     if last.answer is Answer.YES:
         return _consent(State.GRANTED, last, notice, at)
-    taken_back = standing.first_yes is not None and standing.first_yes < last.turn
+    taken_back = standing.first_yes is not None and standing.first_yes[0] <= last.turn[0]
     if taken_back or (standing.first_stop and standing.first_stop[1] is Answer.WITHDRAW):
         return Status(State.WITHDRAWN, last.effective_at, last)
     return Status(State.REFUSED, last.effective_at, last)

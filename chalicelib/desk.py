@@ -24,6 +24,7 @@ from chalicelib.disclosures import disclosed
 from chalicelib.evidence import CONSENT_PAGE
 from chalicelib.forms import new_nonce
 from chalicelib.guardians import ACTOR, objection, speaks_alone
+from chalicelib.i18n import local_day
 from chalicelib.identity import SeveralPeopleError, also_meant, everyone
 from chalicelib.incoming import base_url, mount, query
 from chalicelib.instants import EVER, instant
@@ -63,12 +64,12 @@ def status(request: Request, clinic: str) -> Response:
     standings = portal().register.standings_at(clinic, people, asked_at or EVER, asked_by or EVER)
     at, known_at = asked_at or call.now, asked_by or call.now
     notice = call.look.published.in_force_at(at, known_at)
-    results = []
+    results, country = [], call.look.published.clinic.country
     for asked, contacts in zip(call.body.asked, call.body.subjects, strict=True):
         known = [person for contact in contacts for person in call.look.known_under(contact, asked_by or EVER)]
         found = [standings[person.id] for person in known] or [{}]
         decisions = {
-            address: _told(strictest([resolve(standing.get(address), notice, at) for standing in found]))
+            address: _told(strictest([resolve(standing.get(address), notice, at) for standing in found]), country)
             for address in call.body.addresses
         }
         results.append({"subject": asked, "decisions": decisions})
@@ -161,13 +162,14 @@ def _standing_by(receipt: Receipt, call: Call[Any]) -> Mapping[str, State]:
     return still_held(receipt, person, call.look.published.in_force, call.now)
 
 
-def _told(status: Status) -> dict[str, Any]:
+def _told(status: Status, country: str) -> dict[str, Any]:
     last = status.word
     return {
         "state": status.state,
         "permitted": status.permitted,
         "restricted": status.restricted,
         "since": status.since,
+        "since_date": local_day(status.since, country) if status.since and status.day_only else None,
         "receipt_id": last and last.receipt_id,
         "version": last and last.version,
         "notice_version": last and last.notice_version,
@@ -203,6 +205,7 @@ def _act(call: Call[StaffDecision]) -> Act:
         endings=clinic.endings,
         everything=decision.everything,
         of_age=guardian.of_age(clinic, decision.effective_at) if guardian else "",
+        day=decision.day,
     )
 
 
@@ -211,7 +214,9 @@ def _signed_under(call: Call[StaffDecision]) -> Clinic:
     decision, published = call.body, call.look.published
     version = decision.notice_version
     if version is None:
-        version = published.version_at(decision.effective_at)
+        version = published.version_at(decision.effective_until)
+        if version != published.version_at(decision.effective_at):
+            raise _faulty(("/notice_version", "The notice changed on that day: name the version on the form."))
     if not published.offered(version, decision.effective_at):
         raise _faulty(("/notice_version", "No such version was in force on or before that day."))
     clinic = portal().clinics.version(published.clinic.id, version)

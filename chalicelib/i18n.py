@@ -1,10 +1,11 @@
 """Which language to speak, and how to say things in it: negotiation, catalogs, dates."""
 
 import gettext
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from chalicelib.instants import Instant, instant, moment
 
@@ -58,6 +59,13 @@ def spoken_time(at: Instant, lang: str, country: str) -> str:
     both = str(dates.get_datetime_format("long", locale=locale)).replace("'", "")
     day, hour = dates.format_date(local, "long", locale=locale), dates.format_time(local, "short", locale=locale)
     return both.replace("{1}", day).replace("{0}", hour)
+
+
+def spoken_when(document: Mapping[str, Any], lang: str, country: str) -> str:
+    """Write when a receipt was decided: the moment, or the day where no more is known of it (paper has only dates)."""
+    if date := document.get("effective_date"):
+        return spoken_date(date, lang)
+    return spoken_time(document["effective_at"], lang, country)
 
 
 def spoken_day(at: Instant, lang: str, country: str) -> str:

@@ -74,6 +74,11 @@ def just_before(at: Instant) -> Instant:
     return instant(moment(at) - timedelta(milliseconds=1))
 
 
+def just_after(at: Instant) -> Instant:
+    """Give the first moment after another."""
+    return instant(moment(at) + timedelta(milliseconds=1))
+
+
 def _last_day(year: int, month: int) -> int:
     following = date(year + month // 12, month % 12 + 1, 1)
     return (following - timedelta(days=1)).day

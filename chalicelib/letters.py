@@ -9,7 +9,7 @@ from typing import Any
 
 from chalicelib.consent import Address, Answer, Assurance, State
 from chalicelib.contact import REACH, Kind
-from chalicelib.i18n import local_day, spoken_day, spoken_time
+from chalicelib.i18n import local_day, spoken_date, spoken_day, spoken_time
 from chalicelib.instants import Instant
 from chalicelib.links import Power
 from chalicelib.notice import Clinic
@@ -135,6 +135,8 @@ class Matter:
     links: Mapping[str, str]
     number: str = ""
     at: Instant | None = None
+    date: str = ""
+    """The day it happened on, where no more is known."""
     until: Instant | None = None
     lost: bool = False
     code: str = ""
@@ -190,7 +192,7 @@ def _filled(matter: Matter) -> dict[str, Any]:
         "child": matter.child,
         "lost": matter.lost,
         "stopped": answers == {Answer.WITHDRAW},
-        "when": spoken_time(at, lang, clinic.country) if at else "",
+        "when": spoken_date(matter.date, lang) if matter.date else spoken_time(at, lang, clinic.country) if at else "",
         "since": spoken_day(at, lang, clinic.country) if at else "",
         "day": local_day(matter.until, clinic.country) if matter.until else "",
         "until": spoken_day(matter.until, lang, clinic.country) if matter.until else "",

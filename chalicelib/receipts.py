@@ -21,7 +21,7 @@ from chalicelib.consent import (
     Word,
     resolve,
 )
-from chalicelib.instants import Instant, ending
+from chalicelib.instants import Instant, ending, just_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +154,16 @@ def marked(standings: Mapping[Address, Standing], *, restricted: bool) -> Mappin
 
 
 @dataclass(frozen=True, slots=True)
+class Day:
+    """A day at the clinic on which something was decided, nobody knows at what time: paper has only dates."""
+
+    date: str
+    """Such as ``2026-11-29``."""
+    ends: Instant
+    """The last moment of it, where the clinic is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Act:
     """One act of deciding: what was said, by whom, how, when, under which text.
 
@@ -182,6 +192,9 @@ class Act:
 
     of_age: Instant = ""
     """Where a guardian decides for a child: when it comes of age."""
+
+    day: Day | None = None
+    """Where only the day is known on which it was decided: `effective_at` is then when that day began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +240,7 @@ def receipt_id(secret: bytes, nonce: str, said: Mapping[str, Any]) -> str:
 def words_of(document: Mapping[str, Any]) -> dict[Address, Word]:
     """Give the words of a receipt, by its document: whoever has the receipts can tell every state from them again."""
     told = {name: document[name] for name in ("effective_at", "recorded_at", "version", "channel", "assurance")}
+    told["effective_until"] = document.get("effective_until")
     notice = {"notice_version": document["notice"]["version"], "lang": document["notice"]["lang"]}
     return {
         address: Word.read(
@@ -246,12 +260,12 @@ def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) 
 
     Who only claims a contact (self-asserted) that has decided before (`known`) can stop things at once, and can start
     nothing: such a Yes stays pending, and what that person had granted stays as it was. So does everybody's Yes to what
-    is confirmed first (`Act.confirm`). A chain is recorded in order:
-    an act whose clock ran behind takes the time of the receipt before it. A Yes for a child ends when it comes of age,
-    however it was given; afterwards staff who see the grown patient can record another.
+    is confirmed first (`Act.confirm`). A chain is recorded in order: an act whose clock ran behind is recorded a
+    millisecond after the receipt before it, so that words given now never tie. A Yes for a child ends when it comes of
+    age, however it was given; afterwards staff who see the grown patient can record another.
     """
-    now = max(act.recorded_at, subject.recorded_at)
-    effective_at = now if act.effective_at == act.recorded_at else act.effective_at
+    now = max(act.recorded_at, just_after(subject.recorded_at)) if subject.recorded_at else act.recorded_at
+    effective_at = now if act.effective_at == act.recorded_at and act.day is None else act.effective_at
     answers = dict(act.answers)
     if act.everything:
         answers |= {address: Answer.WITHDRAW for address in subject.standings if address not in answers}
@@ -284,6 +298,8 @@ def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) 
         "recorded_at": now,
         "expires_at": min((entry["expires_at"] for entry in decisions.values() if entry["expires_at"]), default=None),
     }
+    if act.day:
+        document |= {"effective_date": act.day.date, "effective_until": min(act.day.ends, now)}
     standings = dict(subject.standings)
     for address, word in words_of(document).items():
         before = standings.get(address)

@@ -120,12 +120,13 @@ class Takeout:
             rows.append({"record": "left_out", "name": "receipts", "value": str(self.left_out)})
         for receipt in self.receipts:
             document = receipt.document
+            given = document.get("effective_date") or document["effective_at"]
             for name, value in self.evidence.get(document["version"], {}).items():
                 row = {"record": "evidence", "name": name, "value": value}
-                rows.append({**row, "from": document["effective_at"], "receipt": receipt.id})
+                rows.append({**row, "from": given, "receipt": receipt.id})
             for address, entry in document["decisions"].items():
                 row = {"record": "answer", "name": address, "value": entry["answer"], "until": entry["expires_at"]}
-                row |= {"from": document["effective_at"], "receipt": receipt.id}
+                row |= {"from": given, "receipt": receipt.id}
                 row |= {"notice": document["notice"]["version"], "language": document["notice"]["lang"]}
                 rows.append({**row, "channel": document["channel"], "assurance": document["assurance"]})
         return rows

@@ -270,6 +270,7 @@ class Told:
             links=links,
             number=self.unsent.receipt or "",
             at=self.document.get("effective_at") if self.unsent.kind == "decided" else self.unsent.at,
+            date=self.document.get("effective_date", ""),
             until=self.until(planned),
             lost=planned.message is Message.CHANGED
             and major(self.document["notice"]["version"]) != self.in_force.major,

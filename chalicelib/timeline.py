@@ -28,6 +28,13 @@ KEPT = 32
 NEEDED = ("id", "version", "effective_at", "recorded_at", "channel", "assurance", "notice", "decisions")
 """What a page keeps of a receipt's document: enough to tell its words again."""
 
+
+def needed(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the part of a receipt's document that a page keeps: `effective_until` too, which few have."""
+    kept = (*NEEDED, "effective_until")
+    return {part: document[part] for part in kept if part in document}
+
+
 Fence = tuple[Instant, Instant]
 
 

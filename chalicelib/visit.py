@@ -21,7 +21,7 @@ from chalicelib.dossier import Decision
 from chalicelib.forms import (
     can_agree,
 )
-from chalicelib.i18n import negotiate, spoken_day, spoken_time
+from chalicelib.i18n import negotiate, spoken_day, spoken_time, spoken_when
 from chalicelib.incoming import mount, query
 from chalicelib.instants import Instant, just_before
 from chalicelib.links import Power
@@ -195,7 +195,7 @@ def _receipts(visit: Visit, stands: Mapping[Address, Mapping[str, Any]]) -> dict
         "receipts": [
             {
                 "id": receipt.id,
-                "when": spoken_time(receipt.document["effective_at"], visit.lang, visit.clinic.country),
+                "when": spoken_when(receipt.document, visit.lang, visit.clinic.country),
                 "said": [
                     (each["title"], receipt.document["decisions"][address]["answer"])
                     for address, each in stands.items()

@@ -151,7 +151,7 @@ def _told(proven: Proven) -> str:
         (
             f"  Receipt {told['id']}, number {told['version']} of this person at {told['clinic']}",
             f"  Said: {answers}",
-            f"  Decided {told['effective_at']}, recorded {told['recorded_at']}",
+            f"  Decided {told.get('effective_date', told['effective_at'])}, recorded {told['recorded_at']}",
             f"  {_of_text(told)}: notice {notice['version']} in {notice['lang']}, SHA-256 {notice['sha256']}",
             *noted,
             f"  SHA-256 of the receipt: {proven.sha256}",

@@ -201,7 +201,8 @@ class _Record:
 
     def answered(self, number: int, status: str) -> dict[str, Any]:
         """Give a state that this answer brought about: when it was decided, how, and by whom."""
-        given = self.state(number, status, self.receipt["effective_at"], _validity(status, self.each.expires_at))
+        at = self.receipt.get("effective_date") or self.receipt["effective_at"]
+        given = self.state(number, status, at, _validity(status, self.each.expires_at))
         return {**given, "dpv:hasIndicationMethod": self.receipt["channel"], **self.decider()}
 
     def seen(self, number: int, status: str, at: Instant, lasts: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -211,7 +212,7 @@ class _Record:
         lead = _id(_controller_id(self.issued, self.issued.clinic.lead))
         return {**self.state(number, status, at, lasts), "dpv:isIndicatedBy": lead}
 
-    def state(self, number: int, status: str, at: Instant, lasts: dict[str, Any]) -> dict[str, Any]:
+    def state(self, number: int, status: str, at: str, lasts: dict[str, Any]) -> dict[str, Any]:
         return {
             "@id": f"{self.id}-{number}",
             "@type": status,
@@ -300,5 +301,5 @@ def _id(iri: str) -> dict[str, str]:
     return {"@id": iri}
 
 
-def _time(at: Instant) -> dict[str, str]:
-    return {"@value": at, "@type": "xsd:dateTime"}
+def _time(at: str) -> dict[str, str]:
+    return {"@value": at, "@type": "xsd:dateTime" if "T" in at else "xsd:date"}

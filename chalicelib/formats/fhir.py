@@ -6,7 +6,7 @@ proposed, while it waits) and keeps what was said; a permit never stays active a
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from chalicelib.consent import ON_A_PAGE, Answer, Assurance, State
 from chalicelib.formats import Issued
 from chalicelib.formats.decided import Decided, clinic_url, decided, law, notice_url, receipt_url
-from chalicelib.i18n import ZONES, spoken_time
+from chalicelib.i18n import ZONES, spoken_time, spoken_when
 from chalicelib.instants import Instant, moment
 from chalicelib.notice import Controller
 from chalicelib.pages import authorities, render
@@ -48,7 +48,7 @@ def write_r4(issued: Issued) -> dict[str, Any]:
         **_head(issued, status),
         "scope": _concept(f"{_TERMINOLOGY}/consentscope", "patient-privacy", "Privacy Consent"),
         "patient": _patient(issued),
-        "dateTime": receipt["effective_at"],
+        "dateTime": _given(receipt),
         "performer": [_person(issued)],
         "organization": _organizations(issued),
         "sourceAttachment": _source(issued),
@@ -57,7 +57,7 @@ def write_r4(issued: Issued) -> dict[str, Any]:
         "verification": [verification],
         # Consent.provision.type is "not permitted in root rule, required in all nested rules" (R4).
         "provision": {
-            "period": _period(receipt["effective_at"], _end([rule.each for rule in rules], last=True)),
+            "period": _period(_given(receipt), _end([rule.each for rule in rules], last=True)),
             "provision": [{"type": rule.type, **_provision(issued, rule, rules)} for rule in rules],
         },
     }
@@ -88,9 +88,7 @@ def write_r5(issued: Issued) -> dict[str, Any]:
         **head,
         "subject": _patient(issued),
         "date": str(moment(receipt["effective_at"]).astimezone(ZoneInfo(ZONES[clinic.country])).date()),
-        "period": _period(
-            receipt["effective_at"], _end([rule.each for rule in permitted], last=False) if permit else None
-        ),
+        "period": _period(_given(receipt), _end([rule.each for rule in permitted], last=False) if permit else None),
         "grantor": [_person(issued)],
         "grantee": _organizations(issued),
         "manager": [_organization(issued, clinic.lead)],
@@ -105,6 +103,11 @@ def write_r5(issued: Issued) -> dict[str, Any]:
     if permitted and not permit:
         consent["provision"] = [_provision(issued, rule, rules) for rule in permitted]
     return consent
+
+
+def _given(receipt: Mapping[str, Any]) -> str:
+    """Give when it was decided as a FHIR dateTime, which may be a date: where no time is known, none is made up."""
+    return str(receipt.get("effective_date") or receipt["effective_at"])
 
 
 def _rules(issued: Issued) -> tuple[str, list[_Rule]]:
@@ -129,7 +132,7 @@ def _head(issued: Issued, status: str) -> dict[str, Any]:
         clinic=clinic,
         decided=every,
         receipt=receipt,
-        when=spoken_time(receipt["effective_at"], issued.lang, clinic.country),
+        when=spoken_when(receipt, issued.lang, clinic.country),
         ends={address: spoken_time(end, issued.lang, clinic.country) for address, end in ends.items()},
     )
     return {
@@ -148,7 +151,7 @@ def _provision(issued: Issued, rule: _Rule, rules: Sequence[_Rule]) -> dict[str,
     each = rule.each
     recipient = each.recipient
     provision: dict[str, Any] = {
-        "period": _period(issued.receipt.document["effective_at"], each.expires_at if rule.permit else None)
+        "period": _period(_given(issued.receipt.document), each.expires_at if rule.permit else None)
     }
     if recipient:
         role = _concept(f"{_TERMINOLOGY}/v3-ParticipationType", "IRCP", "information recipient")

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from chalicelib import qr
 from chalicelib.formats import Issued
 from chalicelib.formats.shown import visible
-from chalicelib.i18n import spoken_time
+from chalicelib.i18n import spoken_time, spoken_when
 from chalicelib.pages import render
 
 HEADERS: Mapping[str, str] = {
@@ -27,9 +27,8 @@ def write(issued: Issued, shown_page: str, code: str) -> str:
     # Only what this notice asks, as on the receipt's page: a withdrawal of everything also names what an earlier one
     # asked, and that would tell that the contact was known.
     said = [(question, answers[address]) for address, question in clinic.questions.items() if address in answers]
-    decided, recorded = (
-        spoken_time(document[clock], issued.lang, clinic.country) for clock in ("effective_at", "recorded_at")
-    )
+    decided = spoken_when(document, issued.lang, clinic.country)
+    recorded = spoken_time(document["recorded_at"], issued.lang, clinic.country)
     verify = f"{issued.base_url}/verify?code={quote(code)}"
     return render(
         "paper/receipt.html",
@@ -37,8 +36,8 @@ def write(issued: Issued, shown_page: str, code: str) -> str:
         clinic=clinic,
         receipt=document,
         said=said,
-        certain=clinic.surely_waits(document["decisions"], issued.at),
         agreed="yes" in answers.values(),
+        certain=clinic.surely_waits(document["decisions"], issued.at),
         stopped=set(answers.values()) == {"withdraw"},  # which may be sent without seeing a page
         decided=decided,
         recorded=recorded if recorded != decided else None,

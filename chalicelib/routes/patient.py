@@ -11,7 +11,7 @@ from chalicelib.asking import Taken, asking, language, now, take_answers, take_w
 from chalicelib.boundary import NotFoundError, page
 from chalicelib.consent import Assurance
 from chalicelib.evidence import CONSENT_PAGE, WITHDRAWAL_PAGE
-from chalicelib.i18n import spoken_day, spoken_time
+from chalicelib.i18n import spoken_day, spoken_when
 from chalicelib.incoming import ANY_TYPE, base_url, mount, query
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import html, rendered, see_other
@@ -81,7 +81,7 @@ def receipt_page(clinic: str, receipt: str) -> Response:
         "coded": _by_phone(document, shown),
         "withdrawn": answers == {"withdraw"},
         "receipt": document,
-        "when": spoken_time(document["effective_at"], lang, shown.country),
+        "when": spoken_when(document, lang, shown.country),
         "kid": key_id(signed) if signed else None,
         "code": printed_code(shown.code, found),
         "root": mount(request),

@@ -13,7 +13,7 @@ from chalice.app import Blueprint, Request, Response
 
 from chalicelib import disclosures, proof
 from chalicelib.boundary import page
-from chalicelib.i18n import negotiate, spoken_time
+from chalicelib.i18n import negotiate, spoken_time, spoken_when
 from chalicelib.incoming import ANY_TYPE, form_with_files, mount, query
 from chalicelib.notice import LANGUAGES
 from chalicelib.outgoing import html
@@ -124,7 +124,7 @@ def _told(found: Found) -> Mapping[str, Any]:
         "spoken": lang if lang in shown.languages else shown.default_language,
         "said": shown.answered(document["decisions"]),
         "receipt": document,
-        "decided": spoken_time(document["effective_at"], lang, shown.country),
+        "decided": spoken_when(document, lang, shown.country),
         "issued": spoken_time(document["recorded_at"], lang, shown.country),
         "sha256": found.receipt.sha256,
         "kid": found.kid,

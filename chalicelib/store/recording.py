@@ -118,7 +118,7 @@ def _typed(lookups: Mapping[str, Contact], before: Subject) -> list[str]:
 
 def _words(clinic: str, before: Subject, after: Subject, receipt: Receipt) -> list[Write]:
     """Write a receipt's words into the pages that need them; a page that begins carries how everything stood."""
-    name, said = f"{after.version:010d}", json.dumps({part: receipt.document[part] for part in timeline.NEEDED})
+    name, said = f"{after.version:010d}", json.dumps(timeline.needed(receipt.document))
     given, late = receipt.document["effective_at"], late_words_key(clinic, after.id)
     *reached, own = timeline.pages_of(after.fences, after.version, given)
     writes: list[Write] = [SetEntry(words_key(clinic, after.id, page), name, said) for page in reached]

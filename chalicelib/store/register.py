@@ -390,6 +390,7 @@ def repeats(act: Act, receipt: Receipt) -> bool:
     kept, given = receipt.document, act.effective_at
     # A clock that ran ahead was set back to the moment of recording; by the second call it may be that time.
     at = kept["effective_at"] == given or kept["effective_at"] == kept["recorded_at"] < given
+    at = at and kept.get("effective_date") == (act.day and act.day.date)
     told = (kept["channel"], disclosed(kept["evidence"], ()), kept["notice"]["lang"])
     return at and told == (act.channel, wordless(act.evidence), act.notice.lang)
 

@@ -27,6 +27,14 @@ class Said:
     number: int
     major: int = 1
     confirm_by: datetime | None = None
+    until: datetime | None = None
+    """Where only the day is known on which it was given: the last moment it can have been."""
+
+    @property
+    def order(self) -> tuple[datetime, bool, int]:
+        """Where it comes among the others: in doubt the stop comes last, and of two alike the one recorded later."""
+        stops = self.answer != "yes"
+        return (self.until if stops and self.until else self.at), stops, self.number
 
     def ended(self, now: datetime) -> bool:
         """Tell whether a Yes is over by itself."""
@@ -56,7 +64,7 @@ def true_state(said: Iterable[Said], address: str, at: datetime, known: datetime
     heard = [each for each in said if each.address == address and each.at <= at and each.learnt <= known]
     heard = [each for each in heard if each.confirm_by is None or at < each.confirm_by]  # else as if never made
     state, yes, claim = "never_asked", None, None
-    for each in sorted(heard, key=lambda one: (one.at, one.number)):
+    for each in sorted(heard, key=lambda one: one.order):
         if each.confirm_by:
             then = in_force(issues, each.at, each.at)
             claim = claim if state == "granted" and yes and not lapsed(yes, each.at, then) else each
@@ -108,7 +116,7 @@ class Reference:
         own = [each for contact in contacts for each in self.own(contact)]
         return [each for each in own if each.certain or each.typed <= set(contacts)]
 
-    def hear(self, receipt: Receipt, act: Act, contacts: Sequence[Contact], now: datetime) -> None:
+    def hear(self, receipt: Receipt, act: Act, contacts: Sequence[Contact]) -> None:
         """Take in one act that is stored."""
         known = [each for contact in contacts for each in self.own(contact)]
         person = next((each for each in self.people if each.id == receipt.document["subject"]), None)
@@ -119,10 +127,10 @@ class Reference:
             self.people.append(person)
         if act.assurance is not Assurance.SELF_ASSERTED:
             person.typed, person.certain = person.typed - set(contacts), True
-        at = moment(receipt.document["effective_at"])
+        at, learnt = (moment(receipt.document[clock]) for clock in ("effective_at", "recorded_at"))
         for address, answer in act.answers.items():
             typed = act.assurance is Assurance.SELF_ASSERTED and (bool(known) or address in act.confirm)
-            confirm_by = now + WAITS if typed and answer == "yes" else None
+            confirm_by = learnt + WAITS if typed and answer == "yes" else None
             assert receipt.document["decisions"][address]["confirm_by"] == (confirm_by and instant(confirm_by))
-            person.said.append(Said(address, answer, at, now, len(person.receipts), 1, confirm_by))
+            person.said.append(Said(address, answer, at, learnt, len(person.receipts), 1, confirm_by))
         person.receipts.append(receipt.id)

@@ -129,7 +129,7 @@ class Clinic(RuleBasedStateMachine):
         receipt = self.until_told(lambda: self.house.register.record(act, self.signed(contacts)))
         self.faults.clear()
         assert receipt.id == act.receipt_id
-        self.model.hear(receipt, act, contacts, self.now)
+        self.model.hear(receipt, act, contacts)
         self.said.append(Said(act, contacts, receipt))
 
     @rule(who=st.sampled_from(PERSONAS), answers=ANSWERS, writes=WRITES)
@@ -148,7 +148,7 @@ class Clinic(RuleBasedStateMachine):
                 return
             event("given up, stored")
         self.faults.clear()
-        self.model.hear(receipt, act, contacts, self.now)
+        self.model.hear(receipt, act, contacts)
 
     @rule(data=st.data(), reads=READS, writes=WRITES)
     def withdraw(self, data: st.DataObject, reads: list[Fault], writes: list[Fault]) -> None:
@@ -164,7 +164,7 @@ class Clinic(RuleBasedStateMachine):
         self.faults.clear()
         assert len({receipt.document["subject"] for receipt in receipts}) == len(receipts) == meant
         for receipt in receipts:
-            self.model.hear(receipt, act, (contact,), self.now)
+            self.model.hear(receipt, act, (contact,))
 
     @precondition(lambda self: self.model.people)
     @rule(data=st.data(), answers=ANSWERS, reads=READS, writes=WRITES)
@@ -181,7 +181,7 @@ class Clinic(RuleBasedStateMachine):
         receipt = self.until_told(lambda: self.house.register.record(act, signed))
         self.faults.clear()
         assert receipt.document["subject"] == person.id
-        self.model.hear(receipt, act, (contact,), self.now)
+        self.model.hear(receipt, act, (contact,))
 
     @precondition(lambda self: self.said)
     @rule(data=st.data(), reads=READS, writes=WRITES)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from chalicelib import timeline
 from chalicelib.consent import Address, Assurance, NoticeInForce, Standing, major, resolve
 from chalicelib.instants import EVER, Instant, instant, moment
-from chalicelib.receipts import NoticeRef, Subject, decide
+from chalicelib.receipts import Day, NoticeRef, Subject, decide
 from chalicelib.schedule import Entry, entry_at, notice_at
 from tests.acts import EMAIL_NEWS, SMS_NEWS, a_subject, an_act
 from tests.properties.reference import WAITS, Issue, Said, true_state
@@ -28,7 +28,9 @@ days = st.integers(0, DAYS)
 acts = st.fixed_dictionaries(
     {
         "after": st.integers(0, 12),
+        "hours": st.sampled_from([0, 0, 7]),
         "late": st.just(0) | st.integers(0, 90),
+        "day_only": st.booleans(),
         "by": st.sampled_from(["patient", "stranger", "owner", "staff"]),
         "answers": st.dictionaries(st.sampled_from(ADDRESSES), st.sampled_from(["yes", "no", "withdraw"]), min_size=1),
     }
@@ -53,19 +55,23 @@ class Story:
         self.subject = a_subject()
         now = OPENED
         for number, told in enumerate(history):
-            now += timedelta(days=told["after"])
+            now += timedelta(days=told["after"], hours=told["hours"])
             self.hear(number, told, now)
 
     def hear(self, number: int, told: dict, now: datetime) -> None:  # type: ignore[type-arg]
         """Take in one act, as the register does."""
         late = told["late"] if told["by"] == "staff" else 0
-        at = max(OPENED, now - timedelta(days=late))
+        at, day = max(OPENED, now - timedelta(days=late)), None
+        if told["by"] == "staff" and told["day_only"]:
+            at = at.replace(hour=0)
+            day = Day(at.date().isoformat(), instant(at + timedelta(days=1, milliseconds=-1)))
         version = entry_at(self.entries, instant(at), instant(now)).version
         assurance = VOUCHED.get(told["by"], Assurance.SELF_ASSERTED)
         act = an_act(
             told["answers"],
             instant(now),
             effective_at=instant(at),
+            day=day,
             notice=NoticeRef(version, "lv", "ab" * 32),
             endings=ENDS,
             assurance=assurance,
@@ -78,15 +84,18 @@ class Story:
         self.subject = Subject(**{**{name: getattr(after, name) for name in Subject.__slots__}, "fences": fences})
         if timeline.begins(after.version):
             self.pages.append((fences[-1], dict(before.standings), []))
-        needed = {part: receipt.document[part] for part in timeline.NEEDED}
-        for page in timeline.pages_of(fences, after.version, instant(at)):
+        needed, given = timeline.needed(receipt.document), receipt.document["effective_at"]
+        for page in timeline.pages_of(fences, after.version, given):
             self.pages[page][2].append(needed)
-        self.late += [needed] * timeline.reaches_back(fences, after.version, instant(at))
+        self.late += [needed] * timeline.reaches_back(fences, after.version, given)
+        at, learnt = moment(given), moment(receipt.document["recorded_at"])
+        until = min(moment(day.ends), learnt) if day else None
         for address, answer in told["answers"].items():
             waits = answer == "yes" and told["by"] not in VOUCHED and (claims or address in CONFIRMED)
-            confirm_by = now + WAITS if waits else None
+            confirm_by = learnt + WAITS if waits else None
             assert receipt.document["decisions"][address]["confirm_by"] == (confirm_by and instant(confirm_by))
-            self.said.append(Said(address, answer, at, now, number, int(version.partition(".")[0]), confirm_by))
+            major_then = int(version.partition(".")[0])
+            self.said.append(Said(address, answer, at, learnt, number, major_then, confirm_by, until))
 
     def notice(self, at: Instant, known_at: Instant) -> NoticeInForce:
         """Give the notice in force at a time, as published at another."""

@@ -1,10 +1,12 @@
 """Staff record what patients say on paper, by phone and in person: with its true date, once, and with its evidence."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from chalicelib.i18n import local_day
+from chalicelib.instants import instant
 from chalicelib.receipts import Act, Receipt
 from chalicelib.store.look import Signature
 from chalicelib.store.register import BusyError, Register
@@ -12,7 +14,7 @@ from tests.cast import TBILISI
 from tests.routes.client import MOUNTS, Answer, Client, Program
 from tests.routes.conftest import House
 from tests.routes.disclosed import evidence_of
-from tests.routes.pages import decide
+from tests.routes.pages import Page, decide
 
 ANNA, GIORGI = {"email": "anna.ozola@example.org"}, {"phone": "+995 555 12 34 56"}
 MORNING = "2026-11-10T10:00:00+02:00"
@@ -31,6 +33,13 @@ def program(house: House) -> Program:
 def quiet(settled: House) -> Program:
     """Give the program of a clinic where nobody ever decides."""
     return settled.open_clinic()
+
+
+def _status(program: Program) -> dict[str, Any]:
+    """Tell how Anna's newsletter stands."""
+    answer = program.call("status", {"subjects": [ANNA], "purposes": ["newsletter.email"]})
+    told: dict[str, Any] = answer.json()["results"][0]["decisions"]["newsletter.email"]
+    return told
 
 
 def _pointers(answer: Answer) -> list[str]:
@@ -78,7 +87,7 @@ FAULTS: list[tuple[dict[str, Any], list[str]]] = [
     ({"decisions": {"newsletter.email": True}}, ["/decisions/newsletter.email"]),
     ({"subject": {}}, ["/subject"]),
     ({"subject": {"email": "anna@", "phone": "12"}}, ["/subject/email", "/subject/phone"]),
-    ({"effective_at": "2026-11-10"}, ["/effective_at"]),
+    ({"effective_at": "2026-11-10T10:00"}, ["/effective_at"]),
     ({"effective_at": "2026-11-10T10:00:00"}, ["/effective_at"]),
     ({"effective_at": 1795000000}, ["/effective_at"]),
     ({"effective_at": "2026-11-10 10:00:00+02:00"}, ["/effective_at"]),
@@ -118,6 +127,62 @@ def test_a_decision_of_tomorrow_is_refused_and_a_clock_that_is_a_little_fast_for
         answer = program.call("receipts", {**IN_PERSON, "effective_at": then})
         assert answer.status == status
     assert answer.json()["effective_at"] <= answer.json()["recorded_at"]
+
+
+@pytest.mark.parametrize("order", [("yes", "no"), ("no", "yes")])
+def test_of_two_forms_with_the_same_date_the_stop_counts(program: Program, order: tuple[str, str]) -> None:
+    """Paper has only dates: whichever form is typed first, nothing is sent to who may have said No last."""
+    form = {**IN_PERSON, "channel": "paper", "effective_at": "2026-11-10"}
+    for number, answer in enumerate(order):
+        said = {"decisions": {"newsletter.email": answer}, "evidence": {"form": f"F-{number}"}}
+        assert program.call("receipts", {**form, **said}).status == 201
+    told = _status(program)
+    assert (told["state"], told["permitted"], told["since_date"]) == ("withdrawn", False, "2026-11-10")
+
+
+def test_a_date_alone_is_that_day_at_the_clinic_and_is_shown_as_a_day(
+    house: House, program: Program, client: Client
+) -> None:
+    """No receipt, page or format makes up a midnight that nobody wrote."""
+    form = {**IN_PERSON, "channel": "paper", "effective_at": "2026-11-10", "evidence": {"form": "F-1"}}
+    receipt = program.call("receipts", form, {"Idempotency-Key": "a"}).json()
+    assert (receipt["effective_at"], receipt["effective_date"]) == ("2026-11-09T22:00:00.000Z", "2026-11-10")
+    assert receipt["effective_until"] == "2026-11-10T21:59:59.999Z"
+    assert program.call("receipts", form, {"Idempotency-Key": "a"}).json() == receipt, "sent again"
+    changed = {**form, "effective_at": receipt["effective_at"]}
+    assert program.call("receipts", changed, {"Idempotency-Key": "a"}).status == 422, "a moment is no day"
+    house.seal()
+    page = client.get(f"/{program.clinic}/receipts/{receipt['id']}?lang=en")
+    check = next(link for link in Page(page).links if "/verify?code=" in link)
+    for shown in (page.text, client.get(check[check.index("/verify") :]).text):
+        assert '<time datetime="2026-11-10">10 November 2026</time> (only the day is known)' in shown
+        assert "12:00" not in shown
+    r4 = program.get(f"receipts/{receipt['id']}?format=fhir-r4").json()
+    assert (r4["dateTime"], r4["provision"]["period"]) == ("2026-11-10", {"start": "2026-11-10"})
+    dpv = program.get(f"receipts/{receipt['id']}?format=dpv").text
+    assert '"2026-11-10"' in dpv
+    assert receipt["effective_at"] not in dpv
+    told = _status(program)
+    assert (told["since"], told["since_date"]) == (receipt["effective_at"], "2026-11-10")
+
+
+def test_a_day_that_has_not_come_is_refused_and_today_is_taken(program: Program) -> None:
+    """Today has begun at the clinic; tomorrow nobody has decided anything yet."""
+    today = local_day(instant(datetime.now(UTC)), "LV")
+    tomorrow = (date.fromisoformat(today) + timedelta(days=1)).isoformat()
+    assert program.call("receipts", {**IN_PERSON, "effective_at": today}).status == 201
+    for wrong in (tomorrow, "1999-12-31", "2026-02-30", "2026-11", "10.11.2026"):
+        assert _pointers(program.call("receipts", {**IN_PERSON, "effective_at": wrong})) == ["/effective_at"]
+
+
+def test_on_a_day_on_which_the_notice_changed_a_form_names_its_version(house: House, program: Program) -> None:
+    """Which text was signed on that day nobody can tell by the date."""
+    house.republish(program.clinic, "1.1")
+    said = {**IN_PERSON, "effective_at": local_day(instant(datetime.now(UTC)), "LV")}
+    assert _pointers(program.call("receipts", said)) == ["/notice_version"]
+    for version in ("1.0", "1.1"):
+        receipt = program.call("receipts", {**said, "notice_version": version}).json()
+        assert receipt["notice"]["version"] == version
 
 
 def test_a_form_entered_late_does_not_overrule_a_later_word(program: Program, client: Client) -> None:

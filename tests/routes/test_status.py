@@ -122,6 +122,7 @@ def test_who_was_never_asked_is_told_with_nothing_but_that(house: House) -> None
                         "permitted": False,
                         "restricted": False,
                         "since": None,
+                        "since_date": None,
                         "receipt_id": None,
                         "version": None,
                         "notice_version": None,

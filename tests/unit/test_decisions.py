@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.consent import Assurance, NoticeInForce, Standing, State, Status, resolve
-from chalicelib.receipts import Act, Receipt, Subject, decide
+from chalicelib.receipts import Act, Day, Receipt, Subject, decide
 from tests.acts import (
     EMAIL_NEWS,
     EVENING,
@@ -159,10 +159,90 @@ def test_a_late_no_does_not_undo_a_later_yes() -> None:
     assert told(anna, EVENING).permitted
 
 
-def test_two_words_of_the_same_moment_leave_the_one_recorded_last() -> None:
-    """A correction made within the same millisecond is a correction."""
-    _, anna = after(an_act({EMAIL_NEWS: "yes"}), an_act({EMAIL_NEWS: "no"}))
-    assert told(anna, MORNING).state is State.WITHDRAWN
+@pytest.mark.parametrize("answers", [("yes", "no"), ("no", "yes")])
+def test_two_words_said_in_the_same_millisecond_leave_the_one_recorded_last(answers: tuple[str, str]) -> None:
+    """A correction is a correction, also where two machines' clocks show the same moment."""
+    _, anna = after(*(an_act({EMAIL_NEWS: answer}) for answer in answers))
+    assert told(anna, NOON).permitted == (answers[-1] == "yes")
+
+
+@pytest.mark.parametrize("stop", ["no", "withdraw"])
+@pytest.mark.parametrize("first", [True, False])
+def test_of_a_yes_and_a_stop_given_at_the_same_time_the_stop_counts(stop: str, *, first: bool) -> None:
+    """Two paper forms of one day: in whatever order they are typed, nothing is sent to who may have stopped it."""
+    forms = [on_paper({EMAIL_NEWS: answer}, MORNING, EVENING) for answer in (stop, "yes")]
+    _, anna = after(*(forms if first else reversed(forms)), known=True)
+    assert told(anna, NEXT_DAY).state is State.WITHDRAWN
+
+
+def test_a_claim_does_not_stand_over_a_stop_of_the_same_moment() -> None:
+    """Nobody is asked to confirm what was stopped as it was typed."""
+    claim = a_word(at=MORNING, confirm_by=LATER, version=2)
+    stop = a_word("withdraw", at=MORNING, version=1)
+    for words in ((claim, stop), (stop, claim)):
+        assert resolve(a_standing(*words), IN_FORCE, NOON).state is State.WITHDRAWN
+
+
+TODAY = Day("2026-11-22", "2026-11-22T21:59:59.999Z")
+DAWN = "2026-11-21T22:00:00.000Z"
+"""When the 22nd begins in Riga."""
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_of_a_day_alone_a_stop_counts_as_late_as_it_can_have_been(*, first: bool) -> None:
+    """A Yes by phone at noon, a withdrawal on paper of that day: nobody knows which came first, and it stops."""
+    stop = on_paper({EMAIL_NEWS: "withdraw"}, DAWN, EVENING, day=TODAY)
+    call = on_paper({EMAIL_NEWS: "yes"}, NOON, NEXT_DAY if first else NOON)
+    _, anna = after(*((stop, call) if first else (call, stop)), known=True)
+    assert told(anna, LATER).state is State.WITHDRAWN
+
+
+def test_a_receipt_says_that_only_the_day_is_known() -> None:
+    """No midnight is made up: the day stands as it was written, with the first and the last moment it can mean."""
+    for entered, until in ((EVENING, EVENING), (NEXT_DAY, TODAY.ends)):  # recorded before the day was over, and after
+        receipt, _ = after(on_paper({EMAIL_NEWS: "yes"}, DAWN, entered, day=TODAY))
+        document = receipt.document
+        assert (document["effective_at"], document["effective_date"]) == (DAWN, "2026-11-22")
+        assert document["effective_until"] == until
+    assert "effective_date" not in after(on_paper({EMAIL_NEWS: "yes"}, MORNING, EVENING))[0].document
+
+
+def test_of_a_day_alone_a_yes_counts_as_early_as_it_can_have_been() -> None:
+    """A Yes on paper does not outdo a click of that day that stopped it."""
+    _, anna = after(
+        an_act({EMAIL_NEWS: "no"}, MORNING), on_paper({EMAIL_NEWS: "yes"}, DAWN, NEXT_DAY, day=TODAY), known=True
+    )
+    assert told(anna, LATER).state is State.WITHDRAWN
+
+
+def test_a_yes_after_a_stop_was_recorded_counts_on_the_same_day() -> None:
+    """The stop was known before: what the patient says in the evening is their last word."""
+    stop = on_paper({EMAIL_NEWS: "no"}, DAWN, NOON, day=TODAY)
+    _, anna = after(stop, an_act({EMAIL_NEWS: "yes"}, EVENING), known=False)
+    assert told(anna, EVENING).permitted
+
+
+def test_a_standing_stored_before_days_were_known_reads_the_same() -> None:
+    """What was written by the release before means what it meant."""
+    word = {
+        "answer": "withdraw",
+        "effective_at": NOON,
+        "recorded_at": NOON,
+        "receipt_id": "c" * 32,
+        "version": 2,
+        "notice_version": "1.0",
+        "lang": "lv",
+        "channel": "web",
+        "assurance": "self-asserted",
+        "expires_at": None,
+        "confirm_by": None,
+    }
+    stored = {"last": word, "first_yes": [MORNING, 1], "first_stop": [[NOON, 2], "withdraw"]}
+    read = Standing.read(stored)
+    assert read.stored() == {**stored, "first_yes": (MORNING, 1), "first_stop": ((NOON, 2), "withdraw")}
+    assert resolve(read, IN_FORCE, EVENING).state is State.WITHDRAWN
+    later = read.heard(a_word(at=EVENING, version=3))
+    assert resolve(later, IN_FORCE, NEXT_DAY).permitted
 
 
 def test_a_late_form_whose_consent_is_over_says_so_at_once() -> None:
@@ -235,4 +315,4 @@ def test_a_clock_that_runs_behind_does_not_undo_a_withdrawal() -> None:
     _, anna = after(an_act({EMAIL_NEWS: "yes"}, NOON))
     receipt, then = decide(anna, an_act({EMAIL_NEWS: "withdraw"}, MORNING), IN_FORCE, known=True)
     assert told(then, NOON).state is State.WITHDRAWN
-    assert receipt.document["effective_at"] == receipt.document["recorded_at"] == NOON
+    assert receipt.document["effective_at"] == receipt.document["recorded_at"] == "2026-11-22T12:00:00.001Z"
