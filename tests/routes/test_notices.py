@@ -141,17 +141,17 @@ def test_an_incomplete_draft_is_kept_and_neither_approved_nor_published(staff: S
 
 def test_whoever_approves_reads_what_counts_unconfirmed_and_why(staff: Staff) -> None:
     """The reason stands in the draft's answer, in what the approver reads, and in the approval's."""
-    purposes = copy.deepcopy(staff.document("1.1")["purposes"])
+    purposes = copy.deepcopy(staff.document("2.0")["purposes"])
     purposes[1]["options"][0]["confirm"] = {"required": False, "reason": "Staff see who writes a review."}
-    drafted = staff.draft("1.1", purposes=purposes)
+    drafted = staff.draft("2.0", purposes=purposes)
     expected = [{"decision": "testimonials.text", "reason": "Staff see who writes a review."}]
     assert drafted.json()["unconfirmed"] == expected
-    assert staff.reviewer.get("notices/1.1").json()["unconfirmed"] == expected
-    assert staff.approve("1.1").json()["unconfirmed"] == expected
+    assert staff.reviewer.get("notices/2.0").json()["unconfirmed"] == expected
+    assert staff.approve("2.0").json()["unconfirmed"] == expected
     purposes[1]["options"][0]["confirm"] = False
-    refused = staff.draft("1.1", purposes=purposes)
+    refused = staff.draft("2.0", purposes=purposes)
     assert [each["place"] for each in refused.json()["missing"]] == ["purposes[2].options[1].confirm"]
-    assert staff.approve("1.1").status == 409
+    assert staff.approve("2.0").status == 409
 
 
 def test_a_published_version_takes_no_draft_and_no_lower_number_does(staff: Staff) -> None:
