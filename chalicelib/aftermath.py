@@ -13,7 +13,7 @@ from chalicelib.signing import Signer
 from chalicelib.store import messages
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.counts import count_receipt
-from chalicelib.store.keys import Key
+from chalicelib.store.keys import Key, written_once
 from chalicelib.store.table import BATCH, ContendedError, Table
 
 
@@ -29,6 +29,7 @@ def handle(
     told, which comes last because it takes longest.
     """
     try:
+        _watch(event)
         receipts = list(_counted(table, event))
         if signer is not None:
             for _ in sealing.seal(table, signer, receipts, hurried):
@@ -37,6 +38,24 @@ def handle(
             courier.carry_new(_unsent(event), hurried)
     finally:
         journal.flush()
+
+
+def _watch(event: dict[str, Any]) -> None:
+    """Note every record of an item that is written once and was changed all the same: by hand, or by an intruder.
+
+    The portal itself never does (`store.table`), and AWS's policies cannot keep whoever may write one from writing it
+    again. That the chain then breaks is found by `verify-chains`; this tells it at once.
+    """
+    for record in event.get("Records", []):
+        key = record["dynamodb"]["Keys"]
+        place = Key(key["pk"]["S"], key["sk"]["S"])
+        if record["eventName"] == "MODIFY" and written_once(place):
+            # Neither whole: a receipt's number, which opens its page, may stand in one.
+            where = place.pk.partition("#RECEIPT#")[0]
+            journal.log().error(
+                "an item that is written once was changed", extra={"partition": where, "item": place.sk}
+            )
+            journal.count("WrittenOnceChanged")
 
 
 def _unsent(event: dict[str, Any]) -> list[Key]:

@@ -224,8 +224,7 @@ class Clinics:
         since = max(at, edition.starts)
         changes = self.beyond_words(clinic, history(before["published"]), since)
         released = draft.publish(by, at, since, changes)
-        listed = Replace(listed_clinic_key(clinic.id), {})
-        writes: list[Write] = [moved(draft, released), *_version(edition, released), listed, *also]
+        writes: list[Write] = [moved(draft, released), *_version(edition, released), *also]
         head = {"code": clinic.code, "published": [*before["published"], [since, clinic.version, at]]}
         pointer = json.dumps(head, sort_keys=True)
         if standing is not None:
@@ -233,6 +232,7 @@ class Clinics:
         else:
             writes.append(Put(key, {"body": pointer, "blob": wrapped_key}))
             writes.append(Put(code_key(clinic.code), {"body": clinic.id}))
+            writes.append(Replace(listed_clinic_key(clinic.id), {}))
         try:
             self._table.write(writes)
         except ConflictError as conflict:

@@ -25,6 +25,7 @@ from chalicelib.store.keys import (
     receipt_id_key,
     roll_key,
     subject_pk,
+    undeliverable_key,
     unsent_key,
     unsigned_key,
     waits_key,
@@ -93,7 +94,8 @@ def forget(table: Table, clinic: str, subject: str) -> None:
     Safe to repeat; the place on the roll goes last.
     """
     pk = subject_pk(clinic, subject)
-    _delete(table, (key for item in table.partition(pk, "") for key in (item.key, *_outside(clinic, item))))
+    left = (key for item in table.partition(pk, "") for key in (item.key, *_outside(clinic, item)))
+    _delete(table, left, over=True)
     _delete(table, [roll_key(clinic, subject)])
 
 
@@ -118,7 +120,9 @@ def _clear_head(table: Table, clinic: str, lookup: str) -> None:
         return
     with contextlib.suppress(ConflictError):  # somebody came just now
         table.write([Delete(head, empty=True, number=int(found.number or 0) if found else None)])
-        _delete(table, (item.key for item in table.partition(head.pk, "") if item.key != head))
+        marks = [undeliverable_key(clinic, lookup, reason) for reason in messages.UNDELIVERABLE]
+        earlier = (item.key for item in table.partition(head.pk, "") if item.key != head)
+        _delete(table, itertools.chain(marks, earlier))
 
 
 def _unsent(table: Table, clinic: str, subject: str) -> Iterator[Key]:
@@ -140,7 +144,7 @@ def _outside(clinic: str, item: Item) -> Sequence[Key]:
     return [make(clinic, number) for make in (receipt_id_key, counted_key, unsigned_key, *_TELLING)]
 
 
-def _delete(table: Table, keys: Iterator[Key] | Sequence[Key]) -> None:
+def _delete(table: Table, keys: Iterator[Key] | Sequence[Key], *, over: bool = False) -> None:
     rest = iter(keys)
     while batch := list(itertools.islice(rest, BATCH)):
-        table.write([Delete(key) for key in batch])
+        table.write([Delete(key, over=over) for key in batch])

@@ -107,7 +107,12 @@ def letter_key(clinic: str, subject: str, letter: str) -> Key:
 
 
 def undeliverable_key(clinic: str, lookup: str, reason: str) -> Key:
-    """The mark of a contact that bounces, or complained."""
+    """The mark of a contact that bounces, or complained; apart from the contact, which its writer may not touch."""
+    return Key(f"UNDELIVERABLE#{clinic}#{lookup}", reason)
+
+
+def earlier_undeliverable_key(clinic: str, lookup: str, reason: str) -> Key:
+    """Where such a mark stood before it had a partition of its own; the last of them ends within a year."""
     return Key(f"CLINIC#{clinic}#CONTACT#{lookup}", f"UNDELIVERABLE#{reason}")
 
 
@@ -194,6 +199,21 @@ def waits_key(clinic: str, receipt_id: str) -> Key:
 def counted_key(clinic: str, receipt_id: str) -> Key:
     """The mark that a receipt has been counted."""
     return Key(f"CLINIC#{clinic}#RECEIPT#{receipt_id}", "COUNTED")
+
+
+def written_once(key: Key) -> bool:
+    """Tell whether an item is never changed: a receipt and what leads to it or signs it, a text, the audit, a key."""
+    return (
+        key.sk.startswith(("RECEIPT#", "SIGNATURE#", "NOTICE#"))
+        or key.sk in {"POINTER", "SHOWN"}
+        or "#AUDIT#" in key.pk
+        or key.pk == "JWKS"
+    )
+
+
+def part_of_proof(key: Key) -> bool:
+    """Tell whether an item belongs to a person's proof, which goes when its time is over: receipt, place, signature."""
+    return key.sk.startswith(("RECEIPT#", "SIGNATURE#")) or key.sk == "POINTER"
 
 
 def possible(key: Key) -> bool:

@@ -17,7 +17,16 @@ from typing import Any
 from chalicelib.contact import Contact, read_told, told
 from chalicelib.instants import Instant, instant, moment
 from chalicelib.receipts import Subject
-from chalicelib.store.keys import SHARDS, Key, dead_letter_key, letter_key, told_key, undeliverable_key, unsent_key
+from chalicelib.store.keys import (
+    SHARDS,
+    Key,
+    dead_letter_key,
+    earlier_undeliverable_key,
+    letter_key,
+    told_key,
+    undeliverable_key,
+    unsent_key,
+)
 from chalicelib.store.table import ConflictError, Delete, Item, Put, Replace, SetBody, Table, Write
 from chalicelib.vault import ClinicKey
 
@@ -27,6 +36,9 @@ LEASE = timedelta(minutes=2)
 
 MARKED = timedelta(days=365)
 """For how long it is kept that a contact bounced or complained: the contact may be of somebody who was erased since."""
+
+UNDELIVERABLE = ("bounce", "complaint")
+"""For what a contact is marked."""
 
 WISHED = timedelta(days=1)
 """For how long a wish for a link is kept at most, whatever fails: whoever still wants one asks again."""
@@ -290,9 +302,10 @@ def mark_undeliverable(table: Table, clinic: str, lookup: str, reason: str, at: 
 
 def undeliverable(table: Table, clinic: str, lookup: str) -> Mapping[str, Instant]:
     """Give for what reasons a contact is marked, each with when that was last reported."""
-    found = table.get([undeliverable_key(clinic, lookup, reason) for reason in ("bounce", "complaint")])
+    places = (earlier_undeliverable_key, undeliverable_key)
+    found = table.get([make(clinic, lookup, reason) for reason in UNDELIVERABLE for make in places])
     marks = [json.loads(item.body or "") for item in found.values()]
-    return {mark["reason"]: mark["at"] for mark in marks}
+    return {mark["reason"]: mark["at"] for mark in sorted(marks, key=lambda mark: str(mark["at"]))}
 
 
 def _what(number: str) -> str:

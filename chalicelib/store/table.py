@@ -16,7 +16,7 @@ from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
 from chalicelib.limits import Rule
-from chalicelib.store.keys import Key, possible
+from chalicelib.store.keys import Key, part_of_proof, possible, written_once
 
 CONNECT_SECONDS = 1
 READ_SECONDS = 3
@@ -45,6 +45,10 @@ class ContendedError(Exception):
 
 class UnavailableError(Exception):
     """DynamoDB could not be asked. Nothing is known, so nothing is permitted."""
+
+
+class WrittenOnceError(Exception):
+    """Something would have changed or removed an item that is written once (`keys.written_once`). Nothing was sent."""
 
 
 class DamagedError(UnavailableError):
@@ -150,11 +154,15 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Remove an item, if it is there; with `empty` only one without body and entries whose number is still `number`."""
+    """Remove an item, if it is there; with `empty` only one without body and entries whose number is still `number`.
+
+    `over` says that the proof it belongs to is over: nothing else removes a receipt.
+    """
 
     key: Key
     empty: bool = False
     number: int | None = None
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,14 +242,20 @@ class Table:
         return True
 
     def put(self, put: Put) -> None:
-        """Write an item, whatever was there."""
+        """Write an item, whatever was there; raise WrittenOnceError where nothing may be."""
+        _allow(Replace(put.key, put.values))
         try:
             self._new(put).save()
         except PutError as error:
             raise UnavailableError(str(_code(error))) from error
 
     def write(self, writes: Sequence[Write]) -> None:
-        """Carry out all writes or none (TransactWriteItems); raise ConflictError, ContendedError, UnavailableError."""
+        """Carry out all writes or none (TransactWriteItems).
+
+        Raises ConflictError, ContendedError, UnavailableError; WrittenOnceError before anything is sent.
+        """
+        for write in writes:
+            _allow(write)
         transaction = TransactWrite(connection=self._item._get_connection().connection)  # noqa: SLF001 - as above
         try:
             with transaction:
@@ -257,7 +271,7 @@ class Table:
                 transaction.save(self._new(write), condition=item.pk.does_not_exist())
             case Replace():
                 transaction.save(self._new(write))
-            case Delete(key, empty, number):
+            case Delete(key, empty, number, _):
                 unchanged = _numbered(item, number) & item.body.does_not_exist() & _no_entry(item)
                 transaction.delete(item(*key), condition=unchanged if empty else None)
             case MoveEntry():
@@ -326,6 +340,18 @@ def _numbered(item: type[Item], number: int | None) -> Condition:
 
 def _no_entry(item: type[Item]) -> Condition:
     return item.entries.does_not_exist() | (size(item.entries) == 0)  # type: ignore[no-any-return,no-untyped-call]
+
+
+def _allow(write: Write) -> None:
+    """Refuse what would change an item that is written once: only a Put may write one, where nothing is.
+
+    No policy of AWS can demand that condition (IAM knows a request's partition key and attributes, not whether it
+    overwrites), so it is demanded here, for every part of the portal.
+    """
+    new = isinstance(write, Put)
+    forgotten = isinstance(write, Delete) and write.over and part_of_proof(write.key)
+    if written_once(write.key) and not new and not forgotten:
+        raise WrittenOnceError(f"{type(write).__name__} of {write.key.sk.partition('#')[0]}")
 
 
 def _code(error: PynamoDBException) -> str | None:

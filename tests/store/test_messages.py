@@ -22,10 +22,10 @@ from chalicelib.post import Post
 from chalicelib.posting import Courier, Tally
 from chalicelib.receipts import NoticeRef, Receipt, Subject
 from chalicelib.store import contacts, messages, roll
-from chalicelib.store.keys import Key, roll_key, undeliverable_key, unsent_key
+from chalicelib.store.keys import Key, earlier_undeliverable_key, roll_key, undeliverable_key, unsent_key
 from chalicelib.store.links import open_link
 from chalicelib.store.messages import MAX_TRIES, Unsent
-from chalicelib.store.table import SetBody
+from chalicelib.store.table import Put, SetBody
 from chalicelib.wiring import Portal
 from infra import publish
 from infra.local import REGION
@@ -35,6 +35,7 @@ from infra.tools import dynamodb_local
 from tests.acts import EMAIL_NEWS, MORNING, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, CLINICS, GIORGI, RIGA, TBILISI, Clock, environment, put_out
 from tests.post import decoded
+from tests.roles import held_to
 from tests.store.people import BELLA, STRANGER, signed
 from tests.unit.test_reports import COMPLAINT, MAIL, bounce
 
@@ -60,11 +61,14 @@ class Sorting:
     def round(self, after: timedelta = timedelta()) -> Tally:
         """Let some time pass, then go once through everything that is due."""
         self.clock.at = instant(moment(self.clock.at) + after)
-        return self.courier.carry_waiting(in_time)
+        with held_to(self.house, "catch_up"):
+            return self.courier.carry_waiting(in_time)
 
     def stream(self, *receipts: Receipt) -> None:
         """Let the stream tell of what these decisions left, as its function gets it."""
-        aftermath.handle(self.house.table, {"Records": [left(each) for each in receipts]}, None, in_time, self.courier)
+        event = {"Records": [left(each) for each in receipts]}
+        with held_to(self.house, "after_receipt"):
+            aftermath.handle(self.house.table, event, None, in_time, self.courier)
 
     def mails(self, contact: Contact = ANNA) -> list[Message]:
         """Give what somebody got."""
@@ -266,7 +270,8 @@ def test_one_letter_that_fails_holds_up_no_other(house: Portal, post: Sorting) -
 def reported(house: Portal, event: dict[str, Any]) -> None:
     """Let the mail service report what became of a mail to Anna."""
     tags = {**MAIL["tags"], "lookup": [house.clinics.key(RIGA).lookup(ANNA)]}  # type: ignore[dict-item]
-    aftermath.mark(house.table, json.dumps({**event, "mail": {**MAIL, "tags": tags}}))
+    with held_to(house, "post_events"):
+        aftermath.mark(house.table, json.dumps({**event, "mail": {**MAIL, "tags": tags}}))
 
 
 def test_a_mailbox_that_is_gone_is_left_alone_for_a_month(house: Portal, post: Sorting) -> None:
@@ -315,6 +320,24 @@ def test_marks_of_contacts_go_after_a_year(house: Portal) -> None:
     for reason, at in marks.items():
         key = undeliverable_key(RIGA, lookup, reason)
         assert house.table.get([key])[key].ttl == int((moment(at) + timedelta(days=365)).timestamp())
+
+
+def test_a_mark_from_before_marks_had_a_partition_of_their_own_still_holds(house: Portal) -> None:
+    """Who bounced last week is left alone, and an erasure takes both kinds of marks away."""
+    decided(house, {EMAIL_NEWS: "no"}, ANNA)
+    lookup = house.clinics.key(RIGA).lookup(ANNA)
+    earlier = earlier_undeliverable_key(RIGA, lookup, "bounce")
+    house.table.put(Put(earlier, {"body": json.dumps({"reason": "bounce", "at": MORNING})}))
+    assert messages.undeliverable(house.table, RIGA, lookup) == {"bounce": MORNING}
+    with held_to(house, "post_events"):
+        messages.mark_undeliverable(house.table, RIGA, lookup, "bounce", HALF)
+        messages.mark_undeliverable(house.table, RIGA, lookup, "complaint", NOON)
+    assert messages.undeliverable(house.table, RIGA, lookup) == {"bounce": HALF, "complaint": NOON}
+    [anna] = house.register.look(RIGA, [ANNA]).known()
+    assert erase(house, RIGA, anna.id, "key_1", HALF)
+    with held_to(house, "catch_up"):
+        aftermath.clear_erased(house.table, house.clinics, in_time)
+    assert messages.undeliverable(house.table, RIGA, lookup) == {}
 
 
 def test_each_contact_gets_a_link_that_confirms_and_nothing_more(house: Portal, post: Sorting) -> None:
@@ -803,7 +826,8 @@ def test_erasing_takes_away_wishes_and_links_that_were_not_sent(house: Portal, p
     assert (len(messages.dead_letters(house.table, RIGA)), post.waits()) == (2, 4)
     person = house.register.look(RIGA, [ANNA]).known()[0]
     assert erase(house, RIGA, person.id, "patient", NOON) is not None
-    aftermath.clear_erased(house.table, house.clinics, in_time)
+    with held_to(house, "catch_up"):
+        aftermath.clear_erased(house.table, house.clinics, in_time)
     [dead] = messages.dead_letters(house.table, RIGA)
     waiting = {each.unsent.kind: each for each in messages.waiting(house.table, "9999")}
     assert (post.waits(), set(waiting)) == (2, {"link", "wanted"})

@@ -12,13 +12,14 @@ from chalicelib.store import signatures
 from chalicelib.store.counts import counts
 from chalicelib.store.keys import Key, receipt_key, signature_key, unsigned_key
 from chalicelib.store.register import UnknownReceiptError
-from chalicelib.store.table import Delete, Replace, UnavailableError
+from chalicelib.store.table import UnavailableError
 from chalicelib.wiring import Portal
 from infra.seals import check_chains
 from tests.acts import EMAIL_NEWS, NOON, SMS_NEWS, an_act
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
 from tests.keys import OwnKey, key_set
-from tests.store.people import signed
+from tests.roles import held_to
+from tests.store.people import meddle, signed
 from tests.store.test_counts import streamed
 
 
@@ -49,7 +50,8 @@ def waiting(house: Portal) -> set[str]:
 
 def round_of(house: Portal, signer: OwnKey) -> Tally:
     """Go once through all that waits."""
-    return list(sealing.seal_waiting(house.table, signer, in_time))[-1]
+    with held_to(house, "catch_up"):
+        return list(sealing.seal_waiting(house.table, signer, in_time))[-1]
 
 
 def test_every_receipt_waits_until_it_is_signed(house: Portal) -> None:
@@ -98,7 +100,7 @@ def test_a_receipt_signed_twice_keeps_its_first_signature(house: Portal) -> None
     [first] = signed_ones(house, [receipt])
     mark = unsigned_key(RIGA, receipt.id)
     place = {"subject": receipt.document["subject"], "version": 1}
-    house.table.write([Replace(mark, {"body": json.dumps(place)})])
+    meddle(house, mark, json.dumps(place))
     assert round_of(house, signer).signed == 0
     assert signer.signed == 2
     assert signed_ones(house, [receipt]) == [first]
@@ -144,7 +146,7 @@ def test_nothing_but_a_receipt_is_ever_signed(house: Portal) -> None:
     for receipt, body in zip(receipts, ("{}", "no JSON", json.dumps(receipts[2].document)), strict=False):
         document = receipt.document
         key = receipt_key(document["clinic"], document["subject"], document["version"])
-        house.table.write([Replace(key, {"body": body})])
+        meddle(house, key, body)
     assert round_of(house, signer).signed == signer.signed == 1
     assert waiting(house) == {receipt.id for receipt in receipts[:3]}
 
@@ -153,7 +155,7 @@ def test_a_mark_whose_receipt_is_gone_is_told_in_every_round(house: Portal, capl
     """A receipt that vanished is damage somebody must hear of; the log names it without what opens its page."""
     receipts = some_receipts(house)
     gone = receipts[0].document
-    house.table.write([Delete(receipt_key(gone["clinic"], gone["subject"], gone["version"]))])
+    meddle(house, receipt_key(gone["clinic"], gone["subject"], gone["version"]), None)
     for signed_now in (3, 0):
         caplog.clear()
         tally = round_of(house, OwnKey())
@@ -167,7 +169,7 @@ def test_a_mark_whose_receipt_is_gone_is_told_in_every_round(house: Portal, capl
 def test_a_mark_without_its_receipt_counts_where_nothing_else_waits(house: Portal) -> None:
     """The last one of a round is told as well."""
     receipt = house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
-    house.table.write([Delete(receipt_key(RIGA, receipt.document["subject"], 1))])
+    meddle(house, receipt_key(RIGA, receipt.document["subject"], 1), None)
     assert (round_of(house, OwnKey()).failed, round_of(house, OwnKey(away=True)).failed) == (1, 1)
 
 
@@ -193,8 +195,10 @@ def test_more_than_a_hundred_that_wait_are_all_signed(house: Portal) -> None:
 def test_the_stream_counts_then_signs(house: Portal) -> None:
     """A receipt is sealed moments after it was given."""
     receipts, signer = some_receipts(house)[:2], OwnKey()
+    event = {"Records": [streamed(receipt) for receipt in receipts]}
     for _ in range(2):
-        aftermath.handle(house.table, {"Records": [streamed(receipt) for receipt in receipts]}, signer, in_time)
+        with held_to(house, "after_receipt"):
+            aftermath.handle(house.table, event, signer, in_time)
     assert None not in signed_ones(house, receipts)
     assert counts(house.table, RIGA, "2026-11-22") == {
         "newsletter.email#granted#reception": 1,
@@ -206,7 +210,9 @@ def test_the_stream_counts_then_signs(house: Portal) -> None:
 def test_without_a_signer_the_stream_counts_all_the_same(house: Portal, signer: OwnKey | None) -> None:
     """A clinic's numbers do not wait for the key service, and its batch is not sent again for it."""
     receipts = some_receipts(house)[:2]
-    aftermath.handle(house.table, {"Records": [streamed(receipt) for receipt in receipts]}, signer, in_time)
+    event = {"Records": [streamed(receipt) for receipt in receipts]}
+    with held_to(house, "after_receipt"):
+        aftermath.handle(house.table, event, signer, in_time)
     assert sum(counts(house.table, RIGA, "2026-11-22").values()) == 2
     assert {receipt.id for receipt in receipts} <= waiting(house)
 
@@ -269,11 +275,11 @@ def test_an_operator_checks_every_chain_of_a_clinic(house: Portal) -> None:
     assert faults(house) == faults(house, TBILISI) == []
 
 
-def meddle(house: Portal, key: Key, old: str, new: str) -> None:
+def rewrite(house: Portal, key: Key, old: str, new: str) -> None:
     """Change an item behind the portal's back."""
     body = house.table.get([key])[key].body or ""
     assert old in body
-    house.table.write([Replace(key, {"body": body.replace(old, new)})])
+    meddle(house, key, body.replace(old, new))
 
 
 def test_whatever_is_meddled_with_in_the_table_is_found(house: Portal) -> None:
@@ -284,22 +290,22 @@ def test_whatever_is_meddled_with_in_the_table_is_found(house: Portal) -> None:
     found, signature, end = receipt_key(*places[0]), signature_key(*places[0]), receipt_key(*places[1])
     whole = house.table.get([found, signature, end])
 
-    meddle(house, found, '"answer":"yes"', '"answer":"no"')
+    rewrite(house, found, '"answer":"yes"', '"answer":"no"')
     assert any("was changed" in fault for fault in faults(house))
     assert len(faults(house)) == 3  # the signature, the gap in the chain, the roll
-    house.table.write([Replace(found, {"body": whole[found].body})])
+    meddle(house, found, whole[found].body)
     assert faults(house) == []
 
-    house.table.write([Delete(end)])
+    meddle(house, end, None)
     assert any("receipt 2: is gone" in fault for fault in faults(house))
-    house.table.write([Delete(signature_key(*places[1]))])
+    meddle(house, signature_key(*places[1]), None)
     assert faults(house) == ["The roll names another receipt 2 as this person's last."]
-    house.table.write([Replace(end, {"body": last.canonical.decode()})])
+    meddle(house, end, last.canonical.decode())
 
-    meddle(house, signature, '"signature": "', '"signature": "A')
+    rewrite(house, signature, '"signature": "', '"signature": "A')
     assert any("receipt 1" in fault for fault in faults(house))
-    house.table.write([Replace(signature, {"body": whole[signature].body})])
-    meddle(house, found, "{", "[")
+    meddle(house, signature, whole[signature].body)
+    rewrite(house, found, "{", "[")
     assert any("receipt 1" in fault for fault in faults(house))
 
 

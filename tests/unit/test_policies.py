@@ -1,0 +1,214 @@
+"""What each function may do, as the policies say it; the routes' and the store's tests hold the portal to them."""
+
+import inspect
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from chalicelib.store import keys
+from chalicelib.store.keys import Key
+from tests.roles import FUNCTIONS, TABLE, Asked, allowed, applies, policy
+
+CLINIC, ID = "riga-aesthetics", "0" * 32
+SENDS = ("after_receipt", "catch_up")
+API, STREAM, CATCH_UP, ROUND, REPORTS = "api_handler", "after_receipt", "catch_up", "housekeeping", "post_events"
+
+PUT: dict[str, set[str]] = {
+    "notice_key": {API},
+    "full_notice_key": {API},
+    "draft_key": {API},
+    "shown_key": {API},
+    "receipt_id_key": {API},
+    "receipt_key": {API},
+    "words_key": {API},
+    "late_words_key": {API},
+    "sealed_key": {API},
+    "confirmed_key": {API},
+    "contact_key": {API, ROUND},
+    "unsigned_key": {API},
+    "waits_key": {API},
+    "link_key": {API, *SENDS},
+    "links_call_key": {API},
+    "audit_key": {API, ROUND},
+    "erased_key": {API, ROUND},
+    "unsent_key": {API, ROUND, *SENDS},
+    "told_key": {ROUND, *SENDS},
+    "letter_key": {*SENDS},
+    "dead_letter_key": {*SENDS},
+    "signature_key": {*SENDS},
+    "jwk_key": {*SENDS},
+    "counted_key": {STREAM},
+    "bookmark_key": {ROUND},
+    "undeliverable_key": {REPORTS},
+}
+"""Which functions write an item anew, by the name of what makes its key in `store.keys`."""
+
+CHANGE: dict[str, set[str]] = {
+    "clinic_key": {API},
+    "draft_key": {API},
+    "contact_key": {API, CATCH_UP, ROUND},
+    "words_key": {API},
+    "late_words_key": {API},
+    "roll_key": {API, ROUND},
+    "waits_key": {API},
+    "link_key": {API},
+    "bucket_key": {API, *SENDS},
+    "letter_key": {*SENDS},
+    "unsent_key": {*SENDS},
+    "count_key": {STREAM},
+}
+"""Which functions change an item that is there."""
+
+REMOVE: dict[str, set[str]] = {
+    "unsent_key": {ROUND, *SENDS},
+    "unsigned_key": {ROUND, *SENDS},
+    "dead_letter_key": {CATCH_UP, ROUND},
+    "waits_key": {CATCH_UP, ROUND},
+    "sealed_key": {CATCH_UP, ROUND},
+    "contact_key": {CATCH_UP},
+    "erased_key": {CATCH_UP},
+    "undeliverable_key": {CATCH_UP},
+    "earlier_undeliverable_key": {CATCH_UP},
+    "receipt_id_key": {ROUND},
+    "counted_key": {ROUND},
+    "receipt_key": {ROUND},
+    "signature_key": {ROUND},
+    "words_key": {ROUND},
+    "late_words_key": {ROUND},
+    "letter_key": {ROUND},
+    "told_key": {ROUND},
+    "confirmed_key": {ROUND},
+    "roll_key": {ROUND},
+}
+"""Which functions remove an item. Nobody whom a request reaches does."""
+
+BY_HAND = {"code_key", "api_key_key", "key_name_key", "listed_clinic_key", "migration_key"}
+"""What operators alone write, with credentials of their own."""
+
+ACTIONS = {"dynamodb:PutItem": PUT, "dynamodb:UpdateItem": CHANGE, "dynamodb:DeleteItem": REMOVE}
+
+
+def makers() -> dict[str, Callable[..., Key]]:
+    """Give everything that makes a key of the table, by name."""
+    found = inspect.getmembers(keys, inspect.isfunction)
+    return {name: make for name, make in found if inspect.signature(make).return_annotation is Key}
+
+
+def an_item(maker: str) -> Key:
+    """Give the key of one item of a kind."""
+    make = makers()[maker]
+    examples = {"clinic": CLINIC, "version": 1, "page": 1, "day": "2026-11-29", "shard": 1}
+    given = {name: examples.get(name, ID) for name in inspect.signature(make).parameters}
+    return make(**given)
+
+
+def partition(maker: str) -> str:
+    """Give the partition of one item of a kind, which is all that IAM sees of where it stands."""
+    return an_item(maker).pk
+
+
+def asks(action: str, maker: str) -> Asked:
+    """Ask to write one item of a kind, as the portal does: pages of words and tries are changed in one attribute."""
+    changed = {"words_key": "entries", "late_words_key": "entries", "waits_key": "number"}.get(maker, "body")
+    return Asked(action, an_item(maker), frozenset({"pk", "sk", changed}))
+
+
+def test_every_kind_of_item_has_its_writers() -> None:
+    """Whoever adds a kind of item says here who writes it, and the policies follow."""
+    assert makers().keys() == BY_HAND | PUT.keys() | CHANGE.keys() | REMOVE.keys()
+
+
+@pytest.mark.parametrize(("action", "function"), list(itertools.product(ACTIONS, FUNCTIONS)))
+def test_a_function_may_write_where_it_writes_and_nowhere_else(action: str, function: str) -> None:
+    """Whoever broke into one of them could write only where it does: IAM tells items apart by their partition.
+
+    What shares a partition with something a function writes it may write too: see docs/decisions/0015-who-may-write.md.
+    """
+    own = {maker for maker, functions in ACTIONS[action].items() if function in functions}
+    beside = {partition(maker) for maker in own}
+    for maker in makers():
+        may = allowed(function, asks(action, maker))
+        assert may or maker not in own, f"{function} must be allowed {action} on {partition(maker)}"
+        assert not may or partition(maker) in beside, f"{function} needs no {action} on {partition(maker)}"
+
+
+def statements_about_the_table(function: str) -> Iterator[dict[str, Any]]:
+    """Give the statements that allow a function something in the table."""
+    yield from (dict(each) for each in policy(function) if each["Resource"] == TABLE and each["Effect"] == "Allow")
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_pattern_of_a_policy_is_used_and_holds_without_a_key_too(function: str) -> None:
+    """No right is left over from something a function no longer does.
+
+    A condition on a key of several values holds for a request that names none, unless Null says that it must be there:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
+    """
+    for statement in statements_about_the_table(function):
+        writes = [each for each in statement["Action"] if each in ACTIONS]
+        assert not writes or statement["Condition"]["Null"]["dynamodb:LeadingKeys"] == "false"
+        for action, pattern in itertools.product(
+            writes, statement.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys", ())
+        ):
+            own = [maker for maker, functions in ACTIONS[action].items() if function in functions]
+            narrowed = {**statement["Condition"], "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [pattern]}}
+            assert any(applies({**statement, "Condition": narrowed}, asks(action, maker)) for maker in own), pattern
+
+
+@pytest.mark.parametrize("maker", ["receipt_key", "signature_key", "receipt_id_key", "audit_key"])
+def test_what_answers_requests_changes_no_receipt_in_place(maker: str) -> None:
+    """A receipt, its place, its signature and the audit are bodies: the API may change none of them."""
+    for attributes in ({"body"}, {"body", "entries"}, {"blob"}):
+        asked = Asked("dynamodb:UpdateItem", an_item(maker), frozenset({"pk", "sk", *attributes}))
+        assert not allowed(API, asked)
+
+
+def actions(function: str) -> list[str]:
+    """Give every action that a function's policy allows."""
+    return [action for each in policy(function) if each["Effect"] == "Allow" for action in each["Action"]]
+
+
+@pytest.mark.parametrize("action", ["dynamodb:DeleteItem", "kms:Sign", "ses:SendEmail", "sns:Publish"])
+def test_what_answers_requests_may_neither_delete_nor_sign_nor_write_to_people(action: str) -> None:
+    """Whoever broke into it could take no receipt away, forge none and write to nobody; what runs behind needs all."""
+    assert action not in actions(API)
+    assert action in actions(CATCH_UP)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_function_may_do_more_to_the_table_than_read_and_write_items(function: str) -> None:
+    """None scans it, writes by PartiQL or in batches that carry no condition, or changes the table itself."""
+    known = {*ACTIONS, "dynamodb:BatchGetItem", "dynamodb:Query"}
+    stream = {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"}
+    granted = {each for each in actions(function) if each.startswith("dynamodb:")}
+    assert granted <= (known | stream if function == STREAM else known)
+    assert not [each for each in actions(function) if "*" in each]
+
+
+def statement(function: str, sid: str) -> dict[str, Any]:
+    """Give one statement of a function's policy."""
+    [found] = [each for each in policy(function) if each["Sid"] == sid]
+    return dict(found)
+
+
+@pytest.mark.parametrize("function", SENDS)
+def test_mail_goes_out_from_one_address_and_text_messages_to_phones_alone(function: str) -> None:
+    """A function that sends can neither speak in another's name nor publish to a topic."""
+    mail = statement(function, "SendMailFromOneAddress")
+    assert mail["Condition"] == {"StringEquals": {"ses:FromAddress": {"Ref": "MailFrom"}}}
+    denied = statement(function, "PublishToNoTopic")
+    assert (denied["Effect"], denied["Action"]) == ("Deny", ["sns:Publish"])
+
+
+def test_what_hears_of_bounces_may_only_mark_contacts() -> None:
+    """It is told by a service outside; it can read nobody and write to nobody."""
+    assert {each for each in actions(REPORTS) if not each.startswith("logs:")} == {"dynamodb:PutItem", "kms:Decrypt"}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_policy_is_no_longer_than_iam_takes(function: str) -> None:
+    """All of a role's own policies together hold 10,240 characters, white space aside."""
+    assert len(json.dumps(policy(function), separators=(",", ":"))) < 9000

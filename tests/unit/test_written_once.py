@@ -1,0 +1,137 @@
+"""Items that are written once: the portal's one way to the table refuses to change or remove them."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from chalicelib.limits import CONTACT
+from chalicelib.store import keys
+from chalicelib.store.keys import Key
+from chalicelib.store.table import (
+    Add,
+    Delete,
+    MoveEntry,
+    NextNumber,
+    Put,
+    Replace,
+    SetBody,
+    SetEntry,
+    Spend,
+    Table,
+    Try,
+    Write,
+    WrittenOnceError,
+)
+from infra.bundle import ROOT
+
+FILTERS = 5
+"""How many filters AWS lets a stream's function have, unless asked for more."""
+
+CLINIC, ID, AT = "riga-aesthetics", "0" * 32, "2026-11-29T09:00:00.000Z"
+PROOF = [keys.receipt_key(CLINIC, ID, 1), keys.signature_key(CLINIC, ID, 1), keys.receipt_id_key(CLINIC, ID)]
+ONCE = [
+    *PROOF,
+    keys.audit_key(CLINIC, AT, "0" * 16),
+    keys.notice_key(CLINIC, "1.0"),
+    keys.full_notice_key(CLINIC, "1.0", "lv"),
+    keys.shown_key(CLINIC, "ab" * 32),
+    keys.jwk_key("kid"),
+]
+OFTEN = [
+    keys.clinic_key(CLINIC),
+    keys.draft_key(CLINIC, "1.0"),
+    keys.roll_key(CLINIC, ID),
+    keys.sealed_key(CLINIC, ID, "name#1"),
+    keys.words_key(CLINIC, ID, 1),
+    keys.contact_key(CLINIC, ID),
+    keys.waits_key(CLINIC, ID),
+]
+
+
+def a_table() -> Table:
+    """Give a table that nobody answers for: whatever is sent to it takes a second and fails otherwise."""
+    return Table("portal", region="eu-north-1", host="http://127.0.0.1:9")
+
+
+def harm(key: Key) -> list[Write]:
+    """Give every way to change or remove an item."""
+    return [
+        Replace(key, {"body": "{}"}),
+        SetBody(key, "{}", was="{}"),
+        SetEntry(key, "name", "{}"),
+        NextNumber(key, 1),
+        MoveEntry(key, "name", "{}", body="{}"),
+        Add(key, 1),
+        Try(key, 5),
+        Spend(key, CONTACT, 0, fresh=True),
+        Delete(key),
+        Delete(key, empty=True),
+    ]
+
+
+@pytest.mark.parametrize("key", ONCE)
+def test_what_is_written_once_is_changed_by_no_write_of_the_portal(key: Key) -> None:
+    """A mistake anywhere in the portal overwrites no receipt, no audit and no text: nothing is even sent."""
+    for write in harm(key):
+        with pytest.raises(WrittenOnceError):
+            a_table().write([Put(keys.unsigned_key(CLINIC, ID), {}), write])
+    with pytest.raises(WrittenOnceError):
+        a_table().put(Put(key, {"body": "{}"}))
+
+
+@pytest.mark.parametrize("key", ONCE)
+def test_only_a_persons_proof_goes_and_only_where_it_is_said_to_be_over(key: Key) -> None:
+    """The audit and the texts stay, whoever asks for what."""
+    assert keys.part_of_proof(key) == (key in PROOF)
+    assert keys.written_once(key)
+    if key not in PROOF:
+        with pytest.raises(WrittenOnceError):
+            a_table().write([Delete(key, over=True)])
+
+
+def test_everything_else_may_change() -> None:
+    """How somebody stands, a draft, what is sealed: the portal works on."""
+    assert not [key for key in OFTEN if keys.written_once(key)]
+
+
+@pytest.mark.parametrize("call", ["write", "put"])
+def test_the_error_names_the_kind_of_item_and_nobody(call: str) -> None:
+    """A receipt's number opens its page, and a person's id is a person's: neither gets into a log."""
+    key, table = keys.receipt_key(CLINIC, ID, 1), a_table()
+    asked: Any = [Replace(key, {})] if call == "write" else Put(key, {})
+    with pytest.raises(WrittenOnceError, match=r"^Replace of RECEIPT$"):
+        getattr(table, call)(asked)
+
+
+def told_to_the_stream(event: str, key: Key) -> bool:
+    """Tell whether the filters of the template let a record of the table's stream through to its function."""
+    template = (ROOT / "infra/template.yaml").read_text(encoding="utf-8")
+    patterns = [json.loads(each) for each in re.findall(r"- Pattern: '(.*)'", template)]
+    assert 0 < len(patterns) <= FILTERS
+    return any(
+        event in pattern["eventName"]
+        and all(
+            any(
+                each == wanted if isinstance(wanted, str) else each.startswith(wanted["prefix"])
+                for wanted in rules["S"]
+            )
+            for name, rules in pattern["dynamodb"]["Keys"].items()
+            for each in [getattr(key, name)]
+        )
+        for pattern in patterns
+    )
+
+
+@pytest.mark.parametrize("key", ONCE)
+def test_a_change_of_what_is_written_once_reaches_the_function_that_tells_of_it(key: Key) -> None:
+    """A filter on the stream that let only what is new through would keep an intruder's change from everybody."""
+    assert told_to_the_stream("MODIFY", key)
+    assert told_to_the_stream("INSERT", key) == key.sk.startswith("RECEIPT#")
+
+
+@pytest.mark.parametrize("key", OFTEN)
+def test_what_changes_often_wakes_nobody(key: Key) -> None:
+    """The function behind the stream is paid by the call."""
+    assert not told_to_the_stream("MODIFY", key)
