@@ -100,8 +100,8 @@ def makers() -> dict[str, Callable[..., Key]]:
 def an_item(maker: str) -> Key:
     """Give the key of one item of a kind."""
     make = makers()[maker]
-    examples = {"clinic": CLINIC, "version": 1, "page": 1, "day": "2026-11-29", "shard": 1}
-    given = {name: examples.get(name, ID) for name in inspect.signature(make).parameters}
+    asked = inspect.signature(make).parameters.items()
+    given = {name: 1 if each.annotation is int else {"clinic": CLINIC}.get(name, ID) for name, each in asked}
     return make(**given)
 
 
