@@ -16,6 +16,9 @@ from chalicelib.instants import Instant
 OLDEST = 120
 """Nobody was born longer ago, in years."""
 
+MAX_DIGITS = 4
+"""How many digits a number of a date has at most, leading zeros included."""
+
 _AGES = Path(__file__).resolve().parent / "ages.json"
 
 
@@ -86,7 +89,7 @@ def believable(born: date, country: str, at: Instant) -> bool:
 
 def calendar_day(year: str, month: str, day: str) -> date | None:
     """Read a date in three numbers; None for one that the calendar does not have."""
-    if not all(part.isascii() and part.isdigit() for part in (year, month, day)):
+    if not all(len(part) <= MAX_DIGITS and part.isascii() and part.isdigit() for part in (year, month, day)):
         return None
     try:
         return date(int(year), int(month), int(day))

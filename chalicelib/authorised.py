@@ -11,7 +11,7 @@ from chalicelib.bearer import BearerKey, digest
 from chalicelib.body import InvalidBodyError
 from chalicelib.boundary import ABSENT, RefusedError
 from chalicelib.contact import Contact
-from chalicelib.incoming import json_body
+from chalicelib.incoming import check_json_headers, json_body
 from chalicelib.instants import Instant, instant
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import problem
@@ -23,6 +23,13 @@ from chalicelib.wiring import portal
 
 UNAUTHORISED = {"WWW-Authenticate": 'Bearer realm="consent-portal"'}
 SEND_A_KEY = "Send the header Authorization: Bearer and the key."
+MAX_SECRET = 200
+"""How many characters of a bearer key are looked at: ours have 47."""
+
+MAX_IDEMPOTENCY_KEY = 200
+MOST_REMEMBERED = 10_000
+"""How many keys a process remembers to have opened a clinic."""
+
 ASK_FOR_A_KEY = "It was never made, or is revoked. Ask whoever runs the portal for one."
 
 
@@ -78,20 +85,34 @@ def authorised(
     body_optional: bool = False,
     for_all: bool = False,
 ) -> Call[Body]:
-    """Authorise a call and read its body; raise RefusedError. One round trip, once the process has seen the clinic.
+    """Authorise a call and read its body; raise RefusedError, and errors as `json_body`.
+
+    Whoever brings no valid key costs one read, and no work on the body. A key that opened the clinic before in this
+    process is read together with what the body asks about, so that a good call is one round trip; that read decides
+    about it, so that a revoked key opens nothing from the moment it is revoked.
 
     With `body_optional` a POST may come without a body, which then counts as an empty object. A key of one of several
     joint controllers knows only the decisions that one shares, unless what it says is `for_all` of them.
     """
     house = portal()
-    secret = _bearer(request.headers.get("authorization", ""))
+    secret = digest(_bearer(str(request.headers.get("authorization", ""))))
+    _check_idempotency_key(request)
+    if request.method == "POST":
+        check_json_headers(request)
+    if (clinic, secret) not in house.keys_seen:
+        _opened_by(house.register.api_key(secret), clinic, scope)
+        _remember(house.keys_seen, (clinic, secret))
     published = house.clinics.remembered(clinic) or house.register.look(clinic).published
     known = house.clinics.ever_asked(published)
     given = request.method == "POST" and (request.raw_body or not body_optional)
     sent = json_body(request) if given else {}
     body, errors = _read(read, known, sent)
-    look = house.register.look(clinic, body.contacts if body else (), api_key_digest=digest(secret))
-    key = _opened_by(look.api_key, clinic, scope)
+    look = house.register.look(clinic, body.contacts if body else (), api_key_digest=secret)
+    try:
+        key = _opened_by(look.api_key, clinic, scope)
+    except RefusedError:
+        house.keys_seen.discard((clinic, secret))
+        raise
     if look.published.published != published.published or look.published.clinic.version != known.version:
         # A notice was published since this process last looked.
         return authorised(request, clinic, scope, read, body_optional=body_optional, for_all=for_all)
@@ -113,10 +134,23 @@ def _read(
 
 
 def _bearer(header: str) -> str:
-    scheme, _, secret = header.partition(" ")
+    scheme, _, secret = header[: len("Bearer ") + MAX_SECRET].partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
         raise RefusedError(problem(401, "A bearer key is needed", detail=SEND_A_KEY, headers=UNAUTHORISED))
     return secret.strip()
+
+
+def _check_idempotency_key(request: Request) -> None:
+    if len(str(request.headers.get("idempotency-key", ""))) > MAX_IDEMPOTENCY_KEY:
+        told = f"At most {MAX_IDEMPOTENCY_KEY} characters."
+        raise RefusedError(problem(400, "Idempotency-Key too long", detail=told))
+
+
+def _remember(seen: set[tuple[str, str]], opened: tuple[str, str]) -> None:
+    """Remember that a key opened a clinic; beginning anew where a process has seen too many."""
+    if len(seen) >= MOST_REMEMBERED:
+        seen.clear()
+    seen.add(opened)
 
 
 def _opened_by(stored: str | None, clinic: str, scope: str) -> BearerKey:

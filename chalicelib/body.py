@@ -21,7 +21,15 @@ from chalicelib.receipts import Day
 CLOCK_SKEW = timedelta(minutes=5)
 STAFF_CHANNELS = (Channel.PAPER, Channel.PHONE, Channel.IN_PERSON)
 MAX_EVIDENCE = 200
+MAX_ERRORS = 100
+"""How many faults of a body are told: a body that is all faults gets an answer of bounded length."""
+
+MAX_WORD = 64
+"""How long a moment, a version or the name of a decision may be."""
+
 MAX_CURSOR = 4000
+MAX_POINTER = 200
+SHA256_DIGITS = 64
 EARLIEST: Instant = "2000-01-01T00:00:00.000Z"
 """Before this nothing can have been decided: a year mistyped is asked about."""
 KINDS = {kind.value: kind for kind in (Kind.REFERENCE, Kind.EMAIL, Kind.PHONE)}
@@ -44,8 +52,9 @@ class Body:
     errors: list[dict[str, str]] = field(default_factory=list)
 
     def error(self, pointer: str, detail: str) -> None:
-        """Note a fault at a place."""
-        self.errors.append({"pointer": pointer, "detail": detail})
+        """Note a fault at a place, as far as that many are told."""
+        if len(self.errors) < MAX_ERRORS:
+            self.errors.append({"pointer": pointer[:MAX_POINTER], "detail": detail})
 
     def only(self, *names: str) -> None:
         """Note every member that is not one of these."""
@@ -74,7 +83,7 @@ class Body:
             return ()
         found: list[str] = []
         for number, name in enumerate(value):
-            addressed = self.clinic.addressed(name) if isinstance(name, str) else ()
+            addressed = self.clinic.addressed(name) if is_word(name) else ()
             if not addressed:
                 self.error(f"{pointer}/{number}", "The clinic's notice has no such purpose.")
             found += addressed
@@ -106,8 +115,9 @@ class Body:
 
     def moment(self, name: str, meaning: str) -> Instant | None:
         """Read a moment, which must be there."""
+        value = self.body.get(name)
         try:
-            return parse_instant(str(self.body.get(name, "")))
+            return parse_instant(str(value) if is_word(value) else "")
         except InvalidInstantError:
             self.error(f"/{name}", f"{meaning} (RFC 3339), such as 2026-11-15T10:00:00+02:00.")
             return None
@@ -154,7 +164,7 @@ class Body:
         form, sha256, witness = value.get("form"), value.get("sha256"), value.get("witness", "nobody")
         if (form_needed or "form" in value) and not _is_line(form):
             self.error("/evidence/form", "The reference of the form or note, as the clinic files it.")
-        if "sha256" in value and not (isinstance(sha256, str) and re.fullmatch(r"[0-9a-f]{64}", sha256)):
+        if "sha256" in value and not is_sha256(sha256):
             self.error("/evidence/sha256", "64 hexadecimal digits in lower case.")
         if not _is_line(witness):
             self.error("/evidence/witness", "Who saw or heard it: a name or a staff number.")
@@ -201,8 +211,9 @@ class Body:
         value = body.get("name")
         if "name" not in body:
             return None
-        if isinstance(value, str) and 0 < len(value.strip()) <= MAX_NAME and value.isprintable():
-            return value.strip()
+        trimmed = value.strip() if isinstance(value, str) else ""
+        if 0 < len(trimmed) <= MAX_NAME and trimmed.isprintable():
+            return trimmed
         self.error(pointer, "A name of at most 120 printable characters.")
         return None
 
@@ -213,16 +224,16 @@ class Body:
         try:
             behind = json.loads(base64.urlsafe_b64decode(self.body["cursor"][:MAX_CURSOR]))
             return {str(name): max(0, int(number)) for name, number in behind.items()}
-        except (ValueError, TypeError, AttributeError, OverflowError):
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             self.error("/cursor", "As the answer before gave it.")
             return {}
 
     def notice_version(self) -> str | None:
         """Read which version was signed, where it is told."""
         value = self.body.get("notice_version")
-        if "notice_version" in self.body and not isinstance(value, str):
+        if "notice_version" in self.body and not is_word(value):
             self.error("/notice_version", 'The version printed on the form, such as "1.0".')
-        return value if isinstance(value, str) else None
+        return str(value) if is_word(value) else None
 
     def lang(self) -> str:
         """Read the language, the clinic's own where none is told."""
@@ -239,12 +250,22 @@ class Body:
 
 def _is_line(value: object) -> bool:
     """Tell whether a value is a line of text, as staff would note it."""
-    return isinstance(value, str) and bool(value.strip()) and value.isprintable() and len(value) <= MAX_EVIDENCE
+    return isinstance(value, str) and len(value) <= MAX_EVIDENCE and bool(value.strip()) and value.isprintable()
+
+
+def is_sha256(value: object) -> bool:
+    """Tell whether a value is a SHA-256 in hexadecimal: 64 digits in lower case."""
+    return isinstance(value, str) and len(value) == SHA256_DIGITS and bool(re.fullmatch(r"[0-9a-f]+", value))
+
+
+def is_word(value: object) -> bool:
+    """Tell whether a value is a text as short as a moment, a version or the name of a decision."""
+    return isinstance(value, str) and len(value) <= MAX_WORD
 
 
 def _day(value: object) -> date | None:
     """Read a date as JSON writes one (RFC 3339, full-date)."""
-    found = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", value, re.ASCII) if isinstance(value, str) else None
+    found = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", str(value), re.ASCII) if is_word(value) else None
     return calendar_day(*found.groups()) if found else None
 
 

@@ -1,13 +1,21 @@
 """The one place where an error becomes an answer: a page in the patient's language, or a problem (RFC 9457)."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from chalice.app import Blueprint, Request, Response
 
 from chalicelib import journal
 from chalicelib.i18n import negotiate
-from chalicelib.incoming import UnreadableBodyError, mount, own_origins, query
+from chalicelib.incoming import (
+    MAX_JSON,
+    TooLargeError,
+    UnreadableBodyError,
+    WrongTypeError,
+    mount,
+    own_origins,
+    query,
+)
 from chalicelib.limits import TooManyError
 from chalicelib.notice import LANGUAGES
 from chalicelib.outgoing import html, problem
@@ -23,6 +31,9 @@ BASE = "/v1/clinics/{clinic}"
 """Where a clinic's API begins."""
 
 View = Callable[..., Response]
+
+MAX_NAME = 200
+"""How long a part of an address may be: ids, versions, tokens and hashes are shorter."""
 
 ABSENT = "This clinic has nothing of that name."
 """What a program is told of what is not there, and of what is another clinic's: the same."""
@@ -50,6 +61,21 @@ _ABSENT = (
     UnknownReceiptError,
     UnknownVersionError,
 )
+_UNREADABLE = (UnreadableBodyError, WrongTypeError, TooLargeError)
+_IN_JSON: Mapping[type[Exception], tuple[int, str, str]] = {
+    UnreadableBodyError: (400, "Unreadable body", "The body must be a JSON object in UTF-8."),
+    WrongTypeError: (415, "Unsupported media type", "Send JSON: Content-Type: application/json."),
+    TooLargeError: (413, "Content too large", f"A body has {MAX_JSON} bytes at most."),
+}
+"""What a program is told of a body that is not what its address takes: status, title, detail."""
+
+_AS_PAGE: Mapping[type[Exception], tuple[str, int]] = {
+    UnreadableBodyError: ("unreadable", 400),
+    WrongTypeError: ("unreadable", 415),
+    TooLargeError: ("too_large", 413),
+}
+"""The same for a patient: the kind of page and its status."""
+
 _BUSY = (BusyError, ContendedError, KeysUnavailableError, UnavailableError)
 
 
@@ -66,6 +92,7 @@ def page(blueprint: Blueprint, *, from_anywhere: bool = False) -> Callable[[View
             try:
                 if not from_anywhere and _cross_site(request):
                     return _error_page(request, "cross_site", 403)
+                _check_length(names)
                 return view(**names)
             except Exception as error:  # noqa: BLE001 - the outermost frame: a patient never sees a stack trace
                 return _explained(request, error)
@@ -81,13 +108,15 @@ def api(view: View) -> View:
     @functools.wraps(view)
     def guarded(**names: str) -> Response:
         try:
+            _check_length(names)
             return view(**names)
         except RefusedError as refused:
             return refused.answer
         except _ABSENT:
             return problem(404, "Not found", detail=ABSENT)
-        except UnreadableBodyError:
-            return problem(400, "Unreadable body", detail="The body must be a JSON object in UTF-8.")
+        except _UNREADABLE as error:
+            status, title, detail = _IN_JSON[type(error)]
+            return problem(status, title, detail=detail)
         except _BUSY as error:
             journal.fault(error)
             return problem(
@@ -103,6 +132,12 @@ def api(view: View) -> View:
 def later(error: TooManyError) -> dict[str, str]:
     """Give the header that says when to try again (RFC 6585, 4: 429 with Retry-After)."""
     return {"Retry-After": str(error.seconds)}
+
+
+def _check_length(names: Mapping[str, str]) -> None:
+    """Refuse an address with a part that is longer than the name of anything, before anything reads it."""
+    if any(len(name) > MAX_NAME for name in names.values()):
+        raise NotFoundError
 
 
 def _cross_site(request: Request) -> bool:
@@ -127,8 +162,8 @@ def _explained(request: Request, error: Exception) -> Response:
             return _error_page(request, "too_many", 429, later(error), minutes=error.minutes)
         case OldLinkError():  # 410, RFC 9110 15.5.11, and where to go on
             return _error_page(request, "old_link", 410, clinic=f"{mount(request)}/{error.link.clinic}")
-        case UnreadableBodyError():
-            return _error_page(request, "unreadable", 400)
+    if isinstance(error, _UNREADABLE):
+        return _error_page(request, *_AS_PAGE[type(error)])
     if isinstance(error, _ABSENT):
         return _error_page(request, "not_found", 404)
     journal.fault(error)

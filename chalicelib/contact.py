@@ -13,6 +13,12 @@ from datetime import date
 from enum import StrEnum
 from typing import NoReturn
 
+MAX_EMAIL = 254
+"""Octets of the longest address that mail can be sent to (RFC 5321, 4.5.3.1.3; erratum 1690 to RFC 3696)."""
+
+MAX_PHONE = 40
+"""Characters of a phone number: E.164 has fifteen digits, the rest is for however it is spelled."""
+
 MAX_REFERENCE = 64
 _HIDDEN = "•••"
 
@@ -52,7 +58,11 @@ class Contact:
 
 
 def normalise(kind: Kind, typed: str, country: str) -> Contact:
-    """Bring what was typed into its normal form; `country` (ISO 3166) reads national phone spellings."""
+    """Bring what was typed into its normal form; `country` (ISO 3166) reads national phone spellings.
+
+    What is too long is refused before anything reads it: normalising Unicode and checking an address take time that
+    grows with the square of the length.
+    """
     if kind is Kind.EMAIL:
         return Contact(kind, _email(typed))
     if kind is Kind.PHONE:
@@ -109,7 +119,7 @@ def _email(typed: str) -> str:
     from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415 - 15 ms that no page view needs
 
     try:
-        address = validate_email(unicodedata.normalize("NFKC", typed).strip(), check_deliverability=False)
+        address = validate_email(_spelled(Kind.EMAIL, typed, MAX_EMAIL), check_deliverability=False)
     except EmailNotValidError:
         _refuse(Kind.EMAIL)
     # RFC 5321 lets a mailbox tell cases apart; no mail provider does, and two receipts for one person would be worse.
@@ -120,7 +130,7 @@ def _email(typed: str) -> str:
 def _phone(typed: str, country: str) -> str:
     import phonenumbers  # noqa: PLC0415 - 40 ms that no page view needs
 
-    spelled = unicodedata.normalize("NFKC", typed).strip()
+    spelled = _spelled(Kind.PHONE, typed, MAX_PHONE)
     if re.search(r"[^\d\s()+./‐-―-]", spelled):
         _refuse(Kind.PHONE)
     digits = re.sub(r"\D", "", spelled)
@@ -136,10 +146,25 @@ def _phone(typed: str, country: str) -> str:
 
 
 def _reference(typed: str) -> str:
-    reference = unicodedata.normalize("NFKC", typed).strip()
-    if not reference or len(reference) > MAX_REFERENCE or not reference.isprintable():
+    reference = _spelled(Kind.REFERENCE, typed, MAX_REFERENCE)
+    if not reference or not reference.isprintable():
         _refuse(Kind.REFERENCE)
     return reference
+
+
+def _spelled(kind: Kind, typed: str, most: int) -> str:
+    """Give a text in the one spelling of Unicode (NFKC), of at most so many characters before and after, trimmed.
+
+    One character may become eighteen (U+FDFA), so that both are counted; of an e-mail address the octets count.
+    """
+    trimmed = typed.strip()
+    if len(trimmed) > most:
+        _refuse(kind)
+    spelled = unicodedata.normalize("NFKC", trimmed).strip()
+    length = len(spelled.encode(errors="replace")) if kind is Kind.EMAIL else len(spelled)
+    if length > most:
+        _refuse(kind)
+    return spelled
 
 
 def _refuse(kind: Kind) -> NoReturn:

@@ -13,6 +13,9 @@ LOCALES = Path(__file__).resolve().parent.parent / "locales"
 ENDONYMS = {"lv": "Latviešu", "lt": "Lietuvių", "ka": "ქართული", "ru": "Русский", "en": "English"}
 """Each language under its own name; no flags (a flag is a country)."""
 
+MAX_PREFERENCES = 500
+"""How many characters of an Accept-Language are read: the languages of a browser, with their weights."""
+
 _SPELLING = {"en": "en_GB"}
 """Whose way of writing dates a language follows: here a day comes before its month."""
 
@@ -24,7 +27,7 @@ def negotiate(asked: str | None, accept_language: str | None, offered: Sequence[
     named = (asked or "").lower().partition("-")[0]
     if named in offered:
         return named
-    for wanted in _by_preference(accept_language or ""):
+    for wanted in _by_preference((accept_language or "")[:MAX_PREFERENCES]):
         if wanted in offered:
             return wanted
     return default

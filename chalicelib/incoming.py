@@ -14,10 +14,26 @@ from chalicelib.instants import Instant
 from chalicelib.limits import SHARDS, Guard, address_range
 
 MAX_FIELDS = 400
+MAX_FORM = 64 * 1024
+"""How large a form without a file may be, in bytes."""
+
+MAX_JSON = 1024 * 1024
+"""How large the body of an API call may be, in bytes: a thousand personal links, or a notice in five languages."""
+
+MAX_DEPTH = 32
+"""How deeply lists and objects may be nested in JSON."""
+
+MAX_QUERY = 1000
+"""How many characters of a query parameter are read: a token, a code, a language and a cursor are shorter."""
+
+MAX_TYPE = 200
+"""How many characters of a Content-Type are read."""
+
 MAX_PARTS = 8
 MAX_UPLOAD = 256 * 1024
 """How large a form with a file may be, in bytes: a hundred times a signed receipt."""
 
+JSON = "application/json"
 URLENCODED = "application/x-www-form-urlencoded"
 _SOURCE = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 
@@ -27,6 +43,14 @@ ANY_TYPE = ["*/*"]
 
 class UnreadableBodyError(ValueError):
     """A body that is not what its address takes."""
+
+
+class WrongTypeError(ValueError):
+    """A body of another media type than its address takes (415, RFC 9110 15.5.16)."""
+
+
+class TooLargeError(ValueError):
+    """A body larger than its address takes (413, RFC 9110 15.5.14)."""
 
 
 def mount(request: Request) -> str:
@@ -66,10 +90,10 @@ def guard(request: Request, deed: str, whom: Sequence[str], at: Instant) -> Guar
 
 
 def query(request: Request, name: str) -> str | None:
-    """Give a query parameter (the last, where it is repeated)."""
+    """Give a query parameter (the last, where it is repeated), as far as it is read."""
     parameters: Mapping[str, Any] = request.query_params or {}
     value = parameters.get(name)
-    return str(value) if value is not None else None
+    return str(value)[:MAX_QUERY] if value is not None else None
 
 
 def source(request: Request) -> str | None:
@@ -78,35 +102,33 @@ def source(request: Request) -> str | None:
     return named if _SOURCE.fullmatch(named) else None
 
 
-def form_fields(request: Request) -> Mapping[str, list[str]]:
-    """Read a urlencoded form; raise UnreadableBodyError for anything else."""
+def form_fields(request: Request, most: int = MAX_FORM) -> Mapping[str, list[str]]:
+    """Read a urlencoded form; raise WrongTypeError, TooLargeError, UnreadableBodyError for anything else."""
     kind = _media_type(request)
     if kind != URLENCODED:
-        raise UnreadableBodyError(kind)
+        raise WrongTypeError(kind)
+    body = _body(request, most)
     try:
-        body = bytes(request.raw_body)  # type: ignore[arg-type]  # bytes, whatever chalice says
         return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
     except ValueError:  # UnicodeDecodeError among them
         raise UnreadableBodyError(kind) from None
 
 
 def form_with_files(request: Request) -> Mapping[str, list[str]]:
-    """Read a form sent urlencoded or as multipart/form-data (RFC 7578), files as text; raise UnreadableBodyError.
+    """Read a form sent urlencoded or as multipart/form-data (RFC 7578), files as text; errors as `form_fields`.
 
     What is no text becomes one with replacement characters: whoever reads it says what is wrong with it.
 
     A browser that opens the page on a phone may send a field and an empty file, or the other way round.
     """
-    body = bytes(request.raw_body)  # type: ignore[arg-type]  # as above
-    if len(body) > MAX_UPLOAD:
-        raise UnreadableBodyError(_media_type(request))
     if _media_type(request) == URLENCODED:
-        return form_fields(request)
+        return form_fields(request, MAX_UPLOAD)
+    body = _body(request, MAX_UPLOAD)
     from multipart import MultipartError, MultipartParser, parse_options_header  # noqa: PLC0415 - one page needs it
 
-    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    kind, options = parse_options_header(str(request.headers.get("content-type", ""))[:MAX_TYPE])
     if kind != "multipart/form-data":
-        raise UnreadableBodyError(kind)
+        raise WrongTypeError(kind)
     limits = {"part_limit": MAX_PARTS, "partsize_limit": MAX_UPLOAD, "spool_limit": MAX_UPLOAD, "strict": True}
     fields: dict[str, list[str]] = {}
     try:
@@ -118,15 +140,47 @@ def form_with_files(request: Request) -> Mapping[str, list[str]]:
 
 
 def _media_type(request: Request) -> str:
-    return str(request.headers.get("content-type", "")).partition(";")[0].strip().lower()
+    return str(request.headers.get("content-type", ""))[:MAX_TYPE].partition(";")[0].strip().lower()
+
+
+def _body(request: Request, most: int) -> bytes:
+    body = bytes(request.raw_body)  # type: ignore[arg-type]  # bytes, whatever chalice says
+    if len(body) > most:
+        raise TooLargeError(len(body))
+    return body
+
+
+def check_json_headers(request: Request) -> None:
+    """Refuse, before anything is read, a body that says itself that it is no JSON, or too large.
+
+    Raises WrongTypeError, TooLargeError. A body without a type is taken for JSON (RFC 9110, 8.3 leaves that open).
+    """
+    if _media_type(request) not in {"", JSON}:
+        raise WrongTypeError
+    length = str(request.headers.get("content-length", ""))[:MAX_TYPE]
+    if length.isascii() and length.isdecimal() and int(length) > MAX_JSON:
+        raise TooLargeError
 
 
 def json_body(request: Request) -> Mapping[str, Any]:
-    """Read a JSON object; raise UnreadableBodyError for anything else."""
+    """Read a JSON object; raise TooLargeError, and UnreadableBodyError for anything else, too deep a nesting too."""
     try:
-        body = json.loads(request.raw_body or b"")
+        body = json.loads(_body(request, MAX_JSON))
+    except TooLargeError:
+        raise
     except (ValueError, RecursionError):  # no JSON, or one nested without end
-        raise UnreadableBodyError("application/json") from None
-    if not isinstance(body, dict):
-        raise UnreadableBodyError("application/json")
+        raise UnreadableBodyError(JSON) from None
+    if not isinstance(body, dict) or too_deep(body):
+        raise UnreadableBodyError(JSON)
     return body
+
+
+def too_deep(value: object) -> bool:
+    """Tell whether lists and objects are nested more deeply than anything that reads them expects."""
+    level: list[object] = [value]
+    for _ in range(MAX_DEPTH):
+        inner = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        level = [each for values in inner for each in values]
+        if not level:
+            return False
+    return True

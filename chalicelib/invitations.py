@@ -1,18 +1,16 @@
 """Calls for personal links, as bodies: whom a clinic invites, and which links it calls back."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.body import KINDS, Body
+from chalicelib.body import KINDS, Body, is_sha256
 from chalicelib.contact import Contact
 from chalicelib.notice import Clinic
 
 MAX_LINKS = 1000
 MIN_LINK_SECONDS, LINK_SECONDS, MAX_LINK_SECONDS = 60, 30 * 86_400, 366 * 86_400
 INVITED = "name, lang, purposes, expires_in"
-_LINK = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ def read_revocation(clinic: Clinic, body: Mapping[str, Any]) -> Revocation:
         reader.error("/ids", f"A list of 1 to {MAX_LINKS} ids of links.")
         ids = []
     for number, each in enumerate(ids):
-        if not isinstance(each, str) or not _LINK.fullmatch(each):
+        if not is_sha256(each):
             reader.error(f"/ids/{number}", "64 hexadecimal digits.")
     reader.checked()
     return Revocation(tuple(ids))

@@ -31,6 +31,9 @@ _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _TELLS = {"id", "clinic", "subject", "version", "previous", "decisions", "notice", "effective_at", "recorded_at"}
 _DIGEST = 16
 _CODE = rf"(?P<receipt>[0-9a-f]{{32}})-?(?P<sha256>[0-9a-f]{{{_DIGEST}}})-?(?P<clinic>[a-z0-9]{{2,4}})"
+MAX_CODE = 1000
+"""How long a text may be that is searched for the code of a printed receipt: its whole address, and words around."""
+
 _SPACES_AND_DASHES = str.maketrans(dict.fromkeys(" \t\r\n\xa0\xad\u200b") | dict.fromkeys("‐‑‒–—−", "-"))
 
 
@@ -242,6 +245,8 @@ def read_printed_code(typed: str) -> PrintedCode:
 
     In capitals, with spaces, other dashes or none, with a word before it and a full stop behind, or its whole address.
     """
+    if len(typed) > MAX_CODE:
+        raise NotAReceiptError("This is no code of a printed receipt.")
     parts = re.search(rf"(?<![0-9a-f]){_CODE}(?![a-z0-9])", typed.translate(_SPACES_AND_DASHES).lower())
     if parts is None:
         raise NotAReceiptError("This is no code of a printed receipt.")

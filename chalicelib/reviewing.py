@@ -1,6 +1,5 @@
 """What the calls on a clinic's notices do: draft, list, read, approve, publish; each leaves an audit line."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -10,7 +9,7 @@ from chalice.app import Request, Response
 
 from chalicelib import journal
 from chalicelib.authorised import Body, Call, NoContacts, authorised
-from chalicelib.body import InvalidBodyError, escaped
+from chalicelib.body import InvalidBodyError, escaped, is_sha256
 from chalicelib.boundary import RefusedError
 from chalicelib.clinic_document import Fault, InvalidClinicError
 from chalicelib.edition import described, edition
@@ -199,7 +198,7 @@ def _read_review(_known: Clinic, body: Mapping[str, Any]) -> Reviewed:
     _only(body, "sha256", "minor_reason")
     errors = []
     sha256, reason = body.get("sha256"), body.get("minor_reason")
-    if not (isinstance(sha256, str) and re.fullmatch(r"[0-9a-f]{64}", sha256)):
+    if not is_sha256(sha256):
         told = "The sha256 of the text that was read, as reading it gave it: 64 hexadecimal digits in lower case."
         errors.append({"pointer": "/sha256", "detail": told})
     if reason is not None and not (isinstance(reason, str) and is_reason(reason)):

@@ -1,7 +1,7 @@
 """Construction: what the routes use, made once per process from the settings."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,8 @@ class Portal:
     evidence: Evidence
     signer: "Signer | None" = None
     post: "Post | None" = None
+    keys_seen: set[tuple[str, str]] = field(default_factory=set, repr=False)
+    """Each clinic with the digest of a bearer key that opened it in this process (`authorised`)."""
 
 
 @cache

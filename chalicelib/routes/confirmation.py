@@ -12,7 +12,7 @@ from chalice.app import Blueprint, Response
 from chalicelib import confirming
 from chalicelib.boundary import later, page
 from chalicelib.confirming import Open
-from chalicelib.forms import Fault, Fields, first
+from chalicelib.forms import MAX_NAME, Fault, Fields, first
 from chalicelib.guardians import outgrown
 from chalicelib.i18n import negotiate
 from chalicelib.incoming import ANY_TYPE, base_url, form_fields, guard, mount, query
@@ -75,7 +75,7 @@ def code_page(clinic: str, receipt: str) -> Response:
 def confirm_by_code(clinic: str, receipt: str) -> Response:
     """Confirm with the code from the text message; five tries for a receipt, ten at once for a phone."""
     fields = form_fields(confirmation.current_request)
-    code = "".join(each for each in first(fields, "code") if each.isdigit())
+    code = "".join(each for each in first(fields, "code")[:MAX_NAME] if each.isdigit())
     if not code:
         return _code(clinic, receipt, (Fault("code", "code_missing"),))
     now = _now()

@@ -16,7 +16,7 @@ from chalicelib.contact import Kind, masked
 from chalicelib.evidence import WITHDRAWAL_PAGE
 from chalicelib.forms import Fault, Fields
 from chalicelib.i18n import negotiate
-from chalicelib.incoming import ANY_TYPE, UnreadableBodyError, base_url, form_with_files, mount, query
+from chalicelib.incoming import ANY_TYPE, UnreadableBodyError, WrongTypeError, base_url, form_with_files, mount, query
 from chalicelib.instants import Instant
 from chalicelib.links import Power
 from chalicelib.notice import Clinic
@@ -50,6 +50,8 @@ def stop(token: str) -> Response:
         fields = form_with_files(unsubscribe.current_request)
     except UnreadableBodyError:
         return _choice(opened, look, 400)
+    except WrongTypeError:
+        return _choice(opened, look, 415)
     asked = _chosen(fields, _asked(_ever(look), opened))
     if asked is None:
         return _choice(opened, look, 422)

@@ -126,6 +126,12 @@ class Register:
             spends=buckets.spends(guard, key(clinic), found) if guard else (),
         )
 
+    def api_key(self, digest: str) -> str | None:
+        """Read a bearer key's record by its digest; None where there is no such key. One round trip."""
+        place = api_key_key(digest)
+        found = self._table.get([place]).get(place)
+        return found.body if found else None
+
     def record(
         self,
         act: Act,

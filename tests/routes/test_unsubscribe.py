@@ -227,9 +227,9 @@ BAD: dict[str, tuple[int, bytes, str]] = {
     "another pair": (422, b"List-Unsubscribe=Two-Clicks", "application/x-www-form-urlencoded"),
     "in lower case": (422, b"list-unsubscribe=one-click", "application/x-www-form-urlencoded"),
     "other fields": (422, b"unsubscribe=yes", "application/x-www-form-urlencoded"),
-    "no form": (400, b'{"List-Unsubscribe": "One-Click"}', "application/json"),
+    "no form": (415, b'{"List-Unsubscribe": "One-Click"}', "application/json"),
     "broken multipart": (400, MULTIPART[:-20], "multipart/form-data; boundary=b0undary"),
-    "no type": (400, b"List-Unsubscribe=One-Click", ""),
+    "no type": (415, b"List-Unsubscribe=One-Click", ""),
 }
 
 

@@ -149,3 +149,29 @@ def test_the_kind_is_part_of_the_key() -> None:
     keys = {lookup_key(b"r" * 32, Contact(kind, ANNA_PHONE.value)) for kind in Kind}
     assert len(keys) == len(Kind)
     assert lookup_key(b"r" * 32, GIORGI) not in keys
+
+
+TOO_LONG = [
+    (Kind.EMAIL, "a" * 250 + "@b.lv"),
+    (Kind.EMAIL, "ﷺ" * 100 + "@b.lv"),
+    (Kind.EMAIL, "ā" * 130 + "@b.lv"),
+    (Kind.PHONE, "+371 26123456" + " " * 20 + "1" * 20),
+    (Kind.PHONE, "㍍" * 40),
+    (Kind.REFERENCE, "1" * 65),
+    (Kind.REFERENCE, "ﷺ" * 64),
+    *((kind, "e" + "\u0301\u0323" * 50_000) for kind in (Kind.EMAIL, Kind.PHONE, Kind.REFERENCE)),
+]
+
+
+@pytest.mark.parametrize(("kind", "typed"), TOO_LONG)
+def test_what_is_longer_than_any_contact_is_none(kind: Kind, typed: str) -> None:
+    """It is refused before anything reads it whose work grows with the square of the length."""
+    with pytest.raises(InvalidContactError):
+        normalise(kind, typed, "LV")
+
+
+def test_the_longest_address_that_mail_can_be_sent_to_is_one() -> None:
+    """254 octets (RFC 5321, 4.5.3.1.3)."""
+    domain = ".".join(["d" * 47] * 4) + ".lv"
+    longest = "a" * (254 - 1 - len(domain)) + "@" + domain
+    assert normalise(Kind.EMAIL, f"  {longest}  ", "LV").value == longest
