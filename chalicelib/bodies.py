@@ -1,7 +1,7 @@
 """Bodies of API calls: JSON in, checked values out, each fault with a JSON pointer (RFC 6901) to its place."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.body import Body
@@ -49,6 +49,7 @@ class StaffDecision:
 class StatusQuestion:
     """A status call: each subject as asked and its contacts, in the order asked, and the decisions asked for.
 
+    `faults` has, by place in that order, what is wrong with a subject that names nobody: it has no contacts.
     `at` is the moment asked about, `known_at` the one whose knowledge is asked for: None for now.
     """
 
@@ -57,6 +58,7 @@ class StatusQuestion:
     addresses: tuple[str, ...]
     at: Instant | None = None
     known_at: Instant | None = None
+    faults: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def contacts(self) -> tuple[Contact, ...]:
@@ -85,7 +87,7 @@ def read_status(clinic: Clinic, body: Mapping[str, Any], now: Instant) -> Status
     """Read a status call; without `purposes` every decision of the notice is asked for.
 
     `at` may be any moment: a list for tomorrow's mailing asks about tomorrow. What will be
-    known then nobody knows yet.
+    known then nobody knows yet. A subject that cannot be read is a fault of its own and of no other.
     """
     reader = Body(clinic, body)
     reader.only("subjects", "purposes", "at", "known_at")
@@ -93,14 +95,21 @@ def read_status(clinic: Clinic, body: Mapping[str, Any], now: Instant) -> Status
     if not isinstance(subjects, list) or not 1 <= len(subjects) <= MAX_SUBJECTS:
         reader.error("/subjects", f"A list of 1 to {MAX_SUBJECTS} subjects.")
         subjects = []
-    contacts = tuple(reader.subject(f"/subjects/{number}", each) for number, each in enumerate(subjects))
+    contacts: list[tuple[Contact, ...]] = []
+    faults: dict[int, Mapping[str, str]] = {}
+    for number, each in enumerate(subjects):
+        row = Body(clinic, {})
+        named = row.subject(f"/subjects/{number}", each)
+        contacts.append(() if row.errors else named)
+        if row.errors:
+            faults[number] = row.errors[0]
     wanted = tuple(clinic.questions)
     if "purposes" in body:
         wanted = reader.addresses("/purposes", body["purposes"])
     at = reader.moment("at", "The moment asked about") if "at" in body else None
     known_at = reader.past("known_at", "The moment whose knowledge is asked for", now) if "known_at" in body else None
     reader.checked()
-    return StatusQuestion(tuple(subjects), contacts, wanted, at, known_at)
+    return StatusQuestion(tuple(subjects), tuple(contacts), wanted, at, known_at, faults)
 
 
 def read_history(clinic: Clinic, body: Mapping[str, Any]) -> HistoryQuestion:
