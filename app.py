@@ -83,7 +83,7 @@ def post_events(event: SNSEvent) -> None:
 def _courier(house: wiring.Portal) -> Any:
     from chalicelib.posting import Courier  # noqa: PLC0415 - as above
 
-    return Courier(house.table, house.clinics, house.post, house.settings.public_url)
+    return Courier(house.table, house.clinics, house.post, house.settings.public_url, house.settings.budgets)
 
 
 @app.schedule(Rate(1, unit=Rate.HOURS), name="housekeeping")

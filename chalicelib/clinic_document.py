@@ -21,6 +21,7 @@ from chalicelib.notice import (
     Text,
     waits_by_default,
 )
+from chalicelib.phones import known_countries
 
 COUNTRIES = ("LV", "LT", "GE")
 LEGAL_BASES = ("consent", EXPLICIT_CONSENT)
@@ -58,6 +59,7 @@ _UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]
 
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_COUNTRY = re.compile(r"[A-Z]{2}")
 _CODE = re.compile(r"[a-z0-9]{2,4}")
 _WAITING = re.compile(r"P[1-9]\d?D")
 _VERSION = re.compile(r"(?:[1-9]\d{0,3})\.(?:0|[1-9]\d{0,3})")
@@ -124,6 +126,9 @@ def faults_of(document: Any, authorities: Mapping[str, Any]) -> tuple[Fault, ...
     clinic = reader.clinic(whole, "")
     reader.full_notice(whole, clinic.languages)
     names = authorities.get(clinic.authority, {}).get("name", {})
+    for each in clinic.sms_countries:
+        if each not in known_countries():
+            reader.fault("sms_countries", f"names {each!r}, which is no country", "Use its two letters by ISO 3166")
     for lang in clinic.languages:
         if not names.get(lang):
             reader.fault("authority", f"has no name in this language ({lang})", "Add it to chalicelib/authorities.json")
@@ -226,7 +231,7 @@ class _Reader:
             "",
             value,
             "id code version effective country authority languages name controllers dpo age texts purposes notice "
-            "confirm_within proof_kept",
+            "confirm_within proof_kept sms_countries",
         )
         self.languages = self.spoken(value.get("languages"))
         effective = str(value.get("effective", ""))
@@ -260,6 +265,7 @@ class _Reader:
                 "confirm_within", value.get("confirm_within", "P7D"), _WAITING, "Write 1 to 99 days, such as P7D"
             ),
             proof_kept=self.proof_kept(value.get("proof_kept", PROOF_KEPT)),
+            sms_countries=self.sms_countries(value.get("sms_countries")),
         )
 
     def id(self, value: object) -> str:
@@ -431,6 +437,18 @@ class _Reader:
             return str(value)
         self.fault("proof_kept", f"is {value!r}", "Write a period (P3Y, P18M) or a last day (2035-12-31)")
         return PROOF_KEPT
+
+    def sms_countries(self, value: object) -> tuple[str, ...]:
+        """Read the countries text messages are sent to; none for the clinic's own."""
+        if value is None:
+            return ()
+        named = value if isinstance(value, list) else []
+        if named and all(isinstance(each, str) and _COUNTRY.fullmatch(each) for each in named):
+            self.distinct("sms_countries", named)
+            return tuple(named)
+        remedy = "List countries by their two capital letters, such as [LV, LT], or leave it out for the clinic's own"
+        self.fault("sms_countries", f"is {value!r}", remedy)
+        return ()
 
     def distinct(self, place: str, ids: Sequence[str]) -> None:
         for each in sorted({each for each in ids if each and ids.count(each) > 1}):

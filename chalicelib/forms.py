@@ -14,6 +14,7 @@ from chalicelib.contact import Contact, InvalidContactError, Kind, normalise
 from chalicelib.guardians import RELATIONS, Guardian, objection
 from chalicelib.instants import Instant, instant, moment
 from chalicelib.notice import Clinic, Question
+from chalicelib.phones import exists, takes_texts
 
 OPEN = timedelta(hours=2)
 """How long an open page may be sent."""
@@ -140,6 +141,7 @@ def read_consent(
     guardian, about_child = _guardian(clinic, fields, at, named=agreed or bool(typed.contacts))
     name = guardian.child if guardian else first(fields, "name")[:MAX_NAME] or None
     faults += [*about_child, *typed.faults, *_missing(clinic, answers, typed, named=bool(name or guardian or named))]
+    faults += _phone_faults(clinic, answers, typed.contacts, known)
     declares = guardian is None and _declares(clinic, answers, fields, faults)
     # As on the page; questions come before.
     order = ("child", "relation", "child_name", "child_born", "name", *clinic.contact_order, "adult")
@@ -181,6 +183,15 @@ def read_contacts(clinic: Clinic, fields: Fields) -> tuple[tuple[Contact, ...], 
     if not typed.contacts and not typed.faults:
         typed.faults.append(Fault(clinic.contact_order[0], "contact_missing"))
     return tuple(typed.contacts), tuple(typed.faults)
+
+
+def read_written_to(clinic: Clinic, fields: Fields) -> tuple[tuple[Contact, ...], tuple[Fault, ...]]:
+    """Read the contacts a message is asked to: as `read_contacts`, and one of them must be such that it can come."""
+    contacts, faults = read_contacts(clinic, fields)
+    reached = [each for each in contacts if each.kind is not Kind.PHONE or takes_texts(each.value, clinic.texted)]
+    if faults or reached:
+        return contacts, faults
+    return contacts, (Fault("phone", "phone_no_texts_email"),)
 
 
 def _answers(clinic: Clinic, fields: Fields) -> tuple[dict[str, Answer], list[Fault]]:
@@ -242,6 +253,32 @@ def _missing(clinic: Clinic, answers: Mapping[str, Answer], typed: _Typed, *, na
     if "name" in needed and not named:
         missing.append(Fault("name", "name_missing"))
     return missing
+
+
+def _phone_faults(
+    clinic: Clinic, answers: Mapping[str, Answer], contacts: Sequence[Contact], known: Collection[Contact]
+) -> list[Fault]:
+    """Tell what is wrong with a phone number that was typed: it does not exist, or cannot be asked to confirm a Yes.
+
+    A number that takes no text message is taken as a contact wherever nothing has to be confirmed by it.
+    """
+    phone = next((each for each in contacts if each.kind is Kind.PHONE and each not in known), None)
+    if phone is None:
+        return []
+    if not exists(phone.value):
+        return [Fault("phone", "phone_invalid")]
+    kinds = [each.kind for each in contacts]
+    asked = [
+        address
+        for address, answer in answers.items()
+        if answer is Answer.YES
+        and address in clinic.confirmed_first
+        and clinic.confirmed_by(address, kinds) == Kind.PHONE
+    ]
+    if not asked or takes_texts(phone.value, clinic.texted):
+        return []
+    by_phone = any("phone" in clinic.questions[address].needs for address in asked)
+    return [Fault("phone", "phone_no_texts" if by_phone else "phone_no_texts_email")]
 
 
 def read_withdrawal(clinic: Clinic, fields: Fields, *, known: bool = False) -> Submission:

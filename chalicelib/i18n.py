@@ -99,3 +99,10 @@ def spoken_date(date: str, lang: str) -> str:
     from babel.dates import format_date  # noqa: PLC0415 - as above
 
     return format_date(calendar_date.fromisoformat(date), "long", locale=_SPELLING.get(lang, lang))
+
+
+def country_name(country: str, lang: str) -> str:
+    """Give a country's name, by ISO 3166, in a language; its code where the language has none for it."""
+    from babel import Locale  # noqa: PLC0415 - as above
+
+    return str(Locale.parse(lang).territories.get(country, country))

@@ -58,6 +58,12 @@ CLINIC = Rule(burst=40, every=250)
 MESSAGE = Rule(burst=5, every=900_000)
 """Messages of one kind to one contact: whoever types a stranger's phone again and again has it ring five times."""
 
+ANYWHERE_PHONE = Rule(burst=10, every=1_800_000)
+"""Text messages to one phone, of whatever kinds and clinics: somebody may type it into the forms of all of them."""
+
+ANYWHERE_EMAIL = Rule(burst=40, every=600_000)
+"""E-mails to one address, of whatever kinds and clinics."""
+
 CODE = Rule(burst=10, every=3_600_000)
 """Guesses at the codes sent to one phone, of whatever receipts: a new form is no way to more of them."""
 

@@ -150,6 +150,7 @@ def _parts(clinic: Clinic) -> Iterator[_Part]:
     yield _one("age.guardian", clinic.guardian)
     yield _one("confirm_within", clinic.confirm_within)
     yield _one("proof_kept", clinic.proof_kept)
+    yield _one("sms_countries", ", ".join(clinic.sms_countries))
     for key, text in clinic.texts.items():
         yield _one(f"texts.{key}", _text(text))
     for purpose in clinic.purposes:

@@ -150,11 +150,18 @@ class Clinic:
     """How long a Yes waits for the confirmation of the contact's owner."""
     proof_kept: str = "P3Y"
     """How long receipts are kept once what they prove has ended, or a last day: a rule of `instants.ending`."""
+    sms_countries: tuple[str, ...] = ()
+    """The countries text messages are sent to, by ISO 3166; none for the clinic's own alone."""
 
     @property
     def default_language(self) -> str:
         """The language for a patient whose own the clinic does not speak."""
         return self.languages[0]
+
+    @property
+    def texted(self) -> tuple[str, ...]:
+        """The countries text messages are sent to: those the clinic names, else its own."""
+        return self.sms_countries or (self.country,)
 
     @property
     def lead(self) -> Controller:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -44,6 +45,7 @@ def environment(templates: Path = TEMPLATES) -> Environment:
     env.policies["ext.i18n.trimmed"] = True
     env.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
     env.filters["spoken_date"] = _spoken_date
+    env.filters["in_words"] = _countries
     return env
 
 
@@ -51,6 +53,12 @@ def environment(templates: Path = TEMPLATES) -> Environment:
 def _spoken_date(context: Context, date: str) -> str:
     written: str = context["clinic"].dates[date][context["lang"]]
     return written
+
+
+@pass_context
+def _countries(context: Context, codes: Iterable[str]) -> str:
+    """Name countries, by ISO 3166, in the page's language."""
+    return ", ".join(i18n.country_name(code, context["lang"]) for code in codes)
 
 
 @cache

@@ -5,30 +5,36 @@ goes only when everything has been told. What fails is put off and at last set a
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chalicelib import journal
-from chalicelib.contact import Contact
+from chalicelib.budgets import Budgets, BudgetSpentError
+from chalicelib.contact import Contact, Kind
 from chalicelib.instants import Instant, instant, moment
 from chalicelib.letters import POWERS, UNASKED, Planned
-from chalicelib.limits import MESSAGE, TooManyError
+from chalicelib.limits import ANYWHERE_EMAIL, ANYWHERE_PHONE, MESSAGE, TooManyError
 from chalicelib.links import Handle, Holder, Power
+from chalicelib.phones import country, takes_texts
 from chalicelib.post import Post, PostRefusedError, PostUnavailableError
 from chalicelib.sealing import Hurried
-from chalicelib.store import buckets, messages
+from chalicelib.store import buckets, budgets, messages
+from chalicelib.store.budgets import Used
 from chalicelib.store.clinics import Clinics
-from chalicelib.store.keys import Key
+from chalicelib.store.keys import Key, anywhere_key, bucket_key
 from chalicelib.store.links import puts
-from chalicelib.store.messages import BusyLetterError, Waiting
+from chalicelib.store.messages import BusyLetterError, Lease, Waiting
 from chalicelib.store.register import Register
-from chalicelib.store.table import ContendedError, Table, UnavailableError
+from chalicelib.store.table import ContendedError, Put, Table, UnavailableError, Write
 from chalicelib.telling import Teller, Told
 from chalicelib.vault import KeysUnavailableError
 
 PATIENCE = 3
+ATTEMPTS = 3
+"""How often a message is tried to be taken while others count in the same items of the table."""
+
 BOUNCED = timedelta(days=30)
 """For how long a contact that bounced is left alone: what was mistyped bounces again, a mailbox may be mended."""
 
@@ -55,6 +61,7 @@ class Courier:
     clinics: Clinics
     post: Post | None
     public_url: str = ""
+    budgets: Budgets = field(default_factory=Budgets)
     now: Callable[[], Instant] = _clock
 
     def carry(self, items: Iterable[Waiting], hurried: Hurried) -> Tally:
@@ -117,6 +124,9 @@ class Courier:
         """Send what an item asks for; tell what came of it, and after how many seconds there is room for the rest."""
         outcomes, full = Counter[str](), list[int]()
         for told, planned, contact, name in Teller(self.table, self.clinics, self.now()).planned(each):
+            if contact.kind is Kind.PHONE and not takes_texts(contact.value, told.clinic.texted):
+                self._skipped(each, planned, "takes no text message")
+                continue
             try:
                 outcomes[self._send(each, told, planned, contact, name, tally=tally)] += 1
             except TooManyError as error:
@@ -124,6 +134,10 @@ class Courier:
                     full.append(error.seconds)
                 else:
                     self._skipped(each, planned, "too many")
+            except BudgetSpentError as error:
+                full.append(error.seconds)
+                self._note(each, "waits for the budget", planned, budget=error.scope)
+                journal.count("MessageBudgetSpent")
         return outcomes, full
 
     def _bury(self, each: Waiting) -> None:
@@ -150,7 +164,8 @@ class Courier:
     def _send(self, each: Waiting, told: Told, planned: Planned, contact: Contact, name: str, *, tally: Tally) -> str:
         """Send one message, unless it was sent; tell whether it is done, failed, refused, or left for another round.
 
-        Raises TooManyError where its contact has got as many of its kind as one may get at once.
+        Raises TooManyError where its contact has got as many as one may get at once, BudgetSpentError where as many
+        went out today as may.
         """
         now, lookup = self.now(), told.key.lookup(contact)
         if self.post is None or tally.away[planned.kind] == PATIENCE:
@@ -161,13 +176,7 @@ class Courier:
         ready = told.message(planned, contact, told.addresses(handle, planned, base), {"lookup": lookup})
         passing = Power.UNSUBSCRIBE not in POWERS[planned.message]
         opened = puts(told.key, [(handle, link, Holder(contact))], passing=passing)
-        try:
-            room = [buckets.one(self.table, told.key, f"{planned.message}|{lookup}", MESSAGE, now)]
-        except TooManyError:
-            if not messages.tried(self.table, each, name):
-                raise
-            room = []  # it was taken when this message was first tried
-        lease = messages.take(self.table, each, name, now, opened, room)
+        lease = self._take(each, told, planned, contact, name, opened)
         if lease is None:
             return "done"
         reason = self._unwanted(each, planned, lookup, now)
@@ -195,6 +204,55 @@ class Courier:
         self._note(each, "sent", planned, message_id=number)
         journal.count("MessageSent")
         return "done"
+
+    def _take(  # noqa: PLR0917 - what a message is, and what is written with taking it
+        self, each: Waiting, told: Told, planned: Planned, contact: Contact, name: str, opened: Sequence[Put]
+    ) -> Lease | None:
+        """Take one message to send it, and what it counts in; None where it is settled. Errors as for `_send`."""
+        now = self.now()
+        for attempt in range(ATTEMPTS):
+            try:
+                room, near = self._room(told, planned, contact, now)
+            except (TooManyError, BudgetSpentError):
+                if not messages.tried(self.table, each, name):
+                    raise
+                room, near = [], []  # it was counted when it was first tried
+            try:
+                lease = messages.take(self.table, each, name, now, opened, room)
+            except ContendedError:
+                if attempt == ATTEMPTS - 1:
+                    raise
+            else:
+                if lease is not None:
+                    self._tell_of_budgets(near)
+                return lease
+        raise ContendedError
+
+    def _room(self, told: Told, planned: Planned, contact: Contact, now: Instant) -> tuple[list[Write], list[Used]]:
+        """Give the writes that count a message wherever it counts, and the budgets that run out; one round trip.
+
+        Raises TooManyError, BudgetSpentError.
+        """
+        name = f"{planned.message}|{told.key.lookup(contact)}"
+        rules = {bucket_key(told.clinic.id, told.key.bucket(name)): MESSAGE}
+        stop = told.about_a_stop(planned)
+        portal_key = self.clinics.portal_key()
+        if portal_key is None:
+            journal.log().warning("no limit on messages across clinics: publish any clinic to make the portal's key")
+        else:
+            shared = anywhere_key(portal_key.anywhere(contact, "stop" if stop else ""))
+            rules[shared] = ANYWHERE_PHONE if contact.kind is Kind.PHONE else ANYWHERE_EMAIL
+        where = country(contact.value) if contact.kind is Kind.PHONE else None
+        held = list(self.budgets.held(contact.kind, told.clinic.id, where, stop=stop))
+        found = self.table.get([*rules, *budgets.keys_of(held, now)])
+        spends = buckets.taken(rules, now, found)
+        counted, near = budgets.counts(held, now, found)
+        return [*spends, *counted], near
+
+    def _tell_of_budgets(self, near: Iterable[Used]) -> None:
+        for each in near:
+            journal.log().warning("message budget", budget=each.scope, used=each.used, most=each.most)
+            journal.count("MessageBudgetNear")
 
     def _skipped(self, each: Waiting, planned: Planned, reason: str) -> None:
         self._note(each, "skipped", planned, error=reason)

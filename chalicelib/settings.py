@@ -2,11 +2,20 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+
+from chalicelib.budgets import Budgets
 
 _ADDRESS = re.compile(r"[!-~]+@[!-~]+\.[!-~]+")
 _SENDER = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9]{1,11}")
 """What SNS takes as a sender id."""
+
+
+_NUMBER = re.compile(r"[0-9]{1,9}")
+
+BUDGETS = {f"{each.name.upper()}_DAILY": each.name for each in fields(Budgets)}
+"""The variables that set how many messages a day may go out: SMS_DAILY, SMS_COUNTRY_DAILY, SMS_CLINIC_DAILY,
+MAIL_DAILY and MAIL_CLINIC_DAILY."""
 
 
 class SettingsError(ValueError):
@@ -21,6 +30,7 @@ class Settings:
     is used. `signing_key` is the KMS alias of the key that signs receipts; empty, nothing is signed and all wait.
     `mail_from` is the address e-mails come from, `mail_configuration` the SES configuration set that reports what
     became of them, `sms_sender` the name text messages come from; without `mail_from` everything waits to be sent.
+    `budgets` are how many messages a day may go out.
     """
 
     table: str
@@ -30,10 +40,11 @@ class Settings:
     mail_from: str = ""
     mail_configuration: str = ""
     sms_sender: str = ""
+    budgets: Budgets = field(default_factory=Budgets)
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
-    """Read TABLE_NAME, AWS_REGION, PUBLIC_URL, SIGNING_KEY, MAIL_FROM, MAIL_CONFIGURATION and SMS_SENDER.
+    """Read TABLE_NAME, AWS_REGION, PUBLIC_URL, SIGNING_KEY, MAIL_FROM, MAIL_CONFIGURATION, SMS_SENDER and BUDGETS.
 
     Raises SettingsError naming every fault.
     """
@@ -49,6 +60,13 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         faults.append("MAIL_FROM must be an e-mail address alone, such as consent@example.org")
     if sms_sender and not _SENDER.fullmatch(sms_sender):
         faults.append("SMS_SENDER must be 1 to 11 letters and digits, at least one of them a letter")
+    daily = {}
+    for variable, name in BUDGETS.items():
+        given = environ.get(variable, "")
+        if given and not _NUMBER.fullmatch(given):
+            faults.append(f"{variable} must be a whole number of messages a day")
+        elif given:
+            daily[name] = int(given)
     if faults:
         raise SettingsError("; ".join(faults))
     return Settings(
@@ -59,4 +77,5 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         mail_from,
         environ.get("MAIL_CONFIGURATION", ""),
         sms_sender,
+        Budgets(**daily),
     )

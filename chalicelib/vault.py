@@ -79,6 +79,10 @@ class ClinicKey:
         purpose = hmac.digest(self._key, b"limit", "sha256")
         return hmac.new(purpose, name.encode(), "sha256").hexdigest()
 
+    def anywhere(self, contact: Contact, deed: str) -> str:
+        """Give the key of the token bucket that all clinics share for a contact; asked of the portal's own key."""
+        return self.bucket(f"anywhere|{deed}|{contact.kind}:{contact.value}")
+
     def form_secret(self) -> bytes:
         """Give the secret that signs the state of the clinic's forms."""
         return hmac.digest(self._key, b"form-state", "sha256")

@@ -8,6 +8,8 @@
     python -m infra sign
     python -m infra signing-key rotate
     python -m infra verify-chains riga-aesthetics
+    python -m infra messages waiting riga-aesthetics
+    python -m infra messages budgets
     python -m infra messages dead riga-aesthetics
     python -m infra messages retry riga-aesthetics
     python -m infra migrate

@@ -3,7 +3,8 @@
     python -m infra.deploy STAGE
 
 The stack is called consent-portal-STAGE. DOMAIN_NAME and CERTIFICATE_ARN in the environment give it a domain of its
-own, MAIL_FROM an address to send mail from, SMS_SENDER a name for text messages, LOG_LEVEL more or less in its logs.
+own, MAIL_FROM an address to send mail from, SMS_SENDER a name for text messages, LOG_LEVEL more or less in its logs,
+SMS_DAILY, SMS_COUNTRY_DAILY, SMS_CLINIC_DAILY, MAIL_DAILY and MAIL_CLINIC_DAILY how many messages a day go out at most.
 What is not set stays as the deployment before had it.
 """
 
@@ -29,6 +30,12 @@ _PARAMETERS = {
     "MAIL_FROM": "MailFrom",
     "SMS_SENDER": "SmsSender",
     "LOG_LEVEL": "LogLevel",
+    "ALARM_TOPIC": "AlarmTopic",
+    "SMS_DAILY": "SmsDaily",
+    "SMS_COUNTRY_DAILY": "SmsCountryDaily",
+    "SMS_CLINIC_DAILY": "SmsClinicDaily",
+    "MAIL_DAILY": "MailDaily",
+    "MAIL_CLINIC_DAILY": "MailClinicDaily",
 }
 
 

@@ -1,17 +1,25 @@
-"""An operator's commands about messages: what could not be sent, and sending it again.
+"""An operator's commands about messages: what waits, what could not be sent, sending it again, what a day may bring.
 
+python -m infra messages waiting riga-aesthetics
 python -m infra messages dead riga-aesthetics
 python -m infra messages retry riga-aesthetics
+python -m infra messages budgets
 """
 
 import argparse
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
-from chalicelib.store import messages
+from chalicelib.budgets import day_of
+from chalicelib.contact import REACH
+from chalicelib.instants import instant
+from chalicelib.store import budgets, messages
+from chalicelib.store.budgets import Used
 from chalicelib.store.keys import clinic_key
 from chalicelib.store.messages import Waiting
 from chalicelib.store.table import Table
-from chalicelib.wiring import portal
+from chalicelib.wiring import Portal, portal
 
 
 class MessageCommandError(Exception):
@@ -20,13 +28,20 @@ class MessageCommandError(Exception):
 
 def add_to(commands: Any) -> None:
     """Add the commands to a parser's commands."""
-    told = commands.add_parser("messages", help="what could not be sent").add_subparsers(required=True)
+    told = commands.add_parser("messages", help="what waits, what could not be sent, what a day may bring")
+    told = told.add_subparsers(required=True)
+    waiting = told.add_parser("waiting", help="list what is still to be sent, and from when on it is tried")
+    waiting.add_argument("clinic")
+    waiting.set_defaults(run=_waiting)
     dead = told.add_parser("dead", help="list what was given up")
     dead.add_argument("clinic")
     dead.set_defaults(run=_dead)
     retry = told.add_parser("retry", help="send again what was given up; what was sent of it stays sent")
     retry.add_argument("clinic")
     retry.set_defaults(run=_retry)
+    daily = told.add_parser("budgets", help="show how many messages went out on a day, of how many")
+    daily.add_argument("--day", help="a day of UTC, such as 2026-11-22; today if left out")
+    daily.set_defaults(run=_budgets)
 
 
 def retry(table: Table, clinic: str) -> int:
@@ -37,15 +52,53 @@ def retry(table: Table, clinic: str) -> int:
     return len(given_up)
 
 
-def _of(table: Table, clinic: str) -> list[Waiting]:
+def spent(house: Portal, day: str) -> Iterator[Used]:
+    """Tell of every budget what was used on a day: in all, of each country, of each clinic; word of a stop apart.
+
+    How large a budget is, is told as it was when the last message counted in it, else as it is set here.
+    """
+    limits = house.settings.budgets
+    texted = {clinic: house.register.look(clinic).published.clinic.texted for clinic in house.clinics.all()}
+    scopes = {
+        budget.scope: budget.most
+        for clinic, countries in sorted(texted.items())
+        for kind in REACH
+        for country in countries
+        for stop in (False, True)
+        for budget in limits.held(kind, clinic, country, stop=stop)
+    }
+    for scope, most in sorted(scopes.items()):
+        found = budgets.used(house.table, scope, day)
+        yield Used(scope, found.used, most if found.most is None else found.most)
+
+
+def _known(table: Table, clinic: str) -> None:
     if not table.get([clinic_key(clinic)]):
         raise MessageCommandError(f"No clinic “{clinic}” is published.")
-    return messages.dead_letters(table, clinic)
+
+
+def _waiting(asked: argparse.Namespace) -> None:
+    table = portal().table
+    _known(table, asked.clinic)
+    found = list(messages.waiting_of(table, asked.clinic))
+    for each in found:
+        unsent = each.unsent
+        due = f"not before {unsent.due}" if unsent.due else "due"
+        print(unsent.kind, f"person {unsent.subject}", due, f"{unsent.tries} tries", sep="\t")
+    print(f"{len(found)} to be sent." if found else "Nothing waits.")
+
+
+def _budgets(asked: argparse.Namespace) -> None:
+    house = portal()
+    day = asked.day or day_of(instant(datetime.now(UTC)))
+    for each in spent(house, day):
+        print(each.scope, f"{each.used} of {each.most}", sep="\t")
 
 
 def _dead(asked: argparse.Namespace) -> None:
     table = portal().table
-    found = _of(table, asked.clinic)
+    _known(table, asked.clinic)
+    found = messages.dead_letters(table, asked.clinic)
     for each in found:
         unsent = each.unsent
         about = f"receipt {unsent.version}" if unsent.version else "-"
@@ -59,5 +112,5 @@ def _reasons(table: Table, each: Waiting) -> list[str]:
 
 def _retry(asked: argparse.Namespace) -> None:
     table = portal().table
-    _of(table, asked.clinic)
+    _known(table, asked.clinic)
     print(f"{retry(table, asked.clinic)} put back; they are sent within minutes.")

@@ -13,7 +13,7 @@ from chalicelib.instants import Instant
 from chalicelib.meaning import Difference
 from chalicelib.pages import authorities
 from chalicelib.publication import BeyondWordsError, Draft, Person, ReviewError, drafted
-from chalicelib.store.clinics import now
+from chalicelib.store.clinics import PORTAL, now
 from chalicelib.store.drafts import Drafts
 from chalicelib.wiring import Portal
 
@@ -106,6 +106,8 @@ def publish_draft(
     ready: Edition, draft: Draft, house: Portal, key_arn: str, by: Person, *, at: Instant | None = None
 ) -> bool:
     """Publish an approved draft; a new clinic gets its data key. False where it is published; raises ReviewError."""
+    if house.clinics.portal_key() is None:
+        house.clinics.keep_portal_key(house.kms.new_data_key(PORTAL, key_arn))
     wrapped = house.kms.new_data_key(draft.clinic, key_arn) if house.clinics.is_new(draft.clinic) else None
     return house.clinics.publish(ready, draft, by, wrapped_key=wrapped, at=at or now())
 

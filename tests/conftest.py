@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from chalicelib import journal
 from chalicelib.wiring import Portal, portal
 from infra.catalogs import compile_stale
 from infra.post_office import PostOffice
@@ -48,6 +49,12 @@ def no_settings_of_ones_own() -> Iterator[None]:
         for name in [name for name in os.environ if name.startswith(_OF_OTHERS)]:
             del os.environ[name]
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def log_that_lasts() -> None:
+    """Make the process's logger before any test: one made inside a test would write to that test's captured output."""
+    journal.log()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -7,7 +7,7 @@ from chalice.app import Blueprint, Response
 from chalicelib.asking import form_secret, language, now, state_of
 from chalicelib.boundary import later, page
 from chalicelib.consent import Channel
-from chalicelib.forms import MAX_TYPED, Fault, Fields, FormState, first, new_nonce, read_contacts
+from chalicelib.forms import MAX_TYPED, Fault, Fields, FormState, first, new_nonce, read_written_to
 from chalicelib.incoming import ANY_TYPE, base_url, form_fields, guard, mount, query
 from chalicelib.limits import TooManyError
 from chalicelib.notice import Clinic
@@ -39,7 +39,7 @@ def send_link(clinic: str) -> Response:
     state = state_of(_PAGE, clinic, fields)
     if state is None:
         return html(_form(shown, fields, [Fault("errors", "page_too_old")]), 422)
-    contacts, faults = read_contacts(shown, fields)
+    contacts, faults = read_written_to(shown, fields)
     if faults:
         return html(_form(shown, fields, faults), 422)
     from chalicelib.store import messages  # noqa: PLC0415 - only who wants a link needs it

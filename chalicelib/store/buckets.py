@@ -25,14 +25,7 @@ def spends(guard: Guard, key: ClinicKey, found: Mapping[Key, Item]) -> tuple[Spe
 
     A ConflictError on one of their keys means that others got in first: read again, and call this again.
     """
-    now, taken, waits = guard.now, [], []
-    for place, rule in zip(keys_of(guard, key), guard.buckets().values(), strict=True):
-        item = found.get(place)
-        arrival = None if item is None or item.number is None else int(item.number)
-        waits.append(rule.wait(arrival, now))
-        taken.append(Spend(place, rule, now, fresh=rule.full(arrival, now)))
-    longest(waits)
-    return tuple(taken)
+    return tuple(taken(dict(zip(keys_of(guard, key), guard.buckets().values(), strict=True)), guard.at, found))
 
 
 def spend(table: Table, key: ClinicKey, guard: Guard, also: Sequence[Put | Try] = ()) -> bool:
@@ -55,10 +48,13 @@ def spend(table: Table, key: ClinicKey, guard: Guard, also: Sequence[Put | Try] 
     raise ContendedError
 
 
-def one(table: Table, key: ClinicKey, name: str, rule: Rule, at: Instant) -> Spend:
-    """Give the write that takes one from a single bucket; raise TooManyError where it is empty. One round trip."""
-    place, now = bucket_key(key.clinic, key.bucket(name)), milliseconds(at)
-    item = table.get([place]).get(place)
-    arrival = None if item is None or item.number is None else int(item.number)
-    longest([rule.wait(arrival, now)])
-    return Spend(place, rule, now, fresh=rule.full(arrival, now))
+def taken(rules: Mapping[Key, Rule], at: Instant, found: Mapping[Key, Item]) -> list[Spend]:
+    """Give the writes that take one from each of these buckets, as they were found; raise TooManyError for an empty."""
+    now = milliseconds(at)
+    arrivals = {place: _arrival(found.get(place)) for place in rules}
+    longest(rule.wait(arrivals[place], now) for place, rule in rules.items())
+    return [Spend(place, rule, now, fresh=rule.full(arrivals[place], now)) for place, rule in rules.items()]
+
+
+def _arrival(item: Item | None) -> int | None:
+    return None if item is None or item.number is None else int(item.number)

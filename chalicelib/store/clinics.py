@@ -18,7 +18,15 @@ from chalicelib.i18n import local_day
 from chalicelib.instants import Instant, instant
 from chalicelib.notice import Clinic
 from chalicelib.schedule import Entry, entry_at, history, notice_at, precursor
-from chalicelib.store.keys import clinic_key, code_key, full_notice_key, listed_clinic_key, notice_key, shown_key
+from chalicelib.store.keys import (
+    clinic_key,
+    code_key,
+    full_notice_key,
+    listed_clinic_key,
+    notice_key,
+    portal_key_key,
+    shown_key,
+)
 from chalicelib.store.table import ConflictError, Item, Put, Replace, SetBody, Table, Write
 from chalicelib.vault import ClinicKey, KeyService
 
@@ -26,6 +34,10 @@ if TYPE_CHECKING:  # what only publishing needs is loaded when something is publ
     from chalicelib.edition import Edition
     from chalicelib.meaning import Difference
     from chalicelib.publication import Draft, Person, PublishError
+
+
+PORTAL = "*"
+"""For whom the portal's own key is wrapped: no clinic has this id."""
 
 
 class UnknownClinicError(LookupError):
@@ -112,6 +124,20 @@ class Clinics:
         if clinic not in self._unwrapped:
             self._remember_key(self._item(clinic))
         return self._unwrapped[clinic]
+
+    def portal_key(self) -> ClinicKey | None:
+        """Give the portal's own key, which belongs to no clinic; None where none was made yet."""
+        if PORTAL not in self._unwrapped:
+            key = portal_key_key()
+            item = self._table.get([key]).get(key)
+            if item is None:
+                return None
+            self._unwrapped[PORTAL] = ClinicKey(PORTAL, self._keys.unwrap(PORTAL, bytes(item.blob or b"")))
+        return self._unwrapped[PORTAL]
+
+    def keep_portal_key(self, wrapped_key: bytes) -> None:
+        """Keep the portal's own key, wrapped for PORTAL, unless there is one."""
+        self._table.put_new(Put(portal_key_key(), {"blob": wrapped_key}))
 
     def published(self, clinic: str, item: Item | None) -> Published:
         """Give what the clinic's item (read just now) says is in force; raise UnknownClinicError without an item."""

@@ -186,6 +186,21 @@ def bucket_key(clinic: str, digest: str) -> Key:
     return Key(f"CLINIC#{clinic}#LIMIT#{digest}", "LIMIT")
 
 
+def portal_key_key() -> Key:
+    """The portal's own wrapped key, which belongs to no clinic."""
+    return Key("PORTAL", "KEY")
+
+
+def anywhere_key(digest: str) -> Key:
+    """One token bucket that all clinics share, by the HMAC of what it is for."""
+    return Key(f"LIMIT#{digest}", "LIMIT")
+
+
+def budget_key(day: str, scope: str, shard: int) -> Key:
+    """How many messages of a kind went out on a day: one of the parts of a counter (`budgets`)."""
+    return Key(f"BUDGET#{day}#{scope}", f"{shard:02d}")
+
+
 def confirmed_key(clinic: str, subject: str, receipt_id: str, by: str) -> Key:
     """That somebody else confirmed a claim of a person's receipt: an opaque id, kept with that person's own."""
     return Key(subject_pk(clinic, subject), f"CONFIRMED#{receipt_id}#{by}")

@@ -171,11 +171,14 @@ def share_out(table: Table, key: ClinicKey, each: Waiting, people: Mapping[Conta
 
 def wishes(table: Table, clinic: str) -> Iterator[Waiting]:
     """Give the wishes for a link at a clinic that nobody has shared out yet."""
+    return (each for each in waiting_of(table, clinic) if each.unsent.kind == WANTED)
+
+
+def waiting_of(table: Table, clinic: str) -> Iterator[Waiting]:
+    """Give everything that a clinic has still to tell, due or not."""
     for shard in SHARDS:
         for item in table.partition(unsent_key("", shard).pk, f"{clinic}#"):
-            each = _read(item)
-            if each.unsent.kind == WANTED:
-                yield each
+            yield _read(item)
 
 
 def waiting(table: Table, now: Instant) -> Iterator[Waiting]:

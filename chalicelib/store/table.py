@@ -145,6 +145,16 @@ class Try:
 
 
 @dataclass(frozen=True, slots=True)
+class Count:
+    """Add one to a counter, which may be new, unless it has reached `most`; `body` is kept beside it."""
+
+    key: Key
+    most: int
+    body: str
+    ttl: int
+
+
+@dataclass(frozen=True, slots=True)
 class Replace:
     """Write an item, whatever was there."""
 
@@ -178,7 +188,7 @@ class Spend:
     fresh: bool
 
 
-Write = Put | SetEntry | SetBody | NextNumber | MoveEntry | Add | Try | Replace | Delete | Spend
+Write = Put | SetEntry | SetBody | NextNumber | MoveEntry | Add | Try | Count | Replace | Delete | Spend
 
 _SENT = {Delete: 0, Put: 1, Replace: 1}
 """The order in which PynamoDB sends a transaction's writes, whatever order they were asked in; updates come last."""
@@ -276,12 +286,12 @@ class Table:
                 transaction.delete(item(*key), condition=unchanged if empty else None)
             case MoveEntry():
                 transaction.update(item(*write.key), *self._moved(write))
+            case Try() | Add() | Count() | Spend():
+                transaction.update(item(*write.key), *self._counted(write))
             case _:
                 transaction.update(item(*write.key), *self._updated(write))
 
-    def _updated(
-        self, write: SetEntry | SetBody | NextNumber | Try | Add | Spend
-    ) -> tuple[list[Action], Condition | None]:
+    def _updated(self, write: SetEntry | SetBody | NextNumber) -> tuple[list[Action], Condition | None]:
         """Give what an update does to its item, and on what condition."""
         item = self._item
         match write:
@@ -293,10 +303,18 @@ class Table:
                 return [changed, *sealed], _holds(item, was)
             case NextNumber(_, number):
                 return [item.number.set(number)], item.pk.exists() & _numbered(item, number - 1)
+
+    def _counted(self, write: Try | Add | Count | Spend) -> tuple[list[Action], Condition | None]:
+        """Give how an update moves its item's number on, and on what condition."""
+        item = self._item
+        match write:
             case Try(_, most):
                 return [item.number.add(1)], item.number < most
             case Add(_, amount):
                 return [item.number.add(amount)], None
+            case Count(_, most, body, ttl):
+                told: list[Action] = [item.body.set(body), item.ttl.set(ttl)]
+                return [item.number.add(1), *told], item.pk.does_not_exist() | (item.number < most)
             case Spend(_, rule, now, fresh):
                 room = item.number.between(now + 1, rule.latest(now))
                 untouched = item.pk.does_not_exist() | (item.number <= now)

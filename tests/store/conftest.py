@@ -2,14 +2,19 @@
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chalicelib.post import Post
+from chalicelib.posting import Courier
 from chalicelib.wiring import Portal
-from infra.local import aws_environment, ministack
+from infra.local import REGION, aws_environment, ministack
+from infra.post_office import post_office
 from infra.tools import dynamodb_local
 from tests.cast import Clock, a_house, environment
+from tests.store.sorting import BASE, Sorting
 
 _tables = itertools.count(1)
 
@@ -47,3 +52,11 @@ def round_trips(house: Portal) -> Iterator[list[str]]:
     house.table.client.meta.events.register("before-send.dynamodb", note)
     yield sent
     house.table.client.meta.events.unregister("before-send.dynamodb", note)
+
+
+@pytest.fixture
+def post(house: Portal, clock: Clock, tmp_path: Path) -> Iterator[Sorting]:
+    """Give the house a post of its own."""
+    with post_office(tmp_path / "mailbox.jsonl") as (office, variables), environment(variables):
+        sender = Post(house.table.session, REGION, mail_from="consent@example.org", configuration="portal")
+        yield Sorting(house, office, Courier(house.table, house.clinics, sender, BASE, now=clock), clock)

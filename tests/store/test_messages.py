@@ -1,10 +1,8 @@
 import io
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from threading import Barrier, Thread
 from typing import Any
 
@@ -15,12 +13,11 @@ from chalicelib.consent import Assurance, Channel
 from chalicelib.contact import Contact, Kind
 from chalicelib.erasing import erase, restrict
 from chalicelib.housekeeping import keep_house
-from chalicelib.instants import Instant, instant, moment
+from chalicelib.instants import instant, moment
 from chalicelib.limits import MESSAGE
 from chalicelib.links import Power
-from chalicelib.post import Post
-from chalicelib.posting import Courier, Tally
-from chalicelib.receipts import NoticeRef, Receipt, Subject
+from chalicelib.posting import Courier
+from chalicelib.receipts import NoticeRef, Subject
 from chalicelib.store import contacts, messages, roll
 from chalicelib.store.keys import Key, earlier_undeliverable_key, roll_key, undeliverable_key, unsent_key
 from chalicelib.store.links import open_link
@@ -28,15 +25,14 @@ from chalicelib.store.messages import MAX_TRIES, Unsent
 from chalicelib.store.table import Put, SetBody
 from chalicelib.wiring import Portal
 from infra import publish
-from infra.local import REGION
 from infra.messages import retry
-from infra.post_office import Message, PostOffice, post_office
 from infra.tools import dynamodb_local
 from tests.acts import EMAIL_NEWS, MORNING, NOON, SMS_NEWS, an_act, on_paper
-from tests.cast import ANNA, ANNA_PHONE, CLINICS, GIORGI, RIGA, TBILISI, Clock, environment, put_out
+from tests.cast import ANNA, ANNA_PHONE, CLINICS, GIORGI, RIGA, TBILISI, put_out
 from tests.post import decoded
 from tests.roles import held_to
 from tests.store.people import BELLA, STRANGER, signed
+from tests.store.sorting import BASE, Sorting, decided, in_time
 from tests.unit.test_reports import COMPLAINT, MAIL, bounce
 
 # What is tried here is the portal's own; that both emulators carry out its writes alike is tried with the register.
@@ -45,68 +41,7 @@ pytestmark = pytest.mark.parametrize(
 )
 
 PHOTO = "testimonials.photo"
-BASE = "https://consent.example.org"
 HALF = "2026-11-25T20:15:00.000Z"
-
-
-@dataclass
-class Sorting:
-    """The house's post: a courier with a clock, the office it carries to, and what a stream would tell it."""
-
-    house: Portal
-    office: PostOffice
-    courier: Courier
-    clock: Clock
-
-    def round(self, after: timedelta = timedelta()) -> Tally:
-        """Let some time pass, then go once through everything that is due."""
-        self.clock.at = instant(moment(self.clock.at) + after)
-        with held_to(self.house, "catch_up"):
-            return self.courier.carry_waiting(in_time)
-
-    def stream(self, *receipts: Receipt) -> None:
-        """Let the stream tell of what these decisions left, as its function gets it."""
-        event = {"Records": [left(each) for each in receipts]}
-        with held_to(self.house, "after_receipt"):
-            aftermath.handle(self.house.table, event, None, in_time, self.courier)
-
-    def mails(self, contact: Contact = ANNA) -> list[Message]:
-        """Give what somebody got."""
-        return self.office.sent_to(contact.value)
-
-    def empty(self) -> None:
-        """Let everybody throw away what they got so far."""
-        self.office.kept.write_text("", encoding="utf-8")
-
-    def waits(self) -> int:
-        """Tell how much is still to be told, due or not."""
-        return len(list(messages.waiting(self.house.table, "9999")))
-
-
-def in_time() -> bool:
-    """Tell that there is time enough."""
-    return False
-
-
-def left(receipt: Receipt, event: str = "INSERT") -> dict[str, Any]:
-    """Give the record the table's stream sends for what a decision left in the outbox."""
-    key = unsent_key(receipt.document["clinic"], receipt.id)
-    return {"eventName": event, "dynamodb": {"Keys": {"pk": {"S": key.pk}, "sk": {"S": key.sk}}, "NewImage": {}}}
-
-
-@pytest.fixture
-def post(house: Portal, clock: Clock, tmp_path: Path) -> Iterator[Sorting]:
-    """Give the house a post of its own."""
-    with post_office(tmp_path / "mailbox.jsonl") as (office, variables), environment(variables):
-        sender = Post(house.table.session, REGION, mail_from="consent@example.org", configuration="portal")
-        yield Sorting(house, office, Courier(house.table, house.clinics, sender, BASE, now=clock), clock)
-
-
-def decided(
-    house: Portal, answers: dict[str, str], *contacts: Contact, at: Instant = MORNING, **changed: Any
-) -> Receipt:
-    """Let somebody decide on the clinic's page."""
-    return house.register.record(an_act(answers, at, **changed), signed(*contacts))
 
 
 def known_as(house: Portal, person: Subject, **changed: Any) -> Subject:

@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from chalicelib.clinic_document import read_clinic
 from chalicelib.consent import Answer, Channel
 from chalicelib.contact import Contact, Kind
-from chalicelib.forms import FormState, Submission, new_nonce, read_withdrawal
+from chalicelib.forms import Fault, FormState, Submission, new_nonce, read_withdrawal, read_written_to
 from chalicelib.forms import read_consent as read_consent_at
 from chalicelib.guardians import Guardian
 from chalicelib.notice import Clinic
@@ -37,7 +37,12 @@ def sent(fields: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def problems(submission: Submission) -> set[tuple[str, str]]:
     """Give the faults as pairs of field and problem."""
-    return {(fault.field, fault.problem) for fault in submission.faults}
+    return problems_of(submission.faults)
+
+
+def problems_of(faults: Iterable[Fault]) -> set[tuple[str, str]]:
+    """Give faults as pairs of field and problem."""
+    return {(fault.field, fault.problem) for fault in faults}
 
 
 def test_a_yes_a_no_and_a_question_left_open_are_three_things() -> None:
@@ -101,6 +106,59 @@ def test_a_patient_with_a_phone_only_is_a_full_patient() -> None:
     said = read_consent(CLINIC, sent({"decision.newsletter.sms": "yes", "phone": "26 123 456"}))
     assert said.contacts == (Contact(Kind.PHONE, "+37126123456"),)
     assert not said.faults
+
+
+def with_research(**changed: Any) -> Clinic:
+    """Give the clinic with its question about research changed."""
+    *others, research = a_document()["purposes"]
+    return read_clinic(a_document(purposes=[*others, {**research, **changed}]))
+
+
+ABROAD, LANDLINE, NOBODYS = "+447911123456", "+371 6700 0001", "+371 55555555"
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        pytest.param({"decision.newsletter.sms": "yes", "phone": ABROAD}, "phone_no_texts", id="abroad"),
+        pytest.param({"decision.newsletter.sms": "yes", "phone": LANDLINE}, "phone_no_texts", id="a landline"),
+        pytest.param({"decision.newsletter.sms": "yes", "phone": NOBODYS}, "phone_invalid", id="nobody's"),
+        pytest.param({"decision.research": "yes", "name": "Anna", "phone": ABROAD}, None, id="needs no text message"),
+        pytest.param({"decision.newsletter.sms": "no", "phone": ABROAD}, None, id="a No"),
+        pytest.param({**EMAIL_YES, "phone": ABROAD}, None, id="confirmed by e-mail"),
+    ],
+)
+def test_a_number_that_takes_no_text_message_is_refused_only_where_one_is_needed(
+    fields: Mapping[str, Any], expected: str | None
+) -> None:
+    """Who has a phone from abroad decides by it all the same, and is told at once where that cannot work."""
+    said = read_consent(with_research(legal_basis="consent"), sent(fields))
+    assert problems(said) == ({("phone", expected)} if expected else set())
+    assert any(contact.kind is Kind.PHONE for contact in said.contacts)
+
+
+def test_a_yes_that_waits_for_a_phone_without_text_messages_asks_for_an_email() -> None:
+    """Nobody waits for a code that can never come."""
+    clinic = with_research(confirm=True, needs=["contact"])
+    fields = {"decision.research": "yes", "phone": LANDLINE}
+    assert problems(read_consent(clinic, sent(fields))) == {("phone", "phone_no_texts_email")}
+    assert not read_consent(clinic, sent({**fields, "email": "anna.ozola@example.org"})).faults
+
+
+def test_a_phone_from_abroad_withdraws() -> None:
+    """Taking back is as easy as giving, whatever can be sent to the number."""
+    for number in (ABROAD, LANDLINE, NOBODYS):
+        said = read_withdrawal(CLINIC, sent({"all": "yes", "phone": number}))
+        assert not said.faults
+        assert said.contacts
+
+
+def test_a_link_is_promised_only_where_a_message_can_come() -> None:
+    """Nobody waits at the page for a link that is never sent; the answer depends on the number alone."""
+    for number in (ABROAD, LANDLINE):
+        assert problems_of(read_written_to(CLINIC, sent({"phone": number}))[1]) == {("phone", "phone_no_texts_email")}
+    assert not read_written_to(CLINIC, sent({"phone": ABROAD, "email": "anna.ozola@example.org"}))[1]
+    assert not read_written_to(CLINIC, sent({"phone": "26123456"}))[1]
 
 
 @pytest.mark.parametrize(

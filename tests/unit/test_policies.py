@@ -56,6 +56,8 @@ CHANGE: dict[str, set[str]] = {
     "waits_key": {API},
     "link_key": {API},
     "bucket_key": {API, *SENDS},
+    "anywhere_key": {*SENDS},
+    "budget_key": {*SENDS},
     "letter_key": {*SENDS},
     "unsent_key": {*SENDS},
     "count_key": {STREAM},
@@ -85,7 +87,7 @@ REMOVE: dict[str, set[str]] = {
 }
 """Which functions remove an item. Nobody whom a request reaches does."""
 
-BY_HAND = {"code_key", "api_key_key", "key_name_key", "listed_clinic_key", "migration_key"}
+BY_HAND = {"code_key", "api_key_key", "key_name_key", "listed_clinic_key", "migration_key", "portal_key_key"}
 """What operators alone write, with credentials of their own."""
 
 ACTIONS = {"dynamodb:PutItem": PUT, "dynamodb:UpdateItem": CHANGE, "dynamodb:DeleteItem": REMOVE}

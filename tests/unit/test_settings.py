@@ -1,5 +1,6 @@
 import pytest
 
+from chalicelib.budgets import Budget, Budgets
 from chalicelib.settings import Settings, SettingsError, read_settings
 
 NEEDED = {"TABLE_NAME": "portal", "AWS_REGION": "eu-north-1"}
@@ -34,3 +35,20 @@ def test_what_the_services_would_refuse_is_told_at_once(name: str, value: str) -
     """A misspelled sender is found when the portal starts, and not in the tenth try of a patient's letter."""
     with pytest.raises(SettingsError, match=name):
         read_settings({**NEEDED, name: value})
+
+
+def test_budgets_of_messages_have_defaults_and_can_be_set() -> None:
+    """Nobody has to think of pumped messages to be safe from them; an operator of a hospital sets more."""
+    assert read_settings(NEEDED).budgets == Budgets()
+    told = read_settings({**NEEDED, "SMS_DAILY": "50000", "SMS_COUNTRY_DAILY": "20000", "MAIL_CLINIC_DAILY": "0"})
+    assert told.budgets == Budgets(sms=50_000, sms_country=20_000, mail_clinic=0)
+    with pytest.raises(SettingsError, match=r"SMS_CLINIC_DAILY.*MAIL_DAILY"):
+        read_settings({**NEEDED, "SMS_CLINIC_DAILY": "-1", "MAIL_DAILY": "many"})
+
+
+@pytest.mark.parametrize("most", [0, 1, 3, 300, 2_000, 10_000, 40_000, 1_000_000])
+def test_the_parts_of_a_budget_are_the_budget(most: int) -> None:
+    """However many items count it, together they let through exactly as many as may go out."""
+    shares = Budget("sms#all", most).shares()
+    assert sum(shares) == most
+    assert max(shares) - min(shares) <= 1

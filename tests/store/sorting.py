@@ -1,0 +1,73 @@
+"""The post of a house in tests: what a decision leaves is carried out, and read as its reader gets it."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from chalicelib import aftermath
+from chalicelib.contact import Contact
+from chalicelib.instants import Instant, instant, moment
+from chalicelib.posting import Courier, Tally
+from chalicelib.receipts import Receipt
+from chalicelib.store import messages
+from chalicelib.store.keys import unsent_key
+from chalicelib.wiring import Portal
+from infra.post_office import Message, PostOffice
+from tests.acts import MORNING, an_act
+from tests.cast import ANNA, Clock
+from tests.roles import held_to
+from tests.store.people import signed
+
+BASE = "https://consent.example.org"
+
+
+@dataclass
+class Sorting:
+    """The house's post: a courier with a clock, the office it carries to, and what a stream would tell it."""
+
+    house: Portal
+    office: PostOffice
+    courier: Courier
+    clock: Clock
+
+    def round(self, after: timedelta = timedelta()) -> Tally:
+        """Let some time pass, then go once through everything that is due."""
+        self.clock.at = instant(moment(self.clock.at) + after)
+        with held_to(self.house, "catch_up"):
+            return self.courier.carry_waiting(in_time)
+
+    def stream(self, *receipts: Receipt) -> None:
+        """Let the stream tell of what these decisions left, as its function gets it."""
+        event = {"Records": [left(each) for each in receipts]}
+        with held_to(self.house, "after_receipt"):
+            aftermath.handle(self.house.table, event, None, in_time, self.courier)
+
+    def mails(self, contact: Contact = ANNA) -> list[Message]:
+        """Give what somebody got."""
+        return self.office.sent_to(contact.value)
+
+    def empty(self) -> None:
+        """Let everybody throw away what they got so far."""
+        self.office.kept.write_text("", encoding="utf-8")
+
+    def waits(self) -> int:
+        """Tell how much is still to be told, due or not."""
+        return len(list(messages.waiting(self.house.table, "9999")))
+
+
+def in_time() -> bool:
+    """Tell that there is time enough."""
+    return False
+
+
+def left(receipt: Receipt, event: str = "INSERT") -> dict[str, Any]:
+    """Give the record the table's stream sends for what a decision left in the outbox."""
+    key = unsent_key(receipt.document["clinic"], receipt.id)
+    return {"eventName": event, "dynamodb": {"Keys": {"pk": {"S": key.pk}, "sk": {"S": key.sk}}, "NewImage": {}}}
+
+
+def decided(
+    house: Portal, answers: dict[str, str], *contacts: Contact, at: Instant = MORNING, **changed: Any
+) -> Receipt:
+    """Let somebody decide on the clinic's page."""
+    return house.register.record(an_act(answers, at, **changed), signed(*contacts))
