@@ -2,18 +2,22 @@
 
     python -m infra.deploy STAGE
 
-The stack is called consent-portal-STAGE. DOMAIN_NAME and CERTIFICATE_ARN in the environment give it a domain of its
+The stack is called consent-portal-STAGE. What it is made of lies in a bucket of the stack consent-portal-bundles, made
+by the first deployment (`bundles.yaml`). DOMAIN_NAME and CERTIFICATE_ARN in the environment give it a domain of its
 own, MAIL_FROM an address to send mail from, SMS_SENDER a name for text messages, LOG_LEVEL more or less in its logs,
 SMS_DAILY, SMS_COUNTRY_DAILY, SMS_CLINIC_DAILY, MAIL_DAILY and MAIL_CLINIC_DAILY how many messages a day go out at most.
 What is not set stays as the deployment before had it.
 """
 
+import base64
 import copy
 import hashlib
 import json
 import os
 import re
 import sys
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +43,25 @@ _PARAMETERS = {
 }
 
 
+BUNDLES = "consent-portal-bundles"
+"""The stack that owns the bucket from which all portals of an account and region are deployed."""
+
+
 class NotDeployedError(Exception):
     """The stack could not be deployed; the message is fit for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """One version of one object in the bucket: what was uploaded, whatever is written under its key afterwards."""
+
+    bucket: str
+    key: str
+    version: str
+
+    def url(self, region: str) -> str:
+        """Give its address, as CloudFormation reads a template."""
+        return f"https://s3.{region}.amazonaws.com/{self.bucket}/{self.key}?versionId={self.version}"
 
 
 class Deployer:
@@ -67,15 +88,15 @@ class Deployer:
         """
         bucket = self._bucket()
         code = self._upload(bucket, (build / "deployment.zip").read_bytes(), "zip")
-        template = with_code(json.loads((build / "sam.json").read_text()), bucket, code)
-        key = self._upload(bucket, json.dumps(template, separators=(",", ":")).encode(), "json")
+        template = with_code(json.loads((build / "sam.json").read_text()), code)
+        written = self._upload(bucket, json.dumps(template, separators=(",", ":")).encode(), "json")
         before = self._described(stack)
         kept = {each["ParameterKey"]: each["ParameterValue"] for each in (before or {}).get("Parameters", [])}
         chosen = {name: value for name, value in kept.items() if name in template["Parameters"]} | parameters
         request = {
             "StackName": stack,
             # A template with this many addresses is larger than what may be sent in the call itself.
-            "TemplateURL": f"https://s3.{self.region}.amazonaws.com/{bucket}/{key}",
+            "TemplateURL": written.url(self.region),
             "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
             "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in chosen.items()],
         }
@@ -83,28 +104,59 @@ class Deployer:
             self._change("create", stack, request | {"EnableTerminationProtection": True})
         else:
             self._change("update", stack, request)
-        described = self._described(stack) or {}
-        return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
+        return self._outputs(stack)
 
     def _bucket(self) -> str:
-        """Return the account's bucket for bundles in this region, made the first time."""
-        account = self._client("sts").get_caller_identity()["Account"]
-        bucket = f"consent-portal-bundles-{account}-{self.region}"
+        """Return the bucket for bundles in this region, made the first time; raise NotDeployedError unless it is ours.
+
+        A name that could be guessed could be taken by another account, which would then serve us its code.
+        """
+        template = (Path(__file__).parent / "bundles.yaml").read_text(encoding="utf-8")
+        wanted = {"StackName": BUNDLES, "TemplateBody": template}
+        if self._described(BUNDLES) is None:
+            self._change("create", BUNDLES, wanted | {"EnableTerminationProtection": True})
+        else:
+            self._change("update", BUNDLES, wanted)
+        bucket = self._outputs(BUNDLES)["Bucket"]
         try:
-            self._s3.head_bucket(Bucket=bucket)
-        except botocore.exceptions.ClientError:
-            where = {} if self.region == "us-east-1" else {"LocationConstraint": self.region}
-            self._s3.create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": where} if where else {}))
+            self._s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=self._account)
+        except botocore.exceptions.ClientError as error:
+            told = f"The bucket {bucket} is gone, or not of the account {self._account}"
+            remedy = f"Look at it; to get another, delete the stack {BUNDLES} and deploy again"
+            raise NotDeployedError(f"{told}: nothing was deployed. {remedy}.") from error
         return bucket
 
-    def _upload(self, bucket: str, content: bytes, suffix: str) -> str:
-        """Store `content` under its hash unless it is there already; return the key."""
-        key = f"{hashlib.sha256(content).hexdigest()}.{suffix}"
+    @cached_property
+    def _account(self) -> str:
+        return str(self._client("sts").get_caller_identity()["Account"])
+
+    def _upload(self, bucket: str, content: bytes, suffix: str) -> Uploaded:
+        """Store `content` under its hash, unless exactly that is there already; S3 refuses what arrives changed."""
+        digest = hashlib.sha256(content)
+        checksum = base64.b64encode(digest.digest()).decode()
+        ours = {"Bucket": bucket, "Key": f"{digest.hexdigest()}.{suffix}", "ExpectedBucketOwner": self._account}
+        there = self._kept(ours)
+        if there.get("ChecksumSHA256") != checksum or there.get("ContentLength") != len(content):
+            self._s3.put_object(**ours, Body=content, ChecksumSHA256=checksum)
+            there = self._kept(ours)
+        if there.get("ChecksumSHA256") != checksum or not there.get("VersionId"):
+            raise NotDeployedError(
+                f"What {bucket} keeps as {ours['Key']} is not what was uploaded: nothing was deployed."
+            )
+        return Uploaded(bucket, ours["Key"], there["VersionId"])
+
+    def _kept(self, where: dict[str, str]) -> dict[str, Any]:
+        """Return what S3 says of an object, its checksum too; nothing where there is none."""
         try:
-            self._s3.head_object(Bucket=bucket, Key=key)
-        except botocore.exceptions.ClientError:
-            self._s3.put_object(Bucket=bucket, Key=key, Body=content)
-        return key
+            return dict(self._s3.head_object(**where, ChecksumMode="ENABLED"))
+        except botocore.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] in {"404", "NoSuchKey"}:
+                return {}
+            raise
+
+    def _outputs(self, stack: str) -> dict[str, str]:
+        described = self._described(stack) or {}
+        return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
 
     def _described(self, stack: str) -> dict[str, Any] | None:
         """Return what CloudFormation says of the stack, or None when there is no such stack."""
@@ -138,12 +190,12 @@ class Deployer:
         return f"{failed[-1]['LogicalResourceId']}: {failed[-1].get('ResourceStatusReason', 'no reason was given.')}"
 
 
-def with_code(template: dict[str, Any], bucket: str, key: str) -> dict[str, Any]:
-    """Return the template with every function's code taken from the bucket instead of the file beside it."""
+def with_code(template: dict[str, Any], code: Uploaded) -> dict[str, Any]:
+    """Return the template with every function's code taken from what was uploaded instead of the file beside it."""
     placed = copy.deepcopy(template)
     for resource in placed["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"]["CodeUri"] = {"Bucket": bucket, "Key": key}
+            resource["Properties"]["CodeUri"] = {"Bucket": code.bucket, "Key": code.key, "Version": code.version}
     return placed
 
 
@@ -151,6 +203,9 @@ def main(arguments: list[str]) -> int:
     """Deploy to the stage named; say where the portal is."""
     if len(arguments) != 1 or not _STAGE.fullmatch(arguments[0]):
         print("Name the stage in lower-case letters, for example: make deploy STAGE=prod", file=sys.stderr)
+        return 2
+    if f"consent-portal-{arguments[0]}" == BUNDLES:
+        print(f"The stack {BUNDLES} keeps the bundles of every stage; call this one otherwise.", file=sys.stderr)
         return 2
     parameters = {name: os.environ[variable] for variable, name in _PARAMETERS.items() if os.environ.get(variable)}
     try:
