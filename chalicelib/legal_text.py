@@ -18,6 +18,9 @@ from markupsafe import Markup, escape
 DEEPEST = 4
 """How far points are indented at most: a phone is narrow."""
 
+_WIDTHS = (1, 3, 5, 1000)
+"""How many letters a mark of each width has at most: what follows it begins at one place, on the lines below too."""
+
 _RAISED = "[⁰¹²³⁴⁵⁶⁷⁸⁹]*"
 _NUMBER = rf"\d{{1,3}}{_RAISED}"
 _POINT = re.compile(
@@ -87,8 +90,10 @@ def _points(state: StateBlock, first: int, end: int, silent: bool) -> bool:  # n
 
 
 def _item(state: StateBlock, found: re.Match[str], line: int, lines: Sequence[str], depth: int) -> None:
-    state.push("point_open", "li", 1).attrs = {"class": f"d{depth}"}
-    state.push("point_mark", "span", 0).content = found["mark"].translate(_SYMBOL_FONT)
+    mark = found["mark"].translate(_SYMBOL_FONT)
+    width = next(width for width, letters in enumerate(_WIDTHS, start=1) if len(mark) <= letters)
+    state.push("point_open", "li", 1).attrs = {"class": f"d{depth} w{width}"}
+    state.push("point_mark", "span", 0).content = mark
     inline = state.push("inline", "", 0)
     inline.content = "\n".join(filter(None, (found["text"], *lines[1:])))
     inline.map = [line, line + len(lines)]

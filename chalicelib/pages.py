@@ -79,10 +79,10 @@ def render(template: str, lang: str, **context: Any) -> str:
 
 
 @cache
-def content_security_policy(*styles: str, script: bool = False) -> str:
+def content_security_policy(*styles: str, script: bool = False, form: bool = True) -> str:
     """Allow the page's own styles (by their hash) and forms, and nothing else at all; the kiosk's pages its script too.
 
-    `styles` are the templates a page includes beside `style.css`.
+    `styles` are the templates a page includes beside `style.css`; without `form` no form can be sent.
     """
     env = environment()
     digests = [
@@ -91,8 +91,9 @@ def content_security_policy(*styles: str, script: bool = False) -> str:
     ]
     allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
     scripted = " script-src 'self'; connect-src 'self';" if script else ""
+    sent_to = "'self'" if form else "'none'"
     return (
-        f"default-src 'none'; style-src {allowed}; img-src 'self'; form-action 'self';{scripted} "
+        f"default-src 'none'; style-src {allowed}; img-src 'self'; form-action {sent_to};{scripted} "
         "frame-ancestors 'none'; base-uri 'none'"
     )
 

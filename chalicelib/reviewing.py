@@ -12,12 +12,13 @@ from chalicelib.authorised import Body, Call, NoContacts, authorised
 from chalicelib.body import InvalidBodyError, escaped, is_sha256
 from chalicelib.boundary import RefusedError
 from chalicelib.clinic_document import Fault, InvalidClinicError
+from chalicelib.draft_page import draft_page
 from chalicelib.edition import described, edition
 from chalicelib.incoming import mount, query
 from chalicelib.meaning import Difference
 from chalicelib.notice import Clinic
-from chalicelib.outgoing import document, problem
-from chalicelib.pages import authorities
+from chalicelib.outgoing import document, html, problem
+from chalicelib.pages import authorities, content_security_policy
 from chalicelib.publication import (
     MAX_REASON,
     BeyondWordsError,
@@ -97,6 +98,26 @@ def read(request: Request, clinic: str, version: str) -> Response:
         changes = () if missing else _beyond_words(draft, call)
     told = {**_told(draft, call), "missing": _listed(missing), "beyond_words": _listed(changes)}
     return document({**told, "document": draft.document})
+
+
+def shown(request: Request, clinic: str, version: str) -> Response:
+    """Give a draft as patients would see it, in one language: what is approved is looked at first."""
+    call = _call(request, clinic, "notices:read", _nothing)
+    draft = Drafts(portal().table).find(clinic, version)
+    with _in_words():
+        if draft.release:
+            raise ReviewError(f"{version} is published. Read it at /{clinic}/notices/{version}")
+        ready = edition(draft.document)
+    languages = ready.clinic.languages
+    lang = query(request, "lang") or languages[0]
+    if lang not in languages:
+        return problem(400, "Unknown language", detail=f"Write lang= and one of: {', '.join(languages)}.")
+    approver = draft.approval.by.name if draft.approval and draft.approved else None
+    written = draft_page(
+        ready, lang, call.now, approver=approver, addresses={each: f"?lang={each}" for each in languages}
+    )
+    portal().table.put_new(call.audit("shown", (), notice=version))
+    return html(written, headers={"Content-Security-Policy": content_security_policy("notice.css", form=False)})
 
 
 def approve(request: Request, clinic: str, version: str) -> Response:

@@ -3,6 +3,7 @@
 python -m infra publish infra/clinics/riga-aesthetics.yaml --author "Ieva Liepa" --approver "Juris Klusums"
 python -m infra check infra/clinics/*.yaml
 python -m infra notice draft my-clinic.yaml --author "Ieva Liepa"
+python -m infra notice preview my-clinic 1.1
 python -m infra notice approve my-clinic 1.1 --sha256 0123456789ab --approver "Juris Klusums"
 python -m infra notice publish my-clinic 1.1 --preview
 python -m infra notice publish my-clinic 1.1 --yes
@@ -22,6 +23,7 @@ from pathlib import Path
 
 from chalicelib.clinic_document import InvalidClinicError, read_names
 from chalicelib.consent import Address
+from chalicelib.draft_page import draft_page
 from chalicelib.edition import Edition, edition
 from chalicelib.instants import Instant, instant
 from chalicelib.pages import authorities
@@ -100,9 +102,12 @@ def _publish(asked: argparse.Namespace) -> None:
 
 def _check(asked: argparse.Namespace) -> None:
     for path in asked.files:
-        clinic = read_file(path).clinic
+        ready = read_file(path)
+        clinic = ready.clinic
         print(f"{path}: {clinic.id} {clinic.version}, {', '.join(clinic.languages)}: ready to publish")
         _warn(clinic.unconfirmed)
+        if asked.pages:
+            _write_pages(ready, asked.pages)
 
 
 @_in_words
@@ -121,6 +126,25 @@ def _draft(asked: argparse.Namespace) -> None:
         return
     if changes := beyond_words(edition(draft.document), house, _now()):
         print("It changes more than words, so it needs a MAJOR number or a reason:", *changes, sep="\n  ")
+
+
+@_in_words
+def _show(asked: argparse.Namespace) -> None:
+    draft = Drafts(portal().table).find(asked.clinic, asked.version)
+    approver = draft.approval.by.name if draft.approval and draft.approved else None
+    _write_pages(edition(draft.document), asked.to, approver)
+
+
+def _write_pages(ready: Edition, folder: Path, approver: str | None = None) -> None:
+    """Write how a version would look, a file a language, and tell where."""
+    clinic = ready.clinic
+    names = {lang: f"{clinic.id}-{clinic.version}-{lang}.html" for lang in clinic.languages}
+    folder.mkdir(parents=True, exist_ok=True)
+    for lang, name in names.items():
+        page = draft_page(ready, lang, _now(), approver=approver, addresses=names)
+        (folder / name).write_text(page, encoding="utf-8")
+        print((folder / name).resolve().as_uri())
+    print(f"sha256 {clinic.sha256}")
 
 
 @_in_words
@@ -275,12 +299,15 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     files.set_defaults(run=_publish)
     check = commands.add_parser("check", help="check clinics' files and publish nothing")
     check.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    check.add_argument("--pages", type=Path, metavar="FOLDER", help="write how each would look, a page a language")
     check.set_defaults(run=_check)
     notice = commands.add_parser("notice", help="notice versions, step by step").add_subparsers(required=True)
     draft = notice.add_parser("draft", help="keep a file as a draft, complete or not")
     draft.add_argument("file", type=Path, metavar="FILE")
     draft.add_argument("--author", required=True, type=_name, help="who wrote it")
     draft.set_defaults(run=_draft)
+    show = _of_version(notice, "preview", "write a draft as patients would see it, a page a language", _show)
+    show.add_argument("--to", type=Path, default=Path("build/preview"), metavar="FOLDER", help="where; %(default)s")
     approve = _of_version(notice, "approve", "approve a draft, as another person than its author", _approve)
     approve.add_argument("--approver", required=True, type=_name, help="who reviewed it; not the author")
     told = "of the text that was reviewed, as `notice draft` printed it; 12 digits of it are enough"

@@ -37,6 +37,14 @@ def read_notice(clinic: str, version: str) -> Response:
     return answer
 
 
+@notices.route(f"{BASE}/notices/{{version}}/preview", methods=["GET"], content_types=ANY_TYPE)
+@api
+def show_notice(clinic: str, version: str) -> Response:
+    """Give a draft as patients would see it, in one language."""
+    answer: Response = _reviewing().shown(notices.current_request, clinic, version)
+    return answer
+
+
 @notices.route(f"{BASE}/notices/{{version}}/approve", methods=["POST"], content_types=ANY_TYPE)
 @api
 def approve_notice(clinic: str, version: str) -> Response:

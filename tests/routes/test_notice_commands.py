@@ -283,3 +283,29 @@ def test_publishing_at_a_terminal_shows_what_it_ends_and_asks(
     assert "2.0\tin_force" in run("notice", "list", clinic)[1]
     _next(path, "2.1")
     assert f"{clinic} 2.1: published" in _at_a_terminal("publish", path, *NAMES, typed="y")
+
+
+def test_a_draft_is_written_as_pages_to_look_at(run: Run, house: House, tmp_path: Path) -> None:
+    """Who approves at the command line sees what patients will see; the pages lead to each other and send nothing."""
+    path = _file(house, tmp_path)
+    clinic = _next(path, "1.0")
+    sha256 = _sha256(run("notice", "draft", path, "--author", "Ieva Liepa")[1])
+    code, told, _ = run("notice", "preview", clinic, "1.0", "--to", tmp_path / "pages")
+    names = {lang: f"{clinic}-1.0-{lang}.html" for lang in ("lv", "en")}
+    assert (code, told.splitlines()[-1]) == (0, f"sha256 {sha256}")
+    for lang, name in names.items():
+        page = (tmp_path / "pages" / name).read_text(encoding="utf-8")
+        assert (tmp_path / "pages" / name).as_uri() in told
+        assert f'<html lang="{lang}">' in page
+        assert sha256 in page
+        assert '<meta http-equiv="Content-Security-Policy" content="form-action \'none\'">' in page
+        assert all(f'href="{other}"' in page for other in names.values() if other != name)
+    assert run("notice", "preview", clinic, "7.0")[0] == 1
+
+
+def test_a_file_is_looked_at_before_anything_is_stored(run: Run, house: House, tmp_path: Path) -> None:
+    """An author sees the pages while writing, without the portal."""
+    path = _file(house, tmp_path)
+    code, told, _ = run("check", path, "--pages", tmp_path / "pages")
+    assert (code, len(list((tmp_path / "pages").iterdir()))) == (0, 2)
+    assert "ready to publish" in told

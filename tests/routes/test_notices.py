@@ -402,3 +402,56 @@ def test_a_notice_pasted_from_a_law_is_shown_with_its_numbers_lists_and_lines(cl
     article = re.compile(r"<article.*</article>", re.DOTALL)
     kept = client.get(f"/{staff.clinic}/notices/1.0?lang=lv").text
     assert article.findall(kept) == article.findall(before)
+
+
+def test_a_draft_is_looked_at_as_patients_would_see_it_in_each_language(client: Client, staff: Staff) -> None:
+    """Who approves reads the page and the full notice, and the hash to name; nothing can be sent from there."""
+    texts = copy.deepcopy(staff.document("1.1")["texts"])
+    for lang in ("lv", "ru", "en"):
+        texts["intro"][lang] = f"Another beginning ({lang})."
+    drafted = staff.draft("1.1", texts=texts, notice=dict.fromkeys(("lv", "ru", "en"), "1.1. Pasted")).json()
+    before = staff.house.items()
+    for lang, draft in {
+        "lv": "Versijas 1.1 melnraksts",
+        "ru": "Черновик версии 1.1",
+        "en": "Draft of version 1.1",
+    }.items():
+        seen = staff.reviewer.get(f"notices/1.1/preview?lang={lang}")
+        assert (seen.status, seen.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        assert seen.headers["cache-control"] == "no-store"
+        page = Page(seen)
+        assert page.lang == lang
+        for words in (draft, f"Another beginning ({lang}).", "1.1. Pasted", drafted["sha256"]):
+            assert words in page.words
+        assert page.fields["state"] == ""
+        assert re.findall(r"<button[^>]*>", seen.text) == ['<button type="submit" disabled>']
+        assert "form-action 'none'" in seen.headers["content-security-policy"]
+    new = staff.house.items() - before
+    assert len(new) == 3
+    assert all("#AUDIT#" in partition for partition, _ in new)
+    question = re.compile(r'name="(decision[^"]+)"')
+    asked = question.findall(client.get(f"/{staff.clinic}?lang=en").text)
+    assert asked
+    assert asked == question.findall(seen.text)
+    assert "Another beginning" not in client.get(f"/{staff.clinic}?lang=en").text
+    assert staff.approve("1.1").status == 200
+    approved = Page(staff.reviewer.get("notices/1.1/preview"))
+    assert approved.lang == "lv"
+    assert "Juris Klusums" in approved.words
+
+
+def test_a_draft_that_cannot_be_looked_at_says_why(house: House, staff: Staff) -> None:
+    """A language it lacks, an incomplete or published text, a number never drafted, a key that may not read."""
+    staff.draft("1.1", dpo={})
+    incomplete = staff.reviewer.get("notices/1.1/preview")
+    assert (incomplete.status, incomplete.json()["title"]) == (409, "Not complete")
+    assert incomplete.json()["missing"]
+    staff.draft("1.1")
+    unknown = staff.reviewer.get("notices/1.1/preview?lang=ka")
+    assert (unknown.status, unknown.json()["detail"]) == (400, "Write lang= and one of: lv, ru, en.")
+    published = staff.reviewer.get("notices/1.0/preview")
+    assert (published.status, published.json()["title"]) == (409, "Not now")
+    assert staff.reviewer.get("notices/9.9/preview").status == 404
+    reader = Program(staff.clinic, house.new_key(staff.clinic, "status:read"))
+    assert reader.get("notices/1.1/preview").status == 403
+    assert Program(staff.clinic, house.api_keys[TBILISI]).get("notices/1.1/preview").status == 404

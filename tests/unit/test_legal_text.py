@@ -94,7 +94,7 @@ def test_a_number_is_never_counted_anew() -> None:
 def test_deeper_numbers_stand_deeper() -> None:
     """The eye finds which point a sub-point belongs to; bullets and letters belong to the number above them."""
     html = legal_html("1. a\n1.1. b\n• c\n1.1.1. d\na) e\n2. f\n   1. g")
-    assert re.findall(r'<li class="d(\d)">', html) == ["1", "2", "3", "3", "4", "1", "2"]
+    assert re.findall(r'<li class="d(\d) w\d">', html) == ["1", "2", "3", "3", "4", "1", "2"]
 
 
 def test_bullets_of_a_word_processors_own_font_are_shown() -> None:
@@ -134,7 +134,8 @@ def test_no_html_of_the_text_becomes_part_of_the_page(attack: str) -> None:
         "<br />",
         '<ul class="points" role="list">',
         "</ul>",
-        '<li class="d1">',
+        '<li class="d1 w1">',
+        '<li class="d1 w2">',
         "</li>",
         '<span class="no">',
         "</span>",
