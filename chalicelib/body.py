@@ -73,13 +73,14 @@ class Body:
                     typed = value[name] if isinstance(value[name], str) else ""
                     contacts.append(normalise(kind, typed, self.clinic.country))
                 except InvalidContactError:
-                    self.error(f"{pointer}/{name}", f"Not a valid {name}.")
+                    self.error(f"{pointer}/{name}", number_for_a_text(value[name]) or f"Not a valid {name}.")
         return tuple(contacts)
 
     def addresses(self, pointer: str, value: object) -> tuple[str, ...]:
         """Read a list of purposes or decisions as the decisions they name."""
         if not isinstance(value, list) or not value:
-            self.error(pointer, "A list of purposes such as newsletter or newsletter.email.")
+            slip = "A text, where a list is due: put it in brackets. " if isinstance(value, str) else ""
+            self.error(pointer, f'{slip}A list of purposes such as ["newsletter"] or ["newsletter.email"].')
             return ()
         found: list[str] = []
         for number, name in enumerate(value):
@@ -214,7 +215,7 @@ class Body:
         trimmed = value.strip() if isinstance(value, str) else ""
         if 0 < len(trimmed) <= MAX_NAME and trimmed.isprintable():
             return trimmed
-        self.error(pointer, "A name of at most 120 printable characters.")
+        self.error(pointer, number_for_a_text(value) or "A name of at most 120 printable characters.")
         return None
 
     def cursor(self) -> Mapping[str, int]:
@@ -232,7 +233,8 @@ class Body:
         """Read which version was signed, where it is told."""
         value = self.body.get("notice_version")
         if "notice_version" in self.body and not is_word(value):
-            self.error("/notice_version", 'The version printed on the form, such as "1.0".')
+            slip = number_for_a_text(value) or "A text."
+            self.error("/notice_version", f'{slip} The version printed on the form, such as "1.0".')
         return str(value) if is_word(value) else None
 
     def lang(self) -> str:
@@ -246,6 +248,11 @@ class Body:
         """Raise InvalidBodyError where anything was noted."""
         if self.errors:
             raise InvalidBodyError(self.errors)
+
+
+def number_for_a_text(value: object) -> str:
+    """Say so where a number, true or false stands in place of a text; nothing otherwise."""
+    return "A number or a truth value, where a text is due: put it in quotes." if isinstance(value, int | float) else ""
 
 
 def _is_line(value: object) -> bool:

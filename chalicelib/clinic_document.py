@@ -9,7 +9,7 @@ from typing import Any
 import rfc8785
 
 from chalicelib.articles import article
-from chalicelib.instants import is_ending
+from chalicelib.instants import Instant, is_ending
 from chalicelib.notice import (
     EXPLICIT_CONSENT,
     LANGUAGES,
@@ -51,8 +51,22 @@ NEWSLETTER = "newsletter"
 PROOF_KEPT = "P3Y"
 """How long proof is kept where the clinic says nothing: no law names a period (EDPB 05/2020, 107)."""
 
+KEYS = {
+    "the clinic": "id code version effective country authority languages name controllers dpo age texts purposes "
+    "notice confirm_within proof_kept sms_countries",
+    "texts": " ".join(TEXTS),
+    "a purpose": "id title text legal_basis data retention recipients options needs ends confirm controllers",
+    "an option": "id title text needs ends confirm controllers",
+    "a controller": "id name registration address email phone lead",
+    "age": "minimum guardian",
+}
+"""What each part of a document may have."""
+
 MAX_TOLD = 120
 """How much of a wrong value a fault repeats."""
+
+MAX_EXCERPT = 40
+"""How much of a text an example line repeats."""
 
 _UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """Characters that no XML may hold (XML 1.0, 2.2), and so neither a FHIR narrative nor a PDF's metadata."""
@@ -141,6 +155,30 @@ def unconfirmed(document: Any) -> Mapping[str, str]:
     return reader.clinic(reader.mapping("", document), "").unconfirmed
 
 
+def warnings_of(document: Any, at: Instant) -> tuple[Fault, ...]:
+    """List what in a document, complete or not, is allowed and perhaps not meant: what nobody is asked any more."""
+    reader = _Reader()
+    clinic = reader.clinic(reader.mapping("", document), "")
+    asked = clinic.asking(at).questions
+    found = []
+    for number, purpose in enumerate(clinic.purposes, start=1):
+        for place, address, ends in _decided(f"purposes[{number}]", purpose):
+            if address in clinic.questions and address not in asked:
+                remedy = "Take it out, or write a later last day"
+                found.append(Fault(f"{place}.ends", f"is over since {ends}: nobody is asked about it", remedy))
+    if clinic.questions and not asked:
+        found.append(Fault("purposes", "are all over: the page asks nothing", "Write a question that is still asked"))
+    return tuple(found)
+
+
+def _decided(place: str, purpose: Purpose) -> Iterator[tuple[str, str, str | None]]:
+    """Give what is decided of a purpose: its place, its address, when it ends."""
+    if not purpose.options:
+        yield place, purpose.id, purpose.ends
+    for number, option in enumerate(purpose.options, start=1):
+        yield f"{place}.options[{number}]", f"{purpose.id}.{option.id}", option.ends
+
+
 def read_names(document: Mapping[str, Any]) -> tuple[str, str]:
     """Give the clinic's id and the version's number; raise InvalidClinicError where one of them is none."""
     reader = _Reader()
@@ -148,6 +186,50 @@ def read_names(document: Mapping[str, Any]) -> tuple[str, str]:
     if reader.faults:
         raise InvalidClinicError(reader.faults)
     return names
+
+
+def found(value: object) -> str:
+    """Say what stands at a place, for an author who sees it as text."""
+    match value:
+        case None | "" | [] | {}:
+            return "is missing or empty"
+        case bool():
+            return f"is {str(value).lower()}"
+        case int() | float():
+            return f"is the number {value}"
+        case list():
+            return f"is a list ({str(value)[:MAX_EXCERPT]})"
+        case Mapping():
+            return "has fields of its own"
+        case _:
+            return f"is {value!r}"
+
+
+def unquoted(place: str, written: str) -> tuple[str, str]:
+    """Say what is wrong with a number that stands where a text is due, and what to write instead."""
+    what = "is read as true or false" if written.isalpha() else f"is the number {written}"
+    return f"{what}, and a text is due", f'Put it in quotes: `{_field(place)}: "{written}"`'
+
+
+def _field(place: str) -> str:
+    """Give a field's own name, by its place."""
+    return re.sub(r"\[\d+\]$", "", place).rpartition(".")[2]
+
+
+def _excerpt(value: object) -> str:
+    """Give a text that may stand in an example line; nothing where it is long, or cannot be read."""
+    short = isinstance(value, str) and value.isprintable() and len(value) <= MAX_EXCERPT and '"' not in value
+    return str(value) if short else ""
+
+
+def _belongs(key: str, allowed: str) -> str:
+    """Say where a key belongs that has no place where it stands: most often it is not indented as it should be."""
+    if key in LANGUAGES:
+        return f"If {key} is a language, indent it by two spaces below the field whose text it is"
+    owner = next((name for name, keys in KEYS.items() if key in keys.split()), None)
+    if owner:
+        return f"{key} belongs to {owner}: check how far the line is indented"
+    return f"Use one of: {allowed}"
 
 
 class _Reader:
@@ -164,52 +246,85 @@ class _Reader:
     def mapping(self, place: str, value: object) -> Mapping[str, Any]:
         if isinstance(value, Mapping):
             return value
-        self.fault(place, "is missing or no mapping", "Write it as `key: value` lines")
+        self.fault(place, f"{found(value)}, and it has fields", "Write each as `field: value`, indented below it")
         return {}
 
     def items(self, place: str, value: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
         if not isinstance(value, list) or not value:
-            self.fault(place, "is missing or empty", "Write a list with at least one `- ` entry")
+            remedy = "Write a list with at least one `- ` entry"
+            if isinstance(value, Mapping):
+                remedy = "Begin its first line with `- ` and indent the others as far as the text behind that"
+            self.fault(place, f"{found(value)}, and a list is due", remedy)
             return
         for number, entry in enumerate(value, start=1):
             yield f"{place}[{number}]", self.mapping(f"{place}[{number}]", entry)
 
     def known_keys(self, place: str, value: Mapping[str, Any], allowed: str) -> None:
-        for key in value.keys() - set(allowed.split()):
+        for key in (each for each in value if each not in allowed.split()):
             at = f"{place}.{key}".lstrip(".")
-            self.faults.append(Fault(at[:MAX_TOLD], "is not a known key", f"Use one of: {allowed}"))
+            self.faults.append(Fault(at[:MAX_TOLD], "is not a known key", _belongs(key, allowed)))
 
     def word(self, place: str, value: object, pattern: re.Pattern[str], remedy: str) -> str:
         if isinstance(value, str) and pattern.fullmatch(value):
             return value
-        self.fault(place, f"is {value!r}", remedy)
+        if not self.number(place, value):
+            self.fault(place, found(value), remedy)
         return ""
+
+    def number(self, place: str, value: object) -> bool:
+        """Tell whether a number, or a word that is read as true or false, stands where a text is due; note it."""
+        if not isinstance(value, int | float):
+            return False
+        self.fault(place, *unquoted(place, str(value).lower()))
+        return True
+
+    def one_for_a_list(self, place: str, value: object, allowed: str) -> None:
+        """Note what stands where a list of words is due; a text is shown as the list it is meant to be."""
+        meant = re.findall(r"[^\s,\[\]]+", value) if isinstance(value, str) else []
+        example = f"`{_field(place)}: [{', '.join(meant)}]`, of" if meant else "a list of"
+        self.fault(place, f"{found(value)}, and a list is due", f"Write {example}: {allowed}"[:MAX_TOLD])
 
     def choice(self, place: str, value: object, allowed: Sequence[str]) -> str:
         if isinstance(value, str) and value in allowed:
             return value
-        self.fault(place, f"is {value!r}", f"Use one of: {', '.join(allowed)}")
+        if not self.number(place, value):
+            self.fault(place, found(value), f"Use one of: {', '.join(allowed)}")
         return allowed[0]
 
     def line(self, place: str, value: object, *, required: bool = True) -> str:
         if isinstance(value, str) and value.strip():
             return self.writable(place, value).strip()
-        if required or value is not None:
-            self.fault(place, "is missing or empty", "Write a text, in quotes if it starts with a sign or a digit")
+        if (required or value is not None) and not self.number(place, value):
+            self.fault(place, found(value), "Write a text, in quotes if it starts with a sign or a digit")
         return ""
 
     def text(self, place: str, value: object) -> Text:
-        texts = self.mapping(place, value)
+        if not isinstance(value, Mapping):
+            self.no_text(place, value)
+            return dict.fromkeys(self.languages, "")
+        texts = value
         for lang in self.languages:
-            if not isinstance(texts.get(lang), str) or not texts[lang].strip():
-                self.fault(f"{place}.{lang}", "has no text", f"Write the text in this language ({lang})")
-            else:
-                self.writable(f"{place}.{lang}", texts[lang])
+            written = texts.get(lang)
+            if isinstance(written, str) and written.strip():
+                self.writable(f"{place}.{lang}", written)
+            elif not self.number(f"{place}.{lang}", written):
+                problem = "has no text" if written in (None, "") or isinstance(written, str) else found(written)
+                self.fault(f"{place}.{lang}", problem, f"Write the text in this language ({lang})")
         for lang in texts.keys() - set(self.languages):
             self.fault(
                 f"{place}.{lang}", "is in a language the clinic does not list", "Add it to `languages` or remove it"
             )
         return {lang: str(texts.get(lang, "")).strip() for lang in self.languages}
+
+    def no_text(self, place: str, value: object) -> None:
+        """Note what stands where a text in each language is due."""
+        if value is None:
+            problem, first = "is missing or empty", "…"
+        else:
+            problem = f"{found(value)}, and a text for each language is due"
+            first = _excerpt(value) or "…"
+        texts = ", ".join(f'{lang}: "{"…" if number else first}"' for number, lang in enumerate(self.languages))
+        self.fault(place, problem, f"Write `{_field(place)}: {{{texts}}}`, or a line a language, indented below it")
 
     def writable(self, place: str, value: str) -> str:
         """Refuse what would break the receipts that are written as XML, told by its number: it cannot be seen."""
@@ -227,12 +342,7 @@ class _Reader:
         return self.text("notice", document.get("notice"))
 
     def clinic(self, value: Mapping[str, Any], sha256: str) -> Clinic:
-        self.known_keys(
-            "",
-            value,
-            "id code version effective country authority languages name controllers dpo age texts purposes notice "
-            "confirm_within proof_kept sms_countries",
-        )
+        self.known_keys("", value, KEYS["the clinic"])
         self.languages = self.spoken(value.get("languages"))
         effective = str(value.get("effective", ""))
         if not re.fullmatch(r"\d{4}-\d\d-\d\d", effective) or not is_ending(effective):
@@ -243,7 +353,7 @@ class _Reader:
         purposes = tuple(self.purpose(place, each) for place, each in self.items("purposes", value.get("purposes")))
         age_minimum, guardian = self.age(value.get("age"))
         texts = self.mapping("texts", value.get("texts"))
-        self.known_keys("texts", texts, " ".join(TEXTS))
+        self.known_keys("texts", texts, KEYS["texts"])
         return Clinic(
             id=self.id(value.get("id")),
             code=self.word("code", value.get("code"), _CODE, "Use 2 to 4 lower-case letters or digits"),
@@ -279,8 +389,8 @@ class _Reader:
 
     def spoken(self, value: object) -> tuple[str, ...]:
         if not isinstance(value, list) or not value or not all(isinstance(each, str) for each in value):
-            self.fault(
-                "languages", "is missing", f"List the clinic's languages, its own first, from: {', '.join(LANGUAGES)}"
+            self.one_for_a_list(
+                "languages", value, f"the clinic's languages, its own first, from {', '.join(LANGUAGES)}"
             )
             return ()
         for each in value:
@@ -291,7 +401,7 @@ class _Reader:
         return tuple(value)
 
     def controller(self, place: str, value: Mapping[str, Any]) -> Controller:
-        self.known_keys(place, value, "id name registration address email phone lead")
+        self.known_keys(place, value, KEYS["a controller"])
         reach = self.reachable(place, value)
         return Controller(
             id=self.word(f"{place}.id", value.get("id"), _ID, "Use lower-case words joined by hyphens"),
@@ -317,7 +427,7 @@ class _Reader:
 
     def age(self, value: object) -> tuple[int | None, bool]:
         age = self.mapping("age", {} if value is None else value)
-        self.known_keys("age", age, "minimum guardian")
+        self.known_keys("age", age, KEYS["age"])
         minimum, guardian = age.get("minimum"), age.get("guardian", False)
         if not isinstance(guardian, bool):
             self.fault("age.guardian", f"is {guardian!r}", "Write true, or leave it out where no guardian may decide")
@@ -328,9 +438,7 @@ class _Reader:
         return None, guardian is True
 
     def purpose(self, place: str, value: Mapping[str, Any]) -> Purpose:
-        self.known_keys(
-            place, value, "id title text legal_basis data retention recipients options needs ends confirm controllers"
-        )
+        self.known_keys(place, value, KEYS["a purpose"])
         options: tuple[Option, ...] = ()
         if "options" in value:
             options = tuple(
@@ -358,7 +466,7 @@ class _Reader:
         )
 
     def option(self, place: str, value: Mapping[str, Any], *, purpose: Mapping[str, Any]) -> Option:
-        self.known_keys(place, value, "id title text needs ends confirm controllers")
+        self.known_keys(place, value, KEYS["an option"])
         confirm, unconfirmed_because = self.confirm(place, value, purpose=purpose)
         return Option(
             id=self.word(f"{place}.id", value.get("id"), _WORD, "Use lower-case letters, digits and underscores"),
@@ -396,13 +504,16 @@ class _Reader:
     def needs(self, place: str, value: object) -> frozenset[str]:
         if isinstance(value, list) and all(each in NEEDS for each in value):
             return frozenset(value)
-        self.fault(f"{place}.needs", f"is {value!r}", f"Write a list of: {', '.join(NEEDS)}")
+        if isinstance(value, list):
+            self.fault(f"{place}.needs", found(value), f"Write a list of: {', '.join(NEEDS)}")
+        else:
+            self.one_for_a_list(f"{place}.needs", value, ", ".join(NEEDS))
         return frozenset()
 
     def concerned(self, place: str, value: Mapping[str, Any]) -> tuple[str, ...]:
         named = value.get("controllers", [])
         if "controllers" in value and (not isinstance(named, list) or not named):
-            self.fault(f"{place}.controllers", f"is {named!r}", "List ids of `controllers`, or leave it out for all")
+            self.one_for_a_list(f"{place}.controllers", named, "ids of `controllers`; or leave it out for all")
             return ()
         known = [self.choice(f"{place}.controllers", each, self.controllers or ("",)) for each in named]
         self.distinct(f"{place}.controllers", known)

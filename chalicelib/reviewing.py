@@ -11,7 +11,7 @@ from chalicelib import journal
 from chalicelib.authorised import Body, Call, NoContacts, authorised
 from chalicelib.body import InvalidBodyError, escaped, is_sha256
 from chalicelib.boundary import RefusedError
-from chalicelib.clinic_document import Fault, InvalidClinicError
+from chalicelib.clinic_document import Fault, InvalidClinicError, warnings_of
 from chalicelib.draft_page import draft_page
 from chalicelib.edition import described, edition
 from chalicelib.incoming import mount, query
@@ -73,7 +73,8 @@ def draft(request: Request, clinic: str) -> Response:
     journal.count("NoticeDrafted")
     address = f"{mount(request)}/v1/clinics/{clinic}/notices/{draft.version}"
     missing = draft.missing(authorities())
-    told = {**_told(draft, call), "change": kind, "missing": _listed(missing)}
+    warnings = _listed(warnings_of(draft.document, call.now))
+    told = {**_told(draft, call), "change": kind, "missing": _listed(missing), "warnings": warnings}
     changes = [] if missing else _beyond_words(draft, call)
     return document({**told, "beyond_words": _listed(changes)}, 201, {"Location": address})
 
@@ -97,7 +98,8 @@ def read(request: Request, clinic: str, version: str) -> Response:
     else:
         changes = () if missing else _beyond_words(draft, call)
     told = {**_told(draft, call), "missing": _listed(missing), "beyond_words": _listed(changes)}
-    return document({**told, "document": draft.document})
+    warnings = () if draft.release else warnings_of(draft.document, call.now)
+    return document({**told, "warnings": _listed(warnings), "document": draft.document})
 
 
 def shown(request: Request, clinic: str, version: str) -> Response:

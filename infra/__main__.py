@@ -33,8 +33,9 @@ from chalicelib.store.clinics import UnknownClinicError
 from chalicelib.store.table import ContendedError, UnavailableError
 from chalicelib.vault import KeysUnavailableError
 from chalicelib.wiring import portal
-from infra import keys, messages, migration, notices, publish, seals, verify
+from infra import keys, messages, migration, notices, seals, verify
 from infra.catalogs import compile_stale
+from infra.clinic_file import FileError
 
 LOCAL_ENVIRONMENT = Path(".local/env.json")
 
@@ -48,7 +49,7 @@ def main(arguments: list[str]) -> int:
     try:
         return asked.run(asked) or 0
     except (
-        publish.FileError,
+        FileError,
         keys.KeyCommandError,
         messages.MessageCommandError,
         seals.SealCommandError,

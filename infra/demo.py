@@ -11,6 +11,7 @@ from chalicelib.publication import Person
 from chalicelib.store.keys import api_key_key
 from chalicelib.wiring import portal
 from infra import keys, publish
+from infra.clinic_file import FileError
 
 CLINICS = Path(__file__).resolve().parent / "clinics"
 AUTHOR, APPROVER = Person("The demo's author"), Person("The demo's data protection officer")
@@ -31,7 +32,7 @@ def publish_demo(environment: Mapping[str, str], kept_keys: Path = KEYS) -> dict
         ready = publish.read_file(path)
         try:
             publish.publish(ready, house, environment["CLINIC_KEY_ARN"], author=AUTHOR, approver=APPROVER)
-        except publish.FileError as error:
+        except FileError as error:
             if house.clinics.is_new(ready.clinic.id):
                 raise
             print(f"{error}. This portal keeps the version it has.", file=sys.stderr)  # data of an earlier release

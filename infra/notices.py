@@ -21,7 +21,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chalicelib.clinic_document import InvalidClinicError, read_names
+from chalicelib.clinic_document import InvalidClinicError, read_names, warnings_of
 from chalicelib.consent import Address
 from chalicelib.draft_page import draft_page
 from chalicelib.edition import Edition, edition
@@ -46,14 +46,14 @@ from chalicelib.store.clinics import UnknownClinicError, UnknownDraftError
 from chalicelib.store.drafts import Drafts
 from chalicelib.store.roll import people
 from chalicelib.wiring import Portal, portal
+from infra.clinic_file import ClinicFile, FileError
 from infra.publish import (
     AT_THE_COMMAND_LINE,
-    FileError,
     beyond_words,
+    edition_of,
     in_words,
     publish,
     publish_draft,
-    read_document,
     read_file,
 )
 
@@ -101,19 +101,35 @@ def _publish(asked: argparse.Namespace) -> None:
 
 
 def _check(asked: argparse.Namespace) -> None:
+    faulty = []
     for path in asked.files:
-        ready = read_file(path)
+        try:
+            file = ClinicFile.read(path)
+            ready = edition_of(file)
+        except FileError as error:
+            faulty.append(str(error))
+            continue
         clinic = ready.clinic
         print(f"{path}: {clinic.id} {clinic.version}, {', '.join(clinic.languages)}: ready to publish")
         _warn(clinic.unconfirmed)
+        _warn_of(file)
         if asked.pages:
             _write_pages(ready, asked.pages)
+    if faulty:
+        raise FileError("\n".join(faulty))
+
+
+def _warn_of(file: ClinicFile) -> None:
+    """Name what is allowed and perhaps not meant."""
+    for line in file.told(warnings_of(file.document, _now())):
+        print(f"warning: {line}")
 
 
 @_in_words
 def _draft(asked: argparse.Namespace) -> None:
-    document = read_document(asked.file)
-    draft = drafted(document, read_names(document)[0], Person(asked.author), _now())
+    file = ClinicFile.read(asked.file)
+    file.unslipped()
+    draft = drafted(file.document, read_names(file.document)[0], Person(asked.author), _now())
     house = portal()
     history = () if house.clinics.is_new(draft.clinic) else house.register.look(draft.clinic).published.published
     kind = change(draft.version, history, _now())
@@ -121,8 +137,9 @@ def _draft(asked: argparse.Namespace) -> None:
     missing = draft.missing(authorities())
     print(f"{draft.clinic} {draft.version} ({kind}): drafted by {draft.author.name}, sha256 {draft.sha256}")
     _warn(draft.unconfirmed())
+    _warn_of(file)
     if missing:
-        print("It is not complete:", *missing, sep="\n  ")
+        print("It is not complete:", *file.told(missing), sep="\n  ")
         return
     if changes := beyond_words(edition(draft.document), house, _now()):
         print("It changes more than words, so it needs a MAJOR number or a reason:", *changes, sep="\n  ")

@@ -1,11 +1,8 @@
 """Clinics' files: read, check, and take through draft, approval and publication in one go."""
 
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from chalicelib.clinic_document import InvalidClinicError
 from chalicelib.edition import Edition, edition
@@ -16,41 +13,32 @@ from chalicelib.publication import BeyondWordsError, Draft, Person, ReviewError,
 from chalicelib.store.clinics import PORTAL, now
 from chalicelib.store.drafts import Drafts
 from chalicelib.wiring import Portal
+from infra.clinic_file import ClinicFile, FileError
 
 AT_THE_COMMAND_LINE = Person("the command line")
 """Who published what was published here: the operator, of whom the portal knows no more."""
 
 
-class FileError(Exception):
-    """A clinic's file that cannot be published; each line names file, place and remedy."""
-
-
 def read_file(path: Path) -> Edition:
     """Read and check a clinic's file; raise FileError with every fault."""
-    document = read_document(path)
+    return edition_of(ClinicFile.read(path))
+
+
+def edition_of(file: ClinicFile) -> Edition:
+    """Check a clinic's file; raise FileError with every fault and the line it is on."""
     try:
-        return edition(document)
+        ready = edition(file.document)
     except InvalidClinicError as error:
-        raise FileError("\n".join(f"{path}: {fault}" for fault in error.faults)) from error
+        raise FileError("\n".join(file.told(error.faults))) from error
+    file.unslipped()
+    return ready
 
 
 def read_document(path: Path) -> dict[str, Any]:
     """Read a clinic's file as it is, complete or not, in JSON shapes; raise FileError where it cannot be read."""
-    try:
-        document = _plain(yaml.load(path.read_text(encoding="utf-8"), _OnceOnly))  # noqa: S506 - a SafeLoader
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read ({error.strerror}). Name a clinic's YAML file") from error
-    except UnicodeDecodeError:
-        raise FileError(f"{path}: is not UTF-8. Save the file in UTF-8") from None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise FileError(f"{path}:{line}: is no YAML ({error.problem}). Check indentation, colons and quotes") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise FileError(f"{path}: holds a value that is none ({reason}). Check its dates, numbers and signs") from error
-    if not isinstance(document, dict):
-        raise FileError(f"{path}: is no clinic's document. Write it as `key: value` lines")
-    return document
+    file = ClinicFile.read(path)
+    file.unslipped()
+    return file.document
 
 
 def publish(
@@ -110,24 +98,3 @@ def publish_draft(
         house.clinics.keep_portal_key(house.kms.new_data_key(PORTAL, key_arn))
     wrapped = house.kms.new_data_key(draft.clinic, key_arn) if house.clinics.is_new(draft.clinic) else None
     return house.clinics.publish(ready, draft, by, wrapped_key=wrapped, at=at or now())
-
-
-class _OnceOnly(yaml.SafeLoader):
-    """Reads YAML, and refuses a key that stands twice: plain YAML would quietly take the second."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"“{key.value}” stands twice", key.start_mark)
-            seen.add(str(key.value))
-        return super().construct_mapping(node, deep)
-
-
-def _plain(value: Any) -> Any:
-    """Bring YAML's values into JSON's: dates become texts."""
-    if isinstance(value, dict):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    return value.isoformat() if isinstance(value, date) else value

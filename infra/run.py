@@ -24,6 +24,7 @@ import qrcode
 from infra.bundle import ROOT, NotBuiltError, bundle
 from infra.catalogs import compile_stale
 from infra.children import LOOPBACK, NotStartedError
+from infra.clinic_file import FileError
 from infra.demo import publish_demo
 from infra.deploy import Deployer, NotDeployedError
 from infra.front import Front
@@ -31,7 +32,6 @@ from infra.gateway import Gateway
 from infra.local import aws_environment, forget_stream_positions, ministack
 from infra.logs import copied
 from infra.post_office import PostOffice, post_office
-from infra.publish import FileError
 from infra.server import Request, port_is_free, serving
 
 LOCAL = ROOT / ".local"

@@ -202,7 +202,7 @@ def test_what_is_not_there_is_told_in_a_sentence(run: Run, house: House, tmp_pat
     for command in (("check", path), ("notice", "draft", path, "--author", "Ieva")):
         assert "is no clinic's document" in run(*command)[2]
     path.write_text("id: 17", encoding="utf-8")
-    assert "version: is None" in run("notice", "draft", path, "--author", "Ieva")[2]
+    assert "version: is missing or empty" in run("notice", "draft", path, "--author", "Ieva")[2]
 
 
 def _longer(document: dict[str, Any]) -> dict[str, Any]:
@@ -309,3 +309,25 @@ def test_a_file_is_looked_at_before_anything_is_stored(run: Run, house: House, t
     code, told, _ = run("check", path, "--pages", tmp_path / "pages")
     assert (code, len(list((tmp_path / "pages").iterdir()))) == (0, 2)
     assert "ready to publish" in told
+
+
+def test_a_contest_that_is_over_is_a_warning_and_no_fault(run: Run, house: House, tmp_path: Path) -> None:
+    """The file can be published; who wrote it learns that nobody is asked about the contest any more."""
+    purposes = a_document()["purposes"]
+    purposes[1]["ends"] = "2026-11-02"
+    path = _file(house, tmp_path, purposes=purposes)
+    warning = f"warning: {path}:1: purposes[2].ends: is over since 2026-11-02: nobody is asked about it."
+    code, told, _ = run("check", path)
+    assert (code, "ready to publish" in told, warning in told) == (0, True, True)
+    assert warning in run("notice", "draft", path, "--author", "Ieva Liepa")[1]
+    assert run("publish", path, *NAMES)[0] == 0
+
+
+def test_every_file_that_is_checked_is_told_about(run: Run, house: House, tmp_path: Path) -> None:
+    """A fault in the first does not hide the second, and each names its line."""
+    bad, good = _file(house, tmp_path, version=1.0), _file(house, tmp_path)
+    worse = _file(house, tmp_path, languages="lv, en")
+    code, told, faults = run("check", bad, good, worse)
+    assert (code, f"{good}: " in told) == (1, True)
+    assert f'{bad}:1: version: is the number 1.0, and a text is due. Put it in quotes: `version: "1.0"`' in faults
+    assert f"{worse}:1: languages: is 'lv, en', and a list is due. Write `languages: [lv, en]`" in faults

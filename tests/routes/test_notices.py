@@ -455,3 +455,15 @@ def test_a_draft_that_cannot_be_looked_at_says_why(house: House, staff: Staff) -
     reader = Program(staff.clinic, house.new_key(staff.clinic, "status:read"))
     assert reader.get("notices/1.1/preview").status == 403
     assert Program(staff.clinic, house.api_keys[TBILISI]).get("notices/1.1/preview").status == 404
+
+
+def test_a_draft_with_a_contest_that_is_over_is_told_so_and_may_be_approved(staff: Staff) -> None:
+    """A warning keeps nothing back."""
+    purposes = copy.deepcopy(staff.document("1.1")["purposes"])
+    number, contests = next((n, each) for n, each in enumerate(purposes, start=1) if each["id"] == "contests")
+    contests["options"][0]["ends"] = "2026-11-02"
+    drafted = staff.draft("1.1", purposes=purposes).json()
+    assert [each["place"] for each in drafted["warnings"]] == [f"purposes[{number}].options[1].ends"]
+    assert drafted["missing"] == []
+    assert staff.reviewer.get("notices/1.1").json()["warnings"] == drafted["warnings"]
+    assert staff.draft("1.2").json()["warnings"] == []

@@ -250,3 +250,21 @@ def test_whatever_stands_in_a_field_the_body_is_read_or_refused_by_name(field: s
             decision = read(CLINIC, changed, EVENING)
             f"{decision.name}{decision.evidence}{decision.lang}".encode()
             assert all(isinstance(contact, Contact) for contact in decision.contacts)
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer", "slip"),
+    [
+        ({"purposes": "newsletter"}, "/purposes", "A text, where a list is due: put it in brackets."),
+        ({"subject": {"phone": 37126123456}}, "/subject/phone", "A number or a truth value, where a text is due"),
+        ({"notice_version": 1.0}, "/notice_version", "A number or a truth value, where a text is due"),
+    ],
+)
+def test_a_slip_in_a_body_is_told_as_what_it_is(change: Mapping[str, Any], pointer: str, slip: str) -> None:
+    """A program's author learns that quotes or brackets are missing, and not that a phone number is wrong."""
+    with pytest.raises(InvalidBodyError) as caught:
+        read_staff_withdrawal(CLINIC, {**WITHDRAWN, **change}, NOON)
+    [error] = caught.value.errors
+    assert error["pointer"] == pointer
+    assert error["detail"].startswith(slip)
+    assert "37126123456" not in error["detail"]

@@ -16,6 +16,7 @@ from chalicelib.clinic_document import (
     faults_of,
     read_clinic,
     read_full_notice,
+    warnings_of,
 )
 from chalicelib.notice import LANGUAGES, Clinic
 from chalicelib.pages import authorities
@@ -232,6 +233,22 @@ def test_a_version_published_before_a_reason_was_asked_for_keeps_what_it_says() 
     said = read_clinic(a_document(purposes=[news, {**research, "confirm": False}]), told=before)
     assert ("research" in said.confirmed_first, said.unconfirmed) == (False, {"research": ""})
     assert "research" in read_clinic(a_document(purposes=[news, research]), told=before).confirmed_first
+
+
+def test_a_contest_that_is_over_is_warned_about_and_is_no_fault() -> None:
+    """A notice may be published after a contest's last day; its author learns that nobody is asked any more."""
+    document = a_document()
+    assert warnings_of(document, "2027-03-31T23:59:59.999Z") == ()
+    [over] = warnings_of(document, "2027-04-01T00:00:00.000Z")
+    assert str(over) == (
+        "purposes[2].ends: is over since 2027-03-31: nobody is asked about it. Take it out, or write a later last day"
+    )
+    assert faults_of(document, authorities()) == ()
+    for option in document["purposes"][0]["options"]:
+        option["ends"] = "2026-12-24"
+    places = [warning.place for warning in warnings_of(document, "2027-04-01T00:00:00.000Z")]
+    assert places == ["purposes[1].options[1].ends", "purposes[1].options[2].ends", "purposes[2].ends", "purposes"]
+    assert warnings_of({}, "2027-04-01T00:00:00.000Z") == ()
 
 
 def test_the_full_notice_is_there_in_every_language() -> None:
