@@ -9,6 +9,7 @@ from typing import Any
 import rfc8785
 
 from chalicelib.articles import article
+from chalicelib.duties import Duty, duty
 from chalicelib.instants import Instant, is_ending
 from chalicelib.notice import (
     EXPLICIT_CONSENT,
@@ -52,8 +53,8 @@ PROOF_KEPT = "P3Y"
 """How long proof is kept where the clinic says nothing: no law names a period (EDPB 05/2020, 107)."""
 
 KEYS = {
-    "the clinic": "id code version effective country authority languages name controllers dpo age texts purposes "
-    "notice confirm_within proof_kept sms_countries",
+    "the clinic": "id code version effective country authority languages name controllers dpo has_dpo "
+    "patients_per_year age texts purposes notice confirm_within proof_kept sms_countries",
     "texts": " ".join(TEXTS),
     "a purpose": "id title text legal_basis data retention recipients options needs ends confirm controllers",
     "an option": "id title text needs ends confirm controllers",
@@ -156,19 +157,26 @@ def unconfirmed(document: Any) -> Mapping[str, str]:
 
 
 def warnings_of(document: Any, at: Instant) -> tuple[Fault, ...]:
-    """List what in a document, complete or not, is allowed and perhaps not meant: what nobody is asked any more."""
+    """List what in a document, complete or not, is allowed and perhaps not meant."""
     reader = _Reader()
     clinic = reader.clinic(reader.mapping("", document), "")
     asked = clinic.asking(at).questions
-    found = []
+    warnings = []
     for number, purpose in enumerate(clinic.purposes, start=1):
         for place, address, ends in _decided(f"purposes[{number}]", purpose):
             if address in clinic.questions and address not in asked:
                 remedy = "Take it out, or write a later last day"
-                found.append(Fault(f"{place}.ends", f"is over since {ends}: nobody is asked about it", remedy))
+                warnings.append(Fault(f"{place}.ends", f"is over since {ends}: nobody is asked about it", remedy))
+    large_scale = duty(clinic.country, "dpo", clinic.effective).from_patients is None
+    if isinstance(document, Mapping) and document.get("has_dpo") is False and large_scale:
+        remedy = "Name one where the clinic is more than a practice of one doctor or two"
+        problem = "is false: health data used on a large scale asks for one"
+        warnings.append(Fault("has_dpo", problem, remedy, "GDPR Art. 37(1)(c)"))
     if clinic.questions and not asked:
-        found.append(Fault("purposes", "are all over: the page asks nothing", "Write a question that is still asked"))
-    return tuple(found)
+        warnings.append(
+            Fault("purposes", "are all over: the page asks nothing", "Write a question that is still asked")
+        )
+    return tuple(warnings)
 
 
 def _decided(place: str, purpose: Purpose) -> Iterator[tuple[str, str, str | None]]:
@@ -344,11 +352,15 @@ class _Reader:
     def clinic(self, value: Mapping[str, Any], sha256: str) -> Clinic:
         self.known_keys("", value, KEYS["the clinic"])
         self.languages = self.spoken(value.get("languages"))
+        country = self.choice("country", value.get("country"), COUNTRIES)
         effective = str(value.get("effective", ""))
         if not re.fullmatch(r"\d{4}-\d\d-\d\d", effective) or not is_ending(effective):
             self.fault("effective", f"is {effective!r}", "Write a date such as 2026-11-01")
         controllers = self.joint(
-            tuple(self.controller(*each) for each in self.items("controllers", value.get("controllers")))
+            tuple(
+                self.controller(*each, address=duty(country, "address", effective))
+                for each in self.items("controllers", value.get("controllers"))
+            )
         )
         purposes = tuple(self.purpose(place, each) for place, each in self.items("purposes", value.get("purposes")))
         age_minimum, guardian = self.age(value.get("age"))
@@ -359,12 +371,12 @@ class _Reader:
             code=self.word("code", value.get("code"), _CODE, "Use 2 to 4 lower-case letters or digits"),
             version=self.version(value.get("version")),
             effective=effective,
-            country=self.choice("country", value.get("country"), COUNTRIES),
+            country=country,
             authority=self.choice("authority", value.get("authority"), COUNTRIES),
             languages=self.languages,
             name=self.text("name", value.get("name")),
             controllers=controllers,
-            dpo=self.reachable("dpo", self.mapping("dpo", value.get("dpo"))),
+            dpo=self.dpo(value, duty(country, "dpo", effective)),
             age_minimum=age_minimum,
             guardian=guardian,
             texts={each: self.text(f"texts.{each}", texts.get(each)) for each in TEXTS},
@@ -400,13 +412,41 @@ class _Reader:
             self.fault("languages", "names a language twice", "Name each once")
         return tuple(value)
 
-    def controller(self, place: str, value: Mapping[str, Any]) -> Controller:
+    def dpo(self, value: Mapping[str, Any], asked: Duty) -> Mapping[str, str]:
+        """Read the data protection contact; none where the clinic says why the law asks for none."""
+        has, patients = value.get("has_dpo"), value.get("patients_per_year")
+        if has is not None and not isinstance(has, bool):
+            self.fault("has_dpo", found(has), "Write false where there is none, or leave it out")
+        counted = isinstance(patients, int) and not isinstance(patients, bool) and patients > 0
+        if patients is not None and not counted:
+            self.fault("patients_per_year", found(patients), "Write a number without quotes, such as 4000")
+        if value.get("dpo") is not None:
+            if has is False:
+                self.fault("has_dpo", "is false, and a contact is named", "Leave out one of the two")
+            return self.reachable("dpo", self.mapping("dpo", value["dpo"]))
+        remedy = "Write `dpo:` with `name:` and `email:` or `phone:` below it"
+        if asked.from_patients is None:
+            if has is not False:
+                self.faults.append(
+                    Fault(
+                        "dpo", "is missing", f"{remedy}, or `has_dpo: false` where the law asks for none", asked.article
+                    )
+                )
+        elif not counted:
+            told = f"{remedy}, or `patients_per_year:` where fewer than {asked.from_patients} come in a year"
+            self.faults.append(Fault("dpo", "is missing", told, asked.article))
+        elif isinstance(patients, int) and patients >= asked.from_patients:
+            problem = f"is missing, and is due from {asked.from_patients} patients a year"
+            self.faults.append(Fault("dpo", problem, remedy, asked.article))
+        return {}
+
+    def controller(self, place: str, value: Mapping[str, Any], *, address: Duty) -> Controller:
         self.known_keys(place, value, KEYS["a controller"])
         reach = self.reachable(place, value)
         return Controller(
             id=self.word(f"{place}.id", value.get("id"), _ID, "Use lower-case words joined by hyphens"),
             name=self.line(f"{place}.name", value.get("name")),
-            address=self.line(f"{place}.address", value.get("address")),
+            address=self.line(f"{place}.address", value.get("address"), required=address.due),
             email=reach.get("email", ""),
             phone=reach.get("phone", ""),
             registration=self.line(f"{place}.registration", value.get("registration"), required=False),

@@ -37,6 +37,7 @@ class Controller:
     id: str
     name: str
     address: str
+    """Where post reaches it; empty where the law does not ask for it and the clinic does not say."""
     email: str
     phone: str
     registration: str
@@ -133,6 +134,7 @@ class Clinic:
     name: Text
     controllers: tuple[Controller, ...]
     dpo: Mapping[str, str]
+    """The data protection contact: `name`, `email`, `phone`; nothing where there is none."""
     age_minimum: int | None
     texts: Mapping[str, Text]
     purposes: tuple[Purpose, ...]

@@ -94,7 +94,7 @@ class _Record:
             "dpv:hasNotice": self.notice(),
             "dct:language": self.receipt["notice"]["lang"],
             "dpv:hasDataController": [_id(_controller_id(self.issued, each)) for each in clinic.controllers],
-            "dpv:hasDataProtectionOfficer": _id(f"{clinic_url(self.issued)}#dpo"),
+            **({"dpv:hasDataProtectionOfficer": _id(f"{clinic_url(self.issued)}#dpo")} if clinic.dpo else {}),
             "dpv:hasAuthority": _id(authorities()[clinic.authority]["web"]),
             "dpv:hasJurisdiction": [_id(f"loc:{clinic.country}"), *([_id("loc:EU")] if gdpr else [])],
             "dpv:hasApplicableLaw": {"@type": "dpv:Law", "dct:title": law(clinic)},
@@ -256,13 +256,7 @@ def _parties(issued: Issued) -> list[dict[str, Any]]:
             "dct:identifier": subject,
         },
         *(_controller(issued, each) for each in clinic.controllers),
-        {
-            "@id": f"{clinic_url(issued)}#dpo",
-            "@type": "dpv:DataProtectionOfficer",
-            "dpv:hasIdentifier": f"{clinic_url(issued)}#dpo",
-            **({"dpv:hasName": clinic.dpo["name"]} if "name" in clinic.dpo else {}),
-            "dpv:hasContact": [clinic.dpo[kind] for kind in ("email", "phone") if kind in clinic.dpo],
-        },
+        *([_officer(issued)] if clinic.dpo else []),
         {
             "@id": authority["web"],
             "@type": "dpv:DataProtectionAuthority",
@@ -273,6 +267,17 @@ def _parties(issued: Issued) -> list[dict[str, Any]]:
     ]
 
 
+def _officer(issued: Issued) -> dict[str, Any]:
+    named, where = issued.clinic.dpo, f"{clinic_url(issued)}#dpo"
+    return {
+        "@id": where,
+        "@type": "dpv:DataProtectionOfficer",
+        "dpv:hasIdentifier": where,
+        **({"dpv:hasName": named["name"]} if "name" in named else {}),
+        "dpv:hasContact": [named[kind] for kind in ("email", "phone") if kind in named],
+    }
+
+
 def _controller(issued: Issued, controller: Controller) -> dict[str, Any]:
     return {
         "@id": _controller_id(issued, controller),
@@ -280,7 +285,7 @@ def _controller(issued: Issued, controller: Controller) -> dict[str, Any]:
         "dpv:hasIdentifier": controller.registration or controller.id,
         "dct:identifier": controller.id,
         "dpv:hasName": controller.name,
-        "dpv:hasAddress": controller.address,
+        "dpv:hasAddress": controller.address or issued.clinic.country,  # mandatory; of more it may have told nothing
         "dpv:hasContact": [contact for contact in (controller.email, controller.phone) if contact],
     }
 

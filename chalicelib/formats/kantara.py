@@ -46,10 +46,11 @@ def write(issued: Issued) -> dict[str, Any]:
 def _controller(issued: Issued, controller: Controller) -> dict[str, Any]:
     """Give a controller; the format wants a contact, an e-mail and a phone of each, so the shared ones stand in."""
     clinic = issued.clinic
+    street = {"streetAddress": controller.address} if controller.address else {}
     return {
         "piiController": controller.name,
         "contact": clinic.dpo.get("name") or controller.name,
-        "address": {"streetAddress": controller.address, "addressCountry": clinic.country},
+        "address": street | {"addressCountry": clinic.country},
         "email": _reach(clinic, controller, "email"),
         "phone": _reach(clinic, controller, "phone"),
         "piiControllerUrl": clinic_url(issued),

@@ -359,6 +359,15 @@ def test_all_joint_controllers_and_the_authority_are_parties() -> None:
     assert values(authority, f"{DPV}hasName") == ["Valstybinė duomenų apsaugos inspekcija"]
 
 
+def test_a_clinic_without_address_and_officer_still_writes_every_mandatory_field() -> None:
+    """The law does not ask every clinic for either; where it is, its country says."""
+    bare = replace(RIGA, dpo={}, controllers=tuple(replace(each, address="") for each in RIGA.controllers))
+    graph = expanded(issue(bare, yes(bare)))
+    [controller] = of_type(graph, "DataController")
+    assert values(controller, f"{DPV}hasAddress") == ["LV"]
+    assert not of_type(graph, "DataProtectionOfficer")
+
+
 def test_the_person_is_an_opaque_id() -> None:
     """A receipt shown to somebody gives no contact away."""
     graph = expanded(issue(RIGA, yes(RIGA)))

@@ -108,3 +108,12 @@ def test_a_phone_that_a_controller_does_not_give_is_the_one_shared() -> None:
     [controller] = kantara.write(issue(silent, yes(silent)))["piiControllers"]
     assert controller["phone"] == RIGA.dpo["phone"]
     assert controller["email"] == RIGA.controllers[0].email
+
+
+def test_a_clinic_without_address_and_officer_writes_a_valid_receipt() -> None:
+    """The law does not ask every clinic for either."""
+    bare = replace(RIGA, dpo={}, controllers=tuple(replace(each, address="") for each in RIGA.controllers))
+    document = kantara.write(issue(bare, yes(bare)))
+    assert not [error.message for error in SCHEMA.iter_errors(json.loads(json.dumps(document)))]
+    assert document["piiControllers"][0]["address"] == {"addressCountry": "LV"}
+    assert document["piiControllers"][0]["contact"] == RIGA.lead.name

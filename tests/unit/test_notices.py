@@ -51,7 +51,7 @@ BROKEN: list[tuple[str, object, str]] = [
     ("controllers.0", "SIA Jūra", "controllers[1]"),
     ("controllers.0.id", "SIA", "controllers[1].id"),
     ("controllers.0.name", "", "controllers[1].name"),
-    ("controllers.0.address", MISSING, "controllers[1].address"),
+    ("controllers.0.address", "", "controllers[1].address"),
     ("controllers.0.email", MISSING, "controllers[1]"),
     ("controllers.0.fax", "+371 1", "controllers[1].fax"),
     ("dpo", MISSING, "dpo"),

@@ -119,7 +119,6 @@ def test_each_text_that_is_missing_in_a_language_is_listed_with_its_article(path
     [
         ("controllers", "GDPR Art. 13(1)(a)"),
         ("controllers.0.name", "GDPR Art. 13(1)(a)"),
-        ("controllers.0.address", "GDPR Art. 13(1)(a)"),
         ("controllers.0.email", "GDPR Art. 13(1)(a)"),
         ("dpo", "GDPR Art. 13(1)(b)"),
         ("dpo.email", "GDPR Art. 13(1)(b)"),
