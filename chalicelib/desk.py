@@ -18,7 +18,7 @@ from chalicelib.bodies import (
 )
 from chalicelib.body import cursor
 from chalicelib.boundary import RefusedError
-from chalicelib.consent import Answer, Assurance, State, Status, resolve, strictest
+from chalicelib.consent import Answer, Assurance, State
 from chalicelib.contact import Kind
 from chalicelib.disclosures import disclosed
 from chalicelib.evidence import CONSENT_PAGE
@@ -30,6 +30,7 @@ from chalicelib.incoming import base_url, mount, query
 from chalicelib.instants import EVER, instant
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import document, problem, rendered
+from chalicelib.permission import Named, Told
 from chalicelib.receipts import Act, NoticeRef, Receipt, receipt_id
 from chalicelib.renditions import FORMATS, JSON_FORMATS, SD_JWT, UnsignedError, rendition
 from chalicelib.store import roll
@@ -69,13 +70,14 @@ def status(request: Request, clinic: str) -> Response:
         if number in call.body.faults:
             results.append({"subject": asked, "error": call.body.faults[number]})
             continue
-        known = [person for contact in contacts for person in call.look.known_under(contact, asked_by or EVER)]
-        found = [standings[person.id] for person in known] or [{}]
+        under = {contact: call.look.known_under(contact, asked_by or EVER) for contact in contacts}
+        named = Named(under, standings)
         decisions = {
-            address: _told(strictest([resolve(standing.get(address), notice, at) for standing in found]), country)
+            address: _told(named.tell(address, call.shared.questions[address].needs, notice, at), country)
             for address in call.body.addresses
         }
-        results.append({"subject": asked, "decisions": decisions})
+        kinds = named.kinds(call.look.lookups, asked_by or EVER)
+        results.append({"subject": asked, "contact_kinds": kinds, "decisions": decisions})
     portal().table.put_new(call.audit("status", people))
     return document({"at": at, "known_at": known_at, "results": results})
 
@@ -165,11 +167,12 @@ def _standing_by(receipt: Receipt, call: Call[Any]) -> Mapping[str, State]:
     return still_held(receipt, person, call.look.published.in_force, call.now)
 
 
-def _told(status: Status, country: str) -> dict[str, Any]:
-    last = status.word
+def _told(told: Told, country: str) -> dict[str, Any]:
+    status, last = told.status, told.status.word
     return {
         "state": status.state,
-        "permitted": status.permitted,
+        "permitted": told.permitted,
+        "holds_for": told.holds_for,
         "restricted": status.restricted,
         "since": status.since,
         "since_date": local_day(status.since, country) if status.since and status.day_only else None,

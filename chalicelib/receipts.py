@@ -77,6 +77,9 @@ class Subject:
     lang: str = ""
     """The language the person last chose themself; none where only others spoke for them."""
 
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    """Of which kind each contact is; those kept before kinds were told are left out until they are given again."""
+
     places: Mapping[str, int] = field(default_factory=dict)
     """In which place of each contact the person is kept; those in the first place are left out (`store.contacts`)."""
 
@@ -97,6 +100,10 @@ class Subject:
         """
         return lookup in self.contacts and (lookup not in self.typed or not self.certain)
 
+    def may_have(self, kind: str) -> bool:
+        """Tell whether one of the person's own contacts is of a kind, or may be: of old ones no kind was kept."""
+        return any(self.owns(lookup) and self.kinds.get(lookup, kind) == kind for lookup in self.contacts)
+
     def prove(self, lookups: Collection[str]) -> Self:
         """Give the person with these contacts proven."""
         left = tuple(lookup for lookup in self.typed if lookup not in lookups)
@@ -106,9 +113,11 @@ class Subject:
         """Give who was a child as somebody who decides alone: of what is known only these contacts are their own."""
         own = {lookup: since for lookup, since in self.contacts.items() if lookup in contacts}
         typed = tuple(lookup for lookup in self.typed if lookup in own)
+        kinds = {lookup: kind for lookup, kind in self.kinds.items() if lookup in own}
         places = {lookup: place for lookup, place in self.places.items() if lookup in own}
         pointers = tuple(lookup for lookup in self.pointers if lookup in own)
-        return replace(self, of_age="", contacts=own, typed=typed, places=places, pointers=pointers, proven_by="")
+        left = replace(self, contacts=own, typed=typed, kinds=kinds, places=places, pointers=pointers)
+        return replace(left, of_age="", proven_by="")
 
     @property
     def erased(self) -> bool:

@@ -64,6 +64,7 @@ def writes(
         after,
         contacts={**dict.fromkeys(lookups, after.recorded_at), **before.contacts},
         numbered=numbered,
+        kinds={**before.kinds, **{lookup: contact.kind.value for lookup, contact in lookups.items()}},
         typed=(*before.typed, *_typed(lookups, before)),
         base=signature.base or before.base,
         fences=timeline.fenced(before.fences, after.version, before.latest, after.recorded_at),

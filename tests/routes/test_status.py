@@ -116,10 +116,12 @@ def test_who_was_never_asked_is_told_with_nothing_but_that(house: House) -> None
         "results": [
             {
                 "subject": {"email": "nobody@example.org"},
+                "contact_kinds": [],
                 "decisions": {
                     address: {
                         "state": "never_asked",
                         "permitted": False,
+                        "holds_for": [],
                         "restricted": False,
                         "since": None,
                         "since_date": None,

@@ -1,0 +1,54 @@
+"""Who asks by another contact than the one a message goes to learns whether there is one."""
+
+from dataclasses import replace
+
+from chalicelib.contact import Contact, Kind
+from chalicelib.instants import EVER
+from chalicelib.permission import Named, Told
+from chalicelib.receipts import Subject
+from tests.acts import EMAIL_NEWS, IN_FORCE, MORNING, NOON, a_standing, a_subject
+
+NUMBER, MAIL = Contact(Kind.REFERENCE, "P-1024"), Contact(Kind.EMAIL, "anna.ozola@example.org")
+ANNA = replace(
+    a_subject(newsletter__email=a_standing()),
+    contacts={"n": MORNING, "m": MORNING},
+    kinds={"n": "patient_ref", "m": "email"},
+    certain=True,
+)
+
+
+def told(person: Subject, *contacts: Contact) -> tuple[Told, tuple[Kind, ...]]:
+    """Tell how the newsletter stands for whoever names a person by these contacts, and the kinds known."""
+    named = Named(dict.fromkeys(contacts, (person,)), {person.id: person.standings})
+    lookups = {NUMBER: "n", MAIL: "m"}
+    return named.tell(EMAIL_NEWS, frozenset({"email"}), IN_FORCE, NOON), named.kinds(lookups, EVER)
+
+
+def test_whoever_has_an_email_of_their_own_is_permitted_by_their_number() -> None:
+    """The clinic need not know the e-mail to ask."""
+    found, kinds = told(ANNA, NUMBER)
+    assert (found.permitted, found.holds_for, kinds) == (True, (Kind.REFERENCE,), (Kind.REFERENCE, Kind.EMAIL))
+
+
+def test_whose_email_is_gone_or_was_only_typed_is_not_permitted_by_their_number() -> None:
+    """A Yes to e-mails permits none where there is no address that is known as theirs."""
+    gone, typed = replace(ANNA, contacts={"n": MORNING}), replace(ANNA, typed=("m",))
+    for person in (gone, typed):
+        found, kinds = told(person, NUMBER)
+        assert (found.permitted, kinds) == (False, (Kind.REFERENCE,))
+
+
+def test_a_person_kept_before_kinds_were_told_is_permitted_as_before() -> None:
+    """Nobody is lost with an update; the kinds given in the call are told all the same."""
+    before = replace(ANNA, kinds={})
+    assert told(before, NUMBER)[0].permitted
+    assert told(before, NUMBER)[1] == (Kind.REFERENCE,)
+    assert told(before, NUMBER, MAIL)[1] == (Kind.REFERENCE, Kind.EMAIL)
+    old = {name: value for name, value in ANNA.stored().items() if name != "kinds"}
+    assert Subject.read(old) == before
+
+
+def test_a_contact_learnt_later_was_not_known_then() -> None:
+    """Asked what was known at another time, the answer tells no more."""
+    named = Named({NUMBER: (replace(ANNA, contacts={"n": MORNING, "m": NOON}),)}, {})
+    assert named.kinds({NUMBER: "n"}, MORNING) == (Kind.REFERENCE,)
