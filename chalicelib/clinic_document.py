@@ -17,6 +17,7 @@ from chalicelib.notice import (
     Clinic,
     Controller,
     Option,
+    Processing,
     Purpose,
     Question,
     Text,
@@ -26,6 +27,9 @@ from chalicelib.phones import known_countries
 
 COUNTRIES = ("LV", "LT", "GE")
 LEGAL_BASES = ("consent", EXPLICIT_CONSENT)
+OTHER_BASES = ("contract", "legal_obligation", "vital_interests", "public_task", "legitimate_interests")
+"""On what a clinic may use data without consent: GDPR Art. 6(1)(b) to (f), in the order of the law."""
+
 NEEDS = ("email", "phone", "name", "contact")
 RESERVED_IDS = frozenset(
     {
@@ -54,10 +58,11 @@ PROOF_KEPT = "P3Y"
 
 KEYS = {
     "the clinic": "id code version effective country authority languages name controllers dpo has_dpo "
-    "patients_per_year age texts purposes notice confirm_within proof_kept sms_countries",
+    "patients_per_year age texts purposes without_consent notice confirm_within proof_kept sms_countries",
     "texts": " ".join(TEXTS),
     "a purpose": "id title text legal_basis data retention recipients options needs ends confirm controllers",
     "an option": "id title text needs ends confirm controllers",
+    "an entry of without_consent": "id title text legal_basis data retention recipients law interest health_care",
     "a controller": "id name registration address email phone lead",
     "age": "minimum guardian",
 }
@@ -381,6 +386,7 @@ class _Reader:
             guardian=guardian,
             texts={each: self.text(f"texts.{each}", texts.get(each)) for each in TEXTS},
             purposes=purposes,
+            without_consent=self.without_consent(value, purposes),
             sha256=sha256,
             questions=self.questions(purposes),
             confirm_within=self.word(
@@ -493,7 +499,7 @@ class _Reader:
             id=self.word(f"{place}.id", value.get("id"), _WORD, "Use lower-case letters, digits and underscores"),
             title=self.text(f"{place}.title", value.get("title")),
             text=self.text(f"{place}.text", value.get("text")),
-            legal_basis=self.choice(f"{place}.legal_basis", value.get("legal_basis"), LEGAL_BASES),
+            legal_basis=self.asked_basis(f"{place}.legal_basis", value.get("legal_basis")),
             data=self.text(f"{place}.data", value.get("data")),
             retention=self.text(f"{place}.retention", value.get("retention")),
             recipients=self.optional_text(f"{place}.recipients", value.get("recipients")),
@@ -540,6 +546,50 @@ class _Reader:
             remedy = "Leave it out, or write `{required: false, reason: …}` for whoever approves the notice"
             self.fault(place, "is false without a reason", remedy)
         return told is True, "" if told is True else reason
+
+    def asked_basis(self, place: str, value: object) -> str:
+        """Read the basis of what is asked: a consent. What rests on another is told, and not asked."""
+        if value in OTHER_BASES:
+            remedy = "It needs no consent, so do not ask: write it under `without_consent` instead"
+            self.fault(place, f"is {value!r}", remedy)
+            return LEGAL_BASES[0]
+        return self.choice(place, value, LEGAL_BASES)
+
+    def without_consent(self, value: Mapping[str, Any], purposes: Sequence[Purpose]) -> tuple[Processing, ...]:
+        if "without_consent" not in value:
+            return ()
+        told = tuple(self.processing(*each) for each in self.items("without_consent", value["without_consent"]))
+        self.distinct("without_consent", [each.id for each in told])
+        for each in sorted({each.id for each in told} & {each.id for each in purposes} - {""}):
+            self.fault("without_consent", f"has {each!r}, which is asked too", "Ask for it, or do it without: not both")
+        return told
+
+    def processing(self, place: str, value: Mapping[str, Any]) -> Processing:
+        self.known_keys(place, value, KEYS["an entry of without_consent"])
+        basis = value.get("legal_basis")
+        if basis in LEGAL_BASES:
+            self.fault(
+                f"{place}.legal_basis", f"is {basis!r}", "What rests on consent is asked: write it under `purposes`"
+            )
+            basis = OTHER_BASES[0]
+        health_care = value.get("health_care", False)
+        if not isinstance(health_care, bool):
+            self.fault(f"{place}.health_care", found(health_care), "Write true where health data is used for care")
+        interest = self.optional_text(f"{place}.interest", value.get("interest"))
+        if basis == "legitimate_interests" and interest is None:
+            self.no_text(f"{place}.interest", None)
+        return Processing(
+            id=self.word(f"{place}.id", value.get("id"), _WORD, "Use lower-case letters, digits and underscores"),
+            title=self.text(f"{place}.title", value.get("title")),
+            text=self.text(f"{place}.text", value.get("text")),
+            legal_basis=self.choice(f"{place}.legal_basis", basis, OTHER_BASES),
+            data=self.text(f"{place}.data", value.get("data")),
+            retention=self.text(f"{place}.retention", value.get("retention")),
+            recipients=self.optional_text(f"{place}.recipients", value.get("recipients")),
+            law=self.optional_text(f"{place}.law", value.get("law")),
+            interest=interest,
+            health_care=health_care is True,
+        )
 
     def needs(self, place: str, value: object) -> frozenset[str]:
         if isinstance(value, list) and all(each in NEEDS for each in value):

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from chalicelib.instants import Instant
-from chalicelib.notice import SHARING, Clinic, Option, Purpose, Text
+from chalicelib.notice import SHARING, Clinic, Option, Processing, Purpose, Text
 
 
 class Topic(StrEnum):
@@ -155,6 +155,8 @@ def _parts(clinic: Clinic) -> Iterator[_Part]:
         yield _one(f"texts.{key}", _text(text))
     for purpose in clinic.purposes:
         yield from _of_purpose(purpose)
+    for told in clinic.without_consent:
+        yield from _of_processing(told)
 
 
 def _one(place: str, value: Any) -> _Part:
@@ -179,6 +181,16 @@ def _of_purpose(purpose: Purpose) -> Iterator[_Part]:
         yield _Part(titled, f"{below}.title", _text(option.title))
         yield _Part(f"{name}.text", f"{below}.text", _text(option.text))
         yield from _of_decided(option, name, below)
+
+
+def _of_processing(told: Processing) -> Iterator[_Part]:
+    """Give what is done without consent. No consent is to it, so none of it is on the list of what counts."""
+    place, name = f"without_consent.{told.id}", "without_consent.*"
+    yield _Part(name, place, told.id)
+    for key in ("title", "text", "data", "retention", "recipients", "law", "interest"):
+        yield _Part(f"{name}.{key}", f"{place}.{key}", _text(getattr(told, key)))
+    for key in ("legal_basis", "health_care"):
+        yield _Part(f"{name}.{key}", f"{place}.{key}", getattr(told, key))
 
 
 def _of_decided(decided: Purpose | Option, name: str, place: str) -> Iterator[_Part]:

@@ -86,6 +86,30 @@ class Purpose:
 
 
 @dataclass(frozen=True, slots=True)
+class Processing:
+    """What a clinic does with data without asking for consent, and on which other basis (GDPR Art. 6(1)(b) to (f))."""
+
+    id: str
+    title: Text
+    text: Text
+    legal_basis: str
+    data: Text
+    retention: Text
+    recipients: Text | None = None
+    law: Text | None = None
+    """Which law asks for it or allows it."""
+    interest: Text | None = None
+    """Which legitimate interest it serves (Art. 13(1)(d))."""
+    health_care: bool = False
+    """Whether it is health data used for care by people bound to secrecy (Art. 9(2)(h))."""
+
+    @property
+    def can_be_objected_to(self) -> bool:
+        """Whether a patient may object to it (Art. 21(1))."""
+        return self.legal_basis in {"legitimate_interests", "public_task"}
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """One decision to take: its address, what a Yes needs to know, when it ends by itself, whether it is confirmed."""
 
@@ -150,6 +174,8 @@ class Clinic:
     """Where a guardian may decide: from which age a child decides alone, at the moment the clinic asks."""
     confirm_within: str = "P7D"
     """How long a Yes waits for the confirmation of the contact's owner."""
+    without_consent: tuple[Processing, ...] = ()
+    """What is done without a question, because the law asks for no consent: told, and never decided."""
     proof_kept: str = "P3Y"
     """How long receipts are kept once what they prove has ended, or a last day: a rule of `instants.ending`."""
     sms_countries: tuple[str, ...] = ()
