@@ -8,13 +8,31 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from chalicelib.consent import Address, NoticeInForce, State, Status, Word, resolve, settle
+from chalicelib.consent import (
+    Address,
+    Answer,
+    Assurance,
+    NoticeInForce,
+    Standing,
+    State,
+    Status,
+    Word,
+    resolve,
+    settle,
+)
 from chalicelib.instants import Instant, ending, instant, moment
 from chalicelib.publication import numbers
 from chalicelib.receipts import Subject
 from chalicelib.schedule import Entry, Stage, notice_at, stage
 
 EXPIRING_WITHIN = timedelta(days=30)
+ONLY_STOPPED_KEPT = timedelta(days=30)
+"""For how long a contact is kept under which things were only ever stopped.
+
+So long a form on paper may lie before it is entered: it must not outlive this later word. No longer, for anybody may
+have typed it, and it may be anybody's (GDPR Art. 5(1)(c), (e)).
+"""
+
 _TICK = timedelta(milliseconds=1)
 _HOLDS = {State.GRANTED, State.PENDING}
 
@@ -78,7 +96,8 @@ def fate(person: Subject, history: Sequence[Entry], rule: str, at: Instant) -> F
     """Tell what becomes of a person's data, where proof is kept by this rule after everything has ended.
 
     Whoever left nothing but a Yes that was never confirmed is not kept at all: the contact may be anybody's (GDPR Art.
-    5(1)(c), (e)). Restricted data is only stored (Art. 18(2)).
+    5(1)(c), (e)). Whoever only ever stopped things, by a page or a link, is kept for `ONLY_STOPPED_KEPT`. Restricted
+    data is only stored (Art. 18(2)).
     """
     if person.proof_until is not None:
         return Fate.FORGET if person.proof_until <= at else Fate.KEEP
@@ -86,7 +105,17 @@ def fate(person: Subject, history: Sequence[Entry], rule: str, at: Instant) -> F
     if person.restricted_since is not None or not statuses or any(each.state in _HOLDS for each in statuses):
         return Fate.KEEP
     never_confirmed = all(standing.last is None for standing in person.standings.values())
-    return Fate.ERASE if never_confirmed or proof_until(person, history, rule, at) <= at else Fate.KEEP
+    over = proof_until(person, history, rule, at)
+    if all(map(_only_stopped, person.standings.values())):
+        over = min(over, instant(moment(person.recorded_at) + ONLY_STOPPED_KEPT))
+    return Fate.ERASE if never_confirmed or over <= at else Fate.KEEP
+
+
+def _only_stopped(standing: Standing) -> bool:
+    """Tell whether nothing was ever said on a decision but that it should stop, and by nobody whom staff saw."""
+    if standing.last is None or standing.last.assurance is Assurance.STAFF_WITNESSED:
+        return False
+    return standing.first_yes is None and standing.first_stop is not None and standing.first_stop[1] is Answer.WITHDRAW
 
 
 def proof_until(person: Subject, history: Sequence[Entry], rule: str, at: Instant) -> Instant:

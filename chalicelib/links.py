@@ -13,13 +13,18 @@ import json
 import re
 import secrets
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import Self
 
 from chalicelib.contact import Contact, Kind
-from chalicelib.instants import Instant
+from chalicelib.instants import Instant, instant, moment
 
 HANDLE_BYTES, PROOF_BYTES = 16, 8
+STOPS = timedelta(days=3 * 365)
+"""For how long a message can be stopped by its own link: as long as proof is kept by default. An older message leads to
+the page on which one says who one is, so that nothing anywhere opens for ever."""
+
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
 
 
@@ -39,7 +44,7 @@ class Power(StrEnum):
     """Taking back a withdrawal."""
 
     UNSUBSCRIBE = "unsubscribe"
-    """Stopping what the link names, and only stopping: it works as long as the link is not revoked."""
+    """Stopping what the link names, and only stopping: it works for `STOPS`, however long ago the rest has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +75,15 @@ class Link:
         kept = json.loads(stored)
         return cls(**{**kept, "addresses": tuple(kept["addresses"])})
 
+    @property
+    def stops_until(self) -> Instant:
+        """Until when the link stops things: longer than it opens anything else."""
+        return max(self.expires_at, instant(moment(self.created_at) + STOPS))
+
     def opens(self, power: Power, now: Instant) -> bool:
-        """Tell whether the link still opens this: stopping never grows old."""
-        return self.revoked_at is None and (power is Power.UNSUBSCRIBE or now < self.expires_at)
+        """Tell whether the link still opens this."""
+        ends = self.stops_until if power is Power.UNSUBSCRIBE else self.expires_at
+        return self.revoked_at is None and now < ends
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ from chalicelib.store.told import still_due
 from chalicelib.vault import ClinicKey
 
 LINK_DAYS = 30
-"""How long the links in a message open something; stopping never grows old."""
+"""How long the links in a message open something; they stop things for longer (`links.STOPS`)."""
 
 NEWS = timedelta(days=1)
 """For how long it is worth telling that answers were saved, where the contact gets too many messages to tell it now."""

@@ -1,6 +1,6 @@
 """Links in the store: made, opened, revoked. See `chalicelib.links` for what a link is."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -42,18 +42,19 @@ class Opened:
     holder: Holder
 
 
-def puts(key: ClinicKey, made: Iterable[tuple[Handle, Link, Holder]], *, passing: bool = False) -> list[Put]:
+def puts(key: ClinicKey, made: Sequence[tuple[Handle, Link, Holder]], *, passing: bool = False) -> list[Put]:
     """Give the items of new links; the holder is sealed under the handle, which the table does not know.
 
-    A `passing` link stops nothing by itself, so it is forgotten a year after it ended.
+    Each is forgotten a year after it opens nothing more: a `passing` link, which stops nothing by itself, sooner.
     """
+    ends = {handle.link: link.expires_at if passing else link.stops_until for handle, link, _ in made}
     return [
         Put(
             link_key(handle.link),
             {
                 "body": link.stored(),
                 "blob": key.seal(_SEALED, handle.value.hex(), handle.link, holder.plain()),
-                **({"ttl": int((moment(link.expires_at) + REMEMBERED).timestamp())} if passing else {}),
+                "ttl": int((moment(ends[handle.link]) + REMEMBERED).timestamp()),
             },
         )
         for handle, link, holder in made

@@ -11,6 +11,7 @@ import pytest
 
 from chalicelib import housekeeping
 from chalicelib.aftermath import clear_erased
+from chalicelib.consent import State
 from chalicelib.contact import Contact
 from chalicelib.due import letters
 from chalicelib.erasing import erase
@@ -24,7 +25,7 @@ from infra.tools import dynamodb_local
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, CLINICS, RIGA, TBILISI, put_out
 from tests.roles import held_to
-from tests.store.people import only_person, signed
+from tests.store.people import only_person, signed, state
 from tests.store.test_races import somebody
 from tests.store.test_secrecy import NAME, every_item
 
@@ -138,6 +139,21 @@ def test_whoever_decides_while_the_round_goes_is_not_erased(house: Portal) -> No
 
     assert keep_house(house, OVER, meanwhile).done["erased"] == 0
     assert only_person(house, RIGA, ANNA).version == 2
+
+
+def test_a_contact_that_only_ever_withdrew_goes_within_days(house: Portal) -> None:
+    """A stranger's address typed to stop things is not kept for years; a form on paper from before finds it stopped."""
+    for contact in (ANNA, ANNA_PHONE):
+        house.register.withdraw(an_act({EMAIL_NEWS: "withdraw"}, EVENING), signed(contact))
+    assert keep(house, "2026-12-22T18:29:59.999Z").done["erased"] == 0
+    house.register.record(on_paper({EMAIL_NEWS: "yes"}, MORNING, "2026-12-21T09:00:00.000Z"), signed(ANNA_PHONE))
+    assert keep(house, "2026-12-22T18:30:00.000Z").done["erased"] == 1
+    assert house.register.look(RIGA, [ANNA]).known() == ()
+    with held_to(house, "catch_up"):
+        clear_erased(house.table, house.clinics, lambda: False)
+    lookup = house.clinics.key(RIGA).lookup(ANNA)
+    assert not [item for item in every_item(house) if lookup in str(item) or ANNA.value in str(item)]
+    assert state(house, RIGA, ANNA_PHONE, EMAIL_NEWS, "2026-12-23T00:00:00.000Z") is State.WITHDRAWN
 
 
 def test_a_consent_that_ended_is_forgotten_when_the_notice_says_so(house: Portal) -> None:

@@ -338,7 +338,7 @@ def test_other_things_are_told_in_the_same_way(house: Portal, post: Sorting) -> 
     about = set()
     for mail in post.mails():
         token = mail["headers"]["List-Unsubscribe"].strip("<>").rpartition("/")[2]
-        opened = open_link(house.table, house.clinics, token, Power.UNSUBSCRIBE, "2030-01-01T00:00:00.000Z")
+        opened = open_link(house.table, house.clinics, token, Power.UNSUBSCRIBE, "2029-11-01T00:00:00.000Z")
         about.add(opened.link.addresses)
     assert about == {(EMAIL_NEWS,), (PHOTO,), (SMS_NEWS, PHOTO)}
     assert sum("tikai formulējums" in mail["text"] for mail in post.mails()) == 1

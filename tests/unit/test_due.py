@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from chalicelib.consent import Assurance, Word
 from chalicelib.due import Fate, Kind, fate, letters, proof_until
 from chalicelib.instants import Instant
 from chalicelib.receipts import Subject
@@ -146,6 +147,53 @@ def test_a_yes_that_was_never_confirmed_leaves_nobody_behind() -> None:
     assert fate(waiting(), ONE, YEARS, CONFIRM_BY) is Fate.ERASE
     refused = a_subject(newsletter__email=waiting().standings[EMAIL_NEWS], newsletter__sms=a_standing(a_word("no")))
     assert fate(refused, ONE, YEARS, CONFIRM_BY) is Fate.KEEP
+
+
+LAST = "2026-11-23T09:00:00.000Z"
+
+
+def stopped(*words: Word) -> Subject:
+    """Give somebody with a withdrawal of everything, the last of it recorded on `LAST`, and these words before."""
+    alone = a_standing(a_word("withdraw", MORNING))
+    return replace(
+        a_subject(newsletter__sms=alone, newsletter__email=a_standing(*words, a_word("withdraw", LAST, version=9))),
+        recorded_at=LAST,
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [(), (a_word("withdraw"),), (a_word(confirm_by="2026-11-22T10:00:00.000Z"),)],
+    ids=["once", "twice", "after a Yes nobody confirmed"],
+)
+def test_whoever_only_ever_stopped_things_is_kept_for_thirty_days(words: tuple[Word, ...]) -> None:
+    """Anybody may type anybody's address to stop things: it is not kept for three years (GDPR Art. 5(1)(c), (e)).
+
+    It is kept for as long as a form on paper from before may lie about, so that it does not outlive this later word.
+    """
+    person = stopped(*words)
+    assert fate(person, ONE, YEARS, "2026-12-23T08:59:59.999Z") is Fate.KEEP
+    assert fate(person, ONE, YEARS, "2026-12-23T09:00:00.000Z") is Fate.ERASE
+    assert fate(person, ONE, "P7D", "2026-11-30T09:00:00.000Z") is Fate.ERASE, "never longer than proof is kept"
+    assert fate(person.restrict(LAST), ONE, YEARS, "2099-01-01T00:00:00.000Z") is Fate.KEEP
+
+
+@pytest.mark.parametrize(
+    "words",
+    [(a_word(),), (a_word("no"),)],
+    ids=["a Yes that counted", "a No"],
+)
+def test_whoever_answered_before_they_stopped_is_kept_as_long_as_the_notice_says(words: tuple[Word, ...]) -> None:
+    """Their withdrawal proves that the use had to end; a refusal is an answer too."""
+    assert fate(stopped(*words), ONE, YEARS, "2026-12-24T00:00:00.000Z") is Fate.KEEP
+    assert fate(stopped(*words), ONE, YEARS, "2029-11-23T09:00:00.000Z") is Fate.ERASE
+
+
+def test_a_withdrawal_that_staff_recorded_is_kept_as_long_as_the_notice_says() -> None:
+    """They saw whose it was, or read the letter: what is written down must be found again."""
+    staff = a_word("withdraw", LAST, assurance=Assurance.STAFF_WITNESSED)
+    person = replace(a_subject(newsletter__email=a_standing(staff)), recorded_at=LAST)
+    assert fate(person, ONE, YEARS, "2026-12-24T00:00:00.000Z") is Fate.KEEP
 
 
 @pytest.mark.parametrize(

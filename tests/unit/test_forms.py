@@ -1,10 +1,14 @@
+import base64
+import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import astuple
 from datetime import date
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from itsdangerous import URLSafeSerializer
 
 from chalicelib.clinic_document import read_clinic
 from chalicelib.consent import Answer, Channel
@@ -249,6 +253,15 @@ def test_a_page_left_open_too_long_is_shown_anew() -> None:
 def test_a_page_of_a_time_to_come_is_shown_anew() -> None:
     """No clock that ran ahead makes a page last longer."""
     assert FormState.opened(SECRET, STATE.sealed(SECRET), "2026-11-22T08:14:59.999Z") is None
+
+
+def test_a_page_is_signed_by_hmac_sha256_and_by_nothing_weaker() -> None:
+    """A signature of SHA-1, as pages carried before, opens no page: it is shown anew, with what was typed."""
+    signature = STATE.sealed(SECRET).rpartition(".")[2]
+    assert len(base64.urlsafe_b64decode(signature + "=")) == hashlib.sha256().digest_size
+    earlier = str(URLSafeSerializer(SECRET, salt="open-form").dumps(astuple(STATE)))
+    assert FormState.opened(SECRET, earlier, MORNING) is None
+    assert FormState.opened(SECRET, STATE.sealed(SECRET), STATE.opened_at) == STATE
 
 
 def test_the_same_form_is_the_same_receipt_whichever_way_it_was_typed() -> None:

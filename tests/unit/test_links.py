@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from chalicelib.contact import Contact, Kind
@@ -30,10 +32,15 @@ def test_what_is_no_token_opens_nothing(wrong: str) -> None:
     assert read_token(wrong) is None
 
 
-def test_stopping_never_grows_old_and_everything_else_does() -> None:
-    """A mail of last year still stops the newsletter; it no longer shows anybody's decisions."""
+def test_stopping_goes_on_for_years_and_everything_else_ends_when_the_link_says() -> None:
+    """A mail of last year still stops the newsletter; it no longer shows decisions. Nothing opens for ever."""
     assert all(LINK.opens(power, NOON) for power in Power)
-    assert [power for power in Power if LINK.opens(power, EVENING)] == [Power.UNSUBSCRIBE]
+    for at in (EVENING, "2029-11-21T08:14:59.999Z"):
+        assert [power for power in Power if LINK.opens(power, at)] == [Power.UNSUBSCRIBE]
+    assert not [power for power in Power if LINK.opens(power, "2029-11-21T08:15:00.000Z")]
+    lasting = replace(LINK, expires_at="2031-01-01T00:00:00.000Z")
+    assert all(lasting.opens(power, "2030-12-31T23:59:59.999Z") for power in Power)
+    assert not [power for power in Power if lasting.opens(power, lasting.expires_at)]
     revoked = Link.read(LINK.stored().replace('"revoked_at": null', f'"revoked_at": "{NOON}"'))
     assert not [power for power in Power if revoked.opens(power, MORNING)]
 
