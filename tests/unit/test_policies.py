@@ -214,3 +214,10 @@ def test_what_hears_of_bounces_may_only_mark_contacts() -> None:
 def test_a_policy_is_no_longer_than_iam_takes(function: str) -> None:
     """All of a role's own policies together hold 10,240 characters, white space aside."""
     assert len(json.dumps(policy(function), separators=(",", ":"))) < 9000
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_name_that_a_policy_fills_in_is_one_text(function: str) -> None:
+    """A stack whose policies CloudFormation cannot read is not deployed at all."""
+    written = json.dumps(policy(function))
+    assert '"Fn::Sub": [' not in written
