@@ -11,6 +11,7 @@ import rfc8785
 from chalicelib.articles import article
 from chalicelib.duties import Duty, duty
 from chalicelib.instants import Instant, is_ending
+from chalicelib.lines import is_one_line
 from chalicelib.notice import (
     EXPLICIT_CONSENT,
     LANGUAGES,
@@ -306,10 +307,20 @@ class _Reader:
 
     def line(self, place: str, value: object, *, required: bool = True) -> str:
         if isinstance(value, str) and value.strip():
-            return self.writable(place, value).strip()
+            return self.one_line(place, self.writable(place, value).strip())
         if (required or value is not None) and not self.number(place, value):
             self.fault(place, found(value), "Write a text, in quotes if it starts with a sign or a digit")
         return ""
+
+    def one_line(self, place: str, value: str) -> str:
+        """Refuse what would not fit into the header of a mail: its sender's name, say, or where an answer goes."""
+        if not is_one_line(value):
+            self.fault(place, "has a line break or a control character", "Write it in one line")
+        return value
+
+    def name(self, place: str, value: object) -> Text:
+        names = self.text(place, value)
+        return {lang: self.one_line(f"{place}.{lang}", name) for lang, name in names.items()}
 
     def text(self, place: str, value: object) -> Text:
         if not isinstance(value, Mapping):
@@ -379,7 +390,7 @@ class _Reader:
             country=country,
             authority=self.choice("authority", value.get("authority"), COUNTRIES),
             languages=self.languages,
-            name=self.text("name", value.get("name")),
+            name=self.name("name", value.get("name")),
             controllers=controllers,
             dpo=self.dpo(value, duty(country, "dpo", effective)),
             age_minimum=age_minimum,

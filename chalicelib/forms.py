@@ -14,6 +14,7 @@ from chalicelib.consent import Answer, Channel
 from chalicelib.contact import Contact, InvalidContactError, Kind, normalise
 from chalicelib.guardians import RELATIONS, Guardian, objection
 from chalicelib.instants import Instant, instant, moment
+from chalicelib.lines import one_line
 from chalicelib.notice import Clinic, Question
 from chalicelib.phones import exists, takes_texts
 
@@ -127,6 +128,11 @@ def first(fields: Fields, name: str) -> str:
     return (fields.get(name) or [""])[0].strip()
 
 
+def _name(fields: Fields, field: str) -> str:
+    """Read a name: one line, no control characters."""
+    return one_line(first(fields, field)[:MAX_NAME])
+
+
 def read_consent(
     clinic: Clinic, fields: Fields, at: Instant, known: Sequence[Contact] = (), *, named: bool = False
 ) -> Submission:
@@ -140,7 +146,7 @@ def read_consent(
     typed.read()
     agreed = Answer.YES in answers.values()
     guardian, about_child = _guardian(clinic, fields, at, named=agreed or bool(typed.contacts))
-    name = guardian.child if guardian else first(fields, "name")[:MAX_NAME] or None
+    name = guardian.child if guardian else _name(fields, "name") or None
     faults += [*about_child, *typed.faults, *_missing(clinic, answers, typed, named=bool(name or guardian or named))]
     faults += _phone_faults(clinic, answers, typed.contacts, known)
     declares = guardian is None and _declares(clinic, answers, fields, faults)
@@ -229,7 +235,7 @@ def _guardian(clinic: Clinic, fields: Fields, at: Instant, *, named: bool) -> tu
     if not clinic.guardian:
         return None, [Fault("errors", "adults_only")]
     faults = []
-    relation, child = first(fields, "relation"), first(fields, "child_name")[:MAX_NAME]
+    relation, child = first(fields, "relation"), _name(fields, "child_name")
     if relation not in RELATIONS:
         faults.append(Fault("relation", "relation_missing"))
     if named and not child:

@@ -64,19 +64,23 @@ def mount(request: Request) -> str:
 
 
 def base_url(request: Request, public_url: str) -> str:
-    """Give the absolute address of the portal, without a trailing slash, for a QR code or a message."""
-    if public_url:
-        return public_url
-    scheme = request.headers.get("x-forwarded-proto", "https")
-    host = request.headers.get("host") or request.context.get("domainName", "")
-    return f"{scheme}://{host}{mount(request)}"
+    """Give the absolute address of the portal, without a trailing slash, for a QR code or a message.
+
+    It is the configured one, else the domain under which API Gateway was asked, as it says itself. No header tells it:
+    whoever sends a request writes its Host, and would choose where the links in another's message lead.
+    """
+    return public_url or f"https://{request.context['domainName']}{mount(request)}"
 
 
 def own_origins(request: Request, public_url: str) -> set[str]:
-    """Give the origins (RFC 6454) under which a browser may know the portal: the one just asked, the public one."""
-    public = urlsplit(public_url)
-    asked = urlsplit(base_url(request, ""))
-    return {f"{each.scheme}://{each.netloc}".lower() for each in (asked, public) if each.netloc}
+    """Give the origins (RFC 6454) under which a browser may know the portal: the one just asked, the public one.
+
+    For comparing alone: a browser writes the Host itself, and no website can make it write another.
+    """
+    host = urlsplit(f"{request.headers.get('x-forwarded-proto', 'https')}://{request.headers.get('host', '')}")
+    gateway = urlsplit(f"https://{request.context.get('domainName', '')}")
+    origins = (host, gateway, urlsplit(public_url))
+    return {f"{each.scheme}://{each.netloc}".lower() for each in origins if each.netloc}
 
 
 def guard(request: Request, deed: str, whom: Sequence[str], at: Instant) -> Guard:

@@ -7,6 +7,7 @@ from typing import Any
 from chalice.app import Request, Response
 
 from chalicelib import journal, wiring
+from chalicelib.lines import one_line
 from chalicelib.pages import content_security_policy
 
 HEADERS = {
@@ -38,6 +39,7 @@ def security_headers(request: Request, get_response: Callable[[Request], Respons
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.update({name: one_line(str(value)) for name, value in response.headers.items()})
     kind = str(response.headers.get("Content-Type", ""))
     policy = PICTURE if kind.startswith("image/") else NO_PAGE
     is_page = kind.startswith("text/html")

@@ -9,6 +9,8 @@ from email.header import Header
 from email.utils import formataddr
 from typing import Any
 
+from chalicelib.lines import one_line
+
 _NEVER = frozenset(
     {"MessageRejected", "BadRequestException", "InvalidParameter", "ParameterValueInvalid", "ValidationException"}
 )
@@ -70,14 +72,14 @@ class Post:
         """Send an e-mail; number and errors as for `send`."""
         body = {"Text": letter.text, "Html": letter.html}
         simple = {
-            "Subject": _utf8(letter.subject),
+            "Subject": _utf8(one_line(letter.subject)),
             "Body": {name: _utf8(content) for name, content in body.items()},
             "Headers": _named(letter.headers),
         }
         asked: dict[str, Any] = {
             "FromEmailAddress": _from(letter.sender, self._mail_from),
-            "Destination": {"ToAddresses": [letter.to]},
-            "ReplyToAddresses": [letter.reply_to] if letter.reply_to else [],
+            "Destination": {"ToAddresses": [one_line(letter.to)]},
+            "ReplyToAddresses": [one_line(letter.reply_to)] if letter.reply_to else [],
             "Content": {"Simple": simple},
             "EmailTags": _named(letter.tags),
         }
@@ -121,6 +123,7 @@ class Post:
 
 def _from(name: str, address: str) -> str:
     """Write who a mail is from; a name beyond ASCII as encoded words, each short enough (RFC 2047, 2)."""
+    name = one_line(name)
     if name.isascii():
         return formataddr((name, address))
     return f"{Header(name, 'utf-8').encode(linesep='')} <{address}>"
@@ -131,4 +134,4 @@ def _utf8(content: str) -> dict[str, str]:
 
 
 def _named(values: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"Name": name, "Value": value} for name, value in values.items()]
+    return [{"Name": name, "Value": one_line(value)} for name, value in values.items()]

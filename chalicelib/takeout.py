@@ -5,6 +5,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,8 +20,9 @@ COLUMNS = (
     *("record", "name", "value", "from", "until", "receipt"),
     *("notice", "language", "channel", "assurance", "permitted"),
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""What begins a formula, in either width of the sign."""
+_FORMULA = re.compile(r"(^|[;\t\r\n])(?=[^\S\t\r\n]*[=+\-@＝＋－＠])|^(?=[\t\r\n])")
+"""Where a formula begins, in either width of its sign: at the start of a cell, and behind what some spreadsheet takes
+for the end of one. Where a decimal point is a comma, as in all our countries, that is the semicolon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,8 @@ class Takeout:
     def table(self) -> str:
         """Give it as CSV (RFC 4180): a row for each name, contact, restriction, decision, recipient, answer and note.
 
-        It starts with a byte order mark, without which a spreadsheet spoils letters, and a cell that a spreadsheet
-        would take for a formula starts with an apostrophe (OWASP ASVS 5.0, 1.2.10).
+        It starts with a byte order mark, without which a spreadsheet spoils letters, and what a spreadsheet would take
+        for a formula starts with an apostrophe (OWASP ASVS 5.0, 1.2.10).
         """
         written = io.StringIO()
         writer = csv.DictWriter(written, COLUMNS, restval="", lineterminator="\r\n")
@@ -133,5 +135,5 @@ class Takeout:
 
 
 def harmless(cell: str) -> str:
-    """Write a cell so that no spreadsheet takes it for a formula."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+    """Write a cell so that no spreadsheet takes it, or a part of it, for a formula."""
+    return _FORMULA.sub(lambda found: f"{found[0]}'", cell)

@@ -23,7 +23,7 @@ import qrcode
 
 from infra.bundle import ROOT, NotBuiltError, bundle
 from infra.catalogs import compile_stale
-from infra.children import LOOPBACK, NotStartedError
+from infra.children import LOOPBACK, NotStartedError, free_port
 from infra.clinic_file import FileError
 from infra.demo import publish_demo
 from infra.deploy import Deployer, NotDeployedError
@@ -102,6 +102,9 @@ def portal_running(port: int, folder: Path = LOCAL) -> Iterator[Running]:
     """
     _say("Building the deployment bundle …")
     build = bundle()
+    gateway = Gateway.of_template(json.loads((build / "sam.json").read_text()))
+    port = port or free_port()
+    base_url = f"http://{LOOPBACK}:{port}/{gateway.stage}"
     # Publishing renders the full notices here, outside the bundle.
     compile_stale()
     data = folder / DATA
@@ -109,7 +112,9 @@ def portal_running(port: int, folder: Path = LOCAL) -> Iterator[Running]:
     _say("Starting the local AWS …")
     with contextlib.ExitStack() as stack:
         post, variables = stack.enter_context(post_office(folder / "mailbox.jsonl"))
-        endpoint_url = stack.enter_context(ministack(data, log=folder / "ministack.log", variables=variables))
+        # The emulator does not tell its functions under which domain they are asked.
+        addressed = {**variables, "PUBLIC_URL": base_url}
+        endpoint_url = stack.enter_context(ministack(data, log=folder / "ministack.log", variables=addressed))
         os.environ.update(aws_environment(endpoint_url))
         _say("Deploying the CloudFormation stack …")
         outputs = Deployer(endpoint_url).deploy(STACK, build, {"MailFrom": "consent@example.org"})
@@ -122,13 +127,12 @@ def portal_running(port: int, folder: Path = LOCAL) -> Iterator[Running]:
         }
         _say("Publishing the demo clinics …")
         clinics = publish_demo(settings, folder / "keys.json")
-        gateway = Gateway.of_template(json.loads((build / "sam.json").read_text()))
         home = f"/{gateway.stage}/{next(iter(clinics), '')}"
         front = Front(gateway, endpoint_url, outputs["RestAPIId"], home, messages=post.messages)
         logs = botocore.session.get_session().create_client("logs")
-        with copied(logs, _log_groups(), folder / "portal.log"), serving(port, front) as served:
+        with copied(logs, _log_groups(), folder / "portal.log"), serving(port, front):
             _require_page(front, home, folder)
-            yield Running(f"http://{LOOPBACK}:{served}/{gateway.stage}", settings, clinics, front, post)
+            yield Running(base_url, settings, clinics, front, post)
 
 
 def run(port: int) -> None:

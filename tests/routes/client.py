@@ -111,6 +111,7 @@ class Client:
                 "httpMethod": method,
                 "path": self.mount + path,
                 "requestId": str(uuid.uuid4()),
+                "domainName": self.host,
                 "identity": {"sourceIp": self.address},
             },
             "body": base64.b64encode(body).decode() or None,

@@ -41,7 +41,7 @@ CORE = (
             "due",
         )
     ),
-    *(f"{room}.py" for room in ("ages", "articles", "budgets", "guardians", "identity", "phones")),
+    *(f"{room}.py" for room in ("ages", "articles", "budgets", "guardians", "identity", "lines", "phones")),
     *(str(path.relative_to(ROOMS)) for room in ("formats", "typeset") for path in sorted((ROOMS / room).glob("*.py"))),
 )
 OUTSIDE = {"chalice", "boto3", "botocore", "pynamodb", "os", "time"}

@@ -1,0 +1,105 @@
+from email import message_from_string
+
+import pytest
+
+from chalicelib.clinic_document import InvalidClinicError, read_clinic
+from chalicelib.contact import InvalidContactError, Kind, normalise
+from chalicelib.forms import read_consent
+from chalicelib.lines import is_one_line, one_line
+from chalicelib.post import Letter, Post
+from chalicelib.takeout import harmless
+from tests.acts import EVENING, a_document, in_both
+
+BREAKS = ["\r\n", "\n", "\r", "\0", "\x0b", "\x85", "\u2028", "\u2029", "\x1b", "\x7f"]
+
+
+@pytest.mark.parametrize("broken", BREAKS)
+def test_a_line_holds_no_break_of_any_kind(broken: str) -> None:
+    """What comes after a break in a header would be another header."""
+    assert one_line(f" Anna{broken}Bcc: all@example.org ") == "Anna Bcc: all@example.org"
+    assert not is_one_line(f"Anna{broken}Ozola")
+
+
+@pytest.mark.parametrize("plain", ["Anna Ozola", "გიორგი ბერიძე", "Žanete O’Brien-Šmite", "أنا"])
+def test_a_name_of_any_script_stays_as_it_is(plain: str) -> None:
+    """Only breaks and control characters go."""
+    assert one_line(plain) == plain
+    assert is_one_line(plain)
+
+
+@pytest.mark.parametrize("broken", BREAKS)
+def test_a_typed_name_becomes_one_line_and_a_typed_contact_is_refused(broken: str) -> None:
+    """What a stranger types reaches no header as more than a word."""
+    fields = {"decision.research": ["no"], "name": [f"Anna{broken}Subject: hello"]}
+    assert read_consent(read_clinic(a_document()), fields, EVENING).name == "Anna Subject: hello"
+    for kind, typed in ((Kind.EMAIL, f"anna{broken}x@example.org"), (Kind.REFERENCE, f"P{broken}1")):
+        with pytest.raises(InvalidContactError):
+            normalise(kind, typed, "LV")
+
+
+@pytest.mark.parametrize("broken", BREAKS[:3])
+def test_a_clinics_name_and_addresses_are_of_one_line(broken: str) -> None:
+    """A clinic's file cannot add headers to its patients' mails; its author is told where to look."""
+    for changed in (
+        {"name": in_both(f"Physio{broken}Bcc: all@example.org")},
+        {"dpo": {"email": f"dpo@example.org{broken}Bcc: all@example.org"}},
+    ):
+        with pytest.raises(InvalidClinicError, match="Write it in one line"):
+            read_clinic(a_document(**changed))
+
+
+class Taking:
+    """A botocore session whose only client keeps what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, object]] = []
+
+    def create_client(self, *_: object, **__: object) -> "Taking":
+        """Be the client."""
+        return self
+
+    def send_email(self, **asked: object) -> dict[str, str]:
+        """Keep it."""
+        self.asked.append(asked)
+        return {"MessageId": "1"}
+
+
+def test_no_header_of_a_mail_is_broken_whatever_a_letter_holds() -> None:
+    """The last place before the mail service keeps it too, for what was published or stored long ago."""
+    broken = "x\r\nBcc: all@example.org"
+    session = Taking()
+    headers = {"List-Unsubscribe": f"<https://example.org/{broken}>"}
+    letter = Letter(broken, broken, "text", "html", headers, {"clinic": "riga"}, broken, broken)
+    Post(session, "eu-north-1", mail_from="consent@example.org").send(letter)
+    [asked] = session.asked
+    simple = asked["Content"]["Simple"]  # type: ignore[index]
+    values = [asked["FromEmailAddress"], *asked["ReplyToAddresses"], *asked["Destination"]["ToAddresses"]]  # type: ignore[index, misc]
+    values += [simple["Subject"]["Data"], *(each["Value"] for each in simple["Headers"])]
+    for value in values:
+        assert "Bcc" in str(value)
+        assert "Bcc" not in message_from_string(f"From: {value}\n\n")
+        assert is_one_line(str(value))
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+37126123456", "'+37126123456"),
+        ("Anna;=1+1", "Anna;'=1+1"),
+        ("Anna\t=1+1", "Anna\t'=1+1"),
+        ("Anna\r\n@SUM(A1)", "Anna\r\n'@SUM(A1)"),
+        ("Anna; +1", "Anna;' +1"),
+        (" =1+1", "' =1+1"),
+        ("a;-1;=2", "a;'-1;'=2"),
+        ("Anna;＝1", "Anna;'＝1"),
+        ('Anna";=1+1', "Anna\";'=1+1"),
+        ("\tAnna", "'\tAnna"),
+        ("Anna Ozola; 2016-03-27 = 7", "Anna Ozola; 2016-03-27 = 7"),
+        ("https://example.org/?a=b;c=d", "https://example.org/?a=b;c=d"),
+        ("", ""),
+    ],
+)
+def test_no_part_of_a_cell_is_a_formula(cell: str, written: str) -> None:
+    """A spreadsheet that splits at semicolons or tabs, as in Latvia, runs nothing that somebody typed as a name."""
+    assert harmless(cell) == written
