@@ -26,6 +26,7 @@ class Stop:
     lang: str
     channel: Channel
     assurance: Assurance
+    effective_until: Instant | None = None
 
     @classmethod
     def of(cls, act: Act, *, asked_only: bool) -> Self:
@@ -40,6 +41,7 @@ class Stop:
             lang=act.notice.lang,
             channel=act.channel,
             assurance=act.assurance,
+            effective_until=min(act.day.ends, act.recorded_at) if act.day else None,
         )
 
     def stored(self) -> str:
@@ -78,8 +80,9 @@ class Stop:
         told = dict(standings)
         for address, answer in {**everything, **self.answers}.items():
             standing = told.get(address, Standing())
-            if standing.last is None or standing.last.effective_at < self.effective_at:
-                told[address] = standing.heard(self._word(answer))
+            heard, word = standing.last, self._word(answer)
+            if heard is None or heard.turn[:2] < word.turn[:2]:
+                told[address] = standing.heard(word)
         return told
 
     def _word(self, answer: Answer) -> Word:
@@ -93,4 +96,5 @@ class Stop:
             lang=self.lang,
             channel=self.channel,
             assurance=self.assurance,
+            effective_until=self.effective_until,
         )

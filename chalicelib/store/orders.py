@@ -17,7 +17,7 @@ from chalicelib.consent import Answer, Assurance, Channel
 from chalicelib.contact import Contact, read_told, told
 from chalicelib.disclosures import wordless
 from chalicelib.instants import instant, moment
-from chalicelib.receipts import Act, NoticeRef, Subject
+from chalicelib.receipts import Act, Day, NoticeRef, Subject
 from chalicelib.stops import Stop
 from chalicelib.store.contacts import Known
 from chalicelib.store.keys import SHARDS, Key, open_orders_key, order_key
@@ -220,5 +220,6 @@ def _act(kept: Mapping[str, Any]) -> Act:
             "channel": Channel(kept["channel"]),
             "assurance": Assurance(kept["assurance"]),
             "confirm": frozenset(kept["confirm"]),
+            "day": Day(**kept["day"]) if kept["day"] else None,
         }
     )

@@ -179,7 +179,7 @@ def test_by_staff(smaller_home: Home) -> None:
     assert permitted(smaller_home, mine) == {False}
     again = smaller_home.program.call("withdrawals", body, key)
     assert (again.status, again.json()) == (201, answer.json())
-    assert smaller_home.carry_on() <= 1.3 * FEWER
+    assert smaller_home.carry_on() <= FEWER + 50
     done = smaller_home.program.call("withdrawals", body, key)
     assert (done.status, done.json()["id"]) == (201, answer.json()["id"])
     assert "complete" not in done.json()
@@ -199,7 +199,7 @@ def test_by_one_click(smaller_home: Home, client: Client) -> None:
     smaller_home.carry_on(pages=3)
     assert client.post(place, click).status == 200
     assert len(smaller_home.open_orders()) == 1
-    assert smaller_home.carry_on() <= 1.3 * FEWER
+    assert smaller_home.carry_on() <= FEWER + 50
     assert smaller_home.stopped(mine) == FEWER
     assert client.post(place, click).status == 200
-    assert smaller_home.carry_on() < 0.2 * FEWER, "there is nothing left, and nobody gets another receipt"
+    assert smaller_home.carry_on() <= 50, "there is nothing left, and nobody gets another receipt"

@@ -9,7 +9,7 @@ from chalicelib.consent import Status, resolve, strictest
 from chalicelib.contact import Contact, Kind
 from chalicelib.erasing import erase
 from chalicelib.instants import EVER
-from chalicelib.receipts import Act
+from chalicelib.receipts import Act, Day
 from chalicelib.store import orders, roll
 from chalicelib.store.orders import MANY, MOST_OPEN
 from chalicelib.store.register import BusyError
@@ -230,3 +230,17 @@ def test_what_an_order_holds_names_nobody(house: Portal) -> None:
     kept = f"{place}{item.body}{bytes(item.blob or b'')!r}"
     assert ANNA.value not in kept
     assert ANNA_PHONE.value[-8:] not in kept
+
+
+def test_a_stop_of_which_only_the_day_is_known_is_told_so_to_everybody(house: Portal) -> None:
+    """A letter has a date and no time: whoever said Yes on that day is stopped, before and after they are reached."""
+    people = a_care_home(house)
+    day = Day(NOON[:10], f"{NOON[:10]}T21:59:59.999Z")
+    act = on_paper({SMS_NEWS: "withdraw"}, f"{NOON[:10]}T00:00:00.000Z", EVENING, day=day)
+    house.register.withdraw(act, signed(ANNA_PHONE))
+    assert status(house, ANNA_PHONE).state == "withdrawn"
+    carried(house)
+    assert status(house, ANNA_PHONE).state == "withdrawn"
+    for subject in people:
+        [_, stop] = house.register.history(RIGA, [roll.person(house.table, RIGA, subject)])
+        assert stop.document["effective_date"] == day.date
