@@ -41,7 +41,7 @@ def status(house: Portal, contact: Contact, at: str = EVER) -> Status:
     look = house.register.look(RIGA, [contact])
     people = look.people[contact]
     then = house.register.standings_at(RIGA, people, at, at)
-    found = [look.stopped(contact, each, then[each.id], at=at, known_at=at) for each in people]
+    found = look.stopped({contact: people}, then, at=at, known_at=at).values()
     when = EVENING if at == EVER else at
     return strictest([resolve(each.get(SMS_NEWS), look.published.in_force, when) for each in found])
 
