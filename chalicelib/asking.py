@@ -116,7 +116,8 @@ def take_answers(template: str, clinic: str, request: Request, then: Next) -> Re
             if reason := by.objection(shown, said, at):
                 return _again(asked, fields, [Fault("errors", reason)])
             act, signature = by.act(act, shown, said), by.signature(signature, said)
-            seen = house.register.look(clinic, signature.contacts, guard=signature.guard) if child else seen
+            anew = child or set(signature.contacts) - seen.people.keys()
+            seen = house.register.look(clinic, signature.contacts, guard=signature.guard) if anew else seen
         receipt = house.register.answer(act, signature, seen=seen)
     except TooManyError as error:
         return _too_many(asked, fields, error)

@@ -12,12 +12,16 @@ SCOPES = (
     "receipts:read",
     "receipts:write",
     "links:write",
+    "links:manage",
     "subjects:erase",
     "notices:read",
     "notices:write",
     "notices:approve",
 )
 """What a key may be allowed to do, as far as the portal offers it today."""
+
+ASKED_FOR_BY_NAME = frozenset({"links:manage"})
+"""What no key may do unless it is asked for: `links:manage` opens patients' own pages to whoever has the key."""
 
 PREFIX = "cpk_"
 """Lets a leaked key be recognised by scanners of source code."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from chalice.app import Request
 
+from chalicelib.clinic_document import NEWSLETTER
 from chalicelib.consent import Answer, Assurance, Channel
 from chalicelib.contact import REACH, Contact, Kind, masked
 from chalicelib.forms import Submission
@@ -15,7 +16,7 @@ from chalicelib.instants import Instant
 from chalicelib.links import Power
 from chalicelib.notice import Clinic
 from chalicelib.receipts import Act, Subject
-from chalicelib.store.links import OldLinkError, Opened, UnknownLinkError, open_link
+from chalicelib.store.links import OldLinkError, Opened, UnknownLinkError, open_link, opening
 from chalicelib.store.look import Signature
 from chalicelib.store.sealed import reveal
 from chalicelib.wiring import portal
@@ -45,10 +46,25 @@ class Invited:
         return clinic.about(self.opened.link.addresses)
 
     def shown(self) -> Mapping[str, Any]:
-        """Give what the page says of whoever holds the link: enough for them, and nothing for anybody else."""
+        """Give what the page says of whoever holds the link: enough for them, and nothing for anybody else.
+
+        A program's link shows nothing: whoever has it need not be the patient.
+        """
         reach = [contact for contact in self.known if contact.kind in REACH]
         kinds = [contact.kind for contact in reach]
-        return {"kinds": kinds, "masked": ", ".join(map(masked, reach)), "named": self.named}
+        shown = "" if self.by_program else ", ".join(map(masked, reach))
+        return {"kinds": kinds, "masked": shown, "named": self.named}
+
+    @property
+    def by_program(self) -> bool:
+        """Whether a clinic's program made the link: who follows it has proved no contact."""
+        return self.opened.link.by_program
+
+    @property
+    def evidence(self) -> Mapping[str, str]:
+        """What a receipt keeps of the link: its id, and the bearer key that made it where that was a program."""
+        link = self.opened.link
+        return {"link": self.opened.id, **({"key": link.by} if link.by_program else {})}
 
     def names(self, typed: Sequence[str]) -> tuple[str, ...]:
         """Name the link for a bucket, and what was typed beside it: nobody who types its contact uses up its room."""
@@ -66,7 +82,12 @@ class Invited:
         return "child_decides_alone" if any(outgrown(clinic, each.of_age, at) for each in self.people) else None
 
     def act(self, act: Act, clinic: Clinic, said: Submission) -> Act:
-        """Give the act as the link makes it: certain where the link's own contact confirms it, or it ever was."""
+        """Give the act as the link makes it: certain where the link's own contact confirms it, or it ever was.
+
+        By a program's link what the clinic has confirmed first waits too, and what was last refused or withdrawn
+        (`Act.asks_only`). The newsletter counts: its confirmation is that a message reached the contact, and the
+        portal's own tells the patient at once.
+        """
         holder = self.opened.holder.contact
         kinds = [contact.kind for contact in said.contacts]
         standings = self.people[0].standings if len(self.people) == 1 and said.guardian is None else {}
@@ -74,8 +95,9 @@ class Invited:
         for address in said.answers:
             confirmer = clinic.confirmed_by(address, kinds)
             by_number = holder.kind is Kind.REFERENCE and not clinic.questions[address].needs & set(REACH)
-            ever = address in standings and standings[address].first_yes is not None
-            if confirmer not in (holder.kind, None) and not by_number and not ever:
+            ever = not self.by_program and address in standings and standings[address].first_yes is not None
+            first = self.by_program and _confirmed_first(clinic, address)
+            if first or (confirmer not in (holder.kind, None) and not by_number and not ever):
                 unproven.add(address)
         children = [person for person in self.people if person.of_age]
         known = portal().register.history(clinic.id, children) if children and said.guardian is None else ()
@@ -84,29 +106,49 @@ class Invited:
             assurance=Assurance.LINK,
             channel=Channel.EMAIL_LINK,
             actor=ACTOR if children else act.actor,
-            evidence={**relation(known), **(act.evidence or {}), "link": self.opened.id},
+            evidence={**relation(known), **(act.evidence or {}), **self.evidence},
             confirm=frozenset(unproven),
+            asks_only=self.by_program,
         )
 
     def signature(self, signature: Signature, said: Submission) -> Signature:
         """Sign as the one person the link means, or somebody new; or for the child that is named.
 
-        The link's own contact is proven. What was typed beside it is asked to confirm, and finds nobody's child.
+        The link's own contact is proven, unless a program made the link. What was typed beside it is asked to confirm,
+        and finds nobody's child.
         """
         holder = self.opened.holder.contact
+        proves = () if self.by_program else (holder,)
         if said.guardian:
-            return replace(signature, contacts=said.guardian.contacts([holder]), proves=(holder,))
+            return replace(signature, contacts=said.guardian.contacts([holder]), proves=proves)
         person = self.people[0].id if len(self.people) == 1 else None
         name = signature.name or self.opened.holder.name
         beside = tuple(contact for contact in said.contacts if contact not in self.known)
         joins = False if person else None
-        return replace(signature, name=name, person=person, proves=(holder,), beside=beside, joins=joins)
+        contacts = (*self._own(), *signature.contacts)
+        return replace(
+            signature, contacts=contacts, name=name, person=person, proves=proves, beside=beside, joins=joins
+        )
+
+    def _own(self) -> tuple[Contact, ...]:
+        """Give the person's own e-mail and phone where a program's link names them by the clinic's number.
+
+        What waits is confirmed from there, and the page never shows them.
+        """
+        if not self.by_program or self.opened.holder.contact.kind is not Kind.REFERENCE or len(self.people) != 1:
+            return ()
+        house, [person] = portal(), self.people
+        key = house.clinics.key(self.opened.link.clinic)
+        found = reveal(house.table, key, person).contacts
+        own = [each for each, _ in found if each.kind in REACH and person.owns(key.lookup(each))]
+        return tuple({each.kind: each for each in own}.values())
 
 
 def invited(request: Request, clinic: str, now: Instant) -> Invited | None:
     """Follow the personal link that ``?t=`` holds, if any; raise UnknownLinkError, OldLinkError.
 
-    Three round trips: the link, who has its contact, what else is known of that person.
+    Four round trips: the link, who has its contact, the audit line, what else is known of that person. Of whom a
+    program's link means nothing is known but what the program told: two for its key, and no last one.
     """
     token = query(request, "t")
     if token is None:
@@ -123,8 +165,14 @@ def invited(request: Request, clinic: str, now: Instant) -> Invited | None:
         people = tuple(each for each in look.people[holder] if each.id == opened.link.subject)
         if not people:
             raise OldLinkError(opened.link)
-    others, named = _beside(clinic, people, holder)
+    house.table.put_new(opening(opened, "link", people, now))
+    others, named = ((), False) if opened.link.by_program else _beside(clinic, people, holder)
     return Invited(opened, token, people, (holder, *others), named or opened.holder.name is not None)
+
+
+def _confirmed_first(clinic: Clinic, address: str) -> bool:
+    question = clinic.questions[address]
+    return question.confirm and question.purpose.id != NEWSLETTER
 
 
 def _beside(clinic: str, people: Sequence[Subject], holder: Contact) -> tuple[tuple[Contact, ...], bool]:

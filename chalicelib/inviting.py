@@ -19,6 +19,7 @@ from chalicelib.outgoing import document, problem
 from chalicelib.store import audit, links
 from chalicelib.wiring import portal
 
+MANAGE = "links:manage"
 OTHER_BODY = "It was for another body, whose links stand. Nothing was made."
 SHARES_NOTHING = "The controller this key belongs to shares none of the clinic's decisions."
 
@@ -27,7 +28,8 @@ def make_links(request: Request, clinic: str) -> Response:
     """Make up to a thousand links; the same call with the same Idempotency-Key gives the same ones, as they are by now.
 
     Another body under a key that was used makes none: 422, as for every other call.
-    One of several joint controllers gets none to the patient's own page, which shows what is decided about all.
+    None leads to the patient's own page, unless the key has the scope `links:manage`: that page goes to the patient's
+    own contact, by the portal. One of several joint controllers never gets one, for it shows what is decided about all.
     """
     call = authorised(request, clinic, "links:write", read_links)
     house = portal()
@@ -39,16 +41,17 @@ def make_links(request: Request, clinic: str) -> Response:
         raise RefusedError(problem(403, "Not for this key", detail=SHARES_NOTHING))
     if not _first_or_same(call, secret):
         raise RefusedError(problem(422, "Idempotency-Key used before", detail=OTHER_BODY))
+    manages = MANAGE in call.key.scopes and not member
     for number, given in enumerate(call.body.invitations):
         # A joint controller's link is about what it shares, said or not; none named would mean all.
         asked = replace(given, addresses=tuple(call.shared.questions)) if member and not given.addresses else given
         handle = _handle(call, secret, number, asked)
         ends = instant(moment(call.now) + timedelta(seconds=asked.expires_in))
-        link = Link(clinic, None, asked.lang, asked.addresses, None, call.now, ends, call.key.id)
+        link = Link(clinic, None, asked.lang, asked.addresses, None, call.now, ends, call.key.id, manages=manages)
         made.append((handle, link, Holder(asked.contact, asked.name)))
     kept = links.keep(house.table, key, made)
     told = [
-        _told(handle, link, given.asked, secret, base) | ({"manage_url": None} if member else {})
+        _told(handle, link, given.asked, secret, base)
         for (handle, _, _), link, given in zip(made, kept, call.body.invitations, strict=True)
     ]
     house.table.put_new(audit.line(clinic, call.key.id, "links", call.now, (), links=len(made)))
@@ -91,11 +94,12 @@ def _handle(call: Call[Invitations], secret: bytes, number: int, asked: Invitati
 
 def _told(handle: Handle, link: Link, asked: Mapping[str, str], secret: bytes, base: str) -> dict[str, Any]:
     unsubscribe = f"{base}/unsubscribe/{handle.token(secret, Power.UNSUBSCRIBE)}"
+    manage = f"{base}/manage/{handle.token(secret, Power.MANAGE)}?lang={link.lang}"
     return {
         "id": handle.link,
         "subject": asked,
         "url": f"{base}/{link.clinic}?t={handle.token(secret, Power.ASK)}&lang={link.lang}",
-        "manage_url": f"{base}/manage/{handle.token(secret, Power.MANAGE)}?lang={link.lang}",
+        **({"manage_url": manage} if link.manages else {}),
         "unsubscribe_url": unsubscribe,
         "headers": {
             "List-Unsubscribe": f"<{unsubscribe}>",

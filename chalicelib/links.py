@@ -25,6 +25,9 @@ STOPS = timedelta(days=3 * 365)
 """For how long a message can be stopped by its own link: as long as proof is kept by default. An older message leads to
 the page on which one says who one is, so that nothing anywhere opens for ever."""
 
+PORTAL = "portal"
+"""Who made a link that the portal itself sent to a person's own contact."""
+
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
 
 
@@ -53,6 +56,7 @@ class Link:
 
     `subject` is None for somebody the portal does not know yet. `addresses` are the decisions it is about, none
     meaning all of them; `receipt` the one that is confirmed or undone. `by` is a bearer key's id, or "portal".
+    `manages` says whether the link of a bearer key opens the patient's own page: only if its key has that scope.
     """
 
     clinic: str
@@ -64,6 +68,12 @@ class Link:
     expires_at: Instant
     by: str
     revoked_at: Instant | None = None
+    manages: bool = False
+
+    @property
+    def by_program(self) -> bool:
+        """Whether a clinic's program made the link and has it in its hands: following it proves no contact."""
+        return self.by != PORTAL
 
     def stored(self) -> str:
         """Write the link's record."""
@@ -82,6 +92,8 @@ class Link:
 
     def opens(self, power: Power, now: Instant) -> bool:
         """Tell whether the link still opens this."""
+        if power is Power.MANAGE and self.by_program and not self.manages:
+            return False
         ends = self.stops_until if power is Power.UNSUBSCRIBE else self.expires_at
         return self.revoked_at is None and now < ends
 

@@ -202,6 +202,9 @@ class Act:
     of_age: Instant = ""
     """Where a guardian decides for a child: when it comes of age."""
 
+    asks_only: bool = False
+    """Whether it came by a link that a clinic's program made: a Yes to what was last refused or withdrawn waits."""
+
     day: Day | None = None
     """Where only the day is known on which it was decided: `effective_at` is then when that day began."""
 
@@ -264,6 +267,12 @@ def words_of(document: Mapping[str, Any]) -> dict[Address, Word]:
     }
 
 
+def _stopped(subject: Subject, address: Address) -> bool:
+    """Tell whether the last word that counts on a decision is a No or a withdrawal."""
+    standing = subject.standings.get(address)
+    return standing is not None and standing.last is not None and standing.last.answer is not Answer.YES
+
+
 def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) -> tuple[Receipt, Subject]:
     """Carry out one act of deciding: give the next receipt of the chain and the subject as it stands afterwards.
 
@@ -286,7 +295,7 @@ def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) 
         yes = answer is Answer.YES
         ends = act.endings.get(address) if yes else None
         expires_at = min(filter(None, (ends and ending(ends, effective_at), limit)), default=None) if yes else None
-        waits = yes and (claims or address in act.confirm)
+        waits = yes and (claims or address in act.confirm or (act.asks_only and _stopped(subject, address)))
         confirm_by = ending(act.confirm_within, now) if waits else None
         decisions[address] = {"answer": answer, "confirm_by": confirm_by, "expires_at": expires_at}
     document: dict[str, Any] = {

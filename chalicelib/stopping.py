@@ -41,13 +41,17 @@ class Stopper:
     holder: Contact | None = None
     """The contact that the link came to."""
 
+    by_program: bool = False
+    """Whether a clinic's program made the link: it shows no contact, and proves none."""
+
     def shown(self) -> Mapping[str, Any]:
         """Give what the page says of them: whoever has a receipt learns nothing of whose it is."""
-        return {"masked": masked(self.holder) if self.holder else "", "receipt": self.proof.get("receipt")}
+        shown = masked(self.holder) if self.holder and not self.by_program else ""
+        return {"masked": shown, "receipt": self.proof.get("receipt")}
 
     def names(self, addresses: Iterable[Address]) -> tuple[str, ...]:
         """Name the withdrawal for one bucket: by this proof, of these decisions, together (`limits.this_very`)."""
-        [(kind, value)] = self.proof.items()
+        [(kind, value), *_] = self.proof.items()
         return ("|".join([f"{kind}:{value}", *sorted(set(addresses))]),)
 
     def withdraw(self, register: Register, act: Act, signature: Signature) -> Receipt:
@@ -62,7 +66,8 @@ class Stopper:
         act = replace(act, evidence={**(act.evidence or {}), **self.proof})
         if self.holder:
             act = replace(act, assurance=Assurance.LINK, channel=Channel.EMAIL_LINK)
-            signature = replace(signature, contacts=(self.holder,), proves=(self.holder,))
+            proves = () if self.by_program else (self.holder,)
+            signature = replace(signature, contacts=(self.holder,), proves=proves)
             if len(people) != 1:
                 return register.withdraw(act, signature)[0]
         if not people:
@@ -88,7 +93,7 @@ def stopper(request: Request, clinic: str, now: Instant) -> Stopper | None:
         if by := invited(request, clinic, now):
             holder = by.opened.holder.contact
             people = tuple((each, (holder,)) for each in by.people)
-            return Stopper(by.query, {"link": by.opened.id}, lambda: people, holder)
+            return Stopper(by.query, by.evidence, lambda: people, holder, by_program=by.by_program)
     return None
 
 

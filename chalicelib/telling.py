@@ -23,7 +23,7 @@ from chalicelib.letters import (
     stops,
     text_message,
 )
-from chalicelib.links import Handle, Link, Power, short_code
+from chalicelib.links import PORTAL, Handle, Link, Power, short_code
 from chalicelib.notice import Clinic
 from chalicelib.post import Letter, TextMessage
 from chalicelib.receipts import Subject
@@ -91,7 +91,6 @@ class Teller:
             (told.read_by(planned, own=contact in own), planned, contact, _named(planned, contact, typed, person.salt))
             for planned in told.plan(reached, own)
             for contact in _recipients(planned, reached, own)
-            if _hears(unsent.to, typed=contact in typed)
             if planned.message is not Message.CONFIRM
             or self._still_to_confirm(told, planned, contact, person, asked=typed, own=contact in own)
             if planned.message is not Message.REMINDER or not self._given_elsewhere(told, person, contact)
@@ -156,11 +155,6 @@ def _recipients(planned: Planned, reached: Sequence[Contact], own: Sequence[Cont
         return [contact for contact in own if contact.kind is planned.kind]
     asks = planned.message in {Message.CONFIRM, Message.REMINDER}
     return [contact for contact in reached if contact.kind is planned.kind and (asks or contact in own)][:1]
-
-
-def _hears(to: str, *, typed: bool) -> bool:
-    """Tell whether a contact hears of something: all do, or those it was said under, or the others."""
-    return not to or (to == outbox.TYPED) == typed
 
 
 def _named(planned: Planned, contact: Contact, typed: Sequence[Contact], salt: str) -> str:
@@ -251,7 +245,7 @@ class Told:
         lasting = instant(moment(now) + timedelta(days=LINK_DAYS))
         confirming = Power.CONFIRM in POWERS[planned.message]
         expires_at = (self.until(planned) if confirming else None) or lasting
-        return Link(unsent.clinic, unsent.subject, self.lang, about, unsent.receipt, now, expires_at, "portal")
+        return Link(unsent.clinic, unsent.subject, self.lang, about, unsent.receipt, now, expires_at, PORTAL)
 
     def addresses(self, handle: Handle, planned: Planned, base: str) -> dict[str, str]:
         """Give where a message leads, by power, and `questions`, `notice` and the own `receipt`."""

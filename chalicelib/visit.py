@@ -28,7 +28,7 @@ from chalicelib.links import Power
 from chalicelib.notice import SHARING, Clinic, spoken
 from chalicelib.receipts import Receipt, Subject
 from chalicelib.renditions import FORMATS, PAPER
-from chalicelib.store.links import OldLinkError, Opened, open_link
+from chalicelib.store.links import OldLinkError, Opened, open_link, opening
 from chalicelib.store.look import Look
 from chalicelib.store.register import UnknownReceiptError
 from chalicelib.store.sealed import Revealed, reveal
@@ -139,6 +139,7 @@ def enter(request: Request, token: str) -> Visit:
         people = tuple(each for each in look.people[holder] if each.id == opened.link.subject)
         if not people:
             raise OldLinkError(opened.link)
+    house.table.put_new(opening(opened, "own page", people, at))
     return Visit(request, token, opened, look, people, at)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from secrets import token_hex
 
-from chalicelib.bearer import SCOPES, BearerKey, digest, new_secret
+from chalicelib.bearer import ASKED_FOR_BY_NAME, SCOPES, BearerKey, digest, new_secret
 from chalicelib.instants import instant
 from chalicelib.store.keys import api_key_key, clinic_key, key_name_key
 from chalicelib.store.table import Put, Table
@@ -27,8 +27,12 @@ class Member:
     of: Sequence[str]
 
 
+EVERY_SCOPE = tuple(scope for scope in SCOPES if scope not in ASKED_FOR_BY_NAME)
+"""Everything that a key may be given without naming it."""
+
+
 def create(
-    table: Table, clinic: str, label: str, scopes: Sequence[str] = SCOPES, *, member: Member | None = None
+    table: Table, clinic: str, label: str, scopes: Sequence[str] = EVERY_SCOPE, *, member: Member | None = None
 ) -> tuple[BearerKey, str]:
     """Create a key for a clinic, or for one of its joint controllers.
 

@@ -6,16 +6,18 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from hypothesis import settings
 
 from chalicelib import journal
+from chalicelib.bearer import SCOPES
 from chalicelib.wiring import Portal, portal
+from infra import keys as bearer_keys
 from infra.catalogs import compile_stale
 from infra.post_office import PostOffice
 from infra.run import portal_running
@@ -80,6 +82,10 @@ class LocalStack:
             made = portal.__wrapped__()
             _ = made.table.client, made.kms.client
             return made
+
+    def managing(self, clinic: str) -> Self:
+        """Give the same with a key of the clinic that may make links to patients' own pages, too."""
+        return replace(self, keys={clinic: bearer_keys.create(self.beside.table, clinic, "own pages", SCOPES)[1]})
 
     def call(self, clinic: str, what: str, body: Mapping[str, Any] | None = None) -> bytes:
         """Ask the clinic's API (POST with a body, GET without) and give the bytes of a good answer."""

@@ -77,7 +77,7 @@ def receipt_page(clinic: str, receipt: str) -> Response:
         "said": shown.answered(document["decisions"]),
         "agreed": "yes" in answers,
         "waits": _waits(document),
-        "certain": shown.surely_waits(document["decisions"], now()),
+        "certain": not _by_program(document) and shown.surely_waits(document["decisions"], now()),
         "coded": _by_phone(document, shown),
         "withdrawn": answers == {"withdraw"},
         "receipt": document,
@@ -158,10 +158,17 @@ def _by_phone(document: Mapping[str, Any], clinic: Clinic) -> bool:
 def _waits(document: Mapping[str, Any]) -> bool:
     """Tell whether a message may ask for confirmation.
 
-    Where somebody only typed a contact, of every Yes alike: which of them waits would tell who is known here. By a
-    link nobody learns that, so there it is told as it is.
+    Where somebody only typed a contact, or followed a link that a program has, of every Yes alike: which of them waits
+    would tell who is known here. By any other link nobody learns that, so there it is told as it is.
     """
     entries = document["decisions"].values()
+    if _by_program(document):
+        return any(entry["answer"] == "yes" for entry in entries)
     if document["assurance"] == Assurance.LINK:
         return any(entry["confirm_by"] for entry in entries)
     return document["assurance"] == Assurance.SELF_ASSERTED and any(entry["answer"] == "yes" for entry in entries)
+
+
+def _by_program(document: Mapping[str, Any]) -> bool:
+    """Tell whether it was decided by a link that a clinic's program has: by that a newsletter may count at once."""
+    return document["assurance"] == Assurance.LINK and "key" in (document["evidence"] or {})

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from chalicelib.bearer import BearerKey
 from chalicelib.instants import Instant, moment
 from chalicelib.links import Handle, Holder, Link, Power, read_token
+from chalicelib.receipts import Subject
+from chalicelib.store import audit
 from chalicelib.store.clinics import Clinics
-from chalicelib.store.keys import Key, link_key, links_call_key
+from chalicelib.store.keys import Key, api_key_key, key_name_key, link_key, links_call_key
 from chalicelib.store.table import BATCH, ConflictError, Item, Put, SetBody, Table
 from chalicelib.vault import ClinicKey
 
@@ -94,7 +97,11 @@ def remember_call(table: Table, call: str, body: str, now: Instant) -> bool:
 
 
 def open_link(table: Table, clinics: Clinics, token: str, power: Power, now: Instant) -> Opened:
-    """Follow a token; raise UnknownLinkError, or OldLinkError where it once opened this. One round trip."""
+    """Follow a token; raise UnknownLinkError, or OldLinkError where it once opened this, or its key is revoked.
+
+    One round trip, and two more for the key of a program's link. A link whose key is revoked still stops things: that
+    is the safe side, and its address stands in mails that were sent.
+    """
     parts = read_token(token)
     if parts is None:
         raise UnknownLinkError
@@ -104,10 +111,29 @@ def open_link(table: Table, clinics: Clinics, token: str, power: Power, now: Ins
     key = clinics.key(link.clinic)
     if not handle.grants(key.link_secret(), power, proof):
         raise UnknownLinkError
-    if not link.opens(power, now):
+    if not link.opens(power, now) or (power is not Power.UNSUBSCRIBE and _key_is_gone(table, link)):
         raise OldLinkError(link)
     plain = key.unseal(_SEALED, handle.value.hex(), handle.link, bytes(item.blob or b""))
     return Opened(handle.link, link, Holder.read(plain))
+
+
+def opening(opened: Opened, what: str, subjects: Sequence[Subject], at: Instant) -> Put:
+    """Give the audit line of a link that was followed: whom it led to, the link's id and who made it; no contact."""
+    ids = [subject.id for subject in subjects]
+    return audit.line(opened.link.clinic, "patient", what, at, ids, link=opened.id, link_by=opened.link.by)
+
+
+def _key_is_gone(table: Table, link: Link) -> bool:
+    """Tell whether the bearer key that made a link is revoked, or not to be found."""
+    if not link.by_program:
+        return False
+    name = key_name_key(link.clinic, link.by)
+    named = table.get([name]).get(name)
+    if named is None:
+        return True
+    place = api_key_key(named.body or "")
+    kept = table.get([place]).get(place)
+    return kept is None or BearerKey.read(kept.body or "").revoked_at is not None
 
 
 def revoke(table: Table, clinic: str, links: Sequence[str], at: Instant) -> int:

@@ -21,7 +21,7 @@ def _known(stack: LocalStack, clinic: Clinic, lang: str) -> tuple[Patient, dict[
     decisions = dict.fromkeys(clinic.asking("2026-11-22T00:00:00.000Z").questions, "yes")
     body = {"subject": subject, "name": patient.name, "decisions": decisions, "channel": "in-person"}
     stack.call(clinic.id, "receipts", {**body, "effective_at": "2026-11-20T10:00:00Z"})
-    return patient, mail_links(stack, clinic, patient.known_by("email"), lang)
+    return patient, mail_links(stack.managing(clinic.id), clinic, patient.known_by("email"), lang)
 
 
 def _check(phone: Phone, clinic: Clinic, name: str) -> None:

@@ -14,6 +14,7 @@ import botocore.session
 import pytest
 
 from chalicelib import sealing
+from chalicelib.bearer import SCOPES
 from chalicelib.edition import edition
 from chalicelib.store.keys import SHARDS, audit_key, unsigned_key
 from chalicelib.store.table import Table
@@ -66,6 +67,10 @@ class House:
         """Create a key with these scopes, or with all."""
         return keys.create(self.table, clinic, label, *([scopes] if scopes else []))[1]
 
+    def managing(self, clinic: str) -> Program:
+        """Give a program whose links open patients' own pages: its key has the scope that is asked for by name."""
+        return Program(clinic, self.new_key(clinic, *SCOPES))
+
     def member(self, clinic: str, controller: str) -> Program:
         """Give the program of one of a clinic's joint controllers."""
         controllers = [each.id for each in self.beside.register.look(clinic).published.clinic.controllers]
@@ -81,9 +86,10 @@ class House:
         assert list(sealing.seal(self.table, self.beside.signer, receipts, lambda: False))[-1].whole
 
     def items(self) -> set[tuple[str, str]]:
-        """Give the key of every item in the table, to see what a request stored."""
+        """Give the key of every item in the table but the audit's, to see what a request stored."""
         pages = self._pages(ProjectionExpression="pk, sk")
-        return {(item["pk"]["S"], item["sk"]["S"]) for page in pages for item in page["Items"]}
+        found = {(item["pk"]["S"], item["sk"]["S"]) for page in pages for item in page["Items"]}
+        return {(pk, sk) for pk, sk in found if "#AUDIT#" not in pk}
 
     def everything(self) -> bytes:
         """Give all that the table holds, keys and contents, to see what stands in it."""

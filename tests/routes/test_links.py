@@ -28,7 +28,7 @@ def _made(program: Program, *asked: dict[str, Any], headers: dict[str, str] | No
 
 def test_a_link_holds_a_handle_and_nothing_else(house: House) -> None:
     """Whoever sees the address, a log or a forwarded mail, learns nothing about the patient."""
-    program = house.program()
+    program = house.managing(RIGA)
     before = house.items()
     [by_mail, by_phone] = _made(program, {"email": ANNA, "name": "Anna Ozola", "lang": "en"}, {"phone": PHONE})
     told = str(by_mail | {"subject": None}) + str(by_phone | {"subject": None})

@@ -110,7 +110,7 @@ def test_what_a_stranger_stopped_is_brought_back_whole(client: Client, house: Ho
     assert client.post(f"/undo/{undo}", {"purpose": SMS}).status == 303
     assert _told(program, ANNA_PHONE)[SMS] == "granted"
     assert _by_link(client, program, ANNA_PHONE, {f"decision.{REVIEW}": "yes"}).status == 303
-    made = program.call("links", {"links": [{"phone": ANNA_PHONE.value}]}).json()["links"][0]
+    made = house.managing(program.clinic).call("links", {"links": [{"phone": ANNA_PHONE.value}]}).json()["links"][0]
     assert client.get(f"/manage/{token_in(made['manage_url'], 'manage')}/export/json").status == 200
     _by_staff(program, ANNA_PHONE, testimonials__photo="yes")
 
