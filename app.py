@@ -24,6 +24,8 @@ from chalicelib.routes.unsubscribe import unsubscribe
 from chalicelib.routes.verification import verification
 
 LAST_SECONDS = 25
+HALF_TIME = 120
+"""When a round stops carrying out withdrawal orders, so that there is time left to sign and to send."""
 
 app = Chalice(app_name="consent-portal", configure_logs=False)
 app.api.binary_types = []  # pictures mark themselves, whatever the client's Accept says: see chalicelib/outgoing.py
@@ -60,11 +62,15 @@ def after_receipt(event: DynamoDBEvent) -> None:
 
 @app.schedule(Rate(5, unit=Rate.MINUTES), name="catch_up")
 def catch_up(event: CloudWatchEvent) -> None:
-    """Do what the stream could not, and clear what requests may not: sign and send what waits, sweep up the erased."""
+    """Do what the stream could not, and clear what requests may not.
+
+    Carry out withdrawals for very many people, sign and send what waits, sweep up the erased.
+    """
     from chalicelib import aftermath  # noqa: PLC0415 - as above
 
     house = wiring.portal()
     try:
+        aftermath.carry_orders(house.table, house.clinics, _hurried(event.context, HALF_TIME))
         aftermath.clear_erased(house.table, house.clinics, _hurried(event.context))
         aftermath.sign_waiting(house.table, house.signer, _hurried(event.context))
     finally:
@@ -97,6 +103,6 @@ def housekeeping(event: CloudWatchEvent) -> None:
     keeping.keep_house(wiring.portal(), instant(datetime.now(UTC)), _hurried(event.context))
 
 
-def _hurried(context: Any) -> Callable[[], bool]:
+def _hurried(context: Any, last: int = LAST_SECONDS) -> Callable[[], bool]:
     """Tell when a function should begin nothing more: one signing may take KMS's and the table's whole patience."""
-    return lambda: bool(context.get_remaining_time_in_millis() < LAST_SECONDS * 1000)
+    return lambda: bool(context.get_remaining_time_in_millis() < last * 1000)

@@ -5,12 +5,12 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from chalicelib import journal, reports, sealing
+from chalicelib import journal, reports, sealing, withdrawal_orders
 from chalicelib.posting import Courier
 from chalicelib.receipts import Receipt
 from chalicelib.sealing import Hurried
 from chalicelib.signing import Signer
-from chalicelib.store import messages
+from chalicelib.store import messages, orders
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.counts import count_receipt
 from chalicelib.store.keys import Key, written_once
@@ -98,6 +98,14 @@ def clear_erased(table: Table, clinics: Clinics, hurried: Hurried) -> None:
                 except ContendedError:  # somebody decides under one of the contacts just now: the next round
                     contended += 1
         journal.log().info("cleared", cleared=cleared, contended=contended)
+    finally:
+        journal.flush()
+
+
+def carry_orders(table: Table, clinics: Clinics, hurried: Hurried) -> None:
+    """Go on with every withdrawal for very many people that is open, as far as the time goes."""
+    try:
+        withdrawal_orders.carry_on(table, clinics, orders.open_orders(table), hurried)
     finally:
         journal.flush()
 

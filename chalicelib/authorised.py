@@ -84,6 +84,7 @@ def authorised(
     *,
     body_optional: bool = False,
     for_all: bool = False,
+    most: int | None = None,
 ) -> Call[Body]:
     """Authorise a call and read its body; raise RefusedError, and errors as `json_body`.
 
@@ -93,6 +94,7 @@ def authorised(
 
     With `body_optional` a POST may come without a body, which then counts as an empty object. A key of one of several
     joint controllers knows only the decisions that one shares, unless what it says is `for_all` of them.
+    `most` as for `Register.look`.
     """
     house = portal()
     secret = digest(_bearer(str(request.headers.get("authorization", ""))))
@@ -107,7 +109,7 @@ def authorised(
     given = request.method == "POST" and (request.raw_body or not body_optional)
     sent = json_body(request) if given else {}
     body, errors = _read(read, known, sent)
-    look = house.register.look(clinic, body.contacts if body else (), api_key_digest=secret)
+    look = house.register.look(clinic, body.contacts if body else (), api_key_digest=secret, most=most)
     try:
         key = _opened_by(look.api_key, clinic, scope)
     except RefusedError:
@@ -115,7 +117,7 @@ def authorised(
         raise
     if look.published.published != published.published or look.published.clinic.version != known.version:
         # A notice was published since this process last looked.
-        return authorised(request, clinic, scope, read, body_optional=body_optional, for_all=for_all)
+        return authorised(request, clinic, scope, read, body_optional=body_optional, for_all=for_all, most=most)
     shared = known.shared_with(key.member)
     if key.member is not None and not for_all:
         body, errors = _read(read, shared, sent)

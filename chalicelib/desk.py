@@ -33,8 +33,9 @@ from chalicelib.outgoing import document, problem, rendered
 from chalicelib.permission import Named, Told
 from chalicelib.receipts import Act, NoticeRef, Receipt, receipt_id
 from chalicelib.renditions import FORMATS, JSON_FORMATS, SD_JWT, UnsignedError, rendition
-from chalicelib.store import roll
+from chalicelib.store import orders, roll
 from chalicelib.store.look import Signature, fresh_subject
+from chalicelib.store.orders import MANY
 from chalicelib.store.register import repeats
 from chalicelib.store.sealed import kinds_known, withheld
 from chalicelib.wiring import portal
@@ -71,7 +72,7 @@ def status(request: Request, clinic: str) -> Response:
             results.append({"subject": asked, "error": call.body.faults[number]})
             continue
         under = {contact: call.look.known_under(contact, asked_by or EVER) for contact in contacts}
-        named = Named(under, standings)
+        named = Named(under, call.look.stopped(under, standings, at=asked_at or EVER, known_at=asked_by or EVER))
         decisions = {
             address: _told(named.tell(address, call.shared.questions[address].needs, notice, at), country)
             for address in call.body.addresses
@@ -120,7 +121,7 @@ def staff_withdrawal(request: Request, clinic: str) -> Response:
     """Record a withdrawal that staff took; for everyone who shares the contact, and all joint controllers."""
     now = instant(datetime.now(UTC))
     read = partial(read_staff_withdrawal, now=now)
-    call = authorised(request, clinic, "receipts:write", read, for_all=True)
+    call = authorised(request, clinic, "receipts:write", read, for_all=True, most=MANY)
     act = _act(call)
     also = [call.audit("withdrawals", (), act.receipt_id)]
     receipts = portal().register.withdraw(act, _signature(call), seen=call.look, also=also)
@@ -176,8 +177,9 @@ def _told(told: Told, country: str) -> dict[str, Any]:
         "restricted": status.restricted,
         "since": status.since,
         "since_date": local_day(status.since, country) if status.since and status.day_only else None,
-        "receipt_id": last and last.receipt_id,
-        "version": last and last.version,
+        # None while a withdrawal for very many people has not reached this one: the receipt follows.
+        "receipt_id": (last and last.receipt_id) or None,
+        "version": (last and last.version) or None,
         "notice_version": last and last.notice_version,
         "lang": last and last.lang,
         "channel": last and last.channel,
@@ -293,9 +295,16 @@ def _created(call: Call[StaffDecision], act: Act, receipt: Receipt, what: str) -
             raise RefusedError(problem(422, "Idempotency-Key used before", detail="For another body, which stands."))
     address = f"{mount(call.request)}/v1/clinics/{act.clinic}/receipts/{receipt.id}"
     told: Any = receipt.canonical.decode()
-    if not call.may_see(receipt):  # it reached more than this controller shares
+    open_still = _is_shared_by_many(call) and orders.is_open(portal().table, act.clinic, receipt.id)
+    if open_still or not call.may_see(receipt):  # it reached more than this controller shares
         told = {name: receipt.document[name] for name in ("id", "clinic", "effective_at", "recorded_at")}
+        told |= {"complete": False} if open_still else {}
     return document(told, 201, {"Location": address})
+
+
+def _is_shared_by_many(call: Call[StaffDecision]) -> bool:
+    """Tell whether so many people share the contacts given that a withdrawal reaches them by an order."""
+    return bool(call.look.more) or len(everyone(call.look.reach)) > MANY
 
 
 def _same(call: Call[StaffDecision], act: Act, receipt: Receipt) -> bool:

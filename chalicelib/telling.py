@@ -91,6 +91,7 @@ class Teller:
             (told.read_by(planned, own=contact in own), planned, contact, _named(planned, contact, typed, person.salt))
             for planned in told.plan(reached, own)
             for contact in _recipients(planned, reached, own)
+            if _hears(unsent.to, typed=contact in typed)
             if planned.message is not Message.CONFIRM
             or self._still_to_confirm(told, planned, contact, person, asked=typed, own=contact in own)
             if planned.message is not Message.REMINDER or not self._given_elsewhere(told, person, contact)
@@ -155,6 +156,11 @@ def _recipients(planned: Planned, reached: Sequence[Contact], own: Sequence[Cont
         return [contact for contact in own if contact.kind is planned.kind]
     asks = planned.message in {Message.CONFIRM, Message.REMINDER}
     return [contact for contact in reached if contact.kind is planned.kind and (asks or contact in own)][:1]
+
+
+def _hears(to: str, *, typed: bool) -> bool:
+    """Tell whether a contact hears of something: all do, or those it was said under, or the others."""
+    return not to or (to == outbox.TYPED) == typed
 
 
 def _named(planned: Planned, contact: Contact, typed: Sequence[Contact], salt: str) -> str:

@@ -25,6 +25,7 @@ from chalicelib.pages import render
 from chalicelib.receipts import Act, NoticeRef, receipt_id
 from chalicelib.store.links import Opened, open_link, opening
 from chalicelib.store.look import Look, Signature, fresh_subject
+from chalicelib.store.orders import MANY
 from chalicelib.wiring import portal
 
 unsubscribe = Blueprint(__name__)
@@ -59,7 +60,7 @@ def stop(token: str) -> Response:
         act = _act(opened, look, asked, at)
         base = base_url(unsubscribe.current_request, portal().settings.public_url)
         signature = Signature((opened.holder.contact,), None, fresh_subject(), base=base)
-        portal().register.withdraw(act, signature, seen=look)
+        portal().register.withdraw(act, signature, seen=look, left_only=True)
         journal.count("WithdrawalRecorded")
     return _page(opened, look, asked, stopped=True)
 
@@ -67,7 +68,7 @@ def stop(token: str) -> Response:
 def _followed(token: str) -> tuple[Opened, Look, Instant]:
     house, at = portal(), now()
     opened = open_link(house.table, house.clinics, token, Power.UNSUBSCRIBE, at)
-    look = house.register.look(opened.link.clinic, [opened.holder.contact])
+    look = house.register.look(opened.link.clinic, [opened.holder.contact], most=MANY)
     house.table.put_new(opening(opened, "unsubscribe", look.known(), at))
     return opened, look, at
 
@@ -102,12 +103,18 @@ def _chosen(fields: Fields, asked: Mapping[Address, Answer]) -> Mapping[Address,
 def _left(opened: Opened, look: Look, asked: Mapping[Address, Answer], at: Instant) -> bool:
     """Tell whether anything is left to stop, for anybody known under the contact.
 
+    Of very many who share it not everybody was looked at; while they are being stopped already, nothing is.
+
     For somebody new there is: their word is kept, so that a form signed earlier and entered later does not outlive it.
     A link to somebody who was erased since finds nobody, and makes nobody known again.
     """
     from chalicelib.dossier import STOPPED  # noqa: PLC0415 - no consent page needs it
 
     known, notice = look.known(), look.published.in_force
+    if any(stop.covers(asked) for stop in look.stops(opened.holder.contact)):
+        return False
+    if look.more:
+        return True
     if not known:
         return bool(asked) and opened.link.subject is None
     states = [resolve(each.standings.get(address), notice, at).state for each in known for address in asked]

@@ -10,16 +10,17 @@ takes a hundred writes. Before, one item of a contact held everybody by subject 
 and `split` rewrites one person of it.
 """
 
+import itertools
 import json
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from chalicelib.receipts import Subject
 from chalicelib.store import roll
-from chalicelib.store.keys import Key, contact_key, roll_key
+from chalicelib.store.keys import Key, contact_key, open_orders_key, roll_key
 from chalicelib.store.table import (
     BATCH,
     ConflictError,
@@ -61,6 +62,9 @@ class Known:
 
     people: tuple[Subject, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    orders: Mapping[str, str] | None = None
+    """The withdrawal orders open for everybody under it, by number; None where there never was one."""
+
     number: int = 0
     free: bool = True
     more: bool = False
@@ -79,47 +83,89 @@ def read(
     One round trip where few contacts are asked for and no more than a family shares each. Of a contact that very many
     people share no more than `most` of them are read, where that is said. Raises DamagedError, UnavailableError.
     """
-    heads = {contact_key(clinic, lookup): lookup for lookup in lookups}
-    found: dict[Key, Item] = {}
-    places: dict[str, list[str]] = {lookup: [] for lookup in lookups}
-    more: set[str] = set()
-    asked: set[Key] = set()
-    wanted = deque(dict.fromkeys([*beside, *heads]))
-    while wanted:
-        batch = [wanted.popleft() for _ in range(min(BATCH, len(wanted)))]
-        guessed = _guessed(clinic, [heads[key] for key in batch if key in heads])
-        if not wanted and len(batch) + len(guessed) <= BATCH:
+    reading = _Reading(table, clinic, lookups, most)
+    reading.want([*beside, *reading.heads])
+    while reading.wanted:
+        reading.make_trip()
+    return {lookup: reading.known(lookup) for lookup in lookups}, reading.found
+
+
+class _Reading:
+    """One look at some contacts, trip by trip: what was found, and what is still to be asked for."""
+
+    def __init__(self, table: Table, clinic: str, lookups: Sequence[str], most: int | None) -> None:
+        self.table = table
+        self.clinic = clinic
+        self.most = most
+        self.heads = {contact_key(clinic, lookup): lookup for lookup in lookups}
+        self.lookups = {head.pk: lookup for head, lookup in self.heads.items()}
+        self.wanted: deque[Key] = deque()
+        self.asked: set[Key] = set()
+        self.found: dict[Key, Item] = {}
+        self.places: dict[str, dict[Key, Item]] = {lookup: {} for lookup in lookups}
+        self.more: set[str] = set()
+
+    def want(self, keys: Iterable[Key]) -> None:
+        """Ask for items with one of the next trips."""
+        for key in keys:
+            if key not in self.asked:
+                self.asked.add(key)
+                self.wanted.append(key)
+
+    def make_trip(self) -> None:
+        """Read the next hundred; with the last of them, where there is room, what they may turn out to announce."""
+        batch = [self.wanted.popleft() for _ in range(min(BATCH, len(self.wanted)))]
+        guessed = [key for head in batch if head in self.heads for key in self._guessed(self.heads[head])]
+        guessed = [key for key in guessed if key not in self.asked]
+        if not self.wanted and len(batch) + len(guessed) <= BATCH:
+            self.asked.update(guessed)
             batch += guessed
-        asked.update(batch)
-        came = table.get(batch)
-        found |= came
-        for key, head in came.items():
-            if key in heads and (head.number or 0) > LISTED:
-                places[heads[key]], unread = _listed(table, clinic, heads[key], most)
-                more |= {heads[key]} if unread else set()
-            elif key in heads:
-                further = [contact_key(clinic, heads[key], each) for each in range(1, int(head.number or 0) + 1)]
-                wanted.extend(each for each in further if each not in asked)
-        pointed = [_pointed(item.body or "") for item in came.values()]
-        wanted.extend(roll_key(clinic, each) for each in pointed if each and roll_key(clinic, each) not in asked)
-    return {
-        lookup: _known(clinic, lookup, found.get(key), places[lookup], found, more=lookup in more)
-        for key, lookup in heads.items()
-    }, found
+        self._take(self.table.get(batch).values())
 
+    def _guessed(self, lookup: str) -> list[Key]:
+        places = [contact_key(self.clinic, lookup, place) for place in range(1, GUESSED + 1)]
+        return [*places, open_orders_key(self.clinic, lookup)]
 
-def _guessed(clinic: str, lookups: Sequence[str]) -> list[Key]:
-    return [contact_key(clinic, lookup, place) for lookup in lookups for place in range(1, GUESSED + 1)]
+    def _take(self, items: Iterable[Item]) -> None:
+        for item in items:
+            self.found[item.key] = item
+            if item.pk in self.lookups and item.sk.startswith("CONTACT"):
+                self.places[self.lookups[item.pk]][item.key] = item
+            if pointed := _pointed(item.body or ""):
+                self.want([roll_key(self.clinic, pointed)])
+            if item.key in self.heads and item.number:
+                self._go_on(self.heads[item.key], int(item.number))
 
+    def _go_on(self, lookup: str, number: int) -> None:
+        self.want([open_orders_key(self.clinic, lookup)])
+        if number <= LISTED:
+            self.want(contact_key(self.clinic, lookup, place) for place in range(1, number + 1))
+        else:
+            self._take(self._listed(lookup))
 
-def _listed(table: Table, clinic: str, lookup: str, most: int | None) -> tuple[list[str], bool]:
-    """Give what the further places of a contact hold, and whether there is more of it than was asked for."""
-    texts: list[str] = []
-    for item in further(table, clinic, lookup):
-        if most is not None and len(texts) >= most:
-            return texts, True
-        texts.append(item.body or "")
-    return texts, False
+    def _listed(self, lookup: str) -> Iterator[Item]:
+        """Give the further places of a contact, no more than were asked for."""
+        for number, item in enumerate(further(self.table, self.clinic, lookup)):
+            if number == self.most:
+                self.more.add(lookup)
+                return
+            yield item
+
+    def known(self, lookup: str) -> Known:
+        """Give who is known under a contact by what was read."""
+        head = self.found.get(contact_key(self.clinic, lookup))
+        orders = self.found.get(open_orders_key(self.clinic, lookup))
+        texts = [item.body for item in self.places[lookup].values() if item.body]
+        texts += head.texts.values() if head else ()
+        people = {person.id: (person, text) for person, text in _people(self.clinic, lookup, texts, self.found)}
+        return Known(
+            people=tuple(person for _, (person, _) in sorted(people.items())),
+            texts={subject: text for subject, (_, text) in people.items()},
+            orders=orders.texts if orders else None,
+            number=int(head.number or 0) if head else 0,
+            free=head is None or not head.body,
+            more=lookup in self.more,
+        )
 
 
 def further(table: Table, clinic: str, lookup: str, behind: int = 0) -> Iterator[Item]:
@@ -128,24 +174,25 @@ def further(table: Table, clinic: str, lookup: str, behind: int = 0) -> Iterator
     return (item for item in places if item.body)
 
 
-def _known(
-    clinic: str, lookup: str, head: Item | None, listed: Sequence[str], found: Mapping[Key, Item], *, more: bool
-) -> Known:
-    number = int(head.number or 0) if head else 0
-    kept = [found.get(contact_key(clinic, lookup, place)) for place in range(min(number, LISTED) + 1)]
-    texts = [item.body for item in kept if item and item.body] if not listed else []
-    if listed and head and head.body:
-        texts.append(head.body)
-    texts += listed
-    texts += head.texts.values() if head else ()
-    people = {person.id: (person, text) for person, text in _people(clinic, lookup, texts, found)}
-    return Known(
-        people=tuple(person for _, (person, _) in sorted(people.items())),
-        texts={subject: text for subject, (_, text) in people.items()},
-        number=number,
-        free=head is None or not head.body,
-        more=more,
-    )
+def page(
+    table: Table, clinic: str, lookup: str, behind: int, most: int
+) -> tuple[list[tuple[Subject, str]], int | None]:
+    """Give people of a contact as the table holds them, after place `behind` (-1 for all), and the last place read.
+
+    None for the place where there are no more.
+    """
+    if behind < 0:
+        head = table.get([contact_key(clinic, lookup)]).get(contact_key(clinic, lookup))
+        items, place = [head] if head else [], 0
+        texts = [text for item in items for text in (item.body, *item.texts.values()) if text]
+    else:
+        items = list(itertools.islice(further(table, clinic, lookup, behind), most))
+        if not items:
+            return [], None
+        place = int(items[-1].sk.rpartition("#")[2])
+        texts = [item.body or "" for item in items]
+    on_roll = [roll_key(clinic, pointed) for pointed in map(_pointed, texts) if pointed]
+    return list(_people(clinic, lookup, texts, table.get(on_roll) if on_roll else {})), place
 
 
 def _people(clinic: str, lookup: str, texts: Sequence[str], found: Mapping[Key, Item]) -> Iterator[tuple[Subject, str]]:

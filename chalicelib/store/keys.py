@@ -56,6 +56,16 @@ def contact_key(clinic: str, lookup: str, place: int = 0) -> Key:
     return Key(f"CLINIC#{clinic}#CONTACT#{lookup}", f"CONTACT#{place:06d}" if place else "CONTACT")
 
 
+def open_orders_key(clinic: str, lookup: str) -> Key:
+    """The withdrawal orders that are open for everybody under a contact."""
+    return Key(f"CLINIC#{clinic}#CONTACT#{lookup}", "ORDERS")
+
+
+def order_key(clinic: str, number: str) -> Key:
+    """A withdrawal order that is being carried out; in sixteen partitions."""
+    return Key(f"ORDER#{number[0]}", f"{clinic}#{number}")
+
+
 def receipt_id_key(clinic: str, receipt_id: str) -> Key:
     """Where the receipt with this id stands."""
     return Key(f"CLINIC#{clinic}#RECEIPT#{receipt_id}", "POINTER")

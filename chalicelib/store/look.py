@@ -4,12 +4,13 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chalicelib.consent import Assurance
+from chalicelib.consent import Address, Assurance, Standing
 from chalicelib.contact import Contact
 from chalicelib.identity import People, everyone, meant, surely
 from chalicelib.instants import Instant
 from chalicelib.limits import Guard
 from chalicelib.receipts import Act, Subject
+from chalicelib.stops import Stop
 from chalicelib.store.clinics import Published
 from chalicelib.store.contacts import Known
 from chalicelib.store.table import Spend
@@ -31,6 +32,9 @@ class Look:
     known_by: Mapping[str, Known] = field(default_factory=dict, repr=False)
     """What was read of each contact, by its lookup: where somebody new to it goes."""
 
+    more: frozenset[Contact] = frozenset()
+    """The contacts of which not everybody was read, because very many people share them."""
+
     api_key: str | None = None
     spends: tuple[Spend, ...] = ()
     """What a public post takes from its buckets, in the transaction that carries it out."""
@@ -43,6 +47,28 @@ class Look:
         lookup = self.lookups[contact]
         proven = [each for each in self.people[contact] if each.certain and lookup not in each.typed]
         return tuple(each for each in proven or self.people[contact] if each.contacts[lookup] <= known_at)
+
+    def stopped(
+        self,
+        under: People,
+        standings: Mapping[str, Mapping[Address, Standing]],
+        *,
+        at: Instant,
+        known_at: Instant,
+    ) -> Mapping[str, Mapping[Address, Standing]]:
+        """Give people's standings, by id, with what is being stopped for everybody under these contacts."""
+        told = dict(standings)
+        for contact, people in under.items():
+            for stop in self.stops(contact):
+                for person in people:
+                    if stop.means(person, contact):
+                        told[person.id] = stop.heard(told[person.id], at=at, known_at=known_at)
+        return told
+
+    def stops(self, contact: Contact) -> tuple[Stop, ...]:
+        """Give the withdrawals that are being carried out for everybody under a contact."""
+        orders = self.known_by[self.lookups[contact]].orders or {}
+        return tuple(map(Stop.read, orders.values()))
 
     def meant(self, act: Act, signature: "Signature") -> Subject:
         """Tell whose an act is (`identity.meant`): staff know whom they see, whoever else must leave no doubt."""
@@ -92,6 +118,10 @@ class Signature:
 
     follows: bool = False
     """Whether it only follows from a decision just made under the same contacts: told if it changes something."""
+
+    apart: bool = False
+    """Whether its contacts are told apart of what was stopped, once it is for everybody who shares them."""
+
     guard: Guard | None = None
     """What a public post is held against; its buckets are spent once, by what does not only follow."""
 

@@ -66,6 +66,7 @@ class Unsent:
 
     `kind` is "decided", "link", "reminder", "expiring", "of_age" or "changed". What the last four need is in
     `addresses` (the decisions they are about), `at` (since when something holds) and `until` (when something ends).
+    `to` says which contacts hear of it, where not all (`outbox.OTHERS`, `outbox.TYPED`).
     """
 
     kind: str
@@ -80,6 +81,7 @@ class Unsent:
     until: Instant | None = None
     tries: int = 0
     due: Instant = ""
+    to: str = ""
 
     def stored(self) -> str:
         """Write it, to be kept."""

@@ -22,7 +22,13 @@ TRIES = 5
 """How often the code of one receipt may be guessed: one in two hundred thousand."""
 
 
-def left(key: ClinicKey, subject: Subject, receipt: Receipt, contacts: Sequence[Contact], base: str) -> list[Write]:
+OTHERS, TYPED = "others", "typed"
+"""Which of a person's contacts hear of a stop, where not all: those it was not said under, or only those it was."""
+
+
+def left(
+    key: ClinicKey, subject: Subject, receipt: Receipt, contacts: Sequence[Contact], base: str, *, to: str = ""
+) -> list[Write]:
     """Give the items a receipt leaves: one to be carried out by the post, one more where something waits.
 
     Without contacts (staff gave the clinic's own number) the post writes to those the person is known under.
@@ -38,6 +44,7 @@ def left(key: ClinicKey, subject: Subject, receipt: Receipt, contacts: Sequence[
         "version": document["version"],
         "lang": document["notice"]["lang"],
         "base": base,
+        "to": to,
     }
     values = {"body": json.dumps(body), "blob": blob}
     writes: list[Write] = [Put(unsent_key(clinic, receipt.id), values)]

@@ -19,7 +19,7 @@ from chalicelib.store.keys import (
     words_key,
 )
 from chalicelib.store.look import Look, Signature
-from chalicelib.store.outbox import left
+from chalicelib.store.outbox import OTHERS, left
 from chalicelib.store.sealed import EVIDENCE, NAME, sealed_beside
 from chalicelib.store.table import Put, Replace, SetBody, SetEntry, Write
 from chalicelib.vault import ClinicKey
@@ -37,7 +37,7 @@ def left_word(key: ClinicKey, signature: Signature, look: Look, subject: Subject
         reached = [each for each in reached if signature.person in known[each] or not known[each]]
     if (signature.follows and not changed) or not (reached or subject.contacts):
         return []
-    return left(key, subject, receipt, reached, signature.base)
+    return left(key, subject, receipt, reached, signature.base, to=OTHERS if signature.apart else "")
 
 
 def writes(

@@ -17,15 +17,15 @@ from types import MappingProxyType
 from typing import Any
 
 from chalicelib import timeline
-from chalicelib.consent import Address, Answer, Assurance, Standing
+from chalicelib.consent import Address, Answer, Assurance, NoticeInForce, Standing, State, resolve
 from chalicelib.contact import Contact, Kind
 from chalicelib.disclosures import disclosed, withhold, wordless
 from chalicelib.guardians import speaks_alone
-from chalicelib.identity import also_meant, everyone
+from chalicelib.identity import People, also_meant, everyone
 from chalicelib.instants import Instant
 from chalicelib.limits import Guard
 from chalicelib.receipts import Act, Receipt, Subject, decide, marked, receipt_id
-from chalicelib.store import buckets, recording
+from chalicelib.store import buckets, orders, recording
 from chalicelib.store import contacts as contacts_of
 from chalicelib.store.clinics import Clinics, Published
 from chalicelib.store.keys import (
@@ -39,6 +39,7 @@ from chalicelib.store.keys import (
     words_key,
 )
 from chalicelib.store.look import Look, Signature, whose_own
+from chalicelib.store.orders import Order
 from chalicelib.store.sealed import reveal
 from chalicelib.store.signatures import signed_receipt
 from chalicelib.store.table import (
@@ -46,8 +47,8 @@ from chalicelib.store.table import (
     ContendedError,
     Item,
     Put,
-    Replace,
     Table,
+    Write,
 )
 
 NEWEST = 2000
@@ -56,6 +57,9 @@ NEWEST = 2000
 NOTHING: Mapping[str, int] = MappingProxyType({})
 ATTEMPTS = 8
 _FIRST_PAUSE = 0.02
+
+_STOPPED = (State.REFUSED, State.WITHDRAWN)
+"""The states in which nothing is left to stop."""
 
 _ON_A_PAGE = (Assurance.SELF_ASSERTED, Assurance.LINK)
 """How sure the portal is of a patient who answers on a page that was open: its text may have changed since."""
@@ -100,10 +104,12 @@ class Register:
         *,
         api_key_digest: str | None = None,
         guard: Guard | None = None,
+        most: int | None = None,
     ) -> Look:
         """Read the clinic, the people behind contacts, a bearer key and a public post's buckets in one go.
 
-        Raises UnknownClinicError, and TooManyError where one of the guard's buckets is empty.
+        Of a contact that very many people share no more than `most` are read, where that is said. Raises
+        UnknownClinicError, and TooManyError where one of the guard's buckets is empty.
         """
         key = self._clinics.key
         lookups = {contact: key(clinic).lookup(contact) for contact in contacts}
@@ -112,7 +118,7 @@ class Register:
             keys.append(api_key_key(api_key_digest))
         if guard is not None:
             keys += buckets.keys_of(guard, key(clinic))
-        known_by, found = contacts_of.read(self._table, clinic, list(lookups.values()), keys)
+        known_by, found = contacts_of.read(self._table, clinic, list(lookups.values()), keys, most)
         key_item = found.get(api_key_key(api_key_digest)) if api_key_digest is not None else None
         reach = {contact: known_by[lookup].people for contact, lookup in lookups.items()}
         return Look(
@@ -122,6 +128,7 @@ class Register:
             lookups=lookups,
             stored={subject: text for known in known_by.values() for subject, text in known.texts.items()},
             known_by=known_by,
+            more=frozenset(contact for contact, lookup in lookups.items() if known_by[lookup].more),
             api_key=key_item.body if key_item else None,
             spends=buckets.spends(guard, key(clinic), found) if guard else (),
         )
@@ -138,13 +145,14 @@ class Register:
         signature: Signature,
         *,
         seen: Look | None = None,
-        also: Sequence[Put | Replace] = (),
+        also: Sequence[Write] | Callable[[Look], Sequence[Write]] = (),
         still: Still | None = None,
+        again: Callable[[], Look] | None = None,
     ) -> Receipt:
         """Record one act of deciding and give its receipt; the same act again gives the same receipt.
 
-        `seen` is a look at these contacts made just now, `also` what must be written with the receipt or not at all.
-        `still` tells which of the decisions are still open to this act, each time somebody else got in first.
+        `seen` is a look at these contacts made just now, `again` makes another where somebody else got in first, `also`
+        is what must be written with the receipt or not at all, `still` tells which of the decisions are still open.
         Raises NothingLeftError where none is, NoticeChangedError for a Yes to a text that is not in force, TooManyError
         where the signature's guard refuses, BusyError when others kept getting in first, UnavailableError when the
         store cannot be reached. After the last three the same act may be sent again.
@@ -153,7 +161,7 @@ class Register:
             if attempt:
                 self._pause(_FIRST_PAUSE * 2**attempt * (0.5 + random.random() / 2))  # noqa: S311 - spreads retries
             guard = None if signature.follows else signature.guard
-            look = seen if seen and not attempt else self.look(act.clinic, signature.contacts, guard=guard)
+            look = seen if seen and not attempt else self._looked(act, signature.contacts, guard, again)
             own_yes = act.assurance in _ON_A_PAGE and Answer.YES in act.answers.values()
             if own_yes and act.notice.version != look.published.in_force.version:
                 with contextlib.suppress(UnknownReceiptError):
@@ -176,7 +184,8 @@ class Register:
                     key, own, look, subject, after=after, receipt=receipt, disclosures=disclosures
                 )
                 left = recording.parting(look, child, subject)
-                self._table.write([*writes, *left, *word, *also, *look.spends])
+                beside = also(look) if callable(also) else also
+                self._table.write([*writes, *left, *word, *beside, *look.spends])
             except ConflictError as conflict:
                 if receipt_id_key(act.clinic, act.receipt_id) in conflict.keys:
                     kept = self.receipt(act.clinic, act.receipt_id)
@@ -190,6 +199,11 @@ class Register:
             else:
                 return receipt
         raise BusyError
+
+    def _looked(
+        self, act: Act, contacts: Sequence[Contact], guard: Guard | None, again: Callable[[], Look] | None
+    ) -> Look:
+        return again() if again else self.look(act.clinic, contacts, guard=guard)
 
     def _split(self, clinic: str, subject: Subject) -> None:
         """Give a person places of their own who may still be kept in the items that hold everybody."""
@@ -212,31 +226,43 @@ class Register:
         """Record somebody's answers, and let each No reach everyone known under the contacts given.
 
         A person may be known twice, once by e-mail and once by phone: what should stop, stops for both. What is
-        said for a child is not said for its guardian, nor the other way round. Errors as for `record`.
+        said for a child is not said for its guardian, nor the other way round. Very many are reached by an order
+        (`orders`). Errors as for `record`.
         """
         seen = seen or self.look(act.clinic, signature.contacts, guard=signature.guard)
+        stops = {address: answer for address, answer in act.answers.items() if answer is not Answer.YES}
+        reach = {contact: people for contact, people in seen.reach.items() if contact not in signature.beside}
+        reached = [each for each in also_meant(reach) if not stops.keys().isdisjoint(each.standings)]
+        if len(reached) > orders.MANY:
+            made = self._order(replace(act, answers=stops), replace(signature, contacts=_reaching(reach)), seen)
+            return self.record(act, signature, seen=seen, also=self._with(also, replace(made, asked_only=True)))
         receipt = self.record(act, signature, seen=seen, also=also)
         if _differs(act, receipt):
             return receipt
-        stops = {address: answer for address, answer in act.answers.items() if answer is not Answer.YES}
-        reach = {contact: people for contact, people in seen.reach.items() if contact not in signature.beside}
-        for person in also_meant(reach):
-            asked = any(address in person.standings for address in stops)
-            if asked and person.id != receipt.document["subject"]:
+        for person in reached:
+            if person.id != receipt.document["subject"]:
                 number = self._number(act, {"subject": person.id})
                 signer = replace(signature, name=None, person=person.id, proves=(), joins=False, follows=True)
                 self.record(replace(act, receipt_id=number, answers=stops), signer)
         return receipt
 
     def withdraw(
-        self, act: Act, signature: Signature, *, seen: Look | None = None, also: Sequence[Put] = ()
+        self,
+        act: Act,
+        signature: Signature,
+        *,
+        seen: Look | None = None,
+        also: Sequence[Put] = (),
+        left_only: bool = False,
     ) -> list[Receipt]:
         """Withdraw for everyone known under the contacts, or for a new person where nobody is; a receipt for each.
 
         A contact that is nobody's without a doubt is kept as withdrawn too: a paper form from before, entered later,
-        must not outlive this word. Errors as for `record`.
+        must not outlive this word. For more people than one request serves there is one receipt and an order
+        (`orders`), with which the others follow; with `left_only` none of those for whom nothing is left to stop.
+        Errors as for `record`.
         """
-        seen = seen or self.look(act.clinic, signature.contacts, guard=signature.guard)
+        seen = seen or self.look(act.clinic, signature.contacts, guard=signature.guard, most=orders.MANY)
         if act.everything:
             ever = dict.fromkeys(self._clinics.ever_asked(seen.published).questions, Answer.WITHDRAW)
             act = replace(act, answers={**ever, **act.answers})
@@ -250,6 +276,13 @@ class Register:
         if staff:  # the one they see comes first, with what they wrote down
             seen_by_them = {signature.fresh.id, *(person.id for person in everyone(surely))}
             signers.sort(key=lambda signer: signer.person not in seen_by_them)
+        if seen.more or len(reached) > orders.MANY:
+            made = replace(self._order(act, signature, seen), left_only=left_only)
+            if left_only:
+                at, notice = act.recorded_at, seen.published.in_force
+                left = {each.id for each in reached if has_left(each, act.answers, notice, at)}
+                signers = [signer for signer in signers if signer.person in left]
+            return self._withdraw_for_many(act, signers[:1], made, seen, also)
         receipts: dict[str, Receipt] = {}
         for number, signer in enumerate(signers):
             subject = signer.person or signer.fresh.id
@@ -269,6 +302,29 @@ class Register:
                 own = replace(act, receipt_id=self._number(act, {"subject": subject}))
                 receipts[subject] = self.record(own, replace(signer, follows=True))
         return list(receipts.values())
+
+    def _withdraw_for_many(
+        self, act: Act, first: Sequence[Signature], made: Order, seen: Look, also: Sequence[Put]
+    ) -> list[Receipt]:
+        """Withdraw for the first, and place the order for everybody else; the order alone where there is no first."""
+        if first:
+            with_order = self._with(also, made)
+            return [self.record(act, replace(signer, apart=True), seen=seen, also=with_order) for signer in first]
+        try:
+            self._table.write(self._with(also, made)(seen))
+        except (ConflictError, ContendedError):
+            raise BusyError from None
+        return []
+
+    def _order(self, act: Act, signature: Signature, seen: Look) -> Order:
+        """Make the order by which an act reaches everybody under its contacts, beginning with the fewest."""
+        few_first = sorted(signature.contacts, key=lambda each: (each in seen.more, len(seen.reach[each])))
+        return orders.order(act, few_first, signature.base, signature.fresh)
+
+    def _with(self, also: Sequence[Write], made: Order) -> Callable[[Look], Sequence[Write]]:
+        """Give what is written with the first receipt of an order: the order, and its marks beside the contacts."""
+        key = self._clinics.key(made.act.clinic)
+        return lambda look: [*also, *orders.placing(key, made, look.known_by)]
 
     def _number(self, act: Act, said: Mapping[str, Any]) -> str:
         """Give the id of a receipt that follows from an act, one for each thing `said`."""
@@ -364,6 +420,17 @@ def _stood(pages: Sequence[Item], at: Instant, known_at: Instant) -> Mapping[Add
     carried = json.loads(pages[0].body or "")["carried"]
     receipts = [json.loads(each) for page in pages for each in page.texts.values()]
     return timeline.standings_at({name: Standing.read(each) for name, each in carried.items()}, receipts, at, known_at)
+
+
+def has_left(person: Subject, addresses: Collection[Address], notice: NoticeInForce, at: Instant) -> bool:
+    """Tell whether anything of these decisions is left to stop for a person."""
+    return any(resolve(person.standings.get(each), notice, at).state not in _STOPPED for each in addresses)
+
+
+def _reaching(people: People) -> tuple[Contact, ...]:
+    """Give the contacts through which a No reaches others (`identity.also_meant`)."""
+    wards = tuple(contact for contact in people if contact.kind is Kind.WARD)
+    return wards or tuple(people)
 
 
 def _narrowed(act: Act, open_now: Collection[Address]) -> Act:

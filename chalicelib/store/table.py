@@ -97,6 +97,14 @@ class SetEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoveEntry:
+    """Take one of the entries out of an item that exists; the item stays, be it empty."""
+
+    key: Key
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetBody:
     """Replace the body, and the blob where one is given, of an item that still has the body it was read with.
 
@@ -188,7 +196,7 @@ class Spend:
     fresh: bool
 
 
-Write = Put | SetEntry | SetBody | NextNumber | MoveEntry | Add | Try | Count | Replace | Delete | Spend
+Write = Put | SetEntry | RemoveEntry | SetBody | NextNumber | MoveEntry | Add | Try | Count | Replace | Delete | Spend
 
 _SENT = {Delete: 0, Put: 1, Replace: 1}
 """The order in which PynamoDB sends a transaction's writes, whatever order they were asked in; updates come last."""
@@ -291,12 +299,14 @@ class Table:
             case _:
                 transaction.update(item(*write.key), *self._updated(write))
 
-    def _updated(self, write: SetEntry | SetBody | NextNumber) -> tuple[list[Action], Condition | None]:
+    def _updated(self, write: SetEntry | RemoveEntry | SetBody | NextNumber) -> tuple[list[Action], Condition | None]:
         """Give what an update does to its item, and on what condition."""
         item = self._item
         match write:
             case SetEntry(_, name, stored):
                 return [item.entries[name].set(stored)], item.pk.exists()
+            case RemoveEntry(_, name):
+                return [item.entries[name].remove()], item.pk.exists()
             case SetBody(_, body, was, blob):
                 sealed: list[Action] = [item.blob.set(blob)] if blob is not None else []
                 changed: Action = item.body.set(body) if body is not None else item.body.remove()

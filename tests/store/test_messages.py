@@ -18,12 +18,14 @@ from chalicelib.limits import MESSAGE
 from chalicelib.links import Power
 from chalicelib.posting import Courier
 from chalicelib.receipts import NoticeRef, Subject
-from chalicelib.store import contacts, messages, roll
+from chalicelib.store import contacts, messages, orders, roll
 from chalicelib.store.keys import Key, earlier_undeliverable_key, roll_key, undeliverable_key, unsent_key
 from chalicelib.store.links import open_link
 from chalicelib.store.messages import MAX_TRIES, Unsent
+from chalicelib.store.orders import MANY
 from chalicelib.store.table import Put, SetBody
 from chalicelib.wiring import Portal
+from chalicelib.withdrawal_orders import carry_on
 from infra import publish
 from infra.messages import retry
 from infra.tools import dynamodb_local
@@ -55,6 +57,29 @@ def known_as(house: Portal, person: Subject, **changed: Any) -> Subject:
         ]
     )
     return after
+
+
+def test_a_phone_that_very_many_share_hears_once_of_a_stop_and_each_persons_own_address_of_theirs(
+    house: Portal, post: Sorting
+) -> None:
+    """Not one text message for each of them, and the one only when everybody has been stopped."""
+    staff = {"assurance": Assurance.STAFF_WITNESSED, "channel": Channel.IN_PERSON}
+    emails = [Contact(Kind.EMAIL, f"resident{number}@example.org") for number in range(MANY + 2)]
+    for number, email in enumerate(emails):
+        reference = Contact(Kind.REFERENCE, f"R-{number}")
+        decided(house, {SMS_NEWS: "yes"}, reference, email, ANNA_PHONE, **staff)
+    for letter in list(messages.waiting(house.table, "9999")):
+        messages.done(house.table, letter)
+    house.register.withdraw(an_act({SMS_NEWS: "withdraw"}, NOON), replace(signed(ANNA_PHONE), base=BASE))
+    post.round()
+    assert not post.mails(ANNA_PHONE)
+    carry_on(house.table, house.clinics, list(orders.open_orders(house.table)), in_time)
+    post.round()
+    post.round(timedelta(hours=1))
+    assert len(post.mails(ANNA_PHONE)) == 1
+    assert "/undo/" in post.mails(ANNA_PHONE)[0]["text"]
+    assert [len(post.mails(email)) for email in emails] == [1] * len(emails)
+    assert not post.waits()
 
 
 def test_a_decision_is_told_once_however_often_the_stream_repeats_itself(house: Portal, post: Sorting) -> None:
