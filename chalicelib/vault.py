@@ -1,17 +1,25 @@
 """Keys and what is locked with them: a clinic's data key from KMS, and contacts sealed per person.
 
-One data key per clinic is unwrapped once per process. From it and a salt that belongs to one person alone comes that
+A clinic's data key is unwrapped once per process. From it and a salt that belongs to one person alone comes that
 person's key (HKDF, RFC 5869): no key-service call per request, and destroying the salt destroys the contact
 (crypto-shredding, GDPR Art. 17).
+
+A clinic has one data key from the beginning, and after each rotation one more. What is sealed is sealed under the
+newest and names it; the first finds contacts and signs (docs/decisions/0016-data-keys.md).
 """
 
 import hmac
 import os
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from chalicelib.contact import Contact, lookup_key
 
 _NONCE_BYTES = 12
+_BY_ANOTHER = b"\x00ck\x01"
+"""What a sealed blob begins with that is sealed under another data key than the first; the key's id follows."""
+
+KEY_ID_BYTES = 4
 
 
 class KeysUnavailableError(Exception):
@@ -60,15 +68,31 @@ class Kms:
         )
         return bytes(answer["CiphertextBlob"])
 
+    def rewrap(self, clinic: str, wrapped: bytes, key_arn: str) -> bytes:
+        """Wrap a clinic's data key anew, under the KMS key named, as that is now."""
+        answer = self.client.encrypt(
+            KeyId=key_arn, Plaintext=self.unwrap(clinic, wrapped), EncryptionContext={"clinic": clinic}
+        )
+        return bytes(answer["CiphertextBlob"])
+
 
 class ClinicKey:
     """A clinic's unwrapped data key and what it is good for. Its representation says nothing."""
 
-    __slots__ = ("_key", "clinic")
+    __slots__ = ("_key", "_other", "_others", "clinic", "newest")
 
-    def __init__(self, clinic: str, key: bytes) -> None:
+    def __init__(
+        self, clinic: str, key: bytes, *, newest: str = "", other: Callable[[str], bytes] | None = None
+    ) -> None:
+        """Hold the first data key; `newest` is the id of the one that seals, "" for the first.
+
+        `other` unwraps one of the others by its id, and raises LookupError where there is none.
+        """
         self.clinic = clinic
+        self.newest = newest
         self._key = key
+        self._other = other
+        self._others: dict[str, bytes] = {}
 
     def lookup(self, contact: Contact) -> str:
         """Give the key under which a contact's person is found."""
@@ -101,29 +125,62 @@ class ClinicKey:
         return hmac.digest(purpose, f"{subject}|{kind}|{reference}".encode(), "sha256").hex()[:32]
 
     def seal(self, subject: str, salt: str, what: str, plain: str) -> bytes:
-        """Encrypt a contact, a name or evidence under one person's key (AES-256-GCM, nonce first)."""
+        """Encrypt a contact, a name or evidence under one person's key (AES-256-GCM).
+
+        First comes the id of the data key, unless that is the first, then the nonce.
+        """
         nonce = os.urandom(_NONCE_BYTES)
-        sealed: bytes = self._cipher(salt).encrypt(nonce, plain.encode(), self._bound(subject, what))
-        return nonce + sealed
+        cipher = self._cipher(self._data_key(self.newest), salt)
+        sealed: bytes = cipher.encrypt(nonce, plain.encode(), self._bound(subject, what))
+        return _head(self.newest) + nonce + sealed
 
     def unseal(self, subject: str, salt: str, what: str, sealed: bytes) -> str:
         """Decrypt what `seal` made; raise ValueError for other bytes or another person's key."""
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see _cipher
 
-        nonce, rest = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
-        try:
-            plain: bytes = self._cipher(salt).decrypt(nonce, rest, self._bound(subject, what))
-        except InvalidTag:
-            raise ValueError(what) from None
-        return plain.decode()
+        for key_id in _possible_keys(sealed):
+            content = sealed[len(_head(key_id)) :]
+            nonce, rest = content[:_NONCE_BYTES], content[_NONCE_BYTES:]
+            try:
+                cipher = self._cipher(self._data_key(key_id), salt)
+                plain: bytes = cipher.decrypt(nonce, rest, self._bound(subject, what))
+            except (InvalidTag, LookupError):
+                continue
+            return plain.decode()
+        raise ValueError(what)
+
+    def _data_key(self, key_id: str) -> bytes:
+        if not key_id:
+            return self._key
+        if key_id not in self._others:
+            if self._other is None:
+                raise LookupError(key_id)
+            self._others[key_id] = self._other(key_id)
+        return self._others[key_id]
 
     def _bound(self, subject: str, what: str) -> bytes:
         return f"{self.clinic}|{subject}|{what}".encode()
 
-    def _cipher(self, salt: str) -> Any:
+    def _cipher(self, data_key: bytes, salt: str) -> Any:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - 20 ms no page view needs
         from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
         from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
 
-        derived = HKDF(SHA256(), 32, salt=bytes.fromhex(salt), info=b"subject").derive(self._key)
+        derived = HKDF(SHA256(), 32, salt=bytes.fromhex(salt), info=b"subject").derive(data_key)
         return AESGCM(derived)
+
+
+def sealed_under(sealed: bytes) -> str:
+    """Give the id of the data key that a sealed blob names; "" for one that names none, which is the first's."""
+    return _possible_keys(sealed)[0]
+
+
+def _possible_keys(sealed: bytes) -> Sequence[str]:
+    """Give under which data keys a blob may be sealed: a nonce of the first key may look like another key's name."""
+    if not sealed.startswith(_BY_ANOTHER):
+        return ("",)
+    return (sealed[len(_BY_ANOTHER) :][:KEY_ID_BYTES].hex(), "")
+
+
+def _head(key_id: str) -> bytes:
+    return _BY_ANOTHER + bytes.fromhex(key_id) if key_id else b""

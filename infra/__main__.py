@@ -7,6 +7,7 @@
     python -m infra key revoke riga-aesthetics key_0123456789ab
     python -m infra sign
     python -m infra signing-key rotate
+    python -m infra data-key rotate riga-aesthetics
     python -m infra verify-chains riga-aesthetics
     python -m infra messages waiting riga-aesthetics
     python -m infra messages budgets
@@ -33,7 +34,7 @@ from chalicelib.store.clinics import UnknownClinicError
 from chalicelib.store.table import ContendedError, UnavailableError
 from chalicelib.vault import KeysUnavailableError
 from chalicelib.wiring import portal
-from infra import keys, messages, migration, notices, seals, verify
+from infra import data_keys, keys, messages, migration, notices, seals, verify
 from infra.catalogs import compile_stale
 from infra.clinic_file import FileError
 
@@ -50,6 +51,7 @@ def main(arguments: list[str]) -> int:
         return asked.run(asked) or 0
     except (
         FileError,
+        data_keys.DataKeyCommandError,
         keys.KeyCommandError,
         messages.MessageCommandError,
         seals.SealCommandError,
@@ -117,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     seals.add_to(commands)
     messages.add_to(commands)
     migration.add_to(commands)
+    data_keys.add_to(commands)
     verify.add_to(commands)
     return parser
 

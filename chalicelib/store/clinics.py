@@ -4,12 +4,14 @@ A version is immutable and kept in memory once read; which version is in force i
 changed notice takes effect the moment it is published.
 """
 
+import base64
 import gzip
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.clinic_document import read_clinic
@@ -27,7 +29,7 @@ from chalicelib.store.keys import (
     portal_key_key,
     shown_key,
 )
-from chalicelib.store.table import ConflictError, Item, Put, Replace, SetBody, Table, Write
+from chalicelib.store.table import ConflictError, FirstEntry, Item, Put, Replace, SetBody, SetEntry, Table, Write
 from chalicelib.vault import ClinicKey, KeyService
 
 if TYPE_CHECKING:  # what only publishing needs is loaded when something is published
@@ -42,6 +44,14 @@ PORTAL = "*"
 
 class UnknownClinicError(LookupError):
     """No clinic has this id."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedKey:
+    """A data key of a clinic as it is kept, and when it was made."""
+
+    wrapped: bytes = field(repr=False)
+    made_at: Instant
 
 
 class UnknownDraftError(LookupError):
@@ -113,6 +123,7 @@ class Clinics:
         self._last: dict[str, Published] = {}
         self._ever: dict[tuple[str, ...], Clinic] = {}
         self._unwrapped: dict[str, ClinicKey] = {}
+        self._wrapped: dict[str, Mapping[str, WrappedKey]] = {}
         self._shown: set[tuple[str, str]] = set()
 
     def all(self) -> list[str]:
@@ -120,7 +131,7 @@ class Clinics:
         return [item.sk for item in self._table.partition(listed_clinic_key("").pk, "")]
 
     def key(self, clinic: str) -> ClinicKey:
-        """Give a clinic's data key; it is unwrapped once per process."""
+        """Give a clinic's data keys; each is unwrapped once per process."""
         if clinic not in self._unwrapped:
             self._remember_key(self._item(clinic))
         return self._unwrapped[clinic]
@@ -316,9 +327,42 @@ class Clinics:
         return item
 
     def _remember_key(self, item: Item) -> None:
-        clinic = item.pk.removeprefix("CLINIC#")
-        if clinic not in self._unwrapped:
-            self._unwrapped[clinic] = ClinicKey(clinic, self._keys.unwrap(clinic, bytes(item.blob or b"")))
+        clinic, wrapped = item.pk.removeprefix("CLINIC#"), wrapped_keys(item)
+        newest = max(wrapped, key=lambda each: (wrapped[each].made_at, each), default="")
+        self._wrapped[clinic] = wrapped
+        if clinic in self._unwrapped:
+            self._unwrapped[clinic].newest = newest
+        else:
+            first = self._keys.unwrap(clinic, bytes(item.blob or b""))
+            self._unwrapped[clinic] = ClinicKey(clinic, first, newest=newest, other=partial(self._other_key, clinic))
+
+    def _other_key(self, clinic: str, key_id: str) -> bytes:
+        """Unwrap another data key of a clinic; one that was made since the clinic was read last is read now."""
+        if key_id not in self._wrapped[clinic]:
+            self._remember_key(self._item(clinic))
+        return self._keys.unwrap(clinic, self._wrapped[clinic][key_id].wrapped)
+
+
+def wrapped_keys(item: Item) -> Mapping[str, WrappedKey]:
+    """Give the data keys that a clinic has beside its first, by id."""
+    kept = {key_id: json.loads(text) for key_id, text in item.texts.items()}
+    return {key_id: WrappedKey(base64.b64decode(each["wrapped"]), each["made_at"]) for key_id, each in kept.items()}
+
+
+def keep_data_key(table: Table, clinic: str, key_id: str, key: WrappedKey) -> None:
+    """Keep one more data key of a clinic, or one of those it has wrapped anew.
+
+    The newest seals from now on, and those before it open what they sealed. They stand beside the item's body, which
+    an earlier version of the portal would write anew. Raises UnknownClinicError; ConflictError where another was kept
+    at the same moment.
+    """
+    place = clinic_key(clinic)
+    found = table.get([place]).get(place)
+    if found is None:
+        raise UnknownClinicError(clinic)
+    stored = json.dumps({"wrapped": base64.b64encode(key.wrapped).decode(), "made_at": key.made_at})
+    entry = SetEntry(place, key_id, stored) if found.texts else FirstEntry(place, key_id, stored)
+    table.write([entry])
 
 
 def _history(item: Item) -> tuple[Entry, ...]:

@@ -7,6 +7,7 @@ that neither a stream that repeats itself nor two senders at once send anything 
 
 import contextlib
 import hashlib
+import itertools
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -111,6 +112,11 @@ class Waiting:
     def rewritten(self, **changed: Any) -> str:
         """Write it with some changes; what cannot be read stays as it is."""
         return self.body if self.unsent.kind == UNREADABLE else replace(self.unsent, **changed).stored()
+
+    @property
+    def seal_name(self) -> str:
+        """What it is sealed as."""
+        return _what(self.number)
 
     def contacts(self, key: ClinicKey, salt: str) -> list[Contact]:
         """Give the contacts it was left with; raise ValueError where the person's key is gone."""
@@ -272,6 +278,13 @@ def bury(table: Table, each: Waiting, tries: int = 0) -> None:
 def dead_letters(table: Table, clinic: str) -> list[Waiting]:
     """Give what was given up of a clinic."""
     return [_read(item) for item in table.partition(dead_letter_key(clinic, "").pk, "")]
+
+
+def kept(table: Table, clinic: str) -> Iterator[tuple[Key, Waiting]]:
+    """Give everything of a clinic that is sealed on its way, with its place: in the outbox and set aside."""
+    outbox = (table.partition(unsent_key("", shard).pk, f"{clinic}#") for shard in SHARDS)
+    for item in (*itertools.chain.from_iterable(outbox), *table.partition(dead_letter_key(clinic, "").pk, "")):
+        yield item.key, _read(item)
 
 
 def revive(table: Table, each: Waiting) -> None:

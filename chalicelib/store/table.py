@@ -105,6 +105,24 @@ class RemoveEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class FirstEntry:
+    """Write the first entry of an item that exists and has none."""
+
+    key: Key
+    name: str
+    stored: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SetBlob:
+    """Replace the blob of an item that still has the one it was read with."""
+
+    key: Key
+    blob: bytes = field(repr=False)
+    was: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SetBody:
     """Replace the body, and the blob where one is given, of an item that still has the body it was read with.
 
@@ -196,7 +214,22 @@ class Spend:
     fresh: bool
 
 
-Write = Put | SetEntry | RemoveEntry | SetBody | NextNumber | MoveEntry | Add | Try | Count | Replace | Delete | Spend
+Write = (
+    Put
+    | SetEntry
+    | RemoveEntry
+    | FirstEntry
+    | SetBlob
+    | SetBody
+    | NextNumber
+    | MoveEntry
+    | Add
+    | Try
+    | Count
+    | Replace
+    | Delete
+    | Spend
+)
 
 _SENT = {Delete: 0, Put: 1, Replace: 1}
 """The order in which PynamoDB sends a transaction's writes, whatever order they were asked in; updates come last."""
@@ -299,7 +332,9 @@ class Table:
             case _:
                 transaction.update(item(*write.key), *self._updated(write))
 
-    def _updated(self, write: SetEntry | RemoveEntry | SetBody | NextNumber) -> tuple[list[Action], Condition | None]:
+    def _updated(
+        self, write: SetEntry | RemoveEntry | FirstEntry | SetBlob | SetBody | NextNumber
+    ) -> tuple[list[Action], Condition | None]:
         """Give what an update does to its item, and on what condition."""
         item = self._item
         match write:
@@ -307,8 +342,12 @@ class Table:
                 return [item.entries[name].set(stored)], item.pk.exists()
             case RemoveEntry(_, name):
                 return [item.entries[name].remove()], item.pk.exists()
-            case SetBody(_, body, was, blob):
-                sealed: list[Action] = [item.blob.set(blob)] if blob is not None else []
+            case FirstEntry(_, name, stored):
+                return [item.entries.set({name: stored})], item.pk.exists() & _no_entry(item)
+            case SetBlob(_, blob, was):
+                return [item.blob.set(blob)], item.blob == was
+            case SetBody(_, body, was, sealed_anew):
+                sealed: list[Action] = [item.blob.set(sealed_anew)] if sealed_anew is not None else []
                 changed: Action = item.body.set(body) if body is not None else item.body.remove()
                 return [changed, *sealed], _holds(item, was)
             case NextNumber(_, number):

@@ -1,7 +1,12 @@
+from collections.abc import Mapping
+
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from chalicelib.bearer import PREFIX, BearerKey, digest, new_secret
-from chalicelib.vault import ClinicKey
+from chalicelib.vault import ClinicKey, sealed_under
 from tests.cast import ANNA, ANNA_PHONE, RIGA, TBILISI
 
 KEY, SALT, OTHER_SALT = b"k" * 32, "5a" * 16, "a5" * 16
@@ -61,6 +66,48 @@ def test_a_clinics_key_says_nothing_of_itself() -> None:
     shown = repr(ClinicKey(RIGA, KEY))
     assert "kkkk" not in shown
     assert KEY.hex() not in shown
+
+
+NEWER = {"0a0b0c0d": b"n" * 32, "01020304": b"m" * 32}
+
+
+def turned(newest: str, *, known: Mapping[str, bytes] = NEWER) -> ClinicKey:
+    """Give a clinic's key after rotations: the first as ever, and others by their ids."""
+    return ClinicKey(RIGA, KEY, newest=newest, other=known.__getitem__)
+
+
+def test_after_a_rotation_the_new_key_seals_and_each_older_one_opens_what_it_sealed() -> None:
+    """Nothing is lost between the moment a key is changed and the moment the last contact is sealed anew."""
+    first, second, third = ClinicKey(RIGA, KEY), turned("0a0b0c0d"), turned("01020304")
+    sealed = [key.seal("anna", SALT, "email", ANNA.value) for key in (first, second, third)]
+    assert [sealed_under(each) for each in sealed] == ["", "0a0b0c0d", "01020304"]
+    assert {third.unseal("anna", SALT, "email", each) for each in sealed} == {ANNA.value}
+    for each in sealed[1:]:
+        with pytest.raises(ValueError, match="email"):
+            first.unseal("anna", SALT, "email", each)
+        with pytest.raises(ValueError, match="email"):
+            turned("0a0b0c0d", known=dict.fromkeys(NEWER, KEY)).unseal("anna", SALT, "email", each)
+
+
+def test_what_finds_and_proves_stays_as_it_was_after_a_rotation() -> None:
+    """Everybody is still found under their contact, every link and every open page still holds."""
+    before, after = ClinicKey(RIGA, KEY), turned("01020304")
+    assert before.lookup(ANNA) == after.lookup(ANNA)
+    assert before.bucket("x") == after.bucket("x")
+    for secret in ("form_secret", "link_secret", "receipt_secret"):
+        assert getattr(before, secret)() == getattr(after, secret)()
+
+
+@pytest.mark.parametrize("known", [NEWER, {}], ids=["a key of that name", "no key of that name"])
+def test_a_nonce_of_the_first_key_that_looks_like_another_keys_name_is_read_all_the_same(
+    known: Mapping[str, bytes],
+) -> None:
+    """One in 2^64 begins so by chance; even that contact is not lost."""
+    nonce = b"\x00ck\x01" + bytes.fromhex("0a0b0c0d") + b"rest"
+    derived = HKDF(SHA256(), 32, salt=bytes.fromhex(SALT), info=b"subject").derive(KEY)
+    sealed = nonce + AESGCM(derived).encrypt(nonce, ANNA.value.encode(), f"{RIGA}|anna|email".encode())
+    assert sealed_under(sealed) == "0a0b0c0d"
+    assert turned("01020304", known=known).unseal("anna", SALT, "email", sealed) == ANNA.value
 
 
 def test_a_bearer_key_is_random_recognisable_and_kept_as_a_hash() -> None:
