@@ -83,6 +83,21 @@ class AboutSubject:
     restricted: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ContactChange:
+    """A call that replaces or removes one contact of a subject."""
+
+    subject: tuple[Contact, ...]
+    old: Contact
+    new: Contact | None
+
+    @property
+    def contacts(self) -> tuple[Contact, ...]:
+        """Give the contacts to look up."""
+        new = (self.new,) if self.new else ()
+        return tuple(dict.fromkeys((*self.subject, self.old, *new)))
+
+
 def read_status(clinic: Clinic, body: Mapping[str, Any], now: Instant) -> StatusQuestion:
     """Read a status call; without `purposes` every decision of the notice is asked for.
 
@@ -138,6 +153,27 @@ def read_restriction(clinic: Clinic, body: Mapping[str, Any]) -> AboutSubject:
     about = AboutSubject(contacts, reader.truth("everyone", default=False), reader.truth("restricted"))
     reader.checked()
     return about
+
+
+def read_contact_change(clinic: Clinic, body: Mapping[str, Any]) -> ContactChange:
+    """Read a call that replaces or removes a contact: `replace` and `with`, or `remove`."""
+    reader = Body(clinic, body)
+    reader.only("subject", "replace", "with", "remove")
+    subject = reader.subject("/subject", body.get("subject"))
+    if ("remove" in body) == ("replace" in body) or ("replace" in body) != ("with" in body):
+        reader.error("/replace", "Either replace and with, or remove.")
+        reader.checked()
+    given = {name: reader.subject(f"/{name}", body[name]) for name in ("replace", "with", "remove") if name in body}
+    for name, contacts in given.items():
+        if len(contacts) > 1:
+            reader.error(f"/{name}", "One contact.")
+    reader.checked()
+    old = given.get("replace") or given["remove"]
+    new = given.get("with")
+    if new and (new[0].kind is not old[0].kind or new == old):
+        reader.error("/with", "Another one, of the same kind as the one it replaces.")
+    reader.checked()
+    return ContactChange(subject, old[0], new[0] if new else None)
 
 
 def read_staff_receipt(clinic: Clinic, body: Mapping[str, Any], now: Instant) -> StaffDecision:

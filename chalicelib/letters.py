@@ -41,6 +41,7 @@ class Message(StrEnum):
     EXPIRING = "expiring"
     OF_AGE = "of_age"
     REMINDER = "reminder"
+    REMOVED = "removed"
 
 
 UNASKED = frozenset({Message.CHANGED, Message.EXPIRING, Message.OF_AGE, Message.REMINDER})
@@ -55,6 +56,7 @@ POWERS: Mapping[Message, tuple[Power, ...]] = {
     Message.EXPIRING: (Power.ASK, Power.UNSUBSCRIBE),
     Message.OF_AGE: (Power.UNSUBSCRIBE,),
     Message.REMINDER: (Power.CONFIRM, Power.UNSUBSCRIBE),
+    Message.REMOVED: (),
 }
 """What the links in each message open."""
 

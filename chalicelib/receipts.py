@@ -111,13 +111,19 @@ class Subject:
 
     def alone(self, contacts: Collection[str]) -> Self:
         """Give who was a child as somebody who decides alone: of what is known only these contacts are their own."""
-        own = {lookup: since for lookup, since in self.contacts.items() if lookup in contacts}
-        typed = tuple(lookup for lookup in self.typed if lookup in own)
-        kinds = {lookup: kind for lookup, kind in self.kinds.items() if lookup in own}
-        places = {lookup: place for lookup, place in self.places.items() if lookup in own}
-        pointers = tuple(lookup for lookup in self.pointers if lookup in own)
-        left = replace(self, contacts=own, typed=typed, kinds=kinds, places=places, pointers=pointers)
-        return replace(left, of_age="", proven_by="")
+        return replace(self.without(self.contacts.keys() - set(contacts)), of_age="", proven_by="")
+
+    def without(self, gone: Collection[str]) -> Self:
+        """Give the person without some of their contacts."""
+        kept = {lookup: since for lookup, since in self.contacts.items() if lookup not in gone}
+        return replace(
+            self,
+            contacts=kept,
+            typed=tuple(lookup for lookup in self.typed if lookup in kept),
+            kinds={lookup: kind for lookup, kind in self.kinds.items() if lookup in kept},
+            places={lookup: place for lookup, place in self.places.items() if lookup in kept},
+            pointers=tuple(lookup for lookup in self.pointers if lookup in kept),
+        )
 
     @property
     def erased(self) -> bool:

@@ -63,6 +63,10 @@ def rendition(issued: "Issued", wanted: str, shown: Callable[[], str]) -> Rendit
             return Rendition(issued.jws.encode(), MEDIA_TYPE)
         return Rendition(disclosures.combined(issued.jws, issued.disclosures).encode(), disclosures.MEDIA_TYPE)
     if wanted in JSON_FORMATS:
+        if not receipt.document["decisions"]:
+            from chalicelib.formats import UnspeakableError  # noqa: PLC0415 - as below
+
+            raise UnspeakableError("This receipt decides nothing: it tells of a changed contact.")
         module, function, media_type = JSON_FORMATS[wanted]
         value: Any = getattr(import_module(f"chalicelib.formats.{module}"), function)(issued)
         return Rendition(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(), media_type)

@@ -1,4 +1,4 @@
-"""The API about a person's data as a whole: erasing it, restricting what is done with it (GDPR Art. 17, 18)."""
+"""The API about a person's data: rectifying contacts, erasing all, restricting its use (GDPR Art. 16 to 18)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -8,13 +8,19 @@ from chalice.app import Request, Response
 
 from chalicelib import journal
 from chalicelib.authorised import Call, authorised
-from chalicelib.bodies import AboutSubject, read_erasure, read_restriction
+from chalicelib.bodies import AboutSubject, ContactChange, read_contact_change, read_erasure, read_restriction
 from chalicelib.boundary import RefusedError
+from chalicelib.consent import Assurance, Channel
 from chalicelib.erasing import erase, meant, restrict
+from chalicelib.evidence import CONSENT_PAGE
+from chalicelib.forms import new_nonce
 from chalicelib.identity import SeveralPeopleError
+from chalicelib.incoming import base_url, mount
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import document, problem
-from chalicelib.receipts import Subject
+from chalicelib.receipts import Act, NoticeRef, Receipt, Subject, receipt_id
+from chalicelib.rectifying import Change, NotTheirsError, rectify
+from chalicelib.store import roll
 from chalicelib.wiring import portal
 
 SCOPE = "subjects:erase"
@@ -41,6 +47,82 @@ def restrictions(request: Request, clinic: str) -> Response:
     if not told:
         portal().table.put_new(call.audit("restrictions", ()))
     return document({"restricted": restricted, "subjects": told})
+
+
+def contact_change(request: Request, clinic: str) -> Response:
+    """Replace or remove one contact of a subject; the old one finds nobody any more and is permitted for nothing.
+
+    Sent again with the same Idempotency-Key it gives the same receipt.
+    """
+    call = authorised(request, clinic, "receipts:write", read_contact_change, for_all=True)
+    house, change = portal(), Change(call.body.old, call.body.new)
+    act = _changing(call)
+    if kept := _recorded_before(call, act, change):
+        return _receipt(call, kept)
+    try:
+        people = meant({each: call.look.people[each] for each in call.body.subject}, everyone=False)
+    except SeveralPeopleError:
+        told = "Several people share this contact. Name an e-mail or patient_ref of the one who is meant."
+        raise RefusedError(problem(409, "Whose contact is it?", detail=told)) from None
+    if not people:
+        raise _faulty("/subject", "Nobody is known by it.")
+    base = base_url(request, house.settings.public_url)
+    line = call.audit("contacts", people, act.receipt_id)
+    try:
+        receipt = rectify(house, act, change, people[0], call.look, base, (line,))
+    except NotTheirsError:
+        raise _faulty("/remove" if change.new is None else "/replace", "Not a contact of this subject.") from None
+    journal.count("ContactRectified")
+    return _receipt(call, receipt)
+
+
+def _changing(call: Call[ContactChange]) -> Act:
+    """Give the act of staff who change a contact: it decides nothing."""
+    house, clinic = portal(), call.look.published.clinic
+    lang = clinic.default_language
+    key = call.request.headers.get("idempotency-key") or new_nonce()
+    secret = house.clinics.key(clinic.id).receipt_secret()
+    return Act(
+        receipt_id=receipt_id(secret, key, {"key": call.key.id}),
+        clinic=clinic.id,
+        answers={},
+        notice=NoticeRef(clinic.version, lang, house.evidence.shown(CONSENT_PAGE, clinic, lang)),
+        controllers=tuple(controller.named() for controller in clinic.controllers),
+        channel=Channel.API,
+        source=None,
+        assurance=Assurance.STAFF_WITNESSED,
+        actor=f"staff:{call.key.id}",
+        evidence={"member": call.key.member} if call.key.member else None,
+        effective_at=call.now,
+        recorded_at=call.now,
+        endings={},
+    )
+
+
+def _recorded_before(call: Call[ContactChange], act: Act, change: Change) -> Receipt | None:
+    """Give the receipt of a call whose Idempotency-Key was used before; refuse it where that was for another body."""
+    if not call.request.headers.get("idempotency-key"):
+        return None
+    house = portal()
+    try:
+        kept = house.register.receipt(act.clinic, act.receipt_id)
+        person = roll.person(house.table, act.clinic, kept.document["subject"])
+    except LookupError:
+        return None
+    told = kept.document["evidence"] or {}
+    if change.evidence.items() <= told.items() and change.done(house.clinics.key(act.clinic), person):
+        return kept
+    raise RefusedError(problem(422, "Idempotency-Key used before", detail="For another body, which stands."))
+
+
+def _receipt(call: Call[ContactChange], receipt: Receipt) -> Response:
+    address = f"{mount(call.request)}/v1/clinics/{call.key.clinic}/receipts/{receipt.id}"
+    return document(receipt.canonical.decode(), 201, {"Location": address})
+
+
+def _faulty(pointer: str, detail: str) -> RefusedError:
+    errors = [{"pointer": pointer, "detail": detail}]
+    return RefusedError(problem(422, "Invalid body", detail="Nothing was stored.", errors=errors))
 
 
 def _meant(

@@ -154,8 +154,8 @@ def _recipients(planned: Planned, reached: Sequence[Contact], own: Sequence[Cont
     """Give the contacts one message goes to: what was stopped to all that are the person's own, the rest to one."""
     if planned.message is Message.WITHDRAWN:
         return [contact for contact in own if contact.kind is planned.kind]
-    asks = planned.message in {Message.CONFIRM, Message.REMINDER}
-    return [contact for contact in reached if contact.kind is planned.kind and (asks or contact in own)][:1]
+    anyhow = planned.message in {Message.CONFIRM, Message.REMINDER, Message.REMOVED}
+    return [contact for contact in reached if contact.kind is planned.kind and (anyhow or contact in own)][:1]
 
 
 def _hears(to: str, *, typed: bool) -> bool:
@@ -217,6 +217,8 @@ class Told:
         addresses = self.unsent.addresses
         if self.unsent.kind == "decided":
             return following(self.document, kinds, {contact.kind for contact in own}, self.clinic)
+        if self.unsent.kind == Message.REMOVED:
+            return tuple(Planned(Message.REMOVED, kind, ()) for kind in kinds)
         if self.unsent.kind == Message.REMINDER:
             return asked_to_confirm(Message.REMINDER, addresses, kinds, self.clinic)
         first = [kind for kind in map(Kind, self.clinic.contact_order) if kinds.get(kind)][:1]

@@ -196,6 +196,7 @@ def _receipts(visit: Visit, stands: Mapping[Address, Mapping[str, Any]]) -> dict
         "receipts": [
             {
                 "id": receipt.id,
+                "changed": None if receipt.document["decisions"] else receipt.document["evidence"],
                 "when": spoken_when(receipt.document, visit.lang, visit.clinic.country),
                 "said": [
                     (each["title"], receipt.document["decisions"][address]["answer"])

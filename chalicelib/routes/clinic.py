@@ -85,6 +85,14 @@ def restrictions(clinic: str) -> Response:
     return answer
 
 
+@clinic_api.route(f"{BASE}/contacts", methods=["POST"], content_types=ANY_TYPE)
+@api
+def contact_change(clinic: str) -> Response:
+    """Replace or remove one contact of a subject."""
+    answer: Response = _subject_rights().contact_change(clinic_api.current_request, clinic)
+    return answer
+
+
 def _desk() -> ModuleType:
     from chalicelib import desk  # noqa: PLC0415 - as above
 

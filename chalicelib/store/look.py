@@ -113,6 +113,9 @@ class Signature:
     beside: tuple[Contact, ...] = ()
     """Contacts that were typed beside one that is proven: they are asked to confirm, and become nobody's."""
 
+    parts: tuple[Contact, ...] = ()
+    """Contacts that are the person's no longer."""
+
     joins: bool | None = None
     """Whether the contacts become those of a known person; None leaves it to who decided."""
 

@@ -29,13 +29,17 @@ MOST_PEOPLE = 20
 
 
 def left_word(key: ClinicKey, signature: Signature, look: Look, subject: Subject, receipt: Receipt) -> list[Write]:
-    """Leave word of what is to be told and to be confirmed, by the contacts it was said under."""
+    """Leave word of what is to be told and to be confirmed, by the contacts it was said under.
+
+    Of a receipt that decides nothing (`rectifying`) nothing is told here.
+    """
     changed = any(entry["before"] != entry["after"] for entry in receipt.document["decisions"].values())
     reached = [contact for contact in signature.contacts if contact.kind in REACH]
     if signature.person is not None and signature.person != signature.fresh.id:
         known = {each: {one.id for one in look.reach[each]} for each in reached}
         reached = [each for each in reached if signature.person in known[each] or not known[each]]
-    if (signature.follows and not changed) or not (reached or subject.contacts):
+    nothing = not receipt.document["decisions"] or (signature.follows and not changed)
+    if nothing or not (reached or subject.contacts):
         return []
     return left(key, subject, receipt, reached, signature.base, to=OTHERS if signature.apart else "")
 

@@ -170,7 +170,8 @@ class Register:
             subject = look.meant(act, signature)
             act = _narrowed(act, still(subject)) if still else act
             joins = _joins(act, signature, subject)
-            child, subject = subject, self._grown(act, look, subject) if joins else subject
+            before, subject = subject, self._grown(act, look, subject) if joins else subject
+            subject = subject.without([look.lookups[contact] for contact in signature.parts])
             # Words of staff are about the one they saw, not about whoever is reached beside: a stranger, maybe.
             evidence, disclosures = (wordless(act.evidence), ()) if signature.follows else withhold(act.evidence)
             receipt, after = decide(
@@ -183,7 +184,7 @@ class Register:
                 writes = recording.writes(
                     key, own, look, subject, after=after, receipt=receipt, disclosures=disclosures
                 )
-                left = recording.parting(look, child, subject)
+                left = recording.parting(look, before, subject)
                 beside = also(look) if callable(also) else also
                 self._table.write([*writes, *left, *word, *beside, *look.spends])
             except ConflictError as conflict:

@@ -108,6 +108,7 @@ def _lived(given: dict[str, dict[str, str]], secrets: dict[str, list[str]]) -> N
             ),
             ("withdrawals", {"subject": subject, "all": True, "channel": "phone", "effective_at": NOON}),
             ("restrictions", {"subject": subject, "restricted": True}),
+            ("contacts", {"subject": subject, "remove": {"patient_ref": TYPED[-1]}}),
             ("erasures", {"subject": {**subject, "phone": person["phone"]}, "everyone": True}),
         ]
         for name, body in bodies:
