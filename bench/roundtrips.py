@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -88,7 +89,7 @@ class Desk:
     def staff(self, email: str) -> None:
         """Record a decision taken at the desk."""
         body = {"subject": {"email": email}, "decisions": {"newsletter.email": "yes"}, "channel": "in-person"}
-        self._call("/receipts", 201, {**body, "effective_at": "2026-11-20T10:00:00Z"})
+        self._call("/receipts", 201, {**body, "effective_at": datetime.now(UTC).isoformat()})
 
     def _ask(self, method: str, path: str, expected: int, form: Mapping[str, str] | None = None) -> str:
         headers = {"content-type": "application/x-www-form-urlencoded"}

@@ -54,7 +54,7 @@ def waiting(
     receipt = house.register.receipt(clinic, number)
     look = house.register.look(clinic, [contact])
     person = _owner(look, contact, receipt.document)
-    shown = house.clinics.version(clinic, receipt.document["notice"]["version"])
+    shown = house.clinics.decided_under(clinic, receipt.document["notice"])
     open_now = _waits(receipt, look.published.in_force, now, person)
     addresses = tuple(address for address in shown.questions if address in asked and address in open_now)
     return Open(shown, receipt, contact, addresses, look, person)
@@ -130,7 +130,7 @@ def by_code(house: Portal, clinic: str, number: str, code: str, guard: Guard) ->
         return None
     if code != short_code(key.link_secret(), number, phone):
         return None
-    shown = house.clinics.version(clinic, receipt.document["notice"]["version"])
+    shown = house.clinics.decided_under(clinic, receipt.document["notice"])
     return waiting(house, clinic, number, phone, confirmed_by(receipt.document, shown, typed, phone), now=guard.at)
 
 

@@ -90,7 +90,9 @@ class Word:
     recorded_at: Instant
     receipt_id: str
     version: int
-    notice_version: str
+    notice_version: str | None
+    """The version of the text it was given to; None where that is not known."""
+
     lang: str
     channel: Channel
     assurance: Assurance
@@ -222,8 +224,8 @@ def resolve(standing: Standing | None, notice: NoticeInForce, at: Instant) -> St
     """Tell what holds of one decision at `at`: the one resolver for page, API, list, export and webhook.
 
     `standing` knows the words given until then, `notice` is what was in force. A consent past its end has expired
-    whatever the notice; one given under another MAJOR is superseded. A claim matters where nothing was granted, and
-    until the time to confirm it is over: then it is as if it had never been made.
+    whatever the notice; one given under another MAJOR, or to a text nobody knows, is superseded. A claim matters where
+    nothing was granted, and until the time to confirm it is over: then it is as if it had never been made.
     """
     return _marked(_resolve(standing, notice, at), standing)
 
@@ -267,7 +269,7 @@ def _consent(state: State, yes: Word, notice: NoticeInForce, at: Instant) -> Sta
     """Tell what became of a Yes, which gave `state`."""
     if yes.expires_at is not None and yes.expires_at <= at:
         return Status(State.EXPIRED, yes.expires_at, yes)
-    if major(yes.notice_version) != notice.major:
+    if yes.notice_version is None or major(yes.notice_version) != notice.major:
         return Status(State.SUPERSEDED, max(notice.major_since, yes.effective_at), yes)
     return Status(state, yes.effective_at, yes)
 
@@ -275,7 +277,7 @@ def _consent(state: State, yes: Word, notice: NoticeInForce, at: Instant) -> Sta
 def _in_vain(claim: Word, settled: Status) -> bool:
     """Tell whether a claim was made while its decision was granted: it added nothing, and adds nothing later."""
     yes = settled.word
-    if yes is None or yes.answer is not Answer.YES:
+    if yes is None or yes.answer is not Answer.YES or yes.notice_version is None or claim.notice_version is None:
         return False
     lasting = yes.expires_at is None or claim.effective_at < yes.expires_at
     return lasting and major(claim.notice_version) == major(yes.notice_version)

@@ -143,7 +143,7 @@ def receipt_by_id(request: Request, clinic: str, receipt: str) -> Response:
         told = "It holds decisions that this controller does not share, and a signed receipt cannot be told in part."
         raise RefusedError(problem(403, "Not for this key", detail=f"{told} The status tells those it shares."))
     notice = found.document["notice"]
-    shown = house.clinics.version(clinic, notice["version"])
+    shown = house.clinics.decided_under(clinic, notice)
     if lang is not None and lang not in shown.languages:
         raise RefusedError(problem(400, "Unknown language", detail=f"Known: {', '.join(shown.languages)}."))
     house.table.put_new(call.audit("receipt", (), found.id))
@@ -189,7 +189,7 @@ def _told(told: Told, country: str) -> dict[str, Any]:
 
 def _act(call: Call[StaffDecision]) -> Act:
     house, decision, guardian = portal(), call.body, call.body.guardian
-    clinic = _signed_under(call)
+    clinic, known = _signed_under(call)
     lang = decision.lang if decision.lang in clinic.languages else clinic.default_language
     idempotency = call.request.headers.get("idempotency-key") or new_nonce()
     secret = house.clinics.key(clinic.id).receipt_secret()
@@ -197,7 +197,9 @@ def _act(call: Call[StaffDecision]) -> Act:
         receipt_id=receipt_id(secret, idempotency, {"key": call.key.id}),
         clinic=clinic.id,
         answers=decision.answers,
-        notice=NoticeRef(clinic.version, lang, house.evidence.shown(CONSENT_PAGE, clinic, lang)),
+        notice=NoticeRef(clinic.version, lang, house.evidence.shown(CONSENT_PAGE, clinic, lang))
+        if known
+        else NoticeRef.unknown(lang),
         controllers=tuple(controller.named() for controller in clinic.controllers),
         channel=decision.channel,
         source=None,
@@ -213,17 +215,26 @@ def _act(call: Call[StaffDecision]) -> Act:
     )
 
 
-def _signed_under(call: Call[StaffDecision]) -> Clinic:
-    """Give the clinic as the notice describes it under which staff took a decision; refuse what it cannot be under."""
+def _signed_under(call: Call[StaffDecision]) -> tuple[Clinic, bool]:
+    """Give the clinic as the notice describes it under which staff took a decision, and whether that text is known.
+
+    Where no version was in force that day, or the one named began later, nobody knows what was read: then any question
+    ever asked may be answered. Refuses what the notice does not allow.
+    """
     decision, published = call.body, call.look.published
-    version = decision.notice_version
-    if version is None:
-        version = published.version_at(decision.effective_until)
-        if version != published.version_at(decision.effective_at):
-            raise _faulty(("/notice_version", "The notice changed on that day: name the version on the form."))
-    if not published.offered(version, decision.effective_at):
-        raise _faulty(("/notice_version", "No such version was in force on or before that day."))
-    clinic = portal().clinics.version(published.clinic.id, version)
+    if decision.notice_version not in {None, *(entry.version for entry in published.published)}:
+        raise _faulty(("/notice_version", "No such version was ever published."))
+    version = published.text_at(decision.effective_until, decision.notice_version)
+    if version != published.text_at(decision.effective_at, decision.notice_version):
+        raise _faulty(("/notice_version", "The notice changed on that day: name the version on the form."))
+    clinics = portal().clinics
+    clinic = clinics.version(published.clinic.id, version) if version else clinics.ever_asked(published)
+    _check_allowed(decision, clinic)
+    return clinic, version is not None
+
+
+def _check_allowed(decision: StaffDecision, clinic: Clinic) -> None:
+    """Refuse a decision that the notice does not ask for, or not of this person."""
     said = [address for address, answer in decision.answers.items() if answer is not Answer.WITHDRAW]
     if unasked := [address for address in said if address not in clinic.questions]:
         raise _faulty(*(("/effective_at", f"{each} was not asked on that day.") for each in unasked))
@@ -232,13 +243,12 @@ def _signed_under(call: Call[StaffDecision]) -> Clinic:
     if decision.declared_adult is False and clinic.age_minimum and Answer.YES in decision.answers.values():
         raise _faulty(("/declared_adult", f"A Yes is for those who are {clinic.age_minimum} and say so."))
     if decision.guardian is None or decision.guardian.born is None:
-        return clinic
+        return
     if not clinic.guardian:
         raise _faulty(("/guardian", "By this notice everybody decides for themselves: no guardian can."))
     if reason := objection(clinic, decision.guardian.born, decision.effective_at):
         from_age = clinic.decides_alone_from(decision.effective_at)
         raise _faulty(("/guardian/child_born", OBJECTIONS[reason].format(age=from_age)))
-    return clinic
 
 
 def _evidence(call: Call[StaffDecision], clinic: Clinic) -> Mapping[str, str] | None:

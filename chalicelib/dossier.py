@@ -54,7 +54,7 @@ def decisions(
 
 def disclosures(
     receipts: Sequence[Receipt],
-    versions: Mapping[str, Clinic],
+    versions: Mapping[str | None, Clinic],
     notice_at: Callable[[Instant], NoticeInForce],
     changes: Iterable[Instant],
     now: Instant,

@@ -188,6 +188,8 @@ def _changed(person: Subject, history: Sequence[Entry], at: Instant) -> Iterator
 
 
 def _older(word: Word, entry: Entry) -> bool:
+    if word.notice_version is None:
+        return False
     return word.effective_at < entry.since and numbers(word.notice_version) < numbers(entry.version)
 
 

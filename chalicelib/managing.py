@@ -70,7 +70,7 @@ def receipt(request: Request, token: str, number: str) -> Response:
     if wanted not in FORMATS or found.document["subject"] != visit.person.id:
         raise NotFoundError
     notice = found.document["notice"]
-    shown = house.clinics.version(visit.clinic.id, notice["version"])
+    shown = house.clinics.decided_under(visit.clinic.id, notice)
     lang = visit.lang if visit.lang in shown.languages else notice["lang"]
     held = dossier.still_held(found, visit.person, visit.look.published.in_force, visit.now)
     base = base_url(request, house.settings.public_url)

@@ -26,11 +26,20 @@ from chalicelib.instants import Instant, ending, just_after
 
 @dataclass(frozen=True, slots=True)
 class NoticeRef:
-    """The text a person saw: notice version (``MAJOR.MINOR``), language and SHA-256 of the page as rendered."""
+    """The text a person decided about: notice version (``MAJOR.MINOR``), language, SHA-256 of the page as rendered.
 
-    version: str
+    Version and hash are None where nobody knows what they read: on a form from before any version was in force.
+    `lang` is then the language staff named, for whatever is written to them.
+    """
+
+    version: str | None
     lang: str
-    sha256: str
+    sha256: str | None
+
+    @classmethod
+    def unknown(cls, lang: str) -> Self:
+        """Give the reference to a text that is not known."""
+        return cls(None, lang, None)
 
 
 @dataclass(frozen=True, slots=True)

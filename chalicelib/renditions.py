@@ -49,7 +49,7 @@ class Rendition:
 
 
 def rendition(issued: "Issued", wanted: str, shown: Callable[[], str]) -> Rendition:
-    """Write a receipt in one of `FORMATS`; `shown` gives the kept page it is about, for paper.
+    """Write a receipt in one of `FORMATS`; `shown` gives the kept page it is about, for paper, where the text is known.
 
     Raises UnsignedError for a signature still to come, and UnspeakableError where a format cannot say it.
     """
@@ -72,7 +72,8 @@ def rendition(issued: "Issued", wanted: str, shown: Callable[[], str]) -> Rendit
         return Rendition(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(), media_type)
     from chalicelib.formats import page, pdf  # noqa: PLC0415 - no other page needs them
 
-    written = page.write(issued, shown(), printed_code(issued.clinic.code, receipt))
+    text_known = receipt.document["notice"]["sha256"] is not None
+    written = page.write(issued, shown() if text_known else None, printed_code(issued.clinic.code, receipt))
     if wanted == "html":
         return Rendition(written.encode(), "text/html; charset=utf-8", page.HEADERS)
     return Rendition(pdf.write(written, at=receipt.document["recorded_at"]), "application/pdf")

@@ -118,7 +118,7 @@ class Visit:
     def disclosures(self) -> tuple[dossier.Disclosure, ...]:
         """Who could receive what."""
         published, clinics = self.look.published, portal().clinics
-        named = {receipt.document["notice"]["version"] for receipt in self.receipts}
+        named = {receipt.document["notice"]["version"] for receipt in self.receipts} - {None}
         versions = {version: clinics.version(self.clinic.id, version) for version in named}
         changes = [each.since for each in published.published]
         restricted = next((each.restricted_since for each in self.people if not self.shared), None)

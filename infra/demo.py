@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from chalicelib.bearer import BearerKey, digest
+from chalicelib.instants import Instant
 from chalicelib.publication import Person
 from chalicelib.store.keys import api_key_key
 from chalicelib.wiring import portal
@@ -18,8 +19,10 @@ AUTHOR, APPROVER = Person("The demo's author"), Person("The demo's data protecti
 KEYS = Path(__file__).resolve().parent.parent / ".local" / "keys.json"
 
 
-def publish_demo(environment: Mapping[str, str], kept_keys: Path = KEYS) -> dict[str, dict[str, str]]:
-    """Publish every clinic of `infra/clinics/` and give ``{clinic: {"api_key": …}}``; twice is once.
+def publish_demo(
+    environment: Mapping[str, str], kept_keys: Path = KEYS, at: Instant | None = None
+) -> dict[str, dict[str, str]]:
+    """Publish every clinic of `infra/clinics/`, now or `at`, and give ``{clinic: {"api_key": …}}``; twice is once.
 
     The keys are kept in `kept_keys`, readable by its owner alone: the portal itself knows only their hashes.
     """
@@ -31,7 +34,7 @@ def publish_demo(environment: Mapping[str, str], kept_keys: Path = KEYS) -> dict
     for path in sorted(CLINICS.glob("*.yaml")):
         ready = publish.read_file(path)
         try:
-            publish.publish(ready, house, environment["CLINIC_KEY_ARN"], author=AUTHOR, approver=APPROVER)
+            publish.publish(ready, house, environment["CLINIC_KEY_ARN"], author=AUTHOR, approver=APPROVER, at=at)
         except FileError as error:
             if house.clinics.is_new(ready.clinic.id):
                 raise

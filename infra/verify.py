@@ -29,7 +29,9 @@ What it does not prove:
   - Anything to somebody who holds no receipt: a change shows to whoever holds one, and to nobody else."""
 
 SHOWN, NAMED, BELONGS = "Text shown", "Text named by staff", "Text it belongs to"
-"""What a receipt proves of its text: it was on the screen; staff named it; a withdrawal may be sent without any."""
+UNKNOWN = "Text not known"
+"""What a receipt proves of its text: it was on the screen; staff named it; a withdrawal may be sent without any; or
+none of the clinic's texts was in force then."""
 
 OF_TEXTS = {
     SHOWN: f"""
@@ -37,6 +39,8 @@ OF_TEXTS = {
     NAMED: f"""
   - Where “{NAMED}” stands, the clinic's staff recorded them, and named this version of the text.""",
     BELONGS: "",
+    UNKNOWN: f"""
+  - Where “{UNKNOWN}” stands, they were recorded by staff, and nothing shows which text was read.""",
 }
 
 WORDS = {"form": "Form or note in the clinic's files", "witness": "Who saw or heard it"}
@@ -137,6 +141,8 @@ def _person(proven: Proven) -> tuple[str, str]:
 
 def _of_text(receipt: Mapping[str, Any]) -> str:
     """Tell what a receipt may claim of its text, as the page `/verify` does."""
+    if receipt["notice"]["version"] is None:
+        return UNKNOWN
     if {entry["answer"] for entry in receipt["decisions"].values()} == {"withdraw"}:
         return BELONGS
     return SHOWN if receipt.get("channel") in ON_A_PAGE else NAMED
@@ -145,14 +151,16 @@ def _of_text(receipt: Mapping[str, Any]) -> str:
 def _told(proven: Proven) -> str:
     told = proven.document
     answers = ", ".join(f"{address}: {entry['answer']}" for address, entry in told["decisions"].items())
-    notice = told["notice"]
+    notice, of_text = told["notice"], _of_text(told)
+    if of_text != UNKNOWN:
+        of_text += f": notice {notice['version']} in {notice['lang']}, SHA-256 {notice['sha256']}"
     noted = [f"  {WORDS[name]}: {words}" for name, words in proven.disclosed.items()]
     return "\n".join(
         (
             f"  Receipt {told['id']}, number {told['version']} of this person at {told['clinic']}",
             f"  Said: {answers}",
             f"  Decided {told.get('effective_date', told['effective_at'])}, recorded {told['recorded_at']}",
-            f"  {_of_text(told)}: notice {notice['version']} in {notice['lang']}, SHA-256 {notice['sha256']}",
+            f"  {of_text}",
             *noted,
             f"  SHA-256 of the receipt: {proven.sha256}",
             f"  Signed with key {proven.kid} ({proven.alg})",

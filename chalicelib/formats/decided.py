@@ -8,6 +8,7 @@ from chalicelib.consent import Address, Answer, State
 from chalicelib.formats import Issued
 from chalicelib.instants import Instant
 from chalicelib.notice import Clinic, Purpose, Question
+from chalicelib.pages import render
 
 LAWS = {"GE": "Law of Georgia on Personal Data Protection"}
 """The law a consent stands under where it is not the GDPR, by country."""
@@ -110,10 +111,20 @@ def clinic_url(issued: Issued) -> str:
     return f"{issued.base_url}/{issued.clinic.id}"
 
 
-def notice_url(issued: Issued, lang: str | None = None) -> str:
-    """Give the address of the full notice that the patient could read; in the language asked for, unless told."""
+def notice_url(issued: Issued, lang: str | None = None) -> str | None:
+    """Give the address of the full notice that the patient could read; in the language asked for, unless told.
+
+    None where nobody knows which text was read.
+    """
     version = issued.receipt.document["notice"]["version"]
+    if version is None:
+        return None
     return f"{clinic_url(issued)}/notices/{version}?lang={lang or issued.lang}"
+
+
+def text_not_known(lang: str) -> str:
+    """Say in a language that nobody knows which text was read."""
+    return render("receipt/text_not_known.txt", lang)
 
 
 def receipt_url(issued: Issued) -> str:

@@ -11,7 +11,16 @@ from typing import Any
 
 from chalicelib.consent import State
 from chalicelib.formats import Issued
-from chalicelib.formats.decided import Decided, clinic_url, decided, law, notice_url, receipt_url, under_gdpr
+from chalicelib.formats.decided import (
+    Decided,
+    clinic_url,
+    decided,
+    law,
+    notice_url,
+    receipt_url,
+    text_not_known,
+    under_gdpr,
+)
 from chalicelib.instants import Instant
 from chalicelib.notice import Controller
 from chalicelib.pages import authorities
@@ -115,6 +124,14 @@ class _Record:
 
     def notice(self) -> dict[str, Any]:
         shown = self.receipt["notice"]
+        if shown["version"] is None:
+            return {
+                "@id": f"{self.id}-notice",
+                "@type": "dpv:ConsentNotice",
+                "dct:identifier": "unknown",
+                "dct:language": shown["lang"],
+                "dct:description": self.said(text_not_known(self.issued.lang)),
+            }
         return {
             "@id": notice_url(self.issued, shown["lang"]),
             "@type": "dpv:ConsentNotice",
@@ -129,7 +146,7 @@ class _Record:
         return {
             "@type": ["dpv:DataSubjectRight", *articles],
             "dct:description": self.said(self.issued.clinic.texts["rights"][self.issued.lang]),
-            "dpv:isExercisedAt": _id(notice_url(self.issued)),
+            "dpv:isExercisedAt": _id(notice_url(self.issued) or clinic_url(self.issued)),
         }
 
     def process(self) -> dict[str, Any]:

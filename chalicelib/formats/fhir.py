@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.consent import ON_A_PAGE, Answer, Assurance, State
 from chalicelib.formats import Issued
-from chalicelib.formats.decided import Decided, clinic_url, decided, law, notice_url, receipt_url
+from chalicelib.formats.decided import Decided, clinic_url, decided, law, notice_url, receipt_url, text_not_known
 from chalicelib.i18n import ZONES, spoken_time, spoken_when
 from chalicelib.instants import Instant, moment
 from chalicelib.notice import Controller
@@ -52,7 +52,7 @@ def write_r4(issued: Issued) -> dict[str, Any]:
         "performer": [_person(issued)],
         "organization": _organizations(issued),
         "sourceAttachment": _source(issued),
-        "policy": [{"authority": authorities()[issued.clinic.authority]["web"], "uri": notice_url(issued)}],
+        "policy": [{"authority": authorities()[issued.clinic.authority]["web"], **_named("uri", notice_url(issued))}],
         "policyRule": {"text": law(issued.clinic)},
         "verification": [verification],
         # Consent.provision.type is "not permitted in root rule, required in all nested rules" (R4).
@@ -95,7 +95,7 @@ def write_r5(issued: Issued) -> dict[str, Any]:
         "controller": _organizations(issued),
         "sourceAttachment": [_source(issued)],
         "regulatoryBasis": [{"text": law(clinic)}],
-        "policyBasis": {"url": notice_url(issued)},
+        **_named("policyBasis", _named("url", notice_url(issued))),
         "policyText": [_text_read(issued)],
         "verification": [verification],
         "decision": "permit" if permit else "deny",
@@ -233,13 +233,20 @@ def _shown(issued: Issued) -> str | None:
     """
     receipt = issued.receipt.document
     stopped = all(entry["answer"] == Answer.WITHDRAW for entry in receipt["decisions"].values())
-    if stopped or receipt["channel"] not in ON_A_PAGE:
+    if stopped or receipt["channel"] not in ON_A_PAGE or receipt["notice"]["sha256"] is None:
         return None
     return f"{clinic_url(issued)}/shown/{receipt['notice']['sha256']}"
 
 
+def _named(name: str, value: Any) -> dict[str, Any]:
+    """Give a member where there is something to say: FHIR knows no null."""
+    return {name: value} if value else {}
+
+
 def _text_read(issued: Issued) -> dict[str, Any]:
-    """Give the text the patient read as a logical reference: its fingerprint."""
+    """Give the text the patient read as a logical reference: its fingerprint; or in words that it is not known."""
     notice = issued.receipt.document["notice"]
+    if notice["sha256"] is None:
+        return {"type": "DocumentReference", "display": text_not_known(issued.lang)}
     identifier = {"system": f"{clinic_url(issued)}/shown", "value": notice["sha256"]}
     return {"type": "DocumentReference", "identifier": identifier, "display": f"{notice['version']} ({notice['lang']})"}

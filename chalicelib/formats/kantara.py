@@ -21,7 +21,8 @@ def write(issued: Issued) -> dict[str, Any]:
     """Write the receipt in its reader's language; raise UnspeakableError where nothing it granted is in force."""
     granted = [(each, each.purpose) for each in decided(issued) if each.now is State.GRANTED]
     consents = [(each, purpose) for each, purpose in granted if purpose is not None]
-    if not consents:
+    policy = notice_url(issued)
+    if not consents or policy is None:  # a Yes to a text that is not known is never in force
         raise UnspeakableError(
             "A Kantara consent receipt tells of consents that are in force, and nothing that this receipt granted is."
         )
@@ -36,7 +37,7 @@ def write(issued: Issued) -> dict[str, Any]:
         "language": lang,
         "piiPrincipalId": receipt["subject"],
         "piiControllers": [_controller(issued, each) for each in clinic.controllers],
-        "policyUrl": notice_url(issued),
+        "policyUrl": policy,
         "services": [{"service": clinic.name[lang], "purposes": [_purpose(*each) for each in consents]}],
         "sensitive": bool(sensitive),
         "spiCat": list(sensitive),

@@ -20,8 +20,11 @@ HEADERS: Mapping[str, str] = {
 }
 
 
-def write(issued: Issued, shown_page: str, code: str) -> str:
-    """Write the page; `shown_page` is the kept page whose SHA-256 the receipt names, `code` what `/verify` takes."""
+def write(issued: Issued, shown_page: str | None, code: str) -> str:
+    """Write the page; `code` is what `/verify` takes.
+
+    `shown_page` is the kept page whose SHA-256 the receipt names; None where the text is not known.
+    """
     clinic, document = issued.clinic, issued.receipt.document
     answers = {address: entry["answer"] for address, entry in document["decisions"].items()}
     # Only what this notice asks, as on the receipt's page: a withdrawal of everything also names what an earlier one
@@ -47,5 +50,5 @@ def write(issued: Issued, shown_page: str, code: str) -> str:
         verify=verify,
         drawing=qr.drawing(verify),
         base_url=issued.base_url,
-        shown=visible(shown_page),
+        shown=visible(shown_page) if shown_page else None,
     )

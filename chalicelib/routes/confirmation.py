@@ -149,7 +149,7 @@ def _asking(
 
 def _code(clinic: str, number: str, faults: tuple[Fault, ...]) -> Response:
     receipt = portal().register.receipt(clinic, number)
-    shown = portal().clinics.version(clinic, receipt.document["notice"]["version"])
+    shown = portal().clinics.decided_under(clinic, receipt.document["notice"])
     lang = _language(shown, receipt.document["notice"]["lang"])
     filled = {"receipt": receipt.document, "faults": faults, "root": mount(confirmation.current_request), "typed": {}}
     return html(render("pages/code.html", lang, clinic=shown, **filled), 422 if faults else 200)

@@ -68,7 +68,7 @@ def receipt_page(clinic: str, receipt: str) -> Response:
     house, request = portal(), patient.current_request
     found, signed = house.register.issued(clinic, receipt)
     document = found.document
-    shown = house.clinics.version(clinic, document["notice"]["version"])
+    shown = house.clinics.decided_under(clinic, document["notice"])
     lang = language(request, shown)
     if wanted := query(request, "format"):
         return _on_paper(found, signed, shown, lang, wanted)

@@ -13,7 +13,7 @@ from chalice.app import Blueprint, Request, Response
 
 from chalicelib import disclosures, proof
 from chalicelib.boundary import page
-from chalicelib.i18n import negotiate, spoken_time, spoken_when
+from chalicelib.i18n import negotiate, spoken_day, spoken_time, spoken_when
 from chalicelib.incoming import ANY_TYPE, form_with_files, mount, query
 from chalicelib.notice import LANGUAGES
 from chalicelib.outgoing import html
@@ -117,7 +117,7 @@ def _signer(kept: str | None) -> str | None:
 
 def _told(found: Found) -> Mapping[str, Any]:
     document = found.receipt.document
-    shown = portal().clinics.version(document["clinic"], document["notice"]["version"])
+    shown = portal().clinics.decided_under(document["clinic"], document["notice"])
     lang = _language(verification.current_request)
     return {
         "clinic": shown,
@@ -131,8 +131,21 @@ def _told(found: Found) -> Mapping[str, Any]:
         "by_code": found.by_code,
         "disclosed": found.disclosed,
         # A withdrawal needs no text: it may have been sent without the page, and staff need name no version.
+        "began": _began_later(document, lang, shown.country),
         "withdrawn": {entry["answer"] for entry in document["decisions"].values()} == {"withdraw"},
     }
+
+
+def _began_later(document: Mapping[str, Any], lang: str, country: str) -> str | None:
+    """Tell from which day the version was in force that a receipt names, where the decision is older than that.
+
+    Receipts of today name none then; earlier ones did.
+    """
+    version, clinic = document["notice"]["version"], document["clinic"]
+    published = portal().register.look(clinic).published
+    if version is None or published.text_at(document["effective_at"], version):
+        return None
+    return next(spoken_day(each.since, lang, country) for each in published.published if each.version == version)
 
 
 def _answer(status: int, *, kind: str, code: str | None = None, typed: str = "", **told: Any) -> Response:

@@ -74,10 +74,11 @@ class Published:
         """Give the notice in force at a moment, as far as it was known at another; the first one for before it."""
         return notice_at(self.published, at, known_at)
 
-    def offered(self, version: str, at: Instant) -> bool:
-        """Tell whether a form of a version may have been signed at a moment: it was in force by the end of that day.
+    def text_at(self, at: Instant, named: str | None = None) -> str | None:
+        """Tell the version that a decision of a moment may prove: the one in force then, or the one `named` for it.
 
-        The first version may be older than the portal, and a form of it too.
+        None where no version was in force then, or the one named began on a later day. Paper knows days only: what
+        began within the day of the clinic's zone counts for all of it.
         """
         day = local_day(at, self.clinic.country)
         begun = {
@@ -86,11 +87,8 @@ class Published:
             if local_day(each.since, self.clinic.country) <= day
             and entry_at(self.published, each.since).version == each.version
         }
-        return version in {self.published[0].version, *begun}
-
-    def version_at(self, at: Instant) -> str:
-        """Give the version in force at a moment; the first one for a moment before it."""
-        return entry_at(self.published, at).version
+        version = named or entry_at(self.published, at).version
+        return version if version in begun else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +175,15 @@ class Clinics:
     def version(self, clinic: str, version: str) -> Clinic:
         """Give one published version; raise UnknownVersionError."""
         return self._read(clinic, [version])[0]
+
+    def decided_under(self, clinic: str, notice: Mapping[str, Any]) -> Clinic:
+        """Give the clinic as the version describes it that a receipt names (its `notice`); raise UnknownVersionError.
+
+        Where that is not known: as it is now, with every question it ever asked.
+        """
+        if notice["version"] is not None:
+            return self.version(clinic, notice["version"])
+        return self.ever_asked(self.published(clinic, self._item(clinic)))
 
     def _read(self, clinic: str, versions: Sequence[str]) -> list[Clinic]:
         """Give published versions; those not read before in one round trip."""

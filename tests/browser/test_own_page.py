@@ -1,5 +1,7 @@
 """The patient's own page on a phone: seen in every language, changed, stopped; and what each path costs in taps."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from chalicelib.notice import Clinic
@@ -20,7 +22,7 @@ def _known(stack: LocalStack, clinic: Clinic, lang: str) -> tuple[Patient, dict[
     subject = {**patient.known_by("email"), **patient.known_by("phone")}
     decisions = dict.fromkeys(clinic.asking("2026-11-22T00:00:00.000Z").questions, "yes")
     body = {"subject": subject, "name": patient.name, "decisions": decisions, "channel": "in-person"}
-    stack.call(clinic.id, "receipts", {**body, "effective_at": "2026-11-20T10:00:00Z"})
+    stack.call(clinic.id, "receipts", {**body, "effective_at": datetime.now(UTC).isoformat()})
     return patient, mail_links(stack.managing(clinic.id), clinic, patient.known_by("email"), lang)
 
 

@@ -35,7 +35,8 @@ def clinic_named(name: str) -> Clinic:
 def of(clinic: Clinic, act: Act) -> Act:
     """Give the act as one at this clinic, under its own notice, with its own endings."""
     controllers = tuple(controller.named() for controller in clinic.controllers)
-    notice = NoticeRef(clinic.version, clinic.default_language, "ab" * 32)
+    known = NoticeRef(clinic.version, clinic.default_language, "ab" * 32)
+    notice = known if act.notice.version else act.notice
     return replace(act, clinic=clinic.id, controllers=controllers, notice=notice, endings=clinic.endings)
 
 
@@ -105,6 +106,16 @@ STATES: Mapping[str, Callable[[Clinic, str], Issued]] = {
         on_paper(dict.fromkeys(clinic.questions, "yes"), MORNING, NOON),
         lang=lang,
         jws=None,
+    ),
+    "on paper, to a text nobody knows": lambda clinic, lang: issue(
+        clinic,
+        on_paper(dict.fromkeys(clinic.questions, "yes"), MORNING, NOON, notice=NoticeRef.unknown(lang)),
+        lang=lang,
+    ),
+    "a No on paper, to a text nobody knows": lambda clinic, lang: issue(
+        clinic,
+        on_paper(dict.fromkeys(clinic.questions, "no"), MORNING, NOON, notice=NoticeRef.unknown(lang)),
+        lang=lang,
     ),
     "by a guardian": lambda clinic, lang: issue(
         clinic,

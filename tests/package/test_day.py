@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -161,7 +162,7 @@ def test_a_mail_programs_one_click_stops_the_newsletter(deployed: Deployed) -> N
     ):
         email = f"{name}.{number}@example.org"
         told = {"subject": {"email": email}, "channel": "in-person", "decisions": {"newsletter.email": "yes"}}
-        deployed.call("receipts", {**told, "effective_at": "2026-11-20T10:00:00Z"})
+        deployed.call("receipts", {**told, "effective_at": datetime.now(UTC).isoformat()})
         link = deployed.call("links", {"links": [{"email": email}]})["links"][0]
         assert link["headers"]["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
         address = urlsplit(link["headers"]["List-Unsubscribe"].strip("<>")).path

@@ -162,7 +162,9 @@ def test_with_mail_and_text_messages_away_a_withdrawal_counts_and_is_told_later(
     with table_of(local_stack) as table:
         staff = {"subject": {"email": email, "phone": phone}, "channel": "in-person"}
         agreed = {"newsletter.email": "yes"}
-        local_stack.call(RIGA, "receipts", {**staff, "decisions": agreed, "effective_at": "2026-11-20T10:00:00Z"})
+        local_stack.call(
+            RIGA, "receipts", {**staff, "decisions": agreed, "effective_at": datetime.now(UTC).isoformat()}
+        )
         arrived(local_stack, email)
         office(local_stack).off = True
         try:

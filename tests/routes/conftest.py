@@ -16,6 +16,7 @@ import pytest
 from chalicelib import sealing
 from chalicelib.bearer import SCOPES
 from chalicelib.edition import edition
+from chalicelib.instants import Instant
 from chalicelib.store.keys import SHARDS, audit_key, unsigned_key
 from chalicelib.store.table import Table
 from chalicelib.wiring import Portal, portal
@@ -26,6 +27,9 @@ from tests.cast import IEVA, JURIS, RIGA, an_edition, create_table, environment
 from tests.routes.client import Client, Program
 
 TABLE = "portal"
+LONG_AGO = "2026-01-01T08:00:00.000Z"
+"""When the clinics were published; their documents say from 1 November on. So forms of that month have a text."""
+
 Change = Callable[[dict[str, Any]], None]
 
 
@@ -53,10 +57,10 @@ class House:
         return Program(clinic, self.api_keys[clinic])
 
     def open_clinic(self, like: str = RIGA, change: Change | None = None) -> Program:
-        """Publish a clinic of its own, written like one of the demo clinics, and give its program."""
+        """Publish a clinic of its own, long ago, written like one of the demo clinics, and give its program."""
         name = f"z{next(self.numbers):03d}"
         document = copy.deepcopy(_document(like)) | {"id": f"clinic-{name}", "code": name}
-        self._publish(document, change)
+        self._publish(document, change, at=LONG_AGO)
         return Program(document["id"], self.new_key(document["id"]))
 
     def republish(self, clinic: str, version: str, change: Change | None = None) -> None:
@@ -108,12 +112,12 @@ class House:
         )
         return pages
 
-    def _publish(self, document: dict[str, Any], change: Change | None) -> None:
+    def _publish(self, document: dict[str, Any], change: Change | None, at: Instant | None = None) -> None:
         if change:
             change(document)
         ready, arn = edition(document), self.settings["CLINIC_KEY_ARN"]
         why = "For a test of what happens then."
-        assert publish.publish(ready, self.beside, arn, author=IEVA, approver=JURIS, minor_reason=why)
+        assert publish.publish(ready, self.beside, arn, author=IEVA, approver=JURIS, minor_reason=why, at=at)
         self.documents[document["id"]] = document
 
 
@@ -149,7 +153,7 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         arn = botocore.session.get_session().create_client("kms", REGION).create_key()["KeyMetadata"]["Arn"]
         alias = a_signing_key("alias/portal-signing")
         settings = {**aws_environment(url), "TABLE_NAME": TABLE, "CLINIC_KEY_ARN": arn, "SIGNING_KEY": alias}
-        given = publish_demo(settings, folder / "keys.json")
+        given = publish_demo(settings, folder / "keys.json", at=LONG_AGO)
         yield House(settings, {clinic: entry["api_key"] for clinic, entry in given.items()})
     portal.cache_clear()
 

@@ -52,7 +52,7 @@ def test_a_version_for_a_later_day_comes_into_force_at_local_midnight_by_itself(
         clock.at = at
         seen = house.register.look(PHYSIO).published
         assert seen.in_force == NoticeInForce(version, since)
-        assert seen.clinic.version == seen.version_at(at) == version
+        assert seen.clinic.version == seen.text_at(at) == version
     assert seen.in_force_at(NOON) == NoticeInForce("1.0", MORNING)
     assert seen.in_force_at(MIDNIGHT, known_at=MORNING) == NoticeInForce("1.0", MORNING)
     assert house.clinics.full_notice(PHYSIO, "2.0", "lv").html
@@ -207,3 +207,27 @@ def test_everybody_on_the_roll_is_there_to_be_counted(house: Portal) -> None:
     house.register.record(an_act({SMS_NEWS: "no"}, MORNING, clinic=PHYSIO), signed(ANNA_PHONE))
     assert sorted(len(person.standings) for person in people(house.table, PHYSIO)) == [1, 1]
     assert list(people(house.table, TBILISI)) == []
+
+
+def test_a_version_proves_nothing_of_a_day_before_it_was_in_force(house: Portal, clock: Clock) -> None:
+    """A form of 2024 binds no text of 2026; paper knows days, so what began at noon counts for all of that day."""
+    publish(house)
+    clock.at = NOON
+    publish(house, NOON, version="2.0", effective=DECEMBER)
+    seen = house.register.look(PHYSIO).published
+    early = f"{MORNING[:10]}T00:00:00.000Z"
+    told = {at: seen.text_at(at) for at in ("2024-05-02T09:00:00.000Z", "2026-11-21T12:00:00.000Z", early, MORNING)}
+    assert list(told.values()) == [None, None, "1.0", "1.0"]
+    assert seen.text_at("2024-05-02T09:00:00.000Z", "1.0") is None
+    assert seen.text_at(NOON, "2.0") is None  # published, and not begun
+    assert seen.text_at("2026-11-30T21:59:59.999Z", "2.0") is None
+    assert seen.text_at(MIDNIGHT, "2.0") == "2.0"
+    assert seen.text_at("2027-06-01T00:00:00.000Z", "1.0") == "1.0"  # an old form, of the stock
+
+
+def test_where_the_first_version_only_begins_later_nothing_is_known_before(house: Portal, clock: Clock) -> None:
+    """Published is not in force."""
+    publish(house, effective=DECEMBER)
+    clock.at = NOON
+    seen = house.register.look(PHYSIO).published
+    assert (seen.text_at(NOON), seen.text_at(NOON, "1.0"), seen.text_at(MIDNIGHT)) == (None, None, "1.0")

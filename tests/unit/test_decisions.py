@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.consent import Assurance, NoticeInForce, Standing, State, Status, resolve
-from chalicelib.receipts import Act, Day, Receipt, Subject, decide
+from chalicelib.receipts import Act, Day, NoticeRef, Receipt, Subject, decide
 from tests.acts import (
     EMAIL_NEWS,
     EVENING,
@@ -88,6 +88,43 @@ def test_each_answer_leads_from_each_state_where_the_table_says(
     entry = receipt.document["decisions"][EMAIL_NEWS]
     assert (entry["before"], entry["after"]) == (before, expected)
     assert told(then, MORNING, in_force=SECOND).state == expected
+
+
+UNKNOWN = NoticeRef.unknown("lv")
+
+
+def test_a_yes_to_a_text_nobody_knows_permits_nothing_under_any_version() -> None:
+    """Whoever signed something in 2024 did not agree to a text of 2026; nor was that in force when they signed."""
+    form = on_paper({EMAIL_NEWS: "yes"}, "2024-05-02T09:00:00.000Z", NOON, notice=UNKNOWN)
+    receipt, anna = after(form)
+    assert receipt.document["notice"] == {"version": None, "lang": "lv", "sha256": None}
+    assert receipt.document["decisions"][EMAIL_NEWS]["after"] == "superseded"
+    for notice in (IN_FORCE, SECOND):
+        for at in ("2024-05-03T09:00:00.000Z", MORNING, LATER):
+            status = told(anna, at, in_force=notice)
+            assert (status.state, status.permitted) == (State.SUPERSEDED, False)
+            assert status.word is not None
+            assert status.word.notice_version is None
+    assert Standing.read(anna.standings[EMAIL_NEWS].stored()) == anna.standings[EMAIL_NEWS]
+
+
+@pytest.mark.parametrize("answer", ["no", "withdraw"])
+def test_a_stop_on_a_form_nobody_knows_the_text_of_counts(answer: str) -> None:
+    """To stop nobody has to have read anything."""
+    given = an_act({EMAIL_NEWS: "yes"}, MORNING, assurance=Assurance.CONTACT_CONFIRMED)
+    stop = on_paper({EMAIL_NEWS: answer}, NOON, EVENING, notice=UNKNOWN)
+    assert told(after(given, stop)[1], EVENING).state is State.WITHDRAWN
+
+
+def test_an_old_form_takes_nothing_from_what_was_said_since_and_a_new_yes_replaces_it() -> None:
+    """Entered late it takes its own place, before; and who is asked again answers as anybody does."""
+    old = on_paper({EMAIL_NEWS: "yes"}, "2024-05-02T09:00:00.000Z", EVENING, notice=UNKNOWN)
+    given = an_act({EMAIL_NEWS: "yes"}, MORNING, assurance=Assurance.CONTACT_CONFIRMED)
+    assert told(after(given, old)[1], EVENING).permitted
+    anew = an_act({EMAIL_NEWS: "yes"}, NEXT_DAY, assurance=Assurance.LINK)
+    assert told(after(old, anew)[1], NEXT_DAY).permitted
+    claimed = an_act({EMAIL_NEWS: "yes"}, NEXT_DAY)
+    assert told(after(old, claimed, known=True)[1], NEXT_DAY).state is State.PENDING
 
 
 def test_a_first_yes_counts_when_nobody_is_known_under_the_contact() -> None:

@@ -2,14 +2,14 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from chalicelib.consent import Channel
 from chalicelib.disclosures import combined, withhold
-from chalicelib.receipts import Receipt, decide
+from chalicelib.receipts import NoticeRef, Receipt, decide
 from infra.bundle import ROOT
 from tests.acts import EMAIL_NEWS, IN_FORCE, a_subject, an_act
 from tests.keys import OwnKey, key_set
@@ -139,6 +139,7 @@ def test_a_part_of_a_chain_is_told_as_the_part_it_is(desk: Desk) -> None:
 
 
 SHOWN, STAFFS = "given to exactly the text", "staff recorded them, and named this version"
+NOTHING = "nothing shows which text was read"
 
 
 @pytest.mark.parametrize(
@@ -151,18 +152,27 @@ SHOWN, STAFFS = "given to exactly the text", "staff recorded them, and named thi
         ("phone", "no", {STAFFS}),
         ("web", "withdraw", set()),
         ("paper", "withdraw", set()),
+        ("unknown", "yes", {NOTHING}),
+        ("unknown", "withdraw", {NOTHING}),
     ],
 )
 def test_what_a_receipt_proves_of_its_text_depends_on_how_it_was_given(
     desk: Desk, channel: str, answer: str, told: set[str]
 ) -> None:
-    """A screen shows a text; on paper and by phone staff name one; a withdrawal may come without any."""
-    act = an_act({EMAIL_NEWS: answer}, channel=Channel(channel))
+    """A screen shows a text; on paper and by phone staff name one; a withdrawal may come without any.
+
+    And a form from before the first version binds none.
+    """
+    act = an_act({EMAIL_NEWS: answer}, channel=Channel("paper" if channel == "unknown" else channel))
+    if channel == "unknown":
+        act = replace(act, notice=NoticeRef.unknown("lv"))
     receipt = decide(a_subject(), act, IN_FORCE, known=False)[0]
     code, said = desk.verify(desk.put("one.jws", signed(receipt)))
     assert code == 0
-    assert {words for words in (SHOWN, STAFFS) if words in said} == told
+    assert {words for words in (SHOWN, STAFFS, NOTHING) if words in said} == told
     assert ("Text shown:" in said) is (SHOWN in told)
+    assert ("  Text not known\n" in said) is (NOTHING in told)
+    assert "None" not in said
 
 
 def test_what_proves_nothing_is_said_in_a_sentence(desk: Desk) -> None:

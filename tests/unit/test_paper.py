@@ -202,6 +202,23 @@ def test_only_an_answer_given_on_a_page_names_it_as_shown(channel: str, answer: 
     assert ("The text of this version These are all the words of the page of that version." in told) is not shown
 
 
+@pytest.mark.parametrize("lang", ["lv", "ru", "en"])
+def test_a_form_from_before_the_first_version_claims_no_text_on_paper(lang: str) -> None:
+    """The receipt proves the answers, and says that nobody can show what was read."""
+    clinic = _clinic(RIGA)
+    issued = _issued(clinic, lang, channel=Channel.PAPER, notice=NoticeRef.unknown(lang))
+    paper = Paper(pdf.write(page.write(issued, None, CODE), at=MORNING))
+    told = " ".join(paper.words)
+    assert {
+        "lv": "Teksts nav zināms: šis portāls nevar parādīt, kurš teksts tika lasīts.",
+        "ru": "Текст неизвестен: этот портал не может показать, какой текст был прочитан.",
+        "en": "Text not known: this portal cannot show which text was read.",
+    }[lang] in told
+    assert issued.receipt.sha256[:40] in told.replace(" ", "")
+    for never in ("None", "/shown/", "when, and to which text"):
+        assert never not in told
+
+
 def test_the_form_prints_every_word_of_a_long_option_beside_its_boxes() -> None:
     """A text of 7,000 characters goes on overleaf, and the boxes stay with where it begins."""
     document = a_document()
