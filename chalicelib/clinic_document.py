@@ -116,13 +116,13 @@ def document_hash(document: Mapping[str, Any]) -> str:
 def read_clinic(document: Any, sha256: str = "", told: Mapping[str, Any] | None = None) -> Clinic:
     """Check a clinic's document (JSON shapes) and give it as a value; raise InvalidClinicError with every fault.
 
-    `told` is what was worked out when it was published: `dates` and `closes` of the clinic. What was published was
-    complete by the rules of its day: a rule that came later never makes it unreadable.
+    `told` is what was worked out when it was published: `dates`, `closes` and `since` of the clinic. What was
+    published was complete by the rules of its day: a rule that came later never makes it unreadable.
     """
     reader = _Reader()
     clinic = reader.clinic(reader.mapping("", document), sha256)
     if told:
-        return replace(clinic, dates=told["dates"], closes=told["closes"])
+        return replace(clinic, dates=told["dates"], closes=told["closes"], since=told.get("since", ""))
     if reader.faults:
         raise InvalidClinicError(reader.faults)
     return clinic

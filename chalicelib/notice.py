@@ -168,6 +168,9 @@ class Clinic:
     """The document's dates as each language writes them: part of the text, written once, when it is published."""
     closes: Mapping[str, Instant] = field(default_factory=dict, repr=False)
     """When the last days named are over where the clinic is: local midnight, told once, when it is published."""
+    since: str = ""
+    """The day from which this version is in force, where the clinic is: that of its publication or, where that comes
+    later, its `effective` day. "" before it is published, and for what was published before this was kept."""
     guardian: bool = False
     """Whether a guardian may decide for a child; where not, a clinic with an age is for those who have reached it."""
     alone_from: int | None = None

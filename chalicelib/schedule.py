@@ -64,9 +64,17 @@ def precursor(history: Sequence[Entry], version: str, since: Instant) -> Entry |
     return alike[-1] if alike else None
 
 
+def until(history: Sequence[Entry], entry: Entry) -> Instant | None:
+    """Tell when the next version takes over from this one; None for the last, and for one that never is in force."""
+    begun = [each for each in history if entry_at(history, each.since).version == each.version]
+    if entry not in begun or entry == begun[-1]:
+        return None
+    return begun[begun.index(entry) + 1].since
+
+
 def stage(since: Instant, version: str, history: Sequence[Entry], at: Instant) -> Stage:
     """Tell where a published version stands; one overtaken before its day came was never in force."""
-    if entry_at(history, at).version == version:
+    if entry_at(history, at).version == version and since <= at:
         return Stage.IN_FORCE
     if entry_at(history, since).version != version:
         return Stage.OVERTAKEN

@@ -33,6 +33,7 @@ from chalicelib.publication import (
     Person,
     Preview,
     ReviewError,
+    Step,
     change,
     drafted,
     is_reason,
@@ -41,6 +42,7 @@ from chalicelib.publication import (
     superseded,
 )
 from chalicelib.receipts import Subject
+from chalicelib.schedule import Stage
 from chalicelib.settings import SettingsError
 from chalicelib.store.clinics import UnknownClinicError, UnknownDraftError
 from chalicelib.store.drafts import Drafts
@@ -230,8 +232,7 @@ def _list(asked: argparse.Namespace) -> None:
     history = () if new else house.register.look(asked.clinic).published.published
     for step in life(history, drafts, now):
         names = f"by {step.author or 'unknown'}, approved by {step.approver or 'nobody'}"
-        since = f"in force from {step.since}" if step.since else f"effective {step.effective or 'unknown'}"
-        print(step.version, step.state, since, names, sep="\t")
+        print(step.version, step.state, _when(step), names, sep="\t")
 
 
 @_in_words
@@ -249,6 +250,12 @@ def _warn(unconfirmed: Mapping[Address, str]) -> None:
     """Name what counts without a confirmation that otherwise would need one, and why: who approves agrees to it."""
     for address, reason in unconfirmed.items():
         print(f"warning: a Yes to {address} counts unconfirmed: {reason}")
+
+
+def _when(step: Step) -> str:
+    if step.state is Stage.OVERTAKEN:
+        return "never in force"
+    return f"in force from {step.since}" if step.since else f"effective {step.effective or 'unknown'}"
 
 
 def _told(seen: Preview) -> str:

@@ -137,7 +137,7 @@ class _Record:
             "@type": "dpv:ConsentNotice",
             "dct:identifier": f"sha256:{shown['sha256']}",
             "dct:language": shown["lang"],
-            "dct:date": {"@value": self.issued.clinic.effective, "@type": "xsd:date"},
+            "dct:date": {"@value": self.issued.clinic.since or self.issued.clinic.effective, "@type": "xsd:date"},
             "dct:hasVersion": shown["version"],
         }
 

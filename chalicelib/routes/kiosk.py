@@ -9,7 +9,7 @@ from datetime import timedelta
 from chalice.app import Blueprint, Response
 from markupsafe import Markup
 
-from chalicelib import qr
+from chalicelib import notice_times, qr
 from chalicelib.asking import Taken, asking, language, now, state_of, take_answers, take_withdrawal
 from chalicelib.boundary import page
 from chalicelib.evidence import KIOSK_PAGE, KIOSK_WITHDRAWAL_PAGE
@@ -73,10 +73,12 @@ def kiosk_withdraw(clinic: str) -> Response:
 def kiosk_notice(clinic: str, version: str) -> Response:
     """Show the full notice, with the way back to the questions and no other."""
     house, request = portal(), kiosk.current_request
+    published = house.register.look(clinic).published.published
     shown = house.clinics.version(clinic, version)
     lang = language(request, shown)
     filled = {
         "article": Markup(house.clinics.full_notice(clinic, version, lang).html),  # noqa: S704 - see routes/patient.py
+        **notice_times.told(published, version, shown, lang, now()),
         "root": mount(request),
         "kept_query": _kept_query(),
     }

@@ -27,5 +27,5 @@ def consent_form(clinic: str) -> Response:
     lang = negotiate(query(request, "lang"), accepted, asked.languages, asked.default_language)
     base, sha256 = base_url(request, house.settings.public_url), house.evidence.shown(CONSENT_PAGE, asked, lang)
     written = form.write(asked, lang, base_url=base, sha256=sha256)
-    made = f"{asked.effective}T00:00:00.000Z"  # the same file as long as the text is the same
+    made = f"{asked.since or asked.effective}T00:00:00.000Z"  # the same file as long as the text is the same
     return printable(pdf.write(written, at=made), f"consent-form-{asked.id}-{asked.version}-{lang}")

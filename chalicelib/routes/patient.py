@@ -7,11 +7,12 @@ from typing import Any
 from chalice.app import Blueprint, Response
 from markupsafe import Markup
 
+from chalicelib import notice_times
 from chalicelib.asking import Taken, asking, language, now, take_answers, take_withdrawal
 from chalicelib.boundary import NotFoundError, page
 from chalicelib.consent import Assurance
 from chalicelib.evidence import CONSENT_PAGE, WITHDRAWAL_PAGE
-from chalicelib.i18n import spoken_day, spoken_when
+from chalicelib.i18n import spoken_when
 from chalicelib.incoming import ANY_TYPE, base_url, mount, query
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import html, rendered, see_other
@@ -19,7 +20,6 @@ from chalicelib.pages import content_security_policy, render
 from chalicelib.proof import key_id, printed_code
 from chalicelib.receipts import Receipt
 from chalicelib.renditions import PAPER, rendition
-from chalicelib.schedule import stage
 from chalicelib.wiring import portal
 
 patient = Blueprint(__name__)
@@ -98,23 +98,12 @@ def notice_page(clinic: str, version: str) -> Response:
     shown = house.clinics.version(clinic, version)
     lang = language(request, shown)
     full = house.clinics.full_notice(clinic, version, lang)
-    at = now()
-    versions = [
-        {
-            "version": each.version,
-            "since": spoken_day(each.since, lang, shown.country),
-            "stage": stage(each.since, each.version, published.published, at),
-        }
-        for each in reversed(published.published)
-    ]
     filled = {
         "article": Markup(full.html),  # noqa: S704 - rendered by the portal when it was published, see edition.py
         "sha256": full.sha256,
         "minor_reason": full.minor_reason,
         "topics": full.topics,
-        "this": next(each for each in versions if each["version"] == version),
-        "current": published.in_force.version,
-        "versions": versions,
+        **notice_times.told(published.published, version, shown, lang, now()),
         "root": mount(request),
     }
     dress = {"Content-Security-Policy": content_security_policy("notice.css")}

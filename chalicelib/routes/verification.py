@@ -13,6 +13,7 @@ from chalice.app import Blueprint, Request, Response
 
 from chalicelib import disclosures, proof
 from chalicelib.boundary import page
+from chalicelib.consent import ON_A_PAGE
 from chalicelib.i18n import negotiate, spoken_day, spoken_time, spoken_when
 from chalicelib.incoming import ANY_TYPE, form_with_files, mount, query
 from chalicelib.notice import LANGUAGES
@@ -142,8 +143,10 @@ def _began_later(document: Mapping[str, Any], lang: str, country: str) -> str | 
     Receipts of today name none then; earlier ones did.
     """
     version, clinic = document["notice"]["version"], document["clinic"]
+    if version is None or document.get("channel") in ON_A_PAGE:  # it was on the screen
+        return None
     published = portal().register.look(clinic).published
-    if version is None or published.text_at(document["effective_at"], version):
+    if published.text_at(document["effective_at"], version):
         return None
     return next(spoken_day(each.since, lang, country) for each in published.published if each.version == version)
 

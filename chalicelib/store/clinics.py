@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.clinic_document import read_clinic
 from chalicelib.consent import NoticeInForce
-from chalicelib.i18n import local_day
+from chalicelib.i18n import local_day, spoken_date
 from chalicelib.instants import Instant, instant
 from chalicelib.notice import Clinic
 from chalicelib.schedule import Entry, entry_at, history, notice_at, precursor
@@ -268,7 +268,7 @@ class Clinics:
         since = max(at, edition.starts)
         changes = self.beyond_words(clinic, history(before["published"]), since)
         released = draft.publish(by, at, since, changes)
-        writes: list[Write] = [moved(draft, released), *_version(edition, released), *also]
+        writes: list[Write] = [moved(draft, released), *_version(edition, released, since), *also]
         head = {"code": clinic.code, "published": [*before["published"], [since, clinic.version, at]]}
         pointer = json.dumps(head, sort_keys=True)
         if standing is not None:
@@ -376,11 +376,13 @@ def _history(item: Item) -> tuple[Entry, ...]:
     return history(json.loads(item.body or "")["published"])
 
 
-def _version(edition: "Edition", draft: "Draft") -> Iterator[Write]:
+def _version(edition: "Edition", draft: "Draft", since: Instant) -> Iterator[Write]:
     """Write what is immutable of a version: its document with who wrote, approved and published it, and its notices."""
     clinic = edition.clinic
     kept: dict[str, Any] = {key: value for key, value in edition.document.items() if key != "notice"}
-    told = {"dates": clinic.dates, "closes": clinic.closes}
+    day = local_day(since, clinic.country)
+    spoken = {lang: spoken_date(day, lang) for lang in clinic.languages}
+    told = {"dates": {**clinic.dates, day: spoken}, "closes": clinic.closes, "since": day}
     version = {"document": kept, "sha256": clinic.sha256, "told": told, "review": json.loads(draft.stored())}
     body = json.dumps(version, ensure_ascii=False)
     yield Put(notice_key(clinic.id, clinic.version), {"body": body})

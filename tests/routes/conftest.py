@@ -56,16 +56,16 @@ class House:
         """Give the program of a demo clinic."""
         return Program(clinic, self.api_keys[clinic])
 
-    def open_clinic(self, like: str = RIGA, change: Change | None = None) -> Program:
+    def open_clinic(self, like: str = RIGA, change: Change | None = None, at: Instant = LONG_AGO) -> Program:
         """Publish a clinic of its own, long ago, written like one of the demo clinics, and give its program."""
         name = f"z{next(self.numbers):03d}"
         document = copy.deepcopy(_document(like)) | {"id": f"clinic-{name}", "code": name}
-        self._publish(document, change, at=LONG_AGO)
+        self._publish(document, change, at=at)
         return Program(document["id"], self.new_key(document["id"]))
 
-    def republish(self, clinic: str, version: str, change: Change | None = None) -> None:
+    def republish(self, clinic: str, version: str, change: Change | None = None, at: Instant | None = None) -> None:
         """Publish the next version of a clinic opened by `open_clinic`, from another process."""
-        self._publish(copy.deepcopy(self.documents[clinic]) | {"version": version}, change)
+        self._publish(copy.deepcopy(self.documents[clinic]) | {"version": version}, change, at)
 
     def new_key(self, clinic: str, *scopes: str, label: str = "a test") -> str:
         """Create a key with these scopes, or with all."""

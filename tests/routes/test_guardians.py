@@ -35,8 +35,9 @@ YES = {f"decision.{PHOTOS}": "yes", **INGA}
 
 @pytest.fixture
 def program(house: House) -> Program:
-    """Give the program of a clinic where a guardian may decide, and nobody has yet."""
-    return house.open_clinic(VILNIUS)
+    """Give the program of a clinic where a guardian may decide, for years already, and nobody has yet."""
+    since = "2020-01-01"
+    return house.open_clinic(VILNIUS, lambda document: document.update(effective=since), at=f"{since}T08:00:00.000Z")
 
 
 _ABOUT = (lambda text: "El•••" in text, lambda text: "Ma•••" in text, lambda text: "•••" not in text)

@@ -26,7 +26,7 @@ from chalicelib.publication import (
     superseded,
 )
 from chalicelib.receipts import Subject
-from chalicelib.schedule import Entry, Stage, entry_at, history, notice_at
+from chalicelib.schedule import Entry, Stage, entry_at, history, notice_at, stage, until
 from tests.acts import (
     EMAIL_NEWS,
     EVENING,
@@ -250,6 +250,24 @@ def test_a_version_overtaken_before_its_day_never_comes_into_force() -> None:
         overtaken = (*SCHEDULE, Entry(since, "2.1", EVENING))
         assert notice_at(overtaken, NEXT_DAY) == NoticeInForce("2.1", min(since, NEXT_DAY))
         assert {step.version: step.state for step in life(overtaken, [], EVENING)}["2.0"] is Stage.OVERTAKEN
+
+
+def test_each_version_is_in_force_from_its_day_until_the_next_one_takes_over() -> None:
+    """The end of one is the beginning of another; what was overtaken has neither."""
+    first, second, third = SCHEDULE
+    assert [until(SCHEDULE, entry) for entry in SCHEDULE] == [NOON, NEXT_DAY, None]
+    overtaken = (*SCHEDULE, Entry(EVENING, "2.1", EVENING))
+    assert [until(overtaken, entry) for entry in overtaken] == [NOON, EVENING, None, None]
+    assert stage(third.since, third.version, overtaken, NEXT_DAY) is Stage.OVERTAKEN
+    assert stage(second.since, second.version, SCHEDULE, EVENING) is Stage.IN_FORCE
+    assert stage(first.since, first.version, SCHEDULE, EVENING) is Stage.PAST
+
+
+def test_a_first_version_that_begins_later_is_scheduled_and_not_in_force() -> None:
+    """Even where there is no other, nothing is in force before its day."""
+    only = history([[NEXT_DAY, "1.0", MORNING]])
+    assert stage(NEXT_DAY, "1.0", only, NOON) is Stage.SCHEDULED
+    assert stage(NEXT_DAY, "1.0", only, NEXT_DAY) is Stage.IN_FORCE
 
 
 def test_the_list_tells_where_each_version_stands() -> None:
