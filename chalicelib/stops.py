@@ -22,7 +22,7 @@ class Stop:
 
     effective_at: Instant
     recorded_at: Instant
-    notice_version: str
+    notice_version: str | None
     lang: str
     channel: Channel
     assurance: Assurance
