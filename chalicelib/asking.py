@@ -102,7 +102,14 @@ def take_answers(template: str, clinic: str, request: Request, then: Next) -> Re
         return _again(_Asked(template, current, request, by), fields, [Fault("errors", "page_too_old")])
     at = now()
     shown = _about(house.clinics.version(clinic, state.version).asking(at), by)
-    said = read_consent(shown, fields, at, by.known if by else (), named=by is not None and by.named)
+    said = read_consent(
+        shown,
+        fields,
+        at,
+        by.known if by else (),
+        named=by is not None and by.named,
+        addressed=by is not None and by.addressed,
+    )
     asked = _Asked(template, shown, request, by)
     if said.faults:
         return _again(asked, fields, said.faults)
@@ -269,4 +276,4 @@ def _confirmed(clinic: Clinic, said: Submission) -> frozenset[Address]:
 def _signature(said: Submission, request: Request, held: Guard) -> Signature:
     base = base_url(request, portal().settings.public_url)
     contacts = said.guardian.contacts(said.contacts) if said.guardian else said.contacts
-    return Signature(contacts, said.name, fresh_subject(), base=base, guard=held)
+    return Signature(contacts, said.name, fresh_subject(), base=base, guard=held, address=said.address)

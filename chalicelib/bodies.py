@@ -10,6 +10,7 @@ from chalicelib.contact import Contact
 from chalicelib.guardians import Guardian
 from chalicelib.instants import Instant
 from chalicelib.notice import Clinic
+from chalicelib.postal import PostalAddress
 from chalicelib.receipts import Day
 
 MAX_SUBJECTS = 100
@@ -35,6 +36,9 @@ class StaffDecision:
 
     declared_adult: bool | None = None
     """Whether the patient declared to be as old as the notice asks; None where staff do not tell."""
+
+    address: PostalAddress | None = None
+    """Where a letter reaches the patient, if that was told."""
 
     day: Day | None = None
     """Where staff know only the day on which it was decided."""
@@ -181,7 +185,7 @@ def read_staff_receipt(clinic: Clinic, body: Mapping[str, Any], now: Instant) ->
     reader = Body(clinic, body)
     reader.only(
         *("subject", "decisions", "channel", "effective_at", "evidence"),
-        *("name", "lang", "notice_version", "guardian", "declared_adult"),
+        *("name", "address", "lang", "notice_version", "guardian", "declared_adult"),
     )
     return _staff(reader, reader.decisions(), now, everything=False)
 
@@ -205,6 +209,7 @@ def _staff(reader: Body, answers: Mapping[str, Answer], now: Instant, *, everyth
     decision = StaffDecision(
         contacts=guardian.contacts(contacts) if guardian else contacts,
         name=name,
+        address=reader.address(),
         answers=answers,
         everything=everything,
         channel=channel,

@@ -16,6 +16,7 @@ from chalicelib.guardians import RELATIONS, Guardian
 from chalicelib.i18n import local_day, local_midnight
 from chalicelib.instants import Instant, InvalidInstantError, instant, just_before, moment, parse_instant
 from chalicelib.notice import Clinic
+from chalicelib.postal import MAX_PART, PARTS, PostalAddress, missing_parts
 from chalicelib.receipts import Day
 
 CLOCK_SKEW = timedelta(minutes=5)
@@ -218,6 +219,25 @@ class Body:
         self.error(pointer, number_for_a_text(value) or "A name of at most 120 printable characters.")
         return None
 
+    def address(self) -> PostalAddress | None:
+        """Read a postal address, where there is one."""
+        if "address" not in self.body:
+            return None
+        value = self.body["address"]
+        if not isinstance(value, Mapping) or not value.keys() <= set(PARTS):
+            self.error("/address", f"An object with {', '.join(PARTS)}.")
+            return None
+        parts = {part: part_of_an_address(value.get(part, "")) for part in PARTS}
+        for part in PARTS:
+            if parts[part] is None:
+                slip = number_for_a_text(value[part]) or f"A text of at most {MAX_PART} printable characters."
+                self.error(f"/address/{part}", slip)
+        written = {part: text or "" for part, text in parts.items()}
+        for part in missing_parts(written, self.clinic.country):
+            if parts[part] is not None:
+                self.error(f"/address/{part}", "A letter needs it.")
+        return PostalAddress(**written)
+
     def cursor(self) -> Mapping[str, int]:
         """Read where a list goes on, as `cursor` wrote it; from its beginning where none is told."""
         if "cursor" not in self.body:
@@ -253,6 +273,14 @@ class Body:
 def number_for_a_text(value: object) -> str:
     """Say so where a number, true or false stands in place of a text; nothing otherwise."""
     return "A number or a truth value, where a text is due: put it in quotes." if isinstance(value, int | float) else ""
+
+
+def part_of_an_address(value: object) -> str | None:
+    """Give a part of an address without the spaces around it; None for what is none."""
+    if not isinstance(value, str) or len(value) > MAX_PART:
+        return None
+    text = value.strip()
+    return text if text.isprintable() else None
 
 
 def _is_line(value: object) -> bool:

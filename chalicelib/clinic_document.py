@@ -31,7 +31,7 @@ LEGAL_BASES = ("consent", EXPLICIT_CONSENT)
 OTHER_BASES = ("contract", "legal_obligation", "vital_interests", "public_task", "legitimate_interests")
 """On what a clinic may use data without consent: GDPR Art. 6(1)(b) to (f), in the order of the law."""
 
-NEEDS = ("email", "phone", "name", "contact")
+NEEDS = ("email", "phone", "name", "contact", "address")
 RESERVED_IDS = frozenset(
     {
         "confirm",
@@ -604,7 +604,7 @@ class _Reader:
 
     def needs(self, place: str, value: object) -> frozenset[str]:
         if isinstance(value, list) and all(each in NEEDS for each in value):
-            return frozenset(value)
+            return frozenset(value) | ({"name"} if "address" in value else set())  # a letter has a name on it
         if isinstance(value, list):
             self.fault(f"{place}.needs", found(value), f"Write a list of: {', '.join(NEEDS)}")
         else:

@@ -37,7 +37,7 @@ from chalicelib.store import orders, roll
 from chalicelib.store.look import Signature, fresh_subject
 from chalicelib.store.orders import MANY
 from chalicelib.store.register import repeats
-from chalicelib.store.sealed import kinds_known, withheld
+from chalicelib.store.sealed import ADDRESS, known_of, withheld
 from chalicelib.wiring import portal
 
 HISTORY = 1000
@@ -267,25 +267,26 @@ def _evidence(call: Call[StaffDecision], clinic: Clinic) -> Mapping[str, str] | 
 
 
 def _check_needs(call: Call[StaffDecision], act: Act) -> None:
-    """Refuse a Yes to what is sent by e-mail or phone where neither the call nor what is known of the person has it."""
+    """Refuse a Yes to what goes by e-mail, phone or post where neither the call nor what is known has the contact."""
     questions = call.shared.questions
     needed = {
         kind: address
         for address, answer in act.answers.items()
-        for kind in (Kind.EMAIL, Kind.PHONE)
+        for kind in (Kind.EMAIL.value, Kind.PHONE.value, ADDRESS)
         if answer is Answer.YES and kind in questions[address].needs
     }
-    missing = needed.keys() - {contact.kind for contact in call.body.contacts}
+    missing = needed.keys() - {contact.kind.value for contact in call.body.contacts}
+    if call.body.address:
+        missing -= {ADDRESS}
     if not missing:
         return
     house = portal()
     person = call.look.meant(act, _signature(call))
     if not speaks_alone(call.look.published.clinic, person.of_age, act):  # else what is known is the guardian's
-        missing -= kinds_known(house.table, house.clinics.key(act.clinic), person)
+        missing -= known_of(house.table, house.clinics.key(act.clinic), person)
     if missing:
-        raise _faulty(
-            *((f"/subject/{kind}", f"{needed[kind]} needs it, and none is known.") for kind in sorted(missing))
-        )
+        pointers = {kind: "/address" if kind == ADDRESS else f"/subject/{kind}" for kind in sorted(missing)}
+        raise _faulty(*((pointers[kind], f"{needed[kind]} needs it, and none is known.") for kind in pointers))
 
 
 def _faulty(*faults: tuple[str, str]) -> RefusedError:
@@ -295,7 +296,7 @@ def _faulty(*faults: tuple[str, str]) -> RefusedError:
 
 def _signature(call: Call[StaffDecision]) -> Signature:
     base = base_url(call.request, portal().settings.public_url)
-    return Signature(call.body.contacts, call.body.name, fresh_subject(), base=base)
+    return Signature(call.body.contacts, call.body.name, fresh_subject(), base=base, address=call.body.address)
 
 
 def _created(call: Call[StaffDecision], act: Act, receipt: Receipt, what: str) -> Response:

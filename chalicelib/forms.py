@@ -17,6 +17,7 @@ from chalicelib.instants import Instant, instant, moment
 from chalicelib.lines import one_line
 from chalicelib.notice import Clinic, Question
 from chalicelib.phones import exists, takes_texts
+from chalicelib.postal import MAX_PART, PARTS, PostalAddress, missing_parts
 
 OPEN = timedelta(hours=2)
 """How long an open page may be sent."""
@@ -89,6 +90,8 @@ class Submission:
     declared_adult: bool = False
     guardian: Guardian | None = None
     """Who decides for the patient, where the patient is a child; `name` is the child's."""
+    address: PostalAddress | None = None
+    """Where a letter reaches them, if a Yes needs that."""
 
     def said(self) -> dict[str, Any]:
         """Give what makes this submission the same as another: for the receipt's id, hashed at once."""
@@ -98,6 +101,7 @@ class Submission:
             "name": self.name,
             "everything": self.everything,
             "guardian": self.guardian and self.guardian.relation,
+            **({"address": self.address.plain()} if self.address else {}),
         }
 
 
@@ -134,7 +138,13 @@ def _name(fields: Fields, field: str) -> str:
 
 
 def read_consent(
-    clinic: Clinic, fields: Fields, at: Instant, known: Sequence[Contact] = (), *, named: bool = False
+    clinic: Clinic,
+    fields: Fields,
+    at: Instant,
+    known: Sequence[Contact] = (),
+    *,
+    named: bool = False,
+    addressed: bool = False,
 ) -> Submission:
     """Read the consent form of a clinic that asks these questions at `at`; what is known need not be typed.
 
@@ -149,11 +159,21 @@ def read_consent(
     name = guardian.child if guardian else _name(fields, "name") or None
     faults += [*about_child, *typed.faults, *_missing(clinic, answers, typed, named=bool(name or guardian or named))]
     faults += _phone_faults(clinic, answers, typed.contacts, known)
+    address, missing = _address(clinic, answers, fields, known=addressed)
+    faults += missing
     declares = guardian is None and _declares(clinic, answers, fields, faults)
     # As on the page; questions come before.
-    order = ("child", "relation", "child_name", "child_born", "name", *clinic.contact_order, "adult")
+    order = ("child", "relation", "child_name", "child_born", "name", *PARTS, *clinic.contact_order, "adult")
     faults.sort(key=lambda fault: order.index(fault.field) if fault.field in order else -1)
-    return Submission(answers, tuple(typed.contacts), name, tuple(faults), declared_adult=declares, guardian=guardian)
+    return Submission(
+        answers,
+        tuple(typed.contacts),
+        name,
+        tuple(faults),
+        declared_adult=declares,
+        guardian=guardian,
+        address=address,
+    )
 
 
 def read_changes(clinic: Clinic, fields: Fields, known: Collection[str]) -> Submission:
@@ -286,6 +306,20 @@ def _phone_faults(
         return []
     by_phone = any("phone" in clinic.questions[address].needs for address in asked)
     return [Fault("phone", "phone_no_texts" if by_phone else "phone_no_texts_email")]
+
+
+def _address(
+    clinic: Clinic, answers: Mapping[str, Answer], fields: Fields, *, known: bool
+) -> tuple[PostalAddress | None, list[Fault]]:
+    """Read the postal address where a Yes needs it; none is taken that nothing needs (GDPR Art. 5(1)(c))."""
+    agreed = [address for address, answer in answers.items() if answer is Answer.YES]
+    if not any("address" in clinic.questions[address].needs for address in agreed):
+        return None, []
+    parts = {part: one_line(first(fields, part)[:MAX_PART]) for part in PARTS}
+    if known and not any(parts.values()):
+        return None, []
+    missing = [Fault(part, f"{part}_missing") for part in missing_parts(parts, clinic.country)]
+    return (None, missing) if missing else (PostalAddress(**parts), [])
 
 
 def read_withdrawal(clinic: Clinic, fields: Fields, *, known: bool = False) -> Submission:

@@ -35,6 +35,8 @@ class Invited:
     known: tuple[Contact, ...]
     named: bool
     """Whether the name is known too."""
+    addressed: bool = False
+    """Whether the postal address is known too."""
 
     @property
     def query(self) -> str:
@@ -53,7 +55,7 @@ class Invited:
         reach = [contact for contact in self.known if contact.kind in REACH]
         kinds = [contact.kind for contact in reach]
         shown = "" if self.by_program else ", ".join(map(masked, reach))
-        return {"kinds": kinds, "masked": shown, "named": self.named}
+        return {"kinds": kinds, "masked": shown, "named": self.named, "addressed": self.addressed}
 
     @property
     def by_program(self) -> bool:
@@ -166,8 +168,9 @@ def invited(request: Request, clinic: str, now: Instant) -> Invited | None:
         if not people:
             raise OldLinkError(opened.link)
     house.table.put_new(opening(opened, "link", people, now))
-    others, named = ((), False) if opened.link.by_program else _beside(clinic, people, holder)
-    return Invited(opened, token, people, (holder, *others), named or opened.holder.name is not None)
+    others, known = ((), frozenset()) if opened.link.by_program else _beside(clinic, people, holder)
+    named = "name" in known or opened.holder.name is not None
+    return Invited(opened, token, people, (holder, *others), named, "address" in known)
 
 
 def _confirmed_first(clinic: Clinic, address: str) -> bool:
@@ -175,11 +178,11 @@ def _confirmed_first(clinic: Clinic, address: str) -> bool:
     return question.confirm and question.purpose.id != NEWSLETTER
 
 
-def _beside(clinic: str, people: Sequence[Subject], holder: Contact) -> tuple[tuple[Contact, ...], bool]:
-    """Give what else is known of the one person a link means: another contact, and whether there is a name."""
+def _beside(clinic: str, people: Sequence[Subject], holder: Contact) -> tuple[tuple[Contact, ...], frozenset[str]]:
+    """Give what else is known of the one person a link means: another contact, and what all is known of."""
     if len(people) != 1:
-        return (), False
+        return (), frozenset()
     house = portal()
     found = reveal(house.table, house.clinics.key(clinic), people[0])
     known = [contact for contact, _ in found.contacts if contact.kind in REACH and contact.kind is not holder.kind]
-    return tuple({contact.kind: contact for contact in known}.values()), bool(found.names)
+    return tuple({contact.kind: contact for contact in known}.values()), found.known

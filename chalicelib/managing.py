@@ -103,6 +103,7 @@ def takeout(request: Request, token: str, form: str) -> Response:
         subject=visit.person.id,
         contacts=visit.contacts,
         names=visit.revealed.names,
+        addresses=visit.revealed.addresses,
         decisions=visit.decisions,
         disclosures=visit.disclosures,
         receipts=visit.receipts,

@@ -10,6 +10,7 @@ from typing import Any
 
 from chalicelib.ages import own_consent_age
 from chalicelib.instants import Instant, ending
+from chalicelib.postal import WITHOUT_POSTCODE
 
 LANGUAGES = ("lv", "lt", "ka", "ru", "en")
 """The languages the portal itself speaks: each has a complete catalog."""
@@ -229,6 +230,16 @@ class Clinic:
             for address, question in self.questions.items()
             if not question.confirm and waits_by_default(question.purpose.id, question.purpose.legal_basis)
         }
+
+    @property
+    def writes_letters(self) -> bool:
+        """Whether any question needs a postal address."""
+        return any("address" in question.needs for question in self.questions.values())
+
+    @property
+    def postcode_due(self) -> bool:
+        """Whether a letter in the clinic's country needs a postcode."""
+        return self.country not in WITHOUT_POSTCODE
 
     def confirmed_by(self, address: str, typed: Collection[str]) -> str | None:
         """Tell which of the kinds of contact that were typed confirms a decision: the one it needs, else the first."""

@@ -14,6 +14,7 @@ from chalicelib.contact import Contact
 from chalicelib.dossier import Decision, Disclosure
 from chalicelib.instants import Instant
 from chalicelib.notice import Clinic, spoken
+from chalicelib.postal import PostalAddress
 from chalicelib.receipts import Receipt
 
 COLUMNS = (
@@ -35,6 +36,7 @@ class Takeout:
     subject: str
     contacts: Sequence[tuple[Contact, Instant]]
     names: Sequence[str]
+    addresses: Sequence[PostalAddress]
     decisions: Sequence[Decision]
     disclosures: Sequence[Disclosure]
     receipts: Sequence[Receipt]
@@ -55,6 +57,7 @@ class Takeout:
             "person": {
                 "id": self.subject,
                 "names": list(self.names),
+                "addresses": [asdict(each) for each in self.addresses],
                 "contacts": [
                     {"kind": contact.kind, "value": contact.value, "known_since": since}
                     for contact, since in self.contacts
@@ -81,7 +84,7 @@ class Takeout:
         }
 
     def table(self) -> str:
-        """Give it as CSV (RFC 4180): a row for each name, contact, restriction, decision, recipient, answer and note.
+        """Give it as CSV (RFC 4180): a row for each name, address, contact, restriction, decision, recipient and note.
 
         It starts with a byte order mark, without which a spreadsheet spoils letters, and what a spreadsheet would take
         for a formula starts with an apostrophe (OWASP ASVS 5.0, 1.2.10).
@@ -106,6 +109,7 @@ class Takeout:
 
     def _rows(self) -> list[dict[str, str | None]]:
         rows: list[dict[str, str | None]] = [{"record": "name", "value": name} for name in self.names]
+        rows += [{"record": "address", "value": each.line()} for each in self.addresses]
         for contact, since in self.contacts:
             rows.append({"record": "contact", "name": contact.kind, "value": contact.value, "from": since})
         if self.restricted_since is not None:

@@ -152,6 +152,7 @@ def told(visit: Visit) -> Mapping[str, Any]:
     return {
         "address": visit.address,
         "contacts": [masked(contact) for contact in contacts],
+        "postal": visit.revealed.addresses[-1].masked() if visit.revealed.addresses else "",
         "child": visit.revealed.child if not visit.shared and visit.person.of_age else "",
         "shared": visit.shared,
         "restricted": _restricted(visit),

@@ -9,6 +9,7 @@ from chalicelib.contact import Contact
 from chalicelib.identity import People, everyone, meant, surely
 from chalicelib.instants import Instant
 from chalicelib.limits import Guard
+from chalicelib.postal import PostalAddress
 from chalicelib.receipts import Act, Subject
 from chalicelib.stops import Stop
 from chalicelib.store.clinics import Published
@@ -125,6 +126,8 @@ class Signature:
     apart: bool = False
     """Whether its contacts are told apart of what was stopped, once it is for everybody who shares them."""
 
+    address: PostalAddress | None = field(default=None, repr=False)
+    """Where a letter reaches the person, if that was told."""
     guard: Guard | None = None
     """What a public post is held against; its buckets are spent once, by what does not only follow."""
 

@@ -20,7 +20,7 @@ from chalicelib.store.keys import (
 )
 from chalicelib.store.look import Look, Signature
 from chalicelib.store.outbox import OTHERS, left
-from chalicelib.store.sealed import EVIDENCE, NAME, sealed_beside
+from chalicelib.store.sealed import ADDRESS, EVIDENCE, NAME, sealed_beside
 from chalicelib.store.table import Put, Replace, SetBody, SetEntry, Write
 from chalicelib.vault import ClinicKey
 
@@ -98,7 +98,8 @@ def writes(
         blob = key.seal(after.id, after.salt, lookup, value)
         made.append(Replace(sealed_key(clinic, after.id, lookup), {"blob": blob}))  # it may have been theirs before
     # Whom no contact finds is greeted by no name; what staff wrote down belongs to the receipt, whoever it is of.
-    beside = {NAME: signature.name if after.contacts else None, EVIDENCE: "~".join(disclosures)}
+    told = {NAME: signature.name or "", ADDRESS: signature.address.plain() if signature.address else ""}
+    beside = {**(told if after.contacts else {}), EVIDENCE: "~".join(disclosures)}
     return [*made, *(sealed_beside(key, after, what, plain) for what, plain in beside.items() if plain)]
 
 

@@ -177,7 +177,7 @@ class Register:
             receipt, after = decide(
                 subject, replace(act, evidence=evidence), look.published.in_force, known=bool(look.known())
             )
-            own = signature if joins else replace(signature, contacts=(), name=None)
+            own = signature if joins else replace(signature, contacts=(), name=None, address=None)
             try:
                 key = self._clinics.key(act.clinic)
                 word = recording.left_word(key, signature, look, subject, receipt)
@@ -243,7 +243,9 @@ class Register:
         for person in reached:
             if person.id != receipt.document["subject"]:
                 number = self._number(act, {"subject": person.id})
-                signer = replace(signature, name=None, person=person.id, proves=(), joins=False, follows=True)
+                signer = replace(
+                    signature, name=None, address=None, person=person.id, proves=(), joins=False, follows=True
+                )
                 self.record(replace(act, receipt_id=number, answers=stops), signer)
         return receipt
 

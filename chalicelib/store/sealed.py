@@ -6,26 +6,30 @@ from dataclasses import dataclass, field
 
 from chalicelib.contact import Contact, Kind, initials
 from chalicelib.instants import Instant
+from chalicelib.postal import PostalAddress
 from chalicelib.receipts import Receipt, Subject
 from chalicelib.store.keys import roll_key, sealed_key
 from chalicelib.store.table import Item, Put, Table
 from chalicelib.vault import ClinicKey
 
-NAME, EVIDENCE = "name", "evidence"
+NAME, ADDRESS, EVIDENCE = "name", "address", "evidence"
 """What is sealed by the receipt it came with; all else is a contact, under its lookup."""
 
 
 @dataclass(frozen=True, slots=True)
 class Revealed:
-    """A person's contacts, each with when the portal learnt of it, and the names they gave, oldest first."""
+    """A person's contacts, each with when the portal learnt of it, and the names and addresses given, oldest first."""
 
     contacts: Sequence[tuple[Contact, Instant]] = field(repr=False)
     names: Sequence[str] = field(repr=False)
+    addresses: Sequence[PostalAddress] = field(default=(), repr=False)
 
     @property
     def known(self) -> frozenset[str]:
-        """What is known of: ``email``, ``phone``, ``patient_ref``, ``name``."""
-        return frozenset({contact.kind.value for contact, _ in self.contacts} | ({"name"} if self.names else set()))
+        """What is known of: ``email``, ``phone``, ``patient_ref``, ``name``, ``address``."""
+        kinds = {contact.kind.value for contact, _ in self.contacts}
+        given = {NAME: self.names, ADDRESS: self.addresses}
+        return frozenset(kinds | {what for what, all_of_it in given.items() if all_of_it})
 
     @property
     def child(self) -> str:
@@ -37,15 +41,16 @@ def reveal(table: Table, key: ClinicKey, person: Subject) -> Revealed:
     """Open every contact and name of one person that is still theirs; one round trip."""
     place = sealed_key(key.clinic, person.id, "")
     contacts: list[tuple[Contact, Instant]] = []
-    names: dict[int, str] = {}
+    beside: dict[str, dict[int, str]] = {NAME: {}, ADDRESS: {}}
     for item in table.partition(place.pk, place.sk):
         what = item.sk.removeprefix(place.sk)
         kind, by_receipt, version = what.rpartition("#")
         if what in person.contacts:  # any other is a guardian's, of whoever decides alone by now
             contacts.append((_contact(key, what, _opened(key, person, what, item)), person.contacts[what]))
-        elif by_receipt and kind == NAME:
-            names[int(version)] = _opened(key, person, what, item)
-    return Revealed(tuple(contacts), tuple(name for _, name in sorted(names.items())))
+        elif by_receipt and kind in beside:
+            beside[kind][int(version)] = _opened(key, person, what, item)
+    names, addresses = ([given for _, given in sorted(beside[kind].items())] for kind in (NAME, ADDRESS))
+    return Revealed(tuple(contacts), tuple(names), tuple(map(PostalAddress.read, addresses)))
 
 
 def withheld(table: Table, key: ClinicKey, receipt: Receipt) -> tuple[str, ...]:
@@ -70,14 +75,14 @@ def all_withheld(table: Table, key: ClinicKey, person: Subject) -> dict[int, tup
 
 
 def sealed_beside(key: ClinicKey, person: Subject, what: str, plain: str) -> Put:
-    """Write down what came with the latest receipt of a person and stands outside of it: `NAME` or `EVIDENCE`."""
+    """Write down what came with the latest receipt of a person and stands outside: `NAME`, `ADDRESS` or `EVIDENCE`."""
     place = f"{what}#{person.version}"
     return Put(sealed_key(key.clinic, person.id, place), {"blob": key.seal(person.id, person.salt, place, plain)})
 
 
-def kinds_known(table: Table, key: ClinicKey, person: Subject) -> set[Kind]:
-    """Tell which kinds of contact are known of a person: none of somebody new. One round trip for anybody else."""
-    return {contact.kind for contact, _ in reveal(table, key, person).contacts} if person.contacts else set()
+def known_of(table: Table, key: ClinicKey, person: Subject) -> frozenset[str]:
+    """Give `Revealed.known` of a person: nothing of somebody new. One round trip for anybody else."""
+    return reveal(table, key, person).known if person.contacts else frozenset()
 
 
 def _opened(key: ClinicKey, person: Subject, what: str, item: Item) -> str:

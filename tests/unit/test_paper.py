@@ -9,6 +9,7 @@ import pytest
 
 from chalicelib.clinic_document import read_clinic
 from chalicelib.consent import Channel, NoticeInForce
+from chalicelib.edition import edition
 from chalicelib.evidence import BLANK, CONSENT_PAGE, WITHDRAWAL_PAGE, Evidence
 from chalicelib.formats import Issued, form, page, pdf
 from chalicelib.formats.shown import visible
@@ -282,3 +283,12 @@ def test_the_page_that_stands_alone_asks_for_nothing_from_elsewhere() -> None:
     html, _ = _receipt(_issued(_clinic(RIGA), "en"))
     assert not re.search(r"<(script|link|img|iframe|form|input|a)\b|url\(|@import", html)
     assert "default-src 'none'" in page.HEADERS["Content-Security-Policy"]
+
+
+def test_the_form_of_a_clinic_that_writes_letters_has_lines_for_the_address() -> None:
+    """What the page asks for, the form has room for; another clinic's form stays as short as it was."""
+    document = a_document()
+    for needs, lines in ((["contact"], []), (["address"], ["Street, house and flat", "Postcode", "Town or village"])):
+        document["purposes"][1]["needs"] = needs
+        words = " ".join(_form(edition(document).clinic, "en")[1].words)
+        assert [line for line in ("Street, house and flat", "Postcode", "Town or village") if line in words] == lines
