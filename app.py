@@ -52,12 +52,12 @@ for blueprint in (
 @app.on_dynamodb_record(
     stream_arn="arn:aws:dynamodb:eu-north-1:000000000000:table/portal/stream/x", name="after_receipt"
 )
-def after_receipt(event: DynamoDBEvent) -> None:
+def after_receipt(event: DynamoDBEvent) -> dict[str, Any]:
     """Do what follows a decision: its receipt is counted and signed, and people are told."""
     from chalicelib import aftermath  # noqa: PLC0415 - no page needs it
 
     house = wiring.portal()
-    aftermath.handle(house.table, event.to_dict(), house.signer, _hurried(event.context), _courier(house))
+    return aftermath.handle(house.table, event.to_dict(), house.signer, _hurried(event.context), _courier(house))
 
 
 @app.schedule(Rate(5, unit=Rate.MINUTES), name="catch_up")

@@ -2,40 +2,39 @@
 
 import itertools
 import json
-from collections.abc import Iterator
 from typing import Any
 
-from chalicelib import journal, reports, sealing, withdrawal_orders
+from chalicelib import counting, journal, reports, sealing, withdrawal_orders
 from chalicelib.posting import Courier
 from chalicelib.receipts import Receipt
 from chalicelib.sealing import Hurried
 from chalicelib.signing import Signer
 from chalicelib.store import messages, orders
 from chalicelib.store.clinics import Clinics
-from chalicelib.store.counts import count_receipt
 from chalicelib.store.keys import Key, written_once
-from chalicelib.store.table import BATCH, ContendedError, Table
+from chalicelib.store.table import BATCH, ContendedError, Table, UnavailableError
 
 
 def handle(
     table: Table, event: dict[str, Any], signer: Signer | None, hurried: Hurried, courier: Courier | None = None
-) -> None:
+) -> dict[str, Any]:
     """Work through a batch of stream records: count every receipt, then sign and send what there is time for.
 
-    A record that cannot be counted raises; the stream then sends its batch again, halved until the record stands alone,
-    and at last puts it into the dead-letter queue. Those already counted are not counted again. A receipt that cannot
-    be signed fails no batch: sending it again would hold up those behind it while the key service is down, and after
-    ten tries it would be forgotten here. Its mark stays, and the clock's round signs it; so it is with what is to be
-    told, which comes last because it takes longest.
+    Gives the numbers of the records that could not be counted just now, as Lambda wants them (ReportBatchItemFailures):
+    the stream sends those, and what comes behind them, again. Those already counted are not counted again. What will
+    never be counted is not among them: sent again it would hold up those behind it.
+    Nothing depends on that: a receipt keeps its mark until it is counted and signed, and what is to be told keeps its
+    own, so that the clock's round does whatever is not done here. What is told comes last because it takes longest.
     """
     try:
         _watch(event)
-        receipts = list(_counted(table, event))
+        receipts, failed = _count(table, event)
         if signer is not None:
             for _ in sealing.seal(table, signer, receipts, hurried):
                 pass
         if courier is not None:
             courier.carry_new(_unsent(event), hurried)
+        return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
     finally:
         journal.flush()
 
@@ -64,20 +63,35 @@ def _unsent(event: dict[str, Any]) -> list[Key]:
     return [Key(key["pk"]["S"], key["sk"]["S"]) for key in keys if key["pk"]["S"].startswith("UNSENT#")]
 
 
-def _counted(table: Table, event: dict[str, Any]) -> Iterator[Receipt]:
+def _count(table: Table, event: dict[str, Any]) -> tuple[list[Receipt], list[str]]:
+    """Count the receipts of a batch; give those that are counted, and the numbers of the records to be sent again."""
+    counted: list[Receipt] = []
+    failed: list[str] = []
     for record in event.get("Records", []):
         change = record["dynamodb"]
         if record["eventName"] != "INSERT" or not change["Keys"]["sk"]["S"].startswith("RECEIPT#"):
             continue
-        canonical = change["NewImage"]["body"]["S"].encode()
-        receipt = Receipt(json.loads(canonical), canonical)
-        counted = count_receipt(table, receipt)
-        # By person and version: a receipt's number opens its page, and so stays out of the log.
-        told = {name: receipt.document[name] for name in ("clinic", "subject", "version")}
-        journal.log().info("receipt", **told, counted=counted)
-        if counted:
-            journal.count("ReceiptCounted")
-        yield receipt
+        try:
+            receipt = _counted(table, change["NewImage"]["body"]["S"].encode())
+        except (ContendedError, UnavailableError) as error:
+            journal.log().warning("not counted", error=type(error).__name__)
+            journal.count("CountingFailed")
+            failed.append(str(change.get("SequenceNumber", "")))
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one record, the others are done
+            journal.fault(error)
+            journal.count("CountingFailed")
+        else:
+            counted.append(receipt)
+    return counted, failed
+
+
+def _counted(table: Table, canonical: bytes) -> Receipt:
+    receipt = Receipt(json.loads(canonical), canonical)
+    new = counting.count(table, receipt)
+    # By person and version: a receipt's number opens its page, and so stays out of the log.
+    told = {name: receipt.document[name] for name in ("clinic", "subject", "version")}
+    journal.log().info("receipt", **told, counted=new)
+    return receipt
 
 
 def clear_erased(table: Table, clinics: Clinics, hurried: Hurried) -> None:
@@ -111,15 +125,16 @@ def carry_orders(table: Table, clinics: Clinics, hurried: Hurried) -> None:
 
 
 def sign_waiting(table: Table, signer: Signer | None, hurried: Hurried) -> None:
-    """Sign what still waits, as far as the time goes, and say in the log how far that was."""
-    if signer is None:
-        journal.log().warning("nothing is signed: SIGNING_KEY is not set")
-        return
+    """Count and sign what still waits, as far as the time goes, and say in the log how far that was."""
     try:
+        if signer is None:
+            tally = sealing.count_waiting(table, hurried)
+            journal.log().warning("nothing is signed: SIGNING_KEY is not set", counted=tally.counted)
+            return
         for tally in sealing.seal_waiting(table, signer, hurried):
             if tally.signed and not tally.signed % 500:
                 journal.log().info("signing", signed=tally.signed, failed=tally.failed)
-        journal.log().info("signed", signed=tally.signed, failed=tally.failed, whole=tally.whole)
+        journal.log().info("signed", signed=tally.signed, counted=tally.counted, failed=tally.failed, whole=tally.whole)
     finally:
         journal.flush()
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from chalicelib import journal, proof
+from chalicelib import counting, journal, proof
 from chalicelib.instants import instant
 from chalicelib.receipts import Receipt
 from chalicelib.signing import Signer, SigningKey, SigningUnavailableError, TooLongToSignError
 from chalicelib.store import signatures
-from chalicelib.store.keys import receipt_key
+from chalicelib.store.keys import counted_key, receipt_key
 from chalicelib.store.register import read_receipt
 from chalicelib.store.table import BATCH, ContendedError, Item, Table, UnavailableError
 
@@ -31,9 +31,13 @@ class GoneError(Exception):
 
 @dataclass(slots=True)
 class Tally:
-    """How far a round came; `whole` unless time ran out or a service was away."""
+    """How far a round came; `counted` are those the stream had not counted; `whole` unless time ran out.
+
+    A round is not whole either where a service was away.
+    """
 
     signed: int = 0
+    counted: int = 0
     failed: int = 0
     whole: bool = True
 
@@ -51,6 +55,16 @@ def seal_waiting(table: Table, signer: Signer, hurried: Hurried) -> Iterator[Tal
     """Sign everything that waits, as `seal` does; a mark whose receipt is gone or unreadable counts as failed."""
     tally = Tally()
     return _sealed(table, signer, _waiting(table, tally), hurried, tally)
+
+
+def count_waiting(table: Table, hurried: Hurried) -> Tally:
+    """Count what waits and was not counted, where nothing can be signed."""
+    tally = Tally()
+    for _ in _waiting(table, tally):
+        if hurried():
+            tally.whole = False
+            break
+    return tally
 
 
 def _sealed(
@@ -93,17 +107,23 @@ def _seal(table: Table, signer: Signer, key: SigningKey, receipt: Receipt) -> bo
 
 
 def _waiting(table: Table, tally: Tally) -> Iterator[Receipt]:
-    """Give what waits; what somebody changed in the table by hand is told, and the others are signed all the same."""
+    """Give what waits, each counted; what somebody changed by hand is told, and the others are signed all the same.
+
+    With the signature the mark goes that leads here: what cannot be counted now keeps waiting, and is not given.
+    """
     marks = signatures.waiting(table)
     while batch := list(itertools.islice(marks, BATCH)):
         keys = {receipt_key(each.clinic, each.subject, each.version): each for each in batch}
-        found = table.get(list(keys))
+        found = table.get([*keys, *(counted_key(each.clinic, each.receipt) for each in batch)])
         for key, mark in keys.items():
             # By person and version: a receipt's number opens its page, and so stays out of the log.
             told: dict[str, Any] = {"clinic": mark.clinic, "subject": mark.subject, "version": mark.version}
             try:
                 receipt = _kept(found.get(key))
-            except (GoneError, ValueError) as error:
+                if counted_key(mark.clinic, mark.receipt) not in found:
+                    proof.read_document(receipt.canonical)  # nothing else is counted
+                    tally.counted += counting.count(table, receipt)
+            except (GoneError, ValueError, proof.UnprovenError, ContendedError, UnavailableError) as error:
                 tally.failed += _failed(error, **told)
             else:
                 yield receipt

@@ -14,6 +14,9 @@
     python -m infra messages dead riga-aesthetics
     python -m infra messages retry riga-aesthetics
     python -m infra migrate
+    python -m infra recount riga-aesthetics --from 2026-11-01
+    python -m infra failures list
+    python -m infra failures replay
     python -m infra verify receipt.jws --jwks jwks.json
 
 It works on the stack that `make run` left in `.local/env.json`, or on the one that the environment names
@@ -34,7 +37,7 @@ from chalicelib.store.clinics import UnknownClinicError
 from chalicelib.store.table import ContendedError, UnavailableError
 from chalicelib.vault import KeysUnavailableError
 from chalicelib.wiring import portal
-from infra import data_keys, keys, messages, migration, notices, seals, verify
+from infra import data_keys, failures, keys, messages, migration, notices, recount, seals, verify
 from infra.catalogs import compile_stale
 from infra.clinic_file import FileError
 
@@ -54,6 +57,8 @@ def main(arguments: list[str]) -> int:
         data_keys.DataKeyCommandError,
         keys.KeyCommandError,
         messages.MessageCommandError,
+        recount.RecountCommandError,
+        failures.FailuresCommandError,
         seals.SealCommandError,
         verify.NotReadableError,
     ) as error:
@@ -118,6 +123,8 @@ def _parser() -> argparse.ArgumentParser:
     revoke.set_defaults(run=_revoke)
     seals.add_to(commands)
     messages.add_to(commands)
+    recount.add_to(commands)
+    failures.add_to(commands)
     migration.add_to(commands)
     data_keys.add_to(commands)
     verify.add_to(commands)

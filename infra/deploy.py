@@ -224,7 +224,8 @@ def main(arguments: list[str]) -> int:
         print("It sends no e-mail yet: verify an address in SES, then deploy again with MAIL_FROM=that address.")
     print("To publish clinics, create keys and look after it, first set:")
     print(f"export AWS_REGION={deployer.region} TABLE_NAME={outputs['TableName']} \\")
-    print(f"  CLINIC_KEY_ARN={outputs['ClinicKeyArn']} SIGNING_KEY={outputs['SigningKeyAlias']}")
+    print(f"  CLINIC_KEY_ARN={outputs['ClinicKeyArn']} SIGNING_KEY={outputs['SigningKeyAlias']} \\")
+    print(f"  FAILURES_QUEUE={outputs['FailuresQueue']}")
     print('then, for example: make publish FILE=my-clinic.yaml AUTHOR="Ieva Liepa" APPROVER="Juris Klusums"')
     return 0
 

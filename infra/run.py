@@ -122,6 +122,7 @@ def portal_running(port: int, folder: Path = LOCAL) -> Iterator[Running]:
             "TABLE_NAME": outputs["TableName"],
             "CLINIC_KEY_ARN": outputs["ClinicKeyArn"],
             "SIGNING_KEY": outputs["SigningKeyAlias"],
+            "FAILURES_QUEUE": outputs["FailuresQueue"],
             **aws_environment(endpoint_url),
             **variables,
         }

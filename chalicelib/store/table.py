@@ -163,6 +163,15 @@ class Add:
 
 
 @dataclass(frozen=True, slots=True)
+class SetNumber:
+    """Set a counter that still has the number it was read with; `was` None: it must not be there."""
+
+    key: Key
+    number: int
+    was: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Try:
     """Add one to the counter of an item that exists, unless it has reached `most`."""
 
@@ -224,6 +233,7 @@ Write = (
     | NextNumber
     | MoveEntry
     | Add
+    | SetNumber
     | Try
     | Count
     | Replace
@@ -327,7 +337,7 @@ class Table:
                 transaction.delete(item(*key), condition=unchanged if empty else None)
             case MoveEntry():
                 transaction.update(item(*write.key), *self._moved(write))
-            case Try() | Add() | Count() | Spend():
+            case Try() | Add() | SetNumber() | Count() | Spend():
                 transaction.update(item(*write.key), *self._counted(write))
             case _:
                 transaction.update(item(*write.key), *self._updated(write))
@@ -353,7 +363,7 @@ class Table:
             case NextNumber(_, number):
                 return [item.number.set(number)], item.pk.exists() & _numbered(item, number - 1)
 
-    def _counted(self, write: Try | Add | Count | Spend) -> tuple[list[Action], Condition | None]:
+    def _counted(self, write: Try | Add | SetNumber | Count | Spend) -> tuple[list[Action], Condition | None]:
         """Give how an update moves its item's number on, and on what condition."""
         item = self._item
         match write:
@@ -361,6 +371,8 @@ class Table:
                 return [item.number.add(1)], item.number < most
             case Add(_, amount):
                 return [item.number.add(amount)], None
+            case SetNumber(_, number, was):
+                return [item.number.set(number)], item.pk.does_not_exist() if was is None else item.number == was
             case Count(_, most, body, ttl):
                 told: list[Action] = [item.body.set(body), item.ttl.set(ttl)]
                 return [item.number.add(1), *told], item.pk.does_not_exist() | (item.number < most)

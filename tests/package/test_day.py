@@ -225,7 +225,7 @@ def test_the_streams_function_counts_a_receipt_once_however_often_it_comes(
     client, handler = runtime_client(tmp_path / "runtime"), "chalicelib.entry.after_receipt"
     with Function(task, client, local_stack.settings, handler, tmp_path / "log") as function:
         for _ in range(3):
-            function(event)
+            assert function(event) == {"batchItemFailures": []}
     with environment(local_stack.settings):
         table = Table(local_stack.settings["TABLE_NAME"], region=REGION)
         assert counts(table, "counted-clinic", "2026-11-22") == {"newsletter.email#granted#desk": 1}

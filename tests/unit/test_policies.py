@@ -42,7 +42,7 @@ PUT: dict[str, set[str]] = {
     "dead_letter_key": {*SENDS},
     "signature_key": {*SENDS},
     "jwk_key": {*SENDS},
-    "counted_key": {STREAM},
+    "counted_key": {STREAM, CATCH_UP},
     "bookmark_key": {ROUND},
     "undeliverable_key": {REPORTS},
 }
@@ -64,7 +64,7 @@ CHANGE: dict[str, set[str]] = {
     "budget_key": {*SENDS},
     "letter_key": {*SENDS},
     "unsent_key": {*SENDS},
-    "count_key": {STREAM},
+    "count_key": {STREAM, CATCH_UP},
 }
 """Which functions change an item that is there."""
 
