@@ -36,6 +36,7 @@ class Message(StrEnum):
     CONFIRM = "confirm"
     RECEIPT = "receipt"
     LINK = "link"
+    ERASE = "erase"
     WITHDRAWN = "withdrawn"
     CHANGED = "changed"
     EXPIRING = "expiring"
@@ -51,6 +52,7 @@ POWERS: Mapping[Message, tuple[Power, ...]] = {
     Message.CONFIRM: (Power.CONFIRM,),
     Message.RECEIPT: (Power.MANAGE,),
     Message.LINK: (Power.MANAGE,),
+    Message.ERASE: (Power.ERASE,),
     Message.WITHDRAWN: (Power.UNDO,),
     Message.CHANGED: (Power.ASK, Power.UNSUBSCRIBE),
     Message.EXPIRING: (Power.ASK, Power.UNSUBSCRIBE),

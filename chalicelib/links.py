@@ -46,6 +46,9 @@ class Power(StrEnum):
     UNDO = "undo"
     """Taking back a withdrawal."""
 
+    ERASE = "erase"
+    """Confirming, from the person's own contact, that they want to be erased."""
+
     UNSUBSCRIBE = "unsubscribe"
     """Stopping what the link names, and only stopping: it works for `STOPS`, however long ago the rest has ended."""
 

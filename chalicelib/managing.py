@@ -1,7 +1,9 @@
 """What the patient's own page does: tells, changes, stops, hands out, erases. Reached by a link alone (`visit`)."""
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from chalice.app import Request, Response
@@ -10,7 +12,7 @@ from chalicelib import dossier, journal
 from chalicelib.asking import form_secret
 from chalicelib.boundary import NotFoundError, later
 from chalicelib.consent import Address, Answer, Assurance, Channel
-from chalicelib.contact import Contact
+from chalicelib.contact import REACH, Contact
 from chalicelib.disclosures import words
 from chalicelib.evidence import MANAGE_PAGE
 from chalicelib.forms import (
@@ -27,12 +29,16 @@ from chalicelib.forms import (
 from chalicelib.guardians import ACTOR, outgrown, relation
 from chalicelib.i18n import spoken_day
 from chalicelib.incoming import base_url, form_fields, guard, mount, query
+from chalicelib.instants import instant, moment
+from chalicelib.letters import Message
 from chalicelib.limits import TooManyError
+from chalicelib.links import Power
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import document, html, rendered, see_other
 from chalicelib.pages import render
 from chalicelib.receipts import Act, NoticeRef, Receipt, receipt_id
 from chalicelib.renditions import FORMATS, PAPER, SD_JWT, UnsignedError, rendition
+from chalicelib.store import buckets, messages
 from chalicelib.store.links import OldLinkError
 from chalicelib.store.look import Signature, fresh_subject
 from chalicelib.store.register import NoticeChangedError
@@ -40,6 +46,9 @@ from chalicelib.store.sealed import all_withheld, withheld
 from chalicelib.takeout import Takeout
 from chalicelib.visit import Visit, enter, told
 from chalicelib.wiring import portal
+
+ERASE_WITHIN = timedelta(days=3)
+"""For how long the link in the message opens that asks whether somebody wants to be erased."""
 
 SEVERAL = Fault("errors", "several_people")
 FORGOTTEN = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
@@ -192,13 +201,44 @@ def _stop(visit: Visit, fields: Fields) -> Response:
 
 
 def _erase(visit: Visit, fields: Fields) -> Response:
-    """Erase the person, who ticked that they mean it; never from a page that is too old, for nothing brings it back."""
-    from chalicelib.erasing import erase  # noqa: PLC0415 - only what is asked for is loaded
+    """Ask the person, by their own contact, whether they mean it: whoever has this page's address may not be them.
 
+    Never from a page that is too old, or without the tick, which no program that sends forms as they are makes.
+    """
     if first(fields, "erase") != "yes":
         return _again(visit, fields, [Fault("erase", "erase_unticked")])
     if _opened(visit, fields) is None:
         return _again(visit, fields, [Fault("errors", "page_too_old")])
+    house, holder = portal(), visit.opened.holder.contact
+    key, person = house.clinics.key(visit.clinic.id), visit.person
+    own = [each for each, _ in visit.revealed.contacts if each.kind in REACH and person.owns(key.lookup(each))]
+    if not own:
+        return html(_told(visit, "erase_nowhere"), 409, FORGOTTEN)
+    base = base_url(visit.request, house.settings.public_url)
+    until = instant(moment(visit.now) + ERASE_WITHIN)
+    word = messages.Unsent(Message.ERASE, visit.clinic.id, person.id, visit.lang, base, until=until)
+    asked = messages.to_tell(key, person.salt, secrets.token_hex(16), word, [holder] if holder in own else own[:1])
+    held = guard(visit.request, "erase", (f"link:{visit.opened.id}",), visit.now)
+    try:
+        buckets.spend(house.table, key, held, [asked])
+    except TooManyError as error:
+        return _too_many(visit, fields, error)
+    return html(_told(visit, "erase_asked"), headers=FORGOTTEN)
+
+
+def erase_page(request: Request, token: str) -> Response:
+    """Show what erasing does to whoever followed the link from their own contact."""
+    return html(_told(enter(request, token, Power.ERASE), "erase_confirm", faults=()), headers=FORGOTTEN)
+
+
+def erase_person(request: Request, token: str) -> Response:
+    """Erase the person, who ticked it on the page their own contact was led to; nothing brings it back."""
+    from chalicelib.erasing import erase  # noqa: PLC0415 - only what is asked for is loaded
+
+    visit, fields = enter(request, token, Power.ERASE), form_fields(request)
+    if first(fields, "erase") != "yes":
+        faults = [Fault("erase", "erase_unticked")]
+        return html(_told(visit, "erase_confirm", faults=faults), 422, FORGOTTEN)
     erased = erase(portal(), visit.clinic.id, visit.person.id, "patient", visit.now)
     if erased is None:
         raise OldLinkError(visit.opened.link)
@@ -270,7 +310,7 @@ def _too_many(visit: Visit, fields: Fields, error: TooManyError) -> Response:
     return answer
 
 
-def _told(visit: Visit, kind: str, **more: str) -> str:
+def _told(visit: Visit, kind: str, **more: object) -> str:
     """Render a page that only says something."""
     clinic, back = visit.look.published.clinic, f"{visit.address}?lang={visit.lang}"
     return render("pages/own.html", visit.lang, clinic=clinic, root=mount(visit.request), kind=kind, back=back, **more)

@@ -43,6 +43,9 @@ LINK_DAYS = 30
 NEWS = timedelta(days=1)
 """For how long it is worth telling that answers were saved, where the contact gets too many messages to tell it now."""
 
+_OF_EVERYTHING = {Message.RECEIPT, Message.LINK, Message.ERASE}
+"""What leads to the person's own page, or is about all of it."""
+
 _OF_OTHERS = {Message.WITHDRAWN, Message.EXPIRING, Message.CHANGED, Message.OF_AGE}
 """What may tell of an act of others: anybody may stop something in anybody's name, and staff may have asked."""
 
@@ -244,14 +247,14 @@ class Told:
         """
         if planned.message is Message.RECEIPT:
             return instant(moment(now) - NEWS) < str(self.document["recorded_at"])
-        return planned.message is not Message.LINK
+        return planned.message not in {Message.LINK, Message.ERASE}
 
     def link(self, planned: Planned, now: Instant) -> Link:
         """Give what the message's links open: what it is about; everything, where it is about the person's own page."""
         unsent = self.unsent
-        about = () if planned.message in {Message.RECEIPT, Message.LINK} else planned.addresses
+        about = () if planned.message in _OF_EVERYTHING else planned.addresses
         lasting = instant(moment(now) + timedelta(days=LINK_DAYS))
-        confirming = Power.CONFIRM in POWERS[planned.message]
+        confirming = bool({Power.CONFIRM, Power.ERASE} & {*POWERS[planned.message]})
         expires_at = (self.until(planned) if confirming else None) or lasting
         return Link(unsent.clinic, unsent.subject, self.lang, about, unsent.receipt, now, expires_at, PORTAL)
 
@@ -264,7 +267,11 @@ class Told:
             found["receipt"] = f"{home}/receipts/{self.unsent.receipt}?{lang}"
         for power in POWERS[planned.message]:
             token = handle.token(secret, power)
-            found[power] = f"{home}?t={token}" if power is Power.ASK else f"{base}/{power}/{token}"
+            found[power] = f"{base}/{power}/{token}"
+            if power is Power.ASK:
+                found[power] = f"{home}?t={token}"
+            elif power is Power.ERASE:
+                found[power] = f"{base}/manage/{token}/erase"
         return found
 
     def message(

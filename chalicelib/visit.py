@@ -34,6 +34,9 @@ from chalicelib.store.register import UnknownReceiptError
 from chalicelib.store.sealed import Revealed, reveal
 from chalicelib.wiring import portal
 
+OPENED = {Power.MANAGE: "own page", Power.ERASE: "erase page"}
+"""What the audit calls a page that a link opened."""
+
 RECEIPTS = 20
 """How many receipts a page shows at once."""
 
@@ -127,10 +130,13 @@ class Visit:
         )
 
 
-def enter(request: Request, token: str) -> Visit:
-    """Follow a link to the own page; raise UnknownLinkError, or OldLinkError where whose it was is gone."""
+def enter(request: Request, token: str, power: Power = Power.MANAGE) -> Visit:
+    """Follow a link to the own page; raise UnknownLinkError, or OldLinkError where whose it was is gone.
+
+    Or, by its `power`, to the page on which erasing is confirmed.
+    """
     house, at = portal(), now()
-    opened = open_link(house.table, house.clinics, token, Power.MANAGE, at)
+    opened = open_link(house.table, house.clinics, token, power, at)
     look = house.register.look(opened.link.clinic, [opened.holder.contact])
     holder = opened.holder.contact
     if opened.link.subject is None:  # made for whoever has the contact, and not for the children they decide for
@@ -139,7 +145,7 @@ def enter(request: Request, token: str) -> Visit:
         people = tuple(each for each in look.people[holder] if each.id == opened.link.subject)
         if not people:
             raise OldLinkError(opened.link)
-    house.table.put_new(opening(opened, "own page", people, at))
+    house.table.put_new(opening(opened, OPENED[power], people, at))
     return Visit(request, token, opened, look, people, at)
 
 

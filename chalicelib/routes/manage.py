@@ -26,6 +26,22 @@ def change(token: str) -> Response:
     return answer
 
 
+@manage.route("/manage/{token}/erase", methods=["GET"], content_types=ANY_TYPE)
+@page(manage)
+def erase_page(token: str) -> Response:
+    """Show what erasing does, to whoever was asked by their own contact."""
+    answer: Response = _managing().erase_page(manage.current_request, token)
+    return answer
+
+
+@manage.route("/manage/{token}/erase", methods=["POST"], content_types=ANY_TYPE)
+@page(manage)
+def erase(token: str) -> Response:
+    """Erase whoever confirms it."""
+    answer: Response = _managing().erase_person(manage.current_request, token)
+    return answer
+
+
 @manage.route("/manage/{token}/receipts/{receipt}", methods=["GET"], content_types=ANY_TYPE)
 @page(manage)
 def own_receipt(token: str, receipt: str) -> Response:

@@ -65,7 +65,7 @@ FINAL = frozenset({SENT, SKIPPED})
 class Unsent:
     """Something to tell: of what kind, to whom, about which receipt (and its version in the chain), led where.
 
-    `kind` is "decided", "link", "reminder", "expiring", "of_age" or "changed". What the last four need is in
+    `kind` is "decided", "link", "erase", "reminder", "expiring", "of_age" or "changed". What the last four need is in
     `addresses` (the decisions they are about), `at` (since when something holds) and `until` (when something ends).
     `to` says which contacts hear of it, where not all (`outbox.OTHERS`, `outbox.TYPED`).
     """

@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
-from chalicelib.contact import Contact, masked
-from chalicelib.instants import instant
+from chalicelib.contact import Contact, Kind, masked
+from chalicelib.instants import instant, moment
 from chalicelib.limits import CONTACT
-from chalicelib.links import Handle, Holder, Link, Power
+from chalicelib.links import Handle, Holder, Link, Power, read_token
 from chalicelib.renditions import FORMATS
 from chalicelib.store import links, register
+from chalicelib.store.keys import link_key
 from tests.cast import ANNA, ANNA_PHONE
 from tests.routes.client import Answer, Client, Program
 from tests.routes.conftest import House
-from tests.routes.letterbox import a_token
+from tests.routes.letterbox import a_token, carried, token_in
 from tests.routes.pages import Page, decide, legible, open_page
 
 EMAIL, SMS, REVIEW = "newsletter.email", "newsletter.sms", "testimonials.text"
@@ -504,21 +505,67 @@ def test_the_page_speaks_the_links_language_unless_asked(program: Program, clien
     assert open_page(client, f"{place}?lang=ka").lang == "lv"
 
 
-def test_who_wants_to_be_erased_ticks_it_and_is(program: Program, client: Client, house: House) -> None:
-    """A form sent as it is, or from a page too old, erases nobody; afterwards nobody is found and no link opens."""
+def test_who_wants_to_be_erased_confirms_it_from_their_own_contact(
+    program: Program, client: Client, house: House
+) -> None:
+    """Whoever has the page's address erases nobody; afterwards nobody is found and no link opens."""
     place = _place(house, program)
     other = house.open_clinic()
     _by_staff(other, {EMAIL: "yes"})
     number = program.history(**MAIL)[-1]["id"]
     assert _send(client, place, {"act": "erase"}).status == 422
     assert client.post(place, {"act": "erase", "erase": "yes", "state": "forged"}).status == 422
+    carried(house)
+    asked = _send(client, place, {"act": "erase", "erase": "yes"})
+    assert (asked.status, "One more step" in asked.text) == (200, True)
     assert program.states(**MAIL)[EMAIL] == "granted"
-    done = _send(client, place, {"act": "erase", "erase": "yes"})
+    [mail] = carried(house, ANNA)
+    page = f"/manage/{token_in(mail, 'manage')}/erase?lang=en"
+    shown = client.get(page)
+    assert (shown.status, Page(shown).chosen) == (200, [])
+    assert client.post(page, {}).status == 422
+    assert client.post(page, {"erase": "no"}).status == 422
+    assert program.states(**MAIL)[EMAIL] == "granted"
+    done = client.post(page, {"erase": "yes"})
     assert (done.status, "You are erased" in done.text) == (200, True)
     assert set(program.states(**MAIL).values()) == {"never_asked"}
     assert other.states(**MAIL)[EMAIL] == "granted"
-    assert client.get(place).status == 410
+    assert client.get(place).status == client.get(page).status == client.post(page, {"erase": "yes"}).status == 410
     assert program.receipt(number).json()["id"] == number, "the pseudonymous proof stays"
+
+
+def test_only_the_link_in_that_message_erases(program: Program, client: Client, house: House) -> None:
+    """Neither the page's own link nor that of any other message, nor one that is three days old."""
+    number = program.history(**MAIL)[-1]["id"]
+    for power in Power:
+        token = a_token(house, program.clinic, ANNA, power, number)
+        for answer in (
+            client.get(f"/manage/{token}/erase"),
+            client.post(f"/manage/{token}/erase", {} if power is Power.ERASE else {"erase": "yes"}),
+        ):
+            assert answer.status in ({200, 422} if power is Power.ERASE else {404})
+    assert program.states(**MAIL)[EMAIL] == "granted"
+    carried(house)
+    _send(client, _place(house, program), {"act": "erase", "erase": "yes"})
+    [mail] = carried(house, ANNA)
+    parts = read_token(token_in(mail, "manage"))
+    assert parts
+    key = link_key(parts[0].link)
+    link = Link.read(house.table.get([key])[key].body or "")
+    assert moment(link.expires_at) - moment(link.created_at) <= timedelta(days=3)
+
+
+def test_whom_the_portal_cannot_ask_is_sent_to_the_reception(client: Client, house: House) -> None:
+    """Somebody known by the clinic's number alone is erased by staff; the page says so and changes nothing."""
+    program = house.open_clinic()
+    reference = Contact(Kind.REFERENCE, "P-77")
+    _by_staff(program, {REVIEW: "no"}, subject={"patient_ref": "P-77"})
+    place = f"/manage/{a_token(house, program.clinic, reference, Power.MANAGE)}?lang=en"
+    assert client.get(place).status == 200
+    before = house.items()
+    answer = _send(client, place, {"act": "erase", "erase": "yes"})
+    assert (answer.status, "We cannot reach you" in answer.text) == (409, True)
+    assert house.items() == before
 
 
 def test_several_people_of_one_contact_cannot_erase_each_other(client: Client, house: House) -> None:
