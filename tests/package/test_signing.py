@@ -17,6 +17,7 @@ import pytest
 from chalicelib import proof
 from chalicelib.store import signatures
 from chalicelib.store.counts import counts
+from chalicelib.store.keys import receipt_key
 from chalicelib.store.table import Table
 from infra.bundle import ROOT
 from infra.local import REGION
@@ -163,3 +164,19 @@ def test_an_operator_signs_rotates_and_checks_from_the_command_line(local_stack:
     assert (nobody.returncode, "No clinic" in nobody.stderr) == (1, True)
     unset = operator(LocalStack("", Path(), {**local_stack.settings, "SIGNING_KEY": ""}, {}), "sign")
     assert (unset.returncode, "SIGNING_KEY is not set" in unset.stderr) == (1, True)
+
+
+def test_a_receipt_that_is_overwritten_in_the_table_is_told_within_seconds(local_stack: LocalStack) -> None:
+    """No policy can keep whoever may write a receipt from writing it again; the stream's function tells of it."""
+    receipt = decide(local_stack, "P-overwritten")
+    signed(local_stack, receipt)
+    place = receipt_key(receipt["clinic"], receipt["subject"], receipt["version"])
+    table, name = client(local_stack, "dynamodb"), local_stack.settings["TABLE_NAME"]
+    where = {"TableName": name, "Key": {"pk": {"S": place.pk}, "sk": {"S": place.sk}}}
+    whole = table.get_item(**where)["Item"]
+    for changed in ({**whole, "body": {"S": "{}"}}, whole):
+        table.put_item(TableName=name, Item=changed)
+    deadline = time.monotonic() + 60
+    while "WrittenOnceChanged" not in local_stack.log.read_text(encoding="utf-8"):
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
