@@ -116,7 +116,8 @@ def api(view: View) -> View:
             return problem(404, "Not found", detail=ABSENT)
         except _UNREADABLE as error:
             status, title, detail = _IN_JSON[type(error)]
-            return problem(status, title, detail=detail)
+            where = error.where if isinstance(error, UnreadableBodyError) else ""
+            return problem(status, title, detail=f"{detail} {where}".strip())
         except _BUSY as error:
             journal.fault(error)
             return problem(

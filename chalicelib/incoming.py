@@ -42,7 +42,11 @@ ANY_TYPE = ["*/*"]
 
 
 class UnreadableBodyError(ValueError):
-    """A body that is not what its address takes."""
+    """A body that is not what its address takes; `where` tells on which line and column, of a JSON text."""
+
+    def __init__(self, kind: str, where: str = "") -> None:
+        super().__init__(kind)
+        self.where = where
 
 
 class WrongTypeError(ValueError):
@@ -172,7 +176,9 @@ def json_body(request: Request) -> Mapping[str, Any]:
         body = json.loads(_body(request, MAX_JSON))
     except TooLargeError:
         raise
-    except (ValueError, RecursionError):  # no JSON, or one nested without end
+    except json.JSONDecodeError as error:  # its words are the parser's own, and repeat nothing that was sent
+        raise UnreadableBodyError(JSON, f"Line {error.lineno}, column {error.colno}: {error.msg}.") from None
+    except (ValueError, RecursionError):  # no UTF-8, or nested without end
         raise UnreadableBodyError(JSON) from None
     if not isinstance(body, dict) or too_deep(body):
         raise UnreadableBodyError(JSON)

@@ -137,3 +137,15 @@ def test_any_document_is_kept_or_refused_and_what_is_kept_can_be_looked_through(
     send()
     assert {201, 422} <= seen
     assert program.get("notices").status == 200
+
+
+def test_a_slip_in_the_json_is_told_with_its_line_and_column(house: House) -> None:
+    """A program's author finds the missing comma; nothing of what was sent is repeated."""
+    body = b'{"subjects": [\n  {"email": "anna.ozola@example.org" "patient_ref": "P-1"}]}'
+    answer = house.program().call("status", body)
+    assert (answer.status, answer.json()["title"]) == (400, "Unreadable body")
+    assert answer.json()["detail"] == (
+        "The body must be a JSON object in UTF-8. Line 2, column 38: Expecting ',' delimiter."
+    )
+    for other in (b"[]", b"\xff", b"[" * 100_000):
+        assert house.program().call("status", other).json()["detail"].startswith("The body must be a JSON object in")
