@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from chalicelib import counting, journal, reports, sealing, withdrawal_orders
@@ -9,9 +10,9 @@ from chalicelib.posting import Courier
 from chalicelib.receipts import Receipt
 from chalicelib.sealing import Hurried
 from chalicelib.signing import Signer
-from chalicelib.store import messages, orders
+from chalicelib.store import messages, orders, roll
 from chalicelib.store.clinics import Clinics
-from chalicelib.store.keys import Key, written_once
+from chalicelib.store.keys import Key, part_of_proof, roll_of, written_once
 from chalicelib.store.table import BATCH, ContendedError, Table, UnavailableError
 
 
@@ -27,7 +28,7 @@ def handle(
     own, so that the clock's round does whatever is not done here. What is told comes last because it takes longest.
     """
     try:
-        _watch(event)
+        _watch(table, event)
         receipts, failed = _count(table, event)
         if signer is not None:
             for _ in sealing.seal(table, signer, receipts, hurried):
@@ -39,22 +40,38 @@ def handle(
         journal.flush()
 
 
-def _watch(event: dict[str, Any]) -> None:
-    """Note every record of an item that is written once and was changed all the same: by hand, or by an intruder.
+def _watch(table: Table, event: dict[str, Any]) -> None:
+    """Note every record of an item that is written once and was changed or removed: by hand, or by an intruder.
 
-    The portal itself never does (`store.table`), and AWS's policies cannot keep whoever may write one from writing it
-    again. That the chain then breaks is found by `verify-chains`; this tells it at once.
+    The portal itself never does (`store.table`), but for the proof of an erased person when that is over; and AWS's
+    policies cannot keep whoever may write an item from writing it again. That a chain then breaks is found by
+    `verify-chains`; this tells it at once.
     """
+    touched: dict[str, list[Key]] = {"MODIFY": [], "REMOVE": []}
     for record in event.get("Records", []):
         key = record["dynamodb"]["Keys"]
         place = Key(key["pk"]["S"], key["sk"]["S"])
-        if record["eventName"] == "MODIFY" and written_once(place):
-            # Neither whole: a receipt's number, which opens its page, may stand in one.
-            where = place.pk.partition("#RECEIPT#")[0]
-            journal.log().error(
-                "an item that is written once was changed", extra={"partition": where, "item": place.sk}
-            )
-            journal.count("WrittenOnceChanged")
+        if record["eventName"] in touched and written_once(place):
+            touched[record["eventName"]].append(place)
+    for place in (*touched["MODIFY"], *_taken(table, touched["REMOVE"])):
+        # The partition not whole: a receipt's number, which opens its page, may stand in it.
+        told = {"partition": place.pk.partition("#RECEIPT#")[0], "item": place.sk}
+        journal.log().error("an item that is written once was changed", extra=told)
+        journal.count("WrittenOnceChanged")
+
+
+def _taken(table: Table, removed: Sequence[Key]) -> list[Key]:
+    """Give those of removed items that nobody may remove: of somebody's proof those of a person who is not erased.
+
+    Where that cannot be told now they are among them: rather one alarm too many.
+    """
+    rolls = {place: where for place in removed if (where := roll_of(place))}
+    try:
+        people = table.get(list(rolls.values())) if rolls else {}
+    except UnavailableError:
+        return list(removed)
+    there = {place for place, where in rolls.items() if where in people and not roll.read(people[where]).erased}
+    return [place for place in removed if place in there or not part_of_proof(place)]
 
 
 def _unsent(event: dict[str, Any]) -> list[Key]:

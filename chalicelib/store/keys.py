@@ -241,6 +241,12 @@ def part_of_proof(key: Key) -> bool:
     return key.sk.startswith(("RECEIPT#", "SIGNATURE#")) or key.sk == "POINTER"
 
 
+def roll_of(key: Key) -> Key | None:
+    """Give the place on the roll of the person in whose partition an item stands; None for any other item."""
+    clinic, parted, subject = key.pk.removeprefix("CLINIC#").partition("#SUBJECT#")
+    return roll_key(clinic, subject) if parted else None
+
+
 def possible(key: Key) -> bool:
     """Tell whether DynamoDB takes a key of this length; with a longer one (an address can hold anything) is nothing."""
     return len(key.pk.encode()) <= PK_BYTES and len(key.sk.encode()) <= SK_BYTES

@@ -3,9 +3,11 @@ from typing import Any
 import pytest
 
 from chalicelib import aftermath
+from chalicelib.erasing import erase
 from chalicelib.receipts import Receipt
+from chalicelib.store import erasures
 from chalicelib.store.counts import count_receipt, counts
-from chalicelib.store.keys import audit_key, receipt_key, roll_key
+from chalicelib.store.keys import Key, audit_key, notice_key, receipt_id_key, receipt_key, roll_key, signature_key
 from chalicelib.wiring import Portal
 from tests.acts import EMAIL_NEWS, NOON, SMS_NEWS, an_act
 from tests.cast import ANNA, GIORGI, RIGA, TBILISI
@@ -80,3 +82,27 @@ def test_a_receipt_that_is_changed_in_the_table_is_told_at_once(
     assert '"WrittenOnceChanged":[1.0,1.0]' in capsys.readouterr().out
     assert receipt.id not in repr([record.__dict__ for record in told])
     assert counts(house.table, RIGA, DAY) == {}
+
+
+def test_a_receipt_that_is_removed_is_told_and_one_whose_proof_is_over_is_not(
+    house: Portal, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the portal forgets on its day is no alarm; a receipt, a text or an audit line somebody takes is."""
+    first = house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    second = house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(GIORGI))
+    giorgi = second.document["subject"]
+    assert erase(house, RIGA, giorgi, "key_1", NOON)
+    taken = [receipt_key(RIGA, first.document["subject"], 1), audit_key(RIGA, NOON, "0" * 16), notice_key(RIGA, "1.0")]
+    over = [receipt_key(RIGA, giorgi, 1), signature_key(RIGA, giorgi, 1), receipt_id_key(RIGA, second.id)]
+    records = [{"eventName": "REMOVE", "dynamodb": {"Keys": _keys(place)}} for place in (*taken, *over)]
+    for gone in (False, True):
+        caplog.clear()
+        if gone:
+            erasures.forget(house.table, RIGA, giorgi)
+        aftermath.handle(house.table, {"Records": records}, None, lambda: False)
+        told = [each for each in caplog.records if each.message == "an item that is written once was changed"]
+        assert [each.__dict__["item"] for each in told] == [place.sk for place in taken]
+
+
+def _keys(place: Key) -> dict[str, Any]:
+    return {"pk": {"S": place.pk}, "sk": {"S": place.sk}}

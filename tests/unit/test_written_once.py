@@ -134,6 +134,7 @@ def told_to_the_stream(event: str, key: Key) -> bool:
 def test_a_change_of_what_is_written_once_reaches_the_function_that_tells_of_it(key: Key) -> None:
     """A filter on the stream that let only what is new through would keep an intruder's change from everybody."""
     assert told_to_the_stream("MODIFY", key)
+    assert told_to_the_stream("REMOVE", key)
     assert told_to_the_stream("INSERT", key) == key.sk.startswith("RECEIPT#")
 
 
