@@ -214,7 +214,7 @@ def _staff(reader: Body, answers: Mapping[str, Answer], now: Instant, *, everyth
         everything=everything,
         channel=channel,
         effective_at=effective_at,
-        evidence=reader.evidence(channel),
+        evidence=reader.evidence(channel, agreed=Answer.YES in answers.values()),
         lang=reader.lang(),
         notice_version=reader.notice_version(),
         guardian=guardian,

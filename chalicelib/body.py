@@ -20,7 +20,9 @@ from chalicelib.postal import MAX_PART, PARTS, PostalAddress, missing_parts
 from chalicelib.receipts import Day
 
 CLOCK_SKEW = timedelta(minutes=5)
-STAFF_CHANNELS = (Channel.PAPER, Channel.PHONE, Channel.IN_PERSON)
+WRITTEN = (Channel.LETTER, Channel.EMAIL)
+OF_A_SYSTEM = (Channel.API, Channel.IMPORT)
+STAFF_CHANNELS = (Channel.PAPER, Channel.PHONE, Channel.IN_PERSON, *WRITTEN, *OF_A_SYSTEM)
 MAX_EVIDENCE = 200
 MAX_ERRORS = 100
 """How many faults of a body are told: a body that is all faults gets an answer of bounded length."""
@@ -149,28 +151,28 @@ class Body:
         following = (written + timedelta(days=1)).isoformat()
         return local_midnight(date, country), Day(date, just_before(local_midnight(following, country)))
 
-    def evidence(self, channel: Channel) -> Mapping[str, str] | None:
-        """Read what proves a decision that staff took."""
+    def evidence(self, channel: Channel, *, agreed: bool) -> Mapping[str, str] | None:
+        """Read what proves a decision that staff took; `agreed` where one of the answers is a Yes."""
         value = self.body.get("evidence")
-        if value is None:
-            if channel is Channel.PAPER:
-                self.error("/evidence/form", "A decision on paper names its form.")
-            elif "evidence" in self.body:
-                self.error("/evidence", "Leave it out where there is none.")
+        given = {} if value is None else value
+        known = ["form", "sha256", "witness", *(["system"] if channel in OF_A_SYSTEM else [])]
+        if not isinstance(given, Mapping) or not given.keys() <= set(known):
+            self.error("/evidence", f"An object with {', '.join(known)}, as far as there is one of them.")
             return None
-        if not isinstance(value, Mapping) or not value.keys() <= {"form", "sha256", "witness"}:
-            self.error("/evidence", "An object with form, witness, or both, and the sha256 of the form's scan.")
-            return None
-        # Of a call or a talk there may be a witness and no paper; a scan is of some paper.
-        form_needed = channel is Channel.PAPER or "sha256" in value or "witness" not in value
-        form, sha256, witness = value.get("form"), value.get("sha256"), value.get("witness", "nobody")
-        if (form_needed or "form" in value) and not _is_line(form):
-            self.error("/evidence/form", "The reference of the form or note, as the clinic files it.")
-        if "sha256" in value and not is_sha256(sha256):
+        # Who agrees in writing can be shown what they wrote; who only stops something need not (GDPR Art. 7(1), (3)).
+        form_needed = channel is Channel.PAPER or (agreed and channel in WRITTEN) or "sha256" in given or value == {}
+        if value is None and "evidence" in self.body and not form_needed:
+            self.error("/evidence", "Leave it out where there is none.")
+        form, sha256, witness = given.get("form"), given.get("sha256"), given.get("witness", "nobody")
+        if (form_needed or "form" in given) and not _is_line(form):
+            self.error("/evidence/form", "The reference of the form, letter, e-mail or note, as the clinic files it.")
+        if "sha256" in given and not is_sha256(sha256):
             self.error("/evidence/sha256", "64 hexadecimal digits in lower case.")
         if not _is_line(witness):
             self.error("/evidence/witness", "Who saw or heard it: a name or a staff number.")
-        return {name: str(each) for name, each in value.items()}
+        if channel in OF_A_SYSTEM and not _is_line(given.get("system")):
+            self.error("/evidence/system", "The name of the system in which it was decided or kept.")
+        return {name: str(each) for name, each in given.items()} or None
 
     def guardian(self, name: str | None) -> Guardian | None:
         """Read who decided for a child."""

@@ -45,7 +45,12 @@ class Channel(StrEnum):
     PAPER = "paper"
     PHONE = "phone"
     IN_PERSON = "in-person"
+    LETTER = "letter"
+    EMAIL = "email"
     API = "api"
+    """Another system of the clinic, as the patient decided there."""
+    IMPORT = "import"
+    """What another system of the clinic recorded earlier, taken over in silence."""
 
 
 ON_A_PAGE = frozenset({Channel.WEB, Channel.QR, Channel.EMAIL_LINK, Channel.KIOSK})
@@ -59,6 +64,11 @@ class Assurance(StrEnum):
     CONTACT_CONFIRMED = "contact-confirmed"
     LINK = "link"
     STAFF_WITNESSED = "staff-witnessed"
+    IMPORTED = "imported"
+
+
+BY_CLINIC = frozenset({Assurance.STAFF_WITNESSED, Assurance.IMPORTED})
+"""What the clinic says of a patient it knows: it vouches for who decided, and for the contacts it names."""
 
 
 @dataclass(frozen=True, slots=True)

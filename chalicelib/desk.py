@@ -16,7 +16,7 @@ from chalicelib.bodies import (
     read_staff_withdrawal,
     read_status,
 )
-from chalicelib.body import cursor
+from chalicelib.body import OF_A_SYSTEM, cursor
 from chalicelib.boundary import RefusedError
 from chalicelib.consent import Answer, Assurance, State
 from chalicelib.contact import Kind
@@ -203,7 +203,7 @@ def _act(call: Call[StaffDecision]) -> Act:
         controllers=tuple(controller.named() for controller in clinic.controllers),
         channel=decision.channel,
         source=None,
-        assurance=Assurance.STAFF_WITNESSED,
+        assurance=Assurance.IMPORTED if decision.channel in OF_A_SYSTEM else Assurance.STAFF_WITNESSED,
         actor=ACTOR if guardian else f"staff:{call.key.id}",
         evidence=_evidence(call, clinic),
         effective_at=decision.effective_at,
@@ -240,8 +240,9 @@ def _check_allowed(decision: StaffDecision, clinic: Clinic) -> None:
         raise _faulty(*(("/effective_at", f"{each} was not asked on that day.") for each in unasked))
     if decision.declared_adult and clinic.age_minimum is None:
         raise _faulty(("/declared_adult", "This notice asks for no age."))
-    if decision.declared_adult is False and clinic.age_minimum and Answer.YES in decision.answers.values():
-        raise _faulty(("/declared_adult", f"A Yes is for those who are {clinic.age_minimum} and say so."))
+    asks_age = clinic.age_minimum is not None and decision.guardian is None
+    if asks_age and not decision.declared_adult and Answer.YES in decision.answers.values():
+        raise _faulty(("/declared_adult", f"A Yes is for those who are {clinic.age_minimum} and say so: true."))
     if decision.guardian is None or decision.guardian.born is None:
         return
     if not clinic.guardian:

@@ -9,9 +9,10 @@ from datetime import timedelta
 from enum import StrEnum
 
 from chalicelib.consent import (
+    BY_CLINIC,
     Address,
     Answer,
-    Assurance,
+    Channel,
     NoticeInForce,
     Standing,
     State,
@@ -112,8 +113,8 @@ def fate(person: Subject, history: Sequence[Entry], rule: str, at: Instant) -> F
 
 
 def _only_stopped(standing: Standing) -> bool:
-    """Tell whether nothing was ever said on a decision but that it should stop, and by nobody whom staff saw."""
-    if standing.last is None or standing.last.assurance is Assurance.STAFF_WITNESSED:
+    """Tell whether nothing was ever said on a decision but that it should stop, and not by the clinic itself."""
+    if standing.last is None or standing.last.assurance in BY_CLINIC:
         return False
     return standing.first_yes is None and standing.first_stop is not None and standing.first_stop[1] is Answer.WITHDRAW
 
@@ -188,9 +189,11 @@ def _changed(person: Subject, history: Sequence[Entry], at: Instant) -> Iterator
 
 
 def _older(word: Word, entry: Entry) -> bool:
+    """Tell whether a word was given to an older version; one taken over since was no news then, and is none now."""
     if word.notice_version is None:
         return False
-    return word.effective_at < entry.since and numbers(word.notice_version) < numbers(entry.version)
+    known_since = word.recorded_at if word.channel is Channel.IMPORT else word.effective_at
+    return known_since < entry.since and numbers(word.notice_version) < numbers(entry.version)
 
 
 def _middle(start: Instant, end: Instant) -> Instant:

@@ -6,7 +6,7 @@ A contact may be shared: by a family, by a guardian and the children it decides 
 from collections import Counter
 from collections.abc import Mapping
 
-from chalicelib.consent import Answer, Assurance
+from chalicelib.consent import BY_CLINIC, Answer
 from chalicelib.contact import REACH, Contact, Kind
 from chalicelib.receipts import Act, Subject, whose
 
@@ -37,7 +37,7 @@ def meant(people: People, act: Act, fresh: Subject, named: str | None = None) ->
         found = {contact: group for contact, group in people.items() if contact.kind in {Kind.WARD, Kind.REFERENCE}}
         return next(iter(everyone(found)), fresh)
     grown = {contact: _without_children(contact, group) for contact, group in people.items()}
-    if act.assurance is not Assurance.STAFF_WITNESSED:
+    if act.assurance not in BY_CLINIC:
         return whose(list(grown.values())) or fresh
     return _seen_by_staff(grown, act) or fresh
 

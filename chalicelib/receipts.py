@@ -12,6 +12,7 @@ from typing import Any, Self
 import rfc8785
 
 from chalicelib.consent import (
+    BY_CLINIC,
     Address,
     Answer,
     Assurance,
@@ -348,5 +349,5 @@ def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) 
         latest=max(effective_at, subject.latest),
         recorded_at=now,
         of_age=of_age,
-        lang=subject.lang if claims or act.assurance is Assurance.STAFF_WITNESSED else act.notice.lang,
+        lang=subject.lang if claims or act.assurance in BY_CLINIC else act.notice.lang,
     )

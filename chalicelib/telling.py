@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from chalicelib.consent import Assurance, NoticeInForce, State, major, resolve
+from chalicelib.consent import BY_CLINIC, NoticeInForce, State, major, resolve
 from chalicelib.contact import REACH, Contact, Kind
 from chalicelib.instants import Instant, instant, moment
 from chalicelib.letters import (
@@ -197,7 +197,7 @@ class Told:
 
         What answers the reader's own act, as far as anybody can tell, keeps the language of that.
         """
-        others = self.document.get("assurance") == Assurance.STAFF_WITNESSED or planned.message in _OF_OTHERS
+        others = self.document.get("assurance") in BY_CLINIC or planned.message in _OF_OTHERS
         if own and others and self.chosen in self.clinic.languages:
             return replace(self, own=own, unsent=replace(self.unsent, lang=self.chosen))
         return replace(self, own=own)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib import disclosures, proof
-from chalicelib.consent import ON_A_PAGE
+from chalicelib.consent import ON_A_PAGE, Assurance
 from chalicelib.proof import Proven
 
 PROVES = """
@@ -29,15 +29,19 @@ What it does not prove:
   - Anything to somebody who holds no receipt: a change shows to whoever holds one, and to nobody else."""
 
 SHOWN, NAMED, BELONGS = "Text shown", "Text named by staff", "Text it belongs to"
+TAKEN_OVER = "Text named with what was taken over"
 UNKNOWN = "Text not known"
-"""What a receipt proves of its text: it was on the screen; staff named it; a withdrawal may be sent without any; or
-none of the clinic's texts was in force then."""
+"""What a receipt proves of its text: it was on the screen; staff named it, or the clinic with what it took over from
+another system; a withdrawal may be sent without any; or none of the clinic's texts was in force then."""
 
 OF_TEXTS = {
     SHOWN: f"""
   - Where “{SHOWN}” stands, they were given to exactly the text with that fingerprint.""",
     NAMED: f"""
   - Where “{NAMED}” stands, the clinic's staff recorded them, and named this version of the text.""",
+    TAKEN_OVER: f"""
+  - Where “{TAKEN_OVER}” stands, the clinic took them over from another of its systems,
+    and named this version of the text.""",
     BELONGS: "",
     UNKNOWN: f"""
   - Where “{UNKNOWN}” stands, they were recorded by staff, and nothing shows which text was read.""",
@@ -145,6 +149,8 @@ def _of_text(receipt: Mapping[str, Any]) -> str:
         return UNKNOWN
     if {entry["answer"] for entry in receipt["decisions"].values()} == {"withdraw"}:
         return BELONGS
+    if receipt.get("assurance") == Assurance.IMPORTED:
+        return TAKEN_OVER
     return SHOWN if receipt.get("channel") in ON_A_PAGE else NAMED
 
 

@@ -24,6 +24,10 @@ _REASONS = {"newsletter": ("HMARKT", "healthcare marketing")}
 """Purposes for which HL7's ActReason has the right word; every rule also carries its own address."""
 
 
+_UNVERIFIED = {Assurance.SELF_ASSERTED, Assurance.IMPORTED}
+"""Where nobody who knew the person verified the consent here."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Rule:
     """One decision as a rule: permit or deny."""
@@ -40,7 +44,7 @@ def write_r4(issued: Issued) -> dict[str, Any]:
     """Write the receipt as an R4 Consent: a root rule without a type, and one nested rule for each decision."""
     status, rules = _rules(issued)
     receipt = issued.receipt.document
-    verified = receipt["assurance"] != Assurance.SELF_ASSERTED
+    verified = receipt["assurance"] not in _UNVERIFIED
     verification: dict[str, Any] = {"verified": verified}
     if verified:
         verification |= {"verifiedWith": _person(issued), "verificationDate": receipt["recorded_at"]}
@@ -74,7 +78,7 @@ def write_r5(issued: Issued) -> dict[str, Any]:
     """
     status, rules = _rules(issued)
     receipt, clinic = issued.receipt.document, issued.clinic
-    verified = receipt["assurance"] != Assurance.SELF_ASSERTED
+    verified = receipt["assurance"] not in _UNVERIFIED
     verification: dict[str, Any] = {"verified": verified}
     if verified:
         kind = _concept(f"{_TERMINOLOGY}/consentverification", "validation", "Validation")

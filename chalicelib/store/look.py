@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chalicelib.consent import Address, Assurance, Standing
+from chalicelib.consent import BY_CLINIC, Address, Standing
 from chalicelib.contact import Contact
 from chalicelib.identity import People, everyone, meant, surely
 from chalicelib.instants import Instant
@@ -75,7 +75,7 @@ class Look:
         """Tell whose an act is (`identity.meant`): staff know whom they see, whoever else must leave no doubt."""
         if signature.person:
             return meant(self.reach, act, signature.fresh, signature.person)
-        if act.assurance is Assurance.STAFF_WITNESSED:
+        if act.assurance in BY_CLINIC:
             return meant(self._likely(), act, signature.fresh)
         return meant(self.surely(), act, signature.fresh)
 

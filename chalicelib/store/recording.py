@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from chalicelib import timeline
-from chalicelib.consent import Assurance
+from chalicelib.consent import BY_CLINIC, Assurance, Channel
 from chalicelib.contact import REACH, Contact, Kind
 from chalicelib.receipts import Receipt, Subject
 from chalicelib.store import contacts, roll
@@ -31,8 +31,11 @@ MOST_PEOPLE = 20
 def left_word(key: ClinicKey, signature: Signature, look: Look, subject: Subject, receipt: Receipt) -> list[Write]:
     """Leave word of what is to be told and to be confirmed, by the contacts it was said under.
 
-    Of a receipt that decides nothing (`rectifying`) nothing is told here.
+    Of a receipt that decides nothing (`rectifying`) nothing is told here, and of what is taken over from another system
+    nobody is: it is no news to the patient.
     """
+    if receipt.document["channel"] == Channel.IMPORT:
+        return []
     changed = any(entry["before"] != entry["after"] for entry in receipt.document["decisions"].values())
     reached = [contact for contact in signature.contacts if contact.kind in REACH]
     if signature.person is not None and signature.person != signature.fresh.id:
@@ -73,7 +76,7 @@ def writes(
         base=signature.base or before.base,
         fences=timeline.fenced(before.fences, after.version, before.latest, after.recorded_at),
     )
-    staff = receipt.document["assurance"] == Assurance.STAFF_WITNESSED
+    staff = receipt.document["assurance"] in BY_CLINIC
     proven = {key.lookup(contact) for contact in (kept if staff else signature.proves)} & after.contacts.keys()
     claim = (receipt.document["evidence"] or {}).get("confirms", "")
     after = replace(after, proven_by=after.proven_by or claim).prove(proven) if proven else after

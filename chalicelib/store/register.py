@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from chalicelib import timeline
-from chalicelib.consent import Address, Answer, Assurance, NoticeInForce, Standing, State, resolve
+from chalicelib.consent import BY_CLINIC, Address, Answer, Assurance, NoticeInForce, Standing, State, resolve
 from chalicelib.contact import Contact, Kind
 from chalicelib.disclosures import disclosed, withhold, wordless
 from chalicelib.guardians import speaks_alone
@@ -273,7 +273,7 @@ class Register:
         # What is stopped for everybody who ever typed a contact proves it for none of them.
         signers = [replace(signature, person=person.id, proves=()) for person in reached]
         unused = tuple(contact for contact, people in surely.items() if not people)
-        staff = act.assurance is Assurance.STAFF_WITNESSED  # who would take whoever typed it for the one they see
+        staff = act.assurance in BY_CLINIC  # who would take whoever typed it for the one they see
         if unused:
             signers.append(replace(signature, contacts=unused, person=signature.fresh.id if staff else None))
         if staff:  # the one they see comes first, with what they wrote down
@@ -458,7 +458,7 @@ def _differs(act: Act, receipt: Receipt) -> bool:
         return False
     kept = receipt.document["decisions"]
     said = all(kept.get(address, {}).get("answer") == answer for address, answer in act.answers.items())
-    return not said or (act.assurance is Assurance.STAFF_WITNESSED and not repeats(act, receipt))
+    return not said or (act.assurance in BY_CLINIC and not repeats(act, receipt))
 
 
 def repeats(act: Act, receipt: Receipt) -> bool:

@@ -22,6 +22,7 @@ FORM: dict[str, Any] = {
     "effective_at": "2026-11-10T10:00:00+02:00",
     "evidence": {"form": "K-1"},
     "name": "Ona Petrauskienė",
+    "declared_adult": True,
 }
 STOP: dict[str, Any] = {"subject": ONA, "channel": "phone", "effective_at": "2026-11-11T10:00:00+02:00"}
 

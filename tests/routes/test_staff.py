@@ -351,10 +351,11 @@ def test_a_version_that_was_never_published_is_refused(program: Program, version
 
 
 def test_the_age_a_patient_declared_to_staff_stands_in_the_receipt(house: House, program: Program) -> None:
-    """As on the page; without the declaration the call means what it always meant."""
+    """As on the page, where a Yes is not taken without it; a No and a withdrawal never need it."""
     kaunas = house.open_clinic("kaunas-polyclinics")
     said = {**IN_PERSON, "decisions": {"programme": "yes"}, "name": "Anna Ozola"}
-    assert kaunas.call("receipts", said).json()["evidence"] is None
+    assert _pointers(kaunas.call("receipts", said)) == ["/declared_adult"]
+    assert kaunas.call("withdrawals", STOP).status == 201
     declared = kaunas.call("receipts", {**said, "declared_adult": True}).json()
     assert declared["evidence"] == {"declared_age": "18"}
     for changed, places in (

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.consent import Assurance, Word
+from chalicelib.consent import Assurance, Channel, Word
 from chalicelib.due import Fate, Kind, fate, letters, proof_until
 from chalicelib.instants import Instant
 from chalicelib.receipts import Subject
@@ -125,6 +125,15 @@ def test_a_new_version_concerns_nobody_who_agreed_to_nothing_or_to_itself() -> N
         assert [each for each in told if each.kind is Kind.CHANGED] == [], name
 
 
+def test_whoever_is_taken_over_under_an_older_version_is_not_written_to_about_the_newer() -> None:
+    """An import is silent in the hour after it too; what changes from then on is told to them as to everybody."""
+    history = (*ONE, Entry(SINCE, "1.1", ANNOUNCED), Entry("2027-03-01T00:00:00.000Z", "1.2", ANNOUNCED))
+    taken_over = a_word(recorded_at="2027-01-20T00:00:00.000Z", channel=Channel.IMPORT)
+    anna = a_subject(newsletter__email=a_standing(taken_over))
+    assert kinds(anna, "2027-02-01T00:00:00.000Z", history) == []
+    assert kinds(anna, "2027-03-02T00:00:00.000Z", history) == [(Kind.CHANGED, "1.2")]
+
+
 def test_a_version_that_was_overtaken_before_its_day_is_never_told_of() -> None:
     """What never held changed nothing."""
     history = (*ONE, Entry(SINCE, "1.1", ANNOUNCED), Entry(SINCE, "1.2", "2026-12-02T00:00:00.000Z"))
@@ -189,9 +198,10 @@ def test_whoever_answered_before_they_stopped_is_kept_as_long_as_the_notice_says
     assert fate(stopped(*words), ONE, YEARS, "2029-11-23T09:00:00.000Z") is Fate.ERASE
 
 
-def test_a_withdrawal_that_staff_recorded_is_kept_as_long_as_the_notice_says() -> None:
-    """They saw whose it was, or read the letter: what is written down must be found again."""
-    staff = a_word("withdraw", LAST, assurance=Assurance.STAFF_WITNESSED)
+@pytest.mark.parametrize("assurance", [Assurance.STAFF_WITNESSED, Assurance.IMPORTED])
+def test_a_withdrawal_that_the_clinic_recorded_is_kept_as_long_as_the_notice_says(assurance: Assurance) -> None:
+    """Staff saw whose it was, or read the letter, or it was on the old list of those not to be written to."""
+    staff = a_word("withdraw", LAST, assurance=assurance)
     person = replace(a_subject(newsletter__email=a_standing(staff)), recorded_at=LAST)
     assert fate(person, ONE, YEARS, "2026-12-24T00:00:00.000Z") is Fate.KEEP
 
