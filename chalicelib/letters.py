@@ -143,6 +143,8 @@ class Matter:
     """The day it happened on, where no more is known."""
     until: Instant | None = None
     lost: bool = False
+    text_known: bool = True
+    """Whether anybody knows to which text the answers were given: a Yes to one that nobody knows does not count."""
     code: str = ""
     child: str = ""
     """As much of the child's name as a guardian needs, where it is about a child."""
@@ -195,6 +197,7 @@ def _filled(matter: Matter) -> dict[str, Any]:
         "code": matter.code,
         "child": matter.child,
         "lost": matter.lost,
+        "text_known": matter.text_known,
         "stopped": answers == {Answer.WITHDRAW},
         "when": spoken_date(matter.date, lang) if matter.date else spoken_time(at, lang, clinic.country) if at else "",
         "since": spoken_day(at, lang, clinic.country) if at else "",

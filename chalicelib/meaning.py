@@ -61,6 +61,7 @@ MEANING: Mapping[str, Topic] = {
 }
 """The parts that count as more than words, ``*`` for any id; an id alone means that one was added or removed.
 
+What is done without consent (`without_consent`) is none of them: no consent rests on it.
 The titles under `data_sharing` name the recipients: that of an option, or the purpose's own where it has none.
 """
 
@@ -155,6 +156,12 @@ def _parts(clinic: Clinic) -> Iterator[_Part]:
         yield _one(f"texts.{key}", _text(text))
     for purpose in clinic.purposes:
         yield from _of_purpose(purpose)
+    for processing in clinic.without_consent:
+        place = f"without_consent.{processing.id}"
+        yield _Part("without_consent.*", place, processing.id)
+        for key in ("title", "text", "data", "retention", "recipients", "law", "interest"):
+            yield _Part(f"without_consent.*.{key}", f"{place}.{key}", _text(getattr(processing, key)))
+        yield _Part("without_consent.*.legal_basis", f"{place}.legal_basis", processing.legal_basis)
     for told in clinic.without_consent:
         yield from _of_processing(told)
 
@@ -198,6 +205,7 @@ def _of_decided(decided: Purpose | Option, name: str, place: str) -> Iterator[_P
     yield _Part(f"{name}.needs", f"{place}.needs", sorted(decided.needs))
     yield _Part(f"{name}.ends", f"{place}.ends", decided.ends)
     yield _Part(f"{name}.confirm", f"{place}.confirm", decided.confirm)
+    yield _Part(f"{name}.unconfirmed_because", f"{place}.unconfirmed_because", decided.unconfirmed_because)
     yield _Part(f"{name}.controllers", f"{place}.controllers", sorted(decided.controllers))
 
 

@@ -294,6 +294,7 @@ class Told:
             until=self.until(planned),
             lost=planned.message is Message.CHANGED
             and major(self.document["notice"]["version"]) != self.in_force.major,
+            text_known="notice" not in self.document or self.document["notice"]["version"] is not None,
             code=short_code(secret, receipt, contact) if coded and receipt else "",
             child=self.child,
         )

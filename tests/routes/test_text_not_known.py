@@ -11,6 +11,7 @@ from chalicelib.store.look import Signature, fresh_subject
 from tests.cast import TBILISI
 from tests.routes.client import Client, Program
 from tests.routes.conftest import House
+from tests.routes.letterbox import carried
 from tests.routes.pages import Page
 
 ANNA = {"email": "anna.ozola@example.org"}
@@ -94,6 +95,20 @@ def test_every_page_says_in_each_language_that_the_text_is_not_known(client: Cli
         assert "None" not in page.words
         assert not [link for link in page.links if "/notices/None" in link or "/shown/" in link]
     assert program.receipt(number, "?format=pdf").body.startswith(b"%PDF-")
+
+
+@pytest.mark.parametrize("lang", ["lv", "ru", "en"])
+def test_who_signed_it_is_told_by_mail_that_a_yes_to_it_does_not_count(house: House, lang: str) -> None:
+    """Nobody waits for news that will not come; who said No or stopped needs no such word."""
+    program = house.open_clinic()
+    email = f"anna.{lang}@example.org"
+    record(program, subject={"email": email}, lang=lang)
+    [told] = carried(house, Contact(Kind.EMAIL, email))
+    assert NOTHING[lang] in " ".join(told.split())
+    known = f"bella.{lang}@example.org"
+    record(program, subject={"email": known}, lang=lang, effective_at="2026-11-10T10:00:00+02:00")
+    [told] = carried(house, Contact(Kind.EMAIL, known))
+    assert NOTHING[lang] not in " ".join(told.split())
 
 
 def test_the_check_does_not_say_that_staff_named_a_text(client: Client, house: House, program: Program) -> None:

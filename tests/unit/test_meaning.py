@@ -166,6 +166,19 @@ WORDS_ALONE: dict[str, Change] = {
     "title": put("purposes.0.title.en", "Our news"),
     "text": put("purposes.0.text.en", "We will write to you"),
     "option title": put("purposes.0.options.0.title.en", "E-mail"),
+    "without consent": put(
+        "without_consent",
+        [
+            {
+                "id": "invoices",
+                "title": in_both("Invoices"),
+                "text": in_both("We send you invoices"),
+                "legal_basis": "contract",
+                "data": in_both("Name and address"),
+                "retention": in_both("Ten years"),
+            }
+        ],
+    ),
     "option text": put("purposes.0.options.0.text", in_both("Monthly")),
 }
 
