@@ -235,9 +235,9 @@ class Told:
         return self.unsent.until
 
     def about_a_stop(self, planned: Planned) -> bool:
-        """Tell whether a message tells of a stop, or of one that was undone."""
+        """Tell whether a message tells of a stop, of one that was undone, or that a contact was taken away."""
         evidence = self.document.get("evidence") or {}
-        return planned.message is Message.WITHDRAWN or "undoes" in evidence
+        return planned.message in {Message.WITHDRAWN, Message.REMOVED} or "undoes" in evidence
 
     def waits_for_room(self, planned: Planned, now: Instant) -> bool:
         """Tell whether a message waits where its contact has got as many of its kind as one may get at once.

@@ -28,7 +28,7 @@ import botocore.session
 from infra.bundle import NotBuiltError, bundle
 
 _STAGE = re.compile(r"[a-z][a-z0-9-]{0,30}")
-_PARAMETERS = {
+PARAMETERS = {
     "DOMAIN_NAME": "DomainName",
     "CERTIFICATE_ARN": "CertificateArn",
     "MAIL_FROM": "MailFrom",
@@ -207,7 +207,7 @@ def main(arguments: list[str]) -> int:
     if f"consent-portal-{arguments[0]}" == BUNDLES:
         print(f"The stack {BUNDLES} keeps the bundles of every stage; call this one otherwise.", file=sys.stderr)
         return 2
-    parameters = {name: os.environ[variable] for variable, name in _PARAMETERS.items() if os.environ.get(variable)}
+    parameters = {name: os.environ[variable] for variable, name in PARAMETERS.items() if os.environ.get(variable)}
     try:
         deployer = Deployer()
         outputs = deployer.deploy(f"consent-portal-{arguments[0]}", bundle(), parameters)

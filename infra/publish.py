@@ -60,6 +60,7 @@ def publish(
     """
     begun = at or now()
     drafts = Drafts(house.table)
+    _make_portal_key(house, key_arn)
     try:
         if house.clinics.holds(ready.clinic):
             return False
@@ -72,6 +73,12 @@ def publish(
         return publish_draft(ready, approved, house, key_arn, AT_THE_COMMAND_LINE, at=at)
     except (InvalidClinicError, ReviewError) as error:
         raise FileError(f"{ready.clinic.id}: {in_words(error)}") from error
+
+
+def _make_portal_key(house: Portal, key_arn: str) -> None:
+    """Make the portal's own key where there is none: the table may be older than the limits across clinics."""
+    if house.clinics.portal_key() is None:
+        house.clinics.keep_portal_key(house.kms.new_data_key(PORTAL, key_arn))
 
 
 def beyond_words(ready: Edition, house: Portal, at: Instant) -> tuple[Difference, ...]:
@@ -94,7 +101,6 @@ def publish_draft(
     ready: Edition, draft: Draft, house: Portal, key_arn: str, by: Person, *, at: Instant | None = None
 ) -> bool:
     """Publish an approved draft; a new clinic gets its data key. False where it is published; raises ReviewError."""
-    if house.clinics.portal_key() is None:
-        house.clinics.keep_portal_key(house.kms.new_data_key(PORTAL, key_arn))
+    _make_portal_key(house, key_arn)
     wrapped = house.kms.new_data_key(draft.clinic, key_arn) if house.clinics.is_new(draft.clinic) else None
     return house.clinics.publish(ready, draft, by, wrapped_key=wrapped, at=at or now())

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.wiring import portal
 from infra.__main__ import main
+from tests.cast import CLINICS, IEVA, JURIS, RIGA
 from tests.routes.client import Client
-from tests.routes.conftest import House
+from tests.routes.conftest import TABLE, House
 from tests.routes.letterbox import carried
 from tests.routes.pages import Page, decide
 
@@ -50,3 +52,21 @@ def test_a_clinic_names_the_countries_its_page_asks_a_phone_of(house: House, cli
         assert page.fields["phone"] == abroad["phone"]
         assert ("decision.newsletter.sms", "yes") in page.chosen
     assert decide(client, clinic, {**YES, "phone": "+372 5123 4567"}).status == 303
+
+
+def test_publishing_what_is_published_makes_the_key_that_an_older_table_lacks(
+    house: House, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an update one command that changes nothing else brings the limit across clinics."""
+    monkeypatch.chdir(tmp_path)
+    place = {"pk": {"S": "PORTAL"}, "sk": {"S": "KEY"}}
+    client = house.table.client
+    before = client.get_item(TableName=TABLE, Key=place)["Item"]
+    client.delete_item(TableName=TABLE, Key=place)
+    portal.cache_clear()
+    path = CLINICS / f"{RIGA}.yaml"
+    assert main(["publish", str(path), "--author", IEVA.name, "--approver", JURIS.name]) == 0
+    assert "published" in capsys.readouterr().out
+    made = client.get_item(TableName=TABLE, Key=place)["Item"]
+    assert made["blob"] != before["blob"]
+    assert portal().clinics.portal_key() is not None

@@ -1,0 +1,69 @@
+"""What the template of the stack says, held against the code."""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from chalicelib.budgets import Budgets
+from chalicelib.settings import BUDGETS
+from infra.deploy import PARAMETERS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads CloudFormation's short forms too."""
+
+
+def _short_form(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        return {tag: loader.construct_scalar(node)}
+    if isinstance(node, yaml.SequenceNode):
+        return {tag: loader.construct_sequence(node, deep=True)}
+    return {tag: loader.construct_mapping(node, deep=True)}  # type: ignore[arg-type]
+
+
+_Loader.add_multi_constructor("!", _short_form)  # type: ignore[no-untyped-call]
+TEMPLATE = yaml.load((ROOT / "infra/template.yaml").read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+
+
+def counted() -> set[str]:
+    """Give the name of everything the portal counts."""
+    return {
+        str(call.args[0].value)
+        for path in (ROOT / "chalicelib").rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func) == "journal.count"
+        and isinstance(call.args[0], ast.Constant)
+    }
+
+
+def test_every_alarm_watches_something_that_is_counted() -> None:
+    """An alarm on a misspelled name would be silent for ever."""
+    resources = TEMPLATE["Resources"].values()
+    alarms = [each["Properties"] for each in resources if each.get("Type") == "AWS::CloudWatch::Alarm"]
+    written = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"]
+    watched = {alarm["MetricName"] for alarm in alarms}
+    assert {"MessageBudgetNear", "MessageBudgetSpent"} <= watched <= counted()
+    for alarm in alarms:
+        assert alarm["Namespace"] == written
+        assert alarm["Dimensions"] == [{"Name": "service", "Value": "consent-portal"}]
+
+
+def test_budgets_are_set_by_the_deployment_and_have_one_default() -> None:
+    """What the documentation says of a budget is what a new stack has, and `make deploy` can change it."""
+    variables = TEMPLATE["Resources"]["AfterReceipt"]["Properties"]["Environment"]["Variables"]
+    for variable, name in BUDGETS.items():
+        parameter = PARAMETERS[variable]
+        assert variables[variable] == {"Ref": parameter}
+        assert TEMPLATE["Parameters"][parameter]["Default"] == str(getattr(Budgets(), name))
+    assert TEMPLATE["Resources"]["CatchUp"]["Properties"]["Environment"]["Variables"] == variables
+
+
+def test_the_streams_function_answers_for_single_records() -> None:
+    """One conflict sends one record again, and not twenty-five."""
+    source = TEMPLATE["Resources"]["AfterReceipt"]["Properties"]["Events"]["AfterReceiptDynamodbEventSource"]
+    assert source["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
