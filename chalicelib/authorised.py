@@ -79,7 +79,7 @@ class Call(Generic[Body]):
 def authorised(
     request: Request,
     clinic: str,
-    scope: str,
+    scope: str | tuple[str, ...],
     read: Callable[[Clinic, Any], Body],
     *,
     body_optional: bool = False,
@@ -155,12 +155,14 @@ def _remember(seen: set[tuple[str, str]], opened: tuple[str, str]) -> None:
     seen.add(opened)
 
 
-def _opened_by(stored: str | None, clinic: str, scope: str) -> BearerKey:
+def _opened_by(stored: str | None, clinic: str, scope: str | tuple[str, ...]) -> BearerKey:
     key = BearerKey.read(stored) if stored else None
     if key is None or key.revoked_at is not None:
         raise RefusedError(problem(401, "This key is not valid", detail=ASK_FOR_A_KEY, headers=UNAUTHORISED))
     if key.clinic != clinic:
         raise RefusedError(problem(404, "Not found", detail=ABSENT))
-    if scope not in key.scopes:
-        raise RefusedError(problem(403, "This key may not do that", detail=f"It needs the scope {scope}."))
+    enough = (scope,) if isinstance(scope, str) else scope
+    if not set(enough) & set(key.scopes):
+        detail = f"It needs the scope {' or '.join(enough)}."
+        raise RefusedError(problem(403, "This key may not do that", detail=detail))
     return key

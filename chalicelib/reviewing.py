@@ -104,7 +104,7 @@ def read(request: Request, clinic: str, version: str) -> Response:
 
 def shown(request: Request, clinic: str, version: str) -> Response:
     """Give a draft as patients would see it, in one language: what is approved is looked at first."""
-    call = _call(request, clinic, "notices:read", _nothing)
+    call = _call(request, clinic, ("notices:read", "notices:approve"), _nothing)
     draft = Drafts(portal().table).find(clinic, version)
     with _in_words():
         if draft.release:
@@ -207,7 +207,9 @@ def _in_words() -> Iterator[None]:
         raise RefusedError(problem(409, "Not now", detail=f"{error}.")) from error
 
 
-def _call(request: Request, clinic: str, scope: str, read: Callable[[Clinic, Any], Body]) -> Call[Body]:
+def _call(
+    request: Request, clinic: str, scope: str | tuple[str, ...], read: Callable[[Clinic, Any], Body]
+) -> Call[Body]:
     named = "{version}" in str(request.context.get("resourcePath"))
     return authorised(request, clinic, scope, read, body_optional=named)
 
