@@ -33,6 +33,7 @@ from chalicelib.invited import Invited, invited
 from chalicelib.limits import Guard, TooManyError, each_of, this_very
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import html
+from chalicelib.phones import can_be_written_to
 from chalicelib.receipts import Act, NoticeRef, Receipt, receipt_id
 from chalicelib.stopping import Stopper, stopper
 from chalicelib.store.look import Signature, fresh_subject
@@ -51,7 +52,7 @@ class Taken:
     act: Act
     receipt: Receipt
     reachable: bool
-    """Whether a contact was given, to which the receipt is sent."""
+    """Whether a contact was given to which a message can be sent."""
 
     lang: str
 
@@ -132,7 +133,11 @@ def take_answers(template: str, clinic: str, request: Request, then: Next) -> Re
         current = _about(changed.published.clinic.asking(now()), by)
         return _again(replace(asked, clinic=current), fields, [Fault("errors", "notice_changed")])
     journal.count("DecisionRecorded")
-    return then(Taken(shown, act, receipt, bool(said.contacts), state.lang))
+    return then(Taken(shown, act, receipt, _reachable(shown, said), state.lang))
+
+
+def _reachable(clinic: Clinic, said: Submission) -> bool:
+    return any(can_be_written_to(each, clinic.texted) for each in said.contacts)
 
 
 def take_withdrawal(template: str, clinic: str, request: Request, then: Next) -> Response:
@@ -156,7 +161,7 @@ def take_withdrawal(template: str, clinic: str, request: Request, then: Next) ->
     except TooManyError as error:
         return _too_many(_Asked(template, shown, request, by), fields, error)
     journal.count("WithdrawalRecorded")
-    return then(Taken(shown, act, receipt, bool(said.contacts), state.lang))
+    return then(Taken(shown, act, receipt, _reachable(shown, said), state.lang))
 
 
 def state_of(template: str, clinic: str, fields: Fields) -> FormState | None:

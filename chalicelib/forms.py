@@ -16,7 +16,7 @@ from chalicelib.guardians import RELATIONS, Guardian, objection
 from chalicelib.instants import Instant, instant, moment
 from chalicelib.lines import one_line
 from chalicelib.notice import Clinic, Question
-from chalicelib.phones import exists, takes_texts
+from chalicelib.phones import can_be_written_to, exists, takes_texts
 from chalicelib.postal import MAX_PART, PARTS, PostalAddress, missing_parts
 
 OPEN = timedelta(hours=2)
@@ -215,8 +215,7 @@ def read_contacts(clinic: Clinic, fields: Fields) -> tuple[tuple[Contact, ...], 
 def read_written_to(clinic: Clinic, fields: Fields) -> tuple[tuple[Contact, ...], tuple[Fault, ...]]:
     """Read the contacts a message is asked to: as `read_contacts`, and one of them must be such that it can come."""
     contacts, faults = read_contacts(clinic, fields)
-    reached = [each for each in contacts if each.kind is not Kind.PHONE or takes_texts(each.value, clinic.texted)]
-    if faults or reached:
+    if faults or any(can_be_written_to(each, clinic.texted) for each in contacts):
         return contacts, faults
     return contacts, (Fault("phone", "phone_no_texts_email"),)
 

@@ -5,6 +5,8 @@ A number that may be sent nothing is still a contact: its owner decides and with
 
 from collections.abc import Collection
 
+from chalicelib.contact import Contact, Kind
+
 
 def exists(number: str) -> bool:
     """Tell whether a number in its normal form (E.164) is one that some country has given out."""
@@ -33,6 +35,13 @@ def takes_texts(number: str, countries: Collection[str]) -> bool:
     mobile = {phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE}
     # The type of a number that does not exist is unknown.
     return phonenumbers.number_type(parsed) in mobile and country(number) in countries
+
+
+def can_be_written_to(contact: Contact, countries: Collection[str]) -> bool:
+    """Tell whether a message can go to a contact, where text messages go to these countries alone."""
+    if contact.kind is Kind.PHONE:
+        return takes_texts(contact.value, countries)
+    return contact.kind is Kind.EMAIL
 
 
 def known_countries() -> Collection[str]:

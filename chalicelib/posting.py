@@ -17,7 +17,7 @@ from chalicelib.instants import Instant, instant, moment
 from chalicelib.letters import POWERS, UNASKED, Planned
 from chalicelib.limits import ANYWHERE_EMAIL, ANYWHERE_PHONE, MESSAGE, TooManyError
 from chalicelib.links import Handle, Holder, Power
-from chalicelib.phones import country, takes_texts
+from chalicelib.phones import can_be_written_to, country
 from chalicelib.post import Post, PostRefusedError, PostUnavailableError
 from chalicelib.sealing import Hurried
 from chalicelib.store import buckets, budgets, messages
@@ -124,7 +124,7 @@ class Courier:
         """Send what an item asks for; tell what came of it, and after how many seconds there is room for the rest."""
         outcomes, full = Counter[str](), list[int]()
         for told, planned, contact, name in Teller(self.table, self.clinics, self.now()).planned(each):
-            if contact.kind is Kind.PHONE and not takes_texts(contact.value, told.clinic.texted):
+            if not can_be_written_to(contact, told.clinic.texted):
                 self._skipped(each, planned, "takes no text message")
                 continue
             try:

@@ -303,6 +303,18 @@ def test_the_script_may_be_kept_for_ever_by_the_name_of_its_text(client: Client)
         assert (answer.headers["cache-control"], answer.body) == ("no-cache", kept.body)
 
 
+def test_no_message_is_promised_to_a_phone_that_none_can_reach(client: Client, house: House) -> None:
+    """Nobody waits for a text message abroad, or on a landline, that is never sent."""
+    clinic = house.open_clinic().clinic
+    promise = "We also write to the e-mail or phone you gave."
+    no = {"decision.newsletter.sms": "no"}
+    assert promise in send(client, clinic, {**no, "phone": "26 777 111"}).text
+    for phone in ("+44 7911 123456", "+371 6700 0001"):
+        answer = send(client, clinic, {**no, "phone": phone})
+        assert number_on(answer)
+        assert promise not in answer.text
+
+
 def test_the_kiosk_of_no_clinic_is_not_found(client: Client) -> None:
     """A mistyped address says so, without a script and in the visitor's language."""
     for target in ("/nobody/kiosk", "/nobody/kiosk?lang=en", "/nobody/kiosk/withdraw", f"/{RIGA}/kiosk/notices/9.9"):

@@ -154,6 +154,18 @@ def test_word_of_a_stop_goes_out_when_the_budget_is_spent_within_a_budget_of_its
     assert all("/undo/" in text for text in told)
 
 
+def test_word_that_a_stop_was_undone_goes_out_too(house: Portal, post: Sorting) -> None:
+    """Whoever brought back what a stranger had stopped gets the receipt of it, flood or not."""
+    post = limited(post, sms_clinic=1)
+    ask(house, *phones(2))
+    post.round()
+    assert (texts(post), post.waits()) == (1, 1)
+    undoing = {"assurance": Assurance.LINK, "evidence": {"undoes": "f" * 32}}
+    decided(house, {SMS_NEWS: "yes"}, ANNA_PHONE, **undoing)
+    post.round()
+    assert (len(post.mails(ANNA_PHONE)), post.waits()) == (1, 1)
+
+
 def test_one_phone_typed_into_many_clinics_forms_rings_ten_times(house: Portal, post: Sorting) -> None:
     """A stranger's phone is left in peace, by however many clinics' forms it is named."""
     ids = [RIGA]
