@@ -43,6 +43,7 @@ class Message(StrEnum):
     OF_AGE = "of_age"
     REMINDER = "reminder"
     REMOVED = "removed"
+    NEW_CONTACT = "new_contact"
 
 
 UNASKED = frozenset({Message.CHANGED, Message.EXPIRING, Message.OF_AGE, Message.REMINDER})
@@ -59,6 +60,7 @@ POWERS: Mapping[Message, tuple[Power, ...]] = {
     Message.OF_AGE: (Power.UNSUBSCRIBE,),
     Message.REMINDER: (Power.CONFIRM, Power.UNSUBSCRIBE),
     Message.REMOVED: (),
+    Message.NEW_CONTACT: (Power.CONFIRM,),
 }
 """What the links in each message open."""
 

@@ -66,7 +66,7 @@ def take(request: Request, token: str) -> Response:
     visit, fields = enter(request, token), form_fields(request)
     if not visit.people:
         return html(_told(visit, "unknown"), headers=FORGOTTEN)
-    carry_out = {"stop": _stop, "erase": _erase}.get(first(fields, "act"), _change)
+    carry_out = {"stop": _stop, "erase": _erase, "contact": _contact}.get(first(fields, "act"), _change)
     return carry_out(visit, fields)
 
 
@@ -247,8 +247,31 @@ def erase_person(request: Request, token: str) -> Response:
     return html(_told(visit, "erased", until=until), headers=FORGOTTEN)
 
 
+def _contact(visit: Visit, fields: Fields) -> Response:
+    """Remove a contact, or ask a new one to confirm itself; never from a page that is too old."""
+    from chalicelib import own_contacts  # noqa: PLC0415 - only what is asked for is loaded
+
+    state = _opened(visit, fields)
+    if state is None:
+        return _again(visit, fields, [Fault("errors", "page_too_old")])
+    try:
+        done = own_contacts.carry_out(visit, fields, state)
+    except TooManyError as error:
+        return _too_many(visit, fields, error)
+    if done is None:
+        return _lead_back(visit, "sent")
+    if not isinstance(done, Receipt):
+        return _again(visit, fields, done)
+    journal.count("ContactRectified")
+    return _lead_back(visit, done.id)
+
+
 def _done(visit: Visit, done: Receipt) -> Response:
-    answer = see_other(f"{visit.address}?lang={visit.lang}&done={done.id}")
+    return _lead_back(visit, done.id)
+
+
+def _lead_back(visit: Visit, done: str) -> Response:
+    answer = see_other(f"{visit.address}?lang={visit.lang}&done={done}")
     answer.headers.update(FORGOTTEN)
     return answer
 

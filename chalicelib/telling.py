@@ -157,7 +157,7 @@ def _recipients(planned: Planned, reached: Sequence[Contact], own: Sequence[Cont
     """Give the contacts one message goes to: what was stopped to all that are the person's own, the rest to one."""
     if planned.message is Message.WITHDRAWN:
         return [contact for contact in own if contact.kind is planned.kind]
-    anyhow = planned.message in {Message.CONFIRM, Message.REMINDER, Message.REMOVED}
+    anyhow = planned.message in {Message.CONFIRM, Message.REMINDER, Message.REMOVED, Message.NEW_CONTACT}
     return [contact for contact in reached if contact.kind is planned.kind and (anyhow or contact in own)][:1]
 
 
@@ -220,8 +220,8 @@ class Told:
         addresses = self.unsent.addresses
         if self.unsent.kind == "decided":
             return following(self.document, kinds, {contact.kind for contact in own}, self.clinic)
-        if self.unsent.kind == Message.REMOVED:
-            return tuple(Planned(Message.REMOVED, kind, ()) for kind in kinds)
+        if self.unsent.kind in {Message.REMOVED, Message.NEW_CONTACT}:
+            return tuple(Planned(Message(self.unsent.kind), kind, addresses) for kind in kinds)
         if self.unsent.kind == Message.REMINDER:
             return asked_to_confirm(Message.REMINDER, addresses, kinds, self.clinic)
         first = [kind for kind in map(Kind, self.clinic.contact_order) if kinds.get(kind)][:1]

@@ -16,7 +16,7 @@ from chalicelib import dossier
 from chalicelib.asking import now
 from chalicelib.boundary import NotFoundError
 from chalicelib.consent import Address, State
-from chalicelib.contact import Contact, masked
+from chalicelib.contact import REACH, Contact, masked
 from chalicelib.dossier import Decision
 from chalicelib.forms import (
     can_agree,
@@ -113,6 +113,12 @@ class Visit:
         )
 
     @property
+    def own_contacts(self) -> dict[str, Contact]:
+        """The person's e-mails and phones, by a name that a form can bear; none where several are meant."""
+        key = portal().clinics.key(self.clinic.id)
+        return {key.lookup(each)[:12]: each for each, _ in self.revealed.contacts if each.kind in REACH}
+
+    @property
     def decisions(self) -> tuple[Decision, ...]:
         """How everything stands."""
         return dossier.decisions(self.people, self.ever, self.look.published.in_force, self.now, self.receipts)
@@ -161,6 +167,15 @@ def told(visit: Visit) -> Mapping[str, Any]:
         "postal": visit.revealed.addresses[-1].masked() if visit.revealed.addresses else "",
         "child": visit.revealed.child if not visit.shared and visit.person.of_age else "",
         "shared": visit.shared,
+        "rows": [
+            {
+                "id": name,
+                "masked": masked(each),
+                "kind": each.kind.value,
+                "holder": each == visit.opened.holder.contact,
+            }
+            for name, each in visit.own_contacts.items()
+        ],
         "restricted": _restricted(visit),
         "done": _just_done(visit),
         "told": stands,
@@ -228,16 +243,21 @@ def _restricted(visit: Visit) -> str | None:
 
 
 def _just_done(visit: Visit) -> str | None:
-    """Tell what the person has just done, as the address names it: ``withdraw`` or ``answer``."""
+    """Tell what the person has just done, as the address names it.
+
+    ``withdraw``, ``answer``, ``contact`` (changed), or ``sent`` (a message to a new contact).
+    """
     number = query(visit.request, "done")
-    if number is None:
-        return None
+    if number in {None, "sent"}:
+        return number
     try:
         done = portal().register.receipt(visit.clinic.id, number).document
     except UnknownReceiptError:
         return None
     if done["subject"] not in {person.id for person in visit.people}:
         return None
+    if not done["decisions"]:
+        return "contact"
     return "withdraw" if {entry["answer"] for entry in done["decisions"].values()} == {"withdraw"} else "answer"
 
 

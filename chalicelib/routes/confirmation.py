@@ -6,12 +6,14 @@ nothing, and a form counts only with a choice that nobody had made before.
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from chalice.app import Blueprint, Response
 
 from chalicelib import confirming
 from chalicelib.boundary import later, page
 from chalicelib.confirming import Open
+from chalicelib.contact import masked
 from chalicelib.forms import MAX_NAME, Fault, Fields, first
 from chalicelib.guardians import outgrown
 from chalicelib.i18n import negotiate
@@ -36,6 +38,8 @@ confirmation = Blueprint(__name__)
 def confirm_page(token: str) -> Response:
     """Show what will be confirmed."""
     opened = _opened(token, Power.CONFIRM)
+    if opened.link.receipt is None:
+        return _new_contact(opened, None)
     return _asking("confirm", opened.link.lang, confirming.by_link(portal(), opened, _now()))
 
 
@@ -45,6 +49,8 @@ def confirm(token: str) -> Response:
     """Confirm what is ticked, or say that it was somebody else; without a choice nothing happens."""
     fields = form_fields(confirmation.current_request)
     opened = _opened(token, Power.CONFIRM)
+    if opened.link.receipt is None:
+        return _new_contact(opened, fields)
     now = _now()
     found = confirming.by_link(portal(), opened, now)
     if not found.addresses:
@@ -126,6 +132,33 @@ def undo(token: str) -> Response:
         return _receipt(confirming.undo(portal(), found, ticked, lang, now, base=_base()), lang)
     except NothingLeftError:
         return _asking("undo", lang, replace(found, addresses=()))
+
+
+def _new_contact(opened: Opened, fields: Fields | None) -> Response:
+    """Ask whether a new contact should take the place of an old one, and carry that out."""
+    from chalicelib import own_contacts  # noqa: PLC0415 - nobody who confirms a Yes waits for it
+    from chalicelib.rectifying import NotTheirsError  # noqa: PLC0415 - as above
+
+    house = portal()
+    clinic = house.register.look(opened.link.clinic).published.clinic
+    lang = _language(clinic, opened.link.lang)
+    root = mount(confirmation.current_request)
+    filled: dict[str, Any] = {"clinic": clinic, "root": root, "faults": (), "kind": "over"}
+    found, sure = own_contacts.wished(house, opened), first(fields, "sure") if fields is not None else None
+    status = 200
+    if found and sure == "yes":
+        try:
+            return _receipt(own_contacts.confirm(house, opened, found, _now(), _base()), lang)
+        except NotTheirsError:
+            found = None
+    if found and sure == "no":
+        filled["kind"] = "no"
+    elif found:
+        faults = (Fault("sure", "choose_yes_no"),) if fields is not None else ()
+        old, new = masked(found[1].old), masked(opened.holder.contact)
+        filled |= {"kind": "ask", "old": old, "new": new, "faults": faults}
+        status = 422 if faults else 200
+    return html(render("pages/new_contact.html", lang, **filled), status)
 
 
 def _opened(token: str, power: Power) -> Opened:
