@@ -258,8 +258,8 @@ def _contact(visit: Visit, fields: Fields) -> Response:
         done = own_contacts.carry_out(visit, fields, state)
     except TooManyError as error:
         return _too_many(visit, fields, error)
-    if done is None:
-        return _lead_back(visit, "sent")
+    if isinstance(done, own_contacts.Asked):
+        return _lead_back(visit, done.value)
     if not isinstance(done, Receipt):
         return _again(visit, fields, done)
     journal.count("ContactRectified")

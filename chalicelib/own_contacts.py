@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from enum import Enum
 
 from chalicelib.consent import Assurance, Channel
 from chalicelib.contact import Contact, InvalidContactError, Kind, normalise
@@ -16,21 +17,29 @@ from chalicelib.notice import Clinic
 from chalicelib.phones import takes_texts
 from chalicelib.receipts import Act, NoticeRef, Receipt, Subject, receipt_id
 from chalicelib.rectifying import Change, NotTheirsError, rectify
-from chalicelib.store import buckets, messages, roll
+from chalicelib.store import buckets, messages, roll, worklist
 from chalicelib.store.links import Opened
 from chalicelib.store.messages import Unsent
 from chalicelib.store.sealed import reveal
 from chalicelib.visit import Visit
 from chalicelib.wiring import Portal, portal
 
+
+class Asked(Enum):
+    """Who has to do something before a contact changes, by the word that the page's address has for it."""
+
+    CONTACT = "sent"
+    CLINIC = "asked"
+
+
 CONFIRM_WITHIN = timedelta(days=7)
 """How long a new contact has to confirm itself; until then, and afterwards, the old one stays."""
 
 
-def carry_out(visit: Visit, fields: Fields, state: FormState) -> Receipt | Sequence[Fault] | None:
-    """Remove a contact, or ask a new one to confirm itself; give the receipt, what is to be mended, or None for that.
+def carry_out(visit: Visit, fields: Fields, state: FormState) -> Receipt | Sequence[Fault] | Asked:
+    """Remove a contact, ask a new one to confirm itself, or, for the link's own, the clinic to remove it.
 
-    Raises TooManyError.
+    Gives the receipt, what is to be mended, or who was asked. Raises TooManyError.
     """
     named = first(fields, "contact")
     contact = visit.own_contacts.get(named)
@@ -38,8 +47,10 @@ def carry_out(visit: Visit, fields: Fields, state: FormState) -> Receipt | Seque
         return [Fault("errors", "contact_gone")]
     if first(fields, "new"):
         return _ask(visit, fields, contact)
-    if contact == visit.opened.holder.contact or first(fields, "remove") != "yes":
+    if first(fields, "remove") != "yes":
         return [Fault(f"contact-{named}", "remove_unticked")]
+    if contact == visit.opened.holder.contact:
+        return _wish(visit, contact)
     house, clinic = portal(), visit.clinic
     seen = house.register.look(clinic.id, [contact])
     number = receipt_id(house.clinics.key(clinic.id).receipt_secret(), state.nonce, {"removed": named})
@@ -51,7 +62,16 @@ def carry_out(visit: Visit, fields: Fields, state: FormState) -> Receipt | Seque
         return [Fault("errors", "contact_gone")]
 
 
-def _ask(visit: Visit, fields: Fields, old: Contact) -> Sequence[Fault] | None:
+def _wish(visit: Visit, contact: Contact) -> Asked:
+    """Leave word for the clinic that the link's own contact should go: without it nobody could open the page again."""
+    table, key = portal().table, portal().clinics.key(visit.clinic.id)
+    held = guard(visit.request, "contact", (f"link:{visit.opened.id}",), visit.now)
+    left = worklist.wish(key.clinic, visit.person, key.lookup(contact), contact.kind, visit.now)
+    buckets.spend(table, key, held, [left])  # where it was left before, that one holds
+    return Asked.CLINIC
+
+
+def _ask(visit: Visit, fields: Fields, old: Contact) -> Sequence[Fault] | Asked:
     """Ask a new contact to confirm itself, whoever's it is: only from there the change can be made."""
     field, clinic = f"contact-{first(fields, 'contact')}", visit.clinic
     try:
@@ -77,7 +97,7 @@ def _ask(visit: Visit, fields: Fields, old: Contact) -> Sequence[Fault] | None:
     left = messages.to_tell(key, person.salt, key.letter_number(person.id, word.kind, visit.now), word, [new])
     held = guard(visit.request, "contact", (f"link:{visit.opened.id}", *each_of([new])), visit.now)
     buckets.spend(house.table, key, held, [left])
-    return None
+    return Asked.CONTACT
 
 
 def wished(house: Portal, opened: Opened) -> tuple[Subject, Change] | None:

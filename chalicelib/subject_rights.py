@@ -1,5 +1,6 @@
 """The API about a person's data: rectifying contacts, erasing all, restricting its use (GDPR Art. 16 to 18)."""
 
+import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -7,20 +8,24 @@ from typing import Any
 from chalice.app import Request, Response
 
 from chalicelib import journal
-from chalicelib.authorised import Call, authorised
+from chalicelib.authorised import Call, NoContacts, authorised
 from chalicelib.bodies import AboutSubject, ContactChange, read_contact_change, read_erasure, read_restriction
 from chalicelib.boundary import RefusedError
 from chalicelib.consent import Assurance, Channel
+from chalicelib.contact import Kind
 from chalicelib.erasing import erase, meant, restrict
 from chalicelib.evidence import CONSENT_PAGE
 from chalicelib.forms import new_nonce
 from chalicelib.identity import SeveralPeopleError
-from chalicelib.incoming import base_url, mount
+from chalicelib.incoming import base_url, mount, query
 from chalicelib.notice import Clinic
 from chalicelib.outgoing import document, problem
 from chalicelib.receipts import Act, NoticeRef, Receipt, Subject, receipt_id
 from chalicelib.rectifying import Change, NotTheirsError, rectify
-from chalicelib.store import roll
+from chalicelib.store import roll, worklist
+from chalicelib.store.sealed import reveal
+from chalicelib.store.table import Table
+from chalicelib.vault import ClinicKey
 from chalicelib.wiring import portal
 
 SCOPE = "subjects:erase"
@@ -74,6 +79,47 @@ def contact_change(request: Request, clinic: str) -> Response:
         raise _faulty("/remove" if change.new is None else "/replace", "Not a contact of this subject.") from None
     journal.count("ContactRectified")
     return _receipt(call, receipt)
+
+
+def contacts_to_see_to(request: Request, clinic: str) -> Response:
+    """List contacts that no message reaches and those patients want removed, by opaque ids; no contact stands in it."""
+    call = authorised(request, clinic, "status:read", lambda _known, _body: NoContacts())
+    table, after = portal().table, query(request, "cursor")
+    found, more = worklist.undelivered(table, clinic, _place(after) if after else "")
+    entries = [*(() if after else worklist.wishes(table, clinic)), *found]
+    key = portal().clinics.key(clinic)
+    people = {each.person.id: each.person for each in entries}
+    numbers = {person.id: _number_of(table, key, person) for person in people.values() if person.numbered}
+    table.put_new(call.audit("contacts/worklist", list(people.values())))
+    told = [
+        {
+            "subject": each.person.id,
+            "patient_ref": numbers.get(each.person.id),
+            "kind": each.kind,
+            "reason": each.reason,
+            "since": each.since,
+        }
+        for each in entries
+    ]
+    following = {"cursor": base64.urlsafe_b64encode(more.encode()).decode()} if more else {}
+    return document({"entries": told, **following})
+
+
+def _place(cursor: str) -> str:
+    """Read where the list goes on."""
+    try:
+        return base64.urlsafe_b64decode(cursor).decode()
+    except ValueError:
+        raise RefusedError(problem(400, "Unknown cursor", detail="As the answer before gave it.")) from None
+
+
+def _number_of(table: Table, key: ClinicKey, person: Subject) -> str | None:
+    """Give the clinic's own number of a person."""
+    try:
+        known = reveal(table, key, person).contacts
+    except ValueError:  # erased in this very moment
+        return None
+    return next((contact.value for contact, _ in known if contact.kind is Kind.REFERENCE), None)
 
 
 def _changing(call: Call[ContactChange]) -> Act:

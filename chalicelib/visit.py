@@ -245,10 +245,10 @@ def _restricted(visit: Visit) -> str | None:
 def _just_done(visit: Visit) -> str | None:
     """Tell what the person has just done, as the address names it.
 
-    ``withdraw``, ``answer``, ``contact`` (changed), or ``sent`` (a message to a new contact).
+    ``withdraw``, ``answer``, ``contact`` (changed), ``sent`` (a message to a new contact) or ``asked`` (the clinic).
     """
     number = query(visit.request, "done")
-    if number in {None, "sent"}:
+    if number in {None, "sent", "asked"}:
         return number
     try:
         done = portal().register.receipt(visit.clinic.id, number).document

@@ -93,6 +93,14 @@ def contact_change(clinic: str) -> Response:
     return answer
 
 
+@clinic_api.route(f"{BASE}/contacts/worklist", methods=["GET"], content_types=ANY_TYPE)
+@api
+def contacts_to_see_to(clinic: str) -> Response:
+    """List the contacts that staff are to see to."""
+    answer: Response = _subject_rights().contacts_to_see_to(clinic_api.current_request, clinic)
+    return answer
+
+
 def _desk() -> ModuleType:
     from chalicelib import desk  # noqa: PLC0415 - as above
 

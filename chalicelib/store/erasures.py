@@ -26,6 +26,7 @@ from chalicelib.store.keys import (
     roll_key,
     subject_pk,
     undeliverable_key,
+    undelivered_key,
     unsent_key,
     unsigned_key,
     waits_key,
@@ -120,7 +121,8 @@ def _clear_head(table: Table, clinic: str, lookup: str) -> None:
         return
     with contextlib.suppress(ConflictError):  # somebody came just now
         table.write([Delete(head, empty=True, number=int(found.number or 0) if found else None)])
-        marks = [undeliverable_key(clinic, lookup, reason) for reason in messages.UNDELIVERABLE]
+        makers = (undeliverable_key, undelivered_key)
+        marks = [make(clinic, lookup, reason) for make in makers for reason in messages.UNDELIVERABLE]
         earlier = (item.key for item in table.partition(head.pk, "") if item.key != head)
         _delete(table, itertools.chain(marks, earlier))
 

@@ -121,6 +121,16 @@ def undeliverable_key(clinic: str, lookup: str, reason: str) -> Key:
     return Key(f"UNDELIVERABLE#{clinic}#{lookup}", reason)
 
 
+def undelivered_key(clinic: str, lookup: str, reason: str) -> Key:
+    """The same mark in the clinic's list of contacts that staff are to see to (`worklist`)."""
+    return Key(f"UNDELIVERABLE#{clinic}", f"{lookup}#{reason}")
+
+
+def wish_key(clinic: str, subject: str, lookup: str) -> Key:
+    """That somebody wants a contact removed which their own page cannot remove."""
+    return Key(f"CLINIC#{clinic}", f"WISH#{subject}#{lookup}")
+
+
 def earlier_undeliverable_key(clinic: str, lookup: str, reason: str) -> Key:
     """Where such a mark stood before it had a partition of its own; the last of them ends within a year."""
     return Key(f"CLINIC#{clinic}#CONTACT#{lookup}", f"UNDELIVERABLE#{reason}")

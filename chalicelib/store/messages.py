@@ -26,6 +26,7 @@ from chalicelib.store.keys import (
     letter_key,
     told_key,
     undeliverable_key,
+    undelivered_key,
     unsent_key,
 )
 from chalicelib.store.table import ConflictError, Delete, Item, Put, Replace, SetBody, Table, Write
@@ -309,9 +310,9 @@ def mark_undeliverable(table: Table, clinic: str, lookup: str, reason: str, at: 
     A new report takes the place of the old one; a year after the last of them nothing is left.
     """
     over = int((moment(at) + MARKED).timestamp())
-    mark = Put(
-        undeliverable_key(clinic, lookup, reason), {"body": json.dumps({"reason": reason, "at": at}), "ttl": over}
-    )
+    values = {"body": json.dumps({"reason": reason, "at": at}), "ttl": over}
+    mark = Put(undeliverable_key(clinic, lookup, reason), values)
+    table.put(Put(undelivered_key(clinic, lookup, reason), values))
     if table.put_new(mark):
         return True
     table.put(mark)

@@ -9,6 +9,8 @@ import pytest
 from chalicelib.contact import Contact, Kind
 from chalicelib.instants import instant
 from chalicelib.links import Power
+from chalicelib.store import worklist
+from chalicelib.store.messages import mark_undeliverable
 from tests.routes.client import Answer, Client, Program
 from tests.routes.conftest import House
 from tests.routes.letterbox import a_token, carried
@@ -185,6 +187,40 @@ def test_it_needs_a_key_that_may_record(house: House) -> None:
     [line] = [each for each in house.audit(program.clinic) if each["call"] == "contacts"]
     assert line["subjects"] == [program.history(email=NEW)[0]["subject"]]
     assert OLD not in json.dumps(house.audit(program.clinic))
+
+
+def test_staff_find_the_addresses_that_bounce_until_they_are_replaced(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page at a time; no address stands in the list, and another clinic's are not in it."""
+    program, other = house.open_clinic(), house.open_clinic()
+    agreed(program, email=OLD, patient_ref="P-1")
+    agreed(program, email=BELLA)
+    key, since = house.beside.clinics.key(program.clinic), instant(datetime.now(UTC))
+    for email, reason in ((OLD, "bounce"), (BELLA, "complaint"), ("nobody@example.org", "bounce")):
+        mark_undeliverable(house.table, program.clinic, key.lookup(Contact(Kind.EMAIL, email)), reason, since)
+    answer = program.get("contacts/worklist")
+    listed = {each["patient_ref"]: each for each in answer.json()["entries"]}
+    anna, bella = (program.history(email=email)[0]["subject"] for email in (OLD, BELLA))
+    assert listed == {
+        "P-1": {"subject": anna, "patient_ref": "P-1", "kind": "email", "reason": "bounce", "since": since},
+        None: {"subject": bella, "patient_ref": None, "kind": "email", "reason": "complaint", "since": since},
+    }
+    assert OLD not in answer.text
+    assert other.get("contacts/worklist").json() == {"entries": []}
+    assert Program(other.clinic, program.key).get("contacts/worklist").status == 404
+    monkeypatch.setattr(worklist, "MOST", 1)
+    found, target = [], "contacts/worklist"
+    while target:
+        page = program.get(target).json()
+        found += [each["subject"] for each in page["entries"]]
+        target = f"contacts/worklist?cursor={page['cursor']}" if "cursor" in page else ""
+    assert sorted(found) == sorted([anna, bella])
+    assert program.get("contacts/worklist?cursor=%FF").status == 400
+    replaced(program, email=OLD)
+    assert program.call("erasures", {"subject": {"email": BELLA}}).status == 200
+    monkeypatch.undo()
+    assert program.get("contacts/worklist").json() == {"entries": []}
 
 
 def test_the_old_address_hears_once_that_it_was_removed(house: House) -> None:

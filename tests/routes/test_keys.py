@@ -28,6 +28,7 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "links": ("links:write", {"links": [ANNA]}),
     "links/revoke": ("links:write", {"ids": ["0" * 64]}),
     "contacts": ("receipts:write", {"subject": ANNA, "replace": ANNA, "with": {"email": "anna.new@example.org"}}),
+    "GET contacts/worklist": ("status:read", {}),
     "erasures": ("subjects:erase", {"subject": ANNA}),
     "restrictions": ("subjects:erase", {"subject": ANNA, "restricted": True}),
 }
@@ -122,7 +123,7 @@ def test_every_call_leaves_a_line_with_key_and_subject_and_no_contact(house: Hou
     lines = house.audit(program.clinic)
     calls = [line["call"] for line in lines]
     expected = ["receipts", "receipts", "status", "history", "receipts", "withdrawals", "receipt"]
-    expected += ["links", "links/revoke", "contacts", "erasures", "restrictions"]
+    expected += ["links", "links/revoke", "contacts", "contacts/worklist", "erasures", "restrictions"]
     assert sorted(calls) == sorted(expected)
     subject = program.receipt(number).json()["subject"]
     assert {line["receipt"] for line in lines if line["call"] in {"receipts", "receipt"}} >= {number}

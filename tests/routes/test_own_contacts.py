@@ -110,7 +110,7 @@ def test_who_was_erased_meanwhile_is_made_known_by_no_confirmation(
     ("contact", "fields", "said"),
     [
         (ANNA_PHONE, {}, "tick that this one should be removed"),
-        (ANNA, {"remove": "yes"}, "tick that this one should be removed"),
+        (ANNA, {}, "tick that this one should be removed"),
         (ANNA, {"new": "anna"}, "This e-mail address is not complete"),
         (ANNA, {"new": ANNA.value.upper()}, "the contact that you have already"),
         (ANNA_PHONE, {"new": "+37167000000"}, "We cannot send a text message to this number"),
@@ -126,6 +126,22 @@ def test_a_form_that_cannot_be_carried_out_changes_nothing(  # noqa: PLR0917 - a
     assert said in " ".join(Page(answer).words.split())
     assert len(program.history(email=ANNA.value)) == 1
     assert carried(house, ANNA, ANNA_PHONE, NEW) == []
+
+
+def test_the_links_own_contact_is_removed_by_the_clinic_which_finds_it_on_a_list(
+    client: Client, house: House, program: Program
+) -> None:
+    """Asked twice it is listed once, and no longer once staff have removed it; the page can be opened until then."""
+    place = page_of(house, program)
+    for _ in range(2):
+        answer = sent(client, house, program, ANNA, place, remove="yes")
+        assert "The clinic has been told" in Page(client.follow(answer)).words
+    assert permitted(program, email=ANNA.value) == ("granted", True)
+    [entry] = program.get("contacts/worklist").json()["entries"]
+    subject = program.history(email=ANNA.value)[0]["subject"]
+    assert (entry["subject"], entry["kind"], entry["reason"]) == (subject, "email", "wish")
+    program.call("contacts", {"subject": {"phone": ANNA_PHONE.value}, "remove": {"email": ANNA.value}})
+    assert program.get("contacts/worklist").json() == {"entries": []}
 
 
 def test_a_page_that_was_open_too_long_removes_nothing(client: Client, house: House, program: Program) -> None:

@@ -45,6 +45,8 @@ PUT: dict[str, set[str]] = {
     "counted_key": {STREAM, CATCH_UP},
     "bookmark_key": {ROUND},
     "undeliverable_key": {REPORTS},
+    "undelivered_key": {REPORTS},
+    "wish_key": {API},
 }
 """Which functions write an item anew, by the name of what makes its key in `store.keys`."""
 
@@ -79,6 +81,7 @@ REMOVE: dict[str, set[str]] = {
     "order_key": {CATCH_UP},
     "erased_key": {CATCH_UP},
     "undeliverable_key": {CATCH_UP},
+    "undelivered_key": {CATCH_UP},
     "earlier_undeliverable_key": {CATCH_UP},
     "receipt_id_key": {ROUND},
     "counted_key": {ROUND},

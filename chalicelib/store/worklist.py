@@ -1,0 +1,73 @@
+"""What staff are to see to about contacts: those that no message reaches, and what a patient cannot change alone.
+
+Nothing is taken off the list: an entry counts for as long as the contact is the person's, so that it goes with the
+contact that is replaced, removed or erased.
+"""
+
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from chalicelib.contact import Kind
+from chalicelib.instants import Instant, moment
+from chalicelib.receipts import Subject
+from chalicelib.store import contacts, roll
+from chalicelib.store.keys import roll_key, undelivered_key, wish_key
+from chalicelib.store.orders import MANY
+from chalicelib.store.table import Put, Table
+
+MOST = 100
+"""How many marks of contacts one page of the list goes through."""
+
+WISHED = timedelta(days=365)
+WISH = "wish"
+"""Why a contact is listed that its owner wants removed; else it is the reason of the mark (`messages`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One contact of one person to see to: of which kind it is, why, and since when."""
+
+    person: Subject
+    kind: str
+    reason: str
+    since: Instant
+
+
+def wish(clinic: str, person: Subject, lookup: str, kind: Kind, at: Instant) -> Put:
+    """Give the item of somebody who wants a contact removed that their own page cannot remove."""
+    over = int((moment(at) + WISHED).timestamp())
+    body = {"kind": kind.value, "lookup": lookup, "at": at}
+    return Put(wish_key(clinic, person.id, lookup), {"body": json.dumps(body), "ttl": over})
+
+
+def wishes(table: Table, clinic: str) -> Iterator[Entry]:
+    """Give what patients asked for and is not done yet."""
+    place = wish_key(clinic, "", "")
+    items = table.partition(place.pk, place.sk.partition("#")[0] + "#")
+    while batch := list(itertools.islice(items, MOST)):
+        subjects = [item.sk.split("#")[1] for item in batch]
+        found = table.get([roll_key(clinic, subject) for subject in subjects])
+        for item, subject in zip(batch, subjects, strict=True):
+            kept, key = json.loads(item.body or ""), roll_key(clinic, subject)
+            person = roll.read(found[key]) if key in found else None
+            if person and kept["lookup"] in person.contacts:
+                yield Entry(person, kept["kind"], WISH, kept["at"])
+
+
+def undelivered(table: Table, clinic: str, after: str = "") -> tuple[list[Entry], str | None]:
+    """Give a page of the contacts that no message reaches, behind a mark; and the last mark where more follow."""
+    items = list(itertools.islice(table.behind(undelivered_key(clinic, "", "").pk, after), MOST + 1))
+    page = items[:MOST]
+    lookups = [item.sk.partition("#")[0] for item in page]
+    known, _ = contacts.read(table, clinic, list(dict.fromkeys(lookups)), most=MANY)
+    entries = []
+    for item, lookup in zip(page, lookups, strict=True):
+        mark = json.loads(item.body or "")
+        for person in known[lookup].people:
+            # Only e-mail is reported on, so far; who was kept before kinds were told is known by one.
+            kind = person.kinds.get(lookup, Kind.EMAIL.value)
+            entries.append(Entry(person, kind, mark["reason"], mark["at"]))
+    return entries, page[-1].sk if len(items) > MOST else None
