@@ -76,6 +76,7 @@ def test_pages_and_receipts_say_that_a_yes_is_not_in_force_until_it_is_confirmed
         for form in ("", "&format=html"):
             page = client.get(f"/{program.clinic}/receipts/{number}?lang=en{form}").text
             assert (told in page) == waits, form
+            assert not waits or "It counts already" not in page, "the seal is not told to make a Yes count"
     kiosk = decide(client, f"{strict.clinic}/kiosk", {**MAIL, f"decision.{REVIEW}": "yes"}, "?lang=en")
     assert told in kiosk.text
 
