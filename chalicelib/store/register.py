@@ -464,9 +464,10 @@ def _differs(act: Act, receipt: Receipt) -> bool:
 def repeats(act: Act, receipt: Receipt) -> bool:
     """Tell whether a receipt of staff tells the same as an act of when and how it was said, words of staff aside."""
     kept, given = receipt.document, act.effective_at
-    # A clock that ran ahead was set back to the moment of recording; by the second call it may be that time.
-    at = kept["effective_at"] == given or kept["effective_at"] == kept["recorded_at"] < given
-    at = at and kept.get("effective_date") == (act.day and act.day.date)
+    # A clock that ran ahead was set back to the moment of recording; by the second call it may be that time. And what
+    # is said this very moment is recorded after the receipt before it.
+    now = kept["effective_at"] == kept["recorded_at"] and (kept["recorded_at"] < given or given == act.recorded_at)
+    at = (now or kept["effective_at"] == given) and kept.get("effective_date") == (act.day and act.day.date)
     told = (kept["channel"], disclosed(kept["evidence"], ()), kept["notice"]["lang"])
     return at and told == (act.channel, wordless(act.evidence), act.notice.lang)
 

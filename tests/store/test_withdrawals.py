@@ -73,6 +73,18 @@ def test_withdrawing_by_a_shared_phone_reaches_everyone_who_shares_it(house: Por
             assert_unbroken(house.register.history(RIGA, [person]))
 
 
+def test_a_withdrawal_that_staff_record_in_the_moment_of_another_receipt_reaches_everyone(house: Portal) -> None:
+    """Two desks at once: the later receipt is a millisecond later, and is no other call's."""
+    a_family(house)
+    for contact in (ANNA, BELLA):
+        house.register.record(on_paper({EMAIL_NEWS: "yes"}, NOON, NOON), signed(contact, ANNA_PHONE))
+    stop = on_paper(STOP_SMS, NOON, NOON)
+    receipts = house.register.withdraw(stop, signed(ANNA_PHONE))
+    assert len({receipt.document["subject"] for receipt in receipts}) == 2
+    assert [state(house, RIGA, each, SMS_NEWS) for each in (ANNA, BELLA)] == [State.WITHDRAWN] * 2
+    assert house.register.withdraw(stop, signed(ANNA_PHONE)) == receipts, "sent again"
+
+
 def test_a_family_withdrawal_sent_twice_is_one_receipt_each(house: Portal) -> None:
     """A retry in the middle of it finishes it and doubles nothing."""
     a_family(house)

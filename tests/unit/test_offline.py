@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.consent import Channel
+from chalicelib.consent import Assurance, Channel
 from chalicelib.disclosures import combined, withhold
 from chalicelib.receipts import NoticeRef, Receipt, decide
 from infra.bundle import ROOT
@@ -140,6 +140,7 @@ def test_a_part_of_a_chain_is_told_as_the_part_it_is(desk: Desk) -> None:
 
 SHOWN, STAFFS = "given to exactly the text", "staff recorded them, and named this version"
 NOTHING = "nothing shows which text was read"
+SYSTEMS = "took them over from another of its systems"
 
 
 @pytest.mark.parametrize(
@@ -150,6 +151,9 @@ NOTHING = "nothing shows which text was read"
         ("kiosk", "yes", {SHOWN}),
         ("paper", "yes", {STAFFS}),
         ("phone", "no", {STAFFS}),
+        ("email", "yes", {STAFFS}),
+        ("import", "yes", {SYSTEMS}),
+        ("api", "withdraw", set()),
         ("web", "withdraw", set()),
         ("paper", "withdraw", set()),
         ("unknown", "yes", {NOTHING}),
@@ -164,12 +168,14 @@ def test_what_a_receipt_proves_of_its_text_depends_on_how_it_was_given(
     And a form from before the first version binds none.
     """
     act = an_act({EMAIL_NEWS: answer}, channel=Channel("paper" if channel == "unknown" else channel))
+    if channel in {"api", "import"}:
+        act = replace(act, assurance=Assurance.IMPORTED)
     if channel == "unknown":
         act = replace(act, notice=NoticeRef.unknown("lv"))
     receipt = decide(a_subject(), act, IN_FORCE, known=False)[0]
     code, said = desk.verify(desk.put("one.jws", signed(receipt)))
     assert code == 0
-    assert {words for words in (SHOWN, STAFFS, NOTHING) if words in said} == told
+    assert {words for words in (SHOWN, STAFFS, NOTHING, SYSTEMS) if words in said} == told
     assert ("Text shown:" in said) is (SHOWN in told)
     assert ("  Text not known\n" in said) is (NOTHING in told)
     assert "None" not in said
