@@ -54,13 +54,13 @@ def seal(table: Table, signer: Signer, receipts: Iterable[Receipt], hurried: Hur
 def seal_waiting(table: Table, signer: Signer, hurried: Hurried) -> Iterator[Tally]:
     """Sign everything that waits, as `seal` does; a mark whose receipt is gone or unreadable counts as failed."""
     tally = Tally()
-    return _sealed(table, signer, _waiting(table, tally), hurried, tally)
+    return _sealed(table, signer, _waiting(table, tally, hurried), hurried, tally)
 
 
 def count_waiting(table: Table, hurried: Hurried) -> Tally:
     """Count what waits and was not counted, where nothing can be signed."""
     tally = Tally()
-    for _ in _waiting(table, tally):
+    for _ in _waiting(table, tally, hurried):
         if hurried():
             tally.whole = False
             break
@@ -83,6 +83,10 @@ def _sealed(
             tally.failed += _failed(error)
         except (ContendedError, TooLongToSignError, proof.UnprovenError) as error:
             tally.failed += _failed(error)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one receipt, the others are signed
+            journal.fault(error)
+            journal.count("SigningFailed")
+            tally.failed += 1
         else:
             away = 0
         yield tally
@@ -106,12 +110,12 @@ def _seal(table: Table, signer: Signer, key: SigningKey, receipt: Receipt) -> bo
     return new
 
 
-def _waiting(table: Table, tally: Tally) -> Iterator[Receipt]:
+def _waiting(table: Table, tally: Tally, hurried: Hurried) -> Iterator[Receipt]:
     """Give what waits, each counted; what somebody changed by hand is told, and the others are signed all the same.
 
     With the signature the mark goes that leads here: what cannot be counted now keeps waiting, and is not given.
     """
-    marks = signatures.waiting(table)
+    marks, away = signatures.waiting(table), 0
     while batch := list(itertools.islice(marks, BATCH)):
         keys = {receipt_key(each.clinic, each.subject, each.version): each for each in batch}
         found = table.get([*keys, *(counted_key(each.clinic, each.receipt) for each in batch)])
@@ -123,9 +127,16 @@ def _waiting(table: Table, tally: Tally) -> Iterator[Receipt]:
                 if counted_key(mark.clinic, mark.receipt) not in found:
                     proof.read_document(receipt.canonical)  # nothing else is counted
                     tally.counted += counting.count(table, receipt)
-            except (GoneError, ValueError, proof.UnprovenError, ContendedError, UnavailableError) as error:
+            except (ContendedError, UnavailableError) as error:
+                away += isinstance(error, UnavailableError)
+                tally.failed += _failed(error, **told)
+                if away == PATIENCE or hurried():
+                    tally.whole = False
+                    return
+            except (GoneError, ValueError, proof.UnprovenError) as error:
                 tally.failed += _failed(error, **told)
             else:
+                away = 0
                 yield receipt
 
 

@@ -58,9 +58,16 @@ def signed_receipt(receipt: Receipt, signature: Item | None) -> str | None:
 
 
 def waiting(table: Table) -> Iterator[Waiting]:
-    """Give every receipt that waits to be signed, of all clinics, strongly consistently, page by page."""
+    """Give every receipt that waits to be signed, of all clinics, strongly consistently, page by page.
+
+    A mark that cannot be read names nobody and version 0, where there is no receipt: it holds up no other.
+    """
     for shard in SHARDS:
         for item in table.partition(unsigned_key("", shard).pk, ""):
             clinic, _, receipt = item.sk.partition("#")
-            place = json.loads(item.body or "")
-            yield Waiting(clinic, receipt, place["subject"], place["version"])
+            try:
+                place = json.loads(item.body or "")
+                waits = Waiting(clinic, receipt, str(place["subject"]), int(place["version"]))
+            except (ValueError, KeyError, TypeError):
+                waits = Waiting(clinic, receipt, "", 0)
+            yield waits

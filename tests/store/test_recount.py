@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from chalicelib import aftermath, counting, sealing
+from chalicelib import aftermath, counting, proof, sealing
 from chalicelib.counting import Recount, differences, recount
 from chalicelib.receipts import Receipt
+from chalicelib.signing import SigningKey
 from chalicelib.store import signatures
 from chalicelib.store.counts import correct, count_receipt, counts
-from chalicelib.store.keys import counted_key, receipt_key
-from chalicelib.store.table import UnavailableError
+from chalicelib.store.keys import counted_key, receipt_key, unsigned_key
+from chalicelib.store.table import Put, UnavailableError
 from chalicelib.wiring import Portal
 from infra.recount import FIRST_DAY, LAST_DAY, go_through, settle, started
 from infra.tools import dynamodb_local
@@ -235,4 +236,48 @@ def test_a_receipt_is_not_signed_before_it_is_counted(house: Portal, faults: Fau
     with held_to(house, "catch_up"):
         second = list(sealing.seal_waiting(house.table, OwnKey(), in_time))[-1]
     assert (second.signed, second.counted) == (3, 3)
+    assert all_counts(house) == TRUE
+
+
+def test_a_round_stops_counting_when_its_time_is_over_or_the_table_is_away(house: Portal, faults: Faults) -> None:
+    """What waits behind it in the same round, the messages, keeps its time."""
+    three(house)
+    with held_to(house, "catch_up"):
+        late = sealing.count_waiting(house.table, lambda: True)
+    assert (late.counted, late.whole) == (1, False)
+    house.register.record(an_act({EMAIL_NEWS: "yes"}, LATER), signed(ANNA_PHONE))
+    faults.plan(WRITE, [Fault.LOST_REQUEST] * 200)
+    for number in range(4):
+        house.table.put(Put(unsigned_key(RIGA, f"{number}" * 32), {"body": "{}"}))
+    with held_to(house, "catch_up"):
+        away = sealing.count_waiting(house.table, in_time)
+    assert (away.counted, away.whole) == (0, False)
+    faults.clear()
+    with held_to(house, "catch_up"):
+        assert sealing.count_waiting(house.table, in_time).counted == 3
+    assert all_counts(house) == TRUE
+
+
+class Failing(OwnKey):
+    """A key that breaks on one receipt in a way nobody thought of."""
+
+    def sign(self, key: SigningKey, message: bytes) -> bytes:
+        """Sign, unless it is that one."""
+        if message == self.refused:
+            raise RuntimeError("nobody thought of this")
+        return super().sign(key, message)
+
+
+def test_whatever_is_wrong_with_one_receipt_or_mark_the_others_are_signed_and_told(house: Portal) -> None:
+    """One item that somebody damaged, or that breaks the signer, holds up nobody else, in no round."""
+    receipts = three(house)
+    signer = Failing()
+    signer.refused = proof.signing_input(proof.header(signer.key.jwk), receipts[0].canonical)
+    meddle(house, unsigned_key(RIGA, receipts[1].id), "{")
+    with held_to(house, "catch_up"):
+        tally = list(sealing.seal_waiting(house.table, signer, in_time))[-1]
+    assert (tally.signed, tally.failed, tally.whole) == (1, 2, True)
+    assert {each.receipt for each in signatures.waiting(house.table)} == {receipts[0].id, receipts[1].id}
+    assert handle(house, *receipts, signer=signer) == []
+    assert house.register.issued(RIGA, receipts[1].id)[1] is not None
     assert all_counts(house) == TRUE
