@@ -112,7 +112,12 @@ def test_a_version_published_before_a_rule_came_stays_readable(house: Portal) ->
     item = house.table.get([key])[key]
     kept = json.loads(item.body or "")
     del kept["document"]["texts"]["automated"]
-    house.table.write([SetBody(key, json.dumps(kept), was=item.body or "")])
+    house.table.client.update_item(  # past the guard that lets nobody write a notice twice
+        TableName=house.settings.table,
+        Key={"pk": {"S": key.pk}, "sk": {"S": key.sk}},
+        UpdateExpression="SET body = :body",
+        ExpressionAttributeValues={":body": {"S": json.dumps(kept)}},
+    )
     assert Clinics(house.table, FixedKeys()).version(PHYSIO, "1.0").texts["intro"] == a_document()["texts"]["intro"]
 
 
