@@ -5,9 +5,10 @@ happens after a decision, a third and a fourth for the clock's rounds, a fifth f
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, SNSEvent
+from chalice.app import CloudWatchEvent, DynamoDBEvent, Rate, SNSEvent
 
 from chalicelib import middleware, wiring
 from chalicelib.routes.clinic import clinic_api
@@ -22,15 +23,17 @@ from chalicelib.routes.patient import patient
 from chalicelib.routes.service import service
 from chalicelib.routes.unsubscribe import unsubscribe
 from chalicelib.routes.verification import verification
+from chalicelib.routing import RoutedChalice
 
 LAST_SECONDS = 25
 HALF_TIME = 120
 """When a round stops carrying out withdrawal orders, so that there is time left to sign and to send."""
 
-app = Chalice(app_name="consent-portal", configure_logs=False)
+app = RoutedChalice(app_name="consent-portal", configure_logs=False)
 app.api.binary_types = []  # pictures mark themselves, whatever the client's Accept says: see chalicelib/outgoing.py
 app.register_middleware(middleware.request_log, "http")
 app.register_middleware(middleware.security_headers, "http")
+app.register_middleware(partial(middleware.leads_somewhere, routes=app.routes), "http")
 for blueprint in (
     service,
     codes,

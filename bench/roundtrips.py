@@ -103,8 +103,9 @@ class Desk:
         path = route.replace("{clinic}", CLINIC)
         context = {"resourcePath": route, "httpMethod": method, "path": f"/api{path}", "identity": {}}
         event = {
+            "path": path,
             "requestContext": context,
-            "pathParameters": {"clinic": CLINIC},
+            "pathParameters": {"proxy": path.lstrip("/")},
             "headers": headers,
             "multiValueQueryStringParameters": None,
             "stageVariables": None,

@@ -1,7 +1,7 @@
 """The one place where an error becomes an answer: a page in the patient's language, or a problem (RFC 9457)."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from chalice.app import Blueprint, Request, Response
 
@@ -20,6 +20,7 @@ from chalicelib.limits import TooManyError
 from chalicelib.notice import LANGUAGES
 from chalicelib.outgoing import html, problem
 from chalicelib.pages import render
+from chalicelib.routing import for_programs, methods
 from chalicelib.store.clinics import UnknownClinicError, UnknownDraftError, UnknownVersionError
 from chalicelib.store.links import OldLinkError, UnknownLinkError
 from chalicelib.store.register import BusyError, UnknownReceiptError
@@ -130,9 +131,26 @@ def api(view: View) -> View:
     return guarded
 
 
+def elsewhere(request: Request) -> Response:
+    """Answer an address that leads nowhere: a problem to a program, a page to anybody else."""
+    return api(_nowhere)() if for_programs(request.path) else _error_page(request, "not_found", 404)
+
+
+def wrong_method(request: Request, allowed: Collection[str]) -> Response:
+    """Answer a method that an address does not take, and say which it takes (405, RFC 9110 15.5.6)."""
+    allow = {"Allow": methods(allowed)}
+    if for_programs(request.path):
+        return problem(405, "Method not allowed", detail=f"This address takes {allow['Allow']}.", headers=allow)
+    return _error_page(request, "wrong_method", 405, allow)
+
+
 def later(error: TooManyError) -> dict[str, str]:
     """Give the header that says when to try again (RFC 6585, 4: 429 with Retry-After)."""
     return {"Retry-After": str(error.seconds)}
+
+
+def _nowhere() -> Response:
+    raise NotFoundError
 
 
 def _check_length(names: Mapping[str, str]) -> None:

@@ -1,14 +1,18 @@
 """What every request passes through: security headers and one line in the log."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from chalice.app import Request, Response
 
 from chalicelib import journal, wiring
+from chalicelib.boundary import elsewhere, wrong_method
 from chalicelib.lines import one_line
 from chalicelib.pages import content_security_policy
+
+Routes = Mapping[str, Collection[str]]
+"""The methods of every route."""
 
 HEADERS = {
     # Never without TLS again, once seen (RFC 6797).
@@ -45,6 +49,14 @@ def security_headers(request: Request, get_response: Callable[[Request], Respons
     is_page = kind.startswith("text/html")
     response.headers.setdefault("Content-Security-Policy", content_security_policy() if is_page else policy)
     return response
+
+
+def leads_somewhere(request: Request, get_response: Callable[[Request], Response], routes: Routes) -> Response:
+    """Answer what has no route, or none for its method, in words for whoever asked: a patient, or a program."""
+    allowed = routes.get(request.path)
+    if allowed is None:
+        return elsewhere(request)
+    return get_response(request) if request.method in allowed else wrong_method(request, allowed)
 
 
 def request_log(request: Request, get_response: Callable[[Request], Response]) -> Response:

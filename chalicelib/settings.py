@@ -6,6 +6,9 @@ from dataclasses import dataclass, field, fields
 
 from chalicelib.budgets import Budgets
 
+_CONTACT = re.compile(r"(?:mailto:[!-~]+@[!-~]+|https://[!-~]+|tel:\+[0-9-]+)")
+"""What RFC 9116, 2.5.3 takes as a contact."""
+
 _ADDRESS = re.compile(r"[!-~]+@[!-~]+\.[!-~]+")
 _SENDER = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9]{1,11}")
 """What SNS takes as a sender id."""
@@ -30,7 +33,8 @@ class Settings:
     is used. `signing_key` is the KMS alias of the key that signs receipts; empty, nothing is signed and all wait.
     `mail_from` is the address e-mails come from, `mail_configuration` the SES configuration set that reports what
     became of them, `sms_sender` the name text messages come from; without `mail_from` everything waits to be sent.
-    `budgets` are how many messages a day may go out.
+    `budgets` are how many messages a day may go out. `security_contact` is where somebody who found a weakness writes
+    (RFC 9116); empty, it is security@ at the portal's own domain (RFC 2142).
     """
 
     table: str
@@ -41,12 +45,13 @@ class Settings:
     mail_configuration: str = ""
     sms_sender: str = ""
     budgets: Budgets = field(default_factory=Budgets)
+    security_contact: str = ""
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
-    """Read TABLE_NAME, AWS_REGION, PUBLIC_URL, SIGNING_KEY, MAIL_FROM, MAIL_CONFIGURATION, SMS_SENDER and BUDGETS.
+    """Read TABLE_NAME, AWS_REGION, PUBLIC_URL, SIGNING_KEY, MAIL_FROM, MAIL_CONFIGURATION and SMS_SENDER.
 
-    Raises SettingsError naming every fault.
+    And BUDGETS and SECURITY_CONTACT. Raises SettingsError naming every fault.
     """
     faults = [f"{name} is not set" for name in ("TABLE_NAME", "AWS_REGION") if not environ.get(name)]
     public_url = environ.get("PUBLIC_URL", "").rstrip("/")
@@ -60,6 +65,11 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         faults.append("MAIL_FROM must be an e-mail address alone, such as consent@example.org")
     if sms_sender and not _SENDER.fullmatch(sms_sender):
         faults.append("SMS_SENDER must be 1 to 11 letters and digits, at least one of them a letter")
+    security_contact = environ.get("SECURITY_CONTACT", "")
+    if security_contact and not _CONTACT.fullmatch(security_contact):
+        faults.append(
+            "SECURITY_CONTACT must be mailto:, https:// or tel: with what follows, such as mailto:a@example.org"
+        )
     daily = {}
     for variable, name in BUDGETS.items():
         given = environ.get(variable, "")
@@ -78,4 +88,5 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         environ.get("MAIL_CONFIGURATION", ""),
         sms_sender,
         Budgets(**daily),
+        security_contact,
     )

@@ -21,6 +21,7 @@ import zipfile
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -30,6 +31,7 @@ from infra.dependencies import NotInstalledError, dependencies
 ROOT = Path(__file__).resolve().parent.parent
 STAGE = "portal"
 OLDEST, NEWEST = (3, 11), (3, 13)
+METHODS = ("delete", "get", "head", "options", "patch", "post", "put")
 # chalice wants to know a region, and asks for nothing there.
 _REGION = "eu-north-1"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -69,10 +71,27 @@ def _built(root: Path, build: Path) -> Path:
     _lay_out(root, build)
     _package(root, build)
     _rewrite_zip(build / "packaged/deployment.zip", build / "deployment.zip")
-    template = yaml.safe_load((build / "packaged/sam.yaml").read_text())
+    template = everything_to_the_function(yaml.safe_load((build / "packaged/sam.yaml").read_text()))
     (build / "sam.json").write_text(json.dumps(template, indent=1, ensure_ascii=False) + "\n")
     stamp.write_text(fingerprint)
     return build
+
+
+def everything_to_the_function(template: dict[str, Any]) -> dict[str, Any]:
+    """Let API Gateway send every address and every method to the function, which finds the route by itself.
+
+    Chalice makes a resource of each route. What has none API Gateway answers in its own words: JSON to a patient, 403
+    to a wrong method. Beside /{clinic} it takes no /{proxy+}: one variable part at a place.
+    """
+    body = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
+    one = next(iter(next(iter(body["paths"].values())).values()))
+    operation = {name: part for name, part in one.items() if name != "parameters"}
+    named = {"name": "proxy", "in": "path", "required": True, "type": "string"}
+    body["paths"] = {
+        "/": dict.fromkeys(METHODS, operation),
+        "/{proxy+}": {method: {**operation, "parameters": [named]} for method in METHODS},
+    }
+    return template
 
 
 def _require_python() -> None:

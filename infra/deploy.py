@@ -34,6 +34,7 @@ PARAMETERS = {
     "MAIL_FROM": "MailFrom",
     "SMS_SENDER": "SmsSender",
     "LOG_LEVEL": "LogLevel",
+    "SECURITY_CONTACT": "SecurityContact",
     "ALARM_TOPIC": "AlarmTopic",
     "SMS_DAILY": "SmsDaily",
     "SMS_COUNTRY_DAILY": "SmsCountryDaily",

@@ -137,3 +137,8 @@ class Gateway:
 def missing(gateway: Gateway) -> Reply:
     """Return the reply to an address or method that the API does not have."""
     return gateway.refusal("MISSING_AUTHENTICATION_TOKEN", 403, "Missing Authentication Token")
+
+
+def too_large(gateway: Gateway) -> Reply:
+    """Return the reply to a body above what API Gateway takes."""
+    return gateway.refusal("REQUEST_TOO_LARGE", 413, "Request Too Long")

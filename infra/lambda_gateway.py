@@ -27,7 +27,7 @@ from typing import Any, Self
 from urllib.parse import parse_qsl
 
 from infra.children import LOOPBACK, start, stop
-from infra.gateway import HEADERS_LIMIT, INVOCATION_LIMIT, PAYLOAD_LIMIT, TIMEOUT, Gateway, Route, missing
+from infra.gateway import HEADERS_LIMIT, INVOCATION_LIMIT, PAYLOAD_LIMIT, TIMEOUT, Gateway, Route, missing, too_large
 from infra.server import Reply, Request, serving
 
 REGION = "eu-north-1"
@@ -182,13 +182,13 @@ class RestApi:
     """A REST API with a stage, or under a custom domain without one, in front of a function."""
 
     def __init__(self, gateway: Gateway, function: Function, *, custom_domain: bool) -> None:
-        self._gateway = gateway
+        self.gateway = gateway
         self._function = function
         self._prefix = "" if custom_domain else f"/{gateway.stage}"
 
     def __call__(self, request: Request) -> Reply:
         """Answer as API Gateway does."""
-        gateway = self._gateway
+        gateway = self.gateway
         if sum(len(name) + len(value) for name, value in request.headers) > HEADERS_LIMIT:
             return gateway.refusal("DEFAULT_4XX", 431, "Request Header Fields Too Large")
         path = request.path.removeprefix(self._prefix)
@@ -209,7 +209,7 @@ class RestApi:
 
         https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
         """
-        gateway = self._gateway
+        gateway = self.gateway
         headers: dict[str, list[str]] = {}
         for name, value in (*request.headers, ("X-Forwarded-For", request.client), ("X-Forwarded-Proto", "https")):
             headers.setdefault(name, []).append(value)
@@ -260,7 +260,7 @@ class RestApi:
         text = given.get("body") or ""
         if not isinstance(text, str):
             raise FunctionError("malformed proxy response")
-        decoded = given.get("isBase64Encoded") and self._gateway.decodes_reply(request.header("accept"))
+        decoded = given.get("isBase64Encoded") and self.gateway.decodes_reply(request.header("accept"))
         body = base64.b64decode(text) if decoded else text.encode()
         return Reply(
             given["statusCode"], tuple((name, each) for name, values in headers.items() for each in values), body
@@ -288,6 +288,6 @@ def deployed_bundle(
         handler = template["Resources"]["APIHandler"]["Properties"]["Handler"]
         with Function(task, client, environ, handler, log or Path(scratch, "log")) as function:
             api = RestApi(Gateway.of_template(template), function, custom_domain=custom_domain)
-            with serving(0, api, body_limit=PAYLOAD_LIMIT) as port:
+            with serving(0, api, body_limit=PAYLOAD_LIMIT, too_large=too_large(api.gateway)) as port:
                 prefix = "" if custom_domain else f"/{template['Resources']['RestAPI']['Properties']['StageName']}"
                 yield f"http://{LOOPBACK}:{port}{prefix}"

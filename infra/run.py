@@ -28,7 +28,7 @@ from infra.clinic_file import FileError
 from infra.demo import publish_demo
 from infra.deploy import Deployer, NotDeployedError
 from infra.front import Front
-from infra.gateway import Gateway
+from infra.gateway import Gateway, too_large
 from infra.local import aws_environment, forget_stream_positions, ministack
 from infra.logs import copied
 from infra.post_office import PostOffice, post_office
@@ -131,7 +131,10 @@ def portal_running(port: int, folder: Path = LOCAL) -> Iterator[Running]:
         home = f"/{gateway.stage}/{next(iter(clinics), '')}"
         front = Front(gateway, endpoint_url, outputs["RestAPIId"], home, messages=post.messages)
         logs = botocore.session.get_session().create_client("logs")
-        with copied(logs, _log_groups(), folder / "portal.log"), serving(port, front):
+        with (
+            copied(logs, _log_groups(), folder / "portal.log"),
+            serving(port, front, too_large=too_large(front.gateway)),
+        ):
             _require_page(front, home, folder)
             yield Running(base_url, settings, clinics, front, post)
 

@@ -52,6 +52,10 @@ def header(headers: Headers, name: str) -> str | None:
     return found[-1] if found else None
 
 
+TOO_LARGE = Reply(413)
+MOST_READ_AWAY = 64 * 1024 * 1024
+"""How much of a body that is too large is read before it is answered."""
+
 Handler = Callable[[Request], Reply]
 
 
@@ -61,8 +65,9 @@ class Server(http.server.ThreadingHTTPServer):
     request_queue_size = 256
     daemon_threads = True
 
-    def __init__(self, port: int, handler: Handler, *, body_limit: int) -> None:
+    def __init__(self, port: int, handler: Handler, *, body_limit: int, too_large: Reply) -> None:
         self.handler = handler
+        self.too_large = too_large
         self.body_limit = body_limit
         super().__init__((LOOPBACK, port), _Connection)
 
@@ -79,12 +84,20 @@ class _Connection(http.server.BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "0")
         if not length.isdigit() or int(length) > self.server.body_limit or self.headers.get("Transfer-Encoding"):
             self.close_connection = True
-            status = 411 if self.headers.get("Transfer-Encoding") else 413 if length.isdigit() else 400
-            self._send(Reply(status))
+            if length.isdigit() and not self.headers.get("Transfer-Encoding"):
+                self._read_away(min(int(length), MOST_READ_AWAY))
+                self._send(self.server.too_large)
+            else:
+                self._send(Reply(411 if self.headers.get("Transfer-Encoding") else 400))
             return
         body = self.rfile.read(int(length))
         headers = tuple((name, value) for name, value in self.headers.items())
         self._send(self.server.handler(Request(self.command, self.path, headers, body, self.client_address[0])))
+
+    def _read_away(self, length: int) -> None:
+        """Read what nobody looks at: a client that is still sending would not hear the answer."""
+        while length > 0 and (read := len(self.rfile.read(min(length, 65_536)))):
+            length -= read
 
     def _send(self, reply: Reply) -> None:
         self.send_response_only(reply.status)
@@ -110,9 +123,14 @@ class _Connection(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def serving(port: int, handler: Handler, *, body_limit: int = 10 * 1024 * 1024) -> Iterator[int]:
-    """Serve in the background until the end of the block; yield the port, chosen freely when 0 was given."""
-    server = Server(port, handler, body_limit=body_limit)
+def serving(
+    port: int, handler: Handler, *, body_limit: int = 10 * 1024 * 1024, too_large: Reply = TOO_LARGE
+) -> Iterator[int]:
+    """Serve in the background until the end of the block; yield the port, chosen freely when 0 was given.
+
+    A body above the limit is answered `too_large`.
+    """
+    server = Server(port, handler, body_limit=body_limit, too_large=too_large)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:

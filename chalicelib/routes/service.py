@@ -1,20 +1,53 @@
 """What the portal says of itself: whether it can serve, what its API offers, which keys sign its receipts."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.boundary import api
-from chalicelib.incoming import ANY_TYPE, base_url
-from chalicelib.outgoing import document
+from chalicelib.boundary import api, page
+from chalicelib.i18n import negotiate
+from chalicelib.incoming import ANY_TYPE, base_url, mount, query
+from chalicelib.notice import LANGUAGES
+from chalicelib.outgoing import document, html
+from chalicelib.pages import render
 from chalicelib.store import signatures
 from chalicelib.store.keys import Key
 from chalicelib.wiring import portal
 
 service = Blueprint(__name__)
 
+SECURITY_TXT_LASTS = timedelta(days=180)
+"""Less than a year, as RFC 9116, 2.5.5 recommends."""
+
 _OPENAPI = Path(__file__).resolve().parent.parent / "openapi.json"
+
+
+@service.route("/", methods=["GET"], content_types=ANY_TYPE)
+@page(service)
+def home() -> Response:
+    """Say what this is. Which clinics there are it does not say: each is reached by its own address."""
+    request = service.current_request
+    lang = negotiate(query(request, "lang"), request.headers.get("accept-language"), LANGUAGES, "en")
+    return html(render("pages/home.html", lang, languages=LANGUAGES, root=mount(request)))
+
+
+@service.route("/.well-known/security.txt", methods=["GET"], content_types=ANY_TYPE)
+@api
+def security_txt() -> Response:
+    """Say where somebody who found a weakness writes (RFC 9116); it is good for half a year from today."""
+    base, today = base_url(service.current_request, portal().settings.public_url), datetime.now(UTC).date()
+    contact = portal().settings.security_contact or f"mailto:security@{urlsplit(base).hostname}"
+    lines = {
+        "Contact": contact,
+        "Expires": f"{today + SECURITY_TXT_LASTS}T00:00:00Z",
+        "Preferred-Languages": "en, lv, lt, ru, ka",
+        "Canonical": f"{base}/.well-known/security.txt",
+    }
+    text = "".join(f"{name}: {value}\n" for name, value in lines.items())
+    return Response(text, {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "public, max-age=300"})
 
 
 @service.route("/health", methods=["GET"], content_types=ANY_TYPE)

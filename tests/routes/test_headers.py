@@ -13,6 +13,7 @@ from tests.routes.conftest import House
 from tests.routes.pages import Page, decide, receipt_number
 
 PUBLIC = {"/{clinic}/shown/{sha256}", "/{clinic}/qr/{picture_name}", "/.well-known/jwks.json", "/openapi.json"}
+PUBLIC |= {"/.well-known/security.txt"}
 """What holds nothing about anybody and may be kept in a cache."""
 KIOSK = {resource for resource in app.routes if "kiosk" in resource}
 """The tablet clears itself by a script of its own: a file, never one inside a page."""
