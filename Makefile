@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help venv tools run test check format package deploy bench
+.PHONY: help venv tools run test check format package deploy faults bench
 
 help: ## list these
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -41,6 +41,9 @@ package: venv ## build/deployment.zip and build/sam.json
 
 deploy: venv ## the same to an AWS account: make deploy STAGE=prod
 	@$(VENV) -m infra.deploy $(STAGE)
+
+faults: venv ## 20,000 operations in which anything may fail, and what holds all the same (SEED=1 OPERATIONS=20000)
+	@SEED=$(SEED) OPERATIONS=$(OPERATIONS) FROM=$(FROM) TO=$(TO) $(VENV) -m tests.faults
 
 bench: venv ## the benchmarks; prints ratios and counts, writes build/bench.json
 	@$(VENV) -m bench

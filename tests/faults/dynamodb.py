@@ -1,0 +1,229 @@
+"""A DynamoDB table in memory that keeps DynamoDB's rules as far as the portal's table relies on them.
+
+It stands where botocore's client stands, so that everything above runs as it is: `chalicelib.store.table` and PynamoDB
+with their conditions, the order of a transaction's reasons, pages and batches. Consistent reads, single-item writes and
+transactions, a stream of what was written; strings, whole numbers, bytes and maps. `test_dynamodb.py` holds it against
+Amazon's own DynamoDB Local.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from tests.faults.expressions import Context, InvalidPathError, Stored, condition, update
+
+Sent = Mapping[str, Any]
+Place = tuple[str, str]
+
+MOST_ITEMS = 100
+"""How many items a transaction or a batch of reads may name."""
+
+ITEM_BYTES = 400 * 1024
+PAGE_BYTES = 1024 * 1024
+TRANSACTION_BYTES = 4 * 1024 * 1024
+
+Change = tuple[Place, Stored | None, Stored | None]
+"""A place, what stood there and what stands there now."""
+
+
+class Refused(Exception):  # noqa: N818 - it is not an error of ours, but an answer
+    """One write is refused: by its condition, or because it can never be done."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def declined(operation: str, code: str, reasons: Sequence[str] = ()) -> ClientError:
+    """Give the error by which botocore tells of a refusal."""
+    answer: dict[str, Any] = {"Error": {"Code": code, "Message": "by the table in memory"}}
+    if reasons:
+        answer["CancellationReasons"] = [{"Code": each} for each in reasons]
+    return ClientError(answer, operation)
+
+
+@dataclass
+class MemoryTable:
+    """One table with the portal's key, `pk` and `sk`, and the records its stream holds until they are taken."""
+
+    page_bytes: int = PAGE_BYTES
+    records: list[dict[str, Any]] = field(default_factory=list)
+    _partitions: dict[str, dict[str, Stored]] = field(default_factory=dict)
+    _orders: dict[str, list[str]] = field(default_factory=dict)
+
+    def call(self, operation: str, sent: Sent) -> dict[str, Any]:
+        """Carry out one call of the API; raise ClientError as botocore does."""
+        return self._operations[operation](self, sent)
+
+    def items(self) -> Iterator[tuple[Place, Stored]]:
+        """Give everything that is stored."""
+        for pk, partition in self._partitions.items():
+            for sk, item in partition.items():
+                yield (pk, sk), item
+
+    def partition_names(self, prefix: str) -> Iterator[str]:
+        """Give the partitions that hold anything and whose key begins so."""
+        return (pk for pk, held in self._partitions.items() if held and pk.startswith(prefix))
+
+    def _batch_get(self, sent: Sent) -> dict[str, Any]:
+        [(name, asked)] = sent["RequestItems"].items()
+        places = [_place(key) for key in asked["Keys"]]
+        if not 1 <= len(places) <= MOST_ITEMS or len(set(places)) < len(places):
+            raise declined("BatchGetItem", "ValidationException")
+        found = [item for item in map(self._get, places) if item is not None]
+        return {"Responses": {name: [dict(item) for item in found]}, "UnprocessedKeys": {}}
+
+    def _query(self, sent: Sent) -> dict[str, Any]:
+        values, names = sent["ExpressionAttributeValues"], sent["ExpressionAttributeNames"]
+        known = {"KeyConditionExpression", "ExclusiveStartKey", "ScanIndexForward", "ConsistentRead", "Limit"}
+        known |= {"TableName", "ExpressionAttributeNames", "ExpressionAttributeValues", "ReturnConsumedCapacity"}
+        if not sent.keys() <= known:
+            raise NotImplementedError(sorted(sent.keys() - known))
+        pk = values[":0"]["S"]  # PynamoDB writes the partition first
+        holds = condition(sent["KeyConditionExpression"])
+        order = self._orders.get(pk, [])
+        if not sent.get("ScanIndexForward", True):
+            order = order[::-1]
+        if start := sent.get("ExclusiveStartKey"):
+            begun = start["sk"]["S"]
+            order = [sk for sk in order if (sk > begun) == sent.get("ScanIndexForward", True) and sk != begun]
+        page: list[Stored] = []
+        read = 0
+        last = None
+        for sk in order:
+            item = self._partitions[pk][sk]
+            if not holds(Context(item, names, values)):
+                continue
+            page.append(dict(item))
+            read += _bytes(item)
+            if len(page) == sent.get("Limit") or read > self.page_bytes:
+                last = {"pk": {"S": pk}, "sk": {"S": sk}}
+                break
+        answer: dict[str, Any] = {"Items": page, "Count": len(page), "ScannedCount": len(page)}
+        return answer | ({"LastEvaluatedKey": last} if last else {})
+
+    def _put_item(self, sent: Sent) -> dict[str, Any]:
+        return self._one("PutItem", "Put", sent)
+
+    def _update_item(self, sent: Sent) -> dict[str, Any]:
+        return self._one("UpdateItem", "Update", sent)
+
+    def _delete_item(self, sent: Sent) -> dict[str, Any]:
+        return self._one("DeleteItem", "Delete", sent)
+
+    def _one(self, operation: str, kind: str, sent: Sent) -> dict[str, Any]:
+        try:
+            change = self._change(kind, sent)
+        except Refused as refused:
+            failed = refused.code == "ConditionalCheckFailed"
+            raise declined(operation, "ConditionalCheckFailedException" if failed else "ValidationException") from None
+        self._apply(change)
+        return {}
+
+    def _transact(self, sent: Sent) -> dict[str, Any]:
+        asked = [(kind, write) for each in sent["TransactItems"] for kind, write in each.items()]
+        places = [_place(write.get("Item") or write["Key"]) for _, write in asked]
+        if not 1 <= len(asked) <= MOST_ITEMS or len(set(places)) < len(places):
+            raise declined("TransactWriteItems", "ValidationException")
+        changes: list[Change] = []
+        reasons: list[str] = []
+        for kind, write in asked:
+            try:
+                changes.append(self._change(kind, write))
+                reasons.append("None")
+            except Refused as refused:
+                if refused.code == "ValidationError":
+                    raise declined("TransactWriteItems", "ValidationException") from None
+                reasons.append(refused.code)
+        if set(reasons) != {"None"}:
+            raise declined("TransactWriteItems", "TransactionCanceledException", reasons)
+        if sum(_bytes(after) for _, _, after in changes if after is not None) > TRANSACTION_BYTES:
+            raise declined("TransactWriteItems", "ValidationException")
+        for change in changes:
+            self._apply(change)
+        return {}
+
+    def _change(self, kind: str, sent: Sent) -> Change:
+        """Tell what one write would change; raise Refused."""
+        place = _place(sent.get("Item") or sent["Key"])
+        before = self._get(place)
+        context = Context(before or {}, sent.get("ExpressionAttributeNames", {}), _values(sent))
+        if (asked := sent.get("ConditionExpression")) and not condition(asked)(context):
+            raise Refused("ConditionalCheckFailed")
+        if kind in {"Delete", "ConditionCheck"}:
+            return place, before, None if kind == "Delete" else before
+        if kind == "Put":
+            after = dict(sent["Item"])
+        else:
+            after = dict(before) if before is not None else {"pk": {"S": place[0]}, "sk": {"S": place[1]}}
+            try:
+                update(sent["UpdateExpression"])(context, after)
+            except InvalidPathError:
+                raise Refused("ValidationError") from None
+        if _bytes(after) > ITEM_BYTES:
+            raise Refused("ValidationError")
+        return place, before, after
+
+    def _apply(self, change: Change) -> None:
+        (pk, sk), before, after = change
+        partition = self._partitions.setdefault(pk, {})
+        order = self._orders.setdefault(pk, [])
+        if after is None:
+            if before is not None:
+                del partition[sk]
+                del order[bisect_left(order, sk)]
+        else:
+            if before is None:
+                insort(order, sk)
+            partition[sk] = after
+        if before != after:
+            event = "REMOVE" if after is None else "INSERT" if before is None else "MODIFY"
+            told: dict[str, Any] = {"Keys": {"pk": {"S": pk}, "sk": {"S": sk}}}
+            if after is not None:
+                told["NewImage"] = after
+            self.records.append({"eventName": event, "eventSource": "aws:dynamodb", "dynamodb": told})
+
+    def _get(self, place: Place) -> Stored | None:
+        pk, sk = place
+        return self._partitions.get(pk, {}).get(sk)
+
+    _operations: Mapping[str, Callable[["MemoryTable", Sent], dict[str, Any]]] = field(
+        default_factory=lambda: {
+            "BatchGetItem": MemoryTable._batch_get,
+            "Query": MemoryTable._query,
+            "PutItem": MemoryTable._put_item,
+            "UpdateItem": MemoryTable._update_item,
+            "DeleteItem": MemoryTable._delete_item,
+            "TransactWriteItems": MemoryTable._transact,
+        },
+        repr=False,
+    )
+
+
+def _place(key: Mapping[str, Mapping[str, str]]) -> Place:
+    place = key["pk"]["S"], key["sk"]["S"]
+    if not all(place):
+        raise declined("", "ValidationException")
+    return place
+
+
+def _values(sent: Sent) -> Mapping[str, Mapping[str, Any]]:
+    values: Mapping[str, Mapping[str, Any]] = sent.get("ExpressionAttributeValues", {})
+    return values
+
+
+def _bytes(item: Mapping[str, Any]) -> int:
+    """Give the size of an item: of its names and of what they stand for, in UTF-8, a number of half its digits."""
+    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
+
+
+def _value_bytes(value: Mapping[str, Any]) -> int:
+    [(kind, content)] = value.items()
+    if kind == "M":
+        return 3 + len(content) + _bytes(content)
+    if kind == "N":
+        return len(content) // 2 + 2
+    return len(content.encode() if kind == "S" else content)

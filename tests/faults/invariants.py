@@ -1,0 +1,239 @@
+"""What must hold after every walk, read by the store's own readers once the sky is clear and the clock caught up."""
+
+import hashlib
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from chalicelib import proof
+from chalicelib.consent import Answer, NoticeInForce, Standing, State, resolve
+from chalicelib.receipts import Receipt, Subject, words_of
+from chalicelib.store import messages, roll, signatures
+from chalicelib.store.counts import counts
+from tests.faults.walk import CLINICS, Stopped, Walk
+from tests.faults.world import Visitor
+
+Chains = Mapping[str, list[Receipt]]
+"""Every receipt of a clinic, by person, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clinic:
+    """One clinic as the store tells of it after a walk."""
+
+    id: str
+    people: Mapping[str, Subject]
+    chains: Chains
+    in_force: NoticeInForce
+
+
+def broken(walk: Walk) -> list[str]:
+    """Settle a walk and name everything that does not hold; nothing for a walk in which nothing was broken."""
+    walk.settle()
+    world, found = walk.world, list(walk.wrong)
+    with world.calmly():
+        clinics = [_read(walk, clinic) for clinic in CLINICS]
+        found += _signed(walk, clinics)
+        found += _outbox(walk)
+        for clinic in clinics:
+            found += _unbroken(clinic)
+            found += _folded(clinic)
+            found += _found_by_contact(walk, clinic)
+            found += _kept(walk, clinic)
+            found += _once(clinic)
+            found += _stopped(walk, clinic)
+            found += _told_by_status(walk, clinic)
+        found += _messages(walk)
+        found += [f"personal in the log: {line.strip()}" for line in world.log.leaks[:3]]
+    walk.replay()
+    with world.calmly():
+        for clinic in clinics:
+            found += _counted(walk, clinic)
+    return found
+
+
+def _read(walk: Walk, clinic: str) -> Clinic:
+    house = walk.world.portal
+    people = {person.id: person for person in (roll.read(each) for each in roll.places(house.table, clinic))}
+    chains = {each.id: house.register.history(clinic, [each]) for each in people.values()}
+    return Clinic(clinic, people, chains, house.register.look(clinic).published.in_force)
+
+
+def _unbroken(clinic: Clinic) -> Iterator[str]:
+    """No gap in the versions, no break in the chain, and everybody's standing names the head."""
+    for subject, chain in clinic.chains.items():
+        previous = None
+        for number, receipt in enumerate(chain, 1):
+            if (receipt.document["version"], receipt.document["previous"]) != (number, previous):
+                yield f"gap: receipt {number} of {subject} is version {receipt.document['version']}"
+            previous = hashlib.sha256(receipt.canonical).hexdigest()
+        person = clinic.people[subject]
+        if (person.version, person.head) != (len(chain), previous):
+            yield f"gap: {subject} stands at version {person.version} of {len(chain)}"
+
+
+def _folded(clinic: Clinic) -> Iterator[str]:
+    """How everybody stands is what their receipts say, heard one after the other."""
+    for subject, chain in clinic.chains.items():
+        person = clinic.people[subject]
+        if person.erased:
+            continue
+        heard = _heard(chain)
+        kept = {address: standing.stored() for address, standing in person.standings.items()}
+        if kept != {address: standing.stored() for address, standing in heard.items()}:
+            yield f"state: {subject} does not stand as {len(chain)} receipts say"
+
+
+def _heard(chain: list[Receipt]) -> dict[str, Standing]:
+    heard: dict[str, Standing] = {}
+    for receipt in chain:
+        for address, word in words_of(receipt.document).items():
+            heard[address] = heard.get(address, Standing()).heard(word)
+    return heard
+
+
+def _found_by_contact(walk: Walk, clinic: Clinic) -> Iterator[str]:
+    """Under each contact stands everybody who has it, exactly as on the roll, and nobody else."""
+    house = walk.world.portal
+    contacts = {c for each in walk.cast if each.clinic == clinic.id for c in each.contacts}
+    lookups = {house.clinics.key(clinic.id).lookup(contact): contact for contact in contacts}
+    for lookup, contact in lookups.items():
+        reach = house.register.look(clinic.id, [contact]).reach[contact]
+        under = {person.id: person for person in reach}
+        having = {each.id: each for each in clinic.people.values() if lookup in each.contacts}
+        if under.keys() != having.keys():
+            yield f"contact: {len(under)} are found under one that {len(having)} have"
+        for subject in under.keys() & having.keys():
+            if under[subject] != having[subject]:
+                yield f"contact: {subject} does not stand there as on the roll"
+
+
+def _kept(walk: Walk, clinic: Clinic) -> Iterator[str]:
+    """Nothing that was acknowledged is lost."""
+    kept = {receipt.id: receipt for chain in clinic.chains.values() for receipt in chain}
+    for each in walk.acknowledged:
+        if each.clinic != clinic.id:
+            continue
+        if each.receipt not in kept:
+            yield f"lost: receipt {each.receipt} was acknowledged by {each.by.strip()}"
+        elif each.document is not None and each.document != kept[each.receipt].document:
+            yield f"lost: receipt {each.receipt} is not what was acknowledged by {each.by.strip()}"
+
+
+def _once(clinic: Clinic) -> Iterator[str]:
+    """Nothing is doubled: an act leaves one receipt with a person, unless sending it again stopped what came since."""
+    for subject, chain in clinic.chains.items():
+        if len({receipt.id for receipt in chain}) < len(chain):
+            yield f"doubled: {subject} has a receipt twice"
+        marked: Counter[str] = Counter()
+        for receipt in chain:
+            document = receipt.document
+            staff = document["assurance"] == "staff-witnessed"
+            mark = document["effective_at"] if staff else document["source"]
+            if not mark or (not staff and document["assurance"] != "self-asserted"):
+                continue  # a confirmation bears the source of what it confirms
+            changed = any(entry["before"] != entry["after"] for entry in document["decisions"].values())
+            stops = any(entry["answer"] != "yes" for entry in document["decisions"].values())
+            if marked[mark] and (staff or not (changed and stops)):
+                yield f"doubled: {subject} has two receipts of the act {mark}"
+            marked[mark] += 1
+
+
+def _stopped(walk: Walk, clinic: Clinic) -> Iterator[str]:
+    """A withdrawal reached everybody who was known under the contact when it was sent."""
+    for each in walk.stopped:
+        if each.clinic == clinic.id:
+            for subject, version in each.people.items():
+                yield from _reached(clinic, each, subject, version)
+
+
+def _reached(clinic: Clinic, each: Stopped, subject: str, version: int) -> Iterator[str]:
+    chain = clinic.chains.get(subject, [])
+    earlier = [receipt for receipt in chain[:version] if receipt.document["effective_at"] <= each.at]
+    before, after = _heard(earlier), chain[version:]
+    for address in each.addresses:
+        standing = before.get(address)
+        allowed = resolve(standing, clinic.in_force, each.at).state in {State.GRANTED, State.PENDING}
+        if standing is None or not allowed:
+            continue
+        told = [receipt.document["decisions"][address]["answer"] for receipt in after if _about(receipt, address)]
+        if not any(answer != Answer.YES for answer in told) and not clinic.people[subject].erased:
+            yield f"withdrawal: {address} of {subject} was not stopped at {each.at}"
+
+
+def _about(receipt: Receipt, address: str) -> bool:
+    return address in receipt.document["decisions"]
+
+
+def _told_by_status(walk: Walk, clinic: Clinic) -> Iterator[str]:
+    """A program that asks about a contact is told yes only where the receipts of everybody it means say so."""
+    house, world = walk.world.portal, walk.world
+    contacts = sorted({c for each in walk.cast if each.clinic == clinic.id for c in each.contacts}, key=str)
+    for start in range(0, len(contacts), 100):
+        batch = contacts[start : start + 100]
+        body = {"subjects": [{contact.kind.value: contact.value} for contact in batch]}
+        headers = {"Authorization": f"Bearer {world.api_keys[clinic.id]}", "Content-Type": "application/json"}
+        target = f"/v1/clinics/{clinic.id}/status"
+        results = json.loads(Visitor().send("POST", target, json.dumps(body).encode(), headers).body)["results"]
+        for contact, result in zip(batch, results, strict=True):
+            people = [each for each in house.register.look(clinic.id, [contact]).known() if not each.restricted_since]
+            heard = [_heard(clinic.chains[each.id]) for each in people]
+            for address, told in result["decisions"].items():
+                states = [resolve(each.get(address), clinic.in_force, world.instant).state for each in heard]
+                if told["permitted"] and not (states and State.GRANTED in states):
+                    yield f"status: {address} is permitted, and the receipts say {states}"
+
+
+def _signed(walk: Walk, clinics: list[Clinic]) -> Iterator[str]:
+    """Every receipt is signed by a published key, and nothing waits to be."""
+    house = walk.world.portal
+    if waiting := len(list(signatures.waiting(house.table))):
+        yield f"unsigned: {waiting} wait"
+    jwks = signatures.jwks(house.table)
+    for clinic in clinics:
+        for chain in clinic.chains.values():
+            for receipt in chain:
+                _, signed = house.register.issued(clinic.id, receipt.id)
+                if signed is None:
+                    yield f"unsigned: {receipt.id}"
+                elif proof.verify(signed, jwks).canonical != receipt.canonical:
+                    yield f"unsigned: {receipt.id} bears another's signature"
+
+
+def _counted(walk: Walk, clinic: Clinic) -> Iterator[str]:
+    """Once every record was delivered, however often, each receipt is counted once."""
+    tallies: dict[str, Counter[str]] = {}
+    for receipt in itertools.chain.from_iterable(clinic.chains.values()):
+        day = tallies.setdefault(receipt.document["recorded_at"][:10], Counter())
+        for address, entry in receipt.document["decisions"].items():
+            day[f"{address}#{entry['after']}#{receipt.document['source'] or '-'}"] += 1
+    for day, tally in tallies.items():
+        counted = counts(walk.world.portal.table, clinic.id, day)
+        if counted != tally:
+            wrong = {name for name in counted.keys() | tally.keys() if counted.get(name) != tally.get(name)}
+            name = min(wrong)
+            yield f"counted: {name} on {day} is {counted.get(name)}, and the receipts say {tally.get(name)}"
+
+
+def _outbox(walk: Walk) -> Iterator[str]:
+    """Nothing waits to be told any more: it was sent, given up for a reason, or asked for by nobody."""
+    table = walk.world.portal.table
+    if waiting := len(list(messages.waiting(table, "9999"))):
+        yield f"unsent: {waiting} wait"
+
+
+def _messages(walk: Walk) -> Iterator[str]:
+    """No message goes out twice, unless the portal could not know of the first.
+
+    Its reply was lost, the process died before it was noted, or the table did not take the note: sending is at least
+    once, and only then more than once.
+    """
+    post = walk.world.post
+    before: dict[object, int] = {}
+    for number, delivery in enumerate(post.deliveries):
+        first = before.get(delivery.letter)
+        if first is not None and first not in post.unnoted:
+            yield f"message twice: {delivery.letter}"
+        before[delivery.letter] = number

@@ -1,0 +1,161 @@
+"""The table in memory against Amazon's DynamoDB Local: the same random writes and reads, the same answers."""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any
+
+import pytest
+
+from chalicelib.limits import Rule
+from chalicelib.store.keys import Key
+from chalicelib.store.table import (
+    Add,
+    ConflictError,
+    ContendedError,
+    Count,
+    Delete,
+    MoveEntry,
+    NextNumber,
+    Put,
+    Replace,
+    SetBody,
+    SetEntry,
+    Spend,
+    Table,
+    Try,
+    UnavailableError,
+    Write,
+)
+from infra.local import REGION, aws_environment
+from infra.tools import dynamodb_local
+from tests.cast import create_table, environment
+from tests.faults.dynamodb import MemoryTable
+from tests.faults.services import DynamoClient
+from tests.faults.weather import Weather
+from tests.faults.world import connect
+
+KEYS = [Key(pk, sk) for pk in ("LIST#a", "LIST#b") for sk in ("A#1", "A#ā")]
+COMPARED = int(os.environ.get("COMPARED", "120"))
+"""How many writes are compared; they are others for another number."""
+
+RULE = Rule(burst=3, every=100)
+_tables = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """Run Amazon's DynamoDB Local."""
+    with dynamodb_local() as url:
+        yield url
+
+
+@pytest.fixture
+def both(endpoint: str) -> Iterator[tuple[Table, Table]]:
+    """Give a table of DynamoDB Local and one in memory, both empty."""
+    name = f"compared-{next(_tables)}"
+    with environment(aws_environment(endpoint)):
+        create_table(endpoint, name)
+        real, ours = Table(name, region=REGION, host=endpoint), Table(name, region=REGION, host=endpoint)
+        connect(ours, DynamoClient(MemoryTable(), Weather()))
+        yield real, ours
+        real.client.close()
+
+
+def outcome(deed: Callable[..., Any], table: Table, asked: object) -> Any:
+    """Tell what came of something: what it gave, or how it was refused."""
+    try:
+        return deed(table, asked)
+    except ConflictError as conflict:
+        return "conflict", conflict.keys
+    except (ContendedError, UnavailableError) as error:
+        return type(error).__name__
+
+
+def held(table: Table) -> list[tuple[Any, ...]]:
+    """Give everything a table holds under the keys of this test."""
+    found = table.get(KEYS)
+    return [(key, i.body, i.blob, i.texts, i.number, i.ttl) for key, i in sorted(found.items())]
+
+
+def a_write(rng: Random, key: Key, table: Table) -> Write:
+    """Draw one write; half of those with a condition would hold as the table stands."""
+    item = table.get([key]).get(key)
+    body = rng.choice([item.body if item else None, rng.choice(["x", "y", None])])
+    texts = list((item.texts if item else {}).items()) or [("n1", "v")]
+    name, was = rng.choice(texts)
+    number = rng.choice([int((item.number or 0) if item else 0) + 1, rng.randrange(1, 4)])
+    fields = {"body": rng.choice(["x", "y"]), "blob": b"\x00\xff", "entries": {"n1": "v"}, "number": 2, "ttl": 5}
+    some = {"entries": {"n1": "v"}} if rng.random() < 0.5 else {}
+    some |= dict(rng.sample(sorted(fields.items()), rng.randrange(1, 4)))
+    return rng.choice(
+        [
+            Put(key, some),
+            Put(key, some),
+            Replace(key, some),
+            Delete(key),
+            Delete(key),
+            Delete(key, empty=True, number=rng.choice([None, 2, number - 1])),
+            SetEntry(key, rng.choice(["n1", "n2"]), rng.choice(["v", "w"])),
+            SetBody(key, rng.choice(["x", "y", None]), was=body, blob=rng.choice([None, b"z"])),
+            NextNumber(key, number),
+            MoveEntry(key, name, was, body=rng.choice([None, "moved"]), number=rng.choice([None, number])),
+            Add(key, rng.randrange(1, 5)),
+            Try(key, number + rng.randrange(-1, 2)),
+            Count(key, number + rng.randrange(-1, 2), "counted", 7),
+            Spend(key, RULE, rng.randrange(0, 400), fresh=rng.random() < 0.5),
+        ]
+    )
+
+
+def test_the_table_in_memory_answers_as_dynamodb_does(both: tuple[Table, Table]) -> None:
+    """What the walks find out holds for the real table: every condition, refusal and reason is the same."""
+    rng = Random(COMPARED)
+    met: set[str] = set()
+    for _ in range(COMPARED):
+        chosen = rng.sample(KEYS, rng.choice([1, 1, 1, 2, 3]))
+        writes = [a_write(rng, key, both[1]) for key in chosen]
+        real, ours = (outcome(Table.write, table, writes) for table in both)
+        assert ours == real, writes
+        met |= {type(each).__name__ for each in writes if real is None}
+        if rng.random() < 0.2:
+            new = Put(rng.choice(KEYS), {"body": "new"})
+            real, ours = (outcome(Table.put_new, table, new) for table in both)
+            assert ours == real, new
+        assert held(both[1]) == held(both[0]), writes
+    assert met == {each.__name__ for each in Write.__args__}  # each of them was carried out at least once
+
+
+def test_queries_give_the_same_items_in_the_same_order_page_by_page(both: tuple[Table, Table]) -> None:
+    """A partition longer than one answer of DynamoDB's, 1 MB, is read to its end."""
+    for table in both:
+        for number in range(9):
+            table.put(Put(Key("LONG", f"A#{number:03}"), {"body": "x" * 300_000}))
+        for sk in ("B#1", "B#2", "Ā#1", "C"):
+            table.put(Put(Key("LONG", sk), {"body": sk}))
+    asked: list[Callable[[Table], Any]] = [
+        lambda table: [item.sk for item in table.partition("LONG", "")],
+        lambda table: [item.sk for item in table.partition("LONG", "A#")],
+        lambda table: [item.sk for item in table.from_on(Key("LONG", "A#004"), "A#")],
+        lambda table: [item.sk for item in table.behind("LONG", "B#1")],
+        lambda table: [item.sk for item in table.partition("NOTHING", "")],
+    ]
+    for ask in asked:
+        assert ask(both[1]) == ask(both[0])
+
+
+@pytest.mark.parametrize(
+    "writes",
+    [
+        [Put(Key("p", "s"), {"body": "x" * 420_000})],
+        [Put(Key("p", "s"), {"body": "x"}), Delete(Key("p", "s"))],
+        [Put(Key("p", f"{number}"), {"body": "x"}) for number in range(101)],
+        [Put(Key("p", ""), {"body": "x"})],
+    ],
+    ids=["an item too large", "one item twice", "too many items", "an empty key"],
+)
+def test_what_dynamodb_never_takes_is_not_taken_either(both: tuple[Table, Table], writes: list[Write]) -> None:
+    """A walk finds an item that grows too large as the real table would."""
+    real, ours = (outcome(Table.write, table, writes) for table in both)
+    assert ours == real == "UnavailableError"

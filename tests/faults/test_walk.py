@@ -1,0 +1,111 @@
+"""A short walk in every test run, and three deliberate breakages that a walk must find."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.store import table
+from chalicelib.store.register import Register
+from chalicelib.store.table import Put, Replace, Table, Write
+from tests.faults.runs import KINDS, Result, run
+from tests.faults.walk import RESIDENTS
+from tests.faults.weather import Fault
+
+OPERATIONS = 250
+PAGES = 3
+"""How many receipts a page of words holds in these walks, so that a short one turns several."""
+
+
+@pytest.fixture(autouse=True)
+def _short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chalicelib.timeline.RECEIPTS", PAGES)
+
+
+def kinds(result: Result) -> set[str]:
+    """Give what kinds of things are broken."""
+    return {kind for kind in KINDS for each in result.broken if each.startswith(kind)}
+
+
+def test_whatever_fails_nothing_is_lost_or_doubled_and_nobody_is_left_out() -> None:
+    """A patient's word holds through lost requests and replies, dead processes, throttling and a stream in disorder."""
+    result = run("b", 0, OPERATIONS)
+    assert result.broken == []
+    assert {*Fault, "died before a write", "died after a write", "others acted between"} == set(result.faults)
+    assert result.tally["acknowledged"] > OPERATIONS / 3
+    assert result.tally["people they had to reach"] > RESIDENTS
+
+
+def test_a_walk_of_a_seed_is_the_same_again() -> None:
+    """What broke once can be looked at, at leisure."""
+    command = [sys.executable, "-m", "tests.faults"]
+    asked = {**os.environ, "SEED": "again", "FROM": "10", "TO": "30"}
+    root = Path(__file__).resolve().parents[2]
+
+    def told() -> list[str]:
+        done = subprocess.run(command, cwd=root, env=asked, capture_output=True, text=True, check=True)
+        return [line for line in done.stdout.splitlines() if "seconds" not in line]
+
+    first = told()
+    assert any("receipts" in line for line in first)
+    assert told() == first
+
+
+def _without_looking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write the next receipt of a chain, and how its person stands, without asking whether somebody was quicker."""
+    write = Table.write
+
+    def over(self: Table, writes: Sequence[Write]) -> None:
+        write(self, [_unconditional(each) for each in writes])
+
+    def _unconditional(each: Write) -> Write:
+        return Replace(each.key, each.values) if isinstance(each, Put) and each.key.sk.startswith("RECEIPT#") else each
+
+    monkeypatch.setattr(Table, "write", over)
+    monkeypatch.setattr(table, "_allow", lambda _: None)  # it would refuse to write over a receipt
+    monkeypatch.setattr(table, "_holds", lambda item, _: item.pk.exists() | item.pk.does_not_exist())
+
+
+def _only_the_first_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a withdrawal end with the first of those who share the contact."""
+    everyone = Register.withdraw
+
+    def withdraw(self: Register, act: Any, signature: Any, **more: Any) -> Any:
+        seen = more.get("seen") or self.look(act.clinic, signature.contacts, guard=signature.guard)
+        people = {person.id for found in seen.reach.values() for person in found}
+        if len(people) < 2:
+            return everyone(self, act, signature, **more)
+        return [self.record(act, replace(signature, person=min(people), proves=()), seen=seen)]
+
+    monkeypatch.setattr(Register, "withdraw", withdraw)
+
+
+def _counted_without_a_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count a receipt each time the stream tells of it."""
+    write = Table.write
+
+    def without(self: Table, writes: Sequence[Write]) -> None:
+        write(self, [each for each in writes if each.key.sk != "COUNTED"])
+
+    monkeypatch.setattr(Table, "write", without)
+
+
+@pytest.mark.parametrize(
+    ("breakage", "found"),
+    [
+        (_without_looking, {"lost", "gap", "state"}),
+        (_only_the_first_person, {"withdrawal"}),
+        (_counted_without_a_mark, {"counted"}),
+    ],
+)
+def test_a_deliberate_breakage_is_found(
+    monkeypatch: pytest.MonkeyPatch, breakage: Callable[[pytest.MonkeyPatch], None], found: set[str]
+) -> None:
+    """A walk in which nothing broke means something: with the same operations it finds each of these."""
+    breakage(monkeypatch)
+    assert kinds(run("a", 0, OPERATIONS)) & found
