@@ -4,6 +4,7 @@ Everybody who shares a contact gets a receipt of their own, page by page. How fa
 it goes on wherever it was interrupted. Receipt numbers are computed per person: to serve somebody twice is safe.
 """
 
+import contextlib
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
@@ -42,7 +43,10 @@ def carry_on(table: Table, clinics: Clinics, keys: Iterable[Key], hurried: Hurri
 def _carry_one(table: Table, clinics: Clinics, place: Key, hurried: Hurried) -> None:
     key = clinics.key(orders.clinic_of(place))
     order = orders.read(table, key, place)
-    carrier = _Carrier(Register(table, clinics), table, key)
+    if order is None:
+        return
+    register = Register(table, clinics)
+    carrier = _Carrier(register, table, key, _first(register, order))
     while order is not None and order.progress.contact < len(order.contacts):
         if hurried():
             return
@@ -51,13 +55,21 @@ def _carry_one(table: Table, clinics: Clinics, place: Key, hurried: Hurried) -> 
         carrier.finish(order)
 
 
+def _first(register: Register, order: Order) -> Receipt | None:
+    """Give the receipt that was recorded with the order; None where there was nothing to stop for the first."""
+    with contextlib.suppress(UnknownReceiptError):
+        return register.receipt(order.act.clinic, order.number)
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class _Carrier:
-    """Who serves the people of one order."""
+    """Who serves the people of one order; whoever got the `first` receipt has it, whatever they said since."""
 
     register: Register
     table: Table
     key: ClinicKey
+    first: Receipt | None
 
     def serve_page(self, order: Order) -> Order | None:
         """Serve one page of a contact's people and keep how far that is; None where somebody else carries it out."""
@@ -101,8 +113,8 @@ class _Carrier:
         act = order.act
         number = self._number(order, person.id)
         said = {standing.last.receipt_id for standing in person.standings.values() if standing.last}
-        if order.number in said:
-            return self.register.receipt(act.clinic, order.number)
+        if self.first and self.first.document["subject"] == person.id:
+            return self.first
         if number in said or (
             order.left_only and not has_left(person, act.answers, published.in_force, act.recorded_at)
         ):

@@ -64,10 +64,6 @@ class MemoryTable:
             for sk, item in partition.items():
                 yield (pk, sk), item
 
-    def partition_names(self, prefix: str) -> Iterator[str]:
-        """Give the partitions that hold anything and whose key begins so."""
-        return (pk for pk, held in self._partitions.items() if held and pk.startswith(prefix))
-
     def _batch_get(self, sent: Sent) -> dict[str, Any]:
         [(name, asked)] = sent["RequestItems"].items()
         places = [_place(key) for key in asked["Keys"]]

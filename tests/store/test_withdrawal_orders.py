@@ -136,6 +136,17 @@ def test_who_says_yes_after_the_stop_is_not_stopped_by_it_when_their_turn_comes(
     versions(house, [only_person(house, RIGA, last).id])
 
 
+def test_who_got_the_first_receipt_gets_no_second_one_whatever_they_said_since(house: Portal) -> None:
+    """One withdrawal is one receipt for each person, also where its first is no longer their last word."""
+    people = a_care_home(house)
+    [first] = house.register.withdraw(an_act(STOP, NOON), signed(ANNA_PHONE))
+    served = people.index(first.document["subject"])
+    house.register.record(on_paper({SMS_NEWS: "no"}, EVENING, EVENING), signed(resident(served)))
+    carried(house)
+    assert versions(house, [people[served]]) == {3}
+    assert versions(house, people[:served] + people[served + 1 :]) == {2}
+
+
 def test_who_is_erased_meanwhile_stays_erased(house: Portal) -> None:
     """The order makes nobody known again."""
     people = a_care_home(house)
