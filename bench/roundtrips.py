@@ -101,7 +101,8 @@ class Desk:
 
     def _send(self, method: str, route: str, headers: dict[str, str], body: str, expected: int) -> str:
         path = route.replace("{clinic}", CLINIC)
-        context = {"resourcePath": route, "httpMethod": method, "path": f"/api{path}", "identity": {}}
+        context: dict[str, Any] = {"resourcePath": route, "httpMethod": method, "path": f"/api{path}"}
+        context |= {"identity": {}, "domainName": "portal.example.org"}
         event = {
             "path": path,
             "requestContext": context,
