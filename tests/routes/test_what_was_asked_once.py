@@ -107,6 +107,7 @@ def test_whose_a_contact_was_is_asked_by_what_was_known(house: House) -> None:
         **dict.fromkeys(told[SMS]),
         "state": "never_asked",
         "permitted": False,
+        "holds_for": [],
         "restricted": False,
     }
 
