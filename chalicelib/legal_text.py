@@ -18,15 +18,15 @@ from markupsafe import Markup, escape
 DEEPEST = 4
 """How far points are indented at most: a phone is narrow."""
 
-_WIDTHS = (1, 3, 5, 1000)
-"""How many letters a mark of each width has at most: what follows it begins at one place, on the lines below too."""
+_WIDTHS = (1, 3, 5)
+"""How many letters a mark of each width but the last has: what follows it begins at one place on all its lines."""
 
-_RAISED = "[⁰¹²³⁴⁵⁶⁷⁸⁹]*"
+_RAISED = "[⁰¹²³⁴⁵⁶⁷⁸⁹]{0,3}"
 _NUMBER = rf"\d{{1,3}}{_RAISED}"
 _POINT = re.compile(
     rf"""(?P<mark>
-        (?P<number>\(?{_NUMBER}(?:\.{_NUMBER})*[.)]{_RAISED}  # 1.  1)  (1)  1.1.  2.3.1.
-        |{_NUMBER}(?:\.{_NUMBER})+)(?=\s|$)           # 1.1 without a dot at its end
+        (?P<number>\(?{_NUMBER}(?:\.{_NUMBER}){{0,8}}[.)]{_RAISED}  # 1.  1)  (1)  1.1.  2.3.1.
+        |{_NUMBER}(?:\.{_NUMBER}){{1,8}})(?=\s|$)           # 1.1 without a dot at its end
         |(?P<letter>\(?(?:[^\W\d_]|[ivx]{{2,4}})\)    # a)  (a)  ა)  iv)
         |[ivx]{{2,4}}\.)(?=\s|$)                      # iv.
         |(?P<bullet>[–—−](?=\s|$)|[•●▪◦‣■□∙·\uf0b7\uf0a7])
@@ -91,7 +91,7 @@ def _points(state: StateBlock, first: int, end: int, silent: bool) -> bool:  # n
 
 def _item(state: StateBlock, found: re.Match[str], line: int, lines: Sequence[str], depth: int) -> None:
     mark = found["mark"].translate(_SYMBOL_FONT)
-    width = next(width for width, letters in enumerate(_WIDTHS, start=1) if len(mark) <= letters)
+    width = 1 + sum(len(mark) > letters for letters in _WIDTHS)
     state.push("point_open", "li", 1).attrs = {"class": f"d{depth} w{width}"}
     state.push("point_mark", "span", 0).content = mark
     inline = state.push("inline", "", 0)

@@ -142,6 +142,14 @@ def test_no_html_of_the_text_becomes_part_of_the_page(attack: str) -> None:
     }
 
 
+def test_a_number_without_end_is_a_line_like_any_other() -> None:
+    """Nothing that stands in a text keeps it from being shown."""
+    for line in ("1.1" + ".1" * 50_000 + " x", "1" * 50_000 + ". x", "1" + "¹" * 50_000 + ". x"):
+        html = legal_html(line)
+        assert "<li" not in html
+        assert lines_of(html) == [line]
+
+
 def test_markdown_still_means_what_it_means() -> None:
     """Headings, emphasis, links and plain lists are written as ever."""
     html = legal_html("## Title\n\n**Bold** and [a link](https://example.org)\n\n- one\n- two\n  - deeper")
