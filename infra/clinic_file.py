@@ -126,17 +126,24 @@ class ClinicFile:
             self.slips = [*(each for each in self.slips if each.place != at), slip]
 
 
+_OWN_SIGN = "has a text that begins with a sign of YAML's own. Put it in quotes: {example}"
 _AT_ITS_MARK = {
     "'\\t'": "begins with a tab. Indent with spaces: YAML takes no tab",
     "<scalar>": "has more behind the end of its quotes. Put all of the text in one pair of quotes",
     "expected <block end>": "stands {column} spaces in, and fits neither what begins on line {begun} nor what is in "
     "that. Indent it exactly like the fields it belongs with, with spaces",
-    "cannot start": "has a text that begins with a sign of YAML's own. Put it in quotes: {example}",
-    "alias": "has a text that begins with a sign of YAML's own. Put it in quotes: {example}",
-    "not allowed here": "has a text that begins with a sign of YAML's own. Put it in quotes: {example}",
+    "cannot start": _OWN_SIGN,
+    "alias": _OWN_SIGN,
+    "not allowed here": _OWN_SIGN,
+    "chomping or indentation": _OWN_SIGN,
+    "comment or a line break": _OWN_SIGN,
+    "alphabetic or numeric": _OWN_SIGN,
+    "node content": _OWN_SIGN,
 }
 _WHERE_IT_BEGAN = {
     "but got ':'": "opens a bracket that is not closed before line {number}. Close it, or put the text in quotes",
+    "but got": "opens a bracket in which a comma, a quote or the closing bracket is missing, at the latest on line "
+    "{number}. Put each text in quotes",
     "expected ':'": "is neither `field: text` nor part of the text above it. Indent it like the lines of that text, or "
     "write the field's name before it",
     "unexpected end": 'opens a quote that is never closed. Close it, and write \\" for a quote inside',
@@ -198,6 +205,8 @@ class _OnceOnly(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a field's name is no text", key.start_mark)
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"“{key.value}” stands twice", key.start_mark)
             seen.add(str(key.value))

@@ -95,6 +95,17 @@ def whole(changed: str, instead: str) -> str:
             id="a sign of YAML's own",
         ),
         pytest.param(
+            "name:\n  lv: |foo\n",
+            '2: has a text that begins with a sign of YAML\'s own. Put it in quotes: `lv: "|foo"`',
+            id="a bar before a text",
+        ),
+        pytest.param(
+            'name: {lv: "A" [B], en: C}\n',
+            "1: opens a bracket in which a comma, a quote or the closing bracket is missing, at the latest on line 1. "
+            "Put each text in quotes",
+            id="text behind a quote in braces",
+        ),
+        pytest.param(
             "notice:\n  lv: |\n    text\n  more text\n  en: x\n",
             "4: is neither `field: text` nor part of the text above it. Indent it like the lines of that text, or "
             "write the field's name before it",
@@ -124,7 +135,7 @@ def test_what_makes_a_file_no_yaml_is_told_as_the_slip_it_is(tmp_path: Path, tex
             "    needs:\n    - email\n",
             "    needs: email\n",
             ": purposes[1].options[1].needs: is 'email', and a list is due. "
-            "Write `needs: [email]`, of: email, phone, name, contact (GDPR Art. 13(1)(c))",
+            "Write `needs: [email]`, of: email, phone, name, contact, address (GDPR Art. 13(1)(c))",
             id="a text for a list",
         ),
         pytest.param(
@@ -227,6 +238,7 @@ def test_a_file_without_slips_is_read_as_before(tmp_path: Path) -> None:
         (b"- a", "no clinic's document"),
         (b"\xff", "not UTF-8"),
         (b"a: 2026-13-45", "none"),
+        (b"{[a]: b}", "name is no text"),
     ],
 )
 def test_what_is_no_file_of_a_clinic_is_told(tmp_path: Path, content: bytes, problem: str) -> None:
