@@ -314,7 +314,7 @@ class _Reader:
 
     def one_line(self, place: str, value: str) -> str:
         """Refuse what would not fit into the header of a mail: its sender's name, say, or where an answer goes."""
-        if not is_one_line(value):
+        if not is_one_line(value) and not _UNWRITABLE.search(value):  # told already, with its line
             self.fault(place, "has a line break or a control character", "Write it in one line")
         return value
 
