@@ -81,8 +81,13 @@ def _holds(operator: str, values: Sequence[str], wanted: Any) -> bool:
 
 
 def _like(pattern: str, value: str) -> bool:
+    return _pattern(pattern).fullmatch(value) is not None
+
+
+@cache
+def _pattern(pattern: str) -> re.Pattern[str]:
     parts = [{"*": ".*", "?": "."}.get(each, re.escape(each)) for each in pattern]
-    return re.fullmatch("".join(parts), value, re.DOTALL) is not None
+    return re.compile("".join(parts), re.DOTALL)
 
 
 def asked_for(operation: str, params: Mapping[str, Any]) -> list[Asked]:

@@ -17,6 +17,7 @@ from chalicelib.wiring import Portal
 from chalicelib.withdrawal_orders import carry_on
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, RIGA
+from tests.roles import held_to
 from tests.store.people import BELLA, assert_unbroken, last_word, only_person, signed, state
 
 STOP = {SMS_NEWS: "withdraw"}
@@ -48,7 +49,8 @@ def status(house: Portal, contact: Contact, at: str = EVER) -> Status:
 
 def carried(house: Portal, hurried: Callable[[], bool] = lambda: False) -> None:
     """Carry on what is open, as the clock's round does."""
-    carry_on(house.table, house.clinics, list(orders.open_orders(house.table)), hurried)
+    with held_to(house, "catch_up"):
+        carry_on(house.table, house.clinics, list(orders.open_orders(house.table)), hurried)
 
 
 def pages(count: int) -> Callable[[], bool]:
