@@ -192,6 +192,11 @@ def test_a_scanner_that_plays_every_mail_changes_nothing(client: Client, house: 
     program.call("receipts", {**staff, "subject": moved, "decisions": {REVIEW: "yes"}})
     program.call("contacts", {"subject": moved, "replace": moved, "with": {"email": "here@example.org"}})
     mails += unasked(house, program.clinic, Contact(Kind.EMAIL, moved["email"]), instant(datetime.now(UTC)))
+    own = f"/manage/{a_token(house, program.clinic, ANNA, Power.MANAGE, program.history(**MAIL)[-1]['id'])}?lang=en"
+    page = open_page(client, own)
+    change = {"state": page.fields["state"], "act": "contact", "contact": page.fields["contact"]}
+    assert client.post(own, {**change, "new": "newer@example.org"}).status == 303
+    mails += unasked(house, program.clinic, Contact(Kind.EMAIL, "newer@example.org"), instant(datetime.now(UTC)))
     assert {mail.tags["message"] for mail in mails} == set(Message)
     before = _written(house, program)
     for mail in mails:
