@@ -1,7 +1,7 @@
 """What a patient finds in the letterbox: links made as the post makes them, followed as a patient follows them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -13,7 +13,10 @@ from chalicelib.links import Handle, Holder, Link, Power
 from chalicelib.post import Letter, TextMessage
 from chalicelib.posting import Courier
 from chalicelib.store import links, outbox, told
+from chalicelib.store.keys import anywhere_key
+from chalicelib.store.table import Delete
 from chalicelib.wiring import Portal
+from tests.cast import ANNA, ANNA_PHONE
 from tests.routes.client import Answer, Client, Fields
 from tests.routes.pages import decide, receipt_number
 
@@ -102,6 +105,7 @@ def unasked(house: Home, clinic: str, contact: Contact, at: Instant) -> list[Let
 def brought_unasked(house: Home, clinic: str, contact: Contact, at: Instant) -> list[Letter | TextMessage]:
     """Give everything that is brought unasked by a time to whoever is known under a contact."""
     beside, bag = house.beside, Bag()
+    _make_room(house, [contact])
     look = beside.register.look(clinic, [contact])
     for person in look.known():
         for letter in due.letters(person, look.published.published, at):
@@ -114,10 +118,20 @@ def brought_unasked(house: Home, clinic: str, contact: Contact, at: Instant) -> 
 def carried(house: Home, *to: Contact) -> list[str]:
     """Carry the outbox out, and give the text of what came to these contacts, newest last."""
     bag = Bag()
+    _make_room(house, to)
     courier = Courier(house.beside.table, house.beside.clinics, bag, BASE)  # type: ignore[arg-type]
     for _ in range(2):  # a wish for a link is shared out first
         courier.carry_waiting(lambda: False)
     return [each.text for each in bag.sent if each.to in {contact.value for contact in to}]
+
+
+def _make_room(house: Home, contacts: Iterable[Contact]) -> None:
+    """Empty the buckets that count a contact's messages from all clinics: other tests' clinics wrote to it too."""
+    key = house.beside.clinics.portal_key()
+    if key is not None:
+        whom = {ANNA, ANNA_PHONE, *contacts}
+        names = [key.anywhere(contact, what) for contact in whom for what in ("", "stop")]
+        house.beside.table.write([Delete(anywhere_key(name)) for name in names])
 
 
 def token_in(text: str, page: str) -> str:
