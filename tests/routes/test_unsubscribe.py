@@ -1,6 +1,7 @@
 """One-click unsubscribe (RFC 8058): what mail programs send, what scanners send, and what must not happen."""
 
 import re
+import secrets
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -185,6 +186,14 @@ def test_a_scanner_that_plays_every_mail_changes_nothing(client: Client, house: 
     mails += unasked(house, program.clinic, ANNA, instant(now + timedelta(days=20)))
     client.post(f"/{program.clinic}/withdraw", {**MAIL, "purpose": SKIN})
     house.table.put_new(messages.wanted(house.beside.clinics.key(program.clinic), [ANNA], "en", BASE, instant(now)))
+    [person] = house.beside.register.look(program.clinic, [ANNA]).people[ANNA]
+    key = house.beside.clinics.key(program.clinic)
+    for kind, about in ((Message.ERASE, ()), (Message.NEW_CONTACT, (key.lookup(ANNA),))):
+        until = instant(now + timedelta(days=3))
+        word = messages.Unsent(
+            kind, program.clinic, person.id, "en", BASE, addresses=about, at=instant(now), until=until
+        )
+        house.table.put_new(messages.to_tell(key, person.salt, secrets.token_hex(16), word, [ANNA]))
     for version in ("1.1", "2.0"):
         house.republish(program.clinic, version)
         mails += unasked(house, program.clinic, ANNA, instant(datetime.now(UTC)))
