@@ -43,7 +43,8 @@ pytestmark = pytest.mark.parametrize(
 )
 
 PHOTO = "testimonials.photo"
-HALF = "2026-11-25T20:15:00.000Z"
+HALF = "2026-11-25T20:16:00.000Z"
+"""When half of the seven days from MORNING is over; of acts of one moment each is recorded a little after the other."""
 
 
 def known_as(house: Portal, person: Subject, **changed: Any) -> Subject:
