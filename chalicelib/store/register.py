@@ -266,9 +266,7 @@ class Register:
         Errors as for `record`.
         """
         seen = seen or self.look(act.clinic, signature.contacts, guard=signature.guard, most=orders.MANY)
-        if act.everything:
-            ever = dict.fromkeys(self._clinics.ever_asked(seen.published).questions, Answer.WITHDRAW)
-            act = replace(act, answers={**ever, **act.answers})
+        act = self._everything(act, seen)
         surely, reached = seen.surely(), everyone(seen.reach)
         # What is stopped for everybody who ever typed a contact proves it for none of them.
         signers = [replace(signature, person=person.id, proves=()) for person in reached]
@@ -293,7 +291,11 @@ class Register:
                 continue
             own = act if not number else replace(act, receipt_id=self._number(act, {"subject": subject}))
             look = seen if not number else None
-            receipt = self.record(own, replace(signer, follows=bool(number)), seen=look, also=() if number else also)
+            by, written = replace(signer, follows=bool(number)), () if number else also
+            try:
+                receipt = self.record(own, by, seen=look, also=written, still=_unserved(own, receipts))
+            except NothingLeftError:  # a contact that was nobody's has just become theirs, who have their receipt
+                continue
             receipts[receipt.document["subject"]] = receipt
             meant = {subject, signer.fresh.id, *(each.id for each in reached)}
             if _differs(act, receipt) or receipt.document["subject"] not in meant:
@@ -305,6 +307,13 @@ class Register:
                 own = replace(act, receipt_id=self._number(act, {"subject": subject}))
                 receipts[subject] = self.record(own, replace(signer, follows=True))
         return list(receipts.values())
+
+    def _everything(self, act: Act, seen: Look) -> Act:
+        """Give a withdrawal of everything with every question that the clinic ever asked; any other as it is."""
+        if not act.everything:
+            return act
+        ever = dict.fromkeys(self._clinics.ever_asked(seen.published).questions, Answer.WITHDRAW)
+        return replace(act, answers={**ever, **act.answers})
 
     def _withdraw_for_many(
         self, act: Act, first: Sequence[Signature], made: Order, seen: Look, also: Sequence[Put]
@@ -434,6 +443,11 @@ def _reaching(people: People) -> tuple[Contact, ...]:
     """Give the contacts through which a No reaches others (`identity.also_meant`)."""
     wards = tuple(contact for contact in people if contact.kind is Kind.WARD)
     return wards or tuple(people)
+
+
+def _unserved(act: Act, receipts: Mapping[str, Receipt]) -> Still:
+    """Tell that an act is open to everybody but those who have one of these receipts of it."""
+    return lambda person: () if person.id in receipts else act.answers
 
 
 def _narrowed(act: Act, open_now: Collection[Address]) -> Act:
