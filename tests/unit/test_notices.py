@@ -160,8 +160,9 @@ def test_a_mistake_is_told_with_its_place_and_its_remedy(path: str, value: objec
 )
 def test_a_character_that_no_file_can_hold_is_told_by_its_number(path: str, place: str, letter: str) -> None:
     """XML forbids it, and with it every receipt's FHIR text and PDF would be broken; it cannot be seen in an editor."""
-    [fault] = faults_of(broken(path, f"One\nTwo{letter} three"), authorities())
+    fault, *others = faults_of(broken(path, f"One\nTwo{letter} three"), authorities())
     assert fault.place == place
+    assert all(other.problem == "has a line break or a control character" for other in others), "names are one line"
     assert fault.problem == f"has a character that cannot be written (U+{ord(letter):04X}, line 2)"
     assert fault.remedy.startswith("Remove it")
     str(fault).encode()
