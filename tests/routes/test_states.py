@@ -49,6 +49,8 @@ def test_granted_is_the_only_state_that_permits(client: Client, house: House) ->
         "lang": "ru",
         "channel": "email-link",
         "assurance": "contact-confirmed",
+        "holds_for": ["email"],
+        "since_date": None,
     }
     assert since == program.receipt(number).json()["effective_at"]
 
