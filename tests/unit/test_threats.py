@@ -7,7 +7,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = (ROOT / "docs" / "threats.md").read_text(encoding="utf-8")
-ROWS = [line for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith(("| ---", "| attack", "| what"))]
+ROWS = [
+    line for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith(("| ---", "| attack", "| what"))
+]
 
 
 def test_the_page_is_read() -> None:
