@@ -23,7 +23,7 @@ KINDS = {
     "withdrawal": "people whom a withdrawal did not reach",
     "status": "answers that permit what no receipt permits",
     "unsigned": "receipts unsigned after the clock caught up",
-    "counted": "days counted wrongly after every record was delivered",
+    "counted": "days counted wrongly, with what the stream lost or after it came late",
     "unsent": "things left in the outbox",
     "message twice": "messages sent twice though the first was known",
     "personal in the log": "lines of the log with something personal",
