@@ -22,8 +22,9 @@ KEYS = Path(__file__).resolve().parent.parent / ".local" / "keys.json"
 def publish_demo(
     environment: Mapping[str, str], kept_keys: Path = KEYS, at: Instant | None = None
 ) -> dict[str, dict[str, str]]:
-    """Publish every clinic of `infra/clinics/`, now or `at`, and give ``{clinic: {"api_key": …}}``; twice is once.
+    """Publish every clinic of `infra/clinics/` and give ``{clinic: {"api_key": …}}``; twice is once.
 
+    Each is published `at`, or as of the day its notice names: paper forms of earlier days can be entered at once.
     The keys are kept in `kept_keys`, readable by its owner alone: the portal itself knows only their hashes.
     """
     os.environ.update(environment)
@@ -34,7 +35,9 @@ def publish_demo(
     for path in sorted(CLINICS.glob("*.yaml")):
         ready = publish.read_file(path)
         try:
-            publish.publish(ready, house, environment["CLINIC_KEY_ARN"], author=AUTHOR, approver=APPROVER, at=at)
+            publish.publish(
+                ready, house, environment["CLINIC_KEY_ARN"], author=AUTHOR, approver=APPROVER, at=at or ready.starts
+            )
         except FileError as error:
             if house.clinics.is_new(ready.clinic.id):
                 raise

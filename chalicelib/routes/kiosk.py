@@ -82,7 +82,7 @@ def kiosk_notice(clinic: str, version: str) -> Response:
         "root": mount(request),
         "kept_query": _kept_query(),
     }
-    return _dressed(html(render("pages/kiosk/notice.html", lang, clinic=shown, **filled)), "notice.css")
+    return _dressed(html(render("pages/kiosk/notice.html", lang, clinic=shown, **filled)))
 
 
 @kiosk.route("/kiosk.js", methods=["GET"], content_types=ANY_TYPE)
@@ -135,7 +135,7 @@ def _kept_query() -> str:
     return f"&src={src}" if src else ""
 
 
-def _dressed(answer: Response, *styles: str) -> Response:
-    """Allow a page the kiosk's look and script, and styles of its own."""
-    answer.headers["Content-Security-Policy"] = content_security_policy("kiosk.css", *styles, script=True)
+def _dressed(answer: Response) -> Response:
+    """Allow a page the kiosk's look and script, and a notice's look: the script shows a notice on the page it is on."""
+    answer.headers["Content-Security-Policy"] = content_security_policy("kiosk.css", "notice.css", script=True)
     return answer

@@ -22,7 +22,8 @@ def _known(stack: LocalStack, clinic: Clinic, lang: str) -> tuple[Patient, dict[
     subject = {**patient.known_by("email"), **patient.known_by("phone")}
     decisions = dict.fromkeys(clinic.asking("2026-11-22T00:00:00.000Z").questions, "yes")
     body = {"subject": subject, "name": patient.name, "decisions": decisions, "channel": "in-person"}
-    stack.call(clinic.id, "receipts", {**body, "effective_at": datetime.now(UTC).isoformat()})
+    grown = {"declared_adult": True} if clinic.age_minimum else {}
+    stack.call(clinic.id, "receipts", {**body, **grown, "effective_at": datetime.now(UTC).isoformat()})
     return patient, mail_links(stack.managing(clinic.id), clinic, patient.known_by("email"), lang)
 
 

@@ -61,9 +61,9 @@ def test_a_scheduled_version_says_which_holds_today_and_never_that_it_holds(
     assert f"This is version 1.1. It will be in force from {spoken}. Until then version 1.0 holds." in coming
     for never in ("in effect since", "has been in force", "Last updated"):
         assert never not in coming
-    assert "Version 1.0 has been in force since 1 November 2026." in now
+    assert "Version 1.0 has been in force since 1 January 2026." in now
     assert "It will be in force" not in now
-    assert "Notice version 1.0, in force from 1 November 2026." in _words(client, f"/{clinic}?lang=en")
+    assert "Notice version 1.0, in force from 1 January 2026." in _words(client, f"/{clinic}?lang=en")
 
 
 def test_a_version_overtaken_before_it_began_was_never_in_force_anywhere(client: Client, house: House) -> None:
@@ -78,7 +78,7 @@ def test_a_version_overtaken_before_it_began_was_never_in_force_anywhere(client:
     assert spoken not in told
     assert "1.1 : never in force" in told or "1.1: never in force" in told
     past = _words(client, f"/{clinic}/notices/1.0?lang=en")
-    assert f"It was in force from 1 November 2026 until {today}." in past
+    assert f"It was in force from 1 January 2026 until {today}." in past
     assert f"Version 1.2 has been in force since {today}." in _words(client, f"/{clinic}/notices/1.2?lang=en")
     states = {each["version"]: each["state"] for each in program.get("notices").json()["notices"]}
     assert states == {"1.0": "past", "1.1": "overtaken", "1.2": "in_force"}
@@ -107,5 +107,5 @@ def test_a_version_published_before_its_beginning_was_kept_is_still_shown(client
         UpdateExpression="SET body = :body",
         ExpressionAttributeValues={":body": {"S": json.dumps(stored)}},
     )
-    assert "Notice version 1.0, last updated 1 November 2026." in _words(client, f"/{clinic}?lang=en")
-    assert "Version 1.0 has been in force since 1 November 2026." in _words(client, f"/{clinic}/notices/1.0?lang=en")
+    assert "Notice version 1.0, last updated 1 January 2026." in _words(client, f"/{clinic}?lang=en")
+    assert "Version 1.0 has been in force since 1 January 2026." in _words(client, f"/{clinic}/notices/1.0?lang=en")

@@ -168,5 +168,5 @@ def test_a_receipt_of_before_that_names_a_later_text_stays_and_is_told_as_what_i
     checked = next(link for link in page.links if "/verify?code=" in link).removeprefix(client.mount)
     words = Page(client.get(checked)).words
     assert "This receipt is genuine." in words
-    assert "This version was in force only from 1 November 2026, after the answers were given." in words
+    assert "This version was in force only from 1 January 2026, after the answers were given." in words
     assert "named this version" not in words

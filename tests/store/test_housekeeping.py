@@ -93,6 +93,7 @@ def test_a_reminder_is_left_in_the_outbox_once(house: Portal) -> None:
         "at": None,
         "until": OVER,
         "tries": 0,
+        "to": "",
         "due": "",
     }
     [item] = [each for each in every_item(house) if '"reminder"' in each.get("body", {}).get("S", "")]
