@@ -19,8 +19,11 @@ tools: venv
 run: venv ## the whole portal on this machine, until Ctrl-C (PORT=8000)
 	@exec $(VENV) -m infra.run
 
+# One more than there are cores: many tests wait for another process.
+WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(4, (os.cpu_count() or 1) + 1))")
+
 test: tools ## every test, the browser tests too (ARGS="…" goes to pytest)
-	@$(VENV) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
+	@$(VENV) -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
 
 check: venv ## formatter, linter, types, catalogs, templates, CloudFormation
 	@$(VENV) -m ruff format --check .

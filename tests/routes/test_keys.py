@@ -54,6 +54,11 @@ def _ask(program: Program, name: str, number: str = "0" * 32) -> Answer:
     return program.get(target) if name.startswith("GET ") else program.call(target, _body(name, program.clinic))
 
 
+def _opens(answer: Answer) -> bool:
+    """Tell whether the key was good; whether the patient is known by now depends on the tests before."""
+    return answer.status in {200, 201, 404} or "Nobody is known by it." in answer.text
+
+
 def test_every_call_of_the_api_is_tried_here() -> None:
     """A route added without its test is noticed."""
     routes = {
@@ -102,7 +107,7 @@ def test_a_key_does_what_its_scopes_say_and_no_more(house: House, clinic: str, n
     assert (refused.status, refused.headers["content-type"]) == (403, "application/problem+json")
     assert needed in refused.json()["detail"]
     for scope in enough:
-        assert _ask(Program(clinic, house.new_key(clinic, scope)), name).status in {200, 201, 404}
+        assert _opens(_ask(Program(clinic, house.new_key(clinic, scope)), name))
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -110,7 +115,7 @@ def test_a_revoked_key_opens_nothing_from_the_next_call_on(house: House, clinic:
     """A worker who leaves has no access a second longer."""
     record, secret = keys.create(house.table, clinic, "a worker")
     program = Program(clinic, secret)
-    assert _ask(program, name).status in {200, 201, 404}
+    assert _opens(_ask(program, name))
     keys.revoke(house.table, clinic, record.id)
     assert _ask(program, name).status == 401
 
