@@ -11,13 +11,13 @@ help: ## list these
 
 venv:
 	@command -v $(PYTHON) >/dev/null || { echo "Python is missing: install Python 3.11, 3.12 or 3.13 with pip." >&2; exit 1; }
-	@$(PYTHON) infra/venv.py
+	@$(PYTHON) infra/build/venv.py
 
 tools: venv
-	@$(VENV) -m infra.tools
+	@$(VENV) -m infra.build.tools
 
 run: venv ## the whole portal on this machine, until Ctrl-C (PORT=8000)
-	@exec $(VENV) -m infra.run
+	@exec $(VENV) -m infra.local.run
 
 # One more than there are cores: many tests wait for another process.
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(4, (os.cpu_count() or 1) + 1))")
@@ -29,9 +29,9 @@ check: venv ## formatter, linter, types, catalogs, templates, CloudFormation
 	@$(VENV) -m ruff format --check .
 	@$(VENV) -m ruff check .
 	@$(VENV) -m mypy
-	@$(VENV) -m infra.catalogs check
+	@$(VENV) -m infra.build.catalogs check
 	@$(VENV) -m djlint --lint --quiet templates
-	@$(VENV) -m infra.bundle
+	@$(VENV) -m infra.build.bundle
 	@.venv/bin/cfn-lint --regions eu-north-1 --template build/sam.json
 	@echo "Everything is in order."
 
@@ -40,10 +40,10 @@ format: venv ## let the formatter and the linter put right what they can
 	@$(VENV) -m ruff format .
 
 package: venv ## build/deployment.zip and build/sam.json
-	@$(VENV) -m infra.bundle
+	@$(VENV) -m infra.build.bundle
 
 deploy: venv ## the same to an AWS account: make deploy STAGE=prod
-	@$(VENV) -m infra.deploy $(STAGE)
+	@$(VENV) -m infra.operator.deploy $(STAGE)
 
 faults: venv ## 20,000 operations in which anything may fail, and what holds all the same (SEED=1 OPERATIONS=20000)
 	@SEED=$(SEED) OPERATIONS=$(OPERATIONS) FROM=$(FROM) TO=$(TO) $(VENV) -m tests.faults

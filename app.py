@@ -10,27 +10,28 @@ from typing import Any
 
 from chalice.app import CloudWatchEvent, DynamoDBEvent, Rate, SNSEvent
 
-from chalicelib import middleware, wiring
-from chalicelib.routes.clinic import clinic_api
-from chalicelib.routes.codes import codes
-from chalicelib.routes.confirmation import confirmation
-from chalicelib.routes.fresh_link import fresh_link
-from chalicelib.routes.kiosk import kiosk
-from chalicelib.routes.manage import manage
-from chalicelib.routes.notices import notices
-from chalicelib.routes.paper import paper
-from chalicelib.routes.patient import patient
-from chalicelib.routes.service import service
-from chalicelib.routes.unsubscribe import unsubscribe
-from chalicelib.routes.verification import verification
-from chalicelib.routing import RoutedChalice
+from chalicelib import portal
+from chalicelib.web import middleware
+from chalicelib.web.api.clinic_routes import clinic_api
+from chalicelib.web.api.notice_routes import notices
+from chalicelib.web.pages.confirmation import confirmation
+from chalicelib.web.pages.consent import patient
+from chalicelib.web.pages.kiosk import kiosk
+from chalicelib.web.pages.link_request import fresh_link
+from chalicelib.web.pages.own_page_routes import manage
+from chalicelib.web.pages.paper_form import paper
+from chalicelib.web.pages.qr_codes import codes
+from chalicelib.web.pages.unsubscribe import unsubscribe
+from chalicelib.web.pages.verification import verification
+from chalicelib.web.routing import RoutedChalice
+from chalicelib.web.service import service
 
 LAST_SECONDS = 25
 HALF_TIME = 120
 """When a round stops carrying out withdrawal orders, so that there is time left to sign and to send."""
 
 app = RoutedChalice(app_name="consent-portal", configure_logs=False)
-app.api.binary_types = []  # pictures mark themselves, whatever the client's Accept says: see chalicelib/outgoing.py
+app.api.binary_types = []  # pictures mark themselves, whatever Accept says: see chalicelib/web/responses.py
 app.register_middleware(middleware.request_log, "http")
 app.register_middleware(middleware.security_headers, "http")
 app.register_middleware(partial(middleware.leads_somewhere, routes=app.routes), "http")
@@ -57,10 +58,10 @@ for blueprint in (
 )
 def after_receipt(event: DynamoDBEvent) -> dict[str, Any]:
     """Do what follows a decision: its receipt is counted and signed, and people are told."""
-    from chalicelib import aftermath  # noqa: PLC0415 - no page needs it
+    from chalicelib.jobs import after_decision  # noqa: PLC0415 - no page needs it
 
-    house = wiring.portal()
-    return aftermath.handle(house.table, event.to_dict(), house.signer, _hurried(event.context), _courier(house))
+    house = portal.portal()
+    return after_decision.handle(house.table, event.to_dict(), house.signer, _hurried(event.context), _courier(house))
 
 
 @app.schedule(Rate(5, unit=Rate.MINUTES), name="catch_up")
@@ -69,28 +70,28 @@ def catch_up(event: CloudWatchEvent) -> None:
 
     Carry out withdrawals for very many people, sign and send what waits, sweep up the erased.
     """
-    from chalicelib import aftermath  # noqa: PLC0415 - as above
+    from chalicelib.jobs import after_decision  # noqa: PLC0415 - as above
 
-    house = wiring.portal()
+    house = portal.portal()
     try:
-        aftermath.carry_orders(house.table, house.clinics, _hurried(event.context, HALF_TIME))
-        aftermath.clear_erased(house.table, house.clinics, _hurried(event.context))
-        aftermath.sign_waiting(house.table, house.signer, _hurried(event.context))
+        after_decision.carry_orders(house.table, house.clinics, _hurried(event.context, HALF_TIME))
+        after_decision.clear_erased(house.table, house.clinics, _hurried(event.context))
+        after_decision.sign_waiting(house.table, house.signer, _hurried(event.context))
     finally:
-        aftermath.send_waiting(_courier(house), _hurried(event.context))
+        after_decision.send_waiting(_courier(house), _hurried(event.context))
 
 
 # The address is a placeholder: the template puts the topic in its place to which SES reports.
 @app.on_sns_message(topic="arn:aws:sns:eu-north-1:000000000000:mail-events", name="post_events")
 def post_events(event: SNSEvent) -> None:
     """Mark a contact that bounces, or complained: it is not written to again."""
-    from chalicelib import aftermath  # noqa: PLC0415 - as above
+    from chalicelib.jobs import after_decision  # noqa: PLC0415 - as above
 
-    aftermath.mark(wiring.portal().table, event.message)
+    after_decision.mark(portal.portal().table, event.message)
 
 
-def _courier(house: wiring.Portal) -> Any:
-    from chalicelib.posting import Courier  # noqa: PLC0415 - as above
+def _courier(house: portal.Portal) -> Any:
+    from chalicelib.messages.delivery import Courier  # noqa: PLC0415 - as above
 
     return Courier(house.table, house.clinics, house.post, house.settings.public_url, house.settings.budgets)
 
@@ -100,10 +101,10 @@ def housekeeping(event: CloudWatchEvent) -> None:
     """Go through everybody once an hour: who is to be told something, and whose data may be kept no longer."""
     from datetime import UTC, datetime  # noqa: PLC0415 - as above
 
-    from chalicelib import housekeeping as keeping  # noqa: PLC0415 - as above
-    from chalicelib.instants import instant  # noqa: PLC0415 - as above
+    from chalicelib.domain.instants import instant  # noqa: PLC0415 - as above
+    from chalicelib.jobs import housekeeping as keeping  # noqa: PLC0415 - as above
 
-    keeping.keep_house(wiring.portal(), instant(datetime.now(UTC)), _hurried(event.context))
+    keeping.keep_house(portal.portal(), instant(datetime.now(UTC)), _hurried(event.context))
 
 
 def _hurried(context: Any, last: int = LAST_SECONDS) -> Callable[[], bool]:

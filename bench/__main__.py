@@ -7,8 +7,8 @@ import importlib
 import json
 import sys
 
-from infra.bundle import ROOT
-from infra.catalogs import compile_catalogs
+from infra.build.bundle import ROOT
+from infra.build.catalogs import compile_catalogs
 
 BENCHMARKS = ("page_size", "pdf_size", "roundtrips", "history", "coldstart")
 

@@ -14,12 +14,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from infra.bundle import bundle
-from infra.gateway import Gateway
-from infra.lambda_gateway import Function, RestApi, RuntimeEnvironment, runtime_client, unpacked
-from infra.local import REGION, aws_environment
-from infra.run import portal_running
-from infra.server import Request
+from infra.build.bundle import bundle
+from infra.local.aws import REGION, aws_environment
+from infra.local.gateway import Gateway
+from infra.local.lambda_gateway import (
+    Function,
+    RestApi,
+    RuntimeEnvironment,
+    runtime_client,
+    unpacked,
+)
+from infra.local.run import portal_running
+from infra.local.server import Request
 
 CLINIC = "riga-aesthetics"
 RUNS = 15

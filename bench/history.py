@@ -4,13 +4,13 @@ import json
 from typing import Any
 
 from bench.roundtrips import CLINIC, Desk, desk
-from chalicelib.consent import Answer, Assurance, Channel
-from chalicelib.contact import Contact, Kind
-from chalicelib.instants import Instant, instant, moment
-from chalicelib.receipts import Act, NoticeRef, Subject
+from chalicelib.domain.consent import Answer, Assurance, Channel
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.instants import Instant, instant, moment
+from chalicelib.domain.receipts import Act, NoticeRef, Subject
+from chalicelib.portal import portal
 from chalicelib.store.keys import contact_key, subject_pk
-from chalicelib.store.look import Signature, fresh_subject
-from chalicelib.wiring import portal
+from chalicelib.store.lookup import Signature, fresh_subject
 
 PEOPLE, BUDGET = 100, 4
 LENGTHS = (1, 10, 1000)

@@ -3,9 +3,9 @@
 import gzip
 from typing import Any
 
-from chalicelib.evidence import BLANK, CONSENT_PAGE, Evidence
-from infra import publish
-from infra.demo import CLINICS
+from chalicelib.store.shown_pages import BLANK, CONSENT_PAGE, Evidence
+from infra.local.demo import CLINICS
+from infra.operator import publish
 
 BUDGET = 14 * 1024
 

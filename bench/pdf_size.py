@@ -2,14 +2,17 @@
 
 from typing import Any
 
-from chalicelib.consent import Answer, Assurance, Channel, NoticeInForce
-from chalicelib.evidence import BLANK, CONSENT_PAGE, Evidence
-from chalicelib.formats import Issued, form, page, pdf
-from chalicelib.notice import Clinic
-from chalicelib.proof import printed_code
-from chalicelib.receipts import Act, NoticeRef, Receipt, Subject, decide
-from infra import publish
-from infra.demo import CLINICS
+from chalicelib.domain.clinic import Clinic
+from chalicelib.domain.consent import Answer, Assurance, Channel, NoticeInForce
+from chalicelib.domain.receipts import Act, NoticeRef, Receipt, Subject, decide
+from chalicelib.notices import paper_form
+from chalicelib.presentation.pdf import document
+from chalicelib.receipts.formats import html
+from chalicelib.receipts.formats.issued import Issued
+from chalicelib.receipts.signed import printed_code
+from chalicelib.store.shown_pages import BLANK, CONSENT_PAGE, Evidence
+from infra.local.demo import CLINICS
+from infra.operator import publish
 
 BUDGET = 100 * 1024
 BASE_URL = "https://consent.example.org"
@@ -26,10 +29,10 @@ def run() -> dict[str, Any]:
             receipt = _everything_agreed(clinic, lang)
             issued = Issued(receipt, clinic, lang, {}, "signed", BASE_URL, AT)
             shown = Evidence.page(CONSENT_PAGE, clinic, lang, **BLANK)
-            written = page.write(issued, shown, printed_code(clinic.code, receipt))
-            sizes[f"receipt {clinic.id} {lang}"] = len(pdf.write(written, at=AT))
-            asked = form.write(clinic, lang, base_url=BASE_URL, sha256=SHA256)
-            sizes[f"form {clinic.id} {lang}"] = len(pdf.write(asked, at=AT))
+            written = html.write(issued, shown, printed_code(clinic.code, receipt))
+            sizes[f"receipt {clinic.id} {lang}"] = len(document.write(written, at=AT))
+            asked = paper_form.write(clinic, lang, base_url=BASE_URL, sha256=SHA256)
+            sizes[f"form {clinic.id} {lang}"] = len(document.write(asked, at=AT))
     for kind in ("receipt", "form"):
         largest = max((name for name in sizes if name.startswith(kind)), key=lambda name: sizes[name])
         print(f"  PDF: at most {sizes[largest]:,} bytes ({largest}; budget {BUDGET:,})")

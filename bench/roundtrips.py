@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 
 import botocore.session
 
-from infra import demo
-from infra.local import REGION, aws_environment, ministack
+from infra.local import demo
+from infra.local.aws import REGION, aws_environment, ministack
 
 CLINIC = "riga-aesthetics"
 BUDGET = {
@@ -136,10 +136,10 @@ def desk() -> Iterator[Desk]:
         arn = session.create_client("kms", REGION).create_key()["KeyMetadata"]["Arn"]
         clinics = demo.publish_demo({**os.environ, "CLINIC_KEY_ARN": arn}, Path(scratch) / "keys.json")
         from app import app  # noqa: PLC0415 - after the environment is this benchmark's
-        from chalicelib import journal  # noqa: PLC0415
-        from chalicelib.wiring import portal  # noqa: PLC0415
+        from chalicelib import log  # noqa: PLC0415
+        from chalicelib.portal import portal  # noqa: PLC0415
 
-        journal.log().setLevel("ERROR")
+        log.log().setLevel("ERROR")
         try:
             yield Desk(app, portal().table.client, clinics[CLINIC]["api_key"])
         finally:

@@ -1,1 +1,0 @@
-"""The patient consent portal: pure core, stores and senders, pages, routes."""

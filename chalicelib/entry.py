@@ -10,7 +10,7 @@ import gc
 gc.disable()
 
 from app import after_receipt, app, catch_up, housekeeping, post_events  # noqa: E402 - after the collector is off
-from chalicelib.wiring import warm  # noqa: E402
+from chalicelib.portal import warm  # noqa: E402
 
 __all__ = ["after_receipt", "app", "catch_up", "housekeeping", "post_events"]
 

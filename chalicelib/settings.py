@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
-from chalicelib.budgets import Budgets
+from chalicelib.domain.message_budgets import Budgets
 
 _CONTACT = re.compile(r"(?:mailto:[!-~]+@[!-~]+|https://[!-~]+|tel:\+[0-9-]+)")
 """What RFC 9116, 2.5.3 takes as a contact."""

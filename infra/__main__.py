@@ -31,15 +31,25 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.bearer import SCOPES
+from chalicelib.domain.api_keys import SCOPES
+from chalicelib.portal import portal
 from chalicelib.settings import SettingsError
 from chalicelib.store.clinics import UnknownClinicError
+from chalicelib.store.encryption import KeysUnavailableError
 from chalicelib.store.table import ContendedError, UnavailableError
-from chalicelib.vault import KeysUnavailableError
-from chalicelib.wiring import portal
-from infra import data_keys, failures, keys, messages, migration, notices, recount, seals, verify
-from infra.catalogs import compile_stale
-from infra.clinic_file import FileError
+from infra.build.catalogs import compile_stale
+from infra.operator import (
+    data_keys,
+    failures,
+    keys,
+    messages,
+    migration,
+    notices,
+    recount,
+    signing,
+    verify,
+)
+from infra.operator.clinic_file import FileError
 
 LOCAL_ENVIRONMENT = Path(".local/env.json")
 
@@ -59,7 +69,7 @@ def main(arguments: list[str]) -> int:
         messages.MessageCommandError,
         recount.RecountCommandError,
         failures.FailuresCommandError,
-        seals.SealCommandError,
+        signing.SealCommandError,
         verify.NotReadableError,
     ) as error:
         print(error, file=sys.stderr)
@@ -121,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     revoke.add_argument("clinic")
     revoke.add_argument("key")
     revoke.set_defaults(run=_revoke)
-    seals.add_to(commands)
+    signing.add_to(commands)
     messages.add_to(commands)
     recount.add_to(commands)
     failures.add_to(commands)

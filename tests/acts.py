@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from chalicelib.clinic_document import TEXTS
-from chalicelib.consent import Answer, Assurance, Channel, NoticeInForce, Standing, Word
-from chalicelib.receipts import Act, NoticeRef, Subject
+from chalicelib.domain.consent import Answer, Assurance, Channel, NoticeInForce, Standing, Word
+from chalicelib.domain.receipts import Act, NoticeRef, Subject
+from chalicelib.notices.document import TEXTS
 
 EMAIL_NEWS, SMS_NEWS = "newsletter.email", "newsletter.sms"
 OPENING = "2026-11-01T08:00:00.000Z"

@@ -11,21 +11,21 @@ from typing import Any
 import botocore.session
 from botocore.loaders import create_loader
 
-from chalicelib.contact import Contact, Kind
-from chalicelib.edition import Edition
-from chalicelib.evidence import Evidence
-from chalicelib.instants import Instant
-from chalicelib.pages import authorities
-from chalicelib.publication import Person, drafted
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.instants import Instant
+from chalicelib.notices.edition import Edition
+from chalicelib.notices.workflow import Person, drafted
+from chalicelib.portal import Portal
+from chalicelib.presentation.templates import authorities
 from chalicelib.settings import Settings
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.drafts import Drafts
-from chalicelib.store.register import Register
+from chalicelib.store.encryption import KeyService, Kms
+from chalicelib.store.receipts import Register
+from chalicelib.store.shown_pages import Evidence
 from chalicelib.store.table import Table
-from chalicelib.vault import KeyService, Kms
-from chalicelib.wiring import Portal
-from infra import publish
-from infra.local import REGION, aws_environment
+from infra.local.aws import REGION, aws_environment
+from infra.operator import publish
 
 RIGA, TBILISI = "riga-aesthetics", "tbilisi-ultrasound"
 CLINICS = Path(__file__).resolve().parent.parent / "infra" / "clinics"

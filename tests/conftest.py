@@ -14,13 +14,13 @@ from typing import Any, Self
 import pytest
 from hypothesis import settings
 
-from chalicelib import journal
-from chalicelib.bearer import SCOPES
-from chalicelib.wiring import Portal, portal
-from infra import keys as bearer_keys
-from infra.catalogs import compile_stale
-from infra.post_office import PostOffice
-from infra.run import portal_running
+from chalicelib import log as journal
+from chalicelib.domain.api_keys import SCOPES
+from chalicelib.portal import Portal, portal
+from infra.build.catalogs import compile_stale
+from infra.local.post_office import PostOffice
+from infra.local.run import portal_running
+from infra.operator import keys as bearer_keys
 from tests.cast import environment
 
 _OF_OTHERS = ("AWS_", "TABLE_NAME", "CLINIC_KEY_ARN", "PUBLIC_URL", "SIGNING_KEY", "MAIL_", "SMS_")

@@ -10,8 +10,14 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from chalicelib import proof
-from chalicelib.signing import Signer, SigningKey, SigningUnavailableError, TooLongToSignError, public_jwk
+from chalicelib.receipts import signed as proof
+from chalicelib.store.kms_signer import (
+    Signer,
+    SigningKey,
+    SigningUnavailableError,
+    TooLongToSignError,
+    public_jwk,
+)
 
 Private = EllipticCurvePrivateKey | Ed25519PrivateKey
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from email.header import decode_header, make_header
 from pathlib import Path
 
-from chalicelib.letters import POWERS, Matter, Message, letter, text_message
-from chalicelib.links import Power
-from chalicelib.notice import Clinic
-from chalicelib.post import Letter
+from chalicelib.domain.clinic import Clinic
+from chalicelib.domain.links import Power
+from chalicelib.messages.rules import POWERS, Matter, Message, letter, text_message
+from chalicelib.messages.transports import Letter
 from tests.acts import MORNING
 
 BASE = "https://consent.example.org"

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from chalicelib.portal import Portal
 from chalicelib.store.keys import Key
-from chalicelib.wiring import Portal
-from infra.bundle import ROOT
+from infra.build.bundle import ROOT
 
 FUNCTIONS = json.loads((ROOT / ".chalice/config.json").read_text())["stages"]["portal"]["lambda_functions"]
 TABLE = {"Fn::GetAtt": ["Table", "Arn"]}

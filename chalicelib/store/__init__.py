@@ -1,1 +1,0 @@
-"""The store: one DynamoDB table, and what the portal keeps in it."""

@@ -4,7 +4,7 @@ import json
 import secrets
 from collections.abc import Sequence
 
-from chalicelib.instants import Instant
+from chalicelib.domain.instants import Instant
 from chalicelib.store.keys import audit_key
 from chalicelib.store.table import Put
 

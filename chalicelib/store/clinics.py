@@ -14,12 +14,14 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.clinic_document import read_clinic
-from chalicelib.consent import NoticeInForce
-from chalicelib.i18n import local_day, spoken_date
-from chalicelib.instants import Instant, instant
-from chalicelib.notice import Clinic
-from chalicelib.schedule import Entry, entry_at, history, notice_at, precursor
+from chalicelib.domain.clinic import Clinic
+from chalicelib.domain.consent import NoticeInForce
+from chalicelib.domain.instants import Instant, instant
+from chalicelib.domain.local_time import local_day
+from chalicelib.domain.notice_versions import Entry, entry_at, history, notice_at, precursor
+from chalicelib.notices.document import read_clinic
+from chalicelib.presentation.i18n import spoken_date
+from chalicelib.store.encryption import ClinicKey, KeyService
 from chalicelib.store.keys import (
     clinic_key,
     code_key,
@@ -30,12 +32,11 @@ from chalicelib.store.keys import (
     shown_key,
 )
 from chalicelib.store.table import ConflictError, FirstEntry, Item, Put, Replace, SetBody, SetEntry, Table, Write
-from chalicelib.vault import ClinicKey, KeyService
 
 if TYPE_CHECKING:  # what only publishing needs is loaded when something is published
-    from chalicelib.edition import Edition
-    from chalicelib.meaning import Difference
-    from chalicelib.publication import Draft, Person, PublishError
+    from chalicelib.notices.differences import Difference
+    from chalicelib.notices.edition import Edition
+    from chalicelib.notices.workflow import Draft, Person, PublishError
 
 
 PORTAL = "*"
@@ -254,7 +255,7 @@ class Clinics:
         not approved, BeyondWordsError where a MINOR changes more than words without an approved reason, PublishError
         where the number was used for another text, goes back, or the code is taken.
         """
-        from chalicelib.publication import PublishError  # noqa: PLC0415 - see above
+        from chalicelib.notices.workflow import PublishError  # noqa: PLC0415 - see above
         from chalicelib.store.drafts import moved  # noqa: PLC0415 - see above
 
         clinic = edition.clinic
@@ -288,7 +289,7 @@ class Clinics:
 
         It is compared with the version of its MAJOR that is in force until it begins, at `since`.
         """
-        from chalicelib.meaning import beyond_words  # noqa: PLC0415 - see above
+        from chalicelib.notices.differences import beyond_words  # noqa: PLC0415 - see above
 
         before = precursor(published, clinic.version, since)
         return beyond_words(self.version(clinic.id, before.version), clinic, since) if before else ()
@@ -304,7 +305,7 @@ class Clinics:
         return item is not None and self._is_there(clinic, json.loads(item.body or ""))
 
     def _is_there(self, clinic: Clinic, head: Mapping[str, Any]) -> bool:
-        from chalicelib.publication import PublishError, change  # noqa: PLC0415 - see above
+        from chalicelib.notices.workflow import PublishError, change  # noqa: PLC0415 - see above
 
         published = history(head["published"])
         if not published or clinic.version != published[-1].version:
@@ -320,7 +321,7 @@ class Clinics:
         )
 
     def _refusal(self, clinic: Clinic, conflict: ConflictError) -> "PublishError":
-        from chalicelib.publication import PublishError  # noqa: PLC0415 - see above
+        from chalicelib.notices.workflow import PublishError  # noqa: PLC0415 - see above
 
         if code_key(clinic.code) in conflict.keys:
             return PublishError(f"code: {clinic.code!r} belongs to another clinic. Choose another")

@@ -18,8 +18,8 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from chalicelib.receipts import Subject
-from chalicelib.store import roll
+from chalicelib.domain.receipts import Subject
+from chalicelib.store import people as roll
 from chalicelib.store.keys import Key, contact_key, open_orders_key, roll_key
 from chalicelib.store.table import (
     BATCH,

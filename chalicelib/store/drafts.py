@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import rfc8785
 
-from chalicelib.publication import Draft, ReviewError, numbers
+from chalicelib.domain.notice_versions import numbers
+from chalicelib.notices.workflow import Draft, ReviewError
 from chalicelib.store.clinics import UnknownDraftError
 from chalicelib.store.keys import draft_key
 from chalicelib.store.table import ConflictError, Item, Put, SetBody, Table, Write

@@ -11,9 +11,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from chalicelib.instants import Instant
-from chalicelib.receipts import Subject
-from chalicelib.store import contacts, messages, told
+from chalicelib.domain.instants import Instant
+from chalicelib.domain.receipts import Subject
+from chalicelib.store import contacts, messages, reminders
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.keys import (
     SHARDS,
@@ -133,13 +133,13 @@ def _unsent(table: Table, clinic: str, subject: str) -> Iterator[Key]:
         number = json.loads(item.body or "")["id"]
         yield from (make(clinic, number) for make in _TELLING)
     for item in table.partition(pk, "TOLD#"):
-        yield from (make(clinic, told.number(item)) for make in _TELLING)
+        yield from (make(clinic, reminders.number(item)) for make in _TELLING)
 
 
 def _outside(clinic: str, item: Item) -> Sequence[Key]:
     """Give what leads to an item of a person, and stands elsewhere."""
     if item.sk.startswith("TOLD#"):
-        return [make(clinic, told.number(item)) for make in _TELLING]
+        return [make(clinic, reminders.number(item)) for make in _TELLING]
     if not item.sk.startswith("RECEIPT#"):
         return []
     number = json.loads(item.body or "")["id"]

@@ -1,18 +1,18 @@
-"""Links in the store: made, opened, revoked. See `chalicelib.links` for what a link is."""
+"""Links in the store: made, opened, revoked. See `chalicelib.domain.links` for what a link is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from chalicelib.bearer import BearerKey
-from chalicelib.instants import Instant, moment
-from chalicelib.links import Handle, Holder, Link, Power, read_token
-from chalicelib.receipts import Subject
+from chalicelib.domain.api_keys import BearerKey
+from chalicelib.domain.instants import Instant, moment
+from chalicelib.domain.links import Handle, Holder, Link, Power, read_token
+from chalicelib.domain.receipts import Subject
 from chalicelib.store import audit
 from chalicelib.store.clinics import Clinics
+from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import Key, api_key_key, key_name_key, link_key, links_call_key
 from chalicelib.store.table import BATCH, ConflictError, Item, Put, SetBody, Table
-from chalicelib.vault import ClinicKey
 
 _SEALED = "link"
 

@@ -15,9 +15,10 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from chalicelib.contact import Contact, read_told, told
-from chalicelib.instants import Instant, instant, moment
-from chalicelib.receipts import Subject
+from chalicelib.domain.contacts import Contact, read_told, told
+from chalicelib.domain.instants import Instant, instant, moment
+from chalicelib.domain.receipts import Subject
+from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import (
     SHARDS,
     Key,
@@ -30,7 +31,6 @@ from chalicelib.store.keys import (
     unsent_key,
 )
 from chalicelib.store.table import ConflictError, Delete, Item, Put, Replace, SetBody, Table, Write
-from chalicelib.vault import ClinicKey
 
 MAX_TRIES = 10
 LEASE = timedelta(minutes=2)

@@ -8,15 +8,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chalicelib.contact import Contact, read_told, told
-from chalicelib.instants import moment
-from chalicelib.limits import Guard
-from chalicelib.receipts import Receipt, Subject
-from chalicelib.store import buckets
+from chalicelib.domain.contacts import Contact, read_told, told
+from chalicelib.domain.instants import moment
+from chalicelib.domain.rate_limits import Guard
+from chalicelib.domain.receipts import Receipt, Subject
+from chalicelib.store import rate_limits
 from chalicelib.store.clinics import Clinics
+from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import roll_key, unsent_key, waits_key
 from chalicelib.store.table import Put, Table, Try, Write
-from chalicelib.vault import ClinicKey
 
 TRIES = 5
 """How often the code of one receipt may be guessed: one in two hundred thousand."""
@@ -83,9 +83,9 @@ def try_code(table: Table, key: ClinicKey, receipt: str, phone: Contact | None, 
     """
     if phone is not None:
         guessing = replace(guard, guesses=key.lookup(phone))
-        if buckets.spend(table, key, guessing, [Try(waits_key(key.clinic, receipt), TRIES)]):
+        if rate_limits.spend(table, key, guessing, [Try(waits_key(key.clinic, receipt), TRIES)]):
             return True
-    buckets.spend(table, key, guard)
+    rate_limits.spend(table, key, guard)
     return False
 
 

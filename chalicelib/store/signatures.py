@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib import proof
-from chalicelib.instants import Instant
-from chalicelib.receipts import Receipt
+from chalicelib.domain.instants import Instant
+from chalicelib.domain.receipts import Receipt
+from chalicelib.receipts import signed as proof
 from chalicelib.store.keys import SHARDS, jwk_key, signature_key, unsigned_key
 from chalicelib.store.table import ConflictError, Delete, Item, Put, Table
 

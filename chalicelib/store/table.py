@@ -15,7 +15,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
-from chalicelib.limits import Rule
+from chalicelib.domain.rate_limits import Rule
 from chalicelib.store.keys import Key, part_of_proof, possible, written_once
 
 CONNECT_SECONDS = 1

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from chalicelib.contact import Kind
-from chalicelib.instants import Instant, moment
-from chalicelib.receipts import Subject
-from chalicelib.store import contacts, roll
+from chalicelib.domain.contacts import Kind
+from chalicelib.domain.instants import Instant, moment
+from chalicelib.domain.receipts import Subject
+from chalicelib.store import contacts, people
 from chalicelib.store.keys import roll_key, undelivered_key, wish_key
-from chalicelib.store.orders import MANY
 from chalicelib.store.table import Put, Table
+from chalicelib.store.withdrawal_orders import MANY
 
 MOST = 100
 """How many marks of contacts one page of the list goes through."""
@@ -52,7 +52,7 @@ def wishes(table: Table, clinic: str) -> Iterator[Entry]:
         found = table.get([roll_key(clinic, subject) for subject in subjects])
         for item, subject in zip(batch, subjects, strict=True):
             kept, key = json.loads(item.body or ""), roll_key(clinic, subject)
-            person = roll.read(found[key]) if key in found else None
+            person = people.read(found[key]) if key in found else None
             if person and kept["lookup"] in person.contacts:
                 yield Entry(person, kept["kind"], WISH, kept["at"])
 

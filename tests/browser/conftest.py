@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from infra.tools import chromium
+from infra.build.tools import chromium
 from tests.browser.phone import PATIENCE, Phone
 from tests.browser.visit import Effort
 from tests.conftest import EFFORT, LocalStack

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Response
 
-from infra.catalogs import ROOT
-from infra.children import LOOPBACK
+from infra.build.catalogs import ROOT
+from infra.local.processes import LOOPBACK
 from tests.browser.words import foreign_words, said
 from tests.codes import code_in
 

@@ -5,8 +5,8 @@ The other ways are counted where they are walked: the codes at the desk, the tab
 
 import pytest
 
-from chalicelib.contact import Contact, Kind
-from chalicelib.links import short_code
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.links import short_code
 from tests.browser.conftest import Handing, note_effort
 from tests.browser.visit import IDS, Effort, Visit, a_clinic, a_patient, mail_links, receipt_shown
 from tests.conftest import LocalStack

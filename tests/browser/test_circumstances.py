@@ -9,7 +9,7 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 from playwright.sync_api import Route
 
-from chalicelib.notice import Clinic
+from chalicelib.domain.clinic import Clinic
 from tests.browser.conftest import Handing
 from tests.browser.phone import SCREENSHOTS, Phone
 from tests.browser.visit import IDS, Visit, a_clinic, a_patient, every_other, follow_letters

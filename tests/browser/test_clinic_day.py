@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 import rfc8785
 
-from chalicelib.i18n import ENDONYMS
-from chalicelib.notice import Clinic
+from chalicelib.domain.clinic import Clinic
+from chalicelib.presentation.i18n import ENDONYMS
 from tests.browser.conftest import Handing, note_effort
 from tests.browser.phone import Phone, size
 from tests.browser.visit import (

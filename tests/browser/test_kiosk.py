@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Error, expect
 
-from chalicelib.limits import CONTACT
-from chalicelib.notice import Clinic
-from infra.tools import chromium
+from chalicelib.domain.clinic import Clinic
+from chalicelib.domain.rate_limits import CONTACT
+from infra.build.tools import chromium
 from tests.browser.conftest import ARGUMENTS, Handing, note_effort
 from tests.browser.phone import Phone
 from tests.browser.visit import IDS, Effort, Visit, a_clinic, a_patient, document, every_other, follow_letters

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chalicelib.notice import Clinic
-from chalicelib.renditions import FORMATS
+from chalicelib.domain.clinic import Clinic
+from chalicelib.receipts.formats.registry import FORMATS
 from tests.browser.conftest import Handing, note_effort
 from tests.browser.phone import Phone
 from tests.browser.visit import WALKS, Effort, Patient, Visit, a_clinic, a_patient, document, mail_links

@@ -12,9 +12,9 @@ from typing import Any
 import yaml
 from playwright.sync_api import Locator
 
-from chalicelib.clinic_document import read_clinic
-from chalicelib.instants import instant
-from chalicelib.notice import Clinic
+from chalicelib.domain.clinic import Clinic
+from chalicelib.domain.instants import instant
+from chalicelib.notices.document import read_clinic
 from tests.browser.phone import Phone
 from tests.browser.words import said
 from tests.cast import CLINICS

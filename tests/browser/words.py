@@ -7,8 +7,8 @@ from typing import Any
 
 from babel.messages.pofile import read_po
 
-from chalicelib.i18n import catalog
-from infra.catalogs import template_file
+from chalicelib.presentation.i18n import catalog
+from infra.build.catalogs import template_file
 
 
 def said(lang: str, message: str, **values: object) -> str:

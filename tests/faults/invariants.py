@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib import proof
-from chalicelib.consent import Answer, NoticeInForce, Standing, State, resolve
-from chalicelib.receipts import Receipt, Subject, words_of
-from chalicelib.store import messages, roll, signatures
-from chalicelib.store.counts import counts
+from chalicelib.domain.consent import Answer, NoticeInForce, Standing, State, resolve
+from chalicelib.domain.receipts import Receipt, Subject, words_of
+from chalicelib.receipts import signed as proof
+from chalicelib.store import messages, signatures
+from chalicelib.store import people as roll
+from chalicelib.store.statistics import counts
 from tests.faults.walk import CLINICS, Stopped, Walk
 from tests.faults.world import Visitor
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
-from chalicelib.limits import Rule
+from chalicelib.domain.rate_limits import Rule
 from chalicelib.store.keys import Key
 from chalicelib.store.table import (
     Add,
@@ -32,8 +32,8 @@ from chalicelib.store.table import (
     UnavailableError,
     Write,
 )
-from infra.local import REGION, aws_environment
-from infra.tools import dynamodb_local
+from infra.build.tools import dynamodb_local
+from infra.local.aws import REGION, aws_environment
 from tests.cast import create_table, environment
 from tests.faults.dynamodb import MemoryTable
 from tests.faults.services import DynamoClient

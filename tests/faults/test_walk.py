@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chalicelib.store import table
-from chalicelib.store.register import Register
+from chalicelib.store.receipts import Register
 from chalicelib.store.table import Put, Replace, Table, Write
 from tests.faults.runs import KINDS, Result, run
 from tests.faults.walk import RESIDENTS
@@ -24,7 +24,7 @@ PAGES = 3
 
 @pytest.fixture(autouse=True)
 def _short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chalicelib.timeline.RECEIPTS", PAGES)
+    monkeypatch.setattr("chalicelib.store.timeline.RECEIPTS", PAGES)
 
 
 def kinds(result: Result) -> set[str]:

@@ -14,13 +14,14 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from chalicelib import asking
-from chalicelib.consent import Channel
-from chalicelib.contact import Contact, Kind
-from chalicelib.evidence import CONSENT_PAGE, WITHDRAWAL_PAGE
-from chalicelib.forms import FormState
-from chalicelib.instants import Instant, instant
-from chalicelib.store import messages, orders, roll
+from chalicelib.domain.consent import Channel
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.instants import Instant, instant
+from chalicelib.store import messages, withdrawal_orders
+from chalicelib.store import people as roll
+from chalicelib.store.shown_pages import CONSENT_PAGE, WITHDRAWAL_PAGE
+from chalicelib.web.forms import FormState
+from chalicelib.web.pages import decision_form
 from tests.cast import RIGA, TBILISI
 from tests.faults.weather import CALM, Forecast, forecast
 from tests.faults.world import FUNCTIONS, SKEW, Visitor, World, contact_of, json_of
@@ -170,7 +171,7 @@ class Walk:
         """Tell whether anything is still to be told, or a withdrawal to be carried on."""
         with self.world.calmly():
             table = self.world.portal.table
-            return any(messages.waiting(table, "9999")) or any(orders.open_orders(table))
+            return any(messages.waiting(table, "9999")) or any(withdrawal_orders.open_orders(table))
 
     def replay(self) -> None:
         """Hand the stream's function every record that it never got."""
@@ -434,7 +435,7 @@ class Walk:
     def _state(self, clinic: str, page: str, mark: str) -> str:
         """Give the state of a page that somebody opened a moment ago."""
         with self.world.calmly():
-            secret = asking.form_secret(clinic, page)
+            secret = decision_form.form_secret(clinic, page)
             if (clinic, page) not in self._pages:
                 target = f"/{clinic}" if page == CONSENT_PAGE else f"/{clinic}/withdraw"
                 sealed = Page(Visitor().get(target)).fields["state"]

@@ -21,14 +21,15 @@ from typing import Any
 
 import app as portal_app
 import chalicelib
-from chalicelib import housekeeping, journal
-from chalicelib.contact import Contact, Kind
-from chalicelib.instants import Instant, instant
+from chalicelib import log as journal
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.instants import Instant, instant
+from chalicelib.jobs import housekeeping
+from chalicelib.portal import Portal, portal
 from chalicelib.store import messages
 from chalicelib.store.table import ContendedError, Table, UnavailableError
-from chalicelib.wiring import Portal, portal
-from infra import keys
-from infra.local import REGION
+from infra.local.aws import REGION
+from infra.operator import keys
 from tests.cast import RIGA, TBILISI, Clock, FixedKeys, an_edition, environment, put_out
 from tests.faults.dynamodb import MemoryTable
 from tests.faults.services import DynamoClient, KeyServiceClient, PostClient

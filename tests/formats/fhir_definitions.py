@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from infra import tools
+from infra.build import tools
 
 Resource = Mapping[str, Any]
 Message = Mapping[str, str]

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 
-from chalicelib.consent import Assurance, Channel, NoticeInForce, State
-from chalicelib.formats import Issued
-from chalicelib.instants import Instant
-from chalicelib.notice import Clinic
-from chalicelib.receipts import Act, NoticeRef, decide
-from infra.publish import read_file
+from chalicelib.domain.clinic import Clinic
+from chalicelib.domain.consent import Assurance, Channel, NoticeInForce, State
+from chalicelib.domain.instants import Instant
+from chalicelib.domain.receipts import Act, NoticeRef, decide
+from chalicelib.receipts.formats.issued import Issued
+from infra.operator.publish import read_file
 from tests.acts import MORNING, NEXT_DAY, NOON, OPENING, a_subject, an_act, on_paper
 from tests.cast import CLINICS
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from pyld import jsonld
 
-from chalicelib.consent import Channel, State
-from chalicelib.formats import Issued, dpv
-from chalicelib.receipts import Act
+from chalicelib.domain.consent import Channel, State
+from chalicelib.domain.receipts import Act
+from chalicelib.receipts.formats import dpv
+from chalicelib.receipts.formats.issued import Issued
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NEXT_DAY, NOON, SMS_NEWS, an_act, on_paper
 from tests.formats.issued import BASE_URL, STATES, clinic_named, clinics, everything, issue, no, yes
 

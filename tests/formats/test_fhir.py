@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from defusedxml import ElementTree
 
-from chalicelib.consent import State
-from chalicelib.formats import Issued, fhir
+from chalicelib.domain.consent import State
+from chalicelib.receipts.formats import fhir
+from chalicelib.receipts.formats.issued import Issued
 from tests.acts import EMAIL_NEWS, MORNING, NOON, SMS_NEWS, an_act, on_paper
 from tests.formats.fhir_definitions import codings, displays, validate
 from tests.formats.issued import BASE_URL, LATER, STATES, clinic_named, everything, issue, no, yes

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from chalicelib.consent import State
-from chalicelib.formats import UnspeakableError, kantara
-from chalicelib.notice import Clinic
+from chalicelib.domain.clinic import Clinic
+from chalicelib.domain.consent import State
+from chalicelib.receipts.formats import kantara
+from chalicelib.receipts.formats.issued import UnspeakableError
 from tests.acts import MORNING, NOON, an_act, on_paper
 from tests.formats.issued import LATER, STATES, clinic_named, clinics, every_other, everything, issue, yes
 

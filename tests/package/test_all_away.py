@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from chalicelib import proof
+from chalicelib.receipts import signed as proof
 from chalicelib.store import signatures
 from tests.cast import RIGA, environment
 from tests.conftest import LocalStack
@@ -66,9 +66,13 @@ def test_a_withdrawal_needs_nothing_that_makes_paper(monkeypatch: pytest.MonkeyP
     with environment({**local_stack.settings, "PUBLIC_URL": ""}):
         client = Client()
         with monkeypatch.context() as broken:
-            for name in [name for name in sys.modules if name.startswith(("chalicelib.formats", "chalicelib.typeset"))]:
+            for name in [
+                name
+                for name in sys.modules
+                if name.startswith(("chalicelib.receipts.formats", "chalicelib.presentation.pdf"))
+            ]:
                 broken.setitem(sys.modules, name, None)
-            broken.setitem(sys.modules, "chalicelib.formats", None)
+            broken.setitem(sys.modules, "chalicelib.receipts.formats", None)
             place = f"/{RIGA}/withdraw?lang=en"
             fields = {"state": open_page(client, place).fields["state"], "all": "yes", **whom}
             number = receipt_number(client.post(place, fields))

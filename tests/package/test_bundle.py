@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.bundle import ROOT, bundle
-from infra.catalogs import LANGUAGES
-from infra.lambda_gateway import unpacked
+from infra.build.bundle import ROOT, bundle
+from infra.build.catalogs import LANGUAGES
+from infra.local.lambda_gateway import unpacked
 
 pytestmark = pytest.mark.bundle
 

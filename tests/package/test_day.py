@@ -16,12 +16,12 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 
-from chalicelib.store.counts import counts
+from chalicelib.store.statistics import counts
 from chalicelib.store.table import Table
-from infra import publish
-from infra.bundle import bundle
-from infra.lambda_gateway import DOMAIN, Function, deployed_bundle, runtime_client, unpacked
-from infra.local import REGION
+from infra.build.bundle import bundle
+from infra.local.aws import REGION
+from infra.local.lambda_gateway import DOMAIN, Function, deployed_bundle, runtime_client, unpacked
+from infra.operator import publish
 from tests.cast import CLINICS, RIGA, TBILISI, environment
 from tests.codes import code_in
 from tests.conftest import LocalStack

@@ -14,9 +14,9 @@ import pytest
 import yaml
 from botocore.awsrequest import AWSResponse
 
-from infra.bundle import ROOT
-from infra.deploy import BUNDLES, Deployer, NotDeployedError, main
-from infra.local import ACCOUNT, aws_environment, ministack
+from infra.build.bundle import ROOT
+from infra.local.aws import ACCOUNT, aws_environment, ministack
+from infra.operator.deploy import BUNDLES, Deployer, NotDeployedError, main
 from tests.cast import environment
 
 STACK = "consent-portal-trial"
@@ -170,7 +170,7 @@ Template.add_multi_constructor("!", _given)  # type: ignore[no-untyped-call]
 
 def test_the_bucket_is_encrypted_shut_to_the_public_and_forgets_old_bundles() -> None:
     """What the local AWS does not carry out stands in the template all the same."""
-    template = yaml.load((ROOT / "infra/bundles.yaml").read_text(encoding="utf-8"), Template)  # noqa: S506 - safe
+    template = yaml.load((ROOT / "infra/operator/bundles.yaml").read_text(encoding="utf-8"), Template)  # noqa: S506 - safe
     bucket = template["Resources"]["Bundles"]
     made = bucket["Properties"]
     assert "BucketName" not in made

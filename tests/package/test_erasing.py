@@ -8,8 +8,8 @@ import pytest
 from chalicelib.store import erasures
 from chalicelib.store.keys import bookmark_key, subject_pk
 from chalicelib.store.table import Table
-from infra.local import REGION
-from infra.run import STACK
+from infra.local.aws import REGION
+from infra.local.run import STACK
 from tests.cast import RIGA, environment
 from tests.conftest import LocalStack
 from tests.package.test_signing import client

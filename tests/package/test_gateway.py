@@ -1,7 +1,7 @@
 import pytest
 
-from infra.gateway import Gateway, Route, missing
-from infra.server import Reply, Request, header
+from infra.local.gateway import Gateway, Route, missing
+from infra.local.server import Reply, Request, header
 
 PICTURES = Gateway("api", (), ("image/png",), None)
 EVERYTHING = Gateway("api", (), ("*/*",), 100)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib import proof
-from infra import tools
+from chalicelib.receipts import signed as proof
+from infra.build import tools
 from tests.cast import RIGA
 from tests.conftest import LocalStack
 

@@ -13,14 +13,14 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from chalicelib.contact import Contact, Kind
-from chalicelib.instants import instant
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.instants import instant
+from chalicelib.portal import portal
 from chalicelib.store import messages
 from chalicelib.store.table import ConflictError, SetBody, Table
-from chalicelib.wiring import portal
-from infra.local import REGION
-from infra.post_office import Message, PostOffice
-from infra.run import STACK
+from infra.local.aws import REGION
+from infra.local.post_office import Message, PostOffice
+from infra.local.run import STACK
 from tests.cast import RIGA, environment
 from tests.conftest import LocalStack
 from tests.package.test_signing import client, operator, page

@@ -14,14 +14,14 @@ from typing import Any
 import botocore.session
 import pytest
 
-from chalicelib import proof
+from chalicelib.receipts import signed as proof
 from chalicelib.store import signatures
-from chalicelib.store.counts import counts
 from chalicelib.store.keys import receipt_key
+from chalicelib.store.statistics import counts
 from chalicelib.store.table import Table
-from infra.bundle import ROOT
-from infra.local import REGION
-from infra.run import STACK
+from infra.build.bundle import ROOT
+from infra.local.aws import REGION
+from infra.local.run import STACK
 from tests.cast import TBILISI, environment
 from tests.conftest import LocalStack
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from chalicelib.wiring import Portal
-from infra.local import aws_environment, ministack
+from chalicelib.portal import Portal
+from infra.local.aws import aws_environment, ministack
 from tests.cast import RIGA, a_house, environment
 
 settings.register_profile(

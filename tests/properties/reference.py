@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from chalicelib.consent import Assurance
-from chalicelib.contact import Contact
-from chalicelib.instants import instant, moment
-from chalicelib.receipts import Act, Receipt
+from chalicelib.domain.consent import Assurance
+from chalicelib.domain.contacts import Contact
+from chalicelib.domain.instants import instant, moment
+from chalicelib.domain.receipts import Act, Receipt
 
 LASTS = {"newsletter.sms": timedelta(days=30)}
 """Which consents end by themselves."""

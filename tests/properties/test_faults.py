@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from chalicelib.consent import State
-from chalicelib.contact import Contact, Kind
-from chalicelib.store.register import BusyError, UnknownReceiptError
+from chalicelib.domain.consent import State
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.portal import Portal
+from chalicelib.store.receipts import BusyError, UnknownReceiptError
 from chalicelib.store.table import UnavailableError
-from chalicelib.wiring import Portal
 from tests.acts import EMAIL_NEWS, an_act
 from tests.cast import RIGA
 from tests.properties.faults import ATTEMPTS, READ, WRITE, Fault, Faults

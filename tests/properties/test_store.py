@@ -18,15 +18,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from chalicelib import timeline
-from chalicelib.consent import Assurance, NoticeInForce, resolve
-from chalicelib.contact import Contact, Kind
-from chalicelib.instants import instant
-from chalicelib.receipts import Act, Receipt
-from chalicelib.store.look import Signature, fresh_subject
-from chalicelib.store.register import BusyError, UnknownReceiptError
+from chalicelib.domain.consent import Assurance, NoticeInForce, resolve
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.instants import instant
+from chalicelib.domain.receipts import Act, Receipt
+from chalicelib.portal import Portal
+from chalicelib.store import timeline
+from chalicelib.store.lookup import Signature, fresh_subject
+from chalicelib.store.receipts import BusyError, UnknownReceiptError
 from chalicelib.store.table import UnavailableError
-from chalicelib.wiring import Portal
 from tests.acts import EMAIL_NEWS, SMS_NEWS, an_act, on_paper
 from tests.cast import RIGA
 from tests.properties.faults import READ, WRITE, Fault, Faults

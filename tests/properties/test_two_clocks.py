@@ -7,11 +7,11 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from chalicelib import timeline
-from chalicelib.consent import Address, Assurance, NoticeInForce, Standing, major, resolve
-from chalicelib.instants import EVER, Instant, instant, moment
-from chalicelib.receipts import Day, NoticeRef, Subject, decide
-from chalicelib.schedule import Entry, entry_at, notice_at
+from chalicelib.domain.consent import Address, Assurance, NoticeInForce, Standing, major, resolve
+from chalicelib.domain.instants import EVER, Instant, instant, moment
+from chalicelib.domain.notice_versions import Entry, entry_at, notice_at
+from chalicelib.domain.receipts import Day, NoticeRef, Subject, decide
+from chalicelib.store import timeline
 from tests.acts import EMAIL_NEWS, SMS_NEWS, a_subject, an_act
 from tests.properties.reference import WAITS, Issue, Said, true_state
 

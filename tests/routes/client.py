@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from app import app
-from chalicelib.routing import find
-from chalicelib.wiring import portal
+from chalicelib.portal import portal
+from chalicelib.web.routing import find
 from tests.roles import held_to
 from tests.routes import truth
 

@@ -13,16 +13,16 @@ from typing import Any
 import botocore.session
 import pytest
 
-from chalicelib import sealing
-from chalicelib.bearer import SCOPES
-from chalicelib.edition import edition
-from chalicelib.instants import Instant
+from chalicelib.domain.api_keys import SCOPES
+from chalicelib.domain.instants import Instant
+from chalicelib.jobs import signing
+from chalicelib.notices.edition import edition
+from chalicelib.portal import Portal, portal
 from chalicelib.store.keys import SHARDS, audit_key, unsigned_key
 from chalicelib.store.table import Table
-from chalicelib.wiring import Portal, portal
-from infra import keys, publish
-from infra.demo import publish_demo
-from infra.local import REGION, aws_environment, ministack
+from infra.local.aws import REGION, aws_environment, ministack
+from infra.local.demo import publish_demo
+from infra.operator import keys, publish
 from tests.cast import IEVA, JURIS, RIGA, an_edition, create_table, environment
 from tests.routes.client import Client, Program
 
@@ -87,7 +87,7 @@ class House:
         clinic = list(self.documents)[-1]
         marks = [mark for shard in SHARDS for mark in self.table.partition(unsigned_key("", shard).pk, f"{clinic}#")]
         receipts = [self.beside.register.receipt(clinic, mark.sk.partition("#")[2]) for mark in marks]
-        assert list(sealing.seal(self.table, self.beside.signer, receipts, lambda: False))[-1].whole
+        assert list(signing.seal(self.table, self.beside.signer, receipts, lambda: False))[-1].whole
 
     def items(self) -> set[tuple[str, str]]:
         """Give the key of every item in the table but the audit's, to see what a request stored."""

@@ -17,10 +17,10 @@ from urllib.parse import quote
 
 import botocore.session
 
-from chalicelib.wiring import Portal, portal
-from infra import keys
-from infra.demo import publish_demo
-from infra.local import REGION, aws_environment, ministack
+from chalicelib.portal import Portal, portal
+from infra.local.aws import REGION, aws_environment, ministack
+from infra.local.demo import publish_demo
+from infra.operator import keys
 from tests.cast import RIGA, TBILISI, create_table, environment
 
 ANNA = {"name": "Anna Ozoliņa-Bērziņa", "email": "Anna.Ozola@example.org", "phone": "26 123 456"}

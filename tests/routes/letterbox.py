@@ -5,17 +5,18 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from chalicelib import due
-from chalicelib.confirming import confirmed_by
-from chalicelib.contact import Contact
-from chalicelib.instants import Instant, instant
-from chalicelib.links import Handle, Holder, Link, Power
-from chalicelib.post import Letter, TextMessage
-from chalicelib.posting import Courier
-from chalicelib.store import links, outbox, told
+from chalicelib.domain import reminders
+from chalicelib.domain.contacts import Contact
+from chalicelib.domain.instants import Instant, instant
+from chalicelib.domain.links import Handle, Holder, Link, Power
+from chalicelib.messages.delivery import Courier
+from chalicelib.messages.transports import Letter, TextMessage
+from chalicelib.portal import Portal
+from chalicelib.services.confirmation import confirmed_by
+from chalicelib.store import links, outbox
+from chalicelib.store import reminders as told
 from chalicelib.store.keys import anywhere_key
 from chalicelib.store.table import Delete
-from chalicelib.wiring import Portal
 from tests.cast import ANNA, ANNA_PHONE
 from tests.routes.client import Answer, Client, Fields
 from tests.routes.pages import decide, receipt_number
@@ -108,7 +109,7 @@ def brought_unasked(house: Home, clinic: str, contact: Contact, at: Instant) -> 
     _make_room(house, [contact])
     look = beside.register.look(clinic, [contact])
     for person in look.known():
-        for letter in due.letters(person, look.published.published, at):
+        for letter in reminders.letters(person, look.published.published, at):
             told.tell(beside.table, beside.clinics.key(clinic), person, letter, BASE)
     courier = Courier(beside.table, beside.clinics, bag, BASE, now=lambda: at)  # type: ignore[arg-type]
     courier.carry_waiting(lambda: False)

@@ -5,10 +5,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
-from chalicelib.asking import form_secret
-from chalicelib.evidence import CONSENT_PAGE, KIOSK_PAGE, KIOSK_WITHDRAWAL_PAGE, WITHDRAWAL_PAGE
-from chalicelib.forms import FormState
-from chalicelib.instants import instant
+from chalicelib.domain.instants import instant
+from chalicelib.store.shown_pages import (
+    CONSENT_PAGE,
+    KIOSK_PAGE,
+    KIOSK_WITHDRAWAL_PAGE,
+    WITHDRAWAL_PAGE,
+)
+from chalicelib.web.forms import FormState
+from chalicelib.web.pages.decision_form import form_secret
 from tests.routes.client import Answer, Client, Fields
 
 TEMPLATES = {

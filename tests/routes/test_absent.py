@@ -2,8 +2,8 @@
 
 import pytest
 
-from chalicelib.incoming import MAX_FORM
-from chalicelib.notice import LANGUAGES
+from chalicelib.domain.clinic import LANGUAGES
+from chalicelib.web.requests import MAX_FORM
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import FORM, Client
 from tests.routes.conftest import House

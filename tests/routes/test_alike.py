@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.contact import Contact, Kind
-from chalicelib.wiring import portal
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.portal import portal
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import Answer, Client
 from tests.routes.conftest import House

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.incoming import MAX_JSON
-from chalicelib.wiring import portal
-from infra import keys
+from chalicelib.portal import portal
+from chalicelib.web.requests import MAX_JSON
+from infra.operator import keys
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import Program
 from tests.routes.conftest import House

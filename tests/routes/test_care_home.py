@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 
-from chalicelib.contact import Contact, Kind
-from chalicelib.receipts import decide
-from chalicelib.store import orders, recording, roll
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.receipts import decide
+from chalicelib.jobs.withdrawal_orders import carry_on
+from chalicelib.portal import portal
+from chalicelib.store import decisions, withdrawal_orders
+from chalicelib.store import people as roll
 from chalicelib.store.contacts import Known
 from chalicelib.store.keys import Key, contact_key
-from chalicelib.store.look import Look, Signature, fresh_subject
+from chalicelib.store.lookup import Look, Signature, fresh_subject
 from chalicelib.store.table import NextNumber, Write
-from chalicelib.wiring import portal
-from chalicelib.withdrawal_orders import carry_on
 from tests.acts import on_paper
 from tests.routes.client import Answer, Client, Program
 from tests.routes.conftest import House
@@ -47,7 +48,11 @@ class Home:
 
     def open_orders(self) -> list[Key]:
         """Give the orders that are open for this home."""
-        return [key for key in orders.open_orders(self.house.table) if orders.clinic_of(key) == self.program.clinic]
+        return [
+            key
+            for key in withdrawal_orders.open_orders(self.house.table)
+            if withdrawal_orders.clinic_of(key) == self.program.clinic
+        ]
 
     def carry_on(self, pages: int = 1000) -> int:
         """Carry the home's orders on for some pages, as the clock's round does; tell how many requests that took."""
@@ -109,7 +114,7 @@ def a_home(settled: House, residents: int) -> Home:
         known = {key.lookup(reference): Known(), key.lookup(PHONE): Known(number=number - 1, free=number == 0)}
         look = Look(published, {}, {}, known_by=known)
         signature = Signature((reference, PHONE), None, before)
-        writes = recording.writes(key, signature, look, before, after=after, receipt=receipt, disclosures=())
+        writes = decisions.writes(key, signature, look, before, after=after, receipt=receipt, disclosures=())
         waiting += [write for write in writes if not isinstance(write, NextNumber)]
         people.append(before.id)
         if number % 10 == 9:

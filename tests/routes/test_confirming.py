@@ -3,11 +3,11 @@ from typing import Any
 
 import pytest
 
-from chalicelib import limits
-from chalicelib.contact import Contact, Kind
-from chalicelib.instants import instant
-from chalicelib.limits import CODE, CONTACT, RANGE, Rule
-from chalicelib.links import Power, short_code
+from chalicelib.domain import rate_limits
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.instants import instant
+from chalicelib.domain.links import Power, short_code
+from chalicelib.domain.rate_limits import CODE, CONTACT, RANGE, Rule
 from chalicelib.store import outbox
 from tests.cast import ANNA, ANNA_PHONE
 from tests.routes.client import Answer, Client, Program
@@ -240,7 +240,7 @@ def test_a_network_that_guesses_codes_is_refused_alone(
     client: Client, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even tries that are over are counted: nobody keeps the portal busy with them."""
-    monkeypatch.setattr(limits, "RANGE", Rule(RANGE.burst, CODE.every))  # no room comes back between two requests
+    monkeypatch.setattr(rate_limits, "RANGE", Rule(RANGE.burst, CODE.every))  # no room comes back between two requests
     program = house.open_clinic()
     said = {"phone": "26123456", f"decision.{SMS}": "yes"}
     number = _said(client, program, said)

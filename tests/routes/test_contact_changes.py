@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.contact import Contact, Kind
-from chalicelib.instants import instant
-from chalicelib.links import Power
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.instants import instant
+from chalicelib.domain.links import Power
 from chalicelib.store import worklist
 from chalicelib.store.messages import mark_undeliverable
 from tests.routes.client import Answer, Client, Program

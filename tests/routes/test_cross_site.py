@@ -72,7 +72,7 @@ def test_the_public_address_is_the_portals_own_too(client: Client, house: House)
     """Behind a domain of its own the portal hears another host than the browser asked."""
     house.beside  # noqa: B018 - made before the environment changes
     with environment({"PUBLIC_URL": "https://consent.example.org/riga"}):
-        from chalicelib.wiring import portal  # noqa: PLC0415 - read anew
+        from chalicelib.portal import portal  # noqa: PLC0415 - read anew
 
         portal.cache_clear()
         state = open_page(client, f"/{RIGA}").fields["state"]

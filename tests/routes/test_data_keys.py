@@ -2,10 +2,10 @@
 
 import pytest
 
-from chalicelib.store import roll
+from chalicelib.portal import portal
+from chalicelib.store import people
 from chalicelib.store.keys import clinic_key
-from chalicelib.store.sealed import reveal
-from chalicelib.wiring import portal
+from chalicelib.store.personal_data import reveal
 from infra.__main__ import main
 from tests.cast import ANNA, environment
 from tests.routes.client import Client
@@ -50,7 +50,7 @@ def test_a_clinic_goes_on_through_a_rotation_and_a_new_wrapping(
     receipt = program.history(**MAIL)[0]
     assert "Anna" not in str(receipt)
     starting = portal()
-    anna = roll.person(starting.table, program.clinic, receipt["subject"])
+    anna = people.person(starting.table, program.clinic, receipt["subject"])
     revealed = reveal(starting.table, starting.clinics.key(program.clinic), anna)
     assert ([each.value for each, _ in revealed.contacts], revealed.names) == ([ANNA.value], ("Anna",))
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from chalicelib.asking import form_secret
-from chalicelib.evidence import CONSENT_PAGE
-from chalicelib.forms import FormState
-from chalicelib.instants import instant
-from chalicelib.wiring import portal
+from chalicelib.domain.instants import instant
+from chalicelib.portal import portal
+from chalicelib.store.shown_pages import CONSENT_PAGE
+from chalicelib.web.forms import FormState
+from chalicelib.web.pages.decision_form import form_secret
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import Client
 from tests.routes.conftest import House

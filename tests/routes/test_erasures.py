@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib import proof
-from chalicelib.erasing import erase
-from chalicelib.instants import instant
+from chalicelib.domain.instants import instant
+from chalicelib.receipts import signed
+from chalicelib.services.subject_rights import erase
 from chalicelib.store import signatures
 from chalicelib.store.clinics import UnknownClinicError
 from tests.cast import RIGA, TBILISI
@@ -64,7 +64,7 @@ def test_erasing_takes_effect_at_once_and_leaves_the_proof(client: Client, house
     assert told(program, email=ANNA)["state"] == told(program, phone=PHONE)["state"] == "never_asked"
     assert program.history(email=ANNA) == program.history(phone=PHONE) == []
     assert program.receipt(number, "?format=jws").text == jws
-    assert proof.verify(jws, signatures.jwks(house.table)).document == program.receipt(number).json()
+    assert signed.verify(jws, signatures.jwks(house.table)).document == program.receipt(number).json()
     page = client.get(f"/{program.clinic}/receipts/{number}?lang=en")
     code = next(link for link in Page(page).links if "/verify?code=" in link)
     assert client.get(code.removeprefix(client.mount)).status == client.post("/verify", {"receipt": jws}).status == 200

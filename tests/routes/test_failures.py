@@ -10,9 +10,9 @@ import botocore.session
 import pytest
 
 from app import after_receipt
-from chalicelib.store.counts import counts
+from chalicelib.store.statistics import counts
 from infra.__main__ import main
-from infra.local import REGION
+from infra.local.aws import REGION
 from tests.cast import environment
 from tests.routes.client import Client
 from tests.routes.conftest import House

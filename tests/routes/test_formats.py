@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from chalicelib.renditions import FORMATS
+from chalicelib.receipts.formats.registry import FORMATS
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import Client
 from tests.routes.conftest import House

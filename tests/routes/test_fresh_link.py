@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.limits import CONTACT
+from chalicelib.domain.rate_limits import CONTACT
 from chalicelib.store import messages
 from chalicelib.store.keys import Key
 from tests.cast import ANNA, ANNA_PHONE

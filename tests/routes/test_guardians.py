@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.contact import Contact, Kind
-from chalicelib.links import Power
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.links import Power
 from tests.cast import RIGA
 from tests.routes.client import Answer, Client, Program
 from tests.routes.conftest import House, counts_at_once

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from app import app
-from chalicelib.limits import CONTACT
+from chalicelib.domain.rate_limits import CONTACT
 from tests.cast import RIGA
 from tests.routes.client import FORM, Answer, Client, Program
 from tests.routes.conftest import House

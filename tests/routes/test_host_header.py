@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from chalicelib.contact import Contact, Kind
-from chalicelib.links import Power
-from chalicelib.post import Letter
-from chalicelib.posting import Courier
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.links import Power
+from chalicelib.messages.delivery import Courier
+from chalicelib.messages.transports import Letter
 from tests.codes import code_in
 from tests.routes.client import Answer, Client
 from tests.routes.conftest import House

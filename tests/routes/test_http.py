@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from app import app
-from chalicelib.middleware import HEADERS
-from chalicelib.notice import LANGUAGES
-from chalicelib.routing import find, routed
-from infra.bundle import ROOT
+from chalicelib.domain.clinic import LANGUAGES
+from chalicelib.web.middleware import HEADERS
+from chalicelib.web.routing import find, routed
+from infra.build.bundle import ROOT
 from tests.cast import RIGA
 from tests.routes.client import FORM, MOUNTS, Answer, Client
 from tests.routes.conftest import House

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from infra import keys
 from infra.__main__ import main
+from infra.operator import keys
 from tests.routes.client import Client, Program
 from tests.routes.conftest import House
 from tests.routes.disclosed import evidence_of

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app import app
-from infra import keys
+from infra.operator import keys
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import Answer, Client, Program
 from tests.routes.conftest import House

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from chalicelib import asking
-from chalicelib.contact import Contact, Kind
-from chalicelib.evidence import KIOSK_PAGE
-from chalicelib.forms import FormState, read_consent
-from chalicelib.instants import instant
-from chalicelib.store.look import Signature, fresh_subject
-from chalicelib.wiring import portal
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.instants import instant
+from chalicelib.portal import portal
+from chalicelib.store.lookup import Signature, fresh_subject
+from chalicelib.store.shown_pages import KIOSK_PAGE
+from chalicelib.web.forms import FormState, read_consent
+from chalicelib.web.pages import decision_form
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import MOUNTS, Answer, Client, Fields
 from tests.routes.conftest import House, counts_at_once
@@ -237,11 +237,11 @@ def test_what_was_typed_hours_ago_is_not_shown_again(client: Client, page: str) 
 def _recorded(client: Client, house: House, clinic: str, ago: timedelta) -> dict[str, Any]:
     """Record a form of the kiosk as if it had been sent some time ago; give the form."""
     form: dict[str, Any] = {"state": open_page(client, f"/{clinic}/kiosk?lang=en").fields["state"], **NEWS}
-    state = FormState.opened(asking.form_secret(clinic, KIOSK_PAGE), form["state"], instant(datetime.now(UTC)))
+    state = FormState.opened(decision_form.form_secret(clinic, KIOSK_PAGE), form["state"], instant(datetime.now(UTC)))
     assert state is not None
     shown = house.beside.clinics.version(clinic, state.version)
     said = read_consent(shown, {name: [value] for name, value in form.items()}, instant(datetime.now(UTC)))
-    act = asking._act(shown, state, said)  # noqa: SLF001 - the clock is inside
+    act = decision_form._act(shown, state, said)  # noqa: SLF001 - the clock is inside
     at = instant(datetime.now(UTC) - ago)
     house.beside.register.answer(
         replace(act, effective_at=at, recorded_at=at), Signature(said.contacts, said.name, fresh_subject())

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from chalicelib.limits import CONTACT, RANGE
+from chalicelib.domain.rate_limits import CONTACT, RANGE
 from tests.routes.client import Answer, Client, Fields
 from tests.routes.conftest import House
 from tests.routes.pages import Page, decide, open_page

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.contact import Contact, Kind
-from chalicelib.instants import moment
-from chalicelib.links import Link, read_token
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.instants import moment
+from chalicelib.domain.links import Link, read_token
 from chalicelib.store.keys import Key, link_key
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import Client, Program

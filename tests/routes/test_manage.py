@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from chalicelib.contact import Contact, Kind, masked
-from chalicelib.instants import instant, moment
-from chalicelib.limits import CONTACT
-from chalicelib.links import Handle, Holder, Link, Power, read_token
-from chalicelib.renditions import FORMATS
-from chalicelib.store import links, register
+from chalicelib.domain.contacts import Contact, Kind, masked
+from chalicelib.domain.instants import instant, moment
+from chalicelib.domain.links import Handle, Holder, Link, Power, read_token
+from chalicelib.domain.rate_limits import CONTACT
+from chalicelib.receipts.formats.registry import FORMATS
+from chalicelib.store import links, receipts
 from chalicelib.store.keys import link_key
 from tests.cast import ANNA, ANNA_PHONE
 from tests.routes.client import Answer, Client, Program
@@ -396,7 +396,7 @@ def test_of_more_receipts_than_a_page_can_read_the_newest_are_told_and_what_stil
     client: Client, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A Yes of before the flood still permits, and the page says to whom; what is left out is said."""
-    monkeypatch.setattr(register, "NEWEST", 5)
+    monkeypatch.setattr(receipts, "NEWEST", 5)
     program = house.open_clinic()
     shared = next(address for address in program.states(**MAIL) if address.startswith("data_sharing."))
     _by_staff(program, {shared: "yes"}, effective_at=_ago(days=9))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.wiring import portal
+from chalicelib.portal import portal
 from infra.__main__ import main
 from tests.cast import CLINICS, IEVA, JURIS, RIGA
 from tests.routes.client import Client

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.i18n import local_day, spoken_date
-from chalicelib.instants import instant
+from chalicelib.domain.instants import instant
+from chalicelib.domain.local_time import local_day
+from chalicelib.presentation.i18n import spoken_date
 from chalicelib.store.keys import notice_key
 from tests.paper import Paper
 from tests.routes.client import Client

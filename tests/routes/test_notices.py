@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.i18n import spoken_date
+from chalicelib.presentation.i18n import spoken_date
 from tests.cast import TBILISI
 from tests.routes.client import Answer, Client, Program
 from tests.routes.conftest import House

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.contact import Contact, Kind, masked
-from chalicelib.links import Power
+from chalicelib.domain.contacts import Contact, Kind, masked
+from chalicelib.domain.links import Power
 from tests.cast import ANNA, ANNA_PHONE
 from tests.routes.client import Answer, Client, Program
 from tests.routes.conftest import House

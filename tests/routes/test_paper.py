@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from chalicelib.wiring import portal
+from chalicelib.portal import portal
 from tests.cast import RIGA, TBILISI, environment
 from tests.paper import Paper
 from tests.routes.client import MOUNTS, Answer, Client

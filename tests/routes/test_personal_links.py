@@ -1,7 +1,7 @@
 import re
 from typing import Any
 
-from chalicelib.links import short_code
+from chalicelib.domain.links import short_code
 from tests.cast import ANNA, ANNA_PHONE, TBILISI
 from tests.routes.client import Client, Program
 from tests.routes.conftest import House

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib.instants import instant
-from chalicelib.links import Power
+from chalicelib.domain.instants import instant
+from chalicelib.domain.links import Power
 from chalicelib.store import erasures
-from chalicelib.store.sealed import ADDRESS
+from chalicelib.store.personal_data import ADDRESS
 from tests.cast import ANNA
 from tests.routes.client import Client, Program
 from tests.routes.conftest import House

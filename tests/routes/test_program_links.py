@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from chalicelib.bearer import SCOPES
-from chalicelib.contact import Contact
-from chalicelib.links import Handle, Holder, Link, Power
+from chalicelib.domain.api_keys import SCOPES
+from chalicelib.domain.contacts import Contact
+from chalicelib.domain.links import Handle, Holder, Link, Power
 from chalicelib.store import links
-from infra import keys
+from infra.operator import keys
 from tests.cast import ANNA, ANNA_PHONE
 from tests.routes.client import Answer, Client, Program
 from tests.routes.conftest import House

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from chalicelib import confirming
-from chalicelib.contact import Contact, Kind
-from chalicelib.instants import instant
-from chalicelib.links import Power
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.instants import instant
+from chalicelib.domain.links import Power
+from chalicelib.services import confirmation
+from chalicelib.store.decisions import MOST_PEOPLE
 from chalicelib.store.links import open_link
-from chalicelib.store.look import Signature, fresh_subject
-from chalicelib.store.recording import MOST_PEOPLE
-from chalicelib.store.register import NothingLeftError
+from chalicelib.store.lookup import Signature, fresh_subject
+from chalicelib.store.receipts import NothingLeftError
 from tests.acts import an_act
 from tests.cast import ANNA, ANNA_PHONE
 from tests.routes.client import Answer, Client, Program
@@ -224,11 +224,11 @@ def test_whoever_withdraws_while_it_is_being_confirmed_has_withdrawn(client: Cli
     token = a_token(house, program.clinic, ANNA, Power.CONFIRM, number, (EMAIL,))
     beside, now = house.beside, instant(datetime.now(UTC))
     opened = open_link(beside.table, beside.clinics, token, Power.CONFIRM, now)
-    seen = confirming.by_link(beside, opened, now)
+    seen = confirmation.by_link(beside, opened, now)
     assert seen.addresses == (EMAIL,)
     client.post(f"/{program.clinic}/withdraw", {"email": ANNA.value, "all": "yes"})
     with pytest.raises(NothingLeftError):
-        confirming.confirm(beside, seen, [EMAIL], now, base="", linked=True)
+        confirmation.confirm(beside, seen, [EMAIL], now, base="", linked=True)
     assert _told(program, ANNA)[EMAIL] != "granted"
     assert "nothing left" in client.post(f"/confirm/{token}?lang=en", {"sure": "yes", "purpose": EMAIL}).text
 

@@ -6,7 +6,7 @@ import re
 import pytest
 from PIL import Image, ImageDraw
 
-from chalicelib.wiring import portal
+from chalicelib.portal import portal
 from tests.cast import RIGA, environment
 from tests.codes import code_in, codes_in
 from tests.routes.client import MOUNTS, Client

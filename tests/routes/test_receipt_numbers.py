@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import rfc8785
 
-from chalicelib.contact import Contact, Kind
-from chalicelib.links import Power, read_token
-from chalicelib.receipts import receipt_id
-from chalicelib.store.register import UnknownReceiptError
-from chalicelib.vault import ClinicKey
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.links import Power, read_token
+from chalicelib.domain.receipts import receipt_id
+from chalicelib.store.encryption import ClinicKey
+from chalicelib.store.receipts import UnknownReceiptError
 from tests.cast import ANNA, ANNA_PHONE, TBILISI
 from tests.routes.client import Client, Program
 from tests.routes.conftest import House

@@ -5,11 +5,11 @@ import itertools
 import botocore.session
 import pytest
 
-from chalicelib import proof
-from chalicelib.signing import KmsSigner, SigningUnavailableError, TooLongToSignError
+from chalicelib.receipts import signed as proof
 from chalicelib.store import signatures
-from infra import seals
-from infra.local import REGION
+from chalicelib.store.kms_signer import KmsSigner, SigningUnavailableError, TooLongToSignError
+from infra.local.aws import REGION
+from infra.operator import signing
 from tests.cast import RIGA
 from tests.routes.client import Client
 from tests.routes.conftest import House, a_signing_key
@@ -70,7 +70,7 @@ def test_after_a_rotation_a_new_key_signs_and_both_verify(client: Client, house:
         numbers.append(receipt_number(decide(client, program.clinic, said)))
         house.seal()
         if len(numbers) == 1:
-            kid = seals.rotate(house.beside)
+            kid = signing.rotate(house.beside)
             assert kid in {key["kid"] for key in signatures.jwks(house.table)["keys"]}  # before it ever signed
     jwks = client.get("/.well-known/jwks.json").json()
     kids = [proof.verify(program.receipt(number, "?format=jws").text, jwks).kid for number in numbers]
@@ -78,5 +78,5 @@ def test_after_a_rotation_a_new_key_signs_and_both_verify(client: Client, house:
     for number in numbers:
         page = client.get(f"/{program.clinic}/receipts/{number}?lang=en")
         assert "Sealed, so that any change would show." in page.text
-    assert [fault for *_, found in seals.check_chains(house.table, program.clinic) for fault in found] == []
+    assert [fault for *_, found in signing.check_chains(house.table, program.clinic) for fault in found] == []
     assert client.get(f"/{RIGA}").status == 200

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from chalicelib.i18n import local_day
-from chalicelib.instants import instant
-from chalicelib.receipts import Act, Receipt
-from chalicelib.store.look import Signature
-from chalicelib.store.register import BusyError, Register
+from chalicelib.domain.instants import instant
+from chalicelib.domain.local_time import local_day
+from chalicelib.domain.receipts import Act, Receipt
+from chalicelib.store.lookup import Signature
+from chalicelib.store.receipts import BusyError, Register
 from tests.cast import TBILISI
 from tests.routes.client import MOUNTS, Answer, Client, Program
 from tests.routes.conftest import House

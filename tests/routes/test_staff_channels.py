@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib.consent import Channel
-from chalicelib.contact import Contact, Kind
-from chalicelib.i18n import catalog
-from chalicelib.pages import environment
+from chalicelib.domain.consent import Channel
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.presentation.i18n import catalog
+from chalicelib.presentation.templates import environment
 from tests.routes.client import Answer, Client, Program
 from tests.routes.conftest import House
 from tests.routes.disclosed import evidence_of

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.contact import Contact, Kind
-from chalicelib.disclosures import parted
-from chalicelib.links import Power
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.links import Power
+from chalicelib.receipts.sd_jwt import parted
 from tests.routes.client import Client, Program
 from tests.routes.conftest import House
 from tests.routes.disclosed import evidence_of, presented, verified

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from chalicelib.contact import Contact, Kind
-from chalicelib.links import Power, short_code
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.links import Power, short_code
 from tests.cast import ANNA, ANNA_PHONE
 from tests.routes.client import Answer, Client, Program
 from tests.routes.conftest import House, counts_at_once

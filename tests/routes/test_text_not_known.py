@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib.consent import Answer, Assurance, Channel
-from chalicelib.contact import Contact, Kind
-from chalicelib.receipts import Act, NoticeRef
-from chalicelib.store.look import Signature, fresh_subject
+from chalicelib.domain.consent import Answer, Assurance, Channel
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.receipts import Act, NoticeRef
+from chalicelib.store.lookup import Signature, fresh_subject
 from tests.cast import TBILISI
 from tests.routes.client import Client, Program
 from tests.routes.conftest import House

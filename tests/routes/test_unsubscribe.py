@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from chalicelib.consent import Assurance
-from chalicelib.contact import Contact, Kind
-from chalicelib.instants import instant
-from chalicelib.letters import Message
-from chalicelib.links import Power
-from chalicelib.post import Letter
+from chalicelib.domain.consent import Assurance
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.instants import instant
+from chalicelib.domain.links import Power
+from chalicelib.messages.rules import Message
+from chalicelib.messages.transports import Letter
 from chalicelib.store import messages
-from chalicelib.store.look import Signature, fresh_subject
+from chalicelib.store.lookup import Signature, fresh_subject
 from tests.acts import an_act
 from tests.cast import ANNA, ANNA_PHONE
 from tests.routes.client import Answer, Client, Program

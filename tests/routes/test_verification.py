@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from chalicelib import proof
-from chalicelib.incoming import MAX_UPLOAD
-from chalicelib.notice import LANGUAGES
+from chalicelib.domain.clinic import LANGUAGES
+from chalicelib.receipts import signed as proof
 from chalicelib.store.keys import signature_key
+from chalicelib.web.requests import MAX_UPLOAD
 from tests.cast import RIGA, TBILISI
 from tests.keys import OwnKey
 from tests.routes.client import Answer, Client, Program

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.i18n import local_day, local_midnight
-from chalicelib.instants import instant
+from chalicelib.domain.instants import instant
+from chalicelib.domain.local_time import local_day, local_midnight
 from tests.routes.client import Client, Program
 from tests.routes.conftest import House
 from tests.routes.pages import decide

@@ -19,8 +19,8 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from app import app
-from chalicelib.incoming import MAX_QUERY
-from chalicelib.links import Power
+from chalicelib.domain.links import Power
+from chalicelib.web.requests import MAX_QUERY
 from tests.cast import ANNA
 from tests.routes import truth
 from tests.routes.client import FORM, Client, Program

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from chalicelib.post import Post
-from chalicelib.posting import Courier
-from chalicelib.wiring import Portal
-from infra.local import REGION, aws_environment, ministack
-from infra.post_office import post_office
-from infra.tools import dynamodb_local
+from chalicelib.messages.delivery import Courier
+from chalicelib.messages.transports import Post
+from chalicelib.portal import Portal
+from infra.build.tools import dynamodb_local
+from infra.local.aws import REGION, aws_environment, ministack
+from infra.local.post_office import post_office
 from tests.cast import Clock, a_house, environment
 from tests.store.sorting import BASE, Sorting
 

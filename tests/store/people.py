@@ -4,12 +4,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 
-from chalicelib.consent import State, Word, resolve, strictest
-from chalicelib.contact import Contact, Kind
-from chalicelib.receipts import Act, Receipt, Subject
+from chalicelib.domain.consent import State, Word, resolve, strictest
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.receipts import Act, Receipt, Subject
+from chalicelib.portal import Portal
 from chalicelib.store.keys import Key
-from chalicelib.store.look import Signature, fresh_subject
-from chalicelib.wiring import Portal
+from chalicelib.store.lookup import Signature, fresh_subject
 from tests.acts import EMAIL_NEWS, EVENING
 
 BELLA = Contact(Kind.EMAIL, "bella.ozola@example.org")

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from chalicelib import aftermath
-from chalicelib.contact import Contact
-from chalicelib.instants import Instant, instant, moment
-from chalicelib.posting import Courier, Tally
-from chalicelib.receipts import Receipt
+from chalicelib.domain.contacts import Contact
+from chalicelib.domain.instants import Instant, instant, moment
+from chalicelib.domain.receipts import Receipt
+from chalicelib.jobs import after_decision
+from chalicelib.messages.delivery import Courier, Tally
+from chalicelib.portal import Portal
 from chalicelib.store import messages
 from chalicelib.store.keys import unsent_key
-from chalicelib.wiring import Portal
-from infra.post_office import Message, PostOffice
+from infra.local.post_office import Message, PostOffice
 from tests.acts import MORNING, an_act
 from tests.cast import ANNA, Clock
 from tests.roles import held_to
@@ -40,7 +40,7 @@ class Sorting:
         """Let the stream tell of what these decisions left, as its function gets it."""
         event = {"Records": [left(each) for each in receipts]}
         with held_to(self.house, "after_receipt"):
-            aftermath.handle(self.house.table, event, None, in_time, self.courier)
+            after_decision.handle(self.house.table, event, None, in_time, self.courier)
 
     def mails(self, contact: Contact = ANNA) -> list[Message]:
         """Give what somebody got."""

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from chalicelib import journal
-from chalicelib.budgets import Budgets
-from chalicelib.consent import Assurance, Channel
-from chalicelib.contact import Contact, Kind
-from chalicelib.edition import edition
-from chalicelib.limits import ANYWHERE_PHONE
-from chalicelib.receipts import NoticeRef
-from chalicelib.store import budgets, messages
-from chalicelib.wiring import Portal
-from infra.messages import spent
-from infra.tools import dynamodb_local
+from chalicelib import log as journal
+from chalicelib.domain.consent import Assurance, Channel
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.message_budgets import Budgets
+from chalicelib.domain.rate_limits import ANYWHERE_PHONE
+from chalicelib.domain.receipts import NoticeRef
+from chalicelib.notices.edition import edition
+from chalicelib.portal import Portal
+from chalicelib.store import message_budgets, messages
+from infra.build.tools import dynamodb_local
+from infra.operator.messages import spent
 from tests.acts import EMAIL_NEWS, NOON, SMS_NEWS
 from tests.cast import ANNA, ANNA_PHONE, RIGA, TBILISI, an_edition, put_out
 from tests.store.sorting import Sorting, decided
@@ -193,7 +193,7 @@ def test_a_message_that_is_tried_again_counts_once(house: Portal, post: Sorting)
     post.office.mend()
     post.round(timedelta(minutes=2))
     assert len(post.mails(ANNA_PHONE)) == 1
-    assert budgets.used(house.table, f"sms#clinic#{RIGA}", DAY).used == 1
+    assert message_budgets.used(house.table, f"sms#clinic#{RIGA}", DAY).used == 1
 
 
 def logged(post: Sorting, capsys: pytest.CaptureFixture[str]) -> tuple[str, list[dict[str, Any]]]:
@@ -251,7 +251,7 @@ def test_two_senders_at_once_never_send_more_than_the_budget(house: Portal, post
     for _ in range(3):
         post.round()
     assert texts(post) == 6
-    assert budgets.used(house.table, f"sms#clinic#{RIGA}", DAY).used == 6
+    assert message_budgets.used(house.table, f"sms#clinic#{RIGA}", DAY).used == 6
 
 
 def test_a_table_without_the_portals_key_still_sends(house: Portal, post: Sorting) -> None:

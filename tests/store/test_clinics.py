@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from chalicelib.clinic_document import document_hash, read_clinic
-from chalicelib.edition import edition
-from chalicelib.pages import authorities
-from chalicelib.publication import PublishError, drafted
+from chalicelib.notices.document import document_hash, read_clinic
+from chalicelib.notices.edition import edition
+from chalicelib.notices.workflow import PublishError, drafted
+from chalicelib.portal import Portal
+from chalicelib.presentation.templates import authorities
 from chalicelib.store.clinics import Clinics, UnknownClinicError, UnknownVersionError
-from chalicelib.wiring import Portal
 from tests.acts import MORNING, NOON, a_document
 from tests.cast import IEVA, JURIS, RIGA, TBILISI, FixedKeys, put_out
 

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from chalicelib.contact import Contact, Kind
-from chalicelib.erasing import erase, restrict
-from chalicelib.receipts import Receipt, Subject
-from chalicelib.store import contacts, erasures, roll
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.receipts import Receipt, Subject
+from chalicelib.portal import Portal
+from chalicelib.services.subject_rights import erase, restrict
+from chalicelib.store import contacts, erasures
+from chalicelib.store import people as roll
 from chalicelib.store.keys import Key, contact_key, roll_key
 from chalicelib.store.table import Write
-from chalicelib.wiring import Portal
-from infra.migration import Progress, migrate
+from infra.operator.migration import Progress, migrate
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA
 from tests.store.people import BELLA, assert_unbroken, only_person, signed, state
@@ -220,7 +221,7 @@ def test_a_table_is_rewritten_by_one_command_that_may_be_stopped_and_started(
     """Afterwards no item holds several people; a second run finds nothing to do."""
     family = a_family_as_before(house)
     house.register.record(an_act({SMS_NEWS: "yes"}), signed(GIORGI))
-    monkeypatch.setattr("infra.migration.BATCH", 1)
+    monkeypatch.setattr("infra.operator.migration.BATCH", 1)
     steps = migrate(house.table, house.clinics)
     assert next(steps).people == 1
     steps.close()  # type: ignore[attr-defined]

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from chalicelib import timeline
-from chalicelib.bearer import digest
-from chalicelib.contact import Contact, Kind
-from chalicelib.disclosures import words
-from chalicelib.instants import EVER, instant, moment
-from chalicelib.limits import Guard
-from chalicelib.store import outbox, roll
-from chalicelib.store.sealed import withheld
-from chalicelib.wiring import Portal
+from chalicelib.domain.api_keys import digest
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.instants import EVER, instant, moment
+from chalicelib.domain.rate_limits import Guard
+from chalicelib.portal import Portal
+from chalicelib.receipts.sd_jwt import words
+from chalicelib.store import outbox, timeline
+from chalicelib.store import people as roll
+from chalicelib.store.personal_data import withheld
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA
 from tests.store.people import BELLA, signed

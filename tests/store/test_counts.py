@@ -2,13 +2,13 @@ from typing import Any
 
 import pytest
 
-from chalicelib import aftermath
-from chalicelib.erasing import erase
-from chalicelib.receipts import Receipt
+from chalicelib.domain.receipts import Receipt
+from chalicelib.jobs import after_decision
+from chalicelib.portal import Portal
+from chalicelib.services.subject_rights import erase
 from chalicelib.store import erasures
-from chalicelib.store.counts import count_receipt, counts
 from chalicelib.store.keys import Key, audit_key, notice_key, receipt_id_key, receipt_key, roll_key, signature_key
-from chalicelib.wiring import Portal
+from chalicelib.store.statistics import count_receipt, counts
 from tests.acts import EMAIL_NEWS, NOON, SMS_NEWS, an_act
 from tests.cast import ANNA, GIORGI, RIGA, TBILISI
 from tests.roles import held_to
@@ -47,7 +47,7 @@ def test_a_stream_that_repeats_itself_counts_each_receipt_once(house: Portal) ->
     batch = {"Records": [streamed(first), streamed(second), streamed(first)]}
     for event in (batch, {"Records": [streamed(second)]}, batch):
         with held_to(house, "after_receipt"):
-            aftermath.handle(house.table, event, None, lambda: False)
+            after_decision.handle(house.table, event, None, lambda: False)
     assert counts(house.table, RIGA, DAY) == {
         "newsletter.email#granted#reception": 1,
         "newsletter.email#withdrawn#reception": 1,
@@ -59,7 +59,7 @@ def test_only_new_receipts_are_counted(house: Portal) -> None:
     receipt = house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
     other = streamed(receipt)
     other["dynamodb"]["Keys"]["sk"]["S"] = "CONTACT"
-    aftermath.handle(
+    after_decision.handle(
         house.table, {"Records": [other, streamed(receipt, "MODIFY"), streamed(receipt, "REMOVE")]}, None, lambda: False
     )
     assert counts(house.table, RIGA, DAY) == {}
@@ -76,7 +76,7 @@ def test_a_receipt_that_is_changed_in_the_table_is_told_at_once(
     person = roll_key(RIGA, receipt.document["subject"])
     allowed = {"Keys": {"pk": {"S": person.pk}, "sk": {"S": person.sk}}, "NewImage": {}}
     records = [changed, *({"eventName": "MODIFY", "dynamodb": each} for each in (line, allowed))]
-    aftermath.handle(house.table, {"Records": records}, None, lambda: False)
+    after_decision.handle(house.table, {"Records": records}, None, lambda: False)
     told = [record for record in caplog.records if record.message == "an item that is written once was changed"]
     assert [record.__dict__["item"] for record in told] == ["RECEIPT#0000000001", place.sk]
     assert '"WrittenOnceChanged":[1.0,1.0]' in capsys.readouterr().out
@@ -99,7 +99,7 @@ def test_a_receipt_that_is_removed_is_told_and_one_whose_proof_is_over_is_not(
         caplog.clear()
         if gone:
             erasures.forget(house.table, RIGA, giorgi)
-        aftermath.handle(house.table, {"Records": records}, None, lambda: False)
+        after_decision.handle(house.table, {"Records": records}, None, lambda: False)
         told = [each for each in caplog.records if each.message == "an item that is written once was changed"]
         assert [each.__dict__["item"] for each in told] == [place.sk for place in taken]
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
+from chalicelib.portal import Portal
 from chalicelib.store import messages, outbox
 from chalicelib.store.clinics import Clinics
+from chalicelib.store.encryption import sealed_under
 from chalicelib.store.keys import clinic_key
-from chalicelib.store.register import Register
-from chalicelib.store.sealed import reveal
+from chalicelib.store.personal_data import reveal
+from chalicelib.store.receipts import Register
 from chalicelib.store.table import ConflictError, SetBlob
-from chalicelib.vault import sealed_under
-from chalicelib.wiring import Portal
-from infra.data_keys import Progress, reseal, rotate
+from infra.operator.data_keys import Progress, reseal, rotate
 from tests.acts import EMAIL_NEWS, EVENING, NOON, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI, FixedKeys
 from tests.store.people import BELLA, only_person, signed

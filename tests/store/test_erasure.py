@@ -9,18 +9,18 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from chalicelib import proof
-from chalicelib.consent import State
-from chalicelib.contact import Contact
-from chalicelib.disclosures import words
-from chalicelib.erasing import erase
-from chalicelib.receipts import Subject
-from chalicelib.store import erasures, roll
-from chalicelib.store.counts import count_receipt
+from chalicelib.domain.consent import State
+from chalicelib.domain.contacts import Contact
+from chalicelib.domain.receipts import Subject
+from chalicelib.portal import Portal
+from chalicelib.receipts import signed as proof
+from chalicelib.receipts.sd_jwt import words
+from chalicelib.services.subject_rights import erase
+from chalicelib.store import erasures, people
 from chalicelib.store.keys import contact_key, subject_pk
-from chalicelib.store.sealed import all_withheld
-from chalicelib.wiring import Portal
-from infra.seals import check_chains
+from chalicelib.store.personal_data import all_withheld
+from chalicelib.store.statistics import count_receipt
+from infra.operator.signing import check_chains
 from tests.acts import EMAIL_NEWS, EVENING, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
 from tests.roles import held_to
@@ -98,7 +98,7 @@ def test_the_lookup_finds_nobody_and_the_proof_still_proves(house: Portal) -> No
     assert_unbroken(receipts)
     proof.verify_chain(receipts)
     assert [(person, faults) for person, _, faults in check_chains(house.table, RIGA)] == [(anna.id, [])]
-    kept = roll.person(house.table, RIGA, anna.id)
+    kept = people.person(house.table, RIGA, anna.id)
     assert kept == Subject(
         anna.id, "", 2, anna.head, latest=NOON, recorded_at=NOON, proof_until="2029-11-22T12:00:00.000Z"
     )
@@ -156,7 +156,7 @@ def test_a_decision_that_saw_the_person_before_the_erasure_does_not_bring_them_b
     anna = erased(house, ANNA)
     receipts = house.register.withdraw(an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA, ANNA_PHONE), seen=seen)
     assert anna.id not in {receipt.document["subject"] for receipt in receipts}
-    assert roll.person(house.table, RIGA, anna.id).erased
+    assert people.person(house.table, RIGA, anna.id).erased
     assert len(house.register.history(RIGA, [anna])) == 1
     assert state(house, RIGA, BELLA, EMAIL_NEWS) is State.WITHDRAWN, "the others are stopped all the same"
     assert anna.id not in {person.id for person in house.register.look(RIGA, [ANNA, ANNA_PHONE]).known()}
@@ -175,7 +175,7 @@ def test_an_erasure_and_a_decision_at_once_leave_one_truth(house: Portal) -> Non
             lambda person=person: erase(house, RIGA, person.id, "patient", EVENING),  # type: ignore[misc]
             lambda act=act, contact=contact: house.register.record(act, signed(contact)),  # type: ignore[misc]
         )
-        kept = roll.person(house.table, RIGA, person.id)
+        kept = people.person(house.table, RIGA, person.id)
         receipts = house.register.history(RIGA, [person])
         assert (kept.erased, kept.salt, kept.version) == (True, "", len(receipts))
         assert_unbroken(receipts)

@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
-from chalicelib import housekeeping
-from chalicelib.aftermath import clear_erased
-from chalicelib.consent import State
-from chalicelib.contact import Contact
-from chalicelib.due import letters
-from chalicelib.erasing import erase
-from chalicelib.housekeeping import Round, keep_house
-from chalicelib.store import roll, told
+from chalicelib.domain.consent import State
+from chalicelib.domain.contacts import Contact
+from chalicelib.domain.reminders import letters
+from chalicelib.jobs import housekeeping
+from chalicelib.jobs.after_decision import clear_erased
+from chalicelib.jobs.housekeeping import Round, keep_house
+from chalicelib.portal import Portal
+from chalicelib.services.subject_rights import erase
+from chalicelib.store import people, reminders
 from chalicelib.store.keys import SHARDS, roll_key, unsent_key
 from chalicelib.store.table import Replace
-from chalicelib.wiring import Portal
-from infra import publish
-from infra.tools import dynamodb_local
+from infra.build.tools import dynamodb_local
+from infra.operator import publish
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, CLINICS, RIGA, TBILISI, put_out
 from tests.roles import held_to
@@ -62,14 +62,14 @@ def test_a_number_in_the_outbox_needs_the_clinics_key_and_one_from_before_is_sti
     decide(house, ANNA)
     published, key = house.register.look(RIGA).published, house.clinics.key(RIGA)
     anna = only_person(house, RIGA, ANNA)
-    [letter] = told.due_now(anna, published, HALF)
+    [letter] = reminders.due_now(anna, published, HALF)
     plain = hashlib.sha256(f"{anna.id}|{letter.kind}|{letter.reference}".encode()).hexdigest()[:32]
-    assert told.tell(house.table, key, anna, letter, BASE)
+    assert reminders.tell(house.table, key, anna, letter, BASE)
     assert not house.table.get([unsent_key(RIGA, plain)])
     keyed = key.letter_number(anna.id, letter.kind, letter.reference)
     assert house.table.get([unsent_key(RIGA, keyed)])
     for number, due in ((plain, letter), (keyed, letter), ("0" * 32, None)):
-        assert told.still_due(key, number, anna, published, HALF) == due
+        assert reminders.still_due(key, number, anna, published, HALF) == due
 
 
 def test_a_reminder_is_left_in_the_outbox_once(house: Portal) -> None:
@@ -107,12 +107,12 @@ def test_two_rounds_at_once_leave_one_message(house: Portal) -> None:
     decide(house, ANNA)
     anna, key = only_person(house, RIGA, ANNA), house.clinics.key(RIGA)
     due = letters(anna, house.register.look(RIGA).published.published, HALF)
-    first, second = (told.untold(house.table, RIGA, [(anna, due)]) for _ in range(2))
+    first, second = (reminders.untold(house.table, RIGA, [(anna, due)]) for _ in range(2))
     assert first == second
     [(person, [letter])] = first
-    assert [told.tell(house.table, key, person, letter, BASE) for _ in range(2)] == [True, False]
+    assert [reminders.tell(house.table, key, person, letter, BASE) for _ in range(2)] == [True, False]
     assert len(unasked(house)) == 1
-    assert told.untold(house.table, RIGA, [(anna, due)]) == [(anna, [])]
+    assert reminders.untold(house.table, RIGA, [(anna, due)]) == [(anna, [])]
 
 
 def test_a_yes_nobody_confirmed_is_erased_when_its_time_is_over(house: Portal) -> None:
@@ -123,11 +123,11 @@ def test_a_yes_nobody_confirmed_is_erased_when_its_time_is_over(house: Portal) -
     assert house.register.look(RIGA, [ANNA]).known() == ()
     with held_to(house, "catch_up"):
         clear_erased(house.table, house.clinics, lambda: False)
-    until = roll.person(house.table, RIGA, anna.id).proof_until
+    until = people.person(house.table, RIGA, anna.id).proof_until
     assert until == "2029-11-29T08:15:00.000Z"
     assert keep(house, "2029-11-29T08:14:59.999Z").done["forgotten"] == 0
     assert keep(house, until).done["forgotten"] == 1
-    assert list(roll.people(house.table, RIGA)) == []
+    assert list(people.people(house.table, RIGA)) == []
 
 
 def test_whoever_decides_while_the_round_goes_is_not_erased(house: Portal) -> None:
@@ -167,7 +167,7 @@ def test_a_consent_that_ended_is_forgotten_when_the_notice_says_so(house: Portal
     for at in ("2027-11-22T18:29:59.999Z", "2027-11-22T18:30:00.000Z", "2029-11-22T18:30:00.000Z"):
         for _ in range(2):  # erased first, then forgotten
             assert keep(house, at).whole
-        left.append([len(list(roll.people(house.table, clinic))) for clinic in (RIGA, TBILISI)])
+        left.append([len(list(people.people(house.table, clinic))) for clinic in (RIGA, TBILISI)])
     assert left == [[2, 2], [2, 1], [1, 1]]
 
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.consent import State
-from chalicelib.contact import Contact, Kind
-from chalicelib.identity import SeveralPeopleError
-from chalicelib.wiring import Portal
+from chalicelib.domain.consent import State
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.identity import SeveralPeopleError
+from chalicelib.portal import Portal
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NEXT_DAY, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA
 from tests.store.people import BELLA, STRANGER, only_person, signed, state

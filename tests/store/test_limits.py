@@ -11,15 +11,25 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.consent import State
-from chalicelib.contact import Contact
-from chalicelib.instants import Instant, instant, moment
-from chalicelib.limits import CLINIC, CONTACT, RANGE, Guard, Rule, TooManyError, address_range, each_of, this_very
-from chalicelib.store import buckets
+from chalicelib.domain.consent import State
+from chalicelib.domain.contacts import Contact
+from chalicelib.domain.instants import Instant, instant, moment
+from chalicelib.domain.rate_limits import (
+    CLINIC,
+    CONTACT,
+    RANGE,
+    Guard,
+    Rule,
+    TooManyError,
+    address_range,
+    each_of,
+    this_very,
+)
+from chalicelib.portal import Portal
+from chalicelib.store import rate_limits
 from chalicelib.store.keys import bucket_key
-from chalicelib.store.look import Signature
+from chalicelib.store.lookup import Signature
 from chalicelib.store.table import ContendedError
-from chalicelib.wiring import Portal
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, an_act
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
 from tests.store.people import BELLA, signed, state
@@ -47,7 +57,7 @@ def spend(house: Portal, guard: Guard, clinic: str = RIGA) -> bool:
     """Carry out a post that does nothing else; tell whether there was room."""
     while True:
         try:
-            return buckets.spend(house.table, house.clinics.key(clinic), guard)
+            return rate_limits.spend(house.table, house.clinics.key(clinic), guard)
         except TooManyError:
             return False
         except ContendedError:

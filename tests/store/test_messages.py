@@ -8,27 +8,29 @@ from typing import Any
 
 import pytest
 
-from chalicelib import aftermath, journal
-from chalicelib.consent import Assurance, Channel
-from chalicelib.contact import Contact, Kind
-from chalicelib.erasing import erase, restrict
-from chalicelib.housekeeping import keep_house
-from chalicelib.instants import instant, moment
-from chalicelib.limits import MESSAGE
-from chalicelib.links import Power
-from chalicelib.posting import Courier
-from chalicelib.receipts import NoticeRef, Subject
-from chalicelib.store import contacts, messages, orders, roll
+from chalicelib import log as journal
+from chalicelib.domain.consent import Assurance, Channel
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.instants import instant, moment
+from chalicelib.domain.links import Power
+from chalicelib.domain.rate_limits import MESSAGE
+from chalicelib.domain.receipts import NoticeRef, Subject
+from chalicelib.jobs import after_decision
+from chalicelib.jobs.housekeeping import keep_house
+from chalicelib.jobs.withdrawal_orders import carry_on
+from chalicelib.messages.delivery import Courier
+from chalicelib.portal import Portal
+from chalicelib.services.subject_rights import erase, restrict
+from chalicelib.store import contacts, messages, withdrawal_orders
+from chalicelib.store import people as roll
 from chalicelib.store.keys import Key, earlier_undeliverable_key, roll_key, undeliverable_key, unsent_key
 from chalicelib.store.links import open_link
 from chalicelib.store.messages import MAX_TRIES, Unsent
-from chalicelib.store.orders import MANY
 from chalicelib.store.table import Put, SetBody
-from chalicelib.wiring import Portal
-from chalicelib.withdrawal_orders import carry_on
-from infra import publish
-from infra.messages import retry
-from infra.tools import dynamodb_local
+from chalicelib.store.withdrawal_orders import MANY
+from infra.build.tools import dynamodb_local
+from infra.operator import publish
+from infra.operator.messages import retry
 from tests.acts import EMAIL_NEWS, MORNING, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, CLINICS, GIORGI, RIGA, TBILISI, put_out
 from tests.post import decoded
@@ -74,7 +76,7 @@ def test_a_phone_that_very_many_share_hears_once_of_a_stop_and_each_persons_own_
     house.register.withdraw(an_act({SMS_NEWS: "withdraw"}, NOON), replace(signed(ANNA_PHONE), base=BASE))
     post.round()
     assert not post.mails(ANNA_PHONE)
-    carry_on(house.table, house.clinics, list(orders.open_orders(house.table)), in_time)
+    carry_on(house.table, house.clinics, list(withdrawal_orders.open_orders(house.table)), in_time)
     post.round()
     post.round(timedelta(hours=1))
     assert len(post.mails(ANNA_PHONE)) == 1
@@ -232,7 +234,7 @@ def reported(house: Portal, event: dict[str, Any]) -> None:
     """Let the mail service report what became of a mail to Anna."""
     tags = {**MAIL["tags"], "lookup": [house.clinics.key(RIGA).lookup(ANNA)]}  # type: ignore[dict-item]
     with held_to(house, "post_events"):
-        aftermath.mark(house.table, json.dumps({**event, "mail": {**MAIL, "tags": tags}}))
+        after_decision.mark(house.table, json.dumps({**event, "mail": {**MAIL, "tags": tags}}))
 
 
 def test_a_mailbox_that_is_gone_is_left_alone_for_a_month(house: Portal, post: Sorting) -> None:
@@ -297,7 +299,7 @@ def test_a_mark_from_before_marks_had_a_partition_of_their_own_still_holds(house
     [anna] = house.register.look(RIGA, [ANNA]).known()
     assert erase(house, RIGA, anna.id, "key_1", HALF)
     with held_to(house, "catch_up"):
-        aftermath.clear_erased(house.table, house.clinics, in_time)
+        after_decision.clear_erased(house.table, house.clinics, in_time)
     assert messages.undeliverable(house.table, RIGA, lookup) == {}
 
 
@@ -426,7 +428,7 @@ def test_without_an_address_to_send_from_everything_waits(house: Portal, post: S
     """A clinic whose mail is not set up yet loses nothing it has to tell."""
     decided(house, {EMAIL_NEWS: "yes"}, ANNA)
     silent = Courier(house.table, house.clinics, None, BASE, now=post.clock)
-    aftermath.send_waiting(silent, in_time)
+    after_decision.send_waiting(silent, in_time)
     assert post.waits() == 1
     assert post.round().sent == 1
 
@@ -755,7 +757,7 @@ def test_a_wish_is_shared_out_without_a_post_and_gone_within_a_day(house: Portal
     wish = messages.wanted(house.clinics.key(RIGA), [ANNA], "lv", BASE, NOON)
     assert wish.values["ttl"] == int((moment(NOON) + timedelta(days=1)).timestamp())
     house.table.put_new(wish)
-    aftermath.send_waiting(Courier(house.table, house.clinics, None, BASE, now=post.clock), in_time)
+    after_decision.send_waiting(Courier(house.table, house.clinics, None, BASE, now=post.clock), in_time)
     assert sorted(each.unsent.kind for each in messages.waiting(house.table, NOON)) == ["decided", "link"]
     assert post.mails() == []
 
@@ -788,7 +790,7 @@ def test_erasing_takes_away_wishes_and_links_that_were_not_sent(house: Portal, p
     person = house.register.look(RIGA, [ANNA]).known()[0]
     assert erase(house, RIGA, person.id, "patient", NOON) is not None
     with held_to(house, "catch_up"):
-        aftermath.clear_erased(house.table, house.clinics, in_time)
+        after_decision.clear_erased(house.table, house.clinics, in_time)
     [dead] = messages.dead_letters(house.table, RIGA)
     waiting = {each.unsent.kind: each for each in messages.waiting(house.table, "9999")}
     assert (post.waits(), set(waiting)) == (2, {"link", "wanted"})

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from chalicelib.consent import NoticeInForce, State
-from chalicelib.edition import Edition, edition
-from chalicelib.pages import authorities
-from chalicelib.publication import Draft, PublishError, ReviewError, drafted
+from chalicelib.domain.consent import NoticeInForce, State
+from chalicelib.notices.edition import Edition, edition
+from chalicelib.notices.workflow import Draft, PublishError, ReviewError, drafted
+from chalicelib.portal import Portal
+from chalicelib.presentation.templates import authorities
 from chalicelib.store.clinics import Clinics, UnknownDraftError, UnknownVersionError
 from chalicelib.store.drafts import DraftChangedError, Drafts
 from chalicelib.store.keys import clinic_key, draft_key, notice_key
-from chalicelib.store.register import NoticeChangedError
-from chalicelib.store.roll import people
+from chalicelib.store.people import people
+from chalicelib.store.receipts import NoticeChangedError
 from chalicelib.store.table import SetBody
-from chalicelib.wiring import Portal
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NEXT_DAY, NOON, SMS_NEWS, a_document, an_act
 from tests.cast import ANNA, ANNA_PHONE, IEVA, JURIS, RIGA, TBILISI, Clock, FixedKeys, put_out
 from tests.store.people import signed, state

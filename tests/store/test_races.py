@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from chalicelib.consent import State
-from chalicelib.contact import Contact, Kind
-from chalicelib.store.register import Register
-from chalicelib.wiring import Portal
+from chalicelib.domain.consent import State
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.portal import Portal
+from chalicelib.store.receipts import Register
 from tests.acts import EMAIL_NEWS, MORNING, NOON, SMS_NEWS, an_act
 from tests.cast import ANNA_PHONE, RIGA
 from tests.store.people import BELLA, assert_unbroken, last_word, only_person, signed, state

@@ -6,17 +6,18 @@ from typing import Any
 
 import pytest
 
-from chalicelib import aftermath, counting, proof, sealing
-from chalicelib.counting import Recount, differences, recount
-from chalicelib.receipts import Receipt
-from chalicelib.signing import SigningKey
+from chalicelib.domain.receipts import Receipt
+from chalicelib.jobs import after_decision, counting, signing
+from chalicelib.jobs.counting import Recount, differences, recount
+from chalicelib.portal import Portal
+from chalicelib.receipts import signed as proof
 from chalicelib.store import signatures
-from chalicelib.store.counts import correct, count_receipt, counts
 from chalicelib.store.keys import counted_key, receipt_key, unsigned_key
+from chalicelib.store.kms_signer import SigningKey
+from chalicelib.store.statistics import correct, count_receipt, counts
 from chalicelib.store.table import Put, UnavailableError
-from chalicelib.wiring import Portal
-from infra.recount import FIRST_DAY, LAST_DAY, go_through, settle, started
-from infra.tools import dynamodb_local
+from infra.build.tools import dynamodb_local
+from infra.operator.recount import FIRST_DAY, LAST_DAY, go_through, settle, started
 from tests.acts import EMAIL_NEWS, NOON, SMS_NEWS, an_act
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
 from tests.keys import OwnKey
@@ -82,7 +83,7 @@ def handle(house: Portal, *receipts: Receipt, signer: OwnKey | None = None) -> l
     for number, record in enumerate(records):
         record["dynamodb"]["SequenceNumber"] = str(100 + number)
     with held_to(house, "after_receipt"):
-        answer = aftermath.handle(house.table, {"Records": records}, signer, in_time)
+        answer = after_decision.handle(house.table, {"Records": records}, signer, in_time)
     return [each["itemIdentifier"] for each in answer["batchItemFailures"]]
 
 
@@ -207,7 +208,7 @@ def test_a_record_that_can_never_be_counted_is_not_asked_for_again(house: Portal
     dead["dynamodb"]["NewImage"]["body"]["S"] = "{"
     records = [dead, *map(streamed, receipts[1:])]
     with held_to(house, "after_receipt"):
-        answer = aftermath.handle(house.table, {"Records": records}, signer, in_time)
+        answer = after_decision.handle(house.table, {"Records": records}, signer, in_time)
     assert answer == {"batchItemFailures": []}
     assert {each.receipt for each in signatures.waiting(house.table)} == {receipts[0].id}
 
@@ -218,8 +219,8 @@ def test_what_the_stream_lost_is_counted_by_the_clocks_round(house: Portal, *, s
     receipts = three(house)
     signer = OwnKey() if signs else None
     with held_to(house, "catch_up"):
-        aftermath.sign_waiting(house.table, signer, in_time)
-        aftermath.sign_waiting(house.table, signer, in_time)
+        after_decision.sign_waiting(house.table, signer, in_time)
+        after_decision.sign_waiting(house.table, signer, in_time)
     assert all_counts(house) == TRUE
     assert bool(list(signatures.waiting(house.table))) is not signs
     assert counted_key(RIGA, receipts[0].id) in house.table.get([counted_key(RIGA, receipts[0].id)])
@@ -230,11 +231,11 @@ def test_a_receipt_is_not_signed_before_it_is_counted(house: Portal, faults: Fau
     three(house)
     faults.plan(WRITE, [Fault.CONFLICT] * (counting.ATTEMPTS * 3))
     with held_to(house, "catch_up"):
-        first = list(sealing.seal_waiting(house.table, OwnKey(), in_time))[-1]
+        first = list(signing.seal_waiting(house.table, OwnKey(), in_time))[-1]
     assert (first.signed, first.counted, first.failed) == (0, 0, 3)
     faults.clear()
     with held_to(house, "catch_up"):
-        second = list(sealing.seal_waiting(house.table, OwnKey(), in_time))[-1]
+        second = list(signing.seal_waiting(house.table, OwnKey(), in_time))[-1]
     assert (second.signed, second.counted) == (3, 3)
     assert all_counts(house) == TRUE
 
@@ -243,18 +244,18 @@ def test_a_round_stops_counting_when_its_time_is_over_or_the_table_is_away(house
     """What waits behind it in the same round, the messages, keeps its time."""
     three(house)
     with held_to(house, "catch_up"):
-        late = sealing.count_waiting(house.table, lambda: True)
+        late = signing.count_waiting(house.table, lambda: True)
     assert (late.counted, late.whole) == (1, False)
     house.register.record(an_act({EMAIL_NEWS: "yes"}, LATER), signed(ANNA_PHONE))
     faults.plan(WRITE, [Fault.LOST_REQUEST] * 200)
     for number in range(4):
         house.table.put(Put(unsigned_key(RIGA, f"{number}" * 32), {"body": "{}"}))
     with held_to(house, "catch_up"):
-        away = sealing.count_waiting(house.table, in_time)
+        away = signing.count_waiting(house.table, in_time)
     assert (away.counted, away.whole) == (0, False)
     faults.clear()
     with held_to(house, "catch_up"):
-        assert sealing.count_waiting(house.table, in_time).counted == 3
+        assert signing.count_waiting(house.table, in_time).counted == 3
     assert all_counts(house) == TRUE
 
 
@@ -275,7 +276,7 @@ def test_whatever_is_wrong_with_one_receipt_or_mark_the_others_are_signed_and_to
     signer.refused = proof.signing_input(proof.header(signer.key.jwk), receipts[0].canonical)
     meddle(house, unsigned_key(RIGA, receipts[1].id), "{")
     with held_to(house, "catch_up"):
-        tally = list(sealing.seal_waiting(house.table, signer, in_time))[-1]
+        tally = list(signing.seal_waiting(house.table, signer, in_time))[-1]
     assert (tally.signed, tally.failed, tally.whole) == (1, 2, True)
     assert {each.receipt for each in signatures.waiting(house.table)} == {receipts[0].id, receipts[1].id}
     assert handle(house, *receipts, signer=signer) == []

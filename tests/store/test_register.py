@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.consent import State
-from chalicelib.contact import Contact, Kind
+from chalicelib.domain.consent import State
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.portal import Portal
 from chalicelib.store.clinics import UnknownClinicError
-from chalicelib.store.register import NoticeChangedError, UnknownReceiptError
-from chalicelib.wiring import Portal
+from chalicelib.store.receipts import NoticeChangedError, UnknownReceiptError
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
 from tests.store.people import assert_unbroken, chain, last_word, only_person, signed, state

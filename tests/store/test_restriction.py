@@ -1,10 +1,10 @@
 """Restricted data is stored and nothing else, for every reader and at every time asked about (GDPR Art. 18)."""
 
-from chalicelib.consent import State, resolve, strictest
-from chalicelib.erasing import restrict
-from chalicelib.instants import EVER
-from chalicelib.store.look import Look
-from chalicelib.wiring import Portal
+from chalicelib.domain.consent import State, resolve, strictest
+from chalicelib.domain.instants import EVER
+from chalicelib.portal import Portal
+from chalicelib.services.subject_rights import restrict
+from chalicelib.store.lookup import Look
 from tests.acts import EMAIL_NEWS, EVENING, LATER, MORNING, NEXT_DAY, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, RIGA, TBILISI
 from tests.store.people import BELLA, only_person, signed

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib.bearer import SCOPES, BearerKey, digest
+from chalicelib.domain.api_keys import SCOPES, BearerKey, digest
+from chalicelib.portal import Portal
 from chalicelib.store.keys import sealed_key, subject_pk
-from chalicelib.wiring import Portal
-from infra import keys
+from infra.operator import keys
 from tests.acts import EMAIL_NEWS, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
 from tests.store.people import only_person, signed

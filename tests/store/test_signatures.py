@@ -5,16 +5,18 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chalicelib import aftermath, counting, journal, proof, sealing
-from chalicelib.receipts import Receipt
-from chalicelib.sealing import Tally
+from chalicelib import log
+from chalicelib.domain.receipts import Receipt
+from chalicelib.jobs import after_decision, counting, signing
+from chalicelib.jobs.signing import Tally
+from chalicelib.portal import Portal
+from chalicelib.receipts import signed as proof
 from chalicelib.store import signatures
-from chalicelib.store.counts import counts
 from chalicelib.store.keys import Key, receipt_key, signature_key, unsigned_key
-from chalicelib.store.register import UnknownReceiptError
+from chalicelib.store.receipts import UnknownReceiptError
+from chalicelib.store.statistics import counts
 from chalicelib.store.table import UnavailableError
-from chalicelib.wiring import Portal
-from infra.seals import check_chains
+from infra.operator.signing import check_chains
 from tests.acts import EMAIL_NEWS, NOON, SMS_NEWS, an_act
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
 from tests.keys import OwnKey, key_set
@@ -51,7 +53,7 @@ def waiting(house: Portal) -> set[str]:
 def round_of(house: Portal, signer: OwnKey) -> Tally:
     """Go once through all that waits."""
     with held_to(house, "catch_up"):
-        return list(sealing.seal_waiting(house.table, signer, in_time))[-1]
+        return list(signing.seal_waiting(house.table, signer, in_time))[-1]
 
 
 def test_every_receipt_waits_until_it_is_signed(house: Portal) -> None:
@@ -89,14 +91,14 @@ def test_the_public_key_is_there_before_its_first_signature(house: Portal) -> No
         written.extend(word for word in ("JWKS", "SIGNATURE#") if word in str(request.body))
 
     house.table.client.meta.events.register("before-send.dynamodb", note)
-    list(sealing.seal(house.table, OwnKey(), [receipt], in_time))
+    list(signing.seal(house.table, OwnKey(), [receipt], in_time))
     assert written == ["JWKS", "SIGNATURE#"]
 
 
 def test_a_receipt_signed_twice_keeps_its_first_signature(house: Portal) -> None:
     """The stream and the clock's round may come together: what somebody took home stays what is kept."""
     receipt, signer = house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA)), OwnKey()
-    list(sealing.seal(house.table, signer, [receipt], in_time))
+    list(signing.seal(house.table, signer, [receipt], in_time))
     [first] = signed_ones(house, [receipt])
     mark = unsigned_key(RIGA, receipt.id)
     place = {"subject": receipt.document["subject"], "version": 1}
@@ -177,7 +179,7 @@ def test_a_round_stops_when_its_time_is_over_and_the_next_goes_on(house: Portal)
     """A function that may run four minutes leaves nothing half done."""
     some_receipts(house)
     signer, asked = OwnKey(), iter([False, False, True])
-    tally = list(sealing.seal_waiting(house.table, signer, lambda: next(asked)))[-1]
+    tally = list(signing.seal_waiting(house.table, signer, lambda: next(asked)))[-1]
     assert (tally.signed, tally.failed, tally.whole) == (2, 0, False)
     assert len(waiting(house)) == 2
     assert round_of(house, signer).signed == 2
@@ -198,7 +200,7 @@ def test_the_stream_counts_then_signs(house: Portal) -> None:
     event = {"Records": [streamed(receipt) for receipt in receipts]}
     for _ in range(2):
         with held_to(house, "after_receipt"):
-            aftermath.handle(house.table, event, signer, in_time)
+            after_decision.handle(house.table, event, signer, in_time)
     assert None not in signed_ones(house, receipts)
     assert counts(house.table, RIGA, "2026-11-22") == {
         "newsletter.email#granted#reception": 1,
@@ -212,7 +214,7 @@ def test_without_a_signer_the_stream_counts_all_the_same(house: Portal, signer: 
     receipts = some_receipts(house)[:2]
     event = {"Records": [streamed(receipt) for receipt in receipts]}
     with held_to(house, "after_receipt"):
-        aftermath.handle(house.table, event, signer, in_time)
+        after_decision.handle(house.table, event, signer, in_time)
     assert sum(counts(house.table, RIGA, "2026-11-22").values()) == 2
     assert {receipt.id for receipt in receipts} <= waiting(house)
 
@@ -220,9 +222,9 @@ def test_without_a_signer_the_stream_counts_all_the_same(house: Portal, signer: 
 def test_the_clocks_round_signs_what_the_stream_left(house: Portal) -> None:
     """And does nothing, clearly, where signing is off."""
     receipts = some_receipts(house)
-    aftermath.sign_waiting(house.table, None, in_time)
+    after_decision.sign_waiting(house.table, None, in_time)
     assert len(waiting(house)) == 4
-    aftermath.sign_waiting(house.table, OwnKey(), in_time)
+    after_decision.sign_waiting(house.table, OwnKey(), in_time)
     assert None not in signed_ones(house, receipts)
 
 
@@ -231,7 +233,7 @@ def test_what_was_counted_is_written_even_when_the_table_is_lost(
 ) -> None:
     """The alarm on `SigningFailed` must hear of it just when everything fails."""
     written: list[None] = []
-    monkeypatch.setattr(journal, "flush", lambda: written.append(None))
+    monkeypatch.setattr(log, "flush", lambda: written.append(None))
     receipts = some_receipts(house)
 
     def lost(*_: object) -> None:
@@ -239,9 +241,9 @@ def test_what_was_counted_is_written_even_when_the_table_is_lost(
 
     monkeypatch.setattr(signatures, "waiting", lost)
     with pytest.raises(UnavailableError):
-        aftermath.sign_waiting(house.table, OwnKey(), in_time)
+        after_decision.sign_waiting(house.table, OwnKey(), in_time)
     monkeypatch.setattr(counting, "count", lost)
-    answer = aftermath.handle(house.table, {"Records": [streamed(receipts[0])]}, OwnKey(), in_time)
+    answer = after_decision.handle(house.table, {"Records": [streamed(receipts[0])]}, OwnKey(), in_time)
     assert len(answer["batchItemFailures"]) == 1
     assert len(written) == 2
 

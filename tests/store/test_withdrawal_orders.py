@@ -5,16 +5,17 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.consent import Status, resolve, strictest
-from chalicelib.contact import Contact, Kind
-from chalicelib.erasing import erase
-from chalicelib.instants import EVER
-from chalicelib.receipts import Act, Day
-from chalicelib.store import orders, roll
-from chalicelib.store.orders import MANY, MOST_OPEN
-from chalicelib.store.register import BusyError
-from chalicelib.wiring import Portal
-from chalicelib.withdrawal_orders import carry_on
+from chalicelib.domain.consent import Status, resolve, strictest
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.instants import EVER
+from chalicelib.domain.receipts import Act, Day
+from chalicelib.jobs.withdrawal_orders import carry_on
+from chalicelib.portal import Portal
+from chalicelib.services.subject_rights import erase
+from chalicelib.store import people as roll
+from chalicelib.store import withdrawal_orders
+from chalicelib.store.receipts import BusyError
+from chalicelib.store.withdrawal_orders import MANY, MOST_OPEN
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, RIGA
 from tests.roles import held_to
@@ -50,7 +51,7 @@ def status(house: Portal, contact: Contact, at: str = EVER) -> Status:
 def carried(house: Portal, hurried: Callable[[], bool] = lambda: False) -> None:
     """Carry on what is open, as the clock's round does."""
     with held_to(house, "catch_up"):
-        carry_on(house.table, house.clinics, list(orders.open_orders(house.table)), hurried)
+        carry_on(house.table, house.clinics, list(withdrawal_orders.open_orders(house.table)), hurried)
 
 
 def pages(count: int) -> Callable[[], bool]:
@@ -77,12 +78,12 @@ def test_a_stop_for_very_many_counts_at_once_and_reaches_everybody(house: Portal
     [first] = house.register.withdraw(act, signed(ANNA_PHONE))
     assert round_trips == ["BatchGetItem", "Query", "TransactWriteItems"]
     assert first.id == act.receipt_id
-    assert orders.is_open(house.table, RIGA, first.id)
+    assert withdrawal_orders.is_open(house.table, RIGA, first.id)
     told = status(house, ANNA_PHONE)
     assert (told.state, told.permitted, told.since) == ("withdrawn", False, NOON)
     assert status(house, ANNA_PHONE, MORNING).state == "granted", "and what was true before stays true"
     carried(house)
-    assert not orders.is_open(house.table, RIGA, first.id)
+    assert not withdrawal_orders.is_open(house.table, RIGA, first.id)
     assert versions(house, people) == {2}
     for number in range(RESIDENTS):
         assert state(house, RIGA, resident(number), SMS_NEWS) == "withdrawn"
@@ -97,7 +98,7 @@ def test_a_stop_goes_on_where_it_was_interrupted(house: Portal) -> None:
     house.register.withdraw(an_act(STOP, NOON), signed(ANNA_PHONE))
     for _ in range(10):
         carried(house, pages(1))
-    assert not list(orders.open_orders(house.table))
+    assert not list(withdrawal_orders.open_orders(house.table))
     assert versions(house, people) == {2}
 
 
@@ -106,7 +107,7 @@ def test_a_crash_in_the_middle_of_a_page_doubles_nothing(house: Portal, monkeypa
     people = a_care_home(house)
     house.register.withdraw(an_act(STOP, NOON), signed(ANNA_PHONE))
     with monkeypatch.context() as crash:
-        crash.setattr(orders, "keep", lambda *_: None)  # served, and never noted
+        crash.setattr(withdrawal_orders, "keep", lambda *_: None)  # served, and never noted
         carried(house)
         carried(house)
     carried(house)
@@ -228,7 +229,7 @@ def test_somebody_who_cannot_be_served_keeps_the_order_open_and_holds_up_nobody(
     with monkeypatch.context() as broken:
         broken.setattr(type(house.register), "record", fails)
         carried(house, pages(8))
-    assert orders.is_open(house.table, RIGA, first.id)
+    assert withdrawal_orders.is_open(house.table, RIGA, first.id)
     assert status(house, ANNA_PHONE).state == "withdrawn"
     carried(house)
     assert versions(house, people) == {2}
@@ -238,7 +239,7 @@ def test_what_an_order_holds_names_nobody(house: Portal) -> None:
     """The contacts it is about stand in it sealed, like everywhere."""
     a_care_home(house)
     house.register.withdraw(an_act(STOP, NOON), signed(ANNA, ANNA_PHONE))
-    [place] = orders.open_orders(house.table)
+    [place] = withdrawal_orders.open_orders(house.table)
     item = house.table.get([place])[place]
     kept = f"{place}{item.body}{bytes(item.blob or b'')!r}"
     assert ANNA.value not in kept

@@ -1,7 +1,7 @@
-from chalicelib.consent import State
-from chalicelib.receipts import receipt_id
-from chalicelib.store.look import Signature
-from chalicelib.wiring import Portal
+from chalicelib.domain.consent import State
+from chalicelib.domain.receipts import receipt_id
+from chalicelib.portal import Portal
+from chalicelib.store.lookup import Signature
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, a_subject, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
 from tests.store.people import BELLA, STRANGER, assert_unbroken, only_person, signed, state

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.ages import (
+from chalicelib.domain.ages import (
     age,
     believable,
     birthday,
@@ -16,10 +16,10 @@ from chalicelib.ages import (
     reached,
     rules,
 )
-from chalicelib.clinic_document import COUNTRIES
-from chalicelib.contact import ward
-from chalicelib.i18n import local_midnight
-from chalicelib.instants import instant, just_before
+from chalicelib.domain.contacts import ward
+from chalicelib.domain.instants import instant, just_before
+from chalicelib.domain.local_time import local_midnight
+from chalicelib.notices.document import COUNTRIES
 from tests.acts import EVENING
 from tests.cast import ANNA, ANNA_PHONE
 

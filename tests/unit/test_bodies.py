@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.bodies import (
+from chalicelib.domain.consent import Answer, Channel
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.notices.document import read_clinic
+from chalicelib.web.api.bodies import (
     read_history,
     read_staff_receipt,
     read_staff_withdrawal,
     read_status,
 )
-from chalicelib.body import InvalidBodyError, cursor
-from chalicelib.clinic_document import read_clinic
-from chalicelib.consent import Answer, Channel
-from chalicelib.contact import Contact, Kind
+from chalicelib.web.api.body_reader import InvalidBodyError, cursor
 from tests.acts import EVENING, MORNING, NOON, a_document
 from tests.cast import ANNA, ANNA_PHONE
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.clinic_file import ClinicFile, FileError
-from infra.publish import read_document, read_file
+from infra.operator.clinic_file import ClinicFile, FileError
+from infra.operator.publish import read_document, read_file
 from tests.acts import a_document
 
 

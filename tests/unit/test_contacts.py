@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.clinic_document import COUNTRIES
-from chalicelib.contact import Contact, InvalidContactError, Kind, lookup_key, normalise
+from chalicelib.domain.contacts import Contact, InvalidContactError, Kind, lookup_key, normalise
+from chalicelib.notices.document import COUNTRIES
 from tests.cast import ANNA, ANNA_PHONE, GIORGI
 
 PHONES = [

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.consent import Assurance, NoticeInForce, Standing, State, Status, resolve
-from chalicelib.receipts import Act, Day, NoticeRef, Receipt, Subject, decide
+from chalicelib.domain.consent import Assurance, NoticeInForce, Standing, State, Status, resolve
+from chalicelib.domain.receipts import Act, Day, NoticeRef, Receipt, Subject, decide
 from tests.acts import (
     EMAIL_NEWS,
     EVENING,

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from chalicelib.disclosures import combined, disclosed, parted, withhold, words
-from chalicelib.proof import BadSignatureError, NotAReceiptError, encoded
+from chalicelib.receipts.sd_jwt import combined, disclosed, parted, withhold, words
+from chalicelib.receipts.signed import BadSignatureError, NotAReceiptError, encoded
 
 EVIDENCE = {"form": "A-2026/117, Anna Ozola", "witness": "გიორგი", "sha256": "ab" * 32}
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.consent import Standing, Word
-from chalicelib.dossier import permitted
-from chalicelib.instants import instant, moment
+from chalicelib.domain.consent import Standing, Word
+from chalicelib.domain.instants import instant, moment
+from chalicelib.domain.overview import permitted
 from tests.acts import IN_FORCE, LATER, MORNING, a_word
 
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.consent import Assurance, Channel, Word
-from chalicelib.due import Fate, Kind, fate, letters, proof_until
-from chalicelib.instants import Instant
-from chalicelib.receipts import Subject
-from chalicelib.schedule import Entry
+from chalicelib.domain.consent import Assurance, Channel, Word
+from chalicelib.domain.instants import Instant
+from chalicelib.domain.notice_versions import Entry
+from chalicelib.domain.receipts import Subject
+from chalicelib.domain.reminders import Fate, Kind, fate, letters, proof_until
 from tests.acts import EMAIL_NEWS, MORNING, OPENING, SMS_NEWS, a_standing, a_subject, a_word
 
 ONE = (Entry(OPENING, "1.0", OPENING),)

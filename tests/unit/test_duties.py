@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib.clinic_document import COUNTRIES, Fault, faults_of, read_clinic, warnings_of
-from chalicelib.duties import duty, rules
-from chalicelib.edition import edition
-from chalicelib.pages import authorities
+from chalicelib.notices.document import COUNTRIES, Fault, faults_of, read_clinic, warnings_of
+from chalicelib.notices.duties import duty, rules
+from chalicelib.notices.edition import edition
+from chalicelib.presentation.templates import authorities
 from tests.acts import NOON, a_document
 
 

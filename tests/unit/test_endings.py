@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.instants import InvalidInstantError, ending, instant, is_ending, moment, parse_instant
+from chalicelib.domain.instants import (
+    InvalidInstantError,
+    ending,
+    instant,
+    is_ending,
+    moment,
+    parse_instant,
+)
 
 MOMENTS = st.datetimes(timezones=st.just(UTC))
 RULES = st.builds("P{}{}".format, st.integers(1, 99), st.sampled_from("YMD"))

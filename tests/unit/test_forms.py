@@ -10,15 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from itsdangerous import URLSafeSerializer
 
-from chalicelib.clinic_document import read_clinic
-from chalicelib.consent import Answer, Channel
-from chalicelib.contact import Contact, Kind
-from chalicelib.forms import Fault, FormState, Submission, new_nonce, read_withdrawal, read_written_to
-from chalicelib.forms import read_consent as read_consent_at
-from chalicelib.guardians import Guardian
-from chalicelib.notice import Clinic
-from chalicelib.receipts import receipt_id
-from chalicelib.vault import ClinicKey
+from chalicelib.domain.clinic import Clinic
+from chalicelib.domain.consent import Answer, Channel
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.guardians import Guardian
+from chalicelib.domain.receipts import receipt_id
+from chalicelib.domain.submission import Fault, Submission
+from chalicelib.notices.document import read_clinic
+from chalicelib.store.encryption import ClinicKey
+from chalicelib.web.forms import FormState, new_nonce, read_withdrawal, read_written_to
+from chalicelib.web.forms import read_consent as read_consent_at
 from tests.acts import EVENING, MORNING, a_document
 from tests.cast import ANNA, RIGA, TBILISI
 

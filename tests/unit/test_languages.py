@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.i18n import ENDONYMS, negotiate, spoken_date, spoken_time
-from chalicelib.notice import LANGUAGES
+from chalicelib.domain.clinic import LANGUAGES
+from chalicelib.presentation.i18n import ENDONYMS, negotiate, spoken_date, spoken_time
 
 OFFERED = ("lv", "ru", "en")
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.edition import edition
-from chalicelib.legal_text import legal_html
-from infra.publish import read_document
+from chalicelib.notices.edition import edition
+from chalicelib.notices.legal_text import legal_html
+from infra.operator.publish import read_document
 from tests.acts import a_document, in_both
 from tests.cast import CLINICS
 

@@ -6,11 +6,19 @@ from functools import cache
 
 import pytest
 
-from chalicelib.contact import Kind
-from chalicelib.letters import POWERS, UNASKED, Message, fits, following, segments, text_message
-from chalicelib.links import Power
-from chalicelib.notice import LANGUAGES, Clinic
-from infra import publish
+from chalicelib.domain.clinic import LANGUAGES, Clinic
+from chalicelib.domain.contacts import Kind
+from chalicelib.domain.links import Power
+from chalicelib.messages.rules import (
+    POWERS,
+    UNASKED,
+    Message,
+    fits,
+    following,
+    segments,
+    text_message,
+)
+from infra.operator import publish
 from tests.acts import EMAIL_NEWS, SMS_NEWS
 from tests.cast import CLINICS, RIGA, TBILISI
 from tests.post import SNAPSHOTS, TOKEN, a_matter, as_kept, mail_of

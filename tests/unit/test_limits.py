@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.limits import (
+from chalicelib.domain.rate_limits import (
     CLINIC,
     CONTACT,
     RANGE,

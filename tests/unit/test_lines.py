@@ -2,12 +2,12 @@ from email import message_from_string
 
 import pytest
 
-from chalicelib.clinic_document import InvalidClinicError, read_clinic
-from chalicelib.contact import InvalidContactError, Kind, normalise
-from chalicelib.forms import read_consent
-from chalicelib.lines import is_one_line, one_line
-from chalicelib.post import Letter, Post
-from chalicelib.takeout import harmless
+from chalicelib.domain.contacts import InvalidContactError, Kind, normalise
+from chalicelib.domain.one_line import is_one_line, one_line
+from chalicelib.messages.transports import Letter, Post
+from chalicelib.notices.document import InvalidClinicError, read_clinic
+from chalicelib.services.data_export import harmless
+from chalicelib.web.forms import read_consent
 from tests.acts import EVENING, a_document, in_both
 
 BREAKS = ["\r\n", "\n", "\r", "\0", "\x0b", "\x85", "\u2028", "\u2029", "\x1b", "\x7f"]

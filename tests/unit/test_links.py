@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.contact import Contact, Kind
-from chalicelib.links import Handle, Holder, Link, Power, read_token, short_code
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.links import Handle, Holder, Link, Power, read_token, short_code
 from tests.acts import EVENING, MORNING, NOON
 from tests.cast import ANNA, ANNA_PHONE
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from chalicelib.clinic_document import read_clinic
-from chalicelib.edition import described
-from chalicelib.meaning import MEANING, Difference, Topic, beyond_words, differences
-from chalicelib.pages import authorities
-from chalicelib.publication import BeyondWordsError, Draft, drafted
-from chalicelib.schedule import Entry, history, precursor
+from chalicelib.domain.notice_versions import Entry, history, precursor
+from chalicelib.notices.differences import MEANING, Difference, Topic, beyond_words, differences
+from chalicelib.notices.document import read_clinic
+from chalicelib.notices.edition import described
+from chalicelib.notices.workflow import BeyondWordsError, Draft, drafted
+from chalicelib.presentation.templates import authorities
 from tests.acts import EVENING, MORNING, NEXT_DAY, NOON, OPENING, a_document, in_both
 from tests.cast import IEVA, JURIS
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.clinic_document import (
+from chalicelib.domain.clinic import LANGUAGES, Clinic
+from chalicelib.notices.document import (
     COUNTRIES,
     RESERVED_IDS,
     TEXTS,
@@ -18,9 +19,8 @@ from chalicelib.clinic_document import (
     read_full_notice,
     warnings_of,
 )
-from chalicelib.notice import LANGUAGES, Clinic
-from chalicelib.pages import authorities
-from infra import publish
+from chalicelib.presentation.templates import authorities
+from infra.operator import publish
 from tests.acts import a_document, in_both
 from tests.cast import CLINICS
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.consent import Assurance, Channel
-from chalicelib.disclosures import combined, withhold
-from chalicelib.receipts import NoticeRef, Receipt, decide
-from infra.bundle import ROOT
+from chalicelib.domain.consent import Assurance, Channel
+from chalicelib.domain.receipts import NoticeRef, Receipt, decide
+from chalicelib.receipts.sd_jwt import combined, withhold
+from infra.build.bundle import ROOT
 from tests.acts import EMAIL_NEWS, IN_FORCE, a_subject, an_act
 from tests.keys import OwnKey, key_set
 from tests.unit.test_proof import receipts

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infra import tools
+from infra.build import tools
 
 PATH = Path(__file__).resolve().parents[2] / "chalicelib" / "openapi.json"
 DOCUMENT = json.loads(PATH.read_text(encoding="utf-8"))

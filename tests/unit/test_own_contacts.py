@@ -1,7 +1,7 @@
 from dataclasses import replace
 
-from chalicelib.receipts import Subject
-from chalicelib.store.look import whose_own
+from chalicelib.domain.receipts import Subject
+from chalicelib.store.lookup import whose_own
 from tests.acts import MORNING, a_subject
 
 MAIL, PHONE = "aa", "bb"

@@ -7,15 +7,18 @@ from typing import Any
 
 import pytest
 
-from chalicelib.clinic_document import read_clinic
-from chalicelib.consent import Channel, NoticeInForce
-from chalicelib.edition import edition
-from chalicelib.evidence import BLANK, CONSENT_PAGE, WITHDRAWAL_PAGE, Evidence
-from chalicelib.formats import Issued, form, page, pdf
-from chalicelib.formats.shown import visible
-from chalicelib.notice import Clinic
-from chalicelib.receipts import NoticeRef, decide
-from infra import publish
+from chalicelib.domain.clinic import Clinic
+from chalicelib.domain.consent import Channel, NoticeInForce
+from chalicelib.domain.receipts import NoticeRef, decide
+from chalicelib.notices import paper_form
+from chalicelib.notices.document import read_clinic
+from chalicelib.notices.edition import edition
+from chalicelib.presentation.pdf import document as pdf
+from chalicelib.receipts.formats import html as page
+from chalicelib.receipts.formats.issued import Issued
+from chalicelib.receipts.formats.shown_text import visible
+from chalicelib.store.shown_pages import BLANK, CONSENT_PAGE, WITHDRAWAL_PAGE, Evidence
+from infra.operator import publish
 from tests.acts import MORNING, NEXT_DAY, OPENING, a_document, a_subject, an_act, in_both
 from tests.cast import CLINICS, RIGA, TBILISI
 from tests.paper import Paper, Visible
@@ -60,7 +63,7 @@ def _receipt(issued: Issued) -> tuple[str, Paper]:
 
 
 def _form(clinic: Clinic, lang: str) -> tuple[str, Paper]:
-    html = form.write(clinic, lang, base_url=BASE, sha256="5a" * 32)
+    html = paper_form.write(clinic, lang, base_url=BASE, sha256="5a" * 32)
     return html, Paper(pdf.write(html, at=MORNING))
 
 

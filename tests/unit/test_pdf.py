@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markupsafe import escape
 
-from chalicelib.formats import pdf
-from chalicelib.typeset.strips import BOTTOM
-from chalicelib.typeset.truetype import typeface
+from chalicelib.presentation.pdf import document
+from chalicelib.presentation.pdf.pagination import BOTTOM
+from chalicelib.presentation.pdf.truetype import typeface
 from tests.acts import MORNING
 from tests.paper import Paper, Visible
 
@@ -24,7 +24,7 @@ ALPHABETS = {
 
 def _paper(body: str, lang: str = "en", title: str = "A paper") -> Paper:
     html = f'<!doctype html><html lang="{lang}"><head><title>{title}</title></head><body>{body}</body></html>'
-    return Paper(pdf.write(html, at=MORNING))
+    return Paper(document.write(html, at=MORNING))
 
 
 @pytest.mark.parametrize("lang", ALPHABETS)

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from chalicelib.contact import Contact, Kind
-from chalicelib.instants import EVER
-from chalicelib.permission import Named, Told
-from chalicelib.receipts import Subject
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.instants import EVER
+from chalicelib.domain.permission import Named, Told
+from chalicelib.domain.receipts import Subject
 from tests.acts import EMAIL_NEWS, IN_FORCE, MORNING, NOON, a_standing, a_subject
 
 NUMBER, MAIL = Contact(Kind.REFERENCE, "P-1024"), Contact(Kind.EMAIL, "anna.ozola@example.org")

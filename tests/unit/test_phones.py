@@ -2,11 +2,11 @@ from typing import Any
 
 import pytest
 
-from chalicelib.clinic_document import InvalidClinicError, faults_of, read_clinic
-from chalicelib.contact import Kind, normalise
-from chalicelib.notice import LANGUAGES
-from chalicelib.pages import authorities, render
-from chalicelib.phones import country, exists, takes_texts
+from chalicelib.domain.clinic import LANGUAGES
+from chalicelib.domain.contacts import Kind, normalise
+from chalicelib.domain.phones import country, exists, takes_texts
+from chalicelib.notices.document import InvalidClinicError, faults_of, read_clinic
+from chalicelib.presentation.templates import authorities, render
 from tests.acts import a_document
 
 

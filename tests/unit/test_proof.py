@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc import jws
 from joserfc.jwk import import_key
 
-from chalicelib import proof
-from chalicelib.proof import (
+from chalicelib.domain.receipts import Receipt, decide
+from chalicelib.receipts import signed as proof
+from chalicelib.receipts.signed import (
     BadSignatureError,
     BrokenChainError,
     NotAReceiptError,
@@ -21,7 +22,6 @@ from chalicelib.proof import (
     UnprovenError,
     WrongAlgorithmError,
 )
-from chalicelib.receipts import Receipt, decide
 from tests.acts import EMAIL_NEWS, IN_FORCE, a_subject, an_act
 from tests.keys import OwnKey, key_set
 

@@ -7,11 +7,20 @@ from typing import Any
 
 import pytest
 
-from chalicelib.clinic_document import InvalidClinicError, read_clinic
-from chalicelib.consent import NoticeInForce, State, resolve
-from chalicelib.edition import edition
-from chalicelib.pages import authorities
-from chalicelib.publication import (
+from chalicelib.domain.consent import NoticeInForce, State, resolve
+from chalicelib.domain.notice_versions import (
+    Entry,
+    Stage,
+    entry_at,
+    history,
+    notice_at,
+    stage,
+    until,
+)
+from chalicelib.domain.receipts import Subject
+from chalicelib.notices.document import InvalidClinicError, read_clinic
+from chalicelib.notices.edition import edition
+from chalicelib.notices.workflow import (
     Change,
     Draft,
     IncompleteError,
@@ -25,8 +34,7 @@ from chalicelib.publication import (
     preview,
     superseded,
 )
-from chalicelib.receipts import Subject
-from chalicelib.schedule import Entry, Stage, entry_at, history, notice_at, stage, until
+from chalicelib.presentation.templates import authorities
 from tests.acts import (
     EMAIL_NEWS,
     EVENING,

@@ -6,8 +6,8 @@ import re
 import pytest
 import rfc8785
 
-from chalicelib.receipts import Act, Receipt, decide, receipt_id
-from chalicelib.vault import ClinicKey
+from chalicelib.domain.receipts import Act, Receipt, decide, receipt_id
+from chalicelib.store.encryption import ClinicKey
 from tests.acts import EMAIL_NEWS, IN_FORCE, MORNING, NOON, SMS_NEWS, a_subject, an_act
 
 FIELDS = {

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib import reports
-from chalicelib.reports import Report
+from chalicelib.messages import bounces
+from chalicelib.messages.bounces import Report
 from tests.cast import RIGA
 
 LOOKUP = "ab" * 32
@@ -53,8 +53,8 @@ DELIVERY = {"eventType": "Delivery", "mail": MAIL, "delivery": {"timestamp": AT,
 
 def test_a_permanent_bounce_and_a_complaint_name_the_contact_by_its_lookup_key() -> None:
     """An address that is gone, and a person who is annoyed, are left alone."""
-    assert reports.read(json.dumps(bounce())) == [Report(RIGA, LOOKUP, "bounce", AT)]
-    assert reports.read(json.dumps(COMPLAINT)) == [Report(RIGA, LOOKUP, "complaint", AT)]
+    assert bounces.read(json.dumps(bounce())) == [Report(RIGA, LOOKUP, "bounce", AT)]
+    assert bounces.read(json.dumps(COMPLAINT)) == [Report(RIGA, LOOKUP, "complaint", AT)]
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_a_permanent_bounce_and_a_complaint_name_the_contact_by_its_lookup_key()
 )
 def test_nothing_else_marks_anybody(told: str) -> None:
     """A full mailbox is emptied some day; a mail of another program says nothing of ours."""
-    assert reports.read(told) == []
+    assert bounces.read(told) == []
 
 
 def test_a_report_is_read_without_its_addresses() -> None:
     """What we keep of a report names no address."""
-    assert "anna" not in repr(reports.read(json.dumps(bounce())))
+    assert "anna" not in repr(bounces.read(json.dumps(bounce())))

@@ -2,9 +2,9 @@
 
 import http.client
 
-from infra.bundle import METHODS, everything_to_the_function
-from infra.gateway import Gateway, too_large
-from infra.server import Reply, serving
+from infra.build.bundle import METHODS, everything_to_the_function
+from infra.local.gateway import Gateway, too_large
+from infra.local.server import Reply, serving
 
 ANSWERS = {
     "REQUEST_TOO_LARGE": {"statusCode": 413, "responseTemplates": {"application/json": '{"status":413}'}},

@@ -1,6 +1,6 @@
 import pytest
 
-from chalicelib.budgets import Budget, Budgets
+from chalicelib.domain.message_budgets import Budget, Budgets
 from chalicelib.settings import Settings, SettingsError, read_settings
 
 NEEDED = {"TABLE_NAME": "portal", "AWS_REGION": "eu-north-1"}

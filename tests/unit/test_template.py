@@ -6,9 +6,9 @@ from typing import Any
 
 import yaml
 
-from chalicelib.budgets import Budgets
+from chalicelib.domain.message_budgets import Budgets
 from chalicelib.settings import BUDGETS
-from infra.deploy import PARAMETERS
+from infra.operator.deploy import PARAMETERS
 
 ROOT = Path(__file__).resolve().parents[2]
 

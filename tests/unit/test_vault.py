@@ -5,8 +5,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from chalicelib.bearer import PREFIX, BearerKey, digest, new_secret
-from chalicelib.vault import ClinicKey, sealed_under
+from chalicelib.domain.api_keys import PREFIX, BearerKey, digest, new_secret
+from chalicelib.store.encryption import ClinicKey, sealed_under
 from tests.cast import ANNA, ANNA_PHONE, RIGA, TBILISI
 
 KEY, SALT, OTHER_SALT = b"k" * 32, "5a" * 16, "a5" * 16

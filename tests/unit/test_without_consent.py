@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from chalicelib.clinic_document import OTHER_BASES, faults_of, read_clinic
-from chalicelib.draft_page import draft_page
-from chalicelib.edition import edition
-from chalicelib.meaning import beyond_words, differences
-from chalicelib.notice import LANGUAGES
-from chalicelib.pages import authorities
-from infra.publish import read_file
+from chalicelib.domain.clinic import LANGUAGES
+from chalicelib.notices.differences import beyond_words, differences
+from chalicelib.notices.document import OTHER_BASES, faults_of, read_clinic
+from chalicelib.notices.edition import edition
+from chalicelib.presentation.templates import authorities
+from chalicelib.services.draft_preview import draft_page
+from infra.operator.publish import read_file
 from tests.acts import NOON, a_document, in_both
 from tests.cast import CLINICS
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.limits import CONTACT
+from chalicelib.domain.rate_limits import CONTACT
 from chalicelib.store import keys
 from chalicelib.store.keys import Key
 from chalicelib.store.table import (
@@ -27,7 +27,7 @@ from chalicelib.store.table import (
     Write,
     WrittenOnceError,
 )
-from infra.bundle import ROOT
+from infra.build.bundle import ROOT
 
 FILTERS = 5
 """How many filters AWS lets a stream's function have, unless asked for more."""

@@ -1,0 +1,21 @@
+"""Days and midnights where a clinic is."""
+
+from datetime import datetime
+
+from chalicelib.domain.instants import Instant, instant, moment
+
+ZONES = {"LV": "Europe/Riga", "LT": "Europe/Vilnius", "GE": "Asia/Tbilisi"}
+
+
+def local_day(at: Instant, country: str) -> str:
+    """Give the date a moment falls on in a country, such as ``2026-11-22``."""
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - as above
+
+    return moment(at).astimezone(ZoneInfo(ZONES[country])).date().isoformat()
+
+
+def local_midnight(day: str, country: str) -> Instant:
+    """Tell when a day (``2026-11-22``) begins in a country."""
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - as above
+
+    return instant(datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(ZONES[country])))

@@ -1,0 +1,128 @@
+"""What is known of one person at one clinic, told to that person: what holds, why, and who could receive what.
+
+Pure: subjects, receipts and notices in, values out. `takeout` writes the same down to take along.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.domain.clinic import Clinic, Question, Text
+from chalicelib.domain.consent import (
+    Address,
+    NoticeInForce,
+    Standing,
+    State,
+    Status,
+    Word,
+    resolve,
+    settle,
+    strictest,
+)
+from chalicelib.domain.instants import Instant
+from chalicelib.domain.receipts import Receipt, Subject, words_of
+
+STOPPED = (State.REFUSED, State.WITHDRAWN)
+"""The states in which the last word was a No or a withdrawal: nothing is left to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """How one decision stands; `receipt` is the document of the receipt that says so, None where there is none."""
+
+    question: Question
+    status: Status
+    receipt: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """A time in which a recipient could be given data, because a Yes permitted it. `until` is None while it lasts."""
+
+    question: Question
+    recipient: Text
+    since: Instant
+    until: Instant | None
+
+
+def decisions(
+    people: Sequence[Subject], ever: Clinic, notice: NoticeInForce, at: Instant, receipts: Sequence[Receipt] = ()
+) -> tuple[Decision, ...]:
+    """Tell how every decision ever asked for stands, purpose by purpose in the order of the notice.
+
+    Of several people who share a contact, the strictest counts, as for whoever asks by that contact.
+    """
+    order = list(dict.fromkeys(question.purpose.id for question in ever.questions.values()))
+    documents = {receipt.id: receipt.document for receipt in receipts}
+    told = []
+    for address, question in sorted(ever.questions.items(), key=lambda each: order.index(each[1].purpose.id)):
+        status = strictest([resolve(person.standings.get(address), notice, at) for person in people])
+        told.append(Decision(question, status, documents.get(status.word.receipt_id) if status.word else None))
+    return tuple(told)
+
+
+def disclosures(
+    receipts: Sequence[Receipt],
+    versions: Mapping[str | None, Clinic],
+    notice_at: Callable[[Instant], NoticeInForce],
+    changes: Iterable[Instant],
+    now: Instant,
+    *,
+    restricted_since: Instant | None = None,
+) -> tuple[Disclosure, ...]:
+    """Tell who could receive what from when until when (GDPR Art. 15(1)(c)), as a Yes permitted it.
+
+    `versions` are the notices the receipts name, `changes` the moments at which a notice came into force. Where
+    processing is restricted, since then nobody could (Art. 18(2)). What was really handed over the clinic knows.
+    """
+    words: dict[Address, list[Word]] = {}
+    for receipt in receipts:
+        for address, word in words_of(receipt.document).items():
+            words.setdefault(address, []).append(word)
+    moments = tuple(changes)
+    told = []
+    for address, said in words.items():
+        for word, since, until in permitted(said, notice_at, moments, now):
+            question = versions[word.notice_version].questions[address]
+            end = min(filter(None, (until, restricted_since)), default=None)
+            if question.recipient is not None and (end is None or since < end):
+                told.append(Disclosure(question, question.recipient, since, end))
+    return tuple(sorted(told, key=lambda each: each.since, reverse=True))
+
+
+def permitted(
+    words: Sequence[Word],
+    notice_at: Callable[[Instant], NoticeInForce],
+    changes: Sequence[Instant],
+    now: Instant,
+) -> list[tuple[Word, Instant, Instant | None]]:
+    """Give the periods in which one decision was granted, each with the word that began it, by what is known now."""
+    turns = [(word.effective_at, word.expires_at, word.confirm_by) for word in words]
+    moments = sorted({each for turn in (*turns, changes) for each in turn if each and each <= now})
+    periods: list[tuple[Word, Instant, Instant | None]] = []
+    standing, unheard = Standing(), deque(sorted(words, key=lambda word: word.effective_at))
+    for moment in moments:
+        while unheard and unheard[0].effective_at <= moment:
+            standing = standing.heard(unheard.popleft())
+        status = resolve(standing, notice_at(moment), moment)
+        lasting = bool(periods) and periods[-1][2] is None
+        if status.permitted and status.word is not None and not lasting:
+            periods.append((status.word, moment, None))
+        elif lasting and not status.permitted:
+            periods[-1] = (*periods[-1][:2], moment)
+    return periods
+
+
+def still_held(receipt: Receipt, person: Subject, notice: NoticeInForce, at: Instant) -> dict[Address, State]:
+    """Tell how the decisions stand whose last word is still this receipt's."""
+    now = {}
+    for address in receipt.document["decisions"]:
+        standing = person.standings.get(address)
+        # A claim takes nothing from the word it stands over: that one's receipt still tells it.
+        for status in (settle(standing, notice, at), resolve(standing, notice, at)):
+            # Nor does the receipt of a restricted consent say to a program that it may be used.
+            usable = status.permitted or status.state is not State.GRANTED
+            if status.word is not None and status.word.receipt_id == receipt.id and usable:
+                now[address] = status.state
+    return now

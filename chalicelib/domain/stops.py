@@ -1,0 +1,100 @@
+"""A withdrawal that is being carried out for very many people: what holds for those it has not reached yet. Pure."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Self
+
+from chalicelib.domain.consent import Address, Answer, Assurance, Channel, Standing, Word
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.instants import Instant
+from chalicelib.domain.receipts import Act, Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """What was stopped for everybody who shares a contact, from when on, as the portal knew it from when on."""
+
+    answers: Mapping[Address, Answer]
+    everything: bool
+    asked_only: bool
+    """Whether it reaches only whom it was ever asked of, and of a guardian and a child the one alone (a No of one)."""
+
+    effective_at: Instant
+    recorded_at: Instant
+    notice_version: str | None
+    lang: str
+    channel: Channel
+    assurance: Assurance
+    effective_until: Instant | None = None
+
+    @classmethod
+    def of(cls, act: Act, *, asked_only: bool) -> Self:
+        """Give what an act stops."""
+        return cls(
+            answers=act.answers,
+            everything=act.everything,
+            asked_only=asked_only,
+            effective_at=act.effective_at,
+            recorded_at=act.recorded_at,
+            notice_version=act.notice.version,
+            lang=act.notice.lang,
+            channel=act.channel,
+            assurance=act.assurance,
+            effective_until=min(act.day.ends, act.recorded_at) if act.day else None,
+        )
+
+    def stored(self) -> str:
+        """Write it, to be kept."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def read(cls, stored: str) -> Self:
+        """Read what was kept."""
+        kept = json.loads(stored)
+        answers = {address: Answer(answer) for address, answer in kept["answers"].items()}
+        channel, assurance = Channel(kept["channel"]), Assurance(kept["assurance"])
+        return cls(**{**kept, "answers": answers, "channel": channel, "assurance": assurance})
+
+    def means(self, person: Subject, contact: Contact) -> bool:
+        """Tell whether it reaches one of those known under a contact."""
+        if not self.asked_only:
+            return True
+        child = person.of_age and contact.kind not in {Kind.REFERENCE, Kind.WARD}
+        return not child and not self.answers.keys().isdisjoint(person.standings)
+
+    def covers(self, addresses: Mapping[Address, Answer]) -> bool:
+        """Tell whether it stops all of these for everybody."""
+        return not self.asked_only and addresses.keys() <= self.answers.keys()
+
+    def heard(
+        self, standings: Mapping[Address, Standing], *, at: Instant, known_at: Instant
+    ) -> Mapping[Address, Standing]:
+        """Give somebody's standings at a time, known at another, as they will be once they are reached.
+
+        The word bears no receipt yet. Whoever was reached, or has decided since, stands as they do.
+        """
+        if self.effective_at > at or self.recorded_at > known_at:
+            return standings
+        everything = dict.fromkeys(standings, Answer.WITHDRAW) if self.everything else {}
+        told = dict(standings)
+        for address, answer in {**everything, **self.answers}.items():
+            standing = told.get(address, Standing())
+            heard, word = standing.last, self._word(answer)
+            if heard is None or heard.turn[:2] < word.turn[:2]:
+                told[address] = standing.heard(word)
+        return told
+
+    def _word(self, answer: Answer) -> Word:
+        return Word(
+            answer=answer,
+            effective_at=self.effective_at,
+            recorded_at=self.recorded_at,
+            receipt_id="",
+            version=0,
+            notice_version=self.notice_version,
+            lang=self.lang,
+            channel=self.channel,
+            assurance=self.assurance,
+            effective_until=self.effective_until,
+        )

@@ -1,0 +1,142 @@
+"""Counting receipts, each once: by the stream's function, by the clock's round, and by an operator's recount.
+
+A receipt is counted in the transaction that writes its COUNTED mark, so that whoever comes second counts nothing. No
+counter depends on the stream: a receipt is signed only once it is counted, and the mark that it waits to be signed
+(`UNSIGNED#`) leads the clock's round to it; `recount` finds what was lost in any other way.
+"""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from chalicelib import log
+from chalicelib.domain.instants import Instant, instant, moment
+from chalicelib.domain.receipts import Receipt
+from chalicelib.store import people as roll
+from chalicelib.store import statistics
+from chalicelib.store.keys import counted_key, subject_pk
+from chalicelib.store.receipts import read_receipt
+from chalicelib.store.table import ConflictError, ContendedError, Table
+
+ATTEMPTS = 5
+"""How often a receipt is counted again while others count in the same counters."""
+
+_FIRST_PAUSE = 0.02
+
+SETTLED = timedelta(hours=1)
+"""How long after its end a day can still get a receipt, from a function whose clock is late."""
+
+Pause = Callable[[float], None]
+
+
+def count(table: Table, receipt: Receipt, pause: Pause = time.sleep) -> bool:
+    """Count a receipt; tell False where it was counted before. Raises ContendedError, UnavailableError."""
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            pause(_FIRST_PAUSE * 2**attempt * (0.5 + random.random() / 2))  # noqa: S311 - spreads retries
+        try:
+            new = statistics.count_receipt(table, receipt)
+        except ContendedError:
+            continue
+        if new:
+            log.count("ReceiptCounted")
+        return new
+    raise ContendedError
+
+
+@dataclass(slots=True)
+class Recount:
+    """How far a recount came: behind which person, what it saw, and what the receipts of each day say."""
+
+    clinic: str
+    first: str
+    last: str
+    began: Instant
+    after: str = ""
+    people: int = 0
+    receipts: int = 0
+    found: int = 0
+    """How many receipts had not been counted, and are now."""
+    unreadable: int = 0
+    days: dict[str, Counter[str]] = field(default_factory=dict)
+
+    @property
+    def settled(self) -> list[str]:
+        """The days of the recount that were over when it began: no more receipts come to them."""
+        over = instant(moment(self.began) - SETTLED)[:10]
+        return sorted(day for day in self.days if day < over)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A counter that does not say what the receipts say; `was` is what it says, None where there is none."""
+
+    day: str
+    what: str
+    was: int | None
+    receipts: int
+
+
+def recount(table: Table, state: Recount, pause: Pause = time.sleep) -> Iterator[Recount]:
+    """Go through everybody's receipts from where the recount stands, and count those that were never counted.
+
+    Tells after each person how far it came. It may run while the portal counts, and again: what has its mark is not
+    counted twice. Raises ContendedError, UnavailableError; then it goes on from where it stands.
+    """
+    for place in roll.places(table, state.clinic, after=state.after):
+        _recount_person(table, state, place.sk, pause)
+        state.people += 1
+        state.after = place.sk
+        yield state
+
+
+def _recount_person(table: Table, state: Recount, subject: str, pause: Pause) -> None:
+    kept: list[Receipt] = []
+    unreadable = 0
+    for item in table.partition(subject_pk(state.clinic, subject), "RECEIPT#"):
+        try:
+            receipt = read_receipt(item)
+            day = str(receipt.document["recorded_at"])[:10]
+        except (ValueError, KeyError, TypeError):
+            unreadable += 1
+            continue
+        if state.first <= day <= state.last:
+            kept.append(receipt)
+    marks = {receipt.id: counted_key(state.clinic, receipt.id) for receipt in kept}
+    marked = table.get(list(marks.values()))
+    found = sum(count(table, receipt, pause) for receipt in kept if marks[receipt.id] not in marked)
+    # All at once, when nothing can fail any more: a recount that goes on sees this person again or not at all.
+    for receipt in kept:
+        day = str(receipt.document["recorded_at"])[:10]
+        state.days.setdefault(day, Counter()).update(statistics.tally(receipt))
+    state.receipts += len(kept)
+    state.found += found
+    state.unreadable += unreadable
+
+
+def differences(table: Table, state: Recount) -> list[Difference]:
+    """Compare the counters of days that are over with the receipts, once everybody was gone through.
+
+    A counter may say more than the receipts: of people whose proof is over the receipts are gone, and were counted.
+    """
+    found: list[Difference] = []
+    for day in state.settled:
+        stands, said = statistics.counts(table, state.clinic, day), state.days[day]
+        found += [
+            Difference(day, what, stands.get(what), said[what])
+            for what in sorted({*stands, *said})
+            if stands.get(what, 0) != said[what]
+        ]
+    return found
+
+
+def mend(table: Table, clinic: str, difference: Difference) -> bool:
+    """Let a counter say what the receipts say; tell False where somebody counted in it meanwhile."""
+    try:
+        statistics.correct(table, clinic, difference.day, difference.what, difference.receipts, was=difference.was)
+    except ConflictError:
+        return False
+    return True

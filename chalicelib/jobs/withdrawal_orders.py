@@ -1,0 +1,210 @@
+"""Withdrawal orders are carried out by the clock's round: they hold already, and here everybody gets a receipt of it.
+
+Everybody who shares a contact gets a receipt of their own, page by page. How far an order came is kept with it, so that
+it goes on wherever it was interrupted. Receipt numbers are computed per person: to serve somebody twice is safe.
+"""
+
+import contextlib
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
+
+from chalicelib import log
+from chalicelib.domain.consent import Address
+from chalicelib.domain.contacts import REACH, Contact
+from chalicelib.domain.receipts import Receipt, Subject, receipt_id
+from chalicelib.messages.rules import stops
+from chalicelib.store import contacts, messages, outbox, people, withdrawal_orders
+from chalicelib.store.clinics import Clinics, Published
+from chalicelib.store.encryption import ClinicKey, KeysUnavailableError
+from chalicelib.store.keys import Key, clinic_key, roll_key
+from chalicelib.store.lookup import Look, Signature
+from chalicelib.store.messages import Unsent
+from chalicelib.store.receipts import (
+    BusyError,
+    NothingLeftError,
+    Register,
+    UnknownReceiptError,
+    has_left,
+)
+from chalicelib.store.table import ContendedError, Table, UnavailableError, Write
+from chalicelib.store.withdrawal_orders import MANY, Order, Progress
+
+Hurried = Callable[[], bool]
+"""Tells that there is no time left to begin another page."""
+
+_AWAY = (BusyError, ContendedError, KeysUnavailableError, UnavailableError)
+
+
+def carry_on(table: Table, clinics: Clinics, keys: Iterable[Key], hurried: Hurried) -> None:
+    """Go on with these orders, as far as the time goes."""
+    for place in keys:
+        if hurried():
+            return
+        try:
+            _carry_one(table, clinics, place, hurried)
+        except _AWAY as error:
+            log.log().warning("an order is left to the next round", error=type(error).__name__)
+
+
+def _carry_one(table: Table, clinics: Clinics, place: Key, hurried: Hurried) -> None:
+    key = clinics.key(withdrawal_orders.clinic_of(place))
+    order = withdrawal_orders.read(table, key, place)
+    if order is None:
+        return
+    register = Register(table, clinics)
+    carrier = _Carrier(register, table, key, _first(register, order))
+    while order is not None and order.progress.contact < len(order.contacts):
+        if hurried():
+            return
+        order = carrier.serve_page(order)
+    if order is not None:
+        carrier.finish(order)
+
+
+def _first(register: Register, order: Order) -> Receipt | None:
+    """Give the receipt that was recorded with the order; None where there was nothing to stop for the first."""
+    with contextlib.suppress(UnknownReceiptError):
+        return register.receipt(order.act.clinic, order.number)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Carrier:
+    """Who serves the people of one order; whoever got the `first` receipt has it, whatever they said since."""
+
+    register: Register
+    table: Table
+    key: ClinicKey
+    first: Receipt | None
+
+    def serve_page(self, order: Order) -> Order | None:
+        """Serve one page of a contact's people and keep how far that is; None where somebody else carries it out."""
+        clinic, progress = order.act.clinic, order.progress
+        contact = order.contacts[progress.contact]
+        lookup = self.key.lookup(contact)
+        page, place = contacts.page(self.table, clinic, lookup, progress.place, MANY)
+        if place is None:
+            unsure = progress.unsure if progress.sure else (*progress.unsure, progress.contact)
+            progress = replace(progress, contact=progress.contact + 1, place=-1, sure=False, unsure=unsure)
+            return withdrawal_orders.keep(self.table, order, progress)
+        published = self.register.look(clinic).published
+        for person, text in page:
+            if not order.stop.means(person, contact):
+                continue
+            sure = progress.sure or self._is_sure(order, person, lookup)
+            progress = replace(progress, sure=sure)
+            try:
+                receipt = self._serve(order, contact, person, text, published)
+            except _AWAY:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with one person, the others are stopped
+                log.fault(error)
+                log.count("WithdrawalOrderFailed")
+                progress = replace(progress, failed=progress.failed + 1)
+                continue
+            if receipt and str(progress.contact) not in progress.receipts and _tells(receipt, person, lookup):
+                receipts = {**progress.receipts, str(progress.contact): receipt.id}
+                progress = replace(progress, receipts=receipts)
+        return withdrawal_orders.keep(self.table, order, replace(progress, place=place))
+
+    def _is_sure(self, order: Order, person: Subject, lookup: str) -> bool:
+        """Tell whether the contact means this person without a doubt (`identity.surely`)."""
+        given = sum(self.key.lookup(each) in person.contacts for each in order.contacts if each.kind in REACH)
+        return person.owns(lookup) and (person.certain or bool(person.of_age) or given >= len(person.typed))
+
+    def _serve(
+        self, order: Order, contact: Contact, person: Subject, text: str, published: Published
+    ) -> Receipt | None:
+        """Record for one person what an order says; None for who has it already, is gone, or has nothing left."""
+        act = order.act
+        number = self._number(order, person.id)
+        said = {standing.last.receipt_id for standing in person.standings.values() if standing.last}
+        if self.first and self.first.document["subject"] == person.id:
+            return self.first
+        if number in said or (
+            order.left_only and not has_left(person, act.answers, published.in_force, act.recorded_at)
+        ):
+            return None
+        lookup = self.key.lookup(contact)
+
+        def alone(now: Subject, stored: str) -> Look:
+            found = (now,) if lookup in now.contacts else ()
+            known = {contact: found}
+            return Look(published, known, {contact: lookup}, {now.id: stored}, known)
+
+        def again() -> Look:
+            found = self.table.get([clinic_key(act.clinic), roll_key(act.clinic, person.id)])
+            kept = found[roll_key(act.clinic, person.id)]
+            return alone(people.read(kept), kept.body or "")
+
+        def still(now: Subject) -> Collection[Address]:
+            return act.answers if now.id == person.id else ()
+
+        signer = Signature((contact,), None, order.fresh, person=person.id, base=order.base, follows=True, apart=True)
+        try:
+            own = replace(act, receipt_id=number)
+            return self.register.record(own, signer, seen=alone(person, text), still=still, again=again)
+        except (NothingLeftError, LookupError):
+            return None
+
+    def _number(self, order: Order, subject: str) -> str:
+        return receipt_id(self.key.receipt_secret(), order.number, {"subject": subject})
+
+    def finish(self, order: Order) -> None:
+        """Take an order away that reached everybody, and leave word for the contact; begin again where it failed."""
+        progress = order.progress
+        if progress.failed:
+            withdrawal_orders.keep(self.table, order, Progress())
+            return
+        unused = tuple(order.contacts[each] for each in progress.unsure)
+        if unused and not order.asked_only:
+            self._keep_for_nobody(order, unused)
+        withdrawal_orders.done(self.table, self.key, order, self._word(order))
+        log.log().info("withdrawal order done", extra={"clinic": order.act.clinic})
+        log.count("WithdrawalOrderDone")
+
+    def _keep_for_nobody(self, order: Order, unused: tuple[Contact, ...]) -> None:
+        """Keep contacts that are nobody's without a doubt as withdrawn: a form from before must not outlive that."""
+        act = replace(order.act, receipt_id=self._number(order, order.fresh.id))
+        fresh = order.fresh
+        signer = Signature(unused, None, fresh, person=fresh.id, base=order.base, follows=True, apart=True)
+        self.register.record(act, signer)
+
+    def _word(self, order: Order) -> list[Write]:
+        """Leave word for the contacts themselves, each of the receipt that tells it what was stopped."""
+        told = {each: order.progress.receipts.get(str(at), "") for at, each in enumerate(order.contacts)}
+        reached = {contact: receipt for contact, receipt in told.items() if contact.kind in REACH}
+        if not any(reached.values()):
+            reached = dict.fromkeys(reached, order.number)
+        return [
+            word
+            for number in dict.fromkeys(filter(None, reached.values()))
+            for word in self._of(order, number, [each for each, told in reached.items() if told == number])
+        ]
+
+    def _of(self, order: Order, number: str, typed: list[Contact]) -> list[Write]:
+        clinic = order.act.clinic
+        try:
+            document = self.register.receipt(clinic, number).document
+            person = people.person(self.table, clinic, document["subject"])
+        except (UnknownReceiptError, LookupError):  # there was nothing to stop for the first; or they are gone
+            return []
+        if person.erased:
+            return []
+        word = Unsent(
+            kind="decided",
+            clinic=clinic,
+            subject=person.id,
+            lang=document["notice"]["lang"],
+            base=order.base,
+            receipt=number,
+            version=document["version"],
+            to=outbox.TYPED,
+        )
+        chosen = self.key.letter_number(person.id, "order", f"{order.number}|{number}")
+        return [messages.to_tell(self.key, person.salt, chosen, word, typed)]
+
+
+def _tells(receipt: Receipt, person: Subject, lookup: str) -> bool:
+    """Tell whether a contact is to hear of a receipt: it stopped something for somebody whose own it is."""
+    return person.owns(lookup) and any(map(stops, receipt.document["decisions"].values()))

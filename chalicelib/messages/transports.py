@@ -1,0 +1,137 @@
+"""The post: hands e-mails to Amazon SES and text messages to SNS, and tells what may be tried again from what may not.
+
+Nothing else knows the two services. A call is made once: whoever sends keeps count of the tries.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.header import Header
+from email.utils import formataddr
+from typing import Any
+
+from chalicelib.domain.one_line import one_line
+
+_NEVER = frozenset(
+    {"MessageRejected", "BadRequestException", "InvalidParameter", "ParameterValueInvalid", "ValidationException"}
+)
+"""What the services answer to a message they will not take, now or later. Everything else may pass: throttling, a
+paused account, an address of ours that is not verified yet."""
+
+
+class PostUnavailableError(Exception):
+    """The message was not taken now; trying again later is right. Carries the service's name for the reason."""
+
+
+class PostRefusedError(Exception):
+    """The message will never be taken as it is. Carries the service's name for the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One e-mail, ready to be sent: to whom, in whose name, answered where, what it says both ways.
+
+    `headers` come beside those every mail has, `tags` come back with what becomes of it (SES event publishing).
+    """
+
+    to: str = field(repr=False)
+    subject: str = field(repr=False)
+    text: str = field(repr=False)
+    html: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    tags: Mapping[str, str]
+    sender: str
+    reply_to: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextMessage:
+    """One text message, ready to be sent."""
+
+    to: str = field(repr=False)
+    text: str = field(repr=False)
+
+
+class Post:
+    """Both services, by one botocore session; `mail_from` is the address all mail comes from."""
+
+    def __init__(
+        self, session: Any, region: str, *, mail_from: str, configuration: str = "", sms_sender: str = ""
+    ) -> None:
+        self._session = session
+        self._region = region
+        self._mail_from = mail_from
+        self._configuration = configuration
+        self._sms_sender = sms_sender
+        self._clients: dict[str, Any] = {}
+
+    def send(self, message: Letter | TextMessage) -> str:
+        """Send a message and give the service's number for it; raise PostUnavailableError, PostRefusedError."""
+        return self.send_email(message) if isinstance(message, Letter) else self.send_text(message)
+
+    def send_email(self, letter: Letter) -> str:
+        """Send an e-mail; number and errors as for `send`."""
+        body = {"Text": letter.text, "Html": letter.html}
+        simple = {
+            "Subject": _utf8(one_line(letter.subject)),
+            "Body": {name: _utf8(content) for name, content in body.items()},
+            "Headers": _named(letter.headers),
+        }
+        asked: dict[str, Any] = {
+            "FromEmailAddress": _from(letter.sender, self._mail_from),
+            "Destination": {"ToAddresses": [one_line(letter.to)]},
+            "ReplyToAddresses": [one_line(letter.reply_to)] if letter.reply_to else [],
+            "Content": {"Simple": simple},
+            "EmailTags": _named(letter.tags),
+        }
+        if self._configuration:
+            asked["ConfigurationSetName"] = self._configuration
+        return str(self._ask("sesv2", "send_email", asked)["MessageId"])
+
+    def send_text(self, message: TextMessage) -> str:
+        """Send a text message; number and errors as for `send`."""
+        said = {"AWS.SNS.SMS.SMSType": "Transactional"}
+        if self._sms_sender:
+            said["AWS.SNS.SMS.SenderID"] = self._sms_sender
+        attributes = {name: {"DataType": "String", "StringValue": value} for name, value in said.items()}
+        asked = {"PhoneNumber": message.to, "Message": message.text, "MessageAttributes": attributes}
+        return str(self._ask("sns", "publish", asked)["MessageId"])
+
+    def _ask(self, service: str, operation: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError  # noqa: PLC0415 - see _client
+
+        try:
+            answer: Mapping[str, Any] = getattr(self._client(service), operation)(**asked)
+        except ParamValidationError as error:  # its text repeats the message
+            raise PostRefusedError(type(error).__name__) from None
+        except ClientError as error:
+            code = str(error.response.get("Error", {}).get("Code"))
+            # Not chained: what the services say may name the address.
+            raise (PostRefusedError if code in _NEVER else PostUnavailableError)(code) from None
+        except BotoCoreError as error:
+            raise PostUnavailableError(type(error).__name__) from None
+        return answer
+
+    def _client(self, service: str) -> Any:
+        if service not in self._clients:
+            from botocore.config import Config  # noqa: PLC0415 - no page needs it
+
+            # One attempt: sent again because no answer came in time, a message would reach its reader twice.
+            config = Config(connect_timeout=1, read_timeout=5, retries={"total_max_attempts": 1})
+            self._clients[service] = self._session.create_client(service, region_name=self._region, config=config)
+        return self._clients[service]
+
+
+def _from(name: str, address: str) -> str:
+    """Write who a mail is from; a name beyond ASCII as encoded words, each short enough (RFC 2047, 2)."""
+    name = one_line(name)
+    if name.isascii():
+        return formataddr((name, address))
+    return f"{Header(name, 'utf-8').encode(linesep='')} <{address}>"
+
+
+def _utf8(content: str) -> dict[str, str]:
+    return {"Data": content, "Charset": "UTF-8"}
+
+
+def _named(values: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Name": name, "Value": one_line(value)} for name, value in values.items()]

@@ -1,0 +1,75 @@
+"""Construction: what the routes use, made once per process from the settings."""
+
+import os
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING
+
+from chalicelib.settings import Settings, read_settings
+from chalicelib.store.clinics import Clinics
+from chalicelib.store.encryption import Kms
+from chalicelib.store.receipts import Register
+from chalicelib.store.shown_pages import Evidence
+from chalicelib.store.table import Table
+
+if TYPE_CHECKING:
+    from chalicelib.messages.transports import Post
+    from chalicelib.store.kms_signer import Signer
+
+
+@dataclass(frozen=True, slots=True)
+class Portal:
+    """Everything a route may need."""
+
+    settings: Settings
+    table: Table
+    kms: Kms
+    clinics: Clinics
+    register: Register
+    evidence: Evidence
+    signer: "Signer | None" = None
+    post: "Post | None" = None
+    keys_seen: set[tuple[str, str]] = field(default_factory=set, repr=False)
+    """Each clinic with the digest of a bearer key that opened it in this process (`authorised`)."""
+
+
+@cache
+def portal() -> Portal:
+    """Give the process's portal, made on first use."""
+    settings = read_settings(os.environ)
+    table = Table(settings.table, region=settings.region)
+    kms = Kms(table.session, settings.region)
+    clinics = Clinics(table, kms)
+    return Portal(
+        settings,
+        table,
+        kms,
+        clinics,
+        Register(table, clinics),
+        Evidence(clinics),
+        _signer(kms, settings.signing_key),
+        _post(table, settings),
+    )
+
+
+def _signer(kms: Kms, alias: str) -> "Signer | None":
+    if not alias:
+        return None
+    from chalicelib.store.kms_signer import KmsSigner  # noqa: PLC0415 - the function that serves pages signs nothing
+
+    return KmsSigner(kms, alias)
+
+
+def _post(table: Table, settings: Settings) -> "Post | None":
+    if not settings.mail_from:
+        return None
+    from chalicelib.messages.transports import Post  # noqa: PLC0415 - the function that serves pages sends nothing
+
+    told = {"configuration": settings.mail_configuration, "sms_sender": settings.sms_sender}
+    return Post(table.session, settings.region, mail_from=settings.mail_from, **told)
+
+
+def warm() -> None:
+    """Make the clients now, and not in a patient's first request."""
+    made = portal()
+    _ = made.table.client, made.kms.client

@@ -1,0 +1,36 @@
+"""What a receipt can be written as: each format takes the same issued receipt and gives bytes or a JSON value.
+
+No format is loaded before it is asked for. What a format cannot carry is told in `docs/formats.md`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from chalicelib.domain.clinic import Clinic
+from chalicelib.domain.consent import Address, State
+from chalicelib.domain.instants import Instant
+from chalicelib.domain.receipts import Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A receipt, and what is known beside it at the moment `at` of writing it.
+
+    `clinic` is the clinic as the receipt's own notice version describes it. `now` tells how those decisions stand whose
+    last word is still this receipt's; an address is absent where a later receipt has replaced it. `jws` is the signed
+    receipt (RFC 7515, compact), None while it waits to be signed. `base_url` is the portal's address without a slash
+    at the end. `disclosures` are what the receipt vouches for and does not tell (RFC 9901), none after an erasure.
+    """
+
+    receipt: Receipt
+    clinic: Clinic
+    lang: str
+    now: Mapping[Address, State]
+    jws: str | None
+    base_url: str
+    at: Instant
+    disclosures: Sequence[str] = ()
+
+
+class UnspeakableError(Exception):
+    """This format has no way to say what the receipt says; the message tells what, for a person."""

@@ -1,1 +1,0 @@
-"""Thin blueprints: parse, guard, decide, store, render. Routes never import each other."""

@@ -1,0 +1,109 @@
+"""Rectifying a person's contacts (GDPR Art. 16): one is replaced or removed, at the word of staff or patient.
+
+The old contact finds the person no longer, so nothing is permitted for it. A numbered receipt tells it in the chain, by
+the kinds of contact alone; where the new one is somebody else's already, so does one in theirs. The old contact hears
+that it was removed.
+"""
+
+import json
+from dataclasses import dataclass, replace
+
+from chalicelib.domain.contacts import REACH, Contact
+from chalicelib.domain.receipts import Act, Receipt, Subject, receipt_id
+from chalicelib.portal import Portal
+from chalicelib.store import messages
+from chalicelib.store.encryption import ClinicKey
+from chalicelib.store.keys import told_key
+from chalicelib.store.lookup import Look, Signature, fresh_subject
+from chalicelib.store.messages import Unsent
+from chalicelib.store.table import Put, Write
+from chalicelib.store.withdrawal_orders import MANY
+
+REMOVED = "removed"
+"""The kind of an item of the outbox that tells a contact that it was removed."""
+
+
+class NotTheirsError(Exception):
+    """The contact is not, or no longer, this person's. Nothing was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The contact of a person that goes, and the one that comes in its place, if any."""
+
+    old: Contact
+    new: Contact | None = None
+
+    @property
+    def contacts(self) -> tuple[Contact, ...]:
+        """Both contacts."""
+        return (self.old, self.new) if self.new else (self.old,)
+
+    @property
+    def evidence(self) -> dict[str, str]:
+        """What the receipt tells of it: of which kinds the contacts are, and never a contact."""
+        added = {"contact_added": self.new.kind.value} if self.new else {}
+        return {"contact_removed": self.old.kind.value, **added}
+
+    def done(self, key: ClinicKey, person: Subject) -> bool:
+        """Tell whether a person's contacts are as the change leaves them."""
+        here = self.new is None or key.lookup(self.new) in person.contacts
+        return here and key.lookup(self.old) not in person.contacts
+
+
+def rectify(  # noqa: PLR0917 - what is changed, for whom, by which act
+    house: Portal, act: Act, change: Change, person: Subject, seen: Look, base: str, also: tuple[Put, ...] = ()
+) -> Receipt:
+    """Change a person's contacts and give the receipt that tells it; the same act again gives the same receipt.
+
+    `act` decides nothing and says how the change came about. The new contact counts as proven: staff vouch for it, or
+    the change was confirmed from there. Raises NotTheirsError, and errors as `Register.record`.
+    """
+    key, old = house.clinics.key(act.clinic), seen.lookups[change.old]
+    contacts = tuple(seen.lookups)
+
+    def checked(look: Look) -> Look:
+        now = next((each for each in look.reach[change.old] if each.id == person.id), None)
+        if now is None or old not in now.contacts:
+            raise NotTheirsError
+        return look
+
+    new = (change.new,) if change.new else ()
+    signature = Signature(
+        new, None, fresh_subject(), person=person.id, base=base, proves=new, parts=(change.old,), joins=True
+    )
+    own = replace(act, evidence={**(act.evidence or {}), **change.evidence})
+    beside = [*also, *_word(key, act, change.old, person, base)]
+
+    def again() -> Look:
+        return checked(house.register.look(act.clinic, contacts))
+
+    receipt = house.register.record(own, signature, seen=checked(seen), also=beside, again=again)
+    if change.new is not None:
+        _tell_sharers(house, act, change.new, person, seen)
+    return receipt
+
+
+def _tell_sharers(house: Portal, act: Act, contact: Contact, person: Subject, seen: Look) -> None:
+    """Tell it in the chains of those whose own the new contact is already; of very many only the first page."""
+    secret = house.clinics.key(act.clinic).receipt_secret()
+    others = [each for each in seen.people[contact] if each.id != person.id]
+    for other in others[:MANY]:
+        number = receipt_id(secret, act.receipt_id, {"shared": other.id})
+        shared = replace(act, receipt_id=number, evidence={"contact_shared": contact.kind.value})
+        signer = Signature((contact,), None, fresh_subject(), person=other.id, joins=False, follows=True)
+        house.register.record(shared, signer)
+
+
+def _word(key: ClinicKey, act: Act, contact: Contact, person: Subject, base: str) -> list[Write]:
+    """Leave word for a contact that it was removed."""
+    if contact.kind not in REACH or not (base or person.base):
+        return []
+    number = key.letter_number(person.id, REMOVED, act.receipt_id)
+    lang = person.lang or act.notice.lang
+    word = Unsent(REMOVED, act.clinic, person.id, lang, base or person.base, at=act.effective_at)
+    left = told_key(act.clinic, person.id, REMOVED, act.receipt_id)
+    return [
+        messages.to_tell(key, person.salt, number, word, [contact]),
+        Put(left, {"body": json.dumps({"number": number})}),
+    ]

@@ -1,0 +1,30 @@
+"""A draft as patients would see it: the consent page and the full notice on one page, marked, and never to be sent.
+
+Who approves a text approves what patients will read, not the file it is written in.
+"""
+
+from collections.abc import Mapping
+
+from markupsafe import Markup
+
+from chalicelib.domain.instants import Instant
+from chalicelib.notices.edition import Edition
+from chalicelib.store.shown_pages import BLANK, Evidence
+
+DRAFT_PAGE = "pages/draft.html"
+
+
+def draft_page(
+    ready: Edition, lang: str, at: Instant, *, approver: str | None = None, addresses: Mapping[str, str]
+) -> str:
+    """Render a draft in a language, as its first day would show it.
+
+    `addresses` are the same page in each language; `approver` is who approved this very text, if anybody did.
+    """
+    filled = {
+        **BLANK,
+        "approver": approver,
+        "addresses": addresses,
+        "article": Markup(ready.notices[lang]),  # noqa: S704 - rendered by `edition`
+    }
+    return Evidence.page(DRAFT_PAGE, ready.clinic.asking(max(at, ready.starts)), lang, **filled)

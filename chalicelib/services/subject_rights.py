@@ -1,0 +1,86 @@
+"""Erasing a person and restricting what is done with their data (GDPR Art. 17, 18), at the word of staff or patient."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.identity import SeveralPeopleError
+from chalicelib.domain.instants import Instant
+from chalicelib.domain.receipts import Subject
+from chalicelib.domain.reminders import proof_until
+from chalicelib.portal import Portal
+from chalicelib.store import audit, contacts, erasures
+from chalicelib.store.table import Write
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """Who was erased, and until when the proof is kept of what they decided."""
+
+    subject: str
+    proof_until: Instant
+
+
+def erase(  # noqa: PLR0917 - whom, by whom, when
+    house: Portal, clinic: str, subject: str, by: str, now: Instant, still: Callable[[Subject], bool] = lambda _: True
+) -> Erased | None:
+    """Erase a person at once and for every read; give None where nobody of this id is there any more.
+
+    `by` is a bearer key's id, "patient" or "portal", for the audit; `still` tells of the person as they are at that
+    moment whether they are to be erased. A decision made at the same moment is either erased too, or somebody's who is
+    new. Raises UnknownClinicError, ContendedError, UnavailableError; to repeat it is safe.
+    """
+    published = house.register.look(clinic).published
+    line = audit.line(clinic, by, "erasures", now, [subject])
+
+    def planned(person: Subject) -> tuple[Subject, Sequence[Write]] | None:
+        if person.erased or not still(person):
+            return None
+        until = proof_until(person, published.published, published.clinic.proof_kept, now)
+        after, writes = erasures.writes(clinic, person, until)
+        return after, [*writes, line]
+
+    try:
+        after = contacts.change(house.table, clinic, subject, planned)
+    except LookupError:
+        return None
+    return Erased(subject, after.proof_until or now) if after else None
+
+
+def restrict(house: Portal, clinic: str, subject: str, by: str, now: Instant, *, restricted: bool) -> Subject | None:
+    """Restrict all processing of a person's data from now on, or lift that; None where nobody is there.
+
+    Restricting again leaves the day it began. Whoever decided at the same moment stays restricted. Errors as `erase`.
+    """
+    line = audit.line(clinic, by, "restrictions", now, [subject])
+    kept: list[Subject] = []
+
+    def planned(person: Subject) -> tuple[Subject, Sequence[Write]] | None:
+        kept[:] = [] if person.erased else [person]
+        if person.erased or (person.restricted_since is not None) == restricted:
+            return None
+        return person.restrict(now if restricted else None), [line]
+
+    try:
+        return contacts.change(house.table, clinic, subject, planned) or next(iter(kept), None)
+    except LookupError:
+        return None
+
+
+def meant(people: Mapping[Contact, Sequence[Subject]], *, everyone: bool) -> list[Subject]:
+    """Tell who is meant by these contacts; raise SeveralPeopleError where that may be one of several.
+
+    An e-mail or a number of the clinic tells people who share a phone apart; where one is given and nobody is known by
+    it, nobody is meant, whoever the phone beside it belongs to. Where one contact is one person's and another is
+    another's, it may be one who is known twice: that is asked. `everyone` means all that are known under any of them.
+    """
+    groups = list(people.values())
+    telling = [found for contact, found in people.items() if contact.kind is not Kind.PHONE]
+    known = {each.id: each for found in (groups if everyone else telling or groups) for each in found}
+    if everyone or not known:
+        return list(known.values())
+    used = [{each.id for each in found} for found in groups if found or len(known) > 1]
+    shared = [one for one in known.values() if all(one.id in found for found in used)]
+    if len(shared) != 1:
+        raise SeveralPeopleError
+    return shared

@@ -1,0 +1,122 @@
+"""Taking a Yes back without typing who one is: by the personal link one followed, or by the receipt one holds."""
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chalice.app import Request
+
+from chalicelib.domain.consent import Address, Assurance, Channel
+from chalicelib.domain.contacts import Contact, masked
+from chalicelib.domain.guardians import ACTOR, relation
+from chalicelib.domain.instants import Instant
+from chalicelib.domain.receipts import Act, Receipt, Subject, receipt_id
+from chalicelib.portal import portal
+from chalicelib.services.invitee import invited
+from chalicelib.store import people as roll
+from chalicelib.store.links import OldLinkError, UnknownLinkError
+from chalicelib.store.lookup import Signature
+from chalicelib.store.personal_data import reveal
+from chalicelib.store.receipts import Register, UnknownReceiptError
+from chalicelib.web.requests import query
+
+People = tuple[tuple[Subject, tuple[Contact, ...]], ...]
+"""People, each with the contacts they are found by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopper:
+    """Somebody who need not say who they are: for whom they stop something, and what shows that they may.
+
+    `query` is what the page's address says of them, `proof` the link's id or the receipt's number; `people` looks them
+    up, for the page shows nothing of them, nor may its time. A link is proof of its contact. A receipt's number proves
+    nothing, and need not: whoever knows a contact may stop what is done by it, which is told to its owner and brought
+    back from there.
+    """
+
+    query: str
+    proof: Mapping[str, str]
+    people: Callable[[], People]
+    holder: Contact | None = None
+    """The contact that the link came to."""
+
+    by_program: bool = False
+    """Whether a clinic's program made the link: it shows no contact, and proves none."""
+
+    def shown(self) -> Mapping[str, Any]:
+        """Give what the page says of them: whoever has a receipt learns nothing of whose it is."""
+        shown = masked(self.holder) if self.holder and not self.by_program else ""
+        return {"masked": shown, "receipt": self.proof.get("receipt")}
+
+    def names(self, addresses: Iterable[Address]) -> tuple[str, ...]:
+        """Name the withdrawal for one bucket: by this proof, of these decisions, together (`limits.this_very`)."""
+        [(kind, value), *_] = self.proof.items()
+        return ("|".join([f"{kind}:{value}", *sorted(set(addresses))]),)
+
+    def withdraw(self, register: Register, act: Act, signature: Signature) -> Receipt:
+        """Withdraw for the people who are meant, or for all who share the link's contact; errors as for `record`.
+
+        A receipt whose person is gone leaves another of nobody: whether there is somebody is not to be learnt from it.
+        """
+        people = self.people()
+        children = [person for person, _ in people if person.of_age]
+        if children:
+            act = replace(act, actor=ACTOR, evidence=relation(register.history(act.clinic, children)))
+        act = replace(act, evidence={**(act.evidence or {}), **self.proof})
+        if self.holder:
+            act = replace(act, assurance=Assurance.LINK, channel=Channel.EMAIL_LINK)
+            proves = () if self.by_program else (self.holder,)
+            signature = replace(signature, contacts=(self.holder,), proves=proves)
+            if len(people) != 1:
+                return register.withdraw(act, signature)[0]
+        if not people:
+            return register.record(act, signature)
+        secret = portal().clinics.key(act.clinic).receipt_secret()
+        receipts: list[Receipt] = []
+        for person, contacts in people:
+            number = receipt_id(secret, act.receipt_id, {"subject": person.id}) if receipts else act.receipt_id
+            signer = replace(signature, contacts=contacts, person=person.id, follows=bool(receipts))
+            receipts.append(register.record(replace(act, receipt_id=number), signer))
+        return receipts[0]
+
+
+def stopper(request: Request, clinic: str, now: Instant) -> Stopper | None:
+    """Tell who wants to stop something, by the ``?t=`` or ``?receipt=`` of the address; None where they have to say.
+
+    A link too old to answer by, and a receipt whose person is gone, lead to the page on which one says it: stopping
+    ends in no dead end.
+    """
+    if number := query(request, "receipt"):
+        return _by_receipt(clinic, number)
+    with contextlib.suppress(UnknownLinkError, OldLinkError):
+        if by := invited(request, clinic, now):
+            holder = by.opened.holder.contact
+            people = tuple((each, (holder,)) for each in by.people)
+            return Stopper(by.query, by.evidence, lambda: people, holder, by_program=by.by_program)
+    return None
+
+
+def _by_receipt(clinic: str, number: str) -> Stopper | None:
+    """Tell that a receipt is at hand; None for one that never was."""
+    try:
+        document = portal().register.receipt(clinic, number).document
+    except UnknownReceiptError:
+        return None
+    return Stopper(f"&receipt={number}", {"receipt": number}, lambda: _people_of(document))
+
+
+def _people_of(document: Mapping[str, Any]) -> People:
+    """Give for whom a receipt was given: its own person, and whoever confirmed what it claimed as somebody else.
+
+    Whoever was erased, or was a child then and has grown up, is not meant any more.
+    """
+    house, clinic, subject = portal(), document["clinic"], document["subject"]
+    people = []
+    for each in (subject, *roll.confirmers(house.table, clinic, subject, document["id"])):
+        with contextlib.suppress(LookupError, ValueError):  # gone, or going
+            person = roll.person(house.table, clinic, each)
+            grown = document["actor"] == ACTOR and not person.of_age
+            contacts = tuple(contact for contact, _ in reveal(house.table, house.clinics.key(clinic), person).contacts)
+            people += [(person, contacts)] if contacts and not grown else []
+    return tuple(people)

@@ -1,0 +1,120 @@
+"""Signing by AWS KMS: the private key never leaves it, and which key signs is said by an alias.
+
+Rotation is another key behind the same alias (KMS rotates no asymmetric key by itself); a receipt names the key that
+signed it, and every public key stays published.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from chalicelib.receipts import signed
+from chalicelib.store.encryption import Kms
+
+RAW_BYTES = 4096
+"""How much KMS signs undigested, which is the only way it signs with Ed25519."""
+
+
+class SigningUnavailableError(Exception):
+    """Nothing can be signed now: the key service cannot be asked, or the key is none that signs receipts."""
+
+
+class TooLongToSignError(Exception):
+    """This receipt is longer than KMS signs with an Ed25519 key; a key for ES256 signs any length."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """The key that signs now: its public half as a JWK (RFC 7517), and what the signer calls it."""
+
+    jwk: Mapping[str, str]
+    name: str
+
+    @property
+    def kid(self) -> str:
+        """The key's id: its thumbprint (RFC 7638)."""
+        return self.jwk["kid"]
+
+
+class Signer(Protocol):
+    """What signs: KMS, or a key of their own in tests of the stores."""
+
+    def current(self) -> SigningKey:
+        """Give the key that signs now; raise SigningUnavailableError."""
+
+    def sign(self, key: SigningKey, message: bytes) -> bytes:
+        """Sign as JWS wants it (RFC 7518, 3.4: r and s); raise SigningUnavailableError, TooLongToSignError."""
+
+
+class KmsSigner:
+    """Signs by the KMS key behind an alias."""
+
+    def __init__(self, kms: Kms, alias: str) -> None:
+        self._kms = kms
+        self._alias = alias
+
+    def current(self) -> SigningKey:
+        """Ask which key the alias leads to. One call, made for a batch: a key changed by rotation signs the next."""
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - never loaded for the core alone
+
+        try:
+            answer = self._kms.client.get_public_key(KeyId=self._alias)
+        except (BotoCoreError, ClientError) as error:
+            raise SigningUnavailableError(_reason(error)) from error
+        return SigningKey(public_jwk(answer["PublicKey"]), answer["KeyId"])
+
+    def sign(self, key: SigningKey, message: bytes) -> bytes:
+        """Sign with exactly this key, wherever the alias leads by now."""
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
+
+        asked = {"Message": message, "MessageType": "RAW", "SigningAlgorithm": "ED25519_SHA_512"}
+        if key.jwk["alg"] == "ES256":
+            digest = hashlib.sha256(message).digest()
+            asked = {"Message": digest, "MessageType": "DIGEST", "SigningAlgorithm": "ECDSA_SHA_256"}
+        elif len(message) > RAW_BYTES:
+            raise TooLongToSignError(f"{len(message)} bytes are more than the {RAW_BYTES} KMS signs with Ed25519")
+        try:
+            signature = bytes(self._kms.client.sign(KeyId=key.name, **asked)["Signature"])
+        except (BotoCoreError, ClientError) as error:
+            raise SigningUnavailableError(_reason(error)) from error
+        return _from_der(signature) if key.jwk["alg"] == "ES256" else signature
+
+
+def public_jwk(der: bytes) -> dict[str, str]:
+    """Write a public key (DER) as a JWK with its id and algorithm; raise SigningUnavailableError for another kind."""
+    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey  # noqa: PLC0415 - as above
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415 - as above
+    from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415 - as above
+
+    key = load_der_public_key(der)
+    if isinstance(key, Ed25519PublicKey):
+        jwk = {"kty": "OKP", "crv": "Ed25519", "x": signed.encoded(key.public_bytes_raw())}
+    elif isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1):
+        point = key.public_numbers()
+        jwk = {
+            "kty": "EC",
+            "crv": "P-256",
+            "x": signed.encoded(_octets(point.x)),
+            "y": signed.encoded(_octets(point.y)),
+        }
+    else:
+        raise SigningUnavailableError("the signing key must be ECC_NIST_P256 or ECC_NIST_EDWARDS25519")
+    return {**jwk, "kid": signed.thumbprint(jwk), "alg": signed.algorithm(jwk), "use": "sig"}
+
+
+def _from_der(der: bytes) -> bytes:
+    """Write an ECDSA signature as JWS does; KMS gives DER (RFC 3279, 2.2.3)."""
+    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature  # noqa: PLC0415 - as above
+
+    return signed.es256(*decode_dss_signature(der))
+
+
+def _octets(number: int) -> bytes:
+    return number.to_bytes(32, "big")
+
+
+def _reason(error: Any) -> str:
+    """Give KMS's name for what went wrong, or botocore's where no answer came."""
+    answer: dict[str, Any] = getattr(error, "response", None) or {}
+    return str(answer.get("Error", {}).get("Code") or type(error).__name__)

@@ -1,0 +1,70 @@
+"""What of a day's budgets of messages is used: counters in several items each, read and counted with the message.
+
+A message counts once, when it is first tried: in the transaction that takes it. An item is counted only while it is
+below its share, so that the shares together are never more than the budget, whoever else sends just then.
+"""
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from chalicelib.domain.instants import Instant
+from chalicelib.domain.message_budgets import (
+    Budget,
+    BudgetSpentError,
+    day_of,
+    forgotten,
+    until_morning,
+)
+from chalicelib.store.keys import Key, budget_key
+from chalicelib.store.table import Count, Item, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """How many messages a budget has let through on a day; of how many, if any was counted."""
+
+    scope: str
+    used: int
+    most: int | None
+
+
+def keys_of(budgets: Iterable[Budget], at: Instant) -> list[Key]:
+    """Give the keys of the items in which these budgets are counted, to be read strongly consistently."""
+    return [key for budget in budgets for key in _keys(budget, at)]
+
+
+def counts(budgets: Sequence[Budget], at: Instant, found: Mapping[Key, Item]) -> tuple[list[Count], list[Used]]:
+    """Give the writes that count one message in each budget, and which of them run out with it.
+
+    Raises BudgetSpentError for the first that is spent.
+    """
+    writes: list[Count] = []
+    near: list[Used] = []
+    for budget in budgets:
+        spent = {key: _number(found.get(key)) for key in _keys(budget, at)}
+        shares = dict(zip(spent, budget.shares(), strict=True))
+        free = [key for key, share in shares.items() if spent[key] < share]
+        # Both: the budget may have been made smaller today.
+        if not free or sum(spent.values()) >= budget.most:
+            raise BudgetSpentError(budget.scope, until_morning(at))
+        key = random.choice(free)  # noqa: S311 - only so that senders do not meet at one item
+        writes.append(Count(key, shares[key], str(budget.most), forgotten(at)))
+        used = sum(spent.values()) + 1
+        if budget.near(used):
+            near.append(Used(budget.scope, used, budget.most))
+    return writes, near
+
+
+def used(table: Table, scope: str, day: str) -> Used:
+    """Tell what of a budget is used on a day, and how large it was when the last message counted in it."""
+    items = list(table.partition(budget_key(day, scope, 0).pk, ""))
+    return Used(scope, sum(map(_number, items)), int(items[-1].body or 0) if items else None)
+
+
+def _keys(budget: Budget, at: Instant) -> list[Key]:
+    return [budget_key(day_of(at), budget.scope, shard) for shard in range(len(budget.shares()))]
+
+
+def _number(item: Item | None) -> int:
+    return 0 if item is None or item.number is None else int(item.number)

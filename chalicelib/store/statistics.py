@@ -1,0 +1,38 @@
+"""What happened, per day, purpose and state: each receipt counted once."""
+
+from collections import Counter
+
+from chalicelib.domain.receipts import Receipt
+from chalicelib.store.keys import count_key, counted_key
+from chalicelib.store.table import Add, ConflictError, Put, SetNumber, Table, Write
+
+
+def tally(receipt: Receipt) -> Counter[str]:
+    """Give what a receipt adds to the counters of its day: ``address#state#source``, each with how many."""
+    document = receipt.document
+    return Counter(
+        f"{address}#{entry['after']}#{document['source'] or '-'}" for address, entry in document["decisions"].items()
+    )
+
+
+def count_receipt(table: Table, receipt: Receipt) -> bool:
+    """Count a receipt's decisions; tell False where it was counted before. Raises ContendedError, UnavailableError."""
+    document = receipt.document
+    clinic, day = document["clinic"], document["recorded_at"][:10]
+    mark: list[Write] = [Put(counted_key(clinic, receipt.id), {"body": document["recorded_at"]})]
+    added = [Add(count_key(clinic, day, what), amount) for what, amount in tally(receipt).items()]
+    try:
+        table.write([*mark, *added])
+    except ConflictError:
+        return False
+    return True
+
+
+def counts(table: Table, clinic: str, day: str) -> dict[str, int]:
+    """Give a day's counters by ``address#state#source``."""
+    return {item.sk: int(item.number or 0) for item in table.partition(count_key(clinic, day, "").pk, "")}
+
+
+def correct(table: Table, clinic: str, day: str, what: str, number: int, *, was: int | None) -> None:
+    """Set a counter that still says `was` (None: is not there); raise ConflictError where it says something else."""
+    table.write([SetNumber(count_key(clinic, day, what), number, was)])

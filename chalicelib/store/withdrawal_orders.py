@@ -1,0 +1,225 @@
+"""Withdrawal orders: a withdrawal for more people than one request serves, until everybody has been reached.
+
+An order is written with the first receipt, in its transaction. It holds, sealed, what the withdrawal said and by which
+contacts, and beside that how far it came. Each of those contacts bears a mark while it is open, by which whoever looks
+finds what holds already (`stops`). When everybody has been reached the order and the marks go, and with that word is
+left for the contact itself: all at once or not at all.
+"""
+
+import contextlib
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from chalicelib.domain.consent import Answer, Assurance, Channel
+from chalicelib.domain.contacts import Contact, read_told, told
+from chalicelib.domain.instants import instant, moment
+from chalicelib.domain.receipts import Act, Day, NoticeRef, Subject
+from chalicelib.domain.stops import Stop
+from chalicelib.receipts.sd_jwt import wordless
+from chalicelib.store.contacts import Known
+from chalicelib.store.encryption import ClinicKey
+from chalicelib.store.keys import SHARDS, Key, open_orders_key, order_key
+from chalicelib.store.table import (
+    ConflictError,
+    ContendedError,
+    Delete,
+    Item,
+    Put,
+    RemoveEntry,
+    Replace,
+    SetBody,
+    SetEntry,
+    Table,
+    Write,
+)
+
+MANY = 25
+"""For more people than these a withdrawal becomes an order."""
+
+MOST_OPEN = 12
+"""How many orders may be open for one contact: each is work for everybody who shares it."""
+
+_SEALED = "order"
+
+
+class TooManyOpenError(ContendedError):
+    """So many withdrawals are being carried out for a contact that another has to wait. Nothing was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an order came: through which of its contacts, and the last place it reached there.
+
+    `sure` tells whether that contact turned out to be somebody's without a doubt, `unsure` lists those that did not.
+    `receipts` says for each contact which receipt it is told of: the first that stopped anything for somebody whose
+    own it is. `failed` counts whom it could not reach this time.
+    """
+
+    contact: int = 0
+    place: int = -1
+    sure: bool = False
+    unsure: tuple[int, ...] = ()
+    receipts: Mapping[str, str] = field(default_factory=dict)
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A withdrawal to be carried out for everybody who shares one of its contacts.
+
+    `number` is the id of its first receipt, `act` what all others are given, `fresh` who they are if a contact turns
+    out to be nobody's. `left_only` leaves out those for whom nothing is left to stop.
+    """
+
+    number: str
+    act: Act
+    contacts: tuple[Contact, ...]
+    base: str
+    fresh: Subject
+    asked_only: bool = False
+    left_only: bool = False
+    progress: Progress = Progress()
+    body: str = field(default="", repr=False)
+
+    @property
+    def key(self) -> Key:
+        """Where it is kept."""
+        return order_key(self.act.clinic, self.number)
+
+    @property
+    def stop(self) -> Stop:
+        """What holds already for those it has not reached yet."""
+        return Stop.of(self.act, asked_only=self.asked_only)
+
+
+def order(
+    act: Act,
+    contacts: Sequence[Contact],
+    base: str,
+    fresh: Subject,
+    *,
+    asked_only: bool = False,
+    left_only: bool = False,
+) -> Order:
+    """Make an order of an act, whose first receipt tells it as it is.
+
+    For all others it counts from the same moment and is recorded a moment later, so that whoever has decided since is
+    not told to have stopped after that.
+    """
+    # What staff wrote down is about the one they saw.
+    act = replace(act, evidence=wordless(act.evidence))
+    later = instant(moment(act.recorded_at) + timedelta(milliseconds=1))
+    recorded_at = later if act.recorded_at == act.effective_at else act.recorded_at
+    said = replace(act, recorded_at=recorded_at)
+    return Order(act.receipt_id, said, tuple(contacts), base, fresh, asked_only=asked_only, left_only=left_only)
+
+
+def placing(key: ClinicKey, made: Order, known: Mapping[str, Known]) -> list[Write]:
+    """Give the writes that place an order; an open one of the same number begins again. Raises TooManyOpenError."""
+    writes: list[Write] = [
+        Replace(made.key, {"body": _progress(made.act.clinic, made.progress), "blob": _seal(key, made)})
+    ]
+    mark = made.stop.stored()
+    for contact in made.contacts:
+        lookup = key.lookup(contact)
+        marks, place = known[lookup].orders, open_orders_key(made.act.clinic, lookup)
+        if marks is None:
+            writes.append(Put(place, {"entries": {made.number: mark}}))
+            continue
+        if len(marks.keys() - {made.number}) >= MOST_OPEN:
+            raise TooManyOpenError
+        writes.append(SetEntry(place, made.number, mark))
+    return writes
+
+
+def is_open(table: Table, clinic: str, number: str) -> bool:
+    """Tell whether an order is still being carried out."""
+    return bool(table.get([order_key(clinic, number)]))
+
+
+def open_orders(table: Table) -> Iterator[Key]:
+    """Give the keys of all open orders, of all clinics."""
+    for shard in SHARDS:
+        for item in table.partition(order_key("", shard).pk, ""):
+            yield item.key
+
+
+def clinic_of(key: Key) -> str:
+    """Tell of which clinic an order is."""
+    return key.sk.partition("#")[0]
+
+
+def read(table: Table, key: ClinicKey, place: Key) -> Order | None:
+    """Read an order as it is now; None for one that is done."""
+    item = table.get([place]).get(place)
+    return None if item is None else _unseal(key, place.sk.partition("#")[2], item)
+
+
+def keep(table: Table, made: Order, progress: Progress) -> Order | None:
+    """Write how far an order came; None where somebody else is carrying it out."""
+    body = _progress(made.act.clinic, progress)
+    with contextlib.suppress(ConflictError):
+        table.write([SetBody(made.key, body, was=made.body)])
+        return replace(made, progress=progress, body=body)
+    return None
+
+
+def done(table: Table, key: ClinicKey, made: Order, word: Collection[Write]) -> None:
+    """Take an order away that reached everybody, with its marks, and leave word of it."""
+    places = [open_orders_key(made.act.clinic, key.lookup(contact)) for contact in made.contacts]
+    marks = [RemoveEntry(place, made.number) for place in places if place in table.get(places)]
+    with contextlib.suppress(ConflictError):  # somebody else took it away
+        table.write([Delete(made.key), *marks, *word])
+
+
+def _progress(clinic: str, progress: Progress) -> str:
+    return json.dumps({"clinic": clinic, **asdict(progress)})
+
+
+def _seal(key: ClinicKey, made: Order) -> bytes:
+    act = {**asdict(made.act), "confirm": sorted(made.act.confirm)}
+    kept: dict[str, Any] = {
+        "act": act,
+        "contacts": told(made.contacts),
+        "base": made.base,
+        "fresh": made.fresh.stored(),
+        "asked_only": made.asked_only,
+        "left_only": made.left_only,
+    }
+    return key.seal(made.number, made.number, _SEALED, json.dumps(kept, ensure_ascii=False))
+
+
+def _unseal(key: ClinicKey, number: str, item: Item) -> Order:
+    kept = json.loads(key.unseal(number, number, _SEALED, bytes(item.blob or b"")))
+    progress = json.loads(item.body or "")
+    del progress["clinic"]
+    progress["unsure"] = tuple(progress["unsure"])
+    return Order(
+        number=number,
+        act=_act(kept["act"]),
+        contacts=read_told(kept["contacts"]),
+        base=kept["base"],
+        fresh=Subject.read(kept["fresh"]),
+        asked_only=kept["asked_only"],
+        left_only=kept["left_only"],
+        progress=Progress(**progress),
+        body=item.body or "",
+    )
+
+
+def _act(kept: Mapping[str, Any]) -> Act:
+    return Act(
+        **{
+            **kept,
+            "answers": {address: Answer(answer) for address, answer in kept["answers"].items()},
+            "notice": NoticeRef(**kept["notice"]),
+            "controllers": tuple(kept["controllers"]),
+            "channel": Channel(kept["channel"]),
+            "assurance": Assurance(kept["assurance"]),
+            "confirm": frozenset(kept["confirm"]),
+            "day": Day(**kept["day"]) if kept["day"] else None,
+        }
+    )

@@ -1,0 +1,168 @@
+"""Calls of a clinic's programs and staff: whose key it is, what it may do, and the audit line each call leaves."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+from chalice.app import Request
+
+from chalicelib.domain.api_keys import BearerKey, digest
+from chalicelib.domain.clinic import Clinic
+from chalicelib.domain.contacts import Contact
+from chalicelib.domain.instants import Instant, instant
+from chalicelib.domain.receipts import Receipt, Subject
+from chalicelib.portal import portal
+from chalicelib.store import audit
+from chalicelib.store.lookup import Look
+from chalicelib.store.table import Put
+from chalicelib.web.api.body_reader import InvalidBodyError
+from chalicelib.web.errors import ABSENT, RefusedError
+from chalicelib.web.requests import check_json_headers, json_body
+from chalicelib.web.responses import problem
+
+UNAUTHORISED = {"WWW-Authenticate": 'Bearer realm="consent-portal"'}
+SEND_A_KEY = "Send the header Authorization: Bearer and the key."
+MAX_SECRET = 200
+"""How many characters of a bearer key are looked at: ours have 47."""
+
+MAX_IDEMPOTENCY_KEY = 200
+MOST_REMEMBERED = 10_000
+"""How many keys a process remembers to have opened a clinic."""
+
+ASK_FOR_A_KEY = "It was never made, or is revoked. Ask whoever runs the portal for one."
+
+
+class AboutContacts(Protocol):
+    """What every body that is about somebody has."""
+
+    @property
+    def contacts(self) -> tuple[Contact, ...]:
+        """Give the contacts to look up."""
+
+
+Body = TypeVar("Body", bound=AboutContacts)
+
+
+@dataclass(frozen=True, slots=True)
+class NoContacts:
+    """The body of a call that has none."""
+
+    contacts: tuple[Contact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Body]):
+    """An authorised call: by which key, about what, and what one look into the table found."""
+
+    key: BearerKey
+    body: Body
+    look: Look
+    now: Instant
+    shared: Clinic
+    """The clinic with every question it ever asked, as far as the key's controller shares them."""
+
+    request: Request
+
+    def may_see(self, receipt: Receipt) -> bool:
+        """Tell whether every decision of a receipt is one the key's controller shares; none is told in part."""
+        return self.key.member is None or receipt.document["decisions"].keys() <= self.shared.questions.keys()
+
+    def audit(
+        self, what: str, subjects: Sequence[Subject], receipt: str | None = None, *, notice: str | None = None
+    ) -> Put:
+        """Write the audit line of this call: key, call, opaque subject ids, receipt or notice, never a contact."""
+        looked_up = [subject.id for subject in subjects]
+        return audit.line(self.key.clinic, self.key.id, what, self.now, looked_up, receipt=receipt, notice=notice)
+
+
+def authorised(
+    request: Request,
+    clinic: str,
+    scope: str | tuple[str, ...],
+    read: Callable[[Clinic, Any], Body],
+    *,
+    body_optional: bool = False,
+    for_all: bool = False,
+    most: int | None = None,
+) -> Call[Body]:
+    """Authorise a call and read its body; raise RefusedError, and errors as `json_body`.
+
+    Whoever brings no valid key costs one read, and no work on the body. A key that opened the clinic before in this
+    process is read together with what the body asks about, so that a good call is one round trip; that read decides
+    about it, so that a revoked key opens nothing from the moment it is revoked.
+
+    With `body_optional` a POST may come without a body, which then counts as an empty object. A key of one of several
+    joint controllers knows only the decisions that one shares, unless what it says is `for_all` of them.
+    `most` as for `Register.look`.
+    """
+    house = portal()
+    secret = digest(_bearer(str(request.headers.get("authorization", ""))))
+    _check_idempotency_key(request)
+    if request.method == "POST":
+        check_json_headers(request)
+    if (clinic, secret) not in house.keys_seen:
+        _opened_by(house.register.api_key(secret), clinic, scope)
+        _remember(house.keys_seen, (clinic, secret))
+    published = house.clinics.remembered(clinic) or house.register.look(clinic).published
+    known = house.clinics.ever_asked(published)
+    given = request.method == "POST" and (request.raw_body or not body_optional)
+    sent = json_body(request) if given else {}
+    body, errors = _read(read, known, sent)
+    look = house.register.look(clinic, body.contacts if body else (), api_key_digest=secret, most=most)
+    try:
+        key = _opened_by(look.api_key, clinic, scope)
+    except RefusedError:
+        house.keys_seen.discard((clinic, secret))
+        raise
+    if look.published.published != published.published or look.published.clinic.version != known.version:
+        # A notice was published since this process last looked.
+        return authorised(request, clinic, scope, read, body_optional=body_optional, for_all=for_all, most=most)
+    shared = known.shared_with(key.member)
+    if key.member is not None and not for_all:
+        body, errors = _read(read, shared, sent)
+    if body is None:
+        raise RefusedError(problem(422, "Invalid body", detail="Nothing was stored.", errors=errors))
+    return Call(key, body, look, instant(datetime.now(UTC)), shared, request)
+
+
+def _read(
+    read: Callable[[Clinic, Any], Body], clinic: Clinic, sent: Mapping[str, Any]
+) -> tuple[Body | None, list[dict[str, str]]]:
+    try:
+        return read(clinic, sent), []
+    except InvalidBodyError as invalid:
+        return None, invalid.errors
+
+
+def _bearer(header: str) -> str:
+    scheme, _, secret = header[: len("Bearer ") + MAX_SECRET].partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise RefusedError(problem(401, "A bearer key is needed", detail=SEND_A_KEY, headers=UNAUTHORISED))
+    return secret.strip()
+
+
+def _check_idempotency_key(request: Request) -> None:
+    if len(str(request.headers.get("idempotency-key", ""))) > MAX_IDEMPOTENCY_KEY:
+        told = f"At most {MAX_IDEMPOTENCY_KEY} characters."
+        raise RefusedError(problem(400, "Idempotency-Key too long", detail=told))
+
+
+def _remember(seen: set[tuple[str, str]], opened: tuple[str, str]) -> None:
+    """Remember that a key opened a clinic; beginning anew where a process has seen too many."""
+    if len(seen) >= MOST_REMEMBERED:
+        seen.clear()
+    seen.add(opened)
+
+
+def _opened_by(stored: str | None, clinic: str, scope: str | tuple[str, ...]) -> BearerKey:
+    key = BearerKey.read(stored) if stored else None
+    if key is None or key.revoked_at is not None:
+        raise RefusedError(problem(401, "This key is not valid", detail=ASK_FOR_A_KEY, headers=UNAUTHORISED))
+    if key.clinic != clinic:
+        raise RefusedError(problem(404, "Not found", detail=ABSENT))
+    enough = (scope,) if isinstance(scope, str) else scope
+    if not set(enough) & set(key.scopes):
+        detail = f"It needs the scope {' or '.join(enough)}."
+        raise RefusedError(problem(403, "This key may not do that", detail=detail))
+    return key

@@ -1,0 +1,343 @@
+"""What a clinic's programs and staff ask and record: status, history, receipts, decisions, withdrawals."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from chalice.app import Request, Response
+
+from chalicelib import log
+from chalicelib.domain.clinic import Clinic
+from chalicelib.domain.consent import Answer, Assurance, State
+from chalicelib.domain.contacts import Kind
+from chalicelib.domain.guardians import ACTOR, objection, speaks_alone
+from chalicelib.domain.identity import SeveralPeopleError, also_meant, everyone
+from chalicelib.domain.instants import EVER, instant
+from chalicelib.domain.local_time import local_day
+from chalicelib.domain.permission import Named, Told
+from chalicelib.domain.receipts import Act, NoticeRef, Receipt, receipt_id
+from chalicelib.portal import portal
+from chalicelib.receipts.formats.registry import (
+    FORMATS,
+    JSON_FORMATS,
+    SD_JWT,
+    UnsignedError,
+    rendition,
+)
+from chalicelib.receipts.sd_jwt import disclosed
+from chalicelib.store import people as roll
+from chalicelib.store import withdrawal_orders
+from chalicelib.store.lookup import Signature, fresh_subject
+from chalicelib.store.personal_data import ADDRESS, known_of, withheld
+from chalicelib.store.receipts import repeats
+from chalicelib.store.shown_pages import CONSENT_PAGE
+from chalicelib.store.withdrawal_orders import MANY
+from chalicelib.web.api.auth import Call, NoContacts, authorised
+from chalicelib.web.api.bodies import (
+    StaffDecision,
+    read_history,
+    read_staff_receipt,
+    read_staff_withdrawal,
+    read_status,
+)
+from chalicelib.web.api.body_reader import OF_A_SYSTEM, cursor
+from chalicelib.web.errors import RefusedError
+from chalicelib.web.forms import new_nonce
+from chalicelib.web.requests import base_url, mount, query
+from chalicelib.web.responses import document, problem, rendered
+
+HISTORY = 1000
+"""How many receipts one answer holds; with a `cursor` it goes on."""
+
+UNSIGNED = {"Retry-After": "5"}
+OBJECTIONS = {
+    "child_born_later": "The child was not born when this was decided.",
+    "child_born_impossible": "Nobody who lives was born then.",
+    "child_decides_alone": "From the age of {age} a young person decides alone: record their own decision.",
+}
+"""Why somebody could not decide for a child, by the names that `guardians.objection` gives."""
+
+
+def status(request: Request, clinic: str) -> Response:
+    """Tell the truth about up to a hundred subjects, now or at another time, from strongly consistent reads.
+
+    `known_at` alone asks for what this call would have answered then.
+    """
+    now = instant(datetime.now(UTC))
+    call = authorised(request, clinic, "status:read", lambda known, body: read_status(known, body, now))
+    asked_at, asked_by = call.body.at or call.body.known_at, call.body.known_at
+    people = call.look.known()
+    # Now is whatever the table holds: a word recorded by a clock that runs ahead counts.
+    standings = portal().register.standings_at(clinic, people, asked_at or EVER, asked_by or EVER)
+    at, known_at = asked_at or call.now, asked_by or call.now
+    notice = call.look.published.in_force_at(at, known_at)
+    results: list[dict[str, Any]] = []
+    country = call.look.published.clinic.country
+    for number, (asked, contacts) in enumerate(zip(call.body.asked, call.body.subjects, strict=True)):
+        if number in call.body.faults:
+            results.append({"subject": asked, "error": call.body.faults[number]})
+            continue
+        under = {contact: call.look.known_under(contact, asked_by or EVER) for contact in contacts}
+        named = Named(under, call.look.stopped(under, standings, at=asked_at or EVER, known_at=asked_by or EVER))
+        decisions = {
+            address: _told(named.tell(address, call.shared.questions[address].needs, notice, at), country)
+            for address in call.body.addresses
+        }
+        kinds = named.kinds(call.look.lookups, asked_by or EVER)
+        results.append({"subject": asked, "contact_kinds": kinds, "decisions": decisions})
+    portal().table.put_new(call.audit("status", people))
+    return document({"at": at, "known_at": known_at, "results": results})
+
+
+def history(request: Request, clinic: str) -> Response:
+    """Give all receipts of one subject, oldest first, a thousand at a time; to one of several controllers its own.
+
+    Those are the receipts it may see as a whole.
+    """
+    call = authorised(request, clinic, "status:read", read_history)
+    people = call.look.known()
+    behind = call.body.behind
+    receipts = portal().register.history(clinic, people, behind, HISTORY + 1)
+    given = receipts[:HISTORY]
+    portal().table.put_new(call.audit("history", people))
+    seen = [receipt.canonical.decode() for receipt in given if call.may_see(receipt)]
+    hidden = f',"withheld":{len(given) - len(seen)}' if call.key.member else ""
+    last = {receipt.document["subject"]: receipt.document["version"] for receipt in given}
+    more = f',"cursor":"{cursor({**behind, **last})}"' if len(receipts) > HISTORY else ""
+    return document(f'{{"receipts":[{",".join(seen)}]{hidden}{more}}}')
+
+
+def staff_receipt(request: Request, clinic: str) -> Response:
+    """Record a decision that staff took on paper, by phone or in person."""
+    now = instant(datetime.now(UTC))
+    call = authorised(request, clinic, "receipts:write", lambda known, body: read_staff_receipt(known, body, now))
+    act = _act(call)
+    also = [call.audit("receipts", (), act.receipt_id)]
+    try:
+        _check_needs(call, act)
+        receipt = portal().register.answer(act, _signature(call), seen=call.look, also=also)
+    except SeveralPeopleError:
+        told = "Several people share this contact. Name an e-mail or patient_ref of the one who decided."
+        raise RefusedError(problem(409, "Whose decision is it?", detail=told)) from None
+    log.count("StaffDecisionRecorded")
+    return _created(call, act, receipt, "receipts")
+
+
+def staff_withdrawal(request: Request, clinic: str) -> Response:
+    """Record a withdrawal that staff took; for everyone who shares the contact, and all joint controllers."""
+    now = instant(datetime.now(UTC))
+    read = partial(read_staff_withdrawal, now=now)
+    call = authorised(request, clinic, "receipts:write", read, for_all=True, most=MANY)
+    act = _act(call)
+    also = [call.audit("withdrawals", (), act.receipt_id)]
+    receipts = portal().register.withdraw(act, _signature(call), seen=call.look, also=also)
+    log.count("StaffWithdrawalRecorded")
+    return _created(call, act, receipts[0], "withdrawals")
+
+
+def receipt_by_id(request: Request, clinic: str, receipt: str) -> Response:
+    """Give one receipt in the format asked for; as JSON byte for byte as its successor's `previous` hashes it."""
+    from chalicelib.receipts.formats.issued import Issued, UnspeakableError  # noqa: PLC0415 - no page needs them
+
+    house = portal()
+    wanted, lang = query(request, "format") or "json", query(request, "lang")
+    call = authorised(request, clinic, "receipts:read", lambda _known, _body: NoContacts())
+    if wanted not in FORMATS:
+        raise RefusedError(problem(400, "Unknown format", detail=f"Known: {', '.join(FORMATS)}."))
+    found, signed = house.register.issued(clinic, receipt)
+    if not call.may_see(found):
+        told = "It holds decisions that this controller does not share, and a signed receipt cannot be told in part."
+        raise RefusedError(problem(403, "Not for this key", detail=f"{told} The status tells those it shares."))
+    notice = found.document["notice"]
+    shown = house.clinics.decided_under(clinic, notice)
+    if lang is not None and lang not in shown.languages:
+        raise RefusedError(problem(400, "Unknown language", detail=f"Known: {', '.join(shown.languages)}."))
+    house.table.put_new(call.audit("receipt", (), found.id))
+    now = _standing_by(found, call) if wanted in JSON_FORMATS else {}
+    disclosures = withheld(house.table, house.clinics.key(clinic), found) if wanted == SD_JWT else ()
+    base = base_url(request, house.settings.public_url)
+    issued = Issued(found, shown, lang or notice["lang"], now, signed, base, call.now, disclosures)
+    try:
+        written = rendition(issued, wanted, lambda: house.clinics.shown(clinic, notice["sha256"]))
+    except UnsignedError:
+        told = "The receipt is recorded and counts; its signature follows in moments, or when the key service is back."
+        raise RefusedError(problem(409, "Not signed yet", detail=told, headers=UNSIGNED)) from None
+    except UnspeakableError as error:
+        raise RefusedError(problem(406, "This format cannot say it", detail=str(error))) from None
+    return rendered(written, f"consent-receipt-{found.id}")
+
+
+def _standing_by(receipt: Receipt, call: Call[Any]) -> Mapping[str, State]:
+    from chalicelib.domain.overview import still_held  # noqa: PLC0415 - no page needs it
+
+    person = roll.person(portal().table, receipt.document["clinic"], receipt.document["subject"])
+    return still_held(receipt, person, call.look.published.in_force, call.now)
+
+
+def _told(told: Told, country: str) -> dict[str, Any]:
+    status, last = told.status, told.status.word
+    return {
+        "state": status.state,
+        "permitted": told.permitted,
+        "holds_for": told.holds_for,
+        "restricted": status.restricted,
+        "since": status.since,
+        "since_date": local_day(status.since, country) if status.since and status.day_only else None,
+        # None while a withdrawal for very many people has not reached this one: the receipt follows.
+        "receipt_id": (last and last.receipt_id) or None,
+        "version": (last and last.version) or None,
+        "notice_version": last and last.notice_version,
+        "lang": last and last.lang,
+        "channel": last and last.channel,
+        "assurance": last and last.assurance,
+    }
+
+
+def _act(call: Call[StaffDecision]) -> Act:
+    house, decision, guardian = portal(), call.body, call.body.guardian
+    clinic, known = _signed_under(call)
+    lang = decision.lang if decision.lang in clinic.languages else clinic.default_language
+    idempotency = call.request.headers.get("idempotency-key") or new_nonce()
+    secret = house.clinics.key(clinic.id).receipt_secret()
+    return Act(
+        receipt_id=receipt_id(secret, idempotency, {"key": call.key.id}),
+        clinic=clinic.id,
+        answers=decision.answers,
+        notice=NoticeRef(clinic.version, lang, house.evidence.shown(CONSENT_PAGE, clinic, lang))
+        if known
+        else NoticeRef.unknown(lang),
+        controllers=tuple(controller.named() for controller in clinic.controllers),
+        channel=decision.channel,
+        source=None,
+        assurance=Assurance.IMPORTED if decision.channel in OF_A_SYSTEM else Assurance.STAFF_WITNESSED,
+        actor=ACTOR if guardian else f"staff:{call.key.id}",
+        evidence=_evidence(call, clinic),
+        effective_at=decision.effective_at,
+        recorded_at=call.now,
+        endings=clinic.endings,
+        everything=decision.everything,
+        of_age=guardian.of_age(clinic, decision.effective_at) if guardian else "",
+        day=decision.day,
+    )
+
+
+def _signed_under(call: Call[StaffDecision]) -> tuple[Clinic, bool]:
+    """Give the clinic as the notice describes it under which staff took a decision, and whether that text is known.
+
+    Where no version was in force that day, or the one named began later, nobody knows what was read: then any question
+    ever asked may be answered. Refuses what the notice does not allow.
+    """
+    decision, published = call.body, call.look.published
+    if decision.notice_version not in {None, *(entry.version for entry in published.published)}:
+        raise _faulty(("/notice_version", "No such version was ever published."))
+    version = published.text_at(decision.effective_until, decision.notice_version)
+    if version != published.text_at(decision.effective_at, decision.notice_version):
+        raise _faulty(("/notice_version", "The notice changed on that day: name the version on the form."))
+    clinics = portal().clinics
+    clinic = clinics.version(published.clinic.id, version) if version else clinics.ever_asked(published)
+    _check_allowed(decision, clinic)
+    return clinic, version is not None
+
+
+def _check_allowed(decision: StaffDecision, clinic: Clinic) -> None:
+    """Refuse a decision that the notice does not ask for, or not of this person."""
+    said = [address for address, answer in decision.answers.items() if answer is not Answer.WITHDRAW]
+    if unasked := [address for address in said if address not in clinic.questions]:
+        raise _faulty(*(("/effective_at", f"{each} was not asked on that day.") for each in unasked))
+    if decision.declared_adult and clinic.age_minimum is None:
+        raise _faulty(("/declared_adult", "This notice asks for no age."))
+    asks_age = clinic.age_minimum is not None and decision.guardian is None
+    if asks_age and not decision.declared_adult and Answer.YES in decision.answers.values():
+        raise _faulty(("/declared_adult", f"A Yes is for those who are {clinic.age_minimum} and say so: true."))
+    if decision.guardian is None or decision.guardian.born is None:
+        return
+    if not clinic.guardian:
+        raise _faulty(("/guardian", "By this notice everybody decides for themselves: no guardian can."))
+    if reason := objection(clinic, decision.guardian.born, decision.effective_at):
+        from_age = clinic.decides_alone_from(decision.effective_at)
+        raise _faulty(("/guardian/child_born", OBJECTIONS[reason].format(age=from_age)))
+
+
+def _evidence(call: Call[StaffDecision], clinic: Clinic) -> Mapping[str, str] | None:
+    """Give what a receipt keeps of how staff took a decision: the form, for a guardian who recorded it, for whom.
+
+    And the age declared for a Yes, as on the page.
+    """
+    told = dict(call.body.evidence or {})
+    if call.body.declared_adult and Answer.YES in call.body.answers.values():
+        told["declared_age"] = str(clinic.age_minimum)
+    if call.body.guardian:
+        told |= {**call.body.guardian.evidence, "staff": call.key.id}
+    if call.key.member:
+        told["member"] = call.key.member
+    return told or None
+
+
+def _check_needs(call: Call[StaffDecision], act: Act) -> None:
+    """Refuse a Yes to what goes by e-mail, phone or post where neither the call nor what is known has the contact."""
+    questions = call.shared.questions
+    needed = {
+        kind: address
+        for address, answer in act.answers.items()
+        for kind in (Kind.EMAIL.value, Kind.PHONE.value, ADDRESS)
+        if answer is Answer.YES and kind in questions[address].needs
+    }
+    missing = needed.keys() - {contact.kind.value for contact in call.body.contacts}
+    if call.body.address:
+        missing -= {ADDRESS}
+    if not missing:
+        return
+    house = portal()
+    person = call.look.meant(act, _signature(call))
+    if not speaks_alone(call.look.published.clinic, person.of_age, act):  # else what is known is the guardian's
+        missing -= known_of(house.table, house.clinics.key(act.clinic), person)
+    if missing:
+        pointers = {kind: "/address" if kind == ADDRESS else f"/subject/{kind}" for kind in sorted(missing)}
+        raise _faulty(*((pointers[kind], f"{needed[kind]} needs it, and none is known.") for kind in pointers))
+
+
+def _faulty(*faults: tuple[str, str]) -> RefusedError:
+    errors = [{"pointer": pointer, "detail": detail} for pointer, detail in faults]
+    return RefusedError(problem(422, "Invalid body", detail="Nothing was stored.", errors=errors))
+
+
+def _signature(call: Call[StaffDecision]) -> Signature:
+    base = base_url(call.request, portal().settings.public_url)
+    return Signature(call.body.contacts, call.body.name, fresh_subject(), base=base, address=call.body.address)
+
+
+def _created(call: Call[StaffDecision], act: Act, receipt: Receipt, what: str) -> Response:
+    if receipt.document["recorded_at"] != act.recorded_at:  # a key used before: the first call's receipt
+        portal().table.put_new(call.audit(what, (), receipt.id))
+        if not _same(call, act, receipt):
+            raise RefusedError(problem(422, "Idempotency-Key used before", detail="For another body, which stands."))
+    address = f"{mount(call.request)}/v1/clinics/{act.clinic}/receipts/{receipt.id}"
+    told: Any = receipt.canonical.decode()
+    open_still = _is_shared_by_many(call) and withdrawal_orders.is_open(portal().table, act.clinic, receipt.id)
+    if open_still or not call.may_see(receipt):  # it reached more than this controller shares
+        told = {name: receipt.document[name] for name in ("id", "clinic", "effective_at", "recorded_at")}
+        told |= {"complete": False} if open_still else {}
+    return document(told, 201, {"Location": address})
+
+
+def _is_shared_by_many(call: Call[StaffDecision]) -> bool:
+    """Tell whether so many people share the contacts given that a withdrawal reaches them by an order."""
+    return bool(call.look.more) or len(everyone(call.look.reach)) > MANY
+
+
+def _same(call: Call[StaffDecision], act: Act, receipt: Receipt) -> bool:
+    """Tell whether a receipt recorded before is of this very body: about the same person, saying the same."""
+    kept = receipt.document
+    answers = {address: entry["answer"] for address, entry in kept["decisions"].items()}
+    asked = {address: answer.value for address, answer in act.answers.items()}
+    house = portal()
+    look = house.register.look(act.clinic, call.body.contacts)
+    evidence = disclosed(kept["evidence"], withheld(house.table, house.clinics.key(act.clinic), receipt))
+    known = everyone(look.reach) if Answer.WITHDRAW in act.answers.values() else also_meant(look.people)
+    return (
+        (answers == asked or (act.everything and asked.items() <= answers.items()))
+        and kept["subject"] in {person.id for person in known}
+        and repeats(act, receipt)
+        and (evidence or None) == act.evidence
+    )

@@ -1,0 +1,258 @@
+"""What the calls on a clinic's notices do: draft, list, read, approve, publish; each leaves an audit line."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from chalice.app import Request, Response
+
+from chalicelib import log
+from chalicelib.domain.clinic import Clinic
+from chalicelib.notices.differences import Difference
+from chalicelib.notices.document import Fault, InvalidClinicError, warnings_of
+from chalicelib.notices.edition import described, edition
+from chalicelib.notices.workflow import (
+    MAX_REASON,
+    BeyondWordsError,
+    Draft,
+    IncompleteError,
+    Person,
+    ReviewError,
+    SamePersonError,
+    change,
+    drafted,
+    is_reason,
+    life,
+    preview,
+    step,
+)
+from chalicelib.portal import portal
+from chalicelib.presentation.templates import authorities, content_security_policy
+from chalicelib.services.draft_preview import draft_page
+from chalicelib.store.drafts import Drafts
+from chalicelib.store.people import people
+from chalicelib.web.api.auth import Body, Call, NoContacts, authorised
+from chalicelib.web.api.body_reader import InvalidBodyError, escaped, is_sha256
+from chalicelib.web.errors import RefusedError
+from chalicelib.web.requests import mount, query
+from chalicelib.web.responses import document, html, problem
+
+
+@dataclass(frozen=True, slots=True)
+class Written(NoContacts):
+    """The body of a call that drafts: the document as it was sent."""
+
+    document: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed(NoContacts):
+    """The body of an approval: the hash of the text that was read, so that no other is approved in its place.
+
+    `minor_reason` is why a version that changes more than words may have a MINOR number.
+    """
+
+    sha256: str = ""
+    minor_reason: str | None = None
+
+
+def draft(request: Request, clinic: str) -> Response:
+    """Keep a document as a draft, complete or not, in place of an unpublished one of its number."""
+    call = _call(request, clinic, "notices:write", lambda _known, body: Written(document=body))
+    try:
+        draft = drafted(call.body.document, clinic, _person(call), call.now)
+    except InvalidClinicError as error:
+        errors = [
+            {"pointer": f"/{fault.place}", "detail": f"{fault.problem}. {fault.remedy}."} for fault in error.faults
+        ]
+        return problem(422, "Invalid body", detail="Nothing was stored.", errors=errors)
+    with _in_words():
+        kind = change(draft.version, call.look.published.published, call.now)
+        Drafts(portal().table).keep(draft, [call.audit("notices", (), notice=draft.version)])
+    log.count("NoticeDrafted")
+    address = f"{mount(request)}/v1/clinics/{clinic}/notices/{draft.version}"
+    missing = draft.missing(authorities())
+    warnings = _listed(warnings_of(draft.document, call.now))
+    told = {**_told(draft, call), "change": kind, "missing": _listed(missing), "warnings": warnings}
+    changes = [] if missing else _beyond_words(draft, call)
+    return document({**told, "beyond_words": _listed(changes)}, 201, {"Location": address})
+
+
+def listed(request: Request, clinic: str) -> Response:
+    """List every version, published or not, with who wrote, approved and published it."""
+    call = _call(request, clinic, "notices:read", _nothing)
+    drafts = Drafts(portal().table).all(clinic)
+    portal().table.put_new(call.audit("notices", ()))
+    return document({"notices": [asdict(each) for each in life(call.look.published.published, drafts, call.now)]})
+
+
+def read(request: Request, clinic: str, version: str) -> Response:
+    """Give a version with its whole document, so that who approves can read what they approve."""
+    call = _call(request, clinic, "notices:read", _nothing)
+    draft = Drafts(portal().table).find(clinic, version)
+    portal().table.put_new(call.audit("notice", (), notice=version))
+    missing = () if draft.release else draft.missing(authorities())
+    if draft.release:
+        changes = draft.override.changes if draft.override else ()
+    else:
+        changes = () if missing else _beyond_words(draft, call)
+    told = {**_told(draft, call), "missing": _listed(missing), "beyond_words": _listed(changes)}
+    warnings = () if draft.release else warnings_of(draft.document, call.now)
+    return document({**told, "warnings": _listed(warnings), "document": draft.document})
+
+
+def shown(request: Request, clinic: str, version: str) -> Response:
+    """Give a draft as patients would see it, in one language: what is approved is looked at first."""
+    call = _call(request, clinic, ("notices:read", "notices:approve"), _nothing)
+    draft = Drafts(portal().table).find(clinic, version)
+    with _in_words():
+        if draft.release:
+            raise ReviewError(f"{version} is published. Read it at /{clinic}/notices/{version}")
+        ready = edition(draft.document)
+    languages = ready.clinic.languages
+    lang = query(request, "lang") or languages[0]
+    if lang not in languages:
+        return problem(400, "Unknown language", detail=f"Write lang= and one of: {', '.join(languages)}.")
+    approver = draft.approval.by.name if draft.approval and draft.approved else None
+    written = draft_page(
+        ready, lang, call.now, approver=approver, addresses={each: f"?lang={each}" for each in languages}
+    )
+    portal().table.put_new(call.audit("shown", (), notice=version))
+    return html(written, headers={"Content-Security-Policy": content_security_policy("notice.css", form=False)})
+
+
+def approve(request: Request, clinic: str, version: str) -> Response:
+    """Approve a draft, as another person than its author; what is approved is the text that was read, or nothing.
+
+    A MINOR that changes more than words is refused without a reason, which is kept and published with the version.
+    """
+    call = _call(request, clinic, "notices:approve", _read_review)
+    drafts = Drafts(portal().table)
+    draft = drafts.find(clinic, version)
+    audit = call.audit("approve", (), notice=version)
+    with _in_words():
+        if call.body.sha256 != draft.sha256:
+            raise ReviewError("The draft is no longer the text that was read: its sha256 differs. Read it again")
+        changes = () if draft.release or draft.missing(authorities()) else _beyond_words(draft, call)
+        approved = draft.approve(_person(call), call.now, authorities(), changes=changes, reason=call.body.minor_reason)
+        told = {"beyond_words": _listed(changes)}
+        if draft.approved and draft.covers(changes):  # sent again, or a third person agrees: the first approval stands
+            portal().table.put_new(audit)
+            return document({**_told(draft, call), **told})
+        drafts.change(draft, approved, [audit])
+    log.count("NoticeApproved")
+    return document({**_told(approved, call), **told})
+
+
+def publish(request: Request, clinic: str, version: str) -> Response:
+    """Publish an approved draft, in force from its effective day on; with `?preview=1` only tell what that would do."""
+    call = _call(request, clinic, "notices:write", _nothing)
+    house = portal()
+    draft = Drafts(house.table).find(clinic, version)
+    wanted = query(request, "preview")
+    if wanted not in {None, "1"}:
+        return problem(400, "Unknown preview", detail="Write preview=1, or leave it out to publish.")
+    if wanted:
+        return _previewed(draft, call)
+    audit = call.audit("publish", (), notice=version)
+    if draft.release:  # sent again
+        house.table.put_new(audit)
+        return document(asdict(step(draft, call.look.published.published, call.now)))
+    with _in_words():
+        house.clinics.publish(edition(draft.document), draft, _person(call), at=call.now, also=[audit])
+    log.count("NoticePublished")
+    published = house.register.look(clinic).published.published
+    return document(asdict(step(Drafts(house.table).find(clinic, version), published, call.now)))
+
+
+def _previewed(draft: Draft, call: Call[NoContacts]) -> Response:
+    """Count over the whole roll what a publication would end; nothing is written but the audit line."""
+    house = portal()
+    with _in_words():
+        ready = edition(draft.document)
+        house.clinics.holds(ready.clinic)  # what publishing would refuse is refused here already
+        everybody = people(house.table, draft.clinic)
+        seen = preview(everybody, call.look.published, ready.clinic, ready.starts, call.now)
+        seen = replace(
+            seen,
+            beyond_words=house.clinics.beyond_words(ready.clinic, call.look.published.published, seen.since),
+            minor_reason=draft.override.reason if draft.override else None,
+        )
+    house.table.put_new(call.audit("preview", (), notice=draft.version))
+    return document(asdict(seen))
+
+
+def _beyond_words(draft: Draft, call: Call[Any]) -> tuple[Difference, ...]:
+    """Tell what a whole draft would change beyond words under a MINOR number, were it published now."""
+    clinic, starts = described(draft.document)
+    return portal().clinics.beyond_words(clinic, call.look.published.published, max(call.now, starts))
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """Say what stands in a step's way: an own text to be approved, something missing, a number used before."""
+    try:
+        yield
+    except SamePersonError as error:
+        raise RefusedError(problem(403, "Another person must approve", detail=f"{error}.")) from error
+    except (IncompleteError, InvalidClinicError) as error:
+        missing = error.missing if isinstance(error, IncompleteError) else error.faults
+        told = "Nothing was changed. `missing` lists what the notice must tell and does not."
+        raise RefusedError(problem(409, "Not complete", detail=told, missing=_listed(missing))) from error
+    except BeyondWordsError as error:
+        changes = _listed(error.changes)
+        raise RefusedError(problem(409, "More than words changed", detail=f"{error}.", beyond_words=changes)) from error
+    except ReviewError as error:
+        raise RefusedError(problem(409, "Not now", detail=f"{error}.")) from error
+
+
+def _call(
+    request: Request, clinic: str, scope: str | tuple[str, ...], read: Callable[[Clinic, Any], Body]
+) -> Call[Body]:
+    named = "{version}" in str(request.context.get("resourcePath"))
+    return authorised(request, clinic, scope, read, body_optional=named)
+
+
+def _nothing(_known: Clinic, body: Mapping[str, Any]) -> NoContacts:
+    _only(body)
+    return NoContacts()
+
+
+def _read_review(_known: Clinic, body: Mapping[str, Any]) -> Reviewed:
+    _only(body, "sha256", "minor_reason")
+    errors = []
+    sha256, reason = body.get("sha256"), body.get("minor_reason")
+    if not is_sha256(sha256):
+        told = "The sha256 of the text that was read, as reading it gave it: 64 hexadecimal digits in lower case."
+        errors.append({"pointer": "/sha256", "detail": told})
+    if reason is not None and not (isinstance(reason, str) and is_reason(reason)):
+        told = f"Why it may stay a MINOR, in one line of at most {MAX_REASON} characters, or leave it out."
+        errors.append({"pointer": "/minor_reason", "detail": told})
+    if errors:
+        raise InvalidBodyError(errors)
+    return Reviewed(sha256=str(sha256), minor_reason=reason and reason.strip())
+
+
+def _only(body: Mapping[str, Any], *names: str) -> None:
+    if unknown := sorted(body.keys() - set(names)):
+        known = f"Known: {', '.join(names)}." if names else "The body is empty."
+        raise InvalidBodyError(
+            [{"pointer": f"/{escaped(name)}", "detail": f"Not known here. {known}"} for name in unknown]
+        )
+
+
+def _person(call: Call[Any]) -> Person:
+    """Tell who acts: a key is one person's, and its label names them."""
+    return Person(call.key.label, call.key.id)
+
+
+def _told(draft: Draft, call: Call[Any]) -> dict[str, Any]:
+    """Tell of one version, with what counts unconfirmed by it and why: who approves it agrees to that too."""
+    where = step(draft, call.look.published.published, call.now)
+    unconfirmed = [{"decision": address, "reason": reason} for address, reason in draft.unconfirmed().items()]
+    return {**asdict(where), "unconfirmed": unconfirmed}
+
+
+def _listed(named: Sequence[Fault] | Sequence[Difference]) -> list[dict[str, Any]]:
+    return [asdict(each) for each in named]

@@ -1,0 +1,193 @@
+"""The API about a person's data: rectifying contacts, erasing all, restricting its use (GDPR Art. 16 to 18)."""
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from chalice.app import Request, Response
+
+from chalicelib import log
+from chalicelib.domain.clinic import Clinic
+from chalicelib.domain.consent import Assurance, Channel
+from chalicelib.domain.contacts import Kind
+from chalicelib.domain.identity import SeveralPeopleError
+from chalicelib.domain.receipts import Act, NoticeRef, Receipt, Subject, receipt_id
+from chalicelib.portal import portal
+from chalicelib.services.contact_changes import Change, NotTheirsError, rectify
+from chalicelib.services.subject_rights import erase, meant, restrict
+from chalicelib.store import people as roll
+from chalicelib.store import worklist
+from chalicelib.store.encryption import ClinicKey
+from chalicelib.store.personal_data import reveal
+from chalicelib.store.shown_pages import CONSENT_PAGE
+from chalicelib.store.table import Table
+from chalicelib.web.api.auth import Call, NoContacts, authorised
+from chalicelib.web.api.bodies import (
+    AboutSubject,
+    ContactChange,
+    read_contact_change,
+    read_erasure,
+    read_restriction,
+)
+from chalicelib.web.errors import RefusedError
+from chalicelib.web.forms import new_nonce
+from chalicelib.web.requests import base_url, mount, query
+from chalicelib.web.responses import document, problem
+
+SCOPE = "subjects:erase"
+
+
+def erasures(request: Request, clinic: str) -> Response:
+    """Erase a subject's contact data at once; the proof of what was decided stays until its date, naming nobody."""
+    call, people = _meant(request, clinic, read_erasure)
+    tried = [erase(portal(), clinic, person.id, call.key.id, call.now) for person in people]
+    erased = [asdict(each) for each in tried if each is not None]
+    if not erased:
+        portal().table.put_new(call.audit("erasures", ()))
+    else:
+        log.count("SubjectErased", len(erased))
+    return document({"erased": erased})
+
+
+def restrictions(request: Request, clinic: str) -> Response:
+    """Restrict what is done with a subject's data, or lift that: meanwhile nothing is permitted."""
+    call, people = _meant(request, clinic, read_restriction)
+    restricted = call.body.restricted
+    tried = [restrict(portal(), clinic, each.id, call.key.id, call.now, restricted=restricted) for each in people]
+    told = [{"subject": each.id, "restricted_since": each.restricted_since} for each in tried if each is not None]
+    if not told:
+        portal().table.put_new(call.audit("restrictions", ()))
+    return document({"restricted": restricted, "subjects": told})
+
+
+def contact_change(request: Request, clinic: str) -> Response:
+    """Replace or remove one contact of a subject; the old one finds nobody any more and is permitted for nothing.
+
+    Sent again with the same Idempotency-Key it gives the same receipt.
+    """
+    call = authorised(request, clinic, "receipts:write", read_contact_change, for_all=True)
+    house, change = portal(), Change(call.body.old, call.body.new)
+    act = _changing(call)
+    if kept := _recorded_before(call, act, change):
+        return _receipt(call, kept)
+    try:
+        people = meant({each: call.look.people[each] for each in call.body.subject}, everyone=False)
+    except SeveralPeopleError:
+        told = "Several people share this contact. Name an e-mail or patient_ref of the one who is meant."
+        raise RefusedError(problem(409, "Whose contact is it?", detail=told)) from None
+    if not people:
+        raise _faulty("/subject", "Nobody is known by it.")
+    base = base_url(request, house.settings.public_url)
+    line = call.audit("contacts", people, act.receipt_id)
+    try:
+        receipt = rectify(house, act, change, people[0], call.look, base, (line,))
+    except NotTheirsError:
+        raise _faulty("/remove" if change.new is None else "/replace", "Not a contact of this subject.") from None
+    log.count("ContactRectified")
+    return _receipt(call, receipt)
+
+
+def contacts_to_see_to(request: Request, clinic: str) -> Response:
+    """List contacts that no message reaches and those patients want removed, by opaque ids; no contact stands in it."""
+    call = authorised(request, clinic, "status:read", lambda _known, _body: NoContacts())
+    table, after = portal().table, query(request, "cursor")
+    found, more = worklist.undelivered(table, clinic, _place(after) if after else "")
+    entries = [*(() if after else worklist.wishes(table, clinic)), *found]
+    key = portal().clinics.key(clinic)
+    people = {each.person.id: each.person for each in entries}
+    numbers = {person.id: _number_of(table, key, person) for person in people.values() if person.numbered}
+    table.put_new(call.audit("contacts/worklist", list(people.values())))
+    told = [
+        {
+            "subject": each.person.id,
+            "patient_ref": numbers.get(each.person.id),
+            "kind": each.kind,
+            "reason": each.reason,
+            "since": each.since,
+        }
+        for each in entries
+    ]
+    following = {"cursor": base64.urlsafe_b64encode(more.encode()).decode()} if more else {}
+    return document({"entries": told, **following})
+
+
+def _place(cursor: str) -> str:
+    """Read where the list goes on."""
+    try:
+        return base64.urlsafe_b64decode(cursor).decode()
+    except ValueError:
+        raise RefusedError(problem(400, "Unknown cursor", detail="As the answer before gave it.")) from None
+
+
+def _number_of(table: Table, key: ClinicKey, person: Subject) -> str | None:
+    """Give the clinic's own number of a person."""
+    try:
+        known = reveal(table, key, person).contacts
+    except ValueError:  # erased in this very moment
+        return None
+    return next((contact.value for contact, _ in known if contact.kind is Kind.REFERENCE), None)
+
+
+def _changing(call: Call[ContactChange]) -> Act:
+    """Give the act of staff who change a contact: it decides nothing."""
+    house, clinic = portal(), call.look.published.clinic
+    lang = clinic.default_language
+    key = call.request.headers.get("idempotency-key") or new_nonce()
+    secret = house.clinics.key(clinic.id).receipt_secret()
+    return Act(
+        receipt_id=receipt_id(secret, key, {"key": call.key.id}),
+        clinic=clinic.id,
+        answers={},
+        notice=NoticeRef(clinic.version, lang, house.evidence.shown(CONSENT_PAGE, clinic, lang)),
+        controllers=tuple(controller.named() for controller in clinic.controllers),
+        channel=Channel.API,
+        source=None,
+        assurance=Assurance.STAFF_WITNESSED,
+        actor=f"staff:{call.key.id}",
+        evidence={"member": call.key.member} if call.key.member else None,
+        effective_at=call.now,
+        recorded_at=call.now,
+        endings={},
+    )
+
+
+def _recorded_before(call: Call[ContactChange], act: Act, change: Change) -> Receipt | None:
+    """Give the receipt of a call whose Idempotency-Key was used before; refuse it where that was for another body."""
+    if not call.request.headers.get("idempotency-key"):
+        return None
+    house = portal()
+    try:
+        kept = house.register.receipt(act.clinic, act.receipt_id)
+        person = roll.person(house.table, act.clinic, kept.document["subject"])
+    except LookupError:
+        return None
+    told = kept.document["evidence"] or {}
+    if change.evidence.items() <= told.items() and change.done(house.clinics.key(act.clinic), person):
+        return kept
+    raise RefusedError(problem(422, "Idempotency-Key used before", detail="For another body, which stands."))
+
+
+def _receipt(call: Call[ContactChange], receipt: Receipt) -> Response:
+    address = f"{mount(call.request)}/v1/clinics/{call.key.clinic}/receipts/{receipt.id}"
+    return document(receipt.canonical.decode(), 201, {"Location": address})
+
+
+def _faulty(pointer: str, detail: str) -> RefusedError:
+    errors = [{"pointer": pointer, "detail": detail}]
+    return RefusedError(problem(422, "Invalid body", detail="Nothing was stored.", errors=errors))
+
+
+def _meant(
+    request: Request, clinic: str, read: Callable[[Clinic, Mapping[str, Any]], AboutSubject]
+) -> tuple[Call[AboutSubject], Sequence[Subject]]:
+    """Authorise a call and tell whom it means."""
+    call = authorised(request, clinic, SCOPE, read)
+    try:
+        return call, meant(call.look.people, everyone=call.body.everyone)
+    except SeveralPeopleError:
+        told = (
+            "Several people share a contact, or the contacts are known apart. Name the e-mail or patient_ref of the one"
+            " who is meant and no contact of another; or say everyone: all who are known under any of them."
+        )
+        raise RefusedError(problem(409, "Whose data is it?", detail=told)) from None

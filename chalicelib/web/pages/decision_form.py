@@ -1,0 +1,288 @@
+"""Asking for a decision: a form page is shown, what comes back is read and recorded, or the page is shown again.
+
+Every page that asks does so here, the patient's own and the kiosk's: they differ in their template and in what follows.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from chalice.app import Request, Response
+
+from chalicelib import log
+from chalicelib.domain.clinic import Clinic
+from chalicelib.domain.consent import Address, Answer, Assurance, Channel
+from chalicelib.domain.guardians import ACTOR
+from chalicelib.domain.instants import Instant, instant
+from chalicelib.domain.phones import can_be_written_to
+from chalicelib.domain.rate_limits import Guard, TooManyError, each_of, this_very
+from chalicelib.domain.receipts import Act, NoticeRef, Receipt, receipt_id
+from chalicelib.domain.submission import Fault, Submission
+from chalicelib.portal import portal
+from chalicelib.presentation.i18n import negotiate
+from chalicelib.services.invitee import Invited, invited
+from chalicelib.services.withdrawal_source import Stopper, stopper
+from chalicelib.store.lookup import Signature, fresh_subject
+from chalicelib.store.receipts import NoticeChangedError
+from chalicelib.store.shown_pages import (
+    CONSENT_PAGE,
+    KIOSK_PAGE,
+    KIOSK_WITHDRAWAL_PAGE,
+    WITHDRAWAL_PAGE,
+)
+from chalicelib.web.errors import later
+from chalicelib.web.forms import (
+    MAX_TYPED,
+    Fields,
+    FormState,
+    first,
+    new_nonce,
+    read_consent,
+    read_withdrawal,
+)
+from chalicelib.web.requests import base_url, form_fields, guard, mount, query, source
+from chalicelib.web.responses import html
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a form led to: the text it was shown with, the act and the first receipt of it, in which language.
+
+    A form sent again leads to the receipt it led to before.
+    """
+
+    clinic: Clinic
+    act: Act
+    receipt: Receipt
+    reachable: bool
+    """Whether a contact was given to which a message can be sent."""
+
+    lang: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A page that asks: made of what, by which clinic, in which request, of whom where a link or a receipt says so."""
+
+    template: str
+    clinic: Clinic
+    request: Request
+    by: Invited | Stopper | None = None
+
+
+Next = Callable[[Taken], Response]
+"""What a patient is shown after a form was taken."""
+
+
+def asking(template: str, clinic: Clinic, request: Request) -> Response:
+    """Show a form page, nothing chosen: about what the link names, if the patient followed one."""
+    by = _stopper(template, clinic.id, request) or _invited(template, clinic.id, request)
+    clinic = _about(clinic, by if isinstance(by, Invited) else None)
+    return html(_form(_Asked(template, clinic, request, by), _new_state(template, clinic, request)))
+
+
+def _invited(template: str, clinic: str, request: Request) -> Invited | None:
+    """Give who followed a personal link to the questions; nobody at a tablet that patients share."""
+    return invited(request, clinic, now()) if template == CONSENT_PAGE else None
+
+
+def _stopper(template: str, clinic: str, request: Request) -> Stopper | None:
+    """Give who wants to take something back and need not say who they are; nobody at a tablet."""
+    return stopper(request, clinic, now()) if template == WITHDRAWAL_PAGE else None
+
+
+def _about(clinic: Clinic, by: Invited | None) -> Clinic:
+    return by.about(clinic) if by else clinic
+
+
+def take_answers(template: str, clinic: str, request: Request, then: Next) -> Response:
+    """Take the answers: one receipt and what follows, or the page again with what is to be mended."""
+    house = portal()
+    fields = form_fields(request)
+    by = _invited(template, clinic, request)
+    state = state_of(template, clinic, fields)
+    if state is None:
+        current = _about(house.register.look(clinic).published.clinic.asking(now()), by)
+        return _again(_Asked(template, current, request, by), fields, [Fault("errors", "page_too_old")])
+    at = now()
+    shown = _about(house.clinics.version(clinic, state.version).asking(at), by)
+    said = read_consent(
+        shown,
+        fields,
+        at,
+        by.known if by else (),
+        named=by is not None and by.named,
+        addressed=by is not None and by.addressed,
+    )
+    asked = _Asked(template, shown, request, by)
+    if said.faults:
+        return _again(asked, fields, said.faults)
+    act = _act(shown, state, said)
+    whom = by.names(each_of(said.contacts[len(by.known) :])) if by else each_of(said.contacts)
+    signature = _signature(said, request, guard(request, "consent", whom, act.recorded_at))
+    try:
+        seen = house.register.look(clinic, signature.contacts, guard=signature.guard)
+        if by:
+            child = said.guardian is not None
+            if reason := by.objection(shown, said, at):
+                return _again(asked, fields, [Fault("errors", reason)])
+            act, signature = by.act(act, shown, said), by.signature(signature, said)
+            anew = child or set(signature.contacts) - seen.people.keys()
+            seen = house.register.look(clinic, signature.contacts, guard=signature.guard) if anew else seen
+        receipt = house.register.answer(act, signature, seen=seen)
+    except TooManyError as error:
+        return _too_many(asked, fields, error)
+    except NoticeChangedError as changed:
+        current = _about(changed.published.clinic.asking(now()), by)
+        return _again(replace(asked, clinic=current), fields, [Fault("errors", "notice_changed")])
+    log.count("DecisionRecorded")
+    return then(Taken(shown, act, receipt, _reachable(shown, said), state.lang))
+
+
+def _reachable(clinic: Clinic, said: Submission) -> bool:
+    return any(can_be_written_to(each, clinic.texted) for each in said.contacts)
+
+
+def take_withdrawal(template: str, clinic: str, request: Request, then: Next) -> Response:
+    """Withdraw at once, whether or not the contact was known; a page that is too old still withdraws."""
+    house = portal()
+    fields = form_fields(request)
+    by = _stopper(template, clinic, request)
+    state = state_of(template, clinic, fields)
+    if state is None:
+        state = _new_state(template, house.register.look(clinic).published.clinic, request)
+    shown = house.clinics.version(clinic, state.version)
+    asked = house.clinics.ever_asked(house.clinics.remembered(clinic) or house.register.look(clinic).published)
+    said = read_withdrawal(asked, fields, known=by is not None)
+    if said.faults:
+        return _again(_Asked(template, shown, request, by), fields, said.faults)
+    act = _act(shown, state, said)
+    whom = by.names(said.answers) if by else this_very(said.contacts, said.answers)
+    signature = _signature(said, request, guard(request, "withdraw", whom, act.recorded_at))
+    try:
+        receipt = by.withdraw(house.register, act, signature) if by else house.register.withdraw(act, signature)[0]
+    except TooManyError as error:
+        return _too_many(_Asked(template, shown, request, by), fields, error)
+    log.count("WithdrawalRecorded")
+    return then(Taken(shown, act, receipt, _reachable(shown, said), state.lang))
+
+
+def state_of(template: str, clinic: str, fields: Fields) -> FormState | None:
+    """Give what an open page of a clinic carried; None for one that is forged, another page's or too old."""
+    return FormState.opened(form_secret(clinic, template), first(fields, "state"), now())
+
+
+def form_secret(clinic: str, template: str) -> bytes:
+    """Give the secret that signs the state of one page of one clinic: a withdrawal page's is none for a consent."""
+    return portal().clinics.key(clinic).form_secret() + template.encode()
+
+
+def language(request: Request, clinic: Clinic) -> str:
+    """Tell in which of the clinic's languages to answer."""
+    return negotiate(
+        query(request, "lang"), request.headers.get("accept-language"), clinic.languages, clinic.default_language
+    )
+
+
+def now() -> Instant:
+    """Tell the time."""
+    return instant(datetime.now(UTC))
+
+
+def _again(asked: _Asked, fields: Fields, faults: Sequence[Fault]) -> Response:
+    """Give the same page again: an error summary first, what was typed kept, nothing stored."""
+    state = state_of(asked.template, asked.clinic.id, fields)
+    fresh = _new_state(asked.template, asked.clinic, asked.request)
+    if state is None:
+        state = fresh
+    elif state.sha256 != fresh.sha256:  # another text, or another language, than the one the form came from
+        state = replace(fresh, opened_at=state.opened_at)
+    return html(_form(asked, state, fields, faults), 422)
+
+
+def _too_many(asked: _Asked, fields: Fields, error: TooManyError) -> Response:
+    """Give the same page again with how long to wait, whether or not the contact is known."""
+    answer = _again(asked, fields, [Fault("errors", "too_many", error.minutes)])
+    answer.status_code = 429
+    answer.headers.update(later(error))
+    return answer
+
+
+def _form(asked: _Asked, state: FormState, fields: Fields | None = None, faults: Sequence[Fault] = ()) -> str:
+    fields = fields or {}
+    typed: dict[str, Any] = {name: first(fields, name)[:MAX_TYPED] for name in fields if name != "state"}
+    typed["purposes"] = tuple(fields.get("purpose", ()))
+    src = f"&src={state.source}" if state.source else ""
+    via = "&via=qr" if state.channel is Channel.QR else ""
+    return portal().evidence.page(
+        asked.template,
+        asked.clinic,
+        state.lang,
+        root=mount(asked.request),
+        state=state.sealed(form_secret(asked.clinic.id, asked.template)),
+        kept_query=src + via + (asked.by.query if asked.by else ""),
+        holder=asked.by and asked.by.shown(),
+        typed=typed,
+        faults=faults,
+    )
+
+
+def _new_state(template: str, clinic: Clinic, request: Request) -> FormState:
+    lang = language(request, clinic)
+    return FormState(
+        nonce=new_nonce(),
+        version=clinic.version,
+        lang=lang,
+        sha256=portal().evidence.shown(template, clinic, lang),
+        source=source(request),
+        channel=_channel(template, request),
+        opened_at=now(),
+    )
+
+
+def _channel(template: str, request: Request) -> Channel:
+    if template in {KIOSK_PAGE, KIOSK_WITHDRAWAL_PAGE}:
+        return Channel.KIOSK
+    return Channel.QR if query(request, "via") == "qr" else Channel.WEB
+
+
+def _act(clinic: Clinic, state: FormState, said: Submission) -> Act:
+    at, guardian = now(), said.guardian
+    declared = {"declared_age": str(clinic.age_minimum)} if said.declared_adult else None
+    secret = portal().clinics.key(clinic.id).receipt_secret()
+    return Act(
+        receipt_id=receipt_id(secret, state.nonce, said.said()),
+        clinic=clinic.id,
+        answers=said.answers,
+        notice=NoticeRef(state.version, state.lang, state.sha256),
+        controllers=tuple(controller.named() for controller in clinic.controllers),
+        channel=state.channel,
+        source=state.source,
+        assurance=Assurance.SELF_ASSERTED,
+        actor=ACTOR if guardian else "patient",
+        evidence=guardian.evidence if guardian else declared,
+        effective_at=at,
+        recorded_at=at,
+        endings=clinic.endings,
+        everything=said.everything,
+        confirm=_confirmed(clinic, said),
+        confirm_within=clinic.confirm_within,
+        of_age=guardian.of_age(clinic, at) if guardian else "",
+    )
+
+
+def _confirmed(clinic: Clinic, said: Submission) -> frozenset[Address]:
+    """Tell what waits of a form: where anything is confirmed first, all of it is, by one message that names it all.
+
+    So is every Yes with two contacts: if it waited only where one of them is known, whoever has the other would learn
+    from the message they get who is a patient here.
+    """
+    yes = {address for address, answer in said.answers.items() if answer is Answer.YES}
+    return frozenset(yes) if yes & clinic.confirmed_first or len(said.contacts) > 1 else frozenset()
+
+
+def _signature(said: Submission, request: Request, held: Guard) -> Signature:
+    base = base_url(request, portal().settings.public_url)
+    contacts = said.guardian.contacts(said.contacts) if said.guardian else said.contacts
+    return Signature(contacts, said.name, fresh_subject(), base=base, guard=held, address=said.address)

@@ -1,0 +1,54 @@
+"""QR codes and the short addresses inside them."""
+
+import re
+
+from chalice.app import Blueprint, Response
+
+from chalicelib.domain.errors import NotFoundError
+from chalicelib.portal import portal
+from chalicelib.presentation import qr
+from chalicelib.web.errors import page
+from chalicelib.web.requests import ANY_TYPE, base_url, mount, query, source
+from chalicelib.web.responses import found, picture
+
+codes = Blueprint(__name__)
+
+KINDS = {"signup": "s", "withdraw": "w"}
+MEDIA = {"svg": "image/svg+xml", "png": "image/png"}
+_CODE = re.compile(
+    r"(?P<clinic>[a-z0-9]{2,4})-(?P<kind>[sw])(?:-(?P<lang>[a-z]{2})?(?:-(?P<source>[a-z0-9][a-z0-9._-]{0,31}))?)?"
+)
+
+
+@codes.route("/{clinic}/qr/{picture_name}", methods=["GET"], content_types=ANY_TYPE)
+@page(codes)
+def qr_code(clinic: str, picture_name: str) -> Response:
+    """Draw the code for a poster, a screen or a letter, per language and source."""
+    kind, _, form = picture_name.partition(".")
+    if kind not in KINDS or form not in MEDIA:
+        raise NotFoundError
+    request = codes.current_request
+    shown = portal().register.look(clinic).published.clinic
+    lang, named = query(request, "lang"), source(request)
+    if (lang and lang not in shown.languages) or (query(request, "src") and not named):
+        raise NotFoundError
+    short = f"{shown.code}-{KINDS[kind]}"
+    if lang or named:
+        short += f"-{lang or ''}"
+    if named:
+        short += f"-{named}"
+    address = f"{base_url(request, portal().settings.public_url)}/q/{short}"
+    return picture(qr.svg(address) if form == "svg" else qr.png(address), MEDIA[form])
+
+
+@codes.route("/q/{code}", methods=["GET"], content_types=ANY_TYPE)
+@page(codes)
+def short_address(code: str) -> Response:
+    """Lead from a scanned code to its page, naming the language and the source it was printed for."""
+    parts = _CODE.fullmatch(code.lower())
+    if parts is None:
+        raise NotFoundError
+    clinic = portal().clinics.behind_code(parts["clinic"])
+    address = f"{mount(codes.current_request)}/{clinic}" + ("/withdraw" if parts["kind"] == "w" else "")
+    named = {"lang": parts["lang"], "src": parts["source"], "via": "qr"}
+    return found(address + "?" + "&".join(f"{name}={value}" for name, value in named.items() if value))

@@ -1,0 +1,181 @@
+"""Unsubscribing: by a mail program's own button (RFC 8058), without cookie, redirect or page in between, or by hand.
+
+Programs that look through mail open its links and send the forms behind them as they find them. So the page for people
+holds no one-click request, and stops nothing before something is ticked.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from chalice.app import Blueprint, Response
+
+from chalicelib import log
+from chalicelib.domain.clinic import Clinic
+from chalicelib.domain.consent import Address, Answer, Assurance, Channel, resolve
+from chalicelib.domain.contacts import Kind, masked
+from chalicelib.domain.instants import Instant
+from chalicelib.domain.links import Power
+from chalicelib.domain.receipts import Act, NoticeRef, receipt_id
+from chalicelib.domain.submission import Fault
+from chalicelib.portal import portal
+from chalicelib.presentation.i18n import negotiate
+from chalicelib.presentation.templates import render
+from chalicelib.store.links import Opened, open_link, opening
+from chalicelib.store.lookup import Look, Signature, fresh_subject
+from chalicelib.store.shown_pages import WITHDRAWAL_PAGE
+from chalicelib.store.withdrawal_orders import MANY
+from chalicelib.web.errors import page
+from chalicelib.web.forms import Fields
+from chalicelib.web.pages.decision_form import now
+from chalicelib.web.requests import (
+    ANY_TYPE,
+    UnreadableBodyError,
+    WrongTypeError,
+    base_url,
+    form_with_files,
+    mount,
+    query,
+)
+from chalicelib.web.responses import html
+
+unsubscribe = Blueprint(__name__)
+
+FIELD, VALUE = "List-Unsubscribe", "One-Click"
+"""All that a mail program sends (RFC 8058, 3.2)."""
+
+
+@unsubscribe.route("/unsubscribe/{token}", methods=["GET"], content_types=ANY_TYPE)
+@page(unsubscribe)
+def unsubscribe_page(token: str) -> Response:
+    """Show what can be stopped; change nothing: what opens every link of a mail must not unsubscribe."""
+    opened, look, _ = _followed(token)
+    return _choice(opened, look)
+
+
+@unsubscribe.route("/unsubscribe/{token}", methods=["POST"], content_types=ANY_TYPE)
+@page(unsubscribe, from_anywhere=True)
+def stop(token: str) -> Response:
+    """Stop at once, and again as often as it is sent: all by the one-click request, by hand what is ticked."""
+    opened, look, at = _followed(token)
+    try:
+        fields = form_with_files(unsubscribe.current_request)
+    except UnreadableBodyError:
+        return _choice(opened, look, 400)
+    except WrongTypeError:
+        return _choice(opened, look, 415)
+    asked = _chosen(fields, _asked(_ever(look), opened))
+    if asked is None:
+        return _choice(opened, look, 422)
+    if _left(opened, look, asked, at):
+        act = _act(opened, look, asked, at)
+        base = base_url(unsubscribe.current_request, portal().settings.public_url)
+        signature = Signature((opened.holder.contact,), None, fresh_subject(), base=base)
+        portal().register.withdraw(act, signature, seen=look, left_only=True)
+        log.count("WithdrawalRecorded")
+    return _page(opened, look, asked, stopped=True)
+
+
+def _followed(token: str) -> tuple[Opened, Look, Instant]:
+    house, at = portal(), now()
+    opened = open_link(house.table, house.clinics, token, Power.UNSUBSCRIBE, at)
+    look = house.register.look(opened.link.clinic, [opened.holder.contact], most=MANY)
+    house.table.put_new(opening(opened, "unsubscribe", look.known(), at))
+    return opened, look, at
+
+
+def _ever(look: Look) -> Clinic:
+    """Give the clinic with every question it ever asked: a mail may be older than the notice."""
+    return portal().clinics.ever_asked(look.published)
+
+
+def _asked(ever: Clinic, opened: Opened) -> Mapping[Address, Answer]:
+    """Tell what the link stops: what it names; for a clinic's own that names nothing all that is done by its contact.
+
+    Every mail of the portal's names what it is about, and nothing else stops with it.
+    """
+    if opened.link.addresses:
+        named = [address for address in opened.link.addresses if address in ever.questions]
+        return dict.fromkeys(named, Answer.WITHDRAW)
+    kind = opened.holder.contact.kind
+    kinds = {kind.value} if kind is not Kind.REFERENCE else {Kind.EMAIL.value, Kind.PHONE.value}
+    by_kind = [address for address, question in ever.questions.items() if question.needs & kinds]
+    return dict.fromkeys(by_kind or ever.questions, Answer.WITHDRAW)
+
+
+def _chosen(fields: Fields, asked: Mapping[Address, Answer]) -> Mapping[Address, Answer] | None:
+    """Tell which of these are to stop: all by the one-click request, however its line ends, or what is ticked."""
+    if [value.strip() for value in fields.get(FIELD, ())] == [VALUE]:
+        return asked
+    ticked = fields.get("purpose", ())
+    return {address: answer for address, answer in asked.items() if address in ticked} or None
+
+
+def _left(opened: Opened, look: Look, asked: Mapping[Address, Answer], at: Instant) -> bool:
+    """Tell whether anything is left to stop, for anybody known under the contact.
+
+    Of very many who share it not everybody was looked at; while they are being stopped already, nothing is.
+
+    For somebody new there is: their word is kept, so that a form signed earlier and entered later does not outlive it.
+    A link to somebody who was erased since finds nobody, and makes nobody known again.
+    """
+    from chalicelib.domain.overview import STOPPED  # noqa: PLC0415 - no consent page needs it
+
+    known, notice = look.known(), look.published.in_force
+    if any(stop.covers(asked) for stop in look.stops(opened.holder.contact)):
+        return False
+    if look.more:
+        return True
+    if not known:
+        return bool(asked) and opened.link.subject is None
+    states = [resolve(each.standings.get(address), notice, at).state for each in known for address in asked]
+    return any(state not in STOPPED for state in states)
+
+
+def _act(opened: Opened, look: Look, answers: Mapping[Address, Answer], at: Instant) -> Act:
+    house, clinic, lang = portal(), look.published.clinic, _language(opened, look)
+    # The same word at the same state of things is the same receipt, however often a mail program tries.
+    turn = {person.id: person.version for person in look.known()}
+    secret = house.clinics.key(clinic.id).receipt_secret()
+    return Act(
+        receipt_id=receipt_id(secret, opened.id, {"unsubscribe": turn, "stops": sorted(answers)}),
+        clinic=clinic.id,
+        answers=answers,
+        notice=NoticeRef(clinic.version, lang, house.evidence.shown(WITHDRAWAL_PAGE, clinic, lang)),
+        controllers=tuple(controller.named() for controller in clinic.controllers),
+        channel=Channel.EMAIL_LINK,
+        source=None,
+        assurance=Assurance.LINK,
+        actor="patient",
+        evidence={"link": opened.id, "key": opened.link.by} if opened.link.by_program else None,
+        effective_at=at,
+        recorded_at=at,
+        endings={},
+    )
+
+
+def _language(opened: Opened, look: Look) -> str:
+    clinic, own = look.published.clinic, opened.link.lang
+    default = own if own in clinic.languages else clinic.default_language
+    return negotiate(query(unsubscribe.current_request, "lang"), None, clinic.languages, default)
+
+
+def _choice(opened: Opened, look: Look, status: int = 200) -> Response:
+    """Let the reader choose; nothing is stopped yet."""
+    faults = (Fault("purpose", "nothing_ticked"),) if status != 200 else ()  # noqa: PLR2004 - the one good status
+    answer = _page(opened, look, _asked(_ever(look), opened), faults=faults)
+    answer.status_code = status
+    return answer
+
+
+def _page(
+    opened: Opened, look: Look, addresses: Iterable[Address], *, stopped: bool = False, faults: Sequence[Fault] = ()
+) -> Response:
+    filled = {
+        "clinic": look.published.clinic,
+        "asked": _ever(look),
+        "addresses": addresses,
+        "root": mount(unsubscribe.current_request),
+        "contact": masked(opened.holder.contact),
+        "stopped": stopped,
+        "faults": faults,
+    }
+    return html(render("pages/unsubscribe.html", _language(opened, look), **filled))

@@ -1,0 +1,169 @@
+"""Checking a receipt: whoever holds one, its file or the code on its paper, is told what it proves and what not.
+
+A code reaches a receipt that may be somebody else's, so the page shows what the receipt page shows: never how a
+decision stood before or after, nor the number in the chain, nor whether anything followed. What staff wrote down it
+shows to whoever brings it along (`disclosures`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from chalice.app import Blueprint, Request, Response
+
+from chalicelib.domain.clinic import LANGUAGES
+from chalicelib.domain.consent import ON_A_PAGE
+from chalicelib.domain.receipts import Receipt
+from chalicelib.portal import portal
+from chalicelib.presentation.i18n import negotiate, spoken_day, spoken_time, spoken_when
+from chalicelib.presentation.templates import render
+from chalicelib.receipts import sd_jwt
+from chalicelib.receipts import signed as proof
+from chalicelib.store import signatures
+from chalicelib.store.clinics import UnknownClinicError
+from chalicelib.store.receipts import UnknownReceiptError
+from chalicelib.store.table import DamagedError
+from chalicelib.web.errors import page
+from chalicelib.web.requests import ANY_TYPE, form_with_files, mount, query
+from chalicelib.web.responses import html
+
+verification = Blueprint(__name__)
+
+MAX_TYPED = 8000
+"""How much of what was typed stands in the field again: a signed receipt of any clinic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a check found: the receipt, the key that signed it (None while it is being sealed), and how it was found."""
+
+    receipt: Receipt
+    kid: str | None
+    by_code: bool = False
+    disclosed: Mapping[str, str] = field(default_factory=dict)
+    """What came with it in words and it vouches for (RFC 9901)."""
+
+
+@verification.route("/verify", methods=["GET"], content_types=ANY_TYPE)
+@page(verification)
+def verify_page() -> Response:
+    """Show the form, or with ``?code=`` what a printed receipt proves. Nothing is stored."""
+    code = query(verification.current_request, "code")
+    return _checked(code, code) if code else _answer(200, kind="form")
+
+
+@verification.route("/verify", methods=["POST"], content_types=ANY_TYPE)
+@page(verification)
+def verify() -> Response:
+    """Check a receipt that was pasted or uploaded. Nothing is stored."""
+    fields = form_with_files(verification.current_request)
+    typed = fields.get("receipt", [""])[0][:MAX_TYPED]
+    given = [text.strip("\ufeff \t\r\n") for name in ("receipt", "file") for text in fields.get(name, ())]
+    given = [text for text in given if text]
+    if not given:
+        return _answer(422, kind="nothing")
+    if given[-1].startswith("%PDF-"):
+        return _answer(422, kind="pdf", typed=typed)
+    return _checked(given[-1], None, typed)
+
+
+def _checked(given: str, code: str | None, typed: str = "") -> Response:
+    try:
+        found = _find(given)
+    except (UnknownReceiptError, UnknownClinicError):
+        return _answer(422, kind="unknown", code=code, typed=typed)
+    except proof.UnknownKeyError:
+        return _answer(422, kind="other_key", code=code, typed=typed)
+    except proof.NotAReceiptError:
+        return _answer(422, kind="unreadable", code=code, typed=typed)
+    except proof.UnprovenError:
+        return _answer(422, kind="altered", code=code, typed=typed)
+    kind = "proven" if found.kid else "sealing"
+    return _answer(200, kind=kind, code=code, **_told(found))
+
+
+def _find(given: str) -> Found:
+    """Find the receipt that a signed receipt, a receipt's JSON or a printed code means; raise UnprovenError."""
+    signed = proof.read_signed(given)
+    if signed is None:
+        return _as_issued(given)
+    if signed.startswith("eyJ"):  # a header in JSON
+        proven = sd_jwt.verify(signed, signatures.jwks(portal().table))
+        return Found(Receipt(proven.document, proven.canonical), proven.kid, disclosed=proven.disclosed)
+    code = proof.read_printed_code(given)
+    receipt, kept = portal().register.issued(portal().clinics.behind_code(code.clinic), code.receipt)
+    if not code.matches(receipt):
+        raise proof.BadSignatureError("The code and the receipt do not belong together.")
+    return Found(receipt, _signer(kept), by_code=True)
+
+
+def _as_issued(written: str) -> Found:
+    """Compare an unsigned receipt with the one kept, byte for byte in canonical form."""
+    canonical = proof.canonical_receipt(written)
+    given = proof.read_document(canonical)
+    receipt, kept = portal().register.issued(str(given["clinic"]), str(given["id"]))
+    if receipt.canonical != canonical:
+        raise proof.BadSignatureError("It is not the receipt that was issued.")
+    return Found(receipt, _signer(kept))
+
+
+def _signer(kept: str | None) -> str | None:
+    """Verify a signature kept beside its receipt and tell whose it is."""
+    if kept is None:
+        return None
+    try:
+        return proof.verify(kept, signatures.jwks(portal().table)).kid
+    except proof.UnprovenError as error:  # what the portal itself keeps does not hold: no fault of who asks
+        raise DamagedError(type(error).__name__) from error
+
+
+def _told(found: Found) -> Mapping[str, Any]:
+    document = found.receipt.document
+    shown = portal().clinics.decided_under(document["clinic"], document["notice"])
+    lang = _language(verification.current_request)
+    return {
+        "clinic": shown,
+        "spoken": lang if lang in shown.languages else shown.default_language,
+        "said": shown.answered(document["decisions"]),
+        "receipt": document,
+        "decided": spoken_when(document, lang, shown.country),
+        "issued": spoken_time(document["recorded_at"], lang, shown.country),
+        "sha256": found.receipt.sha256,
+        "kid": found.kid,
+        "by_code": found.by_code,
+        "disclosed": found.disclosed,
+        # A withdrawal needs no text: it may have been sent without the page, and staff need name no version.
+        "began": _began_later(document, lang, shown.country),
+        "withdrawn": {entry["answer"] for entry in document["decisions"].values()} == {"withdraw"},
+    }
+
+
+def _began_later(document: Mapping[str, Any], lang: str, country: str) -> str | None:
+    """Tell from which day the version was in force that a receipt names, where the decision is older than that.
+
+    Receipts of today name none then; earlier ones did.
+    """
+    version, clinic = document["notice"]["version"], document["clinic"]
+    if version is None or document.get("channel") in ON_A_PAGE:  # it was on the screen
+        return None
+    published = portal().register.look(clinic).published
+    if published.text_at(document["effective_at"], version):
+        return None
+    return next(spoken_day(each.since, lang, country) for each in published.published if each.version == version)
+
+
+def _answer(status: int, *, kind: str, code: str | None = None, typed: str = "", **told: Any) -> Response:
+    request = verification.current_request
+    filled = {
+        "kind": kind,
+        "code": code,
+        "typed": typed or code or "",
+        "root": mount(request),
+        "languages": LANGUAGES,
+        **told,
+    }
+    return html(render("pages/verify.html", _language(request), **filled), status)
+
+
+def _language(request: Request) -> str:
+    return negotiate(query(request, "lang"), request.headers.get("accept-language"), LANGUAGES, "en")

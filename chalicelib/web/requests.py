@@ -1,0 +1,196 @@
+"""An API Gateway request as the routes want it: where the portal is mounted, fields, query, headers."""
+
+import io
+import json
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from chalice.app import Request
+
+from chalicelib.domain.instants import Instant
+from chalicelib.domain.rate_limits import SHARDS, Guard, address_range
+
+MAX_FIELDS = 400
+MAX_FORM = 64 * 1024
+"""How large a form without a file may be, in bytes."""
+
+MAX_JSON = 1024 * 1024
+"""How large the body of an API call may be, in bytes: a thousand personal links, or a notice in five languages."""
+
+MAX_DEPTH = 32
+"""How deeply lists and objects may be nested in JSON."""
+
+MAX_QUERY = 1000
+"""How many characters of a query parameter are read: a token, a code, a language and a cursor are shorter."""
+
+MAX_TYPE = 200
+"""How many characters of a Content-Type are read."""
+
+MAX_PARTS = 8
+MAX_UPLOAD = 256 * 1024
+"""How large a form with a file may be, in bytes: a hundred times a signed receipt."""
+
+JSON = "application/json"
+URLENCODED = "application/x-www-form-urlencoded"
+_SOURCE = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
+
+ANY_TYPE = ["*/*"]
+"""What every route takes: Chalice would answer 415 in its own words, a view answers in the visitor's."""
+
+
+class UnreadableBodyError(ValueError):
+    """A body that is not what its address takes; `where` tells on which line and column, of a JSON text."""
+
+    def __init__(self, kind: str, where: str = "") -> None:
+        super().__init__(kind)
+        self.where = where
+
+
+class WrongTypeError(ValueError):
+    """A body of another media type than its address takes (415, RFC 9110 15.5.16)."""
+
+
+class TooLargeError(ValueError):
+    """A body larger than its address takes (413, RFC 9110 15.5.14)."""
+
+
+def mount(request: Request) -> str:
+    """Tell what stands before every address of the portal: the stage (``/api``), a base path, or nothing.
+
+    API Gateway names the whole path; as many segments of it as the route has belong to the portal.
+    """
+    whole = str(request.context.get("path") or "").rstrip("/").split("/")
+    route = str(request.path).rstrip("/").split("/")
+    return "/".join(whole[: len(whole) - len(route) + 1])
+
+
+def base_url(request: Request, public_url: str) -> str:
+    """Give the absolute address of the portal, without a trailing slash, for a QR code or a message.
+
+    It is the configured one, else the domain under which API Gateway was asked, as it says itself. No header tells it:
+    whoever sends a request writes its Host, and would choose where the links in another's message lead.
+    """
+    return public_url or f"https://{request.context['domainName']}{mount(request)}"
+
+
+def own_origins(request: Request, public_url: str) -> set[str]:
+    """Give the origins (RFC 6454) under which a browser may know the portal: the one just asked, the public one.
+
+    For comparing alone: a browser writes the Host itself, and no website can make it write another.
+    """
+    host = urlsplit(f"{request.headers.get('x-forwarded-proto', 'https')}://{request.headers.get('host', '')}")
+    gateway = urlsplit(f"https://{request.context.get('domainName', '')}")
+    origins = (host, gateway, urlsplit(public_url))
+    return {f"{each.scheme}://{each.netloc}".lower() for each in origins if each.netloc}
+
+
+def guard(request: Request, deed: str, whom: Sequence[str], at: Instant) -> Guard:
+    """Give what a public post is held against: whom it is about, and the address API Gateway took it from.
+
+    No header can claim another address. See `limits` for `deed` and `whom`.
+    """
+    identity: Mapping[str, Any] = request.context.get("identity") or {}
+    visitor = address_range(str(identity.get("sourceIp") or ""))
+    return Guard(deed, whom, visitor, secrets.randbelow(SHARDS), at)
+
+
+def query(request: Request, name: str) -> str | None:
+    """Give a query parameter (the last, where it is repeated), as far as it is read."""
+    parameters: Mapping[str, Any] = request.query_params or {}
+    value = parameters.get(name)
+    return str(value)[:MAX_QUERY] if value is not None else None
+
+
+def source(request: Request) -> str | None:
+    """Give the QR code or campaign that ``?src=`` names, in lower case; None if it is no such name."""
+    named = (query(request, "src") or "").lower()
+    return named if _SOURCE.fullmatch(named) else None
+
+
+def form_fields(request: Request, most: int = MAX_FORM) -> Mapping[str, list[str]]:
+    """Read a urlencoded form; raise WrongTypeError, TooLargeError, UnreadableBodyError for anything else."""
+    kind = _media_type(request)
+    if kind != URLENCODED:
+        raise WrongTypeError(kind)
+    body = _body(request, most)
+    try:
+        return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
+    except ValueError:  # UnicodeDecodeError among them
+        raise UnreadableBodyError(kind) from None
+
+
+def form_with_files(request: Request) -> Mapping[str, list[str]]:
+    """Read a form sent urlencoded or as multipart/form-data (RFC 7578), files as text; errors as `form_fields`.
+
+    What is no text becomes one with replacement characters: whoever reads it says what is wrong with it.
+
+    A browser that opens the page on a phone may send a field and an empty file, or the other way round.
+    """
+    if _media_type(request) == URLENCODED:
+        return form_fields(request, MAX_UPLOAD)
+    body = _body(request, MAX_UPLOAD)
+    from multipart import MultipartError, MultipartParser, parse_options_header  # noqa: PLC0415 - one page needs it
+
+    kind, options = parse_options_header(str(request.headers.get("content-type", ""))[:MAX_TYPE])
+    if kind != "multipart/form-data":
+        raise WrongTypeError(kind)
+    limits = {"part_limit": MAX_PARTS, "partsize_limit": MAX_UPLOAD, "spool_limit": MAX_UPLOAD, "strict": True}
+    fields: dict[str, list[str]] = {}
+    try:
+        for part in MultipartParser(io.BytesIO(body), options.get("boundary", ""), len(body), **limits):
+            fields.setdefault(part.name, []).append(part.raw.decode(errors="replace"))
+    except MultipartError:
+        raise UnreadableBodyError(kind) from None
+    return fields
+
+
+def _media_type(request: Request) -> str:
+    return str(request.headers.get("content-type", ""))[:MAX_TYPE].partition(";")[0].strip().lower()
+
+
+def _body(request: Request, most: int) -> bytes:
+    body = bytes(request.raw_body)  # type: ignore[arg-type]  # bytes, whatever chalice says
+    if len(body) > most:
+        raise TooLargeError(len(body))
+    return body
+
+
+def check_json_headers(request: Request) -> None:
+    """Refuse, before anything is read, a body that says itself that it is no JSON, or too large.
+
+    Raises WrongTypeError, TooLargeError. A body without a type is taken for JSON (RFC 9110, 8.3 leaves that open).
+    """
+    if _media_type(request) not in {"", JSON}:
+        raise WrongTypeError
+    length = str(request.headers.get("content-length", ""))[:MAX_TYPE]
+    if length.isascii() and length.isdecimal() and int(length) > MAX_JSON:
+        raise TooLargeError
+
+
+def json_body(request: Request) -> Mapping[str, Any]:
+    """Read a JSON object; raise TooLargeError, and UnreadableBodyError for anything else, too deep a nesting too."""
+    try:
+        body = json.loads(_body(request, MAX_JSON))
+    except TooLargeError:
+        raise
+    except json.JSONDecodeError as error:  # its words are the parser's own, and repeat nothing that was sent
+        raise UnreadableBodyError(JSON, f"Line {error.lineno}, column {error.colno}: {error.msg}.") from None
+    except (ValueError, RecursionError):  # no UTF-8, or nested without end
+        raise UnreadableBodyError(JSON) from None
+    if not isinstance(body, dict) or too_deep(body):
+        raise UnreadableBodyError(JSON)
+    return body
+
+
+def too_deep(value: object) -> bool:
+    """Tell whether lists and objects are nested more deeply than anything that reads them expects."""
+    level: list[object] = [value]
+    for _ in range(MAX_DEPTH):
+        inner = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        level = [each for values in inner for each in values]
+        if not level:
+            return False
+    return True

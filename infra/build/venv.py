@@ -1,0 +1,111 @@
+"""Make the project's own Python environment, .venv, from the pinned requirements; quick when it is there already.
+
+Run by whatever `python3` the machine has, with nothing installed: only the standard library, and words an old Python
+can still read, so that it can say that it is too old.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+VENV = os.path.join(ROOT, ".venv")
+PYTHON = os.path.join(VENV, "bin", "python")
+STAMP = os.path.join(VENV, "requirements.sha256")
+OLDEST, NEWEST = (3, 11), (3, 13)
+
+
+def say(text):
+    """Tell the person at the terminal, at once."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def suitable_python():
+    """Return a Python that Lambda has too: this one, or another one on the path; None when there is none."""
+    if OLDEST <= sys.version_info[:2] <= NEWEST:
+        return sys.executable
+    for minor in range(NEWEST[1], OLDEST[1] - 1, -1):
+        found = shutil.which("python3.%d" % minor)
+        if found:
+            return found
+    return None
+
+
+def wanted():
+    """Return a hash of what the environment is made from."""
+    digest = hashlib.sha256()
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        with open(os.path.join(ROOT, name), "rb") as file:
+            digest.update(file.read())
+    return digest.hexdigest()
+
+
+def usable():
+    """Say whether there is an environment already, whose Python runs and is suitable."""
+    check = "import sys; sys.exit(not %r <= sys.version_info[:2] <= %r)" % (OLDEST, NEWEST)
+    try:
+        return subprocess.call([PYTHON, "-c", check]) == 0
+    except OSError:
+        return False
+
+
+def made_from():
+    """Return the hash of what the present environment was made from, empty when it was never finished."""
+    try:
+        with open(STAMP) as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def create(python):
+    """Create an empty environment; say whether that worked."""
+    shutil.rmtree(VENV, ignore_errors=True)
+    command = [python, "-m", "venv", VENV]
+    with open(os.devnull, "w") as nowhere:
+        if subprocess.call(command, stdout=nowhere, stderr=nowhere) == 0:
+            return True
+        # Debian keeps venv in a package of its own; the virtualenv of pip does without.
+        shutil.rmtree(VENV, ignore_errors=True)
+        tools = os.path.join(ROOT, ".local", "tools", "virtualenv")
+        install = [python, "-m", "pip", "install", "--quiet", "--target", tools, "virtualenv"]
+        if subprocess.call(install, stdout=nowhere, stderr=nowhere) != 0:
+            return False
+        environ = dict(os.environ, PYTHONPATH=tools)
+        return subprocess.call([python, "-m", "virtualenv", VENV], env=environ, stdout=nowhere, stderr=nowhere) == 0
+
+
+def main():
+    """Make the environment if it is not that of the present requirements; return the exit code."""
+    ready = usable()
+    if ready and made_from() == wanted():
+        return 0
+    python = suitable_python()
+    if python is None:
+        say("Python 3.11, 3.12 or 3.13 is needed (Lambda runs the same one); this is %d.%d." % sys.version_info[:2])
+        return 1
+    say("Setting up .venv (a minute or two, when requirements have changed) ...")
+    if not ready and not create(python):
+        say("No virtual environment could be made: install venv or pip for %s, for example python3-venv." % python)
+        return 1
+    requirements = os.path.join(ROOT, "requirements-dev.txt")
+    install = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "-r", requirements]
+    log = os.path.join(VENV, "install.log")
+    with open(log, "w") as output:
+        failed = subprocess.call(install, stdout=output, stderr=subprocess.STDOUT)
+    if failed:
+        say("The packages could not be installed: is there a network? What pip said is in %s." % log)
+        return 1
+    with open(STAMP, "w") as file:
+        file.write(wanted())
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

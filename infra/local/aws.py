@@ -1,0 +1,85 @@
+"""The local AWS: MiniStack on the loopback interface, and the settings that lead any AWS client to it."""
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from infra.local.processes import LOOPBACK, free_port, running
+
+REGION = "eu-north-1"
+# MiniStack takes a 12-digit access key as the account number and checks no secret.
+ACCOUNT = "000000000000"
+
+
+def aws_environment(endpoint_url: str) -> dict[str, str]:
+    """Return the environment variables that point every AWS client at `endpoint_url` and at nothing else."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint_url,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+
+
+@contextlib.contextmanager
+def ministack(
+    data_dir: Path | None = None, *, log: Path | None = None, variables: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """Run MiniStack and yield its endpoint URL, for example http://127.0.0.1:40123.
+
+    With `data_dir` everything stored is kept there over a clean stop and start (MiniStack saves at shutdown only: a
+    kill loses what came since the start). Without it nothing is kept. The functions it runs find `variables` in their
+    environment, beside those the template gives them.
+    """
+    port = free_port()
+    url = f"http://{LOOPBACK}:{port}"
+    with tempfile.TemporaryDirectory(prefix="portal-aws-") as scratch:
+        kept = data_dir or Path(scratch) / "data"
+        kept.mkdir(parents=True, exist_ok=True)
+        environ = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": scratch,
+            "TMPDIR": scratch,
+            "BIND_HOST": LOOPBACK,
+            "GATEWAY_PORT": str(port),
+            "MINISTACK_HOST": LOOPBACK,
+            "MINISTACK_REGION": REGION,
+            "LAMBDA_EXECUTOR": "local",
+            # It would listen for MQTT on every interface.
+            "IOT_MTLS_ENABLED": "0",
+            "LOG_LEVEL": "INFO",
+            "PERSIST_STATE": "1" if data_dir else "0",
+            "STATE_DIR": str(kept / "state"),
+            "S3_PERSIST": "1" if data_dir else "0",
+            "S3_DATA_DIR": str(kept / "s3"),
+            **(variables or {}),
+        }
+        with running(
+            [sys.executable, "-m", "ministack"],
+            environ=environ,
+            log=log or kept / "ministack.log",
+            url=f"{url}/_ministack/health",
+            name="MiniStack (the local AWS)",
+        ):
+            yield url
+
+
+def forget_stream_positions(data_dir: Path) -> None:
+    """Let the stream triggers begin anew at the next start.
+
+    MiniStack keeps how far each has read over a restart, but not the stream itself: it would skip as many new records
+    as it had read before.
+    """
+    path = data_dir / "state" / "lambda.json"
+    if path.exists():
+        state = json.loads(path.read_text())
+        state["payload"].pop("dynamodb_stream_positions", None)
+        path.write_text(json.dumps(state))

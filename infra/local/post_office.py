@@ -1,0 +1,170 @@
+"""A post office for this machine: takes what is meant for Amazon SES v2 and SNS, delivers nothing, shows everything.
+
+MiniStack has both services of its own, but drops a mail's headers. Functions find this one by AWS_ENDPOINT_URL_SESV2
+and AWS_ENDPOINT_URL_SNS; it speaks of the two services what the portal says to them: SendEmail (REST-JSON) with simple
+or raw content, and Publish (the query protocol) to a phone number.
+"""
+
+import base64
+import email
+import email.policy
+import json
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from infra.local.processes import LOOPBACK
+from infra.local.server import Reply, Request, serving
+
+Message = dict[str, Any]
+"""What was sent: channel, to, subject, text, html, headers by name, sent_at (CONTRACT: `mailbox_url`)."""
+
+_OUTBOUND = "/v2/email/outbound-emails"
+_JSON, _XML = (("Content-Type", "application/json"),), (("Content-Type", "text/xml"),)
+_MAX_HEADER = 996
+"""How long a header may be with its name: SES, MessageHeader."""
+
+
+class RefusalError(Exception):
+    """The service answers with an error: its name, and a status of HTTP."""
+
+    def __init__(self, code: str, status: int = 400) -> None:
+        super().__init__(code)
+        self.code = code
+        self.status = status
+
+
+@dataclass
+class PostOffice:
+    """Both services at one address, and what they were given, kept in one file over a stop and a start."""
+
+    kept: Path
+    off: bool = False
+    failing: dict[str, RefusalError] = field(default_factory=dict)
+    """What to answer to a message for whom: tests set it; the name "" stands for everybody."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def messages(self) -> list[Message]:
+        """Give everything ever sent, newest last."""
+        with self.lock:
+            lines = self.kept.read_text(encoding="utf-8").splitlines() if self.kept.exists() else []
+        return [json.loads(line) for line in lines]
+
+    def sent_to(self, whom: str) -> list[Message]:
+        """Give what was sent to one address or number, newest last."""
+        return [message for message in self.messages() if message["to"] == whom]
+
+    def fail(self, code: str, status: int = 400, *, to: str = "") -> None:
+        """From now on refuse with this error what is meant for one address, or everything."""
+        self.failing[to] = RefusalError(code, status)
+
+    def mend(self) -> None:
+        """Be open, and refuse nothing any more."""
+        self.failing.clear()
+        self.off = False
+
+    def __call__(self, request: Request) -> Reply:
+        """Answer one call of either service; closed, break the connection off as a service does that is away."""
+        if self.off:
+            raise ConnectionResetError
+        if request.method == "POST" and request.path == _OUTBOUND:
+            return self._ses(request)
+        if request.method == "POST" and request.path == "/":
+            return self._sns(request)
+        return Reply(404)
+
+    def _ses(self, request: Request) -> Reply:
+        try:
+            number = self._keep(_mail(json.loads(request.body)))
+        except RefusalError as refusal:
+            named = (*_JSON, ("x-amzn-ErrorType", refusal.code))
+            return Reply(refusal.status, named, json.dumps({"message": refusal.code}).encode())
+        return Reply(200, _JSON, json.dumps({"MessageId": number}).encode())
+
+    def _sns(self, request: Request) -> Reply:
+        asked = {name: values[0] for name, values in parse_qs(request.body.decode()).items()}
+        try:
+            number = self._keep(_text_message(asked))
+        except RefusalError as refusal:
+            body = f"<ErrorResponse><Error><Code>{escape(refusal.code)}</Code></Error></ErrorResponse>"
+            return Reply(refusal.status, _XML, body.encode())
+        body = f"<PublishResponse><PublishResult><MessageId>{number}</MessageId></PublishResult></PublishResponse>"
+        return Reply(200, _XML, body.encode())
+
+    def _keep(self, message: Message) -> str:
+        refusal = self.failing.get(message["to"]) or self.failing.get("")
+        if refusal:
+            raise refusal
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        with self.lock:
+            self.kept.parent.mkdir(parents=True, exist_ok=True)
+            with self.kept.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({**message, "sent_at": now}, ensure_ascii=False) + "\n")
+        return str(uuid.uuid4())
+
+
+def _mail(asked: Mapping[str, Any]) -> Message:
+    """Read a SendEmail call as its reader will see the mail."""
+    content, sender = asked.get("Content", {}), asked.get("FromEmailAddress", "")
+    if "Raw" in content:
+        raw = email.message_from_bytes(base64.b64decode(content["Raw"]["Data"]), policy=email.policy.default)
+        return _as_read(raw)
+    to = asked.get("Destination", {}).get("ToAddresses", [])
+    if not sender or len(to) != 1 or "@" not in to[0] or "Simple" not in content:
+        raise RefusalError("BadRequestException")
+    simple = content["Simple"]
+    headers = {"From": sender, "To": to[0], "Subject": simple["Subject"]["Data"]}
+    if asked.get("ReplyToAddresses"):
+        headers["Reply-To"] = ", ".join(asked["ReplyToAddresses"])
+    for each in simple.get("Headers", []):
+        written = f"{each['Name']}{each['Value']}"
+        if len(written) > _MAX_HEADER or not written.isascii() or not written.isprintable():
+            raise RefusalError("BadRequestException")
+        headers[each["Name"]] = each["Value"]
+    if asked.get("ConfigurationSetName"):
+        headers["X-SES-CONFIGURATION-SET"] = asked["ConfigurationSetName"]
+    if asked.get("EmailTags"):
+        headers["X-SES-MESSAGE-TAGS"] = ", ".join(f"{each['Name']}={each['Value']}" for each in asked["EmailTags"])
+    body = simple["Body"]
+    parts = {name: body.get(part, {}).get("Data") for name, part in (("text", "Text"), ("html", "Html"))}
+    return {"channel": "email", "to": to[0], "subject": headers["Subject"], **parts, "headers": headers}
+
+
+def _as_read(raw: EmailMessage) -> Message:
+    parts: dict[str, str | None] = {}
+    for name, kind in (("text", "plain"), ("html", "html")):
+        part = raw.get_body((kind,))
+        parts[name] = part.get_content() if part is not None else None
+    headers = {name: str(value) for name, value in raw.items()}
+    to = headers.get("To", "")
+    return {"channel": "email", "to": to, "subject": headers.get("Subject", ""), **parts, "headers": headers}
+
+
+def _text_message(asked: Mapping[str, str]) -> Message:
+    if asked.get("Action") != "Publish" or not asked.get("PhoneNumber", "").startswith("+") or not asked.get("Message"):
+        raise RefusalError("InvalidParameter")
+    attributes = {
+        asked[name]: asked.get(name.replace(".Name", ".Value.StringValue"), "")
+        for name in asked
+        if name.startswith("MessageAttributes.entry.") and name.endswith(".Name")
+    }
+    to, text = asked["PhoneNumber"], asked["Message"]
+    return {"channel": "sms", "to": to, "subject": None, "text": text, "html": None, "headers": attributes}
+
+
+@contextmanager
+def post_office(kept: Path) -> Iterator[tuple[PostOffice, dict[str, str]]]:
+    """Open a post office that keeps everything in a file; give it, and the variables that lead AWS clients to it."""
+    office = PostOffice(kept)
+    with serving(0, office) as port:
+        url = f"http://{LOOPBACK}:{port}"
+        yield office, {"AWS_ENDPOINT_URL_SESV2": url, "AWS_ENDPOINT_URL_SNS": url}

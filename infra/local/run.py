@@ -1,0 +1,223 @@
+"""`make run`: the whole portal on this machine, in the foreground until Ctrl-C.
+
+Builds the real bundle, starts the local AWS, deploys the same CloudFormation that goes to AWS, publishes the demo
+clinics, and serves. What is stored survives a clean stop; everything of it is under `.local/`.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import botocore.session
+import qrcode
+
+from infra.build.bundle import ROOT, NotBuiltError, bundle
+from infra.build.catalogs import compile_stale
+from infra.local.aws import aws_environment, forget_stream_positions, ministack
+from infra.local.demo import publish_demo
+from infra.local.front import Front
+from infra.local.gateway import Gateway, too_large
+from infra.local.logs import copied
+from infra.local.post_office import PostOffice, post_office
+from infra.local.processes import LOOPBACK, NotStartedError, free_port
+from infra.local.server import Request, port_is_free, serving
+from infra.operator.clinic_file import FileError
+from infra.operator.deploy import Deployer, NotDeployedError
+
+LOCAL = ROOT / ".local"
+STACK = "consent-portal-local"
+# Where the local AWS keeps its data. A new name when what is stored changes its shape: older data is left as it is.
+DATA = "aws-5"
+# The stream's function looks for new records at least this often.
+_STREAM_SECONDS = 3.0
+
+
+class NotRunningError(Exception):
+    """The portal cannot run; the message is fit for a person."""
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _interrupted(_signal: int, _frame: FrameType | None) -> None:
+    """Stop once: what comes while everything is being put away is not heard."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def chosen_port() -> int:
+    """Return the port to serve on, from PORT or 8000, if it is one and free."""
+    named = os.environ.get("PORT") or "8000"
+    if not named.isdigit() or not 0 < int(named) < 65536:
+        raise NotRunningError(f"PORT must be a number from 1 to 65535, not “{named}”.")
+    if not port_is_free(int(named)):
+        raise NotRunningError(f"Port {named} is in use: stop what uses it, or choose another with PORT=8001 make run.")
+    return int(named)
+
+
+@contextlib.contextmanager
+def only_one() -> Iterator[None]:
+    """Make sure that nobody else works with the same data."""
+    LOCAL.mkdir(exist_ok=True)
+    LOCAL.chmod(0o700)  # keys and the demo's data are nobody else's business
+    with (LOCAL / "run.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise NotRunningError("The portal is running already from this folder: stop that one first.") from None
+        yield
+
+
+@dataclass(frozen=True)
+class Running:
+    """The portal while it serves: its address without a slash at the end, and a key for each clinic by id.
+
+    `settings` are the environment variables by which a command line finds the same stack.
+    """
+
+    base_url: str
+    settings: dict[str, str]
+    clinics: dict[str, dict[str, str]]
+    front: Front
+    post_office: PostOffice
+
+
+@contextlib.contextmanager
+def portal_running(port: int, folder: Path = LOCAL) -> Iterator[Running]:
+    """Bring everything up and serve on `port` (0: a free one); what is stored, logs and keys are kept in `folder`.
+
+    Leaves the AWS settings of the local AWS in the environment.
+    """
+    _say("Building the deployment bundle …")
+    build = bundle()
+    gateway = Gateway.of_template(json.loads((build / "sam.json").read_text()))
+    port = port or free_port()
+    base_url = f"http://{LOOPBACK}:{port}/{gateway.stage}"
+    # Publishing renders the full notices here, outside the bundle.
+    compile_stale()
+    data = folder / DATA
+    forget_stream_positions(data)
+    _say("Starting the local AWS …")
+    with contextlib.ExitStack() as stack:
+        post, variables = stack.enter_context(post_office(folder / "mailbox.jsonl"))
+        # The emulator does not tell its functions under which domain they are asked.
+        addressed = {**variables, "PUBLIC_URL": base_url}
+        endpoint_url = stack.enter_context(ministack(data, log=folder / "ministack.log", variables=addressed))
+        os.environ.update(aws_environment(endpoint_url))
+        _say("Deploying the CloudFormation stack …")
+        outputs = Deployer(endpoint_url).deploy(STACK, build, {"MailFrom": "consent@example.org"})
+        settings = {
+            "TABLE_NAME": outputs["TableName"],
+            "CLINIC_KEY_ARN": outputs["ClinicKeyArn"],
+            "SIGNING_KEY": outputs["SigningKeyAlias"],
+            "FAILURES_QUEUE": outputs["FailuresQueue"],
+            **aws_environment(endpoint_url),
+            **variables,
+        }
+        _say("Publishing the demo clinics …")
+        clinics = publish_demo(settings, folder / "keys.json")
+        home = f"/{gateway.stage}/{next(iter(clinics), '')}"
+        front = Front(gateway, endpoint_url, outputs["RestAPIId"], home, messages=post.messages)
+        logs = botocore.session.get_session().create_client("logs")
+        with (
+            copied(logs, _log_groups(), folder / "portal.log"),
+            serving(port, front, too_large=too_large(front.gateway)),
+        ):
+            _require_page(front, home, folder)
+            yield Running(base_url, settings, clinics, front, post)
+
+
+def run(port: int) -> None:
+    """Bring everything up, serve until interrupted, put everything away."""
+    with portal_running(port) as portal:
+        mailbox_url = f"{portal.base_url.rpartition('/')[0]}/_mailbox"
+        demo = {"base_url": portal.base_url, "mailbox_url": mailbox_url, "clinics": portal.clinics}
+        with _announced("demo.json", demo), _announced("env.json", portal.settings):
+            _show(portal.base_url, portal.clinics, mailbox_url)
+            _until_interrupted()
+        _say("\nStopping: saving the data …")
+        # MiniStack saves the table but not its stream: let the stream's function finish what was just written.
+        if portal.front.last_write:
+            time.sleep(max(0.0, portal.front.last_write + _STREAM_SECONDS - time.monotonic()))
+
+
+def _until_interrupted() -> None:
+    with contextlib.suppress(KeyboardInterrupt):
+        threading.Event().wait()
+
+
+def _log_groups() -> list[str]:
+    cloudformation = botocore.session.get_session().create_client("cloudformation")
+    resources = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+    return [each["PhysicalResourceId"] for each in resources if each["ResourceType"] == "AWS::Logs::LogGroup"]
+
+
+@contextlib.contextmanager
+def _announced(name: str, content: Mapping[str, Any]) -> Iterator[None]:
+    """Keep a file in `.local/`, where programs and commands read how to reach the portal, while it serves."""
+    path = LOCAL / name
+    unfinished = path.with_suffix(".part")
+    unfinished.touch(mode=0o600)
+    unfinished.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    unfinished.replace(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _require_page(front: Front, home: str, folder: Path) -> None:
+    """Ask for the first page once: it also wakes the function, so that nobody waits for that."""
+    reply = front(Request("GET", home, (("Host", LOOPBACK), ("Accept", "text/html")), b""))
+    if reply.status != 200:
+        raise NotRunningError(
+            f"The portal answers {reply.status} instead of its page; see portal.log and ministack.log in {folder}."
+        )
+
+
+def _show(base_url: str, clinics: dict[str, dict[str, str]], mailbox_url: str) -> None:
+    _say("\nThe portal is running. Clinic pages:")
+    for clinic in clinics:
+        _say(f"  {base_url}/{clinic}")
+    _say(f"What it sends, in a mailbox: {mailbox_url}")
+    _say("API keys of the clinics:   .local/keys.json   (all addresses: .local/demo.json)")
+    _say("Log of the functions:      tail -f .local/portal.log")
+    if clinics:
+        code = qrcode.QRCode(error_correction=qrcode.ERROR_CORRECT_L, border=4)
+        code.add_data(f"{base_url}/{next(iter(clinics))}")
+        with contextlib.suppress(UnicodeEncodeError):
+            code.print_ascii(invert=True)
+    _say("Stop with Ctrl-C; what was stored is kept.")
+
+
+def main() -> int:
+    """Run; say in one sentence why not."""
+    signal.signal(signal.SIGINT, _interrupted)
+    signal.signal(signal.SIGTERM, _interrupted)
+    try:
+        port = chosen_port()
+        with only_one():
+            run(port)
+        _say("Stopped.")
+    except KeyboardInterrupt:
+        _say("Stopped.")
+    except (NotRunningError, NotBuiltError, NotStartedError, NotDeployedError, FileError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

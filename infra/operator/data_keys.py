@@ -1,0 +1,192 @@
+"""An operator's commands about a clinic's data keys: another one seals from now on, and what older ones sealed follows.
+
+python -m infra data-key rotate riga-aesthetics
+python -m infra data-key reseal riga-aesthetics
+python -m infra data-key rewrap riga-aesthetics
+
+Each may run while the portal does, may be stopped at any time and started again, and does nothing where nothing is
+left. What a data key is good for: docs/decisions/0016-data-keys.md.
+"""
+
+import argparse
+import itertools
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from chalicelib.domain.instants import instant
+from chalicelib.domain.receipts import Subject
+from chalicelib.portal import Portal, portal
+from chalicelib.store import messages
+from chalicelib.store import people as roll
+from chalicelib.store.clinics import UnknownClinicError, WrappedKey, keep_data_key, wrapped_keys
+from chalicelib.store.encryption import KEY_ID_BYTES, ClinicKey, sealed_under
+from chalicelib.store.keys import Key, clinic_key, sealed_key
+from chalicelib.store.table import BATCH, ConflictError, ContendedError, SetBlob, Table
+
+ATTEMPTS = 8
+
+
+class DataKeyCommandError(Exception):
+    """A command that cannot be carried out; the message says why."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far it came: through how many people, how much was sealed anew, what nobody can open."""
+
+    people: int = 0
+    resealed: int = 0
+    unreadable: int = 0
+    after: str = ""
+    """The last person of the roll it went through."""
+
+
+def add_to(commands: Any) -> None:
+    """Add the commands to a parser's commands."""
+    key = commands.add_parser("data-key", help="the keys that seal a clinic's contacts").add_subparsers(required=True)
+    rotate_ = key.add_parser("rotate", help="let another key seal from now on, and seal anew what older ones sealed")
+    rotate_.set_defaults(run=_rotate)
+    reseal_ = key.add_parser("reseal", help="seal anew what older keys sealed, from where that was stopped")
+    reseal_.add_argument("--after", default="", help="go on behind this person, as the command told")
+    reseal_.set_defaults(run=_reseal)
+    rewrap_ = key.add_parser("rewrap", help="wrap the data keys anew, under the KMS key as it is now")
+    rewrap_.set_defaults(run=_rewrap)
+    for command in (rotate_, reseal_, rewrap_):
+        command.add_argument("clinic")
+
+
+def rotate(house: Portal, clinic: str, wrapped: bytes) -> str:
+    """Keep a new data key of a clinic and give its id: it seals from the next request on, everywhere."""
+    key_id = secrets.token_hex(KEY_ID_BYTES)
+    keep_data_key(house.table, clinic, key_id, WrappedKey(wrapped, instant(datetime.now(UTC))))
+    return key_id
+
+
+def reseal(house: Portal, clinic: str, after: str = "") -> Iterator[Progress]:
+    """Seal anew what older data keys sealed of a clinic; tell how far that is, a hundred people at a time.
+
+    Contacts, names, evidence, what is on its way to people. Not what lapses by itself: claims that wait for a code, for
+    days, and links, whose own part of their key stands in the messages alone.
+    """
+    house.register.look(clinic)  # whoever rotated before, in another process: the newest key is known from here on
+    key = house.clinics.key(clinic)
+    done = Progress()
+    places = roll.places(house.table, clinic, after=after)
+    while batch := list(itertools.islice(places, BATCH)):
+        for place in batch:
+            _person(house.table, key, roll.read(place), done)
+        done.people += len(batch)
+        done.after = batch[-1].sk
+        yield done
+    for left_at, each in messages.kept(house.table, clinic):
+        salt = _salt(house.table, each)
+        if salt:
+            _again(house.table, key, (each.unsent.subject, salt, each.seal_name), (left_at, each.sealed), done)
+    yield done
+
+
+def rewrap(house: Portal, clinic: str, key_arn: str) -> int:
+    """Wrap every data key of a clinic anew and tell how many; each still opens what it opened."""
+    place = clinic_key(clinic)
+    item = house.table.get([place]).get(place)
+    if item is None:
+        raise UnknownClinicError(clinic)
+    others = wrapped_keys(item)
+    for key_id, each in others.items():
+        again = house.kms.rewrap(clinic, each.wrapped, key_arn)
+        keep_data_key(house.table, clinic, key_id, WrappedKey(again, each.made_at))
+    first = bytes(item.blob or b"")
+    house.table.write([SetBlob(place, house.kms.rewrap(clinic, first, key_arn), was=first)])
+    return 1 + len(others)
+
+
+def _person(table: Table, key: ClinicKey, person: Subject, done: Progress) -> None:
+    if person.erased:
+        return
+    start = sealed_key(key.clinic, person.id, "")
+    for item in table.partition(start.pk, start.sk):
+        what = item.sk.removeprefix(start.sk)
+        if item.blob is not None:  # one that is theirs no longer was written over
+            _again(table, key, (person.id, person.salt, what), (item.key, bytes(item.blob)), done)
+
+
+def _salt(table: Table, each: messages.Waiting) -> str:
+    if each.unsent.kind == messages.WANTED:
+        return each.unsent.subject
+    try:
+        return roll.person(table, each.unsent.clinic, each.unsent.subject).salt
+    except LookupError:
+        return ""
+
+
+def _again(table: Table, key: ClinicKey, named: tuple[str, str, str], found: tuple[Key, bytes], done: Progress) -> None:
+    """Seal one thing anew, unless it is sealed under the newest key or was changed meanwhile."""
+    place, sealed = found
+    if sealed_under(sealed) == key.newest:
+        return
+    try:
+        plain = key.unseal(*named, sealed)
+    except ValueError:
+        done.unreadable += 1
+        return
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            table.write([SetBlob(place, key.seal(*named, plain), was=sealed)])
+        except ConflictError:  # sealed by the portal itself since, or gone
+            return
+        except ContendedError:
+            if attempt == ATTEMPTS:
+                raise
+        else:
+            done.resealed += 1
+            return
+
+
+def _rotate(asked: argparse.Namespace) -> int:
+    house = portal()
+    _require(house, asked.clinic)
+    key_id = rotate(house, asked.clinic, house.kms.new_data_key(asked.clinic, _key_arn()))
+    print(f"The data key {key_id} seals from now on. What older keys sealed is sealed anew:", flush=True)
+    return _told(house, asked.clinic, "")
+
+
+def _reseal(asked: argparse.Namespace) -> int:
+    house = portal()
+    _require(house, asked.clinic)
+    return _told(house, asked.clinic, asked.after)
+
+
+def _rewrap(asked: argparse.Namespace) -> int:
+    house = portal()
+    _require(house, asked.clinic)
+    print(f"{rewrap(house, asked.clinic, _key_arn())} data keys are wrapped anew.")
+    return 0
+
+
+def _told(house: Portal, clinic: str, after: str) -> int:
+    done = Progress()
+    for done in reseal(house, clinic, after):
+        print(f"{done.people} people so far, {done.resealed} things sealed anew (--after {done.after})", flush=True)
+    print(f"Done: {done.people} people, {done.resealed} things sealed anew.")
+    if done.unreadable:
+        print(f"{done.unreadable} things could not be opened, and are as they were.", file=sys.stderr)
+    return 1 if done.unreadable else 0
+
+
+def _require(house: Portal, clinic: str) -> None:
+    try:
+        house.register.look(clinic)
+    except UnknownClinicError:
+        raise DataKeyCommandError(f"No clinic “{clinic}” is published.") from None
+
+
+def _key_arn() -> str:
+    arn = os.environ.get("CLINIC_KEY_ARN", "")
+    if not arn:
+        raise DataKeyCommandError("CLINIC_KEY_ARN is not set: the KMS key that wraps data keys, as `make deploy` told.")
+    return arn

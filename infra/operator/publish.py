@@ -1,0 +1,106 @@
+"""Clinics' files: read, check, and take through draft, approval and publication in one go."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from chalicelib.domain.instants import Instant
+from chalicelib.notices.differences import Difference
+from chalicelib.notices.document import InvalidClinicError
+from chalicelib.notices.edition import Edition, edition
+from chalicelib.notices.workflow import BeyondWordsError, Draft, Person, ReviewError, drafted
+from chalicelib.portal import Portal
+from chalicelib.presentation.templates import authorities
+from chalicelib.store.clinics import PORTAL, now
+from chalicelib.store.drafts import Drafts
+from infra.operator.clinic_file import ClinicFile, FileError
+
+AT_THE_COMMAND_LINE = Person("the command line")
+"""Who published what was published here: the operator, of whom the portal knows no more."""
+
+
+def read_file(path: Path) -> Edition:
+    """Read and check a clinic's file; raise FileError with every fault."""
+    return edition_of(ClinicFile.read(path))
+
+
+def edition_of(file: ClinicFile) -> Edition:
+    """Check a clinic's file; raise FileError with every fault and the line it is on."""
+    try:
+        ready = edition(file.document)
+    except InvalidClinicError as error:
+        raise FileError("\n".join(file.told(error.faults))) from error
+    file.unslipped()
+    return ready
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Read a clinic's file as it is, complete or not, in JSON shapes; raise FileError where it cannot be read."""
+    file = ClinicFile.read(path)
+    file.unslipped()
+    return file.document
+
+
+def publish(
+    ready: Edition,
+    house: Portal,
+    key_arn: str,
+    *,
+    author: Person,
+    approver: Person,
+    minor_reason: str | None = None,
+    look_over: Callable[[Draft, Edition], None] = lambda _draft, _ready: None,
+    at: Instant | None = None,
+) -> bool:
+    """Draft, approve and publish what was written by one person and reviewed by another; False where it is published.
+
+    `minor_reason` is the approver's where a MINOR changes more than words. `look_over` is shown what is about to be
+    published, before anything is stored, and may raise. `at` is when it is published: now. Raises FileError with the
+    reason.
+    """
+    begun = at or now()
+    drafts = Drafts(house.table)
+    _make_portal_key(house, key_arn)
+    try:
+        if house.clinics.holds(ready.clinic):
+            return False
+        draft = drafted(ready.document, ready.clinic.id, author, begun)
+        changes = beyond_words(ready, house, begun)
+        approved = draft.approve(approver, begun, authorities(), changes=changes, reason=minor_reason)
+        look_over(approved, ready)
+        drafts.keep(draft)
+        drafts.change(draft, approved)
+        return publish_draft(ready, approved, house, key_arn, AT_THE_COMMAND_LINE, at=at)
+    except (InvalidClinicError, ReviewError) as error:
+        raise FileError(f"{ready.clinic.id}: {in_words(error)}") from error
+
+
+def _make_portal_key(house: Portal, key_arn: str) -> None:
+    """Make the portal's own key where there is none: the table may be older than the limits across clinics."""
+    if house.clinics.portal_key() is None:
+        house.clinics.keep_portal_key(house.kms.new_data_key(PORTAL, key_arn))
+
+
+def beyond_words(ready: Edition, house: Portal, at: Instant) -> tuple[Difference, ...]:
+    """Tell what a version changes beyond words under a MINOR number, were it published at a moment."""
+    if house.clinics.is_new(ready.clinic.id):
+        return ()
+    published = house.register.look(ready.clinic.id).published.published
+    return house.clinics.beyond_words(ready.clinic, published, max(at, ready.starts))
+
+
+def in_words(error: Exception) -> str:
+    """Write what stands in the way of a step; where a MINOR changes more than words, with each change in its line."""
+    if not isinstance(error, BeyondWordsError):
+        return str(error)
+    advice = f"{error} (--minor-reason)"
+    return "\n  ".join((advice, *map(str, error.changes)))
+
+
+def publish_draft(
+    ready: Edition, draft: Draft, house: Portal, key_arn: str, by: Person, *, at: Instant | None = None
+) -> bool:
+    """Publish an approved draft; a new clinic gets its data key. False where it is published; raises ReviewError."""
+    _make_portal_key(house, key_arn)
+    wrapped = house.kms.new_data_key(draft.clinic, key_arn) if house.clinics.is_new(draft.clinic) else None
+    return house.clinics.publish(ready, draft, by, wrapped_key=wrapped, at=at or now())
