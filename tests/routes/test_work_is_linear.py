@@ -50,7 +50,7 @@ HEADERS = ("Accept-Language", "Authorization", "Idempotency-Key", "Origin", "Sec
 GROWS_FAST = {"email_validator", "phonenumbers", "idna", "chalicelib"}
 """Where a regular expression or Unicode's normal forms may only be asked about short texts."""
 
-NOTICE = {"clinic_document.py", "edition.py", "publication.py"}
+NOTICE = {"document.py", "edition.py", "workflow.py"}
 """What reads a clinic's own notice, at most 300 KB, by expressions that look at one character."""
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from infra.build import tools
 
-PATH = Path(__file__).resolve().parents[2] / "chalicelib" / "openapi.json"
+PATH = Path(__file__).resolve().parents[2] / "chalicelib" / "web" / "openapi.json"
 DOCUMENT = json.loads(PATH.read_text(encoding="utf-8"))
 OPERATIONS = [(path, method, each) for path, methods in DOCUMENT["paths"].items() for method, each in methods.items()]
 

@@ -36,7 +36,7 @@ def counted() -> set[str]:
         for path in (ROOT / "chalicelib").rglob("*.py")
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(call, ast.Call)
-        and ast.unparse(call.func) == "journal.count"
+        and ast.unparse(call.func) == "log.count"
         and isinstance(call.args[0], ast.Constant)
     }
 
