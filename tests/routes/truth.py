@@ -8,7 +8,9 @@ from typing import Any, Protocol
 
 from jsonschema import Draft202012Validator, FormatChecker
 
-DOCUMENT = json.loads((Path(__file__).resolve().parents[2] / "chalicelib" / "web" / "openapi.json").read_text(encoding="utf-8"))
+DOCUMENT = json.loads(
+    (Path(__file__).resolve().parents[2] / "chalicelib" / "web" / "openapi.json").read_text(encoding="utf-8")
+)
 
 
 class Answered(Protocol):
