@@ -40,7 +40,7 @@ _BUILDERS = ("infra/build/bundle.py", "infra/build/dependencies.py", "infra/buil
 _LEFT_OUT = frozenset({"__pycache__", "deployments", "deployed"})
 _COMPILE_TEMPLATES = """
 from pathlib import Path
-from chalicelib.pages import environment
+from chalicelib.presentation.templates import environment
 folder = Path("vendor/templates")
 env = environment(folder)
 env.compile_templates(folder / "compiled", zip=None, ignore_errors=False)

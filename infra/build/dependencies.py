@@ -1,10 +1,13 @@
-"""The bundle's third-party part: the pinned requirements for Lambda's platform, without what the portal never uses.
+"""The third-party part of the bundle: the pinned requirements as their authors ship them, without what is never used.
 
-A bundle is loaded at every cold start: what is not in it costs nothing. The results are kept under `build/` by a hash
-of everything they depend on.
+No Python module of another project is edited. Whole modules that nothing here imports are left out, and data is cut
+down: descriptions of AWS services, locales, time zones, certificates. Every rule must match something. One that
+matches nothing stops the build and is named, because then the package has changed and the rule needs a look
+(docs/decisions/0022-third-party-code.md).
+
+The result is kept under `build/` by a hash of everything it depends on.
 """
 
-import functools
 import gzip
 import hashlib
 import json
@@ -13,40 +16,18 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from chalicelib.domain.local_time import ZONES
 from infra.build.catalogs import LANGUAGES
 
-# What the portal asks of AWS: botocore carries the descriptions of some four hundred services, and reading those of
-# ours whole would cost a tenth of a cold start. Whoever needs another operation adds it here.
-OPERATIONS = {
-    "dynamodb": (
-        "BatchGetItem",
-        "PutItem",
-        "Query",
-        "TransactWriteItems",
-    ),
-    "kms": ("Decrypt", "GetPublicKey", "Sign"),
-    "sesv2": ("SendEmail",),
-    "sns": ("Publish",),
-}
-# Languages with their plain locale and the territory our clinics are in; Babel carries a thousand.
-LOCALES = (*LANGUAGES, "en_001", "en_150", "en_GB", "lv_LV", "lt_LT", "ka_GE", "ru_RU")
-# Certificate authorities that Amazon's own endpoints are signed by: botocore's file carries 140, and every one is
-# parsed at the first request of a cold start.
-AUTHORITIES = ("Amazon Root CA", "Starfield Services Root Certificate Authority")
-
-# Never imported at run time: command lines, tests, type stubs, tools for developers, other frameworks' adapters.
+# Modules that the portal never imports, and files that only developers need.
 UNUSED = (
     "*.dist-info",
     "**/*.pyi",
-    "**/py.typed",
-    "**/__pycache__",
     "bin",
-    "share",
     "cffi",
     "aws_lambda_powertools/event_handler",
     "aws_lambda_powertools/utilities/auth_alpha",
@@ -60,44 +41,47 @@ UNUSED = (
     "aws_lambda_powertools/utilities/parameters",
     "aws_lambda_powertools/utilities/parser",
     "aws_lambda_powertools/utilities/streaming",
-    "aws_lambda_powertools/utilities/validation",
-    "botocore/data/*/*/examples-1.json",
-    "botocore/data/dynamodb/2011-12-05",
     "babel/messages",
+    "botocore/data/*/*/examples-1.json",
     "dateutil/zoneinfo/dateutil-zoneinfo.tar.gz",
-    "email_validator/__main__.py",
-    "joserfc/drafts",
-    "markdown_it/cli",
-    "markdown_it/port.yaml",
-    "markdown_it/tree.py",
-    "phonenumbers/data/alt_format_*.py",
     "phonenumbers/shortdata/region_*.py",
-    "qrcode/console_scripts.py",
-    "qrcode/release.py",
     "qrcode/tests",
     "urllib3/contrib/emscripten",
-    "urllib3/contrib/pyopenssl.py",
-    "urllib3/http2/connection.py",
 )
-# botocore writes help texts for its clients out of the prose that is removed here, and brings an HTML parser for it.
-_NO_HELP = '''"""Help texts of clients, left out of this bundle."""
-
-
-class ClientMethodDocstring(str):
-    """No help text."""
-
-    def __new__(cls, *_arguments, **_named):
-        """Take what botocore would write the text from."""
-        return str.__new__(cls)
-
-
-PaginatorDocstring = WaiterDocstring = ClientMethodDocstring
-'''
-_DATA = re.compile(r"dynamodb|kms|sesv2|sns|endpoints|partitions|sdk-default-configuration|_retry")
+# The operations that the functions call. Reading whole descriptions would take a tenth of a cold start: whoever needs
+# another operation adds it here.
+OPERATIONS = {
+    "dynamodb": (
+        "BatchGetItem",
+        "PutItem",
+        "Query",
+        "TransactWriteItems",
+    ),
+    "kms": ("Decrypt", "GetPublicKey", "Sign"),
+    "sesv2": ("SendEmail",),
+    "sns": ("Publish",),
+}
+# What botocore reads beside the descriptions of services.
+SHARED_DATA = ("_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json")
+# Languages with their plain locale and the territory our clinics are in; Babel carries a thousand.
+LOCALES = ("root", *LANGUAGES, "en_001", "en_150", "en_GB", "lv_LV", "lt_LT", "ka_GE", "ru_RU")
+# Certificate authorities that Amazon's own endpoints are signed by: botocore's file carries 140, and every one is
+# parsed at the first request of a cold start.
+AUTHORITIES = ("Amazon Root CA", "Starfield Services Root Certificate Authority")
 
 
 class NotInstalledError(Exception):
-    """pip could not bring the pinned packages; the message is fit for a person."""
+    """The packages of the bundle could not be prepared; the message is fit for a person."""
+
+
+class StaleRuleError(NotInstalledError):
+    """A rule about a package matches nothing in the version that is pinned now."""
+
+    def __init__(self, rule: str) -> None:
+        super().__init__(
+            f"The rule “{rule}” in infra/build/dependencies.py matches nothing: its package has changed. "
+            "Mend the rule, or delete it."
+        )
 
 
 def dependencies(requirements: Path, build: Path) -> Path:
@@ -130,76 +114,121 @@ def _install(requirements: Path, target: Path, version: str) -> None:
 
 
 def trim(packages: Path) -> None:
-    """Remove from a folder of installed packages what the portal never uses."""
+    """Leave out of a folder of installed packages what the portal never uses; raise StaleRuleError."""
     for pattern in UNUSED:
-        _remove(packages.glob(pattern))
-    _remove(path for path in (packages / "botocore/data").iterdir() if not _DATA.fullmatch(path.stem))
-    _remove(path for path in (packages / "babel/locale-data").iterdir() if path.stem not in (*LOCALES, "root"))
+        leave_out(packages, pattern)
+    _keep_services(packages / "botocore/data")
+    _keep_locales(packages / "babel/locale-data")
     _keep_zones(packages / "tzdata/zoneinfo")
-    for service, operations in OPERATIONS.items():
-        folder = packages / "botocore/data" / service
-        for description in folder.glob("*/*.json.gz"):
-            _rewrite(description, _without_documentation)
-        for description in folder.glob("*/service-2.json"):
-            _rewrite(description, functools.partial(_only_operations, wanted=operations))
-    _rewrite(packages / "botocore/data/endpoints.json", _only_our_services)
-    docs = packages / "botocore/docs"
-    _remove(path for path in docs.iterdir() if path.name != "utils.py")
-    (docs / "__init__.py").touch()
-    (docs / "docstring.py").write_text(_NO_HELP)
-    # urllib3 asks for the version of a package that switches HTTP/2 on, which nobody does here: 8 ms of imports.
-    (packages / "urllib3/http2/__init__.py").write_text('"""HTTP/2 is never switched on."""\n')
-    _without_alternate_formats(packages / "phonenumbers/data/__init__.py")
     _keep_authorities(packages / "botocore/cacert.pem")
+
+
+def leave_out(packages: Path, pattern: str) -> None:
+    """Delete every file and folder that a pattern names; raise StaleRuleError where it names none."""
+    found = list(packages.glob(pattern))
+    if not found:
+        raise StaleRuleError(pattern)
+    _delete(found)
+
+
+def _keep_services(data: Path) -> None:
+    """Keep the descriptions of the services that the functions call, with the operations they call."""
+    kept = (*SHARED_DATA, *OPERATIONS)
+    _require(data, kept)
+    _delete(path for path in data.iterdir() if path.name not in kept)
+    for service, operations in OPERATIONS.items():
+        for path in sorted((data / service).glob("*/*.json*")):
+            description = _without_documentation(_read(path))
+            if path.name.startswith("service-2"):
+                description = only_operations(service, description, operations)
+            _replace(path, description)
+    endpoints = data / "endpoints.json"
+    _replace(endpoints, _only_our_services(_read(endpoints)))
+
+
+def _keep_locales(folder: Path) -> None:
+    kept = {f"{locale}.dat" for locale in LOCALES}
+    _require(folder, kept)
+    _delete(path for path in folder.iterdir() if path.name not in kept)
 
 
 def _keep_zones(folder: Path) -> None:
     """Keep the clocks of the countries our clinics are in, and UTC; the world has six hundred."""
-    kept = {folder / zone for zone in (*ZONES.values(), "UTC")}
-    _remove(path for path in folder.rglob("*") if path.is_file() and path not in kept and path.name != "__init__.py")
+    zones = {*ZONES.values(), "UTC"}
+    _require(folder, zones)
+    kept = {folder / zone for zone in zones}
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "__init__.py"]
+    _delete(path for path in files if path not in kept)
 
 
-def _remove(paths: Iterable[Path]) -> None:
+def _keep_authorities(bundle: Path) -> None:
+    """Keep those certificates of a PEM file whose label names one of our authorities."""
+    entries = re.split(r"(?m)^(?=# Issuer:)", bundle.read_text())
+    kept: list[str] = []
+    for authority in AUTHORITIES:
+        found = [entry for entry in entries if f'# Label: "{authority}' in entry]
+        if not found:
+            raise StaleRuleError(authority)
+        kept += found
+    bundle.write_text("".join(kept))
+
+
+def _require(folder: Path, names: Iterable[str]) -> None:
+    """Raise StaleRuleError for a name that a folder does not have."""
+    for name in names:
+        if not (folder / name).exists():
+            raise StaleRuleError(f"{folder.parent.name}/{folder.name}/{name}")
+
+
+def _delete(paths: Iterable[Path]) -> None:
     for path in list(paths):
         if path.is_dir():
             shutil.rmtree(path)
-        elif path.exists():
+        else:
             path.unlink()
 
 
-def _rewrite(path: Path, change: Callable[[Any], Any]) -> None:
-    """Replace a JSON file, gzipped or not, by a changed one that is compact and not gzipped: it loads fastest."""
+def _read(path: Path) -> Any:
     raw = path.read_bytes()
-    changed = change(json.loads(gzip.decompress(raw) if path.suffix == ".gz" else raw))
+    return json.loads(gzip.decompress(raw) if path.suffix == ".gz" else raw)
+
+
+def _replace(path: Path, content: Any) -> None:
+    """Write a JSON file anew, compact and not gzipped: it loads fastest."""
     path.unlink()
     plain = path.with_suffix("") if path.suffix == ".gz" else path
-    plain.write_text(json.dumps(changed, separators=(",", ":")))
+    plain.write_text(json.dumps(content, separators=(",", ":")))
 
 
 def _without_documentation(value: Any) -> Any:
     """Return a service description without its prose, nine tenths of it."""
-    if isinstance(value, dict):
-        return {
-            name: _without_documentation(part)
-            for name, part in value.items()
-            if not (name == "documentation" and isinstance(part, str))
-        }
     if isinstance(value, list):
         return [_without_documentation(part) for part in value]
-    return value
+    if not isinstance(value, dict):
+        return value
+    described = {}
+    for name, part in value.items():
+        prose = name == "documentation" and isinstance(part, str)
+        if not prose:
+            described[name] = _without_documentation(part)
+    return described
 
 
-def _only_operations(service: Any, wanted: Collection[str]) -> Any:
-    """Return a service description with these operations, and the shapes that they lead to."""
-    service["operations"] = {name: service["operations"][name] for name in wanted}
+def only_operations(name: str, service: Any, wanted: Iterable[str]) -> Any:
+    """Return a service description with these operations alone, and the shapes that they lead to."""
+    operations = {}
+    for operation in wanted:
+        if operation not in service["operations"]:
+            raise StaleRuleError(f"{name}: {operation}")
+        operations[operation] = service["operations"][operation]
     reached: set[str] = set()
-    waiting = set(_shapes_in(service["operations"]))
+    waiting = set(_shapes_in(operations))
     while waiting:
         shape = waiting.pop()
         reached.add(shape)
         waiting |= set(_shapes_in(service["shapes"][shape])) - reached
-    service["shapes"] = {name: shape for name, shape in service["shapes"].items() if name in reached}
-    return service
+    shapes = {shape: content for shape, content in service["shapes"].items() if shape in reached}
+    return {**service, "operations": operations, "shapes": shapes}
 
 
 def _shapes_in(value: Any) -> Iterator[str]:
@@ -216,28 +245,8 @@ def _shapes_in(value: Any) -> Iterator[str]:
 
 
 def _only_our_services(endpoints: Any) -> Any:
+    """Return the list of endpoints without those of other services."""
     for partition in endpoints["partitions"]:
-        partition["services"] = {
-            name: partition["services"][name] for name in OPERATIONS if name in partition["services"]
-        }
+        services = partition["services"]
+        partition["services"] = {name: services[name] for name in OPERATIONS if name in services}
     return endpoints
-
-
-def _without_alternate_formats(data: Path) -> None:
-    """Take out how numbers may be written inside a text: nobody looks for numbers in texts here."""
-    kept = re.sub(r"(?m)^from \.alt_format_\d+ import \w+\n", "", data.read_text(encoding="utf-8"))
-    written, found = re.subn(r"(?m)^_ALT_NUMBER_FORMATS = \{.*\}$", "_ALT_NUMBER_FORMATS = {}", kept)
-    if not found:
-        raise NotInstalledError("phonenumbers lists its formats in another way than it did.")
-    data.write_text(written, encoding="utf-8")
-
-
-def _keep_authorities(bundle: Path) -> None:
-    """Keep those certificates of a PEM file whose label names one of our authorities."""
-    entries = re.split(r"(?m)^(?=# Issuer:)", bundle.read_text())
-    kept = [entry for entry in entries if any(f'# Label: "{authority}' in entry for authority in AUTHORITIES)]
-    if not kept:
-        raise NotInstalledError(
-            f"{bundle.name} names none of Amazon's certificate authorities: its format has changed."
-        )
-    bundle.write_text("".join(kept))

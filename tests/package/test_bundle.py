@@ -3,6 +3,7 @@ import os
 import struct
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -56,8 +57,8 @@ def task(packed: zipfile.ZipFile, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def test_the_bundle_is_small(packed: zipfile.ZipFile) -> None:
-    """A small bundle starts fast: the budget is 12 MB."""
-    assert Path(str(packed.filename)).stat().st_size <= 12_000_000
+    """A small bundle starts fast: the budget is 16 MB."""
+    assert Path(str(packed.filename)).stat().st_size <= 16_000_000
 
 
 def test_the_bundle_has_all_that_the_portal_needs(packed: zipfile.ZipFile) -> None:
@@ -66,6 +67,15 @@ def test_the_bundle_has_all_that_the_portal_needs(packed: zipfile.ZipFile) -> No
     pages = {f"templates/{path.relative_to(ROOT / 'templates')}" for path in (ROOT / "templates").rglob("*.html")}
     catalogs = {f"locales/{language}/LC_MESSAGES/messages.mo" for language in LANGUAGES}
     assert {"app.py", "chalice/app.py", "chalicelib/__init__.py"} | pages | catalogs <= names
+
+
+def test_third_party_code_is_as_its_authors_ship_it(packed: zipfile.ZipFile) -> None:
+    """No module of another project is edited on its way into the bundle, so their documentation and fixes hold."""
+    ours = ("app.py", "chalicelib/", "templates/")
+    others = [name for name in packed.namelist() if name.endswith(".py") and not name.startswith(ours)]
+    installed = Path(sysconfig.get_path("purelib"))
+    edited = [name for name in others if packed.read(name) != (installed / name).read_bytes()]
+    assert (edited, "botocore/client.py" in others) == ([], True)
 
 
 @pytest.mark.parametrize(
