@@ -10,7 +10,7 @@ from typing import Any
 
 from chalice.app import CloudWatchEvent, DynamoDBEvent, Rate, SNSEvent
 
-from chalicelib import portal
+from chalicelib.portal import Portal, get_portal
 from chalicelib.web import middleware
 from chalicelib.web.api.clinic_routes import clinic_api
 from chalicelib.web.api.notice_routes import notices
@@ -60,8 +60,10 @@ def after_receipt(event: DynamoDBEvent) -> dict[str, Any]:
     """Do what follows a decision: its receipt is counted and signed, and people are told."""
     from chalicelib.jobs import after_decision  # noqa: PLC0415 - no page needs it
 
-    house = portal.portal()
-    return after_decision.handle(house.table, event.to_dict(), house.signer, _hurried(event.context), _courier(house))
+    portal = get_portal()
+    return after_decision.handle(
+        portal.table, event.to_dict(), portal.signer, _out_of_time(event.context), _delivery(portal)
+    )
 
 
 @app.schedule(Rate(5, unit=Rate.MINUTES), name="catch_up")
@@ -72,13 +74,13 @@ def catch_up(event: CloudWatchEvent) -> None:
     """
     from chalicelib.jobs import after_decision  # noqa: PLC0415 - as above
 
-    house = portal.portal()
+    portal = get_portal()
     try:
-        after_decision.carry_orders(house.table, house.clinics, _hurried(event.context, HALF_TIME))
-        after_decision.clear_erased(house.table, house.clinics, _hurried(event.context))
-        after_decision.sign_waiting(house.table, house.signer, _hurried(event.context))
+        after_decision.carry_orders(portal.table, portal.clinics, _out_of_time(event.context, HALF_TIME))
+        after_decision.clear_erased(portal.table, portal.clinics, _out_of_time(event.context))
+        after_decision.sign_waiting(portal.table, portal.signer, _out_of_time(event.context))
     finally:
-        after_decision.send_waiting(_courier(house), _hurried(event.context))
+        after_decision.send_waiting(_delivery(portal), _out_of_time(event.context))
 
 
 # The address is a placeholder: the template puts the topic in its place to which SES reports.
@@ -87,13 +89,13 @@ def post_events(event: SNSEvent) -> None:
     """Mark a contact that bounces, or complained: it is not written to again."""
     from chalicelib.jobs import after_decision  # noqa: PLC0415 - as above
 
-    after_decision.mark(portal.portal().table, event.message)
+    after_decision.mark(get_portal().table, event.message)
 
 
-def _courier(house: portal.Portal) -> Any:
-    from chalicelib.messages.delivery import Courier  # noqa: PLC0415 - as above
+def _delivery(portal: Portal) -> Any:
+    from chalicelib.messages.delivery import Delivery  # noqa: PLC0415 - as above
 
-    return Courier(house.table, house.clinics, house.post, house.settings.public_url, house.settings.budgets)
+    return Delivery(portal.table, portal.clinics, portal.post, portal.settings.public_url, portal.settings.budgets)
 
 
 @app.schedule(Rate(1, unit=Rate.HOURS), name="housekeeping")
@@ -104,9 +106,9 @@ def housekeeping(event: CloudWatchEvent) -> None:
     from chalicelib.domain.instants import instant  # noqa: PLC0415 - as above
     from chalicelib.jobs import housekeeping as keeping  # noqa: PLC0415 - as above
 
-    keeping.keep_house(portal.portal(), instant(datetime.now(UTC)), _hurried(event.context))
+    keeping.run_housekeeping(get_portal(), instant(datetime.now(UTC)), _out_of_time(event.context))
 
 
-def _hurried(context: Any, last: int = LAST_SECONDS) -> Callable[[], bool]:
+def _out_of_time(context: Any, last: int = LAST_SECONDS) -> Callable[[], bool]:
     """Tell when a function should begin nothing more: one signing may take KMS's and the table's whole patience."""
     return lambda: bool(context.get_remaining_time_in_millis() < last * 1000)

@@ -5,12 +5,12 @@ from typing import Any
 
 from bench.roundtrips import CLINIC, Desk, desk
 from chalicelib.domain.consent import Answer, Assurance, Channel
-from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import Instant, instant, moment
-from chalicelib.domain.receipts import Act, NoticeRef, Subject
-from chalicelib.portal import portal
+from chalicelib.domain.receipts import Decision, NoticeRef, Subject
+from chalicelib.portal import get_portal
 from chalicelib.store.keys import contact_key, subject_pk
-from chalicelib.store.lookup import Signature, fresh_subject
+from chalicelib.store.lookup import Identification, fresh_subject
 
 PEOPLE, BUDGET = 100, 4
 LENGTHS = (1, 10, 1000)
@@ -45,13 +45,13 @@ def run() -> dict[str, Any]:
 
 def _crowd(receipts: int) -> list[str]:
     """Let one person decide so often, minute by minute, and give that history to ninety-nine others as well."""
-    house = portal()
-    contacts = [Contact(Kind.EMAIL, f"p{number}.of{receipts}@example.org") for number in range(PEOPLE)]
+    portal = get_portal()
+    contacts = [Contact(ContactKind.EMAIL, f"p{number}.of{receipts}@example.org") for number in range(PEOPLE)]
     for number in range(receipts):
         at = _minute(number)
-        act = _act(f"{receipts:016x}{number:016x}", at, Answer.NO if number % 2 else Answer.YES)
-        house.register.record(act, Signature(contacts[:1], None, fresh_subject()))  # type: ignore[arg-type]
-    [one] = house.register.look(CLINIC, contacts[:1]).known()
+        decision = _act(f"{receipts:016x}{number:016x}", at, Answer.NO if number % 2 else Answer.YES)
+        portal.register.record(decision, Identification(contacts[:1], None, fresh_subject()))  # type: ignore[arg-type]
+    [one] = portal.register.look_up(CLINIC, contacts[:1]).known()
     for contact in contacts[1:]:
         _copy(one, contacts[0], contact)
     return [contact.value for contact in contacts]
@@ -59,10 +59,10 @@ def _crowd(receipts: int) -> list[str]:
 
 def _copy(one: Subject, contact: Contact, other: Contact) -> None:
     """Give a person's words to another, item by item, as if that person had decided the same."""
-    house, twin = portal(), fresh_subject().id
-    key = house.clinics.key(CLINIC)
+    portal, twin = get_portal(), fresh_subject().id
+    key = portal.clinics.key(CLINIC)
     entry = contact_key(CLINIC, key.lookup(contact))
-    items = [house.table.get([entry])[entry], *house.table.partition(subject_pk(CLINIC, one.id), "WORDS#")]
+    items = [portal.table.get([entry])[entry], *portal.table.partition(subject_pk(CLINIC, one.id), "WORDS#")]
     for item in items:
         written = json.dumps({"body": item.body, "entries": item.texts})
         kept = json.loads(written.replace(one.id, twin).replace(key.lookup(contact), key.lookup(other)))
@@ -72,11 +72,11 @@ def _copy(one: Subject, contact: Contact, other: Contact) -> None:
             attributes["entries"] = {"M": {name: {"S": text} for name, text in kept["entries"].items()}}  # type: ignore[dict-item]
         if kept["body"]:
             attributes["body"] = {"S": kept["body"]}
-        house.table.client.put_item(TableName=house.settings.table, Item=attributes)
+        portal.table.client.put_item(TableName=portal.settings.table, Item=attributes)
 
 
-def _act(number: str, at: Instant, answer: Answer) -> Act:
-    return Act(
+def _act(number: str, at: Instant, answer: Answer) -> Decision:
+    return Decision(
         receipt_id=number,
         clinic=CLINIC,
         answers={ADDRESS: answer},
@@ -104,7 +104,7 @@ def _weighed(front: Desk, emails: list[str], asked: dict[str, str]) -> dict[str,
     def weigh(parsed: dict[str, Any], **_: Any) -> None:
         weights.append(len(json.dumps(parsed.get("Responses", {}), default=bytes.hex)))
 
-    events = portal().table.client.meta.events
+    events = get_portal().table.client.meta.events
     events.register("after-call.dynamodb", weigh)
     front.status(emails, asked)
     events.unregister("after-call.dynamodb", weigh)

@@ -3,7 +3,7 @@
 import gzip
 from typing import Any
 
-from chalicelib.store.shown_pages import BLANK, CONSENT_PAGE, Evidence
+from chalicelib.store.shown_pages import BLANK, CONSENT_PAGE, ShownPages
 from infra.local.demo import CLINICS
 from infra.operator import publish
 
@@ -16,7 +16,7 @@ def run() -> dict[str, Any]:
     for path in sorted(CLINICS.glob("*.yaml")):
         clinic = publish.read_file(path).clinic
         for lang in clinic.languages:
-            page = Evidence.page(CONSENT_PAGE, clinic, lang, **{**BLANK, "state": "x" * 260})
+            page = ShownPages.page(CONSENT_PAGE, clinic, lang, **{**BLANK, "state": "x" * 260})
             sizes[f"{clinic.id} {lang}"] = len(gzip.compress(page.encode(), 6))
     largest = max(sizes, key=lambda name: sizes[name])
     print(f"  consent page, compressed: at most {sizes[largest]:,} bytes ({largest}; budget {BUDGET:,})")

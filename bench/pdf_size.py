@@ -4,13 +4,13 @@ from typing import Any
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Assurance, Channel, NoticeInForce
-from chalicelib.domain.receipts import Act, NoticeRef, Receipt, Subject, decide
+from chalicelib.domain.receipts import Decision, NoticeRef, Receipt, Subject, decide
 from chalicelib.notices import paper_form
 from chalicelib.presentation.pdf import document
 from chalicelib.receipts.formats import html
-from chalicelib.receipts.formats.issued import Issued
+from chalicelib.receipts.formats.issued import IssuedReceipt
 from chalicelib.receipts.signed import printed_code
-from chalicelib.store.shown_pages import BLANK, CONSENT_PAGE, Evidence
+from chalicelib.store.shown_pages import BLANK, CONSENT_PAGE, ShownPages
 from infra.local.demo import CLINICS
 from infra.operator import publish
 
@@ -27,8 +27,8 @@ def run() -> dict[str, Any]:
         clinic = publish.read_file(path).clinic
         for lang in clinic.languages:
             receipt = _everything_agreed(clinic, lang)
-            issued = Issued(receipt, clinic, lang, {}, "signed", BASE_URL, AT)
-            shown = Evidence.page(CONSENT_PAGE, clinic, lang, **BLANK)
+            issued = IssuedReceipt(receipt, clinic, lang, {}, "signed", BASE_URL, AT)
+            shown = ShownPages.page(CONSENT_PAGE, clinic, lang, **BLANK)
             written = html.write(issued, shown, printed_code(clinic.code, receipt))
             sizes[f"receipt {clinic.id} {lang}"] = len(document.write(written, at=AT))
             asked = paper_form.write(clinic, lang, base_url=BASE_URL, sha256=SHA256)
@@ -40,7 +40,7 @@ def run() -> dict[str, Any]:
 
 
 def _everything_agreed(clinic: Clinic, lang: str) -> Receipt:
-    act = Act(
+    decision = Decision(
         receipt_id="0" * 32,
         clinic=clinic.id,
         answers=dict.fromkeys(clinic.questions, Answer.YES),
@@ -56,4 +56,4 @@ def _everything_agreed(clinic: Clinic, lang: str) -> Receipt:
         endings=clinic.endings,
     )
     person = Subject(id="0" * 32, salt="0" * 32)
-    return decide(person, act, NoticeInForce(clinic.version, AT), known=False)[0]
+    return decide(person, decision, NoticeInForce(clinic.version, AT), known=False)[0]

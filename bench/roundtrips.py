@@ -137,12 +137,12 @@ def desk() -> Iterator[Desk]:
         clinics = demo.publish_demo({**os.environ, "CLINIC_KEY_ARN": arn}, Path(scratch) / "keys.json")
         from app import app  # noqa: PLC0415 - after the environment is this benchmark's
         from chalicelib import log  # noqa: PLC0415
-        from chalicelib.portal import portal  # noqa: PLC0415
+        from chalicelib.portal import get_portal  # noqa: PLC0415
 
         log.log().setLevel("ERROR")
         try:
-            yield Desk(app, portal().table.client, clinics[CLINIC]["api_key"])
+            yield Desk(app, get_portal().table.client, clinics[CLINIC]["api_key"])
         finally:
-            portal.cache_clear()
+            get_portal.cache_clear()
             os.environ.clear()
             os.environ.update(before)

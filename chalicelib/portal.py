@@ -9,11 +9,11 @@ from chalicelib.settings import Settings, read_settings
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import Kms
 from chalicelib.store.receipts import Register
-from chalicelib.store.shown_pages import Evidence
+from chalicelib.store.shown_pages import ShownPages
 from chalicelib.store.table import Table
 
 if TYPE_CHECKING:
-    from chalicelib.messages.transports import Post
+    from chalicelib.messages.transports import AwsTransport
     from chalicelib.store.kms_signer import Signer
 
 
@@ -26,15 +26,15 @@ class Portal:
     kms: Kms
     clinics: Clinics
     register: Register
-    evidence: Evidence
+    evidence: ShownPages
     signer: "Signer | None" = None
-    post: "Post | None" = None
+    post: "AwsTransport | None" = None
     keys_seen: set[tuple[str, str]] = field(default_factory=set, repr=False)
-    """Each clinic with the digest of a bearer key that opened it in this process (`authorised`)."""
+    """Each clinic with the digest of a bearer key that opened it in this process (`web.api.auth`)."""
 
 
 @cache
-def portal() -> Portal:
+def get_portal() -> Portal:
     """Give the process's portal, made on first use."""
     settings = read_settings(os.environ)
     table = Table(settings.table, region=settings.region)
@@ -46,7 +46,7 @@ def portal() -> Portal:
         kms,
         clinics,
         Register(table, clinics),
-        Evidence(clinics),
+        ShownPages(clinics),
         _signer(kms, settings.signing_key),
         _post(table, settings),
     )
@@ -60,16 +60,16 @@ def _signer(kms: Kms, alias: str) -> "Signer | None":
     return KmsSigner(kms, alias)
 
 
-def _post(table: Table, settings: Settings) -> "Post | None":
+def _post(table: Table, settings: Settings) -> "AwsTransport | None":
     if not settings.mail_from:
         return None
-    from chalicelib.messages.transports import Post  # noqa: PLC0415 - the function that serves pages sends nothing
+    from chalicelib.messages.transports import AwsTransport  # noqa: PLC0415 - the function that serves pages sends nothing
 
     told = {"configuration": settings.mail_configuration, "sms_sender": settings.sms_sender}
-    return Post(table.session, settings.region, mail_from=settings.mail_from, **told)
+    return AwsTransport(table.session, settings.region, mail_from=settings.mail_from, **told)
 
 
 def warm() -> None:
     """Make the clients now, and not in a patient's first request."""
-    made = portal()
+    made = get_portal()
     _ = made.table.client, made.kms.client

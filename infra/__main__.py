@@ -32,7 +32,7 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.domain.api_keys import SCOPES
-from chalicelib.portal import portal
+from chalicelib.portal import get_portal
 from chalicelib.settings import SettingsError
 from chalicelib.store.clinics import UnknownClinicError
 from chalicelib.store.encryption import KeysUnavailableError
@@ -81,20 +81,20 @@ def main(arguments: list[str]) -> int:
 
 
 def _create(asked: argparse.Namespace) -> None:
-    house, member = portal(), None
+    portal, member = get_portal(), None
     if asked.member:
         try:
-            controllers = house.register.look(asked.clinic).published.clinic.controllers
+            controllers = portal.register.look_up(asked.clinic).published.clinic.controllers
         except UnknownClinicError:
             raise keys.KeyCommandError(f"No clinic “{asked.clinic}” is published. Publish its file first.") from None
         member = keys.Member(asked.member, [each.id for each in controllers])
     scopes = asked.scopes.split(",") if asked.scopes else keys.EVERYDAY_SCOPES
-    key, secret = keys.create(house.table, asked.clinic, asked.label, scopes, member=member)
+    key, secret = keys.create(portal.table, asked.clinic, asked.label, scopes, member=member)
     print(f"{key.id} for {key.member or key.clinic}, {', '.join(key.scopes)}. This key is shown once:\n{secret}")
 
 
 def _list(asked: argparse.Namespace) -> None:
-    for key in keys.all_keys(portal().table, asked.clinic):
+    for key in keys.all_keys(get_portal().table, asked.clinic):
         print(
             key.id,
             key.label,
@@ -106,7 +106,7 @@ def _list(asked: argparse.Namespace) -> None:
 
 
 def _revoke(asked: argparse.Namespace) -> None:
-    print(f"{keys.revoke(portal().table, asked.clinic, asked.key).id} is revoked.")
+    print(f"{keys.revoke(get_portal().table, asked.clinic, asked.key).id} is revoked.")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from chalicelib.domain.consent import Answer, Assurance, Channel, NoticeInForce, Standing, Word
-from chalicelib.domain.receipts import Act, NoticeRef, Subject
+from chalicelib.domain.consent import Answer, AnswerSummary, Assurance, Channel, NoticeInForce, RecordedAnswer
+from chalicelib.domain.receipts import Decision, NoticeRef, Subject
 from chalicelib.notices.document import TEXTS
 
 EMAIL_NEWS, SMS_NEWS = "newsletter.email", "newsletter.sms"
@@ -21,9 +21,9 @@ IN_FORCE = NoticeInForce("1.0", OPENING)
 _numbers = itertools.count(1)
 
 
-def an_act(answers: Mapping[str, str], at: str = MORNING, **changed: Any) -> Act:
+def an_act(answers: Mapping[str, str], at: str = MORNING, **changed: Any) -> Decision:
     """Give one act of deciding on a clinic's page: ``{"newsletter.email": "yes"}``, decided and recorded `at`."""
-    act = Act(
+    decision = Decision(
         receipt_id=f"{next(_numbers):032x}",
         clinic="riga-aesthetics",
         answers={address: Answer(answer) for address, answer in answers.items()},
@@ -38,24 +38,24 @@ def an_act(answers: Mapping[str, str], at: str = MORNING, **changed: Any) -> Act
         recorded_at=at,
         endings={},
     )
-    return replace(act, **changed)
+    return replace(decision, **changed)
 
 
-def on_paper(answers: Mapping[str, str], signed: str, entered: str, **changed: Any) -> Act:
+def on_paper(answers: Mapping[str, str], signed: str, entered: str, **changed: Any) -> Decision:
     """Give a decision signed on paper at one time and entered by staff at another."""
     staff = {"assurance": Assurance.STAFF_WITNESSED, "channel": Channel.PAPER, "actor": "staff:key_0123456789ab"}
     return an_act(answers, entered, **{**staff, "effective_at": signed, "evidence": {"form": "F-17"}, **changed})
 
 
-def a_subject(number: int = 1, **standings: Standing) -> Subject:
+def a_subject(number: int = 1, **standings: AnswerSummary) -> Subject:
     """Give a person nobody knows yet; standings by address, with ``__`` for the dot."""
     words = {address.replace("__", "."): standing for address, standing in standings.items()}
     return Subject(id=f"{number:032x}", salt="5a" * 16, standings=words)
 
 
-def a_word(answer: str = "yes", at: str = MORNING, **changed: Any) -> Word:
+def a_word(answer: str = "yes", at: str = MORNING, **changed: Any) -> RecordedAnswer:
     """Give one answer, given and recorded `at`."""
-    word = Word(
+    word = RecordedAnswer(
         answer=Answer(answer),
         effective_at=at,
         recorded_at=at,
@@ -69,11 +69,11 @@ def a_word(answer: str = "yes", at: str = MORNING, **changed: Any) -> Word:
     return replace(word, **changed)
 
 
-def a_standing(*words: Word) -> Standing:
+def a_standing(*words: RecordedAnswer) -> AnswerSummary:
     """Give the standing these words leave behind; a Yes of the morning without any."""
-    standing = Standing()
+    standing = AnswerSummary()
     for word in words or (a_word(),):
-        standing = standing.heard(word)
+        standing = standing.with_answer(word)
     return standing
 
 

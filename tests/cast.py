@@ -1,4 +1,4 @@
-"""The recurring cast: two patients, two clinics, and a house to play in."""
+"""The recurring cast: two patients, two clinics, and a portal to play in."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -11,10 +11,10 @@ from typing import Any
 import botocore.session
 from botocore.loaders import create_loader
 
-from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import Instant
-from chalicelib.notices.edition import Edition
-from chalicelib.notices.workflow import Person, drafted
+from chalicelib.notices.edition import PublishedEdition
+from chalicelib.notices.workflow import Person, new_draft
 from chalicelib.portal import Portal
 from chalicelib.presentation.templates import authorities
 from chalicelib.settings import Settings
@@ -22,7 +22,7 @@ from chalicelib.store.clinics import Clinics
 from chalicelib.store.drafts import Drafts
 from chalicelib.store.encryption import KeyService, Kms
 from chalicelib.store.receipts import Register
-from chalicelib.store.shown_pages import Evidence
+from chalicelib.store.shown_pages import ShownPages
 from chalicelib.store.table import Table
 from infra.local.aws import REGION, aws_environment
 from infra.operator import publish
@@ -30,9 +30,9 @@ from infra.operator import publish
 RIGA, TBILISI = "riga-aesthetics", "tbilisi-ultrasound"
 CLINICS = Path(__file__).resolve().parent.parent / "infra" / "clinics"
 
-ANNA = Contact(Kind.EMAIL, "anna.ozola@example.org")
-ANNA_PHONE = Contact(Kind.PHONE, "+37126123456")
-GIORGI = Contact(Kind.PHONE, "+995555123456")
+ANNA = Contact(ContactKind.EMAIL, "anna.ozola@example.org")
+ANNA_PHONE = Contact(ContactKind.PHONE, "+37126123456")
+GIORGI = Contact(ContactKind.PHONE, "+995555123456")
 
 IEVA, JURIS = Person("Ieva Liepa"), Person("Juris Klusums")
 """Who writes a clinic's notices, and who looks them over."""
@@ -71,8 +71,8 @@ def well_read(session: Any) -> Any:
 
 
 @cache
-def an_edition(clinic: str) -> Edition:
-    """Read a demo clinic's file and render its notices, once: a house is built for almost every test."""
+def an_edition(clinic: str) -> PublishedEdition:
+    """Read a demo clinic's file and render its notices, once: a portal is built for almost every test."""
     return publish.read_file(CLINICS / f"{clinic}.yaml")
 
 
@@ -89,11 +89,13 @@ def create_table(endpoint: str, name: str) -> None:
         )
 
 
-def put_out(table: Table, shop: Clinics, ready: Edition, at: Instant, wrapped_key: bytes | None = None) -> bool:
+def put_out(
+    table: Table, shop: Clinics, ready: PublishedEdition, at: Instant, wrapped_key: bytes | None = None
+) -> bool:
     """Let Ieva write a version, Juris approve it, and publish it, all at one moment."""
     if shop.holds(ready.clinic):
         return False
-    draft = drafted(ready.document, ready.clinic.id, IEVA, at)
+    draft = new_draft(ready.document, ready.clinic.id, IEVA, at)
     Drafts(table).keep(draft)
     approved = draft.approve(JURIS, at, authorities())
     Drafts(table).change(draft, approved)
@@ -111,7 +113,7 @@ class Clock:
         return self.at
 
 
-def a_house(endpoint: str, name: str, *clinics: str, clock: Clock | None = None) -> Portal:
+def a_portal(endpoint: str, name: str, *clinics: str, clock: Clock | None = None) -> Portal:
     """Give a portal on a new table with clinics published, on an emulator without KMS too.
 
     The caller keeps `aws_environment(endpoint)` in the environment while it uses it.
@@ -127,5 +129,5 @@ def a_house(endpoint: str, name: str, *clinics: str, clock: Clock | None = None)
         )
     settings = Settings(name, REGION, "")
     return Portal(
-        settings, table, Kms(table.session, REGION), shop, Register(table, shop, pause=lambda _: None), Evidence(shop)
+        settings, table, Kms(table.session, REGION), shop, Register(table, shop, pause=lambda _: None), ShownPages(shop)
     )

@@ -16,7 +16,7 @@ from hypothesis import settings
 
 from chalicelib import log as journal
 from chalicelib.domain.api_keys import SCOPES
-from chalicelib.portal import Portal, portal
+from chalicelib.portal import Portal, get_portal
 from infra.build.catalogs import compile_stale
 from infra.local.post_office import PostOffice
 from infra.local.run import portal_running
@@ -79,7 +79,7 @@ class LocalStack:
     def beside(self) -> Portal:
         """The portal in a process beside the functions, its clients made while the settings are there."""
         with environment(self.settings):
-            made = portal.__wrapped__()
+            made = get_portal.__wrapped__()
             _ = made.table.client, made.kms.client
             return made
 
@@ -124,6 +124,6 @@ def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack
         # Bringing it up sets the local AWS in the environment; other tests must not find it there.
         with environment({}):
             running = stack.enter_context(portal_running(0, folder))
-        portal.cache_clear()
+        get_portal.cache_clear()
         keys = {clinic: given["api_key"] for clinic, given in running.clinics.items()}
         yield LocalStack(running.base_url, folder / "portal.log", running.settings, keys, running.post_office)

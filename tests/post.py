@@ -5,9 +5,9 @@ from email.header import decode_header, make_header
 from pathlib import Path
 
 from chalicelib.domain.clinic import Clinic
-from chalicelib.domain.links import Power
-from chalicelib.messages.rules import POWERS, Matter, Message, letter, text_message
-from chalicelib.messages.transports import Letter
+from chalicelib.domain.links import LinkScope
+from chalicelib.messages.rules import SCOPES_BY_MESSAGE, Message, MessageContent, email, text_message
+from chalicelib.messages.transports import Email
 from tests.acts import MORNING
 
 BASE = "https://consent.example.org"
@@ -21,40 +21,40 @@ def leads(clinic: Clinic, message: Message) -> dict[str, str]:
     home = f"{BASE}/{clinic.id}"
     parts = {"questions": "", "receipt": f"/receipts/{'c' * 32}", "notice": "/notices/1.0"}
     found = {name: f"{home}{below}?lang=en" for name, below in parts.items()}
-    for power in POWERS[message]:
-        found[power] = f"{home}?t={TOKEN}" if power is Power.ASK else f"{BASE}/{power}/{TOKEN}"
+    for power in SCOPES_BY_MESSAGE[message]:
+        found[power] = f"{home}?t={TOKEN}" if power is LinkScope.ASK else f"{BASE}/{power}/{TOKEN}"
     return found
 
 
-def a_matter(message: Message, clinic: Clinic, lang: str, answers: Mapping[str, str] | None = None) -> Matter:
+def a_matter(message: Message, clinic: Clinic, lang: str, answers: Mapping[str, str] | None = None) -> MessageContent:
     """Give what a message is written from; about the clinic's first two questions unless `answers` says otherwise."""
     if answers is None:
         answers = dict.fromkeys(list(clinic.questions)[:2], "yes")
-    return Matter(
+    return MessageContent(
         message=message,
         clinic=clinic,
         lang=lang,
-        said=clinic.answered({address: {"answer": answer} for address, answer in answers.items()}),
+        said=clinic.describe_answers({address: {"answer": answer} for address, answer in answers.items()}),
         links=leads(clinic, message),
         number="c" * 32,
         at=MORNING,
         until=LATER,
         lost=True,
-        code="123456" if Power.CONFIRM in POWERS[message] else "",
+        code="123456" if LinkScope.CONFIRM in SCOPES_BY_MESSAGE[message] else "",
     )
 
 
-def as_kept(matter: Matter) -> str:
+def as_kept(matter: MessageContent) -> str:
     """Write a message as its snapshot holds it: the mail's headers and plain text, then the text message."""
-    mail = letter(matter, "anna.ozola@example.org", {"clinic": matter.clinic.id})
+    mail = email(matter, "anna.ozola@example.org", {"clinic": matter.clinic.id})
     head = {"From": mail.sender, "Reply-To": mail.reply_to, "Subject": mail.subject, **mail.headers}
     lines = [f"{name}: {value}" for name, value in head.items()]
     return "\n".join([*lines, "", mail.text, "SMS: " + text_message(matter, "+37126123456").text, ""])
 
 
-def mail_of(matter: Matter) -> Letter:
+def mail_of(matter: MessageContent) -> Email:
     """Write a matter as an e-mail to Anna."""
-    return letter(matter, "anna.ozola@example.org", {"clinic": matter.clinic.id})
+    return email(matter, "anna.ozola@example.org", {"clinic": matter.clinic.id})
 
 
 def decoded(header: str) -> str:

@@ -1,4 +1,4 @@
-"""Clinics and their notices as values, as `clinic_document` reads them.
+"""Clinics and their notices as values, as `notices.document` reads them.
 
 A clinic's document says who asks (one controller or several jointly, GDPR Art. 26), for what, on which basis, and in
 which words, in every language the clinic speaks. One version of it is immutable once published.
@@ -132,7 +132,7 @@ class Question:
     def title(self, lang: str) -> str:
         """Give the purpose, and the option where there is one; a question of long ago may lack the language."""
         parts = [self.purpose.title, *([self.option.title] if self.option else [])]
-        return ": ".join(spoken(each, lang) for each in parts)
+        return ": ".join(localized(each, lang) for each in parts)
 
     @property
     def controllers(self) -> tuple[str, ...]:
@@ -140,7 +140,7 @@ class Question:
         return (self.option.controllers if self.option else ()) or self.purpose.controllers
 
 
-def spoken(text: Text, lang: str) -> str:
+def localized(text: Text, lang: str) -> str:
     """Give a text in a language, or in the first it has: a clinic may speak more languages than it used to."""
     return text[lang] if lang in text else next(iter(text.values()))
 
@@ -214,7 +214,7 @@ class Clinic:
         """The decisions that a person nobody knew yet confirms too, before they count (double opt-in)."""
         return frozenset(address for address, question in self.questions.items() if question.confirm)
 
-    def surely_waits(self, decisions: Mapping[str, Mapping[str, Any]], at: Instant) -> bool:
+    def waits_for_certain(self, decisions: Mapping[str, Mapping[str, Any]], at: Instant) -> bool:
         """Tell whether a Yes of a receipt waits whoever gave it: saying so tells nobody who is known here."""
         yes = {address: entry["confirm_by"] for address, entry in decisions.items() if entry["answer"] == "yes"}
         return any((yes[address] or "") > at for address in yes.keys() & self.confirmed_first)
@@ -253,7 +253,7 @@ class Clinic:
         asked = [need for question in self.questions.values() for need in ("email", "phone") if need in question.needs]
         return tuple(dict.fromkeys((*asked, "email", "phone")))
 
-    def asking(self, at: Instant) -> "Clinic":
+    def open_at(self, at: Instant) -> "Clinic":
         """Give the clinic as it asks at a moment: without the questions whose last day is over, with the age of then.
 
         Nobody is asked about a contest that ended.
@@ -262,7 +262,7 @@ class Clinic:
         asked = self._with({address for address in self.questions if address not in over}) if over else self
         return replace(asked, alone_from=self.decides_alone_from(at)) if self.guardian else asked
 
-    def about(self, addresses: Collection[str]) -> "Clinic":
+    def limited_to(self, addresses: Collection[str]) -> "Clinic":
         """Give the clinic with only these questions; with all of them where none is named or left."""
         return self._with(self.questions.keys() & set(addresses) or set(self.questions))
 
@@ -298,7 +298,7 @@ class Clinic:
         """Name the controllers that share a decision, where it names them."""
         return [each.name for each in self.controllers if each.id in question.controllers]
 
-    def answered(self, decisions: Mapping[str, Mapping[str, object]]) -> list[dict[str, object]]:
+    def describe_answers(self, decisions: Mapping[str, Mapping[str, object]]) -> list[dict[str, object]]:
         """Give what a receipt's decisions answered, in the order the clinic asks: purpose, option if any, answer."""
         return [
             {"purpose": question.purpose, "option": question.option, "answer": decisions[address]["answer"]}
@@ -306,7 +306,7 @@ class Clinic:
             if address in decisions
         ]
 
-    def addressed(self, name: str) -> tuple[str, ...]:
+    def resolve_names(self, name: str) -> tuple[str, ...]:
         """Give the decisions that ``purpose`` or ``purpose.option`` names; none for a name the clinic does not have."""
         if name in self.questions:
             return (name,)

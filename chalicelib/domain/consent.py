@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from chalicelib.domain.instants import Instant
 
-Address = str
+QuestionId = str
 """``purpose`` or ``purpose.option``, e.g. ``newsletter.email``."""
 
 
@@ -87,12 +87,12 @@ class NoticeInForce:
 Given = tuple[Instant, int]
 """When a word was given, and the version of its receipt."""
 
-Turn = tuple[Instant, bool, int]
+OrderKey = tuple[Instant, bool, int]
 """Where a word stands among the others on its decision: when it was given, whether it stops, its receipt's version."""
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class RecordedAnswer:
     """One answer on one decision, as a receipt recorded it: when it was given, and when the portal learnt of it."""
 
     answer: Answer
@@ -118,7 +118,7 @@ class Word:
         return self.confirm_by is not None
 
     @property
-    def turn(self) -> Turn:
+    def order_key(self) -> OrderKey:
         """Where the word stands among the others: by when it was given; of two at once a stop comes after every Yes.
 
         Of a day alone a Yes counts as early, and a stop as late, as it can have been given: in doubt it is stopped.
@@ -142,17 +142,17 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class AnswerSummary:
     """What matters of everything that was said on one decision: four words of it.
 
     Each is the first or the last of its kind by when it was given, so it is the same in whatever order the portal
     learns of them: a paper form entered years late takes its true place.
     """
 
-    last: Word | None = None
+    last: RecordedAnswer | None = None
     """The last word that counts by itself: a proven Yes, or a No or withdrawal, which always count."""
 
-    claim: Word | None = None
+    claim: RecordedAnswer | None = None
     """The last Yes that waits to be confirmed."""
 
     first_yes: Given | None = None
@@ -165,12 +165,12 @@ class Standing:
     """Whether the person has had all processing restricted (GDPR Art. 18). It is the person's, so never stored here:
     who reads a person's standings finds it on each of them, and nobody who asks what is permitted can forget it."""
 
-    def heard(self, word: Word) -> Self:
+    def with_answer(self, word: RecordedAnswer) -> Self:
         """Give the standing with one more word."""
         if word.claimed:
-            return replace(self, claim=_later(self.claim, word))
-        last = _later(self.last, word)
-        given = (word.turn[0], word.version)
+            return replace(self, claim=_later_answer(self.claim, word))
+        last = _later_answer(self.last, word)
+        given = (word.order_key[0], word.version)
         if word.answer is Answer.YES:
             return replace(self, last=last, first_yes=min(self.first_yes or given, given))
         stop = (given, word.answer)
@@ -189,7 +189,7 @@ class Standing:
         """Rebuild a standing from its stored form; raise ValueError or TypeError for one that is none."""
         parts: dict[str, Any] = dict(stored)
         for name in parts.keys() & {"last", "claim"}:
-            parts[name] = Word.read(stored[name])
+            parts[name] = RecordedAnswer.read(stored[name])
         if "first_yes" in parts:
             parts["first_yes"] = tuple(stored["first_yes"])
         if "first_stop" in parts:
@@ -198,8 +198,8 @@ class Standing:
         return cls(**parts)
 
 
-def _later(one: Word | None, other: Word) -> Word:
-    return other if one is None or one.turn < other.turn else one
+def _later_answer(one: RecordedAnswer | None, other: RecordedAnswer) -> RecordedAnswer:
+    return other if one is None or one.order_key < other.order_key else one
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,7 @@ class Status:
 
     state: State
     since: Instant | None
-    word: Word | None
+    word: RecordedAnswer | None
     over: State | None = None
     """For a pending claim: what it stands over where that was no consent; until it is confirmed, that counts."""
 
@@ -230,7 +230,7 @@ class Status:
 _NEVER = Status(State.NEVER_ASKED, None, None)
 
 
-def resolve(standing: Standing | None, notice: NoticeInForce, at: Instant) -> Status:
+def resolve(standing: AnswerSummary | None, notice: NoticeInForce, at: Instant) -> Status:
     """Tell what holds of one decision at `at`: the one resolver for page, API, list, export and webhook.
 
     `standing` knows the words given until then, `notice` is what was in force. A consent past its end has expired
@@ -240,21 +240,21 @@ def resolve(standing: Standing | None, notice: NoticeInForce, at: Instant) -> St
     return _marked(_resolve(standing, notice, at), standing)
 
 
-def settle(standing: Standing | None, notice: NoticeInForce, at: Instant) -> Status:
+def resolve_confirmed(standing: AnswerSummary | None, notice: NoticeInForce, at: Instant) -> Status:
     """Tell what holds of one decision without the claims of those who only typed a contact."""
-    return _marked(_settle(standing, notice, at), standing)
+    return _marked(_resolve_confirmed(standing, notice, at), standing)
 
 
-def _marked(status: Status, standing: Standing | None) -> Status:
+def _marked(status: Status, standing: AnswerSummary | None) -> Status:
     return replace(status, restricted=True) if standing is not None and standing.restricted else status
 
 
-def _resolve(standing: Standing | None, notice: NoticeInForce, at: Instant) -> Status:
-    certain = _settle(standing, notice, at)
+def _resolve(standing: AnswerSummary | None, notice: NoticeInForce, at: Instant) -> Status:
+    certain = _resolve_confirmed(standing, notice, at)
     claim, last = (standing.claim, standing.last) if standing else (None, None)
     if claim is None or (claim.confirm_by or "") <= at:
         return certain
-    if (last is not None and claim.turn < last.turn) or _in_vain(claim, certain):
+    if (last is not None and claim.order_key < last.order_key) or _never_confirmed(claim, certain):
         return certain
     waiting = _consent(State.PENDING, claim, notice, at)
     if certain is _NEVER:
@@ -263,19 +263,19 @@ def _resolve(standing: Standing | None, notice: NoticeInForce, at: Instant) -> S
     return replace(waiting, over=certain.state) if waiting.state is State.PENDING else certain
 
 
-def _settle(standing: Standing | None, notice: NoticeInForce, at: Instant) -> Status:
+def _resolve_confirmed(standing: AnswerSummary | None, notice: NoticeInForce, at: Instant) -> Status:
     last = standing.last if standing else None
     if standing is None or last is None:
         return _NEVER
     if last.answer is Answer.YES:
         return _consent(State.GRANTED, last, notice, at)
-    taken_back = standing.first_yes is not None and standing.first_yes[0] <= last.turn[0]
+    taken_back = standing.first_yes is not None and standing.first_yes[0] <= last.order_key[0]
     if taken_back or (standing.first_stop and standing.first_stop[1] is Answer.WITHDRAW):
         return Status(State.WITHDRAWN, last.effective_at, last)
     return Status(State.REFUSED, last.effective_at, last)
 
 
-def _consent(state: State, yes: Word, notice: NoticeInForce, at: Instant) -> Status:
+def _consent(state: State, yes: RecordedAnswer, notice: NoticeInForce, at: Instant) -> Status:
     """Tell what became of a Yes, which gave `state`."""
     if yes.expires_at is not None and yes.expires_at <= at:
         return Status(State.EXPIRED, yes.expires_at, yes)
@@ -284,7 +284,7 @@ def _consent(state: State, yes: Word, notice: NoticeInForce, at: Instant) -> Sta
     return Status(state, yes.effective_at, yes)
 
 
-def _in_vain(claim: Word, settled: Status) -> bool:
+def _never_confirmed(claim: RecordedAnswer, settled: Status) -> bool:
     """Tell whether a claim was made while its decision was granted: it added nothing, and adds nothing later."""
     yes = settled.word
     if yes is None or yes.answer is not Answer.YES or yes.notice_version is None or claim.notice_version is None:

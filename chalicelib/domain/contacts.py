@@ -23,7 +23,7 @@ MAX_REFERENCE = 64
 _HIDDEN = "•••"
 
 
-class Kind(StrEnum):
+class ContactKind(StrEnum):
     """The ways a clinic knows a patient."""
 
     EMAIL = "email"
@@ -33,14 +33,14 @@ class Kind(StrEnum):
     """A child, as the guardian who shares a contact with it names it. Nobody can ask for one, and none is kept."""
 
 
-REACH = (Kind.EMAIL, Kind.PHONE)
+REACHABLE_KINDS = (ContactKind.EMAIL, ContactKind.PHONE)
 """The contacts by which a patient can be written to."""
 
 
 class InvalidContactError(ValueError):
     """What was typed is no e-mail address, phone number or reference. Carries the kind, never the value."""
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: ContactKind) -> None:
         super().__init__(kind.value)
         self.kind = kind
 
@@ -49,7 +49,7 @@ class InvalidContactError(ValueError):
 class Contact:
     """A contact in its normal form: what two spellings of the same address have in common."""
 
-    kind: Kind
+    kind: ContactKind
     value: str
 
     def __repr__(self) -> str:
@@ -57,15 +57,15 @@ class Contact:
         return f"Contact({self.kind.value})"
 
 
-def normalise(kind: Kind, typed: str, country: str) -> Contact:
+def normalise(kind: ContactKind, typed: str, country: str) -> Contact:
     """Bring what was typed into its normal form; `country` (ISO 3166) reads national phone spellings.
 
     What is too long is refused before anything reads it: normalising Unicode and checking an address take time that
     grows with the square of the length.
     """
-    if kind is Kind.EMAIL:
+    if kind is ContactKind.EMAIL:
         return Contact(kind, _email(typed))
-    if kind is Kind.PHONE:
+    if kind is ContactKind.PHONE:
         return Contact(kind, _phone(typed, country))
     return Contact(kind, _reference(typed))
 
@@ -76,17 +76,17 @@ def ward(guardian: Contact, name: str, born: date) -> Contact:
     Two spellings of a name are one: case, spaces and what looks alike (NFKC) do not count.
     """
     spelled = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
-    return Contact(Kind.WARD, f"{guardian.kind}:{guardian.value}|{born.isoformat()}|{spelled}")
+    return Contact(ContactKind.WARD, f"{guardian.kind}:{guardian.value}|{born.isoformat()}|{spelled}")
 
 
-def told(contacts: Iterable[Contact]) -> str:
+def dump_contact(contacts: Iterable[Contact]) -> str:
     """Write contacts in clear, to be sealed at once."""
     return json.dumps([[contact.kind, contact.value] for contact in contacts], ensure_ascii=False)
 
 
-def read_told(plain: str) -> tuple[Contact, ...]:
+def load_contact(plain: str) -> tuple[Contact, ...]:
     """Read contacts that were unsealed."""
-    return tuple(Contact(Kind(kind), value) for kind, value in json.loads(plain))
+    return tuple(Contact(ContactKind(kind), value) for kind, value in json.loads(plain))
 
 
 def masked(contact: Contact) -> str:
@@ -94,10 +94,10 @@ def masked(contact: Contact) -> str:
 
     The same whatever is hidden, so that not even its length shows.
     """
-    if contact.kind is Kind.EMAIL:
+    if contact.kind is ContactKind.EMAIL:
         mailbox, _, domain = contact.value.rpartition("@")
         return f"{mailbox[:1]}{_HIDDEN}@{domain[:1]}{_HIDDEN}.{domain.rpartition('.')[2]}"
-    if contact.kind is Kind.PHONE:
+    if contact.kind is ContactKind.PHONE:
         import phonenumbers  # noqa: PLC0415 - as below
 
         return f"+{phonenumbers.parse(contact.value).country_code} {_HIDDEN} {contact.value[-3:]}"
@@ -119,9 +119,9 @@ def _email(typed: str) -> str:
     from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415 - 15 ms that no page view needs
 
     try:
-        address = validate_email(_spelled(Kind.EMAIL, typed, MAX_EMAIL), check_deliverability=False)
+        address = validate_email(_spelled(ContactKind.EMAIL, typed, MAX_EMAIL), check_deliverability=False)
     except EmailNotValidError:
-        _refuse(Kind.EMAIL)
+        _refuse(ContactKind.EMAIL)
     # RFC 5321 lets a mailbox tell cases apart; no mail provider does, and two receipts for one person would be worse.
     # Lower case and no more: folding would turn straße.de into strasse.de, which is somebody else's domain.
     return address.normalized.lower()
@@ -130,9 +130,9 @@ def _email(typed: str) -> str:
 def _phone(typed: str, country: str) -> str:
     import phonenumbers  # noqa: PLC0415 - 40 ms that no page view needs
 
-    spelled = _spelled(Kind.PHONE, typed, MAX_PHONE)
+    spelled = _spelled(ContactKind.PHONE, typed, MAX_PHONE)
     if re.search(r"[^\d\s()+./‐-―-]", spelled):
-        _refuse(Kind.PHONE)
+        _refuse(ContactKind.PHONE)
     digits = re.sub(r"\D", "", spelled)
     # As typed; with a trunk prefix the country has given up (8 in Latvia); an international number without its "+".
     for reading in (spelled, digits.removeprefix("8"), digits.removeprefix("0"), f"+{digits.removeprefix('00')}"):
@@ -142,17 +142,17 @@ def _phone(typed: str, country: str) -> str:
             continue
         if phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE:
             return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    return _refuse(Kind.PHONE)
+    return _refuse(ContactKind.PHONE)
 
 
 def _reference(typed: str) -> str:
-    reference = _spelled(Kind.REFERENCE, typed, MAX_REFERENCE)
+    reference = _spelled(ContactKind.REFERENCE, typed, MAX_REFERENCE)
     if not reference or not reference.isprintable():
-        _refuse(Kind.REFERENCE)
+        _refuse(ContactKind.REFERENCE)
     return reference
 
 
-def _spelled(kind: Kind, typed: str, most: int) -> str:
+def _spelled(kind: ContactKind, typed: str, most: int) -> str:
     """Give a text in the one spelling of Unicode (NFKC), of at most so many characters before and after, trimmed.
 
     One character may become eighteen (U+FDFA), so that both are counted; of an e-mail address the octets count.
@@ -161,11 +161,11 @@ def _spelled(kind: Kind, typed: str, most: int) -> str:
     if len(trimmed) > most:
         _refuse(kind)
     spelled = unicodedata.normalize("NFKC", trimmed).strip()
-    length = len(spelled.encode(errors="replace")) if kind is Kind.EMAIL else len(spelled)
+    length = len(spelled.encode(errors="replace")) if kind is ContactKind.EMAIL else len(spelled)
     if length > most:
         _refuse(kind)
     return spelled
 
 
-def _refuse(kind: Kind) -> NoReturn:
+def _refuse(kind: ContactKind) -> NoReturn:
     raise InvalidContactError(kind) from None

@@ -2,5 +2,5 @@
 
 from collections.abc import Callable
 
-Hurried = Callable[[], bool]
+OutOfTime = Callable[[], bool]
 """Tells that there is no time left to begin another."""

@@ -13,7 +13,7 @@ from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Assurance
 from chalicelib.domain.contacts import Contact, ward
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.receipts import Act, Receipt
+from chalicelib.domain.receipts import Decision, Receipt
 
 RELATIONS = ("parent", "guardian", "representative")
 """What somebody who decides for a child is to it: a parent, its guardian, another legal representative."""
@@ -45,7 +45,7 @@ class Guardian:
         return of_age(self.born, clinic.country, at) if self.born else ""
 
 
-def objection(clinic: Clinic, born: date, at: Instant) -> str | None:
+def refusal_reason(clinic: Clinic, born: date, at: Instant) -> str | None:
     """Name what speaks against somebody deciding for a child born on a day; None for nothing."""
     if age(born, clinic.country, at) < 0:
         return "child_born_later"
@@ -56,7 +56,7 @@ def objection(clinic: Clinic, born: date, at: Instant) -> str | None:
     return None
 
 
-def outgrown(clinic: Clinic, comes_of_age: Instant, at: Instant) -> bool:
+def is_of_consent_age(clinic: Clinic, comes_of_age: Instant, at: Instant) -> bool:
     """Tell whether a known child has reached the age from which it decides alone: nobody starts anything for it then.
 
     `comes_of_age` is what is kept of a child (`Subject.of_age`), "" for whoever is none.
@@ -64,13 +64,17 @@ def outgrown(clinic: Clinic, comes_of_age: Instant, at: Instant) -> bool:
     return bool(comes_of_age) and reached(comes_of_age, clinic.decides_alone_from(at), clinic.country, at)
 
 
-def speaks_alone(clinic: Clinic, comes_of_age: Instant, act: Act) -> bool:
+def becomes_independent(clinic: Clinic, comes_of_age: Instant, decision: Decision) -> bool:
     """Tell whether a known child stops being one: staff record its own answer, and it is old enough to decide alone.
 
     A withdrawal may be anybody's who has the contact.
     """
-    own = act.assurance is Assurance.STAFF_WITNESSED and act.actor != ACTOR
-    return own and Answer.WITHDRAW not in act.answers.values() and outgrown(clinic, comes_of_age, act.effective_at)
+    own = decision.assurance is Assurance.STAFF_WITNESSED and decision.actor != ACTOR
+    return (
+        own
+        and Answer.WITHDRAW not in decision.answers.values()
+        and is_of_consent_age(clinic, comes_of_age, decision.effective_at)
+    )
 
 
 def relation(receipts: Sequence[Receipt]) -> Mapping[str, str]:

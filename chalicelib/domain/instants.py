@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 Instant = str
 """An RFC 3339 date-time in UTC with milliseconds, e.g. ``2026-11-22T08:15:00.000Z``."""
 
-EVER: Instant = "9999-12-31T23:59:59.999Z"
+END_OF_TIME: Instant = "9999-12-31T23:59:59.999Z"
 """Later than every moment."""
 
 _FIRST_YEAR, _LAST_YEAR = 2000, 2200

@@ -17,7 +17,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Self
 
-from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import Instant, instant, moment
 
 HANDLE_BYTES, PROOF_BYTES = 16, 8
@@ -31,7 +31,7 @@ PORTAL = "portal"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
 
 
-class Power(StrEnum):
+class LinkScope(StrEnum):
     """What a token opens, and nothing else."""
 
     ASK = "ask"
@@ -93,16 +93,16 @@ class Link:
         """Until when the link stops things: longer than it opens anything else."""
         return max(self.expires_at, instant(moment(self.created_at) + STOPS))
 
-    def opens(self, power: Power, now: Instant) -> bool:
+    def opens(self, power: LinkScope, now: Instant) -> bool:
         """Tell whether the link still opens this."""
-        if power is Power.MANAGE and self.by_program and not self.manages:
+        if power is LinkScope.MANAGE and self.by_program and not self.manages:
             return False
-        ends = self.stops_until if power is Power.UNSUBSCRIBE else self.expires_at
+        ends = self.stops_until if power is LinkScope.UNSUBSCRIBE else self.expires_at
         return self.revoked_at is None and now < ends
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class LinkRecipient:
     """Whom a link is for: the contact it was sent to, and the name if the clinic told it."""
 
     contact: Contact
@@ -116,11 +116,11 @@ class Holder:
     def read(cls, plain: str) -> Self:
         """Read a holder that was unsealed."""
         kind, value, name = json.loads(plain)
-        return cls(Contact(Kind(kind), value), name)
+        return cls(Contact(ContactKind(kind), value), name)
 
 
 @dataclass(frozen=True, slots=True)
-class Handle:
+class LinkSecret:
     """The random part of a link. Its representation says nothing."""
 
     value: bytes = field(repr=False)
@@ -140,24 +140,24 @@ class Handle:
         """The id under which the link is kept and revoked: SHA-256 of the handle, in hexadecimal."""
         return hashlib.sha256(self.value).hexdigest()
 
-    def token(self, secret: bytes, power: Power) -> str:
+    def token(self, secret: bytes, power: LinkScope) -> str:
         """Write the token for one power: 32 characters fit for an address."""
         return base64.urlsafe_b64encode(self.value + self._proof(secret, power)).decode()
 
-    def grants(self, secret: bytes, power: Power, proof: bytes) -> bool:
+    def grants(self, secret: bytes, power: LinkScope, proof: bytes) -> bool:
         """Tell whether a token's proof is the one for this power."""
         return hmac.compare_digest(self._proof(secret, power), proof)
 
-    def _proof(self, secret: bytes, power: Power) -> bytes:
+    def _proof(self, secret: bytes, power: LinkScope) -> bytes:
         return hmac.digest(secret, power.encode() + b"|" + self.value, "sha256")[:PROOF_BYTES]
 
 
-def read_token(token: str) -> tuple[Handle, bytes] | None:
+def read_token(token: str) -> tuple[LinkSecret, bytes] | None:
     """Take a token apart into its handle and its proof; None for what is none."""
     if not _TOKEN.fullmatch(token):
         return None
     content = base64.urlsafe_b64decode(token)
-    return Handle(content[:HANDLE_BYTES]), content[HANDLE_BYTES:]
+    return LinkSecret(content[:HANDLE_BYTES]), content[HANDLE_BYTES:]
 
 
 def short_code(secret: bytes, receipt: str, contact: Contact) -> str:

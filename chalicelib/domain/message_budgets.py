@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from chalicelib.domain.contacts import Kind
+from chalicelib.domain.contacts import ContactKind
 from chalicelib.domain.instants import Instant, moment
 
 SHARDS = 4
@@ -64,18 +64,18 @@ class Budgets:
     mail: int = 40_000
     mail_clinic: int = 10_000
 
-    def held(self, kind: Kind, clinic: str, country: str | None, *, stop: bool) -> Iterator[Budget]:
+    def held(self, kind: ContactKind, clinic: str, country: str | None, *, stop: bool) -> Iterator[Budget]:
         """Give the budgets one message counts in; `stop` where it tells of a stop.
 
         Word of a stop may be as many as all other messages together, and does not ask to which country it goes.
         """
         channel, whole, of_clinic = (
-            (EMAIL, self.mail, self.mail_clinic) if kind is Kind.EMAIL else (SMS, self.sms, self.sms_clinic)
+            (EMAIL, self.mail, self.mail_clinic) if kind is ContactKind.EMAIL else (SMS, self.sms, self.sms_clinic)
         )
         channel = f"{channel}-stops" if stop else channel
         yield Budget(f"{channel}#all", whole)
         yield Budget(f"{channel}#clinic#{clinic}", of_clinic)
-        if kind is Kind.PHONE and not stop:
+        if kind is ContactKind.PHONE and not stop:
             yield Budget(f"{channel}#country#{country}", self.sms_country)
 
 

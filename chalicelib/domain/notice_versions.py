@@ -8,7 +8,7 @@ from chalicelib.domain.consent import NoticeInForce, major
 from chalicelib.domain.instants import Instant
 
 
-class Entry(NamedTuple):
+class PublishedVersion(NamedTuple):
     """One published version: from when it is in force, its number, when it was published."""
 
     since: Instant
@@ -27,12 +27,12 @@ class Stage(StrEnum):
     OVERTAKEN = "overtaken"
 
 
-def history(published: Sequence[Sequence[str]]) -> tuple[Entry, ...]:
+def history(published: Sequence[Sequence[str]]) -> tuple[PublishedVersion, ...]:
     """Read a clinic's list of published versions, oldest first; the first entries lacked the time of publication."""
-    return tuple(Entry(each[0], each[1], each[2] if len(each) > 2 else each[0]) for each in published)  # noqa: PLR2004
+    return tuple(PublishedVersion(each[0], each[1], each[2] if len(each) > 2 else each[0]) for each in published)  # noqa: PLR2004
 
 
-def entry_at(history: Sequence[Entry], at: Instant, known_at: Instant | None = None) -> Entry:
+def entry_at(history: Sequence[PublishedVersion], at: Instant, known_at: Instant | None = None) -> PublishedVersion:
     """Give the version in force at a moment: the last published of those that had begun; the first one before it.
 
     `known_at` leaves out what was published after that moment.
@@ -41,7 +41,7 @@ def entry_at(history: Sequence[Entry], at: Instant, known_at: Instant | None = N
     return next((entry for entry in reversed(known) if entry.since <= at), history[0])
 
 
-def notice_at(history: Sequence[Entry], at: Instant, known_at: Instant | None = None) -> NoticeInForce:
+def notice_at(history: Sequence[PublishedVersion], at: Instant, known_at: Instant | None = None) -> NoticeInForce:
     """Give the notice in force at a moment, and when its MAJOR began."""
     entry = entry_at(history, at, known_at)
     alike = [each for each in history if major(each.version) == major(entry.version)]
@@ -49,7 +49,7 @@ def notice_at(history: Sequence[Entry], at: Instant, known_at: Instant | None = 
     return NoticeInForce(entry.version, min([entry.since, *begun]))
 
 
-def precursor(history: Sequence[Entry], version: str, since: Instant) -> Entry | None:
+def precursor(history: Sequence[PublishedVersion], version: str, since: Instant) -> PublishedVersion | None:
     """Give the version of the same MAJOR that was in force last before a version begins; None where there is none.
 
     Those who agreed to it keep their consent under the new one. A version overtaken before its day bound nobody.
@@ -64,7 +64,7 @@ def precursor(history: Sequence[Entry], version: str, since: Instant) -> Entry |
     return alike[-1] if alike else None
 
 
-def until(history: Sequence[Entry], entry: Entry) -> Instant | None:
+def until(history: Sequence[PublishedVersion], entry: PublishedVersion) -> Instant | None:
     """Tell when the next version takes over from this one; None for the last, and for one that never is in force."""
     begun = [each for each in history if entry_at(history, each.since).version == each.version]
     if entry not in begun or entry == begun[-1]:
@@ -72,7 +72,7 @@ def until(history: Sequence[Entry], entry: Entry) -> Instant | None:
     return begun[begun.index(entry) + 1].since
 
 
-def stage(since: Instant, version: str, history: Sequence[Entry], at: Instant) -> Stage:
+def stage(since: Instant, version: str, history: Sequence[PublishedVersion], at: Instant) -> Stage:
     """Tell where a published version stands; one overtaken before its day came was never in force."""
     if entry_at(history, at).version == version and since <= at:
         return Stage.IN_FORCE

@@ -1,6 +1,6 @@
 """What is known of one person at one clinic, told to that person: what holds, why, and who could receive what.
 
-Pure: subjects, receipts and notices in, values out. `takeout` writes the same down to take along.
+Pure: subjects, receipts and notices in, values out. `services.data_export` writes the same down to take along.
 """
 
 from collections import deque
@@ -10,25 +10,25 @@ from typing import Any
 
 from chalicelib.domain.clinic import Clinic, Question, Text
 from chalicelib.domain.consent import (
-    Address,
+    AnswerSummary,
     NoticeInForce,
-    Standing,
+    QuestionId,
+    RecordedAnswer,
     State,
     Status,
-    Word,
     resolve,
-    settle,
+    resolve_confirmed,
     strictest,
 )
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.receipts import Receipt, Subject, words_of
+from chalicelib.domain.receipts import Receipt, Subject, recorded_answers
 
-STOPPED = (State.REFUSED, State.WITHDRAWN)
+STOPPED_STATES = (State.REFUSED, State.WITHDRAWN)
 """The states in which the last word was a No or a withdrawal: nothing is left to stop."""
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class QuestionStatus:
     """How one decision stands; `receipt` is the document of the receipt that says so, None where there is none."""
 
     question: Question
@@ -37,7 +37,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Disclosure:
+class RecipientPeriod:
     """A time in which a recipient could be given data, because a Yes permitted it. `until` is None while it lasts."""
 
     question: Question
@@ -48,7 +48,7 @@ class Disclosure:
 
 def decisions(
     people: Sequence[Subject], ever: Clinic, notice: NoticeInForce, at: Instant, receipts: Sequence[Receipt] = ()
-) -> tuple[Decision, ...]:
+) -> tuple[QuestionStatus, ...]:
     """Tell how every decision ever asked for stands, purpose by purpose in the order of the notice.
 
     Of several people who share a contact, the strictest counts, as for whoever asks by that contact.
@@ -58,7 +58,7 @@ def decisions(
     told = []
     for address, question in sorted(ever.questions.items(), key=lambda each: order.index(each[1].purpose.id)):
         status = strictest([resolve(person.standings.get(address), notice, at) for person in people])
-        told.append(Decision(question, status, documents.get(status.word.receipt_id) if status.word else None))
+        told.append(QuestionStatus(question, status, documents.get(status.word.receipt_id) if status.word else None))
     return tuple(told)
 
 
@@ -70,15 +70,15 @@ def disclosures(
     now: Instant,
     *,
     restricted_since: Instant | None = None,
-) -> tuple[Disclosure, ...]:
+) -> tuple[RecipientPeriod, ...]:
     """Tell who could receive what from when until when (GDPR Art. 15(1)(c)), as a Yes permitted it.
 
     `versions` are the notices the receipts name, `changes` the moments at which a notice came into force. Where
     processing is restricted, since then nobody could (Art. 18(2)). What was really handed over the clinic knows.
     """
-    words: dict[Address, list[Word]] = {}
+    words: dict[QuestionId, list[RecordedAnswer]] = {}
     for receipt in receipts:
-        for address, word in words_of(receipt.document).items():
+        for address, word in recorded_answers(receipt.document).items():
             words.setdefault(address, []).append(word)
     moments = tuple(changes)
     told = []
@@ -87,24 +87,24 @@ def disclosures(
             question = versions[word.notice_version].questions[address]
             end = min(filter(None, (until, restricted_since)), default=None)
             if question.recipient is not None and (end is None or since < end):
-                told.append(Disclosure(question, question.recipient, since, end))
+                told.append(RecipientPeriod(question, question.recipient, since, end))
     return tuple(sorted(told, key=lambda each: each.since, reverse=True))
 
 
 def permitted(
-    words: Sequence[Word],
+    words: Sequence[RecordedAnswer],
     notice_at: Callable[[Instant], NoticeInForce],
     changes: Sequence[Instant],
     now: Instant,
-) -> list[tuple[Word, Instant, Instant | None]]:
+) -> list[tuple[RecordedAnswer, Instant, Instant | None]]:
     """Give the periods in which one decision was granted, each with the word that began it, by what is known now."""
     turns = [(word.effective_at, word.expires_at, word.confirm_by) for word in words]
     moments = sorted({each for turn in (*turns, changes) for each in turn if each and each <= now})
-    periods: list[tuple[Word, Instant, Instant | None]] = []
-    standing, unheard = Standing(), deque(sorted(words, key=lambda word: word.effective_at))
+    periods: list[tuple[RecordedAnswer, Instant, Instant | None]] = []
+    standing, unheard = AnswerSummary(), deque(sorted(words, key=lambda word: word.effective_at))
     for moment in moments:
         while unheard and unheard[0].effective_at <= moment:
-            standing = standing.heard(unheard.popleft())
+            standing = standing.with_answer(unheard.popleft())
         status = resolve(standing, notice_at(moment), moment)
         lasting = bool(periods) and periods[-1][2] is None
         if status.permitted and status.word is not None and not lasting:
@@ -114,13 +114,13 @@ def permitted(
     return periods
 
 
-def still_held(receipt: Receipt, person: Subject, notice: NoticeInForce, at: Instant) -> dict[Address, State]:
+def still_held(receipt: Receipt, person: Subject, notice: NoticeInForce, at: Instant) -> dict[QuestionId, State]:
     """Tell how the decisions stand whose last word is still this receipt's."""
     now = {}
     for address in receipt.document["decisions"]:
         standing = person.standings.get(address)
         # A claim takes nothing from the word it stands over: that one's receipt still tells it.
-        for status in (settle(standing, notice, at), resolve(standing, notice, at)):
+        for status in (resolve_confirmed(standing, notice, at), resolve(standing, notice, at)):
             # Nor does the receipt of a restricted consent say to a program that it may be used.
             usable = status.permitted or status.state is not State.GRANTED
             if status.word is not None and status.word.receipt_id == receipt.id and usable:

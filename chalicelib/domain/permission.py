@@ -7,15 +7,15 @@ nothing of that e-mail: it may be somebody else's by now, or may always have bee
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chalicelib.domain.consent import Address, NoticeInForce, Standing, Status, resolve, strictest
-from chalicelib.domain.contacts import REACH, Contact, Kind
-from chalicelib.domain.identity import People, everyone
+from chalicelib.domain.consent import AnswerSummary, NoticeInForce, QuestionId, Status, resolve, strictest
+from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, ContactKind
+from chalicelib.domain.identity import People, all_subjects
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.receipts import Subject
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class PermissionResult:
     """How one decision of a named subject stands, and for which kinds of the contacts given that is so.
 
     `permitted` asks more than the state: what is carried out by e-mail or phone is permitted for the very one given
@@ -24,36 +24,36 @@ class Told:
 
     status: Status
     permitted: bool
-    holds_for: tuple[Kind, ...]
+    holds_for: tuple[ContactKind, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class SubjectQuery:
     """A subject as a call names it: who is known under each contact given, and how each of them stood.
 
-    Whoever only typed a contact and has proven another is not known under it (`store.look.whose_own`).
+    Whoever only typed a contact and has proven another is not known under it (`store.lookup.owners`).
     """
 
     known: People
-    standings: Mapping[str, Mapping[Address, Standing]]
+    standings: Mapping[str, Mapping[QuestionId, AnswerSummary]]
 
     @property
     def people(self) -> tuple[Subject, ...]:
         """Everyone who is known under any of the contacts."""
-        return everyone(self.known)
+        return all_subjects(self.known)
 
-    def kinds(self, lookups: Mapping[Contact, str], known_at: Instant) -> tuple[Kind, ...]:
+    def kinds(self, lookups: Mapping[Contact, str], known_at: Instant) -> tuple[ContactKind, ...]:
         """Give the kinds of contact of which these people were known to have one of their own, without any of them."""
         given = {lookups[contact]: contact.kind for contact, people in self.known.items() if people}
         found = {
-            Kind(person.kinds.get(lookup) or given[lookup])
+            ContactKind(person.kinds.get(lookup) or given[lookup])
             for person in self.people
             for lookup, since in person.contacts.items()
             if since <= known_at and person.owns(lookup) and (lookup in person.kinds or lookup in given)
         }
-        return tuple(kind for kind in (Kind.REFERENCE, *REACH) if kind in found)
+        return tuple(kind for kind in (ContactKind.REFERENCE, *REACHABLE_KINDS) if kind in found)
 
-    def tell(self, address: Address, needs: frozenset[str], notice: NoticeInForce, at: Instant) -> Told:
+    def tell(self, address: QuestionId, needs: frozenset[str], notice: NoticeInForce, at: Instant) -> PermissionResult:
         """Tell how a decision stands whose Yes `needs` these kinds of contact."""
 
         def stands(people: tuple[Subject, ...]) -> Status:
@@ -64,11 +64,11 @@ class Named:
         holds_for = tuple(
             contact.kind for contact, people in self.known.items() if people and stands(people).state is status.state
         )
-        carriers = [kind for kind in REACH if kind in needs]
+        carriers = [kind for kind in REACHABLE_KINDS if kind in needs]
         permitted = status.permitted and all(self._reaches(kind, holds_for) for kind in carriers)
-        return Told(status, permitted, holds_for)
+        return PermissionResult(status, permitted, holds_for)
 
-    def _reaches(self, kind: Kind, holds_for: tuple[Kind, ...]) -> bool:
+    def _reaches(self, kind: ContactKind, holds_for: tuple[ContactKind, ...]) -> bool:
         if any(contact.kind is kind for contact in self.known):
             return kind in holds_for
         return any(person.may_have(kind) for person in self.people)

@@ -5,7 +5,7 @@ A number that may be sent nothing is still a contact: its owner decides and with
 
 from collections.abc import Collection
 
-from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.contacts import Contact, ContactKind
 
 
 def exists(number: str) -> bool:
@@ -39,9 +39,9 @@ def takes_texts(number: str, countries: Collection[str]) -> bool:
 
 def can_be_written_to(contact: Contact, countries: Collection[str]) -> bool:
     """Tell whether a message can go to a contact, where text messages go to these countries alone."""
-    if contact.kind is Kind.PHONE:
+    if contact.kind is ContactKind.PHONE:
         return takes_texts(contact.value, countries)
-    return contact.kind is Kind.EMAIL
+    return contact.kind is ContactKind.EMAIL
 
 
 def known_countries() -> Collection[str]:

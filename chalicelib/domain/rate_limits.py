@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from math import ceil
 
-from chalicelib.domain.consent import Address
+from chalicelib.domain.consent import QuestionId
 from chalicelib.domain.contacts import Contact
 from chalicelib.domain.instants import Instant, moment
 
@@ -30,7 +30,7 @@ class TooManyError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RateLimit:
     """How many at once, and after how many milliseconds there is room for one more."""
 
     burst: int
@@ -49,22 +49,22 @@ class Rule:
         return now + (self.burst - 1) * self.every
 
 
-CONTACT = Rule(burst=12, every=60_000)
-RANGE = Rule(burst=60, every=2_000)
+CONTACT = RateLimit(burst=12, every=60_000)
+RANGE = RateLimit(burst=60, every=2_000)
 """A whole waiting room may stand behind one address."""
-CLINIC = Rule(burst=40, every=250)
+CLINIC = RateLimit(burst=40, every=250)
 """One of a clinic's shards: all together 640 at once, and 64 a second for ever."""
 
-MESSAGE = Rule(burst=5, every=900_000)
+MESSAGE = RateLimit(burst=5, every=900_000)
 """Messages of one kind to one contact: whoever types a stranger's phone again and again has it ring five times."""
 
-ANYWHERE_PHONE = Rule(burst=10, every=1_800_000)
+ANYWHERE_PHONE = RateLimit(burst=10, every=1_800_000)
 """Text messages to one phone, of whatever kinds and clinics: somebody may type it into the forms of all of them."""
 
-ANYWHERE_EMAIL = Rule(burst=40, every=600_000)
+ANYWHERE_EMAIL = RateLimit(burst=40, every=600_000)
 """E-mails to one address, of whatever kinds and clinics."""
 
-CODE = Rule(burst=10, every=3_600_000)
+CODE = RateLimit(burst=10, every=3_600_000)
 """Guesses at the codes sent to one phone, of whatever receipts: a new form is no way to more of them."""
 
 SHARDS = 16
@@ -72,15 +72,15 @@ SHARDS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class RateLimitCheck:
     """What one public post is held against. `deed` names the kind of post: none can use up the room of another.
 
     `whom` names, each for a bucket of its own, who or what it is about; `shard` is one of SHARDS, chosen at random;
     `guesses` names the bucket of what is guessed at, if anything is.
     """
 
-    deed: str
-    whom: Sequence[str]
+    action: str
+    subjects: Sequence[str]
     range: str
     shard: int
     at: Instant
@@ -91,13 +91,13 @@ class Guard:
         """The moment of the post, in milliseconds since 1970."""
         return milliseconds(self.at)
 
-    def buckets(self) -> Mapping[str, Rule]:
+    def buckets(self) -> Mapping[str, RateLimit]:
         """Give the rule of every bucket the post takes one from, by its name, which may stand in no key as it is."""
         return {
-            **{f"{self.deed}|contact|{each}": CONTACT for each in self.whom},
+            **{f"{self.action}|contact|{each}": CONTACT for each in self.subjects},
             **({f"code|{self.guesses}": CODE} if self.guesses else {}),
-            f"{self.deed}|range|{self.range}": RANGE,
-            f"{self.deed}|clinic|{self.shard}": CLINIC,
+            f"{self.action}|range|{self.range}": RANGE,
+            f"{self.action}|clinic|{self.shard}": CLINIC,
         }
 
 
@@ -111,7 +111,7 @@ def each_of(contacts: Iterable[Contact]) -> tuple[str, ...]:
     return tuple(f"{contact.kind}:{contact.value}" for contact in contacts)
 
 
-def this_very(contacts: Iterable[Contact], addresses: Iterable[Address]) -> tuple[str, ...]:
+def this_very(contacts: Iterable[Contact], addresses: Iterable[QuestionId]) -> tuple[str, ...]:
     """Name a withdrawal for one bucket: these contacts and these decisions, together.
 
     So a withdrawal is refused only right after the very same one was carried out, again and again: whoever uses up

@@ -13,13 +13,13 @@ import rfc8785
 
 from chalicelib.domain.consent import (
     BY_CLINIC,
-    Address,
     Answer,
+    AnswerSummary,
     Assurance,
     Channel,
     NoticeInForce,
-    Standing,
-    Word,
+    QuestionId,
+    RecordedAnswer,
     resolve,
 )
 from chalicelib.domain.instants import Instant, ending, just_after
@@ -56,7 +56,7 @@ class Subject:
     version: int = 0
     head: str | None = None
     contacts: Mapping[str, Instant] = field(default_factory=dict)
-    standings: Mapping[Address, Standing] = field(default_factory=dict)
+    standings: Mapping[QuestionId, AnswerSummary] = field(default_factory=dict)
     numbered: bool = False
     """Whether the clinic's own number of this person is among the contacts."""
 
@@ -119,7 +119,7 @@ class Subject:
         left = tuple(lookup for lookup in self.typed if lookup not in lookups)
         return replace(self, typed=left, certain=self.certain or bool(lookups))
 
-    def alone(self, contacts: Collection[str]) -> Self:
+    def independent(self, contacts: Collection[str]) -> Self:
         """Give who was a child as somebody who decides alone: of what is known only these contacts are their own."""
         return replace(self.without(self.contacts.keys() - set(contacts)), of_age="", proven_by="")
 
@@ -142,7 +142,9 @@ class Subject:
 
     def restrict(self, since: Instant | None) -> Self:
         """Give the person with all processing restricted, or, by None, no longer."""
-        return replace(self, restricted_since=since, standings=marked(self.standings, restricted=since is not None))
+        return replace(
+            self, restricted_since=since, standings=with_restriction(self.standings, restricted=since is not None)
+        )
 
     def erase(self, proof_until: Instant) -> Self:
         """Give what is kept of an erased person: an opaque id and the length and head of the chain."""
@@ -166,14 +168,16 @@ class Subject:
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
         """Rebuild a subject from its stored form."""
-        kept = {address: Standing.read(standing) for address, standing in stored["standings"].items()}
-        standings = marked(kept, restricted=stored.get("restricted_since") is not None)
+        kept = {address: AnswerSummary.read(standing) for address, standing in stored["standings"].items()}
+        standings = with_restriction(kept, restricted=stored.get("restricted_since") is not None)
         fences = tuple((latest, recorded_at) for latest, recorded_at in stored["fences"])
         listed = {name: tuple(stored.get(name, ())) for name in ("typed", "pointers")}
         return cls(**{**stored, "standings": standings, "fences": fences, **listed})
 
 
-def marked(standings: Mapping[Address, Standing], *, restricted: bool) -> Mapping[Address, Standing]:
+def with_restriction(
+    standings: Mapping[QuestionId, AnswerSummary], *, restricted: bool
+) -> Mapping[QuestionId, AnswerSummary]:
     """Give somebody's standings with it written on each whether processing is restricted."""
     return {address: replace(standing, restricted=restricted) for address, standing in standings.items()}
 
@@ -189,7 +193,7 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class Decision:
     """One act of deciding: what was said, by whom, how, when, under which text.
 
     `effective_at` is when it was decided, `recorded_at` when the portal learnt of it.
@@ -197,7 +201,7 @@ class Act:
 
     receipt_id: str
     clinic: str
-    answers: Mapping[Address, Answer]
+    answers: Mapping[QuestionId, Answer]
     notice: NoticeRef
     controllers: tuple[Mapping[str, str], ...]
     channel: Channel
@@ -207,9 +211,9 @@ class Act:
     evidence: Mapping[str, Any] | None
     effective_at: Instant
     recorded_at: Instant
-    endings: Mapping[Address, str]
+    endings: Mapping[QuestionId, str]
     everything: bool = False
-    confirm: frozenset[Address] = frozenset()
+    confirm: frozenset[QuestionId] = frozenset()
     """What is confirmed by message before it counts, whoever said it (double opt-in)."""
 
     confirm_within: str = "P7D"
@@ -243,7 +247,7 @@ class Receipt:
         return hashlib.sha256(self.canonical).hexdigest()
 
 
-def whose(people: Sequence[Sequence[Subject]]) -> Subject | None:
+def best_match(people: Sequence[Sequence[Subject]]) -> Subject | None:
     """Tell which known person the typed contacts mean, given those found under each, strongest contact first.
 
     The person found under all of them, or else under the first. A family's phone beside an e-mail nobody has used
@@ -265,13 +269,13 @@ def receipt_id(secret: bytes, nonce: str, said: Mapping[str, Any]) -> str:
     return hmac.digest(secret, unique, "sha256").hex()[:32]
 
 
-def words_of(document: Mapping[str, Any]) -> dict[Address, Word]:
+def recorded_answers(document: Mapping[str, Any]) -> dict[QuestionId, RecordedAnswer]:
     """Give the words of a receipt, by its document: whoever has the receipts can tell every state from them again."""
     told = {name: document[name] for name in ("effective_at", "recorded_at", "version", "channel", "assurance")}
     told["effective_until"] = document.get("effective_until")
     notice = {"notice_version": document["notice"]["version"], "lang": document["notice"]["lang"]}
     return {
-        address: Word.read(
+        address: RecordedAnswer.read(
             {
                 **told,
                 **notice,
@@ -283,61 +287,63 @@ def words_of(document: Mapping[str, Any]) -> dict[Address, Word]:
     }
 
 
-def _stopped(subject: Subject, address: Address) -> bool:
+def _stopped(subject: Subject, address: QuestionId) -> bool:
     """Tell whether the last word that counts on a decision is a No or a withdrawal."""
     standing = subject.standings.get(address)
     return standing is not None and standing.last is not None and standing.last.answer is not Answer.YES
 
 
-def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) -> tuple[Receipt, Subject]:
+def decide(subject: Subject, decision: Decision, in_force: NoticeInForce, *, known: bool) -> tuple[Receipt, Subject]:
     """Carry out one act of deciding: give the next receipt of the chain and the subject as it stands afterwards.
 
     Who only claims a contact (self-asserted) that has decided before (`known`) can stop things at once, and can start
     nothing: such a Yes stays pending, and what that person had granted stays as it was. So does everybody's Yes to what
-    is confirmed first (`Act.confirm`). A chain is recorded in order: an act whose clock ran behind is recorded a
+    is confirmed first (`Decision.confirm`). A chain is recorded in order: an act whose clock ran behind is recorded a
     millisecond after the receipt before it, so that words given now never tie. A Yes for a child ends when it comes of
     age, however it was given; afterwards staff who see the grown patient can record another.
     """
-    now = max(act.recorded_at, just_after(subject.recorded_at)) if subject.recorded_at else act.recorded_at
-    effective_at = now if act.effective_at == act.recorded_at and act.day is None else act.effective_at
-    answers = dict(act.answers)
-    if act.everything:
+    now = max(decision.recorded_at, just_after(subject.recorded_at)) if subject.recorded_at else decision.recorded_at
+    effective_at = (
+        now if decision.effective_at == decision.recorded_at and decision.day is None else decision.effective_at
+    )
+    answers = dict(decision.answers)
+    if decision.everything:
         answers |= {address: Answer.WITHDRAW for address in subject.standings if address not in answers}
-    claims = known and act.assurance is Assurance.SELF_ASSERTED
-    of_age = act.of_age or subject.of_age
-    limit = of_age if effective_at < of_age or act.assurance is not Assurance.STAFF_WITNESSED else None
-    decisions: dict[Address, dict[str, Any]] = {}
+    claims = known and decision.assurance is Assurance.SELF_ASSERTED
+    of_age = decision.of_age or subject.of_age
+    limit = of_age if effective_at < of_age or decision.assurance is not Assurance.STAFF_WITNESSED else None
+    decisions: dict[QuestionId, dict[str, Any]] = {}
     for address, answer in sorted(answers.items()):
         yes = answer is Answer.YES
-        ends = act.endings.get(address) if yes else None
+        ends = decision.endings.get(address) if yes else None
         expires_at = min(filter(None, (ends and ending(ends, effective_at), limit)), default=None) if yes else None
-        waits = yes and (claims or address in act.confirm or (act.asks_only and _stopped(subject, address)))
-        confirm_by = ending(act.confirm_within, now) if waits else None
+        waits = yes and (claims or address in decision.confirm or (decision.asks_only and _stopped(subject, address)))
+        confirm_by = ending(decision.confirm_within, now) if waits else None
         decisions[address] = {"answer": answer, "confirm_by": confirm_by, "expires_at": expires_at}
     document: dict[str, Any] = {
-        "id": act.receipt_id,
-        "clinic": act.clinic,
+        "id": decision.receipt_id,
+        "clinic": decision.clinic,
         "subject": subject.id,
         "version": subject.version + 1,
         "previous": subject.head,
         "decisions": decisions,
-        "notice": asdict(act.notice),
-        "controllers": [dict(controller) for controller in act.controllers],
-        "channel": act.channel,
-        "source": act.source,
-        "assurance": act.assurance,
-        "actor": act.actor,
-        "evidence": dict(act.evidence) if act.evidence else None,
+        "notice": asdict(decision.notice),
+        "controllers": [dict(controller) for controller in decision.controllers],
+        "channel": decision.channel,
+        "source": decision.source,
+        "assurance": decision.assurance,
+        "actor": decision.actor,
+        "evidence": dict(decision.evidence) if decision.evidence else None,
         "effective_at": effective_at,
         "recorded_at": now,
         "expires_at": min((entry["expires_at"] for entry in decisions.values() if entry["expires_at"]), default=None),
     }
-    if act.day:
-        document |= {"effective_date": act.day.date, "effective_until": min(act.day.ends, now)}
+    if decision.day:
+        document |= {"effective_date": decision.day.date, "effective_until": min(decision.day.ends, now)}
     standings = dict(subject.standings)
-    for address, word in words_of(document).items():
+    for address, word in recorded_answers(document).items():
         before = standings.get(address)
-        standings[address] = (before or Standing()).heard(word)
+        standings[address] = (before or AnswerSummary()).with_answer(word)
         decisions[address]["before"] = resolve(before, in_force, now).state
         decisions[address]["after"] = resolve(standings[address], in_force, now).state
     receipt = Receipt(document, rfc8785.dumps(document))
@@ -349,5 +355,5 @@ def decide(subject: Subject, act: Act, in_force: NoticeInForce, *, known: bool) 
         latest=max(effective_at, subject.latest),
         recorded_at=now,
         of_age=of_age,
-        lang=subject.lang if claims or act.assurance in BY_CLINIC else act.notice.lang,
+        lang=subject.lang if claims or decision.assurance in BY_CLINIC else decision.notice.lang,
     )

@@ -10,19 +10,19 @@ from enum import StrEnum
 
 from chalicelib.domain.consent import (
     BY_CLINIC,
-    Address,
     Answer,
+    AnswerSummary,
     Channel,
     NoticeInForce,
-    Standing,
+    QuestionId,
+    RecordedAnswer,
     State,
     Status,
-    Word,
     resolve,
-    settle,
+    resolve_confirmed,
 )
 from chalicelib.domain.instants import Instant, ending, instant, moment
-from chalicelib.domain.notice_versions import Entry, Stage, notice_at, numbers, stage
+from chalicelib.domain.notice_versions import PublishedVersion, Stage, notice_at, numbers, stage
 from chalicelib.domain.receipts import Subject
 
 EXPIRING_WITHIN = timedelta(days=30)
@@ -37,7 +37,7 @@ _TICK = timedelta(milliseconds=1)
 _HOLDS = {State.GRANTED, State.PENDING}
 
 
-class Kind(StrEnum):
+class ReminderKind(StrEnum):
     """What people are told without having done anything."""
 
     REMINDER = "reminder"
@@ -54,36 +54,38 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class Reminder:
     """One thing to tell: of which kind, about what (told once per kind and `reference`), by which word of theirs.
 
     `addresses` are the decisions it is about: for a changed notice all that was agreed to under the one before. `at` is
     since when something holds, `until` when something ends.
     """
 
-    kind: Kind
+    kind: ReminderKind
     reference: str
-    addresses: tuple[Address, ...]
-    word: Word
+    addresses: tuple[QuestionId, ...]
+    word: RecordedAnswer
     at: Instant | None = None
     until: Instant | None = None
 
 
-class Fate(StrEnum):
+class RetentionAction(StrEnum):
     """What becomes of what is kept of a person."""
 
     KEEP = "keep"
     ERASE = "erase"
     """The contact goes now; the receipts, which then name nobody, when their date has come."""
 
-    FORGET = "forget"
+    DELETE = "forget"
     """Everything goes."""
 
 
-def letters(person: Subject, history: Sequence[Entry], at: Instant, *, grown: bool = False) -> tuple[Letter, ...]:
+def reminders_for(
+    person: Subject, history: Sequence[PublishedVersion], at: Instant, *, grown: bool = False
+) -> tuple[Reminder, ...]:
     """Tell what this person is to be told by now; whoever has had processing restricted is told nothing.
 
-    `grown` says that this is a child who decides alone by now (`guardians.outgrown`).
+    `grown` says that this is a child who decides alone by now (`guardians.is_of_consent_age`).
     """
     if person.erased or person.restricted_since is not None:
         return ()
@@ -92,7 +94,7 @@ def letters(person: Subject, history: Sequence[Entry], at: Instant, *, grown: bo
     return (*_reminders(now, at), *_expiring(person, now, at, grown=grown), *_changed(person, history, at))
 
 
-def fate(person: Subject, history: Sequence[Entry], rule: str, at: Instant) -> Fate:
+def retention_action(person: Subject, history: Sequence[PublishedVersion], rule: str, at: Instant) -> RetentionAction:
     """Tell what becomes of a person's data, where proof is kept by this rule after everything has ended.
 
     Whoever left nothing but a Yes that was never confirmed is not kept at all: the contact may be anybody's (GDPR Art.
@@ -100,25 +102,25 @@ def fate(person: Subject, history: Sequence[Entry], rule: str, at: Instant) -> F
     data is only stored (Art. 18(2)).
     """
     if person.proof_until is not None:
-        return Fate.FORGET if person.proof_until <= at else Fate.KEEP
+        return RetentionAction.DELETE if person.proof_until <= at else RetentionAction.KEEP
     statuses = _statuses(person, notice_at(history, at), at)
     if person.restricted_since is not None or not statuses or any(each.state in _HOLDS for each in statuses):
-        return Fate.KEEP
+        return RetentionAction.KEEP
     never_confirmed = all(standing.last is None for standing in person.standings.values())
     over = proof_until(person, history, rule, at)
     if all(map(_only_stopped, person.standings.values())):
         over = min(over, instant(moment(person.recorded_at) + ONLY_STOPPED_KEPT))
-    return Fate.ERASE if never_confirmed or over <= at else Fate.KEEP
+    return RetentionAction.ERASE if never_confirmed or over <= at else RetentionAction.KEEP
 
 
-def _only_stopped(standing: Standing) -> bool:
+def _only_stopped(standing: AnswerSummary) -> bool:
     """Tell whether nothing was ever said on a decision but that it should stop, and not by the clinic itself."""
     if standing.last is None or standing.last.assurance in BY_CLINIC:
         return False
     return standing.first_yes is None and standing.first_stop is not None and standing.first_stop[1] is Answer.WITHDRAW
 
 
-def proof_until(person: Subject, history: Sequence[Entry], rule: str, at: Instant) -> Instant:
+def proof_until(person: Subject, history: Sequence[PublishedVersion], rule: str, at: Instant) -> Instant:
     """Tell until when receipts are kept that prove what an erased person decided.
 
     A period counts from when the last of the consents ended; the erasure ends those that held until then.
@@ -133,9 +135,9 @@ def _statuses(person: Subject, notice: NoticeInForce, at: Instant) -> list[Statu
     return [resolve(standing, notice, at) for standing in person.standings.values()]
 
 
-def _reminders(now: dict[Address, Status], at: Instant) -> Iterator[Letter]:
-    waiting: dict[str, list[Address]] = {}
-    words: dict[str, Word] = {}
+def _reminders(now: dict[QuestionId, Status], at: Instant) -> Iterator[Reminder]:
+    waiting: dict[str, list[QuestionId]] = {}
+    words: dict[str, RecordedAnswer] = {}
     for address, status in now.items():
         word = status.word
         until = word.confirm_by if word is not None and status.state is State.PENDING else None
@@ -144,16 +146,16 @@ def _reminders(now: dict[Address, Status], at: Instant) -> Iterator[Letter]:
             words[word.receipt_id] = word
     for receipt, addresses in waiting.items():
         word = words[receipt]
-        yield Letter(Kind.REMINDER, receipt, tuple(addresses), word, until=word.confirm_by)
+        yield Reminder(ReminderKind.REMINDER, receipt, tuple(addresses), word, until=word.confirm_by)
 
 
-def _expiring(person: Subject, now: dict[Address, Status], at: Instant, *, grown: bool) -> Iterator[Letter]:
+def _expiring(person: Subject, now: dict[QuestionId, Status], at: Instant, *, grown: bool) -> Iterator[Reminder]:
     """Find what ends within the month; of a consent that is shorter than two months, in the second half of it.
 
     A guardian who could not renew it is told who can.
     """
-    ends: dict[Instant, list[Address]] = {}
-    words: dict[Instant, Word] = {}
+    ends: dict[Instant, list[QuestionId]] = {}
+    words: dict[Instant, RecordedAnswer] = {}
     for address, status in now.items():
         word = status.word
         if status.state is State.GRANTED and word is not None and word.expires_at is not None:
@@ -162,11 +164,11 @@ def _expiring(person: Subject, now: dict[Address, Status], at: Instant, *, grown
                 ends.setdefault(word.expires_at, []).append(address)
                 words[word.expires_at] = word
     for end, addresses in ends.items():
-        kind = Kind.OF_AGE if grown or end == person.of_age else Kind.EXPIRING
-        yield Letter(kind, end, tuple(addresses), words[end], until=end)
+        kind = ReminderKind.OF_AGE if grown or end == person.of_age else ReminderKind.EXPIRING
+        yield Reminder(kind, end, tuple(addresses), words[end], until=end)
 
 
-def _changed(person: Subject, history: Sequence[Entry], at: Instant) -> Iterator[Letter]:
+def _changed(person: Subject, history: Sequence[PublishedVersion], at: Instant) -> Iterator[Reminder]:
     """Find the version in force, where it followed a text this person had agreed to until then.
 
     One that is only announced is told of when it begins: nobody can answer its questions before.
@@ -176,18 +178,18 @@ def _changed(person: Subject, history: Sequence[Entry], at: Instant) -> Iterator
         holds = stage(entry.since, entry.version, history, at) is Stage.IN_FORCE
         if not holds or before.version == entry.version:
             continue
-        agreed: dict[Address, Word] = {}
+        agreed: dict[QuestionId, RecordedAnswer] = {}
         for address, standing in sorted(person.standings.items()):
-            status = settle(standing, before, at)
+            status = resolve_confirmed(standing, before, at)
             word = status.word
             if status.state is State.GRANTED and word is not None and _older(word, entry):
                 agreed[address] = word
         if agreed:
-            word = max(agreed.values(), key=lambda each: each.turn)
-            yield Letter(Kind.CHANGED, entry.version, tuple(agreed), word, at=entry.since)
+            word = max(agreed.values(), key=lambda each: each.order_key)
+            yield Reminder(ReminderKind.CHANGED, entry.version, tuple(agreed), word, at=entry.since)
 
 
-def _older(word: Word, entry: Entry) -> bool:
+def _older(word: RecordedAnswer, entry: PublishedVersion) -> bool:
     """Tell whether a word was given to an older version; one taken over since was no news then, and is none now."""
     if word.notice_version is None:
         return False

@@ -5,17 +5,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Self
 
-from chalicelib.domain.consent import Address, Answer, Assurance, Channel, Standing, Word
-from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.consent import Answer, AnswerSummary, Assurance, Channel, QuestionId, RecordedAnswer
+from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.receipts import Act, Subject
+from chalicelib.domain.receipts import Decision, Subject
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class PendingStop:
     """What was stopped for everybody who shares a contact, from when on, as the portal knew it from when on."""
 
-    answers: Mapping[Address, Answer]
+    answers: Mapping[QuestionId, Answer]
     everything: bool
     asked_only: bool
     """Whether it reaches only whom it was ever asked of, and of a guardian and a child the one alone (a No of one)."""
@@ -29,19 +29,19 @@ class Stop:
     effective_until: Instant | None = None
 
     @classmethod
-    def of(cls, act: Act, *, asked_only: bool) -> Self:
+    def of(cls, decision: Decision, *, asked_only: bool) -> Self:
         """Give what an act stops."""
         return cls(
-            answers=act.answers,
-            everything=act.everything,
+            answers=decision.answers,
+            everything=decision.everything,
             asked_only=asked_only,
-            effective_at=act.effective_at,
-            recorded_at=act.recorded_at,
-            notice_version=act.notice.version,
-            lang=act.notice.lang,
-            channel=act.channel,
-            assurance=act.assurance,
-            effective_until=min(act.day.ends, act.recorded_at) if act.day else None,
+            effective_at=decision.effective_at,
+            recorded_at=decision.recorded_at,
+            notice_version=decision.notice.version,
+            lang=decision.notice.lang,
+            channel=decision.channel,
+            assurance=decision.assurance,
+            effective_until=min(decision.day.ends, decision.recorded_at) if decision.day else None,
         )
 
     def stored(self) -> str:
@@ -60,16 +60,16 @@ class Stop:
         """Tell whether it reaches one of those known under a contact."""
         if not self.asked_only:
             return True
-        child = person.of_age and contact.kind not in {Kind.REFERENCE, Kind.WARD}
+        child = person.of_age and contact.kind not in {ContactKind.REFERENCE, ContactKind.WARD}
         return not child and not self.answers.keys().isdisjoint(person.standings)
 
-    def covers(self, addresses: Mapping[Address, Answer]) -> bool:
+    def covers(self, addresses: Mapping[QuestionId, Answer]) -> bool:
         """Tell whether it stops all of these for everybody."""
         return not self.asked_only and addresses.keys() <= self.answers.keys()
 
-    def heard(
-        self, standings: Mapping[Address, Standing], *, at: Instant, known_at: Instant
-    ) -> Mapping[Address, Standing]:
+    def with_stop(
+        self, standings: Mapping[QuestionId, AnswerSummary], *, at: Instant, known_at: Instant
+    ) -> Mapping[QuestionId, AnswerSummary]:
         """Give somebody's standings at a time, known at another, as they will be once they are reached.
 
         The word bears no receipt yet. Whoever was reached, or has decided since, stands as they do.
@@ -79,14 +79,14 @@ class Stop:
         everything = dict.fromkeys(standings, Answer.WITHDRAW) if self.everything else {}
         told = dict(standings)
         for address, answer in {**everything, **self.answers}.items():
-            standing = told.get(address, Standing())
+            standing = told.get(address, AnswerSummary())
             heard, word = standing.last, self._word(answer)
-            if heard is None or heard.turn[:2] < word.turn[:2]:
-                told[address] = standing.heard(word)
+            if heard is None or heard.order_key[:2] < word.order_key[:2]:
+                told[address] = standing.with_answer(word)
         return told
 
-    def _word(self, answer: Answer) -> Word:
-        return Word(
+    def _word(self, answer: Answer) -> RecordedAnswer:
+        return RecordedAnswer(
             answer=answer,
             effective_at=self.effective_at,
             recorded_at=self.recorded_at,

@@ -12,7 +12,7 @@ from chalicelib.domain.postal_address import PostalAddress
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FieldError:
     """One thing to mend: the field it belongs to and what is wrong, by a name the page has words for."""
 
     field: str
@@ -22,13 +22,13 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Submission:
+class FormAnswers:
     """What a patient said on a form. With faults nothing of it may be stored."""
 
     answers: Mapping[str, Answer]
     contacts: tuple[Contact, ...]
     name: str | None
-    faults: tuple[Fault, ...]
+    errors: tuple[FieldError, ...]
     everything: bool = False
     declared_adult: bool = False
     guardian: Guardian | None = None
@@ -36,7 +36,7 @@ class Submission:
     address: PostalAddress | None = None
     """Where a letter reaches them, if a Yes needs that."""
 
-    def said(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         """Give what makes this submission the same as another: for the receipt's id, hashed at once."""
         return {
             "answers": {address: answer.value for address, answer in self.answers.items()},

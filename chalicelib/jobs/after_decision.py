@@ -6,22 +6,22 @@ from collections.abc import Sequence
 from typing import Any
 
 from chalicelib import log
-from chalicelib.domain.deadline import Hurried
+from chalicelib.domain.deadline import OutOfTime
 from chalicelib.domain.receipts import Receipt
 from chalicelib.jobs import counting, signing, withdrawal_orders
 from chalicelib.messages import bounces
-from chalicelib.messages.delivery import Courier
+from chalicelib.messages.delivery import Delivery
 from chalicelib.store import messages
 from chalicelib.store import people as roll
 from chalicelib.store import withdrawal_orders as orders
 from chalicelib.store.clinics import Clinics
-from chalicelib.store.keys import Key, part_of_proof, roll_of, written_once
+from chalicelib.store.keys import Key, part_of_proof, people_of, written_once
 from chalicelib.store.kms_signer import Signer
 from chalicelib.store.table import BATCH, ContendedError, Table, UnavailableError
 
 
 def handle(
-    table: Table, event: dict[str, Any], signer: Signer | None, hurried: Hurried, courier: Courier | None = None
+    table: Table, event: dict[str, Any], signer: Signer | None, out_of_time: OutOfTime, delivery: Delivery | None = None
 ) -> dict[str, Any]:
     """Work through a batch of stream records: count every receipt, then sign and send what there is time for.
 
@@ -35,10 +35,10 @@ def handle(
         _watch(table, event)
         receipts, failed = _count(table, event)
         if signer is not None:
-            for _ in signing.seal(table, signer, receipts, hurried):
+            for _ in signing.sign_receipt(table, signer, receipts, out_of_time):
                 pass
-        if courier is not None:
-            courier.carry_new(_unsent(event), hurried)
+        if delivery is not None:
+            delivery.carry_new(_unsent(event), out_of_time)
         return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
     finally:
         log.flush()
@@ -69,12 +69,12 @@ def _taken(table: Table, removed: Sequence[Key]) -> list[Key]:
 
     Where that cannot be told now they are among them: rather one alarm too many.
     """
-    rolls = {place: where for place in removed if (where := roll_of(place))}
+    rolls = {place: where for place in removed if (where := people_of(place))}
     try:
         people = table.get(list(rolls.values())) if rolls else {}
     except UnavailableError:
         return list(removed)
-    there = {place for place, where in rolls.items() if where in people and not roll.read(people[where]).erased}
+    there = {place for place, where in rolls.items() if where in people and not roll.load_person(people[where]).erased}
     return [place for place in removed if place in there or not part_of_proof(place)]
 
 
@@ -115,20 +115,20 @@ def _counted(table: Table, canonical: bytes) -> Receipt:
     return receipt
 
 
-def clear_erased(table: Table, clinics: Clinics, hurried: Hurried) -> None:
+def clear_erased(table: Table, clinics: Clinics, out_of_time: OutOfTime) -> None:
     """Clear away what erased people left about, as far as the time goes, and say in the log of how many."""
     from chalicelib.store import erasures  # noqa: PLC0415 - the stream's function needs it not
 
     cleared = contended = 0
     try:
         marks = erasures.waiting(table)
-        while (batch := list(itertools.islice(marks, BATCH))) and not hurried():
-            erasures.drop_wishes(table, clinics, batch)
+        while (batch := list(itertools.islice(marks, BATCH))) and not out_of_time():
+            erasures.drop_link_requests(table, clinics, batch)
             for mark in batch:
-                if hurried():
+                if out_of_time():
                     break
                 try:
-                    erasures.clear(table, mark)
+                    erasures.clear_remains(table, mark)
                     cleared += 1
                 except ContendedError:  # somebody decides under one of the contacts just now: the next round
                     contended += 1
@@ -137,22 +137,22 @@ def clear_erased(table: Table, clinics: Clinics, hurried: Hurried) -> None:
         log.flush()
 
 
-def carry_orders(table: Table, clinics: Clinics, hurried: Hurried) -> None:
+def carry_orders(table: Table, clinics: Clinics, out_of_time: OutOfTime) -> None:
     """Go on with every withdrawal for very many people that is open, as far as the time goes."""
     try:
-        withdrawal_orders.carry_on(table, clinics, orders.open_orders(table), hurried)
+        withdrawal_orders.carry_on(table, clinics, orders.open_orders(table), out_of_time)
     finally:
         log.flush()
 
 
-def sign_waiting(table: Table, signer: Signer | None, hurried: Hurried) -> None:
+def sign_waiting(table: Table, signer: Signer | None, out_of_time: OutOfTime) -> None:
     """Count and sign what still waits, as far as the time goes, and say in the log how far that was."""
     try:
         if signer is None:
-            tally = signing.count_waiting(table, hurried)
+            tally = signing.count_waiting(table, out_of_time)
             log.log().warning("nothing is signed: SIGNING_KEY is not set", counted=tally.counted)
             return
-        for tally in signing.seal_waiting(table, signer, hurried):
+        for tally in signing.sign_waiting(table, signer, out_of_time):
             if tally.signed and not tally.signed % 500:
                 log.log().info("signing", signed=tally.signed, failed=tally.failed)
         log.log().info("signed", signed=tally.signed, counted=tally.counted, failed=tally.failed, whole=tally.whole)
@@ -160,12 +160,12 @@ def sign_waiting(table: Table, signer: Signer | None, hurried: Hurried) -> None:
         log.flush()
 
 
-def send_waiting(courier: Courier, hurried: Hurried) -> None:
+def send_waiting(delivery: Delivery, out_of_time: OutOfTime) -> None:
     """Send what still waits, as far as the time goes, and say in the log how far that was."""
-    if courier.post is None:
+    if delivery.post is None:
         log.log().warning("nothing is sent: MAIL_FROM is not set")
     try:
-        tally = courier.carry_waiting(hurried)
+        tally = delivery.carry_waiting(out_of_time)
         log.log().info("sent", sent=tally.sent, failed=tally.failed, whole=tally.whole)
     finally:
         log.flush()

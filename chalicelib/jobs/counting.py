@@ -71,7 +71,7 @@ class Recount:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class CountDifference:
     """A counter that does not say what the receipts say; `was` is what it says, None where there is none."""
 
     day: str
@@ -86,7 +86,7 @@ def recount(table: Table, state: Recount, pause: Pause = time.sleep) -> Iterator
     Tells after each person how far it came. It may run while the portal counts, and again: what has its mark is not
     counted twice. Raises ContendedError, UnavailableError; then it goes on from where it stands.
     """
-    for place in roll.places(table, state.clinic, after=state.after):
+    for place in roll.iter_items(table, state.clinic, after=state.after):
         _recount_person(table, state, place.sk, pause)
         state.people += 1
         state.after = place.sk
@@ -111,29 +111,29 @@ def _recount_person(table: Table, state: Recount, subject: str, pause: Pause) ->
     # All at once, when nothing can fail any more: a recount that goes on sees this person again or not at all.
     for receipt in kept:
         day = str(receipt.document["recorded_at"])[:10]
-        state.days.setdefault(day, Counter()).update(statistics.tally(receipt))
+        state.days.setdefault(day, Counter()).update(statistics.count_of_day(receipt))
     state.receipts += len(kept)
     state.found += found
     state.unreadable += unreadable
 
 
-def differences(table: Table, state: Recount) -> list[Difference]:
+def differences(table: Table, state: Recount) -> list[CountDifference]:
     """Compare the counters of days that are over with the receipts, once everybody was gone through.
 
     A counter may say more than the receipts: of people whose proof is over the receipts are gone, and were counted.
     """
-    found: list[Difference] = []
+    found: list[CountDifference] = []
     for day in state.settled:
         stands, said = statistics.counts(table, state.clinic, day), state.days[day]
         found += [
-            Difference(day, what, stands.get(what), said[what])
+            CountDifference(day, what, stands.get(what), said[what])
             for what in sorted({*stands, *said})
             if stands.get(what, 0) != said[what]
         ]
     return found
 
 
-def mend(table: Table, clinic: str, difference: Difference) -> bool:
+def mend(table: Table, clinic: str, difference: CountDifference) -> bool:
     """Let a counter say what the receipts say; tell False where somebody counted in it meanwhile."""
     try:
         statistics.correct(table, clinic, difference.day, difference.what, difference.receipts, was=difference.was)

@@ -14,7 +14,7 @@ from functools import partial
 from chalicelib import log
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.receipts import Subject
-from chalicelib.domain.reminders import Fate, Letter, fate
+from chalicelib.domain.reminders import Reminder, RetentionAction, retention_action
 from chalicelib.portal import Portal
 from chalicelib.services.subject_rights import erase
 from chalicelib.store import erasures, people, reminders
@@ -30,18 +30,18 @@ Hurried = Callable[[], bool]
 _UNREADABLE = (ValueError, LookupError, TypeError)
 
 
-def keep_house(house: Portal, now: Instant, hurried: Hurried) -> "Round":
+def run_housekeeping(portal: Portal, now: Instant, out_of_time: Hurried) -> "HousekeepingRun":
     """Go through everybody from where the last round stopped, as far as the time goes; say in the log how far."""
-    made = Round(house, now, hurried)
+    made = HousekeepingRun(portal, now, out_of_time)
     try:
-        begun, after = _bookmark(house.table)
+        begun, after = _bookmark(portal.table)
         made.whole = all(
             made.go_through(clinic, after if clinic == begun else "")
-            for clinic in house.clinics.all()
+            for clinic in portal.clinics.all()
             if clinic >= begun
         )
         if made.whole:
-            _mark(house.table, "", "")
+            _mark(portal.table, "", "")
     except (UnavailableError, KeysUnavailableError) as error:
         made.whole = False
         log.fault(error)
@@ -55,62 +55,64 @@ def keep_house(house: Portal, now: Instant, hurried: Hurried) -> "Round":
 
 
 @dataclass(slots=True)
-class Round:
+class HousekeepingRun:
     """One round: what it has done so far, by name, and whether it reached the end."""
 
-    house: Portal
+    portal: Portal
     now: Instant
-    hurried: Hurried
+    out_of_time: Hurried
     done: Counter[str] = field(default_factory=Counter)
     whole: bool = False
 
     def go_through(self, clinic: str, after: str) -> bool:
         """Go through a clinic's roll, behind a person; tell False where time ran out before its end."""
-        published = self.house.register.look(clinic).published
-        places = people.places(self.house.table, clinic, after=after)
+        published = self.portal.register.look_up(clinic).published
+        places = people.iter_items(self.portal.table, clinic, after=after)
         while batch := list(itertools.islice(places, BATCH)):
-            if self.hurried():
+            if self.out_of_time():
                 return False
             self._attend(published, batch)
-            _mark(self.house.table, clinic, batch[-1].sk)
+            _mark(self.portal.table, clinic, batch[-1].sk)
         return True
 
     def _attend(self, published: Published, places: Sequence[Item]) -> None:
         clinic, history, rule = published.clinic.id, published.published, published.clinic.proof_kept
-        due: list[tuple[Subject, Sequence[Letter]]] = []
-        fates: list[tuple[str, Fate]] = []
+        due: list[tuple[Subject, Sequence[Reminder]]] = []
+        fates: list[tuple[str, RetentionAction]] = []
         for place in places:
             try:
-                person = people.read(place)
-                due.append((person, reminders.due_now(person, published, self.now)))
-                fates.append((person.id, fate(person, history, rule, self.now)))
+                person = people.load_person(place)
+                due.append((person, reminders.due_reminders(person, published, self.now)))
+                fates.append((person.id, retention_action(person, history, rule, self.now)))
             except _UNREADABLE as error:
                 self._failed(error)
-        for person, unsaid in reminders.untold(self.house.table, clinic, [each for each in due if each[1]]):
+        for person, unsaid in reminders.unsent_reminders(self.portal.table, clinic, [each for each in due if each[1]]):
             for letter in unsaid:
                 self._try("told", partial(self._tell, clinic, person, letter))
         for subject, what in fates:
-            if what is Fate.ERASE:
+            if what is RetentionAction.ERASE:
                 self._try("erased", partial(self._erase, published, subject))
-            elif what is Fate.FORGET:
+            elif what is RetentionAction.DELETE:
                 self._try("forgotten", partial(self._forget, clinic, subject))
         self.done["people"] += len(places)
 
-    def _tell(self, clinic: str, person: Subject, letter: Letter) -> bool:
-        base = self.house.settings.public_url or person.base
+    def _tell(self, clinic: str, person: Subject, letter: Reminder) -> bool:
+        base = self.portal.settings.public_url or person.base
         # Without an address no link would lead anywhere: who was only ever entered by a program without one.
-        return bool(base) and reminders.tell(self.house.table, self.house.clinics.key(clinic), person, letter, base)
+        return bool(base) and reminders.enqueue_reminder(
+            self.portal.table, self.portal.clinics.key(clinic), person, letter, base
+        )
 
     def _erase(self, published: Published, subject: str) -> bool:
         clinic, history = published.clinic, published.published
 
         def still(person: Subject) -> bool:  # whoever decided since the look is kept
-            return fate(person, history, clinic.proof_kept, self.now) is Fate.ERASE
+            return retention_action(person, history, clinic.proof_kept, self.now) is RetentionAction.ERASE
 
-        return erase(self.house, clinic.id, subject, "portal", self.now, still) is not None
+        return erase(self.portal, clinic.id, subject, "portal", self.now, still) is not None
 
     def _forget(self, clinic: str, subject: str) -> bool:
-        erasures.forget(self.house.table, clinic, subject)
+        erasures.delete_person(self.portal.table, clinic, subject)
         return True
 
     def _try(self, name: str, deed: Callable[[], bool]) -> None:
@@ -121,7 +123,7 @@ class Round:
 
     def _failed(self, error: Exception) -> None:
         self.done["failed"] += 1
-        log.log().warning("not kept house for one", error=type(error).__name__)
+        log.log().warning("housekeeping failed for one", error=type(error).__name__)
 
 
 def _bookmark(table: Table) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chalicelib import log
-from chalicelib.domain.deadline import Hurried
+from chalicelib.domain.deadline import OutOfTime
 from chalicelib.domain.instants import instant
 from chalicelib.domain.receipts import Receipt
 from chalicelib.jobs import counting
@@ -35,7 +35,7 @@ class GoneError(Exception):
 
 
 @dataclass(slots=True)
-class Tally:
+class SigningReport:
     """How far a round came; `counted` are those the stream had not counted; `whole` unless time ran out.
 
     A round is not whole either where a service was away.
@@ -47,42 +47,44 @@ class Tally:
     whole: bool = True
 
 
-def seal(table: Table, signer: Signer, receipts: Iterable[Receipt], hurried: Hurried) -> Iterator[Tally]:
+def sign_receipt(
+    table: Table, signer: Signer, receipts: Iterable[Receipt], out_of_time: OutOfTime
+) -> Iterator[SigningReport]:
     """Sign receipts one by one and tell after each how far it came; what cannot be signed now keeps waiting.
 
     A receipt that cannot be signed holds up no other. After three failures of a service in a row the rest is left
     alone: it is away, and each try takes its whole patience.
     """
-    return _sealed(table, signer, receipts, hurried, Tally())
+    return _signed(table, signer, receipts, out_of_time, SigningReport())
 
 
-def seal_waiting(table: Table, signer: Signer, hurried: Hurried) -> Iterator[Tally]:
+def sign_waiting(table: Table, signer: Signer, out_of_time: OutOfTime) -> Iterator[SigningReport]:
     """Sign everything that waits, as `seal` does; a mark whose receipt is gone or unreadable counts as failed."""
-    tally = Tally()
-    return _sealed(table, signer, _waiting(table, tally, hurried), hurried, tally)
+    tally = SigningReport()
+    return _signed(table, signer, _waiting(table, tally, out_of_time), out_of_time, tally)
 
 
-def count_waiting(table: Table, hurried: Hurried) -> Tally:
+def count_waiting(table: Table, out_of_time: OutOfTime) -> SigningReport:
     """Count what waits and was not counted, where nothing can be signed."""
-    tally = Tally()
-    for _ in _waiting(table, tally, hurried):
-        if hurried():
+    tally = SigningReport()
+    for _ in _waiting(table, tally, out_of_time):
+        if out_of_time():
             tally.whole = False
             break
     return tally
 
 
-def _sealed(
-    table: Table, signer: Signer, receipts: Iterable[Receipt], hurried: Hurried, tally: Tally
-) -> Iterator[Tally]:
+def _signed(
+    table: Table, signer: Signer, receipts: Iterable[Receipt], out_of_time: OutOfTime, tally: SigningReport
+) -> Iterator[SigningReport]:
     key, away = None, 0
     for receipt in receipts:
-        if away == PATIENCE or hurried():
+        if away == PATIENCE or out_of_time():
             tally.whole = False
             break
         try:
             key = key or _published(table, signer)
-            tally.signed += _seal(table, signer, key, receipt)
+            tally.signed += _sign(table, signer, key, receipt)
         except (SigningUnavailableError, UnavailableError) as error:
             away += 1
             tally.failed += _failed(error)
@@ -104,7 +106,7 @@ def _published(table: Table, signer: Signer) -> SigningKey:
     return key
 
 
-def _seal(table: Table, signer: Signer, key: SigningKey, receipt: Receipt) -> bool:
+def _sign(table: Table, signer: Signer, key: SigningKey, receipt: Receipt) -> bool:
     proof.read_document(receipt.canonical)  # nothing else is ever signed
     protected = proof.header(key.jwk)
     signature = signer.sign(key, proof.signing_input(protected, receipt.canonical))
@@ -115,7 +117,7 @@ def _seal(table: Table, signer: Signer, key: SigningKey, receipt: Receipt) -> bo
     return new
 
 
-def _waiting(table: Table, tally: Tally, hurried: Hurried) -> Iterator[Receipt]:
+def _waiting(table: Table, tally: SigningReport, out_of_time: OutOfTime) -> Iterator[Receipt]:
     """Give what waits, each counted; what somebody changed by hand is told, and the others are signed all the same.
 
     With the signature the mark goes that leads here: what cannot be counted now keeps waiting, and is not given.
@@ -135,7 +137,7 @@ def _waiting(table: Table, tally: Tally, hurried: Hurried) -> Iterator[Receipt]:
             except (ContendedError, UnavailableError) as error:
                 away += isinstance(error, UnavailableError)
                 tally.failed += _failed(error, **told)
-                if away == PATIENCE or hurried():
+                if away == PATIENCE or out_of_time():
                     tally.whole = False
                     return
             except (GoneError, ValueError, proof.UnprovenError) as error:

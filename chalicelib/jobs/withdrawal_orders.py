@@ -9,22 +9,22 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
 from chalicelib import log
-from chalicelib.domain.consent import Address
-from chalicelib.domain.contacts import REACH, Contact
+from chalicelib.domain.consent import QuestionId
+from chalicelib.domain.contacts import REACHABLE_KINDS, Contact
 from chalicelib.domain.receipts import Receipt, Subject, receipt_id
-from chalicelib.messages.rules import stops
+from chalicelib.messages.rules import ended_consent
 from chalicelib.store import contacts, messages, outbox, people, withdrawal_orders
 from chalicelib.store.clinics import Clinics, Published
 from chalicelib.store.encryption import ClinicKey, KeysUnavailableError
-from chalicelib.store.keys import Key, clinic_key, roll_key
-from chalicelib.store.lookup import Look, Signature
-from chalicelib.store.messages import Unsent
+from chalicelib.store.keys import Key, clinic_key, person_key
+from chalicelib.store.lookup import Identification, Lookup
+from chalicelib.store.messages import OutboxEntry
 from chalicelib.store.receipts import (
     BusyError,
-    NothingLeftError,
+    NoOpenQuestionError,
     Register,
     UnknownReceiptError,
-    has_left,
+    has_open_answer,
 )
 from chalicelib.store.table import ContendedError, Table, UnavailableError, Write
 from chalicelib.store.withdrawal_orders import MANY, Order, Progress
@@ -35,26 +35,26 @@ Hurried = Callable[[], bool]
 _AWAY = (BusyError, ContendedError, KeysUnavailableError, UnavailableError)
 
 
-def carry_on(table: Table, clinics: Clinics, keys: Iterable[Key], hurried: Hurried) -> None:
+def carry_on(table: Table, clinics: Clinics, keys: Iterable[Key], out_of_time: Hurried) -> None:
     """Go on with these orders, as far as the time goes."""
     for place in keys:
-        if hurried():
+        if out_of_time():
             return
         try:
-            _carry_one(table, clinics, place, hurried)
+            _carry_one(table, clinics, place, out_of_time)
         except _AWAY as error:
             log.log().warning("an order is left to the next round", error=type(error).__name__)
 
 
-def _carry_one(table: Table, clinics: Clinics, place: Key, hurried: Hurried) -> None:
+def _carry_one(table: Table, clinics: Clinics, place: Key, out_of_time: Hurried) -> None:
     key = clinics.key(withdrawal_orders.clinic_of(place))
     order = withdrawal_orders.read(table, key, place)
     if order is None:
         return
     register = Register(table, clinics)
-    carrier = _Carrier(register, table, key, _first(register, order))
+    carrier = _OrderRun(register, table, key, _first(register, order))
     while order is not None and order.progress.contact < len(order.contacts):
-        if hurried():
+        if out_of_time():
             return
         order = carrier.serve_page(order)
     if order is not None:
@@ -64,12 +64,12 @@ def _carry_one(table: Table, clinics: Clinics, place: Key, hurried: Hurried) -> 
 def _first(register: Register, order: Order) -> Receipt | None:
     """Give the receipt that was recorded with the order; None where there was nothing to stop for the first."""
     with contextlib.suppress(UnknownReceiptError):
-        return register.receipt(order.act.clinic, order.number)
+        return register.receipt(order.decision.clinic, order.number)
     return None
 
 
 @dataclass(frozen=True, slots=True)
-class _Carrier:
+class _OrderRun:
     """Who serves the people of one order; whoever got the `first` receipt has it, whatever they said since."""
 
     register: Register
@@ -79,7 +79,7 @@ class _Carrier:
 
     def serve_page(self, order: Order) -> Order | None:
         """Serve one page of a contact's people and keep how far that is; None where somebody else carries it out."""
-        clinic, progress = order.act.clinic, order.progress
+        clinic, progress = order.decision.clinic, order.progress
         contact = order.contacts[progress.contact]
         lookup = self.key.lookup(contact)
         page, place = contacts.page(self.table, clinic, lookup, progress.place, MANY)
@@ -87,7 +87,7 @@ class _Carrier:
             unsure = progress.unsure if progress.sure else (*progress.unsure, progress.contact)
             progress = replace(progress, contact=progress.contact + 1, place=-1, sure=False, unsure=unsure)
             return withdrawal_orders.keep(self.table, order, progress)
-        published = self.register.look(clinic).published
+        published = self.register.look_up(clinic).published
         for person, text in page:
             if not order.stop.means(person, contact):
                 continue
@@ -108,43 +108,45 @@ class _Carrier:
         return withdrawal_orders.keep(self.table, order, replace(progress, place=place))
 
     def _is_sure(self, order: Order, person: Subject, lookup: str) -> bool:
-        """Tell whether the contact means this person without a doubt (`identity.surely`)."""
-        given = sum(self.key.lookup(each) in person.contacts for each in order.contacts if each.kind in REACH)
+        """Tell whether the contact means this person without a doubt (`identity.unambiguous`)."""
+        given = sum(self.key.lookup(each) in person.contacts for each in order.contacts if each.kind in REACHABLE_KINDS)
         return person.owns(lookup) and (person.certain or bool(person.of_age) or given >= len(person.typed))
 
     def _serve(
         self, order: Order, contact: Contact, person: Subject, text: str, published: Published
     ) -> Receipt | None:
         """Record for one person what an order says; None for who has it already, is gone, or has nothing left."""
-        act = order.act
+        decision = order.decision
         number = self._number(order, person.id)
         said = {standing.last.receipt_id for standing in person.standings.values() if standing.last}
         if self.first and self.first.document["subject"] == person.id:
             return self.first
         if number in said or (
-            order.left_only and not has_left(person, act.answers, published.in_force, act.recorded_at)
+            order.left_only and not has_open_answer(person, decision.answers, published.in_force, decision.recorded_at)
         ):
             return None
         lookup = self.key.lookup(contact)
 
-        def alone(now: Subject, stored: str) -> Look:
+        def alone(now: Subject, stored: str) -> Lookup:
             found = (now,) if lookup in now.contacts else ()
             known = {contact: found}
-            return Look(published, known, {contact: lookup}, {now.id: stored}, known)
+            return Lookup(published, known, {contact: lookup}, {now.id: stored}, known)
 
-        def again() -> Look:
-            found = self.table.get([clinic_key(act.clinic), roll_key(act.clinic, person.id)])
-            kept = found[roll_key(act.clinic, person.id)]
-            return alone(people.read(kept), kept.body or "")
+        def again() -> Lookup:
+            found = self.table.get([clinic_key(decision.clinic), person_key(decision.clinic, person.id)])
+            kept = found[person_key(decision.clinic, person.id)]
+            return alone(people.load_person(kept), kept.body or "")
 
-        def still(now: Subject) -> Collection[Address]:
-            return act.answers if now.id == person.id else ()
+        def still(now: Subject) -> Collection[QuestionId]:
+            return decision.answers if now.id == person.id else ()
 
-        signer = Signature((contact,), None, order.fresh, person=person.id, base=order.base, follows=True, apart=True)
+        signer = Identification(
+            (contact,), None, order.fresh, person=person.id, base=order.base, follows=True, apart=True
+        )
         try:
-            own = replace(act, receipt_id=number)
+            own = replace(decision, receipt_id=number)
             return self.register.record(own, signer, seen=alone(person, text), still=still, again=again)
-        except (NothingLeftError, LookupError):
+        except (NoOpenQuestionError, LookupError):
             return None
 
     def _number(self, order: Order, subject: str) -> str:
@@ -160,20 +162,20 @@ class _Carrier:
         if unused and not order.asked_only:
             self._keep_for_nobody(order, unused)
         withdrawal_orders.done(self.table, self.key, order, self._word(order))
-        log.log().info("withdrawal order done", extra={"clinic": order.act.clinic})
+        log.log().info("withdrawal order done", extra={"clinic": order.decision.clinic})
         log.count("WithdrawalOrderDone")
 
     def _keep_for_nobody(self, order: Order, unused: tuple[Contact, ...]) -> None:
         """Keep contacts that are nobody's without a doubt as withdrawn: a form from before must not outlive that."""
-        act = replace(order.act, receipt_id=self._number(order, order.fresh.id))
+        decision = replace(order.decision, receipt_id=self._number(order, order.fresh.id))
         fresh = order.fresh
-        signer = Signature(unused, None, fresh, person=fresh.id, base=order.base, follows=True, apart=True)
-        self.register.record(act, signer)
+        signer = Identification(unused, None, fresh, person=fresh.id, base=order.base, follows=True, apart=True)
+        self.register.record(decision, signer)
 
     def _word(self, order: Order) -> list[Write]:
         """Leave word for the contacts themselves, each of the receipt that tells it what was stopped."""
         told = {each: order.progress.receipts.get(str(at), "") for at, each in enumerate(order.contacts)}
-        reached = {contact: receipt for contact, receipt in told.items() if contact.kind in REACH}
+        reached = {contact: receipt for contact, receipt in told.items() if contact.kind in REACHABLE_KINDS}
         if not any(reached.values()):
             reached = dict.fromkeys(reached, order.number)
         return [
@@ -183,7 +185,7 @@ class _Carrier:
         ]
 
     def _of(self, order: Order, number: str, typed: list[Contact]) -> list[Write]:
-        clinic = order.act.clinic
+        clinic = order.decision.clinic
         try:
             document = self.register.receipt(clinic, number).document
             person = people.person(self.table, clinic, document["subject"])
@@ -191,7 +193,7 @@ class _Carrier:
             return []
         if person.erased:
             return []
-        word = Unsent(
+        word = OutboxEntry(
             kind="decided",
             clinic=clinic,
             subject=person.id,
@@ -202,9 +204,9 @@ class _Carrier:
             to=outbox.TYPED,
         )
         chosen = self.key.letter_number(person.id, "order", f"{order.number}|{number}")
-        return [messages.to_tell(self.key, person.salt, chosen, word, typed)]
+        return [messages.outbox_put(self.key, person.salt, chosen, word, typed)]
 
 
 def _tells(receipt: Receipt, person: Subject, lookup: str) -> bool:
     """Tell whether a contact is to hear of a receipt: it stopped something for somebody whose own it is."""
-    return person.owns(lookup) and any(map(stops, receipt.document["decisions"].values()))
+    return person.owns(lookup) and any(map(ended_consent, receipt.document["decisions"].values()))

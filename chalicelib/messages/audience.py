@@ -10,37 +10,37 @@ from typing import Any
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import BY_CLINIC, NoticeInForce, State, major, resolve
-from chalicelib.domain.contacts import REACH, Contact, Kind
+from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, ContactKind
 from chalicelib.domain.instants import Instant, instant, moment
-from chalicelib.domain.links import PORTAL, Handle, Link, Power, short_code
+from chalicelib.domain.links import PORTAL, Link, LinkScope, LinkSecret, short_code
 from chalicelib.domain.receipts import Subject
 from chalicelib.messages.rules import (
-    POWERS,
-    UNASKED,
-    Matter,
+    SCOPES_BY_MESSAGE,
+    UNSOLICITED,
     Message,
-    Planned,
-    asked_to_confirm,
-    following,
-    letter,
-    stops,
+    MessageContent,
+    PlannedMessage,
+    confirmation_requests,
+    email,
+    ended_consent,
+    messages_after,
     text_message,
 )
-from chalicelib.messages.transports import Letter, TextMessage
+from chalicelib.messages.transports import Email, TextMessage
 from chalicelib.store import outbox, people
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import ClinicKey
-from chalicelib.store.keys import clinic_key, receipt_key, roll_key
-from chalicelib.store.messages import Unsent, Waiting
+from chalicelib.store.keys import clinic_key, person_key, receipt_key
+from chalicelib.store.messages import OutboxEntry, OutboxItem
 from chalicelib.store.personal_data import reveal
 from chalicelib.store.receipts import read_receipt
-from chalicelib.store.reminders import still_due
+from chalicelib.store.reminders import current_reminder
 from chalicelib.store.table import Table
 
 LINK_DAYS = 30
 """How long the links in a message open something; they stop things for longer (`links.STOPS`)."""
 
-NEWS = timedelta(days=1)
+RECEIPT_MAIL_EXPIRES = timedelta(days=1)
 """For how long it is worth telling that answers were saved, where the contact gets too many messages to tell it now."""
 
 _OF_EVERYTHING = {Message.RECEIPT, Message.LINK, Message.ERASE}
@@ -51,17 +51,17 @@ _OF_OTHERS = {Message.WITHDRAWN, Message.EXPIRING, Message.CHANGED, Message.OF_A
 
 
 @dataclass(frozen=True, slots=True)
-class Teller:
+class AudiencePlanner:
     """Whoever reads what an item of the outbox is about, at one moment."""
 
     table: Table
     clinics: Clinics
     now: Instant
 
-    def planned(self, each: Waiting) -> list[tuple["Told", Planned, Contact, str]]:
+    def planned(self, each: OutboxItem) -> list[tuple["MessageContext", PlannedMessage, Contact, str]]:
         """Tell which messages an item asks for, each with its contact and name; none where nobody can be reached."""
-        unsent, table = each.unsent, self.table
-        at = {"clinic": clinic_key(unsent.clinic), "person": roll_key(unsent.clinic, unsent.subject)}
+        unsent, table = each.entry, self.table
+        at = {"clinic": clinic_key(unsent.clinic), "person": person_key(unsent.clinic, unsent.subject)}
         if unsent.receipt and unsent.version:
             at["receipt"] = receipt_key(unsent.clinic, unsent.subject, unsent.version)
         found = table.get(list(at.values()))
@@ -69,23 +69,23 @@ class Teller:
         if stored is None or ("receipt" in at and at["receipt"] not in found):
             return []
         published = self.clinics.published(unsent.clinic, found.get(at["clinic"]))
-        clinic, key = self.clinics.ever_asked(published), self.clinics.key(unsent.clinic)
+        clinic, key = self.clinics.with_all_past_questions(published), self.clinics.key(unsent.clinic)
         person = Subject.read(json.loads(stored.body or ""))
-        if unsent.kind in UNASKED:
-            due = still_due(key, each.number, person, published, self.now)
+        if unsent.kind in UNSOLICITED:
+            due = current_reminder(key, each.number, person, published, self.now)
             if due is None:
                 return []
             unsent = replace(unsent, addresses=due.addresses, until=due.until)
         try:
             typed = self._typed(each, key, person)
             document = read_receipt(found[at["receipt"]]).document if "receipt" in at else {}
-            told = Told(unsent, clinic, key, document, published.in_force, person.lang)
+            told = MessageContext(unsent, clinic, key, document, published.in_force, person.lang)
             known = typed
             if person.of_age or told.stops or not typed:
                 revealed = reveal(table, key, person)
                 told = replace(told, child=revealed.child if person.of_age else "")
                 if told.stops or not typed:
-                    known = [contact for contact, _ in revealed.contacts if contact.kind in REACH]
+                    known = [contact for contact, _ in revealed.contacts if contact.kind in REACHABLE_KINDS]
         except ValueError:  # the person's key is gone, and with it every way to reach them
             return []
         own = [contact for contact in known if person.owns(key.lookup(contact))]
@@ -100,16 +100,16 @@ class Teller:
             if planned.message is not Message.REMINDER or not self._given_elsewhere(told, person, contact)
         ]
 
-    def _typed(self, each: Waiting, key: ClinicKey, person: Subject) -> Sequence[Contact]:
+    def _typed(self, each: OutboxItem, key: ClinicKey, person: Subject) -> Sequence[Contact]:
         """Give the contacts an item came with; a reminder goes to those that were asked to confirm."""
-        asked = each.unsent.receipt if each.unsent.kind == Message.REMINDER else None
-        claimed = outbox.claimants(self.table, self.clinics, each.unsent.clinic, asked, person.id) if asked else ()
+        asked = each.entry.receipt if each.entry.kind == Message.REMINDER else None
+        claimed = outbox.claimants(self.table, self.clinics, each.entry.clinic, asked, person.id) if asked else ()
         return claimed or each.contacts(key, person.salt)
 
     def _still_to_confirm(
         self,
-        told: "Told",
-        planned: Planned,
+        told: "MessageContext",
+        planned: PlannedMessage,
         contact: Contact,
         person: Subject,
         *,
@@ -143,7 +143,7 @@ class Teller:
             for address, receipt in later.items()
         )
 
-    def _given_elsewhere(self, told: "Told", person: Subject, contact: Contact) -> bool:
+    def _given_elsewhere(self, told: "MessageContext", person: Subject, contact: Contact) -> bool:
         """Tell whether the contact has confirmed the claim already, as somebody else than it was made for."""
         clinic = told.clinic.id
         for confirmer in people.confirmers(self.table, clinic, person.id, told.unsent.receipt or ""):
@@ -153,7 +153,7 @@ class Teller:
         return False
 
 
-def _recipients(planned: Planned, reached: Sequence[Contact], own: Sequence[Contact]) -> Sequence[Contact]:
+def _recipients(planned: PlannedMessage, reached: Sequence[Contact], own: Sequence[Contact]) -> Sequence[Contact]:
     """Give the contacts one message goes to: what was stopped to all that are the person's own, the rest to one."""
     if planned.message is Message.WITHDRAWN:
         return [contact for contact in own if contact.kind is planned.kind]
@@ -166,7 +166,7 @@ def _hears(to: str, *, typed: bool) -> bool:
     return not to or (to == outbox.TYPED) == typed
 
 
-def _named(planned: Planned, contact: Contact, typed: Sequence[Contact], salt: str) -> str:
+def _named(planned: PlannedMessage, contact: Contact, typed: Sequence[Contact], salt: str) -> str:
     """Name a message of an item; the names of those to further contacts tell nothing once the salt is gone."""
     name = f"{planned.message}#{planned.kind}"
     if planned.message is not Message.WITHDRAWN or contact in typed:
@@ -175,10 +175,10 @@ def _named(planned: Planned, contact: Contact, typed: Sequence[Contact], salt: s
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class MessageContext:
     """What an item of the outbox tells of."""
 
-    unsent: Unsent
+    unsent: OutboxEntry
     clinic: Clinic
     key: ClinicKey
     document: Mapping[str, Any]
@@ -192,7 +192,7 @@ class Told:
     own: bool = False
     """Whether whoever reads it does so by a contact of the person's own: nobody else is led to the receipt."""
 
-    def read_by(self, planned: Planned, *, own: bool) -> "Told":
+    def read_by(self, planned: PlannedMessage, *, own: bool) -> "MessageContext":
         """Give it as its reader is spoken to: what others did, or may have done, in the language they chose themself.
 
         What answers the reader's own act, as far as anybody can tell, keeps the language of that.
@@ -210,83 +210,83 @@ class Told:
     @property
     def stops(self) -> bool:
         """Tell whether a consent ended with what it tells of: every contact of the person's own hears of that."""
-        return self.unsent.kind == "decided" and any(map(stops, self.document["decisions"].values()))
+        return self.unsent.kind == "decided" and any(map(ended_consent, self.document["decisions"].values()))
 
-    def plan(self, reached: Sequence[Contact], own: Collection[Contact]) -> tuple[Planned, ...]:
+    def plan(self, reached: Sequence[Contact], own: Collection[Contact]) -> tuple[PlannedMessage, ...]:
         """Tell what is sent to which kinds of contact: `reached` are those it came with, own ones first."""
-        kinds: dict[Kind, bool] = {}
+        kinds: dict[ContactKind, bool] = {}
         for contact in reached:
             kinds.setdefault(contact.kind, contact in own)
         addresses = self.unsent.addresses
         if self.unsent.kind == "decided":
-            return following(self.document, kinds, {contact.kind for contact in own}, self.clinic)
+            return messages_after(self.document, kinds, {contact.kind for contact in own}, self.clinic)
         if self.unsent.kind in {Message.REMOVED, Message.NEW_CONTACT}:
-            return tuple(Planned(Message(self.unsent.kind), kind, addresses) for kind in kinds)
+            return tuple(PlannedMessage(Message(self.unsent.kind), kind, addresses) for kind in kinds)
         if self.unsent.kind == Message.REMINDER:
-            return asked_to_confirm(Message.REMINDER, addresses, kinds, self.clinic)
-        first = [kind for kind in map(Kind, self.clinic.contact_order) if kinds.get(kind)][:1]
-        return tuple(Planned(Message(self.unsent.kind), kind, addresses) for kind in first)
+            return confirmation_requests(Message.REMINDER, addresses, kinds, self.clinic)
+        first = [kind for kind in map(ContactKind, self.clinic.contact_order) if kinds.get(kind)][:1]
+        return tuple(PlannedMessage(Message(self.unsent.kind), kind, addresses) for kind in first)
 
-    def until(self, planned: Planned) -> Instant | None:
+    def until(self, planned: PlannedMessage) -> Instant | None:
         """Tell when what a message tells of ends: for a confirmation, the first of what waits."""
         if planned.message is Message.CONFIRM:
             decisions: Mapping[str, Mapping[str, Instant]] = self.document["decisions"]
             return min(decisions[address]["confirm_by"] for address in planned.addresses)
         return self.unsent.until
 
-    def about_a_stop(self, planned: Planned) -> bool:
+    def about_a_stop(self, planned: PlannedMessage) -> bool:
         """Tell whether a message tells of a stop, of one that was undone, or that a contact was taken away."""
         evidence = self.document.get("evidence") or {}
         return planned.message in {Message.WITHDRAWN, Message.REMOVED} or "undoes" in evidence
 
-    def waits_for_room(self, planned: Planned, now: Instant) -> bool:
+    def waits_for_room(self, planned: PlannedMessage, now: Instant) -> bool:
         """Tell whether a message waits where its contact has got as many of its kind as one may get at once.
 
         Whoever has got so many links has what one more would bring; what only tells that answers were saved is no news
         after a day. Word of a stop waits as long as it must.
         """
         if planned.message is Message.RECEIPT:
-            return instant(moment(now) - NEWS) < str(self.document["recorded_at"])
+            return instant(moment(now) - RECEIPT_MAIL_EXPIRES) < str(self.document["recorded_at"])
         return planned.message not in {Message.LINK, Message.ERASE}
 
-    def link(self, planned: Planned, now: Instant) -> Link:
+    def link(self, planned: PlannedMessage, now: Instant) -> Link:
         """Give what the message's links open: what it is about; everything, where it is about the person's own page."""
         unsent = self.unsent
         about = () if planned.message in _OF_EVERYTHING else planned.addresses
         lasting = instant(moment(now) + timedelta(days=LINK_DAYS))
-        confirming = bool({Power.CONFIRM, Power.ERASE} & {*POWERS[planned.message]})
+        confirming = bool({LinkScope.CONFIRM, LinkScope.ERASE} & {*SCOPES_BY_MESSAGE[planned.message]})
         expires_at = (self.until(planned) if confirming else None) or lasting
         return Link(unsent.clinic, unsent.subject, self.lang, about, unsent.receipt, now, expires_at, PORTAL)
 
-    def addresses(self, handle: Handle, planned: Planned, base: str) -> dict[str, str]:
+    def addresses(self, handle: LinkSecret, planned: PlannedMessage, base: str) -> dict[str, str]:
         """Give where a message leads, by power, and `questions`, `notice` and the own `receipt`."""
         home, secret = f"{base}/{self.clinic.id}", self.key.link_secret()
         lang = f"lang={self.lang}"
         found = {"questions": f"{home}?{lang}", "notice": f"{home}/notices/{self.in_force.version}?{lang}"}
         if self.unsent.receipt and self.own:
             found["receipt"] = f"{home}/receipts/{self.unsent.receipt}?{lang}"
-        for power in POWERS[planned.message]:
+        for power in SCOPES_BY_MESSAGE[planned.message]:
             token = handle.token(secret, power)
             found[power] = f"{base}/{power}/{token}"
-            if power is Power.ASK:
+            if power is LinkScope.ASK:
                 found[power] = f"{home}?t={token}"
-            elif power is Power.ERASE:
+            elif power is LinkScope.ERASE:
                 found[power] = f"{base}/manage/{token}/erase"
         return found
 
     def message(
-        self, planned: Planned, contact: Contact, links: Mapping[str, str], tags: Mapping[str, str]
-    ) -> Letter | TextMessage:
+        self, planned: PlannedMessage, contact: Contact, links: Mapping[str, str], tags: Mapping[str, str]
+    ) -> Email | TextMessage:
         """Write a message, as an e-mail or as a text message."""
         answers = self.document.get("decisions", {})
         about = {address: answers.get(address, {"answer": "yes"}) for address in planned.addresses}
         secret, receipt = self.key.link_secret(), self.unsent.receipt
-        coded = Power.CONFIRM in POWERS[planned.message] and contact.kind is Kind.PHONE
-        matter = Matter(
+        coded = LinkScope.CONFIRM in SCOPES_BY_MESSAGE[planned.message] and contact.kind is ContactKind.PHONE
+        matter = MessageContent(
             message=planned.message,
             clinic=self.clinic,
             lang=self.lang,
-            said=self.clinic.answered(about),
+            said=self.clinic.describe_answers(about),
             links=links,
             number=self.unsent.receipt or "",
             at=self.document.get("effective_at") if self.unsent.kind == "decided" else self.unsent.at,
@@ -298,6 +298,6 @@ class Told:
             code=short_code(secret, receipt, contact) if coded and receipt else "",
             child=self.child,
         )
-        if contact.kind is Kind.PHONE:
+        if contact.kind is ContactKind.PHONE:
             return text_message(matter, contact.value)
-        return letter(matter, contact.value, {"clinic": self.clinic.id, **tags})
+        return email(matter, contact.value, {"clinic": self.clinic.id, **tags})

@@ -15,7 +15,7 @@ _CLINIC = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class BounceReport:
     """A contact, by its lookup key at a clinic, that no mail reaches ("bounce") or that wants none ("complaint")."""
 
     clinic: str
@@ -24,7 +24,7 @@ class Report:
     at: Instant
 
 
-def read(told: str) -> list[Report]:
+def read(told: str) -> list[BounceReport]:
     """Read a report; none in one that tells of a delivery, of a bounce that may pass, or of another sender's mail."""
     try:
         event = json.loads(told)
@@ -39,7 +39,7 @@ def read(told: str) -> list[Report]:
         at = parse_instant(event[part].get("timestamp", ""))
     except InvalidInstantError:
         return []
-    return [Report(clinic, lookup, part, at)]
+    return [BounceReport(clinic, lookup, part, at)]
 
 
 def _final(event: dict[str, Any]) -> str | None:

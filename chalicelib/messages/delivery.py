@@ -11,23 +11,23 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chalicelib import log
-from chalicelib.domain.contacts import Contact, Kind
-from chalicelib.domain.deadline import Hurried
+from chalicelib.domain.contacts import Contact, ContactKind
+from chalicelib.domain.deadline import OutOfTime
 from chalicelib.domain.instants import Instant, instant, moment
-from chalicelib.domain.links import Handle, Holder, Power
+from chalicelib.domain.links import LinkRecipient, LinkScope, LinkSecret
 from chalicelib.domain.message_budgets import Budgets, BudgetSpentError
 from chalicelib.domain.phones import can_be_written_to, country
 from chalicelib.domain.rate_limits import ANYWHERE_EMAIL, ANYWHERE_PHONE, MESSAGE, TooManyError
-from chalicelib.messages.audience import Teller, Told
-from chalicelib.messages.rules import POWERS, UNASKED, Planned
-from chalicelib.messages.transports import Post, PostRefusedError, PostUnavailableError
+from chalicelib.messages.audience import AudiencePlanner, MessageContext
+from chalicelib.messages.rules import SCOPES_BY_MESSAGE, UNSOLICITED, PlannedMessage
+from chalicelib.messages.transports import AwsTransport, MessageRefusedError, TransportUnavailableError
 from chalicelib.store import message_budgets, messages, rate_limits
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import KeysUnavailableError
 from chalicelib.store.keys import Key, anywhere_key, bucket_key
 from chalicelib.store.links import puts
-from chalicelib.store.message_budgets import Used
-from chalicelib.store.messages import BusyLetterError, Lease, Waiting
+from chalicelib.store.message_budgets import BudgetUse
+from chalicelib.store.messages import DeliveryBusyError, DeliveryLease, OutboxItem
 from chalicelib.store.receipts import Register
 from chalicelib.store.table import ContendedError, Put, Table, UnavailableError, Write
 
@@ -40,7 +40,7 @@ BOUNCED = timedelta(days=30)
 
 
 @dataclass(slots=True)
-class Tally:
+class DeliveryReport:
     """How far a round came; `away` counts the failures in a row, by what failed; `whole` unless something was left."""
 
     sent: int = 0
@@ -54,26 +54,26 @@ def _clock() -> Instant:
 
 
 @dataclass(frozen=True, slots=True)
-class Courier:
+class Delivery:
     """Who carries the outbox out. Without a `post` nothing is sent, and what is to be sent waits."""
 
     table: Table
     clinics: Clinics
-    post: Post | None
+    post: AwsTransport | None
     public_url: str = ""
     budgets: Budgets = field(default_factory=Budgets)
     now: Callable[[], Instant] = _clock
 
-    def carry(self, items: Iterable[Waiting], hurried: Hurried) -> Tally:
+    def carry(self, items: Iterable[OutboxItem], out_of_time: OutOfTime) -> DeliveryReport:
         """Tell what these items of the outbox are to tell, as far as the time goes."""
-        tally = Tally()
+        tally = DeliveryReport()
         for each in items:
-            if hurried() or tally.away["store"] == PATIENCE:
+            if out_of_time() or tally.away["store"] == PATIENCE:
                 tally.whole = False
                 break
             try:
                 self._tell(each, tally)
-            except BusyLetterError:
+            except DeliveryBusyError:
                 tally.whole = False
             except (ContendedError, KeysUnavailableError, UnavailableError) as error:
                 tally.away["store"] += 1
@@ -87,23 +87,23 @@ class Courier:
                 tally.away["store"] = 0
         return tally
 
-    def carry_new(self, keys: Iterable[Key], hurried: Hurried) -> Tally:
+    def carry_new(self, keys: Iterable[Key], out_of_time: OutOfTime) -> DeliveryReport:
         """Tell what was just left; a key that comes again, from a stream that repeats itself, has nothing to tell."""
-        return self.carry(self._possible(messages.still_waiting(self.table, list(keys))), hurried)
+        return self.carry(self._possible(messages.still_waiting(self.table, list(keys))), out_of_time)
 
-    def carry_waiting(self, hurried: Hurried) -> Tally:
+    def carry_waiting(self, out_of_time: OutOfTime) -> DeliveryReport:
         """Tell everything that is due."""
-        return self.carry(self._possible(messages.waiting(self.table, self.now())), hurried)
+        return self.carry(self._possible(messages.waiting(self.table, self.now())), out_of_time)
 
-    def _possible(self, items: Iterable[Waiting]) -> Iterable[Waiting]:
+    def _possible(self, items: Iterable[OutboxItem]) -> Iterable[OutboxItem]:
         """Leave out, where there is no post, all but wishes: what those hold is readable until they are shared out."""
-        return (each for each in items if self.post or each.unsent.kind == messages.WANTED)
+        return (each for each in items if self.post or each.entry.kind == messages.LINK_REQUEST)
 
-    def _tell(self, each: Waiting, tally: Tally) -> None:
-        if each.unsent.kind == messages.WANTED:
+    def _tell(self, each: OutboxItem, tally: DeliveryReport) -> None:
+        if each.entry.kind == messages.LINK_REQUEST:
             self._share_out(each)
             return
-        if each.unsent.kind == messages.UNREADABLE:
+        if each.entry.kind == messages.UNREADABLE:
             self._bury(each)
             return
         outcomes, full = self._send_all(each, tally)
@@ -113,17 +113,17 @@ class Courier:
             self._later(each)
         elif full:
             room = instant(moment(self.now()) + timedelta(seconds=min(full)))
-            messages.put_off(self.table, each, room, each.unsent.tries)
+            messages.postpone(self.table, each, room, each.entry.tries)
             self._note(each, "waits for room")
         elif outcomes["refused"]:
             self._bury(each)
         elif not outcomes["left"]:
-            messages.done(self.table, each)
+            messages.remove(self.table, each)
 
-    def _send_all(self, each: Waiting, tally: Tally) -> tuple[Counter[str], list[int]]:
+    def _send_all(self, each: OutboxItem, tally: DeliveryReport) -> tuple[Counter[str], list[int]]:
         """Send what an item asks for; tell what came of it, and after how many seconds there is room for the rest."""
         outcomes, full = Counter[str](), list[int]()
-        for told, planned, contact, name in Teller(self.table, self.clinics, self.now()).planned(each):
+        for told, planned, contact, name in AudiencePlanner(self.table, self.clinics, self.now()).planned(each):
             if not can_be_written_to(contact, told.clinic.texted):
                 self._skipped(each, planned, "takes no text message")
                 continue
@@ -140,28 +140,37 @@ class Courier:
                 log.count("MessageBudgetSpent")
         return outcomes, full
 
-    def _bury(self, each: Waiting) -> None:
-        messages.bury(self.table, each)
+    def _bury(self, each: OutboxItem) -> None:
+        messages.move_to_dead_letters(self.table, each)
         log.count("MessageDead")
 
-    def _share_out(self, each: Waiting) -> None:
+    def _share_out(self, each: OutboxItem) -> None:
         """Find who is meant by a wish for a link; each of them is told by the next round, or by the stream."""
-        key = self.clinics.key(each.unsent.clinic)
-        contacts = each.contacts(key, each.unsent.subject)
-        look = Register(self.table, self.clinics).look(each.unsent.clinic, contacts)
-        messages.share_out(self.table, key, each, look.people)
+        key = self.clinics.key(each.entry.clinic)
+        contacts = each.contacts(key, each.entry.subject)
+        lookup = Register(self.table, self.clinics).look_up(each.entry.clinic, contacts)
+        messages.expand_link_request(self.table, key, each, lookup.people)
 
-    def _later(self, each: Waiting) -> None:
+    def _later(self, each: OutboxItem) -> None:
         try:
-            dead = messages.later(self.table, each, self.now())
+            dead = messages.retry_later(self.table, each, self.now())
         except (ContendedError, UnavailableError) as error:
             self._note(each, "left", error=type(error).__name__)
             return
-        self._note(each, "dead" if dead else "put off", tries=each.unsent.tries + 1)
+        self._note(each, "dead" if dead else "put off", tries=each.entry.tries + 1)
         if dead:
             log.count("MessageDead")
 
-    def _send(self, each: Waiting, told: Told, planned: Planned, contact: Contact, name: str, *, tally: Tally) -> str:
+    def _send(
+        self,
+        each: OutboxItem,
+        told: MessageContext,
+        planned: PlannedMessage,
+        contact: Contact,
+        name: str,
+        *,
+        tally: DeliveryReport,
+    ) -> str:
         """Send one message, unless it was sent; tell whether it is done, failed, refused, or left for another round.
 
         Raises TooManyError where its contact has got as many as one may get at once, BudgetSpentError where as many
@@ -170,29 +179,29 @@ class Courier:
         now, lookup = self.now(), told.key.lookup(contact)
         if self.post is None or tally.away[planned.kind] == PATIENCE:
             return "left"
-        handle = Handle.fresh()
+        handle = LinkSecret.fresh()
         link = told.link(planned, now)
-        base = self.public_url or each.unsent.base
+        base = self.public_url or each.entry.base
         ready = told.message(planned, contact, told.addresses(handle, planned, base), {"lookup": lookup})
-        passing = Power.UNSUBSCRIBE not in POWERS[planned.message]
-        opened = puts(told.key, [(handle, link, Holder(contact))], passing=passing)
+        passing = LinkScope.UNSUBSCRIBE not in SCOPES_BY_MESSAGE[planned.message]
+        opened = puts(told.key, [(handle, link, LinkRecipient(contact))], passing=passing)
         lease = self._take(each, told, planned, contact, name, opened)
         if lease is None:
             return "done"
         reason = self._unwanted(each, planned, lookup, now)
         if reason:
-            messages.settle(self.table, lease, messages.SKIPPED, reason=reason)
+            messages.record_outcome(self.table, lease, messages.SKIPPED, reason=reason)
             self._skipped(each, planned, reason)
             return "done"
         try:
             number = self.post.send(ready)
-        except PostRefusedError as error:
-            messages.settle(self.table, lease, messages.REFUSED, reason=str(error))
+        except MessageRefusedError as error:
+            messages.record_outcome(self.table, lease, messages.REFUSED, reason=str(error))
             self._note(each, "refused", planned, error=str(error))
             tally.failed += 1
             return "refused"
-        except PostUnavailableError as error:
-            messages.settle(self.table, lease, messages.WAITING)
+        except TransportUnavailableError as error:
+            messages.record_outcome(self.table, lease, messages.WAITING)
             self._note(each, "failed", planned, error=str(error))
             log.count("MessageFailed")
             tally.failed += 1
@@ -200,14 +209,20 @@ class Courier:
             return "failed"
         tally.away[planned.kind] = 0
         tally.sent += 1
-        messages.settle(self.table, lease, messages.SENT, id=number, at=now)
+        messages.record_outcome(self.table, lease, messages.SENT, id=number, at=now)
         self._note(each, "sent", planned, message_id=number)
         log.count("MessageSent")
         return "done"
 
     def _take(  # noqa: PLR0917 - what a message is, and what is written with taking it
-        self, each: Waiting, told: Told, planned: Planned, contact: Contact, name: str, opened: Sequence[Put]
-    ) -> Lease | None:
+        self,
+        each: OutboxItem,
+        told: MessageContext,
+        planned: PlannedMessage,
+        contact: Contact,
+        name: str,
+        opened: Sequence[Put],
+    ) -> DeliveryLease | None:
         """Take one message to send it, and what it counts in; None where it is settled. Errors as for `_send`."""
         now = self.now()
         for attempt in range(ATTEMPTS):
@@ -218,7 +233,7 @@ class Courier:
                     raise
                 room, near = [], []  # it was counted when it was first tried
             try:
-                lease = messages.take(self.table, each, name, now, opened, room)
+                lease = messages.claim(self.table, each, name, now, opened, room)
             except ContendedError:
                 if attempt == ATTEMPTS - 1:
                     raise
@@ -228,7 +243,9 @@ class Courier:
                 return lease
         raise ContendedError
 
-    def _room(self, told: Told, planned: Planned, contact: Contact, now: Instant) -> tuple[list[Write], list[Used]]:
+    def _room(
+        self, told: MessageContext, planned: PlannedMessage, contact: Contact, now: Instant
+    ) -> tuple[list[Write], list[BudgetUse]]:
         """Give the writes that count a message wherever it counts, and the budgets that run out; one round trip.
 
         Raises TooManyError, BudgetSpentError.
@@ -241,33 +258,33 @@ class Courier:
             log.log().warning("no limit on messages across clinics: publish any clinic to make the portal's key")
         else:
             shared = anywhere_key(portal_key.anywhere(contact, "stop" if stop else ""))
-            rules[shared] = ANYWHERE_PHONE if contact.kind is Kind.PHONE else ANYWHERE_EMAIL
-        where = country(contact.value) if contact.kind is Kind.PHONE else None
+            rules[shared] = ANYWHERE_PHONE if contact.kind is ContactKind.PHONE else ANYWHERE_EMAIL
+        where = country(contact.value) if contact.kind is ContactKind.PHONE else None
         held = list(self.budgets.held(contact.kind, told.clinic.id, where, stop=stop))
         found = self.table.get([*rules, *message_budgets.keys_of(held, now)])
         spends = rate_limits.taken(rules, now, found)
         counted, near = message_budgets.counts(held, now, found)
         return [*spends, *counted], near
 
-    def _tell_of_budgets(self, near: Iterable[Used]) -> None:
+    def _tell_of_budgets(self, near: Iterable[BudgetUse]) -> None:
         for each in near:
             log.log().warning("message budget", budget=each.scope, used=each.used, most=each.most)
             log.count("MessageBudgetNear")
 
-    def _skipped(self, each: Waiting, planned: Planned, reason: str) -> None:
+    def _skipped(self, each: OutboxItem, planned: PlannedMessage, reason: str) -> None:
         self._note(each, "skipped", planned, error=reason)
         log.count("MessageSkipped")
 
-    def _unwanted(self, each: Waiting, planned: Planned, lookup: str, now: Instant) -> str:
+    def _unwanted(self, each: OutboxItem, planned: PlannedMessage, lookup: str, now: Instant) -> str:
         """Tell why a contact is not written to; who complained gets what they ask for and what they have to know."""
-        marks = messages.undeliverable(self.table, each.unsent.clinic, lookup)
+        marks = messages.undeliverable(self.table, each.entry.clinic, lookup)
         if marks.get("bounce", "") > instant(moment(now) - BOUNCED):
             return "bounce"
-        return "complaint" if "complaint" in marks and planned.message in UNASKED else ""
+        return "complaint" if "complaint" in marks and planned.message in UNSOLICITED else ""
 
-    def _note(self, each: Waiting, outcome: str, planned: Planned | None = None, **told: Any) -> None:
+    def _note(self, each: OutboxItem, outcome: str, planned: PlannedMessage | None = None, **told: Any) -> None:
         """Log ids and the outcome; a receipt's number opens its page, and so stays out of the log."""
         if planned is not None:
             told |= {"letter": planned.message.value, "channel": planned.kind.value}
-        unsent = each.unsent
+        unsent = each.entry
         log.log().info("message", clinic=unsent.clinic, subject=unsent.subject, outcome=outcome, **told)

@@ -8,13 +8,13 @@ from enum import StrEnum
 from typing import Any
 
 from chalicelib.domain.clinic import Clinic
-from chalicelib.domain.consent import Address, Answer, Assurance, State
-from chalicelib.domain.contacts import REACH, Kind
+from chalicelib.domain.consent import Answer, Assurance, QuestionId, State
+from chalicelib.domain.contacts import REACHABLE_KINDS, ContactKind
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.links import Power
+from chalicelib.domain.links import LinkScope
 from chalicelib.domain.local_time import local_day
-from chalicelib.messages.transports import Letter, TextMessage
-from chalicelib.presentation.i18n import spoken_date, spoken_day, spoken_time
+from chalicelib.messages.transports import Email, TextMessage
+from chalicelib.presentation.i18n import format_date, format_day, format_time
 from chalicelib.presentation.templates import render
 
 SINGLE_SEPTETS, SINGLE_UNITS, JOINED_UNITS = 160, 70, 67
@@ -47,37 +47,37 @@ class Message(StrEnum):
     NEW_CONTACT = "new_contact"
 
 
-UNASKED = frozenset({Message.CHANGED, Message.EXPIRING, Message.OF_AGE, Message.REMINDER})
+UNSOLICITED = frozenset({Message.CHANGED, Message.EXPIRING, Message.OF_AGE, Message.REMINDER})
 """What answers no act of the reader's own: such a mail can be stopped with one click (RFC 8058)."""
 
-POWERS: Mapping[Message, tuple[Power, ...]] = {
-    Message.CONFIRM: (Power.CONFIRM,),
-    Message.RECEIPT: (Power.MANAGE,),
-    Message.LINK: (Power.MANAGE,),
-    Message.ERASE: (Power.ERASE,),
-    Message.WITHDRAWN: (Power.UNDO,),
-    Message.CHANGED: (Power.ASK, Power.UNSUBSCRIBE),
-    Message.EXPIRING: (Power.ASK, Power.UNSUBSCRIBE),
-    Message.OF_AGE: (Power.UNSUBSCRIBE,),
-    Message.REMINDER: (Power.CONFIRM, Power.UNSUBSCRIBE),
+SCOPES_BY_MESSAGE: Mapping[Message, tuple[LinkScope, ...]] = {
+    Message.CONFIRM: (LinkScope.CONFIRM,),
+    Message.RECEIPT: (LinkScope.MANAGE,),
+    Message.LINK: (LinkScope.MANAGE,),
+    Message.ERASE: (LinkScope.ERASE,),
+    Message.WITHDRAWN: (LinkScope.UNDO,),
+    Message.CHANGED: (LinkScope.ASK, LinkScope.UNSUBSCRIBE),
+    Message.EXPIRING: (LinkScope.ASK, LinkScope.UNSUBSCRIBE),
+    Message.OF_AGE: (LinkScope.UNSUBSCRIBE,),
+    Message.REMINDER: (LinkScope.CONFIRM, LinkScope.UNSUBSCRIBE),
     Message.REMOVED: (),
-    Message.NEW_CONTACT: (Power.CONFIRM,),
+    Message.NEW_CONTACT: (LinkScope.CONFIRM,),
 }
 """What the links in each message open."""
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedMessage:
     """One message to send: what, to which kind of contact, about which decisions."""
 
     message: Message
-    kind: Kind
-    addresses: tuple[Address, ...]
+    kind: ContactKind
+    addresses: tuple[QuestionId, ...]
 
 
-def following(
-    document: Mapping[str, Any], typed: Mapping[Kind, bool], known: Collection[Kind], clinic: Clinic
-) -> tuple[Planned, ...]:
+def messages_after(
+    document: Mapping[str, Any], typed: Mapping[ContactKind, bool], known: Collection[ContactKind], clinic: Clinic
+) -> tuple[PlannedMessage, ...]:
     """Tell which messages follow from an act, by its receipt's document and the kinds of contact it came with.
 
     `typed` says of each whether that contact is the person's own. One that is not is asked to confirm every Yes that
@@ -89,45 +89,47 @@ def following(
     stranger's address.
     """
     decisions = document["decisions"]
-    stopped = tuple(address for address, entry in decisions.items() if stops(entry))
+    stopped = tuple(address for address, entry in decisions.items() if ended_consent(entry))
     own = [kind for kind, is_own in typed.items() if is_own]
     waiting = [
         address
         for address, entry in decisions.items()
         if entry["confirm_by"] and (entry["after"] == State.PENDING or clinic.confirmed_by(address, typed) not in own)
     ]
-    planned = list(asked_to_confirm(Message.CONFIRM, waiting, typed, clinic))
+    planned = list(confirmation_requests(Message.CONFIRM, waiting, typed, clinic))
     if stopped:
-        planned += [Planned(Message.WITHDRAWN, kind, stopped) for kind in _ordered(known, clinic)]
+        planned += [PlannedMessage(Message.WITHDRAWN, kind, stopped) for kind in _ordered(known, clinic)]
     repeated = not stopped and {entry["answer"] for entry in decisions.values()} == {Answer.WITHDRAW}
     by_link = document["assurance"] == Assurance.LINK and not stopped
     if by_link or not (planned or repeated):
-        planned += [Planned(Message.RECEIPT, kind, tuple(decisions)) for kind in REACH if kind in own][:1]
+        planned += [PlannedMessage(Message.RECEIPT, kind, tuple(decisions)) for kind in REACHABLE_KINDS if kind in own][
+            :1
+        ]
     return tuple(planned)
 
 
-def asked_to_confirm(
-    message: Message, addresses: Iterable[Address], typed: Collection[Kind], clinic: Clinic
-) -> tuple[Planned, ...]:
+def confirmation_requests(
+    message: Message, addresses: Iterable[QuestionId], typed: Collection[ContactKind], clinic: Clinic
+) -> tuple[PlannedMessage, ...]:
     """Give one message to each contact that can confirm any of these decisions, about those it can."""
-    by_kind: dict[Kind, list[Address]] = {}
+    by_kind: dict[ContactKind, list[QuestionId]] = {}
     for address in addresses:
         if kind := clinic.confirmed_by(address, typed):
-            by_kind.setdefault(Kind(kind), []).append(address)
-    return tuple(Planned(message, kind, tuple(about)) for kind, about in by_kind.items())
+            by_kind.setdefault(ContactKind(kind), []).append(address)
+    return tuple(PlannedMessage(message, kind, tuple(about)) for kind, about in by_kind.items())
 
 
-def stops(entry: Mapping[str, Any]) -> bool:
+def ended_consent(entry: Mapping[str, Any]) -> bool:
     """Tell whether a decision of a receipt ended a consent."""
     return bool(entry["answer"] != Answer.YES and entry["before"] == State.GRANTED != entry["after"])
 
 
-def _ordered(kinds: Collection[Kind], clinic: Clinic) -> list[Kind]:
-    return [kind for kind in map(Kind, clinic.contact_order) if kind in kinds]
+def _ordered(kinds: Collection[ContactKind], clinic: Clinic) -> list[ContactKind]:
+    return [kind for kind in map(ContactKind, clinic.contact_order) if kind in kinds]
 
 
 @dataclass(frozen=True, slots=True)
-class Matter:
+class MessageContent:
     """Everything a message is written from.
 
     `said` are the decisions it is about, as `Clinic.answered` gives them; `links` the addresses it leads to, by power,
@@ -153,7 +155,7 @@ class Matter:
     """As much of the child's name as a guardian needs, where it is about a child."""
 
 
-def letter(matter: Matter, to: str, tags: Mapping[str, str]) -> Letter:
+def email(matter: MessageContent, to: str, tags: Mapping[str, str]) -> Email:
     """Write an e-mail."""
     clinic, filled = matter.clinic, _filled(matter)
     subject, text, html = (
@@ -162,10 +164,10 @@ def letter(matter: Matter, to: str, tags: Mapping[str, str]) -> Letter:
     )
     # RFC 3834, 5: nobody's holiday answers it.
     headers = {"Auto-Submitted": "auto-generated", "Content-Language": matter.lang}
-    if matter.message in UNASKED:
-        headers["List-Unsubscribe"] = f"<{matter.links[Power.UNSUBSCRIBE]}>"
+    if matter.message in UNSOLICITED:
+        headers["List-Unsubscribe"] = f"<{matter.links[LinkScope.UNSUBSCRIBE]}>"
         headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    return Letter(
+    return Email(
         to=to,
         subject=" ".join(subject.split()),
         text=re.sub(r"\n{3,}", "\n\n", text).strip() + "\n",
@@ -177,7 +179,7 @@ def letter(matter: Matter, to: str, tags: Mapping[str, str]) -> Letter:
     )
 
 
-def text_message(matter: Matter, to: str) -> TextMessage:
+def text_message(matter: MessageContent, to: str) -> TextMessage:
     """Write a text message; the clinic's name is shortened until it fits what may be sent at once."""
     filled = _filled(matter)
     text = ""
@@ -188,7 +190,7 @@ def text_message(matter: Matter, to: str) -> TextMessage:
     return TextMessage(to, text)
 
 
-def _filled(matter: Matter) -> dict[str, Any]:
+def _filled(matter: MessageContent) -> dict[str, Any]:
     clinic, lang = matter.clinic, matter.lang
     at = matter.at
     answers = {each["answer"] for each in matter.said}
@@ -202,10 +204,10 @@ def _filled(matter: Matter) -> dict[str, Any]:
         "lost": matter.lost,
         "text_known": matter.text_known,
         "stopped": answers == {Answer.WITHDRAW},
-        "when": spoken_date(matter.date, lang) if matter.date else spoken_time(at, lang, clinic.country) if at else "",
-        "since": spoken_day(at, lang, clinic.country) if at else "",
+        "when": format_date(matter.date, lang) if matter.date else format_time(at, lang, clinic.country) if at else "",
+        "since": format_day(at, lang, clinic.country) if at else "",
         "day": local_day(matter.until, clinic.country) if matter.until else "",
-        "until": spoken_day(matter.until, lang, clinic.country) if matter.until else "",
+        "until": format_day(matter.until, lang, clinic.country) if matter.until else "",
     }
 
 

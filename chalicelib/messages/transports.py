@@ -18,16 +18,16 @@ _NEVER = frozenset(
 paused account, an address of ours that is not verified yet."""
 
 
-class PostUnavailableError(Exception):
+class TransportUnavailableError(Exception):
     """The message was not taken now; trying again later is right. Carries the service's name for the reason."""
 
 
-class PostRefusedError(Exception):
+class MessageRefusedError(Exception):
     """The message will never be taken as it is. Carries the service's name for the reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class Email:
     """One e-mail, ready to be sent: to whom, in whose name, answered where, what it says both ways.
 
     `headers` come beside those every mail has, `tags` come back with what becomes of it (SES event publishing).
@@ -51,7 +51,7 @@ class TextMessage:
     text: str = field(repr=False)
 
 
-class Post:
+class AwsTransport:
     """Both services, by one botocore session; `mail_from` is the address all mail comes from."""
 
     def __init__(
@@ -64,11 +64,11 @@ class Post:
         self._sms_sender = sms_sender
         self._clients: dict[str, Any] = {}
 
-    def send(self, message: Letter | TextMessage) -> str:
+    def send(self, message: Email | TextMessage) -> str:
         """Send a message and give the service's number for it; raise PostUnavailableError, PostRefusedError."""
-        return self.send_email(message) if isinstance(message, Letter) else self.send_text(message)
+        return self.send_email(message) if isinstance(message, Email) else self.send_text(message)
 
-    def send_email(self, letter: Letter) -> str:
+    def send_email(self, letter: Email) -> str:
         """Send an e-mail; number and errors as for `send`."""
         body = {"Text": letter.text, "Html": letter.html}
         simple = {
@@ -102,13 +102,13 @@ class Post:
         try:
             answer: Mapping[str, Any] = getattr(self._client(service), operation)(**asked)
         except ParamValidationError as error:  # its text repeats the message
-            raise PostRefusedError(type(error).__name__) from None
+            raise MessageRefusedError(type(error).__name__) from None
         except ClientError as error:
             code = str(error.response.get("Error", {}).get("Code"))
             # Not chained: what the services say may name the address.
-            raise (PostRefusedError if code in _NEVER else PostUnavailableError)(code) from None
+            raise (MessageRefusedError if code in _NEVER else TransportUnavailableError)(code) from None
         except BotoCoreError as error:
-            raise PostUnavailableError(type(error).__name__) from None
+            raise TransportUnavailableError(type(error).__name__) from None
         return answer
 
     def _client(self, service: str) -> Any:

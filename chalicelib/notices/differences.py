@@ -1,7 +1,7 @@
 """What differs between two versions of a clinic's document, and which of it is more than words.
 
 A MINOR version keeps every consent, so it may change how something is said and nothing else: a consent is to what
-is done with the data, by whom and on which basis (EDPB 05/2020, 110). `MEANING` lists what counts as more than words.
+is done with the data, by whom and on which basis (EDPB 05/2020, 110). `TOPICS` lists what counts as more than words.
 Pure.
 """
 
@@ -29,7 +29,7 @@ class Topic(StrEnum):
     AUTOMATED = "automated decisions"
 
 
-MEANING: Mapping[str, Topic] = {
+TOPICS: Mapping[str, Topic] = {
     "country": Topic.BASIS,
     "controllers.*": Topic.CONTROLLER,
     "controllers.*.name": Topic.CONTROLLER,
@@ -87,7 +87,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A part of a document: its name in `MEANING`'s spelling, its place, its value."""
+    """A part of a document: its name in `TOPICS`'s spelling, its place, its value."""
 
     name: str
     place: str
@@ -99,14 +99,14 @@ def differences(before: Clinic, after: Clinic, at: Instant) -> tuple[Difference,
 
     A question whose last day is over at `at` counts for neither: nobody's consent to it is left.
     """
-    earlier, later = ({part.place: part for part in _parts(each.asking(at))} for each in (before, after))
+    earlier, later = ({part.place: part for part in _parts(each.open_at(at))} for each in (before, after))
     found: list[Difference] = []
     for place in dict.fromkeys((*later, *earlier)):
         then, now = earlier.get(place), later.get(place)
         if then and now:
             found += _compared(then, now)
         elif (one := now or then) and one.name.endswith("*") and not _within(place, found):
-            found.append(Difference(place, MEANING.get(one.name), then and then.value, now and now.value))
+            found.append(Difference(place, TOPICS.get(one.name), then and then.value, now and now.value))
     return tuple(found)
 
 
@@ -121,7 +121,7 @@ def beyond_words(before: Clinic, after: Clinic, at: Instant) -> tuple[Difference
 
 
 def _compared(before: _Part, after: _Part) -> Iterator[Difference]:
-    topic, earlier, later = MEANING.get(after.name), before.value, after.value
+    topic, earlier, later = TOPICS.get(after.name), before.value, after.value
     shared = [lang for lang in later if lang in earlier] if _is_text(earlier) and _is_text(later) else []
     if not shared:
         if earlier != later:

@@ -87,7 +87,7 @@ _VERSION = re.compile(r"(?:[1-9]\d{0,3})\.(?:0|[1-9]\d{0,3})")
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class DocumentError:
     """One thing wrong in a clinic's document: where it stands, what is wrong, what to do, which rule asks for it."""
 
     place: str
@@ -100,10 +100,10 @@ class Fault:
         return f"{self.place}: {self.problem}. {self.remedy}" + (f" ({self.article})" if self.article else "")
 
 
-class InvalidClinicError(ValueError):
+class InvalidDocumentError(ValueError):
     """A clinic's document that cannot be published, with every fault found in it."""
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
+    def __init__(self, faults: Sequence[DocumentError]) -> None:
         super().__init__("\n".join(map(str, faults)))
         self.faults = tuple(faults)
 
@@ -124,7 +124,7 @@ def read_clinic(document: Any, sha256: str = "", told: Mapping[str, Any] | None 
     if told:
         return replace(clinic, dates=told["dates"], closes=told["closes"], since=told.get("since", ""))
     if reader.faults:
-        raise InvalidClinicError(reader.faults)
+        raise InvalidDocumentError(reader.faults)
     return clinic
 
 
@@ -133,11 +133,11 @@ def read_full_notice(document: Mapping[str, Any], languages: Sequence[str]) -> T
     reader = _Reader()
     text = reader.full_notice(document, languages)
     if reader.faults:
-        raise InvalidClinicError(reader.faults)
+        raise InvalidDocumentError(reader.faults)
     return text
 
 
-def faults_of(document: Any, authorities: Mapping[str, Any]) -> tuple[Fault, ...]:
+def check(document: Any, authorities: Mapping[str, Any]) -> tuple[DocumentError, ...]:
     """List everything that is wrong or missing in a whole document, full notices and the authority's name included.
 
     `authorities` are the supervisory authorities by country, each with its `name` by language.
@@ -166,25 +166,27 @@ def unconfirmed(document: Any) -> Mapping[str, str]:
     return reader.clinic(reader.mapping("", document), "").unconfirmed
 
 
-def warnings_of(document: Any, at: Instant) -> tuple[Fault, ...]:
+def warnings_of(document: Any, at: Instant) -> tuple[DocumentError, ...]:
     """List what in a document, complete or not, is allowed and perhaps not meant."""
     reader = _Reader()
     clinic = reader.clinic(reader.mapping("", document), "")
-    asked = clinic.asking(at).questions
+    asked = clinic.open_at(at).questions
     warnings = []
     for number, purpose in enumerate(clinic.purposes, start=1):
         for place, address, ends in _decided(f"purposes[{number}]", purpose):
             if address in clinic.questions and address not in asked:
                 remedy = "Take it out, or write a later last day"
-                warnings.append(Fault(f"{place}.ends", f"is over since {ends}: nobody is asked about it", remedy))
+                warnings.append(
+                    DocumentError(f"{place}.ends", f"is over since {ends}: nobody is asked about it", remedy)
+                )
     large_scale = duty(clinic.country, "dpo", clinic.effective).from_patients is None
     if isinstance(document, Mapping) and document.get("has_dpo") is False and large_scale:
         remedy = "Name one where the clinic is more than a practice of one doctor or two"
         problem = "is false: health data used on a large scale asks for one"
-        warnings.append(Fault("has_dpo", problem, remedy, "GDPR Art. 37(1)(c)"))
+        warnings.append(DocumentError("has_dpo", problem, remedy, "GDPR Art. 37(1)(c)"))
     if clinic.questions and not asked:
         warnings.append(
-            Fault("purposes", "are all over: the page asks nothing", "Write a question that is still asked")
+            DocumentError("purposes", "are all over: the page asks nothing", "Write a question that is still asked")
         )
     return tuple(warnings)
 
@@ -202,7 +204,7 @@ def read_names(document: Mapping[str, Any]) -> tuple[str, str]:
     reader = _Reader()
     names = reader.id(document.get("id")), reader.version(document.get("version"))
     if reader.faults:
-        raise InvalidClinicError(reader.faults)
+        raise InvalidDocumentError(reader.faults)
     return names
 
 
@@ -254,12 +256,12 @@ class _Reader:
     """Reads a document part by part and collects the faults, so that an author sees all of them at once."""
 
     def __init__(self) -> None:
-        self.faults: list[Fault] = []
+        self.faults: list[DocumentError] = []
         self.languages: tuple[str, ...] = ()
         self.controllers: tuple[str, ...] = ()
 
     def fault(self, place: str, problem: str, remedy: str) -> None:
-        self.faults.append(Fault(place or "document", problem[:MAX_TOLD], remedy, article(place)))
+        self.faults.append(DocumentError(place or "document", problem[:MAX_TOLD], remedy, article(place)))
 
     def mapping(self, place: str, value: object) -> Mapping[str, Any]:
         if isinstance(value, Mapping):
@@ -280,7 +282,7 @@ class _Reader:
     def known_keys(self, place: str, value: Mapping[str, Any], allowed: str) -> None:
         for key in (each for each in value if each not in allowed.split()):
             at = f"{place}.{key}".lstrip(".")
-            self.faults.append(Fault(at[:MAX_TOLD], "is not a known key", _belongs(key, allowed)))
+            self.faults.append(DocumentError(at[:MAX_TOLD], "is not a known key", _belongs(key, allowed)))
 
     def word(self, place: str, value: object, pattern: re.Pattern[str], remedy: str) -> str:
         if isinstance(value, str) and pattern.fullmatch(value):
@@ -449,16 +451,16 @@ class _Reader:
         if asked.from_patients is None:
             if has is not False:
                 self.faults.append(
-                    Fault(
+                    DocumentError(
                         "dpo", "is missing", f"{remedy}, or `has_dpo: false` where the law asks for none", asked.article
                     )
                 )
         elif not counted:
             told = f"{remedy}, or `patients_per_year:` where fewer than {asked.from_patients} come in a year"
-            self.faults.append(Fault("dpo", "is missing", told, asked.article))
+            self.faults.append(DocumentError("dpo", "is missing", told, asked.article))
         elif isinstance(patients, int) and patients >= asked.from_patients:
             problem = f"is missing, and is due from {asked.from_patients} patients a year"
-            self.faults.append(Fault("dpo", problem, remedy, asked.article))
+            self.faults.append(DocumentError("dpo", problem, remedy, asked.article))
         return {}
 
     def controller(self, place: str, value: Mapping[str, Any], *, address: Duty) -> Controller:

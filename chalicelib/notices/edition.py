@@ -9,19 +9,19 @@ from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.local_time import local_midnight
 from chalicelib.notices.document import (
-    InvalidClinicError,
+    InvalidDocumentError,
+    check,
     document_hash,
-    faults_of,
     read_clinic,
     read_full_notice,
 )
 from chalicelib.notices.legal_text import legal_html
-from chalicelib.presentation.i18n import spoken_date
+from chalicelib.presentation.i18n import format_date
 from chalicelib.presentation.templates import authorities, render
 
 
 @dataclass(frozen=True, slots=True)
-class Edition:
+class PublishedEdition:
     """A version ready to be published: the clinic, its document, its full notices by language.
 
     `starts` is when its effective day begins where the clinic is.
@@ -33,12 +33,12 @@ class Edition:
     starts: Instant
 
 
-def edition(document: Mapping[str, Any]) -> Edition:
+def edition(document: Mapping[str, Any]) -> PublishedEdition:
     """Make an edition of a document; raise InvalidClinicError with everything that is wrong or missing."""
     clinic, starts = described(document)
     texts = read_full_notice(document, clinic.languages)
     notices = {lang: full_notice(clinic, lang, text) for lang, text in texts.items()}
-    return Edition(clinic, document, notices, starts)
+    return PublishedEdition(clinic, document, notices, starts)
 
 
 def described(document: Mapping[str, Any]) -> tuple[Clinic, Instant]:
@@ -46,14 +46,14 @@ def described(document: Mapping[str, Any]) -> tuple[Clinic, Instant]:
 
     Raises InvalidClinicError with everything that is wrong or missing.
     """
-    if faults := faults_of(document, authorities()):
-        raise InvalidClinicError(faults)
+    if faults := check(document, authorities()):
+        raise InvalidDocumentError(faults)
     clinic = read_clinic(document)
     days = sorted({clinic.effective, *(rule for rule in clinic.endings.values() if rule[0] != "P")})
     clinic = replace(
         clinic,
         sha256=document_hash(document),
-        dates={day: {lang: spoken_date(day, lang) for lang in clinic.languages} for day in days},
+        dates={day: {lang: format_date(day, lang) for lang in clinic.languages} for day in days},
         closes={day: local_midnight(_next(day), clinic.country) for day in days},
     )
     return clinic, local_midnight(clinic.effective, clinic.country)

@@ -14,16 +14,16 @@ from enum import StrEnum
 from typing import Any, Protocol, Self
 
 from chalicelib.domain.clinic import Clinic
-from chalicelib.domain.consent import Address, NoticeInForce, State, major, resolve, settle
+from chalicelib.domain.consent import NoticeInForce, QuestionId, State, major, resolve, resolve_confirmed
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.notice_versions import Entry, Stage, entry_at, numbers, stage
+from chalicelib.domain.notice_versions import PublishedVersion, Stage, entry_at, numbers, stage
 from chalicelib.domain.receipts import Subject
 from chalicelib.notices.differences import Difference, differences
 from chalicelib.notices.document import (
-    Fault,
-    InvalidClinicError,
+    DocumentError,
+    InvalidDocumentError,
+    check,
     document_hash,
-    faults_of,
     read_names,
     unconfirmed,
 )
@@ -50,7 +50,7 @@ class SamePersonError(ReviewError):
 class IncompleteError(ReviewError):
     """A document lacks what a notice must tell; carries every fault."""
 
-    def __init__(self, missing: Sequence[Fault]) -> None:
+    def __init__(self, missing: Sequence[DocumentError]) -> None:
         super().__init__("\n".join(map(str, missing)))
         self.missing = tuple(missing)
 
@@ -202,11 +202,11 @@ class Draft:
             raise BeyondWordsError(self.version, changes)
         return replace(self, release=Release(by, at, since))
 
-    def missing(self, authorities: Mapping[str, Any]) -> tuple[Fault, ...]:
+    def missing(self, authorities: Mapping[str, Any]) -> tuple[DocumentError, ...]:
         """List what the notice must tell and does not, in every language, with place and article."""
-        return faults_of(self.document, authorities)
+        return check(self.document, authorities)
 
-    def unconfirmed(self) -> Mapping[Address, str]:
+    def unconfirmed(self) -> Mapping[QuestionId, str]:
         """List what counts unconfirmed that otherwise would not, each with the author's reason, for the approver."""
         return unconfirmed(self.document)
 
@@ -235,18 +235,20 @@ class Draft:
         )
 
 
-def drafted(document: Mapping[str, Any], clinic: str, author: Person, at: Instant) -> Draft:
+def new_draft(document: Mapping[str, Any], clinic: str, author: Person, at: Instant) -> Draft:
     """Take a document as a draft, complete or not; raise InvalidClinicError where it is of no clinic or number."""
     if read_names(document)[0] != clinic:
-        raise InvalidClinicError([Fault("id", "is not this clinic's", f"Write {clinic}")])
+        raise InvalidDocumentError([DocumentError("id", "is not this clinic's", f"Write {clinic}")])
     try:
         sha256 = document_hash(document)
         size = len(json.dumps(document, ensure_ascii=False).encode())
     except (ValueError, RecursionError) as error:  # a number without end, half a character, lists in lists in lists
-        raise InvalidClinicError([Fault("document", "is not plain JSON", "Write texts, lists and mappings")]) from error
+        raise InvalidDocumentError(
+            [DocumentError("document", "is not plain JSON", "Write texts, lists and mappings")]
+        ) from error
     if size > MAX_DOCUMENT:
         problem = f"has {size} bytes"
-        raise InvalidClinicError([Fault("document", problem, f"At most {MAX_DOCUMENT}: shorten the texts")])
+        raise InvalidDocumentError([DocumentError("document", problem, f"At most {MAX_DOCUMENT}: shorten the texts")])
     return Draft(document, sha256, author, at)
 
 
@@ -255,7 +257,7 @@ def is_reason(written: str) -> bool:
     return bool(written.strip()) and len(written) <= MAX_REASON and written.strip().isprintable()
 
 
-def change(version: str, history: Sequence[Entry], at: Instant) -> Change:
+def change(version: str, history: Sequence[PublishedVersion], at: Instant) -> Change:
     """Tell what a version is to the one in force at a moment; raise PublishError where its number does not rise."""
     if not history:
         return Change.FIRST
@@ -266,7 +268,7 @@ def change(version: str, history: Sequence[Entry], at: Instant) -> Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class VersionSummary:
     """One version as it is listed; names and hash are missing for what was published before they were kept."""
 
     version: str
@@ -284,11 +286,11 @@ class Step:
     """Why it may have a MINOR number although it changes more than words."""
 
 
-def step(draft: Draft, history: Sequence[Entry], at: Instant) -> Step:
+def summarize(draft: Draft, history: Sequence[PublishedVersion], at: Instant) -> VersionSummary:
     """Tell where a draft stands at a moment."""
     approval, release = draft.approval, draft.release
     effective = draft.document.get("effective")
-    return Step(
+    return VersionSummary(
         version=draft.version,
         state=stage(release.since, draft.version, history, at) if release else _waiting(draft),
         since=release.since if release else None,
@@ -304,10 +306,10 @@ def step(draft: Draft, history: Sequence[Entry], at: Instant) -> Step:
     )
 
 
-def life(history: Sequence[Entry], drafts: Iterable[Draft], at: Instant) -> list[Step]:
+def list_versions(history: Sequence[PublishedVersion], drafts: Iterable[Draft], at: Instant) -> list[VersionSummary]:
     """List every version of a clinic, published or not, by number."""
     steps = {
-        entry.version: Step(
+        entry.version: VersionSummary(
             entry.version,
             stage(entry.since, entry.version, history, at),
             since=entry.since,
@@ -315,7 +317,7 @@ def life(history: Sequence[Entry], drafts: Iterable[Draft], at: Instant) -> list
         )
         for entry in history
     }
-    steps |= {draft.version: step(draft, history, at) for draft in drafts}
+    steps |= {draft.version: summarize(draft, history, at) for draft in drafts}
     return [steps[version] for version in sorted(steps, key=numbers)]
 
 
@@ -335,7 +337,7 @@ class InForce(Protocol):
         """The notice in force."""
 
     @property
-    def published(self) -> tuple[Entry, ...]:
+    def published(self) -> tuple[PublishedVersion, ...]:
         """Every version published."""
 
 
@@ -351,10 +353,10 @@ class Preview:
     version: str
     change: Change
     since: Instant
-    supersedes: Mapping[Address, int]
+    supersedes: Mapping[QuestionId, int]
     people: int
-    appear: tuple[Address, ...]
-    disappear: tuple[Address, ...]
+    appear: tuple[QuestionId, ...]
+    disappear: tuple[QuestionId, ...]
     changed: tuple[str, ...]
     overtakes: tuple[str, ...]
     beyond_words: tuple[Difference, ...] = ()
@@ -368,7 +370,7 @@ def preview(people: Iterable[Subject], seen: InForce, after: Clinic, starts: Ins
     """
     since = max(at, starts)
     kind = change(after.version, seen.published, since)
-    ended: Counter[Address] = Counter()
+    ended: Counter[QuestionId] = Counter()
     touched = 0
     for person in people if major(after.version) != seen.in_force.major else ():
         lost = list(_lost(person, seen.in_force, NoticeInForce(after.version, since), at))
@@ -385,7 +387,7 @@ def preview(people: Iterable[Subject], seen: InForce, after: Clinic, starts: Ins
     return Preview(after.version, kind, since, dict(ended), touched, appear, disappear, changed, overtakes)
 
 
-def _lost(person: Subject, now: NoticeInForce, then: NoticeInForce, at: Instant) -> Iterator[Address]:
+def _lost(person: Subject, now: NoticeInForce, then: NoticeInForce, at: Instant) -> Iterator[QuestionId]:
     for address, standing in person.standings.items():
         granted = resolve(standing, now, at).state is State.GRANTED
         if granted and resolve(standing, then, at).state is State.SUPERSEDED:
@@ -394,11 +396,13 @@ def _lost(person: Subject, now: NoticeInForce, then: NoticeInForce, at: Instant)
 
 def superseded(
     people: Iterable[Subject], notice: NoticeInForce, at: Instant
-) -> Iterator[tuple[Subject, Address, Instant]]:
+) -> Iterator[tuple[Subject, QuestionId, Instant]]:
     """Find the consents that a MAJOR change has ended and nobody has answered since: who is to be asked again."""
     for person in people:
         for address, standing in sorted(person.standings.items()):
-            status = settle(standing, notice, at)  # a claim that was never confirmed neither ends nor mends anything
+            status = resolve_confirmed(
+                standing, notice, at
+            )  # a claim that was never confirmed neither ends nor mends anything
             if status.state is State.SUPERSEDED and status.since is not None:
                 yield person, address, status.since
 

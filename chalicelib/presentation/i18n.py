@@ -51,7 +51,7 @@ def catalog(lang: str) -> gettext.NullTranslations:
     return gettext.translation("messages", LOCALES, [lang])
 
 
-def spoken_time(at: Instant, lang: str, country: str) -> str:
+def format_time(at: Instant, lang: str, country: str) -> str:
     """Write a moment as people in that country and language write it: the day in words, local time to the minute."""
     from babel import dates  # noqa: PLC0415 - 10 ms that the consent page does not need
 
@@ -62,21 +62,21 @@ def spoken_time(at: Instant, lang: str, country: str) -> str:
     return both.replace("{1}", day).replace("{0}", hour)
 
 
-def spoken_when(document: Mapping[str, Any], lang: str, country: str) -> str:
+def format_when(document: Mapping[str, Any], lang: str, country: str) -> str:
     """Write when a receipt was decided: the moment, or the day where no more is known of it (paper has only dates)."""
     if date := document.get("effective_date"):
-        return spoken_date(date, lang)
-    return spoken_time(document["effective_at"], lang, country)
+        return format_date(date, lang)
+    return format_time(document["effective_at"], lang, country)
 
 
-def spoken_day(at: Instant, lang: str, country: str) -> str:
+def format_day(at: Instant, lang: str, country: str) -> str:
     """Write the day a moment falls on in that country, as people write it in that language."""
     from babel.dates import get_timezone  # noqa: PLC0415 - as above
 
-    return spoken_date(moment(at).astimezone(get_timezone(ZONES[country])).date().isoformat(), lang)
+    return format_date(moment(at).astimezone(get_timezone(ZONES[country])).date().isoformat(), lang)
 
 
-def spoken_date(date: str, lang: str) -> str:
+def format_date(date: str, lang: str) -> str:
     """Write a date (``2026-11-01``) as people write it in that language."""
     from datetime import date as calendar_date  # noqa: PLC0415 - with babel, below
 

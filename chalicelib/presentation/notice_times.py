@@ -1,6 +1,6 @@
 """When a version of a notice is or was in force, as its page says it: in words, in the clinic's zone.
 
-The truth is the clinic's list of publications (`schedule`): what the document itself names is only the earliest day.
+The clinic's list of publications (`notice_versions`) decides: the document itself names only the earliest day.
 """
 
 from collections.abc import Sequence
@@ -8,16 +8,18 @@ from typing import Any
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.notice_versions import Entry, Stage, entry_at, stage, until
-from chalicelib.presentation.i18n import spoken_day
+from chalicelib.domain.notice_versions import PublishedVersion, Stage, entry_at, stage, until
+from chalicelib.presentation.i18n import format_day
 
 
-def told(published: Sequence[Entry], version: str, clinic: Clinic, lang: str, at: Instant) -> dict[str, Any]:
+def describe_times(
+    published: Sequence[PublishedVersion], version: str, clinic: Clinic, lang: str, at: Instant
+) -> dict[str, Any]:
     """Give what a version's page says at a moment: of this version, of all, and which one is in force (None for none).
 
     Each has its `version`, its `stage`, and in words since when and until when it is or was in force.
     """
-    versions = [_told(published, entry, clinic, lang, at) for entry in reversed(published)]
+    versions = [_describe(published, entry, clinic, lang, at) for entry in reversed(published)]
     return {
         "this": next(each for each in versions if each["version"] == version),
         "versions": versions,
@@ -25,12 +27,14 @@ def told(published: Sequence[Entry], version: str, clinic: Clinic, lang: str, at
     }
 
 
-def _told(published: Sequence[Entry], entry: Entry, clinic: Clinic, lang: str, at: Instant) -> dict[str, Any]:
+def _describe(
+    published: Sequence[PublishedVersion], entry: PublishedVersion, clinic: Clinic, lang: str, at: Instant
+) -> dict[str, Any]:
     end = until(published, entry)
     return {
         "version": entry.version,
         "stage": stage(entry.since, entry.version, published, at),
-        "since": spoken_day(entry.since, lang, clinic.country),
-        "until": end and spoken_day(end, lang, clinic.country),
+        "since": format_day(entry.since, lang, clinic.country),
+        "until": end and format_day(end, lang, clinic.country),
         "next": end and entry_at(published, end).version,
     }

@@ -17,7 +17,7 @@ from chalicelib.receipts import signed as proof
 from chalicelib.receipts.signed import (
     BadSignatureError,
     NotAReceiptError,
-    Proven,
+    VerifiedDocument,
     decoded,
     encoded,
 )
@@ -32,19 +32,19 @@ _DIGESTS = "_sd"
 _SALT_BYTES = 16
 
 
-def withhold(evidence: Mapping[str, Any] | None) -> tuple[dict[str, Any], tuple[str, ...]]:
+def redact_evidence(evidence: Mapping[str, Any] | None) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Give evidence as a receipt holds it, and a disclosure of each of the words left out, newly salted."""
     made = tuple(_disclosure(name, evidence[name]) for name in WITHHELD if name in evidence) if evidence else ()
     digests = {_DIGESTS: sorted(_digest(each) for each in made)} if made else {}  # sorted: their order tells nothing
-    return wordless(evidence) | digests, made
+    return without_free_text(evidence) | digests, made
 
 
-def wordless(evidence: Mapping[str, Any] | None) -> dict[str, Any]:
+def without_free_text(evidence: Mapping[str, Any] | None) -> dict[str, Any]:
     """Give evidence without the words: what a receipt holds of it for whoever they are not about."""
     return {name: value for name, value in (evidence or {}).items() if name not in WITHHELD}
 
 
-def disclosed(evidence: Mapping[str, Any] | None, disclosures: Iterable[str]) -> dict[str, Any]:
+def with_disclosures(evidence: Mapping[str, Any] | None, disclosures: Iterable[str]) -> dict[str, Any]:
     """Give a receipt's evidence with the words of its disclosures in their place (RFC 9901, 7.1).
 
     Raises BadSignatureError for a disclosure that is not this receipt's.
@@ -62,15 +62,15 @@ def disclosed(evidence: Mapping[str, Any] | None, disclosures: Iterable[str]) ->
     return told
 
 
-def verify(given: str, jwks: Mapping[str, Any]) -> Proven:
+def verify(given: str, jwks: Mapping[str, Any]) -> VerifiedDocument:
     """Verify a signed receipt as `proof.verify` does, and what is disclosed beside it, if anything is."""
-    signed, disclosures = parted(given)
+    signed, disclosures = split_disclosures(given)
     proven = proof.verify(signed, jwks)
-    told = disclosed(proven.document.get("evidence"), disclosures)
+    told = with_disclosures(proven.document.get("evidence"), disclosures)
     return replace(proven, disclosed={name: told[name] for name in WITHHELD if name in told})
 
 
-def words(disclosures: Iterable[str]) -> dict[str, str]:
+def disclosed_texts(disclosures: Iterable[str]) -> dict[str, str]:
     """Give what the portal's own disclosures say, by name."""
     return dict(map(_read, disclosures))
 
@@ -80,7 +80,7 @@ def combined(signed: str, disclosures: Sequence[str]) -> str:
     return "~".join((signed, *disclosures, ""))
 
 
-def parted(given: str) -> tuple[str, tuple[str, ...]]:
+def split_disclosures(given: str) -> tuple[str, tuple[str, ...]]:
     """Part an SD-JWT into the signed receipt and its disclosures; a receipt signed as ever has none.
 
     Raises NotAReceiptError for other letters than base64url's, where the last character is missing, or where a holder's

@@ -65,7 +65,7 @@ class BrokenChainError(UnprovenError):
     """A receipt that does not follow the one before it."""
 
 
-class Link(Protocol):
+class ChainLink(Protocol):
     """A receipt in its chain, signed or not."""
 
     @property
@@ -78,7 +78,7 @@ class Link(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Proven:
+class VerifiedDocument:
     """A receipt whose signature holds: what it says, its bytes and their SHA-256, and which key signed it how.
 
     `disclosed` is what came with it in words and it vouches for (`disclosures.verify`).
@@ -100,7 +100,7 @@ class PrintedCode:
     receipt: str
     sha256: str
 
-    def matches(self, receipt: Link) -> bool:
+    def matches(self, receipt: ChainLink) -> bool:
         """Tell whether a receipt is the one that was printed, as far as the code reaches (64 bits of its hash)."""
         return bool(receipt.document["id"] == self.receipt and receipt.sha256.startswith(self.sha256))
 
@@ -146,7 +146,7 @@ def key_id(signed: str) -> str:
     return str(json.loads(decoded(signed.partition(".")[0]))["kid"])
 
 
-def verify(signed: str, jwks: Mapping[str, Any]) -> Proven:
+def verify(signed: str, jwks: Mapping[str, Any]) -> VerifiedDocument:
     """Verify a signed receipt in compact form against a key set (RFC 7517); raise UnprovenError, by its kind.
 
     The signature is checked before anything that was signed is believed.
@@ -173,16 +173,18 @@ def verify(signed: str, jwks: Mapping[str, Any]) -> Proven:
         jws.deserialize_compact(signed, import_key(_public(key)), algorithms=[algorithm(key)])
     except (JoseError, ValueError):  # ValueError: a key whose numbers are no point of its curve
         raise BadSignatureError("The signature does not belong to this content: something was changed.") from None
-    return Proven(read_document(payload), payload, named["kid"], named["alg"], hashlib.sha256(payload).hexdigest())
+    return VerifiedDocument(
+        read_document(payload), payload, named["kid"], named["alg"], hashlib.sha256(payload).hexdigest()
+    )
 
 
-def verify_chain(links: Sequence[Link], first: int = 1) -> None:
+def verify_chain(links: Sequence[ChainLink], first: int = 1) -> None:
     """Check that receipts are one person's at one clinic, numbered without a gap, each naming the one before.
 
     They begin with number 1, or with `first` where somebody holds a part: whatever came before that is not checked.
     Raises BrokenChainError telling which link broke. It cannot tell whether later receipts exist.
     """
-    before: Link | None = None
+    before: ChainLink | None = None
     for number, link in enumerate(links, start=first):
         told = link.document
         if before and told["version"] == before.document["version"]:
@@ -235,7 +237,7 @@ def read_signed(text: str, canonical: bytes | None = None) -> str | None:
     return ".".join(parts)
 
 
-def printed_code(clinic_code: str, receipt: Link) -> str:
+def printed_code(clinic_code: str, receipt: ChainLink) -> str:
     """Give the code that stands for a receipt on paper: its id, the start of its SHA-256, the clinic's short code."""
     return f"{receipt.document['id']}-{receipt.sha256[:_DIGEST]}-{clinic_code}"
 

@@ -8,14 +8,14 @@ that it was removed.
 import json
 from dataclasses import dataclass, replace
 
-from chalicelib.domain.contacts import REACH, Contact
-from chalicelib.domain.receipts import Act, Receipt, Subject, receipt_id
+from chalicelib.domain.contacts import REACHABLE_KINDS, Contact
+from chalicelib.domain.receipts import Decision, Receipt, Subject, receipt_id
 from chalicelib.portal import Portal
 from chalicelib.store import messages
 from chalicelib.store.encryption import ClinicKey
-from chalicelib.store.keys import told_key
-from chalicelib.store.lookup import Look, Signature, fresh_subject
-from chalicelib.store.messages import Unsent
+from chalicelib.store.keys import reminder_key
+from chalicelib.store.lookup import Identification, Lookup, fresh_subject
+from chalicelib.store.messages import OutboxEntry
 from chalicelib.store.table import Put, Write
 from chalicelib.store.withdrawal_orders import MANY
 
@@ -52,58 +52,64 @@ class Change:
 
 
 def rectify(  # noqa: PLR0917 - what is changed, for whom, by which act
-    house: Portal, act: Act, change: Change, person: Subject, seen: Look, base: str, also: tuple[Put, ...] = ()
+    portal: Portal,
+    decision: Decision,
+    change: Change,
+    person: Subject,
+    seen: Lookup,
+    base: str,
+    also: tuple[Put, ...] = (),
 ) -> Receipt:
     """Change a person's contacts and give the receipt that tells it; the same act again gives the same receipt.
 
     `act` decides nothing and says how the change came about. The new contact counts as proven: staff vouch for it, or
     the change was confirmed from there. Raises NotTheirsError, and errors as `Register.record`.
     """
-    key, old = house.clinics.key(act.clinic), seen.lookups[change.old]
+    key, old = portal.clinics.key(decision.clinic), seen.lookups[change.old]
     contacts = tuple(seen.lookups)
 
-    def checked(look: Look) -> Look:
-        now = next((each for each in look.reach[change.old] if each.id == person.id), None)
+    def checked(lookup: Lookup) -> Lookup:
+        now = next((each for each in lookup.stored_under[change.old] if each.id == person.id), None)
         if now is None or old not in now.contacts:
             raise NotTheirsError
-        return look
+        return lookup
 
     new = (change.new,) if change.new else ()
-    signature = Signature(
+    identification = Identification(
         new, None, fresh_subject(), person=person.id, base=base, proves=new, parts=(change.old,), joins=True
     )
-    own = replace(act, evidence={**(act.evidence or {}), **change.evidence})
-    beside = [*also, *_word(key, act, change.old, person, base)]
+    own = replace(decision, evidence={**(decision.evidence or {}), **change.evidence})
+    beside = [*also, *_word(key, decision, change.old, person, base)]
 
-    def again() -> Look:
-        return checked(house.register.look(act.clinic, contacts))
+    def again() -> Lookup:
+        return checked(portal.register.look_up(decision.clinic, contacts))
 
-    receipt = house.register.record(own, signature, seen=checked(seen), also=beside, again=again)
+    receipt = portal.register.record(own, identification, seen=checked(seen), also=beside, again=again)
     if change.new is not None:
-        _tell_sharers(house, act, change.new, person, seen)
+        _tell_sharers(portal, decision, change.new, person, seen)
     return receipt
 
 
-def _tell_sharers(house: Portal, act: Act, contact: Contact, person: Subject, seen: Look) -> None:
+def _tell_sharers(portal: Portal, decision: Decision, contact: Contact, person: Subject, seen: Lookup) -> None:
     """Tell it in the chains of those whose own the new contact is already; of very many only the first page."""
-    secret = house.clinics.key(act.clinic).receipt_secret()
+    secret = portal.clinics.key(decision.clinic).receipt_secret()
     others = [each for each in seen.people[contact] if each.id != person.id]
     for other in others[:MANY]:
-        number = receipt_id(secret, act.receipt_id, {"shared": other.id})
-        shared = replace(act, receipt_id=number, evidence={"contact_shared": contact.kind.value})
-        signer = Signature((contact,), None, fresh_subject(), person=other.id, joins=False, follows=True)
-        house.register.record(shared, signer)
+        number = receipt_id(secret, decision.receipt_id, {"shared": other.id})
+        shared = replace(decision, receipt_id=number, evidence={"contact_shared": contact.kind.value})
+        signer = Identification((contact,), None, fresh_subject(), person=other.id, joins=False, follows=True)
+        portal.register.record(shared, signer)
 
 
-def _word(key: ClinicKey, act: Act, contact: Contact, person: Subject, base: str) -> list[Write]:
+def _word(key: ClinicKey, decision: Decision, contact: Contact, person: Subject, base: str) -> list[Write]:
     """Leave word for a contact that it was removed."""
-    if contact.kind not in REACH or not (base or person.base):
+    if contact.kind not in REACHABLE_KINDS or not (base or person.base):
         return []
-    number = key.letter_number(person.id, REMOVED, act.receipt_id)
-    lang = person.lang or act.notice.lang
-    word = Unsent(REMOVED, act.clinic, person.id, lang, base or person.base, at=act.effective_at)
-    left = told_key(act.clinic, person.id, REMOVED, act.receipt_id)
+    number = key.letter_number(person.id, REMOVED, decision.receipt_id)
+    lang = person.lang or decision.notice.lang
+    word = OutboxEntry(REMOVED, decision.clinic, person.id, lang, base or person.base, at=decision.effective_at)
+    left = reminder_key(decision.clinic, person.id, REMOVED, decision.receipt_id)
     return [
-        messages.to_tell(key, person.salt, number, word, [contact]),
+        messages.outbox_put(key, person.salt, number, word, [contact]),
         Put(left, {"body": json.dumps({"number": number})}),
     ]

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from chalicelib.domain.clinic import Clinic, spoken
+from chalicelib.domain.clinic import Clinic, localized
 from chalicelib.domain.contacts import Contact
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.overview import Decision, Disclosure
+from chalicelib.domain.overview import QuestionStatus, RecipientPeriod
 from chalicelib.domain.postal_address import PostalAddress
 from chalicelib.domain.receipts import Receipt
 
@@ -27,7 +27,7 @@ for the end of one. Where a decimal point is a comma, as in all our countries, t
 
 
 @dataclass(frozen=True, slots=True)
-class Takeout:
+class DataExport:
     """Everything the portal knows of one person at one clinic, in clear: it is for that person alone."""
 
     clinic: Clinic
@@ -37,8 +37,8 @@ class Takeout:
     contacts: Sequence[tuple[Contact, Instant]]
     names: Sequence[str]
     addresses: Sequence[PostalAddress]
-    decisions: Sequence[Decision]
-    disclosures: Sequence[Disclosure]
+    decisions: Sequence[QuestionStatus]
+    disclosures: Sequence[RecipientPeriod]
     receipts: Sequence[Receipt]
     left_out: int
     """How many receipts are not here: older than thousands, and not in force."""
@@ -68,7 +68,7 @@ class Takeout:
             "recipients": [
                 {
                     "decision": each.question.address,
-                    "recipient": spoken(each.recipient, self.lang),
+                    "recipient": localized(each.recipient, self.lang),
                     "from": each.since,
                     "until": each.until,
                 }
@@ -96,7 +96,7 @@ class Takeout:
             writer.writerow({column: harmless(cell) for column, cell in row.items() if cell is not None})
         return "\N{ZERO WIDTH NO-BREAK SPACE}" + written.getvalue()
 
-    def _decision(self, decision: Decision) -> dict[str, Any]:
+    def _decision(self, decision: QuestionStatus) -> dict[str, Any]:
         status = decision.status
         return {
             "decision": decision.question.address,
@@ -120,7 +120,7 @@ class Takeout:
             row |= {"permitted": "yes" if told["permitted"] else "no", "receipt": told["receipt"]}
             rows.append({**row, "until": word.expires_at if word else None})
         for each in self.disclosures:
-            row = {"record": "recipient", "name": each.question.address, "value": spoken(each.recipient, self.lang)}
+            row = {"record": "recipient", "name": each.question.address, "value": localized(each.recipient, self.lang)}
             rows.append({**row, "from": each.since, "until": each.until})
         if self.left_out:
             rows.append({"record": "left_out", "name": "receipts", "value": str(self.left_out)})

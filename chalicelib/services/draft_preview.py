@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from markupsafe import Markup
 
 from chalicelib.domain.instants import Instant
-from chalicelib.notices.edition import Edition
-from chalicelib.store.shown_pages import BLANK, Evidence
+from chalicelib.notices.edition import PublishedEdition
+from chalicelib.store.shown_pages import BLANK, ShownPages
 
 DRAFT_PAGE = "pages/draft.html"
 
 
 def draft_page(
-    ready: Edition, lang: str, at: Instant, *, approver: str | None = None, addresses: Mapping[str, str]
+    ready: PublishedEdition, lang: str, at: Instant, *, approver: str | None = None, addresses: Mapping[str, str]
 ) -> str:
     """Render a draft in a language, as its first day would show it.
 
@@ -27,4 +27,4 @@ def draft_page(
         "addresses": addresses,
         "article": Markup(ready.notices[lang]),  # noqa: S704 - rendered by `edition`
     }
-    return Evidence.page(DRAFT_PAGE, ready.clinic.asking(max(at, ready.starts)), lang, **filled)
+    return ShownPages.page(DRAFT_PAGE, ready.clinic.open_at(max(at, ready.starts)), lang, **filled)

@@ -8,28 +8,28 @@ from chalice.app import Request
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Assurance, Channel
-from chalicelib.domain.contacts import REACH, Contact, Kind, masked
-from chalicelib.domain.guardians import ACTOR, outgrown, relation
+from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, ContactKind, masked
+from chalicelib.domain.guardians import ACTOR, is_of_consent_age, relation
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.links import Power
-from chalicelib.domain.receipts import Act, Subject
-from chalicelib.domain.submission import Submission
+from chalicelib.domain.links import LinkScope
+from chalicelib.domain.receipts import Decision, Subject
+from chalicelib.domain.submission import FormAnswers
 from chalicelib.notices.document import NEWSLETTER
-from chalicelib.portal import portal
-from chalicelib.store.links import OldLinkError, Opened, UnknownLinkError, open_link, opening
-from chalicelib.store.lookup import Signature
+from chalicelib.portal import get_portal
+from chalicelib.store.links import OldLinkError, OpenedLink, UnknownLinkError, open_link, opening
+from chalicelib.store.lookup import Identification
 from chalicelib.store.personal_data import reveal
 from chalicelib.web.requests import query
 
 
 @dataclass(frozen=True, slots=True)
-class Invited:
+class Invitee:
     """A link that was followed to the questions, who has its contact, and the contacts that need not be typed again.
 
     The link's own contact comes first: it alone is proven.
     """
 
-    opened: Opened
+    opened: OpenedLink
     token: str
     people: tuple[Subject, ...]
     known: tuple[Contact, ...]
@@ -45,14 +45,14 @@ class Invited:
 
     def about(self, clinic: Clinic) -> Clinic:
         """Give the clinic with the questions the link is about."""
-        return clinic.about(self.opened.link.addresses)
+        return clinic.limited_to(self.opened.link.addresses)
 
-    def shown(self) -> Mapping[str, Any]:
+    def recipient_view(self) -> Mapping[str, Any]:
         """Give what the page says of whoever holds the link: enough for them, and nothing for anybody else.
 
         A program's link shows nothing: whoever has it need not be the patient.
         """
-        reach = [contact for contact in self.known if contact.kind in REACH]
+        reach = [contact for contact in self.known if contact.kind in REACHABLE_KINDS]
         kinds = [contact.kind for contact in reach]
         shown = "" if self.by_program else ", ".join(map(masked, reach))
         return {"kinds": kinds, "masked": shown, "named": self.named, "addressed": self.addressed}
@@ -72,7 +72,7 @@ class Invited:
         """Name the link for a bucket, and what was typed beside it: nobody who types its contact uses up its room."""
         return (f"link:{self.opened.id}", *typed)
 
-    def objection(self, clinic: Clinic, said: Submission, at: Instant) -> str | None:
+    def refusal_reason(self, clinic: Clinic, said: FormAnswers, at: Instant) -> str | None:
         """Name what speaks against these answers being anybody's; None for nothing, as for every No.
 
         A child that the form itself names was asked about there.
@@ -81,13 +81,15 @@ class Invited:
             return None
         if len(self.people) > 1:
             return "several_people"
-        return "child_decides_alone" if any(outgrown(clinic, each.of_age, at) for each in self.people) else None
+        return (
+            "child_decides_alone" if any(is_of_consent_age(clinic, each.of_age, at) for each in self.people) else None
+        )
 
-    def act(self, act: Act, clinic: Clinic, said: Submission) -> Act:
+    def act(self, decision: Decision, clinic: Clinic, said: FormAnswers) -> Decision:
         """Give the act as the link makes it: certain where the link's own contact confirms it, or it ever was.
 
         By a program's link what the clinic has confirmed first waits too, and what was last refused or withdrawn
-        (`Act.asks_only`). The newsletter counts: its confirmation is that a message reached the contact, and the
+        (`Decision.asks_only`). The newsletter counts: its confirmation is that a message reached the contact, and the
         portal's own tells the patient at once.
         """
         holder = self.opened.holder.contact
@@ -96,24 +98,26 @@ class Invited:
         unproven = set()
         for address in said.answers:
             confirmer = clinic.confirmed_by(address, kinds)
-            by_number = holder.kind is Kind.REFERENCE and not clinic.questions[address].needs & set(REACH)
+            by_number = holder.kind is ContactKind.REFERENCE and not clinic.questions[address].needs & set(
+                REACHABLE_KINDS
+            )
             ever = not self.by_program and address in standings and standings[address].first_yes is not None
             first = self.by_program and _confirmed_first(clinic, address)
             if first or (confirmer not in (holder.kind, None) and not by_number and not ever):
                 unproven.add(address)
         children = [person for person in self.people if person.of_age]
-        known = portal().register.history(clinic.id, children) if children and said.guardian is None else ()
+        known = get_portal().register.history(clinic.id, children) if children and said.guardian is None else ()
         return replace(
-            act,
+            decision,
             assurance=Assurance.LINK,
             channel=Channel.EMAIL_LINK,
-            actor=ACTOR if children else act.actor,
-            evidence={**relation(known), **(act.evidence or {}), **self.evidence},
+            actor=ACTOR if children else decision.actor,
+            evidence={**relation(known), **(decision.evidence or {}), **self.evidence},
             confirm=frozenset(unproven),
             asks_only=self.by_program,
         )
 
-    def signature(self, signature: Signature, said: Submission) -> Signature:
+    def signature(self, identification: Identification, said: FormAnswers) -> Identification:
         """Sign as the one person the link means, or somebody new; or for the child that is named.
 
         The link's own contact is proven, unless a program made the link. What was typed beside it is asked to confirm,
@@ -122,14 +126,14 @@ class Invited:
         holder = self.opened.holder.contact
         proves = () if self.by_program else (holder,)
         if said.guardian:
-            return replace(signature, contacts=said.guardian.contacts([holder]), proves=proves)
+            return replace(identification, contacts=said.guardian.contacts([holder]), proves=proves)
         person = self.people[0].id if len(self.people) == 1 else None
-        name = signature.name or self.opened.holder.name
+        name = identification.name or self.opened.holder.name
         beside = tuple(contact for contact in said.contacts if contact not in self.known)
         joins = False if person else None
-        contacts = (*self._own(), *signature.contacts)
+        contacts = (*self._own(), *identification.contacts)
         return replace(
-            signature, contacts=contacts, name=name, person=person, proves=proves, beside=beside, joins=joins
+            identification, contacts=contacts, name=name, person=person, proves=proves, beside=beside, joins=joins
         )
 
     def _own(self) -> tuple[Contact, ...]:
@@ -137,16 +141,16 @@ class Invited:
 
         What waits is confirmed from there, and the page never shows them.
         """
-        if not self.by_program or self.opened.holder.contact.kind is not Kind.REFERENCE or len(self.people) != 1:
+        if not self.by_program or self.opened.holder.contact.kind is not ContactKind.REFERENCE or len(self.people) != 1:
             return ()
-        house, [person] = portal(), self.people
-        key = house.clinics.key(self.opened.link.clinic)
-        found = reveal(house.table, key, person).contacts
-        own = [each for each, _ in found if each.kind in REACH and person.owns(key.lookup(each))]
+        portal, [person] = get_portal(), self.people
+        key = portal.clinics.key(self.opened.link.clinic)
+        found = reveal(portal.table, key, person).contacts
+        own = [each for each, _ in found if each.kind in REACHABLE_KINDS and person.owns(key.lookup(each))]
         return tuple({each.kind: each for each in own}.values())
 
 
-def invited(request: Request, clinic: str, now: Instant) -> Invited | None:
+def find_invitee(request: Request, clinic: str, now: Instant) -> Invitee | None:
     """Follow the personal link that ``?t=`` holds, if any; raise UnknownLinkError, OldLinkError.
 
     Four round trips: the link, who has its contact, the audit line, what else is known of that person. Of whom a
@@ -155,22 +159,22 @@ def invited(request: Request, clinic: str, now: Instant) -> Invited | None:
     token = query(request, "t")
     if token is None:
         return None
-    house = portal()
-    opened = open_link(house.table, house.clinics, token, Power.ASK, now)
+    portal = get_portal()
+    opened = open_link(portal.table, portal.clinics, token, LinkScope.ASK, now)
     if opened.link.clinic != clinic:
         raise UnknownLinkError
     holder = opened.holder.contact
-    look = house.register.look(clinic, [holder])
+    lookup = portal.register.look_up(clinic, [holder])
     if opened.link.subject is None:  # made for whoever has the contact, and not for the children they decide for
-        people = tuple(each for each in look.likely(holder) if not each.of_age)
+        people = tuple(each for each in lookup.likely_matches(holder) if not each.of_age)
     else:
-        people = tuple(each for each in look.people[holder] if each.id == opened.link.subject)
+        people = tuple(each for each in lookup.people[holder] if each.id == opened.link.subject)
         if not people:
             raise OldLinkError(opened.link)
-    house.table.put_new(opening(opened, "link", people, now))
+    portal.table.put_new(opening(opened, "link", people, now))
     others, known = ((), frozenset()) if opened.link.by_program else _beside(clinic, people, holder)
     named = "name" in known or opened.holder.name is not None
-    return Invited(opened, token, people, (holder, *others), named, "address" in known)
+    return Invitee(opened, token, people, (holder, *others), named, "address" in known)
 
 
 def _confirmed_first(clinic: Clinic, address: str) -> bool:
@@ -182,7 +186,9 @@ def _beside(clinic: str, people: Sequence[Subject], holder: Contact) -> tuple[tu
     """Give what else is known of the one person a link means: another contact, and what all is known of."""
     if len(people) != 1:
         return (), frozenset()
-    house = portal()
-    found = reveal(house.table, house.clinics.key(clinic), people[0])
-    known = [contact for contact, _ in found.contacts if contact.kind in REACH and contact.kind is not holder.kind]
+    portal = get_portal()
+    found = reveal(portal.table, portal.clinics.key(clinic), people[0])
+    known = [
+        contact for contact, _ in found.contacts if contact.kind in REACHABLE_KINDS and contact.kind is not holder.kind
+    ]
     return tuple({contact.kind: contact for contact in known}.values()), found.known

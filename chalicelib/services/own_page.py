@@ -13,26 +13,26 @@ from typing import Any
 from chalice.app import Request
 
 from chalicelib.domain import overview
-from chalicelib.domain.clinic import SHARING, Clinic, spoken
-from chalicelib.domain.consent import Address, State
-from chalicelib.domain.contacts import REACH, Contact, masked
+from chalicelib.domain.clinic import SHARING, Clinic, localized
+from chalicelib.domain.consent import QuestionId, State
+from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, masked
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.instants import Instant, just_before
-from chalicelib.domain.links import Power
-from chalicelib.domain.overview import Decision
+from chalicelib.domain.links import LinkScope
+from chalicelib.domain.overview import QuestionStatus
 from chalicelib.domain.receipts import Receipt, Subject
 from chalicelib.domain.submission import can_agree
-from chalicelib.portal import portal
-from chalicelib.presentation.i18n import negotiate, spoken_day, spoken_time, spoken_when
+from chalicelib.portal import get_portal
+from chalicelib.presentation.i18n import format_day, format_time, format_when, negotiate
 from chalicelib.receipts.formats.registry import FORMATS, PAPER
-from chalicelib.store.links import OldLinkError, Opened, open_link, opening
-from chalicelib.store.lookup import Look
-from chalicelib.store.personal_data import Revealed, reveal
+from chalicelib.store.links import OldLinkError, OpenedLink, open_link, opening
+from chalicelib.store.lookup import Lookup
+from chalicelib.store.personal_data import ContactDetails, reveal
 from chalicelib.store.receipts import UnknownReceiptError
 from chalicelib.web.pages.decision_form import now
 from chalicelib.web.requests import mount, query
 
-OPENED = {Power.MANAGE: "own page", Power.ERASE: "erase page"}
+OPENED = {LinkScope.MANAGE: "own page", LinkScope.ERASE: "erase page"}
 """What the audit calls a page that a link opened."""
 
 RECEIPTS = 20
@@ -40,20 +40,20 @@ RECEIPTS = 20
 
 
 @dataclass(frozen=True)
-class Visit:
+class OwnPage:
     """Somebody who followed their link: whose page it is, and what one look found."""
 
     request: Request
     token: str
-    opened: Opened
-    look: Look
+    opened: OpenedLink
+    lookup: Lookup
     people: tuple[Subject, ...]
     now: Instant
 
     @property
     def clinic(self) -> Clinic:
         """The clinic as its notice in force describes it, without the questions that are over."""
-        return self.look.published.clinic.asking(self.now)
+        return self.lookup.published.clinic.open_at(self.now)
 
     @property
     def shared(self) -> bool:
@@ -70,7 +70,7 @@ class Visit:
     @property
     def lang(self) -> str:
         """The language asked for, else the link's own."""
-        clinic, own = self.look.published.clinic, self.opened.link.lang
+        clinic, own = self.lookup.published.clinic, self.opened.link.lang
         default = own if own in clinic.languages else clinic.default_language
         return negotiate(query(self.request, "lang"), None, clinic.languages, default)
 
@@ -80,14 +80,14 @@ class Visit:
         return f"{mount(self.request)}/manage/{self.token}"
 
     @property
-    def ever(self) -> Clinic:
+    def all_questions(self) -> Clinic:
         """The clinic with every question it ever asked."""
-        return portal().clinics.ever_asked(self.look.published)
+        return get_portal().clinics.with_all_past_questions(self.lookup.published)
 
     @cached_property
     def receipts(self) -> tuple[Receipt, ...]:
         """The person's receipts, oldest first: all, or of thousands the newest; none where several are meant."""
-        return () if self.shared else tuple(portal().register.newest(self.clinic.id, self.person))
+        return () if self.shared else tuple(get_portal().register.newest(self.clinic.id, self.person))
 
     @property
     def left_out(self) -> int:
@@ -95,36 +95,44 @@ class Visit:
         return 0 if self.shared else self.person.version - len(self.receipts)
 
     @cached_property
-    def revealed(self) -> Revealed:
+    def contact_details(self) -> ContactDetails:
         """What is kept sealed of the person; nothing where several are meant."""
-        house = portal()
-        return Revealed((), ()) if self.shared else reveal(house.table, house.clinics.key(self.clinic.id), self.person)
+        portal = get_portal()
+        return (
+            ContactDetails((), ())
+            if self.shared
+            else reveal(portal.table, portal.clinics.key(self.clinic.id), self.person)
+        )
 
     @property
     def contacts(self) -> tuple[tuple[Contact, Instant], ...]:
         """The contacts to hand out: the link's own and those that were proven; masked the rest, whose nobody knows."""
-        key, holder, typed = portal().clinics.key(self.clinic.id), self.opened.holder.contact, self.person.typed
+        key, holder, typed = get_portal().clinics.key(self.clinic.id), self.opened.holder.contact, self.person.typed
         return tuple(
             (contact if own else replace(contact, value=masked(contact)), since)
-            for contact, since in self.revealed.contacts
+            for contact, since in self.contact_details.contacts
             for own in [contact == holder or key.lookup(contact) not in typed]
         )
 
     @property
     def own_contacts(self) -> dict[str, Contact]:
         """The person's e-mails and phones, by a name that a form can bear; none where several are meant."""
-        key = portal().clinics.key(self.clinic.id)
-        return {key.lookup(each)[:12]: each for each, _ in self.revealed.contacts if each.kind in REACH}
+        key = get_portal().clinics.key(self.clinic.id)
+        return {
+            key.lookup(each)[:12]: each for each, _ in self.contact_details.contacts if each.kind in REACHABLE_KINDS
+        }
 
     @property
-    def decisions(self) -> tuple[Decision, ...]:
+    def decisions(self) -> tuple[QuestionStatus, ...]:
         """How everything stands."""
-        return overview.decisions(self.people, self.ever, self.look.published.in_force, self.now, self.receipts)
+        return overview.decisions(
+            self.people, self.all_questions, self.lookup.published.in_force, self.now, self.receipts
+        )
 
     @property
-    def disclosures(self) -> tuple[overview.Disclosure, ...]:
+    def disclosures(self) -> tuple[overview.RecipientPeriod, ...]:
         """Who could receive what."""
-        published, clinics = self.look.published, portal().clinics
+        published, clinics = self.lookup.published, get_portal().clinics
         named = {receipt.document["notice"]["version"] for receipt in self.receipts} - {None}
         versions = {version: clinics.version(self.clinic.id, version) for version in named}
         changes = [each.since for each in published.published]
@@ -134,36 +142,36 @@ class Visit:
         )
 
 
-def enter(request: Request, token: str, power: Power = Power.MANAGE) -> Visit:
+def enter(request: Request, token: str, power: LinkScope = LinkScope.MANAGE) -> OwnPage:
     """Follow a link to the own page; raise UnknownLinkError, or OldLinkError where whose it was is gone.
 
     Or, by its `power`, to the page on which erasing is confirmed.
     """
-    house, at = portal(), now()
-    opened = open_link(house.table, house.clinics, token, power, at)
-    look = house.register.look(opened.link.clinic, [opened.holder.contact])
+    portal, at = get_portal(), now()
+    opened = open_link(portal.table, portal.clinics, token, power, at)
+    lookup = portal.register.look_up(opened.link.clinic, [opened.holder.contact])
     holder = opened.holder.contact
     if opened.link.subject is None:  # made for whoever has the contact, and not for the children they decide for
-        people = tuple(each for each in look.likely(holder) if not each.of_age)
+        people = tuple(each for each in lookup.likely_matches(holder) if not each.of_age)
     else:
-        people = tuple(each for each in look.people[holder] if each.id == opened.link.subject)
+        people = tuple(each for each in lookup.people[holder] if each.id == opened.link.subject)
         if not people:
             raise OldLinkError(opened.link)
-    house.table.put_new(opening(opened, OPENED[power], people, at))
-    return Visit(request, token, opened, look, people, at)
+    portal.table.put_new(opening(opened, OPENED[power], people, at))
+    return OwnPage(request, token, opened, lookup, people, at)
 
 
-def told(visit: Visit) -> Mapping[str, Any]:
+def describe(visit: OwnPage) -> Mapping[str, Any]:
     """Give what the page says of this person alone."""
-    clinic, lang, known = visit.clinic, visit.lang, visit.revealed.known
+    clinic, lang, known = visit.clinic, visit.lang, visit.contact_details.known
     decisions = visit.decisions
-    stands = {each.question.address: _spoken(visit, each) for each in decisions}
-    contacts = [contact for contact, _ in visit.revealed.contacts] or [visit.opened.holder.contact]
+    stands = {each.question.address: _describe_status(visit, each) for each in decisions}
+    contacts = [contact for contact, _ in visit.contact_details.contacts] or [visit.opened.holder.contact]
     return {
         "address": visit.address,
         "contacts": [masked(contact) for contact in contacts],
-        "postal": visit.revealed.addresses[-1].masked() if visit.revealed.addresses else "",
-        "child": visit.revealed.child if not visit.shared and visit.person.of_age else "",
+        "postal": visit.contact_details.addresses[-1].masked() if visit.contact_details.addresses else "",
+        "child": visit.contact_details.child if not visit.shared and visit.person.of_age else "",
         "shared": visit.shared,
         "rows": [
             {
@@ -192,18 +200,18 @@ def told(visit: Visit) -> Mapping[str, Any]:
         "formats": (*reversed(PAPER), *(each for each in FORMATS if each not in PAPER)),
         "recipients": [
             {
-                "name": spoken(each.recipient, lang),
+                "name": localized(each.recipient, lang),
                 # Of an option of data sharing the recipient is the title.
                 "title": None if each.question.purpose.id == SHARING else each.question.title(lang),
-                "since": spoken_day(each.since, lang, clinic.country),
-                "until": each.until and spoken_day(each.until, lang, clinic.country),
+                "since": format_day(each.since, lang, clinic.country),
+                "until": each.until and format_day(each.until, lang, clinic.country),
             }
             for each in visit.disclosures
         ],
     }
 
 
-def _receipts(visit: Visit, stands: Mapping[Address, Mapping[str, Any]]) -> dict[str, Any]:
+def _receipts(visit: OwnPage, stands: Mapping[QuestionId, Mapping[str, Any]]) -> dict[str, Any]:
     """Give the receipts of one page, newest first; where the pages before and after begin, and each receipt's own.
 
     Anybody who knows a contact can stop things by it, again and again: the page must not grow with that.
@@ -217,7 +225,7 @@ def _receipts(visit: Visit, stands: Mapping[Address, Mapping[str, Any]]) -> dict
             {
                 "id": receipt.id,
                 "changed": None if receipt.document["decisions"] else receipt.document["evidence"],
-                "when": spoken_when(receipt.document, visit.lang, visit.clinic.country),
+                "when": format_when(receipt.document, visit.lang, visit.clinic.country),
                 "said": [
                     (each["title"], receipt.document["decisions"][address]["answer"])
                     for address, each in stands.items()
@@ -234,13 +242,13 @@ def _receipts(visit: Visit, stands: Mapping[Address, Mapping[str, Any]]) -> dict
     }
 
 
-def _restricted(visit: Visit) -> str | None:
+def _restricted(visit: OwnPage) -> str | None:
     """Tell since when the use of the person's data is restricted (GDPR Art. 18), if it is."""
     since = min((each.restricted_since for each in visit.people if each.restricted_since), default=None)
-    return since and spoken_day(since, visit.lang, visit.clinic.country)
+    return since and format_day(since, visit.lang, visit.clinic.country)
 
 
-def _just_done(visit: Visit) -> str | None:
+def _just_done(visit: OwnPage) -> str | None:
     """Tell what the person has just done, as the address names it.
 
     ``withdraw``, ``answer``, ``contact`` (changed), ``sent`` (a message to a new contact) or ``asked`` (the clinic).
@@ -249,7 +257,7 @@ def _just_done(visit: Visit) -> str | None:
     if number in {None, "sent", "asked"}:
         return number
     try:
-        done = portal().register.receipt(visit.clinic.id, number).document
+        done = get_portal().register.receipt(visit.clinic.id, number).document
     except UnknownReceiptError:
         return None
     if done["subject"] not in {person.id for person in visit.people}:
@@ -259,7 +267,7 @@ def _just_done(visit: Visit) -> str | None:
     return "withdraw" if {entry["answer"] for entry in done["decisions"].values()} == {"withdraw"} else "answer"
 
 
-def _spoken(visit: Visit, decision: Decision) -> dict[str, Any]:
+def _describe_status(visit: OwnPage, decision: QuestionStatus) -> dict[str, Any]:
     """Give how one decision stands, for a person to read."""
     status, lang, country = decision.status, visit.lang, visit.clinic.country
     ends = status.word and status.word.expires_at
@@ -268,9 +276,9 @@ def _spoken(visit: Visit, decision: Decision) -> dict[str, Any]:
         "address": decision.question.address,
         "title": decision.question.title(lang),
         "state": status.state.value,
-        "since": status.since and spoken_day(status.since, lang, country),
-        "ends": ends and spoken_day(just_before(ends), lang, country),
-        "confirm_by": confirm_by and spoken_time(confirm_by, lang, country),
+        "since": status.since and format_day(status.since, lang, country),
+        "ends": ends and format_day(just_before(ends), lang, country),
+        "confirm_by": confirm_by and format_time(confirm_by, lang, country),
         "word": status.word,
         "controllers": [each["name"] for each in decision.receipt["controllers"]] if decision.receipt else [],
     }

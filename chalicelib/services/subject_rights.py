@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.identity import SeveralPeopleError
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.receipts import Subject
@@ -22,7 +22,7 @@ class Erased:
 
 
 def erase(  # noqa: PLR0917 - whom, by whom, when
-    house: Portal, clinic: str, subject: str, by: str, now: Instant, still: Callable[[Subject], bool] = lambda _: True
+    portal: Portal, clinic: str, subject: str, by: str, now: Instant, still: Callable[[Subject], bool] = lambda _: True
 ) -> Erased | None:
     """Erase a person at once and for every read; give None where nobody of this id is there any more.
 
@@ -30,7 +30,7 @@ def erase(  # noqa: PLR0917 - whom, by whom, when
     moment whether they are to be erased. A decision made at the same moment is either erased too, or somebody's who is
     new. Raises UnknownClinicError, ContendedError, UnavailableError; to repeat it is safe.
     """
-    published = house.register.look(clinic).published
+    published = portal.register.look_up(clinic).published
     line = audit.line(clinic, by, "erasures", now, [subject])
 
     def planned(person: Subject) -> tuple[Subject, Sequence[Write]] | None:
@@ -41,13 +41,13 @@ def erase(  # noqa: PLR0917 - whom, by whom, when
         return after, [*writes, line]
 
     try:
-        after = contacts.change(house.table, clinic, subject, planned)
+        after = contacts.update_person(portal.table, clinic, subject, planned)
     except LookupError:
         return None
     return Erased(subject, after.proof_until or now) if after else None
 
 
-def restrict(house: Portal, clinic: str, subject: str, by: str, now: Instant, *, restricted: bool) -> Subject | None:
+def restrict(portal: Portal, clinic: str, subject: str, by: str, now: Instant, *, restricted: bool) -> Subject | None:
     """Restrict all processing of a person's data from now on, or lift that; None where nobody is there.
 
     Restricting again leaves the day it began. Whoever decided at the same moment stays restricted. Errors as `erase`.
@@ -62,12 +62,12 @@ def restrict(house: Portal, clinic: str, subject: str, by: str, now: Instant, *,
         return person.restrict(now if restricted else None), [line]
 
     try:
-        return contacts.change(house.table, clinic, subject, planned) or next(iter(kept), None)
+        return contacts.update_person(portal.table, clinic, subject, planned) or next(iter(kept), None)
     except LookupError:
         return None
 
 
-def meant(people: Mapping[Contact, Sequence[Subject]], *, everyone: bool) -> list[Subject]:
+def resolve(people: Mapping[Contact, Sequence[Subject]], *, everyone: bool) -> list[Subject]:
     """Tell who is meant by these contacts; raise SeveralPeopleError where that may be one of several.
 
     An e-mail or a number of the clinic tells people who share a phone apart; where one is given and nobody is known by
@@ -75,7 +75,7 @@ def meant(people: Mapping[Contact, Sequence[Subject]], *, everyone: bool) -> lis
     another's, it may be one who is known twice: that is asked. `everyone` means all that are known under any of them.
     """
     groups = list(people.values())
-    telling = [found for contact, found in people.items() if contact.kind is not Kind.PHONE]
+    telling = [found for contact, found in people.items() if contact.kind is not ContactKind.PHONE]
     known = {each.id: each for found in (groups if everyone else telling or groups) for each in found}
     if everyone or not known:
         return list(known.values())

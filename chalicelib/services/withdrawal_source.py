@@ -7,16 +7,16 @@ from typing import Any
 
 from chalice.app import Request
 
-from chalicelib.domain.consent import Address, Assurance, Channel
+from chalicelib.domain.consent import Assurance, Channel, QuestionId
 from chalicelib.domain.contacts import Contact, masked
 from chalicelib.domain.guardians import ACTOR, relation
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.receipts import Act, Receipt, Subject, receipt_id
-from chalicelib.portal import portal
-from chalicelib.services.invitee import invited
+from chalicelib.domain.receipts import Decision, Receipt, Subject, receipt_id
+from chalicelib.portal import get_portal
+from chalicelib.services.invitee import find_invitee
 from chalicelib.store import people as roll
 from chalicelib.store.links import OldLinkError, UnknownLinkError
-from chalicelib.store.lookup import Signature
+from chalicelib.store.lookup import Identification
 from chalicelib.store.personal_data import reveal
 from chalicelib.store.receipts import Register, UnknownReceiptError
 from chalicelib.web.requests import query
@@ -26,7 +26,7 @@ People = tuple[tuple[Subject, tuple[Contact, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Stopper:
+class WithdrawalSource:
     """Somebody who need not say who they are: for whom they stop something, and what shows that they may.
 
     `query` is what the page's address says of them, `proof` the link's id or the receipt's number; `people` looks them
@@ -44,17 +44,17 @@ class Stopper:
     by_program: bool = False
     """Whether a clinic's program made the link: it shows no contact, and proves none."""
 
-    def shown(self) -> Mapping[str, Any]:
+    def recipient_view(self) -> Mapping[str, Any]:
         """Give what the page says of them: whoever has a receipt learns nothing of whose it is."""
         shown = masked(self.holder) if self.holder and not self.by_program else ""
         return {"masked": shown, "receipt": self.proof.get("receipt")}
 
-    def names(self, addresses: Iterable[Address]) -> tuple[str, ...]:
+    def names(self, addresses: Iterable[QuestionId]) -> tuple[str, ...]:
         """Name the withdrawal for one bucket: by this proof, of these decisions, together (`limits.this_very`)."""
         [(kind, value), *_] = self.proof.items()
         return ("|".join([f"{kind}:{value}", *sorted(set(addresses))]),)
 
-    def withdraw(self, register: Register, act: Act, signature: Signature) -> Receipt:
+    def withdraw(self, register: Register, decision: Decision, identification: Identification) -> Receipt:
         """Withdraw for the people who are meant, or for all who share the link's contact; errors as for `record`.
 
         A receipt whose person is gone leaves another of nobody: whether there is somebody is not to be learnt from it.
@@ -62,26 +62,28 @@ class Stopper:
         people = self.people()
         children = [person for person, _ in people if person.of_age]
         if children:
-            act = replace(act, actor=ACTOR, evidence=relation(register.history(act.clinic, children)))
-        act = replace(act, evidence={**(act.evidence or {}), **self.proof})
+            decision = replace(decision, actor=ACTOR, evidence=relation(register.history(decision.clinic, children)))
+        decision = replace(decision, evidence={**(decision.evidence or {}), **self.proof})
         if self.holder:
-            act = replace(act, assurance=Assurance.LINK, channel=Channel.EMAIL_LINK)
+            decision = replace(decision, assurance=Assurance.LINK, channel=Channel.EMAIL_LINK)
             proves = () if self.by_program else (self.holder,)
-            signature = replace(signature, contacts=(self.holder,), proves=proves)
+            identification = replace(identification, contacts=(self.holder,), proves=proves)
             if len(people) != 1:
-                return register.withdraw(act, signature)[0]
+                return register.withdraw(decision, identification)[0]
         if not people:
-            return register.record(act, signature)
-        secret = portal().clinics.key(act.clinic).receipt_secret()
+            return register.record(decision, identification)
+        secret = get_portal().clinics.key(decision.clinic).receipt_secret()
         receipts: list[Receipt] = []
         for person, contacts in people:
-            number = receipt_id(secret, act.receipt_id, {"subject": person.id}) if receipts else act.receipt_id
-            signer = replace(signature, contacts=contacts, person=person.id, follows=bool(receipts))
-            receipts.append(register.record(replace(act, receipt_id=number), signer))
+            number = (
+                receipt_id(secret, decision.receipt_id, {"subject": person.id}) if receipts else decision.receipt_id
+            )
+            signer = replace(identification, contacts=contacts, person=person.id, follows=bool(receipts))
+            receipts.append(register.record(replace(decision, receipt_id=number), signer))
         return receipts[0]
 
 
-def stopper(request: Request, clinic: str, now: Instant) -> Stopper | None:
+def find_withdrawal_source(request: Request, clinic: str, now: Instant) -> WithdrawalSource | None:
     """Tell who wants to stop something, by the ``?t=`` or ``?receipt=`` of the address; None where they have to say.
 
     A link too old to answer by, and a receipt whose person is gone, lead to the page on which one says it: stopping
@@ -90,20 +92,20 @@ def stopper(request: Request, clinic: str, now: Instant) -> Stopper | None:
     if number := query(request, "receipt"):
         return _by_receipt(clinic, number)
     with contextlib.suppress(UnknownLinkError, OldLinkError):
-        if by := invited(request, clinic, now):
+        if by := find_invitee(request, clinic, now):
             holder = by.opened.holder.contact
             people = tuple((each, (holder,)) for each in by.people)
-            return Stopper(by.query, by.evidence, lambda: people, holder, by_program=by.by_program)
+            return WithdrawalSource(by.query, by.evidence, lambda: people, holder, by_program=by.by_program)
     return None
 
 
-def _by_receipt(clinic: str, number: str) -> Stopper | None:
+def _by_receipt(clinic: str, number: str) -> WithdrawalSource | None:
     """Tell that a receipt is at hand; None for one that never was."""
     try:
-        document = portal().register.receipt(clinic, number).document
+        document = get_portal().register.receipt(clinic, number).document
     except UnknownReceiptError:
         return None
-    return Stopper(f"&receipt={number}", {"receipt": number}, lambda: _people_of(document))
+    return WithdrawalSource(f"&receipt={number}", {"receipt": number}, lambda: _people_of(document))
 
 
 def _people_of(document: Mapping[str, Any]) -> People:
@@ -111,12 +113,14 @@ def _people_of(document: Mapping[str, Any]) -> People:
 
     Whoever was erased, or was a child then and has grown up, is not meant any more.
     """
-    house, clinic, subject = portal(), document["clinic"], document["subject"]
+    portal, clinic, subject = get_portal(), document["clinic"], document["subject"]
     people = []
-    for each in (subject, *roll.confirmers(house.table, clinic, subject, document["id"])):
+    for each in (subject, *roll.confirmers(portal.table, clinic, subject, document["id"])):
         with contextlib.suppress(LookupError, ValueError):  # gone, or going
-            person = roll.person(house.table, clinic, each)
+            person = roll.person(portal.table, clinic, each)
             grown = document["actor"] == ACTOR and not person.of_age
-            contacts = tuple(contact for contact, _ in reveal(house.table, house.clinics.key(clinic), person).contacts)
+            contacts = tuple(
+                contact for contact, _ in reveal(portal.table, portal.clinics.key(clinic), person).contacts
+            )
             people += [(person, contacts)] if contacts and not grown else []
     return tuple(people)

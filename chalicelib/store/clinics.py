@@ -18,9 +18,9 @@ from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import NoticeInForce
 from chalicelib.domain.instants import Instant, instant
 from chalicelib.domain.local_time import local_day
-from chalicelib.domain.notice_versions import Entry, entry_at, history, notice_at, precursor
+from chalicelib.domain.notice_versions import PublishedVersion, entry_at, history, notice_at, precursor
 from chalicelib.notices.document import read_clinic
-from chalicelib.presentation.i18n import spoken_date
+from chalicelib.presentation.i18n import format_date
 from chalicelib.store.encryption import ClinicKey, KeyService
 from chalicelib.store.keys import (
     clinic_key,
@@ -35,7 +35,7 @@ from chalicelib.store.table import ConflictError, FirstEntry, Item, Put, Replace
 
 if TYPE_CHECKING:  # what only publishing needs is loaded when something is published
     from chalicelib.notices.differences import Difference
-    from chalicelib.notices.edition import Edition
+    from chalicelib.notices.edition import PublishedEdition
     from chalicelib.notices.workflow import Draft, Person, PublishError
 
 
@@ -69,7 +69,7 @@ class Published:
 
     clinic: Clinic
     in_force: NoticeInForce
-    published: tuple[Entry, ...]
+    published: tuple[PublishedVersion, ...]
 
     def in_force_at(self, at: Instant, known_at: Instant | None = None) -> NoticeInForce:
         """Give the notice in force at a moment, as far as it was known at another; the first one for before it."""
@@ -163,7 +163,7 @@ class Clinics:
         """Give what was last known to be published, without asking the table: enough to read a call by."""
         return self._last.get(clinic)
 
-    def ever_asked(self, published: Published) -> Clinic:
+    def with_all_past_questions(self, published: Published) -> Clinic:
         """Give the clinic with every question it ever asked: one that was dropped can still be withdrawn."""
         clinic, versions = published.clinic, [each.version for each in published.published]
         name = (clinic.id, clinic.version, *versions)
@@ -184,7 +184,7 @@ class Clinics:
         """
         if notice["version"] is not None:
             return self.version(clinic, notice["version"])
-        return self.ever_asked(self.published(clinic, self._item(clinic)))
+        return self.with_all_past_questions(self.published(clinic, self._item(clinic)))
 
     def _read(self, clinic: str, versions: Sequence[str]) -> list[Clinic]:
         """Give published versions; those not read before in one round trip."""
@@ -221,7 +221,7 @@ class Clinics:
             raise UnknownClinicError(code)
         return item.body
 
-    def keep_shown(self, clinic: str, page: str) -> str:
+    def keep_page(self, clinic: str, page: str) -> str:
         """Keep a page exactly as it is about to be shown and give its SHA-256; costs nothing once it is kept."""
         content = page.encode()
         sha256 = hashlib.sha256(content).hexdigest()
@@ -230,7 +230,7 @@ class Clinics:
             self._shown.add((clinic, sha256))
         return sha256
 
-    def shown(self, clinic: str, sha256: str) -> str:
+    def kept_page(self, clinic: str, sha256: str) -> str:
         """Give back a page as it was shown, byte for byte; raise UnknownVersionError."""
         key = shown_key(clinic, sha256)
         item = self._table.get([key]).get(key)
@@ -240,7 +240,7 @@ class Clinics:
 
     def publish(
         self,
-        edition: "Edition",
+        edition: "PublishedEdition",
         draft: "Draft",
         by: "Person",
         *,
@@ -256,7 +256,7 @@ class Clinics:
         where the number was used for another text, goes back, or the code is taken.
         """
         from chalicelib.notices.workflow import PublishError  # noqa: PLC0415 - see above
-        from chalicelib.store.drafts import moved  # noqa: PLC0415 - see above
+        from chalicelib.store.drafts import update_draft  # noqa: PLC0415 - see above
 
         clinic = edition.clinic
         key = clinic_key(clinic.id)
@@ -269,7 +269,7 @@ class Clinics:
         since = max(at, edition.starts)
         changes = self.beyond_words(clinic, history(before["published"]), since)
         released = draft.publish(by, at, since, changes)
-        writes: list[Write] = [moved(draft, released), *_version(edition, released, since), *also]
+        writes: list[Write] = [update_draft(draft, released), *_version(edition, released, since), *also]
         head = {"code": clinic.code, "published": [*before["published"], [since, clinic.version, at]]}
         pointer = json.dumps(head, sort_keys=True)
         if standing is not None:
@@ -284,7 +284,9 @@ class Clinics:
             raise self._refusal(clinic, conflict) from conflict
         return True
 
-    def beyond_words(self, clinic: Clinic, published: Sequence[Entry], since: Instant) -> "tuple[Difference, ...]":
+    def beyond_words(
+        self, clinic: Clinic, published: Sequence[PublishedVersion], since: Instant
+    ) -> "tuple[Difference, ...]":
         """Tell what a version changes beyond words although consents stay under it; nothing for a first or a MAJOR.
 
         It is compared with the version of its MAJOR that is in force until it begins, at `since`.
@@ -373,16 +375,16 @@ def keep_data_key(table: Table, clinic: str, key_id: str, key: WrappedKey) -> No
     table.write([entry])
 
 
-def _history(item: Item) -> tuple[Entry, ...]:
+def _history(item: Item) -> tuple[PublishedVersion, ...]:
     return history(json.loads(item.body or "")["published"])
 
 
-def _version(edition: "Edition", draft: "Draft", since: Instant) -> Iterator[Write]:
+def _version(edition: "PublishedEdition", draft: "Draft", since: Instant) -> Iterator[Write]:
     """Write what is immutable of a version: its document with who wrote, approved and published it, and its notices."""
     clinic = edition.clinic
     kept: dict[str, Any] = {key: value for key, value in edition.document.items() if key != "notice"}
     day = local_day(since, clinic.country)
-    spoken = {lang: spoken_date(day, lang) for lang in clinic.languages}
+    spoken = {lang: format_date(day, lang) for lang in clinic.languages}
     told = {"dates": {**clinic.dates, day: spoken}, "closes": clinic.closes, "since": day}
     version = {"document": kept, "sha256": clinic.sha256, "told": told, "review": json.loads(draft.stored())}
     body = json.dumps(version, ensure_ascii=False)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 
 from chalicelib.domain.receipts import Subject
 from chalicelib.store import people as roll
-from chalicelib.store.keys import Key, contact_key, open_orders_key, roll_key
+from chalicelib.store.keys import Key, contact_key, open_orders_key, person_key
 from chalicelib.store.table import (
     BATCH,
     ConflictError,
@@ -132,7 +132,7 @@ class _Reading:
             if item.pk in self.lookups and item.sk.startswith("CONTACT"):
                 self.places[self.lookups[item.pk]][item.key] = item
             if pointed := _pointed(item.body or ""):
-                self.want([roll_key(self.clinic, pointed)])
+                self.want([person_key(self.clinic, pointed)])
             if item.key in self.heads and item.number:
                 self._go_on(self.heads[item.key], int(item.number))
 
@@ -170,7 +170,7 @@ class _Reading:
 
 def further(table: Table, clinic: str, lookup: str, behind: int = 0) -> Iterator[Item]:
     """Give the places of a contact that hold somebody, in order, after place `behind`."""
-    places = table.from_on(contact_key(clinic, lookup, behind + 1), "CONTACT#")
+    places = table.from_key(contact_key(clinic, lookup, behind + 1), "CONTACT#")
     return (item for item in places if item.body)
 
 
@@ -191,7 +191,7 @@ def page(
             return [], None
         place = int(items[-1].sk.rpartition("#")[2])
         texts = [item.body or "" for item in items]
-    on_roll = [roll_key(clinic, pointed) for pointed in map(_pointed, texts) if pointed]
+    on_roll = [person_key(clinic, pointed) for pointed in map(_pointed, texts) if pointed]
     return list(_people(clinic, lookup, texts, table.get(on_roll) if on_roll else {})), place
 
 
@@ -199,7 +199,7 @@ def _people(clinic: str, lookup: str, texts: Sequence[str], found: Mapping[Key, 
     """Read the people that places hold; who is pointed to and is gone, or has the contact no longer, is left out."""
     for text in texts:
         pointed = _pointed(text)
-        on_roll = found.get(roll_key(clinic, pointed)) if pointed else None
+        on_roll = found.get(person_key(clinic, pointed)) if pointed else None
         kept = (on_roll.body if on_roll else None) if pointed else text
         if kept is None:
             continue
@@ -260,13 +260,13 @@ def settled(clinic: str, before: Subject, after: Subject, stored: str) -> list[W
     return made
 
 
-def left(clinic: str, before: Subject, lookup: str, was: str) -> Write:
+def vacated_places(clinic: str, before: Subject, lookup: str, was: str) -> Write:
     """Take a person out of the place of one contact."""
     kept = pointer(before.id) if lookup in before.pointers else was
     return SetBody(place_of(clinic, before, lookup), None, was=kept)
 
 
-def change(
+def update_person(
     table: Table, clinic: str, subject: str, plan: Plan, *, pause: Callable[[float], None] = time.sleep
 ) -> Subject | None:
     """Change how a person is kept, provided that nobody decided for them meanwhile: else it is planned anew.
@@ -274,7 +274,7 @@ def change(
     Who is erased by it is taken away beside their contacts. Gives the changed person, or None where nothing was to be
     done. Raises LookupError for nobody, ContendedError when others kept getting in first.
     """
-    key = roll_key(clinic, subject)
+    key = person_key(clinic, subject)
     for attempt in range(ATTEMPTS):
         if attempt:
             pause(_FIRST_PAUSE * 2**attempt * (0.5 + random.random() / 2))  # noqa: S311 - spreads retries
@@ -284,7 +284,7 @@ def change(
         if planned is None:
             return None
         after, writes = planned
-        stored = roll.stored(after)
+        stored = roll.dump_person(after)
         copies = rewritten(clinic, before, None if after.erased else stored, was)
         try:
             table.write([SetBody(key, stored, was=was), *copies, *writes])
@@ -309,7 +309,7 @@ def split(table: Table, clinic: str, subject: str) -> bool:
     All copies at once, so that they stay equal. Raises LookupError for nobody, ConflictError where somebody wrote
     meanwhile, ContendedError.
     """
-    key = roll_key(clinic, subject)
+    key = person_key(clinic, subject)
     was = table.get([key])[key].body or ""
     person = Subject.read(json.loads(was))
     heads = {lookup: contact_key(clinic, lookup) for lookup in person.contacts}
@@ -320,7 +320,7 @@ def split(table: Table, clinic: str, subject: str) -> bool:
     known = {lookup: Known(number=int(head.number or 0), free=not head.body) for lookup, head in old.items()}
     others = {lookup: since for lookup, since in person.contacts.items() if lookup not in old}
     after = placed(replace(person, contacts=others), person, known)
-    stored = roll.stored(after)
+    stored = roll.dump_person(after)
     writes = rewritten(clinic, replace(person, contacts=others), stored, was)
     for lookup, head in old.items():
         body = pointer(subject) if lookup in after.pointers else stored

@@ -53,7 +53,7 @@ class Drafts:
 
     def change(self, before: Draft, after: Draft, also: Sequence[Write] = ()) -> None:
         """Keep what happened to a draft; raise DraftChangedError when it is no longer the one that was read."""
-        self._write(after, moved(before, after), also)
+        self._write(after, update_draft(before, after), also)
 
     def _write(self, draft: Draft, write: Write, also: Sequence[Write]) -> None:
         try:
@@ -64,7 +64,7 @@ class Drafts:
             ) from conflict
 
 
-def moved(before: Draft, after: Draft) -> SetBody:
+def update_draft(before: Draft, after: Draft) -> SetBody:
     """Write a step of a draft's life, provided that it is still the draft that was read."""
     return SetBody(draft_key(before.clinic, before.version), after.stored(), was=before.stored())
 

@@ -124,7 +124,7 @@ class ClinicKey:
         purpose = hmac.digest(self._key, b"outbox", "sha256")
         return hmac.digest(purpose, f"{subject}|{kind}|{reference}".encode(), "sha256").hex()[:32]
 
-    def seal(self, subject: str, salt: str, what: str, plain: str) -> bytes:
+    def encrypt(self, subject: str, salt: str, what: str, plain: str) -> bytes:
         """Encrypt a contact, a name or evidence under one person's key (AES-256-GCM).
 
         First comes the id of the data key, unless that is the first, then the nonce.
@@ -134,7 +134,7 @@ class ClinicKey:
         sealed: bytes = cipher.encrypt(nonce, plain.encode(), self._bound(subject, what))
         return _head(self.newest) + nonce + sealed
 
-    def unseal(self, subject: str, salt: str, what: str, sealed: bytes) -> str:
+    def decrypt(self, subject: str, salt: str, what: str, sealed: bytes) -> str:
         """Decrypt what `seal` made; raise ValueError for other bytes or another person's key."""
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see _cipher
 
@@ -170,7 +170,7 @@ class ClinicKey:
         return AESGCM(derived)
 
 
-def sealed_under(sealed: bytes) -> str:
+def encrypted_under(sealed: bytes) -> str:
     """Give the id of the data key that a sealed blob names; "" for one that names none, which is the first's."""
     return _possible_keys(sealed)[0]
 

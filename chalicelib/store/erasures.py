@@ -22,8 +22,8 @@ from chalicelib.store.keys import (
     counted_key,
     dead_letter_key,
     erased_key,
+    person_key,
     receipt_id_key,
-    roll_key,
     subject_pk,
     undeliverable_key,
     undelivered_key,
@@ -40,7 +40,7 @@ _TELLING = (unsent_key, dead_letter_key, waits_key)
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class PendingErasure:
     """An erased person of whom something is still to be cleared away: the lookup key of each contact, and the place."""
 
     clinic: str
@@ -55,27 +55,27 @@ def writes(clinic: str, person: Subject, proof_until: Instant) -> tuple[Subject,
     return person.erase(proof_until), [Replace(erased_key(clinic, person.id), {"body": mark})]
 
 
-def waiting(table: Table) -> Iterator[Mark]:
+def waiting(table: Table) -> Iterator[PendingErasure]:
     """Give every erased person who left something to clear away, of all clinics, page by page."""
     for shard in SHARDS:
         for item in table.partition(erased_key("", shard).pk, ""):
             clinic, _, subject = item.sk.partition("#")
             kept = json.loads(item.body or "")["contacts"]
             # Before there were places, a mark listed the contacts.
-            yield Mark(clinic, subject, kept if isinstance(kept, dict) else dict.fromkeys(kept, 0))
+            yield PendingErasure(clinic, subject, kept if isinstance(kept, dict) else dict.fromkeys(kept, 0))
 
 
-def drop_wishes(table: Table, clinics: Clinics, marks: Sequence[Mark]) -> None:
+def drop_link_requests(table: Table, clinics: Clinics, marks: Sequence[PendingErasure]) -> None:
     """Take away wishes for a link that hold a contact of somebody erased: the clinic's key alone can read them."""
     for clinic in {mark.clinic for mark in marks}:
         key, gone = clinics.key(clinic), {lookup for mark in marks if mark.clinic == clinic for lookup in mark.contacts}
-        for wish in messages.wishes(table, clinic):
+        for wish in messages.link_requests(table, clinic):
             with contextlib.suppress(ValueError):  # a damaged one names nobody, and is gone within a day
-                if gone & {key.lookup(contact) for contact in wish.contacts(key, wish.unsent.subject)}:
-                    messages.done(table, wish)
+                if gone & {key.lookup(contact) for contact in wish.contacts(key, wish.entry.subject)}:
+                    messages.remove(table, wish)
 
 
-def clear(table: Table, mark: Mark) -> None:
+def clear_remains(table: Table, mark: PendingErasure) -> None:
     """Take away what an erased person left: sealed things, what waits in the outbox, contacts that lead nowhere.
 
     Safe to repeat; the mark goes last, and with it the last trace of the contacts.
@@ -89,7 +89,7 @@ def clear(table: Table, mark: Mark) -> None:
     _delete(table, [erased_key(clinic, subject)])
 
 
-def forget(table: Table, clinic: str, subject: str) -> None:
+def delete_person(table: Table, clinic: str, subject: str) -> None:
     """Take away everything of a person whose proof is over: receipts, signatures, words, and what leads to them.
 
     Safe to repeat; the place on the roll goes last.
@@ -97,10 +97,10 @@ def forget(table: Table, clinic: str, subject: str) -> None:
     pk = subject_pk(clinic, subject)
     left = (key for item in table.partition(pk, "") for key in (item.key, *_outside(clinic, item)))
     _delete(table, left, over=True)
-    _delete(table, [roll_key(clinic, subject)])
+    _delete(table, [person_key(clinic, subject)])
 
 
-def _clear_contact(table: Table, mark: Mark, place: Key) -> None:
+def _clear_contact(table: Table, mark: PendingErasure, place: Key) -> None:
     """Take away the place of an erased person; the head stays for now, for it counts the others."""
     found = table.get([place]).get(place)
     pointer = contacts.pointer(mark.subject)

@@ -126,7 +126,7 @@ def undelivered_key(clinic: str, lookup: str, reason: str) -> Key:
     return Key(f"UNDELIVERABLE#{clinic}", f"{lookup}#{reason}")
 
 
-def wish_key(clinic: str, subject: str, lookup: str) -> Key:
+def contact_wish_key(clinic: str, subject: str, lookup: str) -> Key:
     """That somebody wants a contact removed which their own page cannot remove."""
     return Key(f"CLINIC#{clinic}", f"WISH#{subject}#{lookup}")
 
@@ -151,7 +151,7 @@ def erased_key(clinic: str, subject: str) -> Key:
     return Key(f"ERASED#{subject[0]}", f"{clinic}#{subject}")
 
 
-def told_key(clinic: str, subject: str, kind: str, reference: str) -> Key:
+def reminder_key(clinic: str, subject: str, kind: str, reference: str) -> Key:
     """The record that a person has been told something nobody asked for: once per kind and what it is about."""
     return Key(subject_pk(clinic, subject), f"TOLD#{kind}#{reference}")
 
@@ -176,7 +176,7 @@ def jwk_key(kid: str) -> Key:
     return Key("JWKS", kid)
 
 
-def roll_key(clinic: str, subject: str) -> Key:
+def person_key(clinic: str, subject: str) -> Key:
     """How one person stands, in the clinic's roll: sixteen partitions that list everybody."""
     return Key(f"CLINIC#{clinic}#ROLL#{subject[0]}", subject)
 
@@ -251,10 +251,10 @@ def part_of_proof(key: Key) -> bool:
     return key.sk.startswith(("RECEIPT#", "SIGNATURE#")) or key.sk == "POINTER"
 
 
-def roll_of(key: Key) -> Key | None:
+def people_of(key: Key) -> Key | None:
     """Give the place on the roll of the person in whose partition an item stands; None for any other item."""
     clinic, parted, subject = key.pk.removeprefix("CLINIC#").partition("#SUBJECT#")
-    return roll_key(clinic, subject) if parted else None
+    return person_key(clinic, subject) if parted else None
 
 
 def possible(key: Key) -> bool:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from chalicelib.domain.api_keys import BearerKey
 from chalicelib.domain.instants import Instant, moment
-from chalicelib.domain.links import Handle, Holder, Link, Power, read_token
+from chalicelib.domain.links import Link, LinkRecipient, LinkScope, LinkSecret, read_token
 from chalicelib.domain.receipts import Subject
 from chalicelib.store import audit
 from chalicelib.store.clinics import Clinics
@@ -37,15 +37,15 @@ class OldLinkError(LookupError):
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedLink:
     """A link that was followed: its id, what it says, and whom it is for."""
 
     id: str
     link: Link
-    holder: Holder
+    holder: LinkRecipient
 
 
-def puts(key: ClinicKey, made: Sequence[tuple[Handle, Link, Holder]], *, passing: bool = False) -> list[Put]:
+def puts(key: ClinicKey, made: Sequence[tuple[LinkSecret, Link, LinkRecipient]], *, passing: bool = False) -> list[Put]:
     """Give the items of new links; the holder is sealed under the handle, which the table does not know.
 
     Each is forgotten a year after it opens nothing more: a `passing` link, which stops nothing by itself, sooner.
@@ -56,7 +56,7 @@ def puts(key: ClinicKey, made: Sequence[tuple[Handle, Link, Holder]], *, passing
             link_key(handle.link),
             {
                 "body": link.stored(),
-                "blob": key.seal(_SEALED, handle.value.hex(), handle.link, holder.plain()),
+                "blob": key.encrypt(_SEALED, handle.value.hex(), handle.link, holder.plain()),
                 "ttl": int((moment(ends[handle.link]) + REMEMBERED).timestamp()),
             },
         )
@@ -64,7 +64,7 @@ def puts(key: ClinicKey, made: Sequence[tuple[Handle, Link, Holder]], *, passing
     ]
 
 
-def keep(table: Table, key: ClinicKey, made: Sequence[tuple[Handle, Link, Holder]]) -> list[Link]:
+def keep(table: Table, key: ClinicKey, made: Sequence[tuple[LinkSecret, Link, LinkRecipient]]) -> list[Link]:
     """Keep new links, a hundred in a round trip; those made before by the very same call stay as they are.
 
     Gives each as it is kept: one made before ends when it did, and may be revoked.
@@ -96,7 +96,7 @@ def remember_call(table: Table, call: str, body: str, now: Instant) -> bool:
     return before is None or before.body == body
 
 
-def open_link(table: Table, clinics: Clinics, token: str, power: Power, now: Instant) -> Opened:
+def open_link(table: Table, clinics: Clinics, token: str, power: LinkScope, now: Instant) -> OpenedLink:
     """Follow a token; raise UnknownLinkError, or OldLinkError where it once opened this, or its key is revoked.
 
     One round trip, and two more for the key of a program's link. A link whose key is revoked still stops things: that
@@ -111,13 +111,13 @@ def open_link(table: Table, clinics: Clinics, token: str, power: Power, now: Ins
     key = clinics.key(link.clinic)
     if not handle.grants(key.link_secret(), power, proof):
         raise UnknownLinkError
-    if not link.opens(power, now) or (power is not Power.UNSUBSCRIBE and _key_is_gone(table, link)):
+    if not link.opens(power, now) or (power is not LinkScope.UNSUBSCRIBE and _key_is_gone(table, link)):
         raise OldLinkError(link)
-    plain = key.unseal(_SEALED, handle.value.hex(), handle.link, bytes(item.blob or b""))
-    return Opened(handle.link, link, Holder.read(plain))
+    plain = key.decrypt(_SEALED, handle.value.hex(), handle.link, bytes(item.blob or b""))
+    return OpenedLink(handle.link, link, LinkRecipient.read(plain))
 
 
-def opening(opened: Opened, what: str, subjects: Sequence[Subject], at: Instant) -> Put:
+def opening(opened: OpenedLink, what: str, subjects: Sequence[Subject], at: Instant) -> Put:
     """Give the audit line of a link that was followed: whom it led to, the link's id and who made it; no contact."""
     ids = [subject.id for subject in subjects]
     return audit.line(opened.link.clinic, "patient", what, at, ids, link=opened.id, link_by=opened.link.by)

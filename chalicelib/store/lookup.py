@@ -4,21 +4,21 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chalicelib.domain.consent import BY_CLINIC, Address, Standing
+from chalicelib.domain.consent import BY_CLINIC, AnswerSummary, QuestionId
 from chalicelib.domain.contacts import Contact
-from chalicelib.domain.identity import People, everyone, meant, surely
+from chalicelib.domain.identity import People, all_subjects, resolve_subject, unambiguous
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.postal_address import PostalAddress
-from chalicelib.domain.rate_limits import Guard
-from chalicelib.domain.receipts import Act, Subject
-from chalicelib.domain.stops import Stop
+from chalicelib.domain.rate_limits import RateLimitCheck
+from chalicelib.domain.receipts import Decision, Subject
+from chalicelib.domain.stops import PendingStop
 from chalicelib.store.clinics import Published
 from chalicelib.store.contacts import Known
 from chalicelib.store.table import Spend
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Lookup:
     """What one look into the table found: the clinic, the bearer key asked for, and who is known under each contact."""
 
     published: Published
@@ -27,7 +27,7 @@ class Look:
     stored: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What the table holds of each person, by subject id: whoever writes on must find it unchanged."""
 
-    reach: Mapping[Contact, tuple[Subject, ...]] = field(default_factory=dict)
+    stored_under: Mapping[Contact, tuple[Subject, ...]] = field(default_factory=dict)
     """Everybody kept under each contact, who only typed it too: whom it stops something for."""
 
     known_by: Mapping[str, Known] = field(default_factory=dict, repr=False)
@@ -52,51 +52,51 @@ class Look:
     def stopped(
         self,
         under: People,
-        standings: Mapping[str, Mapping[Address, Standing]],
+        standings: Mapping[str, Mapping[QuestionId, AnswerSummary]],
         *,
         at: Instant,
         known_at: Instant,
-    ) -> Mapping[str, Mapping[Address, Standing]]:
+    ) -> Mapping[str, Mapping[QuestionId, AnswerSummary]]:
         """Give people's standings, by id, with what is being stopped for everybody under these contacts."""
         told = dict(standings)
         for contact, people in under.items():
             for stop in self.stops(contact):
                 for person in people:
                     if stop.means(person, contact):
-                        told[person.id] = stop.heard(told[person.id], at=at, known_at=known_at)
+                        told[person.id] = stop.with_stop(told[person.id], at=at, known_at=known_at)
         return told
 
-    def stops(self, contact: Contact) -> tuple[Stop, ...]:
+    def stops(self, contact: Contact) -> tuple[PendingStop, ...]:
         """Give the withdrawals that are being carried out for everybody under a contact."""
         orders = self.known_by[self.lookups[contact]].orders or {}
-        return tuple(map(Stop.read, orders.values()))
+        return tuple(map(PendingStop.read, orders.values()))
 
-    def meant(self, act: Act, signature: "Signature") -> Subject:
+    def resolve_subject(self, decision: Decision, identification: "Identification") -> Subject:
         """Tell whose an act is (`identity.meant`): staff know whom they see, whoever else must leave no doubt."""
-        if signature.person:
-            return meant(self.reach, act, signature.fresh, signature.person)
-        if act.assurance in BY_CLINIC:
-            return meant(self._likely(), act, signature.fresh)
-        return meant(self.surely(), act, signature.fresh)
+        if identification.person:
+            return resolve_subject(self.stored_under, decision, identification.fresh, identification.person)
+        if decision.assurance in BY_CLINIC:
+            return resolve_subject(self._likely(), decision, identification.fresh)
+        return resolve_subject(self.unambiguous(), decision, identification.fresh)
 
-    def likely(self, contact: Contact) -> tuple[Subject, ...]:
+    def likely_matches(self, contact: Contact) -> tuple[Subject, ...]:
         """Give whom a contact means to whoever knows that it is their own: those without a doubt, if there are any."""
         return self._likely()[contact]
 
     def _likely(self) -> People:
-        return {contact: people or self.people[contact] for contact, people in self.surely().items()}
+        return {contact: people or self.people[contact] for contact, people in self.unambiguous().items()}
 
-    def surely(self) -> People:
+    def unambiguous(self) -> People:
         """Give whom the contacts mean without a doubt, under each."""
-        return surely(self.people, self.reach)
+        return unambiguous(self.people, self.stored_under)
 
     def known(self) -> tuple[Subject, ...]:
         """Everyone found, each once, strongest contact first."""
-        return everyone(self.people)
+        return all_subjects(self.people)
 
 
 @dataclass(frozen=True, slots=True)
-class Signature:
+class Identification:
     """Who a decision is for: the contacts given, the name if any, and the id and salt for a person nobody knew yet.
 
     `person` names one of several who share a contact; without it the register tells by the contacts. `base` is the
@@ -128,7 +128,7 @@ class Signature:
 
     address: PostalAddress | None = field(default=None, repr=False)
     """Where a letter reaches the person, if that was told."""
-    guard: Guard | None = None
+    guard: RateLimitCheck | None = None
     """What a public post is held against; its buckets are spent once, by what does not only follow."""
 
 
@@ -137,7 +137,7 @@ def fresh_subject() -> Subject:
     return Subject(id=secrets.token_hex(16), salt=secrets.token_hex(16))
 
 
-def whose_own(found: Sequence[Subject], lookup: str) -> tuple[Subject, ...]:
+def owners(found: Sequence[Subject], lookup: str) -> tuple[Subject, ...]:
     """Give those whose own a contact is.
 
     Whoever proved it hides those who only typed it, and who has proven another is not found by it: nobody can bring

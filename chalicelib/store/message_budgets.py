@@ -21,7 +21,7 @@ from chalicelib.store.table import Count, Item, Table
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class BudgetUse:
     """How many messages a budget has let through on a day; of how many, if any was counted."""
 
     scope: str
@@ -34,13 +34,13 @@ def keys_of(budgets: Iterable[Budget], at: Instant) -> list[Key]:
     return [key for budget in budgets for key in _keys(budget, at)]
 
 
-def counts(budgets: Sequence[Budget], at: Instant, found: Mapping[Key, Item]) -> tuple[list[Count], list[Used]]:
+def counts(budgets: Sequence[Budget], at: Instant, found: Mapping[Key, Item]) -> tuple[list[Count], list[BudgetUse]]:
     """Give the writes that count one message in each budget, and which of them run out with it.
 
     Raises BudgetSpentError for the first that is spent.
     """
     writes: list[Count] = []
-    near: list[Used] = []
+    near: list[BudgetUse] = []
     for budget in budgets:
         spent = {key: _number(found.get(key)) for key in _keys(budget, at)}
         shares = dict(zip(spent, budget.shares(), strict=True))
@@ -52,14 +52,14 @@ def counts(budgets: Sequence[Budget], at: Instant, found: Mapping[Key, Item]) ->
         writes.append(Count(key, shares[key], str(budget.most), forgotten(at)))
         used = sum(spent.values()) + 1
         if budget.near(used):
-            near.append(Used(budget.scope, used, budget.most))
+            near.append(BudgetUse(budget.scope, used, budget.most))
     return writes, near
 
 
-def used(table: Table, scope: str, day: str) -> Used:
+def used(table: Table, scope: str, day: str) -> BudgetUse:
     """Tell what of a budget is used on a day, and how large it was when the last message counted in it."""
     items = list(table.partition(budget_key(day, scope, 0).pk, ""))
-    return Used(scope, sum(map(_number, items)), int(items[-1].body or 0) if items else None)
+    return BudgetUse(scope, sum(map(_number, items)), int(items[-1].body or 0) if items else None)
 
 
 def _keys(budget: Budget, at: Instant) -> list[Key]:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from chalicelib.domain.contacts import Contact, read_told, told
+from chalicelib.domain.contacts import Contact, dump_contact, load_contact
 from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.receipts import Subject
 from chalicelib.store.encryption import ClinicKey
@@ -25,7 +25,7 @@ from chalicelib.store.keys import (
     dead_letter_key,
     earlier_undeliverable_key,
     letter_key,
-    told_key,
+    reminder_key,
     undeliverable_key,
     undelivered_key,
     unsent_key,
@@ -42,10 +42,10 @@ MARKED = timedelta(days=365)
 UNDELIVERABLE = ("bounce", "complaint")
 """For what a contact is marked."""
 
-WISHED = timedelta(days=1)
+LINK_REQUEST_TTL = timedelta(days=1)
 """For how long a wish for a link is kept at most, whatever fails: whoever still wants one asks again."""
 
-MEANT = 5
+MAX_SUBJECTS_PER_REQUEST = 5
 """How many people one wish reaches under one contact: no more messages go there at once (`limits.MESSAGE`)."""
 
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
@@ -53,7 +53,7 @@ _FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
 SENDING, WAITING, SENT, SKIPPED, REFUSED = "sending", "waiting", "sent", "skipped", "refused"
 """What can be said of one message. A refused one is tried again only with its item, which is set aside: by hand."""
 
-WANTED = "wanted"
+LINK_REQUEST = "wanted"
 """The kind of an item that asks for a link, before anybody looked whose it is: its subject is its own key."""
 
 UNREADABLE = "unreadable"
@@ -63,7 +63,7 @@ FINAL = frozenset({SENT, SKIPPED})
 
 
 @dataclass(frozen=True, slots=True)
-class Unsent:
+class OutboxEntry:
     """Something to tell: of what kind, to whom, about which receipt (and its version in the chain), led where.
 
     `kind` is "decided", "link", "erase", "reminder", "expiring", "of_age" or "changed". What the last four need is in
@@ -90,29 +90,29 @@ class Unsent:
         return json.dumps(asdict(self))
 
     @classmethod
-    def read(cls, stored: str) -> "Unsent":
+    def read(cls, stored: str) -> "OutboxEntry":
         """Read what was kept; raise ValueError or TypeError for what is none."""
         kept = json.loads(stored)
         return cls(**{**kept, "addresses": tuple(kept.get("addresses", ()))})
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class OutboxItem:
     """An item of the outbox as it was read, and its number."""
 
     number: str
-    unsent: Unsent
+    entry: OutboxEntry
     body: str = field(repr=False)
     sealed: bytes = field(repr=False)
 
     @property
     def key(self) -> Key:
         """Where it is kept."""
-        return unsent_key(self.unsent.clinic, self.number)
+        return unsent_key(self.entry.clinic, self.number)
 
     def rewritten(self, **changed: Any) -> str:
         """Write it with some changes; what cannot be read stays as it is."""
-        return self.body if self.unsent.kind == UNREADABLE else replace(self.unsent, **changed).stored()
+        return self.body if self.entry.kind == UNREADABLE else replace(self.entry, **changed).stored()
 
     @property
     def seal_name(self) -> str:
@@ -121,42 +121,44 @@ class Waiting:
 
     def contacts(self, key: ClinicKey, salt: str) -> list[Contact]:
         """Give the contacts it was left with; raise ValueError where the person's key is gone."""
-        return list(read_told(key.unseal(self.unsent.subject, salt, _what(self.number), self.sealed)))
+        return list(load_contact(key.decrypt(self.entry.subject, salt, _what(self.number), self.sealed)))
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
+class DeliveryLease:
     """The right to send one message, for a while."""
 
     key: Key
     body: str
 
 
-class BusyLetterError(Exception):
+class DeliveryBusyError(Exception):
     """Somebody else is sending this message just now."""
 
 
-def to_tell(key: ClinicKey, salt: str, number: str, unsent: Unsent, contacts: Sequence[Contact]) -> Put:
+def outbox_put(key: ClinicKey, salt: str, number: str, unsent: OutboxEntry, contacts: Sequence[Contact]) -> Put:
     """Give the item that leaves word of something to tell, other than a decision (`outbox.left`), for its transaction.
 
     `number` is random. The contacts are sealed under the person's own key; none means those the person is known by.
     """
-    blob = key.seal(unsent.subject, salt, _what(number), told(contacts))
+    blob = key.encrypt(unsent.subject, salt, _what(number), dump_contact(contacts))
     return Put(unsent_key(unsent.clinic, number), {"body": unsent.stored(), "blob": blob})
 
 
-def wanted(key: ClinicKey, contacts: Sequence[Contact], lang: str, base: str, now: Instant) -> Put:
+def link_request(key: ClinicKey, contacts: Sequence[Contact], lang: str, base: str, now: Instant) -> Put:
     """Give the item of somebody who asks for their link, whoever that is.
 
     Whoever carries it out looks for the people under these contacts then. So asking is the same work, and the item the
     same, whether or not anybody is known. The key it is sealed under is its own, and gone with it.
     """
     own = secrets.token_hex(16)
-    put = to_tell(key, own, own, Unsent(WANTED, key.clinic, own, lang, base), contacts)
-    return replace(put, values={**put.values, "ttl": int((moment(now) + WISHED).timestamp())})
+    put = outbox_put(key, own, own, OutboxEntry(LINK_REQUEST, key.clinic, own, lang, base), contacts)
+    return replace(put, values={**put.values, "ttl": int((moment(now) + LINK_REQUEST_TTL).timestamp())})
 
 
-def share_out(table: Table, key: ClinicKey, each: Waiting, people: Mapping[Contact, Sequence[Subject]]) -> None:
+def expand_link_request(
+    table: Table, key: ClinicKey, each: OutboxItem, people: Mapping[Contact, Sequence[Subject]]
+) -> None:
     """Put an item for each person whose own a contact is in the place of a wish for a link; none for nobody.
 
     With the person stands that it was left, so that erasing them finds it. The same wish gives the same numbers, so
@@ -166,54 +168,56 @@ def share_out(table: Table, key: ClinicKey, each: Waiting, people: Mapping[Conta
     writes: list[Write] = [Delete(each.key)]
     for contact, known in people.items():
         own = [person for person in known if person.owns(key.lookup(contact))]
-        for person in sorted(own, key=lambda one: (one.certain, one.recorded_at), reverse=True)[:MEANT]:
-            word = replace(each.unsent, kind="link", subject=person.id)
+        for person in sorted(own, key=lambda one: (one.certain, one.recorded_at), reverse=True)[
+            :MAX_SUBJECTS_PER_REQUEST
+        ]:
+            word = replace(each.entry, kind="link", subject=person.id)
             number = hashlib.sha256(f"{each.number}|{person.id}|{contact.kind}".encode()).hexdigest()[:32]
-            left = told_key(key.clinic, person.id, word.kind, number)
+            left = reminder_key(key.clinic, person.id, word.kind, number)
             writes += [
-                to_tell(key, person.salt, number, word, [contact]),
+                outbox_put(key, person.salt, number, word, [contact]),
                 Put(left, {"body": json.dumps({"number": number})}),
             ]
     with contextlib.suppress(ConflictError):  # shared out by another just now
         table.write(writes)
 
 
-def wishes(table: Table, clinic: str) -> Iterator[Waiting]:
+def link_requests(table: Table, clinic: str) -> Iterator[OutboxItem]:
     """Give the wishes for a link at a clinic that nobody has shared out yet."""
-    return (each for each in waiting_of(table, clinic) if each.unsent.kind == WANTED)
+    return (each for each in waiting_of(table, clinic) if each.entry.kind == LINK_REQUEST)
 
 
-def waiting_of(table: Table, clinic: str) -> Iterator[Waiting]:
+def waiting_of(table: Table, clinic: str) -> Iterator[OutboxItem]:
     """Give everything that a clinic has still to tell, due or not."""
     for shard in SHARDS:
         for item in table.partition(unsent_key("", shard).pk, f"{clinic}#"):
             yield _read(item)
 
 
-def waiting(table: Table, now: Instant) -> Iterator[Waiting]:
+def waiting(table: Table, now: Instant) -> Iterator[OutboxItem]:
     """Give everything that is due, of all clinics, strongly consistently, page by page."""
     for shard in SHARDS:
         for item in table.partition(unsent_key("", shard).pk, ""):
             each = _read(item)
-            if each.unsent.due <= now:
+            if each.entry.due <= now:
                 yield each
 
 
-def still_waiting(table: Table, keys: Sequence[Key]) -> list[Waiting]:
+def still_waiting(table: Table, keys: Sequence[Key]) -> list[OutboxItem]:
     """Give those of these items that are still in the outbox, as they are now."""
     return [_read(item) for item in table.get(keys).values()]
 
 
-def take(  # noqa: PLR0917 - what a message is, and what is written with taking it
-    table: Table, each: Waiting, letter: str, now: Instant, also: Sequence[Write] = (), once: Sequence[Write] = ()
-) -> Lease | None:
+def claim(  # noqa: PLR0917 - what a message is, and what is written with taking it
+    table: Table, each: OutboxItem, letter: str, now: Instant, also: Sequence[Write] = (), once: Sequence[Write] = ()
+) -> DeliveryLease | None:
     """Take one message to send it, writing `also` at once, and `once` with the first try; None where it is settled.
 
     Raises BusyLetterError while somebody else has it.
     """
-    key = letter_key(each.unsent.clinic, each.unsent.subject, f"{each.number}#{letter}")
+    key = letter_key(each.entry.clinic, each.entry.subject, f"{each.number}#{letter}")
     until = instant(moment(now) + LEASE)
-    lease = Lease(key, json.dumps({"state": SENDING, "until": until, "by": secrets.token_hex(8)}))
+    lease = DeliveryLease(key, json.dumps({"state": SENDING, "until": until, "by": secrets.token_hex(8)}))
     try:
         table.write([Put(key, {"body": lease.body}), *also, *once])
     except ConflictError:
@@ -223,21 +227,21 @@ def take(  # noqa: PLR0917 - what a message is, and what is written with taking 
         if record.get("state") in FINAL:
             return None
         if not body or record.get("until", "") > now:
-            raise BusyLetterError from None
+            raise DeliveryBusyError from None
         try:
             table.write([SetBody(key, lease.body, was=body), *also])
         except ConflictError:
-            raise BusyLetterError from None
+            raise DeliveryBusyError from None
     return lease
 
 
-def tried(table: Table, each: Waiting, letter: str) -> bool:
+def tried(table: Table, each: OutboxItem, letter: str) -> bool:
     """Tell whether anybody ever took one message to send it."""
-    key = letter_key(each.unsent.clinic, each.unsent.subject, f"{each.number}#{letter}")
+    key = letter_key(each.entry.clinic, each.entry.subject, f"{each.number}#{letter}")
     return key in table.get([key])
 
 
-def settle(table: Table, lease: Lease, state: str, **more: str) -> None:
+def record_outcome(table: Table, lease: DeliveryLease, state: str, **more: str) -> None:
     """Write what became of a message; somebody who took it over meanwhile keeps the last word."""
     try:
         table.write([SetBody(lease.key, json.dumps({"state": state, **more}), was=lease.body)])
@@ -245,58 +249,58 @@ def settle(table: Table, lease: Lease, state: str, **more: str) -> None:
         return
 
 
-def done(table: Table, each: Waiting) -> None:
+def remove(table: Table, each: OutboxItem) -> None:
     """Take an item out of the outbox: everything has been told."""
     table.write([Delete(each.key)])
 
 
-def later(table: Table, each: Waiting, now: Instant) -> bool:
+def retry_later(table: Table, each: OutboxItem, now: Instant) -> bool:
     """Put an item off after a failure, each time twice as long; give it up after the last try and tell True then."""
-    tries = each.unsent.tries + 1
+    tries = each.entry.tries + 1
     if tries >= MAX_TRIES:
-        bury(table, each, tries)
+        move_to_dead_letters(table, each, tries)
         return True
     wait = min(_FIRST_WAIT * 2 ** (tries - 1), _LONGEST_WAIT)
-    put_off(table, each, instant(moment(now) + wait), tries)
+    postpone(table, each, instant(moment(now) + wait), tries)
     return False
 
 
-def put_off(table: Table, each: Waiting, due: Instant, tries: int) -> None:
+def postpone(table: Table, each: OutboxItem, due: Instant, tries: int) -> None:
     """Let an item wait until it is due; where another sender was quicker, what that one wrote holds."""
     with contextlib.suppress(ConflictError):
         table.write([SetBody(each.key, each.rewritten(tries=tries, due=due), was=each.body)])
 
 
-def bury(table: Table, each: Waiting, tries: int = 0) -> None:
+def move_to_dead_letters(table: Table, each: OutboxItem, tries: int = 0) -> None:
     """Give an item up: it is kept aside, for an operator to see and to send again; a wish nobody waits for goes."""
-    if each.unsent.kind == WANTED:
-        done(table, each)
+    if each.entry.kind == LINK_REQUEST:
+        remove(table, each)
         return
-    buried = dead_letter_key(each.unsent.clinic, each.number)
+    buried = dead_letter_key(each.entry.clinic, each.number)
     table.write([Delete(each.key), Replace(buried, {"body": each.rewritten(tries=tries), "blob": each.sealed})])
 
 
-def dead_letters(table: Table, clinic: str) -> list[Waiting]:
+def dead_letters(table: Table, clinic: str) -> list[OutboxItem]:
     """Give what was given up of a clinic."""
     return [_read(item) for item in table.partition(dead_letter_key(clinic, "").pk, "")]
 
 
-def kept(table: Table, clinic: str) -> Iterator[tuple[Key, Waiting]]:
+def kept(table: Table, clinic: str) -> Iterator[tuple[Key, OutboxItem]]:
     """Give everything of a clinic that is sealed on its way, with its place: in the outbox and set aside."""
     outbox = (table.partition(unsent_key("", shard).pk, f"{clinic}#") for shard in SHARDS)
     for item in (*itertools.chain.from_iterable(outbox), *table.partition(dead_letter_key(clinic, "").pk, "")):
         yield item.key, _read(item)
 
 
-def revive(table: Table, each: Waiting) -> None:
+def requeue(table: Table, each: OutboxItem) -> None:
     """Put what was given up back into the outbox, as if for the first time; what was sent of it stays sent."""
     again = Put(each.key, {"body": each.rewritten(tries=0, due=""), "blob": each.sealed})
-    table.write([again, Delete(dead_letter_key(each.unsent.clinic, each.number))])
+    table.write([again, Delete(dead_letter_key(each.entry.clinic, each.number))])
 
 
-def states(table: Table, each: Waiting) -> dict[str, str]:
+def states(table: Table, each: OutboxItem) -> dict[str, str]:
     """Tell what became of each message of an item: "confirm#email" → "sent"; of a refused one also why."""
-    start = letter_key(each.unsent.clinic, each.unsent.subject, f"{each.number}#")
+    start = letter_key(each.entry.clinic, each.entry.subject, f"{each.number}#")
     records = {item.key: json.loads(item.body or "") for item in table.partition(start.pk, start.sk)}
     return {
         key.sk.split("#", 2)[2]: f"{record['state']} {record.get('reason', '')}".strip()
@@ -331,11 +335,11 @@ def _what(number: str) -> str:
     return f"unsent#{number}"
 
 
-def _read(item: Item) -> Waiting:
+def _read(item: Item) -> OutboxItem:
     body, (clinic, _, number) = item.body or "", item.sk.rpartition("#")
     clinic = clinic or item.pk.partition("#")[2]  # a dead letter's partition names it
     try:
-        unsent = Unsent.read(body)
+        unsent = OutboxEntry.read(body)
     except (ValueError, TypeError):
-        unsent = Unsent(UNREADABLE, clinic, "", "", "")
-    return Waiting(number, unsent, body, bytes(item.blob or b""))
+        unsent = OutboxEntry(UNREADABLE, clinic, "", "", "")
+    return OutboxItem(number, unsent, body, bytes(item.blob or b""))

@@ -8,14 +8,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chalicelib.domain.contacts import Contact, read_told, told
+from chalicelib.domain.contacts import Contact, dump_contact, load_contact
 from chalicelib.domain.instants import moment
-from chalicelib.domain.rate_limits import Guard
+from chalicelib.domain.rate_limits import RateLimitCheck
 from chalicelib.domain.receipts import Receipt, Subject
 from chalicelib.store import rate_limits
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import ClinicKey
-from chalicelib.store.keys import roll_key, unsent_key, waits_key
+from chalicelib.store.keys import person_key, unsent_key, waits_key
 from chalicelib.store.table import Put, Table, Try, Write
 
 TRIES = 5
@@ -26,7 +26,7 @@ OTHERS, TYPED = "others", "typed"
 """Which of a person's contacts hear of a stop, where not all: those it was not said under, or only those it was."""
 
 
-def left(
+def outbox_writes(
     key: ClinicKey, subject: Subject, receipt: Receipt, contacts: Sequence[Contact], base: str, *, to: str = ""
 ) -> list[Write]:
     """Give the items a receipt leaves: one to be carried out by the post, one more where something waits.
@@ -35,7 +35,7 @@ def left(
     """
     document = receipt.document
     clinic = document["clinic"]
-    blob = key.seal(subject.id, subject.salt, _named(receipt.id), told(contacts))
+    blob = key.encrypt(subject.id, subject.salt, _named(receipt.id), dump_contact(contacts))
     body = {
         "kind": "decided",
         "clinic": clinic,
@@ -56,7 +56,7 @@ def left(
 
 def contacts_of(key: ClinicKey, subject: str, salt: str, receipt: str, sealed: bytes) -> tuple[Contact, ...]:
     """Unseal the contacts of an item that `left` made; raise ValueError where the person was erased since."""
-    return read_told(key.unseal(subject, salt, _named(receipt), sealed))
+    return load_contact(key.decrypt(subject, salt, _named(receipt), sealed))
 
 
 def claimants(table: Table, clinics: Clinics, clinic: str, receipt: str, subject: str) -> tuple[Contact, ...]:
@@ -64,7 +64,7 @@ def claimants(table: Table, clinics: Clinics, clinic: str, receipt: str, subject
 
     One round trip, whether or not anything does: the time it takes tells nobody.
     """
-    waits, place = waits_key(clinic, receipt), roll_key(clinic, subject)
+    waits, place = waits_key(clinic, receipt), person_key(clinic, subject)
     found = table.get([waits, place])
     if not {waits, place} <= found.keys():
         return ()
@@ -75,7 +75,7 @@ def claimants(table: Table, clinics: Clinics, clinic: str, receipt: str, subject
         return ()
 
 
-def try_code(table: Table, key: ClinicKey, receipt: str, phone: Contact | None, guard: Guard) -> bool:
+def try_code(table: Table, key: ClinicKey, receipt: str, phone: Contact | None, guard: RateLimitCheck) -> bool:
     """Count a try at a receipt's code before anybody looks at it; tell False where there were too many, or is no code.
 
     The post is counted for the visitor's network too, whatever comes of it. Raises TooManyError there, and where too

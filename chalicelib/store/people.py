@@ -4,34 +4,34 @@ import json
 from collections.abc import Iterator
 
 from chalicelib.domain.receipts import Subject
-from chalicelib.store.keys import SHARDS, confirmed_key, roll_key
+from chalicelib.store.keys import SHARDS, confirmed_key, person_key
 from chalicelib.store.table import Item, Table
 
 
-def people(table: Table, clinic: str) -> Iterator[Subject]:
+def iter_people(table: Table, clinic: str) -> Iterator[Subject]:
     """Give everybody on the roll, strongly consistently, page by page.
 
     Erased people are among them, without contacts and standings: their chains are still there.
     """
-    return map(read, places(table, clinic))
+    return map(load_person, iter_items(table, clinic))
 
 
-def places(table: Table, clinic: str, *, after: str = "") -> Iterator[Item]:
+def iter_items(table: Table, clinic: str, *, after: str = "") -> Iterator[Item]:
     """Give everybody's place on the roll, by subject id, as it is kept; `after` goes on behind one."""
     for shard in SHARDS:
         if shard >= after[:1]:
-            yield from table.behind(roll_key(clinic, shard).pk, after if after[:1] == shard else "")
+            yield from table.after_key(person_key(clinic, shard).pk, after if after[:1] == shard else "")
 
 
-def read(place: Item) -> Subject:
+def load_person(place: Item) -> Subject:
     """Read a place on the roll."""
     return Subject.read(json.loads(place.body or ""))
 
 
 def person(table: Table, clinic: str, subject: str) -> Subject:
     """Give one person by the opaque id; raise LookupError."""
-    key = roll_key(clinic, subject)
-    return read(table.get([key])[key])
+    key = person_key(clinic, subject)
+    return load_person(table.get([key])[key])
 
 
 def confirmers(table: Table, clinic: str, subject: str, receipt: str) -> list[str]:
@@ -40,6 +40,6 @@ def confirmers(table: Table, clinic: str, subject: str, receipt: str) -> list[st
     return [item.sk.removeprefix(place.sk) for item in table.partition(place.pk, place.sk)]
 
 
-def stored(person: Subject) -> str:
+def dump_person(person: Subject) -> str:
     """Write a person as the roll and each of their contacts hold them."""
     return json.dumps(person.stored(), ensure_ascii=False)

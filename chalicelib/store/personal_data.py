@@ -4,12 +4,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from chalicelib.domain.contacts import Contact, Kind, initials
+from chalicelib.domain.contacts import Contact, ContactKind, initials
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.postal_address import PostalAddress
 from chalicelib.domain.receipts import Receipt, Subject
 from chalicelib.store.encryption import ClinicKey
-from chalicelib.store.keys import roll_key, sealed_key
+from chalicelib.store.keys import person_key, sealed_key
 from chalicelib.store.table import Item, Put, Table
 
 NAME, ADDRESS, EVIDENCE = "name", "address", "evidence"
@@ -17,7 +17,7 @@ NAME, ADDRESS, EVIDENCE = "name", "address", "evidence"
 
 
 @dataclass(frozen=True, slots=True)
-class Revealed:
+class ContactDetails:
     """A person's contacts, each with when the portal learnt of it, and the names and addresses given, oldest first."""
 
     contacts: Sequence[tuple[Contact, Instant]] = field(repr=False)
@@ -37,7 +37,7 @@ class Revealed:
         return initials(self.names[-1]) if self.names else ""
 
 
-def reveal(table: Table, key: ClinicKey, person: Subject) -> Revealed:
+def reveal(table: Table, key: ClinicKey, person: Subject) -> ContactDetails:
     """Open every contact and name of one person that is still theirs; one round trip."""
     place = sealed_key(key.clinic, person.id, "")
     contacts: list[tuple[Contact, Instant]] = []
@@ -50,13 +50,13 @@ def reveal(table: Table, key: ClinicKey, person: Subject) -> Revealed:
         elif by_receipt and kind in beside:
             beside[kind][int(version)] = _opened(key, person, what, item)
     names, addresses = ([given for _, given in sorted(beside[kind].items())] for kind in (NAME, ADDRESS))
-    return Revealed(tuple(contacts), tuple(names), tuple(map(PostalAddress.read, addresses)))
+    return ContactDetails(tuple(contacts), tuple(names), tuple(map(PostalAddress.read, addresses)))
 
 
-def withheld(table: Table, key: ClinicKey, receipt: Receipt) -> tuple[str, ...]:
+def kept_disclosures(table: Table, key: ClinicKey, receipt: Receipt) -> tuple[str, ...]:
     """Open what a receipt vouches for and does not tell (RFC 9901): its disclosures, none after an erasure."""
     subject, what = receipt.document["subject"], f"{EVIDENCE}#{receipt.document['version']}"
-    place, beside = roll_key(key.clinic, subject), sealed_key(key.clinic, subject, what)
+    place, beside = person_key(key.clinic, subject), sealed_key(key.clinic, subject, what)
     found = table.get([place, beside])
     person = Subject.read(json.loads(found[place].body or "")) if place in found else None
     if person is None or person.erased or beside not in found:
@@ -64,7 +64,7 @@ def withheld(table: Table, key: ClinicKey, receipt: Receipt) -> tuple[str, ...]:
     return tuple(_opened(key, person, what, found[beside]).split("~"))
 
 
-def all_withheld(table: Table, key: ClinicKey, person: Subject) -> dict[int, tuple[str, ...]]:
+def all_kept_disclosures(table: Table, key: ClinicKey, person: Subject) -> dict[int, tuple[str, ...]]:
     """Open what all receipts of a person vouch for and do not tell, by the receipt's version; one round trip."""
     place = sealed_key(key.clinic, person.id, f"{EVIDENCE}#")
     return {
@@ -74,22 +74,22 @@ def all_withheld(table: Table, key: ClinicKey, person: Subject) -> dict[int, tup
     }
 
 
-def sealed_beside(key: ClinicKey, person: Subject, what: str, plain: str) -> Put:
+def encrypted_personal_data(key: ClinicKey, person: Subject, what: str, plain: str) -> Put:
     """Write down what came with the latest receipt of a person and stands outside: `NAME`, `ADDRESS` or `EVIDENCE`."""
     place = f"{what}#{person.version}"
-    return Put(sealed_key(key.clinic, person.id, place), {"blob": key.seal(person.id, person.salt, place, plain)})
+    return Put(sealed_key(key.clinic, person.id, place), {"blob": key.encrypt(person.id, person.salt, place, plain)})
 
 
 def known_of(table: Table, key: ClinicKey, person: Subject) -> frozenset[str]:
-    """Give `Revealed.known` of a person: nothing of somebody new. One round trip for anybody else."""
+    """Give `ContactDetails.known` of a person: nothing of somebody new. One round trip for anybody else."""
     return reveal(table, key, person).known if person.contacts else frozenset()
 
 
 def _opened(key: ClinicKey, person: Subject, what: str, item: Item) -> str:
-    return key.unseal(person.id, person.salt, what, bytes(item.blob or b""))
+    return key.decrypt(person.id, person.salt, what, bytes(item.blob or b""))
 
 
 def _contact(key: ClinicKey, lookup: str, plain: str) -> Contact:
     """Tell of which kind a contact is: the one under which it is found."""
-    readings = [Contact(kind, plain) for kind in Kind]
+    readings = [Contact(kind, plain) for kind in ContactKind]
     return next(each for each in readings if key.lookup(each) == lookup)

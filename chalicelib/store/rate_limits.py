@@ -6,7 +6,7 @@ A post that is refused writes nothing, so that no bucket takes more writes than 
 from collections.abc import Mapping, Sequence
 
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.rate_limits import Guard, Rule, longest, milliseconds
+from chalicelib.domain.rate_limits import RateLimit, RateLimitCheck, longest, milliseconds
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import Key, bucket_key
 from chalicelib.store.table import ConflictError, ContendedError, Item, Put, Spend, Table, Try
@@ -15,12 +15,12 @@ ATTEMPTS = 8
 """How often others may take from the same buckets before a post is told to try again."""
 
 
-def keys_of(guard: Guard, key: ClinicKey) -> list[Key]:
+def keys_of(guard: RateLimitCheck, key: ClinicKey) -> list[Key]:
     """Give the keys of a post's buckets, to be read strongly consistently."""
     return [bucket_key(key.clinic, key.bucket(name)) for name in guard.buckets()]
 
 
-def spends(guard: Guard, key: ClinicKey, found: Mapping[Key, Item]) -> tuple[Spend, ...]:
+def spends(guard: RateLimitCheck, key: ClinicKey, found: Mapping[Key, Item]) -> tuple[Spend, ...]:
     """Give the writes that take one from each bucket, as they were found; raise TooManyError where one is empty.
 
     A ConflictError on one of their keys means that others got in first: read again, and call this again.
@@ -28,7 +28,7 @@ def spends(guard: Guard, key: ClinicKey, found: Mapping[Key, Item]) -> tuple[Spe
     return tuple(taken(dict(zip(keys_of(guard, key), guard.buckets().values(), strict=True)), guard.at, found))
 
 
-def spend(table: Table, key: ClinicKey, guard: Guard, also: Sequence[Put | Try] = ()) -> bool:
+def spend(table: Table, key: ClinicKey, guard: RateLimitCheck, also: Sequence[Put | Try] = ()) -> bool:
     """Take one from each of a post's buckets, with what else the post writes: one round trip more than that.
 
     False where it was not the buckets that refused. Raises TooManyError, and ContendedError where others kept taking
@@ -48,7 +48,7 @@ def spend(table: Table, key: ClinicKey, guard: Guard, also: Sequence[Put | Try] 
     raise ContendedError
 
 
-def taken(rules: Mapping[Key, Rule], at: Instant, found: Mapping[Key, Item]) -> list[Spend]:
+def taken(rules: Mapping[Key, RateLimit], at: Instant, found: Mapping[Key, Item]) -> list[Spend]:
     """Give the writes that take one from each of these buckets, as they were found; raise TooManyError for an empty."""
     now = milliseconds(at)
     arrivals = {place: _arrival(found.get(place)) for place in rules}

@@ -4,36 +4,36 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from chalicelib.domain.guardians import outgrown
+from chalicelib.domain.guardians import is_of_consent_age
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.receipts import Subject
-from chalicelib.domain.reminders import Letter, letters
+from chalicelib.domain.reminders import Reminder, reminders_for
 from chalicelib.store.clinics import Published
 from chalicelib.store.encryption import ClinicKey
-from chalicelib.store.keys import told_key
-from chalicelib.store.messages import Unsent, to_tell
+from chalicelib.store.keys import reminder_key
+from chalicelib.store.messages import OutboxEntry, outbox_put
 from chalicelib.store.table import ConflictError, Item, Put, Table
 
 
-def due_now(person: Subject, published: Published, at: Instant) -> tuple[Letter, ...]:
+def due_reminders(person: Subject, published: Published, at: Instant) -> tuple[Reminder, ...]:
     """Give what one of a clinic's people is to be told by now."""
-    grown = outgrown(published.clinic, person.of_age, at)
-    return letters(person, published.published, at, grown=grown)
+    grown = is_of_consent_age(published.clinic, person.of_age, at)
+    return reminders_for(person, published.published, at, grown=grown)
 
 
-def untold(
-    table: Table, clinic: str, due: Sequence[tuple[Subject, Sequence[Letter]]]
-) -> list[tuple[Subject, list[Letter]]]:
+def unsent_reminders(
+    table: Table, clinic: str, due: Sequence[tuple[Subject, Sequence[Reminder]]]
+) -> list[tuple[Subject, list[Reminder]]]:
     """Leave out what people have been told before: one read for a hundred letters."""
-    keys = {told_key(clinic, person.id, each.kind, each.reference) for person, all_due in due for each in all_due}
+    keys = {reminder_key(clinic, person.id, each.kind, each.reference) for person, all_due in due for each in all_due}
     before = table.get(list(keys)) if keys else {}
     return [
-        (person, [each for each in all_due if told_key(clinic, person.id, each.kind, each.reference) not in before])
+        (person, [each for each in all_due if reminder_key(clinic, person.id, each.kind, each.reference) not in before])
         for person, all_due in due
     ]
 
 
-def tell(table: Table, key: ClinicKey, person: Subject, letter: Letter, base: str) -> bool:
+def enqueue_reminder(table: Table, key: ClinicKey, person: Subject, letter: Reminder, base: str) -> bool:
     """Leave word of one thing to tell, and that it has been; tell False where that was done before.
 
     No contact is named: it goes to those the person is known by when it is sent. That too is sealed, so that an erased
@@ -41,7 +41,7 @@ def tell(table: Table, key: ClinicKey, person: Subject, letter: Letter, base: st
     """
     clinic = key.clinic
     chosen = key.letter_number(person.id, letter.kind, letter.reference)
-    word = Unsent(
+    word = OutboxEntry(
         kind=letter.kind,
         clinic=clinic,
         subject=person.id,
@@ -53,20 +53,22 @@ def tell(table: Table, key: ClinicKey, person: Subject, letter: Letter, base: st
         at=letter.at,
         until=letter.until,
     )
-    once = Put(told_key(clinic, person.id, letter.kind, letter.reference), {"body": json.dumps({"number": chosen})})
+    once = Put(reminder_key(clinic, person.id, letter.kind, letter.reference), {"body": json.dumps({"number": chosen})})
     try:
-        table.write([once, to_tell(key, person.salt, chosen, word, ())])
+        table.write([once, outbox_put(key, person.salt, chosen, word, ())])
     except ConflictError:
         return False
     return True
 
 
-def still_due(key: ClinicKey, number: str, person: Subject, published: Published, at: Instant) -> Letter | None:
+def current_reminder(
+    key: ClinicKey, number: str, person: Subject, published: Published, at: Instant
+) -> Reminder | None:
     """Give what an item of the outbox is to tell as it stands now, None where it is to be told no more.
 
     Between the round that left it and the post whoever it is for may have answered, or had processing restricted.
     """
-    for each in due_now(person, published, at):
+    for each in due_reminders(person, published, at):
         told = (person.id, each.kind, each.reference)
         if number in {key.letter_number(*told), _plain_number(*told)}:
             return each

@@ -27,18 +27,18 @@ BLANK: dict[str, Any] = {
 }
 
 
-class Evidence:
+class ShownPages:
     """Renders the pages that ask for a decision, and keeps each once."""
 
     def __init__(self, clinics: Clinics) -> None:
         self._clinics = clinics
         self._kept: dict[tuple[str, ...], str] = {}
 
-    def shown(self, template: str, clinic: Clinic, lang: str) -> str:
+    def page_sha256(self, template: str, clinic: Clinic, lang: str) -> str:
         """Give the SHA-256 of the page as it is shown in a language, having kept it."""
         name = (template, clinic.id, clinic.version, lang, str(clinic.alone_from), *clinic.questions)
         if name not in self._kept:
-            self._kept[name] = self._clinics.keep_shown(clinic.id, self.page(template, clinic, lang, **BLANK))
+            self._kept[name] = self._clinics.keep_page(clinic.id, self.page(template, clinic, lang, **BLANK))
         return self._kept[name]
 
     @staticmethod

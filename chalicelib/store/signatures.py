@@ -13,7 +13,7 @@ from chalicelib.store.table import ConflictError, Delete, Item, Put, Table
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class UnsignedReceipt:
     """A receipt that waits to be signed: where it stands."""
 
     clinic: str
@@ -57,7 +57,7 @@ def signed_receipt(receipt: Receipt, signature: Item | None) -> str | None:
     return proof.read_signed(f"{kept['protected']}..{kept['signature']}", receipt.canonical)
 
 
-def waiting(table: Table) -> Iterator[Waiting]:
+def waiting(table: Table) -> Iterator[UnsignedReceipt]:
     """Give every receipt that waits to be signed, of all clinics, strongly consistently, page by page.
 
     A mark that cannot be read names nobody and version 0, where there is no receipt: it holds up no other.
@@ -67,7 +67,7 @@ def waiting(table: Table) -> Iterator[Waiting]:
             clinic, _, receipt = item.sk.partition("#")
             try:
                 place = json.loads(item.body or "")
-                waits = Waiting(clinic, receipt, str(place["subject"]), int(place["version"]))
+                waits = UnsignedReceipt(clinic, receipt, str(place["subject"]), int(place["version"]))
             except (ValueError, KeyError, TypeError):
-                waits = Waiting(clinic, receipt, "", 0)
+                waits = UnsignedReceipt(clinic, receipt, "", 0)
             yield waits

@@ -7,7 +7,7 @@ from chalicelib.store.keys import count_key, counted_key
 from chalicelib.store.table import Add, ConflictError, Put, SetNumber, Table, Write
 
 
-def tally(receipt: Receipt) -> Counter[str]:
+def count_of_day(receipt: Receipt) -> Counter[str]:
     """Give what a receipt adds to the counters of its day: ``address#state#source``, each with how many."""
     document = receipt.document
     return Counter(
@@ -20,7 +20,7 @@ def count_receipt(table: Table, receipt: Receipt) -> bool:
     document = receipt.document
     clinic, day = document["clinic"], document["recorded_at"][:10]
     mark: list[Write] = [Put(counted_key(clinic, receipt.id), {"body": document["recorded_at"]})]
-    added = [Add(count_key(clinic, day, what), amount) for what, amount in tally(receipt).items()]
+    added = [Add(count_key(clinic, day, what), amount) for what, amount in count_of_day(receipt).items()]
     try:
         table.write([*mark, *added])
     except ConflictError:

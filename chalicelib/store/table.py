@@ -15,7 +15,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
-from chalicelib.domain.rate_limits import Rule
+from chalicelib.domain.rate_limits import RateLimit
 from chalicelib.store.keys import Key, part_of_proof, possible, written_once
 
 CONNECT_SECONDS = 1
@@ -218,7 +218,7 @@ class Spend:
     """
 
     key: Key
-    rule: Rule
+    rule: RateLimit
     now: int
     fresh: bool
 
@@ -278,11 +278,11 @@ class Table:
         # DynamoDB refuses an empty text in a key.
         return self._query(pk, self._item.sk.startswith(prefix) if prefix else None)
 
-    def from_on(self, first: Key, prefix: str) -> Iterator[Item]:
+    def from_key(self, first: Key, prefix: str) -> Iterator[Item]:
         """Read the items of a partition from `first` on whose sort key starts with `prefix`, as `partition` does."""
         return self._query(first.pk, self._item.sk.between(first.sk, f"{prefix}~"))
 
-    def behind(self, pk: str, sk: str) -> Iterator[Item]:
+    def after_key(self, pk: str, sk: str) -> Iterator[Item]:
         """Read the items of a partition whose sort key comes after `sk`, in order, strongly consistently."""
         return self._query(pk, self._item.sk > sk if sk else None)
 

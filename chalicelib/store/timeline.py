@@ -15,9 +15,9 @@ for any of them stands on a page of its own.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from chalicelib.domain.consent import Address, Standing
+from chalicelib.domain.consent import AnswerSummary, QuestionId
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.receipts import words_of
+from chalicelib.domain.receipts import recorded_answers
 
 RECEIPTS = 32
 """How many receipts a page holds, late ones of other pages aside: small enough to read a hundred pages at once."""
@@ -35,10 +35,12 @@ def needed(document: Mapping[str, Any]) -> dict[str, Any]:
     return {part: document[part] for part in kept if part in document}
 
 
-Fence = tuple[Instant, Instant]
+PageStart = tuple[Instant, Instant]
 
 
-def fenced(fences: Sequence[Fence], version: int, latest: Instant, recorded_at: Instant) -> tuple[Fence, ...]:
+def with_page_start(
+    fences: Sequence[PageStart], version: int, latest: Instant, recorded_at: Instant
+) -> tuple[PageStart, ...]:
     """Give the fences with that of the page receipt `version` begins, if it begins one."""
     return (*fences, (latest, recorded_at))[-KEPT:] if begins(version) else tuple(fences)
 
@@ -48,19 +50,19 @@ def begins(version: int) -> bool:
     return (version - 1) % RECEIPTS == 0
 
 
-def first_kept(fences: Sequence[Fence], version: int) -> int:
+def first_kept(fences: Sequence[PageStart], version: int) -> int:
     """Give the number of the first page whose fence is kept, for a person whose last receipt is `version`."""
     return (version - 1) // RECEIPTS + 1 - len(fences)
 
 
-def page_for(fences: Sequence[Fence], version: int, at: Instant, known_at: Instant) -> int | None:
+def page_for(fences: Sequence[PageStart], version: int, at: Instant, known_at: Instant) -> int | None:
     """Tell which page answers what was true at a time, as known at another; None for one before those kept."""
     first = first_kept(fences, version)
     reached = [number for number, fence in enumerate(fences, first) if _before(fence, at, known_at)]
     return reached[-1] if reached else (None if first else 0)
 
 
-def search(pages: int, fence_of: Callable[[int], Fence], at: Instant, known_at: Instant) -> int:
+def search(pages: int, fence_of: Callable[[int], PageStart], at: Instant, known_at: Instant) -> int:
     """Tell which of the first `pages` pages answers that, reading a fence at each step: ten for a thousand pages."""
     low, high = 0, pages - 1
     while low < high:
@@ -69,29 +71,29 @@ def search(pages: int, fence_of: Callable[[int], Fence], at: Instant, known_at: 
     return low
 
 
-def pages_of(fences: Sequence[Fence], version: int, effective_at: Instant) -> Sequence[int]:
+def pages_of(fences: Sequence[PageStart], version: int, effective_at: Instant) -> Sequence[int]:
     """Tell which pages need the word of receipt `version`: the last, and before it each whose time reaches that far."""
     first = first_kept(fences, version)
     behind = [number for number, (latest, _) in enumerate(fences[1:], first) if effective_at < latest]
     return [*behind, (version - 1) // RECEIPTS]
 
 
-def reaches_back(fences: Sequence[Fence], version: int, effective_at: Instant) -> bool:
+def is_late(fences: Sequence[PageStart], version: int, effective_at: Instant) -> bool:
     """Tell whether a word came in late for a page before those kept."""
     return first_kept(fences, version) > 0 and effective_at < fences[0][0]
 
 
-def _before(fence: Fence, at: Instant, known_at: Instant) -> bool:
+def _before(fence: PageStart, at: Instant, known_at: Instant) -> bool:
     return fence[0] <= at and fence[1] <= known_at
 
 
-def standings_at(
-    carried: Mapping[Address, Standing], receipts: Iterable[Mapping[str, Any]], at: Instant, known_at: Instant
-) -> dict[Address, Standing]:
+def answers_as_of(
+    carried: Mapping[QuestionId, AnswerSummary], receipts: Iterable[Mapping[str, Any]], at: Instant, known_at: Instant
+) -> dict[QuestionId, AnswerSummary]:
     """Give how everything stood at a time as known at another, from a page: what it carried and its receipts."""
     standings = dict(carried)
     for document in receipts:
         if document["effective_at"] <= at and document["recorded_at"] <= known_at:
-            for address, word in words_of(document).items():
-                standings[address] = standings.get(address, Standing()).heard(word)
+            for address, word in recorded_answers(document).items():
+                standings[address] = standings.get(address, AnswerSummary()).with_answer(word)
     return standings

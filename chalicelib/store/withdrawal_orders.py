@@ -14,11 +14,11 @@ from datetime import timedelta
 from typing import Any
 
 from chalicelib.domain.consent import Answer, Assurance, Channel
-from chalicelib.domain.contacts import Contact, read_told, told
+from chalicelib.domain.contacts import Contact, dump_contact, load_contact
 from chalicelib.domain.instants import instant, moment
-from chalicelib.domain.receipts import Act, Day, NoticeRef, Subject
-from chalicelib.domain.stops import Stop
-from chalicelib.receipts.sd_jwt import wordless
+from chalicelib.domain.receipts import Day, Decision, NoticeRef, Subject
+from chalicelib.domain.stops import PendingStop
+from chalicelib.receipts.sd_jwt import without_free_text
 from chalicelib.store.contacts import Known
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import SHARDS, Key, open_orders_key, order_key
@@ -75,7 +75,7 @@ class Order:
     """
 
     number: str
-    act: Act
+    decision: Decision
     contacts: tuple[Contact, ...]
     base: str
     fresh: Subject
@@ -87,16 +87,16 @@ class Order:
     @property
     def key(self) -> Key:
         """Where it is kept."""
-        return order_key(self.act.clinic, self.number)
+        return order_key(self.decision.clinic, self.number)
 
     @property
-    def stop(self) -> Stop:
+    def stop(self) -> PendingStop:
         """What holds already for those it has not reached yet."""
-        return Stop.of(self.act, asked_only=self.asked_only)
+        return PendingStop.of(self.decision, asked_only=self.asked_only)
 
 
 def order(
-    act: Act,
+    decision: Decision,
     contacts: Sequence[Contact],
     base: str,
     fresh: Subject,
@@ -110,22 +110,22 @@ def order(
     not told to have stopped after that.
     """
     # What staff wrote down is about the one they saw.
-    act = replace(act, evidence=wordless(act.evidence))
-    later = instant(moment(act.recorded_at) + timedelta(milliseconds=1))
-    recorded_at = later if act.recorded_at == act.effective_at else act.recorded_at
-    said = replace(act, recorded_at=recorded_at)
-    return Order(act.receipt_id, said, tuple(contacts), base, fresh, asked_only=asked_only, left_only=left_only)
+    decision = replace(decision, evidence=without_free_text(decision.evidence))
+    later = instant(moment(decision.recorded_at) + timedelta(milliseconds=1))
+    recorded_at = later if decision.recorded_at == decision.effective_at else decision.recorded_at
+    said = replace(decision, recorded_at=recorded_at)
+    return Order(decision.receipt_id, said, tuple(contacts), base, fresh, asked_only=asked_only, left_only=left_only)
 
 
 def placing(key: ClinicKey, made: Order, known: Mapping[str, Known]) -> list[Write]:
     """Give the writes that place an order; an open one of the same number begins again. Raises TooManyOpenError."""
     writes: list[Write] = [
-        Replace(made.key, {"body": _progress(made.act.clinic, made.progress), "blob": _seal(key, made)})
+        Replace(made.key, {"body": _progress(made.decision.clinic, made.progress), "blob": _encrypt(key, made)})
     ]
     mark = made.stop.stored()
     for contact in made.contacts:
         lookup = key.lookup(contact)
-        marks, place = known[lookup].orders, open_orders_key(made.act.clinic, lookup)
+        marks, place = known[lookup].orders, open_orders_key(made.decision.clinic, lookup)
         if marks is None:
             writes.append(Put(place, {"entries": {made.number: mark}}))
             continue
@@ -155,12 +155,12 @@ def clinic_of(key: Key) -> str:
 def read(table: Table, key: ClinicKey, place: Key) -> Order | None:
     """Read an order as it is now; None for one that is done."""
     item = table.get([place]).get(place)
-    return None if item is None else _unseal(key, place.sk.partition("#")[2], item)
+    return None if item is None else _decrypt(key, place.sk.partition("#")[2], item)
 
 
 def keep(table: Table, made: Order, progress: Progress) -> Order | None:
     """Write how far an order came; None where somebody else is carrying it out."""
-    body = _progress(made.act.clinic, progress)
+    body = _progress(made.decision.clinic, progress)
     with contextlib.suppress(ConflictError):
         table.write([SetBody(made.key, body, was=made.body)])
         return replace(made, progress=progress, body=body)
@@ -169,7 +169,7 @@ def keep(table: Table, made: Order, progress: Progress) -> Order | None:
 
 def done(table: Table, key: ClinicKey, made: Order, word: Collection[Write]) -> None:
     """Take an order away that reached everybody, with its marks, and leave word of it."""
-    places = [open_orders_key(made.act.clinic, key.lookup(contact)) for contact in made.contacts]
+    places = [open_orders_key(made.decision.clinic, key.lookup(contact)) for contact in made.contacts]
     marks = [RemoveEntry(place, made.number) for place in places if place in table.get(places)]
     with contextlib.suppress(ConflictError):  # somebody else took it away
         table.write([Delete(made.key), *marks, *word])
@@ -179,28 +179,28 @@ def _progress(clinic: str, progress: Progress) -> str:
     return json.dumps({"clinic": clinic, **asdict(progress)})
 
 
-def _seal(key: ClinicKey, made: Order) -> bytes:
-    act = {**asdict(made.act), "confirm": sorted(made.act.confirm)}
+def _encrypt(key: ClinicKey, made: Order) -> bytes:
+    decision = {**asdict(made.decision), "confirm": sorted(made.decision.confirm)}
     kept: dict[str, Any] = {
-        "act": act,
-        "contacts": told(made.contacts),
+        "act": decision,
+        "contacts": dump_contact(made.contacts),
         "base": made.base,
         "fresh": made.fresh.stored(),
         "asked_only": made.asked_only,
         "left_only": made.left_only,
     }
-    return key.seal(made.number, made.number, _SEALED, json.dumps(kept, ensure_ascii=False))
+    return key.encrypt(made.number, made.number, _SEALED, json.dumps(kept, ensure_ascii=False))
 
 
-def _unseal(key: ClinicKey, number: str, item: Item) -> Order:
-    kept = json.loads(key.unseal(number, number, _SEALED, bytes(item.blob or b"")))
+def _decrypt(key: ClinicKey, number: str, item: Item) -> Order:
+    kept = json.loads(key.decrypt(number, number, _SEALED, bytes(item.blob or b"")))
     progress = json.loads(item.body or "")
     del progress["clinic"]
     progress["unsure"] = tuple(progress["unsure"])
     return Order(
         number=number,
-        act=_act(kept["act"]),
-        contacts=read_told(kept["contacts"]),
+        decision=_act(kept["act"]),
+        contacts=load_contact(kept["contacts"]),
         base=kept["base"],
         fresh=Subject.read(kept["fresh"]),
         asked_only=kept["asked_only"],
@@ -210,8 +210,8 @@ def _unseal(key: ClinicKey, number: str, item: Item) -> Order:
     )
 
 
-def _act(kept: Mapping[str, Any]) -> Act:
-    return Act(
+def _act(kept: Mapping[str, Any]) -> Decision:
+    return Decision(
         **{
             **kept,
             "answers": {address: Answer(answer) for address, answer in kept["answers"].items()},

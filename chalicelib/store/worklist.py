@@ -10,24 +10,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from chalicelib.domain.contacts import Kind
+from chalicelib.domain.contacts import ContactKind
 from chalicelib.domain.instants import Instant, moment
 from chalicelib.domain.receipts import Subject
 from chalicelib.store import contacts, people
-from chalicelib.store.keys import roll_key, undelivered_key, wish_key
+from chalicelib.store.keys import contact_wish_key, person_key, undelivered_key
 from chalicelib.store.table import Put, Table
 from chalicelib.store.withdrawal_orders import MANY
 
 MOST = 100
 """How many marks of contacts one page of the list goes through."""
 
-WISHED = timedelta(days=365)
-WISH = "wish"
+CONTACT_WISH_TTL = timedelta(days=365)
+CONTACT_WISH = "wish"
 """Why a contact is listed that its owner wants removed; else it is the reason of the mark (`messages`)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class WorklistEntry:
     """One contact of one person to see to: of which kind it is, why, and since when."""
 
     person: Subject
@@ -36,30 +36,30 @@ class Entry:
     since: Instant
 
 
-def wish(clinic: str, person: Subject, lookup: str, kind: Kind, at: Instant) -> Put:
+def add_contact_wish(clinic: str, person: Subject, lookup: str, kind: ContactKind, at: Instant) -> Put:
     """Give the item of somebody who wants a contact removed that their own page cannot remove."""
-    over = int((moment(at) + WISHED).timestamp())
+    over = int((moment(at) + CONTACT_WISH_TTL).timestamp())
     body = {"kind": kind.value, "lookup": lookup, "at": at}
-    return Put(wish_key(clinic, person.id, lookup), {"body": json.dumps(body), "ttl": over})
+    return Put(contact_wish_key(clinic, person.id, lookup), {"body": json.dumps(body), "ttl": over})
 
 
-def wishes(table: Table, clinic: str) -> Iterator[Entry]:
+def contact_wishes(table: Table, clinic: str) -> Iterator[WorklistEntry]:
     """Give what patients asked for and is not done yet."""
-    place = wish_key(clinic, "", "")
+    place = contact_wish_key(clinic, "", "")
     items = table.partition(place.pk, place.sk.partition("#")[0] + "#")
     while batch := list(itertools.islice(items, MOST)):
         subjects = [item.sk.split("#")[1] for item in batch]
-        found = table.get([roll_key(clinic, subject) for subject in subjects])
+        found = table.get([person_key(clinic, subject) for subject in subjects])
         for item, subject in zip(batch, subjects, strict=True):
-            kept, key = json.loads(item.body or ""), roll_key(clinic, subject)
-            person = people.read(found[key]) if key in found else None
+            kept, key = json.loads(item.body or ""), person_key(clinic, subject)
+            person = people.load_person(found[key]) if key in found else None
             if person and kept["lookup"] in person.contacts:
-                yield Entry(person, kept["kind"], WISH, kept["at"])
+                yield WorklistEntry(person, kept["kind"], CONTACT_WISH, kept["at"])
 
 
-def undelivered(table: Table, clinic: str, after: str = "") -> tuple[list[Entry], str | None]:
+def undelivered(table: Table, clinic: str, after: str = "") -> tuple[list[WorklistEntry], str | None]:
     """Give a page of the contacts that no message reaches, behind a mark; and the last mark where more follow."""
-    items = list(itertools.islice(table.behind(undelivered_key(clinic, "", "").pk, after), MOST + 1))
+    items = list(itertools.islice(table.after_key(undelivered_key(clinic, "", "").pk, after), MOST + 1))
     page = items[:MOST]
     lookups = [item.sk.partition("#")[0] for item in page]
     known, _ = contacts.read(table, clinic, list(dict.fromkeys(lookups)), most=MANY)
@@ -68,6 +68,6 @@ def undelivered(table: Table, clinic: str, after: str = "") -> tuple[list[Entry]
         mark = json.loads(item.body or "")
         for person in known[lookup].people:
             # Only e-mail is reported on, so far; who was kept before kinds were told is known by one.
-            kind = person.kinds.get(lookup, Kind.EMAIL.value)
-            entries.append(Entry(person, kind, mark["reason"], mark["at"]))
+            kind = person.kinds.get(lookup, ContactKind.EMAIL.value)
+            entries.append(WorklistEntry(person, kind, mark["reason"], mark["at"]))
     return entries, page[-1].sk if len(items) > MOST else None

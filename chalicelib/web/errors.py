@@ -9,7 +9,7 @@ from chalicelib import log
 from chalicelib.domain.clinic import LANGUAGES
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.rate_limits import TooManyError
-from chalicelib.portal import portal
+from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import negotiate
 from chalicelib.presentation.templates import render
 from chalicelib.store.clinics import UnknownClinicError, UnknownDraftError, UnknownVersionError
@@ -141,7 +141,7 @@ def wrong_method(request: Request, allowed: Collection[str]) -> Response:
     return _error_page(request, "wrong_method", 405, allow)
 
 
-def later(error: TooManyError) -> dict[str, str]:
+def retry_after(error: TooManyError) -> dict[str, str]:
     """Give the header that says when to try again (RFC 6585, 4: 429 with Retry-After)."""
     return {"Retry-After": str(error.seconds)}
 
@@ -169,13 +169,13 @@ def _cross_site(request: Request) -> bool:
     if site is not None:
         return site not in {"same-origin", "none"}
     origin = request.headers.get("origin", "null").lower()
-    return origin != "null" and origin not in own_origins(request, portal().settings.public_url)
+    return origin != "null" and origin not in own_origins(request, get_portal().settings.public_url)
 
 
 def _explained(request: Request, error: Exception) -> Response:
     match error:
         case TooManyError():
-            return _error_page(request, "too_many", 429, later(error), minutes=error.minutes)
+            return _error_page(request, "too_many", 429, retry_after(error), minutes=error.minutes)
         case OldLinkError():  # 410, RFC 9110 15.5.11, and where to go on
             return _error_page(request, "old_link", 410, clinic=f"{mount(request)}/{error.link.clinic}")
     if isinstance(error, _UNREADABLE):

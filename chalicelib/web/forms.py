@@ -11,15 +11,15 @@ from itsdangerous import BadData, URLSafeSerializer
 from chalicelib.domain.ages import calendar_day
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Channel
-from chalicelib.domain.contacts import Contact, InvalidContactError, Kind, normalise
-from chalicelib.domain.guardians import RELATIONS, Guardian, objection
+from chalicelib.domain.contacts import Contact, ContactKind, InvalidContactError, normalise
+from chalicelib.domain.guardians import RELATIONS, Guardian, refusal_reason
 from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.one_line import one_line
 from chalicelib.domain.phones import can_be_written_to, exists, takes_texts
 from chalicelib.domain.postal_address import MAX_PART, PARTS, PostalAddress, missing_parts
-from chalicelib.domain.submission import Fault, Submission, can_agree
+from chalicelib.domain.submission import FieldError, FormAnswers, can_agree
 
-OPEN = timedelta(hours=2)
+FORM_LIFETIME = timedelta(hours=2)
 """How long an open page may be sent."""
 
 MAX_NAME = 120
@@ -47,18 +47,18 @@ class FormState:
     channel: Channel
     opened_at: Instant
 
-    def sealed(self, secret: bytes) -> str:
+    def to_token(self, secret: bytes) -> str:
         """Write the state into a form field."""
         return str(_serializer(secret).dumps(astuple(self)))
 
     @classmethod
-    def opened(cls, secret: bytes, sealed: str, now: Instant) -> "FormState | None":
+    def from_token(cls, secret: bytes, sealed: str, now: Instant) -> "FormState | None":
         """Read a form field back; None for one that is forged, of another clinic, too old, or of a time to come."""
         try:
             nonce, version, lang, sha256, source, channel, opened_at = _serializer(secret).loads(sealed)
         except BadData:
             return None
-        if not opened_at <= now <= instant(moment(opened_at) + OPEN):
+        if not opened_at <= now <= instant(moment(opened_at) + FORM_LIFETIME):
             return None
         return cls(nonce, version, lang, sha256, source, Channel(channel), opened_at)
 
@@ -75,16 +75,16 @@ class _Typed:
     clinic: Clinic
     fields: Fields
     contacts: list[Contact] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[FieldError] = field(default_factory=list)
 
     def read(self) -> None:
-        for kind in (Kind.EMAIL, Kind.PHONE):
+        for kind in (ContactKind.EMAIL, ContactKind.PHONE):
             typed = first(self.fields, kind.value)[:MAX_TYPED]
             if typed and not self.has(kind):
                 try:
                     self.contacts.append(normalise(kind, typed, self.clinic.country))
                 except InvalidContactError:
-                    self.faults.append(Fault(kind.value, f"{kind.value}_invalid"))
+                    self.faults.append(FieldError(kind.value, f"{kind.value}_invalid"))
 
     def has(self, kind: str) -> bool:
         return any(contact.kind.value == kind for contact in self.contacts) or any(f.field == kind for f in self.faults)
@@ -108,7 +108,7 @@ def read_consent(
     *,
     named: bool = False,
     addressed: bool = False,
-) -> Submission:
+) -> FormAnswers:
     """Read the consent form of a clinic that asks these questions at `at`; what is known need not be typed.
 
     A decision left open is no decision; at least one must be taken. One that is no longer asked (a contest that ended
@@ -128,7 +128,7 @@ def read_consent(
     # As on the page; questions come before.
     order = ("child", "relation", "child_name", "child_born", "name", *PARTS, *clinic.contact_order, "adult")
     faults.sort(key=lambda fault: order.index(fault.field) if fault.field in order else -1)
-    return Submission(
+    return FormAnswers(
         answers,
         tuple(typed.contacts),
         name,
@@ -139,135 +139,139 @@ def read_consent(
     )
 
 
-def read_changes(clinic: Clinic, fields: Fields, known: Collection[str]) -> Submission:
+def read_changes(clinic: Clinic, fields: Fields, known: Collection[str]) -> FormAnswers:
     """Read the changes on a patient's own page: as `read_consent`, of somebody known by these (email, phone, name)."""
     answers, faults = _answers(clinic, fields)
     for address, answer in answers.items():
         if answer is Answer.YES and not can_agree(clinic.questions[address], known):
-            faults.append(Fault(f"decision.{address}", "contact_unknown"))
+            faults.append(FieldError(f"decision.{address}", "contact_unknown"))
     declares = _declares(clinic, answers, fields, faults)
-    return Submission(answers, (), None, tuple(faults), declared_adult=declares)
+    return FormAnswers(answers, (), None, tuple(faults), declared_adult=declares)
 
 
-def read_stops(ever: Clinic, fields: Fields) -> Submission:
+def read_stops(ever: Clinic, fields: Fields) -> FormAnswers:
     """Read the withdrawals on a patient's own page: `purpose` (repeatable) or `all=yes`, ticked, and never by a button.
 
     A program that opens every link of a mail and sends every form ticks nothing, and so stops nothing.
     """
     everything = first(fields, "all") == "yes"
     named = [name for name in fields.get("purpose", []) if name in ever.questions]
-    faults = () if named or everything else (Fault("purpose", "nothing_ticked"),)
+    faults = () if named or everything else (FieldError("purpose", "nothing_ticked"),)
     answers = dict.fromkeys(ever.questions if everything else named, Answer.WITHDRAW)
-    return Submission(answers, (), None, faults, everything)
+    return FormAnswers(answers, (), None, faults, everything)
 
 
-def read_contacts(clinic: Clinic, fields: Fields) -> tuple[tuple[Contact, ...], tuple[Fault, ...]]:
+def read_contacts(clinic: Clinic, fields: Fields) -> tuple[tuple[Contact, ...], tuple[FieldError, ...]]:
     """Read an e-mail address, a phone number or both, and what is to be mended."""
     typed = _Typed(clinic, fields)
     typed.read()
     if not typed.contacts and not typed.faults:
-        typed.faults.append(Fault(clinic.contact_order[0], "contact_missing"))
+        typed.faults.append(FieldError(clinic.contact_order[0], "contact_missing"))
     return tuple(typed.contacts), tuple(typed.faults)
 
 
-def read_written_to(clinic: Clinic, fields: Fields) -> tuple[tuple[Contact, ...], tuple[Fault, ...]]:
+def read_written_to(clinic: Clinic, fields: Fields) -> tuple[tuple[Contact, ...], tuple[FieldError, ...]]:
     """Read the contacts a message is asked to: as `read_contacts`, and one of them must be such that it can come."""
     contacts, faults = read_contacts(clinic, fields)
     if faults or any(can_be_written_to(each, clinic.texted) for each in contacts):
         return contacts, faults
-    return contacts, (Fault("phone", "phone_no_texts_email"),)
+    return contacts, (FieldError("phone", "phone_no_texts_email"),)
 
 
-def _answers(clinic: Clinic, fields: Fields) -> tuple[dict[str, Answer], list[Fault]]:
+def _answers(clinic: Clinic, fields: Fields) -> tuple[dict[str, Answer], list[FieldError]]:
     answers: dict[str, Answer] = {}
-    faults: list[Fault] = []
+    faults: list[FieldError] = []
     if any(name.startswith("decision.") and name.removeprefix("decision.") not in clinic.questions for name in fields):
-        faults.append(Fault("errors", "question_closed"))
+        faults.append(FieldError("errors", "question_closed"))
     for address in clinic.questions:
         given = set(fields.get(f"decision.{address}", [])) - {""}
         if given in ({"yes"}, {"no"}):
             answers[address] = Answer(given.pop())
         elif given:
-            faults.append(Fault(f"decision.{address}", "answer_unclear"))
+            faults.append(FieldError(f"decision.{address}", "answer_unclear"))
     if not answers and not faults:
-        faults.append(Fault(f"decision.{next(iter(clinic.questions), '')}", "nothing_decided"))
+        faults.append(FieldError(f"decision.{next(iter(clinic.questions), '')}", "nothing_decided"))
     return answers, faults
 
 
-def _declares(clinic: Clinic, answers: Mapping[str, Answer], fields: Fields, faults: list[Fault]) -> bool:
+def _declares(clinic: Clinic, answers: Mapping[str, Answer], fields: Fields, faults: list[FieldError]) -> bool:
     declares = clinic.age_minimum is not None and Answer.YES in answers.values()
     if declares and first(fields, "adult") != "yes":
-        faults.append(Fault("adult", "adult_missing"))
+        faults.append(FieldError("adult", "adult_missing"))
     return declares
 
 
-def _guardian(clinic: Clinic, fields: Fields, at: Instant, *, named: bool) -> tuple[Guardian | None, list[Fault]]:
+def _guardian(clinic: Clinic, fields: Fields, at: Instant, *, named: bool) -> tuple[Guardian | None, list[FieldError]]:
     """Read who decides for a child, if anybody does; `named` where the answers need to know for which child.
 
     The box decides. Fields filled in without it are asked about: an answer must not go to the wrong person.
     """
     if first(fields, "child") != "yes":
         begun = clinic.guardian and any(first(fields, name) for name in CHILD_FIELDS)
-        return None, [Fault("child", "child_unclear")] if begun else []
+        return None, [FieldError("child", "child_unclear")] if begun else []
     if not clinic.guardian:
-        return None, [Fault("errors", "adults_only")]
+        return None, [FieldError("errors", "adults_only")]
     faults = []
     relation, child = first(fields, "relation"), _name(fields, "child_name")
     if relation not in RELATIONS:
-        faults.append(Fault("relation", "relation_missing"))
+        faults.append(FieldError("relation", "relation_missing"))
     if named and not child:
-        faults.append(Fault("child_name", "child_name_missing"))
+        faults.append(FieldError("child_name", "child_name_missing"))
     year, month, day = (first(fields, f"child_born_{part}") for part in ("year", "month", "day"))
     born = calendar_day(year, month, day)
-    if born is not None and (problem := objection(clinic, born, at)):
-        faults.append(Fault("child_born", problem))
+    if born is not None and (problem := refusal_reason(clinic, born, at)):
+        faults.append(FieldError("child_born", problem))
     elif born is None and (year or month or day):
-        faults.append(Fault("child_born", "child_born_impossible" if year and month and day else "child_born_missing"))
+        faults.append(
+            FieldError("child_born", "child_born_impossible" if year and month and day else "child_born_missing")
+        )
     elif born is None and named:
-        faults.append(Fault("child_born", "child_born_missing"))
+        faults.append(FieldError("child_born", "child_born_missing"))
     return Guardian(relation, child or None, born), faults
 
 
-def _missing(clinic: Clinic, answers: Mapping[str, Answer], typed: _Typed, *, named: bool) -> list[Fault]:
+def _missing(clinic: Clinic, answers: Mapping[str, Answer], typed: _Typed, *, named: bool) -> list[FieldError]:
     agreed = [address for address, answer in answers.items() if answer is Answer.YES]
     needed = {need for address in agreed for need in clinic.questions[address].needs}
-    missing = [Fault(kind, f"{kind}_missing") for kind in ("email", "phone") if kind in needed and not typed.has(kind)]
+    missing = [
+        FieldError(kind, f"{kind}_missing") for kind in ("email", "phone") if kind in needed and not typed.has(kind)
+    ]
     if agreed and not missing and not typed.has("email") and not typed.has("phone"):
-        missing.append(Fault(clinic.contact_order[0], "contact_missing"))
+        missing.append(FieldError(clinic.contact_order[0], "contact_missing"))
     if "name" in needed and not named:
-        missing.append(Fault("name", "name_missing"))
+        missing.append(FieldError("name", "name_missing"))
     return missing
 
 
 def _phone_faults(
     clinic: Clinic, answers: Mapping[str, Answer], contacts: Sequence[Contact], known: Collection[Contact]
-) -> list[Fault]:
+) -> list[FieldError]:
     """Tell what is wrong with a phone number that was typed: it does not exist, or cannot be asked to confirm a Yes.
 
     A number that takes no text message is taken as a contact wherever nothing has to be confirmed by it.
     """
-    phone = next((each for each in contacts if each.kind is Kind.PHONE and each not in known), None)
+    phone = next((each for each in contacts if each.kind is ContactKind.PHONE and each not in known), None)
     if phone is None:
         return []
     if not exists(phone.value):
-        return [Fault("phone", "phone_invalid")]
+        return [FieldError("phone", "phone_invalid")]
     kinds = [each.kind for each in contacts]
     asked = [
         address
         for address, answer in answers.items()
         if answer is Answer.YES
         and address in clinic.confirmed_first
-        and clinic.confirmed_by(address, kinds) == Kind.PHONE
+        and clinic.confirmed_by(address, kinds) == ContactKind.PHONE
     ]
     if not asked or takes_texts(phone.value, clinic.texted):
         return []
     by_phone = any("phone" in clinic.questions[address].needs for address in asked)
-    return [Fault("phone", "phone_no_texts" if by_phone else "phone_no_texts_email")]
+    return [FieldError("phone", "phone_no_texts" if by_phone else "phone_no_texts_email")]
 
 
 def _address(
     clinic: Clinic, answers: Mapping[str, Answer], fields: Fields, *, known: bool
-) -> tuple[PostalAddress | None, list[Fault]]:
+) -> tuple[PostalAddress | None, list[FieldError]]:
     """Read the postal address where a Yes needs it; none is taken that nothing needs (GDPR Art. 5(1)(c))."""
     agreed = [address for address, answer in answers.items() if answer is Answer.YES]
     if not any("address" in clinic.questions[address].needs for address in agreed):
@@ -275,26 +279,26 @@ def _address(
     parts = {part: one_line(first(fields, part)[:MAX_PART]) for part in PARTS}
     if known and not any(parts.values()):
         return None, []
-    missing = [Fault(part, f"{part}_missing") for part in missing_parts(parts, clinic.country)]
+    missing = [FieldError(part, f"{part}_missing") for part in missing_parts(parts, clinic.country)]
     return (None, missing) if missing else (PostalAddress(**parts), [])
 
 
-def read_withdrawal(clinic: Clinic, fields: Fields, *, known: bool = False) -> Submission:
+def read_withdrawal(clinic: Clinic, fields: Fields, *, known: bool = False) -> FormAnswers:
     """Read the withdrawal form: a contact, unless it is known whose it is, and `purpose` (repeatable) or `all=yes`."""
-    faults: list[Fault] = []
+    faults: list[FieldError] = []
     named = [name for name in fields.get("purpose", []) if name]
     # Enter in a field presses the page's first button, "enter": it stops what is ticked, or everything.
     everything = first(fields, "all") == "yes" or (first(fields, "enter") == "yes" and not named)
-    addresses = [address for name in named for address in clinic.addressed(name)]
+    addresses = [address for name in named for address in clinic.resolve_names(name)]
     if everything:
         addresses = list(clinic.questions)
-    elif any(not clinic.addressed(name) for name in named):
-        faults.append(Fault("purpose", "purpose_unknown"))
+    elif any(not clinic.resolve_names(name) for name in named):
+        faults.append(FieldError("purpose", "purpose_unknown"))
     elif not addresses:
-        faults.append(Fault("purpose", "nothing_chosen"))
+        faults.append(FieldError("purpose", "nothing_chosen"))
     contacts, missing = ((), ()) if known else read_contacts(clinic, fields)
     answers = dict.fromkeys(addresses, Answer.WITHDRAW)
-    return Submission(answers, contacts, None, (*faults, *missing), everything)
+    return FormAnswers(answers, contacts, None, (*faults, *missing), everything)
 
 
 def _serializer(secret: bytes) -> URLSafeSerializer:

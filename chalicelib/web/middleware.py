@@ -6,8 +6,9 @@ from typing import Any
 
 from chalice.app import Request, Response
 
-from chalicelib import log, portal
+from chalicelib import log
 from chalicelib.domain.one_line import one_line
+from chalicelib.portal import get_portal
 from chalicelib.presentation.templates import content_security_policy
 from chalicelib.web.errors import elsewhere, wrong_method
 
@@ -69,7 +70,7 @@ def request_log(request: Request, get_response: Callable[[Request], Response]) -
         "request",
         method=request.method,
         route=context.get("resourcePath"),
-        clinic=clinic if portal.portal().clinics.remembered(clinic) else None,  # a mistyped address can be anything
+        clinic=clinic if get_portal().clinics.remembered(clinic) else None,  # a mistyped address can be anything
         status=response.status_code,
         ms=round((time.perf_counter() - begun) * 1000, 1),
         request_id=context.get("requestId"),

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from chalice.app import Request
 
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.rate_limits import SHARDS, Guard, address_range
+from chalicelib.domain.rate_limits import SHARDS, RateLimitCheck, address_range
 
 MAX_FIELDS = 400
 MAX_FORM = 64 * 1024
@@ -87,14 +87,14 @@ def own_origins(request: Request, public_url: str) -> set[str]:
     return {f"{each.scheme}://{each.netloc}".lower() for each in origins if each.netloc}
 
 
-def guard(request: Request, deed: str, whom: Sequence[str], at: Instant) -> Guard:
+def guard(request: Request, deed: str, whom: Sequence[str], at: Instant) -> RateLimitCheck:
     """Give what a public post is held against: whom it is about, and the address API Gateway took it from.
 
     No header can claim another address. See `limits` for `deed` and `whom`.
     """
     identity: Mapping[str, Any] = request.context.get("identity") or {}
     visitor = address_range(str(identity.get("sourceIp") or ""))
-    return Guard(deed, whom, visitor, secrets.randbelow(SHARDS), at)
+    return RateLimitCheck(deed, whom, visitor, secrets.randbelow(SHARDS), at)
 
 
 def query(request: Request, name: str) -> str | None:

@@ -12,7 +12,7 @@ from chalicelib.receipts.formats.registry import Rendition
 JSON = "application/json"
 
 
-class Picture(Response):
+class BinaryResponse(Response):
     """Bytes, marked as such whatever the client's ``Accept`` says.
 
     Chalice refuses a binary answer unless ``Accept`` names its type, which neither an address bar nor an `<img>` does;
@@ -60,7 +60,7 @@ def problem(status: int, title: str, *, headers: Mapping[str, str] | None = None
 def picture(content: bytes, media_type: str) -> Response:
     """Answer with a picture that may be kept for an hour, and shown on the clinic's own website."""
     shared = {"Cache-Control": "public, max-age=3600", "Cross-Origin-Resource-Policy": "cross-origin"}
-    return Picture(content, {"Content-Type": media_type, **shared})
+    return BinaryResponse(content, {"Content-Type": media_type, **shared})
 
 
 def script(text: str, *, kept: bool) -> Response:
@@ -79,7 +79,7 @@ def rendered(rendition: Rendition, name: str) -> Response:
 
 def printable(pdf: bytes, name: str, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with a PDF that opens in the browser, and bears this name when it is kept."""
-    return Picture(
+    return BinaryResponse(
         pdf,
         {
             "Content-Type": "application/pdf",

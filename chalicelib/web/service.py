@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from chalice.app import Blueprint, Response
 
 from chalicelib.domain.clinic import LANGUAGES
-from chalicelib.portal import portal
+from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import negotiate
 from chalicelib.presentation.templates import render
 from chalicelib.store import signatures
@@ -38,8 +38,8 @@ def home() -> Response:
 @api
 def security_txt() -> Response:
     """Say where somebody who found a weakness writes (RFC 9116); it is good for half a year from today."""
-    base, today = base_url(service.current_request, portal().settings.public_url), datetime.now(UTC).date()
-    contact = portal().settings.security_contact or f"mailto:security@{urlsplit(base).hostname}"
+    base, today = base_url(service.current_request, get_portal().settings.public_url), datetime.now(UTC).date()
+    contact = get_portal().settings.security_contact or f"mailto:security@{urlsplit(base).hostname}"
     lines = {
         "Contact": contact,
         "Expires": f"{today + SECURITY_TXT_LASTS}T00:00:00Z",
@@ -54,7 +54,7 @@ def security_txt() -> Response:
 @api
 def health() -> Response:
     """Answer 200 when the table can be read; 503 when it cannot."""
-    portal().table.get([Key("HEALTH", "HEALTH")])
+    get_portal().table.get([Key("HEALTH", "HEALTH")])
     return document({"status": "ok"})
 
 
@@ -63,7 +63,7 @@ def health() -> Response:
 def jwks() -> Response:
     """Give every public key that ever signed a receipt (RFC 7517), so that anybody can verify one without us."""
     headers = {"Content-Type": "application/jwk-set+json", "Cache-Control": "public, max-age=300"}
-    return document(signatures.jwks(portal().table), headers=headers)
+    return document(signatures.jwks(get_portal().table), headers=headers)
 
 
 @service.route("/openapi.json", methods=["GET"], content_types=ANY_TYPE)
@@ -71,5 +71,5 @@ def jwks() -> Response:
 def openapi() -> Response:
     """Describe the API (OpenAPI 3.1), with the address that this portal is served at."""
     described = json.loads(_OPENAPI.read_text(encoding="utf-8"))
-    described["servers"][0]["url"] = base_url(service.current_request, portal().settings.public_url)
+    described["servers"][0]["url"] = base_url(service.current_request, get_portal().settings.public_url)
     return document(described, headers={"Cache-Control": "public, max-age=300"})

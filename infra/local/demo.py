@@ -9,7 +9,7 @@ from pathlib import Path
 from chalicelib.domain.api_keys import BearerKey, digest
 from chalicelib.domain.instants import Instant
 from chalicelib.notices.workflow import Person
-from chalicelib.portal import portal
+from chalicelib.portal import get_portal
 from chalicelib.store.keys import api_key_key
 from infra.operator import keys, publish
 from infra.operator.clinic_file import FileError
@@ -28,26 +28,26 @@ def publish_demo(
     The keys are kept in `kept_keys`, readable by its owner alone: the portal itself knows only their hashes.
     """
     os.environ.update(environment)
-    portal.cache_clear()
-    house = portal()
+    get_portal.cache_clear()
+    portal = get_portal()
     known: dict[str, str] = json.loads(kept_keys.read_text(encoding="utf-8")) if kept_keys.exists() else {}
     given = {}
     for path in sorted(CLINICS.glob("*.yaml")):
         ready = publish.read_file(path)
         try:
             publish.publish(
-                ready, house, environment["CLINIC_KEY_ARN"], author=AUTHOR, approver=APPROVER, at=at or ready.starts
+                ready, portal, environment["CLINIC_KEY_ARN"], author=AUTHOR, approver=APPROVER, at=at or ready.starts
             )
         except FileError as error:
-            if house.clinics.is_new(ready.clinic.id):
+            if portal.clinics.is_new(ready.clinic.id):
                 raise
             print(f"{error}. This portal keeps the version it has.", file=sys.stderr)  # data of an earlier release
         given[ready.clinic.id] = known.get(ready.clinic.id, "")
     places = {clinic: api_key_key(digest(secret)) for clinic, secret in given.items()}
-    valid = house.table.get(list(places.values()))
+    valid = portal.table.get(list(places.values()))
     for clinic, place in places.items():
         if place not in valid or BearerKey.read(valid[place].body or "").revoked_at:
-            given[clinic] = keys.create(house.table, clinic, "make run")[1]
+            given[clinic] = keys.create(portal.table, clinic, "make run")[1]
     kept_keys.parent.mkdir(parents=True, exist_ok=True)
     kept_keys.touch(mode=0o600)
     kept_keys.write_text(json.dumps(given, indent=2), encoding="utf-8")

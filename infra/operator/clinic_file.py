@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import yaml
 
-from chalicelib.notices.document import Fault, unquoted
+from chalicelib.notices.document import DocumentError, unquoted
 
 _FIELD = re.compile(r"(?:\s*- +)*\s*(?P<name>[\w.-]+):\s+(?P<text>\S.*)")
 _BEFORE_ITS_COLON = re.compile(r"(?:\s*- +)*\s*[\w.-]+")
@@ -38,7 +38,7 @@ class ClinicFile:
     numbers: dict[str, str] = field(default_factory=dict)
     """Numbers, true and false as they are written: once read, 1.10 is no longer to be told from 1.1."""
 
-    slips: list[Fault] = field(default_factory=list)
+    slips: list[DocumentError] = field(default_factory=list)
     """Texts that end at a comma, for want of quotes."""
 
     cut_off: set[str] = field(default_factory=set)
@@ -71,7 +71,7 @@ class ClinicFile:
         file._note("", node)
         return file
 
-    def told(self, faults: Iterable[Fault]) -> Iterator[str]:
+    def told(self, faults: Iterable[DocumentError]) -> Iterator[str]:
         """Write the slips and these faults, each with file and line, by line; nothing of what a slip led to."""
         own = (*self.slips, *(each for each in faults if each.place not in self.cut_off))
         for fault in sorted(own, key=lambda each: self._line(each.place)):
@@ -122,7 +122,7 @@ class ClinicFile:
             at = f"{place}.{name}".lstrip(".")
             self.cut_off.add(f"{place}.{key.value}".lstrip("."))
             problem = "ends at its comma, and what follows was read as another field"
-            slip = Fault(at, problem, f"Put the whole text in quotes: `{name}: {_quoted(text)}`")
+            slip = DocumentError(at, problem, f"Put the whole text in quotes: `{name}: {_quoted(text)}`")
             self.slips = [*(each for each in self.slips if each.place != at), slip]
 
 

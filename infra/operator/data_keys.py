@@ -20,11 +20,11 @@ from typing import Any
 
 from chalicelib.domain.instants import instant
 from chalicelib.domain.receipts import Subject
-from chalicelib.portal import Portal, portal
+from chalicelib.portal import Portal, get_portal
 from chalicelib.store import messages
 from chalicelib.store import people as roll
 from chalicelib.store.clinics import UnknownClinicError, WrappedKey, keep_data_key, wrapped_keys
-from chalicelib.store.encryption import KEY_ID_BYTES, ClinicKey, sealed_under
+from chalicelib.store.encryption import KEY_ID_BYTES, ClinicKey, encrypted_under
 from chalicelib.store.keys import Key, clinic_key, sealed_key
 from chalicelib.store.table import BATCH, ConflictError, ContendedError, SetBlob, Table
 
@@ -60,48 +60,48 @@ def add_to(commands: Any) -> None:
         command.add_argument("clinic")
 
 
-def rotate(house: Portal, clinic: str, wrapped: bytes) -> str:
+def rotate(portal: Portal, clinic: str, wrapped: bytes) -> str:
     """Keep a new data key of a clinic and give its id: it seals from the next request on, everywhere."""
     key_id = secrets.token_hex(KEY_ID_BYTES)
-    keep_data_key(house.table, clinic, key_id, WrappedKey(wrapped, instant(datetime.now(UTC))))
+    keep_data_key(portal.table, clinic, key_id, WrappedKey(wrapped, instant(datetime.now(UTC))))
     return key_id
 
 
-def reseal(house: Portal, clinic: str, after: str = "") -> Iterator[Progress]:
+def reseal(portal: Portal, clinic: str, after: str = "") -> Iterator[Progress]:
     """Seal anew what older data keys sealed of a clinic; tell how far that is, a hundred people at a time.
 
     Contacts, names, evidence, what is on its way to people. Not what lapses by itself: claims that wait for a code, for
     days, and links, whose own part of their key stands in the messages alone.
     """
-    house.register.look(clinic)  # whoever rotated before, in another process: the newest key is known from here on
-    key = house.clinics.key(clinic)
+    portal.register.look_up(clinic)  # whoever rotated before, in another process: the newest key is known from here on
+    key = portal.clinics.key(clinic)
     done = Progress()
-    places = roll.places(house.table, clinic, after=after)
+    places = roll.iter_items(portal.table, clinic, after=after)
     while batch := list(itertools.islice(places, BATCH)):
         for place in batch:
-            _person(house.table, key, roll.read(place), done)
+            _person(portal.table, key, roll.load_person(place), done)
         done.people += len(batch)
         done.after = batch[-1].sk
         yield done
-    for left_at, each in messages.kept(house.table, clinic):
-        salt = _salt(house.table, each)
+    for left_at, each in messages.kept(portal.table, clinic):
+        salt = _salt(portal.table, each)
         if salt:
-            _again(house.table, key, (each.unsent.subject, salt, each.seal_name), (left_at, each.sealed), done)
+            _again(portal.table, key, (each.entry.subject, salt, each.seal_name), (left_at, each.sealed), done)
     yield done
 
 
-def rewrap(house: Portal, clinic: str, key_arn: str) -> int:
+def rewrap(portal: Portal, clinic: str, key_arn: str) -> int:
     """Wrap every data key of a clinic anew and tell how many; each still opens what it opened."""
     place = clinic_key(clinic)
-    item = house.table.get([place]).get(place)
+    item = portal.table.get([place]).get(place)
     if item is None:
         raise UnknownClinicError(clinic)
     others = wrapped_keys(item)
     for key_id, each in others.items():
-        again = house.kms.rewrap(clinic, each.wrapped, key_arn)
-        keep_data_key(house.table, clinic, key_id, WrappedKey(again, each.made_at))
+        again = portal.kms.rewrap(clinic, each.wrapped, key_arn)
+        keep_data_key(portal.table, clinic, key_id, WrappedKey(again, each.made_at))
     first = bytes(item.blob or b"")
-    house.table.write([SetBlob(place, house.kms.rewrap(clinic, first, key_arn), was=first)])
+    portal.table.write([SetBlob(place, portal.kms.rewrap(clinic, first, key_arn), was=first)])
     return 1 + len(others)
 
 
@@ -115,11 +115,11 @@ def _person(table: Table, key: ClinicKey, person: Subject, done: Progress) -> No
             _again(table, key, (person.id, person.salt, what), (item.key, bytes(item.blob)), done)
 
 
-def _salt(table: Table, each: messages.Waiting) -> str:
-    if each.unsent.kind == messages.WANTED:
-        return each.unsent.subject
+def _salt(table: Table, each: messages.OutboxItem) -> str:
+    if each.entry.kind == messages.LINK_REQUEST:
+        return each.entry.subject
     try:
-        return roll.person(table, each.unsent.clinic, each.unsent.subject).salt
+        return roll.person(table, each.entry.clinic, each.entry.subject).salt
     except LookupError:
         return ""
 
@@ -127,16 +127,16 @@ def _salt(table: Table, each: messages.Waiting) -> str:
 def _again(table: Table, key: ClinicKey, named: tuple[str, str, str], found: tuple[Key, bytes], done: Progress) -> None:
     """Seal one thing anew, unless it is sealed under the newest key or was changed meanwhile."""
     place, sealed = found
-    if sealed_under(sealed) == key.newest:
+    if encrypted_under(sealed) == key.newest:
         return
     try:
-        plain = key.unseal(*named, sealed)
+        plain = key.decrypt(*named, sealed)
     except ValueError:
         done.unreadable += 1
         return
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            table.write([SetBlob(place, key.seal(*named, plain), was=sealed)])
+            table.write([SetBlob(place, key.encrypt(*named, plain), was=sealed)])
         except ConflictError:  # sealed by the portal itself since, or gone
             return
         except ContendedError:
@@ -148,29 +148,29 @@ def _again(table: Table, key: ClinicKey, named: tuple[str, str, str], found: tup
 
 
 def _rotate(asked: argparse.Namespace) -> int:
-    house = portal()
-    _require(house, asked.clinic)
-    key_id = rotate(house, asked.clinic, house.kms.new_data_key(asked.clinic, _key_arn()))
+    portal = get_portal()
+    _require(portal, asked.clinic)
+    key_id = rotate(portal, asked.clinic, portal.kms.new_data_key(asked.clinic, _key_arn()))
     print(f"The data key {key_id} seals from now on. What older keys sealed is sealed anew:", flush=True)
-    return _told(house, asked.clinic, "")
+    return _told(portal, asked.clinic, "")
 
 
 def _reseal(asked: argparse.Namespace) -> int:
-    house = portal()
-    _require(house, asked.clinic)
-    return _told(house, asked.clinic, asked.after)
+    portal = get_portal()
+    _require(portal, asked.clinic)
+    return _told(portal, asked.clinic, asked.after)
 
 
 def _rewrap(asked: argparse.Namespace) -> int:
-    house = portal()
-    _require(house, asked.clinic)
-    print(f"{rewrap(house, asked.clinic, _key_arn())} data keys are wrapped anew.")
+    portal = get_portal()
+    _require(portal, asked.clinic)
+    print(f"{rewrap(portal, asked.clinic, _key_arn())} data keys are wrapped anew.")
     return 0
 
 
-def _told(house: Portal, clinic: str, after: str) -> int:
+def _told(portal: Portal, clinic: str, after: str) -> int:
     done = Progress()
-    for done in reseal(house, clinic, after):
+    for done in reseal(portal, clinic, after):
         print(f"{done.people} people so far, {done.resealed} things sealed anew (--after {done.after})", flush=True)
     print(f"Done: {done.people} people, {done.resealed} things sealed anew.")
     if done.unreadable:
@@ -178,9 +178,9 @@ def _told(house: Portal, clinic: str, after: str) -> int:
     return 1 if done.unreadable else 0
 
 
-def _require(house: Portal, clinic: str) -> None:
+def _require(portal: Portal, clinic: str) -> None:
     try:
-        house.register.look(clinic)
+        portal.register.look_up(clinic)
     except UnknownClinicError:
         raise DataKeyCommandError(f"No clinic “{clinic}” is published.") from None
 

@@ -20,8 +20,8 @@ from typing import Any
 from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.jobs import signing
 from chalicelib.jobs.counting import Recount
-from chalicelib.jobs.signing import Tally
-from chalicelib.portal import Portal, portal
+from chalicelib.jobs.signing import SigningReport
+from chalicelib.portal import Portal, get_portal
 from infra.operator.recount import go_through, settle
 
 _HIDDEN_SECONDS = 900
@@ -101,25 +101,25 @@ def add_to(commands: Any) -> None:
     told.add_parser("replay", help=again).set_defaults(run=_replay)
 
 
-def replay(house: Portal, queue: FailureQueue, now: Instant) -> tuple[list[GivenUp], list[Recount], Tally]:
+def replay(portal: Portal, queue: FailureQueue, now: Instant) -> tuple[list[GivenUp], list[Recount], SigningReport]:
     """Count and sign what waits, recount the days of every pointer at every clinic, and empty the queue.
 
     Gives the pointers, the recounts, and what was counted and signed. What cannot be read stays in the queue. What is
     to be told keeps its own mark, and is sent by the clock's round within minutes.
     """
     pointers = [each for each in queue.given_up(_HIDDEN_SECONDS) if each is not None]
-    if house.signer is None:
-        tally = signing.count_waiting(house.table, lambda: False)
+    if portal.signer is None:
+        tally = signing.count_waiting(portal.table, lambda: False)
     else:
-        *_, tally = signing.seal_waiting(house.table, house.signer, lambda: False)
+        *_, tally = signing.sign_waiting(portal.table, portal.signer, lambda: False)
     recounts = []
     if pointers:
         # A record comes in moments after its receipt was written down, which may be the day before.
         first = instant(min(moment(each.first) for each in pointers) - timedelta(hours=1))[:10]
         last = max(each.last for each in pointers)[:10]
-        for clinic in house.clinics.all():
-            state = go_through(house.table, Recount(clinic, first, last, now))
-            settle(house.table, state, lower=False)
+        for clinic in portal.clinics.all():
+            state = go_through(portal.table, Recount(clinic, first, last, now))
+            settle(portal.table, state, lower=False)
             recounts.append(state)
     for each in pointers:
         queue.drop(each)
@@ -130,15 +130,15 @@ def _instant(at: str) -> Instant:
     return instant(datetime.fromisoformat(at))
 
 
-def _queue(house: Portal) -> FailureQueue:
+def _queue(portal: Portal) -> FailureQueue:
     url = os.environ.get("FAILURES_QUEUE", "")
     if not url:
         raise FailuresCommandError("FAILURES_QUEUE is not set: `make deploy` prints it.")
-    return FailureQueue(house.table.session, house.settings.region, url)
+    return FailureQueue(portal.table.session, portal.settings.region, url)
 
 
 def _list(_asked: argparse.Namespace) -> None:
-    found = list(_queue(portal()).given_up(_PEEK_SECONDS))
+    found = list(_queue(get_portal()).given_up(_PEEK_SECONDS))
     for each in found:
         if each is None:
             print("A message that is no pointer into the stream.", file=sys.stderr)
@@ -148,8 +148,8 @@ def _list(_asked: argparse.Namespace) -> None:
 
 
 def _replay(_asked: argparse.Namespace) -> int:
-    house = portal()
-    pointers, recounts, tally = replay(house, _queue(house), instant(datetime.now(UTC)))
+    portal = get_portal()
+    pointers, recounts, tally = replay(portal, _queue(portal), instant(datetime.now(UTC)))
     found = tally.counted + sum(each.found for each in recounts)
     print(f"{len(pointers)} replayed: {found} receipts counted, {tally.signed} signed, {tally.failed} failed.")
     print("What is to be told is sent within minutes.")

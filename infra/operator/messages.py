@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from chalicelib.domain.contacts import REACH
+from chalicelib.domain.contacts import REACHABLE_KINDS
 from chalicelib.domain.instants import instant
 from chalicelib.domain.message_budgets import day_of
-from chalicelib.portal import Portal, portal
+from chalicelib.portal import Portal, get_portal
 from chalicelib.store import message_budgets, messages
 from chalicelib.store.keys import clinic_key
-from chalicelib.store.message_budgets import Used
-from chalicelib.store.messages import Waiting
+from chalicelib.store.message_budgets import BudgetUse
+from chalicelib.store.messages import OutboxItem
 from chalicelib.store.table import Table
 
 
@@ -48,28 +48,28 @@ def retry(table: Table, clinic: str) -> int:
     """Put everything a clinic gave up back into the outbox, from where it is sent; tell how much that is."""
     given_up = messages.dead_letters(table, clinic)
     for each in given_up:
-        messages.revive(table, each)
+        messages.requeue(table, each)
     return len(given_up)
 
 
-def spent(house: Portal, day: str) -> Iterator[Used]:
+def spent(portal: Portal, day: str) -> Iterator[BudgetUse]:
     """Tell of every budget what was used on a day: in all, of each country, of each clinic; word of a stop apart.
 
     How large a budget is, is told as it was when the last message counted in it, else as it is set here.
     """
-    limits = house.settings.budgets
-    texted = {clinic: house.register.look(clinic).published.clinic.texted for clinic in house.clinics.all()}
+    limits = portal.settings.budgets
+    texted = {clinic: portal.register.look_up(clinic).published.clinic.texted for clinic in portal.clinics.all()}
     scopes = {
         budget.scope: budget.most
         for clinic, countries in sorted(texted.items())
-        for kind in REACH
+        for kind in REACHABLE_KINDS
         for country in countries
         for stop in (False, True)
         for budget in limits.held(kind, clinic, country, stop=stop)
     }
     for scope, most in sorted(scopes.items()):
-        found = message_budgets.used(house.table, scope, day)
-        yield Used(scope, found.used, most if found.most is None else found.most)
+        found = message_budgets.used(portal.table, scope, day)
+        yield BudgetUse(scope, found.used, most if found.most is None else found.most)
 
 
 def _known(table: Table, clinic: str) -> None:
@@ -78,39 +78,39 @@ def _known(table: Table, clinic: str) -> None:
 
 
 def _waiting(asked: argparse.Namespace) -> None:
-    table = portal().table
+    table = get_portal().table
     _known(table, asked.clinic)
     found = list(messages.waiting_of(table, asked.clinic))
     for each in found:
-        unsent = each.unsent
+        unsent = each.entry
         due = f"not before {unsent.due}" if unsent.due else "due"
         print(unsent.kind, f"person {unsent.subject}", due, f"{unsent.tries} tries", sep="\t")
     print(f"{len(found)} to be sent." if found else "Nothing waits.")
 
 
 def _budgets(asked: argparse.Namespace) -> None:
-    house = portal()
+    portal = get_portal()
     day = asked.day or day_of(instant(datetime.now(UTC)))
-    for each in spent(house, day):
+    for each in spent(portal, day):
         print(each.scope, f"{each.used} of {each.most}", sep="\t")
 
 
 def _dead(asked: argparse.Namespace) -> None:
-    table = portal().table
+    table = get_portal().table
     _known(table, asked.clinic)
     found = messages.dead_letters(table, asked.clinic)
     for each in found:
-        unsent = each.unsent
+        unsent = each.entry
         about = f"receipt {unsent.version}" if unsent.version else "-"
         print(unsent.kind, f"person {unsent.subject}", about, f"{unsent.tries} tries", *_reasons(table, each), sep="\t")
     print(f"{len(found)} given up." if found else "Nothing was given up.")
 
 
-def _reasons(table: Table, each: Waiting) -> list[str]:
+def _reasons(table: Table, each: OutboxItem) -> list[str]:
     return [f"{letter}: {state}" for letter, state in messages.states(table, each).items()]
 
 
 def _retry(asked: argparse.Namespace) -> None:
-    table = portal().table
+    table = get_portal().table
     _known(table, asked.clinic)
     print(f"{retry(table, asked.clinic)} put back; they are sent within minutes.")

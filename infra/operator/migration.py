@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.portal import portal
+from chalicelib.portal import get_portal
 from chalicelib.store import contacts
 from chalicelib.store import people as roll
 from chalicelib.store.clinics import Clinics
@@ -45,7 +45,7 @@ def migrate(table: Table, clinics: Clinics) -> Iterator[Progress]:
     for clinic in clinics.all():
         if clinic < begun:
             continue
-        places = roll.places(table, clinic, after=after if clinic == begun else "")
+        places = roll.iter_items(table, clinic, after=after if clinic == begun else "")
         while batch := list(itertools.islice(places, BATCH)):
             rewritten += sum(_rewrite(table, clinic, place.sk) for place in batch)
             people += len(batch)
@@ -68,9 +68,9 @@ def _rewrite(table: Table, clinic: str, subject: str) -> bool:
 
 
 def _migrate(_: argparse.Namespace) -> None:
-    house = portal()
+    portal = get_portal()
     done = Progress("", 0, 0)
-    for done in migrate(house.table, house.clinics):
+    for done in migrate(portal.table, portal.clinics):
         print(f"{done.clinic}: {done.people} people so far, {done.rewritten} rewritten", flush=True)
     print(f"Done: {done.people} people, {done.rewritten} rewritten. Nothing is left to rewrite.")
 

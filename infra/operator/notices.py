@@ -21,33 +21,33 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chalicelib.domain.consent import Address
+from chalicelib.domain.consent import QuestionId
 from chalicelib.domain.instants import Instant, instant
 from chalicelib.domain.notice_versions import Stage
 from chalicelib.domain.receipts import Subject
-from chalicelib.notices.document import InvalidClinicError, read_names, warnings_of
-from chalicelib.notices.edition import Edition, edition
+from chalicelib.notices.document import InvalidDocumentError, read_names, warnings_of
+from chalicelib.notices.edition import PublishedEdition, edition
 from chalicelib.notices.workflow import (
     MAX_REASON,
     Draft,
     Person,
     Preview,
     ReviewError,
-    Step,
+    VersionSummary,
     change,
-    drafted,
     is_reason,
-    life,
+    list_versions,
+    new_draft,
     preview,
     superseded,
 )
-from chalicelib.portal import Portal, portal
+from chalicelib.portal import Portal, get_portal
 from chalicelib.presentation.templates import authorities
 from chalicelib.services.draft_preview import draft_page
 from chalicelib.settings import SettingsError
 from chalicelib.store.clinics import UnknownClinicError, UnknownDraftError
 from chalicelib.store.drafts import Drafts
-from chalicelib.store.people import people
+from chalicelib.store.people import iter_people
 from infra.operator.clinic_file import ClinicFile, FileError
 from infra.operator.publish import (
     AT_THE_COMMAND_LINE,
@@ -71,7 +71,7 @@ def _in_words(command: Command) -> Command:
     def told(asked: argparse.Namespace) -> None:
         try:
             command(asked)
-        except (InvalidClinicError, ReviewError) as error:
+        except (InvalidDocumentError, ReviewError) as error:
             raise FileError(in_words(error)) from error
         except UnknownDraftError as error:
             raise FileError(f"{asked.clinic} has no draft {error}. `notice list` tells which there are") from error
@@ -83,15 +83,15 @@ def _in_words(command: Command) -> Command:
 
 @_in_words
 def _publish(asked: argparse.Namespace) -> None:
-    author, approver, house = Person(asked.author), Person(asked.approver), portal()
+    author, approver, portal = Person(asked.author), Person(asked.approver), get_portal()
 
-    def look_over(draft: Draft, ready: Edition) -> None:
-        _go_on(draft, ready, house, yes=asked.yes)
+    def look_over(draft: Draft, ready: PublishedEdition) -> None:
+        _go_on(draft, ready, portal, yes=asked.yes)
 
     for ready in [read_file(path) for path in asked.files]:
         new = publish(
             ready,
-            house,
+            portal,
             _key_arn(),
             author=author,
             approver=approver,
@@ -131,11 +131,11 @@ def _warn_of(file: ClinicFile) -> None:
 def _draft(asked: argparse.Namespace) -> None:
     file = ClinicFile.read(asked.file)
     file.unslipped()
-    draft = drafted(file.document, read_names(file.document)[0], Person(asked.author), _now())
-    house = portal()
-    history = () if house.clinics.is_new(draft.clinic) else house.register.look(draft.clinic).published.published
+    draft = new_draft(file.document, read_names(file.document)[0], Person(asked.author), _now())
+    portal = get_portal()
+    history = () if portal.clinics.is_new(draft.clinic) else portal.register.look_up(draft.clinic).published.published
     kind = change(draft.version, history, _now())
-    Drafts(house.table).keep(draft)
+    Drafts(portal.table).keep(draft)
     missing = draft.missing(authorities())
     print(f"{draft.clinic} {draft.version} ({kind}): drafted by {draft.author.name}, sha256 {draft.sha256}")
     _warn(draft.unconfirmed())
@@ -143,18 +143,18 @@ def _draft(asked: argparse.Namespace) -> None:
     if missing:
         print("It is not complete:", *file.told(missing), sep="\n  ")
         return
-    if changes := beyond_words(edition(draft.document), house, _now()):
+    if changes := beyond_words(edition(draft.document), portal, _now()):
         print("It changes more than words, so it needs a MAJOR number or a reason:", *changes, sep="\n  ")
 
 
 @_in_words
 def _show(asked: argparse.Namespace) -> None:
-    draft = Drafts(portal().table).find(asked.clinic, asked.version)
+    draft = Drafts(get_portal().table).find(asked.clinic, asked.version)
     approver = draft.approval.by.name if draft.approval and draft.approved else None
     _write_pages(edition(draft.document), asked.to, approver)
 
 
-def _write_pages(ready: Edition, folder: Path, approver: str | None = None) -> None:
+def _write_pages(ready: PublishedEdition, folder: Path, approver: str | None = None) -> None:
     """Write how a version would look, a file a language, and tell where."""
     clinic = ready.clinic
     names = {lang: f"{clinic.id}-{clinic.version}-{lang}.html" for lang in clinic.languages}
@@ -168,12 +168,12 @@ def _write_pages(ready: Edition, folder: Path, approver: str | None = None) -> N
 
 @_in_words
 def _approve(asked: argparse.Namespace) -> None:
-    drafts = Drafts(portal().table)
+    drafts = Drafts(get_portal().table)
     draft = drafts.find(asked.clinic, asked.version)
     if not draft.sha256.startswith(asked.sha256):
         raise ReviewError("The draft is not the text that was read: its sha256 differs. Read it again")
     whole = not draft.missing(authorities())
-    changes = beyond_words(edition(draft.document), portal(), _now()) if whole else ()
+    changes = beyond_words(edition(draft.document), get_portal(), _now()) if whole else ()
     approved = draft.approve(Person(asked.approver), _now(), authorities(), changes=changes, reason=asked.minor_reason)
     drafts.change(draft, approved)
     print(f"{draft.clinic} {draft.version}: approved by {asked.approver}, sha256 {draft.sha256}")
@@ -182,77 +182,77 @@ def _approve(asked: argparse.Namespace) -> None:
 
 @_in_words
 def _release(asked: argparse.Namespace) -> None:
-    house = portal()
-    draft = Drafts(house.table).find(asked.clinic, asked.version)
+    portal = get_portal()
+    draft = Drafts(portal.table).find(asked.clinic, asked.version)
     ready = edition(draft.document)
     if asked.preview:
-        change(draft.version, house.register.look(asked.clinic).published.published, _now())
-        print(_told(_previewed(draft, ready, house)))
+        change(draft.version, portal.register.look_up(asked.clinic).published.published, _now())
+        print(_told(_previewed(draft, ready, portal)))
         return
     if draft.release is None:
         if not draft.approved:
             raise ReviewError(f"{draft.version} is not approved. Another person than its author must approve it first")
-        _go_on(draft, ready, house, yes=asked.yes)
-    new = publish_draft(ready, draft, house, _key_arn(), AT_THE_COMMAND_LINE)
+        _go_on(draft, ready, portal, yes=asked.yes)
+    new = publish_draft(ready, draft, portal, _key_arn(), AT_THE_COMMAND_LINE)
     print(f"{draft.clinic} {draft.version}: {'published' if new else 'published already'}")
 
 
-def _go_on(draft: Draft, ready: Edition, house: Portal, *, yes: bool) -> None:
+def _go_on(draft: Draft, ready: PublishedEdition, portal: Portal, *, yes: bool) -> None:
     """Show what a publication would do, and at a terminal ask whether to go on; raise FileError on a No.
 
     Nothing is shown of a clinic's first version, which ends and changes nothing.
     """
-    if house.clinics.is_new(draft.clinic):
+    if portal.clinics.is_new(draft.clinic):
         return
-    print(_told(_previewed(draft, ready, house)))
+    print(_told(_previewed(draft, ready, portal)))
     if yes or not sys.stdin.isatty():
         return
     if input(f"Publish {draft.clinic} {draft.version}? [y/N] ").strip().lower() not in {"y", "yes"}:
         raise FileError(f"{draft.clinic} {draft.version}: not published")
 
 
-def _previewed(draft: Draft, ready: Edition, house: Portal) -> Preview:
-    published = house.register.look(draft.clinic).published
-    everybody = _counted(people(house.table, draft.clinic))
+def _previewed(draft: Draft, ready: PublishedEdition, portal: Portal) -> Preview:
+    published = portal.register.look_up(draft.clinic).published
+    everybody = _counted(iter_people(portal.table, draft.clinic))
     seen = preview(everybody, published, ready.clinic, ready.starts, _now())
     return replace(
         seen,
-        beyond_words=house.clinics.beyond_words(ready.clinic, published.published, seen.since),
+        beyond_words=portal.clinics.beyond_words(ready.clinic, published.published, seen.since),
         minor_reason=draft.override.reason if draft.override else None,
     )
 
 
 @_in_words
 def _list(asked: argparse.Namespace) -> None:
-    house, now = portal(), _now()
-    drafts = Drafts(house.table).all(asked.clinic)
-    new = house.clinics.is_new(asked.clinic)
+    portal, now = get_portal(), _now()
+    drafts = Drafts(portal.table).all(asked.clinic)
+    new = portal.clinics.is_new(asked.clinic)
     if new and not drafts:
         raise UnknownClinicError(asked.clinic)
-    history = () if new else house.register.look(asked.clinic).published.published
-    for step in life(history, drafts, now):
+    history = () if new else portal.register.look_up(asked.clinic).published.published
+    for step in list_versions(history, drafts, now):
         names = f"by {step.author or 'unknown'}, approved by {step.approver or 'nobody'}"
         print(step.version, step.state, _when(step), names, sep="\t")
 
 
 @_in_words
 def _superseded(asked: argparse.Namespace) -> None:
-    house = portal()
-    published = house.register.look(asked.clinic).published
+    portal = get_portal()
+    published = portal.register.look_up(asked.clinic).published
     wanted = asked.purpose
-    everybody = _counted(people(house.table, asked.clinic))
+    everybody = _counted(iter_people(portal.table, asked.clinic))
     for person, address, since in superseded(everybody, published.in_force, _now()):
         if not wanted or address == wanted or address.startswith(f"{wanted}."):
             print(person.id, address, since, sep="\t")
 
 
-def _warn(unconfirmed: Mapping[Address, str]) -> None:
+def _warn(unconfirmed: Mapping[QuestionId, str]) -> None:
     """Name what counts without a confirmation that otherwise would need one, and why: who approves agrees to it."""
     for address, reason in unconfirmed.items():
         print(f"warning: a Yes to {address} counts unconfirmed: {reason}")
 
 
-def _when(step: Step) -> str:
+def _when(step: VersionSummary) -> str:
     if step.state is Stage.OVERTAKEN:
         return "never in force"
     return f"in force from {step.since}" if step.since else f"effective {step.effective or 'unknown'}"

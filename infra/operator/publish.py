@@ -6,9 +6,9 @@ from typing import Any
 
 from chalicelib.domain.instants import Instant
 from chalicelib.notices.differences import Difference
-from chalicelib.notices.document import InvalidClinicError
-from chalicelib.notices.edition import Edition, edition
-from chalicelib.notices.workflow import BeyondWordsError, Draft, Person, ReviewError, drafted
+from chalicelib.notices.document import InvalidDocumentError
+from chalicelib.notices.edition import PublishedEdition, edition
+from chalicelib.notices.workflow import BeyondWordsError, Draft, Person, ReviewError, new_draft
 from chalicelib.portal import Portal
 from chalicelib.presentation.templates import authorities
 from chalicelib.store.clinics import PORTAL, now
@@ -19,16 +19,16 @@ AT_THE_COMMAND_LINE = Person("the command line")
 """Who published what was published here: the operator, of whom the portal knows no more."""
 
 
-def read_file(path: Path) -> Edition:
+def read_file(path: Path) -> PublishedEdition:
     """Read and check a clinic's file; raise FileError with every fault."""
     return edition_of(ClinicFile.read(path))
 
 
-def edition_of(file: ClinicFile) -> Edition:
+def edition_of(file: ClinicFile) -> PublishedEdition:
     """Check a clinic's file; raise FileError with every fault and the line it is on."""
     try:
         ready = edition(file.document)
-    except InvalidClinicError as error:
+    except InvalidDocumentError as error:
         raise FileError("\n".join(file.told(error.faults))) from error
     file.unslipped()
     return ready
@@ -42,14 +42,14 @@ def read_document(path: Path) -> dict[str, Any]:
 
 
 def publish(
-    ready: Edition,
-    house: Portal,
+    ready: PublishedEdition,
+    portal: Portal,
     key_arn: str,
     *,
     author: Person,
     approver: Person,
     minor_reason: str | None = None,
-    look_over: Callable[[Draft, Edition], None] = lambda _draft, _ready: None,
+    look_over: Callable[[Draft, PublishedEdition], None] = lambda _draft, _ready: None,
     at: Instant | None = None,
 ) -> bool:
     """Draft, approve and publish what was written by one person and reviewed by another; False where it is published.
@@ -59,34 +59,34 @@ def publish(
     reason.
     """
     begun = at or now()
-    drafts = Drafts(house.table)
-    _make_portal_key(house, key_arn)
+    drafts = Drafts(portal.table)
+    _make_portal_key(portal, key_arn)
     try:
-        if house.clinics.holds(ready.clinic):
+        if portal.clinics.holds(ready.clinic):
             return False
-        draft = drafted(ready.document, ready.clinic.id, author, begun)
-        changes = beyond_words(ready, house, begun)
+        draft = new_draft(ready.document, ready.clinic.id, author, begun)
+        changes = beyond_words(ready, portal, begun)
         approved = draft.approve(approver, begun, authorities(), changes=changes, reason=minor_reason)
         look_over(approved, ready)
         drafts.keep(draft)
         drafts.change(draft, approved)
-        return publish_draft(ready, approved, house, key_arn, AT_THE_COMMAND_LINE, at=at)
-    except (InvalidClinicError, ReviewError) as error:
+        return publish_draft(ready, approved, portal, key_arn, AT_THE_COMMAND_LINE, at=at)
+    except (InvalidDocumentError, ReviewError) as error:
         raise FileError(f"{ready.clinic.id}: {in_words(error)}") from error
 
 
-def _make_portal_key(house: Portal, key_arn: str) -> None:
+def _make_portal_key(portal: Portal, key_arn: str) -> None:
     """Make the portal's own key where there is none: the table may be older than the limits across clinics."""
-    if house.clinics.portal_key() is None:
-        house.clinics.keep_portal_key(house.kms.new_data_key(PORTAL, key_arn))
+    if portal.clinics.portal_key() is None:
+        portal.clinics.keep_portal_key(portal.kms.new_data_key(PORTAL, key_arn))
 
 
-def beyond_words(ready: Edition, house: Portal, at: Instant) -> tuple[Difference, ...]:
+def beyond_words(ready: PublishedEdition, portal: Portal, at: Instant) -> tuple[Difference, ...]:
     """Tell what a version changes beyond words under a MINOR number, were it published at a moment."""
-    if house.clinics.is_new(ready.clinic.id):
+    if portal.clinics.is_new(ready.clinic.id):
         return ()
-    published = house.register.look(ready.clinic.id).published.published
-    return house.clinics.beyond_words(ready.clinic, published, max(at, ready.starts))
+    published = portal.register.look_up(ready.clinic.id).published.published
+    return portal.clinics.beyond_words(ready.clinic, published, max(at, ready.starts))
 
 
 def in_words(error: Exception) -> str:
@@ -98,9 +98,9 @@ def in_words(error: Exception) -> str:
 
 
 def publish_draft(
-    ready: Edition, draft: Draft, house: Portal, key_arn: str, by: Person, *, at: Instant | None = None
+    ready: PublishedEdition, draft: Draft, portal: Portal, key_arn: str, by: Person, *, at: Instant | None = None
 ) -> bool:
     """Publish an approved draft; a new clinic gets its data key. False where it is published; raises ReviewError."""
-    _make_portal_key(house, key_arn)
-    wrapped = house.kms.new_data_key(draft.clinic, key_arn) if house.clinics.is_new(draft.clinic) else None
-    return house.clinics.publish(ready, draft, by, wrapped_key=wrapped, at=at or now())
+    _make_portal_key(portal, key_arn)
+    wrapped = portal.kms.new_data_key(draft.clinic, key_arn) if portal.clinics.is_new(draft.clinic) else None
+    return portal.clinics.publish(ready, draft, by, wrapped_key=wrapped, at=at or now())

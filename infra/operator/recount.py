@@ -19,7 +19,7 @@ from typing import Any
 
 from chalicelib.domain.instants import Instant, instant
 from chalicelib.jobs.counting import Recount, differences, mend, recount
-from chalicelib.portal import portal
+from chalicelib.portal import get_portal
 from chalicelib.store.keys import clinic_key
 from chalicelib.store.table import Table
 
@@ -95,7 +95,7 @@ def _keep(state: Recount, kept: Path | None) -> None:
 def _recount(asked: argparse.Namespace) -> int:
     if not (_DAY.fullmatch(asked.first) and _DAY.fullmatch(asked.last) and asked.first <= asked.last):
         raise RecountCommandError("Write days such as 2026-11-01, the first before the last.")
-    table = portal().table
+    table = get_portal().table
     if not table.get([clinic_key(asked.clinic)]):
         raise RecountCommandError(f"No clinic “{asked.clinic}” is published.")
     kept = PROGRESS / f"recount-{asked.clinic}.json"

@@ -14,7 +14,7 @@ from typing import Any
 
 from chalicelib.domain.receipts import Subject
 from chalicelib.jobs import signing
-from chalicelib.portal import Portal, portal
+from chalicelib.portal import Portal, get_portal
 from chalicelib.receipts import signed as proof
 from chalicelib.settings import SettingsError
 from chalicelib.store import people, signatures
@@ -42,15 +42,15 @@ def add_to(commands: Any) -> None:
     rotate_.set_defaults(run=_rotate)
 
 
-def rotate(house: Portal) -> str:
+def rotate(portal: Portal) -> str:
     """Put a new key behind the alias and give its id; its public half is published before it signs anything."""
-    _signer(house)
-    kms = house.kms.client
+    _signer(portal)
+    kms = portal.kms.client
     asked = {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"}
     made = kms.create_key(Description="Signs the receipts of the consent portal", **asked)["KeyMetadata"]["Arn"]
     jwk = public_jwk(kms.get_public_key(KeyId=made)["PublicKey"])
-    signatures.keep_key(house.table, jwk)
-    kms.update_alias(AliasName=house.settings.signing_key, TargetKeyId=made)
+    signatures.keep_key(portal.table, jwk)
+    kms.update_alias(AliasName=portal.settings.signing_key, TargetKeyId=made)
     return jwk["kid"]
 
 
@@ -58,7 +58,7 @@ def check_chains(table: Table, clinic: str) -> Iterator[tuple[str, Counter[str],
     """Check person after person of a clinic: give whose chain, how much is checked so far, what the chain lacks."""
     jwks = signatures.jwks(table)
     seen: Counter[str] = Counter()
-    for person in people.people(table, clinic):
+    for person in people.iter_people(table, clinic):
         seen["people"] += 1
         yield person.id, seen, list(_faults(table, clinic, person, jwks, seen))
 
@@ -92,16 +92,16 @@ def _faults(table: Table, clinic: str, person: Subject, jwks: Mapping[str, Any],
         yield f"The roll names another receipt {person.version} as this person's last."
 
 
-def _signer(house: Portal) -> Any:
-    if house.signer is None:
+def _signer(portal: Portal) -> Any:
+    if portal.signer is None:
         raise SettingsError("SIGNING_KEY is not set")
-    return house.signer
+    return portal.signer
 
 
 def _sign(_asked: argparse.Namespace) -> int:
-    house = portal()
+    portal = get_portal()
     said = time.monotonic()
-    for tally in signing.seal_waiting(house.table, _signer(house), lambda: False):
+    for tally in signing.sign_waiting(portal.table, _signer(portal), lambda: False):
         if time.monotonic() - said > _EVERY_SECONDS:
             said = time.monotonic()
             print(f"{tally.signed} signed …", flush=True)
@@ -114,7 +114,7 @@ def _sign(_asked: argparse.Namespace) -> int:
 
 def _rotate(_asked: argparse.Namespace) -> int:
     try:
-        kid = rotate(portal())
+        kid = rotate(get_portal())
     except SigningUnavailableError as error:
         raise SealCommandError(f"The new key cannot be used: {error}.") from error
     print(f"From now on the key {kid} signs. What others signed stays verifiable: their public keys stay published.")
@@ -122,7 +122,7 @@ def _rotate(_asked: argparse.Namespace) -> int:
 
 
 def _verify_chains(asked: argparse.Namespace) -> int:
-    table = portal().table
+    table = get_portal().table
     if not table.get([clinic_key(asked.clinic)]):
         raise SealCommandError(f"No clinic “{asked.clinic}” is published.")
     said, seen, broken = time.monotonic(), Counter[str](), 0

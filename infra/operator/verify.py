@@ -15,7 +15,7 @@ from typing import Any
 from chalicelib.domain.consent import ON_A_PAGE, Assurance
 from chalicelib.receipts import sd_jwt
 from chalicelib.receipts import signed as proof
-from chalicelib.receipts.signed import Proven
+from chalicelib.receipts.signed import VerifiedDocument
 
 PROVES = """
 What this proves:
@@ -102,7 +102,7 @@ def run(asked: argparse.Namespace) -> int:
     return 0 if whole else 1
 
 
-def _verified(text: str, signature: str | None, jwks: Mapping[str, Any], clinic: str | None) -> Proven:
+def _verified(text: str, signature: str | None, jwks: Mapping[str, Any], clinic: str | None) -> VerifiedDocument:
     canonical = proof.canonical_receipt(text) if signature is not None else None
     signed = proof.read_signed(text if signature is None else signature, canonical)
     if signed is None:
@@ -116,7 +116,7 @@ def _verified(text: str, signature: str | None, jwks: Mapping[str, Any], clinic:
     return proven
 
 
-def _chained(proven: Sequence[Proven]) -> bool:
+def _chained(proven: Sequence[VerifiedDocument]) -> bool:
     """Check the receipts of each person as a chain, where there are several; a single one stands for itself.
 
     The same receipt twice is one. A chain begins with the first that was given: who lost an earlier one has no less.
@@ -140,7 +140,7 @@ def _chained(proven: Sequence[Proven]) -> bool:
     return whole
 
 
-def _person(proven: Proven) -> tuple[str, str]:
+def _person(proven: VerifiedDocument) -> tuple[str, str]:
     return proven.document["clinic"], proven.document["subject"]
 
 
@@ -155,7 +155,7 @@ def _of_text(receipt: Mapping[str, Any]) -> str:
     return SHOWN if receipt.get("channel") in ON_A_PAGE else NAMED
 
 
-def _told(proven: Proven) -> str:
+def _told(proven: VerifiedDocument) -> str:
     told = proven.document
     answers = ", ".join(f"{address}: {entry['answer']}" for address, entry in told["decisions"].items())
     notice, of_text = told["notice"], _of_text(told)

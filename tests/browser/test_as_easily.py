@@ -5,7 +5,7 @@ The other ways are counted where they are walked: the codes at the desk, the tab
 
 import pytest
 
-from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.links import short_code
 from tests.browser.conftest import Handing, note_effort
 from tests.browser.visit import IDS, Effort, Visit, a_clinic, a_patient, mail_links, receipt_shown
@@ -29,7 +29,7 @@ def test_a_yes_confirmed_by_a_text_message_is_taken_back_with_less(
     assert local_stack.states(clinic_id, subject)[SMS] == "pending"
     visit.follow("I have a code from a text message")
     secret = local_stack.beside.clinics.key(clinic_id).link_secret()
-    visit.fill("code", short_code(secret, number, Contact(Kind.PHONE, visit.patient.phone)))
+    visit.fill("code", short_code(secret, number, Contact(ContactKind.PHONE, visit.patient.phone)))
     visit.send("Confirm")
     assert local_stack.states(clinic_id, subject)[SMS] == "granted"
 

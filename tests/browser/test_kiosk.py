@@ -1,4 +1,4 @@
-"""One tablet, one patient after another: nobody sees anything of the one before, and nobody is hurried out."""
+"""One tablet, one patient after another: nobody sees anything of the one before, and nobody is out_of_time out."""
 
 import re
 from collections.abc import Iterator

@@ -20,7 +20,7 @@ def _known(stack: LocalStack, clinic: Clinic, lang: str) -> tuple[Patient, dict[
     """Let staff record that a patient agreed to everything, and give the links the clinic's own mails would hold."""
     patient = a_patient(clinic, lang)
     subject = {**patient.known_by("email"), **patient.known_by("phone")}
-    decisions = dict.fromkeys(clinic.asking("2026-11-22T00:00:00.000Z").questions, "yes")
+    decisions = dict.fromkeys(clinic.open_at("2026-11-22T00:00:00.000Z").questions, "yes")
     body = {"subject": subject, "name": patient.name, "decisions": decisions, "channel": "in-person"}
     grown = {"declared_adult": True} if clinic.age_minimum else {}
     stack.call(clinic.id, "receipts", {**body, **grown, "effective_at": datetime.now(UTC).isoformat()})

@@ -42,7 +42,7 @@ def document(clinic: str) -> Any:
 @cache
 def a_clinic(clinic: str) -> Clinic:
     """Give a demo clinic as it asks today: the contest in Riga ends in January."""
-    return read_clinic(document(clinic)).asking(instant(datetime.now(UTC)))
+    return read_clinic(document(clinic)).open_at(instant(datetime.now(UTC)))
 
 
 WALKS = [(clinic, lang) for clinic in IDS for lang in a_clinic(clinic).languages]

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.domain.consent import Answer, NoticeInForce, Standing, State, resolve
-from chalicelib.domain.receipts import Receipt, Subject, words_of
+from chalicelib.domain.consent import Answer, AnswerSummary, NoticeInForce, State, resolve
+from chalicelib.domain.receipts import Receipt, Subject, recorded_answers
 from chalicelib.receipts import signed as proof
 from chalicelib.store import messages, signatures
 from chalicelib.store import people as roll
@@ -58,10 +58,12 @@ def broken(walk: Walk) -> list[str]:
 
 
 def _read(walk: Walk, clinic: str) -> Clinic:
-    house = walk.world.portal
-    people = {person.id: person for person in (roll.read(each) for each in roll.places(house.table, clinic))}
-    chains = {each.id: house.register.history(clinic, [each]) for each in people.values()}
-    return Clinic(clinic, people, chains, house.register.look(clinic).published.in_force)
+    portal = walk.world.portal
+    people = {
+        person.id: person for person in (roll.load_person(each) for each in roll.iter_items(portal.table, clinic))
+    }
+    chains = {each.id: portal.register.history(clinic, [each]) for each in people.values()}
+    return Clinic(clinic, people, chains, portal.register.look_up(clinic).published.in_force)
 
 
 def _unbroken(clinic: Clinic) -> Iterator[str]:
@@ -89,21 +91,21 @@ def _folded(clinic: Clinic) -> Iterator[str]:
             yield f"state: {subject} does not stand as {len(chain)} receipts say"
 
 
-def _heard(chain: list[Receipt]) -> dict[str, Standing]:
-    heard: dict[str, Standing] = {}
+def _heard(chain: list[Receipt]) -> dict[str, AnswerSummary]:
+    heard: dict[str, AnswerSummary] = {}
     for receipt in chain:
-        for address, word in words_of(receipt.document).items():
-            heard[address] = heard.get(address, Standing()).heard(word)
+        for address, word in recorded_answers(receipt.document).items():
+            heard[address] = heard.get(address, AnswerSummary()).with_answer(word)
     return heard
 
 
 def _found_by_contact(walk: Walk, clinic: Clinic) -> Iterator[str]:
     """Under each contact stands everybody who has it, exactly as on the roll, and nobody else."""
-    house = walk.world.portal
+    portal = walk.world.portal
     contacts = {c for each in walk.cast if each.clinic == clinic.id for c in each.contacts}
-    lookups = {house.clinics.key(clinic.id).lookup(contact): contact for contact in contacts}
+    lookups = {portal.clinics.key(clinic.id).lookup(contact): contact for contact in contacts}
     for lookup, contact in lookups.items():
-        reach = house.register.look(clinic.id, [contact]).reach[contact]
+        reach = portal.register.look_up(clinic.id, [contact]).stored_under[contact]
         under = {person.id: person for person in reach}
         having = {each.id: each for each in clinic.people.values() if lookup in each.contacts}
         if under.keys() != having.keys():
@@ -179,7 +181,7 @@ def _about(receipt: Receipt, address: str) -> bool:
 
 def _told_by_status(walk: Walk, clinic: Clinic) -> Iterator[str]:
     """A program that asks about a contact is told yes only where the receipts of everybody it means say so."""
-    house, world = walk.world.portal, walk.world
+    portal, world = walk.world.portal, walk.world
     contacts = sorted({c for each in walk.cast if each.clinic == clinic.id for c in each.contacts}, key=str)
     for start in range(0, len(contacts), 100):
         batch = contacts[start : start + 100]
@@ -188,7 +190,9 @@ def _told_by_status(walk: Walk, clinic: Clinic) -> Iterator[str]:
         target = f"/v1/clinics/{clinic.id}/status"
         results = json.loads(Visitor().send("POST", target, json.dumps(body).encode(), headers).body)["results"]
         for contact, result in zip(batch, results, strict=True):
-            people = [each for each in house.register.look(clinic.id, [contact]).known() if not each.restricted_since]
+            people = [
+                each for each in portal.register.look_up(clinic.id, [contact]).known() if not each.restricted_since
+            ]
             heard = [_heard(clinic.chains[each.id]) for each in people]
             for address, told in result["decisions"].items():
                 states = [resolve(each.get(address), clinic.in_force, world.instant).state for each in heard]
@@ -198,14 +202,14 @@ def _told_by_status(walk: Walk, clinic: Clinic) -> Iterator[str]:
 
 def _signed(walk: Walk, clinics: list[Clinic]) -> Iterator[str]:
     """Every receipt is signed by a published key, and nothing waits to be."""
-    house = walk.world.portal
-    if waiting := len(list(signatures.waiting(house.table))):
+    portal = walk.world.portal
+    if waiting := len(list(signatures.waiting(portal.table))):
         yield f"unsigned: {waiting} wait"
-    jwks = signatures.jwks(house.table)
+    jwks = signatures.jwks(portal.table)
     for clinic in clinics:
         for chain in clinic.chains.values():
             for receipt in chain:
-                _, signed = house.register.issued(clinic.id, receipt.id)
+                _, signed = portal.register.issued(clinic.id, receipt.id)
                 if signed is None:
                     yield f"unsigned: {receipt.id}"
                 elif not _proves(signed, jwks, receipt):

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
-from chalicelib.domain.rate_limits import Rule
+from chalicelib.domain.rate_limits import RateLimit
 from chalicelib.store.keys import Key
 from chalicelib.store.table import (
     Add,
@@ -44,7 +44,7 @@ KEYS = [Key(pk, sk) for pk in ("LIST#a", "LIST#b") for sk in ("A#1", "A#ā")]
 COMPARED = int(os.environ.get("COMPARED", "250"))
 """How many writes are compared; they are others for another number."""
 
-RULE = Rule(burst=3, every=100)
+RULE = RateLimit(burst=3, every=100)
 _tables = itertools.count(1)
 
 
@@ -145,8 +145,8 @@ def test_queries_give_the_same_items_in_the_same_order_page_by_page(both: tuple[
     asked: list[Callable[[Table], Any]] = [
         lambda table: [item.sk for item in table.partition("LONG", "")],
         lambda table: [item.sk for item in table.partition("LONG", "A#")],
-        lambda table: [item.sk for item in table.from_on(Key("LONG", "A#004"), "A#")],
-        lambda table: [item.sk for item in table.behind("LONG", "B#1")],
+        lambda table: [item.sk for item in table.from_key(Key("LONG", "A#004"), "A#")],
+        lambda table: [item.sk for item in table.after_key("LONG", "B#1")],
         lambda table: [item.sk for item in table.partition("NOTHING", "")],
     ]
     for ask in asked:

@@ -75,12 +75,12 @@ def _only_the_first_person(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a withdrawal end with the first of those who share the contact."""
     everyone = Register.withdraw
 
-    def withdraw(self: Register, act: Any, signature: Any, **more: Any) -> Any:
-        seen = more.get("seen") or self.look(act.clinic, signature.contacts, guard=signature.guard)
-        people = {person.id for found in seen.reach.values() for person in found}
+    def withdraw(self: Register, decision: Any, signature: Any, **more: Any) -> Any:
+        seen = more.get("seen") or self.look_up(decision.clinic, signature.contacts, guard=signature.guard)
+        people = {person.id for found in seen.stored_under.values() for person in found}
         if len(people) < 2:
-            return everyone(self, act, signature, **more)
-        return [self.record(act, replace(signature, person=min(people), proves=()), seen=seen)]
+            return everyone(self, decision, signature, **more)
+        return [self.record(decision, replace(signature, person=min(people), proves=()), seen=seen)]
 
     monkeypatch.setattr(Register, "withdraw", withdraw)
 

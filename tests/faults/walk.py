@@ -15,7 +15,7 @@ from random import Random
 from typing import Any
 
 from chalicelib.domain.consent import Channel
-from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import Instant, instant
 from chalicelib.store import messages, withdrawal_orders
 from chalicelib.store import people as roll
@@ -222,12 +222,16 @@ class Walk:
         if what == "unsubscribe":
             fields = {"List-Unsubscribe": "One-Click"}
         elif what == "manage":
-            act = rng.choice(["stop", "stop", "change"])
+            decision = rng.choice(["stop", "stop", "change"])
             state = self._own_state(token)
             if state is None:
                 return
             answers = {f"decision.{each}": rng.choice(["yes", "no"]) for each in rng.sample(asked, 1)}
-            fields = {"state": state, "act": act, **({"all": "yes"} if act == "stop" else {"adult": "yes", **answers})}
+            fields = {
+                "state": state,
+                "act": decision,
+                **({"all": "yes"} if decision == "stop" else {"adult": "yes", **answers}),
+            }
         answer = self._ask(lambda: Visitor(address=_address(rng)).post(f"/{what}/{token}", fields), rng, weather)
         self._note_redirect(clinic, answer)
 
@@ -330,7 +334,7 @@ class Walk:
         self.world.run("round", weather, rng, lambda: _whatever(self.world.catch_up))
 
     def _housekeeping(self, rng: Random, weather: Forecast) -> None:
-        self.world.run("round", weather, rng, lambda: _whatever(self.world.keep_house))
+        self.world.run("round", weather, rng, lambda: _whatever(self.world.run_housekeeping))
 
     def _mail_report(self, rng: Random, weather: Forecast) -> None:
         mails = [each for each in self.world.post.deliveries[-50:] if each.tags]
@@ -425,12 +429,12 @@ class Walk:
 
     def _clinic(self, clinic: str) -> Any:
         with self.world.calmly():
-            return self.world.portal.register.look(clinic).published.clinic
+            return self.world.portal.register.look_up(clinic).published.clinic
 
     def _known(self, sent: Sent) -> dict[str, int]:
         with self.world.calmly():
-            look = self.world.portal.register.look(sent.clinic, sent.contacts)
-            return {person.id: person.version for people in look.reach.values() for person in people}
+            lookup = self.world.portal.register.look_up(sent.clinic, sent.contacts)
+            return {person.id: person.version for people in lookup.stored_under.values() for person in people}
 
     def _state(self, clinic: str, page: str, mark: str) -> str:
         """Give the state of a page that somebody opened a moment ago."""
@@ -439,13 +443,13 @@ class Walk:
             if (clinic, page) not in self._pages:
                 target = f"/{clinic}" if page == CONSENT_PAGE else f"/{clinic}/withdraw"
                 sealed = Page(Visitor().get(target)).fields["state"]
-                opened = FormState.opened(secret, sealed, self.world.instant)
+                opened = FormState.from_token(secret, sealed, self.world.instant)
                 assert opened is not None
                 self._pages[clinic, page] = opened
             early = instant(self.world.at - 2 * SKEW)
             nonce = f"{self.seed}-{mark}"
             state = replace(self._pages[clinic, page], nonce=nonce, opened_at=early, source=mark, channel=Channel.QR)
-            return state.sealed(secret)
+            return state.to_token(secret)
 
     def _own_state(self, token: str) -> str | None:
         with self.world.calmly():
@@ -502,7 +506,7 @@ def _people(clinic: str, phones: str) -> Iterable[Somebody]:
 
 def _personal(cast: Sequence[Somebody]) -> re.Pattern[str]:
     """Give what no line of the log may hold: a name, an e-mail, a phone or the clinic's number of anybody."""
-    phones = {contact.value[1:] for each in cast for contact in each.contacts if contact.kind is Kind.PHONE}
+    phones = {contact.value[1:] for each in cast for contact in each.contacts if contact.kind is ContactKind.PHONE}
     words = ["Walker", "walk-", "walk.example", "zanis", "berta", "ref-", *map(re.escape, sorted(phones))]
     return re.compile("|".join(words), re.IGNORECASE)
 
@@ -532,4 +536,4 @@ def _report(tags: Mapping[str, str], at: Instant, rng: Random) -> str:
 def people_of(world: World, clinic: str) -> list[Any]:
     """Give everybody on a clinic's roll."""
     with world.calmly():
-        return [roll.read(place) for place in roll.places(world.portal.table, clinic)]
+        return [roll.load_person(place) for place in roll.iter_items(world.portal.table, clinic)]

@@ -22,10 +22,10 @@ from typing import Any
 import app as portal_app
 import chalicelib
 from chalicelib import log as journal
-from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import Instant, instant
 from chalicelib.jobs import housekeeping
-from chalicelib.portal import Portal, portal
+from chalicelib.portal import Portal, get_portal
 from chalicelib.store import messages
 from chalicelib.store.table import ContendedError, Table, UnavailableError
 from infra.local.aws import REGION
@@ -128,17 +128,17 @@ class World:
     @property
     def portal(self) -> Portal:
         """The portal of the process that runs now."""
-        return portal()
+        return get_portal()
 
     def start(self) -> None:
         """Start a new process: it remembers nothing of the one before."""
-        portal.cache_clear()
-        house = portal()
-        connect(house.table, DynamoClient(self.table, self.weather))
-        house.kms._client = self.kms  # noqa: SLF001 - where a botocore client would stand
-        house.register._pause = lambda _: None  # noqa: SLF001 - nobody needs to wait for a simulated table
-        assert house.post is not None
-        house.post._clients.update(sesv2=self.post, sns=self.post)  # noqa: SLF001 - as above
+        get_portal.cache_clear()
+        portal = get_portal()
+        connect(portal.table, DynamoClient(self.table, self.weather))
+        portal.kms._client = self.kms  # noqa: SLF001 - where a botocore client would stand
+        portal.register._pause = lambda _: None  # noqa: SLF001 - nobody needs to wait for a simulated table
+        assert portal.post is not None
+        portal.post._clients.update(sesv2=self.post, sns=self.post)  # noqa: SLF001 - as above
 
     def open_clinics(self, *clinics: str) -> None:
         """Publish clinics of the cast and make a key for each."""
@@ -180,9 +180,9 @@ class World:
         """Let the clock's round do what the stream could not."""
         portal_app.catch_up(_a_tick(), Context())
 
-    def keep_house(self) -> None:
+    def run_housekeeping(self) -> None:
         """Let the hourly round go through everybody."""
-        housekeeping.keep_house(self.portal, self.instant, lambda: False)
+        housekeeping.run_housekeeping(self.portal, self.instant, lambda: False)
 
     def report(self, told: str) -> None:
         """Let SES report what became of a mail."""
@@ -200,7 +200,7 @@ def connect(table: Table, client: DynamoClient) -> None:
 
 def contact_of(kind: str, value: str) -> Contact:
     """Give a contact."""
-    return Contact(Kind(kind), value)
+    return Contact(ContactKind(kind), value)
 
 
 def _as_lambda_gets(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -241,7 +241,7 @@ def simulated(seed: str, at: datetime) -> Iterator[World]:
             world.table.records.clear()
             yield world
         finally:
-            portal.cache_clear()
+            get_portal.cache_clear()
 
 
 @contextlib.contextmanager
@@ -295,15 +295,15 @@ def _urlsafe(content: bytes) -> str:
 @contextlib.contextmanager
 def _watched(world: World) -> Iterator[None]:
     """See which message is taken to be sent, and whether it was noted that it had been."""
-    take, settle = messages.take, messages.settle
+    take, settle = messages.claim, messages.record_outcome
 
-    def taking(*args: Any, **more: Any) -> messages.Lease | None:
+    def taking(*args: Any, **more: Any) -> messages.DeliveryLease | None:
         lease = take(*args, **more)
         if lease is not None:
             world.post.sending = [lease.key]
         return lease
 
-    def settling(table: Table, lease: messages.Lease, state: str, **more: str) -> None:
+    def settling(table: Table, lease: messages.DeliveryLease, state: str, **more: str) -> None:
         try:
             settle(table, lease, state, **more)
         except (ContendedError, UnavailableError):
@@ -312,11 +312,11 @@ def _watched(world: World) -> Iterator[None]:
         if state in messages.FINAL:
             world.post.noted.add(lease.key)
 
-    messages.take, messages.settle = taking, settling  # type: ignore[assignment]
+    messages.claim, messages.record_outcome = taking, settling  # type: ignore[assignment]
     try:
         yield
     finally:
-        messages.take, messages.settle = take, settle  # type: ignore[assignment]
+        messages.claim, messages.record_outcome = take, settle  # type: ignore[assignment]
 
 
 @contextlib.contextmanager

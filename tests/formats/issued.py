@@ -7,8 +7,8 @@ from functools import cache
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Assurance, Channel, NoticeInForce, State
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.receipts import Act, NoticeRef, decide
-from chalicelib.receipts.formats.issued import Issued
+from chalicelib.domain.receipts import Decision, NoticeRef, decide
+from chalicelib.receipts.formats.issued import IssuedReceipt
 from infra.operator.publish import read_file
 from tests.acts import MORNING, NEXT_DAY, NOON, OPENING, a_subject, an_act, on_paper
 from tests.cast import CLINICS
@@ -32,43 +32,43 @@ def clinic_named(name: str) -> Clinic:
     return next(clinic for clinic in clinics() if clinic.id == name)
 
 
-def of(clinic: Clinic, act: Act) -> Act:
+def of(clinic: Clinic, decision: Decision) -> Decision:
     """Give the act as one at this clinic, under its own notice, with its own endings."""
     controllers = tuple(controller.named() for controller in clinic.controllers)
     known = NoticeRef(clinic.version, clinic.default_language, "ab" * 32)
-    notice = known if act.notice.version else act.notice
-    return replace(act, clinic=clinic.id, controllers=controllers, notice=notice, endings=clinic.endings)
+    notice = known if decision.notice.version else decision.notice
+    return replace(decision, clinic=clinic.id, controllers=controllers, notice=notice, endings=clinic.endings)
 
 
 def issue(
     clinic: Clinic,
-    *acts: Act,
+    *acts: Decision,
     lang: str | None = None,
     now: Now = None,
     known: bool = False,
     at: Instant = NEXT_DAY,
     jws: str | None = JWS,
-) -> Issued:
+) -> IssuedReceipt:
     """Give the receipt of the last of these acts; `now` is how it left things, unless told."""
     subject = a_subject()
-    for act in acts:
-        receipt, subject = decide(subject, of(clinic, act), NoticeInForce(clinic.version, OPENING), known=known)
+    for decision in acts:
+        receipt, subject = decide(subject, of(clinic, decision), NoticeInForce(clinic.version, OPENING), known=known)
     states = {address: State(entry["after"]) for address, entry in receipt.document["decisions"].items()}
     standing = states if now is None else now
-    return Issued(receipt, clinic, lang or clinic.default_language, standing, jws, BASE_URL, at)
+    return IssuedReceipt(receipt, clinic, lang or clinic.default_language, standing, jws, BASE_URL, at)
 
 
-def yes(clinic: Clinic, at: Instant = MORNING) -> Act:
+def yes(clinic: Clinic, at: Instant = MORNING) -> Decision:
     """Say Yes to everything the clinic asks."""
     return an_act(dict.fromkeys(clinic.questions, "yes"), at)
 
 
-def no(clinic: Clinic, at: Instant = MORNING) -> Act:
+def no(clinic: Clinic, at: Instant = MORNING) -> Decision:
     """Say No to everything."""
     return an_act(dict.fromkeys(clinic.questions, "no"), at)
 
 
-def every_other(clinic: Clinic, at: Instant = MORNING) -> Act:
+def every_other(clinic: Clinic, at: Instant = MORNING) -> Decision:
     """Say Yes and No in turn."""
     return an_act({address: ("yes", "no")[place % 2] for place, address in enumerate(clinic.questions)}, at)
 
@@ -77,7 +77,7 @@ def _now(clinic: Clinic, state: State) -> Mapping[str, State]:
     return dict.fromkeys(clinic.questions, state)
 
 
-STATES: Mapping[str, Callable[[Clinic, str], Issued]] = {
+STATES: Mapping[str, Callable[[Clinic, str], IssuedReceipt]] = {
     "granted": lambda clinic, lang: issue(clinic, yes(clinic), lang=lang),
     "refused": lambda clinic, lang: issue(clinic, no(clinic), lang=lang),
     "mixed": lambda clinic, lang: issue(clinic, every_other(clinic), lang=lang),
@@ -126,7 +126,7 @@ STATES: Mapping[str, Callable[[Clinic, str], Issued]] = {
 """Every state a receipt can be in, by name."""
 
 
-def everything() -> Iterator[tuple[str, Issued]]:
+def everything() -> Iterator[tuple[str, IssuedReceipt]]:
     """Give every state at every clinic in every language it speaks, each with a name for the report."""
     for clinic in clinics():
         for lang in clinic.languages:

@@ -10,9 +10,9 @@ import pytest
 from pyld import jsonld
 
 from chalicelib.domain.consent import Channel, State
-from chalicelib.domain.receipts import Act
+from chalicelib.domain.receipts import Decision
 from chalicelib.receipts.formats import dpv
-from chalicelib.receipts.formats.issued import Issued
+from chalicelib.receipts.formats.issued import IssuedReceipt
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NEXT_DAY, NOON, SMS_NEWS, an_act, on_paper
 from tests.formats.issued import BASE_URL, STATES, clinic_named, clinics, everything, issue, no, yes
 
@@ -67,7 +67,7 @@ def offline(url: str, options: object) -> Any:
     raise FetchedError(url, options)
 
 
-def expanded(issued: Issued, *, record: bool = False) -> Mapping[str, Node]:
+def expanded(issued: IssuedReceipt, *, record: bool = False) -> Mapping[str, Node]:
     """Give the nodes of the graph by their IRI, every term spelt out, as a JSON-LD processor reads the document."""
     document = json.loads(json.dumps(dpv.write(issued, record=record)))
     flat = jsonld.flatten(document, options={"documentLoader": offline})
@@ -75,7 +75,7 @@ def expanded(issued: Issued, *, record: bool = False) -> Mapping[str, Node]:
 
 
 @cache
-def every_graph() -> Sequence[tuple[str, Issued, Mapping[str, Node]]]:
+def every_graph() -> Sequence[tuple[str, IssuedReceipt, Mapping[str, Node]]]:
     """Give every state at every clinic in every language with its graph."""
     return [(name, issued, expanded(issued)) for name, issued in everything()]
 
@@ -270,7 +270,7 @@ def test_who_decided_and_who_wrote_it_down_are_two() -> None:
     assert values(given, f"{DPV}hasIndicationMethod") == ["paper"]
 
 
-def way(issued: Issued) -> list[tuple[str, str, bool, Sequence[str]]]:
+def way(issued: IssuedReceipt) -> list[tuple[str, str, bool, Sequence[str]]]:
     """Give each state of the news by e-mail in order: word, time, whether it is said to be the patient's, how."""
     graph = expanded(issued)
     [subject] = of_type(graph, "DataSubject")
@@ -286,7 +286,7 @@ def way(issued: Issued) -> list[tuple[str, str, bool, Sequence[str]]]:
     ]
 
 
-def staff(answer: str, at: str) -> Act:
+def staff(answer: str, at: str) -> Decision:
     """Give an answer heard at the reception and written down at once."""
     return on_paper({EMAIL_NEWS: answer}, at, at, channel=Channel.IN_PERSON)
 

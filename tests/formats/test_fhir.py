@@ -12,7 +12,7 @@ from defusedxml import ElementTree
 
 from chalicelib.domain.consent import State
 from chalicelib.receipts.formats import fhir
-from chalicelib.receipts.formats.issued import Issued
+from chalicelib.receipts.formats.issued import IssuedReceipt
 from tests.acts import EMAIL_NEWS, MORNING, NOON, SMS_NEWS, an_act, on_paper
 from tests.formats.fhir_definitions import codings, displays, validate
 from tests.formats.issued import BASE_URL, LATER, STATES, clinic_named, everything, issue, no, yes
@@ -113,7 +113,7 @@ def r5_rules(consent: Consent) -> Mapping[str, str]:
     return {address: other if address in apart else consent["decision"] for address in covered}
 
 
-def expected(issued: Issued) -> tuple[str, Mapping[str, str]]:
+def expected(issued: IssuedReceipt) -> tuple[str, Mapping[str, str]]:
     """Give the status and the rules by the plain words of the task, beside the code that writes them."""
     now = {address: issued.now.get(address) for address in issued.receipt.document["decisions"]}
     words = {State.GRANTED: "permit", State.REFUSED: "deny", State.WITHDRAWN: "deny"}
@@ -316,8 +316,8 @@ def test_a_yes_to_one_channel_does_not_read_as_a_yes_to_marketing(answers: dict[
 
 def test_a_decision_the_notice_no_longer_knows_is_still_written() -> None:
     """Who withdraws everything withdraws what an older notice asked, too."""
-    act = an_act({"old_purpose": "withdraw", EMAIL_NEWS: "withdraw"}, everything=True)
-    r4 = fhir.write_r4(issue(RIGA, act))
+    decision = an_act({"old_purpose": "withdraw", EMAIL_NEWS: "withdraw"}, everything=True)
+    r4 = fhir.write_r4(issue(RIGA, decision))
     assert r4_rules(r4) == {EMAIL_NEWS: "deny", "old_purpose": "deny"}
     assert "old_purpose" in r4["text"]["div"]
 

@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import State
 from chalicelib.receipts.formats import kantara
-from chalicelib.receipts.formats.issued import UnspeakableError
+from chalicelib.receipts.formats.issued import FormatCannotExpressError
 from tests.acts import MORNING, NOON, an_act, on_paper
 from tests.formats.issued import LATER, STATES, clinic_named, clinics, every_other, everything, issue, yes
 
@@ -22,7 +22,7 @@ def test_every_receipt_with_a_consent_in_force_is_a_valid_kantara_receipt() -> N
     for name, issued in everything():
         try:
             document = kantara.write(issued)
-        except UnspeakableError:
+        except FormatCannotExpressError:
             assert State.GRANTED not in issued.now.values(), name
             continue
         assert not [error.message for error in SCHEMA.iter_errors(json.loads(json.dumps(document)))], name
@@ -63,7 +63,7 @@ def test_a_disclosure_without_a_name_is_refused_by_the_schema() -> None:
 @pytest.mark.parametrize("clinic", clinics(), ids=lambda clinic: clinic.id)
 def test_what_is_no_consent_in_force_has_no_kantara_receipt(clinic: Clinic, state: str) -> None:
     """The form cannot say No, so it says nothing rather than something that reads as a Yes."""
-    with pytest.raises(UnspeakableError, match=r"^A Kantara consent receipt .*\.$"):
+    with pytest.raises(FormatCannotExpressError, match=r"^A Kantara consent receipt .*\.$"):
         kantara.write(STATES[state](clinic, clinic.default_language))
 
 

@@ -13,9 +13,9 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import instant
-from chalicelib.portal import portal
+from chalicelib.portal import get_portal
 from chalicelib.store import messages
 from chalicelib.store.table import ConflictError, SetBody, Table
 from infra.local.aws import REGION
@@ -81,10 +81,10 @@ def decide(local_stack: LocalStack, lang: str = "en", **fields: str) -> str:
     return send(local_stack, place, {"state": state, **{k.replace("__", "."): v for k, v in fields.items()}})
 
 
-def waiting(table: Table) -> list[messages.Waiting]:
+def waiting(table: Table) -> list[messages.OutboxItem]:
     """Give what is still to be told, due or not; what waits for room at somebody's contact is another test's flood."""
     now = instant(datetime.now(UTC))
-    return [each for each in messages.waiting(table, "9999") if each.unsent.tries or each.unsent.due <= now]
+    return [each for each in messages.waiting(table, "9999") if each.entry.tries or each.entry.due <= now]
 
 
 @contextmanager
@@ -171,7 +171,7 @@ def test_with_mail_and_text_messages_away_a_withdrawal_counts_and_is_told_later(
             stopped = send(local_stack, f"/{RIGA}/withdraw?lang=en", {"email": email, "phone": phone, "all": "yes"})
             assert "It has stopped." in stopped
             assert local_stack.states(RIGA, {"email": email})["newsletter.email"] == "withdrawn"
-            until(lambda: any(each.unsent.tries for each in waiting(table)))
+            until(lambda: any(each.entry.tries for each in waiting(table)))
         finally:
             office(local_stack).mend()
         next_round(local_stack)
@@ -200,9 +200,9 @@ def test_what_the_mail_service_reports_reaches_the_contact(local_stack: LocalSta
         until(lambda: bool(messages.undeliverable(table, RIGA, lookup)))
         send(local_stack, f"/{RIGA}/withdraw?lang=en", {"email": email, "all": "yes"})
         until(lambda: not waiting(table))
-        portal.cache_clear()
-        assert portal().clinics.key(RIGA).lookup(Contact(Kind.EMAIL, email)) == lookup
-    portal.cache_clear()
+        get_portal.cache_clear()
+        assert get_portal().clinics.key(RIGA).lookup(Contact(ContactKind.EMAIL, email)) == lookup
+    get_portal.cache_clear()
     assert len(arrived(local_stack, email)) == 1
 
 

@@ -1,4 +1,4 @@
-"""One house on MiniStack for all properties of the store, and a fixed profile, so that a run is a minute everywhere.
+"""One portal on MiniStack for all properties of the store, and a fixed profile, so that a run is a minute everywhere.
 
 The examples are the same in every run; `EXPLORE=1 make test ARGS=tests/properties` looks for new ones.
 """
@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from chalicelib.portal import Portal
 from infra.local.aws import aws_environment, ministack
-from tests.cast import RIGA, a_house, environment
+from tests.cast import RIGA, a_portal, environment
 
 settings.register_profile(
     "store",
@@ -25,9 +25,9 @@ settings.register_profile(
 
 
 @pytest.fixture(scope="session")
-def house() -> Iterator[Portal]:
+def portal() -> Iterator[Portal]:
     """Give a portal with one clinic; people are new in every example, the table stays."""
     with ministack() as url, environment(aws_environment(url)):
-        portal = a_house(url, "portal-properties", RIGA)
+        portal = a_portal(url, "portal-properties", RIGA)
         yield portal
         portal.table.client.close()

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from chalicelib.domain.consent import Assurance
 from chalicelib.domain.contacts import Contact
 from chalicelib.domain.instants import instant, moment
-from chalicelib.domain.receipts import Act, Receipt
+from chalicelib.domain.receipts import Decision, Receipt
 
 LASTS = {"newsletter.sms": timedelta(days=30)}
 """Which consents end by themselves."""
@@ -116,7 +116,7 @@ class Reference:
         own = [each for contact in contacts for each in self.own(contact)]
         return [each for each in own if each.certain or each.typed <= set(contacts)]
 
-    def hear(self, receipt: Receipt, act: Act, contacts: Sequence[Contact]) -> None:
+    def hear(self, receipt: Receipt, decision: Decision, contacts: Sequence[Contact]) -> None:
         """Take in one act that is stored."""
         known = [each for contact in contacts for each in self.own(contact)]
         person = next((each for each in self.people if each.id == receipt.document["subject"]), None)
@@ -125,11 +125,11 @@ class Reference:
             assert not shared, "this person was known already"
             person = Person(receipt.document["subject"], set(contacts), set(contacts))
             self.people.append(person)
-        if act.assurance is not Assurance.SELF_ASSERTED:
+        if decision.assurance is not Assurance.SELF_ASSERTED:
             person.typed, person.certain = person.typed - set(contacts), True
         at, learnt = (moment(receipt.document[clock]) for clock in ("effective_at", "recorded_at"))
-        for address, answer in act.answers.items():
-            typed = act.assurance is Assurance.SELF_ASSERTED and (bool(known) or address in act.confirm)
+        for address, answer in decision.answers.items():
+            typed = decision.assurance is Assurance.SELF_ASSERTED and (bool(known) or address in decision.confirm)
             confirm_by = learnt + WAITS if typed and answer == "yes" else None
             assert receipt.document["decisions"][address]["confirm_by"] == (confirm_by and instant(confirm_by))
             person.said.append(Said(address, answer, at, learnt, len(person.receipts), 1, confirm_by))

@@ -19,12 +19,12 @@ from hypothesis.stateful import (
 )
 
 from chalicelib.domain.consent import Assurance, NoticeInForce, resolve
-from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import instant
-from chalicelib.domain.receipts import Act, Receipt
+from chalicelib.domain.receipts import Decision, Receipt
 from chalicelib.portal import Portal
 from chalicelib.store import timeline
-from chalicelib.store.lookup import Signature, fresh_subject
+from chalicelib.store.lookup import Identification, fresh_subject
 from chalicelib.store.receipts import BusyError, UnknownReceiptError
 from chalicelib.store.table import UnavailableError
 from tests.acts import EMAIL_NEWS, SMS_NEWS, an_act, on_paper
@@ -56,7 +56,7 @@ _houses = itertools.count(1)
 class Said:
     """An act that was acknowledged, and what came of it."""
 
-    act: Act
+    decision: Decision
     contacts: tuple[Contact, ...]
     receipt: Receipt
 
@@ -67,18 +67,18 @@ class Clinic(RuleBasedStateMachine):
     Each decides, confirms, lets the time to confirm pass, withdraws and signs papers, at random.
     """
 
-    house: Portal
+    portal: Portal
     """The portal under test; set by the test below."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.faults = Faults(self.house.table.client)
+        self.faults = Faults(self.portal.table.client)
         self.model = Reference()
         self.now = datetime(2026, 11, 22, 8, tzinfo=UTC)
         self.said: list[Said] = []
         number = next(_houses)
-        email = [Contact(Kind.EMAIL, f"{name}{number}@example.org") for name in ("anna", "bella", "carl")]
-        phone = [Contact(Kind.PHONE, f"+3712{which}{number:06}") for which in (1, 2)]
+        email = [Contact(ContactKind.EMAIL, f"{name}{number}@example.org") for name in ("anna", "bella", "carl")]
+        phone = [Contact(ContactKind.PHONE, f"+3712{which}{number:06}") for which in (1, 2)]
         self.contacts = {"anna": (email[0], phone[0]), "bella": (email[1], phone[0]), "giorgi": (phone[1],)}
         self.stray = email[2]
 
@@ -86,7 +86,7 @@ class Clinic(RuleBasedStateMachine):
         """Read every chain to the end: nothing acknowledged is lost, nothing is doubled, no gap, no break."""
         for person in self.model.people:
             [found] = [each for each in self.looked(*person.contacts) if each.id == person.id]
-            receipts = self.house.register.history(RIGA, [found])
+            receipts = self.portal.register.history(RIGA, [found])
             assert_unbroken(sorted(receipts, key=lambda receipt: int(receipt.document["version"])))
             assert [receipt.id for receipt in receipts] == person.receipts
             assert (found.version, found.head) == (len(receipts), receipts[-1].sha256)
@@ -94,12 +94,12 @@ class Clinic(RuleBasedStateMachine):
 
     def looked(self, *contacts: Contact) -> list:  # type: ignore[type-arg]
         """Look people up."""
-        look = self.house.register.look(RIGA, contacts)
-        return list({each.id: each for people in look.reach.values() for each in people}.values())
+        lookup = self.portal.register.look_up(RIGA, contacts)
+        return list({each.id: each for people in lookup.stored_under.values() for each in people}.values())
 
-    def signed(self, contacts: tuple[Contact, ...]) -> Signature:
+    def signed(self, contacts: tuple[Contact, ...]) -> Identification:
         """Sign as each request does: with an id of its own for somebody who might be new."""
-        return Signature(contacts, None, fresh_subject())
+        return Identification(contacts, None, fresh_subject())
 
     def until_told(self, deed: Callable[[], Got]) -> Got:
         """Send the same act again for as long as the answer is “try again”."""
@@ -123,32 +123,32 @@ class Clinic(RuleBasedStateMachine):
         self, who: str, answers: Mapping[str, str], late: int | None, reads: list[Fault], writes: list[Fault]
     ) -> None:
         """Decide on the page, or on paper that staff enter some minutes late; send it until it is acknowledged."""
-        act, contacts = self.an_act(who, answers, late), self.contacts[who]
+        decision, contacts = self.an_act(who, answers, late), self.contacts[who]
         self.faults.plan(READ, reads)
         self.faults.plan(WRITE, writes)
-        receipt = self.until_told(lambda: self.house.register.record(act, self.signed(contacts)))
+        receipt = self.until_told(lambda: self.portal.register.record(decision, self.signed(contacts)))
         self.faults.clear()
-        assert receipt.id == act.receipt_id
-        self.model.hear(receipt, act, contacts)
-        self.said.append(Said(act, contacts, receipt))
+        assert receipt.id == decision.receipt_id
+        self.model.hear(receipt, decision, contacts)
+        self.said.append(Said(decision, contacts, receipt))
 
     @rule(who=st.sampled_from(PERSONAS), answers=ANSWERS, writes=WRITES)
     def decide_and_walk_away(self, who: str, answers: Mapping[str, str], writes: list[Fault]) -> None:
         """Decide, and do not try again: the act is stored as a whole, or not at all."""
-        act, contacts = self.an_act(who, answers, None), self.contacts[who]
+        decision, contacts = self.an_act(who, answers, None), self.contacts[who]
         self.faults.plan(WRITE, writes)
         try:
-            receipt = self.house.register.record(act, self.signed(contacts))
+            receipt = self.portal.register.record(decision, self.signed(contacts))
         except (UnavailableError, BusyError):
             self.faults.clear()
             try:
-                receipt = self.house.register.receipt(RIGA, act.receipt_id)
+                receipt = self.portal.register.receipt(RIGA, decision.receipt_id)
             except UnknownReceiptError:
                 event("given up, not stored")
                 return
             event("given up, stored")
         self.faults.clear()
-        self.model.hear(receipt, act, contacts)
+        self.model.hear(receipt, decision, contacts)
 
     @rule(data=st.data(), reads=READS, writes=WRITES)
     def withdraw(self, data: st.DataObject, reads: list[Fault], writes: list[Fault]) -> None:
@@ -157,14 +157,14 @@ class Clinic(RuleBasedStateMachine):
         contact = data.draw(st.sampled_from([*known, self.stray]))
         people = self.model.under([contact])
         meant = len(people) + (not self.model.surely([contact]))
-        act = self.an_act("anna", {EMAIL_NEWS: "withdraw", SMS_NEWS: "withdraw"}, None)
+        decision = self.an_act("anna", {EMAIL_NEWS: "withdraw", SMS_NEWS: "withdraw"}, None)
         self.faults.plan(READ, reads)
         self.faults.plan(WRITE, writes)
-        receipts = self.until_told(lambda: self.house.register.withdraw(act, self.signed((contact,))))
+        receipts = self.until_told(lambda: self.portal.register.withdraw(decision, self.signed((contact,))))
         self.faults.clear()
         assert len({receipt.document["subject"] for receipt in receipts}) == len(receipts) == meant
         for receipt in receipts:
-            self.model.hear(receipt, act, (contact,))
+            self.model.hear(receipt, decision, (contact,))
 
     @precondition(lambda self: self.model.people)
     @rule(data=st.data(), answers=ANSWERS, reads=READS, writes=WRITES)
@@ -174,24 +174,24 @@ class Clinic(RuleBasedStateMachine):
         contact = data.draw(st.sampled_from(sorted(person.contacts, key=lambda each: each.value)))
         self.now += timedelta(minutes=1)
         confirmed = Assurance.CONTACT_CONFIRMED
-        act = an_act(answers, instant(self.now), assurance=confirmed, endings=ENDS)
+        decision = an_act(answers, instant(self.now), assurance=confirmed, endings=ENDS)
         self.faults.plan(READ, reads)
         self.faults.plan(WRITE, writes)
         signed = replace(self.signed((contact,)), person=person.id, proves=(contact,))
-        receipt = self.until_told(lambda: self.house.register.record(act, signed))
+        receipt = self.until_told(lambda: self.portal.register.record(decision, signed))
         self.faults.clear()
         assert receipt.document["subject"] == person.id
-        self.model.hear(receipt, act, (contact,))
+        self.model.hear(receipt, decision, (contact,))
 
     @precondition(lambda self: self.said)
     @rule(data=st.data(), reads=READS, writes=WRITES)
     def send_again(self, data: st.DataObject, reads: list[Fault], writes: list[Fault]) -> None:
         """Send an old act once more, at another time: its receipt comes back and nothing changes."""
         said = data.draw(st.sampled_from(self.said))
-        act = replace(said.act, recorded_at=instant(self.now))
+        decision = replace(said.decision, recorded_at=instant(self.now))
         self.faults.plan(READ, reads)
         self.faults.plan(WRITE, writes)
-        again = self.until_told(lambda: self.house.register.record(act, self.signed(said.contacts)))
+        again = self.until_told(lambda: self.portal.register.record(decision, self.signed(said.contacts)))
         self.faults.clear()
         assert again == said.receipt
 
@@ -206,7 +206,7 @@ class Clinic(RuleBasedStateMachine):
         """Ask about another time as known at another: for everybody, what replaying every word tells."""
         then, learnt = self.now - timedelta(minutes=at), self.now - timedelta(minutes=known)
         people = self.looked(*self.everyone())
-        told = self.house.register.standings_at(RIGA, people, instant(then), instant(learnt))
+        told = self.portal.register.answers_as_of(RIGA, people, instant(then), instant(learnt))
         notice = NoticeInForce("1.0", instant(then))
         assert {
             person.id: {address: person.state(address, then, learnt) for address in (EMAIL_NEWS, SMS_NEWS)}
@@ -222,11 +222,11 @@ class Clinic(RuleBasedStateMachine):
     @invariant()
     def everybody_stands_as_the_model_says(self) -> None:
         """Under every contact the same people, each with the same word on everything."""
-        look = self.house.register.look(RIGA, self.everyone())
-        for contact, people in look.reach.items():
-            own = {person.id for person in look.people[contact]}
+        lookup = self.portal.register.look_up(RIGA, self.everyone())
+        for contact, people in lookup.stored_under.items():
+            own = {person.id for person in lookup.people[contact]}
             assert own == {person.id for person in self.model.own(contact)}
-            in_force, at = look.published.in_force, instant(self.now)
+            in_force, at = lookup.published.in_force, instant(self.now)
             told = {
                 person.id: {
                     address: str(resolve(person.standings.get(address), in_force, at).state)
@@ -239,7 +239,7 @@ class Clinic(RuleBasedStateMachine):
                 for person in self.model.under([contact])
             }
 
-    def an_act(self, who: str, answers: Mapping[str, str], late: int | None) -> Act:
+    def an_act(self, who: str, answers: Mapping[str, str], late: int | None) -> Decision:
         """Make an act of now. Staff record only whom they know, or who shares no contact with anybody."""
         self.now += timedelta(minutes=1)
         at = instant(self.now)
@@ -250,9 +250,9 @@ class Clinic(RuleBasedStateMachine):
         return on_paper(answers, instant(self.now - timedelta(minutes=late)), at, endings=ENDS)
 
 
-def test_no_acknowledged_decision_is_lost_and_none_is_doubled(house: Portal) -> None:
+def test_no_acknowledged_decision_is_lost_and_none_is_doubled(portal: Portal) -> None:
     """Whatever the network does, a patient who was told “recorded” has one receipt, and the clinic reads the truth."""
-    Clinic.house = house
+    Clinic.portal = portal
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(timeline, "RECEIPTS", 3)  # so that twenty steps turn several pages
         run_state_machine_as_test(Clinic, settings=settings.get_profile("store"))

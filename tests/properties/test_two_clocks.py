@@ -7,9 +7,9 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.domain.consent import Address, Assurance, NoticeInForce, Standing, major, resolve
-from chalicelib.domain.instants import EVER, Instant, instant, moment
-from chalicelib.domain.notice_versions import Entry, entry_at, notice_at
+from chalicelib.domain.consent import AnswerSummary, Assurance, NoticeInForce, QuestionId, major, resolve
+from chalicelib.domain.instants import END_OF_TIME, Instant, instant, moment
+from chalicelib.domain.notice_versions import PublishedVersion, entry_at, notice_at
 from chalicelib.domain.receipts import Day, NoticeRef, Subject, decide
 from chalicelib.store import timeline
 from tests.acts import EMAIL_NEWS, SMS_NEWS, a_subject, an_act
@@ -43,14 +43,16 @@ class Story:
     """One person's history told twice: to the portal's core with pages of words, and to the reference."""
 
     def __init__(self, history: list[dict], changes: list[tuple[int, bool, int]]) -> None:  # type: ignore[type-arg]
-        self.entries = [Entry(instant(OPENED), "1.0", instant(OPENED))]
+        self.entries = [PublishedVersion(instant(OPENED), "1.0", instant(OPENED))]
         for day, is_major, ahead in changes:
             before, _, minor = self.entries[-1].version.partition(".")
             version = f"{int(before) + 1}.0" if is_major else f"{before}.{int(minor) + 1}"
             published = OPENED + timedelta(days=day)
-            self.entries.append(Entry(instant(published + timedelta(days=ahead)), version, instant(published)))
+            self.entries.append(
+                PublishedVersion(instant(published + timedelta(days=ahead)), version, instant(published))
+            )
         self.said: list[Said] = []
-        self.pages: list[tuple[timeline.Fence, dict[Address, Standing], list[dict]]] = []  # type: ignore[type-arg]
+        self.pages: list[tuple[timeline.PageStart, dict[QuestionId, AnswerSummary], list[dict]]] = []  # type: ignore[type-arg]
         self.late: list[dict] = []  # type: ignore[type-arg]
         self.subject = a_subject()
         now = OPENED
@@ -67,7 +69,7 @@ class Story:
             day = Day(at.date().isoformat(), instant(at + timedelta(days=1, milliseconds=-1)))
         version = entry_at(self.entries, instant(at), instant(now)).version
         assurance = VOUCHED.get(told["by"], Assurance.SELF_ASSERTED)
-        act = an_act(
+        decision = an_act(
             told["answers"],
             instant(now),
             effective_at=instant(at),
@@ -79,15 +81,15 @@ class Story:
         )
         claims = told["by"] == "stranger"
         before = self.subject
-        receipt, after = decide(before, act, self.notice(instant(now), instant(now)), known=claims)
-        fences = timeline.fenced(before.fences, after.version, before.latest, after.recorded_at)
+        receipt, after = decide(before, decision, self.notice(instant(now), instant(now)), known=claims)
+        fences = timeline.with_page_start(before.fences, after.version, before.latest, after.recorded_at)
         self.subject = Subject(**{**{name: getattr(after, name) for name in Subject.__slots__}, "fences": fences})
         if timeline.begins(after.version):
             self.pages.append((fences[-1], dict(before.standings), []))
         needed, given = timeline.needed(receipt.document), receipt.document["effective_at"]
         for page in timeline.pages_of(fences, after.version, given):
             self.pages[page][2].append(needed)
-        self.late += [needed] * timeline.reaches_back(fences, after.version, given)
+        self.late += [needed] * timeline.is_late(fences, after.version, given)
         at, learnt = moment(given), moment(receipt.document["recorded_at"])
         until = min(moment(day.ends), learnt) if day else None
         for address, answer in told["answers"].items():
@@ -101,7 +103,7 @@ class Story:
         """Give the notice in force at a time, as published at another."""
         return notice_at(self.entries, at, known_at)
 
-    def standings(self, at: Instant, known_at: Instant) -> dict[Address, Standing]:
+    def standings(self, at: Instant, known_at: Instant) -> dict[QuestionId, AnswerSummary]:
         """Tell how everything stood, from one page, and for one whose fence is kept no more from the late ones too."""
         fences, version = self.subject.fences, self.subject.version
         page, late = timeline.page_for(fences, version, at, known_at), list[Any]()
@@ -109,7 +111,7 @@ class Story:
             pages = timeline.first_kept(fences, version)
             page, late = timeline.search(pages, lambda each: self.pages[each][0], at, known_at), self.late
         _, carried, documents = self.pages[page]
-        return timeline.standings_at(carried, [*documents, *late], at, known_at)
+        return timeline.answers_as_of(carried, [*documents, *late], at, known_at)
 
 
 @pytest.mark.parametrize("kept", [1, 2, timeline.KEPT])
@@ -147,7 +149,9 @@ def test_the_order_in_which_words_are_learnt_changes_nothing(history: list[dict]
     documents = [document for page in story.pages[:1] for document in page[2]]
     shuffled = list(documents)
     seed.shuffle(shuffled)
-    assert timeline.standings_at({}, shuffled, EVER, EVER) == timeline.standings_at({}, documents, EVER, EVER)
+    assert timeline.answers_as_of({}, shuffled, END_OF_TIME, END_OF_TIME) == timeline.answers_as_of(
+        {}, documents, END_OF_TIME, END_OF_TIME
+    )
 
 
 @given(history=st.lists(acts, min_size=1, max_size=14))
@@ -155,4 +159,4 @@ def test_the_order_in_which_words_are_learnt_changes_nothing(history: list[dict]
 def test_how_a_person_stands_is_what_the_receipts_tell(history: list[dict]) -> None:  # type: ignore[type-arg]
     """What is kept for a quick answer is never more than what the proof says."""
     story = Story(history, [])
-    assert timeline.standings_at({}, story.pages[0][2], EVER, EVER) == story.subject.standings
+    assert timeline.answers_as_of({}, story.pages[0][2], END_OF_TIME, END_OF_TIME) == story.subject.standings

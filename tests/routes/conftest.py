@@ -1,4 +1,4 @@
-"""The house the routes are tried in: one local AWS, one table, five demo clinics, and clinics of a test's own."""
+"""The portal the routes are tried in: one local AWS, one table, five demo clinics, and clinics of a test's own."""
 
 import copy
 import itertools
@@ -17,7 +17,7 @@ from chalicelib.domain.api_keys import SCOPES
 from chalicelib.domain.instants import Instant
 from chalicelib.jobs import signing
 from chalicelib.notices.edition import edition
-from chalicelib.portal import Portal, portal
+from chalicelib.portal import Portal, get_portal
 from chalicelib.store.keys import SHARDS, audit_key, unsigned_key
 from chalicelib.store.table import Table
 from infra.local.aws import REGION, aws_environment, ministack
@@ -34,7 +34,7 @@ Change = Callable[[dict[str, Any]], None]
 
 
 @dataclass
-class House:
+class RunningPortal:
     """What runs, the keys of the demo clinics, and a way to publish more."""
 
     settings: Mapping[str, str]
@@ -45,7 +45,7 @@ class House:
     @cached_property
     def beside(self) -> Portal:
         """The portal in a process beside the application's: what one remembers the other does not."""
-        return portal.__wrapped__()
+        return get_portal.__wrapped__()
 
     @property
     def table(self) -> Table:
@@ -77,7 +77,7 @@ class House:
 
     def member(self, clinic: str, controller: str) -> Program:
         """Give the program of one of a clinic's joint controllers."""
-        controllers = [each.id for each in self.beside.register.look(clinic).published.clinic.controllers]
+        controllers = [each.id for each in self.beside.register.look_up(clinic).published.clinic.controllers]
         member = keys.Member(controller, controllers)
         return Program(clinic, keys.create(self.table, clinic, controller, member=member)[1])
 
@@ -87,7 +87,7 @@ class House:
         clinic = list(self.documents)[-1]
         marks = [mark for shard in SHARDS for mark in self.table.partition(unsigned_key("", shard).pk, f"{clinic}#")]
         receipts = [self.beside.register.receipt(clinic, mark.sk.partition("#")[2]) for mark in marks]
-        assert list(signing.seal(self.table, self.beside.signer, receipts, lambda: False))[-1].whole
+        assert list(signing.sign_receipt(self.table, self.beside.signer, receipts, lambda: False))[-1].whole
 
     def items(self) -> set[tuple[str, str]]:
         """Give the key of every item in the table but the audit's, to see what a request stored."""
@@ -145,7 +145,7 @@ def _document(clinic: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPortal]:
     """Start the local AWS and publish the demo clinics, once."""
     folder = tmp_path_factory.mktemp("routes")
     with ministack() as url, environment(aws_environment(url)):
@@ -154,22 +154,22 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         alias = a_signing_key("alias/portal-signing")
         settings = {**aws_environment(url), "TABLE_NAME": TABLE, "CLINIC_KEY_ARN": arn, "SIGNING_KEY": alias}
         given = publish_demo(settings, folder / "keys.json", at=LONG_AGO)
-        yield House(settings, {clinic: entry["api_key"] for clinic, entry in given.items()})
-    portal.cache_clear()
+        yield RunningPortal(settings, {clinic: entry["api_key"] for clinic, entry in given.items()})
+    get_portal.cache_clear()
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _at_home(settled: House) -> Iterator[None]:
-    """Let the application find this house, as a process that has just started, and leave nothing behind."""
+def _at_home(settled: RunningPortal) -> Iterator[None]:
+    """Let the application find this portal, as a process that has just started, and leave nothing behind."""
     with environment({**settled.settings, "PUBLIC_URL": ""}):
-        portal.cache_clear()
+        get_portal.cache_clear()
         yield
-    portal.cache_clear()
+    get_portal.cache_clear()
 
 
 @pytest.fixture
-def house(settled: House) -> House:
-    """Give the house."""
+def portal(settled: RunningPortal) -> RunningPortal:
+    """Give the portal."""
     assert os.environ["TABLE_NAME"] == TABLE
     return settled
 

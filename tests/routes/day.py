@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import botocore.session
 
-from chalicelib.portal import Portal, portal
+from chalicelib.portal import Portal, get_portal
 from infra.local.aws import REGION, aws_environment, ministack
 from infra.local.demo import publish_demo
 from infra.operator import keys
@@ -35,7 +35,7 @@ class Beside:
     @property
     def beside(self) -> Portal:
         """The same table, in this process."""
-        return portal()
+        return get_portal()
 
 
 def main(folder: Path) -> None:
@@ -50,7 +50,7 @@ def main(folder: Path) -> None:
         _lived(given, secrets)
     with environment({"POWERTOOLS_LOG_LEVEL": "DEBUG"}):
         _refused(given, secrets, 503)  # with what the process remembers
-        portal.cache_clear()
+        get_portal.cache_clear()
         _refused(given, secrets, 503)  # and as one that has just started
     secrets["contacts"] = [value for person in (ANNA, GIORGI) for value in person.values()] + TYPED
     (folder / "secrets.json").write_text(json.dumps(secrets), encoding="utf-8")
@@ -121,7 +121,7 @@ def _lived(given: dict[str, dict[str, str]], secrets: dict[str, list[str]]) -> N
             assert Program(f"{person['phone']}".replace(" ", "%20"), None).call(name, body).status == 401
         assert program.receipt(person["email"]).status == 404
         assert program.receipt(secrets["receipts"][-1], f"?format={person['email'].replace('+', '%2B')}").status == 400
-    keys.revoke(portal().table, RIGA, keys.all_keys(portal().table, RIGA)[0].id)
+    keys.revoke(get_portal().table, RIGA, keys.all_keys(get_portal().table, RIGA)[0].id)
     assert Program(RIGA, given[RIGA]["api_key"]).call("status", {"subjects": [{"email": ANNA["email"]}]}).status == 401
 
 

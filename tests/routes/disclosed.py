@@ -6,7 +6,7 @@ from jwcrypto.jwk import JWK
 from sd_jwt.verifier import SDJWTVerifier
 
 from tests.routes.client import Client, Program
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 
 
 def verified(client: Client, presented: str) -> dict[str, Any]:
@@ -16,14 +16,14 @@ def verified(client: Client, presented: str) -> dict[str, Any]:
     return payload
 
 
-def presented(house: House, program: Program, number: str) -> str:
+def presented(portal: RunningPortal, program: Program, number: str) -> str:
     """Sign what waits and give a receipt as an SD-JWT."""
-    house.seal()
+    portal.seal()
     answer = program.receipt(number, "?format=sd-jwt")
     assert (answer.status, answer.headers["content-type"]) == (200, "application/sd-jwt")
     return answer.text
 
 
-def evidence_of(house: House, program: Program, number: str) -> Any:
+def evidence_of(portal: RunningPortal, program: Program, number: str) -> Any:
     """Give the evidence of a receipt in words."""
-    return verified(program.client, presented(house, program, number))["evidence"]
+    return verified(program.client, presented(portal, program, number))["evidence"]

@@ -94,6 +94,6 @@ def aged_state(client: Client, clinic: str, ago: timedelta, page: str = "") -> s
     """Give a page's state as if it had been opened some time ago: signed with the clinic's secret by an older clock."""
     secret = form_secret(clinic, TEMPLATES[page.partition("?")[0]])
     soon = instant(datetime.now(UTC) + timedelta(seconds=1))
-    state = FormState.opened(secret, open_page(client, f"/{clinic}{page}").fields["state"], soon)
+    state = FormState.from_token(secret, open_page(client, f"/{clinic}{page}").fields["state"], soon)
     assert state is not None
-    return replace(state, opened_at=instant(datetime.now(UTC) - ago)).sealed(secret)
+    return replace(state, opened_at=instant(datetime.now(UTC) - ago)).to_token(secret)

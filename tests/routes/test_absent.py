@@ -6,7 +6,7 @@ from chalicelib.domain.clinic import LANGUAGES
 from chalicelib.web.requests import MAX_FORM
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import FORM, Client
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.pages import Page, decide, open_page, receipt_number
 
 HEADINGS = {
@@ -92,16 +92,16 @@ UNREADABLE = {
 @pytest.mark.parametrize("page", ["", "/withdraw"])
 @pytest.mark.parametrize("kind", UNREADABLE)
 def test_a_body_that_is_no_form_is_refused_in_the_patients_language(
-    client: Client, house: House, kind: str, page: str
+    client: Client, portal: RunningPortal, kind: str, page: str
 ) -> None:
     """A broken browser or a scanner stores nothing and is told so."""
     status, headers, body = UNREADABLE[kind]
-    before = house.items()
+    before = portal.items()
     for lang in ("lv", "ka"):
         answer = client.send("POST", f"/{RIGA}{page}?lang={lang}", body, headers)
         assert answer.status == status
         assert Page(answer).lang == lang
-    assert house.items() == before
+    assert portal.items() == before
 
 
 def test_the_form_type_may_name_its_charset_in_any_case(client: Client) -> None:

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.contacts import Contact, Kind
-from chalicelib.portal import portal
+from chalicelib.domain.contacts import Contact, ContactKind
+from chalicelib.portal import get_portal
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import Answer, Client
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.letterbox import carried
 from tests.routes.pages import decide, open_page, receipt_number
 
@@ -90,24 +90,24 @@ class Knocking:
 
 
 @pytest.fixture(params=DOORS)
-def knocking(request: pytest.FixtureRequest, house: House, client: Client) -> Knocking:
+def knocking(request: pytest.FixtureRequest, portal: RunningPortal, client: Client) -> Knocking:
     """Give somebody who knocks at one door of a clinic."""
-    clinic, door = house.open_clinic().clinic, DOORS[request.param]
+    clinic, door = portal.open_clinic().clinic, DOORS[request.param]
     states = [open_page(client, f"/{clinic}{page}?lang=en").fields["state"] for page in ("", door.page)]
     return Knocking(clinic, door, *states)
 
 
 @pytest.fixture
-def work(house: House) -> Iterator[list[tuple[str, int]]]:
+def work(portal: RunningPortal) -> Iterator[list[tuple[str, int]]]:
     """List what leaves for DynamoDB: the kind of each call, and how many reads or writes it holds."""
-    assert house
+    assert portal
     sent: list[tuple[str, int]] = []
 
     def note(params: dict[str, Any], model: Any, **_: Any) -> None:
         held = params["body"].count(b'"pk"' if model.name == "BatchGetItem" else b'"TableName"')
         sent.append((model.name, held))
 
-    events = portal().table.client.meta.events
+    events = get_portal().table.client.meta.events
     events.register("before-call.dynamodb", note)
     yield sent
     events.unregister("before-call.dynamodb", note)
@@ -161,10 +161,10 @@ def test_known_and_unknown_contacts_get_the_same_answer_by_the_same_work(
 @pytest.mark.parametrize("like", [RIGA, TBILISI])
 @pytest.mark.parametrize("tried", ["phone", "email"])
 def test_what_comes_to_ones_own_contact_says_nothing_of_the_other(
-    house: House, client: Client, tried: str, like: str, answers: dict[str, str]
+    portal: RunningPortal, client: Client, tried: str, like: str, answers: dict[str, str]
 ) -> None:
     """Somebody types a contact of theirs beside one that they try: the same messages, whether or not it is known."""
-    program = house.open_clinic(like)
+    program = portal.open_clinic(like)
     own = "email" if tried == "phone" else "phone"
     mobile = "+9955551234" if like == TBILISI else "+371261234"
     contacts = {"email": ("eve1@example.org", "eve2@example.org"), "phone": (f"{mobile}61", f"{mobile}62")}
@@ -172,12 +172,12 @@ def test_what_comes_to_ones_own_contact_says_nothing_of_the_other(
     known = {tried: targets[tried][0]}
     body = {"subject": known, "decisions": {TEXT: "yes"}, "channel": "in-person"}
     assert program.call("receipts", {**body, "effective_at": "2026-11-20T10:00:00Z"}).status == 201
-    carried(house)
+    carried(portal)
     came = []
     for eve, target in zip(contacts[own], targets[tried], strict=True):
         fields = {f"decision.{address}": answer for address, answer in answers.items()}
         assert decide(client, program.clinic, {**fields, own: eve, tried: target}).status == 303
-        came.append([_OF_EACH.sub("#", text) for text in carried(house, Contact(Kind(own), eve))])
+        came.append([_OF_EACH.sub("#", text) for text in carried(portal, Contact(ContactKind(own), eve))])
     assert came[0] == came[1]
     assert came[0] or (like, tried) != (RIGA, "phone"), "something comes, or nothing is compared"
 
@@ -191,10 +191,10 @@ def test_the_receipts_page_is_the_same_too(knocking: Knocking, client: Client) -
 
 @pytest.mark.parametrize("address", ["newsletter.sms", "testimonials.text"])
 def test_a_guessed_code_tells_nothing_of_the_phone(
-    house: House, client: Client, work: list[tuple[str, int]], address: str
+    portal: RunningPortal, client: Client, work: list[tuple[str, int]], address: str
 ) -> None:
     """Whether something waits for the code depends on who is known, for a review's Yes; words and calls do not."""
-    clinic = house.open_clinic().clinic
+    clinic = portal.open_clinic().clinic
     decide(client, clinic, {"decision.newsletter.sms": "yes", "phone": KNOWN_PHONE})
     answers = []
     for phone in (KNOWN_PHONE, NEW_PHONE):
@@ -217,14 +217,14 @@ def test_the_time_an_answer_takes_tells_nothing_and_one_more_read_would(knocking
     the receipt's code takes longer than a read and varies more: there the work that is done has to tell enough.
     """
     chance = random.Random(knocking.clinic)  # noqa: S311 - an order, no secret
-    register = portal().register
+    register = get_portal().register
     honest, unknown, leaking = times = [], [], []
     for number in range(MOST):
         known, leaky = knocking.known(f"known{number:03d}"), knocking.known(f"leaky{number:03d}")
         turns: list[tuple[list[float], Callable[[], object]]] = [
             (honest, lambda known=known: knocking.try_one(known)),  # type: ignore[misc]
             (unknown, lambda number=number: knocking.try_one(f"never{number:03d}@example.org")),  # type: ignore[misc]
-            (leaking, lambda leaky=leaky: (register.look(knocking.clinic), knocking.try_one(leaky))),  # type: ignore[misc]
+            (leaking, lambda leaky=leaky: (register.look_up(knocking.clinic), knocking.try_one(leaky))),  # type: ignore[misc]
         ]
         chance.shuffle(turns)
         for taken, deed in turns:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.routes.client import Program
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 
 ADDRESSES = [
     "newsletter.email",
@@ -84,7 +84,7 @@ ANSWERS = {"status": 200, "history": 200, "receipts": 201, "withdrawals": 201}
 
 
 @pytest.fixture(scope="module")
-def program(settled: House) -> Program:
+def program(settled: RunningPortal) -> Program:
     """Give a program for all that is sent here."""
     return settled.open_clinic()
 
@@ -117,9 +117,11 @@ def test_any_bytes_and_any_key_are_answered_as_described(program: Program, body:
     assert Program(program.clinic, key).call("status", b"{}").status == 401
 
 
-def test_any_document_is_kept_or_refused_and_what_is_kept_can_be_looked_through(house: House, program: Program) -> None:
+def test_any_document_is_kept_or_refused_and_what_is_kept_can_be_looked_through(
+    portal: RunningPortal, program: Program
+) -> None:
     """A draft may be anything of this clinic's; nothing in it breaks what reads it."""
-    document = {**house.documents[program.clinic], "version": "1.1"}
+    document = {**portal.documents[program.clinic], "version": "1.1"}
     seen = set()
 
     @SLOW
@@ -139,13 +141,13 @@ def test_any_document_is_kept_or_refused_and_what_is_kept_can_be_looked_through(
     assert program.get("notices").status == 200
 
 
-def test_a_slip_in_the_json_is_told_with_its_line_and_column(house: House) -> None:
+def test_a_slip_in_the_json_is_told_with_its_line_and_column(portal: RunningPortal) -> None:
     """A program's author finds the missing comma; nothing of what was sent is repeated."""
     body = b'{"subjects": [\n  {"email": "anna.ozola@example.org" "patient_ref": "P-1"}]}'
-    answer = house.program().call("status", body)
+    answer = portal.program().call("status", body)
     assert (answer.status, answer.json()["title"]) == (400, "Unreadable body")
     assert answer.json()["detail"] == (
         "The body must be a JSON object in UTF-8. Line 2, column 38: Expecting ',' delimiter."
     )
     for other in (b"[]", b"\xff", b"[" * 100_000):
-        assert house.program().call("status", other).json()["detail"].startswith("The body must be a JSON object in")
+        assert portal.program().call("status", other).json()["detail"].startswith("The body must be a JSON object in")

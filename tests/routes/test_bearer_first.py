@@ -5,39 +5,41 @@ from typing import Any
 
 import pytest
 
-from chalicelib.portal import portal
+from chalicelib.portal import get_portal
 from chalicelib.web.requests import MAX_JSON
 from infra.operator import keys
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import Program
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 
 WORST = b'{"subjects": [' + b"[" * 200_000
 
 
 @pytest.fixture
-def reads(house: House) -> Iterator[list[str]]:
+def reads(portal: RunningPortal) -> Iterator[list[str]]:
     """List what leaves for DynamoDB while the application answers."""
-    assert house
+    assert portal
     sent: list[str] = []
 
     def note(request: Any, **_: Any) -> None:
         sent.append(request.headers["X-Amz-Target"].decode().rpartition(".")[2])
 
-    events = portal().table.client.meta.events
+    events = get_portal().table.client.meta.events
     events.register("before-send.dynamodb", note)
     yield sent
     events.unregister("before-send.dynamodb", note)
 
 
-def test_a_key_that_opens_nothing_costs_one_read_and_its_body_is_not_looked_at(house: House, reads: list[str]) -> None:
+def test_a_key_that_opens_nothing_costs_one_read_and_its_body_is_not_looked_at(
+    portal: RunningPortal, reads: list[str]
+) -> None:
     """Unknown, revoked, another clinic's or without the scope: nobody keeps a function busy with a large body."""
-    revoked = house.new_key(RIGA, label="revoked")
-    for key in keys.all_keys(house.table, RIGA):
+    revoked = portal.new_key(RIGA, label="revoked")
+    for key in keys.all_keys(portal.table, RIGA):
         if key.label == "revoked":
-            keys.revoke(house.table, RIGA, key.id)
-    narrow = house.new_key(RIGA, "receipts:read")
-    refused = {"cpk_unknown": 401, revoked: 401, house.api_keys[TBILISI]: 404, narrow: 403}
+            keys.revoke(portal.table, RIGA, key.id)
+    narrow = portal.new_key(RIGA, "receipts:read")
+    refused = {"cpk_unknown": 401, revoked: 401, portal.api_keys[TBILISI]: 404, narrow: 403}
     for key, status in refused.items():
         for body in (WORST, b"{}", b"no json"):
             reads.clear()
@@ -45,15 +47,17 @@ def test_a_key_that_opens_nothing_costs_one_read_and_its_body_is_not_looked_at(h
             assert reads == ["BatchGetItem"]
 
 
-def test_a_key_of_endless_length_is_no_key(house: House, reads: list[str]) -> None:
+def test_a_key_of_endless_length_is_no_key(portal: RunningPortal, reads: list[str]) -> None:
     """What is read of a header has a bound."""
-    answer = Program(RIGA, house.api_keys[RIGA] + "x" * 8000).call("status", {"subjects": [{"email": "a@example.org"}]})
+    answer = Program(RIGA, portal.api_keys[RIGA] + "x" * 8000).call(
+        "status", {"subjects": [{"email": "a@example.org"}]}
+    )
     assert (answer.status, reads) == (401, ["BatchGetItem"])
 
 
-def test_a_good_key_is_one_read_with_what_it_asks_about(house: House, reads: list[str]) -> None:
+def test_a_good_key_is_one_read_with_what_it_asks_about(portal: RunningPortal, reads: list[str]) -> None:
     """The status of one patient stays two round trips: one read, and the audit line."""
-    program = house.program()
+    program = portal.program()
     asked = {"subjects": [{"email": "anna@example.org"}]}
     program.call("status", asked)
     reads.clear()
@@ -61,13 +65,15 @@ def test_a_good_key_is_one_read_with_what_it_asks_about(house: House, reads: lis
     assert reads == ["BatchGetItem", "PutItem"]
 
 
-def test_a_key_that_opened_a_moment_ago_opens_nothing_once_it_is_revoked(house: House, reads: list[str]) -> None:
+def test_a_key_that_opened_a_moment_ago_opens_nothing_once_it_is_revoked(
+    portal: RunningPortal, reads: list[str]
+) -> None:
     """And from the second call on its body is not looked at either."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     asked = {"subjects": [{"email": "anna@example.org"}]}
     assert program.call("status", asked).status == 200
-    [key] = keys.all_keys(house.table, program.clinic)
-    keys.revoke(house.table, program.clinic, key.id)
+    [key] = keys.all_keys(portal.table, program.clinic)
+    keys.revoke(portal.table, program.clinic, key.id)
     assert program.call("status", asked).status == 401
     reads.clear()
     assert program.call("status", WORST).status == 401
@@ -87,16 +93,16 @@ def test_a_key_that_opened_a_moment_ago_opens_nothing_once_it_is_revoked(house: 
     ],
 )
 def test_a_body_of_another_kind_or_size_is_refused_by_its_own_status(
-    house: House, status: int, body: bytes, headers: dict[str, str]
+    portal: RunningPortal, status: int, body: bytes, headers: dict[str, str]
 ) -> None:
     """Each says what is wrong, as a problem (RFC 9457)."""
-    answer = house.program().call("status", body, headers)
+    answer = portal.program().call("status", body, headers)
     assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
 
 
-def test_a_body_of_nothing_but_faults_is_answered_in_bounded_length(house: House) -> None:
+def test_a_body_of_nothing_but_faults_is_answered_in_bounded_length(portal: RunningPortal) -> None:
     """A hundred faults are told, and none of them repeats a long name."""
-    answer = house.program().call("status", {f"{'y' * 300}{number}": 1 for number in range(2000)})
+    answer = portal.program().call("status", {f"{'y' * 300}{number}": 1 for number in range(2000)})
     assert answer.status == 422
     assert len(answer.json()["errors"]) == 100
     assert len(answer.body) < 60_000

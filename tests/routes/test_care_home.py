@@ -10,24 +10,24 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.receipts import decide
 from chalicelib.jobs.withdrawal_orders import carry_on
-from chalicelib.portal import portal
+from chalicelib.portal import get_portal
 from chalicelib.store import decisions, withdrawal_orders
 from chalicelib.store import people as roll
 from chalicelib.store.contacts import Known
 from chalicelib.store.keys import Key, contact_key
-from chalicelib.store.lookup import Look, Signature, fresh_subject
+from chalicelib.store.lookup import Identification, Lookup, fresh_subject
 from chalicelib.store.table import NextNumber, Write
 from tests.acts import on_paper
 from tests.routes.client import Answer, Client, Program
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.pages import open_page
 
 PEOPLE, FEWER = 1000, 100
 DECISIONS = 40
-PHONE = Contact(Kind.PHONE, "+37126555555")
+PHONE = Contact(ContactKind.PHONE, "+37126555555")
 BY_PHONE = {"phone": PHONE.value}
 SIGNED = "2026-11-10T10:00:00.000Z"
 
@@ -36,7 +36,7 @@ SIGNED = "2026-11-10T10:00:00.000Z"
 class Home:
     """A care home: the clinic's program, the decisions it ever asked for, and who lives there."""
 
-    house: House
+    portal: RunningPortal
     program: Program
     addresses: tuple[str, ...]
     people: tuple[str, ...]
@@ -44,13 +44,13 @@ class Home:
     @property
     def lookup(self) -> str:
         """The key under which the home's phone is found."""
-        return self.house.beside.clinics.key(self.program.clinic).lookup(PHONE)
+        return self.portal.beside.clinics.key(self.program.clinic).lookup(PHONE)
 
     def open_orders(self) -> list[Key]:
         """Give the orders that are open for this home."""
         return [
             key
-            for key in withdrawal_orders.open_orders(self.house.table)
+            for key in withdrawal_orders.open_orders(self.portal.table)
             if withdrawal_orders.clinic_of(key) == self.program.clinic
         ]
 
@@ -61,7 +61,7 @@ class Home:
         def note(**_: Any) -> None:
             next(sent)
 
-        beside = self.house.beside
+        beside = self.portal.beside
         events = beside.table.client.meta.events
         events.register("before-send.dynamodb", note)
         carry_on(beside.table, beside.clinics, self.open_orders(), lambda: next(asked) > pages)
@@ -70,9 +70,9 @@ class Home:
 
     def stopped(self, addresses: Sequence[str]) -> int:
         """Tell for how many people all of these are stopped by their own chain; what the table holds stays small."""
-        items = [*self.house.table.partition(contact_key(self.program.clinic, self.lookup).pk, "")]
+        items = [*self.portal.table.partition(contact_key(self.program.clinic, self.lookup).pk, "")]
         assert max(len(item.body or "") + len(str(item.texts)) for item in items) < 40_000
-        people = list(roll.people(self.house.table, self.program.clinic))
+        people = list(roll.iter_people(self.portal.table, self.program.clinic))
         assert {person.id for person in people} == set(self.people)
         lasts = [[person.standings[address].last for address in addresses] for person in people]
         return sum(all(word and word.answer == "withdraw" for word in words) for words in lasts)
@@ -87,34 +87,34 @@ def forty(document: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def home(settled: House) -> Home:
+def home(settled: RunningPortal) -> Home:
     """Give a home of a thousand people."""
     return a_home(settled, PEOPLE)
 
 
 @pytest.fixture(scope="module")
-def smaller_home(settled: House) -> Home:
+def smaller_home(settled: RunningPortal) -> Home:
     """Give a home of a hundred people."""
     return a_home(settled, FEWER)
 
 
-def a_home(settled: House, residents: int) -> Home:
+def a_home(settled: RunningPortal, residents: int) -> Home:
     """Let very many people say Yes to everything, written as the store writes it, ten in a transaction."""
     program = settled.open_clinic(change=forty)
     beside, clinic = settled.beside, program.clinic
-    published = beside.register.look(clinic).published
+    published = beside.register.look_up(clinic).published
     addresses = tuple(published.clinic.questions)
     assert len(addresses) == DECISIONS
     key, people = beside.clinics.key(clinic), []
     waiting: list[Write] = []
     for number in range(residents):
-        reference, before = Contact(Kind.REFERENCE, f"R-{number:04}"), fresh_subject()
-        act = on_paper(dict.fromkeys(addresses, "yes"), SIGNED, SIGNED, clinic=clinic, evidence=None)
-        receipt, after = decide(before, act, published.in_force, known=False)
+        reference, before = Contact(ContactKind.REFERENCE, f"R-{number:04}"), fresh_subject()
+        decision = on_paper(dict.fromkeys(addresses, "yes"), SIGNED, SIGNED, clinic=clinic, evidence=None)
+        receipt, after = decide(before, decision, published.in_force, known=False)
         known = {key.lookup(reference): Known(), key.lookup(PHONE): Known(number=number - 1, free=number == 0)}
-        look = Look(published, {}, {}, known_by=known)
-        signature = Signature((reference, PHONE), None, before)
-        writes = decisions.writes(key, signature, look, before, after=after, receipt=receipt, disclosures=())
+        lookup = Lookup(published, {}, {}, known_by=known)
+        identification = Identification((reference, PHONE), None, before)
+        writes = decisions.writes(key, identification, lookup, before, after=after, receipt=receipt, disclosures=())
         waiting += [write for write in writes if not isinstance(write, NextNumber)]
         people.append(before.id)
         if number % 10 == 9:
@@ -145,7 +145,7 @@ def counted(home: Home, deed: Any) -> tuple[Answer, int]:
     def note(**_: Any) -> None:
         next(sent)
 
-    events = portal().table.client.meta.events
+    events = get_portal().table.client.meta.events
     events.register("before-send.dynamodb", note)
     answer: Answer = deed()
     events.unregister("before-send.dynamodb", note)

@@ -4,7 +4,7 @@ import pytest
 
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import MOUNTS, Client
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.pages import Page, decide, open_page, receipt_number
 
 KAUNAS = "kaunas-polyclinics"
@@ -40,9 +40,9 @@ def test_the_page_speaks_the_language_the_patient_wants_most(
     assert Page(answer).lang == lang
 
 
-def test_every_clinic_offers_its_languages_by_their_own_names(client: Client, house: House) -> None:
+def test_every_clinic_offers_its_languages_by_their_own_names(client: Client, portal: RunningPortal) -> None:
     """Nobody has to read a foreign word to find their own language."""
-    for clinic in house.api_keys:
+    for clinic in portal.api_keys:
         page = open_page(client, f"/{clinic}")
         offered = {link.removeprefix("?lang=")[:2] for link in page.links if link.startswith("?lang=")}
         for lang in offered:
@@ -55,30 +55,30 @@ def test_the_switcher_keeps_the_source_and_the_code_scanned(client: Client) -> N
     assert "?lang=en&src=desk&via=qr" in page.links
 
 
-def test_nothing_is_chosen_and_nothing_written_in_advance(client: Client, house: House) -> None:
+def test_nothing_is_chosen_and_nothing_written_in_advance(client: Client, portal: RunningPortal) -> None:
     """A Yes is the patient's own (GDPR Recital 32)."""
-    for clinic in house.api_keys:
+    for clinic in portal.api_keys:
         page = open_page(client, f"/{clinic}")
         assert page.chosen == []
         assert {value for name, value in page.fields.items() if name != "state"} == {""}
 
 
-def test_looking_at_pages_stores_nothing_about_anybody(client: Client, house: House) -> None:
+def test_looking_at_pages_stores_nothing_about_anybody(client: Client, portal: RunningPortal) -> None:
     """GET changes nothing but keeps the evidence of what is shown."""
-    clinic = house.open_clinic().clinic
-    before = house.items()
+    clinic = portal.open_clinic().clinic
+    before = portal.items()
     for target in (f"/{clinic}?src=desk", f"/{clinic}/withdraw", f"/{clinic}/notices/1.0", f"/{clinic}/qr/signup.png"):
         assert client.get(target).status == 200
-    new = house.items() - before
+    new = portal.items() - before
     assert new
     assert {sk for _, sk in new} == {"SHOWN"}
 
 
 @pytest.mark.parametrize("mount", MOUNTS)
-def test_every_link_and_redirect_stays_where_the_portal_stands(house: House, mount: str) -> None:
+def test_every_link_and_redirect_stays_where_the_portal_stands(portal: RunningPortal, mount: str) -> None:
     """The portal works under its stage, under a domain of its own and under a base path of another."""
     client = Client(MOUNTS[mount])
-    clinic = house.open_clinic().clinic
+    clinic = portal.open_clinic().clinic
     answer = decide(client, clinic, {"decision.newsletter.email": "yes", "email": "anna.ozola@example.org"}, "?lang=en")
     assert answer.location.startswith(f"{client.mount}/{clinic}/receipts/")
     number = receipt_number(answer)
@@ -110,10 +110,10 @@ def test_the_page_as_shown_can_be_kept_for_ever_and_can_do_nothing(client: Clien
     assert Page(kept).fields["state"] == ""
 
 
-def test_the_full_notice_is_there_in_each_language_and_for_every_version(client: Client, house: House) -> None:
+def test_the_full_notice_is_there_in_each_language_and_for_every_version(client: Client, portal: RunningPortal) -> None:
     """What was in force when somebody agreed can be read for ever."""
-    clinic = house.open_clinic().clinic
-    house.republish(clinic, "1.1", lambda document: document["texts"]["intro"].update(en="Welcome again!"))
+    clinic = portal.open_clinic().clinic
+    portal.republish(clinic, "1.1", lambda document: document["texts"]["intro"].update(en="Welcome again!"))
     for lang in ("lv", "ru", "en"):
         old, new = (open_page(client, f"/{clinic}/notices/{version}?lang={lang}") for version in ("1.0", "1.1"))
         assert old.lang == new.lang == lang

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import instant
-from chalicelib.domain.links import Power
+from chalicelib.domain.links import LinkScope
 from chalicelib.store import worklist
 from chalicelib.store.messages import mark_undeliverable
 from tests.routes.client import Answer, Client, Program
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.letterbox import a_token, carried
 from tests.routes.pages import Page, decide
 from tests.routes.test_guardians import ELZA, VILNIUS, YES
@@ -44,9 +44,9 @@ def permitted(program: Program, **subject: str) -> tuple[str, bool]:
     return told["state"], told["permitted"]
 
 
-def test_a_replaced_address_is_found_no_more_and_the_new_one_has_what_was_agreed_to(house: House) -> None:
+def test_a_replaced_address_is_found_no_more_and_the_new_one_has_what_was_agreed_to(portal: RunningPortal) -> None:
     """Married since: the newsletter goes to the new address and never to the old one."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     agreed(program, email=OLD, patient_ref="P-1")
     [before] = program.history(email=OLD)
     answer = replaced(program, patient_ref="P-1")
@@ -65,9 +65,9 @@ def test_a_replaced_address_is_found_no_more_and_the_new_one_has_what_was_agreed
     assert program.receipt(receipt["id"]).status == 200
 
 
-def test_a_removed_contact_leaves_the_others(house: House) -> None:
+def test_a_removed_contact_leaves_the_others(portal: RunningPortal) -> None:
     """A number that is somebody else's by now gets no message; the address still does."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     agreed(program, email=OLD, phone=PHONE)
     answer = program.call("contacts", {"subject": {"email": OLD}, "remove": {"phone": PHONE}})
     assert answer.json()["evidence"] == {"contact_removed": "phone"}
@@ -75,9 +75,9 @@ def test_a_removed_contact_leaves_the_others(house: House) -> None:
     assert permitted(program, email=OLD) == ("granted", True)
 
 
-def test_another_clinic_knows_nothing_of_it(house: House) -> None:
+def test_another_clinic_knows_nothing_of_it(portal: RunningPortal) -> None:
     """Each clinic keeps contacts of its own, and a key opens one clinic."""
-    program, other = house.open_clinic(), house.open_clinic()
+    program, other = portal.open_clinic(), portal.open_clinic()
     for each in (program, other):
         agreed(each, email=OLD)
     assert (
@@ -91,9 +91,9 @@ def test_another_clinic_knows_nothing_of_it(house: House) -> None:
     assert permitted(other, email=NEW) == ("never_asked", False)
 
 
-def test_of_a_family_only_the_one_who_is_named_loses_the_phone(house: House) -> None:
+def test_of_a_family_only_the_one_who_is_named_loses_the_phone(portal: RunningPortal) -> None:
     """Nobody else's contact changes with it; who is meant must be told."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     for email in (OLD, BELLA):
         agreed(program, email=email, phone=PHONE)
     remove = {"remove": {"phone": PHONE}}
@@ -104,9 +104,9 @@ def test_of_a_family_only_the_one_who_is_named_loses_the_phone(house: House) -> 
     assert permitted(program, email=OLD) == permitted(program, phone=PHONE) == ("granted", True)
 
 
-def test_where_the_new_contact_is_somebody_elses_already_both_chains_tell_it(house: House) -> None:
+def test_where_the_new_contact_is_somebody_elses_already_both_chains_tell_it(portal: RunningPortal) -> None:
     """A couple shares an address from now on: each can see since when, and neither reads the other's name."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     agreed(program, email=OLD, patient_ref="P-1")
     agreed(program, email=NEW, patient_ref="P-2")
     assert replaced(program, patient_ref="P-1").status == 201
@@ -118,9 +118,9 @@ def test_where_the_new_contact_is_somebody_elses_already_both_chains_tell_it(hou
     assert {each["subject"] for each in program.history(email=NEW)} == {mine["subject"], theirs["subject"]}
 
 
-def test_a_childs_contact_is_replaced_and_the_guardians_own_stays(house: House, client: Client) -> None:
+def test_a_childs_contact_is_replaced_and_the_guardians_own_stays(portal: RunningPortal, client: Client) -> None:
     """The other parent is the contact from now on; what the first decided for herself is hers."""
-    program = house.open_clinic(VILNIUS)
+    program = portal.open_clinic(VILNIUS)
     decide(client, program.clinic, {**YES, **ELZA})
     mother = YES["email"]
     body = {"subject": {"email": mother}, "replace": {"email": mother}, "with": {"email": "tomas@example.org"}}
@@ -131,9 +131,9 @@ def test_a_childs_contact_is_replaced_and_the_guardians_own_stays(house: House, 
     assert {each["subject"] for each in program.history(email="tomas@example.org")} == {child}
 
 
-def test_an_erased_persons_contact_is_nobodys_and_cannot_be_changed(house: House) -> None:
+def test_an_erased_persons_contact_is_nobodys_and_cannot_be_changed(portal: RunningPortal) -> None:
     """Nobody is made known again by it."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     agreed(program, email=OLD)
     assert program.call("erasures", {"subject": {"email": OLD}}).status == 200
     answer = replaced(program, email=OLD)
@@ -155,18 +155,20 @@ def test_an_erased_persons_contact_is_nobodys_and_cannot_be_changed(house: House
         ({"subject": {"email": OLD}, "remove": {"email": OLD}, "everyone": True}, "/everyone"),
     ],
 )
-def test_a_call_that_cannot_be_carried_out_changes_nothing(house: House, body: dict[str, Any], place: str) -> None:
+def test_a_call_that_cannot_be_carried_out_changes_nothing(
+    portal: RunningPortal, body: dict[str, Any], place: str
+) -> None:
     """The fault is named, by its place."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     agreed(program, email=OLD)
     answer = program.call("contacts", body)
     assert (answer.status, answer.json()["errors"][0]["pointer"]) == (422, place)
     assert len(program.history(email=OLD)) == 1
 
 
-def test_the_same_call_again_is_the_same_receipt_and_another_body_is_refused(house: House) -> None:
+def test_the_same_call_again_is_the_same_receipt_and_another_body_is_refused(portal: RunningPortal) -> None:
     """A program that got no answer asks again, though the old address finds nobody any more."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     agreed(program, email=OLD)
     first = replaced(program, "wedding", email=OLD)
     again = replaced(program, "wedding", email=OLD)
@@ -177,28 +179,28 @@ def test_the_same_call_again_is_the_same_receipt_and_another_body_is_refused(hou
     assert permitted(program, email=NEW) == ("granted", True)
 
 
-def test_it_needs_a_key_that_may_record(house: House) -> None:
+def test_it_needs_a_key_that_may_record(portal: RunningPortal) -> None:
     """A tool that only asks changes nobody's contacts; every change is in the audit, without a contact."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     agreed(program, email=OLD)
-    asking = Program(program.clinic, house.new_key(program.clinic, "status:read"))
+    asking = Program(program.clinic, portal.new_key(program.clinic, "status:read"))
     assert replaced(asking, email=OLD).status == 403
     assert replaced(program, email=OLD).status == 201
-    [line] = [each for each in house.audit(program.clinic) if each["call"] == "contacts"]
+    [line] = [each for each in portal.audit(program.clinic) if each["call"] == "contacts"]
     assert line["subjects"] == [program.history(email=NEW)[0]["subject"]]
-    assert OLD not in json.dumps(house.audit(program.clinic))
+    assert OLD not in json.dumps(portal.audit(program.clinic))
 
 
 def test_staff_find_the_addresses_that_bounce_until_they_are_replaced(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    portal: RunningPortal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page at a time; no address stands in the list, and another clinic's are not in it."""
-    program, other = house.open_clinic(), house.open_clinic()
+    program, other = portal.open_clinic(), portal.open_clinic()
     agreed(program, email=OLD, patient_ref="P-1")
     agreed(program, email=BELLA)
-    key, since = house.beside.clinics.key(program.clinic), instant(datetime.now(UTC))
+    key, since = portal.beside.clinics.key(program.clinic), instant(datetime.now(UTC))
     for email, reason in ((OLD, "bounce"), (BELLA, "complaint"), ("nobody@example.org", "bounce")):
-        mark_undeliverable(house.table, program.clinic, key.lookup(Contact(Kind.EMAIL, email)), reason, since)
+        mark_undeliverable(portal.table, program.clinic, key.lookup(Contact(ContactKind.EMAIL, email)), reason, since)
     answer = program.get("contacts/worklist")
     listed = {each["patient_ref"]: each for each in answer.json()["entries"]}
     anna, bella = (program.history(email=email)[0]["subject"] for email in (OLD, BELLA))
@@ -223,25 +225,30 @@ def test_staff_find_the_addresses_that_bounce_until_they_are_replaced(
     assert program.get("contacts/worklist").json() == {"entries": []}
 
 
-def test_the_old_address_hears_once_that_it_was_removed(house: House) -> None:
+def test_the_old_address_hears_once_that_it_was_removed(portal: RunningPortal) -> None:
     """Whoever reads it learns that it was removed, and nobody's name."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     agreed(program, email=OLD, phone=PHONE)
-    carried(house)
+    carried(portal)
     assert replaced(program, email=OLD).status == 201
-    texts = carried(house, Contact(Kind.EMAIL, OLD))
+    texts = carried(portal, Contact(ContactKind.EMAIL, OLD))
     assert len(texts) == 1
-    assert carried(house, Contact(Kind.EMAIL, OLD), Contact(Kind.EMAIL, NEW), Contact(Kind.PHONE, PHONE)) == []
+    assert (
+        carried(
+            portal, Contact(ContactKind.EMAIL, OLD), Contact(ContactKind.EMAIL, NEW), Contact(ContactKind.PHONE, PHONE)
+        )
+        == []
+    )
 
 
-def test_the_receipt_says_on_every_page_what_changed_and_no_contact(house: House, client: Client) -> None:
+def test_the_receipt_says_on_every_page_what_changed_and_no_contact(portal: RunningPortal, client: Client) -> None:
     """On its own page, on paper, where it is checked, and among the patient's own."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     agreed(program, email=OLD)
     number = replaced(program, email=OLD).json()["id"]
     place = f"/{program.clinic}/receipts/{number}?lang=en"
-    new = Contact(Kind.EMAIL, NEW)
-    token = a_token(house, program.clinic, new, Power.MANAGE, number)
+    new = Contact(ContactKind.EMAIL, NEW)
+    token = a_token(portal, program.clinic, new, LinkScope.MANAGE, number)
     for path in (place, f"{place}&format=html", f"/manage/{token}?lang=en"):
         words = Page(client.get(path)).words
         assert "An e-mail address was removed." in words, path

@@ -7,7 +7,7 @@ import pytest
 from app import app
 from tests.cast import RIGA, environment
 from tests.routes.client import Client
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.pages import Page, open_page
 
 NO = {"decision.newsletter.email": "no"}
@@ -46,14 +46,14 @@ def test_the_walk_finds_the_forms() -> None:
 @pytest.mark.parametrize("resource", [each for each in POSTS if each not in FROM_ANYWHERE])
 @pytest.mark.parametrize("headers", STRANGE)
 def test_a_form_of_another_website_is_refused_everywhere(
-    client: Client, house: House, resource: str, headers: Mapping[str, str]
+    client: Client, portal: RunningPortal, resource: str, headers: Mapping[str, str]
 ) -> None:
     """Before it is read: nothing is stored, and the page says so in the visitor's language."""
-    before = house.items()
+    before = portal.items()
     answer = client.post(resource.replace("{clinic}", RIGA) + "?lang=en", NO, headers)
     assert answer.status == 403
     assert "This form was sent from another website, and nothing was saved." in Page(answer).words
-    assert house.items() == before
+    assert portal.items() == before
 
 
 @pytest.mark.parametrize("headers", OWN)
@@ -68,17 +68,17 @@ def test_a_page_is_looked_at_from_wherever_its_link_stands(client: Client) -> No
     assert client.get(f"/{RIGA}", {"Sec-Fetch-Site": "cross-site"}).status == 200
 
 
-def test_the_public_address_is_the_portals_own_too(client: Client, house: House) -> None:
+def test_the_public_address_is_the_portals_own_too(client: Client, portal: RunningPortal) -> None:
     """Behind a domain of its own the portal hears another host than the browser asked."""
-    house.beside  # noqa: B018 - made before the environment changes
+    portal.beside  # noqa: B018 - made before the environment changes
     with environment({"PUBLIC_URL": "https://consent.example.org/riga"}):
-        from chalicelib.portal import portal  # noqa: PLC0415 - read anew
+        from chalicelib.portal import get_portal  # noqa: PLC0415 - read anew
 
-        portal.cache_clear()
+        get_portal.cache_clear()
         state = open_page(client, f"/{RIGA}").fields["state"]
         statuses = {
             origin: client.post(f"/{RIGA}", {**NO, "state": state}, {"Origin": origin}).status
             for origin in ("https://consent.example.org", "https://riga.example.org")
         }
-    portal.cache_clear()
+    get_portal.cache_clear()
     assert statuses == {"https://consent.example.org": 303, "https://riga.example.org": 403}

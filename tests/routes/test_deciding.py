@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.instants import instant
-from chalicelib.portal import portal
+from chalicelib.portal import get_portal
 from chalicelib.store.shown_pages import CONSENT_PAGE
 from chalicelib.web.forms import FormState
 from chalicelib.web.pages.decision_form import form_secret
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import Client
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.pages import Page, aged_state, decide, open_page, receipt_number
 
 KAUNAS = "kaunas-polyclinics"
@@ -44,11 +44,11 @@ BAD: dict[str, tuple[str, dict[str, Any], list[str]]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_is_wrong_is_said_and_nothing_is_stored(client: Client, house: House, case: str) -> None:
+def test_what_is_wrong_is_said_and_nothing_is_stored(client: Client, portal: RunningPortal, case: str) -> None:
     """The same page again, an error summary first, the choices kept."""
     clinic, fields, places = BAD[case]
     state = open_page(client, f"/{clinic}?lang=en").fields["state"]
-    before = house.items()
+    before = portal.items()
     answer = client.post(f"/{clinic}?lang=en", {"state": state, **fields})
     page = Page(answer)
     assert answer.status == 422
@@ -59,14 +59,14 @@ def test_what_is_wrong_is_said_and_nothing_is_stored(client: Client, house: Hous
     if fields.get("decision.newsletter.email") == "yes":
         assert ("decision.newsletter.email", "yes") in page.chosen
     assert len(answer.body) < 100_000
-    assert house.items() == before
+    assert portal.items() == before
 
 
-def test_errors_are_told_in_the_patients_language(client: Client, house: House) -> None:
+def test_errors_are_told_in_the_patients_language(client: Client, portal: RunningPortal) -> None:
     """In every language of every clinic, and in no other."""
     told = {}
-    for clinic in house.api_keys:
-        for lang in portal().register.look(clinic).published.clinic.languages:
+    for clinic in portal.api_keys:
+        for lang in get_portal().register.look_up(clinic).published.clinic.languages:
             page = Page(decide(client, clinic, {}, f"?lang={lang}"))
             assert page.lang == lang
             told[lang] = page.words.partition("summary")[0]
@@ -120,7 +120,7 @@ def test_an_open_page_may_be_sent_for_two_hours(client: Client) -> None:
 
 @pytest.mark.parametrize("case", ["absent", "forged", "cut", "another clinic's", "too old", "from the future"])
 def test_a_page_that_cannot_be_trusted_is_shown_anew_with_what_was_typed(
-    client: Client, house: House, case: str
+    client: Client, portal: RunningPortal, case: str
 ) -> None:
     """A patient loses no word to a page left open; sent again, the new page is accepted."""
     good = open_page(client, f"/{RIGA}?lang=en").fields["state"]
@@ -133,69 +133,69 @@ def test_a_page_that_cannot_be_trusted_is_shown_anew_with_what_was_typed(
         "from the future": aged_state(client, RIGA, timedelta(hours=-1)),
     }[case]
     typed = {"decision.newsletter.email": "yes", "email": f"late.{case[:3]}@example.org", "name": "Anna", "phone": ""}
-    before = house.items()
+    before = portal.items()
     answer = client.post(f"/{RIGA}?lang=en", {"state": state, **typed})
     page = Page(answer)
     assert answer.status == 422
     assert (page.faults, page.alerts) == ([], 1)
     assert page.chosen == [("decision.newsletter.email", "yes")]
     assert {name: page.fields[name] for name in ("email", "name")} == {name: typed[name] for name in ("email", "name")}
-    assert house.items() == before
+    assert portal.items() == before
     assert client.post(f"/{RIGA}?lang=en", {**typed, "state": page.fields["state"]}).status == 303
 
 
-def test_the_page_of_withdrawal_cannot_be_sent_as_a_consent(client: Client, house: House) -> None:
+def test_the_page_of_withdrawal_cannot_be_sent_as_a_consent(client: Client, portal: RunningPortal) -> None:
     """A receipt of a Yes is bound to the text that asked for it, not to another page."""
     state = open_page(client, f"/{RIGA}/withdraw").fields["state"]
-    before = house.items()
+    before = portal.items()
     answer = client.post(f"/{RIGA}", {"state": state, **YES})
     assert answer.status == 422
-    assert {sk for _, sk in house.items() - before} <= {"SHOWN"}
+    assert {sk for _, sk in portal.items() - before} <= {"SHOWN"}
 
 
 def test_a_notice_that_changes_while_the_page_is_open_is_read_before_it_is_agreed_to(
-    client: Client, house: House
+    client: Client, portal: RunningPortal
 ) -> None:
     """Nobody agrees to a text they have not seen; nothing they chose is lost."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     clinic = program.clinic
     typed = {**YES, "decision.newsletter.sms": "no"}
     state = open_page(client, f"/{clinic}?lang=en").fields["state"]
-    house.republish(clinic, "2.0", lambda document: document["texts"]["intro"].update(en="We now ask for more."))
-    before = house.items()
+    portal.republish(clinic, "2.0", lambda document: document["texts"]["intro"].update(en="We now ask for more."))
+    before = portal.items()
     answer = client.post(f"/{clinic}?lang=en", {"state": state, **typed})
     page = Page(answer)
     assert answer.status == 422
     assert (page.faults, page.alerts) == ([], 1)
     assert "We now ask for more." in page.words
     assert set(page.chosen) == {("decision.newsletter.email", "yes"), ("decision.newsletter.sms", "no")}
-    assert {sk for _, sk in house.items() - before} == {"SHOWN"}
+    assert {sk for _, sk in portal.items() - before} == {"SHOWN"}
     accepted = client.post(f"/{clinic}?lang=en", {**typed, "state": page.fields["state"]})
     document = program.receipt(receipt_number(accepted)).json()
     assert document["notice"]["version"] == "2.0"
     assert client.post(f"/{clinic}?lang=en", {"state": state, **typed}).status == 422
 
 
-def test_a_no_to_the_older_text_counts_at_once(client: Client, house: House) -> None:
+def test_a_no_to_the_older_text_counts_at_once(client: Client, portal: RunningPortal) -> None:
     """Who says No need not read again what has changed."""
-    clinic = house.open_clinic().clinic
+    clinic = portal.open_clinic().clinic
     state = open_page(client, f"/{clinic}").fields["state"]
-    house.republish(clinic, "2.0", lambda document: document["texts"]["intro"].update(en="We now ask for more."))
+    portal.republish(clinic, "2.0", lambda document: document["texts"]["intro"].update(en="We now ask for more."))
     assert client.post(f"/{clinic}", {"state": state, "decision.newsletter.email": "no"}).status == 303
 
 
-def test_a_form_sent_again_after_the_notice_changed_gives_its_receipt(client: Client, house: House) -> None:
+def test_a_form_sent_again_after_the_notice_changed_gives_its_receipt(client: Client, portal: RunningPortal) -> None:
     """A retry is never told that nothing was saved when it was."""
-    clinic = house.open_clinic().clinic
+    clinic = portal.open_clinic().clinic
     fields = {**YES, "state": open_page(client, f"/{clinic}").fields["state"]}
     first = client.post(f"/{clinic}", fields)
-    house.republish(clinic, "2.0", lambda document: document["texts"]["intro"].update(en="We now ask for more."))
+    portal.republish(clinic, "2.0", lambda document: document["texts"]["intro"].update(en="We now ask for more."))
     assert client.post(f"/{clinic}", fields).location == first.location
 
 
-def test_the_same_form_sent_twice_is_one_receipt(client: Client, house: House) -> None:
+def test_the_same_form_sent_twice_is_one_receipt(client: Client, portal: RunningPortal) -> None:
     """A double click, a reload or a Lambda retry changes nothing."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     fields = {**YES, "state": open_page(client, f"/{program.clinic}").fields["state"]}
     first = client.post(f"/{program.clinic}", fields)
     again = client.post(f"/{program.clinic}", fields)
@@ -205,9 +205,9 @@ def test_the_same_form_sent_twice_is_one_receipt(client: Client, house: House) -
     assert receipt_number(changed) != receipt_number(first)
 
 
-def test_the_receipt_names_the_source_and_the_text_as_it_was_shown(client: Client, house: House) -> None:
+def test_the_receipt_names_the_source_and_the_text_as_it_was_shown(client: Client, portal: RunningPortal) -> None:
     """The clinic can prove which page, in which language, from which poster."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     answer = decide(client, program.clinic, YES, "?lang=ru&src=waiting-room&via=qr")
     number = receipt_number(answer)
     document = program.receipt(number).json()
@@ -219,9 +219,9 @@ def test_the_receipt_names_the_source_and_the_text_as_it_was_shown(client: Clien
     assert ANNA not in page.text
 
 
-def test_a_source_that_is_no_word_is_left_out(client: Client, house: House) -> None:
+def test_a_source_that_is_no_word_is_left_out(client: Client, portal: RunningPortal) -> None:
     """Nobody can smuggle text into a receipt by an address."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     answer = decide(client, program.clinic, YES, "?src=%3Cb%3Eanna%40example.org")
     assert program.receipt(receipt_number(answer)).json()["source"] is None
 
@@ -236,12 +236,12 @@ def test_a_page_shown_again_is_not_open_any_longer(client: Client) -> None:
     """Two hours in all, however often something is mended, and in whatever language it is looked at."""
     secret, soon = form_secret(RIGA, CONSENT_PAGE), instant(datetime.now(UTC) + timedelta(minutes=5))
     state = aged_state(client, RIGA, timedelta(minutes=100))
-    opened = FormState.opened(secret, state, soon)
+    opened = FormState.from_token(secret, state, soon)
     assert opened is not None
     for lang in ("lv", "ru", "ru"):
         answer = client.post(f"/{RIGA}?lang={lang}", {"state": state, "decision.newsletter.email": "yes"})
         assert answer.status == 422
         state = Page(answer).fields["state"]
-        again = FormState.opened(secret, state, soon)
+        again = FormState.from_token(secret, state, soon)
         assert again is not None
         assert again.opened_at == opened.opened_at

@@ -14,7 +14,7 @@ from chalicelib.store import signatures
 from chalicelib.store.clinics import UnknownClinicError
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import Answer, Client, Program
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.pages import Page, decide, receipt_number
 
 ANNA = "anna.ozola@example.org"
@@ -48,12 +48,12 @@ def on_paper(program: Program, answer: str = "yes", **subject: str) -> dict[str,
     return receipt
 
 
-def test_erasing_takes_effect_at_once_and_leaves_the_proof(client: Client, house: House) -> None:
+def test_erasing_takes_effect_at_once_and_leaves_the_proof(client: Client, portal: RunningPortal) -> None:
     """Nobody is found by contact; the receipt opens, is checked and verifies as before, and names nobody."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     form = {"decision.newsletter.email": "no", "email": ANNA, "phone": PHONE, "name": "Anna Ozoliņa"}
     number = receipt_number(decide(client, program.clinic, form))
-    house.seal()
+    portal.seal()
     jws = program.receipt(number, "?format=jws").text
     subject = program.receipt(number).json()["subject"]
     answer = erasing(program, email=ANNA)
@@ -64,7 +64,7 @@ def test_erasing_takes_effect_at_once_and_leaves_the_proof(client: Client, house
     assert told(program, email=ANNA)["state"] == told(program, phone=PHONE)["state"] == "never_asked"
     assert program.history(email=ANNA) == program.history(phone=PHONE) == []
     assert program.receipt(number, "?format=jws").text == jws
-    assert signed.verify(jws, signatures.jwks(house.table)).document == program.receipt(number).json()
+    assert signed.verify(jws, signatures.jwks(portal.table)).document == program.receipt(number).json()
     page = client.get(f"/{program.clinic}/receipts/{number}?lang=en")
     code = next(link for link in Page(page).links if "/verify?code=" in link)
     assert client.get(code.removeprefix(client.mount)).status == client.post("/verify", {"receipt": jws}).status == 200
@@ -73,18 +73,18 @@ def test_erasing_takes_effect_at_once_and_leaves_the_proof(client: Client, house
     assert program.receipt(number, "?format=kantara").status == 406, "it tells only of consents that are in force"
 
 
-def test_erasing_again_erases_nobody_and_is_no_error(house: House) -> None:
+def test_erasing_again_erases_nobody_and_is_no_error(portal: RunningPortal) -> None:
     """A program that was cut off sends it again."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     on_paper(program, email=ANNA)
     assert len(erasing(program, email=ANNA).json()["erased"]) == 1
     again = erasing(program, email=ANNA)
     assert (again.status, again.json()) == (200, {"erased": []})
 
 
-def test_after_the_erasure_the_patient_is_new_to_the_portal(client: Client, house: House) -> None:
+def test_after_the_erasure_the_patient_is_new_to_the_portal(client: Client, portal: RunningPortal) -> None:
     """No one is locked out: what is decided afterwards begins a chain of its own."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     first = on_paper(program, email=ANNA)
     erasing(program, email=ANNA)
     second = receipt_number(decide(client, program.clinic, {"decision.newsletter.email": "no", "email": ANNA}))
@@ -94,9 +94,9 @@ def test_after_the_erasure_the_patient_is_new_to_the_portal(client: Client, hous
     assert [each["id"] for each in program.history(email=ANNA)] == [second]
 
 
-def test_people_who_share_a_phone_are_told_apart_or_all_meant(house: House) -> None:
+def test_people_who_share_a_phone_are_told_apart_or_all_meant(portal: RunningPortal) -> None:
     """Nobody is erased by mistake; `everyone` says that all are meant."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     subjects = {email: on_paper(program, email=email, phone=PHONE)["subject"] for email in (ANNA, BELLA)}
     refused = erasing(program, phone=PHONE)
     assert (refused.status, refused.json()["title"]) == (409, "Whose data is it?")
@@ -109,9 +109,9 @@ def test_people_who_share_a_phone_are_told_apart_or_all_meant(house: House) -> N
     assert told(program, email=BELLA)["state"] == "never_asked"
 
 
-def test_contacts_of_two_people_mean_neither(house: House) -> None:
+def test_contacts_of_two_people_mean_neither(portal: RunningPortal) -> None:
     """An e-mail of one and a number of another is a slip, not an order."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     on_paper(program, email=ANNA)
     on_paper(program, "no", patient_ref="P-1")
     assert erasing(program, email=ANNA, patient_ref="P-1").status == 409
@@ -119,9 +119,9 @@ def test_contacts_of_two_people_mean_neither(house: House) -> None:
 
 
 @pytest.mark.parametrize("call", ["erasures", "restrictions"])
-def test_somebody_known_by_e_mail_and_by_phone_apart_is_not_half_erased(house: House, call: str) -> None:
+def test_somebody_known_by_e_mail_and_by_phone_apart_is_not_half_erased(portal: RunningPortal, call: str) -> None:
     """Two people to the portal, perhaps one in life: staff are asked, and `everyone` means both."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     known = {on_paper(program, email=ANNA)["subject"], on_paper(program, "no", phone=PHONE)["subject"]}
     body = {"subject": {"email": ANNA, "phone": PHONE}, **({"restricted": True} if call == "restrictions" else {})}
     refused = program.call(call, body)
@@ -132,9 +132,9 @@ def test_somebody_known_by_e_mail_and_by_phone_apart_is_not_half_erased(house: H
     assert not told(program, email=ANNA)["permitted"]
 
 
-def test_restricting_permits_nothing_at_any_time_and_keeps_the_truth(house: House) -> None:
+def test_restricting_permits_nothing_at_any_time_and_keeps_the_truth(portal: RunningPortal) -> None:
     """The state stays, the use stops; a receipt written meanwhile keeps it, and lifting ends it."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     receipt = on_paper(program, email=ANNA)
     [done] = restricting(program, email=ANNA).json()["subjects"]
     assert (done["subject"], done["restricted_since"] is not None) == (receipt["subject"], True)
@@ -154,9 +154,9 @@ def test_restricting_permits_nothing_at_any_time_and_keeps_the_truth(house: Hous
     assert program.receipt(now["receipt_id"], "?format=fhir-r4").json()["status"] == "active"
 
 
-def test_a_restricted_patient_can_withdraw(client: Client, house: House) -> None:
+def test_a_restricted_patient_can_withdraw(client: Client, portal: RunningPortal) -> None:
     """Stopping is always possible (GDPR Art. 7(3))."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     on_paper(program, email=ANNA)
     restricting(program, email=ANNA)
     assert client.post(f"/{program.clinic}/withdraw", {"email": ANNA, "all": "yes"}).status == 303
@@ -164,18 +164,18 @@ def test_a_restricted_patient_can_withdraw(client: Client, house: House) -> None
 
 
 @pytest.mark.parametrize("call", ["erasures", "restrictions"])
-def test_another_clinic_another_scope_and_a_stranger_change_nothing(house: House, call: str) -> None:
+def test_another_clinic_another_scope_and_a_stranger_change_nothing(portal: RunningPortal, call: str) -> None:
     """Erasing needs a key of this clinic that may."""
-    program = house.program(RIGA)
+    program = portal.program(RIGA)
     on_paper(program, email=ANNA)
     body = {"subject": {"email": ANNA}, **({"restricted": True} if call == "restrictions" else {})}
-    reader = Program(RIGA, house.new_key(RIGA, "status:read", "receipts:write"))
-    refused = [Program(RIGA, house.program(TBILISI).key), reader, Program(RIGA, "cpk_guess"), Program(RIGA, None)]
-    before = house.items()
+    reader = Program(RIGA, portal.new_key(RIGA, "status:read", "receipts:write"))
+    refused = [Program(RIGA, portal.program(TBILISI).key), reader, Program(RIGA, "cpk_guess"), Program(RIGA, None)]
+    before = portal.items()
     assert [each.call(call, body).status for each in refused] == [404, 403, 401, 401]
-    assert house.items() == before
+    assert portal.items() == before
     empty = {"erasures": {"erased": []}, "restrictions": {"restricted": True, "subjects": []}}
-    assert house.program(TBILISI).call(call, body).json() == empty[call]
+    assert portal.program(TBILISI).call(call, body).json() == empty[call]
     assert told(program, email=ANNA)["permitted"]
 
 
@@ -189,36 +189,38 @@ def test_another_clinic_another_scope_and_a_stranger_change_nothing(house: House
         ("restrictions", {"subject": {"email": ANNA}, "restricted": None}, ["/restricted"]),
     ],
 )
-def test_a_body_with_faults_changes_nothing(house: House, call: str, body: dict[str, Any], places: list[str]) -> None:
+def test_a_body_with_faults_changes_nothing(
+    portal: RunningPortal, call: str, body: dict[str, Any], places: list[str]
+) -> None:
     """Each fault is named by its place."""
-    answer = house.program(RIGA).call(call, body)
+    answer = portal.program(RIGA).call(call, body)
     assert answer.status == 422
     assert [each["pointer"] for each in answer.json()["errors"]] == places
 
 
-def test_each_call_leaves_an_audit_line_with_opaque_ids_alone(house: House) -> None:
+def test_each_call_leaves_an_audit_line_with_opaque_ids_alone(portal: RunningPortal) -> None:
     """Who erased whom, and when, can be shown to an inspector who is told the id by the receipt."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     receipt = on_paper(program, email=ANNA)
     for _ in range(2):
         restricting(program, email=ANNA)
         erasing(program, email=ANNA)
-    lines = house.audit(program.clinic)
+    lines = portal.audit(program.clinic)
     assert ANNA not in json.dumps(lines)
     erased = [line["subjects"] for line in lines if line["call"] == "erasures"]
     assert sorted(erased) == [[], [receipt["subject"]]]
     assert {line["key"] for line in lines} == {receipt["actor"].removeprefix("staff:")}
 
 
-def test_a_patients_page_erases_by_the_same_door(house: House) -> None:
+def test_a_patients_page_erases_by_the_same_door(portal: RunningPortal) -> None:
     """By the id its link holds; a clinic that does not exist has nobody."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     subject = on_paper(program, email=ANNA)["subject"]
     now = instant(datetime.now(UTC))
-    done = erase(house.beside, program.clinic, subject, "patient", now)
+    done = erase(portal.beside, program.clinic, subject, "patient", now)
     assert done is not None
     assert done.subject == subject
     assert told(program, email=ANNA)["state"] == "never_asked"
-    assert erase(house.beside, program.clinic, hashlib.sha256(b"").hexdigest()[:32], "patient", now) is None
+    assert erase(portal.beside, program.clinic, hashlib.sha256(b"").hexdigest()[:32], "patient", now) is None
     with pytest.raises(UnknownClinicError):
-        erase(house.beside, "nobody", subject, "patient", now)
+        erase(portal.beside, "nobody", subject, "patient", now)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.routes.client import Client
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.pages import Page, decide
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,10 +47,10 @@ def later_release(folder: Path, targets: Sequence[str]) -> Mapping[str, bytes]:
 
 
 def test_a_page_that_was_shown_is_given_back_byte_for_byte_after_notice_and_templates_changed(
-    client: Client, house: House, tmp_path: Path
+    client: Client, portal: RunningPortal, tmp_path: Path
 ) -> None:
     """Today's site proves nothing about last year's: what the patient saw is kept itself (GDPR Art. 7(1))."""
-    clinic = house.open_clinic().clinic
+    clinic = portal.open_clinic().clinic
     shown: dict[str, bytes] = {}
     notices: dict[str, str] = {}
     for lang in ("lv", "ru", "en"):
@@ -61,7 +61,7 @@ def test_a_page_that_was_shown_is_given_back_byte_for_byte_after_notice_and_temp
         page = client.get(f"/{clinic}/notices/1.0?lang={lang}").text
         notices[lang] = page[page.index("<article") : page.index("</article>")]
     assert len(shown) == 3
-    house.republish(clinic, "2.0", lambda document: document["texts"]["intro"].update(en="Another text.", lv="Cits."))
+    portal.republish(clinic, "2.0", lambda document: document["texts"]["intro"].update(en="Another text.", lv="Cits."))
     asked = [*shown, f"/{clinic}?lang=en", *(f"/{clinic}/notices/1.0?lang={lang}" for lang in notices)]
     later = later_release(tmp_path, asked)
     assert NEW_LOOK in later[f"/{clinic}?lang=en"].decode()

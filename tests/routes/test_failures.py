@@ -15,7 +15,7 @@ from infra.__main__ import main
 from infra.local.aws import REGION
 from tests.cast import environment
 from tests.routes.client import Client
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.pages import decide, receipt_number
 
 NO = {"decision.newsletter.email": "no", "decision.newsletter.sms": "no"}
@@ -69,12 +69,12 @@ def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def test_what_was_given_up_is_listed_done_from_the_table_and_gone_from_the_queue(
-    house: House, client: Client, queue: Any, capsys: pytest.CaptureFixture[str]
+    portal: RunningPortal, client: Client, queue: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The stream forgets after a day; the operator loses nothing by looking later."""
-    clinic, now = house.open_clinic().clinic, datetime.now(UTC)
+    clinic, now = portal.open_clinic().clinic, datetime.now(UTC)
     number = receipt_number(decide(client, clinic, NO))
-    assert house.beside.register.issued(clinic, number)[1] is None
+    assert portal.beside.register.issued(clinic, number)[1] is None
     assert main(["failures", "list"]) == 0
     assert "Nothing was given up." in capsys.readouterr().out
     queue(pointer(now))
@@ -85,42 +85,42 @@ def test_what_was_given_up_is_listed_done_from_the_table_and_gone_from_the_queue
     assert "no pointer" in err
     assert main(["failures", "replay"]) in {0, 1}  # another test may have left what nobody can sign
     assert "replayed:" in capsys.readouterr().out
-    day = house.beside.register.receipt(clinic, number).document["recorded_at"][:10]
-    assert sum(counts(house.table, clinic, day).values()) == len(NO)
-    assert house.beside.register.issued(clinic, number)[1] is not None
+    day = portal.beside.register.receipt(clinic, number).document["recorded_at"][:10]
+    assert sum(counts(portal.table, clinic, day).values()) == len(NO)
+    assert portal.beside.register.issued(clinic, number)[1] is not None
     assert main(["recount", clinic]) == 0
     assert "1 receipts of these days. 0 had not been counted" in capsys.readouterr().out
 
 
 def test_without_the_address_of_the_queue_the_command_says_so(
-    house: House, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    portal: RunningPortal, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody believes that nothing was given up because a variable is missing."""
-    assert house
+    assert portal
     monkeypatch.chdir(tmp_path)
     assert main(["failures", "list"]) == 1
     assert "FAILURES_QUEUE" in capsys.readouterr().err
 
 
 def test_days_that_are_none_and_clinics_that_are_none_are_told(
-    house: House, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    portal: RunningPortal, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A slip in a command recounts nothing."""
     monkeypatch.chdir(tmp_path)
-    clinic = house.open_clinic().clinic
+    clinic = portal.open_clinic().clinic
     assert main(["recount", clinic, "--from", "yesterday"]) == 1
     assert main(["recount", clinic, "--from", "2026-11-02", "--to", "2026-11-01"]) == 1
     assert main(["recount", "no-such-clinic"]) == 1
     assert "no-such-clinic" in capsys.readouterr().err
 
 
-def test_the_streams_function_answers_lambda_which_records_failed(house: House, client: Client) -> None:
+def test_the_streams_function_answers_lambda_which_records_failed(portal: RunningPortal, client: Client) -> None:
     """Lambda sends again what the function names, and nothing else (ReportBatchItemFailures)."""
-    clinic = house.open_clinic().clinic
-    receipt = house.beside.register.receipt(clinic, receipt_number(decide(client, clinic, NO)))
+    clinic = portal.open_clinic().clinic
+    receipt = portal.beside.register.receipt(clinic, receipt_number(decide(client, clinic, NO)))
     place = f"CLINIC#{clinic}#SUBJECT#{receipt.document['subject']}"
     keys = {"pk": {"S": place}, "sk": {"S": "RECEIPT#0000000001"}}
     image = {**keys, "body": {"S": receipt.canonical.decode()}}
     record = {"eventName": "INSERT", "dynamodb": {"Keys": keys, "NewImage": image, "SequenceNumber": "7"}}
     assert after_receipt({"Records": [record]}, Context()) == {"batchItemFailures": []}
-    assert sum(counts(house.table, clinic, receipt.document["recorded_at"][:10]).values()) == len(NO)
+    assert sum(counts(portal.table, clinic, receipt.document["recorded_at"][:10]).values()) == len(NO)

@@ -8,7 +8,7 @@ import pytest
 from chalicelib.receipts.formats.registry import FORMATS
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import Client
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.letterbox import confirmed
 from tests.routes.pages import decide, receipt_number
 
@@ -27,11 +27,11 @@ MEDIA = {
 
 
 @pytest.mark.parametrize("wanted", FORMATS)
-def test_a_receipt_comes_in_every_format(client: Client, house: House, wanted: str) -> None:
+def test_a_receipt_comes_in_every_format(client: Client, portal: RunningPortal, wanted: str) -> None:
     """With its media type, and a tag that is the hash of the bytes; and never with the contact."""
-    program = house.open_clinic()
-    number = receipt_number(confirmed(client, house, program.clinic, YES))
-    house.seal()
+    program = portal.open_clinic()
+    number = receipt_number(confirmed(client, portal, program.clinic, YES))
+    portal.seal()
     answer = program.receipt(number, f"?format={wanted}")
     assert answer.status == 200
     assert answer.headers["content-type"] == MEDIA[wanted]
@@ -41,11 +41,11 @@ def test_a_receipt_comes_in_every_format(client: Client, house: House, wanted: s
         assert number in json.dumps(answer.json())
 
 
-def test_each_language_of_the_notice_can_be_had_and_no_other(client: Client, house: House) -> None:
+def test_each_language_of_the_notice_can_be_had_and_no_other(client: Client, portal: RunningPortal) -> None:
     """An inspector reads the Georgian receipt in English; nobody gets a language the notice was not written in."""
-    program = house.program(TBILISI)
+    program = portal.program(TBILISI)
     said = {"decision.newsletter.sms": "yes", "phone": "555 77 88 99"}
-    number = receipt_number(confirmed(client, house, TBILISI, said))
+    number = receipt_number(confirmed(client, portal, TBILISI, said))
     titles = {
         lang: program.receipt(number, f"?format=kantara&lang={lang}").json()["services"][0]["purposes"][0]["purpose"]
         for lang in ("ka", "en", "ru")
@@ -55,10 +55,10 @@ def test_each_language_of_the_notice_can_be_had_and_no_other(client: Client, hou
     assert program.receipt(number, "?format=kantara&lang=lv").status == 400
 
 
-def test_a_withdrawn_consent_is_active_and_permitted_in_no_format(client: Client, house: House) -> None:
+def test_a_withdrawn_consent_is_active_and_permitted_in_no_format(client: Client, portal: RunningPortal) -> None:
     """The receipt of the Yes tells what has become of it, whenever it is asked for (gICS#5)."""
-    program = house.open_clinic()
-    given = receipt_number(confirmed(client, house, program.clinic, {**YES, "decision.testimonials.text": ""}))
+    program = portal.open_clinic()
+    given = receipt_number(confirmed(client, portal, program.clinic, {**YES, "decision.testimonials.text": ""}))
     [granted] = program.receipt(given, "?format=fhir-r4").json()["provision"]["provision"]
     assert granted["type"] == "permit"
     assert program.receipt(given, "?format=fhir-r5").json()["decision"] == "permit"
@@ -75,9 +75,9 @@ def test_a_withdrawn_consent_is_active_and_permitted_in_no_format(client: Client
     assert program.receipt(stopped, "?format=fhir-r5").json()["decision"] == "deny"
 
 
-def test_what_kantara_cannot_say_is_told_instead_of_guessed(client: Client, house: House) -> None:
+def test_what_kantara_cannot_say_is_told_instead_of_guessed(client: Client, portal: RunningPortal) -> None:
     """The form has no word for No: a program gets a reason, never a receipt of a consent that was refused."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     number = receipt_number(
         decide(client, program.clinic, {"decision.newsletter.email": "no", "email": "x@example.org"})
     )
@@ -87,17 +87,17 @@ def test_what_kantara_cannot_say_is_told_instead_of_guessed(client: Client, hous
 
 
 def test_a_receipt_that_waits_to_be_signed_comes_in_every_format_but_the_signed_one(
-    client: Client, house: House
+    client: Client, portal: RunningPortal
 ) -> None:
     """Signing may be away for a while, and nothing else waits for it."""
-    program = house.open_clinic()
-    number = receipt_number(confirmed(client, house, program.clinic, YES))
+    program = portal.open_clinic()
+    number = receipt_number(confirmed(client, portal, program.clinic, YES))
     told = {wanted: program.receipt(number, f"?format={wanted}").status for wanted in FORMATS}
     assert told == {**dict.fromkeys(FORMATS, 200), "jws": 409, "sd-jwt": 409}
 
 
 @pytest.mark.parametrize("wanted", FORMATS)
-def test_another_clinics_receipt_is_not_found_in_any_format(client: Client, house: House, wanted: str) -> None:
+def test_another_clinics_receipt_is_not_found_in_any_format(client: Client, portal: RunningPortal, wanted: str) -> None:
     """Whatever is asked for, with a key of one's own."""
     number = receipt_number(decide(client, RIGA, YES))
-    assert house.program(TBILISI).receipt(number, f"?format={wanted}").status == 404
+    assert portal.program(TBILISI).receipt(number, f"?format={wanted}").status == 404

@@ -10,14 +10,14 @@ from chalicelib.store import messages
 from chalicelib.store.keys import Key
 from tests.cast import ANNA, ANNA_PHONE
 from tests.routes.client import MOUNTS, Answer, Client, Program
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.pages import Page, open_page
 
 STRANGER = "nobody.here@example.org"
 
 
 @pytest.fixture(scope="module")
-def program(settled: House) -> Program:
+def program(settled: RunningPortal) -> Program:
     """Give a clinic that knows Anna by her e-mail."""
     opened = settled.open_clinic()
     body = {"subject": {"email": ANNA.value}, "channel": "in-person", "decisions": {"newsletter.email": "yes"}}
@@ -30,21 +30,21 @@ def _ask(client: Client, program: Program, lang: str = "lv", **typed: str) -> An
     return client.post(place, {"state": open_page(client, place).fields["state"], **typed})
 
 
-def _left(house: House, before: set[tuple[str, str]]) -> list[Any]:
-    keys = [Key(*key) for key in house.items() - before if key[0].startswith("UNSENT#")]
-    return list(house.table.get(keys).values())
+def _left(portal: RunningPortal, before: set[tuple[str, str]]) -> list[Any]:
+    keys = [Key(*key) for key in portal.items() - before if key[0].startswith("UNSENT#")]
+    return list(portal.table.get(keys).values())
 
 
 @pytest.mark.parametrize("mount", MOUNTS)
-def test_known_or_not_the_answer_is_the_same(program: Program, house: House, mount: str) -> None:
+def test_known_or_not_the_answer_is_the_same(program: Program, portal: RunningPortal, mount: str) -> None:
     """Status, body, headers, the page it leads to, and what the request leaves behind."""
     client = Client(MOUNTS[mount])
-    items, left = house.items(), []
+    items, left = portal.items(), []
     answers = []
     for email in (ANNA.value, "asta.zolao@example.org"):
         answers.append(_ask(client, program, email=email))
-        left += _left(house, items)
-        items = house.items()
+        left += _left(portal, items)
+        items = portal.items()
     known, unknown = answers
     assert (known.status, known.headers, known.body) == (unknown.status, unknown.headers, unknown.body)
     assert known.status == 303
@@ -55,23 +55,25 @@ def test_known_or_not_the_answer_is_the_same(program: Program, house: House, mou
     assert "a message with your link is on its way" in told.text
 
 
-def test_one_request_leaves_one_item_that_the_post_can_read(program: Program, client: Client, house: House) -> None:
+def test_one_request_leaves_one_item_that_the_post_can_read(
+    program: Program, client: Client, portal: RunningPortal
+) -> None:
     """Both contacts typed are written to, in the language of the page, from the address it was asked at."""
-    before = house.items()
+    before = portal.items()
     _ask(client, program, lang="ru", email="Anna.Ozola@Example.org", phone="26 123 456")
-    [item] = _left(house, before)
+    [item] = _left(portal, before)
     body = json.loads(item.body)
     assert item.key.pk.startswith("UNSENT#")
     assert (body["kind"], body["clinic"], body["lang"]) == ("wanted", program.clinic, "ru")
     assert body["base"] == "https://portal.example.org/api"
-    key = house.beside.clinics.key(program.clinic)
-    [waiting] = messages.still_waiting(house.table, [item.key])
+    key = portal.beside.clinics.key(program.clinic)
+    [waiting] = messages.still_waiting(portal.table, [item.key])
     assert set(waiting.contacts(key, body["subject"])) == {ANNA, ANNA_PHONE}
     assert "ozola" not in f"{item.body}{item.key}".lower()
     assert b"ozola" not in bytes(item.blob).lower()
 
 
-def test_nobody_uses_up_the_room_of_whoever_has_the_contact(client: Client, settled: House) -> None:
+def test_nobody_uses_up_the_room_of_whoever_has_the_contact(client: Client, settled: RunningPortal) -> None:
     """A stranger asks for Anna's link over and over from elsewhere; her own wish is still answered like everybody's."""
     program = settled.open_clinic()
     stranger = Client(address="203.0.113.7")
@@ -91,32 +93,36 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_is_missing_is_said_and_nothing_is_sent(program: Program, client: Client, house: House, case: str) -> None:
+def test_what_is_missing_is_said_and_nothing_is_sent(
+    program: Program, client: Client, portal: RunningPortal, case: str
+) -> None:
     """The form again, with what was typed."""
     fields, place = BAD[case]
-    before = house.items()
+    before = portal.items()
     answer = _ask(client, program, **fields)
     assert (answer.status, Page(answer).faults) == (422, [place])
     assert Page(answer).fields["email"] == fields.get("email", "")
-    assert not _left(house, before)
+    assert not _left(portal, before)
 
 
 @pytest.mark.parametrize("state", ["", "forged", "of the withdrawal page"])
-def test_a_form_of_elsewhere_sends_nobody_anything(program: Program, client: Client, house: House, state: str) -> None:
+def test_a_form_of_elsewhere_sends_nobody_anything(
+    program: Program, client: Client, portal: RunningPortal, state: str
+) -> None:
     """Another site cannot have messages sent; the page is shown again with what was typed."""
     if state.startswith("of"):
         state = open_page(client, f"/{program.clinic}/withdraw").fields["state"]
-    before = house.items()
+    before = portal.items()
     answer = client.post(f"/{program.clinic}/link", {"state": state, "email": STRANGER})
     assert (answer.status, Page(answer).fields["email"]) == (422, STRANGER)
-    assert not _left(house, before)
+    assert not _left(portal, before)
 
 
-def test_opening_the_page_sends_nothing(program: Program, client: Client, house: House) -> None:
+def test_opening_the_page_sends_nothing(program: Program, client: Client, portal: RunningPortal) -> None:
     """Not even the one that says it is on its way; and no clinic, no page."""
-    before = house.items()
+    before = portal.items()
     for query in ("", "?sent=yes", "?sent=no&lang=ru"):
         open_page(client, f"/{program.clinic}/link{query}")
-    assert not _left(house, before)
+    assert not _left(portal, before)
     assert client.get("/no-such-clinic/link").status == 404
     assert client.post("/no-such-clinic/link", {"email": STRANGER}).status == 404

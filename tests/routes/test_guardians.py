@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.contacts import Contact, Kind
-from chalicelib.domain.links import Power
+from chalicelib.domain.contacts import Contact, ContactKind
+from chalicelib.domain.links import LinkScope
 from tests.cast import RIGA
 from tests.routes.client import Answer, Client, Program
-from tests.routes.conftest import House, counts_at_once
+from tests.routes.conftest import RunningPortal, counts_at_once
 from tests.routes.letterbox import a_token, carried, token_in
 from tests.routes.pages import Page, decide, legible, open_page, receipt_number
 
@@ -34,10 +34,10 @@ YES = {f"decision.{PHOTOS}": "yes", **INGA}
 
 
 @pytest.fixture
-def program(house: House) -> Program:
+def program(portal: RunningPortal) -> Program:
     """Give the program of a clinic where a guardian may decide, for years already, and nobody has yet."""
     since = "2020-01-01"
-    return house.open_clinic(VILNIUS, lambda document: document.update(effective=since), at=f"{since}T08:00:00.000Z")
+    return portal.open_clinic(VILNIUS, lambda document: document.update(effective=since), at=f"{since}T08:00:00.000Z")
 
 
 _ABOUT = (lambda text: "El•••" in text, lambda text: "Ma•••" in text, lambda text: "•••" not in text)
@@ -71,14 +71,14 @@ def test_the_same_child_is_found_again_and_another_is_another(program: Program, 
     assert sister["decisions"][PHOTOS]["after"] == "pending", "the contact had decided before: its owner confirms"
 
 
-def test_mails_and_pages_tell_a_guardian_which_child_they_are_about(client: Client, house: House) -> None:
+def test_mails_and_pages_tell_a_guardian_which_child_they_are_about(client: Client, portal: RunningPortal) -> None:
     """By the first letters alone: the address may have been typed wrong, and a stranger reads it."""
-    program = house.open_clinic(VILNIUS, counts_at_once)
-    carried(house)
+    program = portal.open_clinic(VILNIUS, counts_at_once)
+    carried(portal)
     for name in ("Elza Kalniete", "Marta Kalniete"):
         decide(client, program.clinic, {**YES, **ELZA, "child_name": name}, "?lang=en")
     decide(client, program.clinic, YES, "?lang=en")
-    came = carried(house, Contact(Kind.EMAIL, INGA["email"]))
+    came = carried(portal, Contact(ContactKind.EMAIL, INGA["email"]))
     [elza], [marta], [own] = ([text for text in came if said(text)] for said in _ABOUT)
     pages = [
         client.get(f"/manage/{token_in(elza, 'manage')}").text,
@@ -98,11 +98,15 @@ def test_a_child_stays_one_by_whichever_contact_its_guardian_comes(program: Prog
     assert [receipt["version"] for receipt in program.history(**INGA)] == [1, 2, 3]
 
 
-def test_the_mail_of_a_child_that_was_erased_leads_nowhere(program: Program, client: Client, house: House) -> None:
+def test_the_mail_of_a_child_that_was_erased_leads_nowhere(
+    program: Program, client: Client, portal: RunningPortal
+) -> None:
     """Neither its page nor its form brings anybody back."""
     decide(client, program.clinic, YES)
     number = _receipt(program, decide(client, program.clinic, {**YES, **ELZA}))["id"]
-    token = a_token(house, program.clinic, Contact(Kind.EMAIL, INGA["email"]), Power.CONFIRM, number, (PHOTOS,))
+    token = a_token(
+        portal, program.clinic, Contact(ContactKind.EMAIL, INGA["email"]), LinkScope.CONFIRM, number, (PHOTOS,)
+    )
     assert program.call("erasures", {"subject": INGA, "everyone": True}).status == 200
     for answer in (client.get(f"/confirm/{token}?lang=en"), client.post(f"/confirm/{token}?lang=en", {"sure": "yes"})):
         assert (answer.status, "nothing left" in answer.text) == (200, True)
@@ -161,10 +165,10 @@ def test_a_clinic_that_takes_no_guardian_neither_asks_for_one_nor_accepts_one(cl
     assert "nobody can answer for a child" in Page(answer).words
 
 
-def test_another_clinic_knows_no_child_of_this_one(program: Program, house: House, client: Client) -> None:
+def test_another_clinic_knows_no_child_of_this_one(program: Program, portal: RunningPortal, client: Client) -> None:
     """The lookup is of one clinic alone."""
     decide(client, program.clinic, {**YES, **ELZA})
-    other = house.open_clinic(VILNIUS)
+    other = portal.open_clinic(VILNIUS)
     assert other.history(**INGA) == []
     assert _receipt(other, decide(client, other.clinic, {**YES, **ELZA}))["version"] == 1
 
@@ -177,7 +181,9 @@ def test_nobody_can_ask_for_a_child_by_its_lookup(program: Program, subject: dic
     assert program.call("history", {"subject": subject}).status == 422
 
 
-def test_the_childs_name_and_birth_stand_nowhere_in_clear(program: Program, house: House, client: Client) -> None:
+def test_the_childs_name_and_birth_stand_nowhere_in_clear(
+    program: Program, portal: RunningPortal, client: Client
+) -> None:
     """Not in a key, not in a body: the name is sealed, the day of birth not even kept.
 
     The table holds millions of sealed and packed bytes, and among those any four letters.
@@ -185,7 +191,7 @@ def test_the_childs_name_and_birth_stand_nowhere_in_clear(program: Program, hous
     child = {**ELZA, "child_name": "Elizabete Kalniete"}
     decide(client, program.clinic, {**YES, **child})
     decide(client, program.clinic, {**YES, **child, f"decision.{PHOTOS}": "no"})
-    everything = house.everything()
+    everything = portal.everything()
     assert program.clinic.encode() in everything
     for told in ("elizabete", "kalniete", "2016-02-29", "inga.kal"):
         assert told.encode() not in everything.lower()
@@ -249,11 +255,11 @@ def _long_ago(program: Program, born: date, answer: str, **more: str) -> tuple[s
 
 @pytest.mark.parametrize(("born", "after"), [(date(2016, 2, 29), "granted"), (GROWN, "refused")])
 def test_a_guardian_starts_nothing_on_the_own_page_for_whoever_decides_alone_by_now(
-    program: Program, client: Client, house: House, born: date, after: str
+    program: Program, client: Client, portal: RunningPortal, born: date, after: str
 ) -> None:
     """The link still tells and stops; a Yes is the young person's, and the page says so."""
     email, number = _long_ago(program, born, "no")
-    token = a_token(house, program.clinic, Contact(Kind.EMAIL, email), Power.MANAGE, number)
+    token = a_token(portal, program.clinic, Contact(ContactKind.EMAIL, email), LinkScope.MANAGE, number)
     place = f"/manage/{token}?lang=en"
     state = open_page(client, place).fields["state"]
     answer = client.post(place, {"state": state, "act": "change", f"decision.{PHOTOS}": "yes"})
@@ -265,11 +271,11 @@ def test_a_guardian_starts_nothing_on_the_own_page_for_whoever_decides_alone_by_
 
 @pytest.mark.parametrize(("born", "after"), [(date(2016, 2, 29), "granted"), (GROWN, "refused")])
 def test_a_guardian_starts_nothing_by_a_link_to_the_questions_for_whoever_decides_alone_by_now(
-    program: Program, client: Client, house: House, born: date, after: str
+    program: Program, client: Client, portal: RunningPortal, born: date, after: str
 ) -> None:
     """Whatever message the link came in: a Yes is the young person's, a No still counts."""
     email, number = _long_ago(program, born, "no")
-    token = a_token(house, program.clinic, Contact(Kind.EMAIL, email), Power.ASK, number)
+    token = a_token(portal, program.clinic, Contact(ContactKind.EMAIL, email), LinkScope.ASK, number)
     answer = decide(client, program.clinic, {f"decision.{PHOTOS}": "yes"}, f"?t={token}&lang=en")
     assert ("From the age of 14 everybody decides alone here" in answer.text) == (after == "refused")
     assert program.states(email=email)[PHOTOS] == after
@@ -277,30 +283,32 @@ def test_a_guardian_starts_nothing_by_a_link_to_the_questions_for_whoever_decide
 
 
 def test_what_a_guardian_decides_by_a_link_says_what_they_are_to_the_child(
-    program: Program, client: Client, house: House
+    program: Program, client: Client, portal: RunningPortal
 ) -> None:
     """As it was told last; the page, the own page and the way back after a stop do not ask again."""
     first = _receipt(program, decide(client, program.clinic, {**YES, **ELZA, "relation": "representative"}))
-    inga = Contact(Kind.EMAIL, INGA["email"])
-    ask, manage = (a_token(house, program.clinic, inga, power, first["id"]) for power in (Power.ASK, Power.MANAGE))
+    inga = Contact(ContactKind.EMAIL, INGA["email"])
+    ask, manage = (
+        a_token(portal, program.clinic, inga, power, first["id"]) for power in (LinkScope.ASK, LinkScope.MANAGE)
+    )
     decide(client, program.clinic, {f"decision.{PHOTOS}": "yes"}, f"?t={ask}")
     state = open_page(client, f"/manage/{manage}").fields["state"]
     client.post(f"/manage/{manage}", {"state": state, "act": "stop", "all": "yes"})
     stopped = program.history(**INGA)[-1]["id"]
-    client.post(f"/undo/{a_token(house, program.clinic, inga, Power.UNDO, stopped)}", {"purpose": PHOTOS})
+    client.post(f"/undo/{a_token(portal, program.clinic, inga, LinkScope.UNDO, stopped)}", {"purpose": PHOTOS})
     told = [(each["actor"], each["evidence"]["guardian"]) for each in program.history(**INGA)]
     assert told == [("guardian", "representative")] * 4
 
 
 @pytest.mark.parametrize(("born", "after"), [(date(2016, 2, 29), "granted"), (GROWN, "withdrawn")])
 def test_a_guardian_takes_no_stop_back_for_whoever_decides_alone_by_now(
-    program: Program, client: Client, house: House, born: date, after: str
+    program: Program, client: Client, portal: RunningPortal, born: date, after: str
 ) -> None:
     """What was agreed to for the child lasts; once it was stopped, to begin anew is the young person's."""
     email, _ = _long_ago(program, born, "yes")
     assert program.states(email=email)[PHOTOS] == "granted"
     stopped = receipt_number(client.post(f"/{program.clinic}/withdraw", {"email": email, "all": "yes"}))
-    token = a_token(house, program.clinic, Contact(Kind.EMAIL, email), Power.UNDO, stopped)
+    token = a_token(portal, program.clinic, Contact(ContactKind.EMAIL, email), LinkScope.UNDO, stopped)
     answer = client.post(f"/undo/{token}?lang=en", {"purpose": PHOTOS})
     assert ("From the age of 14 everybody decides alone here" in answer.text) == (after == "withdrawn")
     assert program.states(email=email)[PHOTOS] == after
@@ -325,23 +333,23 @@ def _ten_minutes_ago() -> str:
 
 
 def test_who_decides_alone_by_now_is_no_longer_the_guardians_child(
-    program: Program, client: Client, house: House
+    program: Program, client: Client, portal: RunningPortal
 ) -> None:
     """From the day staff record their own word the guardian's links, lists and letters are without them."""
     email, first = _long_ago(program, GROWN, "yes", patient_ref="V-80")
-    inga, elza = Contact(Kind.EMAIL, email), Contact(Kind.EMAIL, OWN["email"])
-    theirs = [a_token(house, program.clinic, inga, power, first) for power in (Power.MANAGE, Power.ASK)]
-    carried(house, inga)
+    inga, elza = Contact(ContactKind.EMAIL, email), Contact(ContactKind.EMAIL, OWN["email"])
+    theirs = [a_token(portal, program.clinic, inga, power, first) for power in (LinkScope.MANAGE, LinkScope.ASK)]
+    carried(portal, inga)
     own = {"subject": {**OWN, "patient_ref": "V-80"}, "channel": "in-person", "decisions": {PHOTOS: "yes"}}
     answer = program.call("receipts", {**own, "effective_at": _ten_minutes_ago()})
     assert (answer.json()["version"], answer.json()["expires_at"]) == (2, None)
     assert [client.get(f"/manage/{theirs[0]}").status, client.get(f"/{program.clinic}?t={theirs[1]}").status] == [
         410
     ] * 2
-    assert (len(carried(house, elza, inga)), carried(house, inga)) == (1, [])
+    assert (len(carried(portal, elza, inga)), carried(portal, inga)) == (1, [])
     assert program.states(email=email)[PHOTOS] == "never_asked"
     assert program.states(**OWN)[PHOTOS] == program.states(patient_ref="V-80")[PHOTOS] == "granted"
-    page = a_token(house, program.clinic, elza, Power.MANAGE, first)
+    page = a_token(portal, program.clinic, elza, LinkScope.MANAGE, first)
     taken = client.get(f"/manage/{page}/export/json").json()
     assert sorted(each["value"] for each in taken["person"]["contacts"]) == sorted(["V-80", OWN["email"]])
     assert len(taken["receipts"]) == 2
@@ -398,9 +406,9 @@ def test_a_guardians_paper_needs_the_childs_name(program: Program) -> None:
     assert [each["pointer"] for each in program.call("receipts", body).json()["errors"]] == ["/name"]
 
 
-def test_staff_of_an_adults_only_clinic_cannot_record_a_guardian(house: House) -> None:
+def test_staff_of_an_adults_only_clinic_cannot_record_a_guardian(portal: RunningPortal) -> None:
     """The programme takes adults, on paper too."""
-    kaunas = house.open_clinic("kaunas-polyclinics")
+    kaunas = portal.open_clinic("kaunas-polyclinics")
     answer = kaunas.call("receipts", {**PAPER, "decisions": {"programme": "yes"}})
     assert [each["pointer"] for each in answer.json()["errors"]] == ["/guardian"]
     withdrawal = {**PAPER, "all": True}

@@ -9,7 +9,7 @@ from app import app
 from chalicelib.domain.rate_limits import CONTACT
 from tests.cast import RIGA
 from tests.routes.client import FORM, Answer, Client, Program
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.pages import Page, decide, receipt_number
 
 PUBLIC = {"/{clinic}/shown/{sha256}", "/{clinic}/qr/{picture_name}", "/.well-known/jwks.json", "/openapi.json"}
@@ -63,7 +63,7 @@ def walk(client: Client, program: Program) -> Iterator[tuple[str, Answer]]:
 
 
 @pytest.fixture(scope="module")
-def walked(settled: House) -> Walked:
+def walked(settled: RunningPortal) -> Walked:
     """Walk once."""
     return list(walk(Client(), settled.open_clinic()))
 

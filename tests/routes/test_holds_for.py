@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.routes.client import Client, Program
-from tests.routes.conftest import House, counts_at_once
+from tests.routes.conftest import RunningPortal, counts_at_once
 from tests.routes.letterbox import confirmed
 from tests.routes.pages import decide
 
@@ -17,9 +17,9 @@ WHEN = "2026-11-20T10:00:00+02:00"
 
 
 @pytest.fixture
-def program(house: House) -> Program:
+def program(portal: RunningPortal) -> Program:
     """Give the program of a clinic where nobody has decided yet."""
-    return house.open_clinic()
+    return portal.open_clinic()
 
 
 def _by_staff(program: Program, subject: dict[str, str], answer: str = "yes", *addresses: str) -> None:
@@ -75,9 +75,11 @@ def test_by_the_number_alone_the_kinds_of_contact_are_told_and_never_the_contact
     assert "anna" not in str(told)
 
 
-def test_whoever_is_known_by_phone_alone_is_permitted_as_before(program: Program, client: Client, house: House) -> None:
+def test_whoever_is_known_by_phone_alone_is_permitted_as_before(
+    program: Program, client: Client, portal: RunningPortal
+) -> None:
     """In Georgia most patients give no e-mail: nothing is missing."""
-    confirmed(client, house, program.clinic, {f"decision.{SMS}": "yes", f"decision.{SHARED}": "yes", **PHONE})
+    confirmed(client, portal, program.clinic, {f"decision.{SMS}": "yes", f"decision.{SHARED}": "yes", **PHONE})
     told = _told(program, PHONE)
     assert told["contact_kinds"] == ["phone"]
     assert (_for(told, SMS), _for(told, SHARED)) == ((True, ["phone"]), (True, ["phone"]))
@@ -94,10 +96,10 @@ def test_a_shared_phone_holds_for_nobody_where_one_of_them_said_no(program: Prog
 
 
 def test_an_email_typed_by_whoever_said_yes_with_it_alone_holds_where_the_clinic_trusts_that(
-    client: Client, house: House
+    client: Client, portal: RunningPortal
 ) -> None:
     """The clinic ruled that such a Yes counts unconfirmed, and the answer says how sure it is: self-asserted."""
-    program = house.open_clinic(change=counts_at_once)
+    program = portal.open_clinic(change=counts_at_once)
     decide(client, program.clinic, {f"decision.{SHARED}": "yes", **ANNA})
     told = _told(program, ANNA)
     assert _for(told, SHARED) == (True, ["email"])

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 
 import pytest
 
-from chalicelib.domain.contacts import Contact, Kind
-from chalicelib.domain.links import Power
-from chalicelib.messages.delivery import Courier
-from chalicelib.messages.transports import Letter
+from chalicelib.domain.contacts import Contact, ContactKind
+from chalicelib.domain.links import LinkScope
+from chalicelib.messages.delivery import Delivery
+from chalicelib.messages.transports import Email
 from tests.codes import code_in
 from tests.routes.client import Answer, Client
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.letterbox import Bag, a_token
 from tests.routes.pages import decide, open_page, receipt_number
 
@@ -32,7 +32,7 @@ FORGED: dict[str, Mapping[str, str]] = {
     "scheme": {"X-Forwarded-Proto": f"https://{EVIL}/?"},
     "all": {"Host": EVIL, "X-Forwarded-Host": EVIL, "Forwarded": f"host={EVIL}"},
 }
-EMAIL = Contact(Kind.EMAIL, "anna.host@example.org")
+EMAIL = Contact(ContactKind.EMAIL, "anna.host@example.org")
 
 
 class Forger(Client):
@@ -52,9 +52,11 @@ class Forger(Client):
 
 
 @pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED)
-def test_a_forged_header_is_found_in_no_page_code_header_or_message(house: House, forged: Mapping[str, str]) -> None:
+def test_a_forged_header_is_found_in_no_page_code_header_or_message(
+    portal: RunningPortal, forged: Mapping[str, str]
+) -> None:
     """Nobody can have Anna's own clinic send her a link that leads to somebody else."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     clinic, client = program.clinic, Forger(forged)
     fields = {
         "decision.newsletter.email": "yes",
@@ -71,7 +73,7 @@ def test_a_forged_header_is_found_in_no_page_code_header_or_message(house: House
     state = open_page(client, f"/{clinic}/kiosk?lang=lv").fields["state"]
     kiosk = {"state": state, "decision.newsletter.email": "no", "email": "other.host@example.org"}
     assert client.post(f"/{clinic}/kiosk?lang=lv", kiosk).status == 200
-    token = a_token(house, clinic, EMAIL, Power.MANAGE, number)
+    token = a_token(portal, clinic, EMAIL, LinkScope.MANAGE, number)
     client.get(f"/manage/{token}")
     client.get(f"/{clinic}/notices/1.0?lang=lv")
     program.client = client
@@ -87,11 +89,11 @@ def test_a_forged_header_is_found_in_no_page_code_header_or_message(house: House
     assert paper.body.startswith(b"%PDF")
 
     bag = Bag()
-    courier = Courier(house.beside.table, house.beside.clinics, bag)  # type: ignore[arg-type]
+    delivery = Delivery(portal.beside.table, portal.beside.clinics, bag)  # type: ignore[arg-type]
     for _ in range(2):
-        courier.carry_waiting(lambda: False)
+        delivery.carry_waiting(lambda: False)
     sent = [
-        repr((each.subject, each.text, each.html, each.headers)) if isinstance(each, Letter) else each.text
+        repr((each.subject, each.text, each.html, each.headers)) if isinstance(each, Email) else each.text
         for each in bag.sent
     ]
     own = [text for text in sent if f"/{clinic}" in text or "/confirm/" in text]
@@ -101,9 +103,9 @@ def test_a_forged_header_is_found_in_no_page_code_header_or_message(house: House
     assert links == {"https://portal.example.org"}
 
 
-def test_the_pictures_tell_what_the_gateway_says(client: Client, house: House) -> None:
+def test_the_pictures_tell_what_the_gateway_says(client: Client, portal: RunningPortal) -> None:
     """Under a domain of its own the code leads there, whatever the request was called."""
-    clinic = house.open_clinic().clinic
+    clinic = portal.open_clinic().clinic
     own = Client("", host="consent.example.org")
     answer = own.get(f"/{clinic}/qr/signup.png", {"Host": "a1b2c3.execute-api.eu-north-1.amazonaws.com"})
     assert code_in(answer.body).startswith("https://consent.example.org/q/")

@@ -14,7 +14,7 @@ from chalicelib.web.routing import find, routed
 from infra.build.bundle import ROOT
 from tests.cast import RIGA
 from tests.routes.client import FORM, MOUNTS, Answer, Client
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.pages import Page
 
 KIND = {"page": "text/html", "problem": "application/problem+json"}
@@ -70,12 +70,12 @@ def test_the_pages_of_nowhere_speak_the_visitors_language(client: Client, lang: 
         assert Page(answer).lang == lang
 
 
-def test_the_portals_own_address_says_what_it_is_and_names_no_clinic(client: Client, house: House) -> None:
+def test_the_portals_own_address_says_what_it_is_and_names_no_clinic(client: Client, portal: RunningPortal) -> None:
     """Who is a client here is nobody's business; whoever holds a receipt is led on."""
     answer = client.get("/?lang=en")
     assert answer.status == 200
     assert f"{client.mount}/verify?lang=en" in Page(answer).links
-    assert not [clinic for clinic in house.api_keys if clinic in answer.text]
+    assert not [clinic for clinic in portal.api_keys if clinic in answer.text]
 
 
 @pytest.mark.parametrize("mount", MOUNTS.values())
@@ -89,11 +89,13 @@ def test_an_address_is_found_wherever_the_portal_stands(mount: str) -> None:
 
 
 @pytest.mark.parametrize("resource", app.routes)
-def test_head_is_answered_wherever_get_is_and_any_other_method_says_which_it_takes(house: House, resource: str) -> None:
+def test_head_is_answered_wherever_get_is_and_any_other_method_says_which_it_takes(
+    portal: RunningPortal, resource: str
+) -> None:
     """RFC 9110, 9.3.2 and 15.5.6; a new route is tried without anybody's help."""
     right = {"clinic": RIGA, "version": "1.0", "picture_name": "signup.svg", "code": "ra-s", "token": "A" * 32}
     target = re.sub(r"\{(\w+)\}", lambda name: right.get(name[1], "0" * 32), resource)
-    client, key = Client(), {"Authorization": f"Bearer {house.api_keys[RIGA]}"}
+    client, key = Client(), {"Authorization": f"Bearer {portal.api_keys[RIGA]}"}
     methods = set(app.routes[resource]) | ({"HEAD"} if "GET" in app.routes[resource] else set())
     if "GET" in methods:
         full, head = client.get(target, key), client.send("HEAD", target, b"", key)

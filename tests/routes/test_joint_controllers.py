@@ -8,7 +8,7 @@ import pytest
 from infra.__main__ import main
 from infra.operator import keys
 from tests.routes.client import Client, Program
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.disclosed import evidence_of
 from tests.routes.pages import open_page
 
@@ -28,9 +28,9 @@ STOP: dict[str, Any] = {"subject": ONA, "channel": "phone", "effective_at": "202
 
 
 @pytest.fixture
-def lead(house: House) -> Program:
+def lead(portal: RunningPortal) -> Program:
     """Give the program of the one who leads a programme where Ona agreed to everything, on three forms."""
-    lead = house.open_clinic(KAUNAS)
+    lead = portal.open_clinic(KAUNAS)
     for number, address in enumerate((CARDIOLOGY, PHARMACY, PROGRAMME)):
         body = {**FORM, "decisions": {address: "yes"}, "evidence": {"form": f"K-{number}"}}
         assert lead.call("receipts", body).status == 201
@@ -38,15 +38,15 @@ def lead(house: House) -> Program:
 
 
 @pytest.fixture
-def heart(house: House, lead: Program) -> Program:
+def heart(portal: RunningPortal, lead: Program) -> Program:
     """Give the cardiology clinic's program."""
-    return house.member(lead.clinic, HEART)
+    return portal.member(lead.clinic, HEART)
 
 
 @pytest.fixture
-def pills(house: House, lead: Program) -> Program:
+def pills(portal: RunningPortal, lead: Program) -> Program:
     """Give the pharmacies' program."""
-    return house.member(lead.clinic, PILLS)
+    return portal.member(lead.clinic, PILLS)
 
 
 def test_each_member_is_told_the_decisions_it_shares_and_no_others(
@@ -117,10 +117,10 @@ def test_a_member_may_stop_what_it_does_not_share_and_cannot_start_it(lead: Prog
     assert heart.call("withdrawals", {**STOP, "purposes": ["horoscopes"]}).status == 422
 
 
-def test_the_receipt_says_through_whom_a_decision_came(house: House, heart: Program) -> None:
+def test_the_receipt_says_through_whom_a_decision_came(portal: RunningPortal, heart: Program) -> None:
     """Form, member, key: the group can find the paper again."""
     receipt = heart.call("receipts", {**FORM, "decisions": {CARDIOLOGY: "no"}}).json()
-    assert evidence_of(house, heart, receipt["id"]) == {"form": "K-1", "member": HEART}
+    assert evidence_of(portal, heart, receipt["id"]) == {"form": "K-1", "member": HEART}
 
 
 def test_a_call_repeated_with_its_key_tells_a_member_no_more(heart: Program) -> None:
@@ -130,7 +130,7 @@ def test_a_call_repeated_with_its_key_tells_a_member_no_more(heart: Program) -> 
 
 
 def test_a_members_link_is_about_what_it_shares_and_opens_no_page_of_everything(
-    house: House, lead: Program, pills: Program, client: Client
+    portal: RunningPortal, lead: Program, pills: Program, client: Client
 ) -> None:
     """The pharmacist learns by no link that Ona sees a cardiologist, nor stops that for her."""
     [made] = pills.call("links", {"links": [ONA]}).json()["links"]
@@ -144,17 +144,17 @@ def test_a_members_link_is_about_what_it_shares_and_opens_no_page_of_everything(
     assert client.post(stop, {"List-Unsubscribe": "One-Click"}).status == 200
     states = lead.states(**ONA)
     assert (states[PHARMACY], states[CARDIOLOGY]) == ("withdrawn", "granted")
-    assert house.managing(lead.clinic).call("links", {"links": [ONA]}).json()["links"][0]["manage_url"]
+    assert portal.managing(lead.clinic).call("links", {"links": [ONA]}).json()["links"][0]["manage_url"]
 
 
-def test_the_other_clinics_member_sees_nothing_here(house: House, lead: Program) -> None:
+def test_the_other_clinics_member_sees_nothing_here(portal: RunningPortal, lead: Program) -> None:
     """The same partner in another programme is somebody else."""
-    other = house.member(house.open_clinic(KAUNAS).clinic, HEART)
+    other = portal.member(portal.open_clinic(KAUNAS).clinic, HEART)
     assert Program(lead.clinic, other.key).call("status", {"subjects": [ONA]}).status == 404
     assert set(other.states(**ONA).values()) == {"never_asked"}
 
 
-def test_who_leaves_the_group_sees_nothing_of_it_any_more(house: House, lead: Program, heart: Program) -> None:
+def test_who_leaves_the_group_sees_nothing_of_it_any_more(portal: RunningPortal, lead: Program, heart: Program) -> None:
     """The next notice no longer names the partner; its key still opens, and shows nothing."""
 
     def without_heart(document: dict[str, Any]) -> None:
@@ -164,7 +164,7 @@ def test_who_leaves_the_group_sees_nothing_of_it_any_more(house: House, lead: Pr
             if not purpose["options"]:
                 del purpose["options"]
 
-    house.republish(lead.clinic, "1.1", without_heart)
+    portal.republish(lead.clinic, "1.1", without_heart)
     assert heart.states(**ONA) == {}
     assert heart.call("links", {"links": [ONA]}).status == 403, "a link about nothing would be one about everything"
     assert lead.states(**ONA)[PROGRAMME] == "granted"
@@ -176,12 +176,12 @@ def test_the_page_names_at_each_option_who_receives_the_data(client: Client) -> 
     assert "Who receives it: VšĮ „Dviejų upių poliklinika“; UAB „Ramaus ritmo kardiologijos klinika“" in words
 
 
-def test_a_key_is_made_for_a_controller_there_is(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_key_is_made_for_a_controller_there_is(portal: RunningPortal, capsys: pytest.CaptureFixture[str]) -> None:
     """A slip in the id makes no key that sees nothing, or worse, everything."""
     command = ["key", "create", KAUNAS, "--label", "Heart", "--member"]
     assert main([*command, HEART]) == 0
     assert f"for {HEART}" in capsys.readouterr().out
-    assert [key.member for key in keys.all_keys(house.table, KAUNAS) if key.label == "Heart"] == [HEART]
+    assert [key.member for key in keys.all_keys(portal.table, KAUNAS) if key.label == "Heart"] == [HEART]
     assert main([*command, "nobody"]) == 1
     assert "nobody is no controller" in capsys.readouterr().err
     assert main(["key", "create", "no-such-clinic", "--label", "Heart", "--member", HEART]) == 1

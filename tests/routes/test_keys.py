@@ -10,7 +10,7 @@ from app import app
 from infra.operator import keys
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import Answer, Client, Program
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 
 ANNA = {"email": "anna.ozola@example.org"}
 STAFF = {"subject": ANNA, "channel": "phone", "effective_at": "2026-11-10T10:00:00+02:00"}
@@ -36,7 +36,7 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.fixture(scope="module")
-def clinic(settled: House) -> str:
+def clinic(settled: RunningPortal) -> str:
     """Give a clinic to create keys for."""
     return settled.open_clinic().clinic
 
@@ -71,12 +71,12 @@ def test_every_call_of_the_api_is_tried_here() -> None:
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_without_a_valid_key_nothing_is_told(house: House, name: str) -> None:
+def test_without_a_valid_key_nothing_is_told(portal: RunningPortal, name: str) -> None:
     """No key, another scheme, a wrong key: 401, with how to do better, and alike for any clinic's."""
-    wrong = ["cpk_" + "A" * 43, house.api_keys[RIGA][:-1], house.api_keys[RIGA].swapcase(), "x y z", " "]
+    wrong = ["cpk_" + "A" * 43, portal.api_keys[RIGA][:-1], portal.api_keys[RIGA].swapcase(), "x y z", " "]
     answers = [_ask(Program(RIGA, key), name) for key in (None, *wrong)]
     client = Client()
-    for header in ("Basic dTpw", "Bearer", house.api_keys[RIGA], f"Bearer: {house.api_keys[RIGA]}"):
+    for header in ("Basic dTpw", "Bearer", portal.api_keys[RIGA], f"Bearer: {portal.api_keys[RIGA]}"):
         target = f"/v1/clinics/{RIGA}/{_target(name)}"
         method = "GET" if name.startswith("GET ") else "POST"
         body = b"" if method == "GET" else json.dumps(CALLS[name][1]).encode()
@@ -88,47 +88,47 @@ def test_without_a_valid_key_nothing_is_told(house: House, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_another_clinics_key_finds_nothing(house: House, name: str) -> None:
+def test_another_clinics_key_finds_nothing(portal: RunningPortal, name: str) -> None:
     """Another clinic's things are 404, as are those of a clinic that does not exist."""
-    before = house.program(RIGA).history(**ANNA)
+    before = portal.program(RIGA).history(**ANNA)
     for clinic in (RIGA, "nobody"):
-        answer = _ask(Program(clinic, house.api_keys[TBILISI]), name)
+        answer = _ask(Program(clinic, portal.api_keys[TBILISI]), name)
         assert (answer.status, answer.json()["title"]) == (404, "Not found")
-    assert house.program(RIGA).history(**ANNA) == before
+    assert portal.program(RIGA).history(**ANNA) == before
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_a_key_does_what_its_scopes_say_and_no_more(house: House, clinic: str, name: str) -> None:
+def test_a_key_does_what_its_scopes_say_and_no_more(portal: RunningPortal, clinic: str, name: str) -> None:
     """The newsletter tool can look; it cannot write."""
     needed = CALLS[name][0]
     enough = set(needed.split(" or "))
     others = {scope for scopes, _ in CALLS.values() for scope in scopes.split(" or ")} - enough
-    refused = _ask(Program(clinic, house.new_key(clinic, *others)), name)
+    refused = _ask(Program(clinic, portal.new_key(clinic, *others)), name)
     assert (refused.status, refused.headers["content-type"]) == (403, "application/problem+json")
     assert needed in refused.json()["detail"]
     for scope in enough:
-        assert _opens(_ask(Program(clinic, house.new_key(clinic, scope)), name))
+        assert _opens(_ask(Program(clinic, portal.new_key(clinic, scope)), name))
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_a_revoked_key_opens_nothing_from_the_next_call_on(house: House, clinic: str, name: str) -> None:
+def test_a_revoked_key_opens_nothing_from_the_next_call_on(portal: RunningPortal, clinic: str, name: str) -> None:
     """A worker who leaves has no access a second longer."""
-    record, secret = keys.create(house.table, clinic, "a worker")
+    record, secret = keys.create(portal.table, clinic, "a worker")
     program = Program(clinic, secret)
     assert _opens(_ask(program, name))
-    keys.revoke(house.table, clinic, record.id)
+    keys.revoke(portal.table, clinic, record.id)
     assert _ask(program, name).status == 401
 
 
-def test_every_call_leaves_a_line_with_key_and_subject_and_no_contact(house: House) -> None:
+def test_every_call_leaves_a_line_with_key_and_subject_and_no_contact(portal: RunningPortal) -> None:
     """Who looked, at whom, when: by opaque ids, so that the audit itself tells no contact."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     number = program.call("receipts", CALLS["receipts"][1], {"Idempotency-Key": "1"}).json()["id"]
     program.call("receipts", CALLS["receipts"][1], {"Idempotency-Key": "1"})
     for name in CALLS:
         if "notices" not in name:
             assert _ask(program, name, number).status in {200, 201}
-    lines = house.audit(program.clinic)
+    lines = portal.audit(program.clinic)
     calls = [line["call"] for line in lines]
     expected = ["receipts", "receipts", "status", "history", "receipts", "withdrawals", "receipt"]
     expected += ["links", "links/revoke", "contacts", "contacts/worklist", "erasures", "restrictions"]
@@ -143,12 +143,12 @@ def test_every_call_leaves_a_line_with_key_and_subject_and_no_contact(house: Hou
         assert "ozola" not in json.dumps(line)
 
 
-def test_a_refused_call_reads_nothing_and_leaves_nothing(house: House) -> None:
+def test_a_refused_call_reads_nothing_and_leaves_nothing(portal: RunningPortal) -> None:
     """Strangers cannot fill the audit."""
-    clinic = house.open_clinic().clinic
+    clinic = portal.open_clinic().clinic
     Program(clinic, "cpk_wrong").call("status", CALLS["status"][1])
-    Program(clinic, house.api_keys[TBILISI]).call("status", CALLS["status"][1])
-    assert house.audit(clinic) == []
+    Program(clinic, portal.api_keys[TBILISI]).call("status", CALLS["status"][1])
+    assert portal.audit(clinic) == []
 
 
 SENT = "anna.ozola@example"
@@ -169,16 +169,16 @@ SENT = "anna.ozola@example"
     ],
 )
 @pytest.mark.parametrize("name", [name for name in CALLS if "{" not in name and "GET" not in name])
-def test_a_body_that_is_no_json_object_is_a_problem(house: House, name: str, body: bytes) -> None:
+def test_a_body_that_is_no_json_object_is_a_problem(portal: RunningPortal, name: str, body: bytes) -> None:
     """Told as what it is, without its content."""
-    answer = house.program().call(name, body)
+    answer = portal.program().call(name, body)
     assert (answer.status, answer.headers["content-type"]) == (400, "application/problem+json")
     assert SENT not in answer.text
 
 
-def test_a_problem_repeats_nothing_that_was_sent(house: House) -> None:
+def test_a_problem_repeats_nothing_that_was_sent(portal: RunningPortal) -> None:
     """Problems end in logs: no value of a body, address or header stands in one."""
-    program = house.program()
+    program = portal.program()
     bodies: list[tuple[str, Any]] = [
         ("status", {"subjects": [{"email": SENT}, {"phone": SENT}, SENT], "purposes": [SENT]}),
         ("history", {"subject": SENT}),

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.domain.rate_limits import CONTACT, RANGE
 from tests.routes.client import Answer, Client, Fields
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.pages import Page, decide, open_page
 
 NO = {"decision.newsletter.email": "no", "name": "Anna Ozola"}
@@ -23,12 +23,14 @@ def until_refused(send: Client, clinic: str, fields: Fields, room: int) -> Answe
     return decide(send, clinic, fields, "?lang=en")
 
 
-def test_too_many_tries_for_a_contact_are_refused_and_nothing_typed_is_lost(client: Client, house: House) -> None:
+def test_too_many_tries_for_a_contact_are_refused_and_nothing_typed_is_lost(
+    client: Client, portal: RunningPortal
+) -> None:
     """The page says how long to wait, keeps every word and stores nothing; somebody else is taken at once."""
-    clinic = house.open_clinic().clinic
+    clinic = portal.open_clinic().clinic
     typed = {**NO, "email": "anna.ozola@example.org"}
     assert until_refused(client, clinic, typed, CONTACT.burst).status == 429
-    before = house.items()
+    before = portal.items()
     answer = decide(Client(), clinic, typed, "?lang=en")
     page = Page(answer)
     assert (answer.status, page.alerts, page.faults) == (429, 1, [])
@@ -36,13 +38,13 @@ def test_too_many_tries_for_a_contact_are_refused_and_nothing_typed_is_lost(clie
     assert "Too many tries. Please wait 1 minute and send this page again" in page.words
     assert page.chosen == [("decision.newsletter.email", "no")]
     assert {name: page.fields[name] for name in ("name", "email")} == {"name": "Anna Ozola", "email": typed["email"]}
-    assert house.items() == before
+    assert portal.items() == before
     assert decide(client, clinic, {**NO, "email": "bella@example.org"}).status == 303
 
 
-def test_a_network_is_refused_alone(house: House) -> None:
+def test_a_network_is_refused_alone(portal: RunningPortal) -> None:
     """A script in the waiting room stops itself; whoever sits beside it has mobile data, and the other clinic."""
-    clinic, other = house.open_clinic().clinic, house.open_clinic().clinic
+    clinic, other = portal.open_clinic().clinic, portal.open_clinic().clinic
     here, near, away = (Client(address=each) for each in ("198.51.100.7", "198.51.100.200", "203.0.113.7"))
     statuses = [
         decide(here, clinic, {"decision.newsletter.email": "no", "email": f"p{number}@example.org"}).status
@@ -57,9 +59,9 @@ def test_a_network_is_refused_alone(house: House) -> None:
     assert stop(near, clinic, "anna.ozola@example.org").status == 303, "stopping has room of its own"
 
 
-def test_whoever_uses_up_the_room_for_stopping_has_stopped(client: Client, house: House) -> None:
+def test_whoever_uses_up_the_room_for_stopping_has_stopped(client: Client, portal: RunningPortal) -> None:
     """A stranger cannot keep Anna from stopping: only what was just done for her is refused, and nothing else."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     anna = "anna.ozola@example.org"
     decide(client, program.clinic, {"decision.testimonials.text": "no", "email": anna})
     stranger = Client()
@@ -75,9 +77,9 @@ def test_whoever_uses_up_the_room_for_stopping_has_stopped(client: Client, house
 
 
 @pytest.mark.parametrize("page", ["", "/withdraw"])
-def test_a_refusal_tells_nobody_who_is_known(client: Client, house: House, page: str) -> None:
+def test_a_refusal_tells_nobody_who_is_known(client: Client, portal: RunningPortal, page: str) -> None:
     """Anna, who decided here, and somebody who never did are refused at the same count, in the same words."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     decide(client, program.clinic, {**NO, "email": "known@example.org"})
     told = []
     for email in ("known@example.org", "nobody@example.org"):
@@ -92,9 +94,9 @@ def test_a_refusal_tells_nobody_who_is_known(client: Client, house: House, page:
     assert told[0] == told[1]
 
 
-def test_what_is_to_be_mended_uses_up_nothing(client: Client, house: House) -> None:
+def test_what_is_to_be_mended_uses_up_nothing(client: Client, portal: RunningPortal) -> None:
     """Who mistypes an address a dozen times still gets through."""
-    clinic = house.open_clinic().clinic
+    clinic = portal.open_clinic().clinic
     fields = {"decision.newsletter.email": "yes", "email": "anna.ozola@"}
     assert {decide(client, clinic, fields).status for _ in range(CONTACT.burst + 2)} == {422}
     assert decide(client, clinic, {**fields, "email": "anna.ozola@example.org"}).status == 303

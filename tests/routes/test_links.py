@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import moment
 from chalicelib.domain.links import Link, read_token
 from chalicelib.store.keys import Key, link_key
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import Client, Program
-from tests.routes.conftest import House, counts_at_once
+from tests.routes.conftest import RunningPortal, counts_at_once
 from tests.routes.letterbox import carried, token_in
 from tests.routes.pages import decide, legible
 
@@ -26,33 +26,33 @@ def _made(program: Program, *asked: dict[str, Any], headers: dict[str, str] | No
     return made
 
 
-def test_a_link_holds_a_handle_and_nothing_else(house: House) -> None:
+def test_a_link_holds_a_handle_and_nothing_else(portal: RunningPortal) -> None:
     """Whoever sees the address, a log or a forwarded mail, learns nothing about the patient."""
-    program = house.managing(RIGA)
-    before = house.items()
+    program = portal.managing(RIGA)
+    before = portal.items()
     [by_mail, by_phone] = _made(program, {"email": ANNA, "name": "Anna Ozola", "lang": "en"}, {"phone": PHONE})
     told = str(by_mail | {"subject": None}) + str(by_phone | {"subject": None})
     for secret in (ANNA, "anna", "ozola", "26123456"):
         assert secret not in legible(told).lower()
     tokens = re.findall(r"[?/](?:t=|manage/|unsubscribe/)([A-Za-z0-9_-]{32})", told)
     assert len(set(tokens)) == 6
-    stored = " ".join(f"{pk} {sk}" for pk, sk in house.items() - before)
+    stored = " ".join(f"{pk} {sk}" for pk, sk in portal.items() - before)
     assert not [token for token in tokens if token in stored]
     assert {by_mail["id"], by_phone["id"]} <= set(re.findall(r"LINK#([0-9a-f]{64})", stored))
 
 
-def test_the_headers_are_those_of_one_click_unsubscribing(house: House) -> None:
+def test_the_headers_are_those_of_one_click_unsubscribing(portal: RunningPortal) -> None:
     """A mail program shows its button for exactly these (RFC 8058, 3.1)."""
-    [made] = _made(house.program(), {"email": ANNA, "purposes": ["newsletter"], "expires_in": 3600})
+    [made] = _made(portal.program(), {"email": ANNA, "purposes": ["newsletter"], "expires_in": 3600})
     assert made["headers"] == {
         "List-Unsubscribe": f"<{made['unsubscribe_url']}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }
 
 
-def test_a_thousand_links_are_one_call_and_the_same_call_again_gives_the_same(house: House) -> None:
+def test_a_thousand_links_are_one_call_and_the_same_call_again_gives_the_same(portal: RunningPortal) -> None:
     """A mailing that was cut off half way is made again without sending anybody two addresses."""
-    program = house.program()
+    program = portal.program()
     asked = [{"email": f"p{number}@example.org"} for number in range(1000)]
     first = _made(program, *asked, headers={"Idempotency-Key": "spring"})
     again = _made(program, *asked, headers={"Idempotency-Key": "spring"})
@@ -72,26 +72,26 @@ def test_a_thousand_links_are_one_call_and_the_same_call_again_gives_the_same(ho
         [{"email": ANNA}, {"phone": PHONE, "expires_in": 60}],
     ],
 )
-def test_another_body_under_a_used_key_makes_no_link(house: House, other: list[dict[str, Any]]) -> None:
+def test_another_body_under_a_used_key_makes_no_link(portal: RunningPortal, other: list[dict[str, Any]]) -> None:
     """A program that uses a key twice by mistake is told so, and no second set of links exists."""
-    program, once = house.open_clinic(), {"Idempotency-Key": "mailing-8"}
+    program, once = portal.open_clinic(), {"Idempotency-Key": "mailing-8"}
     first = _made(program, {"email": ANNA}, {"phone": PHONE}, headers=once)
-    before = house.items()
+    before = portal.items()
     refused = program.call("links", {"links": other}, once)
     assert (refused.status, refused.json()["title"]) == (422, "Idempotency-Key used before")
-    assert {pk for pk, _ in house.items() - before if pk.startswith("LINK#")} == set()
+    assert {pk for pk, _ in portal.items() - before if pk.startswith("LINK#")} == set()
     assert _made(program, {"email": ANNA}, {"phone": PHONE}, headers=once) == first
-    second_key = Program(program.clinic, house.new_key(program.clinic))
+    second_key = Program(program.clinic, portal.new_key(program.clinic))
     assert len(_made(second_key, *other, headers=once)) == len(other)
 
 
-def test_what_is_kept_of_a_repeatable_call_names_nobody(house: House) -> None:
+def test_what_is_kept_of_a_repeatable_call_names_nobody(portal: RunningPortal) -> None:
     """Who reads the table cannot find out by trying addresses whom a clinic wrote to."""
-    program = house.open_clinic()
-    before = house.items()
+    program = portal.open_clinic()
+    before = portal.items()
     _made(program, {"email": ANNA}, headers={"Idempotency-Key": ANNA})
-    [call] = [Key(pk, sk) for pk, sk in house.items() - before if sk == "CALL"]
-    kept = house.table.get([call])[call]
+    [call] = [Key(pk, sk) for pk, sk in portal.items() - before if sk == "CALL"]
+    kept = portal.table.get([call])[call]
     told = f"{kept.pk} {kept.body}"
     assert ANNA not in told
     guesses = [ANNA, json.dumps([ANNA]), json.dumps({"links": [{"email": ANNA}]})]
@@ -114,17 +114,17 @@ def test_what_is_kept_of_a_repeatable_call_names_nobody(house: House) -> None:
         ("anna", "/links/0"),
     ],
 )
-def test_each_fault_of_a_list_is_told_by_its_place(house: House, wrong: object, pointer: str) -> None:
+def test_each_fault_of_a_list_is_told_by_its_place(portal: RunningPortal, wrong: object, pointer: str) -> None:
     """And nothing is made of a list with a fault in it."""
-    before = house.items()
-    answer = house.program().call("links", {"links": [wrong]})
+    before = portal.items()
+    answer = portal.program().call("links", {"links": [wrong]})
     assert (answer.status, answer.json()["errors"][0]["pointer"]) == (422, pointer)
-    assert not {pk for pk, _ in house.items() - before if pk.startswith("LINK#")}
+    assert not {pk for pk, _ in portal.items() - before if pk.startswith("LINK#")}
 
 
-def test_a_revoked_link_opens_nothing_and_another_clinic_revokes_none(client: Client, house: House) -> None:
+def test_a_revoked_link_opens_nothing_and_another_clinic_revokes_none(client: Client, portal: RunningPortal) -> None:
     """A list that went to the wrong people is called back."""
-    program, other = house.program(RIGA), house.program(TBILISI)
+    program, other = portal.program(RIGA), portal.program(TBILISI)
     [made] = _made(program, {"email": ANNA})
     token = made["unsubscribe_url"].rpartition("/")[2]
     assert other.call("links/revoke", {"ids": [made["id"]]}).json() == {"revoked": 0}
@@ -134,9 +134,9 @@ def test_a_revoked_link_opens_nothing_and_another_clinic_revokes_none(client: Cl
     assert token not in client.get(f"/confirm/{token}").text
 
 
-def test_a_call_repeated_tells_of_each_link_as_it_is_by_now(house: House) -> None:
+def test_a_call_repeated_tells_of_each_link_as_it_is_by_now(portal: RunningPortal) -> None:
     """Nobody puts a link that was called back into a mail, or believes that it ends later than it does."""
-    program, once = house.open_clinic(), {"Idempotency-Key": "mailing-7"}
+    program, once = portal.open_clinic(), {"Idempotency-Key": "mailing-7"}
     body = {"links": [{"email": ANNA}, {"phone": PHONE}]}
     first = program.call("links", body, once).json()["links"]
     assert {each["revoked_at"] for each in first} == {None}
@@ -147,27 +147,27 @@ def test_a_call_repeated_tells_of_each_link_as_it_is_by_now(house: House) -> Non
     assert again[1] == first[1] | {"revoked_at": again[1]["revoked_at"]}
 
 
-def test_a_link_is_forgotten_a_year_after_it_opens_nothing_more(client: Client, house: House) -> None:
+def test_a_link_is_forgotten_a_year_after_it_opens_nothing_more(client: Client, portal: RunningPortal) -> None:
     """The portal's own that stop nothing soon; one in a clinic's mail stops things for three years before that."""
-    program = house.open_clinic(change=counts_at_once)
-    carried(house)
+    program = portal.open_clinic(change=counts_at_once)
+    carried(portal)
     assert decide(client, program.clinic, {"decision.testimonials.text": "yes", "email": ANNA}).status == 303
-    [text] = carried(house, Contact(Kind.EMAIL, ANNA))
+    [text] = carried(portal, Contact(ContactKind.EMAIL, ANNA))
     parts = read_token(token_in(text, "manage"))
     assert parts
     own, made = link_key(parts[0].link), link_key(_made(program, {"email": ANNA})[0]["id"])
-    found = house.table.get([own, made])
+    found = portal.table.get([own, made])
     passing, lasting = (Link.read(found[key].body or "") for key in (own, made))
     ends = [moment(passing.expires_at), moment(lasting.created_at) + timedelta(days=3 * 365)]
     assert [found[own].ttl, found[made].ttl] == [int((end + timedelta(days=365)).timestamp()) for end in ends]
 
 
-def test_the_audit_says_how_many_links_a_key_made_and_revoked(house: House) -> None:
+def test_the_audit_says_how_many_links_a_key_made_and_revoked(portal: RunningPortal) -> None:
     """A key that leaks and makes thousands is noticed, and the audit still names nobody."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     made = _made(program, {"email": ANNA}, {"phone": PHONE})
     program.call("links/revoke", {"ids": [made[0]["id"], "0" * 64]})
-    lines = house.audit(program.clinic)
+    lines = portal.audit(program.clinic)
     assert [(line["call"], line["links"], line["subjects"]) for line in lines] == [
         ("links", 2, []),
         ("links/revoke", 1, []),
@@ -175,9 +175,9 @@ def test_the_audit_says_how_many_links_a_key_made_and_revoked(house: House) -> N
     assert ANNA not in str(lines)
 
 
-def test_links_need_their_scope_and_the_own_clinic(house: House) -> None:
+def test_links_need_their_scope_and_the_own_clinic(portal: RunningPortal) -> None:
     """A key that only asks for the status invites nobody."""
     asked = {"links": [{"email": ANNA}]}
-    assert Program(RIGA, house.new_key(RIGA, "status:read")).call("links", asked).status == 403
-    assert Program(TBILISI, house.api_keys[RIGA]).call("links", asked).status == 404
+    assert Program(RIGA, portal.new_key(RIGA, "status:read")).call("links", asked).status == 403
+    assert Program(TBILISI, portal.api_keys[RIGA]).call("links", asked).status == 404
     assert Program(RIGA, None).call("links", asked).status == 401

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.portal import portal
+from chalicelib.portal import get_portal
 from infra.__main__ import main
 from tests.cast import CLINICS, IEVA, JURIS, RIGA
 from tests.routes.client import Client
-from tests.routes.conftest import TABLE, House
+from tests.routes.conftest import TABLE, RunningPortal
 from tests.routes.letterbox import carried
 from tests.routes.pages import Page, decide
 
@@ -16,17 +16,21 @@ YES = {"decision.newsletter.sms": "yes", "phone": "26 333 111"}
 
 
 def test_what_waits_and_what_a_day_may_bring_is_shown(
-    house: House, client: Client, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    portal: RunningPortal,
+    client: Client,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Who is told that a budget runs out sees whose it is, and that nothing was lost."""
     monkeypatch.chdir(tmp_path)  # away from a portal that runs in this folder
-    clinic = house.open_clinic().clinic
+    clinic = portal.open_clinic().clinic
     assert decide(client, clinic, YES).status == 303
     assert main(["messages", "waiting", clinic]) == 0
     out = capsys.readouterr().out
     assert "1 to be sent." in out
     assert "26333111" not in out
-    carried(house)
+    carried(portal)
     assert main(["messages", "waiting", clinic]) == 0
     assert "Nothing waits." in capsys.readouterr().out
     assert main(["messages", "budgets"]) == 0
@@ -36,9 +40,9 @@ def test_what_waits_and_what_a_day_may_bring_is_shown(
     assert main(["messages", "waiting", "no-such-clinic"]) == 1
 
 
-def test_a_clinic_names_the_countries_its_page_asks_a_phone_of(house: House, client: Client) -> None:
+def test_a_clinic_names_the_countries_its_page_asks_a_phone_of(portal: RunningPortal, client: Client) -> None:
     """The patient reads in plain words which numbers work, beside the number that was typed."""
-    clinic = house.open_clinic(change=lambda document: document.update(sms_countries=["LV", "EE"])).clinic
+    clinic = portal.open_clinic(change=lambda document: document.update(sms_countries=["LV", "EE"])).clinic
     abroad = {**YES, "phone": "+44 7911 123456"}
     for lang, words in (
         ("lv", "Latvija, Igaunija"),
@@ -55,18 +59,18 @@ def test_a_clinic_names_the_countries_its_page_asks_a_phone_of(house: House, cli
 
 
 def test_publishing_what_is_published_makes_the_key_that_an_older_table_lacks(
-    house: House, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    portal: RunningPortal, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After an update one command that changes nothing else brings the limit across clinics."""
     monkeypatch.chdir(tmp_path)
     place = {"pk": {"S": "PORTAL"}, "sk": {"S": "KEY"}}
-    client = house.table.client
+    client = portal.table.client
     before = client.get_item(TableName=TABLE, Key=place)["Item"]
     client.delete_item(TableName=TABLE, Key=place)
-    portal.cache_clear()
+    get_portal.cache_clear()
     path = CLINICS / f"{RIGA}.yaml"
     assert main(["publish", str(path), "--author", IEVA.name, "--approver", JURIS.name]) == 0
     assert "published" in capsys.readouterr().out
     made = client.get_item(TableName=TABLE, Key=place)["Item"]
     assert made["blob"] != before["blob"]
-    assert portal().clinics.portal_key() is not None
+    assert get_portal().clinics.portal_key() is not None

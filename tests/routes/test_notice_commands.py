@@ -15,7 +15,7 @@ import pytest
 from infra.__main__ import main
 from tests.acts import a_document
 from tests.routes.client import Client, Program
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.letterbox import confirmed
 from tests.routes.pages import decide
 
@@ -25,9 +25,9 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], house: House) -> Run:
+def run(capsys: pytest.CaptureFixture[str], portal: RunningPortal) -> Run:
     """Run a command: give its exit code and what it printed."""
-    assert house
+    assert portal
 
     def command(*arguments: object) -> tuple[int, str, str]:
         capsys.readouterr()
@@ -38,9 +38,9 @@ def run(capsys: pytest.CaptureFixture[str], house: House) -> Run:
     return command
 
 
-def _file(house: House, tmp_path: Path, **changed: Any) -> Path:
+def _file(portal: RunningPortal, tmp_path: Path, **changed: Any) -> Path:
     """Write the file of a clinic of its own (JSON is YAML)."""
-    name = f"c{next(house.numbers):03d}"
+    name = f"c{next(portal.numbers):03d}"
     path = tmp_path / f"{name}.yaml"
     path.write_text(json.dumps(a_document(id=f"clinic-{name}", code=name) | changed), encoding="utf-8")
     return path
@@ -59,10 +59,10 @@ def _sha256(told: str) -> str:
 
 
 def test_a_file_reviewed_elsewhere_is_published_in_one_go_with_both_names(
-    run: Run, house: House, tmp_path: Path, client: Client
+    run: Run, portal: RunningPortal, tmp_path: Path, client: Client
 ) -> None:
     """A new clinic is one file and one command, and twice is once."""
-    path = _file(house, tmp_path)
+    path = _file(portal, tmp_path)
     clinic = _next(path, "1.0")
     assert run("publish", path, *NAMES) == (0, f"{clinic} 1.0: published\n", "")
     assert run("publish", path, *NAMES) == (0, f"{clinic} 1.0: published already\n", "")
@@ -72,9 +72,9 @@ def test_a_file_reviewed_elsewhere_is_published_in_one_go_with_both_names(
     assert "by Ieva Liepa, approved by Juris Klusums" in told
 
 
-def test_one_name_twice_publishes_nothing(run: Run, house: House, tmp_path: Path, client: Client) -> None:
+def test_one_name_twice_publishes_nothing(run: Run, portal: RunningPortal, tmp_path: Path, client: Client) -> None:
     """Nor does leaving a name out."""
-    path = _file(house, tmp_path)
+    path = _file(portal, tmp_path)
     clinic = _next(path, "1.0")
     code, _, told = run("publish", path, "--author", "Ieva Liepa", "--approver", "ieva liepa")
     assert code == 1
@@ -85,9 +85,9 @@ def test_one_name_twice_publishes_nothing(run: Run, house: House, tmp_path: Path
             main(["publish", str(path), *names])
 
 
-def test_the_steps_one_by_one(run: Run, house: House, tmp_path: Path) -> None:
+def test_the_steps_one_by_one(run: Run, portal: RunningPortal, tmp_path: Path) -> None:
     """Draft, refused, mended, approved by another, published."""
-    path = _file(house, tmp_path, dpo={})
+    path = _file(portal, tmp_path, dpo={})
     clinic = _next(path, "1.0")
     drafted, approve = run("notice", "draft", path, "--author", "Ieva Liepa"), ["notice", "approve", clinic, "1.0"]
     approve.append("--sha256")
@@ -111,9 +111,11 @@ def test_the_steps_one_by_one(run: Run, house: House, tmp_path: Path) -> None:
     assert run("notice", "draft", path, "--author", "Ieva Liepa")[0] == 1
 
 
-def test_whoever_approves_is_shown_what_counts_unconfirmed_and_why(run: Run, house: House, tmp_path: Path) -> None:
+def test_whoever_approves_is_shown_what_counts_unconfirmed_and_why(
+    run: Run, portal: RunningPortal, tmp_path: Path
+) -> None:
     """A clinic may trust what anybody types, if another person than the author sees the reason and agrees."""
-    path = _file(house, tmp_path)
+    path = _file(portal, tmp_path)
     clinic = _next(path, "1.0")
     assert "warning" not in run("check", path)[1]
     purposes = json.loads(path.read_text(encoding="utf-8"))["purposes"]
@@ -131,9 +133,9 @@ def test_whoever_approves_is_shown_what_counts_unconfirmed_and_why(run: Run, hou
     assert (code, "purposes[2].confirm: is false without a reason" in refused) == (1, True)
 
 
-def test_only_the_text_that_was_read_is_approved(run: Run, house: House, tmp_path: Path) -> None:
+def test_only_the_text_that_was_read_is_approved(run: Run, portal: RunningPortal, tmp_path: Path) -> None:
     """A draft replaced after the reviewer read it is another text, however few digits they type."""
-    path = _file(house, tmp_path)
+    path = _file(portal, tmp_path)
     clinic = _next(path, "1.0")
     read = _sha256(run("notice", "draft", path, "--author", "Ieva Liepa")[1])
     _next(path, "1.0", dpo={"phone": "+371 6420 0003"})
@@ -151,10 +153,10 @@ def test_only_the_text_that_was_read_is_approved(run: Run, house: House, tmp_pat
 
 
 def test_a_clinic_with_only_a_phone_for_data_protection_is_shown(
-    run: Run, house: House, tmp_path: Path, client: Client
+    run: Run, portal: RunningPortal, tmp_path: Path, client: Client
 ) -> None:
     """A contact is a contact, whichever it is."""
-    path = _file(house, tmp_path, dpo={"phone": "+371 6420 0002"})
+    path = _file(portal, tmp_path, dpo={"phone": "+371 6420 0002"})
     clinic = _next(path, "1.0")
     assert run("publish", path, *NAMES)[0] == 0
     for page in ("", "/withdraw", "/notices/1.0"):
@@ -164,13 +166,13 @@ def test_a_clinic_with_only_a_phone_for_data_protection_is_shown(
 
 
 def test_a_preview_counts_and_the_superseded_are_listed_to_be_asked_again(
-    run: Run, house: House, tmp_path: Path, client: Client
+    run: Run, portal: RunningPortal, tmp_path: Path, client: Client
 ) -> None:
     """The clinic knows before and after whose consent it loses, by opaque ids."""
-    path = _file(house, tmp_path)
+    path = _file(portal, tmp_path)
     clinic = _next(path, "1.0")
     run("publish", path, *NAMES)
-    confirmed(client, house, clinic, {"decision.newsletter.email": "yes", "email": ANNA})
+    confirmed(client, portal, clinic, {"decision.newsletter.email": "yes", "email": ANNA})
     decide(client, clinic, {"decision.newsletter.email": "no", "email": "bella@example.org"})
     assert run("notice", "superseded", clinic)[1] == ""
     _next(path, "2.0")
@@ -184,16 +186,16 @@ def test_a_preview_counts_and_the_superseded_are_listed_to_be_asked_again(
     run("notice", "publish", clinic, "2.0")
     [line] = run("notice", "superseded", clinic, "--purpose", "newsletter")[1].splitlines()
     subject, address, since = line.split("\t")
-    program = Program(clinic, house.new_key(clinic))
+    program = Program(clinic, portal.new_key(clinic))
     assert {receipt["subject"] for receipt in program.history(email=ANNA)} == {subject}
     told_now = program.call("status", {"subjects": [{"email": ANNA}], "purposes": [address]}).json()["results"][0]
     assert (told_now["decisions"][address]["state"], told_now["decisions"][address]["since"]) == ("superseded", since)
     assert run("notice", "superseded", clinic, "--purpose", "research")[1] == ""
 
 
-def test_what_is_not_there_is_told_in_a_sentence(run: Run, house: House, tmp_path: Path) -> None:
+def test_what_is_not_there_is_told_in_a_sentence(run: Run, portal: RunningPortal, tmp_path: Path) -> None:
     """No command ends in a traceback."""
-    clinic = house.open_clinic().clinic
+    clinic = portal.open_clinic().clinic
     assert "has no draft 7.7" in run("notice", "approve", clinic, "7.7", "--approver", "Juris", "--sha256", "0" * 12)[2]
     assert "No clinic “nowhere” is published" in run("notice", "list", "nowhere")[2]
     assert "No clinic “nowhere” is published" in run("notice", "superseded", "nowhere")[2]
@@ -213,10 +215,10 @@ def _longer(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_minor_that_changes_more_than_words_is_refused_at_the_command_line_too(
-    run: Run, house: House, tmp_path: Path, client: Client
+    run: Run, portal: RunningPortal, tmp_path: Path, client: Client
 ) -> None:
     """What changes is listed before and after; a reason by the approver is kept and shown, in one go or by steps."""
-    path = _file(house, tmp_path)
+    path = _file(portal, tmp_path)
     run("publish", path, *NAMES)
     clinic = _next(path, "1.1", texts=_longer(a_document()))
     changed = "texts.retention (en): “retention” → “Ten years”"
@@ -261,13 +263,13 @@ def _at_a_terminal(*arguments: object, typed: str) -> str:
 
 
 def test_publishing_at_a_terminal_shows_what_it_ends_and_asks(
-    run: Run, house: House, tmp_path: Path, client: Client
+    run: Run, portal: RunningPortal, tmp_path: Path, client: Client
 ) -> None:
     """Nobody ends a hundred people's consent with one word too many; a script says --yes and is not asked."""
-    path = _file(house, tmp_path)
+    path = _file(portal, tmp_path)
     clinic = _next(path, "1.0")
     run("publish", path, *NAMES)
-    confirmed(client, house, clinic, {"decision.newsletter.email": "yes", "email": ANNA})
+    confirmed(client, portal, clinic, {"decision.newsletter.email": "yes", "email": ANNA})
     _next(path, "2.0", texts=_longer(a_document()))
     shown = _at_a_terminal("publish", path, *NAMES, typed="")
     for told in ("supersedes 1 consents of 1 people", "differs from what is in force: texts.retention", "[y/N]"):
@@ -285,9 +287,9 @@ def test_publishing_at_a_terminal_shows_what_it_ends_and_asks(
     assert f"{clinic} 2.1: published" in _at_a_terminal("publish", path, *NAMES, typed="y")
 
 
-def test_a_draft_is_written_as_pages_to_look_at(run: Run, house: House, tmp_path: Path) -> None:
+def test_a_draft_is_written_as_pages_to_look_at(run: Run, portal: RunningPortal, tmp_path: Path) -> None:
     """Who approves at the command line sees what patients will see; the pages lead to each other and send nothing."""
-    path = _file(house, tmp_path)
+    path = _file(portal, tmp_path)
     clinic = _next(path, "1.0")
     sha256 = _sha256(run("notice", "draft", path, "--author", "Ieva Liepa")[1])
     code, told, _ = run("notice", "preview", clinic, "1.0", "--to", tmp_path / "pages")
@@ -303,19 +305,19 @@ def test_a_draft_is_written_as_pages_to_look_at(run: Run, house: House, tmp_path
     assert run("notice", "preview", clinic, "7.0")[0] == 1
 
 
-def test_a_file_is_looked_at_before_anything_is_stored(run: Run, house: House, tmp_path: Path) -> None:
+def test_a_file_is_looked_at_before_anything_is_stored(run: Run, portal: RunningPortal, tmp_path: Path) -> None:
     """An author sees the pages while writing, without the portal."""
-    path = _file(house, tmp_path)
+    path = _file(portal, tmp_path)
     code, told, _ = run("check", path, "--pages", tmp_path / "pages")
     assert (code, len(list((tmp_path / "pages").iterdir()))) == (0, 2)
     assert "ready to publish" in told
 
 
-def test_a_contest_that_is_over_is_a_warning_and_no_fault(run: Run, house: House, tmp_path: Path) -> None:
+def test_a_contest_that_is_over_is_a_warning_and_no_fault(run: Run, portal: RunningPortal, tmp_path: Path) -> None:
     """The file can be published; who wrote it learns that nobody is asked about the contest any more."""
     purposes = a_document()["purposes"]
     purposes[1]["ends"] = "2026-11-02"
-    path = _file(house, tmp_path, purposes=purposes)
+    path = _file(portal, tmp_path, purposes=purposes)
     warning = f"warning: {path}:1: purposes[2].ends: is over since 2026-11-02: nobody is asked about it."
     code, told, _ = run("check", path)
     assert (code, "ready to publish" in told, warning in told) == (0, True, True)
@@ -323,10 +325,10 @@ def test_a_contest_that_is_over_is_a_warning_and_no_fault(run: Run, house: House
     assert run("publish", path, *NAMES)[0] == 0
 
 
-def test_every_file_that_is_checked_is_told_about(run: Run, house: House, tmp_path: Path) -> None:
+def test_every_file_that_is_checked_is_told_about(run: Run, portal: RunningPortal, tmp_path: Path) -> None:
     """A fault in the first does not hide the second, and each names its line."""
-    bad, good = _file(house, tmp_path, version=1.0), _file(house, tmp_path)
-    worse = _file(house, tmp_path, languages="lv, en")
+    bad, good = _file(portal, tmp_path, version=1.0), _file(portal, tmp_path)
+    worse = _file(portal, tmp_path, languages="lv, en")
     code, told, faults = run("check", bad, good, worse)
     assert (code, f"{good}: " in told) == (1, True)
     assert f'{bad}:1: version: is the number 1.0, and a text is due. Put it in quotes: `version: "1.0"`' in faults

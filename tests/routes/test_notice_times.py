@@ -8,11 +8,11 @@ import pytest
 
 from chalicelib.domain.instants import instant
 from chalicelib.domain.local_time import local_day
-from chalicelib.presentation.i18n import spoken_date
+from chalicelib.presentation.i18n import format_date
 from chalicelib.store.keys import notice_key
 from tests.paper import Paper
 from tests.routes.client import Client
-from tests.routes.conftest import TABLE, House
+from tests.routes.conftest import TABLE, RunningPortal
 from tests.routes.pages import Page
 
 TBILISI, RIGA = "tbilisi-ultrasound", "riga-aesthetics"
@@ -34,11 +34,11 @@ def _words(client: Client, address: str) -> str:
 
 @pytest.mark.parametrize("lang", ["ka", "ru", "en"])
 def test_a_version_published_after_its_effective_day_is_in_force_from_its_publication(
-    client: Client, house: House, lang: str
+    client: Client, portal: RunningPortal, lang: str
 ) -> None:
     """Nobody is told that a text held while it was not there: in the clinic's own zone, in the page's language."""
-    clinic = house.open_clinic(TBILISI, _effective("2026-10-05"), at=LATE).clinic
-    began, wrong = spoken_date("2026-11-21", lang), [spoken_date(day, lang) for day in ("2026-10-05", "2026-11-20")]
+    clinic = portal.open_clinic(TBILISI, _effective("2026-10-05"), at=LATE).clinic
+    began, wrong = format_date("2026-11-21", lang), [format_date(day, lang) for day in ("2026-10-05", "2026-11-20")]
     form = " ".join(Paper(client.get(f"/{clinic}/form?lang={lang}").body).copied().split())
     pages = [_words(client, f"/{clinic}{page}?lang={lang}") for page in ("", "/kiosk/notices/1.0", "/notices/1.0")]
     for told in (*(" ".join(page.split()) for page in pages), form):
@@ -51,13 +51,13 @@ def test_a_version_published_after_its_effective_day_is_in_force_from_its_public
 
 @pytest.mark.parametrize("where", ["", "/kiosk"])
 def test_a_scheduled_version_says_which_holds_today_and_never_that_it_holds(
-    client: Client, house: House, where: str
+    client: Client, portal: RunningPortal, where: str
 ) -> None:
     """Published earlier than effective: it is read as what it is, something to come."""
-    clinic = house.open_clinic().clinic
+    clinic = portal.open_clinic().clinic
     day = _later(40)
-    house.republish(clinic, "1.1", _effective(day))
-    spoken = spoken_date(day, "en")
+    portal.republish(clinic, "1.1", _effective(day))
+    spoken = format_date(day, "en")
     coming, now = (_words(client, f"/{clinic}{where}/notices/{each}?lang=en") for each in ("1.1", "1.0"))
     assert f"This is version 1.1. It will be in force from {spoken}. Until then version 1.0 holds." in coming
     for never in ("in effect since", "has been in force", "Last updated"):
@@ -67,13 +67,13 @@ def test_a_scheduled_version_says_which_holds_today_and_never_that_it_holds(
     assert "Notice version 1.0, in force from 1 January 2026." in _words(client, f"/{clinic}?lang=en")
 
 
-def test_a_version_overtaken_before_it_began_was_never_in_force_anywhere(client: Client, house: House) -> None:
+def test_a_version_overtaken_before_it_began_was_never_in_force_anywhere(client: Client, portal: RunningPortal) -> None:
     """Neither its page nor the list, here or at the API, gives it a time."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     clinic, day = program.clinic, _later(40)
-    house.republish(clinic, "1.1", _effective(day))
-    house.republish(clinic, "1.2", _effective("2026-11-01"))
-    spoken, today = spoken_date(day, "en"), spoken_date(local_day(instant(datetime.now(UTC)), "LV"), "en")
+    portal.republish(clinic, "1.1", _effective(day))
+    portal.republish(clinic, "1.2", _effective("2026-11-01"))
+    spoken, today = format_date(day, "en"), format_date(local_day(instant(datetime.now(UTC)), "LV"), "en")
     told = _words(client, f"/{clinic}/notices/1.1?lang=en")
     assert "was never in force" in told
     assert spoken not in told
@@ -85,24 +85,28 @@ def test_a_version_overtaken_before_it_began_was_never_in_force_anywhere(client:
     assert states == {"1.0": "past", "1.1": "overtaken", "1.2": "in_force"}
 
 
-def test_a_first_version_of_a_later_day_is_announced_and_not_said_to_hold(client: Client, house: House) -> None:
+def test_a_first_version_of_a_later_day_is_announced_and_not_said_to_hold(
+    client: Client, portal: RunningPortal
+) -> None:
     """There is no other to hold until then, and none is named."""
     day = _later(40)
-    program = house.open_clinic(change=_effective(day))
+    program = portal.open_clinic(change=_effective(day))
     told = _words(client, f"/{program.clinic}/notices/1.0?lang=en")
-    assert f"It will be in force from {spoken_date(day, 'en')}." in told
+    assert f"It will be in force from {format_date(day, 'en')}." in told
     assert "Until then" not in told
     assert "has been in force" not in told
     assert [each["state"] for each in program.get("notices").json()["notices"]] == ["scheduled"]
 
 
-def test_a_version_published_before_its_beginning_was_kept_is_still_shown(client: Client, house: House) -> None:
+def test_a_version_published_before_its_beginning_was_kept_is_still_shown(
+    client: Client, portal: RunningPortal
+) -> None:
     """An earlier release stored no such day: the page then gives the document's date, as it did."""
-    clinic = house.open_clinic().clinic
+    clinic = portal.open_clinic().clinic
     key = notice_key(clinic, "1.0")
-    stored = json.loads(house.table.get([key])[key].body or "")
+    stored = json.loads(portal.table.get([key])[key].body or "")
     del stored["told"]["since"]
-    house.table.client.update_item(
+    portal.table.client.update_item(
         TableName=TABLE,
         Key={"pk": {"S": key.pk}, "sk": {"S": key.sk}},
         UpdateExpression="SET body = :body",

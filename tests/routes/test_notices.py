@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib.presentation.i18n import spoken_date
+from chalicelib.presentation.i18n import format_date
 from tests.cast import TBILISI
 from tests.routes.client import Answer, Client, Program
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.letterbox import confirmed
 from tests.routes.pages import Page, decide
 
@@ -23,16 +23,16 @@ NEWS = "newsletter.email"
 class Staff:
     """Two people of one clinic, each with a key of their own."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
-        opened = house.open_clinic()
+    def __init__(self, portal: RunningPortal) -> None:
+        self.portal = portal
+        opened = portal.open_clinic()
         self.clinic = opened.clinic
-        self.writer = Program(self.clinic, house.new_key(self.clinic, label="Ieva Liepa"))
-        self.reviewer = Program(self.clinic, house.new_key(self.clinic, label="Juris Klusums"))
+        self.writer = Program(self.clinic, portal.new_key(self.clinic, label="Ieva Liepa"))
+        self.reviewer = Program(self.clinic, portal.new_key(self.clinic, label="Juris Klusums"))
 
     def document(self, version: str, **changed: Any) -> dict[str, Any]:
         """Give the clinic's document under another number, changed."""
-        return copy.deepcopy(self.house.documents[self.clinic]) | {"version": version} | changed
+        return copy.deepcopy(self.portal.documents[self.clinic]) | {"version": version} | changed
 
     def draft(self, version: str, **changed: Any) -> Answer:
         """Let the writer send a draft."""
@@ -56,9 +56,9 @@ class Staff:
 
 
 @pytest.fixture
-def staff(house: House) -> Staff:
+def staff(portal: RunningPortal) -> Staff:
     """Give a clinic of its own with two people."""
-    return Staff(house)
+    return Staff(portal)
 
 
 def _later(days: int) -> str:
@@ -83,10 +83,10 @@ def test_a_notice_goes_from_draft_to_approved_to_in_force_and_tells_who_took_eac
     assert staff.writer.get("notices").json()["notices"][1] == told
 
 
-def test_nobody_approves_what_they_wrote_not_with_a_second_key_either(house: House, staff: Staff) -> None:
+def test_nobody_approves_what_they_wrote_not_with_a_second_key_either(portal: RunningPortal, staff: Staff) -> None:
     """Four eyes: another key under the same name is the same person."""
     staff.draft("1.1")
-    again = Program(staff.clinic, house.new_key(staff.clinic, label=" ieva  LIEPA"))
+    again = Program(staff.clinic, portal.new_key(staff.clinic, label=" ieva  LIEPA"))
     for program in (staff.writer, again):
         refused = staff.approve("1.1", program)
         assert (refused.status, refused.json()["title"]) == (403, "Another person must approve")
@@ -176,10 +176,10 @@ def test_what_is_no_document_of_this_clinic_is_refused(staff: Staff, changed: di
     assert refused.json()["errors"]
 
 
-def test_another_clinics_key_finds_no_draft(house: House, staff: Staff) -> None:
+def test_another_clinics_key_finds_no_draft(portal: RunningPortal, staff: Staff) -> None:
     """Another clinic's notices are not there."""
     staff.draft("1.1")
-    stranger = Program(staff.clinic, house.api_keys[TBILISI])
+    stranger = Program(staff.clinic, portal.api_keys[TBILISI])
     assert stranger.get("notices").status == stranger.get("notices/1.1").status == 404
     read = {"sha256": staff.writer.get("notices/1.1").json()["sha256"]}
     for call, body in {
@@ -188,28 +188,28 @@ def test_another_clinics_key_finds_no_draft(house: House, staff: Staff) -> None:
         "notices/1.1/publish": {},
     }.items():
         assert stranger.call(call, body).status == 404
-    assert Program(TBILISI, house.api_keys[TBILISI]).get("notices/1.1").status == 404
+    assert Program(TBILISI, portal.api_keys[TBILISI]).get("notices/1.1").status == 404
     assert staff.stages() == {"1.0": "in_force", "1.1": "draft"}
 
 
 def test_a_preview_counts_the_consents_a_major_change_ends_and_changes_nothing(
-    client: Client, house: House, staff: Staff
+    client: Client, portal: RunningPortal, staff: Staff
 ) -> None:
     """The clinic knows whom it will have to ask again before it decides."""
     both = {f"decision.{NEWS}": "yes", "decision.testimonials.text": "yes"}
-    confirmed(client, house, staff.clinic, {**both, "email": ANNA})
-    confirmed(client, house, staff.clinic, {f"decision.{NEWS}": "yes", "email": BELLA})
+    confirmed(client, portal, staff.clinic, {**both, "email": ANNA})
+    confirmed(client, portal, staff.clinic, {f"decision.{NEWS}": "yes", "email": BELLA})
     decide(client, staff.clinic, {f"decision.{NEWS}": "no", "email": "third@example.org"})
     purposes = copy.deepcopy(staff.document("2.0")["purposes"])
     gone = purposes[0]["options"].pop()["id"]
     purposes[0]["options"].append({**purposes[0]["options"][0], "id": "letter"})
     staff.draft("2.0", purposes=purposes)
-    before = {key for key in house.items() if "#AUDIT#" not in key[0]}
+    before = {key for key in portal.items() if "#AUDIT#" not in key[0]}
     seen = staff.writer.call("notices/2.0/publish?preview=1", {}).json()
     assert (seen["change"], seen["people"]) == ("major", 2)
     assert seen["supersedes"] == {NEWS: 2, "testimonials.text": 1}
     assert (seen["appear"], seen["disappear"]) == (["newsletter.letter"], [f"newsletter.{gone}"])
-    assert {key for key in house.items() if "#AUDIT#" not in key[0]} == before
+    assert {key for key in portal.items() if "#AUDIT#" not in key[0]} == before
     assert staff.stages()["2.0"] == "draft"
     staff.draft("1.1")
     minor = staff.writer.call("notices/1.1/publish?preview=1", {}).json()
@@ -240,7 +240,7 @@ def _without_letters(document: dict[str, Any]) -> None:
 
 def test_a_minor_that_changes_more_than_words_is_refused_with_what_it_changes(client: Client, staff: Staff) -> None:
     """No consent goes on under a text that says otherwise; the writer, the approver and the preview all see it."""
-    confirmed(client, staff.house, staff.clinic, {f"decision.{NEWS}": "yes", "email": ANNA})
+    confirmed(client, staff.portal, staff.clinic, {f"decision.{NEWS}": "yes", "email": ANNA})
     document = staff.document("1.1")
     _without_letters(document)
     told = [
@@ -330,7 +330,7 @@ def test_what_became_more_than_words_after_the_approval_is_not_published(staff: 
 
 def test_a_major_change_supersedes_what_was_granted_and_a_minor_one_does_not(client: Client, staff: Staff) -> None:
     """From the moment of publication the old Yes permits nothing."""
-    confirmed(client, staff.house, staff.clinic, {f"decision.{NEWS}": "yes", "email": ANNA})
+    confirmed(client, staff.portal, staff.clinic, {f"decision.{NEWS}": "yes", "email": ANNA})
     staff.put_out("1.1")
     assert staff.writer.states(email=ANNA)[NEWS] == "granted"
     staff.put_out("2.0")
@@ -339,7 +339,7 @@ def test_a_major_change_supersedes_what_was_granted_and_a_minor_one_does_not(cli
 
 def test_a_version_for_a_later_day_is_readable_and_says_from_when(client: Client, staff: Staff) -> None:
     """Patients can read what is coming; until then what is in force holds."""
-    confirmed(client, staff.house, staff.clinic, {f"decision.{NEWS}": "yes", "email": ANNA})
+    confirmed(client, staff.portal, staff.clinic, {f"decision.{NEWS}": "yes", "email": ANNA})
     day = _later(40)
     published = staff.put_out("2.0", effective=day).json()
     assert (published["state"], published["effective"]) == ("scheduled", day)
@@ -355,14 +355,14 @@ def test_a_version_for_a_later_day_is_readable_and_says_from_when(client: Client
     assert "It will be in force" not in now.words
 
 
-def test_every_step_leaves_a_line_with_key_and_version(house: House, staff: Staff) -> None:
+def test_every_step_leaves_a_line_with_key_and_version(portal: RunningPortal, staff: Staff) -> None:
     """Who drafted, read, approved, previewed and published can be told from the audit."""
     staff.put_out("1.1")
     staff.draft("1.2")
     staff.writer.call("notices/1.2/publish?preview=1", {})
     staff.writer.get("notices")
     staff.writer.get("notices/1.1")
-    lines = house.audit(staff.clinic)
+    lines = portal.audit(staff.clinic)
     told = [(line["call"], line.get("notice")) for line in lines]
     expected = ["notices 1.1", "approve 1.1", "publish 1.1", "notices 1.2", "preview 1.2", "notices None", "notice 1.1"]
     assert sorted(f"{call} {notice}" for call, notice in told) == sorted(expected)
@@ -371,12 +371,12 @@ def test_every_step_leaves_a_line_with_key_and_version(house: House, staff: Staf
 
 @pytest.mark.parametrize(("like", "languages"), [("tbilisi-ultrasound", "ka en ru"), ("vilnius-dental", "lt en ru")])
 def test_each_version_lists_all_versions_with_their_dates_in_each_language(
-    client: Client, house: House, like: str, languages: str
+    client: Client, portal: RunningPortal, like: str, languages: str
 ) -> None:
     """Past, present and announced: whoever reads one finds the others, with the day each began."""
-    clinic = house.open_clinic(like).clinic
-    house.republish(clinic, "1.1")
-    house.republish(clinic, "2.0", lambda document: document.update(effective="2199-12-31"))
+    clinic = portal.open_clinic(like).clinic
+    portal.republish(clinic, "1.1")
+    portal.republish(clinic, "2.0", lambda document: document.update(effective="2199-12-31"))
     for lang in languages.split():
         for version in ("1.0", "1.1", "2.0"):
             page = Page(client.get(f"/{clinic}/notices/{version}?lang={lang}"))
@@ -385,7 +385,7 @@ def test_each_version_lists_all_versions_with_their_dates_in_each_language(
             linked = {link for link in page.links if "/notices/" in link}
             assert linked == {f"{client.mount}/{clinic}/notices/{each}?lang={lang}" for each in others}
             listed = client.get(f"/{clinic}/notices/{version}?lang={lang}").text.partition('id="versions"')[2]
-            assert spoken_date("2199-12-31", lang) in listed
+            assert format_date("2199-12-31", lang) in listed
 
 
 def test_a_notice_pasted_from_a_law_is_shown_with_its_numbers_lists_and_lines(client: Client, staff: Staff) -> None:
@@ -410,7 +410,7 @@ def test_a_draft_is_looked_at_as_patients_would_see_it_in_each_language(client: 
     for lang in ("lv", "ru", "en"):
         texts["intro"][lang] = f"Another beginning ({lang})."
     drafted = staff.draft("1.1", texts=texts, notice=dict.fromkeys(("lv", "ru", "en"), "1.1. Pasted")).json()
-    before = staff.house.items()
+    before = staff.portal.items()
     for lang, draft in {
         "lv": "Versijas 1.1 melnraksts",
         "ru": "Черновик версии 1.1",
@@ -426,8 +426,8 @@ def test_a_draft_is_looked_at_as_patients_would_see_it_in_each_language(client: 
         assert page.fields["state"] == ""
         assert re.findall(r"<button[^>]*>", seen.text) == ['<button type="submit" disabled>']
         assert "form-action 'none'" in seen.headers["content-security-policy"]
-    assert staff.house.items() == before
-    calls = [(line["call"], line.get("notice")) for line in staff.house.audit(staff.clinic)]
+    assert staff.portal.items() == before
+    calls = [(line["call"], line.get("notice")) for line in staff.portal.audit(staff.clinic)]
     assert calls.count(("shown", "1.1")) == 3
     question = re.compile(r'name="(decision[^"]+)"')
     asked = question.findall(client.get(f"/{staff.clinic}?lang=en").text)
@@ -440,7 +440,7 @@ def test_a_draft_is_looked_at_as_patients_would_see_it_in_each_language(client: 
     assert "Juris Klusums" in approved.words
 
 
-def test_a_draft_that_cannot_be_looked_at_says_why(house: House, staff: Staff) -> None:
+def test_a_draft_that_cannot_be_looked_at_says_why(portal: RunningPortal, staff: Staff) -> None:
     """A language it lacks, an incomplete or published text, a number never drafted, a key that may not read."""
     staff.draft("1.1", dpo={})
     incomplete = staff.reviewer.get("notices/1.1/preview")
@@ -452,12 +452,12 @@ def test_a_draft_that_cannot_be_looked_at_says_why(house: House, staff: Staff) -
     published = staff.reviewer.get("notices/1.0/preview")
     assert (published.status, published.json()["title"]) == (409, "Not now")
     assert staff.reviewer.get("notices/9.9/preview").status == 404
-    reader = Program(staff.clinic, house.new_key(staff.clinic, "status:read"))
+    reader = Program(staff.clinic, portal.new_key(staff.clinic, "status:read"))
     refused = reader.get("notices/1.1/preview")
     assert (refused.status, refused.json()["detail"]) == (403, "It needs the scope notices:read or notices:approve.")
-    approver = Program(staff.clinic, house.new_key(staff.clinic, "notices:approve"))
+    approver = Program(staff.clinic, portal.new_key(staff.clinic, "notices:approve"))
     assert approver.get("notices/1.1/preview").status == 200
-    assert Program(staff.clinic, house.api_keys[TBILISI]).get("notices/1.1/preview").status == 404
+    assert Program(staff.clinic, portal.api_keys[TBILISI]).get("notices/1.1/preview").status == 404
 
 
 def test_a_draft_with_a_contest_that_is_over_is_told_so_and_may_be_approved(staff: Staff) -> None:

@@ -7,7 +7,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from app import app
 from tests.routes.client import MOUNTS, Client
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.truth import DOCUMENT, validator
 
 SIGNED = "2026-11-20T10:00:00Z"
@@ -26,9 +26,9 @@ def test_the_document_names_every_address_and_method_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("mount", MOUNTS.values(), ids=MOUNTS)
-def test_the_document_names_the_address_it_is_served_at(house: House, mount: str) -> None:
+def test_the_document_names_the_address_it_is_served_at(portal: RunningPortal, mount: str) -> None:
     """A program fetches what it talks to, under a stage or a path too, and calls the address that stands in it."""
-    assert house
+    assert portal
     client = Client(mount)
     answer = client.get("/openapi.json")
     served = answer.json()
@@ -38,12 +38,12 @@ def test_the_document_names_the_address_it_is_served_at(house: House, mount: str
     assert answer.headers["cache-control"] == "public, max-age=300"
 
 
-def test_a_withdrawal_is_answered_by_one_of_two_shapes_and_never_both(house: House) -> None:
+def test_a_withdrawal_is_answered_by_one_of_two_shapes_and_never_both(portal: RunningPortal) -> None:
     """A generated client tells a receipt from what a joint controller may know of one."""
     place = "/v1/clinics/{clinic}/withdrawals"
     shape = validator(("paths", place, "post", "responses", "201", "content", "application/json", "schema"))
     body = {"subject": {"email": "anna.ozola@example.org"}, "all": True, "channel": "phone", "effective_at": SIGNED}
-    answer = house.open_clinic().call("withdrawals", body)
+    answer = portal.open_clinic().call("withdrawals", body)
     assert answer.status == 201, answer.text
     receipt = answer.json()
     told = {name: receipt[name] for name in ("id", "clinic", "effective_at", "recorded_at")}

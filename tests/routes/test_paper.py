@@ -5,11 +5,11 @@ import re
 
 import pytest
 
-from chalicelib.portal import portal
+from chalicelib.portal import get_portal
 from tests.cast import RIGA, TBILISI, environment
 from tests.paper import Paper
 from tests.routes.client import MOUNTS, Answer, Client
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.pages import decide, receipt_number
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
@@ -44,7 +44,7 @@ def test_a_patient_keeps_the_receipt_as_pdf_with_the_page_they_saw(mount: str) -
     assert answer.headers["cache-control"] == "no-store"
     words = " ".join(paper.words)
     assert number in words
-    assert portal().register.receipt(RIGA, number).sha256 in words
+    assert get_portal().register.receipt(RIGA, number).sha256 in words
     shown = re.search(rf"/{RIGA}/shown/([0-9a-f]{{64}})", words.replace(" ", ""))
     assert shown
     assert "Labdien! Šeit Jūs izlemjat" in client.get(f"/{RIGA}/shown/{shown[1]}").text
@@ -97,9 +97,11 @@ def test_a_format_that_is_none_is_not_found(client: Client, unknown: str) -> Non
     assert client.get(f"/{RIGA}/receipts/{'0' * 32}?format=pdf").status == 404
 
 
-def test_a_paper_signed_earlier_shows_when_it_was_signed_and_when_it_was_entered(house: House, client: Client) -> None:
+def test_a_paper_signed_earlier_shows_when_it_was_signed_and_when_it_was_entered(
+    portal: RunningPortal, client: Client
+) -> None:
     """And the text is that of the notice in force then, in the language of the paper."""
-    program = house.open_clinic(TBILISI)
+    program = portal.open_clinic(TBILISI)
     body = {
         "subject": {"phone": "+995 555 12 99 99"},
         "decisions": {"newsletter.sms": "yes"},
@@ -120,11 +122,11 @@ def test_a_paper_signed_earlier_shows_when_it_was_signed_and_when_it_was_entered
 
 
 @pytest.mark.parametrize("mount", MOUNTS)
-def test_a_clinic_prints_its_form_and_the_code_on_it_leads_to_the_notice(house: House, mount: str) -> None:
+def test_a_clinic_prints_its_form_and_the_code_on_it_leads_to_the_notice(portal: RunningPortal, mount: str) -> None:
     """Whoever enters the paper later sees which text was signed, for every clinic and language."""
     client = Client(MOUNTS[mount])
-    for clinic in house.api_keys:
-        for lang in portal().register.look(clinic).published.clinic.languages:
+    for clinic in portal.api_keys:
+        for lang in get_portal().register.look_up(clinic).published.clinic.languages:
             answer = client.get(f"/{clinic}/form?lang={lang}")
             paper = _paper(answer)
             assert answer.headers["content-disposition"] == f'inline; filename="consent-form-{clinic}-1.0-{lang}.pdf"'
@@ -136,18 +138,18 @@ def test_a_clinic_prints_its_form_and_the_code_on_it_leads_to_the_notice(house: 
             assert client.get(f"/{clinic}/shown/{sha256}").status == 200
 
 
-def test_the_form_follows_the_notice_in_force(house: House, client: Client) -> None:
+def test_the_form_follows_the_notice_in_force(portal: RunningPortal, client: Client) -> None:
     """Nobody signs yesterday's text."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     before = client.get(f"/{program.clinic}/form?lang=en")
-    house.republish(program.clinic, "1.1", lambda document: document["name"].update(en="The Renamed Clinic"))
+    portal.republish(program.clinic, "1.1", lambda document: document["name"].update(en="The Renamed Clinic"))
     after = _paper(client.get(f"/{program.clinic}/form", {"Accept-Language": "en"}))
     assert "Renamed" not in " ".join(_paper(before).words)
     assert "Renamed" in " ".join(after.words)
     assert after.codes() == [f"https://portal.example.org/api/{program.clinic}/notices/1.1?lang=en"]
 
 
-def test_a_form_asks_nothing_whose_last_day_is_over(house: House, client: Client) -> None:
+def test_a_form_asks_nothing_whose_last_day_is_over(portal: RunningPortal, client: Client) -> None:
     """A contest that ended is on no new paper."""
 
     def ended(document: dict) -> None:  # type: ignore[type-arg]
@@ -155,19 +157,19 @@ def test_a_form_asks_nothing_whose_last_day_is_over(house: House, client: Client
         for option, day in zip(contests["options"], ("2026-11-02", "2099-01-01"), strict=True):
             option["ends"] = day
 
-    program = house.open_clinic(RIGA, ended)
+    program = portal.open_clinic(RIGA, ended)
     words = " ".join(_paper(client.get(f"/{program.clinic}/form?lang=en")).words)
     assert "Autumn Moment" not in words
     assert "Winter Gift" in words
 
 
-def test_a_portal_with_an_address_of_its_own_prints_that_one(house: House, client: Client) -> None:
+def test_a_portal_with_an_address_of_its_own_prints_that_one(portal: RunningPortal, client: Client) -> None:
     """The paper leads to the address patients know."""
-    assert house.api_keys
+    assert portal.api_keys
     with environment({"PUBLIC_URL": "https://consent.example.org/"}):
-        portal.cache_clear()
+        get_portal.cache_clear()
         paper = _paper(client.get(f"/{RIGA}/form?lang=lv"))
-    portal.cache_clear()
+    get_portal.cache_clear()
     assert paper.codes() == [f"https://consent.example.org/{RIGA}/notices/1.0?lang=lv"]
 
 

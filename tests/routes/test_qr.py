@@ -6,11 +6,11 @@ import re
 import pytest
 from PIL import Image, ImageDraw
 
-from chalicelib.portal import portal
+from chalicelib.portal import get_portal
 from tests.cast import RIGA, environment
 from tests.codes import code_in, codes_in
 from tests.routes.client import MOUNTS, Client
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 PIXELS = 12
@@ -78,11 +78,13 @@ def test_a_picture_arrives_whatever_the_browser_accepts(
 
 @pytest.mark.parametrize("mount", MOUNTS)
 @pytest.mark.parametrize(("kind", "path"), [("signup", ""), ("withdraw", "/withdraw")])
-def test_scanning_a_code_leads_to_its_page_and_names_the_source(house: House, mount: str, kind: str, path: str) -> None:
+def test_scanning_a_code_leads_to_its_page_and_names_the_source(
+    portal: RunningPortal, mount: str, kind: str, path: str
+) -> None:
     """From poster to page in two steps, for every clinic and language, wherever the portal stands."""
     client = Client(MOUNTS[mount])
-    for clinic in house.api_keys:
-        for lang in portal().register.look(clinic).published.clinic.languages:
+    for clinic in portal.api_keys:
+        for lang in get_portal().register.look_up(clinic).published.clinic.languages:
             address = code_in(client.get(f"/{clinic}/qr/{kind}.png?lang={lang}&src=hall").body)
             assert address.startswith(f"https://portal.example.org{client.mount}/q/")
             short = client.get(address.removeprefix(f"https://portal.example.org{client.mount}"))
@@ -90,14 +92,14 @@ def test_scanning_a_code_leads_to_its_page_and_names_the_source(house: House, mo
             assert short.location == f"{client.mount}/{clinic}{path}?lang={lang}&src=hall&via=qr"
 
 
-def test_a_portal_with_an_address_of_its_own_prints_that_one(house: House, client: Client) -> None:
+def test_a_portal_with_an_address_of_its_own_prints_that_one(portal: RunningPortal, client: Client) -> None:
     """A code drawn through another address still leads to the one patients know."""
     with environment({"PUBLIC_URL": "https://consent.example.org/"}):
-        portal.cache_clear()
+        get_portal.cache_clear()
         picture = client.get(f"/{RIGA}/qr/signup.png").body
-    portal.cache_clear()
+    get_portal.cache_clear()
     assert code_in(picture) == "https://consent.example.org/q/ra-s"
-    assert house.program().states(phone="26123456")
+    assert portal.program().states(phone="26123456")
 
 
 @pytest.mark.parametrize("code", ["RA-S-LV-DESK", "ra-s-lv-desk", "ra-s", "ra-s--desk", "ra-s-xx", "ra-w-en-a-b-c"])

@@ -7,12 +7,12 @@ import pytest
 
 from chalicelib.domain.instants import instant
 from chalicelib.domain.local_time import local_day
-from chalicelib.domain.receipts import Act, Receipt
-from chalicelib.store.lookup import Signature
+from chalicelib.domain.receipts import Decision, Receipt
+from chalicelib.store.lookup import Identification
 from chalicelib.store.receipts import BusyError, Register
 from tests.cast import TBILISI
 from tests.routes.client import MOUNTS, Answer, Client, Program
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.disclosed import evidence_of
 from tests.routes.pages import Page, decide
 
@@ -24,13 +24,13 @@ STOP = {"subject": ANNA, "all": True, "channel": "phone", "effective_at": MORNIN
 
 
 @pytest.fixture
-def program(house: House) -> Program:
+def program(portal: RunningPortal) -> Program:
     """Give the program of a clinic where nobody has decided yet."""
-    return house.open_clinic()
+    return portal.open_clinic()
 
 
 @pytest.fixture(scope="module")
-def quiet(settled: House) -> Program:
+def quiet(settled: RunningPortal) -> Program:
     """Give the program of a clinic where nobody ever decides."""
     return settled.open_clinic()
 
@@ -50,7 +50,7 @@ def _pointers(answer: Answer) -> list[str]:
 @pytest.mark.parametrize("mount", MOUNTS)
 @pytest.mark.parametrize("channel", ["paper", "phone", "in-person"])
 def test_a_decision_taken_by_staff_is_a_receipt_like_any_other(
-    house: House, program: Program, channel: str, mount: str
+    portal: RunningPortal, program: Program, channel: str, mount: str
 ) -> None:
     """With its own date, its evidence, and the key of whoever recorded it."""
     program.client = Client(MOUNTS[mount])
@@ -61,7 +61,7 @@ def test_a_decision_taken_by_staff_is_a_receipt_like_any_other(
     assert answer.location == f"{MOUNTS[mount]}/v1/clinics/{program.clinic}/receipts/{receipt['id']}"
     assert program.receipt(receipt["id"]).body == answer.body
     assert (receipt["channel"], receipt["assurance"]) == (channel, "staff-witnessed")
-    assert evidence_of(house, program, receipt["id"]) == evidence
+    assert evidence_of(portal, program, receipt["id"]) == evidence
     assert receipt["effective_at"] == "2026-11-10T08:00:00.000Z"
     assert receipt["recorded_at"] > receipt["effective_at"]
     assert receipt["actor"].startswith("staff:key_")
@@ -141,7 +141,7 @@ def test_of_two_forms_with_the_same_date_the_stop_counts(program: Program, order
 
 
 def test_a_date_alone_is_that_day_at_the_clinic_and_is_shown_as_a_day(
-    house: House, program: Program, client: Client
+    portal: RunningPortal, program: Program, client: Client
 ) -> None:
     """No receipt, page or format makes up a midnight that nobody wrote."""
     form = {**IN_PERSON, "channel": "paper", "effective_at": "2026-11-10", "evidence": {"form": "F-1"}}
@@ -151,7 +151,7 @@ def test_a_date_alone_is_that_day_at_the_clinic_and_is_shown_as_a_day(
     assert program.call("receipts", form, {"Idempotency-Key": "a"}).json() == receipt, "sent again"
     changed = {**form, "effective_at": receipt["effective_at"]}
     assert program.call("receipts", changed, {"Idempotency-Key": "a"}).status == 422, "a moment is no day"
-    house.seal()
+    portal.seal()
     page = client.get(f"/{program.clinic}/receipts/{receipt['id']}?lang=en")
     check = next(link for link in Page(page).links if "/verify?code=" in link)
     for shown in (page.text, client.get(check[check.index("/verify") :]).text):
@@ -175,9 +175,9 @@ def test_a_day_that_has_not_come_is_refused_and_today_is_taken(program: Program)
         assert _pointers(program.call("receipts", {**IN_PERSON, "effective_at": wrong})) == ["/effective_at"]
 
 
-def test_on_a_day_on_which_the_notice_changed_a_form_names_its_version(house: House, program: Program) -> None:
+def test_on_a_day_on_which_the_notice_changed_a_form_names_its_version(portal: RunningPortal, program: Program) -> None:
     """Which text was signed on that day nobody can tell by the date."""
-    house.republish(program.clinic, "1.1")
+    portal.republish(program.clinic, "1.1")
     said = {**IN_PERSON, "effective_at": local_day(instant(datetime.now(UTC)), "LV")}
     assert _pointers(program.call("receipts", said)) == ["/notice_version"]
     for version in ("1.0", "1.1"):
@@ -284,10 +284,10 @@ def test_a_call_that_is_refused_writes_nothing_for_whom_the_first_one_did_not_re
     stop = {**STOP, "subject": {"phone": "26123456"}, "evidence": {"form": "A-1"}}
     key, record, broken = {"Idempotency-Key": "form-119"}, Register.record, [False]
 
-    def breaks(register: Register, act: Act, signature: Signature, **more: Any) -> Receipt:
-        if signature.follows and not broken[0]:
+    def breaks(register: Register, decision: Decision, identification: Identification, **more: Any) -> Receipt:
+        if identification.follows and not broken[0]:
             raise BusyError
-        return record(register, act, signature, **more)
+        return record(register, decision, identification, **more)
 
     monkeypatch.setattr(Register, "record", breaks)
     assert program.call("withdrawals", stop, key).status == 503
@@ -305,10 +305,10 @@ def test_a_key_used_with_fewer_decisions_is_another_body(program: Program) -> No
     assert program.call("receipts", IN_PERSON, key).status == 422
 
 
-def test_two_programs_may_use_the_same_idempotency_key(program: Program, house: House) -> None:
+def test_two_programs_may_use_the_same_idempotency_key(program: Program, portal: RunningPortal) -> None:
     """It belongs to the bearer key that sent it."""
     key = {"Idempotency-Key": "1"}
-    other = Program(program.clinic, house.new_key(program.clinic))
+    other = Program(program.clinic, portal.new_key(program.clinic))
     first, second = program.call("receipts", IN_PERSON, key), other.call("receipts", IN_PERSON, key)
     assert (first.json()["version"], second.json()["version"]) == (1, 2)
 
@@ -321,9 +321,9 @@ def test_a_new_contact_told_by_staff_joins_the_person_they_see(program: Program,
     assert [receipt["version"] for receipt in program.history(patient_ref="P-1")] == [1, 2]
 
 
-def test_staff_of_tbilisi_record_for_a_patient_with_a_phone_alone(house: House) -> None:
+def test_staff_of_tbilisi_record_for_a_patient_with_a_phone_alone(portal: RunningPortal) -> None:
     """And nobody else's program sees it."""
-    program, other = house.open_clinic(TBILISI), house.open_clinic()
+    program, other = portal.open_clinic(TBILISI), portal.open_clinic()
     body = {**IN_PERSON, "subject": GIORGI, "decisions": {"newsletter.sms": "yes"}, "name": "გიორგი"}
     assert program.call("receipts", body).json()["notice"]["lang"] == "ka"
     assert program.states(phone="555123456")["newsletter.sms"] == "granted"
@@ -331,16 +331,16 @@ def test_staff_of_tbilisi_record_for_a_patient_with_a_phone_alone(house: House) 
     assert len(program.history(**GIORGI)) == 1
 
 
-def test_a_paper_form_says_which_version_was_signed_and_who_saw_it(house: House, program: Program) -> None:
+def test_a_paper_form_says_which_version_was_signed_and_who_saw_it(portal: RunningPortal, program: Program) -> None:
     """A form of last month's stock binds to last month's text, whatever is in force today."""
-    house.republish(program.clinic, "1.1", lambda document: document["texts"]["intro"].update(en="Clearer words."))
+    portal.republish(program.clinic, "1.1", lambda document: document["texts"]["intro"].update(en="Clearer words."))
     evidence = {"form": "A-2026/118", "sha256": "cd" * 32, "witness": "Ilze, reception"}
     now = datetime.now(UTC).isoformat()
     paper = {**IN_PERSON, "channel": "paper", "evidence": evidence, "effective_at": now}
     assert program.call("receipts", paper).json()["notice"]["version"] == "1.1"
     signed = program.call("receipts", {**paper, "notice_version": "1.0"}).json()
     assert signed["notice"]["version"] == "1.0"
-    assert evidence_of(house, program, signed["id"]) == evidence
+    assert evidence_of(portal, program, signed["id"]) == evidence
 
 
 @pytest.mark.parametrize("version", ["7.0", "", 1, None])
@@ -350,9 +350,9 @@ def test_a_version_that_was_never_published_is_refused(program: Program, version
     assert _pointers(program.call("receipts", paper)) == ["/notice_version"]
 
 
-def test_the_age_a_patient_declared_to_staff_stands_in_the_receipt(house: House, program: Program) -> None:
+def test_the_age_a_patient_declared_to_staff_stands_in_the_receipt(portal: RunningPortal, program: Program) -> None:
     """As on the page, where a Yes is not taken without it; a No and a withdrawal never need it."""
-    kaunas = house.open_clinic("kaunas-polyclinics")
+    kaunas = portal.open_clinic("kaunas-polyclinics")
     said = {**IN_PERSON, "decisions": {"programme": "yes"}, "name": "Anna Ozola"}
     assert _pointers(kaunas.call("receipts", said)) == ["/declared_adult"]
     assert kaunas.call("withdrawals", STOP).status == 201
@@ -391,20 +391,20 @@ def test_a_yes_to_messages_needs_somewhere_to_send_them(program: Program) -> Non
     assert program.call("receipts", {**SMS, "decisions": no, "subject": {"patient_ref": "P-9"}}).status == 201
 
 
-def test_what_the_clinic_knows_already_is_not_asked_again(program: Program, house: House) -> None:
+def test_what_the_clinic_knows_already_is_not_asked_again(program: Program, portal: RunningPortal) -> None:
     """Known by number, e-mail and phone, Anna may be named by her number alone; another's number does not help."""
     everything = {**ANNA, "phone": "26 123 456", "patient_ref": "P-9"}
     assert program.call("receipts", {**SMS, "subject": everything}).status == 201
     assert program.call("receipts", {**SMS, "subject": {"patient_ref": "P-9"}}).status == 201
     assert _pointers(program.call("receipts", {**SMS, "subject": {"patient_ref": "P-10"}}))
-    other = house.open_clinic()
+    other = portal.open_clinic()
     assert _pointers(other.call("receipts", {**SMS, "subject": {"patient_ref": "P-9"}}))
 
 
-def test_what_is_not_there_and_who_is_not_let_in_are_told_what_to_do(program: Program, house: House) -> None:
+def test_what_is_not_there_and_who_is_not_let_in_are_told_what_to_do(program: Program, portal: RunningPortal) -> None:
     """A program's author reads one sentence and knows; another clinic's thing is like nothing."""
     absent = program.receipt("0" * 32)
-    elsewhere = Program(program.clinic, house.open_clinic().key).receipt("0" * 32)
+    elsewhere = Program(program.clinic, portal.open_clinic().key).receipt("0" * 32)
     assert absent.json()["detail"]
     assert (absent.status, elsewhere.status, absent.body) == (404, 404, elsewhere.body)
     for key in (None, "cpk_wrong"):

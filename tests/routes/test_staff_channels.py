@@ -5,18 +5,18 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.consent import Channel
-from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.presentation.i18n import catalog
 from chalicelib.presentation.templates import environment
 from tests.routes.client import Answer, Client, Program
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.disclosed import evidence_of
 from tests.routes.letterbox import carried
 from tests.routes.pages import Page, decide
 
 NEWS, REVIEW = "newsletter.email", "testimonials.text"
 ANNA = {"email": "anna.ozola@example.org"}
-MAILBOX = Contact(Kind.EMAIL, ANNA["email"])
+MAILBOX = Contact(ContactKind.EMAIL, ANNA["email"])
 WHEN = "2026-11-10T10:00:00+02:00"
 YES = {"subject": ANNA, "decisions": {NEWS: "yes"}, "channel": "in-person", "effective_at": WHEN}
 STOP = {"subject": ANNA, "all": True, "effective_at": "2026-11-20T10:00:00+02:00"}
@@ -24,9 +24,9 @@ SYSTEM = {"evidence": {"system": "Mailchimp"}}
 
 
 @pytest.fixture
-def program(house: House) -> Program:
+def program(portal: RunningPortal) -> Program:
     """Give the program of a clinic where nobody has decided yet."""
-    return house.open_clinic()
+    return portal.open_clinic()
 
 
 def _pointers(answer: Answer) -> list[str]:
@@ -41,14 +41,14 @@ def _news(program: Program) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("channel", ["letter", "email"])
-def test_a_withdrawal_in_writing_needs_no_papers_number(house: House, program: Program, channel: str) -> None:
+def test_a_withdrawal_in_writing_needs_no_papers_number(portal: RunningPortal, program: Program, channel: str) -> None:
     """Staff who open the post record what came, and invent nothing."""
     program.call("receipts", YES)
     answer = program.call("withdrawals", {**STOP, "channel": channel})
     assert (answer.status, answer.json()["channel"], answer.json()["evidence"]) == (201, channel, None)
     assert (_news(program)["state"], _news(program)["channel"]) == ("withdrawn", channel)
     filed = program.call("withdrawals", {**STOP, "channel": channel, "evidence": {"form": "Post 2026/31"}}).json()
-    assert evidence_of(house, program, filed["id"]) == {"form": "Post 2026/31"}
+    assert evidence_of(portal, program, filed["id"]) == {"form": "Post 2026/31"}
     named = {**STOP, "channel": channel, **SYSTEM}
     assert _pointers(program.call("withdrawals", named)) == ["/evidence"], "a letter came through no system"
 
@@ -64,7 +64,7 @@ def test_a_yes_in_writing_names_where_it_is_filed(program: Program, channel: str
 
 
 @pytest.mark.parametrize("channel", ["api", "import"])
-def test_what_another_system_tells_names_the_system(house: House, program: Program, channel: str) -> None:
+def test_what_another_system_tells_names_the_system(portal: RunningPortal, program: Program, channel: str) -> None:
     """Years later it can be told where a decision was taken, and that nobody here saw the person."""
     for call, body in (("receipts", YES), ("withdrawals", STOP)):
         said = {**body, "channel": channel}
@@ -74,28 +74,28 @@ def test_what_another_system_tells_names_the_system(house: House, program: Progr
         receipt = program.call(call, {**said, "evidence": {"system": "Mailchimp", "form": "4711"}}).json()
         assert (receipt["channel"], receipt["assurance"]) == (channel, "imported")
         assert receipt["evidence"]["system"] == "Mailchimp"
-        assert evidence_of(house, program, receipt["id"]) == {"system": "Mailchimp", "form": "4711"}
+        assert evidence_of(portal, program, receipt["id"]) == {"system": "Mailchimp", "form": "4711"}
     assert _news(program)["state"] == "withdrawn"
 
 
-def test_an_import_is_silent_and_a_withdrawal_in_it_stops_all_the_same(house: House, program: Program) -> None:
+def test_an_import_is_silent_and_a_withdrawal_in_it_stops_all_the_same(portal: RunningPortal, program: Program) -> None:
     """A clinic takes its old list over without a thousand messages that nobody expects."""
-    carried(house)
+    carried(portal)
     taken = program.call("receipts", {**YES, "channel": "import", **SYSTEM}).json()
     assert (_news(program)["permitted"], _news(program)["assurance"]) == (True, "imported")
     assert taken["effective_at"] == "2026-11-10T08:00:00.000Z"
     program.call("withdrawals", {**STOP, "channel": "import", **SYSTEM})
     assert _news(program)["state"] == "withdrawn"
-    assert carried(house, MAILBOX) == []
+    assert carried(portal, MAILBOX) == []
 
 
-def test_what_another_system_tells_now_is_told_to_the_patient(house: House, program: Program) -> None:
+def test_what_another_system_tells_now_is_told_to_the_patient(portal: RunningPortal, program: Program) -> None:
     """Only what was recorded long ago is no news."""
-    carried(house)
+    carried(portal)
     program.call("receipts", {**YES, "channel": "api", **SYSTEM})
-    assert len(carried(house, MAILBOX)) == 1
+    assert len(carried(portal, MAILBOX)) == 1
     program.call("withdrawals", {**STOP, "channel": "api", **SYSTEM})
-    assert len(carried(house, MAILBOX)) == 1
+    assert len(carried(portal, MAILBOX)) == 1
 
 
 def test_an_imported_yes_does_not_outdo_a_later_no(program: Program, client: Client) -> None:
@@ -105,10 +105,12 @@ def test_an_imported_yes_does_not_outdo_a_later_no(program: Program, client: Cli
     assert (_news(program)["state"], _news(program)["permitted"]) == ("withdrawn", False)
 
 
-def test_formats_and_the_verifier_say_in_what_way_it_came(house: House, program: Program, client: Client) -> None:
+def test_formats_and_the_verifier_say_in_what_way_it_came(
+    portal: RunningPortal, program: Program, client: Client
+) -> None:
     """An inspector reads that it was taken over, and from where; nothing claims that somebody verified it."""
     number = program.call("receipts", {**YES, "channel": "import", **SYSTEM}).json()["id"]
-    house.seal()
+    portal.seal()
     written = {form: program.receipt(number, f"?format={form}&lang=en") for form in ("kantara", "dpv", "html")}
     assert written["kantara"].json()["collectionMethod"] == "import"
     assert '"dpv:hasIndicationMethod": "import"' in written["dpv"].text.replace('":"', '": "')

@@ -9,7 +9,7 @@ import pytest
 from chalicelib.web.api import decisions
 from tests.cast import RIGA, TBILISI
 from tests.routes.client import Client, Program
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.letterbox import confirm, confirmed
 from tests.routes.pages import decide, receipt_number
 
@@ -28,15 +28,15 @@ def _told(program: Program, address: str = "newsletter.email") -> dict[str, Any]
     return told
 
 
-def test_granted_is_the_only_state_that_permits(client: Client, house: House) -> None:
+def test_granted_is_the_only_state_that_permits(client: Client, portal: RunningPortal) -> None:
     """A Yes to the newsletter is pending until it is confirmed; then it tells by which receipt, to which text."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     said = decide(client, program.clinic, YES, "?lang=ru&via=qr")
     claimed = _told(program)
     assert (claimed["state"], claimed["permitted"]) == ("pending", False)
     assert (claimed["receipt_id"], claimed["channel"]) == (receipt_number(said), "qr")
     assert claimed["assurance"] == "self-asserted"
-    number = receipt_number(confirm(client, house, program.clinic, said))
+    number = receipt_number(confirm(client, portal, program.clinic, said))
     told = _told(program)
     since = told.pop("since")
     assert told == {
@@ -55,15 +55,15 @@ def test_granted_is_the_only_state_that_permits(client: Client, house: House) ->
     assert since == program.receipt(number).json()["effective_at"]
 
 
-def test_never_asked_refused_and_withdrawn_are_told_apart(client: Client, house: House) -> None:
+def test_never_asked_refused_and_withdrawn_are_told_apart(client: Client, portal: RunningPortal) -> None:
     """A No given first is a refusal, and so is one after a Yes that nobody confirmed; after a granted Yes it is not."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     assert _told(program)["state"] == "never_asked"
     decide(client, program.clinic, {**YES, "decision.newsletter.email": "no"})
     assert _told(program)["state"] == "refused"
-    claimed, other = house.open_clinic(), house.open_clinic()
+    claimed, other = portal.open_clinic(), portal.open_clinic()
     decide(client, claimed.clinic, YES)
-    confirmed(client, house, other.clinic, YES)
+    confirmed(client, portal, other.clinic, YES)
     for each in (claimed, other):
         decide(client, each.clinic, {**YES, "decision.newsletter.email": "no"})
     assert _told(claimed)["state"] == "refused"
@@ -71,9 +71,9 @@ def test_never_asked_refused_and_withdrawn_are_told_apart(client: Client, house:
     assert not _told(other)["permitted"]
 
 
-def test_pending_waits_for_the_owner_of_the_contact_and_staff_can_vouch(client: Client, house: House) -> None:
+def test_pending_waits_for_the_owner_of_the_contact_and_staff_can_vouch(client: Client, portal: RunningPortal) -> None:
     """Anybody may type an address; staff know whom they see."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     decide(client, program.clinic, {**YES, "decision.newsletter.email": "no"})
     decide(client, program.clinic, YES)
     assert (_told(program)["state"], _told(program)["permitted"]) == ("pending", False)
@@ -82,29 +82,29 @@ def test_pending_waits_for_the_owner_of_the_contact_and_staff_can_vouch(client: 
     assert (_told(program)["state"], _told(program)["assurance"]) == ("granted", "staff-witnessed")
 
 
-def test_expired_follows_from_the_date_alone(house: House) -> None:
+def test_expired_follows_from_the_date_alone(portal: RunningPortal) -> None:
     """A consent for thirty days, given forty days ago, is over though nothing has run since."""
 
     def thirty_days(document: dict[str, Any]) -> None:
         document["purposes"][0]["options"][0]["ends"] = "P30D"
 
-    program = house.open_clinic(change=thirty_days)
+    program = portal.open_clinic(change=thirty_days)
     program.call("receipts", {**STAFF, "decisions": {"newsletter.email": "yes"}, "effective_at": _ago(days=20)})
     assert _told(program)["state"] == "granted"
-    other = house.open_clinic(change=thirty_days)
+    other = portal.open_clinic(change=thirty_days)
     answer = other.call("receipts", {**STAFF, "decisions": {"newsletter.email": "yes"}, "effective_at": _ago(days=40)})
     told = _told(other)
     assert (told["state"], told["permitted"]) == ("expired", False)
     assert told["since"] == answer.json()["expires_at"] == answer.json()["decisions"]["newsletter.email"]["expires_at"]
 
 
-def test_a_last_day_that_is_over_is_not_asked_about_and_has_ended(client: Client, house: House) -> None:
+def test_a_last_day_that_is_over_is_not_asked_about_and_has_ended(client: Client, portal: RunningPortal) -> None:
     """A contest of last month takes no Yes; one entered late on paper has expired."""
 
     def last_month(document: dict[str, Any]) -> None:
         document["purposes"][0]["options"][0]["ends"] = "2026-10-31"
 
-    program = house.open_clinic(change=last_month)
+    program = portal.open_clinic(change=last_month)
     answer = decide(client, program.clinic, YES, "?lang=en")
     assert answer.status == 422
     assert 'name="decision.newsletter.email"' not in answer.text
@@ -114,14 +114,14 @@ def test_a_last_day_that_is_over_is_not_asked_about_and_has_ended(client: Client
     assert (_told(program)["state"], _told(program)["since"]) == ("expired", "2026-10-31T22:00:00.000Z")
 
 
-def test_superseded_by_a_major_change_and_not_by_a_minor_one(client: Client, house: House) -> None:
+def test_superseded_by_a_major_change_and_not_by_a_minor_one(client: Client, portal: RunningPortal) -> None:
     """New wording leaves a consent as it is; a change in what is done with the data asks again."""
-    program = house.open_clinic()
-    confirmed(client, house, program.clinic, YES)
+    program = portal.open_clinic()
+    confirmed(client, portal, program.clinic, YES)
     decide(client, program.clinic, {"decision.newsletter.sms": "no", "phone": "26123456"})
-    house.republish(program.clinic, "1.1", lambda document: document["texts"]["intro"].update(en="Friendlier words."))
+    portal.republish(program.clinic, "1.1", lambda document: document["texts"]["intro"].update(en="Friendlier words."))
     assert _told(program)["state"] == "granted"
-    house.republish(program.clinic, "2.0", lambda document: document["purposes"][0]["text"].update(en="And far more."))
+    portal.republish(program.clinic, "2.0", lambda document: document["purposes"][0]["text"].update(en="And far more."))
     told = _told(program)
     assert (told["state"], told["permitted"], told["notice_version"]) == ("superseded", False, "1.0")
     assert told["since"] > program.receipt(told["receipt_id"]).json()["effective_at"]
@@ -130,9 +130,11 @@ def test_superseded_by_a_major_change_and_not_by_a_minor_one(client: Client, hou
     assert client.get(f"/{program.clinic}/receipts/{number}?lang=en").status == 200
 
 
-def test_a_long_history_comes_in_parts_that_make_the_whole(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_history_comes_in_parts_that_make_the_whole(
+    portal: RunningPortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of all who share a contact, in the order in which it was recorded; what comes meanwhile comes at the end."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     body = {"channel": "in-person", "effective_at": "2026-11-10T10:00:00+02:00", "decisions": {"newsletter.sms": "no"}}
     for number in range(7):
         subject = {"patient_ref": f"P-{number % 3}", "phone": "26123456"}
@@ -154,9 +156,9 @@ def test_a_long_history_comes_in_parts_that_make_the_whole(house: House, monkeyp
     assert program.call("history", {"subject": subject, "cursor": "x"}).status == 422
 
 
-def test_the_history_is_a_chain_that_anybody_can_check(client: Client, house: House) -> None:
+def test_the_history_is_a_chain_that_anybody_can_check(client: Client, portal: RunningPortal) -> None:
     """Oldest first, numbered without gaps, each naming the hash of the bytes before it."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     decide(client, program.clinic, YES)
     decide(client, program.clinic, {"decision.testimonials.text": "yes", "email": ANNA.upper()})
     client.post(f"/{program.clinic}/withdraw", {"email": ANNA, "all": "yes"})
@@ -182,17 +184,17 @@ def test_the_history_is_a_chain_that_anybody_can_check(client: Client, house: Ho
 
 
 @pytest.mark.parametrize("wanted", ["jwt", "PDF", ""])
-def test_a_format_that_does_not_exist_is_refused(client: Client, house: House, wanted: str) -> None:
+def test_a_format_that_does_not_exist_is_refused(client: Client, portal: RunningPortal, wanted: str) -> None:
     """Nobody mistakes JSON for something that was signed."""
-    program = house.program()
+    program = portal.program()
     number = receipt_number(decide(client, program.clinic, {"decision.newsletter.email": "no"}))
     assert program.receipt(number, "?format=json").status == 200
     assert program.receipt(number, f"?format={wanted}").status == (400 if wanted else 200)
 
 
-def test_a_receipt_is_not_found_at_another_clinic(client: Client, house: House) -> None:
+def test_a_receipt_is_not_found_at_another_clinic(client: Client, portal: RunningPortal) -> None:
     """Neither with that clinic's key nor with one's own."""
-    program, other = house.program(RIGA), house.program(TBILISI)
+    program, other = portal.program(RIGA), portal.program(TBILISI)
     number = receipt_number(decide(client, RIGA, {"decision.newsletter.email": "no"}))
     assert program.receipt(number).status == 200
     assert other.receipt(number).status == 404

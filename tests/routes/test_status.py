@@ -6,7 +6,7 @@ from chalicelib.store.keys import Key
 from chalicelib.store.table import SetBody
 from tests.cast import RIGA
 from tests.routes.client import Client, Program
-from tests.routes.conftest import House, counts_at_once
+from tests.routes.conftest import RunningPortal, counts_at_once
 from tests.routes.letterbox import confirmed
 from tests.routes.pages import decide
 
@@ -18,10 +18,10 @@ STAFF = {"channel": "in-person", "effective_at": "2026-11-10T10:00:00+02:00"}
     "spelled",
     ["anna.ozola@example.org", "ANNA.OZOLA@EXAMPLE.ORG", " Anna.Ozola@Example.org ", "ａｎｎａ.ozola@example.org"],
 )
-def test_an_email_is_found_however_it_is_spelled(client: Client, house: House, spelled: str) -> None:
+def test_an_email_is_found_however_it_is_spelled(client: Client, portal: RunningPortal, spelled: str) -> None:
     """Case, spaces and full-width letters hide nobody's No."""
-    program = house.open_clinic()
-    confirmed(client, house, program.clinic, {"decision.newsletter.email": "yes", "email": "Anna.Ozola@example.org"})
+    program = portal.open_clinic()
+    confirmed(client, portal, program.clinic, {"decision.newsletter.email": "yes", "email": "Anna.Ozola@example.org"})
     assert program.states(email=spelled)["newsletter.email"] == "granted"
 
 
@@ -36,30 +36,30 @@ def test_an_email_is_found_however_it_is_spelled(client: Client, house: House, s
     ],
 )
 def test_a_phone_is_found_in_every_national_spelling(
-    client: Client, house: House, like: str, typed: str, asked: list[str]
+    client: Client, portal: RunningPortal, like: str, typed: str, asked: list[str]
 ) -> None:
     """Whatever way people write numbers in Latvia, Lithuania and Georgia."""
-    program = house.open_clinic(like)
+    program = portal.open_clinic(like)
     fields = {"decision.newsletter.sms": "yes", "phone": typed, "adult": "yes"}
-    assert confirmed(client, house, program.clinic, fields).status == 303
+    assert confirmed(client, portal, program.clinic, fields).status == 303
     answer = program.call("status", {"subjects": [{"phone": each} for each in asked], "purposes": ["newsletter.sms"]})
     told = answer.json()["results"]
     assert [result["subject"]["phone"] for result in told] == asked
     assert [result["decisions"]["newsletter.sms"]["state"] for result in told] == ["granted"] * len(asked)
 
 
-def test_a_patient_is_found_by_the_clinics_own_number(house: House) -> None:
+def test_a_patient_is_found_by_the_clinics_own_number(portal: RunningPortal) -> None:
     """A program that knows no contact can ask all the same."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     body = {"subject": {"patient_ref": "P-1007"}, "decisions": {"newsletter.email": "no"}, **STAFF}
     assert program.call("receipts", body).status == 201
     assert program.states(patient_ref=" P-1007 ")["newsletter.email"] == "refused"
     assert program.states(patient_ref="p-1007")["newsletter.email"] == "never_asked"
 
 
-def test_a_subject_named_in_two_ways_is_judged_by_the_stricter(client: Client, house: House) -> None:
+def test_a_subject_named_in_two_ways_is_judged_by_the_stricter(client: Client, portal: RunningPortal) -> None:
     """A No under either contact is a No."""
-    program = house.open_clinic(change=counts_at_once)
+    program = portal.open_clinic(change=counts_at_once)
     decide(client, program.clinic, {"decision.testimonials.text": "yes", "email": "anna.ozola@example.org"})
     decide(client, program.clinic, {"decision.testimonials.text": "no", "phone": "26123456"})
     both = program.states(email="anna.ozola@example.org", phone="26123456")
@@ -67,10 +67,10 @@ def test_a_subject_named_in_two_ways_is_judged_by_the_stricter(client: Client, h
     assert program.states(email="anna.ozola@example.org")["testimonials.text"] == "granted"
 
 
-def test_a_hundred_subjects_are_told_in_the_order_asked(client: Client, house: House) -> None:
+def test_a_hundred_subjects_are_told_in_the_order_asked(client: Client, portal: RunningPortal) -> None:
     """A program can match answers to its list by position; the same subject may come twice."""
-    program = house.open_clinic()
-    confirmed(client, house, program.clinic, {"decision.newsletter.email": "yes", "email": "p07@example.org"})
+    program = portal.open_clinic()
+    confirmed(client, portal, program.clinic, {"decision.newsletter.email": "yes", "email": "p07@example.org"})
     asked = [{"email": f"p{number:02d}@example.org"} for number in range(99, -1, -1)]
     asked[0] = {"email": "P07@example.org"}
     answer = program.call("status", {"subjects": asked, "purposes": ["newsletter.email"]})
@@ -82,17 +82,17 @@ def test_a_hundred_subjects_are_told_in_the_order_asked(client: Client, house: H
     assert permitted == [0, 92]
 
 
-def test_a_hundred_and_one_subjects_are_too_many(house: House) -> None:
+def test_a_hundred_and_one_subjects_are_too_many(portal: RunningPortal) -> None:
     """The limit is said, nothing is answered in part."""
-    program = house.program()
+    program = portal.program()
     answer = program.call("status", {"subjects": [{"phone": "26123456"}] * 101})
     assert answer.status == 422
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/subjects"]
 
 
-def test_only_the_purposes_asked_for_are_told(house: House) -> None:
+def test_only_the_purposes_asked_for_are_told(portal: RunningPortal) -> None:
     """A purpose stands for its options; an option for itself; twice is once."""
-    program = house.program()
+    program = portal.program()
     asked = ["data_sharing", "newsletter.email", "newsletter", "newsletter.email"]
     answer = program.call("status", {"subjects": [{"phone": "26123456"}], "purposes": asked})
     told = list(answer.json()["results"][0]["decisions"])
@@ -103,15 +103,17 @@ def test_only_the_purposes_asked_for_are_told(house: House) -> None:
     assert everything.keys() > set(told)
 
 
-def test_a_purpose_without_options_is_told_as_itself(house: House) -> None:
+def test_a_purpose_without_options_is_told_as_itself(portal: RunningPortal) -> None:
     """Kaunas asks for its programme as a whole."""
-    answer = house.program(KAUNAS).call("status", {"subjects": [{"phone": "61234567"}], "purposes": ["programme"]})
+    answer = portal.program(KAUNAS).call("status", {"subjects": [{"phone": "61234567"}], "purposes": ["programme"]})
     assert list(answer.json()["results"][0]["decisions"]) == ["programme"]
 
 
-def test_who_was_never_asked_is_told_with_nothing_but_that(house: House) -> None:
+def test_who_was_never_asked_is_told_with_nothing_but_that(portal: RunningPortal) -> None:
     """Every member is there, null or false: a program needs no special case."""
-    answer = house.program().call("status", {"subjects": [{"email": "nobody@example.org"}], "purposes": ["newsletter"]})
+    answer = portal.program().call(
+        "status", {"subjects": [{"email": "nobody@example.org"}], "purposes": ["newsletter"]}
+    )
     assert {"results": answer.json()["results"]} == {
         "results": [
             {
@@ -156,17 +158,17 @@ FAULTS: list[tuple[dict[str, object], list[str]]] = [
 
 @pytest.mark.parametrize(("body", "pointers"), FAULTS)
 def test_every_fault_of_a_question_is_named_by_its_place(
-    house: House, body: dict[str, object], pointers: list[str]
+    portal: RunningPortal, body: dict[str, object], pointers: list[str]
 ) -> None:
     """Unknown fields are refused, not ignored: a program never believes that it asked what it did not."""
-    answer = house.program().call("status", body)
+    answer = portal.program().call("status", body)
     assert answer.status == 422
     assert [error["pointer"] for error in answer.json()["errors"]] == pointers
 
 
-def test_another_clinics_program_knows_nothing_of_it(client: Client, house: House) -> None:
+def test_another_clinics_program_knows_nothing_of_it(client: Client, portal: RunningPortal) -> None:
     """The same address at another clinic was never asked there."""
-    program, other = house.open_clinic(), house.open_clinic(TBILISI)
+    program, other = portal.open_clinic(), portal.open_clinic(TBILISI)
     decide(client, program.clinic, {"decision.newsletter.email": "yes", "email": "anna.ozola@example.org"})
     assert set(other.states(email="anna.ozola@example.org").values()) == {"never_asked"}
     assert other.history(email="anna.ozola@example.org") == []
@@ -174,9 +176,9 @@ def test_another_clinics_program_knows_nothing_of_it(client: Client, house: Hous
     assert stranger.call("status", {"subjects": [{"email": "anna.ozola@example.org"}]}).status == 404
 
 
-def test_what_was_true_then_and_what_was_known_then_are_two_questions(house: House) -> None:
+def test_what_was_true_then_and_what_was_known_then_are_two_questions(portal: RunningPortal) -> None:
     """A form signed on the 10th and typed in today: true since the 10th, and unknown until today."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     anna = {"email": "anna.ozola@example.org"}
     assert program.call("receipts", {"subject": anna, "decisions": {"newsletter.email": "yes"}, **STAFF}).status == 201
 
@@ -204,22 +206,22 @@ def test_what_was_true_then_and_what_was_known_then_are_two_questions(house: Hou
         ({"known_at": "2036-01-01T00:00:00Z"}, "/known_at"),
     ],
 )
-def test_a_moment_that_is_none_is_refused(house: House, when: dict[str, object], place: str) -> None:
+def test_a_moment_that_is_none_is_refused(portal: RunningPortal, when: dict[str, object], place: str) -> None:
     """Nobody is told about another moment than the one they meant."""
-    answer = house.open_clinic().call("status", {"subjects": [{"email": "anna.ozola@example.org"}], **when})
+    answer = portal.open_clinic().call("status", {"subjects": [{"email": "anna.ozola@example.org"}], **when})
     assert answer.status == 422
     assert [error["pointer"] for error in answer.json()["errors"]] == [place]
 
 
-def test_what_cannot_be_read_is_not_permitted(client: Client, house: House) -> None:
+def test_what_cannot_be_read_is_not_permitted(client: Client, portal: RunningPortal) -> None:
     """A record that is damaged, or written by a version to come, is a fault and never a Yes."""
-    program = house.open_clinic()
-    confirmed(client, house, program.clinic, {"decision.newsletter.email": "yes", "email": "anna.ozola@example.org"})
-    [entry] = [Key(*key) for key in house.items() if key[0].startswith(f"CLINIC#{program.clinic}#CONTACT#")]
-    kept = was = house.table.get([entry])[entry].body or ""
+    program = portal.open_clinic()
+    confirmed(client, portal, program.clinic, {"decision.newsletter.email": "yes", "email": "anna.ozola@example.org"})
+    [entry] = [Key(*key) for key in portal.items() if key[0].startswith(f"CLINIC#{program.clinic}#CONTACT#")]
+    kept = was = portal.table.get([entry])[entry].body or ""
     for damaged in (kept[:-9], kept.replace('"answer": "yes"', '"answer": "sure"'), kept.replace('"last"', '"first"')):
         assert damaged != kept
-        house.table.write([SetBody(entry, damaged, was)])
+        portal.table.write([SetBody(entry, damaged, was)])
         was = damaged
         answer = program.call("status", {"subjects": [{"email": "anna.ozola@example.org"}]})
         assert answer.status == 503
@@ -243,9 +245,9 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("wrong", "place"), WRONG)
-def test_one_bad_address_among_a_hundred_answers_for_itself(house: House, wrong: object, place: str) -> None:
+def test_one_bad_address_among_a_hundred_answers_for_itself(portal: RunningPortal, wrong: object, place: str) -> None:
     """A list is asked about as it is: the row that is wrong is named, and the ninety-nine others are told."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     asked: list[object] = [{"email": f"p{number:02d}@example.org"} for number in range(100)]
     body = {"subject": asked[41], "decisions": {"newsletter.email": "no"}, **STAFF}
     assert program.call("receipts", body).status == 201
@@ -260,13 +262,13 @@ def test_one_bad_address_among_a_hundred_answers_for_itself(house: House, wrong:
     assert results[99]["decisions"]["newsletter.email"]["state"] == "never_asked"
 
 
-def test_a_list_of_nothing_but_bad_addresses_permits_nothing(house: House) -> None:
+def test_a_list_of_nothing_but_bad_addresses_permits_nothing(portal: RunningPortal) -> None:
     """And it is answered row by row like any other."""
-    results = house.program().call("status", {"subjects": [{"phone": "1"}, {"email": ""}]}).json()["results"]
+    results = portal.program().call("status", {"subjects": [{"phone": "1"}, {"email": ""}]}).json()["results"]
     assert [result["error"]["pointer"] for result in results] == ["/subjects/0/phone", "/subjects/1/email"]
 
 
 @pytest.mark.parametrize("body", [{"subjects": [{}], "purposes": ["none"]}, {"subjects": []}, {"at": "now"}])
-def test_other_faults_of_the_body_are_faults_of_all_of_it(house: House, body: dict[str, object]) -> None:
+def test_other_faults_of_the_body_are_faults_of_all_of_it(portal: RunningPortal, body: dict[str, object]) -> None:
     """A purpose that is misspelled is misspelled for everybody."""
-    assert house.program().call("status", body).status == 422
+    assert portal.program().call("status", body).status == 422

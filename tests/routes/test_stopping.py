@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from chalicelib.domain.contacts import Contact, Kind
-from chalicelib.domain.links import Power, short_code
+from chalicelib.domain.contacts import Contact, ContactKind
+from chalicelib.domain.links import LinkScope, short_code
 from tests.cast import ANNA, ANNA_PHONE
 from tests.routes.client import Answer, Client, Program
-from tests.routes.conftest import House, counts_at_once
+from tests.routes.conftest import RunningPortal, counts_at_once
 from tests.routes.letterbox import a_token, carried, token_in
 from tests.routes.pages import Page, decide, open_page, receipt_number
 
@@ -42,9 +42,9 @@ def _granted(program: Program, **more: str) -> None:
 
 
 @pytest.mark.parametrize("fields", [{"all": "yes"}, {"purpose": REVIEW}])
-def test_by_the_link_that_asked(fields: dict[str, str], client: Client, house: House) -> None:
+def test_by_the_link_that_asked(fields: dict[str, str], client: Client, portal: RunningPortal) -> None:
     """The page of a clinic's link leads to one that knows who stops; the receipt says it was the link."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     _granted(program)
     place = _place(client, _link(program))
     shown = client.get(place).text
@@ -57,11 +57,11 @@ def test_by_the_link_that_asked(fields: dict[str, str], client: Client, house: H
     assert left.items() <= program.states(**MAIL).items()
 
 
-def test_by_the_receipt_that_was_given(client: Client, house: House) -> None:
+def test_by_the_receipt_that_was_given(client: Client, portal: RunningPortal) -> None:
     """Whoever holds it types nothing and learns nothing; the owner of the contact is told, and brings it back."""
-    program = house.open_clinic(change=counts_at_once)
+    program = portal.open_clinic(change=counts_at_once)
     given = decide(client, program.clinic, {f"decision.{REVIEW}": "yes", **MAIL})
-    carried(house)
+    carried(portal)
     page = f"/{program.clinic}/receipts/{receipt_number(given)}?lang=en"
     place = _place(client, page)
     assert f"receipt={receipt_number(given)}" in place
@@ -69,29 +69,29 @@ def test_by_the_receipt_that_was_given(client: Client, house: House) -> None:
     stopped = program.receipt(receipt_number(_stop(client, place, all="yes"))).json()
     assert (stopped["assurance"], stopped["evidence"]) == ("self-asserted", {"receipt": receipt_number(given)})
     assert program.states(**MAIL)[REVIEW] == "withdrawn"
-    [told] = carried(house, ANNA)
+    [told] = carried(portal, ANNA)
     assert client.post(f"/undo/{token_in(told, 'undo')}", {"purpose": REVIEW}).status == 303
     assert program.states(**MAIL)[REVIEW] == "granted"
 
 
-def test_a_program_that_sends_every_form_as_it_finds_it_stops_nothing(client: Client, house: House) -> None:
+def test_a_program_that_sends_every_form_as_it_finds_it_stops_nothing(client: Client, portal: RunningPortal) -> None:
     """It follows the link of a mail, the links of that page, and presses the first button of each form."""
-    program = house.open_clinic(change=counts_at_once)
+    program = portal.open_clinic(change=counts_at_once)
     given = decide(client, program.clinic, {f"decision.{REVIEW}": "yes", **MAIL})
-    before = house.items()
+    before = portal.items()
     receipt = f"/{program.clinic}/receipts/{receipt_number(given)}?lang=en"
     for place in (_place(client, receipt), _place(client, _link(program))):
         shown = client.get(place).text
         [first] = re.findall(r'<button type="submit" name="(\w+)" value="(\w+)"', shown)[:1]
         for pressed in ({}, dict([first])):
             assert _stop(client, place, **pressed).status == 422
-    assert not [key for key in house.items() - before if "#SUBJECT#" in key[0]]
+    assert not [key for key in portal.items() - before if "#SUBJECT#" in key[0]]
     assert program.states(**MAIL)[REVIEW] == "granted"
 
 
-def test_a_receipt_stops_for_its_own_person_alone(client: Client, house: House) -> None:
+def test_a_receipt_stops_for_its_own_person_alone(client: Client, portal: RunningPortal) -> None:
     """A child's receipt does not stop what its guardian allowed, nor the other way round."""
-    program, photos = house.open_clinic("vilnius-dental"), "treatment_photos.education"
+    program, photos = portal.open_clinic("vilnius-dental"), "treatment_photos.education"
     child = {"child": "yes", "relation": "parent", "child_name": "Elza", "child_born_day": "29"}
     child |= {"child_born_month": "2", "child_born_year": "2016"}
     own, childs = (
@@ -107,9 +107,9 @@ def test_a_receipt_stops_for_its_own_person_alone(client: Client, house: House) 
     assert len({receipt["subject"] for receipt in program.history(**MAIL)}) == len(program.history(**MAIL)) / 2 == 2
 
 
-def test_a_receipt_of_somebody_erased_answers_as_everybody_elses(client: Client, house: House) -> None:
+def test_a_receipt_of_somebody_erased_answers_as_everybody_elses(client: Client, portal: RunningPortal) -> None:
     """Who holds receipts of addresses they tried learns from none of them who is known."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     _granted(program)
     number = program.history(**MAIL)[0]["id"]
     assert program.call("erasures", {"subject": MAIL}).status == 200
@@ -119,13 +119,13 @@ def test_a_receipt_of_somebody_erased_answers_as_everybody_elses(client: Client,
     assert program.history(**MAIL) == []
 
 
-def test_a_receipt_stops_for_whoever_confirmed_it_too(client: Client, house: House) -> None:
+def test_a_receipt_stops_for_whoever_confirmed_it_too(client: Client, portal: RunningPortal) -> None:
     """Anna is known by her e-mail; the phone typed beside it confirmed the code, and is known apart."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     _granted(program)
     said = {f"decision.{SMS}": "yes", **MAIL, "phone": "26123456"}
     number = receipt_number(decide(client, program.clinic, said))
-    code = short_code(house.beside.clinics.key(program.clinic).link_secret(), number, ANNA_PHONE)
+    code = short_code(portal.beside.clinics.key(program.clinic).link_secret(), number, ANNA_PHONE)
     assert client.post(f"/{program.clinic}/receipts/{number}/code", {"code": code}).status == 303
     assert program.states(phone=ANNA_PHONE.value)[SMS] == "granted"
     assert _stop(client, f"/{program.clinic}/withdraw?receipt={number}&lang=en", all="yes").status == 303
@@ -133,12 +133,16 @@ def test_a_receipt_stops_for_whoever_confirmed_it_too(client: Client, house: Hou
     assert program.states(**MAIL)[EMAIL] == "withdrawn"
 
 
-def test_stopping_by_a_link_gives_the_contact_to_nobody_who_only_typed_it(client: Client, house: House) -> None:
+def test_stopping_by_a_link_gives_the_contact_to_nobody_who_only_typed_it(
+    client: Client, portal: RunningPortal
+) -> None:
     """Eve's own e-mail is proven, Anna's phone stood beside it; Anna stops by the link the clinic sent her phone."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     said = {f"decision.{EMAIL}": "yes", "email": "eve@example.org", "phone": "26123456"}
     number = receipt_number(decide(client, program.clinic, said))
-    token = a_token(house, program.clinic, Contact(Kind.EMAIL, "eve@example.org"), Power.CONFIRM, number, (EMAIL,))
+    token = a_token(
+        portal, program.clinic, Contact(ContactKind.EMAIL, "eve@example.org"), LinkScope.CONFIRM, number, (EMAIL,)
+    )
     assert client.post(f"/confirm/{token}", {"sure": "yes", "purpose": EMAIL}).status == 303
     assert _stop(client, _place(client, _link(program, phone=ANNA_PHONE.value)), all="yes").status == 303
     staff = {"subject": {"phone": ANNA_PHONE.value}, "channel": "in-person", "decisions": {SMS: "yes"}}
@@ -150,13 +154,13 @@ def test_stopping_by_a_link_gives_the_contact_to_nobody_who_only_typed_it(client
     assert not by_phone & by_eve
 
 
-def test_what_leads_to_nobody_leads_to_the_page_that_asks_who(client: Client, house: House) -> None:
+def test_what_leads_to_nobody_leads_to_the_page_that_asks_who(client: Client, portal: RunningPortal) -> None:
     """A revoked link, one of another clinic, a receipt that never was: no dead end."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     made = program.call("links", {"links": [MAIL]}).json()["links"][0]
     token = made["url"].partition("?t=")[2][:32]
     program.call("links/revoke", {"ids": [made["id"]]})
-    _granted(other := house.open_clinic())
+    _granted(other := portal.open_clinic())
     foreign = other.history(**MAIL)[0]["id"]
     for query in (f"t={token}", f"receipt={foreign}", "receipt=nothing", "t="):
         place = f"/{program.clinic}/withdraw?lang=en&{query}"
@@ -166,9 +170,9 @@ def test_what_leads_to_nobody_leads_to_the_page_that_asks_who(client: Client, ho
         assert (refused.status, Page(refused).faults) == (422, ["#email"])
 
 
-def test_many_who_share_a_contact_are_all_stopped_by_its_link(client: Client, house: House) -> None:
+def test_many_who_share_a_contact_are_all_stopped_by_its_link(client: Client, portal: RunningPortal) -> None:
     """And somebody whom nobody knows yet is kept as withdrawn, as by typing."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     for number in ("1", "2"):
         _granted(program, patient_ref=number)
     place = _place(client, _link(program))
@@ -179,14 +183,14 @@ def test_many_who_share_a_contact_are_all_stopped_by_its_link(client: Client, ho
     assert program.states(phone=ANNA_PHONE.value)[SMS] == "withdrawn"
 
 
-def test_a_name_that_is_known_need_not_be_typed(client: Client, house: House) -> None:
+def test_a_name_that_is_known_need_not_be_typed(client: Client, portal: RunningPortal) -> None:
     """Whether the clinic wrote it into the link, or the link is the portal's and the patient gave it once."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     first_name = "testimonials.first_name"
     named = program.call("links", {"links": [{**MAIL, "name": "Anna Ozola", "lang": "en"}]}).json()["links"][0]["url"]
     staff = {"subject": MAIL, "channel": "in-person", "effective_at": "2026-11-20T10:00:00Z", "name": "Anna Ozola"}
     assert program.call("receipts", {**staff, "decisions": {EMAIL: "yes"}}).status == 201
-    own = f"/{program.clinic}?lang=en&t={a_token(house, program.clinic, ANNA, Power.ASK)}"
+    own = f"/{program.clinic}?lang=en&t={a_token(portal, program.clinic, ANNA, LinkScope.ASK)}"
     for page in ("/" + named.partition("/api/")[2], own):
         shown = open_page(client, page)
         assert "name" not in shown.fields

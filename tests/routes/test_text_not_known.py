@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.consent import Answer, Assurance, Channel
-from chalicelib.domain.contacts import Contact, Kind
-from chalicelib.domain.receipts import Act, NoticeRef
-from chalicelib.store.lookup import Signature, fresh_subject
+from chalicelib.domain.contacts import Contact, ContactKind
+from chalicelib.domain.receipts import Decision, NoticeRef
+from chalicelib.store.lookup import Identification, fresh_subject
 from tests.cast import TBILISI
 from tests.routes.client import Client, Program
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.letterbox import carried
 from tests.routes.pages import Page
 
@@ -33,9 +33,9 @@ NOTHING = {
 
 
 @pytest.fixture
-def program(house: House) -> Program:
+def program(portal: RunningPortal) -> Program:
     """Give the program of a clinic where nobody has decided yet."""
-    return house.open_clinic()
+    return portal.open_clinic()
 
 
 def record(program: Program, **changed: Any) -> dict[str, Any]:
@@ -59,9 +59,9 @@ def test_a_form_of_2024_is_not_bound_to_a_text_of_2026(program: Program, named: 
     assert program.history(**ANNA) == [receipt]
 
 
-def test_a_form_naming_a_version_that_began_later_is_not_bound_to_it(house: House, program: Program) -> None:
+def test_a_form_naming_a_version_that_began_later_is_not_bound_to_it(portal: RunningPortal, program: Program) -> None:
     """1.1 was published today; the form is of 10 November. A form of today is bound to it."""
-    house.republish(program.clinic, "1.1", lambda document: document["texts"]["intro"].update(en="Clearer words."))
+    portal.republish(program.clinic, "1.1", lambda document: document["texts"]["intro"].update(en="Clearer words."))
     november = {"effective_at": "2026-11-10T10:00:00+02:00"}
     assert record(program, **november, notice_version="1.1")["notice"]["version"] is None
     assert record(program, **november)["notice"]["version"] == "1.0"
@@ -82,11 +82,13 @@ def test_a_stop_from_before_counts_all_the_same(program: Program, answer: str) -
 
 
 @pytest.mark.parametrize("lang", NOTHING)
-def test_every_page_says_in_each_language_that_the_text_is_not_known(client: Client, house: House, lang: str) -> None:
+def test_every_page_says_in_each_language_that_the_text_is_not_known(
+    client: Client, portal: RunningPortal, lang: str
+) -> None:
     """Receipt, check and paper claim no text, and nothing stands there that looks like one."""
-    program = house.open_clinic({"lt": "vilnius-dental", "ka": TBILISI}.get(lang, "riga-aesthetics"))
+    program = portal.open_clinic({"lt": "vilnius-dental", "ka": TBILISI}.get(lang, "riga-aesthetics"))
     number = record(program, subject={"patient_ref": "P-1"}, decisions={"newsletter.email": "no"})["id"]
-    house.seal()
+    portal.seal()
     code = Page(client.get(f"/{program.clinic}/receipts/{number}?lang={lang}"))
     checked = next(link for link in code.links if "/verify?code=" in link).removeprefix(client.mount)
     pages = [code, Page(client.get(checked)), Page(program.receipt(number, f"?format=html&lang={lang}"))]
@@ -98,23 +100,25 @@ def test_every_page_says_in_each_language_that_the_text_is_not_known(client: Cli
 
 
 @pytest.mark.parametrize("lang", ["lv", "ru", "en"])
-def test_who_signed_it_is_told_by_mail_that_a_yes_to_it_does_not_count(house: House, lang: str) -> None:
+def test_who_signed_it_is_told_by_mail_that_a_yes_to_it_does_not_count(portal: RunningPortal, lang: str) -> None:
     """Nobody waits for news that will not come; who said No or stopped needs no such word."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     email = f"anna.{lang}@example.org"
     record(program, subject={"email": email}, lang=lang)
-    [told] = carried(house, Contact(Kind.EMAIL, email))
+    [told] = carried(portal, Contact(ContactKind.EMAIL, email))
     assert NOTHING[lang] in " ".join(told.split())
     known = f"bella.{lang}@example.org"
     record(program, subject={"email": known}, lang=lang, effective_at="2026-11-10T10:00:00+02:00")
-    [told] = carried(house, Contact(Kind.EMAIL, known))
+    [told] = carried(portal, Contact(ContactKind.EMAIL, known))
     assert NOTHING[lang] not in " ".join(told.split())
 
 
-def test_the_check_does_not_say_that_staff_named_a_text(client: Client, house: House, program: Program) -> None:
+def test_the_check_does_not_say_that_staff_named_a_text(
+    client: Client, portal: RunningPortal, program: Program
+) -> None:
     """An inspector reads what is proven and that the text is not."""
     number = record(program)["id"]
-    house.seal()
+    portal.seal()
     page = Page(client.get(f"/{program.clinic}/receipts/{number}?lang=en"))
     checked = next(link for link in page.links if "/verify?code=" in link).removeprefix(client.mount)
     words = Page(client.get(checked)).words
@@ -123,10 +127,10 @@ def test_the_check_does_not_say_that_staff_named_a_text(client: Client, house: H
     assert "Which text they were given to." in words
 
 
-def test_each_format_tells_it_and_kantara_has_no_consent_to_tell(house: House, program: Program) -> None:
+def test_each_format_tells_it_and_kantara_has_no_consent_to_tell(portal: RunningPortal, program: Program) -> None:
     """A program finds no address of a text that nobody read."""
     number = record(program)["id"]
-    house.seal()
+    portal.seal()
     dpv = program.receipt(number, "?format=dpv&lang=en").json()["dpv:hasRecordOfActivity"][0]["dpv:hasNotice"]
     assert dpv["dct:description"] == {"@value": NOTHING["en"], "@language": "en"}
     four, five = (program.receipt(number, f"?format={each}&lang=en").json() for each in ("fhir-r4", "fhir-r5"))
@@ -141,12 +145,12 @@ def test_each_format_tells_it_and_kantara_has_no_consent_to_tell(house: House, p
 
 
 def test_a_receipt_of_before_that_names_a_later_text_stays_and_is_told_as_what_it_is(
-    client: Client, house: House, program: Program
+    client: Client, portal: RunningPortal, program: Program
 ) -> None:
     """It verifies as ever; and the check says that its text began after the answers were given."""
-    register, at = house.beside.register, "2026-11-29T08:00:00.000Z"
-    clinic = register.look(program.clinic).published.clinic
-    act = Act(
+    register, at = portal.beside.register, "2026-11-29T08:00:00.000Z"
+    clinic = register.look_up(program.clinic).published.clinic
+    decision = Decision(
         receipt_id="0" * 31 + "7",
         clinic=clinic.id,
         answers={NEWS: Answer.YES},
@@ -161,8 +165,10 @@ def test_a_receipt_of_before_that_names_a_later_text_stays_and_is_told_as_what_i
         recorded_at=at,
         endings={},
     )
-    receipt = register.answer(act, Signature((Contact(Kind.EMAIL, ANNA["email"]),), None, fresh_subject()))
-    house.seal()
+    receipt = register.answer(
+        decision, Identification((Contact(ContactKind.EMAIL, ANNA["email"]),), None, fresh_subject())
+    )
+    portal.seal()
     assert program.receipt(receipt.id).json()["notice"]["version"] == "1.0"
     page = Page(client.get(f"/{program.clinic}/receipts/{receipt.id}?lang=en"))
     checked = next(link for link in page.links if "/verify?code=" in link).removeprefix(client.mount)

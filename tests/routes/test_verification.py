@@ -13,7 +13,7 @@ from chalicelib.web.requests import MAX_UPLOAD
 from tests.cast import RIGA, TBILISI
 from tests.keys import OwnKey
 from tests.routes.client import Answer, Client, Program
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.pages import Page, decide, open_page, receipt_number
 from tests.store.people import meddle
 
@@ -39,11 +39,11 @@ def a_receipt(client: Client, program: Program, email: str = "anna.ozola@example
     return {"number": number, "json": program.receipt(number).text, "code": code}
 
 
-def test_a_printed_code_leads_to_what_it_proves(client: Client, house: House) -> None:
+def test_a_printed_code_leads_to_what_it_proves(client: Client, portal: RunningPortal) -> None:
     """A patient scans the code on the paper and reads in plain words what the paper is worth."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     receipt = a_receipt(client, program)
-    house.seal()
+    portal.seal()
     page = open_page(client, f"/verify?code={receipt['code']}&lang=en")
     assert "This receipt is genuine." in page.words
     assert "What it does not prove" in page.words
@@ -56,14 +56,14 @@ def test_a_printed_code_leads_to_what_it_proves(client: Client, house: House) ->
     assert page.scripts == 0
 
 
-def test_a_code_tells_a_stranger_no_more_than_the_receipts_page(client: Client, house: House) -> None:
+def test_a_code_tells_a_stranger_no_more_than_the_receipts_page(client: Client, portal: RunningPortal) -> None:
     """Who found the paper learns nothing of the person: same words whether the contact was known or not, for ever."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     first = a_receipt(client, program, "new@example.org")
-    house.seal()
+    portal.seal()
     before = client.get(f"/verify?code={first['code']}&lang=en").text
     second = a_receipt(client, program, "new@example.org")  # known by now: a Yes like this one waits to be confirmed
-    house.seal()
+    portal.seal()
     assert client.get(f"/verify?code={first['code']}&lang=en").text == before
     pages = []
     for receipt in (first, second):
@@ -76,9 +76,9 @@ def test_a_code_tells_a_stranger_no_more_than_the_receipts_page(client: Client, 
     assert pages[0] == pages[1]
 
 
-def test_a_receipt_that_waits_to_be_signed_says_so(client: Client, house: House) -> None:
+def test_a_receipt_that_waits_to_be_signed_says_so(client: Client, portal: RunningPortal) -> None:
     """Nobody is frightened by a signature that comes a moment later."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     receipt = a_receipt(client, program)
     page = open_page(client, f"/{program.clinic}/receipts/{receipt['number']}?lang=en")
     assert "It is being sealed" in page.words
@@ -91,16 +91,16 @@ def test_a_receipt_that_waits_to_be_signed_says_so(client: Client, house: House)
         assert "genuine" not in Page(answer).words
     waiting = program.receipt(receipt["number"], "?format=jws")
     assert (waiting.status, waiting.headers["retry-after"]) == (409, "5")
-    house.seal()
+    portal.seal()
     page = open_page(client, f"/{program.clinic}/receipts/{receipt['number']}?lang=en")
     assert "Sealed, so that any change would show." in page.words
 
 
-def test_the_api_gives_the_signed_receipt(client: Client, house: House) -> None:
+def test_the_api_gives_the_signed_receipt(client: Client, portal: RunningPortal) -> None:
     """A clinic keeps the proof in its own archive and can show it without us."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     receipt = a_receipt(client, program)
-    house.seal()
+    portal.seal()
     answer = program.receipt(receipt["number"], "?format=jws")
     assert answer.headers["content-type"] == "application/jose"
     jwks = client.get("/.well-known/jwks.json")
@@ -108,16 +108,16 @@ def test_the_api_gives_the_signed_receipt(client: Client, house: House) -> None:
     assert jwks.headers["cache-control"] == "public, max-age=300"
     proven = proof.verify(answer.text, jwks.json())
     assert proven.canonical.decode() == receipt["json"]
-    assert house.program(TBILISI).receipt(receipt["number"], "?format=jws").status == 404
+    assert portal.program(TBILISI).receipt(receipt["number"], "?format=jws").status == 404
 
 
-def test_a_decision_on_paper_claims_no_page_that_was_shown(client: Client, house: House) -> None:
+def test_a_decision_on_paper_claims_no_page_that_was_shown(client: Client, portal: RunningPortal) -> None:
     """What staff recorded was said to a person, not to a screen: the page does not pretend otherwise."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     body = {"subject": {"patient_ref": "P-1"}, "decisions": {"newsletter.email": "no"}, "channel": "paper"}
     body |= {"effective_at": "2026-11-10T10:00:00+02:00", "evidence": {"form": "F-17"}}
     written = program.call("receipts", body).body
-    house.seal()
+    portal.seal()
     page = Page(upload(client, {"receipt": b"", "file": written}))
     assert "The clinic’s staff recorded them, and named this version" in page.words
     assert "exactly the text" not in page.words
@@ -125,9 +125,9 @@ def test_a_decision_on_paper_claims_no_page_that_was_shown(client: Client, house
 
 
 @pytest.mark.parametrize("way", ["page", "staff"])
-def test_a_withdrawal_claims_no_text_at_all(client: Client, house: House, way: str) -> None:
+def test_a_withdrawal_claims_no_text_at_all(client: Client, portal: RunningPortal, way: str) -> None:
     """It may be sent without the page, and staff need name no version."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     body: dict[str, object] = {"subject": {"email": "anna.ozola@example.org"}, "decisions": {"newsletter.email": "yes"}}
     body |= {"channel": "phone", "effective_at": "2026-11-10T10:00:00+02:00"}
     program.call("receipts", body)
@@ -137,7 +137,7 @@ def test_a_withdrawal_claims_no_text_at_all(client: Client, house: House, way: s
     else:
         del body["decisions"]
         written = program.call("withdrawals", {**body, "all": True, "effective_at": "2026-11-11T10:00:00+02:00"}).body
-    house.seal()
+    portal.seal()
     page = Page(upload(client, {"receipt": b"", "file": written}))
     assert "This receipt is genuine." in page.words
     assert "Stop" in page.words
@@ -147,11 +147,13 @@ def test_a_withdrawal_claims_no_text_at_all(client: Client, house: House, way: s
 
 @pytest.mark.parametrize("form", ["signed", "flattened", "json", "edited", "code", "typed"])
 @pytest.mark.parametrize("way", ["pasted", "uploaded", "urlencoded"])
-def test_a_receipt_is_taken_in_whatever_form_somebody_has_it(client: Client, house: House, form: str, way: str) -> None:
+def test_a_receipt_is_taken_in_whatever_form_somebody_has_it(
+    client: Client, portal: RunningPortal, form: str, way: str
+) -> None:
     """A file from the clinic, a text from a message, a code from paper."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     receipt = a_receipt(client, program)
-    house.seal()
+    portal.seal()
     signed = program.receipt(receipt["number"], "?format=jws").text
     head, payload, signature = signed.split(".")
     given = {
@@ -162,7 +164,7 @@ def test_a_receipt_is_taken_in_whatever_form_somebody_has_it(client: Client, hou
         "code": receipt["code"],
         "typed": receipt["code"].upper().replace("-", " – "),
     }[form]
-    before = house.items()
+    before = portal.items()
     if way == "urlencoded":
         answer = client.post("/verify?lang=en", {"receipt": given})
     else:
@@ -170,14 +172,14 @@ def test_a_receipt_is_taken_in_whatever_form_somebody_has_it(client: Client, hou
         answer = upload(client, dict(zip(("receipt", "file"), texts, strict=True)))
     assert answer.status == 200, answer.text
     assert "This receipt is genuine." in Page(answer).words
-    assert house.items() == before
+    assert portal.items() == before
 
 
-def test_what_is_wrong_with_a_receipt_is_told(client: Client, house: House) -> None:
+def test_what_is_wrong_with_a_receipt_is_told(client: Client, portal: RunningPortal) -> None:
     """Changed, unknown, foreign, unreadable: each in words of its own, and nothing is stored."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     receipt = a_receipt(client, program)
-    house.seal()
+    portal.seal()
     signed = program.receipt(receipt["number"], "?format=jws").text
     head, payload, signature = signed.split(".")
     document = json.loads(receipt["json"])
@@ -205,18 +207,18 @@ def test_what_is_wrong_with_a_receipt_is_told(client: Client, house: House) -> N
         "Anna": "We could not read this as a receipt",
         "  \n": "There is nothing to check yet",
     }.items():
-        before = house.items()
+        before = portal.items()
         answer = upload(client, {"receipt": given.encode(), "file": b""})
         page = Page(answer)
         assert (answer.status, told in page.words) == (422, True), (given, page.words)
         assert page.alerts == 1
         assert "genuine." not in page.words
-        assert house.items() == before
+        assert portal.items() == before
 
 
-def test_a_code_that_is_wrong_in_the_address_is_told(client: Client, house: House) -> None:
+def test_a_code_that_is_wrong_in_the_address_is_told(client: Client, portal: RunningPortal) -> None:
     """GET changes nothing and explains as much."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     receipt = a_receipt(client, program)
     for code in (receipt["code"][:-1] + "x", "%00", receipt["number"], "%22%3E%3Cscript%3E", "x" * 5000):
         answer = client.get(f"/verify?code={code}")
@@ -252,11 +254,11 @@ def test_too_many_parts_and_a_wrong_boundary_are_refused(client: Client) -> None
     assert upload(client, {"receipt": b"a"}, boundary="another").status == 400
 
 
-def test_the_page_speaks_every_language_and_keeps_the_code(client: Client, house: House) -> None:
+def test_the_page_speaks_every_language_and_keeps_the_code(client: Client, portal: RunningPortal) -> None:
     """Whoever checks a Georgian receipt in Lithuanian reads the page in Lithuanian."""
-    program = house.open_clinic(TBILISI)
+    program = portal.open_clinic(TBILISI)
     receipt = a_receipt(client, program)
-    house.seal()
+    portal.seal()
     for lang in LANGUAGES:
         form, found = client.get(f"/verify?lang={lang}"), client.get(f"/verify?code={receipt['code']}&lang={lang}")
         for answer in (form, found):
@@ -268,9 +270,9 @@ def test_the_page_speaks_every_language_and_keeps_the_code(client: Client, house
     assert Page(client.get("/verify", {"Accept-Language": "fr"})).lang == "en"
 
 
-def test_the_page_keeps_to_itself(client: Client, house: House) -> None:
+def test_the_page_keeps_to_itself(client: Client, portal: RunningPortal) -> None:
     """A code in an address goes nowhere else, and no cache keeps what it leads to."""
-    receipt = a_receipt(client, house.program(RIGA), "keeps@example.org")
+    receipt = a_receipt(client, portal.program(RIGA), "keeps@example.org")
     headers = client.get(f"/verify?code={receipt['code']}").headers
     assert headers["cache-control"] == "no-store"
     assert headers["referrer-policy"] == "no-referrer"
@@ -278,9 +280,9 @@ def test_the_page_keeps_to_itself(client: Client, house: House) -> None:
     assert Client("").get(f"/verify?code={receipt['code']}").status == 200
 
 
-def test_a_pdf_is_answered_with_what_to_do(client: Client, house: House) -> None:
+def test_a_pdf_is_answered_with_what_to_do(client: Client, portal: RunningPortal) -> None:
     """The first thing a patient uploads is the file just downloaded; it can be changed, so its code is what counts."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     receipt = a_receipt(client, program)
     pdf = client.get(f"/{program.clinic}/receipts/{receipt['number']}?format=pdf").body
     answer = upload(client, {"receipt": b"", "file": pdf})
@@ -306,18 +308,18 @@ def test_a_file_that_is_no_text_is_no_receipt(client: Client) -> None:
         "\ufeff{}\r\n",
     ],
 )
-def test_a_code_is_found_in_what_people_paste_around_it(client: Client, house: House, spelled: str) -> None:
+def test_a_code_is_found_in_what_people_paste_around_it(client: Client, portal: RunningPortal, spelled: str) -> None:
     """The link from the QR code, the line from a letter, the quotation marks of a word processor."""
-    code = a_receipt(client, house.open_clinic())["code"]
+    code = a_receipt(client, portal.open_clinic())["code"]
     for written in (code, code.upper(), code.replace("-", ""), code.replace("-", "-\n")):
         answer = client.post("/verify?lang=en", {"receipt": spelled.format(written)})
         assert answer.status == 200, written
     assert client.post("/verify?lang=en", {"receipt": spelled.format("a" + code)}).status == 422
 
 
-def test_what_was_typed_is_still_there_after_a_fault(client: Client, house: House) -> None:
+def test_what_was_typed_is_still_there_after_a_fault(client: Client, portal: RunningPortal) -> None:
     """Fifty characters typed on a phone are not typed twice for one that was wrong."""
-    code = a_receipt(client, house.open_clinic())["code"]
+    code = a_receipt(client, portal.open_clinic())["code"]
     wrong = code[:-20] + "0" + code[-19:] if code[-20] != "0" else code[:-20] + "1" + code[-19:]
     answer = client.post("/verify?lang=en", {"receipt": wrong})
     assert answer.status == 422
@@ -330,13 +332,13 @@ def test_an_enormous_form_is_read_no_further_whatever_its_kind(client: Client) -
     assert client.send("POST", "/verify", body, {"Content-Type": "application/x-www-form-urlencoded"}).status == 413
 
 
-def test_a_kept_signature_that_does_not_hold_is_the_portals_fault(client: Client, house: House) -> None:
+def test_a_kept_signature_that_does_not_hold_is_the_portals_fault(client: Client, portal: RunningPortal) -> None:
     """Who holds an honest receipt is not told that somebody changed it."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     receipt = a_receipt(client, program)
-    house.seal()
+    portal.seal()
     document = program.receipt(receipt["number"]).json()
     place = signature_key(program.clinic, document["subject"], document["version"])
-    kept = json.loads(house.table.get([place])[place].body or "")
-    meddle(house.beside, place, json.dumps({**kept, "signature": "A" * len(kept["signature"])}))
+    kept = json.loads(portal.table.get([place])[place].body or "")
+    meddle(portal.beside, place, json.dumps({**kept, "signature": "A" * len(kept["signature"])}))
     assert client.get(f"/verify?code={receipt['code']}").status == 503

@@ -8,7 +8,7 @@ import pytest
 from chalicelib.domain.instants import instant
 from chalicelib.domain.local_time import local_day, local_midnight
 from tests.routes.client import Client, Program
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.pages import decide
 
 ANNA = {"email": "anna.ozola@example.org"}
@@ -34,11 +34,11 @@ def on_paper(program: Program, answer: str, **more: object) -> int:
 
 
 @pytest.fixture
-def program(house: House) -> Program:
+def program(portal: RunningPortal) -> Program:
     """Give a clinic where Anna agreed to text messages, which it then stopped asking about."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     assert on_paper(program, "yes", effective_at=ago(days=3)) == 201
-    house.republish(program.clinic, "1.1", without_sms)
+    portal.republish(program.clinic, "1.1", without_sms)
     return program
 
 
@@ -73,28 +73,32 @@ def test_a_form_of_the_earlier_version_can_still_be_entered(program: Program) ->
     assert on_paper(program, "yes", effective_at=ago(), notice_version="1.1") == 422
 
 
-def test_everything_withdrawn_outlives_a_form_about_what_was_not_asked_that_day(house: House, program: Program) -> None:
+def test_everything_withdrawn_outlives_a_form_about_what_was_not_asked_that_day(
+    portal: RunningPortal, program: Program
+) -> None:
     """Bella stopped everything while text messages were not asked about; a form from before turns up later."""
     bella = {"patient_ref": "P-2"}
     stop = {"subject": bella, "all": True, "channel": "phone", "effective_at": ago(days=1)}
     assert program.call("withdrawals", stop).status == 201
-    house.republish(program.clinic, "1.2")
+    portal.republish(program.clinic, "1.2")
     written = {**bella, "phone": "26 555 123"}
     assert on_paper(program, "yes", subject=written, effective_at=ago(days=2), notice_version="1.0") == 201
     assert program.states(**bella)[SMS] == "withdrawn"
 
 
-def test_a_form_signed_on_the_day_its_version_came_may_bear_an_earlier_hour(house: House, program: Program) -> None:
+def test_a_form_signed_on_the_day_its_version_came_may_bear_an_earlier_hour(
+    portal: RunningPortal, program: Program
+) -> None:
     """The form asks for a date; who enters it need not know the minute of publication."""
-    house.republish(program.clinic, "1.2")
+    portal.republish(program.clinic, "1.2")
     midnight = local_midnight(local_day(instant(datetime.now(UTC)), "LV"), "LV")
     said = {"decisions": {"newsletter.email": "yes"}, "effective_at": midnight, "notice_version": "1.2"}
     assert on_paper(program, "yes", **said) == 201
 
 
-def test_whose_a_contact_was_is_asked_by_what_was_known(house: House) -> None:
+def test_whose_a_contact_was_is_asked_by_what_was_known(portal: RunningPortal) -> None:
     """A phone that became Anna's today was nobody's yesterday, whatever she had agreed to by then."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     person, phone = {"patient_ref": "P-7"}, {"phone": "26 999 123"}
     yes = {"decisions": {SMS: "yes"}, "channel": "in-person", "effective_at": ago(days=1)}
     assert program.call("receipts", {"subject": {**person, "phone": "26 111 222"}, **yes}).status == 201
@@ -112,9 +116,9 @@ def test_whose_a_contact_was_is_asked_by_what_was_known(house: House) -> None:
     }
 
 
-def test_a_strangers_claim_takes_nothing_from_the_receipt_of_a_no(client: Client, house: House) -> None:
+def test_a_strangers_claim_takes_nothing_from_the_receipt_of_a_no(client: Client, portal: RunningPortal) -> None:
     """The rule that denies stays active until the contact itself has said otherwise."""
-    program = house.open_clinic()
+    program = portal.open_clinic()
     decide(client, program.clinic, {"decision.newsletter.email": "no", **ANNA})
     [refused] = program.history(**ANNA)
     decide(client, program.clinic, {"decision.newsletter.email": "yes", **ANNA})

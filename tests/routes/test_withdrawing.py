@@ -7,28 +7,28 @@ import pytest
 
 from tests.cast import RIGA
 from tests.routes.client import MOUNTS, Answer, Client, Program
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.letterbox import confirmed
 from tests.routes.pages import Page, aged_state, decide, open_page, receipt_number
 
 ANNA, STRANGER = "anna.ozola@example.org", "nobody.here@example.org"
 
 
-def _where_anna_agreed(house: House) -> Program:
-    program = house.open_clinic()
+def _where_anna_agreed(portal: RunningPortal) -> Program:
+    program = portal.open_clinic()
     fields = {"decision.newsletter.email": "yes", "decision.newsletter.sms": "yes", "email": ANNA, "phone": "26123456"}
-    assert confirmed(Client(), house, program.clinic, fields).status == 303
+    assert confirmed(Client(), portal, program.clinic, fields).status == 303
     return program
 
 
 @pytest.fixture
-def program(house: House) -> Program:
+def program(portal: RunningPortal) -> Program:
     """Give a clinic where Anna agreed to news by e-mail and by text message, and confirmed both: three receipts."""
-    return _where_anna_agreed(house)
+    return _where_anna_agreed(portal)
 
 
 @pytest.fixture(scope="module")
-def unchanged(settled: House) -> Program:
+def unchanged(settled: RunningPortal) -> Program:
     """Give such a clinic for tests that change nothing there."""
     return _where_anna_agreed(settled)
 
@@ -113,21 +113,23 @@ def test_a_page_left_open_still_withdraws(program: Program, client: Client, case
     assert 'name="all"' in shown.text
 
 
-def test_a_page_of_an_older_notice_still_withdraws(program: Program, client: Client, house: House) -> None:
+def test_a_page_of_an_older_notice_still_withdraws(program: Program, client: Client, portal: RunningPortal) -> None:
     """A new version does not stand in the way of stopping the old."""
     state = open_page(client, f"/{program.clinic}/withdraw").fields["state"]
-    house.republish(program.clinic, "1.1", lambda document: document["texts"]["intro"].update(en="Welcome again!"))
+    portal.republish(program.clinic, "1.1", lambda document: document["texts"]["intro"].update(en="Welcome again!"))
     client.post(f"/{program.clinic}/withdraw", {"state": state, "email": ANNA, "all": "yes"})
     assert program.states(email=ANNA)["newsletter.email"] == "withdrawn"
 
 
-def test_everything_includes_what_the_clinic_no_longer_asks_for(program: Program, client: Client, house: House) -> None:
+def test_everything_includes_what_the_clinic_no_longer_asks_for(
+    program: Program, client: Client, portal: RunningPortal
+) -> None:
     """A purpose dropped from the notice is stopped with the rest."""
 
     def drop(document: dict[str, list[dict[str, object]]]) -> None:
         document["purposes"] = [each for each in document["purposes"] if each["id"] != "newsletter"]
 
-    house.republish(program.clinic, "1.1", drop)
+    portal.republish(program.clinic, "1.1", drop)
     answer = client.post(f"/{program.clinic}/withdraw", {"email": ANNA, "all": "yes"})
     assert program.receipt(receipt_number(answer)).json()["decisions"]["newsletter.sms"]["after"] == "withdrawn"
     assert client.follow(answer).status == 200
@@ -145,17 +147,17 @@ BAD = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_what_is_missing_is_said_and_what_was_typed_is_kept(
-    unchanged: Program, client: Client, house: House, case: str
+    unchanged: Program, client: Client, portal: RunningPortal, case: str
 ) -> None:
     """The form again, an error summary first, nothing stopped and nothing lost."""
     fields, place = BAD[case]
-    before = house.items()
+    before = portal.items()
     answer = client.post(f"/{unchanged.clinic}/withdraw?lang=ru", fields)
     page = Page(answer)
     assert answer.status == 422
     assert (page.lang, page.faults) == ("ru", [place])
     assert page.fields["email"] == fields.get("email", "")
-    assert {sk for _, sk in house.items() - before} <= {"SHOWN"}
+    assert {sk for _, sk in portal.items() - before} <= {"SHOWN"}
     assert unchanged.states(email=ANNA)["newsletter.email"] == "granted"
 
 
@@ -180,10 +182,12 @@ def test_a_stranger_who_types_a_known_address_starts_nothing_and_learns_nothing(
         assert word not in pages[0].text
 
 
-def test_a_withdrawal_at_one_clinic_is_no_business_of_another(program: Program, client: Client, house: House) -> None:
+def test_a_withdrawal_at_one_clinic_is_no_business_of_another(
+    program: Program, client: Client, portal: RunningPortal
+) -> None:
     """The other clinic's consents stay as they are."""
-    other = house.open_clinic()
-    confirmed(client, house, other.clinic, {"decision.newsletter.email": "yes", "email": ANNA})
+    other = portal.open_clinic()
+    confirmed(client, portal, other.clinic, {"decision.newsletter.email": "yes", "email": ANNA})
     client.post(f"/{program.clinic}/withdraw", {"email": ANNA, "all": "yes"})
     assert other.states(email=ANNA)["newsletter.email"] == "granted"
 

@@ -19,12 +19,12 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from app import app
-from chalicelib.domain.links import Power
+from chalicelib.domain.links import LinkScope
 from chalicelib.web.requests import MAX_QUERY
 from tests.cast import ANNA
 from tests.routes import truth
 from tests.routes.client import FORM, Client, Program
-from tests.routes.conftest import House
+from tests.routes.conftest import RunningPortal
 from tests.routes.letterbox import a_token
 from tests.routes.pages import Page, decide, receipt_number
 
@@ -115,11 +115,11 @@ def check(what: str, client: Counting, ask: Callable[[int], object]) -> None:
 
 
 @pytest.fixture(scope="module")
-def right(settled: House) -> dict[str, str]:
+def right(settled: RunningPortal) -> dict[str, str]:
     """Give what leads somewhere, by the name of the part of an address; tokens by the word before them."""
     program = settled.open_clinic()
     number = receipt_number(decide(Client(), program.clinic, {"decision.newsletter.email": "yes", "email": ANNA.value}))
-    tokens = {power.value: a_token(settled, program.clinic, ANNA, power, number) for power in Power}
+    tokens = {power.value: a_token(settled, program.clinic, ANNA, power, number) for power in LinkScope}
     return {
         **tokens,
         "clinic": program.clinic,

@@ -1,4 +1,4 @@
-"""Two stores to test against, MiniStack and Amazon's DynamoDB Local, and a new house on a table of its own per test."""
+"""Two stores to test against, MiniStack and Amazon's DynamoDB Local, and a new portal on a table of its own."""
 
 import itertools
 from collections.abc import Iterator
@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from chalicelib.messages.delivery import Courier
-from chalicelib.messages.transports import Post
+from chalicelib.messages.delivery import Delivery
+from chalicelib.messages.transports import AwsTransport
 from chalicelib.portal import Portal
 from infra.build.tools import dynamodb_local
 from infra.local.aws import REGION, aws_environment, ministack
 from infra.local.post_office import post_office
-from tests.cast import Clock, a_house, environment
+from tests.cast import Clock, a_portal, environment
 from tests.store.sorting import BASE, Sorting
 
 _tables = itertools.count(1)
@@ -28,35 +28,35 @@ def endpoint(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def clock() -> Clock:
-    """Give the clock of the house, to be moved."""
+    """Give the clock of the portal, to be moved."""
     return Clock()
 
 
 @pytest.fixture
-def house(endpoint: str, clock: Clock) -> Iterator[Portal]:
+def portal(endpoint: str, clock: Clock) -> Iterator[Portal]:
     """Give a portal with the two clinics of the cast on a new table."""
     with environment(aws_environment(endpoint)):
-        portal = a_house(endpoint, f"portal-{next(_tables)}", clock=clock)
+        portal = a_portal(endpoint, f"portal-{next(_tables)}", clock=clock)
         yield portal
         portal.table.client.close()
 
 
 @pytest.fixture
-def round_trips(house: Portal) -> Iterator[list[str]]:
+def round_trips(portal: Portal) -> Iterator[list[str]]:
     """List the calls that leave for DynamoDB, as the client sends them; `clear()` it before what is to be counted."""
     sent: list[str] = []
 
     def note(request: Any, **_: Any) -> None:
         sent.append(request.headers["X-Amz-Target"].decode().rpartition(".")[2])
 
-    house.table.client.meta.events.register("before-send.dynamodb", note)
+    portal.table.client.meta.events.register("before-send.dynamodb", note)
     yield sent
-    house.table.client.meta.events.unregister("before-send.dynamodb", note)
+    portal.table.client.meta.events.unregister("before-send.dynamodb", note)
 
 
 @pytest.fixture
-def post(house: Portal, clock: Clock, tmp_path: Path) -> Iterator[Sorting]:
-    """Give the house a post of its own."""
+def post(portal: Portal, clock: Clock, tmp_path: Path) -> Iterator[Sorting]:
+    """Give the portal a post of its own."""
     with post_office(tmp_path / "mailbox.jsonl") as (office, variables), environment(variables):
-        sender = Post(house.table.session, REGION, mail_from="consent@example.org", configuration="portal")
-        yield Sorting(house, office, Courier(house.table, house.clinics, sender, BASE, now=clock), clock)
+        sender = AwsTransport(portal.table.session, REGION, mail_from="consent@example.org", configuration="portal")
+        yield Sorting(portal, office, Delivery(portal.table, portal.clinics, sender, BASE, now=clock), clock)

@@ -4,37 +4,37 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 
-from chalicelib.domain.consent import State, Word, resolve, strictest
-from chalicelib.domain.contacts import Contact, Kind
-from chalicelib.domain.receipts import Act, Receipt, Subject
+from chalicelib.domain.consent import RecordedAnswer, State, resolve, strictest
+from chalicelib.domain.contacts import Contact, ContactKind
+from chalicelib.domain.receipts import Decision, Receipt, Subject
 from chalicelib.portal import Portal
 from chalicelib.store.keys import Key
-from chalicelib.store.lookup import Signature, fresh_subject
+from chalicelib.store.lookup import Identification, fresh_subject
 from tests.acts import EMAIL_NEWS, EVENING
 
-BELLA = Contact(Kind.EMAIL, "bella.ozola@example.org")
-STRANGER = Contact(Kind.EMAIL, "mallory@example.net")
+BELLA = Contact(ContactKind.EMAIL, "bella.ozola@example.org")
+STRANGER = Contact(ContactKind.EMAIL, "mallory@example.net")
 
 
-def signed(*contacts: Contact, name: str | None = None) -> Signature:
+def signed(*contacts: Contact, name: str | None = None) -> Identification:
     """Sign as whoever has these contacts, strongest first."""
-    return Signature(contacts, name, fresh_subject())
+    return Identification(contacts, name, fresh_subject())
 
 
-def state(house: Portal, clinic: str, contact: Contact, address: str, at: str = EVENING) -> State:
+def state(portal: Portal, clinic: str, contact: Contact, address: str, at: str = EVENING) -> State:
     """Tell how a decision stands for a contact, as the status API does: for all who share it."""
-    look = house.register.look(clinic, [contact])
-    standings = [person.standings.get(address) for person in look.known()] or [None]
-    return strictest([resolve(standing, look.published.in_force, at) for standing in standings]).state
+    lookup = portal.register.look_up(clinic, [contact])
+    standings = [person.standings.get(address) for person in lookup.known()] or [None]
+    return strictest([resolve(standing, lookup.published.in_force, at) for standing in standings]).state
 
 
-def only_person(house: Portal, clinic: str, *contacts: Contact) -> Subject:
+def only_person(portal: Portal, clinic: str, *contacts: Contact) -> Subject:
     """Give the one person known under every one of these contacts."""
-    [person] = house.register.look(clinic, contacts).known()
+    [person] = portal.register.look_up(clinic, contacts).known()
     return person
 
 
-def last_word(person: Subject, address: str = EMAIL_NEWS) -> Word:
+def last_word(person: Subject, address: str = EMAIL_NEWS) -> RecordedAnswer:
     """Give the last word that counts of a person on a decision."""
     last = person.standings[address].last
     assert last is not None
@@ -51,18 +51,18 @@ def assert_unbroken(receipts: Sequence[Receipt]) -> None:
         previous = hashlib.sha256(receipt.canonical).hexdigest()
 
 
-def chain(house: Portal, act: Act, people: Iterable[Subject]) -> list[Receipt]:
+def chain(portal: Portal, decision: Decision, people: Iterable[Subject]) -> list[Receipt]:
     """Give one person's receipts, checked."""
     [person] = people
-    receipts = house.register.history(act.clinic, [person])
+    receipts = portal.register.history(decision.clinic, [person])
     assert_unbroken(receipts)
     assert (person.version, person.head) == (len(receipts), receipts[-1].sha256)
     return receipts
 
 
-def meddle(house: Portal, key: Key, body: str | None) -> None:
+def meddle(portal: Portal, key: Key, body: str | None) -> None:
     """Write an item, or with None remove it, as somebody with rights over the table does: past the portal."""
-    name, client = house.settings.table, house.table.client
+    name, client = portal.settings.table, portal.table.client
     place = {"pk": {"S": key.pk}, "sk": {"S": key.sk}}
     if body is None:
         client.delete_item(TableName=name, Key=place)

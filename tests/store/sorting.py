@@ -1,4 +1,4 @@
-"""The post of a house in tests: what a decision leaves is carried out, and read as its reader gets it."""
+"""The post of a portal in tests: what a decision leaves is carried out, and read as its reader gets it."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,7 +8,7 @@ from chalicelib.domain.contacts import Contact
 from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.receipts import Receipt
 from chalicelib.jobs import after_decision
-from chalicelib.messages.delivery import Courier, Tally
+from chalicelib.messages.delivery import Delivery, DeliveryReport
 from chalicelib.portal import Portal
 from chalicelib.store import messages
 from chalicelib.store.keys import unsent_key
@@ -23,24 +23,24 @@ BASE = "https://consent.example.org"
 
 @dataclass
 class Sorting:
-    """The house's post: a courier with a clock, the office it carries to, and what a stream would tell it."""
+    """The portal's post: a delivery with a clock, the office it carries to, and what a stream would tell it."""
 
-    house: Portal
+    portal: Portal
     office: PostOffice
-    courier: Courier
+    delivery: Delivery
     clock: Clock
 
-    def round(self, after: timedelta = timedelta()) -> Tally:
+    def round(self, after: timedelta = timedelta()) -> DeliveryReport:
         """Let some time pass, then go once through everything that is due."""
         self.clock.at = instant(moment(self.clock.at) + after)
-        with held_to(self.house, "catch_up"):
-            return self.courier.carry_waiting(in_time)
+        with held_to(self.portal, "catch_up"):
+            return self.delivery.carry_waiting(in_time)
 
     def stream(self, *receipts: Receipt) -> None:
         """Let the stream tell of what these decisions left, as its function gets it."""
         event = {"Records": [left(each) for each in receipts]}
-        with held_to(self.house, "after_receipt"):
-            after_decision.handle(self.house.table, event, None, in_time, self.courier)
+        with held_to(self.portal, "after_receipt"):
+            after_decision.handle(self.portal.table, event, None, in_time, self.delivery)
 
     def mails(self, contact: Contact = ANNA) -> list[Message]:
         """Give what somebody got."""
@@ -52,7 +52,7 @@ class Sorting:
 
     def waits(self) -> int:
         """Tell how much is still to be told, due or not."""
-        return len(list(messages.waiting(self.house.table, "9999")))
+        return len(list(messages.waiting(self.portal.table, "9999")))
 
 
 def in_time() -> bool:
@@ -67,7 +67,7 @@ def left(receipt: Receipt, event: str = "INSERT") -> dict[str, Any]:
 
 
 def decided(
-    house: Portal, answers: dict[str, str], *contacts: Contact, at: Instant = MORNING, **changed: Any
+    portal: Portal, answers: dict[str, str], *contacts: Contact, at: Instant = MORNING, **changed: Any
 ) -> Receipt:
     """Let somebody decide on the clinic's page."""
-    return house.register.record(an_act(answers, at, **changed), signed(*contacts))
+    return portal.register.record(an_act(answers, at, **changed), signed(*contacts))

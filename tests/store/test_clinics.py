@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.notices.document import document_hash, read_clinic
 from chalicelib.notices.edition import edition
-from chalicelib.notices.workflow import PublishError, drafted
+from chalicelib.notices.workflow import PublishError, new_draft
 from chalicelib.portal import Portal
 from chalicelib.presentation.templates import authorities
 from chalicelib.store.clinics import Clinics, UnknownClinicError, UnknownVersionError
@@ -17,156 +17,156 @@ PHYSIO = "liepaja-physio"
 PAGE = "<!doctype html>\n<p>Vai drīkstam Jums rakstīt? გამარჯობა\r\n\u2028</p>\n"
 
 
-def publish(house: Portal, at: str = MORNING, *, notice: str = "<p>All of it</p>", **changed: Any) -> bool:
+def publish(portal: Portal, at: str = MORNING, *, notice: str = "<p>All of it</p>", **changed: Any) -> bool:
     """Publish the small clinic, changed in one place."""
     ready = edition(a_document(**changed))
     ready = replace(ready, notices=dict.fromkeys(ready.clinic.languages, notice))
-    return put_out(house.table, house.clinics, ready, at, wrapped_key=b"k" * 32)
+    return put_out(portal.table, portal.clinics, ready, at, wrapped_key=b"k" * 32)
 
 
-def anew(house: Portal) -> Clinics:
+def anew(portal: Portal) -> Clinics:
     """Give the clinics as another process sees them: nothing remembered."""
-    return Clinics(house.table, FixedKeys())
+    return Clinics(portal.table, FixedKeys())
 
 
-def test_a_published_clinic_is_read_back_as_its_file_describes_it(house: Portal) -> None:
+def test_a_published_clinic_is_read_back_as_its_file_describes_it(portal: Portal) -> None:
     """What the author wrote is what patients are asked."""
-    assert anew(house).version(RIGA, "1.0").languages == ("lv", "ru", "en")
-    publish(house)
-    kept, written = anew(house).version(PHYSIO, "1.0"), edition(a_document()).clinic
+    assert anew(portal).version(RIGA, "1.0").languages == ("lv", "ru", "en")
+    publish(portal)
+    kept, written = anew(portal).version(PHYSIO, "1.0"), edition(a_document()).clinic
     assert replace(kept, since="", dates=written.dates) == written
     assert written.dates.items() <= kept.dates.items()
-    assert house.register.look(PHYSIO).published.in_force.major_since == MORNING
+    assert portal.register.look_up(PHYSIO).published.in_force.major_since == MORNING
 
 
-def test_a_full_notice_of_thirty_kilobytes_a_language_is_kept_word_for_word_with_its_hash(house: Portal) -> None:
+def test_a_full_notice_of_thirty_kilobytes_a_language_is_kept_word_for_word_with_its_hash(portal: Portal) -> None:
     """The legal text a patient agreed to can be shown for ever."""
     long = "<p>Personas dati · პერსონალური მონაცემები</p>\n" * 1000
-    publish(house, notice=long)
-    full = anew(house).full_notice(PHYSIO, "1.0", "lv")
+    publish(portal, notice=long)
+    full = anew(portal).full_notice(PHYSIO, "1.0", "lv")
     assert full.html == long
     assert full.sha256 == hashlib.sha256(long.encode()).hexdigest()
 
 
-def test_a_clinic_is_listed_once_however_many_versions_it_publishes(house: Portal) -> None:
+def test_a_clinic_is_listed_once_however_many_versions_it_publishes(portal: Portal) -> None:
     """Whoever goes through all clinics comes to each, in order."""
-    publish(house)
-    publish(house, NOON, version="1.1")
-    assert anew(house).all() == [PHYSIO, RIGA, TBILISI]
+    publish(portal)
+    publish(portal, NOON, version="1.1")
+    assert anew(portal).all() == [PHYSIO, RIGA, TBILISI]
 
 
-def test_publishing_the_same_text_again_changes_nothing(house: Portal) -> None:
+def test_publishing_the_same_text_again_changes_nothing(portal: Portal) -> None:
     """The command can be run on every deployment."""
-    assert publish(house) is True
-    assert publish(house, NOON) is False
-    assert house.register.look(PHYSIO).published.in_force.major_since == MORNING
+    assert publish(portal) is True
+    assert publish(portal, NOON) is False
+    assert portal.register.look_up(PHYSIO).published.in_force.major_since == MORNING
 
 
-def test_a_published_number_is_never_given_to_another_text(house: Portal) -> None:
+def test_a_published_number_is_never_given_to_another_text(portal: Portal) -> None:
     """Version 1.0 on a receipt means one text for ever."""
-    publish(house)
+    publish(portal)
     with pytest.raises(PublishError, match=r"'1\.0' is published with another text"):
-        publish(house, effective="2026-12-01")
-    assert anew(house).version(PHYSIO, "1.0").effective == "2026-11-01"
+        publish(portal, effective="2026-12-01")
+    assert anew(portal).version(PHYSIO, "1.0").effective == "2026-11-01"
 
 
-def test_the_number_never_goes_back(house: Portal) -> None:
+def test_the_number_never_goes_back(portal: Portal) -> None:
     """Nobody puts an older text in force by mistake, 1.10 being later than 1.9."""
-    publish(house)
-    publish(house, version="1.9")
-    publish(house, version="1.10")
+    publish(portal)
+    publish(portal, version="1.9")
+    publish(portal, version="1.10")
     for back in ("1.9", "1.0"):
         with pytest.raises(PublishError, match="Raise the number"):
-            publish(house, version=back)
-    assert house.register.look(PHYSIO).published.in_force.version == "1.10"
+            publish(portal, version=back)
+    assert portal.register.look_up(PHYSIO).published.in_force.version == "1.10"
 
 
-def test_earlier_versions_stay_readable(house: Portal) -> None:
+def test_earlier_versions_stay_readable(portal: Portal) -> None:
     """A patient finds the text of the day they decided."""
-    publish(house)
-    publish(house, version="2.0", effective="2027-01-01", notice="<p>New</p>")
-    assert anew(house).version(PHYSIO, "1.0").effective == "2026-11-01"
-    assert anew(house).full_notice(PHYSIO, "1.0", "en").html == "<p>All of it</p>"
+    publish(portal)
+    publish(portal, version="2.0", effective="2027-01-01", notice="<p>New</p>")
+    assert anew(portal).version(PHYSIO, "1.0").effective == "2026-11-01"
+    assert anew(portal).full_notice(PHYSIO, "1.0", "en").html == "<p>All of it</p>"
 
 
-def test_a_minor_change_keeps_the_day_its_major_began_and_a_major_one_begins_anew(house: Portal) -> None:
+def test_a_minor_change_keeps_the_day_its_major_began_and_a_major_one_begins_anew(portal: Portal) -> None:
     """Since when a consent is superseded can be told to the minute."""
-    publish(house)
-    publish(house, NOON, version="1.1")
-    assert house.register.look(PHYSIO).published.in_force.major_since == MORNING
-    publish(house, NOON, version="2.0")
-    assert house.register.look(PHYSIO).published.in_force.major_since == NOON
+    publish(portal)
+    publish(portal, NOON, version="1.1")
+    assert portal.register.look_up(PHYSIO).published.in_force.major_since == MORNING
+    publish(portal, NOON, version="2.0")
+    assert portal.register.look_up(PHYSIO).published.in_force.major_since == NOON
 
 
-def test_a_code_on_printed_posters_belongs_to_one_clinic_for_ever(house: Portal) -> None:
+def test_a_code_on_printed_posters_belongs_to_one_clinic_for_ever(portal: Portal) -> None:
     """A poster never leads to another clinic."""
     with pytest.raises(PublishError, match="belongs to another clinic"):
-        publish(house, code="ra")
-    publish(house)
+        publish(portal, code="ra")
+    publish(portal)
     with pytest.raises(PublishError, match="printed QR codes carry 'lp'"):
-        publish(house, version="1.1", code="lx")
-    assert house.clinics.behind_code("lp") == PHYSIO
-    assert house.clinics.behind_code("ra") == RIGA
+        publish(portal, version="1.1", code="lx")
+    assert portal.clinics.behind_code("lp") == PHYSIO
+    assert portal.clinics.behind_code("ra") == RIGA
 
 
-def test_two_who_publish_at_once_do_not_overwrite_each_other(house: Portal) -> None:
+def test_two_who_publish_at_once_do_not_overwrite_each_other(portal: Portal) -> None:
     """The second is told to look first."""
-    publish(house)
+    publish(portal)
     late = edition(a_document(version="1.1", effective="2027-01-01"))
-    draft = drafted(late.document, PHYSIO, IEVA, MORNING).approve(JURIS, MORNING, authorities())
-    assert publish(house, version="1.2")
+    draft = new_draft(late.document, PHYSIO, IEVA, MORNING).approve(JURIS, MORNING, authorities())
+    assert publish(portal, version="1.2")
     with pytest.raises(PublishError, match="Raise the number"):
-        anew(house).publish(late, draft, IEVA, at=NOON)
+        anew(portal).publish(late, draft, IEVA, at=NOON)
 
 
-def test_who_is_unknown_is_told_so(house: Portal) -> None:
+def test_who_is_unknown_is_told_so(portal: Portal) -> None:
     """Unknown clinics, versions, languages and codes are 404, never a crash."""
     with pytest.raises(UnknownClinicError):
-        house.register.look("nowhere-clinic")
+        portal.register.look_up("nowhere-clinic")
     with pytest.raises(UnknownClinicError):
-        house.clinics.key("nowhere-clinic")
+        portal.clinics.key("nowhere-clinic")
     with pytest.raises(UnknownClinicError):
-        house.clinics.behind_code("zz")
+        portal.clinics.behind_code("zz")
     for version in ("9.9", "1.0#lv", ""):
         with pytest.raises(UnknownVersionError):
-            house.clinics.version(RIGA, version)
+            portal.clinics.version(RIGA, version)
     with pytest.raises(UnknownVersionError):
-        house.clinics.full_notice(RIGA, "1.0", "ka")
+        portal.clinics.full_notice(RIGA, "1.0", "ka")
 
 
-def test_a_page_is_kept_byte_for_byte_under_its_hash(house: Portal) -> None:
+def test_a_page_is_kept_byte_for_byte_under_its_hash(portal: Portal) -> None:
     """What a patient saw can be shown to a court, down to the line ends (GDPR Art. 7(1))."""
-    sha256 = house.clinics.keep_shown(RIGA, PAGE)
+    sha256 = portal.clinics.keep_page(RIGA, PAGE)
     assert sha256 == hashlib.sha256(PAGE.encode()).hexdigest()
-    assert anew(house).shown(RIGA, sha256).encode() == PAGE.encode()
-    assert anew(house).keep_shown(RIGA, PAGE) == sha256
+    assert anew(portal).kept_page(RIGA, sha256).encode() == PAGE.encode()
+    assert anew(portal).keep_page(RIGA, PAGE) == sha256
 
 
-def test_a_page_shown_by_one_clinic_is_not_the_other_clinics(house: Portal) -> None:
+def test_a_page_shown_by_one_clinic_is_not_the_other_clinics(portal: Portal) -> None:
     """Another clinic's things are not there."""
-    sha256 = house.clinics.keep_shown(RIGA, PAGE)
+    sha256 = portal.clinics.keep_page(RIGA, PAGE)
     with pytest.raises(UnknownVersionError):
-        house.clinics.shown(TBILISI, sha256)
+        portal.clinics.kept_page(TBILISI, sha256)
 
 
-def test_keeping_a_page_costs_one_round_trip_and_after_that_none(house: Portal, round_trips: list[str]) -> None:
+def test_keeping_a_page_costs_one_round_trip_and_after_that_none(portal: Portal, round_trips: list[str]) -> None:
     """Proof costs a busy clinic nothing."""
     round_trips.clear()
     for _ in range(3):
-        house.clinics.keep_shown(RIGA, PAGE)
+        portal.clinics.keep_page(RIGA, PAGE)
     assert round_trips == ["PutItem"]
 
 
-def test_a_clinics_key_is_unwrapped_once_and_differs_from_the_other_clinics(house: Portal) -> None:
+def test_a_clinics_key_is_unwrapped_once_and_differs_from_the_other_clinics(portal: Portal) -> None:
     """One clinic's key opens nothing of another's."""
-    riga, tbilisi = house.clinics.key(RIGA), house.clinics.key(TBILISI)
-    assert house.clinics.key(RIGA) is riga
+    riga, tbilisi = portal.clinics.key(RIGA), portal.clinics.key(TBILISI)
+    assert portal.clinics.key(RIGA) is riga
     assert riga.form_secret() != tbilisi.form_secret()
 
 
-def test_each_published_version_carries_the_hash_of_its_whole_document(house: Portal) -> None:
+def test_each_published_version_carries_the_hash_of_its_whole_document(portal: Portal) -> None:
     """A text changed in the table is found out."""
-    publish(house)
-    kept = anew(house).version(PHYSIO, "1.0")
+    publish(portal)
+    kept = anew(portal).version(PHYSIO, "1.0")
     assert kept.sha256 == document_hash(a_document())
     assert replace(kept, sha256="", dates={}, closes={}, since="") == read_clinic(a_document())

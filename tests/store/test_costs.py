@@ -8,126 +8,128 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.api_keys import digest
-from chalicelib.domain.contacts import Contact, Kind
-from chalicelib.domain.instants import EVER, instant, moment
-from chalicelib.domain.rate_limits import Guard
+from chalicelib.domain.contacts import Contact, ContactKind
+from chalicelib.domain.instants import END_OF_TIME, instant, moment
+from chalicelib.domain.rate_limits import RateLimitCheck
 from chalicelib.portal import Portal
-from chalicelib.receipts.sd_jwt import words
+from chalicelib.receipts.sd_jwt import disclosed_texts
 from chalicelib.store import outbox, timeline
 from chalicelib.store import people as roll
-from chalicelib.store.personal_data import withheld
+from chalicelib.store.personal_data import kept_disclosures
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA
 from tests.store.people import BELLA, signed
 
 
-def test_one_look_finds_clinic_people_and_key(house: Portal, round_trips: list[str]) -> None:
+def test_one_look_finds_clinic_people_and_key(portal: Portal, round_trips: list[str]) -> None:
     """A status question about one person is one read, consistent with the last decision."""
-    house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
+    portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
     round_trips.clear()
-    house.register.look(RIGA, [ANNA, ANNA_PHONE], api_key_digest=digest("cpk_any"))
+    portal.register.look_up(RIGA, [ANNA, ANNA_PHONE], api_key_digest=digest("cpk_any"))
     assert round_trips == ["BatchGetItem"]
 
 
 def test_a_decision_costs_one_read_and_one_write_for_new_and_old_patients(
-    house: Portal, round_trips: list[str]
+    portal: Portal, round_trips: list[str]
 ) -> None:
     """The waiting-room form is as quick for who comes back."""
-    house.register.look(RIGA)
+    portal.register.look_up(RIGA)
     for answer in ("yes", "withdraw"):
         round_trips.clear()
-        house.register.record(an_act({EMAIL_NEWS: answer}), signed(ANNA, ANNA_PHONE, name="Anna"))
+        portal.register.record(an_act({EMAIL_NEWS: answer}), signed(ANNA, ANNA_PHONE, name="Anna"))
         assert round_trips == ["BatchGetItem", "TransactWriteItems"]
 
 
-def test_a_decision_on_what_was_just_seen_is_one_write(house: Portal, round_trips: list[str]) -> None:
+def test_a_decision_on_what_was_just_seen_is_one_write(portal: Portal, round_trips: list[str]) -> None:
     """The API looks once, for the key and the person together."""
-    seen = house.register.look(RIGA, [ANNA])
+    seen = portal.register.look_up(RIGA, [ANNA])
     round_trips.clear()
-    house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA), seen=seen)
+    portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA), seen=seen)
     assert round_trips == ["TransactWriteItems"]
 
 
-def test_a_withdrawal_costs_the_same_whether_or_not_the_contact_is_known(house: Portal, round_trips: list[str]) -> None:
+def test_a_withdrawal_costs_the_same_whether_or_not_the_contact_is_known(
+    portal: Portal, round_trips: list[str]
+) -> None:
     """Nobody can tell from the time it takes who is a patient."""
-    house.register.record(an_act({SMS_NEWS: "yes"}), signed(ANNA_PHONE))
+    portal.register.record(an_act({SMS_NEWS: "yes"}), signed(ANNA_PHONE))
     for contact in (ANNA_PHONE, GIORGI):
         round_trips.clear()
-        house.register.withdraw(an_act({SMS_NEWS: "withdraw"}, NOON), signed(contact))
+        portal.register.withdraw(an_act({SMS_NEWS: "withdraw"}, NOON), signed(contact))
         assert round_trips == ["BatchGetItem", "TransactWriteItems"]
 
 
-def test_a_limit_on_codes_costs_one_read(house: Portal, round_trips: list[str]) -> None:
+def test_a_limit_on_codes_costs_one_read(portal: Portal, round_trips: list[str]) -> None:
     """The try has to be written anyway; what limits it is read once and written with it."""
-    receipt = house.register.record(an_act({SMS_NEWS: "yes"}, confirm=frozenset({SMS_NEWS})), signed(ANNA_PHONE))
-    key, guard = house.clinics.key(RIGA), Guard("code", (), "10.0.0.0/24", 1, NOON)
+    receipt = portal.register.record(an_act({SMS_NEWS: "yes"}, confirm=frozenset({SMS_NEWS})), signed(ANNA_PHONE))
+    key, guard = portal.clinics.key(RIGA), RateLimitCheck("code", (), "10.0.0.0/24", 1, NOON)
     round_trips.clear()
-    assert outbox.try_code(house.table, key, receipt.id, ANNA_PHONE, guard)
+    assert outbox.try_code(portal.table, key, receipt.id, ANNA_PHONE, guard)
     assert round_trips == ["BatchGetItem", "TransactWriteItems"]
 
 
-def test_a_status_of_a_hundred_people_is_two_reads(house: Portal, round_trips: list[str]) -> None:
+def test_a_status_of_a_hundred_people_is_two_reads(portal: Portal, round_trips: list[str]) -> None:
     """A whole mailing list is checked before it is sent."""
-    people = [Contact(Kind.EMAIL, f"patient{number}@example.org") for number in range(98)]
-    house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
-    house.register.record(an_act({EMAIL_NEWS: "no"}), signed(BELLA))
+    people = [Contact(ContactKind.EMAIL, f"patient{number}@example.org") for number in range(98)]
+    portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    portal.register.record(an_act({EMAIL_NEWS: "no"}), signed(BELLA))
     round_trips.clear()
-    look = house.register.look(RIGA, [ANNA, *people, BELLA], api_key_digest=digest("cpk_any"))
+    lookup = portal.register.look_up(RIGA, [ANNA, *people, BELLA], api_key_digest=digest("cpk_any"))
     assert round_trips == ["BatchGetItem", "BatchGetItem"]
-    assert len(look.people) == 100
-    assert [len(found) for found in look.people.values()] == [1, *[0] * 98, 1]
+    assert len(lookup.people) == 100
+    assert [len(found) for found in lookup.people.values()] == [1, *[0] * 98, 1]
 
 
-def test_a_receipt_is_two_reads(house: Portal, round_trips: list[str]) -> None:
+def test_a_receipt_is_two_reads(portal: Portal, round_trips: list[str]) -> None:
     """The receipt page opens quickly."""
-    receipt = house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    receipt = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
     round_trips.clear()
-    house.register.receipt(RIGA, receipt.id)
+    portal.register.receipt(RIGA, receipt.id)
     assert round_trips == ["BatchGetItem", "BatchGetItem"]
 
 
 def test_what_a_receipt_vouches_for_is_one_read_more_and_one_write_with_the_decision(
-    house: Portal, round_trips: list[str]
+    portal: Portal, round_trips: list[str]
 ) -> None:
     """However much staff wrote down of the same person before."""
-    house.register.look(RIGA)
+    portal.register.look_up(RIGA)
     for at in (MORNING, NOON):
         round_trips.clear()
-        receipt = house.register.record(on_paper({EMAIL_NEWS: "yes"}, at, at), signed(ANNA))
+        receipt = portal.register.record(on_paper({EMAIL_NEWS: "yes"}, at, at), signed(ANNA))
         assert round_trips == ["BatchGetItem", "TransactWriteItems"]
     round_trips.clear()
-    assert words(withheld(house.table, house.clinics.key(RIGA), receipt)) == {"form": "F-17"}
+    assert disclosed_texts(kept_disclosures(portal.table, portal.clinics.key(RIGA), receipt)) == {"form": "F-17"}
     assert round_trips == ["BatchGetItem"]
 
 
 @pytest.mark.parametrize("receipts", [1, 10, 100])
 def test_another_time_is_one_read_more_however_long_the_history(
-    house: Portal, round_trips: list[str], receipts: int
+    portal: Portal, round_trips: list[str], receipts: int
 ) -> None:
     """Who decided a hundred times is as quick to ask about as who decided once: one page holds the answer."""
     for number in range(receipts):
-        act = on_paper({EMAIL_NEWS: ("yes", "no")[number % 2]}, _minute(number), EVENING)
-        house.register.record(act, signed(ANNA))
-    people = house.register.look(RIGA, [ANNA]).known()
+        decision = on_paper({EMAIL_NEWS: ("yes", "no")[number % 2]}, _minute(number), EVENING)
+        portal.register.record(decision, signed(ANNA))
+    people = portal.register.look_up(RIGA, [ANNA]).known()
     sizes: list[int] = []
 
     def weigh(parsed: dict[str, Any], **_: Any) -> None:
         sizes.append(len(json.dumps(parsed["Responses"])))
 
-    house.table.client.meta.events.register("after-call.dynamodb.BatchGetItem", weigh)
+    portal.table.client.meta.events.register("after-call.dynamodb.BatchGetItem", weigh)
     for at in {0, receipts // 2, receipts - 1}:
         round_trips.clear()
-        told = house.register.standings_at(RIGA, people, _minute(at), EVER)
+        told = portal.register.answers_as_of(RIGA, people, _minute(at), END_OF_TIME)
         last = told[people[0].id][EMAIL_NEWS].last
         assert last is not None
         assert (last.effective_at, last.version) == (_minute(at), at + 1)
         assert len(round_trips) <= 1
-    house.table.client.meta.events.unregister("after-call.dynamodb.BatchGetItem", weigh)
+    portal.table.client.meta.events.unregister("after-call.dynamodb.BatchGetItem", weigh)
     assert max(sizes, default=0) < 40_000
 
 
 def test_a_flood_of_receipts_makes_nobodys_entry_grow_and_forgets_nothing(
-    house: Portal, round_trips: list[str], monkeypatch: pytest.MonkeyPatch
+    portal: Portal, round_trips: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever stops things by Anna's address all day long must not make her too long to be written (DynamoDB: 400 KB).
 
@@ -140,15 +142,15 @@ def test_a_flood_of_receipts_makes_nobodys_entry_grow_and_forgets_nothing(
         late = number % 5 == 4
         at, entered = _minute(number // 3 if late else number), _minute(number)
         answer = {EMAIL_NEWS: ("yes", "no", "withdraw")[number % 3]}
-        receipts.append(house.register.record(on_paper(answer, at, entered), signed(ANNA)))
-        sizes.append(len(roll.stored(house.register.look(RIGA, [ANNA]).known()[0])))
+        receipts.append(portal.register.record(on_paper(answer, at, entered), signed(ANNA)))
+        sizes.append(len(roll.dump_person(portal.register.look_up(RIGA, [ANNA]).known()[0])))
     assert max(sizes[30:]) <= max(sizes[8:12]) + 10
-    [anna] = house.register.look(RIGA, [ANNA]).known()
+    [anna] = portal.register.look_up(RIGA, [ANNA]).known()
     documents = [receipt.document for receipt in receipts]
     for at, known in itertools.product(map(_minute, range(0, 40, 3)), repeat=2):
         round_trips.clear()
-        then = house.register.standings_at(RIGA, [anna], at, known)[anna.id]
-        assert then == timeline.standings_at({}, documents, at, known), (at, known)
+        then = portal.register.answers_as_of(RIGA, [anna], at, known)[anna.id]
+        assert then == timeline.answers_as_of({}, documents, at, known), (at, known)
         assert len(round_trips) <= 6, "twenty pages are halved five times"
 
 

@@ -7,7 +7,7 @@ from chalicelib.jobs import after_decision
 from chalicelib.portal import Portal
 from chalicelib.services.subject_rights import erase
 from chalicelib.store import erasures
-from chalicelib.store.keys import Key, audit_key, notice_key, receipt_id_key, receipt_key, roll_key, signature_key
+from chalicelib.store.keys import Key, audit_key, notice_key, person_key, receipt_id_key, receipt_key, signature_key
 from chalicelib.store.statistics import count_receipt, counts
 from tests.acts import EMAIL_NEWS, NOON, SMS_NEWS, an_act
 from tests.cast import ANNA, GIORGI, RIGA, TBILISI
@@ -25,81 +25,84 @@ def streamed(receipt: Receipt, event: str = "INSERT") -> dict[str, Any]:
     return {"eventName": event, "dynamodb": {"Keys": keys, "NewImage": image}}
 
 
-def test_each_decision_is_counted_by_purpose_state_and_source(house: Portal) -> None:
+def test_each_decision_is_counted_by_purpose_state_and_source(portal: Portal) -> None:
     """The clinic sees what its posters bring."""
     for contact, source in ((ANNA, "reception"), (GIORGI, None)):
-        receipt = house.register.record(an_act({EMAIL_NEWS: "yes", SMS_NEWS: "no"}, source=source), signed(contact))
-        assert count_receipt(house.table, receipt)
-    assert counts(house.table, RIGA, DAY) == {
+        receipt = portal.register.record(an_act({EMAIL_NEWS: "yes", SMS_NEWS: "no"}, source=source), signed(contact))
+        assert count_receipt(portal.table, receipt)
+    assert counts(portal.table, RIGA, DAY) == {
         "newsletter.email#granted#reception": 1,
         "newsletter.email#granted#-": 1,
         "newsletter.sms#refused#reception": 1,
         "newsletter.sms#refused#-": 1,
     }
-    assert counts(house.table, TBILISI, DAY) == {}
-    assert counts(house.table, RIGA, "2026-11-23") == {}
+    assert counts(portal.table, TBILISI, DAY) == {}
+    assert counts(portal.table, RIGA, "2026-11-23") == {}
 
 
-def test_a_stream_that_repeats_itself_counts_each_receipt_once(house: Portal) -> None:
+def test_a_stream_that_repeats_itself_counts_each_receipt_once(portal: Portal) -> None:
     """A number in a report is a number of decisions, whatever DynamoDB resends."""
-    first = house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
-    second = house.register.record(an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA))
+    first = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    second = portal.register.record(an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA))
     batch = {"Records": [streamed(first), streamed(second), streamed(first)]}
     for event in (batch, {"Records": [streamed(second)]}, batch):
-        with held_to(house, "after_receipt"):
-            after_decision.handle(house.table, event, None, lambda: False)
-    assert counts(house.table, RIGA, DAY) == {
+        with held_to(portal, "after_receipt"):
+            after_decision.handle(portal.table, event, None, lambda: False)
+    assert counts(portal.table, RIGA, DAY) == {
         "newsletter.email#granted#reception": 1,
         "newsletter.email#withdrawn#reception": 1,
     }
 
 
-def test_only_new_receipts_are_counted(house: Portal) -> None:
+def test_only_new_receipts_are_counted(portal: Portal) -> None:
     """Other items of the table, and their changes, are no decisions."""
-    receipt = house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    receipt = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
     other = streamed(receipt)
     other["dynamodb"]["Keys"]["sk"]["S"] = "CONTACT"
     after_decision.handle(
-        house.table, {"Records": [other, streamed(receipt, "MODIFY"), streamed(receipt, "REMOVE")]}, None, lambda: False
+        portal.table,
+        {"Records": [other, streamed(receipt, "MODIFY"), streamed(receipt, "REMOVE")]},
+        None,
+        lambda: False,
     )
-    assert counts(house.table, RIGA, DAY) == {}
+    assert counts(portal.table, RIGA, DAY) == {}
 
 
 def test_a_receipt_that_is_changed_in_the_table_is_told_at_once(
-    house: Portal, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    portal: Portal, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """No policy of AWS can keep whoever may write a receipt from writing it again; an operator hears of it."""
-    receipt = house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    receipt = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
     changed = streamed(receipt, "MODIFY")
     place = audit_key(RIGA, NOON, "0" * 16)
     line = {"Keys": {"pk": {"S": place.pk}, "sk": {"S": place.sk}}, "NewImage": {}}
-    person = roll_key(RIGA, receipt.document["subject"])
+    person = person_key(RIGA, receipt.document["subject"])
     allowed = {"Keys": {"pk": {"S": person.pk}, "sk": {"S": person.sk}}, "NewImage": {}}
     records = [changed, *({"eventName": "MODIFY", "dynamodb": each} for each in (line, allowed))]
-    after_decision.handle(house.table, {"Records": records}, None, lambda: False)
+    after_decision.handle(portal.table, {"Records": records}, None, lambda: False)
     told = [record for record in caplog.records if record.message == "an item that is written once was changed"]
     assert [record.__dict__["item"] for record in told] == ["RECEIPT#0000000001", place.sk]
     assert '"WrittenOnceChanged":[1.0,1.0]' in capsys.readouterr().out
     assert receipt.id not in repr([record.__dict__ for record in told])
-    assert counts(house.table, RIGA, DAY) == {}
+    assert counts(portal.table, RIGA, DAY) == {}
 
 
 def test_a_receipt_that_is_removed_is_told_and_one_whose_proof_is_over_is_not(
-    house: Portal, caplog: pytest.LogCaptureFixture
+    portal: Portal, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What the portal forgets on its day is no alarm; a receipt, a text or an audit line somebody takes is."""
-    first = house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
-    second = house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(GIORGI))
+    first = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    second = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(GIORGI))
     giorgi = second.document["subject"]
-    assert erase(house, RIGA, giorgi, "key_1", NOON)
+    assert erase(portal, RIGA, giorgi, "key_1", NOON)
     taken = [receipt_key(RIGA, first.document["subject"], 1), audit_key(RIGA, NOON, "0" * 16), notice_key(RIGA, "1.0")]
     over = [receipt_key(RIGA, giorgi, 1), signature_key(RIGA, giorgi, 1), receipt_id_key(RIGA, second.id)]
     records = [{"eventName": "REMOVE", "dynamodb": {"Keys": _keys(place)}} for place in (*taken, *over)]
     for gone in (False, True):
         caplog.clear()
         if gone:
-            erasures.forget(house.table, RIGA, giorgi)
-        after_decision.handle(house.table, {"Records": records}, None, lambda: False)
+            erasures.delete_person(portal.table, RIGA, giorgi)
+        after_decision.handle(portal.table, {"Records": records}, None, lambda: False)
         told = [each for each in caplog.records if each.message == "an item that is written once was changed"]
         assert [each.__dict__["item"] for each in told] == [place.sk for place in taken]
 

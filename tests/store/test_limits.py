@@ -18,8 +18,8 @@ from chalicelib.domain.rate_limits import (
     CLINIC,
     CONTACT,
     RANGE,
-    Guard,
-    Rule,
+    RateLimit,
+    RateLimitCheck,
     TooManyError,
     address_range,
     each_of,
@@ -28,7 +28,7 @@ from chalicelib.domain.rate_limits import (
 from chalicelib.portal import Portal
 from chalicelib.store import rate_limits
 from chalicelib.store.keys import bucket_key
-from chalicelib.store.lookup import Signature
+from chalicelib.store.lookup import Identification
 from chalicelib.store.table import ContendedError
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, an_act
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
@@ -37,27 +37,27 @@ from tests.store.people import BELLA, signed, state
 _numbers = itertools.count()
 
 
-def a_guard(deed: str, whom: Sequence[str] = (), at: Instant = NOON, address: str = "") -> Guard:
+def a_guard(deed: str, whom: Sequence[str] = (), at: Instant = NOON, address: str = "") -> RateLimitCheck:
     """Hold a post against a guard; from a network of its own unless it is named, and with a shard of its own."""
     number = next(_numbers)
-    return Guard(deed, whom, address_range(address or f"10.{number >> 8}.{number & 255}.1"), number, at)
+    return RateLimitCheck(deed, whom, address_range(address or f"10.{number >> 8}.{number & 255}.1"), number, at)
 
 
-def consenting(*contacts: Contact, at: Instant = NOON, address: str = "") -> Signature:
+def consenting(*contacts: Contact, at: Instant = NOON, address: str = "") -> Identification:
     """Sign a consent form as the page does."""
     return replace(signed(*contacts), guard=a_guard("consent", each_of(contacts), at, address))
 
 
-def withdrawing(*contacts: Contact, what: Sequence[str] = (EMAIL_NEWS,), at: Instant = NOON) -> Signature:
+def withdrawing(*contacts: Contact, what: Sequence[str] = (EMAIL_NEWS,), at: Instant = NOON) -> Identification:
     """Sign a withdrawal as the page does."""
     return replace(signed(*contacts), guard=a_guard("withdraw", this_very(contacts, what), at))
 
 
-def spend(house: Portal, guard: Guard, clinic: str = RIGA) -> bool:
+def spend(portal: Portal, guard: RateLimitCheck, clinic: str = RIGA) -> bool:
     """Carry out a post that does nothing else; tell whether there was room."""
     while True:
         try:
-            return rate_limits.spend(house.table, house.clinics.key(clinic), guard)
+            return rate_limits.spend(portal.table, portal.clinics.key(clinic), guard)
         except TooManyError:
             return False
         except ContendedError:
@@ -69,39 +69,39 @@ def later(at: Instant, milliseconds: int) -> Instant:
     return instant(moment(at) + timedelta(milliseconds=milliseconds))
 
 
-def kept(house: Portal) -> list[str]:
+def kept(portal: Portal) -> list[str]:
     """Give every item of the table as DynamoDB keeps it."""
-    items = house.table.client.scan(TableName=house.settings.table, ConsistentRead=True)["Items"]
+    items = portal.table.client.scan(TableName=portal.settings.table, ConsistentRead=True)["Items"]
     return sorted(json.dumps(item, sort_keys=True, default=str) for item in items)
 
 
-def test_a_post_that_is_counted_costs_no_round_trip_more(house: Portal, round_trips: list[str]) -> None:
+def test_a_post_that_is_counted_costs_no_round_trip_more(portal: Portal, round_trips: list[str]) -> None:
     """Four buckets are read with the look and spent with the receipt."""
-    house.register.look(RIGA)
-    for signature in (consenting(BELLA, ANNA_PHONE), consenting(ANNA)):
+    portal.register.look_up(RIGA)
+    for identification in (consenting(BELLA, ANNA_PHONE), consenting(ANNA)):
         round_trips.clear()
-        house.register.answer(an_act({EMAIL_NEWS: "yes"}), signature)
+        portal.register.answer(an_act({EMAIL_NEWS: "yes"}), identification)
         assert round_trips == ["BatchGetItem", "TransactWriteItems"]
     for contact in (ANNA, GIORGI):
         round_trips.clear()
-        house.register.withdraw(an_act({EMAIL_NEWS: "withdraw"}), withdrawing(contact))
+        portal.register.withdraw(an_act({EMAIL_NEWS: "withdraw"}), withdrawing(contact))
         assert round_trips == ["BatchGetItem", "TransactWriteItems"]
 
 
-def test_what_is_refused_reads_once_and_writes_nothing(house: Portal, round_trips: list[str]) -> None:
+def test_what_is_refused_reads_once_and_writes_nothing(portal: Portal, round_trips: list[str]) -> None:
     """However hard somebody knocks, no item of the table becomes hot by it."""
     for _ in range(CONTACT.burst):
-        house.register.answer(an_act({EMAIL_NEWS: "no"}), consenting(ANNA))
-    before = kept(house)
+        portal.register.answer(an_act({EMAIL_NEWS: "no"}), consenting(ANNA))
+    before = kept(portal)
     round_trips.clear()
     with pytest.raises(TooManyError) as refused:
-        house.register.answer(an_act({EMAIL_NEWS: "no"}), consenting(ANNA))
+        portal.register.answer(an_act({EMAIL_NEWS: "no"}), consenting(ANNA))
     assert round_trips == ["BatchGetItem"]
-    assert kept(house) == before
+    assert kept(portal) == before
     assert refused.value.seconds == CONTACT.every / 1000
-    house.register.answer(an_act({EMAIL_NEWS: "no"}), consenting(GIORGI))
-    house.register.answer(an_act({EMAIL_NEWS: "no"}, clinic=TBILISI), consenting(ANNA))
-    house.register.answer(an_act({EMAIL_NEWS: "no"}), consenting(ANNA, at=later(NOON, CONTACT.every)))
+    portal.register.answer(an_act({EMAIL_NEWS: "no"}), consenting(GIORGI))
+    portal.register.answer(an_act({EMAIL_NEWS: "no"}, clinic=TBILISI), consenting(ANNA))
+    portal.register.answer(an_act({EMAIL_NEWS: "no"}), consenting(ANNA, at=later(NOON, CONTACT.every)))
 
 
 @pytest.mark.parametrize(
@@ -112,56 +112,58 @@ def test_what_is_refused_reads_once_and_writes_nothing(house: Portal, round_trip
         (CONTACT, lambda at: a_guard("link", each_of([ANNA]), at)),
     ],
 )
-def test_each_bucket_refuses_by_itself_and_fills_again(house: Portal, rule: Rule, guard: type[Guard]) -> None:
+def test_each_bucket_refuses_by_itself_and_fills_again(
+    portal: Portal, rule: RateLimit, guard: type[RateLimitCheck]
+) -> None:
     """One network, one shard of a clinic, one contact: as many at once as the rule says, then one per interval."""
-    assert [spend(house, guard(NOON)) for _ in range(rule.burst + 2)] == [*[True] * rule.burst, False, False]
-    assert not spend(house, guard(later(NOON, rule.every - 1)))
-    assert [spend(house, guard(later(NOON, 2 * rule.every))) for _ in range(3)] == [True, True, False]
-    assert spend(house, guard(NOON), TBILISI), "the other clinic's are its own"
+    assert [spend(portal, guard(NOON)) for _ in range(rule.burst + 2)] == [*[True] * rule.burst, False, False]
+    assert not spend(portal, guard(later(NOON, rule.every - 1)))
+    assert [spend(portal, guard(later(NOON, 2 * rule.every))) for _ in range(3)] == [True, True, False]
+    assert spend(portal, guard(NOON), TBILISI), "the other clinic's are its own"
 
 
-def test_a_withdrawal_that_is_refused_has_just_been_carried_out(house: Portal) -> None:
+def test_a_withdrawal_that_is_refused_has_just_been_carried_out(portal: Portal) -> None:
     """Who uses up the room for Anna's withdrawal has done what she wants; nothing else of hers is in the way."""
-    house.register.answer(an_act({EMAIL_NEWS: "yes", SMS_NEWS: "yes"}, MORNING), signed(ANNA))
+    portal.register.answer(an_act({EMAIL_NEWS: "yes", SMS_NEWS: "yes"}, MORNING), signed(ANNA))
     for _ in range(CONTACT.burst):
-        house.register.withdraw(an_act({EMAIL_NEWS: "withdraw"}, NOON), withdrawing(ANNA))
+        portal.register.withdraw(an_act({EMAIL_NEWS: "withdraw"}, NOON), withdrawing(ANNA))
     with pytest.raises(TooManyError):
-        house.register.withdraw(an_act({EMAIL_NEWS: "withdraw"}, NOON), withdrawing(ANNA))
-    assert state(house, RIGA, ANNA, EMAIL_NEWS) is not State.GRANTED
+        portal.register.withdraw(an_act({EMAIL_NEWS: "withdraw"}, NOON), withdrawing(ANNA))
+    assert state(portal, RIGA, ANNA, EMAIL_NEWS) is not State.GRANTED
     for _ in range(CONTACT.burst):
-        house.register.answer(an_act({EMAIL_NEWS: "no"}, NOON), consenting(ANNA))
-    house.register.withdraw(an_act({SMS_NEWS: "withdraw"}, NOON), withdrawing(ANNA, what=[SMS_NEWS]))
-    assert state(house, RIGA, ANNA, SMS_NEWS) is not State.GRANTED
+        portal.register.answer(an_act({EMAIL_NEWS: "no"}, NOON), consenting(ANNA))
+    portal.register.withdraw(an_act({SMS_NEWS: "withdraw"}, NOON), withdrawing(ANNA, what=[SMS_NEWS]))
+    assert state(portal, RIGA, ANNA, SMS_NEWS) is not State.GRANTED
 
 
-def test_a_post_that_reaches_several_people_is_counted_once(house: Portal) -> None:
+def test_a_post_that_reaches_several_people_is_counted_once(portal: Portal) -> None:
     """A mother who stops for the whole family on one phone has not tried three times."""
     for contact in (ANNA, BELLA):
-        house.register.answer(an_act({SMS_NEWS: "no"}, MORNING), signed(contact, ANNA_PHONE))
-    signature = withdrawing(ANNA_PHONE, what=[SMS_NEWS])
-    receipts = house.register.withdraw(an_act({SMS_NEWS: "withdraw"}, NOON), signature)
+        portal.register.answer(an_act({SMS_NEWS: "no"}, MORNING), signed(contact, ANNA_PHONE))
+    identification = withdrawing(ANNA_PHONE, what=[SMS_NEWS])
+    receipts = portal.register.withdraw(an_act({SMS_NEWS: "withdraw"}, NOON), identification)
     assert len(receipts) == 3, "both of them, and whoever has the phone alone"
-    house.register.answer(an_act({SMS_NEWS: "no"}, NOON), replace(signature, fresh=signed().fresh))
-    guard = signature.guard
+    portal.register.answer(an_act({SMS_NEWS: "no"}, NOON), replace(identification, fresh=signed().fresh))
+    guard = identification.guard
     assert guard is not None
-    key = house.clinics.key(RIGA)
+    key = portal.clinics.key(RIGA)
     places = [bucket_key(RIGA, key.bucket(name)) for name in guard.buckets()]
-    found = house.table.get(places)
+    found = portal.table.get(places)
     assert [found[each].number for each in places] == [guard.now + 2 * rule.every for rule in guard.buckets().values()]
 
 
-def test_the_same_form_again_is_not_counted_again(house: Portal) -> None:
+def test_the_same_form_again_is_not_counted_again(portal: Portal) -> None:
     """An impatient finger uses up nothing."""
-    act = an_act({EMAIL_NEWS: "no"})
-    receipts = {house.register.answer(act, consenting(ANNA)).id for _ in range(CONTACT.burst + 5)}
-    assert receipts == {act.receipt_id}
-    house.register.answer(an_act({EMAIL_NEWS: "no"}), consenting(ANNA))
+    decision = an_act({EMAIL_NEWS: "no"})
+    receipts = {portal.register.answer(decision, consenting(ANNA)).id for _ in range(CONTACT.burst + 5)}
+    assert receipts == {decision.receipt_id}
+    portal.register.answer(an_act({EMAIL_NEWS: "no"}), consenting(ANNA))
 
 
-def test_buckets_hold_no_contact_and_no_address_and_go_when_they_are_full_again(house: Portal) -> None:
+def test_buckets_hold_no_contact_and_no_address_and_go_when_they_are_full_again(portal: Portal) -> None:
     """Who reads the table learns neither who came nor from where; the items clear themselves away."""
-    house.register.answer(an_act({EMAIL_NEWS: "no"}), consenting(ANNA, address="203.0.113.77"))
-    buckets = [each for each in kept(house) if "#LIMIT#" in each]
+    portal.register.answer(an_act({EMAIL_NEWS: "no"}), consenting(ANNA, address="203.0.113.77"))
+    buckets = [each for each in kept(portal) if "#LIMIT#" in each]
     assert len(buckets) == 3
     for each in buckets:
         assert not [said for said in ("203.0", "anna", "consent", "contact", "range") if said in each]
@@ -178,13 +180,13 @@ def test_buckets_hold_no_contact_and_no_address_and_go_when_they_are_full_again(
 )
 @given(offsets=st.lists(st.integers(0, 5 * CONTACT.every), min_size=30, max_size=60), ordered=st.booleans())
 def test_no_window_lets_more_through_however_many_spend_at_once(
-    house: Portal, offsets: list[int], *, ordered: bool
+    portal: Portal, offsets: list[int], *, ordered: bool
 ) -> None:
     """Eight processes with clocks that differ take from one bucket: never more than burst and refill together."""
     whom = (f"example {next(_numbers)}",)
     guards = [a_guard("link", whom, later(EVENING, each)) for each in (sorted(offsets) if ordered else offsets)]
     with ThreadPoolExecutor(8) as threads:
-        told = list(threads.map(lambda guard: spend(house, guard), guards))
+        told = list(threads.map(lambda guard: spend(portal, guard), guards))
     through = sorted(guard.now for guard, room in zip(guards, told, strict=True) if room)
     for guard, room in zip(guards, told, strict=True):  # in whatever order: who is refused met an empty bucket
         assert room or len(through) + (through[-1] - guard.now) / CONTACT.every > CONTACT.burst - 1

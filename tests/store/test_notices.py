@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.consent import NoticeInForce, State
-from chalicelib.notices.edition import Edition, edition
-from chalicelib.notices.workflow import Draft, PublishError, ReviewError, drafted
+from chalicelib.notices.edition import PublishedEdition, edition
+from chalicelib.notices.workflow import Draft, PublishError, ReviewError, new_draft
 from chalicelib.portal import Portal
 from chalicelib.presentation.templates import authorities
 from chalicelib.store.clinics import Clinics, UnknownDraftError, UnknownVersionError
 from chalicelib.store.drafts import DraftChangedError, Drafts
 from chalicelib.store.keys import clinic_key, draft_key, notice_key
-from chalicelib.store.people import people
+from chalicelib.store.people import iter_people
 from chalicelib.store.receipts import NoticeChangedError
 from chalicelib.store.table import SetBody
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NEXT_DAY, NOON, SMS_NEWS, a_document, an_act
@@ -26,23 +26,23 @@ DECEMBER, MIDNIGHT = "2026-12-01", "2026-11-30T22:00:00.000Z"
 """A day, and when it begins in Latvia."""
 
 
-def publish(house: Portal, at: str = MORNING, **changed: Any) -> Edition:
+def publish(portal: Portal, at: str = MORNING, **changed: Any) -> PublishedEdition:
     """Publish the small clinic, changed in one place."""
     ready = edition(a_document(**changed))
-    assert put_out(house.table, house.clinics, ready, at, wrapped_key=b"k" * 32)
+    assert put_out(portal.table, portal.clinics, ready, at, wrapped_key=b"k" * 32)
     return ready
 
 
 def a_draft(at: str = MORNING, **changed: Any) -> Draft:
     """Give a draft of the small clinic."""
-    return drafted(a_document(**changed), PHYSIO, IEVA, at)
+    return new_draft(a_document(**changed), PHYSIO, IEVA, at)
 
 
-def test_a_version_for_a_later_day_comes_into_force_at_local_midnight_by_itself(house: Portal, clock: Clock) -> None:
+def test_a_version_for_a_later_day_comes_into_force_at_local_midnight_by_itself(portal: Portal, clock: Clock) -> None:
     """Nobody has to be awake at midnight, and no second counts twice."""
-    publish(house)
+    publish(portal)
     clock.at = NOON
-    publish(house, NOON, version="2.0", effective=DECEMBER)
+    publish(portal, NOON, version="2.0", effective=DECEMBER)
     for at, version, since in (
         (NOON, "1.0", MORNING),
         ("2026-11-30T21:59:59.999Z", "1.0", MORNING),
@@ -50,92 +50,92 @@ def test_a_version_for_a_later_day_comes_into_force_at_local_midnight_by_itself(
         ("2027-06-01T00:00:00.000Z", "2.0", MIDNIGHT),
     ):
         clock.at = at
-        seen = house.register.look(PHYSIO).published
+        seen = portal.register.look_up(PHYSIO).published
         assert seen.in_force == NoticeInForce(version, since)
         assert seen.clinic.version == seen.text_at(at) == version
     assert seen.in_force_at(NOON) == NoticeInForce("1.0", MORNING)
     assert seen.in_force_at(MIDNIGHT, known_at=MORNING) == NoticeInForce("1.0", MORNING)
-    assert house.clinics.full_notice(PHYSIO, "2.0", "lv").html
+    assert portal.clinics.full_notice(PHYSIO, "2.0", "lv").html
 
 
-def test_midnight_is_the_clinics_own(house: Portal) -> None:
+def test_midnight_is_the_clinics_own(portal: Portal) -> None:
     """Tbilisi is two hours ahead of Riga."""
     ready = edition(a_document(country="GE", authority="GE", effective=DECEMBER))
-    put_out(house.table, house.clinics, ready, MORNING, wrapped_key=b"k" * 32)
-    assert house.register.look(PHYSIO).published.published[0].since == "2026-11-30T20:00:00.000Z"
+    put_out(portal.table, portal.clinics, ready, MORNING, wrapped_key=b"k" * 32)
+    assert portal.register.look_up(PHYSIO).published.published[0].since == "2026-11-30T20:00:00.000Z"
 
 
-def test_a_major_change_for_a_later_day_supersedes_on_that_day_and_not_before(house: Portal, clock: Clock) -> None:
+def test_a_major_change_for_a_later_day_supersedes_on_that_day_and_not_before(portal: Portal, clock: Clock) -> None:
     """What was agreed holds until the new text does; then a Yes to the old text is not taken any more."""
-    publish(house)
-    house.register.record(an_act({EMAIL_NEWS: "yes"}, MORNING, clinic=PHYSIO), signed(ANNA))
-    publish(house, NOON, version="2.0", effective=DECEMBER)
+    publish(portal)
+    portal.register.record(an_act({EMAIL_NEWS: "yes"}, MORNING, clinic=PHYSIO), signed(ANNA))
+    publish(portal, NOON, version="2.0", effective=DECEMBER)
     clock.at = NEXT_DAY
-    assert state(house, PHYSIO, ANNA, EMAIL_NEWS, NEXT_DAY) is State.GRANTED
-    house.register.record(an_act({SMS_NEWS: "yes"}, NEXT_DAY, clinic=PHYSIO), signed(ANNA_PHONE))
+    assert state(portal, PHYSIO, ANNA, EMAIL_NEWS, NEXT_DAY) is State.GRANTED
+    portal.register.record(an_act({SMS_NEWS: "yes"}, NEXT_DAY, clinic=PHYSIO), signed(ANNA_PHONE))
     clock.at = MIDNIGHT
-    assert state(house, PHYSIO, ANNA, EMAIL_NEWS, MIDNIGHT) is State.SUPERSEDED
+    assert state(portal, PHYSIO, ANNA, EMAIL_NEWS, MIDNIGHT) is State.SUPERSEDED
     with pytest.raises(NoticeChangedError):
-        house.register.record(an_act({EMAIL_NEWS: "yes"}, MIDNIGHT, clinic=PHYSIO), signed(ANNA))
+        portal.register.record(an_act({EMAIL_NEWS: "yes"}, MIDNIGHT, clinic=PHYSIO), signed(ANNA))
 
 
 def test_the_day_it_changes_costs_one_read_more_and_only_once(
-    house: Portal, clock: Clock, round_trips: list[str]
+    portal: Portal, clock: Clock, round_trips: list[str]
 ) -> None:
     """A page stays one read, scheduled version or not."""
-    publish(house)
-    publish(house, NOON, version="1.1", effective=DECEMBER)
-    reading = replace(house, clinics=Clinics(house.table, FixedKeys(), clock))
+    publish(portal)
+    publish(portal, NOON, version="1.1", effective=DECEMBER)
+    reading = replace(portal, clinics=Clinics(portal.table, FixedKeys(), clock))
     for at, costs in ((NOON, 2), (NOON, 1), (MIDNIGHT, 2), (MIDNIGHT, 1)):
         clock.at = at
         round_trips.clear()
-        item = house.table.get([clinic_key(PHYSIO)])[clinic_key(PHYSIO)]
+        item = portal.table.get([clinic_key(PHYSIO)])[clinic_key(PHYSIO)]
         reading.clinics.published(PHYSIO, item)
         assert round_trips == ["BatchGetItem"] * costs
 
 
-def test_a_list_from_before_scheduling_is_read_as_it_was_meant(house: Portal) -> None:
+def test_a_list_from_before_scheduling_is_read_as_it_was_meant(portal: Portal) -> None:
     """What was published by an older portal stays in force."""
-    publish(house)
-    item = house.table.get([clinic_key(PHYSIO)])[clinic_key(PHYSIO)]
+    publish(portal)
+    item = portal.table.get([clinic_key(PHYSIO)])[clinic_key(PHYSIO)]
     old = {"code": "lp", "major_since": MORNING, "published": [[MORNING, "1.0"]], "version": "1.0"}
-    house.table.write([SetBody(clinic_key(PHYSIO), json.dumps(old), was=item.body or "")])
-    assert house.register.look(PHYSIO).published.in_force == NoticeInForce("1.0", MORNING)
-    publish(house, NOON, version="1.1")
-    assert house.register.look(PHYSIO).published.in_force == NoticeInForce("1.1", MORNING)
+    portal.table.write([SetBody(clinic_key(PHYSIO), json.dumps(old), was=item.body or "")])
+    assert portal.register.look_up(PHYSIO).published.in_force == NoticeInForce("1.0", MORNING)
+    publish(portal, NOON, version="1.1")
+    assert portal.register.look_up(PHYSIO).published.in_force == NoticeInForce("1.1", MORNING)
 
 
-def test_a_version_published_before_a_rule_came_stays_readable(house: Portal) -> None:
+def test_a_version_published_before_a_rule_came_stays_readable(portal: Portal) -> None:
     """A text that today's notice must have makes no earlier one unreadable."""
-    publish(house)
+    publish(portal)
     key = notice_key(PHYSIO, "1.0")
-    item = house.table.get([key])[key]
+    item = portal.table.get([key])[key]
     kept = json.loads(item.body or "")
     del kept["document"]["texts"]["automated"]
-    house.table.client.update_item(  # past the guard that lets nobody write a notice twice
-        TableName=house.settings.table,
+    portal.table.client.update_item(  # past the guard that lets nobody write a notice twice
+        TableName=portal.settings.table,
         Key={"pk": {"S": key.pk}, "sk": {"S": key.sk}},
         UpdateExpression="SET body = :body",
         ExpressionAttributeValues={":body": {"S": json.dumps(kept)}},
     )
-    assert Clinics(house.table, FixedKeys()).version(PHYSIO, "1.0").texts["intro"] == a_document()["texts"]["intro"]
+    assert Clinics(portal.table, FixedKeys()).version(PHYSIO, "1.0").texts["intro"] == a_document()["texts"]["intro"]
 
 
-def test_a_draft_is_kept_word_for_word_and_another_clinic_does_not_have_it(house: Portal) -> None:
+def test_a_draft_is_kept_word_for_word_and_another_clinic_does_not_have_it(portal: Portal) -> None:
     """The reviewer reads what the author wrote."""
     draft = a_draft(notice={"lv": "Viss · გამარჯობა\r\n", "en": "All."})
-    Drafts(house.table).keep(draft)
-    assert Drafts(house.table).find(PHYSIO, "1.0") == draft
-    assert Drafts(house.table).all(PHYSIO) == [draft]
-    assert Drafts(house.table).all(RIGA)[0].clinic == RIGA
+    Drafts(portal.table).keep(draft)
+    assert Drafts(portal.table).find(PHYSIO, "1.0") == draft
+    assert Drafts(portal.table).all(PHYSIO) == [draft]
+    assert Drafts(portal.table).all(RIGA)[0].clinic == RIGA
     for clinic, version in ((TBILISI, "1.1"), (PHYSIO, "1.1"), (PHYSIO, ""), (PHYSIO, "1" * 2000)):
         with pytest.raises(UnknownDraftError):
-            Drafts(house.table).find(clinic, version)
+            Drafts(portal.table).find(clinic, version)
 
 
-def test_an_approval_of_a_text_that_changed_meanwhile_is_not_kept(house: Portal) -> None:
+def test_an_approval_of_a_text_that_changed_meanwhile_is_not_kept(portal: Portal) -> None:
     """Author and reviewer press their buttons at once: nothing unread is approved."""
-    drafts = Drafts(house.table)
+    drafts = Drafts(portal.table)
     drafts.keep(a_draft())
     read = drafts.find(PHYSIO, "1.0")
     drafts.keep(a_draft(NOON, effective=DECEMBER))
@@ -144,36 +144,36 @@ def test_an_approval_of_a_text_that_changed_meanwhile_is_not_kept(house: Portal)
     assert not drafts.find(PHYSIO, "1.0").approved
 
 
-def test_a_publication_of_a_text_that_changed_meanwhile_is_not_kept(house: Portal) -> None:
+def test_a_publication_of_a_text_that_changed_meanwhile_is_not_kept(portal: Portal) -> None:
     """Nor published: the approval that was read must still stand when it is written."""
-    drafts = Drafts(house.table)
+    drafts = Drafts(portal.table)
     draft = a_draft()
     approved = draft.approve(JURIS, MORNING, authorities())
     drafts.keep(draft)
     drafts.change(draft, approved)
     drafts.keep(a_draft(NOON, effective=DECEMBER))
     with pytest.raises(PublishError, match="at the same moment"):
-        house.clinics.publish(edition(draft.document), approved, IEVA, wrapped_key=b"k" * 32, at=NOON)
-    assert house.clinics.is_new(PHYSIO)
+        portal.clinics.publish(edition(draft.document), approved, IEVA, wrapped_key=b"k" * 32, at=NOON)
+    assert portal.clinics.is_new(PHYSIO)
     other = edition(a_document(effective=DECEMBER))
     with pytest.raises(PublishError, match="not the text that was approved"):
-        house.clinics.publish(other, approved, IEVA, wrapped_key=b"k" * 32, at=NOON)
+        portal.clinics.publish(other, approved, IEVA, wrapped_key=b"k" * 32, at=NOON)
 
 
-def test_nothing_is_published_unapproved(house: Portal) -> None:
+def test_nothing_is_published_unapproved(portal: Portal) -> None:
     """The store itself refuses, whoever calls it."""
-    Drafts(house.table).keep(a_draft())
+    Drafts(portal.table).keep(a_draft())
     with pytest.raises(ReviewError, match="not approved"):
-        house.clinics.publish(edition(a_document()), a_draft(), IEVA, wrapped_key=b"k" * 32, at=NOON)
-    assert house.clinics.is_new(PHYSIO)
+        portal.clinics.publish(edition(a_document()), a_draft(), IEVA, wrapped_key=b"k" * 32, at=NOON)
+    assert portal.clinics.is_new(PHYSIO)
     with pytest.raises(UnknownVersionError):
-        house.clinics.version(PHYSIO, "1.0")
+        portal.clinics.version(PHYSIO, "1.0")
 
 
-def test_a_published_draft_never_changes_and_tells_who_took_each_step(house: Portal) -> None:
+def test_a_published_draft_never_changes_and_tells_who_took_each_step(portal: Portal) -> None:
     """Who wrote, approved and published is kept with the version itself."""
-    publish(house)
-    drafts = Drafts(house.table)
+    publish(portal)
+    drafts = Drafts(portal.table)
     kept = drafts.find(PHYSIO, "1.0")
     with pytest.raises(ReviewError, match="never changes"):
         drafts.keep(a_draft(NOON, effective=DECEMBER))
@@ -182,7 +182,7 @@ def test_a_published_draft_never_changes_and_tells_who_took_each_step(house: Por
     assert drafts.find(PHYSIO, "1.0") == kept
     assert kept.release is not None
     key = notice_key(PHYSIO, "1.0")
-    review = json.loads(house.table.get([key])[key].body or "")["review"]
+    review = json.loads(portal.table.get([key])[key].body or "")["review"]
     assert (review["author"]["name"], review["approval"]["by"]["name"]) == (IEVA.name, JURIS.name)
     assert (review["approval"]["at"], review["release"]["at"], review["release"]["by"]["name"]) == (
         MORNING,
@@ -191,35 +191,35 @@ def test_a_published_draft_never_changes_and_tells_who_took_each_step(house: Por
     )
 
 
-def test_a_version_published_stays_the_same_bytes_in_every_language_when_the_next_ones_come(house: Portal) -> None:
+def test_a_version_published_stays_the_same_bytes_in_every_language_when_the_next_ones_come(portal: Portal) -> None:
     """The text of the day can be laid before a court years later."""
     notices = {lang: f"# Pirmais · პირველი ({lang})\n\n<b>&amp;</b>" for lang in ("lv", "en")}
-    first = publish(house, notice=notices)
-    kept = {key: house.table.get([key])[key].body for key in (notice_key(PHYSIO, "1.0"), draft_key(PHYSIO, "1.0"))}
+    first = publish(portal, notice=notices)
+    kept = {key: portal.table.get([key])[key].body for key in (notice_key(PHYSIO, "1.0"), draft_key(PHYSIO, "1.0"))}
     for number, at in (("1.1", NOON), ("2.0", EVENING)):
-        publish(house, at, version=number, name={"lv": "Cits", "en": f"Other {number}"}, notice={"lv": "-", "en": "-"})
+        publish(portal, at, version=number, name={"lv": "Cits", "en": f"Other {number}"}, notice={"lv": "-", "en": "-"})
     for lang in ("lv", "en"):
-        full = Clinics(house.table, FixedKeys()).full_notice(PHYSIO, "1.0", lang)
+        full = Clinics(portal.table, FixedKeys()).full_notice(PHYSIO, "1.0", lang)
         assert full.html == first.notices[lang]
         assert f"({lang})" in full.html
-    assert kept == {key: house.table.get([key])[key].body for key in kept}
+    assert kept == {key: portal.table.get([key])[key].body for key in kept}
 
 
-def test_everybody_on_the_roll_is_there_to_be_counted(house: Portal) -> None:
+def test_everybody_on_the_roll_is_there_to_be_counted(portal: Portal) -> None:
     """A preview looks at each person once."""
-    publish(house)
-    house.register.record(an_act({EMAIL_NEWS: "yes"}, MORNING, clinic=PHYSIO), signed(ANNA))
-    house.register.record(an_act({SMS_NEWS: "no"}, MORNING, clinic=PHYSIO), signed(ANNA_PHONE))
-    assert sorted(len(person.standings) for person in people(house.table, PHYSIO)) == [1, 1]
-    assert list(people(house.table, TBILISI)) == []
+    publish(portal)
+    portal.register.record(an_act({EMAIL_NEWS: "yes"}, MORNING, clinic=PHYSIO), signed(ANNA))
+    portal.register.record(an_act({SMS_NEWS: "no"}, MORNING, clinic=PHYSIO), signed(ANNA_PHONE))
+    assert sorted(len(person.standings) for person in iter_people(portal.table, PHYSIO)) == [1, 1]
+    assert list(iter_people(portal.table, TBILISI)) == []
 
 
-def test_a_version_proves_nothing_of_a_day_before_it_was_in_force(house: Portal, clock: Clock) -> None:
+def test_a_version_proves_nothing_of_a_day_before_it_was_in_force(portal: Portal, clock: Clock) -> None:
     """A form of 2024 binds no text of 2026; paper knows days, so what began at noon counts for all of that day."""
-    publish(house)
+    publish(portal)
     clock.at = NOON
-    publish(house, NOON, version="2.0", effective=DECEMBER)
-    seen = house.register.look(PHYSIO).published
+    publish(portal, NOON, version="2.0", effective=DECEMBER)
+    seen = portal.register.look_up(PHYSIO).published
     early = f"{MORNING[:10]}T00:00:00.000Z"
     told = {at: seen.text_at(at) for at in ("2024-05-02T09:00:00.000Z", "2026-11-21T12:00:00.000Z", early, MORNING)}
     assert list(told.values()) == [None, None, "1.0", "1.0"]
@@ -230,9 +230,9 @@ def test_a_version_proves_nothing_of_a_day_before_it_was_in_force(house: Portal,
     assert seen.text_at("2027-06-01T00:00:00.000Z", "1.0") == "1.0"  # an old form, of the stock
 
 
-def test_where_the_first_version_only_begins_later_nothing_is_known_before(house: Portal, clock: Clock) -> None:
+def test_where_the_first_version_only_begins_later_nothing_is_known_before(portal: Portal, clock: Clock) -> None:
     """Published is not in force."""
-    publish(house, effective=DECEMBER)
+    publish(portal, effective=DECEMBER)
     clock.at = NOON
-    seen = house.register.look(PHYSIO).published
+    seen = portal.register.look_up(PHYSIO).published
     assert (seen.text_at(NOON), seen.text_at(NOON, "1.0"), seen.text_at(MIDNIGHT)) == (None, None, "1.0")

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from chalicelib.domain.consent import State
-from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.portal import Portal
 from chalicelib.store.receipts import Register
 from tests.acts import EMAIL_NEWS, MORNING, NOON, SMS_NEWS, an_act
@@ -31,84 +31,86 @@ def at_once(*deeds: Callable[[], Got]) -> Sequence[Got]:
 
 def somebody(number: int) -> Contact:
     """Give a contact nobody has used."""
-    return Contact(Kind.EMAIL, f"patient{number}@example.org")
+    return Contact(ContactKind.EMAIL, f"patient{number}@example.org")
 
 
-def test_two_decisions_at_once_are_versions_n_and_n_plus_one(house: Portal) -> None:
+def test_two_decisions_at_once_are_versions_n_and_n_plus_one(portal: Portal) -> None:
     """Anna on her phone and reception at the desk in the same second: both are kept, in one chain."""
     anna = somebody(0)
-    house.register.record(an_act({EMAIL_NEWS: "no"}), signed(anna))
+    portal.register.record(an_act({EMAIL_NEWS: "no"}), signed(anna))
     for number in range(ROUNDS):
         got = at_once(
-            lambda: house.register.record(an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(anna)),
-            lambda: house.register.record(an_act({SMS_NEWS: "withdraw"}, NOON), signed(anna)),
+            lambda: portal.register.record(an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(anna)),
+            lambda: portal.register.record(an_act({SMS_NEWS: "withdraw"}, NOON), signed(anna)),
         )
         assert {receipt.document["version"] for receipt in got} == {2 * number + 2, 2 * number + 3}
-    person = only_person(house, RIGA, anna)
-    receipts = house.register.history(RIGA, [person])
+    person = only_person(portal, RIGA, anna)
+    receipts = portal.register.history(RIGA, [person])
     assert_unbroken(sorted(receipts, key=lambda receipt: int(receipt.document["version"])))
     assert person.version == len(receipts) == 2 * ROUNDS + 1
-    assert {state(house, RIGA, anna, address) for address in (EMAIL_NEWS, SMS_NEWS)} == {
+    assert {state(portal, RIGA, anna, address) for address in (EMAIL_NEWS, SMS_NEWS)} == {
         State.REFUSED,
         State.WITHDRAWN,
     }
 
 
-def test_two_first_decisions_at_once_make_one_person(house: Portal) -> None:
+def test_two_first_decisions_at_once_make_one_person(portal: Portal) -> None:
     """A new patient who presses twice, or whose wife presses too, is one new patient."""
     for number in range(ROUNDS):
         contact = somebody(number)
         at_once(
             *(
-                lambda address=address, contact=contact: house.register.record(  # type: ignore[misc]
+                lambda address=address, contact=contact: portal.register.record(  # type: ignore[misc]
                     an_act({address: "yes"}, MORNING), signed(contact)
                 )
                 for address in (EMAIL_NEWS, SMS_NEWS)
             )
         )
-        person = only_person(house, RIGA, contact)
-        receipts = house.register.history(RIGA, [person])
+        person = only_person(portal, RIGA, contact)
+        receipts = portal.register.history(RIGA, [person])
         assert_unbroken(receipts)
         assert len(receipts) == 2
-        told = sorted(state(house, RIGA, contact, address) for address in (EMAIL_NEWS, SMS_NEWS))
+        told = sorted(state(portal, RIGA, contact, address) for address in (EMAIL_NEWS, SMS_NEWS))
         assert told == [State.GRANTED, State.PENDING], "who came second only claims the contact"
 
 
-def test_the_same_form_twice_at_once_is_one_receipt(house: Portal) -> None:
+def test_the_same_form_twice_at_once_is_one_receipt(portal: Portal) -> None:
     """A double click is one decision, whichever of the two gets in first."""
     for number in range(ROUNDS):
-        act, contact = an_act({EMAIL_NEWS: "yes"}), somebody(number)
-        first, second = at_once(*[lambda act=act, contact=contact: house.register.record(act, signed(contact))] * 2)  # type: ignore[misc]
+        decision, contact = an_act({EMAIL_NEWS: "yes"}), somebody(number)
+        first, second = at_once(
+            *[lambda decision=decision, contact=contact: portal.register.record(decision, signed(contact))] * 2
+        )  # type: ignore[misc]
         assert first == second
-        assert only_person(house, RIGA, contact).version == 1
+        assert only_person(portal, RIGA, contact).version == 1
 
 
-def test_two_who_share_a_phone_and_decide_at_once_both_keep_their_word(house: Portal) -> None:
+def test_two_who_share_a_phone_and_decide_at_once_both_keep_their_word(portal: Portal) -> None:
     """Neither overwrites the other in the entry of the phone they share."""
     anna = somebody(0)
     for contact in (anna, BELLA):
-        house.register.record(an_act({SMS_NEWS: "no"}), signed(contact, ANNA_PHONE))
+        portal.register.record(an_act({SMS_NEWS: "no"}), signed(contact, ANNA_PHONE))
     for number in range(ROUNDS):
         at_once(
             *(
-                lambda contact=contact: house.register.record(  # type: ignore[misc]
+                lambda contact=contact: portal.register.record(  # type: ignore[misc]
                     an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(contact, ANNA_PHONE)
                 )
                 for contact in (anna, BELLA)
             )
         )
-        people = house.register.look(RIGA, [ANNA_PHONE]).known()
+        people = portal.register.look_up(RIGA, [ANNA_PHONE]).known()
         assert [person.version for person in people] == [number + 2] * 2
         assert all(last_word(person).version == number + 2 for person in people)
 
 
-def test_many_at_once_are_all_kept(house: Portal) -> None:
+def test_many_at_once_are_all_kept(portal: Portal) -> None:
     """However many terminals a clinic has, every decision gets its number."""
-    register = Register(house.table, house.clinics)  # with the pauses it has in Lambda
+    register = Register(portal.table, portal.clinics)  # with the pauses it has in Lambda
     anna = somebody(0)
     register.record(an_act({EMAIL_NEWS: "no"}), signed(anna))
     got = at_once(*[lambda: register.record(an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(anna))] * 5)
     assert sorted(receipt.document["version"] for receipt in got) == [2, 3, 4, 5, 6]
     assert_unbroken(
-        sorted(register.history(RIGA, [only_person(house, RIGA, anna)]), key=lambda r: r.document["version"])
+        sorted(register.history(RIGA, [only_person(portal, RIGA, anna)]), key=lambda r: r.document["version"])
     )

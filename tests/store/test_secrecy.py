@@ -20,9 +20,9 @@ from tests.store.people import only_person, signed
 NAME = "Anna Ozoliņa"
 
 
-def every_item(house: Portal) -> Iterator[dict[str, Any]]:
+def every_item(portal: Portal) -> Iterator[dict[str, Any]]:
     """Give every item of the table as DynamoDB has it."""
-    yield from house.table.client.get_paginator("scan").paginate(TableName=house.settings.table).search("Items")
+    yield from portal.table.client.get_paginator("scan").paginate(TableName=portal.settings.table).search("Items")
 
 
 def readings(value: bytes) -> Iterator[bytes]:
@@ -33,21 +33,21 @@ def readings(value: bytes) -> Iterator[bytes]:
             yield unpack(value)
 
 
-def everything_readable(house: Portal) -> Iterator[bytes]:
+def everything_readable(portal: Portal) -> Iterator[bytes]:
     """Give all that can be read in the table without a key, keys of items and maps included."""
-    for item in every_item(house):
+    for item in every_item(portal):
         for attribute in item.values():
             [(kind, value)] = attribute.items()
             yield from readings(value if kind == "B" else json.dumps(value, ensure_ascii=False).strip('"').encode())
 
 
-def test_no_contact_and_no_name_can_be_read_in_any_item(house: Portal) -> None:
+def test_no_contact_and_no_name_can_be_read_in_any_item(portal: Portal) -> None:
     """Who gets hold of the table gets no patient list (GDPR Art. 32)."""
-    house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME))
+    portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME))
     noted = {"form": f"A-1 {NAME}", "witness": ANNA_PHONE.value}
-    house.register.record(on_paper({SMS_NEWS: "yes"}, NOON, NOON, evidence=noted), signed(GIORGI, name=NAME))
-    house.register.withdraw(an_act({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
-    read = list(everything_readable(house))
+    portal.register.record(on_paper({SMS_NEWS: "yes"}, NOON, NOON, evidence=noted), signed(GIORGI, name=NAME))
+    portal.register.withdraw(an_act({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
+    read = list(everything_readable(portal))
     assert any(b"Sidraba rasa" in each for each in read), "what is packed would have been found"
     hidden = [ANNA.value, "anna.ozola", ANNA_PHONE.value, ANNA_PHONE.value[1:], GIORGI.value[4:], NAME, "Ozoli"]
     for secret in hidden:
@@ -56,54 +56,54 @@ def test_no_contact_and_no_name_can_be_read_in_any_item(house: Portal) -> None:
         assert not [form for form in forms for each in read if form in each]
 
 
-def test_the_clinic_itself_can_read_a_contact_and_a_name(house: Portal) -> None:
+def test_the_clinic_itself_can_read_a_contact_and_a_name(portal: Portal) -> None:
     """Sealed is not lost: Anna can be written to."""
-    house.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA, name=NAME))
-    anna, key = only_person(house, RIGA, ANNA), house.clinics.key(RIGA)
+    portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA, name=NAME))
+    anna, key = only_person(portal, RIGA, ANNA), portal.clinics.key(RIGA)
     for what, plain in ((key.lookup(ANNA), ANNA.value), ("name#1", NAME)):
         place = sealed_key(RIGA, anna.id, what)
-        blob = bytes(house.table.get([place])[place].blob or b"")
-        assert key.unseal(anna.id, anna.salt, what, blob) == plain
+        blob = bytes(portal.table.get([place])[place].blob or b"")
+        assert key.decrypt(anna.id, anna.salt, what, blob) == plain
         with pytest.raises(ValueError, match=r"."):
-            house.clinics.key(TBILISI).unseal(anna.id, anna.salt, what, blob)
+            portal.clinics.key(TBILISI).decrypt(anna.id, anna.salt, what, blob)
 
 
-def test_each_contact_is_sealed_once(house: Portal) -> None:
+def test_each_contact_is_sealed_once(portal: Portal) -> None:
     """Coming back adds a receipt, not another copy of the address."""
     for _ in range(3):
-        house.register.record(an_act({EMAIL_NEWS: "no"}), signed(ANNA, ANNA_PHONE))
-    sealed = list(house.table.partition(subject_pk(RIGA, only_person(house, RIGA, ANNA).id), "SEALED#"))
+        portal.register.record(an_act({EMAIL_NEWS: "no"}), signed(ANNA, ANNA_PHONE))
+    sealed = list(portal.table.partition(subject_pk(RIGA, only_person(portal, RIGA, ANNA).id), "SEALED#"))
     assert len(sealed) == 2
 
 
-def test_a_bearer_key_opens_until_it_is_revoked_and_stands_nowhere_in_the_table(house: Portal) -> None:
+def test_a_bearer_key_opens_until_it_is_revoked_and_stands_nowhere_in_the_table(portal: Portal) -> None:
     """A key is made once, shown once, and taken back in one command."""
-    key, secret = keys.create(house.table, RIGA, "newsletter program", ("status:read",))
-    found = house.register.look(RIGA, api_key_digest=digest(secret)).api_key
+    key, secret = keys.create(portal.table, RIGA, "newsletter program", ("status:read",))
+    found = portal.register.look_up(RIGA, api_key_digest=digest(secret)).api_key
     assert found is not None
     assert BearerKey.read(found) == key
-    assert not [each for each in everything_readable(house) if secret.encode() in each]
-    revoked = keys.revoke(house.table, RIGA, key.id)
+    assert not [each for each in everything_readable(portal) if secret.encode() in each]
+    revoked = keys.revoke(portal.table, RIGA, key.id)
     assert revoked.revoked_at is not None
-    found = house.register.look(RIGA, api_key_digest=digest(secret)).api_key
+    found = portal.register.look_up(RIGA, api_key_digest=digest(secret)).api_key
     assert found is not None
     assert BearerKey.read(found) == revoked
-    assert keys.revoke(house.table, RIGA, key.id) == revoked, "revoking again keeps the day it was revoked"
+    assert keys.revoke(portal.table, RIGA, key.id) == revoked, "revoking again keeps the day it was revoked"
 
 
-def test_an_unknown_bearer_key_is_nothing(house: Portal) -> None:
+def test_an_unknown_bearer_key_is_nothing(portal: Portal) -> None:
     """A guess opens nothing."""
-    assert house.register.look(RIGA, api_key_digest=digest("cpk_guess")).api_key is None
+    assert portal.register.look_up(RIGA, api_key_digest=digest("cpk_guess")).api_key is None
 
 
-def test_keys_are_listed_and_revoked_by_their_own_clinic_only(house: Portal) -> None:
+def test_keys_are_listed_and_revoked_by_their_own_clinic_only(portal: Portal) -> None:
     """One clinic cannot lock another out."""
-    first, _ = keys.create(house.table, RIGA, "one")
-    second, _ = keys.create(house.table, RIGA, "two")
-    assert {key.id for key in keys.all_keys(house.table, RIGA)} == {first.id, second.id}
+    first, _ = keys.create(portal.table, RIGA, "one")
+    second, _ = keys.create(portal.table, RIGA, "two")
+    assert {key.id for key in keys.all_keys(portal.table, RIGA)} == {first.id, second.id}
     assert set(first.scopes) == set(SCOPES) - {"links:manage"}, "own pages are for their patients"
-    assert keys.all_keys(house.table, TBILISI) == []
+    assert keys.all_keys(portal.table, TBILISI) == []
     with pytest.raises(keys.KeyCommandError, match="has no key"):
-        keys.revoke(house.table, TBILISI, first.id)
+        keys.revoke(portal.table, TBILISI, first.id)
     with pytest.raises(keys.KeyCommandError, match="Unknown scope: everything"):
-        keys.create(house.table, RIGA, "three", ("everything",))
+        keys.create(portal.table, RIGA, "three", ("everything",))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.consent import Answer, Channel
-from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.notices.document import read_clinic
 from chalicelib.web.api.bodies import (
     read_history,
@@ -55,7 +55,7 @@ def test_a_status_question_keeps_the_order_and_the_words_of_who_asks() -> None:
     asked = read_status(CLINIC, {"subjects": subjects, "purposes": ["research", "newsletter", "newsletter.sms"]}, NOON)
     assert asked.asked == tuple(subjects)
     assert asked.subjects[:2] == ((ANNA_PHONE,), (ANNA,))
-    assert [contact.kind for contact in asked.subjects[2]] == [Kind.REFERENCE, Kind.EMAIL]
+    assert [contact.kind for contact in asked.subjects[2]] == [ContactKind.REFERENCE, ContactKind.EMAIL]
     assert asked.addresses == ("research", "newsletter.email", "newsletter.sms")
     assert len(asked.contacts) == 4
 

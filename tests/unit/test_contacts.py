@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain.contacts import Contact, InvalidContactError, Kind, lookup_key, normalise
+from chalicelib.domain.contacts import Contact, ContactKind, InvalidContactError, lookup_key, normalise
 from chalicelib.notices.document import COUNTRIES
 from tests.cast import ANNA, ANNA_PHONE, GIORGI
 
@@ -47,38 +47,38 @@ SPACING = st.sampled_from(["", " ", "-", " (", ") ", ".", "/"])
 @pytest.mark.parametrize(("typed", "country", "normal"), PHONES)
 def test_a_phone_is_one_phone_however_people_write_it(typed: str, country: str, normal: str) -> None:
     """Anna finds her decisions again whether she types 8, 0, +371, 00371 or nothing before her number."""
-    assert normalise(Kind.PHONE, typed, country).value == normal
+    assert normalise(ContactKind.PHONE, typed, country).value == normal
 
 
 @pytest.mark.parametrize(("typed", "normal"), EMAILS)
 def test_an_email_is_one_address_in_any_case_and_any_encoding_of_its_letters(typed: str, normal: str) -> None:
     """A phone keyboard's capital letter makes nobody a second person."""
-    assert normalise(Kind.EMAIL, typed, "LV").value == normal
+    assert normalise(ContactKind.EMAIL, typed, "LV").value == normal
 
 
 @pytest.mark.parametrize("typed", ["info@straße.de", "info@βόλος.gr", "strauß@example.org"])
 def test_letters_that_only_look_like_capitals_are_kept(typed: str) -> None:
     """straße.de and strasse.de are two domains; a patient's mail never goes to the other one."""
-    assert normalise(Kind.EMAIL, typed, "LV").value == typed
+    assert normalise(ContactKind.EMAIL, typed, "LV").value == typed
 
 
 def test_a_patient_reference_keeps_its_case() -> None:
     """The clinic's own numbers are the clinic's own."""
-    assert normalise(Kind.REFERENCE, " Ab-17/3 ", "LV") == Contact(Kind.REFERENCE, "Ab-17/3")
+    assert normalise(ContactKind.REFERENCE, " Ab-17/3 ", "LV") == Contact(ContactKind.REFERENCE, "Ab-17/3")
 
 
 @pytest.mark.parametrize(
     ("kind", "typed"),
     [
         *(
-            (Kind.EMAIL, typed)
+            (ContactKind.EMAIL, typed)
             for typed in ("", "anna", "anna@", "@example.org", "a b@example.org", "a@b", "a\0@example.org")
         ),
-        *((Kind.PHONE, typed) for typed in ("", "112", "+371 2612345", "anna", "26123456 ext 5", "+", "9" * 40)),
-        *((Kind.REFERENCE, typed) for typed in ("", "  ", "x" * 65, "a\nb", "\ud800")),
+        *((ContactKind.PHONE, typed) for typed in ("", "112", "+371 2612345", "anna", "26123456 ext 5", "+", "9" * 40)),
+        *((ContactKind.REFERENCE, typed) for typed in ("", "  ", "x" * 65, "a\nb", "\ud800")),
     ],
 )
-def test_what_is_no_contact_is_refused_by_kind_and_never_repeated(kind: Kind, typed: str) -> None:
+def test_what_is_no_contact_is_refused_by_kind_and_never_repeated(kind: ContactKind, typed: str) -> None:
     """The error can be logged: it says which field, and not what a patient typed."""
     with pytest.raises(InvalidContactError) as caught:
         normalise(kind, typed, "LV")
@@ -87,8 +87,8 @@ def test_what_is_no_contact_is_refused_by_kind_and_never_repeated(kind: Kind, ty
     assert caught.value.__cause__ is None
 
 
-@given(st.sampled_from(Kind), st.text() | PHONE_TEXT, st.sampled_from(COUNTRIES))
-def test_a_normal_form_is_its_own_normal_form(kind: Kind, typed: str, country: str) -> None:
+@given(st.sampled_from(ContactKind), st.text() | PHONE_TEXT, st.sampled_from(COUNTRIES))
+def test_a_normal_form_is_its_own_normal_form(kind: ContactKind, typed: str, country: str) -> None:
     """What is stored is found again when it is typed exactly as it is stored; anything else is a named error."""
     try:
         contact = normalise(kind, typed, country)
@@ -101,12 +101,12 @@ def test_a_normal_form_is_its_own_normal_form(kind: Kind, typed: str, country: s
 def test_capitals_and_spaces_never_make_another_email(typed: str, data: st.DataObject) -> None:
     """Whatever a keyboard does to the case, the person stays the same."""
     try:
-        contact = normalise(Kind.EMAIL, typed, "LV")
+        contact = normalise(ContactKind.EMAIL, typed, "LV")
     except InvalidContactError:
         return
     capitals = data.draw(st.lists(st.booleans(), min_size=len(typed), max_size=len(typed)))
     spelled = "".join(letter.upper() if big else letter for letter, big in zip(typed, capitals, strict=True))
-    assert normalise(Kind.EMAIL, f" {spelled}\t", "LV") == contact
+    assert normalise(ContactKind.EMAIL, f" {spelled}\t", "LV") == contact
 
 
 @given(
@@ -126,10 +126,10 @@ def test_every_national_and_international_spelling_is_one_phone(
     number = data.draw(national)
     prefix = data.draw(st.sampled_from([f"+{code}", f"00{code}", code, trunk, ""]))
     spaced = data.draw(SPACING).join([number[:3], number[3:5], number[5:]])
-    assert normalise(Kind.PHONE, f"{prefix} {spaced}", country).value == f"+{code}{number}"
+    assert normalise(ContactKind.PHONE, f"{prefix} {spaced}", country).value == f"+{code}{number}"
 
 
-@given(st.builds(Contact, st.sampled_from(Kind), st.from_regex(r"[a-z0-9]{5,30}", fullmatch=True)))
+@given(st.builds(Contact, st.sampled_from(ContactKind), st.from_regex(r"[a-z0-9]{5,30}", fullmatch=True)))
 def test_a_contacts_representation_never_shows_its_value(contact: Contact) -> None:
     """A traceback or a debug line gives no address away."""
     shown = f"{contact!r} {contact} {[contact]} { ({contact: 1}) }"
@@ -141,30 +141,30 @@ def test_contacts_are_found_by_an_hmac_under_the_clinics_own_key() -> None:
     riga, tbilisi = lookup_key(b"r" * 32, ANNA), lookup_key(b"t" * 32, ANNA)
     assert riga != tbilisi
     assert re.fullmatch("[0-9a-f]{64}", riga)
-    assert hmac.compare_digest(riga, lookup_key(b"r" * 32, Contact(Kind.EMAIL, ANNA.value)))
+    assert hmac.compare_digest(riga, lookup_key(b"r" * 32, Contact(ContactKind.EMAIL, ANNA.value)))
 
 
 def test_the_kind_is_part_of_the_key() -> None:
     """A patient number that looks like a phone finds no phone."""
-    keys = {lookup_key(b"r" * 32, Contact(kind, ANNA_PHONE.value)) for kind in Kind}
-    assert len(keys) == len(Kind)
+    keys = {lookup_key(b"r" * 32, Contact(kind, ANNA_PHONE.value)) for kind in ContactKind}
+    assert len(keys) == len(ContactKind)
     assert lookup_key(b"r" * 32, GIORGI) not in keys
 
 
 TOO_LONG = [
-    (Kind.EMAIL, "a" * 250 + "@b.lv"),
-    (Kind.EMAIL, "ﷺ" * 100 + "@b.lv"),
-    (Kind.EMAIL, "ā" * 130 + "@b.lv"),
-    (Kind.PHONE, "+371 26123456" + " " * 20 + "1" * 20),
-    (Kind.PHONE, "㍍" * 40),
-    (Kind.REFERENCE, "1" * 65),
-    (Kind.REFERENCE, "ﷺ" * 64),
-    *((kind, "e" + "\u0301\u0323" * 50_000) for kind in (Kind.EMAIL, Kind.PHONE, Kind.REFERENCE)),
+    (ContactKind.EMAIL, "a" * 250 + "@b.lv"),
+    (ContactKind.EMAIL, "ﷺ" * 100 + "@b.lv"),
+    (ContactKind.EMAIL, "ā" * 130 + "@b.lv"),
+    (ContactKind.PHONE, "+371 26123456" + " " * 20 + "1" * 20),
+    (ContactKind.PHONE, "㍍" * 40),
+    (ContactKind.REFERENCE, "1" * 65),
+    (ContactKind.REFERENCE, "ﷺ" * 64),
+    *((kind, "e" + "\u0301\u0323" * 50_000) for kind in (ContactKind.EMAIL, ContactKind.PHONE, ContactKind.REFERENCE)),
 ]
 
 
 @pytest.mark.parametrize(("kind", "typed"), TOO_LONG)
-def test_what_is_longer_than_any_contact_is_none(kind: Kind, typed: str) -> None:
+def test_what_is_longer_than_any_contact_is_none(kind: ContactKind, typed: str) -> None:
     """It is refused before anything reads it whose work grows with the square of the length."""
     with pytest.raises(InvalidContactError):
         normalise(kind, typed, "LV")
@@ -174,4 +174,4 @@ def test_the_longest_address_that_mail_can_be_sent_to_is_one() -> None:
     """254 octets (RFC 5321, 4.5.3.1.3)."""
     domain = ".".join(["d" * 47] * 4) + ".lv"
     longest = "a" * (254 - 1 - len(domain)) + "@" + domain
-    assert normalise(Kind.EMAIL, f"  {longest}  ", "LV").value == longest
+    assert normalise(ContactKind.EMAIL, f"  {longest}  ", "LV").value == longest

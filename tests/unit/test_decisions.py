@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.domain.consent import Assurance, NoticeInForce, Standing, State, Status, resolve
-from chalicelib.domain.receipts import Act, Day, NoticeRef, Receipt, Subject, decide
+from chalicelib.domain.consent import AnswerSummary, Assurance, NoticeInForce, State, Status, resolve
+from chalicelib.domain.receipts import Day, Decision, NoticeRef, Receipt, Subject, decide
 from tests.acts import (
     EMAIL_NEWS,
     EVENING,
@@ -23,7 +23,7 @@ from tests.acts import (
 
 SECOND = NoticeInForce("2.0", "2026-11-20T08:00:00.000Z")
 YES = a_word(at=OPENING, notice_version="2.0")
-BEFORE: dict[str, Standing | None] = {
+BEFORE: dict[str, AnswerSummary | None] = {
     "never_asked": None,
     "pending": a_standing(replace(YES, confirm_by=LATER)),
     "granted": a_standing(YES),
@@ -60,11 +60,11 @@ def told(subject: Subject, at: str, address: str = EMAIL_NEWS, in_force: NoticeI
     return resolve(subject.standings.get(address), in_force, at)
 
 
-def after(*acts: Act, known: bool = False) -> tuple[Receipt, Subject]:
+def after(*acts: Decision, known: bool = False) -> tuple[Receipt, Subject]:
     """Carry out acts one after the other on a new person; give the last receipt and the person."""
     subject = a_subject()
-    for act in acts:
-        receipt, subject = decide(subject, act, IN_FORCE, known=known)
+    for decision in acts:
+        receipt, subject = decide(subject, decision, IN_FORCE, known=known)
     return receipt, subject
 
 
@@ -83,8 +83,10 @@ def test_each_answer_leads_from_each_state_where_the_table_says(
     """What a patient says always does the same thing, whatever stood before."""
     standing = BEFORE[before]
     subject = a_subject(newsletter__email=standing) if standing else a_subject()
-    act = an_act({EMAIL_NEWS: answer}, assurance=assurance, notice=an_act({}).notice.__class__("2.0", "lv", "ab" * 32))
-    receipt, then = decide(subject, act, SECOND, known=True)
+    decision = an_act(
+        {EMAIL_NEWS: answer}, assurance=assurance, notice=an_act({}).notice.__class__("2.0", "lv", "ab" * 32)
+    )
+    receipt, then = decide(subject, decision, SECOND, known=True)
     entry = receipt.document["decisions"][EMAIL_NEWS]
     assert (entry["before"], entry["after"]) == (before, expected)
     assert told(then, MORNING, in_force=SECOND).state == expected
@@ -105,7 +107,7 @@ def test_a_yes_to_a_text_nobody_knows_permits_nothing_under_any_version() -> Non
             assert (status.state, status.permitted) == (State.SUPERSEDED, False)
             assert status.word is not None
             assert status.word.notice_version is None
-    assert Standing.read(anna.standings[EMAIL_NEWS].stored()) == anna.standings[EMAIL_NEWS]
+    assert AnswerSummary.read(anna.standings[EMAIL_NEWS].stored()) == anna.standings[EMAIL_NEWS]
 
 
 @pytest.mark.parametrize("answer", ["no", "withdraw"])
@@ -275,17 +277,17 @@ def test_a_standing_stored_before_days_were_known_reads_the_same() -> None:
         "confirm_by": None,
     }
     stored = {"last": word, "first_yes": [MORNING, 1], "first_stop": [[NOON, 2], "withdraw"]}
-    read = Standing.read(stored)
+    read = AnswerSummary.read(stored)
     assert read.stored() == {**stored, "first_yes": (MORNING, 1), "first_stop": ((NOON, 2), "withdraw")}
     assert resolve(read, IN_FORCE, EVENING).state is State.WITHDRAWN
-    later = read.heard(a_word(at=EVENING, version=3))
+    later = read.with_answer(a_word(at=EVENING, version=3))
     assert resolve(later, IN_FORCE, NEXT_DAY).permitted
 
 
 def test_a_late_form_whose_consent_is_over_says_so_at_once() -> None:
     """A form for last month's contest, typed today, permits nothing today."""
-    act = on_paper({EMAIL_NEWS: "yes"}, OPENING, EVENING, endings={EMAIL_NEWS: "P7D"})
-    receipt, anna = after(act)
+    decision = on_paper({EMAIL_NEWS: "yes"}, OPENING, EVENING, endings={EMAIL_NEWS: "P7D"})
+    receipt, anna = after(decision)
     assert receipt.document["decisions"][EMAIL_NEWS]["after"] == "expired"
     assert told(anna, EVENING).since == "2026-11-08T08:00:00.000Z"
 
@@ -329,7 +331,7 @@ def test_what_was_over_before_the_major_change_stays_expired() -> None:
 def test_a_stored_state_nobody_knows_is_refused() -> None:
     """Anything unreadable is an error, and never a Yes."""
     with pytest.raises(ValueError, match="maybe"):
-        Standing.read({"last": {"answer": "maybe", "channel": "web", "assurance": "link"}})
+        AnswerSummary.read({"last": {"answer": "maybe", "channel": "web", "assurance": "link"}})
 
 
 def test_a_person_survives_being_stored() -> None:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from chalicelib.receipts.sd_jwt import combined, disclosed, parted, withhold, words
+from chalicelib.receipts.sd_jwt import combined, disclosed_texts, redact_evidence, split_disclosures, with_disclosures
 from chalicelib.receipts.signed import BadSignatureError, NotAReceiptError, encoded
 
 EVIDENCE = {"form": "A-2026/117, Anna Ozola", "witness": "გიორგი", "sha256": "ab" * 32}
@@ -13,60 +13,60 @@ EVIDENCE = {"form": "A-2026/117, Anna Ozola", "witness": "გიორგი", "
 
 def test_a_receipt_tells_nothing_of_the_words_and_its_disclosures_tell_all() -> None:
     """What was noted in words is out; what is none of them stays in."""
-    held, disclosures = withhold(EVIDENCE)
+    held, disclosures = redact_evidence(EVIDENCE)
     assert held is not None
     assert held.keys() == {"sha256", "_sd"}
-    assert disclosed(held, []) == {"sha256": "ab" * 32}
+    assert with_disclosures(held, []) == {"sha256": "ab" * 32}
     assert not [word for word in ("Anna", "A-2026", "გიორგი") if word in json.dumps(held, ensure_ascii=False)]
-    assert disclosed(held, disclosures) == EVIDENCE
-    assert words(disclosures) == {name: EVIDENCE[name] for name in ("form", "witness")}
+    assert with_disclosures(held, disclosures) == EVIDENCE
+    assert disclosed_texts(disclosures) == {name: EVIDENCE[name] for name in ("form", "witness")}
 
 
 @pytest.mark.parametrize("evidence", [None, {}, {"guardian": "parent"}])
 def test_where_nobody_noted_anything_there_is_nothing_to_disclose(evidence: dict[str, str] | None) -> None:
     """A patient's own receipt stays as it is."""
-    assert withhold(evidence) == (evidence or {}, ())
+    assert redact_evidence(evidence) == (evidence or {}, ())
 
 
 def test_the_same_words_are_hidden_otherwise_each_time() -> None:
     """Two receipts do not show that the same person witnessed both, and nobody finds a form's number by trying."""
-    (first, _), (second, _) = withhold({"form": "F-17"}), withhold({"form": "F-17"})
+    (first, _), (second, _) = redact_evidence({"form": "F-17"}), redact_evidence({"form": "F-17"})
     assert first != second
 
 
 def test_a_part_can_be_disclosed() -> None:
     """The form without its witness."""
-    held, (form, _) = withhold(EVIDENCE)
-    assert disclosed(held, [form]) == {"form": EVIDENCE["form"], "sha256": EVIDENCE["sha256"]}
+    held, (form, _) = redact_evidence(EVIDENCE)
+    assert with_disclosures(held, [form]) == {"form": EVIDENCE["form"], "sha256": EVIDENCE["sha256"]}
 
 
 def test_what_another_receipt_vouches_for_is_refused_and_so_is_the_same_twice() -> None:
     """RFC 9901, 7.1: every disclosure belongs to one hash, and each hash to one."""
-    held, (form, _) = withhold(EVIDENCE)
-    for strange in withhold(EVIDENCE)[1]:
+    held, (form, _) = redact_evidence(EVIDENCE)
+    for strange in redact_evidence(EVIDENCE)[1]:
         with pytest.raises(BadSignatureError):
-            disclosed(held, [strange])
+            with_disclosures(held, [strange])
     for given in ([form, form], [form + "A"], [form[:-1]], [""], ["not base64!"]):
         with pytest.raises(BadSignatureError):
-            disclosed(held, given)
+            with_disclosures(held, given)
     with pytest.raises(BadSignatureError):
-        disclosed(None, [form])
+        with_disclosures(None, [form])
 
 
 def test_a_name_that_evidence_has_not_is_refused() -> None:
     """Nobody smuggles a claim in, though the hash be there."""
     made = encoded(json.dumps(["salt", "guardian", "parent"]).encode())
-    held, _ = withhold({"form": "F-17"})
+    held, _ = redact_evidence({"form": "F-17"})
     assert held is not None
     held = {**held, "_sd": [encoded(hashlib.sha256(made.encode()).digest())]}
     with pytest.raises(BadSignatureError):
-        disclosed(held, [made])
+        with_disclosures(held, [made])
 
 
 def test_receipt_and_disclosures_are_written_as_one_and_parted_again() -> None:
     """With a tilde behind each (RFC 9901, 4); a signed receipt without any is read as ever."""
     assert combined("a.b.c", ["x", "y"]) == "a.b.c~x~y~"
-    assert parted("a.b.c~x~y~") == ("a.b.c", ("x", "y"))
-    assert parted(combined("a.b.c", [])) == parted("a.b.c") == ("a.b.c", ())
+    assert split_disclosures("a.b.c~x~y~") == ("a.b.c", ("x", "y"))
+    assert split_disclosures(combined("a.b.c", [])) == split_disclosures("a.b.c") == ("a.b.c", ())
     with pytest.raises(NotAReceiptError):
-        parted("a.b.c~x~y")
+        split_disclosures("a.b.c~x~y")

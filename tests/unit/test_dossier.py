@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.consent import Standing, Word
+from chalicelib.domain.consent import AnswerSummary, RecordedAnswer
 from chalicelib.domain.instants import instant, moment
 from chalicelib.domain.overview import permitted
 from tests.acts import IN_FORCE, LATER, MORNING, a_word
@@ -13,13 +13,13 @@ from tests.acts import IN_FORCE, LATER, MORNING, a_word
 
 def test_a_thousand_answers_are_heard_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
     """Anybody can stop things by Anna’s address all day long: her page must still open."""
-    heard, hear = [], Standing.heard
+    heard, hear = [], AnswerSummary.with_answer
 
-    def counted(standing: Standing, word: Word) -> Any:
+    def counted(standing: AnswerSummary, word: RecordedAnswer) -> Any:
         heard.append(word)
         return hear(standing, word)
 
-    monkeypatch.setattr(Standing, "heard", counted)
+    monkeypatch.setattr(AnswerSummary, "heard", counted)
     times = [instant(moment(MORNING) + timedelta(minutes=number)) for number in range(1000)]
     words = [a_word("no" if number % 2 else "yes", time, version=number + 1) for number, time in enumerate(times)]
     periods = permitted(words[::-1], lambda _: IN_FORCE, (), LATER)

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.domain.consent import Assurance, Channel, Word
+from chalicelib.domain.consent import Assurance, Channel, RecordedAnswer
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.notice_versions import Entry
+from chalicelib.domain.notice_versions import PublishedVersion
 from chalicelib.domain.receipts import Subject
-from chalicelib.domain.reminders import Fate, Kind, fate, letters, proof_until
+from chalicelib.domain.reminders import ReminderKind, RetentionAction, proof_until, reminders_for, retention_action
 from tests.acts import EMAIL_NEWS, MORNING, OPENING, SMS_NEWS, a_standing, a_subject, a_word
 
-ONE = (Entry(OPENING, "1.0", OPENING),)
+ONE = (PublishedVersion(OPENING, "1.0", OPENING),)
 CONFIRM_BY = "2026-11-29T08:15:00.000Z"
 HALF = "2026-11-25T20:15:00.000Z"
 YEARS = "P3Y"
@@ -22,17 +22,17 @@ def waiting(**changed: str) -> Subject:
     return a_subject(newsletter__email=a_standing(a_word(confirm_by=CONFIRM_BY, **changed)))
 
 
-def kinds(person: Subject, at: Instant, history: tuple[Entry, ...] = ONE) -> list[tuple[Kind, str]]:
+def kinds(person: Subject, at: Instant, history: tuple[PublishedVersion, ...] = ONE) -> list[tuple[ReminderKind, str]]:
     """Tell what a person is to be told at a moment."""
-    return [(letter.kind, letter.reference) for letter in letters(person, history, at)]
+    return [(letter.kind, letter.reference) for letter in reminders_for(person, history, at)]
 
 
 def test_a_yes_that_waits_is_reminded_of_when_half_of_its_time_is_over() -> None:
     """Neither at once, nor when it is too late to do anything about it."""
     anna = waiting()
     assert kinds(anna, "2026-11-25T20:14:59.999Z") == []
-    [letter] = letters(anna, ONE, HALF)
-    assert (letter.kind, letter.reference, letter.addresses) == (Kind.REMINDER, "c" * 32, (EMAIL_NEWS,))
+    [letter] = reminders_for(anna, ONE, HALF)
+    assert (letter.kind, letter.reference, letter.addresses) == (ReminderKind.REMINDER, "c" * 32, (EMAIL_NEWS,))
     assert letter.until == CONFIRM_BY
     assert kinds(anna, CONFIRM_BY) == []
 
@@ -41,7 +41,7 @@ def test_what_waits_from_one_form_is_one_reminder() -> None:
     """Three boxes are one message."""
     word = a_word(confirm_by=CONFIRM_BY)
     anna = a_subject(newsletter__email=a_standing(word), newsletter__sms=a_standing(word))
-    assert [letter.addresses for letter in letters(anna, ONE, HALF)] == [(EMAIL_NEWS, SMS_NEWS)]
+    assert [letter.addresses for letter in reminders_for(anna, ONE, HALF)] == [(EMAIL_NEWS, SMS_NEWS)]
 
 
 def test_nobody_is_reminded_of_a_yes_that_was_confirmed_or_taken_back_since() -> None:
@@ -58,8 +58,8 @@ def test_a_consent_that_ends_within_a_month_is_told_of() -> None:
     yes = a_standing(a_word(expires_at=end))
     anna = a_subject(newsletter__email=yes, newsletter__sms=yes, research=a_standing(a_word()))
     assert kinds(anna, "2027-10-23T08:14:59.999Z") == []
-    [letter] = letters(anna, ONE, "2027-10-23T08:15:00.000Z")
-    assert (letter.kind, letter.reference, letter.until) == (Kind.EXPIRING, end, end)
+    [letter] = reminders_for(anna, ONE, "2027-10-23T08:15:00.000Z")
+    assert (letter.kind, letter.reference, letter.until) == (ReminderKind.EXPIRING, end, end)
     assert letter.addresses == (EMAIL_NEWS, SMS_NEWS)
     assert kinds(anna, end) == []
 
@@ -77,19 +77,19 @@ OF_AGE = "2027-11-22T22:00:00.000Z"
 @pytest.mark.parametrize(
     ("end", "grown", "kind"),
     [
-        (OF_AGE, False, Kind.OF_AGE),
-        (OF_AGE, True, Kind.OF_AGE),
-        ("2027-11-21T08:15:00.000Z", False, Kind.EXPIRING),
-        ("2027-11-21T08:15:00.000Z", True, Kind.OF_AGE),
+        (OF_AGE, False, ReminderKind.OF_AGE),
+        (OF_AGE, True, ReminderKind.OF_AGE),
+        ("2027-11-21T08:15:00.000Z", False, ReminderKind.EXPIRING),
+        ("2027-11-21T08:15:00.000Z", True, ReminderKind.OF_AGE),
     ],
     ids=["comes of age", "decides alone since long", "a child still", "decides alone by now"],
 )
 def test_a_guardian_is_not_asked_to_renew_what_the_young_person_decides(
-    end: Instant, kind: Kind, *, grown: bool
+    end: Instant, kind: ReminderKind, *, grown: bool
 ) -> None:
     """At majority, and from the age of own consent on, it is the young person who is asked."""
     elza = replace(a_subject(newsletter__email=a_standing(a_word(expires_at=end))), of_age=OF_AGE)
-    [letter] = letters(elza, ONE, "2027-11-01T00:00:00.000Z", grown=grown)
+    [letter] = reminders_for(elza, ONE, "2027-11-01T00:00:00.000Z", grown=grown)
     assert (letter.kind, letter.reference, letter.addresses, letter.until) == (kind, end, (EMAIL_NEWS,), end)
 
 
@@ -101,17 +101,17 @@ ANNOUNCED = "2026-12-01T00:00:00.000Z"
 @pytest.mark.parametrize("version", ["1.1", "2.0"])
 def test_a_new_version_is_told_to_those_who_agreed_to_the_one_before(version: str, at: str) -> None:
     """Once it holds and not before; with what was agreed to, whether that ends or only the words are new."""
-    history = (*ONE, Entry(SINCE, version, ANNOUNCED))
+    history = (*ONE, PublishedVersion(SINCE, version, ANNOUNCED))
     anna = a_subject(newsletter__email=a_standing(), newsletter__sms=a_standing(a_word("no")))
-    [letter] = letters(anna, history, at)
+    [letter] = reminders_for(anna, history, at)
     about = (letter.kind, letter.reference, letter.addresses, letter.at)
-    assert about == (Kind.CHANGED, version, (EMAIL_NEWS,), SINCE)
-    assert letters(anna, history, "2026-12-31T23:59:59.999Z") == ()
+    assert about == (ReminderKind.CHANGED, version, (EMAIL_NEWS,), SINCE)
+    assert reminders_for(anna, history, "2026-12-31T23:59:59.999Z") == ()
 
 
 def test_a_new_version_concerns_nobody_who_agreed_to_nothing_or_to_itself() -> None:
     """No message without a reason."""
-    history = (*ONE, Entry(SINCE, "2.0", ANNOUNCED))
+    history = (*ONE, PublishedVersion(SINCE, "2.0", ANNOUNCED))
     afterwards = "2027-02-01T00:00:00.000Z"
     others = {
         "refused": a_standing(a_word("no")),
@@ -121,47 +121,55 @@ def test_a_new_version_concerns_nobody_who_agreed_to_nothing_or_to_itself() -> N
         "agreed anew": a_standing(a_word(), a_word("yes", "2027-01-02T00:00:00.000Z", version=2, notice_version="2.0")),
     }
     for name, standing in others.items():
-        told = letters(a_subject(newsletter__email=standing), history, afterwards)
-        assert [each for each in told if each.kind is Kind.CHANGED] == [], name
+        told = reminders_for(a_subject(newsletter__email=standing), history, afterwards)
+        assert [each for each in told if each.kind is ReminderKind.CHANGED] == [], name
 
 
 def test_whoever_is_taken_over_under_an_older_version_is_not_written_to_about_the_newer() -> None:
     """An import is silent in the hour after it too; what changes from then on is told to them as to everybody."""
-    history = (*ONE, Entry(SINCE, "1.1", ANNOUNCED), Entry("2027-03-01T00:00:00.000Z", "1.2", ANNOUNCED))
+    history = (
+        *ONE,
+        PublishedVersion(SINCE, "1.1", ANNOUNCED),
+        PublishedVersion("2027-03-01T00:00:00.000Z", "1.2", ANNOUNCED),
+    )
     taken_over = a_word(recorded_at="2027-01-20T00:00:00.000Z", channel=Channel.IMPORT)
     anna = a_subject(newsletter__email=a_standing(taken_over))
     assert kinds(anna, "2027-02-01T00:00:00.000Z", history) == []
-    assert kinds(anna, "2027-03-02T00:00:00.000Z", history) == [(Kind.CHANGED, "1.2")]
+    assert kinds(anna, "2027-03-02T00:00:00.000Z", history) == [(ReminderKind.CHANGED, "1.2")]
 
 
 def test_a_version_that_was_overtaken_before_its_day_is_never_told_of() -> None:
     """What never held changed nothing."""
-    history = (*ONE, Entry(SINCE, "1.1", ANNOUNCED), Entry(SINCE, "1.2", "2026-12-02T00:00:00.000Z"))
+    history = (
+        *ONE,
+        PublishedVersion(SINCE, "1.1", ANNOUNCED),
+        PublishedVersion(SINCE, "1.2", "2026-12-02T00:00:00.000Z"),
+    )
     assert kinds(a_subject(newsletter__email=a_standing()), history=history, at="2027-01-03T00:00:00.000Z") == [
-        (Kind.CHANGED, "1.2")
+        (ReminderKind.CHANGED, "1.2")
     ]
 
 
 def test_whoever_has_had_processing_restricted_is_told_nothing_and_kept() -> None:
     """Restricted data is stored and nothing else (GDPR Art. 18(2))."""
     held = waiting().restrict(MORNING)
-    assert letters(held, ONE, HALF) == ()
-    assert fate(held, ONE, YEARS, "2099-01-01T00:00:00.000Z") is Fate.KEEP
-    assert fate(held.restrict(None), ONE, YEARS, "2099-01-01T00:00:00.000Z") is Fate.ERASE
+    assert reminders_for(held, ONE, HALF) == ()
+    assert retention_action(held, ONE, YEARS, "2099-01-01T00:00:00.000Z") is RetentionAction.KEEP
+    assert retention_action(held.restrict(None), ONE, YEARS, "2099-01-01T00:00:00.000Z") is RetentionAction.ERASE
 
 
 def test_a_yes_that_was_never_confirmed_leaves_nobody_behind() -> None:
     """The address may be anybody's: when the time is over it is not kept (GDPR Art. 5(1)(c), (e))."""
-    assert fate(waiting(), ONE, YEARS, "2026-11-29T08:14:59.999Z") is Fate.KEEP
-    assert fate(waiting(), ONE, YEARS, CONFIRM_BY) is Fate.ERASE
+    assert retention_action(waiting(), ONE, YEARS, "2026-11-29T08:14:59.999Z") is RetentionAction.KEEP
+    assert retention_action(waiting(), ONE, YEARS, CONFIRM_BY) is RetentionAction.ERASE
     refused = a_subject(newsletter__email=waiting().standings[EMAIL_NEWS], newsletter__sms=a_standing(a_word("no")))
-    assert fate(refused, ONE, YEARS, CONFIRM_BY) is Fate.KEEP
+    assert retention_action(refused, ONE, YEARS, CONFIRM_BY) is RetentionAction.KEEP
 
 
 LAST = "2026-11-23T09:00:00.000Z"
 
 
-def stopped(*words: Word) -> Subject:
+def stopped(*words: RecordedAnswer) -> Subject:
     """Give somebody with a withdrawal of everything, the last of it recorded on `LAST`, and these words before."""
     alone = a_standing(a_word("withdraw", MORNING))
     return replace(
@@ -175,16 +183,18 @@ def stopped(*words: Word) -> Subject:
     [(), (a_word("withdraw"),), (a_word(confirm_by="2026-11-22T10:00:00.000Z"),)],
     ids=["once", "twice", "after a Yes nobody confirmed"],
 )
-def test_whoever_only_ever_stopped_things_is_kept_for_thirty_days(words: tuple[Word, ...]) -> None:
+def test_whoever_only_ever_stopped_things_is_kept_for_thirty_days(words: tuple[RecordedAnswer, ...]) -> None:
     """Anybody may type anybody's address to stop things: it is not kept for three years (GDPR Art. 5(1)(c), (e)).
 
     It is kept for as long as a form on paper from before may lie about, so that it does not outlive this later word.
     """
     person = stopped(*words)
-    assert fate(person, ONE, YEARS, "2026-12-23T08:59:59.999Z") is Fate.KEEP
-    assert fate(person, ONE, YEARS, "2026-12-23T09:00:00.000Z") is Fate.ERASE
-    assert fate(person, ONE, "P7D", "2026-11-30T09:00:00.000Z") is Fate.ERASE, "never longer than proof is kept"
-    assert fate(person.restrict(LAST), ONE, YEARS, "2099-01-01T00:00:00.000Z") is Fate.KEEP
+    assert retention_action(person, ONE, YEARS, "2026-12-23T08:59:59.999Z") is RetentionAction.KEEP
+    assert retention_action(person, ONE, YEARS, "2026-12-23T09:00:00.000Z") is RetentionAction.ERASE
+    assert retention_action(person, ONE, "P7D", "2026-11-30T09:00:00.000Z") is RetentionAction.ERASE, (
+        "never longer than proof is kept"
+    )
+    assert retention_action(person.restrict(LAST), ONE, YEARS, "2099-01-01T00:00:00.000Z") is RetentionAction.KEEP
 
 
 @pytest.mark.parametrize(
@@ -192,10 +202,12 @@ def test_whoever_only_ever_stopped_things_is_kept_for_thirty_days(words: tuple[W
     [(a_word(),), (a_word("no"),)],
     ids=["a Yes that counted", "a No"],
 )
-def test_whoever_answered_before_they_stopped_is_kept_as_long_as_the_notice_says(words: tuple[Word, ...]) -> None:
+def test_whoever_answered_before_they_stopped_is_kept_as_long_as_the_notice_says(
+    words: tuple[RecordedAnswer, ...],
+) -> None:
     """Their withdrawal proves that the use had to end; a refusal is an answer too."""
-    assert fate(stopped(*words), ONE, YEARS, "2026-12-24T00:00:00.000Z") is Fate.KEEP
-    assert fate(stopped(*words), ONE, YEARS, "2029-11-23T09:00:00.000Z") is Fate.ERASE
+    assert retention_action(stopped(*words), ONE, YEARS, "2026-12-24T00:00:00.000Z") is RetentionAction.KEEP
+    assert retention_action(stopped(*words), ONE, YEARS, "2029-11-23T09:00:00.000Z") is RetentionAction.ERASE
 
 
 @pytest.mark.parametrize("assurance", [Assurance.STAFF_WITNESSED, Assurance.IMPORTED])
@@ -203,7 +215,7 @@ def test_a_withdrawal_that_the_clinic_recorded_is_kept_as_long_as_the_notice_say
     """Staff saw whose it was, or read the letter, or it was on the old list of those not to be written to."""
     staff = a_word("withdraw", LAST, assurance=assurance)
     person = replace(a_subject(newsletter__email=a_standing(staff)), recorded_at=LAST)
-    assert fate(person, ONE, YEARS, "2026-12-24T00:00:00.000Z") is Fate.KEEP
+    assert retention_action(person, ONE, YEARS, "2026-12-24T00:00:00.000Z") is RetentionAction.KEEP
 
 
 @pytest.mark.parametrize(
@@ -220,11 +232,11 @@ def test_what_has_ended_is_kept_for_the_period_the_notice_names(standing: object
     """Three years and not a day more, counted from the end of the last consent."""
     anna = a_subject(newsletter__email=standing)  # type: ignore[arg-type]
     until = ended.replace(ended[:4], str(int(ended[:4]) + 3), 1)
-    assert fate(anna, ONE, YEARS, ended) is Fate.KEEP
-    assert fate(anna, ONE, YEARS, until.replace("00.000Z", "00.001Z")) is Fate.ERASE
+    assert retention_action(anna, ONE, YEARS, ended) is RetentionAction.KEEP
+    assert retention_action(anna, ONE, YEARS, until.replace("00.000Z", "00.001Z")) is RetentionAction.ERASE
     assert proof_until(anna, ONE, YEARS, until) == until
     still = replace(anna, standings={**anna.standings, SMS_NEWS: a_standing()})
-    assert fate(still, ONE, YEARS, "2099-01-01T00:00:00.000Z") is Fate.KEEP
+    assert retention_action(still, ONE, YEARS, "2099-01-01T00:00:00.000Z") is RetentionAction.KEEP
 
 
 def test_erasing_ends_what_was_in_force_and_the_period_counts_from_then() -> None:
@@ -234,6 +246,6 @@ def test_erasing_ends_what_was_in_force_and_the_period_counts_from_then() -> Non
     assert proof_until(granted, ONE, YEARS, at) == "2030-01-01T00:00:00.000Z"
     assert proof_until(granted, ONE, "2035-12-31", at) == "2036-01-01T00:00:00.000Z"
     erased = granted.erase("2030-01-01T00:00:00.000Z")
-    assert fate(erased, ONE, YEARS, "2029-12-31T23:59:59.999Z") is Fate.KEEP
-    assert fate(erased, ONE, YEARS, "2030-01-01T00:00:00.000Z") is Fate.FORGET
-    assert letters(erased, ONE, at) == ()
+    assert retention_action(erased, ONE, YEARS, "2029-12-31T23:59:59.999Z") is RetentionAction.KEEP
+    assert retention_action(erased, ONE, YEARS, "2030-01-01T00:00:00.000Z") is RetentionAction.DELETE
+    assert reminders_for(erased, ONE, at) == ()

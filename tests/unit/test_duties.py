@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.notices.document import COUNTRIES, Fault, faults_of, read_clinic, warnings_of
+from chalicelib.notices.document import COUNTRIES, DocumentError, check, read_clinic, warnings_of
 from chalicelib.notices.duties import duty, rules
 from chalicelib.notices.edition import edition
 from chalicelib.presentation.templates import authorities
@@ -19,9 +19,9 @@ def without(country: str, **told: Any) -> dict[str, Any]:
     return document
 
 
-def faults(document: dict[str, Any]) -> list[Fault]:
+def faults(document: dict[str, Any]) -> list[DocumentError]:
     """Give what is wrong with a document."""
-    return list(faults_of(document, authorities()))
+    return list(check(document, authorities()))
 
 
 @pytest.mark.parametrize("country", COUNTRIES)

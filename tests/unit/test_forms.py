@@ -12,10 +12,10 @@ from itsdangerous import URLSafeSerializer
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Channel
-from chalicelib.domain.contacts import Contact, Kind
+from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.guardians import Guardian
 from chalicelib.domain.receipts import receipt_id
-from chalicelib.domain.submission import Fault, Submission
+from chalicelib.domain.submission import FieldError, FormAnswers
 from chalicelib.notices.document import read_clinic
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.web.forms import FormState, new_nonce, read_withdrawal, read_written_to
@@ -30,7 +30,7 @@ SECRET = ClinicKey(RIGA, b"r" * 32).form_secret()
 STATE = FormState(new_nonce(), "1.0", "lv", "ab" * 32, "reception", Channel.QR, MORNING)
 
 
-def read_consent(clinic: Clinic, fields: Mapping[str, list[str]]) -> Submission:
+def read_consent(clinic: Clinic, fields: Mapping[str, list[str]]) -> FormAnswers:
     """Read a consent form that is sent this evening."""
     return read_consent_at(clinic, fields, EVENING)
 
@@ -40,12 +40,12 @@ def sent(fields: Mapping[str, Any]) -> dict[str, list[str]]:
     return {name: value if isinstance(value, list) else [value] for name, value in fields.items()}
 
 
-def problems(submission: Submission) -> set[tuple[str, str]]:
+def problems(submission: FormAnswers) -> set[tuple[str, str]]:
     """Give the faults as pairs of field and problem."""
-    return problems_of(submission.faults)
+    return problems_of(submission.errors)
 
 
-def problems_of(faults: Iterable[Fault]) -> set[tuple[str, str]]:
+def problems_of(faults: Iterable[FieldError]) -> set[tuple[str, str]]:
     """Give faults as pairs of field and problem."""
     return {(fault.field, fault.problem) for fault in faults}
 
@@ -55,13 +55,13 @@ def test_a_yes_a_no_and_a_question_left_open_are_three_things() -> None:
     said = read_consent(CLINIC, sent({**EMAIL_YES, "decision.newsletter.sms": "no"}))
     assert said.answers == {"newsletter.email": Answer.YES, "newsletter.sms": Answer.NO}
     assert said.contacts == (ANNA,)
-    assert not said.faults
+    assert not said.errors
 
 
 def test_saying_no_needs_no_contact() -> None:
     """A refusal costs nothing: not even an address."""
     said = read_consent(CLINIC, sent({"decision.newsletter.email": "no", "decision.research": "no"}))
-    assert not said.faults
+    assert not said.errors
     assert said.contacts == ()
 
 
@@ -109,8 +109,8 @@ def test_each_fault_names_its_field(fields: Mapping[str, Any], expected: set[tup
 def test_a_patient_with_a_phone_only_is_a_full_patient() -> None:
     """Nobody needs an e-mail address to decide."""
     said = read_consent(CLINIC, sent({"decision.newsletter.sms": "yes", "phone": "26 123 456"}))
-    assert said.contacts == (Contact(Kind.PHONE, "+37126123456"),)
-    assert not said.faults
+    assert said.contacts == (Contact(ContactKind.PHONE, "+37126123456"),)
+    assert not said.errors
 
 
 def with_research(**changed: Any) -> Clinic:
@@ -139,7 +139,7 @@ def test_a_number_that_takes_no_text_message_is_refused_only_where_one_is_needed
     """Who has a phone from abroad decides by it all the same, and is told at once where that cannot work."""
     said = read_consent(with_research(legal_basis="consent"), sent(fields))
     assert problems(said) == ({("phone", expected)} if expected else set())
-    assert any(contact.kind is Kind.PHONE for contact in said.contacts)
+    assert any(contact.kind is ContactKind.PHONE for contact in said.contacts)
 
 
 def test_a_yes_that_waits_for_a_phone_without_text_messages_asks_for_an_email() -> None:
@@ -147,14 +147,14 @@ def test_a_yes_that_waits_for_a_phone_without_text_messages_asks_for_an_email() 
     clinic = with_research(confirm=True, needs=["contact"])
     fields = {"decision.research": "yes", "phone": LANDLINE}
     assert problems(read_consent(clinic, sent(fields))) == {("phone", "phone_no_texts_email")}
-    assert not read_consent(clinic, sent({**fields, "email": "anna.ozola@example.org"})).faults
+    assert not read_consent(clinic, sent({**fields, "email": "anna.ozola@example.org"})).errors
 
 
 def test_a_phone_from_abroad_withdraws() -> None:
     """Taking back is as easy as giving, whatever can be sent to the number."""
     for number in (ABROAD, LANDLINE, NOBODYS):
         said = read_withdrawal(CLINIC, sent({"all": "yes", "phone": number}))
-        assert not said.faults
+        assert not said.errors
         assert said.contacts
 
 
@@ -191,7 +191,7 @@ def test_nothing_but_a_plain_yes_or_no_is_ever_an_answer(fields: dict[str, list[
     for address in CLINIC.questions:
         given = set(fields.get(f"decision.{address}", [])) - {""}
         assert (address in said.answers) == (given in ({"yes"}, {"no"}))
-    assert said.answers or said.faults
+    assert said.answers or said.errors
 
 
 def test_a_withdrawal_takes_a_contact_and_what_to_stop() -> None:
@@ -199,7 +199,7 @@ def test_a_withdrawal_takes_a_contact_and_what_to_stop() -> None:
     said = read_withdrawal(CLINIC, sent({"email": "Anna.Ozola@example.org", "purpose": ["newsletter"]}))
     assert said.answers == {"newsletter.email": Answer.WITHDRAW, "newsletter.sms": Answer.WITHDRAW}
     assert said.contacts == (ANNA,)
-    assert not said.faults
+    assert not said.errors
     assert not said.everything
 
 
@@ -231,38 +231,38 @@ def test_a_withdrawal_that_cannot_be_carried_out_says_why(
 
 def test_an_open_page_remembers_what_it_showed() -> None:
     """The receipt names the text the patient read, not the one published meanwhile."""
-    assert FormState.opened(SECRET, STATE.sealed(SECRET), "2026-11-22T10:15:00.000Z") == STATE
+    assert FormState.from_token(SECRET, STATE.to_token(SECRET), "2026-11-22T10:15:00.000Z") == STATE
 
 
 @pytest.mark.parametrize("harm", [str.swapcase, lambda sealed: sealed[:-1], lambda sealed: f"x{sealed}", lambda _: ""])
 def test_a_state_somebody_changed_is_no_state(harm: Any) -> None:
     """Nobody can claim to have been shown another text."""
-    assert FormState.opened(SECRET, harm(STATE.sealed(SECRET)), MORNING) is None
+    assert FormState.from_token(SECRET, harm(STATE.to_token(SECRET)), MORNING) is None
 
 
 def test_a_state_of_the_other_clinic_is_no_state() -> None:
     """What one clinic's page says counts at that clinic alone."""
     other = ClinicKey(TBILISI, b"t" * 32).form_secret()
-    assert FormState.opened(SECRET, STATE.sealed(other), MORNING) is None
+    assert FormState.from_token(SECRET, STATE.to_token(other), MORNING) is None
 
 
 def test_a_page_left_open_too_long_is_shown_anew() -> None:
     """What one patient left on a shared computer cannot be sent by the next."""
-    assert FormState.opened(SECRET, STATE.sealed(SECRET), "2026-11-22T10:15:00.001Z") is None
+    assert FormState.from_token(SECRET, STATE.to_token(SECRET), "2026-11-22T10:15:00.001Z") is None
 
 
 def test_a_page_of_a_time_to_come_is_shown_anew() -> None:
     """No clock that ran ahead makes a page last longer."""
-    assert FormState.opened(SECRET, STATE.sealed(SECRET), "2026-11-22T08:14:59.999Z") is None
+    assert FormState.from_token(SECRET, STATE.to_token(SECRET), "2026-11-22T08:14:59.999Z") is None
 
 
 def test_a_page_is_signed_by_hmac_sha256_and_by_nothing_weaker() -> None:
     """A signature of SHA-1, as pages carried before, opens no page: it is shown anew, with what was typed."""
-    signature = STATE.sealed(SECRET).rpartition(".")[2]
+    signature = STATE.to_token(SECRET).rpartition(".")[2]
     assert len(base64.urlsafe_b64decode(signature + "=")) == hashlib.sha256().digest_size
     earlier = str(URLSafeSerializer(SECRET, salt="open-form").dumps(astuple(STATE)))
-    assert FormState.opened(SECRET, earlier, MORNING) is None
-    assert FormState.opened(SECRET, STATE.sealed(SECRET), STATE.opened_at) == STATE
+    assert FormState.from_token(SECRET, earlier, MORNING) is None
+    assert FormState.from_token(SECRET, STATE.to_token(SECRET), STATE.opened_at) == STATE
 
 
 def test_the_same_form_is_the_same_receipt_whichever_way_it_was_typed() -> None:
@@ -271,9 +271,9 @@ def test_the_same_form_is_the_same_receipt_whichever_way_it_was_typed() -> None:
     first, second = (
         read_consent(CLINIC, sent({**fields, "phone": phone})) for phone in ("26123456", "+371 26 123 456")
     )
-    assert receipt_id(SECRET, STATE.nonce, first.said()) == receipt_id(SECRET, STATE.nonce, second.said())
+    assert receipt_id(SECRET, STATE.nonce, first.identity()) == receipt_id(SECRET, STATE.nonce, second.identity())
     other = read_consent(CLINIC, sent({**fields, "decision.newsletter.email": "no"}))
-    assert receipt_id(SECRET, STATE.nonce, first.said()) != receipt_id(SECRET, STATE.nonce, other.said())
+    assert receipt_id(SECRET, STATE.nonce, first.identity()) != receipt_id(SECRET, STATE.nonce, other.identity())
 
 
 CHILDREN_TOO = read_clinic(a_document(age={"guardian": True}))
@@ -291,7 +291,7 @@ FOR_A_CHILD = {
 def test_a_guardian_decides_for_a_child_by_the_guardians_own_contact() -> None:
     """The child is the patient: its name is the name, and it needs no e-mail of its own."""
     said = read_consent(CHILDREN_TOO, sent({**FOR_A_CHILD, "decision.research": "yes"}))
-    assert not said.faults
+    assert not said.errors
     assert said.guardian == Guardian("parent", "Elza Ozola", date(2016, 3, 27))
     assert (said.name, said.contacts) == ("Elza Ozola", (ANNA,))
     assert said.guardian.evidence == {"guardian": "parent"}
@@ -329,14 +329,14 @@ def test_what_is_wrong_about_a_child_is_said_where_it_is(
 def test_a_child_is_too_young_until_the_evening_before_its_birthday() -> None:
     """The day counts where the clinic is: at half past eleven in Riga it is still the day before in London."""
     fields = sent({**FOR_A_CHILD, "child_born_day": "23", "child_born_month": "11", "child_born_year": "2013"})
-    assert not read_consent_at(CHILDREN_TOO, fields, "2026-11-22T21:59:59.999Z").faults
-    assert read_consent_at(CHILDREN_TOO, fields, "2026-11-22T22:00:00.000Z").faults
+    assert not read_consent_at(CHILDREN_TOO, fields, "2026-11-22T21:59:59.999Z").errors
+    assert read_consent_at(CHILDREN_TOO, fields, "2026-11-22T22:00:00.000Z").errors
 
 
 def test_a_clinic_may_set_another_age_below_which_a_guardian_decides() -> None:
     """Whoever decides for themselves declares that age; a guardian does not."""
     clinic = read_clinic(a_document(age={"minimum": 16, "guardian": True}))
-    assert not read_consent(clinic, sent({**FOR_A_CHILD, "child_born_year": "2011"})).faults
+    assert not read_consent(clinic, sent({**FOR_A_CHILD, "child_born_year": "2011"})).errors
     assert problems(read_consent(clinic, sent({**FOR_A_CHILD, "child_born_year": "2010"}))) == {
         ("child_born", "child_decides_alone")
     }
@@ -352,7 +352,7 @@ def test_where_the_clinic_does_not_say_so_nobody_decides_for_a_child(clinic: Cli
 def test_a_guardians_no_without_a_contact_needs_nothing_of_the_child() -> None:
     """A refusal costs nothing here either; with a contact the child must be found again."""
     no = {"decision.research": "no", "child": "yes", "relation": "guardian"}
-    assert not read_consent(CHILDREN_TOO, sent(no)).faults
+    assert not read_consent(CHILDREN_TOO, sent(no)).errors
     assert {field for field, _ in problems(read_consent(CHILDREN_TOO, sent({**no, "email": ANNA.value})))} == {
         "child_name",
         "child_born",
@@ -362,7 +362,7 @@ def test_a_guardians_no_without_a_contact_needs_nothing_of_the_child() -> None:
 def test_one_form_for_two_children_is_two_receipts() -> None:
     """A form sent again counts once; a form for the sister is another."""
     said = [
-        read_consent(CHILDREN_TOO, sent({**FOR_A_CHILD, "child_name": name})).said()
+        read_consent(CHILDREN_TOO, sent({**FOR_A_CHILD, "child_name": name})).identity()
         for name in ("Elza", "Elza", "Marta")
     ]
     assert said[0] == said[1] != said[2]

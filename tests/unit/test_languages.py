@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.clinic import LANGUAGES
-from chalicelib.presentation.i18n import ENDONYMS, negotiate, spoken_date, spoken_time
+from chalicelib.presentation.i18n import ENDONYMS, format_date, format_time, negotiate
 
 OFFERED = ("lv", "ru", "en")
 
@@ -66,10 +66,10 @@ def test_a_time_is_told_in_the_words_and_on_the_clock_of_the_place(
     lang: str, country: str, words: tuple[str, ...]
 ) -> None:
     """The time on a receipt is the time the patient saw on the wall."""
-    told = spoken_time("2026-11-22T08:15:00.000Z", lang, country)
+    told = format_time("2026-11-22T08:15:00.000Z", lang, country)
     assert all(word in told for word in words), told
 
 
 def test_a_date_is_told_in_words() -> None:
     """A day before its month, in English too."""
-    assert spoken_date("2026-11-01", "en") == "1 November 2026"
+    assert format_date("2026-11-01", "en") == "1 November 2026"

@@ -7,14 +7,14 @@ from functools import cache
 import pytest
 
 from chalicelib.domain.clinic import LANGUAGES, Clinic
-from chalicelib.domain.contacts import Kind
-from chalicelib.domain.links import Power
+from chalicelib.domain.contacts import ContactKind
+from chalicelib.domain.links import LinkScope
 from chalicelib.messages.rules import (
-    POWERS,
-    UNASKED,
+    SCOPES_BY_MESSAGE,
+    UNSOLICITED,
     Message,
     fits,
-    following,
+    messages_after,
     segments,
     text_message,
 )
@@ -54,16 +54,16 @@ def document(**said: str) -> dict[str, object]:
 
 
 def planned(
-    kinds: list[Kind], own: list[Kind] | None = None, known: list[Kind] | None = None, **said: str
+    kinds: list[ContactKind], own: list[ContactKind] | None = None, known: list[ContactKind] | None = None, **said: str
 ) -> list[tuple[str, str, tuple[str, ...]]]:
     """Tell which messages follow; by default every contact is own, and none other known."""
     own = kinds if own is None else own
     typed = {kind: kind in own for kind in kinds}
-    plans = following(document(**said), typed, own if known is None else known, clinic())
+    plans = messages_after(document(**said), typed, own if known is None else known, clinic())
     return [(each.message.value, each.kind.value, each.addresses) for each in plans]
 
 
-BOTH = [Kind.EMAIL, Kind.PHONE]
+BOTH = [ContactKind.EMAIL, ContactKind.PHONE]
 
 
 def test_each_contact_is_asked_to_confirm_what_it_alone_can_confirm() -> None:
@@ -72,7 +72,7 @@ def test_each_contact_is_asked_to_confirm_what_it_alone_can_confirm() -> None:
         ("confirm", "email", (EMAIL_NEWS, PHOTO)),
         ("confirm", "phone", (SMS_NEWS,)),
     ]
-    assert planned([Kind.PHONE], testimonials__photo="waits") == [("confirm", "phone", (PHOTO,))]
+    assert planned([ContactKind.PHONE], testimonials__photo="waits") == [("confirm", "phone", (PHOTO,))]
 
 
 def test_what_counts_at_once_brings_one_receipt() -> None:
@@ -80,9 +80,9 @@ def test_what_counts_at_once_brings_one_receipt() -> None:
     assert planned(BOTH, newsletter__email="yes", testimonials__photo="no") == [
         ("receipt", "email", (EMAIL_NEWS, PHOTO))
     ]
-    assert planned([Kind.PHONE], newsletter__sms="in vain") == [("receipt", "phone", (SMS_NEWS,))]
+    assert planned([ContactKind.PHONE], newsletter__sms="in vain") == [("receipt", "phone", (SMS_NEWS,))]
     for how in ("stopped again", "stopped while waiting"):  # nothing was done: perhaps nobody here is known at all
-        assert planned([Kind.EMAIL], newsletter__email=how) == []
+        assert planned([ContactKind.EMAIL], newsletter__email=how) == []
 
 
 @pytest.mark.parametrize("how", ["stopped", "a no that stops"])
@@ -92,7 +92,7 @@ def test_what_was_stopped_is_told_to_every_contact_of_the_person(how: str) -> No
         ("withdrawn", "email", (EMAIL_NEWS,)),
         ("withdrawn", "phone", (EMAIL_NEWS,)),
     ]
-    assert planned([Kind.EMAIL], newsletter__email="waits", testimonials__photo=how) == [
+    assert planned([ContactKind.EMAIL], newsletter__email="waits", testimonials__photo=how) == [
         ("confirm", "email", (EMAIL_NEWS,)),
         ("withdrawn", "email", (PHOTO,)),
     ]
@@ -100,20 +100,20 @@ def test_what_was_stopped_is_told_to_every_contact_of_the_person(how: str) -> No
 
 def test_a_contact_that_is_not_the_persons_own_is_asked_and_told_nothing() -> None:
     """Who types Anna's e-mail beside a phone of their own learns nothing of Anna."""
-    assert planned(BOTH, [Kind.EMAIL], newsletter__email="stopped") == [("withdrawn", "email", (EMAIL_NEWS,))]
-    assert planned([Kind.PHONE], [], newsletter__email="stopped") == []
-    assert planned(BOTH, [Kind.EMAIL], newsletter__sms="waits") == [("confirm", "phone", (SMS_NEWS,))]
+    assert planned(BOTH, [ContactKind.EMAIL], newsletter__email="stopped") == [("withdrawn", "email", (EMAIL_NEWS,))]
+    assert planned([ContactKind.PHONE], [], newsletter__email="stopped") == []
+    assert planned(BOTH, [ContactKind.EMAIL], newsletter__sms="waits") == [("confirm", "phone", (SMS_NEWS,))]
 
 
 def test_whether_a_stranger_is_asked_to_confirm_tells_nothing() -> None:
     """Eve types Anna's e-mail beside a phone of her own: it rings whether or not Anna had agreed."""
     for how in ("waits", "in vain"):
-        assert planned(BOTH, [Kind.EMAIL], newsletter__sms=how) == [("confirm", "phone", (SMS_NEWS,))]
+        assert planned(BOTH, [ContactKind.EMAIL], newsletter__sms=how) == [("confirm", "phone", (SMS_NEWS,))]
 
 
 def test_what_was_stopped_is_told_to_contacts_that_were_not_typed() -> None:
     """A stranger who types the phone alone cannot keep it from the mailbox."""
-    assert planned([Kind.PHONE], [Kind.PHONE], BOTH, newsletter__email="stopped") == [
+    assert planned([ContactKind.PHONE], [ContactKind.PHONE], BOTH, newsletter__email="stopped") == [
         ("withdrawn", "email", (EMAIL_NEWS,)),
         ("withdrawn", "phone", (EMAIL_NEWS,)),
     ]
@@ -155,7 +155,7 @@ def test_a_letter_leads_where_it_says_and_nowhere_else(message: Message) -> None
     linked = set(_Links.of(mail.html))
     assert linked == set(re.findall(r"https?://\S+", mail.text))
     assert linked <= set(matter.links.values())
-    assert {matter.links[power] for power in POWERS[message]} == {each for each in linked if TOKEN in each}
+    assert {matter.links[power] for power in SCOPES_BY_MESSAGE[message]} == {each for each in linked if TOKEN in each}
     assert "<script" not in mail.html
     assert "<img" not in mail.html
 
@@ -182,12 +182,12 @@ def test_a_mail_about_a_decision_holds_the_number_of_its_receipt(message: Messag
 def test_one_click_stops_what_nobody_asked_for(message: Message) -> None:
     """A reminder can be stopped from the mail program (RFC 8058); an answer to one's own act has nothing to stop."""
     headers = mail_of(a_matter(message, clinic(), "en")).headers
-    if message in UNASKED:
+    if message in UNSOLICITED:
         assert headers["List-Unsubscribe"] == f"<https://consent.example.org/unsubscribe/{TOKEN}>"
         assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     else:
         assert not [name for name in headers if name.startswith("List-")]
-        assert Power.UNSUBSCRIBE not in POWERS[message]
+        assert LinkScope.UNSUBSCRIBE not in SCOPES_BY_MESSAGE[message]
 
 
 def test_a_mail_about_new_words_names_what_its_one_click_stops() -> None:
@@ -217,9 +217,9 @@ def test_a_text_message_is_short_in_every_language(message: Message, name: str) 
         for lost in (True, False):
             text = text_message(replace(a_matter(message, clinic(name), lang), lost=lost), "+37126123456").text
             assert fits(text), (lang, len(text), text)
-            assert ("https://" in text) == bool(POWERS[message])
+            assert ("https://" in text) == bool(SCOPES_BY_MESSAGE[message])
             assert text.partition(":")[0]
-            if Power.CONFIRM in POWERS[message] and message is not Message.NEW_CONTACT:
+            if LinkScope.CONFIRM in SCOPES_BY_MESSAGE[message] and message is not Message.NEW_CONTACT:
                 assert "123456" in text
 
 

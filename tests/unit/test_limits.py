@@ -9,8 +9,8 @@ from chalicelib.domain.rate_limits import (
     CONTACT,
     RANGE,
     SHARDS,
-    Guard,
-    Rule,
+    RateLimit,
+    RateLimitCheck,
     TooManyError,
     address_range,
     each_of,
@@ -20,11 +20,11 @@ from chalicelib.domain.rate_limits import (
 from tests.acts import EMAIL_NEWS, MORNING, SMS_NEWS
 from tests.cast import ANNA, ANNA_PHONE, GIORGI
 
-rules = st.builds(Rule, burst=st.integers(1, 8), every=st.integers(1, 50))
+rules = st.builds(RateLimit, burst=st.integers(1, 8), every=st.integers(1, 50))
 gaps = st.lists(st.integers(0, 120), max_size=60)
 
 
-def passed(rule: Rule, moments: list[int]) -> list[int]:
+def passed(rule: RateLimit, moments: list[int]) -> list[int]:
     """Give the moments at which a request passed one bucket."""
     arrival, through = None, []
     for now in moments:
@@ -35,7 +35,7 @@ def passed(rule: Rule, moments: list[int]) -> list[int]:
 
 
 @given(rules, gaps)
-def test_one_number_counts_like_a_bucket_of_tokens(rule: Rule, waits: list[int]) -> None:
+def test_one_number_counts_like_a_bucket_of_tokens(rule: RateLimit, waits: list[int]) -> None:
     """Whoever reads the rule as so many at once and one more per interval is right, to the millisecond."""
     moments = [sum(waits[: count + 1]) for count in range(len(waits))]
     tokens, last, through = Fraction(rule.burst), 0, []
@@ -49,7 +49,7 @@ def test_one_number_counts_like_a_bucket_of_tokens(rule: Rule, waits: list[int])
 
 
 @given(rules, st.lists(st.integers(0, 400), max_size=60))
-def test_no_window_lets_more_through_than_the_rule_says(rule: Rule, moments: list[int]) -> None:
+def test_no_window_lets_more_through_than_the_rule_says(rule: RateLimit, moments: list[int]) -> None:
     """Whatever the window and however the clocks of several processes differ: they need not even be in order."""
     through = passed(rule, moments)
     for start in through:
@@ -59,7 +59,7 @@ def test_no_window_lets_more_through_than_the_rule_says(rule: Rule, moments: lis
 
 
 @given(rules, gaps)
-def test_who_waits_as_long_as_was_said_gets_through(rule: Rule, waits: list[int]) -> None:
+def test_who_waits_as_long_as_was_said_gets_through(rule: RateLimit, waits: list[int]) -> None:
     """And one millisecond less is too early: the answer's Retry-After is the truth."""
     arrival, now = rule.burst * rule.every + 1000, 1000 + sum(waits)
     wait = rule.wait(arrival, now)
@@ -102,7 +102,7 @@ def test_one_kind_of_post_never_uses_up_the_room_of_another() -> None:
     """A flood of consent forms closes no way to stop."""
 
     def named(deed: str) -> set[str]:
-        return set(Guard(deed, each_of([ANNA, ANNA_PHONE]), "192.0.2.0/24", 3, MORNING).buckets())
+        return set(RateLimitCheck(deed, each_of([ANNA, ANNA_PHONE]), "192.0.2.0/24", 3, MORNING).buckets())
 
     assert len(named("consent")) == 4
     assert not named("consent") & named("withdraw")

@@ -2,10 +2,10 @@ from email import message_from_string
 
 import pytest
 
-from chalicelib.domain.contacts import InvalidContactError, Kind, normalise
+from chalicelib.domain.contacts import ContactKind, InvalidContactError, normalise
 from chalicelib.domain.one_line import is_one_line, one_line
-from chalicelib.messages.transports import Letter, Post
-from chalicelib.notices.document import InvalidClinicError, read_clinic
+from chalicelib.messages.transports import AwsTransport, Email
+from chalicelib.notices.document import InvalidDocumentError, read_clinic
 from chalicelib.services.data_export import harmless
 from chalicelib.web.forms import read_consent
 from tests.acts import EVENING, a_document, in_both
@@ -32,7 +32,7 @@ def test_a_typed_name_becomes_one_line_and_a_typed_contact_is_refused(broken: st
     """What a stranger types reaches no header as more than a word."""
     fields = {"decision.research": ["no"], "name": [f"Anna{broken}Subject: hello"]}
     assert read_consent(read_clinic(a_document()), fields, EVENING).name == "Anna Subject: hello"
-    for kind, typed in ((Kind.EMAIL, f"anna{broken}x@example.org"), (Kind.REFERENCE, f"P{broken}1")):
+    for kind, typed in ((ContactKind.EMAIL, f"anna{broken}x@example.org"), (ContactKind.REFERENCE, f"P{broken}1")):
         with pytest.raises(InvalidContactError):
             normalise(kind, typed, "LV")
 
@@ -44,7 +44,7 @@ def test_a_clinics_name_and_addresses_are_of_one_line(broken: str) -> None:
         {"name": in_both(f"Physio{broken}Bcc: all@example.org")},
         {"dpo": {"email": f"dpo@example.org{broken}Bcc: all@example.org"}},
     ):
-        with pytest.raises(InvalidClinicError, match="Write it in one line"):
+        with pytest.raises(InvalidDocumentError, match="Write it in one line"):
             read_clinic(a_document(**changed))
 
 
@@ -69,8 +69,8 @@ def test_no_header_of_a_mail_is_broken_whatever_a_letter_holds() -> None:
     broken = "x\r\nBcc: all@example.org"
     session = Taking()
     headers = {"List-Unsubscribe": f"<https://example.org/{broken}>"}
-    letter = Letter(broken, broken, "text", "html", headers, {"clinic": "riga"}, broken, broken)
-    Post(session, "eu-north-1", mail_from="consent@example.org").send(letter)
+    letter = Email(broken, broken, "text", "html", headers, {"clinic": "riga"}, broken, broken)
+    AwsTransport(session, "eu-north-1", mail_from="consent@example.org").send(letter)
     [asked] = session.asked
     simple = asked["Content"]["Simple"]  # type: ignore[index]
     values = [asked["FromEmailAddress"], *asked["ReplyToAddresses"], *asked["Destination"]["ToAddresses"]]  # type: ignore[index, misc]

@@ -2,25 +2,25 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.domain.contacts import Contact, Kind
-from chalicelib.domain.links import Handle, Holder, Link, Power, read_token, short_code
+from chalicelib.domain.contacts import Contact, ContactKind
+from chalicelib.domain.links import Link, LinkRecipient, LinkScope, LinkSecret, read_token, short_code
 from tests.acts import EVENING, MORNING, NOON
 from tests.cast import ANNA, ANNA_PHONE
 
 SECRET, OTHER = b"s" * 32, b"o" * 32
-HANDLE = Handle(bytes(range(16)))
+HANDLE = LinkSecret(bytes(range(16)))
 LINK = Link("riga-aesthetics", "1" * 32, "lv", ("newsletter.email",), None, MORNING, EVENING, "portal")
 
 
-@pytest.mark.parametrize("power", Power)
-def test_a_token_opens_what_it_was_made_for_and_nothing_else(power: Power) -> None:
+@pytest.mark.parametrize("power", LinkScope)
+def test_a_token_opens_what_it_was_made_for_and_nothing_else(power: LinkScope) -> None:
     """Who can unsubscribe somebody cannot read that person's decisions."""
     token = HANDLE.token(SECRET, power)
     read = read_token(token)
     assert read
     handle, proof = read
     assert len(token) == 32
-    assert [each for each in Power if handle.grants(SECRET, each, proof)] == [power]
+    assert [each for each in LinkScope if handle.grants(SECRET, each, proof)] == [power]
     assert not handle.grants(OTHER, power, proof)
     assert handle.link == HANDLE.link
     assert HANDLE.value.hex() not in handle.link
@@ -34,23 +34,23 @@ def test_what_is_no_token_opens_nothing(wrong: str) -> None:
 
 def test_stopping_goes_on_for_years_and_everything_else_ends_when_the_link_says() -> None:
     """A mail of last year still stops the newsletter; it no longer shows decisions. Nothing opens for ever."""
-    assert all(LINK.opens(power, NOON) for power in Power)
+    assert all(LINK.opens(power, NOON) for power in LinkScope)
     for at in (EVENING, "2029-11-21T08:14:59.999Z"):
-        assert [power for power in Power if LINK.opens(power, at)] == [Power.UNSUBSCRIBE]
-    assert not [power for power in Power if LINK.opens(power, "2029-11-21T08:15:00.000Z")]
+        assert [power for power in LinkScope if LINK.opens(power, at)] == [LinkScope.UNSUBSCRIBE]
+    assert not [power for power in LinkScope if LINK.opens(power, "2029-11-21T08:15:00.000Z")]
     lasting = replace(LINK, expires_at="2031-01-01T00:00:00.000Z")
-    assert all(lasting.opens(power, "2030-12-31T23:59:59.999Z") for power in Power)
-    assert not [power for power in Power if lasting.opens(power, lasting.expires_at)]
+    assert all(lasting.opens(power, "2030-12-31T23:59:59.999Z") for power in LinkScope)
+    assert not [power for power in LinkScope if lasting.opens(power, lasting.expires_at)]
     revoked = Link.read(LINK.stored().replace('"revoked_at": null', f'"revoked_at": "{NOON}"'))
-    assert not [power for power in Power if revoked.opens(power, MORNING)]
+    assert not [power for power in LinkScope if revoked.opens(power, MORNING)]
 
 
 def test_a_link_and_its_holder_come_back_as_they_were_kept() -> None:
     """Nothing is lost between making a link and following it."""
     assert Link.read(LINK.stored()) == LINK
-    for holder in (Holder(ANNA, "Anna Ozola"), Holder(ANNA_PHONE)):
-        assert Holder.read(holder.plain()) == holder
-    assert "anna" not in repr(Holder(ANNA))
+    for holder in (LinkRecipient(ANNA, "Anna Ozola"), LinkRecipient(ANNA_PHONE)):
+        assert LinkRecipient.read(holder.plain()) == holder
+    assert "anna" not in repr(LinkRecipient(ANNA))
     assert "0102" not in repr(HANDLE)
 
 
@@ -63,6 +63,6 @@ def test_a_short_code_belongs_to_one_receipt_and_one_phone() -> None:
     others = {
         short_code(SECRET, "b" * 32, ANNA_PHONE),
         short_code(OTHER, "a" * 32, ANNA_PHONE),
-        short_code(SECRET, "a" * 32, Contact(Kind.PHONE, "+37126123457")),
+        short_code(SECRET, "a" * 32, Contact(ContactKind.PHONE, "+37126123457")),
     }
     assert code not in others

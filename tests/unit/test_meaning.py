@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.notice_versions import Entry, history, precursor
-from chalicelib.notices.differences import MEANING, Difference, Topic, beyond_words, differences
+from chalicelib.domain.notice_versions import PublishedVersion, history, precursor
+from chalicelib.notices.differences import TOPICS, Difference, Topic, beyond_words, differences
 from chalicelib.notices.document import read_clinic
 from chalicelib.notices.edition import described
-from chalicelib.notices.workflow import BeyondWordsError, Draft, drafted
+from chalicelib.notices.workflow import BeyondWordsError, Draft, new_draft
 from chalicelib.presentation.templates import authorities
 from tests.acts import EVENING, MORNING, NEXT_DAY, NOON, OPENING, a_document, in_both
 from tests.cast import IEVA, JURIS
@@ -188,7 +188,7 @@ def test_a_change_of_what_is_done_with_the_data_is_more_than_words(name: str) ->
     """Nobody's consent goes on under a text that asks for something else."""
     change, place, topic = MORE_THAN_WORDS[name]
     found = changed_by(change)
-    assert found[place] == topic == MEANING[name]
+    assert found[place] == topic == TOPICS[name]
 
 
 @pytest.mark.parametrize("name", WORDS_ALONE)
@@ -201,8 +201,8 @@ def test_a_change_of_words_is_seen_and_costs_no_consent(name: str) -> None:
 
 def test_every_part_on_the_list_is_tried_above() -> None:
     """A part added to the list without a case would be believed and not known. A recipient without options is below."""
-    assert MORE_THAN_WORDS.keys() | {"purposes.data_sharing.title"} == MEANING.keys()
-    assert set(MEANING.values()) == set(Topic)
+    assert MORE_THAN_WORDS.keys() | {"purposes.data_sharing.title"} == TOPICS.keys()
+    assert set(TOPICS.values()) == set(Topic)
 
 
 def test_the_title_of_data_sharing_without_options_names_the_recipient() -> None:
@@ -249,7 +249,11 @@ def test_a_purpose_that_is_new_is_told_once_and_not_part_by_part() -> None:
 
 def test_a_minor_is_compared_with_the_version_of_its_major_that_people_agreed_to() -> None:
     """What was overtaken before its day bound nobody; another MAJOR asks everybody anew."""
-    first, second, third = Entry(OPENING, "1.0", OPENING), Entry(NOON, "1.1", NOON), Entry(NEXT_DAY, "1.2", EVENING)
+    first, second, third = (
+        PublishedVersion(OPENING, "1.0", OPENING),
+        PublishedVersion(NOON, "1.1", NOON),
+        PublishedVersion(NEXT_DAY, "1.2", EVENING),
+    )
     assert precursor((first, second), "1.2", EVENING) == second
     assert precursor((first, second), "2.0", EVENING) is None
     assert precursor((), "1.0", EVENING) is None
@@ -259,7 +263,7 @@ def test_a_minor_is_compared_with_the_version_of_its_major_that_people_agreed_to
 
 def a_minor(**changed: Any) -> Draft:
     """Give a draft of the next MINOR version."""
-    return drafted(a_document(version="1.1", **changed), PHYSIO, IEVA, MORNING)
+    return new_draft(a_document(version="1.1", **changed), PHYSIO, IEVA, MORNING)
 
 
 CHANGES = (Difference("texts.transfers", "transfer to another country", "Nowhere", "To the Moon", "en"),)
@@ -297,4 +301,4 @@ def test_the_documentation_lists_exactly_the_parts_that_count() -> None:
     """A clinic can tell beforehand which number its change needs."""
     table = DOCS.read_text(encoding="utf-8").partition("| part of the document | what it tells |\n")[2]
     rows = re.findall(r"^\| `(\S+)` \| ([a-z ]+) \|$", table.partition("\n\n")[0], re.MULTILINE)
-    assert rows == [(name, str(topic)) for name, topic in MEANING.items()]
+    assert rows == [(name, str(topic)) for name, topic in TOPICS.items()]

@@ -11,10 +11,10 @@ from chalicelib.notices.document import (
     COUNTRIES,
     RESERVED_IDS,
     TEXTS,
-    Fault,
-    InvalidClinicError,
+    DocumentError,
+    InvalidDocumentError,
+    check,
     document_hash,
-    faults_of,
     read_clinic,
     read_full_notice,
     warnings_of,
@@ -119,9 +119,9 @@ def broken(path: str, value: object) -> dict[str, Any]:
     return document
 
 
-def faults(document: object) -> tuple[Fault, ...]:
+def faults(document: object) -> tuple[DocumentError, ...]:
     """Give every fault of a document."""
-    with pytest.raises(InvalidClinicError) as caught:
+    with pytest.raises(InvalidDocumentError) as caught:
         read_clinic(document)
     return caught.value.faults
 
@@ -134,9 +134,9 @@ def test_a_small_clinic_is_one_readable_document() -> None:
     assert clinic.endings == {"newsletter.sms": "P1Y", "research": "2027-03-31"}
     assert clinic.questions["newsletter.email"].needs == {"email"}
     assert clinic.lead.named() == {"id": "physio", "name": "SIA Jūra"}
-    assert clinic.addressed("newsletter") == ("newsletter.email", "newsletter.sms")
-    assert clinic.addressed("research") == ("research",)
-    assert clinic.addressed("news") == ()
+    assert clinic.resolve_names("newsletter") == ("newsletter.email", "newsletter.sms")
+    assert clinic.resolve_names("research") == ("research",)
+    assert clinic.resolve_names("news") == ()
 
 
 @pytest.mark.parametrize(("path", "value", "place"), BROKEN)
@@ -160,7 +160,7 @@ def test_a_mistake_is_told_with_its_place_and_its_remedy(path: str, value: objec
 )
 def test_a_character_that_no_file_can_hold_is_told_by_its_number(path: str, place: str, letter: str) -> None:
     """XML forbids it, and with it every receipt's FHIR text and PDF would be broken; it cannot be seen in an editor."""
-    fault, *others = faults_of(broken(path, f"One\nTwo{letter} three"), authorities())
+    fault, *others = check(broken(path, f"One\nTwo{letter} three"), authorities())
     assert fault.place == place
     assert all(other.problem == "has a line break or a control character" for other in others), "names are one line"
     assert fault.problem == f"has a character that cannot be written (U+{ord(letter):04X}, line 2)"
@@ -171,7 +171,7 @@ def test_a_character_that_no_file_can_hold_is_told_by_its_number(path: str, plac
 def test_a_text_may_have_lines_tabs_and_letters_of_any_script() -> None:
     """Nothing that can be read is refused; a file from another system ends its lines in its own way."""
     document = a_document(notice=in_both("One\r\n\tTwo 😀 \u202eქ \x85 \ufffd"), name=in_both("A\u00a0B"))
-    assert not faults_of(document, authorities())
+    assert not check(document, authorities())
 
 
 def test_all_mistakes_are_told_at_once() -> None:
@@ -205,8 +205,8 @@ def test_a_clinic_never_takes_an_address_of_the_portal(reserved: str) -> None:
 def test_a_question_is_asked_through_its_last_day_and_not_after() -> None:
     """Nobody says Yes to a contest that is over, and nobody is turned away on its last evening."""
     clinic = read_clinic(a_document())
-    assert clinic.asking("2027-03-31T23:59:59.999Z") is clinic
-    after = clinic.asking("2027-04-01T00:00:00.000Z")
+    assert clinic.open_at("2027-03-31T23:59:59.999Z") is clinic
+    after = clinic.open_at("2027-04-01T00:00:00.000Z")
     assert list(after.questions) == ["newsletter.email", "newsletter.sms"]
     assert [purpose.id for purpose in after.purposes] == ["newsletter"]
 
@@ -244,7 +244,7 @@ def test_a_contest_that_is_over_is_warned_about_and_is_no_fault() -> None:
     assert str(over) == (
         "purposes[2].ends: is over since 2027-03-31: nobody is asked about it. Take it out, or write a later last day"
     )
-    assert faults_of(document, authorities()) == ()
+    assert check(document, authorities()) == ()
     for option in document["purposes"][0]["options"]:
         option["ends"] = "2026-12-24"
     places = [warning.place for warning in warnings_of(document, "2027-04-01T00:00:00.000Z")]
@@ -255,7 +255,7 @@ def test_a_contest_that_is_over_is_warned_about_and_is_no_fault() -> None:
 def test_the_full_notice_is_there_in_every_language() -> None:
     """Nobody finds an empty page behind “the full notice”."""
     assert read_full_notice(a_document(), ["lv", "en"])["en"] == "The whole of it."
-    with pytest.raises(InvalidClinicError, match=r"notice\.ru"):
+    with pytest.raises(InvalidDocumentError, match=r"notice\.ru"):
         read_full_notice(a_document(), ["lv", "en", "ru"])
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.domain.consent import Assurance, Channel
 from chalicelib.domain.receipts import NoticeRef, Receipt, decide
-from chalicelib.receipts.sd_jwt import combined, withhold
+from chalicelib.receipts.sd_jwt import combined, redact_evidence
 from infra.build.bundle import ROOT
 from tests.acts import EMAIL_NEWS, IN_FORCE, a_subject, an_act
 from tests.keys import OwnKey, key_set
@@ -84,13 +84,13 @@ def test_a_receipt_and_its_signature_apart_are_verified_too(desk: Desk) -> None:
 
 def test_what_staff_wrote_down_is_verified_with_the_receipt_it_came_with(desk: Desk) -> None:
     """An archive keeps both in one file; another form's number written in does not pass (RFC 9901, 7.1)."""
-    evidence, disclosures = withhold({"form": "A-2026/117", "witness": "Ilze"})
+    evidence, disclosures = redact_evidence({"form": "A-2026/117", "witness": "Ilze"})
     [receipt] = receipts(1, evidence=evidence)
     code, told = desk.verify(desk.put("one.sd-jwt", combined(signed(receipt), disclosures)))
     assert (code, "A-2026/117" in told, "Who saw or heard it: Ilze" in told) == (0, True, True), told
     code, told = desk.verify(desk.put("one.sd-jwt", combined(signed(receipt), [])))
     assert (code, "A-2026/117" in told) == (0, False), told
-    _, others = withhold({"form": "A-2026/118"})
+    _, others = redact_evidence({"form": "A-2026/118"})
     code, told = desk.verify(desk.put("one.sd-jwt", combined(signed(receipt), others)))
     assert (code, "not what the receipt vouches for" in told) == (1, True), told
 
@@ -167,12 +167,12 @@ def test_what_a_receipt_proves_of_its_text_depends_on_how_it_was_given(
 
     And a form from before the first version binds none.
     """
-    act = an_act({EMAIL_NEWS: answer}, channel=Channel("paper" if channel == "unknown" else channel))
+    decision = an_act({EMAIL_NEWS: answer}, channel=Channel("paper" if channel == "unknown" else channel))
     if channel in {"api", "import"}:
-        act = replace(act, assurance=Assurance.IMPORTED)
+        decision = replace(decision, assurance=Assurance.IMPORTED)
     if channel == "unknown":
-        act = replace(act, notice=NoticeRef.unknown("lv"))
-    receipt = decide(a_subject(), act, IN_FORCE, known=False)[0]
+        decision = replace(decision, notice=NoticeRef.unknown("lv"))
+    receipt = decide(a_subject(), decision, IN_FORCE, known=False)[0]
     code, said = desk.verify(desk.put("one.jws", signed(receipt)))
     assert code == 0
     assert {words for words in (SHOWN, STAFFS, NOTHING, SYSTEMS) if words in said} == told

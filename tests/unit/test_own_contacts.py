@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from chalicelib.domain.receipts import Subject
-from chalicelib.store.lookup import whose_own
+from chalicelib.store.lookup import owners
 from tests.acts import MORNING, a_subject
 
 MAIL, PHONE = "aa", "bb"
@@ -28,6 +28,6 @@ def test_whoever_proved_a_contact_hides_those_who_typed_it() -> None:
     """And who has proven another is not found by what they typed; children stay with their guardian's contact."""
     owner, typist = _with(1, certain=True), _with(2, typed=(MAIL, PHONE))
     elsewhere, child = _with(3, typed=(PHONE,), certain=True), _with(4, typed=(MAIL, PHONE), of_age="2034-01-01")
-    assert whose_own([owner, typist, elsewhere, child], PHONE) == (owner, child)
-    assert whose_own([typist, elsewhere], PHONE) == (typist,)
-    assert whose_own([elsewhere], PHONE) == ()
+    assert owners([owner, typist, elsewhere, child], PHONE) == (owner, child)
+    assert owners([typist, elsewhere], PHONE) == (typist,)
+    assert owners([elsewhere], PHONE) == ()

@@ -15,9 +15,9 @@ from chalicelib.notices.document import read_clinic
 from chalicelib.notices.edition import edition
 from chalicelib.presentation.pdf import document as pdf
 from chalicelib.receipts.formats import html as page
-from chalicelib.receipts.formats.issued import Issued
-from chalicelib.receipts.formats.shown_text import visible
-from chalicelib.store.shown_pages import BLANK, CONSENT_PAGE, WITHDRAWAL_PAGE, Evidence
+from chalicelib.receipts.formats.issued import IssuedReceipt
+from chalicelib.receipts.formats.shown_text import visible_text
+from chalicelib.store.shown_pages import BLANK, CONSENT_PAGE, WITHDRAWAL_PAGE, ShownPages
 from infra.operator import publish
 from tests.acts import MORNING, NEXT_DAY, OPENING, a_document, a_subject, an_act, in_both
 from tests.cast import CLINICS, RIGA, TBILISI
@@ -43,21 +43,21 @@ EVERYWHERE = [
 
 
 def _shown(clinic: Clinic, lang: str, template: str = CONSENT_PAGE) -> str:
-    return Evidence.page(template, clinic, lang, **BLANK)
+    return ShownPages.page(template, clinic, lang, **BLANK)
 
 
-def _issued(clinic: Clinic, lang: str, **changed: Any) -> Issued:
+def _issued(clinic: Clinic, lang: str, **changed: Any) -> IssuedReceipt:
     """Give a receipt of somebody who says Yes and No in turn, on the web."""
     said = changed.pop("said", dict(zip(clinic.questions, ["yes", "no"] * 99, strict=False)))
     sha256 = hashlib.sha256(_shown(clinic, lang).encode()).hexdigest()
     notice = NoticeRef(clinic.version, lang, sha256)
     controllers = tuple(each.named() for each in clinic.controllers)
-    act = an_act(said, receipt_id="ab" * 16, clinic=clinic.id, notice=notice, controllers=controllers)
-    receipt, _ = decide(a_subject(7), replace(act, **changed), NoticeInForce(clinic.version, OPENING), known=False)
-    return Issued(receipt, clinic, lang, {}, None, BASE, MORNING)
+    decision = an_act(said, receipt_id="ab" * 16, clinic=clinic.id, notice=notice, controllers=controllers)
+    receipt, _ = decide(a_subject(7), replace(decision, **changed), NoticeInForce(clinic.version, OPENING), known=False)
+    return IssuedReceipt(receipt, clinic, lang, {}, None, BASE, MORNING)
 
 
-def _receipt(issued: Issued) -> tuple[str, Paper]:
+def _receipt(issued: IssuedReceipt) -> tuple[str, Paper]:
     html = page.write(issued, _shown(issued.clinic, issued.receipt.document["notice"]["lang"]), CODE)
     return html, Paper(pdf.write(html, at=MORNING))
 
@@ -89,7 +89,7 @@ def test_the_text_on_the_receipt_is_every_word_of_the_page_that_was_shown(name: 
     """The information a patient had is proved by the paper alone (GDPR Art. 7(1)); only what cannot be read is gone."""
     shown = _shown(_clinic(name), lang, template)
     words = Visible(shown, without=("nav",), hidden=("sr", "skip")).words
-    kept = str(visible(shown))
+    kept = str(visible_text(shown))
     assert [word for word in Visible(kept, without=()).words if word not in MARKS] == words
     assert len(words) > 60
     assert not re.search(r"<(?!/?(p|b|br|ul|li|dl|dt|dd|h[3-6])\b)", kept)
@@ -291,7 +291,7 @@ def test_the_page_that_stands_alone_asks_for_nothing_from_elsewhere() -> None:
 def test_the_form_of_a_clinic_that_writes_letters_has_lines_for_the_address() -> None:
     """What the page asks for, the form has room for; another clinic's form stays as short as it was."""
     document = a_document()
-    for needs, lines in ((["contact"], []), (["address"], ["Street, house and flat", "Postcode", "Town or village"])):
+    for needs, lines in ((["contact"], []), (["address"], ["Street, portal and flat", "Postcode", "Town or village"])):
         document["purposes"][1]["needs"] = needs
         words = " ".join(_form(edition(document).clinic, "en")[1].words)
-        assert [line for line in ("Street, house and flat", "Postcode", "Town or village") if line in words] == lines
+        assert [line for line in ("Street, portal and flat", "Postcode", "Town or village") if line in words] == lines

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from chalicelib.domain.contacts import Contact, Kind
-from chalicelib.domain.instants import EVER
-from chalicelib.domain.permission import Named, Told
+from chalicelib.domain.contacts import Contact, ContactKind
+from chalicelib.domain.instants import END_OF_TIME
+from chalicelib.domain.permission import PermissionResult, SubjectQuery
 from chalicelib.domain.receipts import Subject
 from tests.acts import EMAIL_NEWS, IN_FORCE, MORNING, NOON, a_standing, a_subject
 
-NUMBER, MAIL = Contact(Kind.REFERENCE, "P-1024"), Contact(Kind.EMAIL, "anna.ozola@example.org")
+NUMBER, MAIL = Contact(ContactKind.REFERENCE, "P-1024"), Contact(ContactKind.EMAIL, "anna.ozola@example.org")
 ANNA = replace(
     a_subject(newsletter__email=a_standing()),
     contacts={"n": MORNING, "m": MORNING},
@@ -17,17 +17,21 @@ ANNA = replace(
 )
 
 
-def told(person: Subject, *contacts: Contact) -> tuple[Told, tuple[Kind, ...]]:
+def told(person: Subject, *contacts: Contact) -> tuple[PermissionResult, tuple[ContactKind, ...]]:
     """Tell how the newsletter stands for whoever names a person by these contacts, and the kinds known."""
-    named = Named(dict.fromkeys(contacts, (person,)), {person.id: person.standings})
+    named = SubjectQuery(dict.fromkeys(contacts, (person,)), {person.id: person.standings})
     lookups = {NUMBER: "n", MAIL: "m"}
-    return named.tell(EMAIL_NEWS, frozenset({"email"}), IN_FORCE, NOON), named.kinds(lookups, EVER)
+    return named.tell(EMAIL_NEWS, frozenset({"email"}), IN_FORCE, NOON), named.kinds(lookups, END_OF_TIME)
 
 
 def test_whoever_has_an_email_of_their_own_is_permitted_by_their_number() -> None:
     """The clinic need not know the e-mail to ask."""
     found, kinds = told(ANNA, NUMBER)
-    assert (found.permitted, found.holds_for, kinds) == (True, (Kind.REFERENCE,), (Kind.REFERENCE, Kind.EMAIL))
+    assert (found.permitted, found.holds_for, kinds) == (
+        True,
+        (ContactKind.REFERENCE,),
+        (ContactKind.REFERENCE, ContactKind.EMAIL),
+    )
 
 
 def test_whose_email_is_gone_or_was_only_typed_is_not_permitted_by_their_number() -> None:
@@ -35,20 +39,20 @@ def test_whose_email_is_gone_or_was_only_typed_is_not_permitted_by_their_number(
     gone, typed = replace(ANNA, contacts={"n": MORNING}), replace(ANNA, typed=("m",))
     for person in (gone, typed):
         found, kinds = told(person, NUMBER)
-        assert (found.permitted, kinds) == (False, (Kind.REFERENCE,))
+        assert (found.permitted, kinds) == (False, (ContactKind.REFERENCE,))
 
 
 def test_a_person_kept_before_kinds_were_told_is_permitted_as_before() -> None:
     """Nobody is lost with an update; the kinds given in the call are told all the same."""
     before = replace(ANNA, kinds={})
     assert told(before, NUMBER)[0].permitted
-    assert told(before, NUMBER)[1] == (Kind.REFERENCE,)
-    assert told(before, NUMBER, MAIL)[1] == (Kind.REFERENCE, Kind.EMAIL)
+    assert told(before, NUMBER)[1] == (ContactKind.REFERENCE,)
+    assert told(before, NUMBER, MAIL)[1] == (ContactKind.REFERENCE, ContactKind.EMAIL)
     old = {name: value for name, value in ANNA.stored().items() if name != "kinds"}
     assert Subject.read(old) == before
 
 
 def test_a_contact_learnt_later_was_not_known_then() -> None:
     """Asked what was known at another time, the answer tells no more."""
-    named = Named({NUMBER: (replace(ANNA, contacts={"n": MORNING, "m": NOON}),)}, {})
-    assert named.kinds({NUMBER: "n"}, MORNING) == (Kind.REFERENCE,)
+    named = SubjectQuery({NUMBER: (replace(ANNA, contacts={"n": MORNING, "m": NOON}),)}, {})
+    assert named.kinds({NUMBER: "n"}, MORNING) == (ContactKind.REFERENCE,)

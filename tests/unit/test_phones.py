@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.clinic import LANGUAGES
-from chalicelib.domain.contacts import Kind, normalise
+from chalicelib.domain.contacts import ContactKind, normalise
 from chalicelib.domain.phones import country, exists, takes_texts
-from chalicelib.notices.document import InvalidClinicError, faults_of, read_clinic
+from chalicelib.notices.document import InvalidDocumentError, check, read_clinic
 from chalicelib.presentation.templates import authorities, render
 from tests.acts import a_document
 
@@ -48,7 +48,7 @@ def test_a_number_of_no_country_is_in_none() -> None:
 @pytest.mark.parametrize("typed", ["+371 55 55 55 55", "+358 99 999 999"])
 def test_a_number_nobody_has_given_out_is_still_found(typed: str) -> None:
     """Whoever was recorded under a number before the portal looked so closely takes their Yes back by it."""
-    assert not exists(normalise(Kind.PHONE, typed, "LV").value)
+    assert not exists(normalise(ContactKind.PHONE, typed, "LV").value)
 
 
 @pytest.mark.parametrize(("named", "texted"), [(None, ("LV",)), (["LV", "LT"], ("LV", "LT")), (["EE"], ("EE",))])
@@ -61,13 +61,13 @@ def test_text_messages_go_to_the_countries_a_clinic_names_else_to_its_own(named:
 @pytest.mark.parametrize("named", ["LV", [], ["Latvia"], ["lv"], ["LV", "LV"], [371], {"LV": True}])
 def test_countries_that_cannot_be_read_are_told_with_the_remedy(named: Any) -> None:
     """`make check-clinic` says what to write."""
-    with pytest.raises(InvalidClinicError, match="sms_countries"):
+    with pytest.raises(InvalidDocumentError, match="sms_countries"):
         read_clinic(a_document(sms_countries=named))
 
 
 def test_a_country_that_does_not_exist_is_told_before_publication() -> None:
     """A slip of one letter would keep a whole country from its codes."""
-    told = [str(fault) for fault in faults_of(a_document(sms_countries=["LV", "XX"]), authorities())]
+    told = [str(fault) for fault in check(a_document(sms_countries=["LV", "XX"]), authorities())]
     assert [each for each in told if each.startswith("sms_countries: names 'XX'")]
 
 

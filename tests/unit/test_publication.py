@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.domain.consent import NoticeInForce, State, resolve
 from chalicelib.domain.notice_versions import (
-    Entry,
+    PublishedVersion,
     Stage,
     entry_at,
     history,
@@ -18,7 +18,7 @@ from chalicelib.domain.notice_versions import (
     until,
 )
 from chalicelib.domain.receipts import Subject
-from chalicelib.notices.document import InvalidClinicError, read_clinic
+from chalicelib.notices.document import InvalidDocumentError, read_clinic
 from chalicelib.notices.edition import edition
 from chalicelib.notices.workflow import (
     Change,
@@ -29,8 +29,8 @@ from chalicelib.notices.workflow import (
     ReviewError,
     SamePersonError,
     change,
-    drafted,
-    life,
+    list_versions,
+    new_draft,
     preview,
     superseded,
 )
@@ -58,7 +58,7 @@ SCHEDULE = history([[OPENING, "1.0"], [NOON, "1.1", MORNING], [NEXT_DAY, "2.0", 
 
 def a_draft(author: Person = IEVA, **changed: Any) -> Draft:
     """Give a draft of the small clinic."""
-    return drafted(a_document(**changed), PHYSIO, author, MORNING)
+    return new_draft(a_document(**changed), PHYSIO, author, MORNING)
 
 
 def texts(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -112,7 +112,7 @@ def test_each_text_that_is_missing_in_a_language_is_listed_with_its_article(path
         del place[path[-1]]
     else:
         place[path[-1]] = {"empty": "", "blank": " \n", "null": None}[how]
-    [fault] = drafted(document, PHYSIO, IEVA, MORNING).missing(authorities())
+    [fault] = new_draft(document, PHYSIO, IEVA, MORNING).missing(authorities())
     assert fault.place == place_of(path)
     named = ".".join(map(str, path[:2])) if path[0] == "texts" else str(path[-2])
     if named == "texts.intro":
@@ -150,7 +150,7 @@ def test_each_item_that_is_missing_as_a_whole_is_listed_with_its_article(place: 
     for part in parents:
         there = there[int(part) if isinstance(there, list) else part]
     del there[last]
-    listed = drafted(document, PHYSIO, IEVA, MORNING).missing(authorities())
+    listed = new_draft(document, PHYSIO, IEVA, MORNING).missing(authorities())
     assert article in {fault.article for fault in listed}
     assert all(article in str(fault) for fault in listed if fault.article == article)
 
@@ -224,9 +224,9 @@ def test_a_draft_is_read_back_with_every_step_it_took() -> None:
 def test_a_document_of_another_clinic_or_without_a_number_is_no_draft() -> None:
     """Nothing is kept under a name that is not its own."""
     for changed in ({"id": "riga-aesthetics"}, {"version": "1"}, {"version": None}, {"notice": float("nan")}):
-        with pytest.raises(InvalidClinicError):
+        with pytest.raises(InvalidDocumentError):
             a_draft(**changed)
-    with pytest.raises(InvalidClinicError, match="At most"):
+    with pytest.raises(InvalidDocumentError, match="At most"):
         a_draft(notice="ქ" * 100_001)
 
 
@@ -243,7 +243,7 @@ def test_a_version_is_first_minor_or_major_and_its_number_rises() -> None:
 
 def test_what_is_in_force_follows_from_the_list_and_the_moment() -> None:
     """Asked years later about any moment, the list answers alike."""
-    assert SCHEDULE[0] == Entry(OPENING, "1.0", OPENING)
+    assert SCHEDULE[0] == PublishedVersion(OPENING, "1.0", OPENING)
     moments = {"2026-01-01T00:00:00.000Z": "1.0", OPENING: "1.0", MORNING: "1.0", NOON: "1.1", NEXT_DAY: "2.0"}
     assert {at: entry_at(SCHEDULE, at).version for at in moments} == moments
     assert notice_at(SCHEDULE, EVENING) == NoticeInForce("1.1", OPENING)
@@ -255,16 +255,16 @@ def test_what_is_in_force_follows_from_the_list_and_the_moment() -> None:
 def test_a_version_overtaken_before_its_day_never_comes_into_force() -> None:
     """A mistake in a scheduled text is mended by the next number, at once or on the same day."""
     for since in (EVENING, NEXT_DAY):
-        overtaken = (*SCHEDULE, Entry(since, "2.1", EVENING))
+        overtaken = (*SCHEDULE, PublishedVersion(since, "2.1", EVENING))
         assert notice_at(overtaken, NEXT_DAY) == NoticeInForce("2.1", min(since, NEXT_DAY))
-        assert {step.version: step.state for step in life(overtaken, [], EVENING)}["2.0"] is Stage.OVERTAKEN
+        assert {step.version: step.state for step in list_versions(overtaken, [], EVENING)}["2.0"] is Stage.OVERTAKEN
 
 
 def test_each_version_is_in_force_from_its_day_until_the_next_one_takes_over() -> None:
     """The end of one is the beginning of another; what was overtaken has neither."""
     first, second, third = SCHEDULE
     assert [until(SCHEDULE, entry) for entry in SCHEDULE] == [NOON, NEXT_DAY, None]
-    overtaken = (*SCHEDULE, Entry(EVENING, "2.1", EVENING))
+    overtaken = (*SCHEDULE, PublishedVersion(EVENING, "2.1", EVENING))
     assert [until(overtaken, entry) for entry in overtaken] == [NOON, EVENING, None, None]
     assert stage(third.since, third.version, overtaken, NEXT_DAY) is Stage.OVERTAKEN
     assert stage(second.since, second.version, SCHEDULE, EVENING) is Stage.IN_FORCE
@@ -282,7 +282,7 @@ def test_the_list_tells_where_each_version_stands() -> None:
     """Draft, approved, scheduled, in force, past."""
     waiting = a_draft(version="2.1")
     approved = a_draft(version="2.2").approve(JURIS, NOON, authorities())
-    steps = life(SCHEDULE, [approved, waiting], EVENING)
+    steps = list_versions(SCHEDULE, [approved, waiting], EVENING)
     assert {step.version: step.state for step in steps} == {
         "1.0": Stage.PAST,
         "1.1": Stage.IN_FORCE,

@@ -6,7 +6,7 @@ import re
 import pytest
 import rfc8785
 
-from chalicelib.domain.receipts import Act, Receipt, decide, receipt_id
+from chalicelib.domain.receipts import Decision, Receipt, decide, receipt_id
 from chalicelib.store.encryption import ClinicKey
 from tests.acts import EMAIL_NEWS, IN_FORCE, MORNING, NOON, SMS_NEWS, a_subject, an_act
 
@@ -30,11 +30,11 @@ FIELDS = {
 }
 
 
-def a_chain(*acts: Act) -> list[Receipt]:
+def a_chain(*acts: Decision) -> list[Receipt]:
     """Give the receipts of acts of one person."""
     subject, receipts = a_subject(), []
-    for act in acts:
-        receipt, subject = decide(subject, act, IN_FORCE, known=False)
+    for decision in acts:
+        receipt, subject = decide(subject, decision, IN_FORCE, known=False)
         receipts.append(receipt)
     return receipts
 
@@ -74,8 +74,8 @@ def test_a_receipts_bytes_are_canonical_json() -> None:
 
 def test_the_same_act_on_the_same_person_gives_the_same_bytes() -> None:
     """A decision replayed by a retry is the same decision, byte for byte."""
-    act = an_act({EMAIL_NEWS: "yes"})
-    assert a_chain(act)[0].canonical == a_chain(act)[0].canonical
+    decision = an_act({EMAIL_NEWS: "yes"})
+    assert a_chain(decision)[0].canonical == a_chain(decision)[0].canonical
 
 
 def test_a_receipt_ends_when_the_first_of_its_consents_ends() -> None:

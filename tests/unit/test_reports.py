@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from chalicelib.messages import bounces
-from chalicelib.messages.bounces import Report
+from chalicelib.messages.bounces import BounceReport
 from tests.cast import RIGA
 
 LOOKUP = "ab" * 32
@@ -53,8 +53,8 @@ DELIVERY = {"eventType": "Delivery", "mail": MAIL, "delivery": {"timestamp": AT,
 
 def test_a_permanent_bounce_and_a_complaint_name_the_contact_by_its_lookup_key() -> None:
     """An address that is gone, and a person who is annoyed, are left alone."""
-    assert bounces.read(json.dumps(bounce())) == [Report(RIGA, LOOKUP, "bounce", AT)]
-    assert bounces.read(json.dumps(COMPLAINT)) == [Report(RIGA, LOOKUP, "complaint", AT)]
+    assert bounces.read(json.dumps(bounce())) == [BounceReport(RIGA, LOOKUP, "bounce", AT)]
+    assert bounces.read(json.dumps(COMPLAINT)) == [BounceReport(RIGA, LOOKUP, "complaint", AT)]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 
 from chalicelib.domain.consent import State, Status, strictest
-from chalicelib.domain.receipts import Subject, whose
+from chalicelib.domain.receipts import Subject, best_match
 from tests.acts import EVENING, LATER, MORNING, NOON, a_subject, a_word
 
 ANNA, BELLA, CARL = a_subject(1), a_subject(2), a_subject(3)
@@ -57,4 +57,4 @@ def test_contacts_mean_the_person_found_under_all_of_them_or_under_the_strongest
     people: list[list[Subject]], meant: Subject | None
 ) -> None:
     """A family shares a phone and still nobody decides for another."""
-    assert whose(people) is meant
+    assert best_match(people) is meant

@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from chalicelib.domain.api_keys import PREFIX, BearerKey, digest, new_secret
-from chalicelib.store.encryption import ClinicKey, sealed_under
+from chalicelib.store.encryption import ClinicKey, encrypted_under
 from tests.cast import ANNA, ANNA_PHONE, RIGA, TBILISI
 
 KEY, SALT, OTHER_SALT = b"k" * 32, "5a" * 16, "a5" * 16
@@ -14,15 +14,15 @@ KEY, SALT, OTHER_SALT = b"k" * 32, "5a" * 16, "a5" * 16
 
 def test_what_is_sealed_for_a_person_is_read_back_with_that_persons_salt() -> None:
     """The clinic can write to Anna."""
-    sealed = ClinicKey(RIGA, KEY).seal("anna", SALT, "email", ANNA.value)
-    assert ClinicKey(RIGA, KEY).unseal("anna", SALT, "email", sealed) == ANNA.value
+    sealed = ClinicKey(RIGA, KEY).encrypt("anna", SALT, "email", ANNA.value)
+    assert ClinicKey(RIGA, KEY).decrypt("anna", SALT, "email", sealed) == ANNA.value
     assert ANNA.value.encode() not in sealed
 
 
 def test_the_same_contact_sealed_twice_looks_different() -> None:
     """Nobody can tell from the table that two people share an address."""
     key = ClinicKey(RIGA, KEY)
-    assert key.seal("anna", SALT, "email", ANNA.value) != key.seal("anna", SALT, "email", ANNA.value)
+    assert key.encrypt("anna", SALT, "email", ANNA.value) != key.encrypt("anna", SALT, "email", ANNA.value)
 
 
 @pytest.mark.parametrize(
@@ -37,9 +37,9 @@ def test_the_same_contact_sealed_twice_looks_different() -> None:
 )
 def test_with_anything_else_it_stays_shut(clinic: str, key: bytes, subject: str, salt: str, what: str) -> None:
     """Destroying one person's salt destroys that person's contact, for good and for nobody else (Art. 17)."""
-    sealed = ClinicKey(RIGA, KEY).seal("anna", SALT, "email", ANNA.value)
+    sealed = ClinicKey(RIGA, KEY).encrypt("anna", SALT, "email", ANNA.value)
     with pytest.raises(ValueError, match=what):
-        ClinicKey(clinic, key).unseal(subject, salt, what, sealed)
+        ClinicKey(clinic, key).decrypt(subject, salt, what, sealed)
 
 
 @pytest.mark.parametrize(
@@ -48,9 +48,9 @@ def test_with_anything_else_it_stays_shut(clinic: str, key: bytes, subject: str,
 def test_changed_bytes_do_not_open(harm: object) -> None:
     """What was altered in the table is noticed, not believed."""
     assert callable(harm)
-    sealed = ClinicKey(RIGA, KEY).seal("anna", SALT, "email", ANNA.value)
+    sealed = ClinicKey(RIGA, KEY).encrypt("anna", SALT, "email", ANNA.value)
     with pytest.raises(ValueError, match=r"."):
-        ClinicKey(RIGA, KEY).unseal("anna", SALT, "email", harm(sealed))
+        ClinicKey(RIGA, KEY).decrypt("anna", SALT, "email", harm(sealed))
 
 
 def test_each_use_of_a_clinics_key_is_a_key_of_its_own() -> None:
@@ -79,14 +79,14 @@ def turned(newest: str, *, known: Mapping[str, bytes] = NEWER) -> ClinicKey:
 def test_after_a_rotation_the_new_key_seals_and_each_older_one_opens_what_it_sealed() -> None:
     """Nothing is lost between the moment a key is changed and the moment the last contact is sealed anew."""
     first, second, third = ClinicKey(RIGA, KEY), turned("0a0b0c0d"), turned("01020304")
-    sealed = [key.seal("anna", SALT, "email", ANNA.value) for key in (first, second, third)]
-    assert [sealed_under(each) for each in sealed] == ["", "0a0b0c0d", "01020304"]
-    assert {third.unseal("anna", SALT, "email", each) for each in sealed} == {ANNA.value}
+    sealed = [key.encrypt("anna", SALT, "email", ANNA.value) for key in (first, second, third)]
+    assert [encrypted_under(each) for each in sealed] == ["", "0a0b0c0d", "01020304"]
+    assert {third.decrypt("anna", SALT, "email", each) for each in sealed} == {ANNA.value}
     for each in sealed[1:]:
         with pytest.raises(ValueError, match="email"):
-            first.unseal("anna", SALT, "email", each)
+            first.decrypt("anna", SALT, "email", each)
         with pytest.raises(ValueError, match="email"):
-            turned("0a0b0c0d", known=dict.fromkeys(NEWER, KEY)).unseal("anna", SALT, "email", each)
+            turned("0a0b0c0d", known=dict.fromkeys(NEWER, KEY)).decrypt("anna", SALT, "email", each)
 
 
 def test_what_finds_and_proves_stays_as_it_was_after_a_rotation() -> None:
@@ -106,8 +106,8 @@ def test_a_nonce_of_the_first_key_that_looks_like_another_keys_name_is_read_all_
     nonce = b"\x00ck\x01" + bytes.fromhex("0a0b0c0d") + b"rest"
     derived = HKDF(SHA256(), 32, salt=bytes.fromhex(SALT), info=b"subject").derive(KEY)
     sealed = nonce + AESGCM(derived).encrypt(nonce, ANNA.value.encode(), f"{RIGA}|anna|email".encode())
-    assert sealed_under(sealed) == "0a0b0c0d"
-    assert turned("01020304", known=known).unseal("anna", SALT, "email", sealed) == ANNA.value
+    assert encrypted_under(sealed) == "0a0b0c0d"
+    assert turned("01020304", known=known).decrypt("anna", SALT, "email", sealed) == ANNA.value
 
 
 def test_a_bearer_key_is_random_recognisable_and_kept_as_a_hash() -> None:

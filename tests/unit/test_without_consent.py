@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.domain.clinic import LANGUAGES
 from chalicelib.notices.differences import beyond_words, differences
-from chalicelib.notices.document import OTHER_BASES, faults_of, read_clinic
+from chalicelib.notices.document import OTHER_BASES, check, read_clinic
 from chalicelib.notices.edition import edition
 from chalicelib.presentation.templates import authorities
 from chalicelib.services.draft_preview import draft_page
@@ -41,7 +41,7 @@ def an_entry(**changed: Any) -> dict[str, Any]:
 
 def faults(*entries: object) -> list[tuple[str, str | None]]:
     """Give place and article of what is wrong in a list of such entries."""
-    return [(each.place, each.article) for each in faults_of(a_document(without_consent=list(entries)), authorities())]
+    return [(each.place, each.article) for each in check(a_document(without_consent=list(entries)), authorities())]
 
 
 def test_what_is_done_without_consent_is_no_question() -> None:
@@ -49,7 +49,7 @@ def test_what_is_done_without_consent_is_no_question() -> None:
     clinic = read_clinic(a_document(without_consent=[an_entry()]))
     assert [each.id for each in clinic.without_consent] == ["records"]
     assert clinic.questions == read_clinic(a_document()).questions
-    assert clinic.addressed("records") == ()
+    assert clinic.resolve_names("records") == ()
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_question_on_such_a_basis_is_a_fault_that_says_where_it_belongs(basis:
     """To ask for a consent that is not needed misleads (EDPB 05/2020, 122)."""
     document = a_document()
     document["purposes"][1]["legal_basis"] = basis
-    [fault] = faults_of(document, authorities())
+    [fault] = check(document, authorities())
     assert fault.place == "purposes[2].legal_basis"
     assert "write it under `without_consent`" in fault.remedy
 

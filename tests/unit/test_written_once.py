@@ -45,7 +45,7 @@ ONCE = [
 OFTEN = [
     keys.clinic_key(CLINIC),
     keys.draft_key(CLINIC, "1.0"),
-    keys.roll_key(CLINIC, ID),
+    keys.person_key(CLINIC, ID),
     keys.sealed_key(CLINIC, ID, "name#1"),
     keys.words_key(CLINIC, ID, 1),
     keys.contact_key(CLINIC, ID),

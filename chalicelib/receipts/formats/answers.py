@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.domain.clinic import Clinic, Purpose, Question
-from chalicelib.domain.consent import Address, Answer, State
+from chalicelib.domain.consent import Answer, QuestionId, State
 from chalicelib.domain.instants import Instant
 from chalicelib.presentation.templates import render
-from chalicelib.receipts.formats.issued import Issued
+from chalicelib.receipts.formats.issued import IssuedReceipt
 
 LAWS = {"GE": "Law of Georgia on Personal Data Protection"}
 """The law a consent stands under where it is not the GDPR, by country."""
@@ -17,18 +17,18 @@ GDPR = "Regulation (EU) 2016/679 (General Data Protection Regulation)"
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class DecidedQuestion:
     """One decision of a receipt. `now` is None where a later receipt has replaced it.
 
     `question` is None for a decision that a withdrawal of everything met and that the notice no longer asks for.
     """
 
-    address: Address
+    address: QuestionId
     answer: Answer
     before: State
     after: State
     now: State | None
-    brought: bool
+    caused_state: bool
     """Whether the answer brought `after` about. One given late or only claimed may leave another's word standing."""
 
     expires_at: Instant | None
@@ -65,20 +65,20 @@ class Decided:
         return named[self.lang] if named else None
 
 
-def decided(issued: Issued) -> tuple[Decided, ...]:
+def decided_questions(issued: IssuedReceipt) -> tuple[DecidedQuestion, ...]:
     """Give a receipt's decisions in the order of the notice; those it no longer asks for come last."""
     receipt = issued.receipt.document
     document: Mapping[str, Mapping[str, Any]] = receipt["decisions"]
     late = receipt["effective_at"] < receipt["recorded_at"]
     order = {address: place for place, address in enumerate(issued.clinic.questions)}
     return tuple(
-        Decided(
+        DecidedQuestion(
             address=address,
             answer=Answer(document[address]["answer"]),
             before=State(document[address]["before"]),
             after=State(document[address]["after"]),
             now=issued.now.get(address),
-            brought=_brought(document[address], late=late),
+            caused_state=_caused_state(document[address], late=late),
             expires_at=document[address]["expires_at"],
             question=issued.clinic.questions.get(address),
             lang=issued.lang,
@@ -87,7 +87,7 @@ def decided(issued: Issued) -> tuple[Decided, ...]:
     )
 
 
-def _brought(entry: Mapping[str, Any], *, late: bool) -> bool:
+def _caused_state(entry: Mapping[str, Any], *, late: bool) -> bool:
     """Tell whether the state after an answer is what the answer itself leads to."""
     if entry["answer"] == Answer.YES:
         return State(entry["after"]) is (State.PENDING if entry["confirm_by"] else State.GRANTED)
@@ -106,12 +106,12 @@ def under_gdpr(clinic: Clinic) -> bool:
     return clinic.country not in LAWS
 
 
-def clinic_url(issued: Issued) -> str:
+def clinic_url(issued: IssuedReceipt) -> str:
     """Give the address of the clinic's pages; what hangs below it names the clinic's own things."""
     return f"{issued.base_url}/{issued.clinic.id}"
 
 
-def notice_url(issued: Issued, lang: str | None = None) -> str | None:
+def notice_url(issued: IssuedReceipt, lang: str | None = None) -> str | None:
     """Give the address of the full notice that the patient could read; in the language asked for, unless told.
 
     None where nobody knows which text was read.
@@ -127,6 +127,6 @@ def text_not_known(lang: str) -> str:
     return render("receipt/text_not_known.txt", lang)
 
 
-def receipt_url(issued: Issued) -> str:
+def receipt_url(issued: IssuedReceipt) -> str:
     """Give the receipt's address in the API."""
     return f"{issued.base_url}/v1/clinics/{issued.clinic.id}/receipts/{issued.receipt.id}"

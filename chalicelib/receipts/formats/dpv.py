@@ -14,16 +14,16 @@ from chalicelib.domain.consent import State
 from chalicelib.domain.instants import Instant
 from chalicelib.presentation.templates import authorities
 from chalicelib.receipts.formats.answers import (
-    Decided,
+    DecidedQuestion,
     clinic_url,
-    decided,
+    decided_questions,
     law,
     notice_url,
     receipt_url,
     text_not_known,
     under_gdpr,
 )
-from chalicelib.receipts.formats.issued import Issued
+from chalicelib.receipts.formats.issued import IssuedReceipt
 
 _SCHEMA = "https://w3id.org/dpv/schema/dpv-27560"
 CONTEXT = {
@@ -55,9 +55,9 @@ _RIGHTS = ("A7-3", "A15", "A16", "A17", "A18", "A20", "A77")
 """The rights of the GDPR that go with consent: withdraw, access, rectify, erase, restrict, take along, complain."""
 
 
-def write(issued: Issued, *, record: bool = False) -> dict[str, Any]:
+def write(issued: IssuedReceipt, *, record: bool = False) -> dict[str, Any]:
     """Write the receipt with its records; or, as a `record`, the consent records alone."""
-    records = [_Record(issued, each).write() for each in decided(issued)]
+    records = [_Record(issued, each).write() for each in decided_questions(issued)]
     if record:
         return {"@context": CONTEXT, "@graph": [*records, *_parties(issued)]}
     receipt = issued.receipt.document
@@ -81,7 +81,7 @@ def write(issued: Issued, *, record: bool = False) -> dict[str, Any]:
 class _Record:
     """One decision as a consent record: header, processing, parties by reference, events."""
 
-    def __init__(self, issued: Issued, each: Decided) -> None:
+    def __init__(self, issued: IssuedReceipt, each: DecidedQuestion) -> None:
         self.issued = issued
         self.receipt = issued.receipt.document
         self.each = each
@@ -176,7 +176,7 @@ class _Record:
                 "dpv:hasNecessity": _id("dpv:Optional"),  # Art. 13(2)(e): nothing is compulsory
                 **data,
             },
-            "dpv:hasProcessing": [_id(f"dpv:{act}") for act in self.acts()],
+            "dpv:hasProcessing": [_id(f"dpv:{decision}") for decision in self.acts()],
             "dpv:hasDataSource": _id("dpv:DataSubjectDataSource"),
             "dpv:hasStorageCondition": [
                 {"@type": "dpv:StorageLocation", "dpv:hasLocation": place},
@@ -205,7 +205,7 @@ class _Record:
         after = _STATES[each.after]
         told = [
             self.seen(1, _STATES[each.before], looked),
-            self.answered(2, after) if each.brought else self.seen(2, after, looked),
+            self.answered(2, after) if each.caused_state else self.seen(2, after, looked),
         ]
         now = _STATES[each.now] if each.now else _REPLACED
         if each.now is not each.after:
@@ -260,7 +260,7 @@ def _validity(status: str, ends: Instant | None) -> dict[str, Any]:
     return {"@type": "dpv:UntilEventDuration", "rdf:value": _id(until)}
 
 
-def _parties(issued: Issued) -> list[dict[str, Any]]:
+def _parties(issued: IssuedReceipt) -> list[dict[str, Any]]:
     """Give everybody the records refer to."""
     clinic = issued.clinic
     authority = authorities()[clinic.authority]
@@ -284,7 +284,7 @@ def _parties(issued: Issued) -> list[dict[str, Any]]:
     ]
 
 
-def _officer(issued: Issued) -> dict[str, Any]:
+def _officer(issued: IssuedReceipt) -> dict[str, Any]:
     named, where = issued.clinic.dpo, f"{clinic_url(issued)}#dpo"
     return {
         "@id": where,
@@ -295,7 +295,7 @@ def _officer(issued: Issued) -> dict[str, Any]:
     }
 
 
-def _controller(issued: Issued, controller: Controller) -> dict[str, Any]:
+def _controller(issued: IssuedReceipt, controller: Controller) -> dict[str, Any]:
     return {
         "@id": _controller_id(issued, controller),
         "@type": ["dpv:LegalEntity", "dpv:DataController"],
@@ -307,15 +307,15 @@ def _controller(issued: Issued, controller: Controller) -> dict[str, Any]:
     }
 
 
-def _profile(issued: Issued, kind: str) -> dict[str, str]:
+def _profile(issued: IssuedReceipt, kind: str) -> dict[str, str]:
     return _id(f"{_SCHEMA}#{kind}-eu-gdpr" if under_gdpr(issued.clinic) else f"{_SCHEMA}#{kind}")
 
 
-def _controller_id(issued: Issued, controller: Controller) -> str:
+def _controller_id(issued: IssuedReceipt, controller: Controller) -> str:
     return f"{clinic_url(issued)}#controller-{controller.id}"
 
 
-def _subject_id(issued: Issued) -> str:
+def _subject_id(issued: IssuedReceipt) -> str:
     return f"{clinic_url(issued)}#subject-{issued.receipt.document['subject']}"
 
 

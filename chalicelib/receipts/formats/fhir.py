@@ -15,18 +15,18 @@ from chalicelib.domain.clinic import Controller
 from chalicelib.domain.consent import ON_A_PAGE, Answer, Assurance, State
 from chalicelib.domain.instants import Instant, moment
 from chalicelib.domain.local_time import ZONES
-from chalicelib.presentation.i18n import spoken_time, spoken_when
+from chalicelib.presentation.i18n import format_time, format_when
 from chalicelib.presentation.templates import authorities, render
 from chalicelib.receipts.formats.answers import (
-    Decided,
+    DecidedQuestion,
     clinic_url,
-    decided,
+    decided_questions,
     law,
     notice_url,
     receipt_url,
     text_not_known,
 )
-from chalicelib.receipts.formats.issued import Issued
+from chalicelib.receipts.formats.issued import IssuedReceipt
 
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
 _REASONS = {"newsletter": ("HMARKT", "healthcare marketing")}
@@ -41,7 +41,7 @@ _UNVERIFIED = {Assurance.SELF_ASSERTED, Assurance.IMPORTED}
 class _Rule:
     """One decision as a rule: permit or deny."""
 
-    each: Decided
+    each: DecidedQuestion
     permit: bool
 
     @property
@@ -49,7 +49,7 @@ class _Rule:
         return "permit" if self.permit else "deny"
 
 
-def write_r4(issued: Issued) -> dict[str, Any]:
+def write_r4(issued: IssuedReceipt) -> dict[str, Any]:
     """Write the receipt as an R4 Consent: a root rule without a type, and one nested rule for each decision."""
     status, rules = _rules(issued)
     receipt = issued.receipt.document
@@ -79,7 +79,7 @@ def write_r4(issued: Issued) -> dict[str, Any]:
     return consent
 
 
-def write_r5(issued: Issued) -> dict[str, Any]:
+def write_r5(issued: IssuedReceipt) -> dict[str, Any]:
     """Write the receipt as an R5 Consent: one decision for all of its rules, or deny with what is permitted apart.
 
     Where every rule permits, the categories name what is permitted and the period ends with the first consent to end:
@@ -123,9 +123,9 @@ def _given(receipt: Mapping[str, Any]) -> str:
     return str(receipt.get("effective_date") or receipt["effective_at"])
 
 
-def _rules(issued: Issued) -> tuple[str, list[_Rule]]:
+def _rules(issued: IssuedReceipt) -> tuple[str, list[_Rule]]:
     """Give the status (in R4's words) and the rules that go with it."""
-    every = decided(issued)
+    every = decided_questions(issued)
     held = [each for each in every if each.now in {State.GRANTED, State.REFUSED, State.WITHDRAWN}]
     if held:
         return "active", [_Rule(each, each.now is State.GRANTED) for each in held]
@@ -135,9 +135,9 @@ def _rules(issued: Issued) -> tuple[str, list[_Rule]]:
     return "inactive", [_Rule(each, each.answer is Answer.YES) for each in every]
 
 
-def _head(issued: Issued, status: str) -> dict[str, Any]:
+def _head(issued: IssuedReceipt, status: str) -> dict[str, Any]:
     """Give what both releases have in common."""
-    receipt, clinic, every = issued.receipt.document, issued.clinic, decided(issued)
+    receipt, clinic, every = issued.receipt.document, issued.clinic, decided_questions(issued)
     ends = {each.address: each.expires_at for each in every if each.now is State.GRANTED and each.expires_at}
     div = render(
         "receipt/narrative.html",
@@ -145,8 +145,8 @@ def _head(issued: Issued, status: str) -> dict[str, Any]:
         clinic=clinic,
         decided=every,
         receipt=receipt,
-        when=spoken_when(receipt, issued.lang, clinic.country),
-        ends={address: spoken_time(end, issued.lang, clinic.country) for address, end in ends.items()},
+        when=format_when(receipt, issued.lang, clinic.country),
+        ends={address: format_time(end, issued.lang, clinic.country) for address, end in ends.items()},
     )
     return {
         "resourceType": "Consent",
@@ -159,7 +159,7 @@ def _head(issued: Issued, status: str) -> dict[str, Any]:
     }
 
 
-def _provision(issued: Issued, rule: _Rule, rules: Sequence[_Rule]) -> dict[str, Any]:
+def _provision(issued: IssuedReceipt, rule: _Rule, rules: Sequence[_Rule]) -> dict[str, Any]:
     """Give one rule: for how long, for whom, to do what, for which purpose."""
     each = rule.each
     recipient = each.recipient
@@ -175,13 +175,13 @@ def _provision(issued: Issued, rule: _Rule, rules: Sequence[_Rule]) -> dict[str,
     return provision
 
 
-def _reason(issued: Issued, rule: _Rule, rules: Sequence[_Rule]) -> list[dict[str, str]]:
+def _reason(issued: IssuedReceipt, rule: _Rule, rules: Sequence[_Rule]) -> list[dict[str, str]]:
     """Give HL7's purpose of use where one fits and the whole purpose is decided alike.
 
     Several purposes in a rule mean any of them: marketing by e-mail alone must not read as marketing.
     """
     purpose = rule.each.address.partition(".")[0]
-    whole = set(issued.clinic.addressed(purpose))
+    whole = set(issued.clinic.resolve_names(purpose))
     alike = {other.each.address for other in rules if other.permit is rule.permit}
     if purpose not in _REASONS or not whole or not whole <= alike:
         return []
@@ -189,11 +189,11 @@ def _reason(issued: Issued, rule: _Rule, rules: Sequence[_Rule]) -> list[dict[st
     return [{"system": f"{_TERMINOLOGY}/v3-ActReason", "code": code, "display": display}]
 
 
-def _decision(issued: Issued, each: Decided) -> dict[str, str]:
+def _decision(issued: IssuedReceipt, each: DecidedQuestion) -> dict[str, str]:
     return {"system": f"{clinic_url(issued)}/decisions", "code": each.address, "display": each.title}
 
 
-def _end(decisions: Sequence[Decided], *, last: bool) -> Instant | None:
+def _end(decisions: Sequence[DecidedQuestion], *, last: bool) -> Instant | None:
     """Give when the first of them ends; or the last, where every one does."""
     ends = [each.expires_at for each in decisions if each.expires_at]
     if last:
@@ -209,29 +209,29 @@ def _concept(system: str, code: str, display: str) -> dict[str, Any]:
     return {"coding": [{"system": system, "code": code, "display": display}]}
 
 
-def _patient(issued: Issued) -> dict[str, Any]:
+def _patient(issued: IssuedReceipt) -> dict[str, Any]:
     """Give the patient as a logical reference: the opaque id, never a name or a contact."""
     subject = issued.receipt.document["subject"]
     return {"type": "Patient", "identifier": {"system": f"{clinic_url(issued)}/subjects", "value": subject}}
 
 
-def _person(issued: Issued) -> dict[str, Any]:
+def _person(issued: IssuedReceipt) -> dict[str, Any]:
     """Give who decided: the patient, or a guardian. Staff only wrote it down."""
     if issued.receipt.document["actor"] == "guardian":
         return {"type": "RelatedPerson", "display": "guardian"}
     return _patient(issued)
 
 
-def _organization(issued: Issued, controller: Controller) -> dict[str, Any]:
+def _organization(issued: IssuedReceipt, controller: Controller) -> dict[str, Any]:
     identifier = {"system": f"{clinic_url(issued)}/controllers", "value": controller.id}
     return {"type": "Organization", "identifier": identifier, "display": controller.name}
 
 
-def _organizations(issued: Issued) -> list[dict[str, Any]]:
+def _organizations(issued: IssuedReceipt) -> list[dict[str, Any]]:
     return [_organization(issued, each) for each in issued.clinic.controllers]
 
 
-def _source(issued: Issued) -> dict[str, Any]:
+def _source(issued: IssuedReceipt) -> dict[str, Any]:
     """Give the receipt itself: signed, or its address while it waits to be signed."""
     source = {"url": receipt_url(issued), "creation": issued.receipt.document["recorded_at"]}
     if issued.jws is None:
@@ -239,7 +239,7 @@ def _source(issued: Issued) -> dict[str, Any]:
     return {"contentType": "application/jose", "data": base64.b64encode(issued.jws.encode()).decode(), **source}
 
 
-def _shown(issued: Issued) -> str | None:
+def _shown(issued: IssuedReceipt) -> str | None:
     """Give the address of the page exactly as the patient saw it, for what was decided on a page.
 
     A withdrawal may have been sent without any page: nobody claims that one was seen.
@@ -256,7 +256,7 @@ def _named(name: str, value: Any) -> dict[str, Any]:
     return {name: value} if value else {}
 
 
-def _text_read(issued: Issued) -> dict[str, Any]:
+def _text_read(issued: IssuedReceipt) -> dict[str, Any]:
     """Give the text the patient read as a logical reference: its fingerprint; or in words that it is not known."""
     notice = issued.receipt.document["notice"]
     if notice["sha256"] is None:

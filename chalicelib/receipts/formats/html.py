@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from chalicelib.presentation import qr
-from chalicelib.presentation.i18n import spoken_time, spoken_when
+from chalicelib.presentation.i18n import format_time, format_when
 from chalicelib.presentation.templates import render
-from chalicelib.receipts.formats.issued import Issued
-from chalicelib.receipts.formats.shown_text import visible
+from chalicelib.receipts.formats.issued import IssuedReceipt
+from chalicelib.receipts.formats.shown_text import visible_text
 
 HEADERS: Mapping[str, str] = {
     # Its styles and its code are in it, and it asks for nothing.
@@ -20,7 +20,7 @@ HEADERS: Mapping[str, str] = {
 }
 
 
-def write(issued: Issued, shown_page: str | None, code: str) -> str:
+def write(issued: IssuedReceipt, shown_page: str | None, code: str) -> str:
     """Write the page; `code` is what `/verify` takes.
 
     `shown_page` is the kept page whose SHA-256 the receipt names; None where the text is not known.
@@ -30,8 +30,8 @@ def write(issued: Issued, shown_page: str | None, code: str) -> str:
     # Only what this notice asks, as on the receipt's page: a withdrawal of everything also names what an earlier one
     # asked, and that would tell that the contact was known.
     said = [(question, answers[address]) for address, question in clinic.questions.items() if address in answers]
-    decided = spoken_when(document, issued.lang, clinic.country)
-    recorded = spoken_time(document["recorded_at"], issued.lang, clinic.country)
+    decided = format_when(document, issued.lang, clinic.country)
+    recorded = format_time(document["recorded_at"], issued.lang, clinic.country)
     verify = f"{issued.base_url}/verify?code={quote(code)}"
     return render(
         "paper/receipt.html",
@@ -40,7 +40,7 @@ def write(issued: Issued, shown_page: str | None, code: str) -> str:
         receipt=document,
         said=said,
         agreed="yes" in answers.values(),
-        certain=clinic.surely_waits(document["decisions"], issued.at),
+        certain=clinic.waits_for_certain(document["decisions"], issued.at),
         stopped=set(answers.values()) == {"withdraw"},  # which may be sent without seeing a page
         decided=decided,
         recorded=recorded if recorded != decided else None,
@@ -50,5 +50,5 @@ def write(issued: Issued, shown_page: str | None, code: str) -> str:
         verify=verify,
         drawing=qr.drawing(verify),
         base_url=issued.base_url,
-        shown=visible(shown_page) if shown_page else None,
+        shown=visible_text(shown_page) if shown_page else None,
     )

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.domain.clinic import Clinic
-from chalicelib.domain.consent import Address, State
+from chalicelib.domain.consent import QuestionId, State
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.receipts import Receipt
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
+class IssuedReceipt:
     """A receipt, and what is known beside it at the moment `at` of writing it.
 
     `clinic` is the clinic as the receipt's own notice version describes it. `now` tells how those decisions stand whose
@@ -25,12 +25,12 @@ class Issued:
     receipt: Receipt
     clinic: Clinic
     lang: str
-    now: Mapping[Address, State]
+    now: Mapping[QuestionId, State]
     jws: str | None
     base_url: str
     at: Instant
     disclosures: Sequence[str] = ()
 
 
-class UnspeakableError(Exception):
+class FormatCannotExpressError(Exception):
     """This format has no way to say what the receipt says; the message tells what, for a person."""

@@ -9,21 +9,21 @@ from typing import Any
 from chalicelib.domain.clinic import Clinic, Controller, Purpose
 from chalicelib.domain.consent import State
 from chalicelib.domain.instants import moment
-from chalicelib.receipts.formats.answers import Decided, clinic_url, decided, notice_url
-from chalicelib.receipts.formats.issued import Issued, UnspeakableError
+from chalicelib.receipts.formats.answers import DecidedQuestion, clinic_url, decided_questions, notice_url
+from chalicelib.receipts.formats.issued import FormatCannotExpressError, IssuedReceipt
 
 VERSION = "KI-CR-v1.1.0"
 _CATEGORIES = {"newsletter": "6 - Marketing"}
 """Kantara's own numbered purpose categories, where one truly fits."""
 
 
-def write(issued: Issued) -> dict[str, Any]:
+def write(issued: IssuedReceipt) -> dict[str, Any]:
     """Write the receipt in its reader's language; raise UnspeakableError where nothing it granted is in force."""
-    granted = [(each, each.purpose) for each in decided(issued) if each.now is State.GRANTED]
+    granted = [(each, each.purpose) for each in decided_questions(issued) if each.now is State.GRANTED]
     consents = [(each, purpose) for each, purpose in granted if purpose is not None]
     policy = notice_url(issued)
     if not consents or policy is None:  # a Yes to a text that is not known is never in force
-        raise UnspeakableError(
+        raise FormatCannotExpressError(
             "A Kantara consent receipt tells of consents that are in force, and nothing that this receipt granted is."
         )
     receipt, clinic, lang = issued.receipt.document, issued.clinic, issued.lang
@@ -44,7 +44,7 @@ def write(issued: Issued) -> dict[str, Any]:
     }
 
 
-def _controller(issued: Issued, controller: Controller) -> dict[str, Any]:
+def _controller(issued: IssuedReceipt, controller: Controller) -> dict[str, Any]:
     """Give a controller; the format wants a contact, an e-mail and a phone of each, so the shared ones stand in."""
     clinic = issued.clinic
     street = {"streetAddress": controller.address} if controller.address else {}
@@ -64,7 +64,7 @@ def _reach(clinic: Clinic, controller: Controller, kind: str) -> str:
     return own or clinic.dpo.get(kind) or leading
 
 
-def _purpose(each: Decided, purpose: Purpose) -> dict[str, Any]:
+def _purpose(each: DecidedQuestion, purpose: Purpose) -> dict[str, Any]:
     ends = f" – {each.expires_at}" if each.expires_at else ""
     known = [_CATEGORIES[purpose.id]] if purpose.id in _CATEGORIES else []
     written: dict[str, Any] = {

@@ -11,7 +11,7 @@ from chalicelib.receipts import sd_jwt
 from chalicelib.receipts.signed import MEDIA_TYPE, printed_code
 
 if TYPE_CHECKING:
-    from chalicelib.receipts.formats.issued import Issued
+    from chalicelib.receipts.formats.issued import IssuedReceipt
 
 JSON_FORMATS = {
     "kantara": ("kantara", "write", "application/json"),
@@ -48,7 +48,7 @@ class Rendition:
         return hashlib.sha256(self.content).hexdigest()
 
 
-def rendition(issued: "Issued", wanted: str, shown: Callable[[], str]) -> Rendition:
+def rendition(issued: "IssuedReceipt", wanted: str, shown: Callable[[], str]) -> Rendition:
     """Write a receipt in one of `FORMATS`; `shown` gives the kept page it is about, for paper, where the text is known.
 
     Raises UnsignedError for a signature still to come, and UnspeakableError where a format cannot say it.
@@ -64,9 +64,9 @@ def rendition(issued: "Issued", wanted: str, shown: Callable[[], str]) -> Rendit
         return Rendition(sd_jwt.combined(issued.jws, issued.disclosures).encode(), sd_jwt.MEDIA_TYPE)
     if wanted in JSON_FORMATS:
         if not receipt.document["decisions"]:
-            from chalicelib.receipts.formats.issued import UnspeakableError  # noqa: PLC0415 - as below
+            from chalicelib.receipts.formats.issued import FormatCannotExpressError  # noqa: PLC0415 - as below
 
-            raise UnspeakableError("This receipt decides nothing: it tells of a changed contact.")
+            raise FormatCannotExpressError("This receipt decides nothing: it tells of a changed contact.")
         module, function, media_type = JSON_FORMATS[wanted]
         value: Any = getattr(import_module(f"chalicelib.receipts.formats.{module}"), function)(issued)
         return Rendition(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(), media_type)

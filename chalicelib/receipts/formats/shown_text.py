@@ -21,7 +21,7 @@ _VOID = frozenset({"br", "hr", "img", "input", "link", "meta"})
 _MARKS = {"radio": "○ ", "checkbox": "☐ "}
 
 
-def visible(page: str) -> Markup:
+def visible_text(page: str) -> Markup:
     """Reduce a kept page to the HTML that `presentation.pdf.layout` understands."""
     reader = _Reader()
     reader.feed(page)

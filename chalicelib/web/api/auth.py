@@ -12,9 +12,9 @@ from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.contacts import Contact
 from chalicelib.domain.instants import Instant, instant
 from chalicelib.domain.receipts import Receipt, Subject
-from chalicelib.portal import portal
+from chalicelib.portal import get_portal
 from chalicelib.store import audit
-from chalicelib.store.lookup import Look
+from chalicelib.store.lookup import Lookup
 from chalicelib.store.table import Put
 from chalicelib.web.api.body_reader import InvalidBodyError
 from chalicelib.web.errors import ABSENT, RefusedError
@@ -33,7 +33,7 @@ MOST_REMEMBERED = 10_000
 ASK_FOR_A_KEY = "It was never made, or is revoked. Ask whoever runs the portal for one."
 
 
-class AboutContacts(Protocol):
+class HasContacts(Protocol):
     """What every body that is about somebody has."""
 
     @property
@@ -41,23 +41,23 @@ class AboutContacts(Protocol):
         """Give the contacts to look up."""
 
 
-Body = TypeVar("Body", bound=AboutContacts)
+Body = TypeVar("Body", bound=HasContacts)
 
 
 @dataclass(frozen=True, slots=True)
-class NoContacts:
+class EmptyBody:
     """The body of a call that has none."""
 
     contacts: tuple[Contact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Generic[Body]):
+class AuthorizedCall(Generic[Body]):
     """An authorised call: by which key, about what, and what one look into the table found."""
 
     key: BearerKey
     body: Body
-    look: Look
+    lookup: Lookup
     now: Instant
     shared: Clinic
     """The clinic with every question it ever asked, as far as the key's controller shares them."""
@@ -76,7 +76,7 @@ class Call(Generic[Body]):
         return audit.line(self.key.clinic, self.key.id, what, self.now, looked_up, receipt=receipt, notice=notice)
 
 
-def authorised(
+def authorize(
     request: Request,
     clinic: str,
     scope: str | tuple[str, ...],
@@ -85,7 +85,7 @@ def authorised(
     body_optional: bool = False,
     for_all: bool = False,
     most: int | None = None,
-) -> Call[Body]:
+) -> AuthorizedCall[Body]:
     """Authorise a call and read its body; raise RefusedError, and errors as `json_body`.
 
     Whoever brings no valid key costs one read, and no work on the body. A key that opened the clinic before in this
@@ -94,36 +94,36 @@ def authorised(
 
     With `body_optional` a POST may come without a body, which then counts as an empty object. A key of one of several
     joint controllers knows only the decisions that one shares, unless what it says is `for_all` of them.
-    `most` as for `Register.look`.
+    `most` as for `Register.lookup`.
     """
-    house = portal()
+    portal = get_portal()
     secret = digest(_bearer(str(request.headers.get("authorization", ""))))
     _check_idempotency_key(request)
     if request.method == "POST":
         check_json_headers(request)
-    if (clinic, secret) not in house.keys_seen:
-        _opened_by(house.register.api_key(secret), clinic, scope)
-        _remember(house.keys_seen, (clinic, secret))
-    published = house.clinics.remembered(clinic) or house.register.look(clinic).published
-    known = house.clinics.ever_asked(published)
+    if (clinic, secret) not in portal.keys_seen:
+        _opened_by(portal.register.api_key(secret), clinic, scope)
+        _remember(portal.keys_seen, (clinic, secret))
+    published = portal.clinics.remembered(clinic) or portal.register.look_up(clinic).published
+    known = portal.clinics.with_all_past_questions(published)
     given = request.method == "POST" and (request.raw_body or not body_optional)
     sent = json_body(request) if given else {}
     body, errors = _read(read, known, sent)
-    look = house.register.look(clinic, body.contacts if body else (), api_key_digest=secret, most=most)
+    lookup = portal.register.look_up(clinic, body.contacts if body else (), api_key_digest=secret, most=most)
     try:
-        key = _opened_by(look.api_key, clinic, scope)
+        key = _opened_by(lookup.api_key, clinic, scope)
     except RefusedError:
-        house.keys_seen.discard((clinic, secret))
+        portal.keys_seen.discard((clinic, secret))
         raise
-    if look.published.published != published.published or look.published.clinic.version != known.version:
+    if lookup.published.published != published.published or lookup.published.clinic.version != known.version:
         # A notice was published since this process last looked.
-        return authorised(request, clinic, scope, read, body_optional=body_optional, for_all=for_all, most=most)
+        return authorize(request, clinic, scope, read, body_optional=body_optional, for_all=for_all, most=most)
     shared = known.shared_with(key.member)
     if key.member is not None and not for_all:
         body, errors = _read(read, shared, sent)
     if body is None:
         raise RefusedError(problem(422, "Invalid body", detail="Nothing was stored.", errors=errors))
-    return Call(key, body, look, instant(datetime.now(UTC)), shared, request)
+    return AuthorizedCall(key, body, lookup, instant(datetime.now(UTC)), shared, request)
 
 
 def _read(

@@ -79,7 +79,7 @@ class HistoryQuestion:
 
 
 @dataclass(frozen=True, slots=True)
-class AboutSubject:
+class SubjectRequest:
     """A call about everything of one subject, or of everyone who shares its contacts; `restricted` if it says so."""
 
     contacts: tuple[Contact, ...]
@@ -140,21 +140,21 @@ def read_history(clinic: Clinic, body: Mapping[str, Any]) -> HistoryQuestion:
     return question
 
 
-def read_erasure(clinic: Clinic, body: Mapping[str, Any]) -> AboutSubject:
+def read_erasure(clinic: Clinic, body: Mapping[str, Any]) -> SubjectRequest:
     """Read a call that erases."""
     reader = Body(clinic, body)
     reader.only("subject", "everyone")
-    about = AboutSubject(reader.subject("/subject", body.get("subject")), reader.truth("everyone", default=False))
+    about = SubjectRequest(reader.subject("/subject", body.get("subject")), reader.truth("everyone", default=False))
     reader.checked()
     return about
 
 
-def read_restriction(clinic: Clinic, body: Mapping[str, Any]) -> AboutSubject:
+def read_restriction(clinic: Clinic, body: Mapping[str, Any]) -> SubjectRequest:
     """Read a call that restricts what is done with somebody's data, or lifts that."""
     reader = Body(clinic, body)
     reader.only("subject", "everyone", "restricted")
     contacts = reader.subject("/subject", body.get("subject"))
-    about = AboutSubject(contacts, reader.truth("everyone", default=False), reader.truth("restricted"))
+    about = SubjectRequest(contacts, reader.truth("everyone", default=False), reader.truth("restricted"))
     reader.checked()
     return about
 

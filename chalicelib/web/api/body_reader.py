@@ -11,7 +11,7 @@ from typing import Any
 from chalicelib.domain.ages import calendar_day
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Channel
-from chalicelib.domain.contacts import Contact, InvalidContactError, Kind, normalise
+from chalicelib.domain.contacts import Contact, ContactKind, InvalidContactError, normalise
 from chalicelib.domain.guardians import RELATIONS, Guardian
 from chalicelib.domain.instants import (
     Instant,
@@ -42,7 +42,7 @@ MAX_POINTER = 200
 SHA256_DIGITS = 64
 EARLIEST: Instant = "2000-01-01T00:00:00.000Z"
 """Before this nothing can have been decided: a year mistyped is asked about."""
-KINDS = {kind.value: kind for kind in (Kind.REFERENCE, Kind.EMAIL, Kind.PHONE)}
+KINDS = {kind.value: kind for kind in (ContactKind.REFERENCE, ContactKind.EMAIL, ContactKind.PHONE)}
 
 
 class InvalidBodyError(ValueError):
@@ -94,7 +94,7 @@ class Body:
             return ()
         found: list[str] = []
         for number, name in enumerate(value):
-            addressed = self.clinic.addressed(name) if is_word(name) else ()
+            addressed = self.clinic.resolve_names(name) if is_word(name) else ()
             if not addressed:
                 self.error(f"{pointer}/{number}", "The clinic's notice has no such purpose.")
             found += addressed

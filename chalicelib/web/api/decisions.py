@@ -10,14 +10,14 @@ from chalice.app import Request, Response
 from chalicelib import log
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Assurance, State
-from chalicelib.domain.contacts import Kind
-from chalicelib.domain.guardians import ACTOR, objection, speaks_alone
-from chalicelib.domain.identity import SeveralPeopleError, also_meant, everyone
-from chalicelib.domain.instants import EVER, instant
+from chalicelib.domain.contacts import ContactKind
+from chalicelib.domain.guardians import ACTOR, becomes_independent, refusal_reason
+from chalicelib.domain.identity import SeveralPeopleError, all_subjects, subjects_to_stop
+from chalicelib.domain.instants import END_OF_TIME, instant
 from chalicelib.domain.local_time import local_day
-from chalicelib.domain.permission import Named, Told
-from chalicelib.domain.receipts import Act, NoticeRef, Receipt, receipt_id
-from chalicelib.portal import portal
+from chalicelib.domain.permission import PermissionResult, SubjectQuery
+from chalicelib.domain.receipts import Decision, NoticeRef, Receipt, receipt_id
+from chalicelib.portal import get_portal
 from chalicelib.receipts.formats.registry import (
     FORMATS,
     JSON_FORMATS,
@@ -25,15 +25,15 @@ from chalicelib.receipts.formats.registry import (
     UnsignedError,
     rendition,
 )
-from chalicelib.receipts.sd_jwt import disclosed
+from chalicelib.receipts.sd_jwt import with_disclosures
 from chalicelib.store import people as roll
 from chalicelib.store import withdrawal_orders
-from chalicelib.store.lookup import Signature, fresh_subject
-from chalicelib.store.personal_data import ADDRESS, known_of, withheld
+from chalicelib.store.lookup import Identification, fresh_subject
+from chalicelib.store.personal_data import ADDRESS, kept_disclosures, known_of
 from chalicelib.store.receipts import repeats
 from chalicelib.store.shown_pages import CONSENT_PAGE
 from chalicelib.store.withdrawal_orders import MANY
-from chalicelib.web.api.auth import Call, NoContacts, authorised
+from chalicelib.web.api.auth import AuthorizedCall, EmptyBody, authorize
 from chalicelib.web.api.bodies import (
     StaffDecision,
     read_history,
@@ -56,7 +56,7 @@ OBJECTIONS = {
     "child_born_impossible": "Nobody who lives was born then.",
     "child_decides_alone": "From the age of {age} a young person decides alone: record their own decision.",
 }
-"""Why somebody could not decide for a child, by the names that `guardians.objection` gives."""
+"""Why somebody could not decide for a child, by the names that `guardians.refusal_reason` gives."""
 
 
 def status(request: Request, clinic: str) -> Response:
@@ -65,28 +65,30 @@ def status(request: Request, clinic: str) -> Response:
     `known_at` alone asks for what this call would have answered then.
     """
     now = instant(datetime.now(UTC))
-    call = authorised(request, clinic, "status:read", lambda known, body: read_status(known, body, now))
+    call = authorize(request, clinic, "status:read", lambda known, body: read_status(known, body, now))
     asked_at, asked_by = call.body.at or call.body.known_at, call.body.known_at
-    people = call.look.known()
+    people = call.lookup.known()
     # Now is whatever the table holds: a word recorded by a clock that runs ahead counts.
-    standings = portal().register.standings_at(clinic, people, asked_at or EVER, asked_by or EVER)
+    standings = get_portal().register.answers_as_of(clinic, people, asked_at or END_OF_TIME, asked_by or END_OF_TIME)
     at, known_at = asked_at or call.now, asked_by or call.now
-    notice = call.look.published.in_force_at(at, known_at)
+    notice = call.lookup.published.in_force_at(at, known_at)
     results: list[dict[str, Any]] = []
-    country = call.look.published.clinic.country
+    country = call.lookup.published.clinic.country
     for number, (asked, contacts) in enumerate(zip(call.body.asked, call.body.subjects, strict=True)):
         if number in call.body.faults:
             results.append({"subject": asked, "error": call.body.faults[number]})
             continue
-        under = {contact: call.look.known_under(contact, asked_by or EVER) for contact in contacts}
-        named = Named(under, call.look.stopped(under, standings, at=asked_at or EVER, known_at=asked_by or EVER))
+        under = {contact: call.lookup.known_under(contact, asked_by or END_OF_TIME) for contact in contacts}
+        named = SubjectQuery(
+            under, call.lookup.stopped(under, standings, at=asked_at or END_OF_TIME, known_at=asked_by or END_OF_TIME)
+        )
         decisions = {
             address: _told(named.tell(address, call.shared.questions[address].needs, notice, at), country)
             for address in call.body.addresses
         }
-        kinds = named.kinds(call.look.lookups, asked_by or EVER)
+        kinds = named.kinds(call.lookup.lookups, asked_by or END_OF_TIME)
         results.append({"subject": asked, "contact_kinds": kinds, "decisions": decisions})
-    portal().table.put_new(call.audit("status", people))
+    get_portal().table.put_new(call.audit("status", people))
     return document({"at": at, "known_at": known_at, "results": results})
 
 
@@ -95,12 +97,12 @@ def history(request: Request, clinic: str) -> Response:
 
     Those are the receipts it may see as a whole.
     """
-    call = authorised(request, clinic, "status:read", read_history)
-    people = call.look.known()
+    call = authorize(request, clinic, "status:read", read_history)
+    people = call.lookup.known()
     behind = call.body.behind
-    receipts = portal().register.history(clinic, people, behind, HISTORY + 1)
+    receipts = get_portal().register.history(clinic, people, behind, HISTORY + 1)
     given = receipts[:HISTORY]
-    portal().table.put_new(call.audit("history", people))
+    get_portal().table.put_new(call.audit("history", people))
     seen = [receipt.canonical.decode() for receipt in given if call.may_see(receipt)]
     hidden = f',"withheld":{len(given) - len(seen)}' if call.key.member else ""
     last = {receipt.document["subject"]: receipt.document["version"] for receipt in given}
@@ -111,71 +113,71 @@ def history(request: Request, clinic: str) -> Response:
 def staff_receipt(request: Request, clinic: str) -> Response:
     """Record a decision that staff took on paper, by phone or in person."""
     now = instant(datetime.now(UTC))
-    call = authorised(request, clinic, "receipts:write", lambda known, body: read_staff_receipt(known, body, now))
-    act = _act(call)
-    also = [call.audit("receipts", (), act.receipt_id)]
+    call = authorize(request, clinic, "receipts:write", lambda known, body: read_staff_receipt(known, body, now))
+    decision = _act(call)
+    also = [call.audit("receipts", (), decision.receipt_id)]
     try:
-        _check_needs(call, act)
-        receipt = portal().register.answer(act, _signature(call), seen=call.look, also=also)
+        _check_needs(call, decision)
+        receipt = get_portal().register.answer(decision, _signature(call), seen=call.lookup, also=also)
     except SeveralPeopleError:
         told = "Several people share this contact. Name an e-mail or patient_ref of the one who decided."
         raise RefusedError(problem(409, "Whose decision is it?", detail=told)) from None
     log.count("StaffDecisionRecorded")
-    return _created(call, act, receipt, "receipts")
+    return _created(call, decision, receipt, "receipts")
 
 
 def staff_withdrawal(request: Request, clinic: str) -> Response:
     """Record a withdrawal that staff took; for everyone who shares the contact, and all joint controllers."""
     now = instant(datetime.now(UTC))
     read = partial(read_staff_withdrawal, now=now)
-    call = authorised(request, clinic, "receipts:write", read, for_all=True, most=MANY)
-    act = _act(call)
-    also = [call.audit("withdrawals", (), act.receipt_id)]
-    receipts = portal().register.withdraw(act, _signature(call), seen=call.look, also=also)
+    call = authorize(request, clinic, "receipts:write", read, for_all=True, most=MANY)
+    decision = _act(call)
+    also = [call.audit("withdrawals", (), decision.receipt_id)]
+    receipts = get_portal().register.withdraw(decision, _signature(call), seen=call.lookup, also=also)
     log.count("StaffWithdrawalRecorded")
-    return _created(call, act, receipts[0], "withdrawals")
+    return _created(call, decision, receipts[0], "withdrawals")
 
 
 def receipt_by_id(request: Request, clinic: str, receipt: str) -> Response:
     """Give one receipt in the format asked for; as JSON byte for byte as its successor's `previous` hashes it."""
-    from chalicelib.receipts.formats.issued import Issued, UnspeakableError  # noqa: PLC0415 - no page needs them
+    from chalicelib.receipts.formats.issued import FormatCannotExpressError, IssuedReceipt  # noqa: PLC0415 - no page needs them
 
-    house = portal()
+    portal = get_portal()
     wanted, lang = query(request, "format") or "json", query(request, "lang")
-    call = authorised(request, clinic, "receipts:read", lambda _known, _body: NoContacts())
+    call = authorize(request, clinic, "receipts:read", lambda _known, _body: EmptyBody())
     if wanted not in FORMATS:
         raise RefusedError(problem(400, "Unknown format", detail=f"Known: {', '.join(FORMATS)}."))
-    found, signed = house.register.issued(clinic, receipt)
+    found, signed = portal.register.issued(clinic, receipt)
     if not call.may_see(found):
         told = "It holds decisions that this controller does not share, and a signed receipt cannot be told in part."
         raise RefusedError(problem(403, "Not for this key", detail=f"{told} The status tells those it shares."))
     notice = found.document["notice"]
-    shown = house.clinics.decided_under(clinic, notice)
+    shown = portal.clinics.decided_under(clinic, notice)
     if lang is not None and lang not in shown.languages:
         raise RefusedError(problem(400, "Unknown language", detail=f"Known: {', '.join(shown.languages)}."))
-    house.table.put_new(call.audit("receipt", (), found.id))
+    portal.table.put_new(call.audit("receipt", (), found.id))
     now = _standing_by(found, call) if wanted in JSON_FORMATS else {}
-    disclosures = withheld(house.table, house.clinics.key(clinic), found) if wanted == SD_JWT else ()
-    base = base_url(request, house.settings.public_url)
-    issued = Issued(found, shown, lang or notice["lang"], now, signed, base, call.now, disclosures)
+    disclosures = kept_disclosures(portal.table, portal.clinics.key(clinic), found) if wanted == SD_JWT else ()
+    base = base_url(request, portal.settings.public_url)
+    issued = IssuedReceipt(found, shown, lang or notice["lang"], now, signed, base, call.now, disclosures)
     try:
-        written = rendition(issued, wanted, lambda: house.clinics.shown(clinic, notice["sha256"]))
+        written = rendition(issued, wanted, lambda: portal.clinics.kept_page(clinic, notice["sha256"]))
     except UnsignedError:
         told = "The receipt is recorded and counts; its signature follows in moments, or when the key service is back."
         raise RefusedError(problem(409, "Not signed yet", detail=told, headers=UNSIGNED)) from None
-    except UnspeakableError as error:
+    except FormatCannotExpressError as error:
         raise RefusedError(problem(406, "This format cannot say it", detail=str(error))) from None
     return rendered(written, f"consent-receipt-{found.id}")
 
 
-def _standing_by(receipt: Receipt, call: Call[Any]) -> Mapping[str, State]:
+def _standing_by(receipt: Receipt, call: AuthorizedCall[Any]) -> Mapping[str, State]:
     from chalicelib.domain.overview import still_held  # noqa: PLC0415 - no page needs it
 
-    person = roll.person(portal().table, receipt.document["clinic"], receipt.document["subject"])
-    return still_held(receipt, person, call.look.published.in_force, call.now)
+    person = roll.person(get_portal().table, receipt.document["clinic"], receipt.document["subject"])
+    return still_held(receipt, person, call.lookup.published.in_force, call.now)
 
 
-def _told(told: Told, country: str) -> dict[str, Any]:
+def _told(told: PermissionResult, country: str) -> dict[str, Any]:
     status, last = told.status, told.status.word
     return {
         "state": status.state,
@@ -194,17 +196,17 @@ def _told(told: Told, country: str) -> dict[str, Any]:
     }
 
 
-def _act(call: Call[StaffDecision]) -> Act:
-    house, decision, guardian = portal(), call.body, call.body.guardian
+def _act(call: AuthorizedCall[StaffDecision]) -> Decision:
+    portal, decision, guardian = get_portal(), call.body, call.body.guardian
     clinic, known = _signed_under(call)
     lang = decision.lang if decision.lang in clinic.languages else clinic.default_language
     idempotency = call.request.headers.get("idempotency-key") or new_nonce()
-    secret = house.clinics.key(clinic.id).receipt_secret()
-    return Act(
+    secret = portal.clinics.key(clinic.id).receipt_secret()
+    return Decision(
         receipt_id=receipt_id(secret, idempotency, {"key": call.key.id}),
         clinic=clinic.id,
         answers=decision.answers,
-        notice=NoticeRef(clinic.version, lang, house.evidence.shown(CONSENT_PAGE, clinic, lang))
+        notice=NoticeRef(clinic.version, lang, portal.evidence.page_sha256(CONSENT_PAGE, clinic, lang))
         if known
         else NoticeRef.unknown(lang),
         controllers=tuple(controller.named() for controller in clinic.controllers),
@@ -222,20 +224,20 @@ def _act(call: Call[StaffDecision]) -> Act:
     )
 
 
-def _signed_under(call: Call[StaffDecision]) -> tuple[Clinic, bool]:
+def _signed_under(call: AuthorizedCall[StaffDecision]) -> tuple[Clinic, bool]:
     """Give the clinic as the notice describes it under which staff took a decision, and whether that text is known.
 
     Where no version was in force that day, or the one named began later, nobody knows what was read: then any question
     ever asked may be answered. Refuses what the notice does not allow.
     """
-    decision, published = call.body, call.look.published
+    decision, published = call.body, call.lookup.published
     if decision.notice_version not in {None, *(entry.version for entry in published.published)}:
         raise _faulty(("/notice_version", "No such version was ever published."))
     version = published.text_at(decision.effective_until, decision.notice_version)
     if version != published.text_at(decision.effective_at, decision.notice_version):
         raise _faulty(("/notice_version", "The notice changed on that day: name the version on the form."))
-    clinics = portal().clinics
-    clinic = clinics.version(published.clinic.id, version) if version else clinics.ever_asked(published)
+    clinics = get_portal().clinics
+    clinic = clinics.version(published.clinic.id, version) if version else clinics.with_all_past_questions(published)
     _check_allowed(decision, clinic)
     return clinic, version is not None
 
@@ -254,12 +256,12 @@ def _check_allowed(decision: StaffDecision, clinic: Clinic) -> None:
         return
     if not clinic.guardian:
         raise _faulty(("/guardian", "By this notice everybody decides for themselves: no guardian can."))
-    if reason := objection(clinic, decision.guardian.born, decision.effective_at):
+    if reason := refusal_reason(clinic, decision.guardian.born, decision.effective_at):
         from_age = clinic.decides_alone_from(decision.effective_at)
         raise _faulty(("/guardian/child_born", OBJECTIONS[reason].format(age=from_age)))
 
 
-def _evidence(call: Call[StaffDecision], clinic: Clinic) -> Mapping[str, str] | None:
+def _evidence(call: AuthorizedCall[StaffDecision], clinic: Clinic) -> Mapping[str, str] | None:
     """Give what a receipt keeps of how staff took a decision: the form, for a guardian who recorded it, for whom.
 
     And the age declared for a Yes, as on the page.
@@ -274,13 +276,13 @@ def _evidence(call: Call[StaffDecision], clinic: Clinic) -> Mapping[str, str] | 
     return told or None
 
 
-def _check_needs(call: Call[StaffDecision], act: Act) -> None:
+def _check_needs(call: AuthorizedCall[StaffDecision], decision: Decision) -> None:
     """Refuse a Yes to what goes by e-mail, phone or post where neither the call nor what is known has the contact."""
     questions = call.shared.questions
     needed = {
         kind: address
-        for address, answer in act.answers.items()
-        for kind in (Kind.EMAIL.value, Kind.PHONE.value, ADDRESS)
+        for address, answer in decision.answers.items()
+        for kind in (ContactKind.EMAIL.value, ContactKind.PHONE.value, ADDRESS)
         if answer is Answer.YES and kind in questions[address].needs
     }
     missing = needed.keys() - {contact.kind.value for contact in call.body.contacts}
@@ -288,10 +290,12 @@ def _check_needs(call: Call[StaffDecision], act: Act) -> None:
         missing -= {ADDRESS}
     if not missing:
         return
-    house = portal()
-    person = call.look.meant(act, _signature(call))
-    if not speaks_alone(call.look.published.clinic, person.of_age, act):  # else what is known is the guardian's
-        missing -= known_of(house.table, house.clinics.key(act.clinic), person)
+    portal = get_portal()
+    person = call.lookup.resolve_subject(decision, _signature(call))
+    if not becomes_independent(
+        call.lookup.published.clinic, person.of_age, decision
+    ):  # else what is known is the guardian's
+        missing -= known_of(portal.table, portal.clinics.key(decision.clinic), person)
     if missing:
         pointers = {kind: "/address" if kind == ADDRESS else f"/subject/{kind}" for kind in sorted(missing)}
         raise _faulty(*((pointers[kind], f"{needed[kind]} needs it, and none is known.") for kind in pointers))
@@ -302,42 +306,48 @@ def _faulty(*faults: tuple[str, str]) -> RefusedError:
     return RefusedError(problem(422, "Invalid body", detail="Nothing was stored.", errors=errors))
 
 
-def _signature(call: Call[StaffDecision]) -> Signature:
-    base = base_url(call.request, portal().settings.public_url)
-    return Signature(call.body.contacts, call.body.name, fresh_subject(), base=base, address=call.body.address)
+def _signature(call: AuthorizedCall[StaffDecision]) -> Identification:
+    base = base_url(call.request, get_portal().settings.public_url)
+    return Identification(call.body.contacts, call.body.name, fresh_subject(), base=base, address=call.body.address)
 
 
-def _created(call: Call[StaffDecision], act: Act, receipt: Receipt, what: str) -> Response:
-    if receipt.document["recorded_at"] != act.recorded_at:  # a key used before: the first call's receipt
-        portal().table.put_new(call.audit(what, (), receipt.id))
-        if not _same(call, act, receipt):
+def _created(call: AuthorizedCall[StaffDecision], decision: Decision, receipt: Receipt, what: str) -> Response:
+    if receipt.document["recorded_at"] != decision.recorded_at:  # a key used before: the first call's receipt
+        get_portal().table.put_new(call.audit(what, (), receipt.id))
+        if not _same(call, decision, receipt):
             raise RefusedError(problem(422, "Idempotency-Key used before", detail="For another body, which stands."))
-    address = f"{mount(call.request)}/v1/clinics/{act.clinic}/receipts/{receipt.id}"
+    address = f"{mount(call.request)}/v1/clinics/{decision.clinic}/receipts/{receipt.id}"
     told: Any = receipt.canonical.decode()
-    open_still = _is_shared_by_many(call) and withdrawal_orders.is_open(portal().table, act.clinic, receipt.id)
+    open_still = _is_shared_by_many(call) and withdrawal_orders.is_open(get_portal().table, decision.clinic, receipt.id)
     if open_still or not call.may_see(receipt):  # it reached more than this controller shares
         told = {name: receipt.document[name] for name in ("id", "clinic", "effective_at", "recorded_at")}
         told |= {"complete": False} if open_still else {}
     return document(told, 201, {"Location": address})
 
 
-def _is_shared_by_many(call: Call[StaffDecision]) -> bool:
+def _is_shared_by_many(call: AuthorizedCall[StaffDecision]) -> bool:
     """Tell whether so many people share the contacts given that a withdrawal reaches them by an order."""
-    return bool(call.look.more) or len(everyone(call.look.reach)) > MANY
+    return bool(call.lookup.more) or len(all_subjects(call.lookup.stored_under)) > MANY
 
 
-def _same(call: Call[StaffDecision], act: Act, receipt: Receipt) -> bool:
+def _same(call: AuthorizedCall[StaffDecision], decision: Decision, receipt: Receipt) -> bool:
     """Tell whether a receipt recorded before is of this very body: about the same person, saying the same."""
     kept = receipt.document
     answers = {address: entry["answer"] for address, entry in kept["decisions"].items()}
-    asked = {address: answer.value for address, answer in act.answers.items()}
-    house = portal()
-    look = house.register.look(act.clinic, call.body.contacts)
-    evidence = disclosed(kept["evidence"], withheld(house.table, house.clinics.key(act.clinic), receipt))
-    known = everyone(look.reach) if Answer.WITHDRAW in act.answers.values() else also_meant(look.people)
+    asked = {address: answer.value for address, answer in decision.answers.items()}
+    portal = get_portal()
+    lookup = portal.register.look_up(decision.clinic, call.body.contacts)
+    evidence = with_disclosures(
+        kept["evidence"], kept_disclosures(portal.table, portal.clinics.key(decision.clinic), receipt)
+    )
+    known = (
+        all_subjects(lookup.stored_under)
+        if Answer.WITHDRAW in decision.answers.values()
+        else subjects_to_stop(lookup.people)
+    )
     return (
-        (answers == asked or (act.everything and asked.items() <= answers.items()))
+        (answers == asked or (decision.everything and asked.items() <= answers.items()))
         and kept["subject"] in {person.id for person in known}
-        and repeats(act, receipt)
-        and (evidence or None) == act.evidence
+        and repeats(decision, receipt)
+        and (evidence or None) == decision.evidence
     )

@@ -10,10 +10,10 @@ from typing import Any
 from chalice.app import Request, Response
 
 from chalicelib.domain.instants import instant, moment
-from chalicelib.domain.links import Handle, Holder, Link, Power
-from chalicelib.portal import portal
+from chalicelib.domain.links import Link, LinkRecipient, LinkScope, LinkSecret
+from chalicelib.portal import get_portal
 from chalicelib.store import audit, links
-from chalicelib.web.api.auth import Call, authorised
+from chalicelib.web.api.auth import AuthorizedCall, authorize
 from chalicelib.web.api.link_bodies import Invitation, Invitations, read_links, read_revocation
 from chalicelib.web.errors import RefusedError
 from chalicelib.web.requests import base_url
@@ -31,10 +31,10 @@ def make_links(request: Request, clinic: str) -> Response:
     None leads to the patient's own page, unless the key has the scope `links:manage`: that page goes to the patient's
     own contact, by the portal. One of several joint controllers never gets one, for it shows what is decided about all.
     """
-    call = authorised(request, clinic, "links:write", read_links)
-    house = portal()
-    key = house.clinics.key(clinic)
-    secret, base = key.link_secret(), base_url(request, house.settings.public_url)
+    call = authorize(request, clinic, "links:write", read_links)
+    portal = get_portal()
+    key = portal.clinics.key(clinic)
+    secret, base = key.link_secret(), base_url(request, portal.settings.public_url)
     made = []
     member = call.key.member is not None
     if member and not call.shared.questions:
@@ -48,25 +48,25 @@ def make_links(request: Request, clinic: str) -> Response:
         handle = _handle(call, secret, number, asked)
         ends = instant(moment(call.now) + timedelta(seconds=asked.expires_in))
         link = Link(clinic, None, asked.lang, asked.addresses, None, call.now, ends, call.key.id, manages=manages)
-        made.append((handle, link, Holder(asked.contact, asked.name)))
-    kept = links.keep(house.table, key, made)
+        made.append((handle, link, LinkRecipient(asked.contact, asked.name)))
+    kept = links.keep(portal.table, key, made)
     told = [
         _told(handle, link, given.asked, secret, base)
         for (handle, _, _), link, given in zip(made, kept, call.body.invitations, strict=True)
     ]
-    house.table.put_new(audit.line(clinic, call.key.id, "links", call.now, (), links=len(made)))
+    portal.table.put_new(audit.line(clinic, call.key.id, "links", call.now, (), links=len(made)))
     return document({"links": told}, 201)
 
 
 def revoke_links(request: Request, clinic: str) -> Response:
     """Revoke links by their ids: they open nothing any more, not even the page that stops."""
-    call = authorised(request, clinic, "links:write", read_revocation)
-    revoked = links.revoke(portal().table, clinic, call.body.links, call.now)
-    portal().table.put_new(audit.line(clinic, call.key.id, "links/revoke", call.now, (), links=revoked))
+    call = authorize(request, clinic, "links:write", read_revocation)
+    revoked = links.revoke(get_portal().table, clinic, call.body.links, call.now)
+    get_portal().table.put_new(audit.line(clinic, call.key.id, "links/revoke", call.now, (), links=revoked))
     return document({"revoked": revoked})
 
 
-def _first_or_same(call: Call[Invitations], secret: bytes) -> bool:
+def _first_or_same(call: AuthorizedCall[Invitations], secret: bytes) -> bool:
     """Tell whether the Idempotency-Key, if there is one, is new or was used for this very body.
 
     The body is kept as an HMAC: a plain hash of one address could be found by trying addresses.
@@ -75,30 +75,30 @@ def _first_or_same(call: Call[Invitations], secret: bytes) -> bool:
     if not repeated:
         return True
     asked = [
-        [Holder(each.contact, each.name).plain(), each.lang, each.addresses, each.expires_in]
+        [LinkRecipient(each.contact, each.name).plain(), each.lang, each.addresses, each.expires_in]
         for each in call.body.invitations
     ]
     key = hmac.new(secret, f"call|{call.key.id}|{repeated}".encode(), "sha256").hexdigest()
     body = hmac.new(secret, f"body|{key}|{json.dumps(asked)}".encode(), "sha256").hexdigest()
-    return links.remember_call(portal().table, key, body, call.now)
+    return links.remember_call(get_portal().table, key, body, call.now)
 
 
-def _handle(call: Call[Invitations], secret: bytes, number: int, asked: Invitation) -> Handle:
+def _handle(call: AuthorizedCall[Invitations], secret: bytes, number: int, asked: Invitation) -> LinkSecret:
     repeated = call.request.headers.get("idempotency-key")
     if not repeated:
-        return Handle.fresh()
-    holder = Holder(asked.contact, asked.name).plain()
+        return LinkSecret.fresh()
+    holder = LinkRecipient(asked.contact, asked.name).plain()
     said = [call.key.id, repeated, number, holder, asked.lang, asked.addresses, asked.expires_in]
-    return Handle.repeated(secret, json.dumps(said))
+    return LinkSecret.repeated(secret, json.dumps(said))
 
 
-def _told(handle: Handle, link: Link, asked: Mapping[str, str], secret: bytes, base: str) -> dict[str, Any]:
-    unsubscribe = f"{base}/unsubscribe/{handle.token(secret, Power.UNSUBSCRIBE)}"
-    manage = f"{base}/manage/{handle.token(secret, Power.MANAGE)}?lang={link.lang}"
+def _told(handle: LinkSecret, link: Link, asked: Mapping[str, str], secret: bytes, base: str) -> dict[str, Any]:
+    unsubscribe = f"{base}/unsubscribe/{handle.token(secret, LinkScope.UNSUBSCRIBE)}"
+    manage = f"{base}/manage/{handle.token(secret, LinkScope.MANAGE)}?lang={link.lang}"
     return {
         "id": handle.link,
         "subject": asked,
-        "url": f"{base}/{link.clinic}?t={handle.token(secret, Power.ASK)}&lang={link.lang}",
+        "url": f"{base}/{link.clinic}?t={handle.token(secret, LinkScope.ASK)}&lang={link.lang}",
         **({"manage_url": manage} if link.manages else {}),
         "unsubscribe_url": unsubscribe,
         "headers": {

@@ -10,7 +10,7 @@ from chalice.app import Request, Response
 from chalicelib import log
 from chalicelib.domain.clinic import Clinic
 from chalicelib.notices.differences import Difference
-from chalicelib.notices.document import Fault, InvalidClinicError, warnings_of
+from chalicelib.notices.document import DocumentError, InvalidDocumentError, warnings_of
 from chalicelib.notices.edition import described, edition
 from chalicelib.notices.workflow import (
     MAX_REASON,
@@ -21,18 +21,18 @@ from chalicelib.notices.workflow import (
     ReviewError,
     SamePersonError,
     change,
-    drafted,
     is_reason,
-    life,
+    list_versions,
+    new_draft,
     preview,
-    step,
+    summarize,
 )
-from chalicelib.portal import portal
+from chalicelib.portal import get_portal
 from chalicelib.presentation.templates import authorities, content_security_policy
 from chalicelib.services.draft_preview import draft_page
 from chalicelib.store.drafts import Drafts
-from chalicelib.store.people import people
-from chalicelib.web.api.auth import Body, Call, NoContacts, authorised
+from chalicelib.store.people import iter_people
+from chalicelib.web.api.auth import AuthorizedCall, Body, EmptyBody, authorize
 from chalicelib.web.api.body_reader import InvalidBodyError, escaped, is_sha256
 from chalicelib.web.errors import RefusedError
 from chalicelib.web.requests import mount, query
@@ -40,14 +40,14 @@ from chalicelib.web.responses import document, html, problem
 
 
 @dataclass(frozen=True, slots=True)
-class Written(NoContacts):
+class DraftBody(EmptyBody):
     """The body of a call that drafts: the document as it was sent."""
 
     document: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Reviewed(NoContacts):
+class ApprovalBody(EmptyBody):
     """The body of an approval: the hash of the text that was read, so that no other is approved in its place.
 
     `minor_reason` is why a version that changes more than words may have a MINOR number.
@@ -59,17 +59,17 @@ class Reviewed(NoContacts):
 
 def draft(request: Request, clinic: str) -> Response:
     """Keep a document as a draft, complete or not, in place of an unpublished one of its number."""
-    call = _call(request, clinic, "notices:write", lambda _known, body: Written(document=body))
+    call = _call(request, clinic, "notices:write", lambda _known, body: DraftBody(document=body))
     try:
-        draft = drafted(call.body.document, clinic, _person(call), call.now)
-    except InvalidClinicError as error:
+        draft = new_draft(call.body.document, clinic, _person(call), call.now)
+    except InvalidDocumentError as error:
         errors = [
             {"pointer": f"/{fault.place}", "detail": f"{fault.problem}. {fault.remedy}."} for fault in error.faults
         ]
         return problem(422, "Invalid body", detail="Nothing was stored.", errors=errors)
     with _in_words():
-        kind = change(draft.version, call.look.published.published, call.now)
-        Drafts(portal().table).keep(draft, [call.audit("notices", (), notice=draft.version)])
+        kind = change(draft.version, call.lookup.published.published, call.now)
+        Drafts(get_portal().table).keep(draft, [call.audit("notices", (), notice=draft.version)])
     log.count("NoticeDrafted")
     address = f"{mount(request)}/v1/clinics/{clinic}/notices/{draft.version}"
     missing = draft.missing(authorities())
@@ -82,16 +82,18 @@ def draft(request: Request, clinic: str) -> Response:
 def listed(request: Request, clinic: str) -> Response:
     """List every version, published or not, with who wrote, approved and published it."""
     call = _call(request, clinic, "notices:read", _nothing)
-    drafts = Drafts(portal().table).all(clinic)
-    portal().table.put_new(call.audit("notices", ()))
-    return document({"notices": [asdict(each) for each in life(call.look.published.published, drafts, call.now)]})
+    drafts = Drafts(get_portal().table).all(clinic)
+    get_portal().table.put_new(call.audit("notices", ()))
+    return document(
+        {"notices": [asdict(each) for each in list_versions(call.lookup.published.published, drafts, call.now)]}
+    )
 
 
 def read(request: Request, clinic: str, version: str) -> Response:
     """Give a version with its whole document, so that who approves can read what they approve."""
     call = _call(request, clinic, "notices:read", _nothing)
-    draft = Drafts(portal().table).find(clinic, version)
-    portal().table.put_new(call.audit("notice", (), notice=version))
+    draft = Drafts(get_portal().table).find(clinic, version)
+    get_portal().table.put_new(call.audit("notice", (), notice=version))
     missing = () if draft.release else draft.missing(authorities())
     if draft.release:
         changes = draft.override.changes if draft.override else ()
@@ -105,7 +107,7 @@ def read(request: Request, clinic: str, version: str) -> Response:
 def shown(request: Request, clinic: str, version: str) -> Response:
     """Give a draft as patients would see it, in one language: what is approved is looked at first."""
     call = _call(request, clinic, ("notices:read", "notices:approve"), _nothing)
-    draft = Drafts(portal().table).find(clinic, version)
+    draft = Drafts(get_portal().table).find(clinic, version)
     with _in_words():
         if draft.release:
             raise ReviewError(f"{version} is published. Read it at /{clinic}/notices/{version}")
@@ -118,7 +120,7 @@ def shown(request: Request, clinic: str, version: str) -> Response:
     written = draft_page(
         ready, lang, call.now, approver=approver, addresses={each: f"?lang={each}" for each in languages}
     )
-    portal().table.put_new(call.audit("shown", (), notice=version))
+    get_portal().table.put_new(call.audit("shown", (), notice=version))
     return html(written, headers={"Content-Security-Policy": content_security_policy("notice.css", form=False)})
 
 
@@ -128,7 +130,7 @@ def approve(request: Request, clinic: str, version: str) -> Response:
     A MINOR that changes more than words is refused without a reason, which is kept and published with the version.
     """
     call = _call(request, clinic, "notices:approve", _read_review)
-    drafts = Drafts(portal().table)
+    drafts = Drafts(get_portal().table)
     draft = drafts.find(clinic, version)
     audit = call.audit("approve", (), notice=version)
     with _in_words():
@@ -138,7 +140,7 @@ def approve(request: Request, clinic: str, version: str) -> Response:
         approved = draft.approve(_person(call), call.now, authorities(), changes=changes, reason=call.body.minor_reason)
         told = {"beyond_words": _listed(changes)}
         if draft.approved and draft.covers(changes):  # sent again, or a third person agrees: the first approval stands
-            portal().table.put_new(audit)
+            get_portal().table.put_new(audit)
             return document({**_told(draft, call), **told})
         drafts.change(draft, approved, [audit])
     log.count("NoticeApproved")
@@ -148,8 +150,8 @@ def approve(request: Request, clinic: str, version: str) -> Response:
 def publish(request: Request, clinic: str, version: str) -> Response:
     """Publish an approved draft, in force from its effective day on; with `?preview=1` only tell what that would do."""
     call = _call(request, clinic, "notices:write", _nothing)
-    house = portal()
-    draft = Drafts(house.table).find(clinic, version)
+    portal = get_portal()
+    draft = Drafts(portal.table).find(clinic, version)
     wanted = query(request, "preview")
     if wanted not in {None, "1"}:
         return problem(400, "Unknown preview", detail="Write preview=1, or leave it out to publish.")
@@ -157,36 +159,36 @@ def publish(request: Request, clinic: str, version: str) -> Response:
         return _previewed(draft, call)
     audit = call.audit("publish", (), notice=version)
     if draft.release:  # sent again
-        house.table.put_new(audit)
-        return document(asdict(step(draft, call.look.published.published, call.now)))
+        portal.table.put_new(audit)
+        return document(asdict(summarize(draft, call.lookup.published.published, call.now)))
     with _in_words():
-        house.clinics.publish(edition(draft.document), draft, _person(call), at=call.now, also=[audit])
+        portal.clinics.publish(edition(draft.document), draft, _person(call), at=call.now, also=[audit])
     log.count("NoticePublished")
-    published = house.register.look(clinic).published.published
-    return document(asdict(step(Drafts(house.table).find(clinic, version), published, call.now)))
+    published = portal.register.look_up(clinic).published.published
+    return document(asdict(summarize(Drafts(portal.table).find(clinic, version), published, call.now)))
 
 
-def _previewed(draft: Draft, call: Call[NoContacts]) -> Response:
+def _previewed(draft: Draft, call: AuthorizedCall[EmptyBody]) -> Response:
     """Count over the whole roll what a publication would end; nothing is written but the audit line."""
-    house = portal()
+    portal = get_portal()
     with _in_words():
         ready = edition(draft.document)
-        house.clinics.holds(ready.clinic)  # what publishing would refuse is refused here already
-        everybody = people(house.table, draft.clinic)
-        seen = preview(everybody, call.look.published, ready.clinic, ready.starts, call.now)
+        portal.clinics.holds(ready.clinic)  # what publishing would refuse is refused here already
+        everybody = iter_people(portal.table, draft.clinic)
+        seen = preview(everybody, call.lookup.published, ready.clinic, ready.starts, call.now)
         seen = replace(
             seen,
-            beyond_words=house.clinics.beyond_words(ready.clinic, call.look.published.published, seen.since),
+            beyond_words=portal.clinics.beyond_words(ready.clinic, call.lookup.published.published, seen.since),
             minor_reason=draft.override.reason if draft.override else None,
         )
-    house.table.put_new(call.audit("preview", (), notice=draft.version))
+    portal.table.put_new(call.audit("preview", (), notice=draft.version))
     return document(asdict(seen))
 
 
-def _beyond_words(draft: Draft, call: Call[Any]) -> tuple[Difference, ...]:
+def _beyond_words(draft: Draft, call: AuthorizedCall[Any]) -> tuple[Difference, ...]:
     """Tell what a whole draft would change beyond words under a MINOR number, were it published now."""
     clinic, starts = described(draft.document)
-    return portal().clinics.beyond_words(clinic, call.look.published.published, max(call.now, starts))
+    return get_portal().clinics.beyond_words(clinic, call.lookup.published.published, max(call.now, starts))
 
 
 @contextmanager
@@ -196,7 +198,7 @@ def _in_words() -> Iterator[None]:
         yield
     except SamePersonError as error:
         raise RefusedError(problem(403, "Another person must approve", detail=f"{error}.")) from error
-    except (IncompleteError, InvalidClinicError) as error:
+    except (IncompleteError, InvalidDocumentError) as error:
         missing = error.missing if isinstance(error, IncompleteError) else error.faults
         told = "Nothing was changed. `missing` lists what the notice must tell and does not."
         raise RefusedError(problem(409, "Not complete", detail=told, missing=_listed(missing))) from error
@@ -209,17 +211,17 @@ def _in_words() -> Iterator[None]:
 
 def _call(
     request: Request, clinic: str, scope: str | tuple[str, ...], read: Callable[[Clinic, Any], Body]
-) -> Call[Body]:
+) -> AuthorizedCall[Body]:
     named = "{version}" in str(request.context.get("resourcePath"))
-    return authorised(request, clinic, scope, read, body_optional=named)
+    return authorize(request, clinic, scope, read, body_optional=named)
 
 
-def _nothing(_known: Clinic, body: Mapping[str, Any]) -> NoContacts:
+def _nothing(_known: Clinic, body: Mapping[str, Any]) -> EmptyBody:
     _only(body)
-    return NoContacts()
+    return EmptyBody()
 
 
-def _read_review(_known: Clinic, body: Mapping[str, Any]) -> Reviewed:
+def _read_review(_known: Clinic, body: Mapping[str, Any]) -> ApprovalBody:
     _only(body, "sha256", "minor_reason")
     errors = []
     sha256, reason = body.get("sha256"), body.get("minor_reason")
@@ -231,7 +233,7 @@ def _read_review(_known: Clinic, body: Mapping[str, Any]) -> Reviewed:
         errors.append({"pointer": "/minor_reason", "detail": told})
     if errors:
         raise InvalidBodyError(errors)
-    return Reviewed(sha256=str(sha256), minor_reason=reason and reason.strip())
+    return ApprovalBody(sha256=str(sha256), minor_reason=reason and reason.strip())
 
 
 def _only(body: Mapping[str, Any], *names: str) -> None:
@@ -242,17 +244,17 @@ def _only(body: Mapping[str, Any], *names: str) -> None:
         )
 
 
-def _person(call: Call[Any]) -> Person:
+def _person(call: AuthorizedCall[Any]) -> Person:
     """Tell who acts: a key is one person's, and its label names them."""
     return Person(call.key.label, call.key.id)
 
 
-def _told(draft: Draft, call: Call[Any]) -> dict[str, Any]:
+def _told(draft: Draft, call: AuthorizedCall[Any]) -> dict[str, Any]:
     """Tell of one version, with what counts unconfirmed by it and why: who approves it agrees to that too."""
-    where = step(draft, call.look.published.published, call.now)
+    where = summarize(draft, call.lookup.published.published, call.now)
     unconfirmed = [{"decision": address, "reason": reason} for address, reason in draft.unconfirmed().items()]
     return {**asdict(where), "unconfirmed": unconfirmed}
 
 
-def _listed(named: Sequence[Fault] | Sequence[Difference]) -> list[dict[str, Any]]:
+def _listed(named: Sequence[DocumentError] | Sequence[Difference]) -> list[dict[str, Any]]:
     return [asdict(each) for each in named]

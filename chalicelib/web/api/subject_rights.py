@@ -10,22 +10,22 @@ from chalice.app import Request, Response
 from chalicelib import log
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Assurance, Channel
-from chalicelib.domain.contacts import Kind
+from chalicelib.domain.contacts import ContactKind
 from chalicelib.domain.identity import SeveralPeopleError
-from chalicelib.domain.receipts import Act, NoticeRef, Receipt, Subject, receipt_id
-from chalicelib.portal import portal
+from chalicelib.domain.receipts import Decision, NoticeRef, Receipt, Subject, receipt_id
+from chalicelib.portal import get_portal
 from chalicelib.services.contact_changes import Change, NotTheirsError, rectify
-from chalicelib.services.subject_rights import erase, meant, restrict
+from chalicelib.services.subject_rights import erase, resolve, restrict
 from chalicelib.store import people as roll
 from chalicelib.store import worklist
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.personal_data import reveal
 from chalicelib.store.shown_pages import CONSENT_PAGE
 from chalicelib.store.table import Table
-from chalicelib.web.api.auth import Call, NoContacts, authorised
+from chalicelib.web.api.auth import AuthorizedCall, EmptyBody, authorize
 from chalicelib.web.api.bodies import (
-    AboutSubject,
     ContactChange,
+    SubjectRequest,
     read_contact_change,
     read_erasure,
     read_restriction,
@@ -41,10 +41,10 @@ SCOPE = "subjects:erase"
 def erasures(request: Request, clinic: str) -> Response:
     """Erase a subject's contact data at once; the proof of what was decided stays until its date, naming nobody."""
     call, people = _meant(request, clinic, read_erasure)
-    tried = [erase(portal(), clinic, person.id, call.key.id, call.now) for person in people]
+    tried = [erase(get_portal(), clinic, person.id, call.key.id, call.now) for person in people]
     erased = [asdict(each) for each in tried if each is not None]
     if not erased:
-        portal().table.put_new(call.audit("erasures", ()))
+        get_portal().table.put_new(call.audit("erasures", ()))
     else:
         log.count("SubjectErased", len(erased))
     return document({"erased": erased})
@@ -54,10 +54,10 @@ def restrictions(request: Request, clinic: str) -> Response:
     """Restrict what is done with a subject's data, or lift that: meanwhile nothing is permitted."""
     call, people = _meant(request, clinic, read_restriction)
     restricted = call.body.restricted
-    tried = [restrict(portal(), clinic, each.id, call.key.id, call.now, restricted=restricted) for each in people]
+    tried = [restrict(get_portal(), clinic, each.id, call.key.id, call.now, restricted=restricted) for each in people]
     told = [{"subject": each.id, "restricted_since": each.restricted_since} for each in tried if each is not None]
     if not told:
-        portal().table.put_new(call.audit("restrictions", ()))
+        get_portal().table.put_new(call.audit("restrictions", ()))
     return document({"restricted": restricted, "subjects": told})
 
 
@@ -66,22 +66,22 @@ def contact_change(request: Request, clinic: str) -> Response:
 
     Sent again with the same Idempotency-Key it gives the same receipt.
     """
-    call = authorised(request, clinic, "receipts:write", read_contact_change, for_all=True)
-    house, change = portal(), Change(call.body.old, call.body.new)
-    act = _changing(call)
-    if kept := _recorded_before(call, act, change):
+    call = authorize(request, clinic, "receipts:write", read_contact_change, for_all=True)
+    portal, change = get_portal(), Change(call.body.old, call.body.new)
+    decision = _changing(call)
+    if kept := _recorded_before(call, decision, change):
         return _receipt(call, kept)
     try:
-        people = meant({each: call.look.people[each] for each in call.body.subject}, everyone=False)
+        people = resolve({each: call.lookup.people[each] for each in call.body.subject}, everyone=False)
     except SeveralPeopleError:
         told = "Several people share this contact. Name an e-mail or patient_ref of the one who is meant."
         raise RefusedError(problem(409, "Whose contact is it?", detail=told)) from None
     if not people:
         raise _faulty("/subject", "Nobody is known by it.")
-    base = base_url(request, house.settings.public_url)
-    line = call.audit("contacts", people, act.receipt_id)
+    base = base_url(request, portal.settings.public_url)
+    line = call.audit("contacts", people, decision.receipt_id)
     try:
-        receipt = rectify(house, act, change, people[0], call.look, base, (line,))
+        receipt = rectify(portal, decision, change, people[0], call.lookup, base, (line,))
     except NotTheirsError:
         raise _faulty("/remove" if change.new is None else "/replace", "Not a contact of this subject.") from None
     log.count("ContactRectified")
@@ -90,11 +90,11 @@ def contact_change(request: Request, clinic: str) -> Response:
 
 def contacts_to_see_to(request: Request, clinic: str) -> Response:
     """List contacts that no message reaches and those patients want removed, by opaque ids; no contact stands in it."""
-    call = authorised(request, clinic, "status:read", lambda _known, _body: NoContacts())
-    table, after = portal().table, query(request, "cursor")
+    call = authorize(request, clinic, "status:read", lambda _known, _body: EmptyBody())
+    table, after = get_portal().table, query(request, "cursor")
     found, more = worklist.undelivered(table, clinic, _place(after) if after else "")
-    entries = [*(() if after else worklist.wishes(table, clinic)), *found]
-    key = portal().clinics.key(clinic)
+    entries = [*(() if after else worklist.contact_wishes(table, clinic)), *found]
+    key = get_portal().clinics.key(clinic)
     people = {each.person.id: each.person for each in entries}
     numbers = {person.id: _number_of(table, key, person) for person in people.values() if person.numbered}
     table.put_new(call.audit("contacts/worklist", list(people.values())))
@@ -126,20 +126,20 @@ def _number_of(table: Table, key: ClinicKey, person: Subject) -> str | None:
         known = reveal(table, key, person).contacts
     except ValueError:  # erased in this very moment
         return None
-    return next((contact.value for contact, _ in known if contact.kind is Kind.REFERENCE), None)
+    return next((contact.value for contact, _ in known if contact.kind is ContactKind.REFERENCE), None)
 
 
-def _changing(call: Call[ContactChange]) -> Act:
+def _changing(call: AuthorizedCall[ContactChange]) -> Decision:
     """Give the act of staff who change a contact: it decides nothing."""
-    house, clinic = portal(), call.look.published.clinic
+    portal, clinic = get_portal(), call.lookup.published.clinic
     lang = clinic.default_language
     key = call.request.headers.get("idempotency-key") or new_nonce()
-    secret = house.clinics.key(clinic.id).receipt_secret()
-    return Act(
+    secret = portal.clinics.key(clinic.id).receipt_secret()
+    return Decision(
         receipt_id=receipt_id(secret, key, {"key": call.key.id}),
         clinic=clinic.id,
         answers={},
-        notice=NoticeRef(clinic.version, lang, house.evidence.shown(CONSENT_PAGE, clinic, lang)),
+        notice=NoticeRef(clinic.version, lang, portal.evidence.page_sha256(CONSENT_PAGE, clinic, lang)),
         controllers=tuple(controller.named() for controller in clinic.controllers),
         channel=Channel.API,
         source=None,
@@ -152,23 +152,23 @@ def _changing(call: Call[ContactChange]) -> Act:
     )
 
 
-def _recorded_before(call: Call[ContactChange], act: Act, change: Change) -> Receipt | None:
+def _recorded_before(call: AuthorizedCall[ContactChange], decision: Decision, change: Change) -> Receipt | None:
     """Give the receipt of a call whose Idempotency-Key was used before; refuse it where that was for another body."""
     if not call.request.headers.get("idempotency-key"):
         return None
-    house = portal()
+    portal = get_portal()
     try:
-        kept = house.register.receipt(act.clinic, act.receipt_id)
-        person = roll.person(house.table, act.clinic, kept.document["subject"])
+        kept = portal.register.receipt(decision.clinic, decision.receipt_id)
+        person = roll.person(portal.table, decision.clinic, kept.document["subject"])
     except LookupError:
         return None
     told = kept.document["evidence"] or {}
-    if change.evidence.items() <= told.items() and change.done(house.clinics.key(act.clinic), person):
+    if change.evidence.items() <= told.items() and change.done(portal.clinics.key(decision.clinic), person):
         return kept
     raise RefusedError(problem(422, "Idempotency-Key used before", detail="For another body, which stands."))
 
 
-def _receipt(call: Call[ContactChange], receipt: Receipt) -> Response:
+def _receipt(call: AuthorizedCall[ContactChange], receipt: Receipt) -> Response:
     address = f"{mount(call.request)}/v1/clinics/{call.key.clinic}/receipts/{receipt.id}"
     return document(receipt.canonical.decode(), 201, {"Location": address})
 
@@ -179,12 +179,12 @@ def _faulty(pointer: str, detail: str) -> RefusedError:
 
 
 def _meant(
-    request: Request, clinic: str, read: Callable[[Clinic, Mapping[str, Any]], AboutSubject]
-) -> tuple[Call[AboutSubject], Sequence[Subject]]:
+    request: Request, clinic: str, read: Callable[[Clinic, Mapping[str, Any]], SubjectRequest]
+) -> tuple[AuthorizedCall[SubjectRequest], Sequence[Subject]]:
     """Authorise a call and tell whom it means."""
-    call = authorised(request, clinic, SCOPE, read)
+    call = authorize(request, clinic, SCOPE, read)
     try:
-        return call, meant(call.look.people, everyone=call.body.everyone)
+        return call, resolve(call.lookup.people, everyone=call.body.everyone)
     except SeveralPeopleError:
         told = (
             "Several people share a contact, or the contacts are known apart. Name the e-mail or patient_ref of the one"

@@ -12,21 +12,21 @@ from chalice.app import Blueprint, Response
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.contacts import masked
-from chalicelib.domain.guardians import outgrown
+from chalicelib.domain.guardians import is_of_consent_age
 from chalicelib.domain.instants import Instant, instant
-from chalicelib.domain.links import Power
+from chalicelib.domain.links import LinkScope
 from chalicelib.domain.rate_limits import TooManyError
 from chalicelib.domain.receipts import Receipt
-from chalicelib.domain.submission import Fault
-from chalicelib.portal import portal
+from chalicelib.domain.submission import FieldError
+from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import negotiate
 from chalicelib.presentation.templates import render
 from chalicelib.services import confirmation as confirming
-from chalicelib.services.confirmation import Open
+from chalicelib.services.confirmation import OpenConfirmation
 from chalicelib.store import people
-from chalicelib.store.links import Opened, open_link
-from chalicelib.store.receipts import NothingLeftError
-from chalicelib.web.errors import later, page
+from chalicelib.store.links import OpenedLink, open_link
+from chalicelib.store.receipts import NoOpenQuestionError
+from chalicelib.web.errors import page, retry_after
 from chalicelib.web.forms import MAX_NAME, Fields, first
 from chalicelib.web.requests import ANY_TYPE, base_url, form_fields, guard, mount, query
 from chalicelib.web.responses import html, see_other
@@ -38,10 +38,10 @@ confirmation = Blueprint(__name__)
 @page(confirmation)
 def confirm_page(token: str) -> Response:
     """Show what will be confirmed."""
-    opened = _opened(token, Power.CONFIRM)
+    opened = _opened(token, LinkScope.CONFIRM)
     if opened.link.receipt is None:
         return _new_contact(opened, None)
-    return _asking("confirm", opened.link.lang, confirming.by_link(portal(), opened, _now()))
+    return _asking("confirm", opened.link.lang, confirming.by_link(get_portal(), opened, _now()))
 
 
 @confirmation.route("/confirm/{token}", methods=["POST"], content_types=ANY_TYPE)
@@ -49,23 +49,25 @@ def confirm_page(token: str) -> Response:
 def confirm(token: str) -> Response:
     """Confirm what is ticked, or say that it was somebody else; without a choice nothing happens."""
     fields = form_fields(confirmation.current_request)
-    opened = _opened(token, Power.CONFIRM)
+    opened = _opened(token, LinkScope.CONFIRM)
     if opened.link.receipt is None:
         return _new_contact(opened, fields)
     now = _now()
-    found = confirming.by_link(portal(), opened, now)
+    found = confirming.by_link(get_portal(), opened, now)
     if not found.addresses:
         return _asking("confirm", opened.link.lang, found)
     ticked = _ticked(fields, found)
     sure = first(fields, "sure")
     if sure not in ("yes", "no"):
-        return _asking("confirm", opened.link.lang, found, fields, (Fault("sure", "choose_yes_no"),))
+        return _asking("confirm", opened.link.lang, found, fields, (FieldError("sure", "choose_yes_no"),))
     if sure == "yes" and not ticked:
-        return _asking("confirm", opened.link.lang, found, fields, (Fault("purpose", "nothing_ticked"),))
+        return _asking("confirm", opened.link.lang, found, fields, (FieldError("purpose", "nothing_ticked"),))
     lang = _language(found.clinic, opened.link.lang)
     try:
-        receipt = confirming.confirm(portal(), found, ticked if sure == "yes" else (), now, base=_base(), linked=True)
-    except NothingLeftError:
+        receipt = confirming.confirm(
+            get_portal(), found, ticked if sure == "yes" else (), now, base=_base(), linked=True
+        )
+    except NoOpenQuestionError:
         return _asking("confirm", lang, replace(found, addresses=()))
     return _receipt(receipt, lang)
 
@@ -84,22 +86,22 @@ def confirm_by_code(clinic: str, receipt: str) -> Response:
     fields = form_fields(confirmation.current_request)
     code = "".join(each for each in first(fields, "code")[:MAX_NAME] if each.isdigit())
     if not code:
-        return _code(clinic, receipt, (Fault("code", "code_missing"),))
+        return _code(clinic, receipt, (FieldError("code", "code_missing"),))
     now = _now()
     try:
         held = guard(confirmation.current_request, "code", (), now)
-        found = confirming.by_code(portal(), clinic, receipt, code, held)
+        found = confirming.by_code(get_portal(), clinic, receipt, code, held)
     except TooManyError as error:
-        answer = _code(clinic, receipt, (Fault("errors", "too_many", error.minutes),))
+        answer = _code(clinic, receipt, (FieldError("errors", "too_many", error.minutes),))
         answer.status_code = 429
-        answer.headers.update(later(error))
+        answer.headers.update(retry_after(error))
         return answer
     if found is None or not found.addresses:
-        return _code(clinic, receipt, (Fault("code", "code_wrong"),))
+        return _code(clinic, receipt, (FieldError("code", "code_wrong"),))
     try:
-        confirmed = confirming.confirm(portal(), found, found.addresses, now, base=_base(), linked=False)
-    except NothingLeftError:
-        return _code(clinic, receipt, (Fault("code", "code_wrong"),))
+        confirmed = confirming.confirm(get_portal(), found, found.addresses, now, base=_base(), linked=False)
+    except NoOpenQuestionError:
+        return _code(clinic, receipt, (FieldError("code", "code_wrong"),))
     return _receipt(confirmed, _language(found.clinic, found.receipt.document["notice"]["lang"]))
 
 
@@ -107,8 +109,8 @@ def confirm_by_code(clinic: str, receipt: str) -> Response:
 @page(confirmation)
 def undo_page(token: str) -> Response:
     """Show what was stopped, and offer it back."""
-    opened = _opened(token, Power.UNDO)
-    return _asking("undo", opened.link.lang, confirming.undoable(portal(), opened, _now()))
+    opened = _opened(token, LinkScope.UNDO)
+    return _asking("undo", opened.link.lang, confirming.undoable(get_portal(), opened, _now()))
 
 
 @confirmation.route("/undo/{token}", methods=["POST"], content_types=ANY_TYPE)
@@ -116,59 +118,59 @@ def undo_page(token: str) -> Response:
 def undo(token: str) -> Response:
     """Let what is ticked count again; without a tick nothing happens, nor for a child that decides alone by now."""
     fields = form_fields(confirmation.current_request)
-    opened = _opened(token, Power.UNDO)
+    opened = _opened(token, LinkScope.UNDO)
     now = _now()
-    found = confirming.undoable(portal(), opened, now)
+    found = confirming.undoable(get_portal(), opened, now)
     if not found.addresses:
         return _asking("undo", opened.link.lang, found)
     ticked = _ticked(fields, found)
     if not ticked:
-        return _asking("undo", opened.link.lang, found, fields, (Fault("purpose", "nothing_ticked"),))
-    if outgrown(found.clinic, _of_age(found), now):
+        return _asking("undo", opened.link.lang, found, fields, (FieldError("purpose", "nothing_ticked"),))
+    if is_of_consent_age(found.clinic, _of_age(found), now):
         clinic = replace(found.clinic, alone_from=found.clinic.decides_alone_from(now))
-        wrong = Fault("errors", "child_decides_alone")
+        wrong = FieldError("errors", "child_decides_alone")
         return _asking("undo", opened.link.lang, replace(found, clinic=clinic), fields, (wrong,))
     lang = _language(found.clinic, opened.link.lang)
     try:
-        return _receipt(confirming.undo(portal(), found, ticked, lang, now, base=_base()), lang)
-    except NothingLeftError:
+        return _receipt(confirming.undo(get_portal(), found, ticked, lang, now, base=_base()), lang)
+    except NoOpenQuestionError:
         return _asking("undo", lang, replace(found, addresses=()))
 
 
-def _new_contact(opened: Opened, fields: Fields | None) -> Response:
+def _new_contact(opened: OpenedLink, fields: Fields | None) -> Response:
     """Ask whether a new contact should take the place of an old one, and carry that out."""
     from chalicelib.services.contact_changes import NotTheirsError  # noqa: PLC0415 - as above
     from chalicelib.web.pages import own_contacts  # noqa: PLC0415 - nobody who confirms a Yes waits for it
 
-    house = portal()
-    clinic = house.register.look(opened.link.clinic).published.clinic
+    portal = get_portal()
+    clinic = portal.register.look_up(opened.link.clinic).published.clinic
     lang = _language(clinic, opened.link.lang)
     root = mount(confirmation.current_request)
     filled: dict[str, Any] = {"clinic": clinic, "root": root, "faults": (), "kind": "over"}
-    found, sure = own_contacts.wished(house, opened), first(fields, "sure") if fields is not None else None
+    found, sure = own_contacts.wished(portal, opened), first(fields, "sure") if fields is not None else None
     status = 200
     if found and sure == "yes":
         try:
-            return _receipt(own_contacts.confirm(house, opened, found, _now(), _base()), lang)
+            return _receipt(own_contacts.confirm(portal, opened, found, _now(), _base()), lang)
         except NotTheirsError:
             found = None
     if found and sure == "no":
         filled["kind"] = "no"
     elif found:
-        faults = (Fault("sure", "choose_yes_no"),) if fields is not None else ()
+        faults = (FieldError("sure", "choose_yes_no"),) if fields is not None else ()
         old, new = masked(found[1].old), masked(opened.holder.contact)
         filled |= {"kind": "ask", "old": old, "new": new, "faults": faults}
         status = 422 if faults else 200
     return html(render("pages/new_contact.html", lang, **filled), status)
 
 
-def _opened(token: str, power: Power) -> Opened:
-    house = portal()
-    return open_link(house.table, house.clinics, token, power, _now())
+def _opened(token: str, power: LinkScope) -> OpenedLink:
+    portal = get_portal()
+    return open_link(portal.table, portal.clinics, token, power, _now())
 
 
 def _asking(
-    what: str, sent_in: str, found: Open, fields: Fields | None = None, faults: tuple[Fault, ...] = ()
+    what: str, sent_in: str, found: OpenConfirmation, fields: Fields | None = None, faults: tuple[FieldError, ...] = ()
 ) -> Response:
     typed = None if fields is None else {"purposes": _ticked(fields, found), "sure": first(fields, "sure")}
     filled = {
@@ -181,19 +183,19 @@ def _asking(
     return html(render(f"pages/{what}.html", lang, clinic=found.clinic, **filled), 422 if faults else 200)
 
 
-def _code(clinic: str, number: str, faults: tuple[Fault, ...]) -> Response:
-    receipt = portal().register.receipt(clinic, number)
-    shown = portal().clinics.decided_under(clinic, receipt.document["notice"])
+def _code(clinic: str, number: str, faults: tuple[FieldError, ...]) -> Response:
+    receipt = get_portal().register.receipt(clinic, number)
+    shown = get_portal().clinics.decided_under(clinic, receipt.document["notice"])
     lang = _language(shown, receipt.document["notice"]["lang"])
     filled = {"receipt": receipt.document, "faults": faults, "root": mount(confirmation.current_request), "typed": {}}
     return html(render("pages/code.html", lang, clinic=shown, **filled), 422 if faults else 200)
 
 
-def _of_age(found: Open) -> Instant:
-    return people.person(portal().table, found.clinic.id, found.receipt.document["subject"]).of_age
+def _of_age(found: OpenConfirmation) -> Instant:
+    return people.person(get_portal().table, found.clinic.id, found.receipt.document["subject"]).of_age
 
 
-def _ticked(fields: Fields, found: Open) -> tuple[str, ...]:
+def _ticked(fields: Fields, found: OpenConfirmation) -> tuple[str, ...]:
     return tuple(address for address in found.addresses if address in fields.get("purpose", ()))
 
 
@@ -208,7 +210,7 @@ def _receipt(receipt: Receipt, lang: str) -> Response:
 
 
 def _base() -> str:
-    return base_url(confirmation.current_request, portal().settings.public_url)
+    return base_url(confirmation.current_request, get_portal().settings.public_url)
 
 
 def _now() -> Instant:

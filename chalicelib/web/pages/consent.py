@@ -11,16 +11,16 @@ from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Assurance
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.receipts import Receipt
-from chalicelib.portal import portal
+from chalicelib.portal import get_portal
 from chalicelib.presentation import notice_times
-from chalicelib.presentation.i18n import spoken_when
+from chalicelib.presentation.i18n import format_when
 from chalicelib.presentation.templates import content_security_policy, render
 from chalicelib.receipts.formats.registry import PAPER, rendition
 from chalicelib.receipts.signed import key_id, printed_code
 from chalicelib.store.shown_pages import CONSENT_PAGE, WITHDRAWAL_PAGE
 from chalicelib.web.errors import page
 from chalicelib.web.pages.decision_form import (
-    Taken,
+    FormResult,
     asking,
     language,
     now,
@@ -43,8 +43,8 @@ KEPT_PAGE = {
 @page(patient)
 def consent_page(clinic: str) -> Response:
     """Show the questions."""
-    seen = portal().register.look(clinic).published.clinic
-    return asking(CONSENT_PAGE, seen.asking(now()), patient.current_request)
+    seen = get_portal().register.look_up(clinic).published.clinic
+    return asking(CONSENT_PAGE, seen.open_at(now()), patient.current_request)
 
 
 @patient.route("/{clinic}", methods=["POST"], content_types=ANY_TYPE)
@@ -58,7 +58,7 @@ def decide(clinic: str) -> Response:
 @page(patient)
 def withdrawal_page(clinic: str) -> Response:
     """Show the withdrawal form."""
-    seen = portal().register.look(clinic).published.clinic
+    seen = get_portal().register.look_up(clinic).published.clinic
     return asking(WITHDRAWAL_PAGE, seen, patient.current_request)
 
 
@@ -73,23 +73,23 @@ def withdraw(clinic: str) -> Response:
 @page(patient)
 def receipt_page(clinic: str, receipt: str) -> Response:
     """Show a receipt to whoever has its number: what was said, never by whom."""
-    house, request = portal(), patient.current_request
-    found, signed = house.register.issued(clinic, receipt)
+    portal, request = get_portal(), patient.current_request
+    found, signed = portal.register.issued(clinic, receipt)
     document = found.document
-    shown = house.clinics.decided_under(clinic, document["notice"])
+    shown = portal.clinics.decided_under(clinic, document["notice"])
     lang = language(request, shown)
     if wanted := query(request, "format"):
         return _on_paper(found, signed, shown, lang, wanted)
     answers = {entry["answer"] for entry in document["decisions"].values()}
     filled = {
-        "said": shown.answered(document["decisions"]),
+        "said": shown.describe_answers(document["decisions"]),
         "agreed": "yes" in answers,
         "waits": _waits(document),
-        "certain": not _by_program(document) and shown.surely_waits(document["decisions"], now()),
+        "certain": not _by_program(document) and shown.waits_for_certain(document["decisions"], now()),
         "coded": _by_phone(document, shown),
         "withdrawn": answers == {"withdraw"},
         "receipt": document,
-        "when": spoken_when(document, lang, shown.country),
+        "when": format_when(document, lang, shown.country),
         "kid": key_id(signed) if signed else None,
         "code": printed_code(shown.code, found),
         "root": mount(request),
@@ -101,17 +101,17 @@ def receipt_page(clinic: str, receipt: str) -> Response:
 @page(patient)
 def notice_page(clinic: str, version: str) -> Response:
     """Show the full notice of a version, for ever."""
-    house, request = portal(), patient.current_request
-    published = house.register.look(clinic).published
-    shown = house.clinics.version(clinic, version)
+    portal, request = get_portal(), patient.current_request
+    published = portal.register.look_up(clinic).published
+    shown = portal.clinics.version(clinic, version)
     lang = language(request, shown)
-    full = house.clinics.full_notice(clinic, version, lang)
+    full = portal.clinics.full_notice(clinic, version, lang)
     filled = {
         "article": Markup(full.html),  # noqa: S704 - rendered by the portal when it was published, see edition.py
         "sha256": full.sha256,
         "minor_reason": full.minor_reason,
         "topics": full.topics,
-        **notice_times.told(published.published, version, shown, lang, now()),
+        **notice_times.describe_times(published.published, version, shown, lang, now()),
         "root": mount(request),
     }
     dress = {"Content-Security-Policy": content_security_policy("notice.css")}
@@ -124,25 +124,27 @@ def shown_page(clinic: str, sha256: str) -> Response:
     """Give a page exactly as it was shown: its bytes have this SHA-256."""
     if not re.fullmatch(r"[0-9a-f]{64}", sha256):
         raise NotFoundError
-    return html(portal().clinics.shown(clinic, sha256), headers=KEPT_PAGE)
+    return html(get_portal().clinics.kept_page(clinic, sha256), headers=KEPT_PAGE)
 
 
 def _on_paper(receipt: Receipt, signed: str | None, clinic: Clinic, lang: str, wanted: str) -> Response:
     """Give a receipt with the text it is about, to keep or to print: a PDF, or a page that stands alone."""
-    from chalicelib.receipts.formats.issued import Issued  # noqa: PLC0415 - no other page needs it
+    from chalicelib.receipts.formats.issued import IssuedReceipt  # noqa: PLC0415 - no other page needs it
 
     if wanted not in PAPER:
         raise NotFoundError
-    house = portal()
-    base = base_url(patient.current_request, house.settings.public_url)
-    issued = Issued(receipt, clinic, lang, now={}, jws=signed, base_url=base, at=now())
-    written = rendition(issued, wanted, lambda: house.clinics.shown(clinic.id, receipt.document["notice"]["sha256"]))
+    portal = get_portal()
+    base = base_url(patient.current_request, portal.settings.public_url)
+    issued = IssuedReceipt(receipt, clinic, lang, now={}, jws=signed, base_url=base, at=now())
+    written = rendition(
+        issued, wanted, lambda: portal.clinics.kept_page(clinic.id, receipt.document["notice"]["sha256"])
+    )
     return rendered(written, f"consent-receipt-{receipt.id}")
 
 
-def _to_receipt(taken: Taken) -> Response:
+def _to_receipt(taken: FormResult) -> Response:
     # The form's own receipt, always: a number that changed would tell a stranger what happened to a contact since.
-    number, lang = taken.act.receipt_id, taken.lang
+    number, lang = taken.decision.receipt_id, taken.lang
     return see_other(f"{mount(patient.current_request)}/{taken.clinic.id}/receipts/{number}?lang={lang}")
 
 

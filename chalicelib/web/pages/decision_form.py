@@ -12,18 +12,18 @@ from chalice.app import Request, Response
 
 from chalicelib import log
 from chalicelib.domain.clinic import Clinic
-from chalicelib.domain.consent import Address, Answer, Assurance, Channel
+from chalicelib.domain.consent import Answer, Assurance, Channel, QuestionId
 from chalicelib.domain.guardians import ACTOR
 from chalicelib.domain.instants import Instant, instant
 from chalicelib.domain.phones import can_be_written_to
-from chalicelib.domain.rate_limits import Guard, TooManyError, each_of, this_very
-from chalicelib.domain.receipts import Act, NoticeRef, Receipt, receipt_id
-from chalicelib.domain.submission import Fault, Submission
-from chalicelib.portal import portal
+from chalicelib.domain.rate_limits import RateLimitCheck, TooManyError, each_of, this_very
+from chalicelib.domain.receipts import Decision, NoticeRef, Receipt, receipt_id
+from chalicelib.domain.submission import FieldError, FormAnswers
+from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import negotiate
-from chalicelib.services.invitee import Invited, invited
-from chalicelib.services.withdrawal_source import Stopper, stopper
-from chalicelib.store.lookup import Signature, fresh_subject
+from chalicelib.services.invitee import Invitee, find_invitee
+from chalicelib.services.withdrawal_source import WithdrawalSource, find_withdrawal_source
+from chalicelib.store.lookup import Identification, fresh_subject
 from chalicelib.store.receipts import NoticeChangedError
 from chalicelib.store.shown_pages import (
     CONSENT_PAGE,
@@ -31,7 +31,7 @@ from chalicelib.store.shown_pages import (
     KIOSK_WITHDRAWAL_PAGE,
     WITHDRAWAL_PAGE,
 )
-from chalicelib.web.errors import later
+from chalicelib.web.errors import retry_after
 from chalicelib.web.forms import (
     MAX_TYPED,
     Fields,
@@ -46,14 +46,14 @@ from chalicelib.web.responses import html
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class FormResult:
     """What a form led to: the text it was shown with, the act and the first receipt of it, in which language.
 
     A form sent again leads to the receipt it led to before.
     """
 
     clinic: Clinic
-    act: Act
+    decision: Decision
     receipt: Receipt
     reachable: bool
     """Whether a contact was given to which a message can be sent."""
@@ -68,45 +68,45 @@ class _Asked:
     template: str
     clinic: Clinic
     request: Request
-    by: Invited | Stopper | None = None
+    by: Invitee | WithdrawalSource | None = None
 
 
-Next = Callable[[Taken], Response]
+Next = Callable[[FormResult], Response]
 """What a patient is shown after a form was taken."""
 
 
 def asking(template: str, clinic: Clinic, request: Request) -> Response:
     """Show a form page, nothing chosen: about what the link names, if the patient followed one."""
     by = _stopper(template, clinic.id, request) or _invited(template, clinic.id, request)
-    clinic = _about(clinic, by if isinstance(by, Invited) else None)
+    clinic = _about(clinic, by if isinstance(by, Invitee) else None)
     return html(_form(_Asked(template, clinic, request, by), _new_state(template, clinic, request)))
 
 
-def _invited(template: str, clinic: str, request: Request) -> Invited | None:
+def _invited(template: str, clinic: str, request: Request) -> Invitee | None:
     """Give who followed a personal link to the questions; nobody at a tablet that patients share."""
-    return invited(request, clinic, now()) if template == CONSENT_PAGE else None
+    return find_invitee(request, clinic, now()) if template == CONSENT_PAGE else None
 
 
-def _stopper(template: str, clinic: str, request: Request) -> Stopper | None:
+def _stopper(template: str, clinic: str, request: Request) -> WithdrawalSource | None:
     """Give who wants to take something back and need not say who they are; nobody at a tablet."""
-    return stopper(request, clinic, now()) if template == WITHDRAWAL_PAGE else None
+    return find_withdrawal_source(request, clinic, now()) if template == WITHDRAWAL_PAGE else None
 
 
-def _about(clinic: Clinic, by: Invited | None) -> Clinic:
+def _about(clinic: Clinic, by: Invitee | None) -> Clinic:
     return by.about(clinic) if by else clinic
 
 
 def take_answers(template: str, clinic: str, request: Request, then: Next) -> Response:
     """Take the answers: one receipt and what follows, or the page again with what is to be mended."""
-    house = portal()
+    portal = get_portal()
     fields = form_fields(request)
     by = _invited(template, clinic, request)
     state = state_of(template, clinic, fields)
     if state is None:
-        current = _about(house.register.look(clinic).published.clinic.asking(now()), by)
-        return _again(_Asked(template, current, request, by), fields, [Fault("errors", "page_too_old")])
+        current = _about(portal.register.look_up(clinic).published.clinic.open_at(now()), by)
+        return _again(_Asked(template, current, request, by), fields, [FieldError("errors", "page_too_old")])
     at = now()
-    shown = _about(house.clinics.version(clinic, state.version).asking(at), by)
+    shown = _about(portal.clinics.version(clinic, state.version).open_at(at), by)
     said = read_consent(
         shown,
         fields,
@@ -116,66 +116,74 @@ def take_answers(template: str, clinic: str, request: Request, then: Next) -> Re
         addressed=by is not None and by.addressed,
     )
     asked = _Asked(template, shown, request, by)
-    if said.faults:
-        return _again(asked, fields, said.faults)
-    act = _act(shown, state, said)
+    if said.errors:
+        return _again(asked, fields, said.errors)
+    decision = _act(shown, state, said)
     whom = by.names(each_of(said.contacts[len(by.known) :])) if by else each_of(said.contacts)
-    signature = _signature(said, request, guard(request, "consent", whom, act.recorded_at))
+    identification = _signature(said, request, guard(request, "consent", whom, decision.recorded_at))
     try:
-        seen = house.register.look(clinic, signature.contacts, guard=signature.guard)
+        seen = portal.register.look_up(clinic, identification.contacts, guard=identification.guard)
         if by:
             child = said.guardian is not None
-            if reason := by.objection(shown, said, at):
-                return _again(asked, fields, [Fault("errors", reason)])
-            act, signature = by.act(act, shown, said), by.signature(signature, said)
-            anew = child or set(signature.contacts) - seen.people.keys()
-            seen = house.register.look(clinic, signature.contacts, guard=signature.guard) if anew else seen
-        receipt = house.register.answer(act, signature, seen=seen)
+            if reason := by.refusal_reason(shown, said, at):
+                return _again(asked, fields, [FieldError("errors", reason)])
+            decision, identification = by.act(decision, shown, said), by.signature(identification, said)
+            anew = child or set(identification.contacts) - seen.people.keys()
+            seen = (
+                portal.register.look_up(clinic, identification.contacts, guard=identification.guard) if anew else seen
+            )
+        receipt = portal.register.answer(decision, identification, seen=seen)
     except TooManyError as error:
         return _too_many(asked, fields, error)
     except NoticeChangedError as changed:
-        current = _about(changed.published.clinic.asking(now()), by)
-        return _again(replace(asked, clinic=current), fields, [Fault("errors", "notice_changed")])
+        current = _about(changed.published.clinic.open_at(now()), by)
+        return _again(replace(asked, clinic=current), fields, [FieldError("errors", "notice_changed")])
     log.count("DecisionRecorded")
-    return then(Taken(shown, act, receipt, _reachable(shown, said), state.lang))
+    return then(FormResult(shown, decision, receipt, _reachable(shown, said), state.lang))
 
 
-def _reachable(clinic: Clinic, said: Submission) -> bool:
+def _reachable(clinic: Clinic, said: FormAnswers) -> bool:
     return any(can_be_written_to(each, clinic.texted) for each in said.contacts)
 
 
 def take_withdrawal(template: str, clinic: str, request: Request, then: Next) -> Response:
     """Withdraw at once, whether or not the contact was known; a page that is too old still withdraws."""
-    house = portal()
+    portal = get_portal()
     fields = form_fields(request)
     by = _stopper(template, clinic, request)
     state = state_of(template, clinic, fields)
     if state is None:
-        state = _new_state(template, house.register.look(clinic).published.clinic, request)
-    shown = house.clinics.version(clinic, state.version)
-    asked = house.clinics.ever_asked(house.clinics.remembered(clinic) or house.register.look(clinic).published)
+        state = _new_state(template, portal.register.look_up(clinic).published.clinic, request)
+    shown = portal.clinics.version(clinic, state.version)
+    asked = portal.clinics.with_all_past_questions(
+        portal.clinics.remembered(clinic) or portal.register.look_up(clinic).published
+    )
     said = read_withdrawal(asked, fields, known=by is not None)
-    if said.faults:
-        return _again(_Asked(template, shown, request, by), fields, said.faults)
-    act = _act(shown, state, said)
+    if said.errors:
+        return _again(_Asked(template, shown, request, by), fields, said.errors)
+    decision = _act(shown, state, said)
     whom = by.names(said.answers) if by else this_very(said.contacts, said.answers)
-    signature = _signature(said, request, guard(request, "withdraw", whom, act.recorded_at))
+    identification = _signature(said, request, guard(request, "withdraw", whom, decision.recorded_at))
     try:
-        receipt = by.withdraw(house.register, act, signature) if by else house.register.withdraw(act, signature)[0]
+        receipt = (
+            by.withdraw(portal.register, decision, identification)
+            if by
+            else portal.register.withdraw(decision, identification)[0]
+        )
     except TooManyError as error:
         return _too_many(_Asked(template, shown, request, by), fields, error)
     log.count("WithdrawalRecorded")
-    return then(Taken(shown, act, receipt, _reachable(shown, said), state.lang))
+    return then(FormResult(shown, decision, receipt, _reachable(shown, said), state.lang))
 
 
 def state_of(template: str, clinic: str, fields: Fields) -> FormState | None:
     """Give what an open page of a clinic carried; None for one that is forged, another page's or too old."""
-    return FormState.opened(form_secret(clinic, template), first(fields, "state"), now())
+    return FormState.from_token(form_secret(clinic, template), first(fields, "state"), now())
 
 
 def form_secret(clinic: str, template: str) -> bytes:
     """Give the secret that signs the state of one page of one clinic: a withdrawal page's is none for a consent."""
-    return portal().clinics.key(clinic).form_secret() + template.encode()
+    return get_portal().clinics.key(clinic).form_secret() + template.encode()
 
 
 def language(request: Request, clinic: Clinic) -> str:
@@ -190,7 +198,7 @@ def now() -> Instant:
     return instant(datetime.now(UTC))
 
 
-def _again(asked: _Asked, fields: Fields, faults: Sequence[Fault]) -> Response:
+def _again(asked: _Asked, fields: Fields, faults: Sequence[FieldError]) -> Response:
     """Give the same page again: an error summary first, what was typed kept, nothing stored."""
     state = state_of(asked.template, asked.clinic.id, fields)
     fresh = _new_state(asked.template, asked.clinic, asked.request)
@@ -203,26 +211,26 @@ def _again(asked: _Asked, fields: Fields, faults: Sequence[Fault]) -> Response:
 
 def _too_many(asked: _Asked, fields: Fields, error: TooManyError) -> Response:
     """Give the same page again with how long to wait, whether or not the contact is known."""
-    answer = _again(asked, fields, [Fault("errors", "too_many", error.minutes)])
+    answer = _again(asked, fields, [FieldError("errors", "too_many", error.minutes)])
     answer.status_code = 429
-    answer.headers.update(later(error))
+    answer.headers.update(retry_after(error))
     return answer
 
 
-def _form(asked: _Asked, state: FormState, fields: Fields | None = None, faults: Sequence[Fault] = ()) -> str:
+def _form(asked: _Asked, state: FormState, fields: Fields | None = None, faults: Sequence[FieldError] = ()) -> str:
     fields = fields or {}
     typed: dict[str, Any] = {name: first(fields, name)[:MAX_TYPED] for name in fields if name != "state"}
     typed["purposes"] = tuple(fields.get("purpose", ()))
     src = f"&src={state.source}" if state.source else ""
     via = "&via=qr" if state.channel is Channel.QR else ""
-    return portal().evidence.page(
+    return get_portal().evidence.page(
         asked.template,
         asked.clinic,
         state.lang,
         root=mount(asked.request),
-        state=state.sealed(form_secret(asked.clinic.id, asked.template)),
+        state=state.to_token(form_secret(asked.clinic.id, asked.template)),
         kept_query=src + via + (asked.by.query if asked.by else ""),
-        holder=asked.by and asked.by.shown(),
+        holder=asked.by and asked.by.recipient_view(),
         typed=typed,
         faults=faults,
     )
@@ -234,7 +242,7 @@ def _new_state(template: str, clinic: Clinic, request: Request) -> FormState:
         nonce=new_nonce(),
         version=clinic.version,
         lang=lang,
-        sha256=portal().evidence.shown(template, clinic, lang),
+        sha256=get_portal().evidence.page_sha256(template, clinic, lang),
         source=source(request),
         channel=_channel(template, request),
         opened_at=now(),
@@ -247,12 +255,12 @@ def _channel(template: str, request: Request) -> Channel:
     return Channel.QR if query(request, "via") == "qr" else Channel.WEB
 
 
-def _act(clinic: Clinic, state: FormState, said: Submission) -> Act:
+def _act(clinic: Clinic, state: FormState, said: FormAnswers) -> Decision:
     at, guardian = now(), said.guardian
     declared = {"declared_age": str(clinic.age_minimum)} if said.declared_adult else None
-    secret = portal().clinics.key(clinic.id).receipt_secret()
-    return Act(
-        receipt_id=receipt_id(secret, state.nonce, said.said()),
+    secret = get_portal().clinics.key(clinic.id).receipt_secret()
+    return Decision(
+        receipt_id=receipt_id(secret, state.nonce, said.identity()),
         clinic=clinic.id,
         answers=said.answers,
         notice=NoticeRef(state.version, state.lang, state.sha256),
@@ -272,7 +280,7 @@ def _act(clinic: Clinic, state: FormState, said: Submission) -> Act:
     )
 
 
-def _confirmed(clinic: Clinic, said: Submission) -> frozenset[Address]:
+def _confirmed(clinic: Clinic, said: FormAnswers) -> frozenset[QuestionId]:
     """Tell what waits of a form: where anything is confirmed first, all of it is, by one message that names it all.
 
     So is every Yes with two contacts: if it waited only where one of them is known, whoever has the other would learn
@@ -282,7 +290,7 @@ def _confirmed(clinic: Clinic, said: Submission) -> frozenset[Address]:
     return frozenset(yes) if yes & clinic.confirmed_first or len(said.contacts) > 1 else frozenset()
 
 
-def _signature(said: Submission, request: Request, held: Guard) -> Signature:
-    base = base_url(request, portal().settings.public_url)
+def _signature(said: FormAnswers, request: Request, held: RateLimitCheck) -> Identification:
+    base = base_url(request, get_portal().settings.public_url)
     contacts = said.guardian.contacts(said.contacts) if said.guardian else said.contacts
-    return Signature(contacts, said.name, fresh_subject(), base=base, guard=held, address=said.address)
+    return Identification(contacts, said.name, fresh_subject(), base=base, guard=held, address=said.address)

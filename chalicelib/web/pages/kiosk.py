@@ -10,14 +10,14 @@ from chalice.app import Blueprint, Response
 from markupsafe import Markup
 
 from chalicelib.domain.instants import moment
-from chalicelib.portal import portal
+from chalicelib.portal import get_portal
 from chalicelib.presentation import notice_times, qr
-from chalicelib.presentation.i18n import catalog, spoken_time
+from chalicelib.presentation.i18n import catalog, format_time
 from chalicelib.presentation.templates import content_security_policy, kiosk_script, render
 from chalicelib.store.shown_pages import KIOSK_PAGE, KIOSK_WITHDRAWAL_PAGE
 from chalicelib.web.errors import page
 from chalicelib.web.pages.decision_form import (
-    Taken,
+    FormResult,
     asking,
     language,
     now,
@@ -42,9 +42,9 @@ CLEARED = {"Clear-Site-Data": '"cache"'}
 def kiosk_page(clinic: str) -> Response:
     """Show the questions in the language asked for; without one the start screen."""
     request = kiosk.current_request
-    seen = portal().register.look(clinic).published.clinic
+    seen = get_portal().register.look_up(clinic).published.clinic
     if query(request, "lang") in seen.languages:
-        return _dressed(asking(KIOSK_PAGE, seen.asking(now()), request))
+        return _dressed(asking(KIOSK_PAGE, seen.open_at(now()), request))
     ways = [
         {"lang": lang, "start": catalog(lang).gettext("Start"), "withdraw": catalog(lang).gettext("Take back a Yes")}
         for lang in seen.languages
@@ -64,7 +64,7 @@ def kiosk_decide(clinic: str) -> Response:
 @page(kiosk)
 def kiosk_withdrawal_page(clinic: str) -> Response:
     """Show the withdrawal form."""
-    seen = portal().register.look(clinic).published.clinic
+    seen = get_portal().register.look_up(clinic).published.clinic
     return _dressed(asking(KIOSK_WITHDRAWAL_PAGE, seen, kiosk.current_request))
 
 
@@ -80,13 +80,13 @@ def kiosk_withdraw(clinic: str) -> Response:
 @page(kiosk)
 def kiosk_notice(clinic: str, version: str) -> Response:
     """Show the full notice, with the way back to the questions and no other."""
-    house, request = portal(), kiosk.current_request
-    published = house.register.look(clinic).published.published
-    shown = house.clinics.version(clinic, version)
+    portal, request = get_portal(), kiosk.current_request
+    published = portal.register.look_up(clinic).published.published
+    shown = portal.clinics.version(clinic, version)
     lang = language(request, shown)
     filled = {
-        "article": Markup(house.clinics.full_notice(clinic, version, lang).html),  # noqa: S704 - see routes/patient.py
-        **notice_times.told(published, version, shown, lang, now()),
+        "article": Markup(portal.clinics.full_notice(clinic, version, lang).html),  # noqa: S704 - see routes/patient.py
+        **notice_times.describe_times(published, version, shown, lang, now()),
         "root": mount(request),
         "kept_query": _kept_query(),
     }
@@ -101,22 +101,24 @@ def kiosk_js() -> Response:
     return script(current.text, kept=query(kiosk.current_request, "v") == current.version)
 
 
-def _done(taken: Taken) -> Response:
+def _done(taken: FormResult) -> Response:
     """Say what was taken, and how to take the receipt along; much later, to whoever sends the form again, nothing."""
     request, shown, lang = kiosk.current_request, taken.clinic, taken.lang
     told = taken.receipt.document
-    if moment(taken.act.recorded_at) - moment(told["recorded_at"]) > SENT_AGAIN_WITHIN:
+    if moment(taken.decision.recorded_at) - moment(told["recorded_at"]) > SENT_AGAIN_WITHIN:
         return see_other(_start(shown.id))
-    number, answers = taken.act.receipt_id, {answer.value for answer in taken.act.answers.values()}
-    receipt = f"{base_url(request, portal().settings.public_url)}/{shown.id}/receipts/{number}?lang={lang}"
+    number, answers = taken.decision.receipt_id, {answer.value for answer in taken.decision.answers.values()}
+    receipt = f"{base_url(request, get_portal().settings.public_url)}/{shown.id}/receipts/{number}?lang={lang}"
     filled = {
-        "said": shown.answered({address: {"answer": answer} for address, answer in taken.act.answers.items()}),
+        "said": shown.describe_answers(
+            {address: {"answer": answer} for address, answer in taken.decision.answers.items()}
+        ),
         "agreed": "yes" in answers,
-        "certain": shown.surely_waits(told["decisions"], taken.act.recorded_at),
+        "certain": shown.waits_for_certain(told["decisions"], taken.decision.recorded_at),
         "withdrawn": answers == {"withdraw"},
         "number": number,
         "at": told["effective_at"],
-        "when": spoken_time(told["effective_at"], lang, shown.country),
+        "when": format_time(told["effective_at"], lang, shown.country),
         "told": taken.reachable,
         "drawing": qr.drawing(receipt),
         "root": mount(request),

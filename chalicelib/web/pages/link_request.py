@@ -7,11 +7,11 @@ from chalice.app import Blueprint, Response
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Channel
 from chalicelib.domain.rate_limits import TooManyError
-from chalicelib.domain.submission import Fault
-from chalicelib.portal import portal
+from chalicelib.domain.submission import FieldError
+from chalicelib.portal import get_portal
 from chalicelib.presentation.templates import render
 from chalicelib.store import rate_limits
-from chalicelib.web.errors import later, page
+from chalicelib.web.errors import page, retry_after
 from chalicelib.web.forms import MAX_TYPED, Fields, FormState, first, new_nonce, read_written_to
 from chalicelib.web.pages.decision_form import form_secret, language, now, state_of
 from chalicelib.web.requests import ANY_TYPE, base_url, form_fields, guard, mount, query
@@ -26,7 +26,7 @@ _PAGE = "pages/link.html"
 @page(fresh_link)
 def link_page(clinic: str) -> Response:
     """Ask for the contact, or say that a message is on its way."""
-    shown = portal().register.look(clinic).published.clinic
+    shown = get_portal().register.look_up(clinic).published.clinic
     return html(_form(shown, {}, (), sent=query(fresh_link.current_request, "sent") == "yes"))
 
 
@@ -34,29 +34,29 @@ def link_page(clinic: str) -> Response:
 @page(fresh_link)
 def send_link(clinic: str) -> Response:
     """Leave word that a link is wanted. Nobody is looked up here, so nothing can tell who is known."""
-    request, house = fresh_link.current_request, portal()
+    request, portal = fresh_link.current_request, get_portal()
     fields = form_fields(request)
-    shown = house.register.look(clinic).published.clinic
+    shown = portal.register.look_up(clinic).published.clinic
     state = state_of(_PAGE, clinic, fields)
     if state is None:
-        return html(_form(shown, fields, [Fault("errors", "page_too_old")]), 422)
+        return html(_form(shown, fields, [FieldError("errors", "page_too_old")]), 422)
     contacts, faults = read_written_to(shown, fields)
     if faults:
         return html(_form(shown, fields, faults), 422)
     from chalicelib.store import messages  # noqa: PLC0415 - only who wants a link needs it
 
     # No bucket per contact: a stranger would use it up for whoever has it. What is sent to a contact has one (MESSAGE).
-    held, base = guard(request, "link", (), now()), base_url(request, house.settings.public_url)
-    wish = messages.wanted(house.clinics.key(clinic), contacts, state.lang, base, now())
+    held, base = guard(request, "link", (), now()), base_url(request, portal.settings.public_url)
+    wish = messages.link_request(portal.clinics.key(clinic), contacts, state.lang, base, now())
     try:
-        rate_limits.spend(house.table, house.clinics.key(clinic), held, [wish])
+        rate_limits.spend(portal.table, portal.clinics.key(clinic), held, [wish])
     except TooManyError as error:
-        too_many = [Fault("errors", "too_many", error.minutes)]
-        return html(_form(shown, fields, too_many), 429, later(error))
+        too_many = [FieldError("errors", "too_many", error.minutes)]
+        return html(_form(shown, fields, too_many), 429, retry_after(error))
     return see_other(f"{mount(request)}/{clinic}/link?lang={state.lang}&sent=yes")
 
 
-def _form(clinic: Clinic, fields: Fields, faults: Sequence[Fault], *, sent: bool = False) -> str:
+def _form(clinic: Clinic, fields: Fields, faults: Sequence[FieldError], *, sent: bool = False) -> str:
     request = fresh_link.current_request
     lang = language(request, clinic)
     state = FormState(new_nonce(), clinic.version, lang, "", None, Channel.WEB, now())
@@ -65,7 +65,7 @@ def _form(clinic: Clinic, fields: Fields, faults: Sequence[Fault], *, sent: bool
         lang,
         clinic=clinic,
         root=mount(request),
-        state=state.sealed(form_secret(clinic.id, _PAGE)),
+        state=state.to_token(form_secret(clinic.id, _PAGE)),
         typed={name: first(fields, name)[:MAX_TYPED] for name in fields},
         faults=faults,
         sent=sent,

@@ -6,27 +6,27 @@ from enum import Enum
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Assurance, Channel
-from chalicelib.domain.contacts import Contact, InvalidContactError, Kind, normalise
+from chalicelib.domain.contacts import Contact, ContactKind, InvalidContactError, normalise
 from chalicelib.domain.guardians import ACTOR
 from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.phones import takes_texts
 from chalicelib.domain.rate_limits import each_of
-from chalicelib.domain.receipts import Act, NoticeRef, Receipt, Subject, receipt_id
-from chalicelib.domain.submission import Fault
+from chalicelib.domain.receipts import Decision, NoticeRef, Receipt, Subject, receipt_id
+from chalicelib.domain.submission import FieldError
 from chalicelib.messages.rules import Message
-from chalicelib.portal import Portal, portal
+from chalicelib.portal import Portal, get_portal
 from chalicelib.services.contact_changes import Change, NotTheirsError, rectify
-from chalicelib.services.own_page import Visit
+from chalicelib.services.own_page import OwnPage
 from chalicelib.store import messages, people, rate_limits, worklist
-from chalicelib.store.links import Opened
-from chalicelib.store.messages import Unsent
+from chalicelib.store.links import OpenedLink
+from chalicelib.store.messages import OutboxEntry
 from chalicelib.store.personal_data import reveal
 from chalicelib.store.shown_pages import CONSENT_PAGE
 from chalicelib.web.forms import MAX_TYPED, Fields, FormState, first
 from chalicelib.web.requests import base_url, guard
 
 
-class Asked(Enum):
+class ContactRequest(Enum):
     """Who has to do something before a contact changes, by the word that the page's address has for it."""
 
     CONTACT = "sent"
@@ -37,7 +37,7 @@ CONFIRM_WITHIN = timedelta(days=7)
 """How long a new contact has to confirm itself; until then, and afterwards, the old one stays."""
 
 
-def carry_out(visit: Visit, fields: Fields, state: FormState) -> Receipt | Sequence[Fault] | Asked:
+def carry_out(visit: OwnPage, fields: Fields, state: FormState) -> Receipt | Sequence[FieldError] | ContactRequest:
     """Remove a contact, ask a new one to confirm itself, or, for the link's own, the clinic to remove it.
 
     Gives the receipt, what is to be mended, or who was asked. Raises TooManyError.
@@ -45,47 +45,47 @@ def carry_out(visit: Visit, fields: Fields, state: FormState) -> Receipt | Seque
     named = first(fields, "contact")
     contact = visit.own_contacts.get(named)
     if contact is None:
-        return [Fault("errors", "contact_gone")]
+        return [FieldError("errors", "contact_gone")]
     if first(fields, "new"):
         return _ask(visit, fields, contact)
     if first(fields, "remove") != "yes":
-        return [Fault(f"contact-{named}", "remove_unticked")]
+        return [FieldError(f"contact-{named}", "remove_unticked")]
     if contact == visit.opened.holder.contact:
         return _wish(visit, contact)
-    house, clinic = portal(), visit.clinic
-    seen = house.register.look(clinic.id, [contact])
-    number = receipt_id(house.clinics.key(clinic.id).receipt_secret(), state.nonce, {"removed": named})
+    portal, clinic = get_portal(), visit.clinic
+    seen = portal.register.look_up(clinic.id, [contact])
+    number = receipt_id(portal.clinics.key(clinic.id).receipt_secret(), state.nonce, {"removed": named})
     ref = NoticeRef(state.version, state.lang, state.sha256)
-    act = _act(clinic, ref, number, visit.person, visit.now, Assurance.LINK)
+    decision = _act(clinic, ref, number, visit.person, visit.now, Assurance.LINK)
     try:
-        return rectify(house, act, Change(contact), visit.person, seen, _base(visit))
+        return rectify(portal, decision, Change(contact), visit.person, seen, _base(visit))
     except NotTheirsError:
-        return [Fault("errors", "contact_gone")]
+        return [FieldError("errors", "contact_gone")]
 
 
-def _wish(visit: Visit, contact: Contact) -> Asked:
+def _wish(visit: OwnPage, contact: Contact) -> ContactRequest:
     """Leave word for the clinic that the link's own contact should go: without it nobody could open the page again."""
-    table, key = portal().table, portal().clinics.key(visit.clinic.id)
+    table, key = get_portal().table, get_portal().clinics.key(visit.clinic.id)
     held = guard(visit.request, "contact", (f"link:{visit.opened.id}",), visit.now)
-    left = worklist.wish(key.clinic, visit.person, key.lookup(contact), contact.kind, visit.now)
+    left = worklist.add_contact_wish(key.clinic, visit.person, key.lookup(contact), contact.kind, visit.now)
     rate_limits.spend(table, key, held, [left])  # where it was left before, that one holds
-    return Asked.CLINIC
+    return ContactRequest.CLINIC
 
 
-def _ask(visit: Visit, fields: Fields, old: Contact) -> Sequence[Fault] | Asked:
+def _ask(visit: OwnPage, fields: Fields, old: Contact) -> Sequence[FieldError] | ContactRequest:
     """Ask a new contact to confirm itself, whoever's it is: only from there the change can be made."""
     field, clinic = f"contact-{first(fields, 'contact')}", visit.clinic
     try:
         new = normalise(old.kind, first(fields, "new")[:MAX_TYPED], clinic.country)
     except InvalidContactError:
-        return [Fault(field, f"{old.kind.value}_invalid")]
-    if new.kind is Kind.PHONE and not takes_texts(new.value, clinic.texted):
-        return [Fault(field, "phone_no_texts_email")]
+        return [FieldError(field, f"{old.kind.value}_invalid")]
+    if new.kind is ContactKind.PHONE and not takes_texts(new.value, clinic.texted):
+        return [FieldError(field, "phone_no_texts_email")]
     if new == old:
-        return [Fault(field, "contact_same")]
-    house, person = portal(), visit.person
-    key = house.clinics.key(clinic.id)
-    word = Unsent(
+        return [FieldError(field, "contact_same")]
+    portal, person = get_portal(), visit.person
+    key = portal.clinics.key(clinic.id)
+    word = OutboxEntry(
         kind=Message.NEW_CONTACT,
         clinic=clinic.id,
         subject=person.id,
@@ -95,42 +95,42 @@ def _ask(visit: Visit, fields: Fields, old: Contact) -> Sequence[Fault] | Asked:
         at=visit.now,
         until=instant(moment(visit.now) + CONFIRM_WITHIN),
     )
-    left = messages.to_tell(key, person.salt, key.letter_number(person.id, word.kind, visit.now), word, [new])
+    left = messages.outbox_put(key, person.salt, key.letter_number(person.id, word.kind, visit.now), word, [new])
     held = guard(visit.request, "contact", (f"link:{visit.opened.id}", *each_of([new])), visit.now)
-    rate_limits.spend(house.table, key, held, [left])
-    return Asked.CONTACT
+    rate_limits.spend(portal.table, key, held, [left])
+    return ContactRequest.CONTACT
 
 
-def wished(house: Portal, opened: Opened) -> tuple[Subject, Change] | None:
+def wished(portal: Portal, opened: OpenedLink) -> tuple[Subject, Change] | None:
     """Give whose contact the link's is to take the place of, and which; None where that is done, or they are gone."""
     link = opened.link
-    key = house.clinics.key(link.clinic)
+    key = portal.clinics.key(link.clinic)
     try:
-        person = people.person(house.table, link.clinic, link.subject or "")
-        known = reveal(house.table, key, person).contacts
+        person = people.person(portal.table, link.clinic, link.subject or "")
+        known = reveal(portal.table, key, person).contacts
     except (LookupError, ValueError):  # gone, or going
         return None
     old = next((contact for contact, _ in known if key.lookup(contact) in link.addresses), None)
     return (person, Change(old, opened.holder.contact)) if old else None
 
 
-def confirm(house: Portal, opened: Opened, found: tuple[Subject, Change], now: Instant, base: str) -> Receipt:
+def confirm(portal: Portal, opened: OpenedLink, found: tuple[Subject, Change], now: Instant, base: str) -> Receipt:
     """Put a contact that confirmed itself in the place of the old one; raise NotTheirsError where that is gone."""
     person, change = found
-    seen = house.register.look(opened.link.clinic, change.contacts)
+    seen = portal.register.look_up(opened.link.clinic, change.contacts)
     clinic = seen.published.clinic
     lang = opened.link.lang if opened.link.lang in clinic.languages else clinic.default_language
-    number = receipt_id(house.clinics.key(clinic.id).receipt_secret(), opened.id, {"contact": "changed"})
-    ref = NoticeRef(clinic.version, lang, house.evidence.shown(CONSENT_PAGE, clinic, lang))
-    act = _act(clinic, ref, number, person, now, Assurance.CONTACT_CONFIRMED)
-    return rectify(house, act, change, person, seen, base)
+    number = receipt_id(portal.clinics.key(clinic.id).receipt_secret(), opened.id, {"contact": "changed"})
+    ref = NoticeRef(clinic.version, lang, portal.evidence.page_sha256(CONSENT_PAGE, clinic, lang))
+    decision = _act(clinic, ref, number, person, now, Assurance.CONTACT_CONFIRMED)
+    return rectify(portal, decision, change, person, seen, base)
 
 
 def _act(  # noqa: PLR0917 - an act has these parts
     clinic: Clinic, ref: NoticeRef, number: str, person: Subject, at: Instant, assurance: Assurance
-) -> Act:
+) -> Decision:
     """Give the act of a patient, or guardian, who changes a contact: it decides nothing."""
-    return Act(
+    return Decision(
         receipt_id=number,
         clinic=clinic.id,
         answers={},
@@ -147,5 +147,5 @@ def _act(  # noqa: PLR0917 - an act has these parts
     )
 
 
-def _base(visit: Visit) -> str:
-    return base_url(visit.request, portal().settings.public_url)
+def _base(visit: OwnPage) -> str:
+    return base_url(visit.request, get_portal().settings.public_url)

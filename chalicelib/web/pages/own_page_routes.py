@@ -14,7 +14,7 @@ manage = Blueprint(__name__)
 @page(manage)
 def own_page(token: str) -> Response:
     """Show what holds, every receipt, who could receive what; and the forms to change it."""
-    answer: Response = _managing().show(manage.current_request, token)
+    answer: Response = _managing().view(manage.current_request, token)
     return answer
 
 
@@ -22,7 +22,7 @@ def own_page(token: str) -> Response:
 @page(manage)
 def change(token: str) -> Response:
     """Change or stop what was chosen."""
-    answer: Response = _managing().take(manage.current_request, token)
+    answer: Response = _managing().submit(manage.current_request, token)
     return answer
 
 
@@ -46,7 +46,7 @@ def erase(token: str) -> Response:
 @page(manage)
 def own_receipt(token: str, receipt: str) -> Response:
     """Hand out one receipt in the format asked for."""
-    answer: Response = _managing().receipt(manage.current_request, token, receipt)
+    answer: Response = _managing().download_receipt(manage.current_request, token, receipt)
     return answer
 
 
@@ -54,7 +54,7 @@ def own_receipt(token: str, receipt: str) -> Response:
 @page(manage)
 def export(token: str, form: str) -> Response:
     """Hand out everything, as `json` or `csv`."""
-    answer: Response = _managing().takeout(manage.current_request, token, form)
+    answer: Response = _managing().download_data(manage.current_request, token, form)
     return answer
 
 

@@ -5,7 +5,7 @@ import re
 from chalice.app import Blueprint, Response
 
 from chalicelib.domain.errors import NotFoundError
-from chalicelib.portal import portal
+from chalicelib.portal import get_portal
 from chalicelib.presentation import qr
 from chalicelib.web.errors import page
 from chalicelib.web.requests import ANY_TYPE, base_url, mount, query, source
@@ -28,7 +28,7 @@ def qr_code(clinic: str, picture_name: str) -> Response:
     if kind not in KINDS or form not in MEDIA:
         raise NotFoundError
     request = codes.current_request
-    shown = portal().register.look(clinic).published.clinic
+    shown = get_portal().register.look_up(clinic).published.clinic
     lang, named = query(request, "lang"), source(request)
     if (lang and lang not in shown.languages) or (query(request, "src") and not named):
         raise NotFoundError
@@ -37,7 +37,7 @@ def qr_code(clinic: str, picture_name: str) -> Response:
         short += f"-{lang or ''}"
     if named:
         short += f"-{named}"
-    address = f"{base_url(request, portal().settings.public_url)}/q/{short}"
+    address = f"{base_url(request, get_portal().settings.public_url)}/q/{short}"
     return picture(qr.svg(address) if form == "svg" else qr.png(address), MEDIA[form])
 
 
@@ -48,7 +48,7 @@ def short_address(code: str) -> Response:
     parts = _CODE.fullmatch(code.lower())
     if parts is None:
         raise NotFoundError
-    clinic = portal().clinics.behind_code(parts["clinic"])
+    clinic = get_portal().clinics.behind_code(parts["clinic"])
     address = f"{mount(codes.current_request)}/{clinic}" + ("/withdraw" if parts["kind"] == "w" else "")
     named = {"lang": parts["lang"], "src": parts["source"], "via": "qr"}
     return found(address + "?" + "&".join(f"{name}={value}" for name, value in named.items() if value))

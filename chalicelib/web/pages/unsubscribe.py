@@ -10,17 +10,17 @@ from chalice.app import Blueprint, Response
 
 from chalicelib import log
 from chalicelib.domain.clinic import Clinic
-from chalicelib.domain.consent import Address, Answer, Assurance, Channel, resolve
-from chalicelib.domain.contacts import Kind, masked
+from chalicelib.domain.consent import Answer, Assurance, Channel, QuestionId, resolve
+from chalicelib.domain.contacts import ContactKind, masked
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.links import Power
-from chalicelib.domain.receipts import Act, NoticeRef, receipt_id
-from chalicelib.domain.submission import Fault
-from chalicelib.portal import portal
+from chalicelib.domain.links import LinkScope
+from chalicelib.domain.receipts import Decision, NoticeRef, receipt_id
+from chalicelib.domain.submission import FieldError
+from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import negotiate
 from chalicelib.presentation.templates import render
-from chalicelib.store.links import Opened, open_link, opening
-from chalicelib.store.lookup import Look, Signature, fresh_subject
+from chalicelib.store.links import OpenedLink, open_link, opening
+from chalicelib.store.lookup import Identification, Lookup, fresh_subject
 from chalicelib.store.shown_pages import WITHDRAWAL_PAGE
 from chalicelib.store.withdrawal_orders import MANY
 from chalicelib.web.errors import page
@@ -47,47 +47,47 @@ FIELD, VALUE = "List-Unsubscribe", "One-Click"
 @page(unsubscribe)
 def unsubscribe_page(token: str) -> Response:
     """Show what can be stopped; change nothing: what opens every link of a mail must not unsubscribe."""
-    opened, look, _ = _followed(token)
-    return _choice(opened, look)
+    opened, lookup, _ = _followed(token)
+    return _choice(opened, lookup)
 
 
 @unsubscribe.route("/unsubscribe/{token}", methods=["POST"], content_types=ANY_TYPE)
 @page(unsubscribe, from_anywhere=True)
 def stop(token: str) -> Response:
     """Stop at once, and again as often as it is sent: all by the one-click request, by hand what is ticked."""
-    opened, look, at = _followed(token)
+    opened, lookup, at = _followed(token)
     try:
         fields = form_with_files(unsubscribe.current_request)
     except UnreadableBodyError:
-        return _choice(opened, look, 400)
+        return _choice(opened, lookup, 400)
     except WrongTypeError:
-        return _choice(opened, look, 415)
-    asked = _chosen(fields, _asked(_ever(look), opened))
+        return _choice(opened, lookup, 415)
+    asked = _chosen(fields, _asked(_ever(lookup), opened))
     if asked is None:
-        return _choice(opened, look, 422)
-    if _left(opened, look, asked, at):
-        act = _act(opened, look, asked, at)
-        base = base_url(unsubscribe.current_request, portal().settings.public_url)
-        signature = Signature((opened.holder.contact,), None, fresh_subject(), base=base)
-        portal().register.withdraw(act, signature, seen=look, left_only=True)
+        return _choice(opened, lookup, 422)
+    if _left(opened, lookup, asked, at):
+        decision = _act(opened, lookup, asked, at)
+        base = base_url(unsubscribe.current_request, get_portal().settings.public_url)
+        identification = Identification((opened.holder.contact,), None, fresh_subject(), base=base)
+        get_portal().register.withdraw(decision, identification, seen=lookup, left_only=True)
         log.count("WithdrawalRecorded")
-    return _page(opened, look, asked, stopped=True)
+    return _page(opened, lookup, asked, stopped=True)
 
 
-def _followed(token: str) -> tuple[Opened, Look, Instant]:
-    house, at = portal(), now()
-    opened = open_link(house.table, house.clinics, token, Power.UNSUBSCRIBE, at)
-    look = house.register.look(opened.link.clinic, [opened.holder.contact], most=MANY)
-    house.table.put_new(opening(opened, "unsubscribe", look.known(), at))
-    return opened, look, at
+def _followed(token: str) -> tuple[OpenedLink, Lookup, Instant]:
+    portal, at = get_portal(), now()
+    opened = open_link(portal.table, portal.clinics, token, LinkScope.UNSUBSCRIBE, at)
+    lookup = portal.register.look_up(opened.link.clinic, [opened.holder.contact], most=MANY)
+    portal.table.put_new(opening(opened, "unsubscribe", lookup.known(), at))
+    return opened, lookup, at
 
 
-def _ever(look: Look) -> Clinic:
+def _ever(lookup: Lookup) -> Clinic:
     """Give the clinic with every question it ever asked: a mail may be older than the notice."""
-    return portal().clinics.ever_asked(look.published)
+    return get_portal().clinics.with_all_past_questions(lookup.published)
 
 
-def _asked(ever: Clinic, opened: Opened) -> Mapping[Address, Answer]:
+def _asked(ever: Clinic, opened: OpenedLink) -> Mapping[QuestionId, Answer]:
     """Tell what the link stops: what it names; for a clinic's own that names nothing all that is done by its contact.
 
     Every mail of the portal's names what it is about, and nothing else stops with it.
@@ -96,12 +96,12 @@ def _asked(ever: Clinic, opened: Opened) -> Mapping[Address, Answer]:
         named = [address for address in opened.link.addresses if address in ever.questions]
         return dict.fromkeys(named, Answer.WITHDRAW)
     kind = opened.holder.contact.kind
-    kinds = {kind.value} if kind is not Kind.REFERENCE else {Kind.EMAIL.value, Kind.PHONE.value}
+    kinds = {kind.value} if kind is not ContactKind.REFERENCE else {ContactKind.EMAIL.value, ContactKind.PHONE.value}
     by_kind = [address for address, question in ever.questions.items() if question.needs & kinds]
     return dict.fromkeys(by_kind or ever.questions, Answer.WITHDRAW)
 
 
-def _chosen(fields: Fields, asked: Mapping[Address, Answer]) -> Mapping[Address, Answer] | None:
+def _chosen(fields: Fields, asked: Mapping[QuestionId, Answer]) -> Mapping[QuestionId, Answer] | None:
     """Tell which of these are to stop: all by the one-click request, however its line ends, or what is ticked."""
     if [value.strip() for value in fields.get(FIELD, ())] == [VALUE]:
         return asked
@@ -109,7 +109,7 @@ def _chosen(fields: Fields, asked: Mapping[Address, Answer]) -> Mapping[Address,
     return {address: answer for address, answer in asked.items() if address in ticked} or None
 
 
-def _left(opened: Opened, look: Look, asked: Mapping[Address, Answer], at: Instant) -> bool:
+def _left(opened: OpenedLink, lookup: Lookup, asked: Mapping[QuestionId, Answer], at: Instant) -> bool:
     """Tell whether anything is left to stop, for anybody known under the contact.
 
     Of very many who share it not everybody was looked at; while they are being stopped already, nothing is.
@@ -117,29 +117,29 @@ def _left(opened: Opened, look: Look, asked: Mapping[Address, Answer], at: Insta
     For somebody new there is: their word is kept, so that a form signed earlier and entered later does not outlive it.
     A link to somebody who was erased since finds nobody, and makes nobody known again.
     """
-    from chalicelib.domain.overview import STOPPED  # noqa: PLC0415 - no consent page needs it
+    from chalicelib.domain.overview import STOPPED_STATES  # noqa: PLC0415 - no consent page needs it
 
-    known, notice = look.known(), look.published.in_force
-    if any(stop.covers(asked) for stop in look.stops(opened.holder.contact)):
+    known, notice = lookup.known(), lookup.published.in_force
+    if any(stop.covers(asked) for stop in lookup.stops(opened.holder.contact)):
         return False
-    if look.more:
+    if lookup.more:
         return True
     if not known:
         return bool(asked) and opened.link.subject is None
     states = [resolve(each.standings.get(address), notice, at).state for each in known for address in asked]
-    return any(state not in STOPPED for state in states)
+    return any(state not in STOPPED_STATES for state in states)
 
 
-def _act(opened: Opened, look: Look, answers: Mapping[Address, Answer], at: Instant) -> Act:
-    house, clinic, lang = portal(), look.published.clinic, _language(opened, look)
+def _act(opened: OpenedLink, lookup: Lookup, answers: Mapping[QuestionId, Answer], at: Instant) -> Decision:
+    portal, clinic, lang = get_portal(), lookup.published.clinic, _language(opened, lookup)
     # The same word at the same state of things is the same receipt, however often a mail program tries.
-    turn = {person.id: person.version for person in look.known()}
-    secret = house.clinics.key(clinic.id).receipt_secret()
-    return Act(
+    turn = {person.id: person.version for person in lookup.known()}
+    secret = portal.clinics.key(clinic.id).receipt_secret()
+    return Decision(
         receipt_id=receipt_id(secret, opened.id, {"unsubscribe": turn, "stops": sorted(answers)}),
         clinic=clinic.id,
         answers=answers,
-        notice=NoticeRef(clinic.version, lang, house.evidence.shown(WITHDRAWAL_PAGE, clinic, lang)),
+        notice=NoticeRef(clinic.version, lang, portal.evidence.page_sha256(WITHDRAWAL_PAGE, clinic, lang)),
         controllers=tuple(controller.named() for controller in clinic.controllers),
         channel=Channel.EMAIL_LINK,
         source=None,
@@ -152,30 +152,35 @@ def _act(opened: Opened, look: Look, answers: Mapping[Address, Answer], at: Inst
     )
 
 
-def _language(opened: Opened, look: Look) -> str:
-    clinic, own = look.published.clinic, opened.link.lang
+def _language(opened: OpenedLink, lookup: Lookup) -> str:
+    clinic, own = lookup.published.clinic, opened.link.lang
     default = own if own in clinic.languages else clinic.default_language
     return negotiate(query(unsubscribe.current_request, "lang"), None, clinic.languages, default)
 
 
-def _choice(opened: Opened, look: Look, status: int = 200) -> Response:
+def _choice(opened: OpenedLink, lookup: Lookup, status: int = 200) -> Response:
     """Let the reader choose; nothing is stopped yet."""
-    faults = (Fault("purpose", "nothing_ticked"),) if status != 200 else ()  # noqa: PLR2004 - the one good status
-    answer = _page(opened, look, _asked(_ever(look), opened), faults=faults)
+    faults = (FieldError("purpose", "nothing_ticked"),) if status != 200 else ()  # noqa: PLR2004 - the one good status
+    answer = _page(opened, lookup, _asked(_ever(lookup), opened), faults=faults)
     answer.status_code = status
     return answer
 
 
 def _page(
-    opened: Opened, look: Look, addresses: Iterable[Address], *, stopped: bool = False, faults: Sequence[Fault] = ()
+    opened: OpenedLink,
+    lookup: Lookup,
+    addresses: Iterable[QuestionId],
+    *,
+    stopped: bool = False,
+    faults: Sequence[FieldError] = (),
 ) -> Response:
     filled = {
-        "clinic": look.published.clinic,
-        "asked": _ever(look),
+        "clinic": lookup.published.clinic,
+        "asked": _ever(lookup),
         "addresses": addresses,
         "root": mount(unsubscribe.current_request),
         "contact": masked(opened.holder.contact),
         "stopped": stopped,
         "faults": faults,
     }
-    return html(render("pages/unsubscribe.html", _language(opened, look), **filled))
+    return html(render("pages/unsubscribe.html", _language(opened, lookup), **filled))

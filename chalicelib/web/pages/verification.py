@@ -14,8 +14,8 @@ from chalice.app import Blueprint, Request, Response
 from chalicelib.domain.clinic import LANGUAGES
 from chalicelib.domain.consent import ON_A_PAGE
 from chalicelib.domain.receipts import Receipt
-from chalicelib.portal import portal
-from chalicelib.presentation.i18n import negotiate, spoken_day, spoken_time, spoken_when
+from chalicelib.portal import get_portal
+from chalicelib.presentation.i18n import format_day, format_time, format_when, negotiate
 from chalicelib.presentation.templates import render
 from chalicelib.receipts import sd_jwt
 from chalicelib.receipts import signed as proof
@@ -34,7 +34,7 @@ MAX_TYPED = 8000
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class VerifiedReceipt:
     """What a check found: the receipt, the key that signed it (None while it is being sealed), and how it was found."""
 
     receipt: Receipt
@@ -82,29 +82,29 @@ def _checked(given: str, code: str | None, typed: str = "") -> Response:
     return _answer(200, kind=kind, code=code, **_told(found))
 
 
-def _find(given: str) -> Found:
+def _find(given: str) -> VerifiedReceipt:
     """Find the receipt that a signed receipt, a receipt's JSON or a printed code means; raise UnprovenError."""
     signed = proof.read_signed(given)
     if signed is None:
         return _as_issued(given)
     if signed.startswith("eyJ"):  # a header in JSON
-        proven = sd_jwt.verify(signed, signatures.jwks(portal().table))
-        return Found(Receipt(proven.document, proven.canonical), proven.kid, disclosed=proven.disclosed)
+        proven = sd_jwt.verify(signed, signatures.jwks(get_portal().table))
+        return VerifiedReceipt(Receipt(proven.document, proven.canonical), proven.kid, disclosed=proven.disclosed)
     code = proof.read_printed_code(given)
-    receipt, kept = portal().register.issued(portal().clinics.behind_code(code.clinic), code.receipt)
+    receipt, kept = get_portal().register.issued(get_portal().clinics.behind_code(code.clinic), code.receipt)
     if not code.matches(receipt):
         raise proof.BadSignatureError("The code and the receipt do not belong together.")
-    return Found(receipt, _signer(kept), by_code=True)
+    return VerifiedReceipt(receipt, _signer(kept), by_code=True)
 
 
-def _as_issued(written: str) -> Found:
+def _as_issued(written: str) -> VerifiedReceipt:
     """Compare an unsigned receipt with the one kept, byte for byte in canonical form."""
     canonical = proof.canonical_receipt(written)
     given = proof.read_document(canonical)
-    receipt, kept = portal().register.issued(str(given["clinic"]), str(given["id"]))
+    receipt, kept = get_portal().register.issued(str(given["clinic"]), str(given["id"]))
     if receipt.canonical != canonical:
         raise proof.BadSignatureError("It is not the receipt that was issued.")
-    return Found(receipt, _signer(kept))
+    return VerifiedReceipt(receipt, _signer(kept))
 
 
 def _signer(kept: str | None) -> str | None:
@@ -112,22 +112,22 @@ def _signer(kept: str | None) -> str | None:
     if kept is None:
         return None
     try:
-        return proof.verify(kept, signatures.jwks(portal().table)).kid
+        return proof.verify(kept, signatures.jwks(get_portal().table)).kid
     except proof.UnprovenError as error:  # what the portal itself keeps does not hold: no fault of who asks
         raise DamagedError(type(error).__name__) from error
 
 
-def _told(found: Found) -> Mapping[str, Any]:
+def _told(found: VerifiedReceipt) -> Mapping[str, Any]:
     document = found.receipt.document
-    shown = portal().clinics.decided_under(document["clinic"], document["notice"])
+    shown = get_portal().clinics.decided_under(document["clinic"], document["notice"])
     lang = _language(verification.current_request)
     return {
         "clinic": shown,
         "spoken": lang if lang in shown.languages else shown.default_language,
-        "said": shown.answered(document["decisions"]),
+        "said": shown.describe_answers(document["decisions"]),
         "receipt": document,
-        "decided": spoken_when(document, lang, shown.country),
-        "issued": spoken_time(document["recorded_at"], lang, shown.country),
+        "decided": format_when(document, lang, shown.country),
+        "issued": format_time(document["recorded_at"], lang, shown.country),
         "sha256": found.receipt.sha256,
         "kid": found.kid,
         "by_code": found.by_code,
@@ -146,10 +146,10 @@ def _began_later(document: Mapping[str, Any], lang: str, country: str) -> str | 
     version, clinic = document["notice"]["version"], document["clinic"]
     if version is None or document.get("channel") in ON_A_PAGE:  # it was on the screen
         return None
-    published = portal().register.look(clinic).published
+    published = get_portal().register.look_up(clinic).published
     if published.text_at(document["effective_at"], version):
         return None
-    return next(spoken_day(each.since, lang, country) for each in published.published if each.version == version)
+    return next(format_day(each.since, lang, country) for each in published.published if each.version == version)
 
 
 def _answer(status: int, *, kind: str, code: str | None = None, typed: str = "", **told: Any) -> Response:
