@@ -88,7 +88,7 @@ def test_the_page_asks_for_an_address_only_where_something_comes_by_post(client:
         ("riga-aesthetics", "ru", "Улица, дом и квартира"),
         ("vilnius-dental", "lt", "Gatvė, namas ir butas"),
         ("tbilisi-ultrasound", "ka", "ქუჩა, სახლი და ბინა"),
-        ("vilnius-dental", "en", "Street, portal and flat"),
+        ("vilnius-dental", "en", "Street, house and flat"),
     ):
         page = open_page(client, f"/{portal.open_clinic(like, by_post).clinic}?lang={lang}")
         assert page.fields.keys() >= {"street", "postcode", "place", "country"}

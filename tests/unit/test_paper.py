@@ -291,7 +291,7 @@ def test_the_page_that_stands_alone_asks_for_nothing_from_elsewhere() -> None:
 def test_the_form_of_a_clinic_that_writes_letters_has_lines_for_the_address() -> None:
     """What the page asks for, the form has room for; another clinic's form stays as short as it was."""
     document = a_document()
-    for needs, lines in ((["contact"], []), (["address"], ["Street, portal and flat", "Postcode", "Town or village"])):
+    for needs, lines in ((["contact"], []), (["address"], ["Street, house and flat", "Postcode", "Town or village"])):
         document["purposes"][1]["needs"] = needs
         words = " ".join(_form(edition(document).clinic, "en")[1].words)
-        assert [line for line in ("Street, portal and flat", "Postcode", "Town or village") if line in words] == lines
+        assert [line for line in ("Street, house and flat", "Postcode", "Town or village") if line in words] == lines

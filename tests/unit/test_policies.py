@@ -37,7 +37,7 @@ PUT: dict[str, set[str]] = {
     "audit_key": {API, ROUND},
     "erased_key": {API, ROUND},
     "unsent_key": {API, ROUND, *SENDS},
-    "told_key": {ROUND, *SENDS},
+    "reminder_key": {ROUND, *SENDS},
     "letter_key": {*SENDS},
     "dead_letter_key": {*SENDS},
     "signature_key": {*SENDS},
@@ -46,7 +46,7 @@ PUT: dict[str, set[str]] = {
     "bookmark_key": {ROUND},
     "undeliverable_key": {REPORTS},
     "undelivered_key": {REPORTS},
-    "wish_key": {API},
+    "contact_wish_key": {API},
 }
 """Which functions write an item anew, by the name of what makes its key in `store.keys`."""
 
@@ -58,7 +58,7 @@ CHANGE: dict[str, set[str]] = {
     "order_key": {CATCH_UP},
     "words_key": {API, CATCH_UP},
     "late_words_key": {API, CATCH_UP},
-    "roll_key": {API, CATCH_UP, ROUND},
+    "person_key": {API, CATCH_UP, ROUND},
     "waits_key": {API},
     "link_key": {API},
     "bucket_key": {API, *SENDS},
@@ -90,9 +90,9 @@ REMOVE: dict[str, set[str]] = {
     "words_key": {ROUND},
     "late_words_key": {ROUND},
     "letter_key": {ROUND},
-    "told_key": {ROUND},
+    "reminder_key": {ROUND},
     "confirmed_key": {ROUND},
-    "roll_key": {ROUND},
+    "person_key": {ROUND},
 }
 """Which functions remove an item. Nobody whom a request reaches does."""
 
