@@ -19,7 +19,7 @@ def test_a_thousand_answers_are_heard_once_each(monkeypatch: pytest.MonkeyPatch)
         heard.append(word)
         return hear(standing, word)
 
-    monkeypatch.setattr(AnswerSummary, "heard", counted)
+    monkeypatch.setattr(AnswerSummary, "with_answer", counted)
     times = [instant(moment(MORNING) + timedelta(minutes=number)) for number in range(1000)]
     words = [a_word("no" if number % 2 else "yes", time, version=number + 1) for number, time in enumerate(times)]
     periods = permitted(words[::-1], lambda _: IN_FORCE, (), LATER)
