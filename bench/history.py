@@ -6,8 +6,9 @@ from typing import Any
 from bench.roundtrips import CLINIC, Desk, desk
 from chalicelib.domain.consent import Answer, Assurance, Channel
 from chalicelib.domain.contacts import Contact, ContactKind
+from chalicelib.domain.decisions import Decision, NoticeRef
 from chalicelib.domain.instants import Instant, instant, moment
-from chalicelib.domain.receipts import Decision, NoticeRef, Subject
+from chalicelib.domain.subjects import Subject
 from chalicelib.portal import get_portal
 from chalicelib.store.keys import contact_key, subject_pk
 from chalicelib.store.lookup import Identification, fresh_subject

@@ -4,7 +4,9 @@ from typing import Any
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Assurance, Channel, NoticeInForce
-from chalicelib.domain.receipts import Decision, NoticeRef, Receipt, Subject, decide
+from chalicelib.domain.decisions import Decision, NoticeRef, decide
+from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.subjects import Subject
 from chalicelib.notices import paper_form
 from chalicelib.presentation.pdf import document
 from chalicelib.receipts.formats import html

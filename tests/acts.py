@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from chalicelib.domain.consent import Answer, AnswerSummary, Assurance, Channel, NoticeInForce, RecordedAnswer
-from chalicelib.domain.receipts import Decision, NoticeRef, Subject
+from chalicelib.domain.decisions import Decision, NoticeRef
+from chalicelib.domain.subjects import Subject
 from chalicelib.notices.document import TEXTS
 
 EMAIL_NEWS, SMS_NEWS = "newsletter.email", "newsletter.sms"

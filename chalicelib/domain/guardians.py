@@ -12,8 +12,9 @@ from chalicelib.domain.ages import age, believable, of_age, reached
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Assurance
 from chalicelib.domain.contacts import Contact, ward
+from chalicelib.domain.decisions import Decision
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.receipts import Decision, Receipt
+from chalicelib.domain.receipts import Receipt
 
 RELATIONS = ("parent", "guardian", "representative")
 """What somebody who decides for a child is to it: a parent, its guardian, another legal representative."""

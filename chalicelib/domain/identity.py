@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 from chalicelib.domain.consent import BY_CLINIC, Answer
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, ContactKind
-from chalicelib.domain.receipts import Decision, Subject, best_match
+from chalicelib.domain.decisions import Decision
+from chalicelib.domain.subjects import Subject, best_match
 
 People = Mapping[Contact, tuple[Subject, ...]]
 """Who is known under each of the contacts given, strongest contact first."""

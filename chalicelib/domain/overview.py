@@ -20,8 +20,10 @@ from chalicelib.domain.consent import (
     resolve_confirmed,
     strictest,
 )
+from chalicelib.domain.decisions import recorded_answers
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.receipts import Receipt, Subject, recorded_answers
+from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.subjects import Subject
 
 STOPPED_STATES = (State.REFUSED, State.WITHDRAWN)
 """The states in which the last word was a No or a withdrawal: nothing is left to stop."""

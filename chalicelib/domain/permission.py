@@ -11,7 +11,7 @@ from chalicelib.domain.consent import AnswerSummary, NoticeInForce, QuestionId, 
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, ContactKind
 from chalicelib.domain.identity import People, all_subjects
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.receipts import Subject
+from chalicelib.domain.subjects import Subject
 
 
 @dataclass(frozen=True, slots=True)

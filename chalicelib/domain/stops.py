@@ -7,8 +7,9 @@ from typing import Self
 
 from chalicelib.domain.consent import Answer, AnswerSummary, Assurance, Channel, QuestionId, RecordedAnswer
 from chalicelib.domain.contacts import Contact, ContactKind
+from chalicelib.domain.decisions import Decision
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.receipts import Decision, Subject
+from chalicelib.domain.subjects import Subject
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from functools import partial
 
 from chalicelib import log
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.receipts import Subject
-from chalicelib.domain.reminders import Reminder, RetentionAction, retention_action
+from chalicelib.domain.reminders import Reminder
+from chalicelib.domain.retention import RetentionAction, retention_action
+from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.services.subject_rights import erase
 from chalicelib.store import erasures, people, reminders

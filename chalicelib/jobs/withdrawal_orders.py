@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from chalicelib import log
 from chalicelib.domain.consent import QuestionId
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact
-from chalicelib.domain.receipts import Receipt, Subject, receipt_id
+from chalicelib.domain.decisions import receipt_id
+from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.subjects import Subject
 from chalicelib.messages.rules import ended_consent
 from chalicelib.store import contacts, messages, outbox, people, withdrawal_orders
 from chalicelib.store.clinics import Clinics, Published

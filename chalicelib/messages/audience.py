@@ -13,7 +13,7 @@ from chalicelib.domain.consent import BY_CLINIC, NoticeInForce, State, major, re
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, ContactKind
 from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.links import PORTAL, Link, LinkScope, LinkSecret, short_code
-from chalicelib.domain.receipts import Subject
+from chalicelib.domain.subjects import Subject
 from chalicelib.messages.rules import (
     SCOPES_BY_MESSAGE,
     UNSOLICITED,

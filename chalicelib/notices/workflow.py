@@ -17,7 +17,7 @@ from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import NoticeInForce, QuestionId, State, major, resolve, resolve_confirmed
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.notice_versions import PublishedVersion, Stage, entry_at, numbers, stage
-from chalicelib.domain.receipts import Subject
+from chalicelib.domain.subjects import Subject
 from chalicelib.notices.differences import Difference, differences
 from chalicelib.notices.document import (
     DocumentError,

@@ -19,11 +19,13 @@ from chalicelib.domain.consent import (
     resolve,
 )
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, ContactKind, masked
+from chalicelib.domain.decisions import Decision, NoticeRef, receipt_id
 from chalicelib.domain.guardians import ACTOR, relation
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.links import short_code
 from chalicelib.domain.rate_limits import RateLimitCheck
-from chalicelib.domain.receipts import Decision, NoticeRef, Receipt, Subject, receipt_id
+from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.store import outbox
 from chalicelib.store import people as roll

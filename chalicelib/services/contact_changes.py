@@ -9,7 +9,9 @@ import json
 from dataclasses import dataclass, replace
 
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact
-from chalicelib.domain.receipts import Decision, Receipt, Subject, receipt_id
+from chalicelib.domain.decisions import Decision, receipt_id
+from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.store import messages
 from chalicelib.store.encryption import ClinicKey

@@ -9,10 +9,11 @@ from chalice.app import Request
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Assurance, Channel
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, ContactKind, masked
+from chalicelib.domain.decisions import Decision
 from chalicelib.domain.guardians import ACTOR, is_of_consent_age, relation
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.links import LinkScope
-from chalicelib.domain.receipts import Decision, Subject
+from chalicelib.domain.subjects import Subject
 from chalicelib.domain.submission import FormAnswers
 from chalicelib.notices.document import NEWSLETTER
 from chalicelib.portal import get_portal

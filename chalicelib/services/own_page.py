@@ -20,7 +20,8 @@ from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.instants import Instant, just_before
 from chalicelib.domain.links import LinkScope
 from chalicelib.domain.overview import QuestionStatus
-from chalicelib.domain.receipts import Receipt, Subject
+from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.subjects import Subject
 from chalicelib.domain.submission import can_agree
 from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import format_day, format_time, format_when, negotiate

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.identity import SeveralPeopleError
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.receipts import Subject
-from chalicelib.domain.reminders import proof_until
+from chalicelib.domain.retention import proof_until
+from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.store import audit, contacts, erasures
 from chalicelib.store.table import Write

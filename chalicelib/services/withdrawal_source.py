@@ -9,9 +9,11 @@ from chalice.app import Request
 
 from chalicelib.domain.consent import Assurance, Channel, QuestionId
 from chalicelib.domain.contacts import Contact, masked
+from chalicelib.domain.decisions import Decision, receipt_id
 from chalicelib.domain.guardians import ACTOR, relation
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.receipts import Decision, Receipt, Subject, receipt_id
+from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.subjects import Subject
 from chalicelib.portal import get_portal
 from chalicelib.services.invitee import find_invitee
 from chalicelib.store import people as roll

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from chalicelib.domain.receipts import Subject
+from chalicelib.domain.subjects import Subject
 from chalicelib.store import people as roll
 from chalicelib.store.keys import Key, contact_key, open_orders_key, person_key
 from chalicelib.store.table import (

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from chalicelib.domain.consent import BY_CLINIC, Assurance, Channel
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, ContactKind
-from chalicelib.domain.receipts import Receipt, Subject
+from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.subjects import Subject
 from chalicelib.store import contacts, timeline
 from chalicelib.store import people as roll
 from chalicelib.store.encryption import ClinicKey

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.receipts import Subject
+from chalicelib.domain.subjects import Subject
 from chalicelib.store import contacts, messages, reminders
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.keys import (

@@ -7,7 +7,7 @@ from datetime import timedelta
 from chalicelib.domain.api_keys import BearerKey
 from chalicelib.domain.instants import Instant, moment
 from chalicelib.domain.links import Link, LinkRecipient, LinkScope, LinkSecret, read_token
-from chalicelib.domain.receipts import Subject
+from chalicelib.domain.subjects import Subject
 from chalicelib.store import audit
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import ClinicKey

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 
 from chalicelib.domain.consent import BY_CLINIC, AnswerSummary, QuestionId
 from chalicelib.domain.contacts import Contact
+from chalicelib.domain.decisions import Decision
 from chalicelib.domain.identity import People, all_subjects, resolve_subject, unambiguous
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.postal_address import PostalAddress
 from chalicelib.domain.rate_limits import RateLimitCheck
-from chalicelib.domain.receipts import Decision, Subject
 from chalicelib.domain.stops import PendingStop
+from chalicelib.domain.subjects import Subject
 from chalicelib.store.clinics import Published
 from chalicelib.store.contacts import Known
 from chalicelib.store.table import Spend

@@ -17,7 +17,7 @@ from typing import Any
 
 from chalicelib.domain.contacts import Contact, dump_contact, load_contact
 from chalicelib.domain.instants import Instant, instant, moment
-from chalicelib.domain.receipts import Subject
+from chalicelib.domain.subjects import Subject
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import (
     SHARDS,

@@ -11,7 +11,8 @@ from dataclasses import replace
 from chalicelib.domain.contacts import Contact, dump_contact, load_contact
 from chalicelib.domain.instants import moment
 from chalicelib.domain.rate_limits import RateLimitCheck
-from chalicelib.domain.receipts import Receipt, Subject
+from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.subjects import Subject
 from chalicelib.store import rate_limits
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import ClinicKey

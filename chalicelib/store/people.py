@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from chalicelib.domain.receipts import Subject
+from chalicelib.domain.subjects import Subject
 from chalicelib.store.keys import SHARDS, confirmed_key, person_key
 from chalicelib.store.table import Item, Table
 

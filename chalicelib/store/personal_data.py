@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from chalicelib.domain.contacts import Contact, ContactKind, initials
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.postal_address import PostalAddress
-from chalicelib.domain.receipts import Receipt, Subject
+from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.subjects import Subject
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import person_key, sealed_key
 from chalicelib.store.table import Item, Put, Table

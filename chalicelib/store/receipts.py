@@ -27,11 +27,13 @@ from chalicelib.domain.consent import (
     resolve,
 )
 from chalicelib.domain.contacts import Contact, ContactKind
+from chalicelib.domain.decisions import Decision, decide, receipt_id
 from chalicelib.domain.guardians import becomes_independent
 from chalicelib.domain.identity import People, all_subjects, subjects_to_stop
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.rate_limits import RateLimitCheck
-from chalicelib.domain.receipts import Decision, Receipt, Subject, decide, receipt_id, with_restriction
+from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.subjects import Subject, with_restriction
 from chalicelib.receipts.sd_jwt import redact_evidence, with_disclosures, without_free_text
 from chalicelib.store import contacts as contacts_of
 from chalicelib.store import decisions, rate_limits, timeline, withdrawal_orders

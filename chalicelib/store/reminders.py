@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from chalicelib.domain.guardians import is_of_consent_age
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.receipts import Subject
 from chalicelib.domain.reminders import Reminder, reminders_for
+from chalicelib.domain.subjects import Subject
 from chalicelib.store.clinics import Published
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import reminder_key

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from chalicelib.domain.consent import AnswerSummary, QuestionId
+from chalicelib.domain.decisions import recorded_answers
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.receipts import recorded_answers
 
 RECEIPTS = 32
 """How many receipts a page holds, late ones of other pages aside: small enough to read a hundred pages at once."""

@@ -15,9 +15,10 @@ from typing import Any
 
 from chalicelib.domain.consent import Answer, Assurance, Channel
 from chalicelib.domain.contacts import Contact, dump_contact, load_contact
+from chalicelib.domain.decisions import Day, Decision, NoticeRef
 from chalicelib.domain.instants import instant, moment
-from chalicelib.domain.receipts import Day, Decision, NoticeRef, Subject
 from chalicelib.domain.stops import PendingStop
+from chalicelib.domain.subjects import Subject
 from chalicelib.receipts.sd_jwt import without_free_text
 from chalicelib.store.contacts import Known
 from chalicelib.store.encryption import ClinicKey

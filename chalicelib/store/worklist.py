@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from chalicelib.domain.contacts import ContactKind
 from chalicelib.domain.instants import Instant, moment
-from chalicelib.domain.receipts import Subject
+from chalicelib.domain.subjects import Subject
 from chalicelib.store import contacts, people
 from chalicelib.store.keys import contact_wish_key, person_key, undelivered_key
 from chalicelib.store.table import Put, Table

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chalicelib.domain.instants import instant
-from chalicelib.domain.receipts import Subject
+from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal, get_portal
 from chalicelib.store import messages
 from chalicelib.store import people as roll

@@ -24,7 +24,7 @@ from pathlib import Path
 from chalicelib.domain.consent import QuestionId
 from chalicelib.domain.instants import Instant, instant
 from chalicelib.domain.notice_versions import Stage
-from chalicelib.domain.receipts import Subject
+from chalicelib.domain.subjects import Subject
 from chalicelib.notices.document import InvalidDocumentError, read_names, warnings_of
 from chalicelib.notices.edition import PublishedEdition, edition
 from chalicelib.notices.workflow import (

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from chalicelib.domain.receipts import Subject
+from chalicelib.domain.subjects import Subject
 from chalicelib.jobs import signing
 from chalicelib.portal import Portal, get_portal
 from chalicelib.receipts import signed as proof

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.domain.consent import Answer, AnswerSummary, NoticeInForce, State, resolve
-from chalicelib.domain.receipts import Receipt, Subject, recorded_answers
+from chalicelib.domain.decisions import recorded_answers
+from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.subjects import Subject
 from chalicelib.receipts import signed as proof
 from chalicelib.store import messages, signatures
 from chalicelib.store import people as roll

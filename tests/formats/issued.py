@@ -6,8 +6,8 @@ from functools import cache
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Assurance, Channel, NoticeInForce, State
+from chalicelib.domain.decisions import Decision, NoticeRef, decide
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.receipts import Decision, NoticeRef, decide
 from chalicelib.receipts.formats.issued import IssuedReceipt
 from infra.operator.publish import read_file
 from tests.acts import MORNING, NEXT_DAY, NOON, OPENING, a_subject, an_act, on_paper

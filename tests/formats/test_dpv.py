@@ -10,7 +10,7 @@ import pytest
 from pyld import jsonld
 
 from chalicelib.domain.consent import Channel, State
-from chalicelib.domain.receipts import Decision
+from chalicelib.domain.decisions import Decision
 from chalicelib.receipts.formats import dpv
 from chalicelib.receipts.formats.issued import IssuedReceipt
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NEXT_DAY, NOON, SMS_NEWS, an_act, on_paper

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 from chalicelib.domain.consent import Assurance
 from chalicelib.domain.contacts import Contact
+from chalicelib.domain.decisions import Decision
 from chalicelib.domain.instants import instant, moment
-from chalicelib.domain.receipts import Decision, Receipt
+from chalicelib.domain.receipts import Receipt
 
 LASTS = {"newsletter.sms": timedelta(days=30)}
 """Which consents end by themselves."""

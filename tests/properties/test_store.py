@@ -20,8 +20,9 @@ from hypothesis.stateful import (
 
 from chalicelib.domain.consent import Assurance, NoticeInForce, resolve
 from chalicelib.domain.contacts import Contact, ContactKind
+from chalicelib.domain.decisions import Decision
 from chalicelib.domain.instants import instant
-from chalicelib.domain.receipts import Decision, Receipt
+from chalicelib.domain.receipts import Receipt
 from chalicelib.portal import Portal
 from chalicelib.store import timeline
 from chalicelib.store.lookup import Identification, fresh_subject

@@ -8,9 +8,10 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.domain.consent import AnswerSummary, Assurance, NoticeInForce, QuestionId, major, resolve
+from chalicelib.domain.decisions import Day, NoticeRef, decide
 from chalicelib.domain.instants import END_OF_TIME, Instant, instant, moment
 from chalicelib.domain.notice_versions import PublishedVersion, entry_at, notice_at
-from chalicelib.domain.receipts import Day, NoticeRef, Subject, decide
+from chalicelib.domain.subjects import Subject
 from chalicelib.store import timeline
 from tests.acts import EMAIL_NEWS, SMS_NEWS, a_subject, an_act
 from tests.properties.reference import WAITS, Issue, Said, true_state

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.contacts import Contact, ContactKind
-from chalicelib.domain.receipts import decide
+from chalicelib.domain.decisions import decide
 from chalicelib.jobs.withdrawal_orders import carry_on
 from chalicelib.portal import get_portal
 from chalicelib.store import decisions, withdrawal_orders

@@ -10,8 +10,8 @@ import pytest
 import rfc8785
 
 from chalicelib.domain.contacts import Contact, ContactKind
+from chalicelib.domain.decisions import receipt_id
 from chalicelib.domain.links import LinkScope, read_token
-from chalicelib.domain.receipts import receipt_id
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.receipts import UnknownReceiptError
 from tests.cast import ANNA, ANNA_PHONE, TBILISI

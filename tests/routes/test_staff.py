@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.decisions import Decision
 from chalicelib.domain.instants import instant
 from chalicelib.domain.local_time import local_day
-from chalicelib.domain.receipts import Decision, Receipt
+from chalicelib.domain.receipts import Receipt
 from chalicelib.store.lookup import Identification
 from chalicelib.store.receipts import BusyError, Register
 from tests.cast import TBILISI

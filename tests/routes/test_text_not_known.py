@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.domain.consent import Answer, Assurance, Channel
 from chalicelib.domain.contacts import Contact, ContactKind
-from chalicelib.domain.receipts import Decision, NoticeRef
+from chalicelib.domain.decisions import Decision, NoticeRef
 from chalicelib.store.lookup import Identification, fresh_subject
 from tests.cast import TBILISI
 from tests.routes.client import Client, Program

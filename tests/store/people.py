@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from chalicelib.domain.consent import RecordedAnswer, State, resolve, strictest
 from chalicelib.domain.contacts import Contact, ContactKind
-from chalicelib.domain.receipts import Decision, Receipt, Subject
+from chalicelib.domain.decisions import Decision
+from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.store.keys import Key
 from chalicelib.store.lookup import Identification, fresh_subject

@@ -11,9 +11,9 @@ import pytest
 from chalicelib import log as journal
 from chalicelib.domain.consent import Assurance, Channel
 from chalicelib.domain.contacts import Contact, ContactKind
+from chalicelib.domain.decisions import NoticeRef
 from chalicelib.domain.message_budgets import Budgets
 from chalicelib.domain.rate_limits import ANYWHERE_PHONE
-from chalicelib.domain.receipts import NoticeRef
 from chalicelib.notices.edition import edition
 from chalicelib.portal import Portal
 from chalicelib.store import message_budgets, messages

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.contacts import Contact, ContactKind
-from chalicelib.domain.receipts import Receipt, Subject
+from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.services.subject_rights import erase, restrict
 from chalicelib.store import contacts, erasures

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from chalicelib.domain.consent import State
 from chalicelib.domain.contacts import Contact
-from chalicelib.domain.receipts import Subject
+from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.receipts import signed as proof
 from chalicelib.receipts.sd_jwt import disclosed_texts

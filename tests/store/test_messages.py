@@ -11,10 +11,11 @@ import pytest
 from chalicelib import log as journal
 from chalicelib.domain.consent import Assurance, Channel
 from chalicelib.domain.contacts import Contact, ContactKind
+from chalicelib.domain.decisions import NoticeRef
 from chalicelib.domain.instants import instant, moment
 from chalicelib.domain.links import LinkScope
 from chalicelib.domain.rate_limits import MESSAGE
-from chalicelib.domain.receipts import NoticeRef, Subject
+from chalicelib.domain.subjects import Subject
 from chalicelib.jobs import after_decision
 from chalicelib.jobs.housekeeping import run_housekeeping
 from chalicelib.jobs.withdrawal_orders import carry_on

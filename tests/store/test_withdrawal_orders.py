@@ -7,8 +7,8 @@ import pytest
 
 from chalicelib.domain.consent import Status, resolve, strictest
 from chalicelib.domain.contacts import Contact, ContactKind
+from chalicelib.domain.decisions import Day, Decision
 from chalicelib.domain.instants import END_OF_TIME
-from chalicelib.domain.receipts import Day, Decision
 from chalicelib.jobs.withdrawal_orders import carry_on
 from chalicelib.portal import Portal
 from chalicelib.services.subject_rights import erase

@@ -1,5 +1,5 @@
 from chalicelib.domain.consent import State
-from chalicelib.domain.receipts import receipt_id
+from chalicelib.domain.decisions import receipt_id
 from chalicelib.portal import Portal
 from chalicelib.store.lookup import Identification
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, a_subject, an_act, on_paper

@@ -3,7 +3,9 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.domain.consent import AnswerSummary, Assurance, NoticeInForce, State, Status, resolve
-from chalicelib.domain.receipts import Day, Decision, NoticeRef, Receipt, Subject, decide
+from chalicelib.domain.decisions import Day, Decision, NoticeRef, decide
+from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.subjects import Subject
 from tests.acts import (
     EMAIL_NEWS,
     EVENING,

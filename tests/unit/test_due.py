@@ -7,8 +7,9 @@ import pytest
 from chalicelib.domain.consent import Assurance, Channel, RecordedAnswer
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.notice_versions import PublishedVersion
-from chalicelib.domain.receipts import Subject
-from chalicelib.domain.reminders import ReminderKind, RetentionAction, proof_until, reminders_for, retention_action
+from chalicelib.domain.reminders import ReminderKind, reminders_for
+from chalicelib.domain.retention import RetentionAction, proof_until, retention_action
+from chalicelib.domain.subjects import Subject
 from tests.acts import EMAIL_NEWS, MORNING, OPENING, SMS_NEWS, a_standing, a_subject, a_word
 
 ONE = (PublishedVersion(OPENING, "1.0", OPENING),)

@@ -13,8 +13,8 @@ from itsdangerous import URLSafeSerializer
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Channel
 from chalicelib.domain.contacts import Contact, ContactKind
+from chalicelib.domain.decisions import receipt_id
 from chalicelib.domain.guardians import Guardian
-from chalicelib.domain.receipts import receipt_id
 from chalicelib.domain.submission import FieldError, FormAnswers
 from chalicelib.notices.document import read_clinic
 from chalicelib.store.encryption import ClinicKey

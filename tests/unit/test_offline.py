@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from chalicelib.domain.consent import Assurance, Channel
-from chalicelib.domain.receipts import NoticeRef, Receipt, decide
+from chalicelib.domain.decisions import NoticeRef, decide
+from chalicelib.domain.receipts import Receipt
 from chalicelib.receipts.sd_jwt import combined, redact_evidence
 from infra.build.bundle import ROOT
 from tests.acts import EMAIL_NEWS, IN_FORCE, a_subject, an_act

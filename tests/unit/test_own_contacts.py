@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from chalicelib.domain.receipts import Subject
+from chalicelib.domain.subjects import Subject
 from chalicelib.store.lookup import owners
 from tests.acts import MORNING, a_subject
 

@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Channel, NoticeInForce
-from chalicelib.domain.receipts import NoticeRef, decide
+from chalicelib.domain.decisions import NoticeRef, decide
 from chalicelib.notices import paper_form
 from chalicelib.notices.document import read_clinic
 from chalicelib.notices.edition import edition

@@ -5,7 +5,7 @@ from dataclasses import replace
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import END_OF_TIME
 from chalicelib.domain.permission import PermissionResult, SubjectQuery
-from chalicelib.domain.receipts import Subject
+from chalicelib.domain.subjects import Subject
 from tests.acts import EMAIL_NEWS, IN_FORCE, MORNING, NOON, a_standing, a_subject
 
 NUMBER, MAIL = Contact(ContactKind.REFERENCE, "P-1024"), Contact(ContactKind.EMAIL, "anna.ozola@example.org")

@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc import jws
 from joserfc.jwk import import_key
 
-from chalicelib.domain.receipts import Receipt, decide
+from chalicelib.domain.decisions import decide
+from chalicelib.domain.receipts import Receipt
 from chalicelib.receipts import signed as proof
 from chalicelib.receipts.signed import (
     BadSignatureError,

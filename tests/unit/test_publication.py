@@ -17,7 +17,7 @@ from chalicelib.domain.notice_versions import (
     stage,
     until,
 )
-from chalicelib.domain.receipts import Subject
+from chalicelib.domain.subjects import Subject
 from chalicelib.notices.document import InvalidDocumentError, read_clinic
 from chalicelib.notices.edition import edition
 from chalicelib.notices.workflow import (

@@ -6,7 +6,8 @@ import re
 import pytest
 import rfc8785
 
-from chalicelib.domain.receipts import Decision, Receipt, decide, receipt_id
+from chalicelib.domain.decisions import Decision, decide, receipt_id
+from chalicelib.domain.receipts import Receipt
 from chalicelib.store.encryption import ClinicKey
 from tests.acts import EMAIL_NEWS, IN_FORCE, MORNING, NOON, SMS_NEWS, a_subject, an_act
 

@@ -1,7 +1,7 @@
 import pytest
 
 from chalicelib.domain.consent import State, Status, strictest
-from chalicelib.domain.receipts import Subject, best_match
+from chalicelib.domain.subjects import Subject, best_match
 from tests.acts import EVENING, LATER, MORNING, NOON, a_subject, a_word
 
 ANNA, BELLA, CARL = a_subject(1), a_subject(2), a_subject(3)

@@ -7,10 +7,10 @@ from typing import Any
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Channel
 from chalicelib.domain.contacts import Contact
+from chalicelib.domain.decisions import Day
 from chalicelib.domain.guardians import Guardian
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.postal_address import PostalAddress
-from chalicelib.domain.receipts import Day
 from chalicelib.web.api.body_reader import Body
 
 MAX_SUBJECTS = 100

@@ -12,6 +12,7 @@ from chalicelib.domain.ages import calendar_day
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Channel
 from chalicelib.domain.contacts import Contact, ContactKind, InvalidContactError, normalise
+from chalicelib.domain.decisions import Day
 from chalicelib.domain.guardians import RELATIONS, Guardian
 from chalicelib.domain.instants import (
     Instant,
@@ -23,7 +24,6 @@ from chalicelib.domain.instants import (
 )
 from chalicelib.domain.local_time import local_day, local_midnight
 from chalicelib.domain.postal_address import MAX_PART, PARTS, PostalAddress, missing_parts
-from chalicelib.domain.receipts import Day
 from chalicelib.web.forms import MAX_NAME
 
 CLOCK_SKEW = timedelta(minutes=5)

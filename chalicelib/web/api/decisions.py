@@ -11,12 +11,13 @@ from chalicelib import log
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Assurance, State
 from chalicelib.domain.contacts import ContactKind
+from chalicelib.domain.decisions import Decision, NoticeRef, receipt_id
 from chalicelib.domain.guardians import ACTOR, becomes_independent, refusal_reason
 from chalicelib.domain.identity import SeveralPeopleError, all_subjects, subjects_to_stop
 from chalicelib.domain.instants import END_OF_TIME, instant
 from chalicelib.domain.local_time import local_day
 from chalicelib.domain.permission import PermissionResult, SubjectQuery
-from chalicelib.domain.receipts import Decision, NoticeRef, Receipt, receipt_id
+from chalicelib.domain.receipts import Receipt
 from chalicelib.portal import get_portal
 from chalicelib.receipts.formats.registry import (
     FORMATS,

@@ -11,8 +11,10 @@ from chalicelib import log
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Assurance, Channel
 from chalicelib.domain.contacts import ContactKind
+from chalicelib.domain.decisions import Decision, NoticeRef, receipt_id
 from chalicelib.domain.identity import SeveralPeopleError
-from chalicelib.domain.receipts import Decision, NoticeRef, Receipt, Subject, receipt_id
+from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.subjects import Subject
 from chalicelib.portal import get_portal
 from chalicelib.services.contact_changes import Change, NotTheirsError, rectify
 from chalicelib.services.subject_rights import erase, resolve, restrict

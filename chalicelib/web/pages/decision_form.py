@@ -13,11 +13,12 @@ from chalice.app import Request, Response
 from chalicelib import log
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Assurance, Channel, QuestionId
+from chalicelib.domain.decisions import Decision, NoticeRef, receipt_id
 from chalicelib.domain.guardians import ACTOR
 from chalicelib.domain.instants import Instant, instant
 from chalicelib.domain.phones import can_be_written_to
 from chalicelib.domain.rate_limits import RateLimitCheck, TooManyError, each_of, this_very
-from chalicelib.domain.receipts import Decision, NoticeRef, Receipt, receipt_id
+from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.submission import FieldError, FormAnswers
 from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import negotiate

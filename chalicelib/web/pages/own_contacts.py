@@ -7,11 +7,13 @@ from enum import Enum
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Assurance, Channel
 from chalicelib.domain.contacts import Contact, ContactKind, InvalidContactError, normalise
+from chalicelib.domain.decisions import Decision, NoticeRef, receipt_id
 from chalicelib.domain.guardians import ACTOR
 from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.phones import takes_texts
 from chalicelib.domain.rate_limits import each_of
-from chalicelib.domain.receipts import Decision, NoticeRef, Receipt, Subject, receipt_id
+from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.subjects import Subject
 from chalicelib.domain.submission import FieldError
 from chalicelib.messages.rules import Message
 from chalicelib.portal import Portal, get_portal

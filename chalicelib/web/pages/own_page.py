@@ -13,12 +13,13 @@ from chalicelib.domain import overview
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Assurance, Channel, QuestionId
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact
+from chalicelib.domain.decisions import Decision, NoticeRef, receipt_id
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.guardians import ACTOR, is_of_consent_age, relation
 from chalicelib.domain.instants import instant, moment
 from chalicelib.domain.links import LinkScope
 from chalicelib.domain.rate_limits import TooManyError
-from chalicelib.domain.receipts import Decision, NoticeRef, Receipt, receipt_id
+from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.submission import FieldError, FormAnswers
 from chalicelib.messages.rules import Message
 from chalicelib.portal import get_portal

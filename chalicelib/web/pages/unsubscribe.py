@@ -12,9 +12,9 @@ from chalicelib import log
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Assurance, Channel, QuestionId, resolve
 from chalicelib.domain.contacts import ContactKind, masked
+from chalicelib.domain.decisions import Decision, NoticeRef, receipt_id
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.links import LinkScope
-from chalicelib.domain.receipts import Decision, NoticeRef, receipt_id
 from chalicelib.domain.submission import FieldError
 from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import negotiate
