@@ -30,6 +30,7 @@ check: venv ## formatter, linter, types, catalogs, templates, CloudFormation
 	@$(VENV) -m ruff check .
 	@$(VENV) -m mypy
 	@$(VENV) -m infra.build.catalogs check
+	@$(VENV) -m infra.build.openapi check
 	@$(VENV) -m djlint --lint --quiet templates
 	@$(VENV) -m infra.build.bundle
 	@.venv/bin/cfn-lint --regions eu-north-1 --template build/sam.json

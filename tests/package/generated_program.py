@@ -33,7 +33,7 @@ def receipt_as(number, wanted):  # noqa: ANN001, ANN201 - as above
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         answer = called("receipts", "get_receipt").sync_detailed(
-            CLINIC, number, client=client, format_=models.GetReceiptFormat(wanted)
+            CLINIC, number, client=client, format_=models.ReceiptFormat(wanted)
         )
         if answer.status_code != NOT_YET or time.monotonic() > deadline:
             return answer
@@ -48,10 +48,10 @@ decision = {
     "evidence": {"witness": "Dr. Liepa"},
 }
 recorded = called("receipts", "record_decision").sync(
-    CLINIC, client=client, body=models.StaffReceipt.from_dict(decision)
+    CLINIC, client=client, body=models.StaffDecision.from_dict(decision)
 )
 formats = {}
-for each in models.GetReceiptFormat:
+for each in models.ReceiptFormat:
     answer = receipt_as(recorded.id, each.value)
     formats[each.value] = {
         "status": int(answer.status_code),

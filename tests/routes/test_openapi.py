@@ -1,14 +1,15 @@
 """The OpenAPI document tells a program's developer the truth about what exists."""
 
 import json
+from typing import Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from app import app
-from tests.routes.client import MOUNTS, Client
+from tests.routes.client import MOUNTS, Client, Program
 from tests.routes.conftest import RunningPortal
-from tests.routes.truth import DOCUMENT, validator
+from tests.routes.truth import DOCUMENT, examples_of, validator
 
 SIGNED = "2026-11-20T10:00:00Z"
 
@@ -63,3 +64,47 @@ def test_every_call_that_needs_a_key_names_its_scope() -> None:
 def test_health_tells_that_the_portal_can_serve(client: Client) -> None:
     """An operator's probe needs no key."""
     assert client.get("/health").json() == {"status": "ok"}
+
+
+SENT = (
+    "receipts",
+    "status",
+    "history",
+    "withdrawals",
+    "links",
+    "links/revoke",
+    "contacts",
+    "restrictions",
+    "erasures",
+)
+"""The calls whose examples can be sent as they are, after the first made the patient known."""
+
+
+def request_examples(call: str) -> dict[str, Any]:
+    """Return the examples of what a call of a clinic's API is sent, by their names."""
+    operation = DOCUMENT["paths"][f"/v1/clinics/{{clinic}}/{call}"]["post"]
+    return examples_of(operation["requestBody"]["content"]["application/json"])
+
+
+def test_every_example_of_a_request_can_be_sent_as_it_is(portal: RunningPortal) -> None:
+    """A developer's first call, copied from the document, works."""
+    program = portal.open_clinic()
+    for call in SENT:
+        for name, body in request_examples(call).items():
+            answer = program.call(call, body)
+            assert answer.status in {200, 201}, (call, name, answer.text)
+
+
+def test_the_examples_of_a_notice_can_be_sent_with_the_names_of_a_clinic_and_its_draft(
+    portal: RunningPortal,
+) -> None:
+    """The steps from a draft to an approval are those that the document shows."""
+    program = portal.open_clinic()
+    reviewer = Program(program.clinic, portal.new_key(program.clinic, label="Juris Klusums"))
+    [document] = request_examples("notices").values()
+    drafted = program.call("notices", document | {"id": program.clinic})
+    assert drafted.status == 201, drafted.text
+    sha256 = drafted.json()["sha256"]
+    for body in request_examples("notices/{version}/approve").values():
+        answer = reviewer.call("notices/1.1/approve", body | {"sha256": sha256})
+        assert (answer.status, answer.json()["title"]) == (409, "Not complete")

@@ -188,15 +188,16 @@ def test_no_address_query_or_header_makes_more_work_than_its_length(
 
 def filled(schema: Mapping[str, Any], text: str) -> Any:
     """Give a body of a schema's shape with the same text wherever the schema takes one."""
-    if "$ref" in schema:
-        return filled(truth.DOCUMENT["components"]["schemas"][schema["$ref"].rpartition("/")[2]], text)
+    schema = truth.resolved(schema)
+    whole = {name: filled(each, text) for name, each in schema.get("properties", {}).items()}
     for several in ("oneOf", "anyOf", "allOf"):
-        if several in schema:
-            parts = [filled(each, text) for each in schema[several]]
-            return {name: value for part in parts if isinstance(part, dict) for name, value in part.items()}
-    if schema.get("type") == "object" or "properties" in schema:
-        whole = {name: filled(each, text) for name, each in schema.get("properties", {}).items()}
-        return whole or {"newsletter.email": text, text: "yes"}
+        for each in schema.get(several, []):
+            part = filled(each, text)
+            whole |= part if isinstance(part, dict) else {}
+    if whole:
+        return whole
+    if schema.get("type") == "object":
+        return {"newsletter.email": text, text: "yes"}
     if schema.get("type") == "array":
         return [filled(schema.get("items", {}), text)]
     return True if schema.get("type") == "boolean" else text

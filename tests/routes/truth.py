@@ -37,7 +37,7 @@ def check(resource: str, method: str, sent: bytes, answer: Answered) -> None:
     status, headers, body = answer.status, answer.headers, answer.body
     operation = DOCUMENT["paths"][resource][method.lower()]
     assert str(status) in operation["responses"], f"{method} {resource} answers {status}, which nobody was told"
-    described = operation["responses"][str(status)]
+    described = resolved(operation["responses"][str(status)])
     media = headers["content-type"].partition(";")[0]
     for name in described.get("headers", {}):
         assert name.lower() in headers, f"{name} is promised"
@@ -52,14 +52,44 @@ def check(resource: str, method: str, sent: bytes, answer: Answered) -> None:
         validator(place).validate(json.loads(sent))
 
 
+def resolved(part: Any) -> Any:
+    """Give a part of the document, or what it refers to; what stands beside a reference replaces what is there."""
+    if "$ref" not in part:
+        return part
+    target = DOCUMENT
+    for name in part["$ref"].removeprefix("#/").split("/"):
+        target = target[name]
+    beside = {name: value for name, value in part.items() if name != "$ref"}
+    return {**resolved(target), **beside}
+
+
+def examples_of(described: dict[str, Any]) -> dict[str, Any]:
+    """Give the values of the examples that stand at a body, by their names; of one that stands alone there is none."""
+    if "example" in described:
+        return {"": described["example"]}
+    return {name: resolved(each)["value"] for name, each in described.get("examples", {}).items()}
+
+
 @cache
 def validator(place: tuple[str, ...], *, closed: bool = False) -> Draft202012Validator:
     """Give the validator of the schema at a place in the document; `closed` allows no member that is not described."""
     schema = DOCUMENT
     for part in place:
-        schema = schema[part]
+        schema = resolved(schema[part])
+    return schema_validator(schema, closed=closed)
+
+
+def schema_validator(schema: dict[str, Any], *, closed: bool = False) -> Draft202012Validator:
+    """Give the validator of a schema of the document; `closed` allows no member that is not described."""
     whole = {**schema, "components": DOCUMENT["components"]}
-    return Draft202012Validator(_closed(whole) if closed else whole, format_checker=_FORMATS)
+    if closed:
+        whole = {**_closed(schema), "components": _closed_components()}
+    return Draft202012Validator(whole, format_checker=_FORMATS)
+
+
+@cache
+def _closed_components() -> Any:
+    return _closed(DOCUMENT["components"])
 
 
 def _closed(schema: Any) -> Any:
@@ -67,7 +97,19 @@ def _closed(schema: Any) -> Any:
         return [_closed(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
+    schema = _joined(schema)
     narrowed = {name: _closed(each) for name, each in schema.items()}
     if isinstance(schema.get("properties"), dict) and "type" in schema:
         narrowed.setdefault("additionalProperties", False)
     return narrowed
+
+
+def _joined(schema: dict[str, Any]) -> dict[str, Any]:
+    """Give an object that `allOf` puts together from several as one: none of them can be closed by itself."""
+    parts = [resolved(part) for part in schema.get("allOf", [])]
+    if not parts or not all("properties" in part for part in parts):
+        return schema
+    joined = {name: value for name, value in schema.items() if name != "allOf"} | {"type": "object"}
+    joined["required"] = [name for part in parts for name in part["required"]]
+    joined["properties"] = {name: value for part in parts for name, value in part["properties"].items()}
+    return joined
