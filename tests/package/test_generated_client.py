@@ -29,8 +29,8 @@ def told(local_stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> d
     described = folder / "openapi.json"
     described.write_text(json.dumps(document), encoding="utf-8")
     options = ["--meta", "none", "--path", described, "--output-path", folder / "portal_client"]
-    generator = python.with_name("openapi-python-client")
-    subprocess.run([generator, "generate", *options], check=True, capture_output=True, cwd=folder)
+    generate = [python, "-m", "openapi_python_client", "generate", *options]
+    subprocess.run(generate, check=True, capture_output=True, cwd=folder)
     [server] = document["servers"]
     command = [python, SCRIPT, folder, server["url"], RIGA, local_stack.keys[RIGA]]
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder)
