@@ -32,11 +32,10 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.domain.api_keys import SCOPES
+from chalicelib.domain.errors import ConcurrentWriteError, ServiceUnavailableError
 from chalicelib.portal import get_portal
 from chalicelib.settings import SettingsError
 from chalicelib.store.clinics import UnknownClinicError
-from chalicelib.store.encryption import KeysUnavailableError
-from chalicelib.store.table import ContendedError, UnavailableError
 from infra.build.catalogs import compile_stale
 from infra.operator import (
     data_keys,
@@ -75,7 +74,7 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
     except SettingsError as error:
         print(f"{error}. Start the local portal with `make run`, or set these for a stack on AWS.", file=sys.stderr)
-    except (ContendedError, KeysUnavailableError, UnavailableError, BotoCoreError, ClientError) as error:
+    except (ConcurrentWriteError, ServiceUnavailableError, BotoCoreError, ClientError) as error:
         print(f"AWS cannot be asked: {error}. Is `make run` up, or are there credentials?", file=sys.stderr)
     return 1
 

@@ -13,6 +13,8 @@ from datetime import date
 from enum import StrEnum
 from typing import NoReturn
 
+from chalicelib.domain.errors import InvalidInputError
+
 MAX_EMAIL = 254
 """Octets of the longest address that mail can be sent to (RFC 5321, 4.5.3.1.3; erratum 1690 to RFC 3696)."""
 
@@ -37,7 +39,7 @@ REACHABLE_KINDS = (ContactKind.EMAIL, ContactKind.PHONE)
 """The contacts by which a patient can be written to."""
 
 
-class InvalidContactError(ValueError):
+class InvalidContactError(InvalidInputError):
     """What was typed is no e-mail address, phone number or reference. Carries the kind, never the value."""
 
     def __init__(self, kind: ContactKind) -> None:

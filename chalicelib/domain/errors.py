@@ -1,5 +1,29 @@
-"""Errors of the domain; they know nothing of HTTP. `web/errors.py` and `web/api/errors.py` turn them into answers."""
+"""The families of errors. Every error that the portal names derives from one of them.
+
+An error is defined beside the code that raises it; its family says what whoever catches it can do. Nothing here knows
+HTTP: `web.errors` gives each family its status.
+"""
 
 
-class NotFoundError(LookupError):
-    """There is nothing at this address."""
+class PortalError(Exception):
+    """Base of every error that the portal names."""
+
+
+class NotFoundError(PortalError, LookupError):
+    """What was named is not there, or is there no longer."""
+
+
+class RejectedError(PortalError):
+    """The request was understood and cannot be carried out as things are. Nothing was stored."""
+
+
+class InvalidInputError(RejectedError, ValueError):
+    """A value does not have the form it must have."""
+
+
+class ConcurrentWriteError(PortalError):
+    """Others are writing the same thing. The same request can work a moment later."""
+
+
+class ServiceUnavailableError(PortalError):
+    """A service that the portal needs cannot be asked. The same request can work later."""

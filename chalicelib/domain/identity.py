@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from chalicelib.domain.consent import BY_CLINIC, Answer
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, ContactKind
 from chalicelib.domain.decisions import Decision
+from chalicelib.domain.errors import RejectedError
 from chalicelib.domain.subjects import Subject, best_match
 
 People = Mapping[Contact, tuple[Subject, ...]]
 """Who is known under each of the contacts given, strongest contact first."""
 
 
-class SeveralPeopleError(Exception):
+class SeveralPeopleError(RejectedError):
     """Staff recorded a Yes by a contact that several people share, and nothing says whose it is. Nothing was stored."""
 
 

@@ -7,6 +7,8 @@ or a calendar to order two of them.
 import re
 from datetime import UTC, date, datetime, timedelta
 
+from chalicelib.domain.errors import InvalidInputError
+
 Instant = str
 """An RFC 3339 date-time in UTC with milliseconds, e.g. ``2026-11-22T08:15:00.000Z``."""
 
@@ -19,7 +21,7 @@ _DURATION = re.compile(r"P([1-9]\d{0,2})([YMD])")
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
 
 
-class InvalidInstantError(ValueError):
+class InvalidInstantError(InvalidInputError):
     """A text that is no RFC 3339 date-time with an offset."""
 
 

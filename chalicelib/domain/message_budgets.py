@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from chalicelib.domain.contacts import ContactKind
+from chalicelib.domain.errors import RejectedError
 from chalicelib.domain.instants import Instant, moment
 
 SHARDS = 4
@@ -28,7 +29,7 @@ MORNING = timedelta(hours=6)
 SMS, EMAIL = "sms", "email"
 
 
-class BudgetSpentError(Exception):
+class BudgetSpentError(RejectedError):
     """The day's budget is spent. Nothing was sent. Carries which one, and for how many seconds to wait."""
 
     def __init__(self, scope: str, seconds: int) -> None:

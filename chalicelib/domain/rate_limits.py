@@ -13,10 +13,11 @@ from math import ceil
 
 from chalicelib.domain.consent import QuestionId
 from chalicelib.domain.contacts import Contact
+from chalicelib.domain.errors import RejectedError
 from chalicelib.domain.instants import Instant, moment
 
 
-class TooManyError(Exception):
+class TooManyError(RejectedError):
     """A bucket is empty. Nothing was stored. Carries how many whole seconds to wait."""
 
     def __init__(self, seconds: int) -> None:

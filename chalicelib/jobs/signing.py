@@ -12,6 +12,7 @@ from typing import Any
 
 from chalicelib import log
 from chalicelib.domain.deadline import OutOfTime
+from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.instants import instant
 from chalicelib.domain.receipts import Receipt
 from chalicelib.jobs import counting
@@ -30,7 +31,7 @@ from chalicelib.store.table import BATCH, ContendedError, Item, Table, Unavailab
 PATIENCE = 3
 
 
-class GoneError(Exception):
+class GoneError(NotFoundError):
     """A mark whose receipt is not there. The portal takes no receipt away: somebody must look."""
 
 

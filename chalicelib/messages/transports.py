@@ -9,6 +9,7 @@ from email.header import Header
 from email.utils import formataddr
 from typing import Any
 
+from chalicelib.domain.errors import RejectedError, ServiceUnavailableError
 from chalicelib.domain.one_line import one_line
 
 _NEVER = frozenset(
@@ -18,11 +19,11 @@ _NEVER = frozenset(
 paused account, an address of ours that is not verified yet."""
 
 
-class TransportUnavailableError(Exception):
+class TransportUnavailableError(ServiceUnavailableError):
     """The message was not taken now; trying again later is right. Carries the service's name for the reason."""
 
 
-class MessageRefusedError(Exception):
+class MessageRefusedError(RejectedError):
     """The message will never be taken as it is. Carries the service's name for the reason."""
 
 

@@ -20,6 +20,7 @@ from chalicelib.domain.clinic import (
     Text,
     waits_by_default,
 )
+from chalicelib.domain.errors import InvalidInputError
 from chalicelib.domain.instants import Instant, is_ending
 from chalicelib.domain.one_line import is_one_line
 from chalicelib.domain.phones import known_countries
@@ -100,7 +101,7 @@ class DocumentError:
         return f"{self.place}: {self.problem}. {self.remedy}" + (f" ({self.article})" if self.article else "")
 
 
-class InvalidDocumentError(ValueError):
+class InvalidDocumentError(InvalidInputError):
     """A clinic's document that cannot be published, with every fault found in it."""
 
     def __init__(self, faults: Sequence[DocumentError]) -> None:

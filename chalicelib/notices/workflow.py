@@ -15,6 +15,7 @@ from typing import Any, Protocol, Self
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import NoticeInForce, QuestionId, State, major, resolve, resolve_confirmed
+from chalicelib.domain.errors import RejectedError
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.notice_versions import PublishedVersion, Stage, entry_at, numbers, stage
 from chalicelib.domain.subjects import Subject
@@ -35,7 +36,7 @@ MAX_REASON = 500
 """Characters of the reason for a MINOR number: it stands on the version's public page."""
 
 
-class ReviewError(ValueError):
+class ReviewError(RejectedError, ValueError):
     """A step in the life of a notice that may not be taken; the message says why and what to do."""
 
 

@@ -16,6 +16,8 @@ from typing import Any, Protocol
 
 import rfc8785
 
+from chalicelib.domain.errors import RejectedError
+
 TYPE = "consent-receipt+jws"
 MEDIA_TYPE = "application/jose"
 """RFC 7515, 9.2.1: a JWS in compact form."""
@@ -37,7 +39,7 @@ MAX_CODE = 1000
 _SPACES_AND_DASHES = str.maketrans(dict.fromkeys(" \t\r\n\xa0\xad\u200b") | dict.fromkeys("‐‑‒–—−", "-"))
 
 
-class UnprovenError(Exception):
+class UnprovenError(RejectedError):
     """What was given proves nothing; the message says why, for a person."""
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact
 from chalicelib.domain.decisions import Decision, receipt_id
+from chalicelib.domain.errors import RejectedError
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
@@ -25,7 +26,7 @@ REMOVED = "removed"
 """The kind of an item of the outbox that tells a contact that it was removed."""
 
 
-class NotTheirsError(Exception):
+class NotTheirsError(RejectedError):
     """The contact is not, or no longer, this person's. Nothing was stored."""
 
 

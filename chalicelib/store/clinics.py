@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import NoticeInForce
+from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.instants import Instant, instant
 from chalicelib.domain.local_time import local_day
 from chalicelib.domain.notice_versions import PublishedVersion, entry_at, history, notice_at, precursor
@@ -43,7 +44,7 @@ PORTAL = "*"
 """For whom the portal's own key is wrapped: no clinic has this id."""
 
 
-class UnknownClinicError(LookupError):
+class UnknownClinicError(NotFoundError):
     """No clinic has this id."""
 
 
@@ -55,11 +56,11 @@ class WrappedKey:
     made_at: Instant
 
 
-class UnknownDraftError(LookupError):
+class UnknownDraftError(NotFoundError):
     """The clinic has no draft of this number."""
 
 
-class UnknownVersionError(LookupError):
+class UnknownVersionError(NotFoundError):
     """The clinic never published this version, this language of it, or this page."""
 
 

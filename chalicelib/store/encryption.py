@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from chalicelib.domain.contacts import Contact, lookup_key
+from chalicelib.domain.errors import ServiceUnavailableError
 
 _NONCE_BYTES = 12
 _BY_ANOTHER = b"\x00ck\x01"
@@ -22,7 +23,7 @@ _BY_ANOTHER = b"\x00ck\x01"
 KEY_ID_BYTES = 4
 
 
-class KeysUnavailableError(Exception):
+class KeysUnavailableError(ServiceUnavailableError):
     """The key service could not be asked."""
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from chalicelib.domain.errors import RejectedError, ServiceUnavailableError
 from chalicelib.receipts import signed
 from chalicelib.store.encryption import Kms
 
@@ -16,11 +17,11 @@ RAW_BYTES = 4096
 """How much KMS signs undigested, which is the only way it signs with Ed25519."""
 
 
-class SigningUnavailableError(Exception):
+class SigningUnavailableError(ServiceUnavailableError):
     """Nothing can be signed now: the key service cannot be asked, or the key is none that signs receipts."""
 
 
-class TooLongToSignError(Exception):
+class TooLongToSignError(RejectedError):
     """This receipt is longer than KMS signs with an Ed25519 key; a key for ES256 signs any length."""
 
 

@@ -16,6 +16,7 @@ from datetime import timedelta
 from typing import Any
 
 from chalicelib.domain.contacts import Contact, dump_contact, load_contact
+from chalicelib.domain.errors import ConcurrentWriteError
 from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.subjects import Subject
 from chalicelib.store.encryption import ClinicKey
@@ -132,7 +133,7 @@ class DeliveryLease:
     body: str
 
 
-class DeliveryBusyError(Exception):
+class DeliveryBusyError(ConcurrentWriteError):
     """Somebody else is sending this message just now."""
 
 

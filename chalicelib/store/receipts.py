@@ -28,6 +28,7 @@ from chalicelib.domain.consent import (
 )
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.decisions import Decision, decide, receipt_id
+from chalicelib.domain.errors import ConcurrentWriteError, NotFoundError, RejectedError
 from chalicelib.domain.guardians import becomes_independent
 from chalicelib.domain.identity import People, all_subjects, subjects_to_stop
 from chalicelib.domain.instants import Instant
@@ -75,11 +76,11 @@ _ON_A_PAGE = (Assurance.SELF_ASSERTED, Assurance.LINK)
 """How sure the portal is of a patient who answers on a page that was open: its text may have changed since."""
 
 
-class UnknownReceiptError(LookupError):
+class UnknownReceiptError(NotFoundError):
     """The clinic has no receipt with this id."""
 
 
-class NoticeChangedError(Exception):
+class NoticeChangedError(RejectedError):
     """A Yes was given to a text that is no longer in force; carries what is. Nothing was stored."""
 
     def __init__(self, published: Published) -> None:
@@ -87,11 +88,11 @@ class NoticeChangedError(Exception):
         self.published = published
 
 
-class NoOpenQuestionError(Exception):
+class NoOpenQuestionError(RejectedError):
     """Nothing is open any more to what somebody wanted to confirm or bring back. Nothing was stored."""
 
 
-class BusyError(Exception):
+class BusyError(ConcurrentWriteError):
     """Others kept deciding for the same person; nothing was stored, trying again is right."""
 
 

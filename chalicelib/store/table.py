@@ -15,6 +15,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
+from chalicelib.domain.errors import ConcurrentWriteError, PortalError, ServiceUnavailableError
 from chalicelib.domain.rate_limits import RateLimit
 from chalicelib.store.keys import Key, part_of_proof, possible, written_once
 
@@ -31,7 +32,7 @@ _KEPT_SECONDS = 3600
 """How long a token bucket is kept when it is full again."""
 
 
-class ConflictError(Exception):
+class ConflictError(PortalError):
     """A condition did not hold: somebody else wrote first. Carries the keys of the items concerned."""
 
     def __init__(self, keys: Iterable[Key]) -> None:
@@ -39,15 +40,15 @@ class ConflictError(Exception):
         self.keys = frozenset(keys)
 
 
-class ContendedError(Exception):
+class ContendedError(ConcurrentWriteError):
     """DynamoDB declined a transaction for now (another in the way, or throttling); trying again is right."""
 
 
-class UnavailableError(Exception):
+class UnavailableError(ServiceUnavailableError):
     """DynamoDB could not be asked. Nothing is known, so nothing is permitted."""
 
 
-class WrittenOnceError(Exception):
+class WrittenOnceError(PortalError):
     """Something would have changed or removed an item that is written once (`keys.written_once`). Nothing was sent."""
 
 

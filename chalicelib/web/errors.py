@@ -7,18 +7,15 @@ from chalice.app import Blueprint, Request, Response
 
 from chalicelib import log
 from chalicelib.domain.clinic import LANGUAGES
-from chalicelib.domain.errors import NotFoundError
+from chalicelib.domain.errors import ConcurrentWriteError, NotFoundError, ServiceUnavailableError
 from chalicelib.domain.rate_limits import TooManyError
 from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import negotiate
 from chalicelib.presentation.templates import render
-from chalicelib.store.clinics import UnknownClinicError, UnknownDraftError, UnknownVersionError
-from chalicelib.store.encryption import KeysUnavailableError
-from chalicelib.store.links import OldLinkError, UnknownLinkError
-from chalicelib.store.receipts import BusyError, UnknownReceiptError
-from chalicelib.store.table import ContendedError, UnavailableError
+from chalicelib.store.links import OldLinkError
 from chalicelib.web.requests import (
     MAX_JSON,
+    BodyError,
     TooLargeError,
     UnreadableBodyError,
     WrongTypeError,
@@ -51,15 +48,6 @@ class RefusedError(Exception):
         self.answer = answer
 
 
-_ABSENT = (
-    NotFoundError,
-    UnknownClinicError,
-    UnknownDraftError,
-    UnknownLinkError,
-    UnknownReceiptError,
-    UnknownVersionError,
-)
-_UNREADABLE = (UnreadableBodyError, WrongTypeError, TooLargeError)
 _IN_JSON: Mapping[type[Exception], tuple[int, str, str]] = {
     UnreadableBodyError: (400, "Unreadable body", "The body must be a JSON object in UTF-8."),
     WrongTypeError: (415, "Unsupported media type", "Send JSON: Content-Type: application/json."),
@@ -74,7 +62,8 @@ _AS_PAGE: Mapping[type[Exception], tuple[str, int]] = {
 }
 """The same for a patient: the kind of page and its status."""
 
-_BUSY = (BusyError, ContendedError, KeysUnavailableError, UnavailableError)
+_TRY_AGAIN = (ConcurrentWriteError, ServiceUnavailableError)
+"""The families of errors after which the same request can work later (503)."""
 
 
 def page(blueprint: Blueprint, *, from_anywhere: bool = False) -> Callable[[View], View]:
@@ -110,13 +99,13 @@ def api(view: View) -> View:
             return view(**names)
         except RefusedError as refused:
             return refused.answer
-        except _ABSENT:
+        except NotFoundError:
             return problem(404, "Not found", detail=ABSENT)
-        except _UNREADABLE as error:
+        except BodyError as error:
             status, title, detail = _IN_JSON[type(error)]
             where = error.where if isinstance(error, UnreadableBodyError) else ""
             return problem(status, title, detail=f"{detail} {where}".strip())
-        except _BUSY as error:
+        except _TRY_AGAIN as error:
             log.fault(error)
             return problem(
                 503, "Try again", detail="Nothing is known right now, so nothing is permitted.", headers=RETRY
@@ -178,12 +167,12 @@ def _explained(request: Request, error: Exception) -> Response:
             return _error_page(request, "too_many", 429, retry_after(error), minutes=error.minutes)
         case OldLinkError():  # 410, RFC 9110 15.5.11, and where to go on
             return _error_page(request, "old_link", 410, clinic=f"{mount(request)}/{error.link.clinic}")
-    if isinstance(error, _UNREADABLE):
+    if isinstance(error, BodyError):
         return _error_page(request, *_AS_PAGE[type(error)])
-    if isinstance(error, _ABSENT):
+    if isinstance(error, NotFoundError):
         return _error_page(request, "not_found", 404)
     log.fault(error)
-    if isinstance(error, _BUSY):
+    if isinstance(error, _TRY_AGAIN):
         return _error_page(request, "unavailable", 503, RETRY)
     return _error_page(request, "fault", 500)
 

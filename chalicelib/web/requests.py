@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from chalice.app import Request
 
+from chalicelib.domain.errors import InvalidInputError
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.rate_limits import SHARDS, RateLimitCheck, address_range
 
@@ -41,7 +42,11 @@ ANY_TYPE = ["*/*"]
 """What every route takes: Chalice would answer 415 in its own words, a view answers in the visitor's."""
 
 
-class UnreadableBodyError(ValueError):
+class BodyError(InvalidInputError):
+    """A body that its address does not take."""
+
+
+class UnreadableBodyError(BodyError):
     """A body that is not what its address takes; `where` tells on which line and column, of a JSON text."""
 
     def __init__(self, kind: str, where: str = "") -> None:
@@ -49,11 +54,11 @@ class UnreadableBodyError(ValueError):
         self.where = where
 
 
-class WrongTypeError(ValueError):
+class WrongTypeError(BodyError):
     """A body of another media type than its address takes (415, RFC 9110 15.5.16)."""
 
 
-class TooLargeError(ValueError):
+class TooLargeError(BodyError):
     """A body larger than its address takes (413, RFC 9110 15.5.14)."""
 
 

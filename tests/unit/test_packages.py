@@ -28,6 +28,9 @@ STILL_WITH_REQUESTS = {"services/invitee.py", "services/own_page.py", "services/
 
 OUTSIDE = {"chalice", "boto3", "botocore", "pynamodb", "os", "time", "random"}
 READS_THE_CLOCK = {"now", "utcnow", "today"}
+NO_ERROR_OF_THE_PORTAL = {"SettingsError", "RefusedError"}
+"""Wrong settings stop the portal before it serves; a refused API call carries its answer already."""
+
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 
 
@@ -82,6 +85,19 @@ def test_one_module_alone_knows_pynamodb_and_chalice_stays_in_the_web() -> None:
     assert knowing == {"store/table.py"}
     serving = {module.parts[0] for module in MODULES if any(name.startswith("chalice.") for name in imports(module))}
     assert serving - {"services"} == {"web"}
+
+
+def test_every_error_belongs_to_a_family() -> None:
+    """Whoever adds an error decides at once what its catcher can do, and the web already knows its status."""
+    parents: dict[str, set[str]] = {}
+    for module in MODULES:
+        for node in ast.walk(ast.parse((ROOT / module).read_text())):
+            if isinstance(node, ast.ClassDef) and node.name.endswith("Error") and node.bases:
+                parents[node.name] = {base.id for base in node.bases if isinstance(base, ast.Name)}
+    family = {"PortalError"}
+    while grown := {name for name in parents if parents[name] & family} - family:
+        family |= grown
+    assert parents.keys() - family == NO_ERROR_OF_THE_PORTAL
 
 
 def test_nothing_loads_what_makes_paper_before_paper_is_asked_for() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import QuestionId, State
+from chalicelib.domain.errors import RejectedError
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.receipts import Receipt
 
@@ -32,5 +33,5 @@ class IssuedReceipt:
     disclosures: Sequence[str] = ()
 
 
-class FormatCannotExpressError(Exception):
+class FormatCannotExpressError(RejectedError):
     """This format has no way to say what the receipt says; the message tells what, for a person."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.domain.errors import RejectedError
 from chalicelib.receipts import sd_jwt
 from chalicelib.receipts.signed import MEDIA_TYPE, printed_code
 
@@ -30,7 +31,7 @@ PAPER = ("html", "pdf")
 FORMATS = ("json", "jws", SD_JWT, *JSON_FORMATS, *PAPER)
 
 
-class UnsignedError(Exception):
+class UnsignedError(RejectedError):
     """A signed receipt was asked for, and the signature is still to come."""
 
 

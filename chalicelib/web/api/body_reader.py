@@ -13,6 +13,7 @@ from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Channel
 from chalicelib.domain.contacts import Contact, ContactKind, InvalidContactError, normalise
 from chalicelib.domain.decisions import Day
+from chalicelib.domain.errors import InvalidInputError
 from chalicelib.domain.guardians import RELATIONS, Guardian
 from chalicelib.domain.instants import (
     Instant,
@@ -45,7 +46,7 @@ EARLIEST: Instant = "2000-01-01T00:00:00.000Z"
 KINDS = {kind.value: kind for kind in (ContactKind.REFERENCE, ContactKind.EMAIL, ContactKind.PHONE)}
 
 
-class InvalidBodyError(ValueError):
+class InvalidBodyError(InvalidInputError):
     """A body with faults: ``[{"pointer": "/subjects/0", "detail": …}]``. Details never repeat what was sent."""
 
     def __init__(self, errors: list[dict[str, str]]) -> None:
