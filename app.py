@@ -11,20 +11,8 @@ from typing import Any
 from chalice.app import CloudWatchEvent, DynamoDBEvent, Rate, SNSEvent
 
 from chalicelib.portal import Portal, get_portal
-from chalicelib.web import middleware
-from chalicelib.web.api.clinic_routes import clinic_api
-from chalicelib.web.api.notice_routes import notices
-from chalicelib.web.pages.confirmation import confirmation
-from chalicelib.web.pages.consent import patient
-from chalicelib.web.pages.kiosk import kiosk
-from chalicelib.web.pages.link_request import fresh_link
-from chalicelib.web.pages.own_page_routes import manage
-from chalicelib.web.pages.paper_form import paper
-from chalicelib.web.pages.qr_codes import codes
-from chalicelib.web.pages.unsubscribe import unsubscribe
-from chalicelib.web.pages.verification import verification
+from chalicelib.web import middleware, routes
 from chalicelib.web.routing import RoutedChalice
-from chalicelib.web.service import service
 
 LAST_SECONDS = 25
 HALF_TIME = 120
@@ -35,21 +23,7 @@ app.api.binary_types = []  # pictures mark themselves, whatever Accept says: see
 app.register_middleware(middleware.request_log, "http")
 app.register_middleware(middleware.security_headers, "http")
 app.register_middleware(partial(middleware.leads_somewhere, routes=app.routes), "http")
-for blueprint in (
-    service,
-    codes,
-    verification,
-    clinic_api,
-    notices,
-    paper,
-    confirmation,
-    kiosk,
-    manage,
-    unsubscribe,
-    fresh_link,
-    patient,
-):
-    app.register_blueprint(blueprint)
+routes.register(app)
 
 
 # The address is a placeholder: the template puts the table's own stream in its place.

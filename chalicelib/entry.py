@@ -11,9 +11,11 @@ gc.disable()
 
 from app import after_receipt, app, catch_up, housekeeping, post_events  # noqa: E402 - after the collector is off
 from chalicelib.portal import warm  # noqa: E402
+from chalicelib.web.routes import load_first_page  # noqa: E402
 
 __all__ = ["after_receipt", "app", "catch_up", "housekeeping", "post_events"]
 
 warm()
+load_first_page()
 gc.freeze()
 gc.enable()

@@ -1,10 +1,13 @@
 """Construction: what the routes use, made once per process from the settings."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
+from chalicelib.domain.instants import Instant, instant
 from chalicelib.settings import Settings, read_settings
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import Kms
@@ -15,6 +18,11 @@ from chalicelib.store.table import Table
 if TYPE_CHECKING:
     from chalicelib.messages.transports import AwsTransport
     from chalicelib.store.kms_signer import Signer
+
+
+def system_clock() -> Instant:
+    """Give the time by the machine's clock."""
+    return instant(datetime.now(UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,7 @@ class Portal:
     evidence: ShownPages
     signer: "Signer | None" = None
     post: "AwsTransport | None" = None
+    clock: Callable[[], Instant] = system_clock
     keys_seen: set[tuple[str, str]] = field(default_factory=set, repr=False)
     """Each clinic with the digest of a bearer key that opened it in this process (`web.api.auth`)."""
 

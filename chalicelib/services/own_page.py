@@ -30,7 +30,6 @@ from chalicelib.store.links import OldLinkError, OpenedLink, open_link, opening
 from chalicelib.store.lookup import Lookup
 from chalicelib.store.personal_data import ContactDetails, reveal
 from chalicelib.store.receipts import UnknownReceiptError
-from chalicelib.web.pages.decision_form import now
 from chalicelib.web.requests import mount, query
 
 OPENED = {LinkScope.MANAGE: "own page", LinkScope.ERASE: "erase page"}
@@ -148,7 +147,8 @@ def enter(request: Request, token: str, power: LinkScope = LinkScope.MANAGE) -> 
 
     Or, by its `power`, to the page on which erasing is confirmed.
     """
-    portal, at = get_portal(), now()
+    portal = get_portal()
+    at = portal.clock()
     opened = open_link(portal.table, portal.clinics, token, power, at)
     lookup = portal.register.look_up(opened.link.clinic, [opened.holder.contact])
     holder = opened.holder.contact

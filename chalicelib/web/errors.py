@@ -1,9 +1,8 @@
 """The one place where an error becomes an answer: a page in the patient's language, or a problem (RFC 9457)."""
 
-import functools
 from collections.abc import Callable, Collection, Mapping
 
-from chalice.app import Blueprint, Request, Response
+from chalice.app import Request, Response
 
 from chalicelib import log
 from chalicelib.domain.clinic import LANGUAGES
@@ -25,9 +24,6 @@ from chalicelib.web.requests import (
 )
 from chalicelib.web.responses import html, problem
 from chalicelib.web.routing import for_programs, methods
-
-BASE = "/v1/clinics/{clinic}"
-"""Where a clinic's API begins."""
 
 View = Callable[..., Response]
 
@@ -66,37 +62,31 @@ _TRY_AGAIN = (ConcurrentWriteError, ServiceUnavailableError)
 """The families of errors after which the same request can work later (503)."""
 
 
-def page(blueprint: Blueprint, *, from_anywhere: bool = False) -> Callable[[View], View]:
+def as_page(view: View, *, from_anywhere: bool = False) -> View:
     """Turn what a patient's view raises into a page, and let no other website send its form.
 
     `from_anywhere` is for a form that must work without the portal's page: one-click unsubscribing (RFC 8058).
     """
 
-    def decorate(view: View) -> View:
-        @functools.wraps(view)
-        def guarded(**names: str) -> Response:
-            request = blueprint.current_request
-            try:
-                if not from_anywhere and _cross_site(request):
-                    return _error_page(request, "cross_site", 403)
-                _check_length(names)
-                return view(**names)
-            except Exception as error:  # noqa: BLE001 - the outermost frame: a patient never sees a stack trace
-                return _explained(request, error)
+    def guarded(request: Request, **parts: str) -> Response:
+        try:
+            if not from_anywhere and _cross_site(request):
+                return _error_page(request, "cross_site", 403)
+            _check_length(parts)
+            return view(request, **parts)
+        except Exception as error:  # noqa: BLE001 - the outermost frame: a patient never sees a stack trace
+            return _explained(request, error)
 
-        return guarded
-
-    return decorate
+    return guarded
 
 
-def api(view: View) -> View:
+def as_problem(view: View) -> View:
     """Turn what a program's view raises into a problem."""
 
-    @functools.wraps(view)
-    def guarded(**names: str) -> Response:
+    def guarded(request: Request, **parts: str) -> Response:
         try:
-            _check_length(names)
-            return view(**names)
+            _check_length(parts)
+            return view(request, **parts)
         except RefusedError as refused:
             return refused.answer
         except NotFoundError:
@@ -119,7 +109,7 @@ def api(view: View) -> View:
 
 def elsewhere(request: Request) -> Response:
     """Answer an address that leads nowhere: a problem to a program, a page to anybody else."""
-    return api(_nowhere)() if for_programs(request.path) else _error_page(request, "not_found", 404)
+    return as_problem(_nowhere)(request) if for_programs(request.path) else _error_page(request, "not_found", 404)
 
 
 def wrong_method(request: Request, allowed: Collection[str]) -> Response:
@@ -135,7 +125,7 @@ def retry_after(error: TooManyError) -> dict[str, str]:
     return {"Retry-After": str(error.seconds)}
 
 
-def _nowhere() -> Response:
+def _nowhere(_: Request) -> Response:
     raise NotFoundError
 
 

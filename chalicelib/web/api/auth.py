@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from chalice.app import Request
@@ -13,6 +12,8 @@ from chalicelib.domain.contacts import Contact
 from chalicelib.domain.instants import Instant, instant
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
+from chalicelib.domain.instants import Instant
+from chalicelib.domain.receipts import Receipt, Subject
 from chalicelib.portal import get_portal
 from chalicelib.store import audit
 from chalicelib.store.lookup import Lookup
@@ -124,7 +125,7 @@ def authorize(
         body, errors = _read(read, shared, sent)
     if body is None:
         raise RefusedError(problem(422, "Invalid body", detail="Nothing was stored.", errors=errors))
-    return AuthorizedCall(key, body, lookup, instant(datetime.now(UTC)), shared, request)
+    return AuthorizedCall(key, body, lookup, get_portal().clock(), shared, request)
 
 
 def _read(

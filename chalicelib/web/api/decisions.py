@@ -1,7 +1,6 @@
 """What a clinic's programs and staff ask and record: status, history, receipts, decisions, withdrawals."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -14,7 +13,7 @@ from chalicelib.domain.contacts import ContactKind
 from chalicelib.domain.decisions import Decision, NoticeRef, receipt_id
 from chalicelib.domain.guardians import ACTOR, becomes_independent, refusal_reason
 from chalicelib.domain.identity import SeveralPeopleError, all_subjects, subjects_to_stop
-from chalicelib.domain.instants import END_OF_TIME, instant
+from chalicelib.domain.instants import END_OF_TIME
 from chalicelib.domain.local_time import local_day
 from chalicelib.domain.permission import PermissionResult, SubjectQuery
 from chalicelib.domain.receipts import Receipt
@@ -65,7 +64,7 @@ def status(request: Request, clinic: str) -> Response:
 
     `known_at` alone asks for what this call would have answered then.
     """
-    now = instant(datetime.now(UTC))
+    now = get_portal().clock()
     call = authorize(request, clinic, "status:read", lambda known, body: read_status(known, body, now))
     asked_at, asked_by = call.body.at or call.body.known_at, call.body.known_at
     people = call.lookup.known()
@@ -113,7 +112,7 @@ def history(request: Request, clinic: str) -> Response:
 
 def staff_receipt(request: Request, clinic: str) -> Response:
     """Record a decision that staff took on paper, by phone or in person."""
-    now = instant(datetime.now(UTC))
+    now = get_portal().clock()
     call = authorize(request, clinic, "receipts:write", lambda known, body: read_staff_receipt(known, body, now))
     decision = _act(call)
     also = [call.audit("receipts", (), decision.receipt_id)]
@@ -129,7 +128,7 @@ def staff_receipt(request: Request, clinic: str) -> Response:
 
 def staff_withdrawal(request: Request, clinic: str) -> Response:
     """Record a withdrawal that staff took; for everyone who shares the contact, and all joint controllers."""
-    now = instant(datetime.now(UTC))
+    now = get_portal().clock()
     read = partial(read_staff_withdrawal, now=now)
     call = authorize(request, clinic, "receipts:write", read, for_all=True, most=MANY)
     decision = _act(call)

@@ -5,15 +5,14 @@ nothing, and a form counts only with a choice that nobody had made before.
 """
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
-from chalice.app import Blueprint, Response
+from chalice.app import Request, Response
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.contacts import masked
 from chalicelib.domain.guardians import is_of_consent_age
-from chalicelib.domain.instants import Instant, instant
+from chalicelib.domain.instants import Instant
 from chalicelib.domain.links import LinkScope
 from chalicelib.domain.rate_limits import TooManyError
 from chalicelib.domain.receipts import Receipt
@@ -26,132 +25,126 @@ from chalicelib.services.confirmation import OpenConfirmation
 from chalicelib.store import people
 from chalicelib.store.links import OpenedLink, open_link
 from chalicelib.store.receipts import NoOpenQuestionError
-from chalicelib.web.errors import page, retry_after
+from chalicelib.web.errors import retry_after
 from chalicelib.web.forms import MAX_NAME, Fields, first
-from chalicelib.web.requests import ANY_TYPE, base_url, form_fields, guard, mount, query
+from chalicelib.web.requests import base_url, form_fields, guard, mount, query
 from chalicelib.web.responses import html, see_other
 
-confirmation = Blueprint(__name__)
 
-
-@confirmation.route("/confirm/{token}", methods=["GET"], content_types=ANY_TYPE)
-@page(confirmation)
-def confirm_page(token: str) -> Response:
+def confirm_page(request: Request, token: str) -> Response:
     """Show what will be confirmed."""
     opened = _opened(token, LinkScope.CONFIRM)
     if opened.link.receipt is None:
-        return _new_contact(opened, None)
-    return _asking("confirm", opened.link.lang, confirming.by_link(get_portal(), opened, _now()))
+        return _new_contact(request, opened, None)
+    return _asking(request, "confirm", opened.link.lang, confirming.by_link(get_portal(), opened, get_portal().clock()))
 
 
-@confirmation.route("/confirm/{token}", methods=["POST"], content_types=ANY_TYPE)
-@page(confirmation)
-def confirm(token: str) -> Response:
+def confirm(request: Request, token: str) -> Response:
     """Confirm what is ticked, or say that it was somebody else; without a choice nothing happens."""
-    fields = form_fields(confirmation.current_request)
+    fields = form_fields(request)
     opened = _opened(token, LinkScope.CONFIRM)
     if opened.link.receipt is None:
-        return _new_contact(opened, fields)
-    now = _now()
+        return _new_contact(request, opened, fields)
+    now = get_portal().clock()
     found = confirming.by_link(get_portal(), opened, now)
     if not found.addresses:
-        return _asking("confirm", opened.link.lang, found)
+        return _asking(request, "confirm", opened.link.lang, found)
     ticked = _ticked(fields, found)
     sure = first(fields, "sure")
     if sure not in ("yes", "no"):
-        return _asking("confirm", opened.link.lang, found, fields, (FieldError("sure", "choose_yes_no"),))
+        return _asking(
+            request, "confirm", opened.link.lang, found, fields, faults=(FieldError("sure", "choose_yes_no"),)
+        )
     if sure == "yes" and not ticked:
-        return _asking("confirm", opened.link.lang, found, fields, (FieldError("purpose", "nothing_ticked"),))
-    lang = _language(found.clinic, opened.link.lang)
+        return _asking(
+            request, "confirm", opened.link.lang, found, fields, faults=(FieldError("purpose", "nothing_ticked"),)
+        )
+    lang = _language(request, found.clinic, opened.link.lang)
     try:
         receipt = confirming.confirm(
-            get_portal(), found, ticked if sure == "yes" else (), now, base=_base(), linked=True
+            get_portal(), found, ticked if sure == "yes" else (), now, base=_base(request), linked=True
         )
     except NoOpenQuestionError:
-        return _asking("confirm", lang, replace(found, addresses=()))
-    return _receipt(receipt, lang)
+        return _asking(request, "confirm", lang, replace(found, addresses=()))
+    return _receipt(request, receipt, lang)
 
 
-@confirmation.route("/{clinic}/receipts/{receipt}/code", methods=["GET"], content_types=ANY_TYPE)
-@page(confirmation)
-def code_page(clinic: str, receipt: str) -> Response:
+def code_page(request: Request, clinic: str, receipt: str) -> Response:
     """Ask for the code from the text message."""
-    return _code(clinic, receipt, ())
+    return _code(request, clinic, receipt, ())
 
 
-@confirmation.route("/{clinic}/receipts/{receipt}/code", methods=["POST"], content_types=ANY_TYPE)
-@page(confirmation)
-def confirm_by_code(clinic: str, receipt: str) -> Response:
+def confirm_by_code(request: Request, clinic: str, receipt: str) -> Response:
     """Confirm with the code from the text message; five tries for a receipt, ten at once for a phone."""
-    fields = form_fields(confirmation.current_request)
+    fields = form_fields(request)
     code = "".join(each for each in first(fields, "code")[:MAX_NAME] if each.isdigit())
     if not code:
-        return _code(clinic, receipt, (FieldError("code", "code_missing"),))
-    now = _now()
+        return _code(request, clinic, receipt, (FieldError("code", "code_missing"),))
+    now = get_portal().clock()
     try:
-        held = guard(confirmation.current_request, "code", (), now)
+        held = guard(request, "code", (), now)
         found = confirming.by_code(get_portal(), clinic, receipt, code, held)
     except TooManyError as error:
-        answer = _code(clinic, receipt, (FieldError("errors", "too_many", error.minutes),))
+        answer = _code(request, clinic, receipt, (FieldError("errors", "too_many", error.minutes),))
         answer.status_code = 429
         answer.headers.update(retry_after(error))
         return answer
     if found is None or not found.addresses:
-        return _code(clinic, receipt, (FieldError("code", "code_wrong"),))
+        return _code(request, clinic, receipt, (FieldError("code", "code_wrong"),))
     try:
-        confirmed = confirming.confirm(get_portal(), found, found.addresses, now, base=_base(), linked=False)
+        confirmed = confirming.confirm(get_portal(), found, found.addresses, now, base=_base(request), linked=False)
     except NoOpenQuestionError:
-        return _code(clinic, receipt, (FieldError("code", "code_wrong"),))
-    return _receipt(confirmed, _language(found.clinic, found.receipt.document["notice"]["lang"]))
+        return _code(request, clinic, receipt, (FieldError("code", "code_wrong"),))
+    return _receipt(request, confirmed, _language(request, found.clinic, found.receipt.document["notice"]["lang"]))
 
 
-@confirmation.route("/undo/{token}", methods=["GET"], content_types=ANY_TYPE)
-@page(confirmation)
-def undo_page(token: str) -> Response:
+def undo_page(request: Request, token: str) -> Response:
     """Show what was stopped, and offer it back."""
     opened = _opened(token, LinkScope.UNDO)
-    return _asking("undo", opened.link.lang, confirming.undoable(get_portal(), opened, _now()))
+    return _asking(request, "undo", opened.link.lang, confirming.undoable(get_portal(), opened, get_portal().clock()))
 
 
-@confirmation.route("/undo/{token}", methods=["POST"], content_types=ANY_TYPE)
-@page(confirmation)
-def undo(token: str) -> Response:
+def undo(request: Request, token: str) -> Response:
     """Let what is ticked count again; without a tick nothing happens, nor for a child that decides alone by now."""
-    fields = form_fields(confirmation.current_request)
+    fields = form_fields(request)
     opened = _opened(token, LinkScope.UNDO)
-    now = _now()
+    now = get_portal().clock()
     found = confirming.undoable(get_portal(), opened, now)
     if not found.addresses:
-        return _asking("undo", opened.link.lang, found)
+        return _asking(request, "undo", opened.link.lang, found)
     ticked = _ticked(fields, found)
     if not ticked:
-        return _asking("undo", opened.link.lang, found, fields, (FieldError("purpose", "nothing_ticked"),))
+        return _asking(
+            request, "undo", opened.link.lang, found, fields, faults=(FieldError("purpose", "nothing_ticked"),)
+        )
     if is_of_consent_age(found.clinic, _of_age(found), now):
         clinic = replace(found.clinic, alone_from=found.clinic.decides_alone_from(now))
         wrong = FieldError("errors", "child_decides_alone")
-        return _asking("undo", opened.link.lang, replace(found, clinic=clinic), fields, (wrong,))
-    lang = _language(found.clinic, opened.link.lang)
+        return _asking(request, "undo", opened.link.lang, replace(found, clinic=clinic), fields, faults=(wrong,))
+    lang = _language(request, found.clinic, opened.link.lang)
     try:
-        return _receipt(confirming.undo(get_portal(), found, ticked, lang, now, base=_base()), lang)
+        return _receipt(request, confirming.undo(get_portal(), found, ticked, lang, now, base=_base(request)), lang)
     except NoOpenQuestionError:
-        return _asking("undo", lang, replace(found, addresses=()))
+        return _asking(request, "undo", lang, replace(found, addresses=()))
 
 
-def _new_contact(opened: OpenedLink, fields: Fields | None) -> Response:
+def _new_contact(request: Request, opened: OpenedLink, fields: Fields | None) -> Response:
     """Ask whether a new contact should take the place of an old one, and carry that out."""
     from chalicelib.services.contact_changes import NotTheirsError  # noqa: PLC0415 - as above
     from chalicelib.web.pages import own_contacts  # noqa: PLC0415 - nobody who confirms a Yes waits for it
 
     portal = get_portal()
     clinic = portal.register.look_up(opened.link.clinic).published.clinic
-    lang = _language(clinic, opened.link.lang)
-    root = mount(confirmation.current_request)
+    lang = _language(request, clinic, opened.link.lang)
+    root = mount(request)
     filled: dict[str, Any] = {"clinic": clinic, "root": root, "faults": (), "kind": "over"}
     found, sure = own_contacts.wished(portal, opened), first(fields, "sure") if fields is not None else None
     status = 200
     if found and sure == "yes":
         try:
-            return _receipt(own_contacts.confirm(portal, opened, found, _now(), _base()), lang)
+            return _receipt(
+                request, own_contacts.confirm(portal, opened, found, get_portal().clock(), _base(request)), lang
+            )
         except NotTheirsError:
             found = None
     if found and sure == "no":
@@ -166,28 +159,34 @@ def _new_contact(opened: OpenedLink, fields: Fields | None) -> Response:
 
 def _opened(token: str, power: LinkScope) -> OpenedLink:
     portal = get_portal()
-    return open_link(portal.table, portal.clinics, token, power, _now())
+    return open_link(portal.table, portal.clinics, token, power, get_portal().clock())
 
 
 def _asking(
-    what: str, sent_in: str, found: OpenConfirmation, fields: Fields | None = None, faults: tuple[FieldError, ...] = ()
+    request: Request,
+    what: str,
+    sent_in: str,
+    found: OpenConfirmation,
+    fields: Fields | None = None,
+    *,
+    faults: tuple[FieldError, ...] = (),
 ) -> Response:
     typed = None if fields is None else {"purposes": _ticked(fields, found), "sure": first(fields, "sure")}
     filled = {
         "found": found,
         "typed": typed,
         "faults": faults,
-        "root": mount(confirmation.current_request),
+        "root": mount(request),
     }
-    lang = _language(found.clinic, sent_in)
+    lang = _language(request, found.clinic, sent_in)
     return html(render(f"pages/{what}.html", lang, clinic=found.clinic, **filled), 422 if faults else 200)
 
 
-def _code(clinic: str, number: str, faults: tuple[FieldError, ...]) -> Response:
+def _code(request: Request, clinic: str, number: str, faults: tuple[FieldError, ...]) -> Response:
     receipt = get_portal().register.receipt(clinic, number)
     shown = get_portal().clinics.decided_under(clinic, receipt.document["notice"])
-    lang = _language(shown, receipt.document["notice"]["lang"])
-    filled = {"receipt": receipt.document, "faults": faults, "root": mount(confirmation.current_request), "typed": {}}
+    lang = _language(request, shown, receipt.document["notice"]["lang"])
+    filled = {"receipt": receipt.document, "faults": faults, "root": mount(request), "typed": {}}
     return html(render("pages/code.html", lang, clinic=shown, **filled), 422 if faults else 200)
 
 
@@ -199,19 +198,15 @@ def _ticked(fields: Fields, found: OpenConfirmation) -> tuple[str, ...]:
     return tuple(address for address in found.addresses if address in fields.get("purpose", ()))
 
 
-def _language(clinic: Clinic, sent_in: str) -> str:
+def _language(request: Request, clinic: Clinic, sent_in: str) -> str:
     """Speak the language the message was in, unless another is asked for by name."""
-    return negotiate(query(confirmation.current_request, "lang"), sent_in, clinic.languages, clinic.default_language)
+    return negotiate(query(request, "lang"), sent_in, clinic.languages, clinic.default_language)
 
 
-def _receipt(receipt: Receipt, lang: str) -> Response:
+def _receipt(request: Request, receipt: Receipt, lang: str) -> Response:
     document = receipt.document
-    return see_other(f"{mount(confirmation.current_request)}/{document['clinic']}/receipts/{receipt.id}?lang={lang}")
+    return see_other(f"{mount(request)}/{document['clinic']}/receipts/{receipt.id}?lang={lang}")
 
 
-def _base() -> str:
-    return base_url(confirmation.current_request, get_portal().settings.public_url)
-
-
-def _now() -> Instant:
-    return instant(datetime.now(UTC))
+def _base(request: Request) -> str:
+    return base_url(request, get_portal().settings.public_url)

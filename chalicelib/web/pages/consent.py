@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from chalice.app import Blueprint, Response
+from chalice.app import Request, Response
 from markupsafe import Markup
 
 from chalicelib.domain.clinic import Clinic
@@ -18,19 +18,15 @@ from chalicelib.presentation.templates import content_security_policy, render
 from chalicelib.receipts.formats.registry import PAPER, rendition
 from chalicelib.receipts.signed import key_id, printed_code
 from chalicelib.store.shown_pages import CONSENT_PAGE, WITHDRAWAL_PAGE
-from chalicelib.web.errors import page
 from chalicelib.web.pages.decision_form import (
     FormResult,
     asking,
     language,
-    now,
     take_answers,
     take_withdrawal,
 )
-from chalicelib.web.requests import ANY_TYPE, base_url, mount, query
+from chalicelib.web.requests import base_url, mount, query
 from chalicelib.web.responses import html, rendered, see_other
-
-patient = Blueprint(__name__)
 
 KEPT_PAGE = {
     "Cache-Control": "public, max-age=31536000, immutable",
@@ -39,53 +35,43 @@ KEPT_PAGE = {
 }
 
 
-@patient.route("/{clinic}", methods=["GET"], content_types=ANY_TYPE)
-@page(patient)
-def consent_page(clinic: str) -> Response:
+def consent_page(request: Request, clinic: str) -> Response:
     """Show the questions."""
     seen = get_portal().register.look_up(clinic).published.clinic
-    return asking(CONSENT_PAGE, seen.open_at(now()), patient.current_request)
+    return asking(CONSENT_PAGE, seen.open_at(get_portal().clock()), request)
 
 
-@patient.route("/{clinic}", methods=["POST"], content_types=ANY_TYPE)
-@page(patient)
-def decide(clinic: str) -> Response:
+def decide(request: Request, clinic: str) -> Response:
     """Take the answers."""
-    return take_answers(CONSENT_PAGE, clinic, patient.current_request, _to_receipt)
+    return take_answers(CONSENT_PAGE, clinic, request, _to_receipt)
 
 
-@patient.route("/{clinic}/withdraw", methods=["GET"], content_types=ANY_TYPE)
-@page(patient)
-def withdrawal_page(clinic: str) -> Response:
+def withdrawal_page(request: Request, clinic: str) -> Response:
     """Show the withdrawal form."""
     seen = get_portal().register.look_up(clinic).published.clinic
-    return asking(WITHDRAWAL_PAGE, seen, patient.current_request)
+    return asking(WITHDRAWAL_PAGE, seen, request)
 
 
-@patient.route("/{clinic}/withdraw", methods=["POST"], content_types=ANY_TYPE)
-@page(patient)
-def withdraw(clinic: str) -> Response:
+def withdraw(request: Request, clinic: str) -> Response:
     """Withdraw."""
-    return take_withdrawal(WITHDRAWAL_PAGE, clinic, patient.current_request, _to_receipt)
+    return take_withdrawal(WITHDRAWAL_PAGE, clinic, request, _to_receipt)
 
 
-@patient.route("/{clinic}/receipts/{receipt}", methods=["GET"], content_types=ANY_TYPE)
-@page(patient)
-def receipt_page(clinic: str, receipt: str) -> Response:
+def receipt_page(request: Request, clinic: str, receipt: str) -> Response:
     """Show a receipt to whoever has its number: what was said, never by whom."""
-    portal, request = get_portal(), patient.current_request
+    portal = get_portal()
     found, signed = portal.register.issued(clinic, receipt)
     document = found.document
     shown = portal.clinics.decided_under(clinic, document["notice"])
     lang = language(request, shown)
     if wanted := query(request, "format"):
-        return _on_paper(found, signed, shown, lang, wanted)
+        return _on_paper(request, found, signed, shown, lang=lang, wanted=wanted)
     answers = {entry["answer"] for entry in document["decisions"].values()}
     filled = {
         "said": shown.describe_answers(document["decisions"]),
         "agreed": "yes" in answers,
         "waits": _waits(document),
-        "certain": not _by_program(document) and shown.waits_for_certain(document["decisions"], now()),
+        "certain": not _by_program(document) and shown.waits_for_certain(document["decisions"], get_portal().clock()),
         "coded": _by_phone(document, shown),
         "withdrawn": answers == {"withdraw"},
         "receipt": document,
@@ -97,11 +83,9 @@ def receipt_page(clinic: str, receipt: str) -> Response:
     return html(render("pages/receipt.html", lang, clinic=shown, **filled))
 
 
-@patient.route("/{clinic}/notices/{version}", methods=["GET"], content_types=ANY_TYPE)
-@page(patient)
-def notice_page(clinic: str, version: str) -> Response:
+def notice_page(request: Request, clinic: str, version: str) -> Response:
     """Show the full notice of a version, for ever."""
-    portal, request = get_portal(), patient.current_request
+    portal = get_portal()
     published = portal.register.look_up(clinic).published
     shown = portal.clinics.version(clinic, version)
     lang = language(request, shown)
@@ -111,41 +95,41 @@ def notice_page(clinic: str, version: str) -> Response:
         "sha256": full.sha256,
         "minor_reason": full.minor_reason,
         "topics": full.topics,
-        **notice_times.describe_times(published.published, version, shown, lang, now()),
+        **notice_times.describe_times(published.published, version, shown, lang, get_portal().clock()),
         "root": mount(request),
     }
     dress = {"Content-Security-Policy": content_security_policy("notice.css")}
     return html(render("pages/notice.html", lang, clinic=shown, **filled), headers=dress)
 
 
-@patient.route("/{clinic}/shown/{sha256}", methods=["GET"], content_types=ANY_TYPE)
-@page(patient)
-def shown_page(clinic: str, sha256: str) -> Response:
+def shown_page(_: Request, clinic: str, sha256: str) -> Response:
     """Give a page exactly as it was shown: its bytes have this SHA-256."""
     if not re.fullmatch(r"[0-9a-f]{64}", sha256):
         raise NotFoundError
     return html(get_portal().clinics.kept_page(clinic, sha256), headers=KEPT_PAGE)
 
 
-def _on_paper(receipt: Receipt, signed: str | None, clinic: Clinic, lang: str, wanted: str) -> Response:
+def _on_paper(
+    request: Request, receipt: Receipt, signed: str | None, clinic: Clinic, *, lang: str, wanted: str
+) -> Response:
     """Give a receipt with the text it is about, to keep or to print: a PDF, or a page that stands alone."""
     from chalicelib.receipts.formats.issued import IssuedReceipt  # noqa: PLC0415 - no other page needs it
 
     if wanted not in PAPER:
         raise NotFoundError
     portal = get_portal()
-    base = base_url(patient.current_request, portal.settings.public_url)
-    issued = IssuedReceipt(receipt, clinic, lang, now={}, jws=signed, base_url=base, at=now())
+    base = base_url(request, portal.settings.public_url)
+    issued = IssuedReceipt(receipt, clinic, lang, now={}, jws=signed, base_url=base, at=get_portal().clock())
     written = rendition(
         issued, wanted, lambda: portal.clinics.kept_page(clinic.id, receipt.document["notice"]["sha256"])
     )
     return rendered(written, f"consent-receipt-{receipt.id}")
 
 
-def _to_receipt(taken: FormResult) -> Response:
+def _to_receipt(request: Request, taken: FormResult) -> Response:
     # The form's own receipt, always: a number that changed would tell a stranger what happened to a contact since.
     number, lang = taken.decision.receipt_id, taken.lang
-    return see_other(f"{mount(patient.current_request)}/{taken.clinic.id}/receipts/{number}?lang={lang}")
+    return see_other(f"{mount(request)}/{taken.clinic.id}/receipts/{number}?lang={lang}")
 
 
 def _by_phone(document: Mapping[str, Any], clinic: Clinic) -> bool:

@@ -5,7 +5,6 @@ Every page that asks does so here, the patient's own and the kiosk's: they diffe
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from chalice.app import Request, Response
@@ -15,7 +14,6 @@ from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Assurance, Channel, QuestionId
 from chalicelib.domain.decisions import Decision, NoticeRef, receipt_id
 from chalicelib.domain.guardians import ACTOR
-from chalicelib.domain.instants import Instant, instant
 from chalicelib.domain.phones import can_be_written_to
 from chalicelib.domain.rate_limits import RateLimitCheck, TooManyError, each_of, this_very
 from chalicelib.domain.receipts import Receipt
@@ -72,7 +70,7 @@ class _Asked:
     by: Invitee | WithdrawalSource | None = None
 
 
-Next = Callable[[FormResult], Response]
+Next = Callable[[Request, FormResult], Response]
 """What a patient is shown after a form was taken."""
 
 
@@ -85,12 +83,12 @@ def asking(template: str, clinic: Clinic, request: Request) -> Response:
 
 def _invited(template: str, clinic: str, request: Request) -> Invitee | None:
     """Give who followed a personal link to the questions; nobody at a tablet that patients share."""
-    return find_invitee(request, clinic, now()) if template == CONSENT_PAGE else None
+    return find_invitee(request, clinic, get_portal().clock()) if template == CONSENT_PAGE else None
 
 
 def _stopper(template: str, clinic: str, request: Request) -> WithdrawalSource | None:
     """Give who wants to take something back and need not say who they are; nobody at a tablet."""
-    return find_withdrawal_source(request, clinic, now()) if template == WITHDRAWAL_PAGE else None
+    return find_withdrawal_source(request, clinic, get_portal().clock()) if template == WITHDRAWAL_PAGE else None
 
 
 def _about(clinic: Clinic, by: Invitee | None) -> Clinic:
@@ -104,9 +102,9 @@ def take_answers(template: str, clinic: str, request: Request, then: Next) -> Re
     by = _invited(template, clinic, request)
     state = state_of(template, clinic, fields)
     if state is None:
-        current = _about(portal.register.look_up(clinic).published.clinic.open_at(now()), by)
+        current = _about(portal.register.look_up(clinic).published.clinic.open_at(get_portal().clock()), by)
         return _again(_Asked(template, current, request, by), fields, [FieldError("errors", "page_too_old")])
-    at = now()
+    at = get_portal().clock()
     shown = _about(portal.clinics.version(clinic, state.version).open_at(at), by)
     said = read_consent(
         shown,
@@ -137,10 +135,10 @@ def take_answers(template: str, clinic: str, request: Request, then: Next) -> Re
     except TooManyError as error:
         return _too_many(asked, fields, error)
     except NoticeChangedError as changed:
-        current = _about(changed.published.clinic.open_at(now()), by)
+        current = _about(changed.published.clinic.open_at(get_portal().clock()), by)
         return _again(replace(asked, clinic=current), fields, [FieldError("errors", "notice_changed")])
     log.count("DecisionRecorded")
-    return then(FormResult(shown, decision, receipt, _reachable(shown, said), state.lang))
+    return then(request, FormResult(shown, decision, receipt, _reachable(shown, said), state.lang))
 
 
 def _reachable(clinic: Clinic, said: FormAnswers) -> bool:
@@ -174,12 +172,12 @@ def take_withdrawal(template: str, clinic: str, request: Request, then: Next) ->
     except TooManyError as error:
         return _too_many(_Asked(template, shown, request, by), fields, error)
     log.count("WithdrawalRecorded")
-    return then(FormResult(shown, decision, receipt, _reachable(shown, said), state.lang))
+    return then(request, FormResult(shown, decision, receipt, _reachable(shown, said), state.lang))
 
 
 def state_of(template: str, clinic: str, fields: Fields) -> FormState | None:
     """Give what an open page of a clinic carried; None for one that is forged, another page's or too old."""
-    return FormState.from_token(form_secret(clinic, template), first(fields, "state"), now())
+    return FormState.from_token(form_secret(clinic, template), first(fields, "state"), get_portal().clock())
 
 
 def form_secret(clinic: str, template: str) -> bytes:
@@ -192,11 +190,6 @@ def language(request: Request, clinic: Clinic) -> str:
     return negotiate(
         query(request, "lang"), request.headers.get("accept-language"), clinic.languages, clinic.default_language
     )
-
-
-def now() -> Instant:
-    """Tell the time."""
-    return instant(datetime.now(UTC))
 
 
 def _again(asked: _Asked, fields: Fields, faults: Sequence[FieldError]) -> Response:
@@ -246,7 +239,7 @@ def _new_state(template: str, clinic: Clinic, request: Request) -> FormState:
         sha256=get_portal().evidence.page_sha256(template, clinic, lang),
         source=source(request),
         channel=_channel(template, request),
-        opened_at=now(),
+        opened_at=get_portal().clock(),
     )
 
 
@@ -257,7 +250,7 @@ def _channel(template: str, request: Request) -> Channel:
 
 
 def _act(clinic: Clinic, state: FormState, said: FormAnswers) -> Decision:
-    at, guardian = now(), said.guardian
+    at, guardian = get_portal().clock(), said.guardian
     declared = {"declared_age": str(clinic.age_minimum)} if said.declared_adult else None
     secret = get_portal().clinics.key(clinic.id).receipt_secret()
     return Decision(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from chalice.app import Blueprint, Response
+from chalice.app import Request, Response
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Channel
@@ -11,55 +11,48 @@ from chalicelib.domain.submission import FieldError
 from chalicelib.portal import get_portal
 from chalicelib.presentation.templates import render
 from chalicelib.store import rate_limits
-from chalicelib.web.errors import page, retry_after
+from chalicelib.web.errors import retry_after
 from chalicelib.web.forms import MAX_TYPED, Fields, FormState, first, new_nonce, read_written_to
-from chalicelib.web.pages.decision_form import form_secret, language, now, state_of
-from chalicelib.web.requests import ANY_TYPE, base_url, form_fields, guard, mount, query
+from chalicelib.web.pages.decision_form import form_secret, language, state_of
+from chalicelib.web.requests import base_url, form_fields, guard, mount, query
 from chalicelib.web.responses import html, see_other
-
-fresh_link = Blueprint(__name__)
 
 _PAGE = "pages/link.html"
 
 
-@fresh_link.route("/{clinic}/link", methods=["GET"], content_types=ANY_TYPE)
-@page(fresh_link)
-def link_page(clinic: str) -> Response:
+def link_page(request: Request, clinic: str) -> Response:
     """Ask for the contact, or say that a message is on its way."""
     shown = get_portal().register.look_up(clinic).published.clinic
-    return html(_form(shown, {}, (), sent=query(fresh_link.current_request, "sent") == "yes"))
+    return html(_form(request, shown, {}, (), sent=query(request, "sent") == "yes"))
 
 
-@fresh_link.route("/{clinic}/link", methods=["POST"], content_types=ANY_TYPE)
-@page(fresh_link)
-def send_link(clinic: str) -> Response:
+def send_link(request: Request, clinic: str) -> Response:
     """Leave word that a link is wanted. Nobody is looked up here, so nothing can tell who is known."""
-    request, portal = fresh_link.current_request, get_portal()
+    portal = get_portal()
     fields = form_fields(request)
     shown = portal.register.look_up(clinic).published.clinic
     state = state_of(_PAGE, clinic, fields)
     if state is None:
-        return html(_form(shown, fields, [FieldError("errors", "page_too_old")]), 422)
+        return html(_form(request, shown, fields, [FieldError("errors", "page_too_old")]), 422)
     contacts, faults = read_written_to(shown, fields)
     if faults:
-        return html(_form(shown, fields, faults), 422)
+        return html(_form(request, shown, fields, faults), 422)
     from chalicelib.store import messages  # noqa: PLC0415 - only who wants a link needs it
 
     # No bucket per contact: a stranger would use it up for whoever has it. What is sent to a contact has one (MESSAGE).
-    held, base = guard(request, "link", (), now()), base_url(request, portal.settings.public_url)
-    wish = messages.link_request(portal.clinics.key(clinic), contacts, state.lang, base, now())
+    held, base = guard(request, "link", (), get_portal().clock()), base_url(request, portal.settings.public_url)
+    wish = messages.link_request(portal.clinics.key(clinic), contacts, state.lang, base, get_portal().clock())
     try:
         rate_limits.spend(portal.table, portal.clinics.key(clinic), held, [wish])
     except TooManyError as error:
         too_many = [FieldError("errors", "too_many", error.minutes)]
-        return html(_form(shown, fields, too_many), 429, retry_after(error))
+        return html(_form(request, shown, fields, too_many), 429, retry_after(error))
     return see_other(f"{mount(request)}/{clinic}/link?lang={state.lang}&sent=yes")
 
 
-def _form(clinic: Clinic, fields: Fields, faults: Sequence[FieldError], *, sent: bool = False) -> str:
-    request = fresh_link.current_request
+def _form(request: Request, clinic: Clinic, fields: Fields, faults: Sequence[FieldError], *, sent: bool = False) -> str:
     lang = language(request, clinic)
-    state = FormState(new_nonce(), clinic.version, lang, "", None, Channel.WEB, now())
+    state = FormState(new_nonce(), clinic.version, lang, "", None, Channel.WEB, get_portal().clock())
     return render(
         _PAGE,
         lang,

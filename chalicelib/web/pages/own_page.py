@@ -72,12 +72,12 @@ def submit(request: Request, token: str) -> Response:
     return carry_out(visit, fields)
 
 
-def download_receipt(request: Request, token: str, number: str) -> Response:
+def download_receipt(request: Request, token: str, receipt: str) -> Response:
     """Hand out one of the person's receipts in any format: the link proves the contact, so states may be told too."""
     from chalicelib.receipts.formats.issued import FormatCannotExpressError, IssuedReceipt  # noqa: PLC0415 - only what is asked for is loaded
 
     visit, portal, wanted = enter(request, token), get_portal(), query(request, "format")
-    found, signed = portal.register.issued(visit.lookup.published.clinic.id, number)
+    found, signed = portal.register.issued(visit.lookup.published.clinic.id, receipt)
     if wanted not in FORMATS or found.document["subject"] != visit.person.id:
         raise NotFoundError
     notice = found.document["notice"]

@@ -2,16 +2,13 @@
 
 import re
 
-from chalice.app import Blueprint, Response
+from chalice.app import Request, Response
 
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.portal import get_portal
 from chalicelib.presentation import qr
-from chalicelib.web.errors import page
-from chalicelib.web.requests import ANY_TYPE, base_url, mount, query, source
+from chalicelib.web.requests import base_url, mount, query, source
 from chalicelib.web.responses import found, picture
-
-codes = Blueprint(__name__)
 
 KINDS = {"signup": "s", "withdraw": "w"}
 MEDIA = {"svg": "image/svg+xml", "png": "image/png"}
@@ -20,14 +17,11 @@ _CODE = re.compile(
 )
 
 
-@codes.route("/{clinic}/qr/{picture_name}", methods=["GET"], content_types=ANY_TYPE)
-@page(codes)
-def qr_code(clinic: str, picture_name: str) -> Response:
+def qr_code(request: Request, clinic: str, picture_name: str) -> Response:
     """Draw the code for a poster, a screen or a letter, per language and source."""
     kind, _, form = picture_name.partition(".")
     if kind not in KINDS or form not in MEDIA:
         raise NotFoundError
-    request = codes.current_request
     shown = get_portal().register.look_up(clinic).published.clinic
     lang, named = query(request, "lang"), source(request)
     if (lang and lang not in shown.languages) or (query(request, "src") and not named):
@@ -41,14 +35,12 @@ def qr_code(clinic: str, picture_name: str) -> Response:
     return picture(qr.svg(address) if form == "svg" else qr.png(address), MEDIA[form])
 
 
-@codes.route("/q/{code}", methods=["GET"], content_types=ANY_TYPE)
-@page(codes)
-def short_address(code: str) -> Response:
+def short_address(request: Request, code: str) -> Response:
     """Lead from a scanned code to its page, naming the language and the source it was printed for."""
     parts = _CODE.fullmatch(code.lower())
     if parts is None:
         raise NotFoundError
     clinic = get_portal().clinics.behind_code(parts["clinic"])
-    address = f"{mount(codes.current_request)}/{clinic}" + ("/withdraw" if parts["kind"] == "w" else "")
+    address = f"{mount(request)}/{clinic}" + ("/withdraw" if parts["kind"] == "w" else "")
     named = {"lang": parts["lang"], "src": parts["source"], "via": "qr"}
     return found(address + "?" + "&".join(f"{name}={value}" for name, value in named.items() if value))

@@ -6,7 +6,7 @@ holds no one-click request, and stops nothing before something is ticked.
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from chalice.app import Blueprint, Response
+from chalice.app import Request, Response
 
 from chalicelib import log
 from chalicelib.domain.clinic import Clinic
@@ -23,11 +23,8 @@ from chalicelib.store.links import OpenedLink, open_link, opening
 from chalicelib.store.lookup import Identification, Lookup, fresh_subject
 from chalicelib.store.shown_pages import WITHDRAWAL_PAGE
 from chalicelib.store.withdrawal_orders import MANY
-from chalicelib.web.errors import page
 from chalicelib.web.forms import Fields
-from chalicelib.web.pages.decision_form import now
 from chalicelib.web.requests import (
-    ANY_TYPE,
     UnreadableBodyError,
     WrongTypeError,
     base_url,
@@ -37,45 +34,40 @@ from chalicelib.web.requests import (
 )
 from chalicelib.web.responses import html
 
-unsubscribe = Blueprint(__name__)
-
 FIELD, VALUE = "List-Unsubscribe", "One-Click"
 """All that a mail program sends (RFC 8058, 3.2)."""
 
 
-@unsubscribe.route("/unsubscribe/{token}", methods=["GET"], content_types=ANY_TYPE)
-@page(unsubscribe)
-def unsubscribe_page(token: str) -> Response:
+def unsubscribe_page(request: Request, token: str) -> Response:
     """Show what can be stopped; change nothing: what opens every link of a mail must not unsubscribe."""
     opened, lookup, _ = _followed(token)
-    return _choice(opened, lookup)
+    return _choice(request, opened, lookup)
 
 
-@unsubscribe.route("/unsubscribe/{token}", methods=["POST"], content_types=ANY_TYPE)
-@page(unsubscribe, from_anywhere=True)
-def stop(token: str) -> Response:
+def stop(request: Request, token: str) -> Response:
     """Stop at once, and again as often as it is sent: all by the one-click request, by hand what is ticked."""
     opened, lookup, at = _followed(token)
     try:
-        fields = form_with_files(unsubscribe.current_request)
+        fields = form_with_files(request)
     except UnreadableBodyError:
-        return _choice(opened, lookup, 400)
+        return _choice(request, opened, lookup, 400)
     except WrongTypeError:
-        return _choice(opened, lookup, 415)
+        return _choice(request, opened, lookup, 415)
     asked = _chosen(fields, _asked(_ever(lookup), opened))
     if asked is None:
-        return _choice(opened, lookup, 422)
+        return _choice(request, opened, lookup, 422)
     if _left(opened, lookup, asked, at):
-        decision = _act(opened, lookup, asked, at)
-        base = base_url(unsubscribe.current_request, get_portal().settings.public_url)
+        decision = _act(request, opened, lookup, asked, at)
+        base = base_url(request, get_portal().settings.public_url)
         identification = Identification((opened.holder.contact,), None, fresh_subject(), base=base)
         get_portal().register.withdraw(decision, identification, seen=lookup, left_only=True)
         log.count("WithdrawalRecorded")
-    return _page(opened, lookup, asked, stopped=True)
+    return _page(request, opened, lookup, asked, stopped=True)
 
 
 def _followed(token: str) -> tuple[OpenedLink, Lookup, Instant]:
-    portal, at = get_portal(), now()
+    portal = get_portal()
+    at = portal.clock()
     opened = open_link(portal.table, portal.clinics, token, LinkScope.UNSUBSCRIBE, at)
     lookup = portal.register.look_up(opened.link.clinic, [opened.holder.contact], most=MANY)
     portal.table.put_new(opening(opened, "unsubscribe", lookup.known(), at))
@@ -130,8 +122,10 @@ def _left(opened: OpenedLink, lookup: Lookup, asked: Mapping[QuestionId, Answer]
     return any(state not in STOPPED_STATES for state in states)
 
 
-def _act(opened: OpenedLink, lookup: Lookup, answers: Mapping[QuestionId, Answer], at: Instant) -> Decision:
-    portal, clinic, lang = get_portal(), lookup.published.clinic, _language(opened, lookup)
+def _act(
+    request: Request, opened: OpenedLink, lookup: Lookup, answers: Mapping[QuestionId, Answer], at: Instant
+) -> Decision:
+    portal, clinic, lang = get_portal(), lookup.published.clinic, _language(request, opened, lookup)
     # The same word at the same state of things is the same receipt, however often a mail program tries.
     turn = {person.id: person.version for person in lookup.known()}
     secret = portal.clinics.key(clinic.id).receipt_secret()
@@ -152,21 +146,22 @@ def _act(opened: OpenedLink, lookup: Lookup, answers: Mapping[QuestionId, Answer
     )
 
 
-def _language(opened: OpenedLink, lookup: Lookup) -> str:
+def _language(request: Request, opened: OpenedLink, lookup: Lookup) -> str:
     clinic, own = lookup.published.clinic, opened.link.lang
     default = own if own in clinic.languages else clinic.default_language
-    return negotiate(query(unsubscribe.current_request, "lang"), None, clinic.languages, default)
+    return negotiate(query(request, "lang"), None, clinic.languages, default)
 
 
-def _choice(opened: OpenedLink, lookup: Lookup, status: int = 200) -> Response:
+def _choice(request: Request, opened: OpenedLink, lookup: Lookup, status: int = 200) -> Response:
     """Let the reader choose; nothing is stopped yet."""
     faults = (FieldError("purpose", "nothing_ticked"),) if status != 200 else ()  # noqa: PLR2004 - the one good status
-    answer = _page(opened, lookup, _asked(_ever(lookup), opened), faults=faults)
+    answer = _page(request, opened, lookup, _asked(_ever(lookup), opened), faults=faults)
     answer.status_code = status
     return answer
 
 
 def _page(
+    request: Request,
     opened: OpenedLink,
     lookup: Lookup,
     addresses: Iterable[QuestionId],
@@ -178,9 +173,9 @@ def _page(
         "clinic": lookup.published.clinic,
         "asked": _ever(lookup),
         "addresses": addresses,
-        "root": mount(unsubscribe.current_request),
+        "root": mount(request),
         "contact": masked(opened.holder.contact),
         "stopped": stopped,
         "faults": faults,
     }
-    return html(render("pages/unsubscribe.html", _language(opened, lookup), **filled))
+    return html(render("pages/unsubscribe.html", _language(request, opened, lookup), **filled))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalice.app import Blueprint, Request, Response
+from chalice.app import Request, Response
 
 from chalicelib.domain.clinic import LANGUAGES
 from chalicelib.domain.consent import ON_A_PAGE
@@ -23,11 +23,8 @@ from chalicelib.store import signatures
 from chalicelib.store.clinics import UnknownClinicError
 from chalicelib.store.receipts import UnknownReceiptError
 from chalicelib.store.table import DamagedError
-from chalicelib.web.errors import page
-from chalicelib.web.requests import ANY_TYPE, form_with_files, mount, query
+from chalicelib.web.requests import form_with_files, mount, query
 from chalicelib.web.responses import html
-
-verification = Blueprint(__name__)
 
 MAX_TYPED = 8000
 """How much of what was typed stands in the field again: a signed receipt of any clinic."""
@@ -44,42 +41,38 @@ class VerifiedReceipt:
     """What came with it in words and it vouches for (RFC 9901)."""
 
 
-@verification.route("/verify", methods=["GET"], content_types=ANY_TYPE)
-@page(verification)
-def verify_page() -> Response:
+def verify_page(request: Request) -> Response:
     """Show the form, or with ``?code=`` what a printed receipt proves. Nothing is stored."""
-    code = query(verification.current_request, "code")
-    return _checked(code, code) if code else _answer(200, kind="form")
+    code = query(request, "code")
+    return _checked(request, code, code) if code else _answer(request, 200, kind="form")
 
 
-@verification.route("/verify", methods=["POST"], content_types=ANY_TYPE)
-@page(verification)
-def verify() -> Response:
+def verify(request: Request) -> Response:
     """Check a receipt that was pasted or uploaded. Nothing is stored."""
-    fields = form_with_files(verification.current_request)
+    fields = form_with_files(request)
     typed = fields.get("receipt", [""])[0][:MAX_TYPED]
     given = [text.strip("\ufeff \t\r\n") for name in ("receipt", "file") for text in fields.get(name, ())]
     given = [text for text in given if text]
     if not given:
-        return _answer(422, kind="nothing")
+        return _answer(request, 422, kind="nothing")
     if given[-1].startswith("%PDF-"):
-        return _answer(422, kind="pdf", typed=typed)
-    return _checked(given[-1], None, typed)
+        return _answer(request, 422, kind="pdf", typed=typed)
+    return _checked(request, given[-1], None, typed)
 
 
-def _checked(given: str, code: str | None, typed: str = "") -> Response:
+def _checked(request: Request, given: str, code: str | None, typed: str = "") -> Response:
     try:
         found = _find(given)
     except (UnknownReceiptError, UnknownClinicError):
-        return _answer(422, kind="unknown", code=code, typed=typed)
+        return _answer(request, 422, kind="unknown", code=code, typed=typed)
     except proof.UnknownKeyError:
-        return _answer(422, kind="other_key", code=code, typed=typed)
+        return _answer(request, 422, kind="other_key", code=code, typed=typed)
     except proof.NotAReceiptError:
-        return _answer(422, kind="unreadable", code=code, typed=typed)
+        return _answer(request, 422, kind="unreadable", code=code, typed=typed)
     except proof.UnprovenError:
-        return _answer(422, kind="altered", code=code, typed=typed)
+        return _answer(request, 422, kind="altered", code=code, typed=typed)
     kind = "proven" if found.kid else "sealing"
-    return _answer(200, kind=kind, code=code, **_told(found))
+    return _answer(request, 200, kind=kind, code=code, **_told(request, found))
 
 
 def _find(given: str) -> VerifiedReceipt:
@@ -117,10 +110,10 @@ def _signer(kept: str | None) -> str | None:
         raise DamagedError(type(error).__name__) from error
 
 
-def _told(found: VerifiedReceipt) -> Mapping[str, Any]:
+def _told(request: Request, found: VerifiedReceipt) -> Mapping[str, Any]:
     document = found.receipt.document
     shown = get_portal().clinics.decided_under(document["clinic"], document["notice"])
-    lang = _language(verification.current_request)
+    lang = _language(request)
     return {
         "clinic": shown,
         "spoken": lang if lang in shown.languages else shown.default_language,
@@ -152,8 +145,9 @@ def _began_later(document: Mapping[str, Any], lang: str, country: str) -> str | 
     return next(format_day(each.since, lang, country) for each in published.published if each.version == version)
 
 
-def _answer(status: int, *, kind: str, code: str | None = None, typed: str = "", **told: Any) -> Response:
-    request = verification.current_request
+def _answer(
+    request: Request, status: int, *, kind: str, code: str | None = None, typed: str = "", **told: Any
+) -> Response:
     filled = {
         "kind": kind,
         "code": code,

@@ -1,0 +1,118 @@
+"""Every address of the portal: the method, the address, and the view that answers it.
+
+A view is named by its module below `chalicelib.web` and its function. It is called as `view(request, **parts)`, with
+the variable parts of the address by name. Its module is loaded with the first request to it, so that a patient who
+opens the first page does not wait for the others; `load_first_page` loads that one while the function starts.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module
+
+from chalice.app import Chalice, Request, Response
+
+from chalicelib.web import errors
+from chalicelib.web.requests import ANY_TYPE
+
+PAGES: Mapping[str, str] = {
+    "GET /": "pages.home:home",
+    "GET /verify": "pages.verification:verify_page",
+    "POST /verify": "pages.verification:verify",
+    "GET /q/{code}": "pages.qr_codes:short_address",
+    "GET /kiosk.js": "pages.kiosk:kiosk_js",
+    "GET /confirm/{token}": "pages.confirmation:confirm_page",
+    "POST /confirm/{token}": "pages.confirmation:confirm",
+    "GET /undo/{token}": "pages.confirmation:undo_page",
+    "POST /undo/{token}": "pages.confirmation:undo",
+    "GET /unsubscribe/{token}": "pages.unsubscribe:unsubscribe_page",
+    "POST /unsubscribe/{token}": "pages.unsubscribe:stop",
+    "GET /manage/{token}": "pages.own_page:view",
+    "POST /manage/{token}": "pages.own_page:submit",
+    "GET /manage/{token}/erase": "pages.own_page:erase_page",
+    "POST /manage/{token}/erase": "pages.own_page:erase_person",
+    "GET /manage/{token}/receipts/{receipt}": "pages.own_page:download_receipt",
+    "GET /manage/{token}/export/{form}": "pages.own_page:download_data",
+    "GET /{clinic}": "pages.consent:consent_page",
+    "POST /{clinic}": "pages.consent:decide",
+    "GET /{clinic}/withdraw": "pages.consent:withdrawal_page",
+    "POST /{clinic}/withdraw": "pages.consent:withdraw",
+    "GET /{clinic}/receipts/{receipt}": "pages.consent:receipt_page",
+    "GET /{clinic}/receipts/{receipt}/code": "pages.confirmation:code_page",
+    "POST /{clinic}/receipts/{receipt}/code": "pages.confirmation:confirm_by_code",
+    "GET /{clinic}/notices/{version}": "pages.consent:notice_page",
+    "GET /{clinic}/shown/{sha256}": "pages.consent:shown_page",
+    "GET /{clinic}/form": "pages.paper_form:consent_form",
+    "GET /{clinic}/link": "pages.link_request:link_page",
+    "POST /{clinic}/link": "pages.link_request:send_link",
+    "GET /{clinic}/qr/{picture_name}": "pages.qr_codes:qr_code",
+    "GET /{clinic}/kiosk": "pages.kiosk:kiosk_page",
+    "POST /{clinic}/kiosk": "pages.kiosk:kiosk_decide",
+    "GET /{clinic}/kiosk/withdraw": "pages.kiosk:kiosk_withdrawal_page",
+    "POST /{clinic}/kiosk/withdraw": "pages.kiosk:kiosk_withdraw",
+    "GET /{clinic}/kiosk/notices/{version}": "pages.kiosk:kiosk_notice",
+}
+API: Mapping[str, str] = {
+    "GET /health": "service:health",
+    "GET /openapi.json": "service:openapi",
+    "GET /.well-known/jwks.json": "service:jwks",
+    "GET /.well-known/security.txt": "service:security_txt",
+    "POST /v1/clinics/{clinic}/status": "api.decisions:status",
+    "POST /v1/clinics/{clinic}/history": "api.decisions:history",
+    "POST /v1/clinics/{clinic}/receipts": "api.decisions:staff_receipt",
+    "GET /v1/clinics/{clinic}/receipts/{receipt}": "api.decisions:receipt_by_id",
+    "POST /v1/clinics/{clinic}/withdrawals": "api.decisions:staff_withdrawal",
+    "POST /v1/clinics/{clinic}/links": "api.links:make_links",
+    "POST /v1/clinics/{clinic}/links/revoke": "api.links:revoke_links",
+    "POST /v1/clinics/{clinic}/erasures": "api.subject_rights:erasures",
+    "POST /v1/clinics/{clinic}/restrictions": "api.subject_rights:restrictions",
+    "POST /v1/clinics/{clinic}/contacts": "api.subject_rights:contact_change",
+    "GET /v1/clinics/{clinic}/contacts/worklist": "api.subject_rights:contacts_to_see_to",
+    "GET /v1/clinics/{clinic}/notices": "api.notices:listed",
+    "POST /v1/clinics/{clinic}/notices": "api.notices:draft",
+    "GET /v1/clinics/{clinic}/notices/{version}": "api.notices:read",
+    "GET /v1/clinics/{clinic}/notices/{version}/preview": "api.notices:shown",
+    "POST /v1/clinics/{clinic}/notices/{version}/approve": "api.notices:approve",
+    "POST /v1/clinics/{clinic}/notices/{version}/publish": "api.notices:publish",
+}
+FROM_ANYWHERE = {"POST /unsubscribe/{token}"}
+"""Forms that work without a page of the portal: one-click unsubscribing (RFC 8058)."""
+
+
+def register(app: Chalice) -> None:
+    """Give the application every address."""
+    for line, place in PAGES.items():
+        from_anywhere = line in FROM_ANYWHERE
+        _register(app, line, place, errors.as_page(_view(place), from_anywhere=from_anywhere))
+    for line, place in API.items():
+        _register(app, line, place, errors.as_problem(_view(place)))
+
+
+def load_first_page() -> None:
+    """Load the modules of the page that a patient opens first."""
+    load(PAGES["GET /{clinic}"])
+
+
+@cache
+def load(place: str) -> errors.View:
+    """Give the view that a place such as ``pages.consent:decide`` names."""
+    module, _, function = place.partition(":")
+    view: errors.View = getattr(import_module(f"chalicelib.web.{module}"), function)
+    return view
+
+
+def _view(place: str) -> errors.View:
+    def view(request: Request, **parts: str) -> Response:
+        return load(place)(request, **parts)
+
+    return view
+
+
+def _register(app: Chalice, line: str, place: str, view: errors.View) -> None:
+    method, address = line.split()
+
+    def handler(**parts: str) -> Response:
+        return view(app.current_request, **parts)
+
+    named: Callable[[errors.View], errors.View]
+    named = app.route(address, methods=[method], content_types=ANY_TYPE, name=place)
+    named(handler)
