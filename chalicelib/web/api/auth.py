@@ -9,11 +9,9 @@ from chalice.app import Request
 from chalicelib.domain.api_keys import BearerKey, digest
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.contacts import Contact
-from chalicelib.domain.instants import Instant, instant
+from chalicelib.domain.instants import Instant
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
-from chalicelib.domain.instants import Instant
-from chalicelib.domain.receipts import Receipt, Subject
 from chalicelib.portal import get_portal
 from chalicelib.store import audit
 from chalicelib.store.lookup import Lookup
