@@ -9,11 +9,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chalicelib.domain.ages import own_consent_age
+from chalicelib.domain.consent import CONFIRM_WITHIN
 from chalicelib.domain.instants import Instant, ending
 from chalicelib.domain.postal_address import WITHOUT_POSTCODE
 
 LANGUAGES = ("lv", "lt", "ka", "ru", "en")
 """The languages the portal itself speaks: each has a complete catalog."""
+
+PROOF_KEPT = "P3Y"
+"""How long receipts are kept after the last consent has ended, unless the clinic says otherwise.
+
+No law names a period (EDPB 05/2020, 107).
+"""
 
 EXPLICIT_CONSENT = "explicit_consent"
 """The legal basis of what concerns health and other special categories (GDPR Art. 9(2)(a))."""
@@ -176,11 +183,11 @@ class Clinic:
     """Whether a guardian may decide for a child; where not, a clinic with an age is for those who have reached it."""
     alone_from: int | None = None
     """Where a guardian may decide: from which age a child decides alone, at the moment the clinic asks."""
-    confirm_within: str = "P7D"
+    confirm_within: str = CONFIRM_WITHIN
     """How long a Yes waits for the confirmation of the contact's owner."""
     without_consent: tuple[Processing, ...] = ()
     """What is done without a question, because the law asks for no consent: told, and never decided."""
-    proof_kept: str = "P3Y"
+    proof_kept: str = PROOF_KEPT
     """How long receipts are kept once what they prove has ended, or a last day: a rule of `instants.ending`."""
     sms_countries: tuple[str, ...] = ()
     """The countries text messages are sent to, by ISO 3166; none for the clinic's own alone."""

@@ -15,6 +15,13 @@ QuestionId = str
 """``purpose`` or ``purpose.option``, e.g. ``newsletter.email``."""
 
 
+CONFIRM_WITHIN = "P7D"
+"""How long a Yes waits for the owner of its contact to confirm it, as an ISO 8601 period.
+
+A clinic's document may set another time for its own questions (`Clinic.confirm_within`).
+"""
+
+
 class State(StrEnum):
     """What holds for one decision (CONTRACT: the seven states)."""
 

@@ -12,6 +12,7 @@ import rfc8785
 
 from chalicelib.domain.consent import (
     BY_CLINIC,
+    CONFIRM_WITHIN,
     Answer,
     AnswerSummary,
     Assurance,
@@ -78,7 +79,7 @@ class Decision:
     confirm: frozenset[QuestionId] = frozenset()
     """What is confirmed by message before it counts, whoever said it (double opt-in)."""
 
-    confirm_within: str = "P7D"
+    confirm_within: str = CONFIRM_WITHIN
     """How long a Yes waits to be confirmed, as a period of ISO 8601."""
 
     of_age: Instant = ""

@@ -11,6 +11,7 @@ import rfc8785
 from chalicelib.domain.clinic import (
     EXPLICIT_CONSENT,
     LANGUAGES,
+    PROOF_KEPT,
     Clinic,
     Controller,
     Option,
@@ -20,6 +21,7 @@ from chalicelib.domain.clinic import (
     Text,
     waits_by_default,
 )
+from chalicelib.domain.consent import CONFIRM_WITHIN
 from chalicelib.domain.errors import InvalidInputError
 from chalicelib.domain.instants import Instant, is_ending
 from chalicelib.domain.one_line import is_one_line
@@ -54,9 +56,6 @@ TEXTS = ("intro", "required", "recipients", "transfers", "retention", "rights", 
 
 NEWSLETTER = "newsletter"
 """The purpose whose Yes from the web is always confirmed from the contact itself."""
-
-PROOF_KEPT = "P3Y"
-"""How long proof is kept where the clinic says nothing: no law names a period (EDPB 05/2020, 107)."""
 
 KEYS = {
     "the clinic": "id code version effective country authority languages name controllers dpo has_dpo "
@@ -408,7 +407,10 @@ class _Reader:
             sha256=sha256,
             questions=self.questions(purposes),
             confirm_within=self.word(
-                "confirm_within", value.get("confirm_within", "P7D"), _WAITING, "Write 1 to 99 days, such as P7D"
+                "confirm_within",
+                value.get("confirm_within", CONFIRM_WITHIN),
+                _WAITING,
+                "Write 1 to 99 days, such as P7D",
             ),
             proof_kept=self.proof_kept(value.get("proof_kept", PROOF_KEPT)),
             sms_countries=self.sms_countries(value.get("sms_countries")),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from chalicelib.domain.consent import Assurance
+from chalicelib.domain.consent import CONFIRM_WITHIN, Assurance
 from chalicelib.domain.contacts import Contact
 from chalicelib.domain.decisions import Decision
 from chalicelib.domain.instants import instant, moment
@@ -13,7 +13,7 @@ from chalicelib.domain.receipts import Receipt
 LASTS = {"newsletter.sms": timedelta(days=30)}
 """Which consents end by themselves."""
 
-WAITS = timedelta(days=7)
+WAITS = timedelta(days=int(CONFIRM_WITHIN.strip("PD")))
 """How long a Yes waits to be confirmed."""
 
 

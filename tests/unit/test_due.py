@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from chalicelib.domain.clinic import PROOF_KEPT
 from chalicelib.domain.consent import Assurance, Channel, RecordedAnswer
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.notice_versions import PublishedVersion
@@ -15,7 +16,6 @@ from tests.acts import EMAIL_NEWS, MORNING, OPENING, SMS_NEWS, a_standing, a_sub
 ONE = (PublishedVersion(OPENING, "1.0", OPENING),)
 CONFIRM_BY = "2026-11-29T08:15:00.000Z"
 HALF = "2026-11-25T20:15:00.000Z"
-YEARS = "P3Y"
 
 
 def waiting(**changed: str) -> Subject:
@@ -155,16 +155,16 @@ def test_whoever_has_had_processing_restricted_is_told_nothing_and_kept() -> Non
     """Restricted data is stored and nothing else (GDPR Art. 18(2))."""
     held = waiting().restrict(MORNING)
     assert reminders_for(held, ONE, HALF) == ()
-    assert retention_action(held, ONE, YEARS, "2099-01-01T00:00:00.000Z") is RetentionAction.KEEP
-    assert retention_action(held.restrict(None), ONE, YEARS, "2099-01-01T00:00:00.000Z") is RetentionAction.ERASE
+    assert retention_action(held, ONE, PROOF_KEPT, "2099-01-01T00:00:00.000Z") is RetentionAction.KEEP
+    assert retention_action(held.restrict(None), ONE, PROOF_KEPT, "2099-01-01T00:00:00.000Z") is RetentionAction.ERASE
 
 
 def test_a_yes_that_was_never_confirmed_leaves_nobody_behind() -> None:
     """The address may be anybody's: when the time is over it is not kept (GDPR Art. 5(1)(c), (e))."""
-    assert retention_action(waiting(), ONE, YEARS, "2026-11-29T08:14:59.999Z") is RetentionAction.KEEP
-    assert retention_action(waiting(), ONE, YEARS, CONFIRM_BY) is RetentionAction.ERASE
+    assert retention_action(waiting(), ONE, PROOF_KEPT, "2026-11-29T08:14:59.999Z") is RetentionAction.KEEP
+    assert retention_action(waiting(), ONE, PROOF_KEPT, CONFIRM_BY) is RetentionAction.ERASE
     refused = a_subject(newsletter__email=waiting().standings[EMAIL_NEWS], newsletter__sms=a_standing(a_word("no")))
-    assert retention_action(refused, ONE, YEARS, CONFIRM_BY) is RetentionAction.KEEP
+    assert retention_action(refused, ONE, PROOF_KEPT, CONFIRM_BY) is RetentionAction.KEEP
 
 
 LAST = "2026-11-23T09:00:00.000Z"
@@ -190,12 +190,12 @@ def test_whoever_only_ever_stopped_things_is_kept_for_thirty_days(words: tuple[R
     It is kept for as long as a form on paper from before may lie about, so that it does not outlive this later word.
     """
     person = stopped(*words)
-    assert retention_action(person, ONE, YEARS, "2026-12-23T08:59:59.999Z") is RetentionAction.KEEP
-    assert retention_action(person, ONE, YEARS, "2026-12-23T09:00:00.000Z") is RetentionAction.ERASE
+    assert retention_action(person, ONE, PROOF_KEPT, "2026-12-23T08:59:59.999Z") is RetentionAction.KEEP
+    assert retention_action(person, ONE, PROOF_KEPT, "2026-12-23T09:00:00.000Z") is RetentionAction.ERASE
     assert retention_action(person, ONE, "P7D", "2026-11-30T09:00:00.000Z") is RetentionAction.ERASE, (
         "never longer than proof is kept"
     )
-    assert retention_action(person.restrict(LAST), ONE, YEARS, "2099-01-01T00:00:00.000Z") is RetentionAction.KEEP
+    assert retention_action(person.restrict(LAST), ONE, PROOF_KEPT, "2099-01-01T00:00:00.000Z") is RetentionAction.KEEP
 
 
 @pytest.mark.parametrize(
@@ -207,8 +207,8 @@ def test_whoever_answered_before_they_stopped_is_kept_as_long_as_the_notice_says
     words: tuple[RecordedAnswer, ...],
 ) -> None:
     """Their withdrawal proves that the use had to end; a refusal is an answer too."""
-    assert retention_action(stopped(*words), ONE, YEARS, "2026-12-24T00:00:00.000Z") is RetentionAction.KEEP
-    assert retention_action(stopped(*words), ONE, YEARS, "2029-11-23T09:00:00.000Z") is RetentionAction.ERASE
+    assert retention_action(stopped(*words), ONE, PROOF_KEPT, "2026-12-24T00:00:00.000Z") is RetentionAction.KEEP
+    assert retention_action(stopped(*words), ONE, PROOF_KEPT, "2029-11-23T09:00:00.000Z") is RetentionAction.ERASE
 
 
 @pytest.mark.parametrize("assurance", [Assurance.STAFF_WITNESSED, Assurance.IMPORTED])
@@ -216,7 +216,7 @@ def test_a_withdrawal_that_the_clinic_recorded_is_kept_as_long_as_the_notice_say
     """Staff saw whose it was, or read the letter, or it was on the old list of those not to be written to."""
     staff = a_word("withdraw", LAST, assurance=assurance)
     person = replace(a_subject(newsletter__email=a_standing(staff)), recorded_at=LAST)
-    assert retention_action(person, ONE, YEARS, "2026-12-24T00:00:00.000Z") is RetentionAction.KEEP
+    assert retention_action(person, ONE, PROOF_KEPT, "2026-12-24T00:00:00.000Z") is RetentionAction.KEEP
 
 
 @pytest.mark.parametrize(
@@ -233,20 +233,20 @@ def test_what_has_ended_is_kept_for_the_period_the_notice_names(standing: object
     """Three years and not a day more, counted from the end of the last consent."""
     anna = a_subject(newsletter__email=standing)  # type: ignore[arg-type]
     until = ended.replace(ended[:4], str(int(ended[:4]) + 3), 1)
-    assert retention_action(anna, ONE, YEARS, ended) is RetentionAction.KEEP
-    assert retention_action(anna, ONE, YEARS, until.replace("00.000Z", "00.001Z")) is RetentionAction.ERASE
-    assert proof_until(anna, ONE, YEARS, until) == until
+    assert retention_action(anna, ONE, PROOF_KEPT, ended) is RetentionAction.KEEP
+    assert retention_action(anna, ONE, PROOF_KEPT, until.replace("00.000Z", "00.001Z")) is RetentionAction.ERASE
+    assert proof_until(anna, ONE, PROOF_KEPT, until) == until
     still = replace(anna, standings={**anna.standings, SMS_NEWS: a_standing()})
-    assert retention_action(still, ONE, YEARS, "2099-01-01T00:00:00.000Z") is RetentionAction.KEEP
+    assert retention_action(still, ONE, PROOF_KEPT, "2099-01-01T00:00:00.000Z") is RetentionAction.KEEP
 
 
 def test_erasing_ends_what_was_in_force_and_the_period_counts_from_then() -> None:
     """Who is erased while a consent holds is proven for the whole period; by a last day, until it is over."""
     at = "2027-01-01T00:00:00.000Z"
     granted = a_subject(newsletter__email=a_standing())
-    assert proof_until(granted, ONE, YEARS, at) == "2030-01-01T00:00:00.000Z"
+    assert proof_until(granted, ONE, PROOF_KEPT, at) == "2030-01-01T00:00:00.000Z"
     assert proof_until(granted, ONE, "2035-12-31", at) == "2036-01-01T00:00:00.000Z"
     erased = granted.erase("2030-01-01T00:00:00.000Z")
-    assert retention_action(erased, ONE, YEARS, "2029-12-31T23:59:59.999Z") is RetentionAction.KEEP
-    assert retention_action(erased, ONE, YEARS, "2030-01-01T00:00:00.000Z") is RetentionAction.DELETE
+    assert retention_action(erased, ONE, PROOF_KEPT, "2029-12-31T23:59:59.999Z") is RetentionAction.KEEP
+    assert retention_action(erased, ONE, PROOF_KEPT, "2030-01-01T00:00:00.000Z") is RetentionAction.DELETE
     assert reminders_for(erased, ONE, at) == ()

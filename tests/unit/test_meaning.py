@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.clinic import PROOF_KEPT
+from chalicelib.domain.consent import CONFIRM_WITHIN
 from chalicelib.domain.notice_versions import PublishedVersion, history, precursor
 from chalicelib.notices.differences import TOPICS, Difference, Topic, beyond_words, differences
 from chalicelib.notices.document import read_clinic
@@ -295,6 +297,14 @@ def test_a_draft_approved_before_reasons_were_kept_is_written_as_it_was() -> Non
     approved = a_minor().approve(JURIS, NOON, authorities())
     kept = json.loads(approved.stored())
     assert kept["approval"] == {"by": asdict(JURIS), "at": NOON, "sha256": approved.sha256}
+
+
+@pytest.mark.parametrize(("part", "default"), [("confirm_within", CONFIRM_WITHIN), ("proof_kept", PROOF_KEPT)])
+def test_the_documentation_names_the_periods_of_a_clinic_that_sets_none(part: str, default: str) -> None:
+    """Whoever leaves a period out knows what then holds."""
+    rows = re.findall(rf"^\| `{part}` \|.*$", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
+    named = [row for row in rows if f"`{default}` if left out" in row or f"Left out: `{default}`" in row]
+    assert len(named) == 1
 
 
 def test_the_documentation_lists_exactly_the_parts_that_count() -> None:

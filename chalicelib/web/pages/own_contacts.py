@@ -1,15 +1,14 @@
 """A patient's own contacts, on their own page: one is removed at once, or replaced once the new one confirms itself."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from enum import Enum
 
 from chalicelib.domain.clinic import Clinic
-from chalicelib.domain.consent import Assurance, Channel
+from chalicelib.domain.consent import CONFIRM_WITHIN, Assurance, Channel
 from chalicelib.domain.contacts import Contact, ContactKind, InvalidContactError, normalise
 from chalicelib.domain.decisions import Decision, NoticeRef, receipt_id
 from chalicelib.domain.guardians import ACTOR
-from chalicelib.domain.instants import Instant, instant, moment
+from chalicelib.domain.instants import Instant, ending
 from chalicelib.domain.phones import takes_texts
 from chalicelib.domain.rate_limits import each_of
 from chalicelib.domain.receipts import Receipt
@@ -33,10 +32,6 @@ class ContactRequest(Enum):
 
     CONTACT = "sent"
     CLINIC = "asked"
-
-
-CONFIRM_WITHIN = timedelta(days=7)
-"""How long a new contact has to confirm itself; until then, and afterwards, the old one stays."""
 
 
 def carry_out(visit: OwnPage, fields: Fields, state: FormState) -> Receipt | Sequence[FieldError] | ContactRequest:
@@ -95,7 +90,7 @@ def _ask(visit: OwnPage, fields: Fields, old: Contact) -> Sequence[FieldError] |
         base=_base(visit),
         addresses=(key.lookup(old),),
         at=visit.now,
-        until=instant(moment(visit.now) + CONFIRM_WITHIN),
+        until=ending(CONFIRM_WITHIN, visit.now),
     )
     left = messages.outbox_put(key, person.salt, key.letter_number(person.id, word.kind, visit.now), word, [new])
     held = guard(visit.request, "contact", (f"link:{visit.opened.id}", *each_of([new])), visit.now)
