@@ -1,11 +1,12 @@
 """Build the OpenAPI document `chalicelib/web/openapi.json` from its source in `docs/openapi/`.
 
-    python -m infra.build.openapi          # after a change of the source: write the document anew
-    python -m infra.build.openapi check    # is the document what the source gives? Part of `make check`
+    python -m infra.build.openapi          # after a change of the source: write the document
+    python -m infra.build.openapi check    # is the document up to date? Part of `make check`
 
-The source is one document in several files, put together in this order: `openapi.yaml` with the list of tags, the files
-in `shared/`, and for each tag the file in `calls/` that has its name. Each file may hold `paths` and `components`.
-A `$ref` means what it means in the document: `#/components/…`.
+The source is one document in several files, put together in this order: `openapi.yaml` with the
+list of tags, the files in `shared/`, and for each tag the file in `calls/` that has its name. A
+file holds `paths`, `components` or both. A `$ref` is written as it is in the finished document:
+`#/components/…`.
 """
 
 import json
@@ -20,110 +21,128 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "docs" / "openapi"
 DOCUMENT = ROOT / "chalicelib" / "web" / "openapi.json"
-REMEDY = "run `python -m infra.build.openapi`"
 
-YAML_1_1_ONLY = {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp"}
+SECTIONS = ("paths", "components")
+YAML_1_1_TYPES = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
 
 
 class SourceError(Exception):
-    """The source is no OpenAPI document; the message names the file and the mistake."""
+    """The source is not an OpenAPI document; the message names the file and the mistake."""
 
 
 class Loader(yaml.SafeLoader):
-    """Reads YAML 1.2, as editors do: `yes`, `no` and dates are texts, and no name may stand twice in one place."""
+    """Reads YAML 1.2, as editors do: `yes`, `no` and dates are texts.
 
-    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own attribute, which it does not type as a ClassVar
-        first: [(tag, pattern) for tag, pattern in resolvers if tag not in YAML_1_1_ONLY]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+    A name that is there twice is an error; PyYAML would silently take the second.
+    """
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's
-        """Give a mapping; PyYAML would silently take the last of two entries of the same name."""
-        names = [key.value for key, _ in node.value]
-        for name in names:
-            if names.count(name) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"“{name}” stands twice", node.start_mark)
+    def construct_mapping(
+        self,
+        node: yaml.MappingNode,
+        deep: bool = False,  # noqa: FBT001, FBT002 - PyYAML's signature
+    ) -> dict[Any, Any]:
+        """Return a mapping whose names are all different."""
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                problem = f"“{key.value}” is there twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 
+def yaml_1_2_resolvers() -> dict[str, list[tuple[str, Any]]]:
+    """Return how PyYAML finds the type of a plain text, by its first letter."""
+    resolvers = {}
+    for first, types in yaml.SafeLoader.yaml_implicit_resolvers.items():
+        resolvers[first] = [(tag, form) for tag, form in types if tag not in YAML_1_1_TYPES]
+    return resolvers
+
+
+Loader.yaml_implicit_resolvers = yaml_1_2_resolvers()
 Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(true|false)$"), list("tf"))
 
 
 def build(source: Path = SOURCE) -> dict[str, Any]:
-    """Put the document together; raise SourceError where the source is wrong."""
-    root = source / "openapi.yaml"
-    document = read(root)
-    tags = [tag["name"] for tag in document["tags"]]
-    calls = [source / "calls" / f"{file_name(tag)}.yaml" for tag in tags]
+    """Return the document; raise SourceError where the source is wrong."""
+    document = read(source / "openapi.yaml")
+    document["paths"] = {}
+    for path in sorted((source / "shared").glob("*.yaml")):
+        add(document, read(path), path)
+    files = {file_name(tag["name"]): tag["name"] for tag in document["tags"]}
     for path in sorted((source / "calls").glob("*.yaml")):
-        if path not in calls:
-            raise SourceError(f"{path.name} belongs to no tag: name its tag in {root.name}.")
-    parts = {path: read(path) for path in [*sorted((source / "shared").glob("*.yaml")), *calls]}
-    for path, part in parts.items():
+        if path.name not in files:
+            raise SourceError(f"{label(path)} belongs to no tag: name its tag in openapi.yaml.")
+    for name, tag in files.items():
+        path = source / "calls" / name
+        part = read(path)
+        check_tags(part, tag, path)
         add(document, part, path)
-    for tag, path in zip(tags, calls, strict=True):
-        check_tags(parts[path], tag, path)
     for mistake in mistakes(document):
         raise SourceError(mistake)
     return document
 
 
 def file_name(tag: str) -> str:
-    """Return the name of a tag's file without its ending: `Own pages` is in `own-pages`."""
-    return tag.lower().replace(" ", "-")
+    """Return the name of a tag's file: `Own pages` is in `own-pages.yaml`."""
+    return tag.lower().replace(" ", "-") + ".yaml"
+
+
+def label(path: Path) -> str:
+    """Return what a message calls a file of the source: its folder and name."""
+    return f"{path.parent.name}/{path.name}"
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read one file of the source."""
+    """Return the content of one file of the source."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 - derived from SafeLoader
+        text = path.read_text(encoding="utf-8")
+        content = yaml.load(text, Loader)  # noqa: S506 - derived from SafeLoader
     except FileNotFoundError as error:
-        raise SourceError(f"{path.parent.name}/{path.name} is missing; a tag has a file of its name.") from error
+        raise SourceError(f"{label(path)} is missing: each tag has a file of its name.") from error
     except yaml.YAMLError as error:
-        raise SourceError(f"{path.name} is not readable: {error}") from error
+        raise SourceError(f"{label(path)} cannot be read: {error}") from error
     if not isinstance(content, dict):
-        raise SourceError(f"{path.name} must hold `paths`, `components` or both.")
+        raise SourceError(f"{label(path)} must hold `paths`, `components` or both.")
     return content
 
 
 def add(document: dict[str, Any], part: dict[str, Any], path: Path) -> None:
-    """Add the paths and components of one file; the same name in two files is a mistake."""
+    """Add the paths and components of one file."""
     for name in part:
-        if name not in {"paths", "components"}:
-            raise SourceError(f"{path.name}: “{name}” belongs into openapi.yaml.")
-    add_entries(document.setdefault("paths", {}), part.get("paths", {}), path)
-    components = document.setdefault("components", {})
+        if name not in SECTIONS:
+            raise SourceError(f"{label(path)}: “{name}” belongs into openapi.yaml.")
+    add_entries(document["paths"], part.get("paths", {}), path)
     for kind, entries in part.get("components", {}).items():
-        add_entries(components.setdefault(kind, {}), entries, path)
+        add_entries(document["components"].setdefault(kind, {}), entries, path)
 
 
 def add_entries(target: dict[str, Any], entries: dict[str, Any], path: Path) -> None:
-    """Add named entries to those there are."""
+    """Add named entries; the same name in two files is a mistake."""
     for name, entry in entries.items():
         if name in target:
-            raise SourceError(f"{path.name}: “{name}” is described in another file already.")
+            raise SourceError(f"{label(path)}: “{name}” is described in another file already.")
         target[name] = entry
 
 
 def check_tags(part: dict[str, Any], tag: str, path: Path) -> None:
-    """Make sure that a file holds the calls of its own tag and no others."""
+    """Make sure that all calls in a file have the tag that the file is named after."""
     for address, methods in part.get("paths", {}).items():
         for method, operation in methods.items():
             if operation.get("tags") != [tag]:
-                raise SourceError(f"{path.name}: {method} {address} must have `tags: [{tag}]`, as its file says.")
+                call = f"{method} {address}"
+                raise SourceError(f"{label(path)}: {call} must have `tags: [{tag}]`.")
 
 
 def mistakes(document: dict[str, Any]) -> Iterator[str]:
-    """Yield a sentence for each reference to nothing and for each component that nothing uses."""
-    defined = {
-        f"#/components/{kind}/{name}"
-        for kind, entries in document["components"].items()
-        if kind != "securitySchemes"  # these are used by name
-        for name in entries
-    }
+    """Yield a sentence for each reference to nothing and for each component that is not used."""
+    defined: set[str] = set()
+    for kind, entries in document["components"].items():
+        if kind != "securitySchemes":  # calls name these without a $ref
+            defined.update(f"#/components/{kind}/{name}" for name in entries)
     used = set(references(document))
     for reference in sorted(used - defined):
-        yield f"{reference} is used and not there."
+        yield f"{reference} is used and not described."
     for reference in sorted(defined - used):
         yield f"{reference} is not used: remove it."
 
@@ -134,15 +153,14 @@ def references(node: Any) -> Iterator[str]:
         for item in node:
             yield from references(item)
     if isinstance(node, dict):
-        for name, value in node.items():
-            if name == "$ref":
-                yield value
-            else:
-                yield from references(value)
+        if "$ref" in node:
+            yield node["$ref"]
+        for value in node.values():
+            yield from references(value)
 
 
 def as_text(document: dict[str, Any]) -> str:
-    """Return the document as the text of its file: the same for the same source."""
+    """Return the content of the document's file: the same for the same source."""
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 
@@ -153,14 +171,16 @@ def main(arguments: list[str], source: Path = SOURCE) -> int:
     except SourceError as error:
         print(f"docs/openapi: {error}", file=sys.stderr)
         return 1
-    if arguments == ["check"]:
-        if DOCUMENT.read_text(encoding="utf-8") == text:
-            print("The OpenAPI document is what its source gives.")
-            return 0
-        print(f"chalicelib/web/openapi.json is not what docs/openapi/ gives: {REMEDY}.", file=sys.stderr)
-        return 1
-    DOCUMENT.write_text(text, encoding="utf-8")
-    return 0
+    if arguments != ["check"]:
+        DOCUMENT.write_text(text, encoding="utf-8")
+        return 0
+    if DOCUMENT.read_text(encoding="utf-8") == text:
+        print("The OpenAPI document is up to date.")
+        return 0
+    name = DOCUMENT.relative_to(ROOT)
+    remedy = "run `python -m infra.build.openapi`"
+    print(f"{name} is not what docs/openapi/ gives: {remedy}.", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -56,7 +56,12 @@ def test_a_new_call_is_one_entry_in_the_file_of_its_tag(source: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "before", "after", "mistake"),
     [
-        ("calls/links.yaml", "responses/CreatedLinks", "responses/NewLinks", "#/components/responses/NewLinks is used"),
+        (
+            "calls/links.yaml",
+            "responses/CreatedLinks",
+            "responses/NewLinks",
+            "#/components/responses/NewLinks is used and not",
+        ),
         (
             "shared/problems.yaml",
             "    NotFound:",
@@ -78,8 +83,8 @@ def test_a_new_call_is_one_entry_in_the_file_of_its_tag(source: Path) -> None:
         ),
         ("calls/links.yaml", "  schemas:\n", "  schemas:\n    Subject: {}\n", "“Subject” is described in another file"),
         ("calls/links.yaml", "paths:", "tags: []\npaths:", "“tags” belongs into openapi.yaml."),
-        ("calls/links.yaml", "        201:", "        400: {}\n        201:", "“400” stands twice"),
-        ("calls/links.yaml", "paths:", "paths: [", "links.yaml is not readable"),
+        ("calls/links.yaml", "        201:", "        400: {}\n        201:", "“400” is there twice"),
+        ("calls/links.yaml", "paths:", "paths: [", "links.yaml cannot be read"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(source: Path, name: str, before: str, after: str, mistake: str) -> None:
