@@ -9,9 +9,8 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.notices import paper_form
 from chalicelib.presentation.pdf import document
-from chalicelib.receipts.formats import html
+from chalicelib.receipts.formats import paper
 from chalicelib.receipts.formats.issued import IssuedReceipt
-from chalicelib.receipts.signed import printed_code
 from chalicelib.store.shown_pages import BLANK, CONSENT_PAGE, ShownPages
 from infra.local.demo import CLINICS
 from infra.operator import publish
@@ -29,10 +28,9 @@ def run() -> dict[str, Any]:
         clinic = publish.read_file(path).clinic
         for lang in clinic.languages:
             receipt = _everything_agreed(clinic, lang)
-            issued = IssuedReceipt(receipt, clinic, lang, {}, "signed", BASE_URL, AT)
             shown = ShownPages.page(CONSENT_PAGE, clinic, lang, **BLANK)
-            written = html.write(issued, shown, printed_code(clinic.code, receipt))
-            sizes[f"receipt {clinic.id} {lang}"] = len(document.write(written, at=AT))
+            issued = IssuedReceipt(receipt, clinic, lang, {}, "signed", BASE_URL, AT, shown_page=shown)
+            sizes[f"receipt {clinic.id} {lang}"] = len(paper.write_pdf(issued))
             asked = paper_form.write(clinic, lang, base_url=BASE_URL, sha256=SHA256)
             sizes[f"form {clinic.id} {lang}"] = len(document.write(asked, at=AT))
     for kind in ("receipt", "form"):

@@ -22,9 +22,6 @@ from chalicelib.receipts.signed import (
     encoded,
 )
 
-MEDIA_TYPE = "application/sd-jwt"
-"""RFC 9901, 11.2.1."""
-
 WITHHELD = ("form", "witness")
 """What of the evidence is in somebody's own words: the form's or note's reference, and who saw or heard it."""
 

@@ -19,8 +19,6 @@ import rfc8785
 from chalicelib.domain.errors import RejectedError
 
 TYPE = "consent-receipt+jws"
-MEDIA_TYPE = "application/jose"
-"""RFC 7515, 9.2.1: a JWS in compact form."""
 
 _ALGORITHMS = {("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "Ed25519"}
 """By key type and curve: RFC 7518 3.4, RFC 9864 2.2 (which replaces the name EdDSA of RFC 8037)."""

@@ -3,11 +3,12 @@
 import base64
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import Response
 
-from chalicelib.receipts.formats.registry import Rendition
+if TYPE_CHECKING:
+    from chalicelib.receipts.formats.registry import Rendition
 
 JSON = "application/json"
 
@@ -69,7 +70,7 @@ def script(text: str, *, kept: bool) -> Response:
     return Response(text, {"Content-Type": "text/javascript; charset=utf-8", "Cache-Control": caching})
 
 
-def rendered(rendition: Rendition, name: str) -> Response:
+def rendered(rendition: "Rendition", name: str) -> Response:
     """Answer with a receipt in one of its forms; a PDF bears this name when it is kept."""
     headers = {**rendition.headers, "ETag": f'"{rendition.sha256}"'}
     if rendition.media_type == "application/pdf":

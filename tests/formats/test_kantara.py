@@ -7,8 +7,8 @@ from jsonschema import Draft202012Validator
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import State
+from chalicelib.receipts.errors import FormatCannotExpressError
 from chalicelib.receipts.formats import kantara
-from chalicelib.receipts.formats.issued import FormatCannotExpressError
 from tests.acts import MORNING, NOON, an_act, on_paper
 from tests.formats.issued import LATER, STATES, clinic_named, clinics, every_other, everything, issue, yes
 

@@ -14,9 +14,11 @@ from chalicelib.notices import paper_form
 from chalicelib.notices.document import read_clinic
 from chalicelib.notices.edition import edition
 from chalicelib.presentation.pdf import document as pdf
-from chalicelib.receipts.formats import html as page
 from chalicelib.receipts.formats.issued import IssuedReceipt
+from chalicelib.receipts.formats.paper import write_html, write_pdf
+from chalicelib.receipts.formats.registry import FORMATS
 from chalicelib.receipts.formats.shown_text import visible_text
+from chalicelib.receipts.signed import printed_code
 from chalicelib.store.shown_pages import BLANK, CONSENT_PAGE, WITHDRAWAL_PAGE, ShownPages
 from infra.operator import publish
 from tests.acts import MORNING, NEXT_DAY, OPENING, a_document, a_subject, an_act, in_both
@@ -24,7 +26,6 @@ from tests.cast import CLINICS, RIGA, TBILISI
 from tests.paper import Paper, Visible
 
 BASE = "https://consent.example.org/api"
-CODE = "0123456789abcdef-code"
 KILOBYTES_100 = 100 * 1024
 MM = 72 / 25.4
 MARKS = {"○", "☐"}
@@ -58,8 +59,13 @@ def _issued(clinic: Clinic, lang: str, **changed: Any) -> IssuedReceipt:
 
 
 def _receipt(issued: IssuedReceipt) -> tuple[str, Paper]:
-    html = page.write(issued, _shown(issued.clinic, issued.receipt.document["notice"]["lang"]), CODE)
-    return html, Paper(pdf.write(html, at=MORNING))
+    """Give it as a page and as PDF, with the page of the notice in the language it was read in unless it has one."""
+    shown = issued.shown_page or _shown(issued.clinic, issued.receipt.document["notice"]["lang"])
+    return _written(replace(issued, shown_page=shown))
+
+
+def _written(issued: IssuedReceipt) -> tuple[str, Paper]:
+    return write_html(issued).decode(), Paper(write_pdf(issued))
 
 
 def _form(clinic: Clinic, lang: str) -> tuple[str, Paper]:
@@ -77,7 +83,7 @@ def test_the_receipt_says_on_paper_word_for_word_what_it_says_on_screen(name: st
     assert all("".join(word.split()) in copied for word in paper.words if len(word) < 12)
     assert len(paper.content) <= KILOBYTES_100
     assert paper.catalog["/Lang"] == lang
-    assert paper.codes() == [f"{BASE}/verify?code={CODE}"]
+    assert paper.codes() == [f"{BASE}/verify?code={printed_code(issued.clinic.code, issued.receipt)}"]
     told = " ".join(paper.words)
     assert issued.receipt.sha256 in told
     assert issued.receipt.document["notice"]["sha256"] in told
@@ -156,7 +162,7 @@ def test_a_receipt_tells_a_stranger_nothing_about_who_is_a_patient() -> None:
         assert not {"granted", "refused", "never_asked", "pending"} & set(re.findall(r"\w+", text))
     first = _issued(_clinic(RIGA), "en")
     later = replace(issued, receipt=replace(first.receipt, document={**first.receipt.document, "version": 9}))
-    assert page.write(later, "", CODE) == page.write(first, "", CODE)
+    assert write_html(later) == write_html(first)
 
 
 @pytest.mark.parametrize("channel", list(Channel))
@@ -185,7 +191,7 @@ def test_a_withdrawal_on_paper_says_stop_and_shows_the_page_it_was_made_on(lang:
     clinic = _clinic(RIGA)
     issued = _issued(clinic, lang, said=dict.fromkeys(clinic.questions, "withdraw"))
     shown = _shown(clinic, lang, WITHDRAWAL_PAGE)
-    paper = Paper(pdf.write(page.write(issued, shown, CODE), at=MORNING))
+    _, paper = _receipt(replace(issued, shown_page=shown))
     answers = [each.text for each in paper.told if each.tag == "LBody"][: len(clinic.questions)]
     assert len(set(answers)) == 1
     assert answers[0] not in {"Jā", "Nē", "Да", "Нет", "Yes", "No"}
@@ -211,7 +217,7 @@ def test_a_form_from_before_the_first_version_claims_no_text_on_paper(lang: str)
     """The receipt proves the answers, and says that nobody can show what was read."""
     clinic = _clinic(RIGA)
     issued = _issued(clinic, lang, channel=Channel.PAPER, notice=NoticeRef.unknown(lang))
-    paper = Paper(pdf.write(page.write(issued, None, CODE), at=MORNING))
+    _, paper = _written(issued)
     told = " ".join(paper.words)
     assert {
         "lv": "Teksts nav zināms: šis portāls nevar parādīt, kurš teksts tika lasīts.",
@@ -285,7 +291,7 @@ def test_the_page_that_stands_alone_asks_for_nothing_from_elsewhere() -> None:
     """Kept on a disk, it looks the same without a network."""
     html, _ = _receipt(_issued(_clinic(RIGA), "en"))
     assert not re.search(r"<(script|link|img|iframe|form|input|a)\b|url\(|@import", html)
-    assert "default-src 'none'" in page.HEADERS["Content-Security-Policy"]
+    assert "default-src 'none'" in FORMATS["html"].headers["Content-Security-Policy"]
 
 
 def test_the_form_of_a_clinic_that_writes_letters_has_lines_for_the_address() -> None:

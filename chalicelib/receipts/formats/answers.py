@@ -8,6 +8,7 @@ from chalicelib.domain.clinic import Clinic, Purpose, Question
 from chalicelib.domain.consent import Answer, QuestionId, State
 from chalicelib.domain.instants import Instant
 from chalicelib.presentation.templates import render
+from chalicelib.receipts.errors import FormatCannotExpressError
 from chalicelib.receipts.formats.issued import IssuedReceipt
 
 LAWS = {"GE": "Law of Georgia on Personal Data Protection"}
@@ -66,9 +67,14 @@ class DecidedQuestion:
 
 
 def decided_questions(issued: IssuedReceipt) -> tuple[DecidedQuestion, ...]:
-    """Give a receipt's decisions in the order of the notice; those it no longer asks for come last."""
+    """Give a receipt's decisions in the order of the notice; those it no longer asks for come last.
+
+    Raises FormatCannotExpressError where the receipt holds none: it is about a changed contact.
+    """
     receipt = issued.receipt.document
     document: Mapping[str, Mapping[str, Any]] = receipt["decisions"]
+    if not document:
+        raise FormatCannotExpressError("This receipt decides nothing: it tells of a changed contact.")
     late = receipt["effective_at"] < receipt["recorded_at"]
     order = {address: place for place, address in enumerate(issued.clinic.questions)}
     return tuple(

@@ -1,14 +1,10 @@
-"""What a receipt can be written as: each format takes the same issued receipt and gives bytes or a JSON value.
-
-No format is loaded before it is asked for. What a format cannot carry is told in `docs/formats.md`.
-"""
+"""What every format of a receipt is written from."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import QuestionId, State
-from chalicelib.domain.errors import RejectedError
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.receipts import Receipt
 
@@ -21,6 +17,8 @@ class IssuedReceipt:
     last word is still this receipt's; an address is absent where a later receipt has replaced it. `jws` is the signed
     receipt (RFC 7515, compact), None while it waits to be signed. `base_url` is the portal's address without a slash
     at the end. `disclosures` are what the receipt vouches for and does not tell (RFC 9901), none after an erasure.
+    `shown_page` is the kept page whose SHA-256 the receipt names, None where the text is not known. The last three of
+    what is known are given to the formats that need them (`formats.registry`).
     """
 
     receipt: Receipt
@@ -31,7 +29,4 @@ class IssuedReceipt:
     base_url: str
     at: Instant
     disclosures: Sequence[str] = ()
-
-
-class FormatCannotExpressError(RejectedError):
-    """This format has no way to say what the receipt says; the message tells what, for a person."""
+    shown_page: str | None = None

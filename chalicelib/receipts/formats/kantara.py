@@ -9,8 +9,9 @@ from typing import Any
 from chalicelib.domain.clinic import Clinic, Controller, Purpose
 from chalicelib.domain.consent import State
 from chalicelib.domain.instants import moment
+from chalicelib.receipts.errors import FormatCannotExpressError
 from chalicelib.receipts.formats.answers import DecidedQuestion, clinic_url, decided_questions, notice_url
-from chalicelib.receipts.formats.issued import FormatCannotExpressError, IssuedReceipt
+from chalicelib.receipts.formats.issued import IssuedReceipt
 
 VERSION = "KI-CR-v1.1.0"
 _CATEGORIES = {"newsletter": "6 - Marketing"}
@@ -18,7 +19,7 @@ _CATEGORIES = {"newsletter": "6 - Marketing"}
 
 
 def write(issued: IssuedReceipt) -> dict[str, Any]:
-    """Write the receipt in its reader's language; raise UnspeakableError where nothing it granted is in force."""
+    """Write the receipt in its language; raise FormatCannotExpressError where nothing it granted is in force."""
     granted = [(each, each.purpose) for each in decided_questions(issued) if each.now is State.GRANTED]
     consents = [(each, purpose) for each, purpose in granted if purpose is not None]
     policy = notice_url(issued)

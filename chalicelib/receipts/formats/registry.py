@@ -1,38 +1,79 @@
-"""A receipt in whatever form it is asked for. Each is loaded when it is asked for, and no sooner."""
+"""The formats a receipt can be written in, in one table. What each of them leaves out is in `docs/formats.md`.
+
+A writer is a function of an `IssuedReceipt` that gives bytes, or a value that is then written as JSON. Its module is
+loaded when its format is asked for, and no sooner: making a PDF loads fonts, which a patient who answers does not need.
+"""
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.domain.errors import RejectedError
-from chalicelib.receipts import sd_jwt
-from chalicelib.receipts.signed import MEDIA_TYPE, printed_code
+from chalicelib.receipts.errors import UnknownFormatError
 
 if TYPE_CHECKING:
     from chalicelib.receipts.formats.issued import IssuedReceipt
 
-JSON_FORMATS = {
-    "kantara": ("kantara", "write", "application/json"),
-    "dpv": ("dpv", "write", "application/ld+json"),
-    "fhir-r4": ("fhir", "write_r4", "application/fhir+json; fhirVersion=4.0"),
-    "fhir-r5": ("fhir", "write_r5", "application/fhir+json; fhirVersion=5.0"),
+
+class Need(Enum):
+    """What is read from the table for a format, beside the receipt, its signature and its notice."""
+
+    DISCLOSURES = auto()
+    """What staff wrote about how the decision came about (`IssuedReceipt.disclosures`)."""
+
+    STATES = auto()
+    """How the decisions stand now (`IssuedReceipt.now`)."""
+
+    SHOWN_PAGE = auto()
+    """The page with the text that the decision is about (`IssuedReceipt.shown_page`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One format: who writes it, its media type, what a file of it is called, and what it needs."""
+
+    writer: str
+    """Module of this package, and function in it."""
+
+    media_type: str
+    extension: str
+    need: Need | None = None
+    by_number: bool = False
+    """Whether everybody may have it who has the receipt's number: it tells no state and no subject."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+_STANDALONE_PAGE = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
 }
-"""Formats that are a JSON value: module, function, media type."""
+"""The page holds its styles and its QR code, and loads nothing."""
 
-SD_JWT = "sd-jwt"
-"""The signed receipt with what it vouches for beside it: the one format that tells the evidence in words."""
+FORMATS: Mapping[str, Format] = {
+    "json": Format("proof.write_json", "application/json", "json"),
+    "jws": Format("proof.write_jws", "application/jose", "jws"),
+    "sd-jwt": Format("proof.write_sd_jwt", "application/sd-jwt", "sd-jwt", Need.DISCLOSURES),
+    "kantara": Format("kantara.write", "application/json", "kantara.json", Need.STATES),
+    "dpv": Format("dpv.write", "application/ld+json", "dpv.json", Need.STATES),
+    "fhir-r4": Format("fhir.write_r4", "application/fhir+json; fhirVersion=4.0", "fhir-r4.json", Need.STATES),
+    "fhir-r5": Format("fhir.write_r5", "application/fhir+json; fhirVersion=5.0", "fhir-r5.json", Need.STATES),
+    "html": Format(
+        "paper.write_html",
+        "text/html; charset=utf-8",
+        "html",
+        Need.SHOWN_PAGE,
+        by_number=True,
+        headers=_STANDALONE_PAGE,
+    ),
+    "pdf": Format("paper.write_pdf", "application/pdf", "pdf", Need.SHOWN_PAGE, by_number=True),
+}
+"""By the name that `?format=` takes."""
 
-PAPER = ("html", "pdf")
-"""Formats with the text as it was shown; they tell no state, so a patient may have them by the receipt's number."""
-
-FORMATS = ("json", "jws", SD_JWT, *JSON_FORMATS, *PAPER)
-
-
-class UnsignedError(RejectedError):
-    """A signed receipt was asked for, and the signature is still to come."""
+PAPER = tuple(name for name, found in FORMATS.items() if found.need is Need.SHOWN_PAGE)
+"""The formats for people: with the text as it was shown, to read on a screen and to print."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,33 +90,23 @@ class Rendition:
         return hashlib.sha256(self.content).hexdigest()
 
 
-def rendition(issued: "IssuedReceipt", wanted: str, shown: Callable[[], str]) -> Rendition:
-    """Write a receipt in one of `FORMATS`; `shown` gives the kept page it is about, for paper, where the text is known.
+def find_format(name: str | None) -> Format:
+    """Give a format by its name; raise UnknownFormatError."""
+    found = FORMATS.get(name or "")
+    if found is None:
+        raise UnknownFormatError
+    return found
 
-    Raises UnsignedError for a signature still to come, and UnspeakableError where a format cannot say it.
+
+def write(issued: "IssuedReceipt", chosen: Format) -> Rendition:
+    """Write a receipt in a format.
+
+    Raises UnsignedError where the format holds a signature that is still to come, and FormatCannotExpressError where
+    it has no way to say what the receipt says.
     """
-    receipt = issued.receipt
-    if wanted == "json":
-        return Rendition(receipt.canonical, "application/json")
-    if wanted in {"jws", SD_JWT}:
-        if issued.jws is None:
-            raise UnsignedError
-        if wanted == "jws":
-            return Rendition(issued.jws.encode(), MEDIA_TYPE)
-        return Rendition(sd_jwt.combined(issued.jws, issued.disclosures).encode(), sd_jwt.MEDIA_TYPE)
-    if wanted in JSON_FORMATS:
-        if not receipt.document["decisions"]:
-            from chalicelib.receipts.formats.issued import FormatCannotExpressError  # noqa: PLC0415 - as below
-
-            raise FormatCannotExpressError("This receipt decides nothing: it tells of a changed contact.")
-        module, function, media_type = JSON_FORMATS[wanted]
-        value: Any = getattr(import_module(f"chalicelib.receipts.formats.{module}"), function)(issued)
-        return Rendition(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(), media_type)
-    from chalicelib.presentation.pdf import document  # noqa: PLC0415 - no other page needs them
-    from chalicelib.receipts.formats import html  # noqa: PLC0415 - no other page needs them
-
-    text_known = receipt.document["notice"]["sha256"] is not None
-    written = html.write(issued, shown() if text_known else None, printed_code(issued.clinic.code, receipt))
-    if wanted == "html":
-        return Rendition(written.encode(), "text/html; charset=utf-8", html.HEADERS)
-    return Rendition(document.write(written, at=receipt.document["recorded_at"]), "application/pdf")
+    module, function = chosen.writer.split(".")
+    writer = getattr(import_module(f"chalicelib.receipts.formats.{module}"), function)
+    written: Any = writer(issued)
+    if not isinstance(written, bytes):
+        written = json.dumps(written, ensure_ascii=False, separators=(",", ":")).encode()
+    return Rendition(written, chosen.media_type, chosen.headers)

@@ -8,7 +8,7 @@ from chalice.app import Request, Response
 
 from chalicelib import log
 from chalicelib.domain.clinic import Clinic
-from chalicelib.domain.consent import Answer, Assurance, State
+from chalicelib.domain.consent import Answer, Assurance
 from chalicelib.domain.contacts import ContactKind
 from chalicelib.domain.decisions import Decision, NoticeRef, receipt_id
 from chalicelib.domain.guardians import ACTOR, becomes_independent, refusal_reason
@@ -18,15 +18,10 @@ from chalicelib.domain.local_time import local_day
 from chalicelib.domain.permission import PermissionResult, SubjectQuery
 from chalicelib.domain.receipts import Receipt
 from chalicelib.portal import get_portal
-from chalicelib.receipts.formats.registry import (
-    FORMATS,
-    JSON_FORMATS,
-    SD_JWT,
-    UnsignedError,
-    rendition,
-)
+from chalicelib.receipts.errors import FormatCannotExpressError, UnsignedError
+from chalicelib.receipts.formats.registry import FORMATS
 from chalicelib.receipts.sd_jwt import with_disclosures
-from chalicelib.store import people as roll
+from chalicelib.services.receipt_copies import FullAccess, find_receipt, write_copy
 from chalicelib.store import withdrawal_orders
 from chalicelib.store.lookup import Identification, fresh_subject
 from chalicelib.store.personal_data import ADDRESS, kept_disclosures, known_of
@@ -140,41 +135,31 @@ def staff_withdrawal(request: Request, clinic: str) -> Response:
 
 def receipt_by_id(request: Request, clinic: str, receipt: str) -> Response:
     """Give one receipt in the format asked for; as JSON byte for byte as its successor's `previous` hashes it."""
-    from chalicelib.receipts.formats.issued import FormatCannotExpressError, IssuedReceipt  # noqa: PLC0415 - no page needs them
-
     portal = get_portal()
-    wanted, lang = query(request, "format") or "json", query(request, "lang")
+    format_name, lang = query(request, "format") or "json", query(request, "lang")
     call = authorize(request, clinic, "receipts:read", lambda _known, _body: EmptyBody())
-    if wanted not in FORMATS:
+    if format_name not in FORMATS:
         raise RefusedError(problem(400, "Unknown format", detail=f"Known: {', '.join(FORMATS)}."))
-    found, signed = portal.register.issued(clinic, receipt)
-    if not call.may_see(found):
+    found = find_receipt(portal, clinic, receipt)
+    if not call.may_see(found.receipt):
         told = "It holds decisions that this controller does not share, and a signed receipt cannot be told in part."
         raise RefusedError(problem(403, "Not for this key", detail=f"{told} The status tells those it shares."))
-    notice = found.document["notice"]
-    shown = portal.clinics.decided_under(clinic, notice)
-    if lang is not None and lang not in shown.languages:
-        raise RefusedError(problem(400, "Unknown language", detail=f"Known: {', '.join(shown.languages)}."))
-    portal.table.put_new(call.audit("receipt", (), found.id))
-    now = _standing_by(found, call) if wanted in JSON_FORMATS else {}
-    disclosures = kept_disclosures(portal.table, portal.clinics.key(clinic), found) if wanted == SD_JWT else ()
+    languages = found.clinic.languages
+    if lang is not None and lang not in languages:
+        raise RefusedError(problem(400, "Unknown language", detail=f"Known: {', '.join(languages)}."))
+    portal.table.put_new(call.audit("receipt", (), found.receipt.id))
     base = base_url(request, portal.settings.public_url)
-    issued = IssuedReceipt(found, shown, lang or notice["lang"], now, signed, base, call.now, disclosures)
+    access = FullAccess(call.lookup.published.in_force)
     try:
-        written = rendition(issued, wanted, lambda: portal.clinics.kept_page(clinic, notice["sha256"]))
+        copy = write_copy(
+            portal, found, format_name, lang=found.language(lang), base_url=base, now=call.now, access=access
+        )
     except UnsignedError:
         told = "The receipt is recorded and counts; its signature follows in moments, or when the key service is back."
         raise RefusedError(problem(409, "Not signed yet", detail=told, headers=UNSIGNED)) from None
     except FormatCannotExpressError as error:
         raise RefusedError(problem(406, "This format cannot say it", detail=str(error))) from None
-    return rendered(written, f"consent-receipt-{found.id}")
-
-
-def _standing_by(receipt: Receipt, call: AuthorizedCall[Any]) -> Mapping[str, State]:
-    from chalicelib.domain.overview import still_held  # noqa: PLC0415 - no page needs it
-
-    person = roll.person(get_portal().table, receipt.document["clinic"], receipt.document["subject"])
-    return still_held(receipt, person, call.lookup.published.in_force, call.now)
+    return rendered(copy, f"consent-receipt-{found.receipt.id}")
 
 
 def _told(told: PermissionResult, country: str) -> dict[str, Any]:

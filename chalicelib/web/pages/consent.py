@@ -10,13 +10,12 @@ from markupsafe import Markup
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Assurance
 from chalicelib.domain.errors import NotFoundError
-from chalicelib.domain.receipts import Receipt
 from chalicelib.portal import get_portal
 from chalicelib.presentation import notice_times
 from chalicelib.presentation.i18n import format_when
 from chalicelib.presentation.templates import content_security_policy, render
-from chalicelib.receipts.formats.registry import PAPER, rendition
 from chalicelib.receipts.signed import key_id, printed_code
+from chalicelib.services.receipt_copies import find_receipt, write_copy
 from chalicelib.store.shown_pages import CONSENT_PAGE, WITHDRAWAL_PAGE
 from chalicelib.web.pages.decision_form import (
     FormResult,
@@ -60,12 +59,13 @@ def withdraw(request: Request, clinic: str) -> Response:
 def receipt_page(request: Request, clinic: str, receipt: str) -> Response:
     """Show a receipt to whoever has its number: what was said, never by whom."""
     portal = get_portal()
-    found, signed = portal.register.issued(clinic, receipt)
-    document = found.document
-    shown = portal.clinics.decided_under(clinic, document["notice"])
+    found = find_receipt(portal, clinic, receipt)
+    document, shown = found.receipt.document, found.clinic
     lang = language(request, shown)
-    if wanted := query(request, "format"):
-        return _on_paper(request, found, signed, shown, lang=lang, wanted=wanted)
+    if format_name := query(request, "format"):
+        base = base_url(request, portal.settings.public_url)
+        copy = write_copy(portal, found, format_name, lang=lang, base_url=base, now=portal.clock())
+        return rendered(copy, f"consent-receipt-{found.receipt.id}")
     answers = {entry["answer"] for entry in document["decisions"].values()}
     filled = {
         "said": shown.describe_answers(document["decisions"]),
@@ -76,8 +76,8 @@ def receipt_page(request: Request, clinic: str, receipt: str) -> Response:
         "withdrawn": answers == {"withdraw"},
         "receipt": document,
         "when": format_when(document, lang, shown.country),
-        "kid": key_id(signed) if signed else None,
-        "code": printed_code(shown.code, found),
+        "kid": key_id(found.signed) if found.signed else None,
+        "code": printed_code(shown.code, found.receipt),
         "root": mount(request),
     }
     return html(render("pages/receipt.html", lang, clinic=shown, **filled))
@@ -107,23 +107,6 @@ def shown_page(_: Request, clinic: str, sha256: str) -> Response:
     if not re.fullmatch(r"[0-9a-f]{64}", sha256):
         raise NotFoundError
     return html(get_portal().clinics.kept_page(clinic, sha256), headers=KEPT_PAGE)
-
-
-def _on_paper(
-    request: Request, receipt: Receipt, signed: str | None, clinic: Clinic, *, lang: str, wanted: str
-) -> Response:
-    """Give a receipt with the text it is about, to keep or to print: a PDF, or a page that stands alone."""
-    from chalicelib.receipts.formats.issued import IssuedReceipt  # noqa: PLC0415 - no other page needs it
-
-    if wanted not in PAPER:
-        raise NotFoundError
-    portal = get_portal()
-    base = base_url(request, portal.settings.public_url)
-    issued = IssuedReceipt(receipt, clinic, lang, now={}, jws=signed, base_url=base, at=get_portal().clock())
-    written = rendition(
-        issued, wanted, lambda: portal.clinics.kept_page(clinic.id, receipt.document["notice"]["sha256"])
-    )
-    return rendered(written, f"consent-receipt-{receipt.id}")
 
 
 def _to_receipt(request: Request, taken: FormResult) -> Response:

@@ -9,7 +9,6 @@ from typing import Any
 from chalice.app import Request, Response
 
 from chalicelib import log
-from chalicelib.domain import overview
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Assurance, Channel, QuestionId
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact
@@ -25,14 +24,16 @@ from chalicelib.messages.rules import Message
 from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import format_day
 from chalicelib.presentation.templates import render
-from chalicelib.receipts.formats.registry import FORMATS, PAPER, SD_JWT, UnsignedError, rendition
+from chalicelib.receipts.errors import FormatCannotExpressError, UnsignedError
+from chalicelib.receipts.formats.registry import PAPER, find_format
 from chalicelib.receipts.sd_jwt import disclosed_texts
 from chalicelib.services.data_export import DataExport
 from chalicelib.services.own_page import OwnPage, describe, enter
+from chalicelib.services.receipt_copies import FullAccess, find_receipt, write_copy
 from chalicelib.store import messages, rate_limits
 from chalicelib.store.links import OldLinkError
 from chalicelib.store.lookup import Identification, fresh_subject
-from chalicelib.store.personal_data import all_kept_disclosures, kept_disclosures
+from chalicelib.store.personal_data import all_kept_disclosures
 from chalicelib.store.receipts import NoticeChangedError
 from chalicelib.store.shown_pages import MANAGE_PAGE
 from chalicelib.web.errors import retry_after
@@ -74,31 +75,24 @@ def submit(request: Request, token: str) -> Response:
 
 def download_receipt(request: Request, token: str, receipt: str) -> Response:
     """Hand out one of the person's receipts in any format: the link proves the contact, so states may be told too."""
-    from chalicelib.receipts.formats.issued import FormatCannotExpressError, IssuedReceipt  # noqa: PLC0415 - only what is asked for is loaded
-
-    visit, portal, wanted = enter(request, token), get_portal(), query(request, "format")
-    found, signed = portal.register.issued(visit.lookup.published.clinic.id, receipt)
-    if wanted not in FORMATS or found.document["subject"] != visit.person.id:
+    visit, portal = enter(request, token), get_portal()
+    found = find_receipt(portal, visit.lookup.published.clinic.id, receipt)
+    if found.receipt.document["subject"] != visit.person.id:
         raise NotFoundError
-    notice = found.document["notice"]
-    shown = portal.clinics.decided_under(visit.clinic.id, notice)
-    lang = visit.lang if visit.lang in shown.languages else notice["lang"]
-    held = overview.still_held(found, visit.person, visit.lookup.published.in_force, visit.now)
+    format_name, lang = query(request, "format"), found.language(visit.lang)
     base = base_url(request, portal.settings.public_url)
-    key = portal.clinics.key(shown.id)
-    disclosures = kept_disclosures(portal.table, key, found) if wanted == SD_JWT else ()
-    issued = IssuedReceipt(found, shown, lang, held, signed, base, visit.now, disclosures)
+    access = FullAccess(visit.lookup.published.in_force, visit.person)
     try:
-        written = rendition(issued, wanted, lambda: portal.clinics.kept_page(shown.id, notice["sha256"]))
+        copy = write_copy(portal, found, format_name, lang=lang, base_url=base, now=visit.now, access=access)
     except UnsignedError:
         return html(_told(visit, "unsigned"), 409, {**FORGOTTEN, "Retry-After": "60"})
     except FormatCannotExpressError:
         return html(_told(visit, "unspeakable"), 406, FORGOTTEN)
-    name = f"consent-receipt-{found.id}"
-    answer = rendered(written, name)
-    if wanted not in PAPER:
-        ending = wanted if wanted in {"json", "jws", SD_JWT} else f"{wanted}.json"
-        answer.headers["Content-Disposition"] = f'attachment; filename="{name}.{ending}"'
+    name = f"consent-receipt-{found.receipt.id}"
+    answer = rendered(copy, name)
+    if format_name not in PAPER:
+        extension = find_format(format_name).extension
+        answer.headers["Content-Disposition"] = f'attachment; filename="{name}.{extension}"'
     answer.headers.update(FORGOTTEN)
     return answer
 
