@@ -22,6 +22,9 @@ from infra.local.post_office import PostOffice
 from infra.local.run import portal_running
 from infra.operator import keys as bearer_keys
 from tests.cast import environment
+from tests.stores import clock, endpoint, portal, post, round_trips
+
+__all__ = ["clock", "endpoint", "portal", "post", "round_trips"]
 
 _OF_OTHERS = ("AWS_", "TABLE_NAME", "CLINIC_KEY_ARN", "PUBLIC_URL", "SIGNING_KEY", "MAIL_", "SMS_")
 EFFORT = "effort"

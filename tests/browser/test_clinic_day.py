@@ -26,7 +26,7 @@ from tests.browser.visit import (
 )
 from tests.browser.words import said, texts_of_others
 from tests.conftest import LocalStack
-from tests.routes.letterbox import Addresses, letters
+from tests.web.letterbox import Addresses, letters
 
 pytestmark = pytest.mark.browser
 

@@ -10,7 +10,7 @@ from tests.browser.phone import SCREENSHOTS, Phone
 from tests.browser.visit import Visit, a_clinic, a_patient, every_other, follow_letters, receipt_shown
 from tests.cast import RIGA
 from tests.conftest import LocalStack
-from tests.routes.letterbox import letters
+from tests.web.letterbox import letters
 
 pytestmark = pytest.mark.browser
 

@@ -19,7 +19,7 @@ from tests.browser.phone import Phone
 from tests.browser.words import said
 from tests.cast import CLINICS
 from tests.conftest import LocalStack
-from tests.routes.letterbox import letters
+from tests.web.letterbox import letters
 
 IDS = sorted(path.stem for path in CLINICS.glob("*.yaml"))
 NAMES = {

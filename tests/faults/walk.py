@@ -25,8 +25,8 @@ from chalicelib.web.pages import decision_form
 from tests.cast import RIGA, TBILISI
 from tests.faults.weather import CALM, Forecast, forecast
 from tests.faults.world import FUNCTIONS, SKEW, Visitor, World, contact_of, json_of
-from tests.routes.client import Answer
-from tests.routes.pages import Page
+from tests.web.client import Answer
+from tests.web.page_reader import Page
 
 BEGIN = datetime(2026, 11, 23, 9, tzinfo=UTC)
 CLINICS = (RIGA, TBILISI)

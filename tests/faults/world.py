@@ -34,7 +34,7 @@ from tests.cast import RIGA, TBILISI, Clock, FixedKeys, an_edition, environment,
 from tests.faults.dynamodb import MemoryTable
 from tests.faults.services import DynamoClient, KeyServiceClient, PostClient
 from tests.faults.weather import CALM, Forecast, ProcessDied, Weather
-from tests.routes.client import Answer, Client
+from tests.web.client import Answer, Client
 
 TABLE = "walk"
 SETTINGS = {

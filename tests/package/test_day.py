@@ -25,7 +25,7 @@ from infra.operator import publish
 from tests.cast import CLINICS, RIGA, TBILISI, environment
 from tests.codes import code_in
 from tests.conftest import LocalStack
-from tests.routes.letterbox import letters
+from tests.web.letterbox import letters
 
 pytestmark = pytest.mark.bundle
 

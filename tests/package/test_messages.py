@@ -23,9 +23,9 @@ from infra.local.post_office import Message, PostOffice
 from infra.local.run import STACK
 from tests.cast import RIGA, environment
 from tests.conftest import LocalStack
+from tests.messages.test_bounces import MAIL, bounce
 from tests.package.test_signing import client, operator, page
 from tests.post import decoded
-from tests.unit.test_reports import MAIL, bounce
 
 pytestmark = pytest.mark.bundle
 

@@ -17,9 +17,9 @@ from chalicelib.store.table import ConflictError, SetBlob
 from infra.operator.data_keys import Progress, reseal, rotate
 from tests.acts import EMAIL_NEWS, EVENING, NOON, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI, FixedKeys
+from tests.services.test_erasure import erased
 from tests.store.people import BELLA, only_person, signed
 from tests.store.test_clinics import publish
-from tests.store.test_erasure import erased
 from tests.store.test_secrecy import NAME, every_item
 
 SECOND, THIRD = b"2" * 32, b"3" * 32

@@ -1,0 +1,82 @@
+"""The keys that sign are in KMS: what it gives is written as JWS wants it, and another key can take over."""
+
+import itertools
+
+import botocore.session
+import pytest
+
+from chalicelib.receipts import signed as proof
+from chalicelib.store import signatures
+from chalicelib.store.kms_signer import KmsSigner, SigningUnavailableError, TooLongToSignError
+from infra.local.aws import REGION
+from infra.operator import signing
+from tests.cast import RIGA
+from tests.web.client import Client
+from tests.web.page_reader import decide, receipt_number
+from tests.web.running import RunningPortal, a_signing_key
+
+DOCUMENT = b'{"clinic":"c","decisions":{},"effective_at":"","id":"i","notice":{},"previous":null,"recorded_at":"",'
+SHORT = DOCUMENT + b'"subject":"s","version":1}'
+LONG = DOCUMENT + b'"subject":"' + b"s" * 4000 + b'","version":1}'
+_names = (f"alias/signs-{number}" for number in itertools.count(1))
+
+
+@pytest.mark.parametrize(("spec", "alg"), [("ECC_NIST_P256", "ES256"), ("ECC_NIST_EDWARDS25519", "Ed25519")])
+def test_what_kms_signs_anybody_verifies(portal: RunningPortal, spec: str, alg: str) -> None:
+    """The private key never leaves KMS, the proof needs none of it."""
+    signer = KmsSigner(portal.beside.kms, a_signing_key(next(_names), spec))
+    key = signer.current()
+    protected = proof.header(key.jwk)
+    for _ in range(8):  # a number of the signature that begins with zeros comes now and then
+        signed = proof.compact(protected, SHORT, signer.sign(key, proof.signing_input(protected, SHORT)))
+        proven = proof.verify(signed, {"keys": [key.jwk]})
+        assert (proven.alg, proven.kid, proven.canonical) == (alg, key.kid, SHORT)
+
+
+def test_a_long_receipt_is_signed_by_es256_and_waits_under_ed25519(portal: RunningPortal) -> None:
+    """KMS signs undigested 4096 bytes at most; the error says so and which key has no such limit."""
+    for spec in ("ECC_NIST_P256", "ECC_NIST_EDWARDS25519"):
+        signer = KmsSigner(portal.beside.kms, a_signing_key(next(_names), spec))
+        key = signer.current()
+        message = proof.signing_input(proof.header(key.jwk), LONG)
+        if spec == "ECC_NIST_P256":
+            assert len(signer.sign(key, message)) == 64
+        else:
+            with pytest.raises(TooLongToSignError, match="4096"):
+                signer.sign(key, message)
+
+
+def test_a_key_that_is_away_or_no_signing_key_is_said_clearly(portal: RunningPortal) -> None:
+    """An operator reads in the log what to mend."""
+    kms = botocore.session.get_session().create_client("kms", REGION)
+    with pytest.raises(SigningUnavailableError, match="NotFound"):
+        KmsSigner(portal.beside.kms, "alias/nobody").current()
+    with pytest.raises(SigningUnavailableError, match="ECC_NIST_P256"):
+        KmsSigner(portal.beside.kms, a_signing_key(next(_names), "RSA_2048")).current()
+    alias = a_signing_key(next(_names))
+    signer = KmsSigner(portal.beside.kms, alias)
+    key = signer.current()
+    kms.disable_key(KeyId=key.name)
+    with pytest.raises(SigningUnavailableError, match="Disabled"):
+        signer.sign(key, b"anything")
+
+
+def test_after_a_rotation_a_new_key_signs_and_both_verify(client: Client, portal: RunningPortal) -> None:
+    """A receipt from before is proof as long as it is kept, and nobody has to sign anything again."""
+    program = portal.open_clinic()
+    numbers = []
+    for email in ("before@example.org", "after@example.org"):
+        said = {"decision.newsletter.email": "yes", "email": email}
+        numbers.append(receipt_number(decide(client, program.clinic, said)))
+        portal.seal()
+        if len(numbers) == 1:
+            kid = signing.rotate(portal.beside)
+            assert kid in {key["kid"] for key in signatures.jwks(portal.table)["keys"]}  # before it ever signed
+    jwks = client.get("/.well-known/jwks.json").json()
+    kids = [proof.verify(program.receipt(number, "?format=jws").text, jwks).kid for number in numbers]
+    assert kids[1] == kid != kids[0]
+    for number in numbers:
+        page = client.get(f"/{program.clinic}/receipts/{number}?lang=en")
+        assert "Sealed, so that any change would show." in page.text
+    assert [fault for *_, found in signing.check_chains(portal.table, program.clinic) for fault in found] == []
+    assert client.get(f"/{RIGA}").status == 200

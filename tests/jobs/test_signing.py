@@ -1,0 +1,321 @@
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from chalicelib import log
+from chalicelib.domain.receipts import Receipt
+from chalicelib.jobs import after_decision, counting, signing
+from chalicelib.jobs.signing import SigningReport
+from chalicelib.portal import Portal
+from chalicelib.receipts import signed as proof
+from chalicelib.store import signatures
+from chalicelib.store.keys import Key, receipt_key, signature_key, unsigned_key
+from chalicelib.store.receipts import UnknownReceiptError
+from chalicelib.store.statistics import counts
+from chalicelib.store.table import UnavailableError
+from infra.operator.signing import check_chains
+from tests.acts import EMAIL_NEWS, NOON, SMS_NEWS, an_act
+from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
+from tests.jobs.test_counting import streamed
+from tests.keys import OwnKey, key_set
+from tests.roles import held_to
+from tests.store.people import meddle, signed
+
+
+def in_time() -> bool:
+    """Tell that there is time enough."""
+    return False
+
+
+def some_receipts(portal: Portal) -> list[Receipt]:
+    """Let Anna decide twice, Giorgi once, and somebody at the other clinic."""
+    return [
+        portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA)),
+        portal.register.record(an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA)),
+        portal.register.record(an_act({EMAIL_NEWS: "no"}, receipt_id="f" * 32), signed(GIORGI)),
+        portal.register.record(an_act({EMAIL_NEWS: "yes"}, clinic=TBILISI), signed(GIORGI)),
+    ]
+
+
+def signed_ones(portal: Portal, receipts: Sequence[Receipt]) -> list[str | None]:
+    """Give each receipt's signed form as its reader gets it."""
+    return [portal.register.issued(receipt.document["clinic"], receipt.id)[1] for receipt in receipts]
+
+
+def waiting(portal: Portal) -> set[str]:
+    """Give the numbers of the receipts that wait."""
+    return {each.receipt for each in signatures.waiting(portal.table)}
+
+
+def round_of(portal: Portal, signer: OwnKey) -> SigningReport:
+    """Go once through all that waits."""
+    with held_to(portal, "catch_up"):
+        return list(signing.sign_waiting(portal.table, signer, in_time))[-1]
+
+
+def test_every_receipt_waits_until_it_is_signed(portal: Portal) -> None:
+    """Nothing is forgotten between a decision and its signature, at any clinic."""
+    receipts, signer = some_receipts(portal), OwnKey()
+    assert waiting(portal) == {receipt.id for receipt in receipts}
+    assert signed_ones(portal, receipts) == [None] * 4
+    tally = round_of(portal, signer)
+    assert (tally.signed, tally.failed, tally.whole) == (4, 0, True)
+    assert waiting(portal) == set()
+    jwks = signatures.jwks(portal.table)
+    for receipt, jws in zip(receipts, signed_ones(portal, receipts), strict=True):
+        assert jws is not None
+        assert proof.verify(jws, jwks).canonical == receipt.canonical
+    assert round_of(portal, signer).signed == 0
+
+
+def test_a_receipt_and_its_signature_are_read_together(portal: Portal, round_trips: list[str]) -> None:
+    """The receipt page with its seal is as quick as without."""
+    receipt = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    round_of(portal, OwnKey())
+    round_trips.clear()
+    assert portal.register.issued(RIGA, receipt.id)[1]
+    assert round_trips == ["BatchGetItem", "BatchGetItem"]
+    with pytest.raises(UnknownReceiptError):
+        portal.register.issued(TBILISI, receipt.id)
+
+
+def test_the_public_key_is_there_before_its_first_signature(portal: Portal) -> None:
+    """Nobody ever reads a signature whose key is not published."""
+    receipt = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    written: list[str] = []
+
+    def note(request: Any, **_: Any) -> None:
+        written.extend(word for word in ("JWKS", "SIGNATURE#") if word in str(request.body))
+
+    portal.table.client.meta.events.register("before-send.dynamodb", note)
+    list(signing.sign_receipt(portal.table, OwnKey(), [receipt], in_time))
+    assert written == ["JWKS", "SIGNATURE#"]
+
+
+def test_a_receipt_signed_twice_keeps_its_first_signature(portal: Portal) -> None:
+    """The stream and the clock's round may come together: what somebody took home stays what is kept."""
+    receipt, signer = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA)), OwnKey()
+    list(signing.sign_receipt(portal.table, signer, [receipt], in_time))
+    [first] = signed_ones(portal, [receipt])
+    mark = unsigned_key(RIGA, receipt.id)
+    place = {"subject": receipt.document["subject"], "version": 1}
+    meddle(portal, mark, json.dumps(place))
+    assert round_of(portal, signer).signed == 0
+    assert signer.signed == 2
+    assert signed_ones(portal, [receipt]) == [first]
+    assert waiting(portal) == set()
+
+
+def test_what_cannot_be_signed_now_is_signed_later(portal: Portal) -> None:
+    """A key service that is away costs time and no receipt."""
+    receipts, signer = some_receipts(portal), OwnKey(away=True)
+    tally = round_of(portal, signer)
+    assert (tally.signed, tally.failed, tally.whole) == (0, 3, False)
+    assert waiting(portal) == {receipt.id for receipt in receipts}
+    signer.away = False
+    assert round_of(portal, signer).signed == 4
+    assert None not in signed_ones(portal, receipts)
+
+
+def test_one_receipt_too_long_for_its_key_holds_up_no_other(portal: Portal) -> None:
+    """It waits for a key that can, and the log says so."""
+    signer = OwnKey(Ed25519PrivateKey.generate())
+    long = portal.register.record(an_act({EMAIL_NEWS: "yes"}, source="F" * 900), signed(ANNA))
+    short = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(GIORGI))
+    signer.too_long = len(proof.signing_input(proof.header(signer.key.jwk), long.canonical)) - 1
+    tally = round_of(portal, signer)
+    assert (tally.signed, tally.failed, tally.whole) == (1, 1, True)
+    assert waiting(portal) == {long.id}
+    assert signed_ones(portal, [short]) != [None]
+    assert round_of(portal, OwnKey()).signed == 1
+
+
+def test_one_receipt_that_cannot_be_signed_holds_up_no_other(portal: Portal) -> None:
+    """The clock's round comes to it first every time, and signs the others every time."""
+    receipts, signer = some_receipts(portal), OwnKey()
+    signer.refused = proof.signing_input(proof.header(signer.key.jwk), receipts[0].canonical)
+    tally = round_of(portal, signer)
+    assert (tally.signed, tally.failed, tally.whole) == (3, 1, True)
+    assert waiting(portal) == {receipts[0].id}
+
+
+def test_nothing_but_a_receipt_is_ever_signed(portal: Portal) -> None:
+    """Who meddles with the table before the signature gets none for what is no receipt."""
+    receipts, signer = some_receipts(portal), OwnKey()
+    for receipt, body in zip(receipts, ("{}", "no JSON", json.dumps(receipts[2].document)), strict=False):
+        document = receipt.document
+        key = receipt_key(document["clinic"], document["subject"], document["version"])
+        meddle(portal, key, body)
+    assert round_of(portal, signer).signed == signer.signed == 1
+    assert waiting(portal) == {receipt.id for receipt in receipts[:3]}
+
+
+def test_a_mark_whose_receipt_is_gone_is_told_in_every_round(portal: Portal, caplog: pytest.LogCaptureFixture) -> None:
+    """A receipt that vanished is damage somebody must hear of; the log names it without what opens its page."""
+    receipts = some_receipts(portal)
+    gone = receipts[0].document
+    meddle(portal, receipt_key(gone["clinic"], gone["subject"], gone["version"]), None)
+    for signed_now in (3, 0):
+        caplog.clear()
+        tally = round_of(portal, OwnKey())
+        assert (tally.signed, tally.failed, tally.whole) == (signed_now, 1, True)
+        [line] = [record for record in caplog.records if record.getMessage() == "not signed"]
+        assert (line.clinic, line.subject, line.version) == (gone["clinic"], gone["subject"], gone["version"])
+        assert gone["id"] not in str(vars(line))
+    assert waiting(portal) == {gone["id"]}
+
+
+def test_a_mark_without_its_receipt_counts_where_nothing_else_waits(portal: Portal) -> None:
+    """The last one of a round is told as well."""
+    receipt = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    meddle(portal, receipt_key(RIGA, receipt.document["subject"], 1), None)
+    assert (round_of(portal, OwnKey()).failed, round_of(portal, OwnKey(away=True)).failed) == (1, 1)
+
+
+def test_a_round_stops_when_its_time_is_over_and_the_next_goes_on(portal: Portal) -> None:
+    """A function that may run four minutes leaves nothing half done."""
+    some_receipts(portal)
+    signer, asked = OwnKey(), iter([False, False, True])
+    tally = list(signing.sign_waiting(portal.table, signer, lambda: next(asked)))[-1]
+    assert (tally.signed, tally.failed, tally.whole) == (2, 0, False)
+    assert len(waiting(portal)) == 2
+    assert round_of(portal, signer).signed == 2
+
+
+def test_more_than_a_hundred_that_wait_are_all_signed(portal: Portal) -> None:
+    """After a long outage one round is enough."""
+    for number in range(105):
+        decision = an_act({EMAIL_NEWS: "no"}, receipt_id=f"{number % 16:x}{number:031x}")
+        portal.register.record(decision, signed(*[ANNA, GIORGI][number % 2 : number % 2 + 1]))
+    assert round_of(portal, OwnKey()).signed == 105
+    assert waiting(portal) == set()
+
+
+def test_the_stream_counts_then_signs(portal: Portal) -> None:
+    """A receipt is sealed moments after it was given."""
+    receipts, signer = some_receipts(portal)[:2], OwnKey()
+    event = {"Records": [streamed(receipt) for receipt in receipts]}
+    for _ in range(2):
+        with held_to(portal, "after_receipt"):
+            after_decision.handle(portal.table, event, signer, in_time)
+    assert None not in signed_ones(portal, receipts)
+    assert counts(portal.table, RIGA, "2026-11-22") == {
+        "newsletter.email#granted#reception": 1,
+        "newsletter.email#withdrawn#reception": 1,
+    }
+
+
+@pytest.mark.parametrize("signer", [None, OwnKey(away=True)], ids=["off", "away"])
+def test_without_a_signer_the_stream_counts_all_the_same(portal: Portal, signer: OwnKey | None) -> None:
+    """A clinic's numbers do not wait for the key service, and its batch is not sent again for it."""
+    receipts = some_receipts(portal)[:2]
+    event = {"Records": [streamed(receipt) for receipt in receipts]}
+    with held_to(portal, "after_receipt"):
+        after_decision.handle(portal.table, event, signer, in_time)
+    assert sum(counts(portal.table, RIGA, "2026-11-22").values()) == 2
+    assert {receipt.id for receipt in receipts} <= waiting(portal)
+
+
+def test_the_clocks_round_signs_what_the_stream_left(portal: Portal) -> None:
+    """And does nothing, clearly, where signing is off."""
+    receipts = some_receipts(portal)
+    after_decision.sign_waiting(portal.table, None, in_time)
+    assert len(waiting(portal)) == 4
+    after_decision.sign_waiting(portal.table, OwnKey(), in_time)
+    assert None not in signed_ones(portal, receipts)
+
+
+def test_what_was_counted_is_written_even_when_the_table_is_lost(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The alarm on `SigningFailed` must hear of it just when everything fails."""
+    written: list[None] = []
+    monkeypatch.setattr(log, "flush", lambda: written.append(None))
+    receipts = some_receipts(portal)
+
+    def lost(*_: object) -> None:
+        raise UnavailableError("lost")
+
+    monkeypatch.setattr(signatures, "waiting", lost)
+    with pytest.raises(UnavailableError):
+        after_decision.sign_waiting(portal.table, OwnKey(), in_time)
+    monkeypatch.setattr(counting, "count", lost)
+    answer = after_decision.handle(portal.table, {"Records": [streamed(receipts[0])]}, OwnKey(), in_time)
+    assert len(answer["batchItemFailures"]) == 1
+    assert len(written) == 2
+
+
+def test_after_another_key_signs_both_verify(portal: Portal) -> None:
+    """A receipt from before a rotation is proof for as long as it is kept."""
+    before, after = OwnKey(), OwnKey(Ed25519PrivateKey.generate())
+    first = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    round_of(portal, before)
+    second = portal.register.record(an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA))
+    round_of(portal, after)
+    jwks = signatures.jwks(portal.table)
+    assert {key["kid"] for key in jwks["keys"]} == {before.key.kid, after.key.kid}
+    proven = [proof.verify(jws or "", jwks) for jws in signed_ones(portal, [first, second])]
+    assert [each.kid for each in proven] == [before.key.kid, after.key.kid]
+    proof.verify_chain(proven)
+
+
+def faults(portal: Portal, clinic: str = RIGA) -> list[str]:
+    """Give what an operator's check of a clinic finds."""
+    return [fault for _, _, found in check_chains(portal.table, clinic) for fault in found]
+
+
+def test_an_operator_checks_every_chain_of_a_clinic(portal: Portal) -> None:
+    """Years of receipts are checked in one go; what waits for its signature is told and is no fault."""
+    some_receipts(portal)
+    round_of(portal, OwnKey())
+    portal.register.record(an_act({SMS_NEWS: "yes"}), signed(ANNA_PHONE))
+    *_, (_, seen, _) = check_chains(portal.table, RIGA)
+    assert dict(seen) == {"people": 3, "receipts": 4, "signed": 3, "waiting": 1}
+    assert faults(portal) == faults(portal, TBILISI) == []
+
+
+def rewrite(portal: Portal, key: Key, old: str, new: str) -> None:
+    """Change an item behind the portal's back."""
+    body = portal.table.get([key])[key].body or ""
+    assert old in body
+    meddle(portal, key, body.replace(old, new))
+
+
+def test_whatever_is_meddled_with_in_the_table_is_found(portal: Portal) -> None:
+    """Who can write to the table still cannot change a decision unnoticed."""
+    first, last = some_receipts(portal)[:2]
+    round_of(portal, OwnKey())
+    places = [(RIGA, first.document["subject"], number) for number in (1, 2)]
+    found, signature, end = receipt_key(*places[0]), signature_key(*places[0]), receipt_key(*places[1])
+    whole = portal.table.get([found, signature, end])
+
+    rewrite(portal, found, '"answer":"yes"', '"answer":"no"')
+    assert any("was changed" in fault for fault in faults(portal))
+    assert len(faults(portal)) == 3  # the signature, the gap in the chain, the roll
+    meddle(portal, found, whole[found].body)
+    assert faults(portal) == []
+
+    meddle(portal, end, None)
+    assert any("receipt 2: is gone" in fault for fault in faults(portal))
+    meddle(portal, signature_key(*places[1]), None)
+    assert faults(portal) == ["The roll names another receipt 2 as this person's last."]
+    meddle(portal, end, last.canonical.decode())
+
+    rewrite(portal, signature, '"signature": "', '"signature": "A')
+    assert any("receipt 1" in fault for fault in faults(portal))
+    meddle(portal, signature, whole[signature].body)
+    rewrite(portal, found, "{", "[")
+    assert any("receipt 1" in fault for fault in faults(portal))
+
+
+def test_a_forged_signature_by_another_key_is_found(portal: Portal) -> None:
+    """Who can write to the table cannot sign."""
+    receipt = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    stranger = OwnKey()
+    signatures.keep(portal.table, receipt, stranger.seal(receipt.canonical), NOON)
+    assert any("not among the keys" in fault for fault in faults(portal))
+    [jws] = signed_ones(portal, [receipt])
+    assert proof.verify(jws or "", key_set(stranger)).kid == stranger.key.kid

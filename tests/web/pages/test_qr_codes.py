@@ -1,0 +1,110 @@
+"""The codes on the posters lead where they say, and every phone can read them."""
+
+import io
+import re
+
+import pytest
+from PIL import Image, ImageDraw
+
+from chalicelib.portal import get_portal
+from tests.cast import RIGA, environment
+from tests.codes import code_in, codes_in
+from tests.web.client import MOUNTS, Client
+from tests.web.running import RunningPortal
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+PIXELS = 12
+KINDS = [("signup", "s"), ("withdraw", "w")]
+
+
+def _drawn(svg: bytes) -> Image.Image:
+    """Draw the code's SVG: a white ground and a square for each dark module."""
+    text = svg.decode()
+    width = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', text)
+    assert width
+    assert '<rect fill="white" x="0" y="0" width="100%" height="100%"' in text
+    scale = 10
+    side = round(float(width[1]) * scale)
+    picture = Image.new("L", (side, side), 255)
+    pen = ImageDraw.Draw(picture)
+    for left, top, right, bottom in re.findall(r"M([\d.]+),([\d.]+)H([\d.]+)V([\d.]+)H[\d.]+z", text):
+        corners = [round(float(each) * scale) for each in (left, top, right, bottom)]
+        pen.rectangle((corners[0], corners[1], corners[2] - 1, corners[3] - 1), fill=0)
+    return picture
+
+
+@pytest.mark.parametrize("form", ["png", "svg"])
+@pytest.mark.parametrize(("kind", "letter"), KINDS)
+@pytest.mark.parametrize(
+    ("query", "rest"), [("", ""), ("?lang=lv", "-lv"), ("?lang=ru&src=desk", "-ru-desk"), ("?src=x9", "--x9")]
+)
+def test_a_code_holds_the_short_address_at_level_q_within_version_4(
+    form: str, kind: str, letter: str, query: str, rest: str
+) -> None:
+    """Small, robust, with its quiet zone: readable from a wall and from a letter."""
+    client = Client(MOUNTS["own-domain"], host="consent.example.org")
+    answer = client.get(f"/{RIGA}/qr/{kind}.{form}{query}")
+    picture = Image.open(io.BytesIO(answer.body)).convert("L") if form == "png" else _drawn(answer.body)
+    (code,) = codes_in(picture)
+    assert code.text == f"https://consent.example.org/q/ra-{letter}{rest}"
+    assert code.ec_level == "Q"
+    assert int(code.extra["Version"]) <= 4
+    modules = 17 + 4 * int(code.extra["Version"])
+    assert picture.width == picture.height == PIXELS * (modules + 8)
+    quiet = PIXELS * 4
+    inner = picture.crop((quiet, quiet, picture.width - quiet, picture.height - quiet))
+    assert picture.point(lambda shade: 255 - shade).getbbox() == (
+        quiet,
+        quiet,
+        quiet + inner.width,
+        quiet + inner.height,
+    )
+
+
+@pytest.mark.parametrize(
+    "accept", [None, BROWSER, "image/png", "image/avif,image/webp,image/*;q=0.8", "text/html", "*/*"]
+)
+@pytest.mark.parametrize(("form", "media"), [("png", "image/png"), ("svg", "image/svg+xml")])
+def test_a_picture_arrives_whatever_the_browser_accepts(
+    client: Client, accept: str | None, form: str, media: str
+) -> None:
+    """The address bar and an image tag alike."""
+    answer = client.get(f"/{RIGA}/qr/signup.{form}?lang=lv", {"Accept": accept} if accept else {})
+    assert answer.status == 200
+    assert answer.headers["content-type"] == media
+    assert answer.headers["cache-control"] == "public, max-age=3600"
+    assert answer.body.startswith(b"\x89PNG" if form == "png" else b"<?xml")
+
+
+@pytest.mark.parametrize("mount", MOUNTS)
+@pytest.mark.parametrize(("kind", "path"), [("signup", ""), ("withdraw", "/withdraw")])
+def test_scanning_a_code_leads_to_its_page_and_names_the_source(
+    portal: RunningPortal, mount: str, kind: str, path: str
+) -> None:
+    """From poster to page in two steps, for every clinic and language, wherever the portal stands."""
+    client = Client(MOUNTS[mount])
+    for clinic in portal.api_keys:
+        for lang in get_portal().register.look_up(clinic).published.clinic.languages:
+            address = code_in(client.get(f"/{clinic}/qr/{kind}.png?lang={lang}&src=hall").body)
+            assert address.startswith(f"https://portal.example.org{client.mount}/q/")
+            short = client.get(address.removeprefix(f"https://portal.example.org{client.mount}"))
+            assert short.status == 302
+            assert short.location == f"{client.mount}/{clinic}{path}?lang={lang}&src=hall&via=qr"
+
+
+def test_a_portal_with_an_address_of_its_own_prints_that_one(portal: RunningPortal, client: Client) -> None:
+    """A code drawn through another address still leads to the one patients know."""
+    with environment({"PUBLIC_URL": "https://consent.example.org/"}):
+        get_portal.cache_clear()
+        picture = client.get(f"/{RIGA}/qr/signup.png").body
+    get_portal.cache_clear()
+    assert code_in(picture) == "https://consent.example.org/q/ra-s"
+    assert portal.program().states(phone="26123456")
+
+
+@pytest.mark.parametrize("code", ["RA-S-LV-DESK", "ra-s-lv-desk", "ra-s", "ra-s--desk", "ra-s-xx", "ra-w-en-a-b-c"])
+def test_a_short_address_typed_by_hand_works_too(client: Client, code: str) -> None:
+    """In capitals, with an unknown language, without a source: the page opens."""
+    answer = client.get(f"/q/{code}")
+    assert answer.status == 302
+    assert client.follow(answer).status == 200

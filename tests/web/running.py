@@ -1,0 +1,180 @@
+"""The portal the routes are tried in: one local AWS, one table, five demo clinics, and clinics of a test's own."""
+
+import copy
+import itertools
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache, cached_property
+from typing import Any
+
+import botocore.session
+import pytest
+
+from chalicelib.domain.api_keys import SCOPES
+from chalicelib.domain.instants import Instant
+from chalicelib.jobs import signing
+from chalicelib.notices.edition import edition
+from chalicelib.portal import Portal, get_portal
+from chalicelib.store.keys import SHARDS, audit_key, unsigned_key
+from chalicelib.store.table import Table
+from infra.local.aws import REGION, aws_environment, ministack
+from infra.local.demo import publish_demo
+from infra.operator import keys, publish
+from tests.cast import IEVA, JURIS, RIGA, an_edition, create_table, environment
+from tests.web.client import Client, Program
+
+TABLE = "portal"
+LONG_AGO = "2026-01-01T08:00:00.000Z"
+"""When the clinics were published; their documents say from 1 November on. So forms of that month have a text."""
+
+Change = Callable[[dict[str, Any]], None]
+
+
+@dataclass
+class RunningPortal:
+    """What runs, the keys of the demo clinics, and a way to publish more."""
+
+    settings: Mapping[str, str]
+    api_keys: Mapping[str, str]
+    documents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    @cached_property
+    def beside(self) -> Portal:
+        """The portal in a process beside the application's: what one remembers the other does not."""
+        return get_portal.__wrapped__()
+
+    @property
+    def table(self) -> Table:
+        """The table, as that other process sees it."""
+        return self.beside.table
+
+    def program(self, clinic: str = RIGA) -> Program:
+        """Give the program of a demo clinic."""
+        return Program(clinic, self.api_keys[clinic])
+
+    def open_clinic(self, like: str = RIGA, change: Change | None = None, at: Instant = LONG_AGO) -> Program:
+        """Publish a clinic of its own, long ago, written like one of the demo clinics, and give its program."""
+        name = f"z{next(self.numbers):03d}"
+        document = copy.deepcopy(_document(like)) | {"id": f"clinic-{name}", "code": name}
+        self._publish(document, change, at=at)
+        return Program(document["id"], self.new_key(document["id"]))
+
+    def republish(self, clinic: str, version: str, change: Change | None = None, at: Instant | None = None) -> None:
+        """Publish the next version of a clinic opened by `open_clinic`, from another process."""
+        self._publish(copy.deepcopy(self.documents[clinic]) | {"version": version}, change, at)
+
+    def new_key(self, clinic: str, *scopes: str, label: str = "a test") -> str:
+        """Create a key with these scopes, or with all."""
+        return keys.create(self.table, clinic, label, *([scopes] if scopes else []))[1]
+
+    def managing(self, clinic: str) -> Program:
+        """Give a program whose links open patients' own pages: its key has the scope that is asked for by name."""
+        return Program(clinic, self.new_key(clinic, *SCOPES))
+
+    def member(self, clinic: str, controller: str) -> Program:
+        """Give the program of one of a clinic's joint controllers."""
+        controllers = [each.id for each in self.beside.register.look_up(clinic).published.clinic.controllers]
+        member = keys.Member(controller, controllers)
+        return Program(clinic, keys.create(self.table, clinic, controller, member=member)[1])
+
+    def seal(self) -> None:
+        """Sign what waits at the clinic opened last, as the stream's function does; what other tests left waits on."""
+        assert self.beside.signer is not None
+        clinic = list(self.documents)[-1]
+        marks = [mark for shard in SHARDS for mark in self.table.partition(unsigned_key("", shard).pk, f"{clinic}#")]
+        receipts = [self.beside.register.receipt(clinic, mark.sk.partition("#")[2]) for mark in marks]
+        assert list(signing.sign_receipt(self.table, self.beside.signer, receipts, lambda: False))[-1].whole
+
+    def items(self) -> set[tuple[str, str]]:
+        """Give the key of every item in the table but the audit's, to see what a request stored."""
+        pages = self._pages(ProjectionExpression="pk, sk")
+        found = {(item["pk"]["S"], item["sk"]["S"]) for page in pages for item in page["Items"]}
+        return {(pk, sk) for pk, sk in found if "#AUDIT#" not in pk}
+
+    def everything(self) -> bytes:
+        """Give all that the table holds, keys and contents, to see what stands in it."""
+        return repr([page["Items"] for page in self._pages()]).encode()
+
+    def audit(self, clinic: str) -> list[dict[str, Any]]:
+        """Give the audit of a clinic that was opened just now, oldest line first; midnight may have passed since."""
+        now = datetime.now(UTC)
+        days = [(now - timedelta(days=1)).date().isoformat(), now.date().isoformat()]
+        items = [item for day in days for item in self.table.partition(audit_key(clinic, day, "").pk, "")]
+        return [json.loads(item.body or "") for item in items]
+
+    def _pages(self, **asked: str) -> Iterator[dict[str, Any]]:
+        pages: Iterator[dict[str, Any]] = self.table.client.get_paginator("scan").paginate(
+            TableName=TABLE, ConsistentRead=True, **asked
+        )
+        return pages
+
+    def _publish(self, document: dict[str, Any], change: Change | None, at: Instant | None = None) -> None:
+        if change:
+            change(document)
+        ready, arn = edition(document), self.settings["CLINIC_KEY_ARN"]
+        why = "For a test of what happens then."
+        assert publish.publish(ready, self.beside, arn, author=IEVA, approver=JURIS, minor_reason=why, at=at)
+        self.documents[document["id"]] = document
+
+
+def a_signing_key(alias: str, spec: str = "ECC_NIST_P256") -> str:
+    """Make a key that signs, behind an alias."""
+    kms = botocore.session.get_session().create_client("kms", REGION)
+    key = kms.create_key(KeySpec=spec, KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
+    kms.create_alias(AliasName=alias, TargetKeyId=key)
+    return alias
+
+
+def counts_at_once(document: dict[str, Any]) -> None:
+    """Let every Yes but one to the newsletter count unconfirmed, for the reason that a clinic has to give."""
+    for purpose in document["purposes"]:
+        if purpose["id"] != "newsletter":
+            for decided in purpose.get("options", [purpose]):
+                decided["confirm"] = {"required": False, "reason": "The reception sees everybody who answers."}
+
+
+@cache
+def _document(clinic: str) -> dict[str, Any]:
+    """Give a demo clinic's document, with a notice that is quickly rendered."""
+    written = an_edition(clinic)
+    return {**written.document, "notice": dict.fromkeys(written.clinic.languages, "In full.")}
+
+
+@pytest.fixture(scope="session")
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPortal]:
+    """Start the local AWS and publish the demo clinics, once."""
+    folder = tmp_path_factory.mktemp("routes")
+    with ministack() as url, environment(aws_environment(url)):
+        create_table(url, TABLE)
+        arn = botocore.session.get_session().create_client("kms", REGION).create_key()["KeyMetadata"]["Arn"]
+        alias = a_signing_key("alias/portal-signing")
+        settings = {**aws_environment(url), "TABLE_NAME": TABLE, "CLINIC_KEY_ARN": arn, "SIGNING_KEY": alias}
+        given = publish_demo(settings, folder / "keys.json", at=LONG_AGO)
+        yield RunningPortal(settings, {clinic: entry["api_key"] for clinic, entry in given.items()})
+    get_portal.cache_clear()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _at_home(settled: RunningPortal) -> Iterator[None]:
+    """Let the application find this portal, as a process that has just started, and leave nothing behind."""
+    with environment({**settled.settings, "PUBLIC_URL": ""}):
+        get_portal.cache_clear()
+        yield
+    get_portal.cache_clear()
+
+
+@pytest.fixture
+def portal(settled: RunningPortal) -> RunningPortal:
+    """Give the portal."""
+    assert os.environ["TABLE_NAME"] == TABLE
+    return settled
+
+
+@pytest.fixture
+def client() -> Client:
+    """Give a patient's browser."""
+    return Client()

@@ -1,0 +1,120 @@
+"""The OpenAPI document as the tools of a program's developer read it."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.domain.clinic import LANGUAGES
+from infra.build import tools
+from tests.web.truth import DOCUMENT, examples_of, resolved, schema_validator
+
+PATH = Path(__file__).resolve().parents[2] / "chalicelib" / "web" / "openapi.json"
+OPERATIONS = [(path, method, each) for path, methods in DOCUMENT["paths"].items() for method, each in methods.items()]
+
+RULES = Path(__file__).resolve().parents[2] / "docs" / "openapi" / "redocly.yaml"
+"""Redocly's recommended rules, and those that are left out, each with the reason."""
+
+BINARY = {"application/pdf", "image/png"}
+"""What has no example: YAML holds no bytes."""
+
+
+def lint(document: Path) -> list[dict[str, Any]]:
+    """Give what Redocly finds by our rules, warnings too."""
+    command = [tools.redocly(), "lint", document, "--config", RULES, "--format", "json"]
+    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "REDOCLY_TELEMETRY": "off", "CI": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=document.parent, env=environment)
+    found: list[dict[str, Any]] = json.loads(done.stdout)["problems"]
+    return found
+
+
+def test_redocly_finds_nothing_to_complain_about() -> None:
+    """A developer who checks the document before using it sees no error and no warning."""
+    found = lint(PATH)
+    assert [(each["ruleId"], each["message"], each["location"][0]["pointer"]) for each in found] == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "gone"),
+    [("security-defined", (), "security"), ("operation-operationId", ("paths", "/health", "get"), "operationId")],
+)
+def test_a_slip_is_found(tmp_path: Path, rule: str, path: tuple[str, ...], gone: str) -> None:
+    """The check above is one that can fail."""
+    document = json.loads(PATH.read_text(encoding="utf-8"))
+    place = document
+    for part in path:
+        place = place[part]
+    del place[gone]
+    slipped = tmp_path / "openapi.json"
+    slipped.write_text(json.dumps(document), encoding="utf-8")
+    assert rule in {each["ruleId"] for each in lint(slipped)}
+
+
+def test_every_operation_has_a_name_of_its_own_that_begins_with_a_verb() -> None:
+    """The functions of a generated client have names a person would give, the same from version to version."""
+    names = [each.get("operationId", "") for _, _, each in OPERATIONS]
+    assert len(set(names)) == len(names)
+    assert [name for name in names if not re.fullmatch(r"[a-z]+([A-Z][a-z]+)*", name)] == []
+
+
+def test_every_operation_stands_under_one_heading_that_is_explained() -> None:
+    """A reader of the document finds what belongs together in one place."""
+    explained = {tag["name"] for tag in DOCUMENT["tags"] if tag["description"]}
+    assert [path for path, _, each in OPERATIONS if len(each["tags"]) != 1] == []
+    assert {each["tags"][0] for _, _, each in OPERATIONS} == explained
+
+
+def test_what_is_no_json_is_described_before_what_is() -> None:
+    """A generator that takes the first kind of body for all of them reads no JWS, page or table as JSON."""
+    for path, _, operation in OPERATIONS:
+        for status, answer in operation["responses"].items():
+            kinds = [media.endswith("json") for media in resolved(answer).get("content", {})]
+            assert kinds == sorted(kinds), (path, status)
+
+
+def bodies() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Give where each body is described that is sent or answered, its media type, and what is said of it."""
+    for path, method, operation in OPERATIONS:
+        parts = {"request": operation.get("requestBody", {}), **operation["responses"]}
+        for name, part in parts.items():
+            for media, described in resolved(part).get("content", {}).items():
+                yield f"{method} {path} {name}", media, described
+
+
+def test_every_body_has_an_example() -> None:
+    """A developer sees what to send and what comes back, a problem too, before writing a line."""
+    without = [(place, media) for place, media, described in bodies() if not examples_of(described)]
+    assert [(place, media) for place, media in without if media not in BINARY] == []
+
+
+def test_every_example_of_a_body_is_what_its_schema_allows() -> None:
+    """What a developer copies is right: every member that is needed, and in an answer none that is not described."""
+    for place, media, described in bodies():
+        answered = not place.endswith("request")
+        shape = schema_validator(described["schema"], closed=answered and media.endswith("json"))
+        for value in examples_of(described).values():
+            assert [error.message for error in shape.iter_errors(value)] == [], (place, media)
+
+
+def test_every_parameter_and_header_has_an_example_that_its_schema_allows() -> None:
+    """A developer who tries a call in a browser finds its fields filled in."""
+    parts = DOCUMENT["components"]["parameters"] | DOCUMENT["components"]["headers"]
+    for name, described in parts.items():
+        shape = schema_validator(described["schema"])
+        assert [error.message for error in shape.iter_errors(described["example"])] == [], name
+
+
+def test_parameters_and_answers_are_described_once_by_name() -> None:
+    """An editor changes the words of a problem in one place, and a reader sees that two calls answer the same."""
+    for path, method, operation in OPERATIONS:
+        parts = [*operation.get("parameters", []), *operation["responses"].values()]
+        assert [part for part in parts if "$ref" not in part] == [], (method, path)
+
+
+def test_the_languages_are_those_of_the_notices() -> None:
+    """A sixth language is forgotten nowhere."""
+    assert set(DOCUMENT["components"]["schemas"]["Language"]["enum"]) == set(LANGUAGES)
