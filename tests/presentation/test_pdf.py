@@ -50,7 +50,7 @@ def test_a_screen_reader_finds_language_title_headings_lists_and_pictures() -> N
         "Čeks „A” &amp; B",
     )
     catalog = paper.catalog
-    assert catalog["/MarkInfo"]["/Marked"] is not False
+    assert catalog["/MarkInfo"]["/Marked"].value is True  # ISO 32000-1, 14.8.1: without it, readers ignore the tags
     assert catalog["/Lang"] == "lv"
     assert catalog["/ViewerPreferences"]["/DisplayDocTitle"]
     assert paper.reader.metadata
