@@ -16,7 +16,7 @@ from chalicelib.domain.instants import Instant
 from chalicelib.notices.edition import PublishedEdition
 from chalicelib.notices.workflow import Person, new_draft
 from chalicelib.portal import Portal
-from chalicelib.presentation.templates import authorities
+from chalicelib.presentation.authorities import authorities
 from chalicelib.settings import Settings
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.drafts import Drafts

@@ -13,9 +13,6 @@ from chalicelib.domain.consent import CONFIRM_WITHIN
 from chalicelib.domain.instants import Instant, ending
 from chalicelib.domain.postal_address import WITHOUT_POSTCODE
 
-LANGUAGES = ("lv", "lt", "ka", "ru", "en")
-"""The languages the portal itself speaks: each has a complete catalog."""
-
 PROOF_KEPT = "P3Y"
 """How long receipts are kept after the last consent has ended, unless the clinic says otherwise.
 

@@ -24,6 +24,7 @@ from chalicelib.domain.clinic import (
 from chalicelib.domain.consent import CONFIRM_WITHIN
 from chalicelib.domain.errors import InvalidInputError
 from chalicelib.domain.instants import Instant, is_ending
+from chalicelib.domain.languages import LANGUAGES
 from chalicelib.domain.one_line import is_one_line
 from chalicelib.domain.phones import known_countries
 from chalicelib.notices.articles import article

@@ -16,8 +16,9 @@ from chalicelib.notices.document import (
     read_full_notice,
 )
 from chalicelib.notices.legal_text import legal_html
+from chalicelib.presentation.authorities import authorities
 from chalicelib.presentation.i18n import format_date
-from chalicelib.presentation.templates import authorities, render
+from chalicelib.presentation.templates import render
 
 
 @dataclass(frozen=True, slots=True)

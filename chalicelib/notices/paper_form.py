@@ -1,7 +1,8 @@
 """The consent form to print: a notice's questions with boxes and lines for a pen, bound to its version by a code."""
 
 from chalicelib.domain.clinic import Clinic
-from chalicelib.presentation.templates import authorities, render
+from chalicelib.presentation.authorities import authorities
+from chalicelib.presentation.templates import render
 
 
 def write(clinic: Clinic, lang: str, *, base_url: str, sha256: str) -> str:

@@ -7,17 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.domain.instants import Instant, moment
+from chalicelib.domain.languages import BY_CODE
 from chalicelib.domain.local_time import ZONES
 
 LOCALES = Path(__file__).resolve().parents[2] / "locales"
-ENDONYMS = {"lv": "Latviešu", "lt": "Lietuvių", "ka": "ქართული", "ru": "Русский", "en": "English"}
-"""Each language under its own name; no flags (a flag is a country)."""
 
 MAX_PREFERENCES = 500
 """How many characters of an Accept-Language are read: the languages of a browser, with their weights."""
-
-_SPELLING = {"en": "en_GB"}
-"""Whose way of writing dates a language follows: here a day comes before its month."""
 
 
 def negotiate(asked: str | None, accept_language: str | None, offered: Sequence[str], default: str) -> str:
@@ -55,7 +51,7 @@ def format_time(at: Instant, lang: str, country: str) -> str:
     """Write a moment as people in that country and language write it: the day in words, local time to the minute."""
     from babel import dates  # noqa: PLC0415 - 10 ms that the consent page does not need
 
-    locale = _SPELLING.get(lang, lang)
+    locale = BY_CODE[lang].locale
     local = moment(at).astimezone(dates.get_timezone(ZONES[country]))
     both = str(dates.get_datetime_format("long", locale=locale)).replace("'", "")
     day, hour = dates.format_date(local, "long", locale=locale), dates.format_time(local, "short", locale=locale)
@@ -82,7 +78,7 @@ def format_date(date: str, lang: str) -> str:
 
     from babel.dates import format_date  # noqa: PLC0415 - as above
 
-    return format_date(calendar_date.fromisoformat(date), "long", locale=_SPELLING.get(lang, lang))
+    return format_date(calendar_date.fromisoformat(date), "long", locale=BY_CODE[lang].locale)
 
 
 def country_name(country: str, lang: str) -> str:

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -21,10 +20,10 @@ from jinja2 import (
 from jinja2.runtime import Context
 
 from chalicelib.domain.consent import ON_A_PAGE
+from chalicelib.domain.languages import ENDONYMS
 from chalicelib.presentation import i18n
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
-_AUTHORITIES = Path(__file__).with_name("authorities.json")
 _KIOSK_SCRIPT = Path(__file__).with_name("kiosk.js")
 
 
@@ -66,7 +65,7 @@ def _speaking(lang: str) -> Environment:
     env = environment()
     env.install_gettext_translations(i18n.catalog(lang), newstyle=True)  # type: ignore[attr-defined]
     env.globals["lang"] = lang
-    env.globals["endonyms"] = i18n.ENDONYMS
+    env.globals["endonyms"] = ENDONYMS
     env.globals["on_a_page"] = ON_A_PAGE
     env.globals["kiosk"] = ""  # the kiosk's pages set what stands before their addresses
     env.globals["kiosk_script"] = kiosk_script
@@ -111,10 +110,3 @@ def kiosk_script() -> Script:
     """Give the kiosk's script."""
     text = _KIOSK_SCRIPT.read_text(encoding="utf-8")
     return Script(text, hashlib.sha256(text.encode()).hexdigest()[:16])
-
-
-@cache
-def authorities() -> dict[str, Any]:
-    """Give the supervisory authorities by country: dated data with their source."""
-    data: dict[str, Any] = json.loads(_AUTHORITIES.read_text(encoding="utf-8"))
-    return data

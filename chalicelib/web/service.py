@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from chalice.app import Request, Response
 
+from chalicelib.domain.languages import LANGUAGES
 from chalicelib.portal import get_portal
 from chalicelib.store import signatures
 from chalicelib.store.keys import Key
@@ -26,7 +27,7 @@ def security_txt(request: Request) -> Response:
     lines = {
         "Contact": contact,
         "Expires": f"{today + SECURITY_TXT_LASTS}T00:00:00Z",
-        "Preferred-Languages": "en, lv, lt, ru, ka",
+        "Preferred-Languages": ", ".join(LANGUAGES),
         "Canonical": f"{base}/.well-known/security.txt",
     }
     text = "".join(f"{name}: {value}\n" for name, value in lines.items())

@@ -19,7 +19,8 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
-LANGUAGES = ("lv", "lt", "ka", "en", "ru")
+from chalicelib.domain.languages import LANGUAGES
+
 SOURCE_LANGUAGE = "en"
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -20,8 +20,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from babel.core import get_global
+
+from chalicelib.domain.languages import BY_CODE
 from chalicelib.domain.local_time import ZONES
-from infra.build.catalogs import LANGUAGES
 
 # Modules that the portal never imports, and files that only developers need.
 UNUSED = (
@@ -63,8 +65,6 @@ OPERATIONS = {
 }
 # What botocore reads beside the descriptions of services.
 SHARED_DATA = ("_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json")
-# Languages with their plain locale and the territory our clinics are in; Babel carries a thousand.
-LOCALES = ("root", *LANGUAGES, "en_001", "en_150", "en_GB", "lv_LV", "lt_LT", "ka_GE", "ru_RU")
 # Certificate authorities that Amazon's own endpoints are signed by: botocore's file carries 140, and every one is
 # parsed at the first request of a cold start.
 AUTHORITIES = ("Amazon Root CA", "Starfield Services Root Certificate Authority")
@@ -87,7 +87,7 @@ class StaleRuleError(NotInstalledError):
 def dependencies(requirements: Path, build: Path) -> Path:
     """Return a folder of the pinned packages, trimmed for Lambda; made once per change of pins, rules or Python."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    rules = f"{Path(__file__).read_text()}\0{sorted(ZONES.values())}"
+    rules = f"{Path(__file__).read_text()}\0{sorted(ZONES.values())}\0{sorted(locales())}"
     digest = hashlib.sha256(f"{version}\0{rules}\0{requirements.read_text()}".encode())
     finished = build / "dependencies" / digest.hexdigest()[:16]
     if not finished.exists():
@@ -146,8 +146,26 @@ def _keep_services(data: Path) -> None:
     _replace(endpoints, _only_our_services(_read(endpoints)))
 
 
+def locales() -> set[str]:
+    """Name the locales of our languages, and those that they inherit data from. Babel carries a thousand."""
+    kept = {"root"}
+    for language in BY_CODE.values():
+        for name in (language.code, language.locale):
+            locale: str | None = name
+            while locale and locale not in kept:
+                kept.add(locale)
+                locale = _parent(locale)
+    return kept
+
+
+def _parent(locale: str) -> str | None:
+    """Name the locale that another one inherits from, as `babel.localedata.load` finds it; none for a language."""
+    exception: str | None = get_global("parent_exceptions").get(locale)
+    return exception or locale.rpartition("_")[0] or None
+
+
 def _keep_locales(folder: Path) -> None:
-    kept = {f"{locale}.dat" for locale in LOCALES}
+    kept = {f"{locale}.dat" for locale in locales()}
     _require(folder, kept)
     _delete(path for path in folder.iterdir() if path.name not in kept)
 

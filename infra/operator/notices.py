@@ -42,7 +42,7 @@ from chalicelib.notices.workflow import (
     superseded,
 )
 from chalicelib.portal import Portal, get_portal
-from chalicelib.presentation.templates import authorities
+from chalicelib.presentation.authorities import authorities
 from chalicelib.services.draft_preview import draft_page
 from chalicelib.settings import SettingsError
 from chalicelib.store.clinics import UnknownClinicError, UnknownDraftError

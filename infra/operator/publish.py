@@ -10,7 +10,7 @@ from chalicelib.notices.document import InvalidDocumentError
 from chalicelib.notices.edition import PublishedEdition, edition
 from chalicelib.notices.workflow import BeyondWordsError, Draft, Person, ReviewError, new_draft
 from chalicelib.portal import Portal
-from chalicelib.presentation.templates import authorities
+from chalicelib.presentation.authorities import authorities
 from chalicelib.store.clinics import PORTAL, now
 from chalicelib.store.drafts import Drafts
 from infra.operator.clinic_file import ClinicFile, FileError

@@ -7,13 +7,14 @@ from urllib.parse import urlsplit
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Response
 
+from chalicelib.domain.languages import BY_CODE
 from infra.build.catalogs import ROOT
 from infra.local.processes import LOOPBACK
 from tests.browser.words import foreign_words, said
 from tests.codes import code_in
 
 SCREENSHOTS = ROOT / "build" / "screenshots"
-LOCALES = {"lv": "lv-LV", "lt": "lt-LT", "ka": "ka-GE", "ru": "ru-RU", "en": "en-GB"}
+LOCALES = {language.code: f"{language.code}-{language.territory}" for language in BY_CODE.values()}
 USER_AGENT = (
     "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) "
     "Chrome/139.0.0.0 Mobile Safari/537.36"

@@ -10,7 +10,7 @@ import pytest
 import rfc8785
 
 from chalicelib.domain.clinic import Clinic
-from chalicelib.presentation.i18n import ENDONYMS
+from chalicelib.domain.languages import ENDONYMS
 from tests.browser.conftest import Handing, note_effort
 from tests.browser.phone import Phone, size
 from tests.browser.visit import (

@@ -6,7 +6,7 @@ import pypdf
 import pytest
 from playwright.sync_api import Browser
 
-from chalicelib.presentation.i18n import ENDONYMS
+from chalicelib.domain.languages import ENDONYMS
 from tests.cast import RIGA
 from tests.conftest import LocalStack
 from tests.paper import Paper

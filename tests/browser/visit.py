@@ -72,7 +72,7 @@ def a_patient(clinic: Clinic, lang: str) -> Patient:
     prefix, begun = _PHONES[clinic.country]
     national = f"{begun}{number // 100:02} {number % 100:02}"
     email = f"Patient{number}.{clinic.code}@example.org"
-    return Patient(NAMES[lang], email, national, prefix + re.sub(r"\D", "", national))
+    return Patient(NAMES.get(lang, NAMES["en"]), email, national, prefix + re.sub(r"\D", "", national))
 
 
 @dataclass

@@ -17,7 +17,7 @@ from chalicelib.notices.differences import TOPICS, Difference, Topic, beyond_wor
 from chalicelib.notices.document import read_clinic
 from chalicelib.notices.edition import described
 from chalicelib.notices.workflow import BeyondWordsError, Draft, new_draft
-from chalicelib.presentation.templates import authorities
+from chalicelib.presentation.authorities import authorities
 from tests.acts import EVENING, MORNING, NEXT_DAY, NOON, OPENING, a_document, in_both
 from tests.cast import IEVA, JURIS
 

@@ -7,7 +7,7 @@ import pytest
 from chalicelib.notices.document import COUNTRIES, DocumentError, check, read_clinic, warnings_of
 from chalicelib.notices.duties import duty, rules
 from chalicelib.notices.edition import edition
-from chalicelib.presentation.templates import authorities
+from chalicelib.presentation.authorities import authorities
 from tests.acts import NOON, a_document
 
 

@@ -34,7 +34,7 @@ from chalicelib.notices.workflow import (
     preview,
     superseded,
 )
-from chalicelib.presentation.templates import authorities
+from chalicelib.presentation.authorities import authorities
 from tests.acts import (
     EMAIL_NEWS,
     EVENING,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.domain.languages import LANGUAGES
 from infra.build.bundle import ROOT, bundle
-from infra.build.catalogs import LANGUAGES
 from infra.local.lambda_gateway import unpacked
 
 pytestmark = pytest.mark.bundle

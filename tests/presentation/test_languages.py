@@ -1,11 +1,18 @@
+import json
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain.clinic import LANGUAGES
-from chalicelib.presentation.i18n import ENDONYMS, format_date, format_time, negotiate
+from chalicelib.domain.languages import ENDONYMS, LANGUAGES
+from chalicelib.presentation import authorities
+from chalicelib.presentation.i18n import format_date, format_time, negotiate
+from infra.build.bundle import ROOT
 
 OFFERED = ("lv", "ru", "en")
+OPENAPI = ROOT / "chalicelib/web/openapi.json"
 
 
 @pytest.mark.parametrize(
@@ -50,6 +57,37 @@ def test_whatever_a_browser_sends_some_language_of_the_clinic_is_chosen(asked: s
 def test_every_language_is_offered_under_its_own_name() -> None:
     """Who cannot read Latvian finds their language in the switcher."""
     assert set(ENDONYMS) == set(LANGUAGES)
+    assert len(set(ENDONYMS.values())) == len(LANGUAGES)
+
+
+def _languages_in(node: Any) -> Iterator[list[str]]:
+    """Find the lists of values in the API's description that name a language."""
+    if isinstance(node, dict):
+        values = node.get("enum", [])
+        if "lv" in values:
+            yield values
+        for part in node.values():
+            yield from _languages_in(part)
+    elif isinstance(node, list):
+        for part in node:
+            yield from _languages_in(part)
+
+
+def test_the_api_describes_the_languages_that_there_are() -> None:
+    """A program that was generated from the description accepts every language that the portal answers in."""
+    described = list(_languages_in(json.loads(OPENAPI.read_text(encoding="utf-8"))))
+    assert described
+    for values in described:
+        assert set(values) == set(LANGUAGES), "chalicelib/domain/languages.py has the list"
+
+
+def test_an_authority_without_a_name_in_a_language_goes_by_its_name_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A patient who reads a language that was added yesterday still learns to whom to complain."""
+    monkeypatch.setattr(authorities, "LANGUAGES", (*LANGUAGES, "et"))
+    names = authorities.authorities.__wrapped__()
+    assert names["GE"]["name"]["et"] == "სახელმწიფო აუდიტის სამსახური"
+    assert names["LV"]["name"]["et"] == "Datu valsts inspekcija"
+    assert names["LV"]["name"]["en"] == "Data State Inspectorate of Latvia (Datu valsts inspekcija)"
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,16 @@ import re
 import unicodedata
 
 import pytest
+from babel.messages.pofile import read_po
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markupsafe import escape
 
+from chalicelib.domain.languages import LANGUAGES
 from chalicelib.presentation.pdf import document
 from chalicelib.presentation.pdf.pagination import BOTTOM
 from chalicelib.presentation.pdf.truetype import typeface
+from infra.build.catalogs import catalog_file
 from tests.acts import MORNING
 from tests.paper import Paper, Visible
 
@@ -37,6 +40,19 @@ def test_every_letter_of_every_language_comes_back_as_it_was(lang: str, tag: str
     shapes = typeface("DejaVuSans-Bold" if tag == "h1" else "DejaVuSans")
     missing = shapes.glyph("\N{REPLACEMENT CHARACTER}")
     assert not [letter for letter in ALPHABETS[lang] if shapes.glyph(letter) in {0, missing}]
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_letter_of_every_catalog_has_a_shape(lang: str) -> None:
+    """Whatever the portal says in a language can be printed, in that language's own letters."""
+    with catalog_file(lang).open("rb") as file:
+        messages = [message.string for message in read_po(file, locale=lang)]
+    texts = [text for message in messages for text in ([message] if isinstance(message, str) else message)]
+    shapes = typeface("DejaVuSans")
+    missing = shapes.glyph("\N{REPLACEMENT CHARACTER}")
+    letters = {letter for text in texts for letter in text if not letter.isspace()}
+    assert letters
+    assert not [letter for letter in letters if shapes.glyph(letter) in {0, missing}]
 
 
 def test_a_screen_reader_finds_language_title_headings_lists_and_pictures() -> None:

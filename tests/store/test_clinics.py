@@ -8,7 +8,7 @@ from chalicelib.notices.document import document_hash, read_clinic
 from chalicelib.notices.edition import edition
 from chalicelib.notices.workflow import PublishError, new_draft
 from chalicelib.portal import Portal
-from chalicelib.presentation.templates import authorities
+from chalicelib.presentation.authorities import authorities
 from chalicelib.store.clinics import Clinics, UnknownClinicError, UnknownVersionError
 from tests.acts import MORNING, NOON, a_document
 from tests.cast import IEVA, JURIS, RIGA, TBILISI, FixedKeys, put_out

@@ -10,7 +10,7 @@ from chalicelib.domain.consent import NoticeInForce, State
 from chalicelib.notices.edition import PublishedEdition, edition
 from chalicelib.notices.workflow import Draft, PublishError, ReviewError, new_draft
 from chalicelib.portal import Portal
-from chalicelib.presentation.templates import authorities
+from chalicelib.presentation.authorities import authorities
 from chalicelib.store.clinics import Clinics, UnknownDraftError, UnknownVersionError
 from chalicelib.store.drafts import DraftChangedError, Drafts
 from chalicelib.store.keys import clinic_key, draft_key, notice_key

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from app import app
-from chalicelib.domain.clinic import LANGUAGES
+from chalicelib.domain.languages import LANGUAGES
 from chalicelib.web.middleware import HEADERS
 from chalicelib.web.routing import find, routed
 from infra.build.bundle import ROOT

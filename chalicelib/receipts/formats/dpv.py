@@ -12,7 +12,7 @@ from typing import Any
 from chalicelib.domain.clinic import Controller
 from chalicelib.domain.consent import State
 from chalicelib.domain.instants import Instant
-from chalicelib.presentation.templates import authorities
+from chalicelib.presentation.authorities import authorities
 from chalicelib.receipts.formats.answers import (
     DecidedQuestion,
     clinic_url,

@@ -15,8 +15,9 @@ from chalicelib.domain.clinic import Controller
 from chalicelib.domain.consent import ON_A_PAGE, Answer, Assurance, State
 from chalicelib.domain.instants import Instant, moment
 from chalicelib.domain.local_time import ZONES
+from chalicelib.presentation.authorities import authorities
 from chalicelib.presentation.i18n import format_time, format_when
-from chalicelib.presentation.templates import authorities, render
+from chalicelib.presentation.templates import render
 from chalicelib.receipts.formats.answers import (
     DecidedQuestion,
     clinic_url,

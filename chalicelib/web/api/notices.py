@@ -28,7 +28,8 @@ from chalicelib.notices.workflow import (
     summarize,
 )
 from chalicelib.portal import get_portal
-from chalicelib.presentation.templates import authorities, content_security_policy
+from chalicelib.presentation.authorities import authorities
+from chalicelib.presentation.templates import content_security_policy
 from chalicelib.services.draft_preview import draft_page
 from chalicelib.store.drafts import Drafts
 from chalicelib.store.people import iter_people

@@ -11,8 +11,8 @@ from typing import Any
 
 from chalice.app import Request, Response
 
-from chalicelib.domain.clinic import LANGUAGES
 from chalicelib.domain.consent import ON_A_PAGE
+from chalicelib.domain.languages import LANGUAGES
 from chalicelib.domain.receipts import Receipt
 from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import format_day, format_time, format_when, negotiate

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from chalicelib.domain.clinic import LANGUAGES
+from chalicelib.domain.languages import LANGUAGES
 from chalicelib.receipts import signed as proof
 from chalicelib.store.keys import signature_key
 from chalicelib.web.requests import MAX_UPLOAD

@@ -1,0 +1,32 @@
+"""The supervisory authorities that take complaints (GDPR Art. 13(2)(d)). They are dated data, `authorities.json`."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from chalicelib.domain.languages import BY_CODE, LANGUAGES
+
+_AUTHORITIES = Path(__file__).with_name("authorities.json")
+
+
+@cache
+def authorities() -> dict[str, Any]:
+    """Return the authorities by country, each with its `name` in every language, its `web` address and the source.
+
+    In a language that the file has no name for, an authority goes by its name in the country's own language.
+    """
+    data: dict[str, Any] = json.loads(_AUTHORITIES.read_text(encoding="utf-8"))
+    for country, authority in data.items():
+        own_name = _own_name(country, authority["name"])
+        authority["name"] = dict.fromkeys(LANGUAGES, own_name) | authority["name"]
+    return data
+
+
+def _own_name(country: str, names: Mapping[str, str]) -> str:
+    """Return the name in the language of the country, or the first name where that language is not the portal's."""
+    for code, name in names.items():
+        if code in BY_CODE and BY_CODE[code].territory == country:
+            return name
+    return next(iter(names.values()))
