@@ -10,7 +10,6 @@ import rfc8785
 
 from chalicelib.domain.clinic import (
     EXPLICIT_CONSENT,
-    LANGUAGES,
     PROOF_KEPT,
     Clinic,
     Controller,

@@ -5,9 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from chalice.app import Request, Response
 
 from chalicelib import log
-from chalicelib.domain.clinic import LANGUAGES
 from chalicelib.domain.errors import ConcurrentWriteError, NotFoundError, ServiceUnavailableError
-from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.languages import LANGUAGES
 from chalicelib.domain.rate_limits import TooManyError
 from chalicelib.portal import get_portal

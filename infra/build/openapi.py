@@ -18,6 +18,8 @@ from typing import Any
 
 import yaml
 
+from chalicelib.domain.languages import LANGUAGES
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "docs" / "openapi"
 DOCUMENT = ROOT / "chalicelib" / "web" / "openapi.json"
@@ -78,9 +80,17 @@ def build(source: Path = SOURCE) -> dict[str, Any]:
         part = read(path)
         check_tags(part, tag, path)
         add(document, part, path)
+    fill_in_languages(document)
     for mistake in mistakes(document):
         raise SourceError(mistake)
     return document
+
+
+def fill_in_languages(document: dict[str, Any]) -> None:
+    """Give the schema `Language` the values of `domain/languages.py`, where the list of languages is kept."""
+    schemas = document.get("components", {}).get("schemas", {})
+    if "Language" in schemas:
+        schemas["Language"]["enum"] = list(LANGUAGES)
 
 
 def file_name(tag: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.languages import LANGUAGES
 from infra.build.bundle import ROOT
 
 LINE = '        Language("et", "Eesti", "EE"),\n'
@@ -21,6 +22,7 @@ import json
 from chalicelib.notices.edition import edition
 from chalicelib.services.draft_preview import draft_page
 from infra.build.dependencies import locales
+from infra.build.openapi import build
 from tests.acts import NOON, a_document
 from tests.routes.client import Client
 
@@ -40,6 +42,7 @@ print(json.dumps({
     "nowhere": client.get("/a/b/c?lang=et").text,
     "clinic": draft_page(edition(document), "et", NOON, addresses=dict.fromkeys(document["languages"], "")),
     "locales": sorted(locales()),
+    "described": build()["components"]["schemas"]["Language"]["enum"],
 }))
 """
 
@@ -48,7 +51,7 @@ print(json.dumps({
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Copy the portal, and add Estonian: the line, and a catalog in which one message is translated."""
     copy = tmp_path_factory.mktemp("portal")
-    for name in (".chalice", "chalicelib", "templates", "locales", "infra", "tests"):
+    for name in (".chalice", "chalicelib", "templates", "locales", "infra", "tests", "docs/openapi"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "app.py", copy)
     languages = copy / "chalicelib/domain/languages.py"
@@ -105,3 +108,8 @@ def test_a_clinic_may_speak_the_new_language(visited: dict[str, Any]) -> None:
 def test_the_bundle_takes_along_what_dates_need(visited: dict[str, Any]) -> None:
     """The first date in the new language is not the first fault."""
     assert {"et", "et_EE"} <= set(visited["locales"])
+
+
+def test_the_apis_description_names_the_new_language(visited: dict[str, Any]) -> None:
+    """What is generated from it takes Estonian for a language, too."""
+    assert visited["described"] == [*LANGUAGES[:-1], "et", LANGUAGES[-1]]

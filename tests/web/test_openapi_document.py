@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.clinic import LANGUAGES
+from chalicelib.domain.languages import LANGUAGES
 from infra.build import tools
 from tests.web.truth import DOCUMENT, examples_of, resolved, schema_validator
 

@@ -2,7 +2,7 @@
 
 from chalice.app import Request, Response
 
-from chalicelib.domain.clinic import LANGUAGES
+from chalicelib.domain.languages import LANGUAGES
 from chalicelib.presentation.i18n import negotiate
 from chalicelib.presentation.templates import render
 from chalicelib.web.requests import mount, query
