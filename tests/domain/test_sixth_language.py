@@ -24,7 +24,7 @@ from chalicelib.services.draft_preview import draft_page
 from infra.build.dependencies import locales
 from infra.build.openapi import build
 from tests.acts import NOON, a_document
-from tests.routes.client import Client
+from tests.web.client import Client
 
 def with_estonian(value):
     if isinstance(value, dict) and value.keys() == {"lv", "en"}:
