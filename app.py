@@ -50,7 +50,7 @@ def catch_up(event: CloudWatchEvent) -> None:
 
     portal = get_portal()
     try:
-        after_decision.carry_orders(portal.table, portal.clinics, _out_of_time(event.context, HALF_TIME))
+        after_decision.carry_orders(portal, _out_of_time(event.context, HALF_TIME))
         after_decision.clear_erased(portal.table, portal.clinics, _out_of_time(event.context))
         after_decision.sign_waiting(portal.table, portal.signer, _out_of_time(event.context))
     finally:

@@ -10,6 +10,7 @@ from chalicelib.domain.decisions import Decision, NoticeRef
 from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import get_portal
+from chalicelib.services import decisions
 from chalicelib.store.keys import contact_key, subject_pk
 from chalicelib.store.lookup import Identification, fresh_subject
 
@@ -51,8 +52,8 @@ def _crowd(receipts: int) -> list[str]:
     for number in range(receipts):
         at = _minute(number)
         decision = _act(f"{receipts:016x}{number:016x}", at, Answer.NO if number % 2 else Answer.YES)
-        portal.register.record(decision, Identification(contacts[:1], None, fresh_subject()))  # type: ignore[arg-type]
-    [one] = portal.register.look_up(CLINIC, contacts[:1]).known()
+        decisions.record(portal, decision, Identification(contacts[:1], None, fresh_subject()))  # type: ignore[arg-type]
+    [one] = portal.directory.look_up(CLINIC, contacts[:1]).known()
     for contact in contacts[1:]:
         _copy(one, contacts[0], contact)
     return [contact.value for contact in contacts]

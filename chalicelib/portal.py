@@ -1,6 +1,7 @@
 """Construction: what the routes use, made once per process from the settings."""
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,7 +12,8 @@ from chalicelib.domain.instants import Instant, instant
 from chalicelib.settings import Settings, read_settings
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import Kms
-from chalicelib.store.receipts import Register
+from chalicelib.store.lookup import Directory
+from chalicelib.store.receipts import Receipts
 from chalicelib.store.shown_pages import ShownPages
 from chalicelib.store.table import Table
 
@@ -33,13 +35,17 @@ class Portal:
     table: Table
     kms: Kms
     clinics: Clinics
-    register: Register
+    directory: Directory
+    receipts: Receipts
     evidence: ShownPages
     signer: "Signer | None" = None
     post: "AwsTransport | None" = None
     clock: Callable[[], Instant] = system_clock
     keys_seen: set[tuple[str, str]] = field(default_factory=set, repr=False)
     """Each clinic with the digest of a bearer key that opened it in this process (`web.api.auth`)."""
+
+    sleep: Callable[[float], None] = time.sleep
+    """How a decision waits, in seconds, before it is tried again."""
 
 
 @cache
@@ -54,7 +60,8 @@ def get_portal() -> Portal:
         table,
         kms,
         clinics,
-        Register(table, clinics),
+        Directory(table, clinics),
+        Receipts(table),
         ShownPages(clinics),
         _signer(kms, settings.signing_key),
         _post(table, settings),

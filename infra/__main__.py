@@ -83,7 +83,7 @@ def _create(asked: argparse.Namespace) -> None:
     portal, member = get_portal(), None
     if asked.member:
         try:
-            controllers = portal.register.look_up(asked.clinic).published.clinic.controllers
+            controllers = portal.directory.look_up(asked.clinic).published.clinic.controllers
         except UnknownClinicError:
             raise keys.KeyCommandError(f"No clinic “{asked.clinic}” is published. Publish its file first.") from None
         member = keys.Member(asked.member, [each.id for each in controllers])

@@ -21,7 +21,8 @@ from chalicelib.settings import Settings
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.drafts import Drafts
 from chalicelib.store.encryption import KeyService, Kms
-from chalicelib.store.receipts import Register
+from chalicelib.store.lookup import Directory
+from chalicelib.store.receipts import Receipts
 from chalicelib.store.shown_pages import ShownPages
 from chalicelib.store.table import Table
 from infra.local.aws import REGION, aws_environment
@@ -129,5 +130,12 @@ def a_portal(endpoint: str, name: str, *clinics: str, clock: Clock | None = None
         )
     settings = Settings(name, REGION, "")
     return Portal(
-        settings, table, Kms(table.session, REGION), shop, Register(table, shop, pause=lambda _: None), ShownPages(shop)
+        settings,
+        table,
+        Kms(table.session, REGION),
+        shop,
+        Directory(table, shop),
+        Receipts(table),
+        ShownPages(shop),
+        sleep=lambda _: None,
     )

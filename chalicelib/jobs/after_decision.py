@@ -11,6 +11,7 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.jobs import counting, signing, withdrawal_orders
 from chalicelib.messages import bounces
 from chalicelib.messages.delivery import Delivery
+from chalicelib.portal import Portal
 from chalicelib.store import messages
 from chalicelib.store import people as roll
 from chalicelib.store import withdrawal_orders as orders
@@ -137,10 +138,10 @@ def clear_erased(table: Table, clinics: Clinics, out_of_time: OutOfTime) -> None
         log.flush()
 
 
-def carry_orders(table: Table, clinics: Clinics, out_of_time: OutOfTime) -> None:
+def carry_orders(portal: Portal, out_of_time: OutOfTime) -> None:
     """Go on with every withdrawal for very many people that is open, as far as the time goes."""
     try:
-        withdrawal_orders.carry_on(table, clinics, orders.open_orders(table), out_of_time)
+        withdrawal_orders.carry_on(portal, orders.open_orders(portal.table), out_of_time)
     finally:
         log.flush()
 

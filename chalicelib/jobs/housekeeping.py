@@ -67,7 +67,7 @@ class HousekeepingRun:
 
     def go_through(self, clinic: str, after: str) -> bool:
         """Go through a clinic's roll, behind a person; tell False where time ran out before its end."""
-        published = self.portal.register.look_up(clinic).published
+        published = self.portal.directory.look_up(clinic).published
         places = people.iter_items(self.portal.table, clinic, after=after)
         while batch := list(itertools.islice(places, BATCH)):
             if self.out_of_time():

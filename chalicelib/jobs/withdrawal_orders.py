@@ -15,20 +15,17 @@ from chalicelib.domain.decisions import receipt_id
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.messages.rules import ended_consent
+from chalicelib.portal import Portal
+from chalicelib.services import decisions
+from chalicelib.services.decisions import BusyError, NoOpenQuestionError, has_open_answer
 from chalicelib.store import contacts, messages, outbox, people, withdrawal_orders
-from chalicelib.store.clinics import Clinics, Published
+from chalicelib.store.clinics import Published
 from chalicelib.store.encryption import ClinicKey, KeysUnavailableError
 from chalicelib.store.keys import Key, clinic_key, person_key
 from chalicelib.store.lookup import Identification, Lookup
 from chalicelib.store.messages import OutboxEntry
-from chalicelib.store.receipts import (
-    BusyError,
-    NoOpenQuestionError,
-    Register,
-    UnknownReceiptError,
-    has_open_answer,
-)
-from chalicelib.store.table import ContendedError, Table, UnavailableError, Write
+from chalicelib.store.receipts import UnknownReceiptError
+from chalicelib.store.table import ContendedError, UnavailableError, Write
 from chalicelib.store.withdrawal_orders import MANY, Order, Progress
 
 Hurried = Callable[[], bool]
@@ -37,24 +34,23 @@ Hurried = Callable[[], bool]
 _AWAY = (BusyError, ContendedError, KeysUnavailableError, UnavailableError)
 
 
-def carry_on(table: Table, clinics: Clinics, keys: Iterable[Key], out_of_time: Hurried) -> None:
+def carry_on(portal: Portal, keys: Iterable[Key], out_of_time: Hurried) -> None:
     """Go on with these orders, as far as the time goes."""
     for place in keys:
         if out_of_time():
             return
         try:
-            _carry_one(table, clinics, place, out_of_time)
+            _carry_one(portal, place, out_of_time)
         except _AWAY as error:
             log.log().warning("an order is left to the next round", error=type(error).__name__)
 
 
-def _carry_one(table: Table, clinics: Clinics, place: Key, out_of_time: Hurried) -> None:
-    key = clinics.key(withdrawal_orders.clinic_of(place))
-    order = withdrawal_orders.read(table, key, place)
+def _carry_one(portal: Portal, place: Key, out_of_time: Hurried) -> None:
+    key = portal.clinics.key(withdrawal_orders.clinic_of(place))
+    order = withdrawal_orders.read(portal.table, key, place)
     if order is None:
         return
-    register = Register(table, clinics)
-    carrier = _OrderRun(register, table, key, _first(register, order))
+    carrier = _OrderRun(portal, key, _first(portal, order))
     while order is not None and order.progress.contact < len(order.contacts):
         if out_of_time():
             return
@@ -63,10 +59,10 @@ def _carry_one(table: Table, clinics: Clinics, place: Key, out_of_time: Hurried)
         carrier.finish(order)
 
 
-def _first(register: Register, order: Order) -> Receipt | None:
+def _first(portal: Portal, order: Order) -> Receipt | None:
     """Give the receipt that was recorded with the order; None where there was nothing to stop for the first."""
     with contextlib.suppress(UnknownReceiptError):
-        return register.receipt(order.decision.clinic, order.number)
+        return portal.receipts.find(order.decision.clinic, order.number)
     return None
 
 
@@ -74,8 +70,7 @@ def _first(register: Register, order: Order) -> Receipt | None:
 class _OrderRun:
     """Who serves the people of one order; whoever got the `first` receipt has it, whatever they said since."""
 
-    register: Register
-    table: Table
+    portal: Portal
     key: ClinicKey
     first: Receipt | None
 
@@ -84,12 +79,12 @@ class _OrderRun:
         clinic, progress = order.decision.clinic, order.progress
         contact = order.contacts[progress.contact]
         lookup = self.key.lookup(contact)
-        page, place = contacts.page(self.table, clinic, lookup, progress.place, MANY)
+        page, place = contacts.page(self.portal.table, clinic, lookup, progress.place, MANY)
         if place is None:
             unsure = progress.unsure if progress.sure else (*progress.unsure, progress.contact)
             progress = replace(progress, contact=progress.contact + 1, place=-1, sure=False, unsure=unsure)
-            return withdrawal_orders.keep(self.table, order, progress)
-        published = self.register.look_up(clinic).published
+            return withdrawal_orders.keep(self.portal.table, order, progress)
+        published = self.portal.directory.look_up(clinic).published
         for person, text in page:
             if not order.stop.means(person, contact):
                 continue
@@ -107,7 +102,7 @@ class _OrderRun:
             if receipt and str(progress.contact) not in progress.receipts and _tells(receipt, person, lookup):
                 receipts = {**progress.receipts, str(progress.contact): receipt.id}
                 progress = replace(progress, receipts=receipts)
-        return withdrawal_orders.keep(self.table, order, replace(progress, place=place))
+        return withdrawal_orders.keep(self.portal.table, order, replace(progress, place=place))
 
     def _is_sure(self, order: Order, person: Subject, lookup: str) -> bool:
         """Tell whether the contact means this person without a doubt (`identity.unambiguous`)."""
@@ -135,7 +130,7 @@ class _OrderRun:
             return Lookup(published, known, {contact: lookup}, {now.id: stored}, known)
 
         def again() -> Lookup:
-            found = self.table.get([clinic_key(decision.clinic), person_key(decision.clinic, person.id)])
+            found = self.portal.table.get([clinic_key(decision.clinic), person_key(decision.clinic, person.id)])
             kept = found[person_key(decision.clinic, person.id)]
             return alone(people.load_person(kept), kept.body or "")
 
@@ -147,7 +142,7 @@ class _OrderRun:
         )
         try:
             own = replace(decision, receipt_id=number)
-            return self.register.record(own, signer, seen=alone(person, text), still=still, again=again)
+            return decisions.record(self.portal, own, signer, seen=alone(person, text), recheck=still, look_again=again)
         except (NoOpenQuestionError, LookupError):
             return None
 
@@ -158,12 +153,12 @@ class _OrderRun:
         """Take an order away that reached everybody, and leave word for the contact; begin again where it failed."""
         progress = order.progress
         if progress.failed:
-            withdrawal_orders.keep(self.table, order, Progress())
+            withdrawal_orders.keep(self.portal.table, order, Progress())
             return
         unused = tuple(order.contacts[each] for each in progress.unsure)
         if unused and not order.asked_only:
             self._keep_for_nobody(order, unused)
-        withdrawal_orders.done(self.table, self.key, order, self._word(order))
+        withdrawal_orders.done(self.portal.table, self.key, order, self._word(order))
         log.log().info("withdrawal order done", extra={"clinic": order.decision.clinic})
         log.count("WithdrawalOrderDone")
 
@@ -172,7 +167,7 @@ class _OrderRun:
         decision = replace(order.decision, receipt_id=self._number(order, order.fresh.id))
         fresh = order.fresh
         signer = Identification(unused, None, fresh, person=fresh.id, base=order.base, follows=True, apart=True)
-        self.register.record(decision, signer)
+        decisions.record(self.portal, decision, signer)
 
     def _word(self, order: Order) -> list[Write]:
         """Leave word for the contacts themselves, each of the receipt that tells it what was stopped."""
@@ -189,8 +184,8 @@ class _OrderRun:
     def _of(self, order: Order, number: str, typed: list[Contact]) -> list[Write]:
         clinic = order.decision.clinic
         try:
-            document = self.register.receipt(clinic, number).document
-            person = people.person(self.table, clinic, document["subject"])
+            document = self.portal.receipts.find(clinic, number).document
+            person = people.person(self.portal.table, clinic, document["subject"])
         except (UnknownReceiptError, LookupError):  # there was nothing to stop for the first; or they are gone
             return []
         if person.erased:

@@ -26,9 +26,9 @@ from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import KeysUnavailableError
 from chalicelib.store.keys import Key, anywhere_key, bucket_key
 from chalicelib.store.links import puts
+from chalicelib.store.lookup import Directory
 from chalicelib.store.message_budgets import BudgetUse
 from chalicelib.store.messages import DeliveryBusyError, DeliveryLease, OutboxItem
-from chalicelib.store.receipts import Register
 from chalicelib.store.table import ContendedError, Put, Table, UnavailableError, Write
 
 PATIENCE = 3
@@ -148,7 +148,7 @@ class Delivery:
         """Find who is meant by a wish for a link; each of them is told by the next round, or by the stream."""
         key = self.clinics.key(each.entry.clinic)
         contacts = each.contacts(key, each.entry.subject)
-        lookup = Register(self.table, self.clinics).look_up(each.entry.clinic, contacts)
+        lookup = Directory(self.table, self.clinics).look_up(each.entry.clinic, contacts)
         messages.expand_link_request(self.table, key, each, lookup.people)
 
     def _later(self, each: OutboxItem) -> None:

@@ -27,6 +27,7 @@ from chalicelib.domain.rate_limits import RateLimitCheck
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
+from chalicelib.services import decisions
 from chalicelib.store import outbox
 from chalicelib.store import people as roll
 from chalicelib.store.keys import confirmed_key
@@ -62,8 +63,8 @@ def waiting(
     portal: Portal, clinic: str, number: str, contact: Contact, asked: Collection[QuestionId], *, now: Instant
 ) -> OpenConfirmation:
     """Give what still waits of a receipt's claims, as far as this contact confirms it (`asked`)."""
-    receipt = portal.register.receipt(clinic, number)
-    lookup = portal.register.look_up(clinic, [contact])
+    receipt = portal.receipts.find(clinic, number)
+    lookup = portal.directory.look_up(clinic, [contact])
     person = _owner(lookup, contact, receipt.document)
     shown = portal.clinics.decided_under(clinic, receipt.document["notice"])
     open_now = _waits(receipt, lookup.published.in_force, now, person)
@@ -134,7 +135,7 @@ def by_code(portal: Portal, clinic: str, number: str, code: str, guard: RateLimi
     A try is counted before the code is looked at: however many come at once, five are answered. Raises TooManyError
     where too much came from the visitor's network, or too many codes of this phone, for whatever receipt, were tried.
     """
-    receipt, key = portal.register.receipt(clinic, number), portal.clinics.key(clinic)
+    receipt, key = portal.receipts.find(clinic, number), portal.clinics.key(clinic)
     typed = outbox.claimants(portal.table, portal.clinics, clinic, number, receipt.document["subject"])
     phone = next((each for each in typed if each.kind is ContactKind.PHONE), None)
     if not outbox.try_code(portal.table, key, number, phone, guard) or phone is None:
@@ -199,7 +200,7 @@ def confirm(
         if by != claimant
         else []
     )
-    return portal.register.record(decision, identification, seen=found.lookup, also=also, still=still)
+    return decisions.record(portal, decision, identification, seen=found.lookup, also=also, recheck=still)
 
 
 def _signature(found: OpenConfirmation, base: str) -> Identification:
@@ -215,8 +216,8 @@ def undoable(portal: Portal, opened: OpenedLink, now: Instant) -> OpenConfirmati
     Only what needs no other contact than the one the link came to; raises OldLinkError where the person is gone.
     """
     link, contact = opened.link, opened.holder.contact
-    lookup = portal.register.look_up(link.clinic, [contact])
-    receipt = portal.register.receipt(link.clinic, link.receipt or "")
+    lookup = portal.directory.look_up(link.clinic, [contact])
+    receipt = portal.receipts.find(link.clinic, link.receipt or "")
     person = next((each for each in lookup.people[contact] if each.id == receipt.document["subject"]), None)
     if person is None:
         raise OldLinkError(link)
@@ -249,7 +250,7 @@ def undo(
     """Record that the owner of the contact wants back what was stopped, under the text in force, shown with it."""
     clinic = found.clinic
     person = roll.person(portal.table, clinic.id, found.receipt.document["subject"])
-    chain = portal.register.history(clinic.id, [person])
+    chain = portal.receipts.history(clinic.id, [person])
     earlier = _endings(chain, found.receipt.document["version"])
     secret = portal.clinics.key(clinic.id).receipt_secret()
     decision = Decision(
@@ -271,7 +272,7 @@ def undo(
     def still(now_known: Subject) -> Collection[QuestionId]:
         return _stopped(found.receipt, now_known) & set(found.addresses)
 
-    return portal.register.record(decision, _signature(found, base), seen=found.lookup, still=still)
+    return decisions.record(portal, decision, _signature(found, base), seen=found.lookup, recheck=still)
 
 
 def _endings(chain: Sequence[Receipt], version: int) -> dict[QuestionId, Instant]:

@@ -14,6 +14,7 @@ from chalicelib.domain.errors import RejectedError
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
+from chalicelib.services import decisions
 from chalicelib.store import messages
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import reminder_key
@@ -66,7 +67,7 @@ def rectify(  # noqa: PLR0917 - what is changed, for whom, by which act
     """Change a person's contacts and give the receipt that tells it; the same act again gives the same receipt.
 
     `act` decides nothing and says how the change came about. The new contact counts as proven: staff vouch for it, or
-    the change was confirmed from there. Raises NotTheirsError, and errors as `Register.record`.
+    the change was confirmed from there. Raises NotTheirsError, and errors as `decisions.record`.
     """
     key, old = portal.clinics.key(decision.clinic), seen.lookups[change.old]
     contacts = tuple(seen.lookups)
@@ -85,9 +86,9 @@ def rectify(  # noqa: PLR0917 - what is changed, for whom, by which act
     beside = [*also, *_word(key, decision, change.old, person, base)]
 
     def again() -> Lookup:
-        return checked(portal.register.look_up(decision.clinic, contacts))
+        return checked(portal.directory.look_up(decision.clinic, contacts))
 
-    receipt = portal.register.record(own, identification, seen=checked(seen), also=beside, again=again)
+    receipt = decisions.record(portal, own, identification, seen=checked(seen), also=beside, look_again=again)
     if change.new is not None:
         _tell_sharers(portal, decision, change.new, person, seen)
     return receipt
@@ -101,7 +102,7 @@ def _tell_sharers(portal: Portal, decision: Decision, contact: Contact, person: 
         number = receipt_id(secret, decision.receipt_id, {"shared": other.id})
         shared = replace(decision, receipt_id=number, evidence={"contact_shared": contact.kind.value})
         signer = Identification((contact,), None, fresh_subject(), person=other.id, joins=False, follows=True)
-        portal.register.record(shared, signer)
+        decisions.record(portal, shared, signer)
 
 
 def _word(key: ClinicKey, decision: Decision, contact: Contact, person: Subject, base: str) -> list[Write]:

@@ -107,7 +107,7 @@ class Invitee:
             if first or (confirmer not in (holder.kind, None) and not by_number and not ever):
                 unproven.add(address)
         children = [person for person in self.people if person.of_age]
-        known = get_portal().register.history(clinic.id, children) if children and said.guardian is None else ()
+        known = get_portal().receipts.history(clinic.id, children) if children and said.guardian is None else ()
         return replace(
             decision,
             assurance=Assurance.LINK,
@@ -165,7 +165,7 @@ def find_invitee(request: Request, clinic: str, now: Instant) -> Invitee | None:
     if opened.link.clinic != clinic:
         raise UnknownLinkError
     holder = opened.holder.contact
-    lookup = portal.register.look_up(clinic, [holder])
+    lookup = portal.directory.look_up(clinic, [holder])
     if opened.link.subject is None:  # made for whoever has the contact, and not for the children they decide for
         people = tuple(each for each in lookup.likely_matches(holder) if not each.of_age)
     else:

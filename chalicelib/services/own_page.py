@@ -87,7 +87,7 @@ class OwnPage:
     @cached_property
     def receipts(self) -> tuple[Receipt, ...]:
         """The person's receipts, oldest first: all, or of thousands the newest; none where several are meant."""
-        return () if self.shared else tuple(get_portal().register.newest(self.clinic.id, self.person))
+        return () if self.shared else tuple(get_portal().receipts.newest(self.clinic.id, self.person))
 
     @property
     def left_out(self) -> int:
@@ -150,7 +150,7 @@ def enter(request: Request, token: str, power: LinkScope = LinkScope.MANAGE) -> 
     portal = get_portal()
     at = portal.clock()
     opened = open_link(portal.table, portal.clinics, token, power, at)
-    lookup = portal.register.look_up(opened.link.clinic, [opened.holder.contact])
+    lookup = portal.directory.look_up(opened.link.clinic, [opened.holder.contact])
     holder = opened.holder.contact
     if opened.link.subject is None:  # made for whoever has the contact, and not for the children they decide for
         people = tuple(each for each in lookup.likely_matches(holder) if not each.of_age)
@@ -258,7 +258,7 @@ def _just_done(visit: OwnPage) -> str | None:
     if number in {None, "sent", "asked"}:
         return number
     try:
-        done = get_portal().register.receipt(visit.clinic.id, number).document
+        done = get_portal().receipts.find(visit.clinic.id, number).document
     except UnknownReceiptError:
         return None
     if done["subject"] not in {person.id for person in visit.people}:

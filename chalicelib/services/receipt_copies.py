@@ -48,7 +48,7 @@ class FullAccess:
 
 def find_receipt(portal: Portal, clinic: str, number: str) -> StoredReceipt:
     """Give a receipt by its number; raise UnknownReceiptError."""
-    receipt, signed = portal.register.issued(clinic, number)
+    receipt, signed = portal.receipts.issued(clinic, number)
     return StoredReceipt(receipt, signed, portal.clinics.decided_under(clinic, receipt.document["notice"]))
 
 

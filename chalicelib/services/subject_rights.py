@@ -30,7 +30,7 @@ def erase(  # noqa: PLR0917 - whom, by whom, when
     moment whether they are to be erased. A decision made at the same moment is either erased too, or somebody's who is
     new. Raises UnknownClinicError, ContendedError, UnavailableError; to repeat it is safe.
     """
-    published = portal.register.look_up(clinic).published
+    published = portal.directory.look_up(clinic).published
     line = audit.line(clinic, by, "erasures", now, [subject])
 
     def planned(person: Subject) -> tuple[Subject, Sequence[Write]] | None:

@@ -14,13 +14,14 @@ from chalicelib.domain.guardians import ACTOR, relation
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
-from chalicelib.portal import get_portal
+from chalicelib.portal import Portal, get_portal
+from chalicelib.services import decisions
 from chalicelib.services.invitee import find_invitee
 from chalicelib.store import people as roll
 from chalicelib.store.links import OldLinkError, UnknownLinkError
 from chalicelib.store.lookup import Identification
 from chalicelib.store.personal_data import reveal
-from chalicelib.store.receipts import Register, UnknownReceiptError
+from chalicelib.store.receipts import UnknownReceiptError
 from chalicelib.web.requests import query
 
 People = tuple[tuple[Subject, tuple[Contact, ...]], ...]
@@ -56,7 +57,7 @@ class WithdrawalSource:
         [(kind, value), *_] = self.proof.items()
         return ("|".join([f"{kind}:{value}", *sorted(set(addresses))]),)
 
-    def withdraw(self, register: Register, decision: Decision, identification: Identification) -> Receipt:
+    def withdraw(self, portal: Portal, decision: Decision, identification: Identification) -> Receipt:
         """Withdraw for the people who are meant, or for all who share the link's contact; errors as for `record`.
 
         A receipt whose person is gone leaves another of nobody: whether there is somebody is not to be learnt from it.
@@ -64,24 +65,26 @@ class WithdrawalSource:
         people = self.people()
         children = [person for person, _ in people if person.of_age]
         if children:
-            decision = replace(decision, actor=ACTOR, evidence=relation(register.history(decision.clinic, children)))
+            decision = replace(
+                decision, actor=ACTOR, evidence=relation(portal.receipts.history(decision.clinic, children))
+            )
         decision = replace(decision, evidence={**(decision.evidence or {}), **self.proof})
         if self.holder:
             decision = replace(decision, assurance=Assurance.LINK, channel=Channel.EMAIL_LINK)
             proves = () if self.by_program else (self.holder,)
             identification = replace(identification, contacts=(self.holder,), proves=proves)
             if len(people) != 1:
-                return register.withdraw(decision, identification)[0]
+                return decisions.withdraw(portal, decision, identification)[0]
         if not people:
-            return register.record(decision, identification)
-        secret = get_portal().clinics.key(decision.clinic).receipt_secret()
+            return decisions.record(portal, decision, identification)
+        secret = portal.clinics.key(decision.clinic).receipt_secret()
         receipts: list[Receipt] = []
         for person, contacts in people:
             number = (
                 receipt_id(secret, decision.receipt_id, {"subject": person.id}) if receipts else decision.receipt_id
             )
             signer = replace(identification, contacts=contacts, person=person.id, follows=bool(receipts))
-            receipts.append(register.record(replace(decision, receipt_id=number), signer))
+            receipts.append(decisions.record(portal, replace(decision, receipt_id=number), signer))
         return receipts[0]
 
 
@@ -104,7 +107,7 @@ def find_withdrawal_source(request: Request, clinic: str, now: Instant) -> Withd
 def _by_receipt(clinic: str, number: str) -> WithdrawalSource | None:
     """Tell that a receipt is at hand; None for one that never was."""
     try:
-        document = get_portal().register.receipt(clinic, number).document
+        document = get_portal().receipts.find(clinic, number).document
     except UnknownReceiptError:
         return None
     return WithdrawalSource(f"&receipt={number}", {"receipt": number}, lambda: _people_of(document))

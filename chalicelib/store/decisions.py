@@ -50,7 +50,7 @@ def outbox_writes_for(
     return outbox_writes(key, subject, receipt, reached, identification.base, to=OTHERS if identification.apart else "")
 
 
-def writes(
+def decision_writes(
     key: ClinicKey,
     identification: Identification,
     lookup: Lookup,

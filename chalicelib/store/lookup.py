@@ -1,4 +1,4 @@
-"""A look into the table: what one round trip finds, and who signs what is decided on it."""
+"""Looking up: a clinic and the people known under contacts, all in one round trip; and whom a decision is for."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -13,14 +13,17 @@ from chalicelib.domain.postal_address import PostalAddress
 from chalicelib.domain.rate_limits import RateLimitCheck
 from chalicelib.domain.stops import PendingStop
 from chalicelib.domain.subjects import Subject
-from chalicelib.store.clinics import Published
+from chalicelib.store import contacts as contacts_of
+from chalicelib.store import rate_limits
+from chalicelib.store.clinics import Clinics, Published
 from chalicelib.store.contacts import Known
-from chalicelib.store.table import Spend
+from chalicelib.store.keys import Key, api_key_key, clinic_key
+from chalicelib.store.table import Spend, Table
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """What one look into the table found: the clinic, the bearer key asked for, and who is known under each contact."""
+    """What was found in one go: the clinic, the bearer key asked for, and who is known under each contact."""
 
     published: Published
     people: Mapping[Contact, tuple[Subject, ...]]
@@ -96,11 +99,64 @@ class Lookup:
         return all_subjects(self.people)
 
 
+class Directory:
+    """Finds the people who are known under contacts, together with their clinic."""
+
+    def __init__(self, table: Table, clinics: Clinics) -> None:
+        self._table = table
+        self._clinics = clinics
+
+    def look_up(
+        self,
+        clinic: str,
+        contacts: Sequence[Contact] = (),
+        *,
+        api_key_digest: str | None = None,
+        guard: RateLimitCheck | None = None,
+        most: int | None = None,
+    ) -> Lookup:
+        """Read the clinic, the people known under contacts, a bearer key and the token buckets of a post in one go.
+
+        Of a contact that very many people share no more than `most` of them are read, where a number is given. Raises
+        UnknownClinicError, and TooManyError where one of the buckets is empty.
+        """
+        lookups = {contact: self._clinics.key(clinic).lookup(contact) for contact in contacts}
+        keys: list[Key] = [clinic_key(clinic)]
+        if api_key_digest is not None:
+            keys.append(api_key_key(api_key_digest))
+        if guard is not None:
+            keys += rate_limits.keys_of(guard, self._clinics.key(clinic))
+        known_by, found = contacts_of.read(self._table, clinic, list(lookups.values()), keys, most)
+        key_item = found.get(api_key_key(api_key_digest)) if api_key_digest is not None else None
+        everybody = {contact: known_by[lookup].people for contact, lookup in lookups.items()}
+        stored: dict[str, str] = {}
+        for known in known_by.values():
+            stored |= known.texts
+        published = self._clinics.published(clinic, found.get(clinic_key(clinic)))
+        return Lookup(
+            published=published,
+            people={contact: owners(people, lookups[contact]) for contact, people in everybody.items()},
+            stored_under=everybody,
+            lookups=lookups,
+            stored=stored,
+            known_by=known_by,
+            more=frozenset(contact for contact, lookup in lookups.items() if known_by[lookup].more),
+            api_key=key_item.body if key_item else None,
+            spends=rate_limits.spends(guard, self._clinics.key(clinic), found) if guard else (),
+        )
+
+    def api_key(self, digest: str) -> str | None:
+        """Read a bearer key's record by its digest; None where there is no such key. One round trip."""
+        key = api_key_key(digest)
+        found = self._table.get([key]).get(key)
+        return found.body if found else None
+
+
 @dataclass(frozen=True, slots=True)
 class Identification:
     """Who a decision is for: the contacts given, the name if any, and the id and salt for a person nobody knew yet.
 
-    `person` names one of several who share a contact; without it the register tells by the contacts. `base` is the
+    `person` names one of several who share a contact; without it the contacts tell. `base` is the
     absolute address of the portal as the person reached it: where messages about the decision lead.
     """
 

@@ -73,7 +73,7 @@ def reseal(portal: Portal, clinic: str, after: str = "") -> Iterator[Progress]:
     Contacts, names, evidence, what is on its way to people. Not what lapses by itself: claims that wait for a code, for
     days, and links, whose own part of their key stands in the messages alone.
     """
-    portal.register.look_up(clinic)  # whoever rotated before, in another process: the newest key is known from here on
+    portal.directory.look_up(clinic)  # whoever rotated before, in another process: the newest key is known from here on
     key = portal.clinics.key(clinic)
     done = Progress()
     places = roll.iter_items(portal.table, clinic, after=after)
@@ -180,7 +180,7 @@ def _told(portal: Portal, clinic: str, after: str) -> int:
 
 def _require(portal: Portal, clinic: str) -> None:
     try:
-        portal.register.look_up(clinic)
+        portal.directory.look_up(clinic)
     except UnknownClinicError:
         raise DataKeyCommandError(f"No clinic “{clinic}” is published.") from None
 

@@ -58,7 +58,7 @@ def spent(portal: Portal, day: str) -> Iterator[BudgetUse]:
     How large a budget is, is told as it was when the last message counted in it, else as it is set here.
     """
     limits = portal.settings.budgets
-    texted = {clinic: portal.register.look_up(clinic).published.clinic.texted for clinic in portal.clinics.all()}
+    texted = {clinic: portal.directory.look_up(clinic).published.clinic.texted for clinic in portal.clinics.all()}
     scopes = {
         budget.scope: budget.most
         for clinic, countries in sorted(texted.items())

@@ -133,7 +133,7 @@ def _draft(asked: argparse.Namespace) -> None:
     file.unslipped()
     draft = new_draft(file.document, read_names(file.document)[0], Person(asked.author), _now())
     portal = get_portal()
-    history = () if portal.clinics.is_new(draft.clinic) else portal.register.look_up(draft.clinic).published.published
+    history = () if portal.clinics.is_new(draft.clinic) else portal.directory.look_up(draft.clinic).published.published
     kind = change(draft.version, history, _now())
     Drafts(portal.table).keep(draft)
     missing = draft.missing(authorities())
@@ -186,7 +186,7 @@ def _release(asked: argparse.Namespace) -> None:
     draft = Drafts(portal.table).find(asked.clinic, asked.version)
     ready = edition(draft.document)
     if asked.preview:
-        change(draft.version, portal.register.look_up(asked.clinic).published.published, _now())
+        change(draft.version, portal.directory.look_up(asked.clinic).published.published, _now())
         print(_told(_previewed(draft, ready, portal)))
         return
     if draft.release is None:
@@ -212,7 +212,7 @@ def _go_on(draft: Draft, ready: PublishedEdition, portal: Portal, *, yes: bool) 
 
 
 def _previewed(draft: Draft, ready: PublishedEdition, portal: Portal) -> Preview:
-    published = portal.register.look_up(draft.clinic).published
+    published = portal.directory.look_up(draft.clinic).published
     everybody = _counted(iter_people(portal.table, draft.clinic))
     seen = preview(everybody, published, ready.clinic, ready.starts, _now())
     return replace(
@@ -229,7 +229,7 @@ def _list(asked: argparse.Namespace) -> None:
     new = portal.clinics.is_new(asked.clinic)
     if new and not drafts:
         raise UnknownClinicError(asked.clinic)
-    history = () if new else portal.register.look_up(asked.clinic).published.published
+    history = () if new else portal.directory.look_up(asked.clinic).published.published
     for step in list_versions(history, drafts, now):
         names = f"by {step.author or 'unknown'}, approved by {step.approver or 'nobody'}"
         print(step.version, step.state, _when(step), names, sep="\t")
@@ -238,7 +238,7 @@ def _list(asked: argparse.Namespace) -> None:
 @_in_words
 def _superseded(asked: argparse.Namespace) -> None:
     portal = get_portal()
-    published = portal.register.look_up(asked.clinic).published
+    published = portal.directory.look_up(asked.clinic).published
     wanted = asked.purpose
     everybody = _counted(iter_people(portal.table, asked.clinic))
     for person, address, since in superseded(everybody, published.in_force, _now()):

@@ -85,7 +85,7 @@ def beyond_words(ready: PublishedEdition, portal: Portal, at: Instant) -> tuple[
     """Tell what a version changes beyond words under a MINOR number, were it published at a moment."""
     if portal.clinics.is_new(ready.clinic.id):
         return ()
-    published = portal.register.look_up(ready.clinic.id).published.published
+    published = portal.directory.look_up(ready.clinic.id).published.published
     return portal.clinics.beyond_words(ready.clinic, published, max(at, ready.starts))
 
 

@@ -64,8 +64,8 @@ def _read(walk: Walk, clinic: str) -> Clinic:
     people = {
         person.id: person for person in (roll.load_person(each) for each in roll.iter_items(portal.table, clinic))
     }
-    chains = {each.id: portal.register.history(clinic, [each]) for each in people.values()}
-    return Clinic(clinic, people, chains, portal.register.look_up(clinic).published.in_force)
+    chains = {each.id: portal.receipts.history(clinic, [each]) for each in people.values()}
+    return Clinic(clinic, people, chains, portal.directory.look_up(clinic).published.in_force)
 
 
 def _unbroken(clinic: Clinic) -> Iterator[str]:
@@ -107,7 +107,7 @@ def _found_by_contact(walk: Walk, clinic: Clinic) -> Iterator[str]:
     contacts = {c for each in walk.cast if each.clinic == clinic.id for c in each.contacts}
     lookups = {portal.clinics.key(clinic.id).lookup(contact): contact for contact in contacts}
     for lookup, contact in lookups.items():
-        reach = portal.register.look_up(clinic.id, [contact]).stored_under[contact]
+        reach = portal.directory.look_up(clinic.id, [contact]).stored_under[contact]
         under = {person.id: person for person in reach}
         having = {each.id: each for each in clinic.people.values() if lookup in each.contacts}
         if under.keys() != having.keys():
@@ -193,7 +193,7 @@ def _told_by_status(walk: Walk, clinic: Clinic) -> Iterator[str]:
         results = json.loads(Visitor().send("POST", target, json.dumps(body).encode(), headers).body)["results"]
         for contact, result in zip(batch, results, strict=True):
             people = [
-                each for each in portal.register.look_up(clinic.id, [contact]).known() if not each.restricted_since
+                each for each in portal.directory.look_up(clinic.id, [contact]).known() if not each.restricted_since
             ]
             heard = [_heard(clinic.chains[each.id]) for each in people]
             for address, told in result["decisions"].items():
@@ -211,7 +211,7 @@ def _signed(walk: Walk, clinics: list[Clinic]) -> Iterator[str]:
     for clinic in clinics:
         for chain in clinic.chains.values():
             for receipt in chain:
-                _, signed = portal.register.issued(clinic.id, receipt.id)
+                _, signed = portal.receipts.issued(clinic.id, receipt.id)
                 if signed is None:
                     yield f"unsigned: {receipt.id}"
                 elif not _proves(signed, jwks, receipt):

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from chalicelib.portal import Portal
+from chalicelib.services import decisions
 from chalicelib.store import table
-from chalicelib.store.receipts import Register
 from chalicelib.store.table import Put, Replace, Table, Write
 from tests.faults.runs import KINDS, Result, run
 from tests.faults.walk import RESIDENTS
@@ -73,16 +74,16 @@ def _without_looking(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _only_the_first_person(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a withdrawal end with the first of those who share the contact."""
-    everyone = Register.withdraw
+    everyone = decisions.withdraw
 
-    def withdraw(self: Register, decision: Any, signature: Any, **more: Any) -> Any:
-        seen = more.get("seen") or self.look_up(decision.clinic, signature.contacts, guard=signature.guard)
+    def withdraw(portal: Portal, decision: Any, signature: Any, **more: Any) -> Any:
+        seen = more.get("seen") or portal.directory.look_up(decision.clinic, signature.contacts, guard=signature.guard)
         people = {person.id for found in seen.stored_under.values() for person in found}
         if len(people) < 2:
-            return everyone(self, decision, signature, **more)
-        return [self.record(decision, replace(signature, person=min(people), proves=()), seen=seen)]
+            return everyone(portal, decision, signature, **more)
+        return [decisions.record(portal, decision, replace(signature, person=min(people), proves=()), seen=seen)]
 
-    monkeypatch.setattr(Register, "withdraw", withdraw)
+    monkeypatch.setattr(decisions, "withdraw", withdraw)
 
 
 def _counted_without_a_mark(monkeypatch: pytest.MonkeyPatch) -> None:

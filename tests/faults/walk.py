@@ -429,11 +429,11 @@ class Walk:
 
     def _clinic(self, clinic: str) -> Any:
         with self.world.calmly():
-            return self.world.portal.register.look_up(clinic).published.clinic
+            return self.world.portal.directory.look_up(clinic).published.clinic
 
     def _known(self, sent: Sent) -> dict[str, int]:
         with self.world.calmly():
-            lookup = self.world.portal.register.look_up(sent.clinic, sent.contacts)
+            lookup = self.world.portal.directory.look_up(sent.clinic, sent.contacts)
             return {person.id: person.version for people in lookup.stored_under.values() for person in people}
 
     def _state(self, clinic: str, page: str, mark: str) -> str:

@@ -136,7 +136,7 @@ class World:
         portal = get_portal()
         connect(portal.table, DynamoClient(self.table, self.weather))
         portal.kms._client = self.kms  # noqa: SLF001 - where a botocore client would stand
-        portal.register._pause = lambda _: None  # noqa: SLF001 - nobody needs to wait for a simulated table
+        object.__setattr__(portal, "sleep", lambda _: None)  # nobody needs to wait for a simulated table
         assert portal.post is not None
         portal.post._clients.update(sesv2=self.post, sns=self.post)  # noqa: SLF001 - as above
 

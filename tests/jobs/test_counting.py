@@ -5,6 +5,7 @@ import pytest
 from chalicelib.domain.receipts import Receipt
 from chalicelib.jobs import after_decision
 from chalicelib.portal import Portal
+from chalicelib.services import decisions
 from chalicelib.services.subject_rights import erase
 from chalicelib.store import erasures
 from chalicelib.store.keys import Key, audit_key, notice_key, person_key, receipt_id_key, receipt_key, signature_key
@@ -28,7 +29,7 @@ def streamed(receipt: Receipt, event: str = "INSERT") -> dict[str, Any]:
 def test_each_decision_is_counted_by_purpose_state_and_source(portal: Portal) -> None:
     """The clinic sees what its posters bring."""
     for contact, source in ((ANNA, "reception"), (GIORGI, None)):
-        receipt = portal.register.record(an_act({EMAIL_NEWS: "yes", SMS_NEWS: "no"}, source=source), signed(contact))
+        receipt = decisions.record(portal, an_act({EMAIL_NEWS: "yes", SMS_NEWS: "no"}, source=source), signed(contact))
         assert count_receipt(portal.table, receipt)
     assert counts(portal.table, RIGA, DAY) == {
         "newsletter.email#granted#reception": 1,
@@ -42,8 +43,8 @@ def test_each_decision_is_counted_by_purpose_state_and_source(portal: Portal) ->
 
 def test_a_stream_that_repeats_itself_counts_each_receipt_once(portal: Portal) -> None:
     """A number in a report is a number of decisions, whatever DynamoDB resends."""
-    first = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
-    second = portal.register.record(an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA))
+    first = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    second = decisions.record(portal, an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA))
     batch = {"Records": [streamed(first), streamed(second), streamed(first)]}
     for event in (batch, {"Records": [streamed(second)]}, batch):
         with held_to(portal, "after_receipt"):
@@ -56,7 +57,7 @@ def test_a_stream_that_repeats_itself_counts_each_receipt_once(portal: Portal) -
 
 def test_only_new_receipts_are_counted(portal: Portal) -> None:
     """Other items of the table, and their changes, are no decisions."""
-    receipt = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    receipt = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
     other = streamed(receipt)
     other["dynamodb"]["Keys"]["sk"]["S"] = "CONTACT"
     after_decision.handle(
@@ -72,7 +73,7 @@ def test_a_receipt_that_is_changed_in_the_table_is_told_at_once(
     portal: Portal, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """No policy of AWS can keep whoever may write a receipt from writing it again; an operator hears of it."""
-    receipt = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    receipt = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
     changed = streamed(receipt, "MODIFY")
     place = audit_key(RIGA, NOON, "0" * 16)
     line = {"Keys": {"pk": {"S": place.pk}, "sk": {"S": place.sk}}, "NewImage": {}}
@@ -91,8 +92,8 @@ def test_a_receipt_that_is_removed_is_told_and_one_whose_proof_is_over_is_not(
     portal: Portal, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What the portal forgets on its day is no alarm; a receipt, a text or an audit line somebody takes is."""
-    first = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
-    second = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(GIORGI))
+    first = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    second = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(GIORGI))
     giorgi = second.document["subject"]
     assert erase(portal, RIGA, giorgi, "key_1", NOON)
     taken = [receipt_key(RIGA, first.document["subject"], 1), audit_key(RIGA, NOON, "0" * 16), notice_key(RIGA, "1.0")]

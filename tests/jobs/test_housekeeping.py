@@ -16,6 +16,7 @@ from chalicelib.jobs import housekeeping
 from chalicelib.jobs.after_decision import clear_erased
 from chalicelib.jobs.housekeeping import HousekeepingRun, run_housekeeping
 from chalicelib.portal import Portal
+from chalicelib.services import decisions
 from chalicelib.services.subject_rights import erase
 from chalicelib.store import people, reminders
 from chalicelib.store.keys import SHARDS, person_key, unsent_key
@@ -29,7 +30,7 @@ from tests.services.test_races import somebody
 from tests.store.people import only_person, signed, state
 from tests.store.test_secrecy import NAME, every_item
 
-# What is tried here is the portal's own; that both emulators carry out its writes alike is tried with the register.
+# What is tried here is the portal's own; that both emulators carry out its writes alike is tried with decisions.
 pytestmark = pytest.mark.parametrize(
     "endpoint", [dynamodb_local], ids=["DynamoDBLocal"], indirect=True, scope="session"
 )
@@ -48,7 +49,7 @@ def keep(portal: Portal, at: str, out_of_time: Callable[[], bool] = lambda: Fals
 def decide(portal: Portal, contact: Contact, **changed: Any) -> None:
     """Let somebody say Yes to the newsletter on the clinic's page."""
     decision = an_act({EMAIL_NEWS: "yes"}, confirm=frozenset({EMAIL_NEWS}), **changed)
-    portal.register.record(decision, replace(signed(contact), base=BASE))
+    decisions.record(portal, decision, replace(signed(contact), base=BASE))
 
 
 def unasked(portal: Portal) -> list[dict[str, Any]]:
@@ -60,7 +61,7 @@ def unasked(portal: Portal) -> list[dict[str, Any]]:
 def test_a_number_in_the_outbox_needs_the_clinics_key_and_one_from_before_is_still_carried_out(portal: Portal) -> None:
     """Whoever knows a person's id and receipts computes none; what waited before the change is told too."""
     decide(portal, ANNA)
-    published, key = portal.register.look_up(RIGA).published, portal.clinics.key(RIGA)
+    published, key = portal.directory.look_up(RIGA).published, portal.clinics.key(RIGA)
     anna = only_person(portal, RIGA, ANNA)
     [letter] = reminders.due_reminders(anna, published, HALF)
     plain = hashlib.sha256(f"{anna.id}|{letter.kind}|{letter.reference}".encode()).hexdigest()[:32]
@@ -106,7 +107,7 @@ def test_two_rounds_at_once_leave_one_message(portal: Portal) -> None:
     """What two have read as untold, one of them tells."""
     decide(portal, ANNA)
     anna, key = only_person(portal, RIGA, ANNA), portal.clinics.key(RIGA)
-    due = reminders_for(anna, portal.register.look_up(RIGA).published.published, HALF)
+    due = reminders_for(anna, portal.directory.look_up(RIGA).published.published, HALF)
     first, second = (reminders.unsent_reminders(portal.table, RIGA, [(anna, due)]) for _ in range(2))
     assert first == second
     [(person, [letter])] = first
@@ -120,7 +121,7 @@ def test_a_yes_nobody_confirmed_is_erased_when_its_time_is_over(portal: Portal) 
     decide(portal, ANNA)
     anna = only_person(portal, RIGA, ANNA)
     assert keep(portal, OVER).done["erased"] == 1
-    assert portal.register.look_up(RIGA, [ANNA]).known() == ()
+    assert portal.directory.look_up(RIGA, [ANNA]).known() == ()
     with held_to(portal, "catch_up"):
         clear_erased(portal.table, portal.clinics, lambda: False)
     until = people.person(portal.table, RIGA, anna.id).proof_until
@@ -135,7 +136,7 @@ def test_whoever_decides_while_the_round_goes_is_not_erased(portal: Portal) -> N
     decide(portal, ANNA)
 
     def meanwhile() -> bool:
-        portal.register.record(on_paper({EMAIL_NEWS: "yes"}, OVER, OVER), signed(ANNA))
+        decisions.record(portal, on_paper({EMAIL_NEWS: "yes"}, OVER, OVER), signed(ANNA))
         return False
 
     assert run_housekeeping(portal, OVER, meanwhile).done["erased"] == 0
@@ -145,11 +146,11 @@ def test_whoever_decides_while_the_round_goes_is_not_erased(portal: Portal) -> N
 def test_a_contact_that_only_ever_withdrew_goes_within_days(portal: Portal) -> None:
     """A stranger's address typed to stop things is not kept for years; a form on paper from before finds it stopped."""
     for contact in (ANNA, ANNA_PHONE):
-        portal.register.withdraw(an_act({EMAIL_NEWS: "withdraw"}, EVENING), signed(contact))
+        decisions.withdraw(portal, an_act({EMAIL_NEWS: "withdraw"}, EVENING), signed(contact))
     assert keep(portal, "2026-12-22T18:29:59.999Z").done["erased"] == 0
-    portal.register.record(on_paper({EMAIL_NEWS: "yes"}, MORNING, "2026-12-21T09:00:00.000Z"), signed(ANNA_PHONE))
+    decisions.record(portal, on_paper({EMAIL_NEWS: "yes"}, MORNING, "2026-12-21T09:00:00.000Z"), signed(ANNA_PHONE))
     assert keep(portal, "2026-12-22T18:30:00.000Z").done["erased"] == 1
-    assert portal.register.look_up(RIGA, [ANNA]).known() == ()
+    assert portal.directory.look_up(RIGA, [ANNA]).known() == ()
     with held_to(portal, "catch_up"):
         clear_erased(portal.table, portal.clinics, lambda: False)
     lookup = portal.clinics.key(RIGA).lookup(ANNA)
@@ -160,9 +161,9 @@ def test_a_contact_that_only_ever_withdrew_goes_within_days(portal: Portal) -> N
 def test_a_consent_that_ended_is_forgotten_when_the_notice_says_so(portal: Portal) -> None:
     """Riga keeps its proof for three years, Tbilisi for one, and what is in force is kept."""
     for clinic in (RIGA, TBILISI):
-        portal.register.record(on_paper({EMAIL_NEWS: "yes"}, MORNING, MORNING, clinic=clinic), signed(ANNA))
-        portal.register.record(on_paper({EMAIL_NEWS: "yes"}, MORNING, MORNING, clinic=clinic), signed(somebody(1)))
-        portal.register.withdraw(an_act({EMAIL_NEWS: "withdraw"}, EVENING, clinic=clinic), signed(ANNA))
+        decisions.record(portal, on_paper({EMAIL_NEWS: "yes"}, MORNING, MORNING, clinic=clinic), signed(ANNA))
+        decisions.record(portal, on_paper({EMAIL_NEWS: "yes"}, MORNING, MORNING, clinic=clinic), signed(somebody(1)))
+        decisions.withdraw(portal, an_act({EMAIL_NEWS: "withdraw"}, EVENING, clinic=clinic), signed(ANNA))
     left = []
     for at in ("2027-11-22T18:29:59.999Z", "2027-11-22T18:30:00.000Z", "2029-11-22T18:30:00.000Z"):
         for _ in range(2):  # erased first, then forgotten
@@ -173,8 +174,8 @@ def test_a_consent_that_ended_is_forgotten_when_the_notice_says_so(portal: Porta
 
 def test_a_new_notice_is_told_once_to_whom_it_concerns(portal: Portal) -> None:
     """By its number, with the consents that no longer count."""
-    portal.register.record(on_paper({EMAIL_NEWS: "yes"}, MORNING, MORNING), replace(signed(ANNA), base=BASE))
-    portal.register.record(on_paper({EMAIL_NEWS: "no"}, MORNING, MORNING), replace(signed(somebody(1)), base=BASE))
+    decisions.record(portal, on_paper({EMAIL_NEWS: "yes"}, MORNING, MORNING), replace(signed(ANNA), base=BASE))
+    decisions.record(portal, on_paper({EMAIL_NEWS: "no"}, MORNING, MORNING), replace(signed(somebody(1)), base=BASE))
     document = publish.read_file(CLINICS / f"{RIGA}.yaml").document
     ready = publish.edition({**document, "version": "2.0"})
     assert put_out(portal.table, portal.clinics, ready, "2026-11-22T20:00:00.000Z")
@@ -218,7 +219,7 @@ def test_one_who_cannot_be_read_holds_up_nobody(portal: Portal, caplog: pytest.L
 def test_clearing_goes_on_in_the_next_round(portal: Portal) -> None:
     """What time did not allow stays marked."""
     for contact in (ANNA, ANNA_PHONE):
-        portal.register.record(an_act({EMAIL_NEWS: "no"}), signed(contact))
+        decisions.record(portal, an_act({EMAIL_NEWS: "no"}), signed(contact))
         erase(portal, RIGA, only_person(portal, RIGA, contact).id, "patient", EVENING)
     clear_erased(portal.table, portal.clinics, lambda: True)
     assert sealed(portal) == 2

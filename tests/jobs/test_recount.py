@@ -11,6 +11,7 @@ from chalicelib.jobs import after_decision, counting, signing
 from chalicelib.jobs.counting import Recount, differences, recount
 from chalicelib.portal import Portal
 from chalicelib.receipts import signed as proof
+from chalicelib.services import decisions
 from chalicelib.store import signatures
 from chalicelib.store.keys import counted_key, receipt_key, unsigned_key
 from chalicelib.store.kms_signer import SigningKey
@@ -51,9 +52,9 @@ def in_time() -> bool:
 def three(portal: Portal) -> list[Receipt]:
     """Let Anna decide on two days, and Giorgi on the first."""
     return [
-        portal.register.record(an_act({EMAIL_NEWS: "yes", SMS_NEWS: "no"}), signed(ANNA)),
-        portal.register.record(an_act({EMAIL_NEWS: "withdraw"}, NEXT), signed(ANNA)),
-        portal.register.record(an_act({EMAIL_NEWS: "yes"}, NOON, source=None), signed(GIORGI)),
+        decisions.record(portal, an_act({EMAIL_NEWS: "yes", SMS_NEWS: "no"}), signed(ANNA)),
+        decisions.record(portal, an_act({EMAIL_NEWS: "withdraw"}, NEXT), signed(ANNA)),
+        decisions.record(portal, an_act({EMAIL_NEWS: "yes"}, NOON, source=None), signed(GIORGI)),
     ]
 
 
@@ -118,7 +119,7 @@ def test_the_portal_counts_while_a_recount_runs(portal: Portal) -> None:
     for number, _ in enumerate(recount(portal.table, state)):
         for receipt in receipts[number:]:
             count_receipt(portal.table, receipt)
-    portal.register.record(an_act({EMAIL_NEWS: "yes"}, LATER), signed(ANNA_PHONE))
+    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}, LATER), signed(ANNA_PHONE))
     assert settle(portal.table, state, lower=True) == (0, [])
     assert all_counts(portal) == TRUE
 
@@ -246,7 +247,7 @@ def test_a_round_stops_counting_when_its_time_is_over_or_the_table_is_away(porta
     with held_to(portal, "catch_up"):
         late = signing.count_waiting(portal.table, lambda: True)
     assert (late.counted, late.whole) == (1, False)
-    portal.register.record(an_act({EMAIL_NEWS: "yes"}, LATER), signed(ANNA_PHONE))
+    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}, LATER), signed(ANNA_PHONE))
     faults.plan(WRITE, [Fault.LOST_REQUEST] * 200)
     for number in range(4):
         portal.table.put(Put(unsigned_key(RIGA, f"{number}" * 32), {"body": "{}"}))
@@ -280,5 +281,5 @@ def test_whatever_is_wrong_with_one_receipt_or_mark_the_others_are_signed_and_to
     assert (tally.signed, tally.failed, tally.whole) == (1, 2, True)
     assert {each.receipt for each in signatures.waiting(portal.table)} == {receipts[0].id, receipts[1].id}
     assert handle(portal, *receipts, signer=signer) == []
-    assert portal.register.issued(RIGA, receipts[1].id)[1] is not None
+    assert portal.receipts.issued(RIGA, receipts[1].id)[1] is not None
     assert all_counts(portal) == TRUE

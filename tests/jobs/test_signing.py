@@ -11,6 +11,7 @@ from chalicelib.jobs import after_decision, counting, signing
 from chalicelib.jobs.signing import SigningReport
 from chalicelib.portal import Portal
 from chalicelib.receipts import signed as proof
+from chalicelib.services import decisions
 from chalicelib.store import signatures
 from chalicelib.store.keys import Key, receipt_key, signature_key, unsigned_key
 from chalicelib.store.receipts import UnknownReceiptError
@@ -33,16 +34,16 @@ def in_time() -> bool:
 def some_receipts(portal: Portal) -> list[Receipt]:
     """Let Anna decide twice, Giorgi once, and somebody at the other clinic."""
     return [
-        portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA)),
-        portal.register.record(an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA)),
-        portal.register.record(an_act({EMAIL_NEWS: "no"}, receipt_id="f" * 32), signed(GIORGI)),
-        portal.register.record(an_act({EMAIL_NEWS: "yes"}, clinic=TBILISI), signed(GIORGI)),
+        decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA)),
+        decisions.record(portal, an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA)),
+        decisions.record(portal, an_act({EMAIL_NEWS: "no"}, receipt_id="f" * 32), signed(GIORGI)),
+        decisions.record(portal, an_act({EMAIL_NEWS: "yes"}, clinic=TBILISI), signed(GIORGI)),
     ]
 
 
 def signed_ones(portal: Portal, receipts: Sequence[Receipt]) -> list[str | None]:
     """Give each receipt's signed form as its reader gets it."""
-    return [portal.register.issued(receipt.document["clinic"], receipt.id)[1] for receipt in receipts]
+    return [portal.receipts.issued(receipt.document["clinic"], receipt.id)[1] for receipt in receipts]
 
 
 def waiting(portal: Portal) -> set[str]:
@@ -73,18 +74,18 @@ def test_every_receipt_waits_until_it_is_signed(portal: Portal) -> None:
 
 def test_a_receipt_and_its_signature_are_read_together(portal: Portal, round_trips: list[str]) -> None:
     """The receipt page with its seal is as quick as without."""
-    receipt = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    receipt = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
     round_of(portal, OwnKey())
     round_trips.clear()
-    assert portal.register.issued(RIGA, receipt.id)[1]
+    assert portal.receipts.issued(RIGA, receipt.id)[1]
     assert round_trips == ["BatchGetItem", "BatchGetItem"]
     with pytest.raises(UnknownReceiptError):
-        portal.register.issued(TBILISI, receipt.id)
+        portal.receipts.issued(TBILISI, receipt.id)
 
 
 def test_the_public_key_is_there_before_its_first_signature(portal: Portal) -> None:
     """Nobody ever reads a signature whose key is not published."""
-    receipt = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    receipt = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
     written: list[str] = []
 
     def note(request: Any, **_: Any) -> None:
@@ -97,7 +98,7 @@ def test_the_public_key_is_there_before_its_first_signature(portal: Portal) -> N
 
 def test_a_receipt_signed_twice_keeps_its_first_signature(portal: Portal) -> None:
     """The stream and the clock's round may come together: what somebody took home stays what is kept."""
-    receipt, signer = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA)), OwnKey()
+    receipt, signer = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA)), OwnKey()
     list(signing.sign_receipt(portal.table, signer, [receipt], in_time))
     [first] = signed_ones(portal, [receipt])
     mark = unsigned_key(RIGA, receipt.id)
@@ -123,8 +124,8 @@ def test_what_cannot_be_signed_now_is_signed_later(portal: Portal) -> None:
 def test_one_receipt_too_long_for_its_key_holds_up_no_other(portal: Portal) -> None:
     """It waits for a key that can, and the log says so."""
     signer = OwnKey(Ed25519PrivateKey.generate())
-    long = portal.register.record(an_act({EMAIL_NEWS: "yes"}, source="F" * 900), signed(ANNA))
-    short = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(GIORGI))
+    long = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}, source="F" * 900), signed(ANNA))
+    short = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(GIORGI))
     signer.too_long = len(proof.signing_input(proof.header(signer.key.jwk), long.canonical)) - 1
     tally = round_of(portal, signer)
     assert (tally.signed, tally.failed, tally.whole) == (1, 1, True)
@@ -170,7 +171,7 @@ def test_a_mark_whose_receipt_is_gone_is_told_in_every_round(portal: Portal, cap
 
 def test_a_mark_without_its_receipt_counts_where_nothing_else_waits(portal: Portal) -> None:
     """The last one of a round is told as well."""
-    receipt = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    receipt = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
     meddle(portal, receipt_key(RIGA, receipt.document["subject"], 1), None)
     assert (round_of(portal, OwnKey()).failed, round_of(portal, OwnKey(away=True)).failed) == (1, 1)
 
@@ -189,7 +190,7 @@ def test_more_than_a_hundred_that_wait_are_all_signed(portal: Portal) -> None:
     """After a long outage one round is enough."""
     for number in range(105):
         decision = an_act({EMAIL_NEWS: "no"}, receipt_id=f"{number % 16:x}{number:031x}")
-        portal.register.record(decision, signed(*[ANNA, GIORGI][number % 2 : number % 2 + 1]))
+        decisions.record(portal, decision, signed(*[ANNA, GIORGI][number % 2 : number % 2 + 1]))
     assert round_of(portal, OwnKey()).signed == 105
     assert waiting(portal) == set()
 
@@ -251,9 +252,9 @@ def test_what_was_counted_is_written_even_when_the_table_is_lost(
 def test_after_another_key_signs_both_verify(portal: Portal) -> None:
     """A receipt from before a rotation is proof for as long as it is kept."""
     before, after = OwnKey(), OwnKey(Ed25519PrivateKey.generate())
-    first = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    first = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
     round_of(portal, before)
-    second = portal.register.record(an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA))
+    second = decisions.record(portal, an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA))
     round_of(portal, after)
     jwks = signatures.jwks(portal.table)
     assert {key["kid"] for key in jwks["keys"]} == {before.key.kid, after.key.kid}
@@ -271,7 +272,7 @@ def test_an_operator_checks_every_chain_of_a_clinic(portal: Portal) -> None:
     """Years of receipts are checked in one go; what waits for its signature is told and is no fault."""
     some_receipts(portal)
     round_of(portal, OwnKey())
-    portal.register.record(an_act({SMS_NEWS: "yes"}), signed(ANNA_PHONE))
+    decisions.record(portal, an_act({SMS_NEWS: "yes"}), signed(ANNA_PHONE))
     *_, (_, seen, _) = check_chains(portal.table, RIGA)
     assert dict(seen) == {"people": 3, "receipts": 4, "signed": 3, "waiting": 1}
     assert faults(portal) == faults(portal, TBILISI) == []
@@ -313,7 +314,7 @@ def test_whatever_is_meddled_with_in_the_table_is_found(portal: Portal) -> None:
 
 def test_a_forged_signature_by_another_key_is_found(portal: Portal) -> None:
     """Who can write to the table cannot sign."""
-    receipt = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    receipt = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
     stranger = OwnKey()
     signatures.keep(portal.table, receipt, stranger.seal(receipt.canonical), NOON)
     assert any("not among the keys" in fault for fault in faults(portal))

@@ -11,10 +11,11 @@ from chalicelib.domain.decisions import Day, Decision
 from chalicelib.domain.instants import END_OF_TIME
 from chalicelib.jobs.withdrawal_orders import carry_on
 from chalicelib.portal import Portal
+from chalicelib.services import decisions
+from chalicelib.services.decisions import BusyError
 from chalicelib.services.subject_rights import erase
 from chalicelib.store import people as roll
 from chalicelib.store import withdrawal_orders
-from chalicelib.store.receipts import BusyError
 from chalicelib.store.withdrawal_orders import MANY, MOST_OPEN
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, RIGA
@@ -34,15 +35,15 @@ def a_care_home(portal: Portal, residents: int = RESIDENTS) -> list[str]:
     """Let staff record a Yes of each resident, who all share the home's phone; give their ids."""
     for number in range(residents):
         decision = on_paper({SMS_NEWS: "yes", EMAIL_NEWS: "yes"}, MORNING, MORNING)
-        portal.register.record(decision, signed(resident(number), ANNA_PHONE))
+        decisions.record(portal, decision, signed(resident(number), ANNA_PHONE))
     return [only_person(portal, RIGA, resident(number)).id for number in range(residents)]
 
 
 def status(portal: Portal, contact: Contact, at: str = END_OF_TIME) -> Status:
     """Tell how the text messages stand for a contact, as the status API does."""
-    lookup = portal.register.look_up(RIGA, [contact])
+    lookup = portal.directory.look_up(RIGA, [contact])
     people = lookup.people[contact]
-    then = portal.register.answers_as_of(RIGA, people, at, at)
+    then = portal.receipts.answers_as_of(RIGA, people, at, at)
     found = lookup.stopped({contact: people}, then, at=at, known_at=at).values()
     when = EVENING if at == END_OF_TIME else at
     return strictest([resolve(each.get(SMS_NEWS), lookup.published.in_force, when) for each in found])
@@ -51,7 +52,7 @@ def status(portal: Portal, contact: Contact, at: str = END_OF_TIME) -> Status:
 def carried(portal: Portal, out_of_time: Callable[[], bool] = lambda: False) -> None:
     """Carry on what is open, as the clock's round does."""
     with held_to(portal, "catch_up"):
-        carry_on(portal.table, portal.clinics, list(withdrawal_orders.open_orders(portal.table)), out_of_time)
+        carry_on(portal, list(withdrawal_orders.open_orders(portal.table)), out_of_time)
 
 
 def pages(count: int) -> Callable[[], bool]:
@@ -64,7 +65,7 @@ def versions(portal: Portal, people: list[str]) -> set[int]:
     """Give how many receipts people have; each chain is checked."""
     found = [roll.person(portal.table, RIGA, subject) for subject in people]
     for person in found:
-        receipts = portal.register.history(RIGA, [person])
+        receipts = portal.receipts.history(RIGA, [person])
         assert_unbroken(receipts)
         assert len(receipts) == person.version
     return {person.version for person in found}
@@ -75,7 +76,7 @@ def test_a_stop_for_very_many_counts_at_once_and_reaches_everybody(portal: Porta
     people = a_care_home(portal)
     decision = an_act(STOP, NOON)
     round_trips.clear()
-    [first] = portal.register.withdraw(decision, signed(ANNA_PHONE))
+    [first] = decisions.withdraw(portal, decision, signed(ANNA_PHONE))
     assert round_trips == ["BatchGetItem", "Query", "TransactWriteItems"]
     assert first.id == decision.receipt_id
     assert withdrawal_orders.is_open(portal.table, RIGA, first.id)
@@ -89,13 +90,13 @@ def test_a_stop_for_very_many_counts_at_once_and_reaches_everybody(portal: Porta
         assert state(portal, RIGA, resident(number), SMS_NEWS) == "withdrawn"
         assert state(portal, RIGA, resident(number), EMAIL_NEWS) == "granted"
         assert last_word(only_person(portal, RIGA, resident(number)), SMS_NEWS).effective_at == NOON
-    assert portal.register.look_up(RIGA, [ANNA_PHONE]).stops(ANNA_PHONE) == ()
+    assert portal.directory.look_up(RIGA, [ANNA_PHONE]).stops(ANNA_PHONE) == ()
 
 
 def test_a_stop_goes_on_where_it_was_interrupted(portal: Portal) -> None:
     """Time runs out after every page."""
     people = a_care_home(portal)
-    portal.register.withdraw(an_act(STOP, NOON), signed(ANNA_PHONE))
+    decisions.withdraw(portal, an_act(STOP, NOON), signed(ANNA_PHONE))
     for _ in range(10):
         carried(portal, pages(1))
     assert not list(withdrawal_orders.open_orders(portal.table))
@@ -105,7 +106,7 @@ def test_a_stop_goes_on_where_it_was_interrupted(portal: Portal) -> None:
 def test_a_crash_in_the_middle_of_a_page_doubles_nothing(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has a receipt of the withdrawal gets no second one, and whoever has none gets it."""
     people = a_care_home(portal)
-    portal.register.withdraw(an_act(STOP, NOON), signed(ANNA_PHONE))
+    decisions.withdraw(portal, an_act(STOP, NOON), signed(ANNA_PHONE))
     with monkeypatch.context() as crash:
         crash.setattr(withdrawal_orders, "keep", lambda *_: None)  # served, and never noted
         carried(portal)
@@ -119,10 +120,10 @@ def test_the_same_stop_sent_again_is_the_same_receipt(portal: Portal, when: str)
     """A retry neither starts again nor serves anybody twice."""
     people = a_care_home(portal)
     decision = an_act(STOP, NOON)
-    first = portal.register.withdraw(decision, signed(ANNA_PHONE))
+    first = decisions.withdraw(portal, decision, signed(ANNA_PHONE))
     if when == "done":
         carried(portal)
-    assert portal.register.withdraw(decision, signed(ANNA_PHONE)) == first
+    assert decisions.withdraw(portal, decision, signed(ANNA_PHONE)) == first
     carried(portal)
     assert versions(portal, people) == {2}
 
@@ -130,9 +131,9 @@ def test_the_same_stop_sent_again_is_the_same_receipt(portal: Portal, when: str)
 def test_who_says_yes_after_the_stop_is_not_stopped_by_it_when_their_turn_comes(portal: Portal) -> None:
     """The last resident decides again at reception, before the order has reached them."""
     a_care_home(portal)
-    portal.register.withdraw(an_act(STOP, NOON), signed(ANNA_PHONE))
+    decisions.withdraw(portal, an_act(STOP, NOON), signed(ANNA_PHONE))
     last = resident(RESIDENTS - 1)
-    portal.register.record(on_paper({SMS_NEWS: "yes"}, EVENING, EVENING), signed(last))
+    decisions.record(portal, on_paper({SMS_NEWS: "yes"}, EVENING, EVENING), signed(last))
     carried(portal)
     assert state(portal, RIGA, last, SMS_NEWS) == "granted"
     assert state(portal, RIGA, resident(RESIDENTS - 2), SMS_NEWS) == "withdrawn"
@@ -142,9 +143,9 @@ def test_who_says_yes_after_the_stop_is_not_stopped_by_it_when_their_turn_comes(
 def test_who_got_the_first_receipt_gets_no_second_one_whatever_they_said_since(portal: Portal) -> None:
     """One withdrawal is one receipt for each person, also where its first is no longer their last word."""
     people = a_care_home(portal)
-    [first] = portal.register.withdraw(an_act(STOP, NOON), signed(ANNA_PHONE))
+    [first] = decisions.withdraw(portal, an_act(STOP, NOON), signed(ANNA_PHONE))
     served = people.index(first.document["subject"])
-    portal.register.record(on_paper({SMS_NEWS: "no"}, EVENING, EVENING), signed(resident(served)))
+    decisions.record(portal, on_paper({SMS_NEWS: "no"}, EVENING, EVENING), signed(resident(served)))
     carried(portal)
     assert versions(portal, [people[served]]) == {3}
     assert versions(portal, people[:served] + people[served + 1 :]) == {2}
@@ -153,20 +154,20 @@ def test_who_got_the_first_receipt_gets_no_second_one_whatever_they_said_since(p
 def test_who_is_erased_meanwhile_stays_erased(portal: Portal) -> None:
     """The order makes nobody known again."""
     people = a_care_home(portal)
-    portal.register.withdraw(an_act(STOP, NOON), signed(ANNA_PHONE))
+    decisions.withdraw(portal, an_act(STOP, NOON), signed(ANNA_PHONE))
     erase(portal, RIGA, people[-1], "patient", EVENING)
     carried(portal)
     assert versions(portal, people) == {1, 2}
-    assert len(portal.register.look_up(RIGA, [ANNA_PHONE]).stored_under[ANNA_PHONE]) == RESIDENTS - 1
+    assert len(portal.directory.look_up(RIGA, [ANNA_PHONE]).stored_under[ANNA_PHONE]) == RESIDENTS - 1
 
 
 def test_an_address_nobody_knows_is_kept_as_withdrawn_beside_a_phone_of_very_many(portal: Portal) -> None:
     """A paper form from before, entered later under that address, does not outlive the word."""
     a_care_home(portal)
-    portal.register.withdraw(an_act(STOP, NOON), signed(BELLA, ANNA_PHONE))
+    decisions.withdraw(portal, an_act(STOP, NOON), signed(BELLA, ANNA_PHONE))
     carried(portal)
     assert state(portal, RIGA, BELLA, SMS_NEWS) == "withdrawn"
-    [bella] = portal.register.look_up(RIGA, [BELLA]).stored_under[BELLA]
+    [bella] = portal.directory.look_up(RIGA, [BELLA]).stored_under[BELLA]
     assert bella.version == 1
 
 
@@ -174,7 +175,7 @@ def test_a_no_of_one_resident_reaches_all_who_were_asked(portal: Portal) -> None
     """What stops for a phone stops for everybody who shares it, and for nothing else."""
     a_care_home(portal)
     decision = on_paper({SMS_NEWS: "no", EMAIL_NEWS: "yes"}, NOON, NOON)
-    receipt = portal.register.answer(decision, signed(resident(3), ANNA_PHONE))
+    receipt = decisions.answer(portal, decision, signed(resident(3), ANNA_PHONE))
     assert status(portal, ANNA_PHONE).state == "withdrawn"
     assert receipt.document["subject"] == only_person(portal, RIGA, resident(3)).id
     carried(portal)
@@ -189,14 +190,14 @@ def test_a_click_stops_only_what_is_left_to_stop(portal: Portal) -> None:
     people = a_care_home(portal)
 
     def click(decision: Decision) -> None:
-        lookup = portal.register.look_up(RIGA, [ANNA_PHONE], most=MANY)
-        portal.register.withdraw(decision, signed(ANNA_PHONE), seen=lookup, left_only=True)
+        lookup = portal.directory.look_up(RIGA, [ANNA_PHONE], most=MANY)
+        decisions.withdraw(portal, decision, signed(ANNA_PHONE), seen=lookup, left_only=True)
         carried(portal)
 
     click(an_act(STOP, NOON))
     click(an_act(STOP, EVENING))
     assert versions(portal, people) == {2}
-    portal.register.record(on_paper({SMS_NEWS: "yes"}, EVENING, EVENING), signed(resident(RESIDENTS - 1)))
+    decisions.record(portal, on_paper({SMS_NEWS: "yes"}, EVENING, EVENING), signed(resident(RESIDENTS - 1)))
     click(an_act(STOP, "2026-11-22T20:00:00.000Z"))
     assert state(portal, RIGA, resident(RESIDENTS - 1), SMS_NEWS) == "withdrawn"
     assert versions(portal, people[:-1]) == {2}
@@ -206,11 +207,11 @@ def test_nobody_piles_up_work_for_a_contact_of_very_many(portal: Portal) -> None
     """Each open order is a receipt for everybody: beyond a dozen the next one waits until some are done."""
     a_care_home(portal, MANY + 1)
     for number in range(MOST_OPEN):
-        portal.register.withdraw(an_act(STOP, f"2026-11-22T12:00:{number:02}.000Z"), signed(ANNA_PHONE))
+        decisions.withdraw(portal, an_act(STOP, f"2026-11-22T12:00:{number:02}.000Z"), signed(ANNA_PHONE))
     with pytest.raises(BusyError):
-        portal.register.withdraw(an_act(STOP, EVENING), signed(ANNA_PHONE))
+        decisions.withdraw(portal, an_act(STOP, EVENING), signed(ANNA_PHONE))
     carried(portal, pages(4))
-    portal.register.withdraw(an_act(STOP, EVENING), signed(ANNA_PHONE))
+    decisions.withdraw(portal, an_act(STOP, EVENING), signed(ANNA_PHONE))
 
 
 def test_somebody_who_cannot_be_served_keeps_the_order_open_and_holds_up_nobody(
@@ -218,16 +219,16 @@ def test_somebody_who_cannot_be_served_keeps_the_order_open_and_holds_up_nobody(
 ) -> None:
     """It is never taken for done while a part is open; the clock's round comes back to it."""
     people = a_care_home(portal)
-    [first] = portal.register.withdraw(an_act(STOP, NOON), signed(ANNA_PHONE))
-    record = type(portal.register).record
+    [first] = decisions.withdraw(portal, an_act(STOP, NOON), signed(ANNA_PHONE))
+    record = decisions.record
 
-    def fails(register: object, decision: Decision, signature: object, **more: object) -> object:
+    def fails(portal: Portal, decision: Decision, signature: object, **more: object) -> object:
         if getattr(signature, "person", "") == people[-1]:
             raise ValueError
-        return record(register, decision, signature, **more)  # type: ignore[arg-type]
+        return record(portal, decision, signature, **more)  # type: ignore[arg-type]
 
     with monkeypatch.context() as broken:
-        broken.setattr(type(portal.register), "record", fails)
+        broken.setattr(decisions, "record", fails)
         carried(portal, pages(8))
     assert withdrawal_orders.is_open(portal.table, RIGA, first.id)
     assert status(portal, ANNA_PHONE).state == "withdrawn"
@@ -238,7 +239,7 @@ def test_somebody_who_cannot_be_served_keeps_the_order_open_and_holds_up_nobody(
 def test_what_an_order_holds_names_nobody(portal: Portal) -> None:
     """The contacts it is about stand in it sealed, like everywhere."""
     a_care_home(portal)
-    portal.register.withdraw(an_act(STOP, NOON), signed(ANNA, ANNA_PHONE))
+    decisions.withdraw(portal, an_act(STOP, NOON), signed(ANNA, ANNA_PHONE))
     [place] = withdrawal_orders.open_orders(portal.table)
     item = portal.table.get([place])[place]
     kept = f"{place}{item.body}{bytes(item.blob or b'')!r}"
@@ -251,10 +252,10 @@ def test_a_stop_of_which_only_the_day_is_known_is_told_so_to_everybody(portal: P
     people = a_care_home(portal)
     day = Day(NOON[:10], f"{NOON[:10]}T21:59:59.999Z")
     decision = on_paper({SMS_NEWS: "withdraw"}, f"{NOON[:10]}T00:00:00.000Z", EVENING, day=day)
-    portal.register.withdraw(decision, signed(ANNA_PHONE))
+    decisions.withdraw(portal, decision, signed(ANNA_PHONE))
     assert status(portal, ANNA_PHONE).state == "withdrawn"
     carried(portal)
     assert status(portal, ANNA_PHONE).state == "withdrawn"
     for subject in people:
-        [_, stop] = portal.register.history(RIGA, [roll.person(portal.table, RIGA, subject)])
+        [_, stop] = portal.receipts.history(RIGA, [roll.person(portal.table, RIGA, subject)])
         assert stop.document["effective_date"] == day.date

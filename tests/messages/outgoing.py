@@ -10,6 +10,7 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.jobs import after_decision
 from chalicelib.messages.delivery import Delivery, DeliveryReport
 from chalicelib.portal import Portal
+from chalicelib.services import decisions
 from chalicelib.store import messages
 from chalicelib.store.keys import unsent_key
 from infra.local.post_office import Message, PostOffice
@@ -70,4 +71,4 @@ def decided(
     portal: Portal, answers: dict[str, str], *contacts: Contact, at: Instant = MORNING, **changed: Any
 ) -> Receipt:
     """Let somebody decide on the clinic's page."""
-    return portal.register.record(an_act(answers, at, **changed), signed(*contacts))
+    return decisions.record(portal, an_act(answers, at, **changed), signed(*contacts))

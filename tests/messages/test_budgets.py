@@ -74,7 +74,7 @@ def test_a_number_that_takes_no_text_message_decides_and_withdraws_and_is_sent_n
     decided(portal, {SMS_NEWS: "withdraw"}, contact, at=NOON)
     post.round()
     assert (post.mails(contact), post.waits()) == ([], 0)
-    assert portal.register.look_up(RIGA, [contact]).known()
+    assert portal.directory.look_up(RIGA, [contact]).known()
 
 
 def test_a_clinic_that_names_a_neighbour_writes_to_it(portal: Portal, post: Sorting) -> None:

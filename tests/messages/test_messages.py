@@ -21,6 +21,7 @@ from chalicelib.jobs.housekeeping import run_housekeeping
 from chalicelib.jobs.withdrawal_orders import carry_on
 from chalicelib.messages.delivery import Delivery
 from chalicelib.portal import Portal
+from chalicelib.services import decisions
 from chalicelib.services.subject_rights import erase, restrict
 from chalicelib.store import contacts, messages, withdrawal_orders
 from chalicelib.store import people as roll
@@ -40,7 +41,7 @@ from tests.post import decoded
 from tests.roles import held_to
 from tests.store.people import BELLA, STRANGER, signed
 
-# What is tried here is the portal's own; that both emulators carry out its writes alike is tried with the register.
+# What is tried here is the portal's own; that both emulators carry out its writes alike is tried with decisions.
 pytestmark = pytest.mark.parametrize(
     "endpoint", [dynamodb_local], ids=["DynamoDBLocal"], indirect=True, scope="session"
 )
@@ -74,10 +75,10 @@ def test_a_phone_that_very_many_share_hears_once_of_a_stop_and_each_persons_own_
         decided(portal, {SMS_NEWS: "yes"}, reference, email, ANNA_PHONE, **staff)
     for letter in list(messages.waiting(portal.table, "9999")):
         messages.remove(portal.table, letter)
-    portal.register.withdraw(an_act({SMS_NEWS: "withdraw"}, NOON), replace(signed(ANNA_PHONE), base=BASE))
+    decisions.withdraw(portal, an_act({SMS_NEWS: "withdraw"}, NOON), replace(signed(ANNA_PHONE), base=BASE))
     post.round()
     assert not post.mails(ANNA_PHONE)
-    carry_on(portal.table, portal.clinics, list(withdrawal_orders.open_orders(portal.table)), in_time)
+    carry_on(portal, list(withdrawal_orders.open_orders(portal.table)), in_time)
     post.round()
     post.round(timedelta(hours=1))
     assert len(post.mails(ANNA_PHONE)) == 1
@@ -297,7 +298,7 @@ def test_a_mark_from_before_marks_had_a_partition_of_their_own_still_holds(porta
         messages.mark_undeliverable(portal.table, RIGA, lookup, "bounce", HALF)
         messages.mark_undeliverable(portal.table, RIGA, lookup, "complaint", NOON)
     assert messages.undeliverable(portal.table, RIGA, lookup) == {"bounce": HALF, "complaint": NOON}
-    [anna] = portal.register.look_up(RIGA, [ANNA]).known()
+    [anna] = portal.directory.look_up(RIGA, [ANNA]).known()
     assert erase(portal, RIGA, anna.id, "key_1", HALF)
     with held_to(portal, "catch_up"):
         after_decision.clear_erased(portal.table, portal.clinics, in_time)
@@ -320,15 +321,16 @@ def test_each_contact_gets_a_link_that_confirms_and_nothing_more(portal: Portal,
 
 def test_what_staff_enter_by_the_clinics_own_number_is_told_to_those_known(portal: Portal, post: Sorting) -> None:
     """A form found in a drawer is entered by its number; the patient learns of it all the same."""
-    portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
+    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
     post.round()
-    person = portal.register.look_up(RIGA, [ANNA]).known()[0]
+    person = portal.directory.look_up(RIGA, [ANNA]).known()[0]
     decision = on_paper({EMAIL_NEWS: "withdraw"}, NOON, NOON)
     signature = signed()
-    portal.register.record(
+    decisions.record(
+        portal,
         decision,
         type(signature)((), None, signature.fresh, person=person.id),
-        seen=portal.register.look_up(RIGA, [ANNA]),
+        seen=portal.directory.look_up(RIGA, [ANNA]),
     )
     assert post.round().sent == 2
     assert "/undo/" in post.mails()[-1]["text"]
@@ -353,7 +355,7 @@ def due_unasked(portal: Portal, post: Sorting) -> None:
         ({PHOTO: "yes"}, {"endings": {PHOTO: "P7D"}}),
     ):
         decision = an_act(answers, assurance=Assurance.STAFF_WITNESSED, **more)
-        portal.register.record(decision, replace(signed(ANNA), base=BASE))
+        decisions.record(portal, decision, replace(signed(ANNA), base=BASE))
     post.round()
     ready = publish.edition({**publish.read_file(CLINICS / f"{RIGA}.yaml").document, "version": "1.1"})
     assert put_out(portal.table, portal.clinics, ready, "2026-11-22T20:00:00.000Z")
@@ -380,8 +382,8 @@ def test_a_guardian_is_told_once_that_the_young_person_decides_from_now_on(porta
     of_age = "2026-12-05T22:00:00.000Z"
     known = replace(signed(Contact(ContactKind.REFERENCE, "P-1"), ANNA), base=BASE)
     guarded = {"of_age": of_age, "actor": "guardian", "assurance": Assurance.CONTACT_CONFIRMED}
-    portal.register.record(an_act({EMAIL_NEWS: "yes"}, **in_language("lv", **guarded)), known)
-    portal.register.record(an_act({PHOTO: "no"}, NOON, **in_language("ru", **guarded)), known)
+    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}, **in_language("lv", **guarded)), known)
+    decisions.record(portal, an_act({PHOTO: "no"}, NOON, **in_language("ru", **guarded)), known)
     post.round()
     post.empty()
     post.clock.at = "2026-12-01T00:00:00.000Z"
@@ -409,7 +411,7 @@ def test_whoever_had_processing_restricted_since_the_round_is_told_nothing_unask
 ) -> None:
     """Restricted data is only stored (GDPR Art. 18(2)), also while the post is late."""
     due_unasked(portal, post)
-    person = portal.register.look_up(RIGA, [ANNA]).known()[0]
+    person = portal.directory.look_up(RIGA, [ANNA]).known()[0]
     assert restrict(portal, RIGA, person.id, "staff", HALF, restricted=True)
     assert post.round().sent == 0
     assert post.waits() == 0
@@ -480,7 +482,7 @@ def test_who_asks_for_a_link_gets_their_own_and_nobody_else_gets_anything(portal
     people = [
         open_link(portal.table, portal.clinics, each, LinkScope.MANAGE, post.clock()).link.subject for each in own
     ]
-    known = portal.register.look_up(RIGA, [ANNA]).known()
+    known = portal.directory.look_up(RIGA, [ANNA]).known()
     assert sorted(map(str, people)) == sorted(person.id for person in known)
     assert (len(known), post.mails(STRANGER)) == (2, [])
     assert len(post.mails(GIORGI)) == 1, "he is known elsewhere"
@@ -495,7 +497,7 @@ def test_who_asks_for_a_link_gets_their_own_and_nobody_else_gets_anything(portal
 def test_what_nobody_asked_for_is_told_by_the_same_post_once(portal: Portal, post: Sorting) -> None:
     """The hourly round leaves a reminder where half of the time is over; it goes out with a link that confirms."""
     decision = an_act({EMAIL_NEWS: "yes"}, confirm=frozenset({EMAIL_NEWS}))
-    portal.register.record(decision, replace(signed(ANNA), base=BASE))
+    decisions.record(portal, decision, replace(signed(ANNA), base=BASE))
     post.clock.at = "2026-11-25T20:15:00.000Z"
     for _ in range(2):
         run_housekeeping(portal, post.clock.at, in_time)
@@ -536,7 +538,7 @@ A_QUARTER = timedelta(milliseconds=MESSAGE.every)
 def test_whoever_stops_eight_things_one_by_one_is_told_of_all_eight(portal: Portal, post: Sorting) -> None:
     """Five at once, the others as soon as there is room again: each of them can be undone."""
     staff = {"assurance": Assurance.STAFF_WITNESSED, "channel": Channel.IN_PERSON}
-    addresses = [*portal.register.look_up(RIGA).published.clinic.questions][:8]
+    addresses = [*portal.directory.look_up(RIGA).published.clinic.questions][:8]
     decided(portal, dict.fromkeys(addresses, "yes"), ANNA, **staff)
     post.round()
     post.empty()
@@ -586,7 +588,7 @@ def test_only_a_contact_of_the_persons_own_is_led_to_the_receipt(portal: Portal,
     person = decided(portal, {PHOTO: "no"}, number, ANNA_PHONE, **staff).document["subject"]
     decision = an_act({EMAIL_NEWS: "yes"}, NOON, confirm=frozenset({EMAIL_NEWS}))
     beside = {"person": person, "beside": (STRANGER,)}
-    receipt = portal.register.record(decision, replace(signed(ANNA_PHONE, STRANGER), **beside))
+    receipt = decisions.record(portal, decision, replace(signed(ANNA_PHONE, STRANGER), **beside))
     own = decided(portal, {EMAIL_NEWS: "yes"}, ANNA, confirm=frozenset({EMAIL_NEWS}))
     post.round()
     [mail] = post.mails(STRANGER)
@@ -664,7 +666,7 @@ def test_a_withdrawal_is_told_to_every_contact_of_the_person_not_only_to_the_one
     staff = {"assurance": Assurance.STAFF_WITNESSED, "channel": Channel.IN_PERSON}
     for given in ((number, ANNA, ANNA_PHONE), (number, other), (number, STRANGER)):
         decided(portal, {EMAIL_NEWS: "yes"}, *given, **staff)
-    person = portal.register.look_up(RIGA, [ANNA]).known()[0]
+    person = portal.directory.look_up(RIGA, [ANNA]).known()[0]
     known_as(portal, person, certain=True, typed=(portal.clinics.key(RIGA).lookup(STRANGER),))
     post.round()
     decided(portal, {EMAIL_NEWS: "withdraw"}, ANNA_PHONE, at=NOON)
@@ -722,10 +724,10 @@ def test_a_language_the_clinic_does_not_speak_any_more_is_not_spoken(portal: Por
 def test_a_wish_reaches_only_people_whose_own_the_contact_is(portal: Portal, post: Sorting) -> None:
     """Eve typed Anna's e-mail beside one that is proven hers: Anna's mailbox opens nothing of Eve."""
     decided(portal, {EMAIL_NEWS: "yes"}, STRANGER)
-    person = portal.register.look_up(RIGA, [STRANGER]).known()[0]
+    person = portal.directory.look_up(RIGA, [STRANGER]).known()[0]
     staff = {"assurance": Assurance.STAFF_WITNESSED, "channel": Channel.IN_PERSON}
     decided(portal, {EMAIL_NEWS: "yes"}, STRANGER, ANNA_PHONE, at=NOON, **staff)
-    person = portal.register.look_up(RIGA, [STRANGER]).known()[0]
+    person = portal.directory.look_up(RIGA, [STRANGER]).known()[0]
     known_as(portal, person, certain=True, typed=(portal.clinics.key(RIGA).lookup(ANNA_PHONE),))
     post.round()
     post.empty()
@@ -798,7 +800,7 @@ def test_erasing_takes_away_wishes_and_links_that_were_not_sent(portal: Portal, 
     for contact in (ANNA, BELLA):
         portal.table.put_new(messages.link_request(key, [contact, ANNA_PHONE], "lv", BASE, NOON))
     assert (len(messages.dead_letters(portal.table, RIGA)), post.waits()) == (2, 4)
-    person = portal.register.look_up(RIGA, [ANNA]).known()[0]
+    person = portal.directory.look_up(RIGA, [ANNA]).known()[0]
     assert erase(portal, RIGA, person.id, "patient", NOON) is not None
     with held_to(portal, "catch_up"):
         after_decision.clear_erased(portal.table, portal.clinics, in_time)

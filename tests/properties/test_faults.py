@@ -7,7 +7,9 @@ import pytest
 from chalicelib.domain.consent import State
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.portal import Portal
-from chalicelib.store.receipts import BusyError, UnknownReceiptError
+from chalicelib.services import decisions
+from chalicelib.services.decisions import BusyError
+from chalicelib.store.receipts import UnknownReceiptError
 from chalicelib.store.table import UnavailableError
 from tests.acts import EMAIL_NEWS, an_act
 from tests.cast import RIGA
@@ -34,7 +36,7 @@ def test_a_short_fault_is_not_noticed(portal: Portal, faults: Faults, fault: Fau
     faults.plan(READ, [fault] * (ATTEMPTS - 1))
     faults.plan(WRITE, [fault] * (ATTEMPTS - 1))
     contact = somebody(f"short-{fault.name}")
-    portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(contact))
+    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(contact))
     assert only_person(portal, RIGA, contact).version == 1
 
 
@@ -44,10 +46,10 @@ def test_a_long_fault_is_told_and_nothing_is_stored(portal: Portal, faults: Faul
     faults.plan(WRITE, [fault] * ATTEMPTS)
     decision, contact = an_act({EMAIL_NEWS: "yes"}), somebody(f"long-{fault.name}")
     with pytest.raises(UnavailableError):
-        portal.register.record(decision, signed(contact))
+        decisions.record(portal, decision, signed(contact))
     with pytest.raises(UnknownReceiptError):
-        portal.register.receipt(RIGA, decision.receipt_id)
-    assert portal.register.record(decision, signed(contact)).document["version"] == 1
+        portal.receipts.find(RIGA, decision.receipt_id)
+    assert decisions.record(portal, decision, signed(contact)).document["version"] == 1
 
 
 def test_a_decision_whose_answer_was_lost_is_found_when_it_is_sent_again(portal: Portal, faults: Faults) -> None:
@@ -55,9 +57,9 @@ def test_a_decision_whose_answer_was_lost_is_found_when_it_is_sent_again(portal:
     faults.plan(WRITE, [Fault.LOST_REPLY] * ATTEMPTS)
     decision, contact = an_act({EMAIL_NEWS: "yes"}), somebody("lost-reply")
     with pytest.raises(UnavailableError):
-        portal.register.record(decision, signed(contact))
-    stored = portal.register.receipt(RIGA, decision.receipt_id)
-    assert portal.register.record(decision, signed(contact)) == stored
+        decisions.record(portal, decision, signed(contact))
+    stored = portal.receipts.find(RIGA, decision.receipt_id)
+    assert decisions.record(portal, decision, signed(contact)) == stored
     assert only_person(portal, RIGA, contact).version == 1
     assert state(portal, RIGA, contact, EMAIL_NEWS) is State.GRANTED
 
@@ -67,13 +69,13 @@ def test_a_table_that_cannot_be_read_tells_nothing(portal: Portal, faults: Fault
     """Who asks for a status gets an error and never a guess: nothing known, nothing permitted."""
     faults.plan(READ, [fault] * ATTEMPTS)
     with pytest.raises(UnavailableError):
-        portal.register.look_up(RIGA, [somebody("anybody")])
+        portal.directory.look_up(RIGA, [somebody("anybody")])
 
 
 def test_a_transaction_in_the_way_is_waited_for(portal: Portal, faults: Faults) -> None:
     """Two who decide at the same moment are both served."""
     faults.plan(WRITE, [Fault.CONFLICT] * 7)
-    receipt = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(somebody("patient")))
+    receipt = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(somebody("patient")))
     assert receipt.document["version"] == 1
 
 
@@ -82,6 +84,6 @@ def test_when_others_are_in_the_way_for_too_long_nothing_is_stored(portal: Porta
     faults.plan(WRITE, [Fault.CONFLICT] * 8)
     decision = an_act({EMAIL_NEWS: "yes"})
     with pytest.raises(BusyError):
-        portal.register.record(decision, signed(somebody("busy")))
+        decisions.record(portal, decision, signed(somebody("busy")))
     with pytest.raises(UnknownReceiptError):
-        portal.register.receipt(RIGA, decision.receipt_id)
+        portal.receipts.find(RIGA, decision.receipt_id)

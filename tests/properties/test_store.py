@@ -24,9 +24,11 @@ from chalicelib.domain.decisions import Decision
 from chalicelib.domain.instants import instant
 from chalicelib.domain.receipts import Receipt
 from chalicelib.portal import Portal
+from chalicelib.services import decisions
+from chalicelib.services.decisions import BusyError
 from chalicelib.store import timeline
 from chalicelib.store.lookup import Identification, fresh_subject
-from chalicelib.store.receipts import BusyError, UnknownReceiptError
+from chalicelib.store.receipts import UnknownReceiptError
 from chalicelib.store.table import UnavailableError
 from tests.acts import EMAIL_NEWS, SMS_NEWS, an_act, on_paper
 from tests.cast import RIGA
@@ -87,7 +89,7 @@ class Clinic(RuleBasedStateMachine):
         """Read every chain to the end: nothing acknowledged is lost, nothing is doubled, no gap, no break."""
         for person in self.model.people:
             [found] = [each for each in self.looked(*person.contacts) if each.id == person.id]
-            receipts = self.portal.register.history(RIGA, [found])
+            receipts = self.portal.receipts.history(RIGA, [found])
             assert_unbroken(sorted(receipts, key=lambda receipt: int(receipt.document["version"])))
             assert [receipt.id for receipt in receipts] == person.receipts
             assert (found.version, found.head) == (len(receipts), receipts[-1].sha256)
@@ -95,7 +97,7 @@ class Clinic(RuleBasedStateMachine):
 
     def looked(self, *contacts: Contact) -> list:  # type: ignore[type-arg]
         """Look people up."""
-        lookup = self.portal.register.look_up(RIGA, contacts)
+        lookup = self.portal.directory.look_up(RIGA, contacts)
         return list({each.id: each for people in lookup.stored_under.values() for each in people}.values())
 
     def signed(self, contacts: tuple[Contact, ...]) -> Identification:
@@ -127,7 +129,7 @@ class Clinic(RuleBasedStateMachine):
         decision, contacts = self.an_act(who, answers, late), self.contacts[who]
         self.faults.plan(READ, reads)
         self.faults.plan(WRITE, writes)
-        receipt = self.until_told(lambda: self.portal.register.record(decision, self.signed(contacts)))
+        receipt = self.until_told(lambda: decisions.record(self.portal, decision, self.signed(contacts)))
         self.faults.clear()
         assert receipt.id == decision.receipt_id
         self.model.hear(receipt, decision, contacts)
@@ -139,11 +141,11 @@ class Clinic(RuleBasedStateMachine):
         decision, contacts = self.an_act(who, answers, None), self.contacts[who]
         self.faults.plan(WRITE, writes)
         try:
-            receipt = self.portal.register.record(decision, self.signed(contacts))
+            receipt = decisions.record(self.portal, decision, self.signed(contacts))
         except (UnavailableError, BusyError):
             self.faults.clear()
             try:
-                receipt = self.portal.register.receipt(RIGA, decision.receipt_id)
+                receipt = self.portal.receipts.find(RIGA, decision.receipt_id)
             except UnknownReceiptError:
                 event("given up, not stored")
                 return
@@ -161,7 +163,7 @@ class Clinic(RuleBasedStateMachine):
         decision = self.an_act("anna", {EMAIL_NEWS: "withdraw", SMS_NEWS: "withdraw"}, None)
         self.faults.plan(READ, reads)
         self.faults.plan(WRITE, writes)
-        receipts = self.until_told(lambda: self.portal.register.withdraw(decision, self.signed((contact,))))
+        receipts = self.until_told(lambda: decisions.withdraw(self.portal, decision, self.signed((contact,))))
         self.faults.clear()
         assert len({receipt.document["subject"] for receipt in receipts}) == len(receipts) == meant
         for receipt in receipts:
@@ -179,7 +181,7 @@ class Clinic(RuleBasedStateMachine):
         self.faults.plan(READ, reads)
         self.faults.plan(WRITE, writes)
         signed = replace(self.signed((contact,)), person=person.id, proves=(contact,))
-        receipt = self.until_told(lambda: self.portal.register.record(decision, signed))
+        receipt = self.until_told(lambda: decisions.record(self.portal, decision, signed))
         self.faults.clear()
         assert receipt.document["subject"] == person.id
         self.model.hear(receipt, decision, (contact,))
@@ -192,7 +194,7 @@ class Clinic(RuleBasedStateMachine):
         decision = replace(said.decision, recorded_at=instant(self.now))
         self.faults.plan(READ, reads)
         self.faults.plan(WRITE, writes)
-        again = self.until_told(lambda: self.portal.register.record(decision, self.signed(said.contacts)))
+        again = self.until_told(lambda: decisions.record(self.portal, decision, self.signed(said.contacts)))
         self.faults.clear()
         assert again == said.receipt
 
@@ -207,7 +209,7 @@ class Clinic(RuleBasedStateMachine):
         """Ask about another time as known at another: for everybody, what replaying every word tells."""
         then, learnt = self.now - timedelta(minutes=at), self.now - timedelta(minutes=known)
         people = self.looked(*self.everyone())
-        told = self.portal.register.answers_as_of(RIGA, people, instant(then), instant(learnt))
+        told = self.portal.receipts.answers_as_of(RIGA, people, instant(then), instant(learnt))
         notice = NoticeInForce("1.0", instant(then))
         assert {
             person.id: {address: person.state(address, then, learnt) for address in (EMAIL_NEWS, SMS_NEWS)}
@@ -223,7 +225,7 @@ class Clinic(RuleBasedStateMachine):
     @invariant()
     def everybody_stands_as_the_model_says(self) -> None:
         """Under every contact the same people, each with the same word on everything."""
-        lookup = self.portal.register.look_up(RIGA, self.everyone())
+        lookup = self.portal.directory.look_up(RIGA, self.everyone())
         for contact, people in lookup.stored_under.items():
             own = {person.id for person in lookup.people[contact]}
             assert own == {person.id for person in self.model.own(contact)}

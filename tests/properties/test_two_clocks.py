@@ -62,7 +62,7 @@ class Story:
             self.hear(number, told, now)
 
     def hear(self, number: int, told: dict, now: datetime) -> None:  # type: ignore[type-arg]
-        """Take in one act, as the register does."""
+        """Take in one act, as the portal does."""
         late = told["late"] if told["by"] == "staff" else 0
         at, day = max(OPENED, now - timedelta(days=late)), None
         if told["by"] == "staff" and told["day_only"]:

@@ -15,6 +15,7 @@ from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.receipts import signed as proof
 from chalicelib.receipts.sd_jwt import disclosed_texts
+from chalicelib.services import decisions
 from chalicelib.services.subject_rights import erase
 from chalicelib.store import erasures, people
 from chalicelib.store.keys import contact_key, subject_pk
@@ -66,9 +67,9 @@ def traces(portal: Portal, subject: str) -> set[str]:
 
 def test_no_contact_no_name_and_no_key_to_them_is_left_anywhere_in_the_table(portal: Portal) -> None:
     """Erased means unreadable for whoever holds the table and the clinic's key together (GDPR Art. 17)."""
-    portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME))
+    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME))
     noted = {"form": "A-2026/117", "witness": "Ilze"}
-    portal.register.record(on_paper({SMS_NEWS: "yes"}, NOON, NOON, evidence=noted), signed(ANNA, name=NAME))
+    decisions.record(portal, on_paper({SMS_NEWS: "yes"}, NOON, NOON, evidence=noted), signed(ANNA, name=NAME))
     anna = only_person(portal, RIGA, ANNA)
     disclosures = all_kept_disclosures(portal.table, portal.clinics.key(RIGA), anna)[anna.version]
     assert disclosed_texts(disclosures) == noted
@@ -88,13 +89,13 @@ def test_no_contact_no_name_and_no_key_to_them_is_left_anywhere_in_the_table(por
 
 def test_the_lookup_finds_nobody_and_the_proof_still_proves(portal: Portal) -> None:
     """Never asked, so never written to; yet who keeps a receipt can show it, and the chain is whole."""
-    first = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
-    portal.register.record(an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA, ANNA_PHONE))
+    first = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
+    decisions.record(portal, an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA, ANNA_PHONE))
     anna = erased(portal, ANNA)
-    assert portal.register.look_up(RIGA, [ANNA, ANNA_PHONE]).known() == ()
+    assert portal.directory.look_up(RIGA, [ANNA, ANNA_PHONE]).known() == ()
     assert {state(portal, RIGA, contact, EMAIL_NEWS) for contact in (ANNA, ANNA_PHONE)} == {State.NEVER_ASKED}
-    assert portal.register.receipt(RIGA, first.id) == first
-    receipts = portal.register.history(RIGA, [anna])
+    assert portal.receipts.find(RIGA, first.id) == first
+    receipts = portal.receipts.history(RIGA, [anna])
     assert_unbroken(receipts)
     proof.verify_chain(receipts)
     assert [(person, faults) for person, _, faults in check_chains(portal.table, RIGA)] == [(anna.id, [])]
@@ -106,7 +107,7 @@ def test_the_lookup_finds_nobody_and_the_proof_still_proves(portal: Portal) -> N
 
 def test_erasing_again_or_somebody_elses_patient_does_nothing(portal: Portal) -> None:
     """A button pressed twice is one erasure; another clinic's person is not there."""
-    portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
     anna = only_person(portal, RIGA, ANNA)
     assert erase(portal, TBILISI, anna.id, "key_1", EVENING) is None
     assert only_person(portal, RIGA, ANNA) == anna
@@ -119,7 +120,7 @@ def test_erasing_again_or_somebody_elses_patient_does_nothing(portal: Portal) ->
 def test_who_shares_the_phone_keeps_it(portal: Portal) -> None:
     """Anna's erasure is not Bella's."""
     for contact in (ANNA, BELLA):
-        portal.register.record(an_act({SMS_NEWS: "no"}), signed(contact, ANNA_PHONE))
+        decisions.record(portal, an_act({SMS_NEWS: "no"}), signed(contact, ANNA_PHONE))
     erased(portal, ANNA)
     for mark in list(erasures.waiting(portal.table)):
         with held_to(portal, "catch_up"):
@@ -132,12 +133,12 @@ def test_who_shares_the_phone_keeps_it(portal: Portal) -> None:
 @pytest.mark.parametrize("cleared", ["before", "after", "interrupted"])
 def test_the_next_person_under_the_contact_is_new(portal: Portal, cleared: str) -> None:
     """Whoever decides after the erasure is somebody nobody knows, and the sweeping up takes nothing of theirs."""
-    portal.register.record(an_act({EMAIL_NEWS: "no"}), signed(ANNA, ANNA_PHONE))
+    decisions.record(portal, an_act({EMAIL_NEWS: "no"}), signed(ANNA, ANNA_PHONE))
     before = erased(portal, ANNA)
     [mark] = erasures.waiting(portal.table)
     if cleared == "before":
         erasures.clear_remains(portal.table, mark)
-    portal.register.record(an_act({SMS_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
+    decisions.record(portal, an_act({SMS_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
     erasures.clear_remains(portal.table, mark)
     if cleared == "interrupted":
         erasures.clear_remains(portal.table, mark)
@@ -150,16 +151,16 @@ def test_the_next_person_under_the_contact_is_new(portal: Portal, cleared: str) 
 
 def test_a_decision_that_saw_the_person_before_the_erasure_does_not_bring_them_back(portal: Portal) -> None:
     """Who comes second sees the first: the form that was on its way is a new person's."""
-    portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
-    portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(BELLA, ANNA_PHONE))
-    seen = portal.register.look_up(RIGA, [ANNA, ANNA_PHONE])
+    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(BELLA, ANNA_PHONE))
+    seen = portal.directory.look_up(RIGA, [ANNA, ANNA_PHONE])
     anna = erased(portal, ANNA)
-    receipts = portal.register.withdraw(an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA, ANNA_PHONE), seen=seen)
+    receipts = decisions.withdraw(portal, an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA, ANNA_PHONE), seen=seen)
     assert anna.id not in {receipt.document["subject"] for receipt in receipts}
     assert people.person(portal.table, RIGA, anna.id).erased
-    assert len(portal.register.history(RIGA, [anna])) == 1
+    assert len(portal.receipts.history(RIGA, [anna])) == 1
     assert state(portal, RIGA, BELLA, EMAIL_NEWS) is State.WITHDRAWN, "the others are stopped all the same"
-    assert anna.id not in {person.id for person in portal.register.look_up(RIGA, [ANNA, ANNA_PHONE]).known()}
+    assert anna.id not in {person.id for person in portal.directory.look_up(RIGA, [ANNA, ANNA_PHONE]).known()}
     for _, _, faults in check_chains(portal.table, RIGA):
         assert faults == []
 
@@ -168,26 +169,26 @@ def test_an_erasure_and_a_decision_at_once_leave_one_truth(portal: Portal) -> No
     """In either order: the erased person stays erased, with every receipt of theirs; a decision is never lost."""
     for number in range(ROUNDS):
         contact = somebody(number)
-        portal.register.record(an_act({EMAIL_NEWS: "no"}), signed(contact))
+        decisions.record(portal, an_act({EMAIL_NEWS: "no"}), signed(contact))
         person = only_person(portal, RIGA, contact)
         decision = an_act({EMAIL_NEWS: "withdraw"}, NOON)
         at_once(
             lambda person=person: erase(portal, RIGA, person.id, "patient", EVENING),  # type: ignore[misc]
-            lambda decision=decision, contact=contact: portal.register.record(decision, signed(contact)),  # type: ignore[misc]
+            lambda decision=decision, contact=contact: decisions.record(portal, decision, signed(contact)),  # type: ignore[misc]
         )
         kept = people.person(portal.table, RIGA, person.id)
-        receipts = portal.register.history(RIGA, [person])
+        receipts = portal.receipts.history(RIGA, [person])
         assert (kept.erased, kept.salt, kept.version) == (True, "", len(receipts))
         assert_unbroken(receipts)
-        receipt = portal.register.receipt(RIGA, decision.receipt_id)
-        known = portal.register.look_up(RIGA, [contact]).known()
+        receipt = portal.receipts.find(RIGA, decision.receipt_id)
+        known = portal.directory.look_up(RIGA, [contact]).known()
         assert [each.id for each in known] == [each for each in [receipt.document["subject"]] if each != person.id]
 
 
 def test_everything_goes_when_the_proof_is_over_and_nothing_else(portal: Portal) -> None:
     """Receipts, words, counted marks and what leads to them; the audit keeps an opaque id."""
-    receipt = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME))
-    portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(GIORGI))
+    receipt = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME))
+    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(GIORGI))
     count_receipt(portal.table, receipt)
     others = {(item["pk"]["S"], item["sk"]["S"]) for item in every_item(portal)}
     anna = erased(portal, ANNA)

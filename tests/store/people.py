@@ -25,14 +25,14 @@ def signed(*contacts: Contact, name: str | None = None) -> Identification:
 
 def state(portal: Portal, clinic: str, contact: Contact, address: str, at: str = EVENING) -> State:
     """Tell how a decision stands for a contact, as the status API does: for all who share it."""
-    lookup = portal.register.look_up(clinic, [contact])
+    lookup = portal.directory.look_up(clinic, [contact])
     standings = [person.standings.get(address) for person in lookup.known()] or [None]
     return strictest([resolve(standing, lookup.published.in_force, at) for standing in standings]).state
 
 
 def only_person(portal: Portal, clinic: str, *contacts: Contact) -> Subject:
     """Give the one person known under every one of these contacts."""
-    [person] = portal.register.look_up(clinic, contacts).known()
+    [person] = portal.directory.look_up(clinic, contacts).known()
     return person
 
 
@@ -56,7 +56,7 @@ def assert_unbroken(receipts: Sequence[Receipt]) -> None:
 def chain(portal: Portal, decision: Decision, people: Iterable[Subject]) -> list[Receipt]:
     """Give one person's receipts, checked."""
     [person] = people
-    receipts = portal.register.history(decision.clinic, [person])
+    receipts = portal.receipts.history(decision.clinic, [person])
     assert_unbroken(receipts)
     assert (person.version, person.head) == (len(receipts), receipts[-1].sha256)
     return receipts

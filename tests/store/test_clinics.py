@@ -36,7 +36,7 @@ def test_a_published_clinic_is_read_back_as_its_file_describes_it(portal: Portal
     kept, written = anew(portal).version(PHYSIO, "1.0"), edition(a_document()).clinic
     assert replace(kept, since="", dates=written.dates) == written
     assert written.dates.items() <= kept.dates.items()
-    assert portal.register.look_up(PHYSIO).published.in_force.major_since == MORNING
+    assert portal.directory.look_up(PHYSIO).published.in_force.major_since == MORNING
 
 
 def test_a_full_notice_of_thirty_kilobytes_a_language_is_kept_word_for_word_with_its_hash(portal: Portal) -> None:
@@ -59,7 +59,7 @@ def test_publishing_the_same_text_again_changes_nothing(portal: Portal) -> None:
     """The command can be run on every deployment."""
     assert publish(portal) is True
     assert publish(portal, NOON) is False
-    assert portal.register.look_up(PHYSIO).published.in_force.major_since == MORNING
+    assert portal.directory.look_up(PHYSIO).published.in_force.major_since == MORNING
 
 
 def test_a_published_number_is_never_given_to_another_text(portal: Portal) -> None:
@@ -78,7 +78,7 @@ def test_the_number_never_goes_back(portal: Portal) -> None:
     for back in ("1.9", "1.0"):
         with pytest.raises(PublishError, match="Raise the number"):
             publish(portal, version=back)
-    assert portal.register.look_up(PHYSIO).published.in_force.version == "1.10"
+    assert portal.directory.look_up(PHYSIO).published.in_force.version == "1.10"
 
 
 def test_earlier_versions_stay_readable(portal: Portal) -> None:
@@ -93,9 +93,9 @@ def test_a_minor_change_keeps_the_day_its_major_began_and_a_major_one_begins_ane
     """Since when a consent is superseded can be told to the minute."""
     publish(portal)
     publish(portal, NOON, version="1.1")
-    assert portal.register.look_up(PHYSIO).published.in_force.major_since == MORNING
+    assert portal.directory.look_up(PHYSIO).published.in_force.major_since == MORNING
     publish(portal, NOON, version="2.0")
-    assert portal.register.look_up(PHYSIO).published.in_force.major_since == NOON
+    assert portal.directory.look_up(PHYSIO).published.in_force.major_since == NOON
 
 
 def test_a_code_on_printed_posters_belongs_to_one_clinic_for_ever(portal: Portal) -> None:
@@ -122,7 +122,7 @@ def test_two_who_publish_at_once_do_not_overwrite_each_other(portal: Portal) -> 
 def test_who_is_unknown_is_told_so(portal: Portal) -> None:
     """Unknown clinics, versions, languages and codes are 404, never a crash."""
     with pytest.raises(UnknownClinicError):
-        portal.register.look_up("nowhere-clinic")
+        portal.directory.look_up("nowhere-clinic")
     with pytest.raises(UnknownClinicError):
         portal.clinics.key("nowhere-clinic")
     with pytest.raises(UnknownClinicError):

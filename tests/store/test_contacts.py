@@ -12,6 +12,7 @@ from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
+from chalicelib.services import decisions
 from chalicelib.services.subject_rights import erase, restrict
 from chalicelib.store import contacts, erasures
 from chalicelib.store import people as roll
@@ -28,7 +29,7 @@ _references = itertools.count(1)
 def a_resident(portal: Portal, phone: Contact = ANNA_PHONE) -> Receipt:
     """Let staff record a Yes of somebody new, by a number of the clinic, who shares a phone."""
     number = Contact(ContactKind.REFERENCE, f"R-{next(_references):04}")
-    return portal.register.record(on_paper({SMS_NEWS: "yes"}, MORNING, MORNING), signed(number, phone))
+    return decisions.record(portal, on_paper({SMS_NEWS: "yes"}, MORNING, MORNING), signed(number, phone))
 
 
 def places(portal: Portal, contact: Contact) -> dict[str, str | None]:
@@ -39,7 +40,7 @@ def places(portal: Portal, contact: Contact) -> dict[str, str | None]:
 
 def under(portal: Portal, contact: Contact) -> set[str]:
     """Give the ids of everybody found under a contact."""
-    return {person.id for person in portal.register.look_up(RIGA, [contact]).stored_under[contact]}
+    return {person.id for person in portal.directory.look_up(RIGA, [contact]).stored_under[contact]}
 
 
 def as_before(portal: Portal, *people: Subject) -> None:
@@ -66,7 +67,7 @@ def as_before(portal: Portal, *people: Subject) -> None:
 def a_family_as_before(portal: Portal) -> list[Subject]:
     """Keep Anna and Bella, who share a phone, as an earlier version did."""
     for email in (ANNA, BELLA):
-        portal.register.record(an_act({SMS_NEWS: "yes", EMAIL_NEWS: "yes"}), signed(email, ANNA_PHONE))
+        decisions.record(portal, an_act({SMS_NEWS: "yes", EMAIL_NEWS: "yes"}), signed(email, ANNA_PHONE))
     family = [only_person(portal, RIGA, email) for email in (ANNA, BELLA)]
     as_before(portal, *family)
     assert list(places(portal, ANNA_PHONE)) == ["CONTACT"]
@@ -94,7 +95,7 @@ def test_a_status_of_a_hundred_who_share_phones_costs_no_trip_more(portal: Porta
             a_resident(portal, phone)
     alone = [Contact(ContactKind.EMAIL, f"patient{number}@example.org") for number in range(90)]
     round_trips.clear()
-    lookup = portal.register.look_up(RIGA, [*phones, *alone], api_key_digest="0" * 64)
+    lookup = portal.directory.look_up(RIGA, [*phones, *alone], api_key_digest="0" * 64)
     assert round_trips == ["BatchGetItem", "BatchGetItem"]
     assert [len(lookup.stored_under[phone]) for phone in phones] == [3] * 10
 
@@ -114,10 +115,10 @@ def test_everybody_who_shares_a_phone_decides_for_themselves_and_leaves_by_thems
     assert "CONTACT#000003" not in kept, "what an erased person left was taken away"
     for subject in (ids[1], seventh, eighth):
         assert restrict(portal, RIGA, subject, "patient", EVENING, restricted=True)
-    found = portal.register.look_up(RIGA, [ANNA_PHONE]).stored_under[ANNA_PHONE]
+    found = portal.directory.look_up(RIGA, [ANNA_PHONE]).stored_under[ANNA_PHONE]
     assert {each.id for each in found} == {*ids, seventh, eighth} - {ids[0], ids[3]}
     assert {each.id for each in found if each.restricted_since} == {ids[1], seventh, eighth}
-    assert len(portal.register.withdraw(an_act({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))) == 6
+    assert len(decisions.withdraw(portal, an_act({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))) == 6
 
 
 def test_a_contact_nobody_has_any_more_is_taken_away_with_all_its_places(portal: Portal) -> None:
@@ -139,9 +140,9 @@ def test_two_new_people_under_one_contact_at_the_same_moment_both_stay(portal: P
         a_resident(portal)
     decision, other = (on_paper({SMS_NEWS: "yes"}, MORNING, MORNING) for _ in range(2))
     mine, theirs = (signed(Contact(ContactKind.REFERENCE, name), ANNA_PHONE) for name in ("N-1", "N-2"))
-    seen = portal.register.look_up(RIGA, mine.contacts)
-    portal.register.record(other, theirs)
-    portal.register.record(decision, mine, seen=seen)
+    seen = portal.directory.look_up(RIGA, mine.contacts)
+    decisions.record(portal, other, theirs)
+    decisions.record(portal, decision, mine, seen=seen)
     assert len(under(portal, ANNA_PHONE)) == 6
     assert {*under(portal, mine.contacts[0]), *under(portal, theirs.contacts[0])} < under(portal, ANNA_PHONE)
 
@@ -156,27 +157,27 @@ def test_a_person_with_a_hundred_contacts_is_found_and_stopped_by_each(portal: P
     emails = _many(99)
     for start in range(0, 99, 9):
         nine = emails[start : start + 9]
-        portal.register.record(on_paper({EMAIL_NEWS: "yes"}, MORNING, MORNING), signed(number, *nine))
+        decisions.record(portal, on_paper({EMAIL_NEWS: "yes"}, MORNING, MORNING), signed(number, *nine))
     anna = only_person(portal, RIGA, number)
     assert (len(anna.contacts), anna.version) == (100, 11)
-    assert_unbroken(portal.register.history(RIGA, [anna]))
+    assert_unbroken(portal.receipts.history(RIGA, [anna]))
     for email in (emails[0], emails[98]):
         assert state(portal, RIGA, email, EMAIL_NEWS) == "granted"
         round_trips.clear()
-        portal.register.withdraw(an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(email))
+        decisions.withdraw(portal, an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(email))
         assert len(round_trips) <= 3
         for each in (emails[0], emails[50], emails[98], number):
             assert state(portal, RIGA, each, EMAIL_NEWS) == "withdrawn"
-        portal.register.record(on_paper({EMAIL_NEWS: "yes"}, EVENING, EVENING), signed(number))
+        decisions.record(portal, on_paper({EMAIL_NEWS: "yes"}, EVENING, EVENING), signed(number))
         assert state(portal, RIGA, emails[98], EMAIL_NEWS) == "granted"
     round_trips.clear()
-    lookup = portal.register.look_up(RIGA, emails)
+    lookup = portal.directory.look_up(RIGA, emails)
     assert {len(people) for people in lookup.people.values()} == {1}
     assert len(round_trips) <= 2
     assert restrict(portal, RIGA, anna.id, "patient", EVENING, restricted=True)
     assert only_person(portal, RIGA, emails[98]).restricted_since
     assert erase(portal, RIGA, anna.id, "patient", EVENING)
-    assert not portal.register.look_up(RIGA, [*emails, number]).known()
+    assert not portal.directory.look_up(RIGA, [*emails, number]).known()
     for mark in list(erasures.waiting(portal.table)):
         erasures.clear_remains(portal.table, mark)
     assert {len(places(portal, contact)) for contact in (*emails, number)} == {0}
@@ -194,10 +195,10 @@ def test_whatever_is_written_into_a_table_from_before_loses_nobody(portal: Porta
     """Each way of writing meets people kept as before, and gives those it concerns places of their own."""
     anna, bella = a_family_as_before(portal)
     if deed == "decide":
-        portal.register.record(an_act({EMAIL_NEWS: "no"}, NOON), signed(ANNA, ANNA_PHONE))
+        decisions.record(portal, an_act({EMAIL_NEWS: "no"}, NOON), signed(ANNA, ANNA_PHONE))
         assert state(portal, RIGA, ANNA, EMAIL_NEWS) == "withdrawn"
     elif deed == "withdraw":
-        portal.register.withdraw(an_act({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
+        decisions.withdraw(portal, an_act({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
         assert state(portal, RIGA, ANNA, SMS_NEWS) == state(portal, RIGA, BELLA, SMS_NEWS) == "withdrawn"
     elif deed == "erase":
         assert erase(portal, RIGA, anna.id, "patient", EVENING)
@@ -213,7 +214,7 @@ def test_whatever_is_written_into_a_table_from_before_loses_nobody(portal: Porta
     assert under(portal, BELLA) == {bella.id}
     assert under(portal, ANNA) == ({anna.id} & expected)
     for person in (anna, bella):
-        assert_unbroken(portal.register.history(RIGA, [person]))
+        assert_unbroken(portal.receipts.history(RIGA, [person]))
 
 
 def test_a_table_is_rewritten_by_one_command_that_may_be_stopped_and_started(
@@ -221,7 +222,7 @@ def test_a_table_is_rewritten_by_one_command_that_may_be_stopped_and_started(
 ) -> None:
     """Afterwards no item holds several people; a second run finds nothing to do."""
     family = a_family_as_before(portal)
-    portal.register.record(an_act({SMS_NEWS: "yes"}), signed(GIORGI))
+    decisions.record(portal, an_act({SMS_NEWS: "yes"}), signed(GIORGI))
     monkeypatch.setattr("infra.operator.migration.BATCH", 1)
     steps = migrate(portal.table, portal.clinics)
     assert next(steps).people == 1
@@ -237,7 +238,7 @@ def test_a_table_is_rewritten_by_one_command_that_may_be_stopped_and_started(
     for person in family:
         kept = roll.person(portal.table, RIGA, person.id)
         assert replace(kept, places={}) == replace(person, places={})
-    portal.register.withdraw(an_act({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
+    decisions.withdraw(portal, an_act({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
     assert state(portal, RIGA, BELLA, SMS_NEWS) == "withdrawn"
 
 
@@ -254,7 +255,7 @@ def test_a_decision_during_the_rewriting_is_neither_lost_nor_undone(portal: Port
 
         def write(self, writes: Sequence[Write]) -> None:
             if not decided:
-                decided.append(portal.register.record(an_act({EMAIL_NEWS: "no"}, NOON), signed(ANNA, ANNA_PHONE)))
+                decided.append(decisions.record(portal, an_act({EMAIL_NEWS: "no"}, NOON), signed(ANNA, ANNA_PHONE)))
             portal.table.write(writes)
 
     list(migrate(Late(), portal.clinics))  # type: ignore[arg-type]

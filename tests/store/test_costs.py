@@ -13,6 +13,7 @@ from chalicelib.domain.instants import END_OF_TIME, instant, moment
 from chalicelib.domain.rate_limits import RateLimitCheck
 from chalicelib.portal import Portal
 from chalicelib.receipts.sd_jwt import disclosed_texts
+from chalicelib.services import decisions
 from chalicelib.store import outbox, timeline
 from chalicelib.store import people as roll
 from chalicelib.store.personal_data import kept_disclosures
@@ -23,9 +24,9 @@ from tests.store.people import BELLA, signed
 
 def test_one_look_finds_clinic_people_and_key(portal: Portal, round_trips: list[str]) -> None:
     """A status question about one person is one read, consistent with the last decision."""
-    portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
+    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
     round_trips.clear()
-    portal.register.look_up(RIGA, [ANNA, ANNA_PHONE], api_key_digest=digest("cpk_any"))
+    portal.directory.look_up(RIGA, [ANNA, ANNA_PHONE], api_key_digest=digest("cpk_any"))
     assert round_trips == ["BatchGetItem"]
 
 
@@ -33,18 +34,18 @@ def test_a_decision_costs_one_read_and_one_write_for_new_and_old_patients(
     portal: Portal, round_trips: list[str]
 ) -> None:
     """The waiting-room form is as quick for who comes back."""
-    portal.register.look_up(RIGA)
+    portal.directory.look_up(RIGA)
     for answer in ("yes", "withdraw"):
         round_trips.clear()
-        portal.register.record(an_act({EMAIL_NEWS: answer}), signed(ANNA, ANNA_PHONE, name="Anna"))
+        decisions.record(portal, an_act({EMAIL_NEWS: answer}), signed(ANNA, ANNA_PHONE, name="Anna"))
         assert round_trips == ["BatchGetItem", "TransactWriteItems"]
 
 
 def test_a_decision_on_what_was_just_seen_is_one_write(portal: Portal, round_trips: list[str]) -> None:
     """The API looks once, for the key and the person together."""
-    seen = portal.register.look_up(RIGA, [ANNA])
+    seen = portal.directory.look_up(RIGA, [ANNA])
     round_trips.clear()
-    portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA), seen=seen)
+    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA), seen=seen)
     assert round_trips == ["TransactWriteItems"]
 
 
@@ -52,16 +53,16 @@ def test_a_withdrawal_costs_the_same_whether_or_not_the_contact_is_known(
     portal: Portal, round_trips: list[str]
 ) -> None:
     """Nobody can tell from the time it takes who is a patient."""
-    portal.register.record(an_act({SMS_NEWS: "yes"}), signed(ANNA_PHONE))
+    decisions.record(portal, an_act({SMS_NEWS: "yes"}), signed(ANNA_PHONE))
     for contact in (ANNA_PHONE, GIORGI):
         round_trips.clear()
-        portal.register.withdraw(an_act({SMS_NEWS: "withdraw"}, NOON), signed(contact))
+        decisions.withdraw(portal, an_act({SMS_NEWS: "withdraw"}, NOON), signed(contact))
         assert round_trips == ["BatchGetItem", "TransactWriteItems"]
 
 
 def test_a_limit_on_codes_costs_one_read(portal: Portal, round_trips: list[str]) -> None:
     """The try has to be written anyway; what limits it is read once and written with it."""
-    receipt = portal.register.record(an_act({SMS_NEWS: "yes"}, confirm=frozenset({SMS_NEWS})), signed(ANNA_PHONE))
+    receipt = decisions.record(portal, an_act({SMS_NEWS: "yes"}, confirm=frozenset({SMS_NEWS})), signed(ANNA_PHONE))
     key, guard = portal.clinics.key(RIGA), RateLimitCheck("code", (), "10.0.0.0/24", 1, NOON)
     round_trips.clear()
     assert outbox.try_code(portal.table, key, receipt.id, ANNA_PHONE, guard)
@@ -71,10 +72,10 @@ def test_a_limit_on_codes_costs_one_read(portal: Portal, round_trips: list[str])
 def test_a_status_of_a_hundred_people_is_two_reads(portal: Portal, round_trips: list[str]) -> None:
     """A whole mailing list is checked before it is sent."""
     people = [Contact(ContactKind.EMAIL, f"patient{number}@example.org") for number in range(98)]
-    portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
-    portal.register.record(an_act({EMAIL_NEWS: "no"}), signed(BELLA))
+    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    decisions.record(portal, an_act({EMAIL_NEWS: "no"}), signed(BELLA))
     round_trips.clear()
-    lookup = portal.register.look_up(RIGA, [ANNA, *people, BELLA], api_key_digest=digest("cpk_any"))
+    lookup = portal.directory.look_up(RIGA, [ANNA, *people, BELLA], api_key_digest=digest("cpk_any"))
     assert round_trips == ["BatchGetItem", "BatchGetItem"]
     assert len(lookup.people) == 100
     assert [len(found) for found in lookup.people.values()] == [1, *[0] * 98, 1]
@@ -82,9 +83,9 @@ def test_a_status_of_a_hundred_people_is_two_reads(portal: Portal, round_trips: 
 
 def test_a_receipt_is_two_reads(portal: Portal, round_trips: list[str]) -> None:
     """The receipt page opens quickly."""
-    receipt = portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    receipt = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
     round_trips.clear()
-    portal.register.receipt(RIGA, receipt.id)
+    portal.receipts.find(RIGA, receipt.id)
     assert round_trips == ["BatchGetItem", "BatchGetItem"]
 
 
@@ -92,10 +93,10 @@ def test_what_a_receipt_vouches_for_is_one_read_more_and_one_write_with_the_deci
     portal: Portal, round_trips: list[str]
 ) -> None:
     """However much staff wrote down of the same person before."""
-    portal.register.look_up(RIGA)
+    portal.directory.look_up(RIGA)
     for at in (MORNING, NOON):
         round_trips.clear()
-        receipt = portal.register.record(on_paper({EMAIL_NEWS: "yes"}, at, at), signed(ANNA))
+        receipt = decisions.record(portal, on_paper({EMAIL_NEWS: "yes"}, at, at), signed(ANNA))
         assert round_trips == ["BatchGetItem", "TransactWriteItems"]
     round_trips.clear()
     assert disclosed_texts(kept_disclosures(portal.table, portal.clinics.key(RIGA), receipt)) == {"form": "F-17"}
@@ -109,8 +110,8 @@ def test_another_time_is_one_read_more_however_long_the_history(
     """Who decided a hundred times is as quick to ask about as who decided once: one page holds the answer."""
     for number in range(receipts):
         decision = on_paper({EMAIL_NEWS: ("yes", "no")[number % 2]}, _minute(number), EVENING)
-        portal.register.record(decision, signed(ANNA))
-    people = portal.register.look_up(RIGA, [ANNA]).known()
+        decisions.record(portal, decision, signed(ANNA))
+    people = portal.directory.look_up(RIGA, [ANNA]).known()
     sizes: list[int] = []
 
     def weigh(parsed: dict[str, Any], **_: Any) -> None:
@@ -119,7 +120,7 @@ def test_another_time_is_one_read_more_however_long_the_history(
     portal.table.client.meta.events.register("after-call.dynamodb.BatchGetItem", weigh)
     for at in {0, receipts // 2, receipts - 1}:
         round_trips.clear()
-        told = portal.register.answers_as_of(RIGA, people, _minute(at), END_OF_TIME)
+        told = portal.receipts.answers_as_of(RIGA, people, _minute(at), END_OF_TIME)
         last = told[people[0].id][EMAIL_NEWS].last
         assert last is not None
         assert (last.effective_at, last.version) == (_minute(at), at + 1)
@@ -142,14 +143,14 @@ def test_a_flood_of_receipts_makes_nobodys_entry_grow_and_forgets_nothing(
         late = number % 5 == 4
         at, entered = _minute(number // 3 if late else number), _minute(number)
         answer = {EMAIL_NEWS: ("yes", "no", "withdraw")[number % 3]}
-        receipts.append(portal.register.record(on_paper(answer, at, entered), signed(ANNA)))
-        sizes.append(len(roll.dump_person(portal.register.look_up(RIGA, [ANNA]).known()[0])))
+        receipts.append(decisions.record(portal, on_paper(answer, at, entered), signed(ANNA)))
+        sizes.append(len(roll.dump_person(portal.directory.look_up(RIGA, [ANNA]).known()[0])))
     assert max(sizes[30:]) <= max(sizes[8:12]) + 10
-    [anna] = portal.register.look_up(RIGA, [ANNA]).known()
+    [anna] = portal.directory.look_up(RIGA, [ANNA]).known()
     documents = [receipt.document for receipt in receipts]
     for at, known in itertools.product(map(_minute, range(0, 40, 3)), repeat=2):
         round_trips.clear()
-        then = portal.register.answers_as_of(RIGA, [anna], at, known)[anna.id]
+        then = portal.receipts.answers_as_of(RIGA, [anna], at, known)[anna.id]
         assert then == timeline.answers_as_of({}, documents, at, known), (at, known)
         assert len(round_trips) <= 6, "twenty pages are halved five times"
 

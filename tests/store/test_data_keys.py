@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from chalicelib.portal import Portal
+from chalicelib.services import decisions
 from chalicelib.store import messages, outbox
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import encrypted_under
 from chalicelib.store.keys import clinic_key
+from chalicelib.store.lookup import Directory
 from chalicelib.store.personal_data import reveal
-from chalicelib.store.receipts import Register
 from chalicelib.store.table import ConflictError, SetBlob
 from infra.operator.data_keys import Progress, reseal, rotate
 from tests.acts import EMAIL_NEWS, EVENING, NOON, an_act, on_paper
@@ -28,15 +29,15 @@ SECOND, THIRD = b"2" * 32, b"3" * 32
 def process(portal: Portal) -> Portal:
     """Give the portal as a process that was started a moment ago sees it."""
     shop = Clinics(portal.table, FixedKeys(), portal.clinics._clock)  # noqa: SLF001 - the same time
-    return replace(portal, clinics=shop, register=Register(portal.table, shop, pause=lambda _: None))
+    return replace(portal, clinics=shop, directory=Directory(portal.table, shop))
 
 
 def filled(portal: Portal) -> None:
     """Let people decide, with everything that is sealed: contacts, names, evidence, what is to be told."""
-    portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME))
-    portal.register.record(on_paper({EMAIL_NEWS: "yes"}, NOON, NOON), signed(GIORGI, name=NAME))
+    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME))
+    decisions.record(portal, on_paper({EMAIL_NEWS: "yes"}, NOON, NOON), signed(GIORGI, name=NAME))
     portal.table.put_new(messages.link_request(portal.clinics.key(RIGA), [ANNA], "lv", "", NOON))
-    portal.register.record(an_act({EMAIL_NEWS: "yes"}, clinic=TBILISI), signed(ANNA))
+    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}, clinic=TBILISI), signed(ANNA))
 
 
 def under(portal: Portal, clinic: str = RIGA) -> dict[str, set[str]]:
@@ -61,7 +62,7 @@ def test_from_the_next_request_on_the_new_key_seals_in_every_process(portal: Por
     filled(portal)
     other.clinics.key(RIGA)
     key_id = rotate(portal, RIGA, SECOND)
-    other.register.record(an_act({EMAIL_NEWS: "no"}, EVENING), signed(BELLA, name="Bella"))
+    decisions.record(other, an_act({EMAIL_NEWS: "no"}, EVENING), signed(BELLA, name="Bella"))
     assert under(portal) == {"SEALED": {"", key_id}, "UNSENT": {"", key_id}}
     assert under(portal, TBILISI) == {"SEALED": {""}, "UNSENT": {""}}
     bella = only_person(process(portal), RIGA, BELLA)
@@ -144,7 +145,7 @@ def test_the_keys_outlive_a_publication(portal: Portal) -> None:
 def test_a_claim_made_before_a_rotation_is_still_confirmed_by_its_code(portal: Portal) -> None:
     """What waits for a code keeps its own seal, and lapses by itself within days."""
     decision = an_act({EMAIL_NEWS: "yes"}, confirm=frozenset({EMAIL_NEWS}))
-    receipt = portal.register.record(decision, signed(ANNA_PHONE))
+    receipt = decisions.record(portal, decision, signed(ANNA_PHONE))
     rotate(portal, RIGA, SECOND)
     last(portal)
     fresh = process(portal)

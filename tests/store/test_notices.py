@@ -11,11 +11,13 @@ from chalicelib.notices.edition import PublishedEdition, edition
 from chalicelib.notices.workflow import Draft, PublishError, ReviewError, new_draft
 from chalicelib.portal import Portal
 from chalicelib.presentation.authorities import authorities
+from chalicelib.presentation.templates import authorities
+from chalicelib.services import decisions
+from chalicelib.services.decisions import NoticeChangedError
 from chalicelib.store.clinics import Clinics, UnknownDraftError, UnknownVersionError
 from chalicelib.store.drafts import DraftChangedError, Drafts
 from chalicelib.store.keys import clinic_key, draft_key, notice_key
 from chalicelib.store.people import iter_people
-from chalicelib.store.receipts import NoticeChangedError
 from chalicelib.store.table import SetBody
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NEXT_DAY, NOON, SMS_NEWS, a_document, an_act
 from tests.cast import ANNA, ANNA_PHONE, IEVA, JURIS, RIGA, TBILISI, Clock, FixedKeys, put_out
@@ -50,7 +52,7 @@ def test_a_version_for_a_later_day_comes_into_force_at_local_midnight_by_itself(
         ("2027-06-01T00:00:00.000Z", "2.0", MIDNIGHT),
     ):
         clock.at = at
-        seen = portal.register.look_up(PHYSIO).published
+        seen = portal.directory.look_up(PHYSIO).published
         assert seen.in_force == NoticeInForce(version, since)
         assert seen.clinic.version == seen.text_at(at) == version
     assert seen.in_force_at(NOON) == NoticeInForce("1.0", MORNING)
@@ -62,21 +64,21 @@ def test_midnight_is_the_clinics_own(portal: Portal) -> None:
     """Tbilisi is two hours ahead of Riga."""
     ready = edition(a_document(country="GE", authority="GE", effective=DECEMBER))
     put_out(portal.table, portal.clinics, ready, MORNING, wrapped_key=b"k" * 32)
-    assert portal.register.look_up(PHYSIO).published.published[0].since == "2026-11-30T20:00:00.000Z"
+    assert portal.directory.look_up(PHYSIO).published.published[0].since == "2026-11-30T20:00:00.000Z"
 
 
 def test_a_major_change_for_a_later_day_supersedes_on_that_day_and_not_before(portal: Portal, clock: Clock) -> None:
     """What was agreed holds until the new text does; then a Yes to the old text is not taken any more."""
     publish(portal)
-    portal.register.record(an_act({EMAIL_NEWS: "yes"}, MORNING, clinic=PHYSIO), signed(ANNA))
+    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}, MORNING, clinic=PHYSIO), signed(ANNA))
     publish(portal, NOON, version="2.0", effective=DECEMBER)
     clock.at = NEXT_DAY
     assert state(portal, PHYSIO, ANNA, EMAIL_NEWS, NEXT_DAY) is State.GRANTED
-    portal.register.record(an_act({SMS_NEWS: "yes"}, NEXT_DAY, clinic=PHYSIO), signed(ANNA_PHONE))
+    decisions.record(portal, an_act({SMS_NEWS: "yes"}, NEXT_DAY, clinic=PHYSIO), signed(ANNA_PHONE))
     clock.at = MIDNIGHT
     assert state(portal, PHYSIO, ANNA, EMAIL_NEWS, MIDNIGHT) is State.SUPERSEDED
     with pytest.raises(NoticeChangedError):
-        portal.register.record(an_act({EMAIL_NEWS: "yes"}, MIDNIGHT, clinic=PHYSIO), signed(ANNA))
+        decisions.record(portal, an_act({EMAIL_NEWS: "yes"}, MIDNIGHT, clinic=PHYSIO), signed(ANNA))
 
 
 def test_the_day_it_changes_costs_one_read_more_and_only_once(
@@ -100,9 +102,9 @@ def test_a_list_from_before_scheduling_is_read_as_it_was_meant(portal: Portal) -
     item = portal.table.get([clinic_key(PHYSIO)])[clinic_key(PHYSIO)]
     old = {"code": "lp", "major_since": MORNING, "published": [[MORNING, "1.0"]], "version": "1.0"}
     portal.table.write([SetBody(clinic_key(PHYSIO), json.dumps(old), was=item.body or "")])
-    assert portal.register.look_up(PHYSIO).published.in_force == NoticeInForce("1.0", MORNING)
+    assert portal.directory.look_up(PHYSIO).published.in_force == NoticeInForce("1.0", MORNING)
     publish(portal, NOON, version="1.1")
-    assert portal.register.look_up(PHYSIO).published.in_force == NoticeInForce("1.1", MORNING)
+    assert portal.directory.look_up(PHYSIO).published.in_force == NoticeInForce("1.1", MORNING)
 
 
 def test_a_version_published_before_a_rule_came_stays_readable(portal: Portal) -> None:
@@ -208,8 +210,8 @@ def test_a_version_published_stays_the_same_bytes_in_every_language_when_the_nex
 def test_everybody_on_the_roll_is_there_to_be_counted(portal: Portal) -> None:
     """A preview looks at each person once."""
     publish(portal)
-    portal.register.record(an_act({EMAIL_NEWS: "yes"}, MORNING, clinic=PHYSIO), signed(ANNA))
-    portal.register.record(an_act({SMS_NEWS: "no"}, MORNING, clinic=PHYSIO), signed(ANNA_PHONE))
+    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}, MORNING, clinic=PHYSIO), signed(ANNA))
+    decisions.record(portal, an_act({SMS_NEWS: "no"}, MORNING, clinic=PHYSIO), signed(ANNA_PHONE))
     assert sorted(len(person.standings) for person in iter_people(portal.table, PHYSIO)) == [1, 1]
     assert list(iter_people(portal.table, TBILISI)) == []
 
@@ -219,7 +221,7 @@ def test_a_version_proves_nothing_of_a_day_before_it_was_in_force(portal: Portal
     publish(portal)
     clock.at = NOON
     publish(portal, NOON, version="2.0", effective=DECEMBER)
-    seen = portal.register.look_up(PHYSIO).published
+    seen = portal.directory.look_up(PHYSIO).published
     early = f"{MORNING[:10]}T00:00:00.000Z"
     told = {at: seen.text_at(at) for at in ("2024-05-02T09:00:00.000Z", "2026-11-21T12:00:00.000Z", early, MORNING)}
     assert list(told.values()) == [None, None, "1.0", "1.0"]
@@ -234,5 +236,5 @@ def test_where_the_first_version_only_begins_later_nothing_is_known_before(porta
     """Published is not in force."""
     publish(portal, effective=DECEMBER)
     clock.at = NOON
-    seen = portal.register.look_up(PHYSIO).published
+    seen = portal.directory.look_up(PHYSIO).published
     assert (seen.text_at(NOON), seen.text_at(NOON, "1.0"), seen.text_at(MIDNIGHT)) == (None, None, "1.0")

@@ -11,6 +11,7 @@ import pytest
 
 from chalicelib.domain.api_keys import SCOPES, BearerKey, digest
 from chalicelib.portal import Portal
+from chalicelib.services import decisions
 from chalicelib.store.keys import sealed_key, subject_pk
 from infra.operator import keys
 from tests.acts import EMAIL_NEWS, NOON, SMS_NEWS, an_act, on_paper
@@ -43,10 +44,10 @@ def everything_readable(portal: Portal) -> Iterator[bytes]:
 
 def test_no_contact_and_no_name_can_be_read_in_any_item(portal: Portal) -> None:
     """Who gets hold of the table gets no patient list (GDPR Art. 32)."""
-    portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME))
+    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME))
     noted = {"form": f"A-1 {NAME}", "witness": ANNA_PHONE.value}
-    portal.register.record(on_paper({SMS_NEWS: "yes"}, NOON, NOON, evidence=noted), signed(GIORGI, name=NAME))
-    portal.register.withdraw(an_act({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
+    decisions.record(portal, on_paper({SMS_NEWS: "yes"}, NOON, NOON, evidence=noted), signed(GIORGI, name=NAME))
+    decisions.withdraw(portal, an_act({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
     read = list(everything_readable(portal))
     assert any(b"Sidraba rasa" in each for each in read), "what is packed would have been found"
     hidden = [ANNA.value, "anna.ozola", ANNA_PHONE.value, ANNA_PHONE.value[1:], GIORGI.value[4:], NAME, "Ozoli"]
@@ -58,7 +59,7 @@ def test_no_contact_and_no_name_can_be_read_in_any_item(portal: Portal) -> None:
 
 def test_the_clinic_itself_can_read_a_contact_and_a_name(portal: Portal) -> None:
     """Sealed is not lost: Anna can be written to."""
-    portal.register.record(an_act({EMAIL_NEWS: "yes"}), signed(ANNA, name=NAME))
+    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA, name=NAME))
     anna, key = only_person(portal, RIGA, ANNA), portal.clinics.key(RIGA)
     for what, plain in ((key.lookup(ANNA), ANNA.value), ("name#1", NAME)):
         place = sealed_key(RIGA, anna.id, what)
@@ -71,7 +72,7 @@ def test_the_clinic_itself_can_read_a_contact_and_a_name(portal: Portal) -> None
 def test_each_contact_is_sealed_once(portal: Portal) -> None:
     """Coming back adds a receipt, not another copy of the address."""
     for _ in range(3):
-        portal.register.record(an_act({EMAIL_NEWS: "no"}), signed(ANNA, ANNA_PHONE))
+        decisions.record(portal, an_act({EMAIL_NEWS: "no"}), signed(ANNA, ANNA_PHONE))
     sealed = list(portal.table.partition(subject_pk(RIGA, only_person(portal, RIGA, ANNA).id), "SEALED#"))
     assert len(sealed) == 2
 
@@ -79,13 +80,13 @@ def test_each_contact_is_sealed_once(portal: Portal) -> None:
 def test_a_bearer_key_opens_until_it_is_revoked_and_stands_nowhere_in_the_table(portal: Portal) -> None:
     """A key is made once, shown once, and taken back in one command."""
     key, secret = keys.create(portal.table, RIGA, "newsletter program", ("status:read",))
-    found = portal.register.look_up(RIGA, api_key_digest=digest(secret)).api_key
+    found = portal.directory.look_up(RIGA, api_key_digest=digest(secret)).api_key
     assert found is not None
     assert BearerKey.read(found) == key
     assert not [each for each in everything_readable(portal) if secret.encode() in each]
     revoked = keys.revoke(portal.table, RIGA, key.id)
     assert revoked.revoked_at is not None
-    found = portal.register.look_up(RIGA, api_key_digest=digest(secret)).api_key
+    found = portal.directory.look_up(RIGA, api_key_digest=digest(secret)).api_key
     assert found is not None
     assert BearerKey.read(found) == revoked
     assert keys.revoke(portal.table, RIGA, key.id) == revoked, "revoking again keeps the day it was revoked"
@@ -93,7 +94,7 @@ def test_a_bearer_key_opens_until_it_is_revoked_and_stands_nowhere_in_the_table(
 
 def test_an_unknown_bearer_key_is_nothing(portal: Portal) -> None:
     """A guess opens nothing."""
-    assert portal.register.look_up(RIGA, api_key_digest=digest("cpk_guess")).api_key is None
+    assert portal.directory.look_up(RIGA, api_key_digest=digest("cpk_guess")).api_key is None
 
 
 def test_keys_are_listed_and_revoked_by_their_own_clinic_only(portal: Portal) -> None:

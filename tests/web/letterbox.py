@@ -45,7 +45,7 @@ def a_token(  # noqa: PLR0917 - a link has these parts
 ) -> str:
     """Give the token of a link of this moment, good for an hour."""
     now = datetime.now(UTC)
-    subject = portal.beside.register.receipt(clinic, receipt).document["subject"] if receipt else None
+    subject = portal.beside.receipts.find(clinic, receipt).document["subject"] if receipt else None
     ends = instant(now + timedelta(hours=1))
     link = Link(clinic, subject, lang, addresses, receipt, instant(now), ends, "portal")
     key, handle = portal.beside.clinics.key(clinic), LinkSecret.fresh()
@@ -59,7 +59,7 @@ def letters(portal: Home, clinic: str, number: str) -> Iterator[tuple[str, Addre
     None comes where nothing waits, or where somebody confirmed already.
     """
     beside = portal.beside
-    document = beside.register.receipt(clinic, number).document
+    document = beside.receipts.find(clinic, number).document
     typed = outbox.claimants(beside.table, beside.clinics, clinic, number, document["subject"])
     version, lang = document["notice"]["version"], document["notice"]["lang"]
     for contact in typed:
@@ -107,7 +107,7 @@ def brought_unasked(portal: Home, clinic: str, contact: Contact, at: Instant) ->
     """Give everything that is brought unasked by a time to whoever is known under a contact."""
     beside, bag = portal.beside, Bag()
     _make_room(portal, [contact])
-    lookup = beside.register.look_up(clinic, [contact])
+    lookup = beside.directory.look_up(clinic, [contact])
     for person in lookup.known():
         for letter in reminders.reminders_for(person, lookup.published.published, at):
             told.enqueue_reminder(beside.table, beside.clinics.key(clinic), person, letter, BASE)

@@ -77,7 +77,7 @@ class RunningPortal:
 
     def member(self, clinic: str, controller: str) -> Program:
         """Give the program of one of a clinic's joint controllers."""
-        controllers = [each.id for each in self.beside.register.look_up(clinic).published.clinic.controllers]
+        controllers = [each.id for each in self.beside.directory.look_up(clinic).published.clinic.controllers]
         member = keys.Member(controller, controllers)
         return Program(clinic, keys.create(self.table, clinic, controller, member=member)[1])
 
@@ -86,7 +86,7 @@ class RunningPortal:
         assert self.beside.signer is not None
         clinic = list(self.documents)[-1]
         marks = [mark for shard in SHARDS for mark in self.table.partition(unsigned_key("", shard).pk, f"{clinic}#")]
-        receipts = [self.beside.register.receipt(clinic, mark.sk.partition("#")[2]) for mark in marks]
+        receipts = [self.beside.receipts.find(clinic, mark.sk.partition("#")[2]) for mark in marks]
         assert list(signing.sign_receipt(self.table, self.beside.signer, receipts, lambda: False))[-1].whole
 
     def items(self) -> set[tuple[str, str]]:

@@ -94,7 +94,7 @@ def authorize(
 
     With `body_optional` a POST may come without a body, which then counts as an empty object. A key of one of several
     joint controllers knows only the decisions that one shares, unless what it says is `for_all` of them.
-    `most` as for `Register.lookup`.
+    `most` as for `Directory.look_up`.
     """
     portal = get_portal()
     secret = digest(_bearer(str(request.headers.get("authorization", ""))))
@@ -102,14 +102,14 @@ def authorize(
     if request.method == "POST":
         check_json_headers(request)
     if (clinic, secret) not in portal.keys_seen:
-        _opened_by(portal.register.api_key(secret), clinic, scope)
+        _opened_by(portal.directory.api_key(secret), clinic, scope)
         _remember(portal.keys_seen, (clinic, secret))
-    published = portal.clinics.remembered(clinic) or portal.register.look_up(clinic).published
+    published = portal.clinics.remembered(clinic) or portal.directory.look_up(clinic).published
     known = portal.clinics.with_all_past_questions(published)
     given = request.method == "POST" and (request.raw_body or not body_optional)
     sent = json_body(request) if given else {}
     body, errors = _read(read, known, sent)
-    lookup = portal.register.look_up(clinic, body.contacts if body else (), api_key_digest=secret, most=most)
+    lookup = portal.directory.look_up(clinic, body.contacts if body else (), api_key_digest=secret, most=most)
     try:
         key = _opened_by(lookup.api_key, clinic, scope)
     except RefusedError:

@@ -21,11 +21,12 @@ from chalicelib.portal import get_portal
 from chalicelib.receipts.errors import FormatCannotExpressError, UnsignedError
 from chalicelib.receipts.formats.registry import FORMATS
 from chalicelib.receipts.sd_jwt import with_disclosures
+from chalicelib.services import decisions
+from chalicelib.services.decisions import repeats
 from chalicelib.services.receipt_copies import FullAccess, find_receipt, write_copy
 from chalicelib.store import withdrawal_orders
 from chalicelib.store.lookup import Identification, fresh_subject
 from chalicelib.store.personal_data import ADDRESS, kept_disclosures, known_of
-from chalicelib.store.receipts import repeats
 from chalicelib.store.shown_pages import CONSENT_PAGE
 from chalicelib.store.withdrawal_orders import MANY
 from chalicelib.web.api.auth import AuthorizedCall, EmptyBody, authorize
@@ -64,7 +65,7 @@ def status(request: Request, clinic: str) -> Response:
     asked_at, asked_by = call.body.at or call.body.known_at, call.body.known_at
     people = call.lookup.known()
     # Now is whatever the table holds: a word recorded by a clock that runs ahead counts.
-    standings = get_portal().register.answers_as_of(clinic, people, asked_at or END_OF_TIME, asked_by or END_OF_TIME)
+    standings = get_portal().receipts.answers_as_of(clinic, people, asked_at or END_OF_TIME, asked_by or END_OF_TIME)
     at, known_at = asked_at or call.now, asked_by or call.now
     notice = call.lookup.published.in_force_at(at, known_at)
     results: list[dict[str, Any]] = []
@@ -95,7 +96,7 @@ def history(request: Request, clinic: str) -> Response:
     call = authorize(request, clinic, "status:read", read_history)
     people = call.lookup.known()
     behind = call.body.behind
-    receipts = get_portal().register.history(clinic, people, behind, HISTORY + 1)
+    receipts = get_portal().receipts.history(clinic, people, behind, HISTORY + 1)
     given = receipts[:HISTORY]
     get_portal().table.put_new(call.audit("history", people))
     seen = [receipt.canonical.decode() for receipt in given if call.may_see(receipt)]
@@ -113,7 +114,7 @@ def staff_receipt(request: Request, clinic: str) -> Response:
     also = [call.audit("receipts", (), decision.receipt_id)]
     try:
         _check_needs(call, decision)
-        receipt = get_portal().register.answer(decision, _signature(call), seen=call.lookup, also=also)
+        receipt = decisions.answer(get_portal(), decision, _signature(call), seen=call.lookup, also=also)
     except SeveralPeopleError:
         told = "Several people share this contact. Name an e-mail or patient_ref of the one who decided."
         raise RefusedError(problem(409, "Whose decision is it?", detail=told)) from None
@@ -128,7 +129,7 @@ def staff_withdrawal(request: Request, clinic: str) -> Response:
     call = authorize(request, clinic, "receipts:write", read, for_all=True, most=MANY)
     decision = _act(call)
     also = [call.audit("withdrawals", (), decision.receipt_id)]
-    receipts = get_portal().register.withdraw(decision, _signature(call), seen=call.lookup, also=also)
+    receipts = decisions.withdraw(get_portal(), decision, _signature(call), seen=call.lookup, also=also)
     log.count("StaffWithdrawalRecorded")
     return _created(call, decision, receipts[0], "withdrawals")
 
@@ -321,7 +322,7 @@ def _same(call: AuthorizedCall[StaffDecision], decision: Decision, receipt: Rece
     answers = {address: entry["answer"] for address, entry in kept["decisions"].items()}
     asked = {address: answer.value for address, answer in decision.answers.items()}
     portal = get_portal()
-    lookup = portal.register.look_up(decision.clinic, call.body.contacts)
+    lookup = portal.directory.look_up(decision.clinic, call.body.contacts)
     evidence = with_disclosures(
         kept["evidence"], kept_disclosures(portal.table, portal.clinics.key(decision.clinic), receipt)
     )

@@ -165,7 +165,7 @@ def publish(request: Request, clinic: str, version: str) -> Response:
     with _in_words():
         portal.clinics.publish(edition(draft.document), draft, _person(call), at=call.now, also=[audit])
     log.count("NoticePublished")
-    published = portal.register.look_up(clinic).published.published
+    published = portal.directory.look_up(clinic).published.published
     return document(asdict(summarize(Drafts(portal.table).find(clinic, version), published, call.now)))
 
 

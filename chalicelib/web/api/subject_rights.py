@@ -160,7 +160,7 @@ def _recorded_before(call: AuthorizedCall[ContactChange], decision: Decision, ch
         return None
     portal = get_portal()
     try:
-        kept = portal.register.receipt(decision.clinic, decision.receipt_id)
+        kept = portal.receipts.find(decision.clinic, decision.receipt_id)
         person = roll.person(portal.table, decision.clinic, kept.document["subject"])
     except LookupError:
         return None

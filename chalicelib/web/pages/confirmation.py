@@ -22,9 +22,9 @@ from chalicelib.presentation.i18n import negotiate
 from chalicelib.presentation.templates import render
 from chalicelib.services import confirmation as confirming
 from chalicelib.services.confirmation import OpenConfirmation
+from chalicelib.services.decisions import NoOpenQuestionError
 from chalicelib.store import people
 from chalicelib.store.links import OpenedLink, open_link
-from chalicelib.store.receipts import NoOpenQuestionError
 from chalicelib.web.errors import retry_after
 from chalicelib.web.forms import MAX_NAME, Fields, first
 from chalicelib.web.requests import base_url, form_fields, guard, mount, query
@@ -134,7 +134,7 @@ def _new_contact(request: Request, opened: OpenedLink, fields: Fields | None) ->
     from chalicelib.web.pages import own_contacts  # noqa: PLC0415 - nobody who confirms a Yes waits for it
 
     portal = get_portal()
-    clinic = portal.register.look_up(opened.link.clinic).published.clinic
+    clinic = portal.directory.look_up(opened.link.clinic).published.clinic
     lang = _language(request, clinic, opened.link.lang)
     root = mount(request)
     filled: dict[str, Any] = {"clinic": clinic, "root": root, "faults": (), "kind": "over"}
@@ -183,7 +183,7 @@ def _asking(
 
 
 def _code(request: Request, clinic: str, number: str, faults: tuple[FieldError, ...]) -> Response:
-    receipt = get_portal().register.receipt(clinic, number)
+    receipt = get_portal().receipts.find(clinic, number)
     shown = get_portal().clinics.decided_under(clinic, receipt.document["notice"])
     lang = _language(request, shown, receipt.document["notice"]["lang"])
     filled = {"receipt": receipt.document, "faults": faults, "root": mount(request), "typed": {}}

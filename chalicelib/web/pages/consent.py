@@ -36,7 +36,7 @@ KEPT_PAGE = {
 
 def consent_page(request: Request, clinic: str) -> Response:
     """Show the questions."""
-    seen = get_portal().register.look_up(clinic).published.clinic
+    seen = get_portal().directory.look_up(clinic).published.clinic
     return asking(CONSENT_PAGE, seen.open_at(get_portal().clock()), request)
 
 
@@ -47,7 +47,7 @@ def decide(request: Request, clinic: str) -> Response:
 
 def withdrawal_page(request: Request, clinic: str) -> Response:
     """Show the withdrawal form."""
-    seen = get_portal().register.look_up(clinic).published.clinic
+    seen = get_portal().directory.look_up(clinic).published.clinic
     return asking(WITHDRAWAL_PAGE, seen, request)
 
 
@@ -86,7 +86,7 @@ def receipt_page(request: Request, clinic: str, receipt: str) -> Response:
 def notice_page(request: Request, clinic: str, version: str) -> Response:
     """Show the full notice of a version, for ever."""
     portal = get_portal()
-    published = portal.register.look_up(clinic).published
+    published = portal.directory.look_up(clinic).published
     shown = portal.clinics.version(clinic, version)
     lang = language(request, shown)
     full = portal.clinics.full_notice(clinic, version, lang)

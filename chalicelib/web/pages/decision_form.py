@@ -20,10 +20,11 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.submission import FieldError, FormAnswers
 from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import negotiate
+from chalicelib.services import decisions
+from chalicelib.services.decisions import NoticeChangedError
 from chalicelib.services.invitee import Invitee, find_invitee
 from chalicelib.services.withdrawal_source import WithdrawalSource, find_withdrawal_source
 from chalicelib.store.lookup import Identification, fresh_subject
-from chalicelib.store.receipts import NoticeChangedError
 from chalicelib.store.shown_pages import (
     CONSENT_PAGE,
     KIOSK_PAGE,
@@ -102,7 +103,7 @@ def take_answers(template: str, clinic: str, request: Request, then: Next) -> Re
     by = _invited(template, clinic, request)
     state = state_of(template, clinic, fields)
     if state is None:
-        current = _about(portal.register.look_up(clinic).published.clinic.open_at(get_portal().clock()), by)
+        current = _about(portal.directory.look_up(clinic).published.clinic.open_at(get_portal().clock()), by)
         return _again(_Asked(template, current, request, by), fields, [FieldError("errors", "page_too_old")])
     at = get_portal().clock()
     shown = _about(portal.clinics.version(clinic, state.version).open_at(at), by)
@@ -121,7 +122,7 @@ def take_answers(template: str, clinic: str, request: Request, then: Next) -> Re
     whom = by.names(each_of(said.contacts[len(by.known) :])) if by else each_of(said.contacts)
     identification = _signature(said, request, guard(request, "consent", whom, decision.recorded_at))
     try:
-        seen = portal.register.look_up(clinic, identification.contacts, guard=identification.guard)
+        seen = portal.directory.look_up(clinic, identification.contacts, guard=identification.guard)
         if by:
             child = said.guardian is not None
             if reason := by.refusal_reason(shown, said, at):
@@ -129,9 +130,9 @@ def take_answers(template: str, clinic: str, request: Request, then: Next) -> Re
             decision, identification = by.act(decision, shown, said), by.signature(identification, said)
             anew = child or set(identification.contacts) - seen.people.keys()
             seen = (
-                portal.register.look_up(clinic, identification.contacts, guard=identification.guard) if anew else seen
+                portal.directory.look_up(clinic, identification.contacts, guard=identification.guard) if anew else seen
             )
-        receipt = portal.register.answer(decision, identification, seen=seen)
+        receipt = decisions.answer(portal, decision, identification, seen=seen)
     except TooManyError as error:
         return _too_many(asked, fields, error)
     except NoticeChangedError as changed:
@@ -152,10 +153,10 @@ def take_withdrawal(template: str, clinic: str, request: Request, then: Next) ->
     by = _stopper(template, clinic, request)
     state = state_of(template, clinic, fields)
     if state is None:
-        state = _new_state(template, portal.register.look_up(clinic).published.clinic, request)
+        state = _new_state(template, portal.directory.look_up(clinic).published.clinic, request)
     shown = portal.clinics.version(clinic, state.version)
     asked = portal.clinics.with_all_past_questions(
-        portal.clinics.remembered(clinic) or portal.register.look_up(clinic).published
+        portal.clinics.remembered(clinic) or portal.directory.look_up(clinic).published
     )
     said = read_withdrawal(asked, fields, known=by is not None)
     if said.errors:
@@ -165,9 +166,9 @@ def take_withdrawal(template: str, clinic: str, request: Request, then: Next) ->
     identification = _signature(said, request, guard(request, "withdraw", whom, decision.recorded_at))
     try:
         receipt = (
-            by.withdraw(portal.register, decision, identification)
+            by.withdraw(portal, decision, identification)
             if by
-            else portal.register.withdraw(decision, identification)[0]
+            else decisions.withdraw(portal, decision, identification)[0]
         )
     except TooManyError as error:
         return _too_many(_Asked(template, shown, request, by), fields, error)

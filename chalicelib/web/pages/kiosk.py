@@ -35,7 +35,7 @@ CLEARED = {"Clear-Site-Data": '"cache"'}
 
 def kiosk_page(request: Request, clinic: str) -> Response:
     """Show the questions in the language asked for; without one the start screen."""
-    seen = get_portal().register.look_up(clinic).published.clinic
+    seen = get_portal().directory.look_up(clinic).published.clinic
     if query(request, "lang") in seen.languages:
         return _dressed(asking(KIOSK_PAGE, seen.open_at(get_portal().clock()), request))
     ways = [
@@ -53,7 +53,7 @@ def kiosk_decide(request: Request, clinic: str) -> Response:
 
 def kiosk_withdrawal_page(request: Request, clinic: str) -> Response:
     """Show the withdrawal form."""
-    seen = get_portal().register.look_up(clinic).published.clinic
+    seen = get_portal().directory.look_up(clinic).published.clinic
     return _dressed(asking(KIOSK_WITHDRAWAL_PAGE, seen, request))
 
 
@@ -66,7 +66,7 @@ def kiosk_withdraw(request: Request, clinic: str) -> Response:
 def kiosk_notice(request: Request, clinic: str, version: str) -> Response:
     """Show the full notice, with the way back to the questions and no other."""
     portal = get_portal()
-    published = portal.register.look_up(clinic).published.published
+    published = portal.directory.look_up(clinic).published.published
     shown = portal.clinics.version(clinic, version)
     lang = language(request, shown)
     filled = {

@@ -22,7 +22,7 @@ _PAGE = "pages/link.html"
 
 def link_page(request: Request, clinic: str) -> Response:
     """Ask for the contact, or say that a message is on its way."""
-    shown = get_portal().register.look_up(clinic).published.clinic
+    shown = get_portal().directory.look_up(clinic).published.clinic
     return html(_form(request, shown, {}, (), sent=query(request, "sent") == "yes"))
 
 
@@ -30,7 +30,7 @@ def send_link(request: Request, clinic: str) -> Response:
     """Leave word that a link is wanted. Nobody is looked up here, so nothing can tell who is known."""
     portal = get_portal()
     fields = form_fields(request)
-    shown = portal.register.look_up(clinic).published.clinic
+    shown = portal.directory.look_up(clinic).published.clinic
     state = state_of(_PAGE, clinic, fields)
     if state is None:
         return html(_form(request, shown, fields, [FieldError("errors", "page_too_old")]), 422)

@@ -50,7 +50,7 @@ def carry_out(visit: OwnPage, fields: Fields, state: FormState) -> Receipt | Seq
     if contact == visit.opened.holder.contact:
         return _wish(visit, contact)
     portal, clinic = get_portal(), visit.clinic
-    seen = portal.register.look_up(clinic.id, [contact])
+    seen = portal.directory.look_up(clinic.id, [contact])
     number = receipt_id(portal.clinics.key(clinic.id).receipt_secret(), state.nonce, {"removed": named})
     ref = NoticeRef(state.version, state.lang, state.sha256)
     decision = _act(clinic, ref, number, visit.person, visit.now, Assurance.LINK)
@@ -114,7 +114,7 @@ def wished(portal: Portal, opened: OpenedLink) -> tuple[Subject, Change] | None:
 def confirm(portal: Portal, opened: OpenedLink, found: tuple[Subject, Change], now: Instant, base: str) -> Receipt:
     """Put a contact that confirmed itself in the place of the old one; raise NotTheirsError where that is gone."""
     person, change = found
-    seen = portal.register.look_up(opened.link.clinic, change.contacts)
+    seen = portal.directory.look_up(opened.link.clinic, change.contacts)
     clinic = seen.published.clinic
     lang = opened.link.lang if opened.link.lang in clinic.languages else clinic.default_language
     number = receipt_id(portal.clinics.key(clinic.id).receipt_secret(), opened.id, {"contact": "changed"})

@@ -27,14 +27,15 @@ from chalicelib.presentation.templates import render
 from chalicelib.receipts.errors import FormatCannotExpressError, UnsignedError
 from chalicelib.receipts.formats.registry import PAPER, find_format
 from chalicelib.receipts.sd_jwt import disclosed_texts
+from chalicelib.services import decisions
 from chalicelib.services.data_export import DataExport
+from chalicelib.services.decisions import NoticeChangedError
 from chalicelib.services.own_page import OwnPage, describe, enter
 from chalicelib.services.receipt_copies import FullAccess, find_receipt, write_copy
 from chalicelib.store import messages, rate_limits
 from chalicelib.store.links import OldLinkError
 from chalicelib.store.lookup import Identification, fresh_subject
 from chalicelib.store.personal_data import all_kept_disclosures
-from chalicelib.store.receipts import NoticeChangedError
 from chalicelib.store.shown_pages import MANAGE_PAGE
 from chalicelib.web.errors import retry_after
 from chalicelib.web.forms import (
@@ -146,7 +147,7 @@ def _change(visit: OwnPage, fields: Fields) -> Response:
         decision = replace(decision, confirm=frozenset(unproven), confirm_within=shown.confirm_within)
         identification = replace(identification, contacts=(*identification.contacts, *contacts))
     try:
-        done = get_portal().register.record(decision, identification)
+        done = decisions.record(get_portal(), decision, identification)
     except TooManyError as error:
         return _too_many(visit, fields, error)
     except NoticeChangedError:
@@ -190,9 +191,9 @@ def _stop(visit: OwnPage, fields: Fields) -> Response:
     identification = _signature(visit, None if visit.shared else visit.person.id, "manage-stop", very)
     try:
         done = (
-            portal.register.withdraw(decision, identification)[0]
+            decisions.withdraw(portal, decision, identification)[0]
             if visit.shared
-            else portal.register.record(decision, identification)
+            else decisions.record(portal, decision, identification)
         )
     except TooManyError as error:
         return _too_many(visit, fields, error)

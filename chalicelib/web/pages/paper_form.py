@@ -15,7 +15,7 @@ def consent_form(request: Request, clinic: str) -> Response:
     from chalicelib.presentation.pdf import document  # noqa: PLC0415 - no page needs them
 
     portal = get_portal()
-    asked = portal.register.look_up(clinic).published.clinic.open_at(get_portal().clock())
+    asked = portal.directory.look_up(clinic).published.clinic.open_at(get_portal().clock())
     accepted = request.headers.get("accept-language")
     lang = negotiate(query(request, "lang"), accepted, asked.languages, asked.default_language)
     base, sha256 = base_url(request, portal.settings.public_url), portal.evidence.page_sha256(CONSENT_PAGE, asked, lang)

@@ -22,7 +22,7 @@ def qr_code(request: Request, clinic: str, picture_name: str) -> Response:
     kind, _, form = picture_name.partition(".")
     if kind not in KINDS or form not in MEDIA:
         raise NotFoundError
-    shown = get_portal().register.look_up(clinic).published.clinic
+    shown = get_portal().directory.look_up(clinic).published.clinic
     lang, named = query(request, "lang"), source(request)
     if (lang and lang not in shown.languages) or (query(request, "src") and not named):
         raise NotFoundError

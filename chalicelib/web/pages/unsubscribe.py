@@ -19,6 +19,7 @@ from chalicelib.domain.submission import FieldError
 from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import negotiate
 from chalicelib.presentation.templates import render
+from chalicelib.services import decisions
 from chalicelib.store.links import OpenedLink, open_link, opening
 from chalicelib.store.lookup import Identification, Lookup, fresh_subject
 from chalicelib.store.shown_pages import WITHDRAWAL_PAGE
@@ -60,7 +61,7 @@ def stop(request: Request, token: str) -> Response:
         decision = _act(request, opened, lookup, asked, at)
         base = base_url(request, get_portal().settings.public_url)
         identification = Identification((opened.holder.contact,), None, fresh_subject(), base=base)
-        get_portal().register.withdraw(decision, identification, seen=lookup, left_only=True)
+        decisions.withdraw(get_portal(), decision, identification, seen=lookup, left_only=True)
         log.count("WithdrawalRecorded")
     return _page(request, opened, lookup, asked, stopped=True)
 
@@ -69,7 +70,7 @@ def _followed(token: str) -> tuple[OpenedLink, Lookup, Instant]:
     portal = get_portal()
     at = portal.clock()
     opened = open_link(portal.table, portal.clinics, token, LinkScope.UNSUBSCRIBE, at)
-    lookup = portal.register.look_up(opened.link.clinic, [opened.holder.contact], most=MANY)
+    lookup = portal.directory.look_up(opened.link.clinic, [opened.holder.contact], most=MANY)
     portal.table.put_new(opening(opened, "unsubscribe", lookup.known(), at))
     return opened, lookup, at
 

@@ -84,7 +84,7 @@ def _find(given: str) -> VerifiedReceipt:
         proven = sd_jwt.verify(signed, signatures.jwks(get_portal().table))
         return VerifiedReceipt(Receipt(proven.document, proven.canonical), proven.kid, disclosed=proven.disclosed)
     code = proof.read_printed_code(given)
-    receipt, kept = get_portal().register.issued(get_portal().clinics.behind_code(code.clinic), code.receipt)
+    receipt, kept = get_portal().receipts.issued(get_portal().clinics.behind_code(code.clinic), code.receipt)
     if not code.matches(receipt):
         raise proof.BadSignatureError("The code and the receipt do not belong together.")
     return VerifiedReceipt(receipt, _signer(kept), by_code=True)
@@ -94,7 +94,7 @@ def _as_issued(written: str) -> VerifiedReceipt:
     """Compare an unsigned receipt with the one kept, byte for byte in canonical form."""
     canonical = proof.canonical_receipt(written)
     given = proof.read_document(canonical)
-    receipt, kept = get_portal().register.issued(str(given["clinic"]), str(given["id"]))
+    receipt, kept = get_portal().receipts.issued(str(given["clinic"]), str(given["id"]))
     if receipt.canonical != canonical:
         raise proof.BadSignatureError("It is not the receipt that was issued.")
     return VerifiedReceipt(receipt, _signer(kept))
@@ -139,7 +139,7 @@ def _began_later(document: Mapping[str, Any], lang: str, country: str) -> str | 
     version, clinic = document["notice"]["version"], document["clinic"]
     if version is None or document.get("channel") in ON_A_PAGE:  # it was on the screen
         return None
-    published = get_portal().register.look_up(clinic).published
+    published = get_portal().directory.look_up(clinic).published
     if published.text_at(document["effective_at"], version):
         return None
     return next(format_day(each.since, lang, country) for each in published.published if each.version == version)

@@ -9,8 +9,10 @@ from chalicelib.domain.decisions import Decision
 from chalicelib.domain.instants import instant
 from chalicelib.domain.local_time import local_day
 from chalicelib.domain.receipts import Receipt
+from chalicelib.portal import Portal
+from chalicelib.services import decisions
+from chalicelib.services.decisions import BusyError
 from chalicelib.store.lookup import Identification
-from chalicelib.store.receipts import BusyError, Register
 from tests.cast import TBILISI
 from tests.web.client import MOUNTS, Answer, Client, Program
 from tests.web.disclosed import evidence_of
@@ -283,14 +285,14 @@ def test_a_call_that_is_refused_writes_nothing_for_whom_the_first_one_did_not_re
         said = {"email": f"{name}.ozola@example.org", "phone": "26123456"}
         program.call("receipts", {**IN_PERSON, "subject": said})
     stop = {**STOP, "subject": {"phone": "26123456"}, "evidence": {"form": "A-1"}}
-    key, record, broken = {"Idempotency-Key": "form-119"}, Register.record, [False]
+    key, record, broken = {"Idempotency-Key": "form-119"}, decisions.record, [False]
 
-    def breaks(register: Register, decision: Decision, identification: Identification, **more: Any) -> Receipt:
+    def breaks(portal: Portal, decision: Decision, identification: Identification, **more: Any) -> Receipt:
         if identification.follows and not broken[0]:
             raise BusyError
-        return record(register, decision, identification, **more)
+        return record(portal, decision, identification, **more)
 
-    monkeypatch.setattr(Register, "record", breaks)
+    monkeypatch.setattr(decisions, "record", breaks)
     assert program.call("withdrawals", stop, key).status == 503
     broken[0] = True
     assert program.call("withdrawals", {**stop, **changed}, key).status == 422

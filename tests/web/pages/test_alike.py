@@ -217,14 +217,14 @@ def test_the_time_an_answer_takes_tells_nothing_and_one_more_read_would(knocking
     the receipt's code takes longer than a read and varies more: there the work that is done has to tell enough.
     """
     chance = random.Random(knocking.clinic)  # noqa: S311 - an order, no secret
-    register = get_portal().register
+    directory = get_portal().directory
     honest, unknown, leaking = times = [], [], []
     for number in range(MOST):
         known, leaky = knocking.known(f"known{number:03d}"), knocking.known(f"leaky{number:03d}")
         turns: list[tuple[list[float], Callable[[], object]]] = [
             (honest, lambda known=known: knocking.try_one(known)),  # type: ignore[misc]
             (unknown, lambda number=number: knocking.try_one(f"never{number:03d}@example.org")),  # type: ignore[misc]
-            (leaking, lambda leaky=leaky: (register.look_up(knocking.clinic), knocking.try_one(leaky))),  # type: ignore[misc]
+            (leaking, lambda leaky=leaky: (directory.look_up(knocking.clinic), knocking.try_one(leaky))),  # type: ignore[misc]
         ]
         chance.shuffle(turns)
         for taken, deed in turns:

@@ -64,7 +64,7 @@ class Home:
         beside = self.portal.beside
         events = beside.table.client.meta.events
         events.register("before-send.dynamodb", note)
-        carry_on(beside.table, beside.clinics, self.open_orders(), lambda: next(asked) > pages)
+        carry_on(beside, self.open_orders(), lambda: next(asked) > pages)
         events.unregister("before-send.dynamodb", note)
         return next(sent)
 
@@ -102,7 +102,7 @@ def a_home(settled: RunningPortal, residents: int) -> Home:
     """Let very many people say Yes to everything, written as the store writes it, ten in a transaction."""
     program = settled.open_clinic(change=forty)
     beside, clinic = settled.beside, program.clinic
-    published = beside.register.look_up(clinic).published
+    published = beside.directory.look_up(clinic).published
     addresses = tuple(published.clinic.questions)
     assert len(addresses) == DECISIONS
     key, people = beside.clinics.key(clinic), []

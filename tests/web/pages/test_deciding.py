@@ -66,7 +66,7 @@ def test_errors_are_told_in_the_patients_language(client: Client, portal: Runnin
     """In every language of every clinic, and in no other."""
     told = {}
     for clinic in portal.api_keys:
-        for lang in get_portal().register.look_up(clinic).published.clinic.languages:
+        for lang in get_portal().directory.look_up(clinic).published.clinic.languages:
             page = Page(decide(client, clinic, {}, f"?lang={lang}"))
             assert page.lang == lang
             told[lang] = page.words.partition("summary")[0]

@@ -11,6 +11,7 @@ import pytest
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import instant
 from chalicelib.portal import get_portal
+from chalicelib.services import decisions
 from chalicelib.store.lookup import Identification, fresh_subject
 from chalicelib.store.shown_pages import KIOSK_PAGE
 from chalicelib.web.forms import FormState, read_consent
@@ -78,7 +79,7 @@ def test_the_start_screen_has_a_way_in_for_each_language_and_nothing_of_anybody(
     """Whoever steps up to the tablet finds their language, whatever the one before them did."""
     for clinic in portal.api_keys:
         answer = client.get(f"/{clinic}/kiosk?src=tablet-2", {"Accept-Language": "en"})
-        shown = get_portal().register.look_up(clinic).published.clinic
+        shown = get_portal().directory.look_up(clinic).published.clinic
         page = Page(answer)
         for lang in shown.languages:
             assert f"{client.mount}/{clinic}/kiosk?lang={lang}&src=tablet-2" in page.links
@@ -255,8 +256,10 @@ def _recorded(client: Client, portal: RunningPortal, clinic: str, ago: timedelta
     said = read_consent(shown, {name: [value] for name, value in form.items()}, instant(datetime.now(UTC)))
     decision = decision_form._act(shown, state, said)  # noqa: SLF001 - the clock is inside
     at = instant(datetime.now(UTC) - ago)
-    portal.beside.register.answer(
-        replace(decision, effective_at=at, recorded_at=at), Identification(said.contacts, said.name, fresh_subject())
+    decisions.answer(
+        portal.beside,
+        replace(decision, effective_at=at, recorded_at=at),
+        Identification(said.contacts, said.name, fresh_subject()),
     )
     return form
 
@@ -336,7 +339,7 @@ def test_the_kiosk_of_no_clinic_is_not_found(client: Client) -> None:
 
 
 def test_the_same_patient_is_free_to_answer_on_their_own_phone_later(client: Client, portal: RunningPortal) -> None:
-    """The kiosk is one more door to the same register: a No by phone stops the Yes from the tablet."""
+    """The kiosk is one more way to the same records: a No by phone stops the Yes from the tablet."""
     program = portal.open_clinic(change=counts_at_once)
     number_on(send(client, program.clinic, REVIEW))
     decide(client, program.clinic, {"decision.testimonials.text": "no", "email": ANNA})

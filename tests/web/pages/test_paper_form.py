@@ -44,7 +44,7 @@ def test_a_patient_keeps_the_receipt_as_pdf_with_the_page_they_saw(mount: str) -
     assert answer.headers["cache-control"] == "no-store"
     words = " ".join(paper.words)
     assert number in words
-    assert get_portal().register.receipt(RIGA, number).sha256 in words
+    assert get_portal().receipts.find(RIGA, number).sha256 in words
     shown = re.search(rf"/{RIGA}/shown/([0-9a-f]{{64}})", words.replace(" ", ""))
     assert shown
     assert "Labdien! Šeit Jūs izlemjat" in client.get(f"/{RIGA}/shown/{shown[1]}").text
@@ -126,7 +126,7 @@ def test_a_clinic_prints_its_form_and_the_code_on_it_leads_to_the_notice(portal:
     """Whoever enters the paper later sees which text was signed, for every clinic and language."""
     client = Client(MOUNTS[mount])
     for clinic in portal.api_keys:
-        for lang in get_portal().register.look_up(clinic).published.clinic.languages:
+        for lang in get_portal().directory.look_up(clinic).published.clinic.languages:
             answer = client.get(f"/{clinic}/form?lang={lang}")
             paper = _paper(answer)
             assert answer.headers["content-disposition"] == f'inline; filename="consent-form-{clinic}-1.0-{lang}.pdf"'

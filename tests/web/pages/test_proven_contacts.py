@@ -10,11 +10,11 @@ import pytest
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import instant
 from chalicelib.domain.links import LinkScope
-from chalicelib.services import confirmation
+from chalicelib.services import confirmation, decisions
+from chalicelib.services.decisions import NoOpenQuestionError
 from chalicelib.store.decisions import MOST_PEOPLE
 from chalicelib.store.links import open_link
 from chalicelib.store.lookup import Identification, fresh_subject
-from chalicelib.store.receipts import NoOpenQuestionError
 from tests.acts import an_act
 from tests.cast import ANNA, ANNA_PHONE
 from tests.web.client import Answer, Client, Program
@@ -183,7 +183,7 @@ def test_twenty_forms_beside_her_phone_do_not_swallow_annas_no(client: Client, p
     for number in range(MOST_PEOPLE):
         contacts = (Contact(ContactKind.EMAIL, f"eve{number}@example.org"), ANNA_PHONE)
         decision = an_act({PHOTO: "no"}, clinic=program.clinic)
-        portal.beside.register.record(decision, Identification(contacts, None, fresh_subject()))
+        decisions.record(portal.beside, decision, Identification(contacts, None, fresh_subject()))
     decide(client, program.clinic, {f"decision.{REVIEW}": "no", "phone": ANNA_PHONE.value})
     assert _told(program, ANNA_PHONE)[REVIEW] == "refused"
 

@@ -84,7 +84,7 @@ def test_scanning_a_code_leads_to_its_page_and_names_the_source(
     """From poster to page in two steps, for every clinic and language, wherever the portal stands."""
     client = Client(MOUNTS[mount])
     for clinic in portal.api_keys:
-        for lang in get_portal().register.look_up(clinic).published.clinic.languages:
+        for lang in get_portal().directory.look_up(clinic).published.clinic.languages:
             address = code_in(client.get(f"/{clinic}/qr/{kind}.png?lang={lang}&src=hall").body)
             assert address.startswith(f"https://portal.example.org{client.mount}/q/")
             short = client.get(address.removeprefix(f"https://portal.example.org{client.mount}"))

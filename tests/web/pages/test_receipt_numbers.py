@@ -101,7 +101,7 @@ def test_with_everything_known_but_the_clinics_key_no_number_of_a_receipt_can_be
         assert not {str(each["id"]) for each in receipts} & known.numbers(guessed)
     for number in known.numbers(_plain):
         with pytest.raises(UnknownReceiptError):
-            portal.beside.register.receipt(program.clinic, number)
+            portal.beside.receipts.find(program.clinic, number)
 
 
 def test_one_click_is_one_receipt_that_the_holder_of_the_link_cannot_compute(

@@ -7,6 +7,7 @@ import pytest
 from chalicelib.domain.consent import Answer, Assurance, Channel
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.decisions import Decision, NoticeRef
+from chalicelib.services import decisions
 from chalicelib.store.lookup import Identification, fresh_subject
 from tests.cast import TBILISI
 from tests.web.client import Client, Program
@@ -148,8 +149,8 @@ def test_a_receipt_of_before_that_names_a_later_text_stays_and_is_told_as_what_i
     client: Client, portal: RunningPortal, program: Program
 ) -> None:
     """It verifies as ever; and the check says that its text began after the answers were given."""
-    register, at = portal.beside.register, "2026-11-29T08:00:00.000Z"
-    clinic = register.look_up(program.clinic).published.clinic
+    beside, at = portal.beside, "2026-11-29T08:00:00.000Z"
+    clinic = beside.directory.look_up(program.clinic).published.clinic
     decision = Decision(
         receipt_id="0" * 31 + "7",
         clinic=clinic.id,
@@ -165,8 +166,8 @@ def test_a_receipt_of_before_that_names_a_later_text_stays_and_is_told_as_what_i
         recorded_at=at,
         endings={},
     )
-    receipt = register.answer(
-        decision, Identification((Contact(ContactKind.EMAIL, ANNA["email"]),), None, fresh_subject())
+    receipt = decisions.answer(
+        beside, decision, Identification((Contact(ContactKind.EMAIL, ANNA["email"]),), None, fresh_subject())
     )
     portal.seal()
     assert program.receipt(receipt.id).json()["notice"]["version"] == "1.0"

@@ -14,6 +14,7 @@ from chalicelib.domain.instants import instant
 from chalicelib.domain.links import LinkScope
 from chalicelib.messages.rules import Message
 from chalicelib.messages.transports import Email
+from chalicelib.services import decisions
 from chalicelib.store import messages
 from chalicelib.store.lookup import Identification, fresh_subject
 from tests.acts import an_act
@@ -181,7 +182,7 @@ def test_a_scanner_that_plays_every_mail_changes_nothing(client: Client, portal:
     parent, of_age = Contact(ContactKind.EMAIL, "parent@example.org"), instant(now + timedelta(days=20))
     child = an_act({REVIEW: "yes"}, instant(now), clinic=program.clinic, of_age=of_age, actor="guardian")
     child = replace(child, assurance=Assurance.STAFF_WITNESSED)
-    portal.beside.register.record(child, Identification((parent,), None, fresh_subject(), base=BASE))
+    decisions.record(portal.beside, child, Identification((parent,), None, fresh_subject(), base=BASE))
     mails += unasked(portal, program.clinic, parent, instant(now + timedelta(days=12)))
     staff = {"subject": MAIL, "channel": "in-person", "effective_at": instant(now - timedelta(hours=1))}
     program.call("receipts", {**staff, "decisions": {REVIEW: "yes", SKIN: "yes"}})
@@ -192,7 +193,7 @@ def test_a_scanner_that_plays_every_mail_changes_nothing(client: Client, portal:
     portal.table.put_new(
         messages.link_request(portal.beside.clinics.key(program.clinic), [ANNA], "en", BASE, instant(now))
     )
-    [person] = portal.beside.register.look_up(program.clinic, [ANNA]).people[ANNA]
+    [person] = portal.beside.directory.look_up(program.clinic, [ANNA]).people[ANNA]
     key = portal.beside.clinics.key(program.clinic)
     for kind, about in ((Message.ERASE, ()), (Message.NEW_CONTACT, (key.lookup(ANNA),))):
         until = instant(now + timedelta(days=3))

@@ -1,0 +1,450 @@
+"""Recording decisions: whom a decision reaches, and one receipt for each of them.
+
+One decision of one person takes two round trips: a read of who is known under the contacts given, and a transaction
+that writes the receipt with everything that follows from it, or nothing. The next receipt of a person can be written
+once only. Where somebody else decided for the same person in between, the attempt is repeated on what is stored by
+then.
+"""
+
+import random
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chalicelib.domain.consent import BY_CLINIC, Answer, Assurance, NoticeInForce, QuestionId, State, resolve
+from chalicelib.domain.contacts import Contact, ContactKind
+from chalicelib.domain.decisions import Decision, decide, receipt_id
+from chalicelib.domain.errors import ConcurrentWriteError, RejectedError
+from chalicelib.domain.guardians import becomes_independent
+from chalicelib.domain.identity import People, all_subjects, subjects_to_stop
+from chalicelib.domain.instants import Instant
+from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.subjects import Subject
+from chalicelib.portal import Portal
+from chalicelib.receipts.sd_jwt import redact_evidence, with_disclosures, without_free_text
+from chalicelib.store import contacts, withdrawal_orders
+from chalicelib.store.clinics import Published
+from chalicelib.store.decisions import decision_writes, detach_contacts, outbox_writes_for
+from chalicelib.store.keys import Key, receipt_id_key
+from chalicelib.store.lookup import Identification, Lookup
+from chalicelib.store.personal_data import reveal
+from chalicelib.store.receipts import UnknownReceiptError
+from chalicelib.store.table import ConflictError, ContendedError, Put, Write
+from chalicelib.store.withdrawal_orders import MANY, Order
+
+ATTEMPTS = 8
+_FIRST_PAUSE = 0.02
+
+_STOPPED = (State.REFUSED, State.WITHDRAWN)
+"""The states in which nothing is left to stop."""
+
+_ON_A_PAGE = (Assurance.SELF_ASSERTED, Assurance.LINK)
+"""How sure the portal is of a patient who answers on a page that was open: its text may have changed since."""
+
+Recheck = Callable[[Subject], Collection[QuestionId]]
+"""Gives the questions that a decision may still answer for a person, as they are stored now."""
+
+Also = Sequence[Write] | Callable[[Lookup], Sequence[Write]]
+"""What is written in the transaction of a receipt; as a function, made from the lookup of each attempt."""
+
+
+class NoticeChangedError(RejectedError):
+    """A Yes was given to a text that is no longer in force; carries what is. Nothing was stored."""
+
+    def __init__(self, published: Published) -> None:
+        super().__init__(published.in_force.version)
+        self.published = published
+
+
+class NoOpenQuestionError(RejectedError):
+    """None of the questions is still open that somebody wanted to confirm or bring back. Nothing was stored."""
+
+
+class BusyError(ConcurrentWriteError):
+    """Others kept deciding for the same person; nothing was stored, trying again is right."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A decision of one person that is ready to be written: their receipt, and the writes that record it."""
+
+    receipt: Receipt
+    writes: Sequence[Write]
+
+
+def record(
+    portal: Portal,
+    decision: Decision,
+    identification: Identification,
+    *,
+    seen: Lookup | None = None,
+    also: Also = (),
+    recheck: Recheck | None = None,
+    look_again: Callable[[], Lookup] | None = None,
+) -> Receipt:
+    """Record one decision of one person and give its receipt; the same decision again gives the same receipt.
+
+    `seen` is a lookup of the contacts made just now; `look_again` makes the further ones. `also` is written together
+    with the receipt, or neither is. `recheck` gives the questions that are still open to the decision.
+    Raises NoOpenQuestionError where none is, NoticeChangedError for a Yes to a text that is not in force, TooManyError
+    where a rate limit refuses, BusyError when others kept getting in first, UnavailableError when the table cannot be
+    reached. After the last three the same decision may be sent again.
+    """
+    look_up = look_again or _reader(portal, decision.clinic, identification)
+    lookup = seen or look_up()
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            portal.sleep(_pause(attempt))
+            lookup = look_up()
+        if _agrees_to_another_text(decision, lookup.published):
+            return _recorded_before(portal, decision, lookup.published)
+        person = lookup.resolve_subject(decision, identification)
+        if recheck:
+            decision = _limited_to(decision, recheck(person))
+        prepared = _prepare(portal, decision, identification, lookup, person)
+        try:
+            beside = also(lookup) if callable(also) else also
+            portal.table.write([*prepared.writes, *beside, *lookup.spends])
+        except ConflictError as conflict:
+            if receipt_id_key(decision.clinic, decision.receipt_id) not in conflict.keys:
+                _split_if_shared(portal, decision.clinic, person, conflict.keys)
+                continue
+            kept = portal.receipts.find(decision.clinic, decision.receipt_id)
+            if not _stops_anew(decision, person, prepared.receipt, kept):
+                return kept
+            decision = replace(decision, receipt_id=_follow_up_id(portal, decision, {"after": person.version}))
+        except ContendedError:
+            continue
+        else:
+            return prepared.receipt
+    raise BusyError
+
+
+def _reader(portal: Portal, clinic: str, identification: Identification) -> Callable[[], Lookup]:
+    """Give what looks the contacts up; what only follows from another decision is not counted in rate limits."""
+    guard = None if identification.follows else identification.guard
+    return lambda: portal.directory.look_up(clinic, identification.contacts, guard=guard)
+
+
+def _pause(attempt: int) -> float:
+    """Give the seconds to wait before another attempt: each time twice as long, and spread at random."""
+    return float(_FIRST_PAUSE * 2**attempt * (0.5 + random.random() / 2))  # noqa: S311 - spreads retries
+
+
+def _agrees_to_another_text(decision: Decision, published: Published) -> bool:
+    """Tell whether a patient said Yes on a page that shows another text than the one in force."""
+    own_yes = decision.assurance in _ON_A_PAGE and Answer.YES in decision.answers.values()
+    return own_yes and decision.notice.version != published.in_force.version
+
+
+def _recorded_before(portal: Portal, decision: Decision, published: Published) -> Receipt:
+    """Give the receipt of a form sent again that was recorded before the notice changed; raise NoticeChangedError."""
+    try:
+        return portal.receipts.find(decision.clinic, decision.receipt_id)
+    except UnknownReceiptError:
+        raise NoticeChangedError(published) from None
+
+
+def _limited_to(decision: Decision, still_open: Collection[QuestionId]) -> Decision:
+    """Give a decision with those of its answers that are still open to it; raise NoOpenQuestionError for none."""
+    answers = {question: answer for question, answer in decision.answers.items() if question in still_open}
+    if not answers:
+        raise NoOpenQuestionError
+    return replace(decision, answers=answers)
+
+
+def _prepare(
+    portal: Portal, decision: Decision, identification: Identification, lookup: Lookup, person: Subject
+) -> _Prepared:
+    """Carry out a decision of one of those looked up, and give what is to be written."""
+    key = portal.clinics.key(decision.clinic)
+    joins = _joins(decision, identification, person)
+    before = _independent_if_grown(portal, decision, lookup, person) if joins else person
+    before = before.without([lookup.lookups[contact] for contact in identification.parts])
+    if identification.follows:
+        # What staff wrote down is about the person they saw. Who else is reached may be a stranger.
+        evidence = without_free_text(decision.evidence)
+        disclosures: tuple[str, ...] = ()
+    else:
+        evidence, disclosures = redact_evidence(decision.evidence)
+    in_force, known = lookup.published.in_force, bool(lookup.known())
+    receipt, after = decide(before, replace(decision, evidence=evidence), in_force, known=known)
+    gives = identification if joins else replace(identification, contacts=(), name=None, address=None)
+    recorded = decision_writes(key, gives, lookup, before, after=after, receipt=receipt, disclosures=disclosures)
+    detached = detach_contacts(lookup, person, before)
+    messages = outbox_writes_for(key, identification, lookup, before, receipt)
+    return _Prepared(receipt, [*recorded, *detached, *messages])
+
+
+def _joins(decision: Decision, identification: Identification, person: Subject) -> bool:
+    """Tell whether the contacts given become the person's: those of somebody new, or where the clinic vouches for it.
+
+    Who only claims a contact must not lead others to a known person's Yes, and a withdrawal joins nobody's contacts.
+    """
+    if not person.version:
+        return True
+    if identification.joins is not None:
+        return identification.joins
+    return decision.assurance is not Assurance.SELF_ASSERTED and identification.person is None
+
+
+def _independent_if_grown(portal: Portal, decision: Decision, lookup: Lookup, person: Subject) -> Subject:
+    """Give a child that decides alone from now on without its guardian's contacts; anybody else as they are.
+
+    Their own are those given now, and the clinic's numbers of them. One round trip more for who grew up.
+    """
+    if not becomes_independent(lookup.published.clinic, person.of_age, decision):
+        return person
+    key = portal.clinics.key(decision.clinic)
+    stored = [contact for contact, _ in reveal(portal.table, key, person).contacts]
+    numbers = [key.lookup(contact) for contact in stored if contact.kind is ContactKind.REFERENCE]
+    return person.independent({*lookup.lookups.values(), *numbers})
+
+
+def _split_if_shared(portal: Portal, clinic: str, person: Subject, conflicting: Collection[Key]) -> None:
+    """After a conflict in a contact give the person places of their own: an old item may still hold everybody."""
+    if not contacts.in_contacts(conflicting):
+        return
+    try:
+        contacts.split(portal.table, clinic, person.id)
+    except (LookupError, ConflictError, ContendedError):  # a new person, or others got in first
+        return
+
+
+def _stops_anew(decision: Decision, person: Subject, receipt: Receipt, kept: Receipt) -> bool:
+    """Tell whether a patient's form sent before (`kept`) stops what was allowed since: then it must stop again."""
+    if decision.assurance not in _ON_A_PAGE:
+        return False
+    if all(answer is Answer.YES for answer in decision.answers.values()):
+        return False
+    if kept.document["subject"] != person.id or kept.document["version"] >= person.version:
+        return False
+    return any(entry["before"] != entry["after"] for entry in receipt.document["decisions"].values())
+
+
+def _follow_up_id(portal: Portal, decision: Decision, reason: Mapping[str, Any]) -> str:
+    """Give the id of a receipt that follows from a decision, another one for each `reason`."""
+    secret = portal.clinics.key(decision.clinic).receipt_secret()
+    return receipt_id(secret, decision.receipt_id, reason)
+
+
+def answer(
+    portal: Portal,
+    decision: Decision,
+    identification: Identification,
+    *,
+    seen: Lookup | None = None,
+    also: Sequence[Put] = (),
+) -> Receipt:
+    """Record somebody's answers, and let each No reach everyone known under the contacts given.
+
+    A person may be known twice, once by e-mail and once by phone: what should stop, stops for both. An answer for a
+    child is not one for its guardian, nor the other way round. Very many people are reached by an order
+    (`withdrawal_orders`). Errors as for `record`.
+    """
+    seen = seen or portal.directory.look_up(decision.clinic, identification.contacts, guard=identification.guard)
+    stops = {question: answer for question, answer in decision.answers.items() if answer is not Answer.YES}
+    reaching = {
+        contact: people for contact, people in seen.stored_under.items() if contact not in identification.beside
+    }
+    reached = [person for person in subjects_to_stop(reaching) if not stops.keys().isdisjoint(person.standings)]
+    if len(reached) > MANY:
+        by_contacts = replace(identification, contacts=_contacts_that_reach(reaching))
+        order = replace(_order(replace(decision, answers=stops), by_contacts, seen), asked_only=True)
+        return record(portal, decision, identification, seen=seen, also=_with_order(portal, also, order))
+    receipt = record(portal, decision, identification, seen=seen, also=also)
+    if _is_of_another_decision(decision, receipt):
+        return receipt
+    for person in reached:
+        if person.id != receipt.document["subject"]:
+            _stop_for(portal, replace(decision, answers=stops), identification, person)
+    return receipt
+
+
+def _contacts_that_reach(people: People) -> tuple[Contact, ...]:
+    """Give the contacts through which a No reaches others (`identity.subjects_to_stop`)."""
+    wards = tuple(contact for contact in people if contact.kind is ContactKind.WARD)
+    return wards or tuple(people)
+
+
+def _stop_for(portal: Portal, stop: Decision, identification: Identification, person: Subject) -> None:
+    """Record a No for one of the others who are known under its contacts."""
+    number = _follow_up_id(portal, stop, {"subject": person.id})
+    own = replace(identification, name=None, address=None, person=person.id, proves=(), joins=False, follows=True)
+    record(portal, replace(stop, receipt_id=number), own)
+
+
+def withdraw(
+    portal: Portal,
+    decision: Decision,
+    identification: Identification,
+    *,
+    seen: Lookup | None = None,
+    also: Sequence[Put] = (),
+    left_only: bool = False,
+) -> list[Receipt]:
+    """Withdraw for everyone known under the contacts, or for a new person where nobody is; a receipt for each.
+
+    For more people than one request serves there is one receipt and an order (`withdrawal_orders`), by which the
+    others follow; with `left_only` no receipt for those for whom nothing is left to stop. Errors as for `record`.
+    """
+    seen = seen or portal.directory.look_up(
+        decision.clinic, identification.contacts, guard=identification.guard, most=MANY
+    )
+    decision = _with_all_past_questions(portal, decision, seen)
+    reached = all_subjects(seen.stored_under)
+    own = _one_for_each(decision, identification, seen, reached)
+    if not seen.more and len(reached) <= MANY:
+        return _withdraw_for_each(portal, decision, own, seen, also)
+    order = replace(_order(decision, identification, seen), left_only=left_only)
+    if left_only:
+        at, notice = decision.recorded_at, seen.published.in_force
+        left = {person.id for person in reached if has_open_answer(person, decision.answers, notice, at)}
+        own = [each for each in own if each.person in left]
+    if not own:
+        _place_order_alone(portal, order, seen, also)
+        return []
+    first = replace(own[0], apart=True)
+    return [record(portal, decision, first, seen=seen, also=_with_order(portal, also, order))]
+
+
+def _with_all_past_questions(portal: Portal, decision: Decision, seen: Lookup) -> Decision:
+    """Give a withdrawal of everything with every question that the clinic ever asked; any other as it is."""
+    if not decision.everything:
+        return decision
+    past = portal.clinics.with_all_past_questions(seen.published).questions
+    return replace(decision, answers={**dict.fromkeys(past, Answer.WITHDRAW), **decision.answers})
+
+
+def _one_for_each(
+    decision: Decision, identification: Identification, seen: Lookup, reached: Sequence[Subject]
+) -> list[Identification]:
+    """Give an identification for each person whom a withdrawal reaches, in the order they are recorded.
+
+    A contact that is nobody's without a doubt is kept as withdrawn too, of somebody new: a paper form from before, but
+    entered later, must not outlive this withdrawal.
+    """
+    unambiguous = seen.unambiguous()
+    # What is stopped for everybody who ever typed a contact proves it for none of them.
+    own = [replace(identification, person=person.id, proves=()) for person in reached]
+    unused = tuple(contact for contact, people in unambiguous.items() if not people)
+    if decision.assurance not in BY_CLINIC:
+        return [*own, replace(identification, contacts=unused, person=None)] if unused else own
+    # Staff would take whoever typed the contact for the person they see.
+    fresh = identification.fresh.id
+    if unused:
+        own.append(replace(identification, contacts=unused, person=fresh))
+    # The person they see comes first, with what they wrote down.
+    seen_by_staff = {fresh, *(person.id for person in all_subjects(unambiguous))}
+    return sorted(own, key=lambda each: each.person not in seen_by_staff)
+
+
+def _withdraw_for_each(
+    portal: Portal,
+    decision: Decision,
+    identifications: Sequence[Identification],
+    seen: Lookup,
+    also: Sequence[Put],
+) -> list[Receipt]:
+    """Record a withdrawal for a few people, one after the other; the first receipt is that of the decision itself."""
+    reached = {person.id for person in all_subjects(seen.stored_under)}
+    receipts: dict[str, Receipt] = {}
+    for position, identification in enumerate(identifications):
+        fresh = identification.fresh.id
+        subject = identification.person or fresh
+        if subject in receipts:
+            continue
+        following = replace(decision, receipt_id=_follow_up_id(portal, decision, {"subject": subject}))
+        own = following if position else decision
+        try:
+            receipt = record(
+                portal,
+                own,
+                replace(identification, follows=bool(position)),
+                seen=None if position else seen,
+                also=() if position else also,
+                recheck=_without_receipt(own, receipts),
+            )
+        except NoOpenQuestionError:  # the contact was nobody's and has just become theirs, who have their receipt
+            continue
+        receipts[receipt.document["subject"]] = receipt
+        expected = {subject, fresh, *reached}
+        if _is_of_another_decision(decision, receipt) or receipt.document["subject"] not in expected:
+            return [receipt]
+        if subject != fresh and subject not in receipts and fresh not in receipts:
+            # Sent again, and somebody joined since: the decision's own id is that of another's receipt.
+            receipts[subject] = record(portal, following, replace(identification, follows=True))
+    return list(receipts.values())
+
+
+def _without_receipt(decision: Decision, receipts: Mapping[str, Receipt]) -> Recheck:
+    """Leave a decision open to everybody but those who have one of these receipts of it."""
+    return lambda person: () if person.id in receipts else decision.answers
+
+
+def _order(decision: Decision, identification: Identification, seen: Lookup) -> Order:
+    """Make the order by which a decision reaches everybody under its contacts, beginning with the fewest."""
+
+    def size(contact: Contact) -> tuple[bool, int]:
+        return contact in seen.more, len(seen.stored_under[contact])
+
+    few_first = sorted(identification.contacts, key=size)
+    return withdrawal_orders.order(decision, few_first, identification.base, identification.fresh)
+
+
+def _with_order(portal: Portal, also: Sequence[Write], order: Order) -> Callable[[Lookup], Sequence[Write]]:
+    """Give what is written with the first receipt of an order: the order, and its marks beside the contacts."""
+    key = portal.clinics.key(order.decision.clinic)
+    return lambda lookup: [*also, *withdrawal_orders.placing(key, order, lookup.known_by)]
+
+
+def _place_order_alone(portal: Portal, order: Order, seen: Lookup, also: Sequence[Put]) -> None:
+    """Place an order without a first receipt: for the people read so far nothing is left to stop."""
+    try:
+        portal.table.write(_with_order(portal, also, order)(seen))
+    except (ConflictError, ContendedError):
+        raise BusyError from None
+
+
+def has_open_answer(person: Subject, questions: Collection[QuestionId], notice: NoticeInForce, at: Instant) -> bool:
+    """Tell whether there is an answer of a person to one of these questions that can still be stopped."""
+    statuses = [resolve(person.standings.get(question), notice, at) for question in questions]
+    return any(status.state not in _STOPPED for status in statuses)
+
+
+def _is_of_another_decision(decision: Decision, receipt: Receipt) -> bool:
+    """Tell whether an Idempotency-Key was used before for another decision, whose receipt this is.
+
+    Nothing may be written after that.
+    """
+    if decision.assurance is Assurance.SELF_ASSERTED or receipt.document["recorded_at"] == decision.recorded_at:
+        return False
+    kept = receipt.document["decisions"]
+    for question, answer in decision.answers.items():
+        if kept.get(question, {}).get("answer") != answer:
+            return True
+    return decision.assurance in BY_CLINIC and not repeats(decision, receipt)
+
+
+def repeats(decision: Decision, receipt: Receipt) -> bool:
+    """Tell whether a receipt of staff was given for the same time, channel, evidence and language; free text aside."""
+    kept = receipt.document
+    if kept["channel"] != decision.channel or kept["notice"]["lang"] != decision.notice.lang:
+        return False
+    if with_disclosures(kept["evidence"], ()) != without_free_text(decision.evidence):
+        return False
+    if kept.get("effective_date") != (decision.day and decision.day.date):
+        return False
+    return kept["effective_at"] == decision.effective_at or _both_given_at_once(decision, receipt)
+
+
+def _both_given_at_once(decision: Decision, receipt: Receipt) -> bool:
+    """Tell whether a receipt and a decision both say "just now".
+
+    A clock that ran ahead was set back to the moment of recording; by the second call it may be that time. And a
+    decision of this very moment is recorded after the receipt before it.
+    """
+    kept, given = receipt.document, decision.effective_at
+    if kept["effective_at"] != kept["recorded_at"]:
+        return False
+    return given == decision.recorded_at or bool(kept["recorded_at"] < given)
