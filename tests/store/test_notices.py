@@ -11,7 +11,6 @@ from chalicelib.notices.edition import PublishedEdition, edition
 from chalicelib.notices.workflow import Draft, PublishError, ReviewError, new_draft
 from chalicelib.portal import Portal
 from chalicelib.presentation.authorities import authorities
-from chalicelib.presentation.templates import authorities
 from chalicelib.services import decisions
 from chalicelib.services.decisions import NoticeChangedError
 from chalicelib.store.clinics import Clinics, UnknownDraftError, UnknownVersionError
