@@ -14,7 +14,9 @@ from infra.build import tools
 from tests.web.truth import DOCUMENT, examples_of, resolved, schema_validator
 
 PATH = Path(__file__).resolve().parents[2] / "chalicelib" / "web" / "openapi.json"
-OPERATIONS = [(path, method, each) for path, methods in DOCUMENT["paths"].items() for method, each in methods.items()]
+OPERATIONS = [
+    (path, method, operation) for path, methods in DOCUMENT["paths"].items() for method, operation in methods.items()
+]
 
 RULES = Path(__file__).resolve().parents[2] / "docs" / "openapi" / "redocly.yaml"
 """Redocly's recommended rules, and those that are left out, each with the reason."""
@@ -55,7 +57,7 @@ def test_a_slip_is_found(tmp_path: Path, rule: str, path: tuple[str, ...], gone:
 
 
 def test_every_operation_has_a_name_of_its_own_that_begins_with_a_verb() -> None:
-    """The functions of a generated client have names a person would give, the same from version to version."""
+    """A generated client has names a person would give, the same from version to version."""
     names = [each.get("operationId", "") for _, _, each in OPERATIONS]
     assert len(set(names)) == len(names)
     assert [name for name in names if not re.fullmatch(r"[a-z]+([A-Z][a-z]+)*", name)] == []
@@ -69,7 +71,7 @@ def test_every_operation_stands_under_one_heading_that_is_explained() -> None:
 
 
 def test_what_is_no_json_is_described_before_what_is() -> None:
-    """A generator that takes the first kind of body for all of them reads no JWS, page or table as JSON."""
+    """A generator that takes the first kind of body for all reads no JWS or page as JSON."""
     for path, _, operation in OPERATIONS:
         for status, answer in operation["responses"].items():
             kinds = [media.endswith("json") for media in resolved(answer).get("content", {})]
@@ -77,7 +79,7 @@ def test_what_is_no_json_is_described_before_what_is() -> None:
 
 
 def bodies() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Give where each body is described that is sent or answered, its media type, and what is said of it."""
+    """Yield each body that is sent or answered: its place, media type and description."""
     for path, method, operation in OPERATIONS:
         parts = {"request": operation.get("requestBody", {}), **operation["responses"]}
         for name, part in parts.items():
@@ -92,7 +94,7 @@ def test_every_body_has_an_example() -> None:
 
 
 def test_every_example_of_a_body_is_what_its_schema_allows() -> None:
-    """What a developer copies is right: every member that is needed, and in an answer none that is not described."""
+    """What a developer copies is right: nothing is missing, and an answer has nothing more."""
     for place, media, described in bodies():
         answered = not place.endswith("request")
         shape = schema_validator(described["schema"], closed=answered and media.endswith("json"))
@@ -109,7 +111,7 @@ def test_every_parameter_and_header_has_an_example_that_its_schema_allows() -> N
 
 
 def test_parameters_and_answers_are_described_once_by_name() -> None:
-    """An editor changes the words of a problem in one place, and a reader sees that two calls answer the same."""
+    """An editor changes a problem in one place; a reader sees that two calls answer the same."""
     for path, method, operation in OPERATIONS:
         parts = [*operation.get("parameters", []), *operation["responses"].values()]
         assert [part for part in parts if "$ref" not in part] == [], (method, path)

@@ -1,4 +1,4 @@
-"""Whether the OpenAPI document tells the truth: an answer is one of those described, and has exactly that shape."""
+"""Whether the OpenAPI document is true: each answer is described, and has exactly that shape."""
 
 import json
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ _FORMATS = FormatChecker(["date-time"])
 
 
 def check(resource: str, method: str, sent: bytes, answer: Answered) -> None:
-    """Assert that an answer is described, and that a body which was taken was one that the document allows."""
+    """Assert that an answer is described, and that the document allows a body that was accepted."""
     status, headers, body = answer.status, answer.headers, answer.body
     operation = DOCUMENT["paths"][resource][method.lower()]
     assert str(status) in operation["responses"], f"{method} {resource} answers {status}, which nobody was told"
@@ -53,7 +53,10 @@ def check(resource: str, method: str, sent: bytes, answer: Answered) -> None:
 
 
 def resolved(part: Any) -> Any:
-    """Give a part of the document, or what it refers to; what stands beside a reference replaces what is there."""
+    """Return a part of the document, or the part that it refers to.
+
+    What is written beside a reference replaces what is there (OpenAPI 3.1, Reference Object).
+    """
     if "$ref" not in part:
         return part
     target = DOCUMENT
@@ -64,7 +67,7 @@ def resolved(part: Any) -> Any:
 
 
 def examples_of(described: dict[str, Any]) -> dict[str, Any]:
-    """Give the values of the examples that stand at a body, by their names; of one that stands alone there is none."""
+    """Return the examples of a body by their names; a single one has none, so its name is empty."""
     if "example" in described:
         return {"": described["example"]}
     return {name: resolved(each)["value"] for name, each in described.get("examples", {}).items()}
@@ -72,7 +75,7 @@ def examples_of(described: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def validator(place: tuple[str, ...], *, closed: bool = False) -> Draft202012Validator:
-    """Give the validator of the schema at a place in the document; `closed` allows no member that is not described."""
+    """Return the validator of the schema at a place in the document; see `schema_validator`."""
     schema = DOCUMENT
     for part in place:
         schema = resolved(schema[part])
@@ -80,7 +83,7 @@ def validator(place: tuple[str, ...], *, closed: bool = False) -> Draft202012Val
 
 
 def schema_validator(schema: dict[str, Any], *, closed: bool = False) -> Draft202012Validator:
-    """Give the validator of a schema of the document; `closed` allows no member that is not described."""
+    """Return the validator of a schema; `closed` refuses members that are not described."""
     whole = {**schema, "components": DOCUMENT["components"]}
     if closed:
         whole = {**_closed(schema), "components": _closed_components()}
@@ -105,11 +108,14 @@ def _closed(schema: Any) -> Any:
 
 
 def _joined(schema: dict[str, Any]) -> dict[str, Any]:
-    """Give an object that `allOf` puts together from several as one: none of them can be closed by itself."""
+    """Return objects joined by `allOf` as one: none of them can be closed by itself."""
     parts = [resolved(part) for part in schema.get("allOf", [])]
     if not parts or not all("properties" in part for part in parts):
         return schema
     joined = {name: value for name, value in schema.items() if name != "allOf"} | {"type": "object"}
-    joined["required"] = [name for part in parts for name in part["required"]]
-    joined["properties"] = {name: value for part in parts for name, value in part["properties"].items()}
+    joined["required"] = []
+    joined["properties"] = {}
+    for part in parts:
+        joined["required"] += part["required"]
+        joined["properties"] |= part["properties"]
     return joined

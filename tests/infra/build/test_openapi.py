@@ -1,4 +1,4 @@
-"""The source of the OpenAPI document in docs/openapi/, and what its builder says of a mistake in it."""
+"""The source of the OpenAPI document in docs/openapi/: built whole, and mistakes in it named."""
 
 import shutil
 from pathlib import Path

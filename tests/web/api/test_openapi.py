@@ -108,3 +108,31 @@ def test_the_examples_of_a_notice_can_be_sent_with_the_names_of_a_clinic_and_its
     for body in request_examples("notices/{version}/approve").values():
         answer = reviewer.call("notices/1.1/approve", body | {"sha256": sha256})
         assert (answer.status, answer.json()["title"]) == (409, "Not complete")
+
+
+def problem_example(response: str, name: str) -> Any:
+    """Return an example of a problem in JSON."""
+    described = DOCUMENT["components"]["responses"][response]
+    return examples_of(described["content"]["application/problem+json"])[name]
+
+
+def test_the_problems_that_come_are_those_that_are_shown(portal: RunningPortal) -> None:
+    """A developer recognizes a problem by the document, word for word."""
+    program = portal.open_clinic()
+    clinic = program.clinic
+    [example, _] = request_examples("receipts").values()
+    unknown_decision = {**example, "decisions": {"newsletter.fax": "yes"}}
+    narrow_key = portal.new_key(clinic, "status:read")
+    answers = {
+        ("BadRequest", "body"): program.call("receipts", b"[]"),
+        ("Unauthorized", "missing"): Program(clinic, None).get("notices"),
+        ("Unauthorized", "unknown"): Program(clinic, "no.key").get("notices"),
+        ("Forbidden", ""): Program(clinic, narrow_key).get("notices"),
+        ("NotFound", ""): program.receipt("0" * 32),
+        ("ContentTooLarge", ""): program.call("receipts", b" " * 1_048_577),
+        ("UnsupportedMediaType", ""): program.call("receipts", {}, {"Content-Type": "text/plain"}),
+        ("InvalidBody", ""): program.call("receipts", unknown_decision),
+        ("InvalidBodyOrUsedKey", "body"): program.call("receipts", unknown_decision),
+    }
+    for (response, name), answer in answers.items():
+        assert answer.json() == problem_example(response, name)
