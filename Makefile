@@ -34,6 +34,7 @@ check: venv ## formatter, linter, types, catalogs, templates, CloudFormation
 	@$(VENV) -m djlint --lint --quiet templates
 	@$(VENV) -m infra.build.bundle
 	@.venv/bin/cfn-lint --regions eu-north-1 --template build/sam.json
+	@$(VENV) -m infra.build.density
 	@echo "Everything is in order."
 
 format: venv ## let the formatter and the linter put right what they can

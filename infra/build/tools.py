@@ -1,7 +1,7 @@
 """The tools the tests need beside Python, which `make test` makes ready.
 
-A JVM with Amazon's DynamoDB Local, Chromium, a FHIR validator, and two programs that read the OpenAPI document:
-Redocly's linter and a generator of clients.
+A JVM with Amazon's DynamoDB Local, Chromium, a FHIR validator, two programs that read the OpenAPI document (Redocly's
+linter and a generator of clients), and Graphviz, which draws the pictures of the documents.
 
 Each is looked for first, then installed by the least surprising way there is (apt for root, pip or npm otherwise), or
 named in one clear sentence. `python -m infra.build.tools` makes all of them ready; `make test` runs it.
@@ -24,6 +24,7 @@ FHIR_VALIDATOR = "fhir@4.12.0"
 FHIR_DEFINITIONS = ("hl7.fhir.r5.core@5.0.0", "hl7.terminology.r5@7.0.1")
 """HL7's own packages: the resources of R5, and the code systems that both releases use."""
 REDOCLY = "@redocly/cli@2.77.0"
+GRAPHVIZ = "@viz-js/viz@3.31.0"
 CLIENT_GENERATOR = "openapi-python-client==0.29.1"
 
 
@@ -155,6 +156,19 @@ def fhir_definitions() -> tuple[Path, ...]:
     return archives
 
 
+def graphviz_folder() -> Path:
+    """Return the folder of Graphviz as an npm package, fetching it the first time."""
+    home = LOCAL / "tools" / GRAPHVIZ.removeprefix("@").replace("/", "-")
+    folder = home / "node_modules" / "@viz-js" / "viz"
+    if not (folder / "package.json").exists():
+        _needs_npm("Graphviz, which draws the pictures of the documents")
+        _say("Fetching Graphviz …")
+        home.mkdir(parents=True, exist_ok=True)
+        if not _succeeds(["npm", "install", "--no-save", "--ignore-scripts", "--prefix", str(home), GRAPHVIZ]):
+            raise ToolMissingError(f"npm could not fetch {GRAPHVIZ}: check the network and try again.")
+    return folder
+
+
 def redocly() -> Path:
     """Return the command of Redocly's OpenAPI linter, fetching it from npm the first time."""
     home = LOCAL / "tools" / REDOCLY.removeprefix("@").replace("/", "-")
@@ -217,6 +231,7 @@ def main() -> int:
         fhir_definitions()
         redocly()
         client_generator()
+        graphviz_folder()
         chromium()
     except ToolMissingError as error:
         _say(str(error))
