@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.domain.instants import Instant, instant
 from chalicelib.settings import Settings, read_settings
+from chalicelib.store.aws import AwsClients
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import Kms
 from chalicelib.store.lookup import Directory
@@ -38,6 +39,9 @@ class Portal:
     directory: Directory
     receipts: Receipts
     evidence: ShownPages
+    aws: AwsClients
+    """Every other service, on the table's session; the function that serves pages asks for none."""
+
     signer: "Signer | None" = None
     post: "AwsTransport | None" = None
     clock: Callable[[], Instant] = system_clock
@@ -54,6 +58,7 @@ def get_portal() -> Portal:
     settings = read_settings(os.environ)
     table = Table(settings.table, region=settings.region)
     kms = Kms(table.session, settings.region)
+    aws = AwsClients(table.session, settings.region)
     clinics = Clinics(table, kms)
     return Portal(
         settings,
@@ -63,29 +68,34 @@ def get_portal() -> Portal:
         Directory(table, clinics),
         Receipts(table),
         ShownPages(clinics),
-        _signer(kms, settings.signing_key),
-        _post(table, settings),
+        aws,
+        _signer(aws, settings.signing_key),
+        _post(aws, settings),
     )
 
 
-def _signer(kms: Kms, alias: str) -> "Signer | None":
+def _signer(aws: AwsClients, alias: str) -> "Signer | None":
     if not alias:
         return None
     from chalicelib.store.kms_signer import KmsSigner  # noqa: PLC0415 - the function that serves pages signs nothing
 
-    return KmsSigner(kms, alias)
+    return KmsSigner(aws, alias)
 
 
-def _post(table: Table, settings: Settings) -> "AwsTransport | None":
+def _post(aws: AwsClients, settings: Settings) -> "AwsTransport | None":
     if not settings.mail_from:
         return None
     from chalicelib.messages.transports import AwsTransport  # noqa: PLC0415 - the function that serves pages sends nothing
 
-    told = {"configuration": settings.mail_configuration, "sms_sender": settings.sms_sender}
-    return AwsTransport(table.session, settings.region, mail_from=settings.mail_from, **told)
+    return AwsTransport(
+        aws,
+        mail_from=settings.mail_from,
+        configuration=settings.mail_configuration,
+        sms_sender=settings.sms_sender,
+    )
 
 
 def warm() -> None:
-    """Make the clients now, and not in a patient's first request."""
+    """Make the clients that a page needs now, and not in a patient's first request."""
     made = get_portal()
     _ = made.table.client, made.kms.client

@@ -18,6 +18,7 @@ from chalicelib.notices.workflow import Person, new_draft
 from chalicelib.portal import Portal
 from chalicelib.presentation.authorities import authorities
 from chalicelib.settings import Settings
+from chalicelib.store.aws import AwsClients
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.drafts import Drafts
 from chalicelib.store.encryption import KeyService, Kms
@@ -137,5 +138,6 @@ def a_portal(endpoint: str, name: str, *clinics: str, clock: Clock | None = None
         Directory(table, shop),
         Receipts(table),
         ShownPages(shop),
+        AwsClients(table.session, REGION),
         sleep=lambda _: None,
     )

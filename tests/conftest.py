@@ -83,7 +83,7 @@ class LocalStack:
         """The portal in a process beside the functions, its clients made while the settings are there."""
         with environment(self.settings):
             made = get_portal.__wrapped__()
-            _ = made.table.client, made.kms.client
+            _ = made.table.client, made.kms.client, made.aws.client("kms")
             return made
 
     def managing(self, clinic: str) -> Self:

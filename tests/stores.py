@@ -10,6 +10,7 @@ import pytest
 from chalicelib.messages.delivery import Delivery
 from chalicelib.messages.transports import AwsTransport
 from chalicelib.portal import Portal
+from chalicelib.store.aws import AwsClients
 from infra.build.tools import dynamodb_local
 from infra.local.aws import REGION, aws_environment, ministack
 from infra.local.post_office import post_office
@@ -58,5 +59,6 @@ def round_trips(portal: Portal) -> Iterator[list[str]]:
 def post(portal: Portal, clock: Clock, tmp_path: Path) -> Iterator[Sorting]:
     """Give the portal a post of its own."""
     with post_office(tmp_path / "mailbox.jsonl") as (office, variables), environment(variables):
-        sender = AwsTransport(portal.table.session, REGION, mail_from="consent@example.org", configuration="portal")
+        aws = AwsClients(portal.table.session, REGION)
+        sender = AwsTransport(aws, mail_from="consent@example.org", configuration="portal")
         yield Sorting(portal, office, Delivery(portal.table, portal.clinics, sender, BASE, now=clock), clock)

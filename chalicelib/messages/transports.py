@@ -10,7 +10,10 @@ from email.utils import formataddr
 from typing import Any
 
 from chalicelib.domain.errors import RejectedError, ServiceUnavailableError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
 from chalicelib.domain.one_line import one_line
+from chalicelib.store.aws import AwsClients
 
 _NEVER = frozenset(
     {"MessageRejected", "BadRequestException", "InvalidParameter", "ParameterValueInvalid", "ValidationException"}
@@ -53,17 +56,13 @@ class TextMessage:
 
 
 class AwsTransport:
-    """Both services, by one botocore session; `mail_from` is the address all mail comes from."""
+    """Both services; `mail_from` is the address all mail comes from."""
 
-    def __init__(
-        self, session: Any, region: str, *, mail_from: str, configuration: str = "", sms_sender: str = ""
-    ) -> None:
-        self._session = session
-        self._region = region
+    def __init__(self, aws: AwsClients, *, mail_from: str, configuration: str = "", sms_sender: str = "") -> None:
+        self._aws = aws
         self._mail_from = mail_from
         self._configuration = configuration
         self._sms_sender = sms_sender
-        self._clients: dict[str, Any] = {}
 
     def send(self, message: Email | TextMessage) -> str:
         """Send a message and give the service's number for it; raise PostUnavailableError, PostRefusedError."""
@@ -98,10 +97,8 @@ class AwsTransport:
         return str(self._ask("sns", "publish", asked)["MessageId"])
 
     def _ask(self, service: str, operation: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-        from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError  # noqa: PLC0415 - see _client
-
         try:
-            answer: Mapping[str, Any] = getattr(self._client(service), operation)(**asked)
+            answer: Mapping[str, Any] = getattr(self._aws.client(service), operation)(**asked)
         except ParamValidationError as error:  # its text repeats the message
             raise MessageRefusedError(type(error).__name__) from None
         except ClientError as error:
@@ -111,15 +108,6 @@ class AwsTransport:
         except BotoCoreError as error:
             raise TransportUnavailableError(type(error).__name__) from None
         return answer
-
-    def _client(self, service: str) -> Any:
-        if service not in self._clients:
-            from botocore.config import Config  # noqa: PLC0415 - no page needs it
-
-            # One attempt: sent again because no answer came in time, a message would reach its reader twice.
-            config = Config(connect_timeout=1, read_timeout=5, retries={"total_max_attempts": 1})
-            self._clients[service] = self._session.create_client(service, region_name=self._region, config=config)
-        return self._clients[service]
 
 
 def _from(name: str, address: str) -> str:

@@ -62,20 +62,6 @@ class Kms:
             raise KeysUnavailableError(type(error).__name__) from error
         return bytes(answer["Plaintext"])
 
-    def new_data_key(self, clinic: str, key_arn: str) -> bytes:
-        """Make a data key for a new clinic and give it wrapped."""
-        answer = self.client.generate_data_key_without_plaintext(
-            KeyId=key_arn, KeySpec="AES_256", EncryptionContext={"clinic": clinic}
-        )
-        return bytes(answer["CiphertextBlob"])
-
-    def rewrap(self, clinic: str, wrapped: bytes, key_arn: str) -> bytes:
-        """Wrap a clinic's data key anew, under the KMS key named, as that is now."""
-        answer = self.client.encrypt(
-            KeyId=key_arn, Plaintext=self.unwrap(clinic, wrapped), EncryptionContext={"clinic": clinic}
-        )
-        return bytes(answer["CiphertextBlob"])
-
 
 class ClinicKey:
     """A clinic's unwrapped data key and what it is good for. Its representation says nothing."""

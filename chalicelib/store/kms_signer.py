@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from chalicelib.domain.errors import RejectedError, ServiceUnavailableError
 from chalicelib.receipts import signed
-from chalicelib.store.encryption import Kms
+from chalicelib.store.aws import AwsClients
 
 RAW_BYTES = 4096
 """How much KMS signs undigested, which is the only way it signs with Ed25519."""
@@ -51,8 +51,8 @@ class Signer(Protocol):
 class KmsSigner:
     """Signs by the KMS key behind an alias."""
 
-    def __init__(self, kms: Kms, alias: str) -> None:
-        self._kms = kms
+    def __init__(self, aws: AwsClients, alias: str) -> None:
+        self._aws = aws
         self._alias = alias
 
     def current(self) -> SigningKey:
@@ -60,7 +60,7 @@ class KmsSigner:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - never loaded for the core alone
 
         try:
-            answer = self._kms.client.get_public_key(KeyId=self._alias)
+            answer = self._aws.client("kms").get_public_key(KeyId=self._alias)
         except (BotoCoreError, ClientError) as error:
             raise SigningUnavailableError(_reason(error)) from error
         return SigningKey(public_jwk(answer["PublicKey"]), answer["KeyId"])
@@ -76,7 +76,7 @@ class KmsSigner:
         elif len(message) > RAW_BYTES:
             raise TooLongToSignError(f"{len(message)} bytes are more than the {RAW_BYTES} KMS signs with Ed25519")
         try:
-            signature = bytes(self._kms.client.sign(KeyId=key.name, **asked)["Signature"])
+            signature = bytes(self._aws.client("kms").sign(KeyId=key.name, **asked)["Signature"])
         except (BotoCoreError, ClientError) as error:
             raise SigningUnavailableError(_reason(error)) from error
         return _from_der(signature) if key.jwk["alg"] == "ES256" else signature

@@ -44,6 +44,7 @@ UNUSED = (
     "aws_lambda_powertools/utilities/parser",
     "aws_lambda_powertools/utilities/streaming",
     "babel/messages",
+    "boto3/data",
     "botocore/data/*/*/examples-1.json",
     "dateutil/zoneinfo/dateutil-zoneinfo.tar.gz",
     "phonenumbers/shortdata/region_*.py",

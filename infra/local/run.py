@@ -18,7 +18,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import botocore.session
 import qrcode
 
 from infra.build.bundle import ROOT, NotBuiltError, bundle
@@ -117,7 +116,8 @@ def portal_running(port: int, folder: Path = LOCAL) -> Iterator[Running]:
         endpoint_url = stack.enter_context(ministack(data, log=folder / "ministack.log", variables=addressed))
         os.environ.update(aws_environment(endpoint_url))
         _say("Deploying the CloudFormation stack …")
-        outputs = Deployer(endpoint_url).deploy(STACK, build, {"MailFrom": "consent@example.org"})
+        deployer = Deployer(endpoint_url)
+        outputs = deployer.deploy(STACK, build, {"MailFrom": "consent@example.org"})
         settings = {
             "TABLE_NAME": outputs["TableName"],
             "CLINIC_KEY_ARN": outputs["ClinicKeyArn"],
@@ -130,9 +130,8 @@ def portal_running(port: int, folder: Path = LOCAL) -> Iterator[Running]:
         clinics = publish_demo(settings, folder / "keys.json")
         home = f"/{gateway.stage}/{next(iter(clinics), '')}"
         front = Front(gateway, endpoint_url, outputs["RestAPIId"], home, messages=post.messages)
-        logs = botocore.session.get_session().create_client("logs")
         with (
-            copied(logs, _log_groups(), folder / "portal.log"),
+            copied(deployer.client("logs"), _log_groups(deployer), folder / "portal.log"),
             serving(port, front, too_large=too_large(front.gateway)),
         ):
             _require_page(front, home, folder)
@@ -158,9 +157,8 @@ def _until_interrupted() -> None:
         threading.Event().wait()
 
 
-def _log_groups() -> list[str]:
-    cloudformation = botocore.session.get_session().create_client("cloudformation")
-    resources = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+def _log_groups(deployer: Deployer) -> list[str]:
+    resources = deployer.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
     return [each["PhysicalResourceId"] for each in resources if each["ResourceType"] == "AWS::Logs::LogGroup"]
 
 

@@ -60,6 +60,14 @@ def add_to(commands: Any) -> None:
         command.add_argument("clinic")
 
 
+def new_data_key(portal: Portal, clinic: str, key_arn: str) -> bytes:
+    """Let KMS make a data key and return it wrapped; the encryption context ties it to its clinic."""
+    answer = portal.aws.client("kms").generate_data_key_without_plaintext(
+        KeyId=key_arn, KeySpec="AES_256", EncryptionContext={"clinic": clinic}
+    )
+    return bytes(answer["CiphertextBlob"])
+
+
 def rotate(portal: Portal, clinic: str, wrapped: bytes) -> str:
     """Keep a new data key of a clinic and give its id: it seals from the next request on, everywhere."""
     key_id = secrets.token_hex(KEY_ID_BYTES)
@@ -98,11 +106,18 @@ def rewrap(portal: Portal, clinic: str, key_arn: str) -> int:
         raise UnknownClinicError(clinic)
     others = wrapped_keys(item)
     for key_id, each in others.items():
-        again = portal.kms.rewrap(clinic, each.wrapped, key_arn)
+        again = _wrapped_again(portal, clinic, each.wrapped, key_arn)
         keep_data_key(portal.table, clinic, key_id, WrappedKey(again, each.made_at))
     first = bytes(item.blob or b"")
-    portal.table.write([SetBlob(place, portal.kms.rewrap(clinic, first, key_arn), was=first)])
+    portal.table.write([SetBlob(place, _wrapped_again(portal, clinic, first, key_arn), was=first)])
     return 1 + len(others)
+
+
+def _wrapped_again(portal: Portal, clinic: str, wrapped: bytes, key_arn: str) -> bytes:
+    """Unwrap a data key and return it wrapped under the KMS key named, as that is now."""
+    plain = portal.kms.unwrap(clinic, wrapped)
+    answer = portal.aws.client("kms").encrypt(KeyId=key_arn, Plaintext=plain, EncryptionContext={"clinic": clinic})
+    return bytes(answer["CiphertextBlob"])
 
 
 def _person(table: Table, key: ClinicKey, person: Subject, done: Progress) -> None:
@@ -150,7 +165,7 @@ def _again(table: Table, key: ClinicKey, named: tuple[str, str, str], found: tup
 def _rotate(asked: argparse.Namespace) -> int:
     portal = get_portal()
     _require(portal, asked.clinic)
-    key_id = rotate(portal, asked.clinic, portal.kms.new_data_key(asked.clinic, _key_arn()))
+    key_id = rotate(portal, asked.clinic, new_data_key(portal, asked.clinic, _key_arn()))
     print(f"The data key {key_id} seals from now on. What older keys sealed is sealed anew:", flush=True)
     return _told(portal, asked.clinic, "")
 

@@ -21,9 +21,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import botocore.config
-import botocore.exceptions
-import botocore.session
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from infra.build.bundle import NotBuiltError, bundle
 
@@ -69,18 +69,19 @@ class Deployer:
     """Puts one build into one account and region, those of the environment's AWS settings."""
 
     def __init__(self, endpoint_url: str | None = None) -> None:
-        self._session = botocore.session.get_session()
+        self._session = boto3.Session()
         self._endpoint_url = endpoint_url
-        self.region = self._session.get_config_variable("region")
-        if not self.region:
+        if not self._session.region_name:
             raise NotDeployedError("No AWS region is set: export AWS_DEFAULT_REGION, for example eu-north-1.")
-        self._s3 = self._client("s3")
-        self._cloudformation = self._client("cloudformation")
+        self.region = str(self._session.region_name)
+        self._s3 = self.client("s3")
+        self._cloudformation = self.client("cloudformation")
 
-    def _client(self, service: str) -> Any:
+    def client(self, service: str) -> Any:
+        """Make boto3's client of a service; all share one session."""
         # A bucket in the path works for an emulator on an address without names, and for AWS just as well.
-        config = botocore.config.Config(s3={"addressing_style": "path"})
-        return self._session.create_client(service, endpoint_url=self._endpoint_url, config=config)
+        config = Config(s3={"addressing_style": "path"})
+        return self._session.client(service, endpoint_url=self._endpoint_url, config=config)
 
     def deploy(self, stack: str, build: Path, parameters: dict[str, str]) -> dict[str, str]:
         """Create or update `stack` from the bundle in `build`; return its outputs by name.
@@ -121,7 +122,7 @@ class Deployer:
         bucket = self._outputs(BUNDLES)["Bucket"]
         try:
             self._s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=self._account)
-        except botocore.exceptions.ClientError as error:
+        except ClientError as error:
             told = f"The bucket {bucket} is gone, or not of the account {self._account}"
             remedy = f"Look at it; to get another, delete the stack {BUNDLES} and deploy again"
             raise NotDeployedError(f"{told}: nothing was deployed. {remedy}.") from error
@@ -129,7 +130,7 @@ class Deployer:
 
     @cached_property
     def _account(self) -> str:
-        return str(self._client("sts").get_caller_identity()["Account"])
+        return str(self.client("sts").get_caller_identity()["Account"])
 
     def _upload(self, bucket: str, content: bytes, suffix: str) -> Uploaded:
         """Store `content` under its hash, unless exactly that is there already; S3 refuses what arrives changed."""
@@ -150,7 +151,7 @@ class Deployer:
         """Return what S3 says of an object, its checksum too; nothing where there is none."""
         try:
             return dict(self._s3.head_object(**where, ChecksumMode="ENABLED"))
-        except botocore.exceptions.ClientError as error:
+        except ClientError as error:
             if error.response["Error"]["Code"] in {"404", "NoSuchKey"}:
                 return {}
             raise
@@ -163,7 +164,7 @@ class Deployer:
         """Return what CloudFormation says of the stack, or None when there is no such stack."""
         try:
             described: dict[str, Any] = self._cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
-        except botocore.exceptions.ClientError as error:
+        except ClientError as error:
             if "does not exist" in str(error):
                 return None
             raise
@@ -172,7 +173,7 @@ class Deployer:
     def _change(self, action: str, stack: str, request: dict[str, Any]) -> None:
         try:
             getattr(self._cloudformation, f"{action}_stack")(**request)
-        except botocore.exceptions.ClientError as error:
+        except ClientError as error:
             if "No updates are to be performed" in str(error):
                 return
             raise
@@ -180,7 +181,7 @@ class Deployer:
         waiter = self._cloudformation.get_waiter(f"stack_{action}_complete")
         try:
             waiter.wait(StackName=stack, WaiterConfig={"Delay": seconds, "MaxAttempts": 1800 // seconds})
-        except botocore.exceptions.WaiterError as error:
+        except WaiterError as error:
             raise NotDeployedError(f"The stack {stack} did not {action}: {self._first_failure(stack)}") from error
 
     def _first_failure(self, stack: str) -> str:
@@ -212,12 +213,7 @@ def main(arguments: list[str]) -> int:
     try:
         deployer = Deployer()
         outputs = deployer.deploy(f"consent-portal-{arguments[0]}", bundle(), parameters)
-    except (
-        NotBuiltError,
-        NotDeployedError,
-        botocore.exceptions.BotoCoreError,
-        botocore.exceptions.ClientError,
-    ) as error:
+    except (NotBuiltError, NotDeployedError, BotoCoreError, ClientError) as error:
         print(error, file=sys.stderr)
         return 1
     print(f"The portal is at {outputs['EndpointURL']}")

@@ -66,8 +66,9 @@ class GivenUp:
 class FailureQueue:
     """The queue, by its address."""
 
-    def __init__(self, session: Any, region: str, url: str) -> None:
-        self._client = session.create_client("sqs", region_name=region)
+    def __init__(self, client: Any, url: str) -> None:
+        """Take boto3's client of SQS, and where the queue is."""
+        self._client = client
         self._url = url
 
     def given_up(self, seconds: int) -> Iterator[GivenUp | None]:
@@ -134,7 +135,7 @@ def _queue(portal: Portal) -> FailureQueue:
     url = os.environ.get("FAILURES_QUEUE", "")
     if not url:
         raise FailuresCommandError("FAILURES_QUEUE is not set: `make deploy` prints it.")
-    return FailureQueue(portal.table.session, portal.settings.region, url)
+    return FailureQueue(portal.aws.client("sqs"), url)
 
 
 def _list(_asked: argparse.Namespace) -> None:

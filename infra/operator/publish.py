@@ -14,6 +14,7 @@ from chalicelib.presentation.authorities import authorities
 from chalicelib.store.clinics import PORTAL, now
 from chalicelib.store.drafts import Drafts
 from infra.operator.clinic_file import ClinicFile, FileError
+from infra.operator.data_keys import new_data_key
 
 AT_THE_COMMAND_LINE = Person("the command line")
 """Who published what was published here: the operator, of whom the portal knows no more."""
@@ -78,7 +79,7 @@ def publish(
 def _make_portal_key(portal: Portal, key_arn: str) -> None:
     """Make the portal's own key where there is none: the table may be older than the limits across clinics."""
     if portal.clinics.portal_key() is None:
-        portal.clinics.keep_portal_key(portal.kms.new_data_key(PORTAL, key_arn))
+        portal.clinics.keep_portal_key(new_data_key(portal, PORTAL, key_arn))
 
 
 def beyond_words(ready: PublishedEdition, portal: Portal, at: Instant) -> tuple[Difference, ...]:
@@ -102,5 +103,5 @@ def publish_draft(
 ) -> bool:
     """Publish an approved draft; a new clinic gets its data key. False where it is published; raises ReviewError."""
     _make_portal_key(portal, key_arn)
-    wrapped = portal.kms.new_data_key(draft.clinic, key_arn) if portal.clinics.is_new(draft.clinic) else None
+    wrapped = new_data_key(portal, draft.clinic, key_arn) if portal.clinics.is_new(draft.clinic) else None
     return portal.clinics.publish(ready, draft, by, wrapped_key=wrapped, at=at or now())

@@ -45,7 +45,7 @@ def add_to(commands: Any) -> None:
 def rotate(portal: Portal) -> str:
     """Put a new key behind the alias and give its id; its public half is published before it signs anything."""
     _signer(portal)
-    kms = portal.kms.client
+    kms = portal.aws.client("kms")
     asked = {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"}
     made = kms.create_key(Description="Signs the receipts of the consent portal", **asked)["KeyMetadata"]["Arn"]
     jwk = public_jwk(kms.get_public_key(KeyId=made)["PublicKey"])

@@ -7,6 +7,7 @@ from chalicelib.domain.one_line import is_one_line, one_line
 from chalicelib.messages.transports import AwsTransport, Email
 from chalicelib.notices.document import InvalidDocumentError, read_clinic
 from chalicelib.services.data_export import harmless
+from chalicelib.store.aws import AwsClients
 from chalicelib.web.forms import read_consent
 from tests.acts import EVENING, a_document, in_both
 
@@ -48,13 +49,14 @@ def test_a_clinics_name_and_addresses_are_of_one_line(broken: str) -> None:
             read_clinic(a_document(**changed))
 
 
-class Taking:
-    """A botocore session whose only client keeps what it is asked."""
+class Taking(AwsClients):
+    """AWS whose services keep what they are asked."""
 
     def __init__(self) -> None:
+        super().__init__(None, "eu-north-1")
         self.asked: list[dict[str, object]] = []
 
-    def create_client(self, *_: object, **__: object) -> "Taking":
+    def client(self, service: str) -> "Taking":  # noqa: ARG002 - one for every service
         """Be the client."""
         return self
 
@@ -67,11 +69,11 @@ class Taking:
 def test_no_header_of_a_mail_is_broken_whatever_a_letter_holds() -> None:
     """The last place before the mail service keeps it too, for what was published or stored long ago."""
     broken = "x\r\nBcc: all@example.org"
-    session = Taking()
+    aws = Taking()
     headers = {"List-Unsubscribe": f"<https://example.org/{broken}>"}
     letter = Email(broken, broken, "text", "html", headers, {"clinic": "riga"}, broken, broken)
-    AwsTransport(session, "eu-north-1", mail_from="consent@example.org").send(letter)
-    [asked] = session.asked
+    AwsTransport(aws, mail_from="consent@example.org").send(letter)
+    [asked] = aws.asked
     simple = asked["Content"]["Simple"]  # type: ignore[index]
     values = [asked["FromEmailAddress"], *asked["ReplyToAddresses"], *asked["Destination"]["ToAddresses"]]  # type: ignore[index, misc]
     values += [simple["Subject"]["Data"], *(each["Value"] for each in simple["Headers"])]

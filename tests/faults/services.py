@@ -1,6 +1,6 @@
 """The AWS services as the portal's botocore clients see them, each with the weather of the moment.
 
-They stand in the place of botocore's clients, so that PynamoDB, `Post`, `Kms` and `KmsSigner` run as they are.
+They stand in the place of botocore's clients, so that PynamoDB, `AwsTransport`, `Kms` and `KmsSigner` run as they are.
 """
 
 import itertools

@@ -138,7 +138,7 @@ class World:
         portal.kms._client = self.kms  # noqa: SLF001 - where a botocore client would stand
         object.__setattr__(portal, "sleep", lambda _: None)  # nobody needs to wait for a simulated table
         assert portal.post is not None
-        portal.post._clients.update(sesv2=self.post, sns=self.post)  # noqa: SLF001 - as above
+        portal.aws._clients.update(kms=self.kms, sesv2=self.post, sns=self.post)  # noqa: SLF001 - as above
 
     def open_clinics(self, *clinics: str) -> None:
         """Publish clinics of the cast and make a key for each."""
