@@ -9,9 +9,9 @@ from email.header import Header
 from email.utils import formataddr
 from typing import Any
 
-from chalicelib.domain.errors import RejectedError, ServiceUnavailableError
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
+from chalicelib.domain.errors import RejectedError, ServiceUnavailableError
 from chalicelib.domain.one_line import one_line
 from chalicelib.store.aws import AwsClients
 
