@@ -6,7 +6,8 @@ from pathlib import Path
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.links import LinkScope
-from chalicelib.messages.rules import SCOPES_BY_MESSAGE, Message, MessageContent, email, text_message
+from chalicelib.messages.compose import MessageContent, email, text_message
+from chalicelib.messages.rules import SCOPES_BY_MESSAGE, Message
 from chalicelib.messages.transports import Email
 from tests.acts import MORNING
 

@@ -14,17 +14,15 @@ from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, ContactKind
 from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.links import PORTAL, Link, LinkScope, LinkSecret, short_code
 from chalicelib.domain.subjects import Subject
+from chalicelib.messages.compose import MessageContent, email, text_message
 from chalicelib.messages.rules import (
     SCOPES_BY_MESSAGE,
     UNSOLICITED,
     Message,
-    MessageContent,
     PlannedMessage,
     confirmation_requests,
-    email,
     ended_consent,
     messages_after,
-    text_message,
 )
 from chalicelib.messages.transports import Email, TextMessage
 from chalicelib.store import outbox, people

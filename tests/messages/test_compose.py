@@ -9,15 +9,8 @@ import pytest
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.contacts import ContactKind
 from chalicelib.domain.links import LinkScope
-from chalicelib.messages.rules import (
-    SCOPES_BY_MESSAGE,
-    UNSOLICITED,
-    Message,
-    fits,
-    messages_after,
-    segments,
-    text_message,
-)
+from chalicelib.messages.compose import fits, segments, text_message
+from chalicelib.messages.rules import SCOPES_BY_MESSAGE, UNSOLICITED, Message, messages_after
 from infra.operator import publish
 from tests.acts import EMAIL_NEWS, SMS_NEWS
 from tests.cast import CLINICS, RIGA, TBILISI
