@@ -163,7 +163,7 @@ def sign_waiting(table: Table, signer: Signer | None, out_of_time: OutOfTime) ->
 
 def send_waiting(delivery: Delivery, out_of_time: OutOfTime) -> None:
     """Send what still waits, as far as the time goes, and say in the log how far that was."""
-    if delivery.post is None:
+    if delivery.transport is None:
         log.log().warning("nothing is sent: MAIL_FROM is not set")
     try:
         tally = delivery.carry_waiting(out_of_time)

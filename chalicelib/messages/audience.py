@@ -1,301 +1,285 @@
-"""Telling: which messages an item of the outbox asks for, to whom, and what each of them is written from."""
+"""Who gets which message for one item of the outbox, as things stand when it is sent, and why somebody gets none.
+
+An item may be days old when it is sent: the person may have been erased, may have answered, or the contact may have
+turned out to be another's. So everything is read anew, and each message that is left out has its reason.
+"""
 
 import contextlib
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import Any
+from dataclasses import dataclass, field, replace
 
-from chalicelib.domain.clinic import Clinic
-from chalicelib.domain.consent import BY_CLINIC, NoticeInForce, State, major, resolve
-from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, ContactKind
-from chalicelib.domain.instants import Instant, instant, moment
-from chalicelib.domain.links import PORTAL, Link, LinkScope, LinkSecret, short_code
+from chalicelib.domain.consent import AnswerSummary, QuestionId, State, resolve
+from chalicelib.domain.contacts import REACHABLE_KINDS, Contact
+from chalicelib.domain.instants import Instant
+from chalicelib.domain.message_outcomes import Reason
 from chalicelib.domain.subjects import Subject
-from chalicelib.messages.compose import MessageContent, email, text_message
-from chalicelib.messages.rules import (
-    SCOPES_BY_MESSAGE,
-    UNSOLICITED,
-    Message,
-    PlannedMessage,
-    confirmation_requests,
-    ended_consent,
-    messages_after,
-)
-from chalicelib.messages.transports import Email, TextMessage
+from chalicelib.messages.context import MessageContext
+from chalicelib.messages.rules import UNSOLICITED, Message, PlannedMessage
 from chalicelib.store import outbox, people
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import clinic_key, person_key, receipt_key
-from chalicelib.store.messages import OutboxEntry, OutboxItem
+from chalicelib.store.messages import OutboxItem
 from chalicelib.store.personal_data import reveal
 from chalicelib.store.receipts import read_receipt
 from chalicelib.store.reminders import current_reminder
 from chalicelib.store.table import Table
 
-LINK_DAYS = 30
-"""How long the links in a message open something; they stop things for longer (`links.STOPS`)."""
+_TO_ANY_CONTACT = {Message.CONFIRM, Message.REMINDER, Message.REMOVED, Message.NEW_CONTACT}
+"""What goes to a contact whether or not it is the person's own: it asks its reader, or is about the contact itself."""
 
-RECEIPT_MAIL_EXPIRES = timedelta(days=1)
-"""For how long it is worth telling that answers were saved, where the contact gets too many messages to tell it now."""
 
-_OF_EVERYTHING = {Message.RECEIPT, Message.LINK, Message.ERASE}
-"""What leads to the person's own page, or is about all of it."""
+@dataclass(frozen=True, slots=True)
+class AddressedMessage:
+    """One message to one contact; `name` is that of its record, the same whenever its item is planned again."""
 
-_OF_OTHERS = {Message.WITHDRAWN, Message.EXPIRING, Message.CHANGED, Message.OF_AGE}
-"""What may tell of an act of others: anybody may stop something in anybody's name, and staff may have asked."""
+    context: MessageContext
+    planned: PlannedMessage
+    contact: Contact
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePlan:
+    """The messages of one item of the outbox, and for each that was left out the reason, by the name of its record.
+
+    Where the item leads to no message at all, `nothing` says why.
+    """
+
+    messages: list[AddressedMessage] = field(default_factory=list)
+    left_out: dict[str, Reason] = field(default_factory=dict)
+    nothing: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Audience:
+    """The contacts that an item may reach.
+
+    `given` came with it. `reached` are those, else all that are known. `own` are the person's own of
+    all that were read.
+    """
+
+    person: Subject
+    given: Sequence[Contact]
+    reached: Sequence[Contact]
+    own: Sequence[Contact]
+
+
+class _NothingError(Exception):
+    """An item leads to no message; carries why."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
 class AudiencePlanner:
-    """Whoever reads what an item of the outbox is about, at one moment."""
+    """Plans the messages of items of the outbox, as things stand at one moment."""
 
     table: Table
     clinics: Clinics
     now: Instant
 
-    def planned(self, each: OutboxItem) -> list[tuple["MessageContext", PlannedMessage, Contact, str]]:
-        """Tell which messages an item asks for, each with its contact and name; none where nobody can be reached."""
-        unsent, table = each.entry, self.table
-        at = {"clinic": clinic_key(unsent.clinic), "person": person_key(unsent.clinic, unsent.subject)}
-        if unsent.receipt and unsent.version:
-            at["receipt"] = receipt_key(unsent.clinic, unsent.subject, unsent.version)
-        found = table.get(list(at.values()))
-        stored = found.get(at["person"])
-        if stored is None or ("receipt" in at and at["receipt"] not in found):
-            return []
-        published = self.clinics.published(unsent.clinic, found.get(at["clinic"]))
-        clinic, key = self.clinics.with_all_past_questions(published), self.clinics.key(unsent.clinic)
-        person = Subject.read(json.loads(stored.body or ""))
-        if unsent.kind in UNSOLICITED:
-            due = current_reminder(key, each.number, person, published, self.now)
-            if due is None:
-                return []
-            unsent = replace(unsent, addresses=due.addresses, until=due.until)
+    def plan(self, item: OutboxItem) -> MessagePlan:
+        """Give the messages of an item, each with its contact, and the reasons for those that are left out."""
         try:
-            typed = self._typed(each, key, person)
-            document = read_receipt(found[at["receipt"]]).document if "receipt" in at else {}
-            told = MessageContext(unsent, clinic, key, document, published.in_force, person.lang)
-            known = typed
-            if person.of_age or told.stops or not typed:
-                revealed = reveal(table, key, person)
-                told = replace(told, child=revealed.child if person.of_age else "")
-                if told.stops or not typed:
-                    known = [contact for contact, _ in revealed.contacts if contact.kind in REACHABLE_KINDS]
-        except ValueError:  # the person's key is gone, and with it every way to reach them
-            return []
+            context, audience = self._read(item)
+        except _NothingError as error:
+            return MessagePlan(nothing=error.reason)
+        planned = context.plan(audience.reached, audience.own)
+        if not planned:
+            return MessagePlan(nothing=context.why_nothing_is_planned(audience.reached, audience.own))
+        plan = MessagePlan()
+        for message in planned:
+            self._address(plan, context, message, audience)
+        return plan
+
+    def _address(
+        self, plan: MessagePlan, context: MessageContext, planned: PlannedMessage, audience: _Audience
+    ) -> None:
+        """Add one message to the plan, for each contact it goes to, or the reason why it does not."""
+        recipients = _recipients(planned, audience)
+        if not recipients:
+            plan.left_out[planned.name] = Reason.NOT_THEIR_OWN_CONTACT
+        for contact in recipients:
+            name = _record_name(planned, contact, audience)
+            reason = self._reason_against(context, planned, contact, audience)
+            if reason is not None:
+                plan.left_out[name] = reason
+                continue
+            reader = context.for_reader(planned, own=contact in audience.own)
+            plan.messages.append(AddressedMessage(reader, planned, contact, name))
+
+    def _read(self, item: OutboxItem) -> tuple[MessageContext, _Audience]:
+        """Read what an item is about and whom it may reach; raise _NothingError where it leads to no message."""
+        entry = item.entry
+        place = person_key(entry.clinic, entry.subject)
+        places = [clinic_key(entry.clinic), place]
+        receipt_place = None
+        if entry.receipt and entry.version:
+            receipt_place = receipt_key(entry.clinic, entry.subject, entry.version)
+            places.append(receipt_place)
+        found = self.table.get(places)
+        if place not in found:
+            raise _NothingError(Reason.PERSON_GONE)
+        person = Subject.read(json.loads(found[place].body or ""))
+        if person.erased:
+            raise _NothingError(Reason.PERSON_ERASED)
+        if receipt_place is not None and receipt_place not in found:
+            raise _NothingError(Reason.RECEIPT_GONE)
+        published = self.clinics.published(entry.clinic, found.get(clinic_key(entry.clinic)))
+        key = self.clinics.key(entry.clinic)
+        if entry.kind in UNSOLICITED:
+            due = current_reminder(key, item.number, person, published, self.now)
+            if due is None:
+                raise _NothingError(Reason.NOT_DUE_ANY_MORE)
+            entry = replace(entry, addresses=due.addresses, until=due.until)
+        document = read_receipt(found[receipt_place]).document if receipt_place else {}
+        clinic = self.clinics.with_all_past_questions(published)
+        context = MessageContext(entry, clinic, key, document, published.in_force, person.lang)
+        return self._with_audience(item, context, person)
+
+    def _with_audience(
+        self, item: OutboxItem, context: MessageContext, person: Subject
+    ) -> tuple[MessageContext, _Audience]:
+        """Read the contacts an item may reach; the context then has the child's name, where it is about a child."""
+        key = context.key
+        try:
+            given = self._given(item, key, person)
+            known = given
+            if person.of_age or context.consent_ended or not given:
+                details = reveal(self.table, key, person)
+                if person.of_age:
+                    context = replace(context, child=details.child)
+                if context.consent_ended or not given:
+                    known = [contact for contact, _ in details.contacts if contact.kind in REACHABLE_KINDS]
+        except ValueError:
+            raise _NothingError(Reason.CONTACTS_UNREADABLE) from None
         own = [contact for contact in known if person.owns(key.lookup(contact))]
-        reached = sorted(typed or known, key=lambda contact: contact not in own)
-        return [
-            (told.read_by(planned, own=contact in own), planned, contact, _named(planned, contact, typed, person.salt))
-            for planned in told.plan(reached, own)
-            for contact in _recipients(planned, reached, own)
-            if _hears(unsent.to, typed=contact in typed)
-            if planned.message is not Message.CONFIRM
-            or self._still_to_confirm(told, planned, contact, person, asked=typed, own=contact in own)
-            if planned.message is not Message.REMINDER or not self._given_elsewhere(told, person, contact)
-        ]
+        reached = sorted(given or known, key=lambda contact: contact not in own)
+        return context, _Audience(person, given, reached, own)
 
-    def _typed(self, each: OutboxItem, key: ClinicKey, person: Subject) -> Sequence[Contact]:
+    def _given(self, item: OutboxItem, key: ClinicKey, person: Subject) -> Sequence[Contact]:
         """Give the contacts an item came with; a reminder goes to those that were asked to confirm."""
-        asked = each.entry.receipt if each.entry.kind == Message.REMINDER else None
-        claimed = outbox.claimants(self.table, self.clinics, each.entry.clinic, asked, person.id) if asked else ()
-        return claimed or each.contacts(key, person.salt)
+        entry = item.entry
+        if entry.kind == Message.REMINDER and entry.receipt:
+            asked = self._asked_to_confirm(entry.clinic, entry.receipt, person)
+            if asked:
+                return asked
+        return item.contacts(key, person.salt)
 
-    def _still_to_confirm(
-        self,
-        told: "MessageContext",
-        planned: PlannedMessage,
-        contact: Contact,
-        person: Subject,
-        *,
-        asked: Collection[Contact],
-        own: bool,
-    ) -> bool:
-        """Tell whether a confirmation is still to be asked for: not when its time is over, nor of who gave it since.
+    def _asked_to_confirm(self, clinic: str, receipt: str, person: Subject) -> tuple[Contact, ...]:
+        return outbox.claimants(self.table, self.clinics, clinic, receipt, person.id)
 
-        Nor where a later form with the same contacts (`asked`) asks for all of it: forms that are sent again and again
-        are one message. A contact that is not the person's own is asked whatever they have said since: silence would
-        tell of it.
+    def _reason_against(
+        self, context: MessageContext, planned: PlannedMessage, contact: Contact, audience: _Audience
+    ) -> Reason | None:
+        """Tell why a message does not go to a contact; None where it does."""
+        if not _is_meant(context.entry.to, given=contact in audience.given):
+            return Reason.ANOTHER_ITEM
+        if planned.message is Message.CONFIRM:
+            return self._reason_not_to_ask(context, planned, contact, audience)
+        if planned.message is Message.REMINDER and self._confirmed_elsewhere(context, contact, audience.person):
+            return Reason.CONFIRMED_ELSEWHERE
+        return None
+
+    def _reason_not_to_ask(
+        self, context: MessageContext, planned: PlannedMessage, contact: Contact, audience: _Audience
+    ) -> Reason | None:
+        """Tell why a contact is not asked to confirm, or not any more; None where it is asked.
+
+        A contact that is not the person's own is asked whatever they have answered since: that no message comes would
+        tell its reader of it.
         """
-        now, standings = self.now, person.standings
-        if (told.until(planned) or "") <= now:
-            return False
-        states = {resolve(standings.get(address), told.in_force, now).state for address in planned.addresses}
-        if own and State.PENDING not in states:
-            return False
-        claims = {address: standings[address].claim for address in planned.addresses if address in standings}
-        later = {address: claim.receipt_id for address, claim in claims.items() if claim is not None}
-        if len(later) < len(planned.addresses) or told.unsent.receipt in later.values():
-            return True
-        forms = {
-            receipt: outbox.claimants(self.table, self.clinics, told.clinic.id, receipt, person.id)
-            for receipt in set(later.values())
-        }
-        # A form with other contacts may be a stranger's: its message must not stand for Anna's.
-        return any(
-            set(forms[receipt]) != set(asked)
-            or told.clinic.confirmed_by(address, [each.kind for each in forms[receipt]]) != contact.kind
-            for address, receipt in later.items()
-        )
+        person = audience.person
+        if (context.ends_at(planned) or "") <= self.now:
+            return Reason.TIME_OVER
+        if contact in audience.own and not self._waits(context, planned, person):
+            return Reason.ANSWERED_SINCE
+        if self._later_form_asks(context, planned, contact, audience):
+            return Reason.LATER_FORM_ASKS
+        return None
 
-    def _given_elsewhere(self, told: "MessageContext", person: Subject, contact: Contact) -> bool:
-        """Tell whether the contact has confirmed the claim already, as somebody else than it was made for."""
-        clinic = told.clinic.id
-        for confirmer in people.confirmers(self.table, clinic, person.id, told.unsent.receipt or ""):
-            with contextlib.suppress(LookupError):  # erased and forgotten since
-                if told.key.lookup(contact) in people.person(self.table, clinic, confirmer).contacts:
+    def _waits(self, context: MessageContext, planned: PlannedMessage, person: Subject) -> bool:
+        """Tell whether any of the answers a message is about still waits to be confirmed."""
+        for address in planned.addresses:
+            summary = person.standings.get(address)
+            if resolve(summary, context.in_force, self.now).state is State.PENDING:
+                return True
+        return False
+
+    def _later_form_asks(
+        self, context: MessageContext, planned: PlannedMessage, contact: Contact, audience: _Audience
+    ) -> bool:
+        """Tell whether later forms with the same contacts ask this one for all of it: their message stands for both.
+
+        So forms that are sent again and again are one message. A form with other contacts may be a stranger's: its
+        message must not stand for this person's.
+        """
+        person = audience.person
+        later = _waiting_receipts(planned.addresses, person.standings)
+        if len(later) < len(planned.addresses) or context.entry.receipt in later.values():
+            return False
+        asked = {receipt: self._asked_to_confirm(context.clinic.id, receipt, person) for receipt in set(later.values())}
+        for address, receipt in later.items():
+            if set(asked[receipt]) != set(audience.given):
+                return False
+            kinds = [other.kind for other in asked[receipt]]
+            if context.clinic.confirmed_by(address, kinds) != contact.kind:
+                return False
+        return True
+
+    def _confirmed_elsewhere(self, context: MessageContext, contact: Contact, person: Subject) -> bool:
+        """Tell whether the contact has confirmed the receipt's claim already, as another person who has it too."""
+        clinic, lookup = context.clinic.id, context.key.lookup(contact)
+        for confirmer in people.confirmers(self.table, clinic, person.id, context.entry.receipt or ""):
+            with contextlib.suppress(LookupError):  # their data were deleted since
+                if lookup in people.person(self.table, clinic, confirmer).contacts:
                     return True
         return False
 
 
-def _recipients(planned: PlannedMessage, reached: Sequence[Contact], own: Sequence[Contact]) -> Sequence[Contact]:
+def _recipients(planned: PlannedMessage, audience: _Audience) -> Sequence[Contact]:
     """Give the contacts one message goes to: what was stopped to all that are the person's own, the rest to one."""
     if planned.message is Message.WITHDRAWN:
-        return [contact for contact in own if contact.kind is planned.kind]
-    anyhow = planned.message in {Message.CONFIRM, Message.REMINDER, Message.REMOVED, Message.NEW_CONTACT}
-    return [contact for contact in reached if contact.kind is planned.kind and (anyhow or contact in own)][:1]
+        return [contact for contact in audience.own if contact.kind is planned.kind]
+    for contact in audience.reached:
+        if contact.kind is not planned.kind:
+            continue
+        if planned.message in _TO_ANY_CONTACT or contact in audience.own:
+            return [contact]
+    return []
 
 
-def _hears(to: str, *, typed: bool) -> bool:
-    """Tell whether a contact hears of something: all do, or those it was said under, or the others."""
-    return not to or (to == outbox.TYPED) == typed
+def _is_meant(to: str, *, given: bool) -> bool:
+    """Tell whether an item is for a contact: for all, for those that were given with it, or for the others."""
+    if not to:
+        return True
+    return given if to == outbox.TYPED else not given
 
 
-def _named(planned: PlannedMessage, contact: Contact, typed: Sequence[Contact], salt: str) -> str:
-    """Name a message of an item; the names of those to further contacts tell nothing once the salt is gone."""
-    name = f"{planned.message}#{planned.kind}"
-    if planned.message is not Message.WITHDRAWN or contact in typed:
-        return name
-    return f"{name}#{hashlib.sha256(f'{salt}|{contact.value}'.encode()).hexdigest()[:16]}"
+def _waiting_receipts(
+    addresses: Collection[QuestionId], summaries: Mapping[QuestionId, AnswerSummary]
+) -> dict[QuestionId, str]:
+    """Give the receipt of each answer that waits to be confirmed."""
+    receipts = {}
+    for address in addresses:
+        claim = summaries[address].claim if address in summaries else None
+        if claim is not None:
+            receipts[address] = claim.receipt_id
+    return receipts
 
 
-@dataclass(frozen=True, slots=True)
-class MessageContext:
-    """What an item of the outbox tells of."""
+def _record_name(planned: PlannedMessage, contact: Contact, audience: _Audience) -> str:
+    """Name the record of one message to one contact.
 
-    unsent: OutboxEntry
-    clinic: Clinic
-    key: ClinicKey
-    document: Mapping[str, Any]
-    in_force: NoticeInForce
-    chosen: str
-    """The language the person last chose themself."""
-
-    child: str = ""
-    """As much of a child's name as its guardian needs; "" for whoever decides for themself."""
-
-    own: bool = False
-    """Whether whoever reads it does so by a contact of the person's own: nobody else is led to the receipt."""
-
-    def read_by(self, planned: PlannedMessage, *, own: bool) -> "MessageContext":
-        """Give it as its reader is spoken to: what others did, or may have done, in the language they chose themself.
-
-        What answers the reader's own act, as far as anybody can tell, keeps the language of that.
-        """
-        others = self.document.get("assurance") in BY_CLINIC or planned.message in _OF_OTHERS
-        if own and others and self.chosen in self.clinic.languages:
-            return replace(self, own=own, unsent=replace(self.unsent, lang=self.chosen))
-        return replace(self, own=own)
-
-    @property
-    def lang(self) -> str:
-        """The language it is told in, which the clinic may have given up since."""
-        return self.unsent.lang if self.unsent.lang in self.clinic.languages else self.clinic.default_language
-
-    @property
-    def stops(self) -> bool:
-        """Tell whether a consent ended with what it tells of: every contact of the person's own hears of that."""
-        return self.unsent.kind == "decided" and any(map(ended_consent, self.document["decisions"].values()))
-
-    def plan(self, reached: Sequence[Contact], own: Collection[Contact]) -> tuple[PlannedMessage, ...]:
-        """Tell what is sent to which kinds of contact: `reached` are those it came with, own ones first."""
-        kinds: dict[ContactKind, bool] = {}
-        for contact in reached:
-            kinds.setdefault(contact.kind, contact in own)
-        addresses = self.unsent.addresses
-        if self.unsent.kind == "decided":
-            return messages_after(self.document, kinds, {contact.kind for contact in own}, self.clinic)
-        if self.unsent.kind in {Message.REMOVED, Message.NEW_CONTACT}:
-            return tuple(PlannedMessage(Message(self.unsent.kind), kind, addresses) for kind in kinds)
-        if self.unsent.kind == Message.REMINDER:
-            return confirmation_requests(Message.REMINDER, addresses, kinds, self.clinic)
-        first = [kind for kind in map(ContactKind, self.clinic.contact_order) if kinds.get(kind)][:1]
-        return tuple(PlannedMessage(Message(self.unsent.kind), kind, addresses) for kind in first)
-
-    def until(self, planned: PlannedMessage) -> Instant | None:
-        """Tell when what a message tells of ends: for a confirmation, the first of what waits."""
-        if planned.message is Message.CONFIRM:
-            decisions: Mapping[str, Mapping[str, Instant]] = self.document["decisions"]
-            return min(decisions[address]["confirm_by"] for address in planned.addresses)
-        return self.unsent.until
-
-    def about_a_stop(self, planned: PlannedMessage) -> bool:
-        """Tell whether a message tells of a stop, of one that was undone, or that a contact was taken away."""
-        evidence = self.document.get("evidence") or {}
-        return planned.message in {Message.WITHDRAWN, Message.REMOVED} or "undoes" in evidence
-
-    def waits_for_room(self, planned: PlannedMessage, now: Instant) -> bool:
-        """Tell whether a message waits where its contact has got as many of its kind as one may get at once.
-
-        Whoever has got so many links has what one more would bring; what only tells that answers were saved is no news
-        after a day. Word of a stop waits as long as it must.
-        """
-        if planned.message is Message.RECEIPT:
-            return instant(moment(now) - RECEIPT_MAIL_EXPIRES) < str(self.document["recorded_at"])
-        return planned.message not in {Message.LINK, Message.ERASE}
-
-    def link(self, planned: PlannedMessage, now: Instant) -> Link:
-        """Give what the message's links open: what it is about; everything, where it is about the person's own page."""
-        unsent = self.unsent
-        about = () if planned.message in _OF_EVERYTHING else planned.addresses
-        lasting = instant(moment(now) + timedelta(days=LINK_DAYS))
-        confirming = bool({LinkScope.CONFIRM, LinkScope.ERASE} & {*SCOPES_BY_MESSAGE[planned.message]})
-        expires_at = (self.until(planned) if confirming else None) or lasting
-        return Link(unsent.clinic, unsent.subject, self.lang, about, unsent.receipt, now, expires_at, PORTAL)
-
-    def addresses(self, handle: LinkSecret, planned: PlannedMessage, base: str) -> dict[str, str]:
-        """Give where a message leads, by power, and `questions`, `notice` and the own `receipt`."""
-        home, secret = f"{base}/{self.clinic.id}", self.key.link_secret()
-        lang = f"lang={self.lang}"
-        found = {"questions": f"{home}?{lang}", "notice": f"{home}/notices/{self.in_force.version}?{lang}"}
-        if self.unsent.receipt and self.own:
-            found["receipt"] = f"{home}/receipts/{self.unsent.receipt}?{lang}"
-        for power in SCOPES_BY_MESSAGE[planned.message]:
-            token = handle.token(secret, power)
-            found[power] = f"{base}/{power}/{token}"
-            if power is LinkScope.ASK:
-                found[power] = f"{home}?t={token}"
-            elif power is LinkScope.ERASE:
-                found[power] = f"{base}/manage/{token}/erase"
-        return found
-
-    def message(
-        self, planned: PlannedMessage, contact: Contact, links: Mapping[str, str], tags: Mapping[str, str]
-    ) -> Email | TextMessage:
-        """Write a message, as an e-mail or as a text message."""
-        answers = self.document.get("decisions", {})
-        about = {address: answers.get(address, {"answer": "yes"}) for address in planned.addresses}
-        secret, receipt = self.key.link_secret(), self.unsent.receipt
-        coded = LinkScope.CONFIRM in SCOPES_BY_MESSAGE[planned.message] and contact.kind is ContactKind.PHONE
-        matter = MessageContent(
-            message=planned.message,
-            clinic=self.clinic,
-            lang=self.lang,
-            said=self.clinic.describe_answers(about),
-            links=links,
-            number=self.unsent.receipt or "",
-            at=self.document.get("effective_at") if self.unsent.kind == "decided" else self.unsent.at,
-            date=self.document.get("effective_date", ""),
-            until=self.until(planned),
-            lost=planned.message is Message.CHANGED
-            and major(self.document["notice"]["version"]) != self.in_force.major,
-            text_known="notice" not in self.document or self.document["notice"]["version"] is not None,
-            code=short_code(secret, receipt, contact) if coded and receipt else "",
-            child=self.child,
-        )
-        if contact.kind is ContactKind.PHONE:
-            return text_message(matter, contact.value)
-        return email(matter, contact.value, {"clinic": self.clinic.id, **tags})
+    What was stopped goes to contacts that were not given, too: these are named by a hash with the person's salt, which
+    names nobody once that is gone.
+    """
+    if planned.message is not Message.WITHDRAWN or contact in audience.given:
+        return planned.name
+    digest = hashlib.sha256(f"{audience.person.salt}|{contact.value}".encode()).hexdigest()
+    return f"{planned.name}#{digest[:16]}"

@@ -22,29 +22,23 @@ from chalicelib.presentation.templates import render
 SINGLE_SEPTETS = 160
 """How many letters of the 7-bit alphabet one text message holds (3GPP 23.040)."""
 
-
 JOINED_SEPTETS = 153
 """How many of them each holds where several are joined."""
-
 
 SINGLE_UNITS = 70
 """How many units of UCS-2 one text message holds."""
 
-
 JOINED_UNITS = 67
 """How many of them each holds where several are joined."""
 
-
 MAX_SEGMENTS = 2
 """How many joined text messages are sent where the 7-bit alphabet lacks the language's letters."""
-
 
 _GSM = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
     "abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 """The 7-bit alphabet of text messages (3GPP 23.038, 6.2.1)."""
-
 
 _GSM_TWICE = frozenset("^{}\\[~]|€")
 """Its extension, whose letters take two places each (3GPP 23.038, 6.2.1.1)."""
@@ -54,17 +48,18 @@ _GSM_TWICE = frozenset("^{}\\[~]|€")
 class MessageContent:
     """Everything a message is written from.
 
-    `said` are the decisions it is about, as `Clinic.answered` gives them; `links` the addresses it leads to, by power,
-    and `questions`, `receipt` and `notice`; `at` when what it tells of happened or begins, `until` when it ends; `lost`
-    whether a Yes counts no longer, because the notice changed in more than its words.
+    `answers` are the decisions it is about, as `Clinic.describe_answers` gives them; `links` the addresses it leads to,
+    by scope, and `questions`, `receipt` and `notice`; `at` when what it is about happened or begins, `until` when it
+    ends; `lost` whether a Yes counts no longer, because the notice changed in more than its words.
     """
 
     message: Message
     clinic: Clinic
     lang: str
-    said: Sequence[Mapping[str, object]]
+    answers: Sequence[Mapping[str, object]]
     links: Mapping[str, str]
     number: str = ""
+    """The receipt's number."""
     at: Instant | None = None
     date: str = ""
     """The day it happened on, where no more is known."""
@@ -73,63 +68,72 @@ class MessageContent:
     text_known: bool = True
     """Whether anybody knows to which text the answers were given: a Yes to one that nobody knows does not count."""
     code: str = ""
+    """What can be typed on the receipt's page instead of following the link."""
     child: str = ""
     """As much of the child's name as a guardian needs, where it is about a child."""
 
 
-def email(matter: MessageContent, to: str, tags: Mapping[str, str]) -> Email:
-    """Write an e-mail."""
-    clinic, filled = matter.clinic, _filled(matter)
-    subject, text, html = (
-        render(f"email/{matter.message}/{part}", matter.lang, **filled)
-        for part in ("subject.txt", "body.txt", "body.html")
-    )
-    # RFC 3834, 5: nobody's holiday answers it.
-    headers = {"Auto-Submitted": "auto-generated", "Content-Language": matter.lang}
-    if matter.message in UNSOLICITED:
-        headers["List-Unsubscribe"] = f"<{matter.links[LinkScope.UNSUBSCRIBE]}>"
-        headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+def email(content: MessageContent, to: str, tags: Mapping[str, str]) -> Email:
+    """Write an e-mail; `tags` come back with what the mail service reports of it."""
+    values = _template_values(content)
+    folder = f"email/{content.message}"
+    subject = render(f"{folder}/subject.txt", content.lang, **values)
+    text = render(f"{folder}/body.txt", content.lang, **values)
+    html = render(f"{folder}/body.html", content.lang, **values)
     return Email(
         to=to,
         subject=" ".join(subject.split()),
         text=re.sub(r"\n{3,}", "\n\n", text).strip() + "\n",
         html=html.strip() + "\n",
-        headers=headers,
-        tags={**tags, "message": matter.message.value},
-        sender=clinic.name[matter.lang],
-        reply_to=clinic.lead.email,
+        headers=_headers(content),
+        tags={**tags, "message": content.message.value},
+        sender=content.clinic.name[content.lang],
+        reply_to=content.clinic.lead.email,
     )
 
 
-def text_message(matter: MessageContent, to: str) -> TextMessage:
-    """Write a text message; the clinic's name is shortened until it fits what may be sent at once."""
-    filled = _filled(matter)
+def _headers(content: MessageContent) -> dict[str, str]:
+    # RFC 3834, 5: no automatic responder answers it.
+    headers = {"Auto-Submitted": "auto-generated", "Content-Language": content.lang}
+    if content.message in UNSOLICITED:
+        headers["List-Unsubscribe"] = f"<{content.links[LinkScope.UNSUBSCRIBE]}>"
+        headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    return headers
+
+
+def text_message(content: MessageContent, to: str) -> TextMessage:
+    """Write a text message; the clinic's name is shortened until the message is short enough."""
+    values = _template_values(content)
     text = ""
-    for name in _names(matter.clinic, matter.lang):
-        text = render(f"sms/{matter.message}.txt", matter.lang, **filled, name=name).strip()
+    for name in _names(content.clinic, content.lang):
+        text = render(f"sms/{content.message}.txt", content.lang, **values, name=name).strip()
         if fits(text):
             break
     return TextMessage(to, text)
 
 
-def _filled(matter: MessageContent) -> dict[str, Any]:
-    clinic, lang = matter.clinic, matter.lang
-    at = matter.at
-    answers = {each["answer"] for each in matter.said}
+def _template_values(content: MessageContent) -> dict[str, Any]:
+    """Give what the templates fill in, by the names they use."""
+    lang, country = content.lang, content.clinic.country
+    at, until = content.at, content.until
+    when = format_time(at, lang, country) if at else ""
+    if content.date:
+        when = format_date(content.date, lang)
+    answers = {answer["answer"] for answer in content.answers}
     return {
-        "clinic": clinic,
-        "said": matter.said,
-        "links": {"unsubscribe": "", "receipt": "", **matter.links},
-        "number": matter.number,
-        "code": matter.code,
-        "child": matter.child,
-        "lost": matter.lost,
-        "text_known": matter.text_known,
+        "clinic": content.clinic,
+        "said": content.answers,
+        "links": {"unsubscribe": "", "receipt": "", **content.links},
+        "number": content.number,
+        "code": content.code,
+        "child": content.child,
+        "lost": content.lost,
+        "text_known": content.text_known,
         "stopped": answers == {Answer.WITHDRAW},
-        "when": format_date(matter.date, lang) if matter.date else format_time(at, lang, clinic.country) if at else "",
-        "since": format_day(at, lang, clinic.country) if at else "",
-        "day": local_day(matter.until, clinic.country) if matter.until else "",
-        "until": format_day(matter.until, lang, clinic.country) if matter.until else "",
+        "when": when,
+        "since": format_day(at, lang, country) if at else "",
+        "day": local_day(until, country) if until else "",
+        "until": format_day(until, lang, country) if until else "",
     }
 
 
@@ -143,9 +147,9 @@ def _names(clinic: Clinic, lang: str) -> Iterator[str]:
 
 
 def segments(text: str) -> int:
-    """Tell how many text messages a text takes."""
-    if set(text) <= _GSM | _GSM_TWICE:
-        septets = len(text) + sum(each in _GSM_TWICE for each in text)
+    """Tell how many text messages a text takes, as networks count them (3GPP 23.038, 23.040)."""
+    if _in_seven_bits(text):
+        septets = len(text) + sum(letter in _GSM_TWICE for letter in text)
         return 1 if septets <= SINGLE_SEPTETS else math.ceil(septets / JOINED_SEPTETS)
     units = len(text.encode("utf-16-be")) // 2
     return 1 if units <= SINGLE_UNITS else math.ceil(units / JOINED_UNITS)
@@ -153,4 +157,9 @@ def segments(text: str) -> int:
 
 def fits(text: str) -> bool:
     """Tell whether a text is short enough: one message in the 7-bit alphabet, two where that lacks its letters."""
-    return segments(text) <= (1 if set(text) <= _GSM | _GSM_TWICE else MAX_SEGMENTS)
+    most = 1 if _in_seven_bits(text) else MAX_SEGMENTS
+    return segments(text) <= most
+
+
+def _in_seven_bits(text: str) -> bool:
+    return set(text) <= _GSM | _GSM_TWICE

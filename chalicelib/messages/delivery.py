@@ -1,39 +1,50 @@
-"""Posting: the outbox is carried out, by the stream at once and by the clock's round through what waits.
+"""Carries out the outbox: the table's stream does so at once, the clock's round for whatever still waits.
 
-No patient waits for a message, and none is lost: a decision leaves word in the outbox in its own transaction, and that
-goes only when everything has been told. What fails is put off and at last set aside; it holds up nothing else.
+No patient waits for a message, and none is lost: a decision leaves its item in the outbox in its own transaction, and
+the item goes only when each of its messages has an outcome. What fails is tried again later, and at last set aside for
+an operator; it holds up nothing else. Where no message is sent, the reason is logged, counted and kept.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from enum import Enum, auto
 from typing import Any
 
 from chalicelib import log
-from chalicelib.domain.contacts import Contact, ContactKind
+from chalicelib.domain.contacts import ContactKind
 from chalicelib.domain.deadline import OutOfTime
 from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.links import LinkRecipient, LinkScope, LinkSecret
 from chalicelib.domain.message_budgets import Budgets, BudgetSpentError
+from chalicelib.domain.message_outcomes import Outcome, Reason
 from chalicelib.domain.phones import can_be_written_to, country
 from chalicelib.domain.rate_limits import ANYWHERE_EMAIL, ANYWHERE_PHONE, MESSAGE, TooManyError
-from chalicelib.messages.audience import AudiencePlanner, MessageContext
-from chalicelib.messages.rules import SCOPES_BY_MESSAGE, UNSOLICITED, PlannedMessage
-from chalicelib.messages.transports import AwsTransport, MessageRefusedError, TransportUnavailableError
+from chalicelib.messages.audience import AddressedMessage, AudiencePlanner, MessagePlan
+from chalicelib.messages.rules import SCOPES_BY_MESSAGE, UNSOLICITED
+from chalicelib.messages.transports import (
+    AwsTransport,
+    Email,
+    MessageRefusedError,
+    TextMessage,
+    TransportUnavailableError,
+)
 from chalicelib.store import message_budgets, messages, rate_limits
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import KeysUnavailableError
 from chalicelib.store.keys import Key, anywhere_key, bucket_key
 from chalicelib.store.links import puts
-from chalicelib.store.lookup import Directory
 from chalicelib.store.message_budgets import BudgetUse
-from chalicelib.store.messages import DeliveryBusyError, DeliveryLease, OutboxItem
+from chalicelib.store.messages import DeliveryBusyError, DeliveryLease, OutboxItem, UnsentMessage
+from chalicelib.store.lookup import Directory
 from chalicelib.store.table import ContendedError, Put, Table, UnavailableError, Write
 
 PATIENCE = 3
+"""After how many failures in a row a service is left alone until the next round."""
+
 ATTEMPTS = 3
-"""How often a message is tried to be taken while others count in the same items of the table."""
+"""How often a message is tried to be claimed while others count in the same items of the table."""
 
 BOUNCED = timedelta(days=30)
 """For how long a contact that bounced is left alone: what was mistyped bounces again, a mailbox may be mended."""
@@ -49,242 +60,326 @@ class DeliveryReport:
     away: Counter[str] = field(default_factory=Counter)
 
 
+class _Step(Enum):
+    """What came of trying to send one message."""
+
+    DONE = auto()
+    """It has an outcome that is final: sent, now or before, or skipped."""
+
+    LEFT = auto()
+    """It was not tried: another round does."""
+
+    FAILED = auto()
+    REFUSED = auto()
+
+
+@dataclass(slots=True)
+class _ItemResult:
+    """What came of the messages of one item."""
+
+    steps: Counter[_Step] = field(default_factory=Counter)
+    room_after: list[int] = field(default_factory=list)
+    """After how many seconds each message that found no room may be tried again."""
+
+    unsent: dict[str, UnsentMessage] = field(default_factory=dict)
+    """Why messages were not sent that have no record yet, by the names of their records."""
+
+
 def _clock() -> Instant:
     return instant(datetime.now(UTC))
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Who carries the outbox out. Without a `post` nothing is sent, and what is to be sent waits."""
+    """Carries out the outbox. Without a `transport` nothing is sent, and what is to be sent waits."""
 
     table: Table
     clinics: Clinics
-    post: AwsTransport | None
+    transport: AwsTransport | None
     public_url: str = ""
     budgets: Budgets = field(default_factory=Budgets)
     now: Callable[[], Instant] = _clock
 
-    def carry(self, items: Iterable[OutboxItem], out_of_time: OutOfTime) -> DeliveryReport:
-        """Tell what these items of the outbox are to tell, as far as the time goes."""
-        tally = DeliveryReport()
-        for each in items:
-            if out_of_time() or tally.away["store"] == PATIENCE:
-                tally.whole = False
-                break
-            try:
-                self._tell(each, tally)
-            except DeliveryBusyError:
-                tally.whole = False
-            except (ContendedError, KeysUnavailableError, UnavailableError) as error:
-                tally.away["store"] += 1
-                tally.whole = False
-                self._note(each, "left", error=type(error).__name__)
-            except Exception as error:  # noqa: BLE001 - whatever is wrong with one item, the others are told
-                log.fault(error)
-                tally.failed += 1
-                self._later(each)
-            else:
-                tally.away["store"] = 0
-        return tally
-
     def carry_new(self, keys: Iterable[Key], out_of_time: OutOfTime) -> DeliveryReport:
-        """Tell what was just left; a key that comes again, from a stream that repeats itself, has nothing to tell."""
-        return self.carry(self._possible(messages.still_waiting(self.table, list(keys))), out_of_time)
+        """Send what was just left; a key that comes again, from a stream that repeats itself, has nothing to send."""
+        items = messages.still_waiting(self.table, list(keys))
+        return self.carry(self._possible(items), out_of_time)
 
     def carry_waiting(self, out_of_time: OutOfTime) -> DeliveryReport:
-        """Tell everything that is due."""
-        return self.carry(self._possible(messages.waiting(self.table, self.now())), out_of_time)
+        """Send everything that is due."""
+        items = messages.waiting(self.table, self.now())
+        return self.carry(self._possible(items), out_of_time)
+
+    def carry(self, items: Iterable[OutboxItem], out_of_time: OutOfTime) -> DeliveryReport:
+        """Send what these items of the outbox ask for, as far as the time goes."""
+        report = DeliveryReport()
+        for item in items:
+            if out_of_time() or report.away["store"] == PATIENCE:
+                report.whole = False
+                break
+            try:
+                self._carry_one(item, report)
+            except DeliveryBusyError:
+                report.whole = False
+            except (ContendedError, KeysUnavailableError, UnavailableError) as error:
+                report.away["store"] += 1
+                report.whole = False
+                self._note(item, "left", error=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with one item, the others are sent
+                log.fault(error)
+                report.failed += 1
+                self._retry_later(item)
+            else:
+                report.away["store"] = 0
+        return report
 
     def _possible(self, items: Iterable[OutboxItem]) -> Iterable[OutboxItem]:
-        """Leave out, where there is no post, all but wishes: what those hold is readable until they are shared out."""
-        return (each for each in items if self.post or each.entry.kind == messages.LINK_REQUEST)
+        """Leave out, without a transport, all but requests for links: the clinic's key alone reads what those hold."""
+        for item in items:
+            if self.transport or item.entry.kind == messages.LINK_REQUEST:
+                yield item
 
-    def _tell(self, each: OutboxItem, tally: DeliveryReport) -> None:
-        if each.entry.kind == messages.LINK_REQUEST:
-            self._share_out(each)
+    def _carry_one(self, item: OutboxItem, report: DeliveryReport) -> None:
+        if item.entry.kind == messages.LINK_REQUEST:
+            self._expand_link_request(item)
             return
-        if each.entry.kind == messages.UNREADABLE:
-            self._bury(each)
+        if item.entry.kind == messages.UNREADABLE:
+            self._set_aside(item)
             return
-        outcomes, full = self._send_all(each, tally)
-        if outcomes["left"]:
-            tally.whole = False
-        if outcomes["failed"]:
-            self._later(each)
-        elif full:
-            room = instant(moment(self.now()) + timedelta(seconds=min(full)))
-            messages.postpone(self.table, each, room, each.entry.tries)
-            self._note(each, "waits for room")
-        elif outcomes["refused"]:
-            self._bury(each)
-        elif not outcomes["left"]:
-            messages.remove(self.table, each)
+        plan = AudiencePlanner(self.table, self.clinics, self.now()).plan(item)
+        result = _ItemResult()
+        for message in plan.messages:
+            self._try(item, message, result, report)
+        self._finish(item, plan, result, report)
 
-    def _send_all(self, each: OutboxItem, tally: DeliveryReport) -> tuple[Counter[str], list[int]]:
-        """Send what an item asks for; tell what came of it, and after how many seconds there is room for the rest."""
-        outcomes, full = Counter[str](), list[int]()
-        for told, planned, contact, name in AudiencePlanner(self.table, self.clinics, self.now()).planned(each):
-            if not can_be_written_to(contact, told.clinic.texted):
-                self._skipped(each, planned, "takes no text message")
-                continue
-            try:
-                outcomes[self._send(each, told, planned, contact, name, tally=tally)] += 1
-            except TooManyError as error:
-                if told.waits_for_room(planned, self.now()):
-                    full.append(error.seconds)
-                else:
-                    self._skipped(each, planned, "too many")
-            except BudgetSpentError as error:
-                full.append(error.seconds)
-                self._note(each, "waits for the budget", planned, budget=error.scope)
-                log.count("MessageBudgetSpent")
-        return outcomes, full
+    def _finish(self, item: OutboxItem, plan: MessagePlan, result: _ItemResult, report: DeliveryReport) -> None:
+        """Remove an item whose messages all have an outcome; let it wait, or set it aside, where one has none."""
+        if result.steps[_Step.LEFT]:
+            report.whole = False
+        if result.steps[_Step.FAILED]:
+            self._retry_later(item)
+        elif result.room_after:
+            due = instant(moment(self.now()) + timedelta(seconds=min(result.room_after)))
+            messages.postpone(self.table, item, due, item.entry.tries)
+            self._note(item, "waits for room")
+        elif result.steps[_Step.REFUSED]:
+            self._set_aside(item)
+        elif not result.steps[_Step.LEFT]:
+            self._remove(item, plan, result)
 
-    def _bury(self, each: OutboxItem) -> None:
-        messages.move_to_dead_letters(self.table, each)
-        log.count("MessageDead")
+    def _remove(self, item: OutboxItem, plan: MessagePlan, result: _ItemResult) -> None:
+        """Remove an item that is done, and record, log and count why any of its messages was not sent."""
+        unsent = dict(result.unsent)
+        for name, reason in plan.left_out.items():
+            unsent[name] = UnsentMessage(Outcome.NO_MESSAGE, reason)
+        if plan.nothing is not None:
+            unsent[messages.NOTHING] = UnsentMessage(Outcome.NO_MESSAGE, plan.nothing)
+        if not unsent or plan.nothing is Reason.PERSON_GONE:  # then nothing of the person is to be kept
+            messages.remove(self.table, item)
+        else:
+            messages.remove_with_reasons(self.table, item, unsent, self.now())
+        for name, message in unsent.items():
+            if message.outcome is Outcome.NO_MESSAGE:
+                self._note_no_message(item, message.reason, name)
 
-    def _share_out(self, each: OutboxItem) -> None:
-        """Find who is meant by a wish for a link; each of them is told by the next round, or by the stream."""
-        key = self.clinics.key(each.entry.clinic)
-        contacts = each.contacts(key, each.entry.subject)
-        lookup = Directory(self.table, self.clinics).look_up(each.entry.clinic, contacts)
-        messages.expand_link_request(self.table, key, each, lookup.people)
-
-    def _later(self, each: OutboxItem) -> None:
+    def _try(self, item: OutboxItem, message: AddressedMessage, result: _ItemResult, report: DeliveryReport) -> None:
+        """Send one message if that is possible now, and add what came of it to the result."""
+        context, planned = message.context, message.planned
+        if not can_be_written_to(message.contact, context.clinic.texted):
+            self._skip(item, message, Reason.NO_TEXT_MESSAGES, result)
+            return
         try:
-            dead = messages.retry_later(self.table, each, self.now())
-        except (ContendedError, UnavailableError) as error:
-            self._note(each, "left", error=type(error).__name__)
-            return
-        self._note(each, "dead" if dead else "put off", tries=each.entry.tries + 1)
-        if dead:
-            log.count("MessageDead")
+            step = self._send(item, message, report)
+        except TooManyError as error:
+            if context.may_wait(planned, self.now()):
+                result.room_after.append(error.seconds)
+            else:
+                self._skip(item, message, Reason.TOO_MANY, result)
+        except BudgetSpentError as error:
+            result.room_after.append(error.seconds)
+            self._note(item, "waits for the budget", message, budget=error.scope)
+            log.count("MessageBudgetSpent")
+        else:
+            result.steps[step] += 1
 
-    def _send(
-        self,
-        each: OutboxItem,
-        told: MessageContext,
-        planned: PlannedMessage,
-        contact: Contact,
-        name: str,
-        *,
-        tally: DeliveryReport,
-    ) -> str:
-        """Send one message, unless it was sent; tell whether it is done, failed, refused, or left for another round.
+    def _send(self, item: OutboxItem, message: AddressedMessage, report: DeliveryReport) -> _Step:
+        """Send one message, unless it was sent before: claim it, ask whether it may be sent, send it, record that.
 
         Raises TooManyError where its contact has got as many as one may get at once, BudgetSpentError where as many
         went out today as may.
         """
-        now, lookup = self.now(), told.key.lookup(contact)
-        if self.post is None or tally.away[planned.kind] == PATIENCE:
-            return "left"
-        handle = LinkSecret.fresh()
-        link = told.link(planned, now)
-        base = self.public_url or each.entry.base
-        ready = told.message(planned, contact, told.addresses(handle, planned, base), {"lookup": lookup})
-        passing = LinkScope.UNSUBSCRIBE not in SCOPES_BY_MESSAGE[planned.message]
-        opened = puts(told.key, [(handle, link, LinkRecipient(contact))], passing=passing)
-        lease = self._take(each, told, planned, contact, name, opened)
+        if self.transport is None or report.away[message.planned.kind] == PATIENCE:
+            return _Step.LEFT
+        composed, links = self._compose(item, message)
+        lease = self._claim(item, message, links)
         if lease is None:
-            return "done"
-        reason = self._unwanted(each, planned, lookup, now)
-        if reason:
-            messages.record_outcome(self.table, lease, messages.SKIPPED, reason=reason)
-            self._skipped(each, planned, reason)
-            return "done"
-        try:
-            number = self.post.send(ready)
-        except MessageRefusedError as error:
-            messages.record_outcome(self.table, lease, messages.REFUSED, reason=str(error))
-            self._note(each, "refused", planned, error=str(error))
-            tally.failed += 1
-            return "refused"
-        except TransportUnavailableError as error:
-            messages.record_outcome(self.table, lease, messages.WAITING)
-            self._note(each, "failed", planned, error=str(error))
-            log.count("MessageFailed")
-            tally.failed += 1
-            tally.away[planned.kind] += 1
-            return "failed"
-        tally.away[planned.kind] = 0
-        tally.sent += 1
-        messages.record_outcome(self.table, lease, messages.SENT, id=number, at=now)
-        self._note(each, "sent", planned, message_id=number)
-        log.count("MessageSent")
-        return "done"
+            self._note(item, "settled before", message)
+            return _Step.DONE
+        reason = self._reason_to_skip(message)
+        if reason is not None:
+            messages.record_outcome(self.table, lease, Outcome.SKIPPED, reason=reason)
+            self._note_skipped(item, message, reason)
+            return _Step.DONE
+        return self._hand_over(self.transport, item, message, composed, lease=lease, report=report)
 
-    def _take(  # noqa: PLR0917 - what a message is, and what is written with taking it
-        self,
-        each: OutboxItem,
-        told: MessageContext,
-        planned: PlannedMessage,
-        contact: Contact,
-        name: str,
-        opened: Sequence[Put],
-    ) -> DeliveryLease | None:
-        """Take one message to send it, and what it counts in; None where it is settled. Errors as for `_send`."""
+    def _compose(self, item: OutboxItem, message: AddressedMessage) -> tuple[Email | TextMessage, Sequence[Put]]:
+        """Write a message, with links that open nothing until the writes given here are made."""
+        context, planned, contact = message.context, message.planned, message.contact
+        secret = LinkSecret.fresh()
+        link = context.link(planned, self.now())
+        addresses = context.addresses(secret, planned, self.public_url or item.entry.base)
+        tags = {"lookup": context.key.lookup(contact)}
+        composed = context.compose(planned, contact, addresses, tags)
+        passing = LinkScope.UNSUBSCRIBE not in SCOPES_BY_MESSAGE[planned.message]
+        links = puts(context.key, [(secret, link, LinkRecipient(contact))], passing=passing)
+        return composed, links
+
+    def _claim(self, item: OutboxItem, message: AddressedMessage, links: Sequence[Put]) -> DeliveryLease | None:
+        """Claim one message to send it, and count it; None where it has a final outcome. Errors as for `_send`."""
         now = self.now()
         for attempt in range(ATTEMPTS):
             try:
-                room, near = self._room(told, planned, contact, now)
+                counts, near = self._counts(message, now)
             except (TooManyError, BudgetSpentError):
-                if not messages.tried(self.table, each, name):
+                if not messages.tried(self.table, item, message.name):
                     raise
-                room, near = [], []  # it was counted when it was first tried
+                counts, near = [], []  # it was counted when it was first tried
             try:
-                lease = messages.claim(self.table, each, name, now, opened, room)
+                lease = messages.claim(self.table, item, message.name, now, links, counts)
             except ContendedError:
                 if attempt == ATTEMPTS - 1:
                     raise
             else:
                 if lease is not None:
-                    self._tell_of_budgets(near)
+                    _note_budgets(near)
                 return lease
         raise ContendedError
 
-    def _room(
-        self, told: MessageContext, planned: PlannedMessage, contact: Contact, now: Instant
-    ) -> tuple[list[Write], list[BudgetUse]]:
+    def _counts(self, message: AddressedMessage, now: Instant) -> tuple[list[Write], list[BudgetUse]]:
         """Give the writes that count a message wherever it counts, and the budgets that run out; one round trip.
 
         Raises TooManyError, BudgetSpentError.
         """
-        name = f"{planned.message}|{told.key.lookup(contact)}"
-        rules = {bucket_key(told.clinic.id, told.key.bucket(name)): MESSAGE}
-        stop = told.about_a_stop(planned)
+        context, planned, contact = message.context, message.planned, message.contact
+        clinic, key = context.clinic.id, context.key
+        own_bucket = key.bucket(f"{planned.message}|{key.lookup(contact)}")
+        rules = {bucket_key(clinic, own_bucket): MESSAGE}
+        stop = context.about_a_stop(planned)
+        phone = contact.kind is ContactKind.PHONE
         portal_key = self.clinics.portal_key()
         if portal_key is None:
             log.log().warning("no limit on messages across clinics: publish any clinic to make the portal's key")
         else:
-            shared = anywhere_key(portal_key.anywhere(contact, "stop" if stop else ""))
-            rules[shared] = ANYWHERE_PHONE if contact.kind is ContactKind.PHONE else ANYWHERE_EMAIL
-        where = country(contact.value) if contact.kind is ContactKind.PHONE else None
-        held = list(self.budgets.held(contact.kind, told.clinic.id, where, stop=stop))
-        found = self.table.get([*rules, *message_budgets.keys_of(held, now)])
+            shared_bucket = portal_key.anywhere(contact, "stop" if stop else "")
+            rules[anywhere_key(shared_bucket)] = ANYWHERE_PHONE if phone else ANYWHERE_EMAIL
+        sent_to = country(contact.value) if phone else None
+        budgets = list(self.budgets.held(contact.kind, clinic, sent_to, stop=stop))
+        found = self.table.get([*rules, *message_budgets.keys_of(budgets, now)])
         spends = rate_limits.taken(rules, now, found)
-        counted, near = message_budgets.counts(held, now, found)
-        return [*spends, *counted], near
+        counts, near = message_budgets.counts(budgets, now, found)
+        return [*spends, *counts], near
 
-    def _tell_of_budgets(self, near: Iterable[BudgetUse]) -> None:
-        for each in near:
-            log.log().warning("message budget", budget=each.scope, used=each.used, most=each.most)
-            log.count("MessageBudgetNear")
+    def _reason_to_skip(self, message: AddressedMessage) -> Reason | None:
+        """Tell why a contact is not written to; who complained gets what they ask for and what they have to know."""
+        context = message.context
+        marks = messages.undeliverable(self.table, context.clinic.id, context.key.lookup(message.contact))
+        left_alone_since = instant(moment(self.now()) - BOUNCED)
+        if marks.get(Reason.BOUNCE, "") > left_alone_since:
+            return Reason.BOUNCE
+        if Reason.COMPLAINT in marks and message.planned.message in UNSOLICITED:
+            return Reason.COMPLAINT
+        return None
 
-    def _skipped(self, each: OutboxItem, planned: PlannedMessage, reason: str) -> None:
-        self._note(each, "skipped", planned, error=reason)
+    def _hand_over(
+        self,
+        transport: AwsTransport,
+        item: OutboxItem,
+        message: AddressedMessage,
+        composed: Email | TextMessage,
+        *,
+        lease: DeliveryLease,
+        report: DeliveryReport,
+    ) -> _Step:
+        """Give a message to the service that sends it, and record what came of that."""
+        kind = message.planned.kind
+        try:
+            service_id = transport.send(composed)
+        except MessageRefusedError as error:
+            messages.record_outcome(self.table, lease, Outcome.REFUSED, reason=str(error))
+            self._note(item, "refused", message, error=str(error))
+            report.failed += 1
+            return _Step.REFUSED
+        except TransportUnavailableError as error:
+            messages.record_outcome(self.table, lease, Outcome.WAITING)
+            self._note(item, "failed", message, error=str(error))
+            log.count("MessageFailed")
+            report.failed += 1
+            report.away[kind] += 1
+            return _Step.FAILED
+        report.away[kind] = 0
+        report.sent += 1
+        messages.record_outcome(self.table, lease, Outcome.SENT, id=service_id, at=self.now())
+        self._note(item, "sent", message, message_id=service_id)
+        log.count("MessageSent")
+        return _Step.DONE
+
+    def _expand_link_request(self, item: OutboxItem) -> None:
+        """Find who is meant by a request for a link; each of them gets it by an item of their own."""
+        clinic = item.entry.clinic
+        key = self.clinics.key(clinic)
+        contacts = item.contacts(key, item.entry.subject)
+        lookup = Directory(self.table, self.clinics).look_up(clinic, contacts)
+        reached, left_out = messages.expand_link_request(self.table, key, item, lookup.people)
+        if left_out:
+            self._note_no_message(item, Reason.TOO_MANY_PEOPLE, people=left_out)
+        elif not reached:
+            self._note_no_message(item, Reason.NOBODY_KNOWN)
+
+    def _set_aside(self, item: OutboxItem) -> None:
+        """Give an item up: an operator sees it, and may send it again."""
+        messages.move_to_dead_letters(self.table, item)
+        self._note(item, "dead")
+        log.count("MessageDead")
+
+    def _retry_later(self, item: OutboxItem) -> None:
+        try:
+            dead = messages.retry_later(self.table, item, self.now())
+        except (ContendedError, UnavailableError) as error:
+            self._note(item, "left", error=type(error).__name__)
+            return
+        self._note(item, "dead" if dead else "put off", tries=item.entry.tries + 1)
+        if dead:
+            log.count("MessageDead")
+
+    def _skip(self, item: OutboxItem, message: AddressedMessage, reason: Reason, result: _ItemResult) -> None:
+        """Skip a message that was not claimed; its record is written when the item is removed."""
+        result.unsent[message.name] = UnsentMessage(Outcome.SKIPPED, reason)
+        self._note_skipped(item, message, reason)
+
+    def _note_skipped(self, item: OutboxItem, message: AddressedMessage, reason: Reason) -> None:
+        self._note(item, Outcome.SKIPPED, message, reason=reason.value)
         log.count("MessageSkipped")
 
-    def _unwanted(self, each: OutboxItem, planned: PlannedMessage, lookup: str, now: Instant) -> str:
-        """Tell why a contact is not written to; who complained gets what they ask for and what they have to know."""
-        marks = messages.undeliverable(self.table, each.entry.clinic, lookup)
-        if marks.get("bounce", "") > instant(moment(now) - BOUNCED):
-            return "bounce"
-        return "complaint" if "complaint" in marks and planned.message in UNSOLICITED else ""
+    def _note_no_message(self, item: OutboxItem, reason: Reason, name: str = messages.NOTHING, **more: Any) -> None:
+        """Log and count that nothing was sent; `name` is that of the record of a single message."""
+        if name != messages.NOTHING:
+            more["letter"], more["channel"] = name.split("#")[:2]
+        self._note(item, Outcome.NO_MESSAGE, reason=reason.value, **more)
+        log.count("NoMessage")
 
-    def _note(self, each: OutboxItem, outcome: str, planned: PlannedMessage | None = None, **told: Any) -> None:
-        """Log ids and the outcome; a receipt's number opens its page, and so stays out of the log."""
-        if planned is not None:
-            told |= {"letter": planned.message.value, "channel": planned.kind.value}
-        unsent = each.entry
-        log.log().info("message", clinic=unsent.clinic, subject=unsent.subject, outcome=outcome, **told)
+    def _note(self, item: OutboxItem, outcome: str, message: AddressedMessage | None = None, **more: Any) -> None:
+        """Log the outcome with ids alone: the receipt by its version, for its number opens its page."""
+        entry = item.entry
+        fields: dict[str, Any] = {"clinic": entry.clinic, "subject": entry.subject, "kind": entry.kind}
+        if entry.version is not None:
+            fields["version"] = entry.version
+        if message is not None:
+            fields["letter"] = message.planned.message.value
+            fields["channel"] = message.planned.kind.value
+        log.log().info("message", outcome=str(outcome), **fields, **more)
+
+
+def _note_budgets(near: Iterable[BudgetUse]) -> None:
+    for budget in near:
+        log.log().warning("message budget", budget=budget.scope, used=budget.used, most=budget.most)
+        log.count("MessageBudgetNear")

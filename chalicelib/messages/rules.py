@@ -9,6 +9,7 @@ from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Assurance, QuestionId, State
 from chalicelib.domain.contacts import REACHABLE_KINDS, ContactKind
 from chalicelib.domain.links import LinkScope
+from chalicelib.domain.message_outcomes import Reason
 
 
 class Message(StrEnum):
@@ -54,55 +55,94 @@ class PlannedMessage:
     kind: ContactKind
     addresses: tuple[QuestionId, ...]
 
+    @property
+    def name(self) -> str:
+        """What its record is called among those of its item, such as "confirm#email"."""
+        return f"{self.message}#{self.kind}"
+
 
 def messages_after(
-    document: Mapping[str, Any], typed: Mapping[ContactKind, bool], known: Collection[ContactKind], clinic: Clinic
+    document: Mapping[str, Any], given: Mapping[ContactKind, bool], known: Collection[ContactKind], clinic: Clinic
 ) -> tuple[PlannedMessage, ...]:
-    """Tell which messages follow from an act, by its receipt's document and the kinds of contact it came with.
+    """Tell which messages follow from a decision, by its receipt's document and the kinds of contact it came with.
 
-    `typed` says of each whether that contact is the person's own. One that is not is asked to confirm every Yes that
-    it could, whether or not that one counts already: whether a message comes would tell its reader what the person
-    had agreed to. Everything else goes only to own contacts: what was stopped is told to every kind that is `known`,
-    so that a stranger's withdrawal is noticed; where there is neither, the one that was typed gets the receipt, of two
-    the one by which people are known first (`identity.meant`): a phone typed beside an e-mail hears nothing of whether
-    that is known. Whose link was followed is always told. Who stops what nobody does is told nothing: it may be a
-    stranger's address.
+    `given` says of each of those kinds whether the contact is the person's own; `known` are the kinds of all contacts
+    of their own.
+
+    - Each contact that was given is asked to confirm what waits and what it can confirm. One that is not the person's
+      own is asked whether or not that Yes counts already: whether a message comes would tell its reader what the
+      person had agreed to.
+    - What was stopped goes to every own contact that is known, given or not, so that a stranger's
+      withdrawal is noticed.
+    - Where there is neither, and always for who followed a link, one own contact gets the receipt. Of two that is the
+      one by which people are known first (`identity.resolve_subject`): a phone given beside an e-mail does not learn
+      whether that is known.
+    - A withdrawal of what nobody had agreed to brings no message: the contact may be a stranger's.
     """
     decisions = document["decisions"]
     stopped = tuple(address for address, entry in decisions.items() if ended_consent(entry))
-    own = [kind for kind, is_own in typed.items() if is_own]
-    waiting = [
-        address
-        for address, entry in decisions.items()
-        if entry["confirm_by"] and (entry["after"] == State.PENDING or clinic.confirmed_by(address, typed) not in own)
-    ]
-    planned = list(confirmation_requests(Message.CONFIRM, waiting, typed, clinic))
+    waiting = _waiting(decisions, given, clinic)
+    planned = list(confirmation_requests(Message.CONFIRM, waiting, given, clinic))
     if stopped:
         planned += [PlannedMessage(Message.WITHDRAWN, kind, stopped) for kind in _ordered(known, clinic)]
-    repeated = not stopped and {entry["answer"] for entry in decisions.values()} == {Answer.WITHDRAW}
     by_link = document["assurance"] == Assurance.LINK and not stopped
-    if by_link or not (planned or repeated):
-        planned += [PlannedMessage(Message.RECEIPT, kind, tuple(decisions)) for kind in REACHABLE_KINDS if kind in own][
-            :1
-        ]
+    if by_link or not (planned or _only_withdraws_in_vain(decisions)):
+        own = [kind for kind in REACHABLE_KINDS if given.get(kind)]
+        planned += [PlannedMessage(Message.RECEIPT, kind, tuple(decisions)) for kind in own[:1]]
     return tuple(planned)
 
 
+def why_no_message_follows(document: Mapping[str, Any], given: Mapping[ContactKind, bool]) -> Reason:
+    """Tell why `messages_after` gave none for this receipt."""
+    decisions = document["decisions"]
+    if document["assurance"] != Assurance.LINK and _only_withdraws_in_vain(decisions):
+        return Reason.NOTHING_ENDED
+    stopped = any(ended_consent(entry) for entry in decisions.values())
+    if stopped or not given:
+        return Reason.NOBODY_KNOWN
+    return Reason.NOT_THEIR_OWN_CONTACT
+
+
+def _waiting(
+    decisions: Mapping[str, Mapping[str, Any]], given: Mapping[ContactKind, bool], clinic: Clinic
+) -> list[QuestionId]:
+    """Give what a contact that was given is asked to confirm."""
+    waiting = []
+    for address, entry in decisions.items():
+        confirming = clinic.confirmed_by(address, given)
+        asks_a_stranger = confirming is None or not given[ContactKind(confirming)]
+        if entry["confirm_by"] and (entry["after"] == State.PENDING or asks_a_stranger):
+            waiting.append(address)
+    return waiting
+
+
+def _only_withdraws_in_vain(decisions: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Tell whether a receipt holds nothing but withdrawals, none of which ended a consent."""
+    if any(ended_consent(entry) for entry in decisions.values()):
+        return False
+    return {entry["answer"] for entry in decisions.values()} == {Answer.WITHDRAW}
+
+
 def confirmation_requests(
-    message: Message, addresses: Iterable[QuestionId], typed: Collection[ContactKind], clinic: Clinic
+    message: Message, addresses: Iterable[QuestionId], given: Collection[ContactKind], clinic: Clinic
 ) -> tuple[PlannedMessage, ...]:
     """Give one message to each contact that can confirm any of these decisions, about those it can."""
     by_kind: dict[ContactKind, list[QuestionId]] = {}
     for address in addresses:
-        if kind := clinic.confirmed_by(address, typed):
+        kind = clinic.confirmed_by(address, given)
+        if kind:
             by_kind.setdefault(ContactKind(kind), []).append(address)
     return tuple(PlannedMessage(message, kind, tuple(about)) for kind, about in by_kind.items())
 
 
 def ended_consent(entry: Mapping[str, Any]) -> bool:
     """Tell whether a decision of a receipt ended a consent."""
-    return bool(entry["answer"] != Answer.YES and entry["before"] == State.GRANTED != entry["after"])
+    if entry["answer"] == Answer.YES or entry["before"] != State.GRANTED:
+        return False
+    return bool(entry["after"] != State.GRANTED)
 
 
 def _ordered(kinds: Collection[ContactKind], clinic: Clinic) -> list[ContactKind]:
-    return [kind for kind in map(ContactKind, clinic.contact_order) if kind in kinds]
+    """Give kinds of contact in the order in which the clinic knows its patients by them."""
+    order = [ContactKind(kind) for kind in clinic.contact_order]
+    return [kind for kind in order if kind in kinds]

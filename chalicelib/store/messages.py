@@ -18,6 +18,7 @@ from typing import Any
 from chalicelib.domain.contacts import Contact, dump_contact, load_contact
 from chalicelib.domain.errors import ConcurrentWriteError
 from chalicelib.domain.instants import Instant, instant, moment
+from chalicelib.domain.message_outcomes import FINAL, Outcome, Reason
 from chalicelib.domain.subjects import Subject
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import (
@@ -51,8 +52,8 @@ MAX_SUBJECTS_PER_REQUEST = 5
 
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
 
-SENDING, WAITING, SENT, SKIPPED, REFUSED = "sending", "waiting", "sent", "skipped", "refused"
-"""What can be said of one message. A refused one is tried again only with its item, which is set aside: by hand."""
+DECIDED = "decided"
+"""The kind of an item that a decision left; which messages follow is told by its receipt."""
 
 LINK_REQUEST = "wanted"
 """The kind of an item that asks for a link, before anybody looked whose it is: its subject is its own key."""
@@ -60,7 +61,8 @@ LINK_REQUEST = "wanted"
 UNREADABLE = "unreadable"
 """What an item is called that holds something nobody can read: it is set aside, and holds up nothing."""
 
-FINAL = frozenset({SENT, SKIPPED})
+NOTHING = "nothing"
+"""The name of the record of an item that led to no message at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,14 @@ class OutboxItem:
         return self.body if self.entry.kind == UNREADABLE else replace(self.entry, **changed).stored()
 
     @property
+    def about(self) -> dict[str, int]:
+        """What a record names beside its outcome: the receipt's version, where the item's number does not tell it."""
+        version = self.entry.version
+        if version is None or self.number == self.entry.receipt:
+            return {}
+        return {"version": version}
+
+    @property
     def seal_name(self) -> str:
         """What it is sealed as."""
         return _what(self.number)
@@ -131,6 +141,15 @@ class DeliveryLease:
 
     key: Key
     body: str
+    about: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class UnsentMessage:
+    """Why one message of an item was not sent."""
+
+    outcome: Outcome
+    reason: Reason
 
 
 class DeliveryBusyError(ConcurrentWriteError):
@@ -159,19 +178,23 @@ def link_request(key: ClinicKey, contacts: Sequence[Contact], lang: str, base: s
 
 def expand_link_request(
     table: Table, key: ClinicKey, each: OutboxItem, people: Mapping[Contact, Sequence[Subject]]
-) -> None:
+) -> tuple[int, int]:
     """Put an item for each person whose own a contact is in the place of a wish for a link; none for nobody.
 
+    Gives for how many people there is one, and for how many there is none because too many share the contact.
     With the person stands that it was left, so that erasing them finds it. The same wish gives the same numbers, so
     that nobody gets two links where it is shared out twice. Anybody can make up very many people under one contact:
     those who are certain come first, then those who decided last.
     """
     writes: list[Write] = [Delete(each.key)]
+    reached = left_out = 0
     for contact, known in people.items():
         own = [person for person in known if person.owns(key.lookup(contact))]
-        for person in sorted(own, key=lambda one: (one.certain, one.recorded_at), reverse=True)[
-            :MAX_SUBJECTS_PER_REQUEST
-        ]:
+        own.sort(key=lambda person: (person.certain, person.recorded_at), reverse=True)
+        chosen = own[:MAX_SUBJECTS_PER_REQUEST]
+        reached += len(chosen)
+        left_out += len(own) - len(chosen)
+        for person in chosen:
             word = replace(each.entry, kind="link", subject=person.id)
             number = hashlib.sha256(f"{each.number}|{person.id}|{contact.kind}".encode()).hexdigest()[:32]
             left = reminder_key(key.clinic, person.id, word.kind, number)
@@ -181,6 +204,7 @@ def expand_link_request(
             ]
     with contextlib.suppress(ConflictError):  # shared out by another just now
         table.write(writes)
+    return reached, left_out
 
 
 def link_requests(table: Table, clinic: str) -> Iterator[OutboxItem]:
@@ -218,7 +242,8 @@ def claim(  # noqa: PLR0917 - what a message is, and what is written with taking
     """
     key = letter_key(each.entry.clinic, each.entry.subject, f"{each.number}#{letter}")
     until = instant(moment(now) + LEASE)
-    lease = DeliveryLease(key, json.dumps({"state": SENDING, "until": until, "by": secrets.token_hex(8)}))
+    leased = {"state": Outcome.SENDING, "until": until, "by": secrets.token_hex(8), **each.about}
+    lease = DeliveryLease(key, json.dumps(leased), each.about)
     try:
         table.write([Put(key, {"body": lease.body}), *also, *once])
     except ConflictError:
@@ -242,17 +267,52 @@ def tried(table: Table, each: OutboxItem, letter: str) -> bool:
     return key in table.get([key])
 
 
-def record_outcome(table: Table, lease: DeliveryLease, state: str, **more: str) -> None:
+def record_outcome(table: Table, lease: DeliveryLease, state: Outcome, **more: str) -> None:
     """Write what became of a message; somebody who took it over meanwhile keeps the last word."""
     try:
-        table.write([SetBody(lease.key, json.dumps({"state": state, **more}), was=lease.body)])
+        body = json.dumps({"state": state, **more, **lease.about})
+        table.write([SetBody(lease.key, body, was=lease.body)])
     except ConflictError:
         return
 
 
-def remove(table: Table, each: OutboxItem) -> None:
-    """Take an item out of the outbox: everything has been told."""
-    table.write([Delete(each.key)])
+def remove(table: Table, item: OutboxItem) -> None:
+    """Take an item out of the outbox: nothing is left to do for it."""
+    table.write([Delete(item.key)])
+
+
+def remove_with_reasons(table: Table, item: OutboxItem, unsent: Mapping[str, UnsentMessage], now: Instant) -> None:
+    """Take an item out of the outbox, and record in the same transaction why some of its messages were not sent.
+
+    A record that says that a message was sent stays as it is. One round trip; two more where a message was tried
+    before. Raises DeliveryBusyError where somebody is sending one of them just now.
+    """
+    records = {}
+    for name, message in unsent.items():
+        key = letter_key(item.entry.clinic, item.entry.subject, f"{item.number}#{name}")
+        body = {"state": message.outcome, "reason": message.reason, "at": now, **item.about}
+        records[key] = json.dumps(body)
+    try:
+        table.write([Delete(item.key), *(Put(key, {"body": body}) for key, body in records.items())])
+    except ConflictError:
+        found = table.get(list(records))
+        rewritten = [_rewritten(found.get(key), key, body, now) for key, body in records.items()]
+        try:
+            table.write([Delete(item.key), *(write for write in rewritten if write is not None)])
+        except ConflictError:
+            raise DeliveryBusyError from None
+
+
+def _rewritten(found: Item | None, key: Key, body: str, now: Instant) -> Write | None:
+    """Give the write that puts a record in the place of an earlier one; None where that is final."""
+    if found is None:
+        return Put(key, {"body": body})
+    record = json.loads(found.body or "{}")
+    if record.get("state") in FINAL:
+        return None
+    if record.get("until", "") > now:
+        raise DeliveryBusyError
+    return SetBody(key, body, was=found.body)
 
 
 def retry_later(table: Table, each: OutboxItem, now: Instant) -> bool:
@@ -307,6 +367,14 @@ def states(table: Table, each: OutboxItem) -> dict[str, str]:
         key.sk.split("#", 2)[2]: f"{record['state']} {record.get('reason', '')}".strip()
         for key, record in records.items()
     }
+
+
+def records_of(table: Table, clinic: str, subject: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Give the record of every message to a person: the number of its item, its name there, what became of it."""
+    start = letter_key(clinic, subject, "")
+    for item in table.partition(start.pk, start.sk):
+        number, _, name = item.sk.removeprefix(start.sk).partition("#")
+        yield number, name, json.loads(item.body or "{}")
 
 
 def mark_undeliverable(table: Table, clinic: str, lookup: str, reason: str, at: Instant) -> bool:

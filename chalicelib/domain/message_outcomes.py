@@ -1,0 +1,89 @@
+"""What can become of one message, and for which reasons none was sent.
+
+Both are kept beside the receipts of the person, logged and counted, so that `python -m infra messages list` can explain
+to an operator why somebody got no mail. The values are stored: none is ever renamed.
+"""
+
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What became of one message, or of an item of the outbox that led to none."""
+
+    SENDING = "sending"
+    """Somebody is sending it just now, or died while doing so."""
+
+    WAITING = "waiting"
+    """The service did not take it; it is tried again."""
+
+    SENT = "sent"
+    SKIPPED = "skipped"
+    """Its contact is not written to."""
+
+    REFUSED = "refused"
+    """The service will never take it as it is. An operator may send it again."""
+
+    NO_MESSAGE = "no_message"
+    """Nothing is to be sent, or no longer."""
+
+
+FINAL = frozenset({Outcome.SENT, Outcome.SKIPPED})
+"""After these a message is never sent again, whoever repeats its item."""
+
+
+class Reason(StrEnum):
+    """Why a message was not sent."""
+
+    # The decision itself left nothing in the outbox.
+    IMPORTED = "imported"
+    """The receipt was taken over from another system: it is no news to the patient."""
+    NOTHING_DECIDED = "nothing_decided"
+    """The receipt decides nothing: it tells of a contact that was changed, or shared."""
+    NOTHING_CHANGED = "nothing_changed"
+    """The receipt only followed from another, and changed nothing."""
+    NOBODY_KNOWN = "nobody_known"
+    """No e-mail and no phone was given, and none is known."""
+
+    # The item of the outbox led to no message.
+    PERSON_GONE = "person_gone"
+    """Nothing is kept of the person any more: their proof was over."""
+    PERSON_ERASED = "person_erased"
+    RECEIPT_GONE = "receipt_gone"
+    CONTACTS_UNREADABLE = "contacts_unreadable"
+    """The key is gone under which the contacts were encrypted."""
+    NOT_DUE_ANY_MORE = "not_due_any_more"
+    """A reminder whose reader has answered since, or had processing restricted."""
+    NOTHING_ENDED = "nothing_ended"
+    """Only withdrawals, and nothing was agreed to: the contact may be a stranger's."""
+    NOT_THEIR_OWN_CONTACT = "not_their_own_contact"
+    """The contact was only typed; the person has proven another."""
+    NO_CONTACT_THAT_CONFIRMS = "no_contact_that_confirms"
+    """The contacts that were given are not of the kind that confirms the question."""
+
+    # One message of the item was left out.
+    TIME_OVER = "time_over"
+    """There is no time left to confirm."""
+    ANSWERED_SINCE = "answered_since"
+    """The question was confirmed, refused or withdrawn before the message could go."""
+    CONFIRMED_ELSEWHERE = "confirmed_elsewhere"
+    """The contact has confirmed it already, as another person who has it too."""
+    LATER_FORM_ASKS = "later_form_asks"
+    """A later form with the same contacts asks for the same: its message stands for both."""
+    ANOTHER_ITEM = "another_item"
+    """Another item of the outbox writes to this contact: a withdrawal for very many people."""
+
+    # The contact is not written to.
+    NO_TEXT_MESSAGES = "no_text_messages"
+    """The phone takes no text messages, or is of a country the clinic does not name."""
+    TOO_MANY = "too_many"
+    """The contact got as many messages of this kind as one may get, and this one is not worth waiting for."""
+    BOUNCE = "bounce"
+    """A mail to it bounced within the last thirty days."""
+    COMPLAINT = "complaint"
+    """Its reader called a mail spam, and asked for none of this kind."""
+
+    # No item was left at all, by the hourly round or for a link that somebody asked for.
+    NO_ADDRESS = "no_address"
+    """The portal does not know the address its links have to begin with (`PUBLIC_URL`)."""
+    TOO_MANY_PEOPLE = "too_many_people"
+    """More people share the contact than one request for a link reaches."""
