@@ -35,9 +35,9 @@ from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import KeysUnavailableError
 from chalicelib.store.keys import Key, anywhere_key, bucket_key
 from chalicelib.store.links import puts
+from chalicelib.store.lookup import Directory
 from chalicelib.store.message_budgets import BudgetUse
 from chalicelib.store.messages import DeliveryBusyError, DeliveryLease, OutboxItem, UnsentMessage
-from chalicelib.store.lookup import Directory
 from chalicelib.store.table import ContendedError, Put, Table, UnavailableError, Write
 
 PATIENCE = 3
