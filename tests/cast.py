@@ -19,10 +19,11 @@ from chalicelib.portal import Portal
 from chalicelib.presentation.authorities import authorities
 from chalicelib.settings import Settings
 from chalicelib.store.aws import AwsClients
+from chalicelib.store import publishing
 from chalicelib.store.clinics import Clinics
-from chalicelib.store.drafts import Drafts
 from chalicelib.store.encryption import KeyService, Kms
 from chalicelib.store.lookup import Directory
+from chalicelib.store.publishing import Drafts
 from chalicelib.store.receipts import Receipts
 from chalicelib.store.shown_pages import ShownPages
 from chalicelib.store.table import Table
@@ -95,13 +96,13 @@ def put_out(
     table: Table, shop: Clinics, ready: PublishedEdition, at: Instant, wrapped_key: bytes | None = None
 ) -> bool:
     """Let Ieva write a version, Juris approve it, and publish it, all at one moment."""
-    if shop.holds(ready.clinic):
+    if publishing.is_published(shop, ready.clinic):
         return False
     draft = new_draft(ready.document, ready.clinic.id, IEVA, at)
     Drafts(table).keep(draft)
     approved = draft.approve(JURIS, at, authorities())
     Drafts(table).change(draft, approved)
-    return shop.publish(ready, approved, IEVA, wrapped_key=wrapped_key, at=at)
+    return publishing.publish(shop, ready, approved, IEVA, wrapped_key=wrapped_key, at=at)
 
 
 @dataclass

@@ -8,20 +8,19 @@ import base64
 import gzip
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import NoticeInForce
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.instants import Instant, instant
 from chalicelib.domain.local_time import local_day
-from chalicelib.domain.notice_versions import PublishedVersion, entry_at, history, notice_at, precursor
+from chalicelib.domain.notice_versions import PublishedVersion, entry_at, history, notice_at
 from chalicelib.notices.document import read_clinic
-from chalicelib.presentation.i18n import format_date
 from chalicelib.store.encryption import ClinicKey, KeyService
 from chalicelib.store.keys import (
     clinic_key,
@@ -32,13 +31,7 @@ from chalicelib.store.keys import (
     portal_key_key,
     shown_key,
 )
-from chalicelib.store.table import ConflictError, FirstEntry, Item, Put, Replace, SetBody, SetEntry, Table, Write
-
-if TYPE_CHECKING:  # what only publishing needs is loaded when something is published
-    from chalicelib.notices.differences import Difference
-    from chalicelib.notices.edition import PublishedEdition
-    from chalicelib.notices.workflow import Draft, Person, PublishError
-
+from chalicelib.store.table import FirstEntry, Item, Put, SetEntry, Table
 
 PORTAL = "*"
 """For whom the portal's own key is wrapped: no clinic has this id."""
@@ -54,10 +47,6 @@ class WrappedKey:
 
     wrapped: bytes = field(repr=False)
     made_at: Instant
-
-
-class UnknownDraftError(NotFoundError):
-    """The clinic has no draft of this number."""
 
 
 class UnknownVersionError(NotFoundError):
@@ -116,9 +105,9 @@ class Clinics:
     """Reads and publishes clinics, and unwraps their keys. Which version is in force goes by the clock."""
 
     def __init__(self, table: Table, keys: KeyService, clock: Callable[[], Instant] = now) -> None:
-        self._table = table
+        self.table = table
         self._keys = keys
-        self._clock = clock
+        self.clock = clock
         self._versions: dict[tuple[str, str], Clinic] = {}
         self._last: dict[str, Published] = {}
         self._ever: dict[tuple[str, ...], Clinic] = {}
@@ -128,7 +117,7 @@ class Clinics:
 
     def all(self) -> list[str]:
         """Give the ids of all clinics, in order."""
-        return [item.sk for item in self._table.partition(listed_clinic_key("").pk, "")]
+        return [item.sk for item in self.table.partition(listed_clinic_key("").pk, "")]
 
     def key(self, clinic: str) -> ClinicKey:
         """Give a clinic's data keys; each is unwrapped once per process."""
@@ -140,7 +129,7 @@ class Clinics:
         """Give the portal's own key, which belongs to no clinic; None where none was made yet."""
         if PORTAL not in self._unwrapped:
             key = portal_key_key()
-            item = self._table.get([key]).get(key)
+            item = self.table.get([key]).get(key)
             if item is None:
                 return None
             self._unwrapped[PORTAL] = ClinicKey(PORTAL, self._keys.unwrap(PORTAL, bytes(item.blob or b"")))
@@ -148,7 +137,7 @@ class Clinics:
 
     def keep_portal_key(self, wrapped_key: bytes) -> None:
         """Keep the portal's own key, wrapped for PORTAL, unless there is one."""
-        self._table.put_new(Put(portal_key_key(), {"blob": wrapped_key}))
+        self.table.put_new(Put(portal_key_key(), {"blob": wrapped_key}))
 
     def published(self, clinic: str, item: Item | None) -> Published:
         """Give what the clinic's item (read just now) says is in force; raise UnknownClinicError without an item."""
@@ -156,7 +145,7 @@ class Clinics:
             raise UnknownClinicError(clinic)
         self._remember_key(item)
         published = _history(item)
-        in_force = notice_at(published, self._clock())
+        in_force = notice_at(published, self.clock())
         self._last[clinic] = Published(self.version(clinic, in_force.version), in_force, published)
         return self._last[clinic]
 
@@ -190,7 +179,7 @@ class Clinics:
     def _read(self, clinic: str, versions: Sequence[str]) -> list[Clinic]:
         """Give published versions; those not read before in one round trip."""
         keys = {notice_key(clinic, each): each for each in versions if (clinic, each) not in self._versions}
-        found = self._table.get(list(keys)) if keys else {}
+        found = self.table.get(list(keys)) if keys else {}
         for key, version in keys.items():
             item = found.get(key)
             if item is None or item.body is None:
@@ -202,7 +191,7 @@ class Clinics:
     def full_notice(self, clinic: str, version: str, lang: str) -> FullNotice:
         """Give the full notice of a version; raise UnknownVersionError."""
         text_key, about_key = full_notice_key(clinic, version, lang), notice_key(clinic, version)
-        found = self._table.get([text_key, about_key])
+        found = self.table.get([text_key, about_key])
         if text_key not in found or about_key not in found:
             raise UnknownVersionError(version)
         html = gzip.decompress(found[text_key].blob or b"").decode()
@@ -217,7 +206,7 @@ class Clinics:
     def behind_code(self, code: str) -> str:
         """Give the id of the clinic that a QR code's short code stands for; raise UnknownClinicError."""
         key = code_key(code)
-        item = self._table.get([key]).get(key)
+        item = self.table.get([key]).get(key)
         if item is None or item.body is None:
             raise UnknownClinicError(code)
         return item.body
@@ -227,112 +216,21 @@ class Clinics:
         content = page.encode()
         sha256 = hashlib.sha256(content).hexdigest()
         if (clinic, sha256) not in self._shown:
-            self._table.put_new(Put(shown_key(clinic, sha256), {"blob": gzip.compress(content, mtime=0)}))
+            self.table.put_new(Put(shown_key(clinic, sha256), {"blob": gzip.compress(content, mtime=0)}))
             self._shown.add((clinic, sha256))
         return sha256
 
     def kept_page(self, clinic: str, sha256: str) -> str:
         """Give back a page as it was shown, byte for byte; raise UnknownVersionError."""
         key = shown_key(clinic, sha256)
-        item = self._table.get([key]).get(key)
+        item = self.table.get([key]).get(key)
         if item is None or item.blob is None:
             raise UnknownVersionError(sha256)
         return gzip.decompress(item.blob).decode()
 
-    def publish(
-        self,
-        edition: "PublishedEdition",
-        draft: "Draft",
-        by: "Person",
-        *,
-        wrapped_key: bytes | None = None,
-        at: Instant,
-        also: Sequence[Write] = (),
-    ) -> bool:
-        """Publish an approved draft: its edition's document and full notices, and its place in the clinic's list.
-
-        It is in force from its effective day on, at once where that has come. `wrapped_key` is the clinic's data key
-        if the clinic is new. Gives False where this very version is published already; raises ReviewError where it is
-        not approved, BeyondWordsError where a MINOR changes more than words without an approved reason, PublishError
-        where the number was used for another text, goes back, or the code is taken.
-        """
-        from chalicelib.notices.workflow import PublishError  # noqa: PLC0415 - see above
-        from chalicelib.store.drafts import update_draft  # noqa: PLC0415 - see above
-
-        clinic = edition.clinic
-        key = clinic_key(clinic.id)
-        standing = self._table.get([key]).get(key)
-        before = json.loads(standing.body or "") if standing else {"code": clinic.code, "published": []}
-        if self._is_there(clinic, before):
-            return False
-        if clinic.sha256 != draft.sha256:
-            raise PublishError(f"{clinic.version}: this is not the text that was approved. Draft it again")
-        since = max(at, edition.starts)
-        changes = self.beyond_words(clinic, history(before["published"]), since)
-        released = draft.publish(by, at, since, changes)
-        writes: list[Write] = [update_draft(draft, released), *_version(edition, released, since), *also]
-        head = {"code": clinic.code, "published": [*before["published"], [since, clinic.version, at]]}
-        pointer = json.dumps(head, sort_keys=True)
-        if standing is not None:
-            writes.append(SetBody(key, pointer, was=standing.body or ""))
-        else:
-            writes.append(Put(key, {"body": pointer, "blob": wrapped_key}))
-            writes.append(Put(code_key(clinic.code), {"body": clinic.id}))
-            writes.append(Replace(listed_clinic_key(clinic.id), {}))
-        try:
-            self._table.write(writes)
-        except ConflictError as conflict:
-            raise self._refusal(clinic, conflict) from conflict
-        return True
-
-    def beyond_words(
-        self, clinic: Clinic, published: Sequence[PublishedVersion], since: Instant
-    ) -> "tuple[Difference, ...]":
-        """Tell what a version changes beyond words although consents stay under it; nothing for a first or a MAJOR.
-
-        It is compared with the version of its MAJOR that is in force until it begins, at `since`.
-        """
-        from chalicelib.notices.differences import beyond_words  # noqa: PLC0415 - see above
-
-        before = precursor(published, clinic.version, since)
-        return beyond_words(self.version(clinic.id, before.version), clinic, since) if before else ()
-
-    def is_new(self, clinic: str) -> bool:
-        """Tell whether a clinic was never published."""
-        return not self._table.get([clinic_key(clinic)])
-
-    def holds(self, clinic: Clinic) -> bool:
-        """Tell whether this very version is published; raise PublishError where its number cannot be used for it."""
-        key = clinic_key(clinic.id)
-        item = self._table.get([key]).get(key)
-        return item is not None and self._is_there(clinic, json.loads(item.body or ""))
-
-    def _is_there(self, clinic: Clinic, head: Mapping[str, Any]) -> bool:
-        from chalicelib.notices.workflow import PublishError, change  # noqa: PLC0415 - see above
-
-        published = history(head["published"])
-        if not published or clinic.version != published[-1].version:
-            change(clinic.version, published, self._clock())
-            if head["code"] != clinic.code:
-                raise PublishError(f"code: is {clinic.code!r}; printed QR codes carry {head['code']!r}. Keep it")
-            return False
-        if self.version(clinic.id, clinic.version).sha256 == clinic.sha256:
-            return True
-        raise PublishError(
-            f"version: {clinic.version!r} is published with another text. Raise MINOR for new wording, "
-            "MAJOR for a change in what is done with the data"
-        )
-
-    def _refusal(self, clinic: Clinic, conflict: ConflictError) -> "PublishError":
-        from chalicelib.notices.workflow import PublishError  # noqa: PLC0415 - see above
-
-        if code_key(clinic.code) in conflict.keys:
-            return PublishError(f"code: {clinic.code!r} belongs to another clinic. Choose another")
-        return PublishError("somebody else published at the same moment. Look at what is in force and try again")
-
     def _item(self, clinic: str) -> Item:
         key = clinic_key(clinic)
-        item = self._table.get([key]).get(key)
+        item = self.table.get([key]).get(key)
         if item is None:
             raise UnknownClinicError(clinic)
         return item
@@ -378,18 +276,3 @@ def keep_data_key(table: Table, clinic: str, key_id: str, key: WrappedKey) -> No
 
 def _history(item: Item) -> tuple[PublishedVersion, ...]:
     return history(json.loads(item.body or "")["published"])
-
-
-def _version(edition: "PublishedEdition", draft: "Draft", since: Instant) -> Iterator[Write]:
-    """Write what is immutable of a version: its document with who wrote, approved and published it, and its notices."""
-    clinic = edition.clinic
-    kept: dict[str, Any] = {key: value for key, value in edition.document.items() if key != "notice"}
-    day = local_day(since, clinic.country)
-    spoken = {lang: format_date(day, lang) for lang in clinic.languages}
-    told = {"dates": {**clinic.dates, day: spoken}, "closes": clinic.closes, "since": day}
-    version = {"document": kept, "sha256": clinic.sha256, "told": told, "review": json.loads(draft.stored())}
-    body = json.dumps(version, ensure_ascii=False)
-    yield Put(notice_key(clinic.id, clinic.version), {"body": body})
-    for lang, html in edition.notices.items():
-        packed = gzip.compress(html.encode(), mtime=0)
-        yield Put(full_notice_key(clinic.id, clinic.version, lang), {"blob": packed})

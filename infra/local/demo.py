@@ -10,6 +10,7 @@ from chalicelib.domain.api_keys import BearerKey, digest
 from chalicelib.domain.instants import Instant
 from chalicelib.notices.workflow import Person
 from chalicelib.portal import get_portal
+from chalicelib.store import publishing
 from chalicelib.store.keys import api_key_key
 from infra.operator import keys, publish
 from infra.operator.clinic_file import FileError
@@ -39,7 +40,7 @@ def publish_demo(
                 ready, portal, environment["CLINIC_KEY_ARN"], author=AUTHOR, approver=APPROVER, at=at or ready.starts
             )
         except FileError as error:
-            if portal.clinics.is_new(ready.clinic.id):
+            if publishing.is_new(portal.clinics, ready.clinic.id):
                 raise
             print(f"{error}. This portal keeps the version it has.", file=sys.stderr)  # data of an earlier release
         given[ready.clinic.id] = known.get(ready.clinic.id, "")

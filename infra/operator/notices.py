@@ -45,9 +45,10 @@ from chalicelib.portal import Portal, get_portal
 from chalicelib.presentation.authorities import authorities
 from chalicelib.services.draft_preview import draft_page
 from chalicelib.settings import SettingsError
-from chalicelib.store.clinics import UnknownClinicError, UnknownDraftError
-from chalicelib.store.drafts import Drafts
+from chalicelib.store import publishing
+from chalicelib.store.clinics import UnknownClinicError
 from chalicelib.store.people import iter_people
+from chalicelib.store.publishing import Drafts, UnknownDraftError
 from infra.operator.clinic_file import ClinicFile, FileError
 from infra.operator.publish import (
     AT_THE_COMMAND_LINE,
@@ -133,7 +134,11 @@ def _draft(asked: argparse.Namespace) -> None:
     file.unslipped()
     draft = new_draft(file.document, read_names(file.document)[0], Person(asked.author), _now())
     portal = get_portal()
-    history = () if portal.clinics.is_new(draft.clinic) else portal.directory.look_up(draft.clinic).published.published
+    history = (
+        ()
+        if publishing.is_new(portal.clinics, draft.clinic)
+        else portal.directory.look_up(draft.clinic).published.published
+    )
     kind = change(draft.version, history, _now())
     Drafts(portal.table).keep(draft)
     missing = draft.missing(authorities())
@@ -202,7 +207,7 @@ def _go_on(draft: Draft, ready: PublishedEdition, portal: Portal, *, yes: bool) 
 
     Nothing is shown of a clinic's first version, which ends and changes nothing.
     """
-    if portal.clinics.is_new(draft.clinic):
+    if publishing.is_new(portal.clinics, draft.clinic):
         return
     print(_told(_previewed(draft, ready, portal)))
     if yes or not sys.stdin.isatty():
@@ -217,7 +222,7 @@ def _previewed(draft: Draft, ready: PublishedEdition, portal: Portal) -> Preview
     seen = preview(everybody, published, ready.clinic, ready.starts, _now())
     return replace(
         seen,
-        beyond_words=portal.clinics.beyond_words(ready.clinic, published.published, seen.since),
+        beyond_words=publishing.changes_beyond_words(portal.clinics, ready.clinic, published.published, seen.since),
         minor_reason=draft.override.reason if draft.override else None,
     )
 
@@ -226,7 +231,7 @@ def _previewed(draft: Draft, ready: PublishedEdition, portal: Portal) -> Preview
 def _list(asked: argparse.Namespace) -> None:
     portal, now = get_portal(), _now()
     drafts = Drafts(portal.table).all(asked.clinic)
-    new = portal.clinics.is_new(asked.clinic)
+    new = publishing.is_new(portal.clinics, asked.clinic)
     if new and not drafts:
         raise UnknownClinicError(asked.clinic)
     history = () if new else portal.directory.look_up(asked.clinic).published.published

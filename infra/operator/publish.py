@@ -11,8 +11,9 @@ from chalicelib.notices.edition import PublishedEdition, edition
 from chalicelib.notices.workflow import BeyondWordsError, Draft, Person, ReviewError, new_draft
 from chalicelib.portal import Portal
 from chalicelib.presentation.authorities import authorities
+from chalicelib.store import publishing
 from chalicelib.store.clinics import PORTAL, now
-from chalicelib.store.drafts import Drafts
+from chalicelib.store.publishing import Drafts
 from infra.operator.clinic_file import ClinicFile, FileError
 from infra.operator.data_keys import new_data_key
 
@@ -63,7 +64,7 @@ def publish(
     drafts = Drafts(portal.table)
     _make_portal_key(portal, key_arn)
     try:
-        if portal.clinics.holds(ready.clinic):
+        if publishing.is_published(portal.clinics, ready.clinic):
             return False
         draft = new_draft(ready.document, ready.clinic.id, author, begun)
         changes = beyond_words(ready, portal, begun)
@@ -84,10 +85,10 @@ def _make_portal_key(portal: Portal, key_arn: str) -> None:
 
 def beyond_words(ready: PublishedEdition, portal: Portal, at: Instant) -> tuple[Difference, ...]:
     """Tell what a version changes beyond words under a MINOR number, were it published at a moment."""
-    if portal.clinics.is_new(ready.clinic.id):
+    if publishing.is_new(portal.clinics, ready.clinic.id):
         return ()
     published = portal.directory.look_up(ready.clinic.id).published.published
-    return portal.clinics.beyond_words(ready.clinic, published, max(at, ready.starts))
+    return publishing.changes_beyond_words(portal.clinics, ready.clinic, published, max(at, ready.starts))
 
 
 def in_words(error: Exception) -> str:
@@ -103,5 +104,6 @@ def publish_draft(
 ) -> bool:
     """Publish an approved draft; a new clinic gets its data key. False where it is published; raises ReviewError."""
     _make_portal_key(portal, key_arn)
-    wrapped = new_data_key(portal, draft.clinic, key_arn) if portal.clinics.is_new(draft.clinic) else None
-    return portal.clinics.publish(ready, draft, by, wrapped_key=wrapped, at=at or now())
+    new = publishing.is_new(portal.clinics, draft.clinic)
+    wrapped = new_data_key(portal, draft.clinic, key_arn) if new else None
+    return publishing.publish(portal.clinics, ready, draft, by, wrapped_key=wrapped, at=at or now())

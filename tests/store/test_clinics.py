@@ -9,6 +9,7 @@ from chalicelib.notices.edition import edition
 from chalicelib.notices.workflow import PublishError, new_draft
 from chalicelib.portal import Portal
 from chalicelib.presentation.authorities import authorities
+from chalicelib.store import publishing
 from chalicelib.store.clinics import Clinics, UnknownClinicError, UnknownVersionError
 from tests.acts import MORNING, NOON, a_document
 from tests.cast import IEVA, JURIS, RIGA, TBILISI, FixedKeys, put_out
@@ -116,7 +117,7 @@ def test_two_who_publish_at_once_do_not_overwrite_each_other(portal: Portal) -> 
     draft = new_draft(late.document, PHYSIO, IEVA, MORNING).approve(JURIS, MORNING, authorities())
     assert publish(portal, version="1.2")
     with pytest.raises(PublishError, match="Raise the number"):
-        anew(portal).publish(late, draft, IEVA, at=NOON)
+        publishing.publish(anew(portal), late, draft, IEVA, at=NOON)
 
 
 def test_who_is_unknown_is_told_so(portal: Portal) -> None:

@@ -28,7 +28,7 @@ SECOND, THIRD = b"2" * 32, b"3" * 32
 
 def process(portal: Portal) -> Portal:
     """Give the portal as a process that was started a moment ago sees it."""
-    shop = Clinics(portal.table, FixedKeys(), portal.clinics._clock)  # noqa: SLF001 - the same time
+    shop = Clinics(portal.table, FixedKeys(), portal.clinics.clock)
     return replace(portal, clinics=shop, directory=Directory(portal.table, shop))
 
 

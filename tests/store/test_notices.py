@@ -13,10 +13,11 @@ from chalicelib.portal import Portal
 from chalicelib.presentation.authorities import authorities
 from chalicelib.services import decisions
 from chalicelib.services.decisions import NoticeChangedError
-from chalicelib.store.clinics import Clinics, UnknownDraftError, UnknownVersionError
-from chalicelib.store.drafts import DraftChangedError, Drafts
+from chalicelib.store import publishing
+from chalicelib.store.clinics import Clinics, UnknownVersionError
 from chalicelib.store.keys import clinic_key, draft_key, notice_key
 from chalicelib.store.people import iter_people
+from chalicelib.store.publishing import DraftChangedError, Drafts, UnknownDraftError
 from chalicelib.store.table import SetBody
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NEXT_DAY, NOON, SMS_NEWS, a_document, an_act
 from tests.cast import ANNA, ANNA_PHONE, IEVA, JURIS, RIGA, TBILISI, Clock, FixedKeys, put_out
@@ -154,19 +155,19 @@ def test_a_publication_of_a_text_that_changed_meanwhile_is_not_kept(portal: Port
     drafts.change(draft, approved)
     drafts.keep(a_draft(NOON, effective=DECEMBER))
     with pytest.raises(PublishError, match="at the same moment"):
-        portal.clinics.publish(edition(draft.document), approved, IEVA, wrapped_key=b"k" * 32, at=NOON)
-    assert portal.clinics.is_new(PHYSIO)
+        publishing.publish(portal.clinics, edition(draft.document), approved, IEVA, wrapped_key=b"k" * 32, at=NOON)
+    assert publishing.is_new(portal.clinics, PHYSIO)
     other = edition(a_document(effective=DECEMBER))
     with pytest.raises(PublishError, match="not the text that was approved"):
-        portal.clinics.publish(other, approved, IEVA, wrapped_key=b"k" * 32, at=NOON)
+        publishing.publish(portal.clinics, other, approved, IEVA, wrapped_key=b"k" * 32, at=NOON)
 
 
 def test_nothing_is_published_unapproved(portal: Portal) -> None:
     """The store itself refuses, whoever calls it."""
     Drafts(portal.table).keep(a_draft())
     with pytest.raises(ReviewError, match="not approved"):
-        portal.clinics.publish(edition(a_document()), a_draft(), IEVA, wrapped_key=b"k" * 32, at=NOON)
-    assert portal.clinics.is_new(PHYSIO)
+        publishing.publish(portal.clinics, edition(a_document()), a_draft(), IEVA, wrapped_key=b"k" * 32, at=NOON)
+    assert publishing.is_new(portal.clinics, PHYSIO)
     with pytest.raises(UnknownVersionError):
         portal.clinics.version(PHYSIO, "1.0")
 

@@ -31,8 +31,9 @@ from chalicelib.portal import get_portal
 from chalicelib.presentation.authorities import authorities
 from chalicelib.presentation.templates import content_security_policy
 from chalicelib.services.draft_preview import draft_page
-from chalicelib.store.drafts import Drafts
+from chalicelib.store import publishing
 from chalicelib.store.people import iter_people
+from chalicelib.store.publishing import Drafts
 from chalicelib.web.api.auth import AuthorizedCall, Body, EmptyBody, authorize
 from chalicelib.web.api.body_reader import InvalidBodyError, escaped, is_sha256
 from chalicelib.web.errors import RefusedError
@@ -163,7 +164,7 @@ def publish(request: Request, clinic: str, version: str) -> Response:
         portal.table.put_new(audit)
         return document(asdict(summarize(draft, call.lookup.published.published, call.now)))
     with _in_words():
-        portal.clinics.publish(edition(draft.document), draft, _person(call), at=call.now, also=[audit])
+        publishing.publish(portal.clinics, edition(draft.document), draft, _person(call), at=call.now, also=[audit])
     log.count("NoticePublished")
     published = portal.directory.look_up(clinic).published.published
     return document(asdict(summarize(Drafts(portal.table).find(clinic, version), published, call.now)))
@@ -174,12 +175,14 @@ def _previewed(draft: Draft, call: AuthorizedCall[EmptyBody]) -> Response:
     portal = get_portal()
     with _in_words():
         ready = edition(draft.document)
-        portal.clinics.holds(ready.clinic)  # what publishing would refuse is refused here already
+        publishing.is_published(portal.clinics, ready.clinic)  # what publishing would refuse is refused here already
         everybody = iter_people(portal.table, draft.clinic)
         seen = preview(everybody, call.lookup.published, ready.clinic, ready.starts, call.now)
         seen = replace(
             seen,
-            beyond_words=portal.clinics.beyond_words(ready.clinic, call.lookup.published.published, seen.since),
+            beyond_words=publishing.changes_beyond_words(
+                portal.clinics, ready.clinic, call.lookup.published.published, seen.since
+            ),
             minor_reason=draft.override.reason if draft.override else None,
         )
     portal.table.put_new(call.audit("preview", (), notice=draft.version))
@@ -189,7 +192,9 @@ def _previewed(draft: Draft, call: AuthorizedCall[EmptyBody]) -> Response:
 def _beyond_words(draft: Draft, call: AuthorizedCall[Any]) -> tuple[Difference, ...]:
     """Tell what a whole draft would change beyond words under a MINOR number, were it published now."""
     clinic, starts = described(draft.document)
-    return get_portal().clinics.beyond_words(clinic, call.lookup.published.published, max(call.now, starts))
+    return publishing.changes_beyond_words(
+        get_portal().clinics, clinic, call.lookup.published.published, max(call.now, starts)
+    )
 
 
 @contextmanager
