@@ -18,8 +18,8 @@ from chalicelib.notices.workflow import Person, new_draft
 from chalicelib.portal import Portal
 from chalicelib.presentation.authorities import authorities
 from chalicelib.settings import Settings
-from chalicelib.store.aws import AwsClients
 from chalicelib.store import publishing
+from chalicelib.store.aws import AwsClients
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import KeyService, Kms
 from chalicelib.store.lookup import Directory
