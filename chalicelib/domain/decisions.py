@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import rfc8785
 
+from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import (
     BY_CLINIC,
     CONFIRM_WITHIN,
@@ -90,6 +91,52 @@ class Decision:
 
     day: Day | None = None
     """Where only the day is known on which it was decided: `effective_at` is then when that day began."""
+
+
+def new_decision(  # noqa: PLR0913 - what a receipt has to say of a decision
+    clinic: Clinic,
+    answers: Mapping[QuestionId, Answer],
+    *,
+    id: str,  # noqa: A002 - as the receipt calls it
+    notice: NoticeRef,
+    channel: Channel,
+    assurance: Assurance,
+    at: Instant,
+    actor: str = "patient",
+    source: str | None = None,
+    evidence: Mapping[str, Any] | None = None,
+    effective_at: Instant | None = None,
+    endings: Mapping[QuestionId, str] | None = None,
+    everything: bool = False,
+    confirm: frozenset[QuestionId] = frozenset(),
+    of_age: Instant = "",
+    day: Day | None = None,
+) -> Decision:
+    """Make a decision about a clinic's questions that is recorded at `at`, and was taken then unless `effective_at`.
+
+    The clinic gives who is controller, how long a Yes waits to be confirmed, and when a Yes ends; `endings` are given
+    where an earlier Yes said so. No evidence is stored as None.
+    """
+    return Decision(
+        receipt_id=id,
+        clinic=clinic.id,
+        answers=answers,
+        notice=notice,
+        controllers=tuple(controller.named() for controller in clinic.controllers),
+        channel=channel,
+        source=source,
+        assurance=assurance,
+        actor=actor,
+        evidence=evidence or None,
+        effective_at=effective_at or at,
+        recorded_at=at,
+        endings=clinic.endings if endings is None else endings,
+        everything=everything,
+        confirm=confirm,
+        confirm_within=clinic.confirm_within,
+        of_age=of_age,
+        day=day,
+    )
 
 
 def receipt_id(secret: bytes, nonce: str, said: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from chalicelib.domain.consent import (
     resolve,
 )
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, ContactKind, masked
-from chalicelib.domain.decisions import Decision, NoticeRef, receipt_id
+from chalicelib.domain.decisions import NoticeRef, new_decision, receipt_id
 from chalicelib.domain.guardians import ACTOR, relation
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.links import short_code
@@ -169,19 +169,17 @@ def confirm(
     entries = {address: claim["decisions"][address] for address in found.addresses}
     answers = {address: Answer.YES if address in ticked else Answer.NO for address in found.addresses}
     secret = portal.clinics.key(claim["clinic"]).receipt_secret()
-    decision = Decision(
-        receipt_id=receipt_id(secret, found.receipt.id, {"confirmed": sorted(ticked), "by": found.contact.kind}),
-        clinic=claim["clinic"],
-        answers=answers,
+    decision = new_decision(
+        found.clinic,
+        answers,
+        id=receipt_id(secret, found.receipt.id, {"confirmed": sorted(ticked), "by": found.contact.kind}),
         notice=NoticeRef(**claim["notice"]),
-        controllers=tuple(claim["controllers"]),
+        at=now,
         channel=Channel.EMAIL_LINK if linked else Channel(claim["channel"]),
         source=claim["source"],
         assurance=Assurance.CONTACT_CONFIRMED,
         actor=claim["actor"],
         evidence={**(claim["evidence"] or {}), "confirms": found.receipt.id},
-        effective_at=now,
-        recorded_at=now,
         endings={address: entry["expires_at"] for address, entry in entries.items() if entry["expires_at"]},
     )
     if decision.actor == ACTOR:  # the child stays one, whoever turns out to have the contact
@@ -253,19 +251,16 @@ def undo(
     chain = portal.receipts.history(clinic.id, [person])
     earlier = _endings(chain, found.receipt.document["version"])
     secret = portal.clinics.key(clinic.id).receipt_secret()
-    decision = Decision(
-        receipt_id=receipt_id(secret, found.receipt.id, {"undone": sorted(ticked)}),
-        clinic=clinic.id,
-        answers=dict.fromkeys(ticked, Answer.YES),
-        notice=NoticeRef(clinic.version, lang, portal.evidence.page_sha256(CONSENT_PAGE, clinic, lang)),
-        controllers=tuple(controller.named() for controller in clinic.controllers),
+    decision = new_decision(
+        clinic,
+        dict.fromkeys(ticked, Answer.YES),
+        id=receipt_id(secret, found.receipt.id, {"undone": sorted(ticked)}),
+        notice=portal.evidence.notice_ref(CONSENT_PAGE, clinic, lang),
+        at=now,
         channel=Channel.EMAIL_LINK,
-        source=None,
         assurance=Assurance.CONTACT_CONFIRMED,
         actor=ACTOR if person.of_age else "patient",
         evidence={**(relation(chain) if person.of_age else {}), "undoes": found.receipt.id},
-        effective_at=now,
-        recorded_at=now,
         endings={address: earlier[address] for address in ticked if earlier.get(address)},
     )
 

@@ -9,6 +9,8 @@ from typing import Any
 from chalicelib.domain.clinic import Clinic
 from chalicelib.presentation.authorities import authorities
 from chalicelib.presentation.templates import render
+from chalicelib.domain.decisions import NoticeRef
+from chalicelib.presentation.templates import authorities, render
 from chalicelib.store.clinics import Clinics
 
 CONSENT_PAGE = "pages/consent.html"
@@ -41,6 +43,10 @@ class ShownPages:
         if name not in self._kept:
             self._kept[name] = self._clinics.keep_page(clinic.id, self.page(template, clinic, lang, **BLANK))
         return self._kept[name]
+
+    def notice_ref(self, template: str, clinic: Clinic, lang: str) -> NoticeRef:
+        """Give the reference to a page as it is shown in a language, having kept it."""
+        return NoticeRef(clinic.version, lang, self.page_sha256(template, clinic, lang))
 
     @staticmethod
     def page(template: str, clinic: Clinic, lang: str, **filled: Any) -> str:

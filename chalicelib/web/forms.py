@@ -1,26 +1,18 @@
 """Forms as patients send them: fields in, answers, contacts and faults out. Nothing typed is ever lost to a fault."""
 
-import hashlib
-import secrets
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
-from datetime import timedelta
-
-from itsdangerous import BadData, URLSafeSerializer
+from dataclasses import dataclass, field
 
 from chalicelib.domain.ages import calendar_day
 from chalicelib.domain.clinic import Clinic
-from chalicelib.domain.consent import Answer, Channel
+from chalicelib.domain.consent import Answer
 from chalicelib.domain.contacts import Contact, ContactKind, InvalidContactError, normalise
 from chalicelib.domain.guardians import RELATIONS, Guardian, refusal_reason
-from chalicelib.domain.instants import Instant, instant, moment
+from chalicelib.domain.instants import Instant
 from chalicelib.domain.one_line import one_line
 from chalicelib.domain.phones import can_be_written_to, exists, takes_texts
 from chalicelib.domain.postal_address import MAX_PART, PARTS, PostalAddress, missing_parts
 from chalicelib.domain.submission import FieldError, FormAnswers, can_agree
-
-FORM_LIFETIME = timedelta(hours=2)
-"""How long an open page may be sent."""
 
 MAX_NAME = 120
 CHILD_FIELDS = ("relation", "child_name", "child_born_day", "child_born_month", "child_born_year")
@@ -29,43 +21,6 @@ MAX_TYPED = 320
 
 Fields = Mapping[str, list[str]]
 """Form fields by name, each with the values sent, in order."""
-
-
-@dataclass(frozen=True, slots=True)
-class FormState:
-    """What an open page carries, signed: which text was shown (and its hash), where the patient came from, a nonce.
-
-    `opened_at` stays as it is when the page is shown again with what is to be mended: a page is open for two hours in
-    all, not since the last try.
-    """
-
-    nonce: str
-    version: str
-    lang: str
-    sha256: str
-    source: str | None
-    channel: Channel
-    opened_at: Instant
-
-    def to_token(self, secret: bytes) -> str:
-        """Write the state into a form field."""
-        return str(_serializer(secret).dumps(astuple(self)))
-
-    @classmethod
-    def from_token(cls, secret: bytes, sealed: str, now: Instant) -> "FormState | None":
-        """Read a form field back; None for one that is forged, of another clinic, too old, or of a time to come."""
-        try:
-            nonce, version, lang, sha256, source, channel, opened_at = _serializer(secret).loads(sealed)
-        except BadData:
-            return None
-        if not opened_at <= now <= instant(moment(opened_at) + FORM_LIFETIME):
-            return None
-        return cls(nonce, version, lang, sha256, source, Channel(channel), opened_at)
-
-
-def new_nonce() -> str:
-    """Give a number used once, 128 bits."""
-    return secrets.token_urlsafe(16)
 
 
 @dataclass(slots=True)
@@ -299,9 +254,3 @@ def read_withdrawal(clinic: Clinic, fields: Fields, *, known: bool = False) -> F
     contacts, missing = ((), ()) if known else read_contacts(clinic, fields)
     answers = dict.fromkeys(addresses, Answer.WITHDRAW)
     return FormAnswers(answers, contacts, None, (*faults, *missing), everything)
-
-
-def _serializer(secret: bytes) -> URLSafeSerializer:
-    """Sign by HMAC-SHA-256, keys derived by HMAC too; itsdangerous would take SHA-1 for both by itself."""
-    signing = {"digest_method": hashlib.sha256, "key_derivation": "hmac"}
-    return URLSafeSerializer(secret, salt="open-form", signer_kwargs=signing)

@@ -10,9 +10,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from chalice.app import Request
 
+from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.errors import InvalidInputError
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.rate_limits import SHARDS, RateLimitCheck, address_range
+from chalicelib.presentation.i18n import negotiate
 
 MAX_FIELDS = 400
 MAX_FORM = 64 * 1024
@@ -107,6 +109,13 @@ def query(request: Request, name: str) -> str | None:
     parameters: Mapping[str, Any] = request.query_params or {}
     value = parameters.get(name)
     return str(value)[:MAX_QUERY] if value is not None else None
+
+
+def language(request: Request, clinic: Clinic) -> str:
+    """Tell in which of the clinic's languages to answer."""
+    return negotiate(
+        query(request, "lang"), request.headers.get("accept-language"), clinic.languages, clinic.default_language
+    )
 
 
 def source(request: Request) -> str | None:

@@ -20,8 +20,7 @@ from chalicelib.domain.instants import Instant, instant
 from chalicelib.store import messages, withdrawal_orders
 from chalicelib.store import people as roll
 from chalicelib.store.shown_pages import CONSENT_PAGE, WITHDRAWAL_PAGE
-from chalicelib.web.forms import FormState
-from chalicelib.web.pages import decision_form
+from chalicelib.web.form_state import FormState
 from tests.cast import RIGA, TBILISI
 from tests.faults.weather import CALM, Forecast, forecast
 from tests.faults.world import FUNCTIONS, SKEW, Visitor, World, contact_of, json_of
@@ -439,7 +438,7 @@ class Walk:
     def _state(self, clinic: str, page: str, mark: str) -> str:
         """Give the state of a page that somebody opened a moment ago."""
         with self.world.calmly():
-            secret = decision_form.form_secret(clinic, page)
+            secret = form_secret(clinic, page)
             if (clinic, page) not in self._pages:
                 target = f"/{clinic}" if page == CONSENT_PAGE else f"/{clinic}/withdraw"
                 sealed = Page(Visitor().get(target)).fields["state"]

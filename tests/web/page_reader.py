@@ -15,6 +15,8 @@ from chalicelib.store.shown_pages import (
 from chalicelib.web.forms import FormState
 from chalicelib.web.pages.decision_form import form_secret
 from tests.web.client import Answer, Client, Fields
+from chalicelib.web.form_state import FormState, form_secret
+from tests.routes.client import Answer, Client, Fields
 
 TEMPLATES = {
     "": CONSENT_PAGE,

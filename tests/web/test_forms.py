@@ -18,8 +18,9 @@ from chalicelib.domain.guardians import Guardian
 from chalicelib.domain.submission import FieldError, FormAnswers
 from chalicelib.notices.document import read_clinic
 from chalicelib.store.encryption import ClinicKey
-from chalicelib.web.forms import FormState, new_nonce, read_withdrawal, read_written_to
+from chalicelib.web.form_state import FormState, new_nonce
 from chalicelib.web.forms import read_consent as read_consent_at
+from chalicelib.web.forms import read_withdrawal, read_written_to
 from tests.acts import EVENING, MORNING, a_document
 from tests.cast import ANNA, RIGA, TBILISI
 

@@ -10,7 +10,7 @@ from chalicelib import log
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Assurance
 from chalicelib.domain.contacts import ContactKind
-from chalicelib.domain.decisions import Decision, NoticeRef, receipt_id
+from chalicelib.domain.decisions import Decision, NoticeRef, new_decision, receipt_id
 from chalicelib.domain.guardians import ACTOR, becomes_independent, refusal_reason
 from chalicelib.domain.identity import SeveralPeopleError, all_subjects, subjects_to_stop
 from chalicelib.domain.instants import END_OF_TIME
@@ -39,7 +39,7 @@ from chalicelib.web.api.bodies import (
 )
 from chalicelib.web.api.body_reader import OF_A_SYSTEM, cursor
 from chalicelib.web.errors import RefusedError
-from chalicelib.web.forms import new_nonce
+from chalicelib.web.form_state import new_nonce
 from chalicelib.web.requests import base_url, mount, query
 from chalicelib.web.responses import document, problem, rendered
 
@@ -188,22 +188,18 @@ def _act(call: AuthorizedCall[StaffDecision]) -> Decision:
     lang = decision.lang if decision.lang in clinic.languages else clinic.default_language
     idempotency = call.request.headers.get("idempotency-key") or new_nonce()
     secret = portal.clinics.key(clinic.id).receipt_secret()
-    return Decision(
-        receipt_id=receipt_id(secret, idempotency, {"key": call.key.id}),
-        clinic=clinic.id,
-        answers=decision.answers,
-        notice=NoticeRef(clinic.version, lang, portal.evidence.page_sha256(CONSENT_PAGE, clinic, lang))
-        if known
-        else NoticeRef.unknown(lang),
-        controllers=tuple(controller.named() for controller in clinic.controllers),
+    shown = portal.evidence.notice_ref(CONSENT_PAGE, clinic, lang) if known else NoticeRef.unknown(lang)
+    return new_decision(
+        clinic,
+        decision.answers,
+        id=receipt_id(secret, idempotency, {"key": call.key.id}),
+        notice=shown,
         channel=decision.channel,
-        source=None,
         assurance=Assurance.IMPORTED if decision.channel in OF_A_SYSTEM else Assurance.STAFF_WITNESSED,
+        at=call.now,
         actor=ACTOR if guardian else f"staff:{call.key.id}",
         evidence=_evidence(call, clinic),
         effective_at=decision.effective_at,
-        recorded_at=call.now,
-        endings=clinic.endings,
         everything=decision.everything,
         of_age=guardian.of_age(clinic, decision.effective_at) if guardian else "",
         day=decision.day,

@@ -11,7 +11,7 @@ from chalicelib import log
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Assurance, Channel
 from chalicelib.domain.contacts import ContactKind
-from chalicelib.domain.decisions import Decision, NoticeRef, receipt_id
+from chalicelib.domain.decisions import Decision, new_decision, receipt_id
 from chalicelib.domain.identity import SeveralPeopleError
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
@@ -33,7 +33,7 @@ from chalicelib.web.api.bodies import (
     read_restriction,
 )
 from chalicelib.web.errors import RefusedError
-from chalicelib.web.forms import new_nonce
+from chalicelib.web.form_state import new_nonce
 from chalicelib.web.requests import base_url, mount, query
 from chalicelib.web.responses import document, problem
 
@@ -137,20 +137,16 @@ def _changing(call: AuthorizedCall[ContactChange]) -> Decision:
     lang = clinic.default_language
     key = call.request.headers.get("idempotency-key") or new_nonce()
     secret = portal.clinics.key(clinic.id).receipt_secret()
-    return Decision(
-        receipt_id=receipt_id(secret, key, {"key": call.key.id}),
-        clinic=clinic.id,
-        answers={},
-        notice=NoticeRef(clinic.version, lang, portal.evidence.page_sha256(CONSENT_PAGE, clinic, lang)),
-        controllers=tuple(controller.named() for controller in clinic.controllers),
+    return new_decision(
+        clinic,
+        {},
+        id=receipt_id(secret, key, {"key": call.key.id}),
+        notice=portal.evidence.notice_ref(CONSENT_PAGE, clinic, lang),
         channel=Channel.API,
-        source=None,
         assurance=Assurance.STAFF_WITNESSED,
+        at=call.now,
         actor=f"staff:{call.key.id}",
         evidence={"member": call.key.member} if call.key.member else None,
-        effective_at=call.now,
-        recorded_at=call.now,
-        endings={},
     )
 
 

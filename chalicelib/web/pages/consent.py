@@ -17,14 +17,8 @@ from chalicelib.presentation.templates import content_security_policy, render
 from chalicelib.receipts.signed import key_id, printed_code
 from chalicelib.services.receipt_copies import find_receipt, write_copy
 from chalicelib.store.shown_pages import CONSENT_PAGE, WITHDRAWAL_PAGE
-from chalicelib.web.pages.decision_form import (
-    FormResult,
-    asking,
-    language,
-    take_answers,
-    take_withdrawal,
-)
-from chalicelib.web.requests import base_url, mount, query
+from chalicelib.web.pages.decision_form import FormResult, asking, take_answers, take_withdrawal
+from chalicelib.web.requests import base_url, language, mount, query
 from chalicelib.web.responses import html, rendered, see_other
 
 KEPT_PAGE = {

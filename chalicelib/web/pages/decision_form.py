@@ -12,7 +12,7 @@ from chalice.app import Request, Response
 from chalicelib import log
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Assurance, Channel, QuestionId
-from chalicelib.domain.decisions import Decision, NoticeRef, receipt_id
+from chalicelib.domain.decisions import Decision, NoticeRef, new_decision, receipt_id
 from chalicelib.domain.guardians import ACTOR
 from chalicelib.domain.phones import can_be_written_to
 from chalicelib.domain.rate_limits import RateLimitCheck, TooManyError, each_of, this_very
@@ -32,16 +32,9 @@ from chalicelib.store.shown_pages import (
     WITHDRAWAL_PAGE,
 )
 from chalicelib.web.errors import retry_after
-from chalicelib.web.forms import (
-    MAX_TYPED,
-    Fields,
-    FormState,
-    first,
-    new_nonce,
-    read_consent,
-    read_withdrawal,
-)
-from chalicelib.web.requests import base_url, form_fields, guard, mount, query, source
+from chalicelib.web.form_state import FormState, form_secret, new_nonce, state_of
+from chalicelib.web.forms import MAX_TYPED, Fields, first, read_consent, read_withdrawal
+from chalicelib.web.requests import base_url, form_fields, guard, language, mount, query, source
 from chalicelib.web.responses import html
 
 
@@ -176,23 +169,6 @@ def take_withdrawal(template: str, clinic: str, request: Request, then: Next) ->
     return then(request, FormResult(shown, decision, receipt, _reachable(shown, said), state.lang))
 
 
-def state_of(template: str, clinic: str, fields: Fields) -> FormState | None:
-    """Give what an open page of a clinic carried; None for one that is forged, another page's or too old."""
-    return FormState.from_token(form_secret(clinic, template), first(fields, "state"), get_portal().clock())
-
-
-def form_secret(clinic: str, template: str) -> bytes:
-    """Give the secret that signs the state of one page of one clinic: a withdrawal page's is none for a consent."""
-    return get_portal().clinics.key(clinic).form_secret() + template.encode()
-
-
-def language(request: Request, clinic: Clinic) -> str:
-    """Tell in which of the clinic's languages to answer."""
-    return negotiate(
-        query(request, "lang"), request.headers.get("accept-language"), clinic.languages, clinic.default_language
-    )
-
-
 def _again(asked: _Asked, fields: Fields, faults: Sequence[FieldError]) -> Response:
     """Give the same page again: an error summary first, what was typed kept, nothing stored."""
     state = state_of(asked.template, asked.clinic.id, fields)
@@ -254,23 +230,19 @@ def _act(clinic: Clinic, state: FormState, said: FormAnswers) -> Decision:
     at, guardian = get_portal().clock(), said.guardian
     declared = {"declared_age": str(clinic.age_minimum)} if said.declared_adult else None
     secret = get_portal().clinics.key(clinic.id).receipt_secret()
-    return Decision(
-        receipt_id=receipt_id(secret, state.nonce, said.identity()),
-        clinic=clinic.id,
-        answers=said.answers,
+    return new_decision(
+        clinic,
+        said.answers,
+        id=receipt_id(secret, state.nonce, said.identity()),
         notice=NoticeRef(state.version, state.lang, state.sha256),
-        controllers=tuple(controller.named() for controller in clinic.controllers),
+        at=at,
         channel=state.channel,
         source=state.source,
         assurance=Assurance.SELF_ASSERTED,
         actor=ACTOR if guardian else "patient",
         evidence=guardian.evidence if guardian else declared,
-        effective_at=at,
-        recorded_at=at,
-        endings=clinic.endings,
         everything=said.everything,
         confirm=_confirmed(clinic, said),
-        confirm_within=clinic.confirm_within,
         of_age=guardian.of_age(clinic, at) if guardian else "",
     )
 

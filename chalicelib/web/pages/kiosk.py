@@ -15,15 +15,9 @@ from chalicelib.presentation import notice_times, qr
 from chalicelib.presentation.i18n import catalog, format_time
 from chalicelib.presentation.templates import content_security_policy, kiosk_script, render
 from chalicelib.store.shown_pages import KIOSK_PAGE, KIOSK_WITHDRAWAL_PAGE
-from chalicelib.web.pages.decision_form import (
-    FormResult,
-    asking,
-    language,
-    state_of,
-    take_answers,
-    take_withdrawal,
-)
-from chalicelib.web.requests import base_url, form_fields, mount, query, source
+from chalicelib.web.form_state import state_of
+from chalicelib.web.pages.decision_form import FormResult, asking, take_answers, take_withdrawal
+from chalicelib.web.requests import base_url, form_fields, language, mount, query, source
 from chalicelib.web.responses import html, script, see_other
 
 SENT_AGAIN_WITHIN = timedelta(minutes=1)

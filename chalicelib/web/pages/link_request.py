@@ -12,9 +12,9 @@ from chalicelib.portal import get_portal
 from chalicelib.presentation.templates import render
 from chalicelib.store import rate_limits
 from chalicelib.web.errors import retry_after
-from chalicelib.web.forms import MAX_TYPED, Fields, FormState, first, new_nonce, read_written_to
-from chalicelib.web.pages.decision_form import form_secret, language, state_of
-from chalicelib.web.requests import base_url, form_fields, guard, mount, query
+from chalicelib.web.form_state import FormState, form_secret, new_nonce, state_of
+from chalicelib.web.forms import MAX_TYPED, Fields, first, read_written_to
+from chalicelib.web.requests import base_url, form_fields, guard, language, mount, query
 from chalicelib.web.responses import html, see_other
 
 _PAGE = "pages/link.html"

@@ -6,7 +6,7 @@ from enum import Enum
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import CONFIRM_WITHIN, Assurance, Channel
 from chalicelib.domain.contacts import Contact, ContactKind, InvalidContactError, normalise
-from chalicelib.domain.decisions import Decision, NoticeRef, receipt_id
+from chalicelib.domain.decisions import Decision, NoticeRef, new_decision, receipt_id
 from chalicelib.domain.guardians import ACTOR
 from chalicelib.domain.instants import Instant, ending
 from chalicelib.domain.phones import takes_texts
@@ -23,7 +23,8 @@ from chalicelib.store.links import OpenedLink
 from chalicelib.store.messages import OutboxEntry
 from chalicelib.store.personal_data import reveal
 from chalicelib.store.shown_pages import CONSENT_PAGE
-from chalicelib.web.forms import MAX_TYPED, Fields, FormState, first
+from chalicelib.web.form_state import FormState
+from chalicelib.web.forms import MAX_TYPED, Fields, first
 from chalicelib.web.requests import base_url, guard
 
 
@@ -118,7 +119,7 @@ def confirm(portal: Portal, opened: OpenedLink, found: tuple[Subject, Change], n
     clinic = seen.published.clinic
     lang = opened.link.lang if opened.link.lang in clinic.languages else clinic.default_language
     number = receipt_id(portal.clinics.key(clinic.id).receipt_secret(), opened.id, {"contact": "changed"})
-    ref = NoticeRef(clinic.version, lang, portal.evidence.page_sha256(CONSENT_PAGE, clinic, lang))
+    ref = portal.evidence.notice_ref(CONSENT_PAGE, clinic, lang)
     decision = _act(clinic, ref, number, person, now, Assurance.CONTACT_CONFIRMED)
     return rectify(portal, decision, change, person, seen, base)
 
@@ -127,20 +128,15 @@ def _act(  # noqa: PLR0917 - an act has these parts
     clinic: Clinic, ref: NoticeRef, number: str, person: Subject, at: Instant, assurance: Assurance
 ) -> Decision:
     """Give the act of a patient, or guardian, who changes a contact: it decides nothing."""
-    return Decision(
-        receipt_id=number,
-        clinic=clinic.id,
-        answers={},
+    return new_decision(
+        clinic,
+        {},
+        id=number,
         notice=ref,
-        controllers=tuple(controller.named() for controller in clinic.controllers),
         channel=Channel.EMAIL_LINK,
-        source=None,
         assurance=assurance,
+        at=at,
         actor=ACTOR if person.of_age else "patient",
-        evidence=None,
-        effective_at=at,
-        recorded_at=at,
-        endings={},
     )
 
 

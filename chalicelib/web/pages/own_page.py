@@ -12,7 +12,7 @@ from chalicelib import log
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Assurance, Channel, QuestionId
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact
-from chalicelib.domain.decisions import Decision, NoticeRef, receipt_id
+from chalicelib.domain.decisions import Decision, NoticeRef, new_decision, receipt_id
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.guardians import ACTOR, is_of_consent_age, relation
 from chalicelib.domain.instants import instant, moment
@@ -38,16 +38,8 @@ from chalicelib.store.lookup import Identification, fresh_subject
 from chalicelib.store.personal_data import all_kept_disclosures
 from chalicelib.store.shown_pages import MANAGE_PAGE
 from chalicelib.web.errors import retry_after
-from chalicelib.web.forms import (
-    MAX_TYPED,
-    Fields,
-    FormState,
-    first,
-    new_nonce,
-    read_changes,
-    read_stops,
-)
-from chalicelib.web.pages.decision_form import form_secret
+from chalicelib.web.form_state import FormState, form_secret, new_nonce
+from chalicelib.web.forms import MAX_TYPED, Fields, first, read_changes, read_stops
 from chalicelib.web.requests import base_url, form_fields, guard, mount, query
 from chalicelib.web.responses import document, html, rendered, see_other
 
@@ -144,7 +136,7 @@ def _change(visit: OwnPage, fields: Fields) -> Response:
     )
     unproven, contacts = _unproven(visit, shown, said)
     if unproven:
-        decision = replace(decision, confirm=frozenset(unproven), confirm_within=shown.confirm_within)
+        decision = replace(decision, confirm=frozenset(unproven))
         identification = replace(identification, contacts=(*identification.contacts, *contacts))
     try:
         done = decisions.record(get_portal(), decision, identification)
@@ -285,20 +277,16 @@ def _act(visit: OwnPage, clinic: Clinic, state: FormState, said: FormAnswers) ->
     child = any(person.of_age for person in visit.people)
     declared = {"declared_age": str(clinic.age_minimum)} if said.declared_adult else {}
     secret = get_portal().clinics.key(clinic.id).receipt_secret()
-    return Decision(
-        receipt_id=receipt_id(secret, state.nonce, said.identity()),
-        clinic=clinic.id,
-        answers=said.answers,
+    return new_decision(
+        clinic,
+        said.answers,
+        id=receipt_id(secret, state.nonce, said.identity()),
         notice=NoticeRef(state.version, state.lang, state.sha256),
-        controllers=tuple(controller.named() for controller in clinic.controllers),
+        at=visit.now,
         channel=state.channel,
-        source=None,
         assurance=Assurance.LINK,
         actor=ACTOR if child else "patient",
-        evidence={**(relation(visit.receipts) if child else {}), **declared} or None,
-        effective_at=visit.now,
-        recorded_at=visit.now,
-        endings=clinic.endings,
+        evidence={**(relation(visit.receipts) if child else {}), **declared},
         everything=said.everything,
     )
 

@@ -12,7 +12,7 @@ from chalicelib import log
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Assurance, Channel, QuestionId, resolve
 from chalicelib.domain.contacts import ContactKind, masked
-from chalicelib.domain.decisions import Decision, NoticeRef, receipt_id
+from chalicelib.domain.decisions import Decision, new_decision, receipt_id
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.links import LinkScope
 from chalicelib.domain.submission import FieldError
@@ -130,20 +130,15 @@ def _act(
     # The same word at the same state of things is the same receipt, however often a mail program tries.
     turn = {person.id: person.version for person in lookup.known()}
     secret = portal.clinics.key(clinic.id).receipt_secret()
-    return Decision(
-        receipt_id=receipt_id(secret, opened.id, {"unsubscribe": turn, "stops": sorted(answers)}),
-        clinic=clinic.id,
-        answers=answers,
-        notice=NoticeRef(clinic.version, lang, portal.evidence.page_sha256(WITHDRAWAL_PAGE, clinic, lang)),
-        controllers=tuple(controller.named() for controller in clinic.controllers),
+    return new_decision(
+        clinic,
+        answers,
+        id=receipt_id(secret, opened.id, {"unsubscribe": turn, "stops": sorted(answers)}),
+        notice=portal.evidence.notice_ref(WITHDRAWAL_PAGE, clinic, lang),
         channel=Channel.EMAIL_LINK,
-        source=None,
         assurance=Assurance.LINK,
-        actor="patient",
+        at=at,
         evidence={"link": opened.id, "key": opened.link.by} if opened.link.by_program else None,
-        effective_at=at,
-        recorded_at=at,
-        endings={},
     )
 
 

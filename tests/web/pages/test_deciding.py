@@ -9,8 +9,7 @@ import pytest
 from chalicelib.domain.instants import instant
 from chalicelib.portal import get_portal
 from chalicelib.store.shown_pages import CONSENT_PAGE
-from chalicelib.web.forms import FormState
-from chalicelib.web.pages.decision_form import form_secret
+from chalicelib.web.form_state import FormState, form_secret
 from tests.cast import RIGA, TBILISI
 from tests.web.client import Client
 from tests.web.page_reader import Page, aged_state, decide, open_page, receipt_number

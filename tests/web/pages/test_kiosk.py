@@ -14,7 +14,8 @@ from chalicelib.portal import get_portal
 from chalicelib.services import decisions
 from chalicelib.store.lookup import Identification, fresh_subject
 from chalicelib.store.shown_pages import KIOSK_PAGE
-from chalicelib.web.forms import FormState, read_consent
+from chalicelib.web.form_state import FormState, form_secret
+from chalicelib.web.forms import read_consent
 from chalicelib.web.pages import decision_form
 from tests.cast import RIGA, TBILISI
 from tests.web.client import MOUNTS, Answer, Client, Fields
@@ -248,9 +249,7 @@ def test_what_was_typed_hours_ago_is_not_shown_again(client: Client, page: str) 
 def _recorded(client: Client, portal: RunningPortal, clinic: str, ago: timedelta) -> dict[str, Any]:
     """Record a form of the kiosk as if it had been sent some time ago; give the form."""
     form: dict[str, Any] = {"state": open_page(client, f"/{clinic}/kiosk?lang=en").fields["state"], **NEWS}
-    state = FormState.from_token(
-        decision_form.form_secret(clinic, KIOSK_PAGE), form["state"], instant(datetime.now(UTC))
-    )
+    state = FormState.from_token(form_secret(clinic, KIOSK_PAGE), form["state"], instant(datetime.now(UTC)))
     assert state is not None
     shown = portal.beside.clinics.version(clinic, state.version)
     said = read_consent(shown, {name: [value] for name, value in form.items()}, instant(datetime.now(UTC)))

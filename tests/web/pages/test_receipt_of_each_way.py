@@ -18,6 +18,13 @@ from tests.web.page_reader import decide, open_page, receipt_number
 from tests.web.pages.test_guardians import ELZA, VILNIUS
 from tests.web.pages.test_guardians import YES as FOR_A_CHILD
 from tests.web.pages.test_kiosk import number_on
+from tests.routes.client import Answer, Client
+from tests.routes.conftest import RunningPortal
+from tests.routes.letterbox import a_token, letters
+from tests.routes.pages import decide, open_page, receipt_number
+from tests.routes.test_guardians import ELZA, VILNIUS
+from tests.routes.test_guardians import YES as FOR_A_CHILD
+from tests.routes.test_kiosk import number_on
 
 KEPT = Path(__file__).with_name("receipt_of_each_way.json")
 EMAIL, SMS, REVIEW = "newsletter.email", "newsletter.sms", "testimonials.text"
@@ -177,8 +184,12 @@ def steady(document: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-@pytest.mark.parametrize("ways", [by_forms, by_a_guardian, by_links, on_own_pages, by_staff], ids=lambda ways: ways.__name__)
-def test_every_way_of_deciding_gives_the_receipt_it_always_gave(client: Client, portal: RunningPortal, ways: Any) -> None:
+@pytest.mark.parametrize(
+    "ways", [by_forms, by_a_guardian, by_links, on_own_pages, by_staff], ids=lambda ways: ways.__name__
+)
+def test_every_way_of_deciding_gives_the_receipt_it_always_gave(
+    client: Client, portal: RunningPortal, ways: Any
+) -> None:
     """Who checks a receipt in ten years reads the same members, whichever release of the portal made it."""
     day = Day(portal, client)
     kept: Receipts = json.loads(KEPT.read_text())
