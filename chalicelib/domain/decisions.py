@@ -93,7 +93,7 @@ class Decision:
     """Where only the day is known on which it was decided: `effective_at` is then when that day began."""
 
 
-def new_decision(  # noqa: PLR0913 - what a receipt has to say of a decision
+def new_decision(
     clinic: Clinic,
     answers: Mapping[QuestionId, Answer],
     *,

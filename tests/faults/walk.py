@@ -20,7 +20,7 @@ from chalicelib.domain.instants import Instant, instant
 from chalicelib.store import messages, withdrawal_orders
 from chalicelib.store import people as roll
 from chalicelib.store.shown_pages import CONSENT_PAGE, WITHDRAWAL_PAGE
-from chalicelib.web.form_state import FormState
+from chalicelib.web.form_state import FormState, form_secret
 from tests.cast import RIGA, TBILISI
 from tests.faults.weather import CALM, Forecast, forecast
 from tests.faults.world import FUNCTIONS, SKEW, Visitor, World, contact_of, json_of
