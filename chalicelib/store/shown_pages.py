@@ -7,10 +7,9 @@ shown this version in this language by these templates.
 from typing import Any
 
 from chalicelib.domain.clinic import Clinic
+from chalicelib.domain.decisions import NoticeRef
 from chalicelib.presentation.authorities import authorities
 from chalicelib.presentation.templates import render
-from chalicelib.domain.decisions import NoticeRef
-from chalicelib.presentation.templates import authorities, render
 from chalicelib.store.clinics import Clinics
 
 CONSENT_PAGE = "pages/consent.html"

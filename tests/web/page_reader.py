@@ -12,11 +12,9 @@ from chalicelib.store.shown_pages import (
     KIOSK_WITHDRAWAL_PAGE,
     WITHDRAWAL_PAGE,
 )
-from chalicelib.web.forms import FormState
-from chalicelib.web.pages.decision_form import form_secret
-from tests.web.client import Answer, Client, Fields
 from chalicelib.web.form_state import FormState, form_secret
 from tests.routes.client import Answer, Client, Fields
+from tests.web.client import Answer, Client, Fields
 
 TEMPLATES = {
     "": CONSENT_PAGE,

@@ -19,7 +19,6 @@ from chalicelib.domain.rate_limits import RateLimitCheck, TooManyError, each_of,
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.submission import FieldError, FormAnswers
 from chalicelib.portal import get_portal
-from chalicelib.presentation.i18n import negotiate
 from chalicelib.services import decisions
 from chalicelib.services.decisions import NoticeChangedError
 from chalicelib.services.invitee import Invitee, find_invitee
