@@ -11,13 +11,6 @@ import pytest
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import moment
 from chalicelib.domain.links import LinkScope
-from tests.routes.client import Answer, Client
-from tests.routes.conftest import RunningPortal
-from tests.routes.letterbox import a_token, letters
-from tests.routes.pages import decide, open_page, receipt_number
-from tests.routes.test_guardians import ELZA, VILNIUS
-from tests.routes.test_guardians import YES as FOR_A_CHILD
-from tests.routes.test_kiosk import number_on
 from tests.web.client import Answer, Client
 from tests.web.letterbox import a_token, letters
 from tests.web.page_reader import decide, open_page, receipt_number
