@@ -13,7 +13,6 @@ from chalicelib.store.shown_pages import (
     WITHDRAWAL_PAGE,
 )
 from chalicelib.web.form_state import FormState, form_secret
-from tests.routes.client import Answer, Client, Fields
 from tests.web.client import Answer, Client, Fields
 
 TEMPLATES = {
