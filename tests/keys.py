@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from chalicelib.receipts import signed as proof
+from chalicelib.receipts import jws
 from chalicelib.store.kms_signer import (
     Signer,
     SigningKey,
@@ -61,12 +61,12 @@ class OwnKey(Signer):
         self.signed += 1
         if isinstance(self.private, Ed25519PrivateKey):
             return self.private.sign(message)
-        return proof.es256(*decode_dss_signature(self.private.sign(message, ECDSA(SHA256()))))
+        return jws.es256(*decode_dss_signature(self.private.sign(message, ECDSA(SHA256()))))
 
     def seal(self, canonical: bytes, protected: str | None = None) -> str:
         """Give bytes as a JWS, with the header of a receipt or another."""
-        protected = protected or proof.header(self.key.jwk)
-        return proof.compact(protected, canonical, self.sign(self.key, proof.signing_input(protected, canonical)))
+        protected = protected or jws.header(self.key.jwk)
+        return jws.compact(protected, canonical, self.sign(self.key, jws.signing_input(protected, canonical)))
 
 
 def key_set(*signers: OwnKey) -> dict[str, object]:

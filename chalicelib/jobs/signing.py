@@ -16,7 +16,9 @@ from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.instants import instant
 from chalicelib.domain.receipts import Receipt
 from chalicelib.jobs import counting
-from chalicelib.receipts import signed as proof
+from chalicelib.receipts import jws
+from chalicelib.receipts.document import read_document
+from chalicelib.receipts.errors import UnprovenError
 from chalicelib.store import signatures
 from chalicelib.store.keys import counted_key, receipt_key
 from chalicelib.store.kms_signer import (
@@ -89,7 +91,7 @@ def _signed(
         except (SigningUnavailableError, UnavailableError) as error:
             away += 1
             tally.failed += _failed(error)
-        except (ContendedError, TooLongToSignError, proof.UnprovenError) as error:
+        except (ContendedError, TooLongToSignError, UnprovenError) as error:
             tally.failed += _failed(error)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one receipt, the others are signed
             log.fault(error)
@@ -108,10 +110,10 @@ def _published(table: Table, signer: Signer) -> SigningKey:
 
 
 def _sign(table: Table, signer: Signer, key: SigningKey, receipt: Receipt) -> bool:
-    proof.read_document(receipt.canonical)  # nothing else is ever signed
-    protected = proof.header(key.jwk)
-    signature = signer.sign(key, proof.signing_input(protected, receipt.canonical))
-    signed = proof.compact(protected, receipt.canonical, signature)
+    read_document(receipt.canonical)  # nothing else is ever signed
+    protected = jws.header(key.jwk)
+    signature = signer.sign(key, jws.signing_input(protected, receipt.canonical))
+    signed = jws.compact(protected, receipt.canonical, signature)
     new = signatures.keep(table, receipt, signed, instant(datetime.now(UTC)))
     if new:
         log.count("ReceiptSigned")
@@ -133,7 +135,7 @@ def _waiting(table: Table, tally: SigningReport, out_of_time: OutOfTime) -> Iter
             try:
                 receipt = _kept(found.get(key))
                 if counted_key(mark.clinic, mark.receipt) not in found:
-                    proof.read_document(receipt.canonical)  # nothing else is counted
+                    read_document(receipt.canonical)  # nothing else is counted
                     tally.counted += counting.count(table, receipt)
             except (ContendedError, UnavailableError) as error:
                 away += isinstance(error, UnavailableError)
@@ -141,7 +143,7 @@ def _waiting(table: Table, tally: SigningReport, out_of_time: OutOfTime) -> Iter
                 if away == PATIENCE or out_of_time():
                     tally.whole = False
                     return
-            except (GoneError, ValueError, proof.UnprovenError) as error:
+            except (GoneError, ValueError, UnprovenError) as error:
                 tally.failed += _failed(error, **told)
             else:
                 away = 0

@@ -1,9 +1,10 @@
-"""What a receipt vouches for without telling it: selective disclosure (RFC 9901).
+"""What staff wrote about a decision, disclosed beside the receipt: selective disclosure (RFC 9901).
 
-A receipt outlives the erasure of its person. What staff wrote about how a decision came about may name somebody, so it
-stands outside: the receipt holds a salted hash of it; words and salt together, the disclosure, are kept sealed under
-the person's own key. Receipt and disclosures are an SD-JWT, which anybody can check with the public keys. Without its
-disclosure the hash says nothing, to us neither.
+A receipt is kept after the erasure of its person. The words of staff about how a decision came about
+may name somebody, so they are not in the receipt: it holds a salted hash of each. The words with their
+salt, the disclosure, are kept encrypted under the person's own key. Receipt and disclosures together
+are an SD-JWT, which anybody can check with the public keys. Once the disclosure is erased, nobody can
+find the words from the hash, the portal neither.
 """
 
 import hashlib
@@ -13,63 +14,70 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from chalicelib.receipts import signed as proof
-from chalicelib.receipts.signed import (
-    BadSignatureError,
-    NotAReceiptError,
-    VerifiedDocument,
-    decoded,
-    encoded,
-)
+from chalicelib.receipts import jws
+from chalicelib.receipts.errors import BadSignatureError, NotAReceiptError
+from chalicelib.receipts.jws import VerifiedDocument
 
 WITHHELD = ("form", "witness")
-"""What of the evidence is in somebody's own words: the form's or note's reference, and who saw or heard it."""
+"""The members of the evidence in free text: a reference of the form or note, and who saw or heard it."""
 
 _DIGESTS = "_sd"
+"""The member of the evidence that holds the hashes (RFC 9901, 4.2.4.1)."""
+
 _SALT_BYTES = 16
 
 
 def redact_evidence(evidence: Mapping[str, Any] | None) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Give evidence as a receipt holds it, and a disclosure of each of the words left out, newly salted."""
-    made = tuple(_disclosure(name, evidence[name]) for name in WITHHELD if name in evidence) if evidence else ()
-    digests = {_DIGESTS: sorted(_digest(each) for each in made)} if made else {}  # sorted: their order tells nothing
-    return without_free_text(evidence) | digests, made
+    """Give evidence as a receipt holds it, and a new disclosure of each text left out of it."""
+    evidence = evidence or {}
+    withheld = [name for name in WITHHELD if name in evidence]
+    disclosures = [_new_disclosure(name, evidence[name]) for name in withheld]
+    redacted = without_free_text(evidence)
+    if disclosures:
+        # Sorted, so that their order says nothing about the texts (RFC 9901, 4.2.4.1).
+        redacted[_DIGESTS] = sorted(map(_digest, disclosures))
+    return redacted, tuple(disclosures)
 
 
 def without_free_text(evidence: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Give evidence without the words: what a receipt holds of it for whoever they are not about."""
-    return {name: value for name, value in (evidence or {}).items() if name not in WITHHELD}
+    """Give evidence without what staff wrote: what receipts of other people hold of it."""
+    kept = dict(evidence or {})
+    for name in WITHHELD:
+        kept.pop(name, None)
+    return kept
 
 
 def with_disclosures(evidence: Mapping[str, Any] | None, disclosures: Iterable[str]) -> dict[str, Any]:
-    """Give a receipt's evidence with the words of its disclosures in their place (RFC 9901, 7.1).
+    """Give a receipt's evidence with the texts of its disclosures in their place (RFC 9901, 7.1).
 
     Raises BadSignatureError for a disclosure that is not this receipt's.
     """
-    told = dict(evidence or {})
-    vouched = list(told.pop(_DIGESTS, ()))
-    for each in disclosures:
-        if _digest(each) not in vouched:
+    restored = dict(evidence or {})
+    digests = list(restored.pop(_DIGESTS, ()))
+    for disclosure in disclosures:
+        digest = _digest(disclosure)
+        if digest not in digests:
             raise BadSignatureError("What was disclosed is not what the receipt vouches for.")
-        vouched.remove(_digest(each))
-        name, value = _read(each)
-        if name not in WITHHELD or name in told:
+        digests.remove(digest)
+        name, text = _read_disclosure(disclosure)
+        if name not in WITHHELD or name in restored:
             raise BadSignatureError("What was disclosed has no place in a receipt.")
-        told[name] = value
-    return told
+        restored[name] = text
+    return restored
 
 
 def verify(given: str, jwks: Mapping[str, Any]) -> VerifiedDocument:
-    """Verify a signed receipt as `proof.verify` does, and what is disclosed beside it, if anything is."""
+    """Verify a signed receipt as `jws.verify` does, and what is disclosed beside it, if anything."""
     signed, disclosures = split_disclosures(given)
-    proven = proof.verify(signed, jwks)
-    told = with_disclosures(proven.document.get("evidence"), disclosures)
-    return replace(proven, disclosed={name: told[name] for name in WITHHELD if name in told})
+    verified = jws.verify(signed, jwks)
+    evidence = with_disclosures(verified.document.get("evidence"), disclosures)
+    disclosed = {name: evidence[name] for name in WITHHELD if name in evidence}
+    return replace(verified, disclosed=disclosed)
 
 
 def disclosed_texts(disclosures: Iterable[str]) -> dict[str, str]:
-    """Give what the portal's own disclosures say, by name."""
-    return dict(map(_read, disclosures))
+    """Give the texts in disclosures that the portal made, by name."""
+    return dict(map(_read_disclosure, disclosures))
 
 
 def combined(signed: str, disclosures: Sequence[str]) -> str:
@@ -78,10 +86,10 @@ def combined(signed: str, disclosures: Sequence[str]) -> str:
 
 
 def split_disclosures(given: str) -> tuple[str, tuple[str, ...]]:
-    """Part an SD-JWT into the signed receipt and its disclosures; a receipt signed as ever has none.
+    """Split an SD-JWT into the signed receipt and its disclosures; a plain JWS has none.
 
-    Raises NotAReceiptError for other letters than base64url's, where the last character is missing, or where a holder's
-    key is bound to it: ours never are.
+    Raises NotAReceiptError for a character that base64url does not have, and for text after the last
+    tilde: a missing tilde, or a proof of the holder's key (RFC 9901, 4.3), which the portal never asks.
     """
     signed, *rest = given.split("~")
     if not given.isascii() or (rest and rest[-1]):
@@ -89,16 +97,19 @@ def split_disclosures(given: str) -> tuple[str, tuple[str, ...]]:
     return signed, tuple(rest[:-1])
 
 
-def _disclosure(name: str, value: str) -> str:
-    written = json.dumps([encoded(secrets.token_bytes(_SALT_BYTES)), name, value], ensure_ascii=False)
-    return encoded(written.encode())
+def _new_disclosure(name: str, text: str) -> str:
+    """Write a disclosure: base64url of a JSON array of salt, name and text (RFC 9901, 4.2.1)."""
+    salt = jws.encode(secrets.token_bytes(_SALT_BYTES))
+    written = json.dumps([salt, name, text], ensure_ascii=False)
+    return jws.encode(written.encode())
 
 
 def _digest(disclosure: str) -> str:
-    return encoded(hashlib.sha256(disclosure.encode()).digest())
+    hashed = hashlib.sha256(disclosure.encode())
+    return jws.encode(hashed.digest())
 
 
-def _read(disclosure: str) -> tuple[str, str]:
-    """Give name and value of a disclosure the portal made: a receipt or a person's key vouches for it."""
-    _, name, value = json.loads(decoded(disclosure))
-    return str(name), str(value)
+def _read_disclosure(disclosure: str) -> tuple[str, str]:
+    """Give name and text of a disclosure of the portal: a receipt's hash or a person's key covers it."""
+    _, name, text = json.loads(jws.decode(disclosure))
+    return str(name), str(text)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from chalicelib.domain.errors import RejectedError, ServiceUnavailableError
-from chalicelib.receipts import signed
+from chalicelib.receipts import jws
 from chalicelib.store.aws import AwsClients
 
 RAW_BYTES = 4096
@@ -90,25 +90,25 @@ def public_jwk(der: bytes) -> dict[str, str]:
 
     key = load_der_public_key(der)
     if isinstance(key, Ed25519PublicKey):
-        jwk = {"kty": "OKP", "crv": "Ed25519", "x": signed.encoded(key.public_bytes_raw())}
+        jwk = {"kty": "OKP", "crv": "Ed25519", "x": jws.encode(key.public_bytes_raw())}
     elif isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1):
         point = key.public_numbers()
         jwk = {
             "kty": "EC",
             "crv": "P-256",
-            "x": signed.encoded(_octets(point.x)),
-            "y": signed.encoded(_octets(point.y)),
+            "x": jws.encode(_octets(point.x)),
+            "y": jws.encode(_octets(point.y)),
         }
     else:
         raise SigningUnavailableError("the signing key must be ECC_NIST_P256 or ECC_NIST_EDWARDS25519")
-    return {**jwk, "kid": signed.thumbprint(jwk), "alg": signed.algorithm(jwk), "use": "sig"}
+    return {**jwk, "kid": jws.thumbprint(jwk), "alg": jws.algorithm(jwk), "use": "sig"}
 
 
 def _from_der(der: bytes) -> bytes:
     """Write an ECDSA signature as JWS does; KMS gives DER (RFC 3279, 2.2.3)."""
     from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature  # noqa: PLC0415 - as above
 
-    return signed.es256(*decode_dss_signature(der))
+    return jws.es256(*decode_dss_signature(der))
 
 
 def _octets(number: int) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.receipts import Receipt
-from chalicelib.receipts import signed as proof
+from chalicelib.receipts import jws
 from chalicelib.store.keys import SHARDS, jwk_key, signature_key, unsigned_key
 from chalicelib.store.table import ConflictError, Delete, Item, Put, Table
 
@@ -39,7 +39,7 @@ def keep(table: Table, receipt: Receipt, signed: str, at: Instant) -> bool:
     """
     clinic, subject, version = (receipt.document[name] for name in ("clinic", "subject", "version"))
     protected, _, signature = signed.split(".")
-    body = {"protected": protected, "signature": signature, "kid": proof.key_id(signed), "signed_at": at}
+    body = {"protected": protected, "signature": signature, "kid": jws.key_id(signed), "signed_at": at}
     unmark = Delete(unsigned_key(clinic, receipt.id))
     try:
         table.write([Put(signature_key(clinic, subject, version), {"body": json.dumps(body)}), unmark])
@@ -54,7 +54,7 @@ def signed_receipt(receipt: Receipt, signature: Item | None) -> str | None:
     if signature is None:
         return None
     kept = json.loads(signature.body or "")
-    return proof.read_signed(f"{kept['protected']}..{kept['signature']}", receipt.canonical)
+    return jws.read_signed(f"{kept['protected']}..{kept['signature']}", receipt.canonical)
 
 
 def waiting(table: Table) -> Iterator[UnsignedReceipt]:

@@ -15,7 +15,10 @@ from typing import Any
 from chalicelib.domain.subjects import Subject
 from chalicelib.jobs import signing
 from chalicelib.portal import Portal, get_portal
-from chalicelib.receipts import signed as proof
+from chalicelib.receipts import jws
+from chalicelib.receipts.chain import verify_chain
+from chalicelib.receipts.document import read_document
+from chalicelib.receipts.errors import BrokenChainError, UnprovenError
 from chalicelib.settings import SettingsError
 from chalicelib.store import people, signatures
 from chalicelib.store.keys import clinic_key, subject_pk
@@ -72,20 +75,20 @@ def _faults(table: Table, clinic: str, person: Subject, jwks: Mapping[str, Any],
         seen["receipts"] += 1
         try:
             receipt = read_receipt(item)
-            proof.read_document(receipt.canonical)
+            read_document(receipt.canonical)
             signed = signatures.signed_receipt(receipt, kept.pop(number, None))
             seen["waiting" if signed is None else "signed"] += 1
             if signed is not None:
-                proof.verify(signed, jwks)
-        except (proof.UnprovenError, ValueError) as error:
+                jws.verify(signed, jwks)
+        except (UnprovenError, ValueError) as error:
             yield f"receipt {int(number)}: {error}"
             continue
         receipts.append(receipt)
     for number in kept:
         yield f"receipt {int(number)}: is gone, its signature is there."
     try:
-        proof.verify_chain(receipts)
-    except proof.BrokenChainError as error:
+        verify_chain(receipts)
+    except BrokenChainError as error:
         yield str(error)
     # Who decided while this was read has a longer chain than the roll told.
     if len(receipts) < person.version or (person.version and receipts[person.version - 1].sha256 != person.head):

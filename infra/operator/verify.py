@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.domain.consent import ON_A_PAGE, Assurance
-from chalicelib.receipts import sd_jwt
-from chalicelib.receipts import signed as proof
-from chalicelib.receipts.signed import VerifiedDocument
+from chalicelib.receipts import jws, sd_jwt
+from chalicelib.receipts.chain import verify_chain
+from chalicelib.receipts.document import canonical_receipt
+from chalicelib.receipts.errors import BadSignatureError, BrokenChainError, UnprovenError
+from chalicelib.receipts.jws import VerifiedDocument
 
 PROVES = """
 What this proves:
@@ -90,7 +92,7 @@ def run(asked: argparse.Namespace) -> int:
     for path, text in texts:
         try:
             proven.append(_verified(text, signature, jwks, asked.clinic))
-        except proof.UnprovenError as error:
+        except UnprovenError as error:
             print(f"{path}: NOT PROVEN. {error}", file=sys.stderr)
         else:
             print(f"{path}: genuine.\n{_told(proven[-1])}")
@@ -103,16 +105,16 @@ def run(asked: argparse.Namespace) -> int:
 
 
 def _verified(text: str, signature: str | None, jwks: Mapping[str, Any], clinic: str | None) -> VerifiedDocument:
-    canonical = proof.canonical_receipt(text) if signature is not None else None
-    signed = proof.read_signed(text if signature is None else signature, canonical)
+    canonical = canonical_receipt(text) if signature is not None else None
+    signed = jws.read_signed(text if signature is None else signature, canonical)
     if signed is None:
-        proof.canonical_receipt(text)
-        raise proof.UnprovenError(f"This {UNSIGNED}")
+        canonical_receipt(text)
+        raise UnprovenError(f"This {UNSIGNED}")
     proven = sd_jwt.verify(signed, jwks)
     if canonical is not None and proven.canonical != canonical:
-        raise proof.BadSignatureError("The signature is another receipt's.")
+        raise BadSignatureError("The signature is another receipt's.")
     if clinic is not None and proven.document["clinic"] != clinic:
-        raise proof.UnprovenError(f"It is a receipt of {proven.document['clinic']}, not of {clinic}.")
+        raise UnprovenError(f"It is a receipt of {proven.document['clinic']}, not of {clinic}.")
     return proven
 
 
@@ -130,8 +132,8 @@ def _chained(proven: Sequence[VerifiedDocument]) -> bool:
             continue
         first, last = links[0].document["version"], links[-1].document["version"]
         try:
-            proof.verify_chain(links, first)
-        except proof.BrokenChainError as error:
+            verify_chain(links, first)
+        except BrokenChainError as error:
             whole = False
             print(f"The receipts at {person[0]} are NO unbroken chain. {error}", file=sys.stderr)
         else:

@@ -12,7 +12,8 @@ from chalicelib.domain.consent import Answer, AnswerSummary, NoticeInForce, Stat
 from chalicelib.domain.decisions import recorded_answers
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
-from chalicelib.receipts import signed as proof
+from chalicelib.receipts import jws
+from chalicelib.receipts.errors import UnprovenError
 from chalicelib.store import messages, signatures
 from chalicelib.store import people as roll
 from chalicelib.store.statistics import counts
@@ -220,8 +221,8 @@ def _signed(walk: Walk, clinics: list[Clinic]) -> Iterator[str]:
 
 def _proves(signed: str, jwks: Mapping[str, Any], receipt: Receipt) -> bool:
     try:
-        return proof.verify(signed, jwks).canonical == receipt.canonical
-    except proof.UnprovenError:
+        return jws.verify(signed, jwks).canonical == receipt.canonical
+    except UnprovenError:
         return False
 
 

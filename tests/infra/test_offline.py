@@ -14,7 +14,7 @@ from chalicelib.receipts.sd_jwt import combined, redact_evidence
 from infra.build.bundle import ROOT
 from tests.acts import EMAIL_NEWS, IN_FORCE, a_subject, an_act
 from tests.keys import OwnKey, key_set
-from tests.receipts.test_signed import receipts
+from tests.receipts.test_jws import receipts
 
 SIGNER, STRANGER = OwnKey(), OwnKey()
 _NO_NETWORK = """

@@ -10,7 +10,7 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.jobs import after_decision, counting, signing
 from chalicelib.jobs.counting import Recount, differences, recount
 from chalicelib.portal import Portal
-from chalicelib.receipts import signed as proof
+from chalicelib.receipts import jws
 from chalicelib.services import decisions
 from chalicelib.store import signatures
 from chalicelib.store.keys import counted_key, receipt_key, unsigned_key
@@ -274,7 +274,7 @@ def test_whatever_is_wrong_with_one_receipt_or_mark_the_others_are_signed_and_to
     """One item that somebody damaged, or that breaks the signer, holds up nobody else, in no round."""
     receipts = three(portal)
     signer = Failing()
-    signer.refused = proof.signing_input(proof.header(signer.key.jwk), receipts[0].canonical)
+    signer.refused = jws.signing_input(jws.header(signer.key.jwk), receipts[0].canonical)
     meddle(portal, unsigned_key(RIGA, receipts[1].id), "{")
     with held_to(portal, "catch_up"):
         tally = list(signing.sign_waiting(portal.table, signer, in_time))[-1]

@@ -10,7 +10,8 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.jobs import after_decision, counting, signing
 from chalicelib.jobs.signing import SigningReport
 from chalicelib.portal import Portal
-from chalicelib.receipts import signed as proof
+from chalicelib.receipts import jws
+from chalicelib.receipts.chain import verify_chain
 from chalicelib.services import decisions
 from chalicelib.store import signatures
 from chalicelib.store.keys import Key, receipt_key, signature_key, unsigned_key
@@ -66,9 +67,9 @@ def test_every_receipt_waits_until_it_is_signed(portal: Portal) -> None:
     assert (tally.signed, tally.failed, tally.whole) == (4, 0, True)
     assert waiting(portal) == set()
     jwks = signatures.jwks(portal.table)
-    for receipt, jws in zip(receipts, signed_ones(portal, receipts), strict=True):
-        assert jws is not None
-        assert proof.verify(jws, jwks).canonical == receipt.canonical
+    for receipt, written in zip(receipts, signed_ones(portal, receipts), strict=True):
+        assert written is not None
+        assert jws.verify(written, jwks).canonical == receipt.canonical
     assert round_of(portal, signer).signed == 0
 
 
@@ -126,7 +127,7 @@ def test_one_receipt_too_long_for_its_key_holds_up_no_other(portal: Portal) -> N
     signer = OwnKey(Ed25519PrivateKey.generate())
     long = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}, source="F" * 900), signed(ANNA))
     short = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(GIORGI))
-    signer.too_long = len(proof.signing_input(proof.header(signer.key.jwk), long.canonical)) - 1
+    signer.too_long = len(jws.signing_input(jws.header(signer.key.jwk), long.canonical)) - 1
     tally = round_of(portal, signer)
     assert (tally.signed, tally.failed, tally.whole) == (1, 1, True)
     assert waiting(portal) == {long.id}
@@ -137,7 +138,7 @@ def test_one_receipt_too_long_for_its_key_holds_up_no_other(portal: Portal) -> N
 def test_one_receipt_that_cannot_be_signed_holds_up_no_other(portal: Portal) -> None:
     """The clock's round comes to it first every time, and signs the others every time."""
     receipts, signer = some_receipts(portal), OwnKey()
-    signer.refused = proof.signing_input(proof.header(signer.key.jwk), receipts[0].canonical)
+    signer.refused = jws.signing_input(jws.header(signer.key.jwk), receipts[0].canonical)
     tally = round_of(portal, signer)
     assert (tally.signed, tally.failed, tally.whole) == (3, 1, True)
     assert waiting(portal) == {receipts[0].id}
@@ -258,9 +259,9 @@ def test_after_another_key_signs_both_verify(portal: Portal) -> None:
     round_of(portal, after)
     jwks = signatures.jwks(portal.table)
     assert {key["kid"] for key in jwks["keys"]} == {before.key.kid, after.key.kid}
-    proven = [proof.verify(jws or "", jwks) for jws in signed_ones(portal, [first, second])]
+    proven = [jws.verify(written or "", jwks) for written in signed_ones(portal, [first, second])]
     assert [each.kid for each in proven] == [before.key.kid, after.key.kid]
-    proof.verify_chain(proven)
+    verify_chain(proven)
 
 
 def faults(portal: Portal, clinic: str = RIGA) -> list[str]:
@@ -318,5 +319,5 @@ def test_a_forged_signature_by_another_key_is_found(portal: Portal) -> None:
     stranger = OwnKey()
     signatures.keep(portal.table, receipt, stranger.seal(receipt.canonical), NOON)
     assert any("not among the keys" in fault for fault in faults(portal))
-    [jws] = signed_ones(portal, [receipt])
-    assert proof.verify(jws or "", key_set(stranger)).kid == stranger.key.kid
+    [written] = signed_ones(portal, [receipt])
+    assert jws.verify(written or "", key_set(stranger)).kid == stranger.key.kid

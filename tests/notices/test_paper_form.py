@@ -18,7 +18,7 @@ from chalicelib.receipts.formats.issued import IssuedReceipt
 from chalicelib.receipts.formats.paper import write_html, write_pdf
 from chalicelib.receipts.formats.registry import FORMATS
 from chalicelib.receipts.formats.shown_text import visible_text
-from chalicelib.receipts.signed import printed_code
+from chalicelib.receipts.printed_code import printed_code
 from chalicelib.store.shown_pages import BLANK, CONSENT_PAGE, WITHDRAWAL_PAGE, ShownPages
 from infra.operator import publish
 from tests.acts import MORNING, NEXT_DAY, OPENING, a_document, a_subject, an_act, in_both

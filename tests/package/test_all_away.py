@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from chalicelib.receipts import signed as proof
+from chalicelib.receipts import jws
 from chalicelib.store import signatures
 from tests.cast import RIGA, environment
 from tests.conftest import LocalStack
@@ -54,7 +54,7 @@ def test_a_withdrawal_needs_nothing_but_the_table(local_stack: LocalStack) -> No
     assert told["subject"].startswith("We have stopped what you asked us to stop")
     assert "/undo/" in told["text"]
     jwks = json.loads(page(local_stack, "/.well-known/jwks.json"))
-    assert proof.verify(signed(local_stack, receipt, 0), jwks).document == receipt
+    assert jws.verify(signed(local_stack, receipt, 0), jwks).document == receipt
 
 
 def test_a_withdrawal_needs_nothing_that_makes_paper(monkeypatch: pytest.MonkeyPatch, local_stack: LocalStack) -> None:

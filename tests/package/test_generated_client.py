@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.receipts import signed as proof
+from chalicelib.receipts import jws
 from infra.build import tools
 from tests.cast import RIGA
 from tests.conftest import LocalStack
@@ -50,7 +50,7 @@ def test_a_generated_client_gets_a_receipt_in_every_format(local_stack: LocalSta
     with urllib.request.urlopen(f"{local_stack.base_url}/.well-known/jwks.json") as answer:
         keys = json.loads(answer.read())
     signed, selectively = bodies["jws"].decode(), bodies["sd-jwt"].decode()
-    assert proof.verify(signed, keys).canonical == bodies["json"]
+    assert jws.verify(signed, keys).canonical == bodies["json"]
     assert selectively.startswith(f"{signed}~")
     assert json.loads(bodies["json"])["id"] == told["recorded"]["id"]
     assert json.loads(bodies["fhir-r5"])["resourceType"] == "Consent"

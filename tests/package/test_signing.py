@@ -14,7 +14,8 @@ from typing import Any
 import botocore.session
 import pytest
 
-from chalicelib.receipts import signed as proof
+from chalicelib.receipts import jws
+from chalicelib.receipts.printed_code import printed_code
 from chalicelib.store import signatures
 from chalicelib.store.keys import receipt_key
 from chalicelib.store.statistics import counts
@@ -85,18 +86,18 @@ def operator(local_stack: LocalStack, *arguments: str) -> subprocess.CompletedPr
 def test_a_receipt_is_signed_by_itself_on_the_deployed_stack(local_stack: LocalStack, tmp_path: Path) -> None:
     """Nobody does anything: moments after the decision the proof is there, and holds without the portal."""
     receipt = decide(local_stack, "signed-1")
-    jws = signed(local_stack, receipt)
+    receipt_jws = signed(local_stack, receipt)
     jwks = page(local_stack, "/.well-known/jwks.json")
-    proven = proof.verify(jws, json.loads(jwks))
+    proven = jws.verify(receipt_jws, json.loads(jwks))
     assert (proven.document, proven.alg) == (receipt, "ES256")
-    code = proof.printed_code("vh", proven)
+    code = printed_code("vh", proven)
     assert "This receipt is genuine." in page(local_stack, f"/verify?code={code}&lang=en")
-    form = f'--x\r\nContent-Disposition: form-data; name="file"; filename="a.jws"\r\n\r\n{jws}\r\n--x--\r\n'
+    form = f'--x\r\nContent-Disposition: form-data; name="file"; filename="a.jws"\r\n\r\n{receipt_jws}\r\n--x--\r\n'
     kind = {"Content-Type": "multipart/form-data; boundary=x"}
     sent = urllib.request.Request(f"{local_stack.base_url}/verify?lang=en", form.encode(), kind)
     with urllib.request.urlopen(sent) as answer:
         assert "This receipt is genuine." in answer.read().decode()
-    (tmp_path / "one.jws").write_text(jws)
+    (tmp_path / "one.jws").write_text(receipt_jws)
     (tmp_path / "jwks.json").write_text(jwks)
     files = (str(tmp_path / "one.jws"), "--jwks", str(tmp_path / "jwks.json"))
     command = [sys.executable, "-m", "infra", "verify", *files]
@@ -141,7 +142,7 @@ def test_without_its_key_the_portal_decides_all_the_same_and_signs_later(local_s
         assert not {each.receipt for each in signatures.waiting(table)} & {receipt["id"] for receipt in receipts}
     jwks = json.loads(page(local_stack, "/.well-known/jwks.json"))
     for receipt in receipts:
-        assert proof.verify(signed(local_stack, receipt, 0), jwks).document == receipt
+        assert jws.verify(signed(local_stack, receipt, 0), jwks).document == receipt
         assert "Sealed, so that" in page(local_stack, f"/{TBILISI}/receipts/{receipt['id']}?lang=en")
 
 
@@ -152,7 +153,7 @@ def test_an_operator_signs_rotates_and_checks_from_the_command_line(local_stack:
     assert rotated.returncode == 0, rotated.stderr
     second = signed(local_stack, decide(local_stack, "rotated-2"))
     jwks = json.loads(page(local_stack, "/.well-known/jwks.json"))
-    kids = [proof.verify(jws, jwks).kid for jws in (first, second)]
+    kids = [jws.verify(each, jwks).kid for each in (first, second)]
     assert kids[0] != kids[1]
     assert kids[1] in rotated.stdout
     done = operator(local_stack, "sign")

@@ -5,8 +5,9 @@ import json
 
 import pytest
 
+from chalicelib.receipts.errors import BadSignatureError, NotAReceiptError
+from chalicelib.receipts.jws import encode
 from chalicelib.receipts.sd_jwt import combined, disclosed_texts, redact_evidence, split_disclosures, with_disclosures
-from chalicelib.receipts.signed import BadSignatureError, NotAReceiptError, encoded
 
 EVIDENCE = {"form": "A-2026/117, Anna Ozola", "witness": "გიორგი", "sha256": "ab" * 32}
 
@@ -55,10 +56,10 @@ def test_what_another_receipt_vouches_for_is_refused_and_so_is_the_same_twice() 
 
 def test_a_name_that_evidence_has_not_is_refused() -> None:
     """Nobody smuggles a claim in, though the hash be there."""
-    made = encoded(json.dumps(["salt", "guardian", "parent"]).encode())
+    made = encode(json.dumps(["salt", "guardian", "parent"]).encode())
     held, _ = redact_evidence({"form": "F-17"})
     assert held is not None
-    held = {**held, "_sd": [encoded(hashlib.sha256(made.encode()).digest())]}
+    held = {**held, "_sd": [encode(hashlib.sha256(made.encode()).digest())]}
     with pytest.raises(BadSignatureError):
         with_disclosures(held, [made])
 

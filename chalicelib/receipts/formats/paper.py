@@ -13,7 +13,7 @@ from chalicelib.presentation.pdf import document as pdf
 from chalicelib.presentation.templates import render
 from chalicelib.receipts.formats.issued import IssuedReceipt
 from chalicelib.receipts.formats.shown_text import visible_text
-from chalicelib.receipts.signed import printed_code
+from chalicelib.receipts.printed_code import printed_code
 
 
 def write_html(issued: IssuedReceipt) -> bytes:

@@ -14,7 +14,8 @@ from chalicelib.portal import get_portal
 from chalicelib.presentation import notice_times
 from chalicelib.presentation.i18n import format_when
 from chalicelib.presentation.templates import content_security_policy, render
-from chalicelib.receipts.signed import key_id, printed_code
+from chalicelib.receipts.jws import key_id
+from chalicelib.receipts.printed_code import printed_code
 from chalicelib.services.receipt_copies import find_receipt, write_copy
 from chalicelib.store.shown_pages import CONSENT_PAGE, WITHDRAWAL_PAGE
 from chalicelib.web.pages.decision_form import FormResult, asking, take_answers, take_withdrawal

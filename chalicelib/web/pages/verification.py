@@ -17,8 +17,10 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import format_day, format_time, format_when, negotiate
 from chalicelib.presentation.templates import render
-from chalicelib.receipts import sd_jwt
-from chalicelib.receipts import signed as proof
+from chalicelib.receipts import jws, sd_jwt
+from chalicelib.receipts.document import canonical_receipt, read_document
+from chalicelib.receipts.errors import BadSignatureError, NotAReceiptError, UnknownKeyError, UnprovenError
+from chalicelib.receipts.printed_code import read_printed_code
 from chalicelib.store import signatures
 from chalicelib.store.clinics import UnknownClinicError
 from chalicelib.store.receipts import UnknownReceiptError
@@ -65,11 +67,11 @@ def _checked(request: Request, given: str, code: str | None, typed: str = "") ->
         found = _find(given)
     except (UnknownReceiptError, UnknownClinicError):
         return _answer(request, 422, kind="unknown", code=code, typed=typed)
-    except proof.UnknownKeyError:
+    except UnknownKeyError:
         return _answer(request, 422, kind="other_key", code=code, typed=typed)
-    except proof.NotAReceiptError:
+    except NotAReceiptError:
         return _answer(request, 422, kind="unreadable", code=code, typed=typed)
-    except proof.UnprovenError:
+    except UnprovenError:
         return _answer(request, 422, kind="altered", code=code, typed=typed)
     kind = "proven" if found.kid else "sealing"
     return _answer(request, 200, kind=kind, code=code, **_told(request, found))
@@ -77,26 +79,26 @@ def _checked(request: Request, given: str, code: str | None, typed: str = "") ->
 
 def _find(given: str) -> VerifiedReceipt:
     """Find the receipt that a signed receipt, a receipt's JSON or a printed code means; raise UnprovenError."""
-    signed = proof.read_signed(given)
+    signed = jws.read_signed(given)
     if signed is None:
         return _as_issued(given)
     if signed.startswith("eyJ"):  # a header in JSON
         proven = sd_jwt.verify(signed, signatures.jwks(get_portal().table))
         return VerifiedReceipt(Receipt(proven.document, proven.canonical), proven.kid, disclosed=proven.disclosed)
-    code = proof.read_printed_code(given)
+    code = read_printed_code(given)
     receipt, kept = get_portal().receipts.issued(get_portal().clinics.behind_code(code.clinic), code.receipt)
     if not code.matches(receipt):
-        raise proof.BadSignatureError("The code and the receipt do not belong together.")
+        raise BadSignatureError("The code and the receipt do not belong together.")
     return VerifiedReceipt(receipt, _signer(kept), by_code=True)
 
 
 def _as_issued(written: str) -> VerifiedReceipt:
     """Compare an unsigned receipt with the one kept, byte for byte in canonical form."""
-    canonical = proof.canonical_receipt(written)
-    given = proof.read_document(canonical)
+    canonical = canonical_receipt(written)
+    given = read_document(canonical)
     receipt, kept = get_portal().receipts.issued(str(given["clinic"]), str(given["id"]))
     if receipt.canonical != canonical:
-        raise proof.BadSignatureError("It is not the receipt that was issued.")
+        raise BadSignatureError("It is not the receipt that was issued.")
     return VerifiedReceipt(receipt, _signer(kept))
 
 
@@ -105,8 +107,8 @@ def _signer(kept: str | None) -> str | None:
     if kept is None:
         return None
     try:
-        return proof.verify(kept, signatures.jwks(get_portal().table)).kid
-    except proof.UnprovenError as error:  # what the portal itself keeps does not hold: no fault of who asks
+        return jws.verify(kept, signatures.jwks(get_portal().table)).kid
+    except UnprovenError as error:  # what the portal itself keeps does not hold: no fault of who asks
         raise DamagedError(type(error).__name__) from error
 
 

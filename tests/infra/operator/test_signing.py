@@ -5,7 +5,7 @@ import itertools
 import botocore.session
 import pytest
 
-from chalicelib.receipts import signed as proof
+from chalicelib.receipts import jws
 from chalicelib.store import signatures
 from chalicelib.store.kms_signer import KmsSigner, SigningUnavailableError, TooLongToSignError
 from infra.local.aws import REGION
@@ -26,10 +26,10 @@ def test_what_kms_signs_anybody_verifies(portal: RunningPortal, spec: str, alg: 
     """The private key never leaves KMS, the proof needs none of it."""
     signer = KmsSigner(portal.beside.aws, a_signing_key(next(_names), spec))
     key = signer.current()
-    protected = proof.header(key.jwk)
+    protected = jws.header(key.jwk)
     for _ in range(8):  # a number of the signature that begins with zeros comes now and then
-        signed = proof.compact(protected, SHORT, signer.sign(key, proof.signing_input(protected, SHORT)))
-        proven = proof.verify(signed, {"keys": [key.jwk]})
+        signed = jws.compact(protected, SHORT, signer.sign(key, jws.signing_input(protected, SHORT)))
+        proven = jws.verify(signed, {"keys": [key.jwk]})
         assert (proven.alg, proven.kid, proven.canonical) == (alg, key.kid, SHORT)
 
 
@@ -38,7 +38,7 @@ def test_a_long_receipt_is_signed_by_es256_and_waits_under_ed25519(portal: Runni
     for spec in ("ECC_NIST_P256", "ECC_NIST_EDWARDS25519"):
         signer = KmsSigner(portal.beside.aws, a_signing_key(next(_names), spec))
         key = signer.current()
-        message = proof.signing_input(proof.header(key.jwk), LONG)
+        message = jws.signing_input(jws.header(key.jwk), LONG)
         if spec == "ECC_NIST_P256":
             assert len(signer.sign(key, message)) == 64
         else:
@@ -73,7 +73,7 @@ def test_after_a_rotation_a_new_key_signs_and_both_verify(client: Client, portal
             kid = signing.rotate(portal.beside)
             assert kid in {key["kid"] for key in signatures.jwks(portal.table)["keys"]}  # before it ever signed
     jwks = client.get("/.well-known/jwks.json").json()
-    kids = [proof.verify(program.receipt(number, "?format=jws").text, jwks).kid for number in numbers]
+    kids = [jws.verify(program.receipt(number, "?format=jws").text, jwks).kid for number in numbers]
     assert kids[1] == kid != kids[0]
     for number in numbers:
         page = client.get(f"/{program.clinic}/receipts/{number}?lang=en")

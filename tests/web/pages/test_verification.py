@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from chalicelib.domain.languages import LANGUAGES
-from chalicelib.receipts import signed as proof
+from chalicelib.receipts import jws
 from chalicelib.store.keys import signature_key
 from chalicelib.web.requests import MAX_UPLOAD
 from tests.cast import RIGA, TBILISI
@@ -106,7 +106,7 @@ def test_the_api_gives_the_signed_receipt(client: Client, portal: RunningPortal)
     jwks = client.get("/.well-known/jwks.json")
     assert jwks.headers["content-type"] == "application/jwk-set+json"
     assert jwks.headers["cache-control"] == "public, max-age=300"
-    proven = proof.verify(answer.text, jwks.json())
+    proven = jws.verify(answer.text, jwks.json())
     assert proven.canonical.decode() == receipt["json"]
     assert portal.program(TBILISI).receipt(receipt["number"], "?format=jws").status == 404
 

@@ -6,15 +6,18 @@ import string
 from collections.abc import Callable
 
 import pytest
+import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from joserfc import jws
 from joserfc.jwk import import_key
+from joserfc.jws import deserialize_compact
 
 from chalicelib.domain.decisions import decide
 from chalicelib.domain.receipts import Receipt
-from chalicelib.receipts import signed as proof
-from chalicelib.receipts.signed import (
+from chalicelib.receipts import jws
+from chalicelib.receipts.chain import verify_chain
+from chalicelib.receipts.document import canonical_receipt
+from chalicelib.receipts.errors import (
     BadSignatureError,
     BrokenChainError,
     NotAReceiptError,
@@ -23,6 +26,7 @@ from chalicelib.receipts.signed import (
     UnprovenError,
     WrongAlgorithmError,
 )
+from chalicelib.receipts.printed_code import printed_code, read_printed_code
 from tests.acts import EMAIL_NEWS, IN_FORCE, a_subject, an_act
 from tests.keys import OwnKey, key_set
 
@@ -51,14 +55,14 @@ def b64(content: bytes) -> str:
 
 def header(signer: OwnKey, **changed: object) -> str:
     """Give a receipt's header with a change."""
-    members = {"alg": signer.key.jwk["alg"], "kid": signer.key.kid, "typ": proof.TYPE, **changed}
+    members = {"alg": signer.key.jwk["alg"], "kid": signer.key.kid, "typ": jws.TYPE, **changed}
     return b64(json.dumps({k: v for k, v in members.items() if v is not None}, separators=(",", ":")).encode())
 
 
 @SIGNERS
 def test_a_signed_receipt_tells_what_it_says_and_who_signed_it(signer: OwnKey) -> None:
     """Whoever holds the file and the public keys can check it without the portal."""
-    proven = proof.verify(signer.seal(ONE.canonical), KEYS)
+    proven = jws.verify(signer.seal(ONE.canonical), KEYS)
     assert (proven.document, proven.canonical, proven.sha256) == (ONE.document, ONE.canonical, ONE.sha256)
     assert (proven.kid, proven.alg) == (signer.key.kid, signer.key.jwk["alg"])
 
@@ -67,9 +71,9 @@ def test_a_signed_receipt_tells_what_it_says_and_who_signed_it(signer: OwnKey) -
 def test_anybodys_jose_library_verifies_it(signer: OwnKey) -> None:
     """Proof does not depend on this portal's own program."""
     key = import_key(dict(signer.key.jwk))
-    opened = jws.deserialize_compact(signer.seal(ONE.canonical), key, algorithms=[signer.key.jwk["alg"]])
+    opened = deserialize_compact(signer.seal(ONE.canonical), key, algorithms=[signer.key.jwk["alg"]])
     assert opened.payload == ONE.canonical
-    assert opened.headers() == {"alg": signer.key.jwk["alg"], "kid": key.thumbprint(), "typ": proof.TYPE}
+    assert opened.headers() == {"alg": signer.key.jwk["alg"], "kid": key.thumbprint(), "typ": jws.TYPE}
 
 
 @SIGNERS
@@ -88,7 +92,7 @@ def test_not_one_character_can_be_changed_left_out_or_added(signer: OwnKey) -> N
     changed |= {before + signed for before in ("A", ".", "\n", " ", "\ufeff")}
     for each in changed - {signed}:
         with pytest.raises(UnprovenError):
-            proof.verify(each, KEYS)
+            jws.verify(each, KEYS)
     assert len(changed) > 5 * len(signed)
 
 
@@ -100,7 +104,7 @@ def test_the_unused_bits_of_the_last_character_may_not_differ(signer: OwnKey) ->
     other = signed[:-1] + letters[letters.index(signed[-1]) ^ 1]
     assert base64.urlsafe_b64decode(other.split(".")[2] + "==") == base64.urlsafe_b64decode(signed.split(".")[2] + "==")
     with pytest.raises(NotAReceiptError):
-        proof.verify(other, KEYS)
+        jws.verify(other, KEYS)
 
 
 def test_nobody_can_make_a_second_signature_of_one() -> None:
@@ -110,10 +114,10 @@ def test_nobody_can_make_a_second_signature_of_one() -> None:
     order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
     other = raw[:32] + (order - int.from_bytes(raw[32:], "big")).to_bytes(32, "big")
     twin = f"{head}.{payload}.{b64(other)}"
-    assert jws.deserialize_compact(twin, import_key(dict(ES256.key.jwk)), algorithms=["ES256"])
+    assert deserialize_compact(twin, import_key(dict(ES256.key.jwk)), algorithms=["ES256"])
     for forged in (twin, f"{head}.{payload}.{b64(raw[:32])}", f"{head}.{payload}.{b64(raw[:32] + bytes([255] * 32))}"):
         with pytest.raises(BadSignatureError):
-            proof.verify(forged, KEYS)
+            jws.verify(forged, KEYS)
 
 
 def test_no_value_in_a_receipt_can_be_changed() -> None:
@@ -122,25 +126,25 @@ def test_no_value_in_a_receipt_can_be_changed() -> None:
     for name in ONE.document:
         other = {**ONE.document, name: "another"}
         with pytest.raises(BadSignatureError):
-            proof.verify(f"{head}.{b64(proof.rfc8785.dumps(other))}.{signature}", KEYS)
+            jws.verify(f"{head}.{b64(rfc8785.dumps(other))}.{signature}", KEYS)
 
 
 def test_another_receipts_signature_does_not_serve() -> None:
     """Of two receipts of one person, each has its own."""
     first, second = (ES256.seal(receipt.canonical).split(".") for receipt in ANNAS[:2])
     with pytest.raises(BadSignatureError):
-        proof.verify(".".join([*first[:2], second[2]]), KEYS)
+        jws.verify(".".join([*first[:2], second[2]]), KEYS)
 
 
 def test_a_key_that_is_not_published_proves_nothing() -> None:
     """Anybody can sign; only the portal's keys count."""
     stranger = OwnKey()
     with pytest.raises(UnknownKeyError):
-        proof.verify(stranger.seal(ONE.canonical), KEYS)
+        jws.verify(stranger.seal(ONE.canonical), KEYS)
     with pytest.raises(UnknownKeyError):
-        proof.verify(ES256.seal(ONE.canonical), {"keys": []})
+        jws.verify(ES256.seal(ONE.canonical), {"keys": []})
     with pytest.raises(BadSignatureError):  # under another's name
-        proof.verify(stranger.seal(ONE.canonical, header(ES256)), KEYS)
+        jws.verify(stranger.seal(ONE.canonical, header(ES256)), KEYS)
 
 
 def test_a_key_set_that_calls_a_key_by_anothers_name_is_not_believed() -> None:
@@ -148,31 +152,31 @@ def test_a_key_set_that_calls_a_key_by_anothers_name_is_not_believed() -> None:
     stranger = OwnKey()
     liar = {"keys": [{**stranger.key.jwk, "kid": ES256.key.kid}]}
     with pytest.raises(UnknownKeyError):
-        proof.verify(stranger.seal(ONE.canonical, header(ES256)), liar)
+        jws.verify(stranger.seal(ONE.canonical, header(ES256)), liar)
 
 
 @pytest.mark.parametrize("alg", ["none", "HS256", "EdDSA", "Ed25519", "ES384", "es256", 7])
 def test_the_key_decides_on_the_algorithm_and_never_the_token(alg: object) -> None:
     """RFC 8725, 3.1: what a token says of its own algorithm is not believed."""
     with pytest.raises(WrongAlgorithmError):
-        proof.verify(ES256.seal(ONE.canonical, header(ES256, alg=alg)), KEYS)
+        jws.verify(ES256.seal(ONE.canonical, header(ES256, alg=alg)), KEYS)
 
 
 def test_the_public_key_is_no_secret_to_sign_with() -> None:
     """The old trick: HMAC with the published key as the secret."""
     pem = ES256.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     for secret in (pem, json.dumps(ES256.key.jwk).encode(), b""):
-        message = proof.signing_input(header(ES256, alg="HS256"), ONE.canonical)
+        message = jws.signing_input(header(ES256, alg="HS256"), ONE.canonical)
         forged = f"{message.decode()}.{b64(hmac.digest(secret, message, 'sha256'))}"
         with pytest.raises(WrongAlgorithmError):
-            proof.verify(forged, KEYS)
+            jws.verify(forged, KEYS)
 
 
 def test_without_a_signature_nothing_is_proven() -> None:
     """RFC 7515, 3.6: an unsecured JWS has an empty third part."""
     for alg in ("none", "ES256"):
         with pytest.raises(NotAReceiptError):
-            proof.verify(f"{header(ES256, alg=alg)}.{b64(ONE.canonical)}.", KEYS)
+            jws.verify(f"{header(ES256, alg=alg)}.{b64(ONE.canonical)}.", KEYS)
 
 
 def test_a_key_for_something_else_verifies_nothing() -> None:
@@ -180,15 +184,15 @@ def test_a_key_for_something_else_verifies_nothing() -> None:
     secret = {"kty": "oct", "k": b64(b"0" * 32), "kid": ES256.key.kid}
     for key in (secret, {**ES256.key.jwk, "crv": "P-384"}, {**ES256.key.jwk, "kty": "RSA"}):
         with pytest.raises(UnknownKeyError):
-            proof.verify(ES256.seal(ONE.canonical), {"keys": [key]})
+            jws.verify(ES256.seal(ONE.canonical), {"keys": [key]})
 
 
 def test_numbers_that_are_no_point_of_the_curve_verify_nothing() -> None:
     """A broken key set gives an answer, not a stack trace."""
     broken = {**ES256.key.jwk, "y": b64(b"\1" * 32)}
-    broken["kid"] = proof.thumbprint(broken)
+    broken["kid"] = jws.thumbprint(broken)
     with pytest.raises(BadSignatureError):
-        proof.verify(ES256.seal(ONE.canonical, header(ES256, kid=broken["kid"])), {"keys": [broken]})
+        jws.verify(ES256.seal(ONE.canonical, header(ES256, kid=broken["kid"])), {"keys": [broken]})
 
 
 @pytest.mark.parametrize(
@@ -208,17 +212,17 @@ def test_numbers_that_are_no_point_of_the_curve_verify_nothing() -> None:
 def test_a_header_has_its_three_members_and_no_other(change: dict[str, object], error: type[Exception]) -> None:
     """A token cannot bring its own key, nor ask for another way of reading."""
     with pytest.raises(error):
-        proof.verify(ES256.seal(ONE.canonical, header(ES256, **change)), KEYS)
+        jws.verify(ES256.seal(ONE.canonical, header(ES256, **change)), KEYS)
 
 
 def test_a_header_has_one_spelling() -> None:
     """Even by the portal's own key, another order, a space or a name that stands twice is refused."""
-    members = {"typ": proof.TYPE, "kid": ES256.key.kid, "alg": "ES256"}
+    members = {"typ": jws.TYPE, "kid": ES256.key.kid, "alg": "ES256"}
     with pytest.raises(NotCanonicalError):
-        proof.verify(ES256.seal(ONE.canonical, b64(json.dumps(members).encode())), KEYS)
+        jws.verify(ES256.seal(ONE.canonical, b64(json.dumps(members).encode())), KEYS)
     twice = json.dumps(members)[:-1] + ', "alg": "ES256"}'
     with pytest.raises(NotAReceiptError):
-        proof.verify(ES256.seal(ONE.canonical, b64(twice.encode())), KEYS)
+        jws.verify(ES256.seal(ONE.canonical, b64(twice.encode())), KEYS)
 
 
 @pytest.mark.parametrize(
@@ -246,21 +250,21 @@ def test_even_the_portals_own_key_proves_no_other_spelling(
     spelt = spell(ONE.canonical)
     assert spelt != ONE.canonical
     with pytest.raises((error, BadSignatureError) if len(spelt) > 90_000 else error):
-        proof.verify(ES256.seal(spelt), KEYS)
+        jws.verify(ES256.seal(spelt), KEYS)
 
 
 def test_a_thumbprint_is_the_one_of_the_standard() -> None:
     """RFC 8037, A.3 gives a key and its thumbprint."""
     jwk = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
-    assert proof.thumbprint({**jwk, "use": "sig"}) == "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
-    assert proof.thumbprint(ES256.key.jwk) == import_key(dict(ES256.key.jwk)).thumbprint()
+    assert jws.thumbprint({**jwk, "use": "sig"}) == "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
+    assert jws.thumbprint(ES256.key.jwk) == import_key(dict(ES256.key.jwk)).thumbprint()
 
 
 def test_an_unbroken_chain_holds_signed_or_not() -> None:
     """The clinic's auditor reads the receipts, a patient's lawyer the signed ones."""
-    proof.verify_chain(ANNAS)
-    proof.verify_chain([proof.verify(ES256.seal(receipt.canonical), KEYS) for receipt in ANNAS])
-    proof.verify_chain([])
+    verify_chain(ANNAS)
+    verify_chain([jws.verify(ES256.seal(receipt.canonical), KEYS) for receipt in ANNAS])
+    verify_chain([])
 
 
 @pytest.mark.parametrize(
@@ -279,13 +283,13 @@ def test_an_unbroken_chain_holds_signed_or_not() -> None:
 def test_a_receipt_out_of_its_chain_is_told_by_its_number(chain: list[Receipt], told: str) -> None:
     """A receipt taken away, repeated, replaced or brought from elsewhere is found, and where."""
     with pytest.raises(BrokenChainError, match=told):
-        proof.verify_chain(chain)
+        verify_chain(chain)
 
 
 def test_a_part_of_a_chain_holds_from_its_first_receipt_on() -> None:
     """Who lost the first of three receipts still shows that nothing is missing between the others."""
-    proof.verify_chain(ANNAS[1:], first=2)
-    proof.verify_chain(ANNAS[2:], first=3)
+    verify_chain(ANNAS[1:], first=2)
+    verify_chain(ANNAS[2:], first=3)
     nowhere = Receipt({**ANNAS[1].document, "previous": None}, b"")
     for broken, told in (
         ([ANNAS[2]], "Receipt 2 is missing"),
@@ -293,16 +297,16 @@ def test_a_part_of_a_chain_holds_from_its_first_receipt_on() -> None:
         ([ANNAS[1], receipts()[2]], "Receipt 3 does not name receipt 2"),
     ):
         with pytest.raises(BrokenChainError, match=told):
-            proof.verify_chain(broken, first=2)
+            verify_chain(broken, first=2)
 
 
 def test_the_code_on_paper_is_read_as_people_type_it() -> None:
     """From a crumpled sheet, in capitals, over two lines, with whatever dash the phone offers."""
-    code = proof.printed_code("ra", ONE)
+    code = printed_code("ra", ONE)
     assert code == f"{ONE.id}-{ONE.sha256[:16]}-ra"
     half = len(code) // 2
     for typed in (code, code.upper(), f" {code[:half]}\n {code[half:]} ", code.replace("-", "–"), " ".join(code)):
-        read = proof.read_printed_code(typed)
+        read = read_printed_code(typed)
         assert (read.clinic, read.receipt) == ("ra", ONE.id)
         assert read.matches(ONE)
         assert not read.matches(ANNAS[1])
@@ -312,12 +316,12 @@ def test_the_code_on_paper_is_read_as_people_type_it() -> None:
 def test_something_else_is_no_code(typed: str) -> None:
     """A half of a code leads nowhere."""
     with pytest.raises(NotAReceiptError):
-        proof.read_printed_code(typed)
+        read_printed_code(typed)
 
 
 def test_a_code_holds_only_for_the_receipt_it_was_printed_for() -> None:
     """Who knows a receipt's number alone cannot make its code."""
-    guessed = proof.read_printed_code(f"{ONE.id}-{'0' * 16}-ra")
+    guessed = read_printed_code(f"{ONE.id}-{'0' * 16}-ra")
     assert not guessed.matches(ONE)
 
 
@@ -326,11 +330,11 @@ def test_a_signed_receipt_comes_in_three_forms() -> None:
     signed = ES256.seal(ONE.canonical)
     head, payload, signature = signed.split(".")
     flat = {"payload": payload, "protected": head, "signature": signature}
-    assert proof.read_signed(f"\n {signed[:60]}\r\n{signed[60:]}\n") == signed
-    assert proof.read_signed(json.dumps(flat)) == signed
-    assert proof.read_signed(f"{head}..{signature}", ONE.canonical) == signed
-    assert proof.read_signed(json.dumps({"protected": head, "signature": signature}), ONE.canonical) == signed
-    assert proof.read_signed(ONE.canonical.decode()) is None
+    assert jws.read_signed(f"\n {signed[:60]}\r\n{signed[60:]}\n") == signed
+    assert jws.read_signed(json.dumps(flat)) == signed
+    assert jws.read_signed(f"{head}..{signature}", ONE.canonical) == signed
+    assert jws.read_signed(json.dumps({"protected": head, "signature": signature}), ONE.canonical) == signed
+    assert jws.read_signed(ONE.canonical.decode()) is None
 
 
 @pytest.mark.parametrize(
@@ -345,13 +349,13 @@ def test_a_signed_receipt_comes_in_three_forms() -> None:
 def test_another_json_is_no_signed_receipt(text: str) -> None:
     """An unprotected header could contradict the signed one; a name that stands twice is read two ways."""
     with pytest.raises(NotAReceiptError):
-        proof.read_signed(text)
+        jws.read_signed(text)
 
 
 def test_a_receipt_saved_by_an_editor_is_still_that_receipt() -> None:
     """RFC 8785: order and spaces are no content. What says another thing is another receipt."""
     pretty = json.dumps(dict(reversed(ONE.document.items())), indent=4)
-    assert proof.canonical_receipt(pretty) == ONE.canonical
-    assert hashlib.sha256(proof.canonical_receipt(pretty.replace("reception", "desk"))).hexdigest() != ONE.sha256
+    assert canonical_receipt(pretty) == ONE.canonical
+    assert hashlib.sha256(canonical_receipt(pretty.replace("reception", "desk"))).hexdigest() != ONE.sha256
     with pytest.raises(NotAReceiptError):
-        proof.canonical_receipt('{"id": "1"}')
+        canonical_receipt('{"id": "1"}')
