@@ -15,19 +15,24 @@ from chalicelib.domain.consent import BY_CLINIC, Answer, Assurance, NoticeInForc
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.decisions import Decision, decide, receipt_id
 from chalicelib.domain.errors import ConcurrentWriteError, RejectedError
-from chalicelib.domain.guardians import becomes_independent
 from chalicelib.domain.identity import People, all_subjects, subjects_to_stop
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.receipts.sd_jwt import redact_evidence, with_disclosures, without_free_text
+from chalicelib.services.given_contacts import (
+    become_theirs,
+    contacts_to_store,
+    independent_if_grown,
+    with_contacts,
+    with_proof,
+)
 from chalicelib.store import contacts, withdrawal_orders
 from chalicelib.store.clinics import Published
-from chalicelib.store.decisions import decision_writes, detach_contacts, outbox_writes_for
+from chalicelib.store.decisions import PersonalData, decision_writes, detach_contacts, outbox_writes_for
 from chalicelib.store.keys import Key, receipt_id_key
 from chalicelib.store.lookup import Identification, Lookup
-from chalicelib.store.personal_data import reveal
 from chalicelib.store.receipts import UnknownReceiptError
 from chalicelib.store.table import ConflictError, ContendedError, Put, Write
 from chalicelib.store.withdrawal_orders import MANY, Order
@@ -158,8 +163,8 @@ def _prepare(
 ) -> _Prepared:
     """Carry out a decision of one of those looked up, and give what is to be written."""
     key = portal.clinics.key(decision.clinic)
-    joins = _joins(decision, identification, person)
-    before = _independent_if_grown(portal, decision, lookup, person) if joins else person
+    joins = become_theirs(decision, identification, person)
+    before = independent_if_grown(portal, decision, lookup, person) if joins else person
     before = before.without([lookup.lookups[contact] for contact in identification.parts])
     if identification.follows:
         # What staff wrote down is about the person they saw. Who else is reached may be a stranger.
@@ -169,36 +174,15 @@ def _prepare(
         evidence, disclosures = redact_evidence(decision.evidence)
     in_force, known = lookup.published.in_force, bool(lookup.known())
     receipt, after = decide(before, replace(decision, evidence=evidence), in_force, known=known)
-    gives = identification if joins else replace(identification, contacts=(), name=None, address=None)
-    recorded = decision_writes(key, gives, lookup, before, after=after, receipt=receipt, disclosures=disclosures)
+    own = identification if joins else replace(identification, contacts=(), name=None, address=None)
+    stored = contacts_to_store(own, lookup, receipt)
+    given = PersonalData({key.lookup(contact): contact for contact in stored}, own.name, own.address, disclosures)
+    after = with_contacts(before, after, given.contacts, own.base)
+    after = with_proof(key, after, own, stored, receipt)
+    recorded = decision_writes(key, lookup, before, after=after, receipt=receipt, given=given)
     detached = detach_contacts(lookup, person, before)
     messages = outbox_writes_for(key, identification, lookup, before, receipt)
     return _Prepared(receipt, [*recorded, *detached, *messages])
-
-
-def _joins(decision: Decision, identification: Identification, person: Subject) -> bool:
-    """Tell whether the contacts given become the person's: those of somebody new, or where the clinic vouches for it.
-
-    Who only claims a contact must not lead others to a known person's Yes, and a withdrawal joins nobody's contacts.
-    """
-    if not person.version:
-        return True
-    if identification.joins is not None:
-        return identification.joins
-    return decision.assurance is not Assurance.SELF_ASSERTED and identification.person is None
-
-
-def _independent_if_grown(portal: Portal, decision: Decision, lookup: Lookup, person: Subject) -> Subject:
-    """Give a child that decides alone from now on without its guardian's contacts; anybody else as they are.
-
-    Their own are those given now, and the clinic's numbers of them. One round trip more for who grew up.
-    """
-    if not becomes_independent(lookup.published.clinic, person.of_age, decision):
-        return person
-    key = portal.clinics.key(decision.clinic)
-    stored = [contact for contact, _ in reveal(portal.table, key, person).contacts]
-    numbers = [key.lookup(contact) for contact in stored if contact.kind is ContactKind.REFERENCE]
-    return person.independent({*lookup.lookups.values(), *numbers})
 
 
 def _split_if_shared(portal: Portal, clinic: str, person: Subject, conflicting: Collection[Key]) -> None:

@@ -1,15 +1,19 @@
-"""Recording: everything that one decision writes, in one transaction: all of it or none."""
+"""The writes of one decision, carried out in one transaction: all of them or none.
+
+Each function here gives the writes of one part, in the order they are sent. What a decision does is computed before
+(`domain.decisions`, `services.decisions`).
+"""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
-from chalicelib.domain.consent import BY_CLINIC, Assurance, Channel
+from chalicelib.domain.consent import Channel
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, ContactKind
+from chalicelib.domain.postal_address import PostalAddress
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
-from chalicelib.store import contacts, timeline
-from chalicelib.store import people as roll
+from chalicelib.store import contacts, people, timeline
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import (
     late_words_key,
@@ -24,9 +28,6 @@ from chalicelib.store.lookup import Identification, Lookup
 from chalicelib.store.outbox import OTHERS, outbox_writes
 from chalicelib.store.personal_data import ADDRESS, EVIDENCE, NAME, encrypted_personal_data
 from chalicelib.store.table import Put, Replace, SetBody, SetEntry, Write
-
-MOST_PEOPLE = 20
-"""How many may claim a contact. Beyond, only staff can add a person: nobody can fill it up for the others."""
 
 
 def outbox_writes_for(
@@ -50,105 +51,115 @@ def outbox_writes_for(
     return outbox_writes(key, subject, receipt, reached, identification.base, to=OTHERS if identification.apart else "")
 
 
+@dataclass(frozen=True, slots=True)
+class PersonalData:
+    """What was given with a decision and is stored encrypted only.
+
+    `contacts` are by their lookups; `disclosures` are what the receipt vouches for and does not tell (RFC 9901).
+    """
+
+    contacts: Mapping[str, Contact] = field(repr=False)
+    name: str | None = field(repr=False)
+    address: PostalAddress | None = field(repr=False)
+    disclosures: Sequence[str] = field(repr=False)
+
+
 def decision_writes(
-    key: ClinicKey,
-    identification: Identification,
-    lookup: Lookup,
-    before: Subject,
-    *,
-    after: Subject,
-    receipt: Receipt,
-    disclosures: Sequence[str],
+    key: ClinicKey, lookup: Lookup, before: Subject, *, after: Subject, receipt: Receipt, given: PersonalData
 ) -> list[Write]:
-    """Give what one decision writes: the receipt, where it is found, how the person stands, and what is sealed."""
+    """Give what one decision writes: the receipt, the person, their answers by time, and what is encrypted of them.
+
+    `before` is the person as the decision found them, `after` as it leaves them, with their contacts.
+    """
     clinic = lookup.published.clinic.id
-    # By a contact alone there comes one new person at most: whoever gives it again is the same.
-    claimed = receipt.document["assurance"] == Assurance.SELF_ASSERTED and len(identification.contacts) > 1
-    crowded = {contact for contact, people in lookup.stored_under.items() if claimed and len(people) >= MOST_PEOPLE}
-    # A child is kept under its guardian's contact or not at all: a withdrawal by that contact must find it.
-    kept = [
-        each
-        for each in identification.contacts
-        if each not in crowded and not (crowded and each.kind is ContactKind.WARD)
+    page_starts = timeline.with_page_start(before.fences, after.version, before.latest, after.recorded_at)
+    after = contacts.placed(before, replace(after, fences=page_starts), lookup.known_by)
+    return [
+        *_receipt_writes(clinic, after, receipt),
+        *_person_writes(clinic, lookup, before, after),
+        *_timeline_writes(clinic, before, after, receipt),
+        *_new_contact_writes(key, before, after, given.contacts),
+        *_personal_data_writes(key, after, given),
     ]
-    kept = [each for each in kept if each not in identification.beside]
-    lookups = {key.lookup(contact): contact for contact in kept}
-    numbered = before.numbered or any(contact.kind is ContactKind.REFERENCE for contact in lookups.values())
-    after = replace(
-        after,
-        contacts={**dict.fromkeys(lookups, after.recorded_at), **before.contacts},
-        numbered=numbered,
-        kinds={**before.kinds, **{number: contact.kind.value for number, contact in lookups.items()}},
-        typed=(*before.typed, *_typed(lookups, before)),
-        base=identification.base or before.base,
-        fences=timeline.with_page_start(before.fences, after.version, before.latest, after.recorded_at),
-    )
-    staff = receipt.document["assurance"] in BY_CLINIC
-    proven = {key.lookup(contact) for contact in (kept if staff else identification.proves)} & after.contacts.keys()
-    claim = (receipt.document["evidence"] or {}).get("confirms", "")
-    after = replace(after, proven_by=after.proven_by or claim).prove(proven) if proven else after
-    after = contacts.placed(before, after, lookup.known_by)
-    stored = roll.dump_person(after)
-    # A person as they were read: whoever was erased or restricted meanwhile is looked at again.
-    was = lookup.stored.get(after.id)
+
+
+def _receipt_writes(clinic: str, after: Subject, receipt: Receipt) -> list[Write]:
+    """Write the receipt, what leads to it from its id, and the mark that it waits for its signature."""
     place = json.dumps({"subject": after.id, "version": after.version})
-    made: list[Write] = [
+    return [
         Put(receipt_key(clinic, after.id, after.version), {"body": receipt.canonical.decode()}),
         Put(receipt_id_key(clinic, receipt.id), {"body": place}),
         Put(unsigned_key(clinic, receipt.id), {"body": place}),
-        SetBody(person_key(clinic, after.id), stored, was=was),
-        *(contacts.rewritten(clinic, before, stored, was) if was is not None else ()),
-        *contacts.settled(clinic, before, after, stored),
-        *_words(clinic, before, after, receipt),
     ]
-    new = {number: contact for number, contact in lookups.items() if number not in before.contacts}
-    # What finds a child is its guardian's contact, which is kept, and a day of birth, which nobody needs again.
-    sealed = {number: contact.value for number, contact in new.items() if contact.kind is not ContactKind.WARD}
-    for number, value in sealed.items():
-        blob = key.encrypt(after.id, after.salt, number, value)
-        made.append(Replace(sealed_key(clinic, after.id, number), {"blob": blob}))  # it may have been theirs before
-    # Whom no contact finds is greeted by no name; what staff wrote down belongs to the receipt, whoever it is of.
-    told = {NAME: identification.name or "", ADDRESS: identification.address.plain() if identification.address else ""}
-    beside = {**(told if after.contacts else {}), EVIDENCE: "~".join(disclosures)}
-    return [*made, *(encrypted_personal_data(key, after, what, plain) for what, plain in beside.items() if plain)]
+
+
+def _person_writes(clinic: str, lookup: Lookup, before: Subject, after: Subject) -> list[Write]:
+    """Write how the person stands into the clinic's list of people and beside each of their contacts.
+
+    Only over the person as they were read: where somebody erased or restricted them meanwhile nothing is written.
+    """
+    stored, was = people.dump_person(after), lookup.stored.get(after.id)
+    writes: list[Write] = [SetBody(person_key(clinic, after.id), stored, was=was)]
+    if was is not None:
+        writes += contacts.rewritten(clinic, before, stored, was)
+    return [*writes, *contacts.settled(clinic, before, after, stored)]
+
+
+def _timeline_writes(clinic: str, before: Subject, after: Subject, receipt: Receipt) -> list[Write]:
+    """Write a receipt's answers into the pages that need them; a page that begins carries how everything stood."""
+    name, answers = f"{after.version:010d}", json.dumps(timeline.needed(receipt.document))
+    *earlier, last = timeline.pages_of(after.fences, after.version, receipt.document["effective_at"])
+    writes: list[Write] = [SetEntry(words_key(clinic, after.id, page), name, answers) for page in earlier]
+    writes += _late_writes(clinic, after, receipt, name, answers)
+    key = words_key(clinic, after.id, last)
+    if not timeline.begins(after.version):
+        return [*writes, SetEntry(key, name, answers)]
+    carried = {question: summary.stored() for question, summary in before.standings.items()}
+    page = {"fence": after.fences[-1], "carried": carried}
+    return [*writes, Put(key, {"body": json.dumps(page), "entries": {name: answers}})]
+
+
+def _late_writes(clinic: str, after: Subject, receipt: Receipt, name: str, answers: str) -> list[Write]:
+    """Write answers that came in late for a page whose start the person keeps no longer into an item of their own."""
+    key = late_words_key(clinic, after.id)
+    late = timeline.is_late(after.fences, after.version, receipt.document["effective_at"])
+    first_given_up = timeline.begins(after.version) and timeline.first_kept(after.fences, after.version) == 1
+    if first_given_up:
+        return [Put(key, {"entries": {name: answers} if late else {}})]
+    return [SetEntry(key, name, answers)] if late else []
+
+
+def _new_contact_writes(key: ClinicKey, before: Subject, after: Subject, given: Mapping[str, Contact]) -> list[Write]:
+    """Write each contact that is new to the person, encrypted.
+
+    What finds a child is not written: its guardian's contact is stored already, and nobody needs a day of birth again.
+    """
+    writes: list[Write] = []
+    for lookup, contact in given.items():
+        if lookup not in before.contacts and contact.kind is not ContactKind.WARD:
+            blob = key.encrypt(after.id, after.salt, lookup, contact.value)
+            # It may have been theirs before, so that there is an item already.
+            writes.append(Replace(sealed_key(key.clinic, after.id, lookup), {"blob": blob}))
+    return writes
+
+
+def _personal_data_writes(key: ClinicKey, after: Subject, given: PersonalData) -> list[Write]:
+    """Write the name, the address and the evidence that came with a decision, encrypted."""
+    plain: dict[str, str] = {}
+    if after.contacts:  # who is found by no contact is written to by no name
+        plain[NAME] = given.name or ""
+        plain[ADDRESS] = given.address.plain() if given.address else ""
+    # What staff wrote down belongs to the receipt, whoever it is of.
+    plain[EVIDENCE] = "~".join(given.disclosures)
+    return [encrypted_personal_data(key, after, what, text) for what, text in plain.items() if text]
 
 
 def detach_contacts(lookup: Lookup, before: Subject, after: Subject) -> list[Write]:
-    """Take from a person the contacts that are theirs no longer; what was sealed of them is written over at once."""
+    """Take from a person the contacts that are theirs no longer; what was encrypted of them is overwritten at once."""
     clinic = lookup.published.clinic.id
-    gone = [number for number in before.contacts if number not in after.contacts]
-    return [
-        write
-        for number in gone
-        for write in (
-            contacts.vacated_places(clinic, before, number, lookup.stored[before.id]),
-            Replace(sealed_key(clinic, before.id, number), {}),
-        )
-    ]
-
-
-def _typed(lookups: Mapping[str, Contact], before: Subject) -> list[str]:
-    """Give the e-mails and phones that are new to a person: typed, until somebody proves them."""
-    return [
-        each for each, contact in lookups.items() if contact.kind in REACHABLE_KINDS and each not in before.contacts
-    ]
-
-
-def _words(clinic: str, before: Subject, after: Subject, receipt: Receipt) -> list[Write]:
-    """Write a receipt's words into the pages that need them; a page that begins carries how everything stood."""
-    name, said = f"{after.version:010d}", json.dumps(timeline.needed(receipt.document))
-    given, late = receipt.document["effective_at"], late_words_key(clinic, after.id)
-    *reached, own = timeline.pages_of(after.fences, after.version, given)
-    writes: list[Write] = [SetEntry(words_key(clinic, after.id, page), name, said) for page in reached]
-    begins, kept = timeline.begins(after.version), timeline.first_kept(after.fences, after.version)
-    reaches_back = timeline.is_late(after.fences, after.version, given)
-    if begins and kept == 1:  # the first fence is given up just now
-        writes.append(Put(late, {"entries": {name: said} if reaches_back else {}}))
-    elif reaches_back:
-        writes.append(SetEntry(late, name, said))
-    key = words_key(clinic, after.id, own)
-    if not begins:
-        return [*writes, SetEntry(key, name, said)]
-    carried = {address: standing.stored() for address, standing in before.standings.items()}
-    page = {"fence": after.fences[-1], "carried": carried}
-    return [*writes, Put(key, {"body": json.dumps(page), "entries": {name: said}})]
+    writes: list[Write] = []
+    for number in before.contacts:
+        if number not in after.contacts:
+            writes.append(contacts.vacated_places(clinic, before, number, lookup.stored[before.id]))
+            writes.append(Replace(sealed_key(clinic, before.id, number), {}))
+    return writes

@@ -14,9 +14,11 @@ from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.decisions import decide
 from chalicelib.jobs.withdrawal_orders import carry_on
 from chalicelib.portal import get_portal
-from chalicelib.store import decisions, withdrawal_orders
+from chalicelib.services.given_contacts import with_contacts, with_proof
 from chalicelib.store import people as roll
+from chalicelib.store import withdrawal_orders
 from chalicelib.store.contacts import Known
+from chalicelib.store.decisions import PersonalData, decision_writes
 from chalicelib.store.keys import Key, contact_key
 from chalicelib.store.lookup import Identification, Lookup, fresh_subject
 from chalicelib.store.table import NextNumber, Write
@@ -114,7 +116,11 @@ def a_home(settled: RunningPortal, residents: int) -> Home:
         known = {key.lookup(reference): Known(), key.lookup(PHONE): Known(number=number - 1, free=number == 0)}
         lookup = Lookup(published, {}, {}, known_by=known)
         identification = Identification((reference, PHONE), None, before)
-        writes = decisions.writes(key, identification, lookup, before, after=after, receipt=receipt, disclosures=())
+        given = {key.lookup(contact): contact for contact in identification.contacts}
+        after = with_contacts(before, after, given, "")
+        after = with_proof(key, after, identification, identification.contacts, receipt)
+        data = PersonalData(given, None, None, ())
+        writes = decision_writes(key, lookup, before, after=after, receipt=receipt, given=data)
         waiting += [write for write in writes if not isinstance(write, NextNumber)]
         people.append(before.id)
         if number % 10 == 9:

@@ -12,7 +12,7 @@ from chalicelib.domain.instants import instant
 from chalicelib.domain.links import LinkScope
 from chalicelib.services import confirmation, decisions
 from chalicelib.services.decisions import NoOpenQuestionError
-from chalicelib.store.decisions import MOST_PEOPLE
+from chalicelib.services.given_contacts import MOST_PEOPLE
 from chalicelib.store.links import open_link
 from chalicelib.store.lookup import Identification, fresh_subject
 from tests.acts import an_act
