@@ -45,7 +45,7 @@ def _everything_agreed(clinic: Clinic, lang: str) -> Receipt:
         clinic=clinic.id,
         answers=dict.fromkeys(clinic.questions, Answer.YES),
         notice=NoticeRef(clinic.version, lang, SHA256),
-        controllers=tuple(controller.named() for controller in clinic.controllers),
+        controllers=tuple(controller.for_receipt() for controller in clinic.controllers),
         channel=Channel.QR,
         source="reception",
         assurance=Assurance.SELF_ASSERTED,

@@ -51,7 +51,7 @@ def on_paper(answers: Mapping[str, str], signed: str, entered: str, **changed: A
 def a_subject(number: int = 1, **standings: AnswerSummary) -> Subject:
     """Give a person nobody knows yet; standings by address, with ``__`` for the dot."""
     words = {address.replace("__", "."): standing for address, standing in standings.items()}
-    return Subject(id=f"{number:032x}", salt="5a" * 16, standings=words)
+    return Subject(id=f"{number:032x}", salt="5a" * 16, summaries=words)
 
 
 def a_word(answer: str = "yes", at: str = MORNING, **changed: Any) -> RecordedAnswer:

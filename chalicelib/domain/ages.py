@@ -31,15 +31,15 @@ def rules() -> Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]:
 
 def own_consent_age(country: str, at: Instant) -> int:
     """Tell from which age one consents alone to the use of one's data in a country (GDPR Art. 8(1) and its like)."""
-    return in_force(rules()[country]["own_consent"], country, at)
+    return age_in_force(rules()[country]["own_consent"], country, at)
 
 
 def majority_age(country: str, at: Instant) -> int:
     """Tell at which age one comes of age in a country."""
-    return in_force(rules()[country]["majority"], country, at)
+    return age_in_force(rules()[country]["majority"], country, at)
 
 
-def in_force(dated: Sequence[Mapping[str, Any]], country: str, at: Instant) -> int:
+def age_in_force(dated: Sequence[Mapping[str, Any]], country: str, at: Instant) -> int:
     """Tell which of several dated ages holds at a moment: the last whose day has begun in the country."""
     if len(dated) == 1:
         return int(dated[0]["age"])
@@ -67,7 +67,7 @@ def age(born: date, country: str, at: Instant) -> int:
     return years if birthday(born, years) <= today else years - 1
 
 
-def reached(comes_of_age: Instant, years: int, country: str, at: Instant) -> bool:
+def has_reached(comes_of_age: Instant, years: int, country: str, at: Instant) -> bool:
     """Tell whether somebody of whom only this is known, when they come of age, is that many years old at a moment.
 
     For somebody born on 29 February it may say so a day late.
@@ -77,12 +77,12 @@ def reached(comes_of_age: Instant, years: int, country: str, at: Instant) -> boo
     return birthday(day, years - majority_age(country, at)) <= today
 
 
-def of_age(born: date, country: str, at: Instant) -> Instant:
+def comes_of_age_at(born: date, country: str, at: Instant) -> Instant:
     """Tell when somebody comes of age: the midnight that begins the day, where the clinic is."""
     return local_midnight(birthday(born, majority_age(country, at)).isoformat(), country)
 
 
-def believable(born: date, country: str, at: Instant) -> bool:
+def is_believable(born: date, country: str, at: Instant) -> bool:
     """Tell whether somebody can have been born that day: not tomorrow, and not before anyone who lives."""
     return 0 <= age(born, country, at) < OLDEST
 

@@ -20,7 +20,7 @@ SCOPES = (
 )
 """What a key may be allowed to do, as far as the portal offers it today."""
 
-ASKED_FOR_BY_NAME = frozenset({"links:manage"})
+ONLY_ON_REQUEST = frozenset({"links:manage"})
 """What no key may do unless it is asked for: `links:manage` opens patients' own pages to whoever has the key."""
 
 PREFIX = "cpk_"

@@ -48,7 +48,7 @@ class Controller:
     registration: str
     lead: bool
 
-    def named(self) -> Mapping[str, str]:
+    def for_receipt(self) -> Mapping[str, str]:
         """Give what a receipt says of the controller."""
         return {"id": self.id, "name": self.name}
 
@@ -118,7 +118,7 @@ class Processing:
 class Question:
     """One decision to take: its address, what a Yes needs to know, when it ends by itself, whether it is confirmed."""
 
-    address: str
+    id: str
     purpose: Purpose
     option: Option | None
     needs: frozenset[str]
@@ -195,7 +195,7 @@ class Clinic:
         return self.languages[0]
 
     @property
-    def texted(self) -> tuple[str, ...]:
+    def text_message_countries(self) -> tuple[str, ...]:
         """The countries text messages are sent to: those the clinic names, else its own."""
         return self.sms_countries or (self.country,)
 
@@ -214,17 +214,17 @@ class Clinic:
         }
 
     @property
-    def confirmed_first(self) -> frozenset[str]:
+    def needs_confirmation(self) -> frozenset[str]:
         """The decisions that a person nobody knew yet confirms too, before they count (double opt-in)."""
         return frozenset(address for address, question in self.questions.items() if question.confirm)
 
-    def waits_for_certain(self, decisions: Mapping[str, Mapping[str, Any]], at: Instant) -> bool:
+    def always_waits(self, decisions: Mapping[str, Mapping[str, Any]], at: Instant) -> bool:
         """Tell whether a Yes of a receipt waits whoever gave it: saying so tells nobody who is known here."""
         yes = {address: entry["confirm_by"] for address, entry in decisions.items() if entry["answer"] == "yes"}
-        return any((yes[address] or "") > at for address in yes.keys() & self.confirmed_first)
+        return any((yes[address] or "") > at for address in yes.keys() & self.needs_confirmation)
 
     @property
-    def unconfirmed(self) -> Mapping[str, str]:
+    def unconfirmed_reasons(self) -> Mapping[str, str]:
         """The decisions on explicit consent or data sharing that count unconfirmed, each with the clinic's reason.
 
         Who approves a notice sees them. A version published before a reason was asked for may have none.
@@ -236,16 +236,16 @@ class Clinic:
         }
 
     @property
-    def writes_letters(self) -> bool:
+    def needs_postal_address(self) -> bool:
         """Whether any question needs a postal address."""
         return any("address" in question.needs for question in self.questions.values())
 
     @property
-    def postcode_due(self) -> bool:
+    def needs_postcode(self) -> bool:
         """Whether a letter in the clinic's country needs a postcode."""
         return self.country not in WITHOUT_POSTCODE
 
-    def confirmed_by(self, address: str, typed: Collection[str]) -> str | None:
+    def confirming_kind(self, address: str, typed: Collection[str]) -> str | None:
         """Tell which of the kinds of contact that were typed confirms a decision: the one it needs, else the first."""
         needs = self.questions[address].needs
         wanted = [kind for kind in self.contact_order if kind in needs] or list(self.contact_order)
@@ -283,7 +283,7 @@ class Clinic:
         """Tell from which age a patient decides alone at a moment: the clinic's own, else the country's."""
         return self.age_minimum or own_consent_age(self.country, at)
 
-    def shared_with(self, member: str | None) -> "Clinic":
+    def limited_to_controller(self, member: str | None) -> "Clinic":
         """Give the clinic with those questions alone that one of its joint controllers shares; all for None.
 
         Who is no controller of this notice (any more) shares none.
@@ -298,7 +298,7 @@ class Clinic:
         }
         return replace(self, questions=shared)
 
-    def sharing(self, question: Question) -> list[str]:
+    def controller_names(self, question: Question) -> list[str]:
         """Name the controllers that share a decision, where it names them."""
         return [each.name for each in self.controllers if each.id in question.controllers]
 

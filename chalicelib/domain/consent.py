@@ -91,7 +91,7 @@ class NoticeInForce:
         return major(self.version)
 
 
-Given = tuple[Instant, int]
+GivenAt = tuple[Instant, int]
 """When a word was given, and the version of its receipt."""
 
 OrderKey = tuple[Instant, bool, int]
@@ -120,7 +120,7 @@ class RecordedAnswer:
     """Where only the day is known on which it was given: the last moment it can mean; `effective_at` is the first."""
 
     @property
-    def claimed(self) -> bool:
+    def awaits_confirmation(self) -> bool:
         """Whether this is a Yes that waits: by somebody who only typed a contact."""
         return self.confirm_by is not None
 
@@ -162,10 +162,10 @@ class AnswerSummary:
     claim: RecordedAnswer | None = None
     """The last Yes that waits to be confirmed."""
 
-    first_yes: Given | None = None
+    first_yes: GivenAt | None = None
     """When the first proven Yes was given: a No after it, or at the same time, takes something back."""
 
-    first_stop: tuple[Given, Answer] | None = None
+    first_stop: tuple[GivenAt, Answer] | None = None
     """The first No or withdrawal: where nothing was ever granted, it says which of the two this is."""
 
     restricted: bool = False
@@ -174,7 +174,7 @@ class AnswerSummary:
 
     def with_answer(self, word: RecordedAnswer) -> Self:
         """Give the standing with one more word."""
-        if word.claimed:
+        if word.awaits_confirmation:
             return replace(self, claim=_later_answer(self.claim, word))
         last = _later_answer(self.last, word)
         given = (word.order_key[0], word.version)
@@ -215,8 +215,8 @@ class Status:
 
     state: State
     since: Instant | None
-    word: RecordedAnswer | None
-    over: State | None = None
+    recorded_answer: RecordedAnswer | None
+    until_confirmed: State | None = None
     """For a pending claim: what it stands over where that was no consent; until it is confirmed, that counts."""
 
     restricted: bool = False
@@ -225,7 +225,7 @@ class Status:
     @property
     def day_only(self) -> bool:
         """Whether of when it began only the day is known."""
-        word = self.word
+        word = self.recorded_answer
         return word is not None and word.effective_until is not None and word.effective_at == self.since
 
     @property
@@ -267,7 +267,7 @@ def _resolve(standing: AnswerSummary | None, notice: NoticeInForce, at: Instant)
     if certain is _NEVER:
         return waiting
     # A claim whose time ran out unconfirmed leaves what it stood over.
-    return replace(waiting, over=certain.state) if waiting.state is State.PENDING else certain
+    return replace(waiting, until_confirmed=certain.state) if waiting.state is State.PENDING else certain
 
 
 def _resolve_confirmed(standing: AnswerSummary | None, notice: NoticeInForce, at: Instant) -> Status:
@@ -293,7 +293,7 @@ def _consent(state: State, yes: RecordedAnswer, notice: NoticeInForce, at: Insta
 
 def _never_confirmed(claim: RecordedAnswer, settled: Status) -> bool:
     """Tell whether a claim was made while its decision was granted: it added nothing, and adds nothing later."""
-    yes = settled.word
+    yes = settled.recorded_answer
     if yes is None or yes.answer is not Answer.YES or yes.notice_version is None or claim.notice_version is None:
         return False
     lasting = yes.expires_at is None or claim.effective_at < yes.expires_at
@@ -312,7 +312,11 @@ def strictest(statuses: list[Status]) -> Status:
 
 
 def _mere_claim(status: Status) -> bool:
-    return status.word is not None and status.word.claimed and status.over is None
+    return (
+        status.recorded_answer is not None
+        and status.recorded_answer.awaits_confirmation
+        and status.until_confirmed is None
+    )
 
 
 def major(version: str) -> int:

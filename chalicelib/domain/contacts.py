@@ -72,7 +72,7 @@ def normalise(kind: ContactKind, typed: str, country: str) -> Contact:
     return Contact(kind, _reference(typed))
 
 
-def ward(guardian: Contact, name: str, born: date) -> Contact:
+def child_contact(guardian: Contact, name: str, born: date) -> Contact:
     """Give the contact that finds one child again under its guardian's: by its name and day of birth.
 
     Two spellings of a name are one: case, spaces and what looks alike (NFKC) do not count.
@@ -81,12 +81,12 @@ def ward(guardian: Contact, name: str, born: date) -> Contact:
     return Contact(ContactKind.WARD, f"{guardian.kind}:{guardian.value}|{born.isoformat()}|{spelled}")
 
 
-def dump_contact(contacts: Iterable[Contact]) -> str:
+def dump_contacts(contacts: Iterable[Contact]) -> str:
     """Write contacts in clear, to be sealed at once."""
     return json.dumps([[contact.kind, contact.value] for contact in contacts], ensure_ascii=False)
 
 
-def load_contact(plain: str) -> tuple[Contact, ...]:
+def load_contacts(plain: str) -> tuple[Contact, ...]:
     """Read contacts that were unsealed."""
     return tuple(Contact(ContactKind(kind), value) for kind, value in json.loads(plain))
 

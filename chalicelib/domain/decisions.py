@@ -122,7 +122,7 @@ def new_decision(
         clinic=clinic.id,
         answers=answers,
         notice=notice,
-        controllers=tuple(controller.named() for controller in clinic.controllers),
+        controllers=tuple(controller.for_receipt() for controller in clinic.controllers),
         channel=channel,
         source=source,
         assurance=assurance,
@@ -169,7 +169,7 @@ def recorded_answers(document: Mapping[str, Any]) -> dict[QuestionId, RecordedAn
 
 def _stopped(subject: Subject, address: QuestionId) -> bool:
     """Tell whether the last word that counts on a decision is a No or a withdrawal."""
-    standing = subject.standings.get(address)
+    standing = subject.summaries.get(address)
     return standing is not None and standing.last is not None and standing.last.answer is not Answer.YES
 
 
@@ -188,7 +188,7 @@ def decide(subject: Subject, decision: Decision, in_force: NoticeInForce, *, kno
     )
     answers = dict(decision.answers)
     if decision.everything:
-        answers |= {address: Answer.WITHDRAW for address in subject.standings if address not in answers}
+        answers |= {address: Answer.WITHDRAW for address in subject.summaries if address not in answers}
     claims = known and decision.assurance is Assurance.SELF_ASSERTED
     of_age = decision.of_age or subject.of_age
     limit = of_age if effective_at < of_age or decision.assurance is not Assurance.STAFF_WITNESSED else None
@@ -220,7 +220,7 @@ def decide(subject: Subject, decision: Decision, in_force: NoticeInForce, *, kno
     }
     if decision.day:
         document |= {"effective_date": decision.day.date, "effective_until": min(decision.day.ends, now)}
-    standings = dict(subject.standings)
+    standings = dict(subject.summaries)
     for address, word in recorded_answers(document).items():
         before = standings.get(address)
         standings[address] = (before or AnswerSummary()).with_answer(word)
@@ -231,7 +231,7 @@ def decide(subject: Subject, decision: Decision, in_force: NoticeInForce, *, kno
         subject,
         version=document["version"],
         head=receipt.sha256,
-        standings=standings,
+        summaries=standings,
         latest=max(effective_at, subject.latest),
         recorded_at=now,
         of_age=of_age,

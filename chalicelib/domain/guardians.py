@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from chalicelib.domain.ages import age, believable, of_age, reached
+from chalicelib.domain.ages import age, comes_of_age_at, has_reached, is_believable
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Assurance
-from chalicelib.domain.contacts import Contact, ward
+from chalicelib.domain.contacts import Contact, child_contact
 from chalicelib.domain.decisions import Decision
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.receipts import Receipt
@@ -39,18 +39,18 @@ class Guardian:
         """Give the contacts that find the child, its own lookups first: under each contact, its name and birth."""
         if self.child is None or self.born is None:
             return tuple(given)
-        return (*(ward(contact, self.child, self.born) for contact in given), *given)
+        return (*(child_contact(contact, self.child, self.born) for contact in given), *given)
 
-    def of_age(self, clinic: Clinic, at: Instant) -> Instant:
+    def comes_of_age_at(self, clinic: Clinic, at: Instant) -> Instant:
         """Tell when the child comes of age: every Yes given for it ends by then."""
-        return of_age(self.born, clinic.country, at) if self.born else ""
+        return comes_of_age_at(self.born, clinic.country, at) if self.born else ""
 
 
 def refusal_reason(clinic: Clinic, born: date, at: Instant) -> str | None:
     """Name what speaks against somebody deciding for a child born on a day; None for nothing."""
     if age(born, clinic.country, at) < 0:
         return "child_born_later"
-    if not believable(born, clinic.country, at):
+    if not is_believable(born, clinic.country, at):
         return "child_born_impossible"
     if age(born, clinic.country, at) >= clinic.decides_alone_from(at):
         return "child_decides_alone"
@@ -62,7 +62,7 @@ def is_of_consent_age(clinic: Clinic, comes_of_age: Instant, at: Instant) -> boo
 
     `comes_of_age` is what is kept of a child (`Subject.of_age`), "" for whoever is none.
     """
-    return bool(comes_of_age) and reached(comes_of_age, clinic.decides_alone_from(at), clinic.country, at)
+    return bool(comes_of_age) and has_reached(comes_of_age, clinic.decides_alone_from(at), clinic.country, at)
 
 
 def becomes_independent(clinic: Clinic, comes_of_age: Instant, decision: Decision) -> bool:
@@ -78,7 +78,7 @@ def becomes_independent(clinic: Clinic, comes_of_age: Instant, decision: Decisio
     )
 
 
-def relation(receipts: Sequence[Receipt]) -> Mapping[str, str]:
+def last_relation(receipts: Sequence[Receipt]) -> Mapping[str, str]:
     """Give what a child's chain says last of its guardian: what they are to it, for who decides without being asked."""
     told = [receipt.document["evidence"] or {} for receipt in receipts]
     return next(({"guardian": each["guardian"]} for each in reversed(told) if "guardian" in each), {})

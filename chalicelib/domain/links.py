@@ -21,7 +21,7 @@ from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import Instant, instant, moment
 
 HANDLE_BYTES, PROOF_BYTES = 16, 8
-STOPS = timedelta(days=3 * 365)
+UNSUBSCRIBE_LIFETIME = timedelta(days=3 * 365)
 """For how long a message can be stopped by its own link: as long as proof is kept by default. An older message leads to
 the page on which one says who one is, so that nothing anywhere opens for ever."""
 
@@ -50,7 +50,7 @@ class LinkScope(StrEnum):
     """Confirming, from the person's own contact, that they want to be erased."""
 
     UNSUBSCRIBE = "unsubscribe"
-    """Stopping what the link names, and only stopping: it works for `STOPS`, however long ago the rest has ended."""
+    """Stopping what the link names, and only that: it works for `UNSUBSCRIBE_LIFETIME`, longer than all else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +89,15 @@ class Link:
         return cls(**{**kept, "addresses": tuple(kept["addresses"])})
 
     @property
-    def stops_until(self) -> Instant:
+    def unsubscribes_until(self) -> Instant:
         """Until when the link stops things: longer than it opens anything else."""
-        return max(self.expires_at, instant(moment(self.created_at) + STOPS))
+        return max(self.expires_at, instant(moment(self.created_at) + UNSUBSCRIBE_LIFETIME))
 
     def opens(self, power: LinkScope, now: Instant) -> bool:
         """Tell whether the link still opens this."""
         if power is LinkScope.MANAGE and self.by_program and not self.manages:
             return False
-        ends = self.stops_until if power is LinkScope.UNSUBSCRIBE else self.expires_at
+        ends = self.unsubscribes_until if power is LinkScope.UNSUBSCRIBE else self.expires_at
         return self.revoked_at is None and now < ends
 
 
@@ -131,12 +131,12 @@ class LinkSecret:
         return cls(secrets.token_bytes(HANDLE_BYTES))
 
     @classmethod
-    def repeated(cls, secret: bytes, said: str) -> Self:
+    def derived(cls, secret: bytes, said: str) -> Self:
         """Make the handle that the same call gives again: nobody without the clinic's key can tell it from chance."""
         return cls(hmac.digest(secret, f"handle|{said}".encode(), "sha256")[:HANDLE_BYTES])
 
     @property
-    def link(self) -> str:
+    def link_id(self) -> str:
         """The id under which the link is kept and revoked: SHA-256 of the handle, in hexadecimal."""
         return hashlib.sha256(self.value).hexdigest()
 

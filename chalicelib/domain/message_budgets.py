@@ -20,7 +20,7 @@ SHARD_TAKES = 2_500
 
 MOST_SHARDS = 16
 
-NEAR = 0.8
+NEARLY_SPENT = 0.8
 """From which part of a budget on it is told that it runs out."""
 
 MORNING = timedelta(hours=6)
@@ -43,16 +43,16 @@ class Budget:
     """One budget: what it is for, such as ``sms#clinic#riga-aesthetics``, and how many a day."""
 
     scope: str
-    most: int
+    limit: int
 
     def shares(self) -> tuple[int, ...]:
         """Give how many each of its items may count; together exactly the budget."""
-        parts = min(MOST_SHARDS, max(SHARDS, -(-self.most // SHARD_TAKES)))
-        return tuple(self.most // parts + (part < self.most % parts) for part in range(parts))
+        parts = min(MOST_SHARDS, max(SHARDS, -(-self.limit // SHARD_TAKES)))
+        return tuple(self.limit // parts + (part < self.limit % parts) for part in range(parts))
 
-    def near(self, used: int) -> bool:
+    def is_nearly_spent(self, used: int) -> bool:
         """Tell whether it runs out."""
-        return used >= NEAR * self.most
+        return used >= NEARLY_SPENT * self.limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Budgets:
     mail: int = 40_000
     mail_clinic: int = 10_000
 
-    def held(self, kind: ContactKind, clinic: str, country: str | None, *, stop: bool) -> Iterator[Budget]:
+    def budgets_for(self, kind: ContactKind, clinic: str, country: str | None, *, stop: bool) -> Iterator[Budget]:
         """Give the budgets one message counts in; `stop` where it tells of a stop.
 
         Word of a stop may be as many as all other messages together, and does not ask to which country it goes.
@@ -85,13 +85,13 @@ def day_of(at: Instant) -> str:
     return at[:10]
 
 
-def until_morning(at: Instant) -> int:
+def seconds_until_morning(at: Instant) -> int:
     """Tell for how many seconds a message waits that found the day's budget spent."""
     now = moment(at)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     return int((midnight + timedelta(days=1) + MORNING - now).total_seconds())
 
 
-def forgotten(at: Instant) -> int:
+def counters_expire_at(at: Instant) -> int:
     """Tell when the counters of a day may be cleared away (epoch seconds): operators look back a month."""
     return int((moment(at) + timedelta(days=31)).timestamp())

@@ -49,7 +49,7 @@ def notice_at(history: Sequence[PublishedVersion], at: Instant, known_at: Instan
     return NoticeInForce(entry.version, min([entry.since, *begun]))
 
 
-def precursor(history: Sequence[PublishedVersion], version: str, since: Instant) -> PublishedVersion | None:
+def predecessor(history: Sequence[PublishedVersion], version: str, since: Instant) -> PublishedVersion | None:
     """Give the version of the same MAJOR that was in force last before a version begins; None where there is none.
 
     Those who agreed to it keep their consent under the new one. A version overtaken before its day bound nobody.
@@ -64,7 +64,7 @@ def precursor(history: Sequence[PublishedVersion], version: str, since: Instant)
     return alike[-1] if alike else None
 
 
-def until(history: Sequence[PublishedVersion], entry: PublishedVersion) -> Instant | None:
+def ends_at(history: Sequence[PublishedVersion], entry: PublishedVersion) -> Instant | None:
     """Tell when the next version takes over from this one; None for the last, and for one that never is in force."""
     begun = [each for each in history if entry_at(history, each.since).version == each.version]
     if entry not in begun or entry == begun[-1]:
@@ -81,6 +81,6 @@ def stage(since: Instant, version: str, history: Sequence[PublishedVersion], at:
     return Stage.SCHEDULED if since > at else Stage.PAST
 
 
-def numbers(version: str) -> tuple[int, ...]:
+def version_numbers(version: str) -> tuple[int, ...]:
     """Give a version's numbers, so that 1.10 comes after 1.9."""
     return tuple(int(part) for part in version.split("."))

@@ -48,7 +48,7 @@ class RecipientPeriod:
     until: Instant | None
 
 
-def decisions(
+def question_statuses(
     people: Sequence[Subject], ever: Clinic, notice: NoticeInForce, at: Instant, receipts: Sequence[Receipt] = ()
 ) -> tuple[QuestionStatus, ...]:
     """Tell how every decision ever asked for stands, purpose by purpose in the order of the notice.
@@ -59,12 +59,16 @@ def decisions(
     documents = {receipt.id: receipt.document for receipt in receipts}
     told = []
     for address, question in sorted(ever.questions.items(), key=lambda each: order.index(each[1].purpose.id)):
-        status = strictest([resolve(person.standings.get(address), notice, at) for person in people])
-        told.append(QuestionStatus(question, status, documents.get(status.word.receipt_id) if status.word else None))
+        status = strictest([resolve(person.summaries.get(address), notice, at) for person in people])
+        told.append(
+            QuestionStatus(
+                question, status, documents.get(status.recorded_answer.receipt_id) if status.recorded_answer else None
+            )
+        )
     return tuple(told)
 
 
-def disclosures(
+def recipient_periods(
     receipts: Sequence[Receipt],
     versions: Mapping[str | None, Clinic],
     notice_at: Callable[[Instant], NoticeInForce],
@@ -85,7 +89,7 @@ def disclosures(
     moments = tuple(changes)
     told = []
     for address, said in words.items():
-        for word, since, until in permitted(said, notice_at, moments, now):
+        for word, since, until in permitted_periods(said, notice_at, moments, now):
             question = versions[word.notice_version].questions[address]
             end = min(filter(None, (until, restricted_since)), default=None)
             if question.recipient is not None and (end is None or since < end):
@@ -93,7 +97,7 @@ def disclosures(
     return tuple(sorted(told, key=lambda each: each.since, reverse=True))
 
 
-def permitted(
+def permitted_periods(
     words: Sequence[RecordedAnswer],
     notice_at: Callable[[Instant], NoticeInForce],
     changes: Sequence[Instant],
@@ -109,22 +113,22 @@ def permitted(
             standing = standing.with_answer(unheard.popleft())
         status = resolve(standing, notice_at(moment), moment)
         lasting = bool(periods) and periods[-1][2] is None
-        if status.permitted and status.word is not None and not lasting:
-            periods.append((status.word, moment, None))
+        if status.permitted and status.recorded_answer is not None and not lasting:
+            periods.append((status.recorded_answer, moment, None))
         elif lasting and not status.permitted:
             periods[-1] = (*periods[-1][:2], moment)
     return periods
 
 
-def still_held(receipt: Receipt, person: Subject, notice: NoticeInForce, at: Instant) -> dict[QuestionId, State]:
+def current_states(receipt: Receipt, person: Subject, notice: NoticeInForce, at: Instant) -> dict[QuestionId, State]:
     """Tell how the decisions stand whose last word is still this receipt's."""
     now = {}
     for address in receipt.document["decisions"]:
-        standing = person.standings.get(address)
+        standing = person.summaries.get(address)
         # A claim takes nothing from the word it stands over: that one's receipt still tells it.
         for status in (resolve_confirmed(standing, notice, at), resolve(standing, notice, at)):
             # Nor does the receipt of a restricted consent say to a program that it may be used.
             usable = status.permitted or status.state is not State.GRANTED
-            if status.word is not None and status.word.receipt_id == receipt.id and usable:
+            if status.recorded_answer is not None and status.recorded_answer.receipt_id == receipt.id and usable:
                 now[address] = status.state
     return now

@@ -35,14 +35,14 @@ class SubjectQuery:
     """
 
     known: People
-    standings: Mapping[str, Mapping[QuestionId, AnswerSummary]]
+    summaries: Mapping[str, Mapping[QuestionId, AnswerSummary]]
 
     @property
     def people(self) -> tuple[Subject, ...]:
         """Everyone who is known under any of the contacts."""
         return all_subjects(self.known)
 
-    def kinds(self, lookups: Mapping[Contact, str], known_at: Instant) -> tuple[ContactKind, ...]:
+    def own_kinds(self, lookups: Mapping[Contact, str], known_at: Instant) -> tuple[ContactKind, ...]:
         """Give the kinds of contact of which these people were known to have one of their own, without any of them."""
         given = {lookups[contact]: contact.kind for contact, people in self.known.items() if people}
         found = {
@@ -53,11 +53,13 @@ class SubjectQuery:
         }
         return tuple(kind for kind in (ContactKind.REFERENCE, *REACHABLE_KINDS) if kind in found)
 
-    def tell(self, address: QuestionId, needs: frozenset[str], notice: NoticeInForce, at: Instant) -> PermissionResult:
+    def permission(
+        self, address: QuestionId, needs: frozenset[str], notice: NoticeInForce, at: Instant
+    ) -> PermissionResult:
         """Tell how a decision stands whose Yes `needs` these kinds of contact."""
 
         def stands(people: tuple[Subject, ...]) -> Status:
-            standings = [self.standings[person.id].get(address) for person in people] or [None]
+            standings = [self.summaries[person.id].get(address) for person in people] or [None]
             return strictest([resolve(standing, notice, at) for standing in standings])
 
         status = stands(self.people)

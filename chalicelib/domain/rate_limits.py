@@ -35,9 +35,9 @@ class RateLimit:
     """How many at once, and after how many milliseconds there is room for one more."""
 
     burst: int
-    every: int
+    interval: int
 
-    def full(self, arrival: int | None, now: int) -> bool:
+    def is_full(self, arrival: int | None, now: int) -> bool:
         """Tell whether a bucket (its arrival time, None for a new one) is untouched at `now`."""
         return arrival is None or arrival <= now
 
@@ -47,25 +47,25 @@ class RateLimit:
 
     def latest(self, now: int) -> int:
         """Give the latest arrival time that still leaves room for one more."""
-        return now + (self.burst - 1) * self.every
+        return now + (self.burst - 1) * self.interval
 
 
-CONTACT = RateLimit(burst=12, every=60_000)
-RANGE = RateLimit(burst=60, every=2_000)
+CONTACT = RateLimit(burst=12, interval=60_000)
+RANGE = RateLimit(burst=60, interval=2_000)
 """A whole waiting room may stand behind one address."""
-CLINIC = RateLimit(burst=40, every=250)
+CLINIC = RateLimit(burst=40, interval=250)
 """One of a clinic's shards: all together 640 at once, and 64 a second for ever."""
 
-MESSAGE = RateLimit(burst=5, every=900_000)
+MESSAGE = RateLimit(burst=5, interval=900_000)
 """Messages of one kind to one contact: whoever types a stranger's phone again and again has it ring five times."""
 
-ANYWHERE_PHONE = RateLimit(burst=10, every=1_800_000)
+ANYWHERE_PHONE = RateLimit(burst=10, interval=1_800_000)
 """Text messages to one phone, of whatever kinds and clinics: somebody may type it into the forms of all of them."""
 
-ANYWHERE_EMAIL = RateLimit(burst=40, every=600_000)
+ANYWHERE_EMAIL = RateLimit(burst=40, interval=600_000)
 """E-mails to one address, of whatever kinds and clinics."""
 
-CODE = RateLimit(burst=10, every=3_600_000)
+CODE = RateLimit(burst=10, interval=3_600_000)
 """Guesses at the codes sent to one phone, of whatever receipts: a new form is no way to more of them."""
 
 SHARDS = 16
@@ -107,18 +107,18 @@ def milliseconds(at: Instant) -> int:
     return round(moment(at).timestamp() * 1000)
 
 
-def each_of(contacts: Iterable[Contact]) -> tuple[str, ...]:
+def contact_subjects(contacts: Iterable[Contact]) -> tuple[str, ...]:
     """Name contacts for a bucket each."""
     return tuple(f"{contact.kind}:{contact.value}" for contact in contacts)
 
 
-def this_very(contacts: Iterable[Contact], addresses: Iterable[QuestionId]) -> tuple[str, ...]:
+def withdrawal_subjects(contacts: Iterable[Contact], addresses: Iterable[QuestionId]) -> tuple[str, ...]:
     """Name a withdrawal for one bucket: these contacts and these decisions, together.
 
     So a withdrawal is refused only right after the very same one was carried out, again and again: whoever uses up
     the room for it has each time done what the patient wants.
     """
-    return ("|".join([*sorted(each_of(contacts)), *sorted(set(addresses))]),)
+    return ("|".join([*sorted(contact_subjects(contacts)), *sorted(set(addresses))]),)
 
 
 def address_range(address: str) -> str:
@@ -134,7 +134,7 @@ def address_range(address: str) -> str:
     return str(ip_network((given, 24 if given.version == 4 else 48), strict=False))  # noqa: PLR2004 - the versions
 
 
-def longest(waits: Iterable[int]) -> None:
+def refuse_while_waiting(waits: Iterable[int]) -> None:
     """Refuse (TooManyError) where one of these waits, in milliseconds, is not over; it tells the longest."""
     wait = max(waits, default=0)
     if wait:

@@ -18,7 +18,7 @@ from chalicelib.domain.consent import (
     resolve_confirmed,
 )
 from chalicelib.domain.instants import Instant, instant, moment
-from chalicelib.domain.notice_versions import PublishedVersion, Stage, notice_at, numbers, stage
+from chalicelib.domain.notice_versions import PublishedVersion, Stage, notice_at, stage, version_numbers
 from chalicelib.domain.subjects import Subject
 
 EXPIRING_WITHIN = timedelta(days=30)
@@ -52,8 +52,8 @@ class Reminder:
 
     kind: ReminderKind
     reference: str
-    addresses: tuple[QuestionId, ...]
-    word: RecordedAnswer
+    question_ids: tuple[QuestionId, ...]
+    answer: RecordedAnswer
     at: Instant | None = None
     until: Instant | None = None
 
@@ -68,7 +68,7 @@ def reminders_for(
     if person.erased or person.restricted_since is not None:
         return ()
     notice = notice_at(history, at)
-    now = {address: resolve(standing, notice, at) for address, standing in sorted(person.standings.items())}
+    now = {address: resolve(standing, notice, at) for address, standing in sorted(person.summaries.items())}
     return (*_reminders(now, at), *_expiring(person, now, at, grown=grown), *_changed(person, history, at))
 
 
@@ -76,7 +76,7 @@ def _reminders(now: dict[QuestionId, Status], at: Instant) -> Iterator[Reminder]
     waiting: dict[str, list[QuestionId]] = {}
     words: dict[str, RecordedAnswer] = {}
     for address, status in now.items():
-        word = status.word
+        word = status.recorded_answer
         until = word.confirm_by if word is not None and status.state is State.PENDING else None
         if word is not None and until is not None and _middle(word.recorded_at, until) <= at:
             waiting.setdefault(word.receipt_id, []).append(address)
@@ -94,7 +94,7 @@ def _expiring(person: Subject, now: dict[QuestionId, Status], at: Instant, *, gr
     ends: dict[Instant, list[QuestionId]] = {}
     words: dict[Instant, RecordedAnswer] = {}
     for address, status in now.items():
-        word = status.word
+        word = status.recorded_answer
         if status.state is State.GRANTED and word is not None and word.expires_at is not None:
             month = instant(moment(word.expires_at) - EXPIRING_WITHIN)
             if max(month, _middle(word.effective_at, word.expires_at)) <= at:
@@ -116,9 +116,9 @@ def _changed(person: Subject, history: Sequence[PublishedVersion], at: Instant) 
         if not holds or before.version == entry.version:
             continue
         agreed: dict[QuestionId, RecordedAnswer] = {}
-        for address, standing in sorted(person.standings.items()):
+        for address, standing in sorted(person.summaries.items()):
             status = resolve_confirmed(standing, before, at)
-            word = status.word
+            word = status.recorded_answer
             if status.state is State.GRANTED and word is not None and _older(word, entry):
                 agreed[address] = word
         if agreed:
@@ -131,7 +131,7 @@ def _older(word: RecordedAnswer, entry: PublishedVersion) -> bool:
     if word.notice_version is None:
         return False
     known_since = word.recorded_at if word.channel is Channel.IMPORT else word.effective_at
-    return known_since < entry.since and numbers(word.notice_version) < numbers(entry.version)
+    return known_since < entry.since and version_numbers(word.notice_version) < version_numbers(entry.version)
 
 
 def _middle(start: Instant, end: Instant) -> Instant:

@@ -54,9 +54,9 @@ def retention_action(person: Subject, history: Sequence[PublishedVersion], rule:
     statuses = _statuses(person, notice_at(history, at), at)
     if person.restricted_since is not None or not statuses or any(each.state in _HOLDS for each in statuses):
         return RetentionAction.KEEP
-    never_confirmed = all(standing.last is None for standing in person.standings.values())
+    never_confirmed = all(standing.last is None for standing in person.summaries.values())
     over = proof_until(person, history, rule, at)
-    if all(map(_only_stopped, person.standings.values())):
+    if all(map(_only_stopped, person.summaries.values())):
         over = min(over, instant(moment(person.recorded_at) + ONLY_STOPPED_KEPT))
     return RetentionAction.ERASE if never_confirmed or over <= at else RetentionAction.KEEP
 
@@ -74,10 +74,10 @@ def proof_until(person: Subject, history: Sequence[PublishedVersion], rule: str,
     A period counts from when the last of the consents ended; the erasure ends those that held until then.
     """
     statuses = _statuses(person, notice_at(history, at), at)
-    claims = [standing.claim.confirm_by or at for standing in person.standings.values() if standing.claim]
+    claims = [standing.claim.confirm_by or at for standing in person.summaries.values() if standing.claim]
     ended = [at if each.state in _HOLDS else each.since for each in statuses]
     return ending(rule, max((min(each, at) for each in [*ended, *claims] if each), default=at))
 
 
 def _statuses(person: Subject, notice: NoticeInForce, at: Instant) -> list[Status]:
-    return [resolve(standing, notice, at) for standing in person.standings.values()]
+    return [resolve(standing, notice, at) for standing in person.summaries.values()]

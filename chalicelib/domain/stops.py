@@ -57,12 +57,12 @@ class PendingStop:
         channel, assurance = Channel(kept["channel"]), Assurance(kept["assurance"])
         return cls(**{**kept, "answers": answers, "channel": channel, "assurance": assurance})
 
-    def means(self, person: Subject, contact: Contact) -> bool:
+    def reaches(self, person: Subject, contact: Contact) -> bool:
         """Tell whether it reaches one of those known under a contact."""
         if not self.asked_only:
             return True
         child = person.of_age and contact.kind not in {ContactKind.REFERENCE, ContactKind.WARD}
-        return not child and not self.answers.keys().isdisjoint(person.standings)
+        return not child and not self.answers.keys().isdisjoint(person.summaries)
 
     def covers(self, addresses: Mapping[QuestionId, Answer]) -> bool:
         """Tell whether it stops all of these for everybody."""

@@ -13,6 +13,11 @@ from chalicelib.domain.consent import (
 )
 from chalicelib.domain.instants import Instant
 
+_STORED_AS = {"summaries": "standings", "page_starts": "fences"}
+"""Fields whose stored key is another: items in the table keep the names they were written with."""
+
+_FIELD_OF = {key: name for name, key in _STORED_AS.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -27,7 +32,7 @@ class Subject:
     version: int = 0
     head: str | None = None
     contacts: Mapping[str, Instant] = field(default_factory=dict)
-    standings: Mapping[QuestionId, AnswerSummary] = field(default_factory=dict)
+    summaries: Mapping[QuestionId, AnswerSummary] = field(default_factory=dict)
     numbered: bool = False
     """Whether the clinic's own number of this person is among the contacts."""
 
@@ -40,7 +45,7 @@ class Subject:
     recorded_at: Instant = ""
     """When the head of the chain was recorded."""
 
-    fences: tuple[tuple[Instant, Instant], ...] = ()
+    page_starts: tuple[tuple[Instant, Instant], ...] = ()
     """What each page of words begins after, by both clocks: see `timeline`."""
 
     typed: tuple[str, ...] = ()
@@ -90,11 +95,11 @@ class Subject:
         left = tuple(lookup for lookup in self.typed if lookup not in lookups)
         return replace(self, typed=left, certain=self.certain or bool(lookups))
 
-    def independent(self, contacts: Collection[str]) -> Self:
+    def as_independent(self, contacts: Collection[str]) -> Self:
         """Give who was a child as somebody who decides alone: of what is known only these contacts are their own."""
-        return replace(self.without(self.contacts.keys() - set(contacts)), of_age="", proven_by="")
+        return replace(self.without_contacts(self.contacts.keys() - set(contacts)), of_age="", proven_by="")
 
-    def without(self, gone: Collection[str]) -> Self:
+    def without_contacts(self, gone: Collection[str]) -> Self:
         """Give the person without some of their contacts."""
         kept = {lookup: since for lookup, since in self.contacts.items() if lookup not in gone}
         return replace(
@@ -114,7 +119,7 @@ class Subject:
     def restrict(self, since: Instant | None) -> Self:
         """Give the person with all processing restricted, or, by None, no longer."""
         return replace(
-            self, restricted_since=since, standings=with_restriction(self.standings, restricted=since is not None)
+            self, restricted_since=since, summaries=with_restriction(self.summaries, restricted=since is not None)
         )
 
     def erase(self, proof_until: Instant) -> Self:
@@ -131,19 +136,21 @@ class Subject:
 
     def stored(self) -> dict[str, Any]:
         """Write the subject, JSON-ready."""
-        return {
-            **{name: getattr(self, name) for name in self.__slots__},
-            "standings": {address: standing.stored() for address, standing in self.standings.items()},
-        }
+        stored = {_STORED_AS.get(name, name): getattr(self, name) for name in self.__slots__}
+        summaries = {question: summary.stored() for question, summary in self.summaries.items()}
+        return {**stored, _STORED_AS["summaries"]: summaries}
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
         """Rebuild a subject from its stored form."""
-        kept = {address: AnswerSummary.read(standing) for address, standing in stored["standings"].items()}
-        standings = with_restriction(kept, restricted=stored.get("restricted_since") is not None)
-        fences = tuple((latest, recorded_at) for latest, recorded_at in stored["fences"])
-        listed = {name: tuple(stored.get(name, ())) for name in ("typed", "pointers")}
-        return cls(**{**stored, "standings": standings, "fences": fences, **listed})
+        fields = {_FIELD_OF.get(key, key): value for key, value in stored.items()}
+        summaries = {question: AnswerSummary.read(summary) for question, summary in fields["summaries"].items()}
+        restricted = fields.get("restricted_since") is not None
+        fields["summaries"] = with_restriction(summaries, restricted=restricted)
+        fields["page_starts"] = tuple((latest, recorded_at) for latest, recorded_at in fields["page_starts"])
+        fields["typed"] = tuple(fields.get("typed", ()))
+        fields["pointers"] = tuple(fields.get("pointers", ()))
+        return cls(**fields)
 
 
 def with_restriction(

@@ -86,7 +86,7 @@ class _OrderRun:
             return withdrawal_orders.keep(self.portal.table, order, progress)
         published = self.portal.directory.look_up(clinic).published
         for person, text in page:
-            if not order.stop.means(person, contact):
+            if not order.stop.reaches(person, contact):
                 continue
             sure = progress.sure or self._is_sure(order, person, lookup)
             progress = replace(progress, sure=sure)
@@ -115,7 +115,7 @@ class _OrderRun:
         """Record for one person what an order says; None for who has it already, is gone, or has nothing left."""
         decision = order.decision
         number = self._number(order, person.id)
-        said = {standing.last.receipt_id for standing in person.standings.values() if standing.last}
+        said = {standing.last.receipt_id for standing in person.summaries.values() if standing.last}
         if self.first and self.first.document["subject"] == person.id:
             return self.first
         if number in said or (

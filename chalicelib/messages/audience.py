@@ -136,7 +136,7 @@ class AudiencePlanner:
             due = current_reminder(key, item.number, person, published, self.now)
             if due is None:
                 raise _NothingError(Reason.NOT_DUE_ANY_MORE)
-            entry = replace(entry, addresses=due.addresses, until=due.until)
+            entry = replace(entry, addresses=due.question_ids, until=due.until)
         document = read_receipt(found[receipt_place]).document if receipt_place else {}
         clinic = self.clinics.with_all_past_questions(published)
         context = MessageContext(entry, clinic, key, document, published.in_force, person.lang)
@@ -206,7 +206,7 @@ class AudiencePlanner:
     def _waits(self, context: MessageContext, planned: PlannedMessage, person: Subject) -> bool:
         """Tell whether any of the answers a message is about still waits to be confirmed."""
         for address in planned.addresses:
-            summary = person.standings.get(address)
+            summary = person.summaries.get(address)
             if resolve(summary, context.in_force, self.now).state is State.PENDING:
                 return True
         return False
@@ -220,7 +220,7 @@ class AudiencePlanner:
         message must not stand for this person's.
         """
         person = audience.person
-        later = _waiting_receipts(planned.addresses, person.standings)
+        later = _waiting_receipts(planned.addresses, person.summaries)
         if len(later) < len(planned.addresses) or context.entry.receipt in later.values():
             return False
         asked = {receipt: self._asked_to_confirm(context.clinic.id, receipt, person) for receipt in set(later.values())}
@@ -228,7 +228,7 @@ class AudiencePlanner:
             if set(asked[receipt]) != set(audience.given):
                 return False
             kinds = [other.kind for other in asked[receipt]]
-            if context.clinic.confirmed_by(address, kinds) != contact.kind:
+            if context.clinic.confirming_kind(address, kinds) != contact.kind:
                 return False
         return True
 

@@ -30,7 +30,7 @@ from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.messages import DECIDED, OutboxEntry
 
 LINK_DAYS = 30
-"""How long the links in a message open something; they stop things for longer (`links.STOPS`)."""
+"""How long the links in a message open something; they stop things for longer (`links.UNSUBSCRIBE_LIFETIME`)."""
 
 RECEIPT_MAIL_EXPIRES = timedelta(days=1)
 """For how long a mail that only confirms that answers were saved is worth sending."""

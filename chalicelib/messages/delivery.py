@@ -185,7 +185,7 @@ class Delivery:
     def _try(self, item: OutboxItem, message: AddressedMessage, result: _ItemResult, report: DeliveryReport) -> None:
         """Send one message if that is possible now, and add what came of it to the result."""
         context, planned = message.context, message.planned
-        if not can_be_written_to(message.contact, context.clinic.texted):
+        if not can_be_written_to(message.contact, context.clinic.text_message_countries):
             self._skip(item, message, Reason.NO_TEXT_MESSAGES, result)
             return
         try:
@@ -273,7 +273,7 @@ class Delivery:
             shared_bucket = portal_key.anywhere(contact, "stop" if stop else "")
             rules[anywhere_key(shared_bucket)] = ANYWHERE_PHONE if phone else ANYWHERE_EMAIL
         sent_to = country(contact.value) if phone else None
-        budgets = list(self.budgets.held(contact.kind, clinic, sent_to, stop=stop))
+        budgets = list(self.budgets.budgets_for(contact.kind, clinic, sent_to, stop=stop))
         found = self.table.get([*rules, *message_budgets.keys_of(budgets, now)])
         spends = rate_limits.taken(rules, now, found)
         counts, near = message_budgets.counts(budgets, now, found)

@@ -109,7 +109,7 @@ def _waiting(
     """Give what a contact that was given is asked to confirm."""
     waiting = []
     for address, entry in decisions.items():
-        confirming = clinic.confirmed_by(address, given)
+        confirming = clinic.confirming_kind(address, given)
         asks_a_stranger = confirming is None or not given[ContactKind(confirming)]
         if entry["confirm_by"] and (entry["after"] == State.PENDING or asks_a_stranger):
             waiting.append(address)
@@ -129,7 +129,7 @@ def confirmation_requests(
     """Give one message to each contact that can confirm any of these decisions, about those it can."""
     by_kind: dict[ContactKind, list[QuestionId]] = {}
     for address in addresses:
-        kind = clinic.confirmed_by(address, given)
+        kind = clinic.confirming_kind(address, given)
         if kind:
             by_kind.setdefault(ContactKind(kind), []).append(address)
     return tuple(PlannedMessage(message, kind, tuple(about)) for kind, about in by_kind.items())

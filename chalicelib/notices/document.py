@@ -161,9 +161,9 @@ def check(document: Any, authorities: Mapping[str, Any]) -> tuple[DocumentError,
 
 
 def unconfirmed(document: Any) -> Mapping[str, str]:
-    """Give `Clinic.unconfirmed` of a document, complete or not."""
+    """Give `Clinic.unconfirmed_reasons` of a document, complete or not."""
     reader = _Reader()
-    return reader.clinic(reader.mapping("", document), "").unconfirmed
+    return reader.clinic(reader.mapping("", document), "").unconfirmed_reasons
 
 
 def warnings_of(document: Any, at: Instant) -> tuple[DocumentError, ...]:

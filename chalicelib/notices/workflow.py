@@ -17,7 +17,7 @@ from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import NoticeInForce, QuestionId, State, major, resolve, resolve_confirmed
 from chalicelib.domain.errors import RejectedError
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.notice_versions import PublishedVersion, Stage, entry_at, numbers, stage
+from chalicelib.domain.notice_versions import PublishedVersion, Stage, entry_at, stage, version_numbers
 from chalicelib.domain.subjects import Subject
 from chalicelib.notices.differences import Difference, differences
 from chalicelib.notices.document import (
@@ -262,8 +262,8 @@ def change(version: str, history: Sequence[PublishedVersion], at: Instant) -> Ch
     """Tell what a version is to the one in force at a moment; raise PublishError where its number does not rise."""
     if not history:
         return Change.FIRST
-    last = max((entry.version for entry in history), key=numbers)
-    if numbers(version) <= numbers(last):
+    last = max((entry.version for entry in history), key=version_numbers)
+    if version_numbers(version) <= version_numbers(last):
         raise PublishError(f"version: is {version!r}, and {last!r} is published. Raise the number")
     return Change.MAJOR if major(version) != major(entry_at(history, at).version) else Change.MINOR
 
@@ -319,7 +319,7 @@ def list_versions(history: Sequence[PublishedVersion], drafts: Iterable[Draft], 
         for entry in history
     }
     steps |= {draft.version: summarize(draft, history, at) for draft in drafts}
-    return [steps[version] for version in sorted(steps, key=numbers)]
+    return [steps[version] for version in sorted(steps, key=version_numbers)]
 
 
 def _waiting(draft: Draft) -> Stage:
@@ -389,7 +389,7 @@ def preview(people: Iterable[Subject], seen: InForce, after: Clinic, starts: Ins
 
 
 def _lost(person: Subject, now: NoticeInForce, then: NoticeInForce, at: Instant) -> Iterator[QuestionId]:
-    for address, standing in person.standings.items():
+    for address, standing in person.summaries.items():
         granted = resolve(standing, now, at).state is State.GRANTED
         if granted and resolve(standing, then, at).state is State.SUPERSEDED:
             yield address
@@ -400,7 +400,7 @@ def superseded(
 ) -> Iterator[tuple[Subject, QuestionId, Instant]]:
     """Find the consents that a MAJOR change has ended and nobody has answered since: who is to be asked again."""
     for person in people:
-        for address, standing in sorted(person.standings.items()):
+        for address, standing in sorted(person.summaries.items()):
             status = resolve_confirmed(
                 standing, notice, at
             )  # a claim that was never confirmed neither ends nor mends anything

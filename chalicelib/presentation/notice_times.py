@@ -8,7 +8,7 @@ from typing import Any
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.notice_versions import PublishedVersion, Stage, entry_at, stage, until
+from chalicelib.domain.notice_versions import PublishedVersion, Stage, ends_at, entry_at, stage
 from chalicelib.presentation.i18n import format_day
 
 
@@ -30,7 +30,7 @@ def describe_times(
 def _describe(
     published: Sequence[PublishedVersion], entry: PublishedVersion, clinic: Clinic, lang: str, at: Instant
 ) -> dict[str, Any]:
-    end = until(published, entry)
+    end = ends_at(published, entry)
     return {
         "version": entry.version,
         "stage": stage(entry.since, entry.version, published, at),

@@ -20,7 +20,7 @@ from chalicelib.domain.consent import (
 )
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, ContactKind, masked
 from chalicelib.domain.decisions import NoticeRef, new_decision, receipt_id
-from chalicelib.domain.guardians import ACTOR, relation
+from chalicelib.domain.guardians import ACTOR, last_relation
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.links import short_code
 from chalicelib.domain.rate_limits import RateLimitCheck
@@ -94,7 +94,7 @@ def _waits(receipt: Receipt, notice: NoticeInForce, now: Instant, person: Subjec
     claims = {address for address, entry in receipt.document["decisions"].items() if (entry["confirm_by"] or "") > now}
     if person is None:
         return frozenset(claims)
-    stands = {address: resolve(person.standings.get(address), notice, now) for address in claims}
+    stands = {address: resolve(person.summaries.get(address), notice, now) for address in claims}
     if person.id == receipt.document["subject"]:
         return frozenset(address for address, status in stands.items() if status.state is State.PENDING)
     since = receipt.document["effective_at"]
@@ -154,7 +154,7 @@ def confirmed_by(
     return tuple(
         address
         for address, entry in document["decisions"].items()
-        if entry["confirm_by"] and clinic.confirmed_by(address, kinds) == contact.kind
+        if entry["confirm_by"] and clinic.confirming_kind(address, kinds) == contact.kind
     )
 
 
@@ -233,7 +233,7 @@ def _stopped(receipt: Receipt, person: Subject) -> frozenset[QuestionId]:
     takes its undoing from nobody.
     """
     stopped = {a for a, entry in receipt.document["decisions"].items() if entry["before"] == State.GRANTED}
-    last = {address: person.standings[address].last for address in stopped & person.standings.keys()}
+    last = {address: person.summaries[address].last for address in stopped & person.summaries.keys()}
     return frozenset(
         address
         for address, word in last.items()
@@ -260,7 +260,7 @@ def undo(
         channel=Channel.EMAIL_LINK,
         assurance=Assurance.CONTACT_CONFIRMED,
         actor=ACTOR if person.of_age else "patient",
-        evidence={**(relation(chain) if person.of_age else {}), "undoes": found.receipt.id},
+        evidence={**(last_relation(chain) if person.of_age else {}), "undoes": found.receipt.id},
         endings={address: earlier[address] for address in ticked if earlier.get(address)},
     )
 

@@ -67,7 +67,7 @@ class DataExport:
             "decisions": [self._decision(each) for each in self.decisions],
             "recipients": [
                 {
-                    "decision": each.question.address,
+                    "decision": each.question.id,
                     "recipient": localized(each.recipient, self.lang),
                     "from": each.since,
                     "until": each.until,
@@ -99,12 +99,12 @@ class DataExport:
     def _decision(self, decision: QuestionStatus) -> dict[str, Any]:
         status = decision.status
         return {
-            "decision": decision.question.address,
+            "decision": decision.question.id,
             "title": decision.question.title(self.lang),
             "state": status.state,
             "permitted": status.permitted,
             "since": status.since,
-            "receipt": status.word.receipt_id if status.word else None,
+            "receipt": status.recorded_answer.receipt_id if status.recorded_answer else None,
         }
 
     def _rows(self) -> list[dict[str, str | None]]:
@@ -115,12 +115,12 @@ class DataExport:
         if self.restricted_since is not None:
             rows.append({"record": "restriction", "from": self.restricted_since})
         for decision in self.decisions:
-            told, word = self._decision(decision), decision.status.word
+            told, word = self._decision(decision), decision.status.recorded_answer
             row = {"record": "decision", "name": told["decision"], "value": told["state"], "from": told["since"]}
             row |= {"permitted": "yes" if told["permitted"] else "no", "receipt": told["receipt"]}
             rows.append({**row, "until": word.expires_at if word else None})
         for each in self.disclosures:
-            row = {"record": "recipient", "name": each.question.address, "value": localized(each.recipient, self.lang)}
+            row = {"record": "recipient", "name": each.question.id, "value": localized(each.recipient, self.lang)}
             rows.append({**row, "from": each.since, "until": each.until})
         if self.left_out:
             rows.append({"record": "left_out", "name": "receipts", "value": str(self.left_out)})

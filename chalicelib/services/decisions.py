@@ -165,7 +165,7 @@ def _prepare(
     key = portal.clinics.key(decision.clinic)
     joins = become_theirs(decision, identification, person)
     before = independent_if_grown(portal, decision, lookup, person) if joins else person
-    before = before.without([lookup.lookups[contact] for contact in identification.parts])
+    before = before.without_contacts([lookup.lookups[contact] for contact in identification.parts])
     if identification.follows:
         # What staff wrote down is about the person they saw. Who else is reached may be a stranger.
         evidence = without_free_text(decision.evidence)
@@ -231,7 +231,7 @@ def answer(
     reaching = {
         contact: people for contact, people in seen.stored_under.items() if contact not in identification.beside
     }
-    reached = [person for person in subjects_to_stop(reaching) if not stops.keys().isdisjoint(person.standings)]
+    reached = [person for person in subjects_to_stop(reaching) if not stops.keys().isdisjoint(person.summaries)]
     if len(reached) > MANY:
         by_contacts = replace(identification, contacts=_contacts_that_reach(reaching))
         order = replace(_order(replace(decision, answers=stops), by_contacts, seen), asked_only=True)
@@ -392,7 +392,7 @@ def _place_order_alone(portal: Portal, order: Order, seen: Lookup, also: Sequenc
 
 def has_open_answer(person: Subject, questions: Collection[QuestionId], notice: NoticeInForce, at: Instant) -> bool:
     """Tell whether there is an answer of a person to one of these questions that can still be stopped."""
-    statuses = [resolve(person.standings.get(question), notice, at) for question in questions]
+    statuses = [resolve(person.summaries.get(question), notice, at) for question in questions]
     return any(status.state not in _STOPPED for status in statuses)
 
 

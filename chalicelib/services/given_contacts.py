@@ -40,7 +40,7 @@ def independent_if_grown(portal: Portal, decision: Decision, lookup: Lookup, per
     key = portal.clinics.key(decision.clinic)
     stored = [contact for contact, _ in reveal(portal.table, key, person).contacts]
     numbers = [key.lookup(contact) for contact in stored if contact.kind is ContactKind.REFERENCE]
-    return person.independent({*lookup.lookups.values(), *numbers})
+    return person.as_independent({*lookup.lookups.values(), *numbers})
 
 
 def contacts_to_store(identification: Identification, lookup: Lookup, receipt: Receipt) -> list[Contact]:

@@ -10,7 +10,7 @@ from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Assurance, Channel
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, ContactKind, masked
 from chalicelib.domain.decisions import Decision
-from chalicelib.domain.guardians import ACTOR, is_of_consent_age, relation
+from chalicelib.domain.guardians import ACTOR, is_of_consent_age, last_relation
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.links import LinkScope
 from chalicelib.domain.subjects import Subject
@@ -95,10 +95,10 @@ class Invitee:
         """
         holder = self.opened.holder.contact
         kinds = [contact.kind for contact in said.contacts]
-        standings = self.people[0].standings if len(self.people) == 1 and said.guardian is None else {}
+        standings = self.people[0].summaries if len(self.people) == 1 and said.guardian is None else {}
         unproven = set()
         for address in said.answers:
-            confirmer = clinic.confirmed_by(address, kinds)
+            confirmer = clinic.confirming_kind(address, kinds)
             by_number = holder.kind is ContactKind.REFERENCE and not clinic.questions[address].needs & set(
                 REACHABLE_KINDS
             )
@@ -113,7 +113,7 @@ class Invitee:
             assurance=Assurance.LINK,
             channel=Channel.EMAIL_LINK,
             actor=ACTOR if children else decision.actor,
-            evidence={**relation(known), **(decision.evidence or {}), **self.evidence},
+            evidence={**last_relation(known), **(decision.evidence or {}), **self.evidence},
             confirm=frozenset(unproven),
             asks_only=self.by_program,
         )

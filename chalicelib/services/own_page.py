@@ -125,7 +125,7 @@ class OwnPage:
     @property
     def decisions(self) -> tuple[QuestionStatus, ...]:
         """How everything stands."""
-        return overview.decisions(
+        return overview.question_statuses(
             self.people, self.all_questions, self.lookup.published.in_force, self.now, self.receipts
         )
 
@@ -137,7 +137,7 @@ class OwnPage:
         versions = {version: clinics.version(self.clinic.id, version) for version in named}
         changes = [each.since for each in published.published]
         restricted = next((each.restricted_since for each in self.people if not self.shared), None)
-        return overview.disclosures(
+        return overview.recipient_periods(
             self.receipts, versions, published.in_force_at, changes, self.now, restricted_since=restricted
         )
 
@@ -166,7 +166,7 @@ def describe(visit: OwnPage) -> Mapping[str, Any]:
     """Give what the page says of this person alone."""
     clinic, lang, known = visit.clinic, visit.lang, visit.contact_details.known
     decisions = visit.decisions
-    stands = {each.question.address: _describe_status(visit, each) for each in decisions}
+    stands = {each.question.id: _describe_status(visit, each) for each in decisions}
     contacts = [contact for contact, _ in visit.contact_details.contacts] or [visit.opened.holder.contact]
     return {
         "address": visit.address,
@@ -187,12 +187,12 @@ def describe(visit: OwnPage) -> Mapping[str, Any]:
         "done": _just_done(visit),
         "told": stands,
         "dropped": [
-            stands[each.question.address]
+            stands[each.question.id]
             for each in decisions
-            if each.question.address not in clinic.questions and each.status.state is not State.NEVER_ASKED
+            if each.question.id not in clinic.questions and each.status.state is not State.NEVER_ASKED
         ],
         "stoppable": [
-            stands[each.question.address] for each in decisions if each.status.state in {State.GRANTED, State.PENDING}
+            stands[each.question.id] for each in decisions if each.status.state in {State.GRANTED, State.PENDING}
         ],
         "lacking": [
             address for address, question in clinic.questions.items() if visit.shared or not can_agree(question, known)
@@ -271,15 +271,15 @@ def _just_done(visit: OwnPage) -> str | None:
 def _describe_status(visit: OwnPage, decision: QuestionStatus) -> dict[str, Any]:
     """Give how one decision stands, for a person to read."""
     status, lang, country = decision.status, visit.lang, visit.clinic.country
-    ends = status.word and status.word.expires_at
-    confirm_by = status.word and status.word.confirm_by
+    ends = status.recorded_answer and status.recorded_answer.expires_at
+    confirm_by = status.recorded_answer and status.recorded_answer.confirm_by
     return {
-        "address": decision.question.address,
+        "address": decision.question.id,
         "title": decision.question.title(lang),
         "state": status.state.value,
         "since": status.since and format_day(status.since, lang, country),
         "ends": ends and format_day(just_before(ends), lang, country),
         "confirm_by": confirm_by and format_time(confirm_by, lang, country),
-        "word": status.word,
+        "word": status.recorded_answer,
         "controllers": [each["name"] for each in decision.receipt["controllers"]] if decision.receipt else [],
     }

@@ -90,11 +90,11 @@ def write_copy(
 
 def _states(portal: Portal, receipt: Receipt, access: FullAccess, now: Instant) -> Mapping[QuestionId, State]:
     """Tell how the decisions stand whose latest answer is this receipt's."""
-    from chalicelib.domain.overview import still_held  # noqa: PLC0415 - only formats for programs need it
+    from chalicelib.domain.overview import current_states  # noqa: PLC0415 - only formats for programs need it
 
     subject = receipt.document["subject"]
     person = access.person or people.person(portal.table, receipt.document["clinic"], subject)
-    return still_held(receipt, person, access.in_force, now)
+    return current_states(receipt, person, access.in_force, now)
 
 
 def _disclosures(portal: Portal, stored: StoredReceipt) -> tuple[str, ...]:

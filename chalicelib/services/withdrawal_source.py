@@ -10,7 +10,7 @@ from chalice.app import Request
 from chalicelib.domain.consent import Assurance, Channel, QuestionId
 from chalicelib.domain.contacts import Contact, masked
 from chalicelib.domain.decisions import Decision, receipt_id
-from chalicelib.domain.guardians import ACTOR, relation
+from chalicelib.domain.guardians import ACTOR, last_relation
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
@@ -53,7 +53,7 @@ class WithdrawalSource:
         return {"masked": shown, "receipt": self.proof.get("receipt")}
 
     def names(self, addresses: Iterable[QuestionId]) -> tuple[str, ...]:
-        """Name the withdrawal for one bucket: by this proof, of these decisions, together (`limits.this_very`)."""
+        """Name the withdrawal for one rate limit: this proof, these decisions (`rate_limits.withdrawal_subjects`)."""
         [(kind, value), *_] = self.proof.items()
         return ("|".join([f"{kind}:{value}", *sorted(set(addresses))]),)
 
@@ -66,7 +66,7 @@ class WithdrawalSource:
         children = [person for person, _ in people if person.of_age]
         if children:
             decision = replace(
-                decision, actor=ACTOR, evidence=relation(portal.receipts.history(decision.clinic, children))
+                decision, actor=ACTOR, evidence=last_relation(portal.receipts.history(decision.clinic, children))
             )
         decision = replace(decision, evidence={**(decision.evidence or {}), **self.proof})
         if self.holder:

@@ -72,8 +72,8 @@ def decision_writes(
     `before` is the person as the decision found them, `after` as it leaves them, with their contacts.
     """
     clinic = lookup.published.clinic.id
-    page_starts = timeline.with_page_start(before.fences, after.version, before.latest, after.recorded_at)
-    after = contacts.placed(before, replace(after, fences=page_starts), lookup.known_by)
+    page_starts = timeline.with_page_start(before.page_starts, after.version, before.latest, after.recorded_at)
+    after = contacts.placed(before, replace(after, page_starts=page_starts), lookup.known_by)
     return [
         *_receipt_writes(clinic, after, receipt),
         *_person_writes(clinic, lookup, before, after),
@@ -108,22 +108,22 @@ def _person_writes(clinic: str, lookup: Lookup, before: Subject, after: Subject)
 def _timeline_writes(clinic: str, before: Subject, after: Subject, receipt: Receipt) -> list[Write]:
     """Write a receipt's answers into the pages that need them; a page that begins carries how everything stood."""
     name, answers = f"{after.version:010d}", json.dumps(timeline.needed(receipt.document))
-    *earlier, last = timeline.pages_of(after.fences, after.version, receipt.document["effective_at"])
+    *earlier, last = timeline.pages_of(after.page_starts, after.version, receipt.document["effective_at"])
     writes: list[Write] = [SetEntry(words_key(clinic, after.id, page), name, answers) for page in earlier]
     writes += _late_writes(clinic, after, receipt, name, answers)
     key = words_key(clinic, after.id, last)
     if not timeline.begins(after.version):
         return [*writes, SetEntry(key, name, answers)]
-    carried = {question: summary.stored() for question, summary in before.standings.items()}
-    page = {"fence": after.fences[-1], "carried": carried}
+    carried = {question: summary.stored() for question, summary in before.summaries.items()}
+    page = {"fence": after.page_starts[-1], "carried": carried}
     return [*writes, Put(key, {"body": json.dumps(page), "entries": {name: answers}})]
 
 
 def _late_writes(clinic: str, after: Subject, receipt: Receipt, name: str, answers: str) -> list[Write]:
     """Write answers that came in late for a page whose start the person keeps no longer into an item of their own."""
     key = late_words_key(clinic, after.id)
-    late = timeline.is_late(after.fences, after.version, receipt.document["effective_at"])
-    first_given_up = timeline.begins(after.version) and timeline.first_kept(after.fences, after.version) == 1
+    late = timeline.is_late(after.page_starts, after.version, receipt.document["effective_at"])
+    first_given_up = timeline.begins(after.version) and timeline.first_kept(after.page_starts, after.version) == 1
     if first_given_up:
         return [Put(key, {"entries": {name: answers} if late else {}})]
     return [SetEntry(key, name, answers)] if late else []

@@ -51,14 +51,14 @@ def puts(key: ClinicKey, made: Sequence[tuple[LinkSecret, Link, LinkRecipient]],
 
     Each is forgotten a year after it opens nothing more: a `passing` link, which stops nothing by itself, sooner.
     """
-    ends = {handle.link: link.expires_at if passing else link.stops_until for handle, link, _ in made}
+    ends = {handle.link_id: link.expires_at if passing else link.unsubscribes_until for handle, link, _ in made}
     return [
         Put(
-            link_key(handle.link),
+            link_key(handle.link_id),
             {
                 "body": link.stored(),
-                "blob": key.encrypt(_SEALED, handle.value.hex(), handle.link, holder.plain()),
-                "ttl": int((moment(ends[handle.link]) + REMEMBERED).timestamp()),
+                "blob": key.encrypt(_SEALED, handle.value.hex(), handle.link_id, holder.plain()),
+                "ttl": int((moment(ends[handle.link_id]) + REMEMBERED).timestamp()),
             },
         )
         for handle, link, holder in made
@@ -82,7 +82,7 @@ def keep(table: Table, key: ClinicKey, made: Sequence[tuple[LinkSecret, Link, Li
                 new = [put for put in new if put.key not in there.keys]
             else:
                 break
-        found = [before.get(link_key(handle.link)) for handle, _, _ in batch]
+        found = [before.get(link_key(handle.link_id)) for handle, _, _ in batch]
         kept += [Link.read(item.body or "") if item else link for item, (_, link, _) in zip(found, batch, strict=True)]
     return kept
 
@@ -107,15 +107,15 @@ def open_link(table: Table, clinics: Clinics, token: str, power: LinkScope, now:
     if parts is None:
         raise UnknownLinkError
     handle, proof = parts
-    item = _item(table, handle.link)
+    item = _item(table, handle.link_id)
     link = Link.read(item.body or "")
     key = clinics.key(link.clinic)
     if not handle.grants(key.link_secret(), power, proof):
         raise UnknownLinkError
     if not link.opens(power, now) or (power is not LinkScope.UNSUBSCRIBE and _key_is_gone(table, link)):
         raise OldLinkError(link)
-    plain = key.decrypt(_SEALED, handle.value.hex(), handle.link, bytes(item.blob or b""))
-    return OpenedLink(handle.link, link, LinkRecipient.read(plain))
+    plain = key.decrypt(_SEALED, handle.value.hex(), handle.link_id, bytes(item.blob or b""))
+    return OpenedLink(handle.link_id, link, LinkRecipient.read(plain))
 
 
 def opening(opened: OpenedLink, what: str, subjects: Sequence[Subject], at: Instant) -> Put:

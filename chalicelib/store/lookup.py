@@ -66,7 +66,7 @@ class Lookup:
         for contact, people in under.items():
             for stop in self.stops(contact):
                 for person in people:
-                    if stop.means(person, contact):
+                    if stop.reaches(person, contact):
                         told[person.id] = stop.with_stop(told[person.id], at=at, known_at=known_at)
         return told
 

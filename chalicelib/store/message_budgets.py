@@ -12,9 +12,9 @@ from chalicelib.domain.instants import Instant
 from chalicelib.domain.message_budgets import (
     Budget,
     BudgetSpentError,
+    counters_expire_at,
     day_of,
-    forgotten,
-    until_morning,
+    seconds_until_morning,
 )
 from chalicelib.store.keys import Key, budget_key
 from chalicelib.store.table import Count, Item, Table
@@ -46,13 +46,13 @@ def counts(budgets: Sequence[Budget], at: Instant, found: Mapping[Key, Item]) ->
         shares = dict(zip(spent, budget.shares(), strict=True))
         free = [key for key, share in shares.items() if spent[key] < share]
         # Both: the budget may have been made smaller today.
-        if not free or sum(spent.values()) >= budget.most:
-            raise BudgetSpentError(budget.scope, until_morning(at))
+        if not free or sum(spent.values()) >= budget.limit:
+            raise BudgetSpentError(budget.scope, seconds_until_morning(at))
         key = random.choice(free)  # noqa: S311 - only so that senders do not meet at one item
-        writes.append(Count(key, shares[key], str(budget.most), forgotten(at)))
+        writes.append(Count(key, shares[key], str(budget.limit), counters_expire_at(at)))
         used = sum(spent.values()) + 1
-        if budget.near(used):
-            near.append(BudgetUse(budget.scope, used, budget.most))
+        if budget.is_nearly_spent(used):
+            near.append(BudgetUse(budget.scope, used, budget.limit))
     return writes, near
 
 

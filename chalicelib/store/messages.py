@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from chalicelib.domain.contacts import Contact, dump_contact, load_contact
+from chalicelib.domain.contacts import Contact, dump_contacts, load_contacts
 from chalicelib.domain.errors import ConcurrentWriteError
 from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.message_outcomes import FINAL, Outcome, Reason
@@ -132,7 +132,7 @@ class OutboxItem:
 
     def contacts(self, key: ClinicKey, salt: str) -> list[Contact]:
         """Give the contacts it was left with; raise ValueError where the person's key is gone."""
-        return list(load_contact(key.decrypt(self.entry.subject, salt, _what(self.number), self.sealed)))
+        return list(load_contacts(key.decrypt(self.entry.subject, salt, _what(self.number), self.sealed)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ def outbox_put(key: ClinicKey, salt: str, number: str, unsent: OutboxEntry, cont
 
     `number` is random. The contacts are sealed under the person's own key; none means those the person is known by.
     """
-    blob = key.encrypt(unsent.subject, salt, _what(number), dump_contact(contacts))
+    blob = key.encrypt(unsent.subject, salt, _what(number), dump_contacts(contacts))
     return Put(unsent_key(unsent.clinic, number), {"body": unsent.stored(), "blob": blob})
 
 

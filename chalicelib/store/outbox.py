@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chalicelib.domain.contacts import Contact, dump_contact, load_contact
+from chalicelib.domain.contacts import Contact, dump_contacts, load_contacts
 from chalicelib.domain.instants import moment
 from chalicelib.domain.rate_limits import RateLimitCheck
 from chalicelib.domain.receipts import Receipt
@@ -36,7 +36,7 @@ def outbox_writes(
     """
     document = receipt.document
     clinic = document["clinic"]
-    blob = key.encrypt(subject.id, subject.salt, _named(receipt.id), dump_contact(contacts))
+    blob = key.encrypt(subject.id, subject.salt, _named(receipt.id), dump_contacts(contacts))
     body = {
         "kind": "decided",
         "clinic": clinic,
@@ -57,7 +57,7 @@ def outbox_writes(
 
 def contacts_of(key: ClinicKey, subject: str, salt: str, receipt: str, sealed: bytes) -> tuple[Contact, ...]:
     """Unseal the contacts of an item that `left` made; raise ValueError where the person was erased since."""
-    return load_contact(key.decrypt(subject, salt, _named(receipt), sealed))
+    return load_contacts(key.decrypt(subject, salt, _named(receipt), sealed))
 
 
 def claimants(table: Table, clinics: Clinics, clinic: str, receipt: str, subject: str) -> tuple[Contact, ...]:

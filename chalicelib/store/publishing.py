@@ -15,7 +15,7 @@ from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.local_time import local_day
-from chalicelib.domain.notice_versions import PublishedVersion, history, numbers, precursor
+from chalicelib.domain.notice_versions import PublishedVersion, history, predecessor, version_numbers
 from chalicelib.notices.differences import Difference, beyond_words
 from chalicelib.notices.edition import PublishedEdition
 from chalicelib.notices.workflow import Draft, Person, PublishError, ReviewError, change
@@ -50,7 +50,7 @@ class Drafts:
     def all(self, clinic: str) -> list[Draft]:
         """Give every draft of a clinic, published ones too, by number."""
         items = self._table.partition(*draft_key(clinic, ""))
-        return sorted(map(_read_draft, items), key=lambda draft: numbers(draft.version))
+        return sorted(map(_read_draft, items), key=lambda draft: version_numbers(draft.version))
 
     def keep(self, draft: Draft, also: Sequence[Write] = ()) -> None:
         """Keep a draft in place of an unpublished one of its number, whose approval falls with it.
@@ -138,7 +138,7 @@ def changes_beyond_words(
 
     It is compared with the version of its MAJOR that is in force until it begins, at `since`.
     """
-    before = precursor(published, clinic.version, since)
+    before = predecessor(published, clinic.version, since)
     if before is None:
         return ()
     return beyond_words(clinics.version(clinic.id, before.version), clinic, since)

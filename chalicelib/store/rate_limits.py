@@ -6,7 +6,7 @@ A post that is refused writes nothing, so that no bucket takes more writes than 
 from collections.abc import Mapping, Sequence
 
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.rate_limits import RateLimit, RateLimitCheck, longest, milliseconds
+from chalicelib.domain.rate_limits import RateLimit, RateLimitCheck, milliseconds, refuse_while_waiting
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import Key, bucket_key
 from chalicelib.store.table import ConflictError, ContendedError, Item, Put, Spend, Table, Try
@@ -52,8 +52,8 @@ def taken(rules: Mapping[Key, RateLimit], at: Instant, found: Mapping[Key, Item]
     """Give the writes that take one from each of these buckets, as they were found; raise TooManyError for an empty."""
     now = milliseconds(at)
     arrivals = {place: _arrival(found.get(place)) for place in rules}
-    longest(rule.wait(arrivals[place], now) for place, rule in rules.items())
-    return [Spend(place, rule, now, fresh=rule.full(arrivals[place], now)) for place, rule in rules.items()]
+    refuse_while_waiting(rule.wait(arrivals[place], now) for place, rule in rules.items())
+    return [Spend(place, rule, now, fresh=rule.is_full(arrivals[place], now)) for place, rule in rules.items()]
 
 
 def _arrival(item: Item | None) -> int | None:

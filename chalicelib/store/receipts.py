@@ -75,9 +75,9 @@ class Receipts:
         answers: dict[str, Mapping[QuestionId, AnswerSummary]] = {}
         pages: dict[Key, Subject] = {}
         for person in people:
-            page = timeline.page_for(person.fences, person.version, at, known_at)
+            page = timeline.page_for(person.page_starts, person.version, at, known_at)
             if person.latest <= at and person.recorded_at <= known_at:
-                answers[person.id] = person.standings
+                answers[person.id] = person.summaries
             elif page is None:
                 answers[person.id] = self._answers_long_ago(clinic, person, at, known_at)
             else:
@@ -100,7 +100,7 @@ class Receipts:
             latest, recorded_at = json.loads(page.body or "")["fence"]
             return latest, recorded_at
 
-        pages = timeline.first_kept(person.fences, person.version)
+        pages = timeline.first_kept(person.page_starts, person.version)
         number = timeline.search(pages, page_start, at, known_at)
         page, late = words_key(clinic, person.id, number), late_words_key(clinic, person.id)
         found = self._table.get([page, late])
@@ -140,7 +140,7 @@ class Receipts:
 def _counting(person: Subject) -> list[int]:
     """Give the versions of the receipts that hold a person's last answers, in order."""
     versions: set[int] = set()
-    for summary in person.standings.values():
+    for summary in person.summaries.values():
         versions.update(answer.version for answer in (summary.last, summary.claim) if answer)
     return sorted(versions)
 

@@ -380,9 +380,9 @@ class Table:
             case Spend(_, rule, now, fresh):
                 room = item.number.between(now + 1, rule.latest(now))
                 untouched = item.pk.does_not_exist() | (item.number <= now)
-                moved = item.number.set(now + rule.every) if fresh else item.number.add(rule.every)
+                moved = item.number.set(now + rule.interval) if fresh else item.number.add(rule.interval)
                 # Full again by then, even if the clocks of two processes differ: housekeeping may take the item away.
-                over = item.ttl.set((now + rule.burst * rule.every) // 1000 + _KEPT_SECONDS)
+                over = item.ttl.set((now + rule.burst * rule.interval) // 1000 + _KEPT_SECONDS)
                 return [moved, over], untouched if fresh else room
 
     def _moved(self, write: MoveEntry) -> tuple[list[Action], Condition]:

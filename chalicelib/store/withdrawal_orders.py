@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 from chalicelib.domain.consent import Answer, Assurance, Channel
-from chalicelib.domain.contacts import Contact, dump_contact, load_contact
+from chalicelib.domain.contacts import Contact, dump_contacts, load_contacts
 from chalicelib.domain.decisions import Day, Decision, NoticeRef
 from chalicelib.domain.instants import instant, moment
 from chalicelib.domain.stops import PendingStop
@@ -184,7 +184,7 @@ def _encrypt(key: ClinicKey, made: Order) -> bytes:
     decision = {**asdict(made.decision), "confirm": sorted(made.decision.confirm)}
     kept: dict[str, Any] = {
         "act": decision,
-        "contacts": dump_contact(made.contacts),
+        "contacts": dump_contacts(made.contacts),
         "base": made.base,
         "fresh": made.fresh.stored(),
         "asked_only": made.asked_only,
@@ -201,7 +201,7 @@ def _decrypt(key: ClinicKey, number: str, item: Item) -> Order:
     return Order(
         number=number,
         decision=_act(kept["act"]),
-        contacts=load_contact(kept["contacts"]),
+        contacts=load_contacts(kept["contacts"]),
         base=kept["base"],
         fresh=Subject.read(kept["fresh"]),
         asked_only=kept["asked_only"],

@@ -128,7 +128,7 @@ def read_contacts(clinic: Clinic, fields: Fields) -> tuple[tuple[Contact, ...], 
 def read_written_to(clinic: Clinic, fields: Fields) -> tuple[tuple[Contact, ...], tuple[FieldError, ...]]:
     """Read the contacts a message is asked to: as `read_contacts`, and one of them must be such that it can come."""
     contacts, faults = read_contacts(clinic, fields)
-    if faults or any(can_be_written_to(each, clinic.texted) for each in contacts):
+    if faults or any(can_be_written_to(each, clinic.text_message_countries) for each in contacts):
         return contacts, faults
     return contacts, (FieldError("phone", "phone_no_texts_email"),)
 
@@ -215,10 +215,10 @@ def _phone_faults(
         address
         for address, answer in answers.items()
         if answer is Answer.YES
-        and address in clinic.confirmed_first
-        and clinic.confirmed_by(address, kinds) == ContactKind.PHONE
+        and address in clinic.needs_confirmation
+        and clinic.confirming_kind(address, kinds) == ContactKind.PHONE
     ]
-    if not asked or takes_texts(phone.value, clinic.texted):
+    if not asked or takes_texts(phone.value, clinic.text_message_countries):
         return []
     by_phone = any("phone" in clinic.questions[address].needs for address in asked)
     return [FieldError("phone", "phone_no_texts" if by_phone else "phone_no_texts_email")]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from secrets import token_hex
 
-from chalicelib.domain.api_keys import ASKED_FOR_BY_NAME, SCOPES, BearerKey, digest, new_secret
+from chalicelib.domain.api_keys import ONLY_ON_REQUEST, SCOPES, BearerKey, digest, new_secret
 from chalicelib.domain.instants import instant
 from chalicelib.store.keys import api_key_key, clinic_key, key_name_key
 from chalicelib.store.table import Put, Table
@@ -27,7 +27,7 @@ class Member:
     of: Sequence[str]
 
 
-EVERY_SCOPE = tuple(scope for scope in SCOPES if scope not in ASKED_FOR_BY_NAME)
+EVERY_SCOPE = tuple(scope for scope in SCOPES if scope not in ONLY_ON_REQUEST)
 """Everything that a key may be given without naming it."""
 
 

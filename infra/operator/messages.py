@@ -58,14 +58,17 @@ def spent(portal: Portal, day: str) -> Iterator[BudgetUse]:
     How large a budget is, is told as it was when the last message counted in it, else as it is set here.
     """
     limits = portal.settings.budgets
-    texted = {clinic: portal.directory.look_up(clinic).published.clinic.texted for clinic in portal.clinics.all()}
+    texted = {
+        clinic: portal.directory.look_up(clinic).published.clinic.text_message_countries
+        for clinic in portal.clinics.all()
+    }
     scopes = {
-        budget.scope: budget.most
+        budget.scope: budget.limit
         for clinic, countries in sorted(texted.items())
         for kind in REACHABLE_KINDS
         for country in countries
         for stop in (False, True)
-        for budget in limits.held(kind, clinic, country, stop=stop)
+        for budget in limits.budgets_for(kind, clinic, country, stop=stop)
     }
     for scope, most in sorted(scopes.items()):
         found = message_budgets.used(portal.table, scope, day)

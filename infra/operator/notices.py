@@ -100,7 +100,7 @@ def _publish(asked: argparse.Namespace) -> None:
             look_over=look_over,
         )
         print(f"{ready.clinic.id} {ready.clinic.version}: {'published' if new else 'published already'}")
-        _warn(ready.clinic.unconfirmed)
+        _warn(ready.clinic.unconfirmed_reasons)
 
 
 def _check(asked: argparse.Namespace) -> None:
@@ -114,7 +114,7 @@ def _check(asked: argparse.Namespace) -> None:
             continue
         clinic = ready.clinic
         print(f"{path}: {clinic.id} {clinic.version}, {', '.join(clinic.languages)}: ready to publish")
-        _warn(clinic.unconfirmed)
+        _warn(clinic.unconfirmed_reasons)
         _warn_of(file)
         if asked.pages:
             _write_pages(ready, asked.pages)

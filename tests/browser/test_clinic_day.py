@@ -175,7 +175,7 @@ def the_clinic_is_told(
     """The clinic's program learns what was chosen and what of it still waits; the receipt proves under which text."""
     told = stack.status(visit.clinic.id, subject)
     waits = {address for address, answer in answers.items() if answer == "yes"}  # one newsletter, and the form waits
-    assert waits & visit.clinic.confirmed_first
+    assert waits & visit.clinic.needs_confirmation
     wanted = _as_chosen(answers) | dict.fromkeys(waits, "pending")
     assert {address: each["state"] for address, each in told.items()} == wanted
     assert _permitted(told) == {a for a in answers if answers[a] == "yes"} - waits

@@ -6,17 +6,17 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.ages import (
     age,
-    believable,
+    age_in_force,
     birthday,
     calendar_day,
-    in_force,
+    comes_of_age_at,
+    has_reached,
+    is_believable,
     majority_age,
-    of_age,
     own_consent_age,
-    reached,
     rules,
 )
-from chalicelib.domain.contacts import ward
+from chalicelib.domain.contacts import child_contact
 from chalicelib.domain.instants import instant, just_before
 from chalicelib.domain.local_time import local_midnight
 from chalicelib.notices.document import COUNTRIES
@@ -43,9 +43,9 @@ def test_every_country_has_its_ages_with_their_source() -> None:
 def test_a_rule_changes_at_the_midnight_of_its_day_where_the_clinic_is() -> None:
     """A new law is one more line of data."""
     dated = [{"age": 16, "from": None}, {"age": 13, "from": "2027-01-01"}]
-    assert in_force(dated, "LV", "2026-12-31T21:59:59.999Z") == 16
-    assert in_force(dated, "LV", "2026-12-31T22:00:00.000Z") == 13
-    assert in_force(dated, "GE", "2026-12-31T20:00:00.000Z") == 13
+    assert age_in_force(dated, "LV", "2026-12-31T21:59:59.999Z") == 16
+    assert age_in_force(dated, "LV", "2026-12-31T22:00:00.000Z") == 13
+    assert age_in_force(dated, "GE", "2026-12-31T20:00:00.000Z") == 13
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,9 @@ def test_age_is_told_by_the_calendar_of_the_country(born: date, at: str, years: 
 
 def test_somebody_comes_of_age_at_midnight_where_they_live() -> None:
     """In March Riga is two hours ahead, in summer three, Tbilisi four."""
-    assert of_age(BORN, "LV", EVENING) == "2034-03-26T21:00:00.000Z"  # summer time has begun that day
-    assert of_age(date(2016, 2, 29), "LT", EVENING) == "2034-02-28T22:00:00.000Z"
-    assert of_age(date(2016, 7, 1), "GE", EVENING) == "2034-06-30T20:00:00.000Z"
+    assert comes_of_age_at(BORN, "LV", EVENING) == "2034-03-26T21:00:00.000Z"  # summer time has begun that day
+    assert comes_of_age_at(date(2016, 2, 29), "LT", EVENING) == "2034-02-28T22:00:00.000Z"
+    assert comes_of_age_at(date(2016, 7, 1), "GE", EVENING) == "2034-06-30T20:00:00.000Z"
 
 
 @given(DAYS, st.integers(0, 100))
@@ -99,34 +99,34 @@ def test_a_day_that_is_none_is_not_guessed(parts: tuple[str, str, str]) -> None:
 )
 def test_when_somebody_comes_of_age_tells_how_old_they_are(born: date, years: int, country: str) -> None:
     """Of a child nothing else is kept; on the birthday it is that old, a moment before it is not."""
-    known = of_age(born, country, EVENING)
+    known = comes_of_age_at(born, country, EVENING)
     begins = local_midnight(birthday(born, years).isoformat(), country)
-    assert reached(known, years, country, begins)
-    assert not reached(known, years, country, just_before(begins))
+    assert has_reached(known, years, country, begins)
+    assert not has_reached(known, years, country, just_before(begins))
 
 
 def test_whoever_was_born_on_a_leap_day_is_told_to_be_older_a_day_late_at_most() -> None:
     """What is kept says 1 March: no guardian is refused before the birthday."""
-    known = of_age(date(2012, 2, 29), "LT", EVENING)
-    assert not reached(known, 16, "LT", "2028-02-28T12:00:00.000Z")
-    assert reached(known, 16, "LT", "2028-03-01T12:00:00.000Z")
+    known = comes_of_age_at(date(2012, 2, 29), "LT", EVENING)
+    assert not has_reached(known, 16, "LT", "2028-02-28T12:00:00.000Z")
+    assert has_reached(known, 16, "LT", "2028-03-01T12:00:00.000Z")
 
 
 def test_nobody_was_born_tomorrow_or_before_everybody_who_lives() -> None:
     """A year with a slip in it is asked about."""
-    assert believable(BORN, "LV", EVENING)
-    assert not believable(date(1826, 3, 27), "LV", EVENING)
-    assert not believable(date(2027, 3, 27), "LV", EVENING)
+    assert is_believable(BORN, "LV", EVENING)
+    assert not is_believable(date(1826, 3, 27), "LV", EVENING)
+    assert not is_believable(date(2027, 3, 27), "LV", EVENING)
 
 
 def test_a_child_is_found_however_its_name_is_spelled_and_under_its_own_guardian_alone() -> None:
     """A parent who types in a hurry still finds the same child; a namesake of another family is somebody else."""
-    known = ward(ANNA, "Elza Ozola", BORN)
-    assert ward(ANNA, "  ELZA   ozola ", BORN) == known
+    known = child_contact(ANNA, "Elza Ozola", BORN)
+    assert child_contact(ANNA, "  ELZA   ozola ", BORN) == known
     others = [
-        ward(ANNA_PHONE, "Elza Ozola", BORN),
-        ward(ANNA, "Marta Ozola", BORN),
-        ward(ANNA, "Elza Ozola", date(2016, 3, 28)),
+        child_contact(ANNA_PHONE, "Elza Ozola", BORN),
+        child_contact(ANNA, "Marta Ozola", BORN),
+        child_contact(ANNA, "Elza Ozola", date(2016, 3, 28)),
     ]
     assert known not in others
     assert "Elza" not in repr(known)

@@ -59,7 +59,7 @@ TRANSITIONS = [
 
 def told(subject: Subject, at: str, address: str = EMAIL_NEWS, in_force: NoticeInForce = IN_FORCE) -> Status:
     """Resolve one decision of a person."""
-    return resolve(subject.standings.get(address), in_force, at)
+    return resolve(subject.summaries.get(address), in_force, at)
 
 
 def after(*acts: Decision, known: bool = False) -> tuple[Receipt, Subject]:
@@ -107,9 +107,9 @@ def test_a_yes_to_a_text_nobody_knows_permits_nothing_under_any_version() -> Non
         for at in ("2024-05-03T09:00:00.000Z", MORNING, LATER):
             status = told(anna, at, in_force=notice)
             assert (status.state, status.permitted) == (State.SUPERSEDED, False)
-            assert status.word is not None
-            assert status.word.notice_version is None
-    assert AnswerSummary.read(anna.standings[EMAIL_NEWS].stored()) == anna.standings[EMAIL_NEWS]
+            assert status.recorded_answer is not None
+            assert status.recorded_answer.notice_version is None
+    assert AnswerSummary.read(anna.summaries[EMAIL_NEWS].stored()) == anna.summaries[EMAIL_NEWS]
 
 
 @pytest.mark.parametrize("answer", ["no", "withdraw"])
@@ -155,7 +155,7 @@ def test_withdrawing_everything_reaches_what_the_notice_no_longer_asks() -> None
     """“Stop everything” stops what was agreed to last year as well."""
     anna = a_subject(old__purpose=a_standing(), newsletter__email=a_standing())
     receipt, then = decide(anna, an_act({EMAIL_NEWS: "withdraw"}, NOON, everything=True), IN_FORCE, known=True)
-    assert {told(then, NOON, address).state for address in then.standings} == {State.WITHDRAWN}
+    assert {told(then, NOON, address).state for address in then.summaries} == {State.WITHDRAWN}
     assert set(receipt.document["decisions"]) == {"old.purpose", EMAIL_NEWS}
 
 

@@ -22,8 +22,8 @@ def test_a_token_opens_what_it_was_made_for_and_nothing_else(power: LinkScope) -
     assert len(token) == 32
     assert [each for each in LinkScope if handle.grants(SECRET, each, proof)] == [power]
     assert not handle.grants(OTHER, power, proof)
-    assert handle.link == HANDLE.link
-    assert HANDLE.value.hex() not in handle.link
+    assert handle.link_id == HANDLE.link_id
+    assert HANDLE.value.hex() not in handle.link_id
 
 
 @pytest.mark.parametrize("wrong", ["", "x", "a" * 31, "a" * 33, "ä" * 32, "=" * 32, "a" * 31 + "=", "a+/" * 10 + "aa"])

@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.domain.consent import AnswerSummary, RecordedAnswer
 from chalicelib.domain.instants import instant, moment
-from chalicelib.domain.overview import permitted
+from chalicelib.domain.overview import permitted_periods
 from tests.acts import IN_FORCE, LATER, MORNING, a_word
 
 
@@ -22,6 +22,6 @@ def test_a_thousand_answers_are_heard_once_each(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(AnswerSummary, "with_answer", counted)
     times = [instant(moment(MORNING) + timedelta(minutes=number)) for number in range(1000)]
     words = [a_word("no" if number % 2 else "yes", time, version=number + 1) for number, time in enumerate(times)]
-    periods = permitted(words[::-1], lambda _: IN_FORCE, (), LATER)
+    periods = permitted_periods(words[::-1], lambda _: IN_FORCE, (), LATER)
     assert len(heard) == len(words)
     assert [(since, until) for _, since, until in periods] == list(zip(times[::2], times[1::2], strict=True))

@@ -19,9 +19,9 @@ ANNA = replace(
 
 def told(person: Subject, *contacts: Contact) -> tuple[PermissionResult, tuple[ContactKind, ...]]:
     """Tell how the newsletter stands for whoever names a person by these contacts, and the kinds known."""
-    named = SubjectQuery(dict.fromkeys(contacts, (person,)), {person.id: person.standings})
+    named = SubjectQuery(dict.fromkeys(contacts, (person,)), {person.id: person.summaries})
     lookups = {NUMBER: "n", MAIL: "m"}
-    return named.tell(EMAIL_NEWS, frozenset({"email"}), IN_FORCE, NOON), named.kinds(lookups, END_OF_TIME)
+    return named.permission(EMAIL_NEWS, frozenset({"email"}), IN_FORCE, NOON), named.own_kinds(lookups, END_OF_TIME)
 
 
 def test_whoever_has_an_email_of_their_own_is_permitted_by_their_number() -> None:
@@ -55,4 +55,4 @@ def test_a_person_kept_before_kinds_were_told_is_permitted_as_before() -> None:
 def test_a_contact_learnt_later_was_not_known_then() -> None:
     """Asked what was known at another time, the answer tells no more."""
     named = SubjectQuery({NUMBER: (replace(ANNA, contacts={"n": MORNING, "m": NOON}),)}, {})
-    assert named.kinds({NUMBER: "n"}, MORNING) == (ContactKind.REFERENCE,)
+    assert named.own_kinds({NUMBER: "n"}, MORNING) == (ContactKind.REFERENCE,)

@@ -57,7 +57,7 @@ def test_a_number_nobody_has_given_out_is_still_found(typed: str) -> None:
 def test_text_messages_go_to_the_countries_a_clinic_names_else_to_its_own(named: Any, texted: tuple[str, ...]) -> None:
     """A clinic near a border names its neighbour; who says nothing pays for nothing abroad."""
     document = a_document() if named is None else a_document(sms_countries=named)
-    assert read_clinic(document).texted == texted
+    assert read_clinic(document).text_message_countries == texted
 
 
 @pytest.mark.parametrize("named", ["LV", [], ["Latvia"], ["lv"], ["LV", "LV"], [371], {"LV": True}])

@@ -13,9 +13,9 @@ from chalicelib.domain.rate_limits import (
     RateLimitCheck,
     TooManyError,
     address_range,
-    each_of,
-    longest,
-    this_very,
+    contact_subjects,
+    refuse_while_waiting,
+    withdrawal_subjects,
 )
 from tests.acts import EMAIL_NEWS, MORNING, SMS_NEWS
 from tests.cast import ANNA, ANNA_PHONE, GIORGI
@@ -29,7 +29,7 @@ def passed(rule: RateLimit, moments: list[int]) -> list[int]:
     arrival, through = None, []
     for now in moments:
         if not rule.wait(arrival, now):
-            arrival = now + rule.every if rule.full(arrival, now) else (arrival or 0) + rule.every
+            arrival = now + rule.interval if rule.is_full(arrival, now) else (arrival or 0) + rule.interval
             through.append(now)
     return through
 
@@ -40,7 +40,7 @@ def test_one_number_counts_like_a_bucket_of_tokens(rule: RateLimit, waits: list[
     moments = [sum(waits[: count + 1]) for count in range(len(waits))]
     tokens, last, through = Fraction(rule.burst), 0, []
     for now in moments:
-        tokens = min(Fraction(rule.burst), tokens + Fraction(now - last, rule.every))
+        tokens = min(Fraction(rule.burst), tokens + Fraction(now - last, rule.interval))
         last = now
         if tokens >= 1:
             tokens -= 1
@@ -55,13 +55,13 @@ def test_no_window_lets_more_through_than_the_rule_says(rule: RateLimit, moments
     for start in through:
         for end in through:
             inside = [now for now in through if start <= now <= end]
-            assert len(inside) <= rule.burst + max(0, end - start) / rule.every
+            assert len(inside) <= rule.burst + max(0, end - start) / rule.interval
 
 
 @given(rules, gaps)
 def test_who_waits_as_long_as_was_said_gets_through(rule: RateLimit, waits: list[int]) -> None:
     """And one millisecond less is too early: the answer's Retry-After is the truth."""
-    arrival, now = rule.burst * rule.every + 1000, 1000 + sum(waits)
+    arrival, now = rule.burst * rule.interval + 1000, 1000 + sum(waits)
     wait = rule.wait(arrival, now)
     assert rule.wait(arrival, now + wait) == 0
     assert not wait or rule.wait(arrival, now + wait - 1) == 1
@@ -69,16 +69,16 @@ def test_who_waits_as_long_as_was_said_gets_through(rule: RateLimit, waits: list
 
 def test_the_longest_wait_is_told_in_whole_seconds_and_minutes() -> None:
     """Nobody is sent away for half a minute to be sent away again."""
-    longest([0, 0])
+    refuse_while_waiting([0, 0])
     with pytest.raises(TooManyError) as refused:
-        longest([0, 60_001, 1])
+        refuse_while_waiting([0, 60_001, 1])
     assert (refused.value.seconds, refused.value.minutes) == (61, 2)
 
 
 def test_a_waiting_room_may_answer_at_once() -> None:
     """Sixty people behind one address, one clinic's busiest day, a patient who changes her mind a dozen times."""
     assert (CONTACT.burst, RANGE.burst, CLINIC.burst * SHARDS) == (12, 60, 640)
-    assert (CONTACT.every, RANGE.every, 1000 / CLINIC.every * SHARDS) == (60_000, 2_000, 64)
+    assert (CONTACT.interval, RANGE.interval, 1000 / CLINIC.interval * SHARDS) == (60_000, 2_000, 64)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_one_kind_of_post_never_uses_up_the_room_of_another() -> None:
     """A flood of consent forms closes no way to stop."""
 
     def named(deed: str) -> set[str]:
-        return set(RateLimitCheck(deed, each_of([ANNA, ANNA_PHONE]), "192.0.2.0/24", 3, MORNING).buckets())
+        return set(RateLimitCheck(deed, contact_subjects([ANNA, ANNA_PHONE]), "192.0.2.0/24", 3, MORNING).buckets())
 
     assert len(named("consent")) == 4
     assert not named("consent") & named("withdraw")
@@ -111,9 +111,9 @@ def test_one_kind_of_post_never_uses_up_the_room_of_another() -> None:
 def test_only_the_very_same_withdrawal_shares_its_room() -> None:
     """Another decision or another contact is another bucket; the order they were typed in is none."""
     every = {
-        this_very(contacts, addresses)
+        withdrawal_subjects(contacts, addresses)
         for contacts in ([ANNA], [GIORGI], [ANNA, GIORGI])
         for addresses in ([EMAIL_NEWS], [SMS_NEWS], [EMAIL_NEWS, SMS_NEWS])
     }
     assert len(every) == 9
-    assert this_very([GIORGI, ANNA], [SMS_NEWS, EMAIL_NEWS]) in every
+    assert withdrawal_subjects([GIORGI, ANNA], [SMS_NEWS, EMAIL_NEWS]) in every

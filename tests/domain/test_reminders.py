@@ -33,7 +33,7 @@ def test_a_yes_that_waits_is_reminded_of_when_half_of_its_time_is_over() -> None
     anna = waiting()
     assert kinds(anna, "2026-11-25T20:14:59.999Z") == []
     [letter] = reminders_for(anna, ONE, HALF)
-    assert (letter.kind, letter.reference, letter.addresses) == (ReminderKind.REMINDER, "c" * 32, (EMAIL_NEWS,))
+    assert (letter.kind, letter.reference, letter.question_ids) == (ReminderKind.REMINDER, "c" * 32, (EMAIL_NEWS,))
     assert letter.until == CONFIRM_BY
     assert kinds(anna, CONFIRM_BY) == []
 
@@ -42,7 +42,7 @@ def test_what_waits_from_one_form_is_one_reminder() -> None:
     """Three boxes are one message."""
     word = a_word(confirm_by=CONFIRM_BY)
     anna = a_subject(newsletter__email=a_standing(word), newsletter__sms=a_standing(word))
-    assert [letter.addresses for letter in reminders_for(anna, ONE, HALF)] == [(EMAIL_NEWS, SMS_NEWS)]
+    assert [letter.question_ids for letter in reminders_for(anna, ONE, HALF)] == [(EMAIL_NEWS, SMS_NEWS)]
 
 
 def test_nobody_is_reminded_of_a_yes_that_was_confirmed_or_taken_back_since() -> None:
@@ -61,7 +61,7 @@ def test_a_consent_that_ends_within_a_month_is_told_of() -> None:
     assert kinds(anna, "2027-10-23T08:14:59.999Z") == []
     [letter] = reminders_for(anna, ONE, "2027-10-23T08:15:00.000Z")
     assert (letter.kind, letter.reference, letter.until) == (ReminderKind.EXPIRING, end, end)
-    assert letter.addresses == (EMAIL_NEWS, SMS_NEWS)
+    assert letter.question_ids == (EMAIL_NEWS, SMS_NEWS)
     assert kinds(anna, end) == []
 
 
@@ -91,7 +91,7 @@ def test_a_guardian_is_not_asked_to_renew_what_the_young_person_decides(
     """At majority, and from the age of own consent on, it is the young person who is asked."""
     elza = replace(a_subject(newsletter__email=a_standing(a_word(expires_at=end))), of_age=OF_AGE)
     [letter] = reminders_for(elza, ONE, "2027-11-01T00:00:00.000Z", grown=grown)
-    assert (letter.kind, letter.reference, letter.addresses, letter.until) == (kind, end, (EMAIL_NEWS,), end)
+    assert (letter.kind, letter.reference, letter.question_ids, letter.until) == (kind, end, (EMAIL_NEWS,), end)
 
 
 SINCE = "2027-01-01T00:00:00.000Z"
@@ -105,7 +105,7 @@ def test_a_new_version_is_told_to_those_who_agreed_to_the_one_before(version: st
     history = (*ONE, PublishedVersion(SINCE, version, ANNOUNCED))
     anna = a_subject(newsletter__email=a_standing(), newsletter__sms=a_standing(a_word("no")))
     [letter] = reminders_for(anna, history, at)
-    about = (letter.kind, letter.reference, letter.addresses, letter.at)
+    about = (letter.kind, letter.reference, letter.question_ids, letter.at)
     assert about == (ReminderKind.CHANGED, version, (EMAIL_NEWS,), SINCE)
     assert reminders_for(anna, history, "2026-12-31T23:59:59.999Z") == ()
 
@@ -163,7 +163,7 @@ def test_a_yes_that_was_never_confirmed_leaves_nobody_behind() -> None:
     """The address may be anybody's: when the time is over it is not kept (GDPR Art. 5(1)(c), (e))."""
     assert retention_action(waiting(), ONE, PROOF_KEPT, "2026-11-29T08:14:59.999Z") is RetentionAction.KEEP
     assert retention_action(waiting(), ONE, PROOF_KEPT, CONFIRM_BY) is RetentionAction.ERASE
-    refused = a_subject(newsletter__email=waiting().standings[EMAIL_NEWS], newsletter__sms=a_standing(a_word("no")))
+    refused = a_subject(newsletter__email=waiting().summaries[EMAIL_NEWS], newsletter__sms=a_standing(a_word("no")))
     assert retention_action(refused, ONE, PROOF_KEPT, CONFIRM_BY) is RetentionAction.KEEP
 
 
@@ -236,7 +236,7 @@ def test_what_has_ended_is_kept_for_the_period_the_notice_names(standing: object
     assert retention_action(anna, ONE, PROOF_KEPT, ended) is RetentionAction.KEEP
     assert retention_action(anna, ONE, PROOF_KEPT, until.replace("00.000Z", "00.001Z")) is RetentionAction.ERASE
     assert proof_until(anna, ONE, PROOF_KEPT, until) == until
-    still = replace(anna, standings={**anna.standings, SMS_NEWS: a_standing()})
+    still = replace(anna, summaries={**anna.summaries, SMS_NEWS: a_standing()})
     assert retention_action(still, ONE, PROOF_KEPT, "2099-01-01T00:00:00.000Z") is RetentionAction.KEEP
 
 

@@ -89,7 +89,7 @@ def _folded(clinic: Clinic) -> Iterator[str]:
         if person.erased:
             continue
         heard = _heard(chain)
-        kept = {address: standing.stored() for address, standing in person.standings.items()}
+        kept = {address: standing.stored() for address, standing in person.summaries.items()}
         if kept != {address: standing.stored() for address, standing in heard.items()}:
             yield f"state: {subject} does not stand as {len(chain)} receipts say"
 

@@ -44,7 +44,7 @@ KEYS = [Key(pk, sk) for pk in ("LIST#a", "LIST#b") for sk in ("A#1", "A#ā")]
 COMPARED = int(os.environ.get("COMPARED", "250"))
 """How many writes are compared; they are others for another number."""
 
-RULE = RateLimit(burst=3, every=100)
+RULE = RateLimit(burst=3, interval=100)
 _tables = itertools.count(1)
 
 

@@ -80,7 +80,7 @@ def test_a_reminder_is_left_in_the_outbox_once(portal: Portal) -> None:
     assert [keep(portal, HALF).done["told"] for _ in range(3)] == [1, 0, 0]
     [word] = unasked(portal)
     anna = only_person(portal, RIGA, ANNA)
-    claim = anna.standings[EMAIL_NEWS].claim
+    claim = anna.summaries[EMAIL_NEWS].claim
     assert claim is not None
     assert word == {
         "kind": "reminder",

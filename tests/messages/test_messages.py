@@ -532,7 +532,7 @@ def test_a_phone_that_somebody_types_again_and_again_rings_five_times(portal: Po
     assert "/undo/" in post.mails(ANNA_PHONE)[-1]["text"]
 
 
-A_QUARTER = timedelta(milliseconds=MESSAGE.every)
+A_QUARTER = timedelta(milliseconds=MESSAGE.interval)
 
 
 def test_whoever_stops_eight_things_one_by_one_is_told_of_all_eight(portal: Portal, post: Sorting) -> None:

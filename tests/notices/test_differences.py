@@ -12,7 +12,7 @@ import pytest
 
 from chalicelib.domain.clinic import PROOF_KEPT
 from chalicelib.domain.consent import CONFIRM_WITHIN
-from chalicelib.domain.notice_versions import PublishedVersion, history, precursor
+from chalicelib.domain.notice_versions import PublishedVersion, history, predecessor
 from chalicelib.notices.differences import TOPICS, Difference, Topic, beyond_words, differences
 from chalicelib.notices.document import read_clinic
 from chalicelib.notices.edition import described
@@ -256,11 +256,11 @@ def test_a_minor_is_compared_with_the_version_of_its_major_that_people_agreed_to
         PublishedVersion(NOON, "1.1", NOON),
         PublishedVersion(NEXT_DAY, "1.2", EVENING),
     )
-    assert precursor((first, second), "1.2", EVENING) == second
-    assert precursor((first, second), "2.0", EVENING) is None
-    assert precursor((), "1.0", EVENING) is None
-    assert precursor((first, second, third), "1.3", NEXT_DAY) == second  # on the day 1.2 would have begun
-    assert precursor(history([[OPENING, "1.0"], [NEXT_DAY, "2.0", NOON]]), "2.1", NEXT_DAY) is None
+    assert predecessor((first, second), "1.2", EVENING) == second
+    assert predecessor((first, second), "2.0", EVENING) is None
+    assert predecessor((), "1.0", EVENING) is None
+    assert predecessor((first, second, third), "1.3", NEXT_DAY) == second  # on the day 1.2 would have begun
+    assert predecessor(history([[OPENING, "1.0"], [NEXT_DAY, "2.0", NOON]]), "2.1", NEXT_DAY) is None
 
 
 def a_minor(**changed: Any) -> Draft:

@@ -133,7 +133,7 @@ def test_a_small_clinic_is_one_readable_document() -> None:
     assert clinic.default_language == "lv"
     assert clinic.endings == {"newsletter.sms": "P1Y", "research": "2027-03-31"}
     assert clinic.questions["newsletter.email"].needs == {"email"}
-    assert clinic.lead.named() == {"id": "physio", "name": "SIA Jūra"}
+    assert clinic.lead.for_receipt() == {"id": "physio", "name": "SIA Jūra"}
     assert clinic.resolve_names("newsletter") == ("newsletter.email", "newsletter.sms")
     assert clinic.resolve_names("research") == ("research",)
     assert clinic.resolve_names("news") == ()
@@ -217,14 +217,14 @@ def test_a_yes_on_explicit_consent_and_to_all_sharing_waits_unless_the_clinic_gi
     ordinary = {**research, "id": "contest", "legal_basis": "consent"}
     sharing = {**research, "id": "data_sharing", "legal_basis": "consent"}
     clinic = read_clinic(a_document(purposes=[news, research, ordinary, sharing]))
-    assert clinic.confirmed_first == {"newsletter.email", "newsletter.sms", "research", "data_sharing"}
-    assert clinic.unconfirmed == {}
+    assert clinic.needs_confirmation == {"newsletter.email", "newsletter.sms", "research", "data_sharing"}
+    assert clinic.unconfirmed_reasons == {}
     waived = {"required": False, "reason": "The reception sees every participant."}
     clinic = read_clinic(a_document(purposes=[news, {**research, "confirm": waived}, {**ordinary, "confirm": True}]))
-    assert clinic.confirmed_first == {"newsletter.email", "newsletter.sms", "contest"}
-    assert clinic.unconfirmed == {"research": "The reception sees every participant."}
+    assert clinic.needs_confirmation == {"newsletter.email", "newsletter.sms", "contest"}
+    assert clinic.unconfirmed_reasons == {"research": "The reception sees every participant."}
     asked = read_clinic(a_document(purposes=[news, {**research, "confirm": {**waived, "required": True}}]))
-    assert (asked.questions["research"].confirm, asked.unconfirmed) == (True, {})
+    assert (asked.questions["research"].confirm, asked.unconfirmed_reasons) == (True, {})
 
 
 def test_a_version_published_before_a_reason_was_asked_for_keeps_what_it_says() -> None:
@@ -232,8 +232,8 @@ def test_a_version_published_before_a_reason_was_asked_for_keeps_what_it_says() 
     news, research = a_document()["purposes"]
     before: dict[str, Any] = {"dates": {}, "closes": {}}
     said = read_clinic(a_document(purposes=[news, {**research, "confirm": False}]), told=before)
-    assert ("research" in said.confirmed_first, said.unconfirmed) == (False, {"research": ""})
-    assert "research" in read_clinic(a_document(purposes=[news, research]), told=before).confirmed_first
+    assert ("research" in said.needs_confirmation, said.unconfirmed_reasons) == (False, {"research": ""})
+    assert "research" in read_clinic(a_document(purposes=[news, research]), told=before).needs_confirmation
 
 
 def test_a_contest_that_is_over_is_warned_about_and_is_no_fault() -> None:

@@ -52,7 +52,7 @@ def _issued(clinic: Clinic, lang: str, **changed: Any) -> IssuedReceipt:
     said = changed.pop("said", dict(zip(clinic.questions, ["yes", "no"] * 99, strict=False)))
     sha256 = hashlib.sha256(_shown(clinic, lang).encode()).hexdigest()
     notice = NoticeRef(clinic.version, lang, sha256)
-    controllers = tuple(each.named() for each in clinic.controllers)
+    controllers = tuple(each.for_receipt() for each in clinic.controllers)
     decision = an_act(said, receipt_id="ab" * 16, clinic=clinic.id, notice=notice, controllers=controllers)
     receipt, _ = decide(a_subject(7), replace(decision, **changed), NoticeInForce(clinic.version, OPENING), known=False)
     return IssuedReceipt(receipt, clinic, lang, {}, None, BASE, MORNING)

@@ -11,11 +11,11 @@ from chalicelib.domain.consent import NoticeInForce, State, resolve
 from chalicelib.domain.notice_versions import (
     PublishedVersion,
     Stage,
+    ends_at,
     entry_at,
     history,
     notice_at,
     stage,
-    until,
 )
 from chalicelib.domain.subjects import Subject
 from chalicelib.notices.document import InvalidDocumentError, read_clinic
@@ -263,9 +263,9 @@ def test_a_version_overtaken_before_its_day_never_comes_into_force() -> None:
 def test_each_version_is_in_force_from_its_day_until_the_next_one_takes_over() -> None:
     """The end of one is the beginning of another; what was overtaken has neither."""
     first, second, third = SCHEDULE
-    assert [until(SCHEDULE, entry) for entry in SCHEDULE] == [NOON, NEXT_DAY, None]
+    assert [ends_at(SCHEDULE, entry) for entry in SCHEDULE] == [NOON, NEXT_DAY, None]
     overtaken = (*SCHEDULE, PublishedVersion(EVENING, "2.1", EVENING))
-    assert [until(overtaken, entry) for entry in overtaken] == [NOON, EVENING, None, None]
+    assert [ends_at(overtaken, entry) for entry in overtaken] == [NOON, EVENING, None, None]
     assert stage(third.since, third.version, overtaken, NEXT_DAY) is Stage.OVERTAKEN
     assert stage(second.since, second.version, SCHEDULE, EVENING) is Stage.IN_FORCE
     assert stage(first.since, first.version, SCHEDULE, EVENING) is Stage.PAST
@@ -322,7 +322,7 @@ def test_a_preview_counts_by_the_resolver_what_a_major_change_ends() -> None:
     assert seen.supersedes == {EMAIL_NEWS: 2, "research": 1}
     assert (seen.appear, seen.disappear) == ((), ("research",))
     then = NoticeInForce("2.0", NEXT_DAY)
-    lost = [resolve(each.standings.get(EMAIL_NEWS), then, EVENING).state for each in the_people()[:2]]
+    lost = [resolve(each.summaries.get(EMAIL_NEWS), then, EVENING).state for each in the_people()[:2]]
     assert lost == [State.SUPERSEDED, State.SUPERSEDED]
 
 

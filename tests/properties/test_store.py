@@ -232,7 +232,7 @@ class Clinic(RuleBasedStateMachine):
             in_force, at = lookup.published.in_force, instant(self.now)
             told = {
                 person.id: {
-                    address: str(resolve(person.standings.get(address), in_force, at).state)
+                    address: str(resolve(person.summaries.get(address), in_force, at).state)
                     for address in (EMAIL_NEWS, SMS_NEWS)
                 }
                 for person in people

@@ -83,10 +83,10 @@ class Story:
         claims = told["by"] == "stranger"
         before = self.subject
         receipt, after = decide(before, decision, self.notice(instant(now), instant(now)), known=claims)
-        fences = timeline.with_page_start(before.fences, after.version, before.latest, after.recorded_at)
-        self.subject = Subject(**{**{name: getattr(after, name) for name in Subject.__slots__}, "fences": fences})
+        fences = timeline.with_page_start(before.page_starts, after.version, before.latest, after.recorded_at)
+        self.subject = Subject(**{**{name: getattr(after, name) for name in Subject.__slots__}, "page_starts": fences})
         if timeline.begins(after.version):
-            self.pages.append((fences[-1], dict(before.standings), []))
+            self.pages.append((fences[-1], dict(before.summaries), []))
         needed, given = timeline.needed(receipt.document), receipt.document["effective_at"]
         for page in timeline.pages_of(fences, after.version, given):
             self.pages[page][2].append(needed)
@@ -106,7 +106,7 @@ class Story:
 
     def standings(self, at: Instant, known_at: Instant) -> dict[QuestionId, AnswerSummary]:
         """Tell how everything stood, from one page, and for one whose fence is kept no more from the late ones too."""
-        fences, version = self.subject.fences, self.subject.version
+        fences, version = self.subject.page_starts, self.subject.version
         page, late = timeline.page_for(fences, version, at, known_at), list[Any]()
         if page is None:
             pages = timeline.first_kept(fences, version)
@@ -160,4 +160,4 @@ def test_the_order_in_which_words_are_learnt_changes_nothing(history: list[dict]
 def test_how_a_person_stands_is_what_the_receipts_tell(history: list[dict]) -> None:  # type: ignore[type-arg]
     """What is kept for a quick answer is never more than what the proof says."""
     story = Story(history, [])
-    assert timeline.answers_as_of({}, story.pages[0][2], END_OF_TIME, END_OF_TIME) == story.subject.standings
+    assert timeline.answers_as_of({}, story.pages[0][2], END_OF_TIME, END_OF_TIME) == story.subject.summaries

@@ -144,7 +144,7 @@ def test_the_next_person_under_the_contact_is_new(portal: Portal, cleared: str) 
         erasures.clear_remains(portal.table, mark)
     anna = only_person(portal, RIGA, ANNA, ANNA_PHONE)
     assert anna.id != before.id
-    assert (anna.version, set(anna.standings)) == (1, {SMS_NEWS})
+    assert (anna.version, set(anna.summaries)) == (1, {SMS_NEWS})
     assert found(portal, ANNA.value) == {ANNA.value}
     assert list(erasures.waiting(portal.table)) == []
 

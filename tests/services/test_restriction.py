@@ -20,7 +20,7 @@ def restricted(portal: Portal, *, so: bool = True) -> None:
 
 def permitted(lookup: Lookup, address: str = EMAIL_NEWS) -> tuple[State, bool, bool]:
     """Tell state, whether it permits and whether it is restricted, for all who share a contact."""
-    statuses = [resolve(each.standings.get(address), lookup.published.in_force, LATER) for each in lookup.known()]
+    statuses = [resolve(each.summaries.get(address), lookup.published.in_force, LATER) for each in lookup.known()]
     status = strictest(statuses)
     return status.state, status.permitted, status.restricted
 

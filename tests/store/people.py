@@ -26,7 +26,7 @@ def signed(*contacts: Contact, name: str | None = None) -> Identification:
 def state(portal: Portal, clinic: str, contact: Contact, address: str, at: str = EVENING) -> State:
     """Tell how a decision stands for a contact, as the status API does: for all who share it."""
     lookup = portal.directory.look_up(clinic, [contact])
-    standings = [person.standings.get(address) for person in lookup.known()] or [None]
+    standings = [person.summaries.get(address) for person in lookup.known()] or [None]
     return strictest([resolve(standing, lookup.published.in_force, at) for standing in standings]).state
 
 
@@ -38,7 +38,7 @@ def only_person(portal: Portal, clinic: str, *contacts: Contact) -> Subject:
 
 def last_word(person: Subject, address: str = EMAIL_NEWS) -> RecordedAnswer:
     """Give the last word that counts of a person on a decision."""
-    last = person.standings[address].last
+    last = person.summaries[address].last
     assert last is not None
     return last
 

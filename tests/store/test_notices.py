@@ -212,7 +212,7 @@ def test_everybody_on_the_roll_is_there_to_be_counted(portal: Portal) -> None:
     publish(portal)
     decisions.record(portal, an_act({EMAIL_NEWS: "yes"}, MORNING, clinic=PHYSIO), signed(ANNA))
     decisions.record(portal, an_act({SMS_NEWS: "no"}, MORNING, clinic=PHYSIO), signed(ANNA_PHONE))
-    assert sorted(len(person.standings) for person in iter_people(portal.table, PHYSIO)) == [1, 1]
+    assert sorted(len(person.summaries) for person in iter_people(portal.table, PHYSIO)) == [1, 1]
     assert list(iter_people(portal.table, TBILISI)) == []
 
 

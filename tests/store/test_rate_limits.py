@@ -22,8 +22,8 @@ from chalicelib.domain.rate_limits import (
     RateLimitCheck,
     TooManyError,
     address_range,
-    each_of,
-    this_very,
+    contact_subjects,
+    withdrawal_subjects,
 )
 from chalicelib.portal import Portal
 from chalicelib.services import decisions
@@ -46,12 +46,12 @@ def a_guard(deed: str, whom: Sequence[str] = (), at: Instant = NOON, address: st
 
 def consenting(*contacts: Contact, at: Instant = NOON, address: str = "") -> Identification:
     """Sign a consent form as the page does."""
-    return replace(signed(*contacts), guard=a_guard("consent", each_of(contacts), at, address))
+    return replace(signed(*contacts), guard=a_guard("consent", contact_subjects(contacts), at, address))
 
 
 def withdrawing(*contacts: Contact, what: Sequence[str] = (EMAIL_NEWS,), at: Instant = NOON) -> Identification:
     """Sign a withdrawal as the page does."""
-    return replace(signed(*contacts), guard=a_guard("withdraw", this_very(contacts, what), at))
+    return replace(signed(*contacts), guard=a_guard("withdraw", withdrawal_subjects(contacts, what), at))
 
 
 def spend(portal: Portal, guard: RateLimitCheck, clinic: str = RIGA) -> bool:
@@ -99,10 +99,10 @@ def test_what_is_refused_reads_once_and_writes_nothing(portal: Portal, round_tri
         decisions.answer(portal, an_act({EMAIL_NEWS: "no"}), consenting(ANNA))
     assert round_trips == ["BatchGetItem"]
     assert kept(portal) == before
-    assert refused.value.seconds == CONTACT.every / 1000
+    assert refused.value.seconds == CONTACT.interval / 1000
     decisions.answer(portal, an_act({EMAIL_NEWS: "no"}), consenting(GIORGI))
     decisions.answer(portal, an_act({EMAIL_NEWS: "no"}, clinic=TBILISI), consenting(ANNA))
-    decisions.answer(portal, an_act({EMAIL_NEWS: "no"}), consenting(ANNA, at=later(NOON, CONTACT.every)))
+    decisions.answer(portal, an_act({EMAIL_NEWS: "no"}), consenting(ANNA, at=later(NOON, CONTACT.interval)))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_what_is_refused_reads_once_and_writes_nothing(portal: Portal, round_tri
     [
         (RANGE, lambda at: replace(a_guard("link", (), at), range="192.0.2.0/24")),
         (CLINIC, lambda at: replace(a_guard("link", (), at), shard=3)),
-        (CONTACT, lambda at: a_guard("link", each_of([ANNA]), at)),
+        (CONTACT, lambda at: a_guard("link", contact_subjects([ANNA]), at)),
     ],
 )
 def test_each_bucket_refuses_by_itself_and_fills_again(
@@ -118,8 +118,8 @@ def test_each_bucket_refuses_by_itself_and_fills_again(
 ) -> None:
     """One network, one shard of a clinic, one contact: as many at once as the rule says, then one per interval."""
     assert [spend(portal, guard(NOON)) for _ in range(rule.burst + 2)] == [*[True] * rule.burst, False, False]
-    assert not spend(portal, guard(later(NOON, rule.every - 1)))
-    assert [spend(portal, guard(later(NOON, 2 * rule.every))) for _ in range(3)] == [True, True, False]
+    assert not spend(portal, guard(later(NOON, rule.interval - 1)))
+    assert [spend(portal, guard(later(NOON, 2 * rule.interval))) for _ in range(3)] == [True, True, False]
     assert spend(portal, guard(NOON), TBILISI), "the other clinic's are its own"
 
 
@@ -150,7 +150,9 @@ def test_a_post_that_reaches_several_people_is_counted_once(portal: Portal) -> N
     key = portal.clinics.key(RIGA)
     places = [bucket_key(RIGA, key.bucket(name)) for name in guard.buckets()]
     found = portal.table.get(places)
-    assert [found[each].number for each in places] == [guard.now + 2 * rule.every for rule in guard.buckets().values()]
+    assert [found[each].number for each in places] == [
+        guard.now + 2 * rule.interval for rule in guard.buckets().values()
+    ]
 
 
 def test_the_same_form_again_is_not_counted_again(portal: Portal) -> None:
@@ -169,7 +171,7 @@ def test_buckets_hold_no_contact_and_no_address_and_go_when_they_are_full_again(
     for each in buckets:
         assert not [said for said in ("203.0", "anna", "consent", "contact", "range") if said in each]
         item = json.loads(each)
-        assert int(item["ttl"]["N"]) * 1000 > int(item["number"]["N"]) + 60 * CONTACT.every / 2
+        assert int(item["ttl"]["N"]) * 1000 > int(item["number"]["N"]) + 60 * CONTACT.interval / 2
         assert set(item) == {"pk", "sk", "number", "ttl"}
 
 
@@ -179,7 +181,7 @@ def test_buckets_hold_no_contact_and_no_address_and_go_when_they_are_full_again(
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(offsets=st.lists(st.integers(0, 5 * CONTACT.every), min_size=30, max_size=60), ordered=st.booleans())
+@given(offsets=st.lists(st.integers(0, 5 * CONTACT.interval), min_size=30, max_size=60), ordered=st.booleans())
 def test_no_window_lets_more_through_however_many_spend_at_once(
     portal: Portal, offsets: list[int], *, ordered: bool
 ) -> None:
@@ -190,7 +192,7 @@ def test_no_window_lets_more_through_however_many_spend_at_once(
         told = list(threads.map(lambda guard: spend(portal, guard), guards))
     through = sorted(guard.now for guard, room in zip(guards, told, strict=True) if room)
     for guard, room in zip(guards, told, strict=True):  # in whatever order: who is refused met an empty bucket
-        assert room or len(through) + (through[-1] - guard.now) / CONTACT.every > CONTACT.burst - 1
+        assert room or len(through) + (through[-1] - guard.now) / CONTACT.interval > CONTACT.burst - 1
     for first, start in enumerate(through):
         for last, end in enumerate(through[first:], first):
-            assert last - first + 1 <= CONTACT.burst + (end - start) / CONTACT.every
+            assert last - first + 1 <= CONTACT.burst + (end - start) / CONTACT.interval

@@ -34,7 +34,7 @@ def test_too_many_tries_for_a_contact_are_refused_and_nothing_typed_is_lost(
     answer = decide(Client(), clinic, typed, "?lang=en")
     page = Page(answer)
     assert (answer.status, page.alerts, page.faults) == (429, 1, [])
-    assert 0 < int(answer.headers["retry-after"]) <= CONTACT.every / 1000
+    assert 0 < int(answer.headers["retry-after"]) <= CONTACT.interval / 1000
     assert "Too many tries. Please wait 1 minute and send this page again" in page.words
     assert page.chosen == [("decision.newsletter.email", "no")]
     assert {name: page.fields[name] for name in ("name", "email")} == {"name": "Anna Ozola", "email": typed["email"]}

@@ -43,7 +43,7 @@ def _page(issued: IssuedReceipt) -> str:
         receipt=document,
         said=said,
         agreed="yes" in answers.values(),
-        certain=clinic.waits_for_certain(document["decisions"], issued.at),
+        certain=clinic.always_waits(document["decisions"], issued.at),
         stopped=set(answers.values()) == {"withdraw"},  # which may be sent without seeing a page
         decided=decided,
         recorded=recorded if recorded != decided else None,

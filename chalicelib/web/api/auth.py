@@ -118,7 +118,7 @@ def authorize(
     if lookup.published.published != published.published or lookup.published.clinic.version != known.version:
         # A notice was published since this process last looked.
         return authorize(request, clinic, scope, read, body_optional=body_optional, for_all=for_all, most=most)
-    shared = known.shared_with(key.member)
+    shared = known.limited_to_controller(key.member)
     if key.member is not None and not for_all:
         body, errors = _read(read, shared, sent)
     if body is None:

@@ -79,10 +79,10 @@ def status(request: Request, clinic: str) -> Response:
             under, call.lookup.stopped(under, standings, at=asked_at or END_OF_TIME, known_at=asked_by or END_OF_TIME)
         )
         decisions = {
-            address: _told(named.tell(address, call.shared.questions[address].needs, notice, at), country)
+            address: _told(named.permission(address, call.shared.questions[address].needs, notice, at), country)
             for address in call.body.addresses
         }
-        kinds = named.kinds(call.lookup.lookups, asked_by or END_OF_TIME)
+        kinds = named.own_kinds(call.lookup.lookups, asked_by or END_OF_TIME)
         results.append({"subject": asked, "contact_kinds": kinds, "decisions": decisions})
     get_portal().table.put_new(call.audit("status", people))
     return document({"at": at, "known_at": known_at, "results": results})
@@ -164,7 +164,7 @@ def receipt_by_id(request: Request, clinic: str, receipt: str) -> Response:
 
 
 def _told(told: PermissionResult, country: str) -> dict[str, Any]:
-    status, last = told.status, told.status.word
+    status, last = told.status, told.status.recorded_answer
     return {
         "state": status.state,
         "permitted": told.permitted,
@@ -201,7 +201,7 @@ def _act(call: AuthorizedCall[StaffDecision]) -> Decision:
         evidence=_evidence(call, clinic),
         effective_at=decision.effective_at,
         everything=decision.everything,
-        of_age=guardian.of_age(clinic, decision.effective_at) if guardian else "",
+        of_age=guardian.comes_of_age_at(clinic, decision.effective_at) if guardian else "",
         day=decision.day,
     )
 

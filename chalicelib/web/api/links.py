@@ -89,14 +89,14 @@ def _handle(call: AuthorizedCall[Invitations], secret: bytes, number: int, asked
         return LinkSecret.fresh()
     holder = LinkRecipient(asked.contact, asked.name).plain()
     said = [call.key.id, repeated, number, holder, asked.lang, asked.addresses, asked.expires_in]
-    return LinkSecret.repeated(secret, json.dumps(said))
+    return LinkSecret.derived(secret, json.dumps(said))
 
 
 def _told(handle: LinkSecret, link: Link, asked: Mapping[str, str], secret: bytes, base: str) -> dict[str, Any]:
     unsubscribe = f"{base}/unsubscribe/{handle.token(secret, LinkScope.UNSUBSCRIBE)}"
     manage = f"{base}/manage/{handle.token(secret, LinkScope.MANAGE)}?lang={link.lang}"
     return {
-        "id": handle.link,
+        "id": handle.link_id,
         "subject": asked,
         "url": f"{base}/{link.clinic}?t={handle.token(secret, LinkScope.ASK)}&lang={link.lang}",
         **({"manage_url": manage} if link.manages else {}),

@@ -66,7 +66,7 @@ def receipt_page(request: Request, clinic: str, receipt: str) -> Response:
         "said": shown.describe_answers(document["decisions"]),
         "agreed": "yes" in answers,
         "waits": _waits(document),
-        "certain": not _by_program(document) and shown.waits_for_certain(document["decisions"], get_portal().clock()),
+        "certain": not _by_program(document) and shown.always_waits(document["decisions"], get_portal().clock()),
         "coded": _by_phone(document, shown),
         "withdrawn": answers == {"withdraw"},
         "receipt": document,

@@ -15,7 +15,7 @@ from chalicelib.domain.consent import Answer, Assurance, Channel, QuestionId
 from chalicelib.domain.decisions import Decision, NoticeRef, new_decision, receipt_id
 from chalicelib.domain.guardians import ACTOR
 from chalicelib.domain.phones import can_be_written_to
-from chalicelib.domain.rate_limits import RateLimitCheck, TooManyError, each_of, this_very
+from chalicelib.domain.rate_limits import RateLimitCheck, TooManyError, contact_subjects, withdrawal_subjects
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.submission import FieldError, FormAnswers
 from chalicelib.portal import get_portal
@@ -111,7 +111,7 @@ def take_answers(template: str, clinic: str, request: Request, then: Next) -> Re
     if said.errors:
         return _again(asked, fields, said.errors)
     decision = _act(shown, state, said)
-    whom = by.names(each_of(said.contacts[len(by.known) :])) if by else each_of(said.contacts)
+    whom = by.names(contact_subjects(said.contacts[len(by.known) :])) if by else contact_subjects(said.contacts)
     identification = _signature(said, request, guard(request, "consent", whom, decision.recorded_at))
     try:
         seen = portal.directory.look_up(clinic, identification.contacts, guard=identification.guard)
@@ -135,7 +135,7 @@ def take_answers(template: str, clinic: str, request: Request, then: Next) -> Re
 
 
 def _reachable(clinic: Clinic, said: FormAnswers) -> bool:
-    return any(can_be_written_to(each, clinic.texted) for each in said.contacts)
+    return any(can_be_written_to(each, clinic.text_message_countries) for each in said.contacts)
 
 
 def take_withdrawal(template: str, clinic: str, request: Request, then: Next) -> Response:
@@ -154,7 +154,7 @@ def take_withdrawal(template: str, clinic: str, request: Request, then: Next) ->
     if said.errors:
         return _again(_Asked(template, shown, request, by), fields, said.errors)
     decision = _act(shown, state, said)
-    whom = by.names(said.answers) if by else this_very(said.contacts, said.answers)
+    whom = by.names(said.answers) if by else withdrawal_subjects(said.contacts, said.answers)
     identification = _signature(said, request, guard(request, "withdraw", whom, decision.recorded_at))
     try:
         receipt = (
@@ -242,7 +242,7 @@ def _act(clinic: Clinic, state: FormState, said: FormAnswers) -> Decision:
         evidence=guardian.evidence if guardian else declared,
         everything=said.everything,
         confirm=_confirmed(clinic, said),
-        of_age=guardian.of_age(clinic, at) if guardian else "",
+        of_age=guardian.comes_of_age_at(clinic, at) if guardian else "",
     )
 
 
@@ -253,7 +253,7 @@ def _confirmed(clinic: Clinic, said: FormAnswers) -> frozenset[QuestionId]:
     from the message they get who is a patient here.
     """
     yes = {address for address, answer in said.answers.items() if answer is Answer.YES}
-    return frozenset(yes) if yes & clinic.confirmed_first or len(said.contacts) > 1 else frozenset()
+    return frozenset(yes) if yes & clinic.needs_confirmation or len(said.contacts) > 1 else frozenset()
 
 
 def _signature(said: FormAnswers, request: Request, held: RateLimitCheck) -> Identification:

@@ -91,7 +91,7 @@ def _done(request: Request, taken: FormResult) -> Response:
             {address: {"answer": answer} for address, answer in taken.decision.answers.items()}
         ),
         "agreed": "yes" in answers,
-        "certain": shown.waits_for_certain(told["decisions"], taken.decision.recorded_at),
+        "certain": shown.always_waits(told["decisions"], taken.decision.recorded_at),
         "withdrawn": answers == {"withdraw"},
         "number": number,
         "at": told["effective_at"],

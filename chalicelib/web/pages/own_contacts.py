@@ -10,7 +10,7 @@ from chalicelib.domain.decisions import Decision, NoticeRef, new_decision, recei
 from chalicelib.domain.guardians import ACTOR
 from chalicelib.domain.instants import Instant, ending
 from chalicelib.domain.phones import takes_texts
-from chalicelib.domain.rate_limits import each_of
+from chalicelib.domain.rate_limits import contact_subjects
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.domain.submission import FieldError
@@ -77,7 +77,7 @@ def _ask(visit: OwnPage, fields: Fields, old: Contact) -> Sequence[FieldError] |
         new = normalise(old.kind, first(fields, "new")[:MAX_TYPED], clinic.country)
     except InvalidContactError:
         return [FieldError(field, f"{old.kind.value}_invalid")]
-    if new.kind is ContactKind.PHONE and not takes_texts(new.value, clinic.texted):
+    if new.kind is ContactKind.PHONE and not takes_texts(new.value, clinic.text_message_countries):
         return [FieldError(field, "phone_no_texts_email")]
     if new == old:
         return [FieldError(field, "contact_same")]
@@ -94,7 +94,7 @@ def _ask(visit: OwnPage, fields: Fields, old: Contact) -> Sequence[FieldError] |
         until=ending(CONFIRM_WITHIN, visit.now),
     )
     left = messages.outbox_put(key, person.salt, key.letter_number(person.id, word.kind, visit.now), word, [new])
-    held = guard(visit.request, "contact", (f"link:{visit.opened.id}", *each_of([new])), visit.now)
+    held = guard(visit.request, "contact", (f"link:{visit.opened.id}", *contact_subjects([new])), visit.now)
     rate_limits.spend(portal.table, key, held, [left])
     return ContactRequest.CONTACT
 

@@ -14,7 +14,7 @@ from chalicelib.domain.consent import Answer, Assurance, Channel, QuestionId
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact
 from chalicelib.domain.decisions import Decision, NoticeRef, new_decision, receipt_id
 from chalicelib.domain.errors import NotFoundError
-from chalicelib.domain.guardians import ACTOR, is_of_consent_age, relation
+from chalicelib.domain.guardians import ACTOR, is_of_consent_age, last_relation
 from chalicelib.domain.instants import instant, moment
 from chalicelib.domain.links import LinkScope
 from chalicelib.domain.rate_limits import TooManyError
@@ -157,9 +157,9 @@ def _unproven(visit: OwnPage, clinic: Clinic, said: FormAnswers) -> tuple[set[Qu
     holder = visit.opened.holder.contact
     kinds = [holder.kind, *(contact.kind for contact, _ in visit.contact_details.contacts)]
     asked = {
-        address: clinic.confirmed_by(address, kinds) for address, answer in said.answers.items() if answer == "yes"
+        address: clinic.confirming_kind(address, kinds) for address, answer in said.answers.items() if answer == "yes"
     }
-    standings = visit.person.standings
+    standings = visit.person.summaries
     unproven = {
         address: kind
         for address, kind in asked.items()
@@ -172,7 +172,8 @@ def _unproven(visit: OwnPage, clinic: Clinic, said: FormAnswers) -> tuple[set[Qu
 def _stop(visit: OwnPage, fields: Fields) -> Response:
     """Stop what is ticked, at once; a page that is too old still stops.
 
-    It is counted apart from changing, and by what is stopped: what is refused was just done (`limits.this_very`).
+    It is counted apart from changing, and by what is stopped: what is refused was just done
+    (`rate_limits.withdrawal_subjects`).
     """
     said = read_stops(visit.all_questions, fields)
     if said.errors:
@@ -286,7 +287,7 @@ def _act(visit: OwnPage, clinic: Clinic, state: FormState, said: FormAnswers) ->
         channel=state.channel,
         assurance=Assurance.LINK,
         actor=ACTOR if child else "patient",
-        evidence={**(relation(visit.receipts) if child else {}), **declared},
+        evidence={**(last_relation(visit.receipts) if child else {}), **declared},
         everything=said.everything,
     )
 

@@ -119,7 +119,7 @@ def _left(opened: OpenedLink, lookup: Lookup, asked: Mapping[QuestionId, Answer]
         return True
     if not known:
         return bool(asked) and opened.link.subject is None
-    states = [resolve(each.standings.get(address), notice, at).state for each in known for address in asked]
+    states = [resolve(each.summaries.get(address), notice, at).state for each in known for address in asked]
     return any(state not in STOPPED_STATES for state in states)
 
 

@@ -34,7 +34,7 @@ def clinic_named(name: str) -> Clinic:
 
 def of(clinic: Clinic, decision: Decision) -> Decision:
     """Give the act as one at this clinic, under its own notice, with its own endings."""
-    controllers = tuple(controller.named() for controller in clinic.controllers)
+    controllers = tuple(controller.for_receipt() for controller in clinic.controllers)
     known = NoticeRef(clinic.version, clinic.default_language, "ab" * 32)
     notice = known if decision.notice.version else decision.notice
     return replace(decision, clinic=clinic.id, controllers=controllers, notice=notice, endings=clinic.endings)

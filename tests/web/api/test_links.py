@@ -155,7 +155,7 @@ def test_a_link_is_forgotten_a_year_after_it_opens_nothing_more(client: Client, 
     [text] = carried(portal, Contact(ContactKind.EMAIL, ANNA))
     parts = read_token(token_in(text, "manage"))
     assert parts
-    own, made = link_key(parts[0].link), link_key(_made(program, {"email": ANNA})[0]["id"])
+    own, made = link_key(parts[0].link_id), link_key(_made(program, {"email": ANNA})[0]["id"])
     found = portal.table.get([own, made])
     passing, lasting = (Link.read(found[key].body or "") for key in (own, made))
     ends = [moment(passing.expires_at), moment(lasting.created_at) + timedelta(days=3 * 365)]

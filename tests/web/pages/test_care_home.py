@@ -76,7 +76,7 @@ class Home:
         assert max(len(item.body or "") + len(str(item.texts)) for item in items) < 40_000
         people = list(roll.iter_people(self.portal.table, self.program.clinic))
         assert {person.id for person in people} == set(self.people)
-        lasts = [[person.standings[address].last for address in addresses] for person in people]
+        lasts = [[person.summaries[address].last for address in addresses] for person in people]
         return sum(all(word and word.answer == "withdraw" for word in words) for words in lasts)
 
 

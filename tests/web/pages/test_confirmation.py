@@ -235,7 +235,7 @@ def test_new_forms_are_no_way_to_more_guesses_at_the_codes_of_a_phone(client: Cl
     assert statuses == [422] * CODE.burst + [429] * (len(statuses) - CODE.burst)
     refused = client.post(place, {"code": right})
     assert (refused.status, "Too many tries. Please wait" in Page(refused).words) == (429, True)
-    assert 0 < int(refused.headers["retry-after"]) <= CODE.every / 1000
+    assert 0 < int(refused.headers["retry-after"]) <= CODE.interval / 1000
     assert program.states(phone="26123456")[SMS] == "pending"
     other = _said(client, program, {"phone": "29999999", f"decision.{SMS}": "yes"})
     code = _code(portal, program.clinic, other, Contact(ContactKind.PHONE, "+37129999999"))
@@ -247,7 +247,7 @@ def test_a_network_that_guesses_codes_is_refused_alone(
 ) -> None:
     """Even tries that are over are counted: nobody keeps the portal busy with them."""
     monkeypatch.setattr(
-        rate_limits, "RANGE", RateLimit(RANGE.burst, CODE.every)
+        rate_limits, "RANGE", RateLimit(RANGE.burst, CODE.interval)
     )  # no room comes back between two requests
     program = portal.open_clinic()
     said = {"phone": "26123456", f"decision.{SMS}": "yes"}

@@ -106,7 +106,7 @@ def test_a_link_changes_a_dozen_times_at_once_and_stops_all_the_same(
     page = Page(refused)
     assert (refused.status, page.alerts) == (429, 1)
     assert "Too many tries. Please wait 1 minute" in page.words
-    assert 0 < int(refused.headers["retry-after"]) <= CONTACT.every / 1000
+    assert 0 < int(refused.headers["retry-after"]) <= CONTACT.interval / 1000
     assert page.chosen == [(f"decision.{EMAIL}", "yes"), (f"decision.{REVIEW}", "no")]
     assert portal.items() == before
     assert _change(client, _place(portal, program), testimonials__text="no").status == 303, "another link"
@@ -554,7 +554,7 @@ def test_only_the_link_in_that_message_erases(program: Program, client: Client, 
     [mail] = carried(portal, ANNA)
     parts = read_token(token_in(mail, "manage"))
     assert parts
-    key = link_key(parts[0].link)
+    key = link_key(parts[0].link_id)
     link = Link.read(portal.table.get([key])[key].body or "")
     assert moment(link.expires_at) - moment(link.created_at) <= timedelta(days=3)
 

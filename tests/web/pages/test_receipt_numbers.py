@@ -120,5 +120,5 @@ def test_one_click_is_one_receipt_that_the_holder_of_the_link_cannot_compute(
     assert parts is not None
     said = {"unsubscribe": {first["subject"]: 1}, "stops": [EMAIL]}
     secret = portal.beside.clinics.key(program.clinic).receipt_secret()
-    assert stopped["id"] == receipt_id(secret, parts[0].link, said)
-    assert stopped["id"] != _plain(parts[0].link, said)
+    assert stopped["id"] == receipt_id(secret, parts[0].link_id, said)
+    assert stopped["id"] != _plain(parts[0].link_id, said)

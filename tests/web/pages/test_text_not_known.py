@@ -156,7 +156,7 @@ def test_a_receipt_of_before_that_names_a_later_text_stays_and_is_told_as_what_i
         clinic=clinic.id,
         answers={NEWS: Answer.YES},
         notice=NoticeRef("1.0", "lv", "ab" * 32),
-        controllers=tuple(each.named() for each in clinic.controllers),
+        controllers=tuple(each.for_receipt() for each in clinic.controllers),
         channel=Channel.PAPER,
         source=None,
         assurance=Assurance.STAFF_WITNESSED,
