@@ -21,13 +21,13 @@ from chalicelib.domain.notice_versions import PublishedVersion, Stage, entry_at,
 from chalicelib.domain.subjects import Subject
 from chalicelib.notices.differences import Difference, differences
 from chalicelib.notices.document import (
-    DocumentError,
     InvalidDocumentError,
     check,
     document_hash,
     read_names,
     unconfirmed,
 )
+from chalicelib.notices.fields import DocumentError
 
 MAX_DOCUMENT = 300_000
 """Bytes of a document as JSON: DynamoDB takes 400 KB an item, and the five demo clinics need 75,000 at most."""

@@ -15,7 +15,7 @@ from chalicelib.domain.instants import Instant
 from chalicelib.domain.links import LinkScope
 from chalicelib.domain.subjects import Subject
 from chalicelib.domain.submission import FormAnswers
-from chalicelib.notices.document import NEWSLETTER
+from chalicelib.notices.purposes import NEWSLETTER
 from chalicelib.portal import get_portal
 from chalicelib.store.links import OldLinkError, OpenedLink, UnknownLinkError, open_link, opening
 from chalicelib.store.lookup import Identification

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import yaml
 
-from chalicelib.notices.document import DocumentError, unquoted
+from chalicelib.notices.fields import DocumentError, unquoted_number
 
 _FIELD = re.compile(r"(?:\s*- +)*\s*(?P<name>[\w.-]+):\s+(?P<text>\S.*)")
 _BEFORE_ITS_COLON = re.compile(r"(?:\s*- +)*\s*[\w.-]+")
@@ -77,7 +77,7 @@ class ClinicFile:
         for fault in sorted(own, key=lambda each: self._line(each.place)):
             written = self.numbers.get(fault.place)
             if written and "and a text is due" in fault.problem:
-                problem, remedy = unquoted(fault.place, written)
+                problem, remedy = unquoted_number(fault.place, written)
                 fault = replace(fault, problem=problem, remedy=remedy)  # noqa: PLW2901 - the same fault, said better
             line = self._line(fault.place)
             yield f"{self.path}:{line}: {fault}" if line else f"{self.path}: {fault}"

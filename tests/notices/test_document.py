@@ -11,7 +11,6 @@ from chalicelib.notices.document import (
     COUNTRIES,
     RESERVED_IDS,
     TEXTS,
-    DocumentError,
     InvalidDocumentError,
     check,
     document_hash,
@@ -19,6 +18,7 @@ from chalicelib.notices.document import (
     read_full_notice,
     warnings_of,
 )
+from chalicelib.notices.fields import DocumentError
 from chalicelib.presentation.authorities import authorities
 from infra.operator import publish
 from tests.acts import a_document, in_both
@@ -231,9 +231,9 @@ def test_a_version_published_before_a_reason_was_asked_for_keeps_what_it_says() 
     """A notice never changes once published; what it leaves open is read the safe way."""
     news, research = a_document()["purposes"]
     before: dict[str, Any] = {"dates": {}, "closes": {}}
-    said = read_clinic(a_document(purposes=[news, {**research, "confirm": False}]), told=before)
+    said = read_clinic(a_document(purposes=[news, {**research, "confirm": False}]), published=before)
     assert ("research" in said.needs_confirmation, said.unconfirmed_reasons) == (False, {"research": ""})
-    assert "research" in read_clinic(a_document(purposes=[news, research]), told=before).needs_confirmation
+    assert "research" in read_clinic(a_document(purposes=[news, research]), published=before).needs_confirmation
 
 
 def test_a_contest_that_is_over_is_warned_about_and_is_no_fault() -> None:

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib.notices.document import COUNTRIES, DocumentError, check, read_clinic, warnings_of
+from chalicelib.notices.document import COUNTRIES, check, read_clinic, warnings_of
 from chalicelib.notices.duties import duty, rules
 from chalicelib.notices.edition import edition
+from chalicelib.notices.fields import DocumentError
 from chalicelib.presentation.authorities import authorities
 from tests.acts import NOON, a_document
 

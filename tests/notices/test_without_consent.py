@@ -8,8 +8,9 @@ import pytest
 
 from chalicelib.domain.languages import LANGUAGES
 from chalicelib.notices.differences import beyond_words, differences
-from chalicelib.notices.document import OTHER_BASES, check, read_clinic
+from chalicelib.notices.document import check, read_clinic
 from chalicelib.notices.edition import edition
+from chalicelib.notices.purposes import OTHER_BASES
 from chalicelib.presentation.authorities import authorities
 from chalicelib.presentation.i18n import catalog
 from chalicelib.services.draft_preview import draft_page

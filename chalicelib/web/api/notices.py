@@ -10,8 +10,9 @@ from chalice.app import Request, Response
 from chalicelib import log
 from chalicelib.domain.clinic import Clinic
 from chalicelib.notices.differences import Difference
-from chalicelib.notices.document import DocumentError, InvalidDocumentError, warnings_of
+from chalicelib.notices.document import InvalidDocumentError, warnings_of
 from chalicelib.notices.edition import described, edition
+from chalicelib.notices.fields import DocumentError
 from chalicelib.notices.workflow import (
     MAX_REASON,
     BeyondWordsError,
