@@ -1,6 +1,11 @@
-"""The one place where an error becomes an answer: a page in the patient's language, or a problem (RFC 9457)."""
+"""Errors become answers: a page in the patient's language here, a problem in `web.api.errors`.
+
+`FAMILIES` is what both answer to the same errors.
+"""
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
 
 from chalice.app import Request, Response
 
@@ -14,7 +19,6 @@ from chalicelib.presentation.templates import render
 from chalicelib.store.links import OldLinkError
 from chalicelib.web.requests import (
     MAX_JSON,
-    BodyError,
     TooLargeError,
     UnreadableBodyError,
     WrongTypeError,
@@ -30,36 +34,59 @@ View = Callable[..., Response]
 MAX_NAME = 200
 """How long a part of an address may be: ids, versions, tokens and hashes are shorter."""
 
-ABSENT = "This clinic has nothing of that name."
-"""What a program is told of what is not there, and of what is another clinic's: the same."""
 
-RETRY = {"Retry-After": "2"}
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a program is answered instead of a result (RFC 9457).
+
+    `detail` is a template for `str.format`: values of the request or of the error are filled in.
+    """
+
+    status: int
+    title: str
+    detail: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class RefusedError(Exception):
-    """An API call that is refused, with the problem to answer."""
+_UNAVAILABLE = Problem(503, "Try again", "Nothing is known right now, so nothing is permitted.", {"Retry-After": "2"})
 
-    def __init__(self, answer: Response) -> None:
-        super().__init__(answer.status_code)
-        self.answer = answer
-
-
-_IN_JSON: Mapping[type[Exception], tuple[int, str, str]] = {
-    UnreadableBodyError: (400, "Unreadable body", "The body must be a JSON object in UTF-8."),
-    WrongTypeError: (415, "Unsupported media type", "Send JSON: Content-Type: application/json."),
-    TooLargeError: (413, "Content too large", f"A body has {MAX_JSON} bytes at most."),
+FAMILIES: Mapping[type[Exception], tuple[str, Problem]] = {
+    NotFoundError: (
+        "not_found",
+        Problem(404, "Not found", "This clinic has nothing of that name."),
+    ),
+    UnreadableBodyError: (
+        "unreadable",
+        Problem(400, "Unreadable body", "The body must be a JSON object in UTF-8. {error.where}"),
+    ),
+    WrongTypeError: (
+        "unreadable",
+        Problem(415, "Unsupported media type", "Send JSON: Content-Type: application/json."),
+    ),
+    TooLargeError: (
+        "too_large",
+        Problem(413, "Content too large", f"A body has {MAX_JSON} bytes at most."),
+    ),
+    ConcurrentWriteError: ("unavailable", _UNAVAILABLE),
+    ServiceUnavailableError: ("unavailable", _UNAVAILABLE),
+    Exception: ("fault", Problem(500, "Our fault", "The request could not be carried out.")),
 }
-"""What a program is told of a body that is not what its address takes: status, title, detail."""
+"""What pages and the API answer to a family of errors: the kind of page, and the problem.
 
-_AS_PAGE: Mapping[type[Exception], tuple[str, int]] = {
-    UnreadableBodyError: ("unreadable", 400),
-    WrongTypeError: ("unreadable", 415),
-    TooLargeError: ("too_large", 413),
-}
-"""The same for a patient: the kind of page and its status."""
+A page has the status and headers of the problem. An error is of the nearest family above it.
+`web.api.errors` adds what only the API answers. What is another clinic's is not found either.
+"""
 
-_TRY_AGAIN = (ConcurrentWriteError, ServiceUnavailableError)
-"""The families of errors after which the same request can work later (503)."""
+
+def family_of(error: Exception, families: Collection[type[Exception]]) -> type[Exception]:
+    """Return the nearest of these classes above an error; one of them must be Exception."""
+    return next(kind for kind in type(error).__mro__ if kind in families)
+
+
+def log_fault(error: Exception, status: int) -> None:
+    """Log an error that is the portal's own fault, or another service's (5xx, RFC 9110 15.6)."""
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.fault(error)
 
 
 def as_page(view: View, *, from_anywhere: bool = False) -> View:
@@ -72,52 +99,30 @@ def as_page(view: View, *, from_anywhere: bool = False) -> View:
         try:
             if not from_anywhere and _cross_site(request):
                 return _error_page(request, "cross_site", 403)
-            _check_length(parts)
+            check_length(parts)
             return view(request, **parts)
         except Exception as error:  # noqa: BLE001 - the outermost frame: a patient never sees a stack trace
-            return _explained(request, error)
-
-    return guarded
-
-
-def as_problem(view: View) -> View:
-    """Turn what a program's view raises into a problem."""
-
-    def guarded(request: Request, **parts: str) -> Response:
-        try:
-            _check_length(parts)
-            return view(request, **parts)
-        except RefusedError as refused:
-            return refused.answer
-        except NotFoundError:
-            return problem(404, "Not found", detail=ABSENT)
-        except BodyError as error:
-            status, title, detail = _IN_JSON[type(error)]
-            where = error.where if isinstance(error, UnreadableBodyError) else ""
-            return problem(status, title, detail=f"{detail} {where}".strip())
-        except _TRY_AGAIN as error:
-            log.fault(error)
-            return problem(
-                503, "Try again", detail="Nothing is known right now, so nothing is permitted.", headers=RETRY
-            )
-        except Exception as error:  # noqa: BLE001 - the outermost frame: a program gets a problem, never a stack trace
-            log.fault(error)
-            return problem(500, "Our fault", detail="The request could not be carried out.")
+            return _page_for(request, error)
 
     return guarded
 
 
 def elsewhere(request: Request) -> Response:
-    """Answer an address that leads nowhere: a problem to a program, a page to anybody else."""
-    return as_problem(_nowhere)(request) if for_programs(request.path) else _error_page(request, "not_found", 404)
+    """Answer an address that leads nowhere: with a problem to a program, else with a page."""
+    page, described = FAMILIES[NotFoundError]
+    if for_programs(request.path):
+        return problem(described.status, described.title, detail=described.detail)
+    return _error_page(request, page, described.status)
 
 
 def wrong_method(request: Request, allowed: Collection[str]) -> Response:
-    """Answer a method that an address does not take, and say which it takes (405, RFC 9110 15.5.6)."""
-    allow = {"Allow": methods(allowed)}
+    """Answer a method that an address does not take with those it takes (405, RFC 9110 15.5.6)."""
+    allow = methods(allowed)
+    headers = {"Allow": allow}
     if for_programs(request.path):
-        return problem(405, "Method not allowed", detail=f"This address takes {allow['Allow']}.", headers=allow)
-    return _error_page(request, "wrong_method", 405, allow)
+        detail = f"This address takes {allow}."
+        return problem(405, "Method not allowed", detail=detail, headers=headers)
+    return _error_page(request, "wrong_method", 405, headers)
 
 
 def retry_after(error: TooManyError) -> dict[str, str]:
@@ -125,14 +130,11 @@ def retry_after(error: TooManyError) -> dict[str, str]:
     return {"Retry-After": str(error.seconds)}
 
 
-def _nowhere(_: Request) -> Response:
-    raise NotFoundError
-
-
-def _check_length(names: Mapping[str, str]) -> None:
-    """Refuse an address with a part that is longer than the name of anything, before anything reads it."""
-    if any(len(name) > MAX_NAME for name in names.values()):
-        raise NotFoundError
+def check_length(names: Mapping[str, str]) -> None:
+    """Refuse an address with a part that is longer than the name of anything."""
+    for name in names.values():
+        if len(name) > MAX_NAME:
+            raise NotFoundError
 
 
 def _cross_site(request: Request) -> bool:
@@ -151,24 +153,27 @@ def _cross_site(request: Request) -> bool:
     return origin != "null" and origin not in own_origins(request, get_portal().settings.public_url)
 
 
-def _explained(request: Request, error: Exception) -> Response:
+def _page_for(request: Request, error: Exception) -> Response:
     match error:
         case TooManyError():
-            return _error_page(request, "too_many", 429, retry_after(error), minutes=error.minutes)
+            headers = retry_after(error)
+            return _error_page(request, "too_many", 429, headers, minutes=error.minutes)
         case OldLinkError():  # 410, RFC 9110 15.5.11, and where to go on
-            return _error_page(request, "old_link", 410, clinic=f"{mount(request)}/{error.link.clinic}")
-    if isinstance(error, BodyError):
-        return _error_page(request, *_AS_PAGE[type(error)])
-    if isinstance(error, NotFoundError):
-        return _error_page(request, "not_found", 404)
-    log.fault(error)
-    if isinstance(error, _TRY_AGAIN):
-        return _error_page(request, "unavailable", 503, RETRY)
-    return _error_page(request, "fault", 500)
+            clinic = f"{mount(request)}/{error.link.clinic}"
+            return _error_page(request, "old_link", 410, clinic=clinic)
+    page, described = FAMILIES[family_of(error, FAMILIES)]
+    log_fault(error, described.status)
+    return _error_page(request, page, described.status, described.headers)
 
 
 def _error_page(
-    request: Request, kind: str, status: int, headers: dict[str, str] | None = None, **told: object
+    request: Request,
+    kind: str,
+    status: int,
+    headers: Mapping[str, str] | None = None,
+    **values: object,
 ) -> Response:
-    lang = negotiate(query(request, "lang"), request.headers.get("accept-language"), LANGUAGES, "en")
-    return html(render("pages/error.html", lang, kind=kind, **told), status, headers)
+    accepted = request.headers.get("accept-language")
+    lang = negotiate(query(request, "lang"), accepted, LANGUAGES, "en")
+    page = render("pages/error.html", lang, kind=kind, **values)
+    return html(page, status, headers)

@@ -84,7 +84,7 @@ def register(app: Chalice) -> None:
         from_anywhere = line in FROM_ANYWHERE
         _register(app, line, place, errors.as_page(_view(place), from_anywhere=from_anywhere))
     for line, place in API.items():
-        _register(app, line, place, errors.as_problem(_view(place)))
+        _register(app, line, place, _call(place))
 
 
 def load_first_page() -> None:
@@ -105,6 +105,17 @@ def _view(place: str) -> errors.View:
         return load(place)(request, **parts)
 
     return view
+
+
+def _call(place: str) -> errors.View:
+    """Give a call of the API; what it answers to errors is loaded with the first call."""
+
+    def call(request: Request, **parts: str) -> Response:
+        from chalicelib.web.api.errors import as_problem  # noqa: PLC0415 - no page needs it
+
+        return as_problem(_view(place))(request, **parts)
+
+    return call
 
 
 def _register(app: Chalice, line: str, place: str, view: errors.View) -> None:

@@ -9,6 +9,7 @@ from chalice.app import Request
 from chalicelib.domain.api_keys import BearerKey, digest
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.contacts import Contact
+from chalicelib.domain.errors import NotFoundError, PortalError
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
@@ -17,20 +18,15 @@ from chalicelib.store import audit
 from chalicelib.store.lookup import Lookup
 from chalicelib.store.table import Put
 from chalicelib.web.api.body_reader import InvalidBodyError
-from chalicelib.web.errors import ABSENT, RefusedError
+from chalicelib.web.api.errors import INVALID_KEY, LONG_IDEMPOTENCY_KEY, NO_KEY, SCOPE_MISSING, RefusedError
 from chalicelib.web.requests import check_json_headers, json_body
-from chalicelib.web.responses import problem
 
-UNAUTHORISED = {"WWW-Authenticate": 'Bearer realm="consent-portal"'}
-SEND_A_KEY = "Send the header Authorization: Bearer and the key."
 MAX_SECRET = 200
 """How many characters of a bearer key are looked at: ours have 47."""
 
 MAX_IDEMPOTENCY_KEY = 200
 MOST_REMEMBERED = 10_000
 """How many keys a process remembers to have opened a clinic."""
-
-ASK_FOR_A_KEY = "It was never made, or is revoked. Ask whoever runs the portal for one."
 
 
 class HasContacts(Protocol):
@@ -86,7 +82,7 @@ def authorize(
     for_all: bool = False,
     most: int | None = None,
 ) -> AuthorizedCall[Body]:
-    """Authorise a call and read its body; raise RefusedError, and errors as `json_body`.
+    """Authorise a call and read its body; raise RefusedError, InvalidBodyError, and errors as `json_body`.
 
     Whoever brings no valid key costs one read, and no work on the body. A key that opened the clinic before in this
     process is read together with what the body asks about, so that a good call is one round trip; that read decides
@@ -112,7 +108,7 @@ def authorize(
     lookup = portal.directory.look_up(clinic, body.contacts if body else (), api_key_digest=secret, most=most)
     try:
         key = _opened_by(lookup.api_key, clinic, scope)
-    except RefusedError:
+    except PortalError:
         portal.keys_seen.discard((clinic, secret))
         raise
     if lookup.published.published != published.published or lookup.published.clinic.version != known.version:
@@ -122,7 +118,7 @@ def authorize(
     if key.member is not None and not for_all:
         body, errors = _read(read, shared, sent)
     if body is None:
-        raise RefusedError(problem(422, "Invalid body", detail="Nothing was stored.", errors=errors))
+        raise InvalidBodyError(errors)
     return AuthorizedCall(key, body, lookup, get_portal().clock(), shared, request)
 
 
@@ -138,14 +134,13 @@ def _read(
 def _bearer(header: str) -> str:
     scheme, _, secret = header[: len("Bearer ") + MAX_SECRET].partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
-        raise RefusedError(problem(401, "A bearer key is needed", detail=SEND_A_KEY, headers=UNAUTHORISED))
+        raise RefusedError(NO_KEY)
     return secret.strip()
 
 
 def _check_idempotency_key(request: Request) -> None:
     if len(str(request.headers.get("idempotency-key", ""))) > MAX_IDEMPOTENCY_KEY:
-        told = f"At most {MAX_IDEMPOTENCY_KEY} characters."
-        raise RefusedError(problem(400, "Idempotency-Key too long", detail=told))
+        raise RefusedError(LONG_IDEMPOTENCY_KEY, most=MAX_IDEMPOTENCY_KEY)
 
 
 def _remember(seen: set[tuple[str, str]], opened: tuple[str, str]) -> None:
@@ -158,11 +153,10 @@ def _remember(seen: set[tuple[str, str]], opened: tuple[str, str]) -> None:
 def _opened_by(stored: str | None, clinic: str, scope: str | tuple[str, ...]) -> BearerKey:
     key = BearerKey.read(stored) if stored else None
     if key is None or key.revoked_at is not None:
-        raise RefusedError(problem(401, "This key is not valid", detail=ASK_FOR_A_KEY, headers=UNAUTHORISED))
+        raise RefusedError(INVALID_KEY)
     if key.clinic != clinic:
-        raise RefusedError(problem(404, "Not found", detail=ABSENT))
+        raise NotFoundError
     enough = (scope,) if isinstance(scope, str) else scope
     if not set(enough) & set(key.scopes):
-        detail = f"It needs the scope {' or '.join(enough)}."
-        raise RefusedError(problem(403, "This key may not do that", detail=detail))
+        raise RefusedError(SCOPE_MISSING, scopes=" or ".join(enough))
     return key

@@ -18,7 +18,6 @@ from chalicelib.domain.local_time import local_day
 from chalicelib.domain.permission import PermissionResult, SubjectQuery
 from chalicelib.domain.receipts import Receipt
 from chalicelib.portal import get_portal
-from chalicelib.receipts.errors import FormatCannotExpressError, UnsignedError
 from chalicelib.receipts.formats.registry import FORMATS
 from chalicelib.receipts.sd_jwt import with_disclosures
 from chalicelib.services import decisions
@@ -40,13 +39,22 @@ from chalicelib.web.api.bodies import (
 from chalicelib.web.api.body_reader import OF_A_SYSTEM, cursor
 from chalicelib.web.errors import RefusedError
 from chalicelib.web.form_state import new_nonce
+from chalicelib.web.api.body_reader import OF_A_SYSTEM, InvalidBodyError, cursor
+from chalicelib.web.api.errors import (
+    RECEIPT_NOT_SHARED,
+    UNKNOWN_FORMAT,
+    UNKNOWN_LANGUAGE,
+    USED_FOR_ANOTHER_BODY,
+    WHOSE_DECISION,
+    RefusedError,
+)
+from chalicelib.web.forms import new_nonce
 from chalicelib.web.requests import base_url, mount, query
-from chalicelib.web.responses import document, problem, rendered
+from chalicelib.web.responses import document, rendered
 
 HISTORY = 1000
 """How many receipts one answer holds; with a `cursor` it goes on."""
 
-UNSIGNED = {"Retry-After": "5"}
 OBJECTIONS = {
     "child_born_later": "The child was not born when this was decided.",
     "child_born_impossible": "Nobody who lives was born then.",
@@ -116,8 +124,7 @@ def staff_receipt(request: Request, clinic: str) -> Response:
         _check_needs(call, decision)
         receipt = decisions.answer(get_portal(), decision, _signature(call), seen=call.lookup, also=also)
     except SeveralPeopleError:
-        told = "Several people share this contact. Name an e-mail or patient_ref of the one who decided."
-        raise RefusedError(problem(409, "Whose decision is it?", detail=told)) from None
+        raise RefusedError(WHOSE_DECISION) from None
     log.count("StaffDecisionRecorded")
     return _created(call, decision, receipt, "receipts")
 
@@ -140,26 +147,18 @@ def receipt_by_id(request: Request, clinic: str, receipt: str) -> Response:
     format_name, lang = query(request, "format") or "json", query(request, "lang")
     call = authorize(request, clinic, "receipts:read", lambda _known, _body: EmptyBody())
     if format_name not in FORMATS:
-        raise RefusedError(problem(400, "Unknown format", detail=f"Known: {', '.join(FORMATS)}."))
+        raise RefusedError(UNKNOWN_FORMAT, known=", ".join(FORMATS))
     found = find_receipt(portal, clinic, receipt)
     if not call.may_see(found.receipt):
-        told = "It holds decisions that this controller does not share, and a signed receipt cannot be told in part."
-        raise RefusedError(problem(403, "Not for this key", detail=f"{told} The status tells those it shares."))
+        raise RefusedError(RECEIPT_NOT_SHARED)
     languages = found.clinic.languages
     if lang is not None and lang not in languages:
-        raise RefusedError(problem(400, "Unknown language", detail=f"Known: {', '.join(languages)}."))
+        raise RefusedError(UNKNOWN_LANGUAGE, known=", ".join(languages))
     portal.table.put_new(call.audit("receipt", (), found.receipt.id))
     base = base_url(request, portal.settings.public_url)
     access = FullAccess(call.lookup.published.in_force)
-    try:
-        copy = write_copy(
-            portal, found, format_name, lang=found.language(lang), base_url=base, now=call.now, access=access
-        )
-    except UnsignedError:
-        told = "The receipt is recorded and counts; its signature follows in moments, or when the key service is back."
-        raise RefusedError(problem(409, "Not signed yet", detail=told, headers=UNSIGNED)) from None
-    except FormatCannotExpressError as error:
-        raise RefusedError(problem(406, "This format cannot say it", detail=str(error))) from None
+    shown_in = found.language(lang)
+    copy = write_copy(portal, found, format_name, lang=shown_in, base_url=base, now=call.now, access=access)
     return rendered(copy, f"consent-receipt-{found.receipt.id}")
 
 
@@ -283,9 +282,8 @@ def _check_needs(call: AuthorizedCall[StaffDecision], decision: Decision) -> Non
         raise _faulty(*((pointers[kind], f"{needed[kind]} needs it, and none is known.") for kind in pointers))
 
 
-def _faulty(*faults: tuple[str, str]) -> RefusedError:
-    errors = [{"pointer": pointer, "detail": detail} for pointer, detail in faults]
-    return RefusedError(problem(422, "Invalid body", detail="Nothing was stored.", errors=errors))
+def _faulty(*faults: tuple[str, str]) -> InvalidBodyError:
+    return InvalidBodyError([{"pointer": pointer, "detail": detail} for pointer, detail in faults])
 
 
 def _signature(call: AuthorizedCall[StaffDecision]) -> Identification:
@@ -297,7 +295,7 @@ def _created(call: AuthorizedCall[StaffDecision], decision: Decision, receipt: R
     if receipt.document["recorded_at"] != decision.recorded_at:  # a key used before: the first call's receipt
         get_portal().table.put_new(call.audit(what, (), receipt.id))
         if not _same(call, decision, receipt):
-            raise RefusedError(problem(422, "Idempotency-Key used before", detail="For another body, which stands."))
+            raise RefusedError(USED_FOR_ANOTHER_BODY)
     address = f"{mount(call.request)}/v1/clinics/{decision.clinic}/receipts/{receipt.id}"
     told: Any = receipt.canonical.decode()
     open_still = _is_shared_by_many(call) and withdrawal_orders.is_open(get_portal().table, decision.clinic, receipt.id)

@@ -14,14 +14,12 @@ from chalicelib.domain.links import Link, LinkRecipient, LinkScope, LinkSecret
 from chalicelib.portal import get_portal
 from chalicelib.store import audit, links
 from chalicelib.web.api.auth import AuthorizedCall, authorize
+from chalicelib.web.api.errors import NOTHING_SHARED, USED_FOR_OTHER_LINKS, RefusedError
 from chalicelib.web.api.link_bodies import Invitation, Invitations, read_links, read_revocation
-from chalicelib.web.errors import RefusedError
 from chalicelib.web.requests import base_url
-from chalicelib.web.responses import document, problem
+from chalicelib.web.responses import document
 
 MANAGE = "links:manage"
-OTHER_BODY = "It was for another body, whose links stand. Nothing was made."
-SHARES_NOTHING = "The controller this key belongs to shares none of the clinic's decisions."
 
 
 def make_links(request: Request, clinic: str) -> Response:
@@ -38,9 +36,9 @@ def make_links(request: Request, clinic: str) -> Response:
     made = []
     member = call.key.member is not None
     if member and not call.shared.questions:
-        raise RefusedError(problem(403, "Not for this key", detail=SHARES_NOTHING))
+        raise RefusedError(NOTHING_SHARED)
     if not _first_or_same(call, secret):
-        raise RefusedError(problem(422, "Idempotency-Key used before", detail=OTHER_BODY))
+        raise RefusedError(USED_FOR_OTHER_LINKS)
     manages = MANAGE in call.key.scopes and not member
     for number, given in enumerate(call.body.invitations):
         # A joint controller's link is about what it shares, said or not; none named would mean all.

@@ -1,7 +1,6 @@
 """What the calls on a clinic's notices do: draft, list, read, approve, publish; each leaves an audit line."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -15,12 +14,9 @@ from chalicelib.notices.edition import described, edition
 from chalicelib.notices.fields import DocumentError
 from chalicelib.notices.workflow import (
     MAX_REASON,
-    BeyondWordsError,
     Draft,
-    IncompleteError,
     Person,
     ReviewError,
-    SamePersonError,
     change,
     is_reason,
     list_versions,
@@ -37,9 +33,9 @@ from chalicelib.store.people import iter_people
 from chalicelib.store.publishing import Drafts
 from chalicelib.web.api.auth import AuthorizedCall, Body, EmptyBody, authorize
 from chalicelib.web.api.body_reader import InvalidBodyError, escaped, is_sha256
-from chalicelib.web.errors import RefusedError
+from chalicelib.web.api.errors import UNKNOWN_PREVIEW, UNKNOWN_PREVIEW_LANGUAGE, RefusedError
 from chalicelib.web.requests import mount, query
-from chalicelib.web.responses import document, html, problem
+from chalicelib.web.responses import document, html
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +65,9 @@ def draft(request: Request, clinic: str) -> Response:
         errors = [
             {"pointer": f"/{fault.place}", "detail": f"{fault.problem}. {fault.remedy}."} for fault in error.faults
         ]
-        return problem(422, "Invalid body", detail="Nothing was stored.", errors=errors)
-    with _in_words():
-        kind = change(draft.version, call.lookup.published.published, call.now)
-        Drafts(get_portal().table).keep(draft, [call.audit("notices", (), notice=draft.version)])
+        raise InvalidBodyError(errors) from None
+    kind = change(draft.version, call.lookup.published.published, call.now)
+    Drafts(get_portal().table).keep(draft, [call.audit("notices", (), notice=draft.version)])
     log.count("NoticeDrafted")
     address = f"{mount(request)}/v1/clinics/{clinic}/notices/{draft.version}"
     missing = draft.missing(authorities())
@@ -111,14 +106,13 @@ def shown(request: Request, clinic: str, version: str) -> Response:
     """Give a draft as patients would see it, in one language: what is approved is looked at first."""
     call = _call(request, clinic, ("notices:read", "notices:approve"), _nothing)
     draft = Drafts(get_portal().table).find(clinic, version)
-    with _in_words():
-        if draft.release:
-            raise ReviewError(f"{version} is published. Read it at /{clinic}/notices/{version}")
-        ready = edition(draft.document)
+    if draft.release:
+        raise ReviewError(f"{version} is published. Read it at /{clinic}/notices/{version}")
+    ready = edition(draft.document)
     languages = ready.clinic.languages
     lang = query(request, "lang") or languages[0]
     if lang not in languages:
-        return problem(400, "Unknown language", detail=f"Write lang= and one of: {', '.join(languages)}.")
+        raise RefusedError(UNKNOWN_PREVIEW_LANGUAGE, known=", ".join(languages))
     approver = draft.approval.by.name if draft.approval and draft.approved else None
     written = draft_page(
         ready, lang, call.now, approver=approver, addresses={each: f"?lang={each}" for each in languages}
@@ -136,16 +130,15 @@ def approve(request: Request, clinic: str, version: str) -> Response:
     drafts = Drafts(get_portal().table)
     draft = drafts.find(clinic, version)
     audit = call.audit("approve", (), notice=version)
-    with _in_words():
-        if call.body.sha256 != draft.sha256:
-            raise ReviewError("The draft is no longer the text that was read: its sha256 differs. Read it again")
-        changes = () if draft.release or draft.missing(authorities()) else _beyond_words(draft, call)
-        approved = draft.approve(_person(call), call.now, authorities(), changes=changes, reason=call.body.minor_reason)
-        told = {"beyond_words": _listed(changes)}
-        if draft.approved and draft.covers(changes):  # sent again, or a third person agrees: the first approval stands
-            get_portal().table.put_new(audit)
-            return document({**_told(draft, call), **told})
-        drafts.change(draft, approved, [audit])
+    if call.body.sha256 != draft.sha256:
+        raise ReviewError("The draft is no longer the text that was read: its sha256 differs. Read it again")
+    changes = () if draft.release or draft.missing(authorities()) else _beyond_words(draft, call)
+    approved = draft.approve(_person(call), call.now, authorities(), changes=changes, reason=call.body.minor_reason)
+    told = {"beyond_words": _listed(changes)}
+    if draft.approved and draft.covers(changes):  # sent again, or a third person agrees: the first approval stands
+        get_portal().table.put_new(audit)
+        return document({**_told(draft, call), **told})
+    drafts.change(draft, approved, [audit])
     log.count("NoticeApproved")
     return document({**_told(approved, call), **told})
 
@@ -157,15 +150,14 @@ def publish(request: Request, clinic: str, version: str) -> Response:
     draft = Drafts(portal.table).find(clinic, version)
     wanted = query(request, "preview")
     if wanted not in {None, "1"}:
-        return problem(400, "Unknown preview", detail="Write preview=1, or leave it out to publish.")
+        raise RefusedError(UNKNOWN_PREVIEW)
     if wanted:
         return _previewed(draft, call)
     audit = call.audit("publish", (), notice=version)
     if draft.release:  # sent again
         portal.table.put_new(audit)
         return document(asdict(summarize(draft, call.lookup.published.published, call.now)))
-    with _in_words():
-        publishing.publish(portal.clinics, edition(draft.document), draft, _person(call), at=call.now, also=[audit])
+    publishing.publish(portal.clinics, edition(draft.document), draft, _person(call), at=call.now, also=[audit])
     log.count("NoticePublished")
     published = portal.directory.look_up(clinic).published.published
     return document(asdict(summarize(Drafts(portal.table).find(clinic, version), published, call.now)))
@@ -174,18 +166,17 @@ def publish(request: Request, clinic: str, version: str) -> Response:
 def _previewed(draft: Draft, call: AuthorizedCall[EmptyBody]) -> Response:
     """Count over the whole roll what a publication would end; nothing is written but the audit line."""
     portal = get_portal()
-    with _in_words():
-        ready = edition(draft.document)
-        publishing.is_published(portal.clinics, ready.clinic)  # what publishing would refuse is refused here already
-        everybody = iter_people(portal.table, draft.clinic)
-        seen = preview(everybody, call.lookup.published, ready.clinic, ready.starts, call.now)
-        seen = replace(
-            seen,
-            beyond_words=publishing.changes_beyond_words(
-                portal.clinics, ready.clinic, call.lookup.published.published, seen.since
-            ),
-            minor_reason=draft.override.reason if draft.override else None,
-        )
+    ready = edition(draft.document)
+    publishing.is_published(portal.clinics, ready.clinic)  # what publishing would refuse is refused here already
+    everybody = iter_people(portal.table, draft.clinic)
+    seen = preview(everybody, call.lookup.published, ready.clinic, ready.starts, call.now)
+    seen = replace(
+        seen,
+        beyond_words=publishing.changes_beyond_words(
+            portal.clinics, ready.clinic, call.lookup.published.published, seen.since
+        ),
+        minor_reason=draft.override.reason if draft.override else None,
+    )
     portal.table.put_new(call.audit("preview", (), notice=draft.version))
     return document(asdict(seen))
 
@@ -196,24 +187,6 @@ def _beyond_words(draft: Draft, call: AuthorizedCall[Any]) -> tuple[Difference, 
     return publishing.changes_beyond_words(
         get_portal().clinics, clinic, call.lookup.published.published, max(call.now, starts)
     )
-
-
-@contextmanager
-def _in_words() -> Iterator[None]:
-    """Say what stands in a step's way: an own text to be approved, something missing, a number used before."""
-    try:
-        yield
-    except SamePersonError as error:
-        raise RefusedError(problem(403, "Another person must approve", detail=f"{error}.")) from error
-    except (IncompleteError, InvalidDocumentError) as error:
-        missing = error.missing if isinstance(error, IncompleteError) else error.faults
-        told = "Nothing was changed. `missing` lists what the notice must tell and does not."
-        raise RefusedError(problem(409, "Not complete", detail=told, missing=_listed(missing))) from error
-    except BeyondWordsError as error:
-        changes = _listed(error.changes)
-        raise RefusedError(problem(409, "More than words changed", detail=f"{error}.", beyond_words=changes)) from error
-    except ReviewError as error:
-        raise RefusedError(problem(409, "Not now", detail=f"{error}.")) from error
 
 
 def _call(

@@ -34,8 +34,11 @@ from chalicelib.web.api.bodies import (
 )
 from chalicelib.web.errors import RefusedError
 from chalicelib.web.form_state import new_nonce
+from chalicelib.web.api.body_reader import InvalidBodyError
+from chalicelib.web.api.errors import UNKNOWN_CURSOR, USED_FOR_ANOTHER_BODY, WHOSE_CONTACT, WHOSE_DATA, RefusedError
+from chalicelib.web.forms import new_nonce
 from chalicelib.web.requests import base_url, mount, query
-from chalicelib.web.responses import document, problem
+from chalicelib.web.responses import document
 
 SCOPE = "subjects:erase"
 
@@ -76,8 +79,7 @@ def contact_change(request: Request, clinic: str) -> Response:
     try:
         people = resolve({each: call.lookup.people[each] for each in call.body.subject}, everyone=False)
     except SeveralPeopleError:
-        told = "Several people share this contact. Name an e-mail or patient_ref of the one who is meant."
-        raise RefusedError(problem(409, "Whose contact is it?", detail=told)) from None
+        raise RefusedError(WHOSE_CONTACT) from None
     if not people:
         raise _faulty("/subject", "Nobody is known by it.")
     base = base_url(request, portal.settings.public_url)
@@ -119,7 +121,7 @@ def _place(cursor: str) -> str:
     try:
         return base64.urlsafe_b64decode(cursor).decode()
     except ValueError:
-        raise RefusedError(problem(400, "Unknown cursor", detail="As the answer before gave it.")) from None
+        raise RefusedError(UNKNOWN_CURSOR) from None
 
 
 def _number_of(table: Table, key: ClinicKey, person: Subject) -> str | None:
@@ -163,7 +165,7 @@ def _recorded_before(call: AuthorizedCall[ContactChange], decision: Decision, ch
     told = kept.document["evidence"] or {}
     if change.evidence.items() <= told.items() and change.done(portal.clinics.key(decision.clinic), person):
         return kept
-    raise RefusedError(problem(422, "Idempotency-Key used before", detail="For another body, which stands."))
+    raise RefusedError(USED_FOR_ANOTHER_BODY)
 
 
 def _receipt(call: AuthorizedCall[ContactChange], receipt: Receipt) -> Response:
@@ -171,9 +173,8 @@ def _receipt(call: AuthorizedCall[ContactChange], receipt: Receipt) -> Response:
     return document(receipt.canonical.decode(), 201, {"Location": address})
 
 
-def _faulty(pointer: str, detail: str) -> RefusedError:
-    errors = [{"pointer": pointer, "detail": detail}]
-    return RefusedError(problem(422, "Invalid body", detail="Nothing was stored.", errors=errors))
+def _faulty(pointer: str, detail: str) -> InvalidBodyError:
+    return InvalidBodyError([{"pointer": pointer, "detail": detail}])
 
 
 def _meant(
@@ -184,8 +185,4 @@ def _meant(
     try:
         return call, resolve(call.lookup.people, everyone=call.body.everyone)
     except SeveralPeopleError:
-        told = (
-            "Several people share a contact, or the contacts are known apart. Name the e-mail or patient_ref of the one"
-            " who is meant and no contact of another; or say everyone: all who are known under any of them."
-        )
-        raise RefusedError(problem(409, "Whose data is it?", detail=told)) from None
+        raise RefusedError(WHOSE_DATA) from None

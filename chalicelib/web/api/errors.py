@@ -1,0 +1,154 @@
+"""What the API answers when a call fails: every problem (RFC 9457) is in this module.
+
+A service raises a named error, and `PROBLEMS` says what the API makes of it. What only the API
+knows is refused by name: `raise RefusedError(UNKNOWN_FORMAT, known="json, pdf")`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from chalice.app import Request, Response
+
+from chalicelib.domain.errors import RejectedError
+from chalicelib.notices.document import InvalidDocumentError
+from chalicelib.notices.workflow import (
+    BeyondWordsError,
+    IncompleteError,
+    ReviewError,
+    SamePersonError,
+)
+from chalicelib.receipts.errors import FormatCannotExpressError, UnsignedError
+from chalicelib.web.api.body_reader import InvalidBodyError
+from chalicelib.web.errors import FAMILIES, Problem, View, check_length, family_of, log_fault
+from chalicelib.web.responses import problem
+
+_ASK_FOR_A_KEY = {"WWW-Authenticate": 'Bearer realm="consent-portal"'}
+_USED_BEFORE = "Idempotency-Key used before"
+
+# The bearer key, and what it may do
+NO_KEY = Problem(
+    401,
+    "A bearer key is needed",
+    "Send the header Authorization: Bearer and the key.",
+    _ASK_FOR_A_KEY,
+)
+INVALID_KEY = Problem(
+    401,
+    "This key is not valid",
+    "It was never made, or is revoked. Ask whoever runs the portal for one.",
+    _ASK_FOR_A_KEY,
+)
+SCOPE_MISSING = Problem(403, "This key may not do that", "It needs the scope {scopes}.")
+RECEIPT_NOT_SHARED = Problem(
+    403,
+    "Not for this key",
+    "It holds decisions that this controller does not share, and a signed receipt cannot be told"
+    " in part. The status tells those it shares.",
+)
+NOTHING_SHARED = Problem(
+    403,
+    "Not for this key",
+    "The controller this key belongs to shares none of the clinic's decisions.",
+)
+
+# The address and the headers
+LONG_IDEMPOTENCY_KEY = Problem(400, "Idempotency-Key too long", "At most {most} characters.")
+UNKNOWN_FORMAT = Problem(400, "Unknown format", "Known: {known}.")
+UNKNOWN_LANGUAGE = Problem(400, "Unknown language", "Known: {known}.")
+UNKNOWN_PREVIEW_LANGUAGE = Problem(400, "Unknown language", "Write lang= and one of: {known}.")
+UNKNOWN_PREVIEW = Problem(400, "Unknown preview", "Write preview=1, or leave it out to publish.")
+UNKNOWN_CURSOR = Problem(400, "Unknown cursor", "As the answer before gave it.")
+
+# The subject
+WHOSE_DECISION = Problem(
+    409,
+    "Whose decision is it?",
+    "Several people share this contact. Name an e-mail or patient_ref of the one who decided.",
+)
+WHOSE_CONTACT = Problem(
+    409,
+    "Whose contact is it?",
+    "Several people share this contact. Name an e-mail or patient_ref of the one who is meant.",
+)
+WHOSE_DATA = Problem(
+    409,
+    "Whose data is it?",
+    "Several people share a contact, or the contacts are known apart. Name the e-mail or"
+    " patient_ref of the one who is meant and no contact of another; or say everyone: all who are"
+    " known under any of them.",
+)
+
+# Earlier calls
+USED_FOR_ANOTHER_BODY = Problem(422, _USED_BEFORE, "For another body, which stands.")
+USED_FOR_OTHER_LINKS = Problem(422, _USED_BEFORE, "It was for another body, whose links stand. Nothing was made.")
+
+_INCOMPLETE = Problem(
+    409,
+    "Not complete",
+    "Nothing was changed. `missing` lists what the notice must tell and does not.",
+)
+
+PROBLEMS: Mapping[type[Exception], Problem] = {
+    **{family: described for family, (_, described) in FAMILIES.items()},
+    InvalidBodyError: Problem(422, "Invalid body", "Nothing was stored."),
+    UnsignedError: Problem(
+        409,
+        "Not signed yet",
+        "The receipt is recorded and counts; its signature follows in moments, or when the key service is back.",
+        {"Retry-After": "5"},
+    ),
+    FormatCannotExpressError: Problem(406, "This format cannot say it", "{error}"),
+    SamePersonError: Problem(403, "Another person must approve", "{error}."),
+    IncompleteError: _INCOMPLETE,
+    InvalidDocumentError: _INCOMPLETE,
+    BeyondWordsError: Problem(409, "More than words changed", "{error}."),
+    ReviewError: Problem(409, "Not now", "{error}."),
+}
+"""What the API answers to an error: to the nearest class above it that is in this table."""
+
+
+class RefusedError(RejectedError):
+    """A call is refused with a problem; `values` fill the places in its detail."""
+
+    def __init__(self, refusal: Problem, **values: object) -> None:
+        super().__init__(refusal.title)
+        self.problem = refusal
+        self.values = values
+
+
+def as_problem(view: View) -> View:
+    """Turn what a view of the API raises into a problem; nobody sees a stack trace."""
+
+    def guarded(request: Request, **parts: str) -> Response:
+        try:
+            check_length(parts)
+            return view(request, **parts)
+        except RefusedError as refused:
+            return _answer(refused.problem, refused.values, {})
+        except Exception as error:  # noqa: BLE001 - the outermost frame
+            described = PROBLEMS[family_of(error, PROBLEMS)]
+            log_fault(error, described.status)
+            return _answer(described, {"error": error}, _members(error))
+
+    return guarded
+
+
+def _answer(described: Problem, values: Mapping[str, object], members: Mapping[str, Any]) -> Response:
+    detail = described.detail.format(**values).strip()
+    title, headers = described.title, described.headers
+    return problem(described.status, title, detail=detail, headers=headers, **members)
+
+
+def _members(error: Exception) -> dict[str, Any]:
+    """Give the members of a problem that list each fault of a body, a notice or a change."""
+    match error:
+        case InvalidBodyError():
+            return {"errors": error.errors}
+        case IncompleteError():
+            return {"missing": [asdict(fault) for fault in error.missing]}
+        case InvalidDocumentError():
+            return {"missing": [asdict(fault) for fault in error.faults]}
+        case BeyondWordsError():
+            return {"beyond_words": [asdict(change) for change in error.changes]}
+    return {}
