@@ -36,9 +36,6 @@ from chalicelib.web.api.bodies import (
     read_staff_withdrawal,
     read_status,
 )
-from chalicelib.web.api.body_reader import OF_A_SYSTEM, cursor
-from chalicelib.web.errors import RefusedError
-from chalicelib.web.form_state import new_nonce
 from chalicelib.web.api.body_reader import OF_A_SYSTEM, InvalidBodyError, cursor
 from chalicelib.web.api.errors import (
     RECEIPT_NOT_SHARED,
@@ -48,7 +45,8 @@ from chalicelib.web.api.errors import (
     WHOSE_DECISION,
     RefusedError,
 )
-from chalicelib.web.forms import new_nonce
+from chalicelib.web.errors import RefusedError
+from chalicelib.web.form_state import new_nonce
 from chalicelib.web.requests import base_url, mount, query
 from chalicelib.web.responses import document, rendered
 
