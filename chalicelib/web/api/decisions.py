@@ -45,7 +45,6 @@ from chalicelib.web.api.errors import (
     WHOSE_DECISION,
     RefusedError,
 )
-from chalicelib.web.errors import RefusedError
 from chalicelib.web.form_state import new_nonce
 from chalicelib.web.requests import base_url, mount, query
 from chalicelib.web.responses import document, rendered

@@ -34,7 +34,6 @@ from chalicelib.web.api.bodies import (
 )
 from chalicelib.web.api.body_reader import InvalidBodyError
 from chalicelib.web.api.errors import UNKNOWN_CURSOR, USED_FOR_ANOTHER_BODY, WHOSE_CONTACT, WHOSE_DATA, RefusedError
-from chalicelib.web.errors import RefusedError
 from chalicelib.web.form_state import new_nonce
 from chalicelib.web.requests import base_url, mount, query
 from chalicelib.web.responses import document
