@@ -7,19 +7,16 @@ published never changes. Nothing here knows a store or a clock.
 
 import json
 import unicodedata
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
-from chalicelib.domain.clinic import Clinic
-from chalicelib.domain.consent import NoticeInForce, QuestionId, State, major, resolve, resolve_confirmed
+from chalicelib.domain.consent import QuestionId, major
 from chalicelib.domain.errors import RejectedError
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.notice_versions import PublishedVersion, Stage, entry_at, stage, version_numbers
-from chalicelib.domain.subjects import Subject
-from chalicelib.notices.differences import Difference, differences
+from chalicelib.notices.differences import Difference
 from chalicelib.notices.document import (
     InvalidDocumentError,
     check,
@@ -324,88 +321,6 @@ def list_versions(history: Sequence[PublishedVersion], drafts: Iterable[Draft], 
 
 def _waiting(draft: Draft) -> Stage:
     return Stage.APPROVED if draft.approved else Stage.DRAFT
-
-
-class InForce(Protocol):
-    """A clinic as it stands: what it says now, which notice is in force, and every version published."""
-
-    @property
-    def clinic(self) -> Clinic:
-        """The clinic as the notice in force describes it."""
-
-    @property
-    def in_force(self) -> NoticeInForce:
-        """The notice in force."""
-
-    @property
-    def published(self) -> tuple[PublishedVersion, ...]:
-        """Every version published."""
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What publishing a version would do: consents that end, by decision, of how many people; what is asked anew.
-
-    `changed` names the parts of the document that differ from what is in force, whatever the number says of them (the
-    clinic's own full text aside); `beyond_words` what a MINOR changes beyond words, and `minor_reason` why it may;
-    `overtakes` the scheduled versions that would never begin.
-    """
-
-    version: str
-    change: Change
-    since: Instant
-    supersedes: Mapping[QuestionId, int]
-    people: int
-    appear: tuple[QuestionId, ...]
-    disappear: tuple[QuestionId, ...]
-    changed: tuple[str, ...]
-    overtakes: tuple[str, ...]
-    beyond_words: tuple[Difference, ...] = ()
-    minor_reason: str | None = None
-
-
-def preview(people: Iterable[Subject], seen: InForce, after: Clinic, starts: Instant, at: Instant) -> Preview:
-    """Tell what would become of the consents granted at a moment, were a version published then.
-
-    Nobody is looked at where the MAJOR stays the one in force: every consent stays as it is.
-    """
-    since = max(at, starts)
-    kind = change(after.version, seen.published, since)
-    ended: Counter[QuestionId] = Counter()
-    touched = 0
-    for person in people if major(after.version) != seen.in_force.major else ():
-        lost = list(_lost(person, seen.in_force, NoticeInForce(after.version, since), at))
-        ended.update(lost)
-        touched += bool(lost)
-    appear = tuple(address for address in after.questions if address not in seen.clinic.questions)
-    disappear = tuple(address for address in seen.clinic.questions if address not in after.questions)
-    overtakes = tuple(
-        entry.version
-        for entry in seen.published
-        if entry.since >= since and entry_at(seen.published, entry.since).version == entry.version
-    )
-    changed = tuple(dict.fromkeys(each.place for each in differences(seen.clinic, after, since)))
-    return Preview(after.version, kind, since, dict(ended), touched, appear, disappear, changed, overtakes)
-
-
-def _lost(person: Subject, now: NoticeInForce, then: NoticeInForce, at: Instant) -> Iterator[QuestionId]:
-    for address, standing in person.summaries.items():
-        granted = resolve(standing, now, at).state is State.GRANTED
-        if granted and resolve(standing, then, at).state is State.SUPERSEDED:
-            yield address
-
-
-def superseded(
-    people: Iterable[Subject], notice: NoticeInForce, at: Instant
-) -> Iterator[tuple[Subject, QuestionId, Instant]]:
-    """Find the consents that a MAJOR change has ended and nobody has answered since: who is to be asked again."""
-    for person in people:
-        for address, standing in sorted(person.summaries.items()):
-            status = resolve_confirmed(
-                standing, notice, at
-            )  # a claim that was never confirmed neither ends nor mends anything
-            if status.state is State.SUPERSEDED and status.since is not None:
-                yield person, address, status.since
 
 
 def _folded(name: str) -> str:

@@ -27,19 +27,17 @@ from chalicelib.domain.notice_versions import Stage
 from chalicelib.domain.subjects import Subject
 from chalicelib.notices.document import InvalidDocumentError, read_names, warnings_of
 from chalicelib.notices.edition import PublishedEdition, edition
+from chalicelib.notices.impact import Preview, preview, superseded
 from chalicelib.notices.workflow import (
     MAX_REASON,
     Draft,
     Person,
-    Preview,
     ReviewError,
     VersionSummary,
     change,
     is_reason,
     list_versions,
     new_draft,
-    preview,
-    superseded,
 )
 from chalicelib.portal import Portal, get_portal
 from chalicelib.presentation.authorities import authorities

@@ -20,6 +20,7 @@ from chalicelib.domain.notice_versions import (
 from chalicelib.domain.subjects import Subject
 from chalicelib.notices.document import InvalidDocumentError, read_clinic
 from chalicelib.notices.edition import edition
+from chalicelib.notices.impact import preview, superseded
 from chalicelib.notices.workflow import (
     Change,
     Draft,
@@ -31,8 +32,6 @@ from chalicelib.notices.workflow import (
     change,
     list_versions,
     new_draft,
-    preview,
-    superseded,
 )
 from chalicelib.presentation.authorities import authorities
 from tests.acts import (

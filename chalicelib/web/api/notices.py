@@ -12,6 +12,7 @@ from chalicelib.notices.differences import Difference
 from chalicelib.notices.document import InvalidDocumentError, warnings_of
 from chalicelib.notices.edition import described, edition
 from chalicelib.notices.fields import DocumentError
+from chalicelib.notices.impact import preview
 from chalicelib.notices.workflow import (
     MAX_REASON,
     Draft,
@@ -21,7 +22,6 @@ from chalicelib.notices.workflow import (
     is_reason,
     list_versions,
     new_draft,
-    preview,
     summarize,
 )
 from chalicelib.portal import get_portal

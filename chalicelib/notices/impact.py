@@ -1,0 +1,123 @@
+"""What a version of a notice does to the consents already given: before it is published, and after.
+
+A MINOR version keeps every consent. A MAJOR one ends those that were given under another MAJOR.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from chalicelib.domain.clinic import Clinic
+from chalicelib.domain.consent import (
+    NoticeInForce,
+    QuestionId,
+    State,
+    major,
+    resolve,
+    resolve_confirmed,
+)
+from chalicelib.domain.instants import Instant
+from chalicelib.domain.notice_versions import PublishedVersion, entry_at
+from chalicelib.domain.subjects import Subject
+from chalicelib.notices.differences import Difference, differences
+from chalicelib.notices.workflow import Change, change
+
+
+class InForce(Protocol):
+    """A clinic now: what it asks, which notice is in force, and every version published."""
+
+    @property
+    def clinic(self) -> Clinic:
+        """The clinic as the notice in force describes it."""
+
+    @property
+    def in_force(self) -> NoticeInForce:
+        """The notice in force."""
+
+    @property
+    def published(self) -> tuple[PublishedVersion, ...]:
+        """Every version published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What publishing a version would do."""
+
+    version: str
+    change: Change
+    since: Instant
+    supersedes: Mapping[QuestionId, int]
+    """How many consents it would end, by question."""
+    people: int
+    """Of how many people."""
+    appear: tuple[QuestionId, ...]
+    """The questions that are asked anew."""
+    disappear: tuple[QuestionId, ...]
+    """The questions that are asked no more."""
+    changed: tuple[str, ...]
+    """The places of the document that differ from what is in force, the full legal notice aside."""
+    overtakes: tuple[str, ...]
+    """The scheduled versions that would never begin."""
+    beyond_words: tuple[Difference, ...] = ()
+    """What a MINOR version changes beyond words."""
+    minor_reason: str | None = None
+    """Why it may be a MINOR version all the same."""
+
+
+def preview(people: Iterable[Subject], current: InForce, after: Clinic, starts: Instant, at: Instant) -> Preview:
+    """Work out what would become of the consents granted at a moment, were a version published then.
+
+    The people are not read where the MAJOR stays the one in force, because every consent stays as it is.
+    """
+    since = max(at, starts)
+    kind = change(after.version, current.published, since)
+    ended: Counter[QuestionId] = Counter()
+    people_concerned = 0
+    if major(after.version) != current.in_force.major:
+        then = NoticeInForce(after.version, since)
+        for person in people:
+            lost = list(_lost(person, current.in_force, then, at))
+            ended.update(lost)
+            people_concerned += bool(lost)
+    before = current.clinic
+    places = [each.place for each in differences(before, after, since)]
+    return Preview(
+        version=after.version,
+        change=kind,
+        since=since,
+        supersedes=dict(ended),
+        people=people_concerned,
+        appear=tuple(each for each in after.questions if each not in before.questions),
+        disappear=tuple(each for each in before.questions if each not in after.questions),
+        changed=tuple(dict.fromkeys(places)),
+        overtakes=tuple(_overtaken(current.published, since)),
+    )
+
+
+def _lost(person: Subject, now: NoticeInForce, then: NoticeInForce, at: Instant) -> Iterator[QuestionId]:
+    """Yield the questions whose consent is granted under one notice and superseded under another."""
+    for question_id, summary in person.summaries.items():
+        granted = resolve(summary, now, at).state is State.GRANTED
+        if granted and resolve(summary, then, at).state is State.SUPERSEDED:
+            yield question_id
+
+
+def _overtaken(published: tuple[PublishedVersion, ...], since: Instant) -> Iterator[str]:
+    """Yield the versions scheduled for later that a version in force from `since` overtakes."""
+    for entry in published:
+        would_begin = entry_at(published, entry.since).version == entry.version
+        if entry.since >= since and would_begin:
+            yield entry.version
+
+
+def superseded(
+    people: Iterable[Subject], notice: NoticeInForce, at: Instant
+) -> Iterator[tuple[Subject, QuestionId, Instant]]:
+    """Find whom to ask again: whose consent a MAJOR version ended, and who has not answered since."""
+    for person in people:
+        for question_id, summary in sorted(person.summaries.items()):
+            # An answer that was never confirmed ends nothing, and renews nothing.
+            status = resolve_confirmed(summary, notice, at)
+            if status.state is State.SUPERSEDED and status.since is not None:
+                yield person, question_id, status.since
