@@ -1,7 +1,16 @@
-"""What was decided and what that means: answers, words, states, and the one resolver.
+"""Consent: what a person answered to a question, and which state follows from the answers.
 
-Nothing here knows a framework, a store or a clock. Time, ids and keys arrive as arguments, so a decision replayed
-with the same arguments is the same decision.
+- A *question* is what a person decides separately, such as ``newsletter.email``; a `QuestionId` names it.
+- An *answer* is Yes, No or a withdrawal (`Answer`). A `RecordedAnswer` is one answer as a receipt
+  holds it. It knows two times: when it was given, and when the portal learnt of it.
+- A *claim* is a Yes that waits: whoever gave it may have typed somebody else's contact, so the owner
+  of the contact has to confirm it until `RecordedAnswer.confirm_by`.
+- An `AnswerSummary` keeps of all answers to one question what its state depends on.
+- A *state* (`State`) is never stored. `resolve` works it out from the summary, the notice in force
+  and the moment asked about. Only `State.GRANTED` permits anything.
+
+Nothing here knows a framework, a store or a clock. Time, ids and keys are arguments, so that the same
+answers always give the same state.
 """
 
 from collections.abc import Mapping
@@ -12,8 +21,7 @@ from typing import Any, Self
 from chalicelib.domain.instants import Instant
 
 QuestionId = str
-"""``purpose`` or ``purpose.option``, e.g. ``newsletter.email``."""
-
+"""The id of a question: ``purpose``, or ``purpose.option`` such as ``newsletter.email``."""
 
 CONFIRM_WITHIN = "P7D"
 """How long a Yes waits for the owner of its contact to confirm it, as an ISO 8601 period.
@@ -23,19 +31,32 @@ A clinic's document may set another time for its own questions (`Clinic.confirm_
 
 
 class State(StrEnum):
-    """What holds for one decision (CONTRACT: the seven states)."""
+    """What holds for one question at one moment."""
 
     NEVER_ASKED = "never_asked"
+    """No answer is known, or only a claim that was never confirmed."""
+
     PENDING = "pending"
+    """A claim waits to be confirmed by the owner of the contact."""
+
     GRANTED = "granted"
+    """The last answer is a Yes, and it counts."""
+
     REFUSED = "refused"
+    """The last answer is a No, and nothing was granted before."""
+
     WITHDRAWN = "withdrawn"
+    """The last answer is a No or a withdrawal after a Yes, or a withdrawal of what was never granted."""
+
     EXPIRED = "expired"
+    """The last answer is a Yes whose time is over."""
+
     SUPERSEDED = "superseded"
+    """The last answer is a Yes to a text that a MAJOR change has replaced, or that nobody knows."""
 
 
 class Answer(StrEnum):
-    """What a person said about one decision."""
+    """What a person answered to one question."""
 
     YES = "yes"
     NO = "no"
@@ -43,7 +64,7 @@ class Answer(StrEnum):
 
 
 class Channel(StrEnum):
-    """The way a decision reached the portal."""
+    """How an answer reached the portal."""
 
     WEB = "web"
     QR = "qr"
@@ -57,11 +78,11 @@ class Channel(StrEnum):
     API = "api"
     """Another system of the clinic, as the patient decided there."""
     IMPORT = "import"
-    """What another system of the clinic recorded earlier, taken over in silence."""
+    """What another system of the clinic recorded earlier; the patient gets no message of it."""
 
 
 ON_A_PAGE = frozenset({Channel.WEB, Channel.QR, Channel.EMAIL_LINK, Channel.KIOSK})
-"""The channels in which the portal itself showed the patient the text."""
+"""The channels in which the portal itself showed the notice to the patient."""
 
 
 class Assurance(StrEnum):
@@ -75,215 +96,251 @@ class Assurance(StrEnum):
 
 
 BY_CLINIC = frozenset({Assurance.STAFF_WITNESSED, Assurance.IMPORTED})
-"""What the clinic says of a patient it knows: it vouches for who decided, and for the contacts it names."""
+"""The clinic knows the patient: it vouches for who answered, and for the contacts it names."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoticeInForce:
-    """The notice against which a standing is judged: its version and when its MAJOR began."""
+    """The notice against which answers are judged: its version, and when its MAJOR number began."""
 
     version: str
     major_since: Instant
 
     @property
     def major(self) -> int:
-        """The number whose change replaces what was agreed before (EDPB 05/2020, 110)."""
+        """The number whose change ends earlier consents (EDPB 05/2020, 110)."""
         return major(self.version)
 
 
+def major(version: str) -> int:
+    """Give the MAJOR number of a notice version."""
+    return int(version.partition(".")[0])
+
+
 GivenAt = tuple[Instant, int]
-"""When a word was given, and the version of its receipt."""
+"""When an answer was given, and the version of its receipt."""
 
 OrderKey = tuple[Instant, bool, int]
-"""Where a word stands among the others on its decision: when it was given, whether it stops, its receipt's version."""
+"""What orders the answers to a question: when given, whether it stops, the version of its receipt."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedAnswer:
-    """One answer on one decision, as a receipt recorded it: when it was given, and when the portal learnt of it."""
+    """One answer to one question, as a receipt recorded it."""
 
     answer: Answer
     effective_at: Instant
+    """When the person gave it."""
     recorded_at: Instant
+    """When the portal learnt of it: later than `effective_at` for a paper form."""
     receipt_id: str
     version: int
+    """The number of the receipt in the person's chain."""
     notice_version: str | None
-    """The version of the text it was given to; None where that is not known."""
+    """The version of the notice that was shown; None where that is not known."""
 
     lang: str
     channel: Channel
     assurance: Assurance
     expires_at: Instant | None = None
+    """When a Yes ends by itself."""
     confirm_by: Instant | None = None
-    """Until when a Yes waits for the owner of the contact to confirm it; None for a word that counts by itself."""
+    """Until when a claim waits to be confirmed; None for an answer that counts by itself."""
     effective_until: Instant | None = None
-    """Where only the day is known on which it was given: the last moment it can mean; `effective_at` is the first."""
+    """Where only the day is known on which it was given, the end of that day.
+
+    `effective_at` is then its beginning.
+    """
 
     @property
     def awaits_confirmation(self) -> bool:
-        """Whether this is a Yes that waits: by somebody who only typed a contact."""
+        """Whether this is a claim: a Yes that counts only once the contact's owner has confirmed it."""
         return self.confirm_by is not None
 
     @property
     def order_key(self) -> OrderKey:
-        """Where the word stands among the others: by when it was given; of two at once a stop comes after every Yes.
+        """What orders this answer among the others to its question.
 
-        Of a day alone a Yes counts as early, and a stop as late, as it can have been given: in doubt it is stopped.
-        Of two of a kind at once the one recorded later comes later.
+        The time at which it was given comes first; of two at the same time a stop comes after a Yes,
+        and of two alike the one recorded later. Where only the day is known, a Yes counts from the
+        beginning of it and a stop from its end, so that in doubt things are stopped.
         """
         stops = self.answer is not Answer.YES
-        given = self.effective_until if stops and self.effective_until else self.effective_at
+        given = self.effective_at
+        if stops and self.effective_until:
+            given = self.effective_until
         return given, stops, self.version
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
-        """Rebuild a word from its stored form; a value outside its vocabulary raises ValueError."""
-        return cls(
-            **{
-                **stored,
-                "answer": Answer(stored["answer"]),
-                "channel": Channel(stored["channel"]),
-                "assurance": Assurance(stored["assurance"]),
-            }
-        )
+        """Rebuild an answer from its stored form; raise ValueError for a value that does not exist."""
+        values = dict(stored)
+        values["answer"] = Answer(stored["answer"])
+        values["channel"] = Channel(stored["channel"])
+        values["assurance"] = Assurance(stored["assurance"])
+        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerSummary:
-    """What matters of everything that was said on one decision: four words of it.
+    """What the state of one question depends on, out of all answers given to it.
 
-    Each is the first or the last of its kind by when it was given, so it is the same in whatever order the portal
-    learns of them: a paper form entered years late takes its true place.
+    Each part is the first or the last answer of its kind by when it was given. So the summary is the
+    same in whatever order the portal learns of the answers, even of a paper form entered years later.
     """
 
     last: RecordedAnswer | None = None
-    """The last word that counts by itself: a proven Yes, or a No or withdrawal, which always count."""
+    """The last answer that counts: a Yes that is no claim, or a No or withdrawal, which always count."""
 
     claim: RecordedAnswer | None = None
     """The last Yes that waits to be confirmed."""
 
     first_yes: GivenAt | None = None
-    """When the first proven Yes was given: a No after it, or at the same time, takes something back."""
+    """When the first Yes that counts was given: a No at that time or later takes something back."""
 
     first_stop: tuple[GivenAt, Answer] | None = None
-    """The first No or withdrawal: where nothing was ever granted, it says which of the two this is."""
+    """The first No or withdrawal: where nothing was granted, it tells refused from withdrawn."""
 
     restricted: bool = False
-    """Whether the person has had all processing restricted (GDPR Art. 18). It is the person's, so never stored here:
-    who reads a person's standings finds it on each of them, and nobody who asks what is permitted can forget it."""
+    """Whether the person has had all processing restricted (GDPR Art. 18).
 
-    def with_answer(self, word: RecordedAnswer) -> Self:
-        """Give the standing with one more word."""
-        if word.awaits_confirmation:
-            return replace(self, claim=_later_answer(self.claim, word))
-        last = _later_answer(self.last, word)
-        given = (word.order_key[0], word.version)
-        if word.answer is Answer.YES:
-            return replace(self, last=last, first_yes=min(self.first_yes or given, given))
-        stop = (given, word.answer)
-        return replace(self, last=last, first_stop=min(self.first_stop or stop, stop))
+    It is stored once for the person (`Subject.restricted_since`), not here. `Subject.read` sets it on
+    each summary, so that nobody who asks what is permitted can forget it.
+    """
+
+    def with_answer(self, answer: RecordedAnswer) -> Self:
+        """Give the summary with one more answer."""
+        if answer.awaits_confirmation:
+            return replace(self, claim=_later_answer(self.claim, answer))
+        last = _later_answer(self.last, answer)
+        given = (answer.order_key[0], answer.version)
+        if answer.answer is Answer.YES:
+            first_yes = min(self.first_yes or given, given)
+            return replace(self, last=last, first_yes=first_yes)
+        stop = (given, answer.answer)
+        first_stop = min(self.first_stop or stop, stop)
+        return replace(self, last=last, first_stop=first_stop)
 
     def stored(self) -> dict[str, Any]:
-        """Write the standing, JSON-ready, without the words it lacks."""
-        written = {name: word for name, word in asdict(self).items() if word and name != "restricted"}
-        for name in written.keys() & {"last", "claim"}:
-            if written[name]["effective_until"] is None:  # as of almost every word
-                del written[name]["effective_until"]
-        return written
+        """Write the summary, ready for JSON, without the parts it lacks."""
+        stored = {name: part for name, part in asdict(self).items() if part}
+        stored.pop("restricted", None)
+        for name in stored.keys() & {"last", "claim"}:
+            if stored[name]["effective_until"] is None:  # almost always
+                del stored[name]["effective_until"]
+        return stored
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
-        """Rebuild a standing from its stored form; raise ValueError or TypeError for one that is none."""
-        parts: dict[str, Any] = dict(stored)
+        """Rebuild a summary from its stored form; raise ValueError or TypeError for another value."""
+        parts = dict(stored)
         for name in parts.keys() & {"last", "claim"}:
             parts[name] = RecordedAnswer.read(stored[name])
         if "first_yes" in parts:
             parts["first_yes"] = tuple(stored["first_yes"])
         if "first_stop" in parts:
-            turn, answer = stored["first_stop"]
-            parts["first_stop"] = (tuple(turn), Answer(answer))
+            given, answer = stored["first_stop"]
+            parts["first_stop"] = (tuple(given), Answer(answer))
         return cls(**parts)
 
 
 def _later_answer(one: RecordedAnswer | None, other: RecordedAnswer) -> RecordedAnswer:
-    return other if one is None or one.order_key < other.order_key else one
+    if one is None or one.order_key < other.order_key:
+        return other
+    return one
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What is true of one decision at one moment, since when, and by which word."""
+    """The state of one question at one moment, since when it holds, and the answer it follows from."""
 
     state: State
     since: Instant | None
     recorded_answer: RecordedAnswer | None
     until_confirmed: State | None = None
-    """For a pending claim: what it stands over where that was no consent; until it is confirmed, that counts."""
+    """For a pending claim after an earlier answer: the state that counts until it is confirmed."""
 
     restricted: bool = False
-    """Whether the person has had processing restricted (GDPR Art. 18): the state stays true, nothing is permitted."""
+    """Whether processing is restricted (GDPR Art. 18): the state stays, and nothing is permitted."""
 
     @property
     def day_only(self) -> bool:
-        """Whether of when it began only the day is known."""
-        word = self.recorded_answer
-        return word is not None and word.effective_until is not None and word.effective_at == self.since
+        """Whether only the day is known on which the state began."""
+        answer = self.recorded_answer
+        if answer is None or answer.effective_until is None:
+            return False
+        return answer.effective_at == self.since
 
     @property
     def permitted(self) -> bool:
-        """True for a granted consent of somebody who has restricted nothing, and for nothing else."""
+        """Whether the clinic may do what was asked: only while granted, and not restricted."""
         return self.state is State.GRANTED and not self.restricted
 
 
-_NEVER = Status(State.NEVER_ASKED, None, None)
+_NEVER_ASKED = Status(State.NEVER_ASKED, None, None)
 
 
-def resolve(standing: AnswerSummary | None, notice: NoticeInForce, at: Instant) -> Status:
-    """Tell what holds of one decision at `at`: the one resolver for page, API, list, export and webhook.
+def resolve(summary: AnswerSummary | None, notice: NoticeInForce, at: Instant) -> Status:
+    """Give the status of one question at `at`. Page, API, list, export and webhook all ask here.
 
-    `standing` knows the words given until then, `notice` is what was in force. A consent past its end has expired
-    whatever the notice; one given under another MAJOR, or to a text nobody knows, is superseded. A claim matters where
-    nothing was granted, and until the time to confirm it is over: then it is as if it had never been made.
+    `summary` holds the answers given until then (None for no answer), `notice` is what was in force.
+
+    A Yes past its end has expired, whatever the notice. A Yes to another MAJOR, or to a text that
+    nobody knows, is superseded. A claim shows only while it waits and nothing is granted; when its
+    time is over unconfirmed, it is as if it had never been made.
     """
-    return _marked(_resolve(standing, notice, at), standing)
+    if summary is None:
+        return _NEVER_ASKED
+    confirmed = _confirmed_status(summary, notice, at)
+    status = _with_claim(summary, confirmed, notice, at)
+    return replace(status, restricted=summary.restricted)
 
 
-def resolve_confirmed(standing: AnswerSummary | None, notice: NoticeInForce, at: Instant) -> Status:
-    """Tell what holds of one decision without the claims of those who only typed a contact."""
-    return _marked(_resolve_confirmed(standing, notice, at), standing)
+def resolve_confirmed(summary: AnswerSummary | None, notice: NoticeInForce, at: Instant) -> Status:
+    """Give the status of one question as `resolve` does, but without regard to claims."""
+    if summary is None:
+        return _NEVER_ASKED
+    status = _confirmed_status(summary, notice, at)
+    return replace(status, restricted=summary.restricted)
 
 
-def _marked(status: Status, standing: AnswerSummary | None) -> Status:
-    return replace(status, restricted=True) if standing is not None and standing.restricted else status
-
-
-def _resolve(standing: AnswerSummary | None, notice: NoticeInForce, at: Instant) -> Status:
-    certain = _resolve_confirmed(standing, notice, at)
-    claim, last = (standing.claim, standing.last) if standing else (None, None)
-    if claim is None or (claim.confirm_by or "") <= at:
-        return certain
-    if (last is not None and claim.order_key < last.order_key) or _never_confirmed(claim, certain):
-        return certain
-    waiting = _consent(State.PENDING, claim, notice, at)
-    if certain is _NEVER:
-        return waiting
-    # A claim whose time ran out unconfirmed leaves what it stood over.
-    return replace(waiting, until_confirmed=certain.state) if waiting.state is State.PENDING else certain
-
-
-def _resolve_confirmed(standing: AnswerSummary | None, notice: NoticeInForce, at: Instant) -> Status:
-    last = standing.last if standing else None
-    if standing is None or last is None:
-        return _NEVER
+def _confirmed_status(summary: AnswerSummary, notice: NoticeInForce, at: Instant) -> Status:
+    last = summary.last
+    if last is None:
+        return _NEVER_ASKED
     if last.answer is Answer.YES:
-        return _consent(State.GRANTED, last, notice, at)
-    taken_back = standing.first_yes is not None and standing.first_yes[0] <= last.order_key[0]
-    if taken_back or (standing.first_stop and standing.first_stop[1] is Answer.WITHDRAW):
+        return _status_of_yes(State.GRANTED, last, notice, at)
+    if _took_back(summary, last):
         return Status(State.WITHDRAWN, last.effective_at, last)
     return Status(State.REFUSED, last.effective_at, last)
 
 
-def _consent(state: State, yes: RecordedAnswer, notice: NoticeInForce, at: Instant) -> Status:
-    """Tell what became of a Yes, which gave `state`."""
+def _took_back(summary: AnswerSummary, stop: RecordedAnswer) -> bool:
+    """Tell whether a No or withdrawal ended something: a Yes before it, or what nobody knew of."""
+    if summary.first_yes is not None and summary.first_yes[0] <= stop.order_key[0]:
+        return True
+    return summary.first_stop is not None and summary.first_stop[1] is Answer.WITHDRAW
+
+
+def _with_claim(summary: AnswerSummary, confirmed: Status, notice: NoticeInForce, at: Instant) -> Status:
+    """Give the status with a claim that still waits, or `confirmed` where none changes it."""
+    claim, last = summary.claim, summary.last
+    if claim is None or (claim.confirm_by or "") <= at:
+        return confirmed
+    if last is not None and claim.order_key < last.order_key:
+        return confirmed
+    if _added_nothing(claim, confirmed):
+        return confirmed
+    waiting = _status_of_yes(State.PENDING, claim, notice, at)
+    if confirmed.state is State.NEVER_ASKED:
+        return waiting
+    if waiting.state is not State.PENDING:
+        return confirmed
+    return replace(waiting, until_confirmed=confirmed.state)
+
+
+def _status_of_yes(state: State, yes: RecordedAnswer, notice: NoticeInForce, at: Instant) -> Status:
+    """Give `state`, to which a Yes led, unless it has expired or its text was replaced since."""
     if yes.expires_at is not None and yes.expires_at <= at:
         return Status(State.EXPIRED, yes.expires_at, yes)
     if yes.notice_version is None or major(yes.notice_version) != notice.major:
@@ -291,34 +348,36 @@ def _consent(state: State, yes: RecordedAnswer, notice: NoticeInForce, at: Insta
     return Status(state, yes.effective_at, yes)
 
 
-def _never_confirmed(claim: RecordedAnswer, settled: Status) -> bool:
-    """Tell whether a claim was made while its decision was granted: it added nothing, and adds nothing later."""
-    yes = settled.recorded_answer
-    if yes is None or yes.answer is not Answer.YES or yes.notice_version is None or claim.notice_version is None:
+def _added_nothing(claim: RecordedAnswer, confirmed: Status) -> bool:
+    """Tell whether a claim was made while the question was granted under the same MAJOR.
+
+    Such a claim adds nothing, not even after that consent has ended.
+    """
+    yes = confirmed.recorded_answer
+    if yes is None or yes.answer is not Answer.YES:
         return False
-    lasting = yes.expires_at is None or claim.effective_at < yes.expires_at
-    return lasting and major(claim.notice_version) == major(yes.notice_version)
+    if yes.notice_version is None or claim.notice_version is None:
+        return False
+    if yes.expires_at is not None and yes.expires_at <= claim.effective_at:
+        return False
+    return major(claim.notice_version) == major(yes.notice_version)
 
 
 def strictest(statuses: list[Status]) -> Status:
-    """Tell what holds for a contact that several people share: one No among those who were asked is a No.
+    """Give what holds for a contact that several people share: one No of somebody asked is a No.
 
-    A claim nobody confirmed neither stops what others granted nor lifts the No it stands over.
+    A claim neither stops what others granted nor lifts the No that counts until it is confirmed. Of
+    several statuses that are equally strict the latest is given.
     """
     asked = [status for status in statuses if status.state is not State.NEVER_ASKED]
     granted = [status for status in asked if status.permitted]
-    against = [status for status in asked if not status.permitted and not _mere_claim(status)]
-    return max(against or granted or asked or statuses, key=lambda status: status.since or "")
+    against = [status for status in asked if not status.permitted and not _only_a_claim(status)]
+    deciding = against or granted or asked or statuses
+    return max(deciding, key=lambda status: status.since or "")
 
 
-def _mere_claim(status: Status) -> bool:
-    return (
-        status.recorded_answer is not None
-        and status.recorded_answer.awaits_confirmation
-        and status.until_confirmed is None
-    )
-
-
-def major(version: str) -> int:
-    """The MAJOR number of a notice version."""
-    return int(version.partition(".")[0])
+def _only_a_claim(status: Status) -> bool:
+    answer = status.recorded_answer
+    if answer is None or not answer.awaits_confirmation:
+        return False
+    return status.until_confirmed is None

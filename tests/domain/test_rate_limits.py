@@ -20,7 +20,7 @@ from chalicelib.domain.rate_limits import (
 from tests.acts import EMAIL_NEWS, MORNING, SMS_NEWS
 from tests.cast import ANNA, ANNA_PHONE, GIORGI
 
-rules = st.builds(RateLimit, burst=st.integers(1, 8), every=st.integers(1, 50))
+rules = st.builds(RateLimit, burst=st.integers(1, 8), interval=st.integers(1, 50))
 gaps = st.lists(st.integers(0, 120), max_size=60)
 
 
