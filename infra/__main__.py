@@ -9,6 +9,7 @@
     python -m infra signing-key rotate
     python -m infra data-key rotate riga-aesthetics
     python -m infra verify-chains riga-aesthetics
+    python -m infra messages list riga-aesthetics RECEIPT
     python -m infra messages waiting riga-aesthetics
     python -m infra messages budgets
     python -m infra messages dead riga-aesthetics

@@ -172,12 +172,17 @@ def send_waiting(delivery: Delivery, out_of_time: OutOfTime) -> None:
         log.flush()
 
 
-def mark(table: Table, told: str) -> None:
-    """Mark the contacts that a report of SES says no mail reaches."""
+def mark(table: Table, text: str) -> None:
+    """Mark the contact that a report of SES says no mail reaches; a report that marks nobody leaves a line."""
     try:
-        for report in bounces.read(told):
-            new = messages.mark_undeliverable(table, report.clinic, report.lookup, report.reason, report.at)
-            log.log().info("undeliverable", clinic=report.clinic, reason=report.reason, new=new)
-            log.count("ContactUndeliverable", int(new))
+        report = bounces.interpret(text)
+        about: dict[str, Any] = {"clinic": report.clinic, "message_id": report.message_id, "reason": report.reason}
+        if isinstance(report, bounces.IgnoredReport):
+            log.log().info("mail report ignored", **about)
+            log.count("MailReportIgnored")
+            return
+        new = messages.mark_undeliverable(table, report.clinic, report.lookup, report.reason, report.at)
+        log.log().info("undeliverable", new=new, **about)
+        log.count("ContactUndeliverable", int(new))
     finally:
         log.flush()

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from chalicelib import log
+from chalicelib.domain.deadline import OutOfTime
 from chalicelib.domain.instants import Instant
+from chalicelib.domain.message_outcomes import Reason
 from chalicelib.domain.reminders import Reminder
 from chalicelib.domain.retention import RetentionAction, retention_action
 from chalicelib.domain.subjects import Subject
@@ -24,14 +26,10 @@ from chalicelib.store.encryption import KeysUnavailableError
 from chalicelib.store.keys import bookmark_key
 from chalicelib.store.table import BATCH, ContendedError, Item, Put, Table, UnavailableError
 
-Hurried = Callable[[], bool]
-"""Tells that there is no time left to begin another batch."""
-
-
 _UNREADABLE = (ValueError, LookupError, TypeError)
 
 
-def run_housekeeping(portal: Portal, now: Instant, out_of_time: Hurried) -> "HousekeepingRun":
+def run_housekeeping(portal: Portal, now: Instant, out_of_time: OutOfTime) -> "HousekeepingRun":
     """Go through everybody from where the last round stopped, as far as the time goes; say in the log how far."""
     made = HousekeepingRun(portal, now, out_of_time)
     try:
@@ -51,6 +49,8 @@ def run_housekeeping(portal: Portal, now: Instant, out_of_time: Hurried) -> "Hou
         for name in ("told", "erased", "forgotten", "failed"):
             if made.done[name]:
                 log.count(f"Housekeeping{name.capitalize()}", made.done[name])
+        if made.done[Reason.NO_ADDRESS]:
+            log.count("NoMessage", made.done[Reason.NO_ADDRESS])
         log.flush()
     return made
 
@@ -61,7 +61,7 @@ class HousekeepingRun:
 
     portal: Portal
     now: Instant
-    out_of_time: Hurried
+    out_of_time: OutOfTime
     done: Counter[str] = field(default_factory=Counter)
     whole: bool = False
 
@@ -99,10 +99,13 @@ class HousekeepingRun:
 
     def _tell(self, clinic: str, person: Subject, letter: Reminder) -> bool:
         base = self.portal.settings.public_url or person.base
-        # Without an address no link would lead anywhere: who was only ever entered by a program without one.
-        return bool(base) and reminders.enqueue_reminder(
-            self.portal.table, self.portal.clinics.key(clinic), person, letter, base
-        )
+        if not base:
+            # No link would lead anywhere: who was only ever entered by a program, without `PUBLIC_URL`. It is due
+            # again every hour, so it is counted, and not logged for each.
+            self.done[Reason.NO_ADDRESS] += 1
+            return False
+        key = self.portal.clinics.key(clinic)
+        return reminders.enqueue_reminder(self.portal.table, key, person, letter, base)
 
     def _erase(self, published: Published, subject: str) -> bool:
         clinic, history = published.clinic, published.published

@@ -5,12 +5,13 @@ it goes on wherever it was interrupted. Receipt numbers are computed per person:
 """
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from chalicelib import log
 from chalicelib.domain.consent import QuestionId
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact
+from chalicelib.domain.deadline import OutOfTime
 from chalicelib.domain.decisions import receipt_id
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
@@ -28,13 +29,10 @@ from chalicelib.store.receipts import UnknownReceiptError
 from chalicelib.store.table import ContendedError, UnavailableError, Write
 from chalicelib.store.withdrawal_orders import MANY, Order, Progress
 
-Hurried = Callable[[], bool]
-"""Tells that there is no time left to begin another page."""
-
 _AWAY = (BusyError, ContendedError, KeysUnavailableError, UnavailableError)
 
 
-def carry_on(portal: Portal, keys: Iterable[Key], out_of_time: Hurried) -> None:
+def carry_on(portal: Portal, keys: Iterable[Key], out_of_time: OutOfTime) -> None:
     """Go on with these orders, as far as the time goes."""
     for place in keys:
         if out_of_time():
@@ -45,7 +43,7 @@ def carry_on(portal: Portal, keys: Iterable[Key], out_of_time: Hurried) -> None:
             log.log().warning("an order is left to the next round", error=type(error).__name__)
 
 
-def _carry_one(portal: Portal, place: Key, out_of_time: Hurried) -> None:
+def _carry_one(portal: Portal, place: Key, out_of_time: OutOfTime) -> None:
     key = portal.clinics.key(withdrawal_orders.clinic_of(place))
     order = withdrawal_orders.read(portal.table, key, place)
     if order is None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from chalicelib.domain.consent import Channel
+from chalicelib.domain.consent import BY_CLINIC, Assurance
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, ContactKind
 from chalicelib.domain.postal_address import PostalAddress
 from chalicelib.domain.receipts import Receipt
@@ -25,7 +26,7 @@ from chalicelib.store.keys import (
     words_key,
 )
 from chalicelib.store.lookup import Identification, Lookup
-from chalicelib.store.outbox import OTHERS, outbox_writes
+from chalicelib.store.outbox import OTHERS, outbox_writes, why_nothing_is_left
 from chalicelib.store.personal_data import ADDRESS, EVIDENCE, NAME, encrypted_personal_data
 from chalicelib.store.table import Put, Replace, SetBody, SetEntry, Write
 
@@ -33,22 +34,19 @@ from chalicelib.store.table import Put, Replace, SetBody, SetEntry, Write
 def outbox_writes_for(
     key: ClinicKey, identification: Identification, lookup: Lookup, subject: Subject, receipt: Receipt
 ) -> list[Write]:
-    """Leave word of what is to be told and to be confirmed, by the contacts it was said under.
+    """Give the items that a decision leaves in the outbox, with the contacts it was made under; none where nothing is.
 
-    A receipt that decides nothing (`services.contact_changes`) leads to no message here, and neither does one taken
-    over from another system: it is no news to the patient.
+    A contact is left out under which others are known, and not this person.
     """
-    if receipt.document["channel"] == Channel.IMPORT:
-        return []
-    changed = any(entry["before"] != entry["after"] for entry in receipt.document["decisions"].values())
     reached = [contact for contact in identification.contacts if contact.kind in REACHABLE_KINDS]
     if identification.person is not None and identification.person != identification.fresh.id:
         known = {each: {one.id for one in lookup.stored_under[each]} for each in reached}
         reached = [each for each in reached if identification.person in known[each] or not known[each]]
-    nothing = not receipt.document["decisions"] or (identification.follows and not changed)
-    if nothing or not (reached or subject.contacts):
+    reachable = bool(reached or subject.contacts)
+    if why_nothing_is_left(receipt.document, follows=identification.follows, reachable=reachable):
         return []
-    return outbox_writes(key, subject, receipt, reached, identification.base, to=OTHERS if identification.apart else "")
+    to = OTHERS if identification.apart else ""
+    return outbox_writes(key, subject, receipt, reached, identification.base, to=to)
 
 
 @dataclass(frozen=True, slots=True)

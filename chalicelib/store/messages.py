@@ -291,6 +291,8 @@ def remove_with_reasons(table: Table, item: OutboxItem, unsent: Mapping[str, Uns
     for name, message in unsent.items():
         key = letter_key(item.entry.clinic, item.entry.subject, f"{item.number}#{name}")
         body = {"state": message.outcome, "reason": message.reason, "at": now, **item.about}
+        if name == NOTHING and item.entry.kind != DECIDED:
+            body["kind"] = item.entry.kind
         records[key] = json.dumps(body)
     try:
         table.write([Delete(item.key), *(Put(key, {"body": body}) for key, body in records.items())])

@@ -5,11 +5,15 @@ until nothing waits any more (`WAITS`): erasing the person makes both unreadable
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from chalicelib.domain.contacts import Contact, dump_contacts, load_contacts
+from chalicelib.domain.consent import Channel
+from chalicelib.domain.contacts import Contact, dump_contact, load_contact
 from chalicelib.domain.instants import moment
+from chalicelib.domain.message_outcomes import Reason
 from chalicelib.domain.rate_limits import RateLimitCheck
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
@@ -25,6 +29,25 @@ TRIES = 5
 
 OTHERS, TYPED = "others", "typed"
 """Which of a person's contacts hear of a stop, where not all: those it was not said under, or only those it was."""
+
+
+def why_nothing_is_left(document: Mapping[str, Any], *, follows: bool, reachable: bool) -> Reason | None:
+    """Tell why a decision leaves nothing in the outbox, by its receipt's document; None where it leaves an item.
+
+    `follows` says that it only follows from another decision, `reachable` that a contact was given or is known. What
+    was taken over from another system is no news to the patient; a receipt that decides nothing tells of a contact
+    (`services.contact_changes`), and has an item of its own kind.
+    """
+    decisions = document["decisions"]
+    if document["channel"] == Channel.IMPORT:
+        return Reason.IMPORTED
+    if not decisions:
+        return Reason.NOTHING_DECIDED
+    if follows and all(entry["before"] == entry["after"] for entry in decisions.values()):
+        return Reason.NOTHING_CHANGED
+    if not reachable:
+        return Reason.NOBODY_KNOWN
+    return None
 
 
 def outbox_writes(

@@ -1,17 +1,22 @@
 """An operator looks after messages by command."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from chalicelib.domain.message_outcomes import Reason
 from chalicelib.portal import get_portal
 from infra.__main__ import main
+from infra.build.bundle import ROOT
+from infra.operator.messages import EXPLANATIONS
 from tests.cast import CLINICS, IEVA, JURIS, RIGA
 from tests.web.client import Client
 from tests.web.letterbox import carried
-from tests.web.page_reader import Page, decide
+from tests.web.page_reader import Page, decide, receipt_number
 from tests.web.running import TABLE, RunningPortal
 
+STAFF = {"channel": "in-person", "effective_at": "2026-11-20T10:00:00Z"}
 YES = {"decision.newsletter.sms": "yes", "phone": "26 333 111"}
 
 
@@ -74,3 +79,51 @@ def test_publishing_what_is_published_makes_the_key_that_an_older_table_lacks(
     made = client.get_item(TableName=TABLE, Key=place)["Item"]
     assert made["blob"] != before["blob"]
     assert get_portal().clinics.portal_key() is not None
+
+
+def test_why_a_patient_got_no_mail_is_read_from_her_receipt(
+    portal: RunningPortal,
+    client: Client,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The operator has the receipt's number alone, and reads what waits, what went out, what did not and why."""
+    monkeypatch.chdir(tmp_path)
+    clinic = portal.open_clinic().clinic
+    number = receipt_number(decide(client, clinic, YES))
+    assert main(["messages", "list", clinic, number]) == 0
+    assert "decided\t-\twaits\tdue\t0 tries\n" in capsys.readouterr().out
+    carried(portal)
+    assert main(["messages", "list", clinic, number]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^Receipt 1 of person [0-9a-f]{32}\.\nconfirm\tSMS\tsent\t2\S+Z\tid 1\n$", out)
+    withdrawn = receipt_number(client.post(f"/{clinic}/withdraw", {"phone": "26 999 999", "all": "yes"}))
+    carried(portal)
+    assert main(["messages", "list", clinic, withdrawn]) == 0
+    out = capsys.readouterr().out
+    assert "-\t-\tno_message\tnothing_ended: it only took back what nobody had agreed to" in out
+    assert "26333111" not in out
+
+
+def test_a_receipt_that_leaves_nothing_to_send_says_so(
+    portal: RunningPortal, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Known by the clinic's number alone: why nothing was ever planned is shown; another clinic has no such receipt."""
+    monkeypatch.chdir(tmp_path)
+    program = portal.open_clinic()
+    given = {**STAFF, "subject": {"patient_ref": "P-77"}, "decisions": {"newsletter.sms": "no"}}
+    answer = program.call("receipts", given)
+    number = answer.json()["id"]
+    assert main(["messages", "list", program.clinic, number]) == 0
+    assert "no_message\tnobody_known: no e-mail and no phone" in capsys.readouterr().out
+    assert main(["messages", "list", RIGA, number]) == 1
+    assert f"The clinic has no receipt “{number}”." in capsys.readouterr().err
+    assert main(["messages", "list", "no-such-clinic", number]) == 1
+
+
+def test_every_reason_is_explained_to_operators() -> None:
+    """Whoever adds a reason says what it means, in the command and in the operators' page."""
+    assert set(EXPLANATIONS) == set(Reason)
+    page = (ROOT / "docs/operate.md").read_text(encoding="utf-8")
+    assert [reason for reason in Reason if f"`{reason}`" not in page] == []
