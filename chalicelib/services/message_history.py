@@ -126,7 +126,7 @@ def _without_address(portal: Portal, clinic: str, person: Subject, number: str) 
         return []
     published = portal.directory.look_up(clinic).published
     due = reminders.due_reminders(person, published, portal.clock())
-    own = [reminder for reminder in due if reminder.word.receipt_id == number]
+    own = [reminder for reminder in due if reminder.answer.receipt_id == number]
     [(_, unsent)] = reminders.unsent_reminders(portal.table, clinic, [(person, own)])
     return [MessageRecord(reminder.kind, "", Outcome.NO_MESSAGE, Reason.NO_ADDRESS) for reminder in unsent]
 

@@ -8,8 +8,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from chalicelib.domain.consent import Channel
-from chalicelib.domain.consent import BY_CLINIC, Assurance
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, ContactKind
 from chalicelib.domain.postal_address import PostalAddress
 from chalicelib.domain.receipts import Receipt

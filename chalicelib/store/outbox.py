@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from chalicelib.domain.contacts import Contact, dump_contacts, load_contacts
 from chalicelib.domain.consent import Channel
-from chalicelib.domain.contacts import Contact, dump_contact, load_contact
+from chalicelib.domain.contacts import Contact, dump_contacts, load_contacts
 from chalicelib.domain.instants import moment
 from chalicelib.domain.message_outcomes import Reason
 from chalicelib.domain.rate_limits import RateLimitCheck
