@@ -22,6 +22,18 @@ class FieldError:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownDetails:
+    """What a form need not ask for, because the clinic knows it: contacts, and whether a name and a postal address."""
+
+    contacts: tuple[Contact, ...] = ()
+    name: bool = False
+    address: bool = False
+
+
+NOTHING_KNOWN = KnownDetails()
+
+
+@dataclass(frozen=True, slots=True)
 class FormAnswers:
     """What a patient said on a form. With faults nothing of it may be stored."""
 

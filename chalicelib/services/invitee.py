@@ -4,59 +4,39 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chalice.app import Request
-
 from chalicelib.domain.clinic import Clinic
-from chalicelib.domain.consent import Answer, Assurance, Channel
+from chalicelib.domain.consent import Answer, Assurance, Channel, QuestionId
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, ContactKind, masked
 from chalicelib.domain.decisions import Decision
 from chalicelib.domain.guardians import ACTOR, is_of_consent_age, last_relation
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.links import LinkScope
 from chalicelib.domain.subjects import Subject
-from chalicelib.domain.submission import FormAnswers
+from chalicelib.domain.submission import FormAnswers, KnownDetails
 from chalicelib.notices.purposes import NEWSLETTER
-from chalicelib.portal import get_portal
-from chalicelib.store.links import OldLinkError, OpenedLink, UnknownLinkError, open_link, opening
+from chalicelib.portal import Portal
+from chalicelib.services.opened_links import OPENED, look_up_holder, subjects_of_link
+from chalicelib.store.links import OpenedLink, UnknownLinkError, open_link, opening
 from chalicelib.store.lookup import Identification
 from chalicelib.store.personal_data import reveal
-from chalicelib.web.requests import query
 
 
 @dataclass(frozen=True, slots=True)
 class Invitee:
-    """A link that was followed to the questions, who has its contact, and the contacts that need not be typed again.
+    """Somebody who followed a link to the questions, the people it is for, and what need not be typed again.
 
-    The link's own contact comes first: it alone is proven.
+    The link's own contact comes first in `known`: it alone is proven.
     """
 
     opened: OpenedLink
     token: str
     people: tuple[Subject, ...]
-    known: tuple[Contact, ...]
-    named: bool
-    """Whether the name is known too."""
-    addressed: bool = False
-    """Whether the postal address is known too."""
+    known: KnownDetails
 
     @property
-    def query(self) -> str:
-        """What the pages' addresses go on saying of them."""
-        return f"&t={self.token}"
-
-    def about(self, clinic: Clinic) -> Clinic:
-        """Give the clinic with the questions the link is about."""
-        return clinic.limited_to(self.opened.link.addresses)
-
-    def recipient_view(self) -> Mapping[str, Any]:
-        """Give what the page says of whoever holds the link: enough for them, and nothing for anybody else.
-
-        A program's link shows nothing: whoever has it need not be the patient.
-        """
-        reach = [contact for contact in self.known if contact.kind in REACHABLE_KINDS]
-        kinds = [contact.kind for contact in reach]
-        shown = "" if self.by_program else ", ".join(map(masked, reach))
-        return {"kinds": kinds, "masked": shown, "named": self.named, "addressed": self.addressed}
+    def holder(self) -> Contact:
+        """The contact that the link came to."""
+        return self.opened.holder.contact
 
     @property
     def by_program(self) -> bool:
@@ -65,131 +45,169 @@ class Invitee:
 
     @property
     def evidence(self) -> Mapping[str, str]:
-        """What a receipt keeps of the link: its id, and the bearer key that made it where that was a program."""
+        """What a receipt keeps of the link: its id, and the API key of the program that made it."""
         link = self.opened.link
-        return {"link": self.opened.id, **({"key": link.by} if link.by_program else {})}
+        if not link.by_program:
+            return {"link": self.opened.id}
+        return {"link": self.opened.id, "key": link.by}
 
-    def names(self, typed: Sequence[str]) -> tuple[str, ...]:
-        """Name the link for a bucket, and what was typed beside it: nobody who types its contact uses up its room."""
+    def limit_questions(self, clinic: Clinic) -> Clinic:
+        """Give the clinic with the questions the link is about."""
+        return clinic.limited_to(self.opened.link.addresses)
+
+    def recipient_view(self) -> Mapping[str, Any]:
+        """Give what the page shows to whoever has the link: contacts masked, enough for their owner.
+
+        A program's link shows no contact: whoever has it need not be the patient.
+        """
+        reachable = [contact for contact in self.known.contacts if contact.kind in REACHABLE_KINDS]
+        shown = "" if self.by_program else ", ".join(map(masked, reachable))
+        return {
+            "kinds": [contact.kind for contact in reachable],
+            "masked": shown,
+            "named": self.known.name,
+            "addressed": self.known.address,
+        }
+
+    def rate_limit_subjects(self, typed: Sequence[str]) -> tuple[str, ...]:
+        """Name what the rate limit counts: the link, and the contacts typed beside it.
+
+        The link's own contact is not among them, so that nobody else can use up its owner's limit.
+        """
         return (f"link:{self.opened.id}", *typed)
 
-    def refusal_reason(self, clinic: Clinic, said: FormAnswers, at: Instant) -> str | None:
-        """Name what speaks against these answers being anybody's; None for nothing, as for every No.
+    def refusal_reason(self, clinic: Clinic, form: FormAnswers, at: Instant) -> str | None:
+        """Name why a Yes on this form cannot be taken; None where it can. A No always can.
 
-        A child that the form itself names was asked about there.
+        Where the form names a child, its age was checked when the form was read.
         """
-        if said.guardian is not None or Answer.YES not in said.answers.values():
+        if form.guardian is not None or Answer.YES not in form.answers.values():
             return None
         if len(self.people) > 1:
             return "several_people"
-        return (
-            "child_decides_alone" if any(is_of_consent_age(clinic, each.of_age, at) for each in self.people) else None
-        )
-
-    def act(self, decision: Decision, clinic: Clinic, said: FormAnswers) -> Decision:
-        """Give the act as the link makes it: certain where the link's own contact confirms it, or it ever was.
-
-        By a program's link what the clinic has confirmed first waits too, and what was last refused or withdrawn
-        (`Decision.asks_only`). The newsletter counts: its confirmation is that a message reached the contact, and the
-        portal's own tells the patient at once.
-        """
-        holder = self.opened.holder.contact
-        kinds = [contact.kind for contact in said.contacts]
-        standings = self.people[0].summaries if len(self.people) == 1 and said.guardian is None else {}
-        unproven = set()
-        for address in said.answers:
-            confirmer = clinic.confirming_kind(address, kinds)
-            by_number = holder.kind is ContactKind.REFERENCE and not clinic.questions[address].needs & set(
-                REACHABLE_KINDS
-            )
-            ever = not self.by_program and address in standings and standings[address].first_yes is not None
-            first = self.by_program and _confirmed_first(clinic, address)
-            if first or (confirmer not in (holder.kind, None) and not by_number and not ever):
-                unproven.add(address)
-        children = [person for person in self.people if person.of_age]
-        known = get_portal().receipts.history(clinic.id, children) if children and said.guardian is None else ()
-        return replace(
-            decision,
-            assurance=Assurance.LINK,
-            channel=Channel.EMAIL_LINK,
-            actor=ACTOR if children else decision.actor,
-            evidence={**last_relation(known), **(decision.evidence or {}), **self.evidence},
-            confirm=frozenset(unproven),
-            asks_only=self.by_program,
-        )
-
-    def signature(self, identification: Identification, said: FormAnswers) -> Identification:
-        """Sign as the one person the link means, or somebody new; or for the child that is named.
-
-        The link's own contact is proven, unless a program made the link. What was typed beside it is asked to confirm,
-        and finds nobody's child.
-        """
-        holder = self.opened.holder.contact
-        proves = () if self.by_program else (holder,)
-        if said.guardian:
-            return replace(identification, contacts=said.guardian.contacts([holder]), proves=proves)
-        person = self.people[0].id if len(self.people) == 1 else None
-        name = identification.name or self.opened.holder.name
-        beside = tuple(contact for contact in said.contacts if contact not in self.known)
-        joins = False if person else None
-        contacts = (*self._own(), *identification.contacts)
-        return replace(
-            identification, contacts=contacts, name=name, person=person, proves=proves, beside=beside, joins=joins
-        )
-
-    def _own(self) -> tuple[Contact, ...]:
-        """Give the person's own e-mail and phone where a program's link names them by the clinic's number.
-
-        What waits is confirmed from there, and the page never shows them.
-        """
-        if not self.by_program or self.opened.holder.contact.kind is not ContactKind.REFERENCE or len(self.people) != 1:
-            return ()
-        portal, [person] = get_portal(), self.people
-        key = portal.clinics.key(self.opened.link.clinic)
-        found = reveal(portal.table, key, person).contacts
-        own = [each for each, _ in found if each.kind in REACHABLE_KINDS and person.owns(key.lookup(each))]
-        return tuple({each.kind: each for each in own}.values())
-
-
-def find_invitee(request: Request, clinic: str, now: Instant) -> Invitee | None:
-    """Follow the personal link that ``?t=`` holds, if any; raise UnknownLinkError, OldLinkError.
-
-    Four round trips: the link, who has its contact, the audit line, what else is known of that person. Of whom a
-    program's link means nothing is known but what the program told: two for its key, and no last one.
-    """
-    token = query(request, "t")
-    if token is None:
+        if any(is_of_consent_age(clinic, person.of_age, at) for person in self.people):
+            return "child_decides_alone"
         return None
-    portal = get_portal()
+
+    def unproven(self, clinic: Clinic, form: FormAnswers) -> frozenset[QuestionId]:
+        """Give the answers that wait for a confirmation, because the link does not prove the contact they need.
+
+        By a program's link what the clinic has confirmed first waits too. The newsletter does not: its confirmation
+        is that a message reached the contact, and the portal sends one at once.
+        """
+        return frozenset(question for question in form.answers if self._is_unproven(clinic, question, form))
+
+    def _is_unproven(self, clinic: Clinic, question: QuestionId, form: FormAnswers) -> bool:
+        if self.by_program and _is_confirmed_first(clinic, question):
+            return True
+        kinds = [contact.kind for contact in form.contacts]
+        confirming_kind = clinic.confirming_kind(question, kinds)
+        if confirming_kind in (self.holder.kind, None):
+            return False
+        needs = clinic.questions[question].needs
+        if self.holder.kind is ContactKind.REFERENCE and needs.isdisjoint(REACHABLE_KINDS):
+            return False
+        return not self._agreed_before(question, form)
+
+    def _agreed_before(self, question: QuestionId, form: FormAnswers) -> bool:
+        """Tell whether the person has given a proven Yes to a question before: then it is proven for good."""
+        if self.by_program or len(self.people) != 1 or form.guardian is not None:
+            return False
+        summary = self.people[0].summaries.get(question)
+        return summary is not None and summary.first_yes is not None
+
+
+def find_invitee(portal: Portal, clinic: str, token: str, now: Instant) -> Invitee:
+    """Follow a personal link to a clinic's questions; raise UnknownLinkError, OldLinkError.
+
+    Four round trips: the link, who has its contact, the audit line, what else is known of that person. For a
+    program's link two for its key, and no last one: nothing is known but what the program gave.
+    """
     opened = open_link(portal.table, portal.clinics, token, LinkScope.ASK, now)
     if opened.link.clinic != clinic:
         raise UnknownLinkError
+    lookup = look_up_holder(portal, opened)
+    people = subjects_of_link(opened, lookup)
+    portal.table.put_new(opening(opened, OPENED[LinkScope.ASK], people, now))
+    return Invitee(opened, token, people, _known_details(portal, opened, people))
+
+
+def _known_details(portal: Portal, opened: OpenedLink, people: Sequence[Subject]) -> KnownDetails:
+    """Give what need not be typed: the link's contact, and what else is known of the one person it is for."""
     holder = opened.holder.contact
-    lookup = portal.directory.look_up(clinic, [holder])
-    if opened.link.subject is None:  # made for whoever has the contact, and not for the children they decide for
-        people = tuple(each for each in lookup.likely_matches(holder) if not each.of_age)
-    else:
-        people = tuple(each for each in lookup.people[holder] if each.id == opened.link.subject)
-        if not people:
-            raise OldLinkError(opened.link)
-    portal.table.put_new(opening(opened, "link", people, now))
-    others, known = ((), frozenset()) if opened.link.by_program else _beside(clinic, people, holder)
-    named = "name" in known or opened.holder.name is not None
-    return Invitee(opened, token, people, (holder, *others), named, "address" in known)
+    named = opened.holder.name is not None
+    if opened.link.by_program or len(people) != 1:
+        return KnownDetails((holder,), name=named)
+    details = reveal(portal.table, portal.clinics.key(opened.link.clinic), people[0])
+    other_kinds = set(REACHABLE_KINDS) - {holder.kind}
+    others = {contact.kind: contact for contact, _ in details.contacts if contact.kind in other_kinds}
+    return KnownDetails(
+        contacts=(holder, *others.values()),
+        name=named or "name" in details.known,
+        address="address" in details.known,
+    )
 
 
-def _confirmed_first(clinic: Clinic, address: str) -> bool:
-    question = clinic.questions[address]
+def decide_by_link(portal: Portal, invitee: Invitee, decision: Decision, clinic: Clinic, form: FormAnswers) -> Decision:
+    """Give a decision as made by a link: what the link's own contact confirms, or once did, counts at once.
+
+    By a program's link a Yes to what was last refused or withdrawn waits (`Decision.asks_only`).
+    """
+    children = [person for person in invitee.people if person.of_age]
+    earlier = portal.receipts.history(clinic.id, children) if children and form.guardian is None else ()
+    return replace(
+        decision,
+        assurance=Assurance.LINK,
+        channel=Channel.EMAIL_LINK,
+        actor=ACTOR if children else decision.actor,
+        evidence={**last_relation(earlier), **(decision.evidence or {}), **invitee.evidence},
+        confirm=invitee.unproven(clinic, form),
+        asks_only=invitee.by_program,
+    )
+
+
+def identify_by_link(
+    portal: Portal, invitee: Invitee, identification: Identification, form: FormAnswers
+) -> Identification:
+    """Identify the one person the link is for, or somebody new; or the child that the form names.
+
+    The link's own contact is proven, unless a program made the link. What was typed beside it is asked to confirm,
+    and finds nobody's child.
+    """
+    holder = invitee.holder
+    proves = () if invitee.by_program else (holder,)
+    if form.guardian:
+        return replace(identification, contacts=form.guardian.contacts([holder]), proves=proves)
+    person = invitee.people[0].id if len(invitee.people) == 1 else None
+    known = invitee.known.contacts
+    return replace(
+        identification,
+        contacts=(*_reachable_by_number(portal, invitee), *identification.contacts),
+        name=identification.name or invitee.opened.holder.name,
+        person=person,
+        proves=proves,
+        beside=tuple(contact for contact in form.contacts if contact not in known),
+        joins=False if person else None,
+    )
+
+
+def _reachable_by_number(portal: Portal, invitee: Invitee) -> tuple[Contact, ...]:
+    """Give the person's own e-mail and phone where a program's link names them by the clinic's number.
+
+    What waits is confirmed from there, and the page never shows them.
+    """
+    by_number = invitee.by_program and invitee.holder.kind is ContactKind.REFERENCE
+    if not by_number or len(invitee.people) != 1:
+        return ()
+    [person] = invitee.people
+    key = portal.clinics.key(invitee.opened.link.clinic)
+    own: dict[ContactKind, Contact] = {}
+    for contact, _ in reveal(portal.table, key, person).contacts:
+        if contact.kind in REACHABLE_KINDS and person.owns(key.lookup(contact)):
+            own[contact.kind] = contact
+    return tuple(own.values())
+
+
+def _is_confirmed_first(clinic: Clinic, question_id: QuestionId) -> bool:
+    question = clinic.questions[question_id]
     return question.confirm and question.purpose.id != NEWSLETTER
-
-
-def _beside(clinic: str, people: Sequence[Subject], holder: Contact) -> tuple[tuple[Contact, ...], frozenset[str]]:
-    """Give what else is known of the one person a link means: another contact, and what all is known of."""
-    if len(people) != 1:
-        return (), frozenset()
-    portal = get_portal()
-    found = reveal(portal.table, portal.clinics.key(clinic), people[0])
-    known = [
-        contact for contact, _ in found.contacts if contact.kind in REACHABLE_KINDS and contact.kind is not holder.kind
-    ]
-    return tuple({contact.kind: contact for contact in known}.values()), found.known

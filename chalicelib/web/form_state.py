@@ -8,6 +8,7 @@ from datetime import timedelta
 from itsdangerous import BadData, URLSafeSerializer
 
 from chalicelib.domain.consent import Channel
+from chalicelib.domain.decisions import NoticeRef
 from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.portal import get_portal
 from chalicelib.web.forms import Fields, first
@@ -31,6 +32,11 @@ class FormState:
     source: str | None
     channel: Channel
     opened_at: Instant
+
+    @property
+    def notice(self) -> NoticeRef:
+        """The text that the page showed."""
+        return NoticeRef(self.version, self.lang, self.sha256)
 
     def to_token(self, secret: bytes) -> str:
         """Write the state into a form field."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from chalicelib.domain.ages import calendar_day
 from chalicelib.domain.clinic import Clinic
@@ -12,7 +13,7 @@ from chalicelib.domain.instants import Instant
 from chalicelib.domain.one_line import one_line
 from chalicelib.domain.phones import can_be_written_to, exists, takes_texts
 from chalicelib.domain.postal_address import MAX_PART, PARTS, PostalAddress, missing_parts
-from chalicelib.domain.submission import FieldError, FormAnswers, can_agree
+from chalicelib.domain.submission import NOTHING_KNOWN, FieldError, FormAnswers, KnownDetails, can_agree
 
 MAX_NAME = 120
 CHILD_FIELDS = ("relation", "child_name", "child_born_day", "child_born_month", "child_born_year")
@@ -50,6 +51,16 @@ def first(fields: Fields, name: str) -> str:
     return (fields.get(name) or [""])[0].strip()
 
 
+def typed_again(fields: Fields | None) -> dict[str, Any]:
+    """Give what was typed and ticked on a form, to fill it in again."""
+    typed: dict[str, Any] = {}
+    for name in fields or {}:
+        if name != "state":
+            typed[name] = first(fields or {}, name)[:MAX_TYPED]
+    typed["purposes"] = tuple((fields or {}).get("purpose", ()))
+    return typed
+
+
 def _name(fields: Fields, field: str) -> str:
     """Read a name: one line, no control characters."""
     return one_line(first(fields, field)[:MAX_NAME])
@@ -59,10 +70,7 @@ def read_consent(
     clinic: Clinic,
     fields: Fields,
     at: Instant,
-    known: Sequence[Contact] = (),
-    *,
-    named: bool = False,
-    addressed: bool = False,
+    known: KnownDetails = NOTHING_KNOWN,
 ) -> FormAnswers:
     """Read the consent form of a clinic that asks these questions at `at`; what is known need not be typed.
 
@@ -70,14 +78,18 @@ def read_consent(
     while the page was open) is said to be so, not dropped.
     """
     answers, faults = _answers(clinic, fields)
-    typed = _Typed(clinic, fields, [*known])
+    typed = _Typed(clinic, fields, [*known.contacts])
     typed.read()
     agreed = Answer.YES in answers.values()
     guardian, about_child = _guardian(clinic, fields, at, named=agreed or bool(typed.contacts))
     name = guardian.child if guardian else _name(fields, "name") or None
-    faults += [*about_child, *typed.faults, *_missing(clinic, answers, typed, named=bool(name or guardian or named))]
-    faults += _phone_faults(clinic, answers, typed.contacts, known)
-    address, missing = _address(clinic, answers, fields, known=addressed)
+    faults += [
+        *about_child,
+        *typed.faults,
+        *_missing(clinic, answers, typed, named=bool(name or guardian or known.name)),
+    ]
+    faults += _phone_faults(clinic, answers, typed.contacts, known.contacts)
+    address, missing = _address(clinic, answers, fields, known=known.address)
     faults += missing
     declares = guardian is None and _declares(clinic, answers, fields, faults)
     # As on the page; questions come before.

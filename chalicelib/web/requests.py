@@ -14,7 +14,9 @@ from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.errors import InvalidInputError
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.rate_limits import SHARDS, RateLimitCheck, address_range
+from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import negotiate
+from chalicelib.services.visitor import Visitor
 
 MAX_FIELDS = 400
 MAX_FORM = 64 * 1024
@@ -102,6 +104,13 @@ def guard(request: Request, deed: str, whom: Sequence[str], at: Instant) -> Rate
     identity: Mapping[str, Any] = request.context.get("identity") or {}
     visitor = address_range(str(identity.get("sourceIp") or ""))
     return RateLimitCheck(deed, whom, visitor, secrets.randbelow(SHARDS), at)
+
+
+def visitor(request: Request) -> Visitor:
+    """Give where a form comes from: its network as API Gateway saw it, for no header can claim another."""
+    identity: Mapping[str, Any] = request.context.get("identity") or {}
+    network = address_range(str(identity.get("sourceIp") or ""))
+    return Visitor(network, base_url(request, get_portal().settings.public_url))
 
 
 def query(request: Request, name: str) -> str | None:

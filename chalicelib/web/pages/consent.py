@@ -1,14 +1,12 @@
 """The patient's pages: consent, withdrawal, the receipt, the notice and what was shown."""
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from chalice.app import Request, Response
 from markupsafe import Markup
 
 from chalicelib.domain.clinic import Clinic
-from chalicelib.domain.consent import Assurance
+from chalicelib.domain.confirmation import is_by_program_link, may_ask_for_confirmation, may_be_confirmed_by_phone
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.portal import get_portal
 from chalicelib.presentation import notice_times
@@ -16,9 +14,15 @@ from chalicelib.presentation.i18n import format_when
 from chalicelib.presentation.templates import content_security_policy, render
 from chalicelib.receipts.jws import key_id
 from chalicelib.receipts.printed_code import printed_code
+from chalicelib.services.patient_decisions import FormResult
 from chalicelib.services.receipt_copies import find_receipt, write_copy
 from chalicelib.store.shown_pages import CONSENT_PAGE, WITHDRAWAL_PAGE
-from chalicelib.web.pages.decision_form import FormResult, asking, take_answers, take_withdrawal
+from chalicelib.web.pages.decision_form import (
+    show_consent_form,
+    show_withdrawal_form,
+    submit_answers,
+    submit_withdrawal,
+)
 from chalicelib.web.requests import base_url, language, mount, query
 from chalicelib.web.responses import html, rendered, see_other
 
@@ -31,24 +35,22 @@ KEPT_PAGE = {
 
 def consent_page(request: Request, clinic: str) -> Response:
     """Show the questions."""
-    seen = get_portal().directory.look_up(clinic).published.clinic
-    return asking(CONSENT_PAGE, seen.open_at(get_portal().clock()), request)
+    return show_consent_form(CONSENT_PAGE, _in_force(clinic), request)
 
 
 def decide(request: Request, clinic: str) -> Response:
     """Take the answers."""
-    return take_answers(CONSENT_PAGE, clinic, request, _to_receipt)
+    return submit_answers(CONSENT_PAGE, clinic, request, _to_receipt)
 
 
 def withdrawal_page(request: Request, clinic: str) -> Response:
     """Show the withdrawal form."""
-    seen = get_portal().directory.look_up(clinic).published.clinic
-    return asking(WITHDRAWAL_PAGE, seen, request)
+    return show_withdrawal_form(WITHDRAWAL_PAGE, _in_force(clinic), request)
 
 
 def withdraw(request: Request, clinic: str) -> Response:
     """Withdraw."""
-    return take_withdrawal(WITHDRAWAL_PAGE, clinic, request, _to_receipt)
+    return submit_withdrawal(WITHDRAWAL_PAGE, clinic, request, _to_receipt)
 
 
 def receipt_page(request: Request, clinic: str, receipt: str) -> Response:
@@ -65,9 +67,9 @@ def receipt_page(request: Request, clinic: str, receipt: str) -> Response:
     filled = {
         "said": shown.describe_answers(document["decisions"]),
         "agreed": "yes" in answers,
-        "waits": _waits(document),
-        "certain": not _by_program(document) and shown.always_waits(document["decisions"], get_portal().clock()),
-        "coded": _by_phone(document, shown),
+        "waits": may_ask_for_confirmation(document),
+        "certain": not is_by_program_link(document) and shown.always_waits(document["decisions"], portal.clock()),
+        "coded": may_be_confirmed_by_phone(document, shown),
         "withdrawn": answers == {"withdraw"},
         "receipt": document,
         "when": format_when(document, lang, shown.country),
@@ -104,32 +106,12 @@ def shown_page(_: Request, clinic: str, sha256: str) -> Response:
     return html(get_portal().clinics.kept_page(clinic, sha256), headers=KEPT_PAGE)
 
 
-def _to_receipt(request: Request, taken: FormResult) -> Response:
-    # The form's own receipt, always: a number that changed would tell a stranger what happened to a contact since.
-    number, lang = taken.decision.receipt_id, taken.lang
-    return see_other(f"{mount(request)}/{taken.clinic.id}/receipts/{number}?lang={lang}")
+def _in_force(clinic: str) -> Clinic:
+    """Give the clinic as its notice in force describes it."""
+    return get_portal().directory.look_up(clinic).published.clinic
 
 
-def _by_phone(document: Mapping[str, Any], clinic: Clinic) -> bool:
-    """Tell whether a code from a text message may confirm it: not what an e-mail address alone is needed for."""
-    agreed = [address for address, entry in document["decisions"].items() if entry["answer"] == "yes"]
-    return any(clinic.questions[address].needs & {"phone", "contact"} for address in agreed)
-
-
-def _waits(document: Mapping[str, Any]) -> bool:
-    """Tell whether a message may ask for confirmation.
-
-    Where somebody only typed a contact, or followed a link that a program has, of every Yes alike: which of them waits
-    would tell who is known here. By any other link nobody learns that, so there it is told as it is.
-    """
-    entries = document["decisions"].values()
-    if _by_program(document):
-        return any(entry["answer"] == "yes" for entry in entries)
-    if document["assurance"] == Assurance.LINK:
-        return any(entry["confirm_by"] for entry in entries)
-    return document["assurance"] == Assurance.SELF_ASSERTED and any(entry["answer"] == "yes" for entry in entries)
-
-
-def _by_program(document: Mapping[str, Any]) -> bool:
-    """Tell whether it was decided by a link that a clinic's program has: by that a newsletter may count at once."""
-    return document["assurance"] == Assurance.LINK and "key" in (document["evidence"] or {})
+def _to_receipt(request: Request, result: FormResult) -> Response:
+    # The form's own receipt, always: another number would show a stranger what happened to a contact since.
+    number = result.decision.receipt_id
+    return see_other(f"{mount(request)}/{result.clinic.id}/receipts/{number}?lang={result.lang}")

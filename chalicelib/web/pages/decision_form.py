@@ -1,6 +1,7 @@
-"""Asking for a decision: a form page is shown, what comes back is read and recorded, or the page is shown again.
+"""The forms by which patients decide and withdraw: shown, read when they come back, and shown again with errors.
 
-Every page that asks does so here, the patient's own and the kiosk's: they differ in their template and in what follows.
+The patient's own device and the kiosk both use them: they differ in their template and in what follows a form.
+`services.patient_decisions` records what was read.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,201 +10,190 @@ from typing import Any
 
 from chalice.app import Request, Response
 
-from chalicelib import log
 from chalicelib.domain.clinic import Clinic
-from chalicelib.domain.consent import Answer, Assurance, Channel, QuestionId
-from chalicelib.domain.decisions import Decision, NoticeRef, new_decision, receipt_id
-from chalicelib.domain.guardians import ACTOR
-from chalicelib.domain.phones import can_be_written_to
-from chalicelib.domain.rate_limits import RateLimitCheck, TooManyError, contact_subjects, withdrawal_subjects
-from chalicelib.domain.receipts import Receipt
-from chalicelib.domain.submission import FieldError, FormAnswers
+from chalicelib.domain.consent import Channel
+from chalicelib.domain.instants import Instant
+from chalicelib.domain.rate_limits import TooManyError
+from chalicelib.domain.submission import NOTHING_KNOWN, FieldError, FormAnswers
 from chalicelib.portal import get_portal
-from chalicelib.services import decisions
+from chalicelib.services import patient_decisions
 from chalicelib.services.decisions import NoticeChangedError
 from chalicelib.services.invitee import Invitee, find_invitee
+from chalicelib.services.patient_decisions import CannotAgreeError, FormResult, SubmittedForm
 from chalicelib.services.withdrawal_source import WithdrawalSource, find_withdrawal_source
-from chalicelib.store.lookup import Identification, fresh_subject
-from chalicelib.store.shown_pages import (
-    CONSENT_PAGE,
-    KIOSK_PAGE,
-    KIOSK_WITHDRAWAL_PAGE,
-    WITHDRAWAL_PAGE,
-)
+from chalicelib.store.shown_pages import CONSENT_PAGE, KIOSK_PAGE, KIOSK_WITHDRAWAL_PAGE, WITHDRAWAL_PAGE
 from chalicelib.web.errors import retry_after
 from chalicelib.web.form_state import FormState, form_secret, new_nonce, state_of
-from chalicelib.web.forms import MAX_TYPED, Fields, first, read_consent, read_withdrawal
-from chalicelib.web.requests import base_url, form_fields, guard, language, mount, query, source
+from chalicelib.web.forms import Fields, read_consent, read_withdrawal, typed_again
+from chalicelib.web.requests import form_fields, language, mount, query, source, visitor
 from chalicelib.web.responses import html
 
-
-@dataclass(frozen=True, slots=True)
-class FormResult:
-    """What a form led to: the text it was shown with, the act and the first receipt of it, in which language.
-
-    A form sent again leads to the receipt it led to before.
-    """
-
-    clinic: Clinic
-    decision: Decision
-    receipt: Receipt
-    reachable: bool
-    """Whether a contact was given to which a message can be sent."""
-
-    lang: str
+TOO_OLD = FieldError("errors", "page_too_old")
+NOTICE_CHANGED = FieldError("errors", "notice_changed")
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """A page that asks: made of what, by which clinic, in which request, of whom where a link or a receipt says so."""
+class FormPage:
+    """A form as it is shown: its template, the clinic whose questions it asks, and who need not type a contact."""
 
     template: str
     clinic: Clinic
     request: Request
-    by: Invitee | WithdrawalSource | None = None
+    known: Invitee | WithdrawalSource | None = None
 
 
 Next = Callable[[Request, FormResult], Response]
-"""What a patient is shown after a form was taken."""
+"""What a patient is shown after a form was recorded."""
 
 
-def asking(template: str, clinic: Clinic, request: Request) -> Response:
-    """Show a form page, nothing chosen: about what the link names, if the patient followed one."""
-    by = _stopper(template, clinic.id, request) or _invited(template, clinic.id, request)
-    clinic = _about(clinic, by if isinstance(by, Invitee) else None)
-    return html(_form(_Asked(template, clinic, request, by), _new_state(template, clinic, request)))
+def show_consent_form(template: str, clinic: Clinic, request: Request) -> Response:
+    """Show the questions that are open today, nothing chosen; of a personal link those it is about."""
+    now = get_portal().clock()
+    invitee = _invitee(template, clinic.id, request, now)
+    return _show(_consent_page(template, clinic, request, invitee, now))
 
 
-def _invited(template: str, clinic: str, request: Request) -> Invitee | None:
-    """Give who followed a personal link to the questions; nobody at a tablet that patients share."""
-    return find_invitee(request, clinic, get_portal().clock()) if template == CONSENT_PAGE else None
+def show_withdrawal_form(template: str, clinic: Clinic, request: Request) -> Response:
+    """Show what can be withdrawn, nothing chosen."""
+    known = _withdrawal_source(template, clinic.id, request, get_portal().clock())
+    return _show(FormPage(template, clinic, request, known))
 
 
-def _stopper(template: str, clinic: str, request: Request) -> WithdrawalSource | None:
-    """Give who wants to take something back and need not say who they are; nobody at a tablet."""
-    return find_withdrawal_source(request, clinic, get_portal().clock()) if template == WITHDRAWAL_PAGE else None
-
-
-def _about(clinic: Clinic, by: Invitee | None) -> Clinic:
-    return by.about(clinic) if by else clinic
-
-
-def take_answers(template: str, clinic: str, request: Request, then: Next) -> Response:
-    """Take the answers: one receipt and what follows, or the page again with what is to be mended."""
+def submit_answers(template: str, clinic: str, request: Request, then: Next) -> Response:
+    """Record the answers and go on, or show the page again with what is wrong."""
     portal = get_portal()
+    now = portal.clock()
     fields = form_fields(request)
-    by = _invited(template, clinic, request)
+    invitee = _invitee(template, clinic, request, now)
     state = state_of(template, clinic, fields)
     if state is None:
-        current = _about(portal.directory.look_up(clinic).published.clinic.open_at(get_portal().clock()), by)
-        return _again(_Asked(template, current, request, by), fields, [FieldError("errors", "page_too_old")])
-    at = get_portal().clock()
-    shown = _about(portal.clinics.version(clinic, state.version).open_at(at), by)
-    said = read_consent(
-        shown,
-        fields,
-        at,
-        by.known if by else (),
-        named=by is not None and by.named,
-        addressed=by is not None and by.addressed,
-    )
-    asked = _Asked(template, shown, request, by)
-    if said.errors:
-        return _again(asked, fields, said.errors)
-    decision = _act(shown, state, said)
-    whom = by.names(contact_subjects(said.contacts[len(by.known) :])) if by else contact_subjects(said.contacts)
-    identification = _signature(said, request, guard(request, "consent", whom, decision.recorded_at))
+        current = portal.directory.look_up(clinic).published.clinic
+        return _show_again(_consent_page(template, current, request, invitee, now), fields, [TOO_OLD])
+    shown = portal.clinics.version(clinic, state.version)
+    page = _consent_page(template, shown, request, invitee, now)
+    answers = read_consent(page.clinic, fields, now, invitee.known if invitee else NOTHING_KNOWN)
+    if answers.errors:
+        return _show_again(page, fields, answers.errors)
+    form = _submitted(page.clinic, state, answers)
     try:
-        seen = portal.directory.look_up(clinic, identification.contacts, guard=identification.guard)
-        if by:
-            child = said.guardian is not None
-            if reason := by.refusal_reason(shown, said, at):
-                return _again(asked, fields, [FieldError("errors", reason)])
-            decision, identification = by.act(decision, shown, said), by.signature(identification, said)
-            anew = child or set(identification.contacts) - seen.people.keys()
-            seen = (
-                portal.directory.look_up(clinic, identification.contacts, guard=identification.guard) if anew else seen
-            )
-        receipt = decisions.answer(portal, decision, identification, seen=seen)
-    except TooManyError as error:
-        return _too_many(asked, fields, error)
+        result = patient_decisions.record_answers(portal, form, invitee, visitor(request), now)
+    except CannotAgreeError as error:
+        return _show_again(page, fields, [FieldError("errors", error.reason)])
     except NoticeChangedError as changed:
-        current = _about(changed.published.clinic.open_at(get_portal().clock()), by)
-        return _again(replace(asked, clinic=current), fields, [FieldError("errors", "notice_changed")])
-    log.count("DecisionRecorded")
-    return then(request, FormResult(shown, decision, receipt, _reachable(shown, said), state.lang))
+        page = _consent_page(template, changed.published.clinic, request, invitee, now)
+        return _show_again(page, fields, [NOTICE_CHANGED])
+    except TooManyError as error:
+        return _show_too_many(page, fields, error)
+    return then(request, result)
 
 
-def _reachable(clinic: Clinic, said: FormAnswers) -> bool:
-    return any(can_be_written_to(each, clinic.text_message_countries) for each in said.contacts)
-
-
-def take_withdrawal(template: str, clinic: str, request: Request, then: Next) -> Response:
-    """Withdraw at once, whether or not the contact was known; a page that is too old still withdraws."""
+def submit_withdrawal(template: str, clinic: str, request: Request, then: Next) -> Response:
+    """Withdraw at once, whether or not the contact is known; a page that is too old still withdraws."""
     portal = get_portal()
+    now = portal.clock()
     fields = form_fields(request)
-    by = _stopper(template, clinic, request)
+    known = _withdrawal_source(template, clinic, request, now)
     state = state_of(template, clinic, fields)
     if state is None:
         state = _new_state(template, portal.directory.look_up(clinic).published.clinic, request)
-    shown = portal.clinics.version(clinic, state.version)
-    asked = portal.clinics.with_all_past_questions(
-        portal.clinics.remembered(clinic) or portal.directory.look_up(clinic).published
-    )
-    said = read_withdrawal(asked, fields, known=by is not None)
-    if said.errors:
-        return _again(_Asked(template, shown, request, by), fields, said.errors)
-    decision = _act(shown, state, said)
-    whom = by.names(said.answers) if by else withdrawal_subjects(said.contacts, said.answers)
-    identification = _signature(said, request, guard(request, "withdraw", whom, decision.recorded_at))
+    page = FormPage(template, portal.clinics.version(clinic, state.version), request, known)
+    answers = read_withdrawal(patient_decisions.all_questions(portal, clinic), fields, known=known is not None)
+    if answers.errors:
+        return _show_again(page, fields, answers.errors)
+    form = _submitted(page.clinic, state, answers)
     try:
-        receipt = (
-            by.withdraw(portal, decision, identification)
-            if by
-            else decisions.withdraw(portal, decision, identification)[0]
-        )
+        result = patient_decisions.record_withdrawal(portal, form, known, visitor(request), now)
     except TooManyError as error:
-        return _too_many(_Asked(template, shown, request, by), fields, error)
-    log.count("WithdrawalRecorded")
-    return then(request, FormResult(shown, decision, receipt, _reachable(shown, said), state.lang))
+        return _show_too_many(page, fields, error)
+    return then(request, result)
 
 
-def _again(asked: _Asked, fields: Fields, faults: Sequence[FieldError]) -> Response:
-    """Give the same page again: an error summary first, what was typed kept, nothing stored."""
-    state = state_of(asked.template, asked.clinic.id, fields)
-    fresh = _new_state(asked.template, asked.clinic, asked.request)
+def _invitee(template: str, clinic: str, request: Request, now: Instant) -> Invitee | None:
+    """Give who followed a personal link to the questions; nobody at a tablet that patients share."""
+    token = query(request, "t")
+    if template != CONSENT_PAGE or token is None:
+        return None
+    return find_invitee(get_portal(), clinic, token, now)
+
+
+def _withdrawal_source(template: str, clinic: str, request: Request, now: Instant) -> WithdrawalSource | None:
+    """Give the link or receipt by which somebody withdraws; none at a tablet that patients share."""
+    if template != WITHDRAWAL_PAGE:
+        return None
+    token, receipt = query(request, "t"), query(request, "receipt")
+    return find_withdrawal_source(get_portal(), clinic, token=token, receipt=receipt, now=now)
+
+
+def _consent_page(template: str, clinic: Clinic, request: Request, invitee: Invitee | None, now: Instant) -> FormPage:
+    """Give the page of the questions that are open now."""
+    asked = clinic.open_at(now)
+    if invitee:
+        asked = invitee.limit_questions(asked)
+    return FormPage(template, asked, request, invitee)
+
+
+def _submitted(clinic: Clinic, state: FormState, answers: FormAnswers) -> SubmittedForm:
+    return SubmittedForm(
+        clinic=clinic,
+        notice=state.notice,
+        nonce=state.nonce,
+        channel=state.channel,
+        source=state.source,
+        answers=answers,
+    )
+
+
+def _show(page: FormPage) -> Response:
+    return html(_render(page, _new_state(page.template, page.clinic, page.request)))
+
+
+def _show_again(page: FormPage, fields: Fields, errors: Sequence[FieldError]) -> Response:
+    """Show the same page again: the errors first, what was typed kept, nothing stored."""
+    state = state_of(page.template, page.clinic.id, fields)
+    fresh = _new_state(page.template, page.clinic, page.request)
     if state is None:
         state = fresh
-    elif state.sha256 != fresh.sha256:  # another text, or another language, than the one the form came from
+    elif state.sha256 != fresh.sha256:  # another text or language than the form came from
         state = replace(fresh, opened_at=state.opened_at)
-    return html(_form(asked, state, fields, faults), 422)
+    return html(_render(page, state, fields, errors), 422)
 
 
-def _too_many(asked: _Asked, fields: Fields, error: TooManyError) -> Response:
-    """Give the same page again with how long to wait, whether or not the contact is known."""
-    answer = _again(asked, fields, [FieldError("errors", "too_many", error.minutes)])
+def _show_too_many(page: FormPage, fields: Fields, error: TooManyError) -> Response:
+    """Show the same page again with how long to wait, whether or not the contact is known."""
+    answer = _show_again(page, fields, [FieldError("errors", "too_many", error.minutes)])
     answer.status_code = 429
     answer.headers.update(retry_after(error))
     return answer
 
 
-def _form(asked: _Asked, state: FormState, fields: Fields | None = None, faults: Sequence[FieldError] = ()) -> str:
-    fields = fields or {}
-    typed: dict[str, Any] = {name: first(fields, name)[:MAX_TYPED] for name in fields if name != "state"}
-    typed["purposes"] = tuple(fields.get("purpose", ()))
-    src = f"&src={state.source}" if state.source else ""
-    via = "&via=qr" if state.channel is Channel.QR else ""
+def _render(page: FormPage, state: FormState, fields: Fields | None = None, errors: Sequence[FieldError] = ()) -> str:
+    template, clinic = page.template, page.clinic
     return get_portal().evidence.page(
-        asked.template,
-        asked.clinic,
+        template,
+        clinic,
         state.lang,
-        root=mount(asked.request),
-        state=state.to_token(form_secret(asked.clinic.id, asked.template)),
-        kept_query=src + via + (asked.by.query if asked.by else ""),
-        holder=asked.by and asked.by.recipient_view(),
-        typed=typed,
-        faults=faults,
+        root=mount(page.request),
+        state=state.to_token(form_secret(clinic.id, template)),
+        kept_query=_kept_query(page, state),
+        holder=page.known and page.known.recipient_view(),
+        typed=typed_again(fields),
+        faults=errors,
     )
+
+
+def _kept_query(page: FormPage, state: FormState) -> str:
+    """Give what the links of a page keep of its own address: the campaign, the QR code, the link or the receipt."""
+    kept: dict[str, Any] = {}
+    if state.source:
+        kept["src"] = state.source
+    if state.channel is Channel.QR:
+        kept["via"] = "qr"
+    receipt = query(page.request, "receipt")
+    if isinstance(page.known, WithdrawalSource) and receipt:
+        kept["receipt"] = receipt
+    elif page.known:
+        kept["t"] = query(page.request, "t")
+    return "".join(f"&{name}={value}" for name, value in kept.items())
 
 
 def _new_state(template: str, clinic: Clinic, request: Request) -> FormState:
@@ -223,40 +213,3 @@ def _channel(template: str, request: Request) -> Channel:
     if template in {KIOSK_PAGE, KIOSK_WITHDRAWAL_PAGE}:
         return Channel.KIOSK
     return Channel.QR if query(request, "via") == "qr" else Channel.WEB
-
-
-def _act(clinic: Clinic, state: FormState, said: FormAnswers) -> Decision:
-    at, guardian = get_portal().clock(), said.guardian
-    declared = {"declared_age": str(clinic.age_minimum)} if said.declared_adult else None
-    secret = get_portal().clinics.key(clinic.id).receipt_secret()
-    return new_decision(
-        clinic,
-        said.answers,
-        id=receipt_id(secret, state.nonce, said.identity()),
-        notice=NoticeRef(state.version, state.lang, state.sha256),
-        at=at,
-        channel=state.channel,
-        source=state.source,
-        assurance=Assurance.SELF_ASSERTED,
-        actor=ACTOR if guardian else "patient",
-        evidence=guardian.evidence if guardian else declared,
-        everything=said.everything,
-        confirm=_confirmed(clinic, said),
-        of_age=guardian.comes_of_age_at(clinic, at) if guardian else "",
-    )
-
-
-def _confirmed(clinic: Clinic, said: FormAnswers) -> frozenset[QuestionId]:
-    """Tell what waits of a form: where anything is confirmed first, all of it is, by one message that names it all.
-
-    So is every Yes with two contacts: if it waited only where one of them is known, whoever has the other would learn
-    from the message they get who is a patient here.
-    """
-    yes = {address for address, answer in said.answers.items() if answer is Answer.YES}
-    return frozenset(yes) if yes & clinic.needs_confirmation or len(said.contacts) > 1 else frozenset()
-
-
-def _signature(said: FormAnswers, request: Request, held: RateLimitCheck) -> Identification:
-    base = base_url(request, get_portal().settings.public_url)
-    contacts = said.guardian.contacts(said.contacts) if said.guardian else said.contacts
-    return Identification(contacts, said.name, fresh_subject(), base=base, guard=held, address=said.address)

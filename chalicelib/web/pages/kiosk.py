@@ -9,14 +9,19 @@ from datetime import timedelta
 from chalice.app import Request, Response
 from markupsafe import Markup
 
-from chalicelib.domain.instants import moment
 from chalicelib.portal import get_portal
 from chalicelib.presentation import notice_times, qr
 from chalicelib.presentation.i18n import catalog, format_time
 from chalicelib.presentation.templates import content_security_policy, kiosk_script, render
+from chalicelib.services.patient_decisions import FormResult
 from chalicelib.store.shown_pages import KIOSK_PAGE, KIOSK_WITHDRAWAL_PAGE
 from chalicelib.web.form_state import state_of
-from chalicelib.web.pages.decision_form import FormResult, asking, take_answers, take_withdrawal
+from chalicelib.web.pages.decision_form import (
+    show_consent_form,
+    show_withdrawal_form,
+    submit_answers,
+    submit_withdrawal,
+)
 from chalicelib.web.requests import base_url, form_fields, language, mount, query, source
 from chalicelib.web.responses import html, script, see_other
 
@@ -31,7 +36,7 @@ def kiosk_page(request: Request, clinic: str) -> Response:
     """Show the questions in the language asked for; without one the start screen."""
     seen = get_portal().directory.look_up(clinic).published.clinic
     if query(request, "lang") in seen.languages:
-        return _dressed(asking(KIOSK_PAGE, seen.open_at(get_portal().clock()), request))
+        return _dressed(show_consent_form(KIOSK_PAGE, seen, request))
     ways = [
         {"lang": lang, "start": catalog(lang).gettext("Start"), "withdraw": catalog(lang).gettext("Take back a Yes")}
         for lang in seen.languages
@@ -41,20 +46,21 @@ def kiosk_page(request: Request, clinic: str) -> Response:
 
 
 def kiosk_decide(request: Request, clinic: str) -> Response:
-    """Take the answers and say so."""
-    return _unless_forgotten(request, KIOSK_PAGE, clinic, take_answers(KIOSK_PAGE, clinic, request, _done))
+    """Record the answers and say so."""
+    answer = submit_answers(KIOSK_PAGE, clinic, request, _done)
+    return _unless_forgotten(request, KIOSK_PAGE, clinic, answer)
 
 
 def kiosk_withdrawal_page(request: Request, clinic: str) -> Response:
     """Show the withdrawal form."""
     seen = get_portal().directory.look_up(clinic).published.clinic
-    return _dressed(asking(KIOSK_WITHDRAWAL_PAGE, seen, request))
+    return _dressed(show_withdrawal_form(KIOSK_WITHDRAWAL_PAGE, seen, request))
 
 
 def kiosk_withdraw(request: Request, clinic: str) -> Response:
     """Withdraw and say so."""
-    template = KIOSK_WITHDRAWAL_PAGE
-    return _unless_forgotten(request, template, clinic, take_withdrawal(template, clinic, request, _done))
+    answer = submit_withdrawal(KIOSK_WITHDRAWAL_PAGE, clinic, request, _done)
+    return _unless_forgotten(request, KIOSK_WITHDRAWAL_PAGE, clinic, answer)
 
 
 def kiosk_notice(request: Request, clinic: str, version: str) -> Response:
@@ -64,8 +70,8 @@ def kiosk_notice(request: Request, clinic: str, version: str) -> Response:
     shown = portal.clinics.version(clinic, version)
     lang = language(request, shown)
     filled = {
-        "article": Markup(portal.clinics.full_notice(clinic, version, lang).html),  # noqa: S704 - see routes/patient.py
-        **notice_times.describe_times(published, version, shown, lang, get_portal().clock()),
+        "article": Markup(portal.clinics.full_notice(clinic, version, lang).html),  # noqa: S704 - see pages/consent.py
+        **notice_times.describe_times(published, version, shown, lang, portal.clock()),
         "root": mount(request),
         "kept_query": _kept_query(request),
     }
@@ -78,30 +84,29 @@ def kiosk_js(request: Request) -> Response:
     return script(current.text, kept=query(request, "v") == current.version)
 
 
-def _done(request: Request, taken: FormResult) -> Response:
-    """Say what was taken, and how to take the receipt along; much later, to whoever sends the form again, nothing."""
-    shown, lang = taken.clinic, taken.lang
-    told = taken.receipt.document
-    if moment(taken.decision.recorded_at) - moment(told["recorded_at"]) > SENT_AGAIN_WITHIN:
-        return see_other(_start(request, shown.id))
-    number, answers = taken.decision.receipt_id, {answer.value for answer in taken.decision.answers.values()}
-    receipt = f"{base_url(request, get_portal().settings.public_url)}/{shown.id}/receipts/{number}?lang={lang}"
+def _done(request: Request, result: FormResult) -> Response:
+    """Show what was recorded and how to keep the receipt; nothing of it to who sends the form again much later."""
+    clinic, decision, document = result.clinic, result.decision, result.receipt.document
+    if result.recorded_before > SENT_AGAIN_WITHIN:
+        return see_other(_start(request, clinic.id))
+    given = {question: {"answer": answer} for question, answer in decision.answers.items()}
+    answers = {answer.value for answer in decision.answers.values()}
+    base = base_url(request, get_portal().settings.public_url)
+    receipt = f"{base}/{clinic.id}/receipts/{decision.receipt_id}?lang={result.lang}"
     filled = {
-        "said": shown.describe_answers(
-            {address: {"answer": answer} for address, answer in taken.decision.answers.items()}
-        ),
+        "said": clinic.describe_answers(given),
         "agreed": "yes" in answers,
-        "certain": shown.always_waits(told["decisions"], taken.decision.recorded_at),
+        "certain": clinic.always_waits(document["decisions"], decision.recorded_at),
         "withdrawn": answers == {"withdraw"},
-        "number": number,
-        "at": told["effective_at"],
-        "when": format_time(told["effective_at"], lang, shown.country),
-        "told": taken.reachable,
+        "number": decision.receipt_id,
+        "at": document["effective_at"],
+        "when": format_time(document["effective_at"], result.lang, clinic.country),
+        "told": result.reachable,
         "drawing": qr.drawing(receipt),
         "root": mount(request),
         "kept_query": _kept_query(request),
     }
-    return html(render("pages/kiosk/done.html", lang, clinic=shown, **filled))
+    return html(render("pages/kiosk/done.html", result.lang, clinic=clinic, **filled))
 
 
 def _unless_forgotten(request: Request, template: str, clinic: str, answer: Response) -> Response:

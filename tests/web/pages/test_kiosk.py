@@ -1,7 +1,6 @@
 """The kiosk: the questions on a tablet that patients share, and nothing of one left for the next."""
 
 import re
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
@@ -11,12 +10,11 @@ import pytest
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import instant
 from chalicelib.portal import get_portal
-from chalicelib.services import decisions
-from chalicelib.store.lookup import Identification, fresh_subject
+from chalicelib.services.patient_decisions import SubmittedForm, record_answers
+from chalicelib.services.visitor import Visitor
 from chalicelib.store.shown_pages import KIOSK_PAGE
 from chalicelib.web.form_state import FormState, form_secret
 from chalicelib.web.forms import read_consent
-from chalicelib.web.pages import decision_form
 from tests.cast import RIGA, TBILISI
 from tests.web.client import MOUNTS, Answer, Client, Fields
 from tests.web.letterbox import carried
@@ -252,14 +250,9 @@ def _recorded(client: Client, portal: RunningPortal, clinic: str, ago: timedelta
     state = FormState.from_token(form_secret(clinic, KIOSK_PAGE), form["state"], instant(datetime.now(UTC)))
     assert state is not None
     shown = portal.beside.clinics.version(clinic, state.version)
-    said = read_consent(shown, {name: [value] for name, value in form.items()}, instant(datetime.now(UTC)))
-    decision = decision_form._act(shown, state, said)  # noqa: SLF001 - the clock is inside
-    at = instant(datetime.now(UTC) - ago)
-    decisions.answer(
-        portal.beside,
-        replace(decision, effective_at=at, recorded_at=at),
-        Identification(said.contacts, said.name, fresh_subject()),
-    )
+    answers = read_consent(shown, {name: [value] for name, value in form.items()}, instant(datetime.now(UTC)))
+    submitted = SubmittedForm(shown, state.notice, state.nonce, state.channel, state.source, answers)
+    record_answers(portal.beside, submitted, None, Visitor("tablet", ""), instant(datetime.now(UTC) - ago))
     return form
 
 

@@ -188,7 +188,7 @@ def test_every_way_of_deciding_gives_the_receipt_it_always_gave(
     kept: Receipts = json.loads(KEPT.read_text())
     given: Receipts = {}
     for way, number in ways(day):
-        receipt = portal.beside.register.receipt(day.clinic, number)
+        receipt = portal.beside.receipts.find(day.clinic, number)
         given[way] = steady(json.loads(receipt.canonical))
     assert given == {way: kept[way] for way in given}
     assert given

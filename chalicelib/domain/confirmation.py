@@ -1,0 +1,119 @@
+"""Which answers wait for a message to be confirmed, and which of them may still be confirmed or brought back.
+
+Somebody who only typed a contact leaves claims: a Yes that waits until the contact's owner confirms it. Pure.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chalicelib.domain.clinic import Clinic
+from chalicelib.domain.consent import Answer, Assurance, NoticeInForce, QuestionId, State, resolve
+from chalicelib.domain.contacts import Contact
+from chalicelib.domain.instants import Instant
+from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.subjects import Subject
+from chalicelib.domain.submission import FormAnswers
+
+Document = Mapping[str, Any]
+"""A receipt's document."""
+
+
+def questions_to_confirm(clinic: Clinic, form: FormAnswers) -> frozenset[QuestionId]:
+    """Give the questions of a form whose Yes waits: where one is confirmed first, all are, by one message.
+
+    So it is with two contacts: if a Yes waited only where one of them is known, the owner of the other would learn
+    from the message who is a patient here.
+    """
+    agreed = frozenset(question for question, answer in form.answers.items() if answer is Answer.YES)
+    if agreed & clinic.needs_confirmation or len(form.contacts) > 1:
+        return agreed
+    return frozenset()
+
+
+def confirmed_by(
+    document: Document, clinic: Clinic, typed: Sequence[Contact], contact: Contact
+) -> tuple[QuestionId, ...]:
+    """Give the claims of a receipt that one of the contacts typed with it confirms."""
+    kinds = [each.kind for each in typed]
+    return tuple(
+        question
+        for question, entry in document["decisions"].items()
+        if entry["confirm_by"] and clinic.confirming_kind(question, kinds) == contact.kind
+    )
+
+
+def open_claims(receipt: Receipt, person: Subject | None, notice: NoticeInForce, now: Instant) -> frozenset[QuestionId]:
+    """Give the claims of a receipt that still wait.
+
+    `person` is whose answers they would become: the receipt's own person, somebody else who has the contact, or None
+    for somebody nobody knows yet.
+    """
+    claims = [
+        question for question, entry in receipt.document["decisions"].items() if (entry["confirm_by"] or "") > now
+    ]
+    if person is None:
+        return frozenset(claims)
+    own = person.id == receipt.document["subject"]
+    since = receipt.document["effective_at"]
+    waiting = set()
+    for question in claims:
+        status = resolve(person.summaries.get(question), notice, now)
+        decided_since = (status.since or "") > since
+        if own and status.state is State.PENDING:
+            waiting.add(question)
+        if not own and not status.permitted and not decided_since:
+            waiting.add(question)
+    return frozenset(waiting)
+
+
+def undoable_stops(receipt: Receipt, person: Subject) -> frozenset[QuestionId]:
+    """Give what a withdrawal stopped that was granted, and that the person has not decided about since.
+
+    A later stop by somebody who only typed the contact is not the person's own: it does not keep them from undoing.
+    """
+    undoable = set()
+    for question, entry in receipt.document["decisions"].items():
+        summary = person.summaries.get(question)
+        last = summary.last if summary else None
+        if entry["before"] != State.GRANTED or last is None or last.answer is Answer.YES:
+            continue
+        if last.receipt_id == receipt.id or last.assurance is Assurance.SELF_ASSERTED:
+            undoable.add(question)
+    return frozenset(undoable)
+
+
+def earlier_endings(chain: Sequence[Receipt], version: int) -> dict[QuestionId, Instant]:
+    """Give when each consent would have ended that was granted before a version of a person's chain."""
+    endings: dict[QuestionId, Instant] = {}
+    for receipt in chain:
+        if receipt.document["version"] >= version:
+            continue
+        for question, entry in receipt.document["decisions"].items():
+            if entry["answer"] == Answer.YES and entry["after"] == State.GRANTED:
+                endings[question] = entry["expires_at"]
+    return endings
+
+
+def is_by_program_link(document: Document) -> bool:
+    """Tell whether a decision came by a link that a clinic's program made: then a newsletter may count at once."""
+    return document["assurance"] == Assurance.LINK and "key" in (document["evidence"] or {})
+
+
+def may_ask_for_confirmation(document: Document) -> bool:
+    """Tell whether a message may ask to confirm a receipt, as far as its page may say so.
+
+    Where somebody only typed a contact, or followed a program's link, that is so for every Yes: which of them really
+    waits would show who is known here. By any other link nobody learns that, so there it is as it is.
+    """
+    entries = document["decisions"].values()
+    if document["assurance"] == Assurance.LINK and not is_by_program_link(document):
+        return any(entry["confirm_by"] for entry in entries)
+    if document["assurance"] not in {Assurance.LINK, Assurance.SELF_ASSERTED}:
+        return False
+    return any(entry["answer"] == Answer.YES for entry in entries)
+
+
+def may_be_confirmed_by_phone(document: Document, clinic: Clinic) -> bool:
+    """Tell whether a code from a text message may confirm a receipt: not where its Yes needs an e-mail alone."""
+    agreed = [question for question, entry in document["decisions"].items() if entry["answer"] == Answer.YES]
+    return any(not clinic.questions[question].needs.isdisjoint({"phone", "contact"}) for question in agreed)
