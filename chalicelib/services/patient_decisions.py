@@ -1,4 +1,4 @@
-"""What patients decide and withdraw on the clinic's pages, the kiosk's too: from a form that was read to its receipt."""
+"""What patients decide and withdraw on a clinic's pages and at its kiosk: from a form that was read to its receipt."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -33,7 +33,7 @@ class CannotAgreeError(RejectedError):
 
 @dataclass(frozen=True, slots=True)
 class SubmittedForm:
-    """A form without errors: the questions it asked, the text it showed, the answers, and how the patient came to it."""
+    """A form without errors: the questions it asked, the text it showed, the answers, how the patient came to it."""
 
     clinic: Clinic
     notice: NoticeRef
