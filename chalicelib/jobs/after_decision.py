@@ -12,9 +12,9 @@ from chalicelib.jobs import counting, signing, withdrawal_orders
 from chalicelib.messages import bounces
 from chalicelib.messages.delivery import Delivery
 from chalicelib.portal import Portal
-from chalicelib.store import messages
 from chalicelib.store import people as roll
 from chalicelib.store import withdrawal_orders as orders
+from chalicelib.store.bounces import mark_undeliverable
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.keys import Key, part_of_proof, people_of, written_once
 from chalicelib.store.kms_signer import Signer
@@ -181,7 +181,7 @@ def mark(table: Table, text: str) -> None:
             log.log().info("mail report ignored", **about)
             log.count("MailReportIgnored")
             return
-        new = messages.mark_undeliverable(table, report.clinic, report.lookup, report.reason, report.at)
+        new = mark_undeliverable(table, report.clinic, report.lookup, report.reason, report.at)
         log.log().info("undeliverable", new=new, **about)
         log.count("ContactUndeliverable", int(new))
     finally:

@@ -19,12 +19,12 @@ from chalicelib.messages.rules import ended_consent
 from chalicelib.portal import Portal
 from chalicelib.services import decisions
 from chalicelib.services.decisions import BusyError, NoOpenQuestionError, has_open_answer
-from chalicelib.store import contacts, messages, outbox, people, withdrawal_orders
+from chalicelib.store import contacts, outbox, people, withdrawal_orders
 from chalicelib.store.clinics import Published
 from chalicelib.store.encryption import ClinicKey, KeysUnavailableError
 from chalicelib.store.keys import Key, clinic_key, person_key
 from chalicelib.store.lookup import Identification, Lookup
-from chalicelib.store.messages import OutboxEntry
+from chalicelib.store.outbox import OutboxEntry
 from chalicelib.store.receipts import UnknownReceiptError
 from chalicelib.store.table import ContendedError, UnavailableError, Write
 from chalicelib.store.withdrawal_orders import MANY, Order, Progress
@@ -199,7 +199,7 @@ class _OrderRun:
             to=outbox.TYPED,
         )
         chosen = self.key.letter_number(person.id, "order", f"{order.number}|{number}")
-        return [messages.outbox_put(self.key, person.salt, chosen, word, typed)]
+        return [outbox.outbox_put(self.key, person.salt, chosen, word, typed)]
 
 
 def _tells(receipt: Receipt, person: Subject, lookup: str) -> bool:

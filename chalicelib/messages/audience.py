@@ -17,11 +17,11 @@ from chalicelib.domain.message_outcomes import Reason
 from chalicelib.domain.subjects import Subject
 from chalicelib.messages.context import MessageContext
 from chalicelib.messages.rules import UNSOLICITED, Message, PlannedMessage
-from chalicelib.store import outbox, people
+from chalicelib.store import confirmation_codes, outbox, people
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import clinic_key, person_key, receipt_key
-from chalicelib.store.messages import OutboxItem
+from chalicelib.store.outbox import OutboxItem
 from chalicelib.store.personal_data import reveal
 from chalicelib.store.receipts import read_receipt
 from chalicelib.store.reminders import current_reminder
@@ -172,7 +172,7 @@ class AudiencePlanner:
         return item.contacts(key, person.salt)
 
     def _asked_to_confirm(self, clinic: str, receipt: str, person: Subject) -> tuple[Contact, ...]:
-        return outbox.claimants(self.table, self.clinics, clinic, receipt, person.id)
+        return confirmation_codes.claimants(self.table, self.clinics, clinic, receipt, person.id)
 
     def _reason_against(
         self, context: MessageContext, planned: PlannedMessage, contact: Contact, audience: _Audience

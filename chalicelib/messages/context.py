@@ -27,7 +27,7 @@ from chalicelib.messages.rules import (
 )
 from chalicelib.messages.transports import Email, TextMessage
 from chalicelib.store.encryption import ClinicKey
-from chalicelib.store.messages import DECIDED, OutboxEntry
+from chalicelib.store.outbox import DECIDED, OutboxEntry
 
 LINK_DAYS = 30
 """How long the links in a message open something; they stop things for longer (`links.UNSUBSCRIBE_LIFETIME`)."""

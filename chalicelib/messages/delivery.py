@@ -30,14 +30,16 @@ from chalicelib.messages.transports import (
     TextMessage,
     TransportUnavailableError,
 )
-from chalicelib.store import message_budgets, messages, rate_limits
+from chalicelib.store import deliveries, message_budgets, outbox, rate_limits
+from chalicelib.store.bounces import undeliverable
 from chalicelib.store.clinics import Clinics
+from chalicelib.store.deliveries import DeliveryBusyError, DeliveryLease, UnsentMessage
 from chalicelib.store.encryption import KeysUnavailableError
 from chalicelib.store.keys import Key, anywhere_key, bucket_key
 from chalicelib.store.links import puts
 from chalicelib.store.lookup import Directory
 from chalicelib.store.message_budgets import BudgetUse
-from chalicelib.store.messages import DeliveryBusyError, DeliveryLease, OutboxItem, UnsentMessage
+from chalicelib.store.outbox import OutboxItem
 from chalicelib.store.table import ContendedError, Put, Table, UnavailableError, Write
 
 PATIENCE = 3
@@ -102,12 +104,12 @@ class Delivery:
 
     def carry_new(self, keys: Iterable[Key], out_of_time: OutOfTime) -> DeliveryReport:
         """Send what was just left; a key that comes again, from a stream that repeats itself, has nothing to send."""
-        items = messages.still_waiting(self.table, list(keys))
+        items = outbox.still_waiting(self.table, list(keys))
         return self.carry(self._possible(items), out_of_time)
 
     def carry_waiting(self, out_of_time: OutOfTime) -> DeliveryReport:
         """Send everything that is due."""
-        items = messages.waiting(self.table, self.now())
+        items = outbox.waiting(self.table, self.now())
         return self.carry(self._possible(items), out_of_time)
 
     def carry(self, items: Iterable[OutboxItem], out_of_time: OutOfTime) -> DeliveryReport:
@@ -136,14 +138,14 @@ class Delivery:
     def _possible(self, items: Iterable[OutboxItem]) -> Iterable[OutboxItem]:
         """Leave out, without a transport, all but requests for links: the clinic's key alone reads what those hold."""
         for item in items:
-            if self.transport or item.entry.kind == messages.LINK_REQUEST:
+            if self.transport or item.entry.kind == outbox.LINK_REQUEST:
                 yield item
 
     def _carry_one(self, item: OutboxItem, report: DeliveryReport) -> None:
-        if item.entry.kind == messages.LINK_REQUEST:
+        if item.entry.kind == outbox.LINK_REQUEST:
             self._expand_link_request(item)
             return
-        if item.entry.kind == messages.UNREADABLE:
+        if item.entry.kind == outbox.UNREADABLE:
             self._set_aside(item)
             return
         plan = AudiencePlanner(self.table, self.clinics, self.now()).plan(item)
@@ -160,7 +162,7 @@ class Delivery:
             self._retry_later(item)
         elif result.room_after:
             due = instant(moment(self.now()) + timedelta(seconds=min(result.room_after)))
-            messages.postpone(self.table, item, due, item.entry.tries)
+            outbox.postpone(self.table, item, due, item.entry.tries)
             self._note(item, "waits for room")
         elif result.steps[_Step.REFUSED]:
             self._set_aside(item)
@@ -173,11 +175,11 @@ class Delivery:
         for name, reason in plan.left_out.items():
             unsent[name] = UnsentMessage(Outcome.NO_MESSAGE, reason)
         if plan.nothing is not None:
-            unsent[messages.NOTHING] = UnsentMessage(Outcome.NO_MESSAGE, plan.nothing)
+            unsent[deliveries.NOTHING] = UnsentMessage(Outcome.NO_MESSAGE, plan.nothing)
         if not unsent or plan.nothing is Reason.PERSON_GONE:  # then nothing of the person is to be kept
-            messages.remove(self.table, item)
+            outbox.remove(self.table, item)
         else:
-            messages.remove_with_reasons(self.table, item, unsent, self.now())
+            deliveries.remove_with_reasons(self.table, item, unsent, self.now())
         for name, message in unsent.items():
             if message.outcome is Outcome.NO_MESSAGE:
                 self._note_no_message(item, message.reason, name)
@@ -217,7 +219,7 @@ class Delivery:
             return _Step.DONE
         reason = self._reason_to_skip(message)
         if reason is not None:
-            messages.record_outcome(self.table, lease, Outcome.SKIPPED, reason=reason)
+            deliveries.record_outcome(self.table, lease, Outcome.SKIPPED, reason=reason)
             self._note_skipped(item, message, reason)
             return _Step.DONE
         return self._hand_over(self.transport, item, message, composed, lease=lease, report=report)
@@ -241,11 +243,11 @@ class Delivery:
             try:
                 counts, near = self._counts(message, now)
             except (TooManyError, BudgetSpentError):
-                if not messages.tried(self.table, item, message.name):
+                if not deliveries.tried(self.table, item, message.name):
                     raise
                 counts, near = [], []  # it was counted when it was first tried
             try:
-                lease = messages.claim(self.table, item, message.name, now, links, counts)
+                lease = deliveries.claim(self.table, item, message.name, now, links, counts)
             except ContendedError:
                 if attempt == ATTEMPTS - 1:
                     raise
@@ -282,7 +284,7 @@ class Delivery:
     def _reason_to_skip(self, message: AddressedMessage) -> Reason | None:
         """Tell why a contact is not written to; who complained gets what they ask for and what they have to know."""
         context = message.context
-        marks = messages.undeliverable(self.table, context.clinic.id, context.key.lookup(message.contact))
+        marks = undeliverable(self.table, context.clinic.id, context.key.lookup(message.contact))
         left_alone_since = instant(moment(self.now()) - BOUNCED)
         if marks.get(Reason.BOUNCE, "") > left_alone_since:
             return Reason.BOUNCE
@@ -305,12 +307,12 @@ class Delivery:
         try:
             service_id = transport.send(composed)
         except MessageRefusedError as error:
-            messages.record_outcome(self.table, lease, Outcome.REFUSED, reason=str(error))
+            deliveries.record_outcome(self.table, lease, Outcome.REFUSED, reason=str(error))
             self._note(item, "refused", message, error=str(error))
             report.failed += 1
             return _Step.REFUSED
         except TransportUnavailableError as error:
-            messages.record_outcome(self.table, lease, Outcome.WAITING)
+            deliveries.record_outcome(self.table, lease, Outcome.WAITING)
             self._note(item, "failed", message, error=str(error))
             log.count("MessageFailed")
             report.failed += 1
@@ -318,7 +320,7 @@ class Delivery:
             return _Step.FAILED
         report.away[kind] = 0
         report.sent += 1
-        messages.record_outcome(self.table, lease, Outcome.SENT, id=service_id, at=self.now())
+        deliveries.record_outcome(self.table, lease, Outcome.SENT, id=service_id, at=self.now())
         self._note(item, "sent", message, message_id=service_id)
         log.count("MessageSent")
         return _Step.DONE
@@ -329,7 +331,7 @@ class Delivery:
         key = self.clinics.key(clinic)
         contacts = item.contacts(key, item.entry.subject)
         lookup = Directory(self.table, self.clinics).look_up(clinic, contacts)
-        reached, left_out = messages.expand_link_request(self.table, key, item, lookup.people)
+        reached, left_out = outbox.expand_link_request(self.table, key, item, lookup.people)
         if left_out:
             self._note_no_message(item, Reason.TOO_MANY_PEOPLE, people=left_out)
         elif not reached:
@@ -337,13 +339,13 @@ class Delivery:
 
     def _set_aside(self, item: OutboxItem) -> None:
         """Give an item up: an operator sees it, and may send it again."""
-        messages.move_to_dead_letters(self.table, item)
+        outbox.move_to_dead_letters(self.table, item)
         self._note(item, "dead")
         log.count("MessageDead")
 
     def _retry_later(self, item: OutboxItem) -> None:
         try:
-            dead = messages.retry_later(self.table, item, self.now())
+            dead = outbox.retry_later(self.table, item, self.now())
         except (ContendedError, UnavailableError) as error:
             self._note(item, "left", error=type(error).__name__)
             return
@@ -360,9 +362,9 @@ class Delivery:
         self._note(item, Outcome.SKIPPED, message, reason=reason.value)
         log.count("MessageSkipped")
 
-    def _note_no_message(self, item: OutboxItem, reason: Reason, name: str = messages.NOTHING, **more: Any) -> None:
+    def _note_no_message(self, item: OutboxItem, reason: Reason, name: str = deliveries.NOTHING, **more: Any) -> None:
         """Log and count that nothing was sent; `name` is that of the record of a single message."""
-        if name != messages.NOTHING:
+        if name != deliveries.NOTHING:
             more["letter"], more["channel"] = name.split("#")[:2]
         self._note(item, Outcome.NO_MESSAGE, reason=reason.value, **more)
         log.count("NoMessage")

@@ -28,7 +28,7 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.services import decisions
-from chalicelib.store import outbox
+from chalicelib.store import confirmation_codes
 from chalicelib.store import people as roll
 from chalicelib.store.keys import confirmed_key
 from chalicelib.store.links import OldLinkError, OpenedLink
@@ -111,7 +111,7 @@ def by_link(portal: Portal, opened: OpenedLink, now: Instant) -> OpenConfirmatio
     if not found.addresses:
         return found
     document = found.receipt.document
-    typed = outbox.claimants(portal.table, portal.clinics, link.clinic, number, document["subject"])
+    typed = confirmation_codes.claimants(portal.table, portal.clinics, link.clinic, number, document["subject"])
     if not typed:  # whoever it was said for was erased
         return replace(found, addresses=())
     beside = tuple(masked(each) for each in typed if each != contact)
@@ -136,9 +136,9 @@ def by_code(portal: Portal, clinic: str, number: str, code: str, guard: RateLimi
     where too much came from the visitor's network, or too many codes of this phone, for whatever receipt, were tried.
     """
     receipt, key = portal.receipts.find(clinic, number), portal.clinics.key(clinic)
-    typed = outbox.claimants(portal.table, portal.clinics, clinic, number, receipt.document["subject"])
+    typed = confirmation_codes.claimants(portal.table, portal.clinics, clinic, number, receipt.document["subject"])
     phone = next((each for each in typed if each.kind is ContactKind.PHONE), None)
-    if not outbox.try_code(portal.table, key, number, phone, guard) or phone is None:
+    if not confirmation_codes.try_code(portal.table, key, number, phone, guard) or phone is None:
         return None
     if code != short_code(key.link_secret(), number, phone):
         return None

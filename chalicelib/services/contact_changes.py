@@ -15,11 +15,11 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.services import decisions
-from chalicelib.store import messages
+from chalicelib.store import outbox
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import reminder_key
 from chalicelib.store.lookup import Identification, Lookup, fresh_subject
-from chalicelib.store.messages import OutboxEntry
+from chalicelib.store.outbox import OutboxEntry
 from chalicelib.store.table import Put, Write
 from chalicelib.store.withdrawal_orders import MANY
 
@@ -114,6 +114,6 @@ def _word(key: ClinicKey, decision: Decision, contact: Contact, person: Subject,
     word = OutboxEntry(REMOVED, decision.clinic, person.id, lang, base or person.base, at=decision.effective_at)
     left = reminder_key(decision.clinic, person.id, REMOVED, decision.receipt_id)
     return [
-        messages.outbox_put(key, person.salt, number, word, [contact]),
+        outbox.outbox_put(key, person.salt, number, word, [contact]),
         Put(left, {"body": json.dumps({"number": number})}),
     ]

@@ -14,9 +14,9 @@ from chalicelib.domain.message_outcomes import Outcome, Reason
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
-from chalicelib.store import messages, outbox, people, reminders
+from chalicelib.store import deliveries, outbox, people, reminders
 from chalicelib.store.keys import reminder_key
-from chalicelib.store.messages import OutboxItem
+from chalicelib.store.outbox import OutboxItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def _reminder_numbers(portal: Portal, clinic: str, receipt: Receipt) -> Iterator
 
 def _records(portal: Portal, clinic: str, receipt: Receipt, numbers: set[str]) -> Iterator[MessageRecord]:
     subject, version = receipt.document["subject"], receipt.document["version"]
-    for number, name, record in messages.records_of(portal.table, clinic, subject):
+    for number, name, record in deliveries.records_of(portal.table, clinic, subject):
         if number in numbers or record.get("version") == version:
             yield _read_record(name, record)
 
@@ -111,7 +111,7 @@ def _read_record(name: str, record: Mapping[str, Any]) -> MessageRecord:
     message, _, rest = name.partition("#")
     channel = rest.partition("#")[0]
     return MessageRecord(
-        message=record.get("kind", "") if message == messages.NOTHING else message,
+        message=record.get("kind", "") if message == deliveries.NOTHING else message,
         channel=channel,
         outcome=record["state"],
         reason=record.get("reason", ""),
@@ -132,10 +132,10 @@ def _without_address(portal: Portal, clinic: str, person: Subject, number: str) 
 
 
 def _waiting(portal: Portal, clinic: str, receipt: Receipt, numbers: set[str]) -> Iterator[WaitingItem]:
-    for item in messages.waiting_of(portal.table, clinic):
+    for item in outbox.waiting_of(portal.table, clinic):
         if _is_about(item, receipt, numbers):
             yield WaitingItem(item.entry.kind, item.entry.due, item.entry.tries, given_up=False)
-    for item in messages.dead_letters(portal.table, clinic):
+    for item in outbox.dead_letters(portal.table, clinic):
         if _is_about(item, receipt, numbers):
             yield WaitingItem(item.entry.kind, "", item.entry.tries, given_up=True)
 

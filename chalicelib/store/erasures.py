@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.subjects import Subject
-from chalicelib.store import contacts, messages, reminders
+from chalicelib.store import contacts, outbox, reminders
+from chalicelib.store.bounces import UNDELIVERABLE
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.keys import (
     SHARDS,
@@ -69,10 +70,10 @@ def drop_link_requests(table: Table, clinics: Clinics, marks: Sequence[PendingEr
     """Take away wishes for a link that hold a contact of somebody erased: the clinic's key alone can read them."""
     for clinic in {mark.clinic for mark in marks}:
         key, gone = clinics.key(clinic), {lookup for mark in marks if mark.clinic == clinic for lookup in mark.contacts}
-        for wish in messages.link_requests(table, clinic):
+        for wish in outbox.link_requests(table, clinic):
             with contextlib.suppress(ValueError):  # a damaged one names nobody, and is gone within a day
                 if gone & {key.lookup(contact) for contact in wish.contacts(key, wish.entry.subject)}:
-                    messages.remove(table, wish)
+                    outbox.remove(table, wish)
 
 
 def clear_remains(table: Table, mark: PendingErasure) -> None:
@@ -122,7 +123,7 @@ def _clear_head(table: Table, clinic: str, lookup: str) -> None:
     with contextlib.suppress(ConflictError):  # somebody came just now
         table.write([Delete(head, empty=True, number=int(found.number or 0) if found else None)])
         makers = (undeliverable_key, undelivered_key)
-        marks = [make(clinic, lookup, reason) for make in makers for reason in messages.UNDELIVERABLE]
+        marks = [make(clinic, lookup, reason) for make in makers for reason in UNDELIVERABLE]
         earlier = (item.key for item in table.partition(head.pk, "") if item.key != head)
         _delete(table, itertools.chain(marks, earlier))
 

@@ -1,29 +1,270 @@
-"""The outbox: what each decision leaves to be told and to be confirmed, written in the decision's own transaction.
+"""The outbox: what is still to be written to people, each item with the contacts it goes to, until it is done.
 
-The contacts it was said under are kept sealed under the person's own key, until they were written to (`UNSENT#`) or
-until nothing waits any more (`WAITS`): erasing the person makes both unreadable.
+A decision leaves its item in its own transaction. The contacts are encrypted under the person's own key until they were
+written to: erasing the person makes them unreadable. An item that failed too often is set aside, for an operator.
 """
 
+import contextlib
+import hashlib
+import itertools
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 from chalicelib.domain.consent import Channel
 from chalicelib.domain.contacts import Contact, dump_contacts, load_contacts
-from chalicelib.domain.instants import moment
+from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.message_outcomes import Reason
-from chalicelib.domain.rate_limits import RateLimitCheck
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
-from chalicelib.store import rate_limits
-from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import ClinicKey
-from chalicelib.store.keys import person_key, unsent_key, waits_key
-from chalicelib.store.table import Put, Table, Try, Write
+from chalicelib.store.keys import (
+    SHARDS,
+    Key,
+    dead_letter_key,
+    reminder_key,
+    unsent_key,
+    waits_key,
+)
+from chalicelib.store.table import ConflictError, Delete, Item, Put, Replace, SetBody, Table, Write
 
-TRIES = 5
-"""How often the code of one receipt may be guessed: one in two hundred thousand."""
+MAX_TRIES = 10
+
+
+LINK_REQUEST_TTL = timedelta(days=1)
+"""For how long a wish for a link is kept at most, whatever fails: whoever still wants one asks again."""
+
+
+MAX_SUBJECTS_PER_REQUEST = 5
+"""How many people one wish reaches under one contact: no more messages go there at once (`limits.MESSAGE`)."""
+
+
+_FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
+
+
+DECIDED = "decided"
+"""The kind of an item that a decision left; which messages follow is told by its receipt."""
+
+
+LINK_REQUEST = "wanted"
+"""The kind of an item that asks for a link, before anybody looked whose it is: its subject is its own key."""
+
+
+UNREADABLE = "unreadable"
+"""What an item is called that holds something nobody can read: it is set aside, and holds up nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEntry:
+    """Something to tell: of what kind, to whom, about which receipt (and its version in the chain), led where.
+
+    `kind` is "decided", "link", "erase", "reminder", "expiring", "of_age" or "changed". What the last four need is in
+    `addresses` (the decisions they are about), `at` (since when something holds) and `until` (when something ends).
+    `to` says which contacts hear of it, where not all (`outbox.OTHERS`, `outbox.TYPED`).
+    """
+
+    kind: str
+    clinic: str
+    subject: str
+    lang: str
+    base: str
+    receipt: str | None = None
+    version: int | None = None
+    addresses: tuple[str, ...] = ()
+    at: Instant | None = None
+    until: Instant | None = None
+    tries: int = 0
+    due: Instant = ""
+    to: str = ""
+
+    def stored(self) -> str:
+        """Write it, to be kept."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def read(cls, stored: str) -> "OutboxEntry":
+        """Read what was kept; raise ValueError or TypeError for what is none."""
+        kept = json.loads(stored)
+        return cls(**{**kept, "addresses": tuple(kept.get("addresses", ()))})
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxItem:
+    """An item of the outbox as it was read, and its number."""
+
+    number: str
+    entry: OutboxEntry
+    body: str = field(repr=False)
+    sealed: bytes = field(repr=False)
+
+    @property
+    def key(self) -> Key:
+        """Where it is kept."""
+        return unsent_key(self.entry.clinic, self.number)
+
+    def rewritten(self, **changed: Any) -> str:
+        """Write it with some changes; what cannot be read stays as it is."""
+        return self.body if self.entry.kind == UNREADABLE else replace(self.entry, **changed).stored()
+
+    @property
+    def about(self) -> dict[str, int]:
+        """What a record names beside its outcome: the receipt's version, where the item's number does not tell it."""
+        version = self.entry.version
+        if version is None or self.number == self.entry.receipt:
+            return {}
+        return {"version": version}
+
+    @property
+    def seal_name(self) -> str:
+        """What it is sealed as."""
+        return _what(self.number)
+
+    def contacts(self, key: ClinicKey, salt: str) -> list[Contact]:
+        """Give the contacts it was left with; raise ValueError where the person's key is gone."""
+        return list(load_contacts(key.decrypt(self.entry.subject, salt, _what(self.number), self.sealed)))
+
+
+def outbox_put(key: ClinicKey, salt: str, number: str, unsent: OutboxEntry, contacts: Sequence[Contact]) -> Put:
+    """Give the item that leaves word of something to tell, other than a decision (`outbox.left`), for its transaction.
+
+    `number` is random. The contacts are sealed under the person's own key; none means those the person is known by.
+    """
+    blob = key.encrypt(unsent.subject, salt, _what(number), dump_contacts(contacts))
+    return Put(unsent_key(unsent.clinic, number), {"body": unsent.stored(), "blob": blob})
+
+
+def link_request(key: ClinicKey, contacts: Sequence[Contact], lang: str, base: str, now: Instant) -> Put:
+    """Give the item of somebody who asks for their link, whoever that is.
+
+    Whoever carries it out looks for the people under these contacts then. So asking is the same work, and the item the
+    same, whether or not anybody is known. The key it is sealed under is its own, and gone with it.
+    """
+    own = secrets.token_hex(16)
+    put = outbox_put(key, own, own, OutboxEntry(LINK_REQUEST, key.clinic, own, lang, base), contacts)
+    return replace(put, values={**put.values, "ttl": int((moment(now) + LINK_REQUEST_TTL).timestamp())})
+
+
+def expand_link_request(
+    table: Table, key: ClinicKey, each: OutboxItem, people: Mapping[Contact, Sequence[Subject]]
+) -> tuple[int, int]:
+    """Put an item for each person whose own a contact is in the place of a wish for a link; none for nobody.
+
+    Gives for how many people there is one, and for how many there is none because too many share the contact.
+    With the person stands that it was left, so that erasing them finds it. The same wish gives the same numbers, so
+    that nobody gets two links where it is shared out twice. Anybody can make up very many people under one contact:
+    those who are certain come first, then those who decided last.
+    """
+    writes: list[Write] = [Delete(each.key)]
+    reached = left_out = 0
+    for contact, known in people.items():
+        own = [person for person in known if person.owns(key.lookup(contact))]
+        own.sort(key=lambda person: (person.certain, person.recorded_at), reverse=True)
+        chosen = own[:MAX_SUBJECTS_PER_REQUEST]
+        reached += len(chosen)
+        left_out += len(own) - len(chosen)
+        for person in chosen:
+            word = replace(each.entry, kind="link", subject=person.id)
+            number = hashlib.sha256(f"{each.number}|{person.id}|{contact.kind}".encode()).hexdigest()[:32]
+            left = reminder_key(key.clinic, person.id, word.kind, number)
+            writes += [
+                outbox_put(key, person.salt, number, word, [contact]),
+                Put(left, {"body": json.dumps({"number": number})}),
+            ]
+    with contextlib.suppress(ConflictError):  # shared out by another just now
+        table.write(writes)
+    return reached, left_out
+
+
+def link_requests(table: Table, clinic: str) -> Iterator[OutboxItem]:
+    """Give the wishes for a link at a clinic that nobody has shared out yet."""
+    return (each for each in waiting_of(table, clinic) if each.entry.kind == LINK_REQUEST)
+
+
+def waiting_of(table: Table, clinic: str) -> Iterator[OutboxItem]:
+    """Give everything that a clinic has still to tell, due or not."""
+    for shard in SHARDS:
+        for item in table.partition(unsent_key("", shard).pk, f"{clinic}#"):
+            yield _read(item)
+
+
+def waiting(table: Table, now: Instant) -> Iterator[OutboxItem]:
+    """Give everything that is due, of all clinics, strongly consistently, page by page."""
+    for shard in SHARDS:
+        for item in table.partition(unsent_key("", shard).pk, ""):
+            each = _read(item)
+            if each.entry.due <= now:
+                yield each
+
+
+def still_waiting(table: Table, keys: Sequence[Key]) -> list[OutboxItem]:
+    """Give those of these items that are still in the outbox, as they are now."""
+    return [_read(item) for item in table.get(keys).values()]
+
+
+def remove(table: Table, item: OutboxItem) -> None:
+    """Take an item out of the outbox: nothing is left to do for it."""
+    table.write([Delete(item.key)])
+
+
+def retry_later(table: Table, each: OutboxItem, now: Instant) -> bool:
+    """Put an item off after a failure, each time twice as long; give it up after the last try and tell True then."""
+    tries = each.entry.tries + 1
+    if tries >= MAX_TRIES:
+        move_to_dead_letters(table, each, tries)
+        return True
+    wait = min(_FIRST_WAIT * 2 ** (tries - 1), _LONGEST_WAIT)
+    postpone(table, each, instant(moment(now) + wait), tries)
+    return False
+
+
+def postpone(table: Table, each: OutboxItem, due: Instant, tries: int) -> None:
+    """Let an item wait until it is due; where another sender was quicker, what that one wrote holds."""
+    with contextlib.suppress(ConflictError):
+        table.write([SetBody(each.key, each.rewritten(tries=tries, due=due), was=each.body)])
+
+
+def move_to_dead_letters(table: Table, each: OutboxItem, tries: int = 0) -> None:
+    """Give an item up: it is kept aside, for an operator to see and to send again; a wish nobody waits for goes."""
+    if each.entry.kind == LINK_REQUEST:
+        remove(table, each)
+        return
+    buried = dead_letter_key(each.entry.clinic, each.number)
+    table.write([Delete(each.key), Replace(buried, {"body": each.rewritten(tries=tries), "blob": each.sealed})])
+
+
+def dead_letters(table: Table, clinic: str) -> list[OutboxItem]:
+    """Give what was given up of a clinic."""
+    return [_read(item) for item in table.partition(dead_letter_key(clinic, "").pk, "")]
+
+
+def kept(table: Table, clinic: str) -> Iterator[tuple[Key, OutboxItem]]:
+    """Give everything of a clinic that is sealed on its way, with its place: in the outbox and set aside."""
+    outbox = (table.partition(unsent_key("", shard).pk, f"{clinic}#") for shard in SHARDS)
+    for item in (*itertools.chain.from_iterable(outbox), *table.partition(dead_letter_key(clinic, "").pk, "")):
+        yield item.key, _read(item)
+
+
+def requeue(table: Table, each: OutboxItem) -> None:
+    """Put what was given up back into the outbox, as if for the first time; what was sent of it stays sent."""
+    again = Put(each.key, {"body": each.rewritten(tries=0, due=""), "blob": each.sealed})
+    table.write([again, Delete(dead_letter_key(each.entry.clinic, each.number))])
+
+
+def _what(number: str) -> str:
+    return f"unsent#{number}"
+
+
+def _read(item: Item) -> OutboxItem:
+    body, (clinic, _, number) = item.body or "", item.sk.rpartition("#")
+    clinic = clinic or item.pk.partition("#")[2]  # a dead letter's partition names it
+    try:
+        unsent = OutboxEntry.read(body)
+    except (ValueError, TypeError):
+        unsent = OutboxEntry(UNREADABLE, clinic, "", "", "")
+    return OutboxItem(number, unsent, body, bytes(item.blob or b""))
 
 
 OTHERS, TYPED = "others", "typed"
@@ -58,7 +299,7 @@ def outbox_writes(
     """
     document = receipt.document
     clinic = document["clinic"]
-    blob = key.encrypt(subject.id, subject.salt, _named(receipt.id), dump_contacts(contacts))
+    blob = key.encrypt(subject.id, subject.salt, _what(receipt.id), dump_contacts(contacts))
     body = {
         "kind": "decided",
         "clinic": clinic,
@@ -79,38 +320,4 @@ def outbox_writes(
 
 def contacts_of(key: ClinicKey, subject: str, salt: str, receipt: str, sealed: bytes) -> tuple[Contact, ...]:
     """Unseal the contacts of an item that `left` made; raise ValueError where the person was erased since."""
-    return load_contacts(key.decrypt(subject, salt, _named(receipt), sealed))
-
-
-def claimants(table: Table, clinics: Clinics, clinic: str, receipt: str, subject: str) -> tuple[Contact, ...]:
-    """Give the contacts with which the claims of a person's receipt can be confirmed; none where nothing waits.
-
-    One round trip, whether or not anything does: the time it takes tells nobody.
-    """
-    waits, place = waits_key(clinic, receipt), person_key(clinic, subject)
-    found = table.get([waits, place])
-    if not {waits, place} <= found.keys():
-        return ()
-    salt = json.loads(found[place].body or "")["salt"]
-    try:
-        return contacts_of(clinics.key(clinic), subject, salt, receipt, bytes(found[waits].blob or b""))
-    except ValueError:  # erased since
-        return ()
-
-
-def try_code(table: Table, key: ClinicKey, receipt: str, phone: Contact | None, guard: RateLimitCheck) -> bool:
-    """Count a try at a receipt's code before anybody looks at it; tell False where there were too many, or is no code.
-
-    The post is counted for the visitor's network too, whatever comes of it. Raises TooManyError there, and where too
-    many codes sent to this phone were tried, of whatever receipts; ContendedError.
-    """
-    if phone is not None:
-        guessing = replace(guard, guesses=key.lookup(phone))
-        if rate_limits.spend(table, key, guessing, [Try(waits_key(key.clinic, receipt), TRIES)]):
-            return True
-    rate_limits.spend(table, key, guard)
-    return False
-
-
-def _named(receipt: str) -> str:
-    return f"unsent#{receipt}"
+    return load_contacts(key.decrypt(subject, salt, _what(receipt), sealed))

@@ -11,7 +11,7 @@ from chalicelib.domain.subjects import Subject
 from chalicelib.store.clinics import Published
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import reminder_key
-from chalicelib.store.messages import OutboxEntry, outbox_put
+from chalicelib.store.outbox import OutboxEntry, outbox_put
 from chalicelib.store.table import ConflictError, Item, Put, Table
 
 

@@ -21,7 +21,7 @@ from typing import Any
 from chalicelib.domain.instants import instant
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal, get_portal
-from chalicelib.store import messages
+from chalicelib.store import outbox
 from chalicelib.store import people as roll
 from chalicelib.store.clinics import UnknownClinicError, WrappedKey, keep_data_key, wrapped_keys
 from chalicelib.store.encryption import KEY_ID_BYTES, ClinicKey, encrypted_under
@@ -91,7 +91,7 @@ def reseal(portal: Portal, clinic: str, after: str = "") -> Iterator[Progress]:
         done.people += len(batch)
         done.after = batch[-1].sk
         yield done
-    for left_at, each in messages.kept(portal.table, clinic):
+    for left_at, each in outbox.kept(portal.table, clinic):
         salt = _salt(portal.table, each)
         if salt:
             _again(portal.table, key, (each.entry.subject, salt, each.seal_name), (left_at, each.sealed), done)
@@ -130,8 +130,8 @@ def _person(table: Table, key: ClinicKey, person: Subject, done: Progress) -> No
             _again(table, key, (person.id, person.salt, what), (item.key, bytes(item.blob)), done)
 
 
-def _salt(table: Table, each: messages.OutboxItem) -> str:
-    if each.entry.kind == messages.LINK_REQUEST:
+def _salt(table: Table, each: outbox.OutboxItem) -> str:
+    if each.entry.kind == outbox.LINK_REQUEST:
         return each.entry.subject
     try:
         return roll.person(table, each.entry.clinic, each.entry.subject).salt

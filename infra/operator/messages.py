@@ -16,7 +16,7 @@ from chalicelib.domain.message_budgets import Budget, day_of
 from chalicelib.domain.message_outcomes import Reason
 from chalicelib.portal import Portal, get_portal
 from chalicelib.services.message_history import MessageRecord, WaitingItem, explain
-from chalicelib.store import message_budgets, messages
+from chalicelib.store import deliveries, message_budgets, outbox
 from chalicelib.store.keys import clinic_key
 from chalicelib.store.message_budgets import BudgetUse
 from chalicelib.store.receipts import UnknownReceiptError
@@ -82,9 +82,9 @@ def add_to(commands: Any) -> None:
 
 def retry(table: Table, clinic: str) -> int:
     """Put everything a clinic gave up back into the outbox, from where it is sent; give how much that is."""
-    given_up = messages.dead_letters(table, clinic)
+    given_up = outbox.dead_letters(table, clinic)
     for item in given_up:
-        messages.requeue(table, item)
+        outbox.requeue(table, item)
     return len(given_up)
 
 
@@ -160,7 +160,7 @@ def _waiting_columns(item: WaitingItem) -> list[str]:
 
 
 def _waiting(arguments: argparse.Namespace) -> None:
-    found = list(messages.waiting_of(_table_of(arguments.clinic), arguments.clinic))
+    found = list(outbox.waiting_of(_table_of(arguments.clinic), arguments.clinic))
     for item in found:
         entry = item.entry
         due = f"not before {entry.due}" if entry.due else "due"
@@ -177,11 +177,11 @@ def _budgets(arguments: argparse.Namespace) -> None:
 
 def _dead(arguments: argparse.Namespace) -> None:
     table = _table_of(arguments.clinic)
-    found = messages.dead_letters(table, arguments.clinic)
+    found = outbox.dead_letters(table, arguments.clinic)
     for item in found:
         entry = item.entry
         about = f"receipt {entry.version}" if entry.version else "-"
-        states = [f"{name}: {state}" for name, state in messages.states(table, item).items()]
+        states = [f"{name}: {state}" for name, state in deliveries.states(table, item).items()]
         print(entry.kind, f"person {entry.subject}", about, f"{entry.tries} tries", *states, sep="\t")
     print(f"{len(found)} given up." if found else "Nothing was given up.")
 

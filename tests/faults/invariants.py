@@ -14,7 +14,7 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.receipts import jws
 from chalicelib.receipts.errors import UnprovenError
-from chalicelib.store import messages, signatures
+from chalicelib.store import outbox, signatures
 from chalicelib.store import people as roll
 from chalicelib.store.statistics import counts
 from tests.faults.walk import CLINICS, Stopped, Walk
@@ -244,7 +244,7 @@ def _counted(walk: Walk, clinic: Clinic) -> Iterator[str]:
 def _outbox(walk: Walk) -> Iterator[str]:
     """Nothing waits to be told any more: it was sent, given up for a reason, or asked for by nobody."""
     table = walk.world.portal.table
-    if waiting := len(list(messages.waiting(table, "9999"))):
+    if waiting := len(list(outbox.waiting(table, "9999"))):
         yield f"unsent: {waiting} wait"
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from chalicelib.domain.consent import Channel
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import Instant, instant
-from chalicelib.store import messages, withdrawal_orders
+from chalicelib.store import outbox, withdrawal_orders
 from chalicelib.store import people as roll
 from chalicelib.store.shown_pages import CONSENT_PAGE, WITHDRAWAL_PAGE
 from chalicelib.web.form_state import FormState, form_secret
@@ -170,7 +170,7 @@ class Walk:
         """Tell whether anything is still to be told, or a withdrawal to be carried on."""
         with self.world.calmly():
             table = self.world.portal.table
-            return any(messages.waiting(table, "9999")) or any(withdrawal_orders.open_orders(table))
+            return any(outbox.waiting(table, "9999")) or any(withdrawal_orders.open_orders(table))
 
     def replay(self) -> None:
         """Hand the stream's function every record that it never got."""

@@ -24,9 +24,10 @@ import chalicelib
 from chalicelib import log as journal
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import Instant, instant
+from chalicelib.domain.message_outcomes import FINAL
 from chalicelib.jobs import housekeeping
 from chalicelib.portal import Portal, get_portal
-from chalicelib.store import messages
+from chalicelib.store import deliveries
 from chalicelib.store.table import ContendedError, Table, UnavailableError
 from infra.local.aws import REGION
 from infra.operator import keys
@@ -295,28 +296,28 @@ def _urlsafe(content: bytes) -> str:
 @contextlib.contextmanager
 def _watched(world: World) -> Iterator[None]:
     """See which message is taken to be sent, and whether it was noted that it had been."""
-    take, settle = messages.claim, messages.record_outcome
+    take, settle = deliveries.claim, deliveries.record_outcome
 
-    def taking(*args: Any, **more: Any) -> messages.DeliveryLease | None:
+    def taking(*args: Any, **more: Any) -> deliveries.DeliveryLease | None:
         lease = take(*args, **more)
         if lease is not None:
             world.post.sending = [lease.key]
         return lease
 
-    def settling(table: Table, lease: messages.DeliveryLease, state: str, **more: str) -> None:
+    def settling(table: Table, lease: deliveries.DeliveryLease, state: str, **more: str) -> None:
         try:
             settle(table, lease, state, **more)
         except (ContendedError, UnavailableError):
             world.post.unnoted_because("the table did not take the note", [lease.key])
             raise
-        if state in messages.FINAL:
+        if state in FINAL:
             world.post.noted.add(lease.key)
 
-    messages.claim, messages.record_outcome = taking, settling  # type: ignore[assignment]
+    deliveries.claim, deliveries.record_outcome = taking, settling  # type: ignore[assignment]
     try:
         yield
     finally:
-        messages.claim, messages.record_outcome = take, settle  # type: ignore[assignment]
+        deliveries.claim, deliveries.record_outcome = take, settle  # type: ignore[assignment]
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from chalicelib.jobs import after_decision
 from chalicelib.messages.delivery import Delivery, DeliveryReport
 from chalicelib.portal import Portal
 from chalicelib.services import decisions
-from chalicelib.store import messages
+from chalicelib.store import outbox
 from chalicelib.store.keys import unsent_key
 from infra.local.post_office import Message, PostOffice
 from tests.acts import MORNING, an_act
@@ -53,7 +53,7 @@ class Sorting:
 
     def waits(self) -> int:
         """Tell how much is still to be told, due or not."""
-        return len(list(messages.waiting(self.portal.table, "9999")))
+        return len(list(outbox.waiting(self.portal.table, "9999")))
 
 
 def in_time() -> bool:

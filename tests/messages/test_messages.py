@@ -23,11 +23,12 @@ from chalicelib.messages.delivery import Delivery
 from chalicelib.portal import Portal
 from chalicelib.services import decisions
 from chalicelib.services.subject_rights import erase, restrict
-from chalicelib.store import contacts, messages, withdrawal_orders
+from chalicelib.store import contacts, deliveries, outbox, withdrawal_orders
 from chalicelib.store import people as roll
+from chalicelib.store.bounces import mark_undeliverable, undeliverable
 from chalicelib.store.keys import Key, earlier_undeliverable_key, person_key, undeliverable_key, unsent_key
 from chalicelib.store.links import open_link
-from chalicelib.store.messages import MAX_TRIES, OutboxEntry
+from chalicelib.store.outbox import MAX_TRIES, OutboxEntry
 from chalicelib.store.table import Put, SetBody
 from chalicelib.store.withdrawal_orders import MANY
 from infra.build.tools import dynamodb_local
@@ -73,8 +74,8 @@ def test_a_phone_that_very_many_share_hears_once_of_a_stop_and_each_persons_own_
     for number, email in enumerate(emails):
         reference = Contact(ContactKind.REFERENCE, f"R-{number}")
         decided(portal, {SMS_NEWS: "yes"}, reference, email, ANNA_PHONE, **staff)
-    for letter in list(messages.waiting(portal.table, "9999")):
-        messages.remove(portal.table, letter)
+    for letter in list(outbox.waiting(portal.table, "9999")):
+        outbox.remove(portal.table, letter)
     decisions.withdraw(portal, an_act({SMS_NEWS: "withdraw"}, NOON), replace(signed(ANNA_PHONE), base=BASE))
     post.round()
     assert not post.mails(ANNA_PHONE)
@@ -104,8 +105,8 @@ def test_a_decision_is_told_once_however_often_the_stream_repeats_itself(portal:
     [text] = post.mails(GIORGI)
     assert (text["channel"], text["html"]) == ("sms", None)
     assert post.waits() == 0
-    told = messages.OutboxItem(receipt.id, OutboxEntry("decided", RIGA, receipt.document["subject"], "lv", ""), "", b"")
-    assert messages.states(portal.table, told) == {"receipt#email": "sent"}
+    told = outbox.OutboxItem(receipt.id, OutboxEntry("decided", RIGA, receipt.document["subject"], "lv", ""), "", b"")
+    assert deliveries.states(portal.table, told) == {"receipt#email": "sent"}
 
 
 def test_an_item_that_comes_back_after_it_was_told_sends_nothing(portal: Portal, post: Sorting) -> None:
@@ -114,7 +115,7 @@ def test_an_item_that_comes_back_after_it_was_told_sends_nothing(portal: Portal,
     key = unsent_key(RIGA, receipt.id)
     item = portal.table.get([key])[key]
     post.stream(receipt)
-    portal.table.put(messages.Put(key, {"body": item.body, "blob": item.blob}))
+    portal.table.put(Put(key, {"body": item.body, "blob": item.blob}))
     assert post.round().sent == 0
     assert len(post.mails()) == 1
     assert post.waits() == 0
@@ -124,7 +125,7 @@ def test_two_senders_at_once_send_one_letter(portal: Portal, post: Sorting) -> N
     """The stream and the clock's round may meet: one sends, the other leaves it alone."""
     for number in range(5):
         decided(portal, {EMAIL_NEWS: "yes"}, Contact(ANNA.kind, f"anna{number}@example.org"))
-    both, found = Barrier(2), list(messages.waiting(portal.table, post.clock()))
+    both, found = Barrier(2), list(outbox.waiting(portal.table, post.clock()))
 
     def carry() -> None:
         both.wait()
@@ -143,11 +144,11 @@ def test_two_senders_at_once_send_one_letter(portal: Portal, post: Sorting) -> N
 def test_what_a_dead_sender_had_taken_is_sent_when_its_time_is_over(portal: Portal, post: Sorting) -> None:
     """A function that dies while sending loses nothing: the next round takes its letter over, and not before."""
     decided(portal, {EMAIL_NEWS: "yes"}, ANNA)
-    [item] = messages.waiting(portal.table, post.clock())
-    assert messages.claim(portal.table, item, "receipt#email", post.clock())
+    [item] = outbox.waiting(portal.table, post.clock())
+    assert deliveries.claim(portal.table, item, "receipt#email", post.clock())
     assert not post.round().whole
     assert post.mails() == []
-    assert post.round(messages.LEASE).sent == 1
+    assert post.round(deliveries.LEASE).sent == 1
     assert len(post.mails()) == 1
 
 
@@ -158,7 +159,7 @@ def test_what_cannot_be_sent_now_is_tried_again_later_and_later(portal: Portal, 
     waits = []
     for _ in range(4):
         assert post.round().failed == 1
-        [item] = messages.waiting(portal.table, "9999")
+        [item] = outbox.waiting(portal.table, "9999")
         waits.append((moment(item.entry.due) - moment(post.clock.at)).seconds)
         assert post.round().failed == 0
         post.clock.at = item.entry.due
@@ -188,9 +189,9 @@ def test_what_fails_ten_times_is_set_aside_listed_and_sent_by_hand(portal: Porta
     for _ in range(MAX_TRIES):
         post.round(timedelta(hours=6))
     assert post.waits() == 0
-    [dead] = messages.dead_letters(portal.table, RIGA)
-    assert messages.dead_letters(portal.table, TBILISI) == []
-    assert messages.states(portal.table, dead) == {"withdrawn#email": "sent", "withdrawn#phone": "waiting"}
+    [dead] = outbox.dead_letters(portal.table, RIGA)
+    assert outbox.dead_letters(portal.table, TBILISI) == []
+    assert deliveries.states(portal.table, dead) == {"withdrawn#email": "sent", "withdrawn#phone": "waiting"}
     assert len(post.mails()) == 2
 
     post.office.mend()
@@ -199,7 +200,7 @@ def test_what_fails_ten_times_is_set_aside_listed_and_sent_by_hand(portal: Porta
     assert post.round().sent == 1
     assert len(post.mails()) == 2
     assert len(post.mails(ANNA_PHONE)) == 1
-    assert messages.dead_letters(portal.table, RIGA) == []
+    assert outbox.dead_letters(portal.table, RIGA) == []
 
 
 def test_what_is_refused_is_set_aside_at_once_and_can_be_sent_by_hand(portal: Portal, post: Sorting) -> None:
@@ -207,8 +208,8 @@ def test_what_is_refused_is_set_aside_at_once_and_can_be_sent_by_hand(portal: Po
     decided(portal, {EMAIL_NEWS: "yes"}, ANNA)
     post.office.fail("MessageRejected")
     assert post.round().failed == 1
-    [dead] = messages.dead_letters(portal.table, RIGA)
-    assert messages.states(portal.table, dead) == {"receipt#email": "refused MessageRejected"}
+    [dead] = outbox.dead_letters(portal.table, RIGA)
+    assert deliveries.states(portal.table, dead) == {"receipt#email": "refused MessageRejected"}
     post.office.mend()
     retry(portal.table, RIGA)
     assert post.round().sent == 1
@@ -225,7 +226,7 @@ def test_one_letter_that_fails_holds_up_no_other(portal: Portal, post: Sorting) 
     broken = {"kind": "nonsense", "clinic": RIGA, "subject": "0" * 32, "lang": "lv", "base": ""}
     receipt = decided(portal, {EMAIL_NEWS: "yes"}, STRANGER)
     broken |= {"subject": receipt.document["subject"]}
-    portal.table.put(messages.Put(unsent_key(RIGA, "0" * 32), {"body": json.dumps(broken), "blob": b"x"}))
+    portal.table.put(Put(unsent_key(RIGA, "0" * 32), {"body": json.dumps(broken), "blob": b"x"}))
     decided(portal, {EMAIL_NEWS: "yes"}, BELLA)
     tally = post.round()
     assert [len(post.mails(each)) for each in (BELLA, STRANGER, ANNA)] == [1, 1, 0]
@@ -250,13 +251,13 @@ def test_a_mailbox_that_is_gone_is_left_alone_for_a_month(portal: Portal, post: 
     decided(portal, {EMAIL_NEWS: "yes"}, ANNA, clinic=TBILISI)
     assert post.round().sent == 1
     assert len(post.mails()) == 2
-    told = messages.OutboxItem(second.id, OutboxEntry("decided", RIGA, receipt.document["subject"], "lv", ""), "", b"")
-    assert messages.states(portal.table, told) == {"withdrawn#email": "skipped bounce"}
+    told = outbox.OutboxItem(second.id, OutboxEntry("decided", RIGA, receipt.document["subject"], "lv", ""), "", b"")
+    assert deliveries.states(portal.table, told) == {"withdrawn#email": "skipped bounce"}
     assert post.waits() == 0
     lookup = portal.clinics.key(RIGA).lookup(ANNA)
-    first = messages.undeliverable(portal.table, RIGA, lookup)["bounce"]
+    first = undeliverable(portal.table, RIGA, lookup)["bounce"]
     again = instant(moment(first) + timedelta(days=29))
-    assert not messages.mark_undeliverable(portal.table, RIGA, lookup, "bounce", again)
+    assert not mark_undeliverable(portal.table, RIGA, lookup, "bounce", again)
     for days, sent in ((30, 0), (58, 0), (60, 1)):
         post.clock.at = instant(moment(first) + timedelta(days=days))
         decided(portal, {EMAIL_NEWS: "no"}, ANNA, at=post.clock.at)
@@ -268,7 +269,7 @@ def test_who_complains_gets_what_was_asked_for_and_nothing_else(portal: Portal, 
     due_unasked(portal, post)
     reported(portal, COMPLAINT)
     decided(portal, {PHOTO: "withdraw"}, ANNA, at=HALF)
-    portal.table.put_new(messages.link_request(portal.clinics.key(RIGA), [ANNA], "lv", BASE, HALF))
+    portal.table.put_new(outbox.link_request(portal.clinics.key(RIGA), [ANNA], "lv", BASE, HALF))
     for _ in range(2):
         post.round()
     assert ["/undo/" in mail["text"] or "/manage/" in mail["text"] for mail in post.mails()] == [True, True]
@@ -280,7 +281,7 @@ def test_marks_of_contacts_go_after_a_year(portal: Portal) -> None:
     reported(portal, bounce("Permanent"))
     reported(portal, COMPLAINT)
     lookup = portal.clinics.key(RIGA).lookup(ANNA)
-    marks = messages.undeliverable(portal.table, RIGA, lookup)
+    marks = undeliverable(portal.table, RIGA, lookup)
     assert set(marks) == {"bounce", "complaint"}
     for reason, at in marks.items():
         key = undeliverable_key(RIGA, lookup, reason)
@@ -293,16 +294,16 @@ def test_a_mark_from_before_marks_had_a_partition_of_their_own_still_holds(porta
     lookup = portal.clinics.key(RIGA).lookup(ANNA)
     earlier = earlier_undeliverable_key(RIGA, lookup, "bounce")
     portal.table.put(Put(earlier, {"body": json.dumps({"reason": "bounce", "at": MORNING})}))
-    assert messages.undeliverable(portal.table, RIGA, lookup) == {"bounce": MORNING}
+    assert undeliverable(portal.table, RIGA, lookup) == {"bounce": MORNING}
     with held_to(portal, "post_events"):
-        messages.mark_undeliverable(portal.table, RIGA, lookup, "bounce", HALF)
-        messages.mark_undeliverable(portal.table, RIGA, lookup, "complaint", NOON)
-    assert messages.undeliverable(portal.table, RIGA, lookup) == {"bounce": HALF, "complaint": NOON}
+        mark_undeliverable(portal.table, RIGA, lookup, "bounce", HALF)
+        mark_undeliverable(portal.table, RIGA, lookup, "complaint", NOON)
+    assert undeliverable(portal.table, RIGA, lookup) == {"bounce": HALF, "complaint": NOON}
     [anna] = portal.directory.look_up(RIGA, [ANNA]).known()
     assert erase(portal, RIGA, anna.id, "key_1", HALF)
     with held_to(portal, "catch_up"):
         after_decision.clear_erased(portal.table, portal.clinics, in_time)
-    assert messages.undeliverable(portal.table, RIGA, lookup) == {}
+    assert undeliverable(portal.table, RIGA, lookup) == {}
 
 
 def test_each_contact_gets_a_link_that_confirms_and_nothing_more(portal: Portal, post: Sorting) -> None:
@@ -342,7 +343,7 @@ def test_a_person_who_was_erased_is_written_to_no_more(portal: Portal, post: Sor
     receipt = decided(portal, {EMAIL_NEWS: "yes"}, ANNA)
     key = Key(f"CLINIC#{RIGA}#ROLL#{receipt.document['subject'][0]}", receipt.document["subject"])
     stored = json.loads(portal.table.get([key])[key].body or "")
-    portal.table.put(messages.Put(key, {"body": json.dumps({**stored, "salt": "00" * 16})}))
+    portal.table.put(Put(key, {"body": json.dumps({**stored, "salt": "00" * 16})}))
     assert post.round().sent == 0
     assert post.waits() == 0
 
@@ -420,13 +421,13 @@ def test_whoever_had_processing_restricted_since_the_round_is_told_nothing_unask
 def test_what_nobody_can_read_is_set_aside_and_kept_as_it_was(portal: Portal, post: Sorting) -> None:
     """A damaged item is found by an operator and holds up nobody's letters."""
     kept = '{"kind": "decided", "surprise": 1}'
-    portal.table.put(messages.Put(unsent_key(RIGA, "0" * 32), {"body": kept, "blob": b"x"}))
+    portal.table.put(Put(unsent_key(RIGA, "0" * 32), {"body": kept, "blob": b"x"}))
     decided(portal, {EMAIL_NEWS: "yes"}, ANNA)
     assert post.round().sent == 1
-    [dead] = messages.dead_letters(portal.table, RIGA)
+    [dead] = outbox.dead_letters(portal.table, RIGA)
     assert (dead.body, dead.sealed, dead.entry.clinic) == (kept, b"x", RIGA)
     assert retry(portal.table, RIGA) == 1
-    assert [each.body for each in messages.waiting(portal.table, NOON)] == [kept]
+    assert [each.body for each in outbox.waiting(portal.table, NOON)] == [kept]
 
 
 def test_without_an_address_to_send_from_everything_waits(portal: Portal, post: Sorting) -> None:
@@ -458,7 +459,7 @@ def test_what_is_logged_names_nobody(portal: Portal, post: Sorting) -> None:
 def test_nothing_in_the_outbox_tells_whom_it_is_for(portal: Portal) -> None:
     """Whoever reads the table finds no address in what waits to be sent."""
     decided(portal, {EMAIL_NEWS: "yes"}, ANNA)
-    [item] = messages.waiting(portal.table, NOON)
+    [item] = outbox.waiting(portal.table, NOON)
     assert b"anna" not in item.sealed
     assert "anna" not in item.body
 
@@ -473,8 +474,8 @@ def test_who_asks_for_a_link_gets_their_own_and_nobody_else_gets_anything(portal
     post.round()
     before = len(post.mails())
     for given in ((ANNA,), (STRANGER,), (GIORGI,)):
-        portal.table.put_new(messages.link_request(key, given, "lv", BASE, NOON))
-    wishes = list(messages.waiting(portal.table, "9999"))
+        portal.table.put_new(outbox.link_request(key, given, "lv", BASE, NOON))
+    wishes = list(outbox.waiting(portal.table, "9999"))
     for _ in range(3):
         post.round()
     assert post.waits() == 0
@@ -487,7 +488,7 @@ def test_who_asks_for_a_link_gets_their_own_and_nobody_else_gets_anything(portal
     assert (len(known), post.mails(STRANGER)) == (2, [])
     assert len(post.mails(GIORGI)) == 1, "he is known elsewhere"
     [wish] = [each for each in wishes if each.contacts(key, each.entry.subject) == [ANNA]]
-    messages.expand_link_request(
+    outbox.expand_link_request(
         portal.table, key, wish, {ANNA: known}
     )  # again, by a function that died before it was done
     post.round()
@@ -547,7 +548,7 @@ def test_whoever_stops_eight_things_one_by_one_is_told_of_all_eight(portal: Port
         post.round()
     assert (len(post.mails()), post.waits()) == (MESSAGE.burst, 3)
     post.round(timedelta(minutes=5))
-    assert [each.entry.tries for each in messages.waiting(portal.table, "9999")] == [0] * 3
+    assert [each.entry.tries for each in outbox.waiting(portal.table, "9999")] == [0] * 3
     told = [(post.round(A_QUARTER).sent, post.waits()) for _ in range(3)]
     assert told == [(1, 2), (1, 1), (1, 0)]
     opened = [re.findall(r"/undo/([A-Za-z0-9_-]{32})", mail["text"]) for mail in post.mails()]
@@ -641,8 +642,8 @@ def test_what_waits_for_room_at_one_contact_holds_up_no_other(portal: Portal, po
     assert (len(post.mails()), len(post.mails(ANNA_PHONE)), post.waits()) == (0, 0, 1)
     post.round(A_QUARTER)
     assert (len(post.mails(ANNA_PHONE)), post.waits()) == (1, 0)
-    [dead] = messages.dead_letters(portal.table, RIGA)
-    assert messages.states(portal.table, dead)["withdrawn#email"] == "refused MessageRejected"
+    [dead] = outbox.dead_letters(portal.table, RIGA)
+    assert deliveries.states(portal.table, dead)["withdrawn#email"] == "refused MessageRejected"
 
 
 @pytest.mark.parametrize("answer", ["yes", "no"])
@@ -732,7 +733,7 @@ def test_a_wish_reaches_only_people_whose_own_the_contact_is(portal: Portal, pos
     post.round()
     post.empty()
     for contact in (ANNA_PHONE, STRANGER):
-        portal.table.put_new(messages.link_request(portal.clinics.key(RIGA), [contact], "lv", BASE, NOON))
+        portal.table.put_new(outbox.link_request(portal.clinics.key(RIGA), [contact], "lv", BASE, NOON))
     for _ in range(2):
         post.round()
     assert ([len(post.mails(each)) for each in (ANNA_PHONE, STRANGER)], post.waits()) == ([0, 1], 0)
@@ -742,7 +743,7 @@ def test_a_wish_under_a_number_with_very_many_people_rings_five_times(portal: Po
     """Whoever made them up can neither ring a phone all night nor hold up the post."""
     for number in range(12):
         decided(portal, {PHOTO: "no"}, Contact(ANNA.kind, f"x{number}@example.org"), ANNA_PHONE)
-    portal.table.put_new(messages.link_request(portal.clinics.key(RIGA), [ANNA_PHONE], "lv", BASE, NOON))
+    portal.table.put_new(outbox.link_request(portal.clinics.key(RIGA), [ANNA_PHONE], "lv", BASE, NOON))
     for _ in range(2):
         post.round()
     assert (len(post.mails(ANNA_PHONE)), post.waits()) == (5, 0)
@@ -754,7 +755,7 @@ def test_once_somebody_has_proven_a_number_nobody_else_is_linked_to_it(portal: P
         decided(portal, {PHOTO: "no"}, Contact(ANNA.kind, f"x{number}@example.org"), ANNA_PHONE)
     staff = {"assurance": Assurance.STAFF_WITNESSED, "channel": Channel.IN_PERSON}
     anna = decided(portal, {EMAIL_NEWS: "yes"}, ANNA, ANNA_PHONE, **staff).document["subject"]
-    portal.table.put_new(messages.link_request(portal.clinics.key(RIGA), [ANNA_PHONE], "lv", BASE, NOON))
+    portal.table.put_new(outbox.link_request(portal.clinics.key(RIGA), [ANNA_PHONE], "lv", BASE, NOON))
     for _ in range(2):
         post.round()
     own = [re.findall(r"/manage/([A-Za-z0-9_-]{32})", mail["text"]) for mail in post.mails(ANNA_PHONE)]
@@ -767,20 +768,20 @@ def test_once_somebody_has_proven_a_number_nobody_else_is_linked_to_it(portal: P
 def test_a_wish_is_shared_out_without_a_post_and_gone_within_a_day(portal: Portal, post: Sorting) -> None:
     """The clinic's key alone reads a wish; what it becomes is readable as long as the person is not erased."""
     decided(portal, {EMAIL_NEWS: "yes"}, ANNA)
-    wish = messages.link_request(portal.clinics.key(RIGA), [ANNA], "lv", BASE, NOON)
+    wish = outbox.link_request(portal.clinics.key(RIGA), [ANNA], "lv", BASE, NOON)
     assert wish.values["ttl"] == int((moment(NOON) + timedelta(days=1)).timestamp())
     portal.table.put_new(wish)
     after_decision.send_waiting(Delivery(portal.table, portal.clinics, None, BASE, now=post.clock), in_time)
-    assert sorted(each.entry.kind for each in messages.waiting(portal.table, NOON)) == ["decided", "link"]
+    assert sorted(each.entry.kind for each in outbox.waiting(portal.table, NOON)) == ["decided", "link"]
     assert post.mails() == []
 
 
 def test_a_wish_that_cannot_be_shared_out_is_not_set_aside(portal: Portal, post: Sorting) -> None:
     """Set aside it would be kept for ever, with a contact that the clinic's key reads."""
-    portal.table.put_new(messages.link_request(portal.clinics.key(RIGA), [ANNA], "lv", BASE, NOON))
-    [wish] = messages.waiting(portal.table, NOON)
-    messages.move_to_dead_letters(portal.table, wish)
-    assert (messages.dead_letters(portal.table, RIGA), post.waits()) == ([], 0)
+    portal.table.put_new(outbox.link_request(portal.clinics.key(RIGA), [ANNA], "lv", BASE, NOON))
+    [wish] = outbox.waiting(portal.table, NOON)
+    outbox.move_to_dead_letters(portal.table, wish)
+    assert (outbox.dead_letters(portal.table, RIGA), post.waits()) == ([], 0)
 
 
 def test_erasing_takes_away_wishes_and_links_that_were_not_sent(portal: Portal, post: Sorting) -> None:
@@ -790,22 +791,22 @@ def test_erasing_takes_away_wishes_and_links_that_were_not_sent(portal: Portal, 
         decided(portal, {EMAIL_NEWS: "yes"}, contact)
         post.round()
         post.office.fail("MessageRejected")
-        portal.table.put_new(messages.link_request(key, [contact], "lv", BASE, NOON))
+        portal.table.put_new(outbox.link_request(key, [contact], "lv", BASE, NOON))
         for _ in range(2):
             post.round()
         post.office.mend()
     for contact in (ANNA, BELLA):
-        portal.table.put_new(messages.link_request(key, [contact], "lv", BASE, NOON))
+        portal.table.put_new(outbox.link_request(key, [contact], "lv", BASE, NOON))
     Delivery(portal.table, portal.clinics, None, BASE, now=post.clock).carry_waiting(in_time)
     for contact in (ANNA, BELLA):
-        portal.table.put_new(messages.link_request(key, [contact, ANNA_PHONE], "lv", BASE, NOON))
-    assert (len(messages.dead_letters(portal.table, RIGA)), post.waits()) == (2, 4)
+        portal.table.put_new(outbox.link_request(key, [contact, ANNA_PHONE], "lv", BASE, NOON))
+    assert (len(outbox.dead_letters(portal.table, RIGA)), post.waits()) == (2, 4)
     person = portal.directory.look_up(RIGA, [ANNA]).known()[0]
     assert erase(portal, RIGA, person.id, "patient", NOON) is not None
     with held_to(portal, "catch_up"):
         after_decision.clear_erased(portal.table, portal.clinics, in_time)
-    [dead] = messages.dead_letters(portal.table, RIGA)
-    waiting = {each.entry.kind: each for each in messages.waiting(portal.table, "9999")}
+    [dead] = outbox.dead_letters(portal.table, RIGA)
+    waiting = {each.entry.kind: each for each in outbox.waiting(portal.table, "9999")}
     assert (post.waits(), set(waiting)) == (2, {"link", "wanted"})
     assert person.id not in {dead.entry.subject, waiting["link"].entry.subject}
     wish = waiting["wanted"]

@@ -22,7 +22,7 @@ from chalicelib.portal import Portal
 from chalicelib.services import decisions
 from chalicelib.services.message_history import WaitingItem, explain
 from chalicelib.services.subject_rights import erase
-from chalicelib.store import erasures, messages
+from chalicelib.store import erasures, outbox
 from chalicelib.store.keys import confirmed_key, subject_pk, unsent_key
 from chalicelib.store.outbox import why_nothing_is_left
 from chalicelib.store.table import Put
@@ -301,14 +301,14 @@ def test_a_bounce_that_may_pass_leaves_a_line(portal: Portal) -> None:
 def test_a_link_that_nobody_known_asked_for(portal: Portal, post: Sorting) -> None:
     """A request under an unknown contact leads nowhere, and so do those beyond what one request reaches."""
     key = portal.clinics.key(RIGA)
-    portal.table.put_new(messages.link_request(key, [STRANGER], "lv", BASE, NOON))
+    portal.table.put_new(outbox.link_request(key, [STRANGER], "lv", BASE, NOON))
     with logged() as lines:
         post.round()
     assert (lines.reasons(), lines.counted) == (["nobody_known"], {"NoMessage": 1})
-    for number in range(messages.MAX_SUBJECTS_PER_REQUEST + 2):
+    for number in range(outbox.MAX_SUBJECTS_PER_REQUEST + 2):
         decided(portal, {PHOTO: "no"}, Contact(ContactKind.EMAIL, f"x{number}@example.org"), ANNA_PHONE)
     post.round()
-    portal.table.put_new(messages.link_request(key, [ANNA_PHONE], "lv", BASE, NOON))
+    portal.table.put_new(outbox.link_request(key, [ANNA_PHONE], "lv", BASE, NOON))
     with logged() as lines:
         post.round()
     [line] = [line for line in lines.written if line.get("outcome") == "no_message"]
@@ -370,7 +370,7 @@ def test_a_decision_that_leaves_nothing_says_why_by_the_function_that_decided(po
 def test_a_reason_costs_no_round_trip_more(portal: Portal, post: Sorting, round_trips: list[str]) -> None:
     """It is written in the transaction that takes the item out of the outbox."""
     decided(portal, {EMAIL_NEWS: "withdraw"}, ANNA)
-    items = list(messages.waiting(portal.table, NOON))
+    items = list(outbox.waiting(portal.table, NOON))
     round_trips.clear()
     post.delivery.carry(items, in_time)
     assert round_trips.count("TransactWriteItems") == 1

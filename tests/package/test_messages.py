@@ -16,7 +16,8 @@ import pytest
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import instant
 from chalicelib.portal import get_portal
-from chalicelib.store import messages
+from chalicelib.store import outbox
+from chalicelib.store.bounces import undeliverable
 from chalicelib.store.table import ConflictError, SetBody, Table
 from infra.local.aws import REGION
 from infra.local.post_office import Message, PostOffice
@@ -81,10 +82,10 @@ def decide(local_stack: LocalStack, lang: str = "en", **fields: str) -> str:
     return send(local_stack, place, {"state": state, **{k.replace("__", "."): v for k, v in fields.items()}})
 
 
-def waiting(table: Table) -> list[messages.OutboxItem]:
+def waiting(table: Table) -> list[outbox.OutboxItem]:
     """Give what is still to be told, due or not; what waits for room at somebody's contact is another test's flood."""
     now = instant(datetime.now(UTC))
-    return [each for each in messages.waiting(table, "9999") if each.entry.tries or each.entry.due <= now]
+    return [each for each in outbox.waiting(table, "9999") if each.entry.tries or each.entry.due <= now]
 
 
 @contextmanager
@@ -197,7 +198,7 @@ def test_what_the_mail_service_reports_reaches_the_contact(local_stack: LocalSta
         subject = "Amazon SES Email Event Notification"
         topic = resource(local_stack, "MailEvents")
         sns.publish(TopicArn=topic, Subject=subject, Message=json.dumps(told), MessageAttributes=attributes)
-        until(lambda: bool(messages.undeliverable(table, RIGA, lookup)))
+        until(lambda: bool(undeliverable(table, RIGA, lookup)))
         send(local_stack, f"/{RIGA}/withdraw?lang=en", {"email": email, "all": "yes"})
         until(lambda: not waiting(table))
         get_portal.cache_clear()
@@ -213,7 +214,7 @@ def test_an_operator_lists_what_was_given_up_and_sends_it_again(local_stack: Loc
     try:
         decide(local_stack, decision__newsletter__email="yes", email=email)
         with table_of(local_stack) as table:
-            until(lambda: bool(messages.dead_letters(table, RIGA)))
+            until(lambda: bool(outbox.dead_letters(table, RIGA)))
         listed = operator(local_stack, "messages", "dead", RIGA)
         assert listed.returncode == 0, listed.stderr
         assert "confirm#email: refused MessageRejected" in listed.stdout

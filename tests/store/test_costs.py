@@ -14,7 +14,7 @@ from chalicelib.domain.rate_limits import RateLimitCheck
 from chalicelib.portal import Portal
 from chalicelib.receipts.sd_jwt import disclosed_texts
 from chalicelib.services import decisions
-from chalicelib.store import outbox, timeline
+from chalicelib.store import confirmation_codes, timeline
 from chalicelib.store import people as roll
 from chalicelib.store.personal_data import kept_disclosures
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, an_act, on_paper
@@ -65,7 +65,7 @@ def test_a_limit_on_codes_costs_one_read(portal: Portal, round_trips: list[str])
     receipt = decisions.record(portal, an_act({SMS_NEWS: "yes"}, confirm=frozenset({SMS_NEWS})), signed(ANNA_PHONE))
     key, guard = portal.clinics.key(RIGA), RateLimitCheck("code", (), "10.0.0.0/24", 1, NOON)
     round_trips.clear()
-    assert outbox.try_code(portal.table, key, receipt.id, ANNA_PHONE, guard)
+    assert confirmation_codes.try_code(portal.table, key, receipt.id, ANNA_PHONE, guard)
     assert round_trips == ["BatchGetItem", "TransactWriteItems"]
 
 

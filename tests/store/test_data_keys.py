@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.portal import Portal
 from chalicelib.services import decisions
-from chalicelib.store import messages, outbox
+from chalicelib.store import confirmation_codes, outbox
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import encrypted_under
 from chalicelib.store.keys import clinic_key
@@ -36,7 +36,7 @@ def filled(portal: Portal) -> None:
     """Let people decide, with everything that is sealed: contacts, names, evidence, what is to be told."""
     decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME))
     decisions.record(portal, on_paper({EMAIL_NEWS: "yes"}, NOON, NOON), signed(GIORGI, name=NAME))
-    portal.table.put_new(messages.link_request(portal.clinics.key(RIGA), [ANNA], "lv", "", NOON))
+    portal.table.put_new(outbox.link_request(portal.clinics.key(RIGA), [ANNA], "lv", "", NOON))
     decisions.record(portal, an_act({EMAIL_NEWS: "yes"}, clinic=TBILISI), signed(ANNA))
 
 
@@ -73,7 +73,7 @@ def test_from_the_next_request_on_the_new_key_seals_in_every_process(portal: Por
 def test_what_older_keys_sealed_is_sealed_anew_and_reads_the_same(portal: Portal) -> None:
     """Two rotations later the newest key alone opens contacts, names, evidence and what waits to be told."""
     filled(portal)
-    messages.move_to_dead_letters(portal.table, next(iter(messages.waiting(portal.table, "9999"))))
+    outbox.move_to_dead_letters(portal.table, next(iter(outbox.waiting(portal.table, "9999"))))
     rotate(portal, RIGA, SECOND)
     anna = only_person(portal, RIGA, ANNA)
     before = reveal(portal.table, portal.clinics.key(RIGA), anna)
@@ -85,7 +85,7 @@ def test_what_older_keys_sealed_is_sealed_anew_and_reads_the_same(portal: Portal
     assert done.resealed >= 8
     fresh = process(portal)
     assert reveal(portal.table, fresh.clinics.key(RIGA), anna) == before
-    wishes = [each for each in messages.waiting(portal.table, "9999") if each.entry.kind == messages.LINK_REQUEST]
+    wishes = [each for each in outbox.waiting(portal.table, "9999") if each.entry.kind == outbox.LINK_REQUEST]
     assert [each.contacts(fresh.clinics.key(RIGA), each.entry.subject) for each in wishes] == [[ANNA]]
     assert last(process(portal)).resealed == 0, "nothing is left to do"
     assert under(portal, TBILISI) == {"SEALED": {""}, "UNSENT": {""}}
@@ -150,4 +150,4 @@ def test_a_claim_made_before_a_rotation_is_still_confirmed_by_its_code(portal: P
     last(portal)
     fresh = process(portal)
     subject = receipt.document["subject"]
-    assert outbox.claimants(portal.table, fresh.clinics, RIGA, receipt.id, subject) == (ANNA_PHONE,)
+    assert confirmation_codes.claimants(portal.table, fresh.clinics, RIGA, receipt.id, subject) == (ANNA_PHONE,)

@@ -13,7 +13,7 @@ from chalicelib.messages.delivery import Delivery
 from chalicelib.messages.transports import Email, TextMessage
 from chalicelib.portal import Portal
 from chalicelib.services.confirmation import confirmed_by
-from chalicelib.store import links, outbox
+from chalicelib.store import confirmation_codes, links
 from chalicelib.store import reminders as told
 from chalicelib.store.keys import anywhere_key
 from chalicelib.store.table import Delete
@@ -60,7 +60,7 @@ def letters(portal: Home, clinic: str, number: str) -> Iterator[tuple[str, Addre
     """
     beside = portal.beside
     document = beside.receipts.find(clinic, number).document
-    typed = outbox.claimants(beside.table, beside.clinics, clinic, number, document["subject"])
+    typed = confirmation_codes.claimants(beside.table, beside.clinics, clinic, number, document["subject"])
     version, lang = document["notice"]["version"], document["notice"]["lang"]
     for contact in typed:
         if asked := confirmed_by(document, beside.clinics.version(clinic, version), typed, contact):

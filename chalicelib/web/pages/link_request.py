@@ -37,11 +37,11 @@ def send_link(request: Request, clinic: str) -> Response:
     contacts, faults = read_written_to(shown, fields)
     if faults:
         return html(_form(request, shown, fields, faults), 422)
-    from chalicelib.store import messages  # noqa: PLC0415 - only who wants a link needs it
+    from chalicelib.store import outbox  # noqa: PLC0415 - only who wants a link needs it
 
     # No bucket per contact: a stranger would use it up for whoever has it. What is sent to a contact has one (MESSAGE).
     held, base = guard(request, "link", (), get_portal().clock()), base_url(request, portal.settings.public_url)
-    wish = messages.link_request(portal.clinics.key(clinic), contacts, state.lang, base, get_portal().clock())
+    wish = outbox.link_request(portal.clinics.key(clinic), contacts, state.lang, base, get_portal().clock())
     try:
         rate_limits.spend(portal.table, portal.clinics.key(clinic), held, [wish])
     except TooManyError as error:

@@ -18,9 +18,9 @@ from chalicelib.messages.rules import Message
 from chalicelib.portal import Portal, get_portal
 from chalicelib.services.contact_changes import Change, NotTheirsError, rectify
 from chalicelib.services.own_page import OwnPage
-from chalicelib.store import messages, people, rate_limits, worklist
+from chalicelib.store import outbox, people, rate_limits, worklist
 from chalicelib.store.links import OpenedLink
-from chalicelib.store.messages import OutboxEntry
+from chalicelib.store.outbox import OutboxEntry
 from chalicelib.store.personal_data import reveal
 from chalicelib.store.shown_pages import CONSENT_PAGE
 from chalicelib.web.form_state import FormState
@@ -93,7 +93,7 @@ def _ask(visit: OwnPage, fields: Fields, old: Contact) -> Sequence[FieldError] |
         at=visit.now,
         until=ending(CONFIRM_WITHIN, visit.now),
     )
-    left = messages.outbox_put(key, person.salt, key.letter_number(person.id, word.kind, visit.now), word, [new])
+    left = outbox.outbox_put(key, person.salt, key.letter_number(person.id, word.kind, visit.now), word, [new])
     held = guard(visit.request, "contact", (f"link:{visit.opened.id}", *contact_subjects([new])), visit.now)
     rate_limits.spend(portal.table, key, held, [left])
     return ContactRequest.CONTACT

@@ -32,7 +32,7 @@ from chalicelib.services.data_export import DataExport
 from chalicelib.services.decisions import NoticeChangedError
 from chalicelib.services.own_page import OwnPage, describe, enter
 from chalicelib.services.receipt_copies import FullAccess, find_receipt, write_copy
-from chalicelib.store import messages, rate_limits
+from chalicelib.store import outbox, rate_limits
 from chalicelib.store.links import OldLinkError
 from chalicelib.store.lookup import Identification, fresh_subject
 from chalicelib.store.personal_data import all_kept_disclosures
@@ -214,8 +214,8 @@ def _erase(visit: OwnPage, fields: Fields) -> Response:
         return html(_told(visit, "erase_nowhere"), 409, FORGOTTEN)
     base = base_url(visit.request, portal.settings.public_url)
     until = instant(moment(visit.now) + ERASE_WITHIN)
-    word = messages.OutboxEntry(Message.ERASE, visit.clinic.id, person.id, visit.lang, base, until=until)
-    asked = messages.outbox_put(key, person.salt, secrets.token_hex(16), word, [holder] if holder in own else own[:1])
+    word = outbox.OutboxEntry(Message.ERASE, visit.clinic.id, person.id, visit.lang, base, until=until)
+    asked = outbox.outbox_put(key, person.salt, secrets.token_hex(16), word, [holder] if holder in own else own[:1])
     held = guard(visit.request, "erase", (f"link:{visit.opened.id}",), visit.now)
     try:
         rate_limits.spend(portal.table, key, held, [asked])

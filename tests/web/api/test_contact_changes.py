@@ -10,7 +10,7 @@ from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import instant
 from chalicelib.domain.links import LinkScope
 from chalicelib.store import worklist
-from chalicelib.store.messages import mark_undeliverable
+from chalicelib.store.bounces import mark_undeliverable
 from tests.web.client import Answer, Client, Program
 from tests.web.letterbox import a_token, carried
 from tests.web.page_reader import Page, decide

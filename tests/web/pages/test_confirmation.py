@@ -8,7 +8,7 @@ from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import instant
 from chalicelib.domain.links import LinkScope, short_code
 from chalicelib.domain.rate_limits import CODE, CONTACT, RANGE, RateLimit
-from chalicelib.store import outbox
+from chalicelib.store import confirmation_codes
 from tests.cast import ANNA, ANNA_PHONE
 from tests.web.client import Answer, Client, Program
 from tests.web.letterbox import a_token, brought_unasked, carried, confirm
@@ -215,7 +215,7 @@ def test_a_code_may_be_guessed_five_times_and_belongs_to_one_receipt(client: Cli
     place = f"/{program.clinic}/receipts/{number}/code"
     assert client.post(place, {"code": "none"}).status == 422
     assert client.post(f"/{other.clinic}/receipts/{number}/code", {"code": right}).status == 404
-    for _ in range(outbox.TRIES):
+    for _ in range(confirmation_codes.TRIES):
         assert client.post(place, {"code": wrong}).status == 422
     assert client.post(place, {"code": right}).status == 422
     assert program.states(phone="26123456")[SMS] == "pending"
@@ -231,7 +231,7 @@ def test_new_forms_are_no_way_to_more_guesses_at_the_codes_of_a_phone(client: Cl
         right = _code(portal, program.clinic, number)
         place = f"/{program.clinic}/receipts/{number}/code?lang=en"
         wrong = f"{(int(right) + 1) % 1_000_000:06d}"
-        statuses += [Client().post(place, {"code": wrong}).status for _ in range(outbox.TRIES - 1)]
+        statuses += [Client().post(place, {"code": wrong}).status for _ in range(confirmation_codes.TRIES - 1)]
     assert statuses == [422] * CODE.burst + [429] * (len(statuses) - CODE.burst)
     refused = client.post(place, {"code": right})
     assert (refused.status, "Too many tries. Please wait" in Page(refused).words) == (429, True)
@@ -254,7 +254,7 @@ def test_a_network_that_guesses_codes_is_refused_alone(
     number = _said(client, program, said)
     place = f"/{program.clinic}/receipts/{number}/code"
     guesser = Client(address="203.0.113.7")
-    statuses = {guesser.post(place, {"code": "000000"}).status for _ in range(outbox.TRIES + 1)}
+    statuses = {guesser.post(place, {"code": "000000"}).status for _ in range(confirmation_codes.TRIES + 1)}
     assert statuses <= {303, 422}
     while guesser.post(place, {"code": "000000"}).status != 429:
         pass

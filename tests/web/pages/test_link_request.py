@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.rate_limits import CONTACT
-from chalicelib.store import messages
+from chalicelib.store import outbox
 from chalicelib.store.keys import Key
 from tests.cast import ANNA, ANNA_PHONE
 from tests.web.client import MOUNTS, Answer, Client, Program
@@ -67,7 +67,7 @@ def test_one_request_leaves_one_item_that_the_post_can_read(
     assert (body["kind"], body["clinic"], body["lang"]) == ("wanted", program.clinic, "ru")
     assert body["base"] == "https://portal.example.org/api"
     key = portal.beside.clinics.key(program.clinic)
-    [waiting] = messages.still_waiting(portal.table, [item.key])
+    [waiting] = outbox.still_waiting(portal.table, [item.key])
     assert set(waiting.contacts(key, body["subject"])) == {ANNA, ANNA_PHONE}
     assert "ozola" not in f"{item.body}{item.key}".lower()
     assert b"ozola" not in bytes(item.blob).lower()

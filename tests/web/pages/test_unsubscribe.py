@@ -15,7 +15,7 @@ from chalicelib.domain.links import LinkScope
 from chalicelib.messages.rules import Message
 from chalicelib.messages.transports import Email
 from chalicelib.services import decisions
-from chalicelib.store import messages
+from chalicelib.store import outbox
 from chalicelib.store.lookup import Identification, fresh_subject
 from tests.acts import an_act
 from tests.cast import ANNA, ANNA_PHONE
@@ -191,16 +191,16 @@ def test_a_scanner_that_plays_every_mail_changes_nothing(client: Client, portal:
     mails += unasked(portal, program.clinic, ANNA, instant(now + timedelta(days=20)))
     client.post(f"/{program.clinic}/withdraw", {**MAIL, "purpose": SKIN})
     portal.table.put_new(
-        messages.link_request(portal.beside.clinics.key(program.clinic), [ANNA], "en", BASE, instant(now))
+        outbox.link_request(portal.beside.clinics.key(program.clinic), [ANNA], "en", BASE, instant(now))
     )
     [person] = portal.beside.directory.look_up(program.clinic, [ANNA]).people[ANNA]
     key = portal.beside.clinics.key(program.clinic)
     for kind, about in ((Message.ERASE, ()), (Message.NEW_CONTACT, (key.lookup(ANNA),))):
         until = instant(now + timedelta(days=3))
-        word = messages.OutboxEntry(
+        word = outbox.OutboxEntry(
             kind, program.clinic, person.id, "en", BASE, addresses=about, at=instant(now), until=until
         )
-        portal.table.put_new(messages.outbox_put(key, person.salt, secrets.token_hex(16), word, [ANNA]))
+        portal.table.put_new(outbox.outbox_put(key, person.salt, secrets.token_hex(16), word, [ANNA]))
     for version in ("1.1", "2.0"):
         portal.republish(program.clinic, version)
         mails += unasked(portal, program.clinic, ANNA, instant(datetime.now(UTC)))

@@ -1,0 +1,43 @@
+"""Contacts that no message reaches: those that bounced, and those whose reader complained."""
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+
+from chalicelib.domain.instants import Instant, moment
+from chalicelib.store.keys import (
+    earlier_undeliverable_key,
+    undeliverable_key,
+    undelivered_key,
+)
+from chalicelib.store.table import Put, Table
+
+MARKED = timedelta(days=365)
+"""For how long it is kept that a contact bounced or complained: the contact may be of somebody who was erased since."""
+
+
+UNDELIVERABLE = ("bounce", "complaint")
+"""For what a contact is marked."""
+
+
+def mark_undeliverable(table: Table, clinic: str, lookup: str, reason: str, at: Instant) -> bool:
+    """Mark a contact that no message reaches, or that wants none; tell False where it was marked before.
+
+    A new report takes the place of the old one; a year after the last of them nothing is left.
+    """
+    over = int((moment(at) + MARKED).timestamp())
+    values = {"body": json.dumps({"reason": reason, "at": at}), "ttl": over}
+    mark = Put(undeliverable_key(clinic, lookup, reason), values)
+    table.put(Put(undelivered_key(clinic, lookup, reason), values))
+    if table.put_new(mark):
+        return True
+    table.put(mark)
+    return False
+
+
+def undeliverable(table: Table, clinic: str, lookup: str) -> Mapping[str, Instant]:
+    """Give for what reasons a contact is marked, each with when that was last reported."""
+    places = (earlier_undeliverable_key, undeliverable_key)
+    found = table.get([make(clinic, lookup, reason) for reason in UNDELIVERABLE for make in places])
+    marks = [json.loads(item.body or "") for item in found.values()]
+    return {mark["reason"]: mark["at"] for mark in sorted(marks, key=lambda mark: str(mark["at"]))}
