@@ -1,6 +1,8 @@
-"""Decisions: what a person answered in one go, and the function that makes the next receipt of it.
+"""Decisions: what a person answered in one go, and the receipt that follows from it.
 
-`decide` is pure: the same arguments give the same receipt, byte for byte. Time, ids and keys are arguments.
+A `Decision` is one form, call or click with all its answers. `decide` makes the person's next receipt
+of it, and the person (`Subject`) as they are afterwards. It is pure: the same arguments give the same
+receipt, byte for byte. Time, ids and keys are arguments.
 """
 
 import hmac
@@ -30,10 +32,10 @@ from chalicelib.domain.subjects import Subject
 
 @dataclass(frozen=True, slots=True)
 class NoticeRef:
-    """The text a person decided about: notice version (``MAJOR.MINOR``), language, SHA-256 of the page as rendered.
+    """The text a person saw: version of the notice, language, SHA-256 of the page as it was rendered.
 
-    Version and hash are None where nobody knows what they read: on a form from before any version was in force.
-    `lang` is then the language staff named, for whatever is written to them.
+    Version and hash are None where nobody knows what was read, such as on a form from before the first
+    version. `lang` is then the language that staff named; messages about the decision are written in it.
     """
 
     version: str | None
@@ -48,19 +50,19 @@ class NoticeRef:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A day at the clinic on which something was decided, nobody knows at what time: paper has only dates."""
+    """The day of a decision whose time nobody knows: a paper form bears only a date."""
 
     date: str
     """Such as ``2026-11-29``."""
     ends: Instant
-    """The last moment of it, where the clinic is."""
+    """The last moment of the day, where the clinic is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One act of deciding: what was said, by whom, how, when, under which text.
+    """What one person answered in one go: to which text, in which way, and how sure it is who did.
 
-    `effective_at` is when it was decided, `recorded_at` when the portal learnt of it.
+    `new_decision` makes one from a clinic's document.
     """
 
     receipt_id: str
@@ -68,29 +70,48 @@ class Decision:
     answers: Mapping[QuestionId, Answer]
     notice: NoticeRef
     controllers: tuple[Mapping[str, str], ...]
+    """Id and name of each controller (GDPR Art. 4(7), 26)."""
+
     channel: Channel
     source: str | None
+    """Name of the QR code or campaign that led to the page."""
+
     assurance: Assurance
     actor: str
+    """Who decided: ``patient``, ``guardian``, or the id of a staff member's key."""
+
     evidence: Mapping[str, Any] | None
+    """What else proves the decision, such as the number of a paper form."""
+
     effective_at: Instant
+    """When it was decided."""
+
     recorded_at: Instant
+    """When the portal learnt of it."""
+
     endings: Mapping[QuestionId, str]
+    """When a Yes to a question ends by itself: a rule of `instants.ending`."""
+
     everything: bool = False
+    """Whether every question that the person ever answered is withdrawn, beside `answers`."""
+
     confirm: frozenset[QuestionId] = frozenset()
-    """What is confirmed by message before it counts, whoever said it (double opt-in)."""
+    """Questions whose Yes is confirmed by message before it counts, whoever gave it (double opt-in)."""
 
     confirm_within: str = CONFIRM_WITHIN
-    """How long a Yes waits to be confirmed, as a period of ISO 8601."""
+    """How long a Yes waits to be confirmed, as an ISO 8601 period."""
 
     of_age: Instant = ""
-    """Where a guardian decides for a child: when it comes of age."""
+    """Where a guardian decides for a child: when the child comes of age."""
 
     asks_only: bool = False
-    """Whether it came by a link that a clinic's program made: a Yes to what was last refused or withdrawn waits."""
+    """Whether it came by a link that a clinic's program made.
+
+    Then a Yes to a question that was last refused or withdrawn waits to be confirmed.
+    """
 
     day: Day | None = None
-    """Where only the day is known on which it was decided: `effective_at` is then when that day began."""
+    """Where only the day of the decision is known; `effective_at` is then its beginning."""
 
 
 def new_decision(
@@ -139,74 +160,145 @@ def new_decision(
     )
 
 
-def receipt_id(secret: bytes, nonce: str, said: Mapping[str, Any]) -> str:
-    """Give a receipt's id, 128 bits of HMAC-SHA-256 over what makes it unique: the same form sent twice is one receipt.
+def receipt_id(secret: bytes, nonce: str, content: Mapping[str, Any]) -> str:
+    """Give a receipt's id: 128 bits of HMAC-SHA-256 over what makes it unique, in hexadecimal.
 
-    `secret` is the clinic's (`ClinicKey.receipt_secret`): whoever knows everything else, such as the receipt that this
-    one follows, an Idempotency-Key or a person's id, cannot compute the id, nor ask whether there is such a receipt.
+    The same form posted twice has the same nonce and content, and so leads to the same receipt.
+
+    `secret` is the clinic's (`ClinicKey.receipt_secret`). Whoever knows everything else, such as the
+    receipt before, an Idempotency-Key or a person's id, can neither compute the id nor find out
+    whether there is such a receipt.
     """
-    unique = rfc8785.dumps({"nonce": nonce, "said": dict(said)})
+    unique = rfc8785.dumps({"nonce": nonce, "said": dict(content)})
     return hmac.digest(secret, unique, "sha256").hex()[:32]
 
 
 def recorded_answers(document: Mapping[str, Any]) -> dict[QuestionId, RecordedAnswer]:
-    """Give the words of a receipt, by its document: whoever has the receipts can tell every state from them again."""
-    told = {name: document[name] for name in ("effective_at", "recorded_at", "version", "channel", "assurance")}
-    told["effective_until"] = document.get("effective_until")
-    notice = {"notice_version": document["notice"]["version"], "lang": document["notice"]["lang"]}
-    return {
-        address: RecordedAnswer.read(
-            {
-                **told,
-                **notice,
-                "receipt_id": document["id"],
-                **{name: entry[name] for name in ("answer", "expires_at", "confirm_by")},
-            }
-        )
-        for address, entry in document["decisions"].items()
+    """Give the answers that a receipt's document holds. All states can be worked out from them again."""
+    common = {
+        "receipt_id": document["id"],
+        "version": document["version"],
+        "effective_at": document["effective_at"],
+        "effective_until": document.get("effective_until"),
+        "recorded_at": document["recorded_at"],
+        "notice_version": document["notice"]["version"],
+        "lang": document["notice"]["lang"],
+        "channel": document["channel"],
+        "assurance": document["assurance"],
     }
-
-
-def _stopped(subject: Subject, address: QuestionId) -> bool:
-    """Tell whether the last word that counts on a decision is a No or a withdrawal."""
-    standing = subject.summaries.get(address)
-    return standing is not None and standing.last is not None and standing.last.answer is not Answer.YES
+    answers = {}
+    for question, entry in document["decisions"].items():
+        own = {name: entry[name] for name in ("answer", "expires_at", "confirm_by")}
+        answers[question] = RecordedAnswer.read({**common, **own})
+    return answers
 
 
 def decide(subject: Subject, decision: Decision, in_force: NoticeInForce, *, known: bool) -> tuple[Receipt, Subject]:
-    """Carry out one act of deciding: give the next receipt of the chain and the subject as it stands afterwards.
+    """Give the receipt of a decision, next in the subject's chain, and the subject afterwards.
 
-    Who only claims a contact (self-asserted) that has decided before (`known`) can stop things at once, and can start
-    nothing: such a Yes stays pending, and what that person had granted stays as it was. So does everybody's Yes to what
-    is confirmed first (`Decision.confirm`). A chain is recorded in order: an act whose clock ran behind is recorded a
-    millisecond after the receipt before it, so that words given now never tie. A Yes for a child ends when it comes of
-    age, however it was given; afterwards staff who see the grown patient can record another.
+    `known` says that somebody has decided under these contacts before. Whoever merely types such a
+    contact (self-asserted) can stop things at once but start nothing: a Yes waits to be confirmed,
+    and what was granted stays granted. The same holds for any Yes in `Decision.confirm`.
+
+    Receipts of a chain are recorded in order: where a clock ran behind, the decision counts as
+    recorded a millisecond after the receipt before, so that no two answers tie.
+
+    A Yes for a child ends when the child comes of age, whoever gave it. After that day staff who see
+    the grown patient can record another.
     """
-    now = max(decision.recorded_at, just_after(subject.recorded_at)) if subject.recorded_at else decision.recorded_at
-    effective_at = (
-        now if decision.effective_at == decision.recorded_at and decision.day is None else decision.effective_at
-    )
-    answers = dict(decision.answers)
-    if decision.everything:
-        answers |= {address: Answer.WITHDRAW for address in subject.summaries if address not in answers}
-    claims = known and decision.assurance is Assurance.SELF_ASSERTED
+    recorded_at = _recorded_at(subject, decision)
+    effective_at = decision.effective_at
+    if effective_at == decision.recorded_at and decision.day is None:
+        effective_at = recorded_at
     of_age = decision.of_age or subject.of_age
-    limit = of_age if effective_at < of_age or decision.assurance is not Assurance.STAFF_WITNESSED else None
-    decisions: dict[QuestionId, dict[str, Any]] = {}
-    for address, answer in sorted(answers.items()):
-        yes = answer is Answer.YES
-        ends = decision.endings.get(address) if yes else None
-        expires_at = min(filter(None, (ends and ending(ends, effective_at), limit)), default=None) if yes else None
-        waits = yes and (claims or address in decision.confirm or (decision.asks_only and _stopped(subject, address)))
-        confirm_by = ending(decision.confirm_within, now) if waits else None
-        decisions[address] = {"answer": answer, "confirm_by": confirm_by, "expires_at": expires_at}
-    document: dict[str, Any] = {
+    is_claim = known and decision.assurance is Assurance.SELF_ASSERTED
+
+    entries: dict[QuestionId, dict[str, Any]] = {}
+    for question, answer in sorted(_all_answers(subject, decision).items()):
+        entry: dict[str, Any] = {"answer": answer, "confirm_by": None, "expires_at": None}
+        if answer is Answer.YES:
+            entry["expires_at"] = _expires_at(question, decision, effective_at, of_age)
+            if is_claim or _is_confirmed_first(question, decision, subject):
+                entry["confirm_by"] = ending(decision.confirm_within, recorded_at)
+        entries[question] = entry
+
+    document = _document(subject, decision, entries, effective_at, recorded_at)
+    summaries = dict(subject.summaries)
+    for question, recorded in recorded_answers(document).items():
+        before = summaries.get(question)
+        after = (before or AnswerSummary()).with_answer(recorded)
+        summaries[question] = after
+        entries[question]["before"] = resolve(before, in_force, recorded_at).state
+        entries[question]["after"] = resolve(after, in_force, recorded_at).state
+
+    receipt = Receipt(document, rfc8785.dumps(document))
+    chose_language = not is_claim and decision.assurance not in BY_CLINIC
+    return receipt, replace(
+        subject,
+        version=document["version"],
+        head=receipt.sha256,
+        summaries=summaries,
+        latest=max(effective_at, subject.latest),
+        recorded_at=recorded_at,
+        of_age=of_age,
+        lang=decision.notice.lang if chose_language else subject.lang,
+    )
+
+
+def _recorded_at(subject: Subject, decision: Decision) -> Instant:
+    if not subject.recorded_at:
+        return decision.recorded_at
+    return max(decision.recorded_at, just_after(subject.recorded_at))
+
+
+def _all_answers(subject: Subject, decision: Decision) -> dict[QuestionId, Answer]:
+    """Give the answers of a decision, with a withdrawal of all else where everything is withdrawn."""
+    withdrawn = dict.fromkeys(subject.summaries, Answer.WITHDRAW) if decision.everything else {}
+    return {**withdrawn, **decision.answers}
+
+
+def _expires_at(question: QuestionId, decision: Decision, effective_at: Instant, of_age: Instant) -> Instant | None:
+    """Tell when a Yes ends by itself: by the question's rule, or when a child comes of age."""
+    ends = []
+    if rule := decision.endings.get(question):
+        ends.append(ending(rule, effective_at))
+    seen_grown = decision.assurance is Assurance.STAFF_WITNESSED and effective_at >= of_age
+    if of_age and not seen_grown:
+        ends.append(of_age)
+    return min(ends, default=None)
+
+
+def _is_confirmed_first(question: QuestionId, decision: Decision, subject: Subject) -> bool:
+    """Tell whether a Yes waits to be confirmed, whoever gave it."""
+    if question in decision.confirm:
+        return True
+    return decision.asks_only and _was_stopped(subject, question)
+
+
+def _was_stopped(subject: Subject, question: QuestionId) -> bool:
+    """Tell whether the last answer that counts is a No or a withdrawal."""
+    summary = subject.summaries.get(question)
+    if summary is None or summary.last is None:
+        return False
+    return summary.last.answer is not Answer.YES
+
+
+def _document(
+    subject: Subject,
+    decision: Decision,
+    entries: dict[QuestionId, dict[str, Any]],
+    effective_at: Instant,
+    recorded_at: Instant,
+) -> dict[str, Any]:
+    """Give the document of a receipt; `decide` adds the states before and after to its entries."""
+    ends = [entry["expires_at"] for entry in entries.values() if entry["expires_at"]]
+    document = {
         "id": decision.receipt_id,
         "clinic": decision.clinic,
         "subject": subject.id,
         "version": subject.version + 1,
         "previous": subject.head,
-        "decisions": decisions,
+        "decisions": entries,
         "notice": asdict(decision.notice),
         "controllers": [dict(controller) for controller in decision.controllers],
         "channel": decision.channel,
@@ -215,25 +307,10 @@ def decide(subject: Subject, decision: Decision, in_force: NoticeInForce, *, kno
         "actor": decision.actor,
         "evidence": dict(decision.evidence) if decision.evidence else None,
         "effective_at": effective_at,
-        "recorded_at": now,
-        "expires_at": min((entry["expires_at"] for entry in decisions.values() if entry["expires_at"]), default=None),
+        "recorded_at": recorded_at,
+        "expires_at": min(ends, default=None),
     }
     if decision.day:
-        document |= {"effective_date": decision.day.date, "effective_until": min(decision.day.ends, now)}
-    standings = dict(subject.summaries)
-    for address, word in recorded_answers(document).items():
-        before = standings.get(address)
-        standings[address] = (before or AnswerSummary()).with_answer(word)
-        decisions[address]["before"] = resolve(before, in_force, now).state
-        decisions[address]["after"] = resolve(standings[address], in_force, now).state
-    receipt = Receipt(document, rfc8785.dumps(document))
-    return receipt, replace(
-        subject,
-        version=document["version"],
-        head=receipt.sha256,
-        summaries=standings,
-        latest=max(effective_at, subject.latest),
-        recorded_at=now,
-        of_age=of_age,
-        lang=subject.lang if claims or decision.assurance in BY_CLINIC else decision.notice.lang,
-    )
+        document["effective_date"] = decision.day.date
+        document["effective_until"] = min(decision.day.ends, recorded_at)
+    return document

@@ -1,107 +1,118 @@
-"""A data subject (GDPR Art. 4(1)): one person at one clinic, with the current answers and the contacts kept of it.
+"""Subjects: one person at one clinic (a data subject, GDPR Art. 4(1)), as the portal keeps them.
 
-A clinic's patient is found by contacts (`identity`), decides (`decisions`) and has a chain of receipts (`receipts`).
+A `Subject` knows the person's contacts, the summary of their answers to each question, and how far
+their chain of receipts reaches. It names nobody: contacts are kept as lookup keys (HMAC), names and
+addresses elsewhere and encrypted (`store.personal_data`). `identity` finds the subject of a decision.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from chalicelib.domain.consent import (
-    AnswerSummary,
-    QuestionId,
-)
+from chalicelib.domain.consent import AnswerSummary, QuestionId
 from chalicelib.domain.instants import Instant
 
 _STORED_AS = {"summaries": "standings", "page_starts": "fences"}
-"""Fields whose stored key is another: items in the table keep the names they were written with."""
+"""Fields that are stored under another key: the table keeps the names it began with."""
 
 _FIELD_OF = {key: name for name, key in _STORED_AS.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One person at one clinic, as far as decisions go: an opaque id, the head of the chain, every last word.
-
-    `contacts` are the lookup keys (HMAC) under which the person is found, and when the portal learnt of each; `salt` is
-    the part of the contact key that belongs to this person alone.
-    """
+    """One person at one clinic. `contacts` and all that refers to contacts hold their lookup keys."""
 
     id: str
+    """An opaque id."""
     salt: str
+    """This person's own part of the key that encrypts their contacts; erasure destroys it."""
     version: int = 0
+    """The number of the last receipt; 0 before the first."""
     head: str | None = None
+    """The hash of the last receipt."""
     contacts: Mapping[str, Instant] = field(default_factory=dict)
+    """The contacts under which the person is found, and when the portal learnt of each."""
     summaries: Mapping[QuestionId, AnswerSummary] = field(default_factory=dict)
+    """What matters of the answers to each question."""
     numbered: bool = False
     """Whether the clinic's own number of this person is among the contacts."""
 
     of_age: Instant = ""
-    """For a child for whom a guardian decided, when it comes of age: another person than who else has the contacts."""
+    """For a child for whom a guardian decided: when it comes of age. "" for anybody else.
+
+    The guardian, and other children under the same contact, are other subjects.
+    """
 
     latest: Instant = ""
-    """The latest moment at which any of the words was given."""
+    """The latest moment at which any of the answers was given."""
 
     recorded_at: Instant = ""
-    """When the head of the chain was recorded."""
+    """When the last receipt was recorded."""
 
     page_starts: tuple[tuple[Instant, Instant], ...] = ()
-    """What each page of words begins after, by both clocks: see `timeline`."""
+    """After which two times each page of receipts begins (`store.timeline`)."""
 
     typed: tuple[str, ...] = ()
-    """Of the contacts, the e-mails and phones that somebody only typed: nobody proved that they are this person's."""
+    """The e-mails and phones among the contacts that somebody typed and nobody has proven."""
 
     certain: bool = False
-    """Whether any contact was ever proven, from itself or by staff."""
+    """Whether any contact was ever proven, from the contact itself or by staff."""
 
     proven_by: str = ""
-    """The receipt whose confirmation proved the first: what else was typed on that very form may still be proven."""
+    """The receipt whose confirmation proved the first contact.
+
+    The other contacts typed on that very form may still be proven.
+    """
 
     base: str = ""
-    """The portal's absolute address as the person last reached it: where messages that nobody asked for lead."""
+    """The portal's absolute address as the person last reached it: messages lead there."""
 
     lang: str = ""
-    """The language the person last chose themself; none where only others spoke for them."""
+    """The language the person last chose; "" where only others decided for them."""
 
     kinds: Mapping[str, str] = field(default_factory=dict)
-    """Of which kind each contact is; those kept before kinds were told are left out until they are given again."""
+    """The kind of each contact; unknown for those stored before kinds were kept."""
 
     places: Mapping[str, int] = field(default_factory=dict)
-    """In which place of each contact the person is kept; those in the first place are left out (`store.contacts`)."""
+    """In which place of each contact the person is kept, if not the first (`store.contacts`)."""
 
     pointers: tuple[str, ...] = ()
-    """Of very many contacts, those whose place does not hold the person but only says who it is."""
+    """Contacts whose place holds only the person's id: for people with very many contacts."""
 
     restricted_since: Instant | None = None
     """Since when all processing is restricted (GDPR Art. 18); None where it is not."""
 
     proof_until: Instant | None = None
-    """For an erased person: until when the receipts are kept, which name nobody any more."""
+    """For an erased person: until when their receipts are kept."""
 
     def owns(self, lookup: str) -> bool:
-        """Tell whether a contact counts as this person's own: it was proven, or none was yet.
+        """Tell whether a contact counts as this person's own: it is proven, or none is yet.
 
-        Anybody may have typed somebody else's phone beside an e-mail of their own: once one is proven, the other leads
-        nowhere until it is too.
+        Anybody may type somebody else's phone beside an e-mail of their own. Once one of the two is
+        proven, the other leads nowhere until it is proven too.
         """
-        return lookup in self.contacts and (lookup not in self.typed or not self.certain)
+        if lookup not in self.contacts:
+            return False
+        return lookup not in self.typed or not self.certain
 
     def may_have(self, kind: str) -> bool:
-        """Tell whether one of the person's own contacts is of a kind, or may be: of old ones no kind was kept."""
-        return any(self.owns(lookup) and self.kinds.get(lookup, kind) == kind for lookup in self.contacts)
+        """Tell whether one of the person's own contacts is of a kind, or may be: old ones have none."""
+        own = [lookup for lookup in self.contacts if self.owns(lookup)]
+        return any(self.kinds.get(lookup, kind) == kind for lookup in own)
 
     def prove(self, lookups: Collection[str]) -> Self:
         """Give the person with these contacts proven."""
-        left = tuple(lookup for lookup in self.typed if lookup not in lookups)
-        return replace(self, typed=left, certain=self.certain or bool(lookups))
+        typed = tuple(lookup for lookup in self.typed if lookup not in lookups)
+        return replace(self, typed=typed, certain=self.certain or bool(lookups))
 
     def as_independent(self, contacts: Collection[str]) -> Self:
-        """Give who was a child as somebody who decides alone: of what is known only these contacts are their own."""
-        return replace(self.without_contacts(self.contacts.keys() - set(contacts)), of_age="", proven_by="")
+        """Give a former child as a person who decides alone, to whom only these contacts belong."""
+        others = self.contacts.keys() - set(contacts)
+        return replace(self.without_contacts(others), of_age="", proven_by="")
 
-    def without_contacts(self, gone: Collection[str]) -> Self:
+    def without_contacts(self, removed: Collection[str]) -> Self:
         """Give the person without some of their contacts."""
-        kept = {lookup: since for lookup, since in self.contacts.items() if lookup not in gone}
+        kept = {lookup: since for lookup, since in self.contacts.items() if lookup not in removed}
         return replace(
             self,
             contacts=kept,
@@ -113,17 +124,16 @@ class Subject:
 
     @property
     def erased(self) -> bool:
-        """Whether the person was erased: no contact leads here, and what was sealed can no longer be read."""
+        """Whether the person was erased: no contact leads here, and what was encrypted is lost."""
         return self.proof_until is not None
 
     def restrict(self, since: Instant | None) -> Self:
-        """Give the person with all processing restricted, or, by None, no longer."""
-        return replace(
-            self, restricted_since=since, summaries=with_restriction(self.summaries, restricted=since is not None)
-        )
+        """Give the person with all processing restricted since a moment, or, by None, not restricted."""
+        summaries = with_restriction(self.summaries, restricted=since is not None)
+        return replace(self, restricted_since=since, summaries=summaries)
 
     def erase(self, proof_until: Instant) -> Self:
-        """Give what is kept of an erased person: an opaque id and the length and head of the chain."""
+        """Give what is kept of an erased person: the id, and the length and head of the chain."""
         return type(self)(
             id=self.id,
             salt="",
@@ -135,10 +145,11 @@ class Subject:
         )
 
     def stored(self) -> dict[str, Any]:
-        """Write the subject, JSON-ready."""
+        """Write the subject, ready for JSON."""
         stored = {_STORED_AS.get(name, name): getattr(self, name) for name in self.__slots__}
         summaries = {question: summary.stored() for question, summary in self.summaries.items()}
-        return {**stored, _STORED_AS["summaries"]: summaries}
+        stored[_STORED_AS["summaries"]] = summaries
+        return stored
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
@@ -147,26 +158,30 @@ class Subject:
         summaries = {question: AnswerSummary.read(summary) for question, summary in fields["summaries"].items()}
         restricted = fields.get("restricted_since") is not None
         fields["summaries"] = with_restriction(summaries, restricted=restricted)
-        fields["page_starts"] = tuple((latest, recorded_at) for latest, recorded_at in fields["page_starts"])
+        fields["page_starts"] = tuple((given, recorded) for given, recorded in fields["page_starts"])
         fields["typed"] = tuple(fields.get("typed", ()))
         fields["pointers"] = tuple(fields.get("pointers", ()))
         return cls(**fields)
 
 
 def with_restriction(
-    standings: Mapping[QuestionId, AnswerSummary], *, restricted: bool
+    summaries: Mapping[QuestionId, AnswerSummary], *, restricted: bool
 ) -> Mapping[QuestionId, AnswerSummary]:
-    """Give somebody's standings with it written on each whether processing is restricted."""
-    return {address: replace(standing, restricted=restricted) for address, standing in standings.items()}
+    """Give summaries that each say whether the person's processing is restricted."""
+    return {question: replace(summary, restricted=restricted) for question, summary in summaries.items()}
 
 
 def best_match(people: Sequence[Sequence[Subject]]) -> Subject | None:
-    """Tell which known person the typed contacts mean, given those found under each, strongest contact first.
+    """Tell which known person several contacts mean; None for somebody new.
 
-    The person found under all of them, or else under the first. A family's phone beside an e-mail nobody has used
-    yet is a new person: nobody may speak for the others who share that phone.
+    `people` are those found under each contact, strongest contact first. The person found under all
+    of them is meant, or else the first found under the strongest. Where nobody is found under that
+    one, it is somebody new: a family's phone beside an e-mail that nobody has used yet must not let
+    one speak for the others who share the phone.
     """
     if not people or not people[0]:
         return None
-    shared = [each for each in people[0] if all(any(each.id == other.id for other in group) for group in people)]
-    return (shared or people[0])[0]
+    strongest, *others = people
+    ids_of_others = [{person.id for person in group} for group in others]
+    shared = [person for person in strongest if all(person.id in ids for ids in ids_of_others)]
+    return (shared or strongest)[0]
