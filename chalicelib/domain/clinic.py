@@ -1,7 +1,10 @@
-"""Clinics and their notices as values, as `notices.document` reads them.
+"""A clinic as its document describes it: who asks (`Controller`), for what (`Purpose`), and which questions.
 
-A clinic's document says who asks (one controller or several jointly, GDPR Art. 26), for what, on which basis, and in
-which words, in every language the clinic speaks. One version of it is immutable once published.
+One `Clinic` is one version of the notice, in all of its languages; it is immutable once published.
+`notices.document` reads it from the clinic's file and from the table.
+
+A `Purpose` with options is decided option by option, else as a whole. Each such part is a `Question`:
+what a patient answers Yes or No to.
 """
 
 from collections.abc import Collection, Mapping
@@ -9,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chalicelib.domain.ages import own_consent_age
-from chalicelib.domain.consent import CONFIRM_WITHIN
+from chalicelib.domain.consent import CONFIRM_WITHIN, QuestionId
 from chalicelib.domain.instants import Instant, ending
 from chalicelib.domain.postal_address import WITHOUT_POSTCODE
 
@@ -23,11 +26,14 @@ EXPLICIT_CONSENT = "explicit_consent"
 """The legal basis of what concerns health and other special categories (GDPR Art. 9(2)(a))."""
 
 SHARING = "data_sharing"
-"""The purpose whose options are the recipients."""
+"""The id of the purpose of passing data on; each of its options is a recipient."""
 
 
 def waits_by_default(purpose: object, legal_basis: object) -> bool:
-    """Tell whether a Yes waits for confirmation unless the clinic gives a reason: explicit consent, and all sharing."""
+    """Tell whether a Yes waits to be confirmed unless the clinic gives a reason why it need not.
+
+    So it is with explicit consent, and with all sharing of data.
+    """
     return legal_basis == EXPLICIT_CONSENT or purpose == SHARING
 
 
@@ -37,25 +43,25 @@ Text = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Controller:
-    """A controller (GDPR Art. 4(7)) and how to reach it."""
+    """Who decides why and how data is used (GDPR Art. 4(7)), and how to reach them."""
 
     id: str
     name: str
     address: str
-    """Where post reaches it; empty where the law does not ask for it and the clinic does not say."""
+    """The postal address; "" where the law does not ask for it and the clinic does not say."""
     email: str
     phone: str
     registration: str
     lead: bool
 
     def for_receipt(self) -> Mapping[str, str]:
-        """Give what a receipt says of the controller."""
+        """Give what a receipt holds of the controller."""
         return {"id": self.id, "name": self.name}
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A part of a purpose that the patient decides separately: a channel, a recipient, a contest, a medium."""
+    """A part of a purpose that is decided separately: a channel, a recipient, a contest, a medium."""
 
     id: str
     title: Text
@@ -63,11 +69,11 @@ class Option:
     needs: frozenset[str]
     ends: str | None
     controllers: tuple[str, ...] = ()
-    """Which of the joint controllers it concerns, by id; what the purpose says where it says nothing."""
+    """The ids of the joint controllers it concerns; none for those of the purpose."""
     confirm: bool = False
-    """Whether a Yes from the web counts only once the owner of the contact has confirmed it (double opt-in)."""
+    """Whether a Yes from the web waits until the owner of the contact confirms it (double opt-in)."""
     unconfirmed_because: str = ""
-    """The clinic's reason why a Yes counts unconfirmed that otherwise would not."""
+    """The clinic's reason why a Yes counts unconfirmed that otherwise would wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +91,14 @@ class Purpose:
     needs: frozenset[str]
     ends: str | None
     controllers: tuple[str, ...] = ()
-    """Which of the joint controllers it concerns, by id; all of them where it names none."""
+    """The ids of the joint controllers it concerns; none for all of them."""
     confirm: bool = False
     unconfirmed_because: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Processing:
-    """What a clinic does with data without asking for consent, and on which other basis (GDPR Art. 6(1)(b) to (f))."""
+    """What a clinic does with data on another legal basis than consent (GDPR Art. 6(1)(b) to (f))."""
 
     id: str
     title: Text
@@ -116,37 +122,50 @@ class Processing:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One decision to take: its address, what a Yes needs to know, when it ends by itself, whether it is confirmed."""
+    """What a patient answers Yes or No to: a purpose, or one option of it."""
 
-    id: str
+    id: QuestionId
     purpose: Purpose
     option: Option | None
     needs: frozenset[str]
+    """What a Yes needs to know of the patient, such as ``email``, ``name`` or ``address``."""
     ends: str | None
+    """When a Yes ends by itself: a rule of `instants.ending`."""
     confirm: bool = False
+    """Whether a Yes from the web waits until the owner of the contact confirms it."""
     unconfirmed_because: str = ""
+    """The clinic's reason why a Yes counts unconfirmed that otherwise would wait."""
 
     @property
     def recipient(self) -> Text | None:
-        """Who outside receives the data: the option of `data_sharing`, or whom the purpose names."""
-        if self.purpose.id == SHARING:
-            return self.option.title if self.option else self.purpose.title
-        return self.purpose.recipients
+        """Who outside the clinic receives the data; None for nobody."""
+        if self.purpose.id != SHARING:
+            return self.purpose.recipients
+        return self.option.title if self.option else self.purpose.title
 
     def title(self, lang: str) -> str:
-        """Give the purpose, and the option where there is one; a question of long ago may lack the language."""
-        parts = [self.purpose.title, *([self.option.title] if self.option else [])]
-        return ": ".join(localized(each, lang) for each in parts)
+        """Give the title of the purpose, and of the option where there is one.
+
+        A question of an old version may lack the language.
+        """
+        purpose = localized(self.purpose.title, lang)
+        if self.option is None:
+            return purpose
+        return f"{purpose}: {localized(self.option.title, lang)}"
 
     @property
     def controllers(self) -> tuple[str, ...]:
-        """Which of the joint controllers share the decision, by id; none for all of them."""
-        return (self.option.controllers if self.option else ()) or self.purpose.controllers
+        """The ids of the joint controllers that share this question; none for all of them."""
+        if self.option is not None and self.option.controllers:
+            return self.option.controllers
+        return self.purpose.controllers
 
 
 def localized(text: Text, lang: str) -> str:
-    """Give a text in a language, or in the first it has: a clinic may speak more languages than it used to."""
-    return text[lang] if lang in text else next(iter(text.values()))
+    """Give a text in a language, or in its first: a clinic may speak more languages than it did."""
+    if lang in text:
+        return text[lang]
+    return next(iter(text.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,39 +174,44 @@ class Clinic:
 
     id: str
     code: str
+    """The clinic's part of the short addresses in QR codes."""
     version: str
+    """Of the notice: ``MAJOR.MINOR``."""
     effective: str
+    """The day that the document names, such as ``2026-11-29``."""
     country: str
     authority: str
     languages: tuple[str, ...]
     name: Text
     controllers: tuple[Controller, ...]
     dpo: Mapping[str, str]
-    """The data protection contact: `name`, `email`, `phone`; nothing where there is none."""
+    """The data protection officer's `name`, `email`, `phone` (Art. 37); empty where there is none."""
     age_minimum: int | None
     texts: Mapping[str, Text]
     purposes: tuple[Purpose, ...]
     sha256: str
-    questions: Mapping[str, Question] = field(repr=False)
+    questions: Mapping[QuestionId, Question] = field(repr=False)
     dates: Mapping[str, Text] = field(default_factory=dict, repr=False)
-    """The document's dates as each language writes them: part of the text, written once, when it is published."""
+    """The document's dates as each language writes them, fixed when it is published."""
     closes: Mapping[str, Instant] = field(default_factory=dict, repr=False)
-    """When the last days named are over where the clinic is: local midnight, told once, when it is published."""
+    """When each last day in the document is over: local midnight, fixed when it is published."""
     since: str = ""
-    """The day from which this version is in force, where the clinic is: that of its publication or, where that comes
-    later, its `effective` day. "" before it is published, and for what was published before this was kept."""
+    """The day from which this version is in force: of publication, or `effective` if that is later.
+
+    "" before it is published, and for versions published before this was kept.
+    """
     guardian: bool = False
-    """Whether a guardian may decide for a child; where not, a clinic with an age is for those who have reached it."""
+    """Whether a guardian may decide for a child. If not, only those of `age_minimum` can decide."""
     alone_from: int | None = None
-    """Where a guardian may decide: from which age a child decides alone, at the moment the clinic asks."""
+    """From which age a child decides alone, where a guardian may decide; `open_at` sets it."""
     confirm_within: str = CONFIRM_WITHIN
-    """How long a Yes waits for the confirmation of the contact's owner."""
+    """How long a Yes waits to be confirmed, as an ISO 8601 period."""
     without_consent: tuple[Processing, ...] = ()
-    """What is done without a question, because the law asks for no consent: told, and never decided."""
+    """What is done on another legal basis than consent: the notice names it, nobody answers it."""
     proof_kept: str = PROOF_KEPT
-    """How long receipts are kept once what they prove has ended, or a last day: a rule of `instants.ending`."""
+    """How long receipts are kept after the last consent has ended: a rule of `instants.ending`."""
     sms_countries: tuple[str, ...] = ()
-    """The countries text messages are sent to, by ISO 3166; none for the clinic's own alone."""
+    """The countries text messages go to, by ISO 3166; empty for the clinic's own alone."""
 
     @property
     def default_language(self) -> str:
@@ -196,43 +220,51 @@ class Clinic:
 
     @property
     def text_message_countries(self) -> tuple[str, ...]:
-        """The countries text messages are sent to: those the clinic names, else its own."""
+        """The countries text messages go to: those the clinic names, else its own."""
         return self.sms_countries or (self.country,)
 
     @property
     def lead(self) -> Controller:
-        """The controller who leads; the only one where there is one."""
-        return next((each for each in self.controllers if each.lead), self.controllers[0])
+        """The controller who leads, or else the first."""
+        leading = [controller for controller in self.controllers if controller.lead]
+        return (leading or self.controllers)[0]
 
     @property
-    def endings(self) -> Mapping[str, str]:
-        """When consents end by themselves, by decision address: an instant or a period (see `instants.ending`)."""
+    def endings(self) -> Mapping[QuestionId, str]:
+        """When a Yes to each question ends by itself: an instant or a period (`instants.ending`)."""
         return {
-            address: self.closes.get(question.ends, question.ends)
-            for address, question in self.questions.items()
+            question.id: self.closes.get(question.ends, question.ends)
+            for question in self.questions.values()
             if question.ends
         }
 
     @property
-    def needs_confirmation(self) -> frozenset[str]:
-        """The decisions that a person nobody knew yet confirms too, before they count (double opt-in)."""
-        return frozenset(address for address, question in self.questions.items() if question.confirm)
+    def needs_confirmation(self) -> frozenset[QuestionId]:
+        """The questions whose Yes waits to be confirmed even from somebody new (double opt-in)."""
+        return frozenset(question.id for question in self.questions.values() if question.confirm)
 
-    def always_waits(self, decisions: Mapping[str, Mapping[str, Any]], at: Instant) -> bool:
-        """Tell whether a Yes of a receipt waits whoever gave it: saying so tells nobody who is known here."""
-        yes = {address: entry["confirm_by"] for address, entry in decisions.items() if entry["answer"] == "yes"}
-        return any((yes[address] or "") > at for address in yes.keys() & self.needs_confirmation)
+    def always_waits(self, decisions: Mapping[QuestionId, Mapping[str, Any]], at: Instant) -> bool:
+        """Tell whether a receipt has a Yes that waits at `at` and would wait whoever had given it.
+
+        So to say that it waits does not show whether the person is known here.
+        """
+        waiting = {
+            question
+            for question, entry in decisions.items()
+            if entry["answer"] == "yes" and (entry["confirm_by"] or "") > at
+        }
+        return not waiting.isdisjoint(self.needs_confirmation)
 
     @property
-    def unconfirmed_reasons(self) -> Mapping[str, str]:
-        """The decisions on explicit consent or data sharing that count unconfirmed, each with the clinic's reason.
+    def unconfirmed_reasons(self) -> Mapping[QuestionId, str]:
+        """Why a Yes counts unconfirmed to each question of explicit consent or sharing where it does.
 
-        Who approves a notice sees them. A version published before a reason was asked for may have none.
+        Whoever approves a notice sees these. Old versions may have a question without a reason: "".
         """
         return {
-            address: question.unconfirmed_because
-            for address, question in self.questions.items()
-            if not question.confirm and waits_by_default(question.purpose.id, question.purpose.legal_basis)
+            question.id: question.unconfirmed_because
+            for question in self.questions.values()
+            if waits_by_default(question.purpose.id, question.purpose.legal_basis) and not question.confirm
         }
 
     @property
@@ -242,41 +274,53 @@ class Clinic:
 
     @property
     def needs_postcode(self) -> bool:
-        """Whether a letter in the clinic's country needs a postcode."""
+        """Whether a postal address in the clinic's country needs a postcode."""
         return self.country not in WITHOUT_POSTCODE
-
-    def confirming_kind(self, address: str, typed: Collection[str]) -> str | None:
-        """Tell which of the kinds of contact that were typed confirms a decision: the one it needs, else the first."""
-        needs = self.questions[address].needs
-        wanted = [kind for kind in self.contact_order if kind in needs] or list(self.contact_order)
-        return next((kind for kind in wanted if kind in typed), None)
 
     @property
     def contact_order(self) -> tuple[str, ...]:
-        """E-mail and phone in the order the questions need them: a clinic that knows its patients by phone asks so."""
-        asked = [need for question in self.questions.values() for need in ("email", "phone") if need in question.needs]
-        return tuple(dict.fromkeys((*asked, "email", "phone")))
+        """E-mail and phone in the order in which forms ask for them: first what a question needs."""
+        needed = [kind for question in self.questions.values() for kind in ("email", "phone") if kind in question.needs]
+        return tuple(dict.fromkeys((*needed, "email", "phone")))
+
+    def confirming_kind(self, question_id: QuestionId, typed: Collection[str]) -> str | None:
+        """Tell which kind of the contacts typed confirms a question: one it needs, else the first.
+
+        None where no contact of such a kind was typed.
+        """
+        needs = self.questions[question_id].needs
+        needed = [kind for kind in self.contact_order if kind in needs]
+        for kind in needed or self.contact_order:
+            if kind in typed:
+                return kind
+        return None
 
     def open_at(self, at: Instant) -> "Clinic":
-        """Give the clinic as it asks at a moment: without the questions whose last day is over, with the age of then.
+        """Give the clinic with what it asks at a moment, and the age that holds then.
 
-        Nobody is asked about a contest that ended.
+        Questions whose last day is over are left out: nobody is asked about a contest that ended.
         """
-        over = {address for address, rule in self.endings.items() if rule[0] != "P" and ending(rule, at) <= at}
-        asked = self._with({address for address in self.questions if address not in over}) if over else self
-        return replace(asked, alone_from=self.decides_alone_from(at)) if self.guardian else asked
+        ended = {
+            question_id
+            for question_id, rule in self.endings.items()
+            if not rule.startswith("P") and ending(rule, at) <= at
+        }
+        clinic = self._with_questions(self.questions.keys() - ended) if ended else self
+        if not self.guardian:
+            return clinic
+        return replace(clinic, alone_from=self.decides_alone_from(at))
 
-    def limited_to(self, addresses: Collection[str]) -> "Clinic":
-        """Give the clinic with only these questions; with all of them where none is named or left."""
-        return self._with(self.questions.keys() & set(addresses) or set(self.questions))
+    def limited_to(self, question_ids: Collection[QuestionId]) -> "Clinic":
+        """Give the clinic with only these questions; with all where it has none of them."""
+        return self._with_questions(self.questions.keys() & set(question_ids) or self.questions.keys())
 
-    def _with(self, addresses: Collection[str]) -> "Clinic":
+    def _with_questions(self, kept: Collection[QuestionId]) -> "Clinic":
+        questions = {question.id: question for question in self.questions.values() if question.id in kept}
         purposes = []
         for purpose in self.purposes:
-            kept = tuple(each for each in purpose.options if f"{purpose.id}.{each.id}" in addresses)
-            if kept or purpose.id in addresses:
-                purposes.append(replace(purpose, options=kept))
-        questions = {address: question for address, question in self.questions.items() if address in addresses}
+            options = tuple(option for option in purpose.options if f"{purpose.id}.{option.id}" in kept)
+            if options or purpose.id in kept:
+                purposes.append(replace(purpose, options=options))
         return replace(self, purposes=tuple(purposes), questions=questions)
 
     def decides_alone_from(self, at: Instant) -> int:
@@ -284,34 +328,39 @@ class Clinic:
         return self.age_minimum or own_consent_age(self.country, at)
 
     def limited_to_controller(self, member: str | None) -> "Clinic":
-        """Give the clinic with those questions alone that one of its joint controllers shares; all for None.
+        """Give the clinic with only the questions that one of its joint controllers shares.
 
-        Who is no controller of this notice (any more) shares none.
+        All of them for None; none for whoever is not a controller of this notice.
         """
         if member is None:
             return self
-        known = any(each.id == member for each in self.controllers)
+        if all(controller.id != member for controller in self.controllers):
+            return replace(self, questions={})
         shared = {
-            address: question
-            for address, question in self.questions.items()
-            if known and (not question.controllers or member in question.controllers)
+            question_id: question
+            for question_id, question in self.questions.items()
+            if not question.controllers or member in question.controllers
         }
         return replace(self, questions=shared)
 
     def controller_names(self, question: Question) -> list[str]:
-        """Name the controllers that share a decision, where it names them."""
+        """Name the controllers that share a question, where it names them."""
         return [each.name for each in self.controllers if each.id in question.controllers]
 
-    def describe_answers(self, decisions: Mapping[str, Mapping[str, object]]) -> list[dict[str, object]]:
-        """Give what a receipt's decisions answered, in the order the clinic asks: purpose, option if any, answer."""
+    def describe_answers(self, decisions: Mapping[QuestionId, Mapping[str, object]]) -> list[dict[str, object]]:
+        """Give purpose, option and answer of each of a receipt's decisions, in the clinic's order."""
         return [
-            {"purpose": question.purpose, "option": question.option, "answer": decisions[address]["answer"]}
-            for address, question in self.questions.items()
-            if address in decisions
+            {
+                "purpose": question.purpose,
+                "option": question.option,
+                "answer": decisions[question_id]["answer"],
+            }
+            for question_id, question in self.questions.items()
+            if question_id in decisions
         ]
 
-    def resolve_names(self, name: str) -> tuple[str, ...]:
-        """Give the decisions that ``purpose`` or ``purpose.option`` names; none for a name the clinic does not have."""
+    def resolve_names(self, name: str) -> tuple[QuestionId, ...]:
+        """Give the questions that ``purpose`` or ``purpose.option`` names; none for an unknown name."""
         if name in self.questions:
             return (name,)
         return tuple(each for each in self.questions if each.startswith(f"{name}."))
