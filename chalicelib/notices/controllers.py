@@ -1,4 +1,4 @@
-"""Who answers for the data, in a clinic's document: its controllers and its data protection contact.
+"""Who answers for the data, in a clinic's document: controllers and data protection contact.
 
 GDPR Art. 13(1)(a) and (b) ask a notice to name them.
 """
@@ -82,7 +82,7 @@ def _patients_per_year(reader: FieldReader, value: object) -> int | None:
 
 
 def _check_missing_dpo(reader: FieldReader, dpo_duty: Duty, patients: int | None, *, denied: bool) -> None:
-    """Note that a contact is missing, unless the law asks for none where the clinic is as it says."""
+    """Note that a contact is missing, unless the law asks such a clinic for none."""
     problem = "is missing"
     remedy = "Write `dpo:` with `name:` and `email:` or `phone:` below it"
     threshold = dpo_duty.from_patients

@@ -1,8 +1,8 @@
-"""What differs between two versions of a clinic's document, and which of it is more than words.
+"""What differs between two versions of a clinic's document, and what of it is more than words.
 
-A MINOR version keeps every consent, so it may change how something is said and nothing else: a consent is to what
-is done with the data, by whom and on which basis (EDPB 05/2020, 110). `TOPICS` lists what counts as more than words.
-Pure.
+A MINOR version keeps every consent, so it may change the wording and nothing else: a consent is to
+what is done with the data, by whom and on which basis (EDPB 05/2020, 110). `TOPICS` lists the parts
+that count as more than words.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from chalicelib.domain.clinic import SHARING, Clinic, Option, Processing, Purpose, Text
+from chalicelib.domain.clinic import SHARING, Clinic, Controller, Option, Processing, Purpose, Text
 from chalicelib.domain.instants import Instant
 
 
@@ -59,25 +59,33 @@ TOPICS: Mapping[str, Topic] = {
     "purposes.data_sharing.title": Topic.RECIPIENT,
     "purposes.data_sharing.options.*.title": Topic.RECIPIENT,
 }
-"""The parts that count as more than words, ``*`` for any id; an id alone means that one was added or removed.
+"""The parts that count as more than words; ``*`` stands for any id.
 
-What is done without consent (`without_consent`) is none of them: no consent rests on it.
-The titles under `data_sharing` name the recipients: that of an option, or the purpose's own where it has none.
+A name that ends in ``*`` means that a part was added or removed. What is done without consent
+(`without_consent`) is not here, because no consent rests on it. The titles under `data_sharing`
+name the recipients: that of an option, or the purpose's own where it has none.
 """
+
+_TEXTS_OF_PURPOSE = ("text", "data", "retention", "recipients")
+_TEXTS_OF_PROCESSING = ("title", "text", "data", "retention", "recipients", "law", "interest")
+_OF_CONTROLLER = ("name", "registration", "lead", "address", "email", "phone")
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One part that differs: its place in the document, what it tells (None for words alone), before and after.
+    """One part that differs, with its value before and after.
 
-    A text differs in a language, `lang`. What was added or removed as a whole is None on the other side.
+    What was added as a whole was None before; what was removed as a whole is None after.
     """
 
     place: str
+    """Where in the document it is."""
     topic: str | None
+    """What it tells of the processing; None where only words differ."""
     before: Any
     after: Any
     lang: str | None = None
+    """The language in which a text differs."""
 
     def __str__(self) -> str:
         """Write it as one line."""
@@ -87,9 +95,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A part of a document: its name in `TOPICS`'s spelling, its place, its value."""
+    """A part of a document."""
 
     name: str
+    """As `TOPICS` spells it, with ``*`` for ids."""
     place: str
     value: Any
 
@@ -99,20 +108,18 @@ def differences(before: Clinic, after: Clinic, at: Instant) -> tuple[Difference,
 
     A question whose last day is over at `at` counts for neither: nobody's consent to it is left.
     """
-    earlier, later = ({part.place: part for part in _parts(each.open_at(at))} for each in (before, after))
+    earlier = {part.place: part for part in _parts(before.open_at(at))}
+    later = {part.place: part for part in _parts(after.open_at(at))}
     found: list[Difference] = []
-    for place in dict.fromkeys((*later, *earlier)):
-        then, now = earlier.get(place), later.get(place)
-        if then and now:
-            found += _compared(then, now)
-        elif (one := now or then) and one.name.endswith("*") and not _within(place, found):
-            found.append(Difference(place, TOPICS.get(one.name), then and then.value, now and now.value))
+    for place in dict.fromkeys([*later, *earlier]):
+        old, new = earlier.get(place), later.get(place)
+        if old and new:
+            found += _compare(old, new)
+        elif (part := new or old) and _is_whole(part) and not _is_within(place, found):
+            old_value = old.value if old else None
+            new_value = new.value if new else None
+            found.append(Difference(place, TOPICS.get(part.name), old_value, new_value))
     return tuple(found)
-
-
-def _within(place: str, found: list[Difference]) -> bool:
-    """Tell whether a place belongs to a purpose that was added or removed as a whole."""
-    return any(place.startswith(f"{each.place}.") for each in found)
 
 
 def beyond_words(before: Clinic, after: Clinic, at: Instant) -> tuple[Difference, ...]:
@@ -120,93 +127,108 @@ def beyond_words(before: Clinic, after: Clinic, at: Instant) -> tuple[Difference
     return tuple(each for each in differences(before, after, at) if each.topic)
 
 
-def _compared(before: _Part, after: _Part) -> Iterator[Difference]:
-    topic, earlier, later = TOPICS.get(after.name), before.value, after.value
-    shared = [lang for lang in later if lang in earlier] if _is_text(earlier) and _is_text(later) else []
-    if not shared:
-        if earlier != later:
-            yield Difference(after.place, topic, earlier, later)
-        return
+def _is_whole(part: _Part) -> bool:
+    """Tell whether a part is a whole purpose, option, controller or entry, by its id."""
+    return part.name.endswith("*")
+
+
+def _is_within(place: str, found: list[Difference]) -> bool:
+    """Tell whether a place belongs to a part that was added or removed as a whole."""
+    return any(place.startswith(f"{difference.place}.") for difference in found)
+
+
+def _compare(before: _Part, after: _Part) -> Iterator[Difference]:
+    """Compare a part before and after: a text language by language, in those that both have."""
+    topic = TOPICS.get(after.name)
+    old, new = before.value, after.value
+    both_texts = isinstance(old, dict) and isinstance(new, dict)
+    shared = [lang for lang in new if lang in old] if both_texts else []
     for lang in shared:
-        if earlier[lang].split() != later[lang].split():  # where a line is broken says nothing
-            yield Difference(after.place, topic, earlier[lang], later[lang], lang)
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, dict)
+        # A line that is broken elsewhere is the same text.
+        if old[lang].split() != new[lang].split():
+            yield Difference(after.place, topic, old[lang], new[lang], lang)
+    if not shared and old != new:
+        yield Difference(after.place, topic, old, new)
 
 
 def _parts(clinic: Clinic) -> Iterator[_Part]:
-    yield _one("name", _text(clinic.name))
-    yield _one("country", clinic.country)
-    yield _one("authority", clinic.authority)
-    yield _one("languages", list(clinic.languages))
-    for each in clinic.controllers:
-        place = f"controllers.{each.id}"
-        yield _Part("controllers.*", place, each.id)
-        for key in ("name", "registration", "lead", "address", "email", "phone"):
-            yield _Part(f"controllers.*.{key}", f"{place}.{key}", getattr(each, key))
-    yield _one("dpo", ", ".join(clinic.dpo.values()))
-    yield _one("age.minimum", clinic.age_minimum)
-    yield _one("age.guardian", clinic.guardian)
-    yield _one("confirm_within", clinic.confirm_within)
-    yield _one("proof_kept", clinic.proof_kept)
-    yield _one("sms_countries", ", ".join(clinic.sms_countries))
-    for key, text in clinic.texts.items():
-        yield _one(f"texts.{key}", _text(text))
+    yield _single("name", _text(clinic.name))
+    yield _single("country", clinic.country)
+    yield _single("authority", clinic.authority)
+    yield _single("languages", list(clinic.languages))
+    for controller in clinic.controllers:
+        yield from _parts_of_controller(controller)
+    yield _single("dpo", ", ".join(clinic.dpo.values()))
+    yield _single("age.minimum", clinic.age_minimum)
+    yield _single("age.guardian", clinic.guardian)
+    yield _single("confirm_within", clinic.confirm_within)
+    yield _single("proof_kept", clinic.proof_kept)
+    yield _single("sms_countries", ", ".join(clinic.sms_countries))
+    for name, text in clinic.texts.items():
+        yield _single(f"texts.{name}", _text(text))
     for purpose in clinic.purposes:
-        yield from _of_purpose(purpose)
+        yield from _parts_of_purpose(purpose)
     for processing in clinic.without_consent:
-        place = f"without_consent.{processing.id}"
-        yield _Part("without_consent.*", place, processing.id)
-        for key in ("title", "text", "data", "retention", "recipients", "law", "interest"):
-            yield _Part(f"without_consent.*.{key}", f"{place}.{key}", _text(getattr(processing, key)))
-        yield _Part("without_consent.*.legal_basis", f"{place}.legal_basis", processing.legal_basis)
-    for told in clinic.without_consent:
-        yield from _of_processing(told)
+        yield from _parts_of_processing(processing)
 
 
-def _one(place: str, value: Any) -> _Part:
+def _single(place: str, value: Any) -> _Part:
+    """Return a part that there is one of: its name is its place."""
     return _Part(place, place, value)
 
 
-def _of_purpose(purpose: Purpose) -> Iterator[_Part]:
-    place = f"purposes.{purpose.id}"
-    sharing = purpose.id == SHARING
-    yield _Part("purposes.*", place, purpose.id)
-    named = "purposes.data_sharing.title" if sharing and not purpose.options else "purposes.*.title"
-    yield _Part(named, f"{place}.title", _text(purpose.title))
-    for key in ("text", "data", "retention", "recipients"):
-        yield _Part(f"purposes.*.{key}", f"{place}.{key}", _text(getattr(purpose, key)))
-    yield _Part("purposes.*.legal_basis", f"{place}.legal_basis", purpose.legal_basis)
-    yield from _of_decided(purpose, "purposes.*", place)
+def _parts_of_controller(controller: Controller) -> Iterator[_Part]:
+    name, place = "controllers.*", f"controllers.{controller.id}"
+    yield _Part(name, place, controller.id)
+    for key in _OF_CONTROLLER:
+        yield _Part(f"{name}.{key}", f"{place}.{key}", getattr(controller, key))
+
+
+def _parts_of_purpose(purpose: Purpose) -> Iterator[_Part]:
+    name, place = "purposes.*", f"purposes.{purpose.id}"
+    names_recipient = purpose.id == SHARING and not purpose.options
+    title_name = "purposes.data_sharing.title" if names_recipient else f"{name}.title"
+    yield _Part(name, place, purpose.id)
+    yield _Part(title_name, f"{place}.title", _text(purpose.title))
+    for key in _TEXTS_OF_PURPOSE:
+        yield _Part(f"{name}.{key}", f"{place}.{key}", _text(getattr(purpose, key)))
+    yield _Part(f"{name}.legal_basis", f"{place}.legal_basis", purpose.legal_basis)
+    yield from _parts_of_decision(purpose, name, place)
     for option in purpose.options:
-        below = f"{place}.options.{option.id}"
-        name = "purposes.*.options.*"
-        yield _Part(name, below, option.id)
-        titled = "purposes.data_sharing.options.*.title" if sharing else f"{name}.title"
-        yield _Part(titled, f"{below}.title", _text(option.title))
-        yield _Part(f"{name}.text", f"{below}.text", _text(option.text))
-        yield from _of_decided(option, name, below)
+        yield from _parts_of_option(purpose, option)
 
 
-def _of_processing(told: Processing) -> Iterator[_Part]:
-    """Give what is done without consent. No consent is to it, so none of it is on the list of what counts."""
-    place, name = f"without_consent.{told.id}", "without_consent.*"
-    yield _Part(name, place, told.id)
-    for key in ("title", "text", "data", "retention", "recipients", "law", "interest"):
-        yield _Part(f"{name}.{key}", f"{place}.{key}", _text(getattr(told, key)))
+def _parts_of_option(purpose: Purpose, option: Option) -> Iterator[_Part]:
+    name, place = "purposes.*.options.*", f"purposes.{purpose.id}.options.{option.id}"
+    title_name = f"{name}.title"
+    if purpose.id == SHARING:
+        title_name = "purposes.data_sharing.options.*.title"
+    yield _Part(name, place, option.id)
+    yield _Part(title_name, f"{place}.title", _text(option.title))
+    yield _Part(f"{name}.text", f"{place}.text", _text(option.text))
+    yield from _parts_of_decision(option, name, place)
+
+
+def _parts_of_decision(decided: Purpose | Option, name: str, place: str) -> Iterator[_Part]:
+    """Yield what a purpose without options, or an option, tells of its decision."""
+    values = {
+        "needs": sorted(decided.needs),
+        "ends": decided.ends,
+        "confirm": decided.confirm,
+        "unconfirmed_because": decided.unconfirmed_because,
+        "controllers": sorted(decided.controllers),
+    }
+    for key, value in values.items():
+        yield _Part(f"{name}.{key}", f"{place}.{key}", value)
+
+
+def _parts_of_processing(processing: Processing) -> Iterator[_Part]:
+    name, place = "without_consent.*", f"without_consent.{processing.id}"
+    yield _Part(name, place, processing.id)
+    for key in _TEXTS_OF_PROCESSING:
+        yield _Part(f"{name}.{key}", f"{place}.{key}", _text(getattr(processing, key)))
     for key in ("legal_basis", "health_care"):
-        yield _Part(f"{name}.{key}", f"{place}.{key}", getattr(told, key))
-
-
-def _of_decided(decided: Purpose | Option, name: str, place: str) -> Iterator[_Part]:
-    """Give what a purpose says of its decision, or each of its options."""
-    yield _Part(f"{name}.needs", f"{place}.needs", sorted(decided.needs))
-    yield _Part(f"{name}.ends", f"{place}.ends", decided.ends)
-    yield _Part(f"{name}.confirm", f"{place}.confirm", decided.confirm)
-    yield _Part(f"{name}.unconfirmed_because", f"{place}.unconfirmed_because", decided.unconfirmed_because)
-    yield _Part(f"{name}.controllers", f"{place}.controllers", sorted(decided.controllers))
+        yield _Part(f"{name}.{key}", f"{place}.{key}", getattr(processing, key))
 
 
 def _text(text: Text | None) -> dict[str, str] | None:
@@ -214,10 +236,15 @@ def _text(text: Text | None) -> dict[str, str] | None:
 
 
 def _written(value: Any) -> str:
-    if value is None:
-        return "nothing"
-    if isinstance(value, dict):
-        return " / ".join(f"{lang}: “{text}”" for lang, text in value.items())
-    if isinstance(value, list):
-        return ", ".join(value) or "nothing"
-    return f"“{value}”" if isinstance(value, str) else str(value).lower()
+    """Write a value for a person."""
+    match value:
+        case None | []:
+            return "nothing"
+        case dict():
+            return " / ".join(f"{lang}: “{text}”" for lang, text in value.items())
+        case list():
+            return ", ".join(value)
+        case str():
+            return f"“{value}”"
+        case _:
+            return str(value).lower()

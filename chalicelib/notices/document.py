@@ -1,7 +1,8 @@
-"""A clinic's document: read and checked part by part, every mistake named with its place and remedy.
+"""A clinic's document: read part by part, every mistake named with its place and remedy.
 
-The document is JSON shapes, as a clinic's YAML file or the API holds them (docs/clinics.md). `read_clinic` gives it as
-a `Clinic`; `check` is what approving and publishing ask for. The parts about what is asked are read in `purposes`.
+The document is JSON shapes, as a clinic's YAML file or the API holds them (docs/clinics.md).
+`read_clinic` gives it as a `Clinic`; `check` is what approving and publishing ask for. Controllers
+and purposes are read in the modules of that name.
 """
 
 import hashlib
@@ -72,8 +73,8 @@ ARTICLES = {
 }
 """Which rule asks for what stands at a place of the document."""
 
-RESERVED_IDS = {"confirm", "manage", "undo", "unsubscribe", "q", "verify", "v1", "health", "api", "static"}
-RESERVED_IDS |= {"openapi", "well-known"}
+RESERVED_IDS = {"confirm", "manage", "undo", "unsubscribe", "q", "verify"}
+RESERVED_IDS |= {"v1", "health", "api", "static", "openapi", "well-known"}
 """What a clinic may not be called: its id is the first part of its address, as these are."""
 
 _CODE = re.compile(r"[a-z0-9]{2,4}")
@@ -92,15 +93,16 @@ class InvalidDocumentError(InvalidInputError):
 
 
 def document_hash(document: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a whole document, full notices included, in canonical JSON (RFC 8785)."""
+    """Return the SHA-256 of a document, full notices included, in canonical JSON (RFC 8785)."""
     return hashlib.sha256(rfc8785.dumps(dict(document))).hexdigest()
 
 
 def read_clinic(document: Any, sha256: str = "", published: Mapping[str, Any] | None = None) -> Clinic:
     """Read a document as a clinic; raise InvalidDocumentError with every error in it.
 
-    `published` is what was worked out when the document was published: the clinic's `dates`, `closes` and `since`.
-    Such a document was complete by the rules of its day. A rule that came later never makes it unreadable.
+    `published` is what was worked out when the document was published: the clinic's `dates`,
+    `closes` and `since`. Such a document was complete by the rules of its day. A rule that came
+    later never makes it unreadable.
     """
     reader = _new_reader()
     clinic = _clinic(reader, reader.mapping("", document), sha256)
@@ -124,7 +126,7 @@ def read_full_notice(document: Mapping[str, Any], languages: Sequence[str]) -> T
 
 
 def read_names(document: Mapping[str, Any]) -> tuple[str, str]:
-    """Read the clinic's id and the version's number; raise InvalidDocumentError where one is none."""
+    """Read the clinic's id and the version's number; raise InvalidDocumentError without them."""
     reader = _new_reader()
     names = _id(reader, document.get("id")), _version(reader, document.get("version"))
     _raise_faults(reader)
@@ -168,7 +170,8 @@ def warnings_of(document: Any, at: Instant) -> tuple[DocumentError, ...]:
         remedy = "Name one where the clinic is more than a practice of one doctor or two"
         warnings.append(DocumentError("has_dpo", problem, remedy, "GDPR Art. 37(1)(c)"))
     if clinic.questions and not open_questions:
-        problem, remedy = "are all over: the page asks nothing", "Write a question that is still asked"
+        problem = "are all over: the page asks nothing"
+        remedy = "Write a question that is still asked"
         warnings.append(DocumentError("purposes", problem, remedy))
     return tuple(warnings)
 
@@ -176,15 +179,15 @@ def warnings_of(document: Any, at: Instant) -> tuple[DocumentError, ...]:
 def _over(clinic: Clinic, open_questions: Mapping[str, Question]) -> Iterator[DocumentError]:
     """Warn of each question whose last day is over."""
     for number, purpose in enumerate(clinic.purposes, start=1):
-        for place, address, ends in _decisions(f"purposes[{number}]", purpose):
-            if address in clinic.questions and address not in open_questions:
+        for place, question_id, ends in _decisions(f"purposes[{number}]", purpose):
+            if question_id in clinic.questions and question_id not in open_questions:
                 problem = f"is over since {ends}: nobody is asked about it"
                 remedy = "Take it out, or write a later last day"
                 yield DocumentError(f"{place}.ends", problem, remedy)
 
 
 def _decisions(place: str, purpose: Purpose) -> Iterator[tuple[str, str, str | None]]:
-    """Yield what is decided of a purpose: its place, its address, when it ends."""
+    """Yield what is decided of a purpose: its place, the question's id, when it ends."""
     if not purpose.options:
         yield place, purpose.id, purpose.ends
     for number, option in enumerate(purpose.options, start=1):
@@ -326,6 +329,7 @@ def _sms_countries(reader: FieldReader, value: object) -> tuple[str, ...]:
     if codes and len(codes) == len(countries):
         reader.check_distinct("sms_countries", codes)
         return tuple(codes)
-    remedy = "List countries by their two capital letters, such as [LV, LT], or leave it out for the clinic's own"
+    example = "List countries by their two capital letters, such as [LV, LT]"
+    remedy = f"{example}, or leave it out for the clinic's own"
     reader.fault("sms_countries", f"is {value!r}", remedy)
     return ()

@@ -1,6 +1,7 @@
-"""What a country's law asks a notice to tell of the clinic itself. The law's rules are dated data, `duties.json`.
+"""What a country's law asks a notice to tell of the clinic itself: data, in `duties.json`.
 
-Each rule there has the day it holds from (null: for as long as we ask), its source, and how sure we are of it.
+Each rule there has the day it holds from (null: since before there were notices), its source, and
+how sure we are of it.
 """
 
 import json
@@ -15,7 +16,7 @@ _DUTIES = Path(__file__).with_name("duties.json")
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """Whether something is due, which article asks for it, and from how many patients a year, if the law says."""
+    """Whether something is due, by which article, and from how many patients a year (None: any)."""
 
     due: bool
     article: str
@@ -24,14 +25,19 @@ class Duty:
 
 @cache
 def rules() -> Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]:
-    """Give the rules by country: `address` and `dpo`, each in the order in which they came to hold."""
-    read: dict[str, dict[str, list[dict[str, Any]]]] = json.loads(_DUTIES.read_text(encoding="utf-8"))
-    return read
+    """Return the rules by country: `address` and `dpo`, each a list in the order of their days."""
+    text = _DUTIES.read_text(encoding="utf-8")
+    countries: Mapping[str, Any] = json.loads(text)
+    return countries
 
 
 def duty(country: str, name: str, day: str) -> Duty:
-    """Tell what a country's law asks for on a day (`2026-11-01`): the last rule whose day has come."""
-    dated = rules()[country][name]
-    begun = [rule for rule in dated if (rule["from"] or "") <= day]
-    rule = (begun or dated[:1])[-1]
-    return Duty(rule["due"], rule["article"], rule.get("from_patients"))
+    """Return what a country's law asks for on a day (`2026-11-01`): the last rule that holds then.
+
+    Before any holds, it is the first of them.
+    """
+    current, *later = rules()[country][name]
+    for rule in later:
+        if (rule["from"] or "") <= day:
+            current = rule
+    return Duty(current["due"], current["article"], current.get("from_patients"))

@@ -1,4 +1,7 @@
-"""An edition: a clinic's document checked, its dates written in words, its full notices rendered; what is published."""
+"""An edition: what is published of a clinic's document.
+
+The document is checked, its dates are written in words, its full notices are rendered.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,19 +26,18 @@ from chalicelib.presentation.templates import render
 
 @dataclass(frozen=True, slots=True)
 class PublishedEdition:
-    """A version ready to be published: the clinic, its document, its full notices by language.
-
-    `starts` is when its effective day begins where the clinic is.
-    """
+    """A version ready to be published."""
 
     clinic: Clinic
     document: Mapping[str, Any]
     notices: Mapping[str, str]
+    """The full notices as HTML, by language."""
     starts: Instant
+    """When the effective day begins where the clinic is."""
 
 
 def edition(document: Mapping[str, Any]) -> PublishedEdition:
-    """Make an edition of a document; raise InvalidClinicError with everything that is wrong or missing."""
+    """Make an edition of a document; raise InvalidDocumentError where it is not complete."""
     clinic, starts = described(document)
     texts = read_full_notice(document, clinic.languages)
     notices = {lang: full_notice(clinic, lang, text) for lang, text in texts.items()}
@@ -43,28 +45,38 @@ def edition(document: Mapping[str, Any]) -> PublishedEdition:
 
 
 def described(document: Mapping[str, Any]) -> tuple[Clinic, Instant]:
-    """Give the clinic as a whole document describes it, and when its effective day begins where the clinic is.
+    """Return the clinic of a whole document, and when its effective day begins where the clinic is.
 
-    Raises InvalidClinicError with everything that is wrong or missing.
+    Raises InvalidDocumentError with everything that is wrong or missing.
     """
     if faults := check(document, authorities()):
         raise InvalidDocumentError(faults)
     clinic = read_clinic(document)
-    days = sorted({clinic.effective, *(rule for rule in clinic.endings.values() if rule[0] != "P")})
-    clinic = replace(
-        clinic,
-        sha256=document_hash(document),
-        dates={day: {lang: format_date(day, lang) for lang in clinic.languages} for day in days},
-        closes={day: local_midnight(_next(day), clinic.country) for day in days},
-    )
+    dates, closes = {}, {}
+    for day in _days(clinic):
+        dates[day] = {lang: format_date(day, lang) for lang in clinic.languages}
+        closes[day] = local_midnight(_next(day), clinic.country)
+    clinic = replace(clinic, sha256=document_hash(document), dates=dates, closes=closes)
     return clinic, local_midnight(clinic.effective, clinic.country)
 
 
+def _days(clinic: Clinic) -> list[str]:
+    """Return the days that the document names: the effective day, and last days of questions."""
+    last_days = [rule for rule in clinic.endings.values() if not rule.startswith("P")]
+    return sorted({clinic.effective, *last_days})
+
+
 def full_notice(clinic: Clinic, lang: str, text: str) -> str:
-    """Render the full notice in a language: the items of GDPR Art. 13, then the clinic's own text in Markdown."""
-    authority = authorities()[clinic.authority]
-    return render("pages/full_notice.html", lang, clinic=clinic, authority=authority, text=legal_html(text))
+    """Render the full notice: the items of GDPR Art. 13, then the clinic's own text."""
+    return render(
+        "pages/full_notice.html",
+        lang,
+        clinic=clinic,
+        authority=authorities()[clinic.authority],
+        text=legal_html(text),
+    )
 
 
 def _next(day: str) -> str:
-    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
+    following = date.fromisoformat(day) + timedelta(days=1)
+    return following.isoformat()

@@ -1,7 +1,7 @@
 """The fields of a clinic's document: read one by one, everything that is wrong in them collected.
 
-A reader never stops at a mistake. It notes a `DocumentError` and returns an empty value of the right type, so that an
-author sees all mistakes at once.
+A reader never stops at a mistake. It notes a `DocumentError` and returns an empty value of the
+right type, so that an author sees all mistakes at once.
 """
 
 import re
@@ -20,12 +20,12 @@ MAX_EXCERPT = 40
 """How many characters of a value an example repeats."""
 
 UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-"""Characters that no XML may hold (XML 1.0, 2.2), and so neither a FHIR narrative nor a PDF's metadata."""
+"""Characters that no XML may hold (XML 1.0, 2.2), as a FHIR narrative and a PDF's metadata are."""
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentError:
-    """One thing wrong in a clinic's document: where, what, how to mend it, which rule asks for it."""
+    """One thing wrong in a clinic's document: where, what, how to mend it, by which rule."""
 
     place: str
     problem: str
@@ -79,7 +79,7 @@ class FieldReader:
     """Reads the fields of one document and collects the errors in `faults`."""
 
     def __init__(self, articles: Mapping[str, str], keys: Mapping[str, str]) -> None:
-        """Read by these rules: the `articles` that ask for a place, the `keys` each part may have."""
+        """Read by the `articles` that ask for each place and the `keys` that each part may have."""
         self.faults: list[DocumentError] = []
         self.languages: tuple[str, ...] = ()
         """The languages in which each text is due."""
@@ -89,12 +89,13 @@ class FieldReader:
         self._keys = keys
 
     def fault(self, place: str, problem: str, remedy: str, article: str | None = None) -> None:
-        """Note an error; without an `article`, with the one that asks for what stands at the place."""
+        """Note an error; the article is that of the place unless one is given."""
         article = article or self._article(place)
-        self.faults.append(DocumentError(place or "document", problem[:MAX_PROBLEM], remedy, article))
+        error = DocumentError(place or "document", problem[:MAX_PROBLEM], remedy, article)
+        self.faults.append(error)
 
     def _article(self, place: str) -> str | None:
-        """Name the rule that asks for what stands at a place; None for what only the portal needs."""
+        """Return the rule that asks for a place; None for what only the portal needs."""
         parts = re.sub(r"\[\d+\]", "", place).split(".")
         exact = self._articles.get(".".join(parts[:2]))
         return exact or self._articles.get(parts[0])
@@ -112,7 +113,8 @@ class FieldReader:
         if not isinstance(value, list) or not value:
             remedy = "Write a list with at least one `- ` entry"
             if isinstance(value, Mapping):
-                remedy = "Begin its first line with `- ` and indent the others as far as the text behind that"
+                begin = "Begin its first line with `- `"
+                remedy = f"{begin} and indent the others as far as the text behind that"
             self.fault(place, f"{describe(value)}, and a list is due", remedy)
             return
         for number, entry in enumerate(value, start=1):
@@ -125,12 +127,14 @@ class FieldReader:
             if key not in allowed.split():
                 key_place = f"{place}.{key}".lstrip(".")
                 remedy = self._where_it_belongs(key, allowed)
-                self.faults.append(DocumentError(key_place[:MAX_PROBLEM], "is not a known key", remedy))
+                error = DocumentError(key_place[:MAX_PROBLEM], "is not a known key", remedy)
+                self.faults.append(error)
 
     def _where_it_belongs(self, key: str, allowed: str) -> str:
-        """Return the remedy for a key in the wrong place: most often its line is indented wrongly."""
+        """Return the remedy for a key in the wrong place: mostly its line is indented wrongly."""
         if key in LANGUAGES:
-            return f"If {key} is a language, indent it by two spaces below the field whose text it is"
+            remedy = "indent it by two spaces below the field whose text it is"
+            return f"If {key} is a language, {remedy}"
         for part, keys in self._keys.items():
             if key in keys.split():
                 return f"{key} belongs to {part}: check how far the line is indented"
@@ -153,9 +157,11 @@ class FieldReader:
         return True
 
     def list_expected(self, place: str, value: object, allowed: str) -> None:
-        """Note what stands where a list of words is due; a text is shown as the list that is meant."""
+        """Note what stands where a list of words is due; a text is shown as the list it means."""
         words = re.findall(r"[^\s,\[\]]+", value) if isinstance(value, str) else []
-        example = f"`{field_name(place)}: [{', '.join(words)}]`, of" if words else "a list of"
+        example = "a list of"
+        if words:
+            example = f"`{field_name(place)}: [{', '.join(words)}]`, of"
         remedy = f"Write {example}: {allowed}"
         self.fault(place, f"{describe(value)}, and a list is due", remedy[:MAX_PROBLEM])
 
@@ -186,7 +192,7 @@ class FieldReader:
         return value
 
     def _check_writable(self, place: str, value: str) -> None:
-        """Refuse a character that XML cannot hold, named by its number because it cannot be seen."""
+        """Refuse a character that XML cannot hold; it has a number, because it cannot be seen."""
         unwritable = UNWRITABLE.search(value)
         if unwritable:
             line = value.count("\n", 0, unwritable.start()) + 1

@@ -66,9 +66,9 @@ class Preview:
 
 
 def preview(people: Iterable[Subject], current: InForce, after: Clinic, starts: Instant, at: Instant) -> Preview:
-    """Work out what would become of the consents granted at a moment, were a version published then.
+    """Work out what publishing a version at a moment would do to the consents granted then.
 
-    The people are not read where the MAJOR stays the one in force, because every consent stays as it is.
+    Where the MAJOR stays the one in force every consent stays as it is, and nobody is read.
     """
     since = max(at, starts)
     kind = change(after.version, current.published, since)
@@ -96,7 +96,7 @@ def preview(people: Iterable[Subject], current: InForce, after: Clinic, starts: 
 
 
 def _lost(person: Subject, now: NoticeInForce, then: NoticeInForce, at: Instant) -> Iterator[QuestionId]:
-    """Yield the questions whose consent is granted under one notice and superseded under another."""
+    """Yield the questions whose consent is granted now and would be superseded then."""
     for question_id, summary in person.summaries.items():
         granted = resolve(summary, now, at).state is State.GRANTED
         if granted and resolve(summary, then, at).state is State.SUPERSEDED:
@@ -114,7 +114,7 @@ def _overtaken(published: tuple[PublishedVersion, ...], since: Instant) -> Itera
 def superseded(
     people: Iterable[Subject], notice: NoticeInForce, at: Instant
 ) -> Iterator[tuple[Subject, QuestionId, Instant]]:
-    """Find whom to ask again: whose consent a MAJOR version ended, and who has not answered since."""
+    """Find whom to ask again: a MAJOR version ended their consent, and they gave none since."""
     for person in people:
         for question_id, summary in sorted(person.summaries.items()):
             # An answer that was never confirmed ends nothing, and renews nothing.

@@ -1,7 +1,7 @@
-"""A clinic's legal text as HTML: Markdown that keeps the lines, numbers and lists of a text pasted from elsewhere.
+"""A clinic's legal text as HTML: Markdown that keeps the lines, numbers and lists of a pasted text.
 
-Plain Markdown joins lines, counts numbered points anew and knows neither "1.1." nor "•". A legal text is cited by its
-numbers: here each point keeps its own, written out, whatever they are and wherever one is left out.
+A legal text is cited by its numbers, but plain Markdown joins lines, counts points anew and knows
+neither "1.1." nor "•". Here each point keeps its own mark, written out, whatever it is.
 """
 
 import re
@@ -19,7 +19,7 @@ DEEPEST = 4
 """How far points are indented at most: a phone is narrow."""
 
 _WIDTHS = (1, 3, 5)
-"""How many letters a mark of each width but the last has: what follows it begins at one place on all its lines."""
+"""The longest mark, in letters, of each width but the widest. A point's lines begin right of it."""
 
 _RAISED = "[⁰¹²³⁴⁵⁶⁷⁸⁹]{0,3}"
 _NUMBER = rf"\d{{1,3}}{_RAISED}"
@@ -35,20 +35,22 @@ _POINT = re.compile(
 )
 _INDENTED = re.compile(r"^(?:[ ]{4,}|[ ]*\t\s*)(?=\S)", re.MULTILINE)
 _SYMBOL_FONT = str.maketrans({"\uf0b7": "•", "\uf0a7": "▪"})
-"""Bullets as word processors write them in a font of their own, which no other font has."""
+"""Bullets of word processors, written in a font that nobody else has."""
 
 
 def legal_html(text: str) -> Markup:
-    """Render a legal text; HTML in it is shown as it is written, and never becomes part of the page."""
-    # Deep indentation means nothing in a pasted text; where a paragraph goes on, it would hide the point that follows.
-    return Markup(_markdown().render(_INDENTED.sub(_less_indented, text)))  # noqa: S704 - `html` is False
+    """Render a legal text. HTML in it is shown as it is written and is no part of the page."""
+    # Deep indentation means nothing in a pasted text, but Markdown would overlook its points.
+    shallow = _INDENTED.sub(_less_indented, text)
+    return Markup(_markdown().render(shallow))  # noqa: S704 - `html` is False
 
 
 @cache
 def _markdown() -> MarkdownIt:
-    # Without "code" an indented line is no program, without "lheading" a line of dashes makes no heading of the one
-    # above it.
-    markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).disable(["code", "lheading"])
+    # Without "code" an indented line is no program. Without "lheading" a line of dashes makes no
+    # heading of the line above it.
+    markdown = MarkdownIt("commonmark", {"html": False, "breaks": True})
+    markdown.disable(["code", "lheading"])
     begins_within = ["paragraph", "reference", "blockquote"]
     markdown.block.ruler.at("list", _bullets, {"alt": begins_within})
     markdown.block.ruler.before("list", "points", _points, {"alt": [*begins_within, "list"]})
@@ -57,13 +59,16 @@ def _markdown() -> MarkdownIt:
 
 
 def _less_indented(indent: re.Match[str]) -> str:
+    """Return the indentation of a line; a shallow one where a point follows."""
     rest = indent.string[indent.end() : indent.end() + 40]
-    return "   " if _POINT.match(rest.partition("\n")[0]) else indent[0]
+    line, _, _ = rest.partition("\n")
+    return "   " if _POINT.match(line) else indent[0]
 
 
 def _bullets(state: StateBlock, first: int, end: int, silent: bool) -> bool:  # noqa: FBT001 - markdown-it's signature
-    """Read Markdown's lists with `-`, `*` or `+`. Numbered ones it would count anew, and take a year for a number."""
-    return not _line(state, first)[:1].isdigit() and list_block(state, first, end, silent)
+    """Read Markdown's lists with `-`, `*` or `+`, and none with numbers: it counts those anew."""
+    numbered = _line(state, first)[:1].isdigit()
+    return not numbered and list_block(state, first, end, silent)
 
 
 def _points(state: StateBlock, first: int, end: int, silent: bool) -> bool:  # noqa: FBT001 - markdown-it's signature
@@ -73,29 +78,38 @@ def _points(state: StateBlock, first: int, end: int, silent: bool) -> bool:  # n
     if silent:
         return True
     state.push("points_open", "ul", 1).attrs = {"class": "points", "role": "list"}
-    line, above = first, 0
-    while line < end and state.sCount[line] >= state.blkIndent and (found := _point_at(state, line)):
+    line, number_depth = first, 0
+    while line < end and state.sCount[line] >= state.blkIndent:
+        point = _point_at(state, line)
+        if not point:
+            break
+        depth = number_depth + 1
+        if point["number"]:
+            depth = _depth(point["number"], state.sCount[line] - state.blkIndent)
+            number_depth = depth
         lines = _lines(state, line, end)
-        if found["number"]:
-            above = depth = _depth(found["number"], state.sCount[line] - state.blkIndent)
-        else:
-            depth = above + 1
-        _item(state, found, line, lines, min(depth, DEEPEST))
-        line += len(lines)
-        following = state.skipEmptyLines(line)
-        line = following if following < end and _point_at(state, following) else line
+        _add_item(state, point, line, lines, min(depth, DEEPEST))
+        line = _next_point(state, line + len(lines), end)
     state.push("points_close", "ul", -1)
     state.line = line
     return True
 
 
-def _item(state: StateBlock, found: re.Match[str], line: int, lines: Sequence[str], depth: int) -> None:
-    mark = found["mark"].translate(_SYMBOL_FONT)
-    width = 1 + sum(len(mark) > letters for letters in _WIDTHS)
+def _next_point(state: StateBlock, line: int, end: int) -> int:
+    """Return the line of the point that follows behind blank lines; the same line without."""
+    following = state.skipEmptyLines(line)
+    is_point = following < end and _point_at(state, following)
+    return following if is_point else line
+
+
+def _add_item(state: StateBlock, point: re.Match[str], line: int, lines: Sequence[str], depth: int) -> None:
+    mark = point["mark"].translate(_SYMBOL_FONT)
+    width = 1 + sum(len(mark) > longest for longest in _WIDTHS)
+    texts = [point["text"], *lines[1:]]
     state.push("point_open", "li", 1).attrs = {"class": f"d{depth} w{width}"}
     state.push("point_mark", "span", 0).content = mark
     inline = state.push("inline", "", 0)
-    inline.content = "\n".join(filter(None, (found["text"], *lines[1:])))
+    inline.content = "\n".join(filter(None, texts))
     inline.map = [line, line + len(lines)]
     inline.children = []
     state.push("point_close", "li", -1)
@@ -106,16 +120,20 @@ def _point_at(state: StateBlock, line: int) -> re.Match[str] | None:
 
 
 def _line(state: StateBlock, line: int) -> str:
-    return state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]].rstrip()
+    """Return a line without its indentation."""
+    start = state.bMarks[line] + state.tShift[line]
+    return state.src[start : state.eMarks[line]].rstrip()
 
 
 def _lines(state: StateBlock, first: int, end: int) -> list[str]:
-    """Give the lines of a point: up to the next one, a blank line, or what would end a paragraph."""
-    rules = state.md.block.ruler.getRules("paragraph")
+    """Return the lines of a point: up to the next point, a blank line, or what ends a paragraph."""
+    endings = state.md.block.ruler.getRules("paragraph")
     before, state.parentType = state.parentType, "paragraph"
     lines = [_line(state, first)]
     for line in range(first + 1, end):
-        if state.isEmpty(line) or any(rule(state, line, end, True) for rule in rules):  # noqa: FBT003 - as above
+        if state.isEmpty(line):
+            break
+        if any(ends(state, line, end, True) for ends in endings):  # noqa: FBT003 - as above
             break
         lines.append(_line(state, line))
     state.parentType = before
@@ -123,9 +141,10 @@ def _lines(state: StateBlock, first: int, end: int) -> list[str]:
 
 
 def _depth(number: str, indent: int) -> int:
-    """Tell how deep a number stands: 2 for 1.1; a simple one deeper where it is indented."""
+    """Return how deep a number is: 2 for 1.1; a simple one is deeper where it is indented."""
     parts = len(re.findall(r"\d+", number))
-    return parts + 1 if parts == 1 and indent > 0 else parts
+    is_indented = parts == 1 and indent > 0
+    return parts + 1 if is_indented else parts
 
 
 def _mark(

@@ -1,4 +1,7 @@
-"""The consent form to print: a notice's questions with boxes and lines for a pen, bound to its version by a code."""
+"""The consent form on paper: a notice's questions with boxes and lines for a pen.
+
+A QR code binds it to the version of the notice.
+"""
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.presentation.authorities import authorities
@@ -6,9 +9,10 @@ from chalicelib.presentation.templates import render
 
 
 def write(clinic: Clinic, lang: str, *, base_url: str, sha256: str) -> str:
-    """Write the form of a notice in a language, as HTML for `pdf.write`.
+    """Write the form of a notice in a language, as HTML for `presentation.pdf.document.write`.
 
-    `sha256` names the consent page of the same version and language, for whoever enters what was signed.
+    `sha256` names the consent page of the same version and language, for whoever enters what was
+    signed.
     """
     return render(
         "paper/form.html",

@@ -1,7 +1,8 @@
 """The purposes in a clinic's document, and what the clinic does without consent.
 
-What rests on consent is asked under `purposes`; what rests on another basis of GDPR Art. 6(1) is told under
-`without_consent` and never asked: to ask for a consent that is not needed misleads (EDPB 05/2020, 122).
+What rests on consent is asked under `purposes`. What rests on another basis of GDPR Art. 6(1) is
+described under `without_consent` and never asked: to ask for a consent that is not needed misleads
+(EDPB 05/2020, 122).
 """
 
 import re
@@ -27,7 +28,7 @@ OTHER_BASES = (
     "public_task",
     "legitimate_interests",
 )
-"""On what a clinic may use data without consent: GDPR Art. 6(1)(b) to (f), in the order of the law."""
+"""On what a clinic may use data without consent: GDPR Art. 6(1)(b) to (f), in that order."""
 
 NEEDS = ("email", "phone", "name", "contact", "address")
 
@@ -47,14 +48,14 @@ def read_purposes(reader: FieldReader, value: object) -> tuple[Purpose, ...]:
 
 
 def questions_of(purposes: Sequence[Purpose]) -> Mapping[str, Question]:
-    """Return what is decided by itself, by address: each option, and each purpose without options."""
+    """Return what is decided by itself, by id: each option, and each purpose without options."""
     questions = {}
     for purpose in purposes:
         for option in purpose.options or (None,):
-            address = f"{purpose.id}.{option.id}" if option else purpose.id
+            question_id = f"{purpose.id}.{option.id}" if option else purpose.id
             decided = option or purpose
-            questions[address] = Question(
-                address,
+            questions[question_id] = Question(
+                question_id,
                 purpose,
                 option,
                 decided.needs,
@@ -133,10 +134,11 @@ def _option(reader: FieldReader, place: str, value: Mapping[str, Any], *, purpos
 def _confirmation(
     reader: FieldReader, place: str, value: Mapping[str, Any], *, purpose: Mapping[str, Any]
 ) -> tuple[bool, str]:
-    """Read whether a Yes is confirmed by message before it counts, and the reason where it need not be.
+    """Read whether a Yes counts only once confirmed by message, and the reason where it does not.
 
-    A newsletter always is. What rests on explicit consent, and all data sharing, is unless the clinic says why not:
-    anybody can type anybody's contact (GDPR Art. 7(1): the controller must show that the person consented).
+    A newsletter is always confirmed. What rests on explicit consent, and all data sharing, is
+    confirmed unless the clinic gives a reason: anybody can type anybody's contact, and the
+    controller must show that the person consented (GDPR Art. 7(1)).
     """
     place = f"{place}.confirm"
     always = purpose.get("id") == NEWSLETTER
@@ -153,7 +155,8 @@ def _confirmation(
     elif always:
         reader.fault(place, "is false", "A newsletter is always confirmed first; leave it out")
     elif by_default and not reason:
-        remedy = "Leave it out, or write `{required: false, reason: …}` for whoever approves the notice"
+        example = "`{required: false, reason: …}`"
+        remedy = f"Leave it out, or write {example} for whoever approves the notice"
         reader.fault(place, "is false without a reason", remedy)
     return False, reason
 
@@ -200,7 +203,7 @@ def _id(reader: FieldReader, place: str, value: Mapping[str, Any]) -> str:
 
 
 def _needs(reader: FieldReader, place: str, value: object) -> frozenset[str]:
-    """Read what a Yes needs to know of the patient; with an address also the name that is on a letter."""
+    """Read what a Yes needs to know of the patient. An address comes with the name."""
     if not isinstance(value, list):
         reader.list_expected(place, value, ", ".join(NEEDS))
         return frozenset()

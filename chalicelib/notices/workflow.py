@@ -1,8 +1,11 @@
-"""The life of a notice version: drafted, approved by another person, published, in force from its day on.
+"""The steps of a notice version: drafted, approved by another person, published.
 
-No text goes live unreviewed. Who approves is another person than who wrote; an approval is of one text, by its hash,
-and falls with the next change of it; what is incomplete (GDPR Art. 13) is neither approved nor published; what is
-published never changes. Nothing here knows a store or a clock.
+No text is published unreviewed:
+
+- Who approves is another person than who wrote it.
+- An approval is of one text, by its hash. The next change of the text makes it void.
+- What is incomplete (GDPR Art. 13) is neither approved nor published.
+- What is published never changes.
 """
 
 import json
@@ -27,18 +30,18 @@ from chalicelib.notices.document import (
 from chalicelib.notices.fields import DocumentError
 
 MAX_DOCUMENT = 300_000
-"""Bytes of a document as JSON: DynamoDB takes 400 KB an item, and the five demo clinics need 75,000 at most."""
+"""Bytes of a document as JSON. DynamoDB takes 400 KB an item; the demo clinics need 75,000."""
 
 MAX_REASON = 500
 """Characters of the reason for a MINOR number: it stands on the version's public page."""
 
 
 class ReviewError(RejectedError, ValueError):
-    """A step in the life of a notice that may not be taken; the message says why and what to do."""
+    """A step that may not be taken; the message says why and what to do."""
 
 
 class PublishError(ReviewError):
-    """A version that may not be published: its number was used or goes back, or its code is taken."""
+    """A version that may not be published: its number does not rise, or its code is taken."""
 
 
 class SamePersonError(ReviewError):
@@ -46,7 +49,7 @@ class SamePersonError(ReviewError):
 
 
 class IncompleteError(ReviewError):
-    """A document lacks what a notice must tell; carries every fault."""
+    """A document lacks what a notice must tell; `missing` holds every fault."""
 
     def __init__(self, missing: Sequence[DocumentError]) -> None:
         super().__init__("\n".join(map(str, missing)))
@@ -54,7 +57,7 @@ class IncompleteError(ReviewError):
 
 
 class BeyondWordsError(ReviewError):
-    """A MINOR version changes more than words, and nobody who may has said why it may; carries what changes."""
+    """A MINOR version changes more than words, without an approved reason; `changes` holds what."""
 
     def __init__(self, version: str, changes: Sequence[Difference]) -> None:
         advice = (
@@ -81,13 +84,15 @@ class Person:
     key: str | None = None
 
     def is_same_as(self, other: Self) -> bool:
-        """Tell whether two are one person: by the key, and by the name however it is spelled."""
-        return (self.key is not None and self.key == other.key) or _folded(self.name) == _folded(other.name)
+        """Tell whether two are one person: by the key, or by the name however it is spelled."""
+        if self.key is not None and self.key == other.key:
+            return True
+        return _folded(self.name) == _folded(other.name)
 
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """Why a version that changes more than words may have a MINOR number, and all that it changes so."""
+    """Why a version that changes more than words may have a MINOR number, and what it changes."""
 
     reason: str
     changes: tuple[Difference, ...]
@@ -95,7 +100,8 @@ class Override:
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
         """Rebuild it from its stored form."""
-        return cls(stored["reason"], tuple(Difference(**each) for each in stored["changes"]))
+        changes = [Difference(**change) for change in stored["changes"]]
+        return cls(stored["reason"], tuple(changes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +114,18 @@ class Approval:
     override: Override | None = None
 
     def stored(self) -> dict[str, Any]:
-        """Write it, JSON-ready; as ever where no reason was needed, so that an earlier approval stays what it was."""
-        return {name: value for name, value in asdict(self).items() if name != "override" or value}
+        """Write it, JSON-ready. Without an `override` it has no such key, as old ones have none."""
+        stored = asdict(self)
+        if not self.override:
+            del stored["override"]
+        return stored
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
         """Rebuild it from its stored form."""
         override = Override.read(stored["override"]) if "override" in stored else None
-        return cls(**{**stored, "by": Person(**stored["by"]), "override": override})
+        by = Person(**stored["by"])
+        return cls(by, stored["at"], stored["sha256"], override)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +136,15 @@ class Release:
     at: Instant
     since: Instant
 
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> Self:
+        """Rebuild it from its stored form."""
+        return cls(Person(**stored["by"]), stored["at"], stored["since"])
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A notice version on its way: the whole document, its hash, who wrote it, who approved it, who published it."""
+    """A notice version on its way: the document, its hash, who wrote, approved and published it."""
 
     document: Mapping[str, Any] = field(repr=False)
     sha256: str
@@ -155,11 +170,11 @@ class Draft:
 
     @property
     def override(self) -> Override | None:
-        """Why it may have a MINOR number although it changes more than words, once somebody said so."""
+        """The approved reason for a MINOR number although more than words change; None without."""
         return self.approval.override if self.approval else None
 
     def covers(self, changes: Sequence[Difference]) -> bool:
-        """Tell whether all of these changes beyond words are among those that were approved with a reason."""
+        """Tell whether all of these changes were approved with a reason."""
         approved = self.override.changes if self.override else ()
         return all(each in approved for each in changes)
 
@@ -172,14 +187,15 @@ class Draft:
         changes: Sequence[Difference] = (),
         reason: str | None = None,
     ) -> Self:
-        """Give the draft as approved; raise SamePersonError, IncompleteError, or ReviewError once it is published.
+        """Return the draft as approved; raise a ReviewError where it may not be.
 
-        `changes` are those beyond words under a MINOR number: without a `reason` they raise BeyondWordsError. Whoever
-        publishes checks them again.
+        `changes` are those beyond words under a MINOR number: without a `reason` they raise
+        BeyondWordsError. `publish` checks them again.
         """
         self._unpublished()
         if by.is_same_as(self.author):
-            raise SamePersonError(f"{self.author.name} wrote this text. Another person must approve it")
+            author = self.author.name
+            raise SamePersonError(f"{author} wrote this text. Another person must approve it")
         if missing := self.missing(authorities):
             raise IncompleteError(missing)
         if changes and not reason:
@@ -188,86 +204,105 @@ class Draft:
         return replace(self, approval=Approval(by, at, self.sha256, override))
 
     def publish(self, by: Person, at: Instant, since: Instant, changes: Sequence[Difference] = ()) -> Self:
-        """Give the draft as published; raise ReviewError where it is not approved.
+        """Return the draft as published; raise ReviewError where it is not approved.
 
-        `changes` are those beyond words under a MINOR number: any that was not approved with a reason raises
-        BeyondWordsError.
+        `changes` are those beyond words under a MINOR number: any that was not approved with a
+        reason raises BeyondWordsError.
         """
         self._unpublished()
         if not self.approved:
-            raise ReviewError(f"{self.version} is not approved. Another person than its author must approve it first")
+            remedy = "Another person than its author must approve it first"
+            raise ReviewError(f"{self.version} is not approved. {remedy}")
         if not self.covers(changes):
             raise BeyondWordsError(self.version, changes)
         return replace(self, release=Release(by, at, since))
 
     def missing(self, authorities: Mapping[str, Any]) -> tuple[DocumentError, ...]:
-        """List what the notice must tell and does not, in every language, with place and article."""
+        """List what the notice must tell and does not, in each language, with place and article."""
         return check(self.document, authorities)
 
     def unconfirmed(self) -> Mapping[QuestionId, str]:
-        """List what counts unconfirmed that otherwise would not, each with the author's reason, for the approver."""
+        """Return what counts unconfirmed, each with the author's reason, for the approver."""
         return unconfirmed(self.document)
 
     def _unpublished(self) -> None:
         if self.release is not None:
-            raise ReviewError(f"{self.version} is published and never changes. Draft the next version")
+            remedy = "Draft the next version"
+            raise ReviewError(f"{self.version} is published and never changes. {remedy}")
 
     def stored(self) -> str:
         """Write everything but the document."""
-        kept = {name: getattr(self, name) for name in ("sha256", "author", "drafted_at", "release")}
-        kept["approval"] = self.approval and self.approval.stored()
-        return json.dumps(kept, default=asdict, ensure_ascii=False, sort_keys=True)
+        stored = {
+            "sha256": self.sha256,
+            "author": asdict(self.author),
+            "drafted_at": self.drafted_at,
+            "approval": self.approval.stored() if self.approval else None,
+            "release": asdict(self.release) if self.release else None,
+        }
+        return json.dumps(stored, ensure_ascii=False, sort_keys=True)
 
     @classmethod
     def read(cls, stored: str, document: Mapping[str, Any]) -> Self:
         """Rebuild a draft from what `stored` wrote and its document."""
-        kept = json.loads(stored)
-        approval, release = kept["approval"], kept["release"]
+        parts = json.loads(stored)
+        approval, release = parts["approval"], parts["release"]
         return cls(
             document=document,
-            sha256=kept["sha256"],
-            author=Person(**kept["author"]),
-            drafted_at=kept["drafted_at"],
+            sha256=parts["sha256"],
+            author=Person(**parts["author"]),
+            drafted_at=parts["drafted_at"],
             approval=Approval.read(approval) if approval else None,
-            release=Release(**{**release, "by": Person(**release["by"])}) if release else None,
+            release=Release.read(release) if release else None,
         )
 
 
 def new_draft(document: Mapping[str, Any], clinic: str, author: Person, at: Instant) -> Draft:
-    """Take a document as a draft, complete or not; raise InvalidClinicError where it is of no clinic or number."""
-    if read_names(document)[0] != clinic:
-        raise InvalidDocumentError([DocumentError("id", "is not this clinic's", f"Write {clinic}")])
+    """Take a document as a draft, complete or not; raise InvalidDocumentError.
+
+    It is raised for another clinic's document, one without a version's number, and one too large.
+    """
+    named_clinic, _version = read_names(document)
+    if named_clinic != clinic:
+        raise _invalid("id", "is not this clinic's", f"Write {clinic}")
     try:
         sha256 = document_hash(document)
         size = len(json.dumps(document, ensure_ascii=False).encode())
-    except (ValueError, RecursionError) as error:  # a number without end, half a character, lists in lists in lists
-        raise InvalidDocumentError(
-            [DocumentError("document", "is not plain JSON", "Write texts, lists and mappings")]
-        ) from error
+    except (ValueError, RecursionError) as error:  # infinity, half a character, very deep lists
+        remedy = "Write texts, lists and mappings"
+        raise _invalid("document", "is not plain JSON", remedy) from error
     if size > MAX_DOCUMENT:
-        problem = f"has {size} bytes"
-        raise InvalidDocumentError([DocumentError("document", problem, f"At most {MAX_DOCUMENT}: shorten the texts")])
+        remedy = f"At most {MAX_DOCUMENT}: shorten the texts"
+        raise _invalid("document", f"has {size} bytes", remedy)
     return Draft(document, sha256, author, at)
 
 
+def _invalid(place: str, problem: str, remedy: str) -> InvalidDocumentError:
+    return InvalidDocumentError([DocumentError(place, problem, remedy)])
+
+
 def is_reason(written: str) -> bool:
-    """Tell whether a text can be the reason for a MINOR number: one line that can be printed, not too long."""
-    return bool(written.strip()) and len(written) <= MAX_REASON and written.strip().isprintable()
+    """Tell whether a text can be the reason for a MINOR number: one printable line."""
+    reason = written.strip()
+    return bool(reason) and reason.isprintable() and len(written) <= MAX_REASON
 
 
 def change(version: str, history: Sequence[PublishedVersion], at: Instant) -> Change:
-    """Tell what a version is to the one in force at a moment; raise PublishError where its number does not rise."""
+    """Tell what a version is to the one in force at a moment.
+
+    Raises PublishError where its number is not above those of all published versions.
+    """
     if not history:
         return Change.FIRST
-    last = max((entry.version for entry in history), key=version_numbers)
+    last = max([entry.version for entry in history], key=version_numbers)
     if version_numbers(version) <= version_numbers(last):
         raise PublishError(f"version: is {version!r}, and {last!r} is published. Raise the number")
-    return Change.MAJOR if major(version) != major(entry_at(history, at).version) else Change.MINOR
+    in_force = entry_at(history, at).version
+    return Change.MINOR if major(version) == major(in_force) else Change.MAJOR
 
 
 @dataclass(frozen=True, slots=True)
 class VersionSummary:
-    """One version as it is listed; names and hash are missing for what was published before they were kept."""
+    """One version as it is listed. Names and hash are missing where they were not kept."""
 
     version: str
     state: Stage
@@ -285,12 +320,15 @@ class VersionSummary:
 
 
 def summarize(draft: Draft, history: Sequence[PublishedVersion], at: Instant) -> VersionSummary:
-    """Tell where a draft stands at a moment."""
+    """Return a draft's summary at a moment."""
     approval, release = draft.approval, draft.release
+    state = Stage.APPROVED if draft.approved else Stage.DRAFT
+    if release:
+        state = stage(release.since, draft.version, history, at)
     effective = draft.document.get("effective")
     return VersionSummary(
         version=draft.version,
-        state=stage(release.since, draft.version, history, at) if release else _waiting(draft),
+        state=state,
         since=release.since if release else None,
         effective=effective if isinstance(effective, str) else None,
         sha256=draft.sha256,
@@ -306,22 +344,20 @@ def summarize(draft: Draft, history: Sequence[PublishedVersion], at: Instant) ->
 
 def list_versions(history: Sequence[PublishedVersion], drafts: Iterable[Draft], at: Instant) -> list[VersionSummary]:
     """List every version of a clinic, published or not, by number."""
-    steps = {
-        entry.version: VersionSummary(
+    summaries = {}
+    for entry in history:
+        summaries[entry.version] = VersionSummary(
             entry.version,
             stage(entry.since, entry.version, history, at),
             since=entry.since,
             published_at=entry.published_at,
         )
-        for entry in history
-    }
-    steps |= {draft.version: summarize(draft, history, at) for draft in drafts}
-    return [steps[version] for version in sorted(steps, key=version_numbers)]
-
-
-def _waiting(draft: Draft) -> Stage:
-    return Stage.APPROVED if draft.approved else Stage.DRAFT
+    for draft in drafts:
+        summaries[draft.version] = summarize(draft, history, at)
+    return [summaries[version] for version in sorted(summaries, key=version_numbers)]
 
 
 def _folded(name: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    """Return a name without case, width and spacing, in which two spellings of it are the same."""
+    composed = unicodedata.normalize("NFKC", name)
+    return " ".join(composed.casefold().split())
