@@ -16,6 +16,9 @@ from chalicelib.domain.instants import Instant
 from chalicelib.domain.overview import QuestionStatus, RecipientPeriod
 from chalicelib.domain.postal_address import PostalAddress
 from chalicelib.domain.receipts import Receipt
+from chalicelib.receipts.sd_jwt import disclosed_texts
+from chalicelib.services.own_page import OwnPage
+from chalicelib.store.personal_data import all_kept_disclosures
 
 COLUMNS = (
     *("record", "name", "value", "from", "until", "receipt"),
@@ -136,6 +139,27 @@ class DataExport:
                 row |= {"notice": document["notice"]["version"], "language": document["notice"]["lang"]}
                 rows.append({**row, "channel": document["channel"], "assurance": document["assurance"]})
         return rows
+
+
+def export_data(page: OwnPage) -> DataExport:
+    """Gather everything the portal knows of the one person whose page it is; raise NotFoundError for several."""
+    person, details = page.person, page.contact_details
+    kept = all_kept_disclosures(page.portal.table, page.key, person)
+    return DataExport(
+        clinic=page.lookup.published.clinic,
+        lang=page.lang,
+        at=page.now,
+        subject=person.id,
+        contacts=page.contacts_to_export,
+        names=details.names,
+        addresses=details.addresses,
+        decisions=page.statuses,
+        disclosures=page.recipients,
+        receipts=page.receipts,
+        left_out=page.left_out,
+        evidence={version: disclosed_texts(disclosures) for version, disclosures in kept.items()},
+        restricted_since=person.restricted_since,
+    )
 
 
 def harmless(cell: str) -> str:

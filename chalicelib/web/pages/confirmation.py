@@ -130,20 +130,22 @@ def undo(request: Request, token: str) -> Response:
 
 def _new_contact(request: Request, opened: OpenedLink, fields: Fields | None) -> Response:
     """Ask whether a new contact should take the place of an old one, and carry that out."""
+    from chalicelib.services import own_contacts  # noqa: PLC0415 - nobody who confirms a Yes waits for it
     from chalicelib.services.contact_changes import NotTheirsError  # noqa: PLC0415 - as above
-    from chalicelib.web.pages import own_contacts  # noqa: PLC0415 - nobody who confirms a Yes waits for it
 
     portal = get_portal()
     clinic = portal.directory.look_up(opened.link.clinic).published.clinic
     lang = _language(request, clinic, opened.link.lang)
     root = mount(request)
     filled: dict[str, Any] = {"clinic": clinic, "root": root, "faults": (), "kind": "over"}
-    found, sure = own_contacts.wished(portal, opened), first(fields, "sure") if fields is not None else None
+    found, sure = own_contacts.find_replacement(portal, opened), first(fields, "sure") if fields is not None else None
     status = 200
     if found and sure == "yes":
         try:
             return _receipt(
-                request, own_contacts.confirm(portal, opened, found, get_portal().clock(), _base(request)), lang
+                request,
+                own_contacts.confirm_replacement(portal, opened, *found, get_portal().clock(), _base(request)),
+                lang,
             )
         except NotTheirsError:
             found = None
