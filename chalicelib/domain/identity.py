@@ -1,6 +1,7 @@
-"""Whose a decision is: which of the people known under the contacts given, or somebody new.
+"""Whose a decision is: one of the people known under the contacts given, or somebody new.
 
-A contact may be shared: by a family, by a guardian and the children it decides for. Nobody may speak for the others.
+A contact may be shared, by a family or by a guardian and their children. Nobody may decide for the
+others who share it.
 """
 
 from collections import Counter
@@ -15,79 +16,111 @@ from chalicelib.domain.subjects import Subject, best_match
 People = Mapping[Contact, tuple[Subject, ...]]
 """Who is known under each of the contacts given, strongest contact first."""
 
+_OF_THE_CHILD = {ContactKind.WARD, ContactKind.REFERENCE}
+"""The contacts that mean a child itself, and not the guardian who shares a contact with it."""
+
 
 class SeveralPeopleError(RejectedError):
-    """Staff recorded a Yes by a contact that several people share, and nothing says whose it is. Nothing was stored."""
+    """Staff recorded a Yes by a contact that several people share, and nothing tells whose it is."""
 
 
 def all_subjects(people: People) -> tuple[Subject, ...]:
     """Give everyone found, each once, strongest contact first."""
-    return tuple({each.id: each for group in people.values() for each in group}.values())
+    by_id = {person.id: person for group in people.values() for person in group}
+    return tuple(by_id.values())
 
 
 def resolve_subject(people: People, decision: Decision, fresh: Subject, named: str | None = None) -> Subject:
-    """Tell whose an act is: the person `named` by id, else the one the contacts mean, else `fresh`, somebody new.
+    """Tell whose a decision is.
 
-    Raises SeveralPeopleError.
+    It is of the person `named` by id, else of the one whom the contacts mean, else of `fresh`, who is
+    new. Raises SeveralPeopleError.
     """
     if named is not None:
-        # Who was erased meanwhile is nobody any more: what should stop is kept for somebody new under these contacts.
-        known = {each.id: each for each in all_subjects(people)}
+        # Whoever was erased meanwhile is not found; what they stop is then kept for `fresh`.
+        known = {person.id: person for person in all_subjects(people)}
         return known.get(named) or known.get(fresh.id) or fresh
     if any(contact.kind is ContactKind.WARD for contact in people):
-        # A child is found by what its guardian said of it, or by its own number; never by its guardian's contact alone.
-        found = {
-            contact: group
-            for contact, group in people.items()
-            if contact.kind in {ContactKind.WARD, ContactKind.REFERENCE}
-        }
+        # A child is found by its name and birth, or by its own number, never by its guardian's
+        # e-mail or phone alone.
+        found = _under_kinds(people, _OF_THE_CHILD)
         return next(iter(all_subjects(found)), fresh)
-    grown = {contact: _without_children(contact, group) for contact, group in people.items()}
-    if decision.assurance not in BY_CLINIC:
-        return best_match(list(grown.values())) or fresh
-    return _seen_by_staff(grown, decision) or fresh
+    adults = _without_children(people)
+    if decision.assurance in BY_CLINIC:
+        return _seen_by_staff(adults, decision) or fresh
+    return best_match(list(adults.values())) or fresh
 
 
-def unambiguous(people: People, reach: People) -> People:
-    """Leave out whoever the contacts given may not mean: of what somebody only typed and never proved, all are needed.
+def unambiguous(people: People, stored_under: People) -> People:
+    """Leave out whoever the contacts given may not mean.
 
-    `reach` is everybody kept under each contact. Anybody can type Anna's phone beside an e-mail of their own. Whichever
-    is proven first, that person is its owner's (`Subject.owns`): what Anna said with her phone alone must not have
-    become a stranger's, to read or to make undone. A child is found by its name and birth, which are never guessed.
+    Of contacts that somebody only typed and never proved, all have to be given. Anybody can type
+    Anna's phone beside an e-mail of their own; whichever is proven first, that person is its owner's
+    (`Subject.owns`). What Anna decides by her phone alone must not become a stranger's, who could
+    read it or undo it.
+
+    `stored_under` is everybody stored under each contact. A child is found by its name and birth,
+    which nobody guesses.
     """
     given = Counter(
-        person.id for contact, group in reach.items() if contact.kind in REACHABLE_KINDS for person in group
+        person.id for contact, group in stored_under.items() if contact.kind in REACHABLE_KINDS for person in group
     )
-    return {
-        contact: tuple(each for each in group if each.certain or each.of_age or given[each.id] >= len(each.typed))
-        for contact, group in people.items()
-    }
+
+    def is_meant(person: Subject) -> bool:
+        return person.certain or bool(person.of_age) or given[person.id] >= len(person.typed)
+
+    return {contact: tuple(filter(is_meant, group)) for contact, group in people.items()}
 
 
 def subjects_to_stop(people: People) -> tuple[Subject, ...]:
-    """Give whom a No reaches beside: everyone known under the contacts, but of a guardian and a child the one alone."""
+    """Give everyone whom a No reaches: all known under the contacts.
+
+    Of a guardian and a child it reaches only the one who is meant.
+    """
     if any(contact.kind is ContactKind.WARD for contact in people):
-        return all_subjects({contact: group for contact, group in people.items() if contact.kind is ContactKind.WARD})
-    return all_subjects({contact: _without_children(contact, group) for contact, group in people.items()})
+        return all_subjects(_under_kinds(people, {ContactKind.WARD}))
+    return all_subjects(_without_children(people))
 
 
-def _without_children(contact: Contact, group: tuple[Subject, ...]) -> tuple[Subject, ...]:
-    """Leave out the children that share a contact with their guardian; a number of the clinic is the child's own."""
-    return tuple(each for each in group if not each.of_age or contact.kind is ContactKind.REFERENCE)
+def _under_kinds(people: People, kinds: set[ContactKind]) -> People:
+    return {contact: group for contact, group in people.items() if contact.kind in kinds}
+
+
+def _without_children(people: People) -> People:
+    """Leave out the children found by their guardian's contact; a clinic's number is their own."""
+    return {
+        contact: group if contact.kind is ContactKind.REFERENCE else _adults(group) for contact, group in people.items()
+    }
+
+
+def _adults(group: tuple[Subject, ...]) -> tuple[Subject, ...]:
+    return tuple(person for person in group if not person.of_age)
 
 
 def _seen_by_staff(people: People, decision: Decision) -> Subject | None:
-    # Staff know whom they see, so a new contact joins the known person; but a number or e-mail nobody used beside a
-    # known phone may be another member of the family, and so may a second number beside a shared e-mail.
-    telling = {contact: group for contact, group in people.items() if contact.kind is not ContactKind.PHONE}
-    if not all(telling.values()) and not any(telling.values()):
+    """Tell whom staff mean, who see the patient; None for somebody new.
+
+    A new contact joins the known person. But a number or e-mail that nobody used, beside a known
+    phone, may be another member of the family; and so may a second number beside a shared e-mail.
+    """
+    telling = [group for contact, group in people.items() if contact.kind is not ContactKind.PHONE]
+    if telling and not any(telling):
         return None
-    known = [group for group in people.values() if group]
-    shared = [person for person in known[0] if all(person in group for group in known)] if known else []
-    candidates = shared or (list(known[0]) if known else [])
+    candidates = _common(people)
     if len(candidates) > 1 and Answer.YES in decision.answers.values():
         raise SeveralPeopleError
-    second = any(contact.kind is ContactKind.REFERENCE and not group for contact, group in people.items())
-    if not candidates or (second and candidates[0].numbered):
+    if not candidates:
+        return None
+    has_new_number = any(contact.kind is ContactKind.REFERENCE and not group for contact, group in people.items())
+    if has_new_number and candidates[0].numbered:
         return None
     return candidates[0]
+
+
+def _common(people: People) -> list[Subject]:
+    """Give who is found under every contact that is known; else who is found under the strongest."""
+    known = [group for group in people.values() if group]
+    if not known:
+        return []
+    shared = [person for person in known[0] if all(person in group for group in known)]
+    return shared or list(known[0])

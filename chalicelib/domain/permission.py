@@ -1,7 +1,7 @@
-"""What a clinic's program may do about a subject that it names, and for which of the contacts it named. Pure.
+"""What a clinic's program may do about a subject it names, and by which of the contacts it named.
 
-Who is named by the clinic's number and an e-mail may be known by the number alone. What they agreed to then says
-nothing of that e-mail: it may be somebody else's by now, or may always have been.
+A subject named by the clinic's number and an e-mail may be known by the number alone. What they agreed
+to then says nothing of that e-mail: it may be somebody else's.
 """
 
 from collections.abc import Mapping
@@ -16,26 +16,29 @@ from chalicelib.domain.subjects import Subject
 
 @dataclass(frozen=True, slots=True)
 class PermissionResult:
-    """How one decision of a named subject stands, and for which kinds of the contacts given that is so.
-
-    `permitted` asks more than the state: what is carried out by e-mail or phone is permitted for the very one given
-    alone, and, where none of that kind was given, if the person has one of their own.
-    """
+    """The status of one question for a named subject, and for which of the contacts given it holds."""
 
     status: Status
     permitted: bool
+    """Whether the clinic may do it: it is granted, and can go to a contact of that person.
+
+    What is sent by e-mail or phone is permitted to the one given; where none of that kind was given,
+    it is permitted if the person has one of their own.
+    """
+
     holds_for: tuple[ContactKind, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectQuery:
-    """A subject as a call names it: who is known under each contact given, and how each of them stood.
+    """A subject as a call names it: who is known under each contact given, and their answers.
 
     Whoever only typed a contact and has proven another is not known under it (`store.lookup.owners`).
     """
 
     known: People
     summaries: Mapping[str, Mapping[QuestionId, AnswerSummary]]
+    """The summaries of each person, by the person's id, as of the moment asked about."""
 
     @property
     def people(self) -> tuple[Subject, ...]:
@@ -43,32 +46,39 @@ class SubjectQuery:
         return all_subjects(self.known)
 
     def own_kinds(self, lookups: Mapping[Contact, str], known_at: Instant) -> tuple[ContactKind, ...]:
-        """Give the kinds of contact of which these people were known to have one of their own, without any of them."""
-        given = {lookups[contact]: contact.kind for contact, people in self.known.items() if people}
-        found = {
-            ContactKind(person.kinds.get(lookup) or given[lookup])
-            for person in self.people
-            for lookup, since in person.contacts.items()
-            if since <= known_at and person.owns(lookup) and (lookup in person.kinds or lookup in given)
-        }
+        """Give the kinds of contact of which these people had one of their own, as known at a moment."""
+        given = {lookups[contact]: contact.kind for contact, group in self.known.items() if group}
+        found = set()
+        for person in self.people:
+            for lookup, since in person.contacts.items():
+                kind = person.kinds.get(lookup) or given.get(lookup)
+                if kind and since <= known_at and person.owns(lookup):
+                    found.add(ContactKind(kind))
         return tuple(kind for kind in (ContactKind.REFERENCE, *REACHABLE_KINDS) if kind in found)
 
     def permission(
-        self, address: QuestionId, needs: frozenset[str], notice: NoticeInForce, at: Instant
+        self, question: QuestionId, needs: frozenset[str], notice: NoticeInForce, at: Instant
     ) -> PermissionResult:
-        """Tell how a decision stands whose Yes `needs` these kinds of contact."""
-
-        def stands(people: tuple[Subject, ...]) -> Status:
-            standings = [self.summaries[person.id].get(address) for person in people] or [None]
-            return strictest([resolve(standing, notice, at) for standing in standings])
-
-        status = stands(self.people)
+        """Tell whether a question is permitted whose Yes `needs` these kinds of contact."""
+        status = self._status(self.people, question, notice, at)
         holds_for = tuple(
-            contact.kind for contact, people in self.known.items() if people and stands(people).state is status.state
+            contact.kind
+            for contact, group in self.known.items()
+            if group and self._status(group, question, notice, at).state is status.state
         )
         carriers = [kind for kind in REACHABLE_KINDS if kind in needs]
-        permitted = status.permitted and all(self._reaches(kind, holds_for) for kind in carriers)
-        return PermissionResult(status, permitted, holds_for)
+        reaches = all(self._reaches(kind, holds_for) for kind in carriers)
+        return PermissionResult(status, status.permitted and reaches, holds_for)
+
+    def _status(
+        self,
+        people: tuple[Subject, ...],
+        question: QuestionId,
+        notice: NoticeInForce,
+        at: Instant,
+    ) -> Status:
+        summaries = [self.summaries[person.id].get(question) for person in people]
+        return strictest([resolve(summary, notice, at) for summary in summaries or [None]])
 
     def _reaches(self, kind: ContactKind, holds_for: tuple[ContactKind, ...]) -> bool:
         if any(contact.kind is kind for contact in self.known):

@@ -3,13 +3,14 @@
 The hourly job asks this of everybody (`jobs.housekeeping`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
 from chalicelib.domain.consent import (
     Channel,
+    NoticeInForce,
     QuestionId,
     RecordedAnswer,
     State,
@@ -22,12 +23,13 @@ from chalicelib.domain.notice_versions import PublishedVersion, Stage, notice_at
 from chalicelib.domain.subjects import Subject
 
 EXPIRING_WITHIN = timedelta(days=30)
+"""How long before its end people are reminded of a consent."""
 
 _TICK = timedelta(milliseconds=1)
 
 
 class ReminderKind(StrEnum):
-    """What people are told without having done anything."""
+    """What people are reminded of."""
 
     REMINDER = "reminder"
     """A Yes waits to be confirmed, and half of its time is over."""
@@ -36,103 +38,132 @@ class ReminderKind(StrEnum):
     """A consent ends soon."""
 
     OF_AGE = "of_age"
-    """A consent given for a child ends soon, and nobody can renew it for whoever decides alone by then."""
+    """A consent given for a child ends soon, and nobody can renew it for the child any more."""
 
     CHANGED = "changed"
-    """A new version has followed the notice that was agreed to."""
+    """A new version has replaced the notice that was agreed to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reminder:
-    """One thing to tell: of which kind, about what (told once per kind and `reference`), by which word of theirs.
-
-    `addresses` are the decisions it is about: for a changed notice all that was agreed to under the one before. `at` is
-    since when something holds, `until` when something ends.
-    """
+    """One reminder for one person; it is sent once for each `kind` and `reference`."""
 
     kind: ReminderKind
     reference: str
+    """What it is about: the id of a receipt, the time of an end, or the version of a notice."""
     question_ids: tuple[QuestionId, ...]
+    """The questions it is about; for a changed notice all that were agreed to before."""
     answer: RecordedAnswer
+    """The person's answer that it follows from."""
     at: Instant | None = None
+    """Since when something holds."""
     until: Instant | None = None
+    """When something ends."""
 
 
 def reminders_for(
     person: Subject, history: Sequence[PublishedVersion], at: Instant, *, grown: bool = False
 ) -> tuple[Reminder, ...]:
-    """Tell what this person is to be told by now; whoever has had processing restricted is told nothing.
+    """Give the reminders due at a moment; none for whoever was erased or has processing restricted.
 
     `grown` says that this is a child who decides alone by now (`guardians.is_of_consent_age`).
     """
     if person.erased or person.restricted_since is not None:
         return ()
     notice = notice_at(history, at)
-    now = {address: resolve(standing, notice, at) for address, standing in sorted(person.summaries.items())}
-    return (*_reminders(now, at), *_expiring(person, now, at, grown=grown), *_changed(person, history, at))
+    statuses = {question: resolve(summary, notice, at) for question, summary in sorted(person.summaries.items())}
+    return (
+        *_to_confirm(statuses, at),
+        *_expiring(person, statuses, at, grown=grown),
+        *_changed(person, history, at),
+    )
 
 
-def _reminders(now: dict[QuestionId, Status], at: Instant) -> Iterator[Reminder]:
-    waiting: dict[str, list[QuestionId]] = {}
-    words: dict[str, RecordedAnswer] = {}
-    for address, status in now.items():
-        word = status.recorded_answer
-        until = word.confirm_by if word is not None and status.state is State.PENDING else None
-        if word is not None and until is not None and _middle(word.recorded_at, until) <= at:
-            waiting.setdefault(word.receipt_id, []).append(address)
-            words[word.receipt_id] = word
-    for receipt, addresses in waiting.items():
-        word = words[receipt]
-        yield Reminder(ReminderKind.REMINDER, receipt, tuple(addresses), word, until=word.confirm_by)
+def _to_confirm(statuses: Mapping[QuestionId, Status], at: Instant) -> Iterator[Reminder]:
+    """Find the claims half of whose time is over, one reminder for each receipt."""
+    questions: dict[str, list[QuestionId]] = {}
+    claims: dict[str, RecordedAnswer] = {}
+    for question, status in statuses.items():
+        claim = status.recorded_answer
+        if status.state is not State.PENDING or claim is None or claim.confirm_by is None:
+            continue
+        if _middle(claim.recorded_at, claim.confirm_by) <= at:
+            questions.setdefault(claim.receipt_id, []).append(question)
+            claims[claim.receipt_id] = claim
+    for receipt_id, claim in claims.items():
+        about = tuple(questions[receipt_id])
+        yield Reminder(ReminderKind.REMINDER, receipt_id, about, claim, until=claim.confirm_by)
 
 
-def _expiring(person: Subject, now: dict[QuestionId, Status], at: Instant, *, grown: bool) -> Iterator[Reminder]:
-    """Find what ends within the month; of a consent that is shorter than two months, in the second half of it.
+def _expiring(
+    person: Subject, statuses: Mapping[QuestionId, Status], at: Instant, *, grown: bool
+) -> Iterator[Reminder]:
+    """Find the consents that end within `EXPIRING_WITHIN`, one reminder for each end.
 
-    A guardian who could not renew it is told who can.
+    A consent shorter than twice that time is reminded of in its second half. Where a guardian cannot
+    renew it, the reminder tells who can.
     """
-    ends: dict[Instant, list[QuestionId]] = {}
-    words: dict[Instant, RecordedAnswer] = {}
-    for address, status in now.items():
-        word = status.recorded_answer
-        if status.state is State.GRANTED and word is not None and word.expires_at is not None:
-            month = instant(moment(word.expires_at) - EXPIRING_WITHIN)
-            if max(month, _middle(word.effective_at, word.expires_at)) <= at:
-                ends.setdefault(word.expires_at, []).append(address)
-                words[word.expires_at] = word
-    for end, addresses in ends.items():
-        kind = ReminderKind.OF_AGE if grown or end == person.of_age else ReminderKind.EXPIRING
-        yield Reminder(kind, end, tuple(addresses), words[end], until=end)
+    questions: dict[Instant, list[QuestionId]] = {}
+    answers: dict[Instant, RecordedAnswer] = {}
+    for question, status in statuses.items():
+        answer = status.recorded_answer
+        if status.state is not State.GRANTED or answer is None or answer.expires_at is None:
+            continue
+        end = answer.expires_at
+        soon = instant(moment(end) - EXPIRING_WITHIN)
+        if max(soon, _middle(answer.effective_at, end)) <= at:
+            questions.setdefault(end, []).append(question)
+            answers[end] = answer
+    for end, answer in answers.items():
+        kind = ReminderKind.EXPIRING
+        if grown or end == person.of_age:
+            kind = ReminderKind.OF_AGE
+        yield Reminder(kind, end, tuple(questions[end]), answer, until=end)
 
 
 def _changed(person: Subject, history: Sequence[PublishedVersion], at: Instant) -> Iterator[Reminder]:
-    """Find the version in force, where it followed a text this person had agreed to until then.
+    """Find the version in force, where the person had agreed to the one before.
 
-    One that is only announced is told of when it begins: nobody can answer its questions before.
+    A version is not announced before it is in force: nobody can answer its questions until then.
     """
     for entry in history:
         before = notice_at(history, instant(moment(entry.since) - _TICK))
-        holds = stage(entry.since, entry.version, history, at) is Stage.IN_FORCE
-        if not holds or before.version == entry.version:
+        in_force = stage(entry.since, entry.version, history, at) is Stage.IN_FORCE
+        if not in_force or before.version == entry.version:
             continue
-        agreed: dict[QuestionId, RecordedAnswer] = {}
-        for address, standing in sorted(person.summaries.items()):
-            status = resolve_confirmed(standing, before, at)
-            word = status.recorded_answer
-            if status.state is State.GRANTED and word is not None and _older(word, entry):
-                agreed[address] = word
+        agreed = _agreed_before(person, before, entry, at)
         if agreed:
-            word = max(agreed.values(), key=lambda each: each.order_key)
-            yield Reminder(ReminderKind.CHANGED, entry.version, tuple(agreed), word, at=entry.since)
+            last = max(agreed.values(), key=lambda answer: answer.order_key)
+            about = tuple(agreed)
+            yield Reminder(ReminderKind.CHANGED, entry.version, about, last, at=entry.since)
 
 
-def _older(word: RecordedAnswer, entry: PublishedVersion) -> bool:
-    """Tell whether a word was given to an older version; one taken over since was no news then, and is none now."""
-    if word.notice_version is None:
+def _agreed_before(
+    person: Subject, before: NoticeInForce, entry: PublishedVersion, at: Instant
+) -> dict[QuestionId, RecordedAnswer]:
+    agreed = {}
+    for question, summary in sorted(person.summaries.items()):
+        status = resolve_confirmed(summary, before, at)
+        answer = status.recorded_answer
+        if status.state is State.GRANTED and answer is not None and _is_older(answer, entry):
+            agreed[question] = answer
+    return agreed
+
+
+def _is_older(answer: RecordedAnswer, entry: PublishedVersion) -> bool:
+    """Tell whether an answer was given to an older version, before this one was in force.
+
+    An imported answer counts from its import: if the version was in force then, it is no news.
+    """
+    if answer.notice_version is None:
         return False
-    known_since = word.recorded_at if word.channel is Channel.IMPORT else word.effective_at
-    return known_since < entry.since and version_numbers(word.notice_version) < version_numbers(entry.version)
+    imported = answer.channel is Channel.IMPORT
+    known_since = answer.recorded_at if imported else answer.effective_at
+    if known_since >= entry.since:
+        return False
+    return version_numbers(answer.notice_version) < version_numbers(entry.version)
 
 
 def _middle(start: Instant, end: Instant) -> Instant:
-    return instant(moment(start) + (moment(end) - moment(start)) / 2)
+    half = (moment(end) - moment(start)) / 2
+    return instant(moment(start) + half)

@@ -21,63 +21,72 @@ from chalicelib.domain.notice_versions import PublishedVersion, notice_at
 from chalicelib.domain.subjects import Subject
 
 ONLY_STOPPED_KEPT = timedelta(days=30)
-"""For how long a contact is kept under which things were only ever stopped.
+"""How long a contact is kept under which things were only ever stopped.
 
-So long a form on paper may lie before it is entered: it must not outlive this later word. No longer, for anybody may
-have typed it, and it may be anybody's (GDPR Art. 5(1)(c), (e)).
+A form on paper may lie that long before it is entered: it must not undo the later stop. No longer,
+because anybody may have typed the contact, and it may be anybody's (GDPR Art. 5(1)(c), (e)).
 """
 
-
-_HOLDS = {State.GRANTED, State.PENDING}
+_IN_USE = {State.GRANTED, State.PENDING}
+"""The states that need a person's data."""
 
 
 class RetentionAction(StrEnum):
-    """What becomes of what is kept of a person."""
+    """What is to be done with the data of a person."""
 
     KEEP = "keep"
     ERASE = "erase"
-    """The contact goes now; the receipts, which then name nobody, when their date has come."""
+    """The contacts go now; the receipts, which then name nobody, go when their date has come."""
 
     DELETE = "forget"
     """Everything goes."""
 
 
 def retention_action(person: Subject, history: Sequence[PublishedVersion], rule: str, at: Instant) -> RetentionAction:
-    """Tell what becomes of a person's data, where proof is kept by this rule after everything has ended.
+    """Tell what is to be done with a person's data, where proof is kept by `rule` (`proof_until`).
 
-    Whoever left nothing but a Yes that was never confirmed is not kept at all: the contact may be anybody's (GDPR Art.
-    5(1)(c), (e)). Whoever only ever stopped things, by a page or a link, is kept for `ONLY_STOPPED_KEPT`. Restricted
-    data is only stored (Art. 18(2)).
+    Whoever left only a Yes that was never confirmed is not kept: the contact may be anybody's (GDPR
+    Art. 5(1)(c), (e)). Whoever only ever stopped things, on a page or by a link, is kept for
+    `ONLY_STOPPED_KEPT`. Restricted data is kept as it is (Art. 18(2)).
     """
     if person.proof_until is not None:
         return RetentionAction.DELETE if person.proof_until <= at else RetentionAction.KEEP
-    statuses = _statuses(person, notice_at(history, at), at)
-    if person.restricted_since is not None or not statuses or any(each.state in _HOLDS for each in statuses):
+    if person.restricted_since is not None or not person.summaries:
         return RetentionAction.KEEP
-    never_confirmed = all(standing.last is None for standing in person.summaries.values())
-    over = proof_until(person, history, rule, at)
-    if all(map(_only_stopped, person.summaries.values())):
-        over = min(over, instant(moment(person.recorded_at) + ONLY_STOPPED_KEPT))
-    return RetentionAction.ERASE if never_confirmed or over <= at else RetentionAction.KEEP
+    statuses = _statuses(person, notice_at(history, at), at)
+    if any(status.state in _IN_USE for status in statuses):
+        return RetentionAction.KEEP
+    summaries = person.summaries.values()
+    if all(summary.last is None for summary in summaries):
+        return RetentionAction.ERASE
+    kept_until = proof_until(person, history, rule, at)
+    if all(_only_stopped(summary) for summary in summaries):
+        kept_until = min(kept_until, instant(moment(person.recorded_at) + ONLY_STOPPED_KEPT))
+    return RetentionAction.ERASE if kept_until <= at else RetentionAction.KEEP
 
 
-def _only_stopped(standing: AnswerSummary) -> bool:
-    """Tell whether nothing was ever said on a decision but that it should stop, and not by the clinic itself."""
-    if standing.last is None or standing.last.assurance in BY_CLINIC:
+def _only_stopped(summary: AnswerSummary) -> bool:
+    """Tell whether a question was only ever withdrawn, and not by the clinic itself."""
+    if summary.last is None or summary.last.assurance in BY_CLINIC:
         return False
-    return standing.first_yes is None and standing.first_stop is not None and standing.first_stop[1] is Answer.WITHDRAW
+    if summary.first_yes is not None or summary.first_stop is None:
+        return False
+    return summary.first_stop[1] is Answer.WITHDRAW
 
 
 def proof_until(person: Subject, history: Sequence[PublishedVersion], rule: str, at: Instant) -> Instant:
-    """Tell until when receipts are kept that prove what an erased person decided.
+    """Tell until when the receipts of somebody erased at `at` are kept as proof.
 
-    A period counts from when the last of the consents ended; the erasure ends those that held until then.
+    `rule` is a period or a last day (`instants.ending`). A period begins when the last consent has
+    ended; erasure ends those that are still in use.
     """
     statuses = _statuses(person, notice_at(history, at), at)
-    claims = [standing.claim.confirm_by or at for standing in person.summaries.values() if standing.claim]
-    ended = [at if each.state in _HOLDS else each.since for each in statuses]
-    return ending(rule, max((min(each, at) for each in [*ended, *claims] if each), default=at))
+    ended = [at if status.state in _IN_USE else status.since for status in statuses]
+    claims = [summary.claim for summary in person.summaries.values() if summary.claim]
+    ended += [claim.confirm_by or at for claim in claims]
+    last_end = max((min(end, at) for end in ended if end), default=at)
+    return ending(rule, last_end)
 
 
 def _statuses(person: Subject, notice: NoticeInForce, at: Instant) -> list[Status]:
-    return [resolve(standing, notice, at) for standing in person.summaries.values()]
+    return [resolve(summary, notice, at) for summary in person.summaries.values()]
