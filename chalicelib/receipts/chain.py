@@ -1,4 +1,4 @@
-"""The chain of a person's receipts at a clinic: numbered, each naming the SHA-256 of the one before."""
+"""The chain of a person's receipts at a clinic: each names the SHA-256 of the one before."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -19,11 +19,11 @@ class ChainLink(Protocol):
 
 
 def verify_chain(links: Sequence[ChainLink], first: int = 1) -> None:
-    """Check that receipts are of one person at one clinic, without a gap, each naming the one before.
+    """Check that receipts are one person's at one clinic, without a gap, each naming the last.
 
     They begin with number 1, or with `first` where somebody has only a later part: what came before
-    is then not checked. Raises BrokenChainError with the number of the receipt that does not follow.
-    Whether later receipts exist cannot be seen from the chain.
+    is then not checked. Raises BrokenChainError with the number of the receipt that does not
+    follow. Whether later receipts exist cannot be seen from the chain.
     """
     before: ChainLink | None = None
     for number, link in enumerate(links, start=first):
@@ -49,7 +49,7 @@ def _check_same_person(link: ChainLink, number: int, before: ChainLink) -> None:
 
 
 def _check_previous(link: ChainLink, number: int, before: ChainLink | None) -> None:
-    """Check the hash; of the first receipt given only whether it has one, as all but number 1 do."""
+    """Check the hash; of the first receipt given only whether there is one, as from number 2 on."""
     previous = link.document["previous"]
     if before is None:
         has_previous = previous is not None

@@ -1,4 +1,4 @@
-"""Reading the JSON of a receipt strictly: one spelling only, so that no changed character passes."""
+"""Strict reading of a receipt's JSON: it has one spelling, so that no changed character passes."""
 
 import json
 from collections.abc import Mapping

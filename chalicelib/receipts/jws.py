@@ -1,9 +1,9 @@
 """Signed receipts: how a receipt is written as a JWS (RFC 7515), and how one is verified.
 
-The signature is over the receipt's canonical bytes (RFC 8785). The header is exactly ``alg``, ``kid``
-and ``typ``. The algorithm follows from the key, never from what the header says (RFC 8725, 3.1). A
-signed receipt has one spelling only: another one that a lenient reader would take for the same is
-refused, so that no character of it can be changed unnoticed.
+The signature is over the receipt's canonical bytes (RFC 8785). The header is exactly ``alg``,
+``kid`` and ``typ``. The algorithm follows from the key, never from what the header says (RFC 8725,
+3.1). A signed receipt has one spelling only: another one that a lenient reader would take for the
+same is refused, so that no character of it can be changed unnoticed.
 """
 
 import base64
@@ -86,7 +86,7 @@ def compact(protected: str, canonical: bytes, signature: bytes) -> str:
 
 
 def es256(r: int, s: int) -> bytes:
-    """Write an ECDSA signature as JWS does (RFC 7518, 3.4), with the smaller of the two s that hold.
+    """Write an ECDSA signature as JWS does (RFC 7518, 3.4), with the smaller s of the two valid.
 
     Anybody can compute the other s without the key; it would be a second spelling.
     """
@@ -133,8 +133,8 @@ def read_signed(text: str, canonical: bytes | None = None) -> str | None:
     """Give a signed receipt in compact form, None if the text is an unsigned receipt.
 
     The text is the compact form, maybe broken into lines, or flattened JSON (RFC 7515, 7.2.2). With
-    the `canonical` bytes of a receipt its payload may be detached (RFC 7515, Appendix F). Nothing is
-    verified.
+    the `canonical` bytes of a receipt its payload may be detached (RFC 7515, Appendix F). Nothing
+    is verified.
     """
     text = text.strip()
     if text.startswith("{"):
@@ -155,7 +155,7 @@ def encode(content: bytes) -> str:
 
 
 def decode(segment: str) -> bytes:
-    """Read base64url without padding; raise NotAReceiptError for a second spelling of the same bytes."""
+    """Read base64url without padding; raise NotAReceiptError for a second spelling."""
     padding = b"=" * (-len(segment) % 4)
     try:
         content = base64.b64decode(segment.encode("ascii") + padding, b"-_", validate=True)

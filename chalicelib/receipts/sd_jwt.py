@@ -1,10 +1,10 @@
 """What staff wrote about a decision, disclosed beside the receipt: selective disclosure (RFC 9901).
 
-A receipt is kept after the erasure of its person. The words of staff about how a decision came about
-may name somebody, so they are not in the receipt: it holds a salted hash of each. The words with their
-salt, the disclosure, are kept encrypted under the person's own key. Receipt and disclosures together
-are an SD-JWT, which anybody can check with the public keys. Once the disclosure is erased, nobody can
-find the words from the hash, the portal neither.
+A receipt is kept after the erasure of its person. The words of staff about how a decision came
+about may name somebody, so they are not in the receipt: it holds a salted hash of each. The words
+with their salt, the disclosure, are kept encrypted under the person's own key. Receipt and
+disclosures together are an SD-JWT, which anybody can check with the public keys. Once the
+disclosure is erased, nobody can find the words from the hash, the portal neither.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from chalicelib.receipts.errors import BadSignatureError, NotAReceiptError
 from chalicelib.receipts.jws import VerifiedDocument
 
 WITHHELD = ("form", "witness")
-"""The members of the evidence in free text: a reference of the form or note, and who saw or heard it."""
+"""The free texts of the evidence: a reference of the form or note, and who saw or heard it."""
 
 _DIGESTS = "_sd"
 """The member of the evidence that holds the hashes (RFC 9901, 4.2.4.1)."""
@@ -67,7 +67,7 @@ def with_disclosures(evidence: Mapping[str, Any] | None, disclosures: Iterable[s
 
 
 def verify(given: str, jwks: Mapping[str, Any]) -> VerifiedDocument:
-    """Verify a signed receipt as `jws.verify` does, and what is disclosed beside it, if anything."""
+    """Verify a signed receipt as `jws.verify` does, and what is disclosed beside it."""
     signed, disclosures = split_disclosures(given)
     verified = jws.verify(signed, jwks)
     evidence = with_disclosures(verified.document.get("evidence"), disclosures)
@@ -88,8 +88,9 @@ def combined(signed: str, disclosures: Sequence[str]) -> str:
 def split_disclosures(given: str) -> tuple[str, tuple[str, ...]]:
     """Split an SD-JWT into the signed receipt and its disclosures; a plain JWS has none.
 
-    Raises NotAReceiptError for a character that base64url does not have, and for text after the last
-    tilde: a missing tilde, or a proof of the holder's key (RFC 9901, 4.3), which the portal never asks.
+    Raises NotAReceiptError for a character that base64url does not have, and for text after the
+    last tilde: a missing tilde, or a proof of the holder's key (RFC 9901, 4.3), which the portal
+    never asks.
     """
     signed, *rest = given.split("~")
     if not given.isascii() or (rest and rest[-1]):
@@ -110,6 +111,6 @@ def _digest(disclosure: str) -> str:
 
 
 def _read_disclosure(disclosure: str) -> tuple[str, str]:
-    """Give name and text of a disclosure of the portal: a receipt's hash or a person's key covers it."""
+    """Give name and text of a disclosure that a receipt's hash or a person's key covers."""
     _, name, text = json.loads(jws.decode(disclosure))
     return str(name), str(text)

@@ -20,14 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StoredReceipt:
-    """A receipt, itself signed (None while that waits), and the clinic as the receipt's own notice describes it."""
+    """A receipt as it is stored, with its notice."""
 
     receipt: Receipt
     signed: str | None
+    """The signed receipt (JWS, compact), None while it waits to be signed."""
+
     clinic: Clinic
+    """The clinic as the receipt's own notice version describes it."""
 
     def language(self, wanted: str | None) -> str:
-        """Give the language wanted where the notice is written in it, else the one the patient read."""
+        """Give the language wanted where the notice has it, else the one the patient read."""
         if wanted in self.clinic.languages:
             return wanted
         lang: str = self.receipt.document["notice"]["lang"]
@@ -36,10 +39,11 @@ class StoredReceipt:
 
 @dataclass(frozen=True, slots=True)
 class FullAccess:
-    """The right to everything about a receipt: the patient has it by their link, the clinic's programs by their key.
+    """The right to everything about a receipt: a patient's by link, a clinic's programs' by key.
 
-    `person` is whom the receipt is about; where None, they are read when a format needs it. Whoever only has the
-    receipt's number has no such access and may have the formats on paper: they tell no state and no subject.
+    `person` is whom the receipt is about; where None, they are read when a format needs it. Whoever
+    only has the receipt's number has no such access and may have the formats on paper: they tell no
+    state and no subject.
     """
 
     in_force: NoticeInForce
@@ -49,7 +53,8 @@ class FullAccess:
 def find_receipt(portal: Portal, clinic: str, number: str) -> StoredReceipt:
     """Give a receipt by its number; raise UnknownReceiptError."""
     receipt, signed = portal.receipts.issued(clinic, number)
-    return StoredReceipt(receipt, signed, portal.clinics.decided_under(clinic, receipt.document["notice"]))
+    notice = portal.clinics.decided_under(clinic, receipt.document["notice"])
+    return StoredReceipt(receipt, signed, notice)
 
 
 def write_copy(
@@ -64,41 +69,49 @@ def write_copy(
 ) -> "Rendition":
     """Write a receipt in one of the `FORMATS`.
 
-    Raises UnknownFormatError (also for a format that needs full access), UnsignedError while the signature that the
-    format holds is still to come, and FormatCannotExpressError where it has no way to say what the receipt says.
+    Raises UnknownFormatError (also for a format that needs full access), UnsignedError while the
+    signature that the format holds is still to come, and FormatCannotExpressError where it has no
+    way to say what the receipt says.
     """
-    from chalicelib.receipts.formats import registry  # noqa: PLC0415 - a patient who answers needs no format
+    from chalicelib.receipts.formats import registry  # noqa: PLC0415 - no form needs it
     from chalicelib.receipts.formats.issued import IssuedReceipt  # noqa: PLC0415 - as above
 
     chosen = registry.find_format(format_name)
     if access is None and not chosen.by_number:
         raise UnknownFormatError
-    need = chosen.need
+    states: Mapping[QuestionId, State] = {}
+    disclosures: tuple[str, ...] = ()
+    shown_page = None
+    if access and chosen.need is registry.Need.STATES:
+        states = _states(portal, stored.receipt, access, now)
+    elif chosen.need is registry.Need.DISCLOSURES:
+        key = portal.clinics.key(stored.clinic.id)
+        disclosures = kept_disclosures(portal.table, key, stored.receipt)
+    elif chosen.need is registry.Need.SHOWN_PAGE:
+        shown_page = _shown_page(portal, stored)
     issued = IssuedReceipt(
         receipt=stored.receipt,
         clinic=stored.clinic,
         lang=lang,
-        now=_states(portal, stored.receipt, access, now) if access and need is registry.Need.STATES else {},
+        states=states,
         jws=stored.signed,
         base_url=base_url,
         at=now,
-        disclosures=_disclosures(portal, stored) if need is registry.Need.DISCLOSURES else (),
-        shown_page=_shown_page(portal, stored) if need is registry.Need.SHOWN_PAGE else None,
+        disclosures=disclosures,
+        shown_page=shown_page,
     )
     return registry.write(issued, chosen)
 
 
 def _states(portal: Portal, receipt: Receipt, access: FullAccess, now: Instant) -> Mapping[QuestionId, State]:
     """Tell how the decisions stand whose latest answer is this receipt's."""
-    from chalicelib.domain.overview import current_states  # noqa: PLC0415 - only formats for programs need it
+    from chalicelib.domain.overview import (
+        current_states,
+    )
 
     subject = receipt.document["subject"]
     person = access.person or people.person(portal.table, receipt.document["clinic"], subject)
     return current_states(receipt, person, access.in_force, now)
-
-
-def _disclosures(portal: Portal, stored: StoredReceipt) -> tuple[str, ...]:
-    return kept_disclosures(portal.table, portal.clinics.key(stored.clinic.id), stored.receipt)
 
 
 def _shown_page(portal: Portal, stored: StoredReceipt) -> str | None:

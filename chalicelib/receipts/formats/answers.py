@@ -1,4 +1,4 @@
-"""What a receipt decided, one decision at a time, in the words of its own notice; and where formats point to."""
+"""The decisions of a receipt one by one, in the words of its notice; and addresses for formats."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,21 +19,26 @@ GDPR = "Regulation (EU) 2016/679 (General Data Protection Regulation)"
 
 @dataclass(frozen=True, slots=True)
 class DecidedQuestion:
-    """One decision of a receipt. `now` is None where a later receipt has replaced it.
-
-    `question` is None for a decision that a withdrawal of everything met and that the notice no longer asks for.
-    """
+    """One decision of a receipt, in the language `lang`."""
 
     address: QuestionId
     answer: Answer
     before: State
     after: State
-    now: State | None
+    state_now: State | None
+    """None where a later receipt has replaced the decision."""
+
     caused_state: bool
-    """Whether the answer brought `after` about. One given late or only claimed may leave another's word standing."""
+    """Whether the answer itself led to `after`.
+
+    An answer that was entered late, or that somebody only claimed, may leave another answer in
+    force.
+    """
 
     expires_at: Instant | None
     question: Question | None
+    """None for a question that only a withdrawal of everything reached: this notice has it not."""
+
     lang: str
 
     @property
@@ -43,7 +48,7 @@ class DecidedQuestion:
 
     @property
     def title(self) -> str:
-        """The purpose, and the option where there is one; the address where the notice does not say."""
+        """The purpose, and the option where there is one; the address for an unknown question."""
         return self.question.title(self.lang) if self.question else self.address
 
     @property
@@ -51,55 +56,62 @@ class DecidedQuestion:
         """What the patient read about it: the option's text, else the purpose's."""
         if self.question is None:
             return None
-        option = self.question.option
-        return (option.text if option and option.text else self.question.purpose.text)[self.lang]
+        option, purpose = self.question.option, self.question.purpose
+        text = option.text if option and option.text else purpose.text
+        return text[self.lang]
 
     @property
     def explicit(self) -> bool:
-        """Whether the consent asked for is an explicit one (GDPR Art. 9(2)(a)): special categories of data."""
+        """Whether the consent is explicit (GDPR Art. 9(2)(a)): for special categories of data."""
         return self.purpose is not None and self.purpose.legal_basis == "explicit_consent"
 
     @property
     def recipient(self) -> str | None:
-        """Who outside receives the data: the option of `data_sharing`, or whom the purpose names."""
-        named = self.question.recipient if self.question else None
-        return named[self.lang] if named else None
+        """Who outside receives the data: the option of `data_sharing`, or as the purpose says."""
+        recipient = self.question.recipient if self.question else None
+        return recipient[self.lang] if recipient else None
 
 
 def decided_questions(issued: IssuedReceipt) -> tuple[DecidedQuestion, ...]:
-    """Give a receipt's decisions in the order of the notice; those it no longer asks for come last.
+    """Give a receipt's decisions in the order of the notice; those it does not ask for come last.
 
     Raises FormatCannotExpressError where the receipt holds none: it is about a changed contact.
     """
-    receipt = issued.receipt.document
-    document: Mapping[str, Mapping[str, Any]] = receipt["decisions"]
-    if not document:
+    document = issued.receipt.document
+    entries: Mapping[str, Mapping[str, Any]] = document["decisions"]
+    if not entries:
         raise FormatCannotExpressError("This receipt decides nothing: it tells of a changed contact.")
-    late = receipt["effective_at"] < receipt["recorded_at"]
-    order = {address: place for place, address in enumerate(issued.clinic.questions)}
-    return tuple(
-        DecidedQuestion(
-            address=address,
-            answer=Answer(document[address]["answer"]),
-            before=State(document[address]["before"]),
-            after=State(document[address]["after"]),
-            now=issued.now.get(address),
-            caused_state=_caused_state(document[address], late=late),
-            expires_at=document[address]["expires_at"],
-            question=issued.clinic.questions.get(address),
-            lang=issued.lang,
-        )
-        for address in sorted(document, key=lambda each: (order.get(each, len(order)), each))
+    late = document["effective_at"] < document["recorded_at"]
+    asked = [address for address in issued.clinic.questions if address in entries]
+    others = sorted(entries.keys() - set(asked))
+    return tuple(_decided_question(issued, address, entries[address], late=late) for address in (*asked, *others))
+
+
+def _decided_question(
+    issued: IssuedReceipt, address: QuestionId, entry: Mapping[str, Any], *, late: bool
+) -> DecidedQuestion:
+    return DecidedQuestion(
+        address=address,
+        answer=Answer(entry["answer"]),
+        before=State(entry["before"]),
+        after=State(entry["after"]),
+        state_now=issued.states.get(address),
+        caused_state=_caused_state(entry, late=late),
+        expires_at=entry["expires_at"],
+        question=issued.clinic.questions.get(address),
+        lang=issued.lang,
     )
 
 
 def _caused_state(entry: Mapping[str, Any], *, late: bool) -> bool:
     """Tell whether the state after an answer is what the answer itself leads to."""
-    if entry["answer"] == Answer.YES:
-        return State(entry["after"]) is (State.PENDING if entry["confirm_by"] else State.GRANTED)
-    if entry["answer"] == Answer.NO and late and entry["before"] == State.WITHDRAWN:
-        return False  # it may be older than the Yes that was taken back: then it was a refusal
-    return entry["after"] in {State.REFUSED, State.WITHDRAWN}
+    answer, after = entry["answer"], entry["after"]
+    if answer == Answer.YES:
+        expected = State.PENDING if entry["confirm_by"] else State.GRANTED
+        return bool(after == expected)
+    if answer == Answer.NO and late and entry["before"] == State.WITHDRAWN:
+        return False  # it may be older than the Yes that was withdrawn: then it was a refusal
+    return after in {State.REFUSED, State.WITHDRAWN}
 
 
 def law(clinic: Clinic) -> str:
@@ -108,19 +120,19 @@ def law(clinic: Clinic) -> str:
 
 
 def under_gdpr(clinic: Clinic) -> bool:
-    """Tell whether a clinic's consents stand under the GDPR: Georgia is no member of the European Union."""
+    """Tell whether the GDPR applies to a clinic. Georgia is not in the European Union."""
     return clinic.country not in LAWS
 
 
 def clinic_url(issued: IssuedReceipt) -> str:
-    """Give the address of the clinic's pages; what hangs below it names the clinic's own things."""
+    """Give the address of the clinic's pages; identifiers of the clinic's own begin with it."""
     return f"{issued.base_url}/{issued.clinic.id}"
 
 
 def notice_url(issued: IssuedReceipt, lang: str | None = None) -> str | None:
-    """Give the address of the full notice that the patient could read; in the language asked for, unless told.
+    """Give the address of the full notice, None where nobody knows which text was read.
 
-    None where nobody knows which text was read.
+    In the language of the format unless another is given.
     """
     version = issued.receipt.document["notice"]["version"]
     if version is None:
@@ -129,7 +141,7 @@ def notice_url(issued: IssuedReceipt, lang: str | None = None) -> str | None:
 
 
 def text_not_known(lang: str) -> str:
-    """Say in a language that nobody knows which text was read."""
+    """Give the sentence that nobody knows which text was read."""
     return render("receipt/text_not_known.txt", lang)
 
 

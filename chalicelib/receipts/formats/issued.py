@@ -11,22 +11,29 @@ from chalicelib.domain.receipts import Receipt
 
 @dataclass(frozen=True, slots=True)
 class IssuedReceipt:
-    """A receipt, and what is known beside it at the moment `at` of writing it.
+    """A receipt, and what is known beside it at the moment `at` of writing it in `lang`.
 
-    `clinic` is the clinic as the receipt's own notice version describes it. `now` tells how those decisions stand whose
-    last word is still this receipt's; an address is absent where a later receipt has replaced it. `jws` is the signed
-    receipt (RFC 7515, compact), None while it waits to be signed. `base_url` is the portal's address without a slash
-    at the end. `disclosures` are what the receipt vouches for and does not tell (RFC 9901), none after an erasure.
-    `shown_page` is the kept page whose SHA-256 the receipt names, None where the text is not known. The last three of
-    what is known are given to the formats that need them (`formats.registry`).
+    `states`, `disclosures` and `shown_page` are given to the formats that need them
+    (`formats.registry.Need`).
     """
 
     receipt: Receipt
     clinic: Clinic
+    """The clinic as the receipt's own notice version describes it."""
+
     lang: str
-    now: Mapping[QuestionId, State]
+    states: Mapping[QuestionId, State]
+    """How the decisions stand now; those that a later receipt has replaced are absent."""
+
     jws: str | None
+    """The signed receipt (RFC 7515, compact), None while it waits to be signed."""
+
     base_url: str
+    """The portal's address, without a slash at the end."""
+
     at: Instant
     disclosures: Sequence[str] = ()
+    """What staff wrote about the decisions (`receipts.sd_jwt`); none after an erasure."""
+
     shown_page: str | None = None
+    """The kept page whose SHA-256 the receipt names, None where the text is not known."""

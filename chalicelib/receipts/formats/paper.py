@@ -1,12 +1,14 @@
-"""A receipt for people: a page that needs nothing else, and the same page as PDF. Answers, proof, the text.
+"""A receipt for people: answers, proof and the text, on a page that loads nothing, or as PDF.
 
-It is what a patient takes home too. So it shows answers, and neither what they led to, nor the number in the chain, nor
-the subject: these would tell a stranger that somebody is a patient here (docs/decisions/0002). The receipt's SHA-256
-covers them, and the subject's id in it, 128 random bits that are shown nowhere, keeps anybody from trying them out.
+A patient takes it home, where others may find it. So it shows the answers, and neither the states
+they led to, nor the number in the chain, nor the subject: these would show that somebody was a
+patient here already (docs/decisions/0002). The SHA-256 of the receipt covers them all. Nobody can
+find them by trying: the subject's id among them is 128 random bits that are shown nowhere.
 """
 
 from urllib.parse import quote
 
+from chalicelib.domain.clinic import Question
 from chalicelib.presentation import qr
 from chalicelib.presentation.i18n import format_time, format_when
 from chalicelib.presentation.pdf import document as pdf
@@ -28,30 +30,38 @@ def write_pdf(issued: IssuedReceipt) -> bytes:
 
 def _page(issued: IssuedReceipt) -> str:
     clinic, document = issued.clinic, issued.receipt.document
-    answers = {address: entry["answer"] for address, entry in document["decisions"].items()}
-    # Only what this notice asks, as on the receipt's page: a withdrawal of everything also names what an earlier one
-    # asked, and that would tell that the contact was known.
-    said = [(question, answers[address]) for address, question in clinic.questions.items() if address in answers]
     decided = format_when(document, issued.lang, clinic.country)
     recorded = format_time(document["recorded_at"], issued.lang, clinic.country)
+    answers = {entry["answer"] for entry in document["decisions"].values()}
     code = printed_code(clinic.code, issued.receipt)
-    verify = f"{issued.base_url}/verify?code={quote(code)}"
+    verify_url = f"{issued.base_url}/verify?code={quote(code)}"
     return render(
         "paper/receipt.html",
         issued.lang,
         clinic=clinic,
         receipt=document,
-        said=said,
-        agreed="yes" in answers.values(),
+        answers=_answers(issued),
+        agreed="yes" in answers,
         certain=clinic.always_waits(document["decisions"], issued.at),
-        stopped=set(answers.values()) == {"withdraw"},  # which may be sent without seeing a page
+        stopped=answers == {"withdraw"},  # which may be sent without seeing a page
         decided=decided,
         recorded=recorded if recorded != decided else None,
-        sealed=issued.jws is not None,
+        signed=issued.jws is not None,
         sha256=issued.receipt.sha256,
         code=code,
-        verify=verify,
-        drawing=qr.drawing(verify),
+        verify_url=verify_url,
+        qr_code=qr.drawing(verify_url),
         base_url=issued.base_url,
-        shown=visible_text(issued.shown_page) if issued.shown_page else None,
+        shown_text=visible_text(issued.shown_page) if issued.shown_page else None,
     )
+
+
+def _answers(issued: IssuedReceipt) -> list[tuple[Question, str]]:
+    """Give the answers to what this notice asks, as on the receipt's page.
+
+    A withdrawal of everything also names what an earlier notice asked, and that would show that the
+    contact was known.
+    """
+    decisions = issued.receipt.document["decisions"]
+    questions = issued.clinic.questions.items()
+    return [(question, decisions[address]["answer"]) for address, question in questions if address in decisions]

@@ -6,7 +6,7 @@ from chalicelib.receipts.formats.issued import IssuedReceipt
 
 
 def write_json(issued: IssuedReceipt) -> bytes:
-    """Give the receipt's canonical bytes (RFC 8785): those that its signature and its successor's hash are over."""
+    """Give the canonical bytes (RFC 8785): the signature and `previous` are over these."""
     return issued.receipt.canonical
 
 

@@ -1,7 +1,8 @@
-"""The formats a receipt can be written in, in one table. What each of them leaves out is in `docs/formats.md`.
+"""The formats a receipt can be written in; `docs/formats.md` says what each leaves out.
 
-A writer is a function of an `IssuedReceipt` that gives bytes, or a value that is then written as JSON. Its module is
-loaded when its format is asked for, and no sooner: making a PDF loads fonts, which a patient who answers does not need.
+A writer is a function of an `IssuedReceipt` that gives bytes, or a value that is then written as
+JSON. Its module is loaded when its format is asked for, and no sooner: making a PDF loads fonts,
+which a patient who answers does not need.
 """
 
 import hashlib
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
 
 
 class Need(Enum):
-    """What is read from the table for a format, beside the receipt, its signature and its notice."""
+    """What is read for a format beside the receipt, its signature and its notice."""
 
     DISCLOSURES = auto()
     """What staff wrote about how the decision came about (`IssuedReceipt.disclosures`)."""
 
     STATES = auto()
-    """How the decisions stand now (`IssuedReceipt.now`)."""
+    """How the decisions stand now (`IssuedReceipt.states`)."""
 
     SHOWN_PAGE = auto()
     """The page with the text that the decision is about (`IssuedReceipt.shown_page`)."""
@@ -42,14 +43,13 @@ class Format:
     extension: str
     need: Need | None = None
     by_number: bool = False
-    """Whether everybody may have it who has the receipt's number: it tells no state and no subject."""
+    """Whether the receipt's number is enough to get it: it shows no state and no subject."""
 
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-_STANDALONE_PAGE = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
-}
+_FHIR = "application/fhir+json; fhirVersion="
+_CSP = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
 """The page holds its styles and its QR code, and loads nothing."""
 
 FORMATS: Mapping[str, Format] = {
@@ -58,15 +58,15 @@ FORMATS: Mapping[str, Format] = {
     "sd-jwt": Format("proof.write_sd_jwt", "application/sd-jwt", "sd-jwt", Need.DISCLOSURES),
     "kantara": Format("kantara.write", "application/json", "kantara.json", Need.STATES),
     "dpv": Format("dpv.write", "application/ld+json", "dpv.json", Need.STATES),
-    "fhir-r4": Format("fhir.write_r4", "application/fhir+json; fhirVersion=4.0", "fhir-r4.json", Need.STATES),
-    "fhir-r5": Format("fhir.write_r5", "application/fhir+json; fhirVersion=5.0", "fhir-r5.json", Need.STATES),
+    "fhir-r4": Format("fhir.write_r4", f"{_FHIR}4.0", "fhir-r4.json", Need.STATES),
+    "fhir-r5": Format("fhir.write_r5", f"{_FHIR}5.0", "fhir-r5.json", Need.STATES),
     "html": Format(
         "paper.write_html",
         "text/html; charset=utf-8",
         "html",
         Need.SHOWN_PAGE,
         by_number=True,
-        headers=_STANDALONE_PAGE,
+        headers={"Content-Security-Policy": _CSP},
     ),
     "pdf": Format("paper.write_pdf", "application/pdf", "pdf", Need.SHOWN_PAGE, by_number=True),
 }
@@ -101,8 +101,8 @@ def find_format(name: str | None) -> Format:
 def write(issued: "IssuedReceipt", chosen: Format) -> Rendition:
     """Write a receipt in a format.
 
-    Raises UnsignedError where the format holds a signature that is still to come, and FormatCannotExpressError where
-    it has no way to say what the receipt says.
+    Raises UnsignedError where the format holds a signature that is still to come, and
+    FormatCannotExpressError where it has no way to say what the receipt says.
     """
     module, function = chosen.writer.split(".")
     writer = getattr(import_module(f"chalicelib.receipts.formats.{module}"), function)

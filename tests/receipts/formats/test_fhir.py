@@ -116,7 +116,7 @@ def r5_rules(consent: Consent) -> Mapping[str, str]:
 
 def expected(issued: IssuedReceipt) -> tuple[str, Mapping[str, str]]:
     """Give the status and the rules by the plain words of the task, beside the code that writes them."""
-    now = {address: issued.now.get(address) for address in issued.receipt.document["decisions"]}
+    now = {address: issued.states.get(address) for address in issued.receipt.document["decisions"]}
     words = {State.GRANTED: "permit", State.REFUSED: "deny", State.WITHDRAWN: "deny"}
     if rules := {address: words[state] for address, state in now.items() if state in words}:
         return "active", rules
