@@ -105,9 +105,7 @@ def write_copy(
 
 def _states(portal: Portal, receipt: Receipt, access: FullAccess, now: Instant) -> Mapping[QuestionId, State]:
     """Tell how the decisions stand whose latest answer is this receipt's."""
-    from chalicelib.domain.overview import (
-        current_states,
-    )
+    from chalicelib.domain.overview import current_states  # noqa: PLC0415 - no form needs it
 
     subject = receipt.document["subject"]
     person = access.person or people.person(portal.table, receipt.document["clinic"], subject)
