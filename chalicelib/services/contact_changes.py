@@ -8,8 +8,10 @@ that it was removed.
 import json
 from dataclasses import dataclass, replace
 
+from chalicelib import log
+from chalicelib.domain.consent import Assurance, Channel
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact
-from chalicelib.domain.decisions import Decision, receipt_id
+from chalicelib.domain.decisions import Decision, new_decision, receipt_id
 from chalicelib.domain.errors import RejectedError
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
@@ -20,6 +22,15 @@ from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import reminder_key
 from chalicelib.store.lookup import Identification, Lookup, fresh_subject
 from chalicelib.store.outbox import OutboxEntry
+from chalicelib.services.authorized_call import (
+    AuthorizedCall,
+    InvalidBodyError,
+    UsedForAnotherBodyError,
+)
+from chalicelib.services.subject_rights import resolve
+from chalicelib.store import messages, people
+from chalicelib.store.messages import OutboxEntry
+from chalicelib.store.shown_pages import CONSENT_PAGE
 from chalicelib.store.table import Put, Write
 from chalicelib.store.withdrawal_orders import MANY
 
@@ -53,6 +64,81 @@ class Change:
         """Tell whether a person's contacts are as the change leaves them."""
         here = self.new is None or key.lookup(self.new) in person.contacts
         return here and key.lookup(self.old) not in person.contacts
+
+
+@dataclass(frozen=True, slots=True)
+class ContactChange:
+    """A call that replaces or removes one contact of a subject."""
+
+    subject: tuple[Contact, ...]
+    change: Change
+
+    @property
+    def contacts(self) -> tuple[Contact, ...]:
+        """Give the contacts to look up, each once."""
+        return tuple(dict.fromkeys((*self.subject, *self.change.contacts)))
+
+
+def change_contact(portal: Portal, call: AuthorizedCall[ContactChange]) -> Receipt:
+    """Change a contact by a call of staff and give the receipt that tells it.
+
+    The same call with the same Idempotency-Key gives the same receipt. Raises SeveralPeopleError,
+    InvalidBodyError where it is nobody's, UsedForAnotherBodyError, and errors as `rectify`.
+    """
+    change = call.body.change
+    decision = _decision_of_staff(portal, call)
+    kept = _recorded_before(portal, call, decision)
+    if kept is not None:
+        return kept
+    known = {contact: call.lookup.people[contact] for contact in call.body.subject}
+    found = resolve(known, everyone=False)
+    if not found:
+        raise InvalidBodyError.at("/subject", "Nobody is known by it.")
+    audit = call.audit("contacts", found, decision.receipt_id)
+    try:
+        receipt = rectify(portal, decision, change, found[0], call.lookup, call.base_url, (audit,))
+    except NotTheirsError:
+        pointer = "/remove" if change.new is None else "/replace"
+        raise InvalidBodyError.at(pointer, "Not a contact of this subject.") from None
+    log.count("ContactRectified")
+    return receipt
+
+
+def _decision_of_staff(portal: Portal, call: AuthorizedCall[ContactChange]) -> Decision:
+    """Give the decision of staff who change a contact: it answers no question."""
+    clinic = call.lookup.published.clinic
+    secret = portal.clinics.key(clinic.id).receipt_secret()
+    return new_decision(
+        clinic,
+        {},
+        id=call.receipt_id(secret),
+        notice=portal.evidence.notice_ref(CONSENT_PAGE, clinic, clinic.default_language),
+        channel=Channel.API,
+        assurance=Assurance.STAFF_WITNESSED,
+        at=call.now,
+        actor=f"staff:{call.key.id}",
+        evidence={"member": call.key.member} if call.key.member else None,
+    )
+
+
+def _recorded_before(portal: Portal, call: AuthorizedCall[ContactChange], decision: Decision) -> Receipt | None:
+    """Give the receipt of a call whose Idempotency-Key was used before, if there is one.
+
+    Raises UsedForAnotherBodyError.
+    """
+    if not call.idempotency_key:
+        return None
+    try:
+        kept = portal.receipts.find(call.clinic, decision.receipt_id)
+        person = people.person(portal.table, call.clinic, kept.document["subject"])
+    except LookupError:
+        return None
+    change = call.body.change
+    evidence = kept.document["evidence"] or {}
+    same_kinds = change.evidence.items() <= evidence.items()
+    if same_kinds and change.done(portal.clinics.key(call.clinic), person):
+        return kept
+    raise UsedForAnotherBodyError
 
 
 def rectify(  # noqa: PLR0917 - what is changed, for whom, by which act

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from chalicelib import log
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.identity import SeveralPeopleError
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.retention import proof_until
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
+from chalicelib.services.authorized_call import AuthorizedCall
 from chalicelib.store import audit, contacts, erasures
 from chalicelib.store.table import Write
 
@@ -19,6 +21,42 @@ class Erased:
 
     subject: str
     proof_until: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectRequest:
+    """A call about everything of one subject, or of everyone who shares its contacts."""
+
+    contacts: tuple[Contact, ...]
+    everyone: bool
+    restricted: bool = False
+
+
+def erase_all(portal: Portal, call: AuthorizedCall[SubjectRequest]) -> list[Erased]:
+    """Erase everybody whom a call of staff means; raise SeveralPeopleError."""
+    erased = []
+    for person in resolve(call.lookup.people, everyone=call.body.everyone):
+        gone = erase(portal, call.clinic, person.id, call.key.id, call.now)
+        if gone is not None:
+            erased.append(gone)
+    if erased:
+        log.count("SubjectErased", len(erased))
+    else:
+        portal.table.put_new(call.audit("erasures"))
+    return erased
+
+
+def restrict_all(portal: Portal, call: AuthorizedCall[SubjectRequest]) -> list[Subject]:
+    """Restrict everybody whom a call of staff means, or lift that; raise SeveralPeopleError."""
+    restricted, by = call.body.restricted, call.key.id
+    people = []
+    for person in resolve(call.lookup.people, everyone=call.body.everyone):
+        found = restrict(portal, call.clinic, person.id, by, call.now, restricted=restricted)
+        if found is not None:
+            people.append(found)
+    if not people:
+        portal.table.put_new(call.audit("restrictions"))
+    return people
 
 
 def erase(  # noqa: PLR0917 - whom, by whom, when

@@ -1,17 +1,17 @@
 """Which route an address leads to.
 
-API Gateway sends every address and every method here (`/{proxy+}`): by itself it answers what it has no resource for in
-its own words, in JSON to a patient, 403 to a wrong method. A resource with two variable parts at one place, such as
-/{clinic} beside /{proxy+}, it does not take.
+API Gateway sends every address and every method here (`/{proxy+}`). By itself it would answer what
+it has no resource for in its own words: in JSON to a patient, and 403 to a wrong method. It does
+not take two variable parts at one place, such as /{clinic} beside /{proxy+}.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from chalice.app import Chalice
 
 ELSEWHERE = "/{proxy+}"
-"""What an address is called, in the log too, that leads nowhere: it can hold anything."""
+"""The name, in the log too, of an address without a route: the address itself can be anything."""
 
 API_WORDS = ("v1", ".well-known", "openapi.json", "health")
 """The first words of addresses that answer programs."""
@@ -31,15 +31,12 @@ class RoutedChalice(Chalice):
 
 
 def routed(event: Event, routes: Mapping[str, Collection[str]]) -> dict[str, Any]:
-    """Give the event as API Gateway would give it for the route; with `ELSEWHERE`, below /v1 if so, for none."""
+    """Give the event as API Gateway would give it for the route of its address.
+
+    An address without a route gets `ELSEWHERE`, below /v1 where its first word is one of the API.
+    """
     context = event["requestContext"]
-    named: Mapping[str, str] = event.get("pathParameters") or {}
-    segments = [part for part in str(named.get("proxy", event.get("path", ""))).split("/") if part]
-    given = str(context.get("resourcePath"))
-    # A gateway that has a resource for the route has told its parts already.
-    found = (given, dict(named)) if given in routes and "proxy" not in named and named else find(segments, routes)
-    elsewhere = f"/v1{ELSEWHERE}" if segments[:1] and segments[0] in API_WORDS else ELSEWHERE
-    resource, names = found or (elsewhere, {})
+    resource, names = _route_of(event, routes)
     method = "GET" if context["httpMethod"] == "HEAD" else context["httpMethod"]
     return {
         **event,
@@ -50,31 +47,69 @@ def routed(event: Event, routes: Mapping[str, Collection[str]]) -> dict[str, Any
     }
 
 
-def find(segments: Collection[str], resources: Collection[str]) -> tuple[str, dict[str, str]] | None:
-    """Give the route of an address and what stands in its variable parts; fixed words win, the first ones first.
+def _route_of(event: Event, routes: Collection[str]) -> tuple[str, dict[str, str]]:
+    given = str(event["requestContext"].get("resourcePath"))
+    names: Mapping[str, str] = event.get("pathParameters") or {}
+    if given in routes and names and "proxy" not in names:
+        # A gateway that has a resource for the route has found the variable parts already.
+        return given, dict(names)
+    segments = _parts(str(names.get("proxy", event.get("path", ""))))
+    found = find(segments, routes)
+    if found is not None:
+        return found
+    if segments and segments[0] in API_WORDS:
+        return f"/v1{ELSEWHERE}", {}
+    return ELSEWHERE, {}
 
-    The first word of a route is no clinic's id, whatever comes after it.
+
+def find(segments: Sequence[str], resources: Collection[str]) -> tuple[str, dict[str, str]] | None:
+    """Give the route of an address, and what is in its variable parts.
+
+    Where several routes fit, a fixed word wins over a variable part, the first ones first. The
+    first word of a route is no clinic's id, whatever comes after it.
     """
-    parted = {resource: [part for part in resource.split("/") if part] for resource in resources}
-    reserved = {parts[0] for parts in parted.values() if parts and not _variable(parts[0])}
+    reserved = _first_words(resources)
     best: tuple[list[bool], str, dict[str, str]] | None = None
-    for resource, parts in parted.items():
-        if len(parts) != len(segments) or not all(
-            _variable(part) or part == segment for part, segment in zip(parts, segments, strict=True)
-        ):
+    for resource in resources:
+        parts = _parts(resource)
+        values = _match(parts, segments)
+        if values is None:
             continue
-        if parts and _variable(parts[0]) and next(iter(segments)) in reserved:
+        if parts and _variable(parts[0]) and segments[0] in reserved:
             continue
-        names = {part[1:-1]: segment for part, segment in zip(parts, segments, strict=True) if _variable(part)}
-        fit = [_variable(part) for part in parts]
-        if best is None or fit < best[0]:
-            best = fit, resource, names
-    return best and best[1:]
+        variable = [_variable(part) for part in parts]
+        if best is None or variable < best[0]:
+            best = variable, resource, values
+    return (best[1], best[2]) if best else None
+
+
+def _match(parts: Sequence[str], segments: Sequence[str]) -> dict[str, str] | None:
+    """Give what is in the variable parts of a route, by name; None where an address is not its."""
+    if len(parts) != len(segments):
+        return None
+    values = {}
+    for part, segment in zip(parts, segments, strict=True):
+        if _variable(part):
+            values[part[1:-1]] = segment
+        elif part != segment:
+            return None
+    return values
+
+
+def _first_words(resources: Collection[str]) -> set[str]:
+    """Give the fixed words with which routes begin."""
+    first = {resource.split("/")[1] for resource in resources}
+    return {word for word in first if word and not _variable(word)}
+
+
+def _parts(address: str) -> list[str]:
+    return [part for part in address.split("/") if part]
 
 
 def methods(allowed: Collection[str]) -> str:
     """Write the header Allow for the methods of a route (RFC 9110, 10.2.1)."""
-    return ", ".join(sorted({*allowed, *(("HEAD",) if "GET" in allowed else ())}))
+    answered = {*allowed, "HEAD"} if "GET" in allowed else {*allowed}
+    return ", ".join(sorted(answered))
 
 
 def for_programs(resource: str) -> bool:

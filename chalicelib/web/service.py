@@ -1,4 +1,4 @@
-"""What the portal says of itself: whether it can serve, what its API offers, which keys sign its receipts."""
+"""Addresses about the portal itself: its health, its API's description, the keys of its signatures."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -21,9 +21,11 @@ _OPENAPI = Path(__file__).with_name("openapi.json")
 
 
 def security_txt(request: Request) -> Response:
-    """Say where somebody who found a weakness writes (RFC 9116); it is good for half a year from today."""
-    base, today = base_url(request, get_portal().settings.public_url), datetime.now(UTC).date()
-    contact = get_portal().settings.security_contact or f"mailto:security@{urlsplit(base).hostname}"
+    """Tell where to report a weakness (RFC 9116); the file expires half a year from today."""
+    settings = get_portal().settings
+    base = base_url(request, settings.public_url)
+    today = datetime.now(UTC).date()
+    contact = settings.security_contact or f"mailto:security@{urlsplit(base).hostname}"
     lines = {
         "Contact": contact,
         "Expires": f"{today + SECURITY_TXT_LASTS}T00:00:00Z",
@@ -31,7 +33,9 @@ def security_txt(request: Request) -> Response:
         "Canonical": f"{base}/.well-known/security.txt",
     }
     text = "".join(f"{name}: {value}\n" for name, value in lines.items())
-    return Response(text, {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "public, max-age=300"})
+    response = Response(text, {"Content-Type": "text/plain; charset=utf-8"})
+    response.headers["Cache-Control"] = "public, max-age=300"
+    return response
 
 
 def health(_: Request) -> Response:
@@ -41,7 +45,7 @@ def health(_: Request) -> Response:
 
 
 def jwks(_: Request) -> Response:
-    """Give every public key that ever signed a receipt (RFC 7517), so that anybody can verify one without us."""
+    """Give every public key that ever signed a receipt (RFC 7517): anybody can verify one alone."""
     headers = {"Content-Type": "application/jwk-set+json", "Cache-Control": "public, max-age=300"}
     return document(signatures.jwks(get_portal().table), headers=headers)
 

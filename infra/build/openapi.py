@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from chalicelib.domain.api_keys import SCOPES
 from chalicelib.domain.languages import LANGUAGES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,6 +82,7 @@ def build(source: Path = SOURCE) -> dict[str, Any]:
         check_tags(part, tag, path)
         add(document, part, path)
     fill_in_languages(document)
+    fill_in_scopes(document)
     for mistake in mistakes(document):
         raise SourceError(mistake)
     return document
@@ -91,6 +93,12 @@ def fill_in_languages(document: dict[str, Any]) -> None:
     schemas = document.get("components", {}).get("schemas", {})
     if "Language" in schemas:
         schemas["Language"]["enum"] = list(LANGUAGES)
+
+
+def fill_in_scopes(document: dict[str, Any]) -> None:
+    """Write the scopes of `domain/api_keys.py` for `{scopes}` in the description of bearer keys."""
+    for scheme in document["components"].get("securitySchemes", {}).values():
+        scheme["description"] = scheme["description"].replace("{scopes}", ", ".join(SCOPES))
 
 
 def file_name(tag: str) -> str:
@@ -145,7 +153,7 @@ def check_tags(part: dict[str, Any], tag: str, path: Path) -> None:
 
 
 def mistakes(document: dict[str, Any]) -> Iterator[str]:
-    """Yield a sentence for each reference to nothing and for each component that is not used."""
+    """Yield a sentence for each reference to nothing, each unused component, each unknown scope."""
     defined: set[str] = set()
     for kind, entries in document["components"].items():
         if kind != "securitySchemes":  # calls name these without a $ref
@@ -155,6 +163,17 @@ def mistakes(document: dict[str, Any]) -> Iterator[str]:
         yield f"{reference} is used and not described."
     for reference in sorted(defined - used):
         yield f"{reference} is not used: remove it."
+    for address, methods in document["paths"].items():
+        for method, operation in methods.items():
+            for scope in needed_scopes(operation):
+                if scope not in SCOPES:
+                    yield f"{method} {address}: “{scope}” is not a scope of domain/api_keys.py."
+
+
+def needed_scopes(operation: dict[str, Any]) -> Iterator[str]:
+    """Yield the scopes of which a call needs one."""
+    for alternative in operation.get("security", []):
+        yield from alternative.get("bearer", [])
 
 
 def references(node: Any) -> Iterator[str]:

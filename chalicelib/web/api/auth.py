@@ -1,25 +1,30 @@
-"""Calls of a clinic's programs and staff: whose key it is, what it may do, and the audit line each call leaves."""
+"""Calls of a clinic's programs and staff: whose bearer key it is, and what it may do (RFC 6750)."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from chalice.app import Request
 
 from chalicelib.domain.api_keys import BearerKey, digest
 from chalicelib.domain.clinic import Clinic
-from chalicelib.domain.contacts import Contact
 from chalicelib.domain.errors import NotFoundError, PortalError
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.receipts import Receipt
-from chalicelib.domain.subjects import Subject
 from chalicelib.portal import get_portal
-from chalicelib.store import audit
-from chalicelib.store.lookup import Lookup
-from chalicelib.store.table import Put
-from chalicelib.web.api.body_reader import InvalidBodyError
-from chalicelib.web.api.errors import INVALID_KEY, LONG_IDEMPOTENCY_KEY, NO_KEY, SCOPE_MISSING, RefusedError
-from chalicelib.web.requests import check_json_headers, json_body
+from chalicelib.services.authorized_call import (
+    AuthorizedCall,
+    Body,
+    EmptyBody,
+    InvalidBodyError,
+)
+from chalicelib.web.api.body_reader import BodyReader, read_body
+from chalicelib.web.api.errors import (
+    INVALID_KEY,
+    LONG_IDEMPOTENCY_KEY,
+    NO_KEY,
+    SCOPE_MISSING,
+    RefusedError,
+)
+from chalicelib.web.requests import base_url, check_json_headers, json_body
 
 MAX_SECRET = 200
 """How many characters of a bearer key are looked at: ours have 47."""
@@ -28,135 +33,116 @@ MAX_IDEMPOTENCY_KEY = 200
 MOST_REMEMBERED = 10_000
 """How many keys a process remembers to have opened a clinic."""
 
-
-class HasContacts(Protocol):
-    """What every body that is about somebody has."""
-
-    @property
-    def contacts(self) -> tuple[Contact, ...]:
-        """Give the contacts to look up."""
-
-
-Body = TypeVar("Body", bound=HasContacts)
-
-
-@dataclass(frozen=True, slots=True)
-class EmptyBody:
-    """The body of a call that has none."""
-
-    contacts: tuple[Contact, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class AuthorizedCall(Generic[Body]):
-    """An authorised call: by which key, about what, and what one look into the table found."""
-
-    key: BearerKey
-    body: Body
-    lookup: Lookup
-    now: Instant
-    shared: Clinic
-    """The clinic with every question it ever asked, as far as the key's controller shares them."""
-
-    request: Request
-
-    def may_see(self, receipt: Receipt) -> bool:
-        """Tell whether every decision of a receipt is one the key's controller shares; none is told in part."""
-        return self.key.member is None or receipt.document["decisions"].keys() <= self.shared.questions.keys()
-
-    def audit(
-        self, what: str, subjects: Sequence[Subject], receipt: str | None = None, *, notice: str | None = None
-    ) -> Put:
-        """Write the audit line of this call: key, call, opaque subject ids, receipt or notice, never a contact."""
-        looked_up = [subject.id for subject in subjects]
-        return audit.line(self.key.clinic, self.key.id, what, self.now, looked_up, receipt=receipt, notice=notice)
+Reader = Callable[[BodyReader], Body]
+"""Reads the body of one call into its value."""
 
 
 def authorize(
     request: Request,
     clinic: str,
     scope: str | tuple[str, ...],
-    read: Callable[[Clinic, Any], Body],
+    read: Reader[Body],
     *,
     body_optional: bool = False,
     for_all: bool = False,
     most: int | None = None,
 ) -> AuthorizedCall[Body]:
-    """Authorise a call and read its body; raise RefusedError, InvalidBodyError, and errors as `json_body`.
+    """Authorize a call and read its body; one of several scopes is enough.
 
-    Whoever brings no valid key costs one read, and no work on the body. A key that opened the clinic before in this
-    process is read together with what the body asks about, so that a good call is one round trip; that read decides
-    about it, so that a revoked key opens nothing from the moment it is revoked.
+    Whoever brings no valid key costs one read, and no work on the body. A key that opened the
+    clinic before in this process is read together with what the body asks about, so that a good
+    call is one round trip. That read decides, so a revoked key opens nothing from then on.
 
-    With `body_optional` a POST may come without a body, which then counts as an empty object. A key of one of several
-    joint controllers knows only the decisions that one shares, unless what it says is `for_all` of them.
-    `most` as for `Directory.look_up`.
+    With `body_optional` a POST may come without a body, which then counts as an empty object. A
+    key of one of several joint controllers knows only the questions that one shares, unless what
+    it records is `for_all` of them. `most` as for `Directory.look_up`.
+    Raises RefusedError, InvalidBodyError, NotFoundError, and errors as `json_body`.
     """
     portal = get_portal()
-    secret = digest(_bearer(str(request.headers.get("authorization", ""))))
-    _check_idempotency_key(request)
+    scopes = (scope,) if isinstance(scope, str) else scope
+    secret = digest(_bearer_key(request))
+    idempotency_key = _idempotency_key(request)
     if request.method == "POST":
         check_json_headers(request)
-    if (clinic, secret) not in portal.keys_seen:
-        _opened_by(portal.directory.api_key(secret), clinic, scope)
-        _remember(portal.keys_seen, (clinic, secret))
-    published = portal.clinics.remembered(clinic) or portal.directory.look_up(clinic).published
-    known = portal.clinics.with_all_past_questions(published)
-    given = request.method == "POST" and (request.raw_body or not body_optional)
-    sent = json_body(request) if given else {}
-    body, errors = _read(read, known, sent)
-    lookup = portal.directory.look_up(clinic, body.contacts if body else (), api_key_digest=secret, most=most)
-    try:
-        key = _opened_by(lookup.api_key, clinic, scope)
-    except PortalError:
-        portal.keys_seen.discard((clinic, secret))
-        raise
-    if lookup.published.published != published.published or lookup.published.clinic.version != known.version:
-        # A notice was published since this process last looked.
-        return authorize(request, clinic, scope, read, body_optional=body_optional, for_all=for_all, most=most)
+    opening = (clinic, secret)
+    if opening not in portal.keys_seen:
+        _check_key(portal.directory.api_key(secret), clinic, scopes)
+        _remember(portal.keys_seen, opening)
+    now = portal.clock()
+    while True:
+        published = portal.clinics.remembered(clinic) or portal.directory.look_up(clinic).published
+        known = portal.clinics.with_all_past_questions(published)
+        sent = _body_sent(request, optional=body_optional)
+        body = _read(read, known, sent, now)
+        contacts = () if isinstance(body, InvalidBodyError) else body.contacts
+        lookup = portal.directory.look_up(clinic, contacts, api_key_digest=secret, most=most)
+        try:
+            key = _check_key(lookup.api_key, clinic, scopes)
+        except PortalError:
+            portal.keys_seen.discard(opening)
+            raise
+        current = lookup.published
+        if current.published == published.published and current.clinic.version == known.version:
+            break
+        # A notice was published since this process last looked: read the body by that one.
     shared = known.limited_to_controller(key.member)
     if key.member is not None and not for_all:
-        body, errors = _read(read, shared, sent)
-    if body is None:
-        raise InvalidBodyError(errors)
-    return AuthorizedCall(key, body, lookup, get_portal().clock(), shared, request)
+        body = _read(read, shared, sent, now)
+    if isinstance(body, InvalidBodyError):
+        raise body
+    address = base_url(request, portal.settings.public_url)
+    return AuthorizedCall(key, body, lookup, portal.clock(), shared, address, idempotency_key)
 
 
-def _read(
-    read: Callable[[Clinic, Any], Body], clinic: Clinic, sent: Mapping[str, Any]
-) -> tuple[Body | None, list[dict[str, str]]]:
+def no_body(body: BodyReader) -> EmptyBody:
+    """Read the body of a call that has none."""
+    body.only()
+    return EmptyBody()
+
+
+def _read(read: Reader[Body], clinic: Clinic, sent: Mapping[str, Any], now: Instant) -> Body | InvalidBodyError:
+    """Read a body, or give its faults: they are not told before the key is checked."""
     try:
-        return read(clinic, sent), []
+        return read_body(read, clinic, sent, now)
     except InvalidBodyError as invalid:
-        return None, invalid.errors
+        return invalid
 
 
-def _bearer(header: str) -> str:
+def _body_sent(request: Request, *, optional: bool) -> Mapping[str, Any]:
+    if request.method != "POST" or (optional and not request.raw_body):
+        return {}
+    return json_body(request)
+
+
+def _bearer_key(request: Request) -> str:
+    header = str(request.headers.get("authorization", ""))
     scheme, _, secret = header[: len("Bearer ") + MAX_SECRET].partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
         raise RefusedError(NO_KEY)
     return secret.strip()
 
 
-def _check_idempotency_key(request: Request) -> None:
-    if len(str(request.headers.get("idempotency-key", ""))) > MAX_IDEMPOTENCY_KEY:
+def _idempotency_key(request: Request) -> str | None:
+    key = str(request.headers.get("idempotency-key", ""))
+    if len(key) > MAX_IDEMPOTENCY_KEY:
         raise RefusedError(LONG_IDEMPOTENCY_KEY, most=MAX_IDEMPOTENCY_KEY)
+    return key or None
 
 
-def _remember(seen: set[tuple[str, str]], opened: tuple[str, str]) -> None:
-    """Remember that a key opened a clinic; beginning anew where a process has seen too many."""
+def _remember(seen: set[tuple[str, str]], opening: tuple[str, str]) -> None:
+    """Remember that a key opened a clinic; start again where a process has seen too many."""
     if len(seen) >= MOST_REMEMBERED:
         seen.clear()
-    seen.add(opened)
+    seen.add(opening)
 
 
-def _opened_by(stored: str | None, clinic: str, scope: str | tuple[str, ...]) -> BearerKey:
+def _check_key(stored: str | None, clinic: str, scopes: tuple[str, ...]) -> BearerKey:
+    """Read a key's record, and refuse the call where it may not do this in this clinic."""
     key = BearerKey.read(stored) if stored else None
     if key is None or key.revoked_at is not None:
         raise RefusedError(INVALID_KEY)
     if key.clinic != clinic:
         raise NotFoundError
-    enough = (scope,) if isinstance(scope, str) else scope
-    if not set(enough) & set(key.scopes):
-        raise RefusedError(SCOPE_MISSING, scopes=" or ".join(enough))
+    if not set(scopes) & set(key.scopes):
+        raise RefusedError(SCOPE_MISSING, scopes=" or ".join(scopes))
     return key

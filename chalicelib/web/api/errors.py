@@ -19,7 +19,9 @@ from chalicelib.notices.workflow import (
     SamePersonError,
 )
 from chalicelib.receipts.errors import FormatCannotExpressError, UnsignedError
-from chalicelib.web.api.body_reader import InvalidBodyError
+from chalicelib.services.authorized_call import InvalidBodyError, UsedForAnotherBodyError
+from chalicelib.services.links import NothingSharedError, UsedForOtherLinksError
+from chalicelib.services.notices import UnknownLanguageError
 from chalicelib.web.errors import FAMILIES, Problem, View, check_length, family_of, log_fault
 from chalicelib.web.responses import problem
 
@@ -46,17 +48,11 @@ RECEIPT_NOT_SHARED = Problem(
     "It holds decisions that this controller does not share, and a signed receipt cannot be told"
     " in part. The status tells those it shares.",
 )
-NOTHING_SHARED = Problem(
-    403,
-    "Not for this key",
-    "The controller this key belongs to shares none of the clinic's decisions.",
-)
 
 # The address and the headers
 LONG_IDEMPOTENCY_KEY = Problem(400, "Idempotency-Key too long", "At most {most} characters.")
 UNKNOWN_FORMAT = Problem(400, "Unknown format", "Known: {known}.")
 UNKNOWN_LANGUAGE = Problem(400, "Unknown language", "Known: {known}.")
-UNKNOWN_PREVIEW_LANGUAGE = Problem(400, "Unknown language", "Write lang= and one of: {known}.")
 UNKNOWN_PREVIEW = Problem(400, "Unknown preview", "Write preview=1, or leave it out to publish.")
 UNKNOWN_CURSOR = Problem(400, "Unknown cursor", "As the answer before gave it.")
 
@@ -79,10 +75,6 @@ WHOSE_DATA = Problem(
     " known under any of them.",
 )
 
-# Earlier calls
-USED_FOR_ANOTHER_BODY = Problem(422, _USED_BEFORE, "For another body, which stands.")
-USED_FOR_OTHER_LINKS = Problem(422, _USED_BEFORE, "It was for another body, whose links stand. Nothing was made.")
-
 _INCOMPLETE = Problem(
     409,
     "Not complete",
@@ -92,6 +84,14 @@ _INCOMPLETE = Problem(
 PROBLEMS: Mapping[type[Exception], Problem] = {
     **{family: described for family, (_, described) in FAMILIES.items()},
     InvalidBodyError: Problem(422, "Invalid body", "Nothing was stored."),
+    UsedForAnotherBodyError: Problem(422, _USED_BEFORE, "For another body, which stands."),
+    UsedForOtherLinksError: Problem(422, _USED_BEFORE, "It was for another body, whose links stand. Nothing was made."),
+    NothingSharedError: Problem(
+        403,
+        "Not for this key",
+        "The controller this key belongs to shares none of the clinic's decisions.",
+    ),
+    UnknownLanguageError: Problem(400, "Unknown language", "Write lang= and one of: {error.known}."),
     UnsignedError: Problem(
         409,
         "Not signed yet",

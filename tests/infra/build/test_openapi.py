@@ -63,6 +63,12 @@ def test_a_new_call_is_one_entry_in_the_file_of_its_tag(source: Path) -> None:
             "#/components/responses/NewLinks is used and not",
         ),
         (
+            "calls/rights.yaml",
+            "bearer: [subjects:erase]",
+            "bearer: [subjects:forget]",
+            "“subjects:forget” is not a scope of domain/api_keys.py.",
+        ),
+        (
             "shared/problems.yaml",
             "    NotFound:",
             "    Gone: {}\n    NotFound:",

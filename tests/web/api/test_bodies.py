@@ -10,13 +10,10 @@ from hypothesis import strategies as st
 from chalicelib.domain.consent import Answer, Channel
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.notices.document import read_clinic
-from chalicelib.web.api.bodies import (
-    read_history,
-    read_staff_receipt,
-    read_staff_withdrawal,
-    read_status,
-)
-from chalicelib.web.api.body_reader import InvalidBodyError, cursor
+from chalicelib.services.authorized_call import InvalidBodyError
+from chalicelib.web.api.body_reader import cursor, read_body
+from chalicelib.web.api.decisions import read_staff_receipt, read_staff_withdrawal
+from chalicelib.web.api.status import read_history, read_status
 from tests.acts import EVENING, MORNING, NOON, a_document
 from tests.cast import ANNA, ANNA_PHONE
 
@@ -42,17 +39,19 @@ JSON = st.recursive(
 )
 
 
-def pointers(read: Any, body: Mapping[str, Any], *more: Any) -> set[str]:
+def pointers(read: Any, body: Mapping[str, Any], now: str = NOON) -> set[str]:
     """Give the places of the faults a reader finds; nothing sent may stand in their details."""
     with pytest.raises(InvalidBodyError) as caught:
-        read(CLINIC, body, *more)
+        read_body(read, CLINIC, body, now)
     return {error["pointer"] for error in caught.value.errors}
 
 
 def test_a_status_question_keeps_the_order_and_the_words_of_who_asks() -> None:
     """A program finds each answer where it put the question."""
     subjects = [{"phone": "8 26123456"}, SUBJECT, {"patient_ref": "P-1", "email": "b@example.org"}]
-    asked = read_status(CLINIC, {"subjects": subjects, "purposes": ["research", "newsletter", "newsletter.sms"]}, NOON)
+    asked = read_body(
+        read_status, CLINIC, {"subjects": subjects, "purposes": ["research", "newsletter", "newsletter.sms"]}, NOON
+    )
     assert asked.asked == tuple(subjects)
     assert asked.subjects[:2] == ((ANNA_PHONE,), (ANNA,))
     assert [contact.kind for contact in asked.subjects[2]] == [ContactKind.REFERENCE, ContactKind.EMAIL]
@@ -62,7 +61,7 @@ def test_a_status_question_keeps_the_order_and_the_words_of_who_asks() -> None:
 
 def test_without_purposes_everything_the_notice_asks_is_told() -> None:
     """The simplest question gets the whole answer."""
-    assert read_status(CLINIC, {"subjects": [SUBJECT]}, NOON).addresses == tuple(CLINIC.questions)
+    assert read_body(read_status, CLINIC, {"subjects": [SUBJECT]}, NOON).addresses == tuple(CLINIC.questions)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +98,7 @@ def test_a_status_question_that_cannot_be_read_says_where(body: Mapping[str, Any
 )
 def test_a_subject_that_names_nobody_is_its_own_fault(subject: object, place: str) -> None:
     """And nobody is looked up for it, not even by what it has beside the fault."""
-    asked = read_status(CLINIC, {"subjects": [SUBJECT, subject]}, NOON)
+    asked = read_body(read_status, CLINIC, {"subjects": [SUBJECT, subject]}, NOON)
     assert {number: fault["pointer"] for number, fault in asked.faults.items()} == {1: f"/subjects/1{place}"}
     assert (len(asked.subjects[0]), asked.subjects[1]) == (len(asked.contacts), ())
 
@@ -107,19 +106,22 @@ def test_a_subject_that_names_nobody_is_its_own_fault(subject: object, place: st
 def test_another_time_is_asked_for_by_either_clock() -> None:
     """What was true in the morning, as known in the evening; a mailing of next week may ask ahead."""
     body = {"subjects": [SUBJECT], "at": "2026-11-22T10:15:00+02:00", "known_at": "2026-11-22t10:15:00z"}
-    asked = read_status(CLINIC, body, NOON)
+    asked = read_body(read_status, CLINIC, body, NOON)
     assert (asked.at, asked.known_at) == (MORNING, "2026-11-22T10:15:00.000Z")
-    assert read_status(CLINIC, {"subjects": [SUBJECT], "at": EVENING}, NOON).at == EVENING
+    assert read_body(read_status, CLINIC, {"subjects": [SUBJECT], "at": EVENING}, NOON).at == EVENING
 
 
 def test_a_hundred_subjects_are_one_question() -> None:
     """A mailing list is checked in one call."""
-    assert len(read_status(CLINIC, {"subjects": [SUBJECT] * 100}, NOON).subjects) == 100
+    assert len(read_body(read_status, CLINIC, {"subjects": [SUBJECT] * 100}, NOON).subjects) == 100
 
 
 def test_history_is_of_one_subject() -> None:
     """One person's file, found by any of their contacts."""
-    assert read_history(CLINIC, {"subject": {"email": ANNA.value, "phone": "26123456"}}).contacts == (ANNA, ANNA_PHONE)
+    assert read_body(read_history, CLINIC, {"subject": {"email": ANNA.value, "phone": "26123456"}}, NOON).contacts == (
+        ANNA,
+        ANNA_PHONE,
+    )
     assert pointers(read_history, {"subject": [SUBJECT], "purposes": []}) == {"/subject", "/purposes"}
 
 
@@ -134,13 +136,13 @@ def test_a_cursor_that_no_answer_gave_is_refused(given: object) -> None:
 def test_a_cursor_says_by_person_what_was_given_last() -> None:
     """What it says of anybody else is never looked at: people are found by the contact alone."""
     said = {"subject": SUBJECT, "cursor": cursor({"a" * 32: 7})}
-    assert read_history(CLINIC, said).behind == {"a" * 32: 7}
-    assert read_history(CLINIC, {"subject": SUBJECT}).behind == {}
+    assert read_body(read_history, CLINIC, said, NOON).behind == {"a" * 32: 7}
+    assert read_body(read_history, CLINIC, {"subject": SUBJECT}, NOON).behind == {}
 
 
 def test_a_decision_on_paper_is_read_with_its_day_and_its_form() -> None:
     """What was signed in the morning is true from the morning, and the sheet can be found."""
-    decision = read_staff_receipt(CLINIC, ON_PAPER, EVENING)
+    decision = read_body(read_staff_receipt, CLINIC, ON_PAPER, EVENING)
     assert decision.answers == {"newsletter.email": Answer.YES, "research": Answer.NO}
     assert decision.effective_at == MORNING
     assert decision.channel is Channel.PAPER
@@ -186,7 +188,7 @@ def test_a_staff_decision_that_cannot_be_read_says_where(change: Mapping[str, An
 def test_of_a_call_or_a_talk_there_may_be_a_witness_a_note_or_both(channel: str, evidence: dict[str, str]) -> None:
     """What was only said can be proved too."""
     body = {**ON_PAPER, "channel": channel, "evidence": evidence}
-    assert read_staff_receipt(CLINIC, body, EVENING).evidence == evidence
+    assert read_body(read_staff_receipt, CLINIC, body, EVENING).evidence == evidence
     assert pointers(read_staff_receipt, {**body, "evidence": {}}, EVENING) == {"/evidence/form"}
     scanned = {**body, "evidence": {"witness": "Ilze", "sha256": "0" * 64}}
     assert pointers(read_staff_receipt, scanned, EVENING) == {"/evidence/form"}
@@ -198,22 +200,22 @@ def test_of_a_call_or_a_talk_there_may_be_a_witness_a_note_or_both(channel: str,
 def test_evidence_is_written_as_the_clinic_likes(line: str) -> None:
     """It is kept sealed and goes with an erasure, so it may name somebody."""
     evidence = {"form": line, "witness": line}
-    assert read_staff_receipt(CLINIC, {**ON_PAPER, "evidence": evidence}, EVENING).evidence == evidence
+    assert read_body(read_staff_receipt, CLINIC, {**ON_PAPER, "evidence": evidence}, EVENING).evidence == evidence
 
 
 def test_a_clock_a_little_ahead_is_forgiven_and_never_makes_the_future() -> None:
     """The reception's computer may be two minutes fast."""
     body = {**ON_PAPER, "effective_at": "2026-11-22T18:32:00Z"}
-    assert read_staff_receipt(CLINIC, body, EVENING).effective_at == EVENING
+    assert read_body(read_staff_receipt, CLINIC, body, EVENING).effective_at == EVENING
 
 
 def test_a_withdrawal_names_purposes_or_all_of_them() -> None:
     """Staff can stop one thing, or everything, on the phone."""
-    one = read_staff_withdrawal(CLINIC, WITHDRAWN, EVENING)
+    one = read_body(read_staff_withdrawal, CLINIC, WITHDRAWN, EVENING)
     assert one.answers == dict.fromkeys(("newsletter.email", "newsletter.sms"), Answer.WITHDRAW)
     assert not one.everything
     body = {name: value for name, value in WITHDRAWN.items() if name != "purposes"}
-    every = read_staff_withdrawal(CLINIC, {**body, "all": True}, EVENING)
+    every = read_body(read_staff_withdrawal, CLINIC, {**body, "all": True}, EVENING)
     assert set(every.answers) == set(CLINIC.questions)
     assert every.everything
 
@@ -231,10 +233,10 @@ def test_a_withdrawal_that_could_mean_two_things_is_refused(change: Mapping[str,
 def test_an_error_never_repeats_a_contact(typed: str) -> None:
     """An error report can be pasted into a ticket."""
     subjects = [{"email": typed}, {"phone": typed}, {"email": ANNA.value, "x": typed}]
-    told = str(read_status(CLINIC, {"subjects": subjects}, NOON).faults)
+    told = str(read_body(read_status, CLINIC, {"subjects": subjects}, NOON).faults)
     for subject in subjects:
         with pytest.raises(InvalidBodyError) as caught:
-            read_history(CLINIC, {"subject": subject})
+            read_body(read_history, CLINIC, {"subject": subject}, NOON)
         told += f"{caught.value} {caught.value.errors}"
     assert told.count("pointer") == 2 * len(subjects)
     assert typed not in told
@@ -247,7 +249,7 @@ def test_whatever_stands_in_a_field_the_body_is_read_or_refused_by_name(field: s
     for read, body in ((read_staff_receipt, ON_PAPER), (read_staff_withdrawal, WITHDRAWN)):
         changed = {**copy.deepcopy(body), field: value}
         with contextlib.suppress(InvalidBodyError):
-            decision = read(CLINIC, changed, EVENING)
+            decision = read_body(read, CLINIC, changed, EVENING)
             f"{decision.name}{decision.evidence}{decision.lang}".encode()
             assert all(isinstance(contact, Contact) for contact in decision.contacts)
 
@@ -263,7 +265,7 @@ def test_whatever_stands_in_a_field_the_body_is_read_or_refused_by_name(field: s
 def test_a_slip_in_a_body_is_told_as_what_it_is(change: Mapping[str, Any], pointer: str, slip: str) -> None:
     """A program's author learns that quotes or brackets are missing, and not that a phone number is wrong."""
     with pytest.raises(InvalidBodyError) as caught:
-        read_staff_withdrawal(CLINIC, {**WITHDRAWN, **change}, NOON)
+        read_body(read_staff_withdrawal, CLINIC, {**WITHDRAWN, **change}, NOON)
     [error] = caught.value.errors
     assert error["pointer"] == pointer
     assert error["detail"].startswith(slip)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.web.api import decisions
+from chalicelib.services import status
 from tests.cast import RIGA, TBILISI
 from tests.web.client import Client, Program
 from tests.web.letterbox import confirm, confirmed
@@ -142,7 +142,7 @@ def test_a_long_history_comes_in_parts_that_make_the_whole(
     subject = {"phone": "26123456"}
     whole = program.history(**subject)
     assert len({receipt["subject"] for receipt in whole}) == 3
-    monkeypatch.setattr(decisions, "HISTORY", 3)
+    monkeypatch.setattr(status, "HISTORY", 3)
     answer, told = program.call("history", {"subject": subject}).json(), list[Any]()
     while "cursor" in answer:
         assert len(answer["receipts"]) == 3

@@ -1,0 +1,175 @@
+"""Personal links for a clinic's own messages: made a thousand at a time, and revoked."""
+
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from chalicelib.domain.contacts import Contact
+from chalicelib.domain.errors import RejectedError
+from chalicelib.domain.instants import instant, moment
+from chalicelib.domain.links import Link, LinkRecipient, LinkScope, LinkSecret
+from chalicelib.portal import Portal
+from chalicelib.services.authorized_call import AuthorizedCall
+from chalicelib.store import links
+
+MANAGE = "links:manage"
+"""The scope of a key that is given links to patients' own pages."""
+
+
+class NothingSharedError(RejectedError):
+    """The controller that the key belongs to shares none of the clinic's questions."""
+
+
+class UsedForOtherLinksError(RejectedError):
+    """The Idempotency-Key was used before for other links. Nothing was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """One personal link to make: for whom, in which language, about what, for how many seconds.
+
+    `asked` is the contact as the call wrote it.
+    """
+
+    asked: Mapping[str, str]
+    contact: Contact
+    name: str | None
+    lang: str
+    addresses: tuple[str, ...]
+    expires_in: int
+
+    @property
+    def recipient(self) -> LinkRecipient:
+        """Whom the link is for."""
+        return LinkRecipient(self.contact, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Invitations:
+    """A call for links. Nobody is looked up: who it is turns out when a link is followed."""
+
+    invitations: tuple[Invitation, ...]
+    contacts: tuple[Contact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """A call that revokes links by their ids."""
+
+    links: tuple[str, ...]
+    contacts: tuple[Contact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalLink:
+    """A link that was made, with the tokens of its addresses; `manage` only where it opens the own page."""
+
+    id: str
+    asked: Mapping[str, str]
+    link: Link
+    ask: str
+    unsubscribe: str
+    manage: str | None
+
+
+def make_links(portal: Portal, call: AuthorizedCall[Invitations]) -> list[PersonalLink]:
+    """Make up to a thousand links; the same call with the same Idempotency-Key gives the same ones.
+
+    None opens the patient's own page, unless the key has the scope `links:manage`: that page is
+    sent to the patient's own contact, by the portal. One of several joint controllers never gets
+    one, because the page shows what is decided about all of them.
+    Raises NothingSharedError, UsedForOtherLinksError.
+    """
+    key = portal.clinics.key(call.clinic)
+    secret = key.link_secret()
+    is_member = call.key.member is not None
+    if is_member and not call.shared.questions:
+        raise NothingSharedError
+    if not _first_or_same(portal, call, secret):
+        raise UsedForOtherLinksError
+    manages = MANAGE in call.key.scopes and not is_member
+    new = []
+    for number, given in enumerate(call.body.invitations):
+        invitation = given
+        if is_member and not given.addresses:
+            # No question named would mean every question, also those this controller does not share.
+            invitation = replace(given, addresses=tuple(call.shared.questions))
+        handle = _handle(call, secret, number, invitation)
+        new.append((handle, _link(call, invitation, manages=manages), invitation.recipient))
+    kept = links.keep(portal.table, key, new)
+    made = []
+    for invitation, (handle, _, _), link in zip(call.body.invitations, new, kept, strict=True):
+        made.append(_personal_link(handle, link, invitation.asked, secret))
+    portal.table.put_new(call.audit("links", links=len(made)))
+    return made
+
+
+def revoke_links(portal: Portal, call: AuthorizedCall[Revocation]) -> int:
+    """Revoke links by their ids and give how many were still good: they open nothing any more."""
+    revoked = links.revoke(portal.table, call.clinic, call.body.links, call.now)
+    portal.table.put_new(call.audit("links/revoke", links=revoked))
+    return revoked
+
+
+def _link(call: AuthorizedCall[Invitations], invitation: Invitation, *, manages: bool) -> Link:
+    ends = instant(moment(call.now) + timedelta(seconds=invitation.expires_in))
+    return Link(
+        clinic=call.clinic,
+        subject=None,
+        lang=invitation.lang,
+        addresses=invitation.addresses,
+        receipt=None,
+        created_at=call.now,
+        expires_at=ends,
+        by=call.key.id,
+        manages=manages,
+    )
+
+
+def _personal_link(handle: LinkSecret, link: Link, asked: Mapping[str, str], secret: bytes) -> PersonalLink:
+    return PersonalLink(
+        id=handle.link_id,
+        asked=asked,
+        link=link,
+        ask=handle.token(secret, LinkScope.ASK),
+        unsubscribe=handle.token(secret, LinkScope.UNSUBSCRIBE),
+        manage=handle.token(secret, LinkScope.MANAGE) if link.manages else None,
+    )
+
+
+def _first_or_same(portal: Portal, call: AuthorizedCall[Invitations], secret: bytes) -> bool:
+    """Tell whether the Idempotency-Key, if there is one, is new or was used for this very body.
+
+    The body is kept as an HMAC: a plain hash of one address could be found by trying addresses.
+    """
+    if not call.idempotency_key:
+        return True
+    asked = []
+    for given in call.body.invitations:
+        recipient = given.recipient.plain()
+        asked.append([recipient, given.lang, given.addresses, given.expires_in])
+    key = _digest(secret, f"call|{call.key.id}|{call.idempotency_key}")
+    body = _digest(secret, f"body|{key}|{json.dumps(asked)}")
+    return links.remember_call(portal.table, key, body, call.now)
+
+
+def _handle(call: AuthorizedCall[Invitations], secret: bytes, number: int, invitation: Invitation) -> LinkSecret:
+    """Give the random part of a link: the same again for the same call with an Idempotency-Key."""
+    if not call.idempotency_key:
+        return LinkSecret.fresh()
+    unique = [
+        call.key.id,
+        call.idempotency_key,
+        number,
+        invitation.recipient.plain(),
+        invitation.lang,
+        invitation.addresses,
+        invitation.expires_in,
+    ]
+    return LinkSecret.derived(secret, json.dumps(unique))
+
+
+def _digest(secret: bytes, text: str) -> str:
+    return hmac.new(secret, text.encode(), "sha256").hexdigest()

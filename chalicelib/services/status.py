@@ -1,0 +1,121 @@
+"""Status and history: what a clinic's program may do about a subject, and which receipts there are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from chalicelib.domain.consent import QuestionId
+from chalicelib.domain.contacts import Contact, ContactKind
+from chalicelib.domain.instants import END_OF_TIME, Instant
+from chalicelib.domain.permission import PermissionResult, SubjectQuery
+from chalicelib.domain.receipts import Receipt
+from chalicelib.portal import Portal
+from chalicelib.services.authorized_call import AuthorizedCall
+
+HISTORY = 1000
+"""How many receipts one answer holds; with a `cursor` it goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusQuestion:
+    """Up to a hundred subjects, each by its contacts, and the questions whose status is wanted.
+
+    `faults` has, by position, what is wrong with a subject that cannot be read: it has no contacts.
+    `at` is the moment asked about, `known_at` the moment whose knowledge counts: None for now.
+    """
+
+    asked: tuple[Mapping[str, str], ...]
+    subjects: tuple[tuple[Contact, ...], ...]
+    addresses: tuple[QuestionId, ...]
+    at: Instant | None = None
+    known_at: Instant | None = None
+    faults: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def contacts(self) -> tuple[Contact, ...]:
+        """Give the contacts of all subjects."""
+        return tuple(contact for subject in self.subjects for contact in subject)
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectStatus:
+    """The status of one subject, and of which kinds of contact it has one of its own."""
+
+    contact_kinds: tuple[ContactKind, ...]
+    decisions: Mapping[QuestionId, PermissionResult]
+
+
+@dataclass(frozen=True, slots=True)
+class StatusAnswer:
+    """The status of all subjects, in the order asked; of one that cannot be read it says nothing."""
+
+    at: Instant
+    known_at: Instant
+    results: tuple[SubjectStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryQuestion:
+    """One subject, by its contacts; `behind` has by person the last version that was given before."""
+
+    contacts: tuple[Contact, ...]
+    behind: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Receipts of one subject, oldest first; `cursor` as `HistoryQuestion.behind` where more follow.
+
+    `withheld` counts the receipts of this page that the key's controller may not see.
+    """
+
+    receipts: tuple[Receipt, ...]
+    withheld: int
+    cursor: Mapping[str, int] | None
+
+
+def find_status(portal: Portal, call: AuthorizedCall[StatusQuestion]) -> StatusAnswer:
+    """Give the status of up to a hundred subjects, now or at another time.
+
+    It is read strongly consistent. `known_at` alone asks for what this call would have answered
+    then.
+    """
+    question = call.body
+    # For now, all that the table holds counts: also an answer recorded by a clock that runs ahead.
+    latest = question.at or question.known_at or END_OF_TIME
+    latest_known = question.known_at or END_OF_TIME
+    at = question.at or question.known_at or call.now
+    known_at = question.known_at or call.now
+    people = call.lookup.known()
+    summaries = portal.receipts.answers_as_of(call.clinic, people, latest, latest_known)
+    notice = call.lookup.published.in_force_at(at, known_at)
+    results = []
+    for contacts in question.subjects:
+        under = {contact: call.lookup.known_under(contact, latest_known) for contact in contacts}
+        stopped = call.lookup.stopped(under, summaries, at=latest, known_at=latest_known)
+        subject = SubjectQuery(under, stopped)
+        kinds = subject.own_kinds(call.lookup.lookups, latest_known)
+        decisions = {}
+        for address in question.addresses:
+            needs = call.shared.questions[address].needs
+            decisions[address] = subject.permission(address, needs, notice, at)
+        results.append(SubjectStatus(kinds, decisions))
+    portal.table.put_new(call.audit("status", people))
+    return StatusAnswer(at, known_at, tuple(results))
+
+
+def find_history(portal: Portal, call: AuthorizedCall[HistoryQuestion]) -> HistoryPage:
+    """Give the receipts of one subject, oldest first, a thousand at a time.
+
+    One of several joint controllers gets those that it may see as a whole.
+    """
+    people = call.lookup.known()
+    behind = call.body.behind
+    found = portal.receipts.history(call.clinic, people, behind, HISTORY + 1)
+    page = found[:HISTORY]
+    portal.table.put_new(call.audit("history", people))
+    visible = tuple(receipt for receipt in page if call.may_see(receipt))
+    cursor = None
+    if len(found) > HISTORY:
+        last = {receipt.document["subject"]: receipt.document["version"] for receipt in page}
+        cursor = {**behind, **last}
+    return HistoryPage(visible, len(page) - len(visible), cursor)

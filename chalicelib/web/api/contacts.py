@@ -1,0 +1,81 @@
+"""Calls about contacts: replace or remove one (GDPR Art. 16), and list those that staff must see to."""
+
+import base64
+from typing import Any
+
+from chalice.app import Request, Response
+
+from chalicelib.domain.contacts import Contact
+from chalicelib.domain.identity import SeveralPeopleError
+from chalicelib.portal import get_portal
+from chalicelib.services.contact_changes import Change, ContactChange, change_contact
+from chalicelib.services.contact_worklist import read_worklist
+from chalicelib.web.api.auth import authorize, no_body
+from chalicelib.web.api.body_reader import BodyReader
+from chalicelib.web.api.errors import UNKNOWN_CURSOR, WHOSE_CONTACT, RefusedError
+from chalicelib.web.requests import mount, query
+from chalicelib.web.responses import document
+
+
+def contact_change(request: Request, clinic: str) -> Response:
+    """Replace or remove one contact of a subject: the old one finds nobody any more."""
+    call = authorize(request, clinic, "receipts:write", read_contact_change, for_all=True)
+    try:
+        receipt = change_contact(get_portal(), call)
+    except SeveralPeopleError:
+        raise RefusedError(WHOSE_CONTACT) from None
+    address = f"{mount(request)}/v1/clinics/{clinic}/receipts/{receipt.id}"
+    return document(receipt.canonical.decode(), 201, {"Location": address})
+
+
+def contacts_to_see_to(request: Request, clinic: str) -> Response:
+    """List contacts that no message reaches and those patients want removed, by opaque ids."""
+    call = authorize(request, clinic, "status:read", no_body)
+    page = read_worklist(get_portal(), call, _after(request))
+    entries: list[dict[str, Any]] = []
+    for entry in page.entries:
+        described = {
+            "subject": entry.person.id,
+            "patient_ref": page.references.get(entry.person.id),
+            "kind": entry.kind,
+            "reason": entry.reason,
+            "since": entry.since,
+        }
+        entries.append(described)
+    if page.more is None:
+        return document({"entries": entries})
+    cursor = base64.urlsafe_b64encode(page.more.encode()).decode()
+    return document({"entries": entries, "cursor": cursor})
+
+
+def read_contact_change(body: BodyReader) -> ContactChange:
+    """Read a call that replaces or removes a contact: `replace` and `with`, or `remove`."""
+    body.only("subject", "replace", "with", "remove")
+    subject = body.about()
+    replaces = body.has("replace")
+    if body.has("remove") == replaces or replaces != body.has("with"):
+        body.error("/replace", "Either replace and with, or remove.")
+        body.check()
+    old = _read_one(body, "replace" if replaces else "remove")
+    new = _read_one(body, "with") if replaces else ()
+    body.check()
+    if new and (new[0].kind is not old[0].kind or new == old):
+        body.error("/with", "Another one, of the same kind as the one it replaces.")
+        body.check()
+    return ContactChange(subject, Change(old[0], new[0] if new else None))
+
+
+def _read_one(body: BodyReader, name: str) -> tuple[Contact, ...]:
+    contacts = body.subject(f"/{name}", body.sent[name])
+    if len(contacts) > 1:
+        body.error(f"/{name}", "One contact.")
+    return contacts
+
+
+def _after(request: Request) -> str:
+    """Read where the list goes on; "" for its beginning."""
+    cursor = query(request, "cursor")
+    try:
+        return base64.urlsafe_b64decode(cursor).decode() if cursor else ""
+    except ValueError:
+        raise RefusedError(UNKNOWN_CURSOR) from None

@@ -1,0 +1,105 @@
+"""Calls that ask: the status of subjects, and the receipts of one."""
+
+from typing import Any
+
+from chalice.app import Request, Response
+
+from chalicelib.domain.contacts import Contact
+from chalicelib.domain.local_time import local_day
+from chalicelib.domain.permission import PermissionResult
+from chalicelib.portal import get_portal
+from chalicelib.services.status import (
+    HistoryQuestion,
+    StatusQuestion,
+    find_history,
+    find_status,
+)
+from chalicelib.web.api.auth import authorize
+from chalicelib.web.api.body_reader import BodyReader, cursor
+from chalicelib.web.responses import document
+
+MAX_SUBJECTS = 100
+
+
+def status(request: Request, clinic: str) -> Response:
+    """Give the status of up to a hundred subjects, now or at another time."""
+    call = authorize(request, clinic, "status:read", read_status)
+    found = find_status(get_portal(), call)
+    country = call.lookup.published.clinic.country
+    results: list[dict[str, Any]] = []
+    for number, (asked, subject) in enumerate(zip(call.body.asked, found.results, strict=True)):
+        if number in call.body.faults:
+            results.append({"subject": asked, "error": call.body.faults[number]})
+            continue
+        decisions = {}
+        for address, result in subject.decisions.items():
+            decisions[address] = _describe(result, country)
+        kinds = subject.contact_kinds
+        results.append({"subject": asked, "contact_kinds": kinds, "decisions": decisions})
+    return document({"at": found.at, "known_at": found.known_at, "results": results})
+
+
+def history(request: Request, clinic: str) -> Response:
+    """Give the receipts of one subject, oldest first, a thousand at a time."""
+    call = authorize(request, clinic, "status:read", read_history)
+    page = find_history(get_portal(), call)
+    # Receipts are written as they are stored, byte for byte: the next one holds the hash.
+    receipts = ",".join(receipt.canonical.decode() for receipt in page.receipts)
+    members = [f'"receipts":[{receipts}]']
+    if call.key.member:
+        members.append(f'"withheld":{page.withheld}')
+    if page.cursor is not None:
+        members.append(f'"cursor":"{cursor(page.cursor)}"')
+    return document(f"{{{','.join(members)}}}")
+
+
+def read_status(body: BodyReader) -> StatusQuestion:
+    """Read a status call; without `purposes` every question of the notice is asked for.
+
+    `at` may be any moment: a list for tomorrow's mailing asks about tomorrow. `known_at` cannot be
+    to come. A subject that cannot be read is a fault of its own and of no other.
+    """
+    body.only("subjects", "purposes", "at", "known_at")
+    subjects = body.items("subjects", MAX_SUBJECTS, "subjects")
+    contacts: list[tuple[Contact, ...]] = []
+    faults = {}
+    for number, subject in enumerate(subjects):
+        own = BodyReader(body.clinic, {}, body.now)
+        read = own.subject(f"/subjects/{number}", subject)
+        contacts.append(() if own.errors else read)
+        if own.errors:
+            faults[number] = own.errors[0]
+    wanted = tuple(body.clinic.questions)
+    if body.has("purposes"):
+        wanted = body.addresses("/purposes", body.sent["purposes"])
+    at = body.moment("at", "The moment asked about") if body.has("at") else None
+    known_at = None
+    if body.has("known_at"):
+        known_at = body.past("known_at", "The moment whose knowledge is asked for")
+    return StatusQuestion(tuple(subjects), tuple(contacts), wanted, at, known_at, faults)
+
+
+def read_history(body: BodyReader) -> HistoryQuestion:
+    """Read a history call."""
+    body.only("subject", "cursor")
+    return HistoryQuestion(body.about(), body.cursor())
+
+
+def _describe(result: PermissionResult, country: str) -> dict[str, Any]:
+    status, last = result.status, result.status.recorded_answer
+    day = local_day(status.since, country) if status.since and status.day_only else None
+    return {
+        "state": status.state,
+        "permitted": result.permitted,
+        "holds_for": result.holds_for,
+        "restricted": status.restricted,
+        "since": status.since,
+        "since_date": day,
+        # None while a withdrawal for very many people has not reached this one: the receipt follows.
+        "receipt_id": (last and last.receipt_id) or None,
+        "version": (last and last.version) or None,
+        "notice_version": last and last.notice_version,
+        "lang": last and last.lang,
+        "channel": last and last.channel,
+        "assurance": last and last.assurance,
+    }
