@@ -17,19 +17,17 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.services import decisions
-from chalicelib.store import outbox
-from chalicelib.store.encryption import ClinicKey
-from chalicelib.store.keys import reminder_key
-from chalicelib.store.lookup import Identification, Lookup, fresh_subject
-from chalicelib.store.outbox import OutboxEntry
 from chalicelib.services.authorized_call import (
     AuthorizedCall,
     InvalidBodyError,
     UsedForAnotherBodyError,
 )
 from chalicelib.services.subject_rights import resolve
-from chalicelib.store import messages, people
-from chalicelib.store.messages import OutboxEntry
+from chalicelib.store import outbox, people
+from chalicelib.store.encryption import ClinicKey
+from chalicelib.store.keys import reminder_key
+from chalicelib.store.lookup import Identification, Lookup, fresh_subject
+from chalicelib.store.outbox import OutboxEntry
 from chalicelib.store.shown_pages import CONSENT_PAGE
 from chalicelib.store.table import Put, Write
 from chalicelib.store.withdrawal_orders import MANY

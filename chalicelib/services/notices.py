@@ -10,17 +10,16 @@ from chalicelib.notices.differences import Difference
 from chalicelib.notices.document import warnings_of
 from chalicelib.notices.edition import described, edition
 from chalicelib.notices.fields import DocumentError
+from chalicelib.notices.impact import Preview, preview
 from chalicelib.notices.workflow import (
     Change,
     Draft,
     Person,
-    Preview,
     ReviewError,
     VersionSummary,
     change,
     list_versions,
     new_draft,
-    preview,
     summarize,
 )
 from chalicelib.portal import Portal

@@ -9,18 +9,6 @@ from chalice.app import Request, Response
 from chalicelib.notices.differences import Difference
 from chalicelib.notices.document import InvalidDocumentError
 from chalicelib.notices.fields import DocumentError
-from chalicelib.notices.impact import preview
-from chalicelib.notices.workflow import (
-    MAX_REASON,
-    Draft,
-    Person,
-    ReviewError,
-    change,
-    is_reason,
-    list_versions,
-    new_draft,
-    summarize,
-)
 from chalicelib.notices.workflow import MAX_REASON, is_reason
 from chalicelib.portal import get_portal
 from chalicelib.presentation.templates import content_security_policy
