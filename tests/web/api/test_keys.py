@@ -67,7 +67,7 @@ def test_every_call_of_the_api_is_tried_here() -> None:
         for method in methods
         if route.startswith("/v1/")
     }
-    assert routes == CALLS.keys()
+    assert routes == {name.partition("?")[0] for name in CALLS}
 
 
 @pytest.mark.parametrize("name", CALLS)
