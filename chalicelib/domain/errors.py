@@ -13,6 +13,14 @@ class NotFoundError(PortalError, LookupError):
     """What was named is not there, or is there no longer."""
 
 
+class GoneError(NotFoundError):
+    """What was named was there once; carries the clinic, where something like it can be asked for."""
+
+    def __init__(self, clinic: str) -> None:
+        super().__init__(clinic)
+        self.clinic = clinic
+
+
 class RejectedError(PortalError):
     """The request was understood and cannot be carried out as things are. Nothing was stored."""
 

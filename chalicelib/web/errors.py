@@ -10,13 +10,12 @@ from http import HTTPStatus
 from chalice.app import Request, Response
 
 from chalicelib import log
-from chalicelib.domain.errors import ConcurrentWriteError, NotFoundError, ServiceUnavailableError
+from chalicelib.domain.errors import ConcurrentWriteError, GoneError, NotFoundError, ServiceUnavailableError
 from chalicelib.domain.languages import LANGUAGES
 from chalicelib.domain.rate_limits import TooManyError
 from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import negotiate
 from chalicelib.presentation.templates import render
-from chalicelib.store.links import OldLinkError
 from chalicelib.web.requests import (
     MAX_JSON,
     TooLargeError,
@@ -158,8 +157,8 @@ def _page_for(request: Request, error: Exception) -> Response:
         case TooManyError():
             headers = retry_after(error)
             return _error_page(request, "too_many", 429, headers, minutes=error.minutes)
-        case OldLinkError():  # 410, RFC 9110 15.5.11, and where to go on
-            clinic = f"{mount(request)}/{error.link.clinic}"
+        case GoneError():  # 410, RFC 9110 15.5.11, and where to go on
+            clinic = f"{mount(request)}/{error.clinic}"
             return _error_page(request, "old_link", 410, clinic=clinic)
     page, described = FAMILIES[family_of(error, FAMILIES)]
     log_fault(error, described.status)

@@ -33,14 +33,14 @@ PAGES: Mapping[str, str] = {
     "GET /manage/{token}/receipts/{receipt}": "pages.own_page:download_receipt",
     "GET /manage/{token}/export/{form}": "pages.own_page:download_data",
     "GET /{clinic}": "pages.consent:consent_page",
-    "POST /{clinic}": "pages.consent:decide",
+    "POST /{clinic}": "pages.decision:decide",
     "GET /{clinic}/withdraw": "pages.consent:withdrawal_page",
-    "POST /{clinic}/withdraw": "pages.consent:withdraw",
-    "GET /{clinic}/receipts/{receipt}": "pages.consent:receipt_page",
+    "POST /{clinic}/withdraw": "pages.decision:withdraw",
+    "GET /{clinic}/receipts/{receipt}": "pages.receipt:receipt_page",
     "GET /{clinic}/receipts/{receipt}/code": "pages.confirmation:code_page",
     "POST /{clinic}/receipts/{receipt}/code": "pages.confirmation:confirm_by_code",
-    "GET /{clinic}/notices/{version}": "pages.consent:notice_page",
-    "GET /{clinic}/shown/{sha256}": "pages.consent:shown_page",
+    "GET /{clinic}/notices/{version}": "pages.notice:notice_page",
+    "GET /{clinic}/shown/{sha256}": "pages.notice:shown_page",
     "GET /{clinic}/form": "pages.paper_form:consent_form",
     "GET /{clinic}/link": "pages.link_request:link_page",
     "POST /{clinic}/link": "pages.link_request:send_link",
@@ -94,7 +94,7 @@ def load_first_page() -> None:
 
 @cache
 def load(place: str) -> errors.View:
-    """Give the view that a place such as ``pages.consent:decide`` names."""
+    """Give the view that a place such as ``pages.decision:decide`` names."""
     module, _, function = place.partition(":")
     view: errors.View = getattr(import_module(f"chalicelib.web.{module}"), function)
     return view

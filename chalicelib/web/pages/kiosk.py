@@ -16,12 +16,8 @@ from chalicelib.presentation.templates import content_security_policy, kiosk_scr
 from chalicelib.services.patient_decisions import FormResult
 from chalicelib.store.shown_pages import KIOSK_PAGE, KIOSK_WITHDRAWAL_PAGE
 from chalicelib.web.form_state import state_of
-from chalicelib.web.pages.decision_form import (
-    show_consent_form,
-    show_withdrawal_form,
-    submit_answers,
-    submit_withdrawal,
-)
+from chalicelib.web.pages.decision_form import show_consent_form, show_withdrawal_form
+from chalicelib.web.pages.form_submission import submit_answers, submit_withdrawal
 from chalicelib.web.requests import base_url, form_fields, language, mount, query, source
 from chalicelib.web.responses import html, script, see_other
 

@@ -1,0 +1,102 @@
+"""The forms by which patients decide and withdraw, when they come back: read, recorded, or shown again with errors.
+
+`services.patient_decisions` records what was read. The page that shows a form does not load this module.
+"""
+
+from collections.abc import Callable
+
+from chalice.app import Request, Response
+
+from chalicelib.domain.clinic import Clinic
+from chalicelib.domain.rate_limits import TooManyError
+from chalicelib.domain.submission import NOTHING_KNOWN, FieldError, FormAnswers
+from chalicelib.portal import get_portal
+from chalicelib.services import patient_decisions
+from chalicelib.services.decisions import NoticeChangedError
+from chalicelib.services.patient_decisions import CannotAgreeError, FormResult, SubmittedForm
+from chalicelib.web.errors import retry_after
+from chalicelib.web.form_state import FormState, state_of
+from chalicelib.web.forms import Fields, read_consent, read_withdrawal
+from chalicelib.web.pages.decision_form import (
+    FormPage,
+    consent_form_page,
+    new_state,
+    read_invitee,
+    read_withdrawal_source,
+    show_again,
+)
+from chalicelib.web.requests import form_fields, visitor
+
+TOO_OLD = FieldError("errors", "page_too_old")
+NOTICE_CHANGED = FieldError("errors", "notice_changed")
+
+Next = Callable[[Request, FormResult], Response]
+"""What a patient is shown after a form was recorded."""
+
+
+def submit_answers(template: str, clinic: str, request: Request, then: Next) -> Response:
+    """Record the answers and go on, or show the page again with what is wrong."""
+    portal = get_portal()
+    now = portal.clock()
+    fields = form_fields(request)
+    invitee = read_invitee(template, clinic, request, now)
+    state = state_of(template, clinic, fields)
+    if state is None:
+        current = portal.directory.look_up(clinic).published.clinic
+        return show_again(consent_form_page(template, current, request, invitee, now), fields, [TOO_OLD])
+    shown = portal.clinics.version(clinic, state.version)
+    page = consent_form_page(template, shown, request, invitee, now)
+    answers = read_consent(page.clinic, fields, now, invitee.known if invitee else NOTHING_KNOWN)
+    if answers.errors:
+        return show_again(page, fields, answers.errors)
+    form = _submitted(page.clinic, state, answers)
+    try:
+        result = patient_decisions.record_answers(portal, form, invitee, visitor(request), now)
+    except CannotAgreeError as error:
+        return show_again(page, fields, [FieldError("errors", error.reason)])
+    except NoticeChangedError as changed:
+        page = consent_form_page(template, changed.published.clinic, request, invitee, now)
+        return show_again(page, fields, [NOTICE_CHANGED])
+    except TooManyError as error:
+        return _show_too_many(page, fields, error)
+    return then(request, result)
+
+
+def submit_withdrawal(template: str, clinic: str, request: Request, then: Next) -> Response:
+    """Withdraw at once, whether or not the contact is known; a page that is too old still withdraws."""
+    portal = get_portal()
+    now = portal.clock()
+    fields = form_fields(request)
+    known = read_withdrawal_source(template, clinic, request, now)
+    state = state_of(template, clinic, fields)
+    if state is None:
+        state = new_state(template, portal.directory.look_up(clinic).published.clinic, request)
+    page = FormPage(template, portal.clinics.version(clinic, state.version), request, known)
+    answers = read_withdrawal(patient_decisions.all_questions(portal, clinic), fields, known=known is not None)
+    if answers.errors:
+        return show_again(page, fields, answers.errors)
+    form = _submitted(page.clinic, state, answers)
+    try:
+        result = patient_decisions.record_withdrawal(portal, form, known, visitor(request), now)
+    except TooManyError as error:
+        return _show_too_many(page, fields, error)
+    return then(request, result)
+
+
+def _submitted(clinic: Clinic, state: FormState, answers: FormAnswers) -> SubmittedForm:
+    return SubmittedForm(
+        clinic=clinic,
+        notice=state.notice,
+        nonce=state.nonce,
+        channel=state.channel,
+        source=state.source,
+        answers=answers,
+    )
+
+
+def _show_too_many(page: FormPage, fields: Fields, error: TooManyError) -> Response:
+    """Show the same page again with how long to wait, whether or not the contact is known."""
+    answer = show_again(page, fields, [FieldError("errors", "too_many", error.minutes)])
+    answer.status_code = 429
+    answer.headers.update(retry_after(error))
+    return answer

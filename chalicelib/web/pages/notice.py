@@ -1,0 +1,45 @@
+"""What was published and shown, for ever: the full notice of a version, and each page exactly as it was."""
+
+import re
+
+from chalice.app import Request, Response
+from markupsafe import Markup
+
+from chalicelib.domain.errors import NotFoundError
+from chalicelib.portal import get_portal
+from chalicelib.presentation import notice_times
+from chalicelib.presentation.templates import content_security_policy, render
+from chalicelib.web.requests import language, mount
+from chalicelib.web.responses import html
+
+KEPT_PAGE = {
+    "Cache-Control": "public, max-age=31536000, immutable",
+    # It carries the styles of its own day, and its form leads nowhere.
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'",
+}
+
+
+def notice_page(request: Request, clinic: str, version: str) -> Response:
+    """Show the full notice of a version, for ever."""
+    portal = get_portal()
+    published = portal.directory.look_up(clinic).published
+    shown = portal.clinics.version(clinic, version)
+    lang = language(request, shown)
+    full = portal.clinics.full_notice(clinic, version, lang)
+    filled = {
+        "article": Markup(full.html),  # noqa: S704 - rendered by the portal when it was published, see edition.py
+        "sha256": full.sha256,
+        "minor_reason": full.minor_reason,
+        "topics": full.topics,
+        **notice_times.describe_times(published.published, version, shown, lang, get_portal().clock()),
+        "root": mount(request),
+    }
+    dress = {"Content-Security-Policy": content_security_policy("notice.css")}
+    return html(render("pages/notice.html", lang, clinic=shown, **filled), headers=dress)
+
+
+def shown_page(_: Request, clinic: str, sha256: str) -> Response:
+    """Give a page exactly as it was shown: its bytes have this SHA-256."""
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise NotFoundError
+    return html(get_portal().clinics.kept_page(clinic, sha256), headers=KEPT_PAGE)
