@@ -1,9 +1,9 @@
 """Recording decisions: whom a decision reaches, and one receipt for each of them.
 
-One decision of one person takes two round trips: a read of who is known under the contacts given, and a transaction
-that writes the receipt with everything that follows from it, or nothing. The next receipt of a person can be written
-once only. Where somebody else decided for the same person in between, the attempt is repeated on what is stored by
-then.
+One decision of one person takes two round trips: a read of who is known under the contacts given,
+and a transaction that writes the receipt with everything that follows from it, or nothing. The next
+receipt of a person can be written once only. Where somebody else decided for the same person in
+between, the attempt is repeated on what is stored by then.
 """
 
 import random
@@ -44,13 +44,15 @@ _STOPPED = (State.REFUSED, State.WITHDRAWN)
 """The states in which nothing is left to stop."""
 
 _ON_A_PAGE = (Assurance.SELF_ASSERTED, Assurance.LINK)
-"""How sure the portal is of a patient who answers on a page that was open: its text may have changed since."""
+"""How sure the portal is of a patient who answers on a page that was open: its text may have
+changed since."""
 
 Recheck = Callable[[Subject], Collection[QuestionId]]
 """Gives the questions that a decision may still answer for a person, as they are stored now."""
 
 Also = Sequence[Write] | Callable[[Lookup], Sequence[Write]]
-"""What is written in the transaction of a receipt; as a function, made from the lookup of each attempt."""
+"""What is written in the transaction of a receipt; as a function, made from the lookup of each
+attempt."""
 
 
 class NoticeChangedError(RejectedError):
@@ -89,11 +91,12 @@ def record(
 ) -> Receipt:
     """Record one decision of one person and give its receipt; the same decision again gives the same receipt.
 
-    `seen` is a lookup of the contacts made just now; `look_again` makes the further ones. `also` is written together
-    with the receipt, or neither is. `recheck` gives the questions that are still open to the decision.
-    Raises NoOpenQuestionError where none is, NoticeChangedError for a Yes to a text that is not in force, TooManyError
-    where a rate limit refuses, BusyError when others kept getting in first, UnavailableError when the table cannot be
-    reached. After the last three the same decision may be sent again.
+    `seen` is a lookup of the contacts made just now; `look_again` makes the further ones. `also` is
+    written together with the receipt, or neither is. `recheck` gives the questions that are still
+    open to the decision. Raises NoOpenQuestionError where none is, NoticeChangedError for a Yes to
+    a text that is not in force, TooManyError where a rate limit refuses, BusyError when others kept
+    getting in first, UnavailableError when the table cannot be reached. After the last three the
+    same decision may be sent again.
     """
     look_up = look_again or _reader(portal, decision.clinic, identification)
     lookup = seen or look_up()
@@ -222,9 +225,9 @@ def answer(
 ) -> Receipt:
     """Record somebody's answers, and let each No reach everyone known under the contacts given.
 
-    A person may be known twice, once by e-mail and once by phone: what should stop, stops for both. An answer for a
-    child is not one for its guardian, nor the other way round. Very many people are reached by an order
-    (`withdrawal_orders`). Errors as for `record`.
+    A person may be known twice, once by e-mail and once by phone: what should stop, stops for both.
+    An answer for a child is not one for its guardian, nor the other way round. Very many people are
+    reached by an order (`withdrawal_orders`). Errors as for `record`.
     """
     seen = seen or portal.directory.look_up(decision.clinic, identification.contacts, guard=identification.guard)
     stops = {question: answer for question, answer in decision.answers.items() if answer is not Answer.YES}
@@ -269,8 +272,9 @@ def withdraw(
 ) -> list[Receipt]:
     """Withdraw for everyone known under the contacts, or for a new person where nobody is; a receipt for each.
 
-    For more people than one request serves there is one receipt and an order (`withdrawal_orders`), by which the
-    others follow; with `left_only` no receipt for those for whom nothing is left to stop. Errors as for `record`.
+    For more people than one request serves there is one receipt and an order (`withdrawal_orders`),
+    by which the others follow; with `left_only` no receipt for those for whom nothing is left to
+    stop. Errors as for `record`.
     """
     seen = seen or portal.directory.look_up(
         decision.clinic, identification.contacts, guard=identification.guard, most=MANY
@@ -305,8 +309,8 @@ def _one_for_each(
 ) -> list[Identification]:
     """Give an identification for each person whom a withdrawal reaches, in the order they are recorded.
 
-    A contact that is nobody's without a doubt is kept as withdrawn too, of somebody new: a paper form from before, but
-    entered later, must not outlive this withdrawal.
+    A contact that is nobody's without a doubt is kept as withdrawn too, of somebody new: a paper
+    form from before, but entered later, must not outlive this withdrawal.
     """
     unambiguous = seen.unambiguous()
     # What is stopped for everybody who ever typed a contact proves it for none of them.
@@ -356,7 +360,8 @@ def _withdraw_for_each(
         if _is_of_another_decision(decision, receipt) or receipt.document["subject"] not in expected:
             return [receipt]
         if subject != fresh and subject not in receipts and fresh not in receipts:
-            # Sent again, and somebody joined since: the decision's own id is that of another's receipt.
+            # Sent again, and somebody joined since: the decision's own id is that of another's
+            # receipt.
             receipts[subject] = record(portal, following, replace(identification, follows=True))
     return list(receipts.values())
 
@@ -425,8 +430,8 @@ def repeats(decision: Decision, receipt: Receipt) -> bool:
 def _both_given_at_once(decision: Decision, receipt: Receipt) -> bool:
     """Tell whether a receipt and a decision both say "just now".
 
-    A clock that ran ahead was set back to the moment of recording; by the second call it may be that time. And a
-    decision of this very moment is recorded after the receipt before it.
+    A clock that ran ahead was set back to the moment of recording; by the second call it may be
+    that time. And a decision of this very moment is recorded after the receipt before it.
     """
     kept, given = receipt.document, decision.effective_at
     if kept["effective_at"] != kept["recorded_at"]:

@@ -15,13 +15,15 @@ from chalicelib.store.lookup import Identification, Lookup
 from chalicelib.store.personal_data import reveal
 
 MOST_PEOPLE = 20
-"""How many may claim a contact. Beyond, only staff can add a person: nobody can fill it up for the others."""
+"""How many may claim a contact. Beyond, only staff can add a person: nobody can fill it up for the
+others."""
 
 
 def become_theirs(decision: Decision, identification: Identification, person: Subject) -> bool:
     """Tell whether the contacts given become the person's: those of somebody new, or where the clinic vouches for it.
 
-    Who only claims a contact must not lead others to a known person's Yes, and a withdrawal joins nobody's contacts.
+    Who only claims a contact must not lead others to a known person's Yes, and a withdrawal joins
+    nobody's contacts.
     """
     if not person.version:
         return True
@@ -33,7 +35,8 @@ def become_theirs(decision: Decision, identification: Identification, person: Su
 def independent_if_grown(portal: Portal, decision: Decision, lookup: Lookup, person: Subject) -> Subject:
     """Give a child that decides alone from now on without its guardian's contacts; anybody else as they are.
 
-    Their own are those given now, and the clinic's numbers of them. One round trip more for who grew up.
+    Their own are those given now, and the clinic's numbers of them. One round trip more for who
+    grew up.
     """
     if not becomes_independent(lookup.published.clinic, person.of_age, decision):
         return person
@@ -53,7 +56,8 @@ def contacts_to_store(identification: Identification, lookup: Lookup, receipt: R
     crowded = {contact for contact, people in lookup.stored_under.items() if len(people) >= MOST_PEOPLE}
     if not crowded:
         return given
-    # A child is kept under its guardian's contact or not at all: a withdrawal by that contact must find it.
+    # A child is kept under its guardian's contact or not at all: a withdrawal by that contact must
+    # find it.
     return [contact for contact in given if contact not in crowded and contact.kind is not ContactKind.WARD]
 
 

@@ -1,7 +1,8 @@
 """AWS services beside the table: boto3 clients that share the session of the table's own client.
 
-Only the functions behind the stream and the clock ask for them, and an operator's commands. The function that serves
-pages asks for none and never loads boto3 (docs/decisions/0022-third-party-code.md).
+Only the functions behind the stream and the clock ask for them, and an operator's commands. The
+function that serves pages asks for none and never loads boto3
+(docs/decisions/0022-third-party-code.md).
 """
 
 from collections.abc import Mapping
@@ -15,7 +16,8 @@ _AGAIN = MappingProxyType(
     {"connect_timeout": 1, "read_timeout": 3, "retries": {"total_max_attempts": 3, "mode": "standard"}}
 )
 PATIENCE: Mapping[str, Mapping[str, Any]] = MappingProxyType({"kms": _AGAIN, "sesv2": _ONCE, "sns": _ONCE})
-"""How long a call to a service may take, and how often it is tried; other services have boto3's defaults."""
+"""How long a call to a service may take, and how often it is tried; other services have boto3's
+defaults."""
 
 
 class AwsClients:

@@ -13,7 +13,8 @@ from chalicelib.store.keys import (
 from chalicelib.store.table import Put, Table
 
 MARKED = timedelta(days=365)
-"""For how long it is kept that a contact bounced or complained: the contact may be of somebody who was erased since."""
+"""For how long it is kept that a contact bounced or complained: the contact may be of somebody who
+was erased since."""
 
 
 UNDELIVERABLE = ("bounce", "complaint")

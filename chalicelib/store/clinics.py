@@ -1,7 +1,7 @@
 """Clinics in the store: which notice is in force, every version ever published, and each page as it was shown.
 
-A version is immutable and kept in memory once read; which version is in force is read anew each time, so that a
-changed notice takes effect the moment it is published.
+A version is immutable and kept in memory once read; which version is in force is read anew each
+time, so that a changed notice takes effect the moment it is published.
 """
 
 import base64
@@ -68,8 +68,8 @@ class Published:
     def text_at(self, at: Instant, named: str | None = None) -> str | None:
         """Tell the version that a decision of a moment may prove: the one in force then, or the one `named` for it.
 
-        None where no version was in force then, or the one named began on a later day. Paper knows days only: what
-        began within the day of the clinic's zone counts for all of it.
+        None where no version was in force then, or the one named began on a later day. Paper knows
+        days only: what began within the day of the clinic's zone counts for all of it.
         """
         day = local_day(at, self.clinic.country)
         begun = {
@@ -86,8 +86,8 @@ class Published:
 class FullNotice:
     """The full notice of one version in one language, rendered when it was published.
 
-    `minor_reason` is why it may have a MINOR number although it changes more than words, `topics` what of the
-    processing it changes so (`meaning.Topic`).
+    `minor_reason` is why it may have a MINOR number although it changes more than words, `topics`
+    what of the processing it changes so (`meaning.Topic`).
     """
 
     html: str
@@ -261,9 +261,9 @@ def wrapped_keys(item: Item) -> Mapping[str, WrappedKey]:
 def keep_data_key(table: Table, clinic: str, key_id: str, key: WrappedKey) -> None:
     """Keep one more data key of a clinic, or one of those it has wrapped anew.
 
-    The newest seals from now on, and those before it open what they sealed. They stand beside the item's body, which
-    an earlier version of the portal would write anew. Raises UnknownClinicError; ConflictError where another was kept
-    at the same moment.
+    The newest seals from now on, and those before it open what they sealed. They stand beside the
+    item's body, which an earlier version of the portal would write anew. Raises UnknownClinicError;
+    ConflictError where another was kept at the same moment.
     """
     place = clinic_key(clinic)
     found = table.get([place]).get(place)

@@ -1,7 +1,7 @@
 """Confirming by a code: with which contacts the claims of a receipt can be confirmed, and how often that was tried.
 
-The contacts are encrypted under the person's own key until nothing waits any more: erasing the person makes them
-unreadable.
+The contacts are encrypted under the person's own key until nothing waits any more: erasing the
+person makes them unreadable.
 """
 
 import json
@@ -39,8 +39,9 @@ def claimants(table: Table, clinics: Clinics, clinic: str, receipt: str, subject
 def try_code(table: Table, key: ClinicKey, receipt: str, phone: Contact | None, guard: RateLimitCheck) -> bool:
     """Count a try at a receipt's code before anybody looks at it; tell False where there were too many, or is no code.
 
-    The post is counted for the visitor's network too, whatever comes of it. Raises TooManyError there, and where too
-    many codes sent to this phone were tried, of whatever receipts; ContendedError.
+    The post is counted for the visitor's network too, whatever comes of it. Raises TooManyError
+    there, and where too many codes sent to this phone were tried, of whatever receipts;
+    ContendedError.
     """
     if phone is not None:
         guessing = replace(guard, guesses=key.lookup(phone))

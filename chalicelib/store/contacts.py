@@ -1,13 +1,14 @@
 """Who is known under a contact: one item per person and contact, so that no item grows with the number of people.
 
-A contact's partition holds its people in places. Place 0 is the head: it holds the first person, and counts how many
-further places were ever given. A person remembers their own places (`Subject.places`), so that a decision writes every
-copy of theirs without reading the contacts that were not asked for. A place that was given up is not given again,
-except the head's: what is empty is cleared away by who may delete (`erasures`).
+A contact's partition holds its people in places. Place 0 is the head: it holds the first person,
+and counts how many further places were ever given. A person remembers their own places
+(`Subject.places`), so that a decision writes every copy of theirs without reading the contacts that
+were not asked for. A place that was given up is not given again, except the head's: what is empty
+is cleared away by who may delete (`erasures`).
 
-Up to `COPIES` of a person's contacts hold the person; a further one holds a pointer to the roll, because a transaction
-takes a hundred writes. Before, one item of a contact held everybody by subject id (`entries`): it is read as before,
-and `split` rewrites one person of it.
+Up to `COPIES` of a person's contacts hold the person; a further one holds a pointer to the roll,
+because a transaction takes a hundred writes. Before, one item of a contact held everybody by
+subject id (`entries`): it is read as before, and `split` rewrites one person of it.
 """
 
 import itertools
@@ -39,7 +40,8 @@ COPIES = 30
 """How many of a person's contacts hold the person."""
 
 GUESSED = 3
-"""How many further places are read with the head before it is known whether there are any: a family's."""
+"""How many further places are read with the head before it is known whether there are any: a
+family's."""
 
 LISTED = 12
 """With more further places than these they are read by a query, page by page."""
@@ -49,21 +51,24 @@ _FIRST_PAUSE = 0.02
 _POINTER = '{"on_roll": '
 
 Plan = Callable[[Subject], tuple[Subject, Sequence[Write]] | None]
-"""Gives a person as they are to be and what is written with that, or None where nothing is to be done."""
+"""Gives a person as they are to be and what is written with that, or None where nothing is to be
+done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """Who is kept under one contact, by subject id; and where a further person goes.
 
-    `number` further places were ever given, `free` tells that the head holds nobody, `more` that not everybody was
-    read. `texts` are the people as the table holds them: whoever writes on must find them unchanged.
+    `number` further places were ever given, `free` tells that the head holds nobody, `more` that
+    not everybody was read. `texts` are the people as the table holds them: whoever writes on must
+    find them unchanged.
     """
 
     people: tuple[Subject, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict, repr=False)
     orders: Mapping[str, str] | None = None
-    """The withdrawal orders open for everybody under it, by number; None where there never was one."""
+    """The withdrawal orders open for everybody under it, by number; None where there never was
+    one."""
 
     number: int = 0
     free: bool = True
@@ -80,8 +85,9 @@ def read(
 ) -> tuple[dict[str, Known], dict[Key, Item]]:
     """Give who is known under each contact, and the items `beside`, a hundred items in a round trip.
 
-    One round trip where few contacts are asked for and no more than a family shares each. Of a contact that very many
-    people share no more than `most` of them are read, where that is said. Raises DamagedError, UnavailableError.
+    One round trip where few contacts are asked for and no more than a family shares each. Of a
+    contact that very many people share no more than `most` of them are read, where that is said.
+    Raises DamagedError, UnavailableError.
     """
     reading = _Reading(table, clinic, lookups, most)
     reading.want([*beside, *reading.heads])
@@ -271,8 +277,9 @@ def update_person(
 ) -> Subject | None:
     """Change how a person is kept, provided that nobody decided for them meanwhile: else it is planned anew.
 
-    Who is erased by it is taken away beside their contacts. Gives the changed person, or None where nothing was to be
-    done. Raises LookupError for nobody, ContendedError when others kept getting in first.
+    Who is erased by it is taken away beside their contacts. Gives the changed person, or None where
+    nothing was to be done. Raises LookupError for nobody, ContendedError when others kept getting
+    in first.
     """
     key = person_key(clinic, subject)
     for attempt in range(ATTEMPTS):
@@ -306,8 +313,8 @@ def in_contacts(keys: Collection[Key]) -> bool:
 def split(table: Table, clinic: str, subject: str) -> bool:
     """Give a person kept in items that hold everybody places of their own; tell False where nothing was to be done.
 
-    All copies at once, so that they stay equal. Raises LookupError for nobody, ConflictError where somebody wrote
-    meanwhile, ContendedError.
+    All copies at once, so that they stay equal. Raises LookupError for nobody, ConflictError where
+    somebody wrote meanwhile, ContendedError.
     """
     key = person_key(clinic, subject)
     was = table.get([key])[key].body or ""

@@ -1,7 +1,7 @@
 """The writes of one decision, carried out in one transaction: all of them or none.
 
-Each function here gives the writes of one part, in the order they are sent. What a decision does is computed before
-(`domain.decisions`, `services.decisions`).
+Each function here gives the writes of one part, in the order they are sent. What a decision does is
+computed before (`domain.decisions`, `services.decisions`).
 """
 
 import json
@@ -51,7 +51,8 @@ def outbox_writes_for(
 class PersonalData:
     """What was given with a decision and is stored encrypted only.
 
-    `contacts` are by their lookups; `disclosures` are what the receipt vouches for and does not tell (RFC 9901).
+    `contacts` are by their lookups; `disclosures` are what the receipt vouches for and does not
+    tell (RFC 9901).
     """
 
     contacts: Mapping[str, Contact] = field(repr=False)
@@ -65,7 +66,8 @@ def decision_writes(
 ) -> list[Write]:
     """Give what one decision writes: the receipt, the person, their answers by time, and what is encrypted of them.
 
-    `before` is the person as the decision found them, `after` as it leaves them, with their contacts.
+    `before` is the person as the decision found them, `after` as it leaves them, with their
+    contacts.
     """
     clinic = lookup.published.clinic.id
     page_starts = timeline.with_page_start(before.page_starts, after.version, before.latest, after.recorded_at)
@@ -92,7 +94,8 @@ def _receipt_writes(clinic: str, after: Subject, receipt: Receipt) -> list[Write
 def _person_writes(clinic: str, lookup: Lookup, before: Subject, after: Subject) -> list[Write]:
     """Write how the person stands into the clinic's list of people and beside each of their contacts.
 
-    Only over the person as they were read: where somebody erased or restricted them meanwhile nothing is written.
+    Only over the person as they were read: where somebody erased or restricted them meanwhile
+    nothing is written.
     """
     stored, was = people.dump_person(after), lookup.stored.get(after.id)
     writes: list[Write] = [SetBody(person_key(clinic, after.id), stored, was=was)]
@@ -128,7 +131,8 @@ def _late_writes(clinic: str, after: Subject, receipt: Receipt, name: str, answe
 def _new_contact_writes(key: ClinicKey, before: Subject, after: Subject, given: Mapping[str, Contact]) -> list[Write]:
     """Write each contact that is new to the person, encrypted.
 
-    What finds a child is not written: its guardian's contact is stored already, and nobody needs a day of birth again.
+    What finds a child is not written: its guardian's contact is stored already, and nobody needs a
+    day of birth again.
     """
     writes: list[Write] = []
     for lookup, contact in given.items():

@@ -1,7 +1,8 @@
 """Deliveries: what became of each message, and who is sending it just now.
 
-Each message has a record of its own, once per item of the outbox, kind of message and kind of contact. Who sends claims
-it for a while first, so that neither a stream that repeats itself nor two senders at once send anything twice.
+Each message has a record of its own, once per item of the outbox, kind of message and kind of
+contact. Who sends claims it for a while first, so that neither a stream that repeats itself nor two
+senders at once send anything twice.
 """
 
 import json
@@ -22,7 +23,8 @@ from chalicelib.store.outbox import DECIDED, OutboxItem
 from chalicelib.store.table import ConflictError, Delete, Item, Put, SetBody, Table, Write
 
 LEASE = timedelta(minutes=2)
-"""For how long one sender has a message to itself: longer than any function that sends runs on after it took it."""
+"""For how long one sender has a message to itself: longer than any function that sends runs on
+after it took it."""
 
 
 NOTHING = "nothing"
@@ -96,8 +98,9 @@ def record_outcome(table: Table, lease: DeliveryLease, state: Outcome, **more: s
 def remove_with_reasons(table: Table, item: OutboxItem, unsent: Mapping[str, UnsentMessage], now: Instant) -> None:
     """Take an item out of the outbox, and record in the same transaction why some of its messages were not sent.
 
-    A record that says that a message was sent stays as it is. One round trip; two more where a message was tried
-    before. Raises DeliveryBusyError where somebody is sending one of them just now.
+    A record that says that a message was sent stays as it is. One round trip; two more where a
+    message was tried before. Raises DeliveryBusyError where somebody is sending one of them just
+    now.
     """
     records = {}
     for name, message in unsent.items():

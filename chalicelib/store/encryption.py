@@ -1,11 +1,12 @@
 """Keys and what is locked with them: a clinic's data key from KMS, and contacts sealed per person.
 
-A clinic's data key is unwrapped once per process. From it and a salt that belongs to one person alone comes that
-person's key (HKDF, RFC 5869): no key-service call per request, and destroying the salt destroys the contact
-(crypto-shredding, GDPR Art. 17).
+A clinic's data key is unwrapped once per process. From it and a salt that belongs to one person
+alone comes that person's key (HKDF, RFC 5869): no key-service call per request, and destroying the
+salt destroys the contact (crypto-shredding, GDPR Art. 17).
 
-A clinic has one data key from the beginning, and after each rotation one more. What is sealed is sealed under the
-newest and names it; the first finds contacts and signs (docs/decisions/0016-data-keys.md).
+A clinic has one data key from the beginning, and after each rotation one more. What is sealed is
+sealed under the newest and names it; the first finds contacts and signs
+(docs/decisions/0016-data-keys.md).
 """
 
 import hmac
@@ -18,7 +19,8 @@ from chalicelib.domain.errors import ServiceUnavailableError
 
 _NONCE_BYTES = 12
 _BY_ANOTHER = b"\x00ck\x01"
-"""What a sealed blob begins with that is sealed under another data key than the first; the key's id follows."""
+"""What a sealed blob begins with that is sealed under another data key than the first; the key's id
+follows."""
 
 KEY_ID_BYTES = 4
 

@@ -1,8 +1,9 @@
 """Erasure in the store: the person at once, what lies about of them soon after, the proof on its day.
 
-With the person's entries goes the salt of the key that sealed each contact, name and message of theirs: whatever still
-holds those bytes, a backup of the clinic's key included, cannot read them (crypto-shredding). What then is only litter
-is cleared by who may delete; the functions that answer requests may not.
+With the person's entries goes the salt of the key that sealed each contact, name and message of
+theirs: whatever still holds those bytes, a backup of the clinic's key included, cannot read them
+(crypto-shredding). What then is only litter is cleared by who may delete; the functions that answer
+requests may not.
 """
 
 import contextlib
@@ -37,7 +38,8 @@ from chalicelib.store.table import BATCH, ConflictError, Delete, Item, Replace, 
 HEAD = contact_key("", "").sk
 
 _TELLING = (unsent_key, dead_letter_key, waits_key)
-"""Where it stands that something is to be told or confirmed: in the outbox, given up, or waiting for a code."""
+"""Where it stands that something is to be told or confirmed: in the outbox, given up, or waiting
+for a code."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Signing by AWS KMS: the private key never leaves it, and which key signs is said by an alias.
 
-Rotation is another key behind the same alias (KMS rotates no asymmetric key by itself); a receipt names the key that
-signed it, and every public key stays published.
+Rotation is another key behind the same alias (KMS rotates no asymmetric key by itself); a receipt
+names the key that signed it, and every public key stays published.
 """
 
 import hashlib

@@ -18,7 +18,8 @@ from chalicelib.store.table import BATCH, ConflictError, Item, Put, SetBody, Tab
 _SEALED = "link"
 
 REMEMBERED = timedelta(days=365)
-"""For how long a link that ended is still known as one that ended, so that a fresh one can be offered."""
+"""For how long a link that ended is still known as one that ended, so that a fresh one can be
+offered."""
 
 
 CALL_REMEMBERED = timedelta(days=365)
@@ -49,7 +50,8 @@ class OpenedLink:
 def puts(key: ClinicKey, made: Sequence[tuple[LinkSecret, Link, LinkRecipient]], *, passing: bool = False) -> list[Put]:
     """Give the items of new links; the holder is sealed under the handle, which the table does not know.
 
-    Each is forgotten a year after it opens nothing more: a `passing` link, which stops nothing by itself, sooner.
+    Each is forgotten a year after it opens nothing more: a `passing` link, which stops nothing by
+    itself, sooner.
     """
     ends = {handle.link_id: link.expires_at if passing else link.unsubscribes_until for handle, link, _ in made}
     return [
@@ -100,8 +102,8 @@ def remember_call(table: Table, call: str, body: str, now: Instant) -> bool:
 def open_link(table: Table, clinics: Clinics, token: str, power: LinkScope, now: Instant) -> OpenedLink:
     """Follow a token; raise UnknownLinkError, or OldLinkError where it once opened this, or its key is revoked.
 
-    One round trip, and two more for the key of a program's link. A link whose key is revoked still stops things: that
-    is the safe side, and its address stands in mails that were sent.
+    One round trip, and two more for the key of a program's link. A link whose key is revoked still
+    stops things: that is the safe side, and its address stands in mails that were sent.
     """
     parts = read_token(token)
     if parts is None:

@@ -29,7 +29,8 @@ class Lookup:
     people: Mapping[Contact, tuple[Subject, ...]]
     lookups: Mapping[Contact, str]
     stored: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """What the table holds of each person, by subject id: whoever writes on must find it unchanged."""
+    """What the table holds of each person, by subject id: whoever writes on must find it
+    unchanged."""
 
     stored_under: Mapping[Contact, tuple[Subject, ...]] = field(default_factory=dict)
     """Everybody kept under each contact, who only typed it too: whom it stops something for."""
@@ -117,8 +118,9 @@ class Directory:
     ) -> Lookup:
         """Read the clinic, the people known under contacts, a bearer key and the token buckets of a post in one go.
 
-        Of a contact that very many people share no more than `most` of them are read, where a number is given. Raises
-        UnknownClinicError, and TooManyError where one of the buckets is empty.
+        Of a contact that very many people share no more than `most` of them are read, where a
+        number is given. Raises UnknownClinicError, and TooManyError where one of the buckets is
+        empty.
         """
         lookups = {contact: self._clinics.key(clinic).lookup(contact) for contact in contacts}
         keys: list[Key] = [clinic_key(clinic)]
@@ -169,7 +171,8 @@ class Identification:
     """The contacts that this decision proves: it came from there. Staff prove all they give."""
 
     beside: tuple[Contact, ...] = ()
-    """Contacts that were typed beside one that is proven: they are asked to confirm, and become nobody's."""
+    """Contacts that were typed beside one that is proven: they are asked to confirm, and become
+    nobody's."""
 
     parts: tuple[Contact, ...] = ()
     """Contacts that are the person's no longer."""
@@ -178,15 +181,18 @@ class Identification:
     """Whether the contacts become those of a known person; None leaves it to who decided."""
 
     follows: bool = False
-    """Whether it only follows from a decision just made under the same contacts: told if it changes something."""
+    """Whether it only follows from a decision just made under the same contacts: told if it changes
+    something."""
 
     apart: bool = False
-    """Whether its contacts are told apart of what was stopped, once it is for everybody who shares them."""
+    """Whether its contacts are told apart of what was stopped, once it is for everybody who shares
+    them."""
 
     address: PostalAddress | None = field(default=None, repr=False)
     """Where a letter reaches the person, if that was told."""
     guard: RateLimitCheck | None = None
-    """What a public post is held against; its buckets are spent once, by what does not only follow."""
+    """What a public post is held against; its buckets are spent once, by what does not only
+    follow."""
 
 
 def fresh_subject() -> Subject:
@@ -197,9 +203,9 @@ def fresh_subject() -> Subject:
 def owners(found: Sequence[Subject], lookup: str) -> tuple[Subject, ...]:
     """Give those whose own a contact is.
 
-    Whoever proved it hides those who only typed it, and who has proven another is not found by it: nobody can bring
-    another's contact into their own page, or their own No over another's Yes. A child stays with the contact of whoever
-    decides for it.
+    Whoever proved it hides those who only typed it, and who has proven another is not found by it:
+    nobody can bring another's contact into their own page, or their own No over another's Yes. A
+    child stays with the contact of whoever decides for it.
     """
     owners = [each for each in found if not each.of_age and each.certain and lookup not in each.typed]
     grown = owners or [each for each in found if not each.of_age and each.owns(lookup)]

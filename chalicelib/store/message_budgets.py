@@ -1,7 +1,8 @@
 """What of a day's budgets of messages is used: counters in several items each, read and counted with the message.
 
-A message counts once, when it is first tried: in the transaction that takes it. An item is counted only while it is
-below its share, so that the shares together are never more than the budget, whoever else sends just then.
+A message counts once, when it is first tried: in the transaction that takes it. An item is counted
+only while it is below its share, so that the shares together are never more than the budget,
+whoever else sends just then.
 """
 
 import random

@@ -1,7 +1,8 @@
 """The outbox: what is still to be written to people, each item with the contacts it goes to, until it is done.
 
-A decision leaves its item in its own transaction. The contacts are encrypted under the person's own key until they were
-written to: erasing the person makes them unreadable. An item that failed too often is set aside, for an operator.
+A decision leaves its item in its own transaction. The contacts are encrypted under the person's own
+key until they were written to: erasing the person makes them unreadable. An item that failed too
+often is set aside, for an operator.
 """
 
 import contextlib
@@ -35,11 +36,13 @@ MAX_TRIES = 10
 
 
 LINK_REQUEST_TTL = timedelta(days=1)
-"""For how long a wish for a link is kept at most, whatever fails: whoever still wants one asks again."""
+"""For how long a wish for a link is kept at most, whatever fails: whoever still wants one asks
+again."""
 
 
 MAX_SUBJECTS_PER_REQUEST = 5
-"""How many people one wish reaches under one contact: no more messages go there at once (`limits.MESSAGE`)."""
+"""How many people one wish reaches under one contact: no more messages go there at once
+(`limits.MESSAGE`)."""
 
 
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
@@ -50,20 +53,23 @@ DECIDED = "decided"
 
 
 LINK_REQUEST = "wanted"
-"""The kind of an item that asks for a link, before anybody looked whose it is: its subject is its own key."""
+"""The kind of an item that asks for a link, before anybody looked whose it is: its subject is its
+own key."""
 
 
 UNREADABLE = "unreadable"
-"""What an item is called that holds something nobody can read: it is set aside, and holds up nothing."""
+"""What an item is called that holds something nobody can read: it is set aside, and holds up
+nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxEntry:
     """Something to tell: of what kind, to whom, about which receipt (and its version in the chain), led where.
 
-    `kind` is "decided", "link", "erase", "reminder", "expiring", "of_age" or "changed". What the last four need is in
-    `addresses` (the decisions they are about), `at` (since when something holds) and `until` (when something ends).
-    `to` says which contacts hear of it, where not all (`outbox.OTHERS`, `outbox.TYPED`).
+    `kind` is "decided", "link", "erase", "reminder", "expiring", "of_age" or "changed". What the
+    last four need is in `addresses` (the decisions they are about), `at` (since when something
+    holds) and `until` (when something ends). `to` says which contacts hear of it, where not all
+    (`outbox.OTHERS`, `outbox.TYPED`).
     """
 
     kind: str
@@ -130,7 +136,8 @@ class OutboxItem:
 def outbox_put(key: ClinicKey, salt: str, number: str, unsent: OutboxEntry, contacts: Sequence[Contact]) -> Put:
     """Give the item that leaves word of something to tell, other than a decision (`outbox.left`), for its transaction.
 
-    `number` is random. The contacts are sealed under the person's own key; none means those the person is known by.
+    `number` is random. The contacts are sealed under the person's own key; none means those the
+    person is known by.
     """
     blob = key.encrypt(unsent.subject, salt, _what(number), dump_contacts(contacts))
     return Put(unsent_key(unsent.clinic, number), {"body": unsent.stored(), "blob": blob})
@@ -139,8 +146,9 @@ def outbox_put(key: ClinicKey, salt: str, number: str, unsent: OutboxEntry, cont
 def link_request(key: ClinicKey, contacts: Sequence[Contact], lang: str, base: str, now: Instant) -> Put:
     """Give the item of somebody who asks for their link, whoever that is.
 
-    Whoever carries it out looks for the people under these contacts then. So asking is the same work, and the item the
-    same, whether or not anybody is known. The key it is sealed under is its own, and gone with it.
+    Whoever carries it out looks for the people under these contacts then. So asking is the same
+    work, and the item the same, whether or not anybody is known. The key it is sealed under is its
+    own, and gone with it.
     """
     own = secrets.token_hex(16)
     put = outbox_put(key, own, own, OutboxEntry(LINK_REQUEST, key.clinic, own, lang, base), contacts)
@@ -152,10 +160,11 @@ def expand_link_request(
 ) -> tuple[int, int]:
     """Put an item for each person whose own a contact is in the place of a wish for a link; none for nobody.
 
-    Gives for how many people there is one, and for how many there is none because too many share the contact.
-    With the person stands that it was left, so that erasing them finds it. The same wish gives the same numbers, so
-    that nobody gets two links where it is shared out twice. Anybody can make up very many people under one contact:
-    those who are certain come first, then those who decided last.
+    Gives for how many people there is one, and for how many there is none because too many share
+    the contact. With the person stands that it was left, so that erasing them finds it. The same
+    wish gives the same numbers, so that nobody gets two links where it is shared out twice. Anybody
+    can make up very many people under one contact: those who are certain come first, then those who
+    decided last.
     """
     writes: list[Write] = [Delete(each.key)]
     reached = left_out = 0
@@ -268,15 +277,17 @@ def _read(item: Item) -> OutboxItem:
 
 
 OTHERS, TYPED = "others", "typed"
-"""Which of a person's contacts hear of a stop, where not all: those it was not said under, or only those it was."""
+"""Which of a person's contacts hear of a stop, where not all: those it was not said under, or only
+those it was."""
 
 
 def why_nothing_is_left(document: Mapping[str, Any], *, follows: bool, reachable: bool) -> Reason | None:
     """Tell why a decision leaves nothing in the outbox, by its receipt's document; None where it leaves an item.
 
-    `follows` says that it only follows from another decision, `reachable` that a contact was given or is known. What
-    was taken over from another system is no news to the patient; a receipt that decides nothing tells of a contact
-    (`services.contact_changes`), and has an item of its own kind.
+    `follows` says that it only follows from another decision, `reachable` that a contact was given
+    or is known. What was taken over from another system is no news to the patient; a receipt that
+    decides nothing tells of a contact (`services.contact_changes`), and has an item of its own
+    kind.
     """
     decisions = document["decisions"]
     if document["channel"] == Channel.IMPORT:
@@ -295,7 +306,8 @@ def outbox_writes(
 ) -> list[Write]:
     """Give the items a receipt leaves: one to be carried out by the post, one more where something waits.
 
-    Without contacts (staff gave the clinic's own number) the post writes to those the person is known under.
+    Without contacts (staff gave the clinic's own number) the post writes to those the person is
+    known under.
     """
     document = receipt.document
     clinic = document["clinic"]

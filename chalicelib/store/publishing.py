@@ -1,7 +1,7 @@
 """Publishing in the store: drafts of notice versions, and the transaction that puts an approved one in force.
 
-A draft is one item for each version, changed only as it was read. A published version never changes, and its draft
-stays as it was published, with the document it was made from.
+A draft is one item for each version, changed only as it was read. A published version never
+changes, and its draft stays as it was published, with the document it was made from.
 """
 
 import gzip
@@ -55,7 +55,8 @@ class Drafts:
     def keep(self, draft: Draft, also: Sequence[Write] = ()) -> None:
         """Keep a draft in place of an unpublished one of its number, whose approval falls with it.
 
-        Raises ReviewError where the version is published, DraftChangedError when somebody else was first.
+        Raises ReviewError where the version is published, DraftChangedError when somebody else was
+        first.
         """
         key = draft_key(draft.clinic, draft.version)
         before = self._table.get([key]).get(key)
@@ -101,10 +102,11 @@ def publish(
 ) -> bool:
     """Publish an approved draft: its edition's document and full notices, and its place in the clinic's list.
 
-    It is in force from its effective day on, at once where that has come. `wrapped_key` is the clinic's data key
-    if the clinic is new. Gives False where this very version is published already; raises ReviewError where it is
-    not approved, BeyondWordsError where a MINOR changes more than words without an approved reason, PublishError
-    where the number was used for another text, goes back, or the code is taken.
+    It is in force from its effective day on, at once where that has come. `wrapped_key` is the
+    clinic's data key if the clinic is new. Gives False where this very version is published
+    already; raises ReviewError where it is not approved, BeyondWordsError where a MINOR changes
+    more than words without an approved reason, PublishError where the number was used for another
+    text, goes back, or the code is taken.
     """
     clinic = edition.clinic
     key = clinic_key(clinic.id)

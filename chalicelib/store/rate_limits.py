@@ -23,7 +23,8 @@ def keys_of(guard: RateLimitCheck, key: ClinicKey) -> list[Key]:
 def spends(guard: RateLimitCheck, key: ClinicKey, found: Mapping[Key, Item]) -> tuple[Spend, ...]:
     """Give the writes that take one from each bucket, as they were found; raise TooManyError where one is empty.
 
-    A ConflictError on one of their keys means that others got in first: read again, and call this again.
+    A ConflictError on one of their keys means that others got in first: read again, and call this
+    again.
     """
     return tuple(taken(dict(zip(keys_of(guard, key), guard.buckets().values(), strict=True)), guard.at, found))
 
@@ -31,8 +32,8 @@ def spends(guard: RateLimitCheck, key: ClinicKey, found: Mapping[Key, Item]) -> 
 def spend(table: Table, key: ClinicKey, guard: RateLimitCheck, also: Sequence[Put | Try] = ()) -> bool:
     """Take one from each of a post's buckets, with what else the post writes: one round trip more than that.
 
-    False where it was not the buckets that refused. Raises TooManyError, and ContendedError where others kept taking
-    from the same buckets; then nothing was written.
+    False where it was not the buckets that refused. Raises TooManyError, and ContendedError where
+    others kept taking from the same buckets; then nothing was written.
     """
     for _ in range(ATTEMPTS):
         found = table.get(keys_of(guard, key))

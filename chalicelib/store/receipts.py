@@ -1,6 +1,7 @@
 """Stored receipts: found by their id, or as the chain of a person, from which every state can be computed again.
 
-A receipt stands in the partition of its person, under its number in the chain; a pointer leads to it from its id.
+A receipt stands in the partition of its person, under its number in the chain; a pointer leads to
+it from its id.
 """
 
 import heapq
@@ -27,7 +28,8 @@ from chalicelib.store.signatures import signed_receipt
 from chalicelib.store.table import Item, Table
 
 NEWEST = 2000
-"""How many receipts a person's own page and file hold: what a Lambda may answer, 6 MB, holds them at their longest."""
+"""How many receipts a person's own page and file hold: what a Lambda may answer, 6 MB, holds them
+at their longest."""
 
 _FROM_THE_FIRST: Mapping[str, int] = MappingProxyType({})
 
@@ -69,8 +71,8 @@ class Receipts:
     ) -> Mapping[str, Mapping[QuestionId, AnswerSummary]]:
         """Give how each of these people stood at a time, as the portal knew it at another, by subject id.
 
-        One round trip for a hundred people, none for those who have decided nothing since. For what was true a
-        thousand receipts ago a few more.
+        One round trip for a hundred people, none for those who have decided nothing since. For what
+        was true a thousand receipts ago a few more.
         """
         answers: dict[str, Mapping[QuestionId, AnswerSummary]] = {}
         pages: dict[Key, Subject] = {}
@@ -115,13 +117,15 @@ class Receipts:
     ) -> list[Receipt]:
         """Give every receipt of these people, in the order they were recorded.
 
-        Of each person only those after the version that `behind` has for their id, and no more than `most` in all.
+        Of each person only those after the version that `behind` has for their id, and no more than
+        `most` in all.
         """
         chains = []
         for person in people:
             first = receipt_key(clinic, person.id, behind.get(person.id, 0) + 1)
             chains.append(map(read_receipt, self._table.from_key(first, "RECEIPT#")))
-        # Merged by time, each chain in its own order: of two at once the later version may carry the earlier time.
+        # Merged by time, each chain in its own order: of two at once the later version may carry
+        # the earlier time.
         merged = heapq.merge(*chains, key=lambda receipt: str(receipt.document["recorded_at"]))
         return list(itertools.islice(merged, most))
 

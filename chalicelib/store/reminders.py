@@ -36,8 +36,8 @@ def unsent_reminders(
 def enqueue_reminder(table: Table, key: ClinicKey, person: Subject, letter: Reminder, base: str) -> bool:
     """Leave word of one thing to tell, and that it has been; tell False where that was done before.
 
-    No contact is named: it goes to those the person is known by when it is sent. That too is sealed, so that an erased
-    person's item is as unreadable as any other of theirs.
+    No contact is named: it goes to those the person is known by when it is sent. That too is
+    sealed, so that an erased person's item is as unreadable as any other of theirs.
     """
     clinic = key.clinic
     chosen = key.letter_number(person.id, letter.kind, letter.reference)
@@ -66,7 +66,8 @@ def current_reminder(
 ) -> Reminder | None:
     """Give what an item of the outbox is to tell as it stands now, None where it is to be told no more.
 
-    Between the round that left it and the post whoever it is for may have answered, or had processing restricted.
+    Between the round that left it and the post whoever it is for may have answered, or had
+    processing restricted.
     """
     for each in due_reminders(person, published, at):
         told = (person.id, each.kind, each.reference)

@@ -1,7 +1,7 @@
 """Evidence of what was shown (GDPR Art. 7(1)): each page as a patient sees it, kept by its hash before it is shown.
 
-What is kept is the page with nothing typed, no form state and no stage prefix: the same bytes for everybody who is
-shown this version in this language by these templates.
+What is kept is the page with nothing typed, no form state and no stage prefix: the same bytes for
+everybody who is shown this version in this language by these templates.
 """
 
 from typing import Any
@@ -17,7 +17,8 @@ WITHDRAWAL_PAGE = "pages/withdraw.html"
 KIOSK_PAGE = "pages/kiosk/consent.html"
 KIOSK_WITHDRAWAL_PAGE = "pages/kiosk/withdraw.html"
 MANAGE_PAGE = "pages/manage.html"
-"""The patient's own page. Its evidence has the questions as they were asked, and nothing of anybody's own."""
+"""The patient's own page. Its evidence has the questions as they were asked, and nothing of
+anybody's own."""
 BLANK: dict[str, Any] = {
     "root": "",
     "state": "",

@@ -60,7 +60,8 @@ def signed_receipt(receipt: Receipt, signature: Item | None) -> str | None:
 def waiting(table: Table) -> Iterator[UnsignedReceipt]:
     """Give every receipt that waits to be signed, of all clinics, strongly consistently, page by page.
 
-    A mark that cannot be read names nobody and version 0, where there is no receipt: it holds up no other.
+    A mark that cannot be read names nobody and version 0, where there is no receipt: it holds up no
+    other.
     """
     for shard in SHARDS:
         for item in table.partition(unsigned_key("", shard).pk, ""):

@@ -1,7 +1,7 @@
 """The one table, as PynamoDB sees it: consistent reads, conditional writes, transactions. The only PynamoDB importer.
 
-Every item has a key, a `body` or named `entries` (JSON texts that a person can read in the console) and at most one
-`blob` (compressed or sealed bytes). Where it stands is said in `keys`.
+Every item has a key, a `body` or named `entries` (JSON texts that a person can read in the console)
+and at most one `blob` (compressed or sealed bytes). Where it stands is said in `keys`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -66,7 +66,8 @@ class Item(Model):
     entries: MapAttribute[str, Any] = MapAttribute(null=True)  # type: ignore[no-untyped-call]
     number = NumberAttribute(null=True)
     ttl = NumberAttribute(null=True)
-    """When DynamoDB may clear the item away (epoch seconds): housekeeping, which may come days late."""
+    """When DynamoDB may clear the item away (epoch seconds): housekeeping, which may come days
+    late."""
 
     @property
     def key(self) -> Key:
@@ -127,7 +128,8 @@ class SetBlob:
 class SetBody:
     """Replace the body, and the blob where one is given, of an item that still has the body it was read with.
 
-    `was` is None where it had none, or the item did not exist; with a `body` of None it has none afterwards.
+    `was` is None where it had none, or the item did not exist; with a `body` of None it has none
+    afterwards.
     """
 
     key: Key
@@ -215,7 +217,8 @@ class Delete:
 class Spend:
     """Take one from a token bucket (`limits`) while there is room in it; `fresh` if it was found untouched.
 
-    Where it was not, others may take from it meanwhile and this still holds: only an empty bucket is a conflict.
+    Where it was not, others may take from it meanwhile and this still holds: only an empty bucket
+    is a conflict.
     """
 
     key: Key
@@ -243,7 +246,8 @@ Write = (
 )
 
 _SENT = {Delete: 0, Put: 1, Replace: 1}
-"""The order in which PynamoDB sends a transaction's writes, whatever order they were asked in; updates come last."""
+"""The order in which PynamoDB sends a transaction's writes, whatever order they were asked in;
+updates come last."""
 
 
 class Table:
@@ -314,7 +318,8 @@ class Table:
     def write(self, writes: Sequence[Write]) -> None:
         """Carry out all writes or none (TransactWriteItems).
 
-        Raises ConflictError, ContendedError, UnavailableError; WrittenOnceError before anything is sent.
+        Raises ConflictError, ContendedError, UnavailableError; WrittenOnceError before anything is
+        sent.
         """
         for write in writes:
             _allow(write)
@@ -381,7 +386,8 @@ class Table:
                 room = item.number.between(now + 1, rule.latest(now))
                 untouched = item.pk.does_not_exist() | (item.number <= now)
                 moved = item.number.set(now + rule.interval) if fresh else item.number.add(rule.interval)
-                # Full again by then, even if the clocks of two processes differ: housekeeping may take the item away.
+                # Full again by then, even if the clocks of two processes differ: housekeeping may
+                # take the item away.
                 over = item.ttl.set((now + rule.burst * rule.interval) // 1000 + _KEPT_SECONDS)
                 return [moved, over], untouched if fresh else room
 
@@ -425,8 +431,8 @@ def _no_entry(item: type[Item]) -> Condition:
 def _allow(write: Write) -> None:
     """Refuse what would change an item that is written once: only a Put may write one, where nothing is.
 
-    No policy of AWS can demand that condition (IAM knows a request's partition key and attributes, not whether it
-    overwrites), so it is demanded here, for every part of the portal.
+    No policy of AWS can demand that condition (IAM knows a request's partition key and attributes,
+    not whether it overwrites), so it is demanded here, for every part of the portal.
     """
     new = isinstance(write, Put)
     forgotten = isinstance(write, Delete) and write.over and part_of_proof(write.key)
@@ -437,7 +443,8 @@ def _allow(write: Write) -> None:
 def _code(error: PynamoDBException) -> str | None:
     """Give DynamoDB's name for what went wrong, None where no answer came.
 
-    PynamoDB's own `cause_response_code` raises AttributeError on a read timeout, whose `response` is there and None.
+    PynamoDB's own `cause_response_code` raises AttributeError on a read timeout, whose `response`
+    is there and None.
     """
     answer = getattr(error.cause, "response", None) or {}
     code = answer.get("Error", {}).get("Code")

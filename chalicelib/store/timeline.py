@@ -1,15 +1,16 @@
 """A person's words in pages: what was true at another time, from one page, however long the history.
 
-Receipts are numbered in the order they were recorded; a page holds the words of `RECEIPTS` of them, after how
-everything stood when it began (`carried`). Each page begins behind a fence: the latest moment any earlier word was
-given at, and when its own first receipt was recorded. Asked what was true at one time as known at another, the last
-page whose fence lies before both holds all of the answer: what came before it is carried, what comes after it was given
-later or not known yet. A paper form entered late is the exception, and so is written to every page whose time it
-reaches into.
+Receipts are numbered in the order they were recorded; a page holds the words of `RECEIPTS` of them,
+after how everything stood when it began (`carried`). Each page begins behind a fence: the latest
+moment any earlier word was given at, and when its own first receipt was recorded. Asked what was
+true at one time as known at another, the last page whose fence lies before both holds all of the
+answer: what came before it is carried, what comes after it was given later or not known yet. A
+paper form entered late is the exception, and so is written to every page whose time it reaches
+into.
 
-A person carries the fences of the last `KEPT` pages and no more, or whoever floods them with receipts would make them
-too long to be written at all. Pages before those are searched by the fences they bear themselves, and what came in late
-for any of them stands on a page of its own.
+A person carries the fences of the last `KEPT` pages and no more, or whoever floods them with
+receipts would make them too long to be written at all. Pages before those are searched by the
+fences they bear themselves, and what came in late for any of them stands on a page of its own.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,7 +21,8 @@ from chalicelib.domain.decisions import recorded_answers
 from chalicelib.domain.instants import Instant
 
 RECEIPTS = 32
-"""How many receipts a page holds, late ones of other pages aside: small enough to read a hundred pages at once."""
+"""How many receipts a page holds, late ones of other pages aside: small enough to read a hundred
+pages at once."""
 
 KEPT = 32
 """How many fences a person carries: a thousand receipts' worth, in two kilobytes."""

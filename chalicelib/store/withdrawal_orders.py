@@ -1,9 +1,10 @@
 """Withdrawal orders: a withdrawal for more people than one request serves, until everybody has been reached.
 
-An order is written with the first receipt, in its transaction. It holds, sealed, what the withdrawal said and by which
-contacts, and beside that how far it came. Each of those contacts bears a mark while it is open, by which whoever looks
-finds what holds already (`stops`). When everybody has been reached the order and the marks go, and with that word is
-left for the contact itself: all at once or not at all.
+An order is written with the first receipt, in its transaction. It holds, sealed, what the
+withdrawal said and by which contacts, and beside that how far it came. Each of those contacts bears
+a mark while it is open, by which whoever looks finds what holds already (`stops`). When everybody
+has been reached the order and the marks go, and with that word is left for the contact itself: all
+at once or not at all.
 """
 
 import contextlib
@@ -54,9 +55,10 @@ class TooManyOpenError(ContendedError):
 class Progress:
     """How far an order came: through which of its contacts, and the last place it reached there.
 
-    `sure` tells whether that contact turned out to be somebody's without a doubt, `unsure` lists those that did not.
-    `receipts` says for each contact which receipt it is told of: the first that stopped anything for somebody whose
-    own it is. `failed` counts whom it could not reach this time.
+    `sure` tells whether that contact turned out to be somebody's without a doubt, `unsure` lists
+    those that did not. `receipts` says for each contact which receipt it is told of: the first that
+    stopped anything for somebody whose own it is. `failed` counts whom it could not reach this
+    time.
     """
 
     contact: int = 0
@@ -71,8 +73,9 @@ class Progress:
 class Order:
     """A withdrawal to be carried out for everybody who shares one of its contacts.
 
-    `number` is the id of its first receipt, `act` what all others are given, `fresh` who they are if a contact turns
-    out to be nobody's. `left_only` leaves out those for whom nothing is left to stop.
+    `number` is the id of its first receipt, `act` what all others are given, `fresh` who they are
+    if a contact turns out to be nobody's. `left_only` leaves out those for whom nothing is left to
+    stop.
     """
 
     number: str
@@ -107,8 +110,8 @@ def order(
 ) -> Order:
     """Make an order of an act, whose first receipt tells it as it is.
 
-    For all others it counts from the same moment and is recorded a moment later, so that whoever has decided since is
-    not told to have stopped after that.
+    For all others it counts from the same moment and is recorded a moment later, so that whoever
+    has decided since is not told to have stopped after that.
     """
     # What staff wrote down is about the one they saw.
     decision = replace(decision, evidence=without_free_text(decision.evidence))

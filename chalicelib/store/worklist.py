@@ -1,7 +1,7 @@
 """What staff are to see to about contacts: those that no message reaches, and what a patient cannot change alone.
 
-Nothing is taken off the list: an entry counts for as long as the contact is the person's, so that it goes with the
-contact that is replaced, removed or erased.
+Nothing is taken off the list: an entry counts for as long as the contact is the person's, so that
+it goes with the contact that is replaced, removed or erased.
 """
 
 import itertools
@@ -23,7 +23,8 @@ MOST = 100
 
 CONTACT_WISH_TTL = timedelta(days=365)
 CONTACT_WISH = "wish"
-"""Why a contact is listed that its owner wants removed; else it is the reason of the mark (`messages`)."""
+"""Why a contact is listed that its owner wants removed; else it is the reason of the mark
+(`messages`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,8 @@ def undelivered(table: Table, clinic: str, after: str = "") -> tuple[list[Workli
     for item, lookup in zip(page, lookups, strict=True):
         mark = json.loads(item.body or "")
         for person in known[lookup].people:
-            # Only e-mail is reported on, so far; who was kept before kinds were told is known by one.
+            # Only e-mail is reported on, so far; who was kept before kinds were told is known by
+            # one.
             kind = person.kinds.get(lookup, ContactKind.EMAIL.value)
             entries.append(WorklistEntry(person, kind, mark["reason"], mark["at"]))
     return entries, page[-1].sk if len(items) > MOST else None
