@@ -16,7 +16,7 @@ from chalicelib.store import people as roll
 from chalicelib.store import withdrawal_orders as orders
 from chalicelib.store.bounces import mark_undeliverable
 from chalicelib.store.clinics import Clinics
-from chalicelib.store.keys import Key, part_of_proof, people_of, written_once
+from chalicelib.store.keys import Key, part_of_proof, person_key_of, written_once
 from chalicelib.store.kms_signer import Signer
 from chalicelib.store.table import BATCH, ContendedError, Table, UnavailableError
 
@@ -70,7 +70,7 @@ def _taken(table: Table, removed: Sequence[Key]) -> list[Key]:
 
     Where that cannot be told now they are among them: rather one alarm too many.
     """
-    rolls = {place: where for place in removed if (where := people_of(place))}
+    rolls = {place: where for place in removed if (where := person_key_of(place))}
     try:
         people = table.get(list(rolls.values())) if rolls else {}
     except UnavailableError:

@@ -45,7 +45,7 @@ def carry_on(portal: Portal, keys: Iterable[Key], out_of_time: OutOfTime) -> Non
 
 def _carry_one(portal: Portal, place: Key, out_of_time: OutOfTime) -> None:
     key = portal.clinics.key(withdrawal_orders.clinic_of(place))
-    order = withdrawal_orders.read(portal.table, key, place)
+    order = withdrawal_orders.read_order(portal.table, key, place)
     if order is None:
         return
     carrier = _OrderRun(portal, key, _first(portal, order))
@@ -77,11 +77,11 @@ class _OrderRun:
         clinic, progress = order.decision.clinic, order.progress
         contact = order.contacts[progress.contact]
         lookup = self.key.lookup(contact)
-        page, place = contacts.page(self.portal.table, clinic, lookup, progress.place, MANY)
+        page, place = contacts.page_of_people(self.portal.table, clinic, lookup, progress.place, MANY)
         if place is None:
             unsure = progress.unsure if progress.sure else (*progress.unsure, progress.contact)
             progress = replace(progress, contact=progress.contact + 1, place=-1, sure=False, unsure=unsure)
-            return withdrawal_orders.keep(self.portal.table, order, progress)
+            return withdrawal_orders.save_progress(self.portal.table, order, progress)
         published = self.portal.directory.look_up(clinic).published
         for person, text in page:
             if not order.stop.reaches(person, contact):
@@ -100,7 +100,7 @@ class _OrderRun:
             if receipt and str(progress.contact) not in progress.receipts and _tells(receipt, person, lookup):
                 receipts = {**progress.receipts, str(progress.contact): receipt.id}
                 progress = replace(progress, receipts=receipts)
-        return withdrawal_orders.keep(self.portal.table, order, replace(progress, place=place))
+        return withdrawal_orders.save_progress(self.portal.table, order, replace(progress, place=place))
 
     def _is_sure(self, order: Order, person: Subject, lookup: str) -> bool:
         """Tell whether the contact means this person without a doubt (`identity.unambiguous`)."""
@@ -136,7 +136,7 @@ class _OrderRun:
             return decision.answers if now.id == person.id else ()
 
         signer = Identification(
-            (contact,), None, order.fresh, person=person.id, base=order.base, follows=True, apart=True
+            (contact,), None, order.fresh, person=person.id, base=order.base, follows=True, informed_by_order=True
         )
         try:
             own = replace(decision, receipt_id=number)
@@ -151,12 +151,12 @@ class _OrderRun:
         """Take an order away that reached everybody, and leave word for the contact; begin again where it failed."""
         progress = order.progress
         if progress.failed:
-            withdrawal_orders.keep(self.portal.table, order, Progress())
+            withdrawal_orders.save_progress(self.portal.table, order, Progress())
             return
         unused = tuple(order.contacts[each] for each in progress.unsure)
         if unused and not order.asked_only:
             self._keep_for_nobody(order, unused)
-        withdrawal_orders.done(self.portal.table, self.key, order, self._word(order))
+        withdrawal_orders.finish(self.portal.table, self.key, order, self._word(order))
         log.log().info("withdrawal order done", extra={"clinic": order.decision.clinic})
         log.count("WithdrawalOrderDone")
 
@@ -164,7 +164,9 @@ class _OrderRun:
         """Keep contacts that are nobody's without a doubt as withdrawn: a form from before must not outlive that."""
         decision = replace(order.decision, receipt_id=self._number(order, order.fresh.id))
         fresh = order.fresh
-        signer = Identification(unused, None, fresh, person=fresh.id, base=order.base, follows=True, apart=True)
+        signer = Identification(
+            unused, None, fresh, person=fresh.id, base=order.base, follows=True, informed_by_order=True
+        )
         decisions.record(self.portal, decision, signer)
 
     def _word(self, order: Order) -> list[Write]:
@@ -198,8 +200,8 @@ class _OrderRun:
             version=document["version"],
             to=outbox.TYPED,
         )
-        chosen = self.key.letter_number(person.id, "order", f"{order.number}|{number}")
-        return [outbox.outbox_put(self.key, person.salt, chosen, word, typed)]
+        chosen = self.key.outbox_number(person.id, "order", f"{order.number}|{number}")
+        return [outbox.new_item(self.key, person.salt, chosen, word, typed)]
 
 
 def _tells(receipt: Receipt, person: Subject, lookup: str) -> bool:

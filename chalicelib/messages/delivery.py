@@ -35,8 +35,8 @@ from chalicelib.store.bounces import undeliverable
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.deliveries import DeliveryBusyError, DeliveryLease, UnsentMessage
 from chalicelib.store.encryption import KeysUnavailableError
-from chalicelib.store.keys import Key, anywhere_key, bucket_key
-from chalicelib.store.links import puts
+from chalicelib.store.keys import Key, bucket_key, shared_bucket_key
+from chalicelib.store.links import link_writes
 from chalicelib.store.lookup import Directory
 from chalicelib.store.message_budgets import BudgetUse
 from chalicelib.store.outbox import OutboxItem
@@ -104,12 +104,12 @@ class Delivery:
 
     def carry_new(self, keys: Iterable[Key], out_of_time: OutOfTime) -> DeliveryReport:
         """Send what was just left; a key that comes again, from a stream that repeats itself, has nothing to send."""
-        items = outbox.still_waiting(self.table, list(keys))
+        items = outbox.still_there(self.table, list(keys))
         return self.carry(self._possible(items), out_of_time)
 
     def carry_waiting(self, out_of_time: OutOfTime) -> DeliveryReport:
         """Send everything that is due."""
-        items = outbox.waiting(self.table, self.now())
+        items = outbox.due_items(self.table, self.now())
         return self.carry(self._possible(items), out_of_time)
 
     def carry(self, items: Iterable[OutboxItem], out_of_time: OutOfTime) -> DeliveryReport:
@@ -233,7 +233,7 @@ class Delivery:
         tags = {"lookup": context.key.lookup(contact)}
         composed = context.compose(planned, contact, addresses, tags)
         passing = LinkScope.UNSUBSCRIBE not in SCOPES_BY_MESSAGE[planned.message]
-        links = puts(context.key, [(secret, link, LinkRecipient(contact))], passing=passing)
+        links = link_writes(context.key, [(secret, link, LinkRecipient(contact))], passing=passing)
         return composed, links
 
     def _claim(self, item: OutboxItem, message: AddressedMessage, links: Sequence[Put]) -> DeliveryLease | None:
@@ -272,13 +272,13 @@ class Delivery:
         if portal_key is None:
             log.log().warning("no limit on messages across clinics: publish any clinic to make the portal's key")
         else:
-            shared_bucket = portal_key.anywhere(contact, "stop" if stop else "")
-            rules[anywhere_key(shared_bucket)] = ANYWHERE_PHONE if phone else ANYWHERE_EMAIL
+            shared_bucket = portal_key.shared_bucket(contact, "stop" if stop else "")
+            rules[shared_bucket_key(shared_bucket)] = ANYWHERE_PHONE if phone else ANYWHERE_EMAIL
         sent_to = country(contact.value) if phone else None
         budgets = list(self.budgets.budgets_for(contact.kind, clinic, sent_to, stop=stop))
         found = self.table.get([*rules, *message_budgets.keys_of(budgets, now)])
-        spends = rate_limits.taken(rules, now, found)
-        counts, near = message_budgets.counts(budgets, now, found)
+        spends = rate_limits.take_from(rules, now, found)
+        counts, near = message_budgets.count_writes(budgets, now, found)
         return [*spends, *counts], near
 
     def _reason_to_skip(self, message: AddressedMessage) -> Reason | None:

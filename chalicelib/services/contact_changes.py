@@ -164,7 +164,7 @@ def rectify(  # noqa: PLR0917 - what is changed, for whom, by which act
 
     new = (change.new,) if change.new else ()
     identification = Identification(
-        new, None, fresh_subject(), person=person.id, base=base, proves=new, parts=(change.old,), joins=True
+        new, None, fresh_subject(), person=person.id, base=base, proves=new, detaches=(change.old,), joins=True
     )
     own = replace(decision, evidence={**(decision.evidence or {}), **change.evidence})
     beside = [*also, *_word(key, decision, change.old, person, base)]
@@ -193,11 +193,11 @@ def _word(key: ClinicKey, decision: Decision, contact: Contact, person: Subject,
     """Leave word for a contact that it was removed."""
     if contact.kind not in REACHABLE_KINDS or not (base or person.base):
         return []
-    number = key.letter_number(person.id, REMOVED, decision.receipt_id)
+    number = key.outbox_number(person.id, REMOVED, decision.receipt_id)
     lang = person.lang or decision.notice.lang
     word = OutboxEntry(REMOVED, decision.clinic, person.id, lang, base or person.base, at=decision.effective_at)
     left = reminder_key(decision.clinic, person.id, REMOVED, decision.receipt_id)
     return [
-        outbox.outbox_put(key, person.salt, number, word, [contact]),
+        outbox.new_item(key, person.salt, number, word, [contact]),
         Put(left, {"body": json.dumps({"number": number})}),
     ]

@@ -27,7 +27,7 @@ class WorklistPage:
 def read_worklist(portal: Portal, call: AuthorizedCall[EmptyBody], after: str) -> WorklistPage:
     """Give a page of the list; the first one (`after` is "") begins with what patients asked for."""
     found, more = worklist.undelivered(portal.table, call.clinic, after)
-    wishes = () if after else worklist.contact_wishes(portal.table, call.clinic)
+    wishes = () if after else worklist.removal_requests(portal.table, call.clinic)
     entries = [*wishes, *found]
     people = {entry.person.id: entry.person for entry in entries}
     references = {}

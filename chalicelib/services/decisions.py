@@ -168,7 +168,7 @@ def _prepare(
     key = portal.clinics.key(decision.clinic)
     joins = become_theirs(decision, identification, person)
     before = independent_if_grown(portal, decision, lookup, person) if joins else person
-    before = before.without_contacts([lookup.lookups[contact] for contact in identification.parts])
+    before = before.without_contacts([lookup.lookups[contact] for contact in identification.detaches])
     if identification.follows:
         # What staff wrote down is about the person they saw. Who else is reached may be a stranger.
         evidence = without_free_text(decision.evidence)
@@ -190,7 +190,7 @@ def _prepare(
 
 def _split_if_shared(portal: Portal, clinic: str, person: Subject, conflicting: Collection[Key]) -> None:
     """After a conflict in a contact give the person places of their own: an old item may still hold everybody."""
-    if not contacts.in_contacts(conflicting):
+    if not contacts.concerns_contacts(conflicting):
         return
     try:
         contacts.split(portal.table, clinic, person.id)
@@ -232,7 +232,7 @@ def answer(
     seen = seen or portal.directory.look_up(decision.clinic, identification.contacts, guard=identification.guard)
     stops = {question: answer for question, answer in decision.answers.items() if answer is not Answer.YES}
     reaching = {
-        contact: people for contact, people in seen.stored_under.items() if contact not in identification.beside
+        contact: people for contact, people in seen.stored_under.items() if contact not in identification.also_typed
     }
     reached = [person for person in subjects_to_stop(reaching) if not stops.keys().isdisjoint(person.summaries)]
     if len(reached) > MANY:
@@ -282,7 +282,7 @@ def withdraw(
     decision = _with_all_past_questions(portal, decision, seen)
     reached = all_subjects(seen.stored_under)
     own = _one_for_each(decision, identification, seen, reached)
-    if not seen.more and len(reached) <= MANY:
+    if not seen.partly_read and len(reached) <= MANY:
         return _withdraw_for_each(portal, decision, own, seen, also)
     order = replace(_order(decision, identification, seen), left_only=left_only)
     if left_only:
@@ -375,16 +375,16 @@ def _order(decision: Decision, identification: Identification, seen: Lookup) -> 
     """Make the order by which a decision reaches everybody under its contacts, beginning with the fewest."""
 
     def size(contact: Contact) -> tuple[bool, int]:
-        return contact in seen.more, len(seen.stored_under[contact])
+        return contact in seen.partly_read, len(seen.stored_under[contact])
 
     few_first = sorted(identification.contacts, key=size)
-    return withdrawal_orders.order(decision, few_first, identification.base, identification.fresh)
+    return withdrawal_orders.new_order(decision, few_first, identification.base, identification.fresh)
 
 
 def _with_order(portal: Portal, also: Sequence[Write], order: Order) -> Callable[[Lookup], Sequence[Write]]:
     """Give what is written with the first receipt of an order: the order, and its marks beside the contacts."""
     key = portal.clinics.key(order.decision.clinic)
-    return lambda lookup: [*also, *withdrawal_orders.placing(key, order, lookup.known_by)]
+    return lambda lookup: [*also, *withdrawal_orders.order_writes(key, order, lookup.known_by)]
 
 
 def _place_order_alone(portal: Portal, order: Order, seen: Lookup, also: Sequence[Put]) -> None:

@@ -27,7 +27,7 @@ def request_erasure(page: OwnPage, visitor: Visitor) -> bool:
     recipient = page.holder if page.holder in own else own[0]
     until = instant(moment(page.now) + ERASE_WITHIN)
     entry = outbox.OutboxEntry(Message.ERASE, page.clinic.id, person.id, page.lang, visitor.base_url, until=until)
-    message = outbox.outbox_put(key, person.salt, secrets.token_hex(16), entry, [recipient])
+    message = outbox.new_item(key, person.salt, secrets.token_hex(16), entry, [recipient])
     check = visitor.rate_limit_check("erase", (page.link_subject,), page.now)
     rate_limits.spend(page.portal.table, key, check, [message])
     return True

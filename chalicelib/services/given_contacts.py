@@ -48,7 +48,7 @@ def independent_if_grown(portal: Portal, decision: Decision, lookup: Lookup, per
 
 def contacts_to_store(identification: Identification, lookup: Lookup, receipt: Receipt) -> list[Contact]:
     """Give the contacts under which a person can be found from now on: those given, unless too many claim one."""
-    given = [contact for contact in identification.contacts if contact not in identification.beside]
+    given = [contact for contact in identification.contacts if contact not in identification.also_typed]
     # By a contact alone there comes one new person at most: whoever gives it again is the same.
     claimed = receipt.document["assurance"] == Assurance.SELF_ASSERTED and len(identification.contacts) > 1
     if not claimed:

@@ -16,7 +16,7 @@ from chalicelib.domain.submission import FormAnswers, KnownDetails
 from chalicelib.notices.purposes import NEWSLETTER
 from chalicelib.portal import Portal
 from chalicelib.services.opened_links import OPENED, look_up_holder, subjects_of_link
-from chalicelib.store.links import OpenedLink, UnknownLinkError, open_link, opening
+from chalicelib.store.links import OpenedLink, UnknownLinkError, audit_line, open_link
 from chalicelib.store.lookup import Identification
 from chalicelib.store.personal_data import reveal
 
@@ -128,7 +128,7 @@ def find_invitee(portal: Portal, clinic: str, token: str, now: Instant) -> Invit
         raise UnknownLinkError
     lookup = look_up_holder(portal, opened)
     people = subjects_of_link(opened, lookup)
-    portal.table.put_new(opening(opened, OPENED[LinkScope.ASK], people, now))
+    portal.table.put_new(audit_line(opened, OPENED[LinkScope.ASK], people, now))
     return Invitee(opened, token, people, _known_details(portal, opened, people))
 
 

@@ -98,7 +98,7 @@ def make_links(portal: Portal, call: AuthorizedCall[Invitations]) -> list[Person
             invitation = replace(given, addresses=tuple(call.shared.questions))
         handle = _handle(call, secret, number, invitation)
         new.append((handle, _link(call, invitation, manages=manages), invitation.recipient))
-    kept = links.keep(portal.table, key, new)
+    kept = links.keep_links(portal.table, key, new)
     made = []
     for invitation, (handle, _, _), link in zip(call.body.invitations, new, kept, strict=True):
         made.append(_personal_link(handle, link, invitation.asked, secret))

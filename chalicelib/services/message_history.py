@@ -132,7 +132,7 @@ def _without_address(portal: Portal, clinic: str, person: Subject, number: str) 
 
 
 def _waiting(portal: Portal, clinic: str, receipt: Receipt, numbers: set[str]) -> Iterator[WaitingItem]:
-    for item in outbox.waiting_of(portal.table, clinic):
+    for item in outbox.items_of(portal.table, clinic):
         if _is_about(item, receipt, numbers):
             yield WaitingItem(item.entry.kind, item.entry.due, item.entry.tries, given_up=False)
     for item in outbox.dead_letters(portal.table, clinic):

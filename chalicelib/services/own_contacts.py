@@ -50,7 +50,7 @@ def ask_clinic_to_remove(page: OwnPage, contact: Contact, visitor: Visitor) -> N
     Asked again while the first request is open, that one stays. Raises TooManyError.
     """
     key = page.key
-    request = worklist.add_contact_wish(key.clinic, page.person, key.lookup(contact), contact.kind, page.now)
+    request = worklist.request_removal(key.clinic, page.person, key.lookup(contact), contact.kind, page.now)
     check = visitor.rate_limit_check("contact", (page.link_subject,), page.now)
     rate_limits.spend(page.portal.table, key, check, [request])
 
@@ -72,8 +72,8 @@ def ask_new_contact(page: OwnPage, old: Contact, typed: str, visitor: Visitor) -
         at=page.now,
         until=ending(CONFIRM_WITHIN, page.now),
     )
-    number = key.letter_number(person.id, entry.kind, page.now)
-    message = outbox.outbox_put(key, person.salt, number, entry, [new])
+    number = key.outbox_number(person.id, entry.kind, page.now)
+    message = outbox.new_item(key, person.salt, number, entry, [new])
     counted = (page.link_subject, *contact_subjects([new]))
     check = visitor.rate_limit_check("contact", counted, page.now)
     rate_limits.spend(page.portal.table, key, check, [message])

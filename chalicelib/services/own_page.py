@@ -21,7 +21,7 @@ from chalicelib.portal import Portal
 from chalicelib.presentation.i18n import negotiate
 from chalicelib.services.opened_links import OPENED, look_up_holder, subjects_of_link
 from chalicelib.store.encryption import ClinicKey
-from chalicelib.store.links import OpenedLink, open_link, opening
+from chalicelib.store.links import OpenedLink, audit_line, open_link
 from chalicelib.store.lookup import Lookup
 from chalicelib.store.personal_data import ContactDetails, reveal
 from chalicelib.store.receipts import UnknownReceiptError
@@ -163,5 +163,5 @@ def open_own_page(
     opened = open_link(portal.table, portal.clinics, token, scope, now)
     lookup = look_up_holder(portal, opened)
     people = subjects_of_link(opened, lookup)
-    portal.table.put_new(opening(opened, OPENED[scope], people, now))
+    portal.table.put_new(audit_line(opened, OPENED[scope], people, now))
     return OwnPage(portal, token, opened, lookup, people, wanted_lang, now)

@@ -275,7 +275,7 @@ def _recorded(portal: Portal, call: StaffCall, decision: Decision, receipt: Rece
 
 def _is_shared_by_many(call: StaffCall) -> bool:
     """Tell whether so many people share the contacts that an order carries the withdrawal out."""
-    return bool(call.lookup.more) or len(all_subjects(call.lookup.stored_under)) > MANY
+    return bool(call.lookup.partly_read) or len(all_subjects(call.lookup.stored_under)) > MANY
 
 
 def _is_same_body(portal: Portal, call: StaffCall, decision: Decision, receipt: Receipt) -> bool:

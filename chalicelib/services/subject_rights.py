@@ -75,7 +75,7 @@ def erase(  # noqa: PLR0917 - whom, by whom, when
         if person.erased or not still(person):
             return None
         until = proof_until(person, published.published, published.clinic.proof_kept, now)
-        after, writes = erasures.writes(clinic, person, until)
+        after, writes = erasures.erasure_writes(clinic, person, until)
         return after, [*writes, line]
 
     try:

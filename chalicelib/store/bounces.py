@@ -7,8 +7,8 @@ from datetime import timedelta
 from chalicelib.domain.instants import Instant, moment
 from chalicelib.store.keys import (
     earlier_undeliverable_key,
+    listed_undeliverable_key,
     undeliverable_key,
-    undelivered_key,
 )
 from chalicelib.store.table import Put, Table
 
@@ -29,7 +29,7 @@ def mark_undeliverable(table: Table, clinic: str, lookup: str, reason: str, at: 
     over = int((moment(at) + MARKED).timestamp())
     values = {"body": json.dumps({"reason": reason, "at": at}), "ttl": over}
     mark = Put(undeliverable_key(clinic, lookup, reason), values)
-    table.put(Put(undelivered_key(clinic, lookup, reason), values))
+    table.put(Put(listed_undeliverable_key(clinic, lookup, reason), values))
     if table.put_new(mark):
         return True
     table.put(mark)

@@ -29,7 +29,7 @@ from chalicelib.store.keys import (
     listed_clinic_key,
     notice_key,
     portal_key_key,
-    shown_key,
+    shown_page_key,
 )
 from chalicelib.store.table import FirstEntry, Item, Put, SetEntry, Table
 
@@ -203,7 +203,7 @@ class Clinics:
         topics = tuple(dict.fromkeys(each["topic"] for each in override["changes"]))
         return FullNotice(html, sha256, override["reason"], topics)
 
-    def behind_code(self, code: str) -> str:
+    def by_code(self, code: str) -> str:
         """Give the id of the clinic that a QR code's short code stands for; raise UnknownClinicError."""
         key = code_key(code)
         item = self.table.get([key]).get(key)
@@ -216,13 +216,13 @@ class Clinics:
         content = page.encode()
         sha256 = hashlib.sha256(content).hexdigest()
         if (clinic, sha256) not in self._shown:
-            self.table.put_new(Put(shown_key(clinic, sha256), {"blob": gzip.compress(content, mtime=0)}))
+            self.table.put_new(Put(shown_page_key(clinic, sha256), {"blob": gzip.compress(content, mtime=0)}))
             self._shown.add((clinic, sha256))
         return sha256
 
     def kept_page(self, clinic: str, sha256: str) -> str:
         """Give back a page as it was shown, byte for byte; raise UnknownVersionError."""
-        key = shown_key(clinic, sha256)
+        key = shown_page_key(clinic, sha256)
         item = self.table.get([key]).get(key)
         if item is None or item.blob is None:
             raise UnknownVersionError(sha256)

@@ -12,8 +12,8 @@ from chalicelib.domain.rate_limits import RateLimitCheck
 from chalicelib.store import rate_limits
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import ClinicKey
-from chalicelib.store.keys import person_key, waits_key
-from chalicelib.store.outbox import contacts_of
+from chalicelib.store.keys import open_claims_key, person_key
+from chalicelib.store.outbox import decrypt_contacts
 from chalicelib.store.table import Table, Try
 
 TRIES = 5
@@ -25,13 +25,13 @@ def claimants(table: Table, clinics: Clinics, clinic: str, receipt: str, subject
 
     One round trip, whether or not anything does: the time it takes tells nobody.
     """
-    waits, place = waits_key(clinic, receipt), person_key(clinic, subject)
+    waits, place = open_claims_key(clinic, receipt), person_key(clinic, subject)
     found = table.get([waits, place])
     if not {waits, place} <= found.keys():
         return ()
     salt = json.loads(found[place].body or "")["salt"]
     try:
-        return contacts_of(clinics.key(clinic), subject, salt, receipt, bytes(found[waits].blob or b""))
+        return decrypt_contacts(clinics.key(clinic), subject, salt, receipt, bytes(found[waits].blob or b""))
     except ValueError:  # erased since
         return ()
 
@@ -45,7 +45,7 @@ def try_code(table: Table, key: ClinicKey, receipt: str, phone: Contact | None, 
     """
     if phone is not None:
         guessing = replace(guard, guesses=key.lookup(phone))
-        if rate_limits.spend(table, key, guessing, [Try(waits_key(key.clinic, receipt), TRIES)]):
+        if rate_limits.spend(table, key, guessing, [Try(open_claims_key(key.clinic, receipt), TRIES)]):
             return True
     rate_limits.spend(table, key, guard)
     return False

@@ -56,7 +56,7 @@ done."""
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ContactPeople:
     """Who is kept under one contact, by subject id; and where a further person goes.
 
     `number` further places were ever given, `free` tells that the head holds nobody, `more` that
@@ -80,9 +80,9 @@ class Known:
         return 0 if self.free else self.number + 1
 
 
-def read(
+def read_people(
     table: Table, clinic: str, lookups: Sequence[str], beside: Sequence[Key] = (), most: int | None = None
-) -> tuple[dict[str, Known], dict[Key, Item]]:
+) -> tuple[dict[str, ContactPeople], dict[Key, Item]]:
     """Give who is known under each contact, and the items `beside`, a hundred items in a round trip.
 
     One round trip where few contacts are asked for and no more than a family shares each. Of a
@@ -151,20 +151,20 @@ class _Reading:
 
     def _listed(self, lookup: str) -> Iterator[Item]:
         """Give the further places of a contact, no more than were asked for."""
-        for number, item in enumerate(further(self.table, self.clinic, lookup)):
+        for number, item in enumerate(further_places(self.table, self.clinic, lookup)):
             if number == self.most:
                 self.more.add(lookup)
                 return
             yield item
 
-    def known(self, lookup: str) -> Known:
+    def known(self, lookup: str) -> ContactPeople:
         """Give who is known under a contact by what was read."""
         head = self.found.get(contact_key(self.clinic, lookup))
         orders = self.found.get(open_orders_key(self.clinic, lookup))
         texts = [item.body for item in self.places[lookup].values() if item.body]
         texts += head.texts.values() if head else ()
         people = {person.id: (person, text) for person, text in _people(self.clinic, lookup, texts, self.found)}
-        return Known(
+        return ContactPeople(
             people=tuple(person for _, (person, _) in sorted(people.items())),
             texts={subject: text for subject, (_, text) in people.items()},
             orders=orders.texts if orders else None,
@@ -174,13 +174,13 @@ class _Reading:
         )
 
 
-def further(table: Table, clinic: str, lookup: str, behind: int = 0) -> Iterator[Item]:
+def further_places(table: Table, clinic: str, lookup: str, behind: int = 0) -> Iterator[Item]:
     """Give the places of a contact that hold somebody, in order, after place `behind`."""
     places = table.from_key(contact_key(clinic, lookup, behind + 1), "CONTACT#")
     return (item for item in places if item.body)
 
 
-def page(
+def page_of_people(
     table: Table, clinic: str, lookup: str, behind: int, most: int
 ) -> tuple[list[tuple[Subject, str]], int | None]:
     """Give people of a contact as the table holds them, after place `behind` (-1 for all), and the last place read.
@@ -192,7 +192,7 @@ def page(
         items, place = [head] if head else [], 0
         texts = [text for item in items for text in (item.body, *item.texts.values()) if text]
     else:
-        items = list(itertools.islice(further(table, clinic, lookup, behind), most))
+        items = list(itertools.islice(further_places(table, clinic, lookup, behind), most))
         if not items:
             return [], None
         place = int(items[-1].sk.rpartition("#")[2])
@@ -227,21 +227,21 @@ def _pointed(text: str) -> str:
     return str(json.loads(text)["on_roll"]) if text.startswith(_POINTER) else ""
 
 
-def place_of(clinic: str, person: Subject, lookup: str) -> Key:
+def place_key(clinic: str, person: Subject, lookup: str) -> Key:
     """Give the place of one of a person's contacts that holds, or points to, them."""
     return contact_key(clinic, lookup, person.places.get(lookup, 0))
 
 
-def rewritten(clinic: str, before: Subject, after: str | None, was: str) -> list[Write]:
+def copy_writes(clinic: str, before: Subject, after: str | None, was: str) -> list[Write]:
     """Write a person anew beside each contact that holds them, or, by None, take them away there.
 
     What points to them stays: whoever follows it finds them, or nobody, on the roll.
     """
     copies = [lookup for lookup in before.contacts if lookup not in before.pointers]
-    return [SetBody(place_of(clinic, before, lookup), after, was=was) for lookup in copies]
+    return [SetBody(place_key(clinic, before, lookup), after, was=was) for lookup in copies]
 
 
-def placed(before: Subject, after: Subject, known: Mapping[str, Known]) -> Subject:
+def with_places(before: Subject, after: Subject, known: Mapping[str, ContactPeople]) -> Subject:
     """Give a person with a place in each contact that is new to them; `known` is what was read of those."""
     new = [lookup for lookup in after.contacts if lookup not in before.contacts]
     room = max(0, COPIES - (len(before.contacts) - len(before.pointers)))
@@ -253,7 +253,7 @@ def placed(before: Subject, after: Subject, known: Mapping[str, Known]) -> Subje
     )
 
 
-def settled(clinic: str, before: Subject, after: Subject, stored: str) -> list[Write]:
+def new_place_writes(clinic: str, before: Subject, after: Subject, stored: str) -> list[Write]:
     """Write a person into the places that `placed` gave; somebody who took one of them first is a conflict."""
     made: list[Write] = []
     for lookup in after.contacts:
@@ -266,10 +266,10 @@ def settled(clinic: str, before: Subject, after: Subject, stored: str) -> list[W
     return made
 
 
-def vacated_places(clinic: str, before: Subject, lookup: str, was: str) -> Write:
+def vacate_write(clinic: str, before: Subject, lookup: str, was: str) -> Write:
     """Take a person out of the place of one contact."""
     kept = pointer(before.id) if lookup in before.pointers else was
-    return SetBody(place_of(clinic, before, lookup), None, was=kept)
+    return SetBody(place_key(clinic, before, lookup), None, was=kept)
 
 
 def update_person(
@@ -292,11 +292,11 @@ def update_person(
             return None
         after, writes = planned
         stored = roll.dump_person(after)
-        copies = rewritten(clinic, before, None if after.erased else stored, was)
+        copies = copy_writes(clinic, before, None if after.erased else stored, was)
         try:
             table.write([SetBody(key, stored, was=was), *copies, *writes])
         except ConflictError as conflict:
-            if in_contacts(conflict.keys):
+            if concerns_contacts(conflict.keys):
                 split(table, clinic, subject)
         except ContendedError:
             continue
@@ -305,7 +305,7 @@ def update_person(
     raise ContendedError
 
 
-def in_contacts(keys: Collection[Key]) -> bool:
+def concerns_contacts(keys: Collection[Key]) -> bool:
     """Tell whether any of these is a place of a contact."""
     return any(key.sk.startswith("CONTACT") for key in keys)
 
@@ -324,11 +324,11 @@ def split(table: Table, clinic: str, subject: str) -> bool:
     old = {lookup: found[head] for lookup, head in heads.items() if head in found and subject in found[head].texts}
     if not old:
         return False
-    known = {lookup: Known(number=int(head.number or 0), free=not head.body) for lookup, head in old.items()}
+    known = {lookup: ContactPeople(number=int(head.number or 0), free=not head.body) for lookup, head in old.items()}
     others = {lookup: since for lookup, since in person.contacts.items() if lookup not in old}
-    after = placed(replace(person, contacts=others), person, known)
+    after = with_places(replace(person, contacts=others), person, known)
     stored = roll.dump_person(after)
-    writes = rewritten(clinic, replace(person, contacts=others), stored, was)
+    writes = copy_writes(clinic, replace(person, contacts=others), stored, was)
     for lookup, head in old.items():
         body = pointer(subject) if lookup in after.pointers else stored
         number = after.places.get(lookup)

@@ -15,13 +15,13 @@ from chalicelib.domain.subjects import Subject
 from chalicelib.store import contacts, people, timeline
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import (
-    late_words_key,
+    answers_page_key,
+    late_answers_key,
     person_key,
+    personal_data_key,
     receipt_id_key,
     receipt_key,
-    sealed_key,
     unsigned_key,
-    words_key,
 )
 from chalicelib.store.lookup import Identification, Lookup
 from chalicelib.store.outbox import OTHERS, outbox_writes, why_nothing_is_left
@@ -43,7 +43,7 @@ def outbox_writes_for(
     reachable = bool(reached or subject.contacts)
     if why_nothing_is_left(receipt.document, follows=identification.follows, reachable=reachable):
         return []
-    to = OTHERS if identification.apart else ""
+    to = OTHERS if identification.informed_by_order else ""
     return outbox_writes(key, subject, receipt, reached, identification.base, to=to)
 
 
@@ -71,7 +71,7 @@ def decision_writes(
     """
     clinic = lookup.published.clinic.id
     page_starts = timeline.with_page_start(before.page_starts, after.version, before.latest, after.recorded_at)
-    after = contacts.placed(before, replace(after, page_starts=page_starts), lookup.known_by)
+    after = contacts.with_places(before, replace(after, page_starts=page_starts), lookup.known_by)
     return [
         *_receipt_writes(clinic, after, receipt),
         *_person_writes(clinic, lookup, before, after),
@@ -100,18 +100,18 @@ def _person_writes(clinic: str, lookup: Lookup, before: Subject, after: Subject)
     stored, was = people.dump_person(after), lookup.stored.get(after.id)
     writes: list[Write] = [SetBody(person_key(clinic, after.id), stored, was=was)]
     if was is not None:
-        writes += contacts.rewritten(clinic, before, stored, was)
-    return [*writes, *contacts.settled(clinic, before, after, stored)]
+        writes += contacts.copy_writes(clinic, before, stored, was)
+    return [*writes, *contacts.new_place_writes(clinic, before, after, stored)]
 
 
 def _timeline_writes(clinic: str, before: Subject, after: Subject, receipt: Receipt) -> list[Write]:
     """Write a receipt's answers into the pages that need them; a page that begins carries how everything stood."""
-    name, answers = f"{after.version:010d}", json.dumps(timeline.needed(receipt.document))
+    name, answers = f"{after.version:010d}", json.dumps(timeline.answers_part(receipt.document))
     *earlier, last = timeline.pages_of(after.page_starts, after.version, receipt.document["effective_at"])
-    writes: list[Write] = [SetEntry(words_key(clinic, after.id, page), name, answers) for page in earlier]
+    writes: list[Write] = [SetEntry(answers_page_key(clinic, after.id, page), name, answers) for page in earlier]
     writes += _late_writes(clinic, after, receipt, name, answers)
-    key = words_key(clinic, after.id, last)
-    if not timeline.begins(after.version):
+    key = answers_page_key(clinic, after.id, last)
+    if not timeline.begins_page(after.version):
         return [*writes, SetEntry(key, name, answers)]
     carried = {question: summary.stored() for question, summary in before.summaries.items()}
     page = {"fence": after.page_starts[-1], "carried": carried}
@@ -120,9 +120,9 @@ def _timeline_writes(clinic: str, before: Subject, after: Subject, receipt: Rece
 
 def _late_writes(clinic: str, after: Subject, receipt: Receipt, name: str, answers: str) -> list[Write]:
     """Write answers that came in late for a page whose start the person keeps no longer into an item of their own."""
-    key = late_words_key(clinic, after.id)
+    key = late_answers_key(clinic, after.id)
     late = timeline.is_late(after.page_starts, after.version, receipt.document["effective_at"])
-    first_given_up = timeline.begins(after.version) and timeline.first_kept(after.page_starts, after.version) == 1
+    first_given_up = timeline.begins_page(after.version) and timeline.first_kept(after.page_starts, after.version) == 1
     if first_given_up:
         return [Put(key, {"entries": {name: answers} if late else {}})]
     return [SetEntry(key, name, answers)] if late else []
@@ -139,7 +139,7 @@ def _new_contact_writes(key: ClinicKey, before: Subject, after: Subject, given: 
         if lookup not in before.contacts and contact.kind is not ContactKind.WARD:
             blob = key.encrypt(after.id, after.salt, lookup, contact.value)
             # It may have been theirs before, so that there is an item already.
-            writes.append(Replace(sealed_key(key.clinic, after.id, lookup), {"blob": blob}))
+            writes.append(Replace(personal_data_key(key.clinic, after.id, lookup), {"blob": blob}))
     return writes
 
 
@@ -160,6 +160,6 @@ def detach_contacts(lookup: Lookup, before: Subject, after: Subject) -> list[Wri
     writes: list[Write] = []
     for number in before.contacts:
         if number not in after.contacts:
-            writes.append(contacts.vacated_places(clinic, before, number, lookup.stored[before.id]))
-            writes.append(Replace(sealed_key(clinic, before.id, number), {}))
+            writes.append(contacts.vacate_write(clinic, before, number, lookup.stored[before.id]))
+            writes.append(Replace(personal_data_key(clinic, before.id, number), {}))
     return writes

@@ -17,7 +17,7 @@ from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.message_outcomes import FINAL, Outcome, Reason
 from chalicelib.store.keys import (
     Key,
-    letter_key,
+    delivery_key,
 )
 from chalicelib.store.outbox import DECIDED, OutboxItem
 from chalicelib.store.table import ConflictError, Delete, Item, Put, SetBody, Table, Write
@@ -59,7 +59,7 @@ def claim(  # noqa: PLR0917 - what a message is, and what is written with taking
 
     Raises BusyLetterError while somebody else has it.
     """
-    key = letter_key(each.entry.clinic, each.entry.subject, f"{each.number}#{letter}")
+    key = delivery_key(each.entry.clinic, each.entry.subject, f"{each.number}#{letter}")
     until = instant(moment(now) + LEASE)
     leased = {"state": Outcome.SENDING, "until": until, "by": secrets.token_hex(8), **each.about}
     lease = DeliveryLease(key, json.dumps(leased), each.about)
@@ -82,7 +82,7 @@ def claim(  # noqa: PLR0917 - what a message is, and what is written with taking
 
 def tried(table: Table, each: OutboxItem, letter: str) -> bool:
     """Tell whether anybody ever took one message to send it."""
-    key = letter_key(each.entry.clinic, each.entry.subject, f"{each.number}#{letter}")
+    key = delivery_key(each.entry.clinic, each.entry.subject, f"{each.number}#{letter}")
     return key in table.get([key])
 
 
@@ -104,7 +104,7 @@ def remove_with_reasons(table: Table, item: OutboxItem, unsent: Mapping[str, Uns
     """
     records = {}
     for name, message in unsent.items():
-        key = letter_key(item.entry.clinic, item.entry.subject, f"{item.number}#{name}")
+        key = delivery_key(item.entry.clinic, item.entry.subject, f"{item.number}#{name}")
         body = {"state": message.outcome, "reason": message.reason, "at": now, **item.about}
         if name == NOTHING and item.entry.kind != DECIDED:
             body["kind"] = item.entry.kind
@@ -134,7 +134,7 @@ def _rewritten(found: Item | None, key: Key, body: str, now: Instant) -> Write |
 
 def states(table: Table, each: OutboxItem) -> dict[str, str]:
     """Tell what became of each message of an item: "confirm#email" → "sent"; of a refused one also why."""
-    start = letter_key(each.entry.clinic, each.entry.subject, f"{each.number}#")
+    start = delivery_key(each.entry.clinic, each.entry.subject, f"{each.number}#")
     records = {item.key: json.loads(item.body or "") for item in table.partition(start.pk, start.sk)}
     return {
         key.sk.split("#", 2)[2]: f"{record['state']} {record.get('reason', '')}".strip()
@@ -144,7 +144,7 @@ def states(table: Table, each: OutboxItem) -> dict[str, str]:
 
 def records_of(table: Table, clinic: str, subject: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Give the record of every message to a person: the number of its item, its name there, what became of it."""
-    start = letter_key(clinic, subject, "")
+    start = delivery_key(clinic, subject, "")
     for item in table.partition(start.pk, start.sk):
         number, _, name = item.sk.removeprefix(start.sk).partition("#")
         yield number, name, json.loads(item.body or "{}")

@@ -92,7 +92,7 @@ class ClinicKey:
         purpose = hmac.digest(self._key, b"limit", "sha256")
         return hmac.new(purpose, name.encode(), "sha256").hexdigest()
 
-    def anywhere(self, contact: Contact, deed: str) -> str:
+    def shared_bucket(self, contact: Contact, deed: str) -> str:
         """Give the key of the token bucket that all clinics share for a contact; asked of the portal's own key."""
         return self.bucket(f"anywhere|{deed}|{contact.kind}:{contact.value}")
 
@@ -108,7 +108,7 @@ class ClinicKey:
         """Give the secret without which no receipt's id can be computed."""
         return hmac.digest(self._key, b"receipt-ids", "sha256")
 
-    def letter_number(self, subject: str, kind: str, reference: str) -> str:
+    def outbox_number(self, subject: str, kind: str, reference: str) -> str:
         """Give the number in the outbox of one thing to tell one person: the same each time, guessed by nobody."""
         purpose = hmac.digest(self._key, b"outbox", "sha256")
         return hmac.digest(purpose, f"{subject}|{kind}|{reference}".encode(), "sha256").hex()[:32]

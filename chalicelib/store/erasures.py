@@ -24,20 +24,20 @@ from chalicelib.store.keys import (
     counted_key,
     dead_letter_key,
     erased_key,
+    listed_undeliverable_key,
+    open_claims_key,
+    outbox_key,
     person_key,
     receipt_id_key,
     subject_pk,
     undeliverable_key,
-    undelivered_key,
-    unsent_key,
     unsigned_key,
-    waits_key,
 )
 from chalicelib.store.table import BATCH, ConflictError, Delete, Item, Replace, SetBody, Table, Write
 
 HEAD = contact_key("", "").sk
 
-_TELLING = (unsent_key, dead_letter_key, waits_key)
+_TELLING = (outbox_key, dead_letter_key, open_claims_key)
 """Where it stands that something is to be told or confirmed: in the outbox, given up, or waiting
 for a code."""
 
@@ -51,7 +51,7 @@ class PendingErasure:
     contacts: Mapping[str, int]
 
 
-def writes(clinic: str, person: Subject, proof_until: Instant) -> tuple[Subject, Sequence[Write]]:
+def erasure_writes(clinic: str, person: Subject, proof_until: Instant) -> tuple[Subject, Sequence[Write]]:
     """Give what is kept of a person who is erased, and what is written with that."""
     places = {lookup: person.places.get(lookup, 0) for lookup in person.contacts}
     mark = json.dumps({"contacts": places, "proof_until": proof_until})
@@ -120,11 +120,11 @@ def _clear_head(table: Table, clinic: str, lookup: str) -> None:
     """Take away a contact that nobody is kept under any more, with all that stands beside it."""
     head = contact_key(clinic, lookup)
     found = table.get([head]).get(head)
-    if found and (found.body or found.texts or any(contacts.further(table, clinic, lookup))):
+    if found and (found.body or found.texts or any(contacts.further_places(table, clinic, lookup))):
         return
     with contextlib.suppress(ConflictError):  # somebody came just now
         table.write([Delete(head, empty=True, number=int(found.number or 0) if found else None)])
-        makers = (undeliverable_key, undelivered_key)
+        makers = (undeliverable_key, listed_undeliverable_key)
         marks = [make(clinic, lookup, reason) for make in makers for reason in UNDELIVERABLE]
         earlier = (item.key for item in table.partition(head.pk, "") if item.key != head)
         _delete(table, itertools.chain(marks, earlier))

@@ -46,7 +46,7 @@ def key_name_key(clinic: str, key_id: str) -> Key:
     return Key(f"CLINIC#{clinic}#KEYS", f"APIKEY#{key_id}")
 
 
-def shown_key(clinic: str, sha256: str) -> Key:
+def shown_page_key(clinic: str, sha256: str) -> Key:
     """A page exactly as it was shown."""
     return Key(f"CLINIC#{clinic}#SHOWN#{sha256}", "SHOWN")
 
@@ -81,12 +81,12 @@ def receipt_key(clinic: str, subject: str, version: int) -> Key:
     return Key(subject_pk(clinic, subject), f"RECEIPT#{version:010d}")
 
 
-def words_key(clinic: str, subject: str, page: int) -> Key:
+def answers_page_key(clinic: str, subject: str, page: int) -> Key:
     """One page of a person's words: what `timeline` answers from when asked about another time."""
     return Key(subject_pk(clinic, subject), f"WORDS#{page:06d}")
 
 
-def late_words_key(clinic: str, subject: str) -> Key:
+def late_answers_key(clinic: str, subject: str) -> Key:
     """Words of a person that came in late for pages whose fences are kept no more (`timeline`)."""
     return Key(subject_pk(clinic, subject), "WORDS#late")
 
@@ -101,7 +101,7 @@ def unsigned_key(clinic: str, receipt_id: str) -> Key:
     return Key(f"UNSIGNED#{receipt_id[0]}", f"{clinic}#{receipt_id}")
 
 
-def unsent_key(clinic: str, number: str) -> Key:
+def outbox_key(clinic: str, number: str) -> Key:
     """What is still to be told about: an item of the outbox, by a random number; in sixteen partitions."""
     return Key(f"UNSENT#{number[0]}", f"{clinic}#{number}")
 
@@ -111,7 +111,7 @@ def dead_letter_key(clinic: str, number: str) -> Key:
     return Key(f"DEADLETTER#{clinic}", number)
 
 
-def letter_key(clinic: str, subject: str, letter: str) -> Key:
+def delivery_key(clinic: str, subject: str, letter: str) -> Key:
     """What became of one message to one person: once per item of the outbox, kind of message and kind of contact."""
     return Key(subject_pk(clinic, subject), f"LETTER#{letter}")
 
@@ -121,12 +121,12 @@ def undeliverable_key(clinic: str, lookup: str, reason: str) -> Key:
     return Key(f"UNDELIVERABLE#{clinic}#{lookup}", reason)
 
 
-def undelivered_key(clinic: str, lookup: str, reason: str) -> Key:
+def listed_undeliverable_key(clinic: str, lookup: str, reason: str) -> Key:
     """The same mark in the clinic's list of contacts that staff are to see to (`worklist`)."""
     return Key(f"UNDELIVERABLE#{clinic}", f"{lookup}#{reason}")
 
 
-def contact_wish_key(clinic: str, subject: str, lookup: str) -> Key:
+def removal_request_key(clinic: str, subject: str, lookup: str) -> Key:
     """That somebody wants a contact removed which their own page cannot remove."""
     return Key(f"CLINIC#{clinic}", f"WISH#{subject}#{lookup}")
 
@@ -186,7 +186,7 @@ def draft_key(clinic: str, version: str) -> Key:
     return Key(f"CLINIC#{clinic}", f"DRAFT#{version}")
 
 
-def sealed_key(clinic: str, subject: str, what: str) -> Key:
+def personal_data_key(clinic: str, subject: str, what: str) -> Key:
     """A contact, a name or evidence of one person, encrypted under that person's key."""
     return Key(subject_pk(clinic, subject), f"SEALED#{what}")
 
@@ -211,7 +211,7 @@ def portal_key_key() -> Key:
     return Key("PORTAL", "KEY")
 
 
-def anywhere_key(digest: str) -> Key:
+def shared_bucket_key(digest: str) -> Key:
     """One token bucket that all clinics share, by the HMAC of what it is for."""
     return Key(f"LIMIT#{digest}", "LIMIT")
 
@@ -226,7 +226,7 @@ def confirmed_key(clinic: str, subject: str, receipt_id: str, by: str) -> Key:
     return Key(subject_pk(clinic, subject), f"CONFIRMED#{receipt_id}#{by}")
 
 
-def waits_key(clinic: str, receipt_id: str) -> Key:
+def open_claims_key(clinic: str, receipt_id: str) -> Key:
     """With which contacts a receipt's claims can be confirmed by a code, and how often that was tried."""
     return Key(f"CLINIC#{clinic}#RECEIPT#{receipt_id}", "WAITS")
 
@@ -251,12 +251,12 @@ def part_of_proof(key: Key) -> bool:
     return key.sk.startswith(("RECEIPT#", "SIGNATURE#")) or key.sk == "POINTER"
 
 
-def people_of(key: Key) -> Key | None:
+def person_key_of(key: Key) -> Key | None:
     """Give the place on the roll of the person in whose partition an item stands; None for any other item."""
     clinic, parted, subject = key.pk.removeprefix("CLINIC#").partition("#SUBJECT#")
     return person_key(clinic, subject) if parted else None
 
 
-def possible(key: Key) -> bool:
+def is_possible(key: Key) -> bool:
     """Tell whether DynamoDB takes a key of this length; with a longer one (an address can hold anything) is nothing."""
     return len(key.pk.encode()) <= PK_BYTES and len(key.sk.encode()) <= SK_BYTES

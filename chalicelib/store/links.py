@@ -47,7 +47,9 @@ class OpenedLink:
     holder: LinkRecipient
 
 
-def puts(key: ClinicKey, made: Sequence[tuple[LinkSecret, Link, LinkRecipient]], *, passing: bool = False) -> list[Put]:
+def link_writes(
+    key: ClinicKey, made: Sequence[tuple[LinkSecret, Link, LinkRecipient]], *, passing: bool = False
+) -> list[Put]:
     """Give the items of new links; the holder is sealed under the handle, which the table does not know.
 
     Each is forgotten a year after it opens nothing more: a `passing` link, which stops nothing by
@@ -67,7 +69,7 @@ def puts(key: ClinicKey, made: Sequence[tuple[LinkSecret, Link, LinkRecipient]],
     ]
 
 
-def keep(table: Table, key: ClinicKey, made: Sequence[tuple[LinkSecret, Link, LinkRecipient]]) -> list[Link]:
+def keep_links(table: Table, key: ClinicKey, made: Sequence[tuple[LinkSecret, Link, LinkRecipient]]) -> list[Link]:
     """Keep new links, a hundred in a round trip; those made before by the very same call stay as they are.
 
     Gives each as it is kept: one made before ends when it did, and may be revoked.
@@ -75,7 +77,7 @@ def keep(table: Table, key: ClinicKey, made: Sequence[tuple[LinkSecret, Link, Li
     kept: list[Link] = []
     for start in range(0, len(made), BATCH):
         batch = made[start : start + BATCH]
-        new, before = puts(key, batch), dict[Key, Item]()
+        new, before = link_writes(key, batch), dict[Key, Item]()
         while new:
             try:
                 table.write(new)
@@ -120,7 +122,7 @@ def open_link(table: Table, clinics: Clinics, token: str, power: LinkScope, now:
     return OpenedLink(handle.link_id, link, LinkRecipient.read(plain))
 
 
-def opening(opened: OpenedLink, what: str, subjects: Sequence[Subject], at: Instant) -> Put:
+def audit_line(opened: OpenedLink, what: str, subjects: Sequence[Subject], at: Instant) -> Put:
     """Give the audit line of a link that was followed: whom it led to, the link's id and who made it; no contact."""
     ids = [subject.id for subject in subjects]
     return audit.line(opened.link.clinic, "patient", what, at, ids, link=opened.id, link_by=opened.link.by)

@@ -16,7 +16,7 @@ from chalicelib.domain.subjects import Subject
 from chalicelib.store import contacts as contacts_of
 from chalicelib.store import rate_limits
 from chalicelib.store.clinics import Clinics, Published
-from chalicelib.store.contacts import Known
+from chalicelib.store.contacts import ContactPeople
 from chalicelib.store.keys import Key, api_key_key, clinic_key
 from chalicelib.store.table import Spend, Table
 
@@ -35,10 +35,10 @@ class Lookup:
     stored_under: Mapping[Contact, tuple[Subject, ...]] = field(default_factory=dict)
     """Everybody kept under each contact, who only typed it too: whom it stops something for."""
 
-    known_by: Mapping[str, Known] = field(default_factory=dict, repr=False)
+    known_by: Mapping[str, ContactPeople] = field(default_factory=dict, repr=False)
     """What was read of each contact, by its lookup: where somebody new to it goes."""
 
-    more: frozenset[Contact] = frozenset()
+    partly_read: frozenset[Contact] = frozenset()
     """The contacts of which not everybody was read, because very many people share them."""
 
     api_key: str | None = None
@@ -128,7 +128,7 @@ class Directory:
             keys.append(api_key_key(api_key_digest))
         if guard is not None:
             keys += rate_limits.keys_of(guard, self._clinics.key(clinic))
-        known_by, found = contacts_of.read(self._table, clinic, list(lookups.values()), keys, most)
+        known_by, found = contacts_of.read_people(self._table, clinic, list(lookups.values()), keys, most)
         key_item = found.get(api_key_key(api_key_digest)) if api_key_digest is not None else None
         everybody = {contact: known_by[lookup].people for contact, lookup in lookups.items()}
         stored: dict[str, str] = {}
@@ -142,7 +142,7 @@ class Directory:
             lookups=lookups,
             stored=stored,
             known_by=known_by,
-            more=frozenset(contact for contact, lookup in lookups.items() if known_by[lookup].more),
+            partly_read=frozenset(contact for contact, lookup in lookups.items() if known_by[lookup].more),
             api_key=key_item.body if key_item else None,
             spends=rate_limits.spends(guard, self._clinics.key(clinic), found) if guard else (),
         )
@@ -170,11 +170,11 @@ class Identification:
     proves: tuple[Contact, ...] = ()
     """The contacts that this decision proves: it came from there. Staff prove all they give."""
 
-    beside: tuple[Contact, ...] = ()
+    also_typed: tuple[Contact, ...] = ()
     """Contacts that were typed beside one that is proven: they are asked to confirm, and become
     nobody's."""
 
-    parts: tuple[Contact, ...] = ()
+    detaches: tuple[Contact, ...] = ()
     """Contacts that are the person's no longer."""
 
     joins: bool | None = None
@@ -184,7 +184,7 @@ class Identification:
     """Whether it only follows from a decision just made under the same contacts: told if it changes
     something."""
 
-    apart: bool = False
+    informed_by_order: bool = False
     """Whether its contacts are told apart of what was stopped, once it is for everybody who shares
     them."""
 

@@ -35,7 +35,9 @@ def keys_of(budgets: Iterable[Budget], at: Instant) -> list[Key]:
     return [key for budget in budgets for key in _keys(budget, at)]
 
 
-def counts(budgets: Sequence[Budget], at: Instant, found: Mapping[Key, Item]) -> tuple[list[Count], list[BudgetUse]]:
+def count_writes(
+    budgets: Sequence[Budget], at: Instant, found: Mapping[Key, Item]
+) -> tuple[list[Count], list[BudgetUse]]:
     """Give the writes that count one message in each budget, and which of them run out with it.
 
     Raises BudgetSpentError for the first that is spent.

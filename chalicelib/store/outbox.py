@@ -26,9 +26,9 @@ from chalicelib.store.keys import (
     SHARDS,
     Key,
     dead_letter_key,
+    open_claims_key,
+    outbox_key,
     reminder_key,
-    unsent_key,
-    waits_key,
 )
 from chalicelib.store.table import ConflictError, Delete, Item, Put, Replace, SetBody, Table, Write
 
@@ -104,12 +104,12 @@ class OutboxItem:
     number: str
     entry: OutboxEntry
     body: str = field(repr=False)
-    sealed: bytes = field(repr=False)
+    encrypted: bytes = field(repr=False)
 
     @property
     def key(self) -> Key:
         """Where it is kept."""
-        return unsent_key(self.entry.clinic, self.number)
+        return outbox_key(self.entry.clinic, self.number)
 
     def rewritten(self, **changed: Any) -> str:
         """Write it with some changes; what cannot be read stays as it is."""
@@ -124,23 +124,23 @@ class OutboxItem:
         return {"version": version}
 
     @property
-    def seal_name(self) -> str:
+    def encrypted_as(self) -> str:
         """What it is sealed as."""
         return _what(self.number)
 
     def contacts(self, key: ClinicKey, salt: str) -> list[Contact]:
         """Give the contacts it was left with; raise ValueError where the person's key is gone."""
-        return list(load_contacts(key.decrypt(self.entry.subject, salt, _what(self.number), self.sealed)))
+        return list(load_contacts(key.decrypt(self.entry.subject, salt, _what(self.number), self.encrypted)))
 
 
-def outbox_put(key: ClinicKey, salt: str, number: str, unsent: OutboxEntry, contacts: Sequence[Contact]) -> Put:
+def new_item(key: ClinicKey, salt: str, number: str, unsent: OutboxEntry, contacts: Sequence[Contact]) -> Put:
     """Give the item that leaves word of something to tell, other than a decision (`outbox.left`), for its transaction.
 
     `number` is random. The contacts are sealed under the person's own key; none means those the
     person is known by.
     """
     blob = key.encrypt(unsent.subject, salt, _what(number), dump_contacts(contacts))
-    return Put(unsent_key(unsent.clinic, number), {"body": unsent.stored(), "blob": blob})
+    return Put(outbox_key(unsent.clinic, number), {"body": unsent.stored(), "blob": blob})
 
 
 def link_request(key: ClinicKey, contacts: Sequence[Contact], lang: str, base: str, now: Instant) -> Put:
@@ -151,7 +151,7 @@ def link_request(key: ClinicKey, contacts: Sequence[Contact], lang: str, base: s
     own, and gone with it.
     """
     own = secrets.token_hex(16)
-    put = outbox_put(key, own, own, OutboxEntry(LINK_REQUEST, key.clinic, own, lang, base), contacts)
+    put = new_item(key, own, own, OutboxEntry(LINK_REQUEST, key.clinic, own, lang, base), contacts)
     return replace(put, values={**put.values, "ttl": int((moment(now) + LINK_REQUEST_TTL).timestamp())})
 
 
@@ -179,7 +179,7 @@ def expand_link_request(
             number = hashlib.sha256(f"{each.number}|{person.id}|{contact.kind}".encode()).hexdigest()[:32]
             left = reminder_key(key.clinic, person.id, word.kind, number)
             writes += [
-                outbox_put(key, person.salt, number, word, [contact]),
+                new_item(key, person.salt, number, word, [contact]),
                 Put(left, {"body": json.dumps({"number": number})}),
             ]
     with contextlib.suppress(ConflictError):  # shared out by another just now
@@ -189,26 +189,26 @@ def expand_link_request(
 
 def link_requests(table: Table, clinic: str) -> Iterator[OutboxItem]:
     """Give the wishes for a link at a clinic that nobody has shared out yet."""
-    return (each for each in waiting_of(table, clinic) if each.entry.kind == LINK_REQUEST)
+    return (each for each in items_of(table, clinic) if each.entry.kind == LINK_REQUEST)
 
 
-def waiting_of(table: Table, clinic: str) -> Iterator[OutboxItem]:
+def items_of(table: Table, clinic: str) -> Iterator[OutboxItem]:
     """Give everything that a clinic has still to tell, due or not."""
     for shard in SHARDS:
-        for item in table.partition(unsent_key("", shard).pk, f"{clinic}#"):
+        for item in table.partition(outbox_key("", shard).pk, f"{clinic}#"):
             yield _read(item)
 
 
-def waiting(table: Table, now: Instant) -> Iterator[OutboxItem]:
+def due_items(table: Table, now: Instant) -> Iterator[OutboxItem]:
     """Give everything that is due, of all clinics, strongly consistently, page by page."""
     for shard in SHARDS:
-        for item in table.partition(unsent_key("", shard).pk, ""):
+        for item in table.partition(outbox_key("", shard).pk, ""):
             each = _read(item)
             if each.entry.due <= now:
                 yield each
 
 
-def still_waiting(table: Table, keys: Sequence[Key]) -> list[OutboxItem]:
+def still_there(table: Table, keys: Sequence[Key]) -> list[OutboxItem]:
     """Give those of these items that are still in the outbox, as they are now."""
     return [_read(item) for item in table.get(keys).values()]
 
@@ -241,7 +241,7 @@ def move_to_dead_letters(table: Table, each: OutboxItem, tries: int = 0) -> None
         remove(table, each)
         return
     buried = dead_letter_key(each.entry.clinic, each.number)
-    table.write([Delete(each.key), Replace(buried, {"body": each.rewritten(tries=tries), "blob": each.sealed})])
+    table.write([Delete(each.key), Replace(buried, {"body": each.rewritten(tries=tries), "blob": each.encrypted})])
 
 
 def dead_letters(table: Table, clinic: str) -> list[OutboxItem]:
@@ -249,16 +249,16 @@ def dead_letters(table: Table, clinic: str) -> list[OutboxItem]:
     return [_read(item) for item in table.partition(dead_letter_key(clinic, "").pk, "")]
 
 
-def kept(table: Table, clinic: str) -> Iterator[tuple[Key, OutboxItem]]:
+def all_items(table: Table, clinic: str) -> Iterator[tuple[Key, OutboxItem]]:
     """Give everything of a clinic that is sealed on its way, with its place: in the outbox and set aside."""
-    outbox = (table.partition(unsent_key("", shard).pk, f"{clinic}#") for shard in SHARDS)
+    outbox = (table.partition(outbox_key("", shard).pk, f"{clinic}#") for shard in SHARDS)
     for item in (*itertools.chain.from_iterable(outbox), *table.partition(dead_letter_key(clinic, "").pk, "")):
         yield item.key, _read(item)
 
 
 def requeue(table: Table, each: OutboxItem) -> None:
     """Put what was given up back into the outbox, as if for the first time; what was sent of it stays sent."""
-    again = Put(each.key, {"body": each.rewritten(tries=0, due=""), "blob": each.sealed})
+    again = Put(each.key, {"body": each.rewritten(tries=0, due=""), "blob": each.encrypted})
     table.write([again, Delete(dead_letter_key(each.entry.clinic, each.number))])
 
 
@@ -323,13 +323,13 @@ def outbox_writes(
         "to": to,
     }
     values = {"body": json.dumps(body), "blob": blob}
-    writes: list[Write] = [Put(unsent_key(clinic, receipt.id), values)]
+    writes: list[Write] = [Put(outbox_key(clinic, receipt.id), values)]
     if until := [entry["confirm_by"] for entry in document["decisions"].values() if entry["confirm_by"]]:
         over = int(moment(max(until)).timestamp())
-        writes.append(Put(waits_key(clinic, receipt.id), {**values, "number": 0, "ttl": over}))
+        writes.append(Put(open_claims_key(clinic, receipt.id), {**values, "number": 0, "ttl": over}))
     return writes
 
 
-def contacts_of(key: ClinicKey, subject: str, salt: str, receipt: str, sealed: bytes) -> tuple[Contact, ...]:
+def decrypt_contacts(key: ClinicKey, subject: str, salt: str, receipt: str, sealed: bytes) -> tuple[Contact, ...]:
     """Unseal the contacts of an item that `left` made; raise ValueError where the person was erased since."""
     return load_contacts(key.decrypt(subject, salt, _what(receipt), sealed))

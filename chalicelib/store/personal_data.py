@@ -10,7 +10,7 @@ from chalicelib.domain.postal_address import PostalAddress
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.store.encryption import ClinicKey
-from chalicelib.store.keys import person_key, sealed_key
+from chalicelib.store.keys import person_key, personal_data_key
 from chalicelib.store.table import Item, Put, Table
 
 NAME, ADDRESS, EVIDENCE = "name", "address", "evidence"
@@ -40,7 +40,7 @@ class ContactDetails:
 
 def reveal(table: Table, key: ClinicKey, person: Subject) -> ContactDetails:
     """Open every contact and name of one person that is still theirs; one round trip."""
-    place = sealed_key(key.clinic, person.id, "")
+    place = personal_data_key(key.clinic, person.id, "")
     contacts: list[tuple[Contact, Instant]] = []
     beside: dict[str, dict[int, str]] = {NAME: {}, ADDRESS: {}}
     for item in table.partition(place.pk, place.sk):
@@ -57,7 +57,7 @@ def reveal(table: Table, key: ClinicKey, person: Subject) -> ContactDetails:
 def kept_disclosures(table: Table, key: ClinicKey, receipt: Receipt) -> tuple[str, ...]:
     """Open what a receipt vouches for and does not tell (RFC 9901): its disclosures, none after an erasure."""
     subject, what = receipt.document["subject"], f"{EVIDENCE}#{receipt.document['version']}"
-    place, beside = person_key(key.clinic, subject), sealed_key(key.clinic, subject, what)
+    place, beside = person_key(key.clinic, subject), personal_data_key(key.clinic, subject, what)
     found = table.get([place, beside])
     person = Subject.read(json.loads(found[place].body or "")) if place in found else None
     if person is None or person.erased or beside not in found:
@@ -67,7 +67,7 @@ def kept_disclosures(table: Table, key: ClinicKey, receipt: Receipt) -> tuple[st
 
 def all_kept_disclosures(table: Table, key: ClinicKey, person: Subject) -> dict[int, tuple[str, ...]]:
     """Open what all receipts of a person vouch for and do not tell, by the receipt's version; one round trip."""
-    place = sealed_key(key.clinic, person.id, f"{EVIDENCE}#")
+    place = personal_data_key(key.clinic, person.id, f"{EVIDENCE}#")
     return {
         int(version): tuple(_opened(key, person, f"{EVIDENCE}#{version}", item).split("~"))
         for item in table.partition(place.pk, place.sk)
@@ -78,7 +78,9 @@ def all_kept_disclosures(table: Table, key: ClinicKey, person: Subject) -> dict[
 def encrypted_personal_data(key: ClinicKey, person: Subject, what: str, plain: str) -> Put:
     """Write down what came with the latest receipt of a person and stands outside: `NAME`, `ADDRESS` or `EVIDENCE`."""
     place = f"{what}#{person.version}"
-    return Put(sealed_key(key.clinic, person.id, place), {"blob": key.encrypt(person.id, person.salt, place, plain)})
+    return Put(
+        personal_data_key(key.clinic, person.id, place), {"blob": key.encrypt(person.id, person.salt, place, plain)}
+    )
 
 
 def known_of(table: Table, key: ClinicKey, person: Subject) -> frozenset[str]:

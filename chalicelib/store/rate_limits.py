@@ -26,7 +26,7 @@ def spends(guard: RateLimitCheck, key: ClinicKey, found: Mapping[Key, Item]) -> 
     A ConflictError on one of their keys means that others got in first: read again, and call this
     again.
     """
-    return tuple(taken(dict(zip(keys_of(guard, key), guard.buckets().values(), strict=True)), guard.at, found))
+    return tuple(take_from(dict(zip(keys_of(guard, key), guard.buckets().values(), strict=True)), guard.at, found))
 
 
 def spend(table: Table, key: ClinicKey, guard: RateLimitCheck, also: Sequence[Put | Try] = ()) -> bool:
@@ -49,7 +49,7 @@ def spend(table: Table, key: ClinicKey, guard: RateLimitCheck, also: Sequence[Pu
     raise ContendedError
 
 
-def taken(rules: Mapping[Key, RateLimit], at: Instant, found: Mapping[Key, Item]) -> list[Spend]:
+def take_from(rules: Mapping[Key, RateLimit], at: Instant, found: Mapping[Key, Item]) -> list[Spend]:
     """Give the writes that take one from each of these buckets, as they were found; raise TooManyError for an empty."""
     now = milliseconds(at)
     arrivals = {place: _arrival(found.get(place)) for place in rules}

@@ -18,11 +18,11 @@ from chalicelib.domain.subjects import Subject, with_restriction
 from chalicelib.store import timeline
 from chalicelib.store.keys import (
     Key,
-    late_words_key,
+    answers_page_key,
+    late_answers_key,
     receipt_id_key,
     receipt_key,
     signature_key,
-    words_key,
 )
 from chalicelib.store.signatures import signed_receipt
 from chalicelib.store.table import Item, Table
@@ -83,7 +83,7 @@ class Receipts:
             elif page is None:
                 answers[person.id] = self._answers_long_ago(clinic, person, at, known_at)
             else:
-                pages[words_key(clinic, person.id, page)] = person
+                pages[answers_page_key(clinic, person.id, page)] = person
         found = self._table.get(list(pages))
         for key, person in pages.items():
             answers[person.id] = _answers_on([found[key]], at, known_at)
@@ -97,14 +97,14 @@ class Receipts:
         """Give how somebody stood on a page of which the person no longer keeps where it starts: the page says it."""
 
         def page_start(number: int) -> timeline.PageStart:
-            key = words_key(clinic, person.id, number)
+            key = answers_page_key(clinic, person.id, number)
             page = self._table.get([key])[key]
             latest, recorded_at = json.loads(page.body or "")["fence"]
             return latest, recorded_at
 
         pages = timeline.first_kept(person.page_starts, person.version)
         number = timeline.search(pages, page_start, at, known_at)
-        page, late = words_key(clinic, person.id, number), late_words_key(clinic, person.id)
+        page, late = answers_page_key(clinic, person.id, number), late_answers_key(clinic, person.id)
         found = self._table.get([page, late])
         return _answers_on([found[page], found[late]], at, known_at)
 

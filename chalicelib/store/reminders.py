@@ -11,7 +11,7 @@ from chalicelib.domain.subjects import Subject
 from chalicelib.store.clinics import Published
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import reminder_key
-from chalicelib.store.outbox import OutboxEntry, outbox_put
+from chalicelib.store.outbox import OutboxEntry, new_item
 from chalicelib.store.table import ConflictError, Item, Put, Table
 
 
@@ -40,7 +40,7 @@ def enqueue_reminder(table: Table, key: ClinicKey, person: Subject, letter: Remi
     sealed, so that an erased person's item is as unreadable as any other of theirs.
     """
     clinic = key.clinic
-    chosen = key.letter_number(person.id, letter.kind, letter.reference)
+    chosen = key.outbox_number(person.id, letter.kind, letter.reference)
     word = OutboxEntry(
         kind=letter.kind,
         clinic=clinic,
@@ -55,7 +55,7 @@ def enqueue_reminder(table: Table, key: ClinicKey, person: Subject, letter: Remi
     )
     once = Put(reminder_key(clinic, person.id, letter.kind, letter.reference), {"body": json.dumps({"number": chosen})})
     try:
-        table.write([once, outbox_put(key, person.salt, chosen, word, ())])
+        table.write([once, new_item(key, person.salt, chosen, word, ())])
     except ConflictError:
         return False
     return True
@@ -71,7 +71,7 @@ def current_reminder(
     """
     for each in due_reminders(person, published, at):
         told = (person.id, each.kind, each.reference)
-        if number in {key.letter_number(*told), _plain_number(*told)}:
+        if number in {key.outbox_number(*told), _plain_number(*told)}:
             return each
     return None
 

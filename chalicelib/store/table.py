@@ -17,7 +17,7 @@ from pynamodb.transactions import TransactWrite
 
 from chalicelib.domain.errors import ConcurrentWriteError, PortalError, ServiceUnavailableError
 from chalicelib.domain.rate_limits import RateLimit
-from chalicelib.store.keys import Key, part_of_proof, possible, written_once
+from chalicelib.store.keys import Key, is_possible, part_of_proof, written_once
 
 CONNECT_SECONDS = 1
 READ_SECONDS = 3
@@ -269,7 +269,7 @@ class Table:
     def get(self, keys: Sequence[Key]) -> dict[Key, Item]:
         """Read items strongly consistently, a hundred in a round trip; those that do not exist are left out."""
         found: dict[Key, Item] = {}
-        distinct = [key for key in dict.fromkeys(keys) if possible(key)]
+        distinct = [key for key in dict.fromkeys(keys) if is_possible(key)]
         try:
             for start in range(0, len(distinct), BATCH):
                 for item in self._item.batch_get(distinct[start : start + BATCH], consistent_read=True):

@@ -31,7 +31,7 @@ NEEDED = ("id", "version", "effective_at", "recorded_at", "channel", "assurance"
 """What a page keeps of a receipt's document: enough to tell its words again."""
 
 
-def needed(document: Mapping[str, Any]) -> dict[str, Any]:
+def answers_part(document: Mapping[str, Any]) -> dict[str, Any]:
     """Give the part of a receipt's document that a page keeps: `effective_until` too, which few have."""
     kept = (*NEEDED, "effective_until")
     return {part: document[part] for part in kept if part in document}
@@ -44,10 +44,10 @@ def with_page_start(
     fences: Sequence[PageStart], version: int, latest: Instant, recorded_at: Instant
 ) -> tuple[PageStart, ...]:
     """Give the fences with that of the page receipt `version` begins, if it begins one."""
-    return (*fences, (latest, recorded_at))[-KEPT:] if begins(version) else tuple(fences)
+    return (*fences, (latest, recorded_at))[-KEPT:] if begins_page(version) else tuple(fences)
 
 
-def begins(version: int) -> bool:
+def begins_page(version: int) -> bool:
     """Tell whether a page begins with this receipt."""
     return (version - 1) % RECEIPTS == 0
 

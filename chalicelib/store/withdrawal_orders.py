@@ -21,7 +21,7 @@ from chalicelib.domain.instants import instant, moment
 from chalicelib.domain.stops import PendingStop
 from chalicelib.domain.subjects import Subject
 from chalicelib.receipts.sd_jwt import without_free_text
-from chalicelib.store.contacts import Known
+from chalicelib.store.contacts import ContactPeople
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import SHARDS, Key, open_orders_key, order_key
 from chalicelib.store.table import (
@@ -99,7 +99,7 @@ class Order:
         return PendingStop.of(self.decision, asked_only=self.asked_only)
 
 
-def order(
+def new_order(
     decision: Decision,
     contacts: Sequence[Contact],
     base: str,
@@ -121,7 +121,7 @@ def order(
     return Order(decision.receipt_id, said, tuple(contacts), base, fresh, asked_only=asked_only, left_only=left_only)
 
 
-def placing(key: ClinicKey, made: Order, known: Mapping[str, Known]) -> list[Write]:
+def order_writes(key: ClinicKey, made: Order, known: Mapping[str, ContactPeople]) -> list[Write]:
     """Give the writes that place an order; an open one of the same number begins again. Raises TooManyOpenError."""
     writes: list[Write] = [
         Replace(made.key, {"body": _progress(made.decision.clinic, made.progress), "blob": _encrypt(key, made)})
@@ -156,13 +156,13 @@ def clinic_of(key: Key) -> str:
     return key.sk.partition("#")[0]
 
 
-def read(table: Table, key: ClinicKey, place: Key) -> Order | None:
+def read_order(table: Table, key: ClinicKey, place: Key) -> Order | None:
     """Read an order as it is now; None for one that is done."""
     item = table.get([place]).get(place)
     return None if item is None else _decrypt(key, place.sk.partition("#")[2], item)
 
 
-def keep(table: Table, made: Order, progress: Progress) -> Order | None:
+def save_progress(table: Table, made: Order, progress: Progress) -> Order | None:
     """Write how far an order came; None where somebody else is carrying it out."""
     body = _progress(made.decision.clinic, progress)
     with contextlib.suppress(ConflictError):
@@ -171,7 +171,7 @@ def keep(table: Table, made: Order, progress: Progress) -> Order | None:
     return None
 
 
-def done(table: Table, key: ClinicKey, made: Order, word: Collection[Write]) -> None:
+def finish(table: Table, key: ClinicKey, made: Order, word: Collection[Write]) -> None:
     """Take an order away that reached everybody, with its marks, and leave word of it."""
     places = [open_orders_key(made.decision.clinic, key.lookup(contact)) for contact in made.contacts]
     marks = [RemoveEntry(place, made.number) for place in places if place in table.get(places)]

@@ -14,15 +14,15 @@ from chalicelib.domain.contacts import ContactKind
 from chalicelib.domain.instants import Instant, moment
 from chalicelib.domain.subjects import Subject
 from chalicelib.store import contacts, people
-from chalicelib.store.keys import contact_wish_key, person_key, undelivered_key
+from chalicelib.store.keys import listed_undeliverable_key, person_key, removal_request_key
 from chalicelib.store.table import Put, Table
 from chalicelib.store.withdrawal_orders import MANY
 
 MOST = 100
 """How many marks of contacts one page of the list goes through."""
 
-CONTACT_WISH_TTL = timedelta(days=365)
-CONTACT_WISH = "wish"
+REMOVAL_REQUEST_TTL = timedelta(days=365)
+REMOVAL_REQUEST = "wish"
 """Why a contact is listed that its owner wants removed; else it is the reason of the mark
 (`messages`)."""
 
@@ -37,16 +37,16 @@ class WorklistEntry:
     since: Instant
 
 
-def add_contact_wish(clinic: str, person: Subject, lookup: str, kind: ContactKind, at: Instant) -> Put:
+def request_removal(clinic: str, person: Subject, lookup: str, kind: ContactKind, at: Instant) -> Put:
     """Give the item of somebody who wants a contact removed that their own page cannot remove."""
-    over = int((moment(at) + CONTACT_WISH_TTL).timestamp())
+    over = int((moment(at) + REMOVAL_REQUEST_TTL).timestamp())
     body = {"kind": kind.value, "lookup": lookup, "at": at}
-    return Put(contact_wish_key(clinic, person.id, lookup), {"body": json.dumps(body), "ttl": over})
+    return Put(removal_request_key(clinic, person.id, lookup), {"body": json.dumps(body), "ttl": over})
 
 
-def contact_wishes(table: Table, clinic: str) -> Iterator[WorklistEntry]:
+def removal_requests(table: Table, clinic: str) -> Iterator[WorklistEntry]:
     """Give what patients asked for and is not done yet."""
-    place = contact_wish_key(clinic, "", "")
+    place = removal_request_key(clinic, "", "")
     items = table.partition(place.pk, place.sk.partition("#")[0] + "#")
     while batch := list(itertools.islice(items, MOST)):
         subjects = [item.sk.split("#")[1] for item in batch]
@@ -55,15 +55,15 @@ def contact_wishes(table: Table, clinic: str) -> Iterator[WorklistEntry]:
             kept, key = json.loads(item.body or ""), person_key(clinic, subject)
             person = people.load_person(found[key]) if key in found else None
             if person and kept["lookup"] in person.contacts:
-                yield WorklistEntry(person, kept["kind"], CONTACT_WISH, kept["at"])
+                yield WorklistEntry(person, kept["kind"], REMOVAL_REQUEST, kept["at"])
 
 
 def undelivered(table: Table, clinic: str, after: str = "") -> tuple[list[WorklistEntry], str | None]:
     """Give a page of the contacts that no message reaches, behind a mark; and the last mark where more follow."""
-    items = list(itertools.islice(table.after_key(undelivered_key(clinic, "", "").pk, after), MOST + 1))
+    items = list(itertools.islice(table.after_key(listed_undeliverable_key(clinic, "", "").pk, after), MOST + 1))
     page = items[:MOST]
     lookups = [item.sk.partition("#")[0] for item in page]
-    known, _ = contacts.read(table, clinic, list(dict.fromkeys(lookups)), most=MANY)
+    known, _ = contacts.read_people(table, clinic, list(dict.fromkeys(lookups)), most=MANY)
     entries = []
     for item, lookup in zip(page, lookups, strict=True):
         mark = json.loads(item.body or "")

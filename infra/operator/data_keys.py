@@ -25,7 +25,7 @@ from chalicelib.store import outbox
 from chalicelib.store import people as roll
 from chalicelib.store.clinics import UnknownClinicError, WrappedKey, keep_data_key, wrapped_keys
 from chalicelib.store.encryption import KEY_ID_BYTES, ClinicKey, encrypted_under
-from chalicelib.store.keys import Key, clinic_key, sealed_key
+from chalicelib.store.keys import Key, clinic_key, personal_data_key
 from chalicelib.store.table import BATCH, ConflictError, ContendedError, SetBlob, Table
 
 ATTEMPTS = 8
@@ -91,10 +91,10 @@ def reseal(portal: Portal, clinic: str, after: str = "") -> Iterator[Progress]:
         done.people += len(batch)
         done.after = batch[-1].sk
         yield done
-    for left_at, each in outbox.kept(portal.table, clinic):
+    for left_at, each in outbox.all_items(portal.table, clinic):
         salt = _salt(portal.table, each)
         if salt:
-            _again(portal.table, key, (each.entry.subject, salt, each.seal_name), (left_at, each.sealed), done)
+            _again(portal.table, key, (each.entry.subject, salt, each.encrypted_as), (left_at, each.encrypted), done)
     yield done
 
 
@@ -123,7 +123,7 @@ def _wrapped_again(portal: Portal, clinic: str, wrapped: bytes, key_arn: str) ->
 def _person(table: Table, key: ClinicKey, person: Subject, done: Progress) -> None:
     if person.erased:
         return
-    start = sealed_key(key.clinic, person.id, "")
+    start = personal_data_key(key.clinic, person.id, "")
     for item in table.partition(start.pk, start.sk):
         what = item.sk.removeprefix(start.sk)
         if item.blob is not None:  # one that is theirs no longer was written over

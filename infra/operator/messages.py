@@ -160,7 +160,7 @@ def _waiting_columns(item: WaitingItem) -> list[str]:
 
 
 def _waiting(arguments: argparse.Namespace) -> None:
-    found = list(outbox.waiting_of(_table_of(arguments.clinic), arguments.clinic))
+    found = list(outbox.items_of(_table_of(arguments.clinic), arguments.clinic))
     for item in found:
         entry = item.entry
         due = f"not before {entry.due}" if entry.due else "due"

@@ -244,7 +244,7 @@ def _counted(walk: Walk, clinic: Clinic) -> Iterator[str]:
 def _outbox(walk: Walk) -> Iterator[str]:
     """Nothing waits to be told any more: it was sent, given up for a reason, or asked for by nobody."""
     table = walk.world.portal.table
-    if waiting := len(list(outbox.waiting(table, "9999"))):
+    if waiting := len(list(outbox.due_items(table, "9999"))):
         yield f"unsent: {waiting} wait"
 
 

@@ -170,7 +170,7 @@ class Walk:
         """Tell whether anything is still to be told, or a withdrawal to be carried on."""
         with self.world.calmly():
             table = self.world.portal.table
-            return any(outbox.waiting(table, "9999")) or any(withdrawal_orders.open_orders(table))
+            return any(outbox.due_items(table, "9999")) or any(withdrawal_orders.open_orders(table))
 
     def replay(self) -> None:
         """Hand the stream's function every record that it never got."""

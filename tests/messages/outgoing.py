@@ -12,7 +12,7 @@ from chalicelib.messages.delivery import Delivery, DeliveryReport
 from chalicelib.portal import Portal
 from chalicelib.services import decisions
 from chalicelib.store import outbox
-from chalicelib.store.keys import unsent_key
+from chalicelib.store.keys import outbox_key
 from infra.local.post_office import Message, PostOffice
 from tests.acts import MORNING, an_act
 from tests.cast import ANNA, Clock
@@ -53,7 +53,7 @@ class Sorting:
 
     def waits(self) -> int:
         """Tell how much is still to be told, due or not."""
-        return len(list(outbox.waiting(self.portal.table, "9999")))
+        return len(list(outbox.due_items(self.portal.table, "9999")))
 
 
 def in_time() -> bool:
@@ -63,7 +63,7 @@ def in_time() -> bool:
 
 def left(receipt: Receipt, event: str = "INSERT") -> dict[str, Any]:
     """Give the record the table's stream sends for what a decision left in the outbox."""
-    key = unsent_key(receipt.document["clinic"], receipt.id)
+    key = outbox_key(receipt.document["clinic"], receipt.id)
     return {"eventName": event, "dynamodb": {"Keys": {"pk": {"S": key.pk}, "sk": {"S": key.sk}}, "NewImage": {}}}
 
 

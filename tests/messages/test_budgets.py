@@ -95,8 +95,8 @@ def test_a_clinics_budget_stops_its_messages_until_the_morning_and_loses_none(po
     for _ in range(3):
         post.round()
     assert (texts(post), post.waits()) == (5 + 1, 3)  # the other clinic has a budget of its own
-    assert {each.entry.due for each in outbox.waiting_of(portal.table, RIGA)} == {"2026-11-24T06:00:00.000Z"}
-    assert {each.entry.tries for each in outbox.waiting_of(portal.table, RIGA)} == {0}
+    assert {each.entry.due for each in outbox.items_of(portal.table, RIGA)} == {"2026-11-24T06:00:00.000Z"}
+    assert {each.entry.tries for each in outbox.items_of(portal.table, RIGA)} == {0}
     post.round(timedelta(hours=20))
     assert texts(post) == 6
     post.round(timedelta(hours=1))
@@ -236,7 +236,7 @@ def test_two_senders_at_once_never_send_more_than_the_budget(portal: Portal, pos
     """The counters are exact, however many functions send at once."""
     post = limited(post, sms_clinic=6)
     ask(portal, *phones(16))
-    found = list(outbox.waiting(portal.table, "9999"))
+    found = list(outbox.due_items(portal.table, "9999"))
     both = Barrier(2)
 
     def send(items: list[Any]) -> None:

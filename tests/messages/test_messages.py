@@ -26,7 +26,7 @@ from chalicelib.services.subject_rights import erase, restrict
 from chalicelib.store import contacts, deliveries, outbox, withdrawal_orders
 from chalicelib.store import people as roll
 from chalicelib.store.bounces import mark_undeliverable, undeliverable
-from chalicelib.store.keys import Key, earlier_undeliverable_key, person_key, undeliverable_key, unsent_key
+from chalicelib.store.keys import Key, earlier_undeliverable_key, outbox_key, person_key, undeliverable_key
 from chalicelib.store.links import open_link
 from chalicelib.store.outbox import MAX_TRIES, OutboxEntry
 from chalicelib.store.table import Put, SetBody
@@ -59,7 +59,7 @@ def known_as(portal: Portal, person: Subject, **changed: Any) -> Subject:
     portal.table.write(
         [
             SetBody(person_key(RIGA, person.id), stored, was),
-            *contacts.rewritten(RIGA, person, stored, was),
+            *contacts.copy_writes(RIGA, person, stored, was),
         ]
     )
     return after
@@ -74,7 +74,7 @@ def test_a_phone_that_very_many_share_hears_once_of_a_stop_and_each_persons_own_
     for number, email in enumerate(emails):
         reference = Contact(ContactKind.REFERENCE, f"R-{number}")
         decided(portal, {SMS_NEWS: "yes"}, reference, email, ANNA_PHONE, **staff)
-    for letter in list(outbox.waiting(portal.table, "9999")):
+    for letter in list(outbox.due_items(portal.table, "9999")):
         outbox.remove(portal.table, letter)
     decisions.withdraw(portal, an_act({SMS_NEWS: "withdraw"}, NOON), replace(signed(ANNA_PHONE), base=BASE))
     post.round()
@@ -112,7 +112,7 @@ def test_a_decision_is_told_once_however_often_the_stream_repeats_itself(portal:
 def test_an_item_that_comes_back_after_it_was_told_sends_nothing(portal: Portal, post: Sorting) -> None:
     """A function that dies after sending, before the outbox is cleared, sends nothing again."""
     receipt = decided(portal, {EMAIL_NEWS: "yes"}, ANNA)
-    key = unsent_key(RIGA, receipt.id)
+    key = outbox_key(RIGA, receipt.id)
     item = portal.table.get([key])[key]
     post.stream(receipt)
     portal.table.put(Put(key, {"body": item.body, "blob": item.blob}))
@@ -125,7 +125,7 @@ def test_two_senders_at_once_send_one_letter(portal: Portal, post: Sorting) -> N
     """The stream and the clock's round may meet: one sends, the other leaves it alone."""
     for number in range(5):
         decided(portal, {EMAIL_NEWS: "yes"}, Contact(ANNA.kind, f"anna{number}@example.org"))
-    both, found = Barrier(2), list(outbox.waiting(portal.table, post.clock()))
+    both, found = Barrier(2), list(outbox.due_items(portal.table, post.clock()))
 
     def carry() -> None:
         both.wait()
@@ -144,7 +144,7 @@ def test_two_senders_at_once_send_one_letter(portal: Portal, post: Sorting) -> N
 def test_what_a_dead_sender_had_taken_is_sent_when_its_time_is_over(portal: Portal, post: Sorting) -> None:
     """A function that dies while sending loses nothing: the next round takes its letter over, and not before."""
     decided(portal, {EMAIL_NEWS: "yes"}, ANNA)
-    [item] = outbox.waiting(portal.table, post.clock())
+    [item] = outbox.due_items(portal.table, post.clock())
     assert deliveries.claim(portal.table, item, "receipt#email", post.clock())
     assert not post.round().whole
     assert post.mails() == []
@@ -159,7 +159,7 @@ def test_what_cannot_be_sent_now_is_tried_again_later_and_later(portal: Portal, 
     waits = []
     for _ in range(4):
         assert post.round().failed == 1
-        [item] = outbox.waiting(portal.table, "9999")
+        [item] = outbox.due_items(portal.table, "9999")
         waits.append((moment(item.entry.due) - moment(post.clock.at)).seconds)
         assert post.round().failed == 0
         post.clock.at = item.entry.due
@@ -226,7 +226,7 @@ def test_one_letter_that_fails_holds_up_no_other(portal: Portal, post: Sorting) 
     broken = {"kind": "nonsense", "clinic": RIGA, "subject": "0" * 32, "lang": "lv", "base": ""}
     receipt = decided(portal, {EMAIL_NEWS: "yes"}, STRANGER)
     broken |= {"subject": receipt.document["subject"]}
-    portal.table.put(Put(unsent_key(RIGA, "0" * 32), {"body": json.dumps(broken), "blob": b"x"}))
+    portal.table.put(Put(outbox_key(RIGA, "0" * 32), {"body": json.dumps(broken), "blob": b"x"}))
     decided(portal, {EMAIL_NEWS: "yes"}, BELLA)
     tally = post.round()
     assert [len(post.mails(each)) for each in (BELLA, STRANGER, ANNA)] == [1, 1, 0]
@@ -421,13 +421,13 @@ def test_whoever_had_processing_restricted_since_the_round_is_told_nothing_unask
 def test_what_nobody_can_read_is_set_aside_and_kept_as_it_was(portal: Portal, post: Sorting) -> None:
     """A damaged item is found by an operator and holds up nobody's letters."""
     kept = '{"kind": "decided", "surprise": 1}'
-    portal.table.put(Put(unsent_key(RIGA, "0" * 32), {"body": kept, "blob": b"x"}))
+    portal.table.put(Put(outbox_key(RIGA, "0" * 32), {"body": kept, "blob": b"x"}))
     decided(portal, {EMAIL_NEWS: "yes"}, ANNA)
     assert post.round().sent == 1
     [dead] = outbox.dead_letters(portal.table, RIGA)
-    assert (dead.body, dead.sealed, dead.entry.clinic) == (kept, b"x", RIGA)
+    assert (dead.body, dead.encrypted, dead.entry.clinic) == (kept, b"x", RIGA)
     assert retry(portal.table, RIGA) == 1
-    assert [each.body for each in outbox.waiting(portal.table, NOON)] == [kept]
+    assert [each.body for each in outbox.due_items(portal.table, NOON)] == [kept]
 
 
 def test_without_an_address_to_send_from_everything_waits(portal: Portal, post: Sorting) -> None:
@@ -459,8 +459,8 @@ def test_what_is_logged_names_nobody(portal: Portal, post: Sorting) -> None:
 def test_nothing_in_the_outbox_tells_whom_it_is_for(portal: Portal) -> None:
     """Whoever reads the table finds no address in what waits to be sent."""
     decided(portal, {EMAIL_NEWS: "yes"}, ANNA)
-    [item] = outbox.waiting(portal.table, NOON)
-    assert b"anna" not in item.sealed
+    [item] = outbox.due_items(portal.table, NOON)
+    assert b"anna" not in item.encrypted
     assert "anna" not in item.body
 
 
@@ -475,7 +475,7 @@ def test_who_asks_for_a_link_gets_their_own_and_nobody_else_gets_anything(portal
     before = len(post.mails())
     for given in ((ANNA,), (STRANGER,), (GIORGI,)):
         portal.table.put_new(outbox.link_request(key, given, "lv", BASE, NOON))
-    wishes = list(outbox.waiting(portal.table, "9999"))
+    wishes = list(outbox.due_items(portal.table, "9999"))
     for _ in range(3):
         post.round()
     assert post.waits() == 0
@@ -548,7 +548,7 @@ def test_whoever_stops_eight_things_one_by_one_is_told_of_all_eight(portal: Port
         post.round()
     assert (len(post.mails()), post.waits()) == (MESSAGE.burst, 3)
     post.round(timedelta(minutes=5))
-    assert [each.entry.tries for each in outbox.waiting(portal.table, "9999")] == [0] * 3
+    assert [each.entry.tries for each in outbox.due_items(portal.table, "9999")] == [0] * 3
     told = [(post.round(A_QUARTER).sent, post.waits()) for _ in range(3)]
     assert told == [(1, 2), (1, 1), (1, 0)]
     opened = [re.findall(r"/undo/([A-Za-z0-9_-]{32})", mail["text"]) for mail in post.mails()]
@@ -772,14 +772,14 @@ def test_a_wish_is_shared_out_without_a_post_and_gone_within_a_day(portal: Porta
     assert wish.values["ttl"] == int((moment(NOON) + timedelta(days=1)).timestamp())
     portal.table.put_new(wish)
     after_decision.send_waiting(Delivery(portal.table, portal.clinics, None, BASE, now=post.clock), in_time)
-    assert sorted(each.entry.kind for each in outbox.waiting(portal.table, NOON)) == ["decided", "link"]
+    assert sorted(each.entry.kind for each in outbox.due_items(portal.table, NOON)) == ["decided", "link"]
     assert post.mails() == []
 
 
 def test_a_wish_that_cannot_be_shared_out_is_not_set_aside(portal: Portal, post: Sorting) -> None:
     """Set aside it would be kept for ever, with a contact that the clinic's key reads."""
     portal.table.put_new(outbox.link_request(portal.clinics.key(RIGA), [ANNA], "lv", BASE, NOON))
-    [wish] = outbox.waiting(portal.table, NOON)
+    [wish] = outbox.due_items(portal.table, NOON)
     outbox.move_to_dead_letters(portal.table, wish)
     assert (outbox.dead_letters(portal.table, RIGA), post.waits()) == ([], 0)
 
@@ -806,7 +806,7 @@ def test_erasing_takes_away_wishes_and_links_that_were_not_sent(portal: Portal, 
     with held_to(portal, "catch_up"):
         after_decision.clear_erased(portal.table, portal.clinics, in_time)
     [dead] = outbox.dead_letters(portal.table, RIGA)
-    waiting = {each.entry.kind: each for each in outbox.waiting(portal.table, "9999")}
+    waiting = {each.entry.kind: each for each in outbox.due_items(portal.table, "9999")}
     assert (post.waits(), set(waiting)) == (2, {"link", "wanted"})
     assert person.id not in {dead.entry.subject, waiting["link"].entry.subject}
     wish = waiting["wanted"]

@@ -23,7 +23,7 @@ from chalicelib.services import decisions
 from chalicelib.services.message_history import WaitingItem, explain
 from chalicelib.services.subject_rights import erase
 from chalicelib.store import erasures, outbox
-from chalicelib.store.keys import confirmed_key, subject_pk, unsent_key
+from chalicelib.store.keys import confirmed_key, outbox_key, subject_pk
 from chalicelib.store.outbox import why_nothing_is_left
 from chalicelib.store.table import Put
 from infra.build.tools import dynamodb_local
@@ -96,7 +96,7 @@ def test_who_was_erased_before_the_message_came(portal: Portal, post: Sorting) -
 def test_of_whom_nothing_is_kept_any_more_nothing_is_written_down(portal: Portal, post: Sorting) -> None:
     """A message that comes after everything was deleted leaves a line in the log, and no trace in the table."""
     receipt = decided(portal, {EMAIL_NEWS: "yes"}, ANNA)
-    key = unsent_key(RIGA, receipt.id)
+    key = outbox_key(RIGA, receipt.id)
     item = portal.table.get([key])[key]
     erasures.delete_person(portal.table, RIGA, receipt.document["subject"])
     portal.table.put(Put(key, {"body": item.body, "blob": item.blob}))
@@ -109,7 +109,7 @@ def test_of_whom_nothing_is_kept_any_more_nothing_is_written_down(portal: Portal
 def test_an_item_whose_receipt_is_not_there(portal: Portal, post: Sorting) -> None:
     """Somebody must look: the portal takes no receipt away."""
     receipt = decided(portal, {EMAIL_NEWS: "yes"}, ANNA)
-    key = unsent_key(RIGA, receipt.id)
+    key = outbox_key(RIGA, receipt.id)
     item = portal.table.get([key])[key]
     body = json.dumps({**json.loads(item.body or ""), "version": 7})
     portal.table.put(Put(key, {"body": body, "blob": item.blob}))
@@ -370,7 +370,7 @@ def test_a_decision_that_leaves_nothing_says_why_by_the_function_that_decided(po
 def test_a_reason_costs_no_round_trip_more(portal: Portal, post: Sorting, round_trips: list[str]) -> None:
     """It is written in the transaction that takes the item out of the outbox."""
     decided(portal, {EMAIL_NEWS: "withdraw"}, ANNA)
-    items = list(outbox.waiting(portal.table, NOON))
+    items = list(outbox.due_items(portal.table, NOON))
     round_trips.clear()
     post.delivery.carry(items, in_time)
     assert round_trips.count("TransactWriteItems") == 1

@@ -85,7 +85,7 @@ def decide(local_stack: LocalStack, lang: str = "en", **fields: str) -> str:
 def waiting(table: Table) -> list[outbox.OutboxItem]:
     """Give what is still to be told, due or not; what waits for room at somebody's contact is another test's flood."""
     now = instant(datetime.now(UTC))
-    return [each for each in outbox.waiting(table, "9999") if each.entry.tries or each.entry.due <= now]
+    return [each for each in outbox.due_items(table, "9999") if each.entry.tries or each.entry.due <= now]
 
 
 @contextmanager

@@ -85,9 +85,9 @@ class Story:
         receipt, after = decide(before, decision, self.notice(instant(now), instant(now)), known=claims)
         fences = timeline.with_page_start(before.page_starts, after.version, before.latest, after.recorded_at)
         self.subject = Subject(**{**{name: getattr(after, name) for name in Subject.__slots__}, "page_starts": fences})
-        if timeline.begins(after.version):
+        if timeline.begins_page(after.version):
             self.pages.append((fences[-1], dict(before.summaries), []))
-        needed, given = timeline.needed(receipt.document), receipt.document["effective_at"]
+        needed, given = timeline.answers_part(receipt.document), receipt.document["effective_at"]
         for page in timeline.pages_of(fences, after.version, given):
             self.pages[page][2].append(needed)
         self.late += [needed] * timeline.is_late(fences, after.version, given)

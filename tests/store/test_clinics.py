@@ -106,8 +106,8 @@ def test_a_code_on_printed_posters_belongs_to_one_clinic_for_ever(portal: Portal
     publish(portal)
     with pytest.raises(PublishError, match="printed QR codes carry 'lp'"):
         publish(portal, version="1.1", code="lx")
-    assert portal.clinics.behind_code("lp") == PHYSIO
-    assert portal.clinics.behind_code("ra") == RIGA
+    assert portal.clinics.by_code("lp") == PHYSIO
+    assert portal.clinics.by_code("ra") == RIGA
 
 
 def test_two_who_publish_at_once_do_not_overwrite_each_other(portal: Portal) -> None:
@@ -127,7 +127,7 @@ def test_who_is_unknown_is_told_so(portal: Portal) -> None:
     with pytest.raises(UnknownClinicError):
         portal.clinics.key("nowhere-clinic")
     with pytest.raises(UnknownClinicError):
-        portal.clinics.behind_code("zz")
+        portal.clinics.by_code("zz")
     for version in ("9.9", "1.0#lv", ""):
         with pytest.raises(UnknownVersionError):
             portal.clinics.version(RIGA, version)

@@ -73,7 +73,7 @@ def test_from_the_next_request_on_the_new_key_seals_in_every_process(portal: Por
 def test_what_older_keys_sealed_is_sealed_anew_and_reads_the_same(portal: Portal) -> None:
     """Two rotations later the newest key alone opens contacts, names, evidence and what waits to be told."""
     filled(portal)
-    outbox.move_to_dead_letters(portal.table, next(iter(outbox.waiting(portal.table, "9999"))))
+    outbox.move_to_dead_letters(portal.table, next(iter(outbox.due_items(portal.table, "9999"))))
     rotate(portal, RIGA, SECOND)
     anna = only_person(portal, RIGA, ANNA)
     before = reveal(portal.table, portal.clinics.key(RIGA), anna)
@@ -85,7 +85,7 @@ def test_what_older_keys_sealed_is_sealed_anew_and_reads_the_same(portal: Portal
     assert done.resealed >= 8
     fresh = process(portal)
     assert reveal(portal.table, fresh.clinics.key(RIGA), anna) == before
-    wishes = [each for each in outbox.waiting(portal.table, "9999") if each.entry.kind == outbox.LINK_REQUEST]
+    wishes = [each for each in outbox.due_items(portal.table, "9999") if each.entry.kind == outbox.LINK_REQUEST]
     assert [each.contacts(fresh.clinics.key(RIGA), each.entry.subject) for each in wishes] == [[ANNA]]
     assert last(process(portal)).resealed == 0, "nothing is left to do"
     assert under(portal, TBILISI) == {"SEALED": {""}, "UNSENT": {""}}

@@ -12,7 +12,7 @@ import pytest
 from chalicelib.domain.api_keys import SCOPES, BearerKey, digest
 from chalicelib.portal import Portal
 from chalicelib.services import decisions
-from chalicelib.store.keys import sealed_key, subject_pk
+from chalicelib.store.keys import personal_data_key, subject_pk
 from infra.operator import keys
 from tests.acts import EMAIL_NEWS, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
@@ -62,7 +62,7 @@ def test_the_clinic_itself_can_read_a_contact_and_a_name(portal: Portal) -> None
     decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA, name=NAME))
     anna, key = only_person(portal, RIGA, ANNA), portal.clinics.key(RIGA)
     for what, plain in ((key.lookup(ANNA), ANNA.value), ("name#1", NAME)):
-        place = sealed_key(RIGA, anna.id, what)
+        place = personal_data_key(RIGA, anna.id, what)
         blob = bytes(portal.table.get([place])[place].blob or b"")
         assert key.decrypt(anna.id, anna.salt, what, blob) == plain
         with pytest.raises(ValueError, match=r"."):

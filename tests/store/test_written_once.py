@@ -39,17 +39,17 @@ ONCE = [
     keys.audit_key(CLINIC, AT, "0" * 16),
     keys.notice_key(CLINIC, "1.0"),
     keys.full_notice_key(CLINIC, "1.0", "lv"),
-    keys.shown_key(CLINIC, "ab" * 32),
+    keys.shown_page_key(CLINIC, "ab" * 32),
     keys.jwk_key("kid"),
 ]
 OFTEN = [
     keys.clinic_key(CLINIC),
     keys.draft_key(CLINIC, "1.0"),
     keys.person_key(CLINIC, ID),
-    keys.sealed_key(CLINIC, ID, "name#1"),
-    keys.words_key(CLINIC, ID, 1),
+    keys.personal_data_key(CLINIC, ID, "name#1"),
+    keys.answers_page_key(CLINIC, ID, 1),
     keys.contact_key(CLINIC, ID),
-    keys.waits_key(CLINIC, ID),
+    keys.open_claims_key(CLINIC, ID),
 ]
 
 

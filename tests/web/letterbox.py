@@ -15,7 +15,7 @@ from chalicelib.portal import Portal
 from chalicelib.services.confirmation import confirmed_by
 from chalicelib.store import confirmation_codes, links
 from chalicelib.store import reminders as told
-from chalicelib.store.keys import anywhere_key
+from chalicelib.store.keys import shared_bucket_key
 from chalicelib.store.table import Delete
 from tests.cast import ANNA, ANNA_PHONE
 from tests.web.client import Answer, Client, Fields
@@ -49,7 +49,7 @@ def a_token(  # noqa: PLR0917 - a link has these parts
     ends = instant(now + timedelta(hours=1))
     link = Link(clinic, subject, lang, addresses, receipt, instant(now), ends, "portal")
     key, handle = portal.beside.clinics.key(clinic), LinkSecret.fresh()
-    portal.beside.table.write(links.puts(key, [(handle, link, LinkRecipient(contact))]))
+    portal.beside.table.write(links.link_writes(key, [(handle, link, LinkRecipient(contact))]))
     return handle.token(key.link_secret(), power)
 
 
@@ -131,8 +131,8 @@ def _make_room(portal: Home, contacts: Iterable[Contact]) -> None:
     key = portal.beside.clinics.portal_key()
     if key is not None:
         whom = {ANNA, ANNA_PHONE, *contacts}
-        names = [key.anywhere(contact, what) for contact in whom for what in ("", "stop")]
-        portal.beside.table.write([Delete(anywhere_key(name)) for name in names])
+        names = [key.shared_bucket(contact, what) for contact in whom for what in ("", "stop")]
+        portal.beside.table.write([Delete(shared_bucket_key(name)) for name in names])
 
 
 def token_in(text: str, page: str) -> str:

@@ -40,7 +40,7 @@ def short_address(request: Request, code: str) -> Response:
     parts = _CODE.fullmatch(code.lower())
     if parts is None:
         raise NotFoundError
-    clinic = get_portal().clinics.behind_code(parts["clinic"])
+    clinic = get_portal().clinics.by_code(parts["clinic"])
     address = f"{mount(request)}/{clinic}" + ("/withdraw" if parts["kind"] == "w" else "")
     named = {"lang": parts["lang"], "src": parts["source"], "via": "qr"}
     return found(address + "?" + "&".join(f"{name}={value}" for name, value in named.items() if value))

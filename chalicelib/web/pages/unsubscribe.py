@@ -20,7 +20,7 @@ from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import negotiate
 from chalicelib.presentation.templates import render
 from chalicelib.services import decisions
-from chalicelib.store.links import OpenedLink, open_link, opening
+from chalicelib.store.links import OpenedLink, audit_line, open_link
 from chalicelib.store.lookup import Identification, Lookup, fresh_subject
 from chalicelib.store.shown_pages import WITHDRAWAL_PAGE
 from chalicelib.store.withdrawal_orders import MANY
@@ -71,7 +71,7 @@ def _followed(token: str) -> tuple[OpenedLink, Lookup, Instant]:
     at = portal.clock()
     opened = open_link(portal.table, portal.clinics, token, LinkScope.UNSUBSCRIBE, at)
     lookup = portal.directory.look_up(opened.link.clinic, [opened.holder.contact], most=MANY)
-    portal.table.put_new(opening(opened, "unsubscribe", lookup.known(), at))
+    portal.table.put_new(audit_line(opened, "unsubscribe", lookup.known(), at))
     return opened, lookup, at
 
 
@@ -115,7 +115,7 @@ def _left(opened: OpenedLink, lookup: Lookup, asked: Mapping[QuestionId, Answer]
     known, notice = lookup.known(), lookup.published.in_force
     if any(stop.covers(asked) for stop in lookup.stops(opened.holder.contact)):
         return False
-    if lookup.more:
+    if lookup.partly_read:
         return True
     if not known:
         return bool(asked) and opened.link.subject is None

@@ -86,7 +86,7 @@ def _find(given: str) -> VerifiedReceipt:
         proven = sd_jwt.verify(signed, signatures.jwks(get_portal().table))
         return VerifiedReceipt(Receipt(proven.document, proven.canonical), proven.kid, disclosed=proven.disclosed)
     code = read_printed_code(given)
-    receipt, kept = get_portal().receipts.issued(get_portal().clinics.behind_code(code.clinic), code.receipt)
+    receipt, kept = get_portal().receipts.issued(get_portal().clinics.by_code(code.clinic), code.receipt)
     if not code.matches(receipt):
         raise BadSignatureError("The code and the receipt do not belong together.")
     return VerifiedReceipt(receipt, _signer(kept), by_code=True)

@@ -88,7 +88,7 @@ def _a_link_of_old(portal: RunningPortal, clinic: str) -> list[str]:
     [key] = [each.id for each in keys.all_keys(portal.table, clinic) if each.revoked_at is None][:1]
     link = Link(clinic, None, "en", (), None, "2026-11-20T10:00:00.000Z", "2027-11-20T10:00:00.000Z", key)
     secrets, handle = portal.beside.clinics.key(clinic), LinkSecret.fresh()
-    portal.table.write(links.puts(secrets, [(handle, link, LinkRecipient(ANNA))]))
+    portal.table.write(links.link_writes(secrets, [(handle, link, LinkRecipient(ANNA))]))
     return [handle.token(secrets.link_secret(), LinkScope.MANAGE)]
 
 
@@ -225,7 +225,7 @@ def test_the_portals_own_link_still_knows_whom_it_was_sent_to(client: Client, po
     secrets, handle = portal.beside.clinics.key(program.clinic), LinkSecret.fresh()
     [person] = portal.beside.directory.look_up(program.clinic, [ANNA]).known()
     link = Link(program.clinic, person.id, "en", (), None, STAFF_AT, "2027-11-20T10:00:00.000Z", "portal")
-    portal.table.write(links.puts(secrets, [(handle, link, LinkRecipient(Contact(ANNA.kind, ANNA.value)))]))
+    portal.table.write(links.link_writes(secrets, [(handle, link, LinkRecipient(Contact(ANNA.kind, ANNA.value)))]))
     token = handle.token(secrets.link_secret(), LinkScope.ASK)
     assert "a•••@e•••.org" in client.get(f"/{program.clinic}?t={token}&lang=en").text
     assert client.get(f"/manage/{handle.token(secrets.link_secret(), LinkScope.MANAGE)}").status == 200

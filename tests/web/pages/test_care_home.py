@@ -17,7 +17,7 @@ from chalicelib.portal import get_portal
 from chalicelib.services.given_contacts import with_contacts, with_proof
 from chalicelib.store import people as roll
 from chalicelib.store import withdrawal_orders
-from chalicelib.store.contacts import Known
+from chalicelib.store.contacts import ContactPeople
 from chalicelib.store.decisions import PersonalData, decision_writes
 from chalicelib.store.keys import Key, contact_key
 from chalicelib.store.lookup import Identification, Lookup, fresh_subject
@@ -113,7 +113,10 @@ def a_home(settled: RunningPortal, residents: int) -> Home:
         reference, before = Contact(ContactKind.REFERENCE, f"R-{number:04}"), fresh_subject()
         decision = on_paper(dict.fromkeys(addresses, "yes"), SIGNED, SIGNED, clinic=clinic, evidence=None)
         receipt, after = decide(before, decision, published.in_force, known=False)
-        known = {key.lookup(reference): Known(), key.lookup(PHONE): Known(number=number - 1, free=number == 0)}
+        known = {
+            key.lookup(reference): ContactPeople(),
+            key.lookup(PHONE): ContactPeople(number=number - 1, free=number == 0),
+        }
         lookup = Lookup(published, {}, {}, known_by=known)
         identification = Identification((reference, PHONE), None, before)
         given = {key.lookup(contact): contact for contact in identification.contacts}

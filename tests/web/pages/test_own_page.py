@@ -289,7 +289,7 @@ def _token(portal: RunningPortal, program: Program, **changed: Any) -> str:
         "by": "portal",
     }
     key, handle = portal.beside.clinics.key(program.clinic), LinkSecret.fresh()
-    portal.table.write(links.puts(key, [(handle, Link(**{**link, **changed}), LinkRecipient(ANNA))]))
+    portal.table.write(links.link_writes(key, [(handle, Link(**{**link, **changed}), LinkRecipient(ANNA))]))
     return handle.token(key.link_secret(), LinkScope.MANAGE)
 
 

@@ -200,7 +200,7 @@ def test_a_scanner_that_plays_every_mail_changes_nothing(client: Client, portal:
         word = outbox.OutboxEntry(
             kind, program.clinic, person.id, "en", BASE, addresses=about, at=instant(now), until=until
         )
-        portal.table.put_new(outbox.outbox_put(key, person.salt, secrets.token_hex(16), word, [ANNA]))
+        portal.table.put_new(outbox.new_item(key, person.salt, secrets.token_hex(16), word, [ANNA]))
     for version in ("1.1", "2.0"):
         portal.republish(program.clinic, version)
         mails += unasked(portal, program.clinic, ANNA, instant(datetime.now(UTC)))
