@@ -292,7 +292,7 @@ def withdraw(
     if not own:
         _place_order_alone(portal, order, seen, also)
         return []
-    first = replace(own[0], apart=True)
+    first = replace(own[0], informed_by_order=True)
     return [record(portal, decision, first, seen=seen, also=_with_order(portal, also, order))]
 
 

@@ -186,7 +186,7 @@ def identify_by_link(
         name=identification.name or invitee.opened.holder.name,
         person=person,
         proves=proves,
-        beside=tuple(contact for contact in form.contacts if contact not in known),
+        also_typed=tuple(contact for contact in form.contacts if contact not in known),
         joins=False if person else None,
     )
 

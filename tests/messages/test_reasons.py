@@ -243,7 +243,7 @@ def test_a_contact_that_another_item_writes_to(portal: Portal, post: Sorting) ->
     """Of a stop for very many people the contact hears once, when it is done; each person's own contacts at once."""
     decided(portal, {EMAIL_NEWS: "yes"}, ANNA, ANNA_PHONE, **STAFF)
     post.round()
-    apart = replace(signed(ANNA_PHONE), base=BASE, apart=True)
+    apart = replace(signed(ANNA_PHONE), base=BASE, informed_by_order=True)
     receipt = decisions.record(portal, an_act({EMAIL_NEWS: "withdraw"}, NOON), apart)
     with logged() as lines:
         post.round()
