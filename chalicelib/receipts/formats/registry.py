@@ -34,13 +34,18 @@ class Need(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One format: who writes it, its media type, what a file of it is called, and what it needs."""
+    """One format."""
+
+    label: str
+    """Its name for patients, the same in every language."""
 
     writer: str
     """Module of this package, and function in it."""
 
     media_type: str
     extension: str
+    """How the name of a file with it ends."""
+
     need: Need | None = None
     by_number: bool = False
     """Whether the receipt's number is enough to get it: it shows no state and no subject."""
@@ -53,14 +58,15 @@ _CSP = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; b
 """The page holds its styles and its QR code, and loads nothing."""
 
 FORMATS: Mapping[str, Format] = {
-    "json": Format("proof.write_json", "application/json", "json"),
-    "jws": Format("proof.write_jws", "application/jose", "jws"),
-    "sd-jwt": Format("proof.write_sd_jwt", "application/sd-jwt", "sd-jwt", Need.DISCLOSURES),
-    "kantara": Format("kantara.write", "application/json", "kantara.json", Need.STATES),
-    "dpv": Format("dpv.write", "application/ld+json", "dpv.json", Need.STATES),
-    "fhir-r4": Format("fhir.write_r4", f"{_FHIR}4.0", "fhir-r4.json", Need.STATES),
-    "fhir-r5": Format("fhir.write_r5", f"{_FHIR}5.0", "fhir-r5.json", Need.STATES),
+    "json": Format("JSON", "proof.write_json", "application/json", "json"),
+    "jws": Format("JWS", "proof.write_jws", "application/jose", "jws"),
+    "sd-jwt": Format("SD-JWT", "proof.write_sd_jwt", "application/sd-jwt", "sd-jwt", Need.DISCLOSURES),
+    "kantara": Format("Kantara", "kantara.write", "application/json", "kantara.json", Need.STATES),
+    "dpv": Format("DPV", "dpv.write", "application/ld+json", "dpv.json", Need.STATES),
+    "fhir-r4": Format("FHIR R4", "fhir.write_r4", f"{_FHIR}4.0", "fhir-r4.json", Need.STATES),
+    "fhir-r5": Format("FHIR R5", "fhir.write_r5", f"{_FHIR}5.0", "fhir-r5.json", Need.STATES),
     "html": Format(
+        "HTML",
         "paper.write_html",
         "text/html; charset=utf-8",
         "html",
@@ -68,7 +74,14 @@ FORMATS: Mapping[str, Format] = {
         by_number=True,
         headers={"Content-Security-Policy": _CSP},
     ),
-    "pdf": Format("paper.write_pdf", "application/pdf", "pdf", Need.SHOWN_PAGE, by_number=True),
+    "pdf": Format(
+        "PDF",
+        "paper.write_pdf",
+        "application/pdf",
+        "pdf",
+        Need.SHOWN_PAGE,
+        by_number=True,
+    ),
 }
 """By the name that `?format=` takes."""
 

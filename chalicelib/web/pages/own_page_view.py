@@ -117,10 +117,10 @@ def _lacking_details(page: OwnPage) -> list[QuestionId]:
     ]
 
 
-def _formats() -> list[str]:
-    """Give the formats of a receipt, those for people first."""
+def _formats() -> dict[str, str]:
+    """Give the formats of a receipt with their labels, those for people first."""
     others = [name for name in FORMATS if name not in PAPER]
-    return [*reversed(PAPER), *others]
+    return {name: FORMATS[name].label for name in (*reversed(PAPER), *others)}
 
 
 def _describe_recipient(page: OwnPage, period: RecipientPeriod) -> dict[str, Any]:
