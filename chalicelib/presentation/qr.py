@@ -1,6 +1,7 @@
-"""QR codes: an address in, a picture out (ISO/IEC 18004, level Q, quiet zone of four modules)."""
+"""QR codes of addresses (ISO/IEC 18004), with a quiet zone of four modules."""
 
 import io
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -9,7 +10,7 @@ PIXELS_PER_MODULE = 12
 
 
 def svg(address: str) -> bytes:
-    """Draw the code as SVG on a white ground, so that it decodes on a dark page too."""
+    """Draw the code as SVG on a white ground, so that it can be read on a dark page too."""
     from qrcode.image.svg import SvgPathFillImage  # noqa: PLC0415 - only a request for a code needs it
 
     return _drawn(address, SvgPathFillImage)
@@ -23,7 +24,10 @@ def png(address: str) -> bytes:
 
 
 def matrix(address: str) -> list[list[bool]]:
-    """Give the code's modules with the quiet zone, dark ones True; level M: a long address, on paper held in hand."""
+    """Return the code's modules with the quiet zone, dark ones True.
+
+    Level M is enough for paper that is held in the hand, and keeps a long address readable.
+    """
     from qrcode.constants import ERROR_CORRECT_M  # noqa: PLC0415 - as above
 
     modules: list[list[bool]] = _code(address, ERROR_CORRECT_M).get_matrix()
@@ -31,16 +35,21 @@ def matrix(address: str) -> list[list[bool]]:
 
 
 def drawing(address: str) -> tuple[int, str]:
-    """Give the same code to draw inside a page: its side in modules, and the SVG path of its dark ones."""
-    path, modules = [], matrix(address)
+    """Return the same code for a page: its side in modules, and the SVG path of its dark ones."""
+    modules = matrix(address)
+    path = [f"M{column} {row}h{length}v1h-{length}z" for row, column, length in dark_runs(modules)]
+    return len(modules), "".join(path)
+
+
+def dark_runs(modules: Sequence[Sequence[bool]]) -> Iterator[tuple[int, int, int]]:
+    """Yield each run of dark modules in a row: the row, the column it begins at, its length."""
     for row, line in enumerate(modules):
         column = 0
         for dark, run in groupby(line):
             length = len(list(run))
             if dark:
-                path.append(f"M{column} {row}h{length}v1h-{length}z")
+                yield row, column, length
             column += length
-    return len(modules), "".join(path)
 
 
 def _drawn(address: str, factory: type) -> bytes:

@@ -1,23 +1,26 @@
-"""A tagged PDF file: pages of text and figures, and the tree that tells a screen reader what they are.
+"""A tagged PDF: pages of text and figures, and the tree that tells a screen reader what they are.
 
-Sources: ISO 32000-1:2008 (PDF 1.7), 7.5.7 object streams, 7.5.8 cross-reference streams, 9.7 composite fonts, 14.7
-logical structure, 14.8 tagged PDF. Same calls, same bytes.
+Sources: ISO 32000-1:2008 (PDF 1.7), 9.7 composite fonts, 14.7 logical structure, 14.8 tagged PDF.
+The same calls give the same bytes.
 """
 
 import hashlib
-import zlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from xml.sax.saxutils import escape
 
 from chalicelib.domain.instants import Instant
+from chalicelib.presentation.pdf.objects import PdfObjects
 from chalicelib.presentation.pdf.truetype import Typeface, typeface
+from chalicelib.presentation.qr import dark_runs
 
 WIDTH, HEIGHT = 595.28, 841.89
 """A4 in points."""
 
 REGULAR, BOLD = "DejaVuSans", "DejaVuSans-Bold"
+_SHORT = {REGULAR: "R", BOLD: "B"}
 
 Colour = tuple[float, float, float]
 _PRODUCER = "Patient consent portal"
@@ -35,7 +38,10 @@ _XMP = """<?xpacket begin="\N{ZERO WIDTH NO-BREAK SPACE}" id="W5M0MpCehiHzreSzNT
 
 @dataclass(eq=False, slots=True)
 class Element:
-    """One element of the structure tree; its kids are elements, and marks ``(page, number)`` on the pages."""
+    """One element of the structure tree.
+
+    Its kids are elements, and marks on the pages: ``(page, number)``.
+    """
 
     tag: str
     lang: str | None = None
@@ -66,44 +72,68 @@ class Fragment:
 
 
 class Face:
-    """A font as one file uses it: every letter that occurs gets a number, its glyph and its way back to Unicode."""
+    """A font as one file uses it: every letter in use has a number, a glyph and its Unicode."""
 
     def __init__(self, name: str) -> None:
         self.typeface: Typeface = typeface(name)
         self._numbers: dict[str, int] = {}
 
     def write(self, text: str) -> str:
-        """Give a text as the numbers of its letters."""
-        return "".join(f"{self._numbers.setdefault(letter, len(self._numbers) + 1):04X}" for letter in text)
+        """Return a text as the numbers of its letters, in hexadecimal."""
+        codes = []
+        for letter in text:
+            number = self._numbers.setdefault(letter, len(self._numbers) + 1)
+            codes.append(f"{number:04X}")
+        return "".join(codes)
 
     @property
     def used(self) -> bool:
         """Whether anything was written in it."""
         return bool(self._numbers)
 
-    def place(self, file: "_File") -> int:
-        """Write the font into the file: only the glyphs in use."""
+    def place(self, objects: PdfObjects) -> int:
+        """Write the font, with the glyphs in use only; return its number."""
         glyphs = [self.typeface.glyph(letter) for letter in self._numbers]
         kept = [0, *dict.fromkeys(glyphs)]
         program = self.typeface.subset(kept)
         tag = "".join(chr(65 + byte % 26) for byte in hashlib.sha256(program).digest()[:6])
         name = f"/{tag}+{self.typeface.name}"
-        to_glyph = b"\0\0" + b"".join(kept.index(glyph).to_bytes(2, "big") for glyph in glyphs)
+        descriptor = self._descriptor(objects, name, program)
+        descendant = self._descendant(objects, name, descriptor, glyphs, kept)
+        to_unicode = objects.stream(self._to_unicode())
+        return objects.add(
+            f"<</Type/Font/Subtype/Type0/BaseFont{name}/Encoding/Identity-H"
+            f"/DescendantFonts[{descendant} 0 R]/ToUnicode {to_unicode} 0 R>>"
+        )
+
+    def _descriptor(self, objects: PdfObjects, name: str, program: bytes) -> int:
+        """Write the font's measures and its program."""
         left, bottom, right, top = self.typeface.box
-        descriptor = file.add(
-            f"<</Type/FontDescriptor/FontName{name}/Flags 32/FontBBox[{left} {bottom} {right} {top}]/ItalicAngle 0"
+        font_file = objects.stream(program, f"/Length1 {len(program)}")
+        return objects.add(
+            f"<</Type/FontDescriptor/FontName{name}/Flags 32"
+            f"/FontBBox[{left} {bottom} {right} {top}]/ItalicAngle 0"
             f"/Ascent {self.typeface.ascent}/Descent {self.typeface.descent}/CapHeight 729/StemV 80"
-            f"/FontFile2 {file.stream(program, f'/Length1 {len(program)}')} 0 R>>"
+            f"/FontFile2 {font_file} 0 R>>"
         )
+
+    def _descendant(
+        self,
+        objects: PdfObjects,
+        name: str,
+        descriptor: int,
+        glyphs: Sequence[int],
+        kept: Sequence[int],
+    ) -> int:
+        """Write the width of each letter, and which of the kept glyphs it has."""
         widths = " ".join(str(self.typeface.width(glyph)) for glyph in glyphs)
-        descendant = file.add(
-            f"<</Type/Font/Subtype/CIDFontType2/BaseFont{name}/DW 600/W[1[{widths}]]/FontDescriptor {descriptor} 0 R"
+        places = [kept.index(glyph).to_bytes(2, "big") for glyph in glyphs]
+        to_glyph = objects.stream(b"\0\0" + b"".join(places))
+        return objects.add(
+            f"<</Type/Font/Subtype/CIDFontType2/BaseFont{name}/DW 600/W[1[{widths}]]"
+            f"/FontDescriptor {descriptor} 0 R"
             f"/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>"
-            f"/CIDToGIDMap {file.stream(to_glyph)} 0 R>>"
-        )
-        return file.add(
-            f"<</Type/Font/Subtype/Type0/BaseFont{name}/Encoding/Identity-H/DescendantFonts[{descendant} 0 R]"
-            f"/ToUnicode {file.stream(self._to_unicode())} 0 R>>"
+            f"/CIDToGIDMap {to_glyph} 0 R>>"
         )
 
     def _to_unicode(self) -> bytes:
@@ -122,7 +152,10 @@ class Face:
 
 
 class Document:
-    """A document being written, page after page. Places are in points from the upper left corner."""
+    """A document that is being written, page after page.
+
+    Places are in points from the upper left corner.
+    """
 
     def __init__(self, lang: str) -> None:
         self.root = Element("Document", lang)
@@ -142,8 +175,11 @@ class Document:
         self._footers.append("")
 
     def width(self, fragments: Sequence[Fragment]) -> float:
-        """Tell how wide a line is."""
-        return sum(_width(self._faces[part.font].typeface, part.text) * part.size / 1000 for part in fragments)
+        """Return how wide a line is."""
+        width = 0.0
+        for part in fragments:
+            width += _width(self._faces[part.font].typeface, part.text) * part.size / 1000
+        return width
 
     def text(self, owner: Element | None, x: float, y: float, fragments: Sequence[Fragment], colour: Colour) -> None:
         """Write a line on the last page; without an owner it is decoration."""
@@ -151,183 +187,153 @@ class Document:
 
     def rule(self, x: float, y: float, width: float, thickness: float, colour: Colour) -> None:
         """Draw a line across, which is decoration."""
-        drawn = f"{_colour(colour)} rg {_number(x)} {_number(HEIGHT - y)} {_number(width)} {_number(thickness)} re f\n"
-        self._pages[-1].append((None, drawn))
+        box = f"{_number(x)} {_number(HEIGHT - y)} {_number(width)} {_number(thickness)}"
+        self._pages[-1].append((None, f"{_colour(colour)} rg {box} re f\n"))
 
     def squares(self, owner: Element, x: float, y: float, side: float, matrix: Sequence[Sequence[bool]]) -> None:
-        """Draw a matrix of dark and light modules as a square figure; white where it is light, quiet zone and all."""
+        """Draw a matrix of dark and light modules as a square figure, the light ones in white."""
         count = len(matrix)
         bottom = HEIGHT - y - side
-        owner.attributes = (
-            f"<</O/Layout/Placement/Block/BBox[{_number(x)} {_number(bottom)} {_number(x + side)} "
-            f"{_number(bottom + side)}]>>"
-        )
+        place = f"{_number(x)} {_number(bottom)}"
+        box = f"{place} {_number(x + side)} {_number(bottom + side)}"
+        owner.attributes = f"<</O/Layout/Placement/Block/BBox[{box}]>>"
         scale = _number(side / count, 5)
-        drawn = [f"q {scale} 0 0 {scale} {_number(x)} {_number(bottom)} cm 1 g 0 0 {count} {count} re f 0 g"]
-        for row, modules in enumerate(matrix):
-            column = 0
-            for dark, run in groupby(modules):
-                length = len(list(run))
-                if dark:
-                    drawn.append(f"{column} {count - 1 - row} {length} 1 re")
-                column += length
-        self._pages[-1].append((owner, "\n".join([*drawn, "f Q\n"])))
+        drawn = [f"q {scale} 0 0 {scale} {place} cm 1 g 0 0 {count} {count} re f 0 g"]
+        for row, column, length in dark_runs(matrix):
+            drawn.append(f"{column} {count - 1 - row} {length} 1 re")
+        drawn.append("f Q\n")
+        self._pages[-1].append((owner, "\n".join(drawn)))
 
     def footer(self, page: int, x: float, y: float, fragments: Sequence[Fragment], colour: Colour) -> None:
         """Write a line at the foot of a page: repeated on each, and read aloud on none."""
         self._footers[page] += self._line(x, y, fragments, colour)
 
     def save(self, title: str, at: Instant) -> bytes:
-        """Write the file."""
-        file = _File()
-        pages, tree = file.reserve(), file.reserve()
-        numbers = [file.reserve() for _ in self._pages]
-        marks = [self._page(file, page, numbers[page], pages) for page in range(self.pages)]
-        fonts = "".join(f"/{_SHORT[name]} {face.place(file)} 0 R" for name, face in self._faces.items() if face.used)
-        kids = " ".join(f"{number} 0 R" for number in numbers)
-        file.set(
-            pages,
+        """Write the file. `at` is when it says it was made."""
+        objects = PdfObjects()
+        pages, tree = objects.reserve(), objects.reserve()
+        numbers = [objects.reserve() for _ in self._pages]
+        owners = [self._page(objects, page, numbers[page], pages) for page in range(self.pages)]
+        self._page_tree(objects, pages, numbers)
+        self._structure_tree(objects, tree, numbers, owners)
+        xmp = _XMP.format(title=escape(title), lang=self._lang, at=at).encode()
+        metadata = objects.stream(xmp, "/Type/Metadata/Subtype/XML", plain=True)
+        catalog = objects.add(
+            f"<</Type/Catalog/Pages {pages} 0 R/Lang{_text(self._lang)}/MarkInfo<</Marked true>>"
+            f"/StructTreeRoot {tree} 0 R/Metadata {metadata} 0 R"
+            f"/ViewerPreferences<</DisplayDocTitle true>>>>"
+        )
+        digits = re.sub(r"\D", "", at[:19])
+        moment = f"(D:{digits}Z)"
+        info = objects.add(f"<</Title{_text(title)}/Producer({_PRODUCER})/CreationDate{moment}/ModDate{moment}>>")
+        return objects.file(catalog, info)
+
+    def _page_tree(self, objects: PdfObjects, number: int, pages: Sequence[int]) -> None:
+        """Write the list of pages, with the fonts they share."""
+        fonts = ""
+        for name, face in self._faces.items():
+            if face.used:
+                fonts += f"/{_SHORT[name]} {face.place(objects)} 0 R"
+        kids = " ".join(f"{page} 0 R" for page in pages)
+        objects.set(
+            number,
             f"<</Type/Pages/Count {self.pages}/Kids[{kids}]/MediaBox[0 0 {WIDTH} {HEIGHT}]"
             f"/Resources<</Font<<{fonts}>>>>>>",
         )
+
+    def _structure_tree(
+        self,
+        objects: PdfObjects,
+        number: int,
+        pages: Sequence[int],
+        owners: Sequence[Sequence[Element]],
+    ) -> None:
+        """Write the tree of elements, and the way back to them from each mark on each page."""
         places: dict[Element, int] = {}
-        root = self._element(file, self.root, tree, numbers, places)
-        parents = " ".join(
-            f"{page} [{' '.join(f'{places[owner]} 0 R' for owner in owners)}]" for page, owners in enumerate(marks)
+        root = self._element(objects, self.root, number, pages, places)
+        parents = []
+        for page, owners_of_page in enumerate(owners):
+            references = " ".join(f"{places[owner]} 0 R" for owner in owners_of_page)
+            parents.append(f"{page} [{references}]")
+        parent_tree = objects.add(f"<</Nums[{' '.join(parents)}]>>")
+        objects.set(
+            number,
+            f"<</Type/StructTreeRoot/K {root} 0 R/ParentTree {parent_tree} 0 R/ParentTreeNextKey {self.pages}>>",
         )
-        file.set(
-            tree,
-            f"<</Type/StructTreeRoot/K {root} 0 R/ParentTree {file.add(f'<</Nums[{parents}]>>')} 0 R"
-            f"/ParentTreeNextKey {self.pages}>>",
-        )
-        described = _XMP.format(title=escape(title), lang=self._lang, at=at).encode()
-        metadata = file.stream(described, "/Type/Metadata/Subtype/XML", plain=True)
-        catalog = file.add(
-            f"<</Type/Catalog/Pages {pages} 0 R/Lang{_text(self._lang)}/MarkInfo<</Marked true>>"
-            f"/StructTreeRoot {tree} 0 R/Metadata {metadata} 0 R/ViewerPreferences<</DisplayDocTitle true>>>>"
-        )
-        moment = f"(D:{at[:19].translate({45: None, 58: None, 84: None})}Z)"
-        info = file.add(
-            f"<</Title{_text(title)}/Producer({_PRODUCER})/CreationDate{moment}/ModDate{moment}>>",
-        )
-        return file.written(catalog, info)
 
     def _line(self, x: float, y: float, fragments: Sequence[Fragment], colour: Colour) -> str:
         parts = [f"{_colour(colour)} rg BT {_number(x)} {_number(HEIGHT - y)} Td"]
         for part in fragments:
-            rise = f" {_number(part.rise)} Ts" if part.rise else ""
-            back = " 0 Ts" if part.rise else ""
-            codes = self._faces[part.font].write(part.text)
-            parts.append(f"/{_SHORT[part.font]} {_number(part.size)} Tf{rise} <{codes}> Tj{back}")
+            font, size = _SHORT[part.font], _number(part.size)
+            shown = f"<{self._faces[part.font].write(part.text)}> Tj"
+            if part.rise:
+                shown = f"{_number(part.rise)} Ts {shown} 0 Ts"
+            parts.append(f"/{font} {size} Tf {shown}")
         return " ".join([*parts, "ET\n"])
 
-    def _page(self, file: "_File", page: int, number: int, pages: int) -> list[Element]:
-        """Write a page; give the owner of each of its marks, in order."""
+    def _page(self, objects: PdfObjects, page: int, number: int, pages: int) -> list[Element]:
+        """Write a page; return the owner of each of its marks, in order."""
         content: list[str] = []
         owners: list[Element] = []
-        for owner, drawn in groupby(self._pages[page], key=lambda piece: piece[0]):
+        for owner, pieces in groupby(self._pages[page], key=lambda piece: piece[0]):
             if owner is None:
                 content.append(_ARTIFACT)
             else:
                 content.append(f"/{owner.tag} <</MCID {len(owners)}>> BDC\n")
                 owner.kids.append((page, len(owners)))
                 owners.append(owner)
-            content += [*(part for _, part in drawn), "EMC\n"]
+            content += [drawn for _, drawn in pieces]
+            content.append("EMC\n")
         if self._footers[page]:
             content += [_FOOTER, self._footers[page], "EMC\n"]
-        stream = file.stream("".join(content).encode("ascii"))
-        file.set(
+        stream = objects.stream("".join(content).encode("ascii"))
+        objects.set(
             number,
             f"<</Type/Page/Parent {pages} 0 R/Contents {stream} 0 R/StructParents {page}/Tabs/S>>",
         )
         return owners
 
     def _element(
-        self, file: "_File", element: Element, parent: int, pages: Sequence[int], places: dict[Element, int]
+        self,
+        objects: PdfObjects,
+        element: Element,
+        parent: int,
+        pages: Sequence[int],
+        places: dict[Element, int],
     ) -> int:
-        number = places[element] = file.reserve()
-        kids = [
-            f"{self._element(file, kid, number, pages, places)} 0 R"
-            if isinstance(kid, Element)
-            else f"<</Type/MCR/Pg {pages[kid[0]]} 0 R/MCID {kid[1]}>>"
-            for kid in element.kids
-            if not isinstance(kid, Element) or not kid.empty
-        ]
-        more = f"/Lang{_text(element.lang)}" if element.lang else ""
-        more += f"/Alt{_text(element.alt)}" if element.alt else ""
-        more += f"/A{element.attributes}" if element.attributes else ""
-        file.set(number, f"<</Type/StructElem/S/{element.tag}/P {parent} 0 R/K[{' '.join(kids)}]{more}>>")
+        """Write an element and those below it; return its number, which `places` gets, too."""
+        number = places[element] = objects.reserve()
+        kids = []
+        for kid in element.kids:
+            if not isinstance(kid, Element):
+                page, mark = kid
+                kids.append(f"<</Type/MCR/Pg {pages[page]} 0 R/MCID {mark}>>")
+            elif not kid.empty:
+                kids.append(f"{self._element(objects, kid, number, pages, places)} 0 R")
+        entries = ""
+        if element.lang:
+            entries += f"/Lang{_text(element.lang)}"
+        if element.alt:
+            entries += f"/Alt{_text(element.alt)}"
+        if element.attributes:
+            entries += f"/A{element.attributes}"
+        objects.set(
+            number,
+            f"<</Type/StructElem/S/{element.tag}/P {parent} 0 R/K[{' '.join(kids)}]{entries}>>",
+        )
         return number
-
-
-_SHORT = {REGULAR: "R", BOLD: "B"}
-
-
-class _File:
-    """The objects of a file: streams one by one, all others together in a compressed one."""
-
-    def __init__(self) -> None:
-        self._objects: list[str] = []
-        self._streams: dict[int, bytes] = {}
-
-    def reserve(self) -> int:
-        return self.add("null")
-
-    def add(self, content: str) -> int:
-        self._objects.append(content)
-        return len(self._objects)
-
-    def set(self, number: int, content: str) -> None:
-        self._objects[number - 1] = content
-
-    def stream(self, content: bytes, entries: str = "", *, plain: bool = False) -> int:
-        number = self.reserve()
-        packed = content if plain else zlib.compress(content, 9)
-        how = "" if plain else "/Filter/FlateDecode"
-        self._streams[number] = f"<<{entries}{how}/Length {len(packed)}>>stream\n".encode() + packed + b"\nendstream"
-        return number
-
-    def written(self, catalog: int, info: int) -> bytes:
-        together = [number for number in range(1, len(self._objects) + 1) if number not in self._streams]
-        bodies = [self._objects[number - 1] for number in together]
-        at, index = 0, []
-        for number, body in zip(together, bodies, strict=True):
-            index.append(f"{number} {at}")
-            at += len(body.encode()) + 1
-        first = " ".join(index) + "\n"
-        holder = self.stream(
-            (first + "\n".join(bodies)).encode("ascii"), f"/Type/ObjStm/N {len(together)}/First {len(first)}"
-        )
-        table = self.reserve()
-        content = bytearray(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
-        places = {}
-        for number, stream in self._streams.items():
-            places[number] = len(content)
-            content += f"{number} 0 obj\n".encode() + stream + b"\nendobj\n"
-        inside = {number: place for place, number in enumerate(together)}
-        rows = [(0, 0, 65535)]
-        rows += [
-            (2, holder, inside[number]) if number in inside else (1, places[number], 0) for number in range(1, table)
-        ]
-        rows.append((1, len(content), 0))
-        packed = zlib.compress(
-            b"".join(kind.to_bytes(1, "big") + a.to_bytes(4, "big") + b.to_bytes(2, "big") for kind, a, b in rows), 9
-        )
-        name = hashlib.sha256(content).hexdigest()[:32]
-        entries = (
-            f"{table} 0 obj\n<</Type/XRef/Size {len(rows)}/W[1 4 2]/Root {catalog} 0 R/Info {info} 0 R"
-            f"/ID[<{name}><{name}>]/Filter/FlateDecode/Length {len(packed)}>>stream\n"
-        )
-        end = f"\nendstream\nendobj\nstartxref\n{len(content)}\n%%EOF\n"
-        return bytes(content) + entries.encode() + packed + end.encode()
 
 
 def _width(face: Typeface, text: str) -> int:
-    return sum(face.width(face.glyph(letter)) for letter in text)
+    """Return the width of a text in thousandths of its size."""
+    glyphs = [face.glyph(letter) for letter in text]
+    return sum(map(face.width, glyphs))
 
 
 def _number(value: float, places: int = 2) -> str:
-    return f"{value:.{places}f}".rstrip("0").rstrip(".")
+    """Write a number as short as it can be."""
+    written = f"{value:.{places}f}"
+    return written.rstrip("0").rstrip(".")
 
 
 def _colour(colour: Colour) -> str:
@@ -339,4 +345,5 @@ def _utf16(text: str) -> str:
 
 
 def _text(value: str) -> str:
+    """Write a text as PDF has it outside of pages (ISO 32000-1, 7.9.2.2)."""
     return f"<FEFF{_utf16(value)}>"
