@@ -1,64 +1,72 @@
-"""A page on paper as PDF: A4, tagged, with its fonts in it, the same bytes for the same page.
+"""A printed page as PDF: A4, tagged, with its fonts in it, the same bytes for the same page.
 
-Tagged PDF as ISO 32000-1, 14.8 has it: a tree of headings, paragraphs, lists and figures in the order they are read.
-It aims at PDF/UA-1 (ISO 14289-1) and does not declare it: no validator has confirmed it yet.
+Tagged means that it has a tree of headings, paragraphs, lists and figures in the order in which
+they are read (ISO 32000-1, 14.8). It aims at PDF/UA-1 (ISO 14289-1) and does not declare it,
+because no validator has confirmed it yet.
 """
 
 from collections.abc import Iterator
 
 from chalicelib.domain.instants import Instant
 from chalicelib.presentation.pdf.layout import SOFT, Area, Layout
-from chalicelib.presentation.pdf.lines import Run, broken
+from chalicelib.presentation.pdf.lines import Run, break_lines
 from chalicelib.presentation.pdf.markup import Node, parse
 from chalicelib.presentation.pdf.pagination import BOTTOM, paginate
 from chalicelib.presentation.pdf.tagged import HEIGHT, REGULAR, WIDTH, Document, Fragment
 
 _SIDE = 53.0
-_FOOT, _FOOT_LINE = 6.8, 9.6
+"""The margin left and right."""
+_FOOT_SIZE, _FOOT_LEADING = 6.8, 9.6
 
 
 def write(html: str, *, at: Instant) -> bytes:
-    """Write a page in HTML as `presentation.pdf.layout` understands it; its footer stands at the foot of each page.
+    """Write a page in HTML, as `presentation.pdf.layout` understands it.
 
-    Language and title are those of the HTML. `at` is when the file says it was made: the receipt's own time, so that
-    it is the same file whenever it is asked for.
+    Its footer stands at the foot of each page; language and title are those of the HTML. `at` is
+    when the file says it was made: the receipt's own time, so that it is always the same file.
     """
     tree = parse(html)
-    page = next(_within(tree, "html"))
-    title = "".join(_texts(next(_within(tree, "title")))).strip()
+    page = next(_descendants(tree, "html"))
+    title = next(_descendants(tree, "title"))
     document = Document(page.attributes["lang"])
-    footers = list(_within(tree, "footer"))
     layout = Layout(document)
-    layout.blocks(next(_within(page, "body")), Area(_SIDE, WIDTH - 2 * _SIDE, document.root))
+    body = next(_descendants(page, "body"))
+    layout.blocks(body, Area(_SIDE, WIDTH - 2 * _SIDE, document.root))
     layout.finish()
     paginate(document, layout.strips)
-    words = [Run(text) for footer in footers for text in _texts(footer)]
+    footer = []
+    for node in _descendants(tree, "footer"):
+        footer += [Run(text) for text in _texts(node)]
     for number in range(document.pages):
-        _foot(document, number, words)
-    return document.save(title, at)
+        _foot(document, number, footer)
+    return document.save("".join(_texts(title)).strip(), at)
 
 
-def _foot(document: Document, page: int, words: list[Run]) -> None:
-    number = [Fragment(f"{page + 1} / {document.pages}", REGULAR, _FOOT)]
+def _foot(document: Document, page: int, footer: list[Run]) -> None:
+    """Write the footer and the page's number at the foot of a page."""
+    number = [Fragment(f"{page + 1} / {document.pages}", REGULAR, _FOOT_SIZE)]
     top = HEIGHT - BOTTOM + 22
     right = WIDTH - _SIDE
-    room = right - _SIDE - 40
-    for place, line in enumerate(broken(words, _FOOT, document.width, lambda _: room)):
-        document.footer(page, _SIDE, top + place * _FOOT_LINE, line, SOFT)
+    width = right - _SIDE - 40
+    lines = break_lines(footer, _FOOT_SIZE, document.width, lambda _: width)
+    for place, line in enumerate(lines):
+        document.footer(page, _SIDE, top + place * _FOOT_LEADING, line, SOFT)
     document.footer(page, right - document.width(number), top, number, SOFT)
 
 
-def _within(node: Node, tag: str) -> Iterator[Node]:
+def _descendants(node: Node, tag: str) -> Iterator[Node]:
+    """Yield the elements of a name in an element, in their order."""
     for child in node.children:
-        if isinstance(child, Node):
-            if child.tag == tag:
-                yield child
-            yield from _within(child, tag)
+        if isinstance(child, str):
+            continue
+        if child.tag == tag:
+            yield child
+        yield from _descendants(child, tag)
 
 
 def _texts(node: Node) -> Iterator[str]:
     for child in node.children:
-        if isinstance(child, Node):
-            yield from _texts(child)
-        else:
+        if isinstance(child, str):
             yield child.replace("\n", " ")
+        else:
+            yield from _texts(child)

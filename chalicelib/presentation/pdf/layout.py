@@ -1,15 +1,19 @@
-"""From a tree of HTML to strips and tags: paragraphs, headings, lists, rows side by side, figures, lines to write on.
+"""From a tree of HTML to strips of a page and tags: paragraphs, headings, lists, rows, figures.
 
-Understood are h1–h6, p, ul, ol, li, dl, dt, dd, figure, br, b, strong and the containers around them; the first
-class named in `STYLES` says how it looks. `class="line"` is a line for a pen, `class="pair"` sets two of them side by
-side, `class="box"` is a box to tick, `class="shown"` and `class="dense"` set everything in them smaller.
+Understood are h1–h6, p, ul, ol, li, dl, dt, dd, figure, br, b, strong and the containers around
+them. The first class that `STYLES` names gives the looks. Further classes:
+
+- ``line`` is a line to write on with a pen; ``pair`` sets two of them side by side
+- ``box`` is a box to tick
+- ``shown`` and ``dense`` set everything in them smaller
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from chalicelib.presentation import qr
-from chalicelib.presentation.pdf.lines import BREAK, Line, Run, broken
+from chalicelib.presentation.pdf.lines import BREAK, Line, Run, break_lines
 from chalicelib.presentation.pdf.markup import Node
 from chalicelib.presentation.pdf.pagination import Draw, Strip
 from chalicelib.presentation.pdf.tagged import Colour, Document, Element
@@ -19,18 +23,29 @@ SOFT: Colour = (0.3, 0.38, 0.38)
 BRAND: Colour = (0.04, 0.35, 0.34)
 HAIR: Colour = (0.78, 0.83, 0.82)
 
-_BULLET, _INDENT, _GAP = "•", 13.0, 14.0
+_T = TypeVar("_T")
+
+_BULLET = "•"
+_INDENT = 13.0
+"""How far the text of a list's item is right of its label."""
+_GAP = 14.0
+"""The space between what stands side by side."""
 _PADDING = 4.5
+"""The space between a row and the rules around it."""
 _UNPARTED = 3
-"""How many lines more than its left side the right side of a row has before it may end on another page."""
+"""How many lines more than its left side the right side of a row keeps on the row's page."""
 _LABEL = 12
-"""How many lines of its left side a row keeps together; the rest flows below them."""
+"""How many lines of its left side a row keeps together; the rest flows on below."""
 _PEN_LINE = 28.5
+"""The height of a line to write on."""
 _BOX_LINE = 21.5
+"""The height of a line with a box to tick."""
 _SCALES = {"shown": 0.86, "dense": 0.95}
+"""The scale of letters, by a container's class."""
 _CAPITAL = 0.729
 """How high a capital letter is, in parts of the size."""
 _FIGURE = 96.0
+"""The side of a QR code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +54,13 @@ class Style:
 
     size: float = 9.5
     leading: float = 13.6
+    """The distance of its lines."""
     before: float = 5
+    """The space above it."""
     bold: bool = False
     colour: Colour = INK
     keep: bool = False
+    """Whether it stays on the page of what follows."""
 
 
 STYLES = {
@@ -69,12 +87,21 @@ _LEFT_USUALLY = 0.29
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """Where something goes: its left edge, its width, whose it is, how large the letters are."""
+    """Where something goes: left edge, width, the element that owns it, the scale of its letters."""
 
     x: float
     width: float
     owner: Element
     scale: float = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """The lines on one side of a row."""
+
+    lines: Sequence[Line]
+    style: Style
+    area: Area
 
 
 class Layout:
@@ -84,7 +111,7 @@ class Layout:
         self.strips: list[Strip] = []
         self._document = document
         self._beside = 0.0
-        """How much height is left beside a figure at the right edge."""
+        """How much height is left beside the figure at the right edge."""
 
     def blocks(self, node: Node, area: Area) -> None:
         """Lay out what is in a container; texts directly in it are paragraphs."""
@@ -95,7 +122,7 @@ class Layout:
                 self._block(child, area)
 
     def finish(self) -> None:
-        """Leave the room that a figure still needs."""
+        """Leave the space that a figure still needs."""
         if self._beside > 0:
             self.strips[-1].keep = True
             self.strips.append(Strip(self._beside))
@@ -108,9 +135,10 @@ class Layout:
                     self.finish()
                 style = STYLES.get(node.tag, STYLES["h4"])
                 self._paragraph(list(_runs(node)), style, area, node.tag.upper())
-            case _ if {"line", "pair"} & set(node.classes):
-                pair = [each for each in node.children if isinstance(each, Node)]
-                self._pen_lines(pair if "pair" in node.classes else [node], area)
+            case _ if "pair" in node.classes:
+                self._pen_lines(_elements(node), area)
+            case _ if "line" in node.classes:
+                self._pen_lines([node], area)
             case "p":
                 self._paragraph(list(_runs(node)), _style(node), area, "P")
             case "ul" | "ol":
@@ -123,27 +151,32 @@ class Layout:
                 self.blocks(node, _inside(node, area))
 
     def _paragraph(self, runs: Sequence[Run], style: Style, area: Area, tag: str) -> None:
-        if any(run.text.strip() for run in runs):
-            self._flow(self._lines(runs, style, area), style, area, area.owner.add(tag))
+        if _has_text(runs):
+            lines = self._lines(runs, style, area)
+            self._flow(lines, style, replace(area, owner=area.owner.add(tag)))
 
     def _lines(self, runs: Sequence[Run], style: Style, area: Area, *, free: bool = False) -> list[Line]:
-        """Break a text into lines; in a `free` area no figure takes room."""
+        """Break a text into lines; a `free` area has no figure beside it."""
         if style.bold:
             runs = [replace(run, bold=True) for run in runs]
-        height, beside = style.leading * area.scale, 0 if free else self._beside - style.before * area.scale
+        height = style.leading * area.scale
+        figure_height = 0 if free else self._beside - style.before * area.scale
 
-        def room(line: int) -> float:
-            return area.width - (_FIGURE + _GAP if beside - line * height > 0 else 0)
+        def width_of(line: int) -> float:
+            is_beside_figure = figure_height - line * height > 0
+            return area.width - (_FIGURE + _GAP) if is_beside_figure else area.width
 
-        return broken(runs, style.size * area.scale, self._document.width, room)
+        return break_lines(runs, style.size * area.scale, self._document.width, width_of)
 
-    def _flow(self, lines: Sequence[Line], style: Style, area: Area, owner: Element) -> None:
+    def _flow(self, lines: Sequence[Line], style: Style, area: Area) -> None:
+        """Set lines below each other; the first two stay together, and the last two."""
+        last = len(lines) - 1
         for place, line in enumerate(lines):
-            last = len(lines) - 1
             keep = style.keep or (place != last and place in {0, last - 1})
             height = _height(line, style, area)
-            strip = Strip(height, 0 if place else style.before * area.scale, keep)
-            strip.drawn.append(_drawn(owner, style, area, line, height))
+            before = 0 if place else style.before * area.scale
+            strip = Strip(height, before, keep)
+            strip.drawn.append(_draw_line(style, area, line, height))
             self._add(strip)
 
     def _add(self, strip: Strip) -> None:
@@ -156,86 +189,91 @@ class Layout:
         numbered = node.tag == "ol"
         kind = "Decimal" if numbered else "Disc"
         tagged = area.owner.add("L", attributes=f"<</O/List/ListNumbering/{kind}>>")
-        items = [each for each in node.children if isinstance(each, Node) and each.tag == "li"]
-        style = STYLES["li"]
+        items = [child for child in _elements(node) if child.tag == "li"]
         for number, item in enumerate(items, 1):
-            entry = tagged.add("LI")
-            label = self._lines([Run(f"{number}." if numbered else _BULLET)], style, area)[0]
-            mark = _drawn(entry.add("Lbl"), style, area, label, style.leading * area.scale)
-            body = replace(area, x=area.x + _INDENT, width=area.width - _INDENT, owner=entry.add("LBody"))
-            start = len(self.strips)
-            for part in _grouped(item):
-                if isinstance(part, list):
-                    self._paragraph(part, style, body, "P")
-                elif part.seen:
-                    self._block(part, body)
-            if len(self.strips) > start:
-                self.strips[start].drawn.insert(0, mark)
+            label = f"{number}." if numbered else _BULLET
+            self._item(item, label, area, tagged.add("LI"))
+
+    def _item(self, item: Node, label: str, area: Area, entry: Element) -> None:
+        """Set one item of a list, its label left of its first line."""
+        style = STYLES["li"]
+        [line] = self._lines([Run(label)], style, area)
+        label_area = replace(area, owner=entry.add("Lbl"))
+        mark = _draw_line(style, label_area, line, style.leading * area.scale)
+        body = Area(area.x + _INDENT, area.width - _INDENT, entry.add("LBody"), area.scale)
+        start = len(self.strips)
+        for part in _grouped(item):
+            if isinstance(part, list):
+                self._paragraph(part, style, body, "P")
+            elif part.seen:
+                self._block(part, body)
+        if len(self.strips) > start:
+            self.strips[start].drawn.insert(0, mark)
 
     def _rows(self, node: Node, area: Area) -> None:
-        """Set each dt and its dd side by side, as a list whose labels are the dt; with a class, between rules.
+        """Set each dt and its dd side by side, as a list whose labels are the dt.
 
-        What a further dd says stands below the dt and flows on to the next page.
+        With a class there are rules between the rows. A further dd stands below the dt and flows on
+        to the next page.
         """
         ruled = bool(node.classes)
-        share = next((_LEFT[name] for name in node.classes if name in _LEFT), _LEFT_USUALLY)
-        wide = area.width - (_FIGURE + _GAP if self._beside > 0 else 0)
-        left = replace(area, width=(wide - _GAP) * share)
-        right = replace(area, x=area.x + left.width + _GAP, width=wide - _GAP - left.width)
+        width = area.width - (_FIGURE + _GAP) if self._beside > 0 else area.width
+        sides = _sides(node, replace(area, width=width))
         tagged = area.owner.add("L")
         before = _PADDING if ruled else 4 * area.scale
         between = 0 if ruled else before
         term: Node | None = None
-        entry, room = tagged, 0.0
-        for child in [each for each in node.children if isinstance(each, Node)]:
+        entry: Element | None = None
+        space_below = 0.0
+        for child in _elements(node):
             if child.tag == "dt":
                 term = child
             elif child.tag == "dd" and term is not None:
                 entry = tagged.add("LI")
-                room = self._row(term, child, (left, right), entry, before, ruled=ruled)
+                space_below = self._row(term, child, sides, entry, before, ruled=ruled)
                 term, before = None, between
-            elif child.tag == "dd" and entry is not tagged:
-                style = STYLES["told"]
-                style = replace(style, before=style.before - room / area.scale)
-                self.strips[-1].keep = True
-                self._flow(self._lines(list(_runs(child)), style, left, free=True), style, left, entry.add("LBody"))
-                room, before = 0, max(between, _PADDING)
+            elif child.tag == "dd" and entry is not None:
+                self._below_row(child, sides[0], entry, space_below)
+                space_below, before = 0, max(between, _PADDING)
         if ruled and self.strips:
             self.strips[-1].keep = True
-            self._add(Strip(1, before, drawn=[_rule(replace(area, width=wide))]))
+            self._add(Strip(1, before, drawn=[_draw_rule(replace(area, width=width))]))
+
+    def _below_row(self, node: Node, left: Area, entry: Element, space: float) -> None:
+        """Set a further text of a row below its left side, where that leaves `space`."""
+        style = STYLES["told"]
+        style = replace(style, before=style.before - space / left.scale)
+        self.strips[-1].keep = True
+        lines = self._lines(list(_runs(node)), style, left, free=True)
+        self._flow(lines, style, replace(left, owner=entry.add("LBody")))
 
     def _row(
-        self, term: Node, told: Node, sides: tuple[Area, Area], entry: Element, before: float, *, ruled: bool
+        self, term: Node, text: Node, sides: tuple[Area, Area], entry: Element, before: float, *, ruled: bool
     ) -> float:
-        """Set a row; give the room that is left below its left side."""
-        left, right = sides
-        named, answered = (STYLES["dd"] if ruled else STYLES["dt"]), _style(told)
-        label, body = entry.add("Lbl"), entry.add("LBody")
-        first = self._lines(list(_runs(term)), named, left, free=True)  # the row's own widths leave the room already
-        second = self._lines(list(_runs(told)), answered, right, free=True)
-        above = _PADDING if ruled else 0.0
+        """Set a row; return the space that is left below its left side."""
+        left = replace(sides[0], owner=entry.add("Lbl"))
+        right = replace(sides[1], owner=entry.add("LBody"))
+        term_style = STYLES["dd"] if ruled else STYLES["dt"]
+        text_style = _style(text)
+        # The widths of the sides leave a figure's space already.
+        first = self._lines(list(_runs(term)), term_style, left, free=True)
+        second = self._lines(list(_runs(text)), text_style, right, free=True)
         count = min(len(first), _LABEL) + _UNPARTED
+        above = _PADDING if ruled else 0.0
         strip = Strip(above, before)
-        ends = []
-        level = max(_height(first[0], named, left), _height(second[0], answered, right))
-        for owner, lines, style, area in (
-            (label, first[:_LABEL], named, left),
-            (body, second[:count], answered, right),
-        ):
-            # The first lines of both sides are on one level, whatever their heights.
-            top = above + (level - _height(lines[0], style, area)) / 2
-            for line in lines:
-                height = _height(line, style, area)
-                strip.drawn.append(_lowered(_drawn(owner, style, area, line, height), top))
-                top += height
-            ends.append(top)
-        strip.height = max(ends) + above
+        # The first lines of both sides are on one level, whatever their heights.
+        level = max(_height(first[0], term_style, left), _height(second[0], text_style, right))
+        left_end = _draw_side(strip, _Side(first[:_LABEL], term_style, left), above, level)
+        right_end = _draw_side(strip, _Side(second[:count], text_style, right), above, level)
+        strip.height = max(left_end, right_end) + above
         if ruled:
-            strip.drawn.insert(0, _rule(replace(left, width=right.x + right.width - left.x)))
+            width = right.x + right.width - left.x
+            strip.drawn.insert(0, _draw_rule(replace(left, width=width)))
         self._add(strip)
-        self._flow(first[_LABEL:], replace(named, before=0), left, label)
-        self._flow(second[count:], replace(answered, before=0), right, body)
-        return strip.height - ends[0] if self.strips[-1] is strip else 0
+        self._flow(first[_LABEL:], replace(term_style, before=0), left)
+        self._flow(second[count:], replace(text_style, before=0), right)
+        is_whole = self.strips[-1] is strip
+        return strip.height - left_end if is_whole else 0
 
     def _figure(self, node: Node, area: Area) -> None:
         """Draw a QR code at the right edge; what follows stands beside it."""
@@ -256,35 +294,40 @@ class Layout:
         strip = Strip(_PEN_LINE, keep=True)
         for place, node in enumerate(nodes):
             x = area.x + place * (width + _GAP)
-            owner = area.owner.add("P")
-            lines = broken(list(_runs(node)), style.size, self._document.width, lambda _: width * 0.55)
-            strip.height = max(strip.height, _PEN_LINE - style.leading + style.leading * len(lines))
+            label_area = Area(x, width, area.owner.add("P"))
+            runs = list(_runs(node))
+            lines = break_lines(runs, style.size, self._document.width, lambda _: width * 0.55)
+            strip.height = max(strip.height, _PEN_LINE + style.leading * (len(lines) - 1))
+            for number, line in enumerate(lines):
+                draw = _draw_line(style, label_area, line, style.leading)
+                strip.drawn.append(_risen(draw, strip, style.leading * (len(lines) - number)))
             end = max(self._document.width(line) for line in lines) + 5
-            ruled = replace(area, x=x + end, width=width - end)
-            strip.drawn += [
-                _risen(
-                    _drawn(owner, style, replace(area, x=x, scale=1), line, style.leading),
-                    strip,
-                    style.leading * (len(lines) - number),
-                )
-                for number, line in enumerate(lines)
-            ]
-            strip.drawn.append(_risen(_rule(ruled, SOFT), strip, 2))
+            ruled = Area(x + end, width - end, label_area.owner)
+            strip.drawn.append(_risen(_draw_rule(ruled, SOFT), strip, 2))
         self._add(strip)
 
 
+def _elements(node: Node) -> list[Node]:
+    """Return the elements directly in an element."""
+    return [child for child in node.children if isinstance(child, Node)]
+
+
+def _has_text(runs: Sequence[Run]) -> bool:
+    return any(run.text.strip() for run in runs)
+
+
 def _grouped(node: Node) -> Iterator["list[Run] | Node"]:
-    """Give a container's blocks, and what stands between them as runs of text."""
+    """Yield a container's blocks, and what stands between them as runs of text."""
     runs: list[Run] = []
     for child in node.children:
-        if isinstance(child, Node) and not child.inline:
-            if any(run.text.strip() for run in runs):
-                yield runs
-            runs = []
-            yield child
-        else:
+        if isinstance(child, str) or child.inline:
             runs += _run(child, bold=False, box=False)
-    if any(run.text.strip() for run in runs):
+            continue
+        if _has_text(runs):
+            yield runs
+        runs = []
+        yield child
+    if _has_text(runs):
         yield runs
 
 
@@ -303,32 +346,65 @@ def _run(child: "Node | str", *, bold: bool, box: bool) -> Iterator[Run]:
 
 
 def _inside(node: Node, area: Area) -> Area:
-    """Give the area of what is in a container: smaller letters, another language."""
-    scale = next((_SCALES[name] for name in node.classes if name in _SCALES), 1)
-    lang = node.attributes.get("lang")
-    return replace(area, scale=area.scale * scale, owner=area.owner.add("Sect", lang) if lang else area.owner)
+    """Return the area of what is in a container: smaller letters, another language."""
+    scale = area.scale * _first(_SCALES, node, 1)
+    owner = area.owner
+    if lang := node.attributes.get("lang"):
+        owner = owner.add("Sect", lang)
+    return replace(area, scale=scale, owner=owner)
+
+
+def _sides(node: Node, area: Area) -> tuple[Area, Area]:
+    """Divide an area into the two sides of a list's rows."""
+    width = (area.width - _GAP) * _first(_LEFT, node, _LEFT_USUALLY)
+    left = replace(area, width=width)
+    right = replace(area, x=area.x + width + _GAP, width=area.width - _GAP - width)
+    return left, right
 
 
 def _style(node: Node) -> Style:
-    return next((STYLES[name] for name in node.classes if name in STYLES), STYLES[node.tag])
+    return _first(STYLES, node, STYLES[node.tag])
+
+
+def _first(by_class: Mapping[str, _T], node: Node, usual: _T) -> _T:
+    """Return what the first known class of an element stands for; the usual without one."""
+    for name in node.classes:
+        if name in by_class:
+            return by_class[name]
+    return usual
 
 
 def _height(line: Line, style: Style, area: Area) -> float:
-    """Tell how high a line is: one with a box to tick is higher."""
-    return max(style.leading * area.scale, _BOX_LINE if any(part.rise for part in line) else 0)
+    """Return how high a line is: one with a box to tick is higher."""
+    height = style.leading * area.scale
+    has_box = any(part.rise for part in line)
+    return max(height, _BOX_LINE) if has_box else height
 
 
-def _drawn(owner: Element, style: Style, area: Area, line: Line, height: float) -> Draw:
+def _draw_line(style: Style, area: Area, line: Line, height: float) -> Draw:
     """Write a line with its capitals in the middle of its height."""
-    down = (height + _CAPITAL * style.size * area.scale) / 2
-    return lambda document, top: document.text(owner, area.x, top + down, line, style.colour)
+    capital = _CAPITAL * style.size * area.scale
+    baseline = (height + capital) / 2
+    return lambda document, top: document.text(area.owner, area.x, top + baseline, line, style.colour)
 
 
-def _rule(area: Area, colour: Colour = HAIR) -> Draw:
+def _draw_side(strip: Strip, side: _Side, above: float, level: float) -> float:
+    """Write one side of a row, its first line in the middle of the `level`; return where it ends."""
+    top = above + (level - _height(side.lines[0], side.style, side.area)) / 2
+    for line in side.lines:
+        height = _height(line, side.style, side.area)
+        draw = _draw_line(side.style, side.area, line, height)
+        strip.drawn.append(_lowered(draw, top))
+        top += height
+    return top
+
+
+def _draw_rule(area: Area, colour: Colour = HAIR) -> Draw:
     return lambda document, y: document.rule(area.x, y, area.width, 0.6, colour)
 
 
 def _lowered(draw: Draw, down: float) -> Draw:
+    """Draw lower than a strip's upper edge."""
     return lambda document, y: draw(document, y + down)
 
 

@@ -1,4 +1,4 @@
-"""Lines: a text in pieces, some bold, broken where it has spaces to fit a width."""
+"""Lines: text in runs, some bold, broken at its spaces to fit a width."""
 
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
@@ -10,18 +10,19 @@ BREAK = "\n"
 """A run that ends the line."""
 
 _SPACES = " \t\n\r\f"
-"""What HTML counts as space between words; a no-break space is none."""
+"""What HTML counts as space between words. A no-break space is not among them."""
 
 Measure = Callable[[Sequence[Fragment]], float]
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A piece of text in one manner; `box` is a box to tick with a pen, far larger than the letters."""
+    """A piece of text that looks the same throughout."""
 
     text: str
     bold: bool = False
     box: bool = False
+    """Whether it is a box to tick with a pen, which is far larger than letters."""
 
 
 Line = tuple[Fragment, ...]
@@ -32,21 +33,32 @@ _BOX_RISE = -3.6
 
 
 def readable(text: str) -> str:
-    """Bring a text into what can be set: composed letters, and no character that only steers how others are shown."""
+    """Return a text as it can be set: letters composed, without characters that show nothing."""
     composed = unicodedata.normalize("NFC", text)
-    return "".join(
-        letter
-        for letter in composed
-        if letter in _SPACES or (unicodedata.category(letter) not in {"Cc", "Cf", "Cs"} and not _selects(letter))
-    )
+    return "".join(letter for letter in composed if _is_shown(letter))
 
 
-def broken(runs: Sequence[Run], size: float, measure: Measure, width: Callable[[int], float]) -> list[Line]:
-    """Break runs into lines; `width` gives the room on the nth line. A word longer than a line breaks anywhere."""
+def _is_shown(letter: str) -> bool:
+    """Tell whether a character is a space or is seen: none of control, format or half a character."""
+    if letter in _SPACES:
+        return True
+    return unicodedata.category(letter) not in {"Cc", "Cf", "Cs"} and not _selects_variant(letter)
+
+
+def _selects_variant(letter: str) -> bool:
+    """Tell whether a character only selects a variant of the one before it (Unicode 23.4)."""
+    return "\ufe00" <= letter <= "\ufe0f" or "\U000e0100" <= letter <= "\U000e01ef"
+
+
+def break_lines(runs: Sequence[Run], size: float, measure: Measure, width: Callable[[int], float]) -> list[Line]:
+    """Break runs into lines; `width` gives the width of the nth line.
+
+    A word that is longer than a line is broken anywhere.
+    """
     lines: list[Line] = []
     line: list[Fragment] = []
     for word in _words(runs, size):
-        space = [replace(line[-1], text=" ", rise=0, size=size)] if line else []
+        space = _space_behind(line, size)
         if word is None:
             lines.append((*line, *space))
             line = []
@@ -57,14 +69,21 @@ def broken(runs: Sequence[Run], size: float, measure: Measure, width: Callable[[
         if line:
             lines.append((*line, *space))  # the space stays at the end, so that the text reads on
             line = []
-        for letter in _letters(word) if measure(word) > width(len(lines)) else [word]:
-            if line and measure([*line, *letter]) > width(len(lines)):
+        is_too_long = measure(word) > width(len(lines))
+        parts = list(_letters(word)) if is_too_long else [word]
+        for part in parts:
+            if line and measure([*line, *part]) > width(len(lines)):
                 lines.append(tuple(line))
                 line = []
-            line += letter
+            line += part
     if line or not lines:
         lines.append(tuple(line))
     return [_joined(each) for each in lines]
+
+
+def _space_behind(line: Sequence[Fragment], size: float) -> list[Fragment]:
+    """Return the space between a line and the next word; none at the beginning."""
+    return [replace(line[-1], text=" ", rise=0, size=size)] if line else []
 
 
 def _words(runs: Sequence[Run], size: float) -> Iterator[list[Fragment] | None]:
@@ -104,7 +123,7 @@ def _letters(word: Sequence[Fragment]) -> Iterator[list[Fragment]]:
 
 
 def _joined(line: Sequence[Fragment]) -> Line:
-    """Join neighbours of one manner."""
+    """Join neighbours that look the same."""
     joined: list[Fragment] = []
     for part in line:
         last = joined[-1] if joined else None
@@ -113,7 +132,3 @@ def _joined(line: Sequence[Fragment]) -> Line:
         else:
             joined.append(part)
     return tuple(joined)
-
-
-def _selects(letter: str) -> bool:
-    return "\ufe00" <= letter <= "\ufe0f" or "\U000e0100" <= letter <= "\U000e01ef"

@@ -1,11 +1,11 @@
-"""The small HTML that a page on paper is written in, as a tree."""
+"""The HTML that a printed page is written in, as a tree."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 _VOID = frozenset({"br", "hr", "img", "input", "link", "meta"})
 _ELSEWHERE = frozenset({"head", "footer", "svg"})
-"""What is no part of the text: the foot of a page stands on each, and a picture is drawn anew."""
+"""What is no part of the text: a footer stands on each page, and a picture is drawn anew."""
 _INLINE = frozenset({"a", "b", "br", "code", "em", "i", "small", "span", "strong", "time"})
 
 
@@ -34,7 +34,7 @@ class Node:
 
 
 def parse(html: str) -> Node:
-    """Read HTML that a template of ours has written, every element closed."""
+    """Read HTML that one of our templates wrote, in which every element is closed."""
     reader = _Reader()
     reader.feed(html)
     reader.close()
@@ -48,18 +48,22 @@ class _Reader(HTMLParser):
         self._open = [self.root]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        node = Node(tag, {name: value or "" for name, value in attrs})
+        node = _node(tag, attrs)
         self._open[-1].children.append(node)
         if tag not in _VOID:
             self._open.append(node)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._open[-1].children.append(Node(tag, {name: value or "" for name, value in attrs}))
+        self._open[-1].children.append(_node(tag, attrs))
 
     def handle_endtag(self, tag: str) -> None:
-        if any(node.tag == tag for node in self._open[1:]):
-            while self._open.pop().tag != tag:
-                pass
+        is_open = any(node.tag == tag for node in self._open[1:])
+        while is_open:
+            is_open = self._open.pop().tag != tag
 
     def handle_data(self, data: str) -> None:
         self._open[-1].children.append(data)
+
+
+def _node(tag: str, attributes: list[tuple[str, str | None]]) -> Node:
+    return Node(tag, {name: value or "" for name, value in attributes})

@@ -1,7 +1,7 @@
 """Strips of content, from the top of a page to its foot, and where a page ends.
 
-A strip is a line, or a row of lines side by side. Strips that belong together are never parted: a heading and what
-follows it, the first and the last two lines of a paragraph.
+A strip is a line, or a row of lines side by side. Strips that belong together stay on one page: a
+heading and what follows it, the first two lines of a paragraph, and the last two.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,31 +18,31 @@ BOTTOM = 62.0
 
 @dataclass(slots=True)
 class Strip:
-    """Something as high as `height`, `before` below what precedes it, drawn in the order a reader reads it.
-
-    The space before it is left out at the top of a page. With `keep` no page ends after it.
-    """
+    """Something of a height that a page is filled with."""
 
     height: float
     before: float = 0
+    """The space above it, left out at the top of a page."""
     keep: bool = False
+    """Whether no page may end after it."""
     drawn: list[Draw] = field(default_factory=list)
+    """What is drawn, in the order in which it is read aloud."""
 
 
 def paginate(document: Document, strips: Sequence[Strip]) -> None:
     """Draw strips on as many pages as they need."""
     document.new_page()
-    room = HEIGHT - TOP - BOTTOM
+    page_height = HEIGHT - TOP - BOTTOM
     used = 0.0
     for group in _groups(strips):
-        whole = sum(strip.before + strip.height for strip in group)
-        parted = whole - group[0].before > room
-        if used and not parted and used + whole > room:
+        height = sum([strip.before + strip.height for strip in group])
+        fits_a_page = height - group[0].before <= page_height
+        if used and fits_a_page and used + height > page_height:
             document.new_page()
             used = 0
         for strip in group:
             before = strip.before if used else 0
-            if used and used + before + strip.height > room:
+            if used and used + before + strip.height > page_height:
                 document.new_page()
                 used, before = 0, 0
             for draw in strip.drawn:
@@ -51,6 +51,7 @@ def paginate(document: Document, strips: Sequence[Strip]) -> None:
 
 
 def _groups(strips: Sequence[Strip]) -> list[list[Strip]]:
+    """Put strips together that belong on one page."""
     groups: list[list[Strip]] = []
     kept = False
     for strip in strips:
