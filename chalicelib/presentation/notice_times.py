@@ -1,6 +1,7 @@
-"""When a version of a notice is or was in force, as its page says it: in words, in the clinic's zone.
+"""When a version of a notice is or was in force, for its page: in words, by the clinic's clock.
 
-The clinic's list of publications (`notice_versions`) decides: the document itself names only the earliest day.
+The clinic's list of publications (`domain.notice_versions`) decides. The document itself names only
+the earliest day.
 """
 
 from collections.abc import Sequence
@@ -15,15 +16,18 @@ from chalicelib.presentation.i18n import format_day
 def describe_times(
     published: Sequence[PublishedVersion], version: str, clinic: Clinic, lang: str, at: Instant
 ) -> dict[str, Any]:
-    """Give what a version's page says at a moment: of this version, of all, and which one is in force (None for none).
+    """Return what a version's page tells at a moment: `this` version, all `versions`, the `current` one.
 
-    Each has its `version`, its `stage`, and in words since when and until when it is or was in force.
+    `current` is the number of the version in force, None for none. Each other has its `version`, its
+    `stage`, `since` when and `until` when it is or was in force, and the `next`.
     """
     versions = [_describe(published, entry, clinic, lang, at) for entry in reversed(published)]
+    [this] = [each for each in versions if each["version"] == version]
+    in_force = [each["version"] for each in versions if each["stage"] is Stage.IN_FORCE]
     return {
-        "this": next(each for each in versions if each["version"] == version),
+        "this": this,
         "versions": versions,
-        "current": next((each["version"] for each in versions if each["stage"] is Stage.IN_FORCE), None),
+        "current": in_force[0] if in_force else None,
     }
 
 

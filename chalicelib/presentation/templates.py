@@ -1,4 +1,4 @@
-"""Pages in a language: the templates, what they may say and use, and the header that keeps them to themselves."""
+"""Pages in a language: the templates, what they can use, and the header that protects them."""
 
 import base64
 import hashlib
@@ -28,7 +28,10 @@ _KIOSK_SCRIPT = Path(__file__).with_name("kiosk.js")
 
 
 def environment(templates: Path = TEMPLATES) -> Environment:
-    """Give the Jinja environment; with compiled templates beside the sources (the bundle) nothing is parsed."""
+    """Return the Jinja environment.
+
+    In the bundle compiled templates are beside the sources, and none is parsed.
+    """
     loader: BaseLoader = FileSystemLoader(templates)
     if (templates / "compiled").is_dir():
         loader = ModuleLoader(templates / "compiled")
@@ -43,25 +46,27 @@ def environment(templates: Path = TEMPLATES) -> Environment:
     )
     env.policies["ext.i18n.trimmed"] = True
     env.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
-    env.filters["spoken_date"] = _spoken_date
-    env.filters["in_words"] = _countries
+    env.filters["date_in_words"] = _date_in_words
+    env.filters["country_names"] = _country_names
     return env
 
 
 @pass_context
-def _spoken_date(context: Context, date: str) -> str:
+def _date_in_words(context: Context, date: str) -> str:
+    """Write a date of the clinic's document in the page's language, as when it was published."""
     written: str = context["clinic"].dates[date][context["lang"]]
     return written
 
 
 @pass_context
-def _countries(context: Context, codes: Iterable[str]) -> str:
+def _country_names(context: Context, countries: Iterable[str]) -> str:
     """Name countries, by ISO 3166, in the page's language."""
-    return ", ".join(i18n.country_name(code, context["lang"]) for code in codes)
+    names = [i18n.country_name(country, context["lang"]) for country in countries]
+    return ", ".join(names)
 
 
 @cache
-def _speaking(lang: str) -> Environment:
+def _in_language(lang: str) -> Environment:
     env = environment()
     env.install_gettext_translations(i18n.catalog(lang), newstyle=True)  # type: ignore[attr-defined]
     env.globals["lang"] = lang
@@ -73,40 +78,45 @@ def _speaking(lang: str) -> Environment:
 
 
 def render(template: str, lang: str, **context: Any) -> str:
-    """Render a template in a language. Same arguments, same bytes."""
-    return _speaking(lang).get_template(template).render(**context)
+    """Render a template in a language. The same arguments give the same bytes."""
+    return _in_language(lang).get_template(template).render(**context)
 
 
 @cache
 def content_security_policy(*styles: str, script: bool = False, form: bool = True) -> str:
-    """Allow the page's own styles (by their hash) and forms, and nothing else at all; the kiosk's pages its script too.
+    """Allow a page its own styles, by their hashes, and its forms, and nothing else.
 
-    `styles` are the templates a page includes beside `style.css`; without `form` no form can be sent.
+    `styles` are the templates that a page includes beside `style.css`. Without `form` no form can be
+    sent; with `script` the page may run the portal's script, as the kiosk does.
     """
     env = environment()
-    digests = [
-        base64.b64encode(hashlib.sha256(env.get_template(style).render().encode()).digest()).decode()
-        for style in ("style.css", *styles)
-    ]
-    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
-    scripted = " script-src 'self'; connect-src 'self';" if script else ""
-    sent_to = "'self'" if form else "'none'"
+    hashes = " ".join(f"'sha256-{_hash(env, style)}'" for style in ("style.css", *styles))
+    scripts = " script-src 'self'; connect-src 'self';" if script else ""
+    form_target = "'self'" if form else "'none'"
     return (
-        f"default-src 'none'; style-src {allowed}; img-src 'self'; form-action {sent_to};{scripted} "
-        "frame-ancestors 'none'; base-uri 'none'"
+        f"default-src 'none'; style-src {hashes}; img-src 'self'; form-action {form_target};"
+        f"{scripts} frame-ancestors 'none'; base-uri 'none'"
     )
+
+
+def _hash(env: Environment, style: str) -> str:
+    """Return the SHA-256 of a style, as CSP writes it."""
+    css = env.get_template(style).render()
+    digest = hashlib.sha256(css.encode()).digest()
+    return base64.b64encode(digest).decode()
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script and the name of this very text of it, by which it may be kept for ever."""
+    """A script, and the version by which a browser may keep it for ever."""
 
     text: str
     version: str
+    """From a hash of the text."""
 
 
 @cache
 def kiosk_script() -> Script:
-    """Give the kiosk's script."""
+    """Return the kiosk's script."""
     text = _KIOSK_SCRIPT.read_text(encoding="utf-8")
     return Script(text, hashlib.sha256(text.encode()).hexdigest()[:16])
