@@ -1,6 +1,7 @@
-"""Ages: from which one consents alone, when somebody comes of age. The law's numbers are dated data, `ages.json`.
+"""Ages: from which one consents alone, and when somebody comes of age.
 
-Each rule there has the day it holds from (null: for as long as we ask), its source, and how sure we are of it.
+The law's numbers are dated data (`ages.json`): each rule has the day from which it holds (null for
+ever), its source, and how sure we are of it.
 """
 
 import json
@@ -14,23 +15,24 @@ from chalicelib.domain.instants import Instant
 from chalicelib.domain.local_time import local_day, local_midnight
 
 OLDEST = 120
-"""Nobody was born longer ago, in years."""
+"""The highest age in years that a day of birth may give."""
 
 MAX_DIGITS = 4
-"""How many digits a number of a date has at most, leading zeros included."""
+"""How many digits day, month and year of a date may have, leading zeros included."""
 
 _AGES = Path(__file__).with_name("ages.json")
 
 
 @cache
 def rules() -> Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]:
-    """Give the rules by country: `own_consent` and `majority`, each in the order in which they came to hold."""
-    read: dict[str, dict[str, list[dict[str, Any]]]] = json.loads(_AGES.read_text(encoding="utf-8"))
-    return read
+    """Give the rules `own_consent` and `majority` of each country, oldest first."""
+    content: Any = json.loads(_AGES.read_text(encoding="utf-8"))
+    by_country: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]] = content
+    return by_country
 
 
 def own_consent_age(country: str, at: Instant) -> int:
-    """Tell from which age one consents alone to the use of one's data in a country (GDPR Art. 8(1) and its like)."""
+    """Tell from which age one consents alone to the use of one's data (GDPR Art. 8(1) and the like)."""
     return age_in_force(rules()[country]["own_consent"], country, at)
 
 
@@ -40,19 +42,23 @@ def majority_age(country: str, at: Instant) -> int:
 
 
 def age_in_force(dated: Sequence[Mapping[str, Any]], country: str, at: Instant) -> int:
-    """Tell which of several dated ages holds at a moment: the last whose day has begun in the country."""
-    if len(dated) == 1:
-        return int(dated[0]["age"])
+    """Give the age that holds at a moment, by the last rule whose day has begun in the country."""
+    first, *later = dated
+    age_then = int(first["age"])
+    if not later:
+        return age_then
     today = local_day(at, country)
-    begun = [rule for rule in dated if (rule["from"] or "") <= today]
-    return int((begun or dated[:1])[-1]["age"])
+    for rule in later:
+        if (rule["from"] or "") <= today:
+            age_then = int(rule["age"])
+    return age_then
 
 
 def birthday(born: date, age: int) -> date:
     """Tell on which day somebody reaches an age.
 
-    Who was born on 29 February reaches it, in a year without one, when 28 February is over (Regulation (EEC, Euratom)
-    1182/71, Art. 3(2)(c), whose way of counting years we follow).
+    Whoever was born on 29 February reaches it, in a year without that day, on 1 March: we count years
+    as Regulation (EEC, Euratom) 1182/71, Art. 3(2)(c) does.
     """
     try:
         return born.replace(year=born.year + age)
@@ -61,16 +67,16 @@ def birthday(born: date, age: int) -> date:
 
 
 def age(born: date, country: str, at: Instant) -> int:
-    """Tell how old somebody is at a moment, by the calendar of a country; below 0 for somebody not born yet."""
+    """Tell how old somebody is at a moment in a country; below 0 for somebody not born yet."""
     today = date.fromisoformat(local_day(at, country))
     years = today.year - born.year
     return years if birthday(born, years) <= today else years - 1
 
 
 def has_reached(comes_of_age: Instant, years: int, country: str, at: Instant) -> bool:
-    """Tell whether somebody of whom only this is known, when they come of age, is that many years old at a moment.
+    """Tell whether somebody is so many years old, of whom only the coming of age is known.
 
-    For somebody born on 29 February it may say so a day late.
+    For somebody born on 29 February it may be a day late.
     """
     day = date.fromisoformat(local_day(comes_of_age, country))
     today = date.fromisoformat(local_day(at, country))
@@ -78,20 +84,25 @@ def has_reached(comes_of_age: Instant, years: int, country: str, at: Instant) ->
 
 
 def comes_of_age_at(born: date, country: str, at: Instant) -> Instant:
-    """Tell when somebody comes of age: the midnight that begins the day, where the clinic is."""
-    return local_midnight(birthday(born, majority_age(country, at)).isoformat(), country)
+    """Tell when somebody comes of age: the midnight with which that day begins, where the clinic is."""
+    day = birthday(born, majority_age(country, at))
+    return local_midnight(day.isoformat(), country)
 
 
 def is_believable(born: date, country: str, at: Instant) -> bool:
-    """Tell whether somebody can have been born that day: not tomorrow, and not before anyone who lives."""
+    """Tell whether somebody can have been born that day: not in the future, not `OLDEST` years ago."""
     return 0 <= age(born, country, at) < OLDEST
 
 
 def calendar_day(year: str, month: str, day: str) -> date | None:
-    """Read a date in three numbers; None for one that the calendar does not have."""
-    if not all(len(part) <= MAX_DIGITS and part.isascii() and part.isdigit() for part in (year, month, day)):
+    """Read a date typed as three numbers; None for one that does not exist."""
+    if not all(_is_number(part) for part in (year, month, day)):
         return None
     try:
         return date(int(year), int(month), int(day))
     except (ValueError, OverflowError):
         return None
+
+
+def _is_number(part: str) -> bool:
+    return len(part) <= MAX_DIGITS and part.isascii() and part.isdigit()

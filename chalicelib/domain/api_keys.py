@@ -1,4 +1,4 @@
-"""Bearer keys of clinics' programs and staff: made once, shown once, kept only as a hash (RFC 6750)."""
+"""Bearer keys (RFC 6750) of a clinic's programs and staff. A key is shown once; only its hash is kept."""
 
 import hashlib
 import json
@@ -18,18 +18,21 @@ SCOPES = (
     "notices:write",
     "notices:approve",
 )
-"""What a key may be allowed to do, as far as the portal offers it today."""
+"""What a key may be allowed to do."""
 
 ONLY_ON_REQUEST = frozenset({"links:manage"})
-"""What no key may do unless it is asked for: `links:manage` opens patients' own pages to whoever has the key."""
+"""Scopes that a new key gets only if they are named.
+
+`links:manage` opens patients' own pages to whoever has the key.
+"""
 
 PREFIX = "cpk_"
-"""Lets a leaked key be recognised by scanners of source code."""
+"""What each key begins with, so that scanners of source code recognise a leaked one."""
 
 
 @dataclass(frozen=True, slots=True)
 class BearerKey:
-    """What is known of a key: whose it is and what it may do, never the key itself."""
+    """The record of a key: whose it is and what it may do, never the key itself."""
 
     id: str
     clinic: str
@@ -38,17 +41,18 @@ class BearerKey:
     created_at: Instant
     revoked_at: Instant | None = None
     member: str | None = None
-    """Which of several joint controllers it belongs to, by id: it sees the decisions that one shares; None sees all."""
+    """The joint controller it belongs to, by id: it sees only that one's questions; None sees all."""
 
     def stored(self) -> str:
-        """Write the key's record."""
+        """Write the record as JSON."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
     @classmethod
     def read(cls, stored: str) -> "BearerKey":
-        """Read a key's record."""
-        kept = json.loads(stored)
-        return cls(**{**kept, "scopes": tuple(kept["scopes"])})
+        """Read a record from JSON."""
+        values = json.loads(stored)
+        values["scopes"] = tuple(values["scopes"])
+        return cls(**values)
 
 
 def new_secret() -> str:
@@ -57,5 +61,8 @@ def new_secret() -> str:
 
 
 def digest(secret: str) -> str:
-    """Give the hash a key is kept and found by. A key is random, so a plain SHA-256 cannot be guessed back."""
+    """Give the hash under which a key is kept and found.
+
+    A plain SHA-256 is enough: a key is 256 random bits, which nobody can guess.
+    """
     return hashlib.sha256(secret.encode()).hexdigest()

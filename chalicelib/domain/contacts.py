@@ -1,6 +1,7 @@
-"""Contacts of a data subject: normal forms of e-mail, phone and patient reference, and the keys that find them.
+"""Contacts: the normal form of an e-mail, phone or patient number, and the key under which it is found.
 
-A contact is never part of a key, an address or a log line: what identifies is its HMAC under the clinic's own key.
+A contact never stands in clear in a stored key, an address or a log line. It is found by its HMAC under
+the clinic's own key (`lookup_key`), and stored encrypted.
 """
 
 import hmac
@@ -16,31 +17,35 @@ from typing import NoReturn
 from chalicelib.domain.errors import InvalidInputError
 
 MAX_EMAIL = 254
-"""Octets of the longest address that mail can be sent to (RFC 5321, 4.5.3.1.3; erratum 1690 to RFC 3696)."""
+"""Octets of the longest e-mail address (RFC 5321, 4.5.3.1.3; erratum 1690 to RFC 3696)."""
 
 MAX_PHONE = 40
-"""Characters of a phone number: E.164 has fifteen digits, the rest is for however it is spelled."""
+"""Characters of a phone number as typed: E.164 has fifteen digits, the rest is for spelling."""
 
 MAX_REFERENCE = 64
+"""Characters of a clinic's own number of a patient."""
+
 _HIDDEN = "•••"
 
 
 class ContactKind(StrEnum):
-    """The ways a clinic knows a patient."""
+    """By what a clinic knows a patient."""
 
     EMAIL = "email"
     PHONE = "phone"
     REFERENCE = "patient_ref"
+    """The clinic's own number of the patient."""
+
     WARD = "ward"
-    """A child, as the guardian who shares a contact with it names it. Nobody can ask for one, and none is kept."""
+    """A child under its guardian's contact (`child_contact`). Nobody asks by it, and none is stored."""
 
 
 REACHABLE_KINDS = (ContactKind.EMAIL, ContactKind.PHONE)
-"""The contacts by which a patient can be written to."""
+"""The contacts to which a message can go."""
 
 
 class InvalidContactError(InvalidInputError):
-    """What was typed is no e-mail address, phone number or reference. Carries the kind, never the value."""
+    """What was typed is not a contact of this kind. Carries the kind, never what was typed."""
 
     def __init__(self, kind: ContactKind) -> None:
         super().__init__(kind.value)
@@ -49,7 +54,7 @@ class InvalidContactError(InvalidInputError):
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A contact in its normal form: what two spellings of the same address have in common."""
+    """A contact in its normal form: two spellings of the same address are one contact."""
 
     kind: ContactKind
     value: str
@@ -60,10 +65,10 @@ class Contact:
 
 
 def normalise(kind: ContactKind, typed: str, country: str) -> Contact:
-    """Bring what was typed into its normal form; `country` (ISO 3166) reads national phone spellings.
+    """Bring what was typed into its normal form; raise InvalidContactError.
 
-    What is too long is refused before anything reads it: normalising Unicode and checking an address take time that
-    grows with the square of the length.
+    A phone without a country code is read as one of `country` (ISO 3166). What is too long is refused
+    before it is parsed, because that takes time that grows with the square of the length.
     """
     if kind is ContactKind.EMAIL:
         return Contact(kind, _email(typed))
@@ -73,48 +78,52 @@ def normalise(kind: ContactKind, typed: str, country: str) -> Contact:
 
 
 def child_contact(guardian: Contact, name: str, born: date) -> Contact:
-    """Give the contact that finds one child again under its guardian's: by its name and day of birth.
+    """Give the contact that finds a child under its guardian's, by its name and day of birth.
 
-    Two spellings of a name are one: case, spaces and what looks alike (NFKC) do not count.
+    Case, spaces and characters that look alike (NFKC) make no difference to a name.
     """
     spelled = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
     return Contact(ContactKind.WARD, f"{guardian.kind}:{guardian.value}|{born.isoformat()}|{spelled}")
 
 
 def dump_contacts(contacts: Iterable[Contact]) -> str:
-    """Write contacts in clear, to be sealed at once."""
-    return json.dumps([[contact.kind, contact.value] for contact in contacts], ensure_ascii=False)
+    """Write contacts in clear, to be encrypted at once."""
+    pairs = [[contact.kind, contact.value] for contact in contacts]
+    return json.dumps(pairs, ensure_ascii=False)
 
 
 def load_contacts(plain: str) -> tuple[Contact, ...]:
-    """Read contacts that were unsealed."""
+    """Read contacts that were decrypted."""
     return tuple(Contact(ContactKind(kind), value) for kind, value in json.loads(plain))
 
 
 def masked(contact: Contact) -> str:
-    """Write a contact so that its owner knows it and nobody else can use it: ``a•••@e•••.org``, ``+371 ••• 456``.
+    """Write a contact so that its owner knows it and nobody else can use it.
 
-    The same whatever is hidden, so that not even its length shows.
+    Such as ``a•••@e•••.org`` and ``+371 ••• 456``. The dots do not show how much they hide.
     """
     if contact.kind is ContactKind.EMAIL:
         mailbox, _, domain = contact.value.rpartition("@")
-        return f"{mailbox[:1]}{_HIDDEN}@{domain[:1]}{_HIDDEN}.{domain.rpartition('.')[2]}"
+        _, _, top_level = domain.rpartition(".")
+        return f"{mailbox[:1]}{_HIDDEN}@{domain[:1]}{_HIDDEN}.{top_level}"
     if contact.kind is ContactKind.PHONE:
         import phonenumbers  # noqa: PLC0415 - as below
 
-        return f"+{phonenumbers.parse(contact.value).country_code} {_HIDDEN} {contact.value[-3:]}"
+        country_code = phonenumbers.parse(contact.value).country_code
+        return f"+{country_code} {_HIDDEN} {contact.value[-3:]}"
     return _HIDDEN
 
 
 def initials(name: str) -> str:
-    """Give as much of a name as tells one child of a family from the other, and says little to anybody else."""
+    """Give the first two letters of a name: enough to tell the children of one family apart."""
     return f"{name.strip()[:2]}{_HIDDEN}"
 
 
 def lookup_key(secret: bytes, contact: Contact) -> str:
     """Give the key under which the contact's person is found: HMAC-SHA-256 in hexadecimal."""
-    purpose = hmac.digest(secret, b"contact-lookup", "sha256")
-    return hmac.new(purpose, f"{contact.kind}:{contact.value}".encode(), "sha256").hexdigest()
+    key = hmac.digest(secret, b"contact-lookup", "sha256")
+    value = f"{contact.kind}:{contact.value}".encode()
+    return hmac.digest(key, value, "sha256").hex()
 
 
 def _email(typed: str) -> str:
@@ -124,8 +133,8 @@ def _email(typed: str) -> str:
         address = validate_email(_spelled(ContactKind.EMAIL, typed, MAX_EMAIL), check_deliverability=False)
     except EmailNotValidError:
         _refuse(ContactKind.EMAIL)
-    # RFC 5321 lets a mailbox tell cases apart; no mail provider does, and two receipts for one person would be worse.
-    # Lower case and no more: folding would turn straße.de into strasse.de, which is somebody else's domain.
+    # By RFC 5321 upper and lower case may be different mailboxes; no mail provider does that.
+    # Not `casefold`: that turns straße.de into strasse.de, which is somebody else's domain.
     return address.normalized.lower()
 
 
@@ -136,13 +145,19 @@ def _phone(typed: str, country: str) -> str:
     if re.search(r"[^\d\s()+./‐-―-]", spelled):
         _refuse(ContactKind.PHONE)
     digits = re.sub(r"\D", "", spelled)
-    # As typed; with a trunk prefix the country has given up (8 in Latvia); an international number without its "+".
-    for reading in (spelled, digits.removeprefix("8"), digits.removeprefix("0"), f"+{digits.removeprefix('00')}"):
+    readings = (
+        spelled,
+        digits.removeprefix("8"),  # a trunk prefix that Latvia has given up
+        digits.removeprefix("0"),
+        f"+{digits.removeprefix('00')}",  # an international number without its "+"
+    )
+    for reading in readings:
         try:
             number = phonenumbers.parse(reading, country)
         except phonenumbers.NumberParseException:
             continue
-        if phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE:
+        reason = phonenumbers.is_possible_number_with_reason(number)
+        if reason == phonenumbers.ValidationResult.IS_POSSIBLE:
             return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return _refuse(ContactKind.PHONE)
 
@@ -155,15 +170,18 @@ def _reference(typed: str) -> str:
 
 
 def _spelled(kind: ContactKind, typed: str, most: int) -> str:
-    """Give a text in the one spelling of Unicode (NFKC), of at most so many characters before and after, trimmed.
+    """Give a text trimmed and in one spelling of Unicode (NFKC), if it has at most so many characters.
 
-    One character may become eighteen (U+FDFA), so that both are counted; of an e-mail address the octets count.
+    It is measured before and after: one character can become eighteen (U+FDFA). Of an e-mail address
+    the octets count.
     """
     trimmed = typed.strip()
     if len(trimmed) > most:
         _refuse(kind)
     spelled = unicodedata.normalize("NFKC", trimmed).strip()
-    length = len(spelled.encode(errors="replace")) if kind is ContactKind.EMAIL else len(spelled)
+    length = len(spelled)
+    if kind is ContactKind.EMAIL:
+        length = len(spelled.encode(errors="replace"))
     if length > most:
         _refuse(kind)
     return spelled

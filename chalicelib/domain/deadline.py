@@ -1,6 +1,6 @@
-"""Whether a function has to stop beginning new work: Lambda ends it after a set time."""
+"""The time limit of a function: Lambda ends it after a set time, so it stops beginning new work before."""
 
 from collections.abc import Callable
 
 OutOfTime = Callable[[], bool]
-"""Tells that there is no time left to begin another."""
+"""Tells whether there is no time left to begin another piece of work."""

@@ -1,7 +1,6 @@
 """Moments in time as the portal writes them: RFC 3339, UTC, milliseconds.
 
-Every such text has the same width and zone, so instants compare as strings; nothing in the core needs a clock
-or a calendar to order two of them.
+All such texts have the same width and zone, so that instants compare as strings.
 """
 
 import re
@@ -22,7 +21,7 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d
 
 
 class InvalidInstantError(InvalidInputError):
-    """A text that is no RFC 3339 date-time with an offset."""
+    """A text is not an RFC 3339 date-time with an offset."""
 
 
 def instant(moment: datetime) -> Instant:
@@ -36,8 +35,8 @@ def moment(written: Instant) -> datetime:
 
 
 def parse_instant(written: str) -> Instant:
-    """Read any RFC 3339 date-time (an offset is required) and write it as an Instant; raise InvalidInstantError."""
-    if not _RFC3339.fullmatch(written):  # ISO 8601 has many more spellings
+    """Read any RFC 3339 date-time with an offset as an Instant; raise InvalidInstantError."""
+    if not _RFC3339.fullmatch(written):  # `fromisoformat` also reads other spellings of ISO 8601
         raise InvalidInstantError(written)
     try:
         return instant(datetime.fromisoformat(written.upper()))
@@ -56,31 +55,41 @@ def is_ending(rule: str) -> bool:
 
 
 def ending(rule: str, start: Instant) -> Instant:
-    """Tell when a consent given at `start` ends: at an instant, after a last day (UTC), or when a period is over."""
+    """Tell when something ends that began at `start`.
+
+    `rule` is an instant, a last day (``2027-03-31``, in UTC), or a period (``P1Y``, ``P6M``, ``P30D``).
+    """
     if match := _DURATION.fullmatch(rule):
-        amount, unit = int(match[1]), match[2]
-        begun = moment(start)
-        if unit == "D":
-            return instant(begun + timedelta(days=amount))
-        months = begun.month - 1 + amount * (12 if unit == "Y" else 1)
-        year, month = begun.year + months // 12, months % 12 + 1
-        return instant(begun.replace(year=year, month=month, day=min(begun.day, _last_day(year, month))))
+        return _after_period(moment(start), int(match[1]), match[2])
     if "T" in rule:
         return rule
     last = date.fromisoformat(rule)
-    return instant(datetime(last.year, last.month, last.day, tzinfo=UTC) + timedelta(days=1))
+    midnight = datetime(last.year, last.month, last.day, tzinfo=UTC)
+    return instant(midnight + timedelta(days=1))
+
+
+def _after_period(begun: datetime, amount: int, unit: str) -> Instant:
+    if unit == "D":
+        return instant(begun + timedelta(days=amount))
+    months_a_unit = 12 if unit == "Y" else 1
+    months = begun.month - 1 + amount * months_a_unit
+    year = begun.year + months // 12
+    month = months % 12 + 1
+    day = min(begun.day, _last_day(year, month))
+    return instant(begun.replace(year=year, month=month, day=day))
 
 
 def just_before(at: Instant) -> Instant:
-    """Give the last moment before another: what ends as a day begins was good until the day before."""
+    """Give the moment before another: what ends at midnight was good until the day before."""
     return instant(moment(at) - timedelta(milliseconds=1))
 
 
 def just_after(at: Instant) -> Instant:
-    """Give the first moment after another."""
+    """Give the moment after another."""
     return instant(moment(at) + timedelta(milliseconds=1))
 
 
 def _last_day(year: int, month: int) -> int:
-    following = date(year + month // 12, month % 12 + 1, 1)
-    return (following - timedelta(days=1)).day
+    first_of_next = date(year + month // 12, month % 12 + 1, 1)
+    last = first_of_next - timedelta(days=1)
+    return last.day

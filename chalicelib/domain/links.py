@@ -1,9 +1,11 @@
-"""Links into the portal: what stands in an address is only a handle, and each opens one thing.
+"""Links into the portal, and the tokens that stand in their addresses.
 
-A token is a random handle of 128 bits and 64 bits that prove for what it was made (HMAC-SHA-256 under the clinic's own
-key). The table knows the hash of the handle alone, and what the link holds is sealed under the handle itself: whoever
-reads the table can neither follow a link nor read whom it is for (OWASP ASVS 5.0, 14.2.1). The five tokens of one
-link cost one item, and nobody turns an unsubscribing token into one that shows decisions.
+A token is a random secret of 128 bits (`LinkSecret`) and a proof of 64 bits for which scope it was made:
+HMAC-SHA-256 under the clinic's own key. One link has five tokens, one a scope (`LinkScope`); nobody
+can turn a token for unsubscribing into one that shows decisions.
+
+The table holds only the hash of the secret, and what belongs to the link encrypted under the secret
+itself. Whoever reads the table can neither follow a link nor read whom it is for (OWASP ASVS 5.0, 14.2.1).
 """
 
 import base64
@@ -20,28 +22,30 @@ from typing import Self
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import Instant, instant, moment
 
-HANDLE_BYTES, PROOF_BYTES = 16, 8
+SECRET_BYTES, PROOF_BYTES = 16, 8
 UNSUBSCRIBE_LIFETIME = timedelta(days=3 * 365)
-"""For how long a message can be stopped by its own link: as long as proof is kept by default. An older message leads to
-the page on which one says who one is, so that nothing anywhere opens for ever."""
+"""How long a link in a message unsubscribes: as long as proof is kept by default (`clinic.PROOF_KEPT`).
+
+An older message leads to the withdrawal page, so that no link opens anything for ever.
+"""
 
 PORTAL = "portal"
-"""Who made a link that the portal itself sent to a person's own contact."""
+"""Who made a link (`Link.by`) that the portal itself sent to a person's own contact."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
 
 
 class LinkScope(StrEnum):
-    """What a token opens, and nothing else."""
+    """What a token opens; it opens nothing else."""
 
     ASK = "ask"
-    """The consent page, with the contact known already (`?t=`)."""
+    """The consent page, with the contact filled in already (`?t=`)."""
 
     MANAGE = "manage"
     """The patient's own page."""
 
     CONFIRM = "confirm"
-    """Confirming what waits."""
+    """Confirming a Yes that waits."""
 
     UNDO = "undo"
     """Taking back a withdrawal."""
@@ -50,117 +54,129 @@ class LinkScope(StrEnum):
     """Confirming, from the person's own contact, that they want to be erased."""
 
     UNSUBSCRIBE = "unsubscribe"
-    """Stopping what the link names, and only that: it works for `UNSUBSCRIBE_LIFETIME`, longer than all else."""
+    """Stopping what the link names. It works for `UNSUBSCRIBE_LIFETIME`, longer than the others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One link: of which clinic, for whom, about what, until when, made by whom.
-
-    `subject` is None for somebody the portal does not know yet. `addresses` are the decisions it is about, none
-    meaning all of them; `receipt` the one that is confirmed or undone. `by` is a bearer key's id, or "portal".
-    `manages` says whether the link of a bearer key opens the patient's own page: only if its key has that scope.
-    """
+    """What is stored of one link."""
 
     clinic: str
     subject: str | None
+    """The person it is for; None for somebody whom the portal does not know yet."""
     lang: str
     addresses: tuple[str, ...]
+    """The ids of the questions it is about; empty for all."""
     receipt: str | None
+    """The receipt that is confirmed or undone by it."""
     created_at: Instant
     expires_at: Instant
     by: str
+    """Who made it: the id of a bearer key, or `PORTAL`."""
     revoked_at: Instant | None = None
     manages: bool = False
+    """Whether a link made by a key opens the patient's own page: only if the key has that scope."""
 
     @property
     def by_program(self) -> bool:
-        """Whether a clinic's program made the link and has it in its hands: following it proves no contact."""
+        """Whether a clinic's program made the link and knows it: to follow it proves no contact."""
         return self.by != PORTAL
 
     def stored(self) -> str:
-        """Write the link's record."""
+        """Write the record as JSON."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
     @classmethod
     def read(cls, stored: str) -> Self:
-        """Read a link's record."""
-        kept = json.loads(stored)
-        return cls(**{**kept, "addresses": tuple(kept["addresses"])})
+        """Read a record from JSON."""
+        values = json.loads(stored)
+        values["addresses"] = tuple(values["addresses"])
+        return cls(**values)
 
     @property
     def unsubscribes_until(self) -> Instant:
-        """Until when the link stops things: longer than it opens anything else."""
+        """Until when the link unsubscribes: longer than it opens anything else."""
         return max(self.expires_at, instant(moment(self.created_at) + UNSUBSCRIBE_LIFETIME))
 
-    def opens(self, power: LinkScope, now: Instant) -> bool:
-        """Tell whether the link still opens this."""
-        if power is LinkScope.MANAGE and self.by_program and not self.manages:
+    def opens(self, scope: LinkScope, now: Instant) -> bool:
+        """Tell whether the link still opens a scope."""
+        if scope is LinkScope.MANAGE and self.by_program and not self.manages:
             return False
-        ends = self.unsubscribes_until if power is LinkScope.UNSUBSCRIBE else self.expires_at
+        ends = self.unsubscribes_until if scope is LinkScope.UNSUBSCRIBE else self.expires_at
         return self.revoked_at is None and now < ends
 
 
 @dataclass(frozen=True, slots=True)
 class LinkRecipient:
-    """Whom a link is for: the contact it was sent to, and the name if the clinic told it."""
+    """Whom a link is for: the contact it was sent to, and the name if the clinic gave one."""
 
     contact: Contact
     name: str | None = None
 
     def plain(self) -> str:
-        """Write the holder, to be sealed."""
+        """Write it in clear, to be encrypted at once."""
         return json.dumps([self.contact.kind, self.contact.value, self.name], ensure_ascii=False)
 
     @classmethod
     def read(cls, plain: str) -> Self:
-        """Read a holder that was unsealed."""
+        """Read what was decrypted."""
         kind, value, name = json.loads(plain)
         return cls(Contact(ContactKind(kind), value), name)
 
 
 @dataclass(frozen=True, slots=True)
 class LinkSecret:
-    """The random part of a link. Its representation says nothing."""
+    """The random part of a link's tokens. Its `repr` does not show it."""
 
     value: bytes = field(repr=False)
 
     @classmethod
     def fresh(cls) -> Self:
-        """Make a handle."""
-        return cls(secrets.token_bytes(HANDLE_BYTES))
+        """Make a new secret."""
+        return cls(secrets.token_bytes(SECRET_BYTES))
 
     @classmethod
-    def derived(cls, secret: bytes, said: str) -> Self:
-        """Make the handle that the same call gives again: nobody without the clinic's key can tell it from chance."""
-        return cls(hmac.digest(secret, f"handle|{said}".encode(), "sha256")[:HANDLE_BYTES])
+    def derived(cls, secret: bytes, call: str) -> Self:
+        """Make the secret that the same call gets again.
+
+        It is derived from the clinic's key: nobody without that can tell it from a random one.
+        """
+        digest = hmac.digest(secret, f"handle|{call}".encode(), "sha256")
+        return cls(digest[:SECRET_BYTES])
 
     @property
     def link_id(self) -> str:
-        """The id under which the link is kept and revoked: SHA-256 of the handle, in hexadecimal."""
+        """The id under which the link is kept and revoked: SHA-256 of the secret, in hexadecimal."""
         return hashlib.sha256(self.value).hexdigest()
 
-    def token(self, secret: bytes, power: LinkScope) -> str:
-        """Write the token for one power: 32 characters fit for an address."""
-        return base64.urlsafe_b64encode(self.value + self._proof(secret, power)).decode()
+    def token(self, secret: bytes, scope: LinkScope) -> str:
+        """Write the token for one scope: 32 characters that may stand in an address."""
+        content = self.value + self._proof(secret, scope)
+        return base64.urlsafe_b64encode(content).decode()
 
-    def grants(self, secret: bytes, power: LinkScope, proof: bytes) -> bool:
-        """Tell whether a token's proof is the one for this power."""
-        return hmac.compare_digest(self._proof(secret, power), proof)
+    def grants(self, secret: bytes, scope: LinkScope, proof: bytes) -> bool:
+        """Tell whether a token's proof is the one for a scope."""
+        return hmac.compare_digest(self._proof(secret, scope), proof)
 
-    def _proof(self, secret: bytes, power: LinkScope) -> bytes:
-        return hmac.digest(secret, power.encode() + b"|" + self.value, "sha256")[:PROOF_BYTES]
+    def _proof(self, secret: bytes, scope: LinkScope) -> bytes:
+        proven = scope.encode() + b"|" + self.value
+        return hmac.digest(secret, proven, "sha256")[:PROOF_BYTES]
 
 
 def read_token(token: str) -> tuple[LinkSecret, bytes] | None:
-    """Take a token apart into its handle and its proof; None for what is none."""
+    """Take a token apart into its secret and its proof; None for what is not a token."""
     if not _TOKEN.fullmatch(token):
         return None
     content = base64.urlsafe_b64decode(token)
-    return LinkSecret(content[:HANDLE_BYTES]), content[HANDLE_BYTES:]
+    return LinkSecret(content[:SECRET_BYTES]), content[SECRET_BYTES:]
 
 
 def short_code(secret: bytes, receipt: str, contact: Contact) -> str:
-    """Give the six digits that confirm a receipt from a phone: the same each time, known to nobody without the key."""
-    said = f"code|{receipt}|{contact.kind}:{contact.value}".encode()
-    return f"{int.from_bytes(hmac.digest(secret, said, 'sha256')[:8], 'big') % 1_000_000:06d}"
+    """Give the six digits that confirm a receipt from a phone.
+
+    They are the same each time, and nobody can compute them without the clinic's key.
+    """
+    subject = f"code|{receipt}|{contact.kind}:{contact.value}"
+    digest = hmac.digest(secret, subject.encode(), "sha256")
+    number = int.from_bytes(digest[:8], "big") % 1_000_000
+    return f"{number:06d}"

@@ -1,15 +1,16 @@
-"""Days and midnights where a clinic is."""
+"""Days and midnights where a clinic is: by the clock of its country."""
 
 from datetime import datetime
 
 from chalicelib.domain.instants import Instant, instant, moment
 
 ZONES = {"LV": "Europe/Riga", "LT": "Europe/Vilnius", "GE": "Asia/Tbilisi"}
+"""The time zone of each country (ISO 3166) that clinics may be in."""
 
 
 def local_day(at: Instant, country: str) -> str:
     """Give the date a moment falls on in a country, such as ``2026-11-22``."""
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 - as above
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - needed only where a day is shown or read
 
     return moment(at).astimezone(ZoneInfo(ZONES[country])).date().isoformat()
 

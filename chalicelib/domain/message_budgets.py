@@ -1,36 +1,39 @@
-"""Daily budgets of messages: how many go out at most for a clinic, to a country, and in all, text messages and e-mails.
+"""Daily budgets: how many e-mails and text messages may go out, in all, for a clinic, and to a country.
 
-They bound what somebody can make the portal send who fills in its forms by program. A day is one of UTC. Word of a stop
-has budgets of its own, so that no flood of other messages keeps it back. Why these numbers: docs/decisions/0014.
+They limit what somebody can make the portal send who fills in its forms by a program. A day is one of
+UTC. Messages that confirm a withdrawal have budgets of their own, so that no flood of other messages
+keeps them back. docs/decisions/0014 tells why these numbers.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from math import ceil
 
 from chalicelib.domain.contacts import ContactKind
 from chalicelib.domain.errors import RejectedError
 from chalicelib.domain.instants import Instant, moment
 
 SHARDS = 4
-"""In how many items at least a budget is counted, so that two senders seldom meet at one."""
+"""Over how many items a budget is spread at least, so that two senders seldom write to the same."""
 
 SHARD_TAKES = 2_500
-"""How many a day one item counts at most, up to MOST_SHARDS items."""
+"""How many messages a day one item should count at most."""
 
 MOST_SHARDS = 16
+"""Over how many items a budget is spread at most, however large it is."""
 
 NEARLY_SPENT = 0.8
-"""From which part of a budget on it is told that it runs out."""
+"""From which part of a budget on the operator is warned."""
 
 MORNING = timedelta(hours=6)
-"""When what waited for a new day is sent: 6:00 UTC is 8:00 in Riga and 10:00 in Tbilisi, and wakes nobody."""
+"""When messages that waited for a new day go out (UTC): 8:00 in Riga, 10:00 in Tbilisi."""
 
 SMS, EMAIL = "sms", "email"
 
 
 class BudgetSpentError(RejectedError):
-    """The day's budget is spent. Nothing was sent. Carries which one, and for how many seconds to wait."""
+    """A day's budget is spent. Nothing was sent. Carries which one, and how many seconds to wait."""
 
     def __init__(self, scope: str, seconds: int) -> None:
         super().__init__(scope, seconds)
@@ -40,24 +43,27 @@ class BudgetSpentError(RejectedError):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """One budget: what it is for, such as ``sms#clinic#riga-aesthetics``, and how many a day."""
+    """One budget: what it is for, and how many messages a day."""
 
     scope: str
+    """Such as ``sms#clinic#riga-aesthetics``."""
     limit: int
 
     def shares(self) -> tuple[int, ...]:
-        """Give how many each of its items may count; together exactly the budget."""
-        parts = min(MOST_SHARDS, max(SHARDS, -(-self.limit // SHARD_TAKES)))
-        return tuple(self.limit // parts + (part < self.limit % parts) for part in range(parts))
+        """Give how many messages each of its items may count; together they are the limit."""
+        needed = ceil(self.limit / SHARD_TAKES)
+        items = min(MOST_SHARDS, max(SHARDS, needed))
+        share, rest = divmod(self.limit, items)
+        return (share + 1,) * rest + (share,) * (items - rest)
 
     def is_nearly_spent(self, used: int) -> bool:
-        """Tell whether it runs out."""
+        """Tell whether the operator is to be warned."""
         return used >= NEARLY_SPENT * self.limit
 
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """How many messages a day may go out, as the installation sets them."""
+    """How many messages a day may go out, as the installation's settings say."""
 
     sms: int = 2_000
     sms_country: int = 1_000
@@ -66,32 +72,34 @@ class Budgets:
     mail_clinic: int = 10_000
 
     def budgets_for(self, kind: ContactKind, clinic: str, country: str | None, *, stop: bool) -> Iterator[Budget]:
-        """Give the budgets one message counts in; `stop` where it tells of a stop.
+        """Give the budgets in which one message counts.
 
-        Word of a stop may be as many as all other messages together, and does not ask to which country it goes.
+        `stop` says that it confirms a withdrawal. Of these there may be as many as of all other
+        messages together, and to any country.
         """
-        channel, whole, of_clinic = (
-            (EMAIL, self.mail, self.mail_clinic) if kind is ContactKind.EMAIL else (SMS, self.sms, self.sms_clinic)
-        )
-        channel = f"{channel}-stops" if stop else channel
-        yield Budget(f"{channel}#all", whole)
-        yield Budget(f"{channel}#clinic#{clinic}", of_clinic)
+        by_mail = kind is ContactKind.EMAIL
+        channel = EMAIL if by_mail else SMS
+        if stop:
+            channel = f"{channel}-stops"
+        yield Budget(f"{channel}#all", self.mail if by_mail else self.sms)
+        yield Budget(f"{channel}#clinic#{clinic}", self.mail_clinic if by_mail else self.sms_clinic)
         if kind is ContactKind.PHONE and not stop:
             yield Budget(f"{channel}#country#{country}", self.sms_country)
 
 
 def day_of(at: Instant) -> str:
-    """Give the day a message counts for."""
+    """Give the day (UTC) in whose budgets a message counts, such as ``2026-11-29``."""
     return at[:10]
 
 
 def seconds_until_morning(at: Instant) -> int:
-    """Tell for how many seconds a message waits that found the day's budget spent."""
+    """Tell how many seconds a message waits whose budget for the day is spent."""
     now = moment(at)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    return int((midnight + timedelta(days=1) + MORNING - now).total_seconds())
+    tomorrow = midnight + timedelta(days=1)
+    return int((tomorrow + MORNING - now).total_seconds())
 
 
 def counters_expire_at(at: Instant) -> int:
-    """Tell when the counters of a day may be cleared away (epoch seconds): operators look back a month."""
+    """Tell when a day's counters may go (seconds since 1970): operators look back a month."""
     return int((moment(at) + timedelta(days=31)).timestamp())

@@ -1,4 +1,7 @@
-"""What was published when, and from when it holds: which version is in force at a moment. Pure."""
+"""The published versions of a clinic's notice: which one is in force at a moment.
+
+A `history` is all versions a clinic has published, in the order of publication.
+"""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -9,71 +12,85 @@ from chalicelib.domain.instants import Instant
 
 
 class PublishedVersion(NamedTuple):
-    """One published version: from when it is in force, its number, when it was published."""
+    """One published version."""
 
     since: Instant
+    """From when it is in force."""
     version: str
     published_at: Instant
 
 
 class Stage(StrEnum):
-    """Where a version stands in its life."""
+    """How far a version has come."""
 
     DRAFT = "draft"
     APPROVED = "approved"
     SCHEDULED = "scheduled"
+    """Published, and not in force yet."""
     IN_FORCE = "in_force"
     PAST = "past"
     OVERTAKEN = "overtaken"
+    """Another version was published instead, before this one was in force."""
 
 
 def history(published: Sequence[Sequence[str]]) -> tuple[PublishedVersion, ...]:
-    """Read a clinic's list of published versions, oldest first; the first entries lacked the time of publication."""
-    return tuple(PublishedVersion(each[0], each[1], each[2] if len(each) > 2 else each[0]) for each in published)  # noqa: PLR2004
+    """Read the stored list of a clinic's published versions.
+
+    The oldest entries lack the time of publication: they were in force at once.
+    """
+    versions = []
+    for since, version, *rest in published:
+        published_at = rest[0] if rest else since
+        versions.append(PublishedVersion(since, version, published_at))
+    return tuple(versions)
 
 
 def entry_at(history: Sequence[PublishedVersion], at: Instant, known_at: Instant | None = None) -> PublishedVersion:
-    """Give the version in force at a moment: the last published of those that had begun; the first one before it.
+    """Give the version in force at a moment: the last published of those that had begun.
 
-    `known_at` leaves out what was published after that moment.
+    Before the first had begun, that one. `known_at` leaves out what was published after it.
     """
-    known = [entry for entry in history if known_at is None or entry.published_at <= known_at]
-    return next((entry for entry in reversed(known) if entry.since <= at), history[0])
+    for entry in reversed(history):
+        known = known_at is None or entry.published_at <= known_at
+        if known and entry.since <= at:
+            return entry
+    return history[0]
 
 
 def notice_at(history: Sequence[PublishedVersion], at: Instant, known_at: Instant | None = None) -> NoticeInForce:
     """Give the notice in force at a moment, and when its MAJOR began."""
     entry = entry_at(history, at, known_at)
-    alike = [each for each in history if major(each.version) == major(entry.version)]
-    begun = [each.since for each in alike if known_at is None or each.published_at <= known_at]
-    return NoticeInForce(entry.version, min([entry.since, *begun]))
+    begun = [entry.since]
+    for each in history:
+        known = known_at is None or each.published_at <= known_at
+        if known and major(each.version) == major(entry.version):
+            begun.append(each.since)
+    return NoticeInForce(entry.version, min(begun))
 
 
 def predecessor(history: Sequence[PublishedVersion], version: str, since: Instant) -> PublishedVersion | None:
-    """Give the version of the same MAJOR that was in force last before a version begins; None where there is none.
+    """Give the version of the same MAJOR that was in force last before `since`; None for none.
 
-    Those who agreed to it keep their consent under the new one. A version overtaken before its day bound nobody.
+    Whoever agreed to it keeps their consent under `version`.
     """
-    alike = [
-        entry
-        for entry in history
-        if major(entry.version) == major(version)
-        and entry.since < since
-        and entry_at(history, entry.since).version == entry.version
-    ]
-    return alike[-1] if alike else None
+    for entry in reversed(history):
+        same_major = major(entry.version) == major(version)
+        if same_major and entry.since < since and _was_in_force(entry, history):
+            return entry
+    return None
 
 
 def ends_at(history: Sequence[PublishedVersion], entry: PublishedVersion) -> Instant | None:
-    """Tell when the next version takes over from this one; None for the last, and for one that never is in force."""
-    begun = [each for each in history if entry_at(history, each.since).version == each.version]
-    if entry not in begun or entry == begun[-1]:
+    """Tell when the next version replaces this one; None for the last, and for one overtaken."""
+    in_force = [each for each in history if _was_in_force(each, history)]
+    if entry not in in_force or entry == in_force[-1]:
         return None
-    return begun[begun.index(entry) + 1].since
+    following = in_force[in_force.index(entry) + 1]
+    return following.since
 
 
 def stage(since: Instant, version: str, history: Sequence[PublishedVersion], at: Instant) -> Stage:
-    """Tell where a published version stands; one overtaken before its day came was never in force."""
+    """Tell how far a published version has come at a moment."""
     if entry_at(history, at).version == version and since <= at:
         return Stage.IN_FORCE
     if entry_at(history, since).version != version:
@@ -81,6 +98,11 @@ def stage(since: Instant, version: str, history: Sequence[PublishedVersion], at:
     return Stage.SCHEDULED if since > at else Stage.PAST
 
 
+def _was_in_force(entry: PublishedVersion, history: Sequence[PublishedVersion]) -> bool:
+    """Tell whether a version was not overtaken before it began."""
+    return entry_at(history, entry.since).version == entry.version
+
+
 def version_numbers(version: str) -> tuple[int, ...]:
-    """Give a version's numbers, so that 1.10 comes after 1.9."""
+    """Give a version as numbers, so that 1.10 comes after 1.9."""
     return tuple(int(part) for part in version.split("."))

@@ -1,6 +1,6 @@
-"""Text of one line: names, addresses, subjects and header values hold no line break and no control character.
+"""Text of one line: names, addresses, subjects and header values have no line break.
 
-A line break in what becomes a header of a mail or an answer would begin another header (CWE-93).
+A line break in a header of a mail or of an HTTP answer would begin another header (CWE-93).
 """
 
 import re

@@ -1,11 +1,12 @@
-"""What is known of one person at one clinic, told to that person: what holds, why, and who could receive what.
+"""What a person sees of their own data: the status of each question, and who could receive what.
 
-Pure: subjects, receipts and notices in, values out. `services.data_export` writes the same down to take along.
+Subjects, receipts and notices in, values out. The own page shows them, `services.data_export` writes
+them into files.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chalicelib.domain.clinic import Clinic, Question, Text
@@ -26,12 +27,12 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 
 STOPPED_STATES = (State.REFUSED, State.WITHDRAWN)
-"""The states in which the last word was a No or a withdrawal: nothing is left to stop."""
+"""The states whose last answer is a No or a withdrawal: nothing is left to stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionStatus:
-    """How one decision stands; `receipt` is the document of the receipt that says so, None where there is none."""
+    """One question with its status, and the document of the receipt it follows from, if any."""
 
     question: Question
     status: Status
@@ -40,32 +41,51 @@ class QuestionStatus:
 
 @dataclass(frozen=True, slots=True)
 class RecipientPeriod:
-    """A time in which a recipient could be given data, because a Yes permitted it. `until` is None while it lasts."""
+    """A time in which a recipient could be given data, because a Yes permitted it."""
 
     question: Question
     recipient: Text
     since: Instant
     until: Instant | None
+    """None while it lasts."""
+
+
+@dataclass(frozen=True, slots=True)
+class PermittedPeriod:
+    """A time in which one question was granted, and the answer with which it began."""
+
+    answer: RecordedAnswer
+    since: Instant
+    until: Instant | None
+    """None while it lasts."""
 
 
 def question_statuses(
-    people: Sequence[Subject], ever: Clinic, notice: NoticeInForce, at: Instant, receipts: Sequence[Receipt] = ()
+    people: Sequence[Subject],
+    clinic: Clinic,
+    notice: NoticeInForce,
+    at: Instant,
+    receipts: Sequence[Receipt] = (),
 ) -> tuple[QuestionStatus, ...]:
-    """Tell how every decision ever asked for stands, purpose by purpose in the order of the notice.
+    """Give the status of every question, purpose by purpose in the order of the notice.
 
-    Of several people who share a contact, the strictest counts, as for whoever asks by that contact.
+    `clinic` has all questions that any version asked. Of several people who share a contact the
+    strictest status counts, as for a program that asks by that contact.
     """
-    order = list(dict.fromkeys(question.purpose.id for question in ever.questions.values()))
     documents = {receipt.id: receipt.document for receipt in receipts}
-    told = []
-    for address, question in sorted(ever.questions.items(), key=lambda each: order.index(each[1].purpose.id)):
-        status = strictest([resolve(person.summaries.get(address), notice, at) for person in people])
-        told.append(
-            QuestionStatus(
-                question, status, documents.get(status.recorded_answer.receipt_id) if status.recorded_answer else None
-            )
-        )
-    return tuple(told)
+    statuses = []
+    for question in _by_purpose(clinic):
+        resolved = [resolve(each.summaries.get(question.id), notice, at) for each in people]
+        status = strictest(resolved)
+        answer = status.recorded_answer
+        document = documents.get(answer.receipt_id) if answer else None
+        statuses.append(QuestionStatus(question, status, document))
+    return tuple(statuses)
+
+
+def _by_purpose(clinic: Clinic) -> list[Question]:
+    purposes = list(dict.fromkeys(question.purpose.id for question in clinic.questions.values()))
+    return sorted(clinic.questions.values(), key=lambda each: purposes.index(each.purpose.id))
 
 
 def recipient_periods(
@@ -77,58 +97,70 @@ def recipient_periods(
     *,
     restricted_since: Instant | None = None,
 ) -> tuple[RecipientPeriod, ...]:
-    """Tell who could receive what from when until when (GDPR Art. 15(1)(c)), as a Yes permitted it.
+    """Give who could receive what, and when (GDPR Art. 15(1)(c)), as a Yes permitted it; newest first.
 
-    `versions` are the notices the receipts name, `changes` the moments at which a notice came into force. Where
-    processing is restricted, since then nobody could (Art. 18(2)). What was really handed over the clinic knows.
+    `versions` are the notices that the receipts name, `changes` the moments at which a notice came
+    into force. Since processing was restricted nobody could (Art. 18(2)). What was really handed over
+    only the clinic knows.
     """
-    words: dict[QuestionId, list[RecordedAnswer]] = {}
+    answers: dict[QuestionId, list[RecordedAnswer]] = {}
     for receipt in receipts:
-        for address, word in recorded_answers(receipt.document).items():
-            words.setdefault(address, []).append(word)
+        for question_id, answer in recorded_answers(receipt.document).items():
+            answers.setdefault(question_id, []).append(answer)
     moments = tuple(changes)
-    told = []
-    for address, said in words.items():
-        for word, since, until in permitted_periods(said, notice_at, moments, now):
-            question = versions[word.notice_version].questions[address]
-            end = min(filter(None, (until, restricted_since)), default=None)
-            if question.recipient is not None and (end is None or since < end):
-                told.append(RecipientPeriod(question, question.recipient, since, end))
-    return tuple(sorted(told, key=lambda each: each.since, reverse=True))
+    periods = []
+    for question_id, given in answers.items():
+        for period in permitted_periods(given, notice_at, moments, now):
+            question = versions[period.answer.notice_version].questions[question_id]
+            ends = [end for end in (period.until, restricted_since) if end]
+            until = min(ends, default=None)
+            if question.recipient is not None and (until is None or period.since < until):
+                periods.append(RecipientPeriod(question, question.recipient, period.since, until))
+    return tuple(sorted(periods, key=lambda period: period.since, reverse=True))
 
 
 def permitted_periods(
-    words: Sequence[RecordedAnswer],
+    answers: Sequence[RecordedAnswer],
     notice_at: Callable[[Instant], NoticeInForce],
     changes: Sequence[Instant],
     now: Instant,
-) -> list[tuple[RecordedAnswer, Instant, Instant | None]]:
-    """Give the periods in which one decision was granted, each with the word that began it, by what is known now."""
-    turns = [(word.effective_at, word.expires_at, word.confirm_by) for word in words]
-    moments = sorted({each for turn in (*turns, changes) for each in turn if each and each <= now})
-    periods: list[tuple[RecordedAnswer, Instant, Instant | None]] = []
-    standing, unheard = AnswerSummary(), deque(sorted(words, key=lambda word: word.effective_at))
-    for moment in moments:
-        while unheard and unheard[0].effective_at <= moment:
-            standing = standing.with_answer(unheard.popleft())
-        status = resolve(standing, notice_at(moment), moment)
-        lasting = bool(periods) and periods[-1][2] is None
-        if status.permitted and status.recorded_answer is not None and not lasting:
-            periods.append((status.recorded_answer, moment, None))
-        elif lasting and not status.permitted:
-            periods[-1] = (*periods[-1][:2], moment)
+) -> list[PermittedPeriod]:
+    """Give the periods in which one question was granted, by all that is known now."""
+    later_answers = deque(sorted(answers, key=lambda answer: answer.effective_at))
+    summary = AnswerSummary()
+    periods: list[PermittedPeriod] = []
+    for at in _turning_points(answers, changes, now):
+        while later_answers and later_answers[0].effective_at <= at:
+            summary = summary.with_answer(later_answers.popleft())
+        status = resolve(summary, notice_at(at), at)
+        lasts = bool(periods) and periods[-1].until is None
+        if status.permitted and status.recorded_answer is not None and not lasts:
+            periods.append(PermittedPeriod(status.recorded_answer, at, None))
+        elif lasts and not status.permitted:
+            periods[-1] = replace(periods[-1], until=at)
     return periods
 
 
+def _turning_points(answers: Sequence[RecordedAnswer], changes: Sequence[Instant], now: Instant) -> list[Instant]:
+    """Give the moments at which a status can change: answers, their ends, and new notices."""
+    moments = set(changes)
+    for answer in answers:
+        ends = (answer.expires_at, answer.confirm_by)
+        moments.update((answer.effective_at, *(end for end in ends if end)))
+    return sorted(at for at in moments if at and at <= now)
+
+
 def current_states(receipt: Receipt, person: Subject, notice: NoticeInForce, at: Instant) -> dict[QuestionId, State]:
-    """Tell how the decisions stand whose last word is still this receipt's."""
-    now = {}
-    for address in receipt.document["decisions"]:
-        standing = person.summaries.get(address)
-        # A claim takes nothing from the word it stands over: that one's receipt still tells it.
-        for status in (resolve_confirmed(standing, notice, at), resolve(standing, notice, at)):
-            # Nor does the receipt of a restricted consent say to a program that it may be used.
-            usable = status.permitted or status.state is not State.GRANTED
-            if status.recorded_answer is not None and status.recorded_answer.receipt_id == receipt.id and usable:
-                now[address] = status.state
-    return now
+    """Give the state of each question whose status still follows from this receipt."""
+    states = {}
+    for question in receipt.document["decisions"]:
+        summary = person.summaries.get(question)
+        # A claim leaves the answer before it as it is: that one's receipt still tells its state.
+        for status in (resolve_confirmed(summary, notice, at), resolve(summary, notice, at)):
+            answer = status.recorded_answer
+            if answer is None or answer.receipt_id != receipt.id:
+                continue
+            # No program may take the receipt of a restricted consent for a permission.
+            if status.permitted or status.state is not State.GRANTED:
+                states[question] = status.state
+    return states

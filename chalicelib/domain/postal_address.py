@@ -1,6 +1,6 @@
-"""A postal address: where a letter reaches a patient. It finds nobody: only e-mail, phone and number do.
+"""A postal address: where a letter reaches a patient. Nobody is found by it.
 
-It is kept as a name is: sealed under the person's own key, and erased with it.
+It is encrypted under the person's own key, as a name is, and erased with it.
 """
 
 import json
@@ -9,18 +9,18 @@ from dataclasses import asdict, dataclass
 from typing import Self
 
 MAX_PART = 120
-"""Characters of each part."""
+"""Characters of each part at most."""
 
 PARTS = ("street", "postcode", "place", "country")
-"""The parts as forms and programs name them; the country may be left out."""
+"""The names of the parts in forms and in the API; the country may be left out."""
 
 WITHOUT_POSTCODE = frozenset({"GE"})
-"""Countries where letters are written without a postcode often enough that none is asked for (our own judgement)."""
+"""Countries where so many letters have no postcode that none is asked for (our own judgement)."""
 
 
 @dataclass(frozen=True, slots=True)
 class PostalAddress:
-    """Street with house and flat, postcode, town or village; the country where it is another than the clinic's."""
+    """Street with house and flat, postcode, town or village, and the country if not the clinic's."""
 
     street: str
     postcode: str
@@ -28,24 +28,27 @@ class PostalAddress:
     country: str = ""
 
     def plain(self) -> str:
-        """Write it, to be sealed at once."""
+        """Write it in clear, to be encrypted at once."""
         return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
 
     @classmethod
     def read(cls, plain: str) -> Self:
-        """Read one that was unsealed."""
+        """Read one that was decrypted."""
         return cls(**json.loads(plain))
 
     def line(self) -> str:
         """Write it in one line."""
-        return ", ".join(part for part in (self.street, self.place, self.postcode, self.country) if part)
+        parts = (self.street, self.place, self.postcode, self.country)
+        return ", ".join(part for part in parts if part)
 
     def masked(self) -> str:
-        """Show enough of it for whoever lives there to know it, and for nobody else to find them."""
+        """Give the first letters of street and place: whoever lives there knows it, nobody else."""
         return ", ".join(f"{part[:1]}•••" for part in (self.street, self.place))
 
 
 def missing_parts(parts: Mapping[str, str], country: str) -> tuple[str, ...]:
-    """Name the parts that a letter in a country needs and that are not there."""
-    due = ("street", "place") if country in WITHOUT_POSTCODE else ("street", "postcode", "place")
-    return tuple(part for part in due if not parts.get(part))
+    """Name the parts that a letter in a country needs and that are missing."""
+    needed = ["street", "postcode", "place"]
+    if country in WITHOUT_POSTCODE:
+        needed.remove("postcode")
+    return tuple(part for part in needed if not parts.get(part))

@@ -1,9 +1,10 @@
-"""Limits on what the public may store or have sent: token buckets, each kept as one number.
+"""Rate limits: how often the public may store something or have a message sent. Token buckets.
 
-The number is the bucket's *theoretical arrival time*: when the next request would come if all came evenly. A request
-moves it on by one interval; it may run ahead of the clock by `burst` intervals and no further. That is the generic cell
-rate algorithm (ITU-T I.371, Annex A; ATM Forum TM 4.1, 4.4.2) in its virtual scheduling form, and it is exactly a token
-bucket of `burst` tokens refilled one per interval. Why these buckets and numbers: docs/decisions/0008-limits.md.
+A bucket is kept as one number, its *theoretical arrival time*: when the next request would come if all
+came evenly. Each request moves it on by one interval; it may be ahead of the clock by `burst`
+intervals at most. This is the generic cell rate algorithm (ITU-T I.371, Annex A; ATM Forum TM 4.1,
+4.4.2), and the same as a bucket of `burst` tokens that gets a new one each interval.
+docs/decisions/0008-limits.md tells why these buckets and these numbers.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ from chalicelib.domain.instants import Instant, moment
 
 
 class TooManyError(RejectedError):
-    """A bucket is empty. Nothing was stored. Carries how many whole seconds to wait."""
+    """A rate limit is reached. Nothing was stored. Carries how many whole seconds to wait."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__(seconds)
@@ -26,116 +27,133 @@ class TooManyError(RejectedError):
 
     @property
     def minutes(self) -> int:
-        """The wait in whole minutes, for words."""
+        """The wait in whole minutes, rounded up."""
         return ceil(self.seconds / 60)
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """How many at once, and after how many milliseconds there is room for one more."""
+    """How many requests at once, and after how many milliseconds one more.
+
+    In all methods `arrival` is the number kept of a bucket (None for a new one) and `now` the time,
+    in milliseconds since 1970.
+    """
 
     burst: int
     interval: int
 
     def is_full(self, arrival: int | None, now: int) -> bool:
-        """Tell whether a bucket (its arrival time, None for a new one) is untouched at `now`."""
+        """Tell whether all tokens are there, so that the bucket need not be kept."""
         return arrival is None or arrival <= now
 
     def wait(self, arrival: int | None, now: int) -> int:
-        """Tell for how many milliseconds there is no room for one more; 0 where there is."""
-        return 0 if arrival is None else max(0, arrival - self.latest(now))
+        """Tell how many milliseconds to wait for the next token; 0 where there is one."""
+        if arrival is None:
+            return 0
+        return max(0, arrival - self.latest(now))
 
     def latest(self, now: int) -> int:
-        """Give the latest arrival time that still leaves room for one more."""
+        """Give the latest arrival time at which there is still a token."""
         return now + (self.burst - 1) * self.interval
 
 
 CONTACT = RateLimit(burst=12, interval=60_000)
+"""Requests of one kind about one contact."""
+
 RANGE = RateLimit(burst=60, interval=2_000)
-"""A whole waiting room may stand behind one address."""
+"""Requests of one kind from one range of addresses: a whole waiting room may share one address."""
+
 CLINIC = RateLimit(burst=40, interval=250)
-"""One of a clinic's shards: all together 640 at once, and 64 a second for ever."""
+"""Requests of one kind in one of a clinic's shards: in all 640 at once, and 64 a second."""
 
 MESSAGE = RateLimit(burst=5, interval=900_000)
-"""Messages of one kind to one contact: whoever types a stranger's phone again and again has it ring five times."""
+"""Messages of one kind to one contact: whoever types a stranger's phone makes it ring five times."""
 
 ANYWHERE_PHONE = RateLimit(burst=10, interval=1_800_000)
-"""Text messages to one phone, of whatever kinds and clinics: somebody may type it into the forms of all of them."""
+"""Text messages to one phone, of all kinds and clinics together."""
 
 ANYWHERE_EMAIL = RateLimit(burst=40, interval=600_000)
-"""E-mails to one address, of whatever kinds and clinics."""
+"""E-mails to one address, of all kinds and clinics together."""
 
 CODE = RateLimit(burst=10, interval=3_600_000)
-"""Guesses at the codes sent to one phone, of whatever receipts: a new form is no way to more of them."""
+"""Guesses at the codes sent to one phone, for all receipts together: a new form gives no more."""
 
 SHARDS = 16
-"""In how many items a clinic's bucket lies, so that none of them takes every write."""
+"""Over how many items a clinic's bucket is spread, so that no item takes every write."""
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimitCheck:
-    """What one public post is held against. `deed` names the kind of post: none can use up the room of another.
-
-    `whom` names, each for a bucket of its own, who or what it is about; `shard` is one of SHARDS, chosen at random;
-    `guesses` names the bucket of what is guessed at, if anything is.
-    """
+    """One request of the public, for which several buckets must each have a token."""
 
     action: str
+    """The kind of request: each has buckets of its own, so that none uses up another's."""
     subjects: Sequence[str]
+    """Whom or what it is about, with a bucket each."""
     range: str
+    """Where it comes from (`address_range`)."""
     shard: int
+    """Which of the clinic's SHARDS counts it: chosen at random."""
     at: Instant
     guesses: str | None = None
+    """The bucket of what is guessed at, where something is."""
 
     @property
     def now(self) -> int:
-        """The moment of the post, in milliseconds since 1970."""
+        """The moment of the request, in milliseconds since 1970."""
         return milliseconds(self.at)
 
     def buckets(self) -> Mapping[str, RateLimit]:
-        """Give the rule of every bucket the post takes one from, by its name, which may stand in no key as it is."""
-        return {
-            **{f"{self.action}|contact|{each}": CONTACT for each in self.subjects},
-            **({f"code|{self.guesses}": CODE} if self.guesses else {}),
-            f"{self.action}|range|{self.range}": RANGE,
-            f"{self.action}|clinic|{self.shard}": CLINIC,
-        }
+        """Give the limit of each bucket that is asked for a token, by name.
+
+        The names contain contacts, so that they are hashed before they are stored.
+        """
+        limits = {f"{self.action}|contact|{subject}": CONTACT for subject in self.subjects}
+        if self.guesses:
+            limits[f"code|{self.guesses}"] = CODE
+        limits[f"{self.action}|range|{self.range}"] = RANGE
+        limits[f"{self.action}|clinic|{self.shard}"] = CLINIC
+        return limits
 
 
 def milliseconds(at: Instant) -> int:
-    """Write a moment as a bucket counts: milliseconds since 1970."""
+    """Give a moment in milliseconds since 1970, as buckets count."""
     return round(moment(at).timestamp() * 1000)
 
 
 def contact_subjects(contacts: Iterable[Contact]) -> tuple[str, ...]:
-    """Name contacts for a bucket each."""
+    """Give the subjects of a request about contacts: a bucket for each contact."""
     return tuple(f"{contact.kind}:{contact.value}" for contact in contacts)
 
 
-def withdrawal_subjects(contacts: Iterable[Contact], addresses: Iterable[QuestionId]) -> tuple[str, ...]:
-    """Name a withdrawal for one bucket: these contacts and these decisions, together.
+def withdrawal_subjects(contacts: Iterable[Contact], question_ids: Iterable[QuestionId]) -> tuple[str, ...]:
+    """Give the subject of a withdrawal: one bucket for these contacts with these questions.
 
-    So a withdrawal is refused only right after the very same one was carried out, again and again: whoever uses up
-    the room for it has each time done what the patient wants.
+    So a withdrawal is rejected only after the very same one was carried out several times: nobody can
+    keep a patient from stopping something that is not stopped yet.
     """
-    return ("|".join([*sorted(contact_subjects(contacts)), *sorted(set(addresses))]),)
+    names = sorted(contact_subjects(contacts))
+    questions = sorted(set(question_ids))
+    return ("|".join([*names, *questions]),)
 
 
 def address_range(address: str) -> str:
-    """Give the range that counts as one visitor: IPv4 /24, IPv6 /48 (what one customer is given: RFC 6177).
+    """Give the range of addresses that counts as one visitor: IPv4 /24, IPv6 /48.
 
-    An address that is none belongs to a range of its own kind, so that leaving it out wins nothing.
+    A /48 is what one customer gets (RFC 6177). All that is no address shares one range, so that to
+    leave it out gains nothing.
     """
     try:
         given = ip_address(address.partition("%")[0])
     except ValueError:
         return "unknown"
     given = getattr(given, "ipv4_mapped", None) or given
-    return str(ip_network((given, 24 if given.version == 4 else 48), strict=False))  # noqa: PLR2004 - the versions
+    bits = 24 if given.version == 4 else 48  # noqa: PLR2004 - the versions
+    return str(ip_network((given, bits), strict=False))
 
 
 def refuse_while_waiting(waits: Iterable[int]) -> None:
-    """Refuse (TooManyError) where one of these waits, in milliseconds, is not over; it tells the longest."""
+    """Raise TooManyError with the longest of these waits, in milliseconds, unless all are 0."""
     wait = max(waits, default=0)
     if wait:
         raise TooManyError(ceil(wait / 1000))

@@ -1,6 +1,6 @@
-"""The receipt of a decision. A person's receipts are numbered, and each names the hash of the one before.
+"""The receipt of a decision. A person's receipts are numbered, and each holds the hash of the one before.
 
-`decisions.decide` makes them.
+`decisions.decide` makes them; `chalicelib.receipts` signs them and writes them in other formats.
 """
 
 import hashlib
@@ -11,10 +11,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """One immutable, numbered version of a person's decisions: its document and the canonical bytes of it."""
+    """One immutable receipt."""
 
     document: Mapping[str, Any]
     canonical: bytes
+    """The document as canonical JSON (RFC 8785): what is hashed and signed."""
 
     @property
     def id(self) -> str:
@@ -23,5 +24,5 @@ class Receipt:
 
     @property
     def sha256(self) -> str:
-        """The hash by which the next receipt names this one, in hexadecimal."""
+        """The hash of the receipt, in hexadecimal: the next receipt holds it."""
         return hashlib.sha256(self.canonical).hexdigest()

@@ -1,4 +1,8 @@
-"""A withdrawal that is being carried out for very many people: what holds for those it has not reached yet. Pure."""
+"""A withdrawal for very many people: what holds for those whom it has not reached yet.
+
+Where more people share a contact than one transaction can write, each gets a receipt later
+(`jobs.withdrawal_orders`). Until then whoever asks for their status applies the `PendingStop`.
+"""
 
 import json
 from collections.abc import Mapping
@@ -14,12 +18,15 @@ from chalicelib.domain.subjects import Subject
 
 @dataclass(frozen=True, slots=True)
 class PendingStop:
-    """What was stopped for everybody who shares a contact, from when on, as the portal knew it from when on."""
+    """What is stopped for everybody who shares a contact, and when it was stopped and recorded."""
 
     answers: Mapping[QuestionId, Answer]
     everything: bool
     asked_only: bool
-    """Whether it reaches only whom it was ever asked of, and of a guardian and a child the one alone (a No of one)."""
+    """Whether it reaches only people who were asked one of the questions, and not a guardian's children.
+
+    So it is with a No; a withdrawal reaches everybody.
+    """
 
     effective_at: Instant
     recorded_at: Instant
@@ -31,7 +38,8 @@ class PendingStop:
 
     @classmethod
     def of(cls, decision: Decision, *, asked_only: bool) -> Self:
-        """Give what an act stops."""
+        """Give what a decision stops."""
+        day = decision.day
         return cls(
             answers=decision.answers,
             everything=decision.everything,
@@ -42,51 +50,56 @@ class PendingStop:
             lang=decision.notice.lang,
             channel=decision.channel,
             assurance=decision.assurance,
-            effective_until=min(decision.day.ends, decision.recorded_at) if decision.day else None,
+            effective_until=min(day.ends, decision.recorded_at) if day else None,
         )
 
     def stored(self) -> str:
-        """Write it, to be kept."""
+        """Write it as JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
     def read(cls, stored: str) -> Self:
-        """Read what was kept."""
-        kept = json.loads(stored)
-        answers = {address: Answer(answer) for address, answer in kept["answers"].items()}
-        channel, assurance = Channel(kept["channel"]), Assurance(kept["assurance"])
-        return cls(**{**kept, "answers": answers, "channel": channel, "assurance": assurance})
+        """Read it from JSON."""
+        values = json.loads(stored)
+        values["answers"] = {id_: Answer(answer) for id_, answer in values["answers"].items()}
+        values["channel"] = Channel(values["channel"])
+        values["assurance"] = Assurance(values["assurance"])
+        return cls(**values)
 
     def reaches(self, person: Subject, contact: Contact) -> bool:
-        """Tell whether it reaches one of those known under a contact."""
+        """Tell whether it is meant for somebody known under a contact."""
         if not self.asked_only:
             return True
-        child = person.of_age and contact.kind not in {ContactKind.REFERENCE, ContactKind.WARD}
-        return not child and not self.answers.keys().isdisjoint(person.summaries)
+        shared_with_child = contact.kind not in {ContactKind.REFERENCE, ContactKind.WARD}
+        if person.of_age and shared_with_child:
+            return False
+        return not self.answers.keys().isdisjoint(person.summaries)
 
-    def covers(self, addresses: Mapping[QuestionId, Answer]) -> bool:
-        """Tell whether it stops all of these for everybody."""
-        return not self.asked_only and addresses.keys() <= self.answers.keys()
+    def covers(self, answers: Mapping[QuestionId, Answer]) -> bool:
+        """Tell whether it stops all of these questions for everybody."""
+        return not self.asked_only and answers.keys() <= self.answers.keys()
 
     def with_stop(
-        self, standings: Mapping[QuestionId, AnswerSummary], *, at: Instant, known_at: Instant
+        self, summaries: Mapping[QuestionId, AnswerSummary], *, at: Instant, known_at: Instant
     ) -> Mapping[QuestionId, AnswerSummary]:
-        """Give somebody's standings at a time, known at another, as they will be once they are reached.
+        """Give somebody's summaries as they will be once the stop has reached them.
 
-        The word bears no receipt yet. Whoever was reached, or has decided since, stands as they do.
+        `at` is the moment asked about, `known_at` what the portal knew. Where somebody was reached
+        already, or has answered since, nothing changes.
         """
         if self.effective_at > at or self.recorded_at > known_at:
-            return standings
-        everything = dict.fromkeys(standings, Answer.WITHDRAW) if self.everything else {}
-        told = dict(standings)
-        for address, answer in {**everything, **self.answers}.items():
-            standing = told.get(address, AnswerSummary())
-            heard, word = standing.last, self._word(answer)
-            if heard is None or heard.order_key[:2] < word.order_key[:2]:
-                told[address] = standing.with_answer(word)
-        return told
+            return summaries
+        everything = dict.fromkeys(summaries, Answer.WITHDRAW) if self.everything else {}
+        after = dict(summaries)
+        for question, answer in {**everything, **self.answers}.items():
+            summary = after.get(question, AnswerSummary())
+            stop = self._recorded(answer)
+            # Not by version: the stop has no receipt yet.
+            if summary.last is None or summary.last.order_key[:2] < stop.order_key[:2]:
+                after[question] = summary.with_answer(stop)
+        return after
 
-    def _word(self, answer: Answer) -> RecordedAnswer:
+    def _recorded(self, answer: Answer) -> RecordedAnswer:
         return RecordedAnswer(
             answer=answer,
             effective_at=self.effective_at,

@@ -1,4 +1,4 @@
-"""What a patient typed on a form, read: answers and contacts, or what is to be mended."""
+"""A submitted form as a value: the answers and contacts in it, or which fields are to be corrected."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -13,21 +13,24 @@ from chalicelib.domain.postal_address import PostalAddress
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One thing to mend: the field it belongs to and what is wrong, by a name the page has words for."""
+    """One field that is to be corrected."""
 
     field: str
     problem: str
+    """What is wrong, by a name for which the page has a sentence."""
     count: int = 0
-    """A number the words need: how many minutes to wait."""
+    """A number in that sentence, such as the minutes to wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownDetails:
-    """What a form need not ask for, because the clinic knows it: contacts, and whether a name and a postal address."""
+    """What a form need not ask for, because it is known already."""
 
     contacts: tuple[Contact, ...] = ()
     name: bool = False
+    """Whether a name is known."""
     address: bool = False
+    """Whether a postal address is known."""
 
 
 NOTHING_KNOWN = KnownDetails()
@@ -35,31 +38,35 @@ NOTHING_KNOWN = KnownDetails()
 
 @dataclass(frozen=True, slots=True)
 class FormAnswers:
-    """What a patient said on a form. With faults nothing of it may be stored."""
+    """What a patient filled in. If it has `errors`, nothing of it may be stored."""
 
     answers: Mapping[str, Answer]
     contacts: tuple[Contact, ...]
     name: str | None
     errors: tuple[FieldError, ...]
     everything: bool = False
+    """Whether everything is withdrawn."""
     declared_adult: bool = False
+    """Whether the patient declared to be old enough to decide alone."""
     guardian: Guardian | None = None
-    """Who decides for the patient, where the patient is a child; `name` is the child's."""
+    """Who decides for the patient, if that is a child; `name` is then the child's."""
     address: PostalAddress | None = None
-    """Where a letter reaches them, if a Yes needs that."""
+    """The postal address, if a Yes needs one."""
 
     def identity(self) -> dict[str, Any]:
-        """Give what makes this submission the same as another: for the receipt's id, hashed at once."""
-        return {
-            "answers": {address: answer.value for address, answer in self.answers.items()},
+        """Give what makes this form the same as another. It is hashed for the receipt's id, not stored."""
+        identity: dict[str, Any] = {
+            "answers": {question: answer.value for question, answer in self.answers.items()},
             "contacts": sorted(f"{contact.kind}:{contact.value}" for contact in self.contacts),
             "name": self.name,
             "everything": self.everything,
             "guardian": self.guardian and self.guardian.relation,
-            **({"address": self.address.plain()} if self.address else {}),
         }
+        if self.address:
+            identity["address"] = self.address.plain()
+        return identity
 
 
 def can_agree(question: Question, known: Collection[str]) -> bool:
-    """Tell whether all that a Yes needs to know is known; how to reach them, in some way, it always is."""
+    """Tell whether all is known that a Yes needs. Some contact always is."""
     return question.needs - {"contact"} <= set(known)

@@ -24,4 +24,4 @@ def test_a_thousand_answers_are_heard_once_each(monkeypatch: pytest.MonkeyPatch)
     words = [a_word("no" if number % 2 else "yes", time, version=number + 1) for number, time in enumerate(times)]
     periods = permitted_periods(words[::-1], lambda _: IN_FORCE, (), LATER)
     assert len(heard) == len(words)
-    assert [(since, until) for _, since, until in periods] == list(zip(times[::2], times[1::2], strict=True))
+    assert [(period.since, period.until) for period in periods] == list(zip(times[::2], times[1::2], strict=True))
