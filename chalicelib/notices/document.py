@@ -20,7 +20,7 @@ from chalicelib.domain.instants import Instant, is_ending
 from chalicelib.domain.languages import LANGUAGES
 from chalicelib.domain.phones import known_countries
 from chalicelib.notices.controllers import CONTROLLER_KEYS, ID, read_controllers, read_dpo
-from chalicelib.notices.duties import duty
+from chalicelib.notices.duties import duty_on
 from chalicelib.notices.fields import DocumentError, FieldReader
 from chalicelib.notices.purposes import (
     OPTION_KEYS,
@@ -164,7 +164,7 @@ def warnings_of(document: Any, at: Instant) -> tuple[DocumentError, ...]:
     clinic = _read_leniently(document)
     open_questions = clinic.open_at(at).questions
     warnings = list(_over(clinic, open_questions))
-    large_scale = duty(clinic.country, "dpo", clinic.effective).from_patients is None
+    large_scale = duty_on(clinic.country, "dpo", clinic.effective).from_patients is None
     if large_scale and isinstance(document, Mapping) and document.get("has_dpo") is False:
         problem = "is false: health data used on a large scale asks for one"
         remedy = "Name one where the clinic is more than a practice of one doctor or two"
@@ -219,7 +219,7 @@ def _clinic(reader: FieldReader, value: Mapping[str, Any], sha256: str) -> Clini
     reader.languages = _languages(reader, value.get("languages"))
     country = reader.choice("country", value.get("country"), COUNTRIES)
     effective = _effective(reader, value)
-    address_duty = duty(country, "address", effective)
+    address_duty = duty_on(country, "address", effective)
     controllers = read_controllers(reader, value.get("controllers"), address_duty)
     purposes = read_purposes(reader, value.get("purposes"))
     age_minimum, guardian = _age(reader, value.get("age"))
@@ -235,7 +235,7 @@ def _clinic(reader: FieldReader, value: Mapping[str, Any], sha256: str) -> Clini
         languages=reader.languages,
         name=reader.name("name", value.get("name")),
         controllers=controllers,
-        dpo=read_dpo(reader, value, duty(country, "dpo", effective)),
+        dpo=read_dpo(reader, value, duty_on(country, "dpo", effective)),
         age_minimum=age_minimum,
         guardian=guardian,
         texts={name: reader.text(f"texts.{name}", texts.get(name)) for name in TEXTS},

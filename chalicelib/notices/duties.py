@@ -31,7 +31,7 @@ def rules() -> Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]:
     return countries
 
 
-def duty(country: str, name: str, day: str) -> Duty:
+def duty_on(country: str, name: str, day: str) -> Duty:
     """Return what a country's law asks for on a day (`2026-11-01`): the last rule that holds then.
 
     Before any holds, it is the first of them.

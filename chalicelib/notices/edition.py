@@ -36,15 +36,15 @@ class PublishedEdition:
     """When the effective day begins where the clinic is."""
 
 
-def edition(document: Mapping[str, Any]) -> PublishedEdition:
+def make_edition(document: Mapping[str, Any]) -> PublishedEdition:
     """Make an edition of a document; raise InvalidDocumentError where it is not complete."""
-    clinic, starts = described(document)
+    clinic, starts = read_complete_clinic(document)
     texts = read_full_notice(document, clinic.languages)
     notices = {lang: full_notice(clinic, lang, text) for lang, text in texts.items()}
     return PublishedEdition(clinic, document, notices, starts)
 
 
-def described(document: Mapping[str, Any]) -> tuple[Clinic, Instant]:
+def read_complete_clinic(document: Mapping[str, Any]) -> tuple[Clinic, Instant]:
     """Return the clinic of a whole document, and when its effective day begins where the clinic is.
 
     Raises InvalidDocumentError with everything that is wrong or missing.

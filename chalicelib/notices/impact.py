@@ -21,7 +21,7 @@ from chalicelib.domain.instants import Instant
 from chalicelib.domain.notice_versions import PublishedVersion, entry_at
 from chalicelib.domain.subjects import Subject
 from chalicelib.notices.differences import Difference, differences
-from chalicelib.notices.workflow import Change, change
+from chalicelib.notices.workflow import Change, classify_change
 
 
 class InForce(Protocol):
@@ -71,7 +71,7 @@ def preview(people: Iterable[Subject], current: InForce, after: Clinic, starts: 
     Where the MAJOR stays the one in force every consent stays as it is, and nobody is read.
     """
     since = max(at, starts)
-    kind = change(after.version, current.published, since)
+    kind = classify_change(after.version, current.published, since)
     ended: Counter[QuestionId] = Counter()
     people_concerned = 0
     if major(after.version) != current.in_force.major:

@@ -286,7 +286,7 @@ def is_reason(written: str) -> bool:
     return bool(reason) and reason.isprintable() and len(written) <= MAX_REASON
 
 
-def change(version: str, history: Sequence[PublishedVersion], at: Instant) -> Change:
+def classify_change(version: str, history: Sequence[PublishedVersion], at: Instant) -> Change:
     """Tell what a version is to the one in force at a moment.
 
     Raises PublishError where its number is not above those of all published versions.

@@ -8,7 +8,7 @@ from chalicelib import log
 from chalicelib.domain.errors import InvalidInputError
 from chalicelib.notices.differences import Difference
 from chalicelib.notices.document import warnings_of
-from chalicelib.notices.edition import described, edition
+from chalicelib.notices.edition import make_edition, read_complete_clinic
 from chalicelib.notices.fields import DocumentError
 from chalicelib.notices.impact import Preview, preview
 from chalicelib.notices.workflow import (
@@ -17,7 +17,7 @@ from chalicelib.notices.workflow import (
     Person,
     ReviewError,
     VersionSummary,
-    change,
+    classify_change,
     list_versions,
     new_draft,
     summarize,
@@ -80,7 +80,7 @@ def draft_version(portal: Portal, call: AuthorizedCall[DraftBody]) -> ReviewedDr
     Raises InvalidDocumentError where it is of no clinic or number, and ReviewError.
     """
     draft = new_draft(call.body.document, call.clinic, person_of(call), call.now)
-    kind = change(draft.version, call.lookup.published.published, call.now)
+    kind = classify_change(draft.version, call.lookup.published.published, call.now)
     audit = call.audit("notices", notice=draft.version)
     Drafts(portal.table).keep(draft, [audit])
     log.count("NoticeDrafted")
@@ -129,7 +129,7 @@ def show_draft(portal: Portal, call: AuthorizedCall[EmptyBody], version: str, la
     draft = Drafts(portal.table).find(call.clinic, version)
     if draft.release:
         raise ReviewError(f"{version} is published. Read it at /{call.clinic}/notices/{version}")
-    ready = edition(draft.document)
+    ready = make_edition(draft.document)
     languages = ready.clinic.languages
     chosen = lang or languages[0]
     if chosen not in languages:
@@ -177,7 +177,7 @@ def publish(portal: Portal, call: AuthorizedCall[EmptyBody], version: str) -> Ve
     if draft.release:  # sent again
         portal.table.put_new(audit)
         return _summary(draft, call)
-    ready = edition(draft.document)
+    ready = make_edition(draft.document)
     by = person_of(call)
     publishing.publish(portal.clinics, ready, draft, by, at=call.now, also=[audit])
     log.count("NoticePublished")
@@ -192,7 +192,7 @@ def preview_publication(portal: Portal, call: AuthorizedCall[EmptyBody], version
     """
     draft = Drafts(portal.table).find(call.clinic, version)
     published = call.lookup.published
-    ready = edition(draft.document)
+    ready = make_edition(draft.document)
     # What publishing would refuse is refused here already.
     publishing.is_published(portal.clinics, ready.clinic)
     people = iter_people(portal.table, draft.clinic)
@@ -214,7 +214,7 @@ def _summary(draft: Draft, call: AuthorizedCall[Any]) -> VersionSummary:
 
 def _beyond_words(portal: Portal, draft: Draft, call: AuthorizedCall[Any]) -> tuple[Difference, ...]:
     """Tell what a complete draft would change beyond words under a MINOR number if published now."""
-    clinic, starts = described(draft.document)
+    clinic, starts = read_complete_clinic(draft.document)
     published = call.lookup.published.published
     since = max(call.now, starts)
     return publishing.changes_beyond_words(portal.clinics, clinic, published, since)

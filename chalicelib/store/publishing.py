@@ -18,7 +18,7 @@ from chalicelib.domain.local_time import local_day
 from chalicelib.domain.notice_versions import PublishedVersion, history, predecessor, version_numbers
 from chalicelib.notices.differences import Difference, beyond_words
 from chalicelib.notices.edition import PublishedEdition
-from chalicelib.notices.workflow import Draft, Person, PublishError, ReviewError, change
+from chalicelib.notices.workflow import Draft, Person, PublishError, ReviewError, classify_change
 from chalicelib.presentation.i18n import format_date
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.keys import clinic_key, code_key, draft_key, full_notice_key, listed_clinic_key, notice_key
@@ -162,7 +162,7 @@ def _is_last(clinics: Clinics, clinic: Clinic, head: Mapping[str, Any]) -> bool:
     """Tell whether this very version is the last in the clinic's list; errors as for `is_published`."""
     published = history(head["published"])
     if not published or clinic.version != published[-1].version:
-        change(clinic.version, published, clinics.clock())
+        classify_change(clinic.version, published, clinics.clock())
         if head["code"] != clinic.code:
             raise PublishError(f"code: is {clinic.code!r}; printed QR codes carry {head['code']!r}. Keep it")
         return False

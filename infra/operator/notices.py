@@ -26,7 +26,7 @@ from chalicelib.domain.instants import Instant, instant
 from chalicelib.domain.notice_versions import Stage
 from chalicelib.domain.subjects import Subject
 from chalicelib.notices.document import InvalidDocumentError, read_names, warnings_of
-from chalicelib.notices.edition import PublishedEdition, edition
+from chalicelib.notices.edition import PublishedEdition, make_edition
 from chalicelib.notices.impact import Preview, preview, superseded
 from chalicelib.notices.workflow import (
     MAX_REASON,
@@ -34,7 +34,7 @@ from chalicelib.notices.workflow import (
     Person,
     ReviewError,
     VersionSummary,
-    change,
+    classify_change,
     is_reason,
     list_versions,
     new_draft,
@@ -137,7 +137,7 @@ def _draft(asked: argparse.Namespace) -> None:
         if publishing.is_new(portal.clinics, draft.clinic)
         else portal.directory.look_up(draft.clinic).published.published
     )
-    kind = change(draft.version, history, _now())
+    kind = classify_change(draft.version, history, _now())
     Drafts(portal.table).keep(draft)
     missing = draft.missing(authorities())
     print(f"{draft.clinic} {draft.version} ({kind}): drafted by {draft.author.name}, sha256 {draft.sha256}")
@@ -146,7 +146,7 @@ def _draft(asked: argparse.Namespace) -> None:
     if missing:
         print("It is not complete:", *file.told(missing), sep="\n  ")
         return
-    if changes := beyond_words(edition(draft.document), portal, _now()):
+    if changes := beyond_words(make_edition(draft.document), portal, _now()):
         print("It changes more than words, so it needs a MAJOR number or a reason:", *changes, sep="\n  ")
 
 
@@ -154,7 +154,7 @@ def _draft(asked: argparse.Namespace) -> None:
 def _show(asked: argparse.Namespace) -> None:
     draft = Drafts(get_portal().table).find(asked.clinic, asked.version)
     approver = draft.approval.by.name if draft.approval and draft.approved else None
-    _write_pages(edition(draft.document), asked.to, approver)
+    _write_pages(make_edition(draft.document), asked.to, approver)
 
 
 def _write_pages(ready: PublishedEdition, folder: Path, approver: str | None = None) -> None:
@@ -176,7 +176,7 @@ def _approve(asked: argparse.Namespace) -> None:
     if not draft.sha256.startswith(asked.sha256):
         raise ReviewError("The draft is not the text that was read: its sha256 differs. Read it again")
     whole = not draft.missing(authorities())
-    changes = beyond_words(edition(draft.document), get_portal(), _now()) if whole else ()
+    changes = beyond_words(make_edition(draft.document), get_portal(), _now()) if whole else ()
     approved = draft.approve(Person(asked.approver), _now(), authorities(), changes=changes, reason=asked.minor_reason)
     drafts.change(draft, approved)
     print(f"{draft.clinic} {draft.version}: approved by {asked.approver}, sha256 {draft.sha256}")
@@ -187,9 +187,9 @@ def _approve(asked: argparse.Namespace) -> None:
 def _release(asked: argparse.Namespace) -> None:
     portal = get_portal()
     draft = Drafts(portal.table).find(asked.clinic, asked.version)
-    ready = edition(draft.document)
+    ready = make_edition(draft.document)
     if asked.preview:
-        change(draft.version, portal.directory.look_up(asked.clinic).published.published, _now())
+        classify_change(draft.version, portal.directory.look_up(asked.clinic).published.published, _now())
         print(_told(_previewed(draft, ready, portal)))
         return
     if draft.release is None:

@@ -7,7 +7,7 @@ from typing import Any
 from chalicelib.domain.instants import Instant
 from chalicelib.notices.differences import Difference
 from chalicelib.notices.document import InvalidDocumentError
-from chalicelib.notices.edition import PublishedEdition, edition
+from chalicelib.notices.edition import PublishedEdition, make_edition
 from chalicelib.notices.workflow import BeyondWordsError, Draft, Person, ReviewError, new_draft
 from chalicelib.portal import Portal
 from chalicelib.presentation.authorities import authorities
@@ -29,7 +29,7 @@ def read_file(path: Path) -> PublishedEdition:
 def edition_of(file: ClinicFile) -> PublishedEdition:
     """Check a clinic's file; raise FileError with every fault and the line it is on."""
     try:
-        ready = edition(file.document)
+        ready = make_edition(file.document)
     except InvalidDocumentError as error:
         raise FileError("\n".join(file.told(error.faults))) from error
     file.unslipped()

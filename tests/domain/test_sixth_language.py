@@ -19,7 +19,7 @@ BEFORE = '        Language("en", "English", "GB"),\n'
 # Run inside the copy: what a visitor who reads Estonian gets, and what the build takes along for them.
 VISIT = """
 import json
-from chalicelib.notices.edition import edition
+from chalicelib.notices.edition import make_edition
 from chalicelib.services.draft_preview import draft_page
 from infra.build.dependencies import locales
 from infra.build.openapi import build
@@ -40,7 +40,7 @@ print(json.dumps({
     "home": client.get("/", {"Accept-Language": "et"}).text,
     "latvian_home": client.get("/?lang=lv").text,
     "nowhere": client.get("/a/b/c?lang=et").text,
-    "clinic": draft_page(edition(document), "et", NOON, addresses=dict.fromkeys(document["languages"], "")),
+    "clinic": draft_page(make_edition(document), "et", NOON, addresses=dict.fromkeys(document["languages"], "")),
     "locales": sorted(locales()),
     "described": build()["components"]["schemas"]["Language"]["enum"],
 }))

@@ -177,7 +177,7 @@ def test_a_new_notice_is_told_once_to_whom_it_concerns(portal: Portal) -> None:
     decisions.record(portal, on_paper({EMAIL_NEWS: "yes"}, MORNING, MORNING), replace(signed(ANNA), base=BASE))
     decisions.record(portal, on_paper({EMAIL_NEWS: "no"}, MORNING, MORNING), replace(signed(somebody(1)), base=BASE))
     document = publish.read_file(CLINICS / f"{RIGA}.yaml").document
-    ready = publish.edition({**document, "version": "2.0"})
+    ready = publish.make_edition({**document, "version": "2.0"})
     assert put_out(portal.table, portal.clinics, ready, "2026-11-22T20:00:00.000Z")
     assert [keep(portal, "2026-11-23T09:00:00.000Z").done["told"] for _ in range(2)] == [1, 0]
     [word] = unasked(portal)

@@ -358,7 +358,7 @@ def due_unasked(portal: Portal, post: Sorting) -> None:
         decision = an_act(answers, assurance=Assurance.STAFF_WITNESSED, **more)
         decisions.record(portal, decision, replace(signed(ANNA), base=BASE))
     post.round()
-    ready = publish.edition({**publish.read_file(CLINICS / f"{RIGA}.yaml").document, "version": "1.1"})
+    ready = publish.make_edition({**publish.read_file(CLINICS / f"{RIGA}.yaml").document, "version": "1.1"})
     assert put_out(portal.table, portal.clinics, ready, "2026-11-22T20:00:00.000Z")
     post.clock.at = HALF
     assert run_housekeeping(portal, HALF, in_time).done["told"] == 3

@@ -15,7 +15,7 @@ from chalicelib.domain.consent import CONFIRM_WITHIN
 from chalicelib.domain.notice_versions import PublishedVersion, history, predecessor
 from chalicelib.notices.differences import TOPICS, Difference, Topic, beyond_words, differences
 from chalicelib.notices.document import read_clinic
-from chalicelib.notices.edition import described
+from chalicelib.notices.edition import read_complete_clinic
 from chalicelib.notices.workflow import BeyondWordsError, Draft, new_draft
 from chalicelib.presentation.authorities import authorities
 from tests.acts import EVENING, MORNING, NEXT_DAY, NOON, OPENING, a_document, in_both
@@ -237,7 +237,7 @@ def test_a_contest_that_is_over_may_be_taken_out_without_a_new_major() -> None:
     """Nobody's consent to it is left; one that still runs may not vanish."""
     before, after = a_document(), a_document()
     before["purposes"].append(copy.deepcopy(before["purposes"][1]) | {"id": "contest", "ends": "2026-11-20"})
-    old, new = described(before)[0], described(after)[0]
+    old, new = read_complete_clinic(before)[0], read_complete_clinic(after)[0]
     assert beyond_words(old, new, EVENING) == ()
     [found] = beyond_words(old, new, "2026-11-20T12:00:00.000Z")
     assert (found.place, found.before, found.after) == ("purposes.contest", "contest", None)

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from chalicelib.notices.document import COUNTRIES, check, read_clinic, warnings_of
-from chalicelib.notices.duties import duty, rules
-from chalicelib.notices.edition import edition
+from chalicelib.notices.duties import duty_on, rules
+from chalicelib.notices.edition import make_edition
 from chalicelib.notices.fields import DocumentError
 from chalicelib.presentation.authorities import authorities
 from tests.acts import NOON, a_document
@@ -91,7 +91,7 @@ def test_a_rule_holds_from_its_day_on(monkeypatch: pytest.MonkeyPatch) -> None:
     rule = {"article": "Art. 1", "due": False, "from": None}
     later = {"article": "Art. 2", "due": True, "from": "2027-01-01", "from_patients": 5}
     monkeypatch.setitem(rules()["LV"], "address", [rule, later])  # type: ignore[arg-type]
-    assert [duty("LV", "address", day).due for day in ("2026-12-31", "2027-01-01")] == [False, True]
+    assert [duty_on("LV", "address", day).due for day in ("2026-12-31", "2027-01-01")] == [False, True]
     document = a_document(effective="2027-01-01")
     del document["controllers"][0]["address"]
     assert [fault.place for fault in faults(document)] == ["controllers[1].address"]
@@ -101,8 +101,8 @@ def test_a_notice_without_address_and_officer_names_neither() -> None:
     """No empty line and no heading over nothing, in any language."""
     document = without("LV", has_dpo=False)
     del document["controllers"][0]["address"]
-    for html in edition(document).notices.values():
+    for html in make_edition(document).notices.values():
         assert "<br>\n" not in html
         assert "<br><br>" not in html
         assert "SIA Jūra</b><br>j@example.org</p>" in html
-    assert "Data protection contact" not in edition(document).notices["en"]
+    assert "Data protection contact" not in make_edition(document).notices["en"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.notices.edition import edition
+from chalicelib.notices.edition import make_edition
 from chalicelib.notices.legal_text import legal_html
 from infra.operator.publish import read_document
 from tests.acts import a_document, in_both
@@ -160,7 +160,7 @@ def test_markdown_still_means_what_it_means() -> None:
 
 def test_the_whole_notice_has_the_pasted_text_in_it() -> None:
     """What is published is rendered by the same rules."""
-    ready = edition(a_document(notice=in_both(PASTED)))
+    ready = make_edition(a_document(notice=in_both(PASTED)))
     assert all('<span class="no">2.3.1.</span> Īpašs noteikums' in html for html in ready.notices.values())
 
 

@@ -12,7 +12,7 @@ from chalicelib.domain.consent import Channel, NoticeInForce
 from chalicelib.domain.decisions import NoticeRef, decide
 from chalicelib.notices import paper_form
 from chalicelib.notices.document import read_clinic
-from chalicelib.notices.edition import edition
+from chalicelib.notices.edition import make_edition
 from chalicelib.presentation.pdf import document as pdf
 from chalicelib.receipts.formats.issued import IssuedReceipt
 from chalicelib.receipts.formats.paper import write_html, write_pdf
@@ -299,5 +299,5 @@ def test_the_form_of_a_clinic_that_writes_letters_has_lines_for_the_address() ->
     document = a_document()
     for needs, lines in ((["contact"], []), (["address"], ["Street, house and flat", "Postcode", "Town or village"])):
         document["purposes"][1]["needs"] = needs
-        words = " ".join(_form(edition(document).clinic, "en")[1].words)
+        words = " ".join(_form(make_edition(document).clinic, "en")[1].words)
         assert [line for line in ("Street, house and flat", "Postcode", "Town or village") if line in words] == lines

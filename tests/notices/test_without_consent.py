@@ -9,7 +9,7 @@ import pytest
 from chalicelib.domain.languages import LANGUAGES
 from chalicelib.notices.differences import beyond_words, differences
 from chalicelib.notices.document import check, read_clinic
-from chalicelib.notices.edition import edition
+from chalicelib.notices.edition import make_edition
 from chalicelib.notices.purposes import OTHER_BASES
 from chalicelib.presentation.authorities import authorities
 from chalicelib.presentation.i18n import catalog
@@ -99,7 +99,7 @@ def test_it_stands_apart_from_the_questions_with_its_basis_in_every_language(lan
     entries[0]["health_care"] = True
     entries[0]["law"] = in_both("The Law on Knees")
     document = _in(lang, a_document(country=country, authority=country, without_consent=entries))
-    ready = edition(document)
+    ready = make_edition(document)
     page = draft_page(ready, lang, NOON, addresses={lang: ""})
     consent, _, notice = page.partition('<div id="notice">')
     heading = HEADINGS.get(lang) or catalog(lang).gettext(HEADINGS["en"])
@@ -118,7 +118,7 @@ def test_it_stands_apart_from_the_questions_with_its_basis_in_every_language(lan
 
 def test_a_clinic_that_tells_of_nothing_has_no_heading_for_it() -> None:
     """An empty heading would make people wonder."""
-    ready = edition(a_document())
+    ready = make_edition(a_document())
     assert HEADINGS["en"] not in draft_page(ready, "en", NOON, addresses={"lv": "", "en": ""})
 
 

@@ -19,7 +19,7 @@ from chalicelib.domain.notice_versions import (
 )
 from chalicelib.domain.subjects import Subject
 from chalicelib.notices.document import InvalidDocumentError, read_clinic
-from chalicelib.notices.edition import edition
+from chalicelib.notices.edition import make_edition
 from chalicelib.notices.impact import preview, superseded
 from chalicelib.notices.workflow import (
     Change,
@@ -29,7 +29,7 @@ from chalicelib.notices.workflow import (
     PublishError,
     ReviewError,
     SamePersonError,
-    change,
+    classify_change,
     list_versions,
     new_draft,
 )
@@ -166,7 +166,7 @@ def test_an_authority_without_a_name_in_a_language_is_listed() -> None:
 def test_a_complete_document_misses_nothing_and_its_notice_says_all_in_each_language() -> None:
     """What the portal itself says of rights and withdrawal stands in every notice, in its language."""
     assert a_draft().missing(authorities()) == ()
-    notices = edition(a_document()).notices
+    notices = make_edition(a_document()).notices
     assert "to receive it in a form a machine can read, and you may object" in notices["en"]
     assert "You may take back any Yes at any time" in notices["en"]
     for lang, html in notices.items():
@@ -232,12 +232,12 @@ def test_a_document_of_another_clinic_or_without_a_number_is_no_draft() -> None:
 def test_a_version_is_first_minor_or_major_and_its_number_rises() -> None:
     """1.10 comes after 1.9."""
     published = history([[OPENING, "1.9"]])
-    assert change("1.0", (), NOON) is Change.FIRST
-    assert change("1.10", published, NOON) is Change.MINOR
-    assert change("2.0", published, NOON) is Change.MAJOR
+    assert classify_change("1.0", (), NOON) is Change.FIRST
+    assert classify_change("1.10", published, NOON) is Change.MINOR
+    assert classify_change("2.0", published, NOON) is Change.MAJOR
     for version in ("1.9", "1.8", "1.0"):
         with pytest.raises(PublishError, match="Raise the number"):
-            change(version, published, NOON)
+            classify_change(version, published, NOON)
 
 
 def test_what_is_in_force_follows_from_the_list_and_the_moment() -> None:
@@ -350,8 +350,8 @@ def test_a_version_that_takes_a_scheduled_ones_place_is_judged_by_what_is_in_for
     planned.published = SCHEDULE
     seen = preview(iter(the_people()), planned, read_clinic(a_document(version="2.1")), OPENING, EVENING)
     assert (seen.change, seen.people, seen.overtakes) == (Change.MAJOR, 2, ("2.0",))
-    assert change("2.1", SCHEDULE, EVENING) is Change.MAJOR
-    assert change("2.1", SCHEDULE, NEXT_DAY) is Change.MINOR
+    assert classify_change("2.1", SCHEDULE, EVENING) is Change.MAJOR
+    assert classify_change("2.1", SCHEDULE, NEXT_DAY) is Change.MINOR
 
 
 def test_who_is_to_be_asked_again_is_found_with_the_decision_and_since_when() -> None:

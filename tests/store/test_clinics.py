@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chalicelib.notices.document import document_hash, read_clinic
-from chalicelib.notices.edition import edition
+from chalicelib.notices.edition import make_edition
 from chalicelib.notices.workflow import PublishError, new_draft
 from chalicelib.portal import Portal
 from chalicelib.presentation.authorities import authorities
@@ -20,7 +20,7 @@ PAGE = "<!doctype html>\n<p>Vai drīkstam Jums rakstīt? გამარჯო�
 
 def publish(portal: Portal, at: str = MORNING, *, notice: str = "<p>All of it</p>", **changed: Any) -> bool:
     """Publish the small clinic, changed in one place."""
-    ready = edition(a_document(**changed))
+    ready = make_edition(a_document(**changed))
     ready = replace(ready, notices=dict.fromkeys(ready.clinic.languages, notice))
     return put_out(portal.table, portal.clinics, ready, at, wrapped_key=b"k" * 32)
 
@@ -34,7 +34,7 @@ def test_a_published_clinic_is_read_back_as_its_file_describes_it(portal: Portal
     """What the author wrote is what patients are asked."""
     assert anew(portal).version(RIGA, "1.0").languages == ("lv", "ru", "en")
     publish(portal)
-    kept, written = anew(portal).version(PHYSIO, "1.0"), edition(a_document()).clinic
+    kept, written = anew(portal).version(PHYSIO, "1.0"), make_edition(a_document()).clinic
     assert replace(kept, since="", dates=written.dates) == written
     assert written.dates.items() <= kept.dates.items()
     assert portal.directory.look_up(PHYSIO).published.in_force.major_since == MORNING
@@ -113,7 +113,7 @@ def test_a_code_on_printed_posters_belongs_to_one_clinic_for_ever(portal: Portal
 def test_two_who_publish_at_once_do_not_overwrite_each_other(portal: Portal) -> None:
     """The second is told to look first."""
     publish(portal)
-    late = edition(a_document(version="1.1", effective="2027-01-01"))
+    late = make_edition(a_document(version="1.1", effective="2027-01-01"))
     draft = new_draft(late.document, PHYSIO, IEVA, MORNING).approve(JURIS, MORNING, authorities())
     assert publish(portal, version="1.2")
     with pytest.raises(PublishError, match="Raise the number"):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.consent import NoticeInForce, State
-from chalicelib.notices.edition import PublishedEdition, edition
+from chalicelib.notices.edition import PublishedEdition, make_edition
 from chalicelib.notices.workflow import Draft, PublishError, ReviewError, new_draft
 from chalicelib.portal import Portal
 from chalicelib.presentation.authorities import authorities
@@ -30,7 +30,7 @@ DECEMBER, MIDNIGHT = "2026-12-01", "2026-11-30T22:00:00.000Z"
 
 def publish(portal: Portal, at: str = MORNING, **changed: Any) -> PublishedEdition:
     """Publish the small clinic, changed in one place."""
-    ready = edition(a_document(**changed))
+    ready = make_edition(a_document(**changed))
     assert put_out(portal.table, portal.clinics, ready, at, wrapped_key=b"k" * 32)
     return ready
 
@@ -62,7 +62,7 @@ def test_a_version_for_a_later_day_comes_into_force_at_local_midnight_by_itself(
 
 def test_midnight_is_the_clinics_own(portal: Portal) -> None:
     """Tbilisi is two hours ahead of Riga."""
-    ready = edition(a_document(country="GE", authority="GE", effective=DECEMBER))
+    ready = make_edition(a_document(country="GE", authority="GE", effective=DECEMBER))
     put_out(portal.table, portal.clinics, ready, MORNING, wrapped_key=b"k" * 32)
     assert portal.directory.look_up(PHYSIO).published.published[0].since == "2026-11-30T20:00:00.000Z"
 
@@ -155,9 +155,9 @@ def test_a_publication_of_a_text_that_changed_meanwhile_is_not_kept(portal: Port
     drafts.change(draft, approved)
     drafts.keep(a_draft(NOON, effective=DECEMBER))
     with pytest.raises(PublishError, match="at the same moment"):
-        publishing.publish(portal.clinics, edition(draft.document), approved, IEVA, wrapped_key=b"k" * 32, at=NOON)
+        publishing.publish(portal.clinics, make_edition(draft.document), approved, IEVA, wrapped_key=b"k" * 32, at=NOON)
     assert publishing.is_new(portal.clinics, PHYSIO)
-    other = edition(a_document(effective=DECEMBER))
+    other = make_edition(a_document(effective=DECEMBER))
     with pytest.raises(PublishError, match="not the text that was approved"):
         publishing.publish(portal.clinics, other, approved, IEVA, wrapped_key=b"k" * 32, at=NOON)
 
@@ -166,7 +166,7 @@ def test_nothing_is_published_unapproved(portal: Portal) -> None:
     """The store itself refuses, whoever calls it."""
     Drafts(portal.table).keep(a_draft())
     with pytest.raises(ReviewError, match="not approved"):
-        publishing.publish(portal.clinics, edition(a_document()), a_draft(), IEVA, wrapped_key=b"k" * 32, at=NOON)
+        publishing.publish(portal.clinics, make_edition(a_document()), a_draft(), IEVA, wrapped_key=b"k" * 32, at=NOON)
     assert publishing.is_new(portal.clinics, PHYSIO)
     with pytest.raises(UnknownVersionError):
         portal.clinics.version(PHYSIO, "1.0")

@@ -16,7 +16,7 @@ import pytest
 from chalicelib.domain.api_keys import SCOPES
 from chalicelib.domain.instants import Instant
 from chalicelib.jobs import signing
-from chalicelib.notices.edition import edition
+from chalicelib.notices.edition import make_edition
 from chalicelib.portal import Portal, get_portal
 from chalicelib.store.keys import SHARDS, audit_key, unsigned_key
 from chalicelib.store.table import Table
@@ -115,7 +115,7 @@ class RunningPortal:
     def _publish(self, document: dict[str, Any], change: Change | None, at: Instant | None = None) -> None:
         if change:
             change(document)
-        ready, arn = edition(document), self.settings["CLINIC_KEY_ARN"]
+        ready, arn = make_edition(document), self.settings["CLINIC_KEY_ARN"]
         why = "For a test of what happens then."
         assert publish.publish(ready, self.beside, arn, author=IEVA, approver=JURIS, minor_reason=why, at=at)
         self.documents[document["id"]] = document
