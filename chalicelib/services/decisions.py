@@ -28,7 +28,7 @@ from chalicelib.services.given_contacts import (
     with_contacts,
     with_proof,
 )
-from chalicelib.store import contacts, withdrawal_orders
+from chalicelib.store import contact_places, withdrawal_orders
 from chalicelib.store.clinics import Published
 from chalicelib.store.decisions import PersonalData, decision_writes, detach_contacts, outbox_writes_for
 from chalicelib.store.keys import Key, receipt_id_key
@@ -190,10 +190,10 @@ def _prepare(
 
 def _split_if_shared(portal: Portal, clinic: str, person: Subject, conflicting: Collection[Key]) -> None:
     """After a conflict in a contact give the person places of their own: an old item may still hold everybody."""
-    if not contacts.concerns_contacts(conflicting):
+    if not contact_places.concerns_contacts(conflicting):
         return
     try:
-        contacts.split(portal.table, clinic, person.id)
+        contact_places.split(portal.table, clinic, person.id)
     except (LookupError, ConflictError, ContendedError):  # a new person, or others got in first
         return
 

@@ -11,7 +11,7 @@ from chalicelib.domain.retention import proof_until
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.services.authorized_call import AuthorizedCall
-from chalicelib.store import audit, contacts, erasures
+from chalicelib.store import audit, contact_places, erasures
 from chalicelib.store.table import Write
 
 
@@ -79,7 +79,7 @@ def erase(  # noqa: PLR0917 - whom, by whom, when
         return after, [*writes, line]
 
     try:
-        after = contacts.update_person(portal.table, clinic, subject, planned)
+        after = contact_places.update_person(portal.table, clinic, subject, planned)
     except LookupError:
         return None
     return Erased(subject, after.proof_until or now) if after else None
@@ -100,7 +100,7 @@ def restrict(portal: Portal, clinic: str, subject: str, by: str, now: Instant, *
         return person.restrict(now if restricted else None), [line]
 
     try:
-        return contacts.update_person(portal.table, clinic, subject, planned) or next(iter(kept), None)
+        return contact_places.update_person(portal.table, clinic, subject, planned) or next(iter(kept), None)
     except LookupError:
         return None
 

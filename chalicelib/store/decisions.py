@@ -12,7 +12,7 @@ from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, ContactKind
 from chalicelib.domain.postal_address import PostalAddress
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
-from chalicelib.store import contacts, people, timeline
+from chalicelib.store import contact_places, people, timeline
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import (
     answers_page_key,
@@ -71,7 +71,7 @@ def decision_writes(
     """
     clinic = lookup.published.clinic.id
     page_starts = timeline.with_page_start(before.page_starts, after.version, before.latest, after.recorded_at)
-    after = contacts.with_places(before, replace(after, page_starts=page_starts), lookup.known_by)
+    after = contact_places.with_places(before, replace(after, page_starts=page_starts), lookup.known_by)
     return [
         *_receipt_writes(clinic, after, receipt),
         *_person_writes(clinic, lookup, before, after),
@@ -100,8 +100,8 @@ def _person_writes(clinic: str, lookup: Lookup, before: Subject, after: Subject)
     stored, was = people.dump_person(after), lookup.stored.get(after.id)
     writes: list[Write] = [SetBody(person_key(clinic, after.id), stored, was=was)]
     if was is not None:
-        writes += contacts.copy_writes(clinic, before, stored, was)
-    return [*writes, *contacts.new_place_writes(clinic, before, after, stored)]
+        writes += contact_places.copy_writes(clinic, before, stored, was)
+    return [*writes, *contact_places.new_place_writes(clinic, before, after, stored)]
 
 
 def _timeline_writes(clinic: str, before: Subject, after: Subject, receipt: Receipt) -> list[Write]:
@@ -160,6 +160,6 @@ def detach_contacts(lookup: Lookup, before: Subject, after: Subject) -> list[Wri
     writes: list[Write] = []
     for number in before.contacts:
         if number not in after.contacts:
-            writes.append(contacts.vacate_write(clinic, before, number, lookup.stored[before.id]))
+            writes.append(contact_places.vacate_write(clinic, before, number, lookup.stored[before.id]))
             writes.append(Replace(personal_data_key(clinic, before.id, number), {}))
     return writes

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.portal import get_portal
-from chalicelib.store import contacts
+from chalicelib.store import contact_places
 from chalicelib.store import people as roll
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.keys import migration_key
@@ -58,7 +58,7 @@ def _rewrite(table: Table, clinic: str, subject: str) -> bool:
     """Rewrite one person; tell whether there was anything to do."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return contacts.split(table, clinic, subject)
+            return contact_places.split(table, clinic, subject)
         except LookupError:  # forgotten just now
             return False
         except (ConflictError, ContendedError):  # they, or others under the contact, decided just now

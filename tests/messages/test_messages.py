@@ -23,7 +23,7 @@ from chalicelib.messages.delivery import Delivery
 from chalicelib.portal import Portal
 from chalicelib.services import decisions
 from chalicelib.services.subject_rights import erase, restrict
-from chalicelib.store import contacts, deliveries, outbox, withdrawal_orders
+from chalicelib.store import contact_places, deliveries, outbox, withdrawal_orders
 from chalicelib.store import people as roll
 from chalicelib.store.bounces import mark_undeliverable, undeliverable
 from chalicelib.store.keys import Key, earlier_undeliverable_key, outbox_key, person_key, undeliverable_key
@@ -59,7 +59,7 @@ def known_as(portal: Portal, person: Subject, **changed: Any) -> Subject:
     portal.table.write(
         [
             SetBody(person_key(RIGA, person.id), stored, was),
-            *contacts.copy_writes(RIGA, person, stored, was),
+            *contact_places.copy_writes(RIGA, person, stored, was),
         ]
     )
     return after

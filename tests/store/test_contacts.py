@@ -14,7 +14,7 @@ from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.services import decisions
 from chalicelib.services.subject_rights import erase, restrict
-from chalicelib.store import contacts, erasures
+from chalicelib.store import contact_places, erasures
 from chalicelib.store import people as roll
 from chalicelib.store.keys import Key, contact_key, person_key
 from chalicelib.store.table import Write
@@ -262,4 +262,4 @@ def test_a_decision_during_the_rewriting_is_neither_lost_nor_undone(portal: Port
     assert decided
     assert state(portal, RIGA, ANNA, EMAIL_NEWS) == "withdrawn"
     assert roll.person(portal.table, RIGA, anna.id).version == 2
-    assert contacts.split(portal.table, RIGA, anna.id) is False
+    assert contact_places.split(portal.table, RIGA, anna.id) is False
