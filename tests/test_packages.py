@@ -23,9 +23,6 @@ MAY_IMPORT = {
     "portal": {"settings", "messages", "store", "domain"},
     "entry": {"portal", "web"},
 }
-STILL_WITH_REQUESTS = {"services/invitee.py", "services/own_page.py", "services/withdrawal_source.py"}
-"""What is yet to be divided into what a view reads and what a service does."""
-
 OUTSIDE = {"chalice", "boto3", "botocore", "pynamodb", "os", "time", "random"}
 READS_THE_CLOCK = {"now", "utcnow", "today"}
 NO_ERROR_OF_THE_PORTAL = {"SettingsError"}
@@ -53,7 +50,7 @@ def test_imports_point_down(module: Path) -> None:
     """A rule of consent can be read without reading what serves, stores or sends it."""
     own = package(str(module.with_suffix("")).replace("/", "."))
     ours = {name for name in imports(module) if name.startswith("chalicelib.")}
-    allowed = MAY_IMPORT.get(own, set()) | {own} | ({"web"} if str(module) in STILL_WITH_REQUESTS else set())
+    allowed = MAY_IMPORT.get(own, set()) | {own}
     assert not {name for name in ours if package(name) not in allowed}
 
 
@@ -84,7 +81,17 @@ def test_one_module_alone_knows_pynamodb_and_chalice_stays_in_the_web() -> None:
     knowing = {str(module) for module in MODULES if any(name.startswith("pynamodb") for name in imports(module))}
     assert knowing == {"store/table.py"}
     serving = {module.parts[0] for module in MODULES if any(name.startswith("chalice.") for name in imports(module))}
-    assert serving - {"services"} == {"web"}
+    assert serving == {"web"}
+
+
+def test_services_are_given_the_portal() -> None:
+    """What a service works with is seen where it is called, and a test calls it with a portal of its own."""
+    reaching = {
+        module.parts[0].removesuffix(".py")
+        for module in MODULES
+        if any(name == "chalicelib.portal.get_portal" for name in imports(module))
+    }
+    assert reaching <= {"web", "jobs"}
 
 
 def test_every_error_belongs_to_a_family() -> None:

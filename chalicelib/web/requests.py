@@ -3,8 +3,7 @@
 import io
 import json
 import re
-import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,8 +11,7 @@ from chalice.app import Request
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.errors import InvalidInputError
-from chalicelib.domain.instants import Instant
-from chalicelib.domain.rate_limits import SHARDS, RateLimitCheck, address_range
+from chalicelib.domain.rate_limits import address_range
 from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import negotiate
 from chalicelib.services.visitor import Visitor
@@ -94,16 +92,6 @@ def own_origins(request: Request, public_url: str) -> set[str]:
     gateway = urlsplit(f"https://{request.context.get('domainName', '')}")
     origins = (host, gateway, urlsplit(public_url))
     return {f"{each.scheme}://{each.netloc}".lower() for each in origins if each.netloc}
-
-
-def guard(request: Request, deed: str, whom: Sequence[str], at: Instant) -> RateLimitCheck:
-    """Give what a public post is held against: whom it is about, and the address API Gateway took it from.
-
-    No header can claim another address. See `limits` for `deed` and `whom`.
-    """
-    identity: Mapping[str, Any] = request.context.get("identity") or {}
-    visitor = address_range(str(identity.get("sourceIp") or ""))
-    return RateLimitCheck(deed, whom, visitor, secrets.randbelow(SHARDS), at)
 
 
 def visitor(request: Request) -> Visitor:

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from chalicelib.domain import reminders
+from chalicelib.domain.confirmation import confirmed_by
 from chalicelib.domain.contacts import Contact
 from chalicelib.domain.instants import Instant, instant
 from chalicelib.domain.links import Link, LinkRecipient, LinkScope, LinkSecret
 from chalicelib.messages.delivery import Delivery
 from chalicelib.messages.transports import Email, TextMessage
 from chalicelib.portal import Portal
-from chalicelib.services.confirmation import confirmed_by
 from chalicelib.store import confirmation_codes, links
 from chalicelib.store import reminders as told
 from chalicelib.store.keys import shared_bucket_key

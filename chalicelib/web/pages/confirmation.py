@@ -4,6 +4,7 @@ Programs that look through mail open every link, run scripts and send forms as t
 nothing, and a form counts only with a choice that nobody had made before.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +12,6 @@ from chalice.app import Request, Response
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.contacts import masked
-from chalicelib.domain.guardians import is_of_consent_age
-from chalicelib.domain.instants import Instant
 from chalicelib.domain.links import LinkScope
 from chalicelib.domain.rate_limits import TooManyError
 from chalicelib.domain.receipts import Receipt
@@ -20,195 +19,225 @@ from chalicelib.domain.submission import FieldError
 from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import negotiate
 from chalicelib.presentation.templates import render
-from chalicelib.services import confirmation as confirming
+from chalicelib.services import confirmation
 from chalicelib.services.confirmation import OpenConfirmation
 from chalicelib.services.decisions import NoOpenQuestionError
-from chalicelib.store import people
 from chalicelib.store.links import OpenedLink, open_link
 from chalicelib.web.errors import retry_after
 from chalicelib.web.forms import MAX_NAME, Fields, first
-from chalicelib.web.requests import base_url, form_fields, guard, mount, query
+from chalicelib.web.requests import form_fields, mount, query, visitor
 from chalicelib.web.responses import html, see_other
+
+CHOOSE = FieldError("sure", "choose_yes_no")
+NOTHING_TICKED = FieldError("purpose", "nothing_ticked")
+CHILD_DECIDES_ALONE = FieldError("errors", "child_decides_alone")
+CODE_MISSING = FieldError("code", "code_missing")
+CODE_WRONG = FieldError("code", "code_wrong")
 
 
 def confirm_page(request: Request, token: str) -> Response:
     """Show what will be confirmed."""
-    opened = _opened(token, LinkScope.CONFIRM)
+    opened = _open(token, LinkScope.CONFIRM)
     if opened.link.receipt is None:
-        return _new_contact(request, opened, None)
-    return _asking(request, "confirm", opened.link.lang, confirming.by_link(get_portal(), opened, get_portal().clock()))
+        return _show_new_contact(request, opened)
+    portal = get_portal()
+    found = confirmation.confirmation_by_link(portal, opened, portal.clock())
+    return _show(request, "confirm", opened.link.lang, found)
 
 
 def confirm(request: Request, token: str) -> Response:
-    """Confirm what is ticked, or say that it was somebody else; without a choice nothing happens."""
+    """Confirm what is ticked, or record that it was somebody else; without a choice nothing happens."""
     fields = form_fields(request)
-    opened = _opened(token, LinkScope.CONFIRM)
+    opened = _open(token, LinkScope.CONFIRM)
     if opened.link.receipt is None:
-        return _new_contact(request, opened, fields)
-    now = get_portal().clock()
-    found = confirming.by_link(get_portal(), opened, now)
-    if not found.addresses:
-        return _asking(request, "confirm", opened.link.lang, found)
-    ticked = _ticked(fields, found)
-    sure = first(fields, "sure")
-    if sure not in ("yes", "no"):
-        return _asking(
-            request, "confirm", opened.link.lang, found, fields, faults=(FieldError("sure", "choose_yes_no"),)
-        )
+        return _replace_contact(request, opened, fields)
+    portal = get_portal()
+    now, lang = portal.clock(), opened.link.lang
+    found = confirmation.confirmation_by_link(portal, opened, now)
+    if not found.questions:
+        return _show(request, "confirm", lang, found)
+    ticked, sure = _ticked(fields, found), first(fields, "sure")
+    if sure not in {"yes", "no"}:
+        return _show_again(request, "confirm", lang, found, fields, CHOOSE)
     if sure == "yes" and not ticked:
-        return _asking(
-            request, "confirm", opened.link.lang, found, fields, faults=(FieldError("purpose", "nothing_ticked"),)
-        )
-    lang = _language(request, found.clinic, opened.link.lang)
+        return _show_again(request, "confirm", lang, found, fields, NOTHING_TICKED)
+    confirmed, base = ticked if sure == "yes" else (), visitor(request).base_url
     try:
-        receipt = confirming.confirm(
-            get_portal(), found, ticked if sure == "yes" else (), now, base=_base(request), linked=True
-        )
+        receipt = confirmation.confirm(portal, found, confirmed, now, base=base, linked=True)
     except NoOpenQuestionError:
-        return _asking(request, "confirm", lang, replace(found, addresses=()))
-    return _receipt(request, receipt, lang)
+        return _show(request, "confirm", lang, found.without_questions())
+    return _to_receipt(request, receipt, _language(request, found.clinic, lang))
 
 
 def code_page(request: Request, clinic: str, receipt: str) -> Response:
     """Ask for the code from the text message."""
-    return _code(request, clinic, receipt, ())
+    return _show_code(request, clinic, receipt)
 
 
 def confirm_by_code(request: Request, clinic: str, receipt: str) -> Response:
     """Confirm with the code from the text message; five tries for a receipt, ten at once for a phone."""
     fields = form_fields(request)
-    code = "".join(each for each in first(fields, "code")[:MAX_NAME] if each.isdigit())
+    code = _digits(first(fields, "code")[:MAX_NAME])
     if not code:
-        return _code(request, clinic, receipt, (FieldError("code", "code_missing"),))
-    now = get_portal().clock()
+        return _show_code(request, clinic, receipt, CODE_MISSING)
+    portal, came = get_portal(), visitor(request)
+    now = portal.clock()
+    check = came.rate_limit_check("code", (), now)
     try:
-        held = guard(request, "code", (), now)
-        found = confirming.by_code(get_portal(), clinic, receipt, code, held)
+        found = confirmation.confirmation_by_code(portal, clinic, receipt, code, check)
     except TooManyError as error:
-        answer = _code(request, clinic, receipt, (FieldError("errors", "too_many", error.minutes),))
-        answer.status_code = 429
-        answer.headers.update(retry_after(error))
-        return answer
-    if found is None or not found.addresses:
-        return _code(request, clinic, receipt, (FieldError("code", "code_wrong"),))
+        return _show_too_many_codes(request, clinic, receipt, error)
+    if found is None or not found.questions:
+        return _show_code(request, clinic, receipt, CODE_WRONG)
     try:
-        confirmed = confirming.confirm(get_portal(), found, found.addresses, now, base=_base(request), linked=False)
+        confirmed = confirmation.confirm(portal, found, found.questions, now, base=came.base_url, linked=False)
     except NoOpenQuestionError:
-        return _code(request, clinic, receipt, (FieldError("code", "code_wrong"),))
-    return _receipt(request, confirmed, _language(request, found.clinic, found.receipt.document["notice"]["lang"]))
+        return _show_code(request, clinic, receipt, CODE_WRONG)
+    lang = _language(request, found.clinic, found.receipt.document["notice"]["lang"])
+    return _to_receipt(request, confirmed, lang)
 
 
 def undo_page(request: Request, token: str) -> Response:
     """Show what was stopped, and offer it back."""
-    opened = _opened(token, LinkScope.UNDO)
-    return _asking(request, "undo", opened.link.lang, confirming.undoable(get_portal(), opened, get_portal().clock()))
+    portal, opened = get_portal(), _open(token, LinkScope.UNDO)
+    found = confirmation.find_undoable(portal, opened, portal.clock())
+    return _show(request, "undo", opened.link.lang, found)
 
 
 def undo(request: Request, token: str) -> Response:
     """Let what is ticked count again; without a tick nothing happens, nor for a child that decides alone by now."""
     fields = form_fields(request)
-    opened = _opened(token, LinkScope.UNDO)
-    now = get_portal().clock()
-    found = confirming.undoable(get_portal(), opened, now)
-    if not found.addresses:
-        return _asking(request, "undo", opened.link.lang, found)
+    portal, opened = get_portal(), _open(token, LinkScope.UNDO)
+    now, sent_in = portal.clock(), opened.link.lang
+    found = confirmation.find_undoable(portal, opened, now)
+    if not found.questions:
+        return _show(request, "undo", sent_in, found)
     ticked = _ticked(fields, found)
     if not ticked:
-        return _asking(
-            request, "undo", opened.link.lang, found, fields, faults=(FieldError("purpose", "nothing_ticked"),)
-        )
-    if is_of_consent_age(found.clinic, _of_age(found), now):
+        return _show_again(request, "undo", sent_in, found, fields, NOTHING_TICKED)
+    if confirmation.child_decides_alone(portal, found, now):
         clinic = replace(found.clinic, alone_from=found.clinic.decides_alone_from(now))
-        wrong = FieldError("errors", "child_decides_alone")
-        return _asking(request, "undo", opened.link.lang, replace(found, clinic=clinic), fields, faults=(wrong,))
-    lang = _language(request, found.clinic, opened.link.lang)
+        return _show_again(request, "undo", sent_in, replace(found, clinic=clinic), fields, CHILD_DECIDES_ALONE)
+    lang = _language(request, found.clinic, sent_in)
     try:
-        return _receipt(request, confirming.undo(get_portal(), found, ticked, lang, now, base=_base(request)), lang)
+        receipt = confirmation.undo(portal, found, ticked, lang, now, base=visitor(request).base_url)
     except NoOpenQuestionError:
-        return _asking(request, "undo", lang, replace(found, addresses=()))
+        return _show(request, "undo", sent_in, found.without_questions())
+    return _to_receipt(request, receipt, lang)
 
 
-def _new_contact(request: Request, opened: OpenedLink, fields: Fields | None) -> Response:
-    """Ask whether a new contact should take the place of an old one, and carry that out."""
+def _show_new_contact(request: Request, opened: OpenedLink, errors: Sequence[FieldError] = ()) -> Response:
+    """Ask whether a new contact should take the place of an old one, or say that there is nothing to replace."""
+    from chalicelib.services import own_contacts  # noqa: PLC0415 - nobody who confirms a Yes waits for it
+
+    replacement = own_contacts.find_replacement(get_portal(), opened)
+    if replacement is None:
+        return _say_new_contact(request, opened, "over")
+    _, change = replacement
+    contacts = {"old": masked(change.old), "new": masked(opened.holder.contact)}
+    answer = _say_new_contact(request, opened, "ask", faults=errors, **contacts)
+    answer.status_code = 422 if errors else 200
+    return answer
+
+
+def _replace_contact(request: Request, opened: OpenedLink, fields: Fields) -> Response:
+    """Put a new contact in the place of the old one, as chosen on the page."""
     from chalicelib.services import own_contacts  # noqa: PLC0415 - nobody who confirms a Yes waits for it
     from chalicelib.services.contact_changes import NotTheirsError  # noqa: PLC0415 - as above
 
-    portal = get_portal()
-    clinic = portal.directory.look_up(opened.link.clinic).published.clinic
+    portal, sure = get_portal(), first(fields, "sure")
+    if sure not in {"yes", "no"}:
+        return _show_new_contact(request, opened, [CHOOSE])
+    replacement = own_contacts.find_replacement(portal, opened)
+    if replacement is None:
+        return _say_new_contact(request, opened, "over")
+    if sure == "no":
+        return _say_new_contact(request, opened, "no")
+    person, change = replacement
+    base = visitor(request).base_url
+    try:
+        receipt = own_contacts.confirm_replacement(portal, opened, person, change, portal.clock(), base)
+    except NotTheirsError:
+        return _say_new_contact(request, opened, "over")
+    return _to_receipt(request, receipt, _language(request, _clinic_of(opened), opened.link.lang))
+
+
+def _say_new_contact(request: Request, opened: OpenedLink, kind: str, **filled: Any) -> Response:
+    clinic = _clinic_of(opened)
     lang = _language(request, clinic, opened.link.lang)
-    root = mount(request)
-    filled: dict[str, Any] = {"clinic": clinic, "root": root, "faults": (), "kind": "over"}
-    found, sure = own_contacts.find_replacement(portal, opened), first(fields, "sure") if fields is not None else None
-    status = 200
-    if found and sure == "yes":
-        try:
-            return _receipt(
-                request,
-                own_contacts.confirm_replacement(portal, opened, *found, get_portal().clock(), _base(request)),
-                lang,
-            )
-        except NotTheirsError:
-            found = None
-    if found and sure == "no":
-        filled["kind"] = "no"
-    elif found:
-        faults = (FieldError("sure", "choose_yes_no"),) if fields is not None else ()
-        old, new = masked(found[1].old), masked(opened.holder.contact)
-        filled |= {"kind": "ask", "old": old, "new": new, "faults": faults}
-        status = 422 if faults else 200
-    return html(render("pages/new_contact.html", lang, **filled), status)
+    members = {"kind": kind, "faults": (), **filled}
+    return html(render("pages/new_contact.html", lang, clinic=clinic, root=mount(request), **members))
 
 
-def _opened(token: str, power: LinkScope) -> OpenedLink:
+def _clinic_of(opened: OpenedLink) -> Clinic:
+    return get_portal().directory.look_up(opened.link.clinic).published.clinic
+
+
+def _open(token: str, scope: LinkScope) -> OpenedLink:
     portal = get_portal()
-    return open_link(portal.table, portal.clinics, token, power, get_portal().clock())
+    return open_link(portal.table, portal.clinics, token, scope, portal.clock())
 
 
-def _asking(
-    request: Request,
-    what: str,
-    sent_in: str,
-    found: OpenConfirmation,
-    fields: Fields | None = None,
-    *,
-    faults: tuple[FieldError, ...] = (),
-) -> Response:
-    typed = None if fields is None else {"purposes": _ticked(fields, found), "sure": first(fields, "sure")}
-    filled = {
-        "found": found,
-        "typed": typed,
-        "faults": faults,
-        "root": mount(request),
-    }
+def _show(request: Request, page: str, sent_in: str, found: OpenConfirmation) -> Response:
+    """Show a page with what is open; `sent_in` is the language of the message that led here."""
     lang = _language(request, found.clinic, sent_in)
-    return html(render(f"pages/{what}.html", lang, clinic=found.clinic, **filled), 422 if faults else 200)
+    root = mount(request)
+    return html(render(f"pages/{page}.html", lang, clinic=found.clinic, found=found, typed=None, faults=(), root=root))
 
 
-def _code(request: Request, clinic: str, number: str, faults: tuple[FieldError, ...]) -> Response:
-    receipt = get_portal().receipts.find(clinic, number)
-    shown = get_portal().clinics.decided_under(clinic, receipt.document["notice"])
-    lang = _language(request, shown, receipt.document["notice"]["lang"])
-    filled = {"receipt": receipt.document, "faults": faults, "root": mount(request), "typed": {}}
-    return html(render("pages/code.html", lang, clinic=shown, **filled), 422 if faults else 200)
+def _show_again(  # noqa: PLR0917 - what a page needs
+    request: Request, page: str, sent_in: str, found: OpenConfirmation, fields: Fields, error: FieldError
+) -> Response:
+    """Show a page again with what is wrong and what was chosen."""
+    lang = _language(request, found.clinic, sent_in)
+    shown = render(
+        f"pages/{page}.html",
+        lang,
+        clinic=found.clinic,
+        found=found,
+        typed={"purposes": _ticked(fields, found), "sure": first(fields, "sure")},
+        faults=(error,),
+        root=mount(request),
+    )
+    return html(shown, 422)
 
 
-def _of_age(found: OpenConfirmation) -> Instant:
-    return people.person(get_portal().table, found.clinic.id, found.receipt.document["subject"]).of_age
+def _show_code(request: Request, clinic: str, number: str, error: FieldError | None = None) -> Response:
+    document = get_portal().receipts.find(clinic, number).document
+    shown = get_portal().clinics.decided_under(clinic, document["notice"])
+    page = render(
+        "pages/code.html",
+        _language(request, shown, document["notice"]["lang"]),
+        clinic=shown,
+        receipt=document,
+        faults=(error,) if error else (),
+        root=mount(request),
+        typed={},
+    )
+    return html(page, 422 if error else 200)
+
+
+def _show_too_many_codes(request: Request, clinic: str, number: str, error: TooManyError) -> Response:
+    answer = _show_code(request, clinic, number, FieldError("errors", "too_many", error.minutes))
+    answer.status_code = 429
+    answer.headers.update(retry_after(error))
+    return answer
+
+
+def _digits(typed: str) -> str:
+    return "".join(character for character in typed if character.isdigit())
 
 
 def _ticked(fields: Fields, found: OpenConfirmation) -> tuple[str, ...]:
-    return tuple(address for address in found.addresses if address in fields.get("purpose", ()))
+    chosen = fields.get("purpose", ())
+    return tuple(question for question in found.questions if question in chosen)
 
 
 def _language(request: Request, clinic: Clinic, sent_in: str) -> str:
-    """Speak the language the message was in, unless another is asked for by name."""
+    """Give the language the message was in, unless another is asked for by name."""
     return negotiate(query(request, "lang"), sent_in, clinic.languages, clinic.default_language)
 
 
-def _receipt(request: Request, receipt: Receipt, lang: str) -> Response:
-    document = receipt.document
-    return see_other(f"{mount(request)}/{document['clinic']}/receipts/{receipt.id}?lang={lang}")
-
-
-def _base(request: Request) -> str:
-    return base_url(request, get_portal().settings.public_url)
+def _to_receipt(request: Request, receipt: Receipt, lang: str) -> Response:
+    clinic = receipt.document["clinic"]
+    return see_other(f"{mount(request)}/{clinic}/receipts/{receipt.id}?lang={lang}")

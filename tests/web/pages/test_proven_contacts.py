@@ -230,7 +230,7 @@ def test_whoever_withdraws_while_it_is_being_confirmed_has_withdrawn(client: Cli
     token = a_token(portal, program.clinic, ANNA, LinkScope.CONFIRM, number, (EMAIL,))
     beside, now = portal.beside, instant(datetime.now(UTC))
     opened = open_link(beside.table, beside.clinics, token, LinkScope.CONFIRM, now)
-    seen = confirmation.by_link(beside, opened, now)
+    seen = confirmation.confirmation_by_link(beside, opened, now)
     assert seen.addresses == (EMAIL,)
     client.post(f"/{program.clinic}/withdraw", {"email": ANNA.value, "all": "yes"})
     with pytest.raises(NoOpenQuestionError):
