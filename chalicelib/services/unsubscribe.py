@@ -12,7 +12,7 @@ from chalicelib.domain.instants import Instant
 from chalicelib.domain.links import LinkScope
 from chalicelib.portal import Portal
 from chalicelib.services import decisions
-from chalicelib.store.links import OpenedLink, open_link, opening
+from chalicelib.store.links import OpenedLink, audit_line, open_link
 from chalicelib.store.lookup import Identification, Lookup, fresh_subject
 from chalicelib.store.shown_pages import WITHDRAWAL_PAGE
 from chalicelib.store.withdrawal_orders import MANY
@@ -67,7 +67,7 @@ class Unsubscription:
         answers = dict.fromkeys(questions, Answer.WITHDRAW)
         if any(stop.covers(answers) for stop in self.lookup.stops(self.contact)):
             return False
-        if self.lookup.more:
+        if self.lookup.partly_read:
             return True
         known, in_force = self.lookup.known(), self.lookup.published.in_force
         if not known:
@@ -84,7 +84,7 @@ def open_unsubscription(portal: Portal, token: str, now: Instant) -> Unsubscript
     """Follow the link of a mail; raise UnknownLinkError, OldLinkError. Three round trips: link, people, audit line."""
     opened = open_link(portal.table, portal.clinics, token, LinkScope.UNSUBSCRIBE, now)
     lookup = portal.directory.look_up(opened.link.clinic, [opened.holder.contact], most=MANY)
-    portal.table.put_new(opening(opened, "unsubscribe", lookup.known(), now))
+    portal.table.put_new(audit_line(opened, "unsubscribe", lookup.known(), now))
     return Unsubscription(opened, lookup, portal.clinics.with_all_past_questions(lookup.published), now)
 
 

@@ -42,7 +42,7 @@ def verify_receipt(portal: Portal, given: str) -> VerifiedReceipt:
         receipt = Receipt(proven.document, proven.canonical)
         return VerifiedReceipt(receipt, proven.kid, disclosed=proven.disclosed)
     code = read_printed_code(given)
-    clinic = portal.clinics.behind_code(code.clinic)
+    clinic = portal.clinics.by_code(code.clinic)
     receipt, kept = portal.receipts.issued(clinic, code.receipt)
     if not code.matches(receipt):
         raise BadSignatureError("The code and the receipt do not belong together.")
