@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from chalicelib.receipts import jws
+from chalicelib.receipts.formats.registry import FORMATS
 from infra.build import tools
 from tests.cast import RIGA
 from tests.conftest import LocalStack
@@ -44,7 +45,7 @@ def test_a_generated_client_gets_a_receipt_in_every_format(local_stack: LocalSta
     formats = told["formats"]
     assert {name: each["status"] for name, each in formats.items()} == dict.fromkeys(formats, 200)
     bodies = {name: base64.b64decode(each["content"]) for name, each in formats.items()}
-    assert set(bodies) == {"json", "jws", "sd-jwt", "kantara", "dpv", "fhir-r4", "fhir-r5", "html", "pdf"}
+    assert set(bodies) == set(FORMATS)
     assert bodies["pdf"].startswith(b"%PDF-")
     assert bodies["html"].lower().startswith(b"<!doctype html>")
     with urllib.request.urlopen(f"{local_stack.base_url}/.well-known/jwks.json") as answer:
