@@ -1,6 +1,9 @@
-"""Run the benchmarks, all or those named: `python -m bench [page_size] [pdf_size] [roundtrips] [history] [coldstart]`.
+"""Run the benchmarks, all or those named.
 
-Each prints what it found; together they are written to build/bench.json, beside what earlier runs of others left there.
+    python -m bench [page_size] [pdf_size] [roundtrips] [history] [coldstart]
+
+Each prints what it measured. The figures are written to build/bench.json; those of the benchmarks
+that did not run now stay there.
 """
 
 import importlib
@@ -15,17 +18,18 @@ BENCHMARKS = ("page_size", "pdf_size", "roundtrips", "history", "coldstart")
 
 def main(named: list[str]) -> int:
     """Run the benchmarks named, or all."""
-    if unknown := set(named) - set(BENCHMARKS):
-        print(
-            f"There is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}.", file=sys.stderr
-        )
+    unknown = sorted(set(named) - set(BENCHMARKS))
+    if unknown:
+        known = ", ".join(BENCHMARKS)
+        print(f"There is no benchmark {', '.join(unknown)}; there are {known}.", file=sys.stderr)
         return 2
     compile_catalogs(ROOT / "locales")
     kept = ROOT / "build" / "bench.json"
     found = json.loads(kept.read_text()) if kept.exists() else {}
     for name in named or BENCHMARKS:
         print(f"{name}:", flush=True)
-        found |= importlib.import_module(f"bench.{name}").run()
+        benchmark = importlib.import_module(f"bench.{name}")
+        found |= benchmark.run()
     kept.parent.mkdir(exist_ok=True)
     kept.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     print("written to build/bench.json")

@@ -1,9 +1,9 @@
-"""Status of a hundred people at another time, by how much each has decided: round trips, and what comes back."""
+"""Status of a hundred people at another time: round trips and bytes, by how often each decided."""
 
 import json
 from typing import Any
 
-from bench.roundtrips import CLINIC, Desk, desk
+from bench.roundtrips import CLINIC, PortalClient, portal_client
 from chalicelib.domain.consent import Answer, Assurance, Channel
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.decisions import Decision, NoticeRef
@@ -21,63 +21,85 @@ ADDRESS = "newsletter.email"
 
 
 def run() -> dict[str, Any]:
-    """Measure; give ``{"history": {receipts per person: {question: {"round_trips", "bytes", "budget"}}}}``."""
+    """Measure how much a question about the past reads.
+
+    Gives ``{"history": {receipts per person: {question: {"round_trips", "bytes", "budget"}}}}``.
+    """
     measured: dict[str, Any] = {}
-    with desk() as front:
-        front.status(["first@example.org"])
+    with portal_client() as client:
+        client.status(["first@example.org"])
         for receipts in LENGTHS:
             print(f"  writing {receipts} receipts for each of {PEOPLE} people …")
-            emails = _crowd(receipts)
-            middle = _minute(receipts // 2)
-            questions = {
-                "now": {},
-                "at the middle": {"at": middle},
-                "as known at the middle": {"known_at": middle},
-                "at the first, as known at the middle": {"at": FIRST, "known_at": middle},
-            }
-            for name, asked in questions.items():
-                told = _weighed(front, emails, asked)
-                measured.setdefault(str(receipts), {})[name] = {**told, "budget": BUDGET}
-                print(
-                    f"  {receipts:>4} receipts each, {name:<38} {told['round_trips']} round trips (budget {BUDGET}), "
-                    f"{told['bytes'] / 1024 / PEOPLE:.1f} KB a person"
-                )
+            emails = _people_with(receipts)
+            measured[str(receipts)] = _measure(client, emails, receipts)
     return {"history": measured}
 
 
-def _crowd(receipts: int) -> list[str]:
-    """Let one person decide so often, minute by minute, and give that history to ninety-nine others as well."""
+def _measure(client: PortalClient, emails: list[str], receipts: int) -> dict[str, Any]:
+    """Ask for everybody's status at several times, and print what each question costs."""
+    middle = _minute(receipts // 2)
+    questions = {
+        "now": {},
+        "at the middle": {"at": middle},
+        "as known at the middle": {"known_at": middle},
+        "at the first, as known at the middle": {"at": FIRST, "known_at": middle},
+    }
+    measured = {}
+    for name, times in questions.items():
+        cost = _cost_of_status(client, emails, times)
+        measured[name] = {**cost, "budget": BUDGET}
+        kilobytes = cost["bytes"] / 1024 / PEOPLE
+        print(
+            f"  {receipts:>4} receipts each, {name:<38} "
+            f"{cost['round_trips']} round trips (budget {BUDGET}), {kilobytes:.1f} KB a person"
+        )
+    return measured
+
+
+def _people_with(receipts: int) -> list[str]:
+    """Record so many decisions of one person, and copy that history to ninety-nine others.
+
+    Gives their e-mail addresses. The decisions are a minute apart.
+    """
     portal = get_portal()
-    contacts = [Contact(ContactKind.EMAIL, f"p{number}.of{receipts}@example.org") for number in range(PEOPLE)]
+    emails = [f"p{number}.of{receipts}@example.org" for number in range(PEOPLE)]
+    contacts = [Contact(ContactKind.EMAIL, email) for email in emails]
     for number in range(receipts):
-        at = _minute(number)
-        decision = _act(f"{receipts:016x}{number:016x}", at, Answer.NO if number % 2 else Answer.YES)
-        decisions.record(portal, decision, Identification(contacts[:1], None, fresh_subject()))  # type: ignore[arg-type]
+        answer = Answer.NO if number % 2 else Answer.YES
+        receipt_id = f"{receipts:016x}{number:016x}"
+        decision = _decision(receipt_id, _minute(number), answer)
+        who = Identification(contacts[:1], None, fresh_subject())  # type: ignore[arg-type]
+        decisions.record(portal, decision, who)
     [one] = portal.directory.look_up(CLINIC, contacts[:1]).known()
     for contact in contacts[1:]:
-        _copy(one, contacts[0], contact)
-    return [contact.value for contact in contacts]
+        _copy_history(one, contacts[0], contact)
+    return emails
 
 
-def _copy(one: Subject, contact: Contact, other: Contact) -> None:
-    """Give a person's words to another, item by item, as if that person had decided the same."""
-    portal, twin = get_portal(), fresh_subject().id
+def _copy_history(one: Subject, contact: Contact, other: Contact) -> None:
+    """Copy a person's items to another, as if that person had decided the same."""
+    portal, other_id = get_portal(), fresh_subject().id
     key = portal.clinics.key(CLINIC)
-    entry = contact_key(CLINIC, key.lookup(contact))
-    items = [portal.table.get([entry])[entry], *portal.table.partition(subject_pk(CLINIC, one.id), "WORDS#")]
-    for item in items:
+    pseudonym, other_pseudonym = key.lookup(contact), key.lookup(other)
+    contact_item = contact_key(CLINIC, pseudonym)
+    words = portal.table.partition(subject_pk(CLINIC, one.id), "WORDS#")
+    for item in [portal.table.get([contact_item])[contact_item], *words]:
         written = json.dumps({"body": item.body, "entries": item.texts})
-        kept = json.loads(written.replace(one.id, twin).replace(key.lookup(contact), key.lookup(other)))
-        pk = contact_key(CLINIC, key.lookup(other)).pk if item.key == entry else subject_pk(CLINIC, twin)
-        attributes = {"pk": {"S": pk}, "sk": {"S": item.sk}}
-        if kept["entries"]:
-            attributes["entries"] = {"M": {name: {"S": text} for name, text in kept["entries"].items()}}  # type: ignore[dict-item]
-        if kept["body"]:
-            attributes["body"] = {"S": kept["body"]}
+        renamed = written.replace(one.id, other_id).replace(pseudonym, other_pseudonym)
+        copied = json.loads(renamed)
+        pk = subject_pk(CLINIC, other_id)
+        if item.key == contact_item:
+            pk = contact_key(CLINIC, other_pseudonym).pk
+        attributes: dict[str, Any] = {"pk": {"S": pk}, "sk": {"S": item.sk}}
+        if copied["entries"]:
+            entries = {name: {"S": text} for name, text in copied["entries"].items()}
+            attributes["entries"] = {"M": entries}
+        if copied["body"]:
+            attributes["body"] = {"S": copied["body"]}
         portal.table.client.put_item(TableName=portal.settings.table, Item=attributes)
 
 
-def _act(number: str, at: Instant, answer: Answer) -> Decision:
+def _decision(number: str, at: Instant, answer: Answer) -> Decision:
     return Decision(
         receipt_id=number,
         clinic=CLINIC,
@@ -96,18 +118,23 @@ def _act(number: str, at: Instant, answer: Answer) -> Decision:
 
 
 def _minute(number: int) -> Instant:
-    return instant(moment(FIRST).replace(hour=9 + number // 60 % 12, minute=number % 60, day=1 + number // 720))
+    """Give a minute of the days' twelve hours after `FIRST`."""
+    day, minute_of_day = divmod(number, 12 * 60)
+    hour, minute = divmod(minute_of_day, 60)
+    first = moment(FIRST)
+    return instant(first.replace(day=1 + day, hour=9 + hour, minute=minute))
 
 
-def _weighed(front: Desk, emails: list[str], asked: dict[str, str]) -> dict[str, int]:
-    """Ask for everybody's status; count the calls to DynamoDB and the bytes of what came back."""
-    weights: list[int] = []
+def _cost_of_status(client: PortalClient, emails: list[str], times: dict[str, str]) -> dict[str, int]:
+    """Ask for everybody's status; count the calls to DynamoDB and the bytes of their answers."""
+    sizes: list[int] = []
 
-    def weigh(parsed: dict[str, Any], **_: Any) -> None:
-        weights.append(len(json.dumps(parsed.get("Responses", {}), default=bytes.hex)))
+    def note_size(parsed: dict[str, Any], **_: Any) -> None:
+        answer = json.dumps(parsed.get("Responses", {}), default=bytes.hex)
+        sizes.append(len(answer))
 
     events = get_portal().table.client.meta.events
-    events.register("after-call.dynamodb", weigh)
-    front.status(emails, asked)
-    events.unregister("after-call.dynamodb", weigh)
-    return {"round_trips": len(weights), "bytes": sum(weights)}
+    events.register("after-call.dynamodb", note_size)
+    client.status(emails, times)
+    events.unregister("after-call.dynamodb", note_size)
+    return {"round_trips": len(sizes), "bytes": sum(sizes)}

@@ -22,21 +22,40 @@ SHA256 = "5a" * 32
 
 
 def run() -> dict[str, Any]:
-    """Measure each; give ``{"pdf_bytes": {"receipt clinic lang": bytes, "form clinic lang": bytes, …, "budget"}}``."""
+    """Measure each receipt and form.
+
+    Gives ``{"pdf_bytes": {"receipt clinic lang": bytes, "form clinic lang": bytes, …, "budget"}}``.
+    """
     sizes = {}
     for path in sorted(CLINICS.glob("*.yaml")):
         clinic = publish.read_file(path).clinic
         for lang in clinic.languages:
-            receipt = _everything_agreed(clinic, lang)
-            shown = ShownPages.page(CONSENT_PAGE, clinic, lang, **BLANK)
-            issued = IssuedReceipt(receipt, clinic, lang, {}, "signed", BASE_URL, AT, shown_page=shown)
-            sizes[f"receipt {clinic.id} {lang}"] = len(paper.write_pdf(issued))
-            asked = paper_form.write(clinic, lang, base_url=BASE_URL, sha256=SHA256)
-            sizes[f"form {clinic.id} {lang}"] = len(document.write(asked, at=AT))
+            sizes[f"receipt {clinic.id} {lang}"] = _receipt_size(clinic, lang)
+            sizes[f"form {clinic.id} {lang}"] = _form_size(clinic, lang)
     for kind in ("receipt", "form"):
-        largest = max((name for name in sizes if name.startswith(kind)), key=lambda name: sizes[name])
+        names = [name for name in sizes if name.startswith(kind)]
+        largest = max(names, key=lambda name: sizes[name])
         print(f"  PDF: at most {sizes[largest]:,} bytes ({largest}; budget {BUDGET:,})")
     return {"pdf_bytes": {**sizes, "budget": BUDGET}}
+
+
+def _receipt_size(clinic: Clinic, lang: str) -> int:
+    issued = IssuedReceipt(
+        receipt=_everything_agreed(clinic, lang),
+        clinic=clinic,
+        lang=lang,
+        states={},
+        jws="signed",
+        base_url=BASE_URL,
+        at=AT,
+        shown_page=ShownPages.page(CONSENT_PAGE, clinic, lang, **BLANK),
+    )
+    return len(paper.write_pdf(issued))
+
+
+def _form_size(clinic: Clinic, lang: str) -> int:
+    form = paper_form.write(clinic, lang, base_url=BASE_URL, sha256=SHA256)
+    return len(document.write(form, at=AT))
 
 
 def _everything_agreed(clinic: Clinic, lang: str) -> Receipt:

@@ -1,4 +1,4 @@
-"""Round trips to DynamoDB, counted at the client, for each thing the portal does: the budget of the design."""
+"""Round trips to DynamoDB, counted at the client, for each action: the budget of the design."""
 
 import json
 import os
@@ -29,27 +29,34 @@ BUDGET = {
 
 
 def run() -> dict[str, Any]:
-    """Count each action's round trips with warm caches; give ``{"roundtrips": {action: {"count", "budget"}}}``."""
-    with desk() as front:
-        front.page()  # the first of everything fills the caches
-        front.give("first@example.org")
-        front.status(["first@example.org"])
+    """Count each action's round trips with warm caches.
+
+    Gives ``{"roundtrips": {action: {"count", "budget"}}}``.
+    """
+    hundred = [f"p{number}@example.org" for number in range(100)]
+    with portal_client() as client:
+        client.page()  # the first of everything fills the caches
+        client.give("first@example.org")
+        client.status(["first@example.org"])
         counted = {
-            "page": front.counted(front.page),
-            "capture, new person": front.counted(front.give, "anna@example.org"),
-            "capture, known person": front.counted(front.give, "anna@example.org", answer="no"),
-            "withdrawal": front.counted(front.withdraw, "anna@example.org"),
-            "status of 1": front.counted(front.status, ["anna@example.org"]),
-            "status of 100": front.counted(front.status, [f"p{number}@example.org" for number in range(100)]),
-            "staff receipt": front.counted(front.staff, "anna@example.org"),
+            "page": client.counted(client.page),
+            "capture, new person": client.counted(client.give, "anna@example.org"),
+            "capture, known person": client.counted(client.give, "anna@example.org", answer="no"),
+            "withdrawal": client.counted(client.withdraw, "anna@example.org"),
+            "status of 1": client.counted(client.status, ["anna@example.org"]),
+            "status of 100": client.counted(client.status, hundred),
+            "staff receipt": client.counted(client.staff, "anna@example.org"),
         }
     for action, count in counted.items():
         print(f"  {action:<24} {count} round trips to DynamoDB (budget {BUDGET[action]})")
-    return {"roundtrips": {name: {"count": count, "budget": BUDGET[name]} for name, count in counted.items()}}
+    measured = {}
+    for action, count in counted.items():
+        measured[action] = {"count": count, "budget": BUDGET[action]}
+    return {"roundtrips": measured}
 
 
-class Desk:
-    """The portal's front desk, in this process, with a counter on its DynamoDB client."""
+class PortalClient:
+    """A client of the portal in this process that counts the requests to DynamoDB."""
 
     def __init__(self, app: Any, client: Any, api_key: str) -> None:
         self._app = app
@@ -62,7 +69,7 @@ class Desk:
         self._trips += 1
 
     def counted(self, action: Any, *given: Any, **named: Any) -> int:
-        """Carry out an action and tell how many round trips it took."""
+        """Carry out an action and give how many round trips it took."""
         if action != self.page:
             self.page("/withdraw" if action == self.withdraw else "")
         before = self._trips
@@ -71,38 +78,52 @@ class Desk:
 
     def page(self, path: str = "") -> None:
         """Open the consent page, or the withdrawal page."""
-        page = self._ask("GET", path, 200)
+        page = self._send_form("GET", path, 200)
         self._state = re.findall(r'name="state" value="([^"]+)"', page)[0]
 
     def give(self, email: str, *, answer: str = "yes") -> None:
         """Send the consent form."""
-        self._ask("POST", "", 303, {"state": self._state, "decision.newsletter.email": answer, "email": email})
+        form = {"state": self._state, "decision.newsletter.email": answer, "email": email}
+        self._send_form("POST", "", 303, form)
 
     def withdraw(self, email: str) -> None:
         """Send the withdrawal form."""
-        self._ask("POST", "/withdraw", 303, {"state": self._state, "email": email, "all": "yes"})
+        form = {"state": self._state, "email": email, "all": "yes"}
+        self._send_form("POST", "/withdraw", 303, form)
 
     def status(self, emails: list[str], when: Mapping[str, str] | None = None) -> None:
         """Ask for the status of some people, now or at another time."""
-        self._call("/status", 200, {"subjects": [{"email": email} for email in emails], **(when or {})})
+        subjects = [{"email": email} for email in emails]
+        self._call_api("/status", 200, {"subjects": subjects, **(when or {})})
 
     def staff(self, email: str) -> None:
         """Record a decision taken at the desk."""
-        body = {"subject": {"email": email}, "decisions": {"newsletter.email": "yes"}, "channel": "in-person"}
-        self._call("/receipts", 201, {**body, "effective_at": datetime.now(UTC).isoformat()})
+        body = {
+            "subject": {"email": email},
+            "decisions": {"newsletter.email": "yes"},
+            "channel": "in-person",
+            "effective_at": datetime.now(UTC).isoformat(),
+        }
+        self._call_api("/receipts", 201, body)
 
-    def _ask(self, method: str, path: str, expected: int, form: Mapping[str, str] | None = None) -> str:
+    def _send_form(self, method: str, path: str, expected: int, form: Mapping[str, str] | None = None) -> str:
         headers = {"content-type": "application/x-www-form-urlencoded"}
         return self._send(method, f"/{{clinic}}{path}", headers, urlencode(form or {}), expected)
 
-    def _call(self, path: str, expected: int, body: Mapping[str, Any]) -> str:
+    def _call_api(self, path: str, expected: int, body: Mapping[str, Any]) -> str:
         headers = {"authorization": f"Bearer {self._key}", "content-type": "application/json"}
-        return self._send("POST", f"/v1/clinics/{{clinic}}{path}", headers, json.dumps(body), expected)
+        route = f"/v1/clinics/{{clinic}}{path}"
+        return self._send("POST", route, headers, json.dumps(body), expected)
 
     def _send(self, method: str, route: str, headers: dict[str, str], body: str, expected: int) -> str:
         path = route.replace("{clinic}", CLINIC)
-        context: dict[str, Any] = {"resourcePath": route, "httpMethod": method, "path": f"/api{path}"}
-        context |= {"identity": {}, "domainName": "portal.example.org"}
+        context: dict[str, Any] = {
+            "resourcePath": route,
+            "httpMethod": method,
+            "path": f"/api{path}",
+            "identity": {},
+            "domainName": "portal.example.org",
+        }
         event = {
             "path": path,
             "requestContext": context,
@@ -114,35 +135,48 @@ class Desk:
             "isBase64Encoded": False,
         }
         answer = self._app(event, None)
-        if answer["statusCode"] != expected:
-            raise RuntimeError(f"{method} {path} answered {answer['statusCode']} instead of {expected}")
+        status = answer["statusCode"]
+        if status != expected:
+            raise RuntimeError(f"{method} {path} answered {status} instead of {expected}")
         return str(answer["body"])
 
 
 @contextmanager
-def desk() -> Iterator[Desk]:
-    """Give a front desk on a portal of its own, with the demo clinics published."""
+def portal_client() -> Iterator[PortalClient]:
+    """Give a client of a portal on a table of its own, with the demo clinics published."""
     before = dict(os.environ)
     with TemporaryDirectory() as scratch, ministack() as url:
-        os.environ.update(aws_environment(url), TABLE_NAME="portal-bench", POWERTOOLS_METRICS_DISABLED="true")
+        os.environ.update(aws_environment(url))
+        os.environ["TABLE_NAME"] = "portal-bench"
+        os.environ["POWERTOOLS_METRICS_DISABLED"] = "true"
         session = botocore.session.get_session()
-        keys = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
-        session.create_client("dynamodb", REGION).create_table(
-            TableName="portal-bench",
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=keys,
-            AttributeDefinitions=[{"AttributeName": each["AttributeName"], "AttributeType": "S"} for each in keys],
-        )
+        _create_table(session.create_client("dynamodb", REGION))
         arn = session.create_client("kms", REGION).create_key()["KeyMetadata"]["Arn"]
-        clinics = demo.publish_demo({**os.environ, "CLINIC_KEY_ARN": arn}, Path(scratch) / "keys.json")
+        environment = {**os.environ, "CLINIC_KEY_ARN": arn}
+        clinics = demo.publish_demo(environment, Path(scratch) / "keys.json")
         from app import app  # noqa: PLC0415 - after the environment is this benchmark's
         from chalicelib import log  # noqa: PLC0415
         from chalicelib.portal import get_portal  # noqa: PLC0415
 
         log.log().setLevel("ERROR")
         try:
-            yield Desk(app, get_portal().table.client, clinics[CLINIC]["api_key"])
+            yield PortalClient(app, get_portal().table.client, clinics[CLINIC]["api_key"])
         finally:
             get_portal.cache_clear()
             os.environ.clear()
             os.environ.update(before)
+
+
+def _create_table(dynamodb: Any) -> None:
+    dynamodb.create_table(
+        TableName="portal-bench",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[
+            {"AttributeName": "pk", "KeyType": "HASH"},
+            {"AttributeName": "sk", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "S"},
+            {"AttributeName": "sk", "AttributeType": "S"},
+        ],
+    )
