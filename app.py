@@ -31,39 +31,37 @@ routes.register(app)
     stream_arn="arn:aws:dynamodb:eu-north-1:000000000000:table/portal/stream/x", name="after_receipt"
 )
 def after_receipt(event: DynamoDBEvent) -> dict[str, Any]:
-    """Do what follows a decision: its receipt is counted and signed, and people are told."""
+    """Do what follows a decision: its receipt is counted and signed, its messages are sent."""
     from chalicelib.jobs import after_decision  # noqa: PLC0415 - no page needs it
 
-    portal = get_portal()
-    return after_decision.handle(
-        portal.table, event.to_dict(), portal.signer, _out_of_time(event.context), _delivery(portal)
-    )
+    portal, out_of_time = get_portal(), _out_of_time(event.context)
+    return after_decision.handle(portal.table, event.to_dict(), portal.signer, out_of_time, _delivery(portal))
 
 
 @app.schedule(Rate(5, unit=Rate.MINUTES), name="catch_up")
 def catch_up(event: CloudWatchEvent) -> None:
     """Do what the stream could not, and clear what requests may not.
 
-    Carry out withdrawals for very many people, sign and send what waits, sweep up the erased.
+    Carry out withdrawals for very many people, clear away what the erased left, sign and send what waits.
     """
-    from chalicelib.jobs import after_decision  # noqa: PLC0415 - as above
+    from chalicelib.jobs import catch_up as round_  # noqa: PLC0415 - as above
 
-    portal = get_portal()
+    portal, out_of_time = get_portal(), _out_of_time(event.context)
     try:
-        after_decision.carry_orders(portal, _out_of_time(event.context, HALF_TIME))
-        after_decision.clear_erased(portal.table, portal.clinics, _out_of_time(event.context))
-        after_decision.sign_waiting(portal.table, portal.signer, _out_of_time(event.context))
+        round_.carry_orders(portal, _out_of_time(event.context, HALF_TIME))
+        round_.clear_erased(portal.table, portal.clinics, out_of_time)
+        round_.sign_waiting(portal.table, portal.signer, out_of_time)
     finally:
-        after_decision.send_waiting(_delivery(portal), _out_of_time(event.context))
+        round_.send_waiting(_delivery(portal), out_of_time)
 
 
 # The address is a placeholder: the template puts the topic in its place to which SES reports.
 @app.on_sns_message(topic="arn:aws:sns:eu-north-1:000000000000:mail-events", name="post_events")
 def post_events(event: SNSEvent) -> None:
     """Mark a contact that bounces, or complained: it is not written to again."""
-    from chalicelib.jobs import after_decision  # noqa: PLC0415 - as above
+    from chalicelib.jobs import mail_reports  # noqa: PLC0415 - as above
 
-    after_decision.mark(get_portal().table, event.message)
+    mail_reports.handle(get_portal().table, event.message)
 
 
 def _delivery(portal: Portal) -> Any:
@@ -74,13 +72,11 @@ def _delivery(portal: Portal) -> Any:
 
 @app.schedule(Rate(1, unit=Rate.HOURS), name="housekeeping")
 def housekeeping(event: CloudWatchEvent) -> None:
-    """Go through everybody once an hour: who is to be told something, and whose data may be kept no longer."""
-    from datetime import UTC, datetime  # noqa: PLC0415 - as above
+    """Go through everybody once an hour: who is due a reminder, and whose data may be kept no longer."""
+    from chalicelib.jobs.housekeeping import run_housekeeping  # noqa: PLC0415 - as above
 
-    from chalicelib.domain.instants import instant  # noqa: PLC0415 - as above
-    from chalicelib.jobs import housekeeping as keeping  # noqa: PLC0415 - as above
-
-    keeping.run_housekeeping(get_portal(), instant(datetime.now(UTC)), _out_of_time(event.context))
+    portal = get_portal()
+    run_housekeeping(portal, portal.clock(), _out_of_time(event.context))
 
 
 def _out_of_time(context: Any, last: int = LAST_SECONDS) -> Callable[[], bool]:

@@ -50,7 +50,7 @@ class SigningReport:
     whole: bool = True
 
 
-def sign_receipt(
+def sign_receipts(
     table: Table, signer: Signer, receipts: Iterable[Receipt], out_of_time: OutOfTime
 ) -> Iterator[SigningReport]:
     """Sign receipts one by one and tell after each how far it came; what cannot be signed now keeps waiting.

@@ -13,7 +13,7 @@ from chalicelib.domain.consent import State
 from chalicelib.domain.contacts import Contact
 from chalicelib.domain.reminders import reminders_for
 from chalicelib.jobs import housekeeping
-from chalicelib.jobs.after_decision import clear_erased
+from chalicelib.jobs.catch_up import clear_erased
 from chalicelib.jobs.housekeeping import HousekeepingRun, run_housekeeping
 from chalicelib.portal import Portal
 from chalicelib.services import decisions

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.receipts import Receipt
-from chalicelib.jobs import after_decision, counting, signing
+from chalicelib.jobs import after_decision, catch_up, counting, signing
 from chalicelib.jobs.counting import Recount, differences, recount
 from chalicelib.portal import Portal
 from chalicelib.receipts import jws
@@ -220,8 +220,8 @@ def test_what_the_stream_lost_is_counted_by_the_clocks_round(portal: Portal, *, 
     receipts = three(portal)
     signer = OwnKey() if signs else None
     with held_to(portal, "catch_up"):
-        after_decision.sign_waiting(portal.table, signer, in_time)
-        after_decision.sign_waiting(portal.table, signer, in_time)
+        catch_up.sign_waiting(portal.table, signer, in_time)
+        catch_up.sign_waiting(portal.table, signer, in_time)
     assert all_counts(portal) == TRUE
     assert bool(list(signatures.waiting(portal.table))) is not signs
     assert counted_key(RIGA, receipts[0].id) in portal.table.get([counted_key(RIGA, receipts[0].id)])

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chalicelib import log
 from chalicelib.domain.receipts import Receipt
-from chalicelib.jobs import after_decision, counting, signing
+from chalicelib.jobs import after_decision, catch_up, counting, signing
 from chalicelib.jobs.signing import SigningReport
 from chalicelib.portal import Portal
 from chalicelib.receipts import jws
@@ -93,14 +93,14 @@ def test_the_public_key_is_there_before_its_first_signature(portal: Portal) -> N
         written.extend(word for word in ("JWKS", "SIGNATURE#") if word in str(request.body))
 
     portal.table.client.meta.events.register("before-send.dynamodb", note)
-    list(signing.sign_receipt(portal.table, OwnKey(), [receipt], in_time))
+    list(signing.sign_receipts(portal.table, OwnKey(), [receipt], in_time))
     assert written == ["JWKS", "SIGNATURE#"]
 
 
 def test_a_receipt_signed_twice_keeps_its_first_signature(portal: Portal) -> None:
     """The stream and the clock's round may come together: what somebody took home stays what is kept."""
     receipt, signer = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA)), OwnKey()
-    list(signing.sign_receipt(portal.table, signer, [receipt], in_time))
+    list(signing.sign_receipts(portal.table, signer, [receipt], in_time))
     [first] = signed_ones(portal, [receipt])
     mark = unsigned_key(RIGA, receipt.id)
     place = {"subject": receipt.document["subject"], "version": 1}
@@ -224,9 +224,9 @@ def test_without_a_signer_the_stream_counts_all_the_same(portal: Portal, signer:
 def test_the_clocks_round_signs_what_the_stream_left(portal: Portal) -> None:
     """And does nothing, clearly, where signing is off."""
     receipts = some_receipts(portal)
-    after_decision.sign_waiting(portal.table, None, in_time)
+    catch_up.sign_waiting(portal.table, None, in_time)
     assert len(waiting(portal)) == 4
-    after_decision.sign_waiting(portal.table, OwnKey(), in_time)
+    catch_up.sign_waiting(portal.table, OwnKey(), in_time)
     assert None not in signed_ones(portal, receipts)
 
 
@@ -243,7 +243,7 @@ def test_what_was_counted_is_written_even_when_the_table_is_lost(
 
     monkeypatch.setattr(signatures, "waiting", lost)
     with pytest.raises(UnavailableError):
-        after_decision.sign_waiting(portal.table, OwnKey(), in_time)
+        catch_up.sign_waiting(portal.table, OwnKey(), in_time)
     monkeypatch.setattr(counting, "count", lost)
     answer = after_decision.handle(portal.table, {"Records": [streamed(receipts[0])]}, OwnKey(), in_time)
     assert len(answer["batchItemFailures"]) == 1

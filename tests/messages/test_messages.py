@@ -16,7 +16,7 @@ from chalicelib.domain.instants import instant, moment
 from chalicelib.domain.links import LinkScope
 from chalicelib.domain.rate_limits import MESSAGE
 from chalicelib.domain.subjects import Subject
-from chalicelib.jobs import after_decision
+from chalicelib.jobs import catch_up, mail_reports
 from chalicelib.jobs.housekeeping import run_housekeeping
 from chalicelib.jobs.withdrawal_orders import carry_on
 from chalicelib.messages.delivery import Delivery
@@ -237,7 +237,7 @@ def reported(portal: Portal, event: dict[str, Any]) -> None:
     """Let the mail service report what became of a mail to Anna."""
     tags = {**MAIL["tags"], "lookup": [portal.clinics.key(RIGA).lookup(ANNA)]}  # type: ignore[dict-item]
     with held_to(portal, "post_events"):
-        after_decision.mark(portal.table, json.dumps({**event, "mail": {**MAIL, "tags": tags}}))
+        mail_reports.handle(portal.table, json.dumps({**event, "mail": {**MAIL, "tags": tags}}))
 
 
 def test_a_mailbox_that_is_gone_is_left_alone_for_a_month(portal: Portal, post: Sorting) -> None:
@@ -302,7 +302,7 @@ def test_a_mark_from_before_marks_had_a_partition_of_their_own_still_holds(porta
     [anna] = portal.directory.look_up(RIGA, [ANNA]).known()
     assert erase(portal, RIGA, anna.id, "key_1", HALF)
     with held_to(portal, "catch_up"):
-        after_decision.clear_erased(portal.table, portal.clinics, in_time)
+        catch_up.clear_erased(portal.table, portal.clinics, in_time)
     assert undeliverable(portal.table, RIGA, lookup) == {}
 
 
@@ -434,7 +434,7 @@ def test_without_an_address_to_send_from_everything_waits(portal: Portal, post: 
     """A clinic whose mail is not set up yet loses nothing it has to tell."""
     decided(portal, {EMAIL_NEWS: "yes"}, ANNA)
     silent = Delivery(portal.table, portal.clinics, None, BASE, now=post.clock)
-    after_decision.send_waiting(silent, in_time)
+    catch_up.send_waiting(silent, in_time)
     assert post.waits() == 1
     assert post.round().sent == 1
 
@@ -771,7 +771,7 @@ def test_a_wish_is_shared_out_without_a_post_and_gone_within_a_day(portal: Porta
     wish = outbox.link_request(portal.clinics.key(RIGA), [ANNA], "lv", BASE, NOON)
     assert wish.values["ttl"] == int((moment(NOON) + timedelta(days=1)).timestamp())
     portal.table.put_new(wish)
-    after_decision.send_waiting(Delivery(portal.table, portal.clinics, None, BASE, now=post.clock), in_time)
+    catch_up.send_waiting(Delivery(portal.table, portal.clinics, None, BASE, now=post.clock), in_time)
     assert sorted(each.entry.kind for each in outbox.due_items(portal.table, NOON)) == ["decided", "link"]
     assert post.mails() == []
 
@@ -804,7 +804,7 @@ def test_erasing_takes_away_wishes_and_links_that_were_not_sent(portal: Portal, 
     person = portal.directory.look_up(RIGA, [ANNA]).known()[0]
     assert erase(portal, RIGA, person.id, "patient", NOON) is not None
     with held_to(portal, "catch_up"):
-        after_decision.clear_erased(portal.table, portal.clinics, in_time)
+        catch_up.clear_erased(portal.table, portal.clinics, in_time)
     [dead] = outbox.dead_letters(portal.table, RIGA)
     waiting = {each.entry.kind: each for each in outbox.due_items(portal.table, "9999")}
     assert (post.waits(), set(waiting)) == (2, {"link", "wanted"})

@@ -87,7 +87,7 @@ class RunningPortal:
         clinic = list(self.documents)[-1]
         marks = [mark for shard in SHARDS for mark in self.table.partition(unsigned_key("", shard).pk, f"{clinic}#")]
         receipts = [self.beside.receipts.find(clinic, mark.sk.partition("#")[2]) for mark in marks]
-        assert list(signing.sign_receipt(self.table, self.beside.signer, receipts, lambda: False))[-1].whole
+        assert list(signing.sign_receipts(self.table, self.beside.signer, receipts, lambda: False))[-1].whole
 
     def items(self) -> set[tuple[str, str]]:
         """Give the key of every item in the table but the audit's, to see what a request stored."""

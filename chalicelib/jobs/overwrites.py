@@ -1,0 +1,47 @@
+"""Raises an alarm when an item that is written once was changed or removed: by hand, or by an intruder.
+
+The portal itself never does that (`store.table`), but for the proof of an erased person when its time is over. AWS's
+policies cannot keep whoever may write an item from writing it again. That a chain then breaks is found by
+`verify-chains`; this says it at once.
+"""
+
+from collections.abc import Sequence
+
+from chalicelib import log
+from chalicelib.store import people
+from chalicelib.store.keys import Key, part_of_proof, people_of, written_once
+from chalicelib.store.table import Table, UnavailableError
+
+
+def report(table: Table, changed: Sequence[Key], removed: Sequence[Key]) -> None:
+    """Log and count each of these items that is written once; the proof of whoever was erased may be removed."""
+    touched = [key for key in changed if written_once(key)]
+    touched += _wrongly_removed(table, [key for key in removed if written_once(key)])
+    for key in touched:
+        # The partition not whole: a receipt's number, which opens its page, may stand in it.
+        about = {"partition": key.pk.partition("#RECEIPT#")[0], "item": key.sk}
+        log.log().error("an item that is written once was changed", extra=about)
+        log.count("WrittenOnceChanged")
+
+
+def _wrongly_removed(table: Table, removed: Sequence[Key]) -> list[Key]:
+    """Give those of removed items that nobody may remove: all but the proof of people who are erased or gone.
+
+    Where that cannot be told now, all of them: rather one alarm too many.
+    """
+    owners: dict[Key, Key] = {}
+    for key in removed:
+        owner = people_of(key)
+        if owner is not None:
+            owners[key] = owner
+    try:
+        found = table.get(list(owners.values())) if owners else {}
+    except UnavailableError:
+        return list(removed)
+    wrongly = []
+    for key in removed:
+        stored = found.get(owners[key]) if key in owners else None
+        still_here = stored is not None and not people.load_person(stored).erased
+        if still_here or not part_of_proof(key):
+            wrongly.append(key)
+    return wrongly
