@@ -8,15 +8,14 @@ counter depends on the stream: a receipt is signed only once it is counted, and 
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from chalicelib import log
 from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.receipts import Receipt
-from chalicelib.store import people as roll
-from chalicelib.store import statistics
+from chalicelib.store import people, statistics
 from chalicelib.store.keys import counted_key, subject_pk
 from chalicelib.store.receipts import read_receipt
 from chalicelib.store.table import ConflictError, ContendedError, Table
@@ -30,13 +29,15 @@ SETTLED = timedelta(hours=1)
 """How long after its end a day can still get a receipt, from a function whose clock is late."""
 
 Pause = Callable[[float], None]
+"""Waits for so many seconds."""
 
 
 def count(table: Table, receipt: Receipt, pause: Pause = time.sleep) -> bool:
     """Count a receipt; tell False where it was counted before. Raises ContendedError, UnavailableError."""
     for attempt in range(ATTEMPTS):
         if attempt:
-            pause(_FIRST_PAUSE * 2**attempt * (0.5 + random.random() / 2))  # noqa: S311 - spreads retries
+            spread = 0.5 + random.random() / 2  # noqa: S311 - so that retries do not meet again
+            pause(_FIRST_PAUSE * 2**attempt * spread)
         try:
             new = statistics.count_receipt(table, receipt)
         except ContendedError:
@@ -83,38 +84,52 @@ class CountDifference:
 def recount(table: Table, state: Recount, pause: Pause = time.sleep) -> Iterator[Recount]:
     """Go through everybody's receipts from where the recount stands, and count those that were never counted.
 
-    Tells after each person how far it came. It may run while the portal counts, and again: what has its mark is not
+    Gives after each person how far it came. It may run while the portal counts, and again: what has its mark is not
     counted twice. Raises ContendedError, UnavailableError; then it goes on from where it stands.
     """
-    for place in roll.iter_items(table, state.clinic, after=state.after):
-        _recount_person(table, state, place.sk, pause)
+    for item in people.iter_items(table, state.clinic, after=state.after):
+        subject = item.sk
+        _recount_person(table, state, subject, pause)
         state.people += 1
-        state.after = place.sk
+        state.after = subject
         yield state
 
 
 def _recount_person(table: Table, state: Recount, subject: str, pause: Pause) -> None:
-    kept: list[Receipt] = []
+    receipts: list[Receipt] = []
     unreadable = 0
     for item in table.partition(subject_pk(state.clinic, subject), "RECEIPT#"):
         try:
             receipt = read_receipt(item)
-            day = str(receipt.document["recorded_at"])[:10]
+            day = _day_of(receipt)
         except (ValueError, KeyError, TypeError):
             unreadable += 1
             continue
         if state.first <= day <= state.last:
-            kept.append(receipt)
-    marks = {receipt.id: counted_key(state.clinic, receipt.id) for receipt in kept}
-    marked = table.get(list(marks.values()))
-    found = sum(count(table, receipt, pause) for receipt in kept if marks[receipt.id] not in marked)
+            receipts.append(receipt)
+    found = _count_uncounted(table, state.clinic, receipts, pause)
     # All at once, when nothing can fail any more: a recount that goes on sees this person again or not at all.
-    for receipt in kept:
-        day = str(receipt.document["recorded_at"])[:10]
-        state.days.setdefault(day, Counter()).update(statistics.count_of_day(receipt))
-    state.receipts += len(kept)
+    for receipt in receipts:
+        counts = state.days.setdefault(_day_of(receipt), Counter())
+        counts.update(statistics.count_of_day(receipt))
+    state.receipts += len(receipts)
     state.found += found
     state.unreadable += unreadable
+
+
+def _day_of(receipt: Receipt) -> str:
+    return str(receipt.document["recorded_at"])[:10]
+
+
+def _count_uncounted(table: Table, clinic: str, receipts: Sequence[Receipt], pause: Pause) -> int:
+    """Count those of these receipts that have no mark of being counted; give how many are new."""
+    marks = {receipt.id: counted_key(clinic, receipt.id) for receipt in receipts}
+    marked = table.get(list(marks.values()))
+    found = 0
+    for receipt in receipts:
+        if marks[receipt.id] not in marked:
+            found += count(table, receipt, pause)
+    return found
 
 
 def differences(table: Table, state: Recount) -> list[CountDifference]:
@@ -124,12 +139,11 @@ def differences(table: Table, state: Recount) -> list[CountDifference]:
     """
     found: list[CountDifference] = []
     for day in state.settled:
-        stands, said = statistics.counts(table, state.clinic, day), state.days[day]
-        found += [
-            CountDifference(day, what, stands.get(what), said[what])
-            for what in sorted({*stands, *said})
-            if stands.get(what, 0) != said[what]
-        ]
+        stored = statistics.counts(table, state.clinic, day)
+        counted = state.days[day]
+        names = sorted({*stored, *counted})
+        differing = [what for what in names if stored.get(what, 0) != counted[what]]
+        found += [CountDifference(day, what, stored.get(what), counted[what]) for what in differing]
     return found
 
 

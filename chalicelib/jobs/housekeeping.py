@@ -1,7 +1,8 @@
-"""The hourly round through everybody on the rolls: what they are to be told, what may be kept no longer.
+"""The hourly round through all people of all clinics: who is due a reminder, and whose data may be kept no longer.
 
-Work goes with the number of people, memory does not: a hundred at a time. Where time runs out a bookmark says how far
-the round came, and the next one goes on there. Whatever fails for one person is counted and left to the next round.
+The work grows with the number of people, the memory does not: a hundred at a time. Where time runs out a bookmark says
+how far the round came, and the next one goes on there. Whatever fails for one person is counted and left to the next
+round.
 """
 
 import itertools
@@ -30,29 +31,16 @@ _UNREADABLE = (ValueError, LookupError, TypeError)
 
 
 def run_housekeeping(portal: Portal, now: Instant, out_of_time: OutOfTime) -> "HousekeepingRun":
-    """Go through everybody from where the last round stopped, as far as the time goes; say in the log how far."""
-    made = HousekeepingRun(portal, now, out_of_time)
+    """Go through everybody from where the last round stopped, as far as the time goes; log how far that was."""
+    run = HousekeepingRun(portal, now, out_of_time)
     try:
-        begun, after = _bookmark(portal.table)
-        made.whole = all(
-            made.go_through(clinic, after if clinic == begun else "")
-            for clinic in portal.clinics.all()
-            if clinic >= begun
-        )
-        if made.whole:
-            _mark(portal.table, "", "")
+        run.whole = run.go_through_all()
     except (UnavailableError, KeysUnavailableError) as error:
-        made.whole = False
+        run.whole = False
         log.fault(error)
     finally:
-        log.log().info("housekeeping", extra={**made.done, "whole": made.whole})
-        for name in ("told", "erased", "forgotten", "failed"):
-            if made.done[name]:
-                log.count(f"Housekeeping{name.capitalize()}", made.done[name])
-        if made.done[Reason.NO_ADDRESS]:
-            log.count("NoMessage", made.done[Reason.NO_ADDRESS])
-        log.flush()
-    return made
+        run.log_and_count()
+    return run
 
 
 @dataclass(slots=True)
@@ -65,39 +53,67 @@ class HousekeepingRun:
     done: Counter[str] = field(default_factory=Counter)
     whole: bool = False
 
-    def go_through(self, clinic: str, after: str) -> bool:
-        """Go through a clinic's roll, behind a person; tell False where time ran out before its end."""
-        published = self.portal.directory.look_up(clinic).published
-        places = people.iter_items(self.portal.table, clinic, after=after)
-        while batch := list(itertools.islice(places, BATCH)):
-            if self.out_of_time():
+    def go_through_all(self) -> bool:
+        """Go through the clinics in order, from the bookmark on; tell False where time ran out."""
+        table = self.portal.table
+        bookmarked, after = _read_bookmark(table)
+        for clinic in self.portal.clinics.all():
+            if clinic < bookmarked:
+                continue
+            if not self._go_through(clinic, after if clinic == bookmarked else ""):
                 return False
-            self._attend(published, batch)
-            _mark(self.portal.table, clinic, batch[-1].sk)
+        _write_bookmark(table, "", "")
         return True
 
-    def _attend(self, published: Published, places: Sequence[Item]) -> None:
-        clinic, history, rule = published.clinic.id, published.published, published.clinic.proof_kept
-        due: list[tuple[Subject, Sequence[Reminder]]] = []
-        fates: list[tuple[str, RetentionAction]] = []
-        for place in places:
-            try:
-                person = people.load_person(place)
-                due.append((person, reminders.due_reminders(person, published, self.now)))
-                fates.append((person.id, retention_action(person, history, rule, self.now)))
-            except _UNREADABLE as error:
-                self._failed(error)
-        for person, unsaid in reminders.unsent_reminders(self.portal.table, clinic, [each for each in due if each[1]]):
-            for letter in unsaid:
-                self._try("told", partial(self._tell, clinic, person, letter))
-        for subject, what in fates:
-            if what is RetentionAction.ERASE:
-                self._try("erased", partial(self._erase, published, subject))
-            elif what is RetentionAction.DELETE:
-                self._try("forgotten", partial(self._forget, clinic, subject))
-        self.done["people"] += len(places)
+    def log_and_count(self) -> None:
+        """Log what was done, and count it."""
+        log.log().info("housekeeping", extra={**self.done, "whole": self.whole})
+        for name in ("told", "erased", "forgotten", "failed"):
+            if self.done[name]:
+                log.count(f"Housekeeping{name.capitalize()}", self.done[name])
+        if self.done[Reason.NO_ADDRESS]:
+            log.count("NoMessage", self.done[Reason.NO_ADDRESS])
+        log.flush()
 
-    def _tell(self, clinic: str, person: Subject, letter: Reminder) -> bool:
+    def _go_through(self, clinic: str, after: str) -> bool:
+        """Go through a clinic's people, from behind one of them; tell False where time ran out."""
+        published = self.portal.directory.look_up(clinic).published
+        items = people.iter_items(self.portal.table, clinic, after=after)
+        while batch := list(itertools.islice(items, BATCH)):
+            if self.out_of_time():
+                return False
+            self._work_through(published, batch)
+            _write_bookmark(self.portal.table, clinic, batch[-1].sk)
+        return True
+
+    def _work_through(self, published: Published, batch: Sequence[Item]) -> None:
+        """Leave the reminders that a batch of people are due, then erase or delete whose time has come."""
+        clinic = published.clinic.id
+        due: list[tuple[Subject, Sequence[Reminder]]] = []
+        actions: list[tuple[str, RetentionAction]] = []
+        for item in batch:
+            try:
+                person = people.load_person(item)
+                reminders_due = reminders.due_reminders(person, published, self.now)
+                if reminders_due:
+                    due.append((person, reminders_due))
+                actions.append((person.id, self._retention_action(published, person)))
+            except _UNREADABLE as error:
+                self._note_failure(error)
+        for person, unsent in reminders.unsent_reminders(self.portal.table, clinic, due):
+            for reminder in unsent:
+                self._try("told", partial(self._enqueue, clinic, person, reminder))
+        for subject, action in actions:
+            if action is RetentionAction.ERASE:
+                self._try("erased", partial(self._erase, published, subject))
+            elif action is RetentionAction.DELETE:
+                self._try("forgotten", partial(self._delete, clinic, subject))
+        self.done["people"] += len(batch)
+
+    def _retention_action(self, published: Published, person: Subject) -> RetentionAction:
+        return retention_action(person, published.published, published.clinic.proof_kept, self.now)
+
+    def _enqueue(self, clinic: str, person: Subject, reminder: Reminder) -> bool:
         base = self.portal.settings.public_url or person.base
         if not base:
             # No link would lead anywhere: who was only ever entered by a program, without `PUBLIC_URL`. It is due
@@ -105,39 +121,42 @@ class HousekeepingRun:
             self.done[Reason.NO_ADDRESS] += 1
             return False
         key = self.portal.clinics.key(clinic)
-        return reminders.enqueue_reminder(self.portal.table, key, person, letter, base)
+        return reminders.enqueue_reminder(self.portal.table, key, person, reminder, base)
 
     def _erase(self, published: Published, subject: str) -> bool:
-        clinic, history = published.clinic, published.published
+        def is_still_over(person: Subject) -> bool:
+            """Tell of a person as they are now: whoever has decided since is kept."""
+            return self._retention_action(published, person) is RetentionAction.ERASE
 
-        def still(person: Subject) -> bool:  # whoever decided since the look is kept
-            return retention_action(person, history, clinic.proof_kept, self.now) is RetentionAction.ERASE
+        erased = erase(self.portal, published.clinic.id, subject, "portal", self.now, is_still_over)
+        return erased is not None
 
-        return erase(self.portal, clinic.id, subject, "portal", self.now, still) is not None
-
-    def _forget(self, clinic: str, subject: str) -> bool:
+    def _delete(self, clinic: str, subject: str) -> bool:
         erasures.delete_person(self.portal.table, clinic, subject)
         return True
 
-    def _try(self, name: str, deed: Callable[[], bool]) -> None:
+    def _try(self, name: str, action: Callable[[], bool]) -> None:
+        """Do something for one person, and count it by name; a failure holds up nobody else."""
         try:
-            self.done[name] += deed()
+            self.done[name] += action()
         except (ContendedError, *_UNREADABLE) as error:
-            self._failed(error)
+            self._note_failure(error)
 
-    def _failed(self, error: Exception) -> None:
+    def _note_failure(self, error: Exception) -> None:
         self.done["failed"] += 1
         log.log().warning("housekeeping failed for one", error=type(error).__name__)
 
 
-def _bookmark(table: Table) -> tuple[str, str]:
+def _read_bookmark(table: Table) -> tuple[str, str]:
+    """Give the clinic and the person up to which the last round came; "" and "" where it came to the end."""
     key = bookmark_key()
     found = table.get([key]).get(key)
     if found is None:
         return "", ""
-    kept = json.loads(found.body or "{}")
-    return kept["clinic"], kept["after"]
+    bookmark = json.loads(found.body or "{}")
+    return bookmark["clinic"], bookmark["after"]
 
 
-def _mark(table: Table, clinic: str, after: str) -> None:
-    table.put(Put(bookmark_key(), {"body": json.dumps({"clinic": clinic, "after": after})}))
+def _write_bookmark(table: Table, clinic: str, after: str) -> None:
+    bookmark = {"clinic": clinic, "after": after}
+    table.put(Put(bookmark_key(), {"body": json.dumps(bookmark)}))

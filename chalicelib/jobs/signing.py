@@ -1,4 +1,4 @@
-"""Sealing: receipts are signed after they are given, by the stream at once or by the clock's round through what waits.
+"""Signs receipts after they are given: by the stream at once, or by the clock's round through what waits.
 
 No patient waits for a signature, and none is lost: the transaction that writes a receipt marks it as waiting, and the
 mark goes only with the signature. So whatever fails here is logged, counted and left to the next round.
@@ -31,6 +31,7 @@ from chalicelib.store.receipts import read_receipt
 from chalicelib.store.table import BATCH, ContendedError, Item, Table, UnavailableError
 
 PATIENCE = 3
+"""After how many failures of a service in a row the rest is left to the next round."""
 
 
 class GoneError(NotFoundError):
@@ -53,111 +54,117 @@ class SigningReport:
 def sign_receipts(
     table: Table, signer: Signer, receipts: Iterable[Receipt], out_of_time: OutOfTime
 ) -> Iterator[SigningReport]:
-    """Sign receipts one by one and tell after each how far it came; what cannot be signed now keeps waiting.
+    """Sign receipts one by one, and give after each how far it came; what cannot be signed now keeps waiting.
 
     A receipt that cannot be signed holds up no other. After three failures of a service in a row the rest is left
-    alone: it is away, and each try takes its whole patience.
+    alone: the service is away, and each try takes its whole patience.
     """
-    return _signed(table, signer, receipts, out_of_time, SigningReport())
+    return _sign_all(table, signer, receipts, out_of_time, SigningReport())
 
 
 def sign_waiting(table: Table, signer: Signer, out_of_time: OutOfTime) -> Iterator[SigningReport]:
-    """Sign everything that waits, as `seal` does; a mark whose receipt is gone or unreadable counts as failed."""
-    tally = SigningReport()
-    return _signed(table, signer, _waiting(table, tally, out_of_time), out_of_time, tally)
+    """Sign all that waits, as `sign_receipts` does; a mark whose receipt is gone or unreadable counts as failed."""
+    report = SigningReport()
+    waiting = _counted_waiting(table, report, out_of_time)
+    return _sign_all(table, signer, waiting, out_of_time, report)
 
 
 def count_waiting(table: Table, out_of_time: OutOfTime) -> SigningReport:
     """Count what waits and was not counted, where nothing can be signed."""
-    tally = SigningReport()
-    for _ in _waiting(table, tally, out_of_time):
+    report = SigningReport()
+    for _ in _counted_waiting(table, report, out_of_time):
         if out_of_time():
-            tally.whole = False
+            report.whole = False
             break
-    return tally
+    return report
 
 
-def _signed(
-    table: Table, signer: Signer, receipts: Iterable[Receipt], out_of_time: OutOfTime, tally: SigningReport
+def _sign_all(
+    table: Table, signer: Signer, receipts: Iterable[Receipt], out_of_time: OutOfTime, report: SigningReport
 ) -> Iterator[SigningReport]:
     key, away = None, 0
     for receipt in receipts:
         if away == PATIENCE or out_of_time():
-            tally.whole = False
+            report.whole = False
             break
         try:
-            key = key or _published(table, signer)
-            tally.signed += _sign(table, signer, key, receipt)
+            key = key or _current_key(table, signer)
+            report.signed += _sign(table, signer, key, receipt)
         except (SigningUnavailableError, UnavailableError) as error:
             away += 1
-            tally.failed += _failed(error)
+            report.failed += _note_failure(error)
         except (ContendedError, TooLongToSignError, UnprovenError) as error:
-            tally.failed += _failed(error)
+            report.failed += _note_failure(error)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one receipt, the others are signed
             log.fault(error)
             log.count("SigningFailed")
-            tally.failed += 1
+            report.failed += 1
         else:
             away = 0
-        yield tally
-    yield tally
+        yield report
+    yield report
 
 
-def _published(table: Table, signer: Signer) -> SigningKey:
+def _current_key(table: Table, signer: Signer) -> SigningKey:
+    """Give the key that signs; it is published before anything is signed with it."""
     key = signer.current()
     signatures.keep_key(table, key.jwk)
     return key
 
 
 def _sign(table: Table, signer: Signer, key: SigningKey, receipt: Receipt) -> bool:
+    """Sign a receipt and keep that; tell False where it was signed before."""
     read_document(receipt.canonical)  # nothing else is ever signed
     protected = jws.header(key.jwk)
-    signature = signer.sign(key, jws.signing_input(protected, receipt.canonical))
+    signing_input = jws.signing_input(protected, receipt.canonical)
+    signature = signer.sign(key, signing_input)
     signed = jws.compact(protected, receipt.canonical, signature)
-    new = signatures.keep(table, receipt, signed, instant(datetime.now(UTC)))
+    now = instant(datetime.now(UTC))
+    new = signatures.keep(table, receipt, signed, now)
     if new:
         log.count("ReceiptSigned")
     return new
 
 
-def _waiting(table: Table, tally: SigningReport, out_of_time: OutOfTime) -> Iterator[Receipt]:
-    """Give what waits, each counted; what somebody changed by hand is told, and the others are signed all the same.
+def _counted_waiting(table: Table, report: SigningReport, out_of_time: OutOfTime) -> Iterator[Receipt]:
+    """Give the receipts that wait to be signed, each counted; one that somebody changed by hand counts as failed.
 
     With the signature the mark goes that leads here: what cannot be counted now keeps waiting, and is not given.
     """
     marks, away = signatures.waiting(table), 0
     while batch := list(itertools.islice(marks, BATCH)):
-        keys = {receipt_key(each.clinic, each.subject, each.version): each for each in batch}
-        found = table.get([*keys, *(counted_key(each.clinic, each.receipt) for each in batch)])
-        for key, mark in keys.items():
+        receipt_keys = [receipt_key(mark.clinic, mark.subject, mark.version) for mark in batch]
+        counted_keys = [counted_key(mark.clinic, mark.receipt) for mark in batch]
+        found = table.get([*receipt_keys, *counted_keys])
+        for mark, key, counted in zip(batch, receipt_keys, counted_keys, strict=True):
             # By person and version: a receipt's number opens its page, and so stays out of the log.
-            told: dict[str, Any] = {"clinic": mark.clinic, "subject": mark.subject, "version": mark.version}
+            about = {"clinic": mark.clinic, "subject": mark.subject, "version": mark.version}
             try:
-                receipt = _kept(found.get(key))
-                if counted_key(mark.clinic, mark.receipt) not in found:
+                receipt = _read(found.get(key))
+                if counted not in found:
                     read_document(receipt.canonical)  # nothing else is counted
-                    tally.counted += counting.count(table, receipt)
+                    report.counted += counting.count(table, receipt)
             except (ContendedError, UnavailableError) as error:
                 away += isinstance(error, UnavailableError)
-                tally.failed += _failed(error, **told)
+                report.failed += _note_failure(error, **about)
                 if away == PATIENCE or out_of_time():
-                    tally.whole = False
+                    report.whole = False
                     return
             except (GoneError, ValueError, UnprovenError) as error:
-                tally.failed += _failed(error, **told)
+                report.failed += _note_failure(error, **about)
             else:
                 away = 0
                 yield receipt
 
 
-def _kept(item: Item | None) -> Receipt:
+def _read(item: Item | None) -> Receipt:
     if item is None:
         raise GoneError("its receipt is gone")
     return read_receipt(item)
 
 
-def _failed(error: Exception, **told: Any) -> int:
-    """Note a failure, and count it."""
-    log.log().warning("not signed", error=type(error).__name__, reason=str(error), **told)
+def _note_failure(error: Exception, **about: Any) -> int:
+    """Log and count a failure; give how many that are: one."""
+    log.log().warning("not signed", error=type(error).__name__, reason=str(error), **about)
     log.count("SigningFailed")
     return 1

@@ -1,7 +1,8 @@
-"""Withdrawal orders are carried out by the clock's round: they hold already, and here everybody gets a receipt of it.
+"""Carries out withdrawals for very many people, by the clock's round.
 
-Everybody who shares a contact gets a receipt of their own, page by page. How far an order came is kept with it, so that
-it goes on wherever it was interrupted. Receipt numbers are computed per person: to serve somebody twice is safe.
+Such an order holds from the moment it was given (`domain.stops`). Here everybody who shares one of its contacts gets a
+receipt of their own, page by page. How far an order came is kept with it, so that it goes on wherever it was
+interrupted. Receipt numbers are computed per person: to reach somebody twice is safe.
 """
 
 import contextlib
@@ -22,43 +23,44 @@ from chalicelib.services.decisions import BusyError, NoOpenQuestionError, has_op
 from chalicelib.store import contacts, outbox, people, withdrawal_orders
 from chalicelib.store.clinics import Published
 from chalicelib.store.encryption import ClinicKey, KeysUnavailableError
-from chalicelib.store.keys import Key, clinic_key, person_key
+from chalicelib.store.keys import Key, person_key
 from chalicelib.store.lookup import Identification, Lookup
-from chalicelib.store.outbox import OutboxEntry
+from chalicelib.store.outbox import DECIDED, OutboxEntry
 from chalicelib.store.receipts import UnknownReceiptError
 from chalicelib.store.table import ContendedError, UnavailableError, Write
 from chalicelib.store.withdrawal_orders import MANY, Order, Progress
 
 _AWAY = (BusyError, ContendedError, KeysUnavailableError, UnavailableError)
+"""After these an order is left as it stands, to the next round."""
 
 
 def carry_on(portal: Portal, keys: Iterable[Key], out_of_time: OutOfTime) -> None:
     """Go on with these orders, as far as the time goes."""
-    for place in keys:
+    for key in keys:
         if out_of_time():
             return
         try:
-            _carry_one(portal, place, out_of_time)
+            _carry_on_with(portal, key, out_of_time)
         except _AWAY as error:
             log.log().warning("an order is left to the next round", error=type(error).__name__)
 
 
-def _carry_one(portal: Portal, place: Key, out_of_time: OutOfTime) -> None:
+def _carry_on_with(portal: Portal, place: Key, out_of_time: OutOfTime) -> None:
     key = portal.clinics.key(withdrawal_orders.clinic_of(place))
-    order = withdrawal_orders.read_order(portal.table, key, place)
+    order = withdrawal_orders.read(portal.table, key, place)
     if order is None:
         return
-    carrier = _OrderRun(portal, key, _first(portal, order))
+    run = _OrderRun(portal, key, _first_receipt(portal, order))
     while order is not None and order.progress.contact < len(order.contacts):
         if out_of_time():
             return
-        order = carrier.serve_page(order)
+        order = run.serve_page(order)
     if order is not None:
-        carrier.finish(order)
+        run.finish(order)
 
 
-def _first(portal: Portal, order: Order) -> Receipt | None:
-    """Give the receipt that was recorded with the order; None where there was nothing to stop for the first."""
+def _first_receipt(portal: Portal, order: Order) -> Receipt | None:
+    """Give the receipt that was recorded with the order; None where there was nothing to stop for its person."""
     with contextlib.suppress(UnknownReceiptError):
         return portal.receipts.find(order.decision.clinic, order.number)
     return None
@@ -66,7 +68,7 @@ def _first(portal: Portal, order: Order) -> Receipt | None:
 
 @dataclass(frozen=True, slots=True)
 class _OrderRun:
-    """Who serves the people of one order; whoever got the `first` receipt has it, whatever they said since."""
+    """Serves the people of one order; who got the `first` receipt has it, whatever they answered since."""
 
     portal: Portal
     key: ClinicKey
@@ -77,121 +79,128 @@ class _OrderRun:
         clinic, progress = order.decision.clinic, order.progress
         contact = order.contacts[progress.contact]
         lookup = self.key.lookup(contact)
-        page, place = contacts.page_of_people(self.portal.table, clinic, lookup, progress.place, MANY)
+        page, place = contacts.page(self.portal.table, clinic, lookup, progress.place, MANY)
         if place is None:
-            unsure = progress.unsure if progress.sure else (*progress.unsure, progress.contact)
-            progress = replace(progress, contact=progress.contact + 1, place=-1, sure=False, unsure=unsure)
-            return withdrawal_orders.save_progress(self.portal.table, order, progress)
+            return withdrawal_orders.keep(self.portal.table, order, _at_next_contact(progress))
         published = self.portal.directory.look_up(clinic).published
-        for person, text in page:
-            if not order.stop.reaches(person, contact):
-                continue
-            sure = progress.sure or self._is_sure(order, person, lookup)
-            progress = replace(progress, sure=sure)
-            try:
-                receipt = self._serve(order, contact, person, text, published)
-            except _AWAY:
-                raise
-            except Exception as error:  # noqa: BLE001 - whatever is wrong with one person, the others are stopped
-                log.fault(error)
-                log.count("WithdrawalOrderFailed")
-                progress = replace(progress, failed=progress.failed + 1)
-                continue
-            if receipt and str(progress.contact) not in progress.receipts and _tells(receipt, person, lookup):
-                receipts = {**progress.receipts, str(progress.contact): receipt.id}
-                progress = replace(progress, receipts=receipts)
-        return withdrawal_orders.save_progress(self.portal.table, order, replace(progress, place=place))
+        for person, stored in page:
+            if order.stop.reaches(person, contact):
+                sure = progress.sure or self._is_sure(order, person, lookup)
+                progress = replace(progress, sure=sure)
+                progress = self._serve_one(order, progress, person, stored, published)
+        return withdrawal_orders.keep(self.portal.table, order, replace(progress, place=place))
+
+    def _serve_one(
+        self, order: Order, progress: Progress, person: Subject, stored: str, published: Published
+    ) -> Progress:
+        """Serve one person, and give how far the order is then; a failure holds up nobody else."""
+        contact = order.contacts[progress.contact]
+        try:
+            receipt = self._record(order, contact, person, stored, published)
+        except _AWAY:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one person, the others are stopped
+            log.fault(error)
+            log.count("WithdrawalOrderFailed")
+            return replace(progress, failed=progress.failed + 1)
+        name = str(progress.contact)
+        if receipt is None or name in progress.receipts:
+            return progress
+        if not _stopped_something(receipt, person, self.key.lookup(contact)):
+            return progress
+        return replace(progress, receipts={**progress.receipts, name: receipt.id})
 
     def _is_sure(self, order: Order, person: Subject, lookup: str) -> bool:
         """Tell whether the contact means this person without a doubt (`identity.unambiguous`)."""
-        given = sum(self.key.lookup(each) in person.contacts for each in order.contacts if each.kind in REACHABLE_KINDS)
-        return person.owns(lookup) and (person.certain or bool(person.of_age) or given >= len(person.typed))
+        if not person.owns(lookup):
+            return False
+        if person.certain or person.of_age:
+            return True
+        reachable = [contact for contact in order.contacts if contact.kind in REACHABLE_KINDS]
+        given = [contact for contact in reachable if self.key.lookup(contact) in person.contacts]
+        return len(given) >= len(person.typed)
 
-    def _serve(
-        self, order: Order, contact: Contact, person: Subject, text: str, published: Published
+    def _record(
+        self, order: Order, contact: Contact, person: Subject, stored: str, published: Published
     ) -> Receipt | None:
-        """Record for one person what an order says; None for who has it already, is gone, or has nothing left."""
+        """Record the withdrawal for one person; None for who has it already, is gone, or has nothing left to stop."""
         decision = order.decision
         number = self._number(order, person.id)
-        said = {standing.last.receipt_id for standing in person.summaries.values() if standing.last}
         if self.first and self.first.document["subject"] == person.id:
             return self.first
-        if number in said or (
-            order.left_only and not has_open_answer(person, decision.answers, published.in_force, decision.recorded_at)
-        ):
+        if _has_receipt(person, number):
             return None
-        lookup = self.key.lookup(contact)
+        at = decision.recorded_at
+        if order.left_only and not has_open_answer(person, decision.answers, published.in_force, at):
+            return None
+        view = _PersonAlone(self.portal, published, contact, self.key.lookup(contact), person.id)
 
-        def alone(now: Subject, stored: str) -> Lookup:
-            found = (now,) if lookup in now.contacts else ()
-            known = {contact: found}
-            return Lookup(published, known, {contact: lookup}, {now.id: stored}, known)
-
-        def again() -> Lookup:
-            found = self.portal.table.get([clinic_key(decision.clinic), person_key(decision.clinic, person.id)])
-            kept = found[person_key(decision.clinic, person.id)]
-            return alone(people.load_person(kept), kept.body or "")
-
-        def still(now: Subject) -> Collection[QuestionId]:
+        def recheck(now: Subject) -> Collection[QuestionId]:
             return decision.answers if now.id == person.id else ()
 
-        signer = Identification(
-            (contact,), None, order.fresh, person=person.id, base=order.base, follows=True, informed_by_order=True
+        identification = Identification(
+            (contact,), None, order.fresh, person=person.id, base=order.base, follows=True, apart=True
         )
+        own = replace(decision, receipt_id=number)
         try:
-            own = replace(decision, receipt_id=number)
-            return decisions.record(self.portal, own, signer, seen=alone(person, text), recheck=still, look_again=again)
+            return decisions.record(
+                self.portal,
+                own,
+                identification,
+                seen=view.of(person, stored),
+                recheck=recheck,
+                look_again=view.read,
+            )
         except (NoOpenQuestionError, LookupError):
             return None
 
     def _number(self, order: Order, subject: str) -> str:
-        return receipt_id(self.key.receipt_secret(), order.number, {"subject": subject})
+        """Give the number of one person's receipt: the same however often the order is carried out."""
+        secret = self.key.receipt_secret()
+        return receipt_id(secret, order.number, {"subject": subject})
 
     def finish(self, order: Order) -> None:
-        """Take an order away that reached everybody, and leave word for the contact; begin again where it failed."""
+        """Remove an order that reached everybody, and leave word for its contacts; begin again where it failed."""
         progress = order.progress
         if progress.failed:
-            withdrawal_orders.save_progress(self.portal.table, order, Progress())
+            withdrawal_orders.keep(self.portal.table, order, Progress())
             return
-        unused = tuple(order.contacts[each] for each in progress.unsure)
+        unused = tuple(order.contacts[number] for number in progress.unsure)
         if unused and not order.asked_only:
             self._keep_for_nobody(order, unused)
-        withdrawal_orders.finish(self.portal.table, self.key, order, self._word(order))
+        withdrawal_orders.done(self.portal.table, self.key, order, self._outbox_writes(order))
         log.log().info("withdrawal order done", extra={"clinic": order.decision.clinic})
         log.count("WithdrawalOrderDone")
 
     def _keep_for_nobody(self, order: Order, unused: tuple[Contact, ...]) -> None:
-        """Keep contacts that are nobody's without a doubt as withdrawn: a form from before must not outlive that."""
-        decision = replace(order.decision, receipt_id=self._number(order, order.fresh.id))
+        """Record the withdrawal for contacts that are nobody's without a doubt, as for somebody new.
+
+        A form from before the withdrawal, entered later, must not outlive it.
+        """
         fresh = order.fresh
-        signer = Identification(
-            unused, None, fresh, person=fresh.id, base=order.base, follows=True, informed_by_order=True
-        )
-        decisions.record(self.portal, decision, signer)
+        decision = replace(order.decision, receipt_id=self._number(order, fresh.id))
+        identification = Identification(unused, None, fresh, person=fresh.id, base=order.base, follows=True, apart=True)
+        decisions.record(self.portal, decision, identification)
 
-    def _word(self, order: Order) -> list[Write]:
-        """Leave word for the contacts themselves, each of the receipt that tells it what was stopped."""
-        told = {each: order.progress.receipts.get(str(at), "") for at, each in enumerate(order.contacts)}
-        reached = {contact: receipt for contact, receipt in told.items() if contact.kind in REACHABLE_KINDS}
-        if not any(reached.values()):
-            reached = dict.fromkeys(reached, order.number)
-        return [
-            word
-            for number in dict.fromkeys(filter(None, reached.values()))
-            for word in self._of(order, number, [each for each, told in reached.items() if told == number])
-        ]
+    def _outbox_writes(self, order: Order) -> list[Write]:
+        """Give an item of the outbox for each receipt that the order's contacts are to hear of."""
+        writes = []
+        for number, given in _contacts_by_receipt(order).items():
+            writes += self._outbox_writes_about(order, number, given)
+        return writes
 
-    def _of(self, order: Order, number: str, typed: list[Contact]) -> list[Write]:
+    def _outbox_writes_about(self, order: Order, number: str, given: list[Contact]) -> list[Write]:
+        """Leave word of one receipt for these contacts; nothing where the person is gone or there is no receipt."""
         clinic = order.decision.clinic
         try:
             document = self.portal.receipts.find(clinic, number).document
             person = people.person(self.portal.table, clinic, document["subject"])
-        except (UnknownReceiptError, LookupError):  # there was nothing to stop for the first; or they are gone
+        except LookupError:
             return []
         if person.erased:
             return []
-        word = OutboxEntry(
-            kind="decided",
+        entry = OutboxEntry(
+            kind=DECIDED,
             clinic=clinic,
             subject=person.id,
             lang=document["notice"]["lang"],
@@ -200,10 +209,66 @@ class _OrderRun:
             version=document["version"],
             to=outbox.TYPED,
         )
-        chosen = self.key.outbox_number(person.id, "order", f"{order.number}|{number}")
-        return [outbox.new_item(self.key, person.salt, chosen, word, typed)]
+        item_number = self.key.letter_number(person.id, "order", f"{order.number}|{number}")
+        return [outbox.outbox_put(self.key, person.salt, item_number, entry, given)]
 
 
-def _tells(receipt: Receipt, person: Subject, lookup: str) -> bool:
-    """Tell whether a contact is to hear of a receipt: it stopped something for somebody whose own it is."""
-    return person.owns(lookup) and any(map(ended_consent, receipt.document["decisions"].values()))
+@dataclass(frozen=True, slots=True)
+class _PersonAlone:
+    """Gives lookups that hold one person alone: nobody else who shares the contact is read or written for them."""
+
+    portal: Portal
+    published: Published
+    contact: Contact
+    lookup: str
+    subject: str
+
+    def of(self, person: Subject, stored: str) -> Lookup:
+        """Give the lookup of the person as they were read."""
+        found = (person,) if self.lookup in person.contacts else ()
+        known = {self.contact: found}
+        return Lookup(self.published, known, {self.contact: self.lookup}, {person.id: stored}, known)
+
+    def read(self) -> Lookup:
+        """Read the person anew; one round trip."""
+        clinic = self.published.clinic.id
+        place = person_key(clinic, self.subject)
+        item = self.portal.table.get([place])[place]
+        return self.of(people.load_person(item), item.body or "")
+
+
+def _at_next_contact(progress: Progress) -> Progress:
+    """Give the progress at the start of the next contact; one that was nobody's without a doubt is noted."""
+    unsure = progress.unsure if progress.sure else (*progress.unsure, progress.contact)
+    return replace(progress, contact=progress.contact + 1, place=-1, sure=False, unsure=unsure)
+
+
+def _has_receipt(person: Subject, number: str) -> bool:
+    """Tell whether the last answer to any question of a person is from this receipt."""
+    last = [summary.last for summary in person.summaries.values()]
+    return any(answer is not None and answer.receipt_id == number for answer in last)
+
+
+def _contacts_by_receipt(order: Order) -> dict[str, list[Contact]]:
+    """Give, by receipt, the contacts that hear of it: each of the first that stopped something for its owner.
+
+    Where there is none for any contact, all hear of the order's own receipt.
+    """
+    receipts: dict[Contact, str] = {}
+    for number, contact in enumerate(order.contacts):
+        if contact.kind in REACHABLE_KINDS:
+            receipts[contact] = order.progress.receipts.get(str(number), "")
+    if not any(receipts.values()):
+        receipts = dict.fromkeys(receipts, order.number)
+    given: dict[str, list[Contact]] = {}
+    for contact, receipt in receipts.items():
+        if receipt:
+            given.setdefault(receipt, []).append(contact)
+    return given
+
+
+def _stopped_something(receipt: Receipt, person: Subject, lookup: str) -> bool:
+    """Tell whether a receipt ended a consent of somebody whose own the contact is: then the contact hears of it."""
+    if not person.owns(lookup):
+        return False
+    return any(ended_consent(entry) for entry in receipt.document["decisions"].values())
