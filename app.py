@@ -1,7 +1,8 @@
 """The patient consent portal: the map of it on one screen.
 
-Pages for patients, an API for clinics' programs and staff, short addresses for QR codes; a second function for what
-happens after a decision, a third and a fourth for the clock's rounds, a fifth for what the mail service reports.
+Pages for patients, an API for clinics' programs and staff, short addresses for QR codes; a second
+function for what happens after a decision, a third and a fourth for the clock's rounds, a fifth for
+what the mail service reports.
 """
 
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from chalicelib.web.routing import RoutedChalice
 
 LAST_SECONDS = 25
 HALF_TIME = 120
-"""When a round stops carrying out withdrawal orders, so that there is time left to sign and to send."""
+"""When a round stops carrying out withdrawal orders, so that there is time left to sign and send."""
 
 app = RoutedChalice(app_name="consent-portal", configure_logs=False)
 app.api.binary_types = []  # pictures mark themselves, whatever Accept says: see chalicelib/web/responses.py
@@ -42,7 +43,8 @@ def after_receipt(event: DynamoDBEvent) -> dict[str, Any]:
 def catch_up(event: CloudWatchEvent) -> None:
     """Do what the stream could not, and clear what requests may not.
 
-    Carry out withdrawals for very many people, clear away what the erased left, sign and send what waits.
+    Carry out withdrawals for very many people, clear away what the erased left, sign and send what
+    waits.
     """
     from chalicelib.jobs import catch_up as round_  # noqa: PLC0415 - as above
 
@@ -72,7 +74,7 @@ def _delivery(portal: Portal) -> Any:
 
 @app.schedule(Rate(1, unit=Rate.HOURS), name="housekeeping")
 def housekeeping(event: CloudWatchEvent) -> None:
-    """Go through everybody once an hour: who is due a reminder, and whose data may be kept no longer."""
+    """Go through everybody once an hour: who is due a reminder, whose data may go."""
     from chalicelib.jobs.housekeeping import run_housekeeping  # noqa: PLC0415 - as above
 
     portal = get_portal()
@@ -80,5 +82,5 @@ def housekeeping(event: CloudWatchEvent) -> None:
 
 
 def _out_of_time(context: Any, last: int = LAST_SECONDS) -> Callable[[], bool]:
-    """Tell when a function should begin nothing more: one signing may take KMS's and the table's whole patience."""
+    """Tell when a function should begin nothing more: one signature may take all of KMS's patience."""
     return lambda: bool(context.get_remaining_time_in_millis() < last * 1000)

@@ -1,7 +1,8 @@
 """What can become of one message, and for which reasons none was sent.
 
-Both are kept beside the receipts of the person, logged and counted, so that `python -m infra messages list` can explain
-to an operator why somebody got no mail. The values are stored: none is ever renamed.
+Both are kept beside the receipts of the person, logged and counted, so that `python -m infra
+messages list` can explain to an operator why somebody got no mail. The values are stored: none is
+ever renamed.
 """
 
 from enum import StrEnum
@@ -76,7 +77,10 @@ class Reason(StrEnum):
     NO_TEXT_MESSAGES = "no_text_messages"
     """The phone takes no text messages, or is of a country the clinic does not name."""
     TOO_MANY = "too_many"
-    """The contact got as many messages of this kind as one may get, and this one is not worth waiting for."""
+    """The contact got as many messages of this kind as one may get.
+
+    This one is not worth waiting for.
+    """
     BOUNCE = "bounce"
     """A mail to it bounced within the last thirty days."""
     COMPLAINT = "complaint"

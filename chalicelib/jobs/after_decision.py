@@ -1,8 +1,8 @@
-"""What follows a decision, from the table's stream: its receipt is counted and signed, its messages are sent.
+"""What follows a decision, from the table's stream: count and sign its receipt, send its messages.
 
-Nothing depends on it. A receipt keeps its mark until it is counted and signed, and an item stays in the outbox until it
-is carried out: whatever is not done here, the clock's round does (`catch_up`). Nothing is done twice either, however
-often the stream repeats itself.
+Nothing depends on it. A receipt keeps its mark until it is counted and signed, and an item stays in
+the outbox until it is carried out: whatever is not done here, the clock's round does (`catch_up`).
+Nothing is done twice either, however often the stream repeats itself.
 """
 
 import json
@@ -25,11 +25,12 @@ Record = Mapping[str, Any]
 def handle(
     table: Table, event: dict[str, Any], signer: Signer | None, out_of_time: OutOfTime, delivery: Delivery | None = None
 ) -> dict[str, Any]:
-    """Work through a batch of stream records: count every receipt, then sign and send what there is time for.
+    """Work through a batch of stream records: count every receipt, then sign and send in time.
 
-    Gives the numbers of the records that could not be counted just now, as Lambda wants them (ReportBatchItemFailures):
-    the stream sends those, and what comes behind them, again. What can never be counted is not among them: sent again
-    it would hold up those behind it. Messages come last because they take longest.
+    Gives the numbers of the records that could not be counted just now, as Lambda wants them
+    (ReportBatchItemFailures): the stream sends those, and what comes behind them, again. What can
+    never be counted is not among them: sent again it would hold up those behind it. Messages come
+    last because they take longest.
     """
     records: Sequence[Record] = event.get("Records", [])
     try:
@@ -58,7 +59,10 @@ def _key(record: Record) -> Key:
 
 
 def _count_receipts(table: Table, records: Sequence[Record]) -> tuple[list[Receipt], list[str]]:
-    """Count the receipts of a batch; give those that are counted, and the numbers of the records to be sent again."""
+    """Count the receipts of a batch.
+
+    Give those that are counted, and the numbers of the records to be sent again.
+    """
     counted: list[Receipt] = []
     failed: list[str] = []
     for record in records:

@@ -1,4 +1,4 @@
-"""The clock's round of every five minutes: it does what the stream could not, and clears what requests may not.
+"""The clock's round of every five minutes: what the stream could not do, and requests may not.
 
 Each part says in the log how far it came; what there is no time for is left to the next round.
 """

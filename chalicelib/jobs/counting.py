@@ -1,8 +1,9 @@
-"""Counting receipts, each once: by the stream's function, by the clock's round, and by an operator's recount.
+"""Counts receipts, each once: behind the stream, by the clock's round, by an operator's recount.
 
-A receipt is counted in the transaction that writes its COUNTED mark, so that whoever comes second counts nothing. No
-counter depends on the stream: a receipt is signed only once it is counted, and the mark that it waits to be signed
-(`UNSIGNED#`) leads the clock's round to it; `recount` finds what was lost in any other way.
+A receipt is counted in the transaction that writes its COUNTED mark, so that whoever comes second
+counts nothing. No counter depends on the stream: a receipt is signed only once it is counted, and
+the mark that it waits to be signed (`UNSIGNED#`) leads the clock's round to it; `recount` finds
+what was lost in any other way.
 """
 
 import random
@@ -33,7 +34,10 @@ Pause = Callable[[float], None]
 
 
 def count(table: Table, receipt: Receipt, pause: Pause = time.sleep) -> bool:
-    """Count a receipt; tell False where it was counted before. Raises ContendedError, UnavailableError."""
+    """Count a receipt; tell False where it was counted before.
+
+    Raises ContendedError, UnavailableError.
+    """
     for attempt in range(ATTEMPTS):
         if attempt:
             spread = 0.5 + random.random() / 2  # noqa: S311 - so that retries do not meet again
@@ -50,7 +54,7 @@ def count(table: Table, receipt: Receipt, pause: Pause = time.sleep) -> bool:
 
 @dataclass(slots=True)
 class Recount:
-    """How far a recount came: behind which person, what it saw, and what the receipts of each day say."""
+    """How far a recount came: up to which person, what it saw, what each day's receipts say."""
 
     clinic: str
     first: str
@@ -73,7 +77,10 @@ class Recount:
 
 @dataclass(frozen=True, slots=True)
 class CountDifference:
-    """A counter that does not say what the receipts say; `was` is what it says, None where there is none."""
+    """A counter that does not say what the receipts say.
+
+    `was` is what it says, None where there is none.
+    """
 
     day: str
     what: str
@@ -82,10 +89,11 @@ class CountDifference:
 
 
 def recount(table: Table, state: Recount, pause: Pause = time.sleep) -> Iterator[Recount]:
-    """Go through everybody's receipts from where the recount stands, and count those that were never counted.
+    """Go through everybody's receipts, from where the recount stands; count what never was.
 
-    Gives after each person how far it came. It may run while the portal counts, and again: what has its mark is not
-    counted twice. Raises ContendedError, UnavailableError; then it goes on from where it stands.
+    Gives after each person how far it came. It may run while the portal counts, and again: what has
+    its mark is not counted twice. Raises ContendedError, UnavailableError; then it goes on from
+    where it stands.
     """
     for item in people.iter_items(table, state.clinic, after=state.after):
         subject = item.sk
@@ -108,7 +116,8 @@ def _recount_person(table: Table, state: Recount, subject: str, pause: Pause) ->
         if state.first <= day <= state.last:
             receipts.append(receipt)
     found = _count_uncounted(table, state.clinic, receipts, pause)
-    # All at once, when nothing can fail any more: a recount that goes on sees this person again or not at all.
+    # All at once, when nothing can fail any more: a recount that goes on sees this person again or
+    # not at all.
     for receipt in receipts:
         counts = state.days.setdefault(_day_of(receipt), Counter())
         counts.update(statistics.count_of_day(receipt))
@@ -133,9 +142,10 @@ def _count_uncounted(table: Table, clinic: str, receipts: Sequence[Receipt], pau
 
 
 def differences(table: Table, state: Recount) -> list[CountDifference]:
-    """Compare the counters of days that are over with the receipts, once everybody was gone through.
+    """Compare the counters of days that are over with the receipts, after a whole recount.
 
-    A counter may say more than the receipts: of people whose proof is over the receipts are gone, and were counted.
+    A counter may say more than the receipts: of people whose proof is over the receipts are gone,
+    and were counted.
     """
     found: list[CountDifference] = []
     for day in state.settled:
@@ -148,7 +158,10 @@ def differences(table: Table, state: Recount) -> list[CountDifference]:
 
 
 def mend(table: Table, clinic: str, difference: CountDifference) -> bool:
-    """Let a counter say what the receipts say; tell False where somebody counted in it meanwhile."""
+    """Let a counter say what the receipts say.
+
+    Tell False where somebody counted in it meanwhile.
+    """
     try:
         statistics.correct(table, clinic, difference.day, difference.what, difference.receipts, was=difference.was)
     except ConflictError:

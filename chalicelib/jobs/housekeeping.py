@@ -1,8 +1,8 @@
-"""The hourly round through all people of all clinics: who is due a reminder, and whose data may be kept no longer.
+"""The hourly round through all people: who is due a reminder, whose data may be kept no longer.
 
-The work grows with the number of people, the memory does not: a hundred at a time. Where time runs out a bookmark says
-how far the round came, and the next one goes on there. Whatever fails for one person is counted and left to the next
-round.
+The work grows with the number of people, the memory does not: a hundred at a time. Where time runs
+out a bookmark says how far the round came, and the next one goes on there. Whatever fails for one
+person is counted and left to the next round.
 """
 
 import itertools
@@ -31,7 +31,10 @@ _UNREADABLE = (ValueError, LookupError, TypeError)
 
 
 def run_housekeeping(portal: Portal, now: Instant, out_of_time: OutOfTime) -> "HousekeepingRun":
-    """Go through everybody from where the last round stopped, as far as the time goes; log how far that was."""
+    """Go through everybody from where the last round stopped, as far as the time goes.
+
+    Log how far that was.
+    """
     run = HousekeepingRun(portal, now, out_of_time)
     try:
         run.whole = run.go_through_all()
@@ -87,7 +90,7 @@ class HousekeepingRun:
         return True
 
     def _work_through(self, published: Published, batch: Sequence[Item]) -> None:
-        """Leave the reminders that a batch of people are due, then erase or delete whose time has come."""
+        """Leave the reminders a batch of people are due, then erase or delete whose time is over."""
         clinic = published.clinic.id
         due: list[tuple[Subject, Sequence[Reminder]]] = []
         actions: list[tuple[str, RetentionAction]] = []
@@ -116,8 +119,8 @@ class HousekeepingRun:
     def _enqueue(self, clinic: str, person: Subject, reminder: Reminder) -> bool:
         base = self.portal.settings.public_url or person.base
         if not base:
-            # No link would lead anywhere: who was only ever entered by a program, without `PUBLIC_URL`. It is due
-            # again every hour, so it is counted, and not logged for each.
+            # No link would lead anywhere: who was only ever entered by a program, without
+            # `PUBLIC_URL`. It is due again every hour, so it is counted, and not logged for each.
             self.done[Reason.NO_ADDRESS] += 1
             return False
         key = self.portal.clinics.key(clinic)
@@ -148,7 +151,10 @@ class HousekeepingRun:
 
 
 def _read_bookmark(table: Table) -> tuple[str, str]:
-    """Give the clinic and the person up to which the last round came; "" and "" where it came to the end."""
+    """Give the clinic and the person up to which the last round came.
+
+    "" and "" where it came to the end.
+    """
     key = bookmark_key()
     found = table.get([key]).get(key)
     if found is None:

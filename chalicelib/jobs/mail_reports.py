@@ -1,4 +1,4 @@
-"""What the mail service reports of the mails it was given: a contact that no mail reaches is not written to again."""
+"""What the mail service reports: a contact that no mail reaches is not written to again."""
 
 from typing import Any
 
@@ -9,7 +9,10 @@ from chalicelib.store.table import Table
 
 
 def handle(table: Table, text: str) -> None:
-    """Mark the contact that a report of SES is about; a report that marks nobody leaves a line in the log."""
+    """Mark the contact that a report of SES is about.
+
+    A report that marks nobody leaves a line in the log.
+    """
     try:
         report = interpret(text)
         about: dict[str, Any] = {"clinic": report.clinic, "message_id": report.message_id, "reason": report.reason}

@@ -1,8 +1,8 @@
-"""Raises an alarm when an item that is written once was changed or removed: by hand, or by an intruder.
+"""Raises an alarm when an item that is written once was changed or removed.
 
-The portal itself never does that (`store.table`), but for the proof of an erased person when its time is over. AWS's
-policies cannot keep whoever may write an item from writing it again. That a chain then breaks is found by
-`verify-chains`; this says it at once.
+The portal itself never does that (`store.table`), but for the proof of an erased person when its
+time is over. AWS's policies cannot keep whoever may write an item from writing it again. That a
+chain then breaks is found by `verify-chains`; this says it at once.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,10 @@ from chalicelib.store.table import Table, UnavailableError
 
 
 def report(table: Table, changed: Sequence[Key], removed: Sequence[Key]) -> None:
-    """Log and count each of these items that is written once; the proof of whoever was erased may be removed."""
+    """Log and count each of these items that is written once.
+
+    The proof of whoever was erased may be removed.
+    """
     touched = [key for key in changed if written_once(key)]
     touched += _wrongly_removed(table, [key for key in removed if written_once(key)])
     for key in touched:
@@ -25,7 +28,7 @@ def report(table: Table, changed: Sequence[Key], removed: Sequence[Key]) -> None
 
 
 def _wrongly_removed(table: Table, removed: Sequence[Key]) -> list[Key]:
-    """Give those of removed items that nobody may remove: all but the proof of people who are erased or gone.
+    """Give those of removed items that nobody may remove: all but the proof of erased people.
 
     Where that cannot be told now, all of them: rather one alarm too many.
     """

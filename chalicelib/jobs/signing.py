@@ -1,7 +1,8 @@
-"""Signs receipts after they are given: by the stream at once, or by the clock's round through what waits.
+"""Signs receipts after they are given: behind the stream at once, what waits by the clock's round.
 
-No patient waits for a signature, and none is lost: the transaction that writes a receipt marks it as waiting, and the
-mark goes only with the signature. So whatever fails here is logged, counted and left to the next round.
+No patient waits for a signature, and none is lost: the transaction that writes a receipt marks it
+as waiting, and the mark goes only with the signature. So whatever fails here is logged, counted and
+left to the next round.
 """
 
 import itertools
@@ -40,9 +41,9 @@ class GoneError(NotFoundError):
 
 @dataclass(slots=True)
 class SigningReport:
-    """How far a round came; `counted` are those the stream had not counted; `whole` unless time ran out.
+    """How far a round came; `counted` are those the stream had not counted.
 
-    A round is not whole either where a service was away.
+    `whole` unless time ran out. A round is not whole either where a service was away.
     """
 
     signed: int = 0
@@ -54,16 +55,20 @@ class SigningReport:
 def sign_receipts(
     table: Table, signer: Signer, receipts: Iterable[Receipt], out_of_time: OutOfTime
 ) -> Iterator[SigningReport]:
-    """Sign receipts one by one, and give after each how far it came; what cannot be signed now keeps waiting.
+    """Sign receipts one by one, and give after each how far it came.
 
-    A receipt that cannot be signed holds up no other. After three failures of a service in a row the rest is left
-    alone: the service is away, and each try takes its whole patience.
+    What cannot be signed now keeps waiting. A receipt that cannot be signed holds up no other.
+    After three failures of a service in a row the rest is left alone: the service is away, and each
+    try takes its whole patience.
     """
     return _sign_all(table, signer, receipts, out_of_time, SigningReport())
 
 
 def sign_waiting(table: Table, signer: Signer, out_of_time: OutOfTime) -> Iterator[SigningReport]:
-    """Sign all that waits, as `sign_receipts` does; a mark whose receipt is gone or unreadable counts as failed."""
+    """Sign all that waits, as `sign_receipts` does.
+
+    A mark whose receipt is gone or unreadable counts as failed.
+    """
     report = SigningReport()
     waiting = _counted_waiting(table, report, out_of_time)
     return _sign_all(table, signer, waiting, out_of_time, report)
@@ -127,9 +132,10 @@ def _sign(table: Table, signer: Signer, key: SigningKey, receipt: Receipt) -> bo
 
 
 def _counted_waiting(table: Table, report: SigningReport, out_of_time: OutOfTime) -> Iterator[Receipt]:
-    """Give the receipts that wait to be signed, each counted; one that somebody changed by hand counts as failed.
+    """Give the receipts that wait to be signed, each counted.
 
-    With the signature the mark goes that leads here: what cannot be counted now keeps waiting, and is not given.
+    One that somebody changed by hand counts as failed. With the signature the mark goes that leads
+    here: what cannot be counted now keeps waiting, and is not given.
     """
     marks, away = signatures.waiting(table), 0
     while batch := list(itertools.islice(marks, BATCH)):

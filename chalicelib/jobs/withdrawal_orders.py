@@ -1,8 +1,9 @@
 """Carries out withdrawals for very many people, by the clock's round.
 
-Such an order holds from the moment it was given (`domain.stops`). Here everybody who shares one of its contacts gets a
-receipt of their own, page by page. How far an order came is kept with it, so that it goes on wherever it was
-interrupted. Receipt numbers are computed per person: to reach somebody twice is safe.
+Such an order holds from the moment it was given (`domain.stops`). Here everybody who shares one of
+its contacts gets a receipt of their own, page by page. How far an order came is kept with it, so
+that it goes on wherever it was interrupted. Receipt numbers are computed per person: to reach
+somebody twice is safe.
 """
 
 import contextlib
@@ -60,7 +61,10 @@ def _carry_on_with(portal: Portal, place: Key, out_of_time: OutOfTime) -> None:
 
 
 def _first_receipt(portal: Portal, order: Order) -> Receipt | None:
-    """Give the receipt that was recorded with the order; None where there was nothing to stop for its person."""
+    """Give the receipt that was recorded with the order.
+
+    None where there was nothing to stop for its person.
+    """
     with contextlib.suppress(UnknownReceiptError):
         return portal.receipts.find(order.decision.clinic, order.number)
     return None
@@ -68,14 +72,20 @@ def _first_receipt(portal: Portal, order: Order) -> Receipt | None:
 
 @dataclass(frozen=True, slots=True)
 class _OrderRun:
-    """Serves the people of one order; who got the `first` receipt has it, whatever they answered since."""
+    """Serves the people of one order.
+
+    Who got the `first` receipt has it, whatever they answered since.
+    """
 
     portal: Portal
     key: ClinicKey
     first: Receipt | None
 
     def serve_page(self, order: Order) -> Order | None:
-        """Serve one page of a contact's people and keep how far that is; None where somebody else carries it out."""
+        """Serve one page of a contact's people and keep how far that is.
+
+        None where somebody else carries it out.
+        """
         clinic, progress = order.decision.clinic, order.progress
         contact = order.contacts[progress.contact]
         lookup = self.key.lookup(contact)
@@ -123,7 +133,10 @@ class _OrderRun:
     def _record(
         self, order: Order, contact: Contact, person: Subject, stored: str, published: Published
     ) -> Receipt | None:
-        """Record the withdrawal for one person; None for who has it already, is gone, or has nothing left to stop."""
+        """Record the withdrawal for one person.
+
+        None for who has it already, is gone, or has nothing left to stop.
+        """
         decision = order.decision
         number = self._number(order, person.id)
         if self.first and self.first.document["subject"] == person.id:
@@ -160,7 +173,10 @@ class _OrderRun:
         return receipt_id(secret, order.number, {"subject": subject})
 
     def finish(self, order: Order) -> None:
-        """Remove an order that reached everybody, and leave word for its contacts; begin again where it failed."""
+        """Remove an order that reached everybody, and leave word for its contacts.
+
+        Begin again where it failed.
+        """
         progress = order.progress
         if progress.failed:
             withdrawal_orders.keep(self.portal.table, order, Progress())
@@ -173,7 +189,7 @@ class _OrderRun:
         log.count("WithdrawalOrderDone")
 
     def _keep_for_nobody(self, order: Order, unused: tuple[Contact, ...]) -> None:
-        """Record the withdrawal for contacts that are nobody's without a doubt, as for somebody new.
+        """Record the withdrawal for contacts that are surely nobody's, as for somebody new.
 
         A form from before the withdrawal, entered later, must not outlive it.
         """
@@ -190,7 +206,10 @@ class _OrderRun:
         return writes
 
     def _outbox_writes_about(self, order: Order, number: str, given: list[Contact]) -> list[Write]:
-        """Leave word of one receipt for these contacts; nothing where the person is gone or there is no receipt."""
+        """Leave word of one receipt for these contacts.
+
+        Nothing where the person is gone or there is no receipt.
+        """
         clinic = order.decision.clinic
         try:
             document = self.portal.receipts.find(clinic, number).document
@@ -215,7 +234,7 @@ class _OrderRun:
 
 @dataclass(frozen=True, slots=True)
 class _PersonAlone:
-    """Gives lookups that hold one person alone: nobody else who shares the contact is read or written for them."""
+    """Gives lookups that hold one person alone, and nobody else who shares the contact."""
 
     portal: Portal
     published: Published
@@ -238,7 +257,10 @@ class _PersonAlone:
 
 
 def _at_next_contact(progress: Progress) -> Progress:
-    """Give the progress at the start of the next contact; one that was nobody's without a doubt is noted."""
+    """Give the progress at the start of the next contact.
+
+    One that was nobody's without a doubt is noted.
+    """
     unsure = progress.unsure if progress.sure else (*progress.unsure, progress.contact)
     return replace(progress, contact=progress.contact + 1, place=-1, sure=False, unsure=unsure)
 
@@ -250,7 +272,7 @@ def _has_receipt(person: Subject, number: str) -> bool:
 
 
 def _contacts_by_receipt(order: Order) -> dict[str, list[Contact]]:
-    """Give, by receipt, the contacts that hear of it: each of the first that stopped something for its owner.
+    """Give the contacts that hear of each receipt: of the first that stopped something for an owner.
 
     Where there is none for any contact, all hear of the order's own receipt.
     """
@@ -268,7 +290,7 @@ def _contacts_by_receipt(order: Order) -> dict[str, list[Contact]]:
 
 
 def _stopped_something(receipt: Receipt, person: Subject, lookup: str) -> bool:
-    """Tell whether a receipt ended a consent of somebody whose own the contact is: then the contact hears of it."""
+    """Tell whether a receipt ended a consent of somebody whose own the contact is."""
     if not person.owns(lookup):
         return False
     return any(ended_consent(entry) for entry in receipt.document["decisions"].values())

@@ -1,7 +1,8 @@
-"""Who gets which message for one item of the outbox, as things stand when it is sent, and why somebody gets none.
+"""Who gets which message for one item of the outbox, and why somebody gets none.
 
-An item may be days old when it is sent: the person may have been erased, may have answered, or the contact may have
-turned out to be another's. So everything is read anew, and each message that is left out has its reason.
+An item may be days old when it is sent: the person may have been erased, may have answered, or the
+contact may have turned out to be another's. So everything is read anew, and each message that is
+left out has its reason.
 """
 
 import contextlib
@@ -28,12 +29,16 @@ from chalicelib.store.reminders import current_reminder
 from chalicelib.store.table import Table
 
 _TO_ANY_CONTACT = {Message.CONFIRM, Message.REMINDER, Message.REMOVED, Message.NEW_CONTACT}
-"""What goes to a contact whether or not it is the person's own: it asks its reader, or is about the contact itself."""
+"""What goes to a contact whether or not it is the person's own: it asks its reader, or is about the
+contact itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class AddressedMessage:
-    """One message to one contact; `name` is that of its record, the same whenever its item is planned again."""
+    """One message to one contact.
+
+    `name` is that of its record, the same whenever its item is planned again.
+    """
 
     context: MessageContext
     planned: PlannedMessage
@@ -43,7 +48,7 @@ class AddressedMessage:
 
 @dataclass(frozen=True, slots=True)
 class MessagePlan:
-    """The messages of one item of the outbox, and for each that was left out the reason, by the name of its record.
+    """The messages of one item of the outbox, and why others are left out, by their records' names.
 
     Where the item leads to no message at all, `nothing` says why.
     """
@@ -57,8 +62,8 @@ class MessagePlan:
 class _Audience:
     """The contacts that an item may reach.
 
-    `given` came with it. `reached` are those, else all that are known. `own` are the person's own of
-    all that were read.
+    `given` came with it. `reached` are those, else all that are known. `own` are the person's own
+    of all that were read.
     """
 
     person: Subject
@@ -84,7 +89,7 @@ class AudiencePlanner:
     now: Instant
 
     def plan(self, item: OutboxItem) -> MessagePlan:
-        """Give the messages of an item, each with its contact, and the reasons for those that are left out."""
+        """Give the messages of an item, each with its contact, and why others are left out."""
         try:
             context, audience = self._read(item)
         except _NothingError as error:
@@ -114,7 +119,10 @@ class AudiencePlanner:
             plan.messages.append(AddressedMessage(reader, planned, contact, name))
 
     def _read(self, item: OutboxItem) -> tuple[MessageContext, _Audience]:
-        """Read what an item is about and whom it may reach; raise _NothingError where it leads to no message."""
+        """Read what an item is about and whom it may reach.
+
+        Raise _NothingError where it leads to no message.
+        """
         entry = item.entry
         place = person_key(entry.clinic, entry.subject)
         places = [clinic_key(entry.clinic), place]
@@ -145,7 +153,10 @@ class AudiencePlanner:
     def _with_audience(
         self, item: OutboxItem, context: MessageContext, person: Subject
     ) -> tuple[MessageContext, _Audience]:
-        """Read the contacts an item may reach; the context then has the child's name, where it is about a child."""
+        """Read the contacts an item may reach.
+
+        The context then has the child's name, where it is about a child.
+        """
         key = context.key
         try:
             given = self._given(item, key, person)
@@ -163,7 +174,10 @@ class AudiencePlanner:
         return context, _Audience(person, given, reached, own)
 
     def _given(self, item: OutboxItem, key: ClinicKey, person: Subject) -> Sequence[Contact]:
-        """Give the contacts an item came with; a reminder goes to those that were asked to confirm."""
+        """Give the contacts an item came with.
+
+        A reminder goes to those that were asked to confirm.
+        """
         entry = item.entry
         if entry.kind == Message.REMINDER and entry.receipt:
             asked = self._asked_to_confirm(entry.clinic, entry.receipt, person)
@@ -191,8 +205,8 @@ class AudiencePlanner:
     ) -> Reason | None:
         """Tell why a contact is not asked to confirm, or not any more; None where it is asked.
 
-        A contact that is not the person's own is asked whatever they have answered since: that no message comes would
-        tell its reader of it.
+        A contact that is not the person's own is asked whatever they have answered since: that no
+        message comes would tell its reader of it.
         """
         person = audience.person
         if (context.ends_at(planned) or "") <= self.now:
@@ -214,10 +228,10 @@ class AudiencePlanner:
     def _later_form_asks(
         self, context: MessageContext, planned: PlannedMessage, contact: Contact, audience: _Audience
     ) -> bool:
-        """Tell whether later forms with the same contacts ask this one for all of it: their message stands for both.
+        """Tell whether later forms with the same contacts ask for all of it: theirs stands for both.
 
-        So forms that are sent again and again are one message. A form with other contacts may be a stranger's: its
-        message must not stand for this person's.
+        So forms that are sent again and again are one message. A form with other contacts may be a
+        stranger's: its message must not stand for this person's.
         """
         person = audience.person
         later = _waiting_receipts(planned.addresses, person.summaries)
@@ -233,7 +247,7 @@ class AudiencePlanner:
         return True
 
     def _confirmed_elsewhere(self, context: MessageContext, contact: Contact, person: Subject) -> bool:
-        """Tell whether the contact has confirmed the receipt's claim already, as another person who has it too."""
+        """Tell whether the contact has confirmed it already, as another person who has it too."""
         clinic, lookup = context.clinic.id, context.key.lookup(contact)
         for confirmer in people.confirmers(self.table, clinic, person.id, context.entry.receipt or ""):
             with contextlib.suppress(LookupError):  # their data were deleted since
@@ -243,7 +257,7 @@ class AudiencePlanner:
 
 
 def _recipients(planned: PlannedMessage, audience: _Audience) -> Sequence[Contact]:
-    """Give the contacts one message goes to: what was stopped to all that are the person's own, the rest to one."""
+    """Give the contacts one message goes to: of a stop all that are the person's own, else one."""
     if planned.message is Message.WITHDRAWN:
         return [contact for contact in audience.own if contact.kind is planned.kind]
     for contact in audience.reached:
@@ -255,7 +269,7 @@ def _recipients(planned: PlannedMessage, audience: _Audience) -> Sequence[Contac
 
 
 def _is_meant(to: str, *, given: bool) -> bool:
-    """Tell whether an item is for a contact: for all, for those that were given with it, or for the others."""
+    """Tell whether an item is for a contact: for all, for those given with it, or for the others."""
     if not to:
         return True
     return given if to == outbox.TYPED else not given
@@ -276,8 +290,8 @@ def _waiting_receipts(
 def _record_name(planned: PlannedMessage, contact: Contact, audience: _Audience) -> str:
     """Name the record of one message to one contact.
 
-    What was stopped goes to contacts that were not given, too: these are named by a hash with the person's salt, which
-    names nobody once that is gone.
+    What was stopped goes to contacts that were not given, too: these are named by a hash with the
+    person's salt, which names nobody once that is gone.
     """
     if planned.message is not Message.WITHDRAWN or contact in audience.given:
         return planned.name

@@ -1,4 +1,4 @@
-"""Reports of SES on what became of a mail (event publishing): which contacts it says no mail reaches. Pure.
+"""Reads the reports of SES on what became of a mail: which contacts no mail reaches. Pure.
 
 https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html
 """
@@ -17,7 +17,7 @@ _MESSAGE_ID = re.compile(r"[0-9A-Za-z-]{1,100}")
 
 @dataclass(frozen=True, slots=True)
 class BounceReport:
-    """A contact, by its lookup key at a clinic, that no mail reaches ("bounce") or that wants none ("complaint")."""
+    """A contact that no mail reaches ("bounce") or that wants none ("complaint"), by its lookup key."""
 
     clinic: str
     lookup: str
@@ -29,7 +29,10 @@ class BounceReport:
 
 @dataclass(frozen=True, slots=True)
 class IgnoredReport:
-    """A report that marks no contact, and why; `clinic` and `message_id` where the report names them."""
+    """A report that marks no contact, and why.
+
+    `clinic` and `message_id` where the report names them.
+    """
 
     reason: str
     """"no_event", "passing_bounce", "another_event" or "not_ours"."""
@@ -72,9 +75,10 @@ def _tag(mail: dict[str, Any], name: str, pattern: re.Pattern[str]) -> str:
 
 
 def _final_part(event: dict[str, Any]) -> str | None:
-    """Name the part of the event that says to write no more: a permanent bounce or a complaint; None where none does.
+    """Name the part of the event that says to write no more: a permanent bounce or a complaint.
 
-    SES calls a bounce Permanent, Transient (a full mailbox) or Undetermined; only the first is final.
+    None where none does. SES calls a bounce Permanent, Transient (a full mailbox) or Undetermined;
+    only the first is final.
     """
     kind = event.get("eventType")
     if kind == "Complaint":

@@ -1,6 +1,7 @@
 """Writes one message as an e-mail or as a text message, from everything that it says. Pure.
 
-The words stand in `templates/email` and `templates/sms`; here they are filled in, and a text message is kept short.
+The words stand in `templates/email` and `templates/sms`; here they are filled in, and a text
+message is kept short.
 """
 
 import math
@@ -48,9 +49,10 @@ _GSM_TWICE = frozenset("^{}\\[~]|€")
 class MessageContent:
     """Everything a message is written from.
 
-    `answers` are the decisions it is about, as `Clinic.describe_answers` gives them; `links` the addresses it leads to,
-    by scope, and `questions`, `receipt` and `notice`; `at` when what it is about happened or begins, `until` when it
-    ends; `lost` whether a Yes counts no longer, because the notice changed in more than its words.
+    `answers` are the decisions it is about, as `Clinic.describe_answers` gives them; `links` the
+    addresses it leads to, by scope, and `questions`, `receipt` and `notice`; `at` when what it is
+    about happened or begins, `until` when it ends; `lost` whether a Yes counts no longer, because
+    the notice changed in more than its words.
     """
 
     message: Message
@@ -66,7 +68,10 @@ class MessageContent:
     until: Instant | None = None
     lost: bool = False
     text_known: bool = True
-    """Whether anybody knows to which text the answers were given: a Yes to one that nobody knows does not count."""
+    """Whether anybody knows to which text the answers were given: a Yes to one that nobody knows does
+
+    not count.
+    """
     code: str = ""
     """What can be typed on the receipt's page instead of following the link."""
     child: str = ""
@@ -138,7 +143,7 @@ def _template_values(content: MessageContent) -> dict[str, Any]:
 
 
 def _names(clinic: Clinic, lang: str) -> Iterator[str]:
-    """Give what a clinic may be called, longest first: its name, its legal name, less and less of that."""
+    """Give what a clinic may be called, longest first: its name, its legal name, parts of that."""
     yield clinic.name[lang]
     yield clinic.lead.name
     words = re.sub(r"\(.*|[\"„“”«»]", "", clinic.lead.name).split()
@@ -156,7 +161,7 @@ def segments(text: str) -> int:
 
 
 def fits(text: str) -> bool:
-    """Tell whether a text is short enough: one message in the 7-bit alphabet, two where that lacks its letters."""
+    """Tell whether a text is short enough: one message in the 7-bit alphabet, two in any other."""
     most = 1 if _in_seven_bits(text) else MAX_SEGMENTS
     return segments(text) <= most
 

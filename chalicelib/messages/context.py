@@ -1,7 +1,7 @@
-"""What the messages of one item of the outbox are about: which there are, where their links lead, what they say. Pure.
+"""What the messages of one item of the outbox are, where their links lead, what they say. Pure.
 
-An item leads to several messages, to contacts that may see different things: a contact that is the person's own is led
-to the receipt, any other is only asked what concerns it.
+An item leads to several messages, to contacts that may see different things: a contact that is the
+person's own is led to the receipt, any other is only asked what concerns it.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -30,7 +30,10 @@ from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.outbox import DECIDED, OutboxEntry
 
 LINK_DAYS = 30
-"""How long the links in a message open something; they stop things for longer (`links.UNSUBSCRIBE_LIFETIME`)."""
+"""How long the links in a message open something.
+
+They stop things for longer (`links.UNSUBSCRIBE_LIFETIME`).
+"""
 
 RECEIPT_MAIL_EXPIRES = timedelta(days=1)
 """For how long a mail that only confirms that answers were saved is worth sending."""
@@ -39,7 +42,8 @@ _ABOUT_EVERYTHING = {Message.RECEIPT, Message.LINK, Message.ERASE}
 """Their links open all of the person's decisions, not only those the message names."""
 
 _ABOUT_OTHERS = {Message.WITHDRAWN, Message.EXPIRING, Message.CHANGED, Message.OF_AGE}
-"""They may tell of an act of others: anybody may stop something in anybody's name, and staff may have asked."""
+"""They may tell of an act of others: anybody may stop something in anybody's name, and staff may
+have asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,8 @@ class MessageContext:
     def for_reader(self, planned: PlannedMessage, *, own: bool) -> "MessageContext":
         """Give the context as the reader of a message may see it, and in the reader's language.
 
-        What answers the reader's own act keeps the language of that act. What others did, or may have done, is told in
-        the language that the person last chose themself.
+        What answers the reader's own act keeps the language of that act. What others did, or may
+        have done, is told in the language that the person last chose themself.
         """
         by_clinic = self.document.get("assurance") in BY_CLINIC
         others_act = by_clinic or planned.message in _ABOUT_OTHERS
@@ -83,7 +87,7 @@ class MessageContext:
 
     @property
     def consent_ended(self) -> bool:
-        """Whether a consent ended with the item's receipt: then every contact of the person's own is written to."""
+        """Whether a consent ended with the receipt: then all contacts of the person's own hear of it."""
         if self.entry.kind != DECIDED:
             return False
         return any(ended_consent(entry) for entry in self.document["decisions"].values())
@@ -91,7 +95,8 @@ class MessageContext:
     def plan(self, given: Sequence[Contact], own: Collection[Contact]) -> tuple[PlannedMessage, ...]:
         """Give the messages that follow, each to one kind of contact.
 
-        `given` are the contacts the item came with, else all that are known; those of the person's `own` come first.
+        `given` are the contacts the item came with, else all that are known; those of the person's
+        `own` come first.
         """
         kinds = _kinds(given, own)
         entry = self.entry
@@ -120,22 +125,22 @@ class MessageContext:
         return Reason.NOT_THEIR_OWN_CONTACT
 
     def ends_at(self, planned: PlannedMessage) -> Instant | None:
-        """Tell when what a message is about ends: of a confirmation, when the first of what waits does."""
+        """Tell when what a message is about ends: what waits to be confirmed, with the first of it."""
         if planned.message is not Message.CONFIRM:
             return self.entry.until
         decisions: Mapping[str, Mapping[str, Instant]] = self.document["decisions"]
         return min(decisions[address]["confirm_by"] for address in planned.addresses)
 
     def about_a_stop(self, planned: PlannedMessage) -> bool:
-        """Tell whether a message is about a stop, about one that was undone, or about a contact that was removed."""
+        """Tell whether a message is about a stop, one that was undone, or a contact that was removed."""
         evidence = self.document.get("evidence") or {}
         return planned.message in {Message.WITHDRAWN, Message.REMOVED} or "undoes" in evidence
 
     def may_wait(self, planned: PlannedMessage, now: Instant) -> bool:
-        """Tell whether a message waits where its contact has got as many of its kind as one may get at once.
+        """Tell whether a message waits until its contact may get another of its kind.
 
-        Whoever has got so many links has what one more would bring. That answers were saved is no news after a day.
-        Everything else waits as long as it must.
+        Whoever has got so many links has what one more would bring. That answers were saved is no
+        news after a day. Everything else waits as long as it must.
         """
         if planned.message is Message.RECEIPT:
             worth_sending_since = instant(moment(now) - RECEIPT_MAIL_EXPIRES)
@@ -153,7 +158,7 @@ class MessageContext:
         return Link(entry.clinic, entry.subject, self.lang, about, entry.receipt, now, expires_at, PORTAL)
 
     def addresses(self, secret: LinkSecret, planned: PlannedMessage, base: str) -> dict[str, str]:
-        """Give where a message leads, by scope, and `questions`, `notice` and for an own contact the `receipt`."""
+        """Give where a message leads, by scope, and `questions`, `notice`, for an own contact `receipt`."""
         home, lang = f"{base}/{self.clinic.id}", f"lang={self.lang}"
         addresses = {
             "questions": f"{home}?{lang}",
@@ -205,7 +210,10 @@ class MessageContext:
         return major(self.document["notice"]["version"]) != self.in_force.major
 
     def _code(self, planned: PlannedMessage, contact: Contact) -> str:
-        """Give the code that a text message has beside its link; "" where there is nothing to confirm by one."""
+        """Give the code that a text message has beside its link.
+
+        "" where there is nothing to confirm by one.
+        """
         confirms = LinkScope.CONFIRM in SCOPES_BY_MESSAGE[planned.message]
         if not confirms or contact.kind is not ContactKind.PHONE or not self.entry.receipt:
             return ""

@@ -1,8 +1,9 @@
-"""Carries out the outbox: the table's stream does so at once, the clock's round for whatever still waits.
+"""Carries out the outbox: at once behind the table's stream, what still waits by the clock's round.
 
-No patient waits for a message, and none is lost: a decision leaves its item in the outbox in its own transaction, and
-the item goes only when each of its messages has an outcome. What fails is tried again later, and at last set aside for
-an operator; it holds up nothing else. Where no message is sent, the reason is logged, counted and kept.
+No patient waits for a message, and none is lost: a decision leaves its item in the outbox in its
+own transaction, and the item goes only when each of its messages has an outcome. What fails is
+tried again later, and at last set aside for an operator; it holds up nothing else. Where no message
+is sent, the reason is logged, counted and kept.
 """
 
 from collections import Counter
@@ -35,8 +36,8 @@ from chalicelib.store.bounces import undeliverable
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.deliveries import DeliveryBusyError, DeliveryLease, UnsentMessage
 from chalicelib.store.encryption import KeysUnavailableError
-from chalicelib.store.keys import Key, bucket_key, shared_bucket_key
-from chalicelib.store.links import link_writes
+from chalicelib.store.keys import Key, anywhere_key, bucket_key
+from chalicelib.store.links import puts
 from chalicelib.store.lookup import Directory
 from chalicelib.store.message_budgets import BudgetUse
 from chalicelib.store.outbox import OutboxItem
@@ -49,12 +50,16 @@ ATTEMPTS = 3
 """How often a message is tried to be claimed while others count in the same items of the table."""
 
 BOUNCED = timedelta(days=30)
-"""For how long a contact that bounced is left alone: what was mistyped bounces again, a mailbox may be mended."""
+"""For how long a contact that bounced is left alone: what was mistyped bounces again, a mailbox may
+be mended."""
 
 
 @dataclass(slots=True)
 class DeliveryReport:
-    """How far a round came; `away` counts the failures in a row, by what failed; `whole` unless something was left."""
+    """How far a round came; `away` counts the failures in a row, by what failed.
+
+    `whole` unless something was left.
+    """
 
     sent: int = 0
     failed: int = 0
@@ -93,7 +98,10 @@ def _clock() -> Instant:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Carries out the outbox. Without a `transport` nothing is sent, and what is to be sent waits."""
+    """Carries out the outbox.
+
+    Without a `transport` nothing is sent, and what is to be sent waits.
+    """
 
     table: Table
     clinics: Clinics
@@ -103,13 +111,16 @@ class Delivery:
     now: Callable[[], Instant] = _clock
 
     def carry_new(self, keys: Iterable[Key], out_of_time: OutOfTime) -> DeliveryReport:
-        """Send what was just left; a key that comes again, from a stream that repeats itself, has nothing to send."""
-        items = outbox.still_there(self.table, list(keys))
+        """Send what was just left.
+
+        A key that comes again, from a stream that repeats itself, has nothing to send.
+        """
+        items = outbox.still_waiting(self.table, list(keys))
         return self.carry(self._possible(items), out_of_time)
 
     def carry_waiting(self, out_of_time: OutOfTime) -> DeliveryReport:
         """Send everything that is due."""
-        items = outbox.due_items(self.table, self.now())
+        items = outbox.waiting(self.table, self.now())
         return self.carry(self._possible(items), out_of_time)
 
     def carry(self, items: Iterable[OutboxItem], out_of_time: OutOfTime) -> DeliveryReport:
@@ -136,7 +147,10 @@ class Delivery:
         return report
 
     def _possible(self, items: Iterable[OutboxItem]) -> Iterable[OutboxItem]:
-        """Leave out, without a transport, all but requests for links: the clinic's key alone reads what those hold."""
+        """Leave out, without a transport, all but requests for links.
+
+        What those hold the clinic's key alone can read, until they are expanded.
+        """
         for item in items:
             if self.transport or item.entry.kind == outbox.LINK_REQUEST:
                 yield item
@@ -155,7 +169,10 @@ class Delivery:
         self._finish(item, plan, result, report)
 
     def _finish(self, item: OutboxItem, plan: MessagePlan, result: _ItemResult, report: DeliveryReport) -> None:
-        """Remove an item whose messages all have an outcome; let it wait, or set it aside, where one has none."""
+        """Remove an item whose messages all have an outcome.
+
+        Let it wait, or set it aside, where one has none.
+        """
         if result.steps[_Step.LEFT]:
             report.whole = False
         if result.steps[_Step.FAILED]:
@@ -170,7 +187,10 @@ class Delivery:
             self._remove(item, plan, result)
 
     def _remove(self, item: OutboxItem, plan: MessagePlan, result: _ItemResult) -> None:
-        """Remove an item that is done, and record, log and count why any of its messages was not sent."""
+        """Remove an item that is done.
+
+        Record, log and count why any of its messages was not sent.
+        """
         unsent = dict(result.unsent)
         for name, reason in plan.left_out.items():
             unsent[name] = UnsentMessage(Outcome.NO_MESSAGE, reason)
@@ -205,10 +225,10 @@ class Delivery:
             result.steps[step] += 1
 
     def _send(self, item: OutboxItem, message: AddressedMessage, report: DeliveryReport) -> _Step:
-        """Send one message, unless it was sent before: claim it, ask whether it may be sent, send it, record that.
+        """Send one message: claim it, ask whether it may be sent, send it, record what came of that.
 
-        Raises TooManyError where its contact has got as many as one may get at once, BudgetSpentError where as many
-        went out today as may.
+        Raises TooManyError where its contact has got as many as one may get at once,
+        BudgetSpentError where as many went out today as may.
         """
         if self.transport is None or report.away[message.planned.kind] == PATIENCE:
             return _Step.LEFT
@@ -233,11 +253,14 @@ class Delivery:
         tags = {"lookup": context.key.lookup(contact)}
         composed = context.compose(planned, contact, addresses, tags)
         passing = LinkScope.UNSUBSCRIBE not in SCOPES_BY_MESSAGE[planned.message]
-        links = link_writes(context.key, [(secret, link, LinkRecipient(contact))], passing=passing)
+        links = puts(context.key, [(secret, link, LinkRecipient(contact))], passing=passing)
         return composed, links
 
     def _claim(self, item: OutboxItem, message: AddressedMessage, links: Sequence[Put]) -> DeliveryLease | None:
-        """Claim one message to send it, and count it; None where it has a final outcome. Errors as for `_send`."""
+        """Claim one message to send it, and count it; None where it has a final outcome.
+
+        Errors as for `_send`.
+        """
         now = self.now()
         for attempt in range(ATTEMPTS):
             try:
@@ -258,9 +281,9 @@ class Delivery:
         raise ContendedError
 
     def _counts(self, message: AddressedMessage, now: Instant) -> tuple[list[Write], list[BudgetUse]]:
-        """Give the writes that count a message wherever it counts, and the budgets that run out; one round trip.
+        """Give the writes that count a message wherever it counts, and the budgets that run out.
 
-        Raises TooManyError, BudgetSpentError.
+        One round trip. Raises TooManyError, BudgetSpentError.
         """
         context, planned, contact = message.context, message.planned, message.contact
         clinic, key = context.clinic.id, context.key
@@ -272,17 +295,20 @@ class Delivery:
         if portal_key is None:
             log.log().warning("no limit on messages across clinics: publish any clinic to make the portal's key")
         else:
-            shared_bucket = portal_key.shared_bucket(contact, "stop" if stop else "")
-            rules[shared_bucket_key(shared_bucket)] = ANYWHERE_PHONE if phone else ANYWHERE_EMAIL
+            shared_bucket = portal_key.anywhere(contact, "stop" if stop else "")
+            rules[anywhere_key(shared_bucket)] = ANYWHERE_PHONE if phone else ANYWHERE_EMAIL
         sent_to = country(contact.value) if phone else None
         budgets = list(self.budgets.budgets_for(contact.kind, clinic, sent_to, stop=stop))
         found = self.table.get([*rules, *message_budgets.keys_of(budgets, now)])
-        spends = rate_limits.take_from(rules, now, found)
-        counts, near = message_budgets.count_writes(budgets, now, found)
+        spends = rate_limits.taken(rules, now, found)
+        counts, near = message_budgets.counts(budgets, now, found)
         return [*spends, *counts], near
 
     def _reason_to_skip(self, message: AddressedMessage) -> Reason | None:
-        """Tell why a contact is not written to; who complained gets what they ask for and what they have to know."""
+        """Tell why a contact is not written to.
+
+        Who complained gets what they ask for and what they have to know.
+        """
         context = message.context
         marks = undeliverable(self.table, context.clinic.id, context.key.lookup(message.contact))
         left_alone_since = instant(moment(self.now()) - BOUNCED)
@@ -326,7 +352,10 @@ class Delivery:
         return _Step.DONE
 
     def _expand_link_request(self, item: OutboxItem) -> None:
-        """Find who is meant by a request for a link; each of them gets it by an item of their own."""
+        """Find who is meant by a request for a link.
+
+        Each of them gets it by an item of their own.
+        """
         clinic = item.entry.clinic
         key = self.clinics.key(clinic)
         contacts = item.contacts(key, item.entry.subject)
@@ -370,7 +399,7 @@ class Delivery:
         log.count("NoMessage")
 
     def _note(self, item: OutboxItem, outcome: str, message: AddressedMessage | None = None, **more: Any) -> None:
-        """Log the outcome with ids alone: the receipt by its version, for its number opens its page."""
+        """Log an outcome with ids alone: the receipt by its version, for its number opens its page."""
         entry = item.entry
         fields: dict[str, Any] = {"clinic": entry.clinic, "subject": entry.subject, "kind": entry.kind}
         if entry.version is not None:

@@ -64,19 +64,19 @@ class PlannedMessage:
 def messages_after(
     document: Mapping[str, Any], given: Mapping[ContactKind, bool], known: Collection[ContactKind], clinic: Clinic
 ) -> tuple[PlannedMessage, ...]:
-    """Tell which messages follow from a decision, by its receipt's document and the kinds of contact it came with.
+    """Tell which messages follow from a decision, by its receipt and the contacts it came with.
 
-    `given` says of each of those kinds whether the contact is the person's own; `known` are the kinds of all contacts
-    of their own.
+    `given` says of each of those kinds whether the contact is the person's own; `known` are the
+    kinds of all contacts of their own.
 
-    - Each contact that was given is asked to confirm what waits and what it can confirm. One that is not the person's
-      own is asked whether or not that Yes counts already: whether a message comes would tell its reader what the
-      person had agreed to.
+    - Each contact that was given is asked to confirm what waits and what it can confirm. One that
+      is not the person's own is asked whether or not that Yes counts already: whether a message
+      comes would tell its reader what the person had agreed to.
     - What was stopped goes to every own contact that is known, given or not, so that a stranger's
       withdrawal is noticed.
-    - Where there is neither, and always for who followed a link, one own contact gets the receipt. Of two that is the
-      one by which people are known first (`identity.resolve_subject`): a phone given beside an e-mail does not learn
-      whether that is known.
+    - Where there is neither, and always for who followed a link, one own contact gets the receipt.
+      Of two that is the one by which people are known first (`identity.resolve_subject`): a phone
+      given beside an e-mail does not learn whether that is known.
     - A withdrawal of what nobody had agreed to brings no message: the contact may be a stranger's.
     """
     decisions = document["decisions"]

@@ -1,4 +1,4 @@
-"""The post: hands e-mails to Amazon SES and text messages to SNS, and tells what may be tried again from what may not.
+"""Hands e-mails to Amazon SES and text messages to SNS; tells what may be tried again.
 
 Nothing else knows the two services. A call is made once: whoever sends keeps count of the tries.
 """
@@ -18,12 +18,17 @@ from chalicelib.store.aws import AwsClients
 _NEVER = frozenset(
     {"MessageRejected", "BadRequestException", "InvalidParameter", "ParameterValueInvalid", "ValidationException"}
 )
-"""What the services answer to a message they will not take, now or later. Everything else may pass: throttling, a
-paused account, an address of ours that is not verified yet."""
+"""What the services answer to a message they will not take, now or later.
+
+Everything else may pass: throttling, a paused account, an address of ours that is not verified yet.
+"""
 
 
 class TransportUnavailableError(ServiceUnavailableError):
-    """The message was not taken now; trying again later is right. Carries the service's name for the reason."""
+    """The message was not taken now; trying again later is right.
+
+    Carries the service's name for the reason.
+    """
 
 
 class MessageRefusedError(RejectedError):
@@ -34,7 +39,8 @@ class MessageRefusedError(RejectedError):
 class Email:
     """One e-mail, ready to be sent: to whom, in whose name, answered where, what it says both ways.
 
-    `headers` come beside those every mail has, `tags` come back with what becomes of it (SES event publishing).
+    `headers` come beside those every mail has, `tags` come back with what becomes of it (SES event
+    publishing).
     """
 
     to: str = field(repr=False)
@@ -65,7 +71,10 @@ class AwsTransport:
         self._sms_sender = sms_sender
 
     def send(self, message: Email | TextMessage) -> str:
-        """Send a message and give the service's number for it; raise PostUnavailableError, PostRefusedError."""
+        """Send a message and give the service's number for it.
+
+        Raise PostUnavailableError, PostRefusedError.
+        """
         return self.send_email(message) if isinstance(message, Email) else self.send_text(message)
 
     def send_email(self, letter: Email) -> str:
@@ -111,7 +120,10 @@ class AwsTransport:
 
 
 def _from(name: str, address: str) -> str:
-    """Write who a mail is from; a name beyond ASCII as encoded words, each short enough (RFC 2047, 2)."""
+    """Write who a mail is from.
+
+    A name beyond ASCII as encoded words, each short enough (RFC 2047, 2).
+    """
     name = one_line(name)
     if name.isascii():
         return formataddr((name, address))

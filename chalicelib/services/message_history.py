@@ -1,4 +1,4 @@
-"""Explains to an operator which messages about one receipt went out, which did not and why, and what still waits.
+"""Explains to an operator what became of the messages about one receipt, and why.
 
 No contact is read. What the decision itself left out is told again by the function that decided
 (`outbox.why_nothing_is_left`); everything else stands in the records beside the receipt.
@@ -23,7 +23,8 @@ from chalicelib.store.outbox import OutboxItem
 class MessageRecord:
     """What became of one message.
 
-    Where an item of the outbox led to none, `channel` is "" and `message` its kind, "" for that of a decision.
+    Where an item of the outbox led to none, `channel` is "" and `message` its kind, "" for that of
+    a decision.
     """
 
     message: str
@@ -51,7 +52,10 @@ class WaitingItem:
 
 @dataclass(frozen=True, slots=True)
 class MessageHistory:
-    """Everything about the messages of one receipt; `nothing` says why there is neither a record nor an item."""
+    """Everything about the messages of one receipt.
+
+    `nothing` says why there is neither a record nor an item.
+    """
 
     subject: str
     version: int
@@ -85,7 +89,10 @@ def _person(portal: Portal, clinic: str, subject: str) -> Subject | None:
 
 
 def _was_reachable(person: Subject, at: Instant) -> bool:
-    """Tell whether an e-mail or a phone of a person was known at a time; of old contacts no kind was kept."""
+    """Tell whether an e-mail or a phone of a person was known at a time.
+
+    Of old contacts no kind was kept.
+    """
     for lookup, since in person.contacts.items():
         if since <= at and person.kinds.get(lookup, ContactKind.EMAIL) in REACHABLE_KINDS:
             return True
@@ -93,7 +100,7 @@ def _was_reachable(person: Subject, at: Instant) -> bool:
 
 
 def _reminder_numbers(portal: Portal, clinic: str, receipt: Receipt) -> Iterator[str]:
-    """Give the numbers of the outbox's other items about a receipt: a reminder, word of a contact that was removed."""
+    """Give the numbers of other items about a receipt: a reminder, word of a removed contact."""
     start = reminder_key(clinic, receipt.document["subject"], "", "")
     for item in portal.table.partition(start.pk, "TOLD#"):
         if item.sk.rpartition("#")[2] == receipt.id:
@@ -121,7 +128,7 @@ def _read_record(name: str, record: Mapping[str, Any]) -> MessageRecord:
 
 
 def _without_address(portal: Portal, clinic: str, person: Subject, number: str) -> list[MessageRecord]:
-    """Give the reminders about a receipt that are due and cannot be left: nobody knows where their links lead."""
+    """Give the reminders about a receipt that are due, and whose links would lead nowhere."""
     if portal.settings.public_url or person.base:
         return []
     published = portal.directory.look_up(clinic).published

@@ -1,10 +1,8 @@
-"""An operator's commands about messages: what went out and what not, what waits, what a day may bring.
+"""An operator's commands about messages: what went out, what not and why, what waits, budgets.
 
-python -m infra messages list riga-aesthetics 3f2a...
-python -m infra messages waiting riga-aesthetics
-python -m infra messages dead riga-aesthetics
-python -m infra messages retry riga-aesthetics
-python -m infra messages budgets
+python -m infra messages list riga-aesthetics 3f2a... python -m infra messages waiting
+riga-aesthetics python -m infra messages dead riga-aesthetics python -m infra messages retry
+riga-aesthetics python -m infra messages budgets
 """
 
 import argparse
@@ -81,7 +79,10 @@ def add_to(commands: Any) -> None:
 
 
 def retry(table: Table, clinic: str) -> int:
-    """Put everything a clinic gave up back into the outbox, from where it is sent; give how much that is."""
+    """Put everything a clinic gave up back into the outbox, from where it is sent.
+
+    Give how much that is.
+    """
     given_up = outbox.dead_letters(table, clinic)
     for item in given_up:
         outbox.requeue(table, item)
@@ -89,9 +90,10 @@ def retry(table: Table, clinic: str) -> int:
 
 
 def spent(portal: Portal, day: str) -> Iterator[BudgetUse]:
-    """Give what was used of every budget on a day: in all, of each country, of each clinic; stops apart.
+    """Give what was used of every budget on a day: in all, of each country, of each clinic.
 
-    The size of a budget is the one it had when the last message counted in it, else the one that is set here.
+    Stops apart. The size of a budget is the one it had when the last message counted in it, else
+    the one that is set here.
     """
     sizes: dict[str, int] = {}
     for clinic in sorted(portal.clinics.all()):
