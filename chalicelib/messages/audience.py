@@ -186,6 +186,7 @@ class AudiencePlanner:
         return item.contacts(key, person.salt)
 
     def _asked_to_confirm(self, clinic: str, receipt: str, person: Subject) -> tuple[Contact, ...]:
+        """Give the contacts that a receipt's answers can be confirmed from."""
         return confirmation_codes.claimants(self.table, self.clinics, clinic, receipt, person.id)
 
     def _reason_against(

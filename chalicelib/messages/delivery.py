@@ -11,18 +11,18 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
-from typing import Any
 
 from chalicelib import log
-from chalicelib.domain.contacts import ContactKind
 from chalicelib.domain.deadline import OutOfTime
 from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.links import LinkRecipient, LinkScope, LinkSecret
 from chalicelib.domain.message_budgets import Budgets, BudgetSpentError
 from chalicelib.domain.message_outcomes import Outcome, Reason
-from chalicelib.domain.phones import can_be_written_to, country
-from chalicelib.domain.rate_limits import ANYWHERE_EMAIL, ANYWHERE_PHONE, MESSAGE, TooManyError
+from chalicelib.domain.phones import can_be_written_to
+from chalicelib.domain.rate_limits import TooManyError
 from chalicelib.messages.audience import AddressedMessage, AudiencePlanner, MessagePlan
+from chalicelib.messages.outcome_log import note, note_no_message, note_skipped
+from chalicelib.messages.quotas import counts_of, note_budgets
 from chalicelib.messages.rules import SCOPES_BY_MESSAGE, UNSOLICITED
 from chalicelib.messages.transports import (
     AwsTransport,
@@ -31,17 +31,16 @@ from chalicelib.messages.transports import (
     TextMessage,
     TransportUnavailableError,
 )
-from chalicelib.store import deliveries, message_budgets, outbox, rate_limits
+from chalicelib.store import deliveries, outbox
 from chalicelib.store.bounces import undeliverable
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.deliveries import DeliveryBusyError, DeliveryLease, UnsentMessage
 from chalicelib.store.encryption import KeysUnavailableError
-from chalicelib.store.keys import Key, anywhere_key, bucket_key
+from chalicelib.store.keys import Key
 from chalicelib.store.links import puts
 from chalicelib.store.lookup import Directory
-from chalicelib.store.message_budgets import BudgetUse
 from chalicelib.store.outbox import OutboxItem
-from chalicelib.store.table import ContendedError, Put, Table, UnavailableError, Write
+from chalicelib.store.table import ContendedError, Put, Table, UnavailableError
 
 PATIENCE = 3
 """After how many failures in a row a service is left alone until the next round."""
@@ -137,7 +136,7 @@ class Delivery:
             except (ContendedError, KeysUnavailableError, UnavailableError) as error:
                 report.away["store"] += 1
                 report.whole = False
-                self._note(item, "left", error=type(error).__name__)
+                note(item, "left", error=type(error).__name__)
             except Exception as error:  # noqa: BLE001 - whatever is wrong with one item, the others are sent
                 log.fault(error)
                 report.failed += 1
@@ -180,7 +179,7 @@ class Delivery:
         elif result.room_after:
             due = instant(moment(self.now()) + timedelta(seconds=min(result.room_after)))
             outbox.postpone(self.table, item, due, item.entry.tries)
-            self._note(item, "waits for room")
+            note(item, "waits for room")
         elif result.steps[_Step.REFUSED]:
             self._set_aside(item)
         elif not result.steps[_Step.LEFT]:
@@ -202,7 +201,7 @@ class Delivery:
             deliveries.remove_with_reasons(self.table, item, unsent, self.now())
         for name, message in unsent.items():
             if message.outcome is Outcome.NO_MESSAGE:
-                self._note_no_message(item, message.reason, name)
+                note_no_message(item, message.reason, name)
 
     def _try(self, item: OutboxItem, message: AddressedMessage, result: _ItemResult, report: DeliveryReport) -> None:
         """Send one message if that is possible now, and add what came of it to the result."""
@@ -219,7 +218,7 @@ class Delivery:
                 self._skip(item, message, Reason.TOO_MANY, result)
         except BudgetSpentError as error:
             result.room_after.append(error.seconds)
-            self._note(item, "waits for the budget", message, budget=error.scope)
+            note(item, "waits for the budget", message, budget=error.scope)
             log.count("MessageBudgetSpent")
         else:
             result.steps[step] += 1
@@ -235,12 +234,12 @@ class Delivery:
         composed, links = self._compose(item, message)
         lease = self._claim(item, message, links)
         if lease is None:
-            self._note(item, "settled before", message)
+            note(item, "settled before", message)
             return _Step.DONE
         reason = self._reason_to_skip(message)
         if reason is not None:
             deliveries.record_outcome(self.table, lease, Outcome.SKIPPED, reason=reason)
-            self._note_skipped(item, message, reason)
+            note_skipped(item, message, reason)
             return _Step.DONE
         return self._hand_over(self.transport, item, message, composed, lease=lease, report=report)
 
@@ -264,7 +263,7 @@ class Delivery:
         now = self.now()
         for attempt in range(ATTEMPTS):
             try:
-                counts, near = self._counts(message, now)
+                counts, near = counts_of(self.table, self.clinics, self.budgets, message, now)
             except (TooManyError, BudgetSpentError):
                 if not deliveries.tried(self.table, item, message.name):
                     raise
@@ -276,33 +275,9 @@ class Delivery:
                     raise
             else:
                 if lease is not None:
-                    _note_budgets(near)
+                    note_budgets(near)
                 return lease
         raise ContendedError
-
-    def _counts(self, message: AddressedMessage, now: Instant) -> tuple[list[Write], list[BudgetUse]]:
-        """Give the writes that count a message wherever it counts, and the budgets that run out.
-
-        One round trip. Raises TooManyError, BudgetSpentError.
-        """
-        context, planned, contact = message.context, message.planned, message.contact
-        clinic, key = context.clinic.id, context.key
-        own_bucket = key.bucket(f"{planned.message}|{key.lookup(contact)}")
-        rules = {bucket_key(clinic, own_bucket): MESSAGE}
-        stop = context.about_a_stop(planned)
-        phone = contact.kind is ContactKind.PHONE
-        portal_key = self.clinics.portal_key()
-        if portal_key is None:
-            log.log().warning("no limit on messages across clinics: publish any clinic to make the portal's key")
-        else:
-            shared_bucket = portal_key.anywhere(contact, "stop" if stop else "")
-            rules[anywhere_key(shared_bucket)] = ANYWHERE_PHONE if phone else ANYWHERE_EMAIL
-        sent_to = country(contact.value) if phone else None
-        budgets = list(self.budgets.budgets_for(contact.kind, clinic, sent_to, stop=stop))
-        found = self.table.get([*rules, *message_budgets.keys_of(budgets, now)])
-        spends = rate_limits.taken(rules, now, found)
-        counts, near = message_budgets.counts(budgets, now, found)
-        return [*spends, *counts], near
 
     def _reason_to_skip(self, message: AddressedMessage) -> Reason | None:
         """Tell why a contact is not written to.
@@ -334,12 +309,12 @@ class Delivery:
             service_id = transport.send(composed)
         except MessageRefusedError as error:
             deliveries.record_outcome(self.table, lease, Outcome.REFUSED, reason=str(error))
-            self._note(item, "refused", message, error=str(error))
+            note(item, "refused", message, error=str(error))
             report.failed += 1
             return _Step.REFUSED
         except TransportUnavailableError as error:
             deliveries.record_outcome(self.table, lease, Outcome.WAITING)
-            self._note(item, "failed", message, error=str(error))
+            note(item, "failed", message, error=str(error))
             log.count("MessageFailed")
             report.failed += 1
             report.away[kind] += 1
@@ -347,7 +322,7 @@ class Delivery:
         report.away[kind] = 0
         report.sent += 1
         deliveries.record_outcome(self.table, lease, Outcome.SENT, id=service_id, at=self.now())
-        self._note(item, "sent", message, message_id=service_id)
+        note(item, "sent", message, message_id=service_id)
         log.count("MessageSent")
         return _Step.DONE
 
@@ -362,55 +337,27 @@ class Delivery:
         lookup = Directory(self.table, self.clinics).look_up(clinic, contacts)
         reached, left_out = outbox.expand_link_request(self.table, key, item, lookup.people)
         if left_out:
-            self._note_no_message(item, Reason.TOO_MANY_PEOPLE, people=left_out)
+            note_no_message(item, Reason.TOO_MANY_PEOPLE, people=left_out)
         elif not reached:
-            self._note_no_message(item, Reason.NOBODY_KNOWN)
+            note_no_message(item, Reason.NOBODY_KNOWN)
 
     def _set_aside(self, item: OutboxItem) -> None:
         """Give an item up: an operator sees it, and may send it again."""
         outbox.move_to_dead_letters(self.table, item)
-        self._note(item, "dead")
+        note(item, "dead")
         log.count("MessageDead")
 
     def _retry_later(self, item: OutboxItem) -> None:
         try:
             dead = outbox.retry_later(self.table, item, self.now())
         except (ContendedError, UnavailableError) as error:
-            self._note(item, "left", error=type(error).__name__)
+            note(item, "left", error=type(error).__name__)
             return
-        self._note(item, "dead" if dead else "put off", tries=item.entry.tries + 1)
+        note(item, "dead" if dead else "put off", tries=item.entry.tries + 1)
         if dead:
             log.count("MessageDead")
 
     def _skip(self, item: OutboxItem, message: AddressedMessage, reason: Reason, result: _ItemResult) -> None:
         """Skip a message that was not claimed; its record is written when the item is removed."""
         result.unsent[message.name] = UnsentMessage(Outcome.SKIPPED, reason)
-        self._note_skipped(item, message, reason)
-
-    def _note_skipped(self, item: OutboxItem, message: AddressedMessage, reason: Reason) -> None:
-        self._note(item, Outcome.SKIPPED, message, reason=reason.value)
-        log.count("MessageSkipped")
-
-    def _note_no_message(self, item: OutboxItem, reason: Reason, name: str = deliveries.NOTHING, **more: Any) -> None:
-        """Log and count that nothing was sent; `name` is that of the record of a single message."""
-        if name != deliveries.NOTHING:
-            more["letter"], more["channel"] = name.split("#")[:2]
-        self._note(item, Outcome.NO_MESSAGE, reason=reason.value, **more)
-        log.count("NoMessage")
-
-    def _note(self, item: OutboxItem, outcome: str, message: AddressedMessage | None = None, **more: Any) -> None:
-        """Log an outcome with ids alone: the receipt by its version, for its number opens its page."""
-        entry = item.entry
-        fields: dict[str, Any] = {"clinic": entry.clinic, "subject": entry.subject, "kind": entry.kind}
-        if entry.version is not None:
-            fields["version"] = entry.version
-        if message is not None:
-            fields["letter"] = message.planned.message.value
-            fields["channel"] = message.planned.kind.value
-        log.log().info("message", outcome=str(outcome), **fields, **more)
-
-
-def _note_budgets(near: Iterable[BudgetUse]) -> None:
-    for budget in near:
-        log.log().warning("message budget", budget=budget.scope, used=budget.used, most=budget.most)
-        log.count("MessageBudgetNear")
+        note_skipped(item, message, reason)

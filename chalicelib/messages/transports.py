@@ -62,7 +62,7 @@ class TextMessage:
 
 
 class AwsTransport:
-    """Both services; `mail_from` is the address all mail comes from."""
+    """Sends by both services; `mail_from` is the address all mail comes from."""
 
     def __init__(self, aws: AwsClients, *, mail_from: str, configuration: str = "", sms_sender: str = "") -> None:
         self._aws = aws
@@ -73,47 +73,52 @@ class AwsTransport:
     def send(self, message: Email | TextMessage) -> str:
         """Send a message and give the service's number for it.
 
-        Raise PostUnavailableError, PostRefusedError.
+        Raises TransportUnavailableError, MessageRefusedError.
         """
-        return self.send_email(message) if isinstance(message, Email) else self.send_text(message)
+        if isinstance(message, Email):
+            return self.send_email(message)
+        return self.send_text(message)
 
-    def send_email(self, letter: Email) -> str:
+    def send_email(self, email: Email) -> str:
         """Send an e-mail; number and errors as for `send`."""
-        body = {"Text": letter.text, "Html": letter.html}
         simple = {
-            "Subject": _utf8(one_line(letter.subject)),
-            "Body": {name: _utf8(content) for name, content in body.items()},
-            "Headers": _named(letter.headers),
+            "Subject": _utf8(one_line(email.subject)),
+            "Body": {"Text": _utf8(email.text), "Html": _utf8(email.html)},
+            "Headers": _name_value_pairs(email.headers),
         }
-        asked: dict[str, Any] = {
-            "FromEmailAddress": _from(letter.sender, self._mail_from),
-            "Destination": {"ToAddresses": [one_line(letter.to)]},
-            "ReplyToAddresses": [one_line(letter.reply_to)] if letter.reply_to else [],
+        request: dict[str, Any] = {
+            "FromEmailAddress": _from(email.sender, self._mail_from),
+            "Destination": {"ToAddresses": [one_line(email.to)]},
+            "ReplyToAddresses": [one_line(email.reply_to)] if email.reply_to else [],
             "Content": {"Simple": simple},
-            "EmailTags": _named(letter.tags),
+            "EmailTags": _name_value_pairs(email.tags),
         }
         if self._configuration:
-            asked["ConfigurationSetName"] = self._configuration
-        return str(self._ask("sesv2", "send_email", asked)["MessageId"])
+            request["ConfigurationSetName"] = self._configuration
+        return str(self._call("sesv2", "send_email", request)["MessageId"])
 
     def send_text(self, message: TextMessage) -> str:
         """Send a text message; number and errors as for `send`."""
-        said = {"AWS.SNS.SMS.SMSType": "Transactional"}
+        attributes = {"AWS.SNS.SMS.SMSType": _string("Transactional")}
         if self._sms_sender:
-            said["AWS.SNS.SMS.SenderID"] = self._sms_sender
-        attributes = {name: {"DataType": "String", "StringValue": value} for name, value in said.items()}
-        asked = {"PhoneNumber": message.to, "Message": message.text, "MessageAttributes": attributes}
-        return str(self._ask("sns", "publish", asked)["MessageId"])
+            attributes["AWS.SNS.SMS.SenderID"] = _string(self._sms_sender)
+        request = {
+            "PhoneNumber": message.to,
+            "Message": message.text,
+            "MessageAttributes": attributes,
+        }
+        return str(self._call("sns", "publish", request)["MessageId"])
 
-    def _ask(self, service: str, operation: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _call(self, service: str, operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        call = getattr(self._aws.client(service), operation)
         try:
-            answer: Mapping[str, Any] = getattr(self._aws.client(service), operation)(**asked)
+            answer: Mapping[str, Any] = call(**request)
         except ParamValidationError as error:  # its text repeats the message
             raise MessageRefusedError(type(error).__name__) from None
         except ClientError as error:
             code = str(error.response.get("Error", {}).get("Code"))
-            # Not chained: what the services say may name the address.
-            raise (MessageRefusedError if code in _NEVER else TransportUnavailableError)(code) from None
+            refused = MessageRefusedError if code in _NEVER else TransportUnavailableError
+            raise refused(code) from None  # not chained: what the services say may name the address
         except BotoCoreError as error:
             raise TransportUnavailableError(type(error).__name__) from None
         return answer
@@ -134,5 +139,12 @@ def _utf8(content: str) -> dict[str, str]:
     return {"Data": content, "Charset": "UTF-8"}
 
 
-def _named(values: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"Name": name, "Value": one_line(value)} for name, value in values.items()]
+def _string(value: str) -> dict[str, str]:
+    return {"DataType": "String", "StringValue": value}
+
+
+def _name_value_pairs(values: Mapping[str, str]) -> list[dict[str, str]]:
+    pairs = []
+    for name, value in values.items():
+        pairs.append({"Name": name, "Value": one_line(value)})
+    return pairs
