@@ -180,9 +180,9 @@ class AudiencePlanner:
         """
         entry = item.entry
         if entry.kind == Message.REMINDER and entry.receipt:
-            asked = self._asked_to_confirm(entry.clinic, entry.receipt, person)
-            if asked:
-                return asked
+            contacts = self._asked_to_confirm(entry.clinic, entry.receipt, person)
+            if contacts:
+                return contacts
         return item.contacts(key, person.salt)
 
     def _asked_to_confirm(self, clinic: str, receipt: str, person: Subject) -> tuple[Contact, ...]:
@@ -238,11 +238,12 @@ class AudiencePlanner:
         later = _waiting_receipts(planned.addresses, person.summaries)
         if len(later) < len(planned.addresses) or context.entry.receipt in later.values():
             return False
-        asked = {receipt: self._asked_to_confirm(context.clinic.id, receipt, person) for receipt in set(later.values())}
+        clinic = context.clinic.id
+        contacts_asked = {receipt: self._asked_to_confirm(clinic, receipt, person) for receipt in set(later.values())}
         for address, receipt in later.items():
-            if set(asked[receipt]) != set(audience.given):
+            if set(contacts_asked[receipt]) != set(audience.given):
                 return False
-            kinds = [other.kind for other in asked[receipt]]
+            kinds = [other.kind for other in contacts_asked[receipt]]
             if context.clinic.confirming_kind(address, kinds) != contact.kind:
                 return False
         return True
