@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from chalicelib import log
 from chalicelib.store import people
-from chalicelib.store.keys import Key, part_of_proof, people_of, written_once
+from chalicelib.store.keys import Key, part_of_proof, person_key_of, written_once
 from chalicelib.store.table import Table, UnavailableError
 
 
@@ -34,7 +34,7 @@ def _wrongly_removed(table: Table, removed: Sequence[Key]) -> list[Key]:
     """
     owners: dict[Key, Key] = {}
     for key in removed:
-        owner = people_of(key)
+        owner = person_key_of(key)
         if owner is not None:
             owners[key] = owner
     try:

@@ -48,7 +48,7 @@ def carry_on(portal: Portal, keys: Iterable[Key], out_of_time: OutOfTime) -> Non
 
 def _carry_on_with(portal: Portal, place: Key, out_of_time: OutOfTime) -> None:
     key = portal.clinics.key(withdrawal_orders.clinic_of(place))
-    order = withdrawal_orders.read(portal.table, key, place)
+    order = withdrawal_orders.read_order(portal.table, key, place)
     if order is None:
         return
     run = _OrderRun(portal, key, _first_receipt(portal, order))
@@ -89,16 +89,16 @@ class _OrderRun:
         clinic, progress = order.decision.clinic, order.progress
         contact = order.contacts[progress.contact]
         lookup = self.key.lookup(contact)
-        page, place = contacts.page(self.portal.table, clinic, lookup, progress.place, MANY)
+        page, place = contacts.page_of_people(self.portal.table, clinic, lookup, progress.place, MANY)
         if place is None:
-            return withdrawal_orders.keep(self.portal.table, order, _at_next_contact(progress))
+            return withdrawal_orders.save_progress(self.portal.table, order, _at_next_contact(progress))
         published = self.portal.directory.look_up(clinic).published
         for person, stored in page:
             if order.stop.reaches(person, contact):
                 sure = progress.sure or self._is_sure(order, person, lookup)
                 progress = replace(progress, sure=sure)
                 progress = self._serve_one(order, progress, person, stored, published)
-        return withdrawal_orders.keep(self.portal.table, order, replace(progress, place=place))
+        return withdrawal_orders.save_progress(self.portal.table, order, replace(progress, place=place))
 
     def _serve_one(
         self, order: Order, progress: Progress, person: Subject, stored: str, published: Published
@@ -152,7 +152,7 @@ class _OrderRun:
             return decision.answers if now.id == person.id else ()
 
         identification = Identification(
-            (contact,), None, order.fresh, person=person.id, base=order.base, follows=True, apart=True
+            (contact,), None, order.fresh, person=person.id, base=order.base, follows=True, informed_by_order=True
         )
         own = replace(decision, receipt_id=number)
         try:
@@ -179,12 +179,12 @@ class _OrderRun:
         """
         progress = order.progress
         if progress.failed:
-            withdrawal_orders.keep(self.portal.table, order, Progress())
+            withdrawal_orders.save_progress(self.portal.table, order, Progress())
             return
         unused = tuple(order.contacts[number] for number in progress.unsure)
         if unused and not order.asked_only:
             self._keep_for_nobody(order, unused)
-        withdrawal_orders.done(self.portal.table, self.key, order, self._outbox_writes(order))
+        withdrawal_orders.finish(self.portal.table, self.key, order, self._outbox_writes(order))
         log.log().info("withdrawal order done", extra={"clinic": order.decision.clinic})
         log.count("WithdrawalOrderDone")
 
@@ -195,7 +195,9 @@ class _OrderRun:
         """
         fresh = order.fresh
         decision = replace(order.decision, receipt_id=self._number(order, fresh.id))
-        identification = Identification(unused, None, fresh, person=fresh.id, base=order.base, follows=True, apart=True)
+        identification = Identification(
+            unused, None, fresh, person=fresh.id, base=order.base, follows=True, informed_by_order=True
+        )
         decisions.record(self.portal, decision, identification)
 
     def _outbox_writes(self, order: Order) -> list[Write]:
@@ -228,8 +230,8 @@ class _OrderRun:
             version=document["version"],
             to=outbox.TYPED,
         )
-        item_number = self.key.letter_number(person.id, "order", f"{order.number}|{number}")
-        return [outbox.outbox_put(self.key, person.salt, item_number, entry, given)]
+        item_number = self.key.outbox_number(person.id, "order", f"{order.number}|{number}")
+        return [outbox.new_item(self.key, person.salt, item_number, entry, given)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ from chalicelib.store.clinics import Clinics
 from chalicelib.store.deliveries import DeliveryBusyError, DeliveryLease, UnsentMessage
 from chalicelib.store.encryption import KeysUnavailableError
 from chalicelib.store.keys import Key
-from chalicelib.store.links import puts
+from chalicelib.store.links import link_writes
 from chalicelib.store.lookup import Directory
 from chalicelib.store.outbox import OutboxItem
 from chalicelib.store.table import ContendedError, Put, Table, UnavailableError
@@ -114,12 +114,12 @@ class Delivery:
 
         A key that comes again, from a stream that repeats itself, has nothing to send.
         """
-        items = outbox.still_waiting(self.table, list(keys))
+        items = outbox.still_there(self.table, list(keys))
         return self.carry(self._possible(items), out_of_time)
 
     def carry_waiting(self, out_of_time: OutOfTime) -> DeliveryReport:
         """Send everything that is due."""
-        items = outbox.waiting(self.table, self.now())
+        items = outbox.due_items(self.table, self.now())
         return self.carry(self._possible(items), out_of_time)
 
     def carry(self, items: Iterable[OutboxItem], out_of_time: OutOfTime) -> DeliveryReport:
@@ -252,7 +252,7 @@ class Delivery:
         tags = {"lookup": context.key.lookup(contact)}
         composed = context.compose(planned, contact, addresses, tags)
         passing = LinkScope.UNSUBSCRIBE not in SCOPES_BY_MESSAGE[planned.message]
-        links = puts(context.key, [(secret, link, LinkRecipient(contact))], passing=passing)
+        links = link_writes(context.key, [(secret, link, LinkRecipient(contact))], passing=passing)
         return composed, links
 
     def _claim(self, item: OutboxItem, message: AddressedMessage, links: Sequence[Put]) -> DeliveryLease | None:

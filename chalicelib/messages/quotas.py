@@ -15,7 +15,7 @@ from chalicelib.domain.rate_limits import ANYWHERE_EMAIL, ANYWHERE_PHONE, MESSAG
 from chalicelib.messages.audience import AddressedMessage
 from chalicelib.store import message_budgets, rate_limits
 from chalicelib.store.clinics import Clinics
-from chalicelib.store.keys import Key, anywhere_key, bucket_key
+from chalicelib.store.keys import Key, bucket_key, shared_bucket_key
 from chalicelib.store.message_budgets import BudgetUse
 from chalicelib.store.table import Table, Write
 
@@ -34,8 +34,8 @@ def counts_of(
     sent_to = country(contact.value) if contact.kind is ContactKind.PHONE else None
     held = list(budgets.budgets_for(contact.kind, context.clinic.id, sent_to, stop=stop))
     found = table.get([*limits, *message_budgets.keys_of(held, now)])
-    spends = rate_limits.taken(limits, now, found)
-    counts, near = message_budgets.counts(held, now, found)
+    spends = rate_limits.take_from(limits, now, found)
+    counts, near = message_budgets.count_writes(held, now, found)
     return [*spends, *counts], near
 
 
@@ -55,7 +55,7 @@ def _limits(clinics: Clinics, message: AddressedMessage, *, stop: bool) -> dict[
     if portal_key is None:
         log.log().warning("no limit on messages across clinics: publish any clinic to make the portal's key")
         return limits
-    shared_bucket = portal_key.anywhere(contact, "stop" if stop else "")
+    shared_bucket = portal_key.shared_bucket(contact, "stop" if stop else "")
     of_phone = contact.kind is ContactKind.PHONE
-    limits[anywhere_key(shared_bucket)] = ANYWHERE_PHONE if of_phone else ANYWHERE_EMAIL
+    limits[shared_bucket_key(shared_bucket)] = ANYWHERE_PHONE if of_phone else ANYWHERE_EMAIL
     return limits
