@@ -247,13 +247,14 @@ class Delivery:
         """Write a message, with links that open nothing until the writes given here are made."""
         context, planned, contact = message.context, message.planned, message.contact
         secret = LinkSecret.fresh()
-        link = context.link(planned, self.now())
-        addresses = context.addresses(secret, planned, self.public_url or item.entry.base)
+        base = self.public_url or item.entry.base
+        addresses = context.addresses(secret, planned, base)
         tags = {"lookup": context.key.lookup(contact)}
         composed = context.compose(planned, contact, addresses, tags)
-        passing = LinkScope.UNSUBSCRIBE not in SCOPES_BY_MESSAGE[planned.message]
-        links = link_writes(context.key, [(secret, link, LinkRecipient(contact))], passing=passing)
-        return composed, links
+        link = context.link(planned, self.now())
+        stops_nothing = LinkScope.UNSUBSCRIBE not in SCOPES_BY_MESSAGE[planned.message]
+        made = [(secret, link, LinkRecipient(contact))]
+        return composed, link_writes(context.key, made, passing=stops_nothing)
 
     def _claim(self, item: OutboxItem, message: AddressedMessage, links: Sequence[Put]) -> DeliveryLease | None:
         """Claim one message to send it, and count it; None where it has a final outcome.

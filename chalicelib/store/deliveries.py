@@ -5,6 +5,7 @@ contact. Who sends claims it for a while first, so that neither a stream that re
 senders at once send anything twice.
 """
 
+import itertools
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +27,9 @@ LEASE = timedelta(minutes=2)
 """For how long one sender has a message to itself: longer than any function that sends runs on
 after it took it."""
 
+
+MOST_REASONS = 99
+"""How many reasons are recorded at once: a transaction takes a hundred writes, one removes the item."""
 
 NOTHING = "nothing"
 """The name of the record of an item that led to no message at all."""
@@ -96,14 +100,14 @@ def record_outcome(table: Table, lease: DeliveryLease, state: Outcome, **more: s
 
 
 def remove_with_reasons(table: Table, item: OutboxItem, unsent: Mapping[str, UnsentMessage], now: Instant) -> None:
-    """Take an item out of the outbox, and record in the same transaction why some of its messages were not sent.
+    """Take an item out of the outbox, and record with that why some messages were not sent.
 
     A record that says that a message was sent stays as it is. One round trip; two more where a
     message was tried before. Raises DeliveryBusyError where somebody is sending one of them just
     now.
     """
     records = {}
-    for name, message in unsent.items():
+    for name, message in itertools.islice(unsent.items(), MOST_REASONS):
         key = delivery_key(item.entry.clinic, item.entry.subject, f"{item.number}#{name}")
         body = {"state": message.outcome, "reason": message.reason, "at": now, **item.about}
         if name == NOTHING and item.entry.kind != DECIDED:
