@@ -108,7 +108,7 @@ def test_a_crash_in_the_middle_of_a_page_doubles_nothing(portal: Portal, monkeyp
     people = a_care_home(portal)
     decisions.withdraw(portal, an_act(STOP, NOON), signed(ANNA_PHONE))
     with monkeypatch.context() as crash:
-        crash.setattr(withdrawal_orders, "keep", lambda *_: None)  # served, and never noted
+        crash.setattr(withdrawal_orders, "save_progress", lambda *_: None)  # served, and never noted
         carried(portal)
         carried(portal)
     carried(portal)
