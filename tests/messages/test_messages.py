@@ -588,7 +588,7 @@ def test_only_a_contact_of_the_persons_own_is_led_to_the_receipt(portal: Portal,
     number = Contact(ContactKind.REFERENCE, "P-1")
     person = decided(portal, {PHOTO: "no"}, number, ANNA_PHONE, **staff).document["subject"]
     decision = an_act({EMAIL_NEWS: "yes"}, NOON, confirm=frozenset({EMAIL_NEWS}))
-    beside = {"person": person, "beside": (STRANGER,)}
+    beside = {"person": person, "also_typed": (STRANGER,)}
     receipt = decisions.record(portal, decision, replace(signed(ANNA_PHONE, STRANGER), **beside))
     own = decided(portal, {EMAIL_NEWS: "yes"}, ANNA, confirm=frozenset({EMAIL_NEWS}))
     post.round()
