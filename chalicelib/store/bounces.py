@@ -13,18 +13,17 @@ from chalicelib.store.keys import (
 from chalicelib.store.table import Put, Table
 
 MARKED = timedelta(days=365)
-"""For how long it is kept that a contact bounced or complained: the contact may be of somebody who
-was erased since."""
-
+"""For how long it is stored that a contact bounced or complained: it may be of somebody erased since."""
 
 UNDELIVERABLE = ("bounce", "complaint")
 """For what a contact is marked."""
 
 
 def mark_undeliverable(table: Table, clinic: str, lookup: str, reason: str, at: Instant) -> bool:
-    """Mark a contact that no message reaches, or that wants none; tell False where it was marked before.
+    """Mark a contact that no message reaches, or that wants none.
 
-    A new report takes the place of the old one; a year after the last of them nothing is left.
+    Tells False where it was marked before. A new report takes the place of the old one; a year after the
+    last of them nothing is left.
     """
     over = int((moment(at) + MARKED).timestamp())
     values = {"body": json.dumps({"reason": reason, "at": at}), "ttl": over}
@@ -38,7 +37,10 @@ def mark_undeliverable(table: Table, clinic: str, lookup: str, reason: str, at: 
 
 def undeliverable(table: Table, clinic: str, lookup: str) -> Mapping[str, Instant]:
     """Give for what reasons a contact is marked, each with when that was last reported."""
-    places = (earlier_undeliverable_key, undeliverable_key)
-    found = table.get([make(clinic, lookup, reason) for reason in UNDELIVERABLE for make in places])
-    marks = [json.loads(item.body or "") for item in found.values()]
-    return {mark["reason"]: mark["at"] for mark in sorted(marks, key=lambda mark: str(mark["at"]))}
+    keys = []
+    for reason in UNDELIVERABLE:
+        keys.append(earlier_undeliverable_key(clinic, lookup, reason))
+        keys.append(undeliverable_key(clinic, lookup, reason))
+    marks = [json.loads(item.body or "") for item in table.get(keys).values()]
+    marks.sort(key=lambda mark: str(mark["at"]))
+    return {mark["reason"]: mark["at"] for mark in marks}

@@ -1,4 +1,4 @@
-"""Confirming by a code: with which contacts the claims of a receipt can be confirmed, and how often that was tried.
+"""Confirming by a code: the contacts a receipt's claims can be confirmed with, and tries so far.
 
 The contacts are encrypted under the person's own key until nothing waits any more: erasing the
 person makes them unreadable.
@@ -21,31 +21,34 @@ TRIES = 5
 
 
 def claimants(table: Table, clinics: Clinics, clinic: str, receipt: str, subject: str) -> tuple[Contact, ...]:
-    """Give the contacts with which the claims of a person's receipt can be confirmed; none where nothing waits.
+    """Give the contacts with which the claims of a person's receipt can be confirmed.
 
-    One round trip, whether or not anything does: the time it takes tells nobody.
+    None where nothing waits. One round trip, whether or not anything does: the time it takes tells
+    nobody.
     """
-    waits, place = open_claims_key(clinic, receipt), person_key(clinic, subject)
-    found = table.get([waits, place])
-    if not {waits, place} <= found.keys():
+    claims_place, person_place = open_claims_key(clinic, receipt), person_key(clinic, subject)
+    found = table.get([claims_place, person_place])
+    if claims_place not in found or person_place not in found:
         return ()
-    salt = json.loads(found[place].body or "")["salt"]
+    salt = json.loads(found[person_place].body or "")["salt"]
+    encrypted = bytes(found[claims_place].blob or b"")
     try:
-        return decrypt_contacts(clinics.key(clinic), subject, salt, receipt, bytes(found[waits].blob or b""))
+        return decrypt_contacts(clinics.key(clinic), subject, salt, receipt, encrypted)
     except ValueError:  # erased since
         return ()
 
 
 def try_code(table: Table, key: ClinicKey, receipt: str, phone: Contact | None, guard: RateLimitCheck) -> bool:
-    """Count a try at a receipt's code before anybody looks at it; tell False where there were too many, or is no code.
+    """Count a try at a receipt's code before anybody looks at it.
 
-    The post is counted for the visitor's network too, whatever comes of it. Raises TooManyError
-    there, and where too many codes sent to this phone were tried, of whatever receipts;
-    ContendedError.
+    Tells False where there were too many, or is no code. The post is counted for the visitor's network
+    too, whatever comes of it. Raises TooManyError there, and where too many codes sent to this phone were
+    tried, of whatever receipts; ContendedError.
     """
     if phone is not None:
-        guessing = replace(guard, guesses=key.lookup(phone))
-        if rate_limits.spend(table, key, guessing, [Try(open_claims_key(key.clinic, receipt), TRIES)]):
+        guesses = replace(guard, guesses=key.lookup(phone))
+        one_try = Try(open_claims_key(key.clinic, receipt), TRIES)
+        if rate_limits.spend(table, key, guesses, [one_try]):
             return True
     rate_limits.spend(table, key, guard)
     return False

@@ -31,14 +31,17 @@ class BudgetUse:
 
 
 def keys_of(budgets: Iterable[Budget], at: Instant) -> list[Key]:
-    """Give the keys of the items in which these budgets are counted, to be read strongly consistently."""
-    return [key for budget in budgets for key in _keys(budget, at)]
+    """Give the keys of the items in which these budgets count, to be read strongly consistently."""
+    keys: list[Key] = []
+    for budget in budgets:
+        keys += _keys(budget, at)
+    return keys
 
 
 def count_writes(
     budgets: Sequence[Budget], at: Instant, found: Mapping[Key, Item]
 ) -> tuple[list[Count], list[BudgetUse]]:
-    """Give the writes that count one message in each budget, and which of them run out with it.
+    """Give the writes that count one message in each budget, and which budgets run out with it.
 
     Raises BudgetSpentError for the first that is spent.
     """
@@ -48,26 +51,33 @@ def count_writes(
         spent = {key: _number(found.get(key)) for key in _keys(budget, at)}
         shares = dict(zip(spent, budget.shares(), strict=True))
         free = [key for key, share in shares.items() if spent[key] < share]
+        used = sum(spent.values())
         # Both: the budget may have been made smaller today.
-        if not free or sum(spent.values()) >= budget.limit:
+        if not free or used >= budget.limit:
             raise BudgetSpentError(budget.scope, seconds_until_morning(at))
         key = random.choice(free)  # noqa: S311 - only so that senders do not meet at one item
         writes.append(Count(key, shares[key], str(budget.limit), counters_expire_at(at)))
-        used = sum(spent.values()) + 1
-        if budget.is_nearly_spent(used):
-            near.append(BudgetUse(budget.scope, used, budget.limit))
+        if budget.is_nearly_spent(used + 1):
+            near.append(BudgetUse(budget.scope, used + 1, budget.limit))
     return writes, near
 
 
 def used(table: Table, scope: str, day: str) -> BudgetUse:
-    """Tell what of a budget is used on a day, and how large it was when the last message counted in it."""
-    items = list(table.partition(budget_key(day, scope, 0).pk, ""))
-    return BudgetUse(scope, sum(map(_number, items)), int(items[-1].body or 0) if items else None)
+    """Tell what of a budget is used on a day, and how large it was when the last message counted."""
+    partition = budget_key(day, scope, 0).pk
+    items = list(table.partition(partition, ""))
+    most = int(items[-1].body or 0) if items else None
+    return BudgetUse(scope, sum(map(_number, items)), most)
 
 
 def _keys(budget: Budget, at: Instant) -> list[Key]:
-    return [budget_key(day_of(at), budget.scope, shard) for shard in range(len(budget.shares()))]
+    """Give the keys of the items among which a budget of that day is shared out."""
+    day = day_of(at)
+    shards = range(len(budget.shares()))
+    return [budget_key(day, budget.scope, shard) for shard in shards]
 
 
 def _number(item: Item | None) -> int:
-    return 0 if item is None or item.number is None else int(item.number)
+    if item is None or item.number is None:
+        return 0
+    return int(item.number)

@@ -1,7 +1,7 @@
-"""What is kept sealed of a person: contacts, names, and what staff wrote down as evidence."""
+"""Personal data, stored encrypted only: contacts, names, addresses, and the evidence of staff."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chalicelib.domain.contacts import Contact, ContactKind, initials
@@ -28,9 +28,12 @@ class ContactDetails:
     @property
     def known(self) -> frozenset[str]:
         """What is known of: ``email``, ``phone``, ``patient_ref``, ``name``, ``address``."""
-        kinds = {contact.kind.value for contact, _ in self.contacts}
-        given = {NAME: self.names, ADDRESS: self.addresses}
-        return frozenset(kinds | {what for what, all_of_it in given.items() if all_of_it})
+        known = {contact.kind.value for contact, _ in self.contacts}
+        if self.names:
+            known.add(NAME)
+        if self.addresses:
+            known.add(ADDRESS)
+        return frozenset(known)
 
     @property
     def child(self) -> str:
@@ -39,60 +42,83 @@ class ContactDetails:
 
 
 def reveal(table: Table, key: ClinicKey, person: Subject) -> ContactDetails:
-    """Open every contact and name of one person that is still theirs; one round trip."""
+    """Decrypt every contact, name and address of one person that is still theirs; one round trip."""
     place = personal_data_key(key.clinic, person.id, "")
     contacts: list[tuple[Contact, Instant]] = []
-    beside: dict[str, dict[int, str]] = {NAME: {}, ADDRESS: {}}
+    given: dict[str, dict[int, str]] = {NAME: {}, ADDRESS: {}}
     for item in table.partition(place.pk, place.sk):
         what = item.sk.removeprefix(place.sk)
-        kind, by_receipt, version = what.rpartition("#")
-        if what in person.contacts:  # any other is a guardian's, of whoever decides alone by now
-            contacts.append((_contact(key, what, _opened(key, person, what, item)), person.contacts[what]))
-        elif by_receipt and kind in beside:
-            beside[kind][int(version)] = _opened(key, person, what, item)
-    names, addresses = ([given for _, given in sorted(beside[kind].items())] for kind in (NAME, ADDRESS))
-    return ContactDetails(tuple(contacts), tuple(names), tuple(map(PostalAddress.read, addresses)))
+        kind, _, version = what.rpartition("#")
+        if what in person.contacts:
+            contact = _contact(key, what, _decrypted(key, person, what, item))
+            contacts.append((contact, person.contacts[what]))
+        elif kind in given:
+            given[kind][int(version)] = _decrypted(key, person, what, item)
+        # Any other contact is a guardian's, of somebody who decides alone by now.
+    names = _oldest_first(given[NAME])
+    addresses = [PostalAddress.read(text) for text in _oldest_first(given[ADDRESS])]
+    return ContactDetails(tuple(contacts), tuple(names), tuple(addresses))
+
+
+def _oldest_first(by_version: Mapping[int, str]) -> list[str]:
+    return [by_version[version] for version in sorted(by_version)]
 
 
 def kept_disclosures(table: Table, key: ClinicKey, receipt: Receipt) -> tuple[str, ...]:
-    """Open what a receipt vouches for and does not tell (RFC 9901): its disclosures, none after an erasure."""
-    subject, what = receipt.document["subject"], f"{EVIDENCE}#{receipt.document['version']}"
-    place, beside = person_key(key.clinic, subject), personal_data_key(key.clinic, subject, what)
-    found = table.get([place, beside])
-    person = Subject.read(json.loads(found[place].body or "")) if place in found else None
-    if person is None or person.erased or beside not in found:
+    """Decrypt what a receipt vouches for and does not tell (RFC 9901): its disclosures.
+
+    None after an erasure.
+    """
+    subject = receipt.document["subject"]
+    what = f"{EVIDENCE}#{receipt.document['version']}"
+    person_place = person_key(key.clinic, subject)
+    evidence_place = personal_data_key(key.clinic, subject, what)
+    found = table.get([person_place, evidence_place])
+    if person_place not in found or evidence_place not in found:
         return ()
-    return tuple(_opened(key, person, what, found[beside]).split("~"))
+    person = Subject.read(json.loads(found[person_place].body or ""))
+    if person.erased:
+        return ()
+    return tuple(_decrypted(key, person, what, found[evidence_place]).split("~"))
 
 
 def all_kept_disclosures(table: Table, key: ClinicKey, person: Subject) -> dict[int, tuple[str, ...]]:
-    """Open what all receipts of a person vouch for and do not tell, by the receipt's version; one round trip."""
+    """Decrypt the disclosures of all receipts of a person, by the receipt's version; one round trip."""
     place = personal_data_key(key.clinic, person.id, f"{EVIDENCE}#")
-    return {
-        int(version): tuple(_opened(key, person, f"{EVIDENCE}#{version}", item).split("~"))
-        for item in table.partition(place.pk, place.sk)
-        for version in [item.sk.removeprefix(place.sk)]
-    }
+    disclosures: dict[int, tuple[str, ...]] = {}
+    for item in table.partition(place.pk, place.sk):
+        version = item.sk.removeprefix(place.sk)
+        text = _decrypted(key, person, f"{EVIDENCE}#{version}", item)
+        disclosures[int(version)] = tuple(text.split("~"))
+    return disclosures
 
 
 def encrypted_personal_data(key: ClinicKey, person: Subject, what: str, plain: str) -> Put:
-    """Write down what came with the latest receipt of a person and stands outside: `NAME`, `ADDRESS` or `EVIDENCE`."""
+    """Write what came with the latest receipt of a person: `NAME`, `ADDRESS` or `EVIDENCE`."""
     place = f"{what}#{person.version}"
-    return Put(
-        personal_data_key(key.clinic, person.id, place), {"blob": key.encrypt(person.id, person.salt, place, plain)}
-    )
+    blob = key.encrypt(person.id, person.salt, place, plain)
+    return Put(personal_data_key(key.clinic, person.id, place), {"blob": blob})
 
 
 def known_of(table: Table, key: ClinicKey, person: Subject) -> frozenset[str]:
-    """Give `ContactDetails.known` of a person: nothing of somebody new. One round trip for anybody else."""
-    return reveal(table, key, person).known if person.contacts else frozenset()
+    """Give `ContactDetails.known` of a person: nothing of somebody new.
+
+    One round trip for anybody else.
+    """
+    if not person.contacts:
+        return frozenset()
+    return reveal(table, key, person).known
 
 
-def _opened(key: ClinicKey, person: Subject, what: str, item: Item) -> str:
-    return key.decrypt(person.id, person.salt, what, bytes(item.blob or b""))
+def _decrypted(key: ClinicKey, person: Subject, what: str, item: Item) -> str:
+    encrypted = bytes(item.blob or b"")
+    return key.decrypt(person.id, person.salt, what, encrypted)
 
 
 def _contact(key: ClinicKey, lookup: str, plain: str) -> Contact:
-    """Tell of which kind a contact is: the one under which it is found."""
-    readings = [Contact(kind, plain) for kind in ContactKind]
-    return next(each for each in readings if key.lookup(each) == lookup)
+    """Give a contact with its kind, which is not stored: the one under which it is found."""
+    for kind in ContactKind:
+        contact = Contact(kind, plain)
+        if key.lookup(contact) == lookup:
+            return contact
+    raise LookupError(lookup)

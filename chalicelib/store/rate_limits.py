@@ -1,6 +1,6 @@
-"""Token buckets in the table: read with what a post reads anyway, spent in the transaction it writes anyway.
+"""Token buckets in the table: read with what a post reads anyway, spent in the transaction it writes.
 
-A post that is refused writes nothing, so that no bucket takes more writes than its own rule allows.
+A post that is refused writes nothing, so that no bucket takes more writes than its own limit allows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,22 +17,27 @@ ATTEMPTS = 8
 
 def keys_of(guard: RateLimitCheck, key: ClinicKey) -> list[Key]:
     """Give the keys of a post's buckets, to be read strongly consistently."""
-    return [bucket_key(key.clinic, key.bucket(name)) for name in guard.buckets()]
+    return list(_limits(guard, key))
+
+
+def _limits(guard: RateLimitCheck, key: ClinicKey) -> dict[Key, RateLimit]:
+    """Give the limit of each of a post's buckets."""
+    return {bucket_key(key.clinic, key.bucket(name)): limit for name, limit in guard.buckets().items()}
 
 
 def spends(guard: RateLimitCheck, key: ClinicKey, found: Mapping[Key, Item]) -> tuple[Spend, ...]:
-    """Give the writes that take one from each bucket, as they were found; raise TooManyError where one is empty.
+    """Give the writes that take one from each bucket, as they were found.
 
-    A ConflictError on one of their keys means that others got in first: read again, and call this
-    again.
+    Raises TooManyError where one is empty. A ConflictError on one of their keys means that others got in
+    first: read again, and call this again.
     """
-    return tuple(take_from(dict(zip(keys_of(guard, key), guard.buckets().values(), strict=True)), guard.at, found))
+    return tuple(take_from(_limits(guard, key), guard.at, found))
 
 
 def spend(table: Table, key: ClinicKey, guard: RateLimitCheck, also: Sequence[Put | Try] = ()) -> bool:
-    """Take one from each of a post's buckets, with what else the post writes: one round trip more than that.
+    """Take one from each of a post's buckets, and write `also` with that: one round trip more.
 
-    False where it was not the buckets that refused. Raises TooManyError, and ContendedError where
+    Tells False where it was not the buckets that refused. Raises TooManyError, and ContendedError where
     others kept taking from the same buckets; then nothing was written.
     """
     for _ in range(ATTEMPTS):
@@ -40,7 +45,7 @@ def spend(table: Table, key: ClinicKey, guard: RateLimitCheck, also: Sequence[Pu
         try:
             table.write([*also, *spends(guard, key, found)])
         except ConflictError as conflict:
-            if conflict.keys & {each.key for each in also}:
+            if conflict.keys & {write.key for write in also}:
                 return False
         except ContendedError:
             continue
@@ -49,13 +54,24 @@ def spend(table: Table, key: ClinicKey, guard: RateLimitCheck, also: Sequence[Pu
     raise ContendedError
 
 
-def take_from(rules: Mapping[Key, RateLimit], at: Instant, found: Mapping[Key, Item]) -> list[Spend]:
-    """Give the writes that take one from each of these buckets, as they were found; raise TooManyError for an empty."""
+def take_from(limits: Mapping[Key, RateLimit], at: Instant, found: Mapping[Key, Item]) -> list[Spend]:
+    """Give the writes that take one from each of these buckets, as they were found.
+
+    Raises TooManyError, with the longest wait, where any is empty.
+    """
     now = milliseconds(at)
-    arrivals = {place: _arrival(found.get(place)) for place in rules}
-    refuse_while_waiting(rule.wait(arrivals[place], now) for place, rule in rules.items())
-    return [Spend(place, rule, now, fresh=rule.is_full(arrivals[place], now)) for place, rule in rules.items()]
+    waits: list[int] = []
+    writes: list[Spend] = []
+    for key, limit in limits.items():
+        arrival = _arrival(found.get(key))
+        waits.append(limit.wait(arrival, now))
+        writes.append(Spend(key, limit, now, fresh=limit.is_full(arrival, now)))
+    refuse_while_waiting(waits)
+    return writes
 
 
 def _arrival(item: Item | None) -> int | None:
-    return None if item is None or item.number is None else int(item.number)
+    """Give until when a bucket is not full, in milliseconds (`RateLimit`); None for an untouched one."""
+    if item is None or item.number is None:
+        return None
+    return int(item.number)

@@ -48,7 +48,10 @@ _SEALED = "order"
 
 
 class TooManyOpenError(ContendedError):
-    """So many withdrawals are being carried out for a contact that another has to wait. Nothing was stored."""
+    """Another withdrawal for a contact has to wait until one of many open ones is carried out.
+
+    Nothing was stored.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,34 +111,45 @@ def new_order(
     asked_only: bool = False,
     left_only: bool = False,
 ) -> Order:
-    """Make an order of an act, whose first receipt tells it as it is.
+    """Make an order from a decision; its first receipt records the decision as it is.
 
-    For all others it counts from the same moment and is recorded a moment later, so that whoever
-    has decided since is not told to have stopped after that.
+    For all others it counts from the same moment and is recorded a moment later, so that nobody who has
+    decided since is recorded as having stopped after that.
     """
-    # What staff wrote down is about the one they saw.
-    decision = replace(decision, evidence=without_free_text(decision.evidence))
-    later = instant(moment(decision.recorded_at) + timedelta(milliseconds=1))
-    recorded_at = later if decision.recorded_at == decision.effective_at else decision.recorded_at
-    said = replace(decision, recorded_at=recorded_at)
-    return Order(decision.receipt_id, said, tuple(contacts), base, fresh, asked_only=asked_only, left_only=left_only)
+    recorded_at = decision.recorded_at
+    if recorded_at == decision.effective_at:
+        recorded_at = instant(moment(recorded_at) + timedelta(milliseconds=1))
+    # What staff wrote down is about the person they saw.
+    evidence = without_free_text(decision.evidence)
+    return Order(
+        number=decision.receipt_id,
+        decision=replace(decision, evidence=evidence, recorded_at=recorded_at),
+        contacts=tuple(contacts),
+        base=base,
+        fresh=fresh,
+        asked_only=asked_only,
+        left_only=left_only,
+    )
 
 
-def order_writes(key: ClinicKey, made: Order, known: Mapping[str, ContactPeople]) -> list[Write]:
-    """Give the writes that place an order; an open one of the same number begins again. Raises TooManyOpenError."""
-    writes: list[Write] = [
-        Replace(made.key, {"body": _progress(made.decision.clinic, made.progress), "blob": _encrypt(key, made)})
-    ]
-    mark = made.stop.stored()
-    for contact in made.contacts:
+def order_writes(key: ClinicKey, order: Order, known: Mapping[str, ContactPeople]) -> list[Write]:
+    """Give the writes that place an order; an open one of the same number begins again.
+
+    `known` is what was read of its contacts. Raises TooManyOpenError.
+    """
+    body = _progress(order.decision.clinic, order.progress)
+    writes: list[Write] = [Replace(order.key, {"body": body, "blob": _encrypt(key, order)})]
+    mark = order.stop.stored()
+    for contact in order.contacts:
         lookup = key.lookup(contact)
-        marks, place = known[lookup].orders, open_orders_key(made.decision.clinic, lookup)
-        if marks is None:
-            writes.append(Put(place, {"entries": {made.number: mark}}))
+        place = open_orders_key(order.decision.clinic, lookup)
+        open_ones = known[lookup].orders
+        if open_ones is None:
+            writes.append(Put(place, {"entries": {order.number: mark}}))
             continue
-        if len(marks.keys() - {made.number}) >= MOST_OPEN:
+        if len(open_ones.keys() - {order.number}) >= MOST_OPEN:
             raise TooManyOpenError
-        writes.append(SetEntry(place, made.number, mark))
+        writes.append(SetEntry(place, order.number, mark))
     return writes
 
 
@@ -157,26 +171,32 @@ def clinic_of(key: Key) -> str:
 
 
 def read_order(table: Table, key: ClinicKey, place: Key) -> Order | None:
-    """Read an order as it is now; None for one that is done."""
+    """Read an order as it is now; None for one that is finished."""
     item = table.get([place]).get(place)
-    return None if item is None else _decrypt(key, place.sk.partition("#")[2], item)
+    if item is None:
+        return None
+    number = place.sk.partition("#")[2]
+    return _decrypt(key, number, item)
 
 
-def save_progress(table: Table, made: Order, progress: Progress) -> Order | None:
+def save_progress(table: Table, order: Order, progress: Progress) -> Order | None:
     """Write how far an order came; None where somebody else is carrying it out."""
-    body = _progress(made.decision.clinic, progress)
-    with contextlib.suppress(ConflictError):
-        table.write([SetBody(made.key, body, was=made.body)])
-        return replace(made, progress=progress, body=body)
-    return None
+    body = _progress(order.decision.clinic, progress)
+    try:
+        table.write([SetBody(order.key, body, was=order.body)])
+    except ConflictError:
+        return None
+    return replace(order, progress=progress, body=body)
 
 
-def finish(table: Table, key: ClinicKey, made: Order, word: Collection[Write]) -> None:
-    """Take an order away that reached everybody, with its marks, and leave word of it."""
-    places = [open_orders_key(made.decision.clinic, key.lookup(contact)) for contact in made.contacts]
-    marks = [RemoveEntry(place, made.number) for place in places if place in table.get(places)]
+def finish(table: Table, key: ClinicKey, order: Order, messages: Collection[Write]) -> None:
+    """Remove an order that reached everybody, with its marks, and leave `messages` in the outbox."""
+    clinic = order.decision.clinic
+    places = [open_orders_key(clinic, key.lookup(contact)) for contact in order.contacts]
+    marked = table.get(places)
+    marks = [RemoveEntry(place, order.number) for place in places if place in marked]
     with contextlib.suppress(ConflictError):  # somebody else took it away
-        table.write([Delete(made.key), *marks, *word])
+        table.write([Delete(order.key), *marks, *messages])
 
 
 def _progress(clinic: str, progress: Progress) -> str:
