@@ -25,7 +25,8 @@ from chalicelib.store import erasures, people, reminders
 from chalicelib.store.clinics import Published
 from chalicelib.store.encryption import KeysUnavailableError
 from chalicelib.store.keys import bookmark_key
-from chalicelib.store.table import BATCH, ContendedError, Item, Put, Table, UnavailableError
+from chalicelib.store.table import BATCH, ContendedError, Item, Table, UnavailableError
+from chalicelib.store.writes import Put
 
 _UNREADABLE = (ValueError, LookupError, TypeError)
 

@@ -28,8 +28,9 @@ from chalicelib.store.keys import Key, person_key
 from chalicelib.store.lookup import Identification, Lookup
 from chalicelib.store.outbox import DECIDED, OutboxEntry
 from chalicelib.store.receipts import UnknownReceiptError
-from chalicelib.store.table import ContendedError, UnavailableError, Write
+from chalicelib.store.table import ContendedError, UnavailableError
 from chalicelib.store.withdrawal_orders import MANY, Order, Progress
+from chalicelib.store.writes import Write
 
 _AWAY = (BusyError, ContendedError, KeysUnavailableError, UnavailableError)
 """After these an order is left as it stands, to the next round."""

@@ -15,7 +15,7 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.store import audit
 from chalicelib.store.lookup import Lookup
-from chalicelib.store.table import Put
+from chalicelib.store.writes import Put
 
 
 class HasContacts(Protocol):

@@ -27,7 +27,7 @@ from chalicelib.store.links import OldLinkError, OpenedLink
 from chalicelib.store.lookup import Identification, Lookup, fresh_subject
 from chalicelib.store.personal_data import reveal
 from chalicelib.store.shown_pages import CONSENT_PAGE
-from chalicelib.store.table import Replace
+from chalicelib.store.writes import Replace
 
 
 @dataclass(frozen=True, slots=True)

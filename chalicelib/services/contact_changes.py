@@ -29,8 +29,8 @@ from chalicelib.store.keys import reminder_key
 from chalicelib.store.lookup import Identification, Lookup, fresh_subject
 from chalicelib.store.outbox import OutboxEntry
 from chalicelib.store.shown_pages import CONSENT_PAGE
-from chalicelib.store.table import Put, Write
 from chalicelib.store.withdrawal_orders import MANY
+from chalicelib.store.writes import Put, Write
 
 REMOVED = "removed"
 """The kind of an item of the outbox that tells a contact that it was removed."""

@@ -34,8 +34,9 @@ from chalicelib.store.decisions import PersonalData, decision_writes, detach_con
 from chalicelib.store.keys import Key, receipt_id_key
 from chalicelib.store.lookup import Identification, Lookup
 from chalicelib.store.receipts import UnknownReceiptError
-from chalicelib.store.table import ConflictError, ContendedError, Put, Write
+from chalicelib.store.table import ConflictError, ContendedError
 from chalicelib.store.withdrawal_orders import MANY, Order
+from chalicelib.store.writes import Put, Write
 
 ATTEMPTS = 8
 _FIRST_PAUSE = 0.02

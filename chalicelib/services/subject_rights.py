@@ -12,7 +12,7 @@ from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.services.authorized_call import AuthorizedCall
 from chalicelib.store import audit, contact_places, erasures
-from chalicelib.store.table import Write
+from chalicelib.store.writes import Write
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from chalicelib.domain.instants import Instant
 from chalicelib.store.keys import audit_key
-from chalicelib.store.table import Put
+from chalicelib.store.writes import Put
 
 
 def line(

@@ -10,7 +10,8 @@ from chalicelib.store.keys import (
     listed_undeliverable_key,
     undeliverable_key,
 )
-from chalicelib.store.table import Put, Table
+from chalicelib.store.table import Table
+from chalicelib.store.writes import Put
 
 MARKED = timedelta(days=365)
 """For how long it is stored that a contact bounced or complained: it may be of somebody erased since."""

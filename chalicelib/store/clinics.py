@@ -31,7 +31,8 @@ from chalicelib.store.keys import (
     portal_key_key,
     shown_page_key,
 )
-from chalicelib.store.table import FirstEntry, Item, Put, SetEntry, Table
+from chalicelib.store.table import Item, Table
+from chalicelib.store.writes import FirstEntry, Put, SetEntry
 
 PORTAL = "*"
 """For whom the portal's own key is wrapped: no clinic has this id."""

@@ -14,7 +14,8 @@ from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import open_claims_key, person_key
 from chalicelib.store.outbox import decrypt_contacts
-from chalicelib.store.table import Table, Try
+from chalicelib.store.table import Table
+from chalicelib.store.writes import Try
 
 TRIES = 5
 """How often the code of one receipt may be guessed: one in two hundred thousand."""

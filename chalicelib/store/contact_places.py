@@ -15,17 +15,8 @@ from chalicelib.domain.subjects import Subject
 from chalicelib.store import people
 from chalicelib.store.contacts import ContactPeople, pointer
 from chalicelib.store.keys import Key, contact_key, person_key
-from chalicelib.store.table import (
-    ConflictError,
-    ContendedError,
-    Item,
-    MoveEntry,
-    NextNumber,
-    Put,
-    SetBody,
-    Table,
-    Write,
-)
+from chalicelib.store.table import ConflictError, ContendedError, Item, Table
+from chalicelib.store.writes import MoveEntry, NextNumber, Put, SetBody, Write
 
 COPIES = 30
 """How many of a person's contacts hold the person."""

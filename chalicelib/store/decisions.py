@@ -26,7 +26,7 @@ from chalicelib.store.keys import (
 from chalicelib.store.lookup import Identification, Lookup
 from chalicelib.store.outbox import OTHERS, outbox_writes, why_nothing_is_left
 from chalicelib.store.personal_data import ADDRESS, EVIDENCE, NAME, encrypted_personal_data
-from chalicelib.store.table import Put, Replace, SetBody, SetEntry, Write
+from chalicelib.store.writes import Put, Replace, SetBody, SetEntry, Write
 
 
 def outbox_writes_for(

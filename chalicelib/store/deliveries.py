@@ -21,7 +21,8 @@ from chalicelib.store.keys import (
     delivery_key,
 )
 from chalicelib.store.outbox import DECIDED, OutboxItem
-from chalicelib.store.table import ConflictError, Delete, Item, Put, SetBody, Table, Write
+from chalicelib.store.table import ConflictError, Item, Table
+from chalicelib.store.writes import Delete, Put, SetBody, Write
 
 LEASE = timedelta(minutes=2)
 """For how long one sender has a message to itself: longer than any function that sends runs on

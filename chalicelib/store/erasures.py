@@ -33,7 +33,8 @@ from chalicelib.store.keys import (
     undeliverable_key,
     unsigned_key,
 )
-from chalicelib.store.table import BATCH, ConflictError, Delete, Item, Replace, SetBody, Table, Write
+from chalicelib.store.table import BATCH, ConflictError, Item, Table
+from chalicelib.store.writes import Delete, Replace, SetBody, Write
 
 HEAD = contact_key("", "").sk
 

@@ -13,7 +13,8 @@ from chalicelib.store import audit
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import Key, api_key_key, key_name_key, link_key, links_call_key
-from chalicelib.store.table import BATCH, ConflictError, Item, Put, SetBody, Table
+from chalicelib.store.table import BATCH, ConflictError, Item, Table
+from chalicelib.store.writes import Put, SetBody
 
 _SEALED = "link"
 

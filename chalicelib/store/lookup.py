@@ -18,7 +18,8 @@ from chalicelib.store import rate_limits
 from chalicelib.store.clinics import Clinics, Published
 from chalicelib.store.contacts import ContactPeople
 from chalicelib.store.keys import Key, api_key_key, clinic_key
-from chalicelib.store.table import Spend, Table
+from chalicelib.store.table import Table
+from chalicelib.store.writes import Spend
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from chalicelib.domain.message_budgets import (
     seconds_until_morning,
 )
 from chalicelib.store.keys import Key, budget_key
-from chalicelib.store.table import Count, Item, Table
+from chalicelib.store.table import Item, Table
+from chalicelib.store.writes import Count
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,8 @@ from chalicelib.store.keys import (
     outbox_key,
     reminder_key,
 )
-from chalicelib.store.table import ConflictError, Delete, Item, Put, Replace, SetBody, Table, Write
+from chalicelib.store.table import ConflictError, Item, Table
+from chalicelib.store.writes import Delete, Put, Replace, SetBody, Write
 
 MAX_TRIES = 10
 

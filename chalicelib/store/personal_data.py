@@ -11,7 +11,8 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import person_key, personal_data_key
-from chalicelib.store.table import Item, Put, Table
+from chalicelib.store.table import Item, Table
+from chalicelib.store.writes import Put
 
 NAME, ADDRESS, EVIDENCE = "name", "address", "evidence"
 """What is sealed by the receipt it came with; all else is a contact, under its lookup."""

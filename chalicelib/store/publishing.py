@@ -22,7 +22,8 @@ from chalicelib.notices.workflow import Draft, Person, PublishError, ReviewError
 from chalicelib.presentation.i18n import format_date
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.keys import clinic_key, code_key, draft_key, full_notice_key, listed_clinic_key, notice_key
-from chalicelib.store.table import ConflictError, Item, Put, Replace, SetBody, Table, Write
+from chalicelib.store.table import ConflictError, Item, Table
+from chalicelib.store.writes import Put, Replace, SetBody, Write
 
 
 class UnknownDraftError(NotFoundError):

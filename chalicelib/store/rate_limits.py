@@ -9,7 +9,8 @@ from chalicelib.domain.instants import Instant
 from chalicelib.domain.rate_limits import RateLimit, RateLimitCheck, milliseconds, refuse_while_waiting
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import Key, bucket_key
-from chalicelib.store.table import ConflictError, ContendedError, Item, Put, Spend, Table, Try
+from chalicelib.store.table import ConflictError, ContendedError, Item, Table
+from chalicelib.store.writes import Put, Spend, Try
 
 ATTEMPTS = 8
 """How often others may take from the same buckets before a post is told to try again."""

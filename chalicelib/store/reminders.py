@@ -12,7 +12,8 @@ from chalicelib.store.clinics import Published
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import reminder_key
 from chalicelib.store.outbox import OutboxEntry, new_item
-from chalicelib.store.table import ConflictError, Item, Put, Table
+from chalicelib.store.table import ConflictError, Item, Table
+from chalicelib.store.writes import Put
 
 
 def due_reminders(person: Subject, published: Published, at: Instant) -> tuple[Reminder, ...]:

@@ -9,7 +9,8 @@ from chalicelib.domain.instants import Instant
 from chalicelib.domain.receipts import Receipt
 from chalicelib.receipts import jws
 from chalicelib.store.keys import SHARDS, jwk_key, signature_key, unsigned_key
-from chalicelib.store.table import ConflictError, Delete, Item, Put, Table
+from chalicelib.store.table import ConflictError, Item, Table
+from chalicelib.store.writes import Delete, Put
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from collections import Counter
 
 from chalicelib.domain.receipts import Receipt
 from chalicelib.store.keys import count_key, counted_key
-from chalicelib.store.table import Add, ConflictError, Put, SetNumber, Table, Write
+from chalicelib.store.table import ConflictError, Table
+from chalicelib.store.writes import Add, Put, SetNumber, Write
 
 
 def count_of_day(receipt: Receipt) -> Counter[str]:

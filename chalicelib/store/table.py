@@ -5,7 +5,6 @@ and at most one `blob` (compressed or sealed bytes). Where it stands is said in 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from pynamodb.attributes import BinaryAttribute, MapAttribute, NumberAttribute, UnicodeAttribute
@@ -16,8 +15,25 @@ from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
 from chalicelib.domain.errors import ConcurrentWriteError, PortalError, ServiceUnavailableError
-from chalicelib.domain.rate_limits import RateLimit
 from chalicelib.store.keys import Key, is_possible, part_of_proof, written_once
+from chalicelib.store.writes import (
+    Add,
+    Count,
+    Delete,
+    FirstEntry,
+    MoveEntry,
+    NextNumber,
+    Put,
+    RemoveEntry,
+    Replace,
+    SetBlob,
+    SetBody,
+    SetEntry,
+    SetNumber,
+    Spend,
+    Try,
+    Write,
+)
 
 CONNECT_SECONDS = 1
 READ_SECONDS = 3
@@ -80,170 +96,6 @@ class Item(Model):
         entries: MapAttribute[str, Any] | None = self.entries
         return dict(entries.as_dict()) if entries is not None else {}  # type: ignore[no-untyped-call]
 
-
-@dataclass(frozen=True, slots=True)
-class Put:
-    """Write a new item; a condition of the transaction is that it did not exist."""
-
-    key: Key
-    values: dict[str, Any] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class SetEntry:
-    """Write one of the entries of an item that exists, such as a receipt of a page."""
-
-    key: Key
-    name: str
-    stored: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class RemoveEntry:
-    """Take one of the entries out of an item that exists; the item stays, be it empty."""
-
-    key: Key
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class FirstEntry:
-    """Write the first entry of an item that exists and has none."""
-
-    key: Key
-    name: str
-    stored: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class SetBlob:
-    """Replace the blob of an item that still has the one it was read with."""
-
-    key: Key
-    blob: bytes = field(repr=False)
-    was: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class SetBody:
-    """Replace the body, and the blob where one is given, of an item that still has the body it was read with.
-
-    `was` is None where it had none, or the item did not exist; with a `body` of None it has none
-    afterwards.
-    """
-
-    key: Key
-    body: str | None = field(repr=False)
-    was: str | None = field(repr=False)
-    blob: bytes | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class NextNumber:
-    """Set the number of an item that exists, if it is still one less (or absent, before the first)."""
-
-    key: Key
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class MoveEntry:
-    """Take an entry that still holds `was` out of an item, and set its free body or its next number with that."""
-
-    key: Key
-    name: str
-    was: str = field(repr=False)
-    body: str | None = field(default=None, repr=False)
-    number: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Add:
-    """Add to a counter, which may be new."""
-
-    key: Key
-    amount: int
-
-
-@dataclass(frozen=True, slots=True)
-class SetNumber:
-    """Set a counter that still has the number it was read with; `was` None: it must not be there."""
-
-    key: Key
-    number: int
-    was: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Try:
-    """Add one to the counter of an item that exists, unless it has reached `most`."""
-
-    key: Key
-    most: int
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """Add one to a counter, which may be new, unless it has reached `most`; `body` is kept beside it."""
-
-    key: Key
-    most: int
-    body: str
-    ttl: int
-
-
-@dataclass(frozen=True, slots=True)
-class Replace:
-    """Write an item, whatever was there."""
-
-    key: Key
-    values: dict[str, Any] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """Remove an item, if it is there; with `empty` only one without body and entries whose number is still `number`.
-
-    `over` says that the proof it belongs to is over: nothing else removes a receipt.
-    """
-
-    key: Key
-    empty: bool = False
-    number: int | None = None
-    over: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Spend:
-    """Take one from a token bucket (`limits`) while there is room in it; `fresh` if it was found untouched.
-
-    Where it was not, others may take from it meanwhile and this still holds: only an empty bucket
-    is a conflict.
-    """
-
-    key: Key
-    rule: RateLimit
-    now: int
-    fresh: bool
-
-
-Write = (
-    Put
-    | SetEntry
-    | RemoveEntry
-    | FirstEntry
-    | SetBlob
-    | SetBody
-    | NextNumber
-    | MoveEntry
-    | Add
-    | SetNumber
-    | Try
-    | Count
-    | Replace
-    | Delete
-    | Spend
-)
 
 _SENT = {Delete: 0, Put: 1, Replace: 1}
 """The order in which PynamoDB sends a transaction's writes, whatever order they were asked in;

@@ -24,19 +24,8 @@ from chalicelib.receipts.sd_jwt import without_free_text
 from chalicelib.store.contacts import ContactPeople
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import SHARDS, Key, open_orders_key, order_key
-from chalicelib.store.table import (
-    ConflictError,
-    ContendedError,
-    Delete,
-    Item,
-    Put,
-    RemoveEntry,
-    Replace,
-    SetBody,
-    SetEntry,
-    Table,
-    Write,
-)
+from chalicelib.store.table import ConflictError, ContendedError, Item, Table
+from chalicelib.store.writes import Delete, Put, RemoveEntry, Replace, SetBody, SetEntry, Write
 
 MANY = 25
 """For more people than these a withdrawal becomes an order."""

@@ -15,8 +15,9 @@ from chalicelib.domain.instants import Instant, moment
 from chalicelib.domain.subjects import Subject
 from chalicelib.store import contacts, people
 from chalicelib.store.keys import listed_undeliverable_key, person_key, removal_request_key
-from chalicelib.store.table import Put, Table
+from chalicelib.store.table import Table
 from chalicelib.store.withdrawal_orders import MANY
+from chalicelib.store.writes import Put
 
 MOST = 100
 """How many marks of contacts one page of the list goes through."""

@@ -26,7 +26,8 @@ from chalicelib.store import people as roll
 from chalicelib.store.clinics import UnknownClinicError, WrappedKey, keep_data_key, wrapped_keys
 from chalicelib.store.encryption import KEY_ID_BYTES, ClinicKey, encrypted_under
 from chalicelib.store.keys import Key, clinic_key, personal_data_key
-from chalicelib.store.table import BATCH, ConflictError, ContendedError, SetBlob, Table
+from chalicelib.store.table import BATCH, ConflictError, ContendedError, Table
+from chalicelib.store.writes import SetBlob
 
 ATTEMPTS = 8
 

@@ -8,7 +8,8 @@ from secrets import token_hex
 from chalicelib.domain.api_keys import ONLY_ON_REQUEST, SCOPES, BearerKey, digest, new_secret
 from chalicelib.domain.instants import instant
 from chalicelib.store.keys import api_key_key, clinic_key, key_name_key
-from chalicelib.store.table import Put, Table
+from chalicelib.store.table import Table
+from chalicelib.store.writes import Put
 
 
 class KeyCommandError(Exception):

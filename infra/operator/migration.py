@@ -18,7 +18,8 @@ from chalicelib.store import contact_places
 from chalicelib.store import people as roll
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.keys import migration_key
-from chalicelib.store.table import BATCH, ConflictError, ContendedError, Put, Table
+from chalicelib.store.table import BATCH, ConflictError, ContendedError, Table
+from chalicelib.store.writes import Put
 
 ATTEMPTS = 8
 

@@ -10,10 +10,9 @@ import pytest
 
 from chalicelib.domain.rate_limits import RateLimit
 from chalicelib.store.keys import Key
-from chalicelib.store.table import (
+from chalicelib.store.table import ConflictError, ContendedError, Table, UnavailableError
+from chalicelib.store.writes import (
     Add,
-    ConflictError,
-    ContendedError,
     Count,
     Delete,
     FirstEntry,
@@ -27,9 +26,7 @@ from chalicelib.store.table import (
     SetEntry,
     SetNumber,
     Spend,
-    Table,
     Try,
-    UnavailableError,
     Write,
 )
 from infra.build.tools import dynamodb_local

@@ -13,7 +13,8 @@ import pytest
 from chalicelib.portal import Portal
 from chalicelib.services import decisions
 from chalicelib.store import table
-from chalicelib.store.table import Put, Replace, Table, Write
+from chalicelib.store.table import Table
+from chalicelib.store.writes import Put, Replace, Write
 from tests.faults.runs import KINDS, Result, run
 from tests.faults.walk import RESIDENTS
 from tests.faults.weather import Fault

@@ -20,7 +20,7 @@ from chalicelib.services import decisions
 from chalicelib.services.subject_rights import erase
 from chalicelib.store import people, reminders
 from chalicelib.store.keys import SHARDS, outbox_key, person_key
-from chalicelib.store.table import Replace
+from chalicelib.store.writes import Replace
 from infra.build.tools import dynamodb_local
 from infra.operator import publish
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, an_act, on_paper

@@ -16,7 +16,8 @@ from chalicelib.store import signatures
 from chalicelib.store.keys import counted_key, receipt_key, unsigned_key
 from chalicelib.store.kms_signer import SigningKey
 from chalicelib.store.statistics import correct, count_receipt, counts
-from chalicelib.store.table import Put, UnavailableError
+from chalicelib.store.table import UnavailableError
+from chalicelib.store.writes import Put
 from infra.build.tools import dynamodb_local
 from infra.operator.recount import FIRST_DAY, LAST_DAY, go_through, settle, started
 from tests.acts import EMAIL_NEWS, NOON, SMS_NEWS, an_act

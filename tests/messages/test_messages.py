@@ -29,8 +29,8 @@ from chalicelib.store.bounces import mark_undeliverable, undeliverable
 from chalicelib.store.keys import Key, earlier_undeliverable_key, outbox_key, person_key, undeliverable_key
 from chalicelib.store.links import open_link
 from chalicelib.store.outbox import MAX_TRIES, OutboxEntry
-from chalicelib.store.table import Put, SetBody
 from chalicelib.store.withdrawal_orders import MANY
+from chalicelib.store.writes import Put, SetBody
 from infra.build.tools import dynamodb_local
 from infra.operator import publish
 from infra.operator.messages import retry

@@ -25,7 +25,7 @@ from chalicelib.services.subject_rights import erase
 from chalicelib.store import erasures, outbox
 from chalicelib.store.keys import confirmed_key, outbox_key, subject_pk
 from chalicelib.store.outbox import why_nothing_is_left
-from chalicelib.store.table import Put
+from chalicelib.store.writes import Put
 from infra.build.tools import dynamodb_local
 from tests.acts import EMAIL_NEWS, MORNING, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, RIGA

@@ -18,7 +18,8 @@ from chalicelib.domain.instants import instant
 from chalicelib.portal import get_portal
 from chalicelib.store import outbox
 from chalicelib.store.bounces import undeliverable
-from chalicelib.store.table import ConflictError, SetBody, Table
+from chalicelib.store.table import ConflictError, Table
+from chalicelib.store.writes import SetBody
 from infra.local.aws import REGION
 from infra.local.post_office import Message, PostOffice
 from infra.local.run import STACK

@@ -17,7 +17,7 @@ from chalicelib.services.subject_rights import erase, restrict
 from chalicelib.store import contact_places, erasures
 from chalicelib.store import people as roll
 from chalicelib.store.keys import Key, contact_key, person_key
-from chalicelib.store.table import Write
+from chalicelib.store.writes import Write
 from infra.operator.migration import Progress, migrate
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA

@@ -14,7 +14,8 @@ from chalicelib.store.encryption import encrypted_under
 from chalicelib.store.keys import clinic_key
 from chalicelib.store.lookup import Directory
 from chalicelib.store.personal_data import reveal
-from chalicelib.store.table import ConflictError, SetBlob
+from chalicelib.store.table import ConflictError
+from chalicelib.store.writes import SetBlob
 from infra.operator.data_keys import Progress, reseal, rotate
 from tests.acts import EMAIL_NEWS, EVENING, NOON, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI, FixedKeys

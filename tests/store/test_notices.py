@@ -18,7 +18,7 @@ from chalicelib.store.clinics import Clinics, UnknownVersionError
 from chalicelib.store.keys import clinic_key, draft_key, notice_key
 from chalicelib.store.people import iter_people
 from chalicelib.store.publishing import DraftChangedError, Drafts, UnknownDraftError
-from chalicelib.store.table import SetBody
+from chalicelib.store.writes import SetBody
 from tests.acts import EMAIL_NEWS, EVENING, MORNING, NEXT_DAY, NOON, SMS_NEWS, a_document, an_act
 from tests.cast import ANNA, ANNA_PHONE, IEVA, JURIS, RIGA, TBILISI, Clock, FixedKeys, put_out
 from tests.store.people import signed, state

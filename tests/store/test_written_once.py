@@ -9,7 +9,8 @@ import pytest
 from chalicelib.domain.rate_limits import CONTACT
 from chalicelib.store import keys
 from chalicelib.store.keys import Key
-from chalicelib.store.table import (
+from chalicelib.store.table import Table, WrittenOnceError
+from chalicelib.store.writes import (
     Add,
     Delete,
     FirstEntry,
@@ -22,10 +23,8 @@ from chalicelib.store.table import (
     SetBody,
     SetEntry,
     Spend,
-    Table,
     Try,
     Write,
-    WrittenOnceError,
 )
 from infra.build.bundle import ROOT
 

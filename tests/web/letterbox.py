@@ -16,7 +16,7 @@ from chalicelib.portal import Portal
 from chalicelib.store import confirmation_codes, links
 from chalicelib.store import reminders as told
 from chalicelib.store.keys import shared_bucket_key
-from chalicelib.store.table import Delete
+from chalicelib.store.writes import Delete
 from tests.cast import ANNA, ANNA_PHONE
 from tests.web.client import Answer, Client, Fields
 from tests.web.page_reader import decide, receipt_number

@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.store.keys import Key
-from chalicelib.store.table import SetBody
+from chalicelib.store.writes import SetBody
 from tests.cast import RIGA
 from tests.web.client import Client, Program
 from tests.web.letterbox import confirmed

@@ -21,7 +21,7 @@ from chalicelib.store.contacts import ContactPeople
 from chalicelib.store.decisions import PersonalData, decision_writes
 from chalicelib.store.keys import Key, contact_key
 from chalicelib.store.lookup import Identification, Lookup, fresh_subject
-from chalicelib.store.table import NextNumber, Write
+from chalicelib.store.writes import NextNumber, Write
 from tests.acts import on_paper
 from tests.web.client import Answer, Client, Program
 from tests.web.page_reader import open_page
