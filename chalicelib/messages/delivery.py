@@ -40,9 +40,8 @@ from chalicelib.store.keys import Key
 from chalicelib.store.links import link_writes
 from chalicelib.store.lookup import Directory
 from chalicelib.store.outbox import OutboxItem
-from chalicelib.store.table import ContendedError, Put, Table, UnavailableError
 from chalicelib.store.table import ContendedError, Table, UnavailableError
-from chalicelib.store.writes import Put, Write
+from chalicelib.store.writes import Put
 
 PATIENCE = 3
 """After how many failures in a row a service is left alone until the next round."""

@@ -17,7 +17,8 @@ from chalicelib.store import message_budgets, rate_limits
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.keys import Key, bucket_key, shared_bucket_key
 from chalicelib.store.message_budgets import BudgetUse
-from chalicelib.store.table import Table, Write
+from chalicelib.store.table import Table
+from chalicelib.store.writes import Write
 
 
 def counts_of(
