@@ -1,4 +1,4 @@
-"""The local AWS: MiniStack on the loopback interface, and the settings that lead any AWS client to it."""
+"""The local AWS: MiniStack on the loopback interface, and settings for AWS clients to use it."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ ACCOUNT = "000000000000"
 
 
 def aws_environment(endpoint_url: str) -> dict[str, str]:
-    """Return the environment variables that point every AWS client at `endpoint_url` and at nothing else."""
+    """Return the environment variables that point every AWS client at `endpoint_url` alone."""
     return {
         "AWS_ENDPOINT_URL": endpoint_url,
         "AWS_DEFAULT_REGION": REGION,
@@ -35,9 +35,9 @@ def ministack(
 ) -> Iterator[str]:
     """Run MiniStack and yield its endpoint URL, for example http://127.0.0.1:40123.
 
-    With `data_dir` everything stored is kept there over a clean stop and start (MiniStack saves at shutdown only: a
-    kill loses what came since the start). Without it nothing is kept. The functions it runs find `variables` in their
-    environment, beside those the template gives them.
+    With `data_dir` everything stored is kept there over a clean stop and start (MiniStack saves at
+    shutdown only: a kill loses what came since the start). Without it nothing is kept. The
+    functions it runs find `variables` in their environment, beside those the template gives them.
     """
     port = free_port()
     url = f"http://{LOOPBACK}:{port}"
@@ -75,8 +75,8 @@ def ministack(
 def forget_stream_positions(data_dir: Path) -> None:
     """Let the stream triggers begin anew at the next start.
 
-    MiniStack keeps how far each has read over a restart, but not the stream itself: it would skip as many new records
-    as it had read before.
+    MiniStack keeps how far each has read over a restart, but not the stream itself: it would skip
+    as many new records as it had read before.
     """
     path = data_dir / "state" / "lambda.json"
     if path.exists():

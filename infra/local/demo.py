@@ -23,10 +23,11 @@ KEYS = Path(__file__).resolve().parents[2] / ".local" / "keys.json"
 def publish_demo(
     environment: Mapping[str, str], kept_keys: Path = KEYS, at: Instant | None = None
 ) -> dict[str, dict[str, str]]:
-    """Publish every clinic of `infra/clinics/` and give ``{clinic: {"api_key": …}}``; twice is once.
+    """Publish the clinics of `infra/clinics/` not published yet; give ``{clinic: {"api_key": …}}``.
 
-    Each is published `at`, or as of the day its notice names: paper forms of earlier days can be entered at once.
-    The keys are kept in `kept_keys`, readable by its owner alone: the portal itself knows only their hashes.
+    Each is published `at`, or as of the day its notice names: paper forms of earlier days can be
+    entered at once. The keys are kept in `kept_keys`, readable by its owner alone: the portal
+    itself knows only their hashes.
     """
     os.environ.update(environment)
     get_portal.cache_clear()

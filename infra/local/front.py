@@ -1,8 +1,8 @@
 """The front of `make run`: one address in a browser, the emulator's API Gateway behind it.
 
-It adds what the real API Gateway does and MiniStack does not: an Accept header where there is none (without one
-MiniStack leaves base64 as it is), compression, the template's own replies to unknown addresses, and the headers
-X-Forwarded-*.
+It adds what the real API Gateway does and MiniStack does not: an Accept header where there is none
+(without one MiniStack leaves base64 as it is), compression, the template's own replies to unknown
+addresses, and the headers X-Forwarded-*.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ class Front:
     last_write: float = 0.0
 
     def __call__(self, request: Request) -> Reply:
-        """Send /api/… to the portal, serve the mailbox, and lead from / to the first clinic's page."""
+        """Pass /api/… on to the portal, serve the mailbox, redirect / to the first clinic."""
         prefix = f"/{self.gateway.stage}"
         if request.path.startswith(f"{prefix}/"):
             return self._portal(request, prefix)
@@ -60,7 +60,7 @@ class Front:
         return self.gateway.compressed(request, reply)
 
     def _forward(self, request: Request, prefix: str) -> Reply:
-        """Ask the emulator, each time over a new connection: one kept alive may be gone just when a POST goes out."""
+        """Ask the emulator over a new connection: a kept one may close just as a POST goes out."""
         target = f"/restapis/{self.api_id}/{self.gateway.stage}/_user_request_{request.target.removeprefix(prefix)}"
         headers = {name: value for name, value in request.headers if name.lower() not in _HOP_BY_HOP}
         headers |= {"X-Forwarded-Proto": "http", "X-Forwarded-For": request.client}

@@ -1,7 +1,7 @@
 """What a REST API Gateway does around its function, read from the template that is deployed.
 
-The emulator lacks some of it (the front of `make run` adds that), and the package tests bring their own gateway that
-does all of it. Where AWS documents a rule, it is named.
+The emulator lacks some of it (the front of `make run` adds that), and the package tests bring their
+own gateway that does all of it. Where AWS documents a rule, it is named.
 """
 
 import gzip
@@ -107,7 +107,7 @@ class Gateway:
         )
 
     def refusal(self, kind: str, status: int, message: str) -> Reply:
-        """Return the gateway's own reply of a kind, such as MISSING_AUTHENTICATION_TOKEN, as the template words it."""
+        """Return the gateway's own reply of a kind, e.g. MISSING_AUTHENTICATION_TOKEN (template)."""
         default = "DEFAULT_5XX" if status >= 500 else "DEFAULT_4XX"
         chosen = self.responses.get(kind) or self.responses.get(default) or {}
         headers = {"content-type": "application/json"}
@@ -120,7 +120,7 @@ class Gateway:
         return Reply(int(chosen.get("statusCode", status)), tuple(headers.items()), body.encode())
 
     def compressed(self, request: Request, reply: Reply) -> Reply:
-        """Compress a reply as the gateway does: large enough, wanted by the client, and not compressed already."""
+        """Compress a reply as the gateway does: if large, wanted, and not compressed already."""
         wanted = {
             part.partition(";")[0].strip().lower() for part in (request.header("accept-encoding") or "").split(",")
         }

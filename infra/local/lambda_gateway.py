@@ -1,7 +1,8 @@
 """The bundle as Lambda and API Gateway run it, on this machine.
 
-`RuntimeEnvironment` is one execution environment: Amazon's runtime client started on the unpacked zip and nothing else,
-fed by a small Runtime API. `deployed_bundle` puts a REST API in front that keeps the real one's rules.
+`RuntimeEnvironment` is one execution environment: Amazon's runtime client started on the unpacked
+zip and nothing else, fed by a small Runtime API. `deployed_bundle` puts a REST API in front that
+keeps the real one's rules.
 """
 
 import base64
@@ -52,7 +53,7 @@ class FunctionError(Exception):
 
 
 def runtime_client(folder: Path) -> Path:
-    """Lay Amazon's runtime client out in `folder` by itself, so that nothing else of this machine is importable."""
+    """Put Amazon's runtime client into `folder`: nothing else of this machine is importable."""
     for name in _CLIENT_PARTS:
         for file in distribution(name).files or ():
             source = Path(str(file.locate()))
@@ -259,7 +260,7 @@ class RestApi:
         }
 
     def _reply(self, request: Request, given: Any) -> Reply:
-        """Turn what the function returned into HTTP; what has not its shape is a malformed proxy response: 502."""
+        """Turn what the function returned into HTTP; 502 where it is no proxy response."""
         if not isinstance(given, dict) or not isinstance(given.get("statusCode"), int):
             raise FunctionError("malformed proxy response")
         headers = {name.lower(): [str(value)] for name, value in (given.get("headers") or {}).items()}
@@ -289,7 +290,7 @@ def unpacked(bundle: Path, folder: Path) -> Path:
 def deployed_bundle(
     build: Path, environ: Mapping[str, str], *, custom_domain: bool = False, log: Path | None = None
 ) -> Iterator[str]:
-    """Serve `build`/deployment.zip as deployed by `build`/sam.json; yield the base URL, without a slash at its end."""
+    """Serve `build`/deployment.zip as `build`/sam.json deploys it; yield the base URL."""
     template = json.loads((build / "sam.json").read_text())
     with tempfile.TemporaryDirectory(prefix="portal-bundle-") as scratch:
         task = unpacked(build / "deployment.zip", Path(scratch, "task"))

@@ -1,4 +1,4 @@
-"""Copies what the functions log on the local AWS into one file, so that it can be followed with `tail -f`."""
+"""Copies the functions' logs on the local AWS into one file, which `tail -f` can follow."""
 
 import contextlib
 import threading
@@ -14,7 +14,7 @@ _EVERY_SECONDS = 1.0
 
 @contextlib.contextmanager
 def copied(logs: Any, groups: list[str], target: Path) -> Iterator[None]:
-    """Append every new event of the log groups to `target` until the end of the block; `logs` is the AWS client."""
+    """Append new events of the log groups to `target`, until the end of the block."""
     stopping = threading.Event()
     thread = threading.Thread(target=_copy, args=(logs, groups, target, stopping), daemon=True)
     thread.start()
@@ -32,7 +32,7 @@ def _copy(logs: Any, groups: list[str], target: Path, stopping: threading.Event)
     with target.open("a") as file:
         while not finished:
             finished = stopping.wait(_EVERY_SECONDS)
-            # Events of one millisecond may come in two reads: go back a little and skip those already copied.
+            # Events of one millisecond may come in two reads: read two seconds again, skip known ones.
             events = {_identity(event): event for group in groups for event in _new(logs, group, since - 2000)}
             for identity, event in sorted(events.items(), key=lambda each: each[0][1]):
                 if identity not in seen:
@@ -43,7 +43,7 @@ def _copy(logs: Any, groups: list[str], target: Path, stopping: threading.Event)
 
 
 def _new(logs: Any, group: str, since: int) -> Iterator[dict[str, Any]]:
-    """Yield the events of a group since a time in milliseconds; none while the emulator cannot be asked."""
+    """Yield a group's events since a time in milliseconds; none while the emulator is away."""
     with contextlib.suppress(botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
         for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since):
             yield from page["events"]

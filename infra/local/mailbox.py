@@ -1,4 +1,4 @@
-"""The mailbox of `make run`: what the local post office was given, as JSON for programs, as a page for people."""
+"""The mailbox of `make run`: the messages sent, as JSON for programs and as a page for people."""
 
 import json
 from email.headerregistry import HeaderRegistry

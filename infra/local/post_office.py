@@ -1,8 +1,9 @@
-"""A post office for this machine: takes what is meant for Amazon SES v2 and SNS, delivers nothing, shows everything.
+"""Stands in for Amazon SES v2 and SNS on this machine: keeps every message, delivers none.
 
-MiniStack has both services of its own, but drops a mail's headers. Functions find this one by AWS_ENDPOINT_URL_SESV2
-and AWS_ENDPOINT_URL_SNS; it speaks of the two services what the portal says to them: SendEmail (REST-JSON) with simple
-or raw content, and Publish (the query protocol) to a phone number.
+MiniStack has both services of its own, but drops a mail's headers. Functions find this one by
+AWS_ENDPOINT_URL_SESV2 and AWS_ENDPOINT_URL_SNS; it speaks of the two services what the portal says
+to them: SendEmail (REST-JSON) with simple or raw content, and Publish (the query protocol) to a
+phone number.
 """
 
 import base64
@@ -25,7 +26,7 @@ from infra.local.processes import LOOPBACK
 from infra.local.server import Reply, Request, serving
 
 Message = dict[str, Any]
-"""What was sent: channel, to, subject, text, html, headers by name, sent_at (CONTRACT: `mailbox_url`)."""
+"""A message: channel, to, subject, text, html, headers by name, sent_at."""
 
 _OUTBOUND = "/v2/email/outbound-emails"
 _JSON, _XML = (("Content-Type", "application/json"),), (("Content-Type", "text/xml"),)
@@ -44,7 +45,7 @@ class RefusalError(Exception):
 
 @dataclass
 class PostOffice:
-    """Both services at one address, and what they were given, kept in one file over a stop and a start."""
+    """Both services at one address, and the messages, kept in a file between runs."""
 
     kept: Path
     off: bool = False
@@ -73,7 +74,7 @@ class PostOffice:
         self.off = False
 
     def __call__(self, request: Request) -> Reply:
-        """Answer one call of either service; closed, break the connection off as a service does that is away."""
+        """Answer one call of either service; closed, break the connection as if it were away."""
         if self.off:
             raise ConnectionResetError
         if request.method == "POST" and request.path == _OUTBOUND:
@@ -163,7 +164,7 @@ def _text_message(asked: Mapping[str, str]) -> Message:
 
 @contextmanager
 def post_office(kept: Path) -> Iterator[tuple[PostOffice, dict[str, str]]]:
-    """Open a post office that keeps everything in a file; give it, and the variables that lead AWS clients to it."""
+    """Serve both, with messages in a file; give it and the variables that AWS clients need."""
     office = PostOffice(kept)
     with serving(0, office) as port:
         url = f"http://{LOOPBACK}:{port}"

@@ -31,10 +31,11 @@ class NotStartedError(Exception):
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback interface that nobody uses, and that on Linux nobody else is given from now on.
+    """Return a free TCP port of the loopback interface, on Linux reserved from now on.
 
-    A server takes seconds until it listens; whoever else starts one meanwhile would now and then get the same port.
-    Linux lets two sockets that allow it have one port as long as only one listens, and gives it to no third.
+    A server takes seconds until it listens; whoever else starts one meanwhile would now and then
+    get the same port. Linux lets two sockets that allow it have one port as long as only one
+    listens, and gives it to no third.
     """
     probe, shared = socket.socket(), sys.platform == "linux"
     if shared:
@@ -53,7 +54,8 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start `command` with exactly `environ`, its output appended to `log`.
 
-    When `tied`, it gets SIGTERM as soon as the thread that calls this ends: call it from one that stays.
+    When `tied`, it gets SIGTERM as soon as the thread that calls this ends: call it from one that
+    stays.
     """
     launcher = [sys.executable, "-Sc", _LAUNCHER] if tied else []
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +72,7 @@ def start(
 
 
 def wait_until_answering(url: str, child: subprocess.Popen[bytes], *, name: str, log: Path, seconds: float) -> None:
-    """Wait until `url` answers anything at all by HTTP, or say clearly that `name` did not start."""
+    """Wait until `url` answers by HTTP; raise NotStartedError where `name` did not start."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if child.poll() is not None:
@@ -86,7 +88,7 @@ def wait_until_answering(url: str, child: subprocess.Popen[bytes], *, name: str,
 
 
 def stop(child: subprocess.Popen[bytes], *, grace: float = 30.0) -> None:
-    """Ask the child to stop and wait for it; after `grace` seconds it is killed with its whole process group."""
+    """Ask the child to stop; after `grace` seconds kill it with its whole process group."""
     if child.poll() is None:
         child.terminate()
         try:

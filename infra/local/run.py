@@ -1,7 +1,8 @@
 """`make run`: the whole portal on this machine, in the foreground until Ctrl-C.
 
-Builds the real bundle, starts the local AWS, deploys the same CloudFormation that goes to AWS, publishes the demo
-clinics, and serves. What is stored survives a clean stop; everything of it is under `.local/`.
+Builds the real bundle, starts the local AWS, deploys the same CloudFormation that goes to AWS,
+publishes the demo clinics, and serves. What is stored survives a clean stop; everything of it is
+under `.local/`.
 """
 
 import contextlib
@@ -81,7 +82,7 @@ def only_one() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Running:
-    """The portal while it serves: its address without a slash at the end, and a key for each clinic by id.
+    """The portal while it serves: its address (no slash at the end), and clinics' keys by id.
 
     `settings` are the environment variables by which a command line finds the same stack.
     """
@@ -95,7 +96,7 @@ class Running:
 
 @contextlib.contextmanager
 def portal_running(port: int, folder: Path = LOCAL) -> Iterator[Running]:
-    """Bring everything up and serve on `port` (0: a free one); what is stored, logs and keys are kept in `folder`.
+    """Start everything and serve on `port` (0: a free one); data, logs and keys are in `folder`.
 
     Leaves the AWS settings of the local AWS in the environment.
     """
@@ -164,7 +165,7 @@ def _log_groups(deployer: Deployer) -> list[str]:
 
 @contextlib.contextmanager
 def _announced(name: str, content: Mapping[str, Any]) -> Iterator[None]:
-    """Keep a file in `.local/`, where programs and commands read how to reach the portal, while it serves."""
+    """While it serves, keep a file in `.local/` with how programs and commands reach it."""
     path = LOCAL / name
     unfinished = path.with_suffix(".part")
     unfinished.touch(mode=0o600)

@@ -60,7 +60,7 @@ Handler = Callable[[Request], Reply]
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves `handler` on one port of the loopback interface, a thread per connection, connections kept alive."""
+    """Serves `handler` on a port of the loopback interface, with a thread per connection."""
 
     request_queue_size = 256
     daemon_threads = True
@@ -126,7 +126,7 @@ class _Connection(http.server.BaseHTTPRequestHandler):
 def serving(
     port: int, handler: Handler, *, body_limit: int = 10 * 1024 * 1024, too_large: Reply = TOO_LARGE
 ) -> Iterator[int]:
-    """Serve in the background until the end of the block; yield the port, chosen freely when 0 was given.
+    """Serve in the background until the end of the block; yield the port (0: a free one).
 
     A body above the limit is answered `too_large`.
     """
