@@ -32,7 +32,7 @@ def rules() -> Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]:
 
 
 def own_consent_age(country: str, at: Instant) -> int:
-    """Tell from which age one consents alone to the use of one's data (GDPR Art. 8(1) and the like)."""
+    """Tell from which age one consents alone to the use of one's data (such as GDPR Art. 8(1))."""
     return age_in_force(rules()[country]["own_consent"], country, at)
 
 
@@ -57,8 +57,8 @@ def age_in_force(dated: Sequence[Mapping[str, Any]], country: str, at: Instant) 
 def birthday(born: date, age: int) -> date:
     """Tell on which day somebody reaches an age.
 
-    Whoever was born on 29 February reaches it, in a year without that day, on 1 March: we count years
-    as Regulation (EEC, Euratom) 1182/71, Art. 3(2)(c) does.
+    Whoever was born on 29 February reaches it, in a year without that day, on 1 March: we count
+    years as Regulation (EEC, Euratom) 1182/71, Art. 3(2)(c) does.
     """
     try:
         return born.replace(year=born.year + age)
@@ -84,13 +84,13 @@ def has_reached(comes_of_age: Instant, years: int, country: str, at: Instant) ->
 
 
 def comes_of_age_at(born: date, country: str, at: Instant) -> Instant:
-    """Tell when somebody comes of age: the midnight with which that day begins, where the clinic is."""
+    """Tell when somebody comes of age: the midnight that begins the day, where the clinic is."""
     day = birthday(born, majority_age(country, at))
     return local_midnight(day.isoformat(), country)
 
 
 def is_believable(born: date, country: str, at: Instant) -> bool:
-    """Tell whether somebody can have been born that day: not in the future, not `OLDEST` years ago."""
+    """Tell whether somebody can have been born that day: not later, not `OLDEST` years ago."""
     return 0 <= age(born, country, at) < OLDEST
 
 

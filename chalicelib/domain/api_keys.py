@@ -1,4 +1,4 @@
-"""Bearer keys (RFC 6750) of a clinic's programs and staff. A key is shown once; only its hash is kept."""
+"""Bearer keys (RFC 6750) of a clinic's programs and staff: shown once, kept only as a hash."""
 
 import hashlib
 import json
@@ -41,7 +41,7 @@ class BearerKey:
     created_at: Instant
     revoked_at: Instant | None = None
     member: str | None = None
-    """The joint controller it belongs to, by id: it sees only that one's questions; None sees all."""
+    """The id of the joint controller whose questions alone it sees; None for all questions."""
 
     def stored(self) -> str:
         """Write the record as JSON."""

@@ -1,10 +1,10 @@
-"""A clinic as its document describes it: who asks (`Controller`), for what (`Purpose`), and which questions.
+"""A clinic as its document describes it: who asks, for which purposes, and which questions.
 
 One `Clinic` is one version of the notice, in all of its languages; it is immutable once published.
 `notices.document` reads it from the clinic's file and from the table.
 
-A `Purpose` with options is decided option by option, else as a whole. Each such part is a `Question`:
-what a patient answers Yes or No to.
+A `Purpose` with options is decided option by option, else as a whole. Each such part is a
+`Question`: what a patient answers Yes or No to.
 """
 
 from collections.abc import Collection, Mapping
@@ -61,7 +61,7 @@ class Controller:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A part of a purpose that is decided separately: a channel, a recipient, a contest, a medium."""
+    """A part of a purpose, decided separately: a channel, a recipient, a contest, a medium."""
 
     id: str
     title: Text
@@ -71,7 +71,7 @@ class Option:
     controllers: tuple[str, ...] = ()
     """The ids of the joint controllers it concerns; none for those of the purpose."""
     confirm: bool = False
-    """Whether a Yes from the web waits until the owner of the contact confirms it (double opt-in)."""
+    """Whether a Yes from the web waits until the contact's owner confirms it (double opt-in)."""
     unconfirmed_because: str = ""
     """The clinic's reason why a Yes counts unconfirmed that otherwise would wait."""
 
@@ -98,7 +98,7 @@ class Purpose:
 
 @dataclass(frozen=True, slots=True)
 class Processing:
-    """What a clinic does with data on another legal basis than consent (GDPR Art. 6(1)(b) to (f))."""
+    """What a clinic does with data on another basis than consent (GDPR Art. 6(1)(b) to (f))."""
 
     id: str
     title: Text
@@ -185,7 +185,7 @@ class Clinic:
     name: Text
     controllers: tuple[Controller, ...]
     dpo: Mapping[str, str]
-    """The data protection officer's `name`, `email`, `phone` (Art. 37); empty where there is none."""
+    """Of the data protection officer (Art. 37): `name`, `email`, `phone`; empty for none."""
     age_minimum: int | None
     texts: Mapping[str, Text]
     purposes: tuple[Purpose, ...]
@@ -231,7 +231,7 @@ class Clinic:
 
     @property
     def endings(self) -> Mapping[QuestionId, str]:
-        """When a Yes to each question ends by itself: an instant or a period (`instants.ending`)."""
+        """When a Yes to each question ends by itself: a rule of `instants.ending`."""
         return {
             question.id: self.closes.get(question.ends, question.ends)
             for question in self.questions.values()
@@ -257,7 +257,7 @@ class Clinic:
 
     @property
     def unconfirmed_reasons(self) -> Mapping[QuestionId, str]:
-        """Why a Yes counts unconfirmed to each question of explicit consent or sharing where it does.
+        """The reason for each question of explicit consent or sharing whose Yes does not wait.
 
         Whoever approves a notice sees these. Old versions may have a question without a reason: "".
         """
@@ -279,7 +279,7 @@ class Clinic:
 
     @property
     def contact_order(self) -> tuple[str, ...]:
-        """E-mail and phone in the order in which forms ask for them: first what a question needs."""
+        """E-mail and phone in the order of the forms: first what a question needs."""
         needed = [kind for question in self.questions.values() for kind in ("email", "phone") if kind in question.needs]
         return tuple(dict.fromkeys((*needed, "email", "phone")))
 
@@ -324,7 +324,7 @@ class Clinic:
         return replace(self, purposes=tuple(purposes), questions=questions)
 
     def decides_alone_from(self, at: Instant) -> int:
-        """Tell from which age a patient decides alone at a moment: the clinic's own, else the country's."""
+        """Tell from which age a patient decides alone: the clinic's own, else the country's."""
         return self.age_minimum or own_consent_age(self.country, at)
 
     def limited_to_controller(self, member: str | None) -> "Clinic":
@@ -348,7 +348,7 @@ class Clinic:
         return [each.name for each in self.controllers if each.id in question.controllers]
 
     def describe_answers(self, decisions: Mapping[QuestionId, Mapping[str, object]]) -> list[dict[str, object]]:
-        """Give purpose, option and answer of each of a receipt's decisions, in the clinic's order."""
+        """Give purpose, option and answer of a receipt's decisions, in the clinic's order."""
         return [
             {
                 "purpose": question.purpose,
@@ -360,7 +360,7 @@ class Clinic:
         ]
 
     def resolve_names(self, name: str) -> tuple[QuestionId, ...]:
-        """Give the questions that ``purpose`` or ``purpose.option`` names; none for an unknown name."""
+        """Give the questions that ``purpose`` or ``purpose.option`` names, if any."""
         if name in self.questions:
             return (name,)
         return tuple(each for each in self.questions if each.startswith(f"{name}."))

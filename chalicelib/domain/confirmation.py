@@ -1,6 +1,7 @@
-"""Which answers wait for a message to be confirmed, and which of them may still be confirmed or brought back.
+"""Which answers wait to be confirmed by message, and which can still be confirmed or undone.
 
-Somebody who only typed a contact leaves claims: a Yes that waits until the contact's owner confirms it. Pure.
+Somebody who only typed a contact leaves claims: a Yes that waits until the contact's owner confirms
+it. Pure.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,10 +20,10 @@ Document = Mapping[str, Any]
 
 
 def questions_to_confirm(clinic: Clinic, form: FormAnswers) -> frozenset[QuestionId]:
-    """Give the questions of a form whose Yes waits: where one is confirmed first, all are, by one message.
+    """Give the questions of a form whose Yes waits: if one does, all do, for one message.
 
-    So it is with two contacts: if a Yes waited only where one of them is known, the owner of the other would learn
-    from the message who is a patient here.
+    So it is with two contacts: if a Yes waited only where one of them is known, the owner of the
+    other would learn from the message who is a patient here.
     """
     agreed = frozenset(question for question, answer in form.answers.items() if answer is Answer.YES)
     if agreed & clinic.needs_confirmation or len(form.contacts) > 1:
@@ -45,8 +46,8 @@ def confirmed_by(
 def open_claims(receipt: Receipt, person: Subject | None, notice: NoticeInForce, now: Instant) -> frozenset[QuestionId]:
     """Give the claims of a receipt that still wait.
 
-    `person` is whose answers they would become: the receipt's own person, somebody else who has the contact, or None
-    for somebody nobody knows yet.
+    `person` is whose answers they would become: the receipt's own person, somebody else who has the
+    contact, or None for somebody nobody knows yet.
     """
     claims = [
         question for question, entry in receipt.document["decisions"].items() if (entry["confirm_by"] or "") > now
@@ -67,9 +68,10 @@ def open_claims(receipt: Receipt, person: Subject | None, notice: NoticeInForce,
 
 
 def undoable_stops(receipt: Receipt, person: Subject) -> frozenset[QuestionId]:
-    """Give what a withdrawal stopped that was granted, and that the person has not decided about since.
+    """Give what a withdrawal ended and the person has not answered since.
 
-    A later stop by somebody who only typed the contact is not the person's own: it does not keep them from undoing.
+    A later stop by somebody who only typed the contact is not the person's own: it does not keep
+    them from undoing.
     """
     undoable = set()
     for question, entry in receipt.document["decisions"].items():
@@ -83,7 +85,7 @@ def undoable_stops(receipt: Receipt, person: Subject) -> frozenset[QuestionId]:
 
 
 def earlier_endings(chain: Sequence[Receipt], version: int) -> dict[QuestionId, Instant]:
-    """Give when each consent would have ended that was granted before a version of a person's chain."""
+    """Give when each consent would have ended that was granted before a receipt of the chain."""
     endings: dict[QuestionId, Instant] = {}
     for receipt in chain:
         if receipt.document["version"] >= version:
@@ -95,15 +97,16 @@ def earlier_endings(chain: Sequence[Receipt], version: int) -> dict[QuestionId, 
 
 
 def is_by_program_link(document: Document) -> bool:
-    """Tell whether a decision came by a link that a clinic's program made: then a newsletter may count at once."""
+    """Tell whether a decision came by a program's link: a newsletter may then count at once."""
     return document["assurance"] == Assurance.LINK and "key" in (document["evidence"] or {})
 
 
 def may_ask_for_confirmation(document: Document) -> bool:
     """Tell whether a message may ask to confirm a receipt, as far as its page may say so.
 
-    Where somebody only typed a contact, or followed a program's link, that is so for every Yes: which of them really
-    waits would show who is known here. By any other link nobody learns that, so there it is as it is.
+    Where somebody only typed a contact, or followed a program's link, that is so for every Yes:
+    which of them really waits would show who is known here. By any other link nobody learns that,
+    so there it is as it is.
     """
     entries = document["decisions"].values()
     if document["assurance"] == Assurance.LINK and not is_by_program_link(document):
@@ -114,6 +117,6 @@ def may_ask_for_confirmation(document: Document) -> bool:
 
 
 def may_be_confirmed_by_phone(document: Document, clinic: Clinic) -> bool:
-    """Tell whether a code from a text message may confirm a receipt: not where its Yes needs an e-mail alone."""
+    """Tell whether a code sent by text message may confirm a receipt: not if it needs an e-mail."""
     agreed = [question for question, entry in document["decisions"].items() if entry["answer"] == Answer.YES]
     return any(not clinic.questions[question].needs.isdisjoint({"phone", "contact"}) for question in agreed)

@@ -1,16 +1,17 @@
 """Consent: what a person answered to a question, and which state follows from the answers.
 
-- A *question* is what a person decides separately, such as ``newsletter.email``; a `QuestionId` names it.
+- A *question* is what a person decides separately, such as ``newsletter.email``; a `QuestionId`
+  names it.
 - An *answer* is Yes, No or a withdrawal (`Answer`). A `RecordedAnswer` is one answer as a receipt
   holds it. It knows two times: when it was given, and when the portal learnt of it.
-- A *claim* is a Yes that waits: whoever gave it may have typed somebody else's contact, so the owner
-  of the contact has to confirm it until `RecordedAnswer.confirm_by`.
+- A *claim* is a Yes that waits: whoever gave it may have typed somebody else's contact, so the
+  owner of the contact has to confirm it until `RecordedAnswer.confirm_by`.
 - An `AnswerSummary` keeps of all answers to one question what its state depends on.
 - A *state* (`State`) is never stored. `resolve` works it out from the summary, the notice in force
   and the moment asked about. Only `State.GRANTED` permits anything.
 
-Nothing here knows a framework, a store or a clock. Time, ids and keys are arguments, so that the same
-answers always give the same state.
+Nothing here knows a framework, a store or a clock. Time, ids and keys are arguments, so that the
+same answers always give the same state.
 """
 
 from collections.abc import Mapping
@@ -46,7 +47,7 @@ class State(StrEnum):
     """The last answer is a No, and nothing was granted before."""
 
     WITHDRAWN = "withdrawn"
-    """The last answer is a No or a withdrawal after a Yes, or a withdrawal of what was never granted."""
+    """The last answer is a No or withdrawal after a Yes, or a withdrawal without any Yes."""
 
     EXPIRED = "expired"
     """The last answer is a Yes whose time is over."""
@@ -121,7 +122,7 @@ GivenAt = tuple[Instant, int]
 """When an answer was given, and the version of its receipt."""
 
 OrderKey = tuple[Instant, bool, int]
-"""What orders the answers to a question: when given, whether it stops, the version of its receipt."""
+"""What orders answers: when it was given, whether it stops, the version of its receipt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,16 +155,16 @@ class RecordedAnswer:
 
     @property
     def awaits_confirmation(self) -> bool:
-        """Whether this is a claim: a Yes that counts only once the contact's owner has confirmed it."""
+        """Whether this is a claim: a Yes that waits for the contact's owner to confirm it."""
         return self.confirm_by is not None
 
     @property
     def order_key(self) -> OrderKey:
         """What orders this answer among the others to its question.
 
-        The time at which it was given comes first; of two at the same time a stop comes after a Yes,
-        and of two alike the one recorded later. Where only the day is known, a Yes counts from the
-        beginning of it and a stop from its end, so that in doubt things are stopped.
+        The time at which it was given comes first; of two at the same time a stop comes after a
+        Yes, and of two alike the one recorded later. Where only the day is known, a Yes counts from
+        the beginning of it and a stop from its end, so that in doubt things are stopped.
         """
         stops = self.answer is not Answer.YES
         given = self.effective_at
@@ -173,7 +174,7 @@ class RecordedAnswer:
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
-        """Rebuild an answer from its stored form; raise ValueError for a value that does not exist."""
+        """Rebuild an answer from its stored form; raise ValueError for an unknown value."""
         values = dict(stored)
         values["answer"] = Answer(stored["answer"])
         values["channel"] = Channel(stored["channel"])
@@ -185,12 +186,13 @@ class RecordedAnswer:
 class AnswerSummary:
     """What the state of one question depends on, out of all answers given to it.
 
-    Each part is the first or the last answer of its kind by when it was given. So the summary is the
-    same in whatever order the portal learns of the answers, even of a paper form entered years later.
+    Each part is the first or the last answer of its kind by when it was given. So the summary is
+    the same in whatever order the portal learns of the answers, even of a paper form entered years
+    later.
     """
 
     last: RecordedAnswer | None = None
-    """The last answer that counts: a Yes that is no claim, or a No or withdrawal, which always count."""
+    """The last answer that counts: a Yes that is not a claim, or any No or withdrawal."""
 
     claim: RecordedAnswer | None = None
     """The last Yes that waits to be confirmed."""
@@ -204,8 +206,8 @@ class AnswerSummary:
     restricted: bool = False
     """Whether the person has had all processing restricted (GDPR Art. 18).
 
-    It is stored once for the person (`Subject.restricted_since`), not here. `Subject.read` sets it on
-    each summary, so that nobody who asks what is permitted can forget it.
+    It is stored once for the person (`Subject.restricted_since`), not here. `Subject.read` sets it
+    on each summary, so that nobody who asks what is permitted can forget it.
     """
 
     def with_answer(self, answer: RecordedAnswer) -> Self:
@@ -232,7 +234,7 @@ class AnswerSummary:
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
-        """Rebuild a summary from its stored form; raise ValueError or TypeError for another value."""
+        """Rebuild a summary from its stored form; raise ValueError or TypeError."""
         parts = dict(stored)
         for name in parts.keys() & {"last", "claim"}:
             parts[name] = RecordedAnswer.read(stored[name])
@@ -252,7 +254,7 @@ def _later_answer(one: RecordedAnswer | None, other: RecordedAnswer) -> Recorded
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The state of one question at one moment, since when it holds, and the answer it follows from."""
+    """The state of one question at a moment, since when, and the answer it follows from."""
 
     state: State
     since: Instant | None
@@ -261,7 +263,7 @@ class Status:
     """For a pending claim after an earlier answer: the state that counts until it is confirmed."""
 
     restricted: bool = False
-    """Whether processing is restricted (GDPR Art. 18): the state stays, and nothing is permitted."""
+    """Whether processing is restricted (GDPR Art. 18): the state stays, nothing is permitted."""
 
     @property
     def day_only(self) -> bool:
@@ -283,7 +285,8 @@ _NEVER_ASKED = Status(State.NEVER_ASKED, None, None)
 def resolve(summary: AnswerSummary | None, notice: NoticeInForce, at: Instant) -> Status:
     """Give the status of one question at `at`. Page, API, list, export and webhook all ask here.
 
-    `summary` holds the answers given until then (None for no answer), `notice` is what was in force.
+    `summary` holds the answers given until then (None for no answer), `notice` is what was in
+    force.
 
     A Yes past its end has expired, whatever the notice. A Yes to another MAJOR, or to a text that
     nobody knows, is superseded. A claim shows only while it waits and nothing is granted; when its

@@ -1,7 +1,7 @@
-"""Contacts: the normal form of an e-mail, phone or patient number, and the key under which it is found.
+"""Contacts: the normal form of an e-mail, phone or patient number, and how it is found.
 
-A contact never stands in clear in a stored key, an address or a log line. It is found by its HMAC under
-the clinic's own key (`lookup_key`), and stored encrypted.
+A contact never stands in clear in a stored key, an address or a log line. It is found by its HMAC
+under the clinic's own key (`lookup_key`), and stored encrypted.
 """
 
 import hmac
@@ -37,7 +37,7 @@ class ContactKind(StrEnum):
     """The clinic's own number of the patient."""
 
     WARD = "ward"
-    """A child under its guardian's contact (`child_contact`). Nobody asks by it, and none is stored."""
+    """A child under its guardian's contact (`child_contact`): never asked by, never stored."""
 
 
 REACHABLE_KINDS = (ContactKind.EMAIL, ContactKind.PHONE)
@@ -67,8 +67,8 @@ class Contact:
 def normalise(kind: ContactKind, typed: str, country: str) -> Contact:
     """Bring what was typed into its normal form; raise InvalidContactError.
 
-    A phone without a country code is read as one of `country` (ISO 3166). What is too long is refused
-    before it is parsed, because that takes time that grows with the square of the length.
+    A phone without a country code is read as one of `country` (ISO 3166). What is too long is
+    refused before it is parsed, because that takes time that grows with the square of the length.
     """
     if kind is ContactKind.EMAIL:
         return Contact(kind, _email(typed))
@@ -127,7 +127,7 @@ def lookup_key(secret: bytes, contact: Contact) -> str:
 
 
 def _email(typed: str) -> str:
-    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415 - 15 ms that no page view needs
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415 - 15 ms
 
     try:
         address = validate_email(_spelled(ContactKind.EMAIL, typed, MAX_EMAIL), check_deliverability=False)
@@ -170,10 +170,10 @@ def _reference(typed: str) -> str:
 
 
 def _spelled(kind: ContactKind, typed: str, most: int) -> str:
-    """Give a text trimmed and in one spelling of Unicode (NFKC), if it has at most so many characters.
+    """Give a text trimmed and in one spelling of Unicode (NFKC); refuse what is too long.
 
-    It is measured before and after: one character can become eighteen (U+FDFA). Of an e-mail address
-    the octets count.
+    It is measured before and after: one character can become eighteen (U+FDFA). Of an e-mail
+    address the octets count.
     """
     trimmed = typed.strip()
     if len(trimmed) > most:

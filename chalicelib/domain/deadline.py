@@ -1,4 +1,4 @@
-"""The time limit of a function: Lambda ends it after a set time, so it stops beginning new work before."""
+"""The time limit of a function: before Lambda ends it, it stops beginning new work."""
 
 from collections.abc import Callable
 

@@ -1,8 +1,8 @@
 """Decisions: what a person answered in one go, and the receipt that follows from it.
 
-A `Decision` is one form, call or click with all its answers. `decide` makes the person's next receipt
-of it, and the person (`Subject`) as they are afterwards. It is pure: the same arguments give the same
-receipt, byte for byte. Time, ids and keys are arguments.
+A `Decision` is one form, call or click with all its answers. `decide` makes the person's next
+receipt of it, and the person (`Subject`) as they are afterwards. It is pure: the same arguments
+give the same receipt, byte for byte. Time, ids and keys are arguments.
 """
 
 import hmac
@@ -32,10 +32,11 @@ from chalicelib.domain.subjects import Subject
 
 @dataclass(frozen=True, slots=True)
 class NoticeRef:
-    """The text a person saw: version of the notice, language, SHA-256 of the page as it was rendered.
+    """The text a person saw: version of the notice, language, SHA-256 of the rendered page.
 
-    Version and hash are None where nobody knows what was read, such as on a form from before the first
-    version. `lang` is then the language that staff named; messages about the decision are written in it.
+    Version and hash are None where nobody knows what was read, such as on a form from before the
+    first version. `lang` is then the language that staff named; messages about the decision are
+    written in it.
     """
 
     version: str | None
@@ -96,7 +97,7 @@ class Decision:
     """Whether every question that the person ever answered is withdrawn, beside `answers`."""
 
     confirm: frozenset[QuestionId] = frozenset()
-    """Questions whose Yes is confirmed by message before it counts, whoever gave it (double opt-in)."""
+    """Questions whose Yes waits to be confirmed, whoever gave it (double opt-in)."""
 
     confirm_within: str = CONFIRM_WITHIN
     """How long a Yes waits to be confirmed, as an ISO 8601 period."""
@@ -133,10 +134,10 @@ def new_decision(
     of_age: Instant = "",
     day: Day | None = None,
 ) -> Decision:
-    """Make a decision about a clinic's questions that is recorded at `at`, and was taken then unless `effective_at`.
+    """Make a decision recorded at `at`; it was taken at `effective_at`, or else then too.
 
-    The clinic gives who is controller, how long a Yes waits to be confirmed, and when a Yes ends; `endings` are given
-    where an earlier Yes said so. No evidence is stored as None.
+    The clinic gives who is controller, how long a Yes waits to be confirmed, and when a Yes ends;
+    `endings` are given where an earlier Yes said so. No evidence is stored as None.
     """
     return Decision(
         receipt_id=id,
@@ -165,8 +166,8 @@ def receipt_id(secret: bytes, nonce: str, content: Mapping[str, Any]) -> str:
 
     The same form posted twice has the same nonce and content, and so leads to the same receipt.
 
-    `secret` is the clinic's (`ClinicKey.receipt_secret`). Whoever knows everything else, such as the
-    receipt before, an Idempotency-Key or a person's id, can neither compute the id nor find out
+    `secret` is the clinic's (`ClinicKey.receipt_secret`). Whoever knows everything else, such as
+    the receipt before, an Idempotency-Key or a person's id, can neither compute the id nor find out
     whether there is such a receipt.
     """
     unique = rfc8785.dumps({"nonce": nonce, "said": dict(content)})
@@ -174,7 +175,7 @@ def receipt_id(secret: bytes, nonce: str, content: Mapping[str, Any]) -> str:
 
 
 def recorded_answers(document: Mapping[str, Any]) -> dict[QuestionId, RecordedAnswer]:
-    """Give the answers that a receipt's document holds. All states can be worked out from them again."""
+    """Give the answers that a receipt's document holds; all states follow from them again."""
     common = {
         "receipt_id": document["id"],
         "version": document["version"],
@@ -203,8 +204,8 @@ def decide(subject: Subject, decision: Decision, in_force: NoticeInForce, *, kno
     Receipts of a chain are recorded in order: where a clock ran behind, the decision counts as
     recorded a millisecond after the receipt before, so that no two answers tie.
 
-    A Yes for a child ends when the child comes of age, whoever gave it. After that day staff who see
-    the grown patient can record another.
+    A Yes for a child ends when the child comes of age, whoever gave it. After that day staff who
+    see the grown patient can record another.
     """
     recorded_at = _recorded_at(subject, decision)
     effective_at = decision.effective_at
@@ -252,7 +253,7 @@ def _recorded_at(subject: Subject, decision: Decision) -> Instant:
 
 
 def _all_answers(subject: Subject, decision: Decision) -> dict[QuestionId, Answer]:
-    """Give the answers of a decision, with a withdrawal of all else where everything is withdrawn."""
+    """Give the answers, and a withdrawal of all else where everything is withdrawn."""
     withdrawn = dict.fromkeys(subject.summaries, Answer.WITHDRAW) if decision.everything else {}
     return {**withdrawn, **decision.answers}
 

@@ -1,7 +1,7 @@
 """The families of errors. Every error that the portal names derives from one of them.
 
-An error is defined beside the code that raises it; its family says what whoever catches it can do. Nothing here knows
-HTTP: `web.errors` gives each family its status.
+An error is defined beside the code that raises it; its family says what whoever catches it can do.
+Nothing here knows HTTP: `web.errors` gives each family its status.
 """
 
 
@@ -14,7 +14,7 @@ class NotFoundError(PortalError, LookupError):
 
 
 class GoneError(NotFoundError):
-    """What was named was there once; carries the clinic, where something like it can be asked for."""
+    """What was named was there once. Carries the clinic, where something like it can be had."""
 
     def __init__(self, clinic: str) -> None:
         super().__init__(clinic)

@@ -41,7 +41,7 @@ class Guardian:
         return {"guardian": self.relation}
 
     def contacts(self, given: Sequence[Contact]) -> tuple[Contact, ...]:
-        """Give the contacts that find the child: its own under each contact given, then those given."""
+        """Give the contacts that find the child: its own under each one given, then those."""
         if self.child is None or self.born is None:
             return tuple(given)
         own = [child_contact(contact, self.child, self.born) for contact in given]
@@ -67,7 +67,7 @@ def refusal_reason(clinic: Clinic, born: date, at: Instant) -> str | None:
 
 
 def is_of_consent_age(clinic: Clinic, comes_of_age: Instant, at: Instant) -> bool:
-    """Tell whether a known child decides alone at a moment: a guardian cannot agree for it any more.
+    """Tell whether a known child decides alone by now: no guardian can agree for it.
 
     `comes_of_age` is what is stored of a child (`Subject.of_age`): "" for anybody else.
     """

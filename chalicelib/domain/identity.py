@@ -21,7 +21,7 @@ _OF_THE_CHILD = {ContactKind.WARD, ContactKind.REFERENCE}
 
 
 class SeveralPeopleError(RejectedError):
-    """Staff recorded a Yes by a contact that several people share, and nothing tells whose it is."""
+    """Staff recorded a Yes under a contact that several people share: it is not clear whose."""
 
 
 def all_subjects(people: People) -> tuple[Subject, ...]:
@@ -33,8 +33,8 @@ def all_subjects(people: People) -> tuple[Subject, ...]:
 def resolve_subject(people: People, decision: Decision, fresh: Subject, named: str | None = None) -> Subject:
     """Tell whose a decision is.
 
-    It is of the person `named` by id, else of the one whom the contacts mean, else of `fresh`, who is
-    new. Raises SeveralPeopleError.
+    It is of the person `named` by id, else of the one whom the contacts mean, else of `fresh`, who
+    is new. Raises SeveralPeopleError.
     """
     if named is not None:
         # Whoever was erased meanwhile is not found; what they stop is then kept for `fresh`.
@@ -55,9 +55,9 @@ def unambiguous(people: People, stored_under: People) -> People:
     """Leave out whoever the contacts given may not mean.
 
     Of contacts that somebody only typed and never proved, all have to be given. Anybody can type
-    Anna's phone beside an e-mail of their own; whichever is proven first, that person is its owner's
-    (`Subject.owns`). What Anna decides by her phone alone must not become a stranger's, who could
-    read it or undo it.
+    Anna's phone beside an e-mail of their own; whichever is proven first, that person is its
+    owner's (`Subject.owns`). What Anna decides by her phone alone must not become a stranger's, who
+    could read it or undo it.
 
     `stored_under` is everybody stored under each contact. A child is found by its name and birth,
     which nobody guesses.
@@ -118,7 +118,7 @@ def _seen_by_staff(people: People, decision: Decision) -> Subject | None:
 
 
 def _common(people: People) -> list[Subject]:
-    """Give who is found under every contact that is known; else who is found under the strongest."""
+    """Give who is found under every known contact; else who is under the strongest."""
     known = [group for group in people.values() if group]
     if not known:
         return []

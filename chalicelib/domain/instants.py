@@ -45,7 +45,7 @@ def parse_instant(written: str) -> Instant:
 
 
 def is_ending(rule: str) -> bool:
-    """Tell whether a rule is a last day (``2027-03-31``) or a period (``P1Y``, ``P6M``, ``P30D``)."""
+    """Tell whether a text is a last day (``2027-03-31``) or a period (``P1Y``, ``P6M``)."""
     if _DURATION.fullmatch(rule):
         return True
     try:
@@ -57,7 +57,8 @@ def is_ending(rule: str) -> bool:
 def ending(rule: str, start: Instant) -> Instant:
     """Tell when something ends that began at `start`.
 
-    `rule` is an instant, a last day (``2027-03-31``, in UTC), or a period (``P1Y``, ``P6M``, ``P30D``).
+    `rule` is an instant, a last day (``2027-03-31``, in UTC), or a period (``P1Y``, ``P6M``,
+    ``P30D``).
     """
     if match := _DURATION.fullmatch(rule):
         return _after_period(moment(start), int(match[1]), match[2])

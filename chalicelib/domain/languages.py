@@ -1,7 +1,8 @@
 """The languages of the portal. A language more is one line here and its catalog in `locales/`.
 
-Everything else follows from this list: what pages offer, what a clinic's document may name, the catalogs that are
-compiled and shipped, Babel's data in the bundle, the languages in the API's description.
+Everything else follows from this list: what pages offer, what a clinic's document may name, the
+catalogs that are compiled and shipped, Babel's data in the bundle, the languages in the API's
+description.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """A language by its code (BCP 47), its own name for itself, and the territory (ISO 3166) it is written as in."""
+    """A language: its code (BCP 47), its own name, and a territory (ISO 3166)."""
 
     code: str
     endonym: str

@@ -1,11 +1,12 @@
 """Links into the portal, and the tokens that stand in their addresses.
 
-A token is a random secret of 128 bits (`LinkSecret`) and a proof of 64 bits for which scope it was made:
-HMAC-SHA-256 under the clinic's own key. One link has five tokens, one a scope (`LinkScope`); nobody
-can turn a token for unsubscribing into one that shows decisions.
+A token is a random secret of 128 bits (`LinkSecret`) and a proof of 64 bits for which scope it was
+made: HMAC-SHA-256 under the clinic's own key. One link has five tokens, one a scope (`LinkScope`);
+nobody can turn a token for unsubscribing into one that shows decisions.
 
 The table holds only the hash of the secret, and what belongs to the link encrypted under the secret
-itself. Whoever reads the table can neither follow a link nor read whom it is for (OWASP ASVS 5.0, 14.2.1).
+itself. Whoever reads the table can neither follow a link nor read whom it is for (OWASP ASVS 5.0,
+14.2.1).
 """
 
 import base64
@@ -24,7 +25,7 @@ from chalicelib.domain.instants import Instant, instant, moment
 
 SECRET_BYTES, PROOF_BYTES = 16, 8
 UNSUBSCRIBE_LIFETIME = timedelta(days=3 * 365)
-"""How long a link in a message unsubscribes: as long as proof is kept by default (`clinic.PROOF_KEPT`).
+"""How long a link in a message unsubscribes: as long as `clinic.PROOF_KEPT`.
 
 An older message leads to the withdrawal page, so that no link opens anything for ever.
 """
@@ -146,7 +147,7 @@ class LinkSecret:
 
     @property
     def link_id(self) -> str:
-        """The id under which the link is kept and revoked: SHA-256 of the secret, in hexadecimal."""
+        """The id under which the link is kept: SHA-256 of the secret, in hexadecimal."""
         return hashlib.sha256(self.value).hexdigest()
 
     def token(self, secret: bytes, scope: LinkScope) -> str:

@@ -1,8 +1,8 @@
-"""Daily budgets: how many e-mails and text messages may go out, in all, for a clinic, and to a country.
+"""Daily budgets: how many messages may go out in all, for a clinic, and to a country.
 
-They limit what somebody can make the portal send who fills in its forms by a program. A day is one of
-UTC. Messages that confirm a withdrawal have budgets of their own, so that no flood of other messages
-keeps them back. docs/decisions/0014 tells why these numbers.
+They limit what somebody can make the portal send who fills in its forms by a program. A day is one
+of UTC. Messages that confirm a withdrawal have budgets of their own, so that no flood of other
+messages keeps them back. docs/decisions/0014 tells why these numbers.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ SMS, EMAIL = "sms", "email"
 
 
 class BudgetSpentError(RejectedError):
-    """A day's budget is spent. Nothing was sent. Carries which one, and how many seconds to wait."""
+    """A day's budget is spent; nothing was sent. Carries which, and how many seconds to wait."""
 
     def __init__(self, scope: str, seconds: int) -> None:
         super().__init__(scope, seconds)

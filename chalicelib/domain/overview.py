@@ -1,7 +1,7 @@
 """What a person sees of their own data: the status of each question, and who could receive what.
 
-Subjects, receipts and notices in, values out. The own page shows them, `services.data_export` writes
-them into files.
+Subjects, receipts and notices in, values out. The own page shows them, `services.data_export`
+writes them into files.
 """
 
 from collections import deque
@@ -97,11 +97,11 @@ def recipient_periods(
     *,
     restricted_since: Instant | None = None,
 ) -> tuple[RecipientPeriod, ...]:
-    """Give who could receive what, and when (GDPR Art. 15(1)(c)), as a Yes permitted it; newest first.
+    """Give who could receive what, and when (GDPR Art. 15(1)(c)); newest first.
 
     `versions` are the notices that the receipts name, `changes` the moments at which a notice came
-    into force. Since processing was restricted nobody could (Art. 18(2)). What was really handed over
-    only the clinic knows.
+    into force. Since processing was restricted nobody could (Art. 18(2)). What was really handed
+    over only the clinic knows.
     """
     answers: dict[QuestionId, list[RecordedAnswer]] = {}
     for receipt in receipts:

@@ -1,7 +1,7 @@
 """What a clinic's program may do about a subject it names, and by which of the contacts it named.
 
-A subject named by the clinic's number and an e-mail may be known by the number alone. What they agreed
-to then says nothing of that e-mail: it may be somebody else's.
+A subject named by the clinic's number and an e-mail may be known by the number alone. What they
+agreed to then says nothing of that e-mail: it may be somebody else's.
 """
 
 from collections.abc import Mapping
@@ -16,14 +16,14 @@ from chalicelib.domain.subjects import Subject
 
 @dataclass(frozen=True, slots=True)
 class PermissionResult:
-    """The status of one question for a named subject, and for which of the contacts given it holds."""
+    """The status of one question for a named subject, and for which contacts it holds."""
 
     status: Status
     permitted: bool
     """Whether the clinic may do it: it is granted, and can go to a contact of that person.
 
-    What is sent by e-mail or phone is permitted to the one given; where none of that kind was given,
-    it is permitted if the person has one of their own.
+    What is sent by e-mail or phone is permitted to the one given; where none of that kind was
+    given, it is permitted if the person has one of their own.
     """
 
     holds_for: tuple[ContactKind, ...]
@@ -33,7 +33,8 @@ class PermissionResult:
 class SubjectQuery:
     """A subject as a call names it: who is known under each contact given, and their answers.
 
-    Whoever only typed a contact and has proven another is not known under it (`store.lookup.owners`).
+    Whoever only typed a contact and has proven another is not known under it
+    (`store.lookup.owners`).
     """
 
     known: People
@@ -46,7 +47,7 @@ class SubjectQuery:
         return all_subjects(self.known)
 
     def own_kinds(self, lookups: Mapping[Contact, str], known_at: Instant) -> tuple[ContactKind, ...]:
-        """Give the kinds of contact of which these people had one of their own, as known at a moment."""
+        """Give the kinds of contact of which these people had their own, as known at a moment."""
         given = {lookups[contact]: contact.kind for contact, group in self.known.items() if group}
         found = set()
         for person in self.people:

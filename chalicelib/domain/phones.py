@@ -27,7 +27,8 @@ def takes_texts(number: str, countries: Collection[str]) -> bool:
     """Tell whether a number (E.164) may be sent text messages, which go to these countries only.
 
     It must be a mobile number, or of a country where those look like all others. Never a premium or
-    shared-cost number, a satellite or an internet phone: others earn by messages to those (SMS pumping).
+    shared-cost number, a satellite or an internet phone: others earn by messages to those (SMS
+    pumping).
     """
     import phonenumbers  # noqa: PLC0415 - as above
 

@@ -20,7 +20,7 @@ WITHOUT_POSTCODE = frozenset({"GE"})
 
 @dataclass(frozen=True, slots=True)
 class PostalAddress:
-    """Street with house and flat, postcode, town or village, and the country if not the clinic's."""
+    """Street with house and flat, postcode, town or village; the country if not the clinic's."""
 
     street: str
     postcode: str

@@ -1,7 +1,7 @@
 """Rate limits: how often the public may store something or have a message sent. Token buckets.
 
-A bucket is kept as one number, its *theoretical arrival time*: when the next request would come if all
-came evenly. Each request moves it on by one interval; it may be ahead of the clock by `burst`
+A bucket is kept as one number, its *theoretical arrival time*: when the next request would come if
+all came evenly. Each request moves it on by one interval; it may be ahead of the clock by `burst`
 intervals at most. This is the generic cell rate algorithm (ITU-T I.371, Annex A; ATM Forum TM 4.1,
 4.4.2), and the same as a bucket of `burst` tokens that gets a new one each interval.
 docs/decisions/0008-limits.md tells why these buckets and these numbers.
@@ -67,7 +67,7 @@ CLINIC = RateLimit(burst=40, interval=250)
 """Requests of one kind in one of a clinic's shards: in all 640 at once, and 64 a second."""
 
 MESSAGE = RateLimit(burst=5, interval=900_000)
-"""Messages of one kind to one contact: whoever types a stranger's phone makes it ring five times."""
+"""Messages of one kind to one contact: a stranger's phone can be made to ring five times."""
 
 ANYWHERE_PHONE = RateLimit(burst=10, interval=1_800_000)
 """Text messages to one phone, of all kinds and clinics together."""
@@ -129,8 +129,8 @@ def contact_subjects(contacts: Iterable[Contact]) -> tuple[str, ...]:
 def withdrawal_subjects(contacts: Iterable[Contact], question_ids: Iterable[QuestionId]) -> tuple[str, ...]:
     """Give the subject of a withdrawal: one bucket for these contacts with these questions.
 
-    So a withdrawal is rejected only after the very same one was carried out several times: nobody can
-    keep a patient from stopping something that is not stopped yet.
+    So a withdrawal is rejected only after the very same one was carried out several times: nobody
+    can keep a patient from stopping something that is not stopped yet.
     """
     names = sorted(contact_subjects(contacts))
     questions = sorted(set(question_ids))

@@ -1,4 +1,4 @@
-"""The receipt of a decision. A person's receipts are numbered, and each holds the hash of the one before.
+"""The receipt of a decision: numbered, immutable, with the hash of the one before.
 
 `decisions.decide` makes them; `chalicelib.receipts` signs them and writes them in other formats.
 """

@@ -1,4 +1,4 @@
-"""Which reminders are due for one person at a moment: messages that nothing the person just did has caused.
+"""Reminders: messages that are due to a person at a moment without any act of theirs.
 
 The hourly job asks this of everybody (`jobs.housekeeping`).
 """
@@ -100,8 +100,8 @@ def _expiring(
 ) -> Iterator[Reminder]:
     """Find the consents that end within `EXPIRING_WITHIN`, one reminder for each end.
 
-    A consent shorter than twice that time is reminded of in its second half. Where a guardian cannot
-    renew it, the reminder tells who can.
+    A consent shorter than twice that time is reminded of in its second half. Where a guardian
+    cannot renew it, the reminder tells who can.
     """
     questions: dict[Instant, list[QuestionId]] = {}
     answers: dict[Instant, RecordedAnswer] = {}

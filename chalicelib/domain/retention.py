@@ -1,4 +1,4 @@
-"""How long a person's data is kept: whether it stays, loses its contacts, or goes altogether (GDPR Art. 5(1)(e)).
+"""How long a person's data is kept: when contacts go, and when all goes (GDPR Art. 5(1)(e)).
 
 The hourly job asks this of everybody (`jobs.housekeeping`).
 """

@@ -23,7 +23,7 @@ class PendingStop:
     answers: Mapping[QuestionId, Answer]
     everything: bool
     asked_only: bool
-    """Whether it reaches only people who were asked one of the questions, and not a guardian's children.
+    """Whether it reaches only people who were asked, and not a guardian's children.
 
     So it is with a No; a withdrawal reaches everybody.
     """

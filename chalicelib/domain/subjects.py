@@ -2,7 +2,8 @@
 
 A `Subject` knows the person's contacts, the summary of their answers to each question, and how far
 their chain of receipts reaches. It names nobody: contacts are kept as lookup keys (HMAC), names and
-addresses elsewhere and encrypted (`store.personal_data`). `identity` finds the subject of a decision.
+addresses elsewhere and encrypted (`store.personal_data`). `identity` finds the subject of a
+decision.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -20,7 +21,7 @@ _FIELD_OF = {key: name for name, key in _STORED_AS.items()}
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One person at one clinic. `contacts` and all that refers to contacts hold their lookup keys."""
+    """One person at one clinic. Contacts stand in it by their lookup keys only."""
 
     id: str
     """An opaque id."""
@@ -96,7 +97,7 @@ class Subject:
         return lookup not in self.typed or not self.certain
 
     def may_have(self, kind: str) -> bool:
-        """Tell whether one of the person's own contacts is of a kind, or may be: old ones have none."""
+        """Tell whether an own contact of the person is, or may be, of a kind: old ones lack it."""
         own = [lookup for lookup in self.contacts if self.owns(lookup)]
         return any(self.kinds.get(lookup, kind) == kind for lookup in own)
 
@@ -128,7 +129,7 @@ class Subject:
         return self.proof_until is not None
 
     def restrict(self, since: Instant | None) -> Self:
-        """Give the person with all processing restricted since a moment, or, by None, not restricted."""
+        """Give the person with processing restricted since a moment; by None, not restricted."""
         summaries = with_restriction(self.summaries, restricted=since is not None)
         return replace(self, restricted_since=since, summaries=summaries)
 

@@ -1,4 +1,4 @@
-"""A submitted form as a value: the answers and contacts in it, or which fields are to be corrected."""
+"""A submitted form as a value: its answers and contacts, or which fields to correct."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class FormAnswers:
     """The postal address, if a Yes needs one."""
 
     def identity(self) -> dict[str, Any]:
-        """Give what makes this form the same as another. It is hashed for the receipt's id, not stored."""
+        """Give what makes two forms the same: it is hashed for the receipt's id, not stored."""
         identity: dict[str, Any] = {
             "answers": {question: answer.value for question, answer in self.answers.items()},
             "contacts": sorted(f"{contact.kind}:{contact.value}" for contact in self.contacts),
