@@ -1,4 +1,4 @@
-"""Factories of the core: valid acts, persons, standings and clinic documents, to be changed in one place at a time."""
+"""Factories of the domain: valid decisions, people, answers and clinic documents, to be changed in one place."""
 
 import itertools
 from collections.abc import Mapping
@@ -23,11 +23,11 @@ _numbers = itertools.count(1)
 
 
 def an_act(answers: Mapping[str, str], at: str = MORNING, **changed: Any) -> Decision:
-    """Give one act of deciding on a clinic's page: ``{"newsletter.email": "yes"}``, decided and recorded `at`."""
+    """Give one decision on a clinic's page: ``{"newsletter.email": "yes"}``, decided and recorded `at`."""
     decision = Decision(
         receipt_id=f"{next(_numbers):032x}",
         clinic="riga-aesthetics",
-        answers={address: Answer(answer) for address, answer in answers.items()},
+        answers={question: Answer(answer) for question, answer in answers.items()},
         notice=NoticeRef("1.0", "lv", "ab" * 32),
         controllers=({"id": "riga-aesthetics", "name": 'SIA "Sidraba rasa"'},),
         channel=Channel.QR,
@@ -48,15 +48,15 @@ def on_paper(answers: Mapping[str, str], signed: str, entered: str, **changed: A
     return an_act(answers, entered, **{**staff, "effective_at": signed, "evidence": {"form": "F-17"}, **changed})
 
 
-def a_subject(number: int = 1, **standings: AnswerSummary) -> Subject:
-    """Give a person nobody knows yet; standings by address, with ``__`` for the dot."""
-    words = {address.replace("__", "."): standing for address, standing in standings.items()}
-    return Subject(id=f"{number:032x}", salt="5a" * 16, summaries=words)
+def a_subject(number: int = 1, **summaries: AnswerSummary) -> Subject:
+    """Give a person nobody knows yet; summaries by question, with ``__`` for the dot."""
+    by_question = {question.replace("__", "."): summary for question, summary in summaries.items()}
+    return Subject(id=f"{number:032x}", salt="5a" * 16, summaries=by_question)
 
 
-def a_word(answer: str = "yes", at: str = MORNING, **changed: Any) -> RecordedAnswer:
+def an_answer(answer: str = "yes", at: str = MORNING, **changed: Any) -> RecordedAnswer:
     """Give one answer, given and recorded `at`."""
-    word = RecordedAnswer(
+    recorded = RecordedAnswer(
         answer=Answer(answer),
         effective_at=at,
         recorded_at=at,
@@ -67,15 +67,15 @@ def a_word(answer: str = "yes", at: str = MORNING, **changed: Any) -> RecordedAn
         channel=Channel.WEB,
         assurance=Assurance.SELF_ASSERTED,
     )
-    return replace(word, **changed)
+    return replace(recorded, **changed)
 
 
-def a_standing(*words: RecordedAnswer) -> AnswerSummary:
-    """Give the standing these words leave behind; a Yes of the morning without any."""
-    standing = AnswerSummary()
-    for word in words or (a_word(),):
-        standing = standing.with_answer(word)
-    return standing
+def a_summary(*answers: RecordedAnswer) -> AnswerSummary:
+    """Give the summary of these answers; of a Yes of the morning without any."""
+    summary = AnswerSummary()
+    for answer in answers or (an_answer(),):
+        summary = summary.with_answer(answer)
+    return summary
 
 
 def in_both(text: str) -> dict[str, str]:

@@ -23,11 +23,15 @@ MAX_DIGITS = 4
 _AGES = Path(__file__).with_name("ages.json")
 
 
+Rule = Mapping[str, Any]
+"""An `age`, and the day `from` which it holds."""
+
+
 @cache
-def rules() -> Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]:
+def rules() -> Mapping[str, Mapping[str, Sequence[Rule]]]:
     """Give the rules `own_consent` and `majority` of each country, oldest first."""
-    content: Any = json.loads(_AGES.read_text(encoding="utf-8"))
-    by_country: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]] = content
+    text = _AGES.read_text(encoding="utf-8")
+    by_country: Mapping[str, Mapping[str, Sequence[Rule]]] = json.loads(text)
     return by_country
 
 
@@ -41,7 +45,7 @@ def majority_age(country: str, at: Instant) -> int:
     return age_in_force(rules()[country]["majority"], country, at)
 
 
-def age_in_force(dated: Sequence[Mapping[str, Any]], country: str, at: Instant) -> int:
+def age_in_force(dated: Sequence[Rule], country: str, at: Instant) -> int:
     """Give the age that holds at a moment, by the last rule whose day has begun in the country."""
     first, *later = dated
     age_then = int(first["age"])
@@ -70,7 +74,9 @@ def age(born: date, country: str, at: Instant) -> int:
     """Tell how old somebody is at a moment in a country; below 0 for somebody not born yet."""
     today = date.fromisoformat(local_day(at, country))
     years = today.year - born.year
-    return years if birthday(born, years) <= today else years - 1
+    if birthday(born, years) > today:
+        return years - 1
+    return years
 
 
 def has_reached(comes_of_age: Instant, years: int, country: str, at: Instant) -> bool:
@@ -105,4 +111,6 @@ def calendar_day(year: str, month: str, day: str) -> date | None:
 
 
 def _is_number(part: str) -> bool:
-    return len(part) <= MAX_DIGITS and part.isascii() and part.isdigit()
+    if len(part) > MAX_DIGITS:
+        return False
+    return part.isascii() and part.isdigit()

@@ -280,8 +280,12 @@ class Clinic:
     @property
     def contact_order(self) -> tuple[str, ...]:
         """E-mail and phone in the order of the forms: first what a question needs."""
-        needed = [kind for question in self.questions.values() for kind in ("email", "phone") if kind in question.needs]
-        return tuple(dict.fromkeys((*needed, "email", "phone")))
+        kinds = ("email", "phone")
+        order: dict[str, None] = {}
+        for question in self.questions.values():
+            order |= dict.fromkeys(kind for kind in kinds if kind in question.needs)
+        order |= dict.fromkeys(kinds)
+        return tuple(order)
 
     def confirming_kind(self, question_id: QuestionId, typed: Collection[str]) -> str | None:
         """Tell which kind of the contacts typed confirms a question: one it needs, else the first.
@@ -312,13 +316,17 @@ class Clinic:
 
     def limited_to(self, question_ids: Collection[QuestionId]) -> "Clinic":
         """Give the clinic with only these questions; with all where it has none of them."""
-        return self._with_questions(self.questions.keys() & set(question_ids) or self.questions.keys())
+        own = self.questions.keys()
+        kept = own & set(question_ids)
+        return self._with_questions(kept or own)
 
     def _with_questions(self, kept: Collection[QuestionId]) -> "Clinic":
-        questions = {question.id: question for question in self.questions.values() if question.id in kept}
+        asked = self.questions.items()
+        questions = {question_id: question for question_id, question in asked if question_id in kept}
         purposes = []
         for purpose in self.purposes:
-            options = tuple(option for option in purpose.options if f"{purpose.id}.{option.id}" in kept)
+            prefix = f"{purpose.id}."
+            options = tuple(option for option in purpose.options if prefix + option.id in kept)
             if options or purpose.id in kept:
                 purposes.append(replace(purpose, options=options))
         return replace(self, purposes=tuple(purposes), questions=questions)

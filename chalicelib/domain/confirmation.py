@@ -118,5 +118,10 @@ def may_ask_for_confirmation(document: Document) -> bool:
 
 def may_be_confirmed_by_phone(document: Document, clinic: Clinic) -> bool:
     """Tell whether a code sent by text message may confirm a receipt: not if it needs an e-mail."""
-    agreed = [question for question, entry in document["decisions"].items() if entry["answer"] == Answer.YES]
-    return any(not clinic.questions[question].needs.isdisjoint({"phone", "contact"}) for question in agreed)
+    by_phone = {"phone", "contact"}
+    for question, entry in document["decisions"].items():
+        if entry["answer"] != Answer.YES:
+            continue
+        if clinic.questions[question].needs & by_phone:
+            return True
+    return False

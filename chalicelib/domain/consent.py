@@ -320,9 +320,15 @@ def _confirmed_status(summary: AnswerSummary, notice: NoticeInForce, at: Instant
 
 def _took_back(summary: AnswerSummary, stop: RecordedAnswer) -> bool:
     """Tell whether a No or withdrawal ended something: a Yes before it, or what nobody knew of."""
-    if summary.first_yes is not None and summary.first_yes[0] <= stop.order_key[0]:
-        return True
-    return summary.first_stop is not None and summary.first_stop[1] is Answer.WITHDRAW
+    if summary.first_yes is not None:
+        first_given, _ = summary.first_yes
+        stopped, *_ = stop.order_key
+        if first_given <= stopped:
+            return True
+    if summary.first_stop is None:
+        return False
+    _, first_stop = summary.first_stop
+    return first_stop is Answer.WITHDRAW
 
 
 def _with_claim(summary: AnswerSummary, confirmed: Status, notice: NoticeInForce, at: Instant) -> Status:
@@ -347,7 +353,8 @@ def _status_of_yes(state: State, yes: RecordedAnswer, notice: NoticeInForce, at:
     if yes.expires_at is not None and yes.expires_at <= at:
         return Status(State.EXPIRED, yes.expires_at, yes)
     if yes.notice_version is None or major(yes.notice_version) != notice.major:
-        return Status(State.SUPERSEDED, max(notice.major_since, yes.effective_at), yes)
+        since = max(notice.major_since, yes.effective_at)
+        return Status(State.SUPERSEDED, since, yes)
     return Status(state, yes.effective_at, yes)
 
 

@@ -94,7 +94,8 @@ def dump_contacts(contacts: Iterable[Contact]) -> str:
 
 def load_contacts(plain: str) -> tuple[Contact, ...]:
     """Read contacts that were decrypted."""
-    return tuple(Contact(ContactKind(kind), value) for kind, value in json.loads(plain))
+    pairs = json.loads(plain)
+    return tuple(Contact(ContactKind(kind), value) for kind, value in pairs)
 
 
 def masked(contact: Contact) -> str:

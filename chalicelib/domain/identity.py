@@ -26,7 +26,10 @@ class SeveralPeopleError(RejectedError):
 
 def all_subjects(people: People) -> tuple[Subject, ...]:
     """Give everyone found, each once, strongest contact first."""
-    by_id = {person.id: person for group in people.values() for person in group}
+    by_id = {}
+    for group in people.values():
+        for person in group:
+            by_id[person.id] = person
     return tuple(by_id.values())
 
 
@@ -43,7 +46,7 @@ def resolve_subject(people: People, decision: Decision, fresh: Subject, named: s
     if any(contact.kind is ContactKind.WARD for contact in people):
         # A child is found by its name and birth, or by its own number, never by its guardian's
         # e-mail or phone alone.
-        found = _under_kinds(people, _OF_THE_CHILD)
+        found = _limited_to_kinds(people, _OF_THE_CHILD)
         return next(iter(all_subjects(found)), fresh)
     adults = _without_children(people)
     if decision.assurance in BY_CLINIC:
@@ -67,7 +70,9 @@ def unambiguous(people: People, stored_under: People) -> People:
     )
 
     def is_meant(person: Subject) -> bool:
-        return person.certain or bool(person.of_age) or given[person.id] >= len(person.typed)
+        if person.certain or person.of_age:
+            return True
+        return given[person.id] >= len(person.typed)
 
     return {contact: tuple(filter(is_meant, group)) for contact, group in people.items()}
 
@@ -78,23 +83,23 @@ def subjects_to_stop(people: People) -> tuple[Subject, ...]:
     Of a guardian and a child it reaches only the one who is meant.
     """
     if any(contact.kind is ContactKind.WARD for contact in people):
-        return all_subjects(_under_kinds(people, {ContactKind.WARD}))
+        return all_subjects(_limited_to_kinds(people, {ContactKind.WARD}))
     return all_subjects(_without_children(people))
 
 
-def _under_kinds(people: People, kinds: set[ContactKind]) -> People:
+def _limited_to_kinds(people: People, kinds: set[ContactKind]) -> People:
     return {contact: group for contact, group in people.items() if contact.kind in kinds}
 
 
 def _without_children(people: People) -> People:
     """Leave out the children found by their guardian's contact; a clinic's number is their own."""
-    return {
-        contact: group if contact.kind is ContactKind.REFERENCE else _adults(group) for contact, group in people.items()
-    }
-
-
-def _adults(group: tuple[Subject, ...]) -> tuple[Subject, ...]:
-    return tuple(person for person in group if not person.of_age)
+    adults = {}
+    for contact, group in people.items():
+        if contact.kind is ContactKind.REFERENCE:
+            adults[contact] = group
+        else:
+            adults[contact] = tuple(person for person in group if not person.of_age)
+    return adults
 
 
 def _seen_by_staff(people: People, decision: Decision) -> Subject | None:

@@ -72,8 +72,9 @@ def ending(rule: str, start: Instant) -> Instant:
 def _after_period(begun: datetime, amount: int, unit: str) -> Instant:
     if unit == "D":
         return instant(begun + timedelta(days=amount))
-    months_a_unit = 12 if unit == "Y" else 1
-    months = begun.month - 1 + amount * months_a_unit
+    if unit == "Y":
+        amount *= 12
+    months = begun.month - 1 + amount
     year = begun.year + months // 12
     month = months % 12 + 1
     day = min(begun.day, _last_day(year, month))

@@ -5,7 +5,7 @@ writes them into files.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -74,7 +74,7 @@ def question_statuses(
     """
     documents = {receipt.id: receipt.document for receipt in receipts}
     statuses = []
-    for question in _by_purpose(clinic):
+    for question in _questions_by_purpose(clinic):
         resolved = [resolve(each.summaries.get(question.id), notice, at) for each in people]
         status = strictest(resolved)
         answer = status.recorded_answer
@@ -83,9 +83,12 @@ def question_statuses(
     return tuple(statuses)
 
 
-def _by_purpose(clinic: Clinic) -> list[Question]:
-    purposes = list(dict.fromkeys(question.purpose.id for question in clinic.questions.values()))
-    return sorted(clinic.questions.values(), key=lambda each: purposes.index(each.purpose.id))
+def _questions_by_purpose(clinic: Clinic) -> Iterator[Question]:
+    by_purpose: dict[str, list[Question]] = {}
+    for question in clinic.questions.values():
+        by_purpose.setdefault(question.purpose.id, []).append(question)
+    for questions in by_purpose.values():
+        yield from questions
 
 
 def recipient_periods(
@@ -145,8 +148,9 @@ def _turning_points(answers: Sequence[RecordedAnswer], changes: Sequence[Instant
     """Give the moments at which a status can change: answers, their ends, and new notices."""
     moments = set(changes)
     for answer in answers:
-        ends = (answer.expires_at, answer.confirm_by)
-        moments.update((answer.effective_at, *(end for end in ends if end)))
+        moments.add(answer.effective_at)
+        moments.add(answer.expires_at or answer.effective_at)
+        moments.add(answer.confirm_by or answer.effective_at)
     return sorted(at for at in moments if at and at <= now)
 
 

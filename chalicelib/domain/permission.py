@@ -48,7 +48,10 @@ class SubjectQuery:
 
     def own_kinds(self, lookups: Mapping[Contact, str], known_at: Instant) -> tuple[ContactKind, ...]:
         """Give the kinds of contact of which these people had their own, as known at a moment."""
-        given = {lookups[contact]: contact.kind for contact, group in self.known.items() if group}
+        given = {}
+        for contact, group in self.known.items():
+            if group:
+                given[lookups[contact]] = contact.kind
         found = set()
         for person in self.people:
             for lookup, since in person.contacts.items():
@@ -82,6 +85,7 @@ class SubjectQuery:
         return strictest([resolve(summary, notice, at) for summary in summaries or [None]])
 
     def _reaches(self, kind: ContactKind, holds_for: tuple[ContactKind, ...]) -> bool:
-        if any(contact.kind is kind for contact in self.known):
+        given = {contact.kind for contact in self.known}
+        if kind in given:
             return kind in holds_for
         return any(person.may_have(kind) for person in self.people)

@@ -165,5 +165,6 @@ def _is_older(answer: RecordedAnswer, entry: PublishedVersion) -> bool:
 
 
 def _middle(start: Instant, end: Instant) -> Instant:
-    half = (moment(end) - moment(start)) / 2
-    return instant(moment(start) + half)
+    begun = moment(start)
+    half = (moment(end) - begun) / 2
+    return instant(begun + half)

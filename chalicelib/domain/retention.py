@@ -89,4 +89,5 @@ def proof_until(person: Subject, history: Sequence[PublishedVersion], rule: str,
 
 
 def _statuses(person: Subject, notice: NoticeInForce, at: Instant) -> list[Status]:
-    return [resolve(summary, notice, at) for summary in person.summaries.values()]
+    summaries = person.summaries.values()
+    return [resolve(summary, notice, at) for summary in summaries]

@@ -77,7 +77,9 @@ class PendingStop:
 
     def covers(self, answers: Mapping[QuestionId, Answer]) -> bool:
         """Tell whether it stops all of these questions for everybody."""
-        return not self.asked_only and answers.keys() <= self.answers.keys()
+        if self.asked_only:
+            return False
+        return answers.keys() <= self.answers.keys()
 
     def with_stop(
         self, summaries: Mapping[QuestionId, AnswerSummary], *, at: Instant, known_at: Instant

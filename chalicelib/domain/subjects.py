@@ -114,12 +114,14 @@ class Subject:
     def without_contacts(self, removed: Collection[str]) -> Self:
         """Give the person without some of their contacts."""
         kept = {lookup: since for lookup, since in self.contacts.items() if lookup not in removed}
+        kinds = {lookup: kind for lookup, kind in self.kinds.items() if lookup in kept}
+        places = {lookup: place for lookup, place in self.places.items() if lookup in kept}
         return replace(
             self,
             contacts=kept,
             typed=tuple(lookup for lookup in self.typed if lookup in kept),
-            kinds={lookup: kind for lookup, kind in self.kinds.items() if lookup in kept},
-            places={lookup: place for lookup, place in self.places.items() if lookup in kept},
+            kinds=kinds,
+            places=places,
             pointers=tuple(lookup for lookup in self.pointers if lookup in kept),
         )
 
@@ -156,10 +158,12 @@ class Subject:
     def read(cls, stored: Mapping[str, Any]) -> Self:
         """Rebuild a subject from its stored form."""
         fields = {_FIELD_OF.get(key, key): value for key, value in stored.items()}
-        summaries = {question: AnswerSummary.read(summary) for question, summary in fields["summaries"].items()}
         restricted = fields.get("restricted_since") is not None
+        summaries = {}
+        for question, summary in fields["summaries"].items():
+            summaries[question] = AnswerSummary.read(summary)
         fields["summaries"] = with_restriction(summaries, restricted=restricted)
-        fields["page_starts"] = tuple((given, recorded) for given, recorded in fields["page_starts"])
+        fields["page_starts"] = tuple(tuple(start) for start in fields["page_starts"])
         fields["typed"] = tuple(fields.get("typed", ()))
         fields["pointers"] = tuple(fields.get("pointers", ()))
         return cls(**fields)

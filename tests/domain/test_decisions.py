@@ -16,23 +16,23 @@ from tests.acts import (
     NOON,
     OPENING,
     SMS_NEWS,
-    a_standing,
     a_subject,
-    a_word,
+    a_summary,
     an_act,
+    an_answer,
     on_paper,
 )
 
 SECOND = NoticeInForce("2.0", "2026-11-20T08:00:00.000Z")
-YES = a_word(at=OPENING, notice_version="2.0")
+YES = an_answer(at=OPENING, notice_version="2.0")
 BEFORE: dict[str, AnswerSummary | None] = {
     "never_asked": None,
-    "pending": a_standing(replace(YES, confirm_by=LATER)),
-    "granted": a_standing(YES),
-    "refused": a_standing(a_word("no", OPENING)),
-    "withdrawn": a_standing(a_word("withdraw", OPENING)),
-    "expired": a_standing(replace(YES, expires_at="2026-11-10T00:00:00.000Z")),
-    "superseded": a_standing(replace(YES, notice_version="1.4")),
+    "pending": a_summary(replace(YES, confirm_by=LATER)),
+    "granted": a_summary(YES),
+    "refused": a_summary(an_answer("no", OPENING)),
+    "withdrawn": a_summary(an_answer("withdraw", OPENING)),
+    "expired": a_summary(replace(YES, expires_at="2026-11-10T00:00:00.000Z")),
+    "superseded": a_summary(replace(YES, notice_version="1.4")),
 }
 AFTER = {
     # before:       (Yes of a proven person, Yes of who only claims the contact, No, withdrawal)
@@ -57,7 +57,7 @@ TRANSITIONS = [
 ]
 
 
-def told(subject: Subject, at: str, address: str = EMAIL_NEWS, in_force: NoticeInForce = IN_FORCE) -> Status:
+def status_at(subject: Subject, at: str, address: str = EMAIL_NEWS, in_force: NoticeInForce = IN_FORCE) -> Status:
     """Resolve one decision of a person."""
     return resolve(subject.summaries.get(address), in_force, at)
 
@@ -91,7 +91,7 @@ def test_each_answer_leads_from_each_state_where_the_table_says(
     receipt, then = decide(subject, decision, SECOND, known=True)
     entry = receipt.document["decisions"][EMAIL_NEWS]
     assert (entry["before"], entry["after"]) == (before, expected)
-    assert told(then, MORNING, in_force=SECOND).state == expected
+    assert status_at(then, MORNING, in_force=SECOND).state == expected
 
 
 UNKNOWN = NoticeRef.unknown("lv")
@@ -105,7 +105,7 @@ def test_a_yes_to_a_text_nobody_knows_permits_nothing_under_any_version() -> Non
     assert receipt.document["decisions"][EMAIL_NEWS]["after"] == "superseded"
     for notice in (IN_FORCE, SECOND):
         for at in ("2024-05-03T09:00:00.000Z", MORNING, LATER):
-            status = told(anna, at, in_force=notice)
+            status = status_at(anna, at, in_force=notice)
             assert (status.state, status.permitted) == (State.SUPERSEDED, False)
             assert status.recorded_answer is not None
             assert status.recorded_answer.notice_version is None
@@ -117,45 +117,45 @@ def test_a_stop_on_a_form_nobody_knows_the_text_of_counts(answer: str) -> None:
     """To stop nobody has to have read anything."""
     given = an_act({EMAIL_NEWS: "yes"}, MORNING, assurance=Assurance.CONTACT_CONFIRMED)
     stop = on_paper({EMAIL_NEWS: answer}, NOON, EVENING, notice=UNKNOWN)
-    assert told(after(given, stop)[1], EVENING).state is State.WITHDRAWN
+    assert status_at(after(given, stop)[1], EVENING).state is State.WITHDRAWN
 
 
 def test_an_old_form_takes_nothing_from_what_was_said_since_and_a_new_yes_replaces_it() -> None:
     """Entered late it takes its own place, before; and who is asked again answers as anybody does."""
     old = on_paper({EMAIL_NEWS: "yes"}, "2024-05-02T09:00:00.000Z", EVENING, notice=UNKNOWN)
     given = an_act({EMAIL_NEWS: "yes"}, MORNING, assurance=Assurance.CONTACT_CONFIRMED)
-    assert told(after(given, old)[1], EVENING).permitted
+    assert status_at(after(given, old)[1], EVENING).permitted
     anew = an_act({EMAIL_NEWS: "yes"}, NEXT_DAY, assurance=Assurance.LINK)
-    assert told(after(old, anew)[1], NEXT_DAY).permitted
+    assert status_at(after(old, anew)[1], NEXT_DAY).permitted
     claimed = an_act({EMAIL_NEWS: "yes"}, NEXT_DAY)
-    assert told(after(old, claimed, known=True)[1], NEXT_DAY).state is State.PENDING
+    assert status_at(after(old, claimed, known=True)[1], NEXT_DAY).state is State.PENDING
 
 
 def test_a_first_yes_counts_when_nobody_is_known_under_the_contact() -> None:
     """A new patient scans, says Yes and is done: there is nobody yet whom they could pretend to be."""
     _, anna = after(an_act({EMAIL_NEWS: "yes"}), known=False)
-    assert told(anna, MORNING).permitted
+    assert status_at(anna, MORNING).permitted
 
 
 def test_an_unproven_yes_leaves_what_was_granted_exactly_as_it_was() -> None:
     """Who types Anna's address cannot touch the Yes she gave: not its receipt, not its day."""
     _, anna = after(an_act({EMAIL_NEWS: "yes"}))
     _, then = decide(anna, an_act({EMAIL_NEWS: "yes"}, NOON), IN_FORCE, known=True)
-    assert told(then, EVENING) == told(anna, EVENING)
+    assert status_at(then, EVENING) == status_at(anna, EVENING)
 
 
 def test_a_withdrawal_needs_no_proof_and_counts_at_once() -> None:
     """Withdrawing is as easy as giving (GDPR Art. 7(3)): no login stands before it."""
     _, anna = after(an_act({EMAIL_NEWS: "yes"}), an_act({EMAIL_NEWS: "withdraw"}, NOON), known=False)
-    status = told(anna, NOON)
+    status = status_at(anna, NOON)
     assert (status.state, status.since) == (State.WITHDRAWN, NOON)
 
 
 def test_withdrawing_everything_reaches_what_the_notice_no_longer_asks() -> None:
     """“Stop everything” stops what was agreed to last year as well."""
-    anna = a_subject(old__purpose=a_standing(), newsletter__email=a_standing())
+    anna = a_subject(old__purpose=a_summary(), newsletter__email=a_summary())
     receipt, then = decide(anna, an_act({EMAIL_NEWS: "withdraw"}, NOON, everything=True), IN_FORCE, known=True)
-    assert {told(then, NOON, address).state for address in then.summaries} == {State.WITHDRAWN}
+    assert {status_at(then, NOON, address).state for address in then.summaries} == {State.WITHDRAWN}
     assert set(receipt.document["decisions"]) == {"old.purpose", EMAIL_NEWS}
 
 
@@ -163,13 +163,13 @@ def test_decisions_not_touched_stay_as_they_are() -> None:
     """Saying No to text messages says nothing about e-mail."""
     receipt, anna = after(an_act({EMAIL_NEWS: "yes"}), an_act({SMS_NEWS: "no"}, NOON))
     assert set(receipt.document["decisions"]) == {SMS_NEWS}
-    assert told(anna, NOON).permitted
+    assert status_at(anna, NOON).permitted
 
 
 def test_a_paper_form_entered_late_counts_from_the_day_it_was_signed() -> None:
     """A form signed in the morning and typed in the evening is true all day, and says when it was learnt."""
     receipt, anna = after(on_paper({EMAIL_NEWS: "yes"}, MORNING, EVENING), known=True)
-    assert told(anna, EVENING).since == MORNING
+    assert status_at(anna, EVENING).since == MORNING
     assert (receipt.document["effective_at"], receipt.document["recorded_at"]) == (MORNING, EVENING)
 
 
@@ -177,7 +177,7 @@ def test_a_paper_form_entered_late_counts_from_the_day_it_was_signed() -> None:
 def test_a_paper_form_entered_late_does_not_undo_a_later_word(answer: str) -> None:
     """Anna signs in the morning and changes her mind at noon; the form typed in the evening changes nothing."""
     receipt, anna = after(an_act({EMAIL_NEWS: answer}, NOON), on_paper({EMAIL_NEWS: "yes"}, MORNING, EVENING))
-    assert not told(anna, EVENING).permitted
+    assert not status_at(anna, EVENING).permitted
     assert receipt.document["version"] == 2, "the form is recorded and provable all the same"
 
 
@@ -191,20 +191,20 @@ def test_a_no_said_again_is_a_new_word_that_an_earlier_form_does_not_undo(first:
         on_paper({EMAIL_NEWS: "yes"}, NOON, NEXT_DAY),
         known=True,
     )
-    assert not told(anna, NEXT_DAY).permitted
+    assert not status_at(anna, NEXT_DAY).permitted
 
 
 def test_a_late_no_does_not_undo_a_later_yes() -> None:
     """The order of deciding counts, not the order of typing."""
     _, anna = after(an_act({EMAIL_NEWS: "yes"}, NOON), on_paper({EMAIL_NEWS: "no"}, MORNING, EVENING))
-    assert told(anna, EVENING).permitted
+    assert status_at(anna, EVENING).permitted
 
 
 @pytest.mark.parametrize("answers", [("yes", "no"), ("no", "yes")])
 def test_two_words_said_in_the_same_millisecond_leave_the_one_recorded_last(answers: tuple[str, str]) -> None:
     """A correction is a correction, also where two machines' clocks show the same moment."""
     _, anna = after(*(an_act({EMAIL_NEWS: answer}) for answer in answers))
-    assert told(anna, NOON).permitted == (answers[-1] == "yes")
+    assert status_at(anna, NOON).permitted == (answers[-1] == "yes")
 
 
 @pytest.mark.parametrize("stop", ["no", "withdraw"])
@@ -213,15 +213,15 @@ def test_of_a_yes_and_a_stop_given_at_the_same_time_the_stop_counts(stop: str, *
     """Two paper forms of one day: in whatever order they are typed, nothing is sent to who may have stopped it."""
     forms = [on_paper({EMAIL_NEWS: answer}, MORNING, EVENING) for answer in (stop, "yes")]
     _, anna = after(*(forms if first else reversed(forms)), known=True)
-    assert told(anna, NEXT_DAY).state is State.WITHDRAWN
+    assert status_at(anna, NEXT_DAY).state is State.WITHDRAWN
 
 
 def test_a_claim_does_not_stand_over_a_stop_of_the_same_moment() -> None:
     """Nobody is asked to confirm what was stopped as it was typed."""
-    claim = a_word(at=MORNING, confirm_by=LATER, version=2)
-    stop = a_word("withdraw", at=MORNING, version=1)
-    for words in ((claim, stop), (stop, claim)):
-        assert resolve(a_standing(*words), IN_FORCE, NOON).state is State.WITHDRAWN
+    claim = an_answer(at=MORNING, confirm_by=LATER, version=2)
+    stop = an_answer("withdraw", at=MORNING, version=1)
+    for answers in ((claim, stop), (stop, claim)):
+        assert resolve(a_summary(*answers), IN_FORCE, NOON).state is State.WITHDRAWN
 
 
 TODAY = Day("2026-11-22", "2026-11-22T21:59:59.999Z")
@@ -235,7 +235,7 @@ def test_of_a_day_alone_a_stop_counts_as_late_as_it_can_have_been(*, first: bool
     stop = on_paper({EMAIL_NEWS: "withdraw"}, DAWN, EVENING, day=TODAY)
     call = on_paper({EMAIL_NEWS: "yes"}, NOON, NEXT_DAY if first else NOON)
     _, anna = after(*((stop, call) if first else (call, stop)), known=True)
-    assert told(anna, LATER).state is State.WITHDRAWN
+    assert status_at(anna, LATER).state is State.WITHDRAWN
 
 
 def test_a_receipt_says_that_only_the_day_is_known() -> None:
@@ -253,19 +253,19 @@ def test_of_a_day_alone_a_yes_counts_as_early_as_it_can_have_been() -> None:
     _, anna = after(
         an_act({EMAIL_NEWS: "no"}, MORNING), on_paper({EMAIL_NEWS: "yes"}, DAWN, NEXT_DAY, day=TODAY), known=True
     )
-    assert told(anna, LATER).state is State.WITHDRAWN
+    assert status_at(anna, LATER).state is State.WITHDRAWN
 
 
 def test_a_yes_after_a_stop_was_recorded_counts_on_the_same_day() -> None:
     """The stop was known before: what the patient says in the evening is their last word."""
     stop = on_paper({EMAIL_NEWS: "no"}, DAWN, NOON, day=TODAY)
     _, anna = after(stop, an_act({EMAIL_NEWS: "yes"}, EVENING), known=False)
-    assert told(anna, EVENING).permitted
+    assert status_at(anna, EVENING).permitted
 
 
 def test_a_standing_stored_before_days_were_known_reads_the_same() -> None:
     """What was written by the release before means what it meant."""
-    word = {
+    answer = {
         "answer": "withdraw",
         "effective_at": NOON,
         "recorded_at": NOON,
@@ -278,11 +278,11 @@ def test_a_standing_stored_before_days_were_known_reads_the_same() -> None:
         "expires_at": None,
         "confirm_by": None,
     }
-    stored = {"last": word, "first_yes": [MORNING, 1], "first_stop": [[NOON, 2], "withdraw"]}
+    stored = {"last": answer, "first_yes": [MORNING, 1], "first_stop": [[NOON, 2], "withdraw"]}
     read = AnswerSummary.read(stored)
     assert read.stored() == {**stored, "first_yes": (MORNING, 1), "first_stop": ((NOON, 2), "withdraw")}
     assert resolve(read, IN_FORCE, EVENING).state is State.WITHDRAWN
-    later = read.with_answer(a_word(at=EVENING, version=3))
+    later = read.with_answer(an_answer(at=EVENING, version=3))
     assert resolve(later, IN_FORCE, NEXT_DAY).permitted
 
 
@@ -291,7 +291,7 @@ def test_a_late_form_whose_consent_is_over_says_so_at_once() -> None:
     decision = on_paper({EMAIL_NEWS: "yes"}, OPENING, EVENING, endings={EMAIL_NEWS: "P7D"})
     receipt, anna = after(decision)
     assert receipt.document["decisions"][EMAIL_NEWS]["after"] == "expired"
-    assert told(anna, EVENING).since == "2026-11-08T08:00:00.000Z"
+    assert status_at(anna, EVENING).since == "2026-11-08T08:00:00.000Z"
 
 
 @pytest.mark.parametrize(
@@ -300,21 +300,21 @@ def test_a_late_form_whose_consent_is_over_says_so_at_once() -> None:
 def test_a_consent_ends_by_itself_in_the_millisecond_it_promised(at: str, state: str) -> None:
     """“For one year” is one year, without anybody or any clean-up having to act."""
     _, anna = after(an_act({EMAIL_NEWS: "yes"}, endings={EMAIL_NEWS: "P1Y"}))
-    assert told(anna, at).state == state
+    assert status_at(anna, at).state == state
 
 
 def test_only_a_yes_has_an_end() -> None:
     """A No never runs out."""
     receipt, anna = after(an_act({EMAIL_NEWS: "no"}, endings={EMAIL_NEWS: "P1D"}))
     assert receipt.document["expires_at"] is None
-    assert told(anna, "2036-01-01T00:00:00.000Z").state is State.REFUSED
+    assert status_at(anna, "2036-01-01T00:00:00.000Z").state is State.REFUSED
 
 
 def test_a_major_change_replaces_what_was_agreed_and_a_minor_one_keeps_it() -> None:
     """Clearer wording keeps the patient's Yes; another use of the data asks again."""
     _, anna = after(an_act({EMAIL_NEWS: "yes"}))
-    assert told(anna, NEXT_DAY, in_force=NoticeInForce("1.7", OPENING)).permitted
-    status = told(anna, NEXT_DAY, in_force=NoticeInForce("2.0", NOON))
+    assert status_at(anna, NEXT_DAY, in_force=NoticeInForce("1.7", OPENING)).permitted
+    status = status_at(anna, NEXT_DAY, in_force=NoticeInForce("2.0", NOON))
     assert (status.state, status.since) == (State.SUPERSEDED, NOON)
 
 
@@ -325,8 +325,8 @@ def test_a_major_change_leaves_a_no_alone(state: State) -> None:
 
 
 def test_what_was_over_before_the_major_change_stays_expired() -> None:
-    """The reason told is the one that came first."""
-    over = a_standing(a_word(expires_at=NOON))
+    """The reason given is the one that came first."""
+    over = a_summary(an_answer(expires_at=NOON))
     assert resolve(over, NoticeInForce("2.0", EVENING), NEXT_DAY).state is State.EXPIRED
 
 
@@ -346,14 +346,14 @@ def test_a_claim_whose_time_ran_out_leaves_the_no_it_stood_over() -> None:
     """Nothing was ever granted, so nothing has expired and nothing was superseded: Anna said No."""
     ends = {EMAIL_NEWS: "P1D"}
     _, anna = after(an_act({EMAIL_NEWS: "no"}), an_act({EMAIL_NEWS: "yes"}, NOON, endings=ends), known=True)
-    assert told(anna, EVENING).state is State.PENDING
-    assert told(anna, "2026-12-01T00:00:00.000Z").state is State.REFUSED
-    assert told(anna, EVENING, in_force=NoticeInForce("2.0", EVENING)).state is State.REFUSED
+    assert status_at(anna, EVENING).state is State.PENDING
+    assert status_at(anna, "2026-12-01T00:00:00.000Z").state is State.REFUSED
+    assert status_at(anna, EVENING, in_force=NoticeInForce("2.0", EVENING)).state is State.REFUSED
 
 
 def test_a_clock_that_runs_behind_does_not_undo_a_withdrawal() -> None:
     """Two machines, one a moment slow: what was said last stands, and both clocks of the receipt say so."""
     _, anna = after(an_act({EMAIL_NEWS: "yes"}, NOON))
     receipt, then = decide(anna, an_act({EMAIL_NEWS: "withdraw"}, MORNING), IN_FORCE, known=True)
-    assert told(then, NOON).state is State.WITHDRAWN
+    assert status_at(then, NOON).state is State.WITHDRAWN
     assert receipt.document["effective_at"] == receipt.document["recorded_at"] == "2026-11-22T12:00:00.001Z"

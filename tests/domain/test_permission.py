@@ -6,18 +6,18 @@ from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import END_OF_TIME
 from chalicelib.domain.permission import PermissionResult, SubjectQuery
 from chalicelib.domain.subjects import Subject
-from tests.acts import EMAIL_NEWS, IN_FORCE, MORNING, NOON, a_standing, a_subject
+from tests.acts import EMAIL_NEWS, IN_FORCE, MORNING, NOON, a_subject, a_summary
 
 NUMBER, MAIL = Contact(ContactKind.REFERENCE, "P-1024"), Contact(ContactKind.EMAIL, "anna.ozola@example.org")
 ANNA = replace(
-    a_subject(newsletter__email=a_standing()),
+    a_subject(newsletter__email=a_summary()),
     contacts={"n": MORNING, "m": MORNING},
     kinds={"n": "patient_ref", "m": "email"},
     certain=True,
 )
 
 
-def told(person: Subject, *contacts: Contact) -> tuple[PermissionResult, tuple[ContactKind, ...]]:
+def permission_by(person: Subject, *contacts: Contact) -> tuple[PermissionResult, tuple[ContactKind, ...]]:
     """Tell how the newsletter stands for whoever names a person by these contacts, and the kinds known."""
     named = SubjectQuery(dict.fromkeys(contacts, (person,)), {person.id: person.summaries})
     lookups = {NUMBER: "n", MAIL: "m"}
@@ -26,7 +26,7 @@ def told(person: Subject, *contacts: Contact) -> tuple[PermissionResult, tuple[C
 
 def test_whoever_has_an_email_of_their_own_is_permitted_by_their_number() -> None:
     """The clinic need not know the e-mail to ask."""
-    found, kinds = told(ANNA, NUMBER)
+    found, kinds = permission_by(ANNA, NUMBER)
     assert (found.permitted, found.holds_for, kinds) == (
         True,
         (ContactKind.REFERENCE,),
@@ -38,16 +38,16 @@ def test_whose_email_is_gone_or_was_only_typed_is_not_permitted_by_their_number(
     """A Yes to e-mails permits none where there is no address that is known as theirs."""
     gone, typed = replace(ANNA, contacts={"n": MORNING}), replace(ANNA, typed=("m",))
     for person in (gone, typed):
-        found, kinds = told(person, NUMBER)
+        found, kinds = permission_by(person, NUMBER)
         assert (found.permitted, kinds) == (False, (ContactKind.REFERENCE,))
 
 
-def test_a_person_kept_before_kinds_were_told_is_permitted_as_before() -> None:
-    """Nobody is lost with an update; the kinds given in the call are told all the same."""
+def test_a_person_stored_before_kinds_were_kept_is_permitted_as_before() -> None:
+    """Nobody is lost with an update; the kinds given in the call are answered all the same."""
     before = replace(ANNA, kinds={})
-    assert told(before, NUMBER)[0].permitted
-    assert told(before, NUMBER)[1] == (ContactKind.REFERENCE,)
-    assert told(before, NUMBER, MAIL)[1] == (ContactKind.REFERENCE, ContactKind.EMAIL)
+    assert permission_by(before, NUMBER)[0].permitted
+    assert permission_by(before, NUMBER)[1] == (ContactKind.REFERENCE,)
+    assert permission_by(before, NUMBER, MAIL)[1] == (ContactKind.REFERENCE, ContactKind.EMAIL)
     old = {name: value for name, value in ANNA.stored().items() if name != "kinds"}
     assert Subject.read(old) == before
 

@@ -2,18 +2,18 @@ import pytest
 
 from chalicelib.domain.consent import State, Status, strictest
 from chalicelib.domain.subjects import Subject, best_match
-from tests.acts import EVENING, LATER, MORNING, NOON, a_subject, a_word
+from tests.acts import EVENING, LATER, MORNING, NOON, a_subject, an_answer
 
 ANNA, BELLA, CARL = a_subject(1), a_subject(2), a_subject(3)
-GRANTED = Status(State.GRANTED, MORNING, a_word())
+GRANTED = Status(State.GRANTED, MORNING, an_answer())
 NEVER = Status(State.NEVER_ASKED, None, None)
 
 
 @pytest.mark.parametrize("against", [State.REFUSED, State.WITHDRAWN, State.EXPIRED, State.SUPERSEDED])
 def test_one_no_among_those_who_share_a_phone_is_a_no(against: State) -> None:
     """A text message reaches everyone who shares the phone, so everyone must want it."""
-    assert strictest([GRANTED, Status(against, NOON, a_word(at=NOON))]).state is against
-    assert strictest([Status(against, NOON, a_word(at=NOON)), GRANTED]).state is against
+    assert strictest([GRANTED, Status(against, NOON, an_answer(at=NOON))]).state is against
+    assert strictest([Status(against, NOON, an_answer(at=NOON)), GRANTED]).state is against
 
 
 def test_who_was_never_asked_stands_in_nobodys_way() -> None:
@@ -24,19 +24,19 @@ def test_who_was_never_asked_stands_in_nobodys_way() -> None:
 
 def test_a_strangers_unconfirmed_yes_takes_nothing_from_the_one_who_granted() -> None:
     """Who types Anna's phone beside an address of their own cannot weaken what Anna decided (DESIGN, Identity)."""
-    pending = Status(State.PENDING, NOON, a_word(at=NOON, confirm_by=LATER))
+    pending = Status(State.PENDING, NOON, an_answer(at=NOON, confirm_by=LATER))
     assert strictest([GRANTED, pending]).permitted
 
 
 def test_pending_alone_permits_nothing() -> None:
     """Until the contact confirms, nobody may write to it."""
-    assert strictest([NEVER, Status(State.PENDING, NOON, a_word(at=NOON, confirm_by=LATER))]).state is State.PENDING
+    assert strictest([NEVER, Status(State.PENDING, NOON, an_answer(at=NOON, confirm_by=LATER))]).state is State.PENDING
 
 
 def test_of_several_who_are_against_the_latest_is_told() -> None:
     """The clinic is pointed to the receipt that matters now."""
-    refused = Status(State.REFUSED, NOON, a_word("no", NOON))
-    withdrawn = Status(State.WITHDRAWN, EVENING, a_word("withdraw", EVENING))
+    refused = Status(State.REFUSED, NOON, an_answer("no", NOON))
+    withdrawn = Status(State.WITHDRAWN, EVENING, an_answer("withdraw", EVENING))
     assert strictest([withdrawn, refused, GRANTED]) is withdrawn
 
 

@@ -44,9 +44,9 @@ from tests.acts import (
     OPENING,
     SMS_NEWS,
     a_document,
-    a_standing,
     a_subject,
-    a_word,
+    a_summary,
+    an_answer,
 )
 from tests.cast import IEVA, JURIS
 
@@ -302,13 +302,13 @@ class Seen:
 
 def the_people() -> list[Subject]:
     """Give six people: two who granted, one of them twice; the others did not, or no longer."""
-    yes, no = a_standing(), a_standing(a_word("no"))
+    yes, no = a_summary(), a_summary(an_answer("no"))
     return [
         a_subject(1, newsletter__email=yes, research=yes),
         a_subject(2, newsletter__email=yes, newsletter__sms=no),
         a_subject(3, newsletter__email=no),
-        a_subject(4, newsletter__email=a_standing(a_word(confirm_by=LATER))),
-        a_subject(5, newsletter__sms=a_standing(a_word(expires_at=NOON))),
+        a_subject(4, newsletter__email=a_summary(an_answer(confirm_by=LATER))),
+        a_subject(5, newsletter__sms=a_summary(an_answer(expires_at=NOON))),
         a_subject(6),
     ]
 
