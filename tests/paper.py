@@ -20,7 +20,7 @@ VOID = {"br", "hr", "input", "meta", "link", "img"}
 
 
 @dataclass(frozen=True)
-class Told:
+class TaggedText:
     """One element of the structure tree that has words: its tag, those above it, its language, its text."""
 
     tag: str
@@ -40,10 +40,10 @@ class Paper:
         self.pixels = pypdfium2.PdfDocument(content)
 
     @cached_property
-    def told(self) -> list[Told]:
+    def read_aloud(self) -> list[TaggedText]:
         """Everything a screen reader reads, in the order of the structure tree."""
         tree = self.catalog["/StructTreeRoot"]
-        return list(self._told(tree["/K"], (), str(self.catalog["/Lang"])))
+        return list(self._tagged_texts(tree["/K"], (), str(self.catalog["/Lang"])))
 
     @cached_property
     def drawn(self) -> list[tuple[int, str]]:
@@ -63,7 +63,7 @@ class Paper:
     @property
     def words(self) -> list[str]:
         """The words in the order of the tags, without the bullets of lists."""
-        return [word for each in self.told for word in each.text.split() if word != "•"]
+        return [word for each in self.read_aloud for word in each.text.split() if word != "•"]
 
     def copied(self) -> str:
         """What somebody copies out of a viewer, pages and all."""
@@ -92,7 +92,7 @@ class Paper:
         """The fonts of the document."""
         return [each.get_object() for each in self.reader.pages[0]["/Resources"]["/Font"].values()]
 
-    def _told(self, node: Any, above: tuple[str, ...], lang: str) -> Iterator[Told]:
+    def _tagged_texts(self, node: Any, above: tuple[str, ...], lang: str) -> Iterator[TaggedText]:
         element = node.get_object()
         tag, lang = str(element["/S"])[1:], str(element.get("/Lang", lang))
         marks = []
@@ -101,9 +101,9 @@ class Paper:
             if given.get("/Type") == "/MCR":
                 marks.append((self.reader.get_page_number(given["/Pg"].get_object()), given["/MCID"]))
             else:
-                yield from self._told(kid, (*above, tag), lang)
+                yield from self._tagged_texts(kid, (*above, tag), lang)
         if marks and tag != "Figure":
-            yield Told(tag, above, lang, "".join(self._marked[mark] for mark in marks), marks[0][0])
+            yield TaggedText(tag, above, lang, "".join(self._marked[mark] for mark in marks), marks[0][0])
 
     def _elements(self, node: Any) -> Iterator[Any]:
         element = node.get_object()

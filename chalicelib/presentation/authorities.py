@@ -1,4 +1,4 @@
-"""The supervisory authorities that take complaints (GDPR Art. 13(2)(d)). They are dated data, `authorities.json`."""
+"""The supervisory authorities that take complaints (GDPR Art. 13(2)(d)): data, `authorities.json`."""
 
 import json
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ _AUTHORITIES = Path(__file__).with_name("authorities.json")
 
 @cache
 def authorities() -> dict[str, Any]:
-    """Return the authorities by country, each with its `name` in every language, its `web` address and the source.
+    """Return the authorities by country, each with its `name` by language and its `web` address.
 
-    In a language that the file has no name for, an authority goes by its name in the country's own language.
+    In a language that the file lacks, an authority has the name that it has in its country.
     """
     data: dict[str, Any] = json.loads(_AUTHORITIES.read_text(encoding="utf-8"))
     for country, authority in data.items():
@@ -25,7 +25,7 @@ def authorities() -> dict[str, Any]:
 
 
 def _own_name(country: str, names: Mapping[str, str]) -> str:
-    """Return the name in the language of the country, or the first name where that language is not the portal's."""
+    """Return the name in the country's language; the first one where that is not the portal's."""
     for code, name in names.items():
         if code in BY_CODE and BY_CODE[code].territory == country:
             return name

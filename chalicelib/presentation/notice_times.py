@@ -16,10 +16,10 @@ from chalicelib.presentation.i18n import format_day
 def describe_times(
     published: Sequence[PublishedVersion], version: str, clinic: Clinic, lang: str, at: Instant
 ) -> dict[str, Any]:
-    """Return what a version's page tells at a moment: `this` version, all `versions`, the `current` one.
+    """Return what a version's page tells at a moment: of `this` version, and of all `versions`.
 
-    `current` is the number of the version in force, None for none. Each other has its `version`, its
-    `stage`, `since` when and `until` when it is or was in force, and the `next`.
+    Each has its `version`, its `stage`, `since` when and `until` when it is or was in force, and the
+    `next`. `current` is the number of the version in force, None for none.
     """
     versions = [_describe(published, entry, clinic, lang, at) for entry in reversed(published)]
     [this] = [each for each in versions if each["version"] == version]

@@ -37,7 +37,11 @@ def environment(templates: Path = TEMPLATES) -> Environment:
         loader = ModuleLoader(templates / "compiled")
     env = Environment(
         loader=loader,
-        autoescape=select_autoescape(disabled_extensions=("txt",), default_for_string=True, default=True),
+        autoescape=select_autoescape(
+            disabled_extensions=("txt",),
+            default_for_string=True,
+            default=True,
+        ),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -86,8 +90,8 @@ def render(template: str, lang: str, **context: Any) -> str:
 def content_security_policy(*styles: str, script: bool = False, form: bool = True) -> str:
     """Allow a page its own styles, by their hashes, and its forms, and nothing else.
 
-    `styles` are the templates that a page includes beside `style.css`. Without `form` no form can be
-    sent; with `script` the page may run the portal's script, as the kiosk does.
+    `styles` are the templates that a page includes beside `style.css`. Without `form` no form can
+    be sent; with `script` the page may run the portal's script, as the kiosk does.
     """
     env = environment()
     hashes = " ".join(f"'sha256-{_hash(env, style)}'" for style in ("style.css", *styles))

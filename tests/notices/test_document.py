@@ -231,8 +231,8 @@ def test_a_version_published_before_a_reason_was_asked_for_keeps_what_it_says() 
     """A notice never changes once published; what it leaves open is read the safe way."""
     news, research = a_document()["purposes"]
     before: dict[str, Any] = {"dates": {}, "closes": {}}
-    said = read_clinic(a_document(purposes=[news, {**research, "confirm": False}]), published=before)
-    assert ("research" in said.needs_confirmation, said.unconfirmed_reasons) == (False, {"research": ""})
+    earlier = read_clinic(a_document(purposes=[news, {**research, "confirm": False}]), published=before)
+    assert ("research" in earlier.needs_confirmation, earlier.unconfirmed_reasons) == (False, {"research": ""})
     assert "research" in read_clinic(a_document(purposes=[news, research]), published=before).needs_confirmation
 
 

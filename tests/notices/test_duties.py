@@ -12,10 +12,10 @@ from chalicelib.presentation.authorities import authorities
 from tests.acts import NOON, a_document
 
 
-def without(country: str, **told: Any) -> dict[str, Any]:
+def without(country: str, **fields: Any) -> dict[str, Any]:
     """Give the document of a clinic in a country that names no data protection contact, with what else it tells."""
-    document = a_document(country=country, authority=country, **told)
-    if "dpo" not in told:
+    document = a_document(country=country, authority=country, **fields)
+    if "dpo" not in fields:
         del document["dpo"]
     return document
 
@@ -61,7 +61,7 @@ def test_in_georgia_the_number_of_patients_decides() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "place"),
+    ("fields", "place"),
     [
         ({"has_dpo": "no", "dpo": {"email": "a@example.org"}}, "has_dpo"),
         ({"has_dpo": False, "dpo": {"email": "a@example.org"}}, "has_dpo"),
@@ -71,9 +71,9 @@ def test_in_georgia_the_number_of_patients_decides() -> None:
         ({"dpo": {"name": "Anna"}}, "dpo"),
     ],
 )
-def test_what_contradicts_itself_or_is_no_number_is_told(told: dict[str, Any], place: str) -> None:
+def test_what_contradicts_itself_or_is_no_number_is_told(fields: dict[str, Any], place: str) -> None:
     """An author is not left to guess."""
-    assert [fault.place for fault in faults(without("LV", **told))] == [place]
+    assert [fault.place for fault in faults(without("LV", **fields))] == [place]
 
 
 def test_a_controller_is_reached_in_some_way_and_by_post_if_it_says_so() -> None:

@@ -49,11 +49,11 @@ def _shown(clinic: Clinic, lang: str, template: str = CONSENT_PAGE) -> str:
 
 def _issued(clinic: Clinic, lang: str, **changed: Any) -> IssuedReceipt:
     """Give a receipt of somebody who says Yes and No in turn, on the web."""
-    said = changed.pop("said", dict(zip(clinic.questions, ["yes", "no"] * 99, strict=False)))
+    answers = changed.pop("answers", dict(zip(clinic.questions, ["yes", "no"] * 99, strict=False)))
     sha256 = hashlib.sha256(_shown(clinic, lang).encode()).hexdigest()
     notice = NoticeRef(clinic.version, lang, sha256)
     controllers = tuple(each.for_receipt() for each in clinic.controllers)
-    decision = an_act(said, receipt_id="ab" * 16, clinic=clinic.id, notice=notice, controllers=controllers)
+    decision = an_act(answers, receipt_id="ab" * 16, clinic=clinic.id, notice=notice, controllers=controllers)
     receipt, _ = decide(a_subject(7), replace(decision, **changed), NoticeInForce(clinic.version, OPENING), known=False)
     return IssuedReceipt(receipt, clinic, lang, {}, None, BASE, MORNING)
 
@@ -84,9 +84,9 @@ def test_the_receipt_says_on_paper_word_for_word_what_it_says_on_screen(name: st
     assert len(paper.content) <= KILOBYTES_100
     assert paper.catalog["/Lang"] == lang
     assert paper.codes() == [f"{BASE}/verify?code={printed_code(issued.clinic.code, issued.receipt)}"]
-    told = " ".join(paper.words)
-    assert issued.receipt.sha256 in told
-    assert issued.receipt.document["notice"]["sha256"] in told
+    printed = " ".join(paper.words)
+    assert issued.receipt.sha256 in printed
+    assert issued.receipt.document["notice"]["sha256"] in printed
 
 
 @pytest.mark.parametrize("template", [CONSENT_PAGE, WITHDRAWAL_PAGE])
@@ -109,14 +109,14 @@ def test_the_form_asks_on_paper_what_the_page_asks(name: str, lang: str) -> None
     clinic = _clinic(name)
     html, paper = _form(clinic, lang)
     assert paper.words == Visible(html, without=("footer",)).words
-    told = " ".join(paper.words)
+    printed = " ".join(paper.words)
     for purpose in clinic.purposes:
         for text in (purpose.title, purpose.text, purpose.data, purpose.retention):
-            assert " ".join(text[lang].split()) in told
+            assert " ".join(text[lang].split()) in printed
     for question in clinic.questions.values():
-        assert question.option is None or question.option.title[lang] in told
-    assert told.count("☐") == 2 * len(clinic.questions) + bool(clinic.age_minimum) + 4 * clinic.guardian
-    assert all(each.name in told for each in clinic.controllers)
+        assert question.option is None or question.option.title[lang] in printed
+    assert printed.count("☐") == 2 * len(clinic.questions) + bool(clinic.age_minimum) + 4 * clinic.guardian
+    assert all(each.name in printed for each in clinic.controllers)
     assert paper.codes() == [f"{BASE}/{name}/notices/{clinic.version}?lang={lang}"]
     copied = paper.copied()
     assert copied.count("5a" * 32) == len(paper.reader.pages) <= 2
@@ -178,21 +178,21 @@ def test_a_decision_entered_late_shows_both_its_times(channel: Channel) -> None:
 
 def test_no_two_ways_to_decide_are_told_alike() -> None:
     """Paper is not a phone call."""
-    told = set()
+    printed = set()
     for channel in Channel:
         words = " ".join(_receipt(_issued(_clinic(RIGA), "en", channel=channel))[1].words)
-        told.add(words.partition("In what way")[2].partition("Who asked")[0])
-    assert len(told) == len(Channel)
+        printed.add(words.partition("In what way")[2].partition("Who asked")[0])
+    assert len(printed) == len(Channel)
 
 
 @pytest.mark.parametrize("lang", ["lv", "ru", "en"])
 def test_a_withdrawal_on_paper_says_stop_and_shows_the_page_it_was_made_on(lang: str) -> None:
     """Taking back is proved as well as giving."""
     clinic = _clinic(RIGA)
-    issued = _issued(clinic, lang, said=dict.fromkeys(clinic.questions, "withdraw"))
+    issued = _issued(clinic, lang, answers=dict.fromkeys(clinic.questions, "withdraw"))
     shown = _shown(clinic, lang, WITHDRAWAL_PAGE)
     _, paper = _receipt(replace(issued, shown_page=shown))
-    answers = [each.text for each in paper.told if each.tag == "LBody"][: len(clinic.questions)]
+    answers = [each.text for each in paper.read_aloud if each.tag == "LBody"][: len(clinic.questions)]
     assert len(set(answers)) == 1
     assert answers[0] not in {"Jā", "Nē", "Да", "Нет", "Yes", "No"}
     words = Visible(shown, without=("nav",), hidden=("sr", "skip")).words
@@ -206,10 +206,10 @@ def test_a_withdrawal_on_paper_says_stop_and_shows_the_page_it_was_made_on(lang:
 def test_only_an_answer_given_on_a_page_names_it_as_shown(channel: str, answer: str, *, shown: bool) -> None:
     """A withdrawal may come without the page, and staff may name an older form: then it is the text of a version."""
     clinic = _clinic(RIGA)
-    said = dict.fromkeys(clinic.questions, answer)
-    told = " ".join(_receipt(_issued(clinic, "en", channel=Channel(channel), said=said))[1].words)
-    assert ("The text as shown These are all the words of the page as it was shown." in told) is shown
-    assert ("The text of this version These are all the words of the page of that version." in told) is not shown
+    answers = dict.fromkeys(clinic.questions, answer)
+    printed = " ".join(_receipt(_issued(clinic, "en", channel=Channel(channel), answers=answers))[1].words)
+    assert ("The text as shown These are all the words of the page as it was shown." in printed) is shown
+    assert ("The text of this version These are all the words of the page of that version." in printed) is not shown
 
 
 @pytest.mark.parametrize("lang", ["lv", "ru", "en"])
@@ -218,15 +218,15 @@ def test_a_form_from_before_the_first_version_claims_no_text_on_paper(lang: str)
     clinic = _clinic(RIGA)
     issued = _issued(clinic, lang, channel=Channel.PAPER, notice=NoticeRef.unknown(lang))
     _, paper = _written(issued)
-    told = " ".join(paper.words)
+    printed = " ".join(paper.words)
     assert {
         "lv": "Teksts nav zināms: šis portāls nevar parādīt, kurš teksts tika lasīts.",
         "ru": "Текст неизвестен: этот портал не может показать, какой текст был прочитан.",
         "en": "Text not known: this portal cannot show which text was read.",
-    }[lang] in told
-    assert issued.receipt.sha256[:40] in told.replace(" ", "")
+    }[lang] in printed
+    assert issued.receipt.sha256[:40] in printed.replace(" ", "")
     for never in ("None", "/shown/", "when, and to which text"):
-        assert never not in told
+        assert never not in printed
 
 
 def test_the_form_prints_every_word_of_a_long_option_beside_its_boxes() -> None:
@@ -239,8 +239,8 @@ def test_the_form_prints_every_word_of_a_long_option_beside_its_boxes() -> None:
     for sheet in paper.pixels:
         text = sheet.get_textpage()
         assert all(text.get_rect(each)[1] > 0 for each in range(text.count_rects()))
-    place = next(number for number, each in enumerate(paper.told) if each.text == "By text")
-    option = paper.told[place : place + 3]
+    place = next(number for number, each in enumerate(paper.read_aloud) if each.text == "By text")
+    option = paper.read_aloud[place : place + 3]
     assert [each.text.split()[0] for each in option] == ["By", "☐", "So"]
     assert len({each.page for each in option}) == 1
     assert option[2].text.endswith("Your Yes ends by itself after 1 year.")
@@ -260,10 +260,10 @@ def test_a_receipt_in_another_language_keeps_the_text_in_the_language_it_was_sho
     clinic = _clinic(RIGA)
     issued = replace(_issued(clinic, "lv"), lang="en")
     _, paper = _receipt(issued)
-    langs = [each.lang for each in paper.told]
+    langs = [each.lang for each in paper.read_aloud]
     assert langs == sorted(langs)  # English first, then Latvian to the end
     assert {"en", "lv"} == set(langs)
-    assert clinic.texts["intro"]["lv"] in " ".join(each.text for each in paper.told if each.lang == "lv")
+    assert clinic.texts["intro"]["lv"] in " ".join(each.text for each in paper.read_aloud if each.lang == "lv")
 
 
 def test_a_clinic_with_thirty_options_and_hostile_words_has_its_form_and_receipt() -> None:

@@ -156,11 +156,11 @@ def _in(lang: str, document: dict[str, Any]) -> dict[str, Any]:
     """Give a document that speaks one language."""
     document = copy.deepcopy(document)
 
-    def spoken(value: Any) -> Any:
+    def in_language(value: Any) -> Any:
         if isinstance(value, dict):
             if value.keys() == {"lv", "en"}:
                 return {lang: value["en"]}
-            return {key: spoken(each) for key, each in value.items()}
-        return [spoken(each) for each in value] if isinstance(value, list) else value
+            return {key: in_language(each) for key, each in value.items()}
+        return [in_language(each) for each in value] if isinstance(value, list) else value
 
-    return {**spoken(document), "languages": [lang]}
+    return {**in_language(document), "languages": [lang]}

@@ -316,10 +316,10 @@ def the_people() -> list[Subject]:
 def test_a_preview_counts_by_the_resolver_what_a_major_change_ends() -> None:
     """Refused, pending and expired consents end nothing more."""
     after = read_clinic(a_document(version="2.0", purposes=a_document()["purposes"][:1]))
-    seen = preview(iter(the_people()), Seen(), after, NEXT_DAY, EVENING)
-    assert (seen.change, seen.since, seen.people) == (Change.MAJOR, NEXT_DAY, 2)
-    assert seen.supersedes == {EMAIL_NEWS: 2, "research": 1}
-    assert (seen.appear, seen.disappear) == ((), ("research",))
+    effect = preview(iter(the_people()), Seen(), after, NEXT_DAY, EVENING)
+    assert (effect.change, effect.since, effect.people) == (Change.MAJOR, NEXT_DAY, 2)
+    assert effect.supersedes == {EMAIL_NEWS: 2, "research": 1}
+    assert (effect.appear, effect.disappear) == ((), ("research",))
     then = NoticeInForce("2.0", NEXT_DAY)
     lost = [resolve(each.summaries.get(EMAIL_NEWS), then, EVENING).state for each in the_people()[:2]]
     assert lost == [State.SUPERSEDED, State.SUPERSEDED]
@@ -327,8 +327,8 @@ def test_a_preview_counts_by_the_resolver_what_a_major_change_ends() -> None:
 
 def test_a_preview_of_a_minor_change_ends_nothing() -> None:
     """New wording keeps every consent."""
-    seen = preview(iter(the_people()), Seen(), read_clinic(a_document(version="1.2")), OPENING, EVENING)
-    assert (seen.change, seen.since, seen.supersedes, seen.people) == (Change.MINOR, EVENING, {}, 0)
+    effect = preview(iter(the_people()), Seen(), read_clinic(a_document(version="1.2")), OPENING, EVENING)
+    assert (effect.change, effect.since, effect.supersedes, effect.people) == (Change.MINOR, EVENING, {}, 0)
 
 
 def test_a_preview_names_what_differs_whatever_the_number_says() -> None:
@@ -337,10 +337,10 @@ def test_a_preview_names_what_differs_whatever_the_number_says() -> None:
     document["purposes"][1] |= {"legal_basis": "consent", "recipients": {"lv": "Visi", "en": "Everybody"}}
     document["controllers"][0]["name"] = "SIA Cita"
     document["texts"]["intro"] = {"lv": "Sveiki!", "en": "Hello!"}
-    seen = preview(iter(()), Seen(), read_clinic(document), OPENING, EVENING)
+    effect = preview(iter(()), Seen(), read_clinic(document), OPENING, EVENING)
     research = tuple(f"purposes.research.{part}" for part in ("recipients", "legal_basis", "confirm"))
-    told = ("controllers.physio.name", "texts.intro", *research)
-    assert (seen.change, seen.changed) == (Change.MINOR, told)
+    places = ("controllers.physio.name", "texts.intro", *research)
+    assert (effect.change, effect.changed) == (Change.MINOR, places)
     assert preview(iter(()), Seen(), read_clinic(a_document(version="1.2")), OPENING, EVENING).changed == ()
 
 
@@ -348,8 +348,8 @@ def test_a_version_that_takes_a_scheduled_ones_place_is_judged_by_what_is_in_for
     """2.1 at once, while 2.0 waits for tomorrow: for everybody who agreed under 1.1 it is a MAJOR change."""
     planned = Seen()
     planned.published = SCHEDULE
-    seen = preview(iter(the_people()), planned, read_clinic(a_document(version="2.1")), OPENING, EVENING)
-    assert (seen.change, seen.people, seen.overtakes) == (Change.MAJOR, 2, ("2.0",))
+    effect = preview(iter(the_people()), planned, read_clinic(a_document(version="2.1")), OPENING, EVENING)
+    assert (effect.change, effect.people, effect.overtakes) == (Change.MAJOR, 2, ("2.0",))
     assert classify_change("2.1", SCHEDULE, EVENING) is Change.MAJOR
     assert classify_change("2.1", SCHEDULE, NEXT_DAY) is Change.MINOR
 

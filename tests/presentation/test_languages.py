@@ -104,8 +104,8 @@ def test_a_time_is_told_in_the_words_and_on_the_clock_of_the_place(
     lang: str, country: str, words: tuple[str, ...]
 ) -> None:
     """The time on a receipt is the time the patient saw on the wall."""
-    told = format_time("2026-11-22T08:15:00.000Z", lang, country)
-    assert all(word in told for word in words), told
+    written = format_time("2026-11-22T08:15:00.000Z", lang, country)
+    assert all(word in written for word in words), written
 
 
 def test_a_date_is_told_in_words() -> None:

@@ -35,7 +35,7 @@ def _paper(body: str, lang: str = "en", title: str = "A paper") -> Paper:
 def test_every_letter_of_every_language_comes_back_as_it_was(lang: str, tag: str) -> None:
     """Who copies from the file, or listens to it, gets the words and not what they look like."""
     paper = _paper(f"<{tag}>{ALPHABETS[lang]}</{tag}>", lang)
-    assert paper.told[0].text == ALPHABETS[lang]
+    assert paper.read_aloud[0].text == ALPHABETS[lang]
     assert " ".join(paper.copied().partition("1 / 1")[0].split()) == ALPHABETS[lang]
     shapes = typeface("DejaVuSans-Bold" if tag == "h1" else "DejaVuSans")
     missing = shapes.glyph("\N{REPLACEMENT CHARACTER}")
@@ -72,7 +72,7 @@ def test_a_screen_reader_finds_language_title_headings_lists_and_pictures() -> N
     assert paper.reader.metadata
     assert paper.reader.metadata.title == "Čeks „A” & B"
     assert "Čeks „A” &amp; B" in catalog["/Metadata"].get_data().decode()
-    assert [(each.above[1:], each.tag, each.text, each.lang) for each in paper.told] == [
+    assert [(each.above[1:], each.tag, each.text, each.lang) for each in paper.read_aloud] == [
         ((), "P", "Clinic", "lv"),
         ((), "H1", "Receipt", "lv"),
         ((), "H2", "Said", "lv"),
@@ -170,21 +170,21 @@ def _on_the_page(paper: Paper) -> bool:
 
 
 @pytest.mark.parametrize("lines", [0, 35])
-@pytest.mark.parametrize(("title", "told"), [("Option", "words " * 1200), ("Option " * 1000, "told")])
-def test_a_row_of_any_length_flows_on_and_begins_with_its_text(title: str, told: str, lines: int) -> None:
+@pytest.mark.parametrize(("title", "below"), [("Option", "words " * 1200), ("Option " * 1000, "told")])
+def test_a_row_of_any_length_flows_on_and_begins_with_its_text(title: str, below: str, lines: int) -> None:
     """No word falls off the page, and no box is left alone with its title."""
-    body = f'<dl class="asked"><dt><b>{title}</b></dt><dd>Yes</dd><dd class="told">{told}</dd></dl>'
+    body = f'<dl class="asked"><dt><b>{title}</b></dt><dd>Yes</dd><dd class="told">{below}</dd></dl>'
     paper = _paper("<p>Line</p>" * lines + body)
     assert len(paper.reader.pages) >= 2
     assert _on_the_page(paper)
-    assert paper.words == ["Line"] * lines + [*title.split(), "Yes", *told.split()]
-    [label, box, text] = paper.told[lines:]
+    assert paper.words == ["Line"] * lines + [*title.split(), "Yes", *below.split()]
+    [label, box, text] = paper.read_aloud[lines:]
     assert (label.tag, box.tag, text.tag) == ("Lbl", "LBody", "LBody")
     if title == "Option":
         assert label.page == box.page == text.page
 
 
-def test_what_is_told_below_a_row_does_not_run_into_it() -> None:
+def test_a_text_below_a_row_does_not_run_into_it() -> None:
     """Boxes, a title of several lines and the text each have their room."""
     rest = f'<dd><span class="box">☐</span> Yes</dd><dd class="told">{"gyp " * 60}</dd>'
     rows = (f"<dt><b>{'Option ' * length}</b></dt>{rest}" for length in (1, 30, 90))
@@ -200,7 +200,7 @@ def test_a_heading_moves_on_with_what_it_heads() -> None:
     for lines in range(30, 42):
         for heading in ("<h2>Heading</h2>", '<p class="term">Heading</p>', "<h1>Heading</h1>"):
             paper = _paper("<p>Line</p>" * lines + heading + "<dl><dt>Term</dt><dd>Text</dd></dl>")
-            pages = {each.text: each.page for each in paper.told}
+            pages = {each.text: each.page for each in paper.read_aloud}
             assert pages["Heading"] == pages["Text"]
             ends.add((pages["Line"], pages["Heading"]))
     assert ends == {(0, 0), (0, 1), (1, 1)}
@@ -244,7 +244,7 @@ def test_whatever_stands_in_a_text_is_shown_as_text(hostile: str) -> None:
         for letter in unicodedata.normalize("NFC", hostile)
         if unicodedata.category(letter) not in steering and letter != "\ufe0f"
     )
-    assert paper.told[-1].text.split() == [*seen.split(), "end"]
+    assert paper.read_aloud[-1].text.split() == [*seen.split(), "end"]
     if "漢" in hostile:
         shapes = typeface("DejaVuSans")
         assert shapes.glyph("漢") == shapes.glyph("😀") == shapes.glyph("\N{REPLACEMENT CHARACTER}")

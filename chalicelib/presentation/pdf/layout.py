@@ -87,7 +87,7 @@ _LEFT_USUALLY = 0.29
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """Where something goes: left edge, width, the element that owns it, the scale of its letters."""
+    """Where something goes: left edge, width, the element that owns it, the scale of letters."""
 
     x: float
     width: float
@@ -248,7 +248,14 @@ class Layout:
         self._flow(lines, style, replace(left, owner=entry.add("LBody")))
 
     def _row(
-        self, term: Node, text: Node, sides: tuple[Area, Area], entry: Element, before: float, *, ruled: bool
+        self,
+        term: Node,
+        text: Node,
+        sides: tuple[Area, Area],
+        entry: Element,
+        before: float,
+        *,
+        ruled: bool,
     ) -> float:
         """Set a row; return the space that is left below its left side."""
         left = replace(sides[0], owner=entry.add("Lbl"))
@@ -282,7 +289,8 @@ class Layout:
         owner.alt = node.attributes["aria-label"]
         matrix = qr.matrix(node.attributes["data-address"])
         quiet = _FIGURE * qr.QUIET_ZONE / len(matrix)
-        x = area.x + area.width - _FIGURE + quiet  # its white edge is in the margin, the code flush with the text
+        # The code ends with the text; its white edge is in the margin.
+        x = area.x + area.width - _FIGURE + quiet
         drawn: list[Draw] = [lambda document, y: document.squares(owner, x, y, _FIGURE, matrix)]
         self._beside = _FIGURE
         self.strips.append(Strip(0, 6, keep=True, drawn=drawn))
@@ -342,7 +350,9 @@ def _run(child: "Node | str", *, bold: bool, box: bool) -> Iterator[Run]:
     elif child.tag == "br":
         yield Run(BREAK)
     elif child.seen:
-        yield from _runs(child, bold=bold or child.tag in {"b", "strong"}, box=box or "box" in child.classes)
+        is_bold = bold or child.tag in {"b", "strong"}
+        is_box = box or "box" in child.classes
+        yield from _runs(child, bold=is_bold, box=is_box)
 
 
 def _inside(node: Node, area: Area) -> Area:
@@ -385,11 +395,15 @@ def _draw_line(style: Style, area: Area, line: Line, height: float) -> Draw:
     """Write a line with its capitals in the middle of its height."""
     capital = _CAPITAL * style.size * area.scale
     baseline = (height + capital) / 2
-    return lambda document, top: document.text(area.owner, area.x, top + baseline, line, style.colour)
+
+    def draw(document: Document, top: float) -> None:
+        document.text(area.owner, area.x, top + baseline, line, style.colour)
+
+    return draw
 
 
 def _draw_side(strip: Strip, side: _Side, above: float, level: float) -> float:
-    """Write one side of a row, its first line in the middle of the `level`; return where it ends."""
+    """Write one side of a row, its first line at the middle of the `level`; return its end."""
     top = above + (level - _height(side.lines[0], side.style, side.area)) / 2
     for line in side.lines:
         height = _height(line, side.style, side.area)

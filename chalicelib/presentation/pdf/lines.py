@@ -39,7 +39,7 @@ def readable(text: str) -> str:
 
 
 def _is_shown(letter: str) -> bool:
-    """Tell whether a character is a space or is seen: none of control, format or half a character."""
+    """Tell whether a character is a space or can be seen."""
     if letter in _SPACES:
         return True
     return unicodedata.category(letter) not in {"Cc", "Cf", "Cs"} and not _selects_variant(letter)

@@ -60,13 +60,14 @@ class PdfObjects:
             else:
                 rows.append((_IN_FILE, places[number], 0))
         rows.append((_IN_FILE, len(content), 0))
-        return bytes(content) + _table(table, rows, bytes(content), f"/Root {catalog} 0 R/Info {info} 0 R")
+        entries = f"/Root {catalog} 0 R/Info {info} 0 R"
+        return bytes(content) + _table(table, rows, bytes(content), entries)
 
     def _numbers(self) -> range:
         return range(1, len(self._objects) + 1)
 
     def _pack(self, members: list[int]) -> int:
-        """Put objects into one stream, behind an index of their numbers and places; return its number."""
+        """Put objects into one stream, behind an index of their places; return its number."""
         bodies = [self._objects[number - 1] for number in members]
         index = []
         place = 0

@@ -225,7 +225,8 @@ class Document:
         )
         digits = re.sub(r"\D", "", at[:19])
         moment = f"(D:{digits}Z)"
-        info = objects.add(f"<</Title{_text(title)}/Producer({_PRODUCER})/CreationDate{moment}/ModDate{moment}>>")
+        dates = f"/CreationDate{moment}/ModDate{moment}"
+        info = objects.add(f"<</Title{_text(title)}/Producer({_PRODUCER}){dates}>>")
         return objects.file(catalog, info)
 
     def _page_tree(self, objects: PdfObjects, number: int, pages: Sequence[int]) -> None:

@@ -58,7 +58,7 @@ class Typeface:
         return self._thousandths(width)
 
     def subset(self, glyphs: Sequence[int]) -> bytes:
-        """Write a font of these glyphs, numbered in this order, and behind them the parts they use."""
+        """Write a font of these glyphs, in this order, and behind them the parts they use."""
         kept = list(glyphs)
         outlines = self._outlines(kept)
         offsets = [0, *accumulate(map(len, outlines))]
@@ -121,11 +121,16 @@ class Typeface:
         table = self._tables[b"cmap"]
         start = _format_4(table)
         count = _uint16(table, start + 6) // 2
-        columns = [start + 14, start + 16 + 2 * count, start + 16 + 4 * count, start + 16 + 6 * count]
-        last, first, delta, offset = (struct.unpack_from(f">{count}H", table, each) for each in columns)
+        last_at = start + 14
+        first_at = last_at + 2 * count + 2
+        delta_at = first_at + 2 * count
+        offset_at = delta_at + 2 * count
+        last, first, delta, offset = (
+            struct.unpack_from(f">{count}H", table, place) for place in (last_at, first_at, delta_at, offset_at)
+        )
         glyphs = {}
         for segment in range(count):
-            base = columns[3] + 2 * segment + offset[segment]
+            base = offset_at + 2 * segment + offset[segment]
             for code in range(first[segment], last[segment] + 1):
                 glyph = code
                 if offset[segment]:
@@ -159,7 +164,7 @@ def _format_4(cmap: bytes) -> int:
 
 
 def _parts(outline: bytes | bytearray) -> list[int]:
-    """Return where in a composite glyph the numbers of its parts stand; nothing for a simple one."""
+    """Return where in a composite glyph the numbers of its parts are; none for a simple one."""
     if not outline or struct.unpack_from(">h", outline)[0] >= 0:
         return []
     found, place, flags = [], 10, _MORE
