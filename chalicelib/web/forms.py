@@ -1,268 +1,349 @@
-"""Forms as patients send them: fields in, answers, contacts and faults out. Nothing typed is ever lost to a fault."""
+"""Forms as patients send them: fields in, answers, contacts and errors out. Nothing typed is ever lost to an error."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.domain.ages import calendar_day
 from chalicelib.domain.clinic import Clinic
-from chalicelib.domain.consent import Answer
+from chalicelib.domain.consent import Answer, QuestionId
 from chalicelib.domain.contacts import Contact, ContactKind, InvalidContactError, normalise
 from chalicelib.domain.guardians import RELATIONS, Guardian, refusal_reason
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.one_line import one_line
 from chalicelib.domain.phones import can_be_written_to, exists, takes_texts
 from chalicelib.domain.postal_address import MAX_PART, PARTS, PostalAddress, missing_parts
-from chalicelib.domain.submission import NOTHING_KNOWN, FieldError, FormAnswers, KnownDetails, can_agree
+from chalicelib.domain.submission import (
+    NOTHING_KNOWN,
+    FieldError,
+    FormAnswers,
+    KnownDetails,
+    can_agree,
+)
 
 MAX_NAME = 120
-CHILD_FIELDS = ("relation", "child_name", "child_born_day", "child_born_month", "child_born_year")
+"""How many characters of a name are read."""
+
 MAX_TYPED = 320
-"""RFC 3696: the longest e-mail address."""
+"""How many characters of a field are read: the longest e-mail address has as many (RFC 3696)."""
+
+CHILD_FIELDS = (
+    "relation",
+    "child_name",
+    "child_born_day",
+    "child_born_month",
+    "child_born_year",
+)
+QUESTION = "decision."
+"""What a question's field begins with, before the question's id."""
 
 Fields = Mapping[str, list[str]]
 """Form fields by name, each with the values sent, in order."""
 
+Answers = Mapping[QuestionId, Answer]
+
 
 @dataclass(slots=True)
-class _Typed:
-    """The contact fields of a form, read with one rule for every form."""
+class _Contacts:
+    """The contacts of a form and what is wrong with them; `contacts` begins with those that are known already."""
 
-    clinic: Clinic
-    fields: Fields
     contacts: list[Contact] = field(default_factory=list)
-    faults: list[FieldError] = field(default_factory=list)
+    errors: list[FieldError] = field(default_factory=list)
 
-    def read(self) -> None:
+    def read(self, clinic: Clinic, fields: Fields) -> None:
+        """Read the e-mail address and the phone number, unless one of its kind is known."""
         for kind in (ContactKind.EMAIL, ContactKind.PHONE):
-            typed = first(self.fields, kind.value)[:MAX_TYPED]
-            if typed and not self.has(kind):
-                try:
-                    self.contacts.append(normalise(kind, typed, self.clinic.country))
-                except InvalidContactError:
-                    self.faults.append(FieldError(kind.value, f"{kind.value}_invalid"))
+            typed = first(fields, kind.value)[:MAX_TYPED]
+            if not typed or self.has(kind):
+                continue
+            try:
+                contact = normalise(kind, typed, clinic.country)
+            except InvalidContactError:
+                self.errors.append(FieldError(kind.value, f"{kind.value}_invalid"))
+            else:
+                self.contacts.append(contact)
 
     def has(self, kind: str) -> bool:
-        return any(contact.kind.value == kind for contact in self.contacts) or any(f.field == kind for f in self.faults)
+        """Tell whether a contact of a kind is known or was typed, be it with an error."""
+        kinds = [contact.kind.value for contact in self.contacts]
+        wrong = [error.field for error in self.errors]
+        return kind in kinds or kind in wrong
 
 
 def first(fields: Fields, name: str) -> str:
     """Give the first value of a field, trimmed; empty if it was not sent."""
-    return (fields.get(name) or [""])[0].strip()
+    values = fields.get(name) or [""]
+    return values[0].strip()
 
 
 def typed_again(fields: Fields | None) -> dict[str, Any]:
     """Give what was typed and ticked on a form, to fill it in again."""
-    typed: dict[str, Any] = {}
-    for name in fields or {}:
-        if name != "state":
-            typed[name] = first(fields or {}, name)[:MAX_TYPED]
-    typed["purposes"] = tuple((fields or {}).get("purpose", ()))
+    sent = fields or {}
+    typed: dict[str, Any] = {name: first(sent, name)[:MAX_TYPED] for name in sent if name != "state"}
+    typed["purposes"] = tuple(sent.get("purpose", ()))
     return typed
 
 
-def _name(fields: Fields, field: str) -> str:
-    """Read a name: one line, no control characters."""
-    return one_line(first(fields, field)[:MAX_NAME])
-
-
-def read_consent(
-    clinic: Clinic,
-    fields: Fields,
-    at: Instant,
-    known: KnownDetails = NOTHING_KNOWN,
-) -> FormAnswers:
+def read_consent(clinic: Clinic, fields: Fields, at: Instant, known: KnownDetails = NOTHING_KNOWN) -> FormAnswers:
     """Read the consent form of a clinic that asks these questions at `at`; what is known need not be typed.
 
-    A decision left open is no decision; at least one must be taken. One that is no longer asked (a contest that ended
-    while the page was open) is said to be so, not dropped.
+    A question left open is no decision; at least one must be answered. An answer to a question that is not asked any
+    more (a contest that ended while the page was open) is an error: it is not dropped in silence.
     """
-    answers, faults = _answers(clinic, fields)
-    typed = _Typed(clinic, fields, [*known.contacts])
-    typed.read()
-    agreed = Answer.YES in answers.values()
-    guardian, about_child = _guardian(clinic, fields, at, named=agreed or bool(typed.contacts))
-    name = guardian.child if guardian else _name(fields, "name") or None
-    faults += [
-        *about_child,
-        *typed.faults,
-        *_missing(clinic, answers, typed, named=bool(name or guardian or known.name)),
-    ]
-    faults += _phone_faults(clinic, answers, typed.contacts, known.contacts)
-    address, missing = _address(clinic, answers, fields, known=known.address)
-    faults += missing
-    declares = guardian is None and _declares(clinic, answers, fields, faults)
-    # As on the page; questions come before.
-    order = ("child", "relation", "child_name", "child_born", "name", *PARTS, *clinic.contact_order, "adult")
-    faults.sort(key=lambda fault: order.index(fault.field) if fault.field in order else -1)
+    answers, errors = _read_answers(clinic, fields)
+    contacts = _Contacts([*known.contacts])
+    contacts.read(clinic, fields)
+    needs_child = Answer.YES in answers.values() or bool(contacts.contacts)
+    guardian, guardian_errors = _read_guardian(clinic, fields, at, needs_child=needs_child)
+    name = guardian.child if guardian else _read_name(fields, "name") or None
+    named = bool(name or guardian or known.name)
+    errors += guardian_errors
+    errors += contacts.errors
+    errors += _missing_details(clinic, answers, contacts, named=named)
+    errors += _phone_errors(clinic, answers, contacts.contacts, known.contacts)
+    address, address_errors = _read_address(clinic, answers, fields, known=known.address)
+    errors += address_errors
+    declares = guardian is None and _asks_for_age(clinic, answers)
+    if declares:
+        errors += _age_errors(fields)
     return FormAnswers(
         answers,
-        tuple(typed.contacts),
+        tuple(contacts.contacts),
         name,
-        tuple(faults),
+        _in_order(clinic, errors),
         declared_adult=declares,
         guardian=guardian,
         address=address,
     )
 
 
+def _in_order(clinic: Clinic, errors: Iterable[FieldError]) -> tuple[FieldError, ...]:
+    """Sort errors as their fields stand on the page: the questions come first."""
+    order = ["child", "relation", "child_name", "child_born", "name", *PARTS, *clinic.contact_order, "adult"]
+
+    def place(error: FieldError) -> int:
+        return order.index(error.field) if error.field in order else -1
+
+    return tuple(sorted(errors, key=place))
+
+
 def read_changes(clinic: Clinic, fields: Fields, known: Collection[str]) -> FormAnswers:
-    """Read the changes on a patient's own page: as `read_consent`, of somebody known by these (email, phone, name)."""
-    answers, faults = _answers(clinic, fields)
-    for address, answer in answers.items():
-        if answer is Answer.YES and not can_agree(clinic.questions[address], known):
-            faults.append(FieldError(f"decision.{address}", "contact_unknown"))
-    declares = _declares(clinic, answers, fields, faults)
-    return FormAnswers(answers, (), None, tuple(faults), declared_adult=declares)
+    """Read the changes on a patient's own page; `known` names what is known of them (email, phone, name, address)."""
+    answers, errors = _read_answers(clinic, fields)
+    for question_id in _agreed(answers):
+        if not can_agree(clinic.questions[question_id], known):
+            errors.append(FieldError(f"{QUESTION}{question_id}", "contact_unknown"))
+    declares = _asks_for_age(clinic, answers)
+    if declares:
+        errors += _age_errors(fields)
+    return FormAnswers(answers, (), None, tuple(errors), declared_adult=declares)
 
 
-def read_stops(ever: Clinic, fields: Fields) -> FormAnswers:
-    """Read the withdrawals on a patient's own page: `purpose` (repeatable) or `all=yes`, ticked, and never by a button.
+def read_stops(all_questions: Clinic, fields: Fields) -> FormAnswers:
+    """Read the withdrawals on a patient's own page: `purpose` (repeatable) or `all=yes`, ticked, never by a button.
 
     A program that opens every link of a mail and sends every form ticks nothing, and so stops nothing.
     """
     everything = first(fields, "all") == "yes"
-    named = [name for name in fields.get("purpose", []) if name in ever.questions]
-    faults = () if named or everything else (FieldError("purpose", "nothing_ticked"),)
-    answers = dict.fromkeys(ever.questions if everything else named, Answer.WITHDRAW)
-    return FormAnswers(answers, (), None, faults, everything)
+    stopped = [name for name in fields.get("purpose", []) if name in all_questions.questions]
+    errors = () if stopped or everything else (FieldError("purpose", "nothing_ticked"),)
+    if everything:
+        stopped = list(all_questions.questions)
+    return FormAnswers(dict.fromkeys(stopped, Answer.WITHDRAW), (), None, errors, everything)
+
+
+def read_withdrawal(clinic: Clinic, fields: Fields, *, known: bool = False) -> FormAnswers:
+    """Read the withdrawal form: a contact, unless it is `known` whose it is, and `purpose` (repeatable) or `all=yes`.
+
+    The page's first button, "enter", is what Enter in a field presses: it stops what is ticked, or else everything.
+    """
+    named = [name for name in fields.get("purpose", []) if name]
+    by_enter = first(fields, "enter") == "yes" and not named
+    everything = first(fields, "all") == "yes" or by_enter
+    questions, errors = _read_purposes(clinic, named)
+    if everything:
+        questions, errors = list(clinic.questions), []
+    contacts: tuple[Contact, ...] = ()
+    if not known:
+        contacts, contact_errors = read_contacts(clinic, fields)
+        errors += contact_errors
+    answers = dict.fromkeys(questions, Answer.WITHDRAW)
+    return FormAnswers(answers, contacts, None, tuple(errors), everything)
+
+
+def _read_purposes(clinic: Clinic, named: Sequence[str]) -> tuple[list[QuestionId], list[FieldError]]:
+    """Give the questions that these purposes, or options of them, name."""
+    questions: list[QuestionId] = []
+    for name in named:
+        resolved = clinic.resolve_names(name)
+        if not resolved:
+            return [], [FieldError("purpose", "purpose_unknown")]
+        questions += resolved
+    if not questions:
+        return [], [FieldError("purpose", "nothing_chosen")]
+    return questions, []
 
 
 def read_contacts(clinic: Clinic, fields: Fields) -> tuple[tuple[Contact, ...], tuple[FieldError, ...]]:
-    """Read an e-mail address, a phone number or both, and what is to be mended."""
-    typed = _Typed(clinic, fields)
-    typed.read()
-    if not typed.contacts and not typed.faults:
-        typed.faults.append(FieldError(clinic.contact_order[0], "contact_missing"))
-    return tuple(typed.contacts), tuple(typed.faults)
+    """Read an e-mail address, a phone number or both, and what is wrong with them."""
+    contacts = _Contacts()
+    contacts.read(clinic, fields)
+    if not contacts.contacts and not contacts.errors:
+        contacts.errors.append(FieldError(clinic.contact_order[0], "contact_missing"))
+    return tuple(contacts.contacts), tuple(contacts.errors)
 
 
 def read_written_to(clinic: Clinic, fields: Fields) -> tuple[tuple[Contact, ...], tuple[FieldError, ...]]:
-    """Read the contacts a message is asked to: as `read_contacts`, and one of them must be such that it can come."""
-    contacts, faults = read_contacts(clinic, fields)
-    if faults or any(can_be_written_to(each, clinic.text_message_countries) for each in contacts):
-        return contacts, faults
+    """Read the contacts for a message: as `read_contacts`, and to one of them a message must be able to go."""
+    contacts, errors = read_contacts(clinic, fields)
+    countries = clinic.text_message_countries
+    if errors or any(can_be_written_to(contact, countries) for contact in contacts):
+        return contacts, errors
     return contacts, (FieldError("phone", "phone_no_texts_email"),)
 
 
-def _answers(clinic: Clinic, fields: Fields) -> tuple[dict[str, Answer], list[FieldError]]:
-    answers: dict[str, Answer] = {}
-    faults: list[FieldError] = []
-    if any(name.startswith("decision.") and name.removeprefix("decision.") not in clinic.questions for name in fields):
-        faults.append(FieldError("errors", "question_closed"))
-    for address in clinic.questions:
-        given = set(fields.get(f"decision.{address}", [])) - {""}
+def _read_answers(clinic: Clinic, fields: Fields) -> tuple[dict[QuestionId, Answer], list[FieldError]]:
+    answers: dict[QuestionId, Answer] = {}
+    errors: list[FieldError] = []
+    sent = [name.removeprefix(QUESTION) for name in fields if name.startswith(QUESTION)]
+    if any(question not in clinic.questions for question in sent):
+        errors.append(FieldError("errors", "question_closed"))
+    for question in clinic.questions:
+        name = f"{QUESTION}{question}"
+        given = set(fields.get(name, [])) - {""}
         if given in ({"yes"}, {"no"}):
-            answers[address] = Answer(given.pop())
+            answers[question] = Answer(given.pop())
         elif given:
-            faults.append(FieldError(f"decision.{address}", "answer_unclear"))
-    if not answers and not faults:
-        faults.append(FieldError(f"decision.{next(iter(clinic.questions), '')}", "nothing_decided"))
-    return answers, faults
+            errors.append(FieldError(name, "answer_unclear"))
+    if not answers and not errors:
+        first_question = next(iter(clinic.questions), "")
+        errors.append(FieldError(f"{QUESTION}{first_question}", "nothing_decided"))
+    return answers, errors
 
 
-def _declares(clinic: Clinic, answers: Mapping[str, Answer], fields: Fields, faults: list[FieldError]) -> bool:
-    declares = clinic.age_minimum is not None and Answer.YES in answers.values()
-    if declares and first(fields, "adult") != "yes":
-        faults.append(FieldError("adult", "adult_missing"))
-    return declares
+def _agreed(answers: Answers) -> list[QuestionId]:
+    return [question for question, answer in answers.items() if answer is Answer.YES]
 
 
-def _guardian(clinic: Clinic, fields: Fields, at: Instant, *, named: bool) -> tuple[Guardian | None, list[FieldError]]:
-    """Read who decides for a child, if anybody does; `named` where the answers need to know for which child.
+def _needs(clinic: Clinic, answers: Answers) -> frozenset[str]:
+    """Give everything that the Yes of a form need to know."""
+    needs: set[str] = set()
+    for question in _agreed(answers):
+        needs |= clinic.questions[question].needs
+    return frozenset(needs)
 
-    The box decides. Fields filled in without it are asked about: an answer must not go to the wrong person.
+
+def _asks_for_age(clinic: Clinic, answers: Answers) -> bool:
+    """Tell whether a Yes has to come with a declaration of age."""
+    return clinic.age_minimum is not None and Answer.YES in answers.values()
+
+
+def _age_errors(fields: Fields) -> list[FieldError]:
+    if first(fields, "adult") == "yes":
+        return []
+    return [FieldError("adult", "adult_missing")]
+
+
+def _read_name(fields: Fields, name: str) -> str:
+    """Read a name: one line, no control characters."""
+    return one_line(first(fields, name)[:MAX_NAME])
+
+
+def _read_guardian(
+    clinic: Clinic, fields: Fields, at: Instant, *, needs_child: bool
+) -> tuple[Guardian | None, list[FieldError]]:
+    """Read who decides for a child, if anybody does; `needs_child` where the answers need to know for which child.
+
+    The tick decides. Fields filled in without it are an error: an answer must not go to the wrong person.
     """
     if first(fields, "child") != "yes":
-        begun = clinic.guardian and any(first(fields, name) for name in CHILD_FIELDS)
-        return None, [FieldError("child", "child_unclear")] if begun else []
+        begun = any(first(fields, name) for name in CHILD_FIELDS)
+        errors = [FieldError("child", "child_unclear")] if begun and clinic.guardian else []
+        return None, errors
     if not clinic.guardian:
         return None, [FieldError("errors", "adults_only")]
-    faults = []
-    relation, child = first(fields, "relation"), _name(fields, "child_name")
+    errors = []
+    relation, child = first(fields, "relation"), _read_name(fields, "child_name")
     if relation not in RELATIONS:
-        faults.append(FieldError("relation", "relation_missing"))
-    if named and not child:
-        faults.append(FieldError("child_name", "child_name_missing"))
-    year, month, day = (first(fields, f"child_born_{part}") for part in ("year", "month", "day"))
-    born = calendar_day(year, month, day)
-    if born is not None and (problem := refusal_reason(clinic, born, at)):
-        faults.append(FieldError("child_born", problem))
-    elif born is None and (year or month or day):
-        faults.append(
-            FieldError("child_born", "child_born_impossible" if year and month and day else "child_born_missing")
-        )
-    elif born is None and named:
-        faults.append(FieldError("child_born", "child_born_missing"))
-    return Guardian(relation, child or None, born), faults
+        errors.append(FieldError("relation", "relation_missing"))
+    if needs_child and not child:
+        errors.append(FieldError("child_name", "child_name_missing"))
+    born = calendar_day(*_birth_fields(fields))
+    problem = _birth_problem(fields, needed=needs_child)
+    if born is not None:
+        problem = refusal_reason(clinic, born, at)
+    if problem:
+        errors.append(FieldError("child_born", problem))
+    return Guardian(relation, child or None, born), errors
 
 
-def _missing(clinic: Clinic, answers: Mapping[str, Answer], typed: _Typed, *, named: bool) -> list[FieldError]:
-    agreed = [address for address, answer in answers.items() if answer is Answer.YES]
-    needed = {need for address in agreed for need in clinic.questions[address].needs}
-    missing = [
-        FieldError(kind, f"{kind}_missing") for kind in ("email", "phone") if kind in needed and not typed.has(kind)
-    ]
-    if agreed and not missing and not typed.has("email") and not typed.has("phone"):
-        missing.append(FieldError(clinic.contact_order[0], "contact_missing"))
-    if "name" in needed and not named:
-        missing.append(FieldError("name", "name_missing"))
-    return missing
+def _birth_fields(fields: Fields) -> tuple[str, str, str]:
+    """Give the year, month and day of birth as they were typed."""
+    return (
+        first(fields, "child_born_year"),
+        first(fields, "child_born_month"),
+        first(fields, "child_born_day"),
+    )
 
 
-def _phone_faults(
-    clinic: Clinic, answers: Mapping[str, Answer], contacts: Sequence[Contact], known: Collection[Contact]
+def _birth_problem(fields: Fields, *, needed: bool) -> str | None:
+    """Name what is wrong with a birth that is no day of the calendar; None where nothing has to be typed."""
+    typed = _birth_fields(fields)
+    if all(typed):
+        return "child_born_impossible"
+    if any(typed) or needed:
+        return "child_born_missing"
+    return None
+
+
+def _missing_details(clinic: Clinic, answers: Answers, contacts: _Contacts, *, named: bool) -> list[FieldError]:
+    """Give what was not typed that a Yes needs; some contact it needs always."""
+    needs = _needs(clinic, answers)
+    kinds = (ContactKind.EMAIL.value, ContactKind.PHONE.value)
+    missing = [kind for kind in kinds if kind in needs and not contacts.has(kind)]
+    errors = [FieldError(kind, f"{kind}_missing") for kind in missing]
+    reachable = any(contacts.has(kind) for kind in kinds)
+    if _agreed(answers) and not missing and not reachable:
+        errors.append(FieldError(clinic.contact_order[0], "contact_missing"))
+    if "name" in needs and not named:
+        errors.append(FieldError("name", "name_missing"))
+    return errors
+
+
+def _phone_errors(
+    clinic: Clinic, answers: Answers, contacts: Sequence[Contact], known: Collection[Contact]
 ) -> list[FieldError]:
     """Tell what is wrong with a phone number that was typed: it does not exist, or cannot be asked to confirm a Yes.
 
-    A number that takes no text message is taken as a contact wherever nothing has to be confirmed by it.
+    A number that takes no text message is a contact all the same wherever nothing has to be confirmed by it.
     """
-    phone = next((each for each in contacts if each.kind is ContactKind.PHONE and each not in known), None)
-    if phone is None:
+    typed = [contact for contact in contacts if contact.kind is ContactKind.PHONE and contact not in known]
+    if not typed:
         return []
+    [phone] = typed
     if not exists(phone.value):
         return [FieldError("phone", "phone_invalid")]
-    kinds = [each.kind for each in contacts]
-    asked = [
-        address
-        for address, answer in answers.items()
-        if answer is Answer.YES
-        and address in clinic.needs_confirmation
-        and clinic.confirming_kind(address, kinds) == ContactKind.PHONE
-    ]
-    if not asked or takes_texts(phone.value, clinic.text_message_countries):
+    if takes_texts(phone.value, clinic.text_message_countries):
         return []
-    by_phone = any("phone" in clinic.questions[address].needs for address in asked)
-    return [FieldError("phone", "phone_no_texts" if by_phone else "phone_no_texts_email")]
+    kinds = [contact.kind for contact in contacts]
+    waiting = [question for question in _agreed(answers) if question in clinic.needs_confirmation]
+    by_phone = [question for question in waiting if clinic.confirming_kind(question, kinds) == ContactKind.PHONE]
+    if not by_phone:
+        return []
+    needs_phone = any("phone" in clinic.questions[question].needs for question in by_phone)
+    return [FieldError("phone", "phone_no_texts" if needs_phone else "phone_no_texts_email")]
 
 
-def _address(
-    clinic: Clinic, answers: Mapping[str, Answer], fields: Fields, *, known: bool
+def _read_address(
+    clinic: Clinic, answers: Answers, fields: Fields, *, known: bool
 ) -> tuple[PostalAddress | None, list[FieldError]]:
     """Read the postal address where a Yes needs it; none is taken that nothing needs (GDPR Art. 5(1)(c))."""
-    agreed = [address for address, answer in answers.items() if answer is Answer.YES]
-    if not any("address" in clinic.questions[address].needs for address in agreed):
+    if "address" not in _needs(clinic, answers):
         return None, []
     parts = {part: one_line(first(fields, part)[:MAX_PART]) for part in PARTS}
     if known and not any(parts.values()):
         return None, []
-    missing = [FieldError(part, f"{part}_missing") for part in missing_parts(parts, clinic.country)]
-    return (None, missing) if missing else (PostalAddress(**parts), [])
-
-
-def read_withdrawal(clinic: Clinic, fields: Fields, *, known: bool = False) -> FormAnswers:
-    """Read the withdrawal form: a contact, unless it is known whose it is, and `purpose` (repeatable) or `all=yes`."""
-    faults: list[FieldError] = []
-    named = [name for name in fields.get("purpose", []) if name]
-    # Enter in a field presses the page's first button, "enter": it stops what is ticked, or everything.
-    everything = first(fields, "all") == "yes" or (first(fields, "enter") == "yes" and not named)
-    addresses = [address for name in named for address in clinic.resolve_names(name)]
-    if everything:
-        addresses = list(clinic.questions)
-    elif any(not clinic.resolve_names(name) for name in named):
-        faults.append(FieldError("purpose", "purpose_unknown"))
-    elif not addresses:
-        faults.append(FieldError("purpose", "nothing_chosen"))
-    contacts, missing = ((), ()) if known else read_contacts(clinic, fields)
-    answers = dict.fromkeys(addresses, Answer.WITHDRAW)
-    return FormAnswers(answers, contacts, None, (*faults, *missing), everything)
+    missing = missing_parts(parts, clinic.country)
+    if missing:
+        return None, [FieldError(part, f"{part}_missing") for part in missing]
+    return PostalAddress(**parts), []
