@@ -1,8 +1,8 @@
-"""Rectifying a person's contacts (GDPR Art. 16): one is replaced or removed, at the word of staff or patient.
+"""Rectifying a person's contacts (GDPR Art. 16): one is replaced or removed, as staff or the patient asks.
 
-The old contact finds the person no longer, so nothing is permitted for it. A numbered receipt tells it in the chain, by
-the kinds of contact alone; where the new one is somebody else's already, so does one in theirs. The old contact hears
-that it was removed.
+The old contact finds the person no longer, so nothing is permitted for it. A receipt in the person's chain records the
+change, by the kinds of contact alone; where the new one is somebody else's already, so does one in theirs. The old
+contact gets a message that it was removed.
 """
 
 import json
@@ -33,7 +33,7 @@ from chalicelib.store.withdrawal_orders import MANY
 from chalicelib.store.writes import Put, Write
 
 REMOVED = "removed"
-"""The kind of an item of the outbox that tells a contact that it was removed."""
+"""The kind of message by which a contact learns that it was removed."""
 
 
 class NotTheirsError(RejectedError):
@@ -54,14 +54,17 @@ class Change:
 
     @property
     def evidence(self) -> dict[str, str]:
-        """What the receipt tells of it: of which kinds the contacts are, and never a contact."""
-        added = {"contact_added": self.new.kind.value} if self.new else {}
-        return {"contact_removed": self.old.kind.value, **added}
+        """What the receipt says of it: of which kinds the contacts are, and never a contact."""
+        kinds = {"contact_removed": self.old.kind.value}
+        if self.new:
+            kinds["contact_added"] = self.new.kind.value
+        return kinds
 
     def done(self, key: ClinicKey, person: Subject) -> bool:
         """Tell whether a person's contacts are as the change leaves them."""
-        here = self.new is None or key.lookup(self.new) in person.contacts
-        return here and key.lookup(self.old) not in person.contacts
+        if key.lookup(self.old) in person.contacts:
+            return False
+        return self.new is None or key.lookup(self.new) in person.contacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,7 @@ def _recorded_before(portal: Portal, call: AuthorizedCall[ContactChange], decisi
     raise UsedForAnotherBodyError
 
 
-def rectify(  # noqa: PLR0917 - what is changed, for whom, by which act
+def rectify(  # noqa: PLR0917 - what is changed, for whom, by which decision
     portal: Portal,
     decision: Decision,
     change: Change,
@@ -148,56 +151,76 @@ def rectify(  # noqa: PLR0917 - what is changed, for whom, by which act
     base: str,
     also: tuple[Put, ...] = (),
 ) -> Receipt:
-    """Change a person's contacts and give the receipt that tells it; the same act again gives the same receipt.
+    """Change a person's contacts and give the receipt of it; the same decision again gives the same receipt.
 
-    `act` decides nothing and says how the change came about. The new contact counts as proven: staff vouch for it, or
-    the change was confirmed from there. Raises NotTheirsError, and errors as `decisions.record`.
+    `decision` answers no question and says how the change came about. The new contact counts as proven: staff
+    vouch for it, or the change was confirmed from there. Raises NotTheirsError, and errors as `decisions.record`.
     """
-    key, old = portal.clinics.key(decision.clinic), seen.lookups[change.old]
     contacts = tuple(seen.lookups)
 
-    def checked(lookup: Lookup) -> Lookup:
-        now = next((each for each in lookup.stored_under[change.old] if each.id == person.id), None)
-        if now is None or old not in now.contacts:
-            raise NotTheirsError
+    def look_again() -> Lookup:
+        lookup = portal.directory.look_up(decision.clinic, contacts)
+        _check_is_theirs(lookup, change.old, person)
         return lookup
 
+    _check_is_theirs(seen, change.old, person)
     new = (change.new,) if change.new else ()
     identification = Identification(
-        new, None, fresh_subject(), person=person.id, base=base, proves=new, detaches=(change.old,), joins=True
+        new,
+        None,
+        fresh_subject(),
+        person=person.id,
+        base=base,
+        proves=new,
+        detaches=(change.old,),
+        joins=True,
     )
+    key = portal.clinics.key(decision.clinic)
     own = replace(decision, evidence={**(decision.evidence or {}), **change.evidence})
-    beside = [*also, *_word(key, decision, change.old, person, base)]
-
-    def again() -> Lookup:
-        return checked(portal.directory.look_up(decision.clinic, contacts))
-
-    receipt = decisions.record(portal, own, identification, seen=checked(seen), also=beside, look_again=again)
+    beside = [*also, *_message_writes(key, decision, change.old, person, base)]
+    receipt = decisions.record(portal, own, identification, seen=seen, also=beside, look_again=look_again)
     if change.new is not None:
-        _tell_sharers(portal, decision, change.new, person, seen)
+        _record_for_sharers(portal, decision, change.new, person, seen)
     return receipt
 
 
-def _tell_sharers(portal: Portal, decision: Decision, contact: Contact, person: Subject, seen: Lookup) -> None:
-    """Tell it in the chains of those whose own the new contact is already; of very many only the first page."""
+def _check_is_theirs(lookup: Lookup, contact: Contact, person: Subject) -> None:
+    """Raise NotTheirsError where a contact is not, or no longer, a person's."""
+    contact_key = lookup.lookups[contact]
+    for found in lookup.stored_under[contact]:
+        if found.id == person.id and contact_key in found.contacts:
+            return
+    raise NotTheirsError
+
+
+def _record_for_sharers(portal: Portal, decision: Decision, contact: Contact, person: Subject, seen: Lookup) -> None:
+    """Record in the chains of those whose own the new contact is that it is shared now; of very many for the first."""
     secret = portal.clinics.key(decision.clinic).receipt_secret()
-    others = [each for each in seen.people[contact] if each.id != person.id]
+    evidence = {"contact_shared": contact.kind.value}
+    others = [other for other in seen.people[contact] if other.id != person.id]
     for other in others[:MANY]:
         number = receipt_id(secret, decision.receipt_id, {"shared": other.id})
-        shared = replace(decision, receipt_id=number, evidence={"contact_shared": contact.kind.value})
-        signer = Identification((contact,), None, fresh_subject(), person=other.id, joins=False, follows=True)
-        decisions.record(portal, shared, signer)
+        theirs = Identification(
+            (contact,),
+            None,
+            fresh_subject(),
+            person=other.id,
+            joins=False,
+            follows=True,
+        )
+        decisions.record(portal, replace(decision, receipt_id=number, evidence=evidence), theirs)
 
 
-def _word(key: ClinicKey, decision: Decision, contact: Contact, person: Subject, base: str) -> list[Write]:
-    """Leave word for a contact that it was removed."""
-    if contact.kind not in REACHABLE_KINDS or not (base or person.base):
+def _message_writes(key: ClinicKey, decision: Decision, contact: Contact, person: Subject, base: str) -> list[Write]:
+    """Give what is written so that a contact gets the message that it was removed."""
+    base = base or person.base
+    if contact.kind not in REACHABLE_KINDS or not base:
         return []
     number = key.outbox_number(person.id, REMOVED, decision.receipt_id)
     lang = person.lang or decision.notice.lang
-    word = OutboxEntry(REMOVED, decision.clinic, person.id, lang, base or person.base, at=decision.effective_at)
-    left = reminder_key(decision.clinic, person.id, REMOVED, decision.receipt_id)
+    entry = OutboxEntry(REMOVED, decision.clinic, person.id, lang, base, at=decision.effective_at)
+    sent = reminder_key(decision.clinic, person.id, REMOVED, decision.receipt_id)
     return [
-        outbox.new_item(key, person.salt, number, word, [contact]),
-        Put(left, {"body": json.dumps({"number": number})}),
+        outbox.new_item(key, person.salt, number, entry, [contact]),
+        Put(sent, {"body": json.dumps({"number": number})}),
     ]

@@ -1,4 +1,4 @@
-"""What a person takes along (GDPR Art. 15(3) and 20): everything, as JSON and as a table. Pure.
+"""What a person takes along (GDPR Art. 15(3) and 20): everything, as JSON and as a table.
 
 `docs/takeout.md` describes both shapes.
 """
@@ -6,7 +6,7 @@
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ COLUMNS = (
     *("record", "name", "value", "from", "until", "receipt"),
     *("notice", "language", "channel", "assurance", "permitted"),
 )
+Row = Mapping[str, str | None]
+
 _FORMULA = re.compile(r"(^|[;\t\r\n])(?=[^\S\t\r\n]*[=+\-@＝＋－＠])|^(?=[\t\r\n])")
 """Where a formula begins, in either width of its sign: at the start of a cell, and behind what some spreadsheet takes
 for the end of one. Where a decimal point is a comma, as in all our countries, that is the semicolon."""
@@ -56,34 +58,19 @@ class DataExport:
         return {
             "exported_at": self.at,
             "clinic": {"id": self.clinic.id, "name": self.clinic.name[self.lang]},
-            "controllers": [asdict(each) for each in self.clinic.controllers],
+            "controllers": [asdict(controller) for controller in self.clinic.controllers],
             "person": {
                 "id": self.subject,
                 "names": list(self.names),
-                "addresses": [asdict(each) for each in self.addresses],
-                "contacts": [
-                    {"kind": contact.kind, "value": contact.value, "known_since": since}
-                    for contact, since in self.contacts
-                ],
+                "addresses": [asdict(address) for address in self.addresses],
+                "contacts": [_describe_contact(contact, since) for contact, since in self.contacts],
                 "restricted_since": self.restricted_since,
             },
-            "decisions": [self._decision(each) for each in self.decisions],
-            "recipients": [
-                {
-                    "decision": each.question.id,
-                    "recipient": localized(each.recipient, self.lang),
-                    "from": each.since,
-                    "until": each.until,
-                }
-                for each in self.disclosures
-            ],
+            "decisions": [self._describe_status(status) for status in self.decisions],
+            "recipients": [self._describe_recipient(period) for period in self.disclosures],
             "receipts": [receipt.document for receipt in self.receipts],
             "receipts_left_out": self.left_out,
-            "evidence": [
-                {"receipt": receipt.id, **self.evidence[receipt.document["version"]]}
-                for receipt in self.receipts
-                if receipt.document["version"] in self.evidence
-            ],
+            "evidence": self._describe_evidence(),
         }
 
     def table(self) -> str:
@@ -99,46 +86,112 @@ class DataExport:
             writer.writerow({column: harmless(cell) for column, cell in row.items() if cell is not None})
         return "\N{ZERO WIDTH NO-BREAK SPACE}" + written.getvalue()
 
-    def _decision(self, decision: QuestionStatus) -> dict[str, Any]:
-        status = decision.status
+    def _describe_status(self, question_status: QuestionStatus) -> dict[str, Any]:
+        status, question = question_status.status, question_status.question
+        answer = status.recorded_answer
         return {
-            "decision": decision.question.id,
-            "title": decision.question.title(self.lang),
+            "decision": question.id,
+            "title": question.title(self.lang),
             "state": status.state,
             "permitted": status.permitted,
             "since": status.since,
-            "receipt": status.recorded_answer.receipt_id if status.recorded_answer else None,
+            "receipt": answer.receipt_id if answer else None,
         }
 
-    def _rows(self) -> list[dict[str, str | None]]:
-        rows: list[dict[str, str | None]] = [{"record": "name", "value": name} for name in self.names]
-        rows += [{"record": "address", "value": each.line()} for each in self.addresses]
-        for contact, since in self.contacts:
-            rows.append({"record": "contact", "name": contact.kind, "value": contact.value, "from": since})
-        if self.restricted_since is not None:
-            rows.append({"record": "restriction", "from": self.restricted_since})
-        for decision in self.decisions:
-            told, word = self._decision(decision), decision.status.recorded_answer
-            row = {"record": "decision", "name": told["decision"], "value": told["state"], "from": told["since"]}
-            row |= {"permitted": "yes" if told["permitted"] else "no", "receipt": told["receipt"]}
-            rows.append({**row, "until": word.expires_at if word else None})
-        for each in self.disclosures:
-            row = {"record": "recipient", "name": each.question.id, "value": localized(each.recipient, self.lang)}
-            rows.append({**row, "from": each.since, "until": each.until})
-        if self.left_out:
-            rows.append({"record": "left_out", "name": "receipts", "value": str(self.left_out)})
+    def _describe_recipient(self, period: RecipientPeriod) -> dict[str, Any]:
+        return {
+            "decision": period.question.id,
+            "recipient": localized(period.recipient, self.lang),
+            "from": period.since,
+            "until": period.until,
+        }
+
+    def _describe_evidence(self) -> list[dict[str, str]]:
+        described = []
         for receipt in self.receipts:
-            document = receipt.document
-            given = document.get("effective_date") or document["effective_at"]
-            for name, value in self.evidence.get(document["version"], {}).items():
-                row = {"record": "evidence", "name": name, "value": value}
-                rows.append({**row, "from": given, "receipt": receipt.id})
-            for address, entry in document["decisions"].items():
-                row = {"record": "answer", "name": address, "value": entry["answer"], "until": entry["expires_at"]}
-                row |= {"from": given, "receipt": receipt.id}
-                row |= {"notice": document["notice"]["version"], "language": document["notice"]["lang"]}
-                rows.append({**row, "channel": document["channel"], "assurance": document["assurance"]})
-        return rows
+            written = self.evidence.get(receipt.document["version"])
+            if written is not None:
+                described.append({"receipt": receipt.id, **written})
+        return described
+
+    def _rows(self) -> Iterator[Row]:
+        yield from self._person_rows()
+        yield from (self._status_row(status) for status in self.decisions)
+        yield from (self._recipient_row(period) for period in self.disclosures)
+        if self.left_out:
+            yield {"record": "left_out", "name": "receipts", "value": str(self.left_out)}
+        for receipt in self.receipts:
+            yield from self._evidence_rows(receipt)
+            yield from _answer_rows(receipt)
+
+    def _person_rows(self) -> Iterator[Row]:
+        for name in self.names:
+            yield {"record": "name", "value": name}
+        for address in self.addresses:
+            yield {"record": "address", "value": address.line()}
+        for contact, since in self.contacts:
+            yield {"record": "contact", "name": contact.kind, "value": contact.value, "from": since}
+        if self.restricted_since is not None:
+            yield {"record": "restriction", "from": self.restricted_since}
+
+    def _status_row(self, question_status: QuestionStatus) -> Row:
+        status, answer = question_status.status, question_status.status.recorded_answer
+        return {
+            "record": "decision",
+            "name": question_status.question.id,
+            "value": status.state,
+            "from": status.since,
+            "until": answer.expires_at if answer else None,
+            "permitted": "yes" if status.permitted else "no",
+            "receipt": answer.receipt_id if answer else None,
+        }
+
+    def _recipient_row(self, period: RecipientPeriod) -> Row:
+        return {
+            "record": "recipient",
+            "name": period.question.id,
+            "value": localized(period.recipient, self.lang),
+            "from": period.since,
+            "until": period.until,
+        }
+
+    def _evidence_rows(self, receipt: Receipt) -> Iterator[Row]:
+        written = self.evidence.get(receipt.document["version"], {})
+        for name, value in written.items():
+            yield {
+                "record": "evidence",
+                "name": name,
+                "value": value,
+                "from": _given_at(receipt),
+                "receipt": receipt.id,
+            }
+
+
+def _answer_rows(receipt: Receipt) -> Iterator[Row]:
+    document = receipt.document
+    for question, entry in document["decisions"].items():
+        yield {
+            "record": "answer",
+            "name": question,
+            "value": entry["answer"],
+            "from": _given_at(receipt),
+            "until": entry["expires_at"],
+            "receipt": receipt.id,
+            "notice": document["notice"]["version"],
+            "language": document["notice"]["lang"],
+            "channel": document["channel"],
+            "assurance": document["assurance"],
+        }
+
+
+def _given_at(receipt: Receipt) -> str:
+    """Give when a decision was made: a day where only the day is known."""
+    document = receipt.document
+    return str(document.get("effective_date") or document["effective_at"])
+
+
+def _describe_contact(contact: Contact, since: Instant) -> dict[str, str]:
+    return {"kind": contact.kind, "value": contact.value, "known_since": since}
 
 
 def export_data(page: OwnPage) -> DataExport:

@@ -1,4 +1,4 @@
-"""Erasing a person and restricting what is done with their data (GDPR Art. 17, 18), at the word of staff or patient."""
+"""Erasing a person and restricting what is done with their data (GDPR Art. 17, 18), as staff or the patient asks."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ def erase(  # noqa: PLR0917 - whom, by whom, when
 ) -> Erased | None:
     """Erase a person at once and for every read; give None where nobody of this id is there any more.
 
-    `by` is a bearer key's id, "patient" or "portal", for the audit; `still` tells of the person as they are at that
+    `by` is a bearer key's id, "patient" or "portal", for the audit; `still` says of the person as they are at that
     moment whether they are to be erased. A decision made at the same moment is either erased too, or somebody's who is
     new. Raises UnknownClinicError, ContendedError, UnavailableError; to repeat it is safe.
     """
@@ -106,19 +106,33 @@ def restrict(portal: Portal, clinic: str, subject: str, by: str, now: Instant, *
 
 
 def resolve(people: Mapping[Contact, Sequence[Subject]], *, everyone: bool) -> list[Subject]:
-    """Tell who is meant by these contacts; raise SeveralPeopleError where that may be one of several.
+    """Give whom these contacts name; raise SeveralPeopleError where that may be one of several.
 
-    An e-mail or a number of the clinic tells people who share a phone apart; where one is given and nobody is known by
-    it, nobody is meant, whoever the phone beside it belongs to. Where one contact is one person's and another is
-    another's, it may be one who is known twice: that is asked. `everyone` means all that are known under any of them.
+    An e-mail or a number of the clinic tells people who share a phone apart: where one is given and nobody is known by
+    it, nobody is named, whoever the phone beside it belongs to. Where one contact is one person's and another is
+    another's, it may be one person who is known twice: then the caller has to say. `everyone` names all of them.
     """
     groups = list(people.values())
-    telling = [found for contact, found in people.items() if contact.kind is not ContactKind.PHONE]
-    known = {each.id: each for found in (groups if everyone else telling or groups) for each in found}
+    unshared = [found for contact, found in people.items() if contact.kind is not ContactKind.PHONE]
+    known = _each_once(groups if everyone else unshared or groups)
     if everyone or not known:
-        return list(known.values())
-    used = [{each.id for each in found} for found in groups if found or len(known) > 1]
-    shared = [one for one in known.values() if all(one.id in found for found in used)]
-    if len(shared) != 1:
+        return known
+    # A contact that nobody has yet leaves open who is named, unless there is one person only.
+    deciding = [found for found in groups if found or len(known) > 1]
+    common = [person for person in known if all(_is_among(person, found) for found in deciding)]
+    if len(common) != 1:
         raise SeveralPeopleError
-    return shared
+    return common
+
+
+def _each_once(groups: Sequence[Sequence[Subject]]) -> list[Subject]:
+    """Give everybody found, once."""
+    people: dict[str, Subject] = {}
+    for group in groups:
+        for person in group:
+            people[person.id] = person
+    return list(people.values())
+
+
+def _is_among(person: Subject, group: Sequence[Subject]) -> bool:
+    return any(other.id == person.id for other in group)

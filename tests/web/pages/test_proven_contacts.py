@@ -231,7 +231,7 @@ def test_whoever_withdraws_while_it_is_being_confirmed_has_withdrawn(client: Cli
     beside, now = portal.beside, instant(datetime.now(UTC))
     opened = open_link(beside.table, beside.clinics, token, LinkScope.CONFIRM, now)
     seen = confirmation.confirmation_by_link(beside, opened, now)
-    assert seen.addresses == (EMAIL,)
+    assert seen.questions == (EMAIL,)
     client.post(f"/{program.clinic}/withdraw", {"email": ANNA.value, "all": "yes"})
     with pytest.raises(NoOpenQuestionError):
         confirmation.confirm(beside, seen, [EMAIL], now, base="", linked=True)
