@@ -308,6 +308,7 @@ def resolve_confirmed(summary: AnswerSummary | None, notice: NoticeInForce, at: 
 
 
 def _confirmed_status(summary: AnswerSummary, notice: NoticeInForce, at: Instant) -> Status:
+    """Give the status by the last answer that counts."""
     last = summary.last
     if last is None:
         return _NEVER_ASKED
@@ -319,7 +320,11 @@ def _confirmed_status(summary: AnswerSummary, notice: NoticeInForce, at: Instant
 
 
 def _took_back(summary: AnswerSummary, stop: RecordedAnswer) -> bool:
-    """Tell whether a No or withdrawal ended something: a Yes before it, or what nobody knew of."""
+    """Tell whether a stop counts as a withdrawal and not as a refusal.
+
+    It does after a Yes, and where the person's first stop was a withdrawal: that ended something of
+    which the portal knew nothing.
+    """
     if summary.first_yes is not None:
         first_given, _ = summary.first_yes
         stopped, *_ = stop.order_key
@@ -387,6 +392,7 @@ def strictest(statuses: list[Status]) -> Status:
 
 
 def _only_a_claim(status: Status) -> bool:
+    """Tell whether nothing but a claim is known: no earlier answer counts until it is confirmed."""
     answer = status.recorded_answer
     if answer is None or not answer.awaits_confirmation:
         return False

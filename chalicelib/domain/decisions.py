@@ -247,6 +247,7 @@ def decide(subject: Subject, decision: Decision, in_force: NoticeInForce, *, kno
 
 
 def _recorded_at(subject: Subject, decision: Decision) -> Instant:
+    """Give when a decision counts as recorded: after the receipt before it."""
     if not subject.recorded_at:
         return decision.recorded_at
     return max(decision.recorded_at, just_after(subject.recorded_at))

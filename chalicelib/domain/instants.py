@@ -70,6 +70,7 @@ def ending(rule: str, start: Instant) -> Instant:
 
 
 def _after_period(begun: datetime, amount: int, unit: str) -> Instant:
+    """Add days, months or years; a day that the last month lacks becomes the last it has."""
     if unit == "D":
         return instant(begun + timedelta(days=amount))
     if unit == "Y":
@@ -92,6 +93,7 @@ def just_after(at: Instant) -> Instant:
 
 
 def _last_day(year: int, month: int) -> int:
+    """Give the number of days in a month."""
     first_of_next = date(year + month // 12, month % 12 + 1, 1)
     last = first_of_next - timedelta(days=1)
     return last.day

@@ -160,6 +160,7 @@ class LinkSecret:
         return hmac.compare_digest(self._proof(secret, scope), proof)
 
     def _proof(self, secret: bytes, scope: LinkScope) -> bytes:
+        """Give what only a token for this scope contains."""
         proven = scope.encode() + b"|" + self.value
         return hmac.digest(secret, proven, "sha256")[:PROOF_BYTES]
 

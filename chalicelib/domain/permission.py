@@ -85,6 +85,7 @@ class SubjectQuery:
         return strictest([resolve(summary, notice, at) for summary in summaries or [None]])
 
     def _reaches(self, kind: ContactKind, holds_for: tuple[ContactKind, ...]) -> bool:
+        """Tell whether a message can go by this kind of contact to somebody who permits it."""
         given = {contact.kind for contact in self.known}
         if kind in given:
             return kind in holds_for

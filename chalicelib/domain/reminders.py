@@ -141,6 +141,7 @@ def _changed(person: Subject, history: Sequence[PublishedVersion], at: Instant) 
 def _agreed_before(
     person: Subject, before: NoticeInForce, entry: PublishedVersion, at: Instant
 ) -> dict[QuestionId, RecordedAnswer]:
+    """Give the answers by which somebody had agreed to the version before, question by question."""
     agreed = {}
     for question, summary in sorted(person.summaries.items()):
         status = resolve_confirmed(summary, before, at)
