@@ -13,7 +13,7 @@ class NotFoundError(PortalError, LookupError):
     """What was named is not there, or is there no longer."""
 
 
-class GoneError(NotFoundError):
+class NoLongerThereError(NotFoundError):
     """What was named was there once. Carries the clinic, where something like it can be had."""
 
     def __init__(self, clinic: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from chalicelib.domain.api_keys import BearerKey
-from chalicelib.domain.errors import GoneError, NotFoundError
+from chalicelib.domain.errors import NoLongerThereError, NotFoundError
 from chalicelib.domain.instants import Instant, moment
 from chalicelib.domain.links import Link, LinkRecipient, LinkScope, LinkSecret, read_token
 from chalicelib.domain.subjects import Subject
@@ -31,7 +31,7 @@ class UnknownLinkError(NotFoundError):
     """No link has this token, or it is for something else."""
 
 
-class OldLinkError(GoneError):
+class OldLinkError(NoLongerThereError):
     """The link is too old or revoked; carries it, so that a fresh one can be offered."""
 
     def __init__(self, link: Link) -> None:

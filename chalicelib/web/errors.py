@@ -10,7 +10,7 @@ from http import HTTPStatus
 from chalice.app import Request, Response
 
 from chalicelib import log
-from chalicelib.domain.errors import ConcurrentWriteError, GoneError, NotFoundError, ServiceUnavailableError
+from chalicelib.domain.errors import ConcurrentWriteError, NoLongerThereError, NotFoundError, ServiceUnavailableError
 from chalicelib.domain.languages import LANGUAGES
 from chalicelib.domain.rate_limits import TooManyError
 from chalicelib.portal import get_portal
@@ -157,7 +157,7 @@ def _page_for(request: Request, error: Exception) -> Response:
         case TooManyError():
             headers = retry_after(error)
             return _error_page(request, "too_many", 429, headers, minutes=error.minutes)
-        case GoneError():  # 410, RFC 9110 15.5.11, and where to go on
+        case NoLongerThereError():  # 410, RFC 9110 15.5.11, and where to go on
             clinic = f"{mount(request)}/{error.clinic}"
             return _error_page(request, "old_link", 410, clinic=clinic)
     page, described = FAMILIES[family_of(error, FAMILIES)]
