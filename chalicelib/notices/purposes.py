@@ -44,7 +44,8 @@ _ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 def read_purposes(reader: FieldReader, value: object) -> tuple[Purpose, ...]:
     """Read what the clinic asks for."""
-    return tuple(_purpose(reader, place, item) for place, item in reader.items("purposes", value))
+    items = reader.items("purposes", value)
+    return tuple(_purpose(reader, *item) for item in items)
 
 
 def questions_of(purposes: Sequence[Purpose]) -> Mapping[str, Question]:

@@ -297,22 +297,26 @@ class Layout:
 
     def _pen_lines(self, nodes: Sequence[Node], area: Area) -> None:
         """Set lines to write on, side by side: what to write, and a rule up to the next."""
-        style = STYLES["soft"]
         width = (area.width - _GAP * (len(nodes) - 1)) / len(nodes)
         strip = Strip(_PEN_LINE, keep=True)
         for place, node in enumerate(nodes):
             x = area.x + place * (width + _GAP)
-            label_area = Area(x, width, area.owner.add("P"))
-            runs = list(_runs(node))
-            lines = break_lines(runs, style.size, self._document.width, lambda _: width * 0.55)
-            strip.height = max(strip.height, _PEN_LINE + style.leading * (len(lines) - 1))
-            for number, line in enumerate(lines):
-                draw = _draw_line(style, label_area, line, style.leading)
-                strip.drawn.append(_risen(draw, strip, style.leading * (len(lines) - number)))
-            end = max(self._document.width(line) for line in lines) + 5
-            ruled = Area(x + end, width - end, label_area.owner)
-            strip.drawn.append(_risen(_draw_rule(ruled, SOFT), strip, 2))
+            self._pen_line(node, Area(x, width, area.owner.add("P")), strip)
         self._add(strip)
+
+    def _pen_line(self, node: Node, area: Area, strip: Strip) -> None:
+        """Set one line to write on into a strip, which grows where its label has several lines."""
+        style = STYLES["soft"]
+        label_width = area.width * 0.55
+        runs = list(_runs(node))
+        lines = break_lines(runs, style.size, self._document.width, lambda _: label_width)
+        strip.height = max(strip.height, _PEN_LINE + style.leading * (len(lines) - 1))
+        for number, line in enumerate(lines):
+            draw = _draw_line(style, area, line, style.leading)
+            strip.drawn.append(_risen(draw, strip, style.leading * (len(lines) - number)))
+        end = max(self._document.width(line) for line in lines) + 5
+        ruled = Area(area.x + end, area.width - end, area.owner)
+        strip.drawn.append(_risen(_draw_rule(ruled, SOFT), strip, 2))
 
 
 def _elements(node: Node) -> list[Node]:
@@ -321,6 +325,7 @@ def _elements(node: Node) -> list[Node]:
 
 
 def _has_text(runs: Sequence[Run]) -> bool:
+    """Tell whether runs have more than spaces."""
     return any(run.text.strip() for run in runs)
 
 
@@ -414,6 +419,7 @@ def _draw_side(strip: Strip, side: _Side, above: float, level: float) -> float:
 
 
 def _draw_rule(area: Area, colour: Colour = HAIR) -> Draw:
+    """Draw a line across an area."""
     return lambda document, y: document.rule(area.x, y, area.width, 0.6, colour)
 
 

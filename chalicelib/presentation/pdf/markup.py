@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
+Attributes = list[tuple[str, str | None]]
+"""Attributes as the parser of HTML gives them."""
+
 _VOID = frozenset({"br", "hr", "img", "input", "link", "meta"})
 _ELSEWHERE = frozenset({"head", "footer", "svg"})
 """What is no part of the text: a footer stands on each page, and a picture is drawn anew."""
@@ -47,13 +50,13 @@ class _Reader(HTMLParser):
         self.root = Node("body", {})
         self._open = [self.root]
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag: str, attrs: Attributes) -> None:
         node = _node(tag, attrs)
         self._open[-1].children.append(node)
         if tag not in _VOID:
             self._open.append(node)
 
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_startendtag(self, tag: str, attrs: Attributes) -> None:
         self._open[-1].children.append(_node(tag, attrs))
 
     def handle_endtag(self, tag: str) -> None:
@@ -65,5 +68,6 @@ class _Reader(HTMLParser):
         self._open[-1].children.append(data)
 
 
-def _node(tag: str, attributes: list[tuple[str, str | None]]) -> Node:
-    return Node(tag, {name: value or "" for name, value in attributes})
+def _node(tag: str, attributes: Attributes) -> Node:
+    named = {name: value or "" for name, value in attributes}
+    return Node(tag, named)

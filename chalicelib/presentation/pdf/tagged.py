@@ -183,12 +183,14 @@ class Document:
 
     def text(self, owner: Element | None, x: float, y: float, fragments: Sequence[Fragment], colour: Colour) -> None:
         """Write a line on the last page; without an owner it is decoration."""
-        self._pages[-1].append((owner, self._line(x, y, fragments, colour)))
+        drawn = self._line(x, y, fragments, colour)
+        self._pages[-1].append((owner, drawn))
 
     def rule(self, x: float, y: float, width: float, thickness: float, colour: Colour) -> None:
         """Draw a line across, which is decoration."""
-        box = f"{_number(x)} {_number(HEIGHT - y)} {_number(width)} {_number(thickness)}"
-        self._pages[-1].append((None, f"{_colour(colour)} rg {box} re f\n"))
+        box = " ".join(map(_number, (x, HEIGHT - y, width, thickness)))
+        drawn = f"{_colour(colour)} rg {box} re f\n"
+        self._pages[-1].append((None, drawn))
 
     def squares(self, owner: Element, x: float, y: float, side: float, matrix: Sequence[Sequence[bool]]) -> None:
         """Draw a matrix of dark and light modules as a square figure, the light ones in white."""
@@ -263,7 +265,9 @@ class Document:
         )
 
     def _line(self, x: float, y: float, fragments: Sequence[Fragment], colour: Colour) -> str:
-        parts = [f"{_colour(colour)} rg BT {_number(x)} {_number(HEIGHT - y)} Td"]
+        """Return a line as it is written on a page."""
+        place = f"{_number(x)} {_number(HEIGHT - y)}"
+        parts = [f"{_colour(colour)} rg BT {place} Td"]
         for part in fragments:
             font, size = _SHORT[part.font], _number(part.size)
             shown = f"<{self._faces[part.font].write(part.text)}> Tj"
