@@ -1,4 +1,4 @@
-"""A call of a clinic's program or staff whose bearer key was checked: what a service is given of it."""
+"""A call of a clinic's program or staff whose bearer key was checked, as services are given it."""
 
 import secrets
 from collections.abc import Sequence
@@ -105,7 +105,7 @@ class AuthorizedCall(Generic[Body]):
         notice: str | None = None,
         links: int | None = None,
     ) -> Put:
-        """Give the audit line of this call: opaque ids, a receipt, a notice, but never a contact."""
+        """Give the audit line of this call: opaque ids, a receipt, a notice; never a contact."""
         ids = [subject.id for subject in subjects]
         return audit.line(
             self.key.clinic,

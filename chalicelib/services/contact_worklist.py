@@ -1,4 +1,4 @@
-"""The contacts of a clinic that staff must see to: no message reaches them, or a patient wants them removed."""
+"""Contacts that staff must check: no message reaches them, or a patient wants them removed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class WorklistPage:
 
 
 def read_worklist(portal: Portal, call: AuthorizedCall[EmptyBody], after: str) -> WorklistPage:
-    """Give a page of the list; the first one (`after` is "") begins with what patients asked for."""
+    """Give a page of the list; the first (`after` is "") begins with what patients want removed."""
     found, more = worklist.undelivered(portal.table, call.clinic, after)
     wishes = () if after else worklist.removal_requests(portal.table, call.clinic)
     entries = [*wishes, *found]

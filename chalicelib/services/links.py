@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from chalicelib.domain.consent import QuestionId
 from chalicelib.domain.contacts import Contact
 from chalicelib.domain.errors import RejectedError
 from chalicelib.domain.instants import instant, moment
@@ -30,14 +31,14 @@ class UsedForOtherLinksError(RejectedError):
 class Invitation:
     """One personal link to make: for whom, in which language, about what, for how many seconds.
 
-    `asked` is the contact as the call wrote it.
+    `as_sent` is the contact as the call wrote it. No question named means all of them.
     """
 
-    asked: Mapping[str, str]
+    as_sent: Mapping[str, str]
     contact: Contact
     name: str | None
     lang: str
-    addresses: tuple[str, ...]
+    questions: tuple[QuestionId, ...]
     expires_in: int
 
     @property
@@ -64,10 +65,10 @@ class Revocation:
 
 @dataclass(frozen=True, slots=True)
 class PersonalLink:
-    """A link that was made, with the tokens of its addresses; `manage` only where it opens the own page."""
+    """A link that was made, with its tokens; `manage` only where it opens the own page."""
 
     id: str
-    asked: Mapping[str, str]
+    as_sent: Mapping[str, str]
     link: Link
     ask: str
     unsubscribe: str
@@ -93,15 +94,15 @@ def make_links(portal: Portal, call: AuthorizedCall[Invitations]) -> list[Person
     new = []
     for number, given in enumerate(call.body.invitations):
         invitation = given
-        if is_member and not given.addresses:
-            # No question named would mean every question, also those this controller does not share.
-            invitation = replace(given, addresses=tuple(call.shared.questions))
+        if is_member and not given.questions:
+            # No question named would mean all, also those that this controller does not share.
+            invitation = replace(given, questions=tuple(call.shared.questions))
         handle = _handle(call, secret, number, invitation)
         new.append((handle, _link(call, invitation, manages=manages), invitation.recipient))
     kept = links.keep_links(portal.table, key, new)
     made = []
     for invitation, (handle, _, _), link in zip(call.body.invitations, new, kept, strict=True):
-        made.append(_personal_link(handle, link, invitation.asked, secret))
+        made.append(_personal_link(handle, link, invitation.as_sent, secret))
     portal.table.put_new(call.audit("links", links=len(made)))
     return made
 
@@ -119,7 +120,7 @@ def _link(call: AuthorizedCall[Invitations], invitation: Invitation, *, manages:
         clinic=call.clinic,
         subject=None,
         lang=invitation.lang,
-        addresses=invitation.addresses,
+        addresses=invitation.questions,
         receipt=None,
         created_at=call.now,
         expires_at=ends,
@@ -128,10 +129,10 @@ def _link(call: AuthorizedCall[Invitations], invitation: Invitation, *, manages:
     )
 
 
-def _personal_link(handle: LinkSecret, link: Link, asked: Mapping[str, str], secret: bytes) -> PersonalLink:
+def _personal_link(handle: LinkSecret, link: Link, as_sent: Mapping[str, str], secret: bytes) -> PersonalLink:
     return PersonalLink(
         id=handle.link_id,
-        asked=asked,
+        as_sent=as_sent,
         link=link,
         ask=handle.token(secret, LinkScope.ASK),
         unsubscribe=handle.token(secret, LinkScope.UNSUBSCRIBE),
@@ -146,12 +147,12 @@ def _first_or_same(portal: Portal, call: AuthorizedCall[Invitations], secret: by
     """
     if not call.idempotency_key:
         return True
-    asked = []
+    sent = []
     for given in call.body.invitations:
         recipient = given.recipient.plain()
-        asked.append([recipient, given.lang, given.addresses, given.expires_in])
+        sent.append([recipient, given.lang, given.questions, given.expires_in])
     key = _digest(secret, f"call|{call.key.id}|{call.idempotency_key}")
-    body = _digest(secret, f"body|{key}|{json.dumps(asked)}")
+    body = _digest(secret, f"body|{key}|{json.dumps(sent)}")
     return links.remember_call(portal.table, key, body, call.now)
 
 
@@ -165,7 +166,7 @@ def _handle(call: AuthorizedCall[Invitations], secret: bytes, number: int, invit
         number,
         invitation.recipient.plain(),
         invitation.lang,
-        invitation.addresses,
+        invitation.questions,
         invitation.expires_in,
     ]
     return LinkSecret.derived(secret, json.dumps(unique))

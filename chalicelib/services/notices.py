@@ -1,4 +1,4 @@
-"""Notice versions, as a clinic's staff take them from draft to publication; each step is audited."""
+"""Notice versions, from draft to publication by a clinic's staff; each step is audited."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -213,7 +213,7 @@ def _summary(draft: Draft, call: AuthorizedCall[Any]) -> VersionSummary:
 
 
 def _beyond_words(portal: Portal, draft: Draft, call: AuthorizedCall[Any]) -> tuple[Difference, ...]:
-    """Tell what a complete draft would change beyond words under a MINOR number if published now."""
+    """Tell what a complete draft would change beyond words if published now under a MINOR number."""
     clinic, starts = read_complete_clinic(draft.document)
     published = call.lookup.published.published
     since = max(call.now, starts)

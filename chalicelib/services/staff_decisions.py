@@ -61,7 +61,7 @@ class StaffDecision:
     """Who decided for the patient, where the patient is a child."""
 
     declared_adult: bool | None = None
-    """Whether the patient declared to be as old as the notice asks; None where staff do not tell."""
+    """Whether the patient declared to be as old as the notice asks; None if staff did not say."""
 
     address: PostalAddress | None = None
     """Where a letter reaches the patient, if that was given."""
@@ -110,9 +110,9 @@ def record_decision(portal: Portal, call: StaffCall) -> RecordedReceipt:
 
 
 def record_withdrawal(portal: Portal, call: StaffCall) -> RecordedReceipt:
-    """Record a withdrawal that staff took: for everyone who shares the contact, and all controllers.
+    """Record a withdrawal that staff took.
 
-    Errors as for `record_decision`.
+    It holds for everyone who shares the contact, and for all joint controllers. Errors as for `record_decision`.
     """
     decision = _decision(portal, call)
     audit = call.audit("withdrawals", (), decision.receipt_id)

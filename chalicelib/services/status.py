@@ -1,4 +1,4 @@
-"""Status and history: what a clinic's program may do about a subject, and which receipts there are."""
+"""Status and history: what is permitted for a subject, and which receipts there are."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,15 +17,16 @@ HISTORY = 1000
 
 @dataclass(frozen=True, slots=True)
 class StatusQuestion:
-    """Up to a hundred subjects, each by its contacts, and the questions whose status is wanted.
+    """Up to a hundred subjects, by their contacts, and the questions whose status is wanted.
 
-    `faults` has, by position, what is wrong with a subject that cannot be read: it has no contacts.
-    `at` is the moment asked about, `known_at` the moment whose knowledge counts: None for now.
+    `as_sent` has the subjects as the program wrote them: the answers repeat that. `faults` has, by
+    position, what is wrong with a subject that cannot be read: it has no contacts. `at` is the
+    moment asked about, `known_at` the moment whose knowledge counts: None for now.
     """
 
-    asked: tuple[Mapping[str, str], ...]
+    as_sent: tuple[Mapping[str, str], ...]
     subjects: tuple[tuple[Contact, ...], ...]
-    addresses: tuple[QuestionId, ...]
+    questions: tuple[QuestionId, ...]
     at: Instant | None = None
     known_at: Instant | None = None
     faults: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
@@ -46,7 +47,7 @@ class SubjectStatus:
 
 @dataclass(frozen=True, slots=True)
 class StatusAnswer:
-    """The status of all subjects, in the order asked; of one that cannot be read it says nothing."""
+    """The status of all subjects, in the order asked; of one that cannot be read: nothing known."""
 
     at: Instant
     known_at: Instant
@@ -55,7 +56,7 @@ class StatusAnswer:
 
 @dataclass(frozen=True, slots=True)
 class HistoryQuestion:
-    """One subject, by its contacts; `behind` has by person the last version that was given before."""
+    """One subject, by its contacts; `behind` has by person the last version given before."""
 
     contacts: tuple[Contact, ...]
     behind: Mapping[str, int]
@@ -63,9 +64,10 @@ class HistoryQuestion:
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """Receipts of one subject, oldest first; `cursor` as `HistoryQuestion.behind` where more follow.
+    """Receipts of one subject, oldest first.
 
-    `withheld` counts the receipts of this page that the key's controller may not see.
+    `cursor` is `HistoryQuestion.behind` of the next page, None where this is the last. `withheld`
+    counts the receipts of this page that the key's controller may not see.
     """
 
     receipts: tuple[Receipt, ...]
@@ -95,9 +97,9 @@ def find_status(portal: Portal, call: AuthorizedCall[StatusQuestion]) -> StatusA
         subject = SubjectQuery(under, stopped)
         kinds = subject.own_kinds(call.lookup.lookups, latest_known)
         decisions = {}
-        for address in question.addresses:
-            needs = call.shared.questions[address].needs
-            decisions[address] = subject.permission(address, needs, notice, at)
+        for wanted in question.questions:
+            needs = call.shared.questions[wanted].needs
+            decisions[wanted] = subject.permission(wanted, needs, notice, at)
         results.append(SubjectStatus(kinds, decisions))
     portal.table.put_new(call.audit("status", people))
     return StatusAnswer(at, known_at, tuple(results))

@@ -1,4 +1,4 @@
-"""Erasing a person and restricting what is done with their data (GDPR Art. 17, 18), as staff or the patient asks."""
+"""Erasing a person, and restricting what is done with their data (GDPR Art. 17, 18)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class SubjectRequest:
 
 
 def erase_all(portal: Portal, call: AuthorizedCall[SubjectRequest]) -> list[Erased]:
-    """Erase everybody whom a call of staff means; raise SeveralPeopleError."""
+    """Erase everybody whom a call of staff is about; raise SeveralPeopleError."""
     erased = []
     for person in resolve(call.lookup.people, everyone=call.body.everyone):
         gone = erase(portal, call.clinic, person.id, call.key.id, call.now)
@@ -47,7 +47,7 @@ def erase_all(portal: Portal, call: AuthorizedCall[SubjectRequest]) -> list[Eras
 
 
 def restrict_all(portal: Portal, call: AuthorizedCall[SubjectRequest]) -> list[Subject]:
-    """Restrict everybody whom a call of staff means, or lift that; raise SeveralPeopleError."""
+    """Restrict everybody whom a call of staff is about, or lift that; raise SeveralPeopleError."""
     restricted, by = call.body.restricted, call.key.id
     people = []
     for person in resolve(call.lookup.people, everyone=call.body.everyone):
@@ -60,49 +60,59 @@ def restrict_all(portal: Portal, call: AuthorizedCall[SubjectRequest]) -> list[S
 
 
 def erase(  # noqa: PLR0917 - whom, by whom, when
-    portal: Portal, clinic: str, subject: str, by: str, now: Instant, still: Callable[[Subject], bool] = lambda _: True
+    portal: Portal,
+    clinic: str,
+    subject: str,
+    by: str,
+    now: Instant,
+    recheck: Callable[[Subject], bool] = lambda _: True,
 ) -> Erased | None:
-    """Erase a person at once and for every read; give None where nobody of this id is there any more.
+    """Erase a person at once and for every read; give None where nobody has this id any more.
 
-    `by` is a bearer key's id, "patient" or "portal", for the audit; `still` says of the person as they are at that
-    moment whether they are to be erased. A decision made at the same moment is either erased too, or somebody's who is
-    new. Raises UnknownClinicError, ContendedError, UnavailableError; to repeat it is safe.
+    `by` is a bearer key's id, "patient" or "portal", for the audit. `recheck` tells of the person,
+    as they are stored at that moment, whether they are to be erased. A decision made at the same
+    moment is either erased too, or is somebody's who is new. To repeat it is safe.
+    Raises UnknownClinicError, ContendedError, UnavailableError.
     """
     published = portal.directory.look_up(clinic).published
-    line = audit.line(clinic, by, "erasures", now, [subject])
+    audited = audit.line(clinic, by, "erasures", now, [subject])
 
-    def planned(person: Subject) -> tuple[Subject, Sequence[Write]] | None:
-        if person.erased or not still(person):
+    def change(person: Subject) -> tuple[Subject, Sequence[Write]] | None:
+        if person.erased or not recheck(person):
             return None
         until = proof_until(person, published.published, published.clinic.proof_kept, now)
         after, writes = erasures.erasure_writes(clinic, person, until)
-        return after, [*writes, line]
+        return after, [*writes, audited]
 
     try:
-        after = contact_places.update_person(portal.table, clinic, subject, planned)
+        after = contact_places.update_person(portal.table, clinic, subject, change)
     except LookupError:
         return None
     return Erased(subject, after.proof_until or now) if after else None
 
 
 def restrict(portal: Portal, clinic: str, subject: str, by: str, now: Instant, *, restricted: bool) -> Subject | None:
-    """Restrict all processing of a person's data from now on, or lift that; None where nobody is there.
+    """Restrict all processing of a person's data from now on, or lift that; None for nobody.
 
-    Restricting again leaves the day it began. Whoever decided at the same moment stays restricted. Errors as `erase`.
+    Restricting again leaves the day it began. Whoever decided at the same moment stays restricted.
+    Errors as `erase`.
     """
-    line = audit.line(clinic, by, "restrictions", now, [subject])
-    kept: list[Subject] = []
+    audited = audit.line(clinic, by, "restrictions", now, [subject])
+    unchanged: Subject | None = None
 
-    def planned(person: Subject) -> tuple[Subject, Sequence[Write]] | None:
-        kept[:] = [] if person.erased else [person]
-        if person.erased or (person.restricted_since is not None) == restricted:
+    def change(person: Subject) -> tuple[Subject, Sequence[Write]] | None:
+        nonlocal unchanged
+        unchanged = None if person.erased else person
+        is_restricted = person.restricted_since is not None
+        if person.erased or is_restricted == restricted:
             return None
-        return person.restrict(now if restricted else None), [line]
+        return person.restrict(now if restricted else None), [audited]
 
     try:
-        return contact_places.update_person(portal.table, clinic, subject, planned) or next(iter(kept), None)
+        changed = contact_places.update_person(portal.table, clinic, subject, change)
     except LookupError:
         return None
+    return changed or unchanged
 
 
 def resolve(people: Mapping[Contact, Sequence[Subject]], *, everyone: bool) -> list[Subject]:

@@ -91,7 +91,8 @@ def log_fault(error: Exception, status: int) -> None:
 def as_page(view: View, *, from_anywhere: bool = False) -> View:
     """Turn what a patient's view raises into a page, and let no other website send its form.
 
-    `from_anywhere` is for a form that must work without the portal's page: one-click unsubscribing (RFC 8058).
+    `from_anywhere` is for a form that must work without the portal's page: one-click
+    unsubscribing (RFC 8058).
     """
 
     def guarded(request: Request, **parts: str) -> Response:
@@ -100,7 +101,7 @@ def as_page(view: View, *, from_anywhere: bool = False) -> View:
                 return _error_page(request, "cross_site", 403)
             check_length(parts)
             return view(request, **parts)
-        except Exception as error:  # noqa: BLE001 - the outermost frame: a patient never sees a stack trace
+        except Exception as error:  # noqa: BLE001 - nobody sees a stack trace
             return _page_for(request, error)
 
     return guarded
@@ -137,11 +138,12 @@ def check_length(names: Mapping[str, str]) -> None:
 
 
 def _cross_site(request: Request) -> bool:
-    """Tell whether another website makes a browser send this form (W3C Fetch Metadata; OWASP's CSRF cheat sheet).
+    """Tell whether another website makes a browser send this form.
 
-    `none` is the visitor's own doing, a reload say. A browser too old for that header says its Origin; "null" is what
-    our own pages make it send, for they tell nobody where they are (Fetch, 3.2: Referrer-Policy no-referrer). What
-    says neither is no browser that carries anybody's rights, and the form state it must bring is signed.
+    Modern browsers say so in Sec-Fetch-Site (W3C Fetch Metadata; OWASP's CSRF cheat sheet), where
+    `none` is the visitor's own action, such as a reload. Older ones send their Origin; our own
+    pages make it "null" (Fetch, 3.2: Referrer-Policy no-referrer). A request with neither is not
+    from a browser with somebody's rights, and the form state that it must bring is signed.
     """
     if request.method in {"GET", "HEAD"}:
         return False

@@ -1,8 +1,10 @@
 """Every address of the portal: the method, the address, and the view that answers it.
 
-A view is named by its module below `chalicelib.web` and its function. It is called as `view(request, **parts)`, with
-the variable parts of the address by name. Its module is loaded with the first request to it, so that a patient who
-opens the first page does not wait for the others; `load_first_page` loads that one while the function starts.
+A view is named by its module below `chalicelib.web` and its function. It is called as
+`view(request, **parts)`, with the variable parts of the address by name. Its module is loaded with
+the first request to it, so that a patient who opens the first page does not wait for the others;
+`load_first_page` loads that one while the function starts. A view of the API has the name of its
+operation in `docs/openapi/`.
 """
 
 from collections.abc import Callable, Mapping
@@ -52,27 +54,27 @@ PAGES: Mapping[str, str] = {
     "GET /{clinic}/kiosk/notices/{version}": "pages.kiosk:kiosk_notice",
 }
 API: Mapping[str, str] = {
-    "GET /health": "service:health",
-    "GET /openapi.json": "service:openapi",
-    "GET /.well-known/jwks.json": "service:jwks",
-    "GET /.well-known/security.txt": "service:security_txt",
-    "POST /v1/clinics/{clinic}/status": "api.status:status",
-    "POST /v1/clinics/{clinic}/history": "api.status:history",
-    "POST /v1/clinics/{clinic}/receipts": "api.decisions:staff_receipt",
-    "GET /v1/clinics/{clinic}/receipts/{receipt}": "api.receipts:receipt_by_id",
-    "POST /v1/clinics/{clinic}/withdrawals": "api.decisions:staff_withdrawal",
-    "POST /v1/clinics/{clinic}/links": "api.links:make_links",
+    "GET /health": "service:get_health",
+    "GET /openapi.json": "service:get_open_api",
+    "GET /.well-known/jwks.json": "service:get_signing_keys",
+    "GET /.well-known/security.txt": "service:get_security_txt",
+    "POST /v1/clinics/{clinic}/status": "api.status:get_status",
+    "POST /v1/clinics/{clinic}/history": "api.status:get_history",
+    "POST /v1/clinics/{clinic}/receipts": "api.decisions:record_decision",
+    "GET /v1/clinics/{clinic}/receipts/{receipt}": "api.receipts:get_receipt",
+    "POST /v1/clinics/{clinic}/withdrawals": "api.decisions:record_withdrawal",
+    "POST /v1/clinics/{clinic}/links": "api.links:create_links",
     "POST /v1/clinics/{clinic}/links/revoke": "api.links:revoke_links",
-    "POST /v1/clinics/{clinic}/erasures": "api.subject_rights:erasures",
-    "POST /v1/clinics/{clinic}/restrictions": "api.subject_rights:restrictions",
-    "POST /v1/clinics/{clinic}/contacts": "api.contacts:contact_change",
-    "GET /v1/clinics/{clinic}/contacts/worklist": "api.contacts:contacts_to_see_to",
-    "GET /v1/clinics/{clinic}/notices": "api.notices:listed",
-    "POST /v1/clinics/{clinic}/notices": "api.notices:draft",
-    "GET /v1/clinics/{clinic}/notices/{version}": "api.notices:read",
-    "GET /v1/clinics/{clinic}/notices/{version}/preview": "api.notices:shown",
-    "POST /v1/clinics/{clinic}/notices/{version}/approve": "api.notices:approve",
-    "POST /v1/clinics/{clinic}/notices/{version}/publish": "api.notices:publish",
+    "POST /v1/clinics/{clinic}/erasures": "api.subject_rights:erase_subjects",
+    "POST /v1/clinics/{clinic}/restrictions": "api.subject_rights:set_restriction",
+    "POST /v1/clinics/{clinic}/contacts": "api.contacts:change_contact",
+    "GET /v1/clinics/{clinic}/contacts/worklist": "api.contacts:list_contact_worklist",
+    "GET /v1/clinics/{clinic}/notices": "api.notices:list_notices",
+    "POST /v1/clinics/{clinic}/notices": "api.notices:draft_notice",
+    "GET /v1/clinics/{clinic}/notices/{version}": "api.notices:get_notice",
+    "GET /v1/clinics/{clinic}/notices/{version}/preview": "api.notices:preview_notice",
+    "POST /v1/clinics/{clinic}/notices/{version}/approve": "api.notices:approve_notice",
+    "POST /v1/clinics/{clinic}/notices/{version}/publish": "api.notices:publish_notice",
 }
 FROM_ANYWHERE = {"POST /unsubscribe/{token}"}
 """Forms that work without a page of the portal: one-click unsubscribing (RFC 8058)."""

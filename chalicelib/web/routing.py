@@ -20,7 +20,7 @@ Event = Mapping[str, Any]
 
 
 class RoutedChalice(Chalice):
-    """The application, which finds the route of an address itself and answers HEAD wherever it answers GET."""
+    """The application: it finds the route of an address itself, and answers HEAD like GET."""
 
     def __call__(self, event: Event, context: Any) -> Any:
         """Answer an event of API Gateway (payload 1.0)."""

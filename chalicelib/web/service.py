@@ -1,4 +1,4 @@
-"""Addresses about the portal itself: its health, its API's description, the keys of its signatures."""
+"""Addresses about the portal itself: its health, its API, the keys of its signatures."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ SECURITY_TXT_LASTS = timedelta(days=180)
 _OPENAPI = Path(__file__).with_name("openapi.json")
 
 
-def security_txt(request: Request) -> Response:
+def get_security_txt(request: Request) -> Response:
     """Tell where to report a weakness (RFC 9116); the file expires half a year from today."""
     settings = get_portal().settings
     base = base_url(request, settings.public_url)
@@ -38,19 +38,19 @@ def security_txt(request: Request) -> Response:
     return response
 
 
-def health(_: Request) -> Response:
+def get_health(_: Request) -> Response:
     """Answer 200 when the table can be read; 503 when it cannot."""
     get_portal().table.get([Key("HEALTH", "HEALTH")])
     return document({"status": "ok"})
 
 
-def jwks(_: Request) -> Response:
+def get_signing_keys(_: Request) -> Response:
     """Give every public key that ever signed a receipt (RFC 7517): anybody can verify one alone."""
     headers = {"Content-Type": "application/jwk-set+json", "Cache-Control": "public, max-age=300"}
     return document(signatures.jwks(get_portal().table), headers=headers)
 
 
-def openapi(request: Request) -> Response:
+def get_open_api(request: Request) -> Response:
     """Describe the API (OpenAPI 3.1), with the address that this portal is served at."""
     described = json.loads(_OPENAPI.read_text(encoding="utf-8"))
     described["servers"][0]["url"] = base_url(request, get_portal().settings.public_url)

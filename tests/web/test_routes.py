@@ -6,6 +6,7 @@ import re
 import pytest
 
 from chalicelib.web import routes
+from tests.web.truth import DOCUMENT
 
 EVERY = {**routes.PAGES, **routes.API}
 
@@ -20,3 +21,12 @@ def test_every_address_has_a_view_that_takes_its_variable_parts(line: str) -> No
 def test_what_works_from_anywhere_is_an_address() -> None:
     """The one exception to the rule against other websites' forms names something that exists."""
     assert routes.PAGES.keys() >= routes.FROM_ANYWHERE
+
+
+@pytest.mark.parametrize("line", routes.API)
+def test_a_view_of_the_api_has_the_name_of_its_operation(line: str) -> None:
+    """Whoever reads the description, or uses a client made from it, finds the view by the name they know."""
+    method, address = line.split()
+    operation = DOCUMENT["paths"][address][method.lower()]["operationId"]
+    words = re.sub(r"([A-Z])", r"_\1", operation).lower()
+    assert routes.API[line].partition(":")[2] == words

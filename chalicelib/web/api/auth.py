@@ -101,7 +101,7 @@ def no_body(body: BodyReader) -> EmptyBody:
 
 
 def _read(read: Reader[Body], clinic: Clinic, sent: Mapping[str, Any], now: Instant) -> Body | InvalidBodyError:
-    """Read a body, or give its faults: they are not told before the key is checked."""
+    """Read a body, or give its faults: no answer names them before the key is checked."""
     try:
         return read_body(read, clinic, sent, now)
     except InvalidBodyError as invalid:

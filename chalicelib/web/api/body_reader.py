@@ -36,7 +36,7 @@ WRITTEN = (Channel.LETTER, Channel.EMAIL)
 STAFF_CHANNELS = (Channel.PAPER, Channel.PHONE, Channel.IN_PERSON, *WRITTEN, *OF_A_SYSTEM)
 MAX_EVIDENCE = 200
 MAX_ERRORS = 100
-"""How many faults of a body are told: a body that is all faults gets an answer of bounded length."""
+"""How many faults of a body an answer lists: the answer has a bounded length."""
 
 MAX_WORD = 64
 """How long a moment, a version or the name of a decision may be."""
@@ -44,7 +44,7 @@ MAX_WORD = 64
 MAX_CURSOR = 4000
 MAX_POINTER = 200
 EARLIEST: Instant = "2000-01-01T00:00:00.000Z"
-"""Before this nothing can have been decided: a year mistyped is asked about."""
+"""A decision before this has a mistyped year."""
 KINDS = {kind.value: kind for kind in (ContactKind.REFERENCE, ContactKind.EMAIL, ContactKind.PHONE)}
 
 
@@ -58,7 +58,7 @@ def read_body(read: "Callable[[BodyReader], Body]", clinic: Clinic, sent: Mappin
 
 @dataclass(slots=True)
 class BodyReader:
-    """A body being read. Faults are collected, so that a program's author sees all of them at once."""
+    """A body being read. Faults are collected: a program's author sees all of them at once."""
 
     clinic: Clinic
     sent: Mapping[str, Any]
@@ -114,7 +114,7 @@ class BodyReader:
                 self.error(f"{pointer}/{name}", not_quoted(given) or f"Not a valid {name}.")
         return tuple(contacts)
 
-    def addresses(self, pointer: str, value: object) -> tuple[QuestionId, ...]:
+    def questions(self, pointer: str, value: object) -> tuple[QuestionId, ...]:
         """Read a list of purposes or questions as the questions they name, each once."""
         if not isinstance(value, list) or not value:
             mistake = ""
@@ -125,10 +125,10 @@ class BodyReader:
             return ()
         found: list[QuestionId] = []
         for number, name in enumerate(value):
-            questions = self.clinic.resolve_names(name) if is_word(name) else ()
-            if not questions:
+            named = self.clinic.resolve_names(name) if is_word(name) else ()
+            if not named:
                 self.error(f"{pointer}/{number}", "The clinic's notice has no such purpose.")
-            found += questions
+            found += named
         return tuple(dict.fromkeys(found))
 
     def decisions(self) -> dict[QuestionId, Answer]:
@@ -187,17 +187,19 @@ class BodyReader:
         return given, None
 
     def _effective_day(self, day: date) -> tuple[Instant, Day | None]:
-        written, country = day.isoformat(), self.clinic.country
+        country = self.clinic.country
+        written = day.isoformat()
         if written < EARLIEST[:10]:
             self.error("/effective_at", f"Not before {EARLIEST[:10]}.")
         if written > local_day(self.now, country):
             self.error("/effective_at", "This is in the future.")
             return self.now, None
-        following = local_midnight((day + timedelta(days=1)).isoformat(), country)
-        return local_midnight(written, country), Day(written, just_before(following))
+        following = day + timedelta(days=1)
+        ends = just_before(local_midnight(following.isoformat(), country))
+        return local_midnight(written, country), Day(written, ends)
 
     def evidence(self, channel: Channel, *, agreed: bool) -> Mapping[str, str] | None:
-        """Read what proves a decision that staff took; `agreed` where one of the answers is a Yes."""
+        """Read what proves a decision of staff; `agreed` where one of the answers is a Yes."""
         value = self.sent.get("evidence")
         given = {} if value is None else value
         known = ["form", "sha256", "witness"]

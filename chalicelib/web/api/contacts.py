@@ -1,4 +1,4 @@
-"""Calls about contacts: replace or remove one (GDPR Art. 16), and list those that staff must see to."""
+"""Calls about contacts: replace or remove one (GDPR Art. 16), list those that staff must check."""
 
 import base64
 from typing import Any
@@ -8,7 +8,8 @@ from chalice.app import Request, Response
 from chalicelib.domain.contacts import Contact
 from chalicelib.domain.identity import SeveralPeopleError
 from chalicelib.portal import get_portal
-from chalicelib.services.contact_changes import Change, ContactChange, change_contact
+from chalicelib.services import contact_changes
+from chalicelib.services.contact_changes import Change, ContactChange
 from chalicelib.services.contact_worklist import read_worklist
 from chalicelib.web.api.auth import authorize, no_body
 from chalicelib.web.api.body_reader import BodyReader
@@ -17,18 +18,18 @@ from chalicelib.web.requests import mount, query
 from chalicelib.web.responses import document
 
 
-def contact_change(request: Request, clinic: str) -> Response:
+def change_contact(request: Request, clinic: str) -> Response:
     """Replace or remove one contact of a subject: the old one finds nobody any more."""
     call = authorize(request, clinic, "receipts:write", read_contact_change, for_all=True)
     try:
-        receipt = change_contact(get_portal(), call)
+        receipt = contact_changes.change_contact(get_portal(), call)
     except SeveralPeopleError:
         raise RefusedError(WHOSE_CONTACT) from None
     address = f"{mount(request)}/v1/clinics/{clinic}/receipts/{receipt.id}"
     return document(receipt.canonical.decode(), 201, {"Location": address})
 
 
-def contacts_to_see_to(request: Request, clinic: str) -> Response:
+def list_contact_worklist(request: Request, clinic: str) -> Response:
     """List contacts that no message reaches and those patients want removed, by opaque ids."""
     call = authorize(request, clinic, "status:read", no_body)
     page = read_worklist(get_portal(), call, _after(request))

@@ -7,12 +7,8 @@ from chalice.app import Request, Response
 from chalicelib.domain.consent import Answer
 from chalicelib.domain.identity import SeveralPeopleError
 from chalicelib.portal import get_portal
-from chalicelib.services.staff_decisions import (
-    RecordedReceipt,
-    StaffDecision,
-    record_decision,
-    record_withdrawal,
-)
+from chalicelib.services import staff_decisions
+from chalicelib.services.staff_decisions import RecordedReceipt, StaffDecision
 from chalicelib.store.withdrawal_orders import MANY
 from chalicelib.web.api.auth import authorize
 from chalicelib.web.api.body_reader import BodyReader
@@ -24,20 +20,20 @@ _ALWAYS_VISIBLE = ("id", "clinic", "effective_at", "recorded_at")
 """What a program is given of a receipt that it may not see, or that did not reach everybody yet."""
 
 
-def staff_receipt(request: Request, clinic: str) -> Response:
+def record_decision(request: Request, clinic: str) -> Response:
     """Record a decision that staff took on paper, by phone or in person."""
     call = authorize(request, clinic, "receipts:write", read_staff_receipt)
     try:
-        recorded = record_decision(get_portal(), call)
+        recorded = staff_decisions.record_decision(get_portal(), call)
     except SeveralPeopleError:
         raise RefusedError(WHOSE_DECISION) from None
     return _created(request, clinic, recorded)
 
 
-def staff_withdrawal(request: Request, clinic: str) -> Response:
+def record_withdrawal(request: Request, clinic: str) -> Response:
     """Record a withdrawal that staff took, for everyone who shares the contact."""
     call = authorize(request, clinic, "receipts:write", read_staff_withdrawal, for_all=True, most=MANY)
-    recorded = record_withdrawal(get_portal(), call)
+    recorded = staff_decisions.record_withdrawal(get_portal(), call)
     return _created(request, clinic, recorded)
 
 
@@ -59,10 +55,10 @@ def read_staff_withdrawal(body: BodyReader) -> StaffDecision:
     everything = body.sent.get("all") is True
     if everything == body.has("purposes"):
         body.error("/purposes", "Either purposes, or all: true.")
-    addresses = tuple(body.clinic.questions)
+    questions = tuple(body.clinic.questions)
     if not everything:
-        addresses = body.addresses("/purposes", body.sent.get("purposes"))
-    answers = dict.fromkeys(addresses, Answer.WITHDRAW)
+        questions = body.questions("/purposes", body.sent.get("purposes"))
+    answers = dict.fromkeys(questions, Answer.WITHDRAW)
     return _read_staff(body, answers, everything=everything)
 
 

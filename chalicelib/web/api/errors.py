@@ -136,8 +136,13 @@ def as_problem(view: View) -> View:
 
 def _answer(described: Problem, values: Mapping[str, object], members: Mapping[str, Any]) -> Response:
     detail = described.detail.format(**values).strip()
-    title, headers = described.title, described.headers
-    return problem(described.status, title, detail=detail, headers=headers, **members)
+    return problem(
+        described.status,
+        described.title,
+        headers=described.headers,
+        detail=detail,
+        **members,
+    )
 
 
 def _members(error: Exception) -> dict[str, Any]:

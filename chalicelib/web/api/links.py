@@ -18,7 +18,7 @@ MIN_LINK_SECONDS, LINK_SECONDS, MAX_LINK_SECONDS = 60, 30 * 86_400, 366 * 86_400
 _MORE = ("name", "lang", "purposes", "expires_in")
 
 
-def make_links(request: Request, clinic: str) -> Response:
+def create_links(request: Request, clinic: str) -> Response:
     """Make up to a thousand links."""
     call = authorize(request, clinic, "links:write", read_links)
     made = links.make_links(get_portal(), call)
@@ -57,30 +57,30 @@ def _read_invitation(body: BodyReader, pointer: str, value: object) -> Invitatio
         detail = f"An object with email, phone or patient_ref and perhaps {', '.join(_MORE)}."
         body.error(pointer, detail)
         return None
-    asked = {name: given for name, given in value.items() if name in KINDS}
-    contacts = body.subject(pointer, asked)
+    sent = {name: given for name, given in value.items() if name in KINDS}
+    contacts = body.subject(pointer, sent)
     if len(contacts) != 1:
         body.error(pointer, "Exactly one of email, phone and patient_ref.")
         return None
-    return _invitation(body, pointer, value, asked, contacts[0])
+    return _invitation(body, pointer, value, sent, contacts[0])
 
 
 def _invitation(
     body: BodyReader,
     pointer: str,
     value: Mapping[str, Any],
-    asked: Mapping[str, str],
+    sent: Mapping[str, str],
     contact: Contact,
 ) -> Invitation:
     lang = value.get("lang", body.clinic.default_language)
     if lang not in body.clinic.languages:
         body.error(f"{pointer}/lang", f"One of: {', '.join(body.clinic.languages)}.")
-    addresses: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
     expires_in = _read_seconds(body, f"{pointer}/expires_in", value)
     if "purposes" in value:
-        addresses = body.addresses(f"{pointer}/purposes", value["purposes"])
+        questions = body.questions(f"{pointer}/purposes", value["purposes"])
     name = body.named(f"{pointer}/name", value)
-    return Invitation(asked, contact, name, str(lang), addresses, expires_in)
+    return Invitation(sent, contact, name, str(lang), questions, expires_in)
 
 
 def _read_seconds(body: BodyReader, pointer: str, value: Mapping[str, Any]) -> int:
@@ -97,7 +97,7 @@ def _describe(made: PersonalLink, base: str) -> dict[str, Any]:
     unsubscribe = f"{base}/unsubscribe/{made.unsubscribe}"
     described: dict[str, Any] = {
         "id": made.id,
-        "subject": made.asked,
+        "subject": made.as_sent,
         "url": f"{base}/{link.clinic}?t={made.ask}&lang={link.lang}",
     }
     if made.manage is not None:

@@ -22,7 +22,7 @@ from chalicelib.web.requests import mount, query
 from chalicelib.web.responses import document, html
 
 
-def draft(request: Request, clinic: str) -> Response:
+def draft_notice(request: Request, clinic: str) -> Response:
     """Keep a document as a draft, complete or not, in place of an unpublished one of its number."""
     call = authorize(request, clinic, "notices:write", read_draft)
     try:
@@ -41,14 +41,14 @@ def draft(request: Request, clinic: str) -> Response:
     return document(described, 201, {"Location": address})
 
 
-def listed(request: Request, clinic: str) -> Response:
+def list_notices(request: Request, clinic: str) -> Response:
     """List every version, published or not, with who wrote, approved and published it."""
     call = authorize(request, clinic, "notices:read", no_body)
     summaries = notices.list_notices(get_portal(), call)
     return document({"notices": [asdict(summary) for summary in summaries]})
 
 
-def read(request: Request, clinic: str, version: str) -> Response:
+def get_notice(request: Request, clinic: str, version: str) -> Response:
     """Give a version with its whole document, so that who approves can read what they approve."""
     call = authorize(request, clinic, "notices:read", no_body)
     found = notices.read_version(get_portal(), call, version)
@@ -62,7 +62,7 @@ def read(request: Request, clinic: str, version: str) -> Response:
     return document(described)
 
 
-def shown(request: Request, clinic: str, version: str) -> Response:
+def preview_notice(request: Request, clinic: str, version: str) -> Response:
     """Give a draft as patients would see it, in one language."""
     call = authorize(request, clinic, ("notices:read", "notices:approve"), no_body)
     page = notices.show_draft(get_portal(), call, version, query(request, "lang"))
@@ -70,14 +70,14 @@ def shown(request: Request, clinic: str, version: str) -> Response:
     return html(page, headers={"Content-Security-Policy": policy})
 
 
-def approve(request: Request, clinic: str, version: str) -> Response:
+def approve_notice(request: Request, clinic: str, version: str) -> Response:
     """Approve a draft, as another person than its author."""
     call = authorize(request, clinic, "notices:approve", read_approval, body_optional=True)
     approved = notices.approve(get_portal(), call, version)
     return document({**_describe(approved), "beyond_words": _listed(approved.beyond_words)})
 
 
-def publish(request: Request, clinic: str, version: str) -> Response:
+def publish_notice(request: Request, clinic: str, version: str) -> Response:
     """Publish an approved draft; with `?preview=1` only tell what that would do."""
     call = authorize(request, clinic, "notices:write", no_body, body_optional=True)
     preview = query(request, "preview")

@@ -16,7 +16,7 @@ from chalicelib.web.requests import query
 from chalicelib.web.responses import rendered
 
 
-def receipt_by_id(request: Request, clinic: str, receipt: str) -> Response:
+def get_receipt(request: Request, clinic: str, receipt: str) -> Response:
     """Give one receipt; as JSON byte for byte as its successor's `previous` hashes it."""
     portal = get_portal()
     call = authorize(request, clinic, "receipts:read", no_body)

@@ -21,25 +21,25 @@ from chalicelib.web.responses import document
 MAX_SUBJECTS = 100
 
 
-def status(request: Request, clinic: str) -> Response:
+def get_status(request: Request, clinic: str) -> Response:
     """Give the status of up to a hundred subjects, now or at another time."""
     call = authorize(request, clinic, "status:read", read_status)
     found = find_status(get_portal(), call)
     country = call.lookup.published.clinic.country
     results: list[dict[str, Any]] = []
-    for number, (asked, subject) in enumerate(zip(call.body.asked, found.results, strict=True)):
+    for number, (sent, subject) in enumerate(zip(call.body.as_sent, found.results, strict=True)):
         if number in call.body.faults:
-            results.append({"subject": asked, "error": call.body.faults[number]})
+            results.append({"subject": sent, "error": call.body.faults[number]})
             continue
         decisions = {}
         for address, result in subject.decisions.items():
             decisions[address] = _describe(result, country)
         kinds = subject.contact_kinds
-        results.append({"subject": asked, "contact_kinds": kinds, "decisions": decisions})
+        results.append({"subject": sent, "contact_kinds": kinds, "decisions": decisions})
     return document({"at": found.at, "known_at": found.known_at, "results": results})
 
 
-def history(request: Request, clinic: str) -> Response:
+def get_history(request: Request, clinic: str) -> Response:
     """Give the receipts of one subject, oldest first, a thousand at a time."""
     call = authorize(request, clinic, "status:read", read_history)
     page = find_history(get_portal(), call)
@@ -71,7 +71,7 @@ def read_status(body: BodyReader) -> StatusQuestion:
             faults[number] = own.errors[0]
     wanted = tuple(body.clinic.questions)
     if body.has("purposes"):
-        wanted = body.addresses("/purposes", body.sent["purposes"])
+        wanted = body.questions("/purposes", body.sent["purposes"])
     at = body.moment("at", "The moment asked about") if body.has("at") else None
     known_at = None
     if body.has("known_at"):
@@ -95,7 +95,7 @@ def _describe(result: PermissionResult, country: str) -> dict[str, Any]:
         "restricted": status.restricted,
         "since": status.since,
         "since_date": day,
-        # None while a withdrawal for very many people has not reached this one: the receipt follows.
+        # None while a withdrawal for very many people has not reached this one yet.
         "receipt_id": (last and last.receipt_id) or None,
         "version": (last and last.version) or None,
         "notice_version": last and last.notice_version,

@@ -13,7 +13,7 @@ from chalicelib.web.api.errors import WHOSE_DATA, RefusedError
 from chalicelib.web.responses import document
 
 
-def erasures(request: Request, clinic: str) -> Response:
+def erase_subjects(request: Request, clinic: str) -> Response:
     """Erase a subject's contact data at once; the proof stays until its date, naming nobody."""
     call = authorize(request, clinic, "subjects:erase", read_erasure)
     try:
@@ -23,7 +23,7 @@ def erasures(request: Request, clinic: str) -> Response:
     return document({"erased": [asdict(person) for person in erased]})
 
 
-def restrictions(request: Request, clinic: str) -> Response:
+def set_restriction(request: Request, clinic: str) -> Response:
     """Restrict what is done with a subject's data, or lift that; meanwhile nothing is permitted."""
     call = authorize(request, clinic, "subjects:erase", read_restriction)
     try:

@@ -52,16 +52,16 @@ def test_a_status_question_keeps_the_order_and_the_words_of_who_asks() -> None:
     asked = read_body(
         read_status, CLINIC, {"subjects": subjects, "purposes": ["research", "newsletter", "newsletter.sms"]}, NOON
     )
-    assert asked.asked == tuple(subjects)
+    assert asked.as_sent == tuple(subjects)
     assert asked.subjects[:2] == ((ANNA_PHONE,), (ANNA,))
     assert [contact.kind for contact in asked.subjects[2]] == [ContactKind.REFERENCE, ContactKind.EMAIL]
-    assert asked.addresses == ("research", "newsletter.email", "newsletter.sms")
+    assert asked.questions == ("research", "newsletter.email", "newsletter.sms")
     assert len(asked.contacts) == 4
 
 
 def test_without_purposes_everything_the_notice_asks_is_told() -> None:
     """The simplest question gets the whole answer."""
-    assert read_body(read_status, CLINIC, {"subjects": [SUBJECT]}, NOON).addresses == tuple(CLINIC.questions)
+    assert read_body(read_status, CLINIC, {"subjects": [SUBJECT]}, NOON).questions == tuple(CLINIC.questions)
 
 
 @pytest.mark.parametrize(
