@@ -15,7 +15,7 @@ CODE = "\n".join(
     for folder in ("chalicelib", "infra", "tests")
     for path in sorted((ROOT / folder).rglob("*.py"))
     if path != Path(__file__)
-)
+) + (ROOT / "chalicelib" / "web" / "openapi.json").read_text(encoding="utf-8")
 PLANNED = "## Where new things go"
 
 
