@@ -1,7 +1,8 @@
 """Confirming and undoing: what the owner of a contact does about what was decided under it.
 
-Somebody who only typed a contact leaves claims. The contact's owner confirms them, from a message or by a code, or says
-that it was somebody else. And a withdrawal, which anybody may ask for, is taken back by the owner alone.
+Somebody who only typed a contact leaves claims. The contact's owner confirms them, from a message
+or by a code, or says that it was somebody else. And a withdrawal, which anybody may ask for, is
+taken back by the owner alone.
 """
 
 from collections.abc import Collection, Mapping
@@ -32,10 +33,11 @@ from chalicelib.store.writes import Replace
 
 @dataclass(frozen=True, slots=True)
 class OpenConfirmation:
-    """What is still open after a receipt, for the owner of one contact: claims that wait, or what was stopped.
+    """What is still open after a receipt, for the owner of one contact.
 
-    `clinic` is the version of the notice whose text is shown with them. `person` is whose answers they would become:
-    one of those known under the contact, or None for somebody nobody knows yet.
+    Claims that wait, or what was stopped. `clinic` is the version of the notice whose text is shown
+    with them. `person` is whose answers they would become: one of those known under the contact, or
+    None for somebody nobody knows yet.
     """
 
     clinic: Clinic
@@ -73,10 +75,11 @@ def confirmation_by_link(portal: Portal, opened: OpenedLink, now: Instant) -> Op
 def confirmation_by_code(
     portal: Portal, clinic: str, number: str, code: str, check: RateLimitCheck
 ) -> OpenConfirmation | None:
-    """Give what waits for whoever typed the code from the text message; None for a wrong code or too many tries.
+    """Give what waits for whoever typed the code from the text message.
 
-    A try is counted before the code is compared: however many come at once, five are answered. Raises TooManyError
-    where too much came from the visitor's network, or too many codes of this phone, for whatever receipt, were tried.
+    None for a wrong code or too many tries. A try is counted before the code is compared: however
+    many come at once, five are answered. Raises TooManyError where too much came from the visitor's
+    network, or too many codes of this phone, for whatever receipt, were tried.
     """
     receipt, key = portal.receipts.find(clinic, number), portal.clinics.key(clinic)
     document = receipt.document
@@ -106,11 +109,12 @@ def _find_open(
 
 
 def _find_owner(lookup: Lookup, contact: Contact, claim: Mapping[str, Any]) -> Subject | None:
-    """Give whose answers a claim becomes: the claim's own person's if the contact is theirs, else its owner's.
+    """Give whose answers a claim becomes.
 
-    Somebody may have typed another's e-mail beside a phone of their own: that phone confirms nothing for the other,
-    unless the other confirmed this very form, which named the phone. What was claimed for a child never becomes its
-    guardian's own answer, nor another child's.
+    The claim's own person's if the contact is theirs, else its owner's. Somebody may have typed
+    another's e-mail beside a phone of their own: that phone confirms nothing for the other, unless
+    the other confirmed this very form, which named the phone. What was claimed for a child never
+    becomes its guardian's own answer, nor another child's.
     """
     known = lookup.people[contact]
     for person in lookup.stored_under[contact]:
@@ -139,8 +143,9 @@ def confirm(
 ) -> Receipt:
     """Record what the owner of the contact confirmed; what they saw and left out is refused.
 
-    The receipt refers to the text that was agreed to when the claim was made, and ends when the claim said. `linked`
-    tells a link from a code. Raises NoOpenQuestionError, and errors as `decisions.record`.
+    The receipt refers to the text that was agreed to when the claim was made, and ends when the
+    claim said. `linked` tells a link from a code. Raises NoOpenQuestionError, and errors as
+    `decisions.record`.
     """
     claim, claim_id = found.receipt.document, found.receipt.id
     secret = portal.clinics.key(claim["clinic"]).receipt_secret()
@@ -191,9 +196,10 @@ def _identify_owner(found: OpenConfirmation, base: str) -> Identification:
 
 
 def find_undoable(portal: Portal, opened: OpenedLink, now: Instant) -> OpenConfirmation:
-    """Give what a withdrawal stopped and nobody has decided about since: its owner may want it back.
+    """Give what a withdrawal stopped and nobody has decided about since.
 
-    Only what needs no other contact than the one the link came to. Raises OldLinkError where the person is gone.
+    Its owner may want it back. Only what needs no other contact than the one the link came to.
+    Raises OldLinkError where the person is gone.
     """
     link, contact = opened.link, opened.holder.contact
     lookup = portal.directory.look_up(link.clinic, [contact])
@@ -213,7 +219,10 @@ def find_undoable(portal: Portal, opened: OpenedLink, now: Instant) -> OpenConfi
 
 
 def child_decides_alone(portal: Portal, found: OpenConfirmation, now: Instant) -> bool:
-    """Tell whether what was stopped is a child's that is old enough by now to decide alone. One round trip."""
+    """Tell whether what was stopped is a child's that is old enough by now to decide alone.
+
+    One round trip.
+    """
     person = people.person(portal.table, found.clinic.id, found.receipt.document["subject"])
     return is_of_consent_age(found.clinic, person.of_age, now)
 
@@ -221,9 +230,10 @@ def child_decides_alone(portal: Portal, found: OpenConfirmation, now: Instant) -
 def undo(
     portal: Portal, found: OpenConfirmation, ticked: Collection[QuestionId], lang: str, now: Instant, *, base: str
 ) -> Receipt:
-    """Record that the owner of the contact wants back what was stopped, under the text in force, shown with it.
+    """Record that the owner of the contact wants back what was stopped.
 
-    Raises NoOpenQuestionError, and errors as `decisions.record`.
+    The Yes is to the text in force, which was shown with it. Raises NoOpenQuestionError, and errors
+    as `decisions.record`.
     """
     clinic, stopped = found.clinic, found.receipt
     person = people.person(portal.table, clinic.id, stopped.document["subject"])

@@ -1,7 +1,8 @@
-"""Rectifying a person's contacts (GDPR Art. 16): one is replaced or removed, as staff or the patient asks.
+"""Rectifying a person's contacts (GDPR Art. 16): one is replaced or removed.
 
-The old contact finds the person no longer, so nothing is permitted for it. A receipt in the person's chain records the
-change, by the kinds of contact alone; where the new one is somebody else's already, so does one in theirs. The old
+Staff or the patient asks for it. The old contact finds the person no
+longer, so nothing is permitted for it. A receipt in the person's chain records the change, by the
+kinds of contact alone; where the new one is somebody else's already, so does one in theirs. The old
 contact gets a message that it was removed.
 """
 
@@ -151,10 +152,11 @@ def rectify(  # noqa: PLR0917 - what is changed, for whom, by which decision
     base: str,
     also: tuple[Put, ...] = (),
 ) -> Receipt:
-    """Change a person's contacts and give the receipt of it; the same decision again gives the same receipt.
+    """Change a person's contacts and give the receipt of it.
 
-    `decision` answers no question and says how the change came about. The new contact counts as proven: staff
-    vouch for it, or the change was confirmed from there. Raises NotTheirsError, and errors as `decisions.record`.
+    The same decision again gives the same receipt. `decision` answers no question and says how the
+    change came about. The new contact counts as proven: staff vouch for it, or the change was
+    confirmed from there. Raises NotTheirsError, and errors as `decisions.record`.
     """
     contacts = tuple(seen.lookups)
 
@@ -194,7 +196,10 @@ def _check_is_theirs(lookup: Lookup, contact: Contact, person: Subject) -> None:
 
 
 def _record_for_sharers(portal: Portal, decision: Decision, contact: Contact, person: Subject, seen: Lookup) -> None:
-    """Record in the chains of those whose own the new contact is that it is shared now; of very many for the first."""
+    """Record in the chains of those whose own the new contact is that it is shared now.
+
+    Of very many for the first.
+    """
     secret = portal.clinics.key(decision.clinic).receipt_secret()
     evidence = {"contact_shared": contact.kind.value}
     others = [other for other in seen.people[contact] if other.id != person.id]

@@ -27,13 +27,17 @@ COLUMNS = (
 Row = Mapping[str, str | None]
 
 _FORMULA = re.compile(r"(^|[;\t\r\n])(?=[^\S\t\r\n]*[=+\-@＝＋－＠])|^(?=[\t\r\n])")
-"""Where a formula begins, in either width of its sign: at the start of a cell, and behind what some spreadsheet takes
-for the end of one. Where a decimal point is a comma, as in all our countries, that is the semicolon."""
+"""Where a formula begins, in either width of its sign: at the start of a cell, and behind what some
+spreadsheet takes for the end of one. Where a decimal point is a comma, as in all our countries,
+that is the semicolon."""
 
 
 @dataclass(frozen=True, slots=True)
 class DataExport:
-    """Everything the portal knows of one person at one clinic, in clear: it is for that person alone."""
+    """Everything the portal knows of one person at one clinic, in clear.
+
+    It is for that person alone.
+    """
 
     clinic: Clinic
     lang: str
@@ -74,10 +78,11 @@ class DataExport:
         }
 
     def table(self) -> str:
-        """Give it as CSV (RFC 4180): a row for each name, address, contact, restriction, decision, recipient and note.
+        """Give it as CSV (RFC 4180).
 
-        It starts with a byte order mark, without which a spreadsheet spoils letters, and what a spreadsheet would take
-        for a formula starts with an apostrophe (OWASP ASVS 5.0, 1.2.10).
+        A row for each name, address, contact, restriction, decision, recipient and note. It starts
+        with a byte order mark, without which a spreadsheet spoils letters, and what a spreadsheet
+        would take for a formula starts with an apostrophe (OWASP ASVS 5.0, 1.2.10).
         """
         written = io.StringIO()
         writer = csv.DictWriter(written, COLUMNS, restval="", lineterminator="\r\n")
@@ -195,7 +200,10 @@ def _describe_contact(contact: Contact, since: Instant) -> dict[str, str]:
 
 
 def export_data(page: OwnPage) -> DataExport:
-    """Gather everything the portal knows of the one person whose page it is; raise NotFoundError for several."""
+    """Gather everything the portal knows of the one person whose page it is.
+
+    Raise NotFoundError for several.
+    """
     person, details = page.person, page.contact_details
     kept = all_kept_disclosures(page.portal.table, page.key, person)
     return DataExport(

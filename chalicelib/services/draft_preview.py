@@ -1,6 +1,7 @@
-"""A draft as patients would see it: the consent page and the full notice on one page, marked, and never to be sent.
+"""A draft as patients would see it.
 
-Who approves a text approves what patients will read, not the file it is written in.
+The consent page and the full notice on one page, marked, and never to be sent. Who approves a text
+approves what patients will read, not the file it is written in.
 """
 
 from collections.abc import Mapping
@@ -19,7 +20,8 @@ def draft_page(
 ) -> str:
     """Render a draft in a language, as its first day would show it.
 
-    `addresses` are the same page in each language; `approver` is who approved this very text, if anybody did.
+    `addresses` are the same page in each language; `approver` is who approved this very text, if
+    anybody did.
     """
     filled = {
         **BLANK,

@@ -15,9 +15,9 @@ ERASE_WITHIN = timedelta(days=3)
 
 
 def request_erasure(page: OwnPage, visitor: Visitor) -> bool:
-    """Send the message that asks; give False where no contact of the person's own is known. Raises TooManyError.
+    """Send the message that asks; give False where no contact of the person's own is known.
 
-    It goes to the link's own contact, else to another that is theirs.
+    Raises TooManyError. It goes to the link's own contact, else to another that is theirs.
     """
     key, person = page.key, page.person
     reachable = [contact for contact, _ in page.contact_details.contacts if contact.kind in REACHABLE_KINDS]

@@ -1,4 +1,7 @@
-"""Whoever answers the questions by a personal link: what the link proves, and what the clinic knows of them already."""
+"""Whoever answers the questions by a personal link.
+
+What the link proves, and what the clinic knows of them already.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,9 +26,10 @@ from chalicelib.store.personal_data import reveal
 
 @dataclass(frozen=True, slots=True)
 class Invitee:
-    """Somebody who followed a link to the questions, the people it is for, and what need not be typed again.
+    """Somebody who followed a link to the questions.
 
-    The link's own contact comes first in `known`: it alone is proven.
+    With the people it is for, and what need not be typed again. The link's own contact comes first
+    in `known`: it alone is proven.
     """
 
     opened: OpenedLink
@@ -56,9 +60,10 @@ class Invitee:
         return clinic.limited_to(self.opened.link.addresses)
 
     def recipient_view(self) -> Mapping[str, Any]:
-        """Give what the page shows to whoever has the link: contacts masked, enough for their owner.
+        """Give what the page shows to whoever has the link.
 
-        A program's link shows no contact: whoever has it need not be the patient.
+        Contacts masked, enough for their owner. A program's link shows no contact: whoever has it
+        need not be the patient.
         """
         reachable = [contact for contact in self.known.contacts if contact.kind in REACHABLE_KINDS]
         shown = "" if self.by_program else ", ".join(map(masked, reachable))
@@ -90,10 +95,11 @@ class Invitee:
         return None
 
     def unproven(self, clinic: Clinic, form: FormAnswers) -> frozenset[QuestionId]:
-        """Give the answers that wait for a confirmation, because the link does not prove the contact they need.
+        """Give the answers that wait for a confirmation.
 
-        By a program's link what the clinic has confirmed first waits too. The newsletter does not: its confirmation
-        is that a message reached the contact, and the portal sends one at once.
+        The link does not prove the contact they need. By a program's link what the clinic has
+        confirmed first waits too. The newsletter does not: its confirmation is that a message
+        reached the contact, and the portal sends one at once.
         """
         return frozenset(question for question in form.answers if self._is_unproven(clinic, question, form))
 
@@ -110,7 +116,10 @@ class Invitee:
         return not self._agreed_before(question, form)
 
     def _agreed_before(self, question: QuestionId, form: FormAnswers) -> bool:
-        """Tell whether the person has given a proven Yes to a question before: then it is proven for good."""
+        """Tell whether the person has given a proven Yes to a question before.
+
+        Then it is proven for good.
+        """
         if self.by_program or len(self.people) != 1 or form.guardian is not None:
             return False
         summary = self.people[0].summaries.get(question)
@@ -120,8 +129,9 @@ class Invitee:
 def find_invitee(portal: Portal, clinic: str, token: str, now: Instant) -> Invitee:
     """Follow a personal link to a clinic's questions; raise UnknownLinkError, OldLinkError.
 
-    Four round trips: the link, who has its contact, the audit line, what else is known of that person. For a
-    program's link two for its key, and no last one: nothing is known but what the program gave.
+    Four round trips: the link, who has its contact, the audit line, what else is known of that
+    person. For a program's link two for its key, and no last one: nothing is known but what the
+    program gave.
     """
     opened = open_link(portal.table, portal.clinics, token, LinkScope.ASK, now)
     if opened.link.clinic != clinic:
@@ -133,7 +143,10 @@ def find_invitee(portal: Portal, clinic: str, token: str, now: Instant) -> Invit
 
 
 def _known_details(portal: Portal, opened: OpenedLink, people: Sequence[Subject]) -> KnownDetails:
-    """Give what need not be typed: the link's contact, and what else is known of the one person it is for."""
+    """Give what need not be typed.
+
+    The link's contact, and what else is known of the one person it is for.
+    """
     holder = opened.holder.contact
     named = opened.holder.name is not None
     if opened.link.by_program or len(people) != 1:
@@ -149,9 +162,10 @@ def _known_details(portal: Portal, opened: OpenedLink, people: Sequence[Subject]
 
 
 def decide_by_link(portal: Portal, invitee: Invitee, decision: Decision, clinic: Clinic, form: FormAnswers) -> Decision:
-    """Give a decision as made by a link: what the link's own contact confirms, or once did, counts at once.
+    """Give a decision as made by a link.
 
-    By a program's link a Yes to what was last refused or withdrawn waits (`Decision.asks_only`).
+    What the link's own contact confirms, or once did, counts at once. By a program's link a Yes to
+    what was last refused or withdrawn waits (`Decision.asks_only`).
     """
     children = [person for person in invitee.people if person.of_age]
     earlier = portal.receipts.history(clinic.id, children) if children and form.guardian is None else ()
@@ -171,8 +185,8 @@ def identify_by_link(
 ) -> Identification:
     """Identify the one person the link is for, or somebody new; or the child that the form names.
 
-    The link's own contact is proven, unless a program made the link. What was typed beside it is asked to confirm,
-    and finds nobody's child.
+    The link's own contact is proven, unless a program made the link. What was typed beside it is
+    asked to confirm, and finds nobody's child.
     """
     holder = invitee.holder
     proves = () if invitee.by_program else (holder,)
@@ -192,7 +206,7 @@ def identify_by_link(
 
 
 def _reachable_by_number(portal: Portal, invitee: Invitee) -> tuple[Contact, ...]:
-    """Give the person's own e-mail and phone where a program's link names them by the clinic's number.
+    """Give a person's own e-mail and phone where a program's link names them by the clinic's number.
 
     What waits is confirmed from there, and the page never shows them.
     """

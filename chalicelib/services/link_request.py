@@ -14,7 +14,8 @@ def request_link(
 ) -> None:
     """Record that a link is asked for by these contacts; raise TooManyError.
 
-    No rate limit of the contact's is used: a stranger would use it up for its owner. The message has one of its own.
+    No rate limit of the contact's is used: a stranger would use it up for its owner. The message
+    has one of its own.
     """
     key = portal.clinics.key(clinic)
     request = outbox.link_request(key, contacts, lang, visitor.base_url, now)

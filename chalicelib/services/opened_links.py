@@ -17,7 +17,8 @@ OPENED = {
 def subjects_of_link(opened: OpenedLink, lookup: Lookup) -> tuple[Subject, ...]:
     """Give the people a link is for; raise OldLinkError where it was for one who is gone.
 
-    A link that names nobody is for whoever has its contact, and not for the children they decide for.
+    A link that names nobody is for whoever has its contact, and not for the children they decide
+    for.
     """
     contact, subject = opened.holder.contact, opened.link.subject
     if subject is None:

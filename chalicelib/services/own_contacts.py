@@ -1,4 +1,7 @@
-"""A patient's own contacts, on their own page: one is removed at once, or replaced once the new one is confirmed."""
+"""A patient's own contacts, on their own page.
+
+One is removed at once, or replaced once the new one is confirmed.
+"""
 
 from chalicelib import log
 from chalicelib.domain.clinic import Clinic
@@ -25,7 +28,10 @@ from chalicelib.store.shown_pages import CONSENT_PAGE
 
 
 class UnusableContactError(RejectedError):
-    """What was typed cannot take the place of a contact; `problem` is the page's name for why. Nothing was stored."""
+    """What was typed cannot take the place of a contact; `problem` is the page's name for why.
+
+    Nothing was stored.
+    """
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
@@ -33,7 +39,10 @@ class UnusableContactError(RejectedError):
 
 
 def remove_contact(page: OwnPage, contact: Contact, notice: NoticeRef, nonce: str, visitor: Visitor) -> Receipt:
-    """Remove one of the person's contacts at once; raise NotTheirsError where it is theirs no longer."""
+    """Remove one of the person's contacts at once.
+
+    Raise NotTheirsError where it is theirs no longer.
+    """
     portal, clinic = page.portal, page.clinic
     contact_id = page.key.lookup(contact)[:ID_LENGTH]
     lookup = portal.directory.look_up(clinic.id, [contact])
@@ -56,9 +65,9 @@ def ask_clinic_to_remove(page: OwnPage, contact: Contact, visitor: Visitor) -> N
 
 
 def ask_new_contact(page: OwnPage, old: Contact, typed: str, visitor: Visitor) -> None:
-    """Ask a new contact, whoever's it is, to confirm that it takes the place of an old one: only from there it can.
+    """Ask a new contact, whoever's it is, to confirm that it takes the place of an old one.
 
-    Raises UnusableContactError, TooManyError.
+    Only from there it can. Raises UnusableContactError, TooManyError.
     """
     new = _usable_contact(page.clinic, old, typed)
     key, person = page.key, page.person
@@ -92,9 +101,9 @@ def _usable_contact(clinic: Clinic, old: Contact, typed: str) -> Contact:
 
 
 def find_replacement(portal: Portal, opened: OpenedLink) -> tuple[Subject, Change] | None:
-    """Give the person whose contact the link's own is to replace, and which; None where it is replaced already.
+    """Give the person whose contact the link's own is to replace, and which.
 
-    None, too, where that person was erased.
+    None where it is replaced already. None, too, where that person was erased.
     """
     link = opened.link
     key = portal.clinics.key(link.clinic)
@@ -112,7 +121,10 @@ def find_replacement(portal: Portal, opened: OpenedLink) -> tuple[Subject, Chang
 def confirm_replacement(  # noqa: PLR0917 - which contact of whom, by which link
     portal: Portal, opened: OpenedLink, person: Subject, change: Change, now: Instant, base: str
 ) -> Receipt:
-    """Put a contact that was confirmed in the place of the old one; raise NotTheirsError where the old one is gone."""
+    """Put a contact that was confirmed in the place of the old one.
+
+    Raise NotTheirsError where the old one is gone.
+    """
     lookup = portal.directory.look_up(opened.link.clinic, change.contacts)
     clinic, lang = lookup.published.clinic, opened.link.lang
     if lang not in clinic.languages:
@@ -127,7 +139,10 @@ def confirm_replacement(  # noqa: PLR0917 - which contact of whom, by which link
 def _decision_to_change(  # noqa: PLR0917 - a decision has these parts
     clinic: Clinic, person: Subject, number: str, notice: NoticeRef, assurance: Assurance, now: Instant
 ) -> Decision:
-    """Make the decision of a patient, or guardian, who changes a contact: it answers no question."""
+    """Make the decision of a patient, or guardian, who changes a contact.
+
+    It answers no question.
+    """
     return new_decision(
         clinic,
         {},

@@ -1,4 +1,7 @@
-"""What patients change and stop on their own page. The link proves the contact it came to, and no other."""
+"""What patients change and stop on their own page.
+
+The link proves the contact it came to, and no other.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,7 +21,10 @@ from chalicelib.store.lookup import Identification, fresh_subject
 
 
 def refusal_reason(page: OwnPage, clinic: Clinic, answers: FormAnswers) -> str | None:
-    """Name why a Yes cannot be taken here: a guardian gives none for a child that is old enough to decide alone."""
+    """Name why a Yes cannot be taken here.
+
+    A guardian gives none for a child that is old enough to decide alone.
+    """
     agrees = Answer.YES in answers.answers.values()
     if agrees and is_of_consent_age(clinic, page.person.of_age, page.now):
         return "child_decides_alone"
@@ -26,9 +32,10 @@ def refusal_reason(page: OwnPage, clinic: Clinic, answers: FormAnswers) -> str |
 
 
 def record_changes(page: OwnPage, form: SubmittedForm, visitor: Visitor) -> Receipt:
-    """Record changed answers; a Yes that another contact has to prove waits until it is confirmed from there.
+    """Record changed answers.
 
-    Raises TooManyError, and errors as `decisions.record`.
+    A Yes that another contact has to prove waits until it is confirmed from there. Raises
+    TooManyError, and errors as `decisions.record`.
     """
     decision = _new_decision(page, form)
     identification = replace(
@@ -48,10 +55,10 @@ def record_changes(page: OwnPage, form: SubmittedForm, visitor: Visitor) -> Rece
 
 
 def record_stops(page: OwnPage, form: SubmittedForm, visitor: Visitor) -> Receipt:
-    """Stop what was ticked, at once, for the person or for all who share the page; errors as `record_changes`.
+    """Stop what was ticked, at once, for the person or for all who share the page.
 
-    It is counted apart from changing, and by what is stopped: a refusal then comes only right after the very same
-    was stopped (`rate_limits.withdrawal_subjects`).
+    Errors as `record_changes`. It is counted apart from changing, and by what is stopped: a refusal
+    then comes only right after the very same was stopped (`rate_limits.withdrawal_subjects`).
     """
     decision = _new_decision(page, form)
     counted = "|".join([page.link_subject, *sorted(form.answers.answers)])
@@ -96,10 +103,10 @@ def _identify(page: OwnPage, visitor: Visitor) -> Identification:
 
 
 def _unproven(page: OwnPage, clinic: Clinic, form: FormAnswers) -> Mapping[QuestionId, str]:
-    """Give each Yes that another contact than the link's own has to confirm, with the kind of that contact.
+    """Give each Yes that another contact than the link's has to confirm, with that contact's kind.
 
-    Anybody may have typed somebody else's phone beside an e-mail of their own; their link proves the e-mail alone.
-    What was ever granted is proven.
+    Anybody may have typed somebody else's phone beside an e-mail of their own; their link proves
+    the e-mail alone. What was ever granted is proven.
     """
     kinds = [page.holder.kind, *(contact.kind for contact, _ in page.contact_details.contacts)]
     unproven = {}

@@ -1,8 +1,9 @@
-"""The patient's own page, reached by a personal link: whose page it is, and what is known of that person.
+"""The patient's own page, reached by a personal link.
 
-A link is for one person. One that the clinic made for somebody new names nobody yet: then it is for whoever is known
-under its contact. Where several share that contact, nobody's history is shown to the others: together they can stop
-things, and nothing else.
+Whose page it is, and what is known of that person. A link is for one person. One that the clinic
+made for somebody new names nobody yet: then it is for whoever is known under its contact. Where
+several share that contact, nobody's history is shown to the others: together they can stop things,
+and nothing else.
 """
 
 from collections.abc import Mapping
@@ -32,7 +33,10 @@ ID_LENGTH = 12
 
 @dataclass(frozen=True)
 class OwnPage:
-    """A patient's own page as it was opened: the link, the people it is for, and what is read of them when needed."""
+    """A patient's own page as it was opened.
+
+    The link, the people it is for, and what is read of them when needed.
+    """
 
     portal: Portal = field(repr=False)
     token: str = field(repr=False)
@@ -89,7 +93,10 @@ class OwnPage:
 
     @cached_property
     def receipts(self) -> tuple[Receipt, ...]:
-        """The person's receipts, oldest first: all, or of thousands the newest; none where several share the page."""
+        """The person's receipts, oldest first: all, or of thousands the newest.
+
+        None where several share the page.
+        """
         if self.shared:
             return ()
         return tuple(self.portal.receipts.newest(self.clinic.id, self.person))
@@ -108,7 +115,10 @@ class OwnPage:
 
     @property
     def contacts_to_export(self) -> tuple[tuple[Contact, Instant], ...]:
-        """The contacts to hand out: those that were proven in clear, the others masked: they may be somebody else's."""
+        """The contacts to hand out: those that were proven in clear, the others masked.
+
+        They may be somebody else's.
+        """
         contacts = []
         for contact, since in self.contact_details.contacts:
             proven = contact == self.holder or self.key.lookup(contact) not in self.person.typed
@@ -118,7 +128,10 @@ class OwnPage:
 
     @property
     def own_contacts(self) -> Mapping[str, Contact]:
-        """The person's e-mails and phones, by an id that a form can bear; none where several share the page."""
+        """The person's e-mails and phones, by an id that a form can bear.
+
+        None where several share the page.
+        """
         reachable = [contact for contact, _ in self.contact_details.contacts if contact.kind in REACHABLE_KINDS]
         return {self.key.lookup(contact)[:ID_LENGTH]: contact for contact in reachable}
 
@@ -157,8 +170,8 @@ def open_own_page(
 ) -> OwnPage:
     """Follow a link to the own page, or by its `scope` to the page on which erasing is confirmed.
 
-    Three round trips: the link, who has its contact, the audit line. Raises UnknownLinkError, and OldLinkError where
-    the person is gone.
+    Three round trips: the link, who has its contact, the audit line. Raises UnknownLinkError, and
+    OldLinkError where the person is gone.
     """
     opened = open_link(portal.table, portal.clinics, token, scope, now)
     lookup = look_up_holder(portal, opened)

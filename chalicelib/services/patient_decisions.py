@@ -1,4 +1,7 @@
-"""What patients decide and withdraw on a clinic's pages and at its kiosk: from a form that was read to its receipt."""
+"""What patients decide and withdraw on a clinic's pages and at its kiosk.
+
+From a form that was read to its receipt.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -24,7 +27,10 @@ from chalicelib.store.lookup import Identification, fresh_subject
 
 
 class CannotAgreeError(RejectedError):
-    """A Yes by a link that is for several people, or for a child that decides alone. Nothing was stored."""
+    """A Yes by a link that is for several people, or for a child that decides alone.
+
+    Nothing was stored.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -33,7 +39,10 @@ class CannotAgreeError(RejectedError):
 
 @dataclass(frozen=True, slots=True)
 class SubmittedForm:
-    """A form without errors: the questions it asked, the text it showed, the answers, how the patient came to it."""
+    """A form without errors.
+
+    The questions it asked, the text it showed, the answers, and how the patient came to it.
+    """
 
     clinic: Clinic
     notice: NoticeRef
@@ -47,9 +56,10 @@ class SubmittedForm:
 
 @dataclass(frozen=True, slots=True)
 class FormResult:
-    """Result of a submitted form: the decision, its receipt and the clinic whose questions were shown.
+    """Result of a submitted form.
 
-    The same form sent again gives the first receipt.
+    The decision, its receipt and the clinic whose questions were shown. The same form sent again
+    gives the first receipt.
     """
 
     clinic: Clinic
@@ -60,7 +70,10 @@ class FormResult:
 
     @property
     def recorded_before(self) -> timedelta:
-        """How long before this form its receipt was recorded: more than nothing where the form was sent again."""
+        """How long before this form its receipt was recorded.
+
+        More than nothing where the form was sent again.
+        """
         return moment(self.decision.recorded_at) - moment(self.receipt.document["recorded_at"])
 
     @property
@@ -74,8 +87,8 @@ def record_answers(
 ) -> FormResult:
     """Record the answers of a consent form; `invitee` is who followed a personal link to it.
 
-    Two round trips, and for a link one more where it leads to other contacts. Raises TooManyError, CannotAgreeError,
-    and errors as `decisions.record`.
+    Two round trips, and for a link one more where it leads to other contacts. Raises TooManyError,
+    CannotAgreeError, and errors as `decisions.record`.
     """
     clinic, answers = form.clinic, form.answers
     decision = _new_decision(portal, form, now)
@@ -102,9 +115,10 @@ def record_answers(
 def record_withdrawal(
     portal: Portal, form: SubmittedForm, source: WithdrawalSource | None, visitor: Visitor, now: Instant
 ) -> FormResult:
-    """Withdraw what a form names, whether or not the contact is known; `source` is the link or receipt it came by.
+    """Withdraw what a form names, whether or not the contact is known.
 
-    Two round trips. Raises TooManyError, and errors as `decisions.record`.
+    `source` is the link or receipt it came by. Two round trips. Raises TooManyError, and errors as
+    `decisions.record`.
     """
     answers = form.answers
     decision = _new_decision(portal, form, now)
@@ -122,7 +136,10 @@ def record_withdrawal(
 
 
 def all_questions(portal: Portal, clinic: str) -> Clinic:
-    """Give a clinic with every question it ever asked: all of them can be withdrawn. No round trip once it is known."""
+    """Give a clinic with every question it ever asked: all of them can be withdrawn.
+
+    No round trip once it is known.
+    """
     published = portal.clinics.remembered(clinic) or portal.directory.look_up(clinic).published
     return portal.clinics.with_all_past_questions(published)
 

@@ -1,4 +1,7 @@
-"""Unsubscribing by the link of a mail: what it can stop, and stopping it, however often that is sent."""
+"""Unsubscribing by the link of a mail.
+
+What it can stop, and stopping it, however often that is sent.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -20,9 +23,10 @@ from chalicelib.store.withdrawal_orders import MANY
 
 @dataclass(frozen=True, slots=True)
 class Unsubscription:
-    """An unsubscribing link that was followed, who is known under its contact, and every question ever asked.
+    """An unsubscribing link that was followed, and who is known under its contact.
 
-    A mail may be older than the notice: it may be about a question that is not asked any more.
+    With every question ever asked: a mail may be older than the notice: it may be about a question
+    that is not asked any more.
     """
 
     opened: OpenedLink
@@ -42,9 +46,10 @@ class Unsubscription:
 
     @property
     def questions(self) -> tuple[QuestionId, ...]:
-        """What the link stops: what it names; where a clinic's link names nothing, all that needs its contact.
+        """What the link stops: what it names.
 
-        Every mail of the portal's names what it is about, and nothing else stops with it.
+        Where a clinic's link names nothing, all that needs its contact. Every mail of the portal's
+        names what it is about, and nothing else stops with it.
         """
         asked = self.all_questions.questions
         if named := self.opened.link.addresses:
@@ -56,11 +61,12 @@ class Unsubscription:
         return by_contact or tuple(asked)
 
     def leaves_something_to_stop(self, questions: Collection[QuestionId]) -> bool:
-        """Tell whether any of these questions is not stopped yet, for anybody known under the contact.
+        """Tell whether one of these questions is not stopped yet for somebody with the contact.
 
-        Where very many share it, not everybody was read: then something is left, unless an order stops it already.
-        For somebody new something is left too: their withdrawal is kept, so that a form signed earlier and entered
-        later does not outlive it. A link to somebody who was erased since finds nobody, and records nobody anew.
+        Where very many share it, not everybody was read: then something is left, unless an order
+        stops it already. For somebody new something is left too: their withdrawal is kept, so that
+        a form signed earlier and entered later does not outlive it. A link to somebody who was
+        erased since finds nobody, and records nobody anew.
         """
         from chalicelib.domain.overview import STOPPED_STATES  # noqa: PLC0415 - no consent page needs it
 
@@ -81,7 +87,10 @@ class Unsubscription:
 
 
 def open_unsubscription(portal: Portal, token: str, now: Instant) -> Unsubscription:
-    """Follow the link of a mail; raise UnknownLinkError, OldLinkError. Three round trips: link, people, audit line."""
+    """Follow the link of a mail; raise UnknownLinkError, OldLinkError.
+
+    Three round trips: link, people, audit line.
+    """
     opened = open_link(portal.table, portal.clinics, token, LinkScope.UNSUBSCRIBE, now)
     lookup = portal.directory.look_up(opened.link.clinic, [opened.holder.contact], most=MANY)
     portal.table.put_new(audit_line(opened, "unsubscribe", lookup.known(), now))
@@ -91,7 +100,10 @@ def open_unsubscription(portal: Portal, token: str, now: Instant) -> Unsubscript
 def stop(
     portal: Portal, unsubscription: Unsubscription, questions: Collection[QuestionId], lang: str, base: str
 ) -> None:
-    """Stop these questions for everybody under the contact; where nothing is left to stop, record nothing."""
+    """Stop these questions for everybody under the contact.
+
+    Where nothing is left to stop, record nothing.
+    """
     if not unsubscription.leaves_something_to_stop(questions):
         return
     answers = dict.fromkeys(questions, Answer.WITHDRAW)

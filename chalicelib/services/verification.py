@@ -1,4 +1,4 @@
-"""Verifying a receipt: found by what somebody holds of it, and compared with what was issued or signed."""
+"""Verifying a receipt: it is found by what somebody holds of it, and compared with what was issued."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,12 +15,16 @@ from chalicelib.store import signatures
 from chalicelib.store.table import DamagedError
 
 JSON_HEADER = "eyJ"
-"""How a signed receipt begins: the first letters of a JSON object in base64url. No printed code does."""
+"""How a signed receipt begins: the first letters of a JSON object in base64url. No printed code
+does."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedReceipt:
-    """A receipt that holds: the key that signed it (None while the signature is to come), and how it was found."""
+    """A receipt that was verified, the key that signed it, and how it was found.
+
+    `kid` is None while the signature is to come.
+    """
 
     receipt: Receipt
     kid: str | None
@@ -32,7 +36,8 @@ class VerifiedReceipt:
 def verify_receipt(portal: Portal, given: str) -> VerifiedReceipt:
     """Verify a signed receipt, a receipt's JSON or a printed code.
 
-    Raises UnprovenError and its kinds, and UnknownReceiptError, UnknownClinicError for what was never issued here.
+    Raises UnprovenError and its kinds, and UnknownReceiptError, UnknownClinicError for what was
+    never issued here.
     """
     signed = jws.read_signed(given)
     if signed is None:
@@ -60,7 +65,10 @@ def _compare_with_issued(portal: Portal, written: str) -> VerifiedReceipt:
 
 
 def _signing_key(portal: Portal, kept: str | None) -> str | None:
-    """Verify the signature kept beside a receipt, and give the id of its key; None where it is to come."""
+    """Verify the signature kept beside a receipt, and give the id of its key.
+
+    None where it is to come.
+    """
     if kept is None:
         return None
     try:
@@ -70,9 +78,9 @@ def _signing_key(portal: Portal, kept: str | None) -> str | None:
 
 
 def notice_began_later(portal: Portal, receipt: Receipt) -> Instant | None:
-    """Give when the notice came into force that a receipt names, where that was after the decision; None otherwise.
+    """Give when the notice came into force that a receipt names, where that was after the decision.
 
-    Receipts of today name no notice then; earlier ones did.
+    None otherwise. Receipts of today name no notice then; earlier ones did.
     """
     document = receipt.document
     version, channel = document["notice"]["version"], document.get("channel")

@@ -1,4 +1,7 @@
-"""Withdrawing without typing who one is: by the personal link one followed, or by the receipt one holds."""
+"""Withdrawing without typing who one is.
+
+By the personal link one followed, or by the receipt one holds.
+"""
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
@@ -29,10 +32,10 @@ People = tuple[tuple[Subject, tuple[Contact, ...]], ...]
 class WithdrawalSource:
     """The link or the receipt by which somebody withdraws, and for whom.
 
-    `evidence` is the link's id or the receipt's number. `find_people` is called when the form is sent, not when the
-    page is shown: the page shows nothing of them, nor may the time it takes. A link proves its contact. A receipt's
-    number proves nothing, and need not: whoever knows a contact may stop what is done by it, and its owner gets a
-    message by which they can undo it.
+    `evidence` is the link's id or the receipt's number. `find_people` is called when the form is
+    sent, not when the page is shown: the page shows nothing of them, nor may the time it takes. A
+    link proves its contact. A receipt's number proves nothing, and need not: whoever knows a
+    contact may stop what is done by it, and its owner gets a message by which they can undo it.
     """
 
     evidence: Mapping[str, str]
@@ -50,7 +53,10 @@ class WithdrawalSource:
         return {"masked": masked(self.holder), "receipt": self.evidence.get("receipt")}
 
     def rate_limit_subjects(self, questions: Iterable[QuestionId]) -> tuple[str, ...]:
-        """Name what the rate limit counts: this source with these questions (`rate_limits.withdrawal_subjects`)."""
+        """Name what the rate limit counts.
+
+        This source with these questions (`rate_limits.withdrawal_subjects`).
+        """
         [(kind, value), *_] = self.evidence.items()
         return ("|".join([f"{kind}:{value}", *sorted(set(questions))]),)
 
@@ -58,9 +64,10 @@ class WithdrawalSource:
 def find_withdrawal_source(
     portal: Portal, clinic: str, *, token: str | None, receipt: str | None, now: Instant
 ) -> WithdrawalSource | None:
-    """Give the source that a receipt's number or a link's token names; None where the patient has to type a contact.
+    """Give the source that a receipt's number or a link's token names.
 
-    So it is for a link too old to answer by, and for a receipt nobody knows: withdrawing ends in no dead end.
+    None where the patient has to type a contact. So it is for a link too old to answer by, and for
+    a receipt nobody knows: withdrawing ends in no dead end.
     """
     if receipt:
         return _by_receipt(portal, clinic, receipt)
@@ -91,9 +98,10 @@ def _by_receipt(portal: Portal, clinic: str, number: str) -> WithdrawalSource | 
 
 
 def _people_of_receipt(portal: Portal, document: Mapping[str, Any]) -> People:
-    """Give the people a receipt is about: its own person, and whoever confirmed its answers as somebody else.
+    """Give the people a receipt is about.
 
-    Left out is who was erased, and who was a child then and has grown up.
+    Its own person, and whoever confirmed its answers as somebody else. Left out is who was erased,
+    and who was a child then and has grown up.
     """
     clinic, subject = document["clinic"], document["subject"]
     confirmers = people.confirmers(portal.table, clinic, subject, document["id"])
@@ -112,9 +120,10 @@ def _people_of_receipt(portal: Portal, document: Mapping[str, Any]) -> People:
 def withdraw_by_source(
     portal: Portal, source: WithdrawalSource, decision: Decision, identification: Identification
 ) -> Receipt:
-    """Withdraw for the people of a source, or for all who share the link's contact; errors as `decisions.record`.
+    """Withdraw for the people of a source, or for all who share the link's contact.
 
-    Where a receipt's person is gone, a receipt about nobody is recorded: whether somebody is there stays unknown.
+    Errors as `decisions.record`. Where a receipt's person is gone, a receipt about nobody is
+    recorded: whether somebody is there stays unknown.
     """
     found = source.find_people()
     children = [person for person, _ in found if person.of_age]

@@ -1,4 +1,7 @@
-"""What an open page carries in its form, signed: which text was shown and when, and a number used once."""
+"""What an open page carries in its form, signed.
+
+Which text was shown and when, and a number used once.
+"""
 
 import hashlib
 import secrets
@@ -19,9 +22,10 @@ FORM_LIFETIME = timedelta(hours=2)
 
 @dataclass(frozen=True, slots=True)
 class FormState:
-    """What an open page carries, signed: which text was shown (and its hash), where the patient came from, a nonce.
+    """What an open page carries, signed.
 
-    `opened_at` stays as it is when the page is shown again with what is to be mended: a page is open for two hours in
+    Which text was shown (and its hash), where the patient came from, a nonce. `opened_at` stays as
+    it is when the page is shown again with what is to be mended: a page is open for two hours in
     all, not since the last try.
     """
 
@@ -44,7 +48,10 @@ class FormState:
 
     @classmethod
     def from_token(cls, secret: bytes, sealed: str, now: Instant) -> "FormState | None":
-        """Read a form field back; None for one that is forged, of another clinic, too old, or of a time to come."""
+        """Read a form field back.
+
+        None for one that is forged, of another clinic, too old, or of a time to come.
+        """
         try:
             nonce, version, lang, sha256, source, channel, opened_at = _serializer(secret).loads(sealed)
         except BadData:
@@ -60,16 +67,25 @@ def new_nonce() -> str:
 
 
 def _serializer(secret: bytes) -> URLSafeSerializer:
-    """Sign by HMAC-SHA-256, keys derived by HMAC too; itsdangerous would take SHA-1 for both by itself."""
+    """Sign by HMAC-SHA-256, keys derived by HMAC too.
+
+    By itself itsdangerous would take SHA-1 for both.
+    """
     signing = {"digest_method": hashlib.sha256, "key_derivation": "hmac"}
     return URLSafeSerializer(secret, salt="open-form", signer_kwargs=signing)
 
 
 def state_of(template: str, clinic: str, fields: Fields) -> FormState | None:
-    """Give what an open page of a clinic carried; None for one that is forged, another page's or too old."""
+    """Give what an open page of a clinic carried.
+
+    None for one that is forged, another page's or too old.
+    """
     return FormState.from_token(form_secret(clinic, template), first(fields, "state"), get_portal().clock())
 
 
 def form_secret(clinic: str, template: str) -> bytes:
-    """Give the secret that signs the state of one page of one clinic: a withdrawal page's is none for a consent."""
+    """Give the secret that signs the state of one page of one clinic.
+
+    The state of a withdrawal page is not accepted as one of a consent page.
+    """
     return get_portal().clinics.key(clinic).form_secret() + template.encode()

@@ -1,4 +1,7 @@
-"""Forms as patients send them: fields in, answers, contacts and errors out. Nothing typed is ever lost to an error."""
+"""Forms as patients send them: fields in, answers, contacts and errors out.
+
+Nothing typed is ever lost to an error.
+"""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -45,7 +48,10 @@ Answers = Mapping[QuestionId, Answer]
 
 @dataclass(slots=True)
 class _Contacts:
-    """The contacts of a form and what is wrong with them; `contacts` begins with those that are known already."""
+    """The contacts of a form and what is wrong with them.
+
+    `contacts` begins with those that are known already.
+    """
 
     contacts: list[Contact] = field(default_factory=list)
     errors: list[FieldError] = field(default_factory=list)
@@ -85,10 +91,11 @@ def typed_again(fields: Fields | None) -> dict[str, Any]:
 
 
 def read_consent(clinic: Clinic, fields: Fields, at: Instant, known: KnownDetails = NOTHING_KNOWN) -> FormAnswers:
-    """Read the consent form of a clinic that asks these questions at `at`; what is known need not be typed.
+    """Read the consent form of a clinic that asks these questions at `at`.
 
-    A question left open is no decision; at least one must be answered. An answer to a question that is not asked any
-    more (a contest that ended while the page was open) is an error: it is not dropped in silence.
+    What is known need not be typed. A question left open is no decision; at least one must be
+    answered. An answer to a question that is not asked any more (a contest that ended while the
+    page was open) is an error: it is not dropped in silence.
     """
     answers, errors = _read_answers(clinic, fields)
     contacts = _Contacts([*known.contacts])
@@ -128,7 +135,10 @@ def _in_order(clinic: Clinic, errors: Iterable[FieldError]) -> tuple[FieldError,
 
 
 def read_changes(clinic: Clinic, fields: Fields, known: Collection[str]) -> FormAnswers:
-    """Read the changes on a patient's own page; `known` names what is known of them (email, phone, name, address)."""
+    """Read the changes on a patient's own page.
+
+    `known` names what is known of them (email, phone, name, address).
+    """
     answers, errors = _read_answers(clinic, fields)
     for question_id in _agreed(answers):
         if not can_agree(clinic.questions[question_id], known):
@@ -140,9 +150,10 @@ def read_changes(clinic: Clinic, fields: Fields, known: Collection[str]) -> Form
 
 
 def read_stops(all_questions: Clinic, fields: Fields) -> FormAnswers:
-    """Read the withdrawals on a patient's own page: `purpose` (repeatable) or `all=yes`, ticked, never by a button.
+    """Read the withdrawals on a patient's own page.
 
-    A program that opens every link of a mail and sends every form ticks nothing, and so stops nothing.
+    `purpose` (repeatable) or `all=yes`, ticked, never by a button. A program that opens every link
+    of a mail and sends every form ticks nothing, and so stops nothing.
     """
     everything = first(fields, "all") == "yes"
     stopped = [name for name in fields.get("purpose", []) if name in all_questions.questions]
@@ -153,9 +164,11 @@ def read_stops(all_questions: Clinic, fields: Fields) -> FormAnswers:
 
 
 def read_withdrawal(clinic: Clinic, fields: Fields, *, known: bool = False) -> FormAnswers:
-    """Read the withdrawal form: a contact, unless it is `known` whose it is, and `purpose` (repeatable) or `all=yes`.
+    """Read the withdrawal form.
 
-    The page's first button, "enter", is what Enter in a field presses: it stops what is ticked, or else everything.
+    A contact, unless it is `known` whose it is, and `purpose` (repeatable) or `all=yes`. The page's
+    first button, "enter", is what Enter in a field presses: it stops what is ticked, or else
+    everything.
     """
     named = [name for name in fields.get("purpose", []) if name]
     by_enter = first(fields, "enter") == "yes" and not named
@@ -194,7 +207,10 @@ def read_contacts(clinic: Clinic, fields: Fields) -> tuple[tuple[Contact, ...], 
 
 
 def read_written_to(clinic: Clinic, fields: Fields) -> tuple[tuple[Contact, ...], tuple[FieldError, ...]]:
-    """Read the contacts for a message: as `read_contacts`, and to one of them a message must be able to go."""
+    """Read the contacts for a message.
+
+    As `read_contacts`, and to one of them a message must be able to go.
+    """
     contacts, errors = read_contacts(clinic, fields)
     countries = clinic.text_message_countries
     if errors or any(can_be_written_to(contact, countries) for contact in contacts):
@@ -252,9 +268,10 @@ def _read_name(fields: Fields, name: str) -> str:
 def _read_guardian(
     clinic: Clinic, fields: Fields, at: Instant, *, needs_child: bool
 ) -> tuple[Guardian | None, list[FieldError]]:
-    """Read who decides for a child, if anybody does; `needs_child` where the answers need to know for which child.
+    """Read who decides for a child, if anybody does.
 
-    The tick decides. Fields filled in without it are an error: an answer must not go to the wrong person.
+    `needs_child` where the answers need to know for which child. The tick decides. Fields filled in
+    without it are an error: an answer must not go to the wrong person.
     """
     if first(fields, "child") != "yes":
         begun = any(first(fields, name) for name in CHILD_FIELDS)
@@ -287,7 +304,10 @@ def _birth_fields(fields: Fields) -> tuple[str, str, str]:
 
 
 def _birth_problem(fields: Fields, *, needed: bool) -> str | None:
-    """Name what is wrong with a birth that is no day of the calendar; None where nothing has to be typed."""
+    """Name what is wrong with a birth that is no day of the calendar.
+
+    None where nothing has to be typed.
+    """
     typed = _birth_fields(fields)
     if all(typed):
         return "child_born_impossible"
@@ -313,9 +333,10 @@ def _missing_details(clinic: Clinic, answers: Answers, contacts: _Contacts, *, n
 def _phone_errors(
     clinic: Clinic, answers: Answers, contacts: Sequence[Contact], known: Collection[Contact]
 ) -> list[FieldError]:
-    """Tell what is wrong with a phone number that was typed: it does not exist, or cannot be asked to confirm a Yes.
+    """Tell what is wrong with a phone number that was typed.
 
-    A number that takes no text message is a contact all the same wherever nothing has to be confirmed by it.
+    It does not exist, or cannot be asked to confirm a Yes. A number that takes no text message is a
+    contact all the same wherever nothing has to be confirmed by it.
     """
     typed = [contact for contact in contacts if contact.kind is ContactKind.PHONE and contact not in known]
     if not typed:
@@ -337,7 +358,10 @@ def _phone_errors(
 def _read_address(
     clinic: Clinic, answers: Answers, fields: Fields, *, known: bool
 ) -> tuple[PostalAddress | None, list[FieldError]]:
-    """Read the postal address where a Yes needs it; none is taken that nothing needs (GDPR Art. 5(1)(c))."""
+    """Read the postal address where a Yes needs it.
+
+    None is taken that nothing needs (GDPR Art. 5(1)(c)).
+    """
     if "address" not in _needs(clinic, answers):
         return None, []
     parts = {part: one_line(first(fields, part)[:MAX_PART]) for part in PARTS}

@@ -32,7 +32,8 @@ HEADERS = {
 }
 
 NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
-"""What is no page loads nothing, where a browser shows it all the same (OWASP REST security cheat sheet)."""
+"""What is no page loads nothing, where a browser shows it all the same (OWASP REST security cheat
+sheet)."""
 
 PICTURE = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 """A browser shows a picture on a page of its own, with styles of its own."""
@@ -53,7 +54,10 @@ def security_headers(request: Request, get_response: Callable[[Request], Respons
 
 
 def leads_somewhere(request: Request, get_response: Callable[[Request], Response], routes: Routes) -> Response:
-    """Answer what has no route, or none for its method, in words for whoever asked: a patient, or a program."""
+    """Answer what has no route, or none for its method, in words for whoever asked.
+
+    A patient, or a program.
+    """
     allowed = routes.get(request.path)
     if allowed is None:
         return elsewhere(request)
@@ -61,7 +65,10 @@ def leads_somewhere(request: Request, get_response: Callable[[Request], Response
 
 
 def request_log(request: Request, get_response: Callable[[Request], Response]) -> Response:
-    """Log what was asked and how it ended: the route, not the address, for an address can carry a token."""
+    """Log what was asked and how it ended.
+
+    The route, not the address, for an address can carry a token.
+    """
     begun = time.perf_counter()
     response = get_response(request)
     context: dict[str, Any] = request.context

@@ -1,4 +1,7 @@
-"""An API Gateway request as the routes want it: where the portal is mounted, fields, query, headers."""
+"""What views read of a request of API Gateway.
+
+Where the portal is mounted, query, fields, body and visitor.
+"""
 
 import io
 import json
@@ -21,13 +24,15 @@ MAX_FORM = 64 * 1024
 """How large a form without a file may be, in bytes."""
 
 MAX_JSON = 1024 * 1024
-"""How large the body of an API call may be, in bytes: a thousand personal links, or a notice in five languages."""
+"""How large the body of an API call may be, in bytes: a thousand personal links, or a notice in
+five languages."""
 
 MAX_DEPTH = 32
 """How deeply lists and objects may be nested in JSON."""
 
 MAX_QUERY = 1000
-"""How many characters of a query parameter are read: a token, a code, a language and a cursor are shorter."""
+"""How many characters of a query parameter are read: a token, a code, a language and a cursor are
+shorter."""
 
 MAX_TYPE = 200
 """How many characters of a Content-Type are read."""
@@ -41,7 +46,8 @@ URLENCODED = "application/x-www-form-urlencoded"
 _SOURCE = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 
 ANY_TYPE = ["*/*"]
-"""What every route takes: Chalice would answer 415 in its own words, a view answers in the visitor's."""
+"""What every route takes: Chalice would answer 415 in its own words, a view answers in the
+visitor's."""
 
 
 class BodyError(InvalidInputError):
@@ -49,7 +55,7 @@ class BodyError(InvalidInputError):
 
 
 class UnreadableBodyError(BodyError):
-    """A body that is not what its address takes; `where` tells on which line and column, of a JSON text."""
+    """A body that is not what its address takes; `where` is the line and column, of a JSON text."""
 
     def __init__(self, kind: str, where: str = "") -> None:
         super().__init__(kind)
@@ -65,9 +71,10 @@ class TooLargeError(BodyError):
 
 
 def mount(request: Request) -> str:
-    """Tell what stands before every address of the portal: the stage (``/api``), a base path, or nothing.
+    """Give what stands before every address of the portal.
 
-    API Gateway names the whole path; as many segments of it as the route has belong to the portal.
+    The stage (``/api``), a base path, or nothing. API Gateway names the whole path; as many
+    segments of it as the route has belong to the portal.
     """
     whole = str(request.context.get("path") or "").rstrip("/").split("/")
     route = str(request.path).rstrip("/").split("/")
@@ -75,27 +82,40 @@ def mount(request: Request) -> str:
 
 
 def base_url(request: Request, public_url: str) -> str:
-    """Give the absolute address of the portal, without a trailing slash, for a QR code or a message.
+    """Give the absolute address of the portal, for a QR code or a message, without a slash at its end.
 
-    It is the configured one, else the domain under which API Gateway was asked, as it says itself. No header tells it:
-    whoever sends a request writes its Host, and would choose where the links in another's message lead.
+    It is the configured one, else the domain under which API Gateway was called, as it says itself.
+    It is taken from no header: whoever sends a request writes its Host, and would choose where the
+    links in another's message lead.
     """
-    return public_url or f"https://{request.context['domainName']}{mount(request)}"
+    if public_url:
+        return public_url
+    domain = request.context["domainName"]
+    return f"https://{domain}{mount(request)}"
 
 
 def own_origins(request: Request, public_url: str) -> set[str]:
-    """Give the origins (RFC 6454) under which a browser may know the portal: the one just asked, the public one.
+    """Give the origins (RFC 6454) under which a browser may know the portal.
 
-    For comparing alone: a browser writes the Host itself, and no website can make it write another.
+    The one just called, the public one. For comparing alone: a browser writes the Host itself, and
+    no website can make it write another.
     """
-    host = urlsplit(f"{request.headers.get('x-forwarded-proto', 'https')}://{request.headers.get('host', '')}")
-    gateway = urlsplit(f"https://{request.context.get('domainName', '')}")
-    origins = (host, gateway, urlsplit(public_url))
-    return {f"{each.scheme}://{each.netloc}".lower() for each in origins if each.netloc}
+    scheme = request.headers.get("x-forwarded-proto", "https")
+    host = request.headers.get("host", "")
+    gateway = request.context.get("domainName", "")
+    origins = set()
+    for address in (f"{scheme}://{host}", f"https://{gateway}", public_url):
+        parts = urlsplit(address)
+        if parts.netloc:
+            origins.add(f"{parts.scheme}://{parts.netloc}".lower())
+    return origins
 
 
 def visitor(request: Request) -> Visitor:
-    """Give where a form comes from: its network as API Gateway saw it, for no header can claim another."""
+    """Give where a form comes from.
+
+    Its network as API Gateway saw it, for no header can claim another.
+    """
     identity: Mapping[str, Any] = request.context.get("identity") or {}
     network = address_range(str(identity.get("sourceIp") or ""))
     return Visitor(network, base_url(request, get_portal().settings.public_url))
@@ -105,24 +125,34 @@ def query(request: Request, name: str) -> str | None:
     """Give a query parameter (the last, where it is repeated), as far as it is read."""
     parameters: Mapping[str, Any] = request.query_params or {}
     value = parameters.get(name)
-    return str(value)[:MAX_QUERY] if value is not None else None
+    if value is None:
+        return None
+    return str(value)[:MAX_QUERY]
 
 
 def language(request: Request, clinic: Clinic) -> str:
-    """Tell in which of the clinic's languages to answer."""
+    """Give the one of the clinic's languages to answer in.
+
+    The one named, the browser's, the clinic's first.
+    """
     return negotiate(
         query(request, "lang"), request.headers.get("accept-language"), clinic.languages, clinic.default_language
     )
 
 
 def source(request: Request) -> str | None:
-    """Give the QR code or campaign that ``?src=`` names, in lower case; None if it is no such name."""
+    """Give the QR code or campaign that ``?src=`` names, in lower case.
+
+    None if it is no such name.
+    """
     named = (query(request, "src") or "").lower()
-    return named if _SOURCE.fullmatch(named) else None
+    if not _SOURCE.fullmatch(named):
+        return None
+    return named
 
 
 def form_fields(request: Request, most: int = MAX_FORM) -> Mapping[str, list[str]]:
-    """Read a urlencoded form; raise WrongTypeError, TooLargeError, UnreadableBodyError for anything else."""
+    """Read a urlencoded form; raise WrongTypeError, TooLargeError, UnreadableBodyError."""
     kind = _media_type(request)
     if kind != URLENCODED:
         raise WrongTypeError(kind)
@@ -134,18 +164,18 @@ def form_fields(request: Request, most: int = MAX_FORM) -> Mapping[str, list[str
 
 
 def form_with_files(request: Request) -> Mapping[str, list[str]]:
-    """Read a form sent urlencoded or as multipart/form-data (RFC 7578), files as text; errors as `form_fields`.
+    """Read a form sent urlencoded or as multipart/form-data (RFC 7578), files as text.
 
-    What is no text becomes one with replacement characters: whoever reads it says what is wrong with it.
-
-    A browser that opens the page on a phone may send a field and an empty file, or the other way round.
+    Errors as `form_fields`. A file that is no text becomes one with replacement characters: its
+    reader finds what is wrong with it. A browser may send a field and an empty file, or the other
+    way round.
     """
     if _media_type(request) == URLENCODED:
         return form_fields(request, MAX_UPLOAD)
     body = _body(request, MAX_UPLOAD)
     from multipart import MultipartError, MultipartParser, parse_options_header  # noqa: PLC0415 - one page needs it
 
-    kind, options = parse_options_header(str(request.headers.get("content-type", ""))[:MAX_TYPE])
+    kind, options = parse_options_header(_content_type(request))
     if kind != "multipart/form-data":
         raise WrongTypeError(kind)
     limits = {"part_limit": MAX_PARTS, "partsize_limit": MAX_UPLOAD, "spool_limit": MAX_UPLOAD, "strict": True}
@@ -159,7 +189,13 @@ def form_with_files(request: Request) -> Mapping[str, list[str]]:
 
 
 def _media_type(request: Request) -> str:
-    return str(request.headers.get("content-type", ""))[:MAX_TYPE].partition(";")[0].strip().lower()
+    content_type = _content_type(request)
+    media_type, _, _ = content_type.partition(";")
+    return media_type.strip().lower()
+
+
+def _content_type(request: Request) -> str:
+    return str(request.headers.get("content-type", ""))[:MAX_TYPE]
 
 
 def _body(request: Request, most: int) -> bytes:
@@ -170,9 +206,10 @@ def _body(request: Request, most: int) -> bytes:
 
 
 def check_json_headers(request: Request) -> None:
-    """Refuse, before anything is read, a body that says itself that it is no JSON, or too large.
+    """Refuse, before anything is read, a body whose headers say that it is no JSON, or too large.
 
-    Raises WrongTypeError, TooLargeError. A body without a type is taken for JSON (RFC 9110, 8.3 leaves that open).
+    Raises WrongTypeError, TooLargeError. A body without a type is taken for JSON (RFC 9110, 8.3
+    leaves that open).
     """
     if _media_type(request) not in {"", JSON}:
         raise WrongTypeError
@@ -182,7 +219,10 @@ def check_json_headers(request: Request) -> None:
 
 
 def json_body(request: Request) -> Mapping[str, Any]:
-    """Read a JSON object; raise TooLargeError, and UnreadableBodyError for anything else, too deep a nesting too."""
+    """Read a JSON object; raise TooLargeError, UnreadableBodyError.
+
+    The last is for anything else than an object, and for one that is nested too deeply.
+    """
     try:
         body = json.loads(_body(request, MAX_JSON))
     except TooLargeError:
@@ -197,11 +237,16 @@ def json_body(request: Request) -> Mapping[str, Any]:
 
 
 def too_deep(value: object) -> bool:
-    """Tell whether lists and objects are nested more deeply than anything that reads them expects."""
+    """Tell whether lists and objects are nested more deeply than `MAX_DEPTH`."""
     level: list[object] = [value]
     for _ in range(MAX_DEPTH):
-        inner = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
-        level = [each for values in inner for each in values]
-        if not level:
+        inner: list[object] = []
+        for member in level:
+            if isinstance(member, dict):
+                inner += member.values()
+            elif isinstance(member, list):
+                inner += member
+        if not inner:
             return False
+        level = inner
     return True

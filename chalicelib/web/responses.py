@@ -11,13 +11,15 @@ if TYPE_CHECKING:
     from chalicelib.receipts.formats.registry import Rendition
 
 JSON = "application/json"
+HTML = "text/html; charset=utf-8"
 
 
 class BinaryResponse(Response):
     """Bytes, marked as such whatever the client's ``Accept`` says.
 
-    Chalice refuses a binary answer unless ``Accept`` names its type, which neither an address bar nor an `<img>` does;
-    API Gateway decodes what is marked, since the template declares every type binary.
+    Chalice refuses a binary answer unless ``Accept`` names its type, which neither an address bar
+    nor an `<img>` does; API Gateway decodes what is marked, since the template declares every type
+    binary.
     """
 
     def to_dict(self, binary_types: list[str] | None = None) -> dict[str, Any]:  # noqa: ARG002 - chalice's signature
@@ -31,31 +33,43 @@ class BinaryResponse(Response):
         }
 
 
+def _response(body: object, media_type: str, status: int, headers: Mapping[str, str] | None) -> Response:
+    return Response(body, {"Content-Type": media_type, **(headers or {})}, status)
+
+
 def html(page: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with a page."""
-    return Response(page, {"Content-Type": "text/html; charset=utf-8", **(headers or {})}, status)
+    return _response(page, HTML, status, headers)
 
 
 def see_other(location: str) -> Response:
-    """Lead on after a form (303, RFC 9110 15.4.4): reloading what comes next sends nothing again."""
-    return Response("", {"Location": location, "Content-Type": "text/html; charset=utf-8"}, 303)
+    """Lead on after a form (303, RFC 9110 15.4.4).
+
+    Reloading what comes next sends nothing again.
+    """
+    return _response("", HTML, 303, {"Location": location})
 
 
 def found(location: str) -> Response:
     """Lead on from a short address (302)."""
-    return Response("", {"Location": location, "Content-Type": "text/html; charset=utf-8"}, 302)
+    return _response("", HTML, 302, {"Location": location})
 
 
 def document(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with JSON; a text is taken as JSON already written."""
-    written = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return Response(written, {"Content-Type": JSON, **(headers or {})}, status)
+    written = body
+    if not isinstance(body, str):
+        written = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return _response(written, JSON, status, headers)
 
 
 def problem(status: int, title: str, *, headers: Mapping[str, str] | None = None, **more: object) -> Response:
-    """Answer with a problem (RFC 9457); `more` are its further members, `detail` and `errors` among them."""
+    """Answer with a problem (RFC 9457).
+
+    `more` are its further members, `detail` and `errors` among them.
+    """
     body = {"type": "about:blank", "title": title, "status": status, **more}
-    return Response(json.dumps(body), {"Content-Type": "application/problem+json", **(headers or {})}, status)
+    return _response(json.dumps(body), "application/problem+json", status, headers)
 
 
 def picture(content: bytes, media_type: str) -> Response:

@@ -1,7 +1,8 @@
-"""What the owner of a contact is asked by message: to confirm, to type a code, to take back a withdrawal.
+"""What the owner of a contact is asked by message.
 
-Programs that look through mail open every link, run scripts and send forms as they find them. So opening a page changes
-nothing, and a form counts only with a choice that nobody had made before.
+To confirm, to type a code, to take back a withdrawal. Programs that look through mail open every
+link, run scripts and send forms as they find them. So opening a page changes nothing, and a form
+counts only with a choice that nobody had made before.
 """
 
 from collections.abc import Sequence
@@ -46,7 +47,10 @@ def confirm_page(request: Request, token: str) -> Response:
 
 
 def confirm(request: Request, token: str) -> Response:
-    """Confirm what is ticked, or record that it was somebody else; without a choice nothing happens."""
+    """Confirm what is ticked, or record that it was somebody else.
+
+    Without a choice nothing happens.
+    """
     fields = form_fields(request)
     opened = _open(token, LinkScope.CONFIRM)
     if opened.link.receipt is None:
@@ -75,7 +79,10 @@ def code_page(request: Request, clinic: str, receipt: str) -> Response:
 
 
 def confirm_by_code(request: Request, clinic: str, receipt: str) -> Response:
-    """Confirm with the code from the text message; five tries for a receipt, ten at once for a phone."""
+    """Confirm with the code from the text message.
+
+    Five tries for a receipt, ten at once for a phone.
+    """
     fields = form_fields(request)
     code = _digits(first(fields, "code")[:MAX_NAME])
     if not code:
@@ -105,7 +112,10 @@ def undo_page(request: Request, token: str) -> Response:
 
 
 def undo(request: Request, token: str) -> Response:
-    """Let what is ticked count again; without a tick nothing happens, nor for a child that decides alone by now."""
+    """Let what is ticked count again.
+
+    Without a tick nothing happens, nor for a child that decides alone by now.
+    """
     fields = form_fields(request)
     portal, opened = get_portal(), _open(token, LinkScope.UNDO)
     now, sent_in = portal.clock(), opened.link.lang
@@ -127,7 +137,10 @@ def undo(request: Request, token: str) -> Response:
 
 
 def _show_new_contact(request: Request, opened: OpenedLink, errors: Sequence[FieldError] = ()) -> Response:
-    """Ask whether a new contact should take the place of an old one, or say that there is nothing to replace."""
+    """Ask whether a new contact should take the place of an old one.
+
+    Where that is done already, say so.
+    """
     from chalicelib.services import own_contacts  # noqa: PLC0415 - nobody who confirms a Yes waits for it
 
     replacement = own_contacts.find_replacement(get_portal(), opened)

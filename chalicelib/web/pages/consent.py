@@ -1,4 +1,7 @@
-"""The pages that ask a patient: the consent form and the withdrawal form. `pages.decision` takes what comes back."""
+"""The pages that ask a patient: the consent form and the withdrawal form.
+
+`pages.decision` takes what comes back.
+"""
 
 from chalice.app import Request, Response
 

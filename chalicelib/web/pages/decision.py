@@ -1,4 +1,7 @@
-"""What a patient sends: the answers of a consent form, or a withdrawal. Both lead to the page of the receipt."""
+"""What a patient sends: the answers of a consent form, or a withdrawal.
+
+Both lead to the page of the receipt.
+"""
 
 from chalice.app import Request, Response
 

@@ -1,8 +1,8 @@
 """The forms by which patients decide and withdraw: how they are shown, and shown again with errors.
 
-The patient's own device and the kiosk both use them: they differ in their template and in what follows a form.
-`pages.form_submission` takes what comes back. The first page that a patient opens is made here, so what only a
-personal link or a submitted form needs is not loaded with this module.
+The patient's own device and the kiosk both use them: they differ in their template and in what
+follows a form. `pages.form_submission` takes what comes back. The first page that a patient opens
+is made here, so what only a personal link or a submitted form needs is not loaded with this module.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FormPage:
-    """A form as it is shown: its template, the clinic whose questions it asks, and who need not type a contact."""
+    """A form as it is shown.
+
+    Its template, the clinic whose questions it asks, and who need not type a contact.
+    """
 
     template: str
     clinic: Clinic
@@ -38,7 +41,10 @@ class FormPage:
 
 
 def show_consent_form(template: str, clinic: Clinic, request: Request) -> Response:
-    """Show the questions that are open today, nothing chosen; of a personal link those it is about."""
+    """Show the questions that are open today, nothing chosen.
+
+    Of a personal link those it is about.
+    """
     now = get_portal().clock()
     invitee = read_invitee(template, clinic.id, request, now)
     return _show(consent_form_page(template, clinic, request, invitee, now))
@@ -51,7 +57,10 @@ def show_withdrawal_form(template: str, clinic: Clinic, request: Request) -> Res
 
 
 def read_invitee(template: str, clinic: str, request: Request, now: Instant) -> "Invitee | None":
-    """Give who followed a personal link to the questions; nobody at a tablet that patients share."""
+    """Give who followed a personal link to the questions.
+
+    Nobody at a tablet that patients share.
+    """
     token = query(request, "t")
     if template != CONSENT_PAGE or token is None:
         return None
@@ -61,7 +70,10 @@ def read_invitee(template: str, clinic: str, request: Request, now: Instant) -> 
 
 
 def read_withdrawal_source(template: str, clinic: str, request: Request, now: Instant) -> "WithdrawalSource | None":
-    """Give the link or receipt by which somebody withdraws; none at a tablet that patients share."""
+    """Give the link or receipt by which somebody withdraws.
+
+    None at a tablet that patients share.
+    """
     token, receipt = query(request, "t"), query(request, "receipt")
     if template != WITHDRAWAL_PAGE or not (token or receipt):
         return None
@@ -111,7 +123,10 @@ def _render(page: FormPage, state: FormState, fields: Fields | None = None, erro
 
 
 def _kept_query(page: FormPage, state: FormState) -> str:
-    """Give what the links of a page keep of its own address: the campaign, the QR code, the link or the receipt."""
+    """Give what the links of a page keep of its own address.
+
+    The campaign, the QR code, the link or the receipt.
+    """
     kept: dict[str, Any] = {}
     if state.source:
         kept["src"] = state.source

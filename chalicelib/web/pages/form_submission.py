@@ -1,6 +1,7 @@
-"""The forms by which patients decide and withdraw, when they come back: read, recorded, or shown again with errors.
+"""The forms by which patients decide and withdraw, when they come back.
 
-`services.patient_decisions` records what was read. The page that shows a form does not load this module.
+Read, recorded, or shown again with errors. `services.patient_decisions` records what was read. The
+page that shows a form does not load this module.
 """
 
 from collections.abc import Callable
@@ -63,7 +64,10 @@ def submit_answers(template: str, clinic: str, request: Request, then: Next) -> 
 
 
 def submit_withdrawal(template: str, clinic: str, request: Request, then: Next) -> Response:
-    """Withdraw at once, whether or not the contact is known; a page that is too old still withdraws."""
+    """Withdraw at once, whether or not the contact is known.
+
+    A page that is too old still withdraws.
+    """
     portal = get_portal()
     now = portal.clock()
     fields = form_fields(request)

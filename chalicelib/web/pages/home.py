@@ -10,6 +10,9 @@ from chalicelib.web.responses import html
 
 
 def home(request: Request) -> Response:
-    """Say what this is. Which clinics there are it does not say: each is reached by its own address."""
+    """Say what this is. Which clinics there are it does not say.
+
+    Each is reached by its own address.
+    """
     lang = negotiate(query(request, "lang"), request.headers.get("accept-language"), LANGUAGES, "en")
     return html(render("pages/home.html", lang, languages=LANGUAGES, root=mount(request)))

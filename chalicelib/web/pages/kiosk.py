@@ -1,7 +1,8 @@
-"""The kiosk: the consent page for a shared tablet at the reception; nothing of one patient is left for the next.
+"""The kiosk: the consent page for a shared tablet at the reception.
 
-A form that was taken is answered with the page that says so, not with an address that leads to it: neither the address
-bar nor the history holds a receipt number. `chalicelib/presentation/kiosk.js` says what it adds to these pages.
+Nothing of one patient is left for the next. A form that was taken is answered with the page that
+says so, not with an address that leads to it: neither the address bar nor the history holds a
+receipt number. `chalicelib/presentation/kiosk.js` says what it adds to these pages.
 """
 
 from datetime import timedelta
@@ -22,10 +23,12 @@ from chalicelib.web.requests import base_url, form_fields, language, mount, quer
 from chalicelib.web.responses import html, script, see_other
 
 SENT_AGAIN_WITHIN = timedelta(minutes=1)
-"""How long a form sent twice shows its receipt again: for an impatient finger or a bad line, not for the next one."""
+"""How long a form sent twice shows its receipt again: for an impatient finger or a bad line, not
+for the next one."""
 
 CLEARED = {"Clear-Site-Data": '"cache"'}
-"""Browsers that keep whole pages for Back, unstored ones too, forget them (Clear Site Data, 3.1)."""
+"""Browsers that keep whole pages for Back, unstored ones too, forget them (Clear Site Data,
+3.1)."""
 
 
 def kiosk_page(request: Request, clinic: str) -> Response:
@@ -81,7 +84,10 @@ def kiosk_js(request: Request) -> Response:
 
 
 def _done(request: Request, result: FormResult) -> Response:
-    """Show what was recorded and how to keep the receipt; nothing of it to who sends the form again much later."""
+    """Show what was recorded and how to keep the receipt.
+
+    Nothing of it to who sends the form again much later.
+    """
     clinic, decision, document = result.clinic, result.decision, result.receipt.document
     if result.recorded_before > SENT_AGAIN_WITHIN:
         return see_other(_start(request, clinic.id))
@@ -106,7 +112,10 @@ def _done(request: Request, result: FormResult) -> Response:
 
 
 def _unless_forgotten(request: Request, template: str, clinic: str, answer: Response) -> Response:
-    """Give the answer to a form, unless it would show what was typed hours ago: on a shared tablet, to another."""
+    """Give the answer to a form, unless it would show what was typed hours ago.
+
+    On a shared tablet somebody else would see it.
+    """
     mended = answer.status_code == 422  # noqa: PLR2004 - Unprocessable Content
     if mended and state_of(template, clinic, form_fields(request)) is None:
         return see_other(_start(request, clinic))
@@ -124,6 +133,9 @@ def _kept_query(request: Request) -> str:
 
 
 def _dressed(answer: Response) -> Response:
-    """Allow a page the kiosk's look and script, and a notice's look: the script shows a notice on the page it is on."""
+    """Allow a page the kiosk's look and script, and a notice's look.
+
+    The script shows a notice on the page it is on.
+    """
     answer.headers["Content-Security-Policy"] = content_security_policy("kiosk.css", "notice.css", script=True)
     return answer

@@ -1,4 +1,7 @@
-"""Send me my link: the same work and the same answer for everybody, so that nobody learns who is known."""
+"""Send me my link: the page on which a patient asks for it.
+
+The work and the answer are the same for everybody, so that nobody learns who is known.
+"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,7 @@
-"""What was published and shown, for ever: the full notice of a version, and each page exactly as it was."""
+"""What was published and shown, for ever.
+
+The full notice of a version, and each page exactly as it was.
+"""
 
 import re
 

@@ -1,4 +1,7 @@
-"""The patient's own page, reached by a link alone: shows everything, changes, stops, hands out and erases."""
+"""The patient's own page, reached by a link alone.
+
+Shows everything, changes, stops, hands out and erases.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -38,7 +41,8 @@ CONTACT_GONE = FieldError("errors", "contact_gone")
 ERASE_UNTICKED = FieldError("erase", "erase_unticked")
 
 UNSTORED = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
-"""The address is the key: it goes into no other site's log and stays in no cache (OWASP ASVS 5.0, 14.2.1)."""
+"""The address is the key: it goes into no other site's log and stays in no cache (OWASP ASVS 5.0,
+14.2.1)."""
 
 
 def view(request: Request, token: str) -> Response:
@@ -62,7 +66,10 @@ def submit(request: Request, token: str) -> Response:
 
 
 def download_receipt(request: Request, token: str, receipt: str) -> Response:
-    """Hand out one of the person's receipts in any format: the link proves the contact, so states may be shown too."""
+    """Hand out one of the person's receipts in any format.
+
+    The link proves the contact, so states may be shown too.
+    """
     page, portal = _open(request, token), get_portal()
     found = find_receipt(portal, page.lookup.published.clinic.id, receipt)
     if found.receipt.document["subject"] != page.person.id:
@@ -105,7 +112,10 @@ def erase_page(request: Request, token: str) -> Response:
 
 
 def erase_person(request: Request, token: str) -> Response:
-    """Erase the person, who ticked it on the page that their own contact was led to; nothing brings it back."""
+    """Erase the person, who ticked it on the page that their own contact was led to.
+
+    Nothing brings it back.
+    """
     from chalicelib.services.subject_rights import erase  # noqa: PLC0415 - only what is asked for is loaded
 
     page, fields = _open(request, token, LinkScope.ERASE), form_fields(request)
@@ -161,9 +171,10 @@ def _stops_form(page: OwnPage, state: FormState, answers: FormAnswers) -> Submit
 
 
 def _erase(request: Request, page: OwnPage, fields: Fields) -> Response:
-    """Ask the person, by their own contact, whether they mean it: whoever has this page's address may not be them.
+    """Ask the person, by their own contact, whether they mean it.
 
-    Never from a page that is too old, or without the tick, which no program that sends forms as they are makes.
+    Whoever has this page's address may not be them. Never from a page that is too old, or without
+    the tick, which no program that sends forms as they are makes.
     """
     from chalicelib.services.erasure_requests import request_erasure  # noqa: PLC0415 - only what is asked for is loaded
 

@@ -1,4 +1,7 @@
-"""What the patient's own page says of its person: each member of the template's `own`, in the person's language."""
+"""What the patient's own page says of its person.
+
+Each member of the template's `own`, in the person's language.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,7 +32,8 @@ Titles = Mapping[QuestionId, str]
 def describe(page: OwnPage, address: str, start: str | None, done: str | None) -> Mapping[str, Any]:
     """Give everything the page says of this person alone.
 
-    `start` is the page's ``?from=``, the first receipt to show; `done` its ``?done=``, what was just done.
+    `start` is the page's ``?from=``, the first receipt to show; `done` its ``?done=``, what was
+    just done.
     """
     details = page.contact_details
     statuses = page.statuses
@@ -74,7 +78,10 @@ def _contact_rows(page: OwnPage) -> list[dict[str, Any]]:
 
 
 def _restricted_since(page: OwnPage) -> str | None:
-    """Give the day since when the use of the person's data is restricted (GDPR Art. 18); None where it is not."""
+    """Give the day since when the use of the person's data is restricted (GDPR Art. 18).
+
+    None where it is not.
+    """
     days = [person.restricted_since for person in page.people if person.restricted_since]
     if not days:
         return None
@@ -82,9 +89,10 @@ def _restricted_since(page: OwnPage) -> str | None:
 
 
 def _just_done(page: OwnPage, done: str | None) -> str | None:
-    """Name what the person has just done: ``withdraw``, ``answer``, ``contact``, ``sent`` or ``asked``.
+    """Name what the person has just done.
 
-    `done` is one of the last two, or the number of the receipt of what was done.
+    ``withdraw``, ``answer``, ``contact``, ``sent`` or ``asked``. `done` is one of the last two, or
+    the number of the receipt of what was done.
     """
     if done in {None, CONTACT_ASKED, CLINIC_ASKED}:
         return done
@@ -108,7 +116,7 @@ def _is_stoppable(status: QuestionStatus) -> bool:
 
 
 def _lacking_details(page: OwnPage) -> list[QuestionId]:
-    """Give the questions that cannot be agreed to here, because something is not known that a Yes needs."""
+    """Give the questions that cannot be agreed to here, because a Yes needs what is not known."""
     known = page.contact_details.known
     return [
         question_id
@@ -136,9 +144,10 @@ def _describe_recipient(page: OwnPage, period: RecipientPeriod) -> dict[str, Any
 
 
 def _describe_receipts(page: OwnPage, wanted_start: str | None, titles: Titles) -> dict[str, Any]:
-    """Give one page of the receipts, newest first; where the pages before and after begin, and each receipt's own.
+    """Give one page of the receipts, newest first.
 
-    Anybody who knows a contact can stop things by it, again and again: the page must not grow with that.
+    Where the pages before and after begin, and each receipt's own. Anybody who knows a contact can
+    stop things by it, again and again: the page must not grow with that.
     """
     newest_first = list(reversed(page.receipts))
     start = _page_start(wanted_start, len(newest_first))
@@ -155,7 +164,10 @@ def _describe_receipts(page: OwnPage, wanted_start: str | None, titles: Titles) 
 
 
 def _page_start(wanted: str | None, receipts: int) -> int:
-    """Read ``?from=``: the start of the page it falls in, the first page's where there is no such receipt."""
+    """Read ``?from=`` and give the start of the page it falls in.
+
+    The first page's where there is no such receipt.
+    """
     if not wanted or not wanted.isascii() or not wanted.isdecimal():
         return 0
     start = int(wanted[:MAX_START]) // RECEIPTS * RECEIPTS

@@ -36,7 +36,7 @@ def qr_code(request: Request, clinic: str, picture_name: str) -> Response:
 
 
 def short_address(request: Request, code: str) -> Response:
-    """Lead from a scanned code to its page, naming the language and the source it was printed for."""
+    """Lead from a scanned code to its page, in the language and for the source it was printed for."""
     parts = _CODE.fullmatch(code.lower())
     if parts is None:
         raise NotFoundError

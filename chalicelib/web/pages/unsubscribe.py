@@ -1,7 +1,8 @@
-"""Unsubscribing: by a mail program's own button (RFC 8058), without cookie, redirect or page in between, or by hand.
+"""Unsubscribing: by a mail program's own button (RFC 8058), or by hand.
 
-Programs that look through mail open its links and send the forms behind them as they find them. So the page for people
-holds no one-click request, and stops nothing before something is ticked.
+The button works without cookie, redirect or page in between. Programs that look through mail open
+its links and send the forms behind them as they find them. So the page for people holds no
+one-click request, and stops nothing before something is ticked.
 """
 
 from collections.abc import Collection, Sequence
@@ -34,13 +35,19 @@ NOTHING_TICKED = FieldError("purpose", "nothing_ticked")
 
 
 def unsubscribe_page(request: Request, token: str) -> Response:
-    """Show what can be stopped; change nothing: what opens every link of a mail must not unsubscribe."""
+    """Show what can be stopped.
+
+    Change nothing: what opens every link of a mail must not unsubscribe.
+    """
     found = open_unsubscription(get_portal(), token, get_portal().clock())
     return html(_render(request, found, found.questions))
 
 
 def stop(request: Request, token: str) -> Response:
-    """Stop at once, and again as often as it is sent: all by the one-click request, by hand what is ticked."""
+    """Stop at once, and again as often as it is sent.
+
+    All by the one-click request, by hand what is ticked.
+    """
     portal = get_portal()
     found = open_unsubscription(portal, token, portal.clock())
     try:

@@ -1,8 +1,9 @@
-"""Verifying a receipt: whoever holds one, its file or the code on its paper, sees what it proves and what not.
+"""Verifying a receipt: whoever holds one sees what it proves and what not.
 
-A code reaches a receipt that may be somebody else's, so the page shows what the receipt page shows: never how a
-decision stood before or after, nor the number in the chain, nor whether anything followed. What staff wrote down it
-shows to whoever brings it along (`receipts.sd_jwt`).
+They bring its file, its text or the code on its paper. A code reaches a receipt that may be
+somebody else's, so the page shows what the receipt page shows: never how a decision stood before or
+after, nor the number in the chain, nor whether anything followed. What staff wrote down it shows to
+whoever brings it along (`receipts.sd_jwt`).
 """
 
 from collections.abc import Mapping
