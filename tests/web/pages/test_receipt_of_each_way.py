@@ -161,7 +161,8 @@ def steady(document: dict[str, Any]) -> dict[str, Any]:
         """Give a time of this day as how long after the recording it comes; one that was named, as it is."""
         if at is None or not timedelta(hours=-1) < moment(at) - recorded < timedelta(days=9):
             return at
-        return f"recorded{(moment(at) - recorded).total_seconds():+.0f}"
+        minutes = round((moment(at) - recorded).total_seconds() / 60)
+        return f"recorded{minutes * 60:+d}"
 
     kept = {name: value for name, value in document.items() if name not in BY_CHANCE}
     for name in ("effective_at", "expires_at"):
