@@ -13,10 +13,10 @@ import pytest
 from chalicelib.domain.languages import LANGUAGES
 from infra.build.bundle import ROOT
 
-LINE = '        Language("et", "Eesti", "EE"),\n'
+LINE = '        Language("fo", "Føroyskt", "FO"),\n'
 BEFORE = '        Language("en", "English", "GB"),\n'
 
-# Run inside the copy: what a visitor who reads Estonian gets, and what the build takes along for them.
+# Run inside the copy: what a visitor who reads Faroese gets, and what the build takes along for them.
 VISIT = """
 import json
 from chalicelib.notices.edition import make_edition
@@ -26,21 +26,21 @@ from infra.build.openapi import build
 from tests.acts import NOON, a_document
 from tests.web.client import Client
 
-def with_estonian(value):
+def with_faroese(value):
     if isinstance(value, dict) and value.keys() == {"lv", "en"}:
-        return {**value, "et": "Eesti keeles"}
+        return {**value, "fo": "Á føroyskum"}
     if isinstance(value, dict):
-        return {name: with_estonian(part) for name, part in value.items()}
-    return [with_estonian(part) for part in value] if isinstance(value, list) else value
+        return {name: with_faroese(part) for name, part in value.items()}
+    return [with_faroese(part) for part in value] if isinstance(value, list) else value
 
 client = Client()
-document = with_estonian(a_document())
-document["languages"].append("et")
+document = with_faroese(a_document())
+document["languages"].append("fo")
 print(json.dumps({
-    "home": client.get("/", {"Accept-Language": "et"}).text,
+    "home": client.get("/", {"Accept-Language": "fo"}).text,
     "latvian_home": client.get("/?lang=lv").text,
-    "nowhere": client.get("/a/b/c?lang=et").text,
-    "clinic": draft_page(make_edition(document), "et", NOON, addresses=dict.fromkeys(document["languages"], "")),
+    "nowhere": client.get("/a/b/c?lang=fo").text,
+    "clinic": draft_page(make_edition(document), "fo", NOON, addresses=dict.fromkeys(document["languages"], "")),
     "locales": sorted(locales()),
     "described": build()["components"]["schemas"]["Language"]["enum"],
 }))
@@ -49,7 +49,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy the portal, and add Estonian: the line, and a catalog in which one message is translated."""
+    """Copy the portal, and add Faroese: the line, and a catalog in which one message is translated."""
     copy = tmp_path_factory.mktemp("portal")
     for name in (".chalice", "chalicelib", "templates", "locales", "infra", "tests", "docs/openapi"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -58,11 +58,11 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     written = languages.read_text(encoding="utf-8")
     assert BEFORE in written
     languages.write_text(written.replace(BEFORE, LINE + BEFORE), encoding="utf-8")
-    shutil.copytree(copy / "locales/en", copy / "locales/et")
-    (copy / "locales/et/LC_MESSAGES/messages.mo").unlink(missing_ok=True)
-    catalog = copy / "locales/et/LC_MESSAGES/messages.po"
+    shutil.copytree(copy / "locales/en", copy / "locales/fo")
+    (copy / "locales/fo/LC_MESSAGES/messages.mo").unlink(missing_ok=True)
+    catalog = copy / "locales/fo/LC_MESSAGES/messages.po"
     english = catalog.read_text(encoding="utf-8")
-    catalog.write_text(english.replace('msgstr "Page not found"', 'msgstr "Lehte ei leitud"'), encoding="utf-8")
+    catalog.write_text(english.replace('msgstr "Page not found"', 'msgstr "Síðan varð ikki funnin"'), encoding="utf-8")
     return copy
 
 
@@ -89,27 +89,28 @@ def test_the_catalogs_are_complete_with_the_new_one(copied: Path) -> None:
 
 
 def test_the_portals_own_pages_are_in_the_new_language(visited: dict[str, Any]) -> None:
-    """Who prefers Estonian reads Estonian, and everybody else finds it under its own name."""
-    assert '<html lang="et"' in visited["home"]
-    assert "Lehte ei leitud" in visited["nowhere"]
-    assert 'lang="et"' in visited["latvian_home"]
-    assert "Eesti" in visited["latvian_home"]
+    """Who prefers Faroese reads Faroese, and everybody else finds it under its own name."""
+    assert '<html lang="fo"' in visited["home"]
+    assert "Síðan varð ikki funnin" in visited["nowhere"]
+    assert 'lang="fo"' in visited["latvian_home"]
+    assert "Føroyskt" in visited["latvian_home"]
 
 
 def test_a_clinic_may_speak_the_new_language(visited: dict[str, Any]) -> None:
     """Its page is whole: the clinic's words, dates, and to whom to complain, under the name it has at home."""
     page = visited["clinic"]
-    assert '<html lang="et"' in page
-    assert "Eesti keeles" in page
+    assert '<html lang="fo"' in page
+    assert "Á føroyskum" in page
     assert "1. november 2026" in page
     assert "Datu valsts inspekcija" in page
 
 
 def test_the_bundle_takes_along_what_dates_need(visited: dict[str, Any]) -> None:
     """The first date in the new language is not the first fault."""
-    assert {"et", "et_EE"} <= set(visited["locales"])
+    assert {"fo", "fo_FO"} <= set(visited["locales"])
 
 
 def test_the_apis_description_names_the_new_language(visited: dict[str, Any]) -> None:
-    """What is generated from it takes Estonian for a language, too."""
-    assert visited["described"] == [*LANGUAGES[:-1], "et", LANGUAGES[-1]]
+    """What is generated from it takes Faroese for a language, too."""
+    place = LANGUAGES.index("en")
+    assert visited["described"] == [*LANGUAGES[:place], "fo", *LANGUAGES[place:]]

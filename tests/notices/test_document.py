@@ -42,7 +42,7 @@ BROKEN: list[tuple[str, object, str]] = [
     ("authority", None, "authority"),
     ("languages", [], "languages"),
     ("languages", "lv", "languages"),
-    ("languages", ["lv", "en", "et"], "languages"),
+    ("languages", ["lv", "en", "qq"], "languages"),
     ("languages", ["lv", "en", "lv"], "languages"),
     ("name", MISSING, "name"),
     ("name.en", "  ", "name.en"),

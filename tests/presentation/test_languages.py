@@ -83,10 +83,10 @@ def test_the_api_describes_the_languages_that_there_are() -> None:
 
 def test_an_authority_without_a_name_in_a_language_goes_by_its_name_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
     """A patient who reads a language that was added yesterday still learns to whom to complain."""
-    monkeypatch.setattr(authorities, "LANGUAGES", (*LANGUAGES, "et"))
+    monkeypatch.setattr(authorities, "LANGUAGES", (*LANGUAGES, "fo"))
     names = authorities.authorities.__wrapped__()
-    assert names["GE"]["name"]["et"] == "სახელმწიფო აუდიტის სამსახური"
-    assert names["LV"]["name"]["et"] == "Datu valsts inspekcija"
+    assert names["GE"]["name"]["fo"] == "სახელმწიფო აუდიტის სამსახური"
+    assert names["LV"]["name"]["fo"] == "Datu valsts inspekcija"
     assert names["LV"]["name"]["en"] == "Data State Inspectorate of Latvia (Datu valsts inspekcija)"
 
 
