@@ -20,9 +20,10 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.jobs.housekeeping import run_housekeeping
 from chalicelib.portal import Portal
 from chalicelib.services import decisions
+from chalicelib.services.contact_changes import Change, rectify
 from chalicelib.services.message_history import WaitingItem, explain
 from chalicelib.services.subject_rights import erase
-from chalicelib.store import erasures, outbox
+from chalicelib.store import deliveries, erasures, outbox
 from chalicelib.store.keys import confirmed_key, outbox_key, subject_pk
 from chalicelib.store.outbox import why_nothing_is_left
 from chalicelib.store.writes import Put
@@ -375,3 +376,42 @@ def test_a_reason_costs_no_round_trip_more(portal: Portal, post: Sorting, round_
     post.delivery.carry(items, in_time)
     assert round_trips.count("TransactWriteItems") == 1
     assert set(round_trips) <= {"BatchGetItem", "Query", "TransactWriteItems"}
+
+
+def test_the_message_to_a_contact_that_was_removed_is_explained_by_the_receipt_of_that(
+    portal: Portal, post: Sorting
+) -> None:
+    """The receipt decides nothing, and still a message belongs to it: the old contact hears that it was removed."""
+    decided(portal, {EMAIL_NEWS: "yes"}, ANNA, ANNA_PHONE, **STAFF)
+    post.round()
+    lookup = portal.directory.look_up(RIGA, [ANNA_PHONE])
+    [anna] = lookup.known()
+    receipt = rectify(portal, an_act({}, NOON, **STAFF), Change(ANNA_PHONE), anna, lookup, BASE)
+    assert explain(portal, RIGA, receipt.id).waiting == [WaitingItem("removed", "", 0, given_up=False)]
+    post.round()
+    assert explained(portal, receipt) == [("removed", "phone", "sent", "")]
+
+
+def test_a_reason_waits_for_whoever_is_sending_the_message_just_now(portal: Portal, post: Sorting) -> None:
+    """Two functions meet: what the one sends is not overwritten by why the other would not."""
+    receipt = decided(portal, {SMS_NEWS: "yes"}, ANNA_PHONE, **WAITS)
+    [item] = outbox.due_items(portal.table, post.clock())
+    assert deliveries.claim(portal.table, item, "confirm#phone", post.clock())
+    decided(portal, {SMS_NEWS: "withdraw"}, ANNA_PHONE, at=NOON)
+    assert not post.round().whole
+    assert explained(portal, receipt) == [("confirm", "phone", "sending", "")]
+    post.round(deliveries.LEASE)
+    assert explained(portal, receipt) == [("confirm", "phone", "no_message", "answered_since")]
+
+
+def test_a_message_that_was_sent_stays_sent_whatever_is_decided_later(portal: Portal, post: Sorting) -> None:
+    """An item that comes back after its message went out records nothing over it."""
+    receipt = decided(portal, {SMS_NEWS: "yes"}, ANNA_PHONE, **WAITS)
+    key = outbox_key(RIGA, receipt.id)
+    item = portal.table.get([key])[key]
+    post.round()
+    decided(portal, {SMS_NEWS: "withdraw"}, ANNA_PHONE, at=NOON)
+    portal.table.put(Put(key, {"body": item.body, "blob": item.blob}))
+    post.round()
+    assert explained(portal, receipt) == [("confirm", "phone", "sent", "")]
+    assert post.waits() == 0
