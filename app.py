@@ -46,15 +46,15 @@ def catch_up(event: CloudWatchEvent) -> None:
     Carry out withdrawals for very many people, clear away what the erased left, sign and send what
     waits.
     """
-    from chalicelib.jobs import catch_up as round_  # noqa: PLC0415 - as above
+    from chalicelib.jobs import catch_up as jobs  # noqa: PLC0415 - as above
 
     portal, out_of_time = get_portal(), _out_of_time(event.context)
     try:
-        round_.carry_orders(portal, _out_of_time(event.context, HALF_TIME))
-        round_.clear_erased(portal.table, portal.clinics, out_of_time)
-        round_.sign_waiting(portal.table, portal.signer, out_of_time)
+        jobs.carry_orders(portal, _out_of_time(event.context, HALF_TIME))
+        jobs.clear_erased(portal.table, portal.clinics, out_of_time)
+        jobs.sign_waiting(portal.table, portal.signer, out_of_time)
     finally:
-        round_.send_waiting(_delivery(portal), out_of_time)
+        jobs.send_waiting(_delivery(portal), out_of_time)
 
 
 # The address is a placeholder: the template puts the topic in its place to which SES reports.
