@@ -65,7 +65,7 @@ class NoticeChangedError(RejectedError):
 
 
 class NoOpenQuestionError(RejectedError):
-    """None of the questions is still open that somebody wanted to confirm or bring back. Nothing was stored."""
+    """No question is still open that somebody wanted to confirm or bring back. Nothing was stored."""
 
 
 class BusyError(ConcurrentWriteError):
@@ -74,7 +74,7 @@ class BusyError(ConcurrentWriteError):
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A decision of one person that is ready to be written: their receipt, and the writes that record it."""
+    """A decision of one person, ready to be written: their receipt, and the writes."""
 
     receipt: Receipt
     writes: Sequence[Write]
@@ -90,8 +90,9 @@ def record(
     recheck: Recheck | None = None,
     look_again: Callable[[], Lookup] | None = None,
 ) -> Receipt:
-    """Record one decision of one person and give its receipt; the same decision again gives the same receipt.
+    """Record one decision of one person and give its receipt.
 
+    The same decision sent again gives the same receipt.
     `seen` is a lookup of the contacts made just now; `look_again` makes the further ones. `also` is
     written together with the receipt, or neither is. `recheck` gives the questions that are still
     open to the decision. Raises NoOpenQuestionError where none is, NoticeChangedError for a Yes to
@@ -130,13 +131,16 @@ def record(
 
 
 def _reader(portal: Portal, clinic: str, identification: Identification) -> Callable[[], Lookup]:
-    """Give what looks the contacts up; what only follows from another decision is not counted in rate limits."""
+    """Give what looks the contacts up.
+
+    What only follows from another decision counts in no rate limit.
+    """
     guard = None if identification.follows else identification.guard
     return lambda: portal.directory.look_up(clinic, identification.contacts, guard=guard)
 
 
 def _pause(attempt: int) -> float:
-    """Give the seconds to wait before another attempt: each time twice as long, and spread at random."""
+    """Give the seconds to wait before another attempt: doubled each time, and spread at random."""
     return float(_FIRST_PAUSE * 2**attempt * (0.5 + random.random() / 2))  # noqa: S311 - spreads retries
 
 
@@ -147,7 +151,10 @@ def _agrees_to_another_text(decision: Decision, published: Published) -> bool:
 
 
 def _recorded_before(portal: Portal, decision: Decision, published: Published) -> Receipt:
-    """Give the receipt of a form sent again that was recorded before the notice changed; raise NoticeChangedError."""
+    """Give the receipt of a form that was sent before the notice changed, and now again.
+
+    Raises NoticeChangedError for a form that was not.
+    """
     try:
         return portal.receipts.find(decision.clinic, decision.receipt_id)
     except UnknownReceiptError:
@@ -155,7 +162,10 @@ def _recorded_before(portal: Portal, decision: Decision, published: Published) -
 
 
 def _limited_to(decision: Decision, still_open: Collection[QuestionId]) -> Decision:
-    """Give a decision with those of its answers that are still open to it; raise NoOpenQuestionError for none."""
+    """Give a decision with those of its answers that are still open to it.
+
+    Raises NoOpenQuestionError where none is.
+    """
     answers = {question: answer for question, answer in decision.answers.items() if question in still_open}
     if not answers:
         raise NoOpenQuestionError
@@ -190,7 +200,10 @@ def _prepare(
 
 
 def _split_if_shared(portal: Portal, clinic: str, person: Subject, conflicting: Collection[Key]) -> None:
-    """After a conflict in a contact give the person places of their own: an old item may still hold everybody."""
+    """After a conflict in a contact give the person places of their own under their contacts.
+
+    An item from before there were places may still hold everybody.
+    """
     if not contact_places.concerns_contacts(conflicting):
         return
     try:
@@ -200,7 +213,10 @@ def _split_if_shared(portal: Portal, clinic: str, person: Subject, conflicting: 
 
 
 def _stops_anew(decision: Decision, person: Subject, receipt: Receipt, kept: Receipt) -> bool:
-    """Tell whether a patient's form sent before (`kept`) stops what was allowed since: then it must stop again."""
+    """Tell whether a patient's form that was sent before stops what was allowed since.
+
+    Then it must stop it again; `kept` is the receipt it got the first time.
+    """
     if decision.assurance not in _ON_A_PAGE:
         return False
     if all(answer is Answer.YES for answer in decision.answers.values()):
@@ -271,8 +287,9 @@ def withdraw(
     also: Sequence[Put] = (),
     left_only: bool = False,
 ) -> list[Receipt]:
-    """Withdraw for everyone known under the contacts, or for a new person where nobody is; a receipt for each.
+    """Withdraw for everyone known under the contacts, and give a receipt for each.
 
+    Where nobody is known, it is recorded for a new person.
     For more people than one request serves there is one receipt and an order (`withdrawal_orders`),
     by which the others follow; with `left_only` no receipt for those for whom nothing is left to
     stop. Errors as for `record`.
@@ -298,7 +315,7 @@ def withdraw(
 
 
 def _with_all_past_questions(portal: Portal, decision: Decision, seen: Lookup) -> Decision:
-    """Give a withdrawal of everything with every question that the clinic ever asked; any other as it is."""
+    """Give a withdrawal of everything with every question the clinic ever asked; any other as it is."""
     if not decision.everything:
         return decision
     past = portal.clinics.with_all_past_questions(seen.published).questions
@@ -308,7 +325,7 @@ def _with_all_past_questions(portal: Portal, decision: Decision, seen: Lookup) -
 def _one_for_each(
     decision: Decision, identification: Identification, seen: Lookup, reached: Sequence[Subject]
 ) -> list[Identification]:
-    """Give an identification for each person whom a withdrawal reaches, in the order they are recorded.
+    """Give an identification for each person whom a withdrawal reaches, in the order of recording.
 
     A contact that is nobody's without a doubt is kept as withdrawn too, of somebody new: a paper
     form from before, but entered later, must not outlive this withdrawal.
@@ -335,7 +352,10 @@ def _withdraw_for_each(
     seen: Lookup,
     also: Sequence[Put],
 ) -> list[Receipt]:
-    """Record a withdrawal for a few people, one after the other; the first receipt is that of the decision itself."""
+    """Record a withdrawal for a few people, one after the other.
+
+    The first receipt has the decision's own id.
+    """
     reached = {person.id for person in all_subjects(seen.stored_under)}
     receipts: dict[str, Receipt] = {}
     for position, identification in enumerate(identifications):
@@ -373,7 +393,7 @@ def _without_receipt(decision: Decision, receipts: Mapping[str, Receipt]) -> Rec
 
 
 def _order(decision: Decision, identification: Identification, seen: Lookup) -> Order:
-    """Make the order by which a decision reaches everybody under its contacts, beginning with the fewest."""
+    """Make the order by which a decision reaches everybody under its contacts, fewest first."""
 
     def size(contact: Contact) -> tuple[bool, int]:
         return contact in seen.partly_read, len(seen.stored_under[contact])
@@ -383,13 +403,13 @@ def _order(decision: Decision, identification: Identification, seen: Lookup) -> 
 
 
 def _with_order(portal: Portal, also: Sequence[Write], order: Order) -> Callable[[Lookup], Sequence[Write]]:
-    """Give what is written with the first receipt of an order: the order, and its marks beside the contacts."""
+    """Give what is written with the first receipt of an order: the order, and its marks."""
     key = portal.clinics.key(order.decision.clinic)
     return lambda lookup: [*also, *withdrawal_orders.order_writes(key, order, lookup.known_by)]
 
 
 def _place_order_alone(portal: Portal, order: Order, seen: Lookup, also: Sequence[Put]) -> None:
-    """Place an order without a first receipt: for the people read so far nothing is left to stop."""
+    """Place an order without a first receipt: nobody read so far has anything left to stop."""
     try:
         portal.table.write(_with_order(portal, also, order)(seen))
     except (ConflictError, ContendedError):
@@ -397,7 +417,7 @@ def _place_order_alone(portal: Portal, order: Order, seen: Lookup, also: Sequenc
 
 
 def has_open_answer(person: Subject, questions: Collection[QuestionId], notice: NoticeInForce, at: Instant) -> bool:
-    """Tell whether there is an answer of a person to one of these questions that can still be stopped."""
+    """Tell whether an answer of a person to one of these questions can still be stopped."""
     statuses = [resolve(person.summaries.get(question), notice, at) for question in questions]
     return any(status.state not in _STOPPED for status in statuses)
 
@@ -417,7 +437,10 @@ def _is_of_another_decision(decision: Decision, receipt: Receipt) -> bool:
 
 
 def repeats(decision: Decision, receipt: Receipt) -> bool:
-    """Tell whether a receipt of staff was given for the same time, channel, evidence and language; free text aside."""
+    """Tell whether a receipt of staff is for the same time, channel, evidence and language.
+
+    Free text of the evidence does not count.
+    """
     kept = receipt.document
     if kept["channel"] != decision.channel or kept["notice"]["lang"] != decision.notice.lang:
         return False

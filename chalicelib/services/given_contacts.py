@@ -1,4 +1,4 @@
-"""What becomes of the contacts given with a decision: which of them become the person's, and which count as proven."""
+"""The contacts given with a decision: which become the person's, and which count as proven."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +20,9 @@ others."""
 
 
 def become_theirs(decision: Decision, identification: Identification, person: Subject) -> bool:
-    """Tell whether the contacts given become the person's: those of somebody new, or where the clinic vouches for it.
+    """Tell whether the contacts given with a decision become the person's.
+
+    They do for somebody new, or where the clinic vouches for it.
 
     Who only claims a contact must not lead others to a known person's Yes, and a withdrawal joins
     nobody's contacts.
@@ -33,8 +35,9 @@ def become_theirs(decision: Decision, identification: Identification, person: Su
 
 
 def independent_if_grown(portal: Portal, decision: Decision, lookup: Lookup, person: Subject) -> Subject:
-    """Give a child that decides alone from now on without its guardian's contacts; anybody else as they are.
+    """Give a child that decides alone from now on without its guardian's contacts.
 
+    Anybody else is given as they are.
     Their own are those given now, and the clinic's numbers of them. One round trip more for who
     grew up.
     """
@@ -47,7 +50,7 @@ def independent_if_grown(portal: Portal, decision: Decision, lookup: Lookup, per
 
 
 def contacts_to_store(identification: Identification, lookup: Lookup, receipt: Receipt) -> list[Contact]:
-    """Give the contacts under which a person can be found from now on: those given, unless too many claim one."""
+    """Give the contacts given under which a person is found from now on, unless too many claim one."""
     given = [contact for contact in identification.contacts if contact not in identification.also_typed]
     # By a contact alone there comes one new person at most: whoever gives it again is the same.
     claimed = receipt.document["assurance"] == Assurance.SELF_ASSERTED and len(identification.contacts) > 1
@@ -62,7 +65,7 @@ def contacts_to_store(identification: Identification, lookup: Lookup, receipt: R
 
 
 def with_contacts(before: Subject, after: Subject, given: Mapping[str, Contact], base: str) -> Subject:
-    """Give a person after a decision with the contacts given, by their lookups, beside those of before.
+    """Give a person after a decision with the contacts given, by lookup, and those of before.
 
     What is new of e-mails and phones is only typed, until somebody proves it.
     """
@@ -84,7 +87,10 @@ def with_contacts(before: Subject, after: Subject, given: Mapping[str, Contact],
 def with_proof(
     key: ClinicKey, person: Subject, identification: Identification, given: Sequence[Contact], receipt: Receipt
 ) -> Subject:
-    """Give a person with the contacts proven that a decision proves: all those given, where the clinic vouches."""
+    """Give a person with the contacts proven that a decision proves.
+
+    All those given, where the clinic vouches for them.
+    """
     by_clinic = receipt.document["assurance"] in BY_CLINIC
     proving = given if by_clinic else identification.proves
     proven = {key.lookup(contact) for contact in proving} & person.contacts.keys()

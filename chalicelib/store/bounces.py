@@ -14,7 +14,8 @@ from chalicelib.store.table import Table
 from chalicelib.store.writes import Put
 
 MARKED = timedelta(days=365)
-"""For how long it is stored that a contact bounced or complained: it may be of somebody erased since."""
+"""For how long it is stored that a contact bounced or complained: it may be of somebody erased
+since."""
 
 UNDELIVERABLE = ("bounce", "complaint")
 """For what a contact is marked."""
@@ -23,8 +24,8 @@ UNDELIVERABLE = ("bounce", "complaint")
 def mark_undeliverable(table: Table, clinic: str, lookup: str, reason: str, at: Instant) -> bool:
     """Mark a contact that no message reaches, or that wants none.
 
-    Tells False where it was marked before. A new report takes the place of the old one; a year after the
-    last of them nothing is left.
+    Tells False where it was marked before. A new report takes the place of the old one; a year
+    after the last of them nothing is left.
     """
     over = int((moment(at) + MARKED).timestamp())
     values = {"body": json.dumps({"reason": reason, "at": at}), "ttl": over}

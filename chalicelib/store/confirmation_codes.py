@@ -42,9 +42,9 @@ def claimants(table: Table, clinics: Clinics, clinic: str, receipt: str, subject
 def try_code(table: Table, key: ClinicKey, receipt: str, phone: Contact | None, guard: RateLimitCheck) -> bool:
     """Count a try at a receipt's code before anybody looks at it.
 
-    Tells False where there were too many, or is no code. The post is counted for the visitor's network
-    too, whatever comes of it. Raises TooManyError there, and where too many codes sent to this phone were
-    tried, of whatever receipts; ContendedError.
+    Tells False where there were too many, or is no code. The post is counted for the visitor's
+    network too, whatever comes of it. Raises TooManyError there, and where too many codes sent to
+    this phone were tried, of whatever receipts; ContendedError.
     """
     if phone is not None:
         guesses = replace(guard, guesses=key.lookup(phone))

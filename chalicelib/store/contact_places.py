@@ -1,8 +1,8 @@
 """The places of people under their contacts: given, written anew with each decision, and given up.
 
 Up to `COPIES` of a person's contacts hold the person; a further one holds a pointer, because a
-transaction takes a hundred writes. A place that was given up is not given again, except the head's: what
-is empty is removed by who may delete (`erasures`).
+transaction takes a hundred writes. A place that was given up is not given again, except the head's:
+what is empty is removed by who may delete (`erasures`).
 """
 
 import json
@@ -25,7 +25,8 @@ ATTEMPTS = 8
 _FIRST_PAUSE = 0.02
 
 Plan = Callable[[Subject], tuple[Subject, Sequence[Write]] | None]
-"""Gives a person as they are to be and what is written with that; None where nothing is to be done."""
+"""Gives a person as they are to be and what is written with that; None where nothing is to be
+done."""
 
 
 def place_key(clinic: str, person: Subject, lookup: str) -> Key:
@@ -91,8 +92,9 @@ def update_person(
 ) -> Subject | None:
     """Change how a person is stored; planned anew where somebody decided for them meanwhile.
 
-    Who is erased by it is removed under their contacts. Gives the changed person, or None where nothing
-    was to be done. Raises LookupError for nobody, ContendedError when others kept getting in first.
+    Who is erased by it is removed under their contacts. Gives the changed person, or None where
+    nothing was to be done. Raises LookupError for nobody, ContendedError when others kept getting
+    in first.
     """
     key = person_key(clinic, subject)
     for attempt in range(ATTEMPTS):

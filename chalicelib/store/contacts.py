@@ -1,12 +1,13 @@
 """Who is known under a contact: one item per person and contact, so that no item grows with people.
 
-A contact's partition holds its people in places. Place 0 is the head: it holds the first person, and
-counts how many further places were ever given. A person keeps their own places (`Subject.places`), so
-that a decision writes every copy of theirs without reading the contacts it does not name. How people
-get their places is in `contact_places`.
+A contact's partition holds its people in places. Place 0 is the head: it holds the first person,
+and counts how many further places were ever given. A person keeps their own places
+(`Subject.places`), so that a decision writes every copy of theirs without reading the contacts it
+does not name. How people get their places is in `contact_places`.
 
-A place holds the person, or only points to them in the clinic's list of people (`people`). Before there
-were places, one item of a contact held everybody by subject id, in its entries: it is read as well.
+A place holds the person, or only points to them in the clinic's list of people (`people`). Before
+there were places, one item of a contact held everybody by subject id, in its entries: it is read as
+well.
 """
 
 import itertools
@@ -20,7 +21,8 @@ from chalicelib.store.keys import Key, contact_key, open_orders_key, person_key
 from chalicelib.store.table import BATCH, DamagedError, Item, Table
 
 GUESSED = 3
-"""How many further places are read with the head before it is known whether there are any: a family's."""
+"""How many further places are read with the head before it is known whether there are any: a
+family's."""
 
 LISTED = 12
 """With more further places than these they are read by a query, page by page."""
@@ -32,9 +34,9 @@ _POINTER = '{"on_roll": '
 class ContactPeople:
     """Who is stored under one contact, and where a further person goes.
 
-    `texts` are the people as the table holds them, by subject id: whoever writes them anew must find
-    them unchanged. `number` further places were ever given, `free` tells that the head holds nobody,
-    `more` that not everybody was read.
+    `texts` are the people as the table holds them, by subject id: whoever writes them anew must
+    find them unchanged. `number` further places were ever given, `free` tells that the head holds
+    nobody, `more` that not everybody was read.
     """
 
     people: tuple[Subject, ...] = ()
@@ -62,9 +64,9 @@ def read_people(
 ) -> tuple[dict[str, ContactPeople], dict[Key, Item]]:
     """Give who is known under each contact, and the items `beside`.
 
-    A hundred items in a round trip; one round trip where few contacts are asked for and no more than a
-    family shares each. Of a contact that very many people share no more than `most` of them are read,
-    where a number is given. Raises DamagedError, UnavailableError.
+    A hundred items in a round trip; one round trip where few contacts are asked for and no more
+    than a family shares each. Of a contact that very many people share no more than `most` of them
+    are read, where a number is given. Raises DamagedError, UnavailableError.
     """
     reader = _Reader(table, clinic, lookups, most)
     reader.want([*beside, *reader.heads])

@@ -30,21 +30,35 @@ from chalicelib.store.writes import Put, Replace, SetBody, SetEntry, Write
 
 
 def outbox_writes_for(
-    key: ClinicKey, identification: Identification, lookup: Lookup, subject: Subject, receipt: Receipt
+    key: ClinicKey,
+    identification: Identification,
+    lookup: Lookup,
+    subject: Subject,
+    receipt: Receipt,
 ) -> list[Write]:
-    """Give the items that a decision leaves in the outbox, with the contacts it was made under; none where nothing is.
-
-    A contact is left out under which others are known, and not this person.
-    """
-    reached = [contact for contact in identification.contacts if contact.kind in REACHABLE_KINDS]
-    if identification.person is not None and identification.person != identification.fresh.id:
-        known = {each: {one.id for one in lookup.stored_under[each]} for each in reached}
-        reached = [each for each in reached if identification.person in known[each] or not known[each]]
-    reachable = bool(reached or subject.contacts)
+    """Give the items that a decision leaves in the outbox, with the contacts it was made under."""
+    given = _reachable_contacts(identification, lookup)
+    reachable = bool(given or subject.contacts)
     if why_nothing_is_left(receipt.document, follows=identification.follows, reachable=reachable):
         return []
     to = OTHERS if identification.informed_by_order else ""
-    return outbox_writes(key, subject, receipt, reached, identification.base, to=to)
+    return outbox_writes(key, subject, receipt, given, identification.base, to=to)
+
+
+def _reachable_contacts(identification: Identification, lookup: Lookup) -> list[Contact]:
+    """Give the e-mails and phones given with a decision.
+
+    Of a person named by id, without those under which only others are known.
+    """
+    given = [contact for contact in identification.contacts if contact.kind in REACHABLE_KINDS]
+    if identification.person in {None, identification.fresh.id}:
+        return given
+    theirs = []
+    for contact in given:
+        known = {person.id for person in lookup.stored_under[contact]}
+        if not known or identification.person in known:
+            theirs.append(contact)
+    return theirs
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +78,7 @@ class PersonalData:
 def decision_writes(
     key: ClinicKey, lookup: Lookup, before: Subject, *, after: Subject, receipt: Receipt, given: PersonalData
 ) -> list[Write]:
-    """Give what one decision writes: the receipt, the person, their answers by time, and what is encrypted of them.
+    """Give what one decision writes, in five parts.
 
     `before` is the person as the decision found them, `after` as it leaves them, with their
     contacts.
@@ -82,7 +96,7 @@ def decision_writes(
 
 
 def _receipt_writes(clinic: str, after: Subject, receipt: Receipt) -> list[Write]:
-    """Write the receipt, what leads to it from its id, and the mark that it waits for its signature."""
+    """Write the receipt, its place by its id, and the mark that it waits for its signature."""
     place = json.dumps({"subject": after.id, "version": after.version})
     return [
         Put(receipt_key(clinic, after.id, after.version), {"body": receipt.canonical.decode()}),
@@ -92,7 +106,7 @@ def _receipt_writes(clinic: str, after: Subject, receipt: Receipt) -> list[Write
 
 
 def _person_writes(clinic: str, lookup: Lookup, before: Subject, after: Subject) -> list[Write]:
-    """Write how the person stands into the clinic's list of people and beside each of their contacts.
+    """Write the person into the clinic's list of people and under each of their contacts.
 
     Only over the person as they were read: where somebody erased or restricted them meanwhile
     nothing is written.
@@ -105,7 +119,10 @@ def _person_writes(clinic: str, lookup: Lookup, before: Subject, after: Subject)
 
 
 def _timeline_writes(clinic: str, before: Subject, after: Subject, receipt: Receipt) -> list[Write]:
-    """Write a receipt's answers into the pages that need them; a page that begins carries how everything stood."""
+    """Write a receipt's answers into the pages of answers that need them.
+
+    A page that begins with it carries how everything stood before.
+    """
     name, answers = f"{after.version:010d}", json.dumps(timeline.answers_part(receipt.document))
     *earlier, last = timeline.pages_of(after.page_starts, after.version, receipt.document["effective_at"])
     writes: list[Write] = [SetEntry(answers_page_key(clinic, after.id, page), name, answers) for page in earlier]
@@ -119,7 +136,10 @@ def _timeline_writes(clinic: str, before: Subject, after: Subject, receipt: Rece
 
 
 def _late_writes(clinic: str, after: Subject, receipt: Receipt, name: str, answers: str) -> list[Write]:
-    """Write answers that came in late for a page whose start the person keeps no longer into an item of their own."""
+    """Write answers that came in late for an old page into an item of their own.
+
+    Old is a page of which the person keeps the start no longer.
+    """
     key = late_answers_key(clinic, after.id)
     late = timeline.is_late(after.page_starts, after.version, receipt.document["effective_at"])
     first_given_up = timeline.begins_page(after.version) and timeline.first_kept(after.page_starts, after.version) == 1
@@ -155,7 +175,7 @@ def _personal_data_writes(key: ClinicKey, after: Subject, given: PersonalData) -
 
 
 def detach_contacts(lookup: Lookup, before: Subject, after: Subject) -> list[Write]:
-    """Take from a person the contacts that are theirs no longer; what was encrypted of them is overwritten at once."""
+    """Take from a person the contacts that are theirs no longer, and overwrite what was encrypted."""
     clinic = lookup.published.clinic.id
     writes: list[Write] = []
     for number in before.contacts:

@@ -30,7 +30,8 @@ after it took it."""
 
 
 MOST_REASONS = 99
-"""How many reasons are recorded at once: a transaction takes a hundred writes, one removes the item."""
+"""How many reasons are recorded at once: a transaction takes a hundred writes, one removes the
+item."""
 
 NOTHING = "nothing"
 """The name of the record of an item that led to no message at all."""
@@ -58,30 +59,46 @@ class DeliveryBusyError(ConcurrentWriteError):
 
 
 def claim(  # noqa: PLR0917 - what a message is, and what is written with taking it
-    table: Table, each: OutboxItem, letter: str, now: Instant, also: Sequence[Write] = (), once: Sequence[Write] = ()
+    table: Table,
+    item: OutboxItem,
+    name: str,
+    now: Instant,
+    also: Sequence[Write] = (),
+    once: Sequence[Write] = (),
 ) -> DeliveryLease | None:
-    """Take one message to send it, writing `also` at once, and `once` with the first try; None where it is settled.
+    """Take one message to send it, writing `also` at once, and `once` with the first try.
 
-    Raises BusyLetterError while somebody else has it.
+    None where it is settled. Raises DeliveryBusyError while somebody else has it.
     """
-    key = delivery_key(each.entry.clinic, each.entry.subject, f"{each.number}#{letter}")
+    key = delivery_key(item.entry.clinic, item.entry.subject, f"{item.number}#{name}")
     until = instant(moment(now) + LEASE)
-    leased = {"state": Outcome.SENDING, "until": until, "by": secrets.token_hex(8), **each.about}
-    lease = DeliveryLease(key, json.dumps(leased), each.about)
+    leased = {
+        "state": Outcome.SENDING,
+        "until": until,
+        "by": secrets.token_hex(8),
+        **item.about,
+    }
+    lease = DeliveryLease(key, json.dumps(leased), item.about)
     try:
         table.write([Put(key, {"body": lease.body}), *also, *once])
     except ConflictError:
-        found = table.get([key]).get(key)
-        body = found.body if found is not None and found.body else ""
-        record = json.loads(body or "{}")
-        if record.get("state") in FINAL:
-            return None
-        if not body or record.get("until", "") > now:
-            raise DeliveryBusyError from None
-        try:
-            table.write([SetBody(key, lease.body, was=body), *also])
-        except ConflictError:
-            raise DeliveryBusyError from None
+        return _claim_again(table, lease, now, also)
+    return lease
+
+
+def _claim_again(table: Table, lease: DeliveryLease, now: Instant, also: Sequence[Write]) -> DeliveryLease | None:
+    """Take a message that was tried before; None and errors as for `claim`."""
+    found = table.get([lease.key]).get(lease.key)
+    body = (found.body if found is not None else "") or ""
+    record = json.loads(body or "{}")
+    if record.get("state") in FINAL:
+        return None
+    if not body or record.get("until", "") > now:
+        raise DeliveryBusyError
+    try:
+        table.write([SetBody(lease.key, lease.body, was=body), *also])
+    except ConflictError:
+        raise DeliveryBusyError from None
     return lease
 
 
@@ -137,14 +154,15 @@ def _rewritten(found: Item | None, key: Key, body: str, now: Instant) -> Write |
     return SetBody(key, body, was=found.body)
 
 
-def states(table: Table, each: OutboxItem) -> dict[str, str]:
-    """Tell what became of each message of an item: "confirm#email" → "sent"; of a refused one also why."""
-    start = delivery_key(each.entry.clinic, each.entry.subject, f"{each.number}#")
-    records = {item.key: json.loads(item.body or "") for item in table.partition(start.pk, start.sk)}
-    return {
-        key.sk.split("#", 2)[2]: f"{record['state']} {record.get('reason', '')}".strip()
-        for key, record in records.items()
-    }
+def states(table: Table, item: OutboxItem) -> dict[str, str]:
+    """Tell what became of each message of an item: "confirm#email" → "sent"; of a refused one why."""
+    start = delivery_key(item.entry.clinic, item.entry.subject, f"{item.number}#")
+    outcomes: dict[str, str] = {}
+    for stored in table.partition(start.pk, start.sk):
+        record = json.loads(stored.body or "")
+        name = stored.sk.split("#", 2)[2]
+        outcomes[name] = f"{record['state']} {record.get('reason', '')}".strip()
+    return outcomes
 
 
 def records_of(table: Table, clinic: str, subject: str) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -24,7 +24,7 @@ from chalicelib.store.writes import Spend
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """What was found in one go: the clinic, the bearer key asked for, and who is known under each contact."""
+    """What one lookup found: the clinic, a bearer key, and who is known under each contact."""
 
     published: Published
     people: Mapping[Contact, tuple[Subject, ...]]
@@ -51,9 +51,10 @@ class Lookup:
 
         Where somebody proved it, a child that somebody only named beside it does not count.
         """
-        lookup = self.lookups[contact]
-        proven = [each for each in self.people[contact] if each.certain and lookup not in each.typed]
-        return tuple(each for each in proven or self.people[contact] if each.contacts[lookup] <= known_at)
+        lookup, people = self.lookups[contact], self.people[contact]
+        proven = [person for person in people if person.certain and lookup not in person.typed]
+        having = proven or people
+        return tuple(person for person in having if person.contacts[lookup] <= known_at)
 
     def stopped(
         self,
@@ -63,7 +64,7 @@ class Lookup:
         at: Instant,
         known_at: Instant,
     ) -> Mapping[str, Mapping[QuestionId, AnswerSummary]]:
-        """Give people's standings, by id, with what is being stopped for everybody under these contacts."""
+        """Give people's answers, by id, with what is being stopped for everybody under contacts."""
         told = dict(standings)
         for contact, people in under.items():
             for stop in self.stops(contact):
@@ -78,19 +79,29 @@ class Lookup:
         return tuple(map(PendingStop.read, orders.values()))
 
     def resolve_subject(self, decision: Decision, identification: "Identification") -> Subject:
-        """Tell whose an act is (`identity.meant`): staff know whom they see, whoever else must leave no doubt."""
+        """Tell whose a decision is (`identity.resolve_subject`).
+
+        Staff know whom they see; who decides otherwise is found only where the contacts leave no
+        doubt.
+        """
+        fresh = identification.fresh
         if identification.person:
-            return resolve_subject(self.stored_under, decision, identification.fresh, identification.person)
-        if decision.assurance in BY_CLINIC:
-            return resolve_subject(self._likely(), decision, identification.fresh)
-        return resolve_subject(self.unambiguous(), decision, identification.fresh)
+            return resolve_subject(self.stored_under, decision, fresh, identification.person)
+        people = self._likely() if decision.assurance in BY_CLINIC else self.unambiguous()
+        return resolve_subject(people, decision, fresh)
 
     def likely_matches(self, contact: Contact) -> tuple[Subject, ...]:
-        """Give whom a contact means to whoever knows that it is their own: those without a doubt, if there are any."""
+        """Give whom a contact means to whoever knows that it is their own.
+
+        Those whom it means without a doubt, if there are any; else everyone whose own it is.
+        """
         return self._likely()[contact]
 
     def _likely(self) -> People:
-        return {contact: people or self.people[contact] for contact, people in self.unambiguous().items()}
+        likely = {}
+        for contact, people in self.unambiguous().items():
+            likely[contact] = people or self.people[contact]
+        return likely
 
     def unambiguous(self) -> People:
         """Give whom the contacts mean without a doubt, under each."""
@@ -117,7 +128,7 @@ class Directory:
         guard: RateLimitCheck | None = None,
         most: int | None = None,
     ) -> Lookup:
-        """Read the clinic, the people known under contacts, a bearer key and the token buckets of a post in one go.
+        """Read the clinic, the people known under contacts, a bearer key and token buckets in one go.
 
         Of a contact that very many people share no more than `most` of them are read, where a
         number is given. Raises UnknownClinicError, and TooManyError where one of the buckets is
@@ -208,8 +219,9 @@ def owners(found: Sequence[Subject], lookup: str) -> tuple[Subject, ...]:
     nobody can bring another's contact into their own page, or their own No over another's Yes. A
     child stays with the contact of whoever decides for it.
     """
-    owners = [each for each in found if not each.of_age and each.certain and lookup not in each.typed]
-    grown = owners or [each for each in found if not each.of_age and each.owns(lookup)]
-    children = [each for each in found if each.of_age and each.owns(lookup)]
-    shown = {person.id for person in (*grown, *children)}
+    adults = [person for person in found if not person.of_age]
+    proven = [person for person in adults if person.certain and lookup not in person.typed]
+    own = proven or [person for person in adults if person.owns(lookup)]
+    own += [person for person in found if person.of_age and person.owns(lookup)]
+    shown = {person.id for person in own}
     return tuple(person for person in found if person.id in shown)

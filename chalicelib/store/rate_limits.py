@@ -1,6 +1,7 @@
 """Token buckets in the table: read with what a post reads anyway, spent in the transaction it writes.
 
-A post that is refused writes nothing, so that no bucket takes more writes than its own limit allows.
+A post that is refused writes nothing, so that no bucket takes more writes than its own limit
+allows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,8 +30,8 @@ def _limits(guard: RateLimitCheck, key: ClinicKey) -> dict[Key, RateLimit]:
 def spends(guard: RateLimitCheck, key: ClinicKey, found: Mapping[Key, Item]) -> tuple[Spend, ...]:
     """Give the writes that take one from each bucket, as they were found.
 
-    Raises TooManyError where one is empty. A ConflictError on one of their keys means that others got in
-    first: read again, and call this again.
+    Raises TooManyError where one is empty. A ConflictError on one of their keys means that others
+    got in first: read again, and call this again.
     """
     return tuple(take_from(_limits(guard, key), guard.at, found))
 
@@ -38,8 +39,8 @@ def spends(guard: RateLimitCheck, key: ClinicKey, found: Mapping[Key, Item]) -> 
 def spend(table: Table, key: ClinicKey, guard: RateLimitCheck, also: Sequence[Put | Try] = ()) -> bool:
     """Take one from each of a post's buckets, and write `also` with that: one round trip more.
 
-    Tells False where it was not the buckets that refused. Raises TooManyError, and ContendedError where
-    others kept taking from the same buckets; then nothing was written.
+    Tells False where it was not the buckets that refused. Raises TooManyError, and ContendedError
+    where others kept taking from the same buckets; then nothing was written.
     """
     for _ in range(ATTEMPTS):
         found = table.get(keys_of(guard, key))

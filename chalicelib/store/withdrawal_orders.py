@@ -102,8 +102,8 @@ def new_order(
 ) -> Order:
     """Make an order from a decision; its first receipt records the decision as it is.
 
-    For all others it counts from the same moment and is recorded a moment later, so that nobody who has
-    decided since is recorded as having stopped after that.
+    For all others it counts from the same moment and is recorded a moment later, so that nobody who
+    has decided since is recorded as having stopped after that.
     """
     recorded_at = decision.recorded_at
     if recorded_at == decision.effective_at:
