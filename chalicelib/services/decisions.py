@@ -65,7 +65,10 @@ class NoticeChangedError(RejectedError):
 
 
 class NoOpenQuestionError(RejectedError):
-    """No question is still open that somebody wanted to confirm or bring back. Nothing was stored."""
+    """No question is still open that somebody wanted to confirm or bring back.
+
+    Nothing was stored.
+    """
 
 
 class BusyError(ConcurrentWriteError):
@@ -315,7 +318,10 @@ def withdraw(
 
 
 def _with_all_past_questions(portal: Portal, decision: Decision, seen: Lookup) -> Decision:
-    """Give a withdrawal of everything with every question the clinic ever asked; any other as it is."""
+    """Give a withdrawal of everything with every question the clinic ever asked.
+
+    Any other as it is.
+    """
     if not decision.everything:
         return decision
     past = portal.clinics.with_all_past_questions(seen.published).questions

@@ -50,7 +50,7 @@ def independent_if_grown(portal: Portal, decision: Decision, lookup: Lookup, per
 
 
 def contacts_to_store(identification: Identification, lookup: Lookup, receipt: Receipt) -> list[Contact]:
-    """Give the contacts given under which a person is found from now on, unless too many claim one."""
+    """Give the contacts under which a person is found from now on, unless too many claim one."""
     given = [contact for contact in identification.contacts if contact not in identification.also_typed]
     # By a contact alone there comes one new person at most: whoever gives it again is the same.
     claimed = receipt.document["assurance"] == Assurance.SELF_ASSERTED and len(identification.contacts) > 1

@@ -22,10 +22,11 @@ def line(
     link: str | None = None,
     link_by: str | None = None,
 ) -> Put:
-    """Give one line, to be written: `by` is a bearer key's id, "patient" or "portal"; `subjects` are opaque ids.
+    """Give one line, to be written: `by` is a bearer key's id, "patient" or "portal".
 
-    `links` says how many personal links were made or revoked: for whom is sealed in each. `link` is
-    the id of one that was followed, `link_by` the key that made it, or "portal".
+    `subjects` are opaque ids. `links` says how many personal links were made or revoked: for whom
+    is sealed in each. `link` is the id of one that was followed, `link_by` the key that made it, or
+    "portal".
     """
     told: dict[str, object] = {"key": by, "call": what, "at": at, "subjects": list(subjects), "receipt": receipt}
     if notice is not None:

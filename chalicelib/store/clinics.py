@@ -1,4 +1,4 @@
-"""Clinics in the store: which notice is in force, every version ever published, and each page as it was shown.
+"""Stored clinics: the notice in force, every version published, each page as it was shown.
 
 A version is immutable and kept in memory once read; which version is in force is read anew each
 time, so that a changed notice takes effect the moment it is published.
@@ -56,18 +56,21 @@ class UnknownVersionError(NotFoundError):
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A clinic as its notice in force describes it, and every version published, in the order of publication."""
+    """A clinic as its notice in force describes it, and its versions in the order of publication."""
 
     clinic: Clinic
     in_force: NoticeInForce
     published: tuple[PublishedVersion, ...]
 
     def in_force_at(self, at: Instant, known_at: Instant | None = None) -> NoticeInForce:
-        """Give the notice in force at a moment, as far as it was known at another; the first one for before it."""
+        """Give the notice in force at a moment, as far as it was known at another.
+
+        The first one for before it.
+        """
         return notice_at(self.published, at, known_at)
 
     def text_at(self, at: Instant, named: str | None = None) -> str | None:
-        """Tell the version that a decision of a moment may prove: the one in force then, or the one `named` for it.
+        """Tell the version that a decision of a moment may prove: the one in force then, or the `named`.
 
         None where no version was in force then, or the one named began on a later day. Paper knows
         days only: what began within the day of the clinic's zone counts for all of it.
@@ -103,7 +106,10 @@ def now() -> Instant:
 
 
 class Clinics:
-    """Reads and publishes clinics, and unwraps their keys. Which version is in force goes by the clock."""
+    """Reads and publishes clinics, and unwraps their keys.
+
+    Which version is in force goes by the clock.
+    """
 
     def __init__(self, table: Table, keys: KeyService, clock: Callable[[], Instant] = now) -> None:
         self.table = table
@@ -141,7 +147,10 @@ class Clinics:
         self.table.put_new(Put(portal_key_key(), {"blob": wrapped_key}))
 
     def published(self, clinic: str, item: Item | None) -> Published:
-        """Give what the clinic's item (read just now) says is in force; raise UnknownClinicError without an item."""
+        """Give what the clinic's item (read just now) says is in force.
+
+        Raises UnknownClinicError without an item.
+        """
         if item is None:
             raise UnknownClinicError(clinic)
         self._remember_key(item)
@@ -151,11 +160,14 @@ class Clinics:
         return self._last[clinic]
 
     def remembered(self, clinic: str) -> Published | None:
-        """Give what was last known to be published, without asking the table: enough to read a call by."""
+        """Give what was last known to be published, without reading the table: enough to read a call."""
         return self._last.get(clinic)
 
     def with_all_past_questions(self, published: Published) -> Clinic:
-        """Give the clinic with every question it ever asked: one that was dropped can still be withdrawn."""
+        """Give the clinic with every question it ever asked.
+
+        A consent to one that was dropped can still be withdrawn.
+        """
         clinic, versions = published.clinic, [each.version for each in published.published]
         name = (clinic.id, clinic.version, *versions)
         if name not in self._ever:
@@ -169,9 +181,10 @@ class Clinics:
         return self._read(clinic, [version])[0]
 
     def decided_under(self, clinic: str, notice: Mapping[str, Any]) -> Clinic:
-        """Give the clinic as the version describes it that a receipt names (its `notice`); raise UnknownVersionError.
+        """Give the clinic as the version describes it that a receipt names (its `notice`).
 
-        Where that is not known: as it is now, with every question it ever asked.
+        Raises UnknownVersionError. Where that is not known: as it is now, with every question it
+        ever asked.
         """
         if notice["version"] is not None:
             return self.version(clinic, notice["version"])
@@ -205,7 +218,10 @@ class Clinics:
         return FullNotice(html, sha256, override["reason"], topics)
 
     def by_code(self, code: str) -> str:
-        """Give the id of the clinic that a QR code's short code stands for; raise UnknownClinicError."""
+        """Give the id of the clinic that a QR code's short code stands for.
+
+        Raises UnknownClinicError.
+        """
         key = code_key(code)
         item = self.table.get([key]).get(key)
         if item is None or item.body is None:
@@ -213,7 +229,10 @@ class Clinics:
         return item.body
 
     def keep_page(self, clinic: str, page: str) -> str:
-        """Keep a page exactly as it is about to be shown and give its SHA-256; costs nothing once it is kept."""
+        """Keep a page exactly as it is about to be shown and give its SHA-256.
+
+        Costs nothing once it is kept.
+        """
         content = page.encode()
         sha256 = hashlib.sha256(content).hexdigest()
         if (clinic, sha256) not in self._shown:
@@ -247,7 +266,10 @@ class Clinics:
             self._unwrapped[clinic] = ClinicKey(clinic, first, newest=newest, other=partial(self._other_key, clinic))
 
     def _other_key(self, clinic: str, key_id: str) -> bytes:
-        """Unwrap another data key of a clinic; one that was made since the clinic was read last is read now."""
+        """Unwrap another data key of a clinic.
+
+        One that was made since the clinic was read last is read now.
+        """
         if key_id not in self._wrapped[clinic]:
             self._remember_key(self._item(clinic))
         return self._keys.unwrap(clinic, self._wrapped[clinic][key_id].wrapped)

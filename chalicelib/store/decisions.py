@@ -175,7 +175,7 @@ def _personal_data_writes(key: ClinicKey, after: Subject, given: PersonalData) -
 
 
 def detach_contacts(lookup: Lookup, before: Subject, after: Subject) -> list[Write]:
-    """Take from a person the contacts that are theirs no longer, and overwrite what was encrypted."""
+    """Take from a person the contacts that are theirs no longer, and overwrite them."""
     clinic = lookup.published.clinic.id
     writes: list[Write] = []
     for number in before.contacts:

@@ -143,7 +143,10 @@ def remove_with_reasons(table: Table, item: OutboxItem, unsent: Mapping[str, Uns
 
 
 def _rewritten(found: Item | None, key: Key, body: str, now: Instant) -> Write | None:
-    """Give the write that puts a record in the place of an earlier one; None where that is final."""
+    """Give the write that puts a record in the place of an earlier one.
+
+    None where that is final.
+    """
     if found is None:
         return Put(key, {"body": body})
     record = json.loads(found.body or "{}")
@@ -155,7 +158,10 @@ def _rewritten(found: Item | None, key: Key, body: str, now: Instant) -> Write |
 
 
 def states(table: Table, item: OutboxItem) -> dict[str, str]:
-    """Tell what became of each message of an item: "confirm#email" → "sent"; of a refused one why."""
+    """Tell what became of each message of an item: "confirm#email" → "sent".
+
+    Of a refused one why.
+    """
     start = delivery_key(item.entry.clinic, item.entry.subject, f"{item.number}#")
     outcomes: dict[str, str] = {}
     for stored in table.partition(start.pk, start.sk):
@@ -166,7 +172,7 @@ def states(table: Table, item: OutboxItem) -> dict[str, str]:
 
 
 def records_of(table: Table, clinic: str, subject: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Give the record of every message to a person: the number of its item, its name there, what became of it."""
+    """Give every message to a person: the number of its item, its name there, what became of it."""
     start = delivery_key(clinic, subject, "")
     for item in table.partition(start.pk, start.sk):
         number, _, name = item.sk.removeprefix(start.sk).partition("#")

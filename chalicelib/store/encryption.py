@@ -88,12 +88,15 @@ class ClinicKey:
         return lookup_key(self._key, contact)
 
     def bucket(self, name: str) -> str:
-        """Give the key of a token bucket: an HMAC, so that no contact and no address stands in the table."""
+        """Give the key of a token bucket: an HMAC, so that the table holds no contact and no address."""
         purpose = hmac.digest(self._key, b"limit", "sha256")
         return hmac.new(purpose, name.encode(), "sha256").hexdigest()
 
     def shared_bucket(self, contact: Contact, deed: str) -> str:
-        """Give the key of the token bucket that all clinics share for a contact; asked of the portal's own key."""
+        """Give the key of the token bucket that all clinics share for a contact.
+
+        Asked of the portal's own key.
+        """
         return self.bucket(f"anywhere|{deed}|{contact.kind}:{contact.value}")
 
     def form_secret(self) -> bytes:
@@ -109,7 +112,7 @@ class ClinicKey:
         return hmac.digest(self._key, b"receipt-ids", "sha256")
 
     def outbox_number(self, subject: str, kind: str, reference: str) -> str:
-        """Give the number in the outbox of one thing to tell one person: the same each time, guessed by nobody."""
+        """Give the number in the outbox of a message to a person: the same each time, guessed by nobody."""
         purpose = hmac.digest(self._key, b"outbox", "sha256")
         return hmac.digest(purpose, f"{subject}|{kind}|{reference}".encode(), "sha256").hex()[:32]
 
@@ -160,12 +163,18 @@ class ClinicKey:
 
 
 def encrypted_under(sealed: bytes) -> str:
-    """Give the id of the data key that a sealed blob names; "" for one that names none, which is the first's."""
+    """Give the id of the data key that a sealed blob names.
+
+    "" for one that names none, which is the first's.
+    """
     return _possible_keys(sealed)[0]
 
 
 def _possible_keys(sealed: bytes) -> Sequence[str]:
-    """Give under which data keys a blob may be sealed: a nonce of the first key may look like another key's name."""
+    """Give under which data keys a blob may be encrypted.
+
+    More than one: a nonce of the first key may look like another key's id.
+    """
     if not sealed.startswith(_BY_ANOTHER):
         return ("",)
     return (sealed[len(_BY_ANOTHER) :][:KEY_ID_BYTES].hex(), "")

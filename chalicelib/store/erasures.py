@@ -1,4 +1,4 @@
-"""Erasure in the store: the person at once, what lies about of them soon after, the proof on its day.
+"""Erasure in the store: the person at once, what remains of them soon after, the proof on its day.
 
 With the person's entries goes the salt of the key that sealed each contact, name and message of
 theirs: whatever still holds those bytes, a backup of the clinic's key included, cannot read them
@@ -45,7 +45,7 @@ for a code."""
 
 @dataclass(frozen=True, slots=True)
 class PendingErasure:
-    """An erased person of whom something is still to be cleared away: the lookup key of each contact, and the place."""
+    """An erased person of whom something is still to be removed: each contact's lookup, with its place."""
 
     clinic: str
     subject: str
@@ -70,7 +70,10 @@ def waiting(table: Table) -> Iterator[PendingErasure]:
 
 
 def drop_link_requests(table: Table, clinics: Clinics, marks: Sequence[PendingErasure]) -> None:
-    """Take away wishes for a link that hold a contact of somebody erased: the clinic's key alone can read them."""
+    """Remove requests for a link that hold a contact of somebody erased.
+
+    The clinic's key alone can read them.
+    """
     for clinic in {mark.clinic for mark in marks}:
         key, gone = clinics.key(clinic), {lookup for mark in marks if mark.clinic == clinic for lookup in mark.contacts}
         for wish in outbox.link_requests(table, clinic):
@@ -80,7 +83,7 @@ def drop_link_requests(table: Table, clinics: Clinics, marks: Sequence[PendingEr
 
 
 def clear_remains(table: Table, mark: PendingErasure) -> None:
-    """Take away what an erased person left: sealed things, what waits in the outbox, contacts that lead nowhere.
+    """Remove what an erased person left: encrypted data, outbox items, contacts of nobody.
 
     Safe to repeat; the mark goes last, and with it the last trace of the contacts.
     """
@@ -94,7 +97,7 @@ def clear_remains(table: Table, mark: PendingErasure) -> None:
 
 
 def delete_person(table: Table, clinic: str, subject: str) -> None:
-    """Take away everything of a person whose proof is over: receipts, signatures, words, and what leads to them.
+    """Remove everything of a person whose proof is over, and what leads to it.
 
     Safe to repeat; the place on the roll goes last.
     """

@@ -1,4 +1,7 @@
-"""Where everything stands in the one table: each key is written here and nowhere else; none ever holds a contact."""
+"""Where everything stands in the one table: each key is written here and nowhere else.
+
+None ever holds a contact.
+"""
 
 from typing import NamedTuple
 
@@ -97,12 +100,18 @@ def signature_key(clinic: str, subject: str, version: int) -> Key:
 
 
 def unsigned_key(clinic: str, receipt_id: str) -> Key:
-    """The mark of a receipt that waits to be signed; in sixteen partitions, so that none takes every write."""
+    """The mark of a receipt that waits to be signed.
+
+    In sixteen partitions, so that none takes every write.
+    """
     return Key(f"UNSIGNED#{receipt_id[0]}", f"{clinic}#{receipt_id}")
 
 
 def outbox_key(clinic: str, number: str) -> Key:
-    """What is still to be told about: an item of the outbox, by a random number; in sixteen partitions."""
+    """What is still to be told about: an item of the outbox, by a random number.
+
+    In sixteen partitions.
+    """
     return Key(f"UNSENT#{number[0]}", f"{clinic}#{number}")
 
 
@@ -112,12 +121,15 @@ def dead_letter_key(clinic: str, number: str) -> Key:
 
 
 def delivery_key(clinic: str, subject: str, letter: str) -> Key:
-    """What became of one message to one person: once per item of the outbox, kind of message and kind of contact."""
+    """What became of one message: once per item of the outbox, kind of message and kind of contact."""
     return Key(subject_pk(clinic, subject), f"LETTER#{letter}")
 
 
 def undeliverable_key(clinic: str, lookup: str, reason: str) -> Key:
-    """The mark of a contact that bounces, or complained; apart from the contact, which its writer may not touch."""
+    """The mark of a contact that bounces, or complained.
+
+    Apart from the contact, which its writer may not touch.
+    """
     return Key(f"UNDELIVERABLE#{clinic}#{lookup}", reason)
 
 
@@ -132,7 +144,10 @@ def removal_request_key(clinic: str, subject: str, lookup: str) -> Key:
 
 
 def earlier_undeliverable_key(clinic: str, lookup: str, reason: str) -> Key:
-    """Where such a mark stood before it had a partition of its own; the last of them ends within a year."""
+    """Where such a mark stood before it had a partition of its own.
+
+    The last of them ends within a year.
+    """
     return Key(f"CLINIC#{clinic}#CONTACT#{lookup}", f"UNDELIVERABLE#{reason}")
 
 
@@ -147,12 +162,15 @@ def links_call_key(call: str) -> Key:
 
 
 def erased_key(clinic: str, subject: str) -> Key:
-    """The mark of an erased person of whom empty things are still to be cleared away; in sixteen partitions."""
+    """The mark of an erased person of whom empty things are still to be cleared away.
+
+    In sixteen partitions.
+    """
     return Key(f"ERASED#{subject[0]}", f"{clinic}#{subject}")
 
 
 def reminder_key(clinic: str, subject: str, kind: str, reference: str) -> Key:
-    """The record that a person has been told something nobody asked for: once per kind and what it is about."""
+    """The record of an unsolicited message to a person: once per kind and what it is about."""
     return Key(subject_pk(clinic, subject), f"TOLD#{kind}#{reference}")
 
 
@@ -197,7 +215,7 @@ def audit_key(clinic: str, recorded_at: str, entry: str) -> Key:
 
 
 def count_key(clinic: str, day: str, what: str) -> Key:
-    """One daily counter; kept apart per purpose and state so that no single item takes every write."""
+    """One daily counter, per purpose and state, so that no single item takes every write."""
     return Key(f"CLINIC#{clinic}#COUNT#{day}", what)
 
 
@@ -222,12 +240,12 @@ def budget_key(day: str, scope: str, shard: int) -> Key:
 
 
 def confirmed_key(clinic: str, subject: str, receipt_id: str, by: str) -> Key:
-    """That somebody else confirmed a claim of a person's receipt: an opaque id, kept with that person's own."""
+    """That somebody else confirmed a claim of a person's receipt, by opaque id."""
     return Key(subject_pk(clinic, subject), f"CONFIRMED#{receipt_id}#{by}")
 
 
 def open_claims_key(clinic: str, receipt_id: str) -> Key:
-    """With which contacts a receipt's claims can be confirmed by a code, and how often that was tried."""
+    """The contacts with which a receipt's claims can be confirmed by a code, and tries so far."""
     return Key(f"CLINIC#{clinic}#RECEIPT#{receipt_id}", "WAITS")
 
 
@@ -237,7 +255,10 @@ def counted_key(clinic: str, receipt_id: str) -> Key:
 
 
 def written_once(key: Key) -> bool:
-    """Tell whether an item is never changed: a receipt and what leads to it or signs it, a text, the audit, a key."""
+    """Tell whether an item is never changed.
+
+    A receipt and what leads to it or signs it, a text, the audit, a public key.
+    """
     return (
         key.sk.startswith(("RECEIPT#", "SIGNATURE#", "NOTICE#"))
         or key.sk in {"POINTER", "SHOWN"}
@@ -247,16 +268,25 @@ def written_once(key: Key) -> bool:
 
 
 def part_of_proof(key: Key) -> bool:
-    """Tell whether an item belongs to a person's proof, which goes when its time is over: receipt, place, signature."""
+    """Tell whether an item belongs to a person's proof: a receipt, its place, its signature.
+
+    The proof is removed when its time is over.
+    """
     return key.sk.startswith(("RECEIPT#", "SIGNATURE#")) or key.sk == "POINTER"
 
 
 def person_key_of(key: Key) -> Key | None:
-    """Give the place on the roll of the person in whose partition an item stands; None for any other item."""
+    """Give the place on the roll of the person in whose partition an item stands.
+
+    None for any other item.
+    """
     clinic, parted, subject = key.pk.removeprefix("CLINIC#").partition("#SUBJECT#")
     return person_key(clinic, subject) if parted else None
 
 
 def is_possible(key: Key) -> bool:
-    """Tell whether DynamoDB takes a key of this length; with a longer one (an address can hold anything) is nothing."""
+    """Tell whether DynamoDB takes a key of this length.
+
+    With a longer one (an address can hold anything) is nothing.
+    """
     return len(key.pk.encode()) <= PK_BYTES and len(key.sk.encode()) <= SK_BYTES

@@ -18,11 +18,17 @@ RAW_BYTES = 4096
 
 
 class SigningUnavailableError(ServiceUnavailableError):
-    """Nothing can be signed now: the key service cannot be asked, or the key is none that signs receipts."""
+    """Nothing can be signed now.
+
+    The key service cannot be asked, or the key is none that signs receipts.
+    """
 
 
 class TooLongToSignError(RejectedError):
-    """This receipt is longer than KMS signs with an Ed25519 key; a key for ES256 signs any length."""
+    """This receipt is longer than KMS signs with an Ed25519 key.
+
+    A key for ES256 signs any length.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,10 @@ class Signer(Protocol):
         """Give the key that signs now; raise SigningUnavailableError."""
 
     def sign(self, key: SigningKey, message: bytes) -> bytes:
-        """Sign as JWS wants it (RFC 7518, 3.4: r and s); raise SigningUnavailableError, TooLongToSignError."""
+        """Sign as JWS wants it (RFC 7518, 3.4: r and s).
+
+        Raises SigningUnavailableError, TooLongToSignError.
+        """
 
 
 class KmsSigner:
@@ -56,7 +65,10 @@ class KmsSigner:
         self._alias = alias
 
     def current(self) -> SigningKey:
-        """Ask which key the alias leads to. One call, made for a batch: a key changed by rotation signs the next."""
+        """Ask which key the alias leads to.
+
+        One call, made for a batch: a key changed by rotation signs the next.
+        """
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - never loaded for the core alone
 
         try:
@@ -83,7 +95,10 @@ class KmsSigner:
 
 
 def public_jwk(der: bytes) -> dict[str, str]:
-    """Write a public key (DER) as a JWK with its id and algorithm; raise SigningUnavailableError for another kind."""
+    """Write a public key (DER) as a JWK with its id and algorithm.
+
+    Raises SigningUnavailableError for another kind.
+    """
     from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey  # noqa: PLC0415 - as above
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415 - as above
     from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415 - as above

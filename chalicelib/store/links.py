@@ -51,10 +51,10 @@ class OpenedLink:
 def link_writes(
     key: ClinicKey, made: Sequence[tuple[LinkSecret, Link, LinkRecipient]], *, passing: bool = False
 ) -> list[Put]:
-    """Give the items of new links; the holder is sealed under the handle, which the table does not know.
+    """Give the items of new links.
 
-    Each is forgotten a year after it opens nothing more: a `passing` link, which stops nothing by
-    itself, sooner.
+    The holder is sealed under the handle, which the table does not know. Each is forgotten a year
+    after it opens nothing more: a `passing` link, which stops nothing by itself, sooner.
     """
     ends = {handle.link_id: link.expires_at if passing else link.unsubscribes_until for handle, link, _ in made}
     return [
@@ -71,9 +71,10 @@ def link_writes(
 
 
 def keep_links(table: Table, key: ClinicKey, made: Sequence[tuple[LinkSecret, Link, LinkRecipient]]) -> list[Link]:
-    """Keep new links, a hundred in a round trip; those made before by the very same call stay as they are.
+    """Keep new links, a hundred in a round trip.
 
-    Gives each as it is kept: one made before ends when it did, and may be revoked.
+    Those made before by the very same call stay as they are. Gives each as it is kept: one made
+    before ends when it did, and may be revoked.
     """
     kept: list[Link] = []
     for start in range(0, len(made), BATCH):
@@ -93,7 +94,10 @@ def keep_links(table: Table, key: ClinicKey, made: Sequence[tuple[LinkSecret, Li
 
 
 def remember_call(table: Table, call: str, body: str, now: Instant) -> bool:
-    """Keep the digest of a call's body under its Idempotency-Key; tell False where another body came with that key."""
+    """Keep the digest of a call's body under its Idempotency-Key.
+
+    Tells False where another body came with that key.
+    """
     key = links_call_key(call)
     ends = moment(now) + CALL_REMEMBERED
     if table.put_new(Put(key, {"body": body, "ttl": int(ends.timestamp())})):
@@ -103,9 +107,10 @@ def remember_call(table: Table, call: str, body: str, now: Instant) -> bool:
 
 
 def open_link(table: Table, clinics: Clinics, token: str, power: LinkScope, now: Instant) -> OpenedLink:
-    """Follow a token; raise UnknownLinkError, or OldLinkError where it once opened this, or its key is revoked.
+    """Follow a token.
 
-    One round trip, and two more for the key of a program's link. A link whose key is revoked still
+    Raises UnknownLinkError, or OldLinkError where it once opened this, or its key is revoked. One
+    round trip, and two more for the key of a program's link. A link whose key is revoked still
     stops things: that is the safe side, and its address stands in mails that were sent.
     """
     parts = read_token(token)
@@ -124,7 +129,7 @@ def open_link(table: Table, clinics: Clinics, token: str, power: LinkScope, now:
 
 
 def audit_line(opened: OpenedLink, what: str, subjects: Sequence[Subject], at: Instant) -> Put:
-    """Give the audit line of a link that was followed: whom it led to, the link's id and who made it; no contact."""
+    """Give the audit line of a link that was followed: whom it led to, its id, who made it."""
     ids = [subject.id for subject in subjects]
     return audit.line(opened.link.clinic, "patient", what, at, ids, link=opened.id, link_by=opened.link.by)
 
@@ -143,7 +148,10 @@ def _key_is_gone(table: Table, link: Link) -> bool:
 
 
 def revoke(table: Table, clinic: str, links: Sequence[str], at: Instant) -> int:
-    """Revoke a clinic's links by id; tell how many were still good. Another clinic's are left alone."""
+    """Revoke a clinic's links by id; tell how many were still good.
+
+    Another clinic's are left alone.
+    """
     found = table.get([link_key(each) for each in links])
     revoked = 0
     for item in found.values():

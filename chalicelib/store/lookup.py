@@ -1,4 +1,7 @@
-"""Looking up: a clinic and the people known under contacts, all in one round trip; and whom a decision is for."""
+"""Looking up: a clinic and the people known under contacts, all in one round trip.
+
+And whom a decision is for.
+"""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -128,7 +131,7 @@ class Directory:
         guard: RateLimitCheck | None = None,
         most: int | None = None,
     ) -> Lookup:
-        """Read the clinic, the people known under contacts, a bearer key and token buckets in one go.
+        """Read the clinic, the people of contacts, a bearer key and token buckets in one go.
 
         Of a contact that very many people share no more than `most` of them are read, where a
         number is given. Raises UnknownClinicError, and TooManyError where one of the buckets is
@@ -160,7 +163,10 @@ class Directory:
         )
 
     def api_key(self, digest: str) -> str | None:
-        """Read a bearer key's record by its digest; None where there is no such key. One round trip."""
+        """Read a bearer key's record by its digest; None where there is no such key.
+
+        One round trip.
+        """
         key = api_key_key(digest)
         found = self._table.get([key]).get(key)
         return found.body if found else None
@@ -168,7 +174,7 @@ class Directory:
 
 @dataclass(frozen=True, slots=True)
 class Identification:
-    """Who a decision is for: the contacts given, the name if any, and the id and salt for a person nobody knew yet.
+    """Who a decision is for: the contacts and name given, and who it is if nobody knew them yet.
 
     `person` names one of several who share a contact; without it the contacts tell. `base` is the
     absolute address of the portal as the person reached it: where messages about the decision lead.

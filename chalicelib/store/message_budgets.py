@@ -1,4 +1,4 @@
-"""What of a day's budgets of messages is used: counters in several items each, read and counted with the message.
+"""What of a day's budgets of messages is used: several counters for each budget.
 
 A message counts once, when it is first tried: in the transaction that takes it. An item is counted
 only while it is below its share, so that the shares together are never more than the budget,
@@ -64,7 +64,7 @@ def count_writes(
 
 
 def used(table: Table, scope: str, day: str) -> BudgetUse:
-    """Tell what of a budget is used on a day, and how large it was when the last message counted."""
+    """Tell what of a budget is used on a day, and how large it was at the last message."""
     partition = budget_key(day, scope, 0).pk
     items = list(table.partition(partition, ""))
     most = int(items[-1].body or 0) if items else None

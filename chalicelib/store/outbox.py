@@ -1,4 +1,4 @@
-"""The outbox: what is still to be written to people, each item with the contacts it goes to, until it is done.
+"""The outbox: what is still to be written to people, each item with the contacts it goes to.
 
 A decision leaves its item in its own transaction. The contacts are encrypted under the person's own
 key until they were written to: erasing the person makes them unreadable. An item that failed too
@@ -65,7 +65,7 @@ nothing."""
 
 @dataclass(frozen=True, slots=True)
 class OutboxEntry:
-    """Something to tell: of what kind, to whom, about which receipt (and its version in the chain), led where.
+    """Something to write about: its kind, the person, the receipt with its version, where links lead.
 
     `kind` is "decided", "link", "erase", "reminder", "expiring", "of_age" or "changed". What the
     last four need is in `addresses` (the decisions they are about), `at` (since when something
@@ -118,7 +118,10 @@ class OutboxItem:
 
     @property
     def about(self) -> dict[str, int]:
-        """What a record names beside its outcome: the receipt's version, where the item's number does not tell it."""
+        """What a record names beside its outcome: the receipt's version.
+
+        Empty where the item's number tells it.
+        """
         version = self.entry.version
         if version is None or self.number == self.entry.receipt:
             return {}
@@ -135,7 +138,7 @@ class OutboxItem:
 
 
 def new_item(key: ClinicKey, salt: str, number: str, unsent: OutboxEntry, contacts: Sequence[Contact]) -> Put:
-    """Give the item that leaves word of something to tell, other than a decision (`outbox.left`), for its transaction.
+    """Give the item of a message that no decision led to (`outbox_writes`), for its transaction.
 
     `number` is random. The contacts are sealed under the person's own key; none means those the
     person is known by.
@@ -159,13 +162,13 @@ def link_request(key: ClinicKey, contacts: Sequence[Contact], lang: str, base: s
 def expand_link_request(
     table: Table, key: ClinicKey, each: OutboxItem, people: Mapping[Contact, Sequence[Subject]]
 ) -> tuple[int, int]:
-    """Put an item for each person whose own a contact is in the place of a wish for a link; none for nobody.
+    """Put an item for each person whose own a contact is in the place of a wish for a link.
 
-    Gives for how many people there is one, and for how many there is none because too many share
-    the contact. With the person stands that it was left, so that erasing them finds it. The same
-    wish gives the same numbers, so that nobody gets two links where it is shared out twice. Anybody
-    can make up very many people under one contact: those who are certain come first, then those who
-    decided last.
+    None for nobody. Gives for how many people there is one, and for how many there is none because
+    too many share the contact. With the person stands that it was left, so that erasing them finds
+    it. The same wish gives the same numbers, so that nobody gets two links where it is shared out
+    twice. Anybody can make up very many people under one contact: those who are certain come first,
+    then those who decided last.
     """
     writes: list[Write] = [Delete(each.key)]
     reached = left_out = 0
@@ -220,7 +223,10 @@ def remove(table: Table, item: OutboxItem) -> None:
 
 
 def retry_later(table: Table, each: OutboxItem, now: Instant) -> bool:
-    """Put an item off after a failure, each time twice as long; give it up after the last try and tell True then."""
+    """Put an item off after a failure, each time twice as long.
+
+    Gives it up after the last try and tell True then.
+    """
     tries = each.entry.tries + 1
     if tries >= MAX_TRIES:
         move_to_dead_letters(table, each, tries)
@@ -231,13 +237,19 @@ def retry_later(table: Table, each: OutboxItem, now: Instant) -> bool:
 
 
 def postpone(table: Table, each: OutboxItem, due: Instant, tries: int) -> None:
-    """Let an item wait until it is due; where another sender was quicker, what that one wrote holds."""
+    """Let an item wait until it is due.
+
+    Where another sender was quicker, what that one wrote holds.
+    """
     with contextlib.suppress(ConflictError):
         table.write([SetBody(each.key, each.rewritten(tries=tries, due=due), was=each.body)])
 
 
 def move_to_dead_letters(table: Table, each: OutboxItem, tries: int = 0) -> None:
-    """Give an item up: it is kept aside, for an operator to see and to send again; a wish nobody waits for goes."""
+    """Give an item up: it is kept aside, for an operator to see and to send again.
+
+    A wish nobody waits for goes.
+    """
     if each.entry.kind == LINK_REQUEST:
         remove(table, each)
         return
@@ -251,14 +263,17 @@ def dead_letters(table: Table, clinic: str) -> list[OutboxItem]:
 
 
 def all_items(table: Table, clinic: str) -> Iterator[tuple[Key, OutboxItem]]:
-    """Give everything of a clinic that is sealed on its way, with its place: in the outbox and set aside."""
+    """Give all items of a clinic with their places: in the outbox and set aside."""
     outbox = (table.partition(outbox_key("", shard).pk, f"{clinic}#") for shard in SHARDS)
     for item in (*itertools.chain.from_iterable(outbox), *table.partition(dead_letter_key(clinic, "").pk, "")):
         yield item.key, _read(item)
 
 
 def requeue(table: Table, each: OutboxItem) -> None:
-    """Put what was given up back into the outbox, as if for the first time; what was sent of it stays sent."""
+    """Put what was given up back into the outbox, as if for the first time.
+
+    What was sent of it stays sent.
+    """
     again = Put(each.key, {"body": each.rewritten(tries=0, due=""), "blob": each.encrypted})
     table.write([again, Delete(dead_letter_key(each.entry.clinic, each.number))])
 
@@ -283,12 +298,12 @@ those it was."""
 
 
 def why_nothing_is_left(document: Mapping[str, Any], *, follows: bool, reachable: bool) -> Reason | None:
-    """Tell why a decision leaves nothing in the outbox, by its receipt's document; None where it leaves an item.
+    """Tell why a decision leaves nothing in the outbox, by its receipt's document.
 
-    `follows` says that it only follows from another decision, `reachable` that a contact was given
-    or is known. What was taken over from another system is no news to the patient; a receipt that
-    decides nothing tells of a contact (`services.contact_changes`), and has an item of its own
-    kind.
+    None where it leaves an item. `follows` says that it only follows from another decision,
+    `reachable` that a contact was given or is known. What was taken over from another system is no
+    news to the patient; a receipt that decides nothing tells of a contact
+    (`services.contact_changes`), and has an item of its own kind.
     """
     decisions = document["decisions"]
     if document["channel"] == Channel.IMPORT:
@@ -305,7 +320,7 @@ def why_nothing_is_left(document: Mapping[str, Any], *, follows: bool, reachable
 def outbox_writes(
     key: ClinicKey, subject: Subject, receipt: Receipt, contacts: Sequence[Contact], base: str, *, to: str = ""
 ) -> list[Write]:
-    """Give the items a receipt leaves: one to be carried out by the post, one more where something waits.
+    """Give the items a receipt leaves: one for its messages, one more where something waits.
 
     Without contacts (staff gave the clinic's own number) the post writes to those the person is
     known under.
@@ -332,5 +347,8 @@ def outbox_writes(
 
 
 def decrypt_contacts(key: ClinicKey, subject: str, salt: str, receipt: str, sealed: bytes) -> tuple[Contact, ...]:
-    """Unseal the contacts of an item that `left` made; raise ValueError where the person was erased since."""
+    """Unseal the contacts of an item that `left` made.
+
+    Raises ValueError where the person was erased since.
+    """
     return load_contacts(key.decrypt(subject, salt, _what(receipt), sealed))

@@ -1,4 +1,4 @@
-"""The roll of a clinic: everybody who ever decided there, and how they stand, written with each decision."""
+"""The list of a clinic's people: who ever decided there, as they stand since their last decision."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,10 @@ def iter_people(table: Table, clinic: str) -> Iterator[Subject]:
 
 
 def iter_items(table: Table, clinic: str, *, after: str = "") -> Iterator[Item]:
-    """Give everybody's place on the roll, by subject id, as it is kept; `after` goes on behind one."""
+    """Give everybody's place on the roll, by subject id, as it is kept.
+
+    `after` goes on behind one.
+    """
     for shard in SHARDS:
         if shard >= after[:1]:
             yield from table.after_key(person_key(clinic, shard).pk, after if after[:1] == shard else "")

@@ -20,7 +20,10 @@ NAME, ADDRESS, EVIDENCE = "name", "address", "evidence"
 
 @dataclass(frozen=True, slots=True)
 class ContactDetails:
-    """A person's contacts, each with when the portal learnt of it, and the names and addresses given, oldest first."""
+    """A person's contacts, each with when the portal learnt of it, their names and addresses.
+
+    Names and addresses are those given, oldest first.
+    """
 
     contacts: Sequence[tuple[Contact, Instant]] = field(repr=False)
     names: Sequence[str] = field(repr=False)
@@ -43,7 +46,10 @@ class ContactDetails:
 
 
 def reveal(table: Table, key: ClinicKey, person: Subject) -> ContactDetails:
-    """Decrypt every contact, name and address of one person that is still theirs; one round trip."""
+    """Decrypt every contact, name and address of one person that is still theirs.
+
+    One round trip.
+    """
     place = personal_data_key(key.clinic, person.id, "")
     contacts: list[tuple[Contact, Instant]] = []
     given: dict[str, dict[int, str]] = {NAME: {}, ADDRESS: {}}
@@ -84,7 +90,10 @@ def kept_disclosures(table: Table, key: ClinicKey, receipt: Receipt) -> tuple[st
 
 
 def all_kept_disclosures(table: Table, key: ClinicKey, person: Subject) -> dict[int, tuple[str, ...]]:
-    """Decrypt the disclosures of all receipts of a person, by the receipt's version; one round trip."""
+    """Decrypt the disclosures of all receipts of a person, by the receipt's version.
+
+    One round trip.
+    """
     place = personal_data_key(key.clinic, person.id, f"{EVIDENCE}#")
     disclosures: dict[int, tuple[str, ...]] = {}
     for item in table.partition(place.pk, place.sk):

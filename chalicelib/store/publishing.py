@@ -1,4 +1,4 @@
-"""Publishing in the store: drafts of notice versions, and the transaction that puts an approved one in force.
+"""Publishing: drafts of notice versions, and the transaction that puts one in force.
 
 A draft is one item for each version, changed only as it was read. A published version never
 changes, and its draft stays as it was published, with the document it was made from.
@@ -70,7 +70,10 @@ class Drafts:
         self._write(draft, SetBody(key, draft.stored(), was=before.body or "", blob=document), also)
 
     def change(self, before: Draft, after: Draft, also: Sequence[Write] = ()) -> None:
-        """Keep what happened to a draft; raise DraftChangedError when it is no longer the one that was read."""
+        """Keep what happened to a draft.
+
+        Raises DraftChangedError when it is no longer the one that was read.
+        """
         self._write(after, update_draft(before, after), also)
 
     def _write(self, draft: Draft, write: Write, also: Sequence[Write]) -> None:
@@ -101,7 +104,7 @@ def publish(
     at: Instant,
     also: Sequence[Write] = (),
 ) -> bool:
-    """Publish an approved draft: its edition's document and full notices, and its place in the clinic's list.
+    """Publish an approved draft: its document and full notices, and its place in the clinic's list.
 
     It is in force from its effective day on, at once where that has come. `wrapped_key` is the
     clinic's data key if the clinic is new. Gives False where this very version is published
@@ -137,9 +140,10 @@ def publish(
 def changes_beyond_words(
     clinics: Clinics, clinic: Clinic, published: Sequence[PublishedVersion], since: Instant
 ) -> tuple[Difference, ...]:
-    """Tell what a version changes beyond words although consents stay under it; nothing for a first or a MAJOR.
+    """Tell what a version changes beyond words although consents stay under it.
 
-    It is compared with the version of its MAJOR that is in force until it begins, at `since`.
+    Nothing for a first or a MAJOR. It is compared with the version of its MAJOR that is in force
+    until it begins, at `since`.
     """
     before = predecessor(published, clinic.version, since)
     if before is None:
@@ -153,14 +157,20 @@ def is_new(clinics: Clinics, clinic: str) -> bool:
 
 
 def is_published(clinics: Clinics, clinic: Clinic) -> bool:
-    """Tell whether this very version is published; raise PublishError where its number cannot be used for it."""
+    """Tell whether this very version is published.
+
+    Raises PublishError where its number cannot be used for it.
+    """
     key = clinic_key(clinic.id)
     item = clinics.table.get([key]).get(key)
     return item is not None and _is_last(clinics, clinic, json.loads(item.body or ""))
 
 
 def _is_last(clinics: Clinics, clinic: Clinic, head: Mapping[str, Any]) -> bool:
-    """Tell whether this very version is the last in the clinic's list; errors as for `is_published`."""
+    """Tell whether this very version is the last in the clinic's list.
+
+    Errors as for `is_published`.
+    """
     published = history(head["published"])
     if not published or clinic.version != published[-1].version:
         classify_change(clinic.version, published, clinics.clock())
@@ -176,7 +186,7 @@ def _is_last(clinics: Clinics, clinic: Clinic, head: Mapping[str, Any]) -> bool:
 
 
 def _first_version(clinic: Clinic, head: str, wrapped_key: bytes | None) -> list[Write]:
-    """Write a clinic that is new: its own item with its key, its short code, its place in the list of all clinics."""
+    """Write a clinic that is new: its item with its key, its short code, its place among all clinics."""
     return [
         Put(clinic_key(clinic.id), {"body": head, "blob": wrapped_key}),
         Put(code_key(clinic.code), {"body": clinic.id}),
@@ -185,7 +195,7 @@ def _first_version(clinic: Clinic, head: str, wrapped_key: bytes | None) -> list
 
 
 def _version(edition: PublishedEdition, draft: Draft, since: Instant) -> Iterator[Write]:
-    """Write what never changes of a version: its document with who wrote, approved and published it, its notices."""
+    """Write what never changes of a version: its document with its review, and its notices."""
     clinic = edition.clinic
     document: dict[str, Any] = {key: value for key, value in edition.document.items() if key != "notice"}
     day = local_day(since, clinic.country)

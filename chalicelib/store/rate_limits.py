@@ -1,4 +1,4 @@
-"""Token buckets in the table: read with what a post reads anyway, spent in the transaction it writes.
+"""Token buckets: read with what a post reads anyway, spent in the transaction it writes.
 
 A post that is refused writes nothing, so that no bucket takes more writes than its own limit
 allows.
@@ -73,7 +73,10 @@ def take_from(limits: Mapping[Key, RateLimit], at: Instant, found: Mapping[Key, 
 
 
 def _arrival(item: Item | None) -> int | None:
-    """Give until when a bucket is not full, in milliseconds (`RateLimit`); None for an untouched one."""
+    """Give until when a bucket is not full, in milliseconds (`RateLimit`).
+
+    None for an untouched one.
+    """
     if item is None or item.number is None:
         return None
     return int(item.number)

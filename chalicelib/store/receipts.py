@@ -1,4 +1,4 @@
-"""Stored receipts: found by their id, or as the chain of a person, from which every state can be computed again.
+"""Stored receipts: found by their id, or as the chain of a person.
 
 A receipt stands in the partition of its person, under its number in the chain; a pointer leads to
 it from its id.
@@ -48,9 +48,10 @@ class Receipts:
         return self.issued(clinic, number)[0]
 
     def issued(self, clinic: str, number: str) -> tuple[Receipt, str | None]:
-        """Give a receipt by its id, and the same as signed (JWS, compact); None while it waits for its signature.
+        """Give a receipt by its id, and the same as signed (JWS, compact).
 
-        Two round trips; the signature stands beside the receipt. Raises UnknownReceiptError.
+        None while it waits for its signature. Two round trips; the signature stands beside the
+        receipt. Raises UnknownReceiptError.
         """
         pointer = receipt_id_key(clinic, number)
         pointing = self._table.get([pointer]).get(pointer)
@@ -70,7 +71,7 @@ class Receipts:
     def answers_as_of(
         self, clinic: str, people: Sequence[Subject], at: Instant, known_at: Instant
     ) -> Mapping[str, Mapping[QuestionId, AnswerSummary]]:
-        """Give how each of these people stood at a time, as the portal knew it at another, by subject id.
+        """Give how people stood at a time, as the portal knew it at another, by subject id.
 
         One round trip for a hundred people, none for those who have decided nothing since. For what
         was true a thousand receipts ago a few more.
@@ -95,7 +96,7 @@ class Receipts:
     def _answers_long_ago(
         self, clinic: str, person: Subject, at: Instant, known_at: Instant
     ) -> Mapping[QuestionId, AnswerSummary]:
-        """Give how somebody stood on a page of which the person no longer keeps where it starts: the page says it."""
+        """Give how somebody stood on an old page, of which the person keeps the start no longer."""
 
         def page_start(number: int) -> timeline.PageStart:
             key = answers_page_key(clinic, person.id, number)
@@ -131,7 +132,7 @@ class Receipts:
         return list(itertools.islice(merged, most))
 
     def newest(self, clinic: str, person: Subject) -> list[Receipt]:
-        """Give the last `NEWEST` receipts of a person, and before them the older ones whose answers still count.
+        """Give the last `NEWEST` receipts of a person, after the older ones that still count.
 
         For who has been flooded with receipts: the rest is kept, and `history` reads it.
         """
@@ -151,7 +152,7 @@ def _counting(person: Subject) -> list[int]:
 
 
 def _answers_on(pages: Sequence[Item], at: Instant, known_at: Instant) -> Mapping[QuestionId, AnswerSummary]:
-    """Give how a person stood by a page of their answers, and by what came in late for it if that stands apart."""
+    """Give how a person stood by a page of their answers, and by an item of late ones."""
     carried = json.loads(pages[0].body or "")["carried"]
     before = {question: AnswerSummary.read(summary) for question, summary in carried.items()}
     receipts = [json.loads(text) for page in pages for text in page.texts.values()]

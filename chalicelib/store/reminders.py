@@ -65,7 +65,7 @@ def enqueue_reminder(table: Table, key: ClinicKey, person: Subject, letter: Remi
 def current_reminder(
     key: ClinicKey, number: str, person: Subject, published: Published, at: Instant
 ) -> Reminder | None:
-    """Give what an item of the outbox is to tell as it stands now, None where it is to be told no more.
+    """Give the reminder of an item of the outbox as it stands now; None where it is due no more.
 
     Between the round that left it and the post whoever it is for may have answered, or had
     processing restricted.
@@ -78,10 +78,13 @@ def current_reminder(
 
 
 def number(record: Item) -> str:
-    """Give the number under which the outbox holds, or held, what a person's record says they were told."""
+    """Give the number in the outbox of what a person's record says was written to them."""
     return str(json.loads(record.body or "")["number"])
 
 
 def _plain_number(subject: str, kind: str, reference: str) -> str:
-    """Give the number by which items were left before numbers needed the clinic's key; some may still wait."""
+    """Give the number by which items were left before numbers needed the clinic's key.
+
+    Some may still wait.
+    """
     return hashlib.sha256(f"{subject}|{kind}|{reference}".encode()).hexdigest()[:32]

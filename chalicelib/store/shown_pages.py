@@ -1,4 +1,4 @@
-"""Evidence of what was shown (GDPR Art. 7(1)): each page as a patient sees it, kept by its hash before it is shown.
+"""Evidence of what was shown (GDPR Art. 7(1)): each page, stored by its hash before it is shown.
 
 What is kept is the page with nothing typed, no form state and no stage prefix: the same bytes for
 everybody who is shown this version in this language by these templates.

@@ -1,4 +1,4 @@
-"""Signatures beside the receipts, the marks of those that wait for one, and every public key that ever signed."""
+"""Signatures of receipts, the marks of those that wait for one, every public key that ever signed."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,10 @@ class UnsignedReceipt:
 
 
 def keep_key(table: Table, jwk: Mapping[str, str]) -> None:
-    """Publish a public key, for good; done before its first signature is kept, so that none is ever without its key."""
+    """Publish a public key, for good.
+
+    Done before its first signature is kept, so that none is ever without its key.
+    """
     table.put_new(Put(jwk_key(jwk["kid"]), {"body": json.dumps(dict(jwk))}))
 
 
@@ -34,9 +37,10 @@ def jwks(table: Table) -> dict[str, Any]:
 
 
 def keep(table: Table, receipt: Receipt, signed: str, at: Instant) -> bool:
-    """Keep the signature of a receipt (`signed` is its JWS in compact form) and take its mark away, both or neither.
+    """Keep the signature of a receipt and remove its mark, both or neither.
 
-    Tells False where it was signed before: that signature stands, and the mark goes.
+    `signed` is the receipt's JWS in compact form. Tells False where it was signed before: that
+    signature stands, and the mark goes.
     """
     clinic, subject, version = (receipt.document[name] for name in ("clinic", "subject", "version"))
     protected, _, signature = signed.split(".")
@@ -51,7 +55,10 @@ def keep(table: Table, receipt: Receipt, signed: str, at: Instant) -> bool:
 
 
 def signed_receipt(receipt: Receipt, signature: Item | None) -> str | None:
-    """Give a receipt as a JWS in compact form, from the item that holds its signature; None while it waits."""
+    """Give a receipt as a JWS in compact form, from the item that holds its signature.
+
+    None while it waits.
+    """
     if signature is None:
         return None
     kept = json.loads(signature.body or "")
@@ -59,7 +66,7 @@ def signed_receipt(receipt: Receipt, signature: Item | None) -> str | None:
 
 
 def waiting(table: Table) -> Iterator[UnsignedReceipt]:
-    """Give every receipt that waits to be signed, of all clinics, strongly consistently, page by page.
+    """Give every receipt that waits to be signed, of all clinics, page by page.
 
     A mark that cannot be read names nobody and version 0, where there is no receipt: it holds up no
     other.

@@ -9,7 +9,7 @@ from chalicelib.store.writes import Add, Put, SetNumber, Write
 
 
 def count_of_day(receipt: Receipt) -> Counter[str]:
-    """Give what a receipt adds to the counters of its day: ``address#state#source``, each with how many."""
+    """Give what a receipt adds to the counters of its day, by ``question#state#source``."""
     document = receipt.document
     return Counter(
         f"{address}#{entry['after']}#{document['source'] or '-'}" for address, entry in document["decisions"].items()
@@ -17,7 +17,10 @@ def count_of_day(receipt: Receipt) -> Counter[str]:
 
 
 def count_receipt(table: Table, receipt: Receipt) -> bool:
-    """Count a receipt's decisions; tell False where it was counted before. Raises ContendedError, UnavailableError."""
+    """Count a receipt's decisions; tell False where it was counted before.
+
+    Raises ContendedError, UnavailableError.
+    """
     document = receipt.document
     clinic, day = document["clinic"], document["recorded_at"][:10]
     mark: list[Write] = [Put(counted_key(clinic, receipt.id), {"body": document["recorded_at"]})]
@@ -35,5 +38,8 @@ def counts(table: Table, clinic: str, day: str) -> dict[str, int]:
 
 
 def correct(table: Table, clinic: str, day: str, what: str, number: int, *, was: int | None) -> None:
-    """Set a counter that still says `was` (None: is not there); raise ConflictError where it says something else."""
+    """Set a counter that still says `was` (None: is not there).
+
+    Raises ConflictError where it says something else.
+    """
     table.write([SetNumber(count_key(clinic, day, what), number, was)])

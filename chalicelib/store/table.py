@@ -1,7 +1,8 @@
-"""The one table, as PynamoDB sees it: consistent reads, conditional writes, transactions. The only PynamoDB importer.
+"""The one table, as PynamoDB sees it: consistent reads, conditional writes, transactions.
 
-Every item has a key, a `body` or named `entries` (JSON texts that a person can read in the console)
-and at most one `blob` (compressed or sealed bytes). Where it stands is said in `keys`.
+The only PynamoDB importer. Every item has a key, a `body` or named `entries` (JSON texts that a
+person can read in the console) and at most one `blob` (compressed or sealed bytes). Where it stands
+is said in `keys`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -49,7 +50,10 @@ _KEPT_SECONDS = 3600
 
 
 class ConflictError(PortalError):
-    """A condition did not hold: somebody else wrote first. Carries the keys of the items concerned."""
+    """A condition did not hold: somebody else wrote first.
+
+    Carries the keys of the items concerned.
+    """
 
     def __init__(self, keys: Iterable[Key]) -> None:
         super().__init__("a condition did not hold")
@@ -57,7 +61,10 @@ class ConflictError(PortalError):
 
 
 class ContendedError(ConcurrentWriteError):
-    """DynamoDB declined a transaction for now (another in the way, or throttling); trying again is right."""
+    """DynamoDB declined a transaction for now (another in the way, or throttling).
+
+    Trying again is right.
+    """
 
 
 class UnavailableError(ServiceUnavailableError):
@@ -65,7 +72,10 @@ class UnavailableError(ServiceUnavailableError):
 
 
 class WrittenOnceError(PortalError):
-    """Something would have changed or removed an item that is written once (`keys.written_once`). Nothing was sent."""
+    """Something would have changed or removed an item that is written once (`keys.written_once`).
+
+    Nothing was sent.
+    """
 
 
 class DamagedError(UnavailableError):
@@ -103,7 +113,10 @@ updates come last."""
 
 
 class Table:
-    """The table by name. `host` is for tests alone; in Lambda the endpoint comes from the region."""
+    """The table by name. `host` is for tests alone.
+
+    In Lambda the endpoint comes from the region.
+    """
 
     def __init__(self, name: str, *, region: str, host: str | None = None) -> None:
         self._item = _bind(name, region, host)
@@ -115,11 +128,17 @@ class Table:
 
     @property
     def session(self) -> Any:
-        """The botocore session behind the client, for a second service's client: making another costs as much again."""
+        """The botocore session behind the client, for another service's client.
+
+        Making another costs as much again.
+        """
         return self._item._get_connection().connection.session  # noqa: SLF001 - as above
 
     def get(self, keys: Sequence[Key]) -> dict[Key, Item]:
-        """Read items strongly consistently, a hundred in a round trip; those that do not exist are left out."""
+        """Read items strongly consistently, a hundred in a round trip.
+
+        Those that do not exist are left out.
+        """
         found: dict[Key, Item] = {}
         distinct = [key for key in dict.fromkeys(keys) if is_possible(key)]
         try:
@@ -131,16 +150,22 @@ class Table:
         return found
 
     def partition(self, pk: str, prefix: str) -> Iterator[Item]:
-        """Read the items of a partition whose sort key starts with `prefix`, in order, strongly consistently."""
+        """Read the items of a partition whose sort key starts with `prefix`.
+
+        In order, strongly consistently.
+        """
         # DynamoDB refuses an empty text in a key.
         return self._query(pk, self._item.sk.startswith(prefix) if prefix else None)
 
     def from_key(self, first: Key, prefix: str) -> Iterator[Item]:
-        """Read the items of a partition from `first` on whose sort key starts with `prefix`, as `partition` does."""
+        """Read the items of a partition from `first` on, as `partition` does.
+
+        Those whose sort key starts with `prefix`.
+        """
         return self._query(first.pk, self._item.sk.between(first.sk, f"{prefix}~"))
 
     def after_key(self, pk: str, sk: str) -> Iterator[Item]:
-        """Read the items of a partition whose sort key comes after `sk`, in order, strongly consistently."""
+        """Read the items of a partition whose sort key comes after `sk`, as `partition` does."""
         return self._query(pk, self._item.sk > sk if sk else None)
 
     def _query(self, pk: str, condition: Condition | None) -> Iterator[Item]:
@@ -281,7 +306,7 @@ def _no_entry(item: type[Item]) -> Condition:
 
 
 def _allow(write: Write) -> None:
-    """Refuse what would change an item that is written once: only a Put may write one, where nothing is.
+    """Refuse what would change an item that is written once: only a Put may write one.
 
     No policy of AWS can demand that condition (IAM knows a request's partition key and attributes,
     not whether it overwrites), so it is demanded here, for every part of the portal.

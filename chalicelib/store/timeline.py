@@ -1,4 +1,4 @@
-"""A person's words in pages: what was true at another time, from one page, however long the history.
+"""A person's answers in pages: what was true at another time is read from one page.
 
 Receipts are numbered in the order they were recorded; a page holds the words of `RECEIPTS` of them,
 after how everything stood when it began (`carried`). Each page begins behind a fence: the latest
@@ -32,7 +32,7 @@ NEEDED = ("id", "version", "effective_at", "recorded_at", "channel", "assurance"
 
 
 def answers_part(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the part of a receipt's document that a page keeps: `effective_until` too, which few have."""
+    """Give the part of a receipt's document that a page keeps."""
     kept = (*NEEDED, "effective_until")
     return {part: document[part] for part in kept if part in document}
 
@@ -53,19 +53,25 @@ def begins_page(version: int) -> bool:
 
 
 def first_kept(fences: Sequence[PageStart], version: int) -> int:
-    """Give the number of the first page whose fence is kept, for a person whose last receipt is `version`."""
+    """Give the number of the first page whose start is kept, for the last receipt's `version`."""
     return (version - 1) // RECEIPTS + 1 - len(fences)
 
 
 def page_for(fences: Sequence[PageStart], version: int, at: Instant, known_at: Instant) -> int | None:
-    """Tell which page answers what was true at a time, as known at another; None for one before those kept."""
+    """Tell which page answers what was true at a time, as known at another.
+
+    None for one before those kept.
+    """
     first = first_kept(fences, version)
     reached = [number for number, fence in enumerate(fences, first) if _before(fence, at, known_at)]
     return reached[-1] if reached else (None if first else 0)
 
 
 def search(pages: int, fence_of: Callable[[int], PageStart], at: Instant, known_at: Instant) -> int:
-    """Tell which of the first `pages` pages answers that, reading a fence at each step: ten for a thousand pages."""
+    """Tell which of the first `pages` pages answers that, reading one page's start at each step.
+
+    Ten steps for a thousand pages.
+    """
     low, high = 0, pages - 1
     while low < high:
         middle = (low + high + 1) // 2
@@ -74,7 +80,10 @@ def search(pages: int, fence_of: Callable[[int], PageStart], at: Instant, known_
 
 
 def pages_of(fences: Sequence[PageStart], version: int, effective_at: Instant) -> Sequence[int]:
-    """Tell which pages need the word of receipt `version`: the last, and before it each whose time reaches that far."""
+    """Tell which pages need the answers of receipt `version`.
+
+    The last, and before it each whose time reaches that far.
+    """
     first = first_kept(fences, version)
     behind = [number for number, (latest, _) in enumerate(fences[1:], first) if effective_at < latest]
     return [*behind, (version - 1) // RECEIPTS]
@@ -92,7 +101,7 @@ def _before(fence: PageStart, at: Instant, known_at: Instant) -> bool:
 def answers_as_of(
     carried: Mapping[QuestionId, AnswerSummary], receipts: Iterable[Mapping[str, Any]], at: Instant, known_at: Instant
 ) -> dict[QuestionId, AnswerSummary]:
-    """Give how everything stood at a time as known at another, from a page: what it carried and its receipts."""
+    """Give how everything stood at a time as known at another, from a page's start and receipts."""
     standings = dict(carried)
     for document in receipts:
         if document["effective_at"] <= at and document["recorded_at"] <= known_at:

@@ -1,4 +1,4 @@
-"""Withdrawal orders: a withdrawal for more people than one request serves, until everybody has been reached.
+"""Withdrawal orders: withdrawals for more people than one request serves.
 
 An order is written with the first receipt, in its transaction. It holds, sealed, what the
 withdrawal said and by which contacts, and beside that how far it came. Each of those contacts bears
@@ -179,7 +179,7 @@ def save_progress(table: Table, order: Order, progress: Progress) -> Order | Non
 
 
 def finish(table: Table, key: ClinicKey, order: Order, messages: Collection[Write]) -> None:
-    """Remove an order that reached everybody, with its marks, and leave `messages` in the outbox."""
+    """Remove an order that reached everybody, with its marks, and leave its messages."""
     clinic = order.decision.clinic
     places = [open_orders_key(clinic, key.lookup(contact)) for contact in order.contacts]
     marked = table.get(places)

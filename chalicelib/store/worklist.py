@@ -1,4 +1,4 @@
-"""What staff are to see to about contacts: those that no message reaches, and what a patient cannot change alone.
+"""What staff are to do about contacts: those no message reaches, and those to be removed.
 
 Nothing is taken off the list: an entry counts for as long as the contact is the person's, so that
 it goes with the contact that is replaced, removed or erased.
@@ -60,7 +60,10 @@ def removal_requests(table: Table, clinic: str) -> Iterator[WorklistEntry]:
 
 
 def undelivered(table: Table, clinic: str, after: str = "") -> tuple[list[WorklistEntry], str | None]:
-    """Give a page of the contacts that no message reaches, behind a mark; and the last mark where more follow."""
+    """Give a page of the contacts that no message reaches, behind a mark.
+
+    And the last mark where more follow.
+    """
     items = list(itertools.islice(table.after_key(listed_undeliverable_key(clinic, "", "").pk, after), MOST + 1))
     page = items[:MOST]
     lookups = [item.sk.partition("#")[0] for item in page]

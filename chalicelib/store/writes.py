@@ -56,10 +56,10 @@ class SetBlob:
 
 @dataclass(frozen=True, slots=True)
 class SetBody:
-    """Replace the body, and the blob where one is given, of an item that still has the body it was read with.
+    """Replace the body of an item that still has the one it was read with.
 
-    `was` is None where it had none, or the item did not exist; with a `body` of None it has none
-    afterwards.
+    The blob too, where one is given. `was` is None where it had none, or the item did not exist;
+    with a `body` of None it has none afterwards.
     """
 
     key: Key
@@ -70,7 +70,7 @@ class SetBody:
 
 @dataclass(frozen=True, slots=True)
 class NextNumber:
-    """Set the number of an item that exists, if it is still one less (or absent, before the first)."""
+    """Set the number of an item that exists, if it is one less, or absent before the first."""
 
     key: Key
     number: int
@@ -78,7 +78,7 @@ class NextNumber:
 
 @dataclass(frozen=True, slots=True)
 class MoveEntry:
-    """Take an entry that still holds `was` out of an item, and set its free body or its next number with that."""
+    """Take an entry that holds `was` out of an item, and set its free body or next number."""
 
     key: Key
     name: str
@@ -97,7 +97,10 @@ class Add:
 
 @dataclass(frozen=True, slots=True)
 class SetNumber:
-    """Set a counter that still has the number it was read with; `was` None: it must not be there."""
+    """Set a counter that still has the number it was read with.
+
+    `was` None: it must not be there.
+    """
 
     key: Key
     number: int
@@ -114,7 +117,10 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Add one to a counter, which may be new, unless it has reached `most`; `body` is kept beside it."""
+    """Add one to a counter, which may be new, unless it has reached `most`.
+
+    `body` is kept beside it.
+    """
 
     key: Key
     most: int
@@ -132,9 +138,10 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Remove an item, if it is there; with `empty` only one without body and entries whose number is still `number`.
+    """Remove an item, if it is there.
 
-    `over` says that the proof it belongs to is over: nothing else removes a receipt.
+    With `empty` only one without body and entries whose number is still `number`. `over` says that
+    the proof it belongs to is over: nothing else removes a receipt.
     """
 
     key: Key
@@ -145,10 +152,10 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """Take one from a token bucket (`limits`) while there is room in it; `fresh` if it was found untouched.
+    """Take one from a token bucket (`limits`) while there is room in it.
 
-    Where it was not, others may take from it meanwhile and this still holds: only an empty bucket
-    is a conflict.
+    `fresh` if it was found untouched. Where it was not, others may take from it meanwhile and this
+    still holds: only an empty bucket is a conflict.
     """
 
     key: Key
