@@ -269,8 +269,11 @@ def _recorded(portal: Portal, call: StaffCall, decision: Decision, receipt: Rece
         portal.table.put_new(call.audit(what, (), receipt.id))
         if not _is_same_body(portal, call, decision, receipt):
             raise UsedForAnotherBodyError
-    is_open = _is_shared_by_many(call) and withdrawal_orders.is_open(portal.table, decision.clinic, receipt.id)
-    return RecordedReceipt(receipt, complete=not is_open, visible=call.may_see(receipt))
+    visible = call.may_see(receipt)
+    if not _is_shared_by_many(call):
+        return RecordedReceipt(receipt, complete=True, visible=visible)
+    is_open = withdrawal_orders.is_open(portal.table, decision.clinic, receipt.id)
+    return RecordedReceipt(receipt, complete=not is_open, visible=visible)
 
 
 def _is_shared_by_many(call: StaffCall) -> bool:
@@ -297,6 +300,8 @@ def _is_same_body(portal: Portal, call: StaffCall, decision: Decision, receipt: 
 
 def _has_same_answers(decision: Decision, kept: Mapping[str, Any]) -> bool:
     """Tell whether a receipt holds the answers of a decision; a withdrawal of all may hold more."""
-    answers = {question: entry["answer"] for question, entry in kept["decisions"].items()}
-    given = {question: answer.value for question, answer in decision.answers.items()}
-    return answers == given or (decision.everything and given.items() <= answers.items())
+    entries = kept["decisions"]
+    for question, answer in decision.answers.items():
+        if question not in entries or entries[question]["answer"] != answer.value:
+            return False
+    return decision.everything or entries.keys() == decision.answers.keys()
