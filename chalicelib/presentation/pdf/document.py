@@ -8,10 +8,11 @@ because no validator has confirmed it yet.
 from collections.abc import Iterator
 
 from chalicelib.domain.instants import Instant
-from chalicelib.presentation.pdf.layout import SOFT, Area, Layout
+from chalicelib.presentation.pdf.layout import Area, Layout
 from chalicelib.presentation.pdf.lines import Run, break_lines
 from chalicelib.presentation.pdf.markup import Node, parse
 from chalicelib.presentation.pdf.pagination import BOTTOM, paginate
+from chalicelib.presentation.pdf.styles import SOFT
 from chalicelib.presentation.pdf.tagged import HEIGHT, REGULAR, WIDTH, Document, Fragment
 
 _SIDE = 53.0

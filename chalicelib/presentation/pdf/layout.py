@@ -1,7 +1,7 @@
 """From a tree of HTML to strips of a page and tags: paragraphs, headings, lists, rows, figures.
 
 Understood are h1–h6, p, ul, ol, li, dl, dt, dd, figure, br, b, strong and the containers around
-them. The first class that `STYLES` names gives the looks. Further classes:
+them. The first class that `styles.STYLES` names gives the looks. Further classes:
 
 - ``line`` is a line to write on with a pen; ``pair`` sets two of them side by side
 - ``box`` is a box to tick
@@ -16,12 +16,8 @@ from chalicelib.presentation import qr
 from chalicelib.presentation.pdf.lines import BREAK, Line, Run, break_lines
 from chalicelib.presentation.pdf.markup import Node
 from chalicelib.presentation.pdf.pagination import Draw, Strip
+from chalicelib.presentation.pdf.styles import HAIR, SOFT, STYLES, Style
 from chalicelib.presentation.pdf.tagged import Colour, Document, Element
-
-INK: Colour = (0.08, 0.13, 0.13)
-SOFT: Colour = (0.3, 0.38, 0.38)
-BRAND: Colour = (0.04, 0.35, 0.34)
-HAIR: Colour = (0.78, 0.83, 0.82)
 
 _T = TypeVar("_T")
 
@@ -48,38 +44,6 @@ _FIGURE = 96.0
 """The side of a QR code."""
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
-    """How a paragraph looks; measures in points."""
-
-    size: float = 9.5
-    leading: float = 13.6
-    """The distance of its lines."""
-    before: float = 5
-    """The space above it."""
-    bold: bool = False
-    colour: Colour = INK
-    keep: bool = False
-    """Whether it stays on the page of what follows."""
-
-
-STYLES = {
-    "h1": Style(19, 24, 6, bold=True, keep=True),
-    "h2": Style(12.5, 16, 17, bold=True, colour=BRAND, keep=True),
-    "h3": Style(10.5, 14, 12, bold=True, keep=True),
-    "h4": Style(9.5, 13, 9, bold=True, keep=True),
-    "p": Style(),
-    "li": Style(before=3),
-    "dt": Style(colour=SOFT),
-    "dd": Style(),
-    "brand": Style(9.5, 13, 0, bold=True, colour=BRAND),
-    "lead": Style(10.5, 15, 5),
-    "soft": Style(8.5, 12, 4, colour=SOFT),
-    "term": Style(before=7, bold=True, keep=True),
-    "facts": Style(8.5, 12, 4, colour=SOFT, keep=True),
-    "hash": Style(8.2),
-    "told": Style(8.5, 12, 0),
-}
 _LEFT = {"said": 0.76, "asked": 0.7}
 """How much of the width the left of a row takes, by the list's class."""
 _LEFT_USUALLY = 0.29
