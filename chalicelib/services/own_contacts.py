@@ -46,7 +46,8 @@ def remove_contact(page: OwnPage, contact: Contact, notice: NoticeRef, nonce: st
     portal, clinic = page.portal, page.clinic
     contact_id = page.key.lookup(contact)[:ID_LENGTH]
     lookup = portal.directory.look_up(clinic.id, [contact])
-    number = receipt_id(page.key.receipt_secret(), nonce, {"removed": contact_id})
+    secret = page.key.receipt_secret()
+    number = receipt_id(secret, nonce, {"removed": contact_id})
     decision = _decision_to_change(clinic, page.person, number, notice, Assurance.LINK, page.now)
     receipt = rectify(portal, decision, Change(contact), page.person, lookup, visitor.base_url)
     log.count("ContactRectified")

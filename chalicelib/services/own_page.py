@@ -132,8 +132,11 @@ class OwnPage:
 
         None where several share the page.
         """
-        reachable = [contact for contact, _ in self.contact_details.contacts if contact.kind in REACHABLE_KINDS]
-        return {self.key.lookup(contact)[:ID_LENGTH]: contact for contact in reachable}
+        own = {}
+        for contact, _ in self.contact_details.contacts:
+            if contact.kind in REACHABLE_KINDS:
+                own[self.key.lookup(contact)[:ID_LENGTH]] = contact
+        return own
 
     @property
     def statuses(self) -> tuple[QuestionStatus, ...]:

@@ -92,9 +92,11 @@ def open_unsubscription(portal: Portal, token: str, now: Instant) -> Unsubscript
     Three round trips: link, people, audit line.
     """
     opened = open_link(portal.table, portal.clinics, token, LinkScope.UNSUBSCRIBE, now)
-    lookup = portal.directory.look_up(opened.link.clinic, [opened.holder.contact], most=MANY)
+    clinic, contact = opened.link.clinic, opened.holder.contact
+    lookup = portal.directory.look_up(clinic, [contact], most=MANY)
     portal.table.put_new(audit_line(opened, "unsubscribe", lookup.known(), now))
-    return Unsubscription(opened, lookup, portal.clinics.with_all_past_questions(lookup.published), now)
+    all_questions = portal.clinics.with_all_past_questions(lookup.published)
+    return Unsubscription(opened, lookup, all_questions, now)
 
 
 def stop(

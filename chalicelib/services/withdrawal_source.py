@@ -57,8 +57,9 @@ class WithdrawalSource:
 
         This source with these questions (`rate_limits.withdrawal_subjects`).
         """
-        [(kind, value), *_] = self.evidence.items()
-        return ("|".join([f"{kind}:{value}", *sorted(set(questions))]),)
+        kind, value = next(iter(self.evidence.items()))
+        counted = [f"{kind}:{value}", *sorted(set(questions))]
+        return ("|".join(counted),)
 
 
 def find_withdrawal_source(

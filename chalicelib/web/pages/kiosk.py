@@ -1,11 +1,12 @@
 """The kiosk: the consent page for a shared tablet at the reception.
 
-Nothing of one patient is left for the next. A form that was taken is answered with the page that
+Nothing of one patient is left for the next. A form that was recorded is answered with the page that
 says so, not with an address that leads to it: neither the address bar nor the history holds a
 receipt number. `chalicelib/presentation/kiosk.js` says what it adds to these pages.
 """
 
 from datetime import timedelta
+from http import HTTPStatus
 
 from chalice.app import Request, Response
 from markupsafe import Markup
@@ -35,13 +36,26 @@ def kiosk_page(request: Request, clinic: str) -> Response:
     """Show the questions in the language asked for; without one the start screen."""
     seen = get_portal().directory.look_up(clinic).published.clinic
     if query(request, "lang") in seen.languages:
-        return _dressed(show_consent_form(KIOSK_PAGE, seen, request))
-    ways = [
-        {"lang": lang, "start": catalog(lang).gettext("Start"), "withdraw": catalog(lang).gettext("Take back a Yes")}
-        for lang in seen.languages
-    ]
-    filled = {"ways": ways, "root": mount(request), "kept_query": _kept_query(request)}
-    return _dressed(html(render("pages/kiosk/start.html", seen.default_language, clinic=seen, **filled), 200, CLEARED))
+        return _with_policy(show_consent_form(KIOSK_PAGE, seen, request))
+    page = render(
+        "pages/kiosk/start.html",
+        seen.default_language,
+        clinic=seen,
+        ways=[_ways_to_start(lang) for lang in seen.languages],
+        root=mount(request),
+        kept_query=_kept_query(request),
+    )
+    return _with_policy(html(page, headers=CLEARED))
+
+
+def _ways_to_start(lang: str) -> dict[str, str]:
+    """Give the start screen's two buttons in a language."""
+    words = catalog(lang)
+    return {
+        "lang": lang,
+        "start": words.gettext("Start"),
+        "withdraw": words.gettext("Take back a Yes"),
+    }
 
 
 def kiosk_decide(request: Request, clinic: str) -> Response:
@@ -53,7 +67,7 @@ def kiosk_decide(request: Request, clinic: str) -> Response:
 def kiosk_withdrawal_page(request: Request, clinic: str) -> Response:
     """Show the withdrawal form."""
     seen = get_portal().directory.look_up(clinic).published.clinic
-    return _dressed(show_withdrawal_form(KIOSK_WITHDRAWAL_PAGE, seen, request))
+    return _with_policy(show_withdrawal_form(KIOSK_WITHDRAWAL_PAGE, seen, request))
 
 
 def kiosk_withdraw(request: Request, clinic: str) -> Response:
@@ -68,13 +82,18 @@ def kiosk_notice(request: Request, clinic: str, version: str) -> Response:
     published = portal.directory.look_up(clinic).published.published
     shown = portal.clinics.version(clinic, version)
     lang = language(request, shown)
-    filled = {
-        "article": Markup(portal.clinics.full_notice(clinic, version, lang).html),  # noqa: S704 - see pages/consent.py
-        **notice_times.describe_times(published, version, shown, lang, portal.clock()),
-        "root": mount(request),
-        "kept_query": _kept_query(request),
-    }
-    return _dressed(html(render("pages/kiosk/notice.html", lang, clinic=shown, **filled)))
+    full = portal.clinics.full_notice(clinic, version, lang)
+    times = notice_times.describe_times(published, version, shown, lang, portal.clock())
+    page = render(
+        "pages/kiosk/notice.html",
+        lang,
+        clinic=shown,
+        article=Markup(full.html),  # noqa: S704 - see pages/notice.py
+        root=mount(request),
+        kept_query=_kept_query(request),
+        **times,
+    )
+    return _with_policy(html(page))
 
 
 def kiosk_js(request: Request) -> Response:
@@ -116,15 +135,17 @@ def _unless_forgotten(request: Request, template: str, clinic: str, answer: Resp
 
     On a shared tablet somebody else would see it.
     """
-    mended = answer.status_code == 422  # noqa: PLR2004 - Unprocessable Content
-    if mended and state_of(template, clinic, form_fields(request)) is None:
+    shown_again = answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    if shown_again and state_of(template, clinic, form_fields(request)) is None:
         return see_other(_start(request, clinic))
-    return _dressed(answer)
+    return _with_policy(answer)
 
 
 def _start(request: Request, clinic: str) -> str:
+    """Give the address of the start screen."""
+    start = f"{mount(request)}/{clinic}/kiosk"
     src = source(request)
-    return f"{mount(request)}/{clinic}/kiosk" + (f"?src={src}" if src else "")
+    return f"{start}?src={src}" if src else start
 
 
 def _kept_query(request: Request) -> str:
@@ -132,8 +153,8 @@ def _kept_query(request: Request) -> str:
     return f"&src={src}" if src else ""
 
 
-def _dressed(answer: Response) -> Response:
-    """Allow a page the kiosk's look and script, and a notice's look.
+def _with_policy(answer: Response) -> Response:
+    """Allow a page the kiosk's styles and script, and a notice's styles.
 
     The script shows a notice on the page it is on.
     """

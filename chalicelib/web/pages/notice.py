@@ -29,16 +29,18 @@ def notice_page(request: Request, clinic: str, version: str) -> Response:
     shown = portal.clinics.version(clinic, version)
     lang = language(request, shown)
     full = portal.clinics.full_notice(clinic, version, lang)
+    times = notice_times.describe_times(published.published, version, shown, lang, portal.clock())
     filled = {
         "article": Markup(full.html),  # noqa: S704 - rendered by the portal when it was published, see edition.py
         "sha256": full.sha256,
         "minor_reason": full.minor_reason,
         "topics": full.topics,
-        **notice_times.describe_times(published.published, version, shown, lang, get_portal().clock()),
+        **times,
         "root": mount(request),
     }
-    dress = {"Content-Security-Policy": content_security_policy("notice.css")}
-    return html(render("pages/notice.html", lang, clinic=shown, **filled), headers=dress)
+    headers = {"Content-Security-Policy": content_security_policy("notice.css")}
+    page = render("pages/notice.html", lang, clinic=shown, **filled)
+    return html(page, headers=headers)
 
 
 def shown_page(_: Request, clinic: str, sha256: str) -> Response:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from chalice.app import Request, Response
 
 from chalicelib import log
+from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Channel
 from chalicelib.domain.contacts import Contact
 from chalicelib.domain.errors import NotFoundError
@@ -147,7 +148,7 @@ def _change(request: Request, page: OwnPage, fields: Fields) -> Response:
         errors.append(FieldError("errors", reason))
     if errors:
         return _show_again(request, page, fields, errors)
-    form = SubmittedForm(clinic, state.notice, state.nonce, state.channel, None, answers)
+    form = _submitted(clinic, state, answers)
     try:
         receipt = record_changes(page, form, visitor(request))
     except NoticeChangedError:
@@ -161,13 +162,20 @@ def _stop(request: Request, page: OwnPage, fields: Fields) -> Response:
     if answers.errors:
         return _show_again(request, page, fields, answers.errors)
     state = _opened(page, fields) or _new_state(page)
-    receipt = record_stops(page, _stops_form(page, state, answers), visitor(request))
+    clinic = get_portal().clinics.version(page.clinic.id, state.version)
+    receipt = record_stops(page, _submitted(clinic, state, answers), visitor(request))
     return _lead_back(request, page, receipt.id)
 
 
-def _stops_form(page: OwnPage, state: FormState, answers: FormAnswers) -> SubmittedForm:
-    clinic = get_portal().clinics.version(page.clinic.id, state.version)
-    return SubmittedForm(clinic, state.notice, state.nonce, state.channel, None, answers)
+def _submitted(clinic: Clinic, state: FormState, answers: FormAnswers) -> SubmittedForm:
+    return SubmittedForm(
+        clinic=clinic,
+        notice=state.notice,
+        nonce=state.nonce,
+        channel=state.channel,
+        source=state.source,
+        answers=answers,
+    )
 
 
 def _erase(request: Request, page: OwnPage, fields: Fields) -> Response:

@@ -23,12 +23,14 @@ def receipt_page(request: Request, clinic: str, receipt: str) -> Response:
         base = base_url(request, portal.settings.public_url)
         copy = write_copy(portal, found, format_name, lang=lang, base_url=base, now=portal.clock())
         return rendered(copy, f"consent-receipt-{found.receipt.id}")
-    answers = {entry["answer"] for entry in document["decisions"].values()}
+    decisions = document["decisions"]
+    answers = {entry["answer"] for entry in decisions.values()}
+    certain = shown.always_waits(decisions, portal.clock())
     filled = {
-        "said": shown.describe_answers(document["decisions"]),
+        "said": shown.describe_answers(decisions),
         "agreed": "yes" in answers,
         "waits": may_ask_for_confirmation(document),
-        "certain": not is_by_program_link(document) and shown.always_waits(document["decisions"], portal.clock()),
+        "certain": certain and not is_by_program_link(document),
         "coded": may_be_confirmed_by_phone(document, shown),
         "withdrawn": answers == {"withdraw"},
         "receipt": document,
