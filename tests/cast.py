@@ -67,7 +67,7 @@ _loader = create_loader()
 """botocore's descriptions of the services, shared: reading them anew for every test costs more than most tests do."""
 
 
-def well_read(session: Any) -> Any:
+def with_shared_loader(session: Any) -> Any:
     """Give a botocore session what others have read already."""
     session.register_component("data_loader", _loader)
     return session
@@ -82,7 +82,7 @@ def an_edition(clinic: str) -> PublishedEdition:
 def create_table(endpoint: str, name: str) -> None:
     """Create the portal's table with its stream."""
     with environment(aws_environment(endpoint)):
-        client = well_read(botocore.session.get_session()).create_client("dynamodb", REGION)
+        client = with_shared_loader(botocore.session.get_session()).create_client("dynamodb", REGION)
         client.create_table(
             TableName=name,
             BillingMode="PAY_PER_REQUEST",
@@ -92,7 +92,7 @@ def create_table(endpoint: str, name: str) -> None:
         )
 
 
-def put_out(
+def publish_edition(
     table: Table, shop: Clinics, ready: PublishedEdition, at: Instant, wrapped_key: bytes | None = None
 ) -> bool:
     """Let Ieva write a version, Juris approve it, and publish it, all at one moment."""
@@ -123,11 +123,11 @@ def a_portal(endpoint: str, name: str, *clinics: str, clock: Clock | None = None
     """
     create_table(endpoint, name)
     table = Table(name, region=REGION, host=endpoint)
-    well_read(table.session)
+    with_shared_loader(table.session)
     shop = Clinics(table, FixedKeys(), clock or Clock())
     shop.keep_portal_key(b"the portal's own key".ljust(32, b"."))
     for clinic in clinics or (RIGA, TBILISI):
-        put_out(
+        publish_edition(
             table, shop, an_edition(clinic), "2026-11-01T08:00:00.000Z", wrapped_key=clinic.encode().ljust(32, b".")
         )
     settings = Settings(name, REGION, "")

@@ -79,7 +79,7 @@ class LocalStack:
     post_office: PostOffice | None = None
 
     @cached_property
-    def beside(self) -> Portal:
+    def in_process(self) -> Portal:
         """The portal in a process beside the functions, its clients made while the settings are there."""
         with environment(self.settings):
             made = get_portal.__wrapped__()
@@ -88,7 +88,7 @@ class LocalStack:
 
     def managing(self, clinic: str) -> Self:
         """Give the same with a key of the clinic that may make links to patients' own pages, too."""
-        return replace(self, keys={clinic: bearer_keys.create(self.beside.table, clinic, "own pages", SCOPES)[1]})
+        return replace(self, keys={clinic: bearer_keys.create(self.in_process.table, clinic, "own pages", SCOPES)[1]})
 
     def call(self, clinic: str, what: str, body: Mapping[str, Any] | None = None) -> bytes:
         """Ask the clinic's API (POST with a body, GET without) and give the bytes of a good answer."""

@@ -63,7 +63,7 @@ class OwnKey(Signer):
             return self.private.sign(message)
         return jws.es256(*decode_dss_signature(self.private.sign(message, ECDSA(SHA256()))))
 
-    def seal(self, canonical: bytes, protected: str | None = None) -> str:
+    def signed_receipt(self, canonical: bytes, protected: str | None = None) -> str:
         """Give bytes as a JWS, with the header of a receipt or another."""
         protected = protected or jws.header(self.key.jwk)
         return jws.compact(protected, canonical, self.sign(self.key, jws.signing_input(protected, canonical)))

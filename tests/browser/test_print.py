@@ -9,16 +9,16 @@ from playwright.sync_api import Browser
 from chalicelib.domain.languages import ENDONYMS
 from tests.cast import RIGA
 from tests.conftest import LocalStack
-from tests.paper import Paper
+from tests.pdf_file import PdfFile
 
 pytestmark = pytest.mark.browser
 
 
-def _printed(chrome: Browser, stack: LocalStack, lang: str) -> tuple[str, Paper]:
+def _printed(chrome: Browser, stack: LocalStack, lang: str) -> tuple[str, PdfFile]:
     page = chrome.new_page()
     try:
         page.goto(f"{stack.base_url}/{RIGA}/notices/1.0?lang={lang}")
-        return page.inner_text("main"), Paper(page.pdf(prefer_css_page_size=True))
+        return page.inner_text("main"), PdfFile(page.pdf(prefer_css_page_size=True))
     finally:
         page.close()
 

@@ -20,8 +20,8 @@ from chalicelib.domain.contacts import child_contact
 from chalicelib.domain.instants import instant, just_before
 from chalicelib.domain.local_time import local_midnight
 from chalicelib.notices.document import COUNTRIES
-from tests.acts import EVENING
 from tests.cast import ANNA, ANNA_PHONE
+from tests.factories import EVENING
 
 BORN = date(2016, 3, 27)
 DAYS = st.dates(date(1910, 1, 1), date(2030, 12, 31))

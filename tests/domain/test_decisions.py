@@ -6,7 +6,7 @@ from chalicelib.domain.consent import AnswerSummary, Assurance, NoticeInForce, S
 from chalicelib.domain.decisions import Day, Decision, NoticeRef, decide
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
-from tests.acts import (
+from tests.factories import (
     EMAIL_NEWS,
     EVENING,
     IN_FORCE,
@@ -16,9 +16,9 @@ from tests.acts import (
     NOON,
     OPENING,
     SMS_NEWS,
+    a_decision,
     a_subject,
     a_summary,
-    an_act,
     an_answer,
     on_paper,
 )
@@ -85,8 +85,8 @@ def test_each_answer_leads_from_each_state_where_the_table_says(
     """What a patient says always does the same thing, whatever stood before."""
     standing = BEFORE[before]
     subject = a_subject(newsletter__email=standing) if standing else a_subject()
-    decision = an_act(
-        {EMAIL_NEWS: answer}, assurance=assurance, notice=an_act({}).notice.__class__("2.0", "lv", "ab" * 32)
+    decision = a_decision(
+        {EMAIL_NEWS: answer}, assurance=assurance, notice=a_decision({}).notice.__class__("2.0", "lv", "ab" * 32)
     )
     receipt, then = decide(subject, decision, SECOND, known=True)
     entry = receipt.document["decisions"][EMAIL_NEWS]
@@ -115,7 +115,7 @@ def test_a_yes_to_a_text_nobody_knows_permits_nothing_under_any_version() -> Non
 @pytest.mark.parametrize("answer", ["no", "withdraw"])
 def test_a_stop_on_a_form_nobody_knows_the_text_of_counts(answer: str) -> None:
     """To stop nobody has to have read anything."""
-    given = an_act({EMAIL_NEWS: "yes"}, MORNING, assurance=Assurance.CONTACT_CONFIRMED)
+    given = a_decision({EMAIL_NEWS: "yes"}, MORNING, assurance=Assurance.CONTACT_CONFIRMED)
     stop = on_paper({EMAIL_NEWS: answer}, NOON, EVENING, notice=UNKNOWN)
     assert status_at(after(given, stop)[1], EVENING).state is State.WITHDRAWN
 
@@ -123,30 +123,30 @@ def test_a_stop_on_a_form_nobody_knows_the_text_of_counts(answer: str) -> None:
 def test_an_old_form_takes_nothing_from_what_was_said_since_and_a_new_yes_replaces_it() -> None:
     """Entered late it takes its own place, before; and who is asked again answers as anybody does."""
     old = on_paper({EMAIL_NEWS: "yes"}, "2024-05-02T09:00:00.000Z", EVENING, notice=UNKNOWN)
-    given = an_act({EMAIL_NEWS: "yes"}, MORNING, assurance=Assurance.CONTACT_CONFIRMED)
+    given = a_decision({EMAIL_NEWS: "yes"}, MORNING, assurance=Assurance.CONTACT_CONFIRMED)
     assert status_at(after(given, old)[1], EVENING).permitted
-    anew = an_act({EMAIL_NEWS: "yes"}, NEXT_DAY, assurance=Assurance.LINK)
+    anew = a_decision({EMAIL_NEWS: "yes"}, NEXT_DAY, assurance=Assurance.LINK)
     assert status_at(after(old, anew)[1], NEXT_DAY).permitted
-    claimed = an_act({EMAIL_NEWS: "yes"}, NEXT_DAY)
+    claimed = a_decision({EMAIL_NEWS: "yes"}, NEXT_DAY)
     assert status_at(after(old, claimed, known=True)[1], NEXT_DAY).state is State.PENDING
 
 
 def test_a_first_yes_counts_when_nobody_is_known_under_the_contact() -> None:
     """A new patient scans, says Yes and is done: there is nobody yet whom they could pretend to be."""
-    _, anna = after(an_act({EMAIL_NEWS: "yes"}), known=False)
+    _, anna = after(a_decision({EMAIL_NEWS: "yes"}), known=False)
     assert status_at(anna, MORNING).permitted
 
 
 def test_an_unproven_yes_leaves_what_was_granted_exactly_as_it_was() -> None:
     """Who types Anna's address cannot touch the Yes she gave: not its receipt, not its day."""
-    _, anna = after(an_act({EMAIL_NEWS: "yes"}))
-    _, then = decide(anna, an_act({EMAIL_NEWS: "yes"}, NOON), IN_FORCE, known=True)
+    _, anna = after(a_decision({EMAIL_NEWS: "yes"}))
+    _, then = decide(anna, a_decision({EMAIL_NEWS: "yes"}, NOON), IN_FORCE, known=True)
     assert status_at(then, EVENING) == status_at(anna, EVENING)
 
 
 def test_a_withdrawal_needs_no_proof_and_counts_at_once() -> None:
     """Withdrawing is as easy as giving (GDPR Art. 7(3)): no login stands before it."""
-    _, anna = after(an_act({EMAIL_NEWS: "yes"}), an_act({EMAIL_NEWS: "withdraw"}, NOON), known=False)
+    _, anna = after(a_decision({EMAIL_NEWS: "yes"}), a_decision({EMAIL_NEWS: "withdraw"}, NOON), known=False)
     status = status_at(anna, NOON)
     assert (status.state, status.since) == (State.WITHDRAWN, NOON)
 
@@ -154,14 +154,14 @@ def test_a_withdrawal_needs_no_proof_and_counts_at_once() -> None:
 def test_withdrawing_everything_reaches_what_the_notice_no_longer_asks() -> None:
     """“Stop everything” stops what was agreed to last year as well."""
     anna = a_subject(old__purpose=a_summary(), newsletter__email=a_summary())
-    receipt, then = decide(anna, an_act({EMAIL_NEWS: "withdraw"}, NOON, everything=True), IN_FORCE, known=True)
+    receipt, then = decide(anna, a_decision({EMAIL_NEWS: "withdraw"}, NOON, everything=True), IN_FORCE, known=True)
     assert {status_at(then, NOON, address).state for address in then.summaries} == {State.WITHDRAWN}
     assert set(receipt.document["decisions"]) == {"old.purpose", EMAIL_NEWS}
 
 
 def test_decisions_not_touched_stay_as_they_are() -> None:
     """Saying No to text messages says nothing about e-mail."""
-    receipt, anna = after(an_act({EMAIL_NEWS: "yes"}), an_act({SMS_NEWS: "no"}, NOON))
+    receipt, anna = after(a_decision({EMAIL_NEWS: "yes"}), a_decision({SMS_NEWS: "no"}, NOON))
     assert set(receipt.document["decisions"]) == {SMS_NEWS}
     assert status_at(anna, NOON).permitted
 
@@ -176,7 +176,7 @@ def test_a_paper_form_entered_late_counts_from_the_day_it_was_signed() -> None:
 @pytest.mark.parametrize("answer", ["no", "withdraw"])
 def test_a_paper_form_entered_late_does_not_undo_a_later_word(answer: str) -> None:
     """Anna signs in the morning and changes her mind at noon; the form typed in the evening changes nothing."""
-    receipt, anna = after(an_act({EMAIL_NEWS: answer}, NOON), on_paper({EMAIL_NEWS: "yes"}, MORNING, EVENING))
+    receipt, anna = after(a_decision({EMAIL_NEWS: answer}, NOON), on_paper({EMAIL_NEWS: "yes"}, MORNING, EVENING))
     assert not status_at(anna, EVENING).permitted
     assert receipt.document["version"] == 2, "the form is recorded and provable all the same"
 
@@ -186,8 +186,8 @@ def test_a_paper_form_entered_late_does_not_undo_a_later_word(answer: str) -> No
 def test_a_no_said_again_is_a_new_word_that_an_earlier_form_does_not_undo(first: str, again: str) -> None:
     """Anna says No, signs a Yes on paper, and withdraws on the page: her last word is the withdrawal."""
     _, anna = after(
-        an_act({EMAIL_NEWS: first}, MORNING),
-        an_act({EMAIL_NEWS: again}, EVENING),
+        a_decision({EMAIL_NEWS: first}, MORNING),
+        a_decision({EMAIL_NEWS: again}, EVENING),
         on_paper({EMAIL_NEWS: "yes"}, NOON, NEXT_DAY),
         known=True,
     )
@@ -196,14 +196,14 @@ def test_a_no_said_again_is_a_new_word_that_an_earlier_form_does_not_undo(first:
 
 def test_a_late_no_does_not_undo_a_later_yes() -> None:
     """The order of deciding counts, not the order of typing."""
-    _, anna = after(an_act({EMAIL_NEWS: "yes"}, NOON), on_paper({EMAIL_NEWS: "no"}, MORNING, EVENING))
+    _, anna = after(a_decision({EMAIL_NEWS: "yes"}, NOON), on_paper({EMAIL_NEWS: "no"}, MORNING, EVENING))
     assert status_at(anna, EVENING).permitted
 
 
 @pytest.mark.parametrize("answers", [("yes", "no"), ("no", "yes")])
 def test_two_words_said_in_the_same_millisecond_leave_the_one_recorded_last(answers: tuple[str, str]) -> None:
     """A correction is a correction, also where two machines' clocks show the same moment."""
-    _, anna = after(*(an_act({EMAIL_NEWS: answer}) for answer in answers))
+    _, anna = after(*(a_decision({EMAIL_NEWS: answer}) for answer in answers))
     assert status_at(anna, NOON).permitted == (answers[-1] == "yes")
 
 
@@ -251,7 +251,7 @@ def test_a_receipt_says_that_only_the_day_is_known() -> None:
 def test_of_a_day_alone_a_yes_counts_as_early_as_it_can_have_been() -> None:
     """A Yes on paper does not outdo a click of that day that stopped it."""
     _, anna = after(
-        an_act({EMAIL_NEWS: "no"}, MORNING), on_paper({EMAIL_NEWS: "yes"}, DAWN, NEXT_DAY, day=TODAY), known=True
+        a_decision({EMAIL_NEWS: "no"}, MORNING), on_paper({EMAIL_NEWS: "yes"}, DAWN, NEXT_DAY, day=TODAY), known=True
     )
     assert status_at(anna, LATER).state is State.WITHDRAWN
 
@@ -259,7 +259,7 @@ def test_of_a_day_alone_a_yes_counts_as_early_as_it_can_have_been() -> None:
 def test_a_yes_after_a_stop_was_recorded_counts_on_the_same_day() -> None:
     """The stop was known before: what the patient says in the evening is their last word."""
     stop = on_paper({EMAIL_NEWS: "no"}, DAWN, NOON, day=TODAY)
-    _, anna = after(stop, an_act({EMAIL_NEWS: "yes"}, EVENING), known=False)
+    _, anna = after(stop, a_decision({EMAIL_NEWS: "yes"}, EVENING), known=False)
     assert status_at(anna, EVENING).permitted
 
 
@@ -299,20 +299,20 @@ def test_a_late_form_whose_consent_is_over_says_so_at_once() -> None:
 )
 def test_a_consent_ends_by_itself_in_the_millisecond_it_promised(at: str, state: str) -> None:
     """“For one year” is one year, without anybody or any clean-up having to act."""
-    _, anna = after(an_act({EMAIL_NEWS: "yes"}, endings={EMAIL_NEWS: "P1Y"}))
+    _, anna = after(a_decision({EMAIL_NEWS: "yes"}, endings={EMAIL_NEWS: "P1Y"}))
     assert status_at(anna, at).state == state
 
 
 def test_only_a_yes_has_an_end() -> None:
     """A No never runs out."""
-    receipt, anna = after(an_act({EMAIL_NEWS: "no"}, endings={EMAIL_NEWS: "P1D"}))
+    receipt, anna = after(a_decision({EMAIL_NEWS: "no"}, endings={EMAIL_NEWS: "P1D"}))
     assert receipt.document["expires_at"] is None
     assert status_at(anna, "2036-01-01T00:00:00.000Z").state is State.REFUSED
 
 
 def test_a_major_change_replaces_what_was_agreed_and_a_minor_one_keeps_it() -> None:
     """Clearer wording keeps the patient's Yes; another use of the data asks again."""
-    _, anna = after(an_act({EMAIL_NEWS: "yes"}))
+    _, anna = after(a_decision({EMAIL_NEWS: "yes"}))
     assert status_at(anna, NEXT_DAY, in_force=NoticeInForce("1.7", OPENING)).permitted
     status = status_at(anna, NEXT_DAY, in_force=NoticeInForce("2.0", NOON))
     assert (status.state, status.since) == (State.SUPERSEDED, NOON)
@@ -338,14 +338,14 @@ def test_a_stored_state_nobody_knows_is_refused() -> None:
 
 def test_a_person_survives_being_stored() -> None:
     """What is read back is what was written."""
-    _, anna = after(an_act({EMAIL_NEWS: "yes", SMS_NEWS: "no"}, endings={EMAIL_NEWS: "P1Y"}))
+    _, anna = after(a_decision({EMAIL_NEWS: "yes", SMS_NEWS: "no"}, endings={EMAIL_NEWS: "P1Y"}))
     assert Subject.read(anna.stored()) == anna
 
 
 def test_a_claim_whose_time_ran_out_leaves_the_no_it_stood_over() -> None:
     """Nothing was ever granted, so nothing has expired and nothing was superseded: Anna said No."""
     ends = {EMAIL_NEWS: "P1D"}
-    _, anna = after(an_act({EMAIL_NEWS: "no"}), an_act({EMAIL_NEWS: "yes"}, NOON, endings=ends), known=True)
+    _, anna = after(a_decision({EMAIL_NEWS: "no"}), a_decision({EMAIL_NEWS: "yes"}, NOON, endings=ends), known=True)
     assert status_at(anna, EVENING).state is State.PENDING
     assert status_at(anna, "2026-12-01T00:00:00.000Z").state is State.REFUSED
     assert status_at(anna, EVENING, in_force=NoticeInForce("2.0", EVENING)).state is State.REFUSED
@@ -353,7 +353,7 @@ def test_a_claim_whose_time_ran_out_leaves_the_no_it_stood_over() -> None:
 
 def test_a_clock_that_runs_behind_does_not_undo_a_withdrawal() -> None:
     """Two machines, one a moment slow: what was said last stands, and both clocks of the receipt say so."""
-    _, anna = after(an_act({EMAIL_NEWS: "yes"}, NOON))
-    receipt, then = decide(anna, an_act({EMAIL_NEWS: "withdraw"}, MORNING), IN_FORCE, known=True)
+    _, anna = after(a_decision({EMAIL_NEWS: "yes"}, NOON))
+    receipt, then = decide(anna, a_decision({EMAIL_NEWS: "withdraw"}, MORNING), IN_FORCE, known=True)
     assert status_at(then, NOON).state is State.WITHDRAWN
     assert receipt.document["effective_at"] == receipt.document["recorded_at"] == "2026-11-22T12:00:00.001Z"

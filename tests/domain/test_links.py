@@ -4,8 +4,8 @@ import pytest
 
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.links import Link, LinkRecipient, LinkScope, LinkSecret, read_token, short_code
-from tests.acts import EVENING, MORNING, NOON
 from tests.cast import ANNA, ANNA_PHONE
+from tests.factories import EVENING, MORNING, NOON
 
 SECRET, OTHER = b"s" * 32, b"o" * 32
 HANDLE = LinkSecret(bytes(range(16)))

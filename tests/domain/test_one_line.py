@@ -9,7 +9,7 @@ from chalicelib.notices.document import InvalidDocumentError, read_clinic
 from chalicelib.services.data_export import harmless
 from chalicelib.store.aws import AwsClients
 from chalicelib.web.forms import read_consent
-from tests.acts import EVENING, a_document, in_both
+from tests.factories import EVENING, a_document, in_both
 
 BREAKS = ["\r\n", "\n", "\r", "\0", "\x0b", "\x85", "\u2028", "\u2029", "\x1b", "\x7f"]
 

@@ -8,7 +8,7 @@ import pytest
 from chalicelib.domain.consent import AnswerSummary, RecordedAnswer
 from chalicelib.domain.instants import instant, moment
 from chalicelib.domain.overview import permitted_periods
-from tests.acts import IN_FORCE, LATER, MORNING, an_answer
+from tests.factories import IN_FORCE, LATER, MORNING, an_answer
 
 
 def test_a_thousand_answers_are_added_once_each(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import END_OF_TIME
 from chalicelib.domain.permission import PermissionResult, SubjectQuery
 from chalicelib.domain.subjects import Subject
-from tests.acts import EMAIL_NEWS, IN_FORCE, MORNING, NOON, a_subject, a_summary
+from tests.factories import EMAIL_NEWS, IN_FORCE, MORNING, NOON, a_subject, a_summary
 
 NUMBER, MAIL = Contact(ContactKind.REFERENCE, "P-1024"), Contact(ContactKind.EMAIL, "anna.ozola@example.org")
 ANNA = replace(

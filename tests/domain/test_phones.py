@@ -9,7 +9,7 @@ from chalicelib.notices.document import InvalidDocumentError, check, read_clinic
 from chalicelib.presentation.authorities import authorities
 from chalicelib.presentation.i18n import country_name
 from chalicelib.presentation.templates import render
-from tests.acts import a_document
+from tests.factories import a_document
 
 
 @pytest.mark.parametrize("number", ["+37126123456", "+37129999999", "+37061234567", "+995555123456", "+14155552671"])

@@ -17,8 +17,8 @@ from chalicelib.domain.rate_limits import (
     refuse_while_waiting,
     withdrawal_subjects,
 )
-from tests.acts import EMAIL_NEWS, MORNING, SMS_NEWS
 from tests.cast import ANNA, ANNA_PHONE, GIORGI
+from tests.factories import EMAIL_NEWS, MORNING, SMS_NEWS
 
 rules = st.builds(RateLimit, burst=st.integers(1, 8), interval=st.integers(1, 50))
 gaps = st.lists(st.integers(0, 120), max_size=60)

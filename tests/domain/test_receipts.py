@@ -9,7 +9,7 @@ import rfc8785
 from chalicelib.domain.decisions import Decision, decide, receipt_id
 from chalicelib.domain.receipts import Receipt
 from chalicelib.store.encryption import ClinicKey
-from tests.acts import EMAIL_NEWS, IN_FORCE, MORNING, NOON, SMS_NEWS, a_subject, an_act
+from tests.factories import EMAIL_NEWS, IN_FORCE, MORNING, NOON, SMS_NEWS, a_decision, a_subject
 
 FIELDS = {
     "id",
@@ -42,7 +42,7 @@ def a_chain(*acts: Decision) -> list[Receipt]:
 
 def test_a_receipt_says_what_the_contract_promises_and_nothing_else() -> None:
     """Every reader of a receipt, in ten years too, finds the same sixteen fields."""
-    [receipt] = a_chain(an_act({EMAIL_NEWS: "yes"}, endings={EMAIL_NEWS: "P1Y"}))
+    [receipt] = a_chain(a_decision({EMAIL_NEWS: "yes"}, endings={EMAIL_NEWS: "P1Y"}))
     assert set(receipt.document) == FIELDS
     assert receipt.document["notice"] == {"version": "1.0", "lang": "lv", "sha256": "ab" * 32}
     assert receipt.document["decisions"] == {
@@ -58,7 +58,7 @@ def test_a_receipt_says_what_the_contract_promises_and_nothing_else() -> None:
 
 def test_receipts_are_numbered_without_a_gap_and_each_names_the_hash_of_the_one_before() -> None:
     """Who holds one receipt can tell whether an earlier one was changed or taken away."""
-    receipts = a_chain(*(an_act({EMAIL_NEWS: answer}) for answer in ("yes", "withdraw", "yes", "no")))
+    receipts = a_chain(*(a_decision({EMAIL_NEWS: answer}) for answer in ("yes", "withdraw", "yes", "no")))
     assert [receipt.document["version"] for receipt in receipts] == [1, 2, 3, 4]
     assert receipts[0].document["previous"] is None
     for before, receipt in itertools.pairwise(receipts):
@@ -67,7 +67,7 @@ def test_receipts_are_numbered_without_a_gap_and_each_names_the_hash_of_the_one_
 
 def test_a_receipts_bytes_are_canonical_json() -> None:
     """Anybody's RFC 8785 library gives the same bytes and so the same hash."""
-    [receipt] = a_chain(an_act({SMS_NEWS: "no", EMAIL_NEWS: "yes"}))
+    [receipt] = a_chain(a_decision({SMS_NEWS: "no", EMAIL_NEWS: "yes"}))
     assert receipt.canonical == rfc8785.dumps(json.loads(receipt.canonical))
     assert receipt.canonical.startswith(b'{"actor":"patient","assurance":"self-asserted"')
     assert json.loads(receipt.canonical) == receipt.document
@@ -75,20 +75,20 @@ def test_a_receipts_bytes_are_canonical_json() -> None:
 
 def test_the_same_act_on_the_same_person_gives_the_same_bytes() -> None:
     """A decision replayed by a retry is the same decision, byte for byte."""
-    decision = an_act({EMAIL_NEWS: "yes"})
+    decision = a_decision({EMAIL_NEWS: "yes"})
     assert a_chain(decision)[0].canonical == a_chain(decision)[0].canonical
 
 
 def test_a_receipt_ends_when_the_first_of_its_consents_ends() -> None:
     """The date on the receipt is the first day on which something stops."""
     ends = {EMAIL_NEWS: "P1Y", SMS_NEWS: "2026-12-31"}
-    [receipt] = a_chain(an_act({EMAIL_NEWS: "yes", SMS_NEWS: "yes"}, endings=ends))
+    [receipt] = a_chain(a_decision({EMAIL_NEWS: "yes", SMS_NEWS: "yes"}, endings=ends))
     assert receipt.document["expires_at"] == "2027-01-01T00:00:00.000Z"
 
 
 def test_the_evidence_of_a_paper_form_stands_in_the_receipt() -> None:
     """The clinic can prove which sheet it is by its scan."""
-    [receipt] = a_chain(an_act({EMAIL_NEWS: "yes"}, evidence={"sha256": "0" * 64}))
+    [receipt] = a_chain(a_decision({EMAIL_NEWS: "yes"}, evidence={"sha256": "0" * 64}))
     assert receipt.document["evidence"] == {"sha256": "0" * 64}
 
 
@@ -127,5 +127,5 @@ def test_the_same_form_has_another_receipt_id_under_another_clinics_key() -> Non
 
 def test_a_receipt_names_the_person_by_an_opaque_id_only() -> None:
     """A receipt shown to somebody gives no contact away."""
-    first, second = a_chain(an_act({EMAIL_NEWS: "yes"}, MORNING), an_act({EMAIL_NEWS: "no"}, NOON))
+    first, second = a_chain(a_decision({EMAIL_NEWS: "yes"}, MORNING), a_decision({EMAIL_NEWS: "no"}, NOON))
     assert first.document["subject"] == second.document["subject"] == a_subject().id

@@ -11,7 +11,7 @@ from chalicelib.domain.notice_versions import PublishedVersion
 from chalicelib.domain.reminders import ReminderKind, reminders_for
 from chalicelib.domain.retention import RetentionAction, proof_until, retention_action
 from chalicelib.domain.subjects import Subject
-from tests.acts import EMAIL_NEWS, MORNING, OPENING, SMS_NEWS, a_subject, a_summary, an_answer
+from tests.factories import EMAIL_NEWS, MORNING, OPENING, SMS_NEWS, a_subject, a_summary, an_answer
 
 ONE = (PublishedVersion(OPENING, "1.0", OPENING),)
 CONFIRM_BY = "2026-11-29T08:15:00.000Z"

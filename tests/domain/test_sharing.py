@@ -2,7 +2,7 @@ import pytest
 
 from chalicelib.domain.consent import State, Status, strictest
 from chalicelib.domain.subjects import Subject, best_match
-from tests.acts import EVENING, LATER, MORNING, NOON, a_subject, an_answer
+from tests.factories import EVENING, LATER, MORNING, NOON, a_subject, an_answer
 
 ANNA, BELLA, CARL = a_subject(1), a_subject(2), a_subject(3)
 GRANTED = Status(State.GRANTED, MORNING, an_answer())

@@ -23,7 +23,7 @@ from chalicelib.notices.edition import make_edition
 from chalicelib.services.draft_preview import draft_page
 from infra.build.dependencies import locales
 from infra.build.openapi import build
-from tests.acts import NOON, a_document
+from tests.factories import NOON, a_document
 from tests.web.client import Client
 
 def with_faroese(value):

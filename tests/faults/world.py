@@ -31,7 +31,7 @@ from chalicelib.store import deliveries
 from chalicelib.store.table import ContendedError, Table, UnavailableError
 from infra.local.aws import REGION
 from infra.operator import keys
-from tests.cast import RIGA, TBILISI, Clock, FixedKeys, an_edition, environment, put_out
+from tests.cast import RIGA, TBILISI, Clock, FixedKeys, an_edition, environment, publish_edition
 from tests.faults.dynamodb import MemoryTable
 from tests.faults.services import DynamoClient, KeyServiceClient, PostClient
 from tests.faults.weather import CALM, Forecast, ProcessDied, Weather
@@ -146,7 +146,9 @@ class World:
         at = instant(self.at - timedelta(days=20))
         shop = type(self.portal.clinics)(self.portal.table, FixedKeys(), Clock(at))
         for clinic in clinics:
-            put_out(self.portal.table, shop, an_edition(clinic), at, wrapped_key=clinic.encode().ljust(32, b"."))
+            publish_edition(
+                self.portal.table, shop, an_edition(clinic), at, wrapped_key=clinic.encode().ljust(32, b".")
+            )
             self.api_keys[clinic] = keys.create(self.portal.table, clinic, "a walk")[1]
 
     @contextlib.contextmanager

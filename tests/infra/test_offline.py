@@ -12,7 +12,7 @@ from chalicelib.domain.decisions import NoticeRef, decide
 from chalicelib.domain.receipts import Receipt
 from chalicelib.receipts.sd_jwt import combined, redact_evidence
 from infra.build.bundle import ROOT
-from tests.acts import EMAIL_NEWS, IN_FORCE, a_subject, an_act
+from tests.factories import EMAIL_NEWS, IN_FORCE, a_decision, a_subject
 from tests.keys import OwnKey, key_set
 from tests.receipts.test_jws import receipts
 
@@ -57,7 +57,7 @@ def desk(tmp_path: Path) -> Desk:
 
 def signed(receipt: Receipt) -> str:
     """Sign a receipt."""
-    return SIGNER.seal(receipt.canonical)
+    return SIGNER.signed_receipt(receipt.canonical)
 
 
 def test_a_signed_receipt_is_verified_without_the_portal(desk: Desk) -> None:
@@ -168,7 +168,7 @@ def test_what_a_receipt_proves_of_its_text_depends_on_how_it_was_given(
 
     And a form from before the first version binds none.
     """
-    decision = an_act({EMAIL_NEWS: answer}, channel=Channel("paper" if channel == "unknown" else channel))
+    decision = a_decision({EMAIL_NEWS: answer}, channel=Channel("paper" if channel == "unknown" else channel))
     if channel in {"api", "import"}:
         decision = replace(decision, assurance=Assurance.IMPORTED)
     if channel == "unknown":
@@ -190,7 +190,7 @@ def test_what_proves_nothing_is_said_in_a_sentence(desk: Desk) -> None:
     changed = signature[:5] + ("B" if signature[5] == "A" else "A") + signature[6:]
     for content, told in {
         receipt.canonical: "without its signature",
-        STRANGER.seal(receipt.canonical): "not among the keys",
+        STRANGER.signed_receipt(receipt.canonical): "not among the keys",
         f"{head}.{payload}.{changed}": "something was changed",
         "Anna": "three parts",
         "{}": "not a receipt",

@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.store import keys
 from chalicelib.store.keys import Key
-from tests.roles import FUNCTIONS, TABLE, Asked, allowed, applies, policy
+from tests.policies import FUNCTIONS, TABLE, TableRequest, allowed, applies, policy
 
 CLINIC, ID = "riga-aesthetics", "0" * 32
 SENDS = ("after_receipt", "catch_up")
@@ -121,12 +121,12 @@ def partition(maker: str) -> str:
     return an_item(maker).pk
 
 
-def asks(action: str, maker: str) -> Asked:
+def asks(action: str, maker: str) -> TableRequest:
     """Ask to write one item of a kind, as the portal does: pages of words and tries are changed in one attribute."""
     changed = {"answers_page_key": "entries", "late_answers_key": "entries", "open_claims_key": "number"}.get(
         maker, "body"
     )
-    return Asked(action, an_item(maker), frozenset({"pk", "sk", changed}))
+    return TableRequest(action, an_item(maker), frozenset({"pk", "sk", changed}))
 
 
 def test_every_kind_of_item_has_its_writers() -> None:
@@ -175,7 +175,7 @@ def test_every_pattern_of_a_policy_is_used_and_holds_without_a_key_too(function:
 def test_what_answers_requests_changes_no_receipt_in_place(maker: str) -> None:
     """A receipt, its place, its signature and the audit are bodies: the API may change none of them."""
     for attributes in ({"body"}, {"body", "entries"}, {"blob"}):
-        asked = Asked("dynamodb:UpdateItem", an_item(maker), frozenset({"pk", "sk", *attributes}))
+        asked = TableRequest("dynamodb:UpdateItem", an_item(maker), frozenset({"pk", "sk", *attributes}))
         assert not allowed(API, asked)
 
 

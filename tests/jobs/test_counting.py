@@ -10,9 +10,9 @@ from chalicelib.services.subject_rights import erase
 from chalicelib.store import erasures
 from chalicelib.store.keys import Key, audit_key, notice_key, person_key, receipt_id_key, receipt_key, signature_key
 from chalicelib.store.statistics import count_receipt, counts
-from tests.acts import EMAIL_NEWS, NOON, SMS_NEWS, an_act
 from tests.cast import ANNA, GIORGI, RIGA, TBILISI
-from tests.roles import held_to
+from tests.factories import EMAIL_NEWS, NOON, SMS_NEWS, a_decision
+from tests.policies import under_policy_of
 from tests.store.people import signed
 
 DAY = "2026-11-22"
@@ -29,7 +29,9 @@ def streamed(receipt: Receipt, event: str = "INSERT") -> dict[str, Any]:
 def test_each_decision_is_counted_by_purpose_state_and_source(portal: Portal) -> None:
     """The clinic sees what its posters bring."""
     for contact, source in ((ANNA, "reception"), (GIORGI, None)):
-        receipt = decisions.record(portal, an_act({EMAIL_NEWS: "yes", SMS_NEWS: "no"}, source=source), signed(contact))
+        receipt = decisions.record(
+            portal, a_decision({EMAIL_NEWS: "yes", SMS_NEWS: "no"}, source=source), signed(contact)
+        )
         assert count_receipt(portal.table, receipt)
     assert counts(portal.table, RIGA, DAY) == {
         "newsletter.email#granted#reception": 1,
@@ -43,11 +45,11 @@ def test_each_decision_is_counted_by_purpose_state_and_source(portal: Portal) ->
 
 def test_a_stream_that_repeats_itself_counts_each_receipt_once(portal: Portal) -> None:
     """A number in a report is a number of decisions, whatever DynamoDB resends."""
-    first = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
-    second = decisions.record(portal, an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA))
+    first = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA))
+    second = decisions.record(portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA))
     batch = {"Records": [streamed(first), streamed(second), streamed(first)]}
     for event in (batch, {"Records": [streamed(second)]}, batch):
-        with held_to(portal, "after_receipt"):
+        with under_policy_of(portal, "after_receipt"):
             after_decision.handle(portal.table, event, None, lambda: False)
     assert counts(portal.table, RIGA, DAY) == {
         "newsletter.email#granted#reception": 1,
@@ -57,7 +59,7 @@ def test_a_stream_that_repeats_itself_counts_each_receipt_once(portal: Portal) -
 
 def test_only_new_receipts_are_counted(portal: Portal) -> None:
     """Other items of the table, and their changes, are no decisions."""
-    receipt = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    receipt = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA))
     other = streamed(receipt)
     other["dynamodb"]["Keys"]["sk"]["S"] = "CONTACT"
     after_decision.handle(
@@ -73,7 +75,7 @@ def test_a_receipt_that_is_changed_in_the_table_is_told_at_once(
     portal: Portal, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """No policy of AWS can keep whoever may write a receipt from writing it again; an operator hears of it."""
-    receipt = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    receipt = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA))
     changed = streamed(receipt, "MODIFY")
     place = audit_key(RIGA, NOON, "0" * 16)
     line = {"Keys": {"pk": {"S": place.pk}, "sk": {"S": place.sk}}, "NewImage": {}}
@@ -92,8 +94,8 @@ def test_a_receipt_that_is_removed_is_told_and_one_whose_proof_is_over_is_not(
     portal: Portal, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What the portal forgets on its day is no alarm; a receipt, a text or an audit line somebody takes is."""
-    first = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
-    second = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(GIORGI))
+    first = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA))
+    second = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(GIORGI))
     giorgi = second.document["subject"]
     assert erase(portal, RIGA, giorgi, "key_1", NOON)
     taken = [receipt_key(RIGA, first.document["subject"], 1), audit_key(RIGA, NOON, "0" * 16), notice_key(RIGA, "1.0")]

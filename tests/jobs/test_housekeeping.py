@@ -23,9 +23,9 @@ from chalicelib.store.keys import SHARDS, outbox_key, person_key
 from chalicelib.store.writes import Replace
 from infra.build.tools import dynamodb_local
 from infra.operator import publish
-from tests.acts import EMAIL_NEWS, EVENING, MORNING, an_act, on_paper
-from tests.cast import ANNA, ANNA_PHONE, CLINICS, RIGA, TBILISI, put_out
-from tests.roles import held_to
+from tests.cast import ANNA, ANNA_PHONE, CLINICS, RIGA, TBILISI, publish_edition
+from tests.factories import EMAIL_NEWS, EVENING, MORNING, a_decision, on_paper
+from tests.policies import under_policy_of
 from tests.services.test_races import somebody
 from tests.store.people import only_person, signed, state
 from tests.store.test_secrecy import NAME, every_item
@@ -42,13 +42,13 @@ OVER = "2026-11-29T08:15:00.000Z"
 
 def keep(portal: Portal, at: str, out_of_time: Callable[[], bool] = lambda: False) -> HousekeepingRun:
     """Let the round come."""
-    with held_to(portal, "housekeeping"):
+    with under_policy_of(portal, "housekeeping"):
         return run_housekeeping(portal, at, out_of_time)
 
 
 def decide(portal: Portal, contact: Contact, **changed: Any) -> None:
     """Let somebody say Yes to the newsletter on the clinic's page."""
-    decision = an_act({EMAIL_NEWS: "yes"}, confirm=frozenset({EMAIL_NEWS}), **changed)
+    decision = a_decision({EMAIL_NEWS: "yes"}, confirm=frozenset({EMAIL_NEWS}), **changed)
     decisions.record(portal, decision, replace(signed(contact), base=BASE))
 
 
@@ -122,7 +122,7 @@ def test_a_yes_nobody_confirmed_is_erased_when_its_time_is_over(portal: Portal) 
     anna = only_person(portal, RIGA, ANNA)
     assert keep(portal, OVER).done["erased"] == 1
     assert portal.directory.look_up(RIGA, [ANNA]).known() == ()
-    with held_to(portal, "catch_up"):
+    with under_policy_of(portal, "catch_up"):
         clear_erased(portal.table, portal.clinics, lambda: False)
     until = people.person(portal.table, RIGA, anna.id).proof_until
     assert until == "2029-11-29T08:15:00.000Z"
@@ -146,12 +146,12 @@ def test_whoever_decides_while_the_round_goes_is_not_erased(portal: Portal) -> N
 def test_a_contact_that_only_ever_withdrew_goes_within_days(portal: Portal) -> None:
     """A stranger's address typed to stop things is not kept for years; a form on paper from before finds it stopped."""
     for contact in (ANNA, ANNA_PHONE):
-        decisions.withdraw(portal, an_act({EMAIL_NEWS: "withdraw"}, EVENING), signed(contact))
+        decisions.withdraw(portal, a_decision({EMAIL_NEWS: "withdraw"}, EVENING), signed(contact))
     assert keep(portal, "2026-12-22T18:29:59.999Z").done["erased"] == 0
     decisions.record(portal, on_paper({EMAIL_NEWS: "yes"}, MORNING, "2026-12-21T09:00:00.000Z"), signed(ANNA_PHONE))
     assert keep(portal, "2026-12-22T18:30:00.000Z").done["erased"] == 1
     assert portal.directory.look_up(RIGA, [ANNA]).known() == ()
-    with held_to(portal, "catch_up"):
+    with under_policy_of(portal, "catch_up"):
         clear_erased(portal.table, portal.clinics, lambda: False)
     lookup = portal.clinics.key(RIGA).lookup(ANNA)
     assert not [item for item in every_item(portal) if lookup in str(item) or ANNA.value in str(item)]
@@ -163,7 +163,7 @@ def test_a_consent_that_ended_is_forgotten_when_the_notice_says_so(portal: Porta
     for clinic in (RIGA, TBILISI):
         decisions.record(portal, on_paper({EMAIL_NEWS: "yes"}, MORNING, MORNING, clinic=clinic), signed(ANNA))
         decisions.record(portal, on_paper({EMAIL_NEWS: "yes"}, MORNING, MORNING, clinic=clinic), signed(somebody(1)))
-        decisions.withdraw(portal, an_act({EMAIL_NEWS: "withdraw"}, EVENING, clinic=clinic), signed(ANNA))
+        decisions.withdraw(portal, a_decision({EMAIL_NEWS: "withdraw"}, EVENING, clinic=clinic), signed(ANNA))
     left = []
     for at in ("2027-11-22T18:29:59.999Z", "2027-11-22T18:30:00.000Z", "2029-11-22T18:30:00.000Z"):
         for _ in range(2):  # erased first, then forgotten
@@ -178,7 +178,7 @@ def test_a_new_notice_is_told_once_to_whom_it_concerns(portal: Portal) -> None:
     decisions.record(portal, on_paper({EMAIL_NEWS: "no"}, MORNING, MORNING), replace(signed(somebody(1)), base=BASE))
     document = publish.read_file(CLINICS / f"{RIGA}.yaml").document
     ready = publish.make_edition({**document, "version": "2.0"})
-    assert put_out(portal.table, portal.clinics, ready, "2026-11-22T20:00:00.000Z")
+    assert publish_edition(portal.table, portal.clinics, ready, "2026-11-22T20:00:00.000Z")
     assert [keep(portal, "2026-11-23T09:00:00.000Z").done["told"] for _ in range(2)] == [1, 0]
     [word] = unasked(portal)
     assert (word["kind"], word["addresses"], word["at"]) == ("changed", [EMAIL_NEWS], "2026-11-22T20:00:00.000Z")
@@ -209,7 +209,7 @@ def test_one_who_cannot_be_read_holds_up_nobody(portal: Portal, caplog: pytest.L
     assert (made.done["failed"], made.done["told"], made.whole) == (1, 1, True)
     erased = only_person(portal, RIGA, ANNA)
     erase(portal, RIGA, erased.id, "portal", HALF)
-    with held_to(portal, "catch_up"):
+    with under_policy_of(portal, "catch_up"):
         clear_erased(portal.table, portal.clinics, lambda: False)
     logged = " ".join(str(record.__dict__) for record in caplog.records)
     assert "'told': 1" in logged
@@ -219,11 +219,11 @@ def test_one_who_cannot_be_read_holds_up_nobody(portal: Portal, caplog: pytest.L
 def test_clearing_goes_on_in_the_next_round(portal: Portal) -> None:
     """What time did not allow stays marked."""
     for contact in (ANNA, ANNA_PHONE):
-        decisions.record(portal, an_act({EMAIL_NEWS: "no"}), signed(contact))
+        decisions.record(portal, a_decision({EMAIL_NEWS: "no"}), signed(contact))
         erase(portal, RIGA, only_person(portal, RIGA, contact).id, "patient", EVENING)
     clear_erased(portal.table, portal.clinics, lambda: True)
     assert sealed(portal) == 2
-    with held_to(portal, "catch_up"):
+    with under_policy_of(portal, "catch_up"):
         clear_erased(portal.table, portal.clinics, lambda: False)
     assert sealed(portal) == 0
 

@@ -20,12 +20,12 @@ from chalicelib.store.table import UnavailableError
 from chalicelib.store.writes import Put
 from infra.build.tools import dynamodb_local
 from infra.operator.recount import FIRST_DAY, LAST_DAY, go_through, settle, started
-from tests.acts import EMAIL_NEWS, NOON, SMS_NEWS, an_act
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
+from tests.factories import EMAIL_NEWS, NOON, SMS_NEWS, a_decision
 from tests.jobs.test_counting import streamed
 from tests.keys import OwnKey
+from tests.policies import under_policy_of
 from tests.properties.faults import READ, WRITE, Fault, Faults
-from tests.roles import held_to
 from tests.store.people import meddle, signed
 
 pytestmark = pytest.mark.parametrize(
@@ -53,9 +53,9 @@ def in_time() -> bool:
 def three(portal: Portal) -> list[Receipt]:
     """Let Anna decide on two days, and Giorgi on the first."""
     return [
-        decisions.record(portal, an_act({EMAIL_NEWS: "yes", SMS_NEWS: "no"}), signed(ANNA)),
-        decisions.record(portal, an_act({EMAIL_NEWS: "withdraw"}, NEXT), signed(ANNA)),
-        decisions.record(portal, an_act({EMAIL_NEWS: "yes"}, NOON, source=None), signed(GIORGI)),
+        decisions.record(portal, a_decision({EMAIL_NEWS: "yes", SMS_NEWS: "no"}), signed(ANNA)),
+        decisions.record(portal, a_decision({EMAIL_NEWS: "withdraw"}, NEXT), signed(ANNA)),
+        decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}, NOON, source=None), signed(GIORGI)),
     ]
 
 
@@ -84,7 +84,7 @@ def handle(portal: Portal, *receipts: Receipt, signer: OwnKey | None = None) -> 
     records = [streamed(receipt) for receipt in receipts]
     for number, record in enumerate(records):
         record["dynamodb"]["SequenceNumber"] = str(100 + number)
-    with held_to(portal, "after_receipt"):
+    with under_policy_of(portal, "after_receipt"):
         answer = after_decision.handle(portal.table, {"Records": records}, signer, in_time)
     return [each["itemIdentifier"] for each in answer["batchItemFailures"]]
 
@@ -120,7 +120,7 @@ def test_the_portal_counts_while_a_recount_runs(portal: Portal) -> None:
     for number, _ in enumerate(recount(portal.table, state)):
         for receipt in receipts[number:]:
             count_receipt(portal.table, receipt)
-    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}, LATER), signed(ANNA_PHONE))
+    decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}, LATER), signed(ANNA_PHONE))
     assert settle(portal.table, state, lower=True) == (0, [])
     assert all_counts(portal) == TRUE
 
@@ -209,7 +209,7 @@ def test_a_record_that_can_never_be_counted_is_not_asked_for_again(portal: Porta
     dead: dict[str, Any] = streamed(receipts[0])
     dead["dynamodb"]["NewImage"]["body"]["S"] = "{"
     records = [dead, *map(streamed, receipts[1:])]
-    with held_to(portal, "after_receipt"):
+    with under_policy_of(portal, "after_receipt"):
         answer = after_decision.handle(portal.table, {"Records": records}, signer, in_time)
     assert answer == {"batchItemFailures": []}
     assert {each.receipt for each in signatures.waiting(portal.table)} == {receipts[0].id}
@@ -220,7 +220,7 @@ def test_what_the_stream_lost_is_counted_by_the_clocks_round(portal: Portal, *, 
     """Nothing depends on the failure queue: a receipt that waits to be signed is counted first."""
     receipts = three(portal)
     signer = OwnKey() if signs else None
-    with held_to(portal, "catch_up"):
+    with under_policy_of(portal, "catch_up"):
         catch_up.sign_waiting(portal.table, signer, in_time)
         catch_up.sign_waiting(portal.table, signer, in_time)
     assert all_counts(portal) == TRUE
@@ -232,11 +232,11 @@ def test_a_receipt_is_not_signed_before_it_is_counted(portal: Portal, faults: Fa
     """With the signature its mark goes: nobody would come back to count it."""
     three(portal)
     faults.plan(WRITE, [Fault.CONFLICT] * (counting.ATTEMPTS * 3))
-    with held_to(portal, "catch_up"):
+    with under_policy_of(portal, "catch_up"):
         first = list(signing.sign_waiting(portal.table, OwnKey(), in_time))[-1]
     assert (first.signed, first.counted, first.failed) == (0, 0, 3)
     faults.clear()
-    with held_to(portal, "catch_up"):
+    with under_policy_of(portal, "catch_up"):
         second = list(signing.sign_waiting(portal.table, OwnKey(), in_time))[-1]
     assert (second.signed, second.counted) == (3, 3)
     assert all_counts(portal) == TRUE
@@ -245,18 +245,18 @@ def test_a_receipt_is_not_signed_before_it_is_counted(portal: Portal, faults: Fa
 def test_a_round_stops_counting_when_its_time_is_over_or_the_table_is_away(portal: Portal, faults: Faults) -> None:
     """What waits behind it in the same round, the messages, keeps its time."""
     three(portal)
-    with held_to(portal, "catch_up"):
+    with under_policy_of(portal, "catch_up"):
         late = signing.count_waiting(portal.table, lambda: True)
     assert (late.counted, late.whole) == (1, False)
-    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}, LATER), signed(ANNA_PHONE))
+    decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}, LATER), signed(ANNA_PHONE))
     faults.plan(WRITE, [Fault.LOST_REQUEST] * 200)
     for number in range(4):
         portal.table.put(Put(unsigned_key(RIGA, f"{number}" * 32), {"body": "{}"}))
-    with held_to(portal, "catch_up"):
+    with under_policy_of(portal, "catch_up"):
         away = signing.count_waiting(portal.table, in_time)
     assert (away.counted, away.whole) == (0, False)
     faults.clear()
-    with held_to(portal, "catch_up"):
+    with under_policy_of(portal, "catch_up"):
         assert signing.count_waiting(portal.table, in_time).counted == 3
     assert all_counts(portal) == TRUE
 
@@ -277,7 +277,7 @@ def test_whatever_is_wrong_with_one_receipt_or_mark_the_others_are_signed_and_to
     signer = Failing()
     signer.refused = jws.signing_input(jws.header(signer.key.jwk), receipts[0].canonical)
     meddle(portal, unsigned_key(RIGA, receipts[1].id), "{")
-    with held_to(portal, "catch_up"):
+    with under_policy_of(portal, "catch_up"):
         tally = list(signing.sign_waiting(portal.table, signer, in_time))[-1]
     assert (tally.signed, tally.failed, tally.whole) == (1, 2, True)
     assert {each.receipt for each in signatures.waiting(portal.table)} == {receipts[0].id, receipts[1].id}

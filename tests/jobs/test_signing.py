@@ -19,11 +19,11 @@ from chalicelib.store.receipts import UnknownReceiptError
 from chalicelib.store.statistics import counts
 from chalicelib.store.table import UnavailableError
 from infra.operator.signing import check_chains
-from tests.acts import EMAIL_NEWS, NOON, SMS_NEWS, an_act
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
+from tests.factories import EMAIL_NEWS, NOON, SMS_NEWS, a_decision
 from tests.jobs.test_counting import streamed
 from tests.keys import OwnKey, key_set
-from tests.roles import held_to
+from tests.policies import under_policy_of
 from tests.store.people import meddle, signed
 
 
@@ -35,10 +35,10 @@ def in_time() -> bool:
 def some_receipts(portal: Portal) -> list[Receipt]:
     """Let Anna decide twice, Giorgi once, and somebody at the other clinic."""
     return [
-        decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA)),
-        decisions.record(portal, an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA)),
-        decisions.record(portal, an_act({EMAIL_NEWS: "no"}, receipt_id="f" * 32), signed(GIORGI)),
-        decisions.record(portal, an_act({EMAIL_NEWS: "yes"}, clinic=TBILISI), signed(GIORGI)),
+        decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA)),
+        decisions.record(portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA)),
+        decisions.record(portal, a_decision({EMAIL_NEWS: "no"}, receipt_id="f" * 32), signed(GIORGI)),
+        decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}, clinic=TBILISI), signed(GIORGI)),
     ]
 
 
@@ -54,7 +54,7 @@ def waiting(portal: Portal) -> set[str]:
 
 def round_of(portal: Portal, signer: OwnKey) -> SigningReport:
     """Go once through all that waits."""
-    with held_to(portal, "catch_up"):
+    with under_policy_of(portal, "catch_up"):
         return list(signing.sign_waiting(portal.table, signer, in_time))[-1]
 
 
@@ -75,7 +75,7 @@ def test_every_receipt_waits_until_it_is_signed(portal: Portal) -> None:
 
 def test_a_receipt_and_its_signature_are_read_together(portal: Portal, round_trips: list[str]) -> None:
     """The receipt page with its seal is as quick as without."""
-    receipt = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    receipt = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA))
     round_of(portal, OwnKey())
     round_trips.clear()
     assert portal.receipts.issued(RIGA, receipt.id)[1]
@@ -86,7 +86,7 @@ def test_a_receipt_and_its_signature_are_read_together(portal: Portal, round_tri
 
 def test_the_public_key_is_there_before_its_first_signature(portal: Portal) -> None:
     """Nobody ever reads a signature whose key is not published."""
-    receipt = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    receipt = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA))
     written: list[str] = []
 
     def note(request: Any, **_: Any) -> None:
@@ -99,7 +99,7 @@ def test_the_public_key_is_there_before_its_first_signature(portal: Portal) -> N
 
 def test_a_receipt_signed_twice_keeps_its_first_signature(portal: Portal) -> None:
     """The stream and the clock's round may come together: what somebody took home stays what is kept."""
-    receipt, signer = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA)), OwnKey()
+    receipt, signer = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA)), OwnKey()
     list(signing.sign_receipts(portal.table, signer, [receipt], in_time))
     [first] = signed_ones(portal, [receipt])
     mark = unsigned_key(RIGA, receipt.id)
@@ -125,8 +125,8 @@ def test_what_cannot_be_signed_now_is_signed_later(portal: Portal) -> None:
 def test_one_receipt_too_long_for_its_key_holds_up_no_other(portal: Portal) -> None:
     """It waits for a key that can, and the log says so."""
     signer = OwnKey(Ed25519PrivateKey.generate())
-    long = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}, source="F" * 900), signed(ANNA))
-    short = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(GIORGI))
+    long = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}, source="F" * 900), signed(ANNA))
+    short = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(GIORGI))
     signer.too_long = len(jws.signing_input(jws.header(signer.key.jwk), long.canonical)) - 1
     tally = round_of(portal, signer)
     assert (tally.signed, tally.failed, tally.whole) == (1, 1, True)
@@ -172,7 +172,7 @@ def test_a_mark_whose_receipt_is_gone_is_told_in_every_round(portal: Portal, cap
 
 def test_a_mark_without_its_receipt_counts_where_nothing_else_waits(portal: Portal) -> None:
     """The last one of a round is told as well."""
-    receipt = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    receipt = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA))
     meddle(portal, receipt_key(RIGA, receipt.document["subject"], 1), None)
     assert (round_of(portal, OwnKey()).failed, round_of(portal, OwnKey(away=True)).failed) == (1, 1)
 
@@ -190,7 +190,7 @@ def test_a_round_stops_when_its_time_is_over_and_the_next_goes_on(portal: Portal
 def test_more_than_a_hundred_that_wait_are_all_signed(portal: Portal) -> None:
     """After a long outage one round is enough."""
     for number in range(105):
-        decision = an_act({EMAIL_NEWS: "no"}, receipt_id=f"{number % 16:x}{number:031x}")
+        decision = a_decision({EMAIL_NEWS: "no"}, receipt_id=f"{number % 16:x}{number:031x}")
         decisions.record(portal, decision, signed(*[ANNA, GIORGI][number % 2 : number % 2 + 1]))
     assert round_of(portal, OwnKey()).signed == 105
     assert waiting(portal) == set()
@@ -201,7 +201,7 @@ def test_the_stream_counts_then_signs(portal: Portal) -> None:
     receipts, signer = some_receipts(portal)[:2], OwnKey()
     event = {"Records": [streamed(receipt) for receipt in receipts]}
     for _ in range(2):
-        with held_to(portal, "after_receipt"):
+        with under_policy_of(portal, "after_receipt"):
             after_decision.handle(portal.table, event, signer, in_time)
     assert None not in signed_ones(portal, receipts)
     assert counts(portal.table, RIGA, "2026-11-22") == {
@@ -215,7 +215,7 @@ def test_without_a_signer_the_stream_counts_all_the_same(portal: Portal, signer:
     """A clinic's numbers do not wait for the key service, and its batch is not sent again for it."""
     receipts = some_receipts(portal)[:2]
     event = {"Records": [streamed(receipt) for receipt in receipts]}
-    with held_to(portal, "after_receipt"):
+    with under_policy_of(portal, "after_receipt"):
         after_decision.handle(portal.table, event, signer, in_time)
     assert sum(counts(portal.table, RIGA, "2026-11-22").values()) == 2
     assert {receipt.id for receipt in receipts} <= waiting(portal)
@@ -253,9 +253,9 @@ def test_what_was_counted_is_written_even_when_the_table_is_lost(
 def test_after_another_key_signs_both_verify(portal: Portal) -> None:
     """A receipt from before a rotation is proof for as long as it is kept."""
     before, after = OwnKey(), OwnKey(Ed25519PrivateKey.generate())
-    first = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    first = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA))
     round_of(portal, before)
-    second = decisions.record(portal, an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA))
+    second = decisions.record(portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA))
     round_of(portal, after)
     jwks = signatures.jwks(portal.table)
     assert {key["kid"] for key in jwks["keys"]} == {before.key.kid, after.key.kid}
@@ -273,7 +273,7 @@ def test_an_operator_checks_every_chain_of_a_clinic(portal: Portal) -> None:
     """Years of receipts are checked in one go; what waits for its signature is told and is no fault."""
     some_receipts(portal)
     round_of(portal, OwnKey())
-    decisions.record(portal, an_act({SMS_NEWS: "yes"}), signed(ANNA_PHONE))
+    decisions.record(portal, a_decision({SMS_NEWS: "yes"}), signed(ANNA_PHONE))
     *_, (_, seen, _) = check_chains(portal.table, RIGA)
     assert dict(seen) == {"people": 3, "receipts": 4, "signed": 3, "waiting": 1}
     assert faults(portal) == faults(portal, TBILISI) == []
@@ -315,9 +315,9 @@ def test_whatever_is_meddled_with_in_the_table_is_found(portal: Portal) -> None:
 
 def test_a_forged_signature_by_another_key_is_found(portal: Portal) -> None:
     """Who can write to the table cannot sign."""
-    receipt = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    receipt = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA))
     stranger = OwnKey()
-    signatures.keep(portal.table, receipt, stranger.seal(receipt.canonical), NOON)
+    signatures.keep(portal.table, receipt, stranger.signed_receipt(receipt.canonical), NOON)
     assert any("not among the keys" in fault for fault in faults(portal))
     [written] = signed_ones(portal, [receipt])
     assert jws.verify(written or "", key_set(stranger)).kid == stranger.key.kid

@@ -17,9 +17,9 @@ from chalicelib.services.subject_rights import erase
 from chalicelib.store import people as roll
 from chalicelib.store import withdrawal_orders
 from chalicelib.store.withdrawal_orders import MANY, MOST_OPEN
-from tests.acts import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, RIGA
-from tests.roles import held_to
+from tests.factories import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, a_decision, on_paper
+from tests.policies import under_policy_of
 from tests.store.people import BELLA, assert_unbroken, last_word, only_person, signed, state
 
 STOP = {SMS_NEWS: "withdraw"}
@@ -51,7 +51,7 @@ def status(portal: Portal, contact: Contact, at: str = END_OF_TIME) -> Status:
 
 def carried(portal: Portal, out_of_time: Callable[[], bool] = lambda: False) -> None:
     """Carry on what is open, as the clock's round does."""
-    with held_to(portal, "catch_up"):
+    with under_policy_of(portal, "catch_up"):
         carry_on(portal, list(withdrawal_orders.open_orders(portal.table)), out_of_time)
 
 
@@ -74,7 +74,7 @@ def versions(portal: Portal, people: list[str]) -> set[int]:
 def test_a_stop_for_very_many_counts_at_once_and_reaches_everybody(portal: Portal, round_trips: list[str]) -> None:
     """The request is as quick as for one; whoever asks by this phone is told the truth before all are reached."""
     people = a_care_home(portal)
-    decision = an_act(STOP, NOON)
+    decision = a_decision(STOP, NOON)
     round_trips.clear()
     [first] = decisions.withdraw(portal, decision, signed(ANNA_PHONE))
     assert round_trips == ["BatchGetItem", "Query", "TransactWriteItems"]
@@ -96,7 +96,7 @@ def test_a_stop_for_very_many_counts_at_once_and_reaches_everybody(portal: Porta
 def test_a_stop_goes_on_where_it_was_interrupted(portal: Portal) -> None:
     """Time runs out after every page."""
     people = a_care_home(portal)
-    decisions.withdraw(portal, an_act(STOP, NOON), signed(ANNA_PHONE))
+    decisions.withdraw(portal, a_decision(STOP, NOON), signed(ANNA_PHONE))
     for _ in range(10):
         carried(portal, pages(1))
     assert not list(withdrawal_orders.open_orders(portal.table))
@@ -106,7 +106,7 @@ def test_a_stop_goes_on_where_it_was_interrupted(portal: Portal) -> None:
 def test_a_crash_in_the_middle_of_a_page_doubles_nothing(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has a receipt of the withdrawal gets no second one, and whoever has none gets it."""
     people = a_care_home(portal)
-    decisions.withdraw(portal, an_act(STOP, NOON), signed(ANNA_PHONE))
+    decisions.withdraw(portal, a_decision(STOP, NOON), signed(ANNA_PHONE))
     with monkeypatch.context() as crash:
         crash.setattr(withdrawal_orders, "save_progress", lambda *_: None)  # served, and never noted
         carried(portal)
@@ -119,7 +119,7 @@ def test_a_crash_in_the_middle_of_a_page_doubles_nothing(portal: Portal, monkeyp
 def test_the_same_stop_sent_again_is_the_same_receipt(portal: Portal, when: str) -> None:
     """A retry neither starts again nor serves anybody twice."""
     people = a_care_home(portal)
-    decision = an_act(STOP, NOON)
+    decision = a_decision(STOP, NOON)
     first = decisions.withdraw(portal, decision, signed(ANNA_PHONE))
     if when == "done":
         carried(portal)
@@ -131,7 +131,7 @@ def test_the_same_stop_sent_again_is_the_same_receipt(portal: Portal, when: str)
 def test_who_says_yes_after_the_stop_is_not_stopped_by_it_when_their_turn_comes(portal: Portal) -> None:
     """The last resident decides again at reception, before the order has reached them."""
     a_care_home(portal)
-    decisions.withdraw(portal, an_act(STOP, NOON), signed(ANNA_PHONE))
+    decisions.withdraw(portal, a_decision(STOP, NOON), signed(ANNA_PHONE))
     last = resident(RESIDENTS - 1)
     decisions.record(portal, on_paper({SMS_NEWS: "yes"}, EVENING, EVENING), signed(last))
     carried(portal)
@@ -143,7 +143,7 @@ def test_who_says_yes_after_the_stop_is_not_stopped_by_it_when_their_turn_comes(
 def test_who_got_the_first_receipt_gets_no_second_one_whatever_they_said_since(portal: Portal) -> None:
     """One withdrawal is one receipt for each person, also where its first is no longer their last word."""
     people = a_care_home(portal)
-    [first] = decisions.withdraw(portal, an_act(STOP, NOON), signed(ANNA_PHONE))
+    [first] = decisions.withdraw(portal, a_decision(STOP, NOON), signed(ANNA_PHONE))
     served = people.index(first.document["subject"])
     decisions.record(portal, on_paper({SMS_NEWS: "no"}, EVENING, EVENING), signed(resident(served)))
     carried(portal)
@@ -154,7 +154,7 @@ def test_who_got_the_first_receipt_gets_no_second_one_whatever_they_said_since(p
 def test_who_is_erased_meanwhile_stays_erased(portal: Portal) -> None:
     """The order makes nobody known again."""
     people = a_care_home(portal)
-    decisions.withdraw(portal, an_act(STOP, NOON), signed(ANNA_PHONE))
+    decisions.withdraw(portal, a_decision(STOP, NOON), signed(ANNA_PHONE))
     erase(portal, RIGA, people[-1], "patient", EVENING)
     carried(portal)
     assert versions(portal, people) == {1, 2}
@@ -164,7 +164,7 @@ def test_who_is_erased_meanwhile_stays_erased(portal: Portal) -> None:
 def test_an_address_nobody_knows_is_kept_as_withdrawn_beside_a_phone_of_very_many(portal: Portal) -> None:
     """A paper form from before, entered later under that address, does not outlive the word."""
     a_care_home(portal)
-    decisions.withdraw(portal, an_act(STOP, NOON), signed(BELLA, ANNA_PHONE))
+    decisions.withdraw(portal, a_decision(STOP, NOON), signed(BELLA, ANNA_PHONE))
     carried(portal)
     assert state(portal, RIGA, BELLA, SMS_NEWS) == "withdrawn"
     [bella] = portal.directory.look_up(RIGA, [BELLA]).stored_under[BELLA]
@@ -194,11 +194,11 @@ def test_a_click_stops_only_what_is_left_to_stop(portal: Portal) -> None:
         decisions.withdraw(portal, decision, signed(ANNA_PHONE), seen=lookup, left_only=True)
         carried(portal)
 
-    click(an_act(STOP, NOON))
-    click(an_act(STOP, EVENING))
+    click(a_decision(STOP, NOON))
+    click(a_decision(STOP, EVENING))
     assert versions(portal, people) == {2}
     decisions.record(portal, on_paper({SMS_NEWS: "yes"}, EVENING, EVENING), signed(resident(RESIDENTS - 1)))
-    click(an_act(STOP, "2026-11-22T20:00:00.000Z"))
+    click(a_decision(STOP, "2026-11-22T20:00:00.000Z"))
     assert state(portal, RIGA, resident(RESIDENTS - 1), SMS_NEWS) == "withdrawn"
     assert versions(portal, people[:-1]) == {2}
 
@@ -207,11 +207,11 @@ def test_nobody_piles_up_work_for_a_contact_of_very_many(portal: Portal) -> None
     """Each open order is a receipt for everybody: beyond a dozen the next one waits until some are done."""
     a_care_home(portal, MANY + 1)
     for number in range(MOST_OPEN):
-        decisions.withdraw(portal, an_act(STOP, f"2026-11-22T12:00:{number:02}.000Z"), signed(ANNA_PHONE))
+        decisions.withdraw(portal, a_decision(STOP, f"2026-11-22T12:00:{number:02}.000Z"), signed(ANNA_PHONE))
     with pytest.raises(BusyError):
-        decisions.withdraw(portal, an_act(STOP, EVENING), signed(ANNA_PHONE))
+        decisions.withdraw(portal, a_decision(STOP, EVENING), signed(ANNA_PHONE))
     carried(portal, pages(4))
-    decisions.withdraw(portal, an_act(STOP, EVENING), signed(ANNA_PHONE))
+    decisions.withdraw(portal, a_decision(STOP, EVENING), signed(ANNA_PHONE))
 
 
 def test_somebody_who_cannot_be_served_keeps_the_order_open_and_holds_up_nobody(
@@ -219,7 +219,7 @@ def test_somebody_who_cannot_be_served_keeps_the_order_open_and_holds_up_nobody(
 ) -> None:
     """It is never taken for done while a part is open; the clock's round comes back to it."""
     people = a_care_home(portal)
-    [first] = decisions.withdraw(portal, an_act(STOP, NOON), signed(ANNA_PHONE))
+    [first] = decisions.withdraw(portal, a_decision(STOP, NOON), signed(ANNA_PHONE))
     record = decisions.record
 
     def fails(portal: Portal, decision: Decision, signature: object, **more: object) -> object:
@@ -239,7 +239,7 @@ def test_somebody_who_cannot_be_served_keeps_the_order_open_and_holds_up_nobody(
 def test_what_an_order_holds_names_nobody(portal: Portal) -> None:
     """The contacts it is about stand in it sealed, like everywhere."""
     a_care_home(portal)
-    decisions.withdraw(portal, an_act(STOP, NOON), signed(ANNA, ANNA_PHONE))
+    decisions.withdraw(portal, a_decision(STOP, NOON), signed(ANNA, ANNA_PHONE))
     [place] = withdrawal_orders.open_orders(portal.table)
     item = portal.table.get([place])[place]
     kept = f"{place}{item.body}{bytes(item.blob or b'')!r}"

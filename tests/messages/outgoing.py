@@ -14,9 +14,9 @@ from chalicelib.services import decisions
 from chalicelib.store import outbox
 from chalicelib.store.keys import outbox_key
 from infra.local.post_office import Message, PostOffice
-from tests.acts import MORNING, an_act
 from tests.cast import ANNA, Clock
-from tests.roles import held_to
+from tests.factories import MORNING, a_decision
+from tests.policies import under_policy_of
 from tests.store.people import signed
 
 BASE = "https://consent.example.org"
@@ -34,13 +34,13 @@ class Sorting:
     def round(self, after: timedelta = timedelta()) -> DeliveryReport:
         """Let some time pass, then go once through everything that is due."""
         self.clock.at = instant(moment(self.clock.at) + after)
-        with held_to(self.portal, "catch_up"):
+        with under_policy_of(self.portal, "catch_up"):
             return self.delivery.carry_waiting(in_time)
 
     def stream(self, *receipts: Receipt) -> None:
         """Let the stream tell of what these decisions left, as its function gets it."""
         event = {"Records": [left(each) for each in receipts]}
-        with held_to(self.portal, "after_receipt"):
+        with under_policy_of(self.portal, "after_receipt"):
             after_decision.handle(self.portal.table, event, None, in_time, self.delivery)
 
     def mails(self, contact: Contact = ANNA) -> list[Message]:
@@ -71,4 +71,4 @@ def decided(
     portal: Portal, answers: dict[str, str], *contacts: Contact, at: Instant = MORNING, **changed: Any
 ) -> Receipt:
     """Let somebody decide on the clinic's page."""
-    return decisions.record(portal, an_act(answers, at, **changed), signed(*contacts))
+    return decisions.record(portal, a_decision(answers, at, **changed), signed(*contacts))

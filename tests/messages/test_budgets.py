@@ -19,8 +19,8 @@ from chalicelib.portal import Portal
 from chalicelib.store import message_budgets, outbox
 from infra.build.tools import dynamodb_local
 from infra.operator.messages import spent
-from tests.acts import EMAIL_NEWS, NOON, SMS_NEWS
-from tests.cast import ANNA, ANNA_PHONE, RIGA, TBILISI, an_edition, put_out
+from tests.cast import ANNA, ANNA_PHONE, RIGA, TBILISI, an_edition, publish_edition
+from tests.factories import EMAIL_NEWS, NOON, SMS_NEWS
 from tests.messages.outgoing import Sorting, decided
 
 # As with all messages: what is tried here is the portal's own.
@@ -81,7 +81,7 @@ def test_a_clinic_that_names_a_neighbour_writes_to_it(portal: Portal, post: Sort
     """A patient from Estonia gets the code of a clinic near the border."""
     estonian = Contact(ContactKind.PHONE, "+37251234567")
     document = {**an_edition(RIGA).document, "version": "1.1", "sms_countries": ["LV", "EE"]}
-    assert put_out(portal.table, portal.clinics, make_edition(document), "2026-11-20T08:00:00.000Z")
+    assert publish_edition(portal.table, portal.clinics, make_edition(document), "2026-11-20T08:00:00.000Z")
     decided(portal, {SMS_NEWS: "yes"}, estonian, notice=NoticeRef("1.1", "lv", "ab" * 32))
     post.round()
     assert len(post.mails(estonian)) == 1
@@ -172,7 +172,9 @@ def test_one_phone_typed_into_many_clinics_forms_rings_ten_times(portal: Portal,
     for number in range(5):
         document = {**an_edition(RIGA).document, "id": f"clinic-{number}", "code": f"z{number}"}
         ready = make_edition(document)
-        put_out(portal.table, portal.clinics, ready, "2026-11-01T08:00:00.000Z", wrapped_key=bytes([number] * 32))
+        publish_edition(
+            portal.table, portal.clinics, ready, "2026-11-01T08:00:00.000Z", wrapped_key=bytes([number] * 32)
+        )
         ids.append(ready.clinic.id)
     for clinic in ids:
         for purpose in (SMS_NEWS, "testimonials.text"):

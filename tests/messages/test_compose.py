@@ -12,9 +12,9 @@ from chalicelib.domain.links import LinkScope
 from chalicelib.messages.compose import fits, segments, text_message
 from chalicelib.messages.rules import SCOPES_BY_MESSAGE, UNSOLICITED, Message, messages_after
 from infra.operator import publish
-from tests.acts import EMAIL_NEWS, SMS_NEWS
 from tests.cast import CLINICS, RIGA, TBILISI
-from tests.post import SNAPSHOTS, TOKEN, a_matter, as_kept, mail_of
+from tests.factories import EMAIL_NEWS, SMS_NEWS
+from tests.sample_messages import SNAPSHOTS, TOKEN, as_snapshot, email_of, message_content
 
 PHOTO = "testimonials.photo"
 ANSWERS = {
@@ -122,7 +122,7 @@ def test_nobody_to_write_to_means_no_message() -> None:
 def test_every_message_is_written_in_every_language_of_every_clinic(message: Message, name: str) -> None:
     """Nobody gets a letter they cannot read, or one that falls apart."""
     for lang in clinic(name).languages:
-        mail = mail_of(a_matter(message, clinic(name), lang))
+        mail = email_of(message_content(message, clinic(name), lang))
         assert clinic(name).name[lang] in mail.subject
         assert "\n" not in mail.subject
         assert f'<html lang="{lang}">' in mail.html
@@ -148,8 +148,8 @@ def _spoken_by(names: list[str]) -> set[str]:
 @pytest.mark.parametrize("message", Message)
 def test_a_letter_leads_where_it_says_and_nowhere_else(message: Message) -> None:
     """Plain text and HTML offer the same ways, and none that this message is not meant to open."""
-    matter = a_matter(message, clinic(), "en")
-    mail = mail_of(matter)
+    matter = message_content(message, clinic(), "en")
+    mail = email_of(matter)
     linked = set(_Links.of(mail.html))
     assert linked == set(re.findall(r"https?://\S+", mail.text))
     assert linked <= set(matter.links.values())
@@ -160,7 +160,7 @@ def test_a_letter_leads_where_it_says_and_nowhere_else(message: Message) -> None
 
 def test_a_confirming_letter_leads_to_one_thing_to_do() -> None:
     """Beside it there is only the receipt, to be read."""
-    first, second = _Links.of(mail_of(a_matter(Message.CONFIRM, clinic(), "en")).html)
+    first, second = _Links.of(email_of(message_content(Message.CONFIRM, clinic(), "en")).html)
     assert first.endswith(f"/confirm/{TOKEN}")
     assert f"/receipts/{'c' * 32}" in second
 
@@ -168,18 +168,18 @@ def test_a_confirming_letter_leads_to_one_thing_to_do() -> None:
 @pytest.mark.parametrize("message", [Message.CONFIRM, Message.WITHDRAWN, Message.RECEIPT])
 def test_a_mail_about_a_decision_holds_the_number_of_its_receipt(message: Message) -> None:
     """Whoever stood at the tablet finds in the mailbox what was on it; somebody else's contact gets no receipt."""
-    matter = a_matter(message, clinic(), "en")
-    for part in (mail_of(matter).text, mail_of(matter).html):
+    matter = message_content(message, clinic(), "en")
+    for part in (email_of(matter).text, email_of(matter).html):
         assert part.count("c" * 32) >= 2
     without = replace(matter, links={name: link for name, link in matter.links.items() if name != "receipt"})
     if message is Message.CONFIRM:
-        assert "c" * 32 not in mail_of(without).text + mail_of(without).html
+        assert "c" * 32 not in email_of(without).text + email_of(without).html
 
 
 @pytest.mark.parametrize("message", Message)
 def test_one_click_stops_what_nobody_asked_for(message: Message) -> None:
     """A reminder can be stopped from the mail program (RFC 8058); an answer to one's own act has nothing to stop."""
-    headers = mail_of(a_matter(message, clinic(), "en")).headers
+    headers = email_of(message_content(message, clinic(), "en")).headers
     if message in UNSOLICITED:
         assert headers["List-Unsubscribe"] == f"<https://consent.example.org/unsubscribe/{TOKEN}>"
         assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
@@ -190,7 +190,7 @@ def test_one_click_stops_what_nobody_asked_for(message: Message) -> None:
 
 def test_a_mail_about_new_words_names_what_its_one_click_stops() -> None:
     """Nobody stops with one click what the mail did not speak of."""
-    mail = mail_of(replace(a_matter(Message.CHANGED, clinic(), "en"), lost=False))
+    mail = email_of(replace(message_content(Message.CHANGED, clinic(), "en"), lost=False))
     assert "Only the wording is new" in mail.text
     for part in (mail.text, mail.html):
         assert "News and discounts: By e-mail" in part
@@ -200,7 +200,7 @@ def test_a_mail_about_new_words_names_what_its_one_click_stops() -> None:
 def test_what_a_clinic_is_called_is_text_in_html_and_itself_in_plain_text() -> None:
     """A name with a sign in it neither breaks a page nor comes out as a code."""
     odd = replace(clinic(), name=dict.fromkeys(clinic().languages, "Smile & <b>Sons</b>"))
-    mail = mail_of(a_matter(Message.CONFIRM, odd, "en"))
+    mail = email_of(message_content(Message.CONFIRM, odd, "en"))
     assert "Smile & <b>Sons</b>" in mail.text
     assert "Smile & <b>Sons</b>" in mail.subject
     assert "Smile &amp; &lt;b&gt;Sons&lt;/b&gt;" in mail.html
@@ -213,7 +213,7 @@ def test_a_text_message_is_short_in_every_language(message: Message, name: str) 
     """One message in the 7-bit alphabet, two joined where it lacks the letters: the clinic pays for each."""
     for lang in clinic(name).languages:
         for lost in (True, False):
-            text = text_message(replace(a_matter(message, clinic(name), lang), lost=lost), "+37126123456").text
+            text = text_message(replace(message_content(message, clinic(name), lang), lost=lost), "+37126123456").text
             assert fits(text), (lang, len(text), text)
             assert ("https://" in text) == bool(SCOPES_BY_MESSAGE[message])
             assert text.partition(":")[0]
@@ -246,7 +246,7 @@ def test_text_messages_are_counted_as_networks_count_them(text: str, number: int
 def test_what_is_sent_is_what_was_read_and_approved(message: Message) -> None:
     """Nobody changes a letter without seeing it whole; SNAPSHOTS=write writes them anew."""
     answers = {"receipt": {EMAIL_NEWS: "yes", SMS_NEWS: "no", PHOTO: "withdraw"}}.get(message)
-    written = as_kept(a_matter(message, clinic(), "en", answers))
+    written = as_snapshot(message_content(message, clinic(), "en", answers))
     kept = SNAPSHOTS / f"{message}.txt"
     if os.environ.get("SNAPSHOTS") == "write":
         kept.write_text(written, encoding="utf-8")

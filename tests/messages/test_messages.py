@@ -34,12 +34,12 @@ from chalicelib.store.writes import Put, SetBody
 from infra.build.tools import dynamodb_local
 from infra.operator import publish
 from infra.operator.messages import retry
-from tests.acts import EMAIL_NEWS, MORNING, NOON, SMS_NEWS, an_act, on_paper
-from tests.cast import ANNA, ANNA_PHONE, CLINICS, GIORGI, RIGA, TBILISI, put_out
+from tests.cast import ANNA, ANNA_PHONE, CLINICS, GIORGI, RIGA, TBILISI, publish_edition
+from tests.factories import EMAIL_NEWS, MORNING, NOON, SMS_NEWS, a_decision, on_paper
 from tests.messages.outgoing import BASE, Sorting, decided, in_time
 from tests.messages.test_bounces import COMPLAINT, MAIL, bounce
-from tests.post import decoded
-from tests.roles import held_to
+from tests.policies import under_policy_of
+from tests.sample_messages import decoded
 from tests.store.people import BELLA, STRANGER, signed
 
 # What is tried here is the portal's own; that both emulators carry out its writes alike is tried with decisions.
@@ -76,7 +76,7 @@ def test_a_phone_that_very_many_share_hears_once_of_a_stop_and_each_persons_own_
         decided(portal, {SMS_NEWS: "yes"}, reference, email, ANNA_PHONE, **staff)
     for letter in list(outbox.due_items(portal.table, "9999")):
         outbox.remove(portal.table, letter)
-    decisions.withdraw(portal, an_act({SMS_NEWS: "withdraw"}, NOON), replace(signed(ANNA_PHONE), base=BASE))
+    decisions.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), replace(signed(ANNA_PHONE), base=BASE))
     post.round()
     assert not post.mails(ANNA_PHONE)
     carry_on(portal, list(withdrawal_orders.open_orders(portal.table)), in_time)
@@ -236,7 +236,7 @@ def test_one_letter_that_fails_holds_up_no_other(portal: Portal, post: Sorting) 
 def reported(portal: Portal, event: dict[str, Any]) -> None:
     """Let the mail service report what became of a mail to Anna."""
     tags = {**MAIL["tags"], "lookup": [portal.clinics.key(RIGA).lookup(ANNA)]}  # type: ignore[dict-item]
-    with held_to(portal, "post_events"):
+    with under_policy_of(portal, "post_events"):
         mail_reports.handle(portal.table, json.dumps({**event, "mail": {**MAIL, "tags": tags}}))
 
 
@@ -295,13 +295,13 @@ def test_a_mark_from_before_marks_had_a_partition_of_their_own_still_holds(porta
     earlier = earlier_undeliverable_key(RIGA, lookup, "bounce")
     portal.table.put(Put(earlier, {"body": json.dumps({"reason": "bounce", "at": MORNING})}))
     assert undeliverable(portal.table, RIGA, lookup) == {"bounce": MORNING}
-    with held_to(portal, "post_events"):
+    with under_policy_of(portal, "post_events"):
         mark_undeliverable(portal.table, RIGA, lookup, "bounce", HALF)
         mark_undeliverable(portal.table, RIGA, lookup, "complaint", NOON)
     assert undeliverable(portal.table, RIGA, lookup) == {"bounce": HALF, "complaint": NOON}
     [anna] = portal.directory.look_up(RIGA, [ANNA]).known()
     assert erase(portal, RIGA, anna.id, "key_1", HALF)
-    with held_to(portal, "catch_up"):
+    with under_policy_of(portal, "catch_up"):
         catch_up.clear_erased(portal.table, portal.clinics, in_time)
     assert undeliverable(portal.table, RIGA, lookup) == {}
 
@@ -322,7 +322,7 @@ def test_each_contact_gets_a_link_that_confirms_and_nothing_more(portal: Portal,
 
 def test_what_staff_enter_by_the_clinics_own_number_is_told_to_those_known(portal: Portal, post: Sorting) -> None:
     """A form found in a drawer is entered by its number; the patient learns of it all the same."""
-    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
+    decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
     post.round()
     person = portal.directory.look_up(RIGA, [ANNA]).known()[0]
     decision = on_paper({EMAIL_NEWS: "withdraw"}, NOON, NOON)
@@ -355,11 +355,11 @@ def due_unasked(portal: Portal, post: Sorting) -> None:
         ({EMAIL_NEWS: "yes"}, {"confirm": frozenset({EMAIL_NEWS})}),
         ({PHOTO: "yes"}, {"endings": {PHOTO: "P7D"}}),
     ):
-        decision = an_act(answers, assurance=Assurance.STAFF_WITNESSED, **more)
+        decision = a_decision(answers, assurance=Assurance.STAFF_WITNESSED, **more)
         decisions.record(portal, decision, replace(signed(ANNA), base=BASE))
     post.round()
     ready = publish.make_edition({**publish.read_file(CLINICS / f"{RIGA}.yaml").document, "version": "1.1"})
-    assert put_out(portal.table, portal.clinics, ready, "2026-11-22T20:00:00.000Z")
+    assert publish_edition(portal.table, portal.clinics, ready, "2026-11-22T20:00:00.000Z")
     post.clock.at = HALF
     assert run_housekeeping(portal, HALF, in_time).done["told"] == 3
     post.empty()
@@ -383,8 +383,8 @@ def test_a_guardian_is_told_once_that_the_young_person_decides_from_now_on(porta
     of_age = "2026-12-05T22:00:00.000Z"
     known = replace(signed(Contact(ContactKind.REFERENCE, "P-1"), ANNA), base=BASE)
     guarded = {"of_age": of_age, "actor": "guardian", "assurance": Assurance.CONTACT_CONFIRMED}
-    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}, **in_language("lv", **guarded)), known)
-    decisions.record(portal, an_act({PHOTO: "no"}, NOON, **in_language("ru", **guarded)), known)
+    decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}, **in_language("lv", **guarded)), known)
+    decisions.record(portal, a_decision({PHOTO: "no"}, NOON, **in_language("ru", **guarded)), known)
     post.round()
     post.empty()
     post.clock.at = "2026-12-01T00:00:00.000Z"
@@ -497,7 +497,7 @@ def test_who_asks_for_a_link_gets_their_own_and_nobody_else_gets_anything(portal
 
 def test_what_nobody_asked_for_is_told_by_the_same_post_once(portal: Portal, post: Sorting) -> None:
     """The hourly round leaves a reminder where half of the time is over; it goes out with a link that confirms."""
-    decision = an_act({EMAIL_NEWS: "yes"}, confirm=frozenset({EMAIL_NEWS}))
+    decision = a_decision({EMAIL_NEWS: "yes"}, confirm=frozenset({EMAIL_NEWS}))
     decisions.record(portal, decision, replace(signed(ANNA), base=BASE))
     post.clock.at = "2026-11-25T20:15:00.000Z"
     for _ in range(2):
@@ -587,7 +587,7 @@ def test_only_a_contact_of_the_persons_own_is_led_to_the_receipt(portal: Portal,
     staff = {"assurance": Assurance.STAFF_WITNESSED, "channel": Channel.IN_PERSON}
     number = Contact(ContactKind.REFERENCE, "P-1")
     person = decided(portal, {PHOTO: "no"}, number, ANNA_PHONE, **staff).document["subject"]
-    decision = an_act({EMAIL_NEWS: "yes"}, NOON, confirm=frozenset({EMAIL_NEWS}))
+    decision = a_decision({EMAIL_NEWS: "yes"}, NOON, confirm=frozenset({EMAIL_NEWS}))
     beside = {"person": person, "also_typed": (STRANGER,)}
     receipt = decisions.record(portal, decision, replace(signed(ANNA_PHONE, STRANGER), **beside))
     own = decided(portal, {EMAIL_NEWS: "yes"}, ANNA, confirm=frozenset({EMAIL_NEWS}))
@@ -803,7 +803,7 @@ def test_erasing_takes_away_wishes_and_links_that_were_not_sent(portal: Portal, 
     assert (len(outbox.dead_letters(portal.table, RIGA)), post.waits()) == (2, 4)
     person = portal.directory.look_up(RIGA, [ANNA]).known()[0]
     assert erase(portal, RIGA, person.id, "patient", NOON) is not None
-    with held_to(portal, "catch_up"):
+    with under_policy_of(portal, "catch_up"):
         catch_up.clear_erased(portal.table, portal.clinics, in_time)
     [dead] = outbox.dead_letters(portal.table, RIGA)
     waiting = {each.entry.kind: each for each in outbox.due_items(portal.table, "9999")}

@@ -28,8 +28,8 @@ from chalicelib.store.keys import confirmed_key, outbox_key, subject_pk
 from chalicelib.store.outbox import why_nothing_is_left
 from chalicelib.store.writes import Put
 from infra.build.tools import dynamodb_local
-from tests.acts import EMAIL_NEWS, MORNING, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, RIGA
+from tests.factories import EMAIL_NEWS, MORNING, NOON, SMS_NEWS, a_decision, on_paper
 from tests.messages.outgoing import BASE, Sorting, decided, in_time
 from tests.messages.test_bounces import COMPLAINT, bounce
 from tests.messages.test_messages import HALF, PHOTO, due_unasked, known_as, reported
@@ -160,7 +160,7 @@ def test_a_contact_that_was_only_typed_of_a_person_who_proved_another(portal: Po
     known_as(portal, anna, certain=True, typed=(portal.clinics.key(RIGA).lookup(ANNA_PHONE),))
     post.round()
     given = replace(signed(ANNA_PHONE), person=anna.id)
-    receipt = decisions.record(portal, an_act({PHOTO: "no"}, NOON), given)
+    receipt = decisions.record(portal, a_decision({PHOTO: "no"}, NOON), given)
     with logged() as lines:
         post.round()
     assert lines.reasons() == ["not_their_own_contact"]
@@ -183,7 +183,7 @@ def test_a_patient_who_is_known_by_the_clinics_number_alone(portal: Portal, post
 
 def test_a_reminder_that_no_contact_can_follow(portal: Portal, post: Sorting) -> None:
     """News by e-mail are confirmed from an e-mail; who gave a phone alone is asked by nobody."""
-    act = an_act({EMAIL_NEWS: "yes"}, confirm=frozenset({EMAIL_NEWS}))
+    act = a_decision({EMAIL_NEWS: "yes"}, confirm=frozenset({EMAIL_NEWS}))
     receipt = decisions.record(portal, act, replace(signed(ANNA_PHONE), base=BASE))
     post.round()
     assert run_housekeeping(portal, HALF, in_time).done["told"] == 1
@@ -226,7 +226,7 @@ def test_a_form_that_a_later_one_repeats(portal: Portal, post: Sorting) -> None:
 
 def test_a_reminder_of_what_the_contact_confirmed_as_somebody_else(portal: Portal, post: Sorting) -> None:
     """Two people share a phone; one of them confirmed, and the phone is not reminded for the other."""
-    claim = decisions.record(portal, an_act({SMS_NEWS: "yes"}, **WAITS), replace(signed(ANNA_PHONE), base=BASE))
+    claim = decisions.record(portal, a_decision({SMS_NEWS: "yes"}, **WAITS), replace(signed(ANNA_PHONE), base=BASE))
     other = decided(portal, {PHOTO: "no"}, Contact(ContactKind.REFERENCE, "P-2"), ANNA_PHONE, **STAFF)
     subject, confirmer = claim.document["subject"], other.document["subject"]
     assert subject != confirmer
@@ -245,7 +245,7 @@ def test_a_contact_that_another_item_writes_to(portal: Portal, post: Sorting) ->
     decided(portal, {EMAIL_NEWS: "yes"}, ANNA, ANNA_PHONE, **STAFF)
     post.round()
     apart = replace(signed(ANNA_PHONE), base=BASE, informed_by_order=True)
-    receipt = decisions.record(portal, an_act({EMAIL_NEWS: "withdraw"}, NOON), apart)
+    receipt = decisions.record(portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), apart)
     with logged() as lines:
         post.round()
     assert lines.reasons() == ["another_item"]

@@ -18,8 +18,8 @@ from chalicelib.notices.document import read_clinic
 from chalicelib.notices.edition import read_complete_clinic
 from chalicelib.notices.workflow import BeyondWordsError, Draft, new_draft
 from chalicelib.presentation.authorities import authorities
-from tests.acts import EVENING, MORNING, NEXT_DAY, NOON, OPENING, a_document, in_both
 from tests.cast import IEVA, JURIS
+from tests.factories import EVENING, MORNING, NEXT_DAY, NOON, OPENING, a_document, in_both
 
 PHYSIO = "liepaja-physio"
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "clinics.md"

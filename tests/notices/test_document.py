@@ -21,8 +21,8 @@ from chalicelib.notices.document import (
 from chalicelib.notices.fields import DocumentError
 from chalicelib.presentation.authorities import authorities
 from infra.operator import publish
-from tests.acts import a_document, in_both
 from tests.cast import CLINICS
+from tests.factories import a_document, in_both
 
 DEMO = sorted(CLINICS.glob("*.yaml"))
 MISSING = object()

@@ -9,7 +9,7 @@ from chalicelib.notices.duties import duty_on, rules
 from chalicelib.notices.edition import make_edition
 from chalicelib.notices.fields import DocumentError
 from chalicelib.presentation.authorities import authorities
-from tests.acts import NOON, a_document
+from tests.factories import NOON, a_document
 
 
 def without(country: str, **fields: Any) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from chalicelib.notices.edition import make_edition
 from chalicelib.notices.legal_text import legal_html
 from infra.operator.publish import read_document
-from tests.acts import a_document, in_both
 from tests.cast import CLINICS
+from tests.factories import a_document, in_both
 
 PASTED = """\
 1. VISPĀRĪGIE NOTEIKUMI

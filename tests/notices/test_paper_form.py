@@ -21,9 +21,9 @@ from chalicelib.receipts.formats.shown_text import visible_text
 from chalicelib.receipts.printed_code import printed_code
 from chalicelib.store.shown_pages import BLANK, CONSENT_PAGE, WITHDRAWAL_PAGE, ShownPages
 from infra.operator import publish
-from tests.acts import MORNING, NEXT_DAY, OPENING, a_document, a_subject, an_act, in_both
 from tests.cast import CLINICS, RIGA, TBILISI
-from tests.paper import Paper, Visible
+from tests.factories import MORNING, NEXT_DAY, OPENING, a_decision, a_document, a_subject, in_both
+from tests.pdf_file import PdfFile, VisibleText
 
 BASE = "https://consent.example.org/api"
 KILOBYTES_100 = 100 * 1024
@@ -53,24 +53,24 @@ def _issued(clinic: Clinic, lang: str, **changed: Any) -> IssuedReceipt:
     sha256 = hashlib.sha256(_shown(clinic, lang).encode()).hexdigest()
     notice = NoticeRef(clinic.version, lang, sha256)
     controllers = tuple(each.for_receipt() for each in clinic.controllers)
-    decision = an_act(answers, receipt_id="ab" * 16, clinic=clinic.id, notice=notice, controllers=controllers)
+    decision = a_decision(answers, receipt_id="ab" * 16, clinic=clinic.id, notice=notice, controllers=controllers)
     receipt, _ = decide(a_subject(7), replace(decision, **changed), NoticeInForce(clinic.version, OPENING), known=False)
     return IssuedReceipt(receipt, clinic, lang, {}, None, BASE, MORNING)
 
 
-def _receipt(issued: IssuedReceipt) -> tuple[str, Paper]:
+def _receipt(issued: IssuedReceipt) -> tuple[str, PdfFile]:
     """Give it as a page and as PDF, with the page of the notice in the language it was read in unless it has one."""
     shown = issued.shown_page or _shown(issued.clinic, issued.receipt.document["notice"]["lang"])
     return _written(replace(issued, shown_page=shown))
 
 
-def _written(issued: IssuedReceipt) -> tuple[str, Paper]:
-    return write_html(issued).decode(), Paper(write_pdf(issued))
+def _written(issued: IssuedReceipt) -> tuple[str, PdfFile]:
+    return write_html(issued).decode(), PdfFile(write_pdf(issued))
 
 
-def _form(clinic: Clinic, lang: str) -> tuple[str, Paper]:
+def _form(clinic: Clinic, lang: str) -> tuple[str, PdfFile]:
     html = paper_form.write(clinic, lang, base_url=BASE, sha256="5a" * 32)
-    return html, Paper(pdf.write(html, at=MORNING))
+    return html, PdfFile(pdf.write(html, at=MORNING))
 
 
 @pytest.mark.parametrize(("name", "lang"), EVERYWHERE)
@@ -78,7 +78,7 @@ def test_the_receipt_says_on_paper_word_for_word_what_it_says_on_screen(name: st
     """Whoever keeps the PDF keeps all of it: answers, proof and the text, in their own language."""
     issued = _issued(_clinic(name), lang)
     html, paper = _receipt(issued)
-    assert paper.words == Visible(html, without=("footer",)).words
+    assert paper.words == VisibleText(html, without=("footer",)).words
     copied = "".join(paper.copied().split())
     assert all("".join(word.split()) in copied for word in paper.words if len(word) < 12)
     assert len(paper.content) <= KILOBYTES_100
@@ -94,9 +94,9 @@ def test_the_receipt_says_on_paper_word_for_word_what_it_says_on_screen(name: st
 def test_the_text_on_the_receipt_is_every_word_of_the_page_that_was_shown(name: str, lang: str, template: str) -> None:
     """The information a patient had is proved by the paper alone (GDPR Art. 7(1)); only what cannot be read is gone."""
     shown = _shown(_clinic(name), lang, template)
-    words = Visible(shown, without=("nav",), hidden=("sr", "skip")).words
+    words = VisibleText(shown, without=("nav",), hidden=("sr", "skip")).words
     kept = str(visible_text(shown))
-    assert [word for word in Visible(kept, without=()).words if word not in MARKS] == words
+    assert [word for word in VisibleText(kept, without=()).words if word not in MARKS] == words
     assert len(words) > 60
     assert not re.search(r"<(?!/?(p|b|br|ul|li|dl|dt|dd|h[3-6])\b)", kept)
     assert kept.count("○") == shown.count('type="radio"')
@@ -108,7 +108,7 @@ def test_the_form_asks_on_paper_what_the_page_asks(name: str, lang: str) -> None
     """Nobody signs less, or more, than others read on the screen; the code tells which version it was."""
     clinic = _clinic(name)
     html, paper = _form(clinic, lang)
-    assert paper.words == Visible(html, without=("footer",)).words
+    assert paper.words == VisibleText(html, without=("footer",)).words
     printed = " ".join(paper.words)
     for purpose in clinic.purposes:
         for text in (purpose.title, purpose.text, purpose.data, purpose.retention):
@@ -195,7 +195,7 @@ def test_a_withdrawal_on_paper_says_stop_and_shows_the_page_it_was_made_on(lang:
     answers = [each.text for each in paper.read_aloud if each.tag == "LBody"][: len(clinic.questions)]
     assert len(set(answers)) == 1
     assert answers[0] not in {"Jā", "Nē", "Да", "Нет", "Yes", "No"}
-    words = Visible(shown, without=("nav",), hidden=("sr", "skip")).words
+    words = VisibleText(shown, without=("nav",), hidden=("sr", "skip")).words
     assert [word for word in paper.words if word not in MARKS][-len(words) :] == words
 
 
@@ -235,7 +235,7 @@ def test_the_form_prints_every_word_of_a_long_option_beside_its_boxes() -> None:
     document["purposes"][0]["options"][1]["text"] = in_both("So many words. " * 470)
     clinic = replace(read_clinic(document), dates={day: in_both(day) for day in ("2026-11-01", "2027-03-31")})
     html, paper = _form(clinic, "en")
-    assert paper.words == Visible(html, without=("footer",)).words
+    assert paper.words == VisibleText(html, without=("footer",)).words
     for sheet in paper.pixels:
         text = sheet.get_textpage()
         assert all(text.get_rect(each)[1] > 0 for each in range(text.count_rects()))

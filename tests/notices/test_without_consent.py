@@ -15,8 +15,8 @@ from chalicelib.presentation.authorities import authorities
 from chalicelib.presentation.i18n import catalog
 from chalicelib.services.draft_preview import draft_page
 from infra.operator.publish import read_file
-from tests.acts import NOON, a_document, in_both
 from tests.cast import CLINICS
+from tests.factories import NOON, a_document, in_both
 
 HEADINGS = {
     "lv": "Ko mēs darām bez jautāšanas un kāpēc",

@@ -34,7 +34,8 @@ from chalicelib.notices.workflow import (
     new_draft,
 )
 from chalicelib.presentation.authorities import authorities
-from tests.acts import (
+from tests.cast import IEVA, JURIS
+from tests.factories import (
     EMAIL_NEWS,
     EVENING,
     LATER,
@@ -48,7 +49,6 @@ from tests.acts import (
     a_summary,
     an_answer,
 )
-from tests.cast import IEVA, JURIS
 
 PHYSIO = "liepaja-physio"
 LANGUAGES = ("lv", "en")

@@ -27,7 +27,7 @@ from tests.cast import RIGA, environment
 from tests.conftest import LocalStack
 from tests.messages.test_bounces import MAIL, bounce
 from tests.package.test_signing import client, operator, page
-from tests.post import decoded
+from tests.sample_messages import decoded
 
 pytestmark = pytest.mark.bundle
 

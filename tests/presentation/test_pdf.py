@@ -13,8 +13,8 @@ from chalicelib.presentation.pdf import document
 from chalicelib.presentation.pdf.pagination import BOTTOM
 from chalicelib.presentation.pdf.truetype import typeface
 from infra.build.catalogs import catalog_file
-from tests.acts import MORNING
-from tests.paper import Paper, Visible
+from tests.factories import MORNING
+from tests.pdf_file import PdfFile, VisibleText
 
 ALPHABETS = {
     "lv": "Āā Čč Ēē Ģģ Īī Ķķ Ļļ Ņņ Šš Ūū Žž „Jā”",
@@ -25,9 +25,9 @@ ALPHABETS = {
 }
 
 
-def _paper(body: str, lang: str = "en", title: str = "A paper") -> Paper:
+def _paper(body: str, lang: str = "en", title: str = "A paper") -> PdfFile:
     html = f'<!doctype html><html lang="{lang}"><head><title>{title}</title></head><body>{body}</body></html>'
-    return Paper(document.write(html, at=MORNING))
+    return PdfFile(document.write(html, at=MORNING))
 
 
 @pytest.mark.parametrize("lang", ALPHABETS)
@@ -156,10 +156,10 @@ def test_a_long_text_fills_pages_without_overlap_and_no_heading_is_left_alone() 
             down = min(one[3], other[3]) - max(one[1], other[1])
             assert across <= 0.5 or down <= 0.5, (number, one, other)
     assert f"{pages} / {pages}" in paper.copied()
-    assert paper.words == Visible(body, without=()).words
+    assert paper.words == VisibleText(body, without=()).words
 
 
-def _on_the_page(paper: Paper) -> bool:
+def _on_the_page(paper: PdfFile) -> bool:
     """Tell whether everything but the page's number stands above its foot."""
     for sheet in paper.pixels:
         lines = sheet.get_textpage()

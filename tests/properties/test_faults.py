@@ -11,8 +11,8 @@ from chalicelib.services import decisions
 from chalicelib.services.decisions import BusyError
 from chalicelib.store.receipts import UnknownReceiptError
 from chalicelib.store.table import UnavailableError
-from tests.acts import EMAIL_NEWS, an_act
 from tests.cast import RIGA
+from tests.factories import EMAIL_NEWS, a_decision
 from tests.properties.faults import ATTEMPTS, READ, WRITE, Fault, Faults
 from tests.store.people import only_person, signed, state
 
@@ -36,7 +36,7 @@ def test_a_short_fault_is_not_noticed(portal: Portal, faults: Faults, fault: Fau
     faults.plan(READ, [fault] * (ATTEMPTS - 1))
     faults.plan(WRITE, [fault] * (ATTEMPTS - 1))
     contact = somebody(f"short-{fault.name}")
-    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(contact))
+    decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(contact))
     assert only_person(portal, RIGA, contact).version == 1
 
 
@@ -44,7 +44,7 @@ def test_a_short_fault_is_not_noticed(portal: Portal, faults: Faults, fault: Fau
 def test_a_long_fault_is_told_and_nothing_is_stored(portal: Portal, faults: Faults, fault: Fault) -> None:
     """The patient is asked to try again, and what they try again is new."""
     faults.plan(WRITE, [fault] * ATTEMPTS)
-    decision, contact = an_act({EMAIL_NEWS: "yes"}), somebody(f"long-{fault.name}")
+    decision, contact = a_decision({EMAIL_NEWS: "yes"}), somebody(f"long-{fault.name}")
     with pytest.raises(UnavailableError):
         decisions.record(portal, decision, signed(contact))
     with pytest.raises(UnknownReceiptError):
@@ -55,7 +55,7 @@ def test_a_long_fault_is_told_and_nothing_is_stored(portal: Portal, faults: Faul
 def test_a_decision_whose_answer_was_lost_is_found_when_it_is_sent_again(portal: Portal, faults: Faults) -> None:
     """The patient presses again and gets the receipt of the first time."""
     faults.plan(WRITE, [Fault.LOST_REPLY] * ATTEMPTS)
-    decision, contact = an_act({EMAIL_NEWS: "yes"}), somebody("lost-reply")
+    decision, contact = a_decision({EMAIL_NEWS: "yes"}), somebody("lost-reply")
     with pytest.raises(UnavailableError):
         decisions.record(portal, decision, signed(contact))
     stored = portal.receipts.find(RIGA, decision.receipt_id)
@@ -75,14 +75,14 @@ def test_a_table_that_cannot_be_read_tells_nothing(portal: Portal, faults: Fault
 def test_a_transaction_in_the_way_is_waited_for(portal: Portal, faults: Faults) -> None:
     """Two who decide at the same moment are both served."""
     faults.plan(WRITE, [Fault.CONFLICT] * 7)
-    receipt = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(somebody("patient")))
+    receipt = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(somebody("patient")))
     assert receipt.document["version"] == 1
 
 
 def test_when_others_are_in_the_way_for_too_long_nothing_is_stored(portal: Portal, faults: Faults) -> None:
     """The patient is told that it is busy, truthfully."""
     faults.plan(WRITE, [Fault.CONFLICT] * 8)
-    decision = an_act({EMAIL_NEWS: "yes"})
+    decision = a_decision({EMAIL_NEWS: "yes"})
     with pytest.raises(BusyError):
         decisions.record(portal, decision, signed(somebody("busy")))
     with pytest.raises(UnknownReceiptError):

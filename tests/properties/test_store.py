@@ -30,8 +30,8 @@ from chalicelib.store import timeline
 from chalicelib.store.lookup import Identification, fresh_subject
 from chalicelib.store.receipts import UnknownReceiptError
 from chalicelib.store.table import UnavailableError
-from tests.acts import EMAIL_NEWS, SMS_NEWS, an_act, on_paper
 from tests.cast import RIGA
+from tests.factories import EMAIL_NEWS, SMS_NEWS, a_decision, on_paper
 from tests.properties.faults import READ, WRITE, Fault, Faults
 from tests.properties.reference import Reference
 from tests.store.people import assert_unbroken
@@ -126,7 +126,7 @@ class Clinic(RuleBasedStateMachine):
         self, who: str, answers: Mapping[str, str], late: int | None, reads: list[Fault], writes: list[Fault]
     ) -> None:
         """Decide on the page, or on paper that staff enter some minutes late; send it until it is acknowledged."""
-        decision, contacts = self.an_act(who, answers, late), self.contacts[who]
+        decision, contacts = self.a_decision(who, answers, late), self.contacts[who]
         self.faults.plan(READ, reads)
         self.faults.plan(WRITE, writes)
         receipt = self.until_told(lambda: decisions.record(self.portal, decision, self.signed(contacts)))
@@ -138,7 +138,7 @@ class Clinic(RuleBasedStateMachine):
     @rule(who=st.sampled_from(PERSONAS), answers=ANSWERS, writes=WRITES)
     def decide_and_walk_away(self, who: str, answers: Mapping[str, str], writes: list[Fault]) -> None:
         """Decide, and do not try again: the act is stored as a whole, or not at all."""
-        decision, contacts = self.an_act(who, answers, None), self.contacts[who]
+        decision, contacts = self.a_decision(who, answers, None), self.contacts[who]
         self.faults.plan(WRITE, writes)
         try:
             receipt = decisions.record(self.portal, decision, self.signed(contacts))
@@ -160,7 +160,7 @@ class Clinic(RuleBasedStateMachine):
         contact = data.draw(st.sampled_from([*known, self.stray]))
         people = self.model.under([contact])
         meant = len(people) + (not self.model.surely([contact]))
-        decision = self.an_act("anna", {EMAIL_NEWS: "withdraw", SMS_NEWS: "withdraw"}, None)
+        decision = self.a_decision("anna", {EMAIL_NEWS: "withdraw", SMS_NEWS: "withdraw"}, None)
         self.faults.plan(READ, reads)
         self.faults.plan(WRITE, writes)
         receipts = self.until_told(lambda: decisions.withdraw(self.portal, decision, self.signed((contact,))))
@@ -177,7 +177,7 @@ class Clinic(RuleBasedStateMachine):
         contact = data.draw(st.sampled_from(sorted(person.contacts, key=lambda each: each.value)))
         self.now += timedelta(minutes=1)
         confirmed = Assurance.CONTACT_CONFIRMED
-        decision = an_act(answers, instant(self.now), assurance=confirmed, endings=ENDS)
+        decision = a_decision(answers, instant(self.now), assurance=confirmed, endings=ENDS)
         self.faults.plan(READ, reads)
         self.faults.plan(WRITE, writes)
         signed = replace(self.signed((contact,)), person=person.id, proves=(contact,))
@@ -242,14 +242,14 @@ class Clinic(RuleBasedStateMachine):
                 for person in self.model.under([contact])
             }
 
-    def an_act(self, who: str, answers: Mapping[str, str], late: int | None) -> Decision:
+    def a_decision(self, who: str, answers: Mapping[str, str], late: int | None) -> Decision:
         """Make an act of now. Staff record only whom they know, or who shares no contact with anybody."""
         self.now += timedelta(minutes=1)
         at = instant(self.now)
         under = self.model.under(self.contacts[who])
         mine = [person for person in under if all(person in self.model.own(each) for each in self.contacts[who])]
         if late is None or (under and not mine):
-            return an_act(answers, at, endings=ENDS, confirm=CONFIRMED)
+            return a_decision(answers, at, endings=ENDS, confirm=CONFIRMED)
         return on_paper(answers, instant(self.now - timedelta(minutes=late)), at, endings=ENDS)
 
 

@@ -13,7 +13,7 @@ from chalicelib.domain.instants import END_OF_TIME, Instant, instant, moment
 from chalicelib.domain.notice_versions import PublishedVersion, entry_at, notice_at
 from chalicelib.domain.subjects import Subject
 from chalicelib.store import timeline
-from tests.acts import EMAIL_NEWS, SMS_NEWS, a_subject, an_act
+from tests.factories import EMAIL_NEWS, SMS_NEWS, a_decision, a_subject
 from tests.properties.reference import WAITS, Issue, Said, true_state
 
 OPENED = datetime(2026, 1, 1, tzinfo=UTC)
@@ -70,7 +70,7 @@ class Story:
             day = Day(at.date().isoformat(), instant(at + timedelta(days=1, milliseconds=-1)))
         version = entry_at(self.entries, instant(at), instant(now)).version
         assurance = VOUCHED.get(told["by"], Assurance.SELF_ASSERTED)
-        decision = an_act(
+        decision = a_decision(
             told["answers"],
             instant(now),
             effective_at=instant(at),

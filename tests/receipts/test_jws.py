@@ -27,7 +27,7 @@ from chalicelib.receipts.errors import (
     WrongAlgorithmError,
 )
 from chalicelib.receipts.printed_code import printed_code, read_printed_code
-from tests.acts import EMAIL_NEWS, IN_FORCE, a_subject, an_act
+from tests.factories import EMAIL_NEWS, IN_FORCE, a_decision, a_subject
 from tests.keys import OwnKey, key_set
 
 ES256, ED25519 = OwnKey(), OwnKey(Ed25519PrivateKey.generate())
@@ -39,7 +39,7 @@ def receipts(number: int = 3, person: int = 1, **changed: str) -> list[Receipt]:
     """Give the first receipts of a person."""
     subject, given = a_subject(person), []
     for answer in ("yes", "withdraw", "no", "yes")[:number]:
-        receipt, subject = decide(subject, an_act({EMAIL_NEWS: answer}, **changed), IN_FORCE, known=False)
+        receipt, subject = decide(subject, a_decision({EMAIL_NEWS: answer}, **changed), IN_FORCE, known=False)
         given.append(receipt)
     return given
 
@@ -62,7 +62,7 @@ def header(signer: OwnKey, **changed: object) -> str:
 @SIGNERS
 def test_a_signed_receipt_tells_what_it_says_and_who_signed_it(signer: OwnKey) -> None:
     """Whoever holds the file and the public keys can check it without the portal."""
-    proven = jws.verify(signer.seal(ONE.canonical), KEYS)
+    proven = jws.verify(signer.signed_receipt(ONE.canonical), KEYS)
     assert (proven.document, proven.canonical, proven.sha256) == (ONE.document, ONE.canonical, ONE.sha256)
     assert (proven.kid, proven.alg) == (signer.key.kid, signer.key.jwk["alg"])
 
@@ -71,7 +71,7 @@ def test_a_signed_receipt_tells_what_it_says_and_who_signed_it(signer: OwnKey) -
 def test_anybodys_jose_library_verifies_it(signer: OwnKey) -> None:
     """Proof does not depend on this portal's own program."""
     key = import_key(dict(signer.key.jwk))
-    opened = deserialize_compact(signer.seal(ONE.canonical), key, algorithms=[signer.key.jwk["alg"]])
+    opened = deserialize_compact(signer.signed_receipt(ONE.canonical), key, algorithms=[signer.key.jwk["alg"]])
     assert opened.payload == ONE.canonical
     assert opened.headers() == {"alg": signer.key.jwk["alg"], "kid": key.thumbprint(), "typ": jws.TYPE}
 
@@ -79,7 +79,7 @@ def test_anybodys_jose_library_verifies_it(signer: OwnKey) -> None:
 @SIGNERS
 def test_not_one_character_can_be_changed_left_out_or_added(signer: OwnKey) -> None:
     """Every place of a signed receipt, four other characters each, is noticed: last bits and separators included."""
-    signed = signer.seal(ONE.canonical)
+    signed = signer.signed_receipt(ONE.canonical)
     letters = string.ascii_letters + string.digits + "-_"
     changed = set()
     for place, letter in enumerate(signed):
@@ -99,7 +99,7 @@ def test_not_one_character_can_be_changed_left_out_or_added(signer: OwnKey) -> N
 @SIGNERS
 def test_the_unused_bits_of_the_last_character_may_not_differ(signer: OwnKey) -> None:
     """A lenient reader would take several spellings of one signature; here there is one."""
-    signed = signer.seal(ONE.canonical)
+    signed = signer.signed_receipt(ONE.canonical)
     letters = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
     other = signed[:-1] + letters[letters.index(signed[-1]) ^ 1]
     assert base64.urlsafe_b64decode(other.split(".")[2] + "==") == base64.urlsafe_b64decode(signed.split(".")[2] + "==")
@@ -109,7 +109,7 @@ def test_the_unused_bits_of_the_last_character_may_not_differ(signer: OwnKey) ->
 
 def test_nobody_can_make_a_second_signature_of_one() -> None:
     """ECDSA knows two for each, and anybody can compute the other; joserfc takes both, this portal one."""
-    head, payload, signature = ES256.seal(ONE.canonical).split(".")
+    head, payload, signature = ES256.signed_receipt(ONE.canonical).split(".")
     raw = base64.urlsafe_b64decode(signature + "==")
     order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
     other = raw[:32] + (order - int.from_bytes(raw[32:], "big")).to_bytes(32, "big")
@@ -122,7 +122,7 @@ def test_nobody_can_make_a_second_signature_of_one() -> None:
 
 def test_no_value_in_a_receipt_can_be_changed() -> None:
     """A clinic cannot make a Yes of a No, whichever field it touches."""
-    head, _, signature = ES256.seal(ONE.canonical).split(".")
+    head, _, signature = ES256.signed_receipt(ONE.canonical).split(".")
     for name in ONE.document:
         other = {**ONE.document, name: "another"}
         with pytest.raises(BadSignatureError):
@@ -131,7 +131,7 @@ def test_no_value_in_a_receipt_can_be_changed() -> None:
 
 def test_another_receipts_signature_does_not_serve() -> None:
     """Of two receipts of one person, each has its own."""
-    first, second = (ES256.seal(receipt.canonical).split(".") for receipt in ANNAS[:2])
+    first, second = (ES256.signed_receipt(receipt.canonical).split(".") for receipt in ANNAS[:2])
     with pytest.raises(BadSignatureError):
         jws.verify(".".join([*first[:2], second[2]]), KEYS)
 
@@ -140,11 +140,11 @@ def test_a_key_that_is_not_published_proves_nothing() -> None:
     """Anybody can sign; only the portal's keys count."""
     stranger = OwnKey()
     with pytest.raises(UnknownKeyError):
-        jws.verify(stranger.seal(ONE.canonical), KEYS)
+        jws.verify(stranger.signed_receipt(ONE.canonical), KEYS)
     with pytest.raises(UnknownKeyError):
-        jws.verify(ES256.seal(ONE.canonical), {"keys": []})
+        jws.verify(ES256.signed_receipt(ONE.canonical), {"keys": []})
     with pytest.raises(BadSignatureError):  # under another's name
-        jws.verify(stranger.seal(ONE.canonical, header(ES256)), KEYS)
+        jws.verify(stranger.signed_receipt(ONE.canonical, header(ES256)), KEYS)
 
 
 def test_a_key_set_that_calls_a_key_by_anothers_name_is_not_believed() -> None:
@@ -152,14 +152,14 @@ def test_a_key_set_that_calls_a_key_by_anothers_name_is_not_believed() -> None:
     stranger = OwnKey()
     liar = {"keys": [{**stranger.key.jwk, "kid": ES256.key.kid}]}
     with pytest.raises(UnknownKeyError):
-        jws.verify(stranger.seal(ONE.canonical, header(ES256)), liar)
+        jws.verify(stranger.signed_receipt(ONE.canonical, header(ES256)), liar)
 
 
 @pytest.mark.parametrize("alg", ["none", "HS256", "EdDSA", "Ed25519", "ES384", "es256", 7])
 def test_the_key_decides_on_the_algorithm_and_never_the_token(alg: object) -> None:
     """RFC 8725, 3.1: what a token says of its own algorithm is not believed."""
     with pytest.raises(WrongAlgorithmError):
-        jws.verify(ES256.seal(ONE.canonical, header(ES256, alg=alg)), KEYS)
+        jws.verify(ES256.signed_receipt(ONE.canonical, header(ES256, alg=alg)), KEYS)
 
 
 def test_the_public_key_is_no_secret_to_sign_with() -> None:
@@ -184,7 +184,7 @@ def test_a_key_for_something_else_verifies_nothing() -> None:
     secret = {"kty": "oct", "k": b64(b"0" * 32), "kid": ES256.key.kid}
     for key in (secret, {**ES256.key.jwk, "crv": "P-384"}, {**ES256.key.jwk, "kty": "RSA"}):
         with pytest.raises(UnknownKeyError):
-            jws.verify(ES256.seal(ONE.canonical), {"keys": [key]})
+            jws.verify(ES256.signed_receipt(ONE.canonical), {"keys": [key]})
 
 
 def test_numbers_that_are_no_point_of_the_curve_verify_nothing() -> None:
@@ -192,7 +192,7 @@ def test_numbers_that_are_no_point_of_the_curve_verify_nothing() -> None:
     broken = {**ES256.key.jwk, "y": b64(b"\1" * 32)}
     broken["kid"] = jws.thumbprint(broken)
     with pytest.raises(BadSignatureError):
-        jws.verify(ES256.seal(ONE.canonical, header(ES256, kid=broken["kid"])), {"keys": [broken]})
+        jws.verify(ES256.signed_receipt(ONE.canonical, header(ES256, kid=broken["kid"])), {"keys": [broken]})
 
 
 @pytest.mark.parametrize(
@@ -212,17 +212,17 @@ def test_numbers_that_are_no_point_of_the_curve_verify_nothing() -> None:
 def test_a_header_has_its_three_members_and_no_other(change: dict[str, object], error: type[Exception]) -> None:
     """A token cannot bring its own key, nor ask for another way of reading."""
     with pytest.raises(error):
-        jws.verify(ES256.seal(ONE.canonical, header(ES256, **change)), KEYS)
+        jws.verify(ES256.signed_receipt(ONE.canonical, header(ES256, **change)), KEYS)
 
 
 def test_a_header_has_one_spelling() -> None:
     """Even by the portal's own key, another order, a space or a name that stands twice is refused."""
     members = {"typ": jws.TYPE, "kid": ES256.key.kid, "alg": "ES256"}
     with pytest.raises(NotCanonicalError):
-        jws.verify(ES256.seal(ONE.canonical, b64(json.dumps(members).encode())), KEYS)
+        jws.verify(ES256.signed_receipt(ONE.canonical, b64(json.dumps(members).encode())), KEYS)
     twice = json.dumps(members)[:-1] + ', "alg": "ES256"}'
     with pytest.raises(NotAReceiptError):
-        jws.verify(ES256.seal(ONE.canonical, b64(twice.encode())), KEYS)
+        jws.verify(ES256.signed_receipt(ONE.canonical, b64(twice.encode())), KEYS)
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_even_the_portals_own_key_proves_no_other_spelling(
     spelt = spell(ONE.canonical)
     assert spelt != ONE.canonical
     with pytest.raises((error, BadSignatureError) if len(spelt) > 90_000 else error):
-        jws.verify(ES256.seal(spelt), KEYS)
+        jws.verify(ES256.signed_receipt(spelt), KEYS)
 
 
 def test_a_thumbprint_is_the_one_of_the_standard() -> None:
@@ -263,7 +263,7 @@ def test_a_thumbprint_is_the_one_of_the_standard() -> None:
 def test_an_unbroken_chain_holds_signed_or_not() -> None:
     """The clinic's auditor reads the receipts, a patient's lawyer the signed ones."""
     verify_chain(ANNAS)
-    verify_chain([jws.verify(ES256.seal(receipt.canonical), KEYS) for receipt in ANNAS])
+    verify_chain([jws.verify(ES256.signed_receipt(receipt.canonical), KEYS) for receipt in ANNAS])
     verify_chain([])
 
 
@@ -327,7 +327,7 @@ def test_a_code_holds_only_for_the_receipt_it_was_printed_for() -> None:
 
 def test_a_signed_receipt_comes_in_three_forms() -> None:
     """Compact, flattened JSON, or beside the receipt: RFC 7515, 7.1, 7.2.2 and Appendix F."""
-    signed = ES256.seal(ONE.canonical)
+    signed = ES256.signed_receipt(ONE.canonical)
     head, payload, signature = signed.split(".")
     flat = {"payload": payload, "protected": head, "signature": signature}
     assert jws.read_signed(f"\n {signed[:60]}\r\n{signed[60:]}\n") == signed

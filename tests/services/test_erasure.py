@@ -22,9 +22,9 @@ from chalicelib.store.keys import contact_key, subject_pk
 from chalicelib.store.personal_data import all_kept_disclosures
 from chalicelib.store.statistics import count_receipt
 from infra.operator.signing import check_chains
-from tests.acts import EMAIL_NEWS, EVENING, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
-from tests.roles import held_to
+from tests.factories import EMAIL_NEWS, EVENING, NOON, SMS_NEWS, a_decision, on_paper
+from tests.policies import under_policy_of
 from tests.services.test_races import ROUNDS, at_once, somebody
 from tests.store.people import BELLA, assert_unbroken, only_person, signed, state
 from tests.store.test_secrecy import NAME, every_item, everything_readable
@@ -67,7 +67,7 @@ def traces(portal: Portal, subject: str) -> set[str]:
 
 def test_no_contact_no_name_and_no_key_to_them_is_left_anywhere_in_the_table(portal: Portal) -> None:
     """Erased means unreadable for whoever holds the table and the clinic's key together (GDPR Art. 17)."""
-    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME))
+    decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME))
     noted = {"form": "A-2026/117", "witness": "Ilze"}
     decisions.record(portal, on_paper({SMS_NEWS: "yes"}, NOON, NOON, evidence=noted), signed(ANNA, name=NAME))
     anna = only_person(portal, RIGA, ANNA)
@@ -79,7 +79,7 @@ def test_no_contact_no_name_and_no_key_to_them_is_left_anywhere_in_the_table(por
     person = erased(portal, ANNA)
     assert found(portal, *secrets) == set(), "at once, before anything is cleared away"
     for mark in list(erasures.waiting(portal.table)):
-        with held_to(portal, "catch_up"):
+        with under_policy_of(portal, "catch_up"):
             erasures.clear_remains(portal.table, mark)
     assert found(portal, *secrets) == set()
     keys = {item["pk"]["S"] + item["sk"]["S"] for item in every_item(portal)}
@@ -89,8 +89,8 @@ def test_no_contact_no_name_and_no_key_to_them_is_left_anywhere_in_the_table(por
 
 def test_the_lookup_finds_nobody_and_the_proof_still_proves(portal: Portal) -> None:
     """Never asked, so never written to; yet who keeps a receipt can show it, and the chain is whole."""
-    first = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
-    decisions.record(portal, an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA, ANNA_PHONE))
+    first = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
+    decisions.record(portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA, ANNA_PHONE))
     anna = erased(portal, ANNA)
     assert portal.directory.look_up(RIGA, [ANNA, ANNA_PHONE]).known() == ()
     assert {state(portal, RIGA, contact, EMAIL_NEWS) for contact in (ANNA, ANNA_PHONE)} == {State.NEVER_ASKED}
@@ -107,7 +107,7 @@ def test_the_lookup_finds_nobody_and_the_proof_still_proves(portal: Portal) -> N
 
 def test_erasing_again_or_somebody_elses_patient_does_nothing(portal: Portal) -> None:
     """A button pressed twice is one erasure; another clinic's person is not there."""
-    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA))
     anna = only_person(portal, RIGA, ANNA)
     assert erase(portal, TBILISI, anna.id, "key_1", EVENING) is None
     assert only_person(portal, RIGA, ANNA) == anna
@@ -120,10 +120,10 @@ def test_erasing_again_or_somebody_elses_patient_does_nothing(portal: Portal) ->
 def test_who_shares_the_phone_keeps_it(portal: Portal) -> None:
     """Anna's erasure is not Bella's."""
     for contact in (ANNA, BELLA):
-        decisions.record(portal, an_act({SMS_NEWS: "no"}), signed(contact, ANNA_PHONE))
+        decisions.record(portal, a_decision({SMS_NEWS: "no"}), signed(contact, ANNA_PHONE))
     erased(portal, ANNA)
     for mark in list(erasures.waiting(portal.table)):
-        with held_to(portal, "catch_up"):
+        with under_policy_of(portal, "catch_up"):
             erasures.clear_remains(portal.table, mark)
     bella = only_person(portal, RIGA, ANNA_PHONE)
     assert bella == only_person(portal, RIGA, BELLA)
@@ -133,12 +133,12 @@ def test_who_shares_the_phone_keeps_it(portal: Portal) -> None:
 @pytest.mark.parametrize("cleared", ["before", "after", "interrupted"])
 def test_the_next_person_under_the_contact_is_new(portal: Portal, cleared: str) -> None:
     """Whoever decides after the erasure is somebody nobody knows, and the sweeping up takes nothing of theirs."""
-    decisions.record(portal, an_act({EMAIL_NEWS: "no"}), signed(ANNA, ANNA_PHONE))
+    decisions.record(portal, a_decision({EMAIL_NEWS: "no"}), signed(ANNA, ANNA_PHONE))
     before = erased(portal, ANNA)
     [mark] = erasures.waiting(portal.table)
     if cleared == "before":
         erasures.clear_remains(portal.table, mark)
-    decisions.record(portal, an_act({SMS_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
+    decisions.record(portal, a_decision({SMS_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
     erasures.clear_remains(portal.table, mark)
     if cleared == "interrupted":
         erasures.clear_remains(portal.table, mark)
@@ -151,11 +151,13 @@ def test_the_next_person_under_the_contact_is_new(portal: Portal, cleared: str) 
 
 def test_a_decision_that_saw_the_person_before_the_erasure_does_not_bring_them_back(portal: Portal) -> None:
     """Who comes second sees the first: the form that was on its way is a new person's."""
-    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
-    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(BELLA, ANNA_PHONE))
+    decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA))
+    decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(BELLA, ANNA_PHONE))
     seen = portal.directory.look_up(RIGA, [ANNA, ANNA_PHONE])
     anna = erased(portal, ANNA)
-    receipts = decisions.withdraw(portal, an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA, ANNA_PHONE), seen=seen)
+    receipts = decisions.withdraw(
+        portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA, ANNA_PHONE), seen=seen
+    )
     assert anna.id not in {receipt.document["subject"] for receipt in receipts}
     assert people.person(portal.table, RIGA, anna.id).erased
     assert len(portal.receipts.history(RIGA, [anna])) == 1
@@ -169,9 +171,9 @@ def test_an_erasure_and_a_decision_at_once_leave_one_truth(portal: Portal) -> No
     """In either order: the erased person stays erased, with every receipt of theirs; a decision is never lost."""
     for number in range(ROUNDS):
         contact = somebody(number)
-        decisions.record(portal, an_act({EMAIL_NEWS: "no"}), signed(contact))
+        decisions.record(portal, a_decision({EMAIL_NEWS: "no"}), signed(contact))
         person = only_person(portal, RIGA, contact)
-        decision = an_act({EMAIL_NEWS: "withdraw"}, NOON)
+        decision = a_decision({EMAIL_NEWS: "withdraw"}, NOON)
         at_once(
             lambda person=person: erase(portal, RIGA, person.id, "patient", EVENING),  # type: ignore[misc]
             lambda decision=decision, contact=contact: decisions.record(portal, decision, signed(contact)),  # type: ignore[misc]
@@ -187,8 +189,8 @@ def test_an_erasure_and_a_decision_at_once_leave_one_truth(portal: Portal) -> No
 
 def test_everything_goes_when_the_proof_is_over_and_nothing_else(portal: Portal) -> None:
     """Receipts, words, counted marks and what leads to them; the audit keeps an opaque id."""
-    receipt = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME))
-    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(GIORGI))
+    receipt = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME))
+    decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(GIORGI))
     count_receipt(portal.table, receipt)
     others = {(item["pk"]["S"], item["sk"]["S"]) for item in every_item(portal)}
     anna = erased(portal, ANNA)
@@ -196,7 +198,7 @@ def test_everything_goes_when_the_proof_is_over_and_nothing_else(portal: Portal)
     erasures.clear_remains(portal.table, mark)
     assert traces(portal, anna.id) == {"SUBJECT", "RECEIPT", "ROLL", "AUDIT", "UNSIGNED"}
     for _ in range(2):
-        with held_to(portal, "housekeeping"):
+        with under_policy_of(portal, "housekeeping"):
             erasures.delete_person(portal.table, RIGA, anna.id)
     assert traces(portal, anna.id) == {"AUDIT"}
     left = {(item["pk"]["S"], item["sk"]["S"]) for item in every_item(portal)}

@@ -11,8 +11,8 @@ from chalicelib.domain.consent import State
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.portal import Portal
 from chalicelib.services import decisions
-from tests.acts import EMAIL_NEWS, MORNING, NOON, SMS_NEWS, an_act
 from tests.cast import ANNA_PHONE, RIGA
+from tests.factories import EMAIL_NEWS, MORNING, NOON, SMS_NEWS, a_decision
 from tests.store.people import BELLA, assert_unbroken, last_word, only_person, signed, state
 
 ROUNDS = 25
@@ -39,11 +39,11 @@ def somebody(number: int) -> Contact:
 def test_two_decisions_at_once_are_versions_n_and_n_plus_one(portal: Portal) -> None:
     """Anna on her phone and reception at the desk in the same second: both are kept, in one chain."""
     anna = somebody(0)
-    decisions.record(portal, an_act({EMAIL_NEWS: "no"}), signed(anna))
+    decisions.record(portal, a_decision({EMAIL_NEWS: "no"}), signed(anna))
     for number in range(ROUNDS):
         got = at_once(
-            lambda: decisions.record(portal, an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(anna)),
-            lambda: decisions.record(portal, an_act({SMS_NEWS: "withdraw"}, NOON), signed(anna)),
+            lambda: decisions.record(portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), signed(anna)),
+            lambda: decisions.record(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(anna)),
         )
         assert {receipt.document["version"] for receipt in got} == {2 * number + 2, 2 * number + 3}
     person = only_person(portal, RIGA, anna)
@@ -64,7 +64,7 @@ def test_two_first_decisions_at_once_make_one_person(portal: Portal) -> None:
             *(
                 lambda address=address, contact=contact: decisions.record(
                     portal,  # type: ignore[misc]
-                    an_act({address: "yes"}, MORNING),
+                    a_decision({address: "yes"}, MORNING),
                     signed(contact),
                 )
                 for address in (EMAIL_NEWS, SMS_NEWS)
@@ -81,7 +81,7 @@ def test_two_first_decisions_at_once_make_one_person(portal: Portal) -> None:
 def test_the_same_form_twice_at_once_is_one_receipt(portal: Portal) -> None:
     """A double click is one decision, whichever of the two gets in first."""
     for number in range(ROUNDS):
-        decision, contact = an_act({EMAIL_NEWS: "yes"}), somebody(number)
+        decision, contact = a_decision({EMAIL_NEWS: "yes"}), somebody(number)
         first, second = at_once(
             *[lambda decision=decision, contact=contact: decisions.record(portal, decision, signed(contact))] * 2
         )  # type: ignore[misc]
@@ -93,13 +93,13 @@ def test_two_who_share_a_phone_and_decide_at_once_both_keep_their_word(portal: P
     """Neither overwrites the other in the entry of the phone they share."""
     anna = somebody(0)
     for contact in (anna, BELLA):
-        decisions.record(portal, an_act({SMS_NEWS: "no"}), signed(contact, ANNA_PHONE))
+        decisions.record(portal, a_decision({SMS_NEWS: "no"}), signed(contact, ANNA_PHONE))
     for number in range(ROUNDS):
         at_once(
             *(
                 lambda contact=contact: decisions.record(
                     portal,  # type: ignore[misc]
-                    an_act({EMAIL_NEWS: "withdraw"}, NOON),
+                    a_decision({EMAIL_NEWS: "withdraw"}, NOON),
                     signed(contact, ANNA_PHONE),
                 )
                 for contact in (anna, BELLA)
@@ -114,8 +114,8 @@ def test_many_at_once_are_all_kept(portal: Portal) -> None:
     """However many terminals a clinic has, every decision gets its number."""
     portal = replace(portal, sleep=time.sleep)  # with the pauses it has in Lambda
     anna = somebody(0)
-    decisions.record(portal, an_act({EMAIL_NEWS: "no"}), signed(anna))
-    got = at_once(*[lambda: decisions.record(portal, an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(anna))] * 5)
+    decisions.record(portal, a_decision({EMAIL_NEWS: "no"}), signed(anna))
+    got = at_once(*[lambda: decisions.record(portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), signed(anna))] * 5)
     assert sorted(receipt.document["version"] for receipt in got) == [2, 3, 4, 5, 6]
     assert_unbroken(
         sorted(portal.receipts.history(RIGA, [only_person(portal, RIGA, anna)]), key=lambda r: r.document["version"])

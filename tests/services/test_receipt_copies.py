@@ -8,8 +8,8 @@ from chalicelib.receipts.errors import UnknownFormatError, UnsignedError
 from chalicelib.receipts.formats.registry import FORMATS, PAPER
 from chalicelib.services import decisions
 from chalicelib.services.receipt_copies import FullAccess, StoredReceipt, find_receipt, write_copy
-from tests.acts import EMAIL_NEWS, MORNING, NOON, an_act
 from tests.cast import ANNA, RIGA
+from tests.factories import EMAIL_NEWS, MORNING, NOON, a_decision
 from tests.store.people import signed
 
 BASE = "https://consent.example.org"
@@ -20,7 +20,7 @@ NOTHING_MORE = {"json", "jws"}
 def a_stored_receipt(portal: Portal) -> StoredReceipt:
     """Let Anna say Yes to news by e-mail, and give her receipt as it is found."""
     page = NoticeRef("1.0", "lv", portal.clinics.keep_page(RIGA, "<p>Do you want news?</p>"))
-    receipt = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}, notice=page), signed(ANNA))
+    receipt = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}, notice=page), signed(ANNA))
     return find_receipt(portal, RIGA, receipt.id)
 
 

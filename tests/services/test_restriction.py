@@ -6,8 +6,8 @@ from chalicelib.portal import Portal
 from chalicelib.services import decisions
 from chalicelib.services.subject_rights import restrict
 from chalicelib.store.lookup import Lookup
-from tests.acts import EMAIL_NEWS, EVENING, LATER, MORNING, NEXT_DAY, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, RIGA, TBILISI
+from tests.factories import EMAIL_NEWS, EVENING, LATER, MORNING, NEXT_DAY, NOON, SMS_NEWS, a_decision, on_paper
 from tests.services.test_races import ROUNDS, at_once
 from tests.store.people import BELLA, only_person, signed
 
@@ -27,7 +27,7 @@ def permitted(lookup: Lookup, address: str = EMAIL_NEWS) -> tuple[State, bool, b
 
 def test_nothing_is_permitted_while_it_lasts_and_the_state_stays_true(portal: Portal) -> None:
     """Found under every contact, and over when it is lifted."""
-    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
+    decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
     restricted(portal)
     for contact in (ANNA, ANNA_PHONE):
         assert permitted(portal.directory.look_up(RIGA, [contact])) == (State.GRANTED, False, True)
@@ -49,10 +49,10 @@ def test_no_other_time_asked_about_lets_it_be_forgotten(portal: Portal) -> None:
 
 def test_what_is_decided_meanwhile_is_recorded_and_lifts_nothing(portal: Portal) -> None:
     """A withdrawal stays possible; a Yes to something else does not end the restriction; nor does it go into a page."""
-    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA))
     restricted(portal)
     decisions.record(portal, on_paper({SMS_NEWS: "yes"}, EVENING, NEXT_DAY), signed(ANNA))
-    decisions.withdraw(portal, an_act({EMAIL_NEWS: "withdraw"}, NEXT_DAY), signed(ANNA))
+    decisions.withdraw(portal, a_decision({EMAIL_NEWS: "withdraw"}, NEXT_DAY), signed(ANNA))
     lookup = portal.directory.look_up(RIGA, [ANNA])
     assert permitted(lookup, SMS_NEWS) == (State.GRANTED, False, True)
     assert permitted(lookup) == (State.WITHDRAWN, False, True)
@@ -70,7 +70,7 @@ def test_who_shares_the_phone_is_not_permitted_either(portal: Portal) -> None:
         decisions.record(portal, on_paper({EMAIL_NEWS: "yes"}, MORNING, MORNING), signed(contact))
         person = only_person(portal, RIGA, contact)
         assert person.version == 1
-    decisions.record(portal, an_act({SMS_NEWS: "no"}, NOON), signed(ANNA, ANNA_PHONE))
+    decisions.record(portal, a_decision({SMS_NEWS: "no"}, NOON), signed(ANNA, ANNA_PHONE))
     restricted(portal)
     assert permitted(portal.directory.look_up(RIGA, [BELLA])) == (State.GRANTED, True, False)
     assert permitted(portal.directory.look_up(RIGA, [ANNA, BELLA])) == (State.GRANTED, False, True)
@@ -78,7 +78,7 @@ def test_who_shares_the_phone_is_not_permitted_either(portal: Portal) -> None:
 
 def test_restricting_again_keeps_the_day_and_another_clinic_restricts_nobody(portal: Portal) -> None:
     """Safe to repeat."""
-    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA))
     anna = only_person(portal, RIGA, ANNA)
     assert restrict(portal, TBILISI, anna.id, "key_1", NOON, restricted=True) is None
     for at in (NOON, EVENING):
@@ -90,13 +90,13 @@ def test_restricting_again_keeps_the_day_and_another_clinic_restricts_nobody(por
 
 def test_a_restriction_and_a_decision_at_once_are_both_kept(portal: Portal) -> None:
     """Neither writes over the other."""
-    decisions.record(portal, an_act({EMAIL_NEWS: "no"}), signed(ANNA))
+    decisions.record(portal, a_decision({EMAIL_NEWS: "no"}), signed(ANNA))
     anna = only_person(portal, RIGA, ANNA)
     for number in range(ROUNDS):
         so = number % 2 == 0
         at_once(
             lambda so=so: restrict(portal, RIGA, anna.id, "key_1", EVENING, restricted=so),  # type: ignore[misc]
-            lambda: decisions.record(portal, an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA)),
+            lambda: decisions.record(portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA)),
         )
         now = only_person(portal, RIGA, ANNA)
         assert (now.version, now.restricted_since is not None) == (number + 2, so)

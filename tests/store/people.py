@@ -12,7 +12,7 @@ from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.store.keys import Key
 from chalicelib.store.lookup import Identification, fresh_subject
-from tests.acts import EMAIL_NEWS, EVENING
+from tests.factories import EMAIL_NEWS, EVENING
 
 BELLA = Contact(ContactKind.EMAIL, "bella.ozola@example.org")
 STRANGER = Contact(ContactKind.EMAIL, "mallory@example.net")

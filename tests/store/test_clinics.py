@@ -11,8 +11,8 @@ from chalicelib.portal import Portal
 from chalicelib.presentation.authorities import authorities
 from chalicelib.store import publishing
 from chalicelib.store.clinics import Clinics, UnknownClinicError, UnknownVersionError
-from tests.acts import MORNING, NOON, a_document
-from tests.cast import IEVA, JURIS, RIGA, TBILISI, FixedKeys, put_out
+from tests.cast import IEVA, JURIS, RIGA, TBILISI, FixedKeys, publish_edition
+from tests.factories import MORNING, NOON, a_document
 
 PHYSIO = "liepaja-physio"
 PAGE = "<!doctype html>\n<p>Vai drīkstam Jums rakstīt? გამარჯობა\r\n\u2028</p>\n"
@@ -22,7 +22,7 @@ def publish(portal: Portal, at: str = MORNING, *, notice: str = "<p>All of it</p
     """Publish the small clinic, changed in one place."""
     ready = make_edition(a_document(**changed))
     ready = replace(ready, notices=dict.fromkeys(ready.clinic.languages, notice))
-    return put_out(portal.table, portal.clinics, ready, at, wrapped_key=b"k" * 32)
+    return publish_edition(portal.table, portal.clinics, ready, at, wrapped_key=b"k" * 32)
 
 
 def anew(portal: Portal) -> Clinics:

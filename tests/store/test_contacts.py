@@ -19,8 +19,8 @@ from chalicelib.store import people as roll
 from chalicelib.store.keys import Key, contact_key, person_key
 from chalicelib.store.writes import Write
 from infra.operator.migration import Progress, migrate
-from tests.acts import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA
+from tests.factories import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, a_decision, on_paper
 from tests.store.people import BELLA, assert_unbroken, only_person, signed, state
 
 _references = itertools.count(1)
@@ -67,7 +67,7 @@ def as_before(portal: Portal, *people: Subject) -> None:
 def a_family_as_before(portal: Portal) -> list[Subject]:
     """Keep Anna and Bella, who share a phone, as an earlier version did."""
     for email in (ANNA, BELLA):
-        decisions.record(portal, an_act({SMS_NEWS: "yes", EMAIL_NEWS: "yes"}), signed(email, ANNA_PHONE))
+        decisions.record(portal, a_decision({SMS_NEWS: "yes", EMAIL_NEWS: "yes"}), signed(email, ANNA_PHONE))
     family = [only_person(portal, RIGA, email) for email in (ANNA, BELLA)]
     as_before(portal, *family)
     assert list(places(portal, ANNA_PHONE)) == ["CONTACT"]
@@ -118,7 +118,7 @@ def test_everybody_who_shares_a_phone_decides_for_themselves_and_leaves_by_thems
     found = portal.directory.look_up(RIGA, [ANNA_PHONE]).stored_under[ANNA_PHONE]
     assert {each.id for each in found} == {*ids, seventh, eighth} - {ids[0], ids[3]}
     assert {each.id for each in found if each.restricted_since} == {ids[1], seventh, eighth}
-    assert len(decisions.withdraw(portal, an_act({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))) == 6
+    assert len(decisions.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))) == 6
 
 
 def test_a_contact_nobody_has_any_more_is_taken_away_with_all_its_places(portal: Portal) -> None:
@@ -164,7 +164,7 @@ def test_a_person_with_a_hundred_contacts_is_found_and_stopped_by_each(portal: P
     for email in (emails[0], emails[98]):
         assert state(portal, RIGA, email, EMAIL_NEWS) == "granted"
         round_trips.clear()
-        decisions.withdraw(portal, an_act({EMAIL_NEWS: "withdraw"}, NOON), signed(email))
+        decisions.withdraw(portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), signed(email))
         assert len(round_trips) <= 3
         for each in (emails[0], emails[50], emails[98], number):
             assert state(portal, RIGA, each, EMAIL_NEWS) == "withdrawn"
@@ -195,10 +195,10 @@ def test_whatever_is_written_into_a_table_from_before_loses_nobody(portal: Porta
     """Each way of writing meets people kept as before, and gives those it concerns places of their own."""
     anna, bella = a_family_as_before(portal)
     if deed == "decide":
-        decisions.record(portal, an_act({EMAIL_NEWS: "no"}, NOON), signed(ANNA, ANNA_PHONE))
+        decisions.record(portal, a_decision({EMAIL_NEWS: "no"}, NOON), signed(ANNA, ANNA_PHONE))
         assert state(portal, RIGA, ANNA, EMAIL_NEWS) == "withdrawn"
     elif deed == "withdraw":
-        decisions.withdraw(portal, an_act({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
+        decisions.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
         assert state(portal, RIGA, ANNA, SMS_NEWS) == state(portal, RIGA, BELLA, SMS_NEWS) == "withdrawn"
     elif deed == "erase":
         assert erase(portal, RIGA, anna.id, "patient", EVENING)
@@ -222,7 +222,7 @@ def test_a_table_is_rewritten_by_one_command_that_may_be_stopped_and_started(
 ) -> None:
     """Afterwards no item holds several people; a second run finds nothing to do."""
     family = a_family_as_before(portal)
-    decisions.record(portal, an_act({SMS_NEWS: "yes"}), signed(GIORGI))
+    decisions.record(portal, a_decision({SMS_NEWS: "yes"}), signed(GIORGI))
     monkeypatch.setattr("infra.operator.migration.BATCH", 1)
     steps = migrate(portal.table, portal.clinics)
     assert next(steps).people == 1
@@ -238,7 +238,7 @@ def test_a_table_is_rewritten_by_one_command_that_may_be_stopped_and_started(
     for person in family:
         kept = roll.person(portal.table, RIGA, person.id)
         assert replace(kept, places={}) == replace(person, places={})
-    decisions.withdraw(portal, an_act({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
+    decisions.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
     assert state(portal, RIGA, BELLA, SMS_NEWS) == "withdrawn"
 
 
@@ -255,7 +255,7 @@ def test_a_decision_during_the_rewriting_is_neither_lost_nor_undone(portal: Port
 
         def write(self, writes: Sequence[Write]) -> None:
             if not decided:
-                decided.append(decisions.record(portal, an_act({EMAIL_NEWS: "no"}, NOON), signed(ANNA, ANNA_PHONE)))
+                decided.append(decisions.record(portal, a_decision({EMAIL_NEWS: "no"}, NOON), signed(ANNA, ANNA_PHONE)))
             portal.table.write(writes)
 
     list(migrate(Late(), portal.clinics))  # type: ignore[arg-type]

@@ -17,14 +17,14 @@ from chalicelib.services import decisions
 from chalicelib.store import confirmation_codes, timeline
 from chalicelib.store import people as roll
 from chalicelib.store.personal_data import kept_disclosures
-from tests.acts import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA
+from tests.factories import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, a_decision, on_paper
 from tests.store.people import BELLA, signed
 
 
 def test_one_look_finds_clinic_people_and_key(portal: Portal, round_trips: list[str]) -> None:
     """A status question about one person is one read, consistent with the last decision."""
-    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
+    decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
     round_trips.clear()
     portal.directory.look_up(RIGA, [ANNA, ANNA_PHONE], api_key_digest=digest("cpk_any"))
     assert round_trips == ["BatchGetItem"]
@@ -37,7 +37,7 @@ def test_a_decision_costs_one_read_and_one_write_for_new_and_old_patients(
     portal.directory.look_up(RIGA)
     for answer in ("yes", "withdraw"):
         round_trips.clear()
-        decisions.record(portal, an_act({EMAIL_NEWS: answer}), signed(ANNA, ANNA_PHONE, name="Anna"))
+        decisions.record(portal, a_decision({EMAIL_NEWS: answer}), signed(ANNA, ANNA_PHONE, name="Anna"))
         assert round_trips == ["BatchGetItem", "TransactWriteItems"]
 
 
@@ -45,7 +45,7 @@ def test_a_decision_on_what_was_just_seen_is_one_write(portal: Portal, round_tri
     """The API looks once, for the key and the person together."""
     seen = portal.directory.look_up(RIGA, [ANNA])
     round_trips.clear()
-    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA), seen=seen)
+    decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA), seen=seen)
     assert round_trips == ["TransactWriteItems"]
 
 
@@ -53,16 +53,16 @@ def test_a_withdrawal_costs_the_same_whether_or_not_the_contact_is_known(
     portal: Portal, round_trips: list[str]
 ) -> None:
     """Nobody can tell from the time it takes who is a patient."""
-    decisions.record(portal, an_act({SMS_NEWS: "yes"}), signed(ANNA_PHONE))
+    decisions.record(portal, a_decision({SMS_NEWS: "yes"}), signed(ANNA_PHONE))
     for contact in (ANNA_PHONE, GIORGI):
         round_trips.clear()
-        decisions.withdraw(portal, an_act({SMS_NEWS: "withdraw"}, NOON), signed(contact))
+        decisions.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(contact))
         assert round_trips == ["BatchGetItem", "TransactWriteItems"]
 
 
 def test_a_limit_on_codes_costs_one_read(portal: Portal, round_trips: list[str]) -> None:
     """The try has to be written anyway; what limits it is read once and written with it."""
-    receipt = decisions.record(portal, an_act({SMS_NEWS: "yes"}, confirm=frozenset({SMS_NEWS})), signed(ANNA_PHONE))
+    receipt = decisions.record(portal, a_decision({SMS_NEWS: "yes"}, confirm=frozenset({SMS_NEWS})), signed(ANNA_PHONE))
     key, guard = portal.clinics.key(RIGA), RateLimitCheck("code", (), "10.0.0.0/24", 1, NOON)
     round_trips.clear()
     assert confirmation_codes.try_code(portal.table, key, receipt.id, ANNA_PHONE, guard)
@@ -72,8 +72,8 @@ def test_a_limit_on_codes_costs_one_read(portal: Portal, round_trips: list[str])
 def test_a_status_of_a_hundred_people_is_two_reads(portal: Portal, round_trips: list[str]) -> None:
     """A whole mailing list is checked before it is sent."""
     people = [Contact(ContactKind.EMAIL, f"patient{number}@example.org") for number in range(98)]
-    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
-    decisions.record(portal, an_act({EMAIL_NEWS: "no"}), signed(BELLA))
+    decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA))
+    decisions.record(portal, a_decision({EMAIL_NEWS: "no"}), signed(BELLA))
     round_trips.clear()
     lookup = portal.directory.look_up(RIGA, [ANNA, *people, BELLA], api_key_digest=digest("cpk_any"))
     assert round_trips == ["BatchGetItem", "BatchGetItem"]
@@ -83,7 +83,7 @@ def test_a_status_of_a_hundred_people_is_two_reads(portal: Portal, round_trips: 
 
 def test_a_receipt_is_two_reads(portal: Portal, round_trips: list[str]) -> None:
     """The receipt page opens quickly."""
-    receipt = decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA))
+    receipt = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA))
     round_trips.clear()
     portal.receipts.find(RIGA, receipt.id)
     assert round_trips == ["BatchGetItem", "BatchGetItem"]

@@ -17,8 +17,8 @@ from chalicelib.store.personal_data import reveal
 from chalicelib.store.table import ConflictError
 from chalicelib.store.writes import SetBlob
 from infra.operator.data_keys import Progress, reseal, rotate
-from tests.acts import EMAIL_NEWS, EVENING, NOON, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI, FixedKeys
+from tests.factories import EMAIL_NEWS, EVENING, NOON, a_decision, on_paper
 from tests.services.test_erasure import erased
 from tests.store.people import BELLA, only_person, signed
 from tests.store.test_clinics import publish
@@ -35,10 +35,10 @@ def process(portal: Portal) -> Portal:
 
 def filled(portal: Portal) -> None:
     """Let people decide, with everything that is sealed: contacts, names, evidence, what is to be told."""
-    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME))
+    decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME))
     decisions.record(portal, on_paper({EMAIL_NEWS: "yes"}, NOON, NOON), signed(GIORGI, name=NAME))
     portal.table.put_new(outbox.link_request(portal.clinics.key(RIGA), [ANNA], "lv", "", NOON))
-    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}, clinic=TBILISI), signed(ANNA))
+    decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}, clinic=TBILISI), signed(ANNA))
 
 
 def under(portal: Portal, clinic: str = RIGA) -> dict[str, set[str]]:
@@ -63,7 +63,7 @@ def test_from_the_next_request_on_the_new_key_seals_in_every_process(portal: Por
     filled(portal)
     other.clinics.key(RIGA)
     key_id = rotate(portal, RIGA, SECOND)
-    decisions.record(other, an_act({EMAIL_NEWS: "no"}, EVENING), signed(BELLA, name="Bella"))
+    decisions.record(other, a_decision({EMAIL_NEWS: "no"}, EVENING), signed(BELLA, name="Bella"))
     assert under(portal) == {"SEALED": {"", key_id}, "UNSENT": {"", key_id}}
     assert under(portal, TBILISI) == {"SEALED": {""}, "UNSENT": {""}}
     bella = only_person(process(portal), RIGA, BELLA)
@@ -145,7 +145,7 @@ def test_the_keys_outlive_a_publication(portal: Portal) -> None:
 
 def test_a_claim_made_before_a_rotation_is_still_confirmed_by_its_code(portal: Portal) -> None:
     """What waits for a code keeps its own seal, and lapses by itself within days."""
-    decision = an_act({EMAIL_NEWS: "yes"}, confirm=frozenset({EMAIL_NEWS}))
+    decision = a_decision({EMAIL_NEWS: "yes"}, confirm=frozenset({EMAIL_NEWS}))
     receipt = decisions.record(portal, decision, signed(ANNA_PHONE))
     rotate(portal, RIGA, SECOND)
     last(portal)

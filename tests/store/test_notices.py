@@ -19,8 +19,8 @@ from chalicelib.store.keys import clinic_key, draft_key, notice_key
 from chalicelib.store.people import iter_people
 from chalicelib.store.publishing import DraftChangedError, Drafts, UnknownDraftError
 from chalicelib.store.writes import SetBody
-from tests.acts import EMAIL_NEWS, EVENING, MORNING, NEXT_DAY, NOON, SMS_NEWS, a_document, an_act
-from tests.cast import ANNA, ANNA_PHONE, IEVA, JURIS, RIGA, TBILISI, Clock, FixedKeys, put_out
+from tests.cast import ANNA, ANNA_PHONE, IEVA, JURIS, RIGA, TBILISI, Clock, FixedKeys, publish_edition
+from tests.factories import EMAIL_NEWS, EVENING, MORNING, NEXT_DAY, NOON, SMS_NEWS, a_decision, a_document
 from tests.store.people import signed, state
 
 PHYSIO = "liepaja-physio"
@@ -31,7 +31,7 @@ DECEMBER, MIDNIGHT = "2026-12-01", "2026-11-30T22:00:00.000Z"
 def publish(portal: Portal, at: str = MORNING, **changed: Any) -> PublishedEdition:
     """Publish the small clinic, changed in one place."""
     ready = make_edition(a_document(**changed))
-    assert put_out(portal.table, portal.clinics, ready, at, wrapped_key=b"k" * 32)
+    assert publish_edition(portal.table, portal.clinics, ready, at, wrapped_key=b"k" * 32)
     return ready
 
 
@@ -63,22 +63,22 @@ def test_a_version_for_a_later_day_comes_into_force_at_local_midnight_by_itself(
 def test_midnight_is_the_clinics_own(portal: Portal) -> None:
     """Tbilisi is two hours ahead of Riga."""
     ready = make_edition(a_document(country="GE", authority="GE", effective=DECEMBER))
-    put_out(portal.table, portal.clinics, ready, MORNING, wrapped_key=b"k" * 32)
+    publish_edition(portal.table, portal.clinics, ready, MORNING, wrapped_key=b"k" * 32)
     assert portal.directory.look_up(PHYSIO).published.published[0].since == "2026-11-30T20:00:00.000Z"
 
 
 def test_a_major_change_for_a_later_day_supersedes_on_that_day_and_not_before(portal: Portal, clock: Clock) -> None:
     """What was agreed holds until the new text does; then a Yes to the old text is not taken any more."""
     publish(portal)
-    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}, MORNING, clinic=PHYSIO), signed(ANNA))
+    decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}, MORNING, clinic=PHYSIO), signed(ANNA))
     publish(portal, NOON, version="2.0", effective=DECEMBER)
     clock.at = NEXT_DAY
     assert state(portal, PHYSIO, ANNA, EMAIL_NEWS, NEXT_DAY) is State.GRANTED
-    decisions.record(portal, an_act({SMS_NEWS: "yes"}, NEXT_DAY, clinic=PHYSIO), signed(ANNA_PHONE))
+    decisions.record(portal, a_decision({SMS_NEWS: "yes"}, NEXT_DAY, clinic=PHYSIO), signed(ANNA_PHONE))
     clock.at = MIDNIGHT
     assert state(portal, PHYSIO, ANNA, EMAIL_NEWS, MIDNIGHT) is State.SUPERSEDED
     with pytest.raises(NoticeChangedError):
-        decisions.record(portal, an_act({EMAIL_NEWS: "yes"}, MIDNIGHT, clinic=PHYSIO), signed(ANNA))
+        decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}, MIDNIGHT, clinic=PHYSIO), signed(ANNA))
 
 
 def test_the_day_it_changes_costs_one_read_more_and_only_once(
@@ -210,8 +210,8 @@ def test_a_version_published_stays_the_same_bytes_in_every_language_when_the_nex
 def test_everybody_on_the_roll_is_there_to_be_counted(portal: Portal) -> None:
     """A preview looks at each person once."""
     publish(portal)
-    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}, MORNING, clinic=PHYSIO), signed(ANNA))
-    decisions.record(portal, an_act({SMS_NEWS: "no"}, MORNING, clinic=PHYSIO), signed(ANNA_PHONE))
+    decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}, MORNING, clinic=PHYSIO), signed(ANNA))
+    decisions.record(portal, a_decision({SMS_NEWS: "no"}, MORNING, clinic=PHYSIO), signed(ANNA_PHONE))
     assert sorted(len(person.summaries) for person in iter_people(portal.table, PHYSIO)) == [1, 1]
     assert list(iter_people(portal.table, TBILISI)) == []
 

@@ -31,8 +31,8 @@ from chalicelib.store import rate_limits
 from chalicelib.store.keys import bucket_key
 from chalicelib.store.lookup import Identification
 from chalicelib.store.table import ContendedError
-from tests.acts import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, an_act
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
+from tests.factories import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, a_decision
 from tests.store.people import BELLA, signed, state
 
 _numbers = itertools.count()
@@ -81,28 +81,28 @@ def test_a_post_that_is_counted_costs_no_round_trip_more(portal: Portal, round_t
     portal.directory.look_up(RIGA)
     for identification in (consenting(BELLA, ANNA_PHONE), consenting(ANNA)):
         round_trips.clear()
-        decisions.answer(portal, an_act({EMAIL_NEWS: "yes"}), identification)
+        decisions.answer(portal, a_decision({EMAIL_NEWS: "yes"}), identification)
         assert round_trips == ["BatchGetItem", "TransactWriteItems"]
     for contact in (ANNA, GIORGI):
         round_trips.clear()
-        decisions.withdraw(portal, an_act({EMAIL_NEWS: "withdraw"}), withdrawing(contact))
+        decisions.withdraw(portal, a_decision({EMAIL_NEWS: "withdraw"}), withdrawing(contact))
         assert round_trips == ["BatchGetItem", "TransactWriteItems"]
 
 
 def test_what_is_refused_reads_once_and_writes_nothing(portal: Portal, round_trips: list[str]) -> None:
     """However hard somebody knocks, no item of the table becomes hot by it."""
     for _ in range(CONTACT.burst):
-        decisions.answer(portal, an_act({EMAIL_NEWS: "no"}), consenting(ANNA))
+        decisions.answer(portal, a_decision({EMAIL_NEWS: "no"}), consenting(ANNA))
     before = kept(portal)
     round_trips.clear()
     with pytest.raises(TooManyError) as refused:
-        decisions.answer(portal, an_act({EMAIL_NEWS: "no"}), consenting(ANNA))
+        decisions.answer(portal, a_decision({EMAIL_NEWS: "no"}), consenting(ANNA))
     assert round_trips == ["BatchGetItem"]
     assert kept(portal) == before
     assert refused.value.seconds == CONTACT.interval / 1000
-    decisions.answer(portal, an_act({EMAIL_NEWS: "no"}), consenting(GIORGI))
-    decisions.answer(portal, an_act({EMAIL_NEWS: "no"}, clinic=TBILISI), consenting(ANNA))
-    decisions.answer(portal, an_act({EMAIL_NEWS: "no"}), consenting(ANNA, at=later(NOON, CONTACT.interval)))
+    decisions.answer(portal, a_decision({EMAIL_NEWS: "no"}), consenting(GIORGI))
+    decisions.answer(portal, a_decision({EMAIL_NEWS: "no"}, clinic=TBILISI), consenting(ANNA))
+    decisions.answer(portal, a_decision({EMAIL_NEWS: "no"}), consenting(ANNA, at=later(NOON, CONTACT.interval)))
 
 
 @pytest.mark.parametrize(
@@ -125,26 +125,26 @@ def test_each_bucket_refuses_by_itself_and_fills_again(
 
 def test_a_withdrawal_that_is_refused_has_just_been_carried_out(portal: Portal) -> None:
     """Who uses up the room for Anna's withdrawal has done what she wants; nothing else of hers is in the way."""
-    decisions.answer(portal, an_act({EMAIL_NEWS: "yes", SMS_NEWS: "yes"}, MORNING), signed(ANNA))
+    decisions.answer(portal, a_decision({EMAIL_NEWS: "yes", SMS_NEWS: "yes"}, MORNING), signed(ANNA))
     for _ in range(CONTACT.burst):
-        decisions.withdraw(portal, an_act({EMAIL_NEWS: "withdraw"}, NOON), withdrawing(ANNA))
+        decisions.withdraw(portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), withdrawing(ANNA))
     with pytest.raises(TooManyError):
-        decisions.withdraw(portal, an_act({EMAIL_NEWS: "withdraw"}, NOON), withdrawing(ANNA))
+        decisions.withdraw(portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), withdrawing(ANNA))
     assert state(portal, RIGA, ANNA, EMAIL_NEWS) is not State.GRANTED
     for _ in range(CONTACT.burst):
-        decisions.answer(portal, an_act({EMAIL_NEWS: "no"}, NOON), consenting(ANNA))
-    decisions.withdraw(portal, an_act({SMS_NEWS: "withdraw"}, NOON), withdrawing(ANNA, what=[SMS_NEWS]))
+        decisions.answer(portal, a_decision({EMAIL_NEWS: "no"}, NOON), consenting(ANNA))
+    decisions.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), withdrawing(ANNA, what=[SMS_NEWS]))
     assert state(portal, RIGA, ANNA, SMS_NEWS) is not State.GRANTED
 
 
 def test_a_post_that_reaches_several_people_is_counted_once(portal: Portal) -> None:
     """A mother who stops for the whole family on one phone has not tried three times."""
     for contact in (ANNA, BELLA):
-        decisions.answer(portal, an_act({SMS_NEWS: "no"}, MORNING), signed(contact, ANNA_PHONE))
+        decisions.answer(portal, a_decision({SMS_NEWS: "no"}, MORNING), signed(contact, ANNA_PHONE))
     identification = withdrawing(ANNA_PHONE, what=[SMS_NEWS])
-    receipts = decisions.withdraw(portal, an_act({SMS_NEWS: "withdraw"}, NOON), identification)
+    receipts = decisions.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), identification)
     assert len(receipts) == 3, "both of them, and whoever has the phone alone"
-    decisions.answer(portal, an_act({SMS_NEWS: "no"}, NOON), replace(identification, fresh=signed().fresh))
+    decisions.answer(portal, a_decision({SMS_NEWS: "no"}, NOON), replace(identification, fresh=signed().fresh))
     guard = identification.guard
     assert guard is not None
     key = portal.clinics.key(RIGA)
@@ -157,15 +157,15 @@ def test_a_post_that_reaches_several_people_is_counted_once(portal: Portal) -> N
 
 def test_the_same_form_again_is_not_counted_again(portal: Portal) -> None:
     """An impatient finger uses up nothing."""
-    decision = an_act({EMAIL_NEWS: "no"})
+    decision = a_decision({EMAIL_NEWS: "no"})
     receipts = {decisions.answer(portal, decision, consenting(ANNA)).id for _ in range(CONTACT.burst + 5)}
     assert receipts == {decision.receipt_id}
-    decisions.answer(portal, an_act({EMAIL_NEWS: "no"}), consenting(ANNA))
+    decisions.answer(portal, a_decision({EMAIL_NEWS: "no"}), consenting(ANNA))
 
 
 def test_buckets_hold_no_contact_and_no_address_and_go_when_they_are_full_again(portal: Portal) -> None:
     """Who reads the table learns neither who came nor from where; the items clear themselves away."""
-    decisions.answer(portal, an_act({EMAIL_NEWS: "no"}), consenting(ANNA, address="203.0.113.77"))
+    decisions.answer(portal, a_decision({EMAIL_NEWS: "no"}), consenting(ANNA, address="203.0.113.77"))
     buckets = [each for each in kept(portal) if "#LIMIT#" in each]
     assert len(buckets) == 3
     for each in buckets:

@@ -14,8 +14,8 @@ from chalicelib.portal import Portal
 from chalicelib.services import decisions
 from chalicelib.store.keys import personal_data_key, subject_pk
 from infra.operator import keys
-from tests.acts import EMAIL_NEWS, NOON, SMS_NEWS, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
+from tests.factories import EMAIL_NEWS, NOON, SMS_NEWS, a_decision, on_paper
 from tests.store.people import only_person, signed
 
 NAME = "Anna Ozoliņa"
@@ -44,10 +44,10 @@ def everything_readable(portal: Portal) -> Iterator[bytes]:
 
 def test_no_contact_and_no_name_can_be_read_in_any_item(portal: Portal) -> None:
     """Who gets hold of the table gets no patient list (GDPR Art. 32)."""
-    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME))
+    decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME))
     noted = {"form": f"A-1 {NAME}", "witness": ANNA_PHONE.value}
     decisions.record(portal, on_paper({SMS_NEWS: "yes"}, NOON, NOON, evidence=noted), signed(GIORGI, name=NAME))
-    decisions.withdraw(portal, an_act({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
+    decisions.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
     read = list(everything_readable(portal))
     assert any(b"Sidraba rasa" in each for each in read), "what is packed would have been found"
     hidden = [ANNA.value, "anna.ozola", ANNA_PHONE.value, ANNA_PHONE.value[1:], GIORGI.value[4:], NAME, "Ozoli"]
@@ -59,7 +59,7 @@ def test_no_contact_and_no_name_can_be_read_in_any_item(portal: Portal) -> None:
 
 def test_the_clinic_itself_can_read_a_contact_and_a_name(portal: Portal) -> None:
     """Sealed is not lost: Anna can be written to."""
-    decisions.record(portal, an_act({EMAIL_NEWS: "yes"}), signed(ANNA, name=NAME))
+    decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA, name=NAME))
     anna, key = only_person(portal, RIGA, ANNA), portal.clinics.key(RIGA)
     for what, plain in ((key.lookup(ANNA), ANNA.value), ("name#1", NAME)):
         place = personal_data_key(RIGA, anna.id, what)
@@ -72,7 +72,7 @@ def test_the_clinic_itself_can_read_a_contact_and_a_name(portal: Portal) -> None
 def test_each_contact_is_sealed_once(portal: Portal) -> None:
     """Coming back adds a receipt, not another copy of the address."""
     for _ in range(3):
-        decisions.record(portal, an_act({EMAIL_NEWS: "no"}), signed(ANNA, ANNA_PHONE))
+        decisions.record(portal, a_decision({EMAIL_NEWS: "no"}), signed(ANNA, ANNA_PHONE))
     sealed = list(portal.table.partition(subject_pk(RIGA, only_person(portal, RIGA, ANNA).id), "SEALED#"))
     assert len(sealed) == 2
 

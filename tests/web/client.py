@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 from app import app
 from chalicelib.portal import get_portal
 from chalicelib.web.routing import find
-from tests.roles import held_to
+from tests.policies import under_policy_of
 from tests.web import truth
 
 MOUNTS = {"stage": "/api", "own-domain": "", "base-path": "/clinics/consent"}
@@ -81,7 +81,7 @@ class Client:
         What has no route, or not that method, is in no document.
         """
         event = self._event(method, target, body, headers)
-        with held_to(get_portal(), "api_handler"):
+        with under_policy_of(get_portal(), "api_handler"):
             given = self.answer(event, None)
         content = base64.b64decode(given["body"]) if given.get("isBase64Encoded") else given["body"].encode()
         answer = Answer(given["statusCode"], {name.lower(): value for name, value in given["headers"].items()}, content)

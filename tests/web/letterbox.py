@@ -45,11 +45,11 @@ def a_token(  # noqa: PLR0917 - a link has these parts
 ) -> str:
     """Give the token of a link of this moment, good for an hour."""
     now = datetime.now(UTC)
-    subject = portal.beside.receipts.find(clinic, receipt).document["subject"] if receipt else None
+    subject = portal.in_process.receipts.find(clinic, receipt).document["subject"] if receipt else None
     ends = instant(now + timedelta(hours=1))
     link = Link(clinic, subject, lang, addresses, receipt, instant(now), ends, "portal")
-    key, handle = portal.beside.clinics.key(clinic), LinkSecret.fresh()
-    portal.beside.table.write(links.link_writes(key, [(handle, link, LinkRecipient(contact))]))
+    key, handle = portal.in_process.clinics.key(clinic), LinkSecret.fresh()
+    portal.in_process.table.write(links.link_writes(key, [(handle, link, LinkRecipient(contact))]))
     return handle.token(key.link_secret(), power)
 
 
@@ -58,7 +58,7 @@ def letters(portal: Home, clinic: str, number: str) -> Iterator[tuple[str, Addre
 
     None comes where nothing waits, or where somebody confirmed already.
     """
-    beside = portal.beside
+    beside = portal.in_process
     document = beside.receipts.find(clinic, number).document
     typed = confirmation_codes.claimants(beside.table, beside.clinics, clinic, number, document["subject"])
     version, lang = document["notice"]["version"], document["notice"]["lang"]
@@ -105,7 +105,7 @@ def unasked(portal: Home, clinic: str, contact: Contact, at: Instant) -> list[Em
 
 def brought_unasked(portal: Home, clinic: str, contact: Contact, at: Instant) -> list[Email | TextMessage]:
     """Give everything that is brought unasked by a time to whoever is known under a contact."""
-    beside, bag = portal.beside, Bag()
+    beside, bag = portal.in_process, Bag()
     _make_room(portal, [contact])
     lookup = beside.directory.look_up(clinic, [contact])
     for person in lookup.known():
@@ -120,7 +120,7 @@ def carried(portal: Home, *to: Contact) -> list[str]:
     """Carry the outbox out, and give the text of what came to these contacts, newest last."""
     bag = Bag()
     _make_room(portal, to)
-    delivery = Delivery(portal.beside.table, portal.beside.clinics, bag, BASE)  # type: ignore[arg-type]
+    delivery = Delivery(portal.in_process.table, portal.in_process.clinics, bag, BASE)  # type: ignore[arg-type]
     for _ in range(2):  # a wish for a link is shared out first
         delivery.carry_waiting(lambda: False)
     return [each.text for each in bag.sent if each.to in {contact.value for contact in to}]
@@ -128,11 +128,11 @@ def carried(portal: Home, *to: Contact) -> list[str]:
 
 def _make_room(portal: Home, contacts: Iterable[Contact]) -> None:
     """Empty the buckets that count a contact's messages from all clinics: other tests' clinics wrote to it too."""
-    key = portal.beside.clinics.portal_key()
+    key = portal.in_process.clinics.portal_key()
     if key is not None:
         whom = {ANNA, ANNA_PHONE, *contacts}
         names = [key.shared_bucket(contact, what) for contact in whom for what in ("", "stop")]
-        portal.beside.table.write([Delete(shared_bucket_key(name)) for name in names])
+        portal.in_process.table.write([Delete(shared_bucket_key(name)) for name in names])
 
 
 def token_in(text: str, page: str) -> str:

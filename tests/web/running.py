@@ -50,7 +50,7 @@ class RunningPortal:
     @property
     def table(self) -> Table:
         """The table, as that other process sees it."""
-        return self.beside.table
+        return self.in_process.table
 
     def program(self, clinic: str = RIGA) -> Program:
         """Give the program of a demo clinic."""
@@ -77,17 +77,17 @@ class RunningPortal:
 
     def member(self, clinic: str, controller: str) -> Program:
         """Give the program of one of a clinic's joint controllers."""
-        controllers = [each.id for each in self.beside.directory.look_up(clinic).published.clinic.controllers]
+        controllers = [each.id for each in self.in_process.directory.look_up(clinic).published.clinic.controllers]
         member = keys.Member(controller, controllers)
         return Program(clinic, keys.create(self.table, clinic, controller, member=member)[1])
 
     def seal(self) -> None:
         """Sign what waits at the clinic opened last, as the stream's function does; what other tests left waits on."""
-        assert self.beside.signer is not None
+        assert self.in_process.signer is not None
         clinic = list(self.documents)[-1]
         marks = [mark for shard in SHARDS for mark in self.table.partition(unsigned_key("", shard).pk, f"{clinic}#")]
-        receipts = [self.beside.receipts.find(clinic, mark.sk.partition("#")[2]) for mark in marks]
-        assert list(signing.sign_receipts(self.table, self.beside.signer, receipts, lambda: False))[-1].whole
+        receipts = [self.in_process.receipts.find(clinic, mark.sk.partition("#")[2]) for mark in marks]
+        assert list(signing.sign_receipts(self.table, self.in_process.signer, receipts, lambda: False))[-1].whole
 
     def items(self) -> set[tuple[str, str]]:
         """Give the key of every item in the table but the audit's, to see what a request stored."""
@@ -117,7 +117,7 @@ class RunningPortal:
             change(document)
         ready, arn = make_edition(document), self.settings["CLINIC_KEY_ARN"]
         why = "For a test of what happens then."
-        assert publish.publish(ready, self.beside, arn, author=IEVA, approver=JURIS, minor_reason=why, at=at)
+        assert publish.publish(ready, self.in_process, arn, author=IEVA, approver=JURIS, minor_reason=why, at=at)
         self.documents[document["id"]] = document
 
 

@@ -70,7 +70,7 @@ def test_a_page_is_looked_at_from_wherever_its_link_stands(client: Client) -> No
 
 def test_the_public_address_is_the_portals_own_too(client: Client, portal: RunningPortal) -> None:
     """Behind a domain of its own the portal hears another host than the browser asked."""
-    portal.beside  # noqa: B018 - made before the environment changes
+    portal.in_process  # noqa: B018 - made before the environment changes
     with environment({"PUBLIC_URL": "https://consent.example.org/riga"}):
         from chalicelib.portal import get_portal  # noqa: PLC0415 - read anew
 

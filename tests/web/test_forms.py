@@ -21,8 +21,8 @@ from chalicelib.store.encryption import ClinicKey
 from chalicelib.web.form_state import FormState, new_nonce
 from chalicelib.web.forms import read_consent as read_consent_at
 from chalicelib.web.forms import read_withdrawal, read_written_to
-from tests.acts import EVENING, MORNING, a_document
 from tests.cast import ANNA, RIGA, TBILISI
+from tests.factories import EVENING, MORNING, a_document
 
 CLINIC = read_clinic(a_document())
 ADULTS_ONLY = read_clinic(a_document(age={"minimum": 18}))

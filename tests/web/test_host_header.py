@@ -89,7 +89,7 @@ def test_a_forged_header_is_found_in_no_page_code_header_or_message(
     assert paper.body.startswith(b"%PDF")
 
     bag = Bag()
-    delivery = Delivery(portal.beside.table, portal.beside.clinics, bag)  # type: ignore[arg-type]
+    delivery = Delivery(portal.in_process.table, portal.in_process.clinics, bag)  # type: ignore[arg-type]
     for _ in range(2):
         delivery.carry_waiting(lambda: False)
     sent = [

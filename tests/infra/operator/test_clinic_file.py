@@ -8,7 +8,7 @@ import yaml
 
 from infra.operator.clinic_file import ClinicFile, FileError
 from infra.operator.publish import read_document, read_file
-from tests.acts import a_document
+from tests.factories import a_document
 
 
 def written(tmp_path: Path, text: str) -> Path:

@@ -74,7 +74,7 @@ def test_what_was_given_up_is_listed_done_from_the_table_and_gone_from_the_queue
     """The stream forgets after a day; the operator loses nothing by looking later."""
     clinic, now = portal.open_clinic().clinic, datetime.now(UTC)
     number = receipt_number(decide(client, clinic, NO))
-    assert portal.beside.receipts.issued(clinic, number)[1] is None
+    assert portal.in_process.receipts.issued(clinic, number)[1] is None
     assert main(["failures", "list"]) == 0
     assert "Nothing was given up." in capsys.readouterr().out
     queue(pointer(now))
@@ -85,9 +85,9 @@ def test_what_was_given_up_is_listed_done_from_the_table_and_gone_from_the_queue
     assert "no pointer" in err
     assert main(["failures", "replay"]) in {0, 1}  # another test may have left what nobody can sign
     assert "replayed:" in capsys.readouterr().out
-    day = portal.beside.receipts.find(clinic, number).document["recorded_at"][:10]
+    day = portal.in_process.receipts.find(clinic, number).document["recorded_at"][:10]
     assert sum(counts(portal.table, clinic, day).values()) == len(NO)
-    assert portal.beside.receipts.issued(clinic, number)[1] is not None
+    assert portal.in_process.receipts.issued(clinic, number)[1] is not None
     assert main(["recount", clinic]) == 0
     assert "1 receipts of these days. 0 had not been counted" in capsys.readouterr().out
 
@@ -117,7 +117,7 @@ def test_days_that_are_none_and_clinics_that_are_none_are_told(
 def test_the_streams_function_answers_lambda_which_records_failed(portal: RunningPortal, client: Client) -> None:
     """Lambda sends again what the function names, and nothing else (ReportBatchItemFailures)."""
     clinic = portal.open_clinic().clinic
-    receipt = portal.beside.receipts.find(clinic, receipt_number(decide(client, clinic, NO)))
+    receipt = portal.in_process.receipts.find(clinic, receipt_number(decide(client, clinic, NO)))
     place = f"CLINIC#{clinic}#SUBJECT#{receipt.document['subject']}"
     keys = {"pk": {"S": place}, "sk": {"S": "RECEIPT#0000000001"}}
     image = {**keys, "body": {"S": receipt.canonical.decode()}}

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from infra.__main__ import main
-from tests.acts import a_document
+from tests.factories import a_document
 from tests.web.client import Client, Program
 from tests.web.letterbox import confirmed
 from tests.web.page_reader import decide

@@ -24,7 +24,7 @@ _names = (f"alias/signs-{number}" for number in itertools.count(1))
 @pytest.mark.parametrize(("spec", "alg"), [("ECC_NIST_P256", "ES256"), ("ECC_NIST_EDWARDS25519", "Ed25519")])
 def test_what_kms_signs_anybody_verifies(portal: RunningPortal, spec: str, alg: str) -> None:
     """The private key never leaves KMS, the proof needs none of it."""
-    signer = KmsSigner(portal.beside.aws, a_signing_key(next(_names), spec))
+    signer = KmsSigner(portal.in_process.aws, a_signing_key(next(_names), spec))
     key = signer.current()
     protected = jws.header(key.jwk)
     for _ in range(8):  # a number of the signature that begins with zeros comes now and then
@@ -36,7 +36,7 @@ def test_what_kms_signs_anybody_verifies(portal: RunningPortal, spec: str, alg: 
 def test_a_long_receipt_is_signed_by_es256_and_waits_under_ed25519(portal: RunningPortal) -> None:
     """KMS signs undigested 4096 bytes at most; the error says so and which key has no such limit."""
     for spec in ("ECC_NIST_P256", "ECC_NIST_EDWARDS25519"):
-        signer = KmsSigner(portal.beside.aws, a_signing_key(next(_names), spec))
+        signer = KmsSigner(portal.in_process.aws, a_signing_key(next(_names), spec))
         key = signer.current()
         message = jws.signing_input(jws.header(key.jwk), LONG)
         if spec == "ECC_NIST_P256":
@@ -50,11 +50,11 @@ def test_a_key_that_is_away_or_no_signing_key_is_said_clearly(portal: RunningPor
     """An operator reads in the log what to mend."""
     kms = botocore.session.get_session().create_client("kms", REGION)
     with pytest.raises(SigningUnavailableError, match="NotFound"):
-        KmsSigner(portal.beside.aws, "alias/nobody").current()
+        KmsSigner(portal.in_process.aws, "alias/nobody").current()
     with pytest.raises(SigningUnavailableError, match="ECC_NIST_P256"):
-        KmsSigner(portal.beside.aws, a_signing_key(next(_names), "RSA_2048")).current()
+        KmsSigner(portal.in_process.aws, a_signing_key(next(_names), "RSA_2048")).current()
     alias = a_signing_key(next(_names))
-    signer = KmsSigner(portal.beside.aws, alias)
+    signer = KmsSigner(portal.in_process.aws, alias)
     key = signer.current()
     kms.disable_key(KeyId=key.name)
     with pytest.raises(SigningUnavailableError, match="Disabled"):
@@ -70,7 +70,7 @@ def test_after_a_rotation_a_new_key_signs_and_both_verify(client: Client, portal
         numbers.append(receipt_number(decide(client, program.clinic, said)))
         portal.seal()
         if len(numbers) == 1:
-            kid = signing.rotate(portal.beside)
+            kid = signing.rotate(portal.in_process)
             assert kid in {key["kid"] for key in signatures.jwks(portal.table)["keys"]}  # before it ever signed
     jwks = client.get("/.well-known/jwks.json").json()
     kids = [jws.verify(program.receipt(number, "?format=jws").text, jwks).kid for number in numbers]

@@ -10,8 +10,8 @@ from chalicelib.domain.decisions import Decision, NoticeRef, decide
 from chalicelib.domain.instants import Instant
 from chalicelib.receipts.formats.issued import IssuedReceipt
 from infra.operator.publish import read_file
-from tests.acts import MORNING, NEXT_DAY, NOON, OPENING, a_subject, an_act, on_paper
 from tests.cast import CLINICS
+from tests.factories import MORNING, NEXT_DAY, NOON, OPENING, a_decision, a_subject, on_paper
 
 BASE_URL = "https://consent.example.org"
 JWS = "eyJhbGciOiJFUzI1NiJ9.e30.c2lnbmVk"
@@ -60,17 +60,17 @@ def issue(
 
 def yes(clinic: Clinic, at: Instant = MORNING) -> Decision:
     """Say Yes to everything the clinic asks."""
-    return an_act(dict.fromkeys(clinic.questions, "yes"), at)
+    return a_decision(dict.fromkeys(clinic.questions, "yes"), at)
 
 
 def no(clinic: Clinic, at: Instant = MORNING) -> Decision:
     """Say No to everything."""
-    return an_act(dict.fromkeys(clinic.questions, "no"), at)
+    return a_decision(dict.fromkeys(clinic.questions, "no"), at)
 
 
 def every_other(clinic: Clinic, at: Instant = MORNING) -> Decision:
     """Say Yes and No in turn."""
-    return an_act({address: ("yes", "no")[place % 2] for place, address in enumerate(clinic.questions)}, at)
+    return a_decision({address: ("yes", "no")[place % 2] for place, address in enumerate(clinic.questions)}, at)
 
 
 def _now(clinic: Clinic, state: State) -> Mapping[str, State]:
@@ -84,7 +84,7 @@ STATES: Mapping[str, Callable[[Clinic, str], IssuedReceipt]] = {
     "withdrawn": lambda clinic, lang: issue(
         clinic,
         yes(clinic),
-        an_act(dict.fromkeys(clinic.questions, "withdraw"), NOON, everything=True),
+        a_decision(dict.fromkeys(clinic.questions, "withdraw"), NOON, everything=True),
         lang=lang,
     ),
     "partly withdrawn": lambda clinic, lang: issue(

@@ -13,7 +13,7 @@ from chalicelib.domain.consent import Channel, State
 from chalicelib.domain.decisions import Decision
 from chalicelib.receipts.formats import dpv
 from chalicelib.receipts.formats.issued import IssuedReceipt
-from tests.acts import EMAIL_NEWS, EVENING, MORNING, NEXT_DAY, NOON, SMS_NEWS, an_act, on_paper
+from tests.factories import EMAIL_NEWS, EVENING, MORNING, NEXT_DAY, NOON, SMS_NEWS, a_decision, on_paper
 from tests.receipts.formats.issued import BASE_URL, STATES, clinic_named, clinics, everything, issue, no, yes
 
 DPV, DCT = "https://w3id.org/dpv#", "http://purl.org/dc/terms/"
@@ -176,7 +176,7 @@ LATEST = {
 @pytest.mark.parametrize("now", [None, *State])
 def test_the_latest_state_is_the_one_that_holds_now(answer: str, now: State | None) -> None:
     """Which of the states counts is said, not left to sorting (w3c-cg/dpv#114); nothing but granted is given."""
-    issued = issue(RIGA, an_act({EMAIL_NEWS: answer}), now={EMAIL_NEWS: now} if now else {})
+    issued = issue(RIGA, a_decision({EMAIL_NEWS: answer}), now={EMAIL_NEWS: now} if now else {})
     graph = expanded(issued)
     record = records(graph)[EMAIL_NEWS]
     [latest] = values(record, f"{DPV}hasStatus")
@@ -203,7 +203,7 @@ def test_every_past_state_is_kept_in_order() -> None:
 
 def test_each_decision_has_its_own_states() -> None:
     """A No beside a Yes is not mixed up with it."""
-    issued = issue(RIGA, an_act({EMAIL_NEWS: "yes", SMS_NEWS: "no"}))
+    issued = issue(RIGA, a_decision({EMAIL_NEWS: "yes", SMS_NEWS: "no"}))
     graph = expanded(issued)
     latest = {name: values(each, f"{DPV}hasStatus")[0] for name, each in records(graph).items()}
     assert {name: state(graph, iri) for name, iri in latest.items()} == {
@@ -214,7 +214,7 @@ def test_each_decision_has_its_own_states() -> None:
 
 def test_a_consent_with_an_end_is_valid_until_then() -> None:
     """A reader need not know our rules to know the day."""
-    graph = expanded(issue(RIGA, an_act({"contests.winter_draw": "yes", EMAIL_NEWS: "yes"})))
+    graph = expanded(issue(RIGA, a_decision({"contests.winter_draw": "yes", EMAIL_NEWS: "yes"})))
     [until] = of_type(graph, "UntilTimeDuration")
     assert values(until, f"{DCT}valid") == ["2027-01-31T22:00:00.000Z"]
     assert f"{DPV}WithdrawConsent" in {
@@ -239,7 +239,7 @@ def test_the_profile_is_the_gdprs_only_where_the_gdpr_holds(clinic: Any) -> None
 
 def test_explicit_consent_is_told_from_the_other() -> None:
     """Health data need Art. 9(2)(a); news by e-mail do not."""
-    graph = expanded(issue(RIGA, an_act({EMAIL_NEWS: "yes", "testimonials.photo": "yes"})))
+    graph = expanded(issue(RIGA, a_decision({EMAIL_NEWS: "yes", "testimonials.photo": "yes"})))
     bases = {name: set(values(each, f"{DPV}hasLegalBasis")) for name, each in records(graph).items()}
     assert bases[EMAIL_NEWS] == {f"{DPV}ExpressedConsent", f"{GDPR}A6-1-a"}
     assert bases["testimonials.photo"] == {f"{DPV}ExplicitlyExpressedConsent", f"{GDPR}A9-2-a"}
@@ -248,7 +248,7 @@ def test_explicit_consent_is_told_from_the_other() -> None:
 
 def test_texts_carry_the_language_they_are_in() -> None:
     """Georgian words are marked as Georgian."""
-    graph = expanded(issue(TBILISI, an_act({"newsletter.sms": "yes"}), lang="ru"))
+    graph = expanded(issue(TBILISI, a_decision({"newsletter.sms": "yes"}), lang="ru"))
     [purpose] = [node for node in of_type(graph, "Purpose") if f"{DCT}title" in node]
     assert purpose[f"{DCT}title"] == [{"@language": "ru", "@value": "Новости и скидки: По SMS"}]
     [record] = records(graph).values()
@@ -307,7 +307,7 @@ def test_an_older_no_entered_late_is_not_told_as_the_withdrawal_that_stands() ->
 
 def test_a_strangers_claim_is_not_told_as_the_consent_it_found() -> None:
     """Whoever types somebody's address gave nothing: neither the consent, nor its time, nor its end."""
-    issued = issue(RIGA, staff("yes", MORNING), an_act({EMAIL_NEWS: "yes"}, NOON), known=True, now={})
+    issued = issue(RIGA, staff("yes", MORNING), a_decision({EMAIL_NEWS: "yes"}, NOON), known=True, now={})
     assert issued.receipt.document["decisions"][EMAIL_NEWS]["confirm_by"]
     assert way(issued) == [
         ("ConsentGiven", NOON, False, []),
@@ -341,7 +341,7 @@ def test_a_yes_that_had_ended_before_it_was_entered_is_not_told_as_its_own_end()
 def test_what_an_answer_led_to_is_the_patients_own(earlier: list[str], answer: str, told: str, *, known: bool) -> None:
     """Said by them, when they said it, in the way they said it."""
     before = [staff(said, MORNING) for said in earlier]
-    issued = issue(RIGA, *before, an_act({EMAIL_NEWS: answer}, NOON), known=known)
+    issued = issue(RIGA, *before, a_decision({EMAIL_NEWS: answer}, NOON), known=known)
     assert way(issued)[1] == (told, NOON, True, ["qr"])
 
 
@@ -387,7 +387,7 @@ def test_records_can_be_had_without_the_receipt_around_them() -> None:
 
 def test_a_decision_the_notice_no_longer_knows_still_has_a_whole_record() -> None:
     """Who withdraws everything withdraws what an older notice asked, too."""
-    issued = issue(RIGA, an_act({"old_purpose": "withdraw"}, everything=True))
+    issued = issue(RIGA, a_decision({"old_purpose": "withdraw"}, everything=True))
     graph = expanded(replace(issued, lang="en"))
     [record] = records(graph).values()
     assert not [field for field in (*HEADER, *RECORD) if not record.get(field)]

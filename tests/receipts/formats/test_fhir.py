@@ -14,7 +14,7 @@ from chalicelib.domain.consent import State
 from chalicelib.domain.languages import LANGUAGES
 from chalicelib.receipts.formats import fhir
 from chalicelib.receipts.formats.issued import IssuedReceipt
-from tests.acts import EMAIL_NEWS, MORNING, NOON, SMS_NEWS, an_act, on_paper
+from tests.factories import EMAIL_NEWS, MORNING, NOON, SMS_NEWS, a_decision, on_paper
 from tests.receipts.formats.fhir_definitions import codings, displays, validate
 from tests.receipts.formats.issued import BASE_URL, LATER, STATES, clinic_named, everything, issue, no, yes
 
@@ -134,7 +134,7 @@ def test_no_active_consent_permits_what_is_not_granted_now() -> None:
     for first, second in answers:
         for states in later:
             now = {address: state for address, state in zip((EMAIL_NEWS, SMS_NEWS), states, strict=True) if state}
-            issued = issue(RIGA, an_act({EMAIL_NEWS: first, SMS_NEWS: second}), now=now)
+            issued = issue(RIGA, a_decision({EMAIL_NEWS: first, SMS_NEWS: second}), now=now)
             r4, r5 = fhir.write_r4(issued), fhir.write_r5(issued)
             status, rules = expected(issued)
             assert (r4["status"], r4_rules(r4)) == (status, rules)
@@ -178,20 +178,20 @@ def test_the_r4_root_rule_carries_no_type_and_every_nested_one_does() -> None:
 
 def test_a_consent_ends_when_it_says() -> None:
     """A server that never asks again stops on the right day."""
-    issued = issue(RIGA, an_act({DRAW: "yes", "contests.autumn_photo": "yes"}))
+    issued = issue(RIGA, a_decision({DRAW: "yes", "contests.autumn_photo": "yes"}))
     r4, r5 = fhir.write_r4(issued), fhir.write_r5(issued)
     ends = {rule["purpose"][0]["code"]: rule["period"]["end"] for rule in r4["provision"]["provision"]}
     assert ends == {DRAW: "2027-01-31T22:00:00.000Z", "contests.autumn_photo": "2027-03-31T21:00:00.000Z"}
     assert r4["provision"]["period"] == {"start": MORNING, "end": ends["contests.autumn_photo"]}
     assert r5["period"] == {"start": MORNING, "end": ends[DRAW]}  # one period for all: the first to end
-    apart = fhir.write_r5(issue(RIGA, an_act({DRAW: "yes", EMAIL_NEWS: "no"})))
+    apart = fhir.write_r5(issue(RIGA, a_decision({DRAW: "yes", EMAIL_NEWS: "no"})))
     assert apart["provision"][0]["period"]["end"] == ends[DRAW]
     assert "end" not in apart["period"]  # the No does not end
 
 
 def test_what_has_no_end_has_none_in_the_period() -> None:
     """A No, and a Yes until it is taken back, are not cut short by another's date."""
-    consent = fhir.write_r4(issue(RIGA, an_act({DRAW: "yes", EMAIL_NEWS: "yes", SMS_NEWS: "no"})))
+    consent = fhir.write_r4(issue(RIGA, a_decision({DRAW: "yes", EMAIL_NEWS: "yes", SMS_NEWS: "no"})))
     assert consent["provision"]["period"] == {"start": MORNING}
     ends = {rule["purpose"][0]["code"]: "end" in rule["period"] for rule in consent["provision"]["provision"]}
     assert ends == {DRAW: True, EMAIL_NEWS: False, SMS_NEWS: False}
@@ -283,13 +283,13 @@ def test_the_signed_receipt_is_inside_once_it_is_signed() -> None:
 )
 def test_a_page_is_named_as_seen_only_where_one_was_answered(answers: dict[str, str], *, seen: bool) -> None:
     """A withdrawal may be sent without the page; an address of one would say that it was read."""
-    policy = fhir.write_r4(issue(RIGA, an_act(answers)))["policy"]
+    policy = fhir.write_r4(issue(RIGA, a_decision(answers)))["policy"]
     assert [each["uri"] for each in policy[1:]] == [f"{BASE_URL}/riga-aesthetics/shown/{'ab' * 32}"] * seen
 
 
 def test_who_receives_the_data_stands_in_the_rule() -> None:
     """Sharing is disclosing, to a named recipient."""
-    consent = fhir.write_r4(issue(RIGA, an_act({"data_sharing.skin_institute": "yes"}), lang="en"))
+    consent = fhir.write_r4(issue(RIGA, a_decision({"data_sharing.skin_institute": "yes"}), lang="en"))
     [rule] = consent["provision"]["provision"]
     assert rule["actor"][0]["reference"] == {"display": "To the Northern Skin Institute"}
     assert rule["action"][0]["coding"][0]["code"] == "disclose"
@@ -306,7 +306,7 @@ def test_who_receives_the_data_stands_in_the_rule() -> None:
 )
 def test_a_yes_to_one_channel_does_not_read_as_a_yes_to_marketing(answers: dict[str, str], marketing: set[str]) -> None:
     """HL7's broad word stands where the whole purpose is decided alike: purposes in one rule mean any of them."""
-    consent = fhir.write_r4(issue(RIGA, an_act(answers)))
+    consent = fhir.write_r4(issue(RIGA, a_decision(answers)))
     told = {
         rule["purpose"][0]["code"]
         for rule in consent["provision"]["provision"]
@@ -317,7 +317,7 @@ def test_a_yes_to_one_channel_does_not_read_as_a_yes_to_marketing(answers: dict[
 
 def test_a_decision_the_notice_no_longer_knows_is_still_written() -> None:
     """Who withdraws everything withdraws what an older notice asked, too."""
-    decision = an_act({"old_purpose": "withdraw", EMAIL_NEWS: "withdraw"}, everything=True)
+    decision = a_decision({"old_purpose": "withdraw", EMAIL_NEWS: "withdraw"}, everything=True)
     r4 = fhir.write_r4(issue(RIGA, decision))
     assert r4_rules(r4) == {EMAIL_NEWS: "deny", "old_purpose": "deny"}
     assert "old_purpose" in r4["text"]["div"]

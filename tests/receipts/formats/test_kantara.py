@@ -9,7 +9,7 @@ from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import State
 from chalicelib.receipts.errors import FormatCannotExpressError
 from chalicelib.receipts.formats import kantara
-from tests.acts import MORNING, NOON, an_act, on_paper
+from tests.factories import MORNING, NOON, a_decision, on_paper
 from tests.receipts.formats.issued import LATER, STATES, clinic_named, clinics, every_other, everything, issue, yes
 
 SCHEMA = Draft202012Validator(json.loads((Path(__file__).parent / "kantara-1.1.schema.json").read_text()))
@@ -52,7 +52,7 @@ def test_the_schema_refuses_what_the_specification_does(wrong: dict[str, object]
 
 def test_a_disclosure_without_a_name_is_refused_by_the_schema() -> None:
     """Who receives the data is never left out."""
-    document = kantara.write(issue(RIGA, an_act({"data_sharing.skin_institute": "yes"})))
+    document = kantara.write(issue(RIGA, a_decision({"data_sharing.skin_institute": "yes"})))
     [purpose] = document["services"][0]["purposes"]
     assert purpose["thirdPartyDisclosure"]
     del purpose["thirdPartyName"]
@@ -79,7 +79,7 @@ def test_only_the_purposes_granted_stand_in_it() -> None:
 def test_what_ended_since_is_left_out() -> None:
     """Read again after the prize draw, the receipt no longer speaks of it."""
     now = {"newsletter.email": State.GRANTED, "contests.winter_draw": State.EXPIRED}
-    issued = issue(RIGA, an_act(dict.fromkeys(now, "yes")), now=now, at=LATER)
+    issued = issue(RIGA, a_decision(dict.fromkeys(now, "yes")), now=now, at=LATER)
     [service] = kantara.write(issued)["services"]
     assert [purpose["purposeCategory"] for purpose in service["purposes"]] == [["6 - Marketing", "newsletter.email"]]
 
@@ -97,8 +97,8 @@ def test_it_says_when_and_how_and_until_when() -> None:
 
 def test_sensitive_data_is_told_where_explicit_consent_was_asked() -> None:
     """News by e-mail are no health data; a published review is."""
-    news = kantara.write(issue(TBILISI, an_act({"newsletter.sms": "yes"})))
-    review = kantara.write(issue(TBILISI, an_act({"testimonials.text": "yes", "newsletter.sms": "yes"})))
+    news = kantara.write(issue(TBILISI, a_decision({"newsletter.sms": "yes"})))
+    review = kantara.write(issue(TBILISI, a_decision({"testimonials.text": "yes", "newsletter.sms": "yes"})))
     assert (news["sensitive"], news["spiCat"]) == (False, [])
     assert (review["sensitive"], review["spiCat"]) == (True, [TBILISI.purposes[2].data["ka"]])
 

@@ -14,8 +14,8 @@ from chalicelib.services.authorized_call import InvalidBodyError
 from chalicelib.web.api.body_reader import cursor, read_body
 from chalicelib.web.api.decisions import read_staff_receipt, read_staff_withdrawal
 from chalicelib.web.api.status import read_history, read_status
-from tests.acts import EVENING, MORNING, NOON, a_document
 from tests.cast import ANNA, ANNA_PHONE
+from tests.factories import EVENING, MORNING, NOON, a_document
 
 CLINIC = read_clinic(a_document())
 SUBJECT = {"email": "Anna.Ozola@example.org"}

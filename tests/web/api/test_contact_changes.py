@@ -198,7 +198,7 @@ def test_staff_find_the_addresses_that_bounce_until_they_are_replaced(
     program, other = portal.open_clinic(), portal.open_clinic()
     agreed(program, email=OLD, patient_ref="P-1")
     agreed(program, email=BELLA)
-    key, since = portal.beside.clinics.key(program.clinic), instant(datetime.now(UTC))
+    key, since = portal.in_process.clinics.key(program.clinic), instant(datetime.now(UTC))
     for email, reason in ((OLD, "bounce"), (BELLA, "complaint"), ("nobody@example.org", "bounce")):
         mark_undeliverable(portal.table, program.clinic, key.lookup(Contact(ContactKind.EMAIL, email)), reason, since)
     answer = program.get("contacts/worklist")

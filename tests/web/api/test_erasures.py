@@ -217,10 +217,10 @@ def test_a_patients_page_erases_by_the_same_door(portal: RunningPortal) -> None:
     program = portal.open_clinic()
     subject = on_paper(program, email=ANNA)["subject"]
     now = instant(datetime.now(UTC))
-    done = erase(portal.beside, program.clinic, subject, "patient", now)
+    done = erase(portal.in_process, program.clinic, subject, "patient", now)
     assert done is not None
     assert done.subject == subject
     assert told(program, email=ANNA)["state"] == "never_asked"
-    assert erase(portal.beside, program.clinic, hashlib.sha256(b"").hexdigest()[:32], "patient", now) is None
+    assert erase(portal.in_process, program.clinic, hashlib.sha256(b"").hexdigest()[:32], "patient", now) is None
     with pytest.raises(UnknownClinicError):
-        erase(portal.beside, "nobody", subject, "patient", now)
+        erase(portal.in_process, "nobody", subject, "patient", now)

@@ -87,7 +87,7 @@ def test_the_own_page_opens_by_no_link_of_a_program_unless_its_key_was_given_tha
 def _a_link_of_old(portal: RunningPortal, clinic: str) -> list[str]:
     [key] = [each.id for each in keys.all_keys(portal.table, clinic) if each.revoked_at is None][:1]
     link = Link(clinic, None, "en", (), None, "2026-11-20T10:00:00.000Z", "2027-11-20T10:00:00.000Z", key)
-    secrets, handle = portal.beside.clinics.key(clinic), LinkSecret.fresh()
+    secrets, handle = portal.in_process.clinics.key(clinic), LinkSecret.fresh()
     portal.table.write(links.link_writes(secrets, [(handle, link, LinkRecipient(ANNA))]))
     return [handle.token(secrets.link_secret(), LinkScope.MANAGE)]
 
@@ -172,7 +172,7 @@ def test_a_link_proves_no_contact(client: Client, portal: RunningPortal) -> None
     """Following it makes a contact nobody's own: who confirms from there is believed before."""
     program = portal.open_clinic()
     _answer(client, _place(_link(_inviter(portal, program), **MAIL)), testimonials__text="no")
-    [person] = portal.beside.directory.look_up(program.clinic, [ANNA]).known()
+    [person] = portal.in_process.directory.look_up(program.clinic, [ANNA]).known()
     assert not person.certain
 
 
@@ -201,7 +201,7 @@ def test_every_opening_leaves_a_line_with_link_and_key_and_no_contact(client: Cl
     """Who looked is found out later: by which link, made by which key, at whose data."""
     program = portal.open_clinic()
     _told(program, newsletter__email="yes")
-    [person] = portal.beside.directory.look_up(program.clinic, [ANNA]).known()
+    [person] = portal.in_process.directory.look_up(program.clinic, [ANNA]).known()
     made = _link(portal.managing(program.clinic), **MAIL)
     [key] = [each for each in keys.all_keys(portal.table, program.clinic) if "links:manage" in each.scopes]
     manage = "/" + made["manage_url"].partition("/api/")[2].partition("?")[0]
@@ -222,8 +222,8 @@ def test_the_portals_own_link_still_knows_whom_it_was_sent_to(client: Client, po
     """It went to the person's own contact, by the portal: the page says for whom one answers."""
     program = portal.open_clinic()
     _told(program, newsletter__email="yes")
-    secrets, handle = portal.beside.clinics.key(program.clinic), LinkSecret.fresh()
-    [person] = portal.beside.directory.look_up(program.clinic, [ANNA]).known()
+    secrets, handle = portal.in_process.clinics.key(program.clinic), LinkSecret.fresh()
+    [person] = portal.in_process.directory.look_up(program.clinic, [ANNA]).known()
     link = Link(program.clinic, person.id, "en", (), None, STAFF_AT, "2027-11-20T10:00:00.000Z", "portal")
     portal.table.write(links.link_writes(secrets, [(handle, link, LinkRecipient(Contact(ANNA.kind, ANNA.value)))]))
     token = handle.token(secrets.link_secret(), LinkScope.ASK)

@@ -22,7 +22,7 @@ from chalicelib.store.decisions import PersonalData, decision_writes
 from chalicelib.store.keys import Key, contact_key
 from chalicelib.store.lookup import Identification, Lookup, fresh_subject
 from chalicelib.store.writes import NextNumber, Write
-from tests.acts import on_paper
+from tests.factories import on_paper
 from tests.web.client import Answer, Client, Program
 from tests.web.page_reader import open_page
 from tests.web.running import RunningPortal
@@ -46,7 +46,7 @@ class Home:
     @property
     def lookup(self) -> str:
         """The key under which the home's phone is found."""
-        return self.portal.beside.clinics.key(self.program.clinic).lookup(PHONE)
+        return self.portal.in_process.clinics.key(self.program.clinic).lookup(PHONE)
 
     def open_orders(self) -> list[Key]:
         """Give the orders that are open for this home."""
@@ -63,7 +63,7 @@ class Home:
         def note(**_: Any) -> None:
             next(sent)
 
-        beside = self.portal.beside
+        beside = self.portal.in_process
         events = beside.table.client.meta.events
         events.register("before-send.dynamodb", note)
         carry_on(beside, self.open_orders(), lambda: next(asked) > pages)
@@ -103,7 +103,7 @@ def smaller_home(settled: RunningPortal) -> Home:
 def a_home(settled: RunningPortal, residents: int) -> Home:
     """Let very many people say Yes to everything, written as the store writes it, ten in a transaction."""
     program = settled.open_clinic(change=forty)
-    beside, clinic = settled.beside, program.clinic
+    beside, clinic = settled.in_process, program.clinic
     published = beside.directory.look_up(clinic).published
     addresses = tuple(published.clinic.questions)
     assert len(addresses) == DECISIONS

@@ -29,7 +29,7 @@ def _states(program: Program) -> dict[str, str]:
 
 
 def _code(portal: RunningPortal, clinic: str, receipt: str, phone: Contact = ANNA_PHONE) -> str:
-    return short_code(portal.beside.clinics.key(clinic).link_secret(), receipt, phone)
+    return short_code(portal.in_process.clinics.key(clinic).link_secret(), receipt, phone)
 
 
 @pytest.mark.parametrize("address", [SMS, REVIEW, "data_sharing.skin_institute"])
@@ -49,7 +49,7 @@ def test_at_every_demo_clinic_what_rests_on_explicit_consent_waits(
 ) -> None:
     """The clinics that a reader copies from are safe ones."""
     program = portal.open_clinic(clinic)
-    asked = portal.beside.directory.look_up(program.clinic).published.clinic
+    asked = portal.in_process.directory.look_up(program.clinic).published.clinic
     explicit = [each for each, question in asked.questions.items() if question.purpose.legal_basis != "consent"]
     said = {f"decision.{each}": "yes" for each in explicit}
     answer = decide(client, program.clinic, {**MAIL, **said, "name": "Anna", "adult": "yes"})

@@ -249,10 +249,10 @@ def _recorded(client: Client, portal: RunningPortal, clinic: str, ago: timedelta
     form: dict[str, Any] = {"state": open_page(client, f"/{clinic}/kiosk?lang=en").fields["state"], **NEWS}
     state = FormState.from_token(form_secret(clinic, KIOSK_PAGE), form["state"], instant(datetime.now(UTC)))
     assert state is not None
-    shown = portal.beside.clinics.version(clinic, state.version)
+    shown = portal.in_process.clinics.version(clinic, state.version)
     answers = read_consent(shown, {name: [value] for name, value in form.items()}, instant(datetime.now(UTC)))
     submitted = SubmittedForm(shown, state.notice, state.nonce, state.channel, state.source, answers)
-    record_answers(portal.beside, submitted, None, Visitor("tablet", ""), instant(datetime.now(UTC) - ago))
+    record_answers(portal.in_process, submitted, None, Visitor("tablet", ""), instant(datetime.now(UTC) - ago))
     return form
 
 

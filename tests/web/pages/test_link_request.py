@@ -66,7 +66,7 @@ def test_one_request_leaves_one_item_that_the_post_can_read(
     assert item.key.pk.startswith("UNSENT#")
     assert (body["kind"], body["clinic"], body["lang"]) == ("wanted", program.clinic, "ru")
     assert body["base"] == "https://portal.example.org/api"
-    key = portal.beside.clinics.key(program.clinic)
+    key = portal.in_process.clinics.key(program.clinic)
     [waiting] = outbox.still_there(portal.table, [item.key])
     assert set(waiting.contacts(key, body["subject"])) == {ANNA, ANNA_PHONE}
     assert "ozola" not in f"{item.body}{item.key}".lower()

@@ -10,7 +10,7 @@ from chalicelib.domain.instants import instant
 from chalicelib.domain.local_time import local_day
 from chalicelib.presentation.i18n import format_date
 from chalicelib.store.keys import notice_key
-from tests.paper import Paper
+from tests.pdf_file import PdfFile
 from tests.web.client import Client
 from tests.web.page_reader import Page
 from tests.web.running import TABLE, RunningPortal
@@ -39,7 +39,7 @@ def test_a_version_published_after_its_effective_day_is_in_force_from_its_public
     """Nobody is told that a text held while it was not there: in the clinic's own zone, in the page's language."""
     clinic = portal.open_clinic(TBILISI, _effective("2026-10-05"), at=LATE).clinic
     began, wrong = format_date("2026-11-21", lang), [format_date(day, lang) for day in ("2026-10-05", "2026-11-20")]
-    form = " ".join(Paper(client.get(f"/{clinic}/form?lang={lang}").body).copied().split())
+    form = " ".join(PdfFile(client.get(f"/{clinic}/form?lang={lang}").body).copied().split())
     pages = [_words(client, f"/{clinic}{page}?lang={lang}") for page in ("", "/kiosk/notices/1.0", "/notices/1.0")]
     for told in (*(" ".join(page.split()) for page in pages), form):
         assert " ".join(began.split()) in told

@@ -36,7 +36,7 @@ def sent(
     client: Client, portal: RunningPortal, program: Program, contact: Contact, place: str, **fields: Any
 ) -> Answer:
     """Send the form of one of her contacts."""
-    name = portal.beside.clinics.key(program.clinic).lookup(contact)[:12]
+    name = portal.in_process.clinics.key(program.clinic).lookup(contact)[:12]
     state = open_page(client, place).fields["state"]
     return client.post(place, {"state": state, "act": "contact", "contact": name, **fields})
 
@@ -155,7 +155,7 @@ def test_the_links_own_contact_is_removed_by_the_clinic_which_finds_it_on_a_list
 def test_a_page_that_was_open_too_long_removes_nothing(client: Client, portal: RunningPortal, program: Program) -> None:
     """Nor does a form that another page sends."""
     place = page_of(portal, program)
-    name = portal.beside.clinics.key(program.clinic).lookup(ANNA_PHONE)[:12]
+    name = portal.in_process.clinics.key(program.clinic).lookup(ANNA_PHONE)[:12]
     answer = client.post(place, {"state": "forged", "act": "contact", "contact": name, "remove": "yes"})
     assert answer.status == 422
     assert permitted(program, phone=ANNA_PHONE.value) == ("granted", True)

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from chalicelib.domain.subjects import Subject
 from chalicelib.store.lookup import owners
-from tests.acts import MORNING, a_subject
+from tests.factories import MORNING, a_subject
 
 MAIL, PHONE = "aa", "bb"
 

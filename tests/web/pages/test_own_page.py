@@ -288,7 +288,7 @@ def _token(portal: RunningPortal, program: Program, **changed: Any) -> str:
         "expires_at": instant(now + timedelta(hours=1)),
         "by": "portal",
     }
-    key, handle = portal.beside.clinics.key(program.clinic), LinkSecret.fresh()
+    key, handle = portal.in_process.clinics.key(program.clinic), LinkSecret.fresh()
     portal.table.write(links.link_writes(key, [(handle, Link(**{**link, **changed}), LinkRecipient(ANNA))]))
     return handle.token(key.link_secret(), LinkScope.MANAGE)
 

@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.portal import get_portal
 from tests.cast import RIGA, TBILISI, environment
-from tests.paper import Paper
+from tests.pdf_file import PdfFile
 from tests.web.client import MOUNTS, Answer, Client
 from tests.web.page_reader import decide, receipt_number
 from tests.web.running import RunningPortal
@@ -25,9 +25,9 @@ def _decided(client: Client, lang: str = "lv") -> str:
     return f"/{RIGA}/receipts/{receipt_number(answer)}"
 
 
-def _paper(answer: Answer) -> Paper:
+def _paper(answer: Answer) -> PdfFile:
     assert (answer.status, answer.headers["content-type"]) == (200, "application/pdf")
-    return Paper(answer.body)
+    return PdfFile(answer.body)
 
 
 @pytest.mark.parametrize("mount", MOUNTS)

@@ -55,7 +55,7 @@ def test_a_phone_typed_beside_the_link_is_confirmed_by_its_own_code(client: Clie
     said = {f"decision.{EMAIL}": "yes", f"decision.{SMS}": "yes", "phone": "26123456"}
     number = receipt_number(_answer(client, program, _token(program), said))
     assert (program.states(**MAIL)[EMAIL], program.states(**MAIL)[SMS]) == ("granted", "pending")
-    code = short_code(portal.beside.clinics.key(program.clinic).link_secret(), number, ANNA_PHONE)
+    code = short_code(portal.in_process.clinics.key(program.clinic).link_secret(), number, ANNA_PHONE)
     client.post(f"/{program.clinic}/receipts/{number}/code", {"code": code})
     assert (program.states(**MAIL)[SMS], program.states(phone="26123456")[SMS]) == ("pending", "granted")
 

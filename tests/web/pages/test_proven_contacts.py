@@ -15,8 +15,8 @@ from chalicelib.services.decisions import NoOpenQuestionError
 from chalicelib.services.given_contacts import MOST_PEOPLE
 from chalicelib.store.links import open_link
 from chalicelib.store.lookup import Identification, fresh_subject
-from tests.acts import an_act
 from tests.cast import ANNA, ANNA_PHONE
+from tests.factories import a_decision
 from tests.web.client import Answer, Client, Program
 from tests.web.letterbox import a_token, carried, confirmed, token_in
 from tests.web.page_reader import decide, open_page, receipt_number
@@ -182,8 +182,8 @@ def test_twenty_forms_beside_her_phone_do_not_swallow_annas_no(client: Client, p
     program = portal.open_clinic()
     for number in range(MOST_PEOPLE):
         contacts = (Contact(ContactKind.EMAIL, f"eve{number}@example.org"), ANNA_PHONE)
-        decision = an_act({PHOTO: "no"}, clinic=program.clinic)
-        decisions.record(portal.beside, decision, Identification(contacts, None, fresh_subject()))
+        decision = a_decision({PHOTO: "no"}, clinic=program.clinic)
+        decisions.record(portal.in_process, decision, Identification(contacts, None, fresh_subject()))
     decide(client, program.clinic, {f"decision.{REVIEW}": "no", "phone": ANNA_PHONE.value})
     assert _told(program, ANNA_PHONE)[REVIEW] == "refused"
 
@@ -228,7 +228,7 @@ def test_whoever_withdraws_while_it_is_being_confirmed_has_withdrawn(client: Cli
     program = portal.open_clinic()
     number = receipt_number(decide(client, program.clinic, {f"decision.{EMAIL}": "yes", "email": ANNA.value}))
     token = a_token(portal, program.clinic, ANNA, LinkScope.CONFIRM, number, (EMAIL,))
-    beside, now = portal.beside, instant(datetime.now(UTC))
+    beside, now = portal.in_process, instant(datetime.now(UTC))
     opened = open_link(beside.table, beside.clinics, token, LinkScope.CONFIRM, now)
     seen = confirmation.confirmation_by_link(beside, opened, now)
     assert seen.questions == (EMAIL,)

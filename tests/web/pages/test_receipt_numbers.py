@@ -93,15 +93,15 @@ def test_with_everything_known_but_the_clinics_key_no_number_of_a_receipt_can_be
     receipts = [each for email in everybody for each in program.history(email=email)]
     assert len(made) == 7
     known = _told(portal, program, receipts)
-    secret = portal.beside.clinics.key(program.clinic).receipt_secret()
+    secret = portal.in_process.clinics.key(program.clinic).receipt_secret()
     assert made <= known.numbers(lambda nonce, said: receipt_id(secret, nonce, said))  # nothing else is missing
-    others = portal.beside.clinics.key(TBILISI).receipt_secret()
+    others = portal.in_process.clinics.key(TBILISI).receipt_secret()
     empty = ClinicKey(program.clinic, b"").receipt_secret()
     for guessed in (_plain, *(lambda nonce, said, s=s: receipt_id(s, nonce, said) for s in (others, empty, b""))):
         assert not {str(each["id"]) for each in receipts} & known.numbers(guessed)
     for number in known.numbers(_plain):
         with pytest.raises(UnknownReceiptError):
-            portal.beside.receipts.find(program.clinic, number)
+            portal.in_process.receipts.find(program.clinic, number)
 
 
 def test_one_click_is_one_receipt_that_the_holder_of_the_link_cannot_compute(
@@ -119,6 +119,6 @@ def test_one_click_is_one_receipt_that_the_holder_of_the_link_cannot_compute(
     parts = read_token(token)
     assert parts is not None
     said = {"unsubscribe": {first["subject"]: 1}, "stops": [EMAIL]}
-    secret = portal.beside.clinics.key(program.clinic).receipt_secret()
+    secret = portal.in_process.clinics.key(program.clinic).receipt_secret()
     assert stopped["id"] == receipt_id(secret, parts[0].link_id, said)
     assert stopped["id"] != _plain(parts[0].link_id, said)

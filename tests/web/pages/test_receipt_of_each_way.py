@@ -131,7 +131,7 @@ def on_own_pages(day: Day) -> Iterator[tuple[str, str]]:
     yield "own stop", newest(day, "ends")
     phone = "+37126123457"
     number = day.staff("moves", subject={"email": contact("moves").value, "phone": phone})
-    name = day.portal.beside.clinics.key(day.clinic).lookup(Contact(ContactKind.PHONE, phone))[:12]
+    name = day.portal.in_process.clinics.key(day.clinic).lookup(Contact(ContactKind.PHONE, phone))[:12]
     page = f"/manage/{day.link('moves', LinkScope.MANAGE, number)}"
     assert day.send(page, {"act": "contact", "contact": name, "remove": "yes"}).status == 303
     yield "own contact", newest(day, "moves")
@@ -189,7 +189,7 @@ def test_every_way_of_deciding_gives_the_receipt_it_always_gave(
     kept: Receipts = json.loads(KEPT.read_text())
     given: Receipts = {}
     for way, number in ways(day):
-        receipt = portal.beside.receipts.find(day.clinic, number)
+        receipt = portal.in_process.receipts.find(day.clinic, number)
         given[way] = steady(json.loads(receipt.canonical))
     assert given == {way: kept[way] for way in given}
     assert given

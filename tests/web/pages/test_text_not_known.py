@@ -149,7 +149,7 @@ def test_a_receipt_of_before_that_names_a_later_text_stays_and_is_told_as_what_i
     client: Client, portal: RunningPortal, program: Program
 ) -> None:
     """It verifies as ever; and the check says that its text began after the answers were given."""
-    beside, at = portal.beside, "2026-11-29T08:00:00.000Z"
+    beside, at = portal.in_process, "2026-11-29T08:00:00.000Z"
     clinic = beside.directory.look_up(program.clinic).published.clinic
     decision = Decision(
         receipt_id="0" * 31 + "7",

@@ -17,8 +17,8 @@ from chalicelib.messages.transports import Email
 from chalicelib.services import decisions
 from chalicelib.store import outbox
 from chalicelib.store.lookup import Identification, fresh_subject
-from tests.acts import an_act
 from tests.cast import ANNA, ANNA_PHONE
+from tests.factories import a_decision
 from tests.web.client import Answer, Client, Program
 from tests.web.letterbox import BASE, a_token, unasked
 from tests.web.page_reader import Page, decide, open_page
@@ -180,9 +180,9 @@ def test_a_scanner_that_plays_every_mail_changes_nothing(client: Client, portal:
     program, mails = portal.open_clinic(change=a_month), list[Email]()
     now = datetime.now(UTC)
     parent, of_age = Contact(ContactKind.EMAIL, "parent@example.org"), instant(now + timedelta(days=20))
-    child = an_act({REVIEW: "yes"}, instant(now), clinic=program.clinic, of_age=of_age, actor="guardian")
+    child = a_decision({REVIEW: "yes"}, instant(now), clinic=program.clinic, of_age=of_age, actor="guardian")
     child = replace(child, assurance=Assurance.STAFF_WITNESSED)
-    decisions.record(portal.beside, child, Identification((parent,), None, fresh_subject(), base=BASE))
+    decisions.record(portal.in_process, child, Identification((parent,), None, fresh_subject(), base=BASE))
     mails += unasked(portal, program.clinic, parent, instant(now + timedelta(days=12)))
     staff = {"subject": MAIL, "channel": "in-person", "effective_at": instant(now - timedelta(hours=1))}
     program.call("receipts", {**staff, "decisions": {REVIEW: "yes", SKIN: "yes"}})
@@ -191,10 +191,10 @@ def test_a_scanner_that_plays_every_mail_changes_nothing(client: Client, portal:
     mails += unasked(portal, program.clinic, ANNA, instant(now + timedelta(days=20)))
     client.post(f"/{program.clinic}/withdraw", {**MAIL, "purpose": SKIN})
     portal.table.put_new(
-        outbox.link_request(portal.beside.clinics.key(program.clinic), [ANNA], "en", BASE, instant(now))
+        outbox.link_request(portal.in_process.clinics.key(program.clinic), [ANNA], "en", BASE, instant(now))
     )
-    [person] = portal.beside.directory.look_up(program.clinic, [ANNA]).people[ANNA]
-    key = portal.beside.clinics.key(program.clinic)
+    [person] = portal.in_process.directory.look_up(program.clinic, [ANNA]).people[ANNA]
+    key = portal.in_process.clinics.key(program.clinic)
     for kind, about in ((Message.ERASE, ()), (Message.NEW_CONTACT, (key.lookup(ANNA),))):
         until = instant(now + timedelta(days=3))
         word = outbox.OutboxEntry(

@@ -191,7 +191,7 @@ def test_what_is_wrong_with_a_receipt_is_told(client: Client, portal: RunningPor
         f"{head}.{payload[:-4]}AAAA.{signature}": changed,
         receipt["json"].replace('"answer":"yes"', '"answer":"no"'): changed,
         f"{number}-{'0' * 16}-{clinic}": changed,
-        OwnKey().seal(receipt["json"].encode()): "This portal did not sign it",
+        OwnKey().signed_receipt(receipt["json"].encode()): "This portal did not sign it",
         json.dumps(mine): "We have no such receipt",
         f"{'0' * 32}-{digest}-{clinic}": "We have no such receipt",
         f"{number}-{digest}-zzzz": "We have no such receipt",
@@ -340,5 +340,5 @@ def test_a_kept_signature_that_does_not_hold_is_the_portals_fault(client: Client
     document = program.receipt(receipt["number"]).json()
     place = signature_key(program.clinic, document["subject"], document["version"])
     kept = json.loads(portal.table.get([place])[place].body or "")
-    meddle(portal.beside, place, json.dumps({**kept, "signature": "A" * len(kept["signature"])}))
+    meddle(portal.in_process, place, json.dumps({**kept, "signature": "A" * len(kept["signature"])}))
     assert client.get(f"/verify?code={receipt['code']}").status == 503

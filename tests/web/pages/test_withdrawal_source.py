@@ -125,7 +125,7 @@ def test_a_receipt_stops_for_whoever_confirmed_it_too(client: Client, portal: Ru
     _granted(program)
     said = {f"decision.{SMS}": "yes", **MAIL, "phone": "26123456"}
     number = receipt_number(decide(client, program.clinic, said))
-    code = short_code(portal.beside.clinics.key(program.clinic).link_secret(), number, ANNA_PHONE)
+    code = short_code(portal.in_process.clinics.key(program.clinic).link_secret(), number, ANNA_PHONE)
     assert client.post(f"/{program.clinic}/receipts/{number}/code", {"code": code}).status == 303
     assert program.states(phone=ANNA_PHONE.value)[SMS] == "granted"
     assert _stop(client, f"/{program.clinic}/withdraw?receipt={number}&lang=en", all="yes").status == 303

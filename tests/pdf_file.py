@@ -30,7 +30,7 @@ class TaggedText:
     page: int
 
 
-class Paper:
+class PdfFile:
     """A PDF, read strictly."""
 
     def __init__(self, content: bytes) -> None:
@@ -145,7 +145,7 @@ def _to_unicode(font: Any) -> dict[str, str]:
     return {number.lower(): bytes.fromhex(letters).decode("utf-16-be") for number, letters in pairs}
 
 
-class Visible(HTMLParser):
+class VisibleText(HTMLParser):
     """The words of an HTML page that can be seen, read apart from the application."""
 
     def __init__(self, html: str, *, without: tuple[str, ...], hidden: tuple[str, ...] = ()) -> None:

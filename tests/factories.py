@@ -22,7 +22,7 @@ IN_FORCE = NoticeInForce("1.0", OPENING)
 _numbers = itertools.count(1)
 
 
-def an_act(answers: Mapping[str, str], at: str = MORNING, **changed: Any) -> Decision:
+def a_decision(answers: Mapping[str, str], at: str = MORNING, **changed: Any) -> Decision:
     """Give one decision on a clinic's page: ``{"newsletter.email": "yes"}``, decided and recorded `at`."""
     decision = Decision(
         receipt_id=f"{next(_numbers):032x}",
@@ -45,7 +45,7 @@ def an_act(answers: Mapping[str, str], at: str = MORNING, **changed: Any) -> Dec
 def on_paper(answers: Mapping[str, str], signed: str, entered: str, **changed: Any) -> Decision:
     """Give a decision signed on paper at one time and entered by staff at another."""
     staff = {"assurance": Assurance.STAFF_WITNESSED, "channel": Channel.PAPER, "actor": "staff:key_0123456789ab"}
-    return an_act(answers, entered, **{**staff, "effective_at": signed, "evidence": {"form": "F-17"}, **changed})
+    return a_decision(answers, entered, **{**staff, "effective_at": signed, "evidence": {"form": "F-17"}, **changed})
 
 
 def a_subject(number: int = 1, **summaries: AnswerSummary) -> Subject:

@@ -9,7 +9,7 @@ from chalicelib.domain.links import LinkScope
 from chalicelib.messages.compose import MessageContent, email, text_message
 from chalicelib.messages.rules import SCOPES_BY_MESSAGE, Message
 from chalicelib.messages.transports import Email
-from tests.acts import MORNING
+from tests.factories import MORNING
 
 BASE = "https://consent.example.org"
 TOKEN = "A" * 32
@@ -17,7 +17,7 @@ LATER = "2026-11-29T08:15:00.000Z"
 SNAPSHOTS = Path(__file__).parent / "letters"
 
 
-def leads(clinic: Clinic, message: Message) -> dict[str, str]:
+def links_in(clinic: Clinic, message: Message) -> dict[str, str]:
     """Give the addresses a message leads to, as long as they are on a portal with a domain of its own."""
     home = f"{BASE}/{clinic.id}"
     parts = {"questions": "", "receipt": f"/receipts/{'c' * 32}", "notice": "/notices/1.0"}
@@ -27,7 +27,9 @@ def leads(clinic: Clinic, message: Message) -> dict[str, str]:
     return found
 
 
-def a_matter(message: Message, clinic: Clinic, lang: str, answers: Mapping[str, str] | None = None) -> MessageContent:
+def message_content(
+    message: Message, clinic: Clinic, lang: str, answers: Mapping[str, str] | None = None
+) -> MessageContent:
     """Give what a message is written from; about the clinic's first two questions unless `answers` says otherwise."""
     if answers is None:
         answers = dict.fromkeys(list(clinic.questions)[:2], "yes")
@@ -36,7 +38,7 @@ def a_matter(message: Message, clinic: Clinic, lang: str, answers: Mapping[str, 
         clinic=clinic,
         lang=lang,
         answers=clinic.describe_answers({address: {"answer": answer} for address, answer in answers.items()}),
-        links=leads(clinic, message),
+        links=links_in(clinic, message),
         number="c" * 32,
         at=MORNING,
         until=LATER,
@@ -45,7 +47,7 @@ def a_matter(message: Message, clinic: Clinic, lang: str, answers: Mapping[str, 
     )
 
 
-def as_kept(matter: MessageContent) -> str:
+def as_snapshot(matter: MessageContent) -> str:
     """Write a message as its snapshot holds it: the mail's headers and plain text, then the text message."""
     mail = email(matter, "anna.ozola@example.org", {"clinic": matter.clinic.id})
     head = {"From": mail.sender, "Reply-To": mail.reply_to, "Subject": mail.subject, **mail.headers}
@@ -53,7 +55,7 @@ def as_kept(matter: MessageContent) -> str:
     return "\n".join([*lines, "", mail.text, "SMS: " + text_message(matter, "+37126123456").text, ""])
 
 
-def mail_of(matter: MessageContent) -> Email:
+def email_of(matter: MessageContent) -> Email:
     """Write a matter as an e-mail to Anna."""
     return email(matter, "anna.ozola@example.org", {"clinic": matter.clinic.id})
 

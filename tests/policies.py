@@ -1,6 +1,6 @@
 """What the functions' policies allow, decided as IAM decides it, and a portal held to one of them.
 
-The local AWS carries out everything; whoever is `held_to` a function's policy is refused what AWS would refuse.
+The local AWS carries out everything; whoever is `under_policy_of` a function's policy is refused what AWS would refuse.
 """
 
 import json
@@ -24,7 +24,7 @@ _WRITES = {"PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"}
 
 
 @dataclass(frozen=True)
-class Asked:
+class TableRequest:
     """One thing that is asked of the table: an action, on an item, naming these attributes at their first level."""
 
     action: str
@@ -48,13 +48,13 @@ def policy(function: str) -> tuple[Mapping[str, Any], ...]:
     return tuple(json.loads(path.read_text())["Statement"])
 
 
-def allowed(function: str, asked: Asked) -> bool:
+def allowed(function: str, asked: TableRequest) -> bool:
     """Tell whether a function may do this: some statement allows it, and none denies it."""
     effects = {each["Effect"] for each in policy(function) if applies(each, asked)}
     return effects == {"Allow"}
 
 
-def applies(statement: Mapping[str, Any], asked: Asked) -> bool:
+def applies(statement: Mapping[str, Any], asked: TableRequest) -> bool:
     """Tell whether a statement speaks of this: its action, the table, and every condition."""
     about = asked.action in statement["Action"] and statement["Resource"] in (TABLE, "*")
     conditions = statement.get("Condition", {})
@@ -90,7 +90,7 @@ def _pattern(pattern: str) -> re.Pattern[str]:
     return re.compile("".join(parts), re.DOTALL)
 
 
-def asked_for(operation: str, params: Mapping[str, Any]) -> list[Asked]:
+def table_requests(operation: str, params: Mapping[str, Any]) -> list[TableRequest]:
     """Tell what a call of DynamoDB's API asks to write; each part of a transaction is a request of its own to IAM.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
@@ -109,20 +109,20 @@ def asked_for(operation: str, params: Mapping[str, Any]) -> list[Asked]:
     return []
 
 
-def _part(action: str, given: Mapping[str, Any]) -> Asked:
+def _part(action: str, given: Mapping[str, Any]) -> TableRequest:
     key = given.get("Key") or given["Item"]
     names = given.get("ExpressionAttributeNames", {})
     expressions = " ".join(given.get(name, "") for name in ("UpdateExpression", "ConditionExpression"))
     named = {names[each] for each in _NAME.findall(expressions)}
-    return Asked(f"dynamodb:{action}", Key(key["pk"]["S"], key["sk"]["S"]), frozenset({*key, *named}))
+    return TableRequest(f"dynamodb:{action}", Key(key["pk"]["S"], key["sk"]["S"]), frozenset({*key, *named}))
 
 
 @contextmanager
-def held_to(portal: Portal, function: str) -> Iterator[None]:
+def under_policy_of(portal: Portal, function: str) -> Iterator[None]:
     """Refuse the portal, for a while, what its function's policy does not allow in the table."""
 
     def check(params: Mapping[str, Any], model: Any, **_: Any) -> None:
-        for asked in asked_for(model.name, params):
+        for asked in table_requests(model.name, params):
             if not allowed(function, asked):
                 kind = re.sub(r"[0-9a-f]{16,}", "…", f"{asked.key.pk} / {asked.key.sk}")
                 raise RefusedError(
