@@ -386,7 +386,7 @@ def test_the_message_to_a_contact_that_was_removed_is_explained_by_the_receipt_o
     post.round()
     lookup = portal.directory.look_up(RIGA, [ANNA_PHONE])
     [anna] = lookup.known()
-    receipt = rectify(portal, an_act({}, NOON, **STAFF), Change(ANNA_PHONE), anna, lookup, BASE)
+    receipt = rectify(portal, a_decision({}, NOON, **STAFF), Change(ANNA_PHONE), anna, lookup, BASE)
     assert explain(portal, RIGA, receipt.id).waiting == [WaitingItem("removed", "", 0, given_up=False)]
     post.round()
     assert explained(portal, receipt) == [("removed", "phone", "sent", "")]
