@@ -402,7 +402,8 @@ def _order(decision: Decision, identification: Identification, seen: Lookup) -> 
     """Make the order by which a decision reaches everybody under its contacts, fewest first."""
 
     def size(contact: Contact) -> tuple[bool, int]:
-        return contact in seen.partly_read, len(seen.stored_under[contact])
+        people = seen.stored_under[contact]
+        return contact in seen.partly_read, len(people)
 
     few_first = sorted(identification.contacts, key=size)
     return withdrawal_orders.new_order(decision, few_first, identification.base, identification.fresh)
@@ -411,7 +412,12 @@ def _order(decision: Decision, identification: Identification, seen: Lookup) -> 
 def _with_order(portal: Portal, also: Sequence[Write], order: Order) -> Callable[[Lookup], Sequence[Write]]:
     """Give what is written with the first receipt of an order: the order, and its marks."""
     key = portal.clinics.key(order.decision.clinic)
-    return lambda lookup: [*also, *withdrawal_orders.order_writes(key, order, lookup.known_by)]
+
+    def writes(lookup: Lookup) -> Sequence[Write]:
+        placing = withdrawal_orders.order_writes(key, order, lookup.known_by)
+        return [*also, *placing]
+
+    return writes
 
 
 def _place_order_alone(portal: Portal, order: Order, seen: Lookup, also: Sequence[Put]) -> None:

@@ -277,8 +277,12 @@ class Clinics:
 
 def wrapped_keys(item: Item) -> Mapping[str, WrappedKey]:
     """Give the data keys that a clinic has beside its first, by id."""
-    kept = {key_id: json.loads(text) for key_id, text in item.texts.items()}
-    return {key_id: WrappedKey(base64.b64decode(each["wrapped"]), each["made_at"]) for key_id, each in kept.items()}
+    keys: dict[str, WrappedKey] = {}
+    for key_id, text in item.texts.items():
+        stored = json.loads(text)
+        wrapped = base64.b64decode(stored["wrapped"])
+        keys[key_id] = WrappedKey(wrapped, stored["made_at"])
+    return keys
 
 
 def keep_data_key(table: Table, clinic: str, key_id: str, key: WrappedKey) -> None:

@@ -56,7 +56,8 @@ def erasure_writes(clinic: str, person: Subject, proof_until: Instant) -> tuple[
     """Give what is kept of a person who is erased, and what is written with that."""
     places = {lookup: person.places.get(lookup, 0) for lookup in person.contacts}
     mark = json.dumps({"contacts": places, "proof_until": proof_until})
-    return person.erase(proof_until), [Replace(erased_key(clinic, person.id), {"body": mark})]
+    key = erased_key(clinic, person.id)
+    return person.erase(proof_until), [Replace(key, {"body": mark})]
 
 
 def waiting(table: Table) -> Iterator[PendingErasure]:

@@ -7,7 +7,6 @@ often is set aside, for an operator.
 
 import contextlib
 import hashlib
-import itertools
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,29 +33,22 @@ from chalicelib.store.table import ConflictError, Item, Table
 from chalicelib.store.writes import Delete, Put, Replace, SetBody, Write
 
 MAX_TRIES = 10
-
-
 LINK_REQUEST_TTL = timedelta(days=1)
-"""For how long a wish for a link is kept at most, whatever fails: whoever still wants one asks
+"""For how long a request for a link is kept at most, whatever fails: whoever still wants one asks
 again."""
 
-
 MAX_SUBJECTS_PER_REQUEST = 5
-"""How many people one wish reaches under one contact: no more messages go there at once
-(`limits.MESSAGE`)."""
-
+"""How many people one request reaches under one contact: no more messages go there at once
+(`rate_limits.MESSAGE`)."""
 
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
-
 
 DECIDED = "decided"
 """The kind of an item that a decision left; which messages follow is told by its receipt."""
 
-
 LINK_REQUEST = "wanted"
 """The kind of an item that asks for a link, before anybody looked whose it is: its subject is its
 own key."""
-
 
 UNREADABLE = "unreadable"
 """What an item is called that holds something nobody can read: it is set aside, and holds up
@@ -150,27 +142,29 @@ def new_item(key: ClinicKey, salt: str, number: str, unsent: OutboxEntry, contac
 def link_request(key: ClinicKey, contacts: Sequence[Contact], lang: str, base: str, now: Instant) -> Put:
     """Give the item of somebody who asks for their link, whoever that is.
 
-    Whoever carries it out looks for the people under these contacts then. So asking is the same
-    work, and the item the same, whether or not anybody is known. The key it is sealed under is its
-    own, and gone with it.
+    Whoever carries it out looks for the people under these contacts then. So asking is the same work, and
+    the item the same, whether or not anybody is known. The key it is encrypted under is its own, and gone
+    with it.
     """
     own = secrets.token_hex(16)
-    put = new_item(key, own, own, OutboxEntry(LINK_REQUEST, key.clinic, own, lang, base), contacts)
-    return replace(put, values={**put.values, "ttl": int((moment(now) + LINK_REQUEST_TTL).timestamp())})
+    entry = OutboxEntry(LINK_REQUEST, key.clinic, own, lang, base)
+    put = new_item(key, own, own, entry, contacts)
+    over = moment(now) + LINK_REQUEST_TTL
+    return replace(put, values={**put.values, "ttl": int(over.timestamp())})
 
 
 def expand_link_request(
-    table: Table, key: ClinicKey, each: OutboxItem, people: Mapping[Contact, Sequence[Subject]]
+    table: Table, key: ClinicKey, item: OutboxItem, people: Mapping[Contact, Sequence[Subject]]
 ) -> tuple[int, int]:
-    """Put an item for each person whose own a contact is in the place of a wish for a link.
+    """Put an item for each person whose own a contact is in the place of a request for a link.
 
-    None for nobody. Gives for how many people there is one, and for how many there is none because
-    too many share the contact. With the person stands that it was left, so that erasing them finds
-    it. The same wish gives the same numbers, so that nobody gets two links where it is shared out
-    twice. Anybody can make up very many people under one contact: those who are certain come first,
-    then those who decided last.
+    Gives for how many people there is one, and for how many there is none because too many share the
+    contact. A record beside the person leads to their item, so that erasing them finds it. The same
+    request gives the same numbers, so that nobody gets two links where it is expanded twice. Anybody can
+    make up very many people under one contact: those who are certain come first, then those who decided
+    last.
     """
-    writes: list[Write] = [Delete(each.key)]
+    writes: list[Write] = [Delete(item.key)]
     reached = left_out = 0
     for contact, known in people.items():
         own = [person for person in known if person.owns(key.lookup(contact))]
@@ -179,21 +173,27 @@ def expand_link_request(
         reached += len(chosen)
         left_out += len(own) - len(chosen)
         for person in chosen:
-            word = replace(each.entry, kind="link", subject=person.id)
-            number = hashlib.sha256(f"{each.number}|{person.id}|{contact.kind}".encode()).hexdigest()[:32]
-            left = reminder_key(key.clinic, person.id, word.kind, number)
-            writes += [
-                new_item(key, person.salt, number, word, [contact]),
-                Put(left, {"body": json.dumps({"number": number})}),
-            ]
-    with contextlib.suppress(ConflictError):  # shared out by another just now
+            writes += _link_writes(key, item, person, contact)
+    with contextlib.suppress(ConflictError):  # expanded by another just now
         table.write(writes)
     return reached, left_out
 
 
+def _link_writes(key: ClinicKey, item: OutboxItem, person: Subject, contact: Contact) -> list[Write]:
+    """Write the item that sends a person their link, and the record beside them that leads to it."""
+    entry = replace(item.entry, kind="link", subject=person.id)
+    unique = f"{item.number}|{person.id}|{contact.kind}"
+    number = hashlib.sha256(unique.encode()).hexdigest()[:32]
+    record = reminder_key(key.clinic, person.id, entry.kind, number)
+    return [
+        new_item(key, person.salt, number, entry, [contact]),
+        Put(record, {"body": json.dumps({"number": number})}),
+    ]
+
+
 def link_requests(table: Table, clinic: str) -> Iterator[OutboxItem]:
-    """Give the wishes for a link at a clinic that nobody has shared out yet."""
-    return (each for each in items_of(table, clinic) if each.entry.kind == LINK_REQUEST)
+    """Give the requests for a link at a clinic that nobody has expanded yet."""
+    return (item for item in items_of(table, clinic) if item.entry.kind == LINK_REQUEST)
 
 
 def items_of(table: Table, clinic: str) -> Iterator[OutboxItem]:
@@ -206,10 +206,10 @@ def items_of(table: Table, clinic: str) -> Iterator[OutboxItem]:
 def due_items(table: Table, now: Instant) -> Iterator[OutboxItem]:
     """Give everything that is due, of all clinics, strongly consistently, page by page."""
     for shard in SHARDS:
-        for item in table.partition(outbox_key("", shard).pk, ""):
-            each = _read(item)
-            if each.entry.due <= now:
-                yield each
+        for stored in table.partition(outbox_key("", shard).pk, ""):
+            item = _read(stored)
+            if item.entry.due <= now:
+                yield item
 
 
 def still_there(table: Table, keys: Sequence[Key]) -> list[OutboxItem]:
@@ -222,39 +222,41 @@ def remove(table: Table, item: OutboxItem) -> None:
     table.write([Delete(item.key)])
 
 
-def retry_later(table: Table, each: OutboxItem, now: Instant) -> bool:
+def retry_later(table: Table, item: OutboxItem, now: Instant) -> bool:
     """Put an item off after a failure, each time twice as long.
 
-    Gives it up after the last try and tell True then.
+    Gives it up after the last try, and tells True then.
     """
-    tries = each.entry.tries + 1
+    tries = item.entry.tries + 1
     if tries >= MAX_TRIES:
-        move_to_dead_letters(table, each, tries)
+        move_to_dead_letters(table, item, tries)
         return True
     wait = min(_FIRST_WAIT * 2 ** (tries - 1), _LONGEST_WAIT)
-    postpone(table, each, instant(moment(now) + wait), tries)
+    postpone(table, item, instant(moment(now) + wait), tries)
     return False
 
 
-def postpone(table: Table, each: OutboxItem, due: Instant, tries: int) -> None:
+def postpone(table: Table, item: OutboxItem, due: Instant, tries: int) -> None:
     """Let an item wait until it is due.
 
     Where another sender was quicker, what that one wrote holds.
     """
+    body = item.rewritten(tries=tries, due=due)
     with contextlib.suppress(ConflictError):
-        table.write([SetBody(each.key, each.rewritten(tries=tries, due=due), was=each.body)])
+        table.write([SetBody(item.key, body, was=item.body)])
 
 
-def move_to_dead_letters(table: Table, each: OutboxItem, tries: int = 0) -> None:
-    """Give an item up: it is kept aside, for an operator to see and to send again.
+def move_to_dead_letters(table: Table, item: OutboxItem, tries: int = 0) -> None:
+    """Give an item up: it is set aside, for an operator to see and to send again.
 
-    A wish nobody waits for goes.
+    A request for a link is removed: nobody waits for it any more.
     """
-    if each.entry.kind == LINK_REQUEST:
-        remove(table, each)
+    if item.entry.kind == LINK_REQUEST:
+        remove(table, item)
         return
-    buried = dead_letter_key(each.entry.clinic, each.number)
-    table.write([Delete(each.key), Replace(buried, {"body": each.rewritten(tries=tries), "blob": each.encrypted})])
+    dead = dead_letter_key(item.entry.clinic, item.number)
+    values = {"body": item.rewritten(tries=tries), "blob": item.encrypted}
+    table.write([Delete(item.key), Replace(dead, values)])
 
 
 def dead_letters(table: Table, clinic: str) -> list[OutboxItem]:
@@ -264,18 +266,21 @@ def dead_letters(table: Table, clinic: str) -> list[OutboxItem]:
 
 def all_items(table: Table, clinic: str) -> Iterator[tuple[Key, OutboxItem]]:
     """Give all items of a clinic with their places: in the outbox and set aside."""
-    outbox = (table.partition(outbox_key("", shard).pk, f"{clinic}#") for shard in SHARDS)
-    for item in (*itertools.chain.from_iterable(outbox), *table.partition(dead_letter_key(clinic, "").pk, "")):
-        yield item.key, _read(item)
+    for shard in SHARDS:
+        for stored in table.partition(outbox_key("", shard).pk, f"{clinic}#"):
+            yield stored.key, _read(stored)
+    for stored in table.partition(dead_letter_key(clinic, "").pk, ""):
+        yield stored.key, _read(stored)
 
 
-def requeue(table: Table, each: OutboxItem) -> None:
+def requeue(table: Table, item: OutboxItem) -> None:
     """Put what was given up back into the outbox, as if for the first time.
 
     What was sent of it stays sent.
     """
-    again = Put(each.key, {"body": each.rewritten(tries=0, due=""), "blob": each.encrypted})
-    table.write([again, Delete(dead_letter_key(each.entry.clinic, each.number))])
+    values = {"body": item.rewritten(tries=0, due=""), "blob": item.encrypted}
+    dead = dead_letter_key(item.entry.clinic, item.number)
+    table.write([Put(item.key, values), Delete(dead)])
 
 
 def _what(number: str) -> str:
@@ -347,7 +352,7 @@ def outbox_writes(
 
 
 def decrypt_contacts(key: ClinicKey, subject: str, salt: str, receipt: str, sealed: bytes) -> tuple[Contact, ...]:
-    """Unseal the contacts of an item that `left` made.
+    """Decrypt the contacts of an item that `outbox_writes` made.
 
     Raises ValueError where the person was erased since.
     """

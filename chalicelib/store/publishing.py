@@ -91,7 +91,8 @@ def update_draft(before: Draft, after: Draft) -> SetBody:
 
 
 def _read_draft(item: Item) -> Draft:
-    return Draft.read(item.body or "", json.loads(gzip.decompress(item.blob or b"")))
+    document = gzip.decompress(item.blob or b"")
+    return Draft.read(item.body or "", json.loads(document))
 
 
 def publish(

@@ -155,7 +155,9 @@ def _answers_on(pages: Sequence[Item], at: Instant, known_at: Instant) -> Mappin
     """Give how a person stood by a page of their answers, and by an item of late ones."""
     carried = json.loads(pages[0].body or "")["carried"]
     before = {question: AnswerSummary.read(summary) for question, summary in carried.items()}
-    receipts = [json.loads(text) for page in pages for text in page.texts.values()]
+    receipts = []
+    for page in pages:
+        receipts += [json.loads(text) for text in page.texts.values()]
     return timeline.answers_as_of(before, receipts, at, known_at)
 
 

@@ -33,8 +33,10 @@ def count_receipt(table: Table, receipt: Receipt) -> bool:
 
 
 def counts(table: Table, clinic: str, day: str) -> dict[str, int]:
-    """Give a day's counters by ``address#state#source``."""
-    return {item.sk: int(item.number or 0) for item in table.partition(count_key(clinic, day, "").pk, "")}
+    """Give a day's counters by ``question#state#source``."""
+    partition = count_key(clinic, day, "").pk
+    counters = table.partition(partition, "")
+    return {counter.sk: int(counter.number or 0) for counter in counters}
 
 
 def correct(table: Table, clinic: str, day: str, what: str, number: int, *, was: int | None) -> None:

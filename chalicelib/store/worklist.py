@@ -50,13 +50,15 @@ def removal_requests(table: Table, clinic: str) -> Iterator[WorklistEntry]:
     place = removal_request_key(clinic, "", "")
     items = table.partition(place.pk, place.sk.partition("#")[0] + "#")
     while batch := list(itertools.islice(items, MOST)):
-        subjects = [item.sk.split("#")[1] for item in batch]
-        found = table.get([person_key(clinic, subject) for subject in subjects])
-        for item, subject in zip(batch, subjects, strict=True):
-            kept, key = json.loads(item.body or ""), person_key(clinic, subject)
-            person = people.load_person(found[key]) if key in found else None
-            if person and kept["lookup"] in person.contacts:
-                yield WorklistEntry(person, kept["kind"], REMOVAL_REQUEST, kept["at"])
+        keys = [person_key(clinic, item.sk.split("#")[1]) for item in batch]
+        found = table.get(keys)
+        for item, key in zip(batch, keys, strict=True):
+            if key not in found:
+                continue
+            stored = json.loads(item.body or "")
+            person = people.load_person(found[key])
+            if stored["lookup"] in person.contacts:
+                yield WorklistEntry(person, stored["kind"], REMOVAL_REQUEST, stored["at"])
 
 
 def undelivered(table: Table, clinic: str, after: str = "") -> tuple[list[WorklistEntry], str | None]:
