@@ -288,7 +288,7 @@ def wrapped_keys(item: Item) -> Mapping[str, WrappedKey]:
 def keep_data_key(table: Table, clinic: str, key_id: str, key: WrappedKey) -> None:
     """Keep one more data key of a clinic, or one of those it has wrapped anew.
 
-    The newest seals from now on, and those before it open what they sealed. They stand beside the
+    The newest encrypts from now on, and those before it decrypt what they encrypted. They stand beside the
     item's body, which an earlier version of the portal would write anew. Raises UnknownClinicError;
     ConflictError where another was kept at the same moment.
     """

@@ -73,7 +73,7 @@ class ClinicKey:
     def __init__(
         self, clinic: str, key: bytes, *, newest: str = "", other: Callable[[str], bytes] | None = None
     ) -> None:
-        """Hold the first data key; `newest` is the id of the one that seals, "" for the first.
+        """Hold the first data key; `newest` is the id of the one that encrypts, "" for the first.
 
         `other` unwraps one of the others by its id, and raises LookupError where there is none.
         """
@@ -127,7 +127,7 @@ class ClinicKey:
         return _head(self.newest) + nonce + sealed
 
     def decrypt(self, subject: str, salt: str, what: str, sealed: bytes) -> str:
-        """Decrypt what `seal` made; raise ValueError for other bytes or another person's key."""
+        """Decrypt what `encrypt` made; raise ValueError for other bytes or another person's key."""
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see _cipher
 
         for key_id in _possible_keys(sealed):

@@ -77,10 +77,11 @@ def drop_link_requests(table: Table, clinics: Clinics, marks: Sequence[PendingEr
     """
     for clinic in {mark.clinic for mark in marks}:
         key, gone = clinics.key(clinic), {lookup for mark in marks if mark.clinic == clinic for lookup in mark.contacts}
-        for wish in outbox.link_requests(table, clinic):
+        for request in outbox.link_requests(table, clinic):
             with contextlib.suppress(ValueError):  # a damaged one names nobody, and is gone within a day
-                if gone & {key.lookup(contact) for contact in wish.contacts(key, wish.entry.subject)}:
-                    outbox.remove(table, wish)
+                contacts_of_request = request.contacts(key, request.entry.subject)
+                if not gone.isdisjoint(map(key.lookup, contacts_of_request)):
+                    outbox.remove(table, request)
 
 
 def clear_remains(table: Table, mark: PendingErasure) -> None:
@@ -100,7 +101,7 @@ def clear_remains(table: Table, mark: PendingErasure) -> None:
 def delete_person(table: Table, clinic: str, subject: str) -> None:
     """Remove everything of a person whose proof is over, and what leads to it.
 
-    Safe to repeat; the place on the roll goes last.
+    Safe to repeat; the place in the list of people goes last.
     """
     pk = subject_pk(clinic, subject)
     left = (key for item in table.partition(pk, "") for key in (item.key, *_outside(clinic, item)))

@@ -195,7 +195,7 @@ def jwk_key(kid: str) -> Key:
 
 
 def person_key(clinic: str, subject: str) -> Key:
-    """How one person stands, in the clinic's roll: sixteen partitions that list everybody."""
+    """How one person stands, in the clinic's list of people: sixteen partitions that list everybody."""
     return Key(f"CLINIC#{clinic}#ROLL#{subject[0]}", subject)
 
 
@@ -276,7 +276,7 @@ def part_of_proof(key: Key) -> bool:
 
 
 def person_key_of(key: Key) -> Key | None:
-    """Give the place on the roll of the person in whose partition an item stands.
+    """Give the place in the list of people of the person in whose partition an item stands.
 
     None for any other item.
     """

@@ -209,7 +209,7 @@ class Identification:
     address: PostalAddress | None = field(default=None, repr=False)
     """Where a letter reaches the person, if that was told."""
     guard: RateLimitCheck | None = None
-    """What a public post is held against; its buckets are spent once, by what does not only
+    """The rate limits of a public post; its buckets are spent once, by what does not only
     follow."""
 
 

@@ -327,7 +327,7 @@ def outbox_writes(
 ) -> list[Write]:
     """Give the items a receipt leaves: one for its messages, one more where something waits.
 
-    Without contacts (staff gave the clinic's own number) the post writes to those the person is
+    Without contacts (staff gave the clinic's own number) the messages go to those the person is
     known under.
     """
     document = receipt.document

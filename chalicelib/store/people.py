@@ -9,7 +9,7 @@ from chalicelib.store.table import Item, Table
 
 
 def iter_people(table: Table, clinic: str) -> Iterator[Subject]:
-    """Give everybody on the roll, strongly consistently, page by page.
+    """Give everybody in the list, strongly consistently, page by page.
 
     Erased people are among them, without contacts and standings: their chains are still there.
     """
@@ -17,7 +17,7 @@ def iter_people(table: Table, clinic: str) -> Iterator[Subject]:
 
 
 def iter_items(table: Table, clinic: str, *, after: str = "") -> Iterator[Item]:
-    """Give everybody's place on the roll, by subject id, as it is kept.
+    """Give everybody's place in the list, by subject id, as it is stored.
 
     `after` goes on behind one.
     """
@@ -27,7 +27,7 @@ def iter_items(table: Table, clinic: str, *, after: str = "") -> Iterator[Item]:
 
 
 def load_person(place: Item) -> Subject:
-    """Read a place on the roll."""
+    """Read a person from their place in the list."""
     return Subject.read(json.loads(place.body or ""))
 
 
@@ -44,5 +44,5 @@ def confirmers(table: Table, clinic: str, subject: str, receipt: str) -> list[st
 
 
 def dump_person(person: Subject) -> str:
-    """Write a person as the roll and each of their contacts hold them."""
+    """Write a person as the list and each of their contacts hold them."""
     return json.dumps(person.stored(), ensure_ascii=False)

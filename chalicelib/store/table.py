@@ -83,7 +83,7 @@ class DamagedError(UnavailableError):
 
 
 class Item(Model):
-    """One item of the table; `bind` gives the class for a certain table."""
+    """One item of the table; `_bind` gives the class for a certain table."""
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
