@@ -11,7 +11,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chalicelib.domain.consent import BY_CLINIC, Answer, Assurance, NoticeInForce, QuestionId, State, resolve
+from chalicelib.domain.consent import (
+    BY_CLINIC,
+    Answer,
+    Assurance,
+    NoticeInForce,
+    QuestionId,
+    State,
+    resolve,
+)
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.decisions import Decision, decide, receipt_id
 from chalicelib.domain.errors import ConcurrentWriteError, RejectedError
@@ -30,7 +38,12 @@ from chalicelib.services.given_contacts import (
 )
 from chalicelib.store import contact_places, withdrawal_orders
 from chalicelib.store.clinics import Published
-from chalicelib.store.decisions import PersonalData, decision_writes, detach_contacts, outbox_writes_for
+from chalicelib.store.decisions import (
+    PersonalData,
+    decision_writes,
+    detach_contacts,
+    outbox_writes_for,
+)
 from chalicelib.store.keys import Key, receipt_id_key
 from chalicelib.store.lookup import Identification, Lookup
 from chalicelib.store.receipts import UnknownReceiptError
@@ -176,7 +189,11 @@ def _limited_to(decision: Decision, still_open: Collection[QuestionId]) -> Decis
 
 
 def _prepare(
-    portal: Portal, decision: Decision, identification: Identification, lookup: Lookup, person: Subject
+    portal: Portal,
+    decision: Decision,
+    identification: Identification,
+    lookup: Lookup,
+    person: Subject,
 ) -> _Prepared:
     """Carry out a decision of one of those looked up, and give what is to be written."""
     key = portal.clinics.key(decision.clinic)
@@ -277,7 +294,15 @@ def _contacts_that_reach(people: People) -> tuple[Contact, ...]:
 def _stop_for(portal: Portal, stop: Decision, identification: Identification, person: Subject) -> None:
     """Record a No for one of the others who are known under its contacts."""
     number = _follow_up_id(portal, stop, {"subject": person.id})
-    own = replace(identification, name=None, address=None, person=person.id, proves=(), joins=False, follows=True)
+    own = replace(
+        identification,
+        name=None,
+        address=None,
+        person=person.id,
+        proves=(),
+        joins=False,
+        follows=True,
+    )
     record(portal, replace(stop, receipt_id=number), own)
 
 

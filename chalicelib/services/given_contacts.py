@@ -85,7 +85,11 @@ def with_contacts(before: Subject, after: Subject, given: Mapping[str, Contact],
 
 
 def with_proof(
-    key: ClinicKey, person: Subject, identification: Identification, given: Sequence[Contact], receipt: Receipt
+    key: ClinicKey,
+    person: Subject,
+    identification: Identification,
+    given: Sequence[Contact],
+    receipt: Receipt,
 ) -> Subject:
     """Give a person with the contacts proven that a decision proves.
 

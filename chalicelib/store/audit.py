@@ -28,7 +28,13 @@ def line(
     is sealed in each. `link` is the id of one that was followed, `link_by` the key that made it, or
     "portal".
     """
-    told: dict[str, object] = {"key": by, "call": what, "at": at, "subjects": list(subjects), "receipt": receipt}
+    told: dict[str, object] = {
+        "key": by,
+        "call": what,
+        "at": at,
+        "subjects": list(subjects),
+        "receipt": receipt,
+    }
     if notice is not None:
         told["notice"] = notice
     if links is not None:

@@ -76,7 +76,13 @@ class PersonalData:
 
 
 def decision_writes(
-    key: ClinicKey, lookup: Lookup, before: Subject, *, after: Subject, receipt: Receipt, given: PersonalData
+    key: ClinicKey,
+    lookup: Lookup,
+    before: Subject,
+    *,
+    after: Subject,
+    receipt: Receipt,
+    given: PersonalData,
 ) -> list[Write]:
     """Give what one decision writes, in five parts.
 

@@ -50,7 +50,11 @@ class Kms:
         if self._client is None:
             from botocore.config import Config  # noqa: PLC0415 - never loaded for the core alone
 
-            config = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 3, "mode": "standard"})
+            config = Config(
+                connect_timeout=1,
+                read_timeout=3,
+                retries={"total_max_attempts": 3, "mode": "standard"},
+            )
             self._client = self._session.create_client("kms", region_name=self._region, config=config)
         return self._client
 
@@ -71,7 +75,12 @@ class ClinicKey:
     __slots__ = ("_key", "_other", "_others", "clinic", "newest")
 
     def __init__(
-        self, clinic: str, key: bytes, *, newest: str = "", other: Callable[[str], bytes] | None = None
+        self,
+        clinic: str,
+        key: bytes,
+        *,
+        newest: str = "",
+        other: Callable[[str], bytes] | None = None,
     ) -> None:
         """Hold the first data key; `newest` is the id of the one that encrypts, "" for the first.
 

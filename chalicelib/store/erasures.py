@@ -17,6 +17,7 @@ from chalicelib.domain.subjects import Subject
 from chalicelib.store import contacts, outbox, reminders
 from chalicelib.store.bounces import UNDELIVERABLE
 from chalicelib.store.clinics import Clinics
+from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import (
     SHARDS,
     Key,
@@ -33,6 +34,7 @@ from chalicelib.store.keys import (
     undeliverable_key,
     unsigned_key,
 )
+from chalicelib.store.outbox import OutboxItem
 from chalicelib.store.table import BATCH, ConflictError, Item, Table
 from chalicelib.store.writes import Delete, Replace, SetBody, Write
 
@@ -75,13 +77,23 @@ def drop_link_requests(table: Table, clinics: Clinics, marks: Sequence[PendingEr
 
     The clinic's key alone can read them.
     """
-    for clinic in {mark.clinic for mark in marks}:
-        key, gone = clinics.key(clinic), {lookup for mark in marks if mark.clinic == clinic for lookup in mark.contacts}
+    gone: dict[str, set[str]] = {}
+    for mark in marks:
+        gone.setdefault(mark.clinic, set()).update(mark.contacts)
+    for clinic, lookups in gone.items():
+        key = clinics.key(clinic)
         for request in outbox.link_requests(table, clinic):
-            with contextlib.suppress(ValueError):  # a damaged one names nobody, and is gone within a day
-                contacts_of_request = request.contacts(key, request.entry.subject)
-                if not gone.isdisjoint(map(key.lookup, contacts_of_request)):
-                    outbox.remove(table, request)
+            if not lookups.isdisjoint(_lookups_of(key, request)):
+                outbox.remove(table, request)
+
+
+def _lookups_of(key: ClinicKey, request: OutboxItem) -> list[str]:
+    """Give the lookups of a request's contacts; none of a damaged one, which is gone within a day."""
+    try:
+        given = request.contacts(key, request.entry.subject)
+    except ValueError:
+        return []
+    return [key.lookup(contact) for contact in given]
 
 
 def clear_remains(table: Table, mark: PendingErasure) -> None:

@@ -84,7 +84,11 @@ class KmsSigner:
         asked = {"Message": message, "MessageType": "RAW", "SigningAlgorithm": "ED25519_SHA_512"}
         if key.jwk["alg"] == "ES256":
             digest = hashlib.sha256(message).digest()
-            asked = {"Message": digest, "MessageType": "DIGEST", "SigningAlgorithm": "ECDSA_SHA_256"}
+            asked = {
+                "Message": digest,
+                "MessageType": "DIGEST",
+                "SigningAlgorithm": "ECDSA_SHA_256",
+            }
         elif len(message) > RAW_BYTES:
             raise TooLongToSignError(f"{len(message)} bytes are more than the {RAW_BYTES} KMS signs with Ed25519")
         try:

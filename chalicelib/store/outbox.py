@@ -323,7 +323,13 @@ def why_nothing_is_left(document: Mapping[str, Any], *, follows: bool, reachable
 
 
 def outbox_writes(
-    key: ClinicKey, subject: Subject, receipt: Receipt, contacts: Sequence[Contact], base: str, *, to: str = ""
+    key: ClinicKey,
+    subject: Subject,
+    receipt: Receipt,
+    contacts: Sequence[Contact],
+    base: str,
+    *,
+    to: str = "",
 ) -> list[Write]:
     """Give the items a receipt leaves: one for its messages, one more where something waits.
 

@@ -15,13 +15,25 @@ from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.local_time import local_day
-from chalicelib.domain.notice_versions import PublishedVersion, history, predecessor, version_numbers
+from chalicelib.domain.notice_versions import (
+    PublishedVersion,
+    history,
+    predecessor,
+    version_numbers,
+)
 from chalicelib.notices.differences import Difference, beyond_words
 from chalicelib.notices.edition import PublishedEdition
 from chalicelib.notices.workflow import Draft, Person, PublishError, ReviewError, classify_change
 from chalicelib.presentation.i18n import format_date
 from chalicelib.store.clinics import Clinics
-from chalicelib.store.keys import clinic_key, code_key, draft_key, full_notice_key, listed_clinic_key, notice_key
+from chalicelib.store.keys import (
+    clinic_key,
+    code_key,
+    draft_key,
+    full_notice_key,
+    listed_clinic_key,
+    notice_key,
+)
 from chalicelib.store.table import ConflictError, Item, Table
 from chalicelib.store.writes import Put, Replace, SetBody, Write
 
@@ -203,7 +215,12 @@ def _version(edition: PublishedEdition, draft: Draft, since: Instant) -> Iterato
     day_in_words = {lang: format_date(day, lang) for lang in clinic.languages}
     # The member "told" holds what a clinic's page shows of its dates; it is stored under this name.
     shown = {"dates": {**clinic.dates, day: day_in_words}, "closes": clinic.closes, "since": day}
-    version = {"document": document, "sha256": clinic.sha256, "told": shown, "review": json.loads(draft.stored())}
+    version = {
+        "document": document,
+        "sha256": clinic.sha256,
+        "told": shown,
+        "review": json.loads(draft.stored()),
+    }
     body = json.dumps(version, ensure_ascii=False)
     yield Put(notice_key(clinic.id, clinic.version), {"body": body})
     for lang, html in edition.notices.items():

@@ -7,7 +7,12 @@ allows.
 from collections.abc import Mapping, Sequence
 
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.rate_limits import RateLimit, RateLimitCheck, milliseconds, refuse_while_waiting
+from chalicelib.domain.rate_limits import (
+    RateLimit,
+    RateLimitCheck,
+    milliseconds,
+    refuse_while_waiting,
+)
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import Key, bucket_key
 from chalicelib.store.table import ConflictError, ContendedError, Item, Table

@@ -106,7 +106,10 @@ class Receipts:
 
         pages = timeline.first_kept(person.page_starts, person.version)
         number = timeline.search(pages, page_start, at, known_at)
-        page, late = answers_page_key(clinic, person.id, number), late_answers_key(clinic, person.id)
+        page, late = (
+            answers_page_key(clinic, person.id, number),
+            late_answers_key(clinic, person.id),
+        )
         found = self._table.get([page, late])
         return _answers_on([found[page], found[late]], at, known_at)
 

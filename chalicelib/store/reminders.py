@@ -29,7 +29,10 @@ def unsent_reminders(
     keys = {reminder_key(clinic, person.id, each.kind, each.reference) for person, all_due in due for each in all_due}
     before = table.get(list(keys)) if keys else {}
     return [
-        (person, [each for each in all_due if reminder_key(clinic, person.id, each.kind, each.reference) not in before])
+        (
+            person,
+            [each for each in all_due if reminder_key(clinic, person.id, each.kind, each.reference) not in before],
+        )
         for person, all_due in due
     ]
 
@@ -54,7 +57,10 @@ def enqueue_reminder(table: Table, key: ClinicKey, person: Subject, letter: Remi
         at=letter.at,
         until=letter.until,
     )
-    once = Put(reminder_key(clinic, person.id, letter.kind, letter.reference), {"body": json.dumps({"number": chosen})})
+    once = Put(
+        reminder_key(clinic, person.id, letter.kind, letter.reference),
+        {"body": json.dumps({"number": chosen})},
+    )
     try:
         table.write([once, new_item(key, person.salt, chosen, word, ())])
     except ConflictError:

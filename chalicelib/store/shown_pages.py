@@ -39,7 +39,14 @@ class ShownPages:
 
     def page_sha256(self, template: str, clinic: Clinic, lang: str) -> str:
         """Give the SHA-256 of the page as it is shown in a language, having kept it."""
-        name = (template, clinic.id, clinic.version, lang, str(clinic.alone_from), *clinic.questions)
+        name = (
+            template,
+            clinic.id,
+            clinic.version,
+            lang,
+            str(clinic.alone_from),
+            *clinic.questions,
+        )
         if name not in self._kept:
             self._kept[name] = self._clinics.keep_page(clinic.id, self.page(template, clinic, lang, **BLANK))
         return self._kept[name]

@@ -44,7 +44,12 @@ def keep(table: Table, receipt: Receipt, signed: str, at: Instant) -> bool:
     """
     clinic, subject, version = (receipt.document[name] for name in ("clinic", "subject", "version"))
     protected, _, signature = signed.split(".")
-    body = {"protected": protected, "signature": signature, "kid": jws.key_id(signed), "signed_at": at}
+    body = {
+        "protected": protected,
+        "signature": signature,
+        "kid": jws.key_id(signed),
+        "signed_at": at,
+    }
     unmark = Delete(unsigned_key(clinic, receipt.id))
     try:
         table.write([Put(signature_key(clinic, subject, version), {"body": json.dumps(body)}), unmark])

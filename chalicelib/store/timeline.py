@@ -27,7 +27,16 @@ pages at once."""
 KEPT = 32
 """How many fences a person carries: a thousand receipts' worth, in two kilobytes."""
 
-NEEDED = ("id", "version", "effective_at", "recorded_at", "channel", "assurance", "notice", "decisions")
+NEEDED = (
+    "id",
+    "version",
+    "effective_at",
+    "recorded_at",
+    "channel",
+    "assurance",
+    "notice",
+    "decisions",
+)
 """What a page keeps of a receipt's document: enough to tell its words again."""
 
 
@@ -99,7 +108,10 @@ def _before(fence: PageStart, at: Instant, known_at: Instant) -> bool:
 
 
 def answers_as_of(
-    carried: Mapping[QuestionId, AnswerSummary], receipts: Iterable[Mapping[str, Any]], at: Instant, known_at: Instant
+    carried: Mapping[QuestionId, AnswerSummary],
+    receipts: Iterable[Mapping[str, Any]],
+    at: Instant,
+    known_at: Instant,
 ) -> dict[QuestionId, AnswerSummary]:
     """Give how everything stood at a time as known at another, from a page's start and receipts."""
     standings = dict(carried)
