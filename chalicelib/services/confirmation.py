@@ -167,10 +167,14 @@ def confirm(
         decision = replace(decision, of_age=child.of_age)
 
     def recheck(subject: Subject) -> Collection[QuestionId]:
-        if found.person is not None and subject.id != found.person.id:
-            return ()  # erased since
-        known = found.person and subject
-        return open_claims(found.receipt, known, found.lookup.published.in_force, now) & set(found.questions)
+        """Give the claims that still wait, as the owner is stored now."""
+        known = None
+        if found.person is not None:
+            if subject.id != found.person.id:
+                return ()  # erased since
+            known = subject
+        in_force = found.lookup.published.in_force
+        return open_claims(found.receipt, known, in_force, now) & set(found.questions)
 
     identification = _identify_owner(found, base)
     by = identification.person or ""
@@ -184,8 +188,12 @@ def confirm(
 def _claimed_endings(found: OpenConfirmation) -> dict[QuestionId, Instant]:
     """Give when each claim said that it ends."""
     entries = found.receipt.document["decisions"]
-    endings = {question: entries[question]["expires_at"] for question in found.questions}
-    return {question: end for question, end in endings.items() if end}
+    endings = {}
+    for question in found.questions:
+        ends = entries[question]["expires_at"]
+        if ends:
+            endings[question] = ends
+    return endings
 
 
 def _identify_owner(found: OpenConfirmation, base: str) -> Identification:
@@ -255,6 +263,7 @@ def undo(
     )
 
     def recheck(subject: Subject) -> Collection[QuestionId]:
+        """Give what can still be undone, as the person is stored now."""
         return undoable_stops(stopped, subject) & set(found.questions)
 
     return decisions.record(portal, decision, _identify_owner(found, base), seen=found.lookup, recheck=recheck)

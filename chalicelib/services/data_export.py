@@ -196,7 +196,11 @@ def _given_at(receipt: Receipt) -> str:
 
 
 def _describe_contact(contact: Contact, since: Instant) -> dict[str, str]:
-    return {"kind": contact.kind, "value": contact.value, "known_since": since}
+    return {
+        "kind": contact.kind,
+        "value": contact.value,
+        "known_since": since,
+    }
 
 
 def export_data(page: OwnPage) -> DataExport:

@@ -181,4 +181,5 @@ def _identify(answers: FormAnswers, visitor: Visitor) -> Identification:
 
 
 def _is_reachable(clinic: Clinic, answers: FormAnswers) -> bool:
-    return any(can_be_written_to(contact, clinic.text_message_countries) for contact in answers.contacts)
+    countries = clinic.text_message_countries
+    return any(can_be_written_to(contact, countries) for contact in answers.contacts)

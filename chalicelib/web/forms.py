@@ -129,6 +129,7 @@ def _in_order(clinic: Clinic, errors: Iterable[FieldError]) -> tuple[FieldError,
     order = ["child", "relation", "child_name", "child_born", "name", *PARTS, *clinic.contact_order, "adult"]
 
     def place(error: FieldError) -> int:
+        """Give the place of a field on the page."""
         return order.index(error.field) if error.field in order else -1
 
     return tuple(sorted(errors, key=place))
@@ -238,7 +239,12 @@ def _read_answers(clinic: Clinic, fields: Fields) -> tuple[dict[QuestionId, Answ
 
 
 def _agreed(answers: Answers) -> list[QuestionId]:
-    return [question for question, answer in answers.items() if answer is Answer.YES]
+    """Give the questions that are answered with Yes."""
+    agreed = []
+    for question, answer in answers.items():
+        if answer is Answer.YES:
+            agreed.append(question)
+    return agreed
 
 
 def _needs(clinic: Clinic, answers: Answers) -> frozenset[str]:
@@ -319,11 +325,14 @@ def _birth_problem(fields: Fields, *, needed: bool) -> str | None:
 def _missing_details(clinic: Clinic, answers: Answers, contacts: _Contacts, *, named: bool) -> list[FieldError]:
     """Give what was not typed that a Yes needs; some contact it needs always."""
     needs = _needs(clinic, answers)
-    kinds = (ContactKind.EMAIL.value, ContactKind.PHONE.value)
-    missing = [kind for kind in kinds if kind in needs and not contacts.has(kind)]
-    errors = [FieldError(kind, f"{kind}_missing") for kind in missing]
-    reachable = any(contacts.has(kind) for kind in kinds)
-    if _agreed(answers) and not missing and not reachable:
+    errors = []
+    reachable = False
+    for kind in (ContactKind.EMAIL.value, ContactKind.PHONE.value):
+        if contacts.has(kind):
+            reachable = True
+        elif kind in needs:
+            errors.append(FieldError(kind, f"{kind}_missing"))
+    if _agreed(answers) and not errors and not reachable:
         errors.append(FieldError(clinic.contact_order[0], "contact_missing"))
     if "name" in needs and not named:
         errors.append(FieldError("name", "name_missing"))

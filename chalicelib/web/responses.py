@@ -33,8 +33,16 @@ class BinaryResponse(Response):
         }
 
 
-def _response(body: object, media_type: str, status: int, headers: Mapping[str, str] | None) -> Response:
-    return Response(body, {"Content-Type": media_type, **(headers or {})}, status)
+def _response(
+    body: object,
+    media_type: str,
+    status: int,
+    headers: Mapping[str, str] | None,
+) -> Response:
+    """Answer with a text of some type, and further headers."""
+    all_headers: dict[str, str | list[str]] = {"Content-Type": media_type}
+    all_headers.update(headers or {})
+    return Response(body, all_headers, status)
 
 
 def html(page: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -242,8 +242,10 @@ def _digits(typed: str) -> str:
 
 
 def _ticked(fields: Fields, found: OpenConfirmation) -> tuple[str, ...]:
-    chosen = fields.get("purpose", ())
-    return tuple(question for question in found.questions if question in chosen)
+    """Give the questions that are ticked, of those that are open."""
+    ticked = fields.get("purpose", ())
+    chosen = [question for question in found.questions if question in ticked]
+    return tuple(chosen)
 
 
 def _language(request: Request, clinic: Clinic, sent_in: str) -> str:
@@ -252,5 +254,7 @@ def _language(request: Request, clinic: Clinic, sent_in: str) -> str:
 
 
 def _to_receipt(request: Request, receipt: Receipt, lang: str) -> Response:
+    """Lead on to the page of a receipt."""
     clinic = receipt.document["clinic"]
-    return see_other(f"{mount(request)}/{clinic}/receipts/{receipt.id}?lang={lang}")
+    address = f"{mount(request)}/{clinic}/receipts/{receipt.id}"
+    return see_other(f"{address}?lang={lang}")

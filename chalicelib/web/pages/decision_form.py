@@ -93,7 +93,8 @@ def consent_form_page(
 
 
 def _show(page: FormPage) -> Response:
-    return html(_render(page, new_state(page.template, page.clinic, page.request)))
+    state = new_state(page.template, page.clinic, page.request)
+    return html(_render(page, state))
 
 
 def show_again(page: FormPage, fields: Fields, errors: Sequence[FieldError]) -> Response:

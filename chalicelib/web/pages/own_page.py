@@ -131,8 +131,10 @@ def erase_person(request: Request, token: str) -> Response:
 
 
 def _open(request: Request, token: str, scope: LinkScope = LinkScope.MANAGE) -> OwnPage:
+    """Follow the link that the address holds."""
     portal = get_portal()
-    return open_own_page(portal, token, query(request, "lang"), portal.clock(), scope)
+    wanted_lang = query(request, "lang")
+    return open_own_page(portal, token, wanted_lang, portal.clock(), scope)
 
 
 def _change(request: Request, page: OwnPage, fields: Fields) -> Response:
@@ -285,10 +287,13 @@ def _new_state(page: OwnPage) -> FormState:
 
 
 def _show_again(request: Request, page: OwnPage, fields: Fields, errors: Sequence[FieldError]) -> Response:
-    state, fresh = _opened(page, fields), _new_state(page)
-    if state:
-        fresh = replace(fresh, opened_at=state.opened_at)
-    return html(_render(request, page, fresh, fields, errors), 422, UNSTORED)
+    """Show the page again: the errors first, what was typed kept, nothing stored."""
+    sent = _opened(page, fields)
+    state = _new_state(page)
+    if sent:
+        state = replace(state, opened_at=sent.opened_at)
+    shown = _render(request, page, state, fields, errors)
+    return html(shown, 422, UNSTORED)
 
 
 def _show_too_many(request: Request, page: OwnPage, fields: Fields, error: TooManyError) -> Response:

@@ -59,8 +59,11 @@ def describe(page: OwnPage, address: str, start: str | None, done: str | None) -
 
 
 def _masked_contacts(page: OwnPage) -> list[str]:
+    """Give the contacts that are known, or else the link's own."""
     known = [contact for contact, _ in page.contact_details.contacts]
-    return [masked(contact) for contact in known or [page.holder]]
+    if not known:
+        known = [page.holder]
+    return [masked(contact) for contact in known]
 
 
 def _contact_rows(page: OwnPage) -> list[dict[str, Any]]:
@@ -176,7 +179,10 @@ def _page_start(wanted: str | None, receipts: int) -> int:
 
 def _starts(newest_first: Sequence[Receipt]) -> dict[str, int]:
     """Give, by each receipt's number, the start of the page it is on."""
-    return {receipt.id: place // RECEIPTS * RECEIPTS for place, receipt in enumerate(newest_first)}
+    starts = {}
+    for place, receipt in enumerate(newest_first):
+        starts[receipt.id] = place // RECEIPTS * RECEIPTS
+    return starts
 
 
 def _describe_receipt(page: OwnPage, receipt: Receipt, titles: Titles) -> dict[str, Any]:

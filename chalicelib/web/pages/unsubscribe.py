@@ -69,8 +69,10 @@ def _is_one_click(fields: Fields) -> bool:
 
 
 def _ticked(fields: Fields, found: Unsubscription) -> tuple[QuestionId, ...]:
+    """Give the questions that are ticked, of those the link can stop."""
     ticked = fields.get("purpose", ())
-    return tuple(question for question in found.questions if question in ticked)
+    chosen = [question for question in found.questions if question in ticked]
+    return tuple(chosen)
 
 
 def _language(request: Request, found: Unsubscription) -> str:
