@@ -1,7 +1,8 @@
-"""A clinic's YAML file: read into JSON shapes, with the line of everything in it and the slips that are easily made.
+"""Reads a clinic's YAML file: its content as JSON types, the line of every part, and its slips.
 
-YAML takes a comma or a colon in a text without quotes for a sign of its own, a version for a number and a missing
-space for another field. What YAML itself says of that helps no author; what was meant can mostly be told.
+A slip is a mistake that authors easily make in YAML. A comma or a colon in a text without quotes
+has a meaning in YAML, a version is read as a number, and a missing space makes another field. The
+parser's own messages do not help an author with these; ours name the slip and the remedy.
 """
 
 import json
@@ -15,6 +16,7 @@ from typing import Any, Self
 import yaml
 
 from chalicelib.notices.fields import DocumentError, unquoted_number
+from infra.operator.arguments import CommandError
 
 _FIELD = re.compile(r"(?:\s*- +)*\s*(?P<name>[\w.-]+):\s+(?P<text>\S.*)")
 _BEFORE_ITS_COLON = re.compile(r"(?:\s*- +)*\s*[\w.-]+")
@@ -22,86 +24,92 @@ _NO_SPACE = re.compile(r"\s*[\w-]+:\S")
 _NUMBERS = {f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "bool")}
 
 
-class FileError(Exception):
-    """A clinic's file that cannot be published; each line names file, place and remedy."""
+class FileError(CommandError):
+    """A clinic's file cannot be published; each line names file, place and remedy."""
 
 
 @dataclass
 class ClinicFile:
-    """A clinic's file as it was read; places are named as `Fault` names them."""
+    """A clinic's file as it was read; places are named as in a `DocumentError`."""
 
     path: Path
     document: dict[str, Any] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
-    """On which line each place begins."""
+    """The line on which each place begins."""
 
     numbers: dict[str, str] = field(default_factory=dict)
-    """Numbers, true and false as they are written: once read, 1.10 is no longer to be told from 1.1."""
+    """Numbers, true and false as they are written: once read, 1.10 and 1.1 are the same."""
 
     slips: list[DocumentError] = field(default_factory=list)
-    """Texts that end at a comma, for want of quotes."""
+    """Texts without quotes that end at a comma."""
 
     cut_off: set[str] = field(default_factory=set)
-    """What stands behind such a comma, and was read as a field."""
+    """Places of what follows such a comma, and was read as a field."""
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a file; raise FileError where it is no YAML, or holds no document."""
+        """Read a file; raise FileError where it is no YAML, or no clinic's document."""
         file = cls(path)
-        try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise FileError(f"{path}: cannot be read ({error.strerror}). Name a clinic's YAML file") from error
-        except UnicodeDecodeError:
-            raise FileError(f"{path}: is not UTF-8. Save the file in UTF-8") from None
+        text = _read_text(path)
         try:
             loader = _OnceOnly(text)
             node = loader.get_single_node()
             document = _plain(loader.construct_document(node)) if node else None
         except yaml.MarkedYAMLError as error:
-            line, told = _explained(text.splitlines(), error)
-            raise FileError(f"{path}:{line}: {told}") from error
+            line, problem = _explain(text.splitlines(), error)
+            raise FileError(f"{path}:{line}: {problem}") from error
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             reason = str(error).partition("\n")[0]
-            told = f"holds a value that is none ({reason}). Check its dates, numbers and signs"
-            raise FileError(f"{path}: {told}") from error
+            problem = f"holds a value that is none ({reason}). Check its dates, numbers and signs"
+            raise FileError(f"{path}: {problem}") from error
         if node is None or not isinstance(document, dict):
             raise FileError(f"{path}: is no clinic's document. Write it as `key: value` lines")
         file.document = document
         file._note("", node)
         return file
 
-    def told(self, faults: Iterable[DocumentError]) -> Iterator[str]:
-        """Write the slips and these faults, each with file and line, by line; nothing of what a slip led to."""
-        own = (*self.slips, *(each for each in faults if each.place not in self.cut_off))
-        for fault in sorted(own, key=lambda each: self._line(each.place)):
-            written = self.numbers.get(fault.place)
-            if written and "and a text is due" in fault.problem:
-                problem, remedy = unquoted_number(fault.place, written)
-                fault = replace(fault, problem=problem, remedy=remedy)  # noqa: PLW2901 - the same fault, said better
-            line = self._line(fault.place)
-            yield f"{self.path}:{line}: {fault}" if line else f"{self.path}: {fault}"
+    def report(self, faults: Iterable[DocumentError]) -> Iterator[str]:
+        """Yield the slips and these faults in the order of their lines, with file and line.
 
-    def unslipped(self) -> None:
+        Faults that only follow from a slip are left out.
+        """
+        own_faults = [fault for fault in faults if fault.place not in self.cut_off]
+        for fault in sorted([*self.slips, *own_faults], key=self._line_of_fault):
+            line = self._line_of_fault(fault)
+            place = f"{self.path}:{line}" if line else str(self.path)
+            yield f"{place}: {self._as_written(fault)}"
+
+    def _line_of_fault(self, fault: DocumentError) -> int:
+        return self._line(fault.place)
+
+    def _as_written(self, fault: DocumentError) -> DocumentError:
+        """Let a fault name a number as it is written in the file, where a text is expected."""
+        written = self.numbers.get(fault.place)
+        if not written or "and a text is due" not in fault.problem:
+            return fault
+        problem, remedy = unquoted_number(fault.place, written)
+        return replace(fault, problem=problem, remedy=remedy)
+
+    def refuse_slips(self) -> None:
         """Raise FileError where a text ends at a comma."""
         if self.slips:
-            raise FileError("\n".join(self.told(())))
+            raise FileError("\n".join(self.report(())))
 
     def _line(self, place: str) -> int:
-        """Tell on which line a place begins, or what it would be part of; 0 for the whole document."""
+        """Return the line on which a place, or what it would be in, begins; 0 for the document."""
         while place and place not in self.lines:
             place = re.sub(r"(?:^|\.)[^.\[]*$|\[\d+\]$", "", place)
         return self.lines.get(place, 0)
 
     def _note(self, place: str, node: yaml.Node) -> None:
-        """Note the line of a part and of everything in it."""
+        """Record the lines of a part and of everything in it, and its slips."""
         if place:
             self.lines.setdefault(place, node.start_mark.line + 1)
         if isinstance(node, yaml.ScalarNode) and node.tag in _NUMBERS:
             self.numbers[place] = node.value
         elif isinstance(node, yaml.SequenceNode):
-            for number, each in enumerate(node.value, start=1):
-                self._note(f"{place}[{number}]", each)
+            for number, part in enumerate(node.value, start=1):
+                self._note(f"{place}[{number}]", part)
         elif isinstance(node, yaml.MappingNode):
             for key, value in node.value:
                 at = f"{place}.{key.value}".lstrip(".")
@@ -111,27 +119,45 @@ class ClinicFile:
                 self._note_commas(place, node)
 
     def _note_commas(self, place: str, node: yaml.MappingNode) -> None:
-        """Note texts in `{…}` that a comma cuts: what follows it was read as a field with nothing in it."""
-        name, text = "", ""
+        """Record texts in `{…}` that end at a comma: what follows was read as an empty field."""
+        name = text = ""
         for key, value in node.value:
-            empty = isinstance(value, yaml.ScalarNode) and value.start_mark.index == value.end_mark.index
-            if not empty:
-                name, text = key.value, value.value if isinstance(value, yaml.ScalarNode) else ""
+            if not _is_empty(value):
+                name = key.value
+                text = value.value if isinstance(value, yaml.ScalarNode) else ""
                 continue
             text = f"{text}, {key.value}"
             at = f"{place}.{name}".lstrip(".")
             self.cut_off.add(f"{place}.{key.value}".lstrip("."))
             problem = "ends at its comma, and what follows was read as another field"
-            slip = DocumentError(at, problem, f"Put the whole text in quotes: `{name}: {_quoted(text)}`")
-            self.slips = [*(each for each in self.slips if each.place != at), slip]
+            remedy = f"Put the whole text in quotes: `{name}: {_quoted(text)}`"
+            self.slips = [slip for slip in self.slips if slip.place != at]
+            self.slips.append(DocumentError(at, problem, remedy))
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        message = f"{path}: cannot be read ({error.strerror}). Name a clinic's YAML file"
+        raise FileError(message) from error
+    except UnicodeDecodeError:
+        raise FileError(f"{path}: is not UTF-8. Save the file in UTF-8") from None
+
+
+def _is_empty(node: yaml.Node) -> bool:
+    if not isinstance(node, yaml.ScalarNode):
+        return False
+    begin: int = node.start_mark.index
+    return begin == node.end_mark.index
 
 
 _OWN_SIGN = "has a text that begins with a sign of YAML's own. Put it in quotes: {example}"
 _AT_ITS_MARK = {
     "'\\t'": "begins with a tab. Indent with spaces: YAML takes no tab",
     "<scalar>": "has more behind the end of its quotes. Put all of the text in one pair of quotes",
-    "expected <block end>": "stands {column} spaces in, and fits neither what begins on line {begun} nor what is in "
-    "that. Indent it exactly like the fields it belongs with, with spaces",
+    "expected <block end>": "stands {column} spaces in, and fits neither what begins on line "
+    "{begun} nor what is in that. Indent it exactly like the fields it belongs with, with spaces",
     "cannot start": _OWN_SIGN,
     "alias": _OWN_SIGN,
     "not allowed here": _OWN_SIGN,
@@ -140,20 +166,23 @@ _AT_ITS_MARK = {
     "alphabetic or numeric": _OWN_SIGN,
     "node content": _OWN_SIGN,
 }
+"""Slips by words of the parser's message; they are on the line that the parser names."""
+
 _WHERE_IT_BEGAN = {
     "but got ':'": "opens a bracket that is not closed before line {number}. Close it, or put the text in quotes",
-    "but got": "opens a bracket in which a comma, a quote or the closing bracket is missing, at the latest on line "
-    "{number}. Put each text in quotes",
-    "expected ':'": "is neither `field: text` nor part of the text above it. Indent it like the lines of that text, or "
-    "write the field's name before it",
+    "but got": "opens a bracket in which a comma, a quote or the closing bracket is missing, "
+    "at the latest on line {number}. Put each text in quotes",
+    "expected ':'": "is neither `field: text` nor part of the text above it. "
+    "Indent it like the lines of that text, or write the field's name before it",
     "unexpected end": 'opens a quote that is never closed. Close it, and write \\" for a quote inside',
 }
-"""What slip YAML's own words mean, on the line they name, or on the line where what they are about began."""
+"""Slips by words of the parser's message; they are on the line where the broken part began."""
 
 
-def _explained(lines: Sequence[str], error: yaml.MarkedYAMLError) -> tuple[int, str]:
-    """Say what slip makes a file no YAML, and on which line."""
-    mark, problem = error.problem_mark or error.context_mark, str(error.problem)
+def _explain(lines: Sequence[str], error: yaml.MarkedYAMLError) -> tuple[int, str]:
+    """Return the line of the slip that makes a file no YAML, and what it is."""
+    mark = error.problem_mark or error.context_mark
+    problem = str(error.problem)
     at, column = (mark.line, mark.column) if mark else (0, 0)
     begun = error.context_mark.line if error.context_mark else at
     line = lines[at] if at < len(lines) else ""
@@ -163,36 +192,52 @@ def _explained(lines: Sequence[str], error: yaml.MarkedYAMLError) -> tuple[int, 
         return at + 1, _colon_in_a_text(line, column)
     known = {"column": column, "begun": begun + 1, "number": at + 1, "example": _example(line)}
     for where, slips in ((at, _AT_ITS_MARK), (begun, _WHERE_IT_BEGAN)):
-        for words, told in slips.items():
+        for words, slip in slips.items():
             if words in problem:
-                return where + 1, told.format(**known)
+                return where + 1, slip.format(**known)
     return at + 1, f"is no YAML ({problem}). Check indentation, colons and quotes"
 
 
 def _stray_colon(lines: Sequence[str], at: int, column: int) -> tuple[int, str]:
-    """Tell a colon inside a text from a field that is indented too far, or follows one without a space."""
+    """Return the line and the slip where the parser found a colon that it did not expect.
+
+    The colon is inside a text, or its field is indented too far, or the field above lacks a space.
+    """
     line = lines[at]
     if not _BEFORE_ITS_COLON.fullmatch(line[:column]):
         return at + 1, _colon_in_a_text(line, column)
-    above = next((number for number in range(at - 1, -1, -1) if lines[number].strip()), at)
+    above = _line_above(lines, at)
     if _NO_SPACE.match(lines[above]):
         name, _, text = lines[above].strip().partition(":")
         return above + 1, f"has no space behind its colon. Write `{name}: {text}`"
-    told = f"is indented further than line {above + 1}, whose text it would go on with"
-    return at + 1, f"{told}. Indent it exactly like that line, with spaces"
+    problem = f"is indented further than line {above + 1}, whose text it would go on with"
+    return at + 1, f"{problem}. Indent it exactly like that line, with spaces"
+
+
+def _line_above(lines: Sequence[str], at: int) -> int:
+    """Return the index of the nearest line above that is not empty; `at` where there is none."""
+    for number in range(at - 1, -1, -1):
+        if lines[number].strip():
+            return number
+    return at
 
 
 def _colon_in_a_text(line: str, column: int) -> str:
-    begin = max(line.rfind(sign, 0, column) for sign in "{,") + 1 if "{" in line[:column] else 0
-    ends = [place for place in (line.find(sign, column) for sign in ",}") if place >= 0] if begin else []
-    piece = line[begin : min(ends, default=len(line))]
+    """Describe a text with a colon and without quotes; a line may hold several fields in `{…}`."""
+    piece = line
+    if "{" in line[:column]:
+        begin = max(line.rfind("{", 0, column), line.rfind(",", 0, column)) + 1
+        end = re.search("[,}]|$", line[column:])
+        piece = line[begin : column + end.start()] if end else line[begin:]
     return f"has a text with a colon and no quotes. Put the text in quotes: {_example(piece)}"
 
 
 def _example(line: str) -> str:
-    """Write the field of a line with its text in quotes."""
+    """Return the field of a line with its text in quotes."""
     found = _FIELD.match(line)
-    return f"`{found['name']}: {_quoted(found['text'].strip())}`" if found else '`field: "text"`'
+    if not found:
+        return '`field: "text"`'
+    return f"`{found['name']}: {_quoted(found['text'].strip())}`"
 
 
 def _quoted(text: str) -> str:
@@ -200,23 +245,30 @@ def _quoted(text: str) -> str:
 
 
 class _OnceOnly(yaml.SafeLoader):
-    """Reads YAML, and refuses a key that stands twice: plain YAML would quietly take the second."""
+    """Reads YAML, and refuses a key that is there twice: PyYAML would silently take the second."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+    def construct_mapping(
+        self,
+        node: yaml.MappingNode,
+        deep: bool = False,  # noqa: FBT001, FBT002 - PyYAML's signature
+    ) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
+            problem = ""
             if not isinstance(key, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, "a field's name is no text", key.start_mark)
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"“{key.value}” stands twice", key.start_mark)
+                problem = "a field's name is no text"
+            elif key.value in seen:
+                problem = f"“{key.value}” stands twice"
+            if problem:
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
             seen.add(str(key.value))
         return super().construct_mapping(node, deep)
 
 
 def _plain(value: Any) -> Any:
-    """Bring YAML's values into JSON's: dates become texts."""
+    """Turn YAML's types into JSON's: dates become texts."""
     if isinstance(value, dict):
-        return {str(key): _plain(each) for key, each in value.items()}
+        return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, list):
-        return [_plain(each) for each in value]
+        return [_plain(part) for part in value]
     return value.isoformat() if isinstance(value, date) else value

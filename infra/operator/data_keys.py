@@ -1,11 +1,11 @@
-"""An operator's commands about a clinic's data keys: another one seals from now on, and what older ones sealed follows.
+"""Commands on a clinic's data keys, which encrypt contacts: take a new one, encrypt again, rewrap.
 
 python -m infra data-key rotate riga-aesthetics
 python -m infra data-key reseal riga-aesthetics
 python -m infra data-key rewrap riga-aesthetics
 
-Each may run while the portal does, may be stopped at any time and started again, and does nothing where nothing is
-left. What a data key is good for: docs/decisions/0016-data-keys.md.
+Each may run while the portal does, may be stopped at any time and started again, and does nothing
+where nothing is left. What data keys are for: docs/decisions/0016-data-keys.md.
 """
 
 import argparse
@@ -16,53 +16,55 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from chalicelib.domain.instants import instant
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal, get_portal
-from chalicelib.store import outbox
-from chalicelib.store import people as roll
+from chalicelib.store import outbox, people
 from chalicelib.store.clinics import UnknownClinicError, WrappedKey, keep_data_key, wrapped_keys
 from chalicelib.store.encryption import KEY_ID_BYTES, ClinicKey, encrypted_under
 from chalicelib.store.keys import Key, clinic_key, personal_data_key
 from chalicelib.store.table import BATCH, ConflictError, ContendedError, Table
 from chalicelib.store.writes import SetBlob
+from infra.operator.arguments import CommandError, Commands, add_clinic, add_command, add_group
 
 ATTEMPTS = 8
 
 
-class DataKeyCommandError(Exception):
-    """A command that cannot be carried out; the message says why."""
-
-
 @dataclass(slots=True)
 class Progress:
-    """How far it came: through how many people, how much was sealed anew, what nobody can open."""
+    """Progress of a run: people read, values encrypted again, values that cannot be decrypted."""
 
     people: int = 0
-    resealed: int = 0
+    reencrypted: int = 0
     unreadable: int = 0
     after: str = ""
-    """The last person of the roll it went through."""
+    """The last person read."""
 
 
-def add_to(commands: Any) -> None:
+def add_to(commands: Commands) -> None:
     """Add the commands to a parser's commands."""
-    key = commands.add_parser("data-key", help="the keys that seal a clinic's contacts").add_subparsers(required=True)
-    rotate_ = key.add_parser("rotate", help="let another key seal from now on, and seal anew what older ones sealed")
-    rotate_.set_defaults(run=_rotate)
-    reseal_ = key.add_parser("reseal", help="seal anew what older keys sealed, from where that was stopped")
-    reseal_.add_argument("--after", default="", help="go on behind this person, as the command told")
-    reseal_.set_defaults(run=_reseal)
-    rewrap_ = key.add_parser("rewrap", help="wrap the data keys anew, under the KMS key as it is now")
-    rewrap_.set_defaults(run=_rewrap)
-    for command in (rotate_, reseal_, rewrap_):
-        command.add_argument("clinic")
+    key = add_group(commands, "data-key", "change the keys that encrypt a clinic's contacts")
+    purpose = "make a new data key, use it from now on, and encrypt again what older keys encrypted"
+    add_clinic(add_command(key, "rotate", purpose, _rotate))
+    purpose = "encrypt with the newest data key what older ones encrypted, where `rotate` was stopped"
+    reseal = add_command(key, "reseal", purpose, _reencrypt)
+    add_clinic(reseal)
+    reseal.add_argument(
+        "--after",
+        default="",
+        metavar="PERSON",
+        help="go on after this person, as the stopped run printed; default: begin anew",
+    )
+    purpose = "wrap the data keys with the KMS key that CLINIC_KEY_ARN names now"
+    add_clinic(add_command(key, "rewrap", purpose, _rewrap))
 
 
 def new_data_key(portal: Portal, clinic: str, key_arn: str) -> bytes:
-    """Let KMS make a data key and return it wrapped; the encryption context ties it to its clinic."""
+    """Let KMS make a data key and return it wrapped.
+
+    Its encryption context binds it to the clinic: KMS does not unwrap it for another.
+    """
     answer = portal.aws.client("kms").generate_data_key_without_plaintext(
         KeyId=key_arn, KeySpec="AES_256", EncryptionContext={"clinic": clinic}
     )
@@ -70,139 +72,166 @@ def new_data_key(portal: Portal, clinic: str, key_arn: str) -> bytes:
 
 
 def rotate(portal: Portal, clinic: str, wrapped: bytes) -> str:
-    """Keep a new data key of a clinic and give its id: it seals from the next request on, everywhere."""
+    """Store a new data key of a clinic and return its id; it encrypts from the next request on."""
     key_id = secrets.token_hex(KEY_ID_BYTES)
     keep_data_key(portal.table, clinic, key_id, WrappedKey(wrapped, instant(datetime.now(UTC))))
     return key_id
 
 
-def reseal(portal: Portal, clinic: str, after: str = "") -> Iterator[Progress]:
-    """Seal anew what older data keys sealed of a clinic; tell how far that is, a hundred people at a time.
+def reencrypt(portal: Portal, clinic: str, after: str = "") -> Iterator[Progress]:
+    """Encrypt with a clinic's newest data key what older ones encrypted.
 
-    Contacts, names, evidence, what is on its way to people. Not what lapses by itself: claims that wait for a code, for
-    days, and links, whose own part of their key stands in the messages alone.
+    Yield the progress after every hundred people. Contacts, names, evidence and the outbox are
+    encrypted again. What expires by itself within days is not: contacts that wait for their code,
+    and links, part of whose key is only in the message.
     """
-    portal.directory.look_up(clinic)  # whoever rotated before, in another process: the newest key is known from here on
+    portal.directory.look_up(clinic)  # reads the newest key, which another process may have made
     key = portal.clinics.key(clinic)
     done = Progress()
-    places = roll.iter_items(portal.table, clinic, after=after)
-    while batch := list(itertools.islice(places, BATCH)):
-        for place in batch:
-            _person(portal.table, key, roll.load_person(place), done)
+    items = people.iter_items(portal.table, clinic, after=after)
+    while batch := list(itertools.islice(items, BATCH)):
+        for item in batch:
+            _reencrypt_person(portal.table, key, people.load_person(item), done)
         done.people += len(batch)
         done.after = batch[-1].sk
         yield done
-    for left_at, each in outbox.all_items(portal.table, clinic):
-        salt = _salt(portal.table, each)
+    for place, waiting in outbox.all_items(portal.table, clinic):
+        salt = _salt(portal.table, waiting)
         if salt:
-            _again(portal.table, key, (each.entry.subject, salt, each.encrypted_as), (left_at, each.encrypted), done)
+            name = (waiting.entry.subject, salt, waiting.encrypted_as)
+            _reencrypt_value(portal.table, key, name, (place, waiting.encrypted), done)
     yield done
 
 
 def rewrap(portal: Portal, clinic: str, key_arn: str) -> int:
-    """Wrap every data key of a clinic anew and tell how many; each still opens what it opened."""
+    """Wrap every data key of a clinic with the KMS key named; return how many there are.
+
+    The data keys stay the same: each still decrypts what it encrypted.
+    """
     place = clinic_key(clinic)
     item = portal.table.get([place]).get(place)
     if item is None:
         raise UnknownClinicError(clinic)
-    others = wrapped_keys(item)
-    for key_id, each in others.items():
-        again = _wrapped_again(portal, clinic, each.wrapped, key_arn)
-        keep_data_key(portal.table, clinic, key_id, WrappedKey(again, each.made_at))
+    later = wrapped_keys(item)
+    for key_id, key in later.items():
+        again = _wrapped_again(portal, clinic, key.wrapped, key_arn)
+        keep_data_key(portal.table, clinic, key_id, WrappedKey(again, key.made_at))
     first = bytes(item.blob or b"")
-    portal.table.write([SetBlob(place, _wrapped_again(portal, clinic, first, key_arn), was=first)])
-    return 1 + len(others)
+    again = _wrapped_again(portal, clinic, first, key_arn)
+    portal.table.write([SetBlob(place, again, was=first)])
+    return 1 + len(later)
 
 
 def _wrapped_again(portal: Portal, clinic: str, wrapped: bytes, key_arn: str) -> bytes:
-    """Unwrap a data key and return it wrapped under the KMS key named, as that is now."""
+    """Unwrap a data key and return it wrapped with the current key material of the KMS key."""
     plain = portal.kms.unwrap(clinic, wrapped)
     answer = portal.aws.client("kms").encrypt(KeyId=key_arn, Plaintext=plain, EncryptionContext={"clinic": clinic})
     return bytes(answer["CiphertextBlob"])
 
 
-def _person(table: Table, key: ClinicKey, person: Subject, done: Progress) -> None:
+def _reencrypt_person(table: Table, key: ClinicKey, person: Subject, done: Progress) -> None:
     if person.erased:
         return
     start = personal_data_key(key.clinic, person.id, "")
     for item in table.partition(start.pk, start.sk):
-        what = item.sk.removeprefix(start.sk)
-        if item.blob is not None:  # one that is theirs no longer was written over
-            _again(table, key, (person.id, person.salt, what), (item.key, bytes(item.blob)), done)
+        name = (person.id, person.salt, item.sk.removeprefix(start.sk))
+        if item.blob is not None:  # a contact that is no longer theirs was overwritten
+            _reencrypt_value(table, key, name, (item.key, bytes(item.blob)), done)
 
 
-def _salt(table: Table, each: outbox.OutboxItem) -> str:
-    if each.entry.kind == outbox.LINK_REQUEST:
-        return each.entry.subject
+def _salt(table: Table, waiting: outbox.OutboxItem) -> str:
+    """Return the salt under which an item of the outbox is encrypted; empty if the person is gone.
+
+    A request for a link belongs to no person: its subject is the salt.
+    """
+    entry = waiting.entry
+    if entry.kind == outbox.LINK_REQUEST:
+        return entry.subject
     try:
-        return roll.person(table, each.entry.clinic, each.entry.subject).salt
+        return people.person(table, entry.clinic, entry.subject).salt
     except LookupError:
         return ""
 
 
-def _again(table: Table, key: ClinicKey, named: tuple[str, str, str], found: tuple[Key, bytes], done: Progress) -> None:
-    """Seal one thing anew, unless it is sealed under the newest key or was changed meanwhile."""
-    place, sealed = found
-    if encrypted_under(sealed) == key.newest:
+def _reencrypt_value(
+    table: Table,
+    key: ClinicKey,
+    name: tuple[str, str, str],
+    found: tuple[Key, bytes],
+    done: Progress,
+) -> None:
+    """Encrypt one value again, unless the newest key encrypted it or it was changed meanwhile.
+
+    `name` is what the value is encrypted for: person, salt, name of the value.
+    """
+    place, encrypted = found
+    if encrypted_under(encrypted) == key.newest:
         return
     try:
-        plain = key.decrypt(*named, sealed)
+        plain = key.decrypt(*name, encrypted)
     except ValueError:
         done.unreadable += 1
         return
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            table.write([SetBlob(place, key.encrypt(*named, plain), was=sealed)])
-        except ConflictError:  # sealed by the portal itself since, or gone
+            table.write([SetBlob(place, key.encrypt(*name, plain), was=encrypted)])
+        except ConflictError:  # the portal wrote it meanwhile, or it is gone
             return
         except ContendedError:
             if attempt == ATTEMPTS:
                 raise
         else:
-            done.resealed += 1
+            done.reencrypted += 1
             return
 
 
-def _rotate(asked: argparse.Namespace) -> int:
+def _rotate(arguments: argparse.Namespace) -> int:
     portal = get_portal()
-    _require(portal, asked.clinic)
-    key_id = rotate(portal, asked.clinic, new_data_key(portal, asked.clinic, _key_arn()))
-    print(f"The data key {key_id} seals from now on. What older keys sealed is sealed anew:", flush=True)
-    return _told(portal, asked.clinic, "")
+    clinic = arguments.clinic
+    _require(portal, clinic)
+    key_id = rotate(portal, clinic, new_data_key(portal, clinic, _key_arn()))
+    print(f"The data key {key_id} encrypts from now on.", end=" ")
+    print("What older keys encrypted is encrypted again:", flush=True)
+    return _reencrypt_and_report(portal, clinic, "")
 
 
-def _reseal(asked: argparse.Namespace) -> int:
+def _reencrypt(arguments: argparse.Namespace) -> int:
     portal = get_portal()
-    _require(portal, asked.clinic)
-    return _told(portal, asked.clinic, asked.after)
+    _require(portal, arguments.clinic)
+    return _reencrypt_and_report(portal, arguments.clinic, arguments.after)
 
 
-def _rewrap(asked: argparse.Namespace) -> int:
+def _rewrap(arguments: argparse.Namespace) -> int:
     portal = get_portal()
-    _require(portal, asked.clinic)
-    print(f"{rewrap(portal, asked.clinic, _key_arn())} data keys are wrapped anew.")
+    _require(portal, arguments.clinic)
+    number = rewrap(portal, arguments.clinic, _key_arn())
+    print(f"{number} data keys are wrapped anew.")
     return 0
 
 
-def _told(portal: Portal, clinic: str, after: str) -> int:
+def _reencrypt_and_report(portal: Portal, clinic: str, after: str) -> int:
     done = Progress()
-    for done in reseal(portal, clinic, after):
-        print(f"{done.people} people so far, {done.resealed} things sealed anew (--after {done.after})", flush=True)
-    print(f"Done: {done.people} people, {done.resealed} things sealed anew.")
-    if done.unreadable:
-        print(f"{done.unreadable} things could not be opened, and are as they were.", file=sys.stderr)
-    return 1 if done.unreadable else 0
+    for done in reencrypt(portal, clinic, after):
+        counts = f"{done.people} people so far, {done.reencrypted} things sealed anew"
+        print(f"{counts} (--after {done.after})", flush=True)
+    print(f"Done: {done.people} people, {done.reencrypted} things sealed anew.")
+    if not done.unreadable:
+        return 0
+    message = f"{done.unreadable} things could not be decrypted, and are as they were."
+    print(message, file=sys.stderr)
+    return 1
 
 
 def _require(portal: Portal, clinic: str) -> None:
     try:
         portal.directory.look_up(clinic)
     except UnknownClinicError:
-        raise DataKeyCommandError(f"No clinic “{clinic}” is published.") from None
+        raise CommandError(f"No clinic “{clinic}” is published.") from None
 
 
 def _key_arn() -> str:
     arn = os.environ.get("CLINIC_KEY_ARN", "")
     if not arn:
-        raise DataKeyCommandError("CLINIC_KEY_ARN is not set: the KMS key that wraps data keys, as `make deploy` told.")
+        reason = "it names the KMS key that wraps data keys. `make deploy` prints it."
+        raise CommandError(f"CLINIC_KEY_ARN is not set: {reason}")
     return arn

@@ -1,12 +1,17 @@
-"""Deploy the bundle as a CloudFormation stack: to an AWS account, or in the same way to the local AWS.
+"""Deploys the bundle as a CloudFormation stack: to an AWS account, or likewise to the local AWS.
 
     python -m infra.operator.deploy STAGE
 
-The stack is called consent-portal-STAGE. What it is made of lies in a bucket of the stack consent-portal-bundles, made
-by the first deployment (`bundles.yaml`). DOMAIN_NAME and CERTIFICATE_ARN in the environment give it a domain of its
-own, MAIL_FROM an address to send mail from, SMS_SENDER a name for text messages, LOG_LEVEL more or less in its logs,
-SMS_DAILY, SMS_COUNTRY_DAILY, SMS_CLINIC_DAILY, MAIL_DAILY and MAIL_CLINIC_DAILY how many messages a day go out at most.
-What is not set stays as the deployment before had it.
+The stack is called consent-portal-STAGE. Its bundle is uploaded to a bucket of the stack
+consent-portal-bundles (`bundles.yaml`), which the first deployment makes. Environment variables
+change the stack's parameters; one that is not set keeps the value of the last deployment:
+
+    DOMAIN_NAME, CERTIFICATE_ARN    a domain of the portal's own
+    MAIL_FROM, SMS_SENDER           the address that mail, and the name that text messages come from
+    SECURITY_CONTACT, ALARM_TOPIC   for security.txt, and for alarms
+    LOG_LEVEL                       how much is logged
+    SMS_DAILY, SMS_COUNTRY_DAILY, SMS_CLINIC_DAILY, MAIL_DAILY, MAIL_CLINIC_DAILY
+                                    how many messages go out on one day at most
 """
 
 import base64
@@ -54,32 +59,34 @@ class NotDeployedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """One version of one object in the bucket: what was uploaded, whatever is written under its key afterwards."""
+    """One version of one object in the bucket, which later uploads under its key do not change."""
 
     bucket: str
     key: str
     version: str
 
     def url(self, region: str) -> str:
-        """Give its address, as CloudFormation reads a template."""
-        return f"https://s3.{region}.amazonaws.com/{self.bucket}/{self.key}?versionId={self.version}"
+        """Return the address at which CloudFormation can read it."""
+        bucket = f"https://s3.{region}.amazonaws.com/{self.bucket}"
+        return f"{bucket}/{self.key}?versionId={self.version}"
 
 
 class Deployer:
-    """Puts one build into one account and region, those of the environment's AWS settings."""
+    """Deploys to the account and region of the environment's AWS settings."""
 
     def __init__(self, endpoint_url: str | None = None) -> None:
         self._session = boto3.Session()
         self._endpoint_url = endpoint_url
         if not self._session.region_name:
-            raise NotDeployedError("No AWS region is set: export AWS_DEFAULT_REGION, for example eu-north-1.")
+            remedy = "export AWS_DEFAULT_REGION, for example eu-north-1"
+            raise NotDeployedError(f"No AWS region is set: {remedy}.")
         self.region = str(self._session.region_name)
         self._s3 = self.client("s3")
         self._cloudformation = self.client("cloudformation")
 
     def client(self, service: str) -> Any:
-        """Make boto3's client of a service; all share one session."""
-        # A bucket in the path works for an emulator on an address without names, and for AWS just as well.
+        """Return a boto3 client of a service; all share one session."""
+        # An emulator has no host name per bucket. AWS accepts a bucket in the path as well.
         config = Config(s3={"addressing_style": "path"})
         return self._session.client(service, endpoint_url=self._endpoint_url, config=config)
 
@@ -92,40 +99,48 @@ class Deployer:
         code = self._upload(bucket, (build / "deployment.zip").read_bytes(), "zip")
         template = with_code(json.loads((build / "sam.json").read_text()), code)
         written = self._upload(bucket, json.dumps(template, separators=(",", ":")).encode(), "json")
-        before = self._described(stack)
-        kept = {each["ParameterKey"]: each["ParameterValue"] for each in (before or {}).get("Parameters", [])}
-        chosen = {name: value for name, value in kept.items() if name in template["Parameters"]} | parameters
-        request = {
-            "StackName": stack,
-            # A template with this many addresses is larger than what may be sent in the call itself.
-            "TemplateURL": written.url(self.region),
-            "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-            "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in chosen.items()],
-        }
-        if before is None:
-            self._change("create", stack, request | {"EnableTerminationProtection": True})
-        else:
-            self._change("update", stack, request)
+        chosen = self._kept_parameters(stack, template) | parameters
+        self._create_or_update(
+            {
+                "StackName": stack,
+                # The template may be larger than what may be sent in the call itself.
+                "TemplateURL": written.url(self.region),
+                "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+                "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in chosen.items()],
+            }
+        )
         return self._outputs(stack)
 
-    def _bucket(self) -> str:
-        """Return the bucket for bundles in this region, made the first time; raise NotDeployedError unless it is ours.
+    def _kept_parameters(self, stack: str, template: dict[str, Any]) -> dict[str, str]:
+        """Return the stack's present parameters, without those the template no longer has."""
+        described = self._describe(stack) or {}
+        kept = {}
+        for parameter in described.get("Parameters", []):
+            if parameter["ParameterKey"] in template["Parameters"]:
+                kept[parameter["ParameterKey"]] = parameter["ParameterValue"]
+        return kept
 
-        A name that could be guessed could be taken by another account, which would then serve us its code.
+    def _create_or_update(self, request: dict[str, Any]) -> None:
+        if self._describe(request["StackName"]) is None:
+            self._change("create", request | {"EnableTerminationProtection": True})
+        else:
+            self._change("update", request)
+
+    def _bucket(self) -> str:
+        """Return the bucket for bundles in this region, made by the first deployment.
+
+        Raise NotDeployedError unless it belongs to our account: another account could take a name
+        that can be guessed, and would then deliver its own code to us.
         """
         template = (Path(__file__).parent / "bundles.yaml").read_text(encoding="utf-8")
-        wanted = {"StackName": BUNDLES, "TemplateBody": template}
-        if self._described(BUNDLES) is None:
-            self._change("create", BUNDLES, wanted | {"EnableTerminationProtection": True})
-        else:
-            self._change("update", BUNDLES, wanted)
+        self._create_or_update({"StackName": BUNDLES, "TemplateBody": template})
         bucket = self._outputs(BUNDLES)["Bucket"]
         try:
             self._s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=self._account)
         except ClientError as error:
-            told = f"The bucket {bucket} is gone, or not of the account {self._account}"
+            problem = f"The bucket {bucket} is gone, or not of the account {self._account}"
             remedy = f"Look at it; to get another, delete the stack {BUNDLES} and deploy again"
-            raise NotDeployedError(f"{told}: nothing was deployed. {remedy}.") from error
+            raise NotDeployedError(f"{problem}: nothing was deployed. {remedy}.") from error
         return bucket
 
     @cached_property
@@ -133,22 +148,25 @@ class Deployer:
         return str(self.client("sts").get_caller_identity()["Account"])
 
     def _upload(self, bucket: str, content: bytes, suffix: str) -> Uploaded:
-        """Store `content` under its hash, unless exactly that is there already; S3 refuses what arrives changed."""
+        """Store `content` under its hash, unless it is there already.
+
+        S3 compares the checksum, and refuses content that was changed on the way.
+        """
         digest = hashlib.sha256(content)
         checksum = base64.b64encode(digest.digest()).decode()
-        ours = {"Bucket": bucket, "Key": f"{digest.hexdigest()}.{suffix}", "ExpectedBucketOwner": self._account}
-        there = self._kept(ours)
+        key = f"{digest.hexdigest()}.{suffix}"
+        ours = {"Bucket": bucket, "Key": key, "ExpectedBucketOwner": self._account}
+        there = self._stored(ours)
         if there.get("ChecksumSHA256") != checksum or there.get("ContentLength") != len(content):
             self._s3.put_object(**ours, Body=content, ChecksumSHA256=checksum)
-            there = self._kept(ours)
+            there = self._stored(ours)
         if there.get("ChecksumSHA256") != checksum or not there.get("VersionId"):
-            raise NotDeployedError(
-                f"What {bucket} keeps as {ours['Key']} is not what was uploaded: nothing was deployed."
-            )
-        return Uploaded(bucket, ours["Key"], there["VersionId"])
+            problem = f"What {bucket} keeps as {key} is not what was uploaded"
+            raise NotDeployedError(f"{problem}: nothing was deployed.")
+        return Uploaded(bucket, key, there["VersionId"])
 
-    def _kept(self, where: dict[str, str]) -> dict[str, Any]:
-        """Return what S3 says of an object, its checksum too; nothing where there is none."""
+    def _stored(self, where: dict[str, str]) -> dict[str, Any]:
+        """Return S3's metadata of an object, with its checksum; empty where there is none."""
         try:
             return dict(self._s3.head_object(**where, ChecksumMode="ENABLED"))
         except ClientError as error:
@@ -157,20 +175,24 @@ class Deployer:
             raise
 
     def _outputs(self, stack: str) -> dict[str, str]:
-        described = self._described(stack) or {}
-        return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
+        described = self._describe(stack) or {}
+        outputs = described.get("Outputs", [])
+        return {output["OutputKey"]: output["OutputValue"] for output in outputs}
 
-    def _described(self, stack: str) -> dict[str, Any] | None:
-        """Return what CloudFormation says of the stack, or None when there is no such stack."""
+    def _describe(self, stack: str) -> dict[str, Any] | None:
+        """Return CloudFormation's description of the stack, or None when there is no such stack."""
         try:
-            described: dict[str, Any] = self._cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+            answer = self._cloudformation.describe_stacks(StackName=stack)
         except ClientError as error:
             if "does not exist" in str(error):
                 return None
             raise
+        described: dict[str, Any] = answer["Stacks"][0]
         return described
 
-    def _change(self, action: str, stack: str, request: dict[str, Any]) -> None:
+    def _change(self, action: str, request: dict[str, Any]) -> None:
+        """Create or update a stack and wait until it is done; raise NotDeployedError if it fails."""
+        stack = request["StackName"]
         try:
             getattr(self._cloudformation, f"{action}_stack")(**request)
         except ClientError as error:
@@ -179,52 +201,76 @@ class Deployer:
             raise
         seconds = 1 if self._endpoint_url else 5
         waiter = self._cloudformation.get_waiter(f"stack_{action}_complete")
+        waiting = {"Delay": seconds, "MaxAttempts": 1800 // seconds}
         try:
-            waiter.wait(StackName=stack, WaiterConfig={"Delay": seconds, "MaxAttempts": 1800 // seconds})
+            waiter.wait(StackName=stack, WaiterConfig=waiting)
         except WaiterError as error:
-            raise NotDeployedError(f"The stack {stack} did not {action}: {self._first_failure(stack)}") from error
+            reason = self._first_failure(stack)
+            raise NotDeployedError(f"The stack {stack} did not {action}: {reason}") from error
 
     def _first_failure(self, stack: str) -> str:
         events = self._cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
         failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
         if not failed:
             return "no reason was given."
-        return f"{failed[-1]['LogicalResourceId']}: {failed[-1].get('ResourceStatusReason', 'no reason was given.')}"
+        first = failed[-1]  # the newest event comes first
+        reason = first.get("ResourceStatusReason", "no reason was given.")
+        return f"{first['LogicalResourceId']}: {reason}"
 
 
 def with_code(template: dict[str, Any], code: Uploaded) -> dict[str, Any]:
-    """Return the template with every function's code taken from what was uploaded instead of the file beside it."""
+    """Return the template with the uploaded code for every function, instead of the local file."""
+    uri = {"Bucket": code.bucket, "Key": code.key, "Version": code.version}
     placed = copy.deepcopy(template)
     for resource in placed["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"]["CodeUri"] = {"Bucket": code.bucket, "Key": code.key, "Version": code.version}
+            resource["Properties"]["CodeUri"] = dict(uri)
     return placed
 
 
 def main(arguments: list[str]) -> int:
-    """Deploy to the stage named; say where the portal is."""
-    if len(arguments) != 1 or not _STAGE.fullmatch(arguments[0]):
-        print("Name the stage in lower-case letters, for example: make deploy STAGE=prod", file=sys.stderr)
+    """Deploy to the stage named, and print the portal's address."""
+    stage = arguments[0] if len(arguments) == 1 else ""
+    if not _STAGE.fullmatch(stage):
+        example = "make deploy STAGE=prod"
+        print(f"Name the stage in lower-case letters, for example: {example}", file=sys.stderr)
         return 2
-    if f"consent-portal-{arguments[0]}" == BUNDLES:
-        print(f"The stack {BUNDLES} keeps the bundles of every stage; call this one otherwise.", file=sys.stderr)
+    stack = f"consent-portal-{stage}"
+    if stack == BUNDLES:
+        problem = f"The stack {BUNDLES} keeps the bundles of every stage"
+        print(f"{problem}; call this one otherwise.", file=sys.stderr)
         return 2
-    parameters = {name: os.environ[variable] for variable, name in PARAMETERS.items() if os.environ.get(variable)}
     try:
         deployer = Deployer()
-        outputs = deployer.deploy(f"consent-portal-{arguments[0]}", bundle(), parameters)
+        outputs = deployer.deploy(stack, bundle(), _parameters())
     except (NotBuiltError, NotDeployedError, BotoCoreError, ClientError) as error:
         print(error, file=sys.stderr)
         return 1
+    _print_next_steps(deployer.region, outputs)
+    return 0
+
+
+def _parameters() -> dict[str, str]:
+    """Return the stack's parameters that the environment sets."""
+    chosen = {}
+    for variable, name in PARAMETERS.items():
+        value = os.environ.get(variable)
+        if value:
+            chosen[name] = value
+    return chosen
+
+
+def _print_next_steps(region: str, outputs: dict[str, str]) -> None:
     print(f"The portal is at {outputs['EndpointURL']}")
     if not outputs.get("MailFrom"):
-        print("It sends no e-mail yet: verify an address in SES, then deploy again with MAIL_FROM=that address.")
+        remedy = "verify an address in SES, then deploy again with MAIL_FROM=that address"
+        print(f"It sends no e-mail yet: {remedy}.")
     print("To publish clinics, create keys and look after it, first set:")
-    print(f"export AWS_REGION={deployer.region} TABLE_NAME={outputs['TableName']} \\")
+    print(f"export AWS_REGION={region} TABLE_NAME={outputs['TableName']} \\")
     print(f"  CLINIC_KEY_ARN={outputs['ClinicKeyArn']} SIGNING_KEY={outputs['SigningKeyAlias']} \\")
     print(f"  FAILURES_QUEUE={outputs['FailuresQueue']}")
-    print('then, for example: make publish FILE=my-clinic.yaml AUTHOR="Ieva Liepa" APPROVER="Juris Klusums"')
-    return 0
+    names = 'AUTHOR="Ieva Liepa" APPROVER="Juris Klusums"'
+    print(f"then, for example: make publish FILE=my-clinic.yaml {names}")
 
 
 if __name__ == "__main__":

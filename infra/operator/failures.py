@@ -1,11 +1,12 @@
-"""An operator's commands about what the function behind the table's stream gave up.
+"""Commands on what the function behind the table's stream gave up after its retries.
 
 python -m infra failures list
 python -m infra failures replay
 
-The queue holds pointers into the stream, not what they point at, and the stream forgets after a day. Nothing is lost by
-that: every receipt and message keeps a mark in the table until it is done, and the clock's round goes by the marks.
-A replay does the same at once, recounts the days the pointers name, and then empties the queue.
+The queue holds pointers into the stream, not the records, and the stream keeps records for one day.
+Nothing is lost by that: every receipt and message keeps a mark in the table until it is done, and
+the scheduled job finds the marks. A replay does the same at once, recounts the days that the
+pointers name, and then empties the queue.
 """
 
 import argparse
@@ -22,20 +23,18 @@ from chalicelib.jobs import signing
 from chalicelib.jobs.counting import Recount
 from chalicelib.jobs.signing import SigningReport
 from chalicelib.portal import Portal, get_portal
+from infra.operator.arguments import CommandError, Commands, add_command, add_group
 from infra.operator.recount import go_through, settle
 
 _HIDDEN_SECONDS = 900
 _PEEK_SECONDS = 5
 
 
-class FailuresCommandError(Exception):
-    """A command that cannot be carried out; the message says why."""
-
-
 @dataclass(frozen=True)
 class GivenUp:
-    """A batch of the stream that was given up: when its records came in, how many, why, how often it was tried.
+    """A batch of the stream that was given up, as Lambda describes it.
 
+    When its first and last record came in, how many there are, why, and how often it was tried.
     https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
     """
 
@@ -49,9 +48,10 @@ class GivenUp:
 
     @classmethod
     def read(cls, message: dict[str, Any]) -> "GivenUp":
-        """Read a message of the queue; raise ValueError, KeyError or TypeError for what is none of these."""
+        """Read a message of the queue; raise ValueError, KeyError or TypeError for any other."""
         body = json.loads(message["Body"])
-        batch, request = body["DDBStreamBatchInfo"], body.get("requestContext", {})
+        batch = body["DDBStreamBatchInfo"]
+        request = body.get("requestContext", {})
         return cls(
             message["MessageId"],
             message["ReceiptHandle"],
@@ -64,67 +64,90 @@ class GivenUp:
 
 
 class FailureQueue:
-    """The queue, by its address."""
+    """The queue in SQS to which Lambda sends what it gave up."""
 
     def __init__(self, client: Any, url: str) -> None:
-        """Take boto3's client of SQS, and where the queue is."""
+        """Take an SQS client and the URL of the queue."""
         self._client = client
         self._url = url
 
     def given_up(self, seconds: int) -> Iterator[GivenUp | None]:
-        """Give what is in the queue, each once, hidden from others for so long; None for what cannot be read."""
+        """Yield every message of the queue once; None for one that cannot be read.
+
+        The messages stay in the queue, hidden from other readers for so many seconds.
+        """
         seen: set[str] = set()
         while True:
-            asked = {"QueueUrl": self._url, "MaxNumberOfMessages": 10, "VisibilityTimeout": seconds}
-            found = self._client.receive_message(**asked, WaitTimeSeconds=1).get("Messages", [])
-            new = [each for each in found if each["MessageId"] not in seen]
+            answer = self._client.receive_message(
+                QueueUrl=self._url,
+                MaxNumberOfMessages=10,
+                VisibilityTimeout=seconds,
+                WaitTimeSeconds=1,
+            )
+            found = answer.get("Messages", [])
+            new = [message for message in found if message["MessageId"] not in seen]
             if not new:
                 return
-            for each in new:
-                seen.add(each["MessageId"])
-                try:
-                    yield GivenUp.read(each)
-                except (ValueError, KeyError, TypeError):
-                    yield None
+            for message in new:
+                seen.add(message["MessageId"])
+                yield _read(message)
 
-    def drop(self, done: GivenUp) -> None:
-        """Take a message out of the queue."""
+    def delete(self, done: GivenUp) -> None:
+        """Delete a message from the queue."""
         self._client.delete_message(QueueUrl=self._url, ReceiptHandle=done.handle)
 
 
-def add_to(commands: Any) -> None:
+def _read(message: dict[str, Any]) -> GivenUp | None:
+    try:
+        return GivenUp.read(message)
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def add_to(commands: Commands) -> None:
     """Add the commands to a parser's commands."""
-    told = commands.add_parser("failures", help="what the function behind the stream gave up").add_subparsers(
-        required=True
-    )
-    told.add_parser("list", help="list it; nothing is changed").set_defaults(run=_list)
-    again = "do from the table what it points at, and take it out of the queue"
-    told.add_parser("replay", help=again).set_defaults(run=_replay)
+    purpose = "list or repeat what the function behind the table's stream gave up"
+    group = add_group(commands, "failures", purpose)
+    add_command(group, "list", "list what was given up; changes nothing", _list)
+    purpose = "count and sign now what was given up, and delete it from the queue"
+    add_command(group, "replay", purpose, _replay)
 
 
 def replay(portal: Portal, queue: FailureQueue, now: Instant) -> tuple[list[GivenUp], list[Recount], SigningReport]:
-    """Count and sign what waits, recount the days of every pointer at every clinic, and empty the queue.
+    """Count and sign what waits, recount the days the pointers name, and empty the queue.
 
-    Gives the pointers, the recounts, and what was counted and signed. What cannot be read stays in the queue. What is
-    to be told keeps its own mark, and is sent by the clock's round within minutes.
+    Return the pointers, the recounts, and what was counted and signed. Messages that cannot be read
+    stay in the queue. What is to be sent to patients has marks of its own: the scheduled job sends
+    it within minutes.
     """
-    pointers = [each for each in queue.given_up(_HIDDEN_SECONDS) if each is not None]
-    if portal.signer is None:
-        tally = signing.count_waiting(portal.table, lambda: False)
-    else:
-        *_, tally = signing.sign_waiting(portal.table, portal.signer, lambda: False)
-    recounts = []
-    if pointers:
-        # A record comes in moments after its receipt was written down, which may be the day before.
-        first = instant(min(moment(each.first) for each in pointers) - timedelta(hours=1))[:10]
-        last = max(each.last for each in pointers)[:10]
-        for clinic in portal.clinics.all():
-            state = go_through(portal.table, Recount(clinic, first, last, now))
-            settle(portal.table, state, lower=False)
-            recounts.append(state)
-    for each in pointers:
-        queue.drop(each)
+    found = queue.given_up(_HIDDEN_SECONDS)
+    pointers = [pointer for pointer in found if pointer is not None]
+    tally = _count_and_sign(portal)
+    recounts = _recount_days(portal, pointers, now) if pointers else []
+    for pointer in pointers:
+        queue.delete(pointer)
     return pointers, recounts, tally
+
+
+def _count_and_sign(portal: Portal) -> SigningReport:
+    if portal.signer is None:
+        return signing.count_waiting(portal.table, lambda: False)
+    *_, tally = signing.sign_waiting(portal.table, portal.signer, lambda: False)
+    return tally
+
+
+def _recount_days(portal: Portal, pointers: list[GivenUp], now: Instant) -> list[Recount]:
+    """Recount at every clinic the days on which the records of these batches came in."""
+    # A record comes in shortly after its receipt was written, which may be the day before.
+    earliest = min(moment(pointer.first) for pointer in pointers)
+    first = instant(earliest - timedelta(hours=1))[:10]
+    last = max(pointer.last for pointer in pointers)[:10]
+    recounts = []
+    for clinic in portal.clinics.all():
+        state = go_through(portal.table, Recount(clinic, first, last, now))
+        settle(portal.table, state, lower=False)
+        recounts.append(state)
+    return recounts
 
 
 def _instant(at: str) -> Instant:
@@ -134,24 +157,28 @@ def _instant(at: str) -> Instant:
 def _queue(portal: Portal) -> FailureQueue:
     url = os.environ.get("FAILURES_QUEUE", "")
     if not url:
-        raise FailuresCommandError("FAILURES_QUEUE is not set: `make deploy` prints it.")
+        raise CommandError("FAILURES_QUEUE is not set: `make deploy` prints it.")
     return FailureQueue(portal.aws.client("sqs"), url)
 
 
-def _list(_asked: argparse.Namespace) -> None:
+def _list(_arguments: argparse.Namespace) -> None:
     found = list(_queue(get_portal()).given_up(_PEEK_SECONDS))
-    for each in found:
-        if each is None:
+    for pointer in found:
+        if pointer is None:
             print("A message that is no pointer into the stream.", file=sys.stderr)
-        else:
-            print(f"{each.first} to {each.last}", f"{each.size} records", each.reason, f"{each.tries} tries", sep="\t")
+            continue
+        period = f"{pointer.first} to {pointer.last}"
+        size, tries = f"{pointer.size} records", f"{pointer.tries} tries"
+        print(period, size, pointer.reason, tries, sep="\t")
     print(f"{len(found)} in the queue." if found else "Nothing was given up.")
 
 
-def _replay(_asked: argparse.Namespace) -> int:
+def _replay(_arguments: argparse.Namespace) -> int:
     portal = get_portal()
-    pointers, recounts, tally = replay(portal, _queue(portal), instant(datetime.now(UTC)))
-    found = tally.counted + sum(each.found for each in recounts)
-    print(f"{len(pointers)} replayed: {found} receipts counted, {tally.signed} signed, {tally.failed} failed.")
-    print("What is to be told is sent within minutes.")
+    now = instant(datetime.now(UTC))
+    pointers, recounts, tally = replay(portal, _queue(portal), now)
+    counted = tally.counted + sum(recount.found for recount in recounts)
+    outcome = f"{counted} receipts counted, {tally.signed} signed, {tally.failed} failed"
+    print(f"{len(pointers)} replayed: {outcome}.")
+    print("Messages to patients that wait are sent within minutes.")
     return 1 if tally.failed else 0

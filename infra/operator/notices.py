@@ -1,4 +1,4 @@
-"""Commands on notices: draft, approve, publish, preview, list, and who is to be asked again.
+"""Commands on notices: check, draft, preview, approve, publish, list, and whom to ask again.
 
 python -m infra publish infra/clinics/riga-aesthetics.yaml --author "Ieva Liepa" --approver "Juris Klusums"
 python -m infra check infra/clinics/*.yaml
@@ -16,14 +16,14 @@ import functools
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from chalicelib.domain.consent import QuestionId
 from chalicelib.domain.instants import Instant, instant
-from chalicelib.domain.notice_versions import Stage
+from chalicelib.domain.notice_versions import PublishedVersion, Stage
 from chalicelib.domain.subjects import Subject
 from chalicelib.notices.document import InvalidDocumentError, read_names, warnings_of
 from chalicelib.notices.edition import PublishedEdition, make_edition
@@ -47,6 +47,7 @@ from chalicelib.store import publishing
 from chalicelib.store.clinics import UnknownClinicError
 from chalicelib.store.people import iter_people
 from chalicelib.store.publishing import Drafts, UnknownDraftError
+from infra.operator.arguments import Commands, add_clinic, add_command, add_group
 from infra.operator.clinic_file import ClinicFile, FileError
 from infra.operator.publish import (
     AT_THE_COMMAND_LINE,
@@ -63,220 +64,263 @@ PROGRESS_EVERY = 1000
 Command = Callable[[argparse.Namespace], None]
 
 
-def _in_words(command: Command) -> Command:
-    """Say what stands in a command's way as a sentence."""
+def _explains_errors(command: Command) -> Command:
+    """Turn the errors of a command's services into a FileError with a sentence for the operator."""
 
     @functools.wraps(command)
-    def told(asked: argparse.Namespace) -> None:
+    def explained(arguments: argparse.Namespace) -> None:
         try:
-            command(asked)
+            command(arguments)
         except (InvalidDocumentError, ReviewError) as error:
             raise FileError(in_words(error)) from error
         except UnknownDraftError as error:
-            raise FileError(f"{asked.clinic} has no draft {error}. `notice list` tells which there are") from error
+            message = f"{arguments.clinic} has no draft {error}. `notice list` shows which there are"
+            raise FileError(message) from error
         except UnknownClinicError as error:
             raise FileError(f"No clinic “{error}” is published") from error
 
-    return told
+    return explained
 
 
-@_in_words
-def _publish(asked: argparse.Namespace) -> None:
-    author, approver, portal = Person(asked.author), Person(asked.approver), get_portal()
+@_explains_errors
+def _publish(arguments: argparse.Namespace) -> None:
+    portal = get_portal()
 
-    def look_over(draft: Draft, ready: PublishedEdition) -> None:
-        _go_on(draft, ready, portal, yes=asked.yes)
+    def confirm(draft: Draft, ready: PublishedEdition) -> None:
+        _confirm(draft, ready, portal, yes=arguments.yes)
 
-    for ready in [read_file(path) for path in asked.files]:
+    editions = [read_file(path) for path in arguments.files]
+    for ready in editions:
         new = publish(
             ready,
             portal,
             _key_arn(),
-            author=author,
-            approver=approver,
-            minor_reason=asked.minor_reason,
-            look_over=look_over,
+            author=Person(arguments.author),
+            approver=Person(arguments.approver),
+            minor_reason=arguments.minor_reason,
+            confirm=confirm,
         )
-        print(f"{ready.clinic.id} {ready.clinic.version}: {'published' if new else 'published already'}")
-        _warn(ready.clinic.unconfirmed_reasons)
+        _print_published(ready.clinic.id, ready.clinic.version, new=new)
+        _warn_unconfirmed(ready.clinic.unconfirmed_reasons)
 
 
-def _check(asked: argparse.Namespace) -> None:
-    faulty = []
-    for path in asked.files:
+def _print_published(clinic: str, version: str, *, new: bool) -> None:
+    print(f"{clinic} {version}: {'published' if new else 'published already'}")
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    errors = []
+    for path in arguments.files:
         try:
-            file = ClinicFile.read(path)
-            ready = edition_of(file)
+            _check_file(path, arguments.pages)
         except FileError as error:
-            faulty.append(str(error))
-            continue
-        clinic = ready.clinic
-        print(f"{path}: {clinic.id} {clinic.version}, {', '.join(clinic.languages)}: ready to publish")
-        _warn(clinic.unconfirmed_reasons)
-        _warn_of(file)
-        if asked.pages:
-            _write_pages(ready, asked.pages)
-    if faulty:
-        raise FileError("\n".join(faulty))
+            errors.append(str(error))
+    if errors:
+        raise FileError("\n".join(errors))
 
 
-def _warn_of(file: ClinicFile) -> None:
-    """Name what is allowed and perhaps not meant."""
-    for line in file.told(warnings_of(file.document, _now())):
+def _check_file(path: Path, pages: Path | None) -> None:
+    file = ClinicFile.read(path)
+    ready = edition_of(file)
+    clinic = ready.clinic
+    languages = ", ".join(clinic.languages)
+    print(f"{path}: {clinic.id} {clinic.version}, {languages}: ready to publish")
+    _warn_unconfirmed(clinic.unconfirmed_reasons)
+    _warn_doubtful(file)
+    if pages:
+        _write_pages(ready, pages)
+
+
+def _warn_doubtful(file: ClinicFile) -> None:
+    """Print a warning for everything that is allowed, but probably a mistake."""
+    for line in file.report(warnings_of(file.document, _now())):
         print(f"warning: {line}")
 
 
-@_in_words
-def _draft(asked: argparse.Namespace) -> None:
-    file = ClinicFile.read(asked.file)
-    file.unslipped()
-    draft = new_draft(file.document, read_names(file.document)[0], Person(asked.author), _now())
+@_explains_errors
+def _draft(arguments: argparse.Namespace) -> None:
+    file = ClinicFile.read(arguments.file)
+    file.refuse_slips()
+    clinic = read_names(file.document)[0]
+    draft = new_draft(file.document, clinic, Person(arguments.author), _now())
     portal = get_portal()
-    history = (
-        ()
-        if publishing.is_new(portal.clinics, draft.clinic)
-        else portal.directory.look_up(draft.clinic).published.published
-    )
-    kind = classify_change(draft.version, history, _now())
+    kind = classify_change(draft.version, _history(portal, draft.clinic), _now())
     Drafts(portal.table).keep(draft)
+    author = draft.author.name
+    print(f"{draft.clinic} {draft.version} ({kind}): drafted by {author}, sha256 {draft.sha256}")
+    _warn_unconfirmed(draft.unconfirmed())
+    _warn_doubtful(file)
     missing = draft.missing(authorities())
-    print(f"{draft.clinic} {draft.version} ({kind}): drafted by {draft.author.name}, sha256 {draft.sha256}")
-    _warn(draft.unconfirmed())
-    _warn_of(file)
     if missing:
-        print("It is not complete:", *file.told(missing), sep="\n  ")
+        print("It is not complete:", *file.report(missing), sep="\n  ")
         return
-    if changes := beyond_words(make_edition(draft.document), portal, _now()):
-        print("It changes more than words, so it needs a MAJOR number or a reason:", *changes, sep="\n  ")
+    changes = beyond_words(make_edition(draft.document), portal, _now())
+    if changes:
+        advice = "It changes more than words, so it needs a MAJOR number or a reason:"
+        print(advice, *changes, sep="\n  ")
 
 
-@_in_words
-def _show(asked: argparse.Namespace) -> None:
-    draft = Drafts(get_portal().table).find(asked.clinic, asked.version)
+def _history(portal: Portal, clinic: str) -> Sequence[PublishedVersion]:
+    """Return the published versions of a clinic; none where it is new."""
+    if publishing.is_new(portal.clinics, clinic):
+        return ()
+    return portal.directory.look_up(clinic).published.published
+
+
+@_explains_errors
+def _preview(arguments: argparse.Namespace) -> None:
+    draft = Drafts(get_portal().table).find(arguments.clinic, arguments.version)
     approver = draft.approval.by.name if draft.approval and draft.approved else None
-    _write_pages(make_edition(draft.document), asked.to, approver)
+    _write_pages(make_edition(draft.document), arguments.to, approver)
 
 
 def _write_pages(ready: PublishedEdition, folder: Path, approver: str | None = None) -> None:
-    """Write how a version would look, a file a language, and tell where."""
+    """Write a version's pages as patients would see them, a file per language; print where."""
     clinic = ready.clinic
     names = {lang: f"{clinic.id}-{clinic.version}-{lang}.html" for lang in clinic.languages}
     folder.mkdir(parents=True, exist_ok=True)
     for lang, name in names.items():
         page = draft_page(ready, lang, _now(), approver=approver, addresses=names)
-        (folder / name).write_text(page, encoding="utf-8")
-        print((folder / name).resolve().as_uri())
+        path = folder / name
+        path.write_text(page, encoding="utf-8")
+        print(path.resolve().as_uri())
     print(f"sha256 {clinic.sha256}")
 
 
-@_in_words
-def _approve(asked: argparse.Namespace) -> None:
-    drafts = Drafts(get_portal().table)
-    draft = drafts.find(asked.clinic, asked.version)
-    if not draft.sha256.startswith(asked.sha256):
-        raise ReviewError("The draft is not the text that was read: its sha256 differs. Read it again")
-    whole = not draft.missing(authorities())
-    changes = beyond_words(make_edition(draft.document), get_portal(), _now()) if whole else ()
-    approved = draft.approve(Person(asked.approver), _now(), authorities(), changes=changes, reason=asked.minor_reason)
-    drafts.change(draft, approved)
-    print(f"{draft.clinic} {draft.version}: approved by {asked.approver}, sha256 {draft.sha256}")
-    _warn(draft.unconfirmed())
-
-
-@_in_words
-def _release(asked: argparse.Namespace) -> None:
+@_explains_errors
+def _approve(arguments: argparse.Namespace) -> None:
     portal = get_portal()
-    draft = Drafts(portal.table).find(asked.clinic, asked.version)
+    drafts = Drafts(portal.table)
+    draft = drafts.find(arguments.clinic, arguments.version)
+    if not draft.sha256.startswith(arguments.sha256):
+        reason = "The draft is not the text that was read: its sha256 differs"
+        raise ReviewError(f"{reason}. Read it again")
+    complete = not draft.missing(authorities())
+    changes = beyond_words(make_edition(draft.document), portal, _now()) if complete else ()
+    approved = draft.approve(
+        Person(arguments.approver),
+        _now(),
+        authorities(),
+        changes=changes,
+        reason=arguments.minor_reason,
+    )
+    drafts.change(draft, approved)
+    approver = arguments.approver
+    print(f"{draft.clinic} {draft.version}: approved by {approver}, sha256 {draft.sha256}")
+    _warn_unconfirmed(draft.unconfirmed())
+
+
+@_explains_errors
+def _publish_approved(arguments: argparse.Namespace) -> None:
+    portal = get_portal()
+    draft = Drafts(portal.table).find(arguments.clinic, arguments.version)
     ready = make_edition(draft.document)
-    if asked.preview:
-        classify_change(draft.version, portal.directory.look_up(asked.clinic).published.published, _now())
-        print(_told(_previewed(draft, ready, portal)))
+    if arguments.preview:
+        history = portal.directory.look_up(arguments.clinic).published.published
+        classify_change(draft.version, history, _now())
+        _print_impact(_impact(draft, ready, portal))
         return
     if draft.release is None:
         if not draft.approved:
-            raise ReviewError(f"{draft.version} is not approved. Another person than its author must approve it first")
-        _go_on(draft, ready, portal, yes=asked.yes)
+            remedy = "Another person than its author must approve it first"
+            raise ReviewError(f"{draft.version} is not approved. {remedy}")
+        _confirm(draft, ready, portal, yes=arguments.yes)
     new = publish_draft(ready, draft, portal, _key_arn(), AT_THE_COMMAND_LINE)
-    print(f"{draft.clinic} {draft.version}: {'published' if new else 'published already'}")
+    _print_published(draft.clinic, draft.version, new=new)
 
 
-def _go_on(draft: Draft, ready: PublishedEdition, portal: Portal, *, yes: bool) -> None:
-    """Show what a publication would do, and at a terminal ask whether to go on; raise FileError on a No.
+def _confirm(draft: Draft, ready: PublishedEdition, portal: Portal, *, yes: bool) -> None:
+    """Print what publishing would change, and ask whether to go on if there is a terminal.
 
-    Nothing is shown of a clinic's first version, which ends and changes nothing.
+    Raise FileError on a no. A clinic's first version changes nothing, and is published unasked.
     """
     if publishing.is_new(portal.clinics, draft.clinic):
         return
-    print(_told(_previewed(draft, ready, portal)))
+    _print_impact(_impact(draft, ready, portal))
     if yes or not sys.stdin.isatty():
         return
-    if input(f"Publish {draft.clinic} {draft.version}? [y/N] ").strip().lower() not in {"y", "yes"}:
+    answer = input(f"Publish {draft.clinic} {draft.version}? [y/N] ")
+    if answer.strip().lower() not in {"y", "yes"}:
         raise FileError(f"{draft.clinic} {draft.version}: not published")
 
 
-def _previewed(draft: Draft, ready: PublishedEdition, portal: Portal) -> Preview:
+def _impact(draft: Draft, ready: PublishedEdition, portal: Portal) -> Preview:
+    """Work out what publishing a draft would change; this reads every person of the clinic."""
     published = portal.directory.look_up(draft.clinic).published
-    everybody = _counted(iter_people(portal.table, draft.clinic))
-    seen = preview(everybody, published, ready.clinic, ready.starts, _now())
-    return replace(
-        seen,
-        beyond_words=publishing.changes_beyond_words(portal.clinics, ready.clinic, published.published, seen.since),
-        minor_reason=draft.override.reason if draft.override else None,
-    )
+    everybody = _with_progress(iter_people(portal.table, draft.clinic))
+    impact = preview(everybody, published, ready.clinic, ready.starts, _now())
+    changes = publishing.changes_beyond_words(portal.clinics, ready.clinic, published.published, impact.since)
+    minor_reason = draft.override.reason if draft.override else None
+    return replace(impact, beyond_words=changes, minor_reason=minor_reason)
 
 
-@_in_words
-def _list(asked: argparse.Namespace) -> None:
-    portal, now = get_portal(), _now()
-    drafts = Drafts(portal.table).all(asked.clinic)
-    new = publishing.is_new(portal.clinics, asked.clinic)
-    if new and not drafts:
-        raise UnknownClinicError(asked.clinic)
-    history = () if new else portal.directory.look_up(asked.clinic).published.published
-    for step in list_versions(history, drafts, now):
-        names = f"by {step.author or 'unknown'}, approved by {step.approver or 'nobody'}"
-        print(step.version, step.state, _when(step), names, sep="\t")
-
-
-@_in_words
-def _superseded(asked: argparse.Namespace) -> None:
+@_explains_errors
+def _list(arguments: argparse.Namespace) -> None:
     portal = get_portal()
-    published = portal.directory.look_up(asked.clinic).published
-    wanted = asked.purpose
-    everybody = _counted(iter_people(portal.table, asked.clinic))
-    for person, address, since in superseded(everybody, published.in_force, _now()):
-        if not wanted or address == wanted or address.startswith(f"{wanted}."):
-            print(person.id, address, since, sep="\t")
+    clinic = arguments.clinic
+    drafts = Drafts(portal.table).all(clinic)
+    if not drafts and publishing.is_new(portal.clinics, clinic):
+        raise UnknownClinicError(clinic)
+    for version in list_versions(_history(portal, clinic), drafts, _now()):
+        author, approver = version.author or "unknown", version.approver or "nobody"
+        names = f"by {author}, approved by {approver}"
+        print(version.version, version.state, _when(version), names, sep="\t")
 
 
-def _warn(unconfirmed: Mapping[QuestionId, str]) -> None:
-    """Name what counts without a confirmation that otherwise would need one, and why: who approves agrees to it."""
-    for address, reason in unconfirmed.items():
-        print(f"warning: a Yes to {address} counts unconfirmed: {reason}")
+@_explains_errors
+def _superseded(arguments: argparse.Namespace) -> None:
+    portal = get_portal()
+    published = portal.directory.look_up(arguments.clinic).published
+    everybody = _with_progress(iter_people(portal.table, arguments.clinic))
+    for person, question, since in superseded(everybody, published.in_force, _now()):
+        if not arguments.purpose or _belongs_to(question, arguments.purpose):
+            print(person.id, question, since, sep="\t")
 
 
-def _when(step: VersionSummary) -> str:
-    if step.state is Stage.OVERTAKEN:
+def _belongs_to(question: QuestionId, purpose: str) -> bool:
+    """Return whether a question is the one named, or of the purpose named."""
+    return question == purpose or question.startswith(f"{purpose}.")
+
+
+def _warn_unconfirmed(unconfirmed: Mapping[QuestionId, str]) -> None:
+    """Print which answers count without a confirmation, and the author's reason for each.
+
+    Whoever approves the notice agrees to these.
+    """
+    for question, reason in unconfirmed.items():
+        print(f"warning: a Yes to {question} counts unconfirmed: {reason}")
+
+
+def _when(version: VersionSummary) -> str:
+    if version.state is Stage.OVERTAKEN:
         return "never in force"
-    return f"in force from {step.since}" if step.since else f"effective {step.effective or 'unknown'}"
+    if version.since:
+        return f"in force from {version.since}"
+    return f"effective {version.effective or 'unknown'}"
 
 
-def _told(seen: Preview) -> str:
-    lines = [f"{seen.change} change, in force from {seen.since}"]
-    lines.append(f"supersedes {sum(seen.supersedes.values())} consents of {seen.people} people")
-    lines += [f"  {address}\t{count}" for address, count in sorted(seen.supersedes.items())]
-    lines += [f"asked from then on: {address}" for address in seen.appear]
-    lines += [f"no longer asked: {address}" for address in seen.disappear]
-    lines += [f"differs from what is in force: {part}" for part in seen.changed]
-    lines += [f"changes more than words: {each}" for each in seen.beyond_words]
-    if seen.minor_reason:
-        lines.append(f"a MINOR all the same, for this reason: {seen.minor_reason}")
-    lines += [f"never begins: {version}, which is scheduled" for version in seen.overtakes]
-    return "\n".join(lines)
+def _print_impact(impact: Preview) -> None:
+    consents = sum(impact.supersedes.values())
+    print(f"{impact.change} change, in force from {impact.since}")
+    print(f"supersedes {consents} consents of {impact.people} people")
+    for question, count in sorted(impact.supersedes.items()):
+        print(f"  {question}\t{count}")
+    for question in impact.appear:
+        print(f"asked from then on: {question}")
+    for question in impact.disappear:
+        print(f"no longer asked: {question}")
+    for part in impact.changed:
+        print(f"differs from what is in force: {part}")
+    for change in impact.beyond_words:
+        print(f"changes more than words: {change}")
+    if impact.minor_reason:
+        print(f"a MINOR all the same, for this reason: {impact.minor_reason}")
+    for version in impact.overtakes:
+        print(f"never begins: {version}, which is scheduled")
 
 
-def _counted(everybody: Iterator[Subject]) -> Iterator[Subject]:
-    """Pass people on and show on the terminal how many have been looked at."""
+def _with_progress(everybody: Iterator[Subject]) -> Iterator[Subject]:
+    """Yield the same people, and print now and then how many have been read."""
     number = 0
     for number, person in enumerate(everybody, start=1):
         yield person
@@ -302,7 +346,7 @@ def _name(typed: str) -> str:
 
 
 def _reason(typed: str) -> str | None:
-    if not typed.strip():  # make publish passes what it was given, or nothing
+    if not typed.strip():  # `make publish` always passes one, empty where none is given
         return None
     if not is_reason(typed):
         raise argparse.ArgumentTypeError(f"write one line of at most {MAX_REASON} characters")
@@ -311,63 +355,121 @@ def _reason(typed: str) -> str | None:
 
 def _fingerprint(typed: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{12,64}", typed.strip().lower()):
-        raise argparse.ArgumentTypeError("give the sha256 that `notice draft` printed, or its first 12 digits at least")
+        advice = "give the sha256 that `notice draft` printed, or its first 12 digits at least"
+        raise argparse.ArgumentTypeError(advice)
     return typed.strip().lower()
 
 
-def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add these commands to the command line."""
-    files = commands.add_parser("publish", help="publish clinics' files that another person than the author reviewed")
-    files.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    files.add_argument("--author", required=True, type=_name, help="who wrote them")
-    files.add_argument("--approver", required=True, type=_name, help="who reviewed and approved them; not the author")
-    _add_reason(files)
-    _add_yes(files)
-    files.set_defaults(run=_publish)
-    check = commands.add_parser("check", help="check clinics' files and publish nothing")
-    check.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    check.add_argument("--pages", type=Path, metavar="FOLDER", help="write how each would look, a page a language")
-    check.set_defaults(run=_check)
-    notice = commands.add_parser("notice", help="notice versions, step by step").add_subparsers(required=True)
-    draft = notice.add_parser("draft", help="keep a file as a draft, complete or not")
-    draft.add_argument("file", type=Path, metavar="FILE")
-    draft.add_argument("--author", required=True, type=_name, help="who wrote it")
-    draft.set_defaults(run=_draft)
-    show = _of_version(notice, "preview", "write a draft as patients would see it, a page a language", _show)
-    show.add_argument("--to", type=Path, default=Path("build/preview"), metavar="FOLDER", help="where; %(default)s")
-    approve = _of_version(notice, "approve", "approve a draft, as another person than its author", _approve)
-    approve.add_argument("--approver", required=True, type=_name, help="who reviewed it; not the author")
-    told = "of the text that was reviewed, as `notice draft` printed it; 12 digits of it are enough"
-    approve.add_argument("--sha256", required=True, type=_fingerprint, help=told)
-    _add_reason(approve)
-    release = _of_version(
-        notice, "publish", "show what publishing an approved draft does, ask, and publish it", _release
+def add_to(commands: Commands) -> None:
+    """Add the commands to a parser's commands."""
+    _add_publish(commands)
+    _add_check(commands)
+    notice = add_group(commands, "notice", "draft, preview, approve and publish a notice in steps")
+    _add_draft(notice)
+    _add_preview(notice)
+    _add_approve(notice)
+    _add_publish_approved(notice)
+    add_clinic(add_command(notice, "list", "list the versions and drafts of a clinic", _list))
+    _add_superseded(notice)
+
+
+def _add_publish(commands: Commands) -> None:
+    purpose = "publish clinics' files that another person than the author has reviewed"
+    command = add_command(commands, "publish", purpose, _publish)
+    command.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a clinic's YAML file")
+    _add_author(command)
+    _add_approver(command)
+    _add_reason(command)
+    _add_yes(command)
+
+
+def _add_check(commands: Commands) -> None:
+    purpose = "check clinics' files and publish nothing"
+    command = add_command(commands, "check", purpose, _check)
+    command.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a clinic's YAML file")
+    command.add_argument(
+        "--pages",
+        type=Path,
+        metavar="FOLDER",
+        help="write there the pages as patients would see them, a file per language",
     )
-    _add_yes(release)
-    release.add_argument("--preview", action="store_true", help="tell what it would do, and publish nothing")
-    listed = notice.add_parser("list", help="list a clinic's versions and drafts")
-    listed.add_argument("clinic")
-    listed.set_defaults(run=_list)
-    ended = notice.add_parser("superseded", help="list who is to be asked again: subject id, decision, since when")
-    ended.add_argument("clinic")
-    ended.add_argument("--purpose", help="only this purpose or decision")
-    ended.set_defaults(run=_superseded)
+
+
+def _add_draft(notice: Commands) -> None:
+    purpose = "store a clinic's file as a draft, complete or not"
+    command = add_command(notice, "draft", purpose, _draft)
+    command.add_argument("file", type=Path, metavar="FILE", help="the clinic's YAML file")
+    _add_author(command)
+
+
+def _add_preview(notice: Commands) -> None:
+    purpose = "write the pages of a draft as patients would see them, a file per language"
+    command = add_command(notice, "preview", purpose, _preview)
+    _add_version(command)
+    command.add_argument(
+        "--to",
+        type=Path,
+        default=Path("build/preview"),
+        metavar="FOLDER",
+        help="the folder to write to; default: %(default)s",
+    )
+
+
+def _add_approve(notice: Commands) -> None:
+    purpose = "approve a draft, as another person than its author"
+    command = add_command(notice, "approve", purpose, _approve)
+    _add_version(command)
+    _add_approver(command)
+    command.add_argument(
+        "--sha256",
+        required=True,
+        type=_fingerprint,
+        help="of the text that was reviewed, as `notice draft` printed it; 12 digits are enough",
+    )
+    _add_reason(command)
+
+
+def _add_publish_approved(notice: Commands) -> None:
+    purpose = "show what publishing an approved draft changes, ask, and publish it"
+    command = add_command(notice, "publish", purpose, _publish_approved)
+    _add_version(command)
+    _add_yes(command)
+    command.add_argument("--preview", action="store_true", help="only show what it would change; publish nothing")
+
+
+def _add_superseded(notice: Commands) -> None:
+    purpose = "list who is to be asked again: id of the person, question, since when"
+    command = add_command(notice, "superseded", purpose, _superseded)
+    add_clinic(command)
+    command.add_argument("--purpose", help="only this purpose or question, such as newsletter")
+
+
+def _add_author(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--author", required=True, type=_name, help="name of who wrote the text")
+
+
+def _add_approver(command: argparse.ArgumentParser) -> None:
+    whom = "name of who reviewed and approves the text; not the author"
+    command.add_argument("--approver", required=True, type=_name, help=whom)
+
+
+def _add_version(command: argparse.ArgumentParser) -> None:
+    add_clinic(command)
+    command.add_argument("version", help="the notice's version, such as 1.1")
 
 
 def _add_reason(command: argparse.ArgumentParser) -> None:
-    told = "the approver's reason why a version that changes more than words may stay a MINOR; it is published with it"
-    command.add_argument("--minor-reason", type=_reason, metavar="WHY", help=told)
+    command.add_argument(
+        "--minor-reason",
+        type=_reason,
+        metavar="WHY",
+        help="why a version that changes more than words may have a MINOR number; published with it",
+    )
 
 
 def _add_yes(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--yes", action="store_true", help="do not ask whether to go on; without a terminal none asks")
-
-
-def _of_version(
-    notice: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, told: str, run: Command
-) -> argparse.ArgumentParser:
-    command = notice.add_parser(name, help=told)
-    command.add_argument("clinic")
-    command.add_argument("version")
-    command.set_defaults(run=run)
-    return command
+    command.add_argument(
+        "--yes",
+        action="store_true",
+        help="publish without asking; without a terminal nothing is asked anyway",
+    )

@@ -1,4 +1,4 @@
-"""Clinics' files: read, check, and take through draft, approval and publication in one go."""
+"""Publishes clinics' files: reads and checks one, then drafts, approves and publishes it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ from infra.operator.clinic_file import ClinicFile, FileError
 from infra.operator.data_keys import new_data_key
 
 AT_THE_COMMAND_LINE = Person("the command line")
-"""Who published what was published here: the operator, of whom the portal knows no more."""
+"""Who published from the command line: the operator, whose name the portal does not know."""
 
 
 def read_file(path: Path) -> PublishedEdition:
@@ -31,15 +31,15 @@ def edition_of(file: ClinicFile) -> PublishedEdition:
     try:
         ready = make_edition(file.document)
     except InvalidDocumentError as error:
-        raise FileError("\n".join(file.told(error.faults))) from error
-    file.unslipped()
+        raise FileError("\n".join(file.report(error.faults))) from error
+    file.refuse_slips()
     return ready
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """Read a clinic's file as it is, complete or not, in JSON shapes; raise FileError where it cannot be read."""
+    """Read a clinic's file, complete or not, as JSON types; raise FileError if it is unreadable."""
     file = ClinicFile.read(path)
-    file.unslipped()
+    file.refuse_slips()
     return file.document
 
 
@@ -51,14 +51,15 @@ def publish(
     author: Person,
     approver: Person,
     minor_reason: str | None = None,
-    look_over: Callable[[Draft, PublishedEdition], None] = lambda _draft, _ready: None,
+    confirm: Callable[[Draft, PublishedEdition], None] = lambda _draft, _ready: None,
     at: Instant | None = None,
 ) -> bool:
-    """Draft, approve and publish what was written by one person and reviewed by another; False where it is published.
+    """Draft, approve and publish what one person wrote and another reviewed.
 
-    `minor_reason` is the approver's where a MINOR changes more than words. `look_over` is shown what is about to be
-    published, before anything is stored, and may raise. `at` is when it is published: now. Raises FileError with the
-    reason.
+    Return False where it is published already. `minor_reason` is the approver's reason why a MINOR
+    may change more than words. `confirm` is called with what is about to be published, before
+    anything is stored, and may raise. `at` is the time of publication, now by default. Raise
+    FileError with the reason.
     """
     begun = at or now()
     drafts = Drafts(portal.table)
@@ -69,7 +70,7 @@ def publish(
         draft = new_draft(ready.document, ready.clinic.id, author, begun)
         changes = beyond_words(ready, portal, begun)
         approved = draft.approve(approver, begun, authorities(), changes=changes, reason=minor_reason)
-        look_over(approved, ready)
+        confirm(approved, ready)
         drafts.keep(draft)
         drafts.change(draft, approved)
         return publish_draft(ready, approved, portal, key_arn, AT_THE_COMMAND_LINE, at=at)
@@ -78,13 +79,16 @@ def publish(
 
 
 def _make_portal_key(portal: Portal, key_arn: str) -> None:
-    """Make the portal's own key where there is none: the table may be older than the limits across clinics."""
+    """Make the portal's own key where there is none.
+
+    A table from before the limits across clinics has none.
+    """
     if portal.clinics.portal_key() is None:
         portal.clinics.keep_portal_key(new_data_key(portal, PORTAL, key_arn))
 
 
 def beyond_words(ready: PublishedEdition, portal: Portal, at: Instant) -> tuple[Difference, ...]:
-    """Tell what a version changes beyond words under a MINOR number, were it published at a moment."""
+    """Return what a MINOR version would change beyond words if it were published at `at`."""
     if publishing.is_new(portal.clinics, ready.clinic.id):
         return ()
     published = portal.directory.look_up(ready.clinic.id).published.published
@@ -92,7 +96,7 @@ def beyond_words(ready: PublishedEdition, portal: Portal, at: Instant) -> tuple[
 
 
 def in_words(error: Exception) -> str:
-    """Write what stands in the way of a step; where a MINOR changes more than words, with each change in its line."""
+    """Return an error's text; where a MINOR changes more than words, with a line per change."""
     if not isinstance(error, BeyondWordsError):
         return str(error)
     advice = f"{error} (--minor-reason)"
@@ -100,9 +104,18 @@ def in_words(error: Exception) -> str:
 
 
 def publish_draft(
-    ready: PublishedEdition, draft: Draft, portal: Portal, key_arn: str, by: Person, *, at: Instant | None = None
+    ready: PublishedEdition,
+    draft: Draft,
+    portal: Portal,
+    key_arn: str,
+    by: Person,
+    *,
+    at: Instant | None = None,
 ) -> bool:
-    """Publish an approved draft; a new clinic gets its data key. False where it is published; raises ReviewError."""
+    """Publish an approved draft; a new clinic gets its data key.
+
+    Return False where it is published already; raise ReviewError.
+    """
     _make_portal_key(portal, key_arn)
     new = publishing.is_new(portal.clinics, draft.clinic)
     wrapped = new_data_key(portal, draft.clinic, key_arn) if new else None

@@ -1,9 +1,9 @@
-"""An operator's command that counts anew from the receipts: what was lost is found, what is wrong is told and mended.
+"""The command that counts again from the receipts: it finds lost ones and corrects counters.
 
 python -m infra recount riga-aesthetics
 python -m infra recount riga-aesthetics --from 2026-11-01 --to 2026-11-30
 
-It may run while the portal counts, be broken off, and be started again: it goes on from where it was.
+It may run while the portal counts. Stopped and started again, it goes on from where it was.
 """
 
 import argparse
@@ -15,13 +15,13 @@ import time
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from chalicelib.domain.instants import Instant, instant
 from chalicelib.jobs.counting import Recount, differences, mend, recount
 from chalicelib.portal import get_portal
 from chalicelib.store.keys import clinic_key
 from chalicelib.store.table import Table
+from infra.operator.arguments import CommandError, Commands, add_clinic, add_command
 
 _EVERY_SECONDS = 2.0
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -29,90 +29,119 @@ FIRST_DAY, LAST_DAY = "0001-01-01", "9999-12-31"
 PROGRESS = Path(".local")
 
 
-class RecountCommandError(Exception):
-    """A command that cannot be carried out; the message says why."""
-
-
-def add_to(commands: Any) -> None:
+def add_to(commands: Commands) -> None:
     """Add the command to a parser's commands."""
-    again = commands.add_parser("recount", help="count from the receipts: find what was lost, compare every day")
-    again.add_argument("clinic")
-    again.add_argument("--from", dest="first", default=FIRST_DAY, help="the first day, such as 2026-11-01")
-    again.add_argument("--to", dest="last", default=LAST_DAY, help="the last day")
-    again.add_argument("--lower", action="store_true", help="also lower counters that say more than the receipts")
-    again.set_defaults(run=_recount)
+    purpose = "count a clinic's receipts again, count the lost ones, and correct the daily counters"
+    command = add_command(commands, "recount", purpose, _recount)
+    add_clinic(command)
+    command.add_argument(
+        "--from",
+        dest="first",
+        metavar="DAY",
+        default=FIRST_DAY,
+        help="the first day to count, such as 2026-11-01; default: the first there is",
+    )
+    command.add_argument(
+        "--to",
+        dest="last",
+        metavar="DAY",
+        default=LAST_DAY,
+        help="the last day to count; default: the last there is",
+    )
+    command.add_argument(
+        "--lower",
+        action="store_true",
+        help="also lower counters that show more than the receipts still in the table",
+    )
 
 
 def go_through(table: Table, state: Recount, kept: Path | None = None) -> Recount:
-    """Go through everybody's receipts, keeping in a file how far it came, if there is one; say so now and then."""
-    said = time.monotonic()
+    """Count everybody's receipts, and print the progress every two seconds.
+
+    The progress is saved in the file `kept`, if one is given, so that `started` can go on from it.
+    """
+    printed = time.monotonic()
     try:
         for _ in recount(table, state):
-            if time.monotonic() - said > _EVERY_SECONDS:
-                said = time.monotonic()
-                print(f"{state.clinic}: {state.people} people, {state.receipts} receipts …", flush=True)
-                _keep(state, kept)
+            if time.monotonic() - printed > _EVERY_SECONDS:
+                printed = time.monotonic()
+                counts = f"{state.people} people, {state.receipts} receipts"
+                print(f"{state.clinic}: {counts} …", flush=True)
+                _save(state, kept)
     except BaseException:
-        _keep(state, kept)
+        _save(state, kept)
         raise
     return state
 
 
 def started(clinic: str, first: str, last: str, now: Instant, kept: Path) -> Recount:
-    """Give the recount that was broken off, if it was the same; else a new one."""
+    """Return the recount that was stopped, if it was of the same days; else a new one."""
     if kept.exists():
-        before = json.loads(kept.read_text(encoding="utf-8"))
-        state = Recount(**{**before, "days": {day: Counter(said) for day, said in before["days"].items()}})
+        saved = json.loads(kept.read_text(encoding="utf-8"))
+        saved["days"] = {day: Counter(counts) for day, counts in saved["days"].items()}
+        state = Recount(**saved)
         if (state.first, state.last) == (first, last):
             return state
     return Recount(clinic, first, last, now)
 
 
 def settle(table: Table, state: Recount, *, lower: bool) -> tuple[int, list[str]]:
-    """Mend counters that say less than the receipts of a day that is over; with `lower` those too that say more.
+    """Raise counters that show less than the receipts of a day that is over.
 
-    Gives how many were mended, and a line for every one that was not.
+    With `lower`, counters that show more are lowered, too. Return how many were corrected, and a
+    line for each that was not.
     """
-    mended, left = 0, []
-    for each in differences(table, state):
-        more = (each.was or 0) > each.receipts
+    corrected = 0
+    left = []
+    for difference in differences(table, state):
+        place = f"{difference.day} {difference.what}"
+        more = (difference.was or 0) > difference.receipts
         if more and not lower:
-            left.append(f"{each.day} {each.what}: {each.was}, and {each.receipts} by the receipts that are still there")
-        elif mend(table, state.clinic, each):
-            mended += 1
+            by_receipts = f"{difference.receipts} by the receipts that are still there"
+            left.append(f"{place}: {difference.was}, and {by_receipts}")
+        elif mend(table, state.clinic, difference):
+            corrected += 1
         else:
-            left.append(f"{each.day} {each.what}: somebody counted just now. Recount again")
-    return mended, left
+            left.append(f"{place}: the portal counted meanwhile. Recount again")
+    return corrected, left
 
 
-def _keep(state: Recount, kept: Path | None) -> None:
-    if kept is not None:
-        kept.parent.mkdir(exist_ok=True)
-        told = {each.name: getattr(state, each.name) for each in dataclasses.fields(state)}
-        kept.write_text(json.dumps(told), encoding="utf-8")
+def _save(state: Recount, kept: Path | None) -> None:
+    if kept is None:
+        return
+    kept.parent.mkdir(exist_ok=True)
+    content = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
+    kept.write_text(json.dumps(content), encoding="utf-8")
 
 
-def _recount(asked: argparse.Namespace) -> int:
-    if not (_DAY.fullmatch(asked.first) and _DAY.fullmatch(asked.last) and asked.first <= asked.last):
-        raise RecountCommandError("Write days such as 2026-11-01, the first before the last.")
+def _recount(arguments: argparse.Namespace) -> int:
+    clinic, first, last = arguments.clinic, arguments.first, arguments.last
+    if not (_DAY.fullmatch(first) and _DAY.fullmatch(last) and first <= last):
+        raise CommandError("Write days such as 2026-11-01, the first before the last.")
     table = get_portal().table
-    if not table.get([clinic_key(asked.clinic)]):
-        raise RecountCommandError(f"No clinic “{asked.clinic}” is published.")
-    kept = PROGRESS / f"recount-{asked.clinic}.json"
-    state = started(asked.clinic, asked.first, asked.last, instant(datetime.now(UTC)), kept)
+    if not table.get([clinic_key(clinic)]):
+        raise CommandError(f"No clinic “{clinic}” is published.")
+    kept = PROGRESS / f"recount-{clinic}.json"
+    state = started(clinic, first, last, instant(datetime.now(UTC)), kept)
     if state.after:
-        print(f"Goes on from where it was broken off: {state.people} people, {state.receipts} receipts.")
+        counts = f"{state.people} people, {state.receipts} receipts"
+        print(f"Goes on from where it was stopped: {counts}.")
     state = go_through(table, state, kept)
-    mended, left = settle(table, state, lower=asked.lower)
+    corrected, left = settle(table, state, lower=arguments.lower)
     kept.unlink(missing_ok=True)
+    _print_result(state, corrected, left)
+    return 1 if state.unreadable else 0
+
+
+def _print_result(state: Recount, corrected: int, left: list[str]) -> None:
     for line in left:
         print(line)
     print(
-        f"{asked.clinic}: {state.people} people, {state.receipts} receipts of these days. "
-        f"{state.found} had not been counted and are now. {mended} counters mended, {len(left)} left as they are."
+        f"{state.clinic}: {state.people} people, {state.receipts} receipts of these days.",
+        f"{state.found} had not been counted and are now.",
+        f"{corrected} counters corrected, {len(left)} left as they are.",
     )
     if state.unreadable:
-        print(
-            f"{state.unreadable} receipts cannot be read: `verify-chains {asked.clinic}` tells whose.", file=sys.stderr
-        )
-    return 1 if state.unreadable else 0
+        command = f"verify-chains {state.clinic}"
+        message = f"{state.unreadable} receipts cannot be read: `{command}` lists whose."
+        print(message, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""An operator's commands about signatures: sign what waits, change the signing key, check every chain of a clinic.
+"""Commands on signatures: sign what waits, change the signing key, check a clinic's chains.
 
 python -m infra sign
 python -m infra signing-key rotate
@@ -9,9 +9,10 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.jobs import signing
 from chalicelib.portal import Portal, get_portal
@@ -25,32 +26,34 @@ from chalicelib.store.keys import clinic_key, subject_pk
 from chalicelib.store.kms_signer import SigningUnavailableError, public_jwk
 from chalicelib.store.receipts import read_receipt
 from chalicelib.store.table import Table
+from infra.operator.arguments import CommandError, Commands, add_clinic, add_command, add_group
 
 _EVERY_SECONDS = 2.0
 
 
-class SealCommandError(Exception):
-    """A command that cannot be carried out; the message says why."""
-
-
-def add_to(commands: Any) -> None:
+def add_to(commands: Commands) -> None:
     """Add the commands to a parser's commands."""
-    sign = commands.add_parser("sign", help="sign every receipt that waits")
-    sign.set_defaults(run=_sign)
-    chains = commands.add_parser("verify-chains", help="check every receipt of a clinic: chains and signatures")
-    chains.add_argument("clinic")
-    chains.set_defaults(run=_verify_chains)
-    key = commands.add_parser("signing-key", help="the key that signs receipts").add_subparsers(required=True)
-    rotate_ = key.add_parser("rotate", help="let a new key sign from now on; the old one's public half stays published")
-    rotate_.set_defaults(run=_rotate)
+    add_command(commands, "sign", "sign every receipt that waits to be signed", _sign)
+    purpose = "check every receipt of a clinic: the signatures, and each person's chain"
+    add_clinic(add_command(commands, "verify-chains", purpose, _verify_chains))
+    key = add_group(commands, "signing-key", "change the key that signs receipts")
+    purpose = "sign with a new key from now on; the public part of the old key stays published"
+    add_command(key, "rotate", purpose, _rotate)
 
 
 def rotate(portal: Portal) -> str:
-    """Put a new key behind the alias and give its id; its public half is published before it signs anything."""
+    """Make a new signing key the current one and return its id.
+
+    Its public part is published before it signs anything.
+    """
     _signer(portal)
     kms = portal.aws.client("kms")
-    asked = {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"}
-    made = kms.create_key(Description="Signs the receipts of the consent portal", **asked)["KeyMetadata"]["Arn"]
+    created = kms.create_key(
+        Description="Signs the receipts of the consent portal",
+        KeySpec="ECC_NIST_P256",
+        KeyUsage="SIGN_VERIFY",
+    )
+    made = created["KeyMetadata"]["Arn"]
     jwk = public_jwk(kms.get_public_key(KeyId=made)["PublicKey"])
     signatures.keep_key(portal.table, jwk)
     kms.update_alias(AliasName=portal.settings.signing_key, TargetKeyId=made)
@@ -58,7 +61,10 @@ def rotate(portal: Portal) -> str:
 
 
 def check_chains(table: Table, clinic: str) -> Iterator[tuple[str, Counter[str], list[str]]]:
-    """Check person after person of a clinic: give whose chain, how much is checked so far, what the chain lacks."""
+    """Check the receipts of each person of a clinic.
+
+    Yield the person's id, how much is checked so far, and what is wrong with the chain.
+    """
     jwks = signatures.jwks(table)
     seen: Counter[str] = Counter()
     for person in people.iter_people(table, clinic):
@@ -67,6 +73,7 @@ def check_chains(table: Table, clinic: str) -> Iterator[tuple[str, Counter[str],
 
 
 def _faults(table: Table, clinic: str, person: Subject, jwks: Mapping[str, Any], seen: Counter[str]) -> Iterator[str]:
+    """Check one person's receipts; yield a sentence for everything that is wrong."""
     pk = subject_pk(clinic, person.id)
     kept = {item.sk.partition("#")[2]: item for item in table.partition(pk, "SIGNATURE#")}
     receipts = []
@@ -90,9 +97,18 @@ def _faults(table: Table, clinic: str, person: Subject, jwks: Mapping[str, Any],
         verify_chain(receipts)
     except BrokenChainError as error:
         yield str(error)
-    # Who decided while this was read has a longer chain than the roll told.
-    if len(receipts) < person.version or (person.version and receipts[person.version - 1].sha256 != person.head):
+    if not _reaches_last(receipts, person):
         yield f"The roll names another receipt {person.version} as this person's last."
+
+
+def _reaches_last(receipts: Sequence[Receipt], person: Subject) -> bool:
+    """Return whether the receipts reach the last one that the person's record names.
+
+    They may go beyond it, if the person decided after the record was read.
+    """
+    if len(receipts) < person.version:
+        return False
+    return not person.version or receipts[person.version - 1].sha256 == person.head
 
 
 def _signer(portal: Portal) -> Any:
@@ -101,12 +117,12 @@ def _signer(portal: Portal) -> Any:
     return portal.signer
 
 
-def _sign(_asked: argparse.Namespace) -> int:
+def _sign(_arguments: argparse.Namespace) -> int:
     portal = get_portal()
-    said = time.monotonic()
+    printed = time.monotonic()
     for tally in signing.sign_waiting(portal.table, _signer(portal), lambda: False):
-        if time.monotonic() - said > _EVERY_SECONDS:
-            said = time.monotonic()
+        if time.monotonic() - printed > _EVERY_SECONDS:
+            printed = time.monotonic()
             print(f"{tally.signed} signed …", flush=True)
     print(f"{tally.signed} signed, {tally.failed} failed.")
     if not tally.whole or tally.failed:
@@ -115,29 +131,32 @@ def _sign(_asked: argparse.Namespace) -> int:
     return 0
 
 
-def _rotate(_asked: argparse.Namespace) -> int:
+def _rotate(_arguments: argparse.Namespace) -> int:
     try:
         kid = rotate(get_portal())
     except SigningUnavailableError as error:
-        raise SealCommandError(f"The new key cannot be used: {error}.") from error
-    print(f"From now on the key {kid} signs. What others signed stays verifiable: their public keys stay published.")
+        raise CommandError(f"The new key cannot be used: {error}.") from error
+    print(f"From now on the key {kid} signs.", end=" ")
+    print("What others signed stays verifiable: their public keys stay published.")
     return 0
 
 
-def _verify_chains(asked: argparse.Namespace) -> int:
+def _verify_chains(arguments: argparse.Namespace) -> int:
     table = get_portal().table
-    if not table.get([clinic_key(asked.clinic)]):
-        raise SealCommandError(f"No clinic “{asked.clinic}” is published.")
-    said, seen, broken = time.monotonic(), Counter[str](), 0
-    for person, seen, faults in check_chains(table, asked.clinic):
+    if not table.get([clinic_key(arguments.clinic)]):
+        raise CommandError(f"No clinic “{arguments.clinic}” is published.")
+    printed = time.monotonic()
+    seen = Counter[str]()
+    broken = 0
+    for person, seen, faults in check_chains(table, arguments.clinic):
         broken += bool(faults)
         for fault in faults:
             print(f"BROKEN: person {person}: {fault}", file=sys.stderr)
-        if time.monotonic() - said > _EVERY_SECONDS:
-            said = time.monotonic()
+        if time.monotonic() - printed > _EVERY_SECONDS:
+            printed = time.monotonic()
             print(f"{seen['people']} people, {seen['receipts']} receipts …", flush=True)
     print(
-        f"{asked.clinic}: {seen['people']} people, {seen['receipts']} receipts, {seen['signed']} signed, "
+        f"{arguments.clinic}: {seen['people']} people, {seen['receipts']} receipts, {seen['signed']} signed, "
         f"{seen['waiting']} waiting to be signed; {broken or 'no'} broken chain{'s' if broken > 1 else ''}."
     )
     return 1 if broken else 0

@@ -1,7 +1,7 @@
-"""Verify receipts without the portal: no network, no AWS, nothing but the files and the public keys.
+"""The command that verifies receipts offline, with nothing but the files and the public keys.
 
 python -m infra verify receipt.jws --jwks jwks.json
-python -m infra verify receipt.json --signature receipt.jws --jwks jwks.json --clinic riga-aesthetics
+python -m infra verify receipt.json --signature receipt.jws --jwks jwks.json
 """
 
 import argparse
@@ -18,136 +18,178 @@ from chalicelib.receipts.chain import verify_chain
 from chalicelib.receipts.document import canonical_receipt
 from chalicelib.receipts.errors import BadSignatureError, BrokenChainError, UnprovenError
 from chalicelib.receipts.jws import VerifiedDocument
+from infra.operator.arguments import CommandError, Commands, add_command
 
 PROVES = """
 What this proves:
   - The answers above were recorded under these numbers, at these times, for these clinics.{texts}
-  - Nothing was changed since the portal signed, if the key set is truly the portal's: fetch it from its own
-    /.well-known/jwks.json.
-  - Where receipts are a chain, none between the first and the last shown here is missing or replaced.
+  - Nothing was changed since the portal signed, if the key set is truly the portal's: fetch it from
+    its own /.well-known/jwks.json.
+  - Where receipts are a chain, none between the first and the last shown here is missing or
+    replaced.
 What it does not prove:
   - Who the person is, beyond what they wrote or what the clinic saw.
   - That the answers still hold: later receipts may exist. Ask the clinic.
-  - The time, beyond the word of the portal's own clock.
-  - Anything to somebody who holds no receipt: a change shows to whoever holds one, and to nobody else."""
+  - The time, beyond what the portal's own clock showed.
+  - Anything to somebody who has no receipt: only whoever has one can see a change."""
+"""What is printed at the end; `{texts}` depends on the receipts."""
 
-SHOWN, NAMED, BELONGS = "Text shown", "Text named by staff", "Text it belongs to"
+SHOWN = "Text shown"
+"""The text was on the screen where the answers were given."""
+
+NAMED = "Text named by staff"
 TAKEN_OVER = "Text named with what was taken over"
+"""The clinic named the text with answers that it took over from another system."""
+
+BELONGS = "Text it belongs to"
+"""A withdrawal may be sent without any text being shown."""
+
 UNKNOWN = "Text not known"
-"""What a receipt proves of its text: it was on the screen; staff named it, or the clinic with what it took over from
-another system; a withdrawal may be sent without any; or none of the clinic's texts was in force then."""
+"""None of the clinic's texts was in force when the answers were given."""
 
 OF_TEXTS = {
     SHOWN: f"""
   - Where “{SHOWN}” stands, they were given to exactly the text with that fingerprint.""",
     NAMED: f"""
-  - Where “{NAMED}” stands, the clinic's staff recorded them, and named this version of the text.""",
+  - Where “{NAMED}” stands, the clinic's staff recorded them, and named this version of
+    the text.""",
     TAKEN_OVER: f"""
   - Where “{TAKEN_OVER}” stands, the clinic took them over from another of its systems,
     and named this version of the text.""",
     BELONGS: "",
     UNKNOWN: f"""
-  - Where “{UNKNOWN}” stands, they were recorded by staff, and nothing shows which text was read.""",
+  - Where “{UNKNOWN}” stands, they were recorded by staff, and nothing shows which text was
+    read.""",
 }
 
 WORDS = {"form": "Form or note in the clinic's files", "witness": "Who saw or heard it"}
-"""What staff wrote down and the receipt vouches for, where it came along (`format=sd-jwt`)."""
+"""Names of what staff noted, which comes with a receipt only as `format=sd-jwt`."""
 
 UNSIGNED = (
-    "is a receipt without its signature, so that it proves nothing by itself. Ask the clinic for the signed receipt "
-    "(GET …/receipts/{id}?format=jws) and give that, or this file with --signature; or compare it with the portal's "
-    "own record at /verify."
+    "is a receipt without its signature, so that it proves nothing by itself. "
+    "Ask the clinic for the signed receipt (GET …/receipts/{id}?format=jws) and give that, "
+    "or this file with --signature; or compare it with the portal's own record at /verify."
 )
 
 
-class NotReadableError(Exception):
-    """A file that cannot be read; the message says which and why."""
-
-
-def add_to(commands: Any) -> None:
+def add_to(commands: Commands) -> None:
     """Add the command to a parser's commands."""
-    command = commands.add_parser("verify", help="verify signed receipts, offline")
+    purpose = "verify signed receipts without the portal, offline"
+    command = add_command(commands, "verify", purpose, run)
     command.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a signed receipt, or its JSON")
     command.add_argument(
-        "--jwks", required=True, type=Path, help="the portal's public keys, its /.well-known/jwks.json"
+        "--jwks",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="the portal's public keys, from its /.well-known/jwks.json",
     )
-    command.add_argument("--signature", type=Path, help="the signature of the one FILE, where that is unsigned JSON")
-    command.add_argument("--clinic", help="whose receipts they should be")
-    command.set_defaults(run=run, offline=True)
+    command.add_argument(
+        "--signature",
+        type=Path,
+        metavar="FILE",
+        help="the signature of the one receipt, where that is unsigned JSON",
+    )
+    command.add_argument("--clinic", help="id of the clinic that the receipts must be of")
+    command.set_defaults(offline=True)
 
 
-def run(asked: argparse.Namespace) -> int:
-    """Verify each file, then those of one person as a chain; 0 when everything holds."""
-    try:
-        jwks = json.loads(_text(asked.jwks))
-    except ValueError:
-        raise NotReadableError(f"{asked.jwks}: is no JSON. Give the portal's key set") from None
-    if not isinstance(jwks, dict) or not isinstance(jwks.get("keys"), list):
-        raise NotReadableError(f"{asked.jwks}: is no key set (RFC 7517). Give the portal's /.well-known/jwks.json")
-    if asked.signature and len(asked.files) > 1:
-        raise NotReadableError("--signature belongs to one FILE. Verify the files one by one")
-    signature = _text(asked.signature) if asked.signature else None
-    texts = [(path, _text(path)) for path in asked.files]
-    proven = []
+def run(arguments: argparse.Namespace) -> int:
+    """Verify each file, then the receipts of each person as a chain; return 0 if all is right."""
+    jwks = _read_key_set(arguments.jwks)
+    if arguments.signature and len(arguments.files) > 1:
+        raise CommandError("--signature belongs to one FILE. Verify the files one by one")
+    signature = _read_text(arguments.signature) if arguments.signature else None
+    texts = [(path, _read_text(path)) for path in arguments.files]
+    verified = []
     for path, text in texts:
         try:
-            proven.append(_verified(text, signature, jwks, asked.clinic))
+            receipt = _verify(text, signature, jwks, arguments.clinic)
         except UnprovenError as error:
             print(f"{path}: NOT PROVEN. {error}", file=sys.stderr)
-        else:
-            print(f"{path}: genuine.\n{_told(proven[-1])}")
-    whole = len(proven) == len(texts)
-    whole &= _chained(proven)
-    if proven:
-        of_texts = {_of_text(each.document) for each in proven}
-        print(PROVES.format(texts="".join(told for name, told in OF_TEXTS.items() if name in of_texts)))
-    return 0 if whole else 1
+            continue
+        print(f"{path}: genuine.\n{_describe(receipt)}")
+        verified.append(receipt)
+    chained = _check_chains(verified)
+    if verified:
+        print(_what_it_proves(verified))
+    return 0 if chained and len(verified) == len(texts) else 1
 
 
-def _verified(text: str, signature: str | None, jwks: Mapping[str, Any], clinic: str | None) -> VerifiedDocument:
+def _read_key_set(path: Path) -> Mapping[str, Any]:
+    try:
+        jwks = json.loads(_read_text(path))
+    except ValueError:
+        raise CommandError(f"{path}: is no JSON. Give the portal's key set") from None
+    if not isinstance(jwks, dict) or not isinstance(jwks.get("keys"), list):
+        remedy = "Give the portal's /.well-known/jwks.json"
+        raise CommandError(f"{path}: is no key set (RFC 7517). {remedy}")
+    return jwks
+
+
+def _what_it_proves(verified: Sequence[VerifiedDocument]) -> str:
+    """Return what these receipts prove and what not, depending on how their texts were shown."""
+    relations = {_relation_to_text(receipt.document) for receipt in verified}
+    explained = [text for relation, text in OF_TEXTS.items() if relation in relations]
+    return PROVES.format(texts="".join(explained))
+
+
+def _verify(text: str, signature: str | None, jwks: Mapping[str, Any], clinic: str | None) -> VerifiedDocument:
+    """Verify a receipt, signed itself or by the signature beside it; raise UnprovenError."""
     canonical = canonical_receipt(text) if signature is not None else None
     signed = jws.read_signed(text if signature is None else signature, canonical)
     if signed is None:
         canonical_receipt(text)
         raise UnprovenError(f"This {UNSIGNED}")
-    proven = sd_jwt.verify(signed, jwks)
-    if canonical is not None and proven.canonical != canonical:
+    verified = sd_jwt.verify(signed, jwks)
+    if canonical is not None and verified.canonical != canonical:
         raise BadSignatureError("The signature is another receipt's.")
-    if clinic is not None and proven.document["clinic"] != clinic:
-        raise UnprovenError(f"It is a receipt of {proven.document['clinic']}, not of {clinic}.")
-    return proven
+    issuer = verified.document["clinic"]
+    if clinic is not None and issuer != clinic:
+        raise UnprovenError(f"It is a receipt of {issuer}, not of {clinic}.")
+    return verified
 
 
-def _chained(proven: Sequence[VerifiedDocument]) -> bool:
-    """Check the receipts of each person as a chain, where there are several; a single one stands for itself.
+def _check_chains(verified: Sequence[VerifiedDocument]) -> bool:
+    """Check the receipts of each person as a chain, where there are several.
 
-    The same receipt twice is one. A chain begins with the first that was given: who lost an earlier one has no less.
+    The same receipt twice counts once. A chain begins with the earliest receipt that was given:
+    whoever lost an earlier one can still prove the later ones.
     """
-    whole = True
-    distinct = {each.sha256: each for each in proven}.values()
-    by_person = sorted(distinct, key=lambda each: (*_person(each), each.document["version"]))
-    for person, group in itertools.groupby(by_person, key=_person):
-        links = list(group)
-        if len(links) == 1:
-            continue
-        first, last = links[0].document["version"], links[-1].document["version"]
-        try:
-            verify_chain(links, first)
-        except BrokenChainError as error:
-            whole = False
-            print(f"The receipts at {person[0]} are NO unbroken chain. {error}", file=sys.stderr)
-        else:
-            before = f" What came before number {first} was not given." if first > 1 else ""
-            print(f"The receipts at {person[0]} are an unbroken chain from number {first} to number {last}.{before}")
-    return whole
+    unbroken = True
+    distinct = {receipt.sha256: receipt for receipt in verified}
+    by_person = sorted(distinct.values(), key=_person_and_number)
+    for (clinic, _subject), group in itertools.groupby(by_person, key=_person):
+        receipts = list(group)
+        if len(receipts) > 1:
+            unbroken &= _check_chain(clinic, receipts)
+    return unbroken
 
 
-def _person(proven: VerifiedDocument) -> tuple[str, str]:
-    return proven.document["clinic"], proven.document["subject"]
+def _check_chain(clinic: str, receipts: Sequence[VerifiedDocument]) -> bool:
+    """Check one person's receipts, and print whether they are a chain."""
+    first, last = receipts[0].document["version"], receipts[-1].document["version"]
+    try:
+        verify_chain(receipts, first)
+    except BrokenChainError as error:
+        print(f"The receipts at {clinic} are NO unbroken chain. {error}", file=sys.stderr)
+        return False
+    numbers = f"from number {first} to number {last}"
+    before = f" What came before number {first} was not given." if first > 1 else ""
+    print(f"The receipts at {clinic} are an unbroken chain {numbers}.{before}")
+    return True
 
 
-def _of_text(receipt: Mapping[str, Any]) -> str:
-    """Tell what a receipt may claim of its text, as the page `/verify` does."""
+def _person(receipt: VerifiedDocument) -> tuple[str, str]:
+    return receipt.document["clinic"], receipt.document["subject"]
+
+
+def _person_and_number(receipt: VerifiedDocument) -> tuple[str, str, int]:
+    return (*_person(receipt), receipt.document["version"])
+
+
+def _relation_to_text(receipt: Mapping[str, Any]) -> str:
+    """Return what a receipt proves about its text, by the same rules as the page `/verify`."""
     if receipt["notice"]["version"] is None:
         return UNKNOWN
     if {entry["answer"] for entry in receipt["decisions"].values()} == {"withdraw"}:
@@ -157,30 +199,37 @@ def _of_text(receipt: Mapping[str, Any]) -> str:
     return SHOWN if receipt.get("channel") in ON_A_PAGE else NAMED
 
 
-def _told(proven: VerifiedDocument) -> str:
-    told = proven.document
-    answers = ", ".join(f"{address}: {entry['answer']}" for address, entry in told["decisions"].items())
-    notice, of_text = told["notice"], _of_text(told)
-    if of_text != UNKNOWN:
-        of_text += f": notice {notice['version']} in {notice['lang']}, SHA-256 {notice['sha256']}"
-    noted = [f"  {WORDS[name]}: {words}" for name, words in proven.disclosed.items()]
-    return "\n".join(
-        (
-            f"  Receipt {told['id']}, number {told['version']} of this person at {told['clinic']}",
-            f"  Said: {answers}",
-            f"  Decided {told.get('effective_date', told['effective_at'])}, recorded {told['recorded_at']}",
-            f"  {of_text}",
-            *noted,
-            f"  SHA-256 of the receipt: {proven.sha256}",
-            f"  Signed with key {proven.kid} ({proven.alg})",
-        )
-    )
+def _describe(verified: VerifiedDocument) -> str:
+    """Return a receipt's content in lines for a person."""
+    receipt = verified.document
+    answers = [f"{question}: {entry['answer']}" for question, entry in receipt["decisions"].items()]
+    decided = receipt.get("effective_date", receipt["effective_at"])
+    lines = [
+        f"Receipt {receipt['id']}, number {receipt['version']} of this person at {receipt['clinic']}",
+        f"Answers: {', '.join(answers)}",
+        f"Decided {decided}, recorded {receipt['recorded_at']}",
+        _describe_text(receipt),
+    ]
+    for name, value in verified.disclosed.items():
+        lines.append(f"{WORDS[name]}: {value}")
+    lines.append(f"SHA-256 of the receipt: {verified.sha256}")
+    lines.append(f"Signed with key {verified.kid} ({verified.alg})")
+    return "\n".join(f"  {line}" for line in lines)
 
 
-def _text(path: Path) -> str:
+def _describe_text(receipt: Mapping[str, Any]) -> str:
+    relation = _relation_to_text(receipt)
+    if relation == UNKNOWN:
+        return relation
+    notice = receipt["notice"]
+    which = f"notice {notice['version']} in {notice['lang']}, SHA-256 {notice['sha256']}"
+    return f"{relation}: {which}"
+
+
+def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise NotReadableError(f"{path}: cannot be read ({error.strerror})") from error
+        raise CommandError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError:
-        raise NotReadableError(f"{path}: is no text in UTF-8, and so no receipt") from None
+        raise CommandError(f"{path}: is no text in UTF-8, and so no receipt") from None

@@ -17,6 +17,8 @@ from chalicelib.store.personal_data import reveal
 from chalicelib.store.table import ConflictError
 from chalicelib.store.writes import SetBlob
 from infra.operator.data_keys import Progress, reseal, rotate
+from infra.operator.data_keys import Progress, reencrypt, rotate
+from tests.acts import EMAIL_NEWS, EVENING, NOON, an_act, on_paper
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI, FixedKeys
 from tests.factories import EMAIL_NEWS, EVENING, NOON, a_decision, on_paper
 from tests.services.test_erasure import erased
@@ -54,7 +56,7 @@ def under(portal: Portal, clinic: str = RIGA) -> dict[str, set[str]]:
 
 def last(portal: Portal, **where: Any) -> Progress:
     """Seal everything anew, and tell how far it came."""
-    return list(reseal(portal, RIGA, **where))[-1]
+    return list(reencrypt(portal, RIGA, **where))[-1]
 
 
 def test_from_the_next_request_on_the_new_key_seals_in_every_process(portal: Portal) -> None:
@@ -83,12 +85,12 @@ def test_what_older_keys_sealed_is_sealed_anew_and_reads_the_same(portal: Portal
     assert set(under(portal)) >= {"SEALED", "UNSENT"}
     assert {each for keys in under(portal).values() for each in keys} == {newest}
     assert (done.people, done.unreadable) == (2, 0)
-    assert done.resealed >= 8
+    assert done.reencrypted >= 8
     fresh = process(portal)
     assert reveal(portal.table, fresh.clinics.key(RIGA), anna) == before
     wishes = [each for each in outbox.due_items(portal.table, "9999") if each.entry.kind == outbox.LINK_REQUEST]
     assert [each.contacts(fresh.clinics.key(RIGA), each.entry.subject) for each in wishes] == [[ANNA]]
-    assert last(process(portal)).resealed == 0, "nothing is left to do"
+    assert last(process(portal)).reencrypted == 0, "nothing is left to do"
     assert under(portal, TBILISI) == {"SEALED": {""}, "UNSENT": {""}}
 
 
@@ -128,7 +130,7 @@ def test_a_damaged_item_is_told_and_left_alone(portal: Portal) -> None:
     rotate(portal, RIGA, SECOND)
     done = last(portal)
     assert done.unreadable == 1
-    assert done.resealed >= 6
+    assert done.reencrypted >= 6
     assert bytes(portal.table.get([item.key])[item.key].blob or b"") == b"damaged"
 
 
