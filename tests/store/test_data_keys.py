@@ -17,7 +17,6 @@ from chalicelib.store.personal_data import reveal
 from chalicelib.store.table import ConflictError
 from chalicelib.store.writes import SetBlob
 from infra.operator.data_keys import Progress, reencrypt, rotate
-from tests.acts import EMAIL_NEWS, EVENING, NOON, on_paper
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI, FixedKeys
 from tests.factories import EMAIL_NEWS, EVENING, NOON, a_decision, on_paper
 from tests.services.test_erasure import erased

@@ -15,7 +15,6 @@ from chalicelib.services import decisions
 from chalicelib.store.keys import personal_data_key, subject_pk
 from infra.operator import keys
 from infra.operator.arguments import CommandError
-from tests.acts import EMAIL_NEWS, NOON, SMS_NEWS, on_paper
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
 from tests.factories import EMAIL_NEWS, NOON, SMS_NEWS, a_decision, on_paper
 from tests.store.people import only_person, signed
