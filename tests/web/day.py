@@ -33,7 +33,7 @@ class Beside:
     """The portal as the post sees it, which makes the links."""
 
     @property
-    def beside(self) -> Portal:
+    def in_process(self) -> Portal:
         """The same table, in this process."""
         return get_portal()
 

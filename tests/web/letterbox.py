@@ -29,7 +29,7 @@ class Home(Protocol):
     """Where a portal runs, with one beside it that sees its table: a `RunningPortal`, a `LocalStack`."""
 
     @property
-    def beside(self) -> Portal:
+    def in_process(self) -> Portal:
         """The portal in a process beside the application's."""
 
 

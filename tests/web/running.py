@@ -43,7 +43,7 @@ class RunningPortal:
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @cached_property
-    def beside(self) -> Portal:
+    def in_process(self) -> Portal:
         """The portal in a process beside the application's: what one remembers the other does not."""
         return get_portal.__wrapped__()
 
