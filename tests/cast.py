@@ -107,7 +107,10 @@ def publish_edition(
 
 @dataclass
 class Clock:
-    """A clock that stands where a test puts it; by itself later than everything the tests publish."""
+    """A clock that stands where a test puts it.
+
+    By itself later than everything the tests publish.
+    """
 
     at: Instant = "2026-11-23T09:00:00.000Z"
 

@@ -47,7 +47,10 @@ class PdfFile:
 
     @cached_property
     def drawn(self) -> list[tuple[int, str]]:
-        """Page and tag of every marked piece, in the order in which they are drawn; decoration is ``Artifact``."""
+        """Page and tag of every marked piece, in the order in which they are drawn.
+
+        Decoration is ``Artifact``.
+        """
         found = []
         for number, page in enumerate(self.reader.pages):
             for operands, operator in _operations(self.reader, page):

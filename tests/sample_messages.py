@@ -30,7 +30,10 @@ def links_in(clinic: Clinic, message: Message) -> dict[str, str]:
 def message_content(
     message: Message, clinic: Clinic, lang: str, answers: Mapping[str, str] | None = None
 ) -> MessageContent:
-    """Give what a message is written from; about the clinic's first two questions unless `answers` says otherwise."""
+    """Give what a message is written from.
+
+    About the clinic's first two questions unless `answers` says otherwise.
+    """
     if answers is None:
         answers = dict.fromkeys(list(clinic.questions)[:2], "yes")
     return MessageContent(

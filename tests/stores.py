@@ -44,7 +44,10 @@ def portal(endpoint: str, clock: Clock) -> Iterator[Portal]:
 
 @pytest.fixture
 def round_trips(portal: Portal) -> Iterator[list[str]]:
-    """List the calls that leave for DynamoDB, as the client sends them; `clear()` it before what is to be counted."""
+    """List the calls that leave for DynamoDB, as the client sends them.
+
+    `clear()` it before what is to be counted.
+    """
     sent: list[str] = []
 
     def note(request: Any, **_: Any) -> None:

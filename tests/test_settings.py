@@ -38,7 +38,10 @@ def test_what_the_services_would_refuse_is_told_at_once(name: str, value: str) -
 
 
 def test_budgets_of_messages_have_defaults_and_can_be_set() -> None:
-    """Nobody has to think of pumped messages to be safe from them; an operator of a hospital sets more."""
+    """Nobody has to think of pumped messages to be safe from them.
+
+    An operator of a hospital sets more.
+    """
     assert read_settings(NEEDED).budgets == Budgets()
     told = read_settings({**NEEDED, "SMS_DAILY": "50000", "SMS_COUNTRY_DAILY": "20000", "MAIL_CLINIC_DAILY": "0"})
     assert told.budgets == Budgets(sms=50_000, sms_country=20_000, mail_clinic=0)

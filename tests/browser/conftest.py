@@ -29,7 +29,10 @@ def chrome() -> Iterator[Browser]:
 
 @pytest.fixture
 def phone(chrome: Browser, local_stack: LocalStack) -> Iterator[Handing]:
-    """Hand a patient a phone set to a language; at the end no page may have given reason to complain."""
+    """Hand a patient a phone set to a language.
+
+    At the end no page may have given reason to complain.
+    """
     handed: list[Phone] = []
 
     def hand(lang: str, **options: Any) -> Phone:

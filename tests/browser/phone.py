@@ -89,7 +89,10 @@ class Phone:
         return response
 
     def scan(self, code: str) -> str:
-        """Look at a QR code's picture on a screen, read it with a real decoder and follow it; give what it says."""
+        """Look at a QR code's picture on a screen, read it with a real decoder and follow it.
+
+        Give what it says.
+        """
         self.open(code)
         read = code_in(self.page.screenshot())
         self.open(read)

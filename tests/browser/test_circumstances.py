@@ -28,7 +28,10 @@ def _visit(phone: Phone, clinic: Clinic) -> Visit:
 
 
 def _fill(visit: Visit) -> dict[str, str]:
-    """Answer everything, write a contact and the name, declare the age; give the subject as the clinic knows it."""
+    """Answer everything, write a contact and the name, declare the age.
+
+    Give the subject as the clinic knows it.
+    """
     visit.answer(every_other(visit.clinic))
     visit.write([visit.contact, "name"])
     if visit.clinic.age_minimum:
@@ -142,7 +145,10 @@ def test_the_same_form_sent_four_times_at_once_is_one_receipt(phone: Handing, lo
 
 
 def test_going_back_and_changing_ones_mind_is_a_second_receipt(phone: Handing, local_stack: LocalStack) -> None:
-    """Back leads to the questions again; what is said there later counts, and both receipts stand."""
+    """Back leads to the questions again.
+
+    What is said there later counts, and both receipts stand.
+    """
     visit = _visit(phone("lv"), a_clinic(RIGA))
     subject = _fill(visit)
     visit.phone.send("Save my answers")
@@ -183,7 +189,10 @@ def test_reloading_the_receipt_sends_nothing(phone: Handing) -> None:
 def test_a_page_whose_state_is_worthless_keeps_what_was_typed(
     state: str, phone: Handing, local_stack: LocalStack
 ) -> None:
-    """A page left open too long costs a patient one more tap, never what they wrote; nothing is stored unawares."""
+    """A page left open too long costs a patient one more tap, never what they wrote.
+
+    Nothing is stored unawares.
+    """
     visit = _visit(phone("lt"), a_clinic(KAUNAS))
     subject = _fill(visit)
     visit.phone.page.locator("input[name=state]").evaluate(f"each => each.value = '{state}'")

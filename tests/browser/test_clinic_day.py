@@ -39,7 +39,10 @@ _STYLE = (
 def test_a_patient_decides_gets_a_receipt_and_withdraws(
     clinic_id: str, lang: str, phone: Handing, local_stack: LocalStack, request: pytest.FixtureRequest
 ) -> None:
-    """A patient with any phone says what they want at the desk, and takes it back as easily; the clinic is told so."""
+    """A patient with any phone says what they want at the desk, and takes it back as easily.
+
+    The clinic is told so.
+    """
     clinic = a_clinic(clinic_id)
     visit = Visit(phone(lang), clinic, a_patient(clinic, lang))
     answers, subject = every_other(clinic), visit.subject
@@ -93,7 +96,10 @@ def test_a_patient_decides_gets_a_receipt_and_withdraws(
 def test_a_patient_reads_the_notice_and_meets_a_dead_end_in_their_language(
     clinic_id: str, lang: str, phone: Handing
 ) -> None:
-    """The full notice is there for everybody; a torn-off address is explained in words that can be understood."""
+    """The full notice is there for everybody.
+
+    A torn-off address is explained in words that can be understood.
+    """
     clinic, reader = a_clinic(clinic_id), phone(lang)
     reader.open(f"/{clinic.id}?lang={lang}")
     reader.page.locator("main .key a").last.click()
@@ -172,7 +178,10 @@ def the_page_says_what_is_missing(visit: Visit, lang: str, answers: dict[str, st
 def the_clinic_is_told(
     visit: Visit, lang: str, answers: dict[str, str], subject: dict[str, str], stack: LocalStack
 ) -> None:
-    """The clinic's program learns what was chosen and what of it still waits; the receipt proves under which text."""
+    """The clinic's program learns what was chosen and what of it still waits.
+
+    The receipt proves under which text.
+    """
     told = stack.status(visit.clinic.id, subject)
     waits = {address for address, answer in answers.items() if answer == "yes"}  # one newsletter, and the form waits
     assert waits & visit.clinic.needs_confirmation
@@ -193,7 +202,10 @@ def the_clinic_is_told(
 
 
 def the_message_asks_again(visit: Visit, lang: str, asked: Addresses) -> None:
-    """What is confirmed is named and ticked; whether it was the patient is for the patient alone to say."""
+    """What is confirmed is named and ticked.
+
+    Whether it was the patient is for the patient alone to say.
+    """
     page = visit.phone.page
     assert page.locator("h1").inner_text() == said(lang, "Was it you?")
     ticked = [box.get_attribute("value") for box in page.locator("input[name=purpose]:checked").all()]

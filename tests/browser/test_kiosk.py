@@ -297,7 +297,10 @@ def test_enter_on_a_ticked_purpose_stops_that_and_no_more(phone: Handing, local_
 
 
 def test_a_lost_connection_keeps_what_was_written_and_sends_it_once(phone: Handing, local_stack: LocalStack) -> None:
-    """A patient is told, tries again, and has one receipt; and even without a connection the page clears itself."""
+    """A patient is told, tries again, and has one receipt.
+
+    And even without a connection the page clears itself.
+    """
     tablet = phone("lv", **TABLET)
     tablet.open(f"/{RIGA}/kiosk")
     visit = begin(tablet, a_clinic(RIGA), "lv")
@@ -346,7 +349,10 @@ def test_what_cannot_be_taken_is_told_in_its_own_words_and_keeps_what_was_writte
 
 
 def test_the_kiosk_works_without_javascript(remembering: Browser, local_stack: LocalStack) -> None:
-    """Plain pages do the same; Back after "Next person" shows no receipt, nor does sending the form again."""
+    """Plain pages do the same.
+
+    Back after "Next person" shows no receipt, nor does sending the form again.
+    """
     tablet = Phone(remembering, local_stack.base_url, "lv", java_script_enabled=False, **TABLET)
     tablet.open(f"/{RIGA}/kiosk?src=tablet-2")
     visit = begin(tablet, a_clinic(RIGA), "lv")

@@ -1,4 +1,7 @@
-"""The patient's own page on a phone: seen in every language, changed, stopped; and what each path costs in taps."""
+"""The patient's own page on a phone: seen in every language, changed, stopped.
+
+And what each path costs in taps.
+"""
 
 from datetime import UTC, datetime
 

@@ -144,7 +144,10 @@ class Visit:
         self.effort.taps += 1
 
     def give(self, address: str) -> Effort:
-        """Say Yes to one question of the page on the screen, with what it asks for and no more; tell what it cost."""
+        """Say Yes to one question of the page on the screen, with what it asks for and no more.
+
+        Tell what it cost.
+        """
         self.effort = Effort()
         self.answer({address: "yes"})
         self.write(sorted(self.asked_for() & ({"name", self.contact} | self.needed({address: "yes"}))))
@@ -154,7 +157,10 @@ class Visit:
         return self.effort
 
     def stop_everything(self, by: str) -> Effort:
-        """Take everything back on the withdrawal page on the screen; tell what it has cost so far."""
+        """Take everything back on the withdrawal page on the screen.
+
+        Tell what it has cost so far.
+        """
         self.write(sorted(self.asked_for() & {by}))
         self.send("Stop everything")
         return self.effort
@@ -195,7 +201,10 @@ def mail_links(stack: LocalStack, clinic: Clinic, subject: Mapping[str, str], la
 
 
 def follow_letters(visit: Visit, stack: LocalStack, number: str | None = None) -> int:
-    """Confirm what a receipt leaves open (the one on the screen), by every message it brings; tell how many."""
+    """Confirm what a receipt leaves open (the one on the screen), by every message it brings.
+
+    Tell how many.
+    """
     tokens = [token for token, _ in letters(stack, visit.clinic.id, number or receipt_shown(visit.phone))]
     for token in tokens:
         visit.phone.open(f"/confirm/{token}")

@@ -98,7 +98,10 @@ def test_a_day_that_is_none_is_not_guessed(parts: tuple[str, str, str]) -> None:
     st.sampled_from(COUNTRIES),
 )
 def test_when_somebody_comes_of_age_tells_how_old_they_are(born: date, years: int, country: str) -> None:
-    """Of a child nothing else is kept; on the birthday it is that old, a moment before it is not."""
+    """Of a child nothing else is kept.
+
+    On the birthday it is that old, a moment before it is not.
+    """
     known = comes_of_age_at(born, country, EVENING)
     begins = local_midnight(birthday(born, years).isoformat(), country)
     assert has_reached(known, years, country, begins)
@@ -120,7 +123,10 @@ def test_nobody_was_born_tomorrow_or_before_everybody_who_lives() -> None:
 
 
 def test_a_child_is_found_however_its_name_is_spelled_and_under_its_own_guardian_alone() -> None:
-    """A parent who types in a hurry still finds the same child; a namesake of another family is somebody else."""
+    """A parent who types in a hurry still finds the same child.
+
+    A namesake of another family is somebody else.
+    """
     known = child_contact(ANNA, "Elza Ozola", BORN)
     assert child_contact(ANNA, "  ELZA   ozola ", BORN) == known
     others = [

@@ -89,7 +89,10 @@ def test_what_is_no_contact_is_refused_by_kind_and_never_repeated(kind: ContactK
 
 @given(st.sampled_from(ContactKind), st.text() | PHONE_TEXT, st.sampled_from(COUNTRIES))
 def test_a_normal_form_is_its_own_normal_form(kind: ContactKind, typed: str, country: str) -> None:
-    """What is stored is found again when it is typed exactly as it is stored; anything else is a named error."""
+    """What is stored is found again when it is typed exactly as it is stored.
+
+    Anything else is a named error.
+    """
     try:
         contact = normalise(kind, typed, country)
     except InvalidContactError:

@@ -98,7 +98,10 @@ UNKNOWN = NoticeRef.unknown("lv")
 
 
 def test_a_yes_to_a_text_nobody_knows_permits_nothing_under_any_version() -> None:
-    """Whoever signed something in 2024 did not agree to a text of 2026; nor was that in force when they signed."""
+    """Whoever signed something in 2024 did not agree to a text of 2026.
+
+    Nor was that in force when they signed.
+    """
     form = on_paper({EMAIL_NEWS: "yes"}, "2024-05-02T09:00:00.000Z", NOON, notice=UNKNOWN)
     receipt, anna = after(form)
     assert receipt.document["notice"] == {"version": None, "lang": "lv", "sha256": None}
@@ -121,7 +124,10 @@ def test_a_stop_on_a_form_nobody_knows_the_text_of_counts(answer: str) -> None:
 
 
 def test_an_old_form_takes_nothing_from_what_was_said_since_and_a_new_yes_replaces_it() -> None:
-    """Entered late it takes its own place, before; and who is asked again answers as anybody does."""
+    """Entered late it takes its own place, before.
+
+    And who is asked again answers as anybody does.
+    """
     old = on_paper({EMAIL_NEWS: "yes"}, "2024-05-02T09:00:00.000Z", EVENING, notice=UNKNOWN)
     given = a_decision({EMAIL_NEWS: "yes"}, MORNING, assurance=Assurance.CONTACT_CONFIRMED)
     assert status_at(after(given, old)[1], EVENING).permitted
@@ -175,7 +181,10 @@ def test_a_paper_form_entered_late_counts_from_the_day_it_was_signed() -> None:
 
 @pytest.mark.parametrize("answer", ["no", "withdraw"])
 def test_a_paper_form_entered_late_does_not_undo_a_later_word(answer: str) -> None:
-    """Anna signs in the morning and changes her mind at noon; the form typed in the evening changes nothing."""
+    """Anna signs in the morning and changes her mind at noon.
+
+    The form typed in the evening changes nothing.
+    """
     receipt, anna = after(a_decision({EMAIL_NEWS: answer}, NOON), on_paper({EMAIL_NEWS: "yes"}, MORNING, EVENING))
     assert not status_at(anna, EVENING).permitted
     assert receipt.document["version"] == 2, "the form is recorded and provable all the same"

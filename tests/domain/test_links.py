@@ -33,7 +33,10 @@ def test_what_is_no_token_opens_nothing(wrong: str) -> None:
 
 
 def test_stopping_goes_on_for_years_and_everything_else_ends_when_the_link_says() -> None:
-    """A mail of last year still stops the newsletter; it no longer shows decisions. Nothing opens for ever."""
+    """A mail of last year still stops the newsletter; it no longer shows decisions.
+
+    Nothing opens for ever.
+    """
     assert all(LINK.opens(power, NOON) for power in LinkScope)
     for at in (EVENING, "2029-11-21T08:14:59.999Z"):
         assert [power for power in LinkScope if LINK.opens(power, at)] == [LinkScope.UNSUBSCRIBE]

@@ -40,7 +40,10 @@ def test_a_typed_name_becomes_one_line_and_a_typed_contact_is_refused(broken: st
 
 @pytest.mark.parametrize("broken", BREAKS[:3])
 def test_a_clinics_name_and_addresses_are_of_one_line(broken: str) -> None:
-    """A clinic's file cannot add headers to its patients' mails; its author is told where to look."""
+    """A clinic's file cannot add headers to its patients' mails.
+
+    Its author is told where to look.
+    """
     for changed in (
         {"name": in_both(f"Physio{broken}Bcc: all@example.org")},
         {"dpo": {"email": f"dpo@example.org{broken}Bcc: all@example.org"}},

@@ -109,7 +109,10 @@ def test_one_kind_of_post_never_uses_up_the_room_of_another() -> None:
 
 
 def test_only_the_very_same_withdrawal_shares_its_room() -> None:
-    """Another decision or another contact is another bucket; the order they were typed in is none."""
+    """Another decision or another contact is another bucket.
+
+    The order they were typed in is none.
+    """
     every = {
         withdrawal_subjects(contacts, addresses)
         for contacts in ([ANNA], [GIORGI], [ANNA, GIORGI])

@@ -70,7 +70,10 @@ def test_a_consent_that_ends_within_a_month_is_told_of() -> None:
 
 
 def test_a_short_consent_is_not_told_of_on_the_day_it_is_given() -> None:
-    """A consent for thirty days is over soon from its first day on; half of it may pass in peace."""
+    """A consent for thirty days is over soon from its first day on.
+
+    Half of it may pass in peace.
+    """
     anna = a_subject(newsletter__email=a_summary(an_answer(expires_at="2026-12-22T08:15:00.000Z")))
     assert kinds(anna, "2026-12-07T08:14:59.999Z") == []
     assert len(kinds(anna, "2026-12-07T08:15:00.000Z")) == 1
@@ -105,7 +108,10 @@ ANNOUNCED = "2026-12-01T00:00:00.000Z"
 @pytest.mark.parametrize("at", [SINCE, "2027-06-01T00:00:00.000Z"], ids=["begun", "since long"])
 @pytest.mark.parametrize("version", ["1.1", "2.0"])
 def test_a_new_version_is_told_to_those_who_agreed_to_the_one_before(version: str, at: str) -> None:
-    """Once it holds and not before; with what was agreed to, whether that ends or only the words are new."""
+    """Once it holds and not before.
+
+    With what was agreed to, whether that ends or only the words are new.
+    """
     history = (*ONE, PublishedVersion(SINCE, version, ANNOUNCED))
     anna = a_subject(newsletter__email=a_summary(), newsletter__sms=a_summary(an_answer("no")))
     [reminder] = reminders_for(anna, history, at)
@@ -133,7 +139,10 @@ def test_a_new_version_concerns_nobody_who_agreed_to_nothing_or_to_itself() -> N
 
 
 def test_whoever_is_taken_over_under_an_older_version_is_not_written_to_about_the_newer() -> None:
-    """An import is silent in the hour after it too; what changes from then on is told to them as to everybody."""
+    """An import is silent in the hour after it too.
+
+    What changes from then on is told to them as to everybody.
+    """
     history = (
         *ONE,
         PublishedVersion(SINCE, "1.1", ANNOUNCED),
@@ -250,7 +259,10 @@ def test_what_has_ended_is_kept_for_the_period_the_notice_names(standing: object
 
 
 def test_erasing_ends_what_was_in_force_and_the_period_counts_from_then() -> None:
-    """Who is erased while a consent holds is proven for the whole period; by a last day, until it is over."""
+    """Who is erased while a consent holds is proven for the whole period.
+
+    By a last day, until it is over.
+    """
     at = "2027-01-01T00:00:00.000Z"
     granted = a_subject(newsletter__email=a_summary())
     assert proof_until(granted, ONE, PROOF_KEPT, at) == "2030-01-01T00:00:00.000Z"

@@ -35,7 +35,10 @@ class Clinic:
 
 
 def broken(walk: Walk) -> list[str]:
-    """Settle a walk and name everything that does not hold; nothing for a walk in which nothing was broken."""
+    """Settle a walk and name everything that does not hold.
+
+    Nothing for a walk in which nothing was broken.
+    """
     walk.settle()
     world, found = walk.world, list(walk.wrong)
     with world.calmly():
@@ -131,7 +134,10 @@ def _kept(walk: Walk, clinic: Clinic) -> Iterator[str]:
 
 
 def _same(told: Mapping[str, Any], kept: Mapping[str, Any]) -> bool:
-    """Tell whether a program was told a receipt as it is kept; of a stop for very many it is told that it goes on."""
+    """Tell whether a program was told a receipt as it is kept.
+
+    Of a stop for very many it is told that it goes on.
+    """
     if told.get("complete", True) and told:
         return told == kept
     return all(kept[name] == value for name, value in told.items() if name != "complete")

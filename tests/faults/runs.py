@@ -75,7 +75,10 @@ def run(seed: str, first: int = 0, last: int = LENGTH) -> Result:
 
 
 def run_all(seed: str, operations: int) -> Iterator[Result]:
-    """Walk so many operations, on every core; each walk has a seed of its own, such as ``7.0`` and ``7.1``."""
+    """Walk so many operations, on every core.
+
+    Each walk has a seed of its own, such as ``7.0`` and ``7.1``.
+    """
     parts = [(f"{seed}.{number}", min(LENGTH, operations - start)) for number, start in _starts(operations)]
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         yield from pool.map(_run_part, parts)

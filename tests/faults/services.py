@@ -122,7 +122,10 @@ class Delivery:
 
 @dataclass
 class PostClient:
-    """SES and SNS: what they take is delivered; a message may be refused for good, and a reply may be lost."""
+    """SES and SNS: what they take is delivered.
+
+    A message may be refused for good, and a reply may be lost.
+    """
 
     weather: Weather
     deliveries: list[Delivery] = field(default_factory=list)

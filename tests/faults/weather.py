@@ -70,7 +70,10 @@ class Weather:
 
     @contextmanager
     def during(self, forecast: Forecast, rng: Random) -> Iterator[None]:
-        """Let this weather hold for one call of a function, in a process that may die of it; then the one before."""
+        """Let this weather hold for one call of a function, in a process that may die of it.
+
+        Then the one before.
+        """
         before = replace(self)
         self.rng, self.now, self._writes, self._dead = rng, forecast, 0, False
         try:

@@ -162,7 +162,10 @@ class World:
             self.running = before
 
     def run(self, function: str, forecast: Forecast, rng: Random, deed: Callable[[], Any]) -> Any:
-        """Run one function in some weather; None where its process died, and another takes its place."""
+        """Run one function in some weather.
+
+        None where its process died, and another takes its place.
+        """
         before, self.running = self.running, function
         sending, self.post.sending = self.post.sending, []
         try:
@@ -265,7 +268,10 @@ def _time_of(world: World) -> Iterator[None]:
 
 
 def _own_modules() -> list[ModuleType]:
-    """Load every module of the portal, so that none comes later with a clock of its own; `entry` starts a process."""
+    """Load every module of the portal, so that none comes later with a clock of its own.
+
+    `entry` starts a process.
+    """
     names = [each.name for each in pkgutil.walk_packages(chalicelib.__path__, "chalicelib.")]
     return [importlib.import_module(name) for name in names if name != "chalicelib.entry"]
 

@@ -202,7 +202,10 @@ def test_a_change_of_words_is_seen_and_costs_no_consent(name: str) -> None:
 
 
 def test_every_part_on_the_list_is_tried_above() -> None:
-    """A part added to the list without a case would be believed and not known. A recipient without options is below."""
+    """A part added to the list without a case would be believed and not known.
+
+    A recipient without options is below.
+    """
     assert MORE_THAN_WORDS.keys() | {"purposes.data_sharing.title"} == TOPICS.keys()
     assert set(TOPICS.values()) == set(Topic)
 

@@ -159,7 +159,10 @@ def test_a_mistake_is_told_with_its_place_and_its_remedy(path: str, value: objec
     ],
 )
 def test_a_character_that_no_file_can_hold_is_told_by_its_number(path: str, place: str, letter: str) -> None:
-    """XML forbids it, and with it every receipt's FHIR text and PDF would be broken; it cannot be seen in an editor."""
+    """XML forbids it, and with it every receipt's FHIR text and PDF would be broken.
+
+    It cannot be seen in an editor.
+    """
     fault, *others = check(broken(path, f"One\nTwo{letter} three"), authorities())
     assert fault.place == place
     assert all(other.problem == "has a line break or a control character" for other in others), "names are one line"
@@ -169,7 +172,10 @@ def test_a_character_that_no_file_can_hold_is_told_by_its_number(path: str, plac
 
 
 def test_a_text_may_have_lines_tabs_and_letters_of_any_script() -> None:
-    """Nothing that can be read is refused; a file from another system ends its lines in its own way."""
+    """Nothing that can be read is refused.
+
+    A file from another system ends its lines in its own way.
+    """
     document = a_document(notice=in_both("One\r\n\tTwo 😀 \u202eქ \x85 \ufffd"), name=in_both("A\u00a0B"))
     assert not check(document, authorities())
 
@@ -237,7 +243,10 @@ def test_a_version_published_before_a_reason_was_asked_for_keeps_what_it_says() 
 
 
 def test_a_contest_that_is_over_is_warned_about_and_is_no_fault() -> None:
-    """A notice may be published after a contest's last day; its author learns that nobody is asked any more."""
+    """A notice may be published after a contest's last day.
+
+    Its author learns that nobody is asked any more.
+    """
     document = a_document()
     assert warnings_of(document, "2027-03-31T23:59:59.999Z") == ()
     [over] = warnings_of(document, "2027-04-01T00:00:00.000Z")

@@ -92,7 +92,10 @@ def test_a_number_is_never_counted_anew() -> None:
 
 
 def test_deeper_numbers_stand_deeper() -> None:
-    """The eye finds which point a sub-point belongs to; bullets and letters belong to the number above them."""
+    """The eye finds which point a sub-point belongs to.
+
+    Bullets and letters belong to the number above them.
+    """
     html = legal_html("1. a\n1.1. b\n• c\n1.1.1. d\na) e\n2. f\n   1. g")
     assert re.findall(r'<li class="d(\d) w\d">', html) == ["1", "2", "3", "3", "4", "1", "2"]
 

@@ -92,7 +92,10 @@ def test_the_receipt_says_on_paper_word_for_word_what_it_says_on_screen(name: st
 @pytest.mark.parametrize("template", [CONSENT_PAGE, WITHDRAWAL_PAGE])
 @pytest.mark.parametrize(("name", "lang"), EVERYWHERE)
 def test_the_text_on_the_receipt_is_every_word_of_the_page_that_was_shown(name: str, lang: str, template: str) -> None:
-    """The information a patient had is proved by the paper alone (GDPR Art. 7(1)); only what cannot be read is gone."""
+    """The information a patient had is proved by the paper alone (GDPR Art. 7(1)).
+
+    Only what cannot be read is gone.
+    """
     shown = _shown(_clinic(name), lang, template)
     words = VisibleText(shown, without=("nav",), hidden=("sr", "skip")).words
     kept = str(visible_text(shown))
@@ -105,7 +108,10 @@ def test_the_text_on_the_receipt_is_every_word_of_the_page_that_was_shown(name: 
 
 @pytest.mark.parametrize(("name", "lang"), EVERYWHERE)
 def test_the_form_asks_on_paper_what_the_page_asks(name: str, lang: str) -> None:
-    """Nobody signs less, or more, than others read on the screen; the code tells which version it was."""
+    """Nobody signs less, or more, than others read on the screen.
+
+    The code tells which version it was.
+    """
     clinic = _clinic(name)
     html, paper = _form(clinic, lang)
     assert paper.words == VisibleText(html, without=("footer",)).words
@@ -295,7 +301,10 @@ def test_the_page_that_stands_alone_asks_for_nothing_from_elsewhere() -> None:
 
 
 def test_the_form_of_a_clinic_that_writes_letters_has_lines_for_the_address() -> None:
-    """What the page asks for, the form has room for; another clinic's form stays as short as it was."""
+    """What the page asks for, the form has room for.
+
+    Another clinic's form stays as short as it was.
+    """
     document = a_document()
     for needs, lines in ((["contact"], []), (["address"], ["Street, house and flat", "Postcode", "Town or village"])):
         document["purposes"][1]["needs"] = needs

@@ -355,7 +355,10 @@ def test_a_version_that_takes_a_scheduled_ones_place_is_judged_by_what_is_in_for
 
 
 def test_who_is_to_be_asked_again_is_found_with_the_decision_and_since_when() -> None:
-    """After a MAJOR change the clinic knows whose answer it has lost; who never granted is not pestered."""
+    """After a MAJOR change the clinic knows whose answer it has lost.
+
+    Who never granted is not pestered.
+    """
     found = [
         (person.id[-1], address, since)
         for person, address, since in superseded(the_people(), NoticeInForce("2.0", NOON), EVENING)

@@ -58,7 +58,10 @@ def test_a_withdrawal_needs_nothing_but_the_table(local_stack: LocalStack) -> No
 
 
 def test_a_withdrawal_needs_nothing_that_makes_paper(monkeypatch: pytest.MonkeyPatch, local_stack: LocalStack) -> None:
-    """Where the PDF cannot be made (its code does not even load), stopping works; the PDF comes when that is mended."""
+    """Where the PDF cannot be made (its code does not even load), stopping works.
+
+    The PDF comes when that is mended.
+    """
     from tests.web.client import Client  # noqa: PLC0415 - the application reads its settings when it is loaded
     from tests.web.page_reader import open_page, receipt_number  # noqa: PLC0415 - as above
 

@@ -58,7 +58,10 @@ class Deployed:
     keys: Mapping[str, str]
 
     def ask(self, method: str, address: str, body: str = "", **headers: str) -> Answer:
-        """Send one request; an address from the portal itself starts with a slash and carries its prefix."""
+        """Send one request.
+
+        An address from the portal itself starts with a slash and carries its prefix.
+        """
         place = urlsplit(self.base)
         link = http.client.HTTPConnection(str(place.hostname), place.port, timeout=30)
         path = address if address.startswith(place.path + "/") else place.path + address
@@ -198,7 +201,10 @@ def test_a_notice_is_drafted_and_rendered_by_the_bundle(deployed: Deployed) -> N
 
 
 def test_a_browser_gets_the_picture_intact(deployed: Deployed) -> None:
-    """An address bar and an <img> ask with very different Accept headers; some programs with none."""
+    """An address bar and an <img> ask with very different Accept headers.
+
+    Some programs with none.
+    """
     for accept in (BROWSER, "image/avif,image/webp,*/*;q=0.8", "*/*", "image/png"):
         picture = deployed.ask("GET", f"/{TBILISI}/qr/withdraw.png?lang=ka", Accept=accept)
         assert picture.status == 200, accept

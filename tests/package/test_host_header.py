@@ -29,7 +29,10 @@ def ask(url: str, form: dict[str, str] | None = None) -> tuple[str, str]:
 
 
 def test_a_forged_host_is_in_no_message_page_or_header(local_stack: LocalStack) -> None:
-    """Whoever has a clinic write to Anna cannot choose where its links lead; by 127.0.0.1 everything works."""
+    """Whoever has a clinic write to Anna cannot choose where its links lead.
+
+    By 127.0.0.1 everything works.
+    """
     email = "anna.forged.host@example.org"
     page = ask(f"{local_stack.base_url}/{RIGA}?lang=lv")
     [state] = re.findall(r'name="state" value="([^"]+)"', page[1])

@@ -84,7 +84,10 @@ def decide(local_stack: LocalStack, lang: str = "en", **fields: str) -> str:
 
 
 def waiting(table: Table) -> list[outbox.OutboxItem]:
-    """Give what is still to be told, due or not; what waits for room at somebody's contact is another test's flood."""
+    """Give what is still to be told, due or not.
+
+    What waits for room at somebody's contact is another test's flood.
+    """
     now = instant(datetime.now(UTC))
     return [each for each in outbox.due_items(table, "9999") if each.entry.tries or each.entry.due <= now]
 
@@ -159,7 +162,10 @@ def test_the_mailbox_is_a_page_for_people(local_stack: LocalStack) -> None:
 
 
 def test_with_mail_and_text_messages_away_a_withdrawal_counts_and_is_told_later(local_stack: LocalStack) -> None:
-    """What the patient decides never depends on the post; what could not be told is told when the post is back."""
+    """What the patient decides never depends on the post.
+
+    What could not be told is told when the post is back.
+    """
     email, phone = "letter.three@example.org", "+37126333444"
     with table_of(local_stack) as table:
         staff = {"subject": {"email": email, "phone": phone}, "channel": "in-person"}

@@ -105,7 +105,10 @@ def test_a_receipt_is_signed_by_itself_on_the_deployed_stack(local_stack: LocalS
 
 
 def test_without_its_key_the_portal_decides_all_the_same_and_signs_later(local_stack: LocalStack) -> None:
-    """The key service is away: patients notice one sentence; when it is back the clock's round signs everything."""
+    """The key service is away: patients notice one sentence.
+
+    When it is back the clock's round signs everything.
+    """
     with environment(local_stack.settings):
         table = Table(local_stack.settings["TABLE_NAME"], region=REGION)
     before = decide(local_stack, "waits-0", TBILISI)
@@ -168,7 +171,10 @@ def test_an_operator_signs_rotates_and_checks_from_the_command_line(local_stack:
 
 
 def test_a_receipt_that_is_overwritten_in_the_table_is_told_within_seconds(local_stack: LocalStack) -> None:
-    """No policy can keep whoever may write a receipt from writing it again; the stream's function tells of it."""
+    """No policy can keep whoever may write a receipt from writing it again.
+
+    The stream's function tells of it.
+    """
     receipt = decide(local_stack, "P-overwritten")
     signed(local_stack, receipt)
     place = receipt_key(receipt["clinic"], receipt["subject"], receipt["version"])

@@ -236,7 +236,10 @@ def test_a_word_longer_than_a_line_breaks_and_stays_one_word() -> None:
     ],
 )
 def test_whatever_stands_in_a_text_is_shown_as_text(hostile: str) -> None:
-    """A purpose's title breaks no receipt; a letter without a shape leaves a sign that something is there."""
+    """A purpose's title breaks no receipt.
+
+    A letter without a shape leaves a sign that something is there.
+    """
     paper = _paper(f"<h2>{escape(hostile)}</h2><p>{escape(hostile)} end</p>")
     steering = {"Cc", "Cf", "Cs"}
     seen = "".join(

@@ -39,7 +39,10 @@ from tests.store.people import assert_unbroken
 Got = TypeVar("Got")
 ENDS = {SMS_NEWS: "P30D"}
 CONFIRMED = frozenset({SMS_NEWS})
-"""What waits to be confirmed whoever typed the contact; the rest only where the contact was known."""
+"""What waits to be confirmed whoever typed the contact.
+
+The rest only where the contact was known.
+"""
 ANSWERS = st.dictionaries(
     st.sampled_from([EMAIL_NEWS, SMS_NEWS]), st.sampled_from(["yes", "no", "withdraw"]), min_size=1
 )
@@ -50,7 +53,10 @@ WRITES = (
     | st.builds(lambda fault, times: [fault] * times, st.sampled_from(Fault), st.integers(2, 9))
 )
 LATE = st.none() | st.integers(1, 9) | st.just(40_000)
-"""Minutes until staff enter a form; acts are a minute apart, so that it was signed between two of them."""
+"""Minutes until staff enter a form.
+
+Acts are a minute apart, so that it was signed between two of them.
+"""
 PERSONAS = ("anna", "bella", "giorgi")
 _houses = itertools.count(1)
 
@@ -125,7 +131,10 @@ class Clinic(RuleBasedStateMachine):
     def decide(
         self, who: str, answers: Mapping[str, str], late: int | None, reads: list[Fault], writes: list[Fault]
     ) -> None:
-        """Decide on the page, or on paper that staff enter some minutes late; send it until it is acknowledged."""
+        """Decide on the page, or on paper that staff enter some minutes late.
+
+        Send it until it is acknowledged.
+        """
         decision, contacts = self.a_decision(who, answers, late), self.contacts[who]
         self.faults.plan(READ, reads)
         self.faults.plan(WRITE, writes)
@@ -243,7 +252,10 @@ class Clinic(RuleBasedStateMachine):
             }
 
     def a_decision(self, who: str, answers: Mapping[str, str], late: int | None) -> Decision:
-        """Make an act of now. Staff record only whom they know, or who shares no contact with anybody."""
+        """Make an act of now.
+
+        Staff record only whom they know, or who shares no contact with anybody.
+        """
         self.now += timedelta(minutes=1)
         at = instant(self.now)
         under = self.model.under(self.contacts[who])

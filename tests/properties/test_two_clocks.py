@@ -21,7 +21,10 @@ DAYS = 120
 ENDS = {SMS_NEWS: "P30D"}
 ADDRESSES = (EMAIL_NEWS, SMS_NEWS)
 CONFIRMED = frozenset({SMS_NEWS})
-"""What waits to be confirmed whoever typed the contact; the rest only where the contact was known."""
+"""What waits to be confirmed whoever typed the contact.
+
+The rest only where the contact was known.
+"""
 
 VOUCHED = {"owner": Assurance.CONTACT_CONFIRMED, "staff": Assurance.STAFF_WITNESSED}
 """Whose word counts by itself: the contact's owner, who confirms, and staff, who see the patient."""

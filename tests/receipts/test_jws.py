@@ -108,7 +108,10 @@ def test_the_unused_bits_of_the_last_character_may_not_differ(signer: OwnKey) ->
 
 
 def test_nobody_can_make_a_second_signature_of_one() -> None:
-    """ECDSA knows two for each, and anybody can compute the other; joserfc takes both, this portal one."""
+    """ECDSA knows two for each, and anybody can compute the other.
+
+    Joserfc takes both, this portal one.
+    """
     head, payload, signature = ES256.signed_receipt(ONE.canonical).split(".")
     raw = base64.urlsafe_b64decode(signature + "==")
     order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -347,7 +350,10 @@ def test_a_signed_receipt_comes_in_three_forms() -> None:
     ],
 )
 def test_another_json_is_no_signed_receipt(text: str) -> None:
-    """An unprotected header could contradict the signed one; a name that stands twice is read two ways."""
+    """An unprotected header could contradict the signed one.
+
+    A name that stands twice is read two ways.
+    """
     with pytest.raises(NotAReceiptError):
         jws.read_signed(text)
 
