@@ -39,7 +39,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what giving and withdrawing cost on every path, whichever process counted it."""
     reports = [report for kind in terminalreporter.stats.values() for report in kind]
     properties = [each for report in reports for each in getattr(report, "user_properties", ())]
-    efforts = sorted({tuple(told) for name, told in properties if name == EFFORT})
+    efforts = sorted({tuple(effort) for name, effort in properties if name == EFFORT})
     if efforts:
         terminalreporter.section("taps + fields to give and to withdraw consent")
         width = max(len(visit) for visit, *_ in efforts)

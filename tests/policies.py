@@ -48,18 +48,18 @@ def policy(function: str) -> tuple[Mapping[str, Any], ...]:
     return tuple(json.loads(path.read_text())["Statement"])
 
 
-def allowed(function: str, asked: TableRequest) -> bool:
+def allowed(function: str, request: TableRequest) -> bool:
     """Tell whether a function may do this: some statement allows it, and none denies it."""
-    effects = {each["Effect"] for each in policy(function) if applies(each, asked)}
+    effects = {each["Effect"] for each in policy(function) if applies(each, request)}
     return effects == {"Allow"}
 
 
-def applies(statement: Mapping[str, Any], asked: TableRequest) -> bool:
+def applies(statement: Mapping[str, Any], request: TableRequest) -> bool:
     """Tell whether a statement speaks of this: its action, the table, and every condition."""
-    about = asked.action in statement["Action"] and statement["Resource"] in (TABLE, "*")
+    matches = request.action in statement["Action"] and statement["Resource"] in (TABLE, "*")
     conditions = statement.get("Condition", {})
-    return about and all(
-        _holds(operator, asked.values(name), wanted)
+    return matches and all(
+        _holds(operator, request.values(name), wanted)
         for operator, names in conditions.items()
         for name, wanted in names.items()
     )
@@ -122,12 +122,12 @@ def under_policy_of(portal: Portal, function: str) -> Iterator[None]:
     """Refuse the portal, for a while, what its function's policy does not allow in the table."""
 
     def check(params: Mapping[str, Any], model: Any, **_: Any) -> None:
-        for asked in table_requests(model.name, params):
-            if not allowed(function, asked):
-                kind = re.sub(r"[0-9a-f]{16,}", "…", f"{asked.key.pk} / {asked.key.sk}")
+        for request in table_requests(model.name, params):
+            if not allowed(function, request):
+                kind = re.sub(r"[0-9a-f]{16,}", "…", f"{request.key.pk} / {request.key.sk}")
                 raise RefusedError(
-                    f"{FUNCTIONS[function]['iam_policy_file']} does not allow {asked.action} on {kind} "
-                    f"({', '.join(sorted(asked.attributes))}). Should this function write there?"
+                    f"{FUNCTIONS[function]['iam_policy_file']} does not allow {request.action} on {kind} "
+                    f"({', '.join(sorted(request.attributes))}). Should this function write there?"
                 )
 
     events = portal.table.client.meta.events

@@ -69,7 +69,7 @@ def test_a_yes_is_taken_back_from_its_receipt_with_nothing_to_type(
     clinic = a_clinic(clinic_id)
     visit = Visit(phone(clinic.languages[-1]), clinic, a_patient(clinic, clinic.languages[-1]))
     visit.phone.open(f"/{clinic_id}?lang={visit.phone.lang}")
-    giving = visit.give(next(each for each, asked in clinic.questions.items() if "contact" in asked.needs))
+    giving = visit.give(next(each for each, question in clinic.questions.items() if "contact" in question.needs))
     visit.effort = Effort()
     visit.follow("Take back a Yes")
     visit.phone.check(f"{clinic_id}-stop-by-receipt")

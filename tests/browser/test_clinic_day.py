@@ -68,9 +68,9 @@ def test_a_patient_decides_gets_a_receipt_and_withdraws(
     giving = visit.effort  # without what it costs to confirm: withdrawing is held against the least
 
     visit.effort = Effort()
-    for token, asked in letters(local_stack, clinic.id, receipt_shown(visit.phone)):
+    for token, questions in letters(local_stack, clinic.id, receipt_shown(visit.phone)):
         visit.phone.open(f"/confirm/{token}")
-        the_message_asks_again(visit, lang, asked)
+        the_message_asks_again(visit, lang, questions)
         _check(visit.phone, clinic, "3a-confirm")
         visit.phone.send("Send my answer")
         the_summary_leads(visit.phone, lang)
@@ -182,12 +182,12 @@ def the_clinic_is_told(
 
     The receipt proves under which text.
     """
-    told = stack.status(visit.clinic.id, subject)
+    decisions = stack.status(visit.clinic.id, subject)
     waits = {address for address, answer in answers.items() if answer == "yes"}  # one newsletter, and the form waits
     assert waits & visit.clinic.needs_confirmation
     wanted = _as_chosen(answers) | dict.fromkeys(waits, "pending")
-    assert {address: each["state"] for address, each in told.items()} == wanted
-    assert _permitted(told) == {a for a in answers if answers[a] == "yes"} - waits
+    assert {address: each["state"] for address, each in decisions.items()} == wanted
+    assert _permitted(decisions) == {a for a in answers if answers[a] == "yes"} - waits
     (receipt,) = stack.history(visit.clinic.id, subject)
     assert (receipt["version"], receipt["previous"]) == (1, None)
     assert (receipt["channel"], receipt["source"]) == ("qr", "desk")
@@ -201,7 +201,7 @@ def the_clinic_is_told(
     assert re.sub(r'(name="state" value=)"[^"]*"', r'\1""', served).replace(f'"{mount}/', '"/') == kept.decode()
 
 
-def the_message_asks_again(visit: Visit, lang: str, asked: Addresses) -> None:
+def the_message_asks_again(visit: Visit, lang: str, questions: Addresses) -> None:
     """What is confirmed is named and ticked.
 
     Whether it was the patient is for the patient alone to say.
@@ -209,15 +209,15 @@ def the_message_asks_again(visit: Visit, lang: str, asked: Addresses) -> None:
     page = visit.phone.page
     assert page.locator("h1").inner_text() == said(lang, "Was it you?")
     ticked = [box.get_attribute("value") for box in page.locator("input[name=purpose]:checked").all()]
-    assert sorted(filter(None, ticked)) == sorted(asked)
+    assert sorted(filter(None, ticked)) == sorted(questions)
     assert page.locator("input[name=sure]:checked").count() == 0
 
 
 def what_was_agreed_counts(answers: dict[str, str], clinic: Clinic, subject: dict[str, str], stack: LocalStack) -> None:
     """Confirmed, the Yes permits: all that was chosen holds, and the confirmation names the receipt it confirms."""
-    told = stack.status(clinic.id, subject)
-    assert {address: each["state"] for address, each in told.items()} == _as_chosen(answers)
-    assert _permitted(told) == {a for a in answers if answers[a] == "yes"}
+    decisions = stack.status(clinic.id, subject)
+    assert {address: each["state"] for address, each in decisions.items()} == _as_chosen(answers)
+    assert _permitted(decisions) == {a for a in answers if answers[a] == "yes"}
     first, second = stack.history(clinic.id, subject)
     assert (second["assurance"], second["channel"]) == ("contact-confirmed", "email-link")
     assert (second["evidence"]["confirms"], second["notice"]) == (first["id"], first["notice"])
@@ -227,18 +227,18 @@ def _as_chosen(answers: dict[str, str]) -> dict[str, str]:
     return {address: {"yes": "granted", "no": "refused"}[answer] for address, answer in answers.items()}
 
 
-def _permitted(told: dict[str, dict[str, Any]]) -> set[str]:
-    return {address for address, each in told.items() if each["permitted"]}
+def _permitted(decisions: dict[str, dict[str, Any]]) -> set[str]:
+    return {address for address, each in decisions.items() if each["permitted"]}
 
 
 def nothing_is_permitted_any_more(
     visit: Visit, answers: dict[str, str], subject: dict[str, str], stack: LocalStack
 ) -> None:
     """What was agreed has stopped, what was refused stays refused, and the three receipts are one chain."""
-    told = stack.status(visit.clinic.id, subject)
+    decisions = stack.status(visit.clinic.id, subject)
     wanted = {address: {"yes": "withdrawn", "no": "refused"}[answer] for address, answer in answers.items()}
-    assert {address: each["state"] for address, each in told.items()} == wanted
-    assert not any(each["permitted"] for each in told.values())
+    assert {address: each["state"] for address, each in decisions.items()} == wanted
+    assert not any(each["permitted"] for each in decisions.values())
     receipts = stack.history(visit.clinic.id, subject)
     assert [each["version"] for each in receipts] == [1, 2, 3]
     for before, after in pairwise(receipts):

@@ -108,7 +108,7 @@ def test_capitals_and_spaces_never_make_another_email(typed: str, data: st.DataO
     except InvalidContactError:
         return
     capitals = data.draw(st.lists(st.booleans(), min_size=len(typed), max_size=len(typed)))
-    spelled = "".join(letter.upper() if big else letter for letter, big in zip(typed, capitals, strict=True))
+    spelled = "".join(character.upper() if big else character for character, big in zip(typed, capitals, strict=True))
     assert normalise(ContactKind.EMAIL, f" {spelled}\t", "LV") == contact
 
 

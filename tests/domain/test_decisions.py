@@ -62,10 +62,10 @@ def status_at(subject: Subject, at: str, address: str = EMAIL_NEWS, in_force: No
     return resolve(subject.summaries.get(address), in_force, at)
 
 
-def after(*acts: Decision, known: bool = False) -> tuple[Receipt, Subject]:
+def after(*decisions: Decision, known: bool = False) -> tuple[Receipt, Subject]:
     """Carry out acts one after the other on a new person; give the last receipt and the person."""
     subject = a_subject()
-    for decision in acts:
+    for decision in decisions:
         receipt, subject = decide(subject, decision, IN_FORCE, known=known)
     return receipt, subject
 
@@ -83,8 +83,8 @@ def test_each_answer_leads_from_each_state_where_the_table_says(
     before: str, answer: str, assurance: Assurance, expected: str
 ) -> None:
     """What a patient says always does the same thing, whatever stood before."""
-    standing = BEFORE[before]
-    subject = a_subject(newsletter__email=standing) if standing else a_subject()
+    summary = BEFORE[before]
+    subject = a_subject(newsletter__email=summary) if summary else a_subject()
     decision = a_decision(
         {EMAIL_NEWS: answer}, assurance=assurance, notice=a_decision({}).notice.__class__("2.0", "lv", "ab" * 32)
     )

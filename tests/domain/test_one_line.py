@@ -57,15 +57,15 @@ class Taking(AwsClients):
 
     def __init__(self) -> None:
         super().__init__(None, "eu-north-1")
-        self.asked: list[dict[str, object]] = []
+        self.requests: list[dict[str, object]] = []
 
     def client(self, service: str) -> "Taking":  # noqa: ARG002 - one for every service
         """Be the client."""
         return self
 
-    def send_email(self, **asked: object) -> dict[str, str]:
+    def send_email(self, **request: object) -> dict[str, str]:
         """Keep it."""
-        self.asked.append(asked)
+        self.requests.append(request)
         return {"MessageId": "1"}
 
 
@@ -74,11 +74,11 @@ def test_no_header_of_a_mail_is_broken_whatever_a_letter_holds() -> None:
     broken = "x\r\nBcc: all@example.org"
     aws = Taking()
     headers = {"List-Unsubscribe": f"<https://example.org/{broken}>"}
-    letter = Email(broken, broken, "text", "html", headers, {"clinic": "riga"}, broken, broken)
-    AwsTransport(aws, mail_from="consent@example.org").send(letter)
-    [asked] = aws.asked
-    simple = asked["Content"]["Simple"]  # type: ignore[index]
-    values = [asked["FromEmailAddress"], *asked["ReplyToAddresses"], *asked["Destination"]["ToAddresses"]]  # type: ignore[index, misc]
+    mail = Email(broken, broken, "text", "html", headers, {"clinic": "riga"}, broken, broken)
+    AwsTransport(aws, mail_from="consent@example.org").send(mail)
+    [request] = aws.requests
+    simple = request["Content"]["Simple"]  # type: ignore[index]
+    values = [request["FromEmailAddress"], *request["ReplyToAddresses"], *request["Destination"]["ToAddresses"]]  # type: ignore[index, misc]
     values += [simple["Subject"]["Data"], *(each["Value"] for each in simple["Headers"])]
     for value in values:
         assert "Bcc" in str(value)

@@ -69,8 +69,8 @@ def test_countries_that_cannot_be_read_are_told_with_the_remedy(named: Any) -> N
 
 def test_a_country_that_does_not_exist_is_told_before_publication() -> None:
     """A slip of one letter would keep a whole country from its codes."""
-    told = [str(fault) for fault in check(a_document(sms_countries=["LV", "XX"]), authorities())]
-    assert [each for each in told if each.startswith("sms_countries: names 'XX'")]
+    faults = [str(fault) for fault in check(a_document(sms_countries=["LV", "XX"]), authorities())]
+    assert [each for each in faults if each.startswith("sms_countries: names 'XX'")]
 
 
 def in_every_language(value: Any) -> Any:

@@ -101,8 +101,8 @@ def test_a_range_is_what_one_visitor_can_change_at_will(address: str, expected: 
 def test_one_kind_of_post_never_uses_up_the_room_of_another() -> None:
     """A flood of consent forms closes no way to stop."""
 
-    def named(deed: str) -> set[str]:
-        return set(RateLimitCheck(deed, contact_subjects([ANNA, ANNA_PHONE]), "192.0.2.0/24", 3, MORNING).buckets())
+    def named(action: str) -> set[str]:
+        return set(RateLimitCheck(action, contact_subjects([ANNA, ANNA_PHONE]), "192.0.2.0/24", 3, MORNING).buckets())
 
     assert len(named("consent")) == 4
     assert not named("consent") & named("withdraw")

@@ -31,10 +31,10 @@ FIELDS = {
 }
 
 
-def a_chain(*acts: Decision) -> list[Receipt]:
+def a_chain(*decisions: Decision) -> list[Receipt]:
     """Give the receipts of acts of one person."""
     subject, receipts = a_subject(), []
-    for decision in acts:
+    for decision in decisions:
         receipt, subject = decide(subject, decision, IN_FORCE, known=False)
         receipts.append(receipt)
     return receipts
@@ -106,7 +106,7 @@ def test_the_same_form_sent_twice_has_one_receipt_id() -> None:
 
 
 @pytest.mark.parametrize(
-    ("nonce", "said"),
+    ("nonce", "answers"),
     [
         ("another nonce", SAID),
         ("nonce", {**SAID, "answers": {EMAIL_NEWS: "no"}}),
@@ -114,9 +114,9 @@ def test_the_same_form_sent_twice_has_one_receipt_id() -> None:
         ("nonce", {**SAID, "name": None}),
     ],
 )
-def test_another_form_or_another_answer_has_another_receipt_id(nonce: str, said: dict[str, object]) -> None:
+def test_another_form_or_another_answer_has_another_receipt_id(nonce: str, answers: dict[str, object]) -> None:
     """Going back in the browser and answering differently is a new decision."""
-    assert receipt_id(SECRET, nonce, said) != receipt_id(SECRET, "nonce", SAID)
+    assert receipt_id(SECRET, nonce, answers) != receipt_id(SECRET, "nonce", SAID)
 
 
 def test_the_same_form_has_another_receipt_id_under_another_clinics_key() -> None:

@@ -133,9 +133,9 @@ def test_a_new_version_concerns_nobody_who_agreed_to_nothing_or_to_itself() -> N
             an_answer(), an_answer("yes", "2027-01-02T00:00:00.000Z", version=2, notice_version="2.0")
         ),
     }
-    for name, standing in others.items():
-        told = reminders_for(a_subject(newsletter__email=standing), history, afterwards)
-        assert [each for each in told if each.kind is ReminderKind.CHANGED] == [], name
+    for name, summary in others.items():
+        reminders = reminders_for(a_subject(newsletter__email=summary), history, afterwards)
+        assert [each for each in reminders if each.kind is ReminderKind.CHANGED] == [], name
 
 
 def test_whoever_is_taken_over_under_an_older_version_is_not_written_to_about_the_newer() -> None:
@@ -168,10 +168,13 @@ def test_a_version_that_was_overtaken_before_its_day_is_never_told_of() -> None:
 
 def test_whoever_has_had_processing_restricted_is_told_nothing_and_kept() -> None:
     """Restricted data is stored and nothing else (GDPR Art. 18(2))."""
-    held = waiting().restrict(MORNING)
-    assert reminders_for(held, ONE, HALF) == ()
-    assert retention_action(held, ONE, PROOF_KEPT, "2099-01-01T00:00:00.000Z") is RetentionAction.KEEP
-    assert retention_action(held.restrict(None), ONE, PROOF_KEPT, "2099-01-01T00:00:00.000Z") is RetentionAction.ERASE
+    restricted = waiting().restrict(MORNING)
+    assert reminders_for(restricted, ONE, HALF) == ()
+    assert retention_action(restricted, ONE, PROOF_KEPT, "2099-01-01T00:00:00.000Z") is RetentionAction.KEEP
+    assert (
+        retention_action(restricted.restrict(None), ONE, PROOF_KEPT, "2099-01-01T00:00:00.000Z")
+        is RetentionAction.ERASE
+    )
 
 
 def test_a_yes_that_was_never_confirmed_leaves_nobody_behind() -> None:
@@ -235,7 +238,7 @@ def test_a_withdrawal_that_the_clinic_recorded_is_kept_as_long_as_the_notice_say
 
 
 @pytest.mark.parametrize(
-    ("standing", "ended"),
+    ("summary", "ended"),
     [
         (
             a_summary(an_answer(), an_answer("withdraw", "2026-11-23T09:00:00.000Z", version=2)),
@@ -247,9 +250,9 @@ def test_a_withdrawal_that_the_clinic_recorded_is_kept_as_long_as_the_notice_say
     ],
     ids=["withdrawn", "refused", "expired", "superseded"],
 )
-def test_what_has_ended_is_kept_for_the_period_the_notice_names(standing: object, ended: Instant) -> None:
+def test_what_has_ended_is_kept_for_the_period_the_notice_names(summary: object, ended: Instant) -> None:
     """Three years and not a day more, counted from the end of the last consent."""
-    anna = a_subject(newsletter__email=standing)  # type: ignore[arg-type]
+    anna = a_subject(newsletter__email=summary)  # type: ignore[arg-type]
     until = ended.replace(ended[:4], str(int(ended[:4]) + 3), 1)
     assert retention_action(anna, ONE, PROOF_KEPT, ended) is RetentionAction.KEEP
     assert retention_action(anna, ONE, PROOF_KEPT, until.replace("00.000Z", "00.001Z")) is RetentionAction.ERASE

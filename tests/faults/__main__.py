@@ -20,15 +20,15 @@ def main() -> int:
     if os.environ.get("PYTHONHASHSEED") != "0":  # the order of sets is part of a walk
         again = {**os.environ, "PYTHONHASHSEED": "0"}
         return subprocess.run([sys.executable, "-m", "tests.faults"], env=again, check=False).returncode
-    asked = {name: os.environ.get(name) or "" for name in ("SEED", "OPERATIONS", "FROM", "TO")}
-    seed = asked["SEED"] or SEED
+    variables = {name: os.environ.get(name) or "" for name in ("SEED", "OPERATIONS", "FROM", "TO")}
+    seed = variables["SEED"] or SEED
     begun = time.monotonic()
-    if asked["TO"]:
-        results = [run(seed, int(asked["FROM"] or 0), int(asked["TO"]))]
+    if variables["TO"]:
+        results = [run(seed, int(variables["FROM"] or 0), int(variables["TO"]))]
         print("\n".join(results[0].log))
     else:
         results = []
-        for result in run_all(seed, int(asked["OPERATIONS"] or OPERATIONS)):
+        for result in run_all(seed, int(variables["OPERATIONS"] or OPERATIONS)):
             results.append(result)
             state = f"{len(result.broken)} broken" if result.broken else "whole"
             print(f"  {result.seed:8} {result.last - result.first} operations, {state}", flush=True)
@@ -36,7 +36,7 @@ def main() -> int:
     bad = next((each for each in results if each.broken), None)
     if bad is None:
         return 0
-    if not asked["TO"]:
+    if not variables["TO"]:
         print("\nLooking for the shortest part that is broken …", flush=True)
         bad = shortest(bad)
         print("\n".join([*bad.log, *(f"  {each}" for each in bad.broken)]))

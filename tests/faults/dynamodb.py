@@ -65,8 +65,8 @@ class MemoryTable:
                 yield (pk, sk), item
 
     def _batch_get(self, sent: Sent) -> dict[str, Any]:
-        [(name, asked)] = sent["RequestItems"].items()
-        places = [_place(key) for key in asked["Keys"]]
+        [(name, request)] = sent["RequestItems"].items()
+        places = [_place(key) for key in request["Keys"]]
         if not 1 <= len(places) <= MOST_ITEMS or len(set(places)) < len(places):
             raise declined("BatchGetItem", "ValidationException")
         found = [item for item in map(self._get, places) if item is not None]
@@ -120,13 +120,13 @@ class MemoryTable:
         return {}
 
     def _transact(self, sent: Sent) -> dict[str, Any]:
-        asked = [(kind, write) for each in sent["TransactItems"] for kind, write in each.items()]
-        places = [_place(write.get("Item") or write["Key"]) for _, write in asked]
-        if not 1 <= len(asked) <= MOST_ITEMS or len(set(places)) < len(places):
+        actions = [(kind, write) for each in sent["TransactItems"] for kind, write in each.items()]
+        places = [_place(write.get("Item") or write["Key"]) for _, write in actions]
+        if not 1 <= len(actions) <= MOST_ITEMS or len(set(places)) < len(places):
             raise declined("TransactWriteItems", "ValidationException")
         changes: list[Change] = []
         reasons: list[str] = []
-        for kind, write in asked:
+        for kind, write in actions:
             try:
                 changes.append(self._change(kind, write))
                 reasons.append("None")
@@ -147,7 +147,7 @@ class MemoryTable:
         place = _place(sent.get("Item") or sent["Key"])
         before = self._get(place)
         context = Context(before or {}, sent.get("ExpressionAttributeNames", {}), _values(sent))
-        if (asked := sent.get("ConditionExpression")) and not condition(asked)(context):
+        if (expression := sent.get("ConditionExpression")) and not condition(expression)(context):
             raise Refused("ConditionalCheckFailed")
         if kind in {"Delete", "ConditionCheck"}:
             return place, before, None if kind == "Delete" else before
@@ -177,10 +177,10 @@ class MemoryTable:
             partition[sk] = after
         if before != after:
             event = "REMOVE" if after is None else "INSERT" if before is None else "MODIFY"
-            told: dict[str, Any] = {"Keys": {"pk": {"S": pk}, "sk": {"S": sk}}}
+            change: dict[str, Any] = {"Keys": {"pk": {"S": pk}, "sk": {"S": sk}}}
             if after is not None:
-                told["NewImage"] = after
-            self.records.append({"eventName": event, "eventSource": "aws:dynamodb", "dynamodb": told})
+                change["NewImage"] = after
+            self.records.append({"eventName": event, "eventSource": "aws:dynamodb", "dynamodb": change})
 
     def _get(self, place: Place) -> Stored | None:
         pk, sk = place

@@ -274,10 +274,10 @@ def _parent(item: Stored, parents: list[str]) -> Stored:
     """Give what holds the last part of a path, copied on the way: the item before the update is left as it was."""
     place = item
     for part in parents:
-        held = place.get(part)
-        if held is None or "M" not in held:
+        inner = place.get(part)
+        if inner is None or "M" not in inner:
             raise InvalidPathError
-        copied = dict(held["M"])
+        copied = dict(inner["M"])
         place[part] = {"M": copied}
         place = copied
     return place

@@ -1,4 +1,4 @@
-"""What must hold after every walk, read by the store's own readers once the sky is clear and the clock caught up."""
+"""What must hold after every walk, read by the store once nothing fails and every job has run."""
 
 import hashlib
 import itertools
@@ -15,7 +15,7 @@ from chalicelib.domain.subjects import Subject
 from chalicelib.receipts import jws
 from chalicelib.receipts.errors import UnprovenError
 from chalicelib.store import outbox, signatures
-from chalicelib.store import people as roll
+from chalicelib.store.people import iter_items, load_person
 from chalicelib.store.statistics import counts
 from tests.faults.walk import CLINICS, Stopped, Walk
 from tests.faults.world import Visitor
@@ -47,12 +47,12 @@ def broken(walk: Walk) -> list[str]:
         found += _outbox(walk)
         for clinic in clinics:
             found += _unbroken(clinic)
-            found += _folded(clinic)
+            found += _same_as_receipts(clinic)
             found += _found_by_contact(walk, clinic)
             found += _kept(walk, clinic)
             found += _once(clinic)
             found += _stopped(walk, clinic)
-            found += _told_by_status(walk, clinic)
+            found += _reported_by_status(walk, clinic)
             found += _counted(walk, clinic)
         found += _messages(walk)
         found += [f"personal in the log: {line.strip()}" for line in world.log.leaks[:3]]
@@ -65,9 +65,7 @@ def broken(walk: Walk) -> list[str]:
 
 def _read(walk: Walk, clinic: str) -> Clinic:
     portal = walk.world.portal
-    people = {
-        person.id: person for person in (roll.load_person(each) for each in roll.iter_items(portal.table, clinic))
-    }
+    people = {person.id: person for person in (load_person(each) for each in iter_items(portal.table, clinic))}
     chains = {each.id: portal.receipts.history(clinic, [each]) for each in people.values()}
     return Clinic(clinic, people, chains, portal.directory.look_up(clinic).published.in_force)
 
@@ -85,28 +83,28 @@ def _unbroken(clinic: Clinic) -> Iterator[str]:
             yield f"gap: {subject} stands at version {person.version} of {len(chain)}"
 
 
-def _folded(clinic: Clinic) -> Iterator[str]:
+def _same_as_receipts(clinic: Clinic) -> Iterator[str]:
     """How everybody stands is what their receipts say, heard one after the other."""
     for subject, chain in clinic.chains.items():
         person = clinic.people[subject]
         if person.erased:
             continue
-        heard = _heard(chain)
-        kept = {address: standing.stored() for address, standing in person.summaries.items()}
-        if kept != {address: standing.stored() for address, standing in heard.items()}:
-            yield f"state: {subject} does not stand as {len(chain)} receipts say"
+        summaries = _summaries(chain)
+        kept = {address: summary.stored() for address, summary in person.summaries.items()}
+        if kept != {address: summary.stored() for address, summary in summaries.items()}:
+            yield f"state: {subject} is not stored as {len(chain)} receipts say"
 
 
-def _heard(chain: list[Receipt]) -> dict[str, AnswerSummary]:
-    heard: dict[str, AnswerSummary] = {}
+def _summaries(chain: list[Receipt]) -> dict[str, AnswerSummary]:
+    summaries: dict[str, AnswerSummary] = {}
     for receipt in chain:
-        for address, word in recorded_answers(receipt.document).items():
-            heard[address] = heard.get(address, AnswerSummary()).with_answer(word)
-    return heard
+        for address, answer in recorded_answers(receipt.document).items():
+            summaries[address] = summaries.get(address, AnswerSummary()).with_answer(answer)
+    return summaries
 
 
 def _found_by_contact(walk: Walk, clinic: Clinic) -> Iterator[str]:
-    """Under each contact stands everybody who has it, exactly as on the roll, and nobody else."""
+    """Under each contact stands everybody who has it, exactly as among the people, and nobody else."""
     portal = walk.world.portal
     contacts = {c for each in walk.cast if each.clinic == clinic.id for c in each.contacts}
     lookups = {portal.clinics.key(clinic.id).lookup(contact): contact for contact in contacts}
@@ -118,7 +116,7 @@ def _found_by_contact(walk: Walk, clinic: Clinic) -> Iterator[str]:
             yield f"contact: {len(under)} are found under one that {len(having)} have"
         for subject in under.keys() & having.keys():
             if under[subject] != having[subject]:
-                yield f"contact: {subject} does not stand there as on the roll"
+                yield f"contact: {subject} does not stand there as among the people"
 
 
 def _kept(walk: Walk, clinic: Clinic) -> Iterator[str]:
@@ -133,14 +131,14 @@ def _kept(walk: Walk, clinic: Clinic) -> Iterator[str]:
             yield f"lost: receipt {each.receipt} is not what was acknowledged by {each.by.strip()}"
 
 
-def _same(told: Mapping[str, Any], kept: Mapping[str, Any]) -> bool:
+def _same(acknowledged: Mapping[str, Any], kept: Mapping[str, Any]) -> bool:
     """Tell whether a program was told a receipt as it is kept.
 
     Of a stop for very many it is told that it goes on.
     """
-    if told.get("complete", True) and told:
-        return told == kept
-    return all(kept[name] == value for name, value in told.items() if name != "complete")
+    if acknowledged.get("complete", True) and acknowledged:
+        return acknowledged == kept
+    return all(kept[name] == value for name, value in acknowledged.items() if name != "complete")
 
 
 def _once(clinic: Clinic) -> Iterator[str]:
@@ -173,14 +171,14 @@ def _stopped(walk: Walk, clinic: Clinic) -> Iterator[str]:
 def _reached(clinic: Clinic, each: Stopped, subject: str, version: int) -> Iterator[str]:
     chain = clinic.chains.get(subject, [])
     earlier = [receipt for receipt in chain[:version] if receipt.document["effective_at"] <= each.at]
-    before, after = _heard(earlier), chain[version:]
+    before, after = _summaries(earlier), chain[version:]
     for address in each.addresses:
-        standing = before.get(address)
-        allowed = resolve(standing, clinic.in_force, each.at).state in {State.GRANTED, State.PENDING}
-        if standing is None or not allowed:
+        summary = before.get(address)
+        allowed = resolve(summary, clinic.in_force, each.at).state in {State.GRANTED, State.PENDING}
+        if summary is None or not allowed:
             continue
-        told = [receipt.document["decisions"][address]["answer"] for receipt in after if _about(receipt, address)]
-        if not any(answer != Answer.YES for answer in told) and not clinic.people[subject].erased:
+        answers = [receipt.document["decisions"][address]["answer"] for receipt in after if _about(receipt, address)]
+        if not any(answer != Answer.YES for answer in answers) and not clinic.people[subject].erased:
             yield f"withdrawal: {address} of {subject} was not stopped at {each.at}"
 
 
@@ -188,7 +186,7 @@ def _about(receipt: Receipt, address: str) -> bool:
     return address in receipt.document["decisions"]
 
 
-def _told_by_status(walk: Walk, clinic: Clinic) -> Iterator[str]:
+def _reported_by_status(walk: Walk, clinic: Clinic) -> Iterator[str]:
     """A program that asks about a contact is told yes only where the receipts of everybody it means say so."""
     portal, world = walk.world.portal, walk.world
     contacts = sorted({c for each in walk.cast if each.clinic == clinic.id for c in each.contacts}, key=str)
@@ -202,10 +200,10 @@ def _told_by_status(walk: Walk, clinic: Clinic) -> Iterator[str]:
             people = [
                 each for each in portal.directory.look_up(clinic.id, [contact]).known() if not each.restricted_since
             ]
-            heard = [_heard(clinic.chains[each.id]) for each in people]
-            for address, told in result["decisions"].items():
-                states = [resolve(each.get(address), clinic.in_force, world.instant).state for each in heard]
-                if told["permitted"] and not (states and State.GRANTED in states):
+            summaries = [_summaries(clinic.chains[each.id]) for each in people]
+            for address, decision in result["decisions"].items():
+                states = [resolve(each.get(address), clinic.in_force, world.instant).state for each in summaries]
+                if decision["permitted"] and not (states and State.GRANTED in states):
                     yield f"status: {address} is permitted, and the receipts say {states}"
 
 
@@ -260,10 +258,10 @@ def _messages(walk: Walk) -> Iterator[str]:
     Its reply was lost, the process died before it was noted, or the table did not take the note: sending is at least
     once, and only then more than once.
     """
-    post = walk.world.post
+    client = walk.world.messages
     before: dict[object, int] = {}
-    for number, delivery in enumerate(post.deliveries):
-        first = before.get(delivery.letter)
-        if first is not None and first not in post.unnoted:
-            yield f"message twice: {delivery.letter}"
-        before[delivery.letter] = number
+    for number, delivery in enumerate(client.deliveries):
+        first = before.get(delivery.entry)
+        if first is not None and first not in client.unnoted:
+            yield f"message twice: {delivery.entry}"
+        before[delivery.entry] = number

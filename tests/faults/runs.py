@@ -66,8 +66,9 @@ def run(seed: str, first: int = 0, last: int = LENGTH) -> Result:
                 "withdrawals acknowledged": len(walk.stopped),
                 "people they had to reach": sum(len(each.people) for each in walk.stopped),
                 "receipts": sum(1 for (_, sk), _ in world.table.items() if sk.startswith("RECEIPT#")),
-                "messages": len(world.post.deliveries),
-                "messages sent twice": len(world.post.deliveries) - len({d.letter for d in world.post.deliveries}),
+                "messages": len(world.messages.deliveries),
+                "messages sent twice": len(world.messages.deliveries)
+                - len({d.entry for d in world.messages.deliveries}),
                 "lines of the log": world.log.lines,
             }
         )

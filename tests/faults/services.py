@@ -66,14 +66,14 @@ class DynamoClient:
             if fault is None:
                 break
             if attempt == ATTEMPTS:
-                raise _told(fault, operation, "ProvisionedThroughputExceededException")
+                raise _as_error(fault, operation, "ProvisionedThroughputExceededException")
         if writes:
             self.weather.after_write()
         assert done is not None
         return done
 
 
-def _told(fault: Fault, operation: str, throttling: str) -> Exception:
+def _as_error(fault: Fault, operation: str, throttling: str) -> Exception:
     match fault:
         case Fault.LOST_REQUEST:
             return EndpointConnectionError(endpoint_url=_NOWHERE)
@@ -106,7 +106,7 @@ class KeyServiceClient:
 
     def _asked(self, operation: str, answer: Callable[[], Answer]) -> Answer:
         if fault := self.weather.fault(Fault.LOST_REQUEST, Fault.LOST_REPLY, Fault.THROTTLED):
-            raise _told(fault, operation, "ThrottlingException")
+            raise _as_error(fault, operation, "ThrottlingException")
         return answer()
 
 
@@ -114,14 +114,14 @@ class KeyServiceClient:
 class Delivery:
     """One message that SES or SNS took: for which record of the outbox, to whom, what it says, with which tags."""
 
-    letter: object
+    entry: object
     to: str
     text: str
     tags: Mapping[str, str]
 
 
 @dataclass
-class PostClient:
+class MessageClient:
     """SES and SNS: what they take is delivered.
 
     A message may be refused for good, and a reply may be lost.
@@ -140,20 +140,20 @@ class PostClient:
 
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
-    def send_email(self, **asked: Any) -> dict[str, str]:
+    def send_email(self, **message: Any) -> dict[str, str]:
         """Take an e-mail."""
-        simple = asked["Content"]["Simple"]
-        tags = {each["Name"]: each["Value"] for each in asked["EmailTags"]}
-        return self._take("SendEmail", asked["Destination"]["ToAddresses"][0], simple["Body"]["Text"]["Data"], tags)
+        simple = message["Content"]["Simple"]
+        tags = {each["Name"]: each["Value"] for each in message["EmailTags"]}
+        return self._take("SendEmail", message["Destination"]["ToAddresses"][0], simple["Body"]["Text"]["Data"], tags)
 
-    def publish(self, **asked: Any) -> dict[str, str]:
+    def publish(self, **message: Any) -> dict[str, str]:
         """Take a text message."""
-        return self._take("Publish", asked["PhoneNumber"], asked["Message"], {})
+        return self._take("Publish", message["PhoneNumber"], message["Message"], {})
 
-    def unnoted_because(self, reason: str, letters: Sequence[object]) -> None:
+    def unnoted_because(self, reason: str, entries: Sequence[object]) -> None:
         """Say why the portal cannot know that these messages were delivered, where it does not know already."""
         for number, delivery in enumerate(self.deliveries):
-            if delivery.letter in letters and delivery.letter not in self.noted:
+            if delivery.entry in entries and delivery.entry not in self.noted:
                 self.unnoted.setdefault(number, reason)
 
     def _take(self, operation: str, to: str, text: str, tags: Mapping[str, str]) -> dict[str, str]:
@@ -163,5 +163,5 @@ class PostClient:
         if fault is Fault.LOST_REPLY:
             self.unnoted[len(self.deliveries) - 1] = "the reply was lost"
         if fault is not None:
-            raise _told(fault, operation, "TooManyRequestsException")
+            raise _as_error(fault, operation, "TooManyRequestsException")
         return {"MessageId": str(next(self.numbers))}

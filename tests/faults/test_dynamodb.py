@@ -64,17 +64,17 @@ def both(endpoint: str) -> Iterator[tuple[Table, Table]]:
         real.client.close()
 
 
-def outcome(deed: Callable[..., Any], table: Table, asked: object) -> Any:
+def outcome(operation: Callable[..., Any], table: Table, argument: object) -> Any:
     """Tell what came of something: what it gave, or how it was refused."""
     try:
-        return deed(table, asked)
+        return operation(table, argument)
     except ConflictError as conflict:
         return "conflict", conflict.keys
     except (ContendedError, UnavailableError) as error:
         return type(error).__name__
 
 
-def held(table: Table) -> list[tuple[Any, ...]]:
+def stored_items(table: Table) -> list[tuple[Any, ...]]:
     """Give everything a table holds under the keys of this test."""
     found = table.get(KEYS)
     return [(key, i.body, i.blob, i.texts, i.number, i.ttl) for key, i in sorted(found.items())]
@@ -128,7 +128,7 @@ def test_the_table_in_memory_answers_as_dynamodb_does(both: tuple[Table, Table])
             new = Put(rng.choice(KEYS), {"body": "new"})
             real, ours = (outcome(Table.put_new, table, new) for table in both)
             assert ours == real, new
-        assert held(both[1]) == held(both[0]), writes
+        assert stored_items(both[1]) == stored_items(both[0]), writes
     assert met == {each.__name__ for each in get_args(Write)}  # each of them was carried out at least once
 
 
@@ -139,15 +139,15 @@ def test_queries_give_the_same_items_in_the_same_order_page_by_page(both: tuple[
             table.put(Put(Key("LONG", f"A#{number:03}"), {"body": "x" * 300_000}))
         for sk in ("B#1", "B#2", "Ā#1", "C"):
             table.put(Put(Key("LONG", sk), {"body": sk}))
-    asked: list[Callable[[Table], Any]] = [
+    reads: list[Callable[[Table], Any]] = [
         lambda table: [item.sk for item in table.partition("LONG", "")],
         lambda table: [item.sk for item in table.partition("LONG", "A#")],
         lambda table: [item.sk for item in table.from_key(Key("LONG", "A#004"), "A#")],
         lambda table: [item.sk for item in table.after_key("LONG", "B#1")],
         lambda table: [item.sk for item in table.partition("NOTHING", "")],
     ]
-    for ask in asked:
-        assert ask(both[1]) == ask(both[0])
+    for read in reads:
+        assert read(both[1]) == read(both[0])
 
 
 @pytest.mark.parametrize(

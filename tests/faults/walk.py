@@ -18,7 +18,7 @@ from chalicelib.domain.consent import Channel
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import Instant, instant
 from chalicelib.store import outbox, withdrawal_orders
-from chalicelib.store import people as roll
+from chalicelib.store.people import iter_items, load_person
 from chalicelib.store.shown_pages import CONSENT_PAGE, WITHDRAWAL_PAGE
 from chalicelib.web.form_state import FormState, form_secret
 from tests.cast import RIGA, TBILISI
@@ -184,9 +184,10 @@ class Walk:
     def _form(self, rng: Random, weather: Forecast) -> None:
         who = self._somebody(rng, residents=False)
         clinic = self._clinic(who.clinic)
-        asked = [a for a, q in clinic.questions.items() if not q.needs - {"name", "contact", *who.fields}]
+        questions = [a for a, q in clinic.questions.items() if not q.needs - {"name", "contact", *who.fields}]
         answers = {
-            f"decision.{each}": rng.choice(["yes", "yes", "no"]) for each in rng.sample(asked, min(2, len(asked)))
+            f"decision.{each}": rng.choice(["yes", "yes", "no"])
+            for each in rng.sample(questions, min(2, len(questions)))
         }
         given = who.fields if rng.random() < 0.7 else {"name": who.name, **_one(rng, who.contacts)}
         mark = f"w{len(self.sent)}"
@@ -216,8 +217,12 @@ class Walk:
             return
         what, token, self._last = rng.choice(self._links[-200:])
         clinic = self._last.clinic
-        asked = list(self._clinic(clinic).questions)
-        fields: Mapping[str, Any] = {"purpose": asked, "sure": "no" if rng.random() < 0.1 else "yes", "adult": "yes"}
+        questions = list(self._clinic(clinic).questions)
+        fields: Mapping[str, Any] = {
+            "purpose": questions,
+            "sure": "no" if rng.random() < 0.1 else "yes",
+            "adult": "yes",
+        }
         if what == "unsubscribe":
             fields = {"List-Unsubscribe": "One-Click"}
         elif what == "manage":
@@ -225,7 +230,7 @@ class Walk:
             state = self._own_state(token)
             if state is None:
                 return
-            answers = {f"decision.{each}": rng.choice(["yes", "no"]) for each in rng.sample(asked, 1)}
+            answers = {f"decision.{each}": rng.choice(["yes", "no"]) for each in rng.sample(questions, 1)}
             fields = {
                 "state": state,
                 "act": decision,
@@ -242,8 +247,8 @@ class Walk:
 
     def _staff(self, who: Somebody, rng: Random, weather: Forecast, *, agree: bool = False) -> None:
         clinic = self._clinic(who.clinic)
-        asked = [a for a, q in clinic.questions.items() if not q.needs - {"name", "contact", *who.fields}]
-        answers = {each: "yes" if agree else rng.choice(["yes", "no"]) for each in rng.sample(asked, 2)}
+        questions = [a for a, q in clinic.questions.items() if not q.needs - {"name", "contact", *who.fields}]
+        answers = {each: "yes" if agree else rng.choice(["yes", "no"]) for each in rng.sample(questions, 2)}
         at = instant(self.world.at - timedelta(seconds=rng.randrange(120, 200_000), milliseconds=rng.randrange(1000)))
         body = {
             "subject": who.subject,
@@ -312,17 +317,17 @@ class Walk:
             self.lost += batch
             return
         batch += rng.choices(batch, k=len(batch) // 8) if batch else []
-        told = False
+        handled = False
         for _ in range(3):  # Lambda sends a batch that failed again
-            told = self.world.run("stream", weather, rng, lambda: self._told(batch)) or told
-            if told:
+            handled = self.world.run("stream", weather, rng, lambda: self._handle_stream(batch)) or handled
+            if handled:
                 break
-        if not told:
+        if not handled:
             self.lost += batch
         elif rng.random() < 0.1:
             waiting += batch  # it comes again
 
-    def _told(self, batch: Sequence[Mapping[str, Any]]) -> bool:
+    def _handle_stream(self, batch: Sequence[Mapping[str, Any]]) -> bool:
         try:
             self.world.stream(batch)
         except Exception:  # noqa: BLE001 - whatever it is, Lambda tries again
@@ -336,12 +341,12 @@ class Walk:
         self.world.run("round", weather, rng, lambda: _whatever(self.world.run_housekeeping))
 
     def _mail_report(self, rng: Random, weather: Forecast) -> None:
-        mails = [each for each in self.world.post.deliveries[-50:] if each.tags]
+        mails = [each for each in self.world.messages.deliveries[-50:] if each.tags]
         if mails and rng.random() < 0.5:
             self.reports.append(_report(rng.choice(mails).tags, self.world.instant, rng))
         if self.reports:
-            told = rng.choice(self.reports)  # twice, late, or never
-            self.world.run("reports", weather, rng, lambda: _whatever(lambda: self.world.report(told)))
+            report = rng.choice(self.reports)  # twice, late, or never
+            self.world.run("reports", weather, rng, lambda: _whatever(lambda: self.world.report(report)))
 
     def _time_passes(self, rng: Random, _: Forecast) -> None:
         self.world.at += timedelta(hours=rng.choice([1, 6, 20]))
@@ -457,10 +462,10 @@ class Walk:
 
     def _collect(self) -> None:
         """Read the messages that came since."""
-        for each in self.world.post.deliveries[self._read :]:
+        for each in self.world.messages.deliveries[self._read :]:
             reader = next(one for one in self.cast if each.to in one.fields.values())
             self._links += [(what, token, reader) for what, token in LINK.findall(each.text)]
-        self._read = len(self.world.post.deliveries)
+        self._read = len(self.world.messages.deliveries)
 
 
 OPERATIONS = {
@@ -519,10 +524,10 @@ def _address(rng: Random) -> str:
     return f"10.{rng.randrange(256)}.{rng.randrange(256)}.7"
 
 
-def _whatever(deed: Callable[[], None]) -> None:
+def _whatever(operation: Callable[[], None]) -> None:
     """Carry out a round that Lambda does not repeat: the next one comes by the clock."""
     with contextlib.suppress(Exception):
-        deed()
+        operation()
 
 
 def _report(tags: Mapping[str, str], at: Instant, rng: Random) -> str:
@@ -535,4 +540,4 @@ def _report(tags: Mapping[str, str], at: Instant, rng: Random) -> str:
 def people_of(world: World, clinic: str) -> list[Any]:
     """Give everybody on a clinic's roll."""
     with world.calmly():
-        return [roll.load_person(place) for place in roll.iter_items(world.portal.table, clinic)]
+        return [load_person(place) for place in iter_items(world.portal.table, clinic)]

@@ -35,12 +35,12 @@ class Forecast:
 
     def __str__(self) -> str:
         """Describe it in the list of a walk's operations."""
-        told = [f"{self.rate:.0%} of requests fail"] if self.rate else []
+        parts = [f"{self.rate:.0%} of requests fail"] if self.rate else []
         if self.dies_at is not None:
-            told.append(f"dies {'after' if self.dies_after else 'before'} write {self.dies_at + 1}")
+            parts.append(f"dies {'after' if self.dies_after else 'before'} write {self.dies_at + 1}")
         if self.races:
-            told.append("others act between")
-        return ", ".join(told) or "calm"
+            parts.append("others act between")
+        return ", ".join(parts) or "calm"
 
 
 CALM = Forecast()

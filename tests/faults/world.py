@@ -33,7 +33,7 @@ from infra.local.aws import REGION
 from infra.operator import keys
 from tests.cast import RIGA, TBILISI, Clock, FixedKeys, an_edition, environment, publish_edition
 from tests.faults.dynamodb import MemoryTable
-from tests.faults.services import DynamoClient, KeyServiceClient, PostClient
+from tests.faults.services import DynamoClient, KeyServiceClient, MessageClient
 from tests.faults.weather import CALM, Forecast, ProcessDied, Weather
 from tests.web.client import Answer, Client
 
@@ -109,12 +109,12 @@ class World:
     table: MemoryTable = field(default_factory=MemoryTable)
     log: Log = field(default_factory=Log)
     api_keys: dict[str, str] = field(default_factory=dict)
-    post: PostClient = field(init=False)
+    messages: MessageClient = field(init=False)
     kms: KeyServiceClient = field(init=False)
 
     def __post_init__(self) -> None:
         """Set up the post and the key service under the same weather."""
-        self.post, self.kms = PostClient(self.weather), KeyServiceClient(self.weather)
+        self.messages, self.kms = MessageClient(self.weather), KeyServiceClient(self.weather)
 
     @property
     def now(self) -> datetime:
@@ -139,7 +139,7 @@ class World:
         portal.kms._client = self.kms  # noqa: SLF001 - where a botocore client would stand
         object.__setattr__(portal, "sleep", lambda _: None)  # nobody needs to wait for a simulated table
         assert portal.post is not None
-        portal.aws._clients.update(kms=self.kms, sesv2=self.post, sns=self.post)  # noqa: SLF001 - as above
+        portal.aws._clients.update(kms=self.kms, sesv2=self.messages, sns=self.messages)  # noqa: SLF001 - as above
 
     def open_clinics(self, *clinics: str) -> None:
         """Publish clinics of the cast and make a key for each."""
@@ -161,22 +161,22 @@ class World:
         finally:
             self.running = before
 
-    def run(self, function: str, forecast: Forecast, rng: Random, deed: Callable[[], Any]) -> Any:
+    def run(self, function: str, forecast: Forecast, rng: Random, operation: Callable[[], Any]) -> Any:
         """Run one function in some weather.
 
         None where its process died, and another takes its place.
         """
         before, self.running = self.running, function
-        sending, self.post.sending = self.post.sending, []
+        sending, self.messages.sending = self.messages.sending, []
         try:
             with self.weather.during(forecast, rng):
-                return deed()
+                return operation()
         except ProcessDied:
-            self.post.unnoted_because("the process died", self.post.sending)
+            self.messages.unnoted_because("the process died", self.messages.sending)
             self.start()
             return None
         finally:
-            self.running, self.post.sending = before, sending
+            self.running, self.messages.sending = before, sending
 
     def stream(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Hand a batch of records to the stream's function; raises what it raises."""
@@ -190,9 +190,9 @@ class World:
         """Let the hourly round go through everybody."""
         housekeeping.run_housekeeping(self.portal, self.instant, lambda: False)
 
-    def report(self, told: str) -> None:
+    def report(self, message: str) -> None:
         """Let SES report what became of a mail."""
-        portal_app.post_events({"Records": [{"Sns": {"Message": told, "Subject": None}}]}, Context())
+        portal_app.post_events({"Records": [{"Sns": {"Message": message, "Subject": None}}]}, Context())
 
     def lookup(self, clinic: str, contact: Contact) -> str:
         """Give the key by which a contact is found."""
@@ -215,10 +215,10 @@ def _as_lambda_gets(record: Mapping[str, Any]) -> dict[str, Any]:
     def plain(value: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"B": ""} if "B" in value else value
 
-    told = dict(record["dynamodb"])
-    if "NewImage" in told:
-        told["NewImage"] = {name: plain(value) for name, value in told["NewImage"].items()}
-    return {**record, "dynamodb": told}
+    message = dict(record["dynamodb"])
+    if "NewImage" in message:
+        message["NewImage"] = {name: plain(value) for name, value in message["NewImage"].items()}
+    return {**record, "dynamodb": message}
 
 
 def _a_tick() -> dict[str, Any]:
@@ -309,17 +309,17 @@ def _watched(world: World) -> Iterator[None]:
     def taking(*args: Any, **more: Any) -> deliveries.DeliveryLease | None:
         lease = take(*args, **more)
         if lease is not None:
-            world.post.sending = [lease.key]
+            world.messages.sending = [lease.key]
         return lease
 
     def settling(table: Table, lease: deliveries.DeliveryLease, state: str, **more: str) -> None:
         try:
             settle(table, lease, state, **more)
         except (ContendedError, UnavailableError):
-            world.post.unnoted_because("the table did not take the note", [lease.key])
+            world.messages.unnoted_because("the table did not take the note", [lease.key])
             raise
         if state in FINAL:
-            world.post.noted.add(lease.key)
+            world.messages.noted.add(lease.key)
 
     deliveries.claim, deliveries.record_outcome = taking, settling  # type: ignore[assignment]
     try:

@@ -147,7 +147,7 @@ def test_a_mistake_is_told_with_its_place_and_its_remedy(path: str, value: objec
     assert all(fault.problem and fault.remedy and str(fault).startswith(f"{fault.place}: ") for fault in found)
 
 
-@pytest.mark.parametrize("letter", ["\0", "\x0b", "\x0c", "\x1b", "\x1f", "\ud83d", "\ufffe", "\uffff"])
+@pytest.mark.parametrize("character", ["\0", "\x0b", "\x0c", "\x1b", "\x1f", "\ud83d", "\ufffe", "\uffff"])
 @pytest.mark.parametrize(
     ("path", "place"),
     [
@@ -158,15 +158,15 @@ def test_a_mistake_is_told_with_its_place_and_its_remedy(path: str, value: objec
         ("notice.lv", "notice.lv"),
     ],
 )
-def test_a_character_that_no_file_can_hold_is_told_by_its_number(path: str, place: str, letter: str) -> None:
+def test_a_character_that_no_file_can_hold_is_told_by_its_number(path: str, place: str, character: str) -> None:
     """XML forbids it, and with it every receipt's FHIR text and PDF would be broken.
 
     It cannot be seen in an editor.
     """
-    fault, *others = check(broken(path, f"One\nTwo{letter} three"), authorities())
+    fault, *others = check(broken(path, f"One\nTwo{character} three"), authorities())
     assert fault.place == place
     assert all(other.problem == "has a line break or a control character" for other in others), "names are one line"
-    assert fault.problem == f"has a character that cannot be written (U+{ord(letter):04X}, line 2)"
+    assert fault.problem == f"has a character that cannot be written (U+{ord(character):04X}, line 2)"
     assert fault.remedy.startswith("Remove it")
     str(fault).encode()
 

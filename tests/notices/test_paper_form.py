@@ -139,7 +139,7 @@ def test_the_form_can_be_filled_in_with_a_pen(name: str, lang: str) -> None:
     for number, sheet in enumerate(paper.pixels):
         text = sheet.get_textpage()
         written = text.get_text_range()
-        boxes = [text.get_charbox(place) for place, letter in enumerate(written) if letter == "☐"]
+        boxes = [text.get_charbox(place) for place, character in enumerate(written) if character == "☐"]
         for left, bottom, right, top in boxes:
             assert right - left >= 5 * MM
             assert top - bottom >= 5 * MM

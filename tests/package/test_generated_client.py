@@ -21,7 +21,7 @@ SCRIPT = Path(__file__).parent / "generated_program.py"
 
 
 @pytest.fixture(scope="module")
-def told(local_stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def results(local_stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Generate a client from what is served, let a program of a clinic use it, and give what that program got."""
     folder = tmp_path_factory.mktemp("generated")
     python = tools.client_generator()
@@ -40,9 +40,9 @@ def told(local_stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> d
     return given
 
 
-def test_a_generated_client_gets_a_receipt_in_every_format(local_stack: LocalStack, told: dict[str, Any]) -> None:
+def test_a_generated_client_gets_a_receipt_in_every_format(local_stack: LocalStack, results: dict[str, Any]) -> None:
     """A developer writes no code of their own around a signed receipt, a page or a PDF: nothing is lost."""
-    formats = told["formats"]
+    formats = results["formats"]
     assert {name: each["status"] for name, each in formats.items()} == dict.fromkeys(formats, 200)
     bodies = {name: base64.b64decode(each["content"]) for name, each in formats.items()}
     assert set(bodies) == set(FORMATS)
@@ -53,13 +53,13 @@ def test_a_generated_client_gets_a_receipt_in_every_format(local_stack: LocalSta
     signed, selectively = bodies["jws"].decode(), bodies["sd-jwt"].decode()
     assert jws.verify(signed, keys).canonical == bodies["json"]
     assert selectively.startswith(f"{signed}~")
-    assert json.loads(bodies["json"])["id"] == told["recorded"]["id"]
+    assert json.loads(bodies["json"])["id"] == results["recorded"]["id"]
     assert json.loads(bodies["fhir-r5"])["resourceType"] == "Consent"
 
 
-def test_a_generated_client_reads_statuses_and_receipts_as_what_they_are(told: dict[str, Any]) -> None:
+def test_a_generated_client_reads_statuses_and_receipts_as_what_they_are(results: dict[str, Any]) -> None:
     """A withdrawal comes back as a receipt, with its version, and not as a bag of fields."""
-    [result] = told["status"]["results"]
+    [result] = results["status"]["results"]
     assert result["decisions"]["testimonials.text"]["permitted"] is True
-    assert told["recorded"]["type"] == "Receipt"
-    assert told["withdrawn"] == {"type": "Receipt", "version": 2}
+    assert results["recorded"]["type"] == "Receipt"
+    assert results["withdrawn"] == {"type": "Receipt", "version": 2}

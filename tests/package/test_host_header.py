@@ -44,5 +44,5 @@ def test_a_forged_host_is_in_no_message_page_or_header(local_stack: LocalStack) 
     }
     assert links
     assert {link for link in links if link.startswith(f"{local_stack.base_url}/")} == links
-    for told in (*answers, (str(message), "")):
-        assert "evil.example" not in "".join(told)
+    for text in (*answers, (str(message), "")):
+        assert "evil.example" not in "".join(text)

@@ -43,17 +43,17 @@ def office(local_stack: LocalStack) -> PostOffice:
 def mailbox(local_stack: LocalStack, accept: str = "application/json") -> Any:
     """Open the mailbox as a program does, or as a browser."""
     place = urlsplit(local_stack.base_url)
-    asked = urllib.request.Request(f"{place.scheme}://{place.netloc}/_mailbox", headers={"Accept": accept})
-    with urllib.request.urlopen(asked) as answer:
+    request = urllib.request.Request(f"{place.scheme}://{place.netloc}/_mailbox", headers={"Accept": accept})
+    with urllib.request.urlopen(request) as answer:
         body = answer.read().decode()
     return json.loads(body) if accept == "application/json" else body
 
 
-def arrived(local_stack: LocalStack, whom: str, number: int = 1) -> list[Message]:
+def arrived(local_stack: LocalStack, address: str, number: int = 1) -> list[Message]:
     """Wait until somebody has so many messages, and give them."""
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
-        found = [each for each in mailbox(local_stack) if each["to"] == whom]
+        found = [each for each in mailbox(local_stack) if each["to"] == address]
         if len(found) >= number:
             return found
         time.sleep(0.2)
@@ -196,7 +196,7 @@ def test_what_the_mail_service_reports_reaches_the_contact(local_stack: LocalSta
     decide(local_stack, decision__newsletter__email="yes", email=email)
     [mail] = arrived(local_stack, email)
     lookup = re.findall(r"lookup=([0-9a-f]{64})", mail["headers"]["X-SES-MESSAGE-TAGS"])[0]
-    told = bounce(mail={**MAIL, "tags": {"clinic": [RIGA], "lookup": [lookup]}})
+    report = bounce(mail={**MAIL, "tags": {"clinic": [RIGA], "lookup": [lookup]}})
     with environment(local_stack.settings), table_of(local_stack) as table:
         local = {**local_stack.settings, "AWS_ENDPOINT_URL_SNS": local_stack.settings["AWS_ENDPOINT_URL"]}
         sns = client(LocalStack("", local_stack.log, local, {}), "sns")
@@ -204,7 +204,7 @@ def test_what_the_mail_service_reports_reaches_the_contact(local_stack: LocalSta
         attributes = {"by": {"DataType": "String", "StringValue": "ses"}}
         subject = "Amazon SES Email Event Notification"
         topic = resource(local_stack, "MailEvents")
-        sns.publish(TopicArn=topic, Subject=subject, Message=json.dumps(told), MessageAttributes=attributes)
+        sns.publish(TopicArn=topic, Subject=subject, Message=json.dumps(report), MessageAttributes=attributes)
         until(lambda: bool(undeliverable(table, RIGA, lookup)))
         send(local_stack, f"/{RIGA}/withdraw?lang=en", {"email": email, "all": "yes"})
         until(lambda: not waiting(table))

@@ -16,7 +16,7 @@ OPENAPI = ROOT / "chalicelib/web/openapi.json"
 
 
 @pytest.mark.parametrize(
-    ("asked", "header", "chosen"),
+    ("requested", "header", "chosen"),
     [
         pytest.param("ru", "en", "ru", id="the address says it"),
         pytest.param("ka", "en", "en", id="asked for a language the clinic does not speak"),
@@ -42,16 +42,18 @@ OPENAPI = ROOT / "chalicelib/web/openapi.json"
     ],
 )
 def test_the_language_is_the_one_asked_for_then_the_browsers_then_the_clinics(
-    asked: str | None, header: str | None, chosen: str
+    requested: str | None, header: str | None, chosen: str
 ) -> None:
     """A patient reads the page in a language they chose, wherever they chose it."""
-    assert negotiate(asked, header, OFFERED, "lv") == chosen
+    assert negotiate(requested, header, OFFERED, "lv") == chosen
 
 
 @given(st.none() | st.text(), st.none() | st.text(st.sampled_from("lvruenka-_;,=q*. 019")) | st.text())
-def test_whatever_a_browser_sends_some_language_of_the_clinic_is_chosen(asked: str | None, header: str | None) -> None:
+def test_whatever_a_browser_sends_some_language_of_the_clinic_is_chosen(
+    requested: str | None, header: str | None
+) -> None:
     """No header can break a page."""
-    assert negotiate(asked, header, OFFERED, "lv") in OFFERED
+    assert negotiate(requested, header, OFFERED, "lv") in OFFERED
 
 
 def test_every_language_is_offered_under_its_own_name() -> None:

@@ -39,7 +39,7 @@ def test_every_letter_of_every_language_comes_back_as_it_was(lang: str, tag: str
     assert " ".join(paper.copied().partition("1 / 1")[0].split()) == ALPHABETS[lang]
     shapes = typeface("DejaVuSans-Bold" if tag == "h1" else "DejaVuSans")
     missing = shapes.glyph("\N{REPLACEMENT CHARACTER}")
-    assert not [letter for letter in ALPHABETS[lang] if shapes.glyph(letter) in {0, missing}]
+    assert not [character for character in ALPHABETS[lang] if shapes.glyph(character) in {0, missing}]
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -50,9 +50,9 @@ def test_every_letter_of_every_catalog_has_a_shape(lang: str) -> None:
     texts = [text for message in messages for text in ([message] if isinstance(message, str) else message)]
     shapes = typeface("DejaVuSans")
     missing = shapes.glyph("\N{REPLACEMENT CHARACTER}")
-    letters = {letter for text in texts for letter in text if not letter.isspace()}
+    letters = {character for text in texts for character in text if not character.isspace()}
     assert letters
-    assert not [letter for letter in letters if shapes.glyph(letter) in {0, missing}]
+    assert not [character for character in letters if shapes.glyph(character) in {0, missing}]
 
 
 def test_a_screen_reader_finds_language_title_headings_lists_and_pictures() -> None:
@@ -243,9 +243,9 @@ def test_whatever_stands_in_a_text_is_shown_as_text(hostile: str) -> None:
     paper = _paper(f"<h2>{escape(hostile)}</h2><p>{escape(hostile)} end</p>")
     steering = {"Cc", "Cf", "Cs"}
     seen = "".join(
-        letter
-        for letter in unicodedata.normalize("NFC", hostile)
-        if unicodedata.category(letter) not in steering and letter != "\ufe0f"
+        character
+        for character in unicodedata.normalize("NFC", hostile)
+        if unicodedata.category(character) not in steering and character != "\ufe0f"
     )
     assert paper.read_aloud[-1].text.split() == [*seen.split(), "end"]
     if "漢" in hostile:

@@ -18,7 +18,7 @@ WAITS = timedelta(days=int(CONFIRM_WITHIN.strip("PD")))
 
 
 @dataclass(frozen=True)
-class Said:
+class GivenAnswer:
     """One answer: on what, when given, when learnt, under which MAJOR, and until when it waits to be confirmed."""
 
     address: str
@@ -56,16 +56,18 @@ def in_force(issues: Sequence[Issue], at: datetime, known: datetime) -> int:
     return [issues[0].major, *(each.major for each in issues if each.published <= known and each.since <= at)][-1]
 
 
-def true_state(said: Iterable[Said], address: str, at: datetime, known: datetime, issues: Sequence[Issue]) -> str:
-    """Tell what was true of a decision `at` a time as `known` at another: every answer heard again, in order."""
+def true_state(
+    answers: Iterable[GivenAnswer], address: str, at: datetime, known: datetime, issues: Sequence[Issue]
+) -> str:
+    """Tell what was true of a decision `at` a time as `known` at another: every answer applied again, in order."""
 
-    def lapsed(yes: Said, now: datetime, major: int) -> str | None:
+    def lapsed(yes: GivenAnswer, now: datetime, major: int) -> str | None:
         return "expired" if yes.ended(now) else "superseded" if yes.major != major else None
 
-    heard = [each for each in said if each.address == address and each.at <= at and each.learnt <= known]
-    heard = [each for each in heard if each.confirm_by is None or at < each.confirm_by]  # else as if never made
+    counted = [each for each in answers if each.address == address and each.at <= at and each.learnt <= known]
+    counted = [each for each in counted if each.confirm_by is None or at < each.confirm_by]  # else as if never made
     state, yes, claim = "never_asked", None, None
-    for each in sorted(heard, key=lambda one: one.order):
+    for each in sorted(counted, key=lambda one: one.order):
         if each.confirm_by:
             then = in_force(issues, each.at, each.at)
             claim = claim if state == "granted" and yes and not lapsed(yes, each.at, then) else each
@@ -83,18 +85,18 @@ def true_state(said: Iterable[Said], address: str, at: datetime, known: datetime
 
 @dataclass
 class Person:
-    """One person: contacts, those that were only typed, whether any was proven, everything said, receipts."""
+    """One person: contacts, those that were only typed, whether any was proven, every answer, receipts."""
 
     id: str
     contacts: set[Contact]
     typed: set[Contact] = field(default_factory=set)
     certain: bool = False
-    said: list[Said] = field(default_factory=list)
+    answers: list[GivenAnswer] = field(default_factory=list)
     receipts: list[str] = field(default_factory=list)
 
     def state(self, address: str, at: datetime, known: datetime) -> str:
         """Tell how a decision stands; the one notice of the clinic never changes."""
-        return true_state(self.said, address, at, known, [Issue(at, at, 1)])
+        return true_state(self.answers, address, at, known, [Issue(at, at, 1)])
 
 
 @dataclass
@@ -117,8 +119,8 @@ class Reference:
         own = [each for contact in contacts for each in self.own(contact)]
         return [each for each in own if each.certain or each.typed <= set(contacts)]
 
-    def hear(self, receipt: Receipt, decision: Decision, contacts: Sequence[Contact]) -> None:
-        """Take in one act that is stored."""
+    def record(self, receipt: Receipt, decision: Decision, contacts: Sequence[Contact]) -> None:
+        """Take in one decision that is stored."""
         known = [each for contact in contacts for each in self.own(contact)]
         person = next((each for each in self.people if each.id == receipt.document["subject"]), None)
         if person is None:
@@ -133,5 +135,5 @@ class Reference:
             typed = decision.assurance is Assurance.SELF_ASSERTED and (bool(known) or address in decision.confirm)
             confirm_by = learnt + WAITS if typed and answer == "yes" else None
             assert receipt.document["decisions"][address]["confirm_by"] == (confirm_by and instant(confirm_by))
-            person.said.append(Said(address, answer, at, learnt, len(person.receipts), 1, confirm_by))
+            person.answers.append(GivenAnswer(address, answer, at, learnt, len(person.receipts), 1, confirm_by))
         person.receipts.append(receipt.id)

@@ -1,4 +1,4 @@
-"""The store against a small reference model: random people, words, late papers, and a network that loses things."""
+"""The store against a small reference model: random people, words, paper forms entered late, and a network that loses things."""
 
 import itertools
 from collections.abc import Callable, Mapping
@@ -55,15 +55,15 @@ WRITES = (
 LATE = st.none() | st.integers(1, 9) | st.just(40_000)
 """Minutes until staff enter a form.
 
-Acts are a minute apart, so that it was signed between two of them.
+Decisions are a minute apart, so that it was signed between two of them.
 """
 PERSONAS = ("anna", "bella", "giorgi")
-_houses = itertools.count(1)
+_families = itertools.count(1)
 
 
 @dataclass(frozen=True)
-class Said:
-    """An act that was acknowledged, and what came of it."""
+class Acknowledged:
+    """A decision that was acknowledged, with its receipt."""
 
     decision: Decision
     contacts: tuple[Contact, ...]
@@ -84,8 +84,8 @@ class Clinic(RuleBasedStateMachine):
         self.faults = Faults(self.portal.table.client)
         self.model = Reference()
         self.now = datetime(2026, 11, 22, 8, tzinfo=UTC)
-        self.said: list[Said] = []
-        number = next(_houses)
+        self.acknowledged: list[Acknowledged] = []
+        number = next(_families)
         email = [Contact(ContactKind.EMAIL, f"{name}{number}@example.org") for name in ("anna", "bella", "carl")]
         phone = [Contact(ContactKind.PHONE, f"+3712{which}{number:06}") for which in (1, 2)]
         self.contacts = {"anna": (email[0], phone[0]), "bella": (email[1], phone[0]), "giorgi": (phone[1],)}
@@ -110,11 +110,11 @@ class Clinic(RuleBasedStateMachine):
         """Sign as each request does: with an id of its own for somebody who might be new."""
         return Identification(contacts, None, fresh_subject())
 
-    def until_told(self, deed: Callable[[], Got]) -> Got:
+    def until_acknowledged(self, operation: Callable[[], Got]) -> Got:
         """Send the same act again for as long as the answer is “try again”."""
         while True:
             try:
-                return deed()
+                return operation()
             except (UnavailableError, BusyError) as error:
                 event(f"sent again after {type(error).__name__}")
 
@@ -138,11 +138,11 @@ class Clinic(RuleBasedStateMachine):
         decision, contacts = self.a_decision(who, answers, late), self.contacts[who]
         self.faults.plan(READ, reads)
         self.faults.plan(WRITE, writes)
-        receipt = self.until_told(lambda: decisions.record(self.portal, decision, self.signed(contacts)))
+        receipt = self.until_acknowledged(lambda: decisions.record(self.portal, decision, self.signed(contacts)))
         self.faults.clear()
         assert receipt.id == decision.receipt_id
-        self.model.hear(receipt, decision, contacts)
-        self.said.append(Said(decision, contacts, receipt))
+        self.model.record(receipt, decision, contacts)
+        self.acknowledged.append(Acknowledged(decision, contacts, receipt))
 
     @rule(who=st.sampled_from(PERSONAS), answers=ANSWERS, writes=WRITES)
     def decide_and_walk_away(self, who: str, answers: Mapping[str, str], writes: list[Fault]) -> None:
@@ -160,7 +160,7 @@ class Clinic(RuleBasedStateMachine):
                 return
             event("given up, stored")
         self.faults.clear()
-        self.model.hear(receipt, decision, contacts)
+        self.model.record(receipt, decision, contacts)
 
     @rule(data=st.data(), reads=READS, writes=WRITES)
     def withdraw(self, data: st.DataObject, reads: list[Fault], writes: list[Fault]) -> None:
@@ -172,11 +172,11 @@ class Clinic(RuleBasedStateMachine):
         decision = self.a_decision("anna", {EMAIL_NEWS: "withdraw", SMS_NEWS: "withdraw"}, None)
         self.faults.plan(READ, reads)
         self.faults.plan(WRITE, writes)
-        receipts = self.until_told(lambda: decisions.withdraw(self.portal, decision, self.signed((contact,))))
+        receipts = self.until_acknowledged(lambda: decisions.withdraw(self.portal, decision, self.signed((contact,))))
         self.faults.clear()
         assert len({receipt.document["subject"] for receipt in receipts}) == len(receipts) == meant
         for receipt in receipts:
-            self.model.hear(receipt, decision, (contact,))
+            self.model.record(receipt, decision, (contact,))
 
     @precondition(lambda self: self.model.people)
     @rule(data=st.data(), answers=ANSWERS, reads=READS, writes=WRITES)
@@ -190,22 +190,22 @@ class Clinic(RuleBasedStateMachine):
         self.faults.plan(READ, reads)
         self.faults.plan(WRITE, writes)
         signed = replace(self.signed((contact,)), person=person.id, proves=(contact,))
-        receipt = self.until_told(lambda: decisions.record(self.portal, decision, signed))
+        receipt = self.until_acknowledged(lambda: decisions.record(self.portal, decision, signed))
         self.faults.clear()
         assert receipt.document["subject"] == person.id
-        self.model.hear(receipt, decision, (contact,))
+        self.model.record(receipt, decision, (contact,))
 
-    @precondition(lambda self: self.said)
+    @precondition(lambda self: self.acknowledged)
     @rule(data=st.data(), reads=READS, writes=WRITES)
     def send_again(self, data: st.DataObject, reads: list[Fault], writes: list[Fault]) -> None:
-        """Send an old act once more, at another time: its receipt comes back and nothing changes."""
-        said = data.draw(st.sampled_from(self.said))
-        decision = replace(said.decision, recorded_at=instant(self.now))
+        """Send an old decision once more, at another time: its receipt comes back and nothing changes."""
+        earlier = data.draw(st.sampled_from(self.acknowledged))
+        decision = replace(earlier.decision, recorded_at=instant(self.now))
         self.faults.plan(READ, reads)
         self.faults.plan(WRITE, writes)
-        again = self.until_told(lambda: decisions.record(self.portal, decision, self.signed(said.contacts)))
+        again = self.until_acknowledged(lambda: decisions.record(self.portal, decision, self.signed(earlier.contacts)))
         self.faults.clear()
-        assert again == said.receipt
+        assert again == earlier.receipt
 
     @rule(days=st.integers(1, 31))
     def time_passes(self, days: int) -> None:
@@ -215,44 +215,44 @@ class Clinic(RuleBasedStateMachine):
     @precondition(lambda self: self.model.people)
     @rule(at=st.integers(0, 20), known=st.integers(0, 20))
     def look_back(self, at: int, known: int) -> None:
-        """Ask about another time as known at another: for everybody, what replaying every word tells."""
+        """Ask about another time as known at another: for everybody, what replaying every answer gives."""
         then, learnt = self.now - timedelta(minutes=at), self.now - timedelta(minutes=known)
         people = self.looked(*self.everyone())
-        told = self.portal.receipts.answers_as_of(RIGA, people, instant(then), instant(learnt))
+        recorded = self.portal.receipts.answers_as_of(RIGA, people, instant(then), instant(learnt))
         notice = NoticeInForce("1.0", instant(then))
         assert {
             person.id: {address: person.state(address, then, learnt) for address in (EMAIL_NEWS, SMS_NEWS)}
             for person in self.model.people
         } == {
             subject: {
-                address: str(resolve(standings.get(address), notice, instant(then)).state)
+                address: str(resolve(summaries.get(address), notice, instant(then)).state)
                 for address in (EMAIL_NEWS, SMS_NEWS)
             }
-            for subject, standings in told.items()
+            for subject, summaries in recorded.items()
         }
 
     @invariant()
     def everybody_stands_as_the_model_says(self) -> None:
-        """Under every contact the same people, each with the same word on everything."""
+        """Under every contact the same people, each with the same state of everything."""
         lookup = self.portal.directory.look_up(RIGA, self.everyone())
         for contact, people in lookup.stored_under.items():
             own = {person.id for person in lookup.people[contact]}
             assert own == {person.id for person in self.model.own(contact)}
             in_force, at = lookup.published.in_force, instant(self.now)
-            told = {
+            recorded = {
                 person.id: {
                     address: str(resolve(person.summaries.get(address), in_force, at).state)
                     for address in (EMAIL_NEWS, SMS_NEWS)
                 }
                 for person in people
             }
-            assert told == {
+            assert recorded == {
                 person.id: {address: person.state(address, self.now, self.now) for address in (EMAIL_NEWS, SMS_NEWS)}
                 for person in self.model.under([contact])
             }
 
     def a_decision(self, who: str, answers: Mapping[str, str], late: int | None) -> Decision:
-        """Make an act of now.
+        """Make a decision of now.
 
         Staff record only whom they know, or who shares no contact with anybody.
         """

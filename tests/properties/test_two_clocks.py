@@ -1,4 +1,4 @@
-"""Both clocks against the thirty-line reference: random histories, late papers, changes of the notice."""
+"""Both clocks against the thirty-line reference: random histories, paper forms entered late, changes of the notice."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from chalicelib.domain.notice_versions import PublishedVersion, entry_at, notice
 from chalicelib.domain.subjects import Subject
 from chalicelib.store import timeline
 from tests.factories import EMAIL_NEWS, SMS_NEWS, a_decision, a_subject
-from tests.properties.reference import WAITS, Issue, Said, true_state
+from tests.properties.reference import WAITS, GivenAnswer, Issue, true_state
 
 OPENED = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS = 120
@@ -29,7 +29,7 @@ The rest only where the contact was known.
 VOUCHED = {"owner": Assurance.CONTACT_CONFIRMED, "staff": Assurance.STAFF_WITNESSED}
 """Whose word counts by itself: the contact's owner, who confirms, and staff, who see the patient."""
 days = st.integers(0, DAYS)
-acts = st.fixed_dictionaries(
+visits = st.fixed_dictionaries(
     {
         "after": st.integers(0, 12),
         "hours": st.sampled_from([0, 0, 7]),
@@ -55,26 +55,26 @@ class Story:
             self.entries.append(
                 PublishedVersion(instant(published + timedelta(days=ahead)), version, instant(published))
             )
-        self.said: list[Said] = []
+        self.answers: list[GivenAnswer] = []
         self.pages: list[tuple[timeline.PageStart, dict[QuestionId, AnswerSummary], list[dict]]] = []  # type: ignore[type-arg]
         self.late: list[dict] = []  # type: ignore[type-arg]
         self.subject = a_subject()
         now = OPENED
-        for number, told in enumerate(history):
-            now += timedelta(days=told["after"], hours=told["hours"])
-            self.hear(number, told, now)
+        for number, visit in enumerate(history):
+            now += timedelta(days=visit["after"], hours=visit["hours"])
+            self.record(number, visit, now)
 
-    def hear(self, number: int, told: dict, now: datetime) -> None:  # type: ignore[type-arg]
-        """Take in one act, as the portal does."""
-        late = told["late"] if told["by"] == "staff" else 0
+    def record(self, number: int, visit: dict, now: datetime) -> None:  # type: ignore[type-arg]
+        """Take in one decision, as the portal does."""
+        late = visit["late"] if visit["by"] == "staff" else 0
         at, day = max(OPENED, now - timedelta(days=late)), None
-        if told["by"] == "staff" and told["day_only"]:
+        if visit["by"] == "staff" and visit["day_only"]:
             at = at.replace(hour=0)
             day = Day(at.date().isoformat(), instant(at + timedelta(days=1, milliseconds=-1)))
         version = entry_at(self.entries, instant(at), instant(now)).version
-        assurance = VOUCHED.get(told["by"], Assurance.SELF_ASSERTED)
+        assurance = VOUCHED.get(visit["by"], Assurance.SELF_ASSERTED)
         decision = a_decision(
-            told["answers"],
+            visit["answers"],
             instant(now),
             effective_at=instant(at),
             day=day,
@@ -83,7 +83,7 @@ class Story:
             assurance=assurance,
             confirm=CONFIRMED if assurance is Assurance.SELF_ASSERTED else frozenset(),
         )
-        claims = told["by"] == "stranger"
+        claims = visit["by"] == "stranger"
         before = self.subject
         receipt, after = decide(before, decision, self.notice(instant(now), instant(now)), known=claims)
         fences = timeline.with_page_start(before.page_starts, after.version, before.latest, after.recorded_at)
@@ -96,18 +96,18 @@ class Story:
         self.late += [needed] * timeline.is_late(fences, after.version, given)
         at, learnt = moment(given), moment(receipt.document["recorded_at"])
         until = min(moment(day.ends), learnt) if day else None
-        for address, answer in told["answers"].items():
-            waits = answer == "yes" and told["by"] not in VOUCHED and (claims or address in CONFIRMED)
+        for address, answer in visit["answers"].items():
+            waits = answer == "yes" and visit["by"] not in VOUCHED and (claims or address in CONFIRMED)
             confirm_by = learnt + WAITS if waits else None
             assert receipt.document["decisions"][address]["confirm_by"] == (confirm_by and instant(confirm_by))
             major_then = int(version.partition(".")[0])
-            self.said.append(Said(address, answer, at, learnt, number, major_then, confirm_by, until))
+            self.answers.append(GivenAnswer(address, answer, at, learnt, number, major_then, confirm_by, until))
 
     def notice(self, at: Instant, known_at: Instant) -> NoticeInForce:
         """Give the notice in force at a time, as published at another."""
         return notice_at(self.entries, at, known_at)
 
-    def standings(self, at: Instant, known_at: Instant) -> dict[QuestionId, AnswerSummary]:
+    def summaries(self, at: Instant, known_at: Instant) -> dict[QuestionId, AnswerSummary]:
         """Tell how everything stood, from one page, and for one whose fence is kept no more from the late ones too."""
         fences, version = self.subject.page_starts, self.subject.version
         page, late = timeline.page_for(fences, version, at, known_at), list[Any]()
@@ -120,14 +120,14 @@ class Story:
 
 @pytest.mark.parametrize("kept", [1, 2, timeline.KEPT])
 @pytest.mark.parametrize("receipts", [1, 2, 3, timeline.RECEIPTS])
-@given(history=st.lists(acts, min_size=1, max_size=14), changes=changes, asked=st.lists(st.tuples(days, days)))
+@given(history=st.lists(visits, min_size=1, max_size=14), changes=changes, moments=st.lists(st.tuples(days, days)))
 @settings(max_examples=100, deadline=None, derandomize=True)
 def test_what_was_true_then_as_known_then_is_told_from_one_page(
     receipts: int,
     kept: int,
     history: list[dict],  # type: ignore[type-arg]
     changes: list[tuple[int, bool, int]],
-    asked: list[tuple[int, int]],
+    moments: list[tuple[int, int]],
 ) -> None:
     """An inspector asks about any day as of any day, and hears what replaying every receipt would tell."""
     with pytest.MonkeyPatch.context() as patched:
@@ -135,17 +135,17 @@ def test_what_was_true_then_as_known_then_is_told_from_one_page(
         patched.setattr(timeline, "KEPT", kept)
         story = Story(history, changes)
         issues = [Issue(moment(each.published_at), moment(each.since), major(each.version)) for each in story.entries]
-        for at, known in [*asked, (DAYS, DAYS), (0, DAYS), (DAYS // 2, DAYS // 2)]:
+        for at, known in [*moments, (DAYS, DAYS), (0, DAYS), (DAYS // 2, DAYS // 2)]:
             then, learnt = OPENED + timedelta(days=at), OPENED + timedelta(days=known)
-            standings = story.standings(instant(then), instant(learnt))
+            summaries = story.summaries(instant(then), instant(learnt))
             notice = story.notice(instant(then), instant(learnt))
             for address in ADDRESSES:
-                told = resolve(standings.get(address), notice, instant(then)).state
-                event(told)
-                assert told == true_state(story.said, address, then, learnt, issues)
+                state = resolve(summaries.get(address), notice, instant(then)).state
+                event(state)
+                assert state == true_state(story.answers, address, then, learnt, issues)
 
 
-@given(history=st.lists(acts, min_size=1, max_size=14), seed=st.randoms(use_true_random=False))
+@given(history=st.lists(visits, min_size=1, max_size=14), seed=st.randoms(use_true_random=False))
 @settings(max_examples=200, deadline=None, derandomize=True)
 def test_the_order_in_which_words_are_learnt_changes_nothing(history: list[dict], seed) -> None:  # type: ignore[no-untyped-def,type-arg]  # noqa: ANN001
     """However late the papers come in, in the end the same is true."""
@@ -158,7 +158,7 @@ def test_the_order_in_which_words_are_learnt_changes_nothing(history: list[dict]
     )
 
 
-@given(history=st.lists(acts, min_size=1, max_size=14))
+@given(history=st.lists(visits, min_size=1, max_size=14))
 @settings(max_examples=200, deadline=None, derandomize=True)
 def test_how_a_person_stands_is_what_the_receipts_tell(history: list[dict]) -> None:  # type: ignore[type-arg]
     """What is kept for a quick answer is never more than what the proof says."""

@@ -82,8 +82,8 @@ def test_not_one_character_can_be_changed_left_out_or_added(signer: OwnKey) -> N
     signed = signer.signed_receipt(ONE.canonical)
     letters = string.ascii_letters + string.digits + "-_"
     changed = set()
-    for place, letter in enumerate(signed):
-        close = letters[letters.find(letter) ^ 1] if letter != "." else "A"
+    for place, character in enumerate(signed):
+        close = letters[letters.find(character) ^ 1] if character != "." else "A"
         changed |= {signed[:place] + other + signed[place + 1 :] for other in (close, "A", "_", ".", "=")}
         changed.add(signed[:place] + signed[place + 1 :])
         changed.add(signed[:place] + "A" + signed[place:])
@@ -271,7 +271,7 @@ def test_an_unbroken_chain_holds_signed_or_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("chain", "told"),
+    ("chain", "problem"),
     [
         (ANNAS[1:], "Receipt 1 is missing"),
         ([ANNAS[0], ANNAS[2]], "Receipt 2 is missing"),
@@ -283,9 +283,9 @@ def test_an_unbroken_chain_holds_signed_or_not() -> None:
         ([Receipt({**ONE.document, "previous": "0" * 64}, b"")], "Receipt 1 does not name"),
     ],
 )
-def test_a_receipt_out_of_its_chain_is_told_by_its_number(chain: list[Receipt], told: str) -> None:
+def test_a_receipt_out_of_its_chain_is_told_by_its_number(chain: list[Receipt], problem: str) -> None:
     """A receipt taken away, repeated, replaced or brought from elsewhere is found, and where."""
-    with pytest.raises(BrokenChainError, match=told):
+    with pytest.raises(BrokenChainError, match=problem):
         verify_chain(chain)
 
 
@@ -294,12 +294,12 @@ def test_a_part_of_a_chain_holds_from_its_first_receipt_on() -> None:
     verify_chain(ANNAS[1:], first=2)
     verify_chain(ANNAS[2:], first=3)
     nowhere = Receipt({**ANNAS[1].document, "previous": None}, b"")
-    for broken, told in (
+    for broken, problem in (
         ([ANNAS[2]], "Receipt 2 is missing"),
         ([nowhere], "Receipt 2 does not name receipt 1"),
         ([ANNAS[1], receipts()[2]], "Receipt 3 does not name receipt 2"),
     ):
-        with pytest.raises(BrokenChainError, match=told):
+        with pytest.raises(BrokenChainError, match=problem):
             verify_chain(broken, first=2)
 
 

@@ -14,12 +14,12 @@ EVIDENCE = {"form": "A-2026/117, Anna Ozola", "witness": "გიორგი", "
 
 def test_a_receipt_tells_nothing_of_the_words_and_its_disclosures_tell_all() -> None:
     """What was noted in words is out; what is none of them stays in."""
-    held, disclosures = redact_evidence(EVIDENCE)
-    assert held is not None
-    assert held.keys() == {"sha256", "_sd"}
-    assert with_disclosures(held, []) == {"sha256": "ab" * 32}
-    assert not [word for word in ("Anna", "A-2026", "გიორგი") if word in json.dumps(held, ensure_ascii=False)]
-    assert with_disclosures(held, disclosures) == EVIDENCE
+    redacted, disclosures = redact_evidence(EVIDENCE)
+    assert redacted is not None
+    assert redacted.keys() == {"sha256", "_sd"}
+    assert with_disclosures(redacted, []) == {"sha256": "ab" * 32}
+    assert not [word for word in ("Anna", "A-2026", "გიორგი") if word in json.dumps(redacted, ensure_ascii=False)]
+    assert with_disclosures(redacted, disclosures) == EVIDENCE
     assert disclosed_texts(disclosures) == {name: EVIDENCE[name] for name in ("form", "witness")}
 
 
@@ -37,19 +37,19 @@ def test_the_same_words_are_hidden_otherwise_each_time() -> None:
 
 def test_a_part_can_be_disclosed() -> None:
     """The form without its witness."""
-    held, (form, _) = redact_evidence(EVIDENCE)
-    assert with_disclosures(held, [form]) == {"form": EVIDENCE["form"], "sha256": EVIDENCE["sha256"]}
+    redacted, (form, _) = redact_evidence(EVIDENCE)
+    assert with_disclosures(redacted, [form]) == {"form": EVIDENCE["form"], "sha256": EVIDENCE["sha256"]}
 
 
 def test_what_another_receipt_vouches_for_is_refused_and_so_is_the_same_twice() -> None:
     """RFC 9901, 7.1: every disclosure belongs to one hash, and each hash to one."""
-    held, (form, _) = redact_evidence(EVIDENCE)
+    redacted, (form, _) = redact_evidence(EVIDENCE)
     for strange in redact_evidence(EVIDENCE)[1]:
         with pytest.raises(BadSignatureError):
-            with_disclosures(held, [strange])
+            with_disclosures(redacted, [strange])
     for given in ([form, form], [form + "A"], [form[:-1]], [""], ["not base64!"]):
         with pytest.raises(BadSignatureError):
-            with_disclosures(held, given)
+            with_disclosures(redacted, given)
     with pytest.raises(BadSignatureError):
         with_disclosures(None, [form])
 
@@ -57,11 +57,11 @@ def test_what_another_receipt_vouches_for_is_refused_and_so_is_the_same_twice() 
 def test_a_name_that_evidence_has_not_is_refused() -> None:
     """Nobody smuggles a claim in, though the hash be there."""
     made = encode(json.dumps(["salt", "guardian", "parent"]).encode())
-    held, _ = redact_evidence({"form": "F-17"})
-    assert held is not None
-    held = {**held, "_sd": [encode(hashlib.sha256(made.encode()).digest())]}
+    redacted, _ = redact_evidence({"form": "F-17"})
+    assert redacted is not None
+    redacted = {**redacted, "_sd": [encode(hashlib.sha256(made.encode()).digest())]}
     with pytest.raises(BadSignatureError):
-        with_disclosures(held, [made])
+        with_disclosures(redacted, [made])
 
 
 def test_receipt_and_disclosures_are_written_as_one_and_parted_again() -> None:
