@@ -64,7 +64,10 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 _loader = create_loader()
-"""botocore's descriptions of the services, shared: reading them anew for every test costs more than most tests do."""
+"""botocore's descriptions of the services, shared by all tests.
+
+Reading them costs more than most tests do.
+"""
 
 
 def with_shared_loader(session: Any) -> Any:
@@ -75,7 +78,7 @@ def with_shared_loader(session: Any) -> Any:
 
 @cache
 def an_edition(clinic: str) -> PublishedEdition:
-    """Read a demo clinic's file and render its notices, once: a portal is built for almost every test."""
+    """Read a demo clinic's file and render its notices, once for all tests."""
     return publish.read_file(CLINICS / f"{clinic}.yaml")
 
 

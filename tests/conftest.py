@@ -1,4 +1,4 @@
-"""What every test may ask for: compiled catalogs, and the whole portal as `make run` brings it up."""
+"""Fixtures of all tests: compiled catalogs, and the portal as `make run` starts it."""
 
 import contextlib
 import json
@@ -28,7 +28,10 @@ __all__ = ["clock", "endpoint", "portal", "post", "round_trips"]
 
 _OF_OTHERS = ("AWS_", "TABLE_NAME", "CLINIC_KEY_ARN", "PUBLIC_URL", "SIGNING_KEY", "MAIL_", "SMS_")
 EFFORT = "effort"
-"""What a test's report tells of a visit under this name: its name, then taps and fields to give and to withdraw."""
+"""The property of a test report that holds the effort of a visit.
+
+Its value: the name, then taps and fields to give and to withdraw consent.
+"""
 
 # The same examples in every run (`EXPLORE=1` looks for new ones), and no deadline: a machine may be busy.
 settings.register_profile("everywhere", deadline=None, derandomize="EXPLORE" not in os.environ)
@@ -58,19 +61,25 @@ def no_settings_of_ones_own() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def log_that_lasts() -> None:
-    """Make the process's logger before any test: one made inside a test would write to that test's captured output."""
+    """Make the process's logger before any test runs.
+
+    One made inside a test would write to that test's captured output.
+    """
     journal.log()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Compile the translations where they are missing or older than their source: some tests read them as they load."""
+    """Compile the translations that are missing or older than their source.
+
+    Some tests read them at import.
+    """
     if not hasattr(config, "workerinput"):  # once, before there are others
         compile_stale()
 
 
 @dataclass(frozen=True)
 class LocalStack:
-    """The portal on the local AWS: its address, its functions' log and settings, and the clinics' keys."""
+    """The portal on the local AWS: its address, log, settings and the clinics' keys."""
 
     base_url: str
     log: Path
@@ -80,18 +89,18 @@ class LocalStack:
 
     @cached_property
     def in_process(self) -> Portal:
-        """The portal in a process beside the functions, its clients made while the settings are there."""
+        """A portal in this process on the same table, with the stack's settings."""
         with environment(self.settings):
             made = get_portal.__wrapped__()
             _ = made.table.client, made.kms.client, made.aws.client("kms")
             return made
 
     def managing(self, clinic: str) -> Self:
-        """Give the same with a key of the clinic that may make links to patients' own pages, too."""
+        """Give this stack with a key of the clinic that may also make links to own pages."""
         return replace(self, keys={clinic: bearer_keys.create(self.in_process.table, clinic, "own pages", SCOPES)[1]})
 
     def call(self, clinic: str, what: str, body: Mapping[str, Any] | None = None) -> bytes:
-        """Ask the clinic's API (POST with a body, GET without) and give the bytes of a good answer."""
+        """Call the clinic's API (POST with a body, else GET) and give the body of a 2xx answer."""
         request = urllib.request.Request(
             f"{self.base_url}/v1/clinics/{clinic}/{what}",
             data=None if body is None else json.dumps(body).encode(),
@@ -121,7 +130,10 @@ class LocalStack:
 
 @pytest.fixture(scope="session")
 def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """Bring up the real thing as `make run` does: bundle, local AWS, CloudFormation, demo clinics, front server."""
+    """Start the portal as `make run` does.
+
+    The bundle, the local AWS, CloudFormation, the demo clinics and the front server.
+    """
     folder = tmp_path_factory.mktemp("portal")
     with contextlib.ExitStack() as stack:
         # Bringing it up sets the local AWS in the environment; other tests must not find it there.

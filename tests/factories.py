@@ -1,4 +1,4 @@
-"""Factories of the domain: valid decisions, people, answers and clinic documents, to be changed in one place."""
+"""Factories of the domain: valid decisions, people, answers and clinic documents."""
 
 import itertools
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _numbers = itertools.count(1)
 
 
 def a_decision(answers: Mapping[str, str], at: str = MORNING, **changed: Any) -> Decision:
-    """Give one decision on a clinic's page: ``{"newsletter.email": "yes"}``, decided and recorded `at`."""
+    """Give a decision on a clinic's page, such as ``{"newsletter.email": "yes"}``, made at `at`."""
     decision = Decision(
         receipt_id=f"{next(_numbers):032x}",
         clinic="riga-aesthetics",

@@ -1,4 +1,4 @@
-"""Keys of the tests' own: they sign as KMS does, where no KMS is, and as those sign who want to deceive."""
+"""Private keys of the tests: they sign as KMS does, and as somebody who forges receipts."""
 
 import hashlib
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""A PDF as its readers find it: a screen reader by its tags, a copier by its text, a scanner by its pixels."""
+"""A PDF as it is read: by a screen reader, by copying its text, by scanning its pixels."""
 
 import io
 import re
@@ -21,7 +21,7 @@ VOID = {"br", "hr", "input", "meta", "link", "img"}
 
 @dataclass(frozen=True)
 class TaggedText:
-    """One element of the structure tree that has words: its tag, those above it, its language, its text."""
+    """An element of the structure tree with text: tag, tags above it, language, page."""
 
     tag: str
     above: tuple[str, ...]

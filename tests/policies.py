@@ -25,7 +25,7 @@ _WRITES = {"PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"}
 
 @dataclass(frozen=True)
 class TableRequest:
-    """One thing that is asked of the table: an action, on an item, naming these attributes at their first level."""
+    """One request to the table: the action, the item, the attributes named at the first level."""
 
     action: str
     key: Key
@@ -66,7 +66,10 @@ def applies(statement: Mapping[str, Any], request: TableRequest) -> bool:
 
 
 def _holds(operator: str, values: Sequence[str], wanted: Any) -> bool:
-    """Decide one condition (IAM User Guide, "Condition operators" and "Multivalued context keys")."""
+    """Decide one condition of a statement.
+
+    IAM User Guide, "Condition operators" and "Multivalued context keys".
+    """
     if operator == "Null":
         return bool(values) == (wanted == "false")
     quantifier, _, test = operator.partition(":")

@@ -1,4 +1,4 @@
-"""Letters of the tests: every message from the cast's clinics, as they go out."""
+"""Sample messages: every message that the demo clinics send."""
 
 from collections.abc import Mapping
 from email.header import decode_header, make_header
@@ -18,7 +18,7 @@ SNAPSHOTS = Path(__file__).parent / "letters"
 
 
 def links_in(clinic: Clinic, message: Message) -> dict[str, str]:
-    """Give the addresses a message leads to, as long as they are on a portal with a domain of its own."""
+    """Give the links of a message, on a portal with a domain of its own."""
     home = f"{BASE}/{clinic.id}"
     parts = {"questions": "", "receipt": f"/receipts/{'c' * 32}", "notice": "/notices/1.0"}
     found = {name: f"{home}{below}?lang=en" for name, below in parts.items()}
@@ -30,7 +30,7 @@ def links_in(clinic: Clinic, message: Message) -> dict[str, str]:
 def message_content(
     message: Message, clinic: Clinic, lang: str, answers: Mapping[str, str] | None = None
 ) -> MessageContent:
-    """Give what a message is written from.
+    """Give the content of a message, by default about the clinic's first two questions.
 
     About the clinic's first two questions unless `answers` says otherwise.
     """
@@ -51,7 +51,7 @@ def message_content(
 
 
 def as_snapshot(matter: MessageContent) -> str:
-    """Write a message as its snapshot holds it: the mail's headers and plain text, then the text message."""
+    """Write a message as its snapshot: the mail's headers and text, then the text message."""
     mail = email(matter, "anna.ozola@example.org", {"clinic": matter.clinic.id})
     head = {"From": mail.sender, "Reply-To": mail.reply_to, "Subject": mail.subject, **mail.headers}
     lines = [f"{name}: {value}" for name, value in head.items()]

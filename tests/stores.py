@@ -1,4 +1,4 @@
-"""Two stores to test against, MiniStack and Amazon's DynamoDB Local, and a new portal on a table of its own."""
+"""Fixtures of the store: MiniStack, Amazon's DynamoDB Local, and a portal on a new table."""
 
 import itertools
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The packages of `chalicelib` and what each may import: docs/architecture.md shows them as a picture."""
+"""What each package of `chalicelib` may import; docs/architecture.md shows it as a picture."""
 
 import ast
 from collections.abc import Iterator
@@ -85,7 +85,7 @@ def test_one_module_alone_knows_pynamodb_and_chalice_stays_in_the_web() -> None:
 
 
 def test_services_are_given_the_portal() -> None:
-    """What a service works with is seen where it is called, and a test calls it with a portal of its own."""
+    """A service gets its portal as an argument, so that a test can call it with its own."""
     reaching = {
         module.parts[0].removesuffix(".py")
         for module in MODULES
@@ -95,7 +95,7 @@ def test_services_are_given_the_portal() -> None:
 
 
 def test_every_error_belongs_to_a_family() -> None:
-    """Whoever adds an error decides at once what its catcher can do, and the web already knows its status."""
+    """A new error has a kind at once, so that the web knows its status."""
     parents: dict[str, set[str]] = {}
     for module in MODULES:
         for node in ast.walk(ast.parse((ROOT / module).read_text())):

@@ -32,7 +32,7 @@ def test_without_an_address_to_send_from_everything_waits_to_be_sent() -> None:
     [("MAIL_FROM", "Consent <consent@example.org>"), ("MAIL_FROM", "nobody"), ("SMS_SENDER", "12345")],
 )
 def test_what_the_services_would_refuse_is_told_at_once(name: str, value: str) -> None:
-    """A misspelled sender is found when the portal starts, and not in the tenth try of a patient's letter."""
+    """A misspelled sender is found when the portal starts, not when messages fail."""
     with pytest.raises(SettingsError, match=name):
         read_settings({**NEEDED, name: value})
 

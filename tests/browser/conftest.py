@@ -47,7 +47,7 @@ def phone(chrome: Browser, local_stack: LocalStack) -> Iterator[Handing]:
 
 
 def note_effort(request: pytest.FixtureRequest, visit: str, giving: Effort, withdrawing: Effort) -> None:
-    """Tell what a visit cost, for the table at the end: withdrawing must not cost more (GDPR Art. 7(3))."""
+    """Report what a visit cost: withdrawing must not cost more than giving (GDPR Art. 7(3))."""
     visited = (visit, giving.taps, giving.fields, withdrawing.taps, withdrawing.fields)
     request.node.user_properties.append((EFFORT, visited))
     assert withdrawing.whole <= giving.whole

@@ -1,4 +1,4 @@
-"""A patient's phone: Chromium with a small screen, a camera that reads QR codes, and an eye for what is wrong."""
+"""A patient's phone: Chromium with a small screen, a QR code reader and checks of each page."""
 
 from collections.abc import Collection, Sequence
 from typing import Any

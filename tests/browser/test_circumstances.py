@@ -1,4 +1,4 @@
-"""The same day under other circumstances: no script, an old browser, no mouse, impatience, second thoughts, paper."""
+"""The patient's visit without script, by an old browser, by keyboard, in haste, and on paper."""
 
 import re
 import threading
@@ -99,7 +99,7 @@ def test_a_patient_who_says_no_to_everything_need_not_say_who_they_are(phone: Ha
 def test_changing_the_language_after_the_scan_keeps_where_the_patient_came_from(
     phone: Handing, local_stack: LocalStack
 ) -> None:
-    """Whoever scans a Latvian poster and reads on in Russian gets a Russian receipt that still names the poster."""
+    """Who scans a Latvian poster and reads in Russian gets a Russian receipt naming the poster."""
     scanning = phone("lv")
     scanning.scan(f"/{RIGA}/qr/signup.png?lang=lv&src=poster-2")
     scanning.page.locator("nav a[lang=ru]").click()
@@ -122,7 +122,7 @@ def test_a_double_click_is_one_receipt(phone: Handing, local_stack: LocalStack) 
 
 
 def test_the_same_form_sent_four_times_at_once_is_one_receipt(phone: Handing, local_stack: LocalStack) -> None:
-    """Whatever a browser or a network repeats, the patient has decided once and every answer names that receipt."""
+    """Whatever is sent twice, the patient has decided once and each answer names that receipt."""
     visit = _visit(phone("ka"), a_clinic(TBILISI))
     visit.answer({"newsletter.sms": "yes"})
     visit.write(["phone"])
@@ -162,7 +162,7 @@ def test_going_back_and_changing_ones_mind_is_a_second_receipt(phone: Handing, l
 
 
 def test_going_back_and_sending_again_changes_nothing(phone: Handing, local_stack: LocalStack) -> None:
-    """Sending the same answers once more takes no Yes away, nor one confirmed elsewhere, and gives none anew."""
+    """Sending the same answers once more neither withdraws a Yes nor gives one anew."""
     visit = _visit(phone("en"), a_clinic(RIGA))
     subject = _fill(visit)
     visit.phone.send("Save my answers")
@@ -210,7 +210,7 @@ def test_a_page_whose_state_is_worthless_keeps_what_was_typed(
 
 
 def test_a_half_filled_page_stores_nothing(phone: Handing, local_stack: LocalStack) -> None:
-    """One contact right and one wrong: the page says which, keeps both, and nothing is known of either."""
+    """The page says which of two contacts is wrong, keeps both, and stores neither."""
     visit = _visit(phone("ru"), a_clinic(RIGA))
     visit.answer({"newsletter.email": "yes", "newsletter.sms": "yes"})
     visit.write(["email"])
@@ -224,7 +224,7 @@ def test_a_half_filled_page_stores_nothing(phone: Handing, local_stack: LocalSta
 
 @pytest.mark.parametrize("clinic_id", IDS)
 def test_following_every_link_changes_nothing(clinic_id: str, phone: Handing, local_stack: LocalStack) -> None:
-    """A mail scanner or a curious neighbour may open whatever they like: a GET is only a look, and no link is dead."""
+    """A mail scanner may open every link: a GET changes nothing and uses up no link."""
     clinic = a_clinic(clinic_id)
     visit = _visit(phone(clinic.default_language), clinic)
     subject = _fill(visit)
@@ -250,7 +250,7 @@ def test_following_every_link_changes_nothing(clinic_id: str, phone: Handing, lo
 
 @pytest.mark.parametrize("clinic_id", IDS)
 def test_the_printed_notice_is_all_there(clinic_id: str, phone: Handing) -> None:
-    """The clinic prints the notice for its premises: dark on white, nothing cut off, nothing for screens."""
+    """The clinic prints the notice for its premises: dark on white, nothing cut off."""
     clinic = a_clinic(clinic_id)
     reader = phone(clinic.default_language, is_mobile=False, viewport={"width": 680, "height": 960})
     reader.open(f"/{clinic.id}/notices/{clinic.version}")

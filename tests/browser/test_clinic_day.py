@@ -1,4 +1,4 @@
-"""A clinic's day on patients' phones: every clinic, every language, from the QR code at the desk to the withdrawal."""
+"""Patients' phones, in every clinic and language: from the QR code to the withdrawal."""
 
 import hashlib
 import re
@@ -126,7 +126,7 @@ def _check(phone: Phone, clinic: Clinic, name: str) -> None:
 
 
 def the_page_asks_fairly(visit: Visit, lang: str) -> None:
-    """Who asks is named, nothing is chosen beforehand, and a No is as large, as near and as plain as a Yes."""
+    """The page names who asks, preselects nothing, and shows No as large and near as Yes."""
     page, clinic = visit.phone.page, visit.clinic
     assert page.locator("h1").inner_text() == said(lang, "You decide what we may do with your data")
     for controller in clinic.controllers:
@@ -157,7 +157,7 @@ def the_page_asks_for_what_is_needed(visit: Visit, answers: dict[str, str]) -> N
 
 
 def the_summary_leads(phone: Phone, lang: str) -> None:
-    """An error is told in the title and first on the page, and leads to the field that needs mending."""
+    """An error is in the title and first on the page, with a link to the field."""
     assert phone.page.title().startswith(said(lang, "Error:"))
     summary = phone.page.locator("main > :first-child")
     assert summary.get_attribute("id") == "errors"
@@ -214,7 +214,7 @@ def the_message_asks_again(visit: Visit, lang: str, questions: Addresses) -> Non
 
 
 def what_was_agreed_counts(answers: dict[str, str], clinic: Clinic, subject: dict[str, str], stack: LocalStack) -> None:
-    """Confirmed, the Yes permits: all that was chosen holds, and the confirmation names the receipt it confirms."""
+    """Once confirmed, everything chosen is permitted, and the confirmation names its receipt."""
     decisions = stack.status(clinic.id, subject)
     assert {address: each["state"] for address, each in decisions.items()} == _as_chosen(answers)
     assert _permitted(decisions) == {a for a in answers if answers[a] == "yes"}
@@ -234,7 +234,7 @@ def _permitted(decisions: dict[str, dict[str, Any]]) -> set[str]:
 def nothing_is_permitted_any_more(
     visit: Visit, answers: dict[str, str], subject: dict[str, str], stack: LocalStack
 ) -> None:
-    """What was agreed has stopped, what was refused stays refused, and the three receipts are one chain."""
+    """What was agreed has stopped, a No stays a No, and the three receipts are one chain."""
     decisions = stack.status(visit.clinic.id, subject)
     wanted = {address: {"yes": "withdrawn", "no": "refused"}[answer] for address, answer in answers.items()}
     assert {address: each["state"] for address, each in decisions.items()} == wanted

@@ -1,4 +1,4 @@
-"""A patient without mouse or finger: Tab, Space, arrows and Enter are enough, and one always sees where one is."""
+"""Everything works by keyboard: Tab, Space, arrows and Enter, with the focus always visible."""
 
 import re
 from typing import Any
@@ -133,7 +133,7 @@ def test_enter_among_the_ticked_stops_only_those(phone: Handing, local_stack: Lo
 
 @pytest.mark.parametrize("address", [f"/{RIGA}", f"/{RIGA}/withdraw"])
 def test_one_sees_where_to_tap_and_write(address: str, phone: Handing) -> None:
-    """The edge of every answer and field stands out by 3 : 1 (WCAG 2.2, 1.4.11), which axe cannot tell."""
+    """Edges of answers and fields have a contrast of 3 : 1 (WCAG 2.2, 1.4.11), unseen by axe."""
     visitor = phone("lv")
     visitor.open(address)
     for what, edge, behind in visitor.page.evaluate(_EDGES):

@@ -1,4 +1,4 @@
-"""One tablet, one patient after another: nobody sees anything of the one before, and nobody is out_of_time out."""
+"""One tablet for many patients: nobody sees another's data, and nobody runs out of time."""
 
 import re
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.browser
 
 TABLET = {"viewport": {"width": 810, "height": 1080}}
 WAIT, COUNTDOWN, RECEIPT = 60_000, 30_000, 30_000
-"""In milliseconds: how long the page waits for a touch, how long the warning lasts, how long the receipt waits."""
+"""Milliseconds: until the page warns, until the warning ends, until the receipt is cleared."""
 
 _WARNING = "[role=alertdialog]"
 _TYPED = """() => [...document.querySelectorAll("input:not([type=hidden])")]
@@ -68,7 +68,7 @@ def leave(tablet: Phone) -> None:
 
 
 def stand_still(tablet: Phone) -> None:
-    """Stop the page's clock: from now on it goes as far as the test moves it, however long the machine takes."""
+    """Stop the page's clock: it moves only as far as the test moves it."""
     tablet.page.clock.pause_at(tablet.page.evaluate("Date.now()") / 1000 + 5)
 
 
@@ -84,7 +84,7 @@ def nothing_of(tablet: Phone, visit: Visit, number: str = "") -> None:
 
 @pytest.fixture(scope="module")
 def remembering(chrome: Browser) -> Iterator[Browser]:
-    """Give a Chromium as patients have it: one that keeps whole pages for Back and Forward (bfcache)."""
+    """Give a Chromium that keeps whole pages for Back and Forward (bfcache), as patients' do."""
     browser = chrome.browser_type.launch(
         executable_path=chromium(), args=ARGUMENTS, ignore_default_args=["--disable-back-forward-cache"]
     )
@@ -128,7 +128,7 @@ def test_two_patients_one_after_the_other(clinic_id: str, phone: Handing, local_
 
 
 def test_back_forward_and_reload_show_nothing_of_anybody(remembering: Browser, local_stack: LocalStack) -> None:
-    """In a browser that keeps whole pages, with the first patient's page half filled, in error, or done."""
+    """Back shows nothing of the first patient, whose page was half filled, in error, or done."""
     clinic = a_clinic(RIGA)
     for stage in ("filled", "faults", "done", "left"):
         tablet = Phone(remembering, local_stack.base_url, "lv", **TABLET)
@@ -158,7 +158,7 @@ def test_back_forward_and_reload_show_nothing_of_anybody(remembering: Browser, l
 
 
 def test_an_idle_page_warns_waits_as_often_as_asked_and_clears_itself(phone: Handing, local_stack: LocalStack) -> None:
-    """A slow reader says "more time" ten times and more, by key and by touch, and loses nothing (WCAG 2.2, 2.2.1)."""
+    """A slow reader asks for more time often, by key and touch, and loses nothing (WCAG 2.2.1)."""
     tablet = phone("lv", **TABLET)
     tablet.page.clock.install()
     tablet.open(f"/{RIGA}/kiosk")
@@ -253,7 +253,7 @@ def test_reading_the_notice_or_looking_at_withdrawal_loses_no_answer(phone: Hand
 def test_a_yes_is_taken_back_at_the_tablet(
     clinic_id: str, phone: Handing, local_stack: LocalStack, request: pytest.FixtureRequest
 ) -> None:
-    """From the start screen, with one field and one button, as with one's own phone: against the least Yes there."""
+    """From the start screen: one field and one button, compared with the least Yes there."""
     clinic = a_clinic(clinic_id)
     tablet = phone(clinic.default_language, **TABLET)
     tablet.open(f"/{clinic_id}/kiosk")
@@ -279,7 +279,7 @@ def test_a_yes_is_taken_back_at_the_tablet(
 
 
 def test_enter_on_a_ticked_purpose_stops_that_and_no_more(phone: Handing, local_stack: LocalStack) -> None:
-    """The script sends what the browser would have sent: the button that was pressed, and no other."""
+    """The script sends what the browser would send: the pressed button and no other."""
     tablet = phone("en", **TABLET)
     tablet.open(f"/{RIGA}/kiosk")
     visit = begin(tablet, a_clinic(RIGA), "en")
@@ -321,7 +321,7 @@ def test_a_lost_connection_keeps_what_was_written_and_sends_it_once(phone: Handi
 
 
 def test_what_cannot_be_taken_is_told_in_its_own_words_and_keeps_what_was_written(phone: Handing) -> None:
-    """Too many tries, or a page that is not there, is not a lost connection: a patient reads what to do."""
+    """Too many tries or a missing page is no lost connection: the patient reads what to do."""
     tablet = phone("en", **TABLET)
     tablet.open(f"/{RIGA}/kiosk")
     visit = begin(tablet, a_clinic(RIGA), "en")

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 
 
 def _known(stack: LocalStack, clinic: Clinic, lang: str) -> tuple[Patient, dict[str, str]]:
-    """Let staff record that a patient agreed to everything, and give the links the clinic's own mails would hold."""
+    """Let staff record a Yes to everything, and give the links of the clinic's mails."""
     patient = a_patient(clinic, lang)
     subject = {**patient.known_by("email"), **patient.known_by("phone")}
     decisions = dict.fromkeys(clinic.open_at("2026-11-22T00:00:00.000Z").questions, "yes")
@@ -104,7 +104,7 @@ def test_a_patient_unsubscribes_with_a_tick_and_a_button(
 
 @pytest.mark.parametrize(("clinic_id", "lang"), WALKS, ids=["-".join(walk) for walk in WALKS])
 def test_a_patient_asks_for_their_link(clinic_id: str, lang: str, phone: Handing) -> None:
-    """From the old link's page or the foot of any page: one field, one button, the same words for everybody."""
+    """Who lost the link asks for one on any page: one field, one button, one answer for all."""
     clinic = a_clinic(clinic_id)
     visit = Visit(phone(lang), clinic, a_patient(clinic, lang))
     visit.phone.open(f"/{clinic_id}/link?lang={lang}")

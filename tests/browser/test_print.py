@@ -1,4 +1,4 @@
-"""The full notice on paper, as a browser prints it: a text to read, with nothing on it that wants to be pressed."""
+"""The full notice as a browser prints it: the text alone, without buttons."""
 
 import io
 

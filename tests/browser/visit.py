@@ -67,7 +67,7 @@ class Patient:
 
 
 def a_patient(clinic: Clinic, lang: str) -> Patient:
-    """Make a patient of a clinic whom no other test has met: the tests share one portal and run in any order."""
+    """Make a patient whom no other test knows: the tests share one portal and run in any order."""
     number = next(_newcomers)
     prefix, begun = _PHONES[clinic.country]
     national = f"{begun}{number // 100:02} {number % 100:02}"
@@ -184,7 +184,7 @@ class Visit:
         self.effort.taps += 1
 
     def needed(self, answers: Mapping[str, str]) -> set[str]:
-        """Tell what the agreed questions need: email, phone, name, contact (either of the first two)."""
+        """Give what the agreed questions need: email, phone, name, contact (either of two)."""
         return {
             need
             for address, answer in answers.items()

@@ -18,7 +18,10 @@ def said(lang: str, message: str, **values: object) -> str:
 
 @cache
 def _english() -> tuple[re.Pattern[str], ...]:
-    """Give every English message as a pattern: sentences anywhere in a text, single words as all of it."""
+    """Give every English message as a pattern.
+
+    Sentences match anywhere in a text, single words only the whole text.
+    """
     with template_file().open("rb") as file:
         messages = [message.id for message in read_po(file) if message.id]
     texts = [text for message in messages for text in ([message] if isinstance(message, str) else message)]
@@ -39,7 +42,7 @@ def foreign_words(texts: Sequence[str], lang: str, others: Collection[str]) -> I
 
 
 def texts_of_others(document: Any, lang: str) -> set[str]:
-    """Collect a clinic's sentences in every language but `lang`, wherever they stand in its document."""
+    """Collect a clinic's sentences in every language but `lang`."""
     if isinstance(document, list):
         return {text for each in document for text in texts_of_others(each, lang)}
     if not isinstance(document, dict):

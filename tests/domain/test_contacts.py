@@ -46,7 +46,7 @@ SPACING = st.sampled_from(["", " ", "-", " (", ") ", ".", "/"])
 
 @pytest.mark.parametrize(("typed", "country", "normal"), PHONES)
 def test_a_phone_is_one_phone_however_people_write_it(typed: str, country: str, normal: str) -> None:
-    """Anna finds her decisions again whether she types 8, 0, +371, 00371 or nothing before her number."""
+    """Anna is found whether she types 8, 0, +371, 00371 or nothing before her number."""
     assert normalise(ContactKind.PHONE, typed, country).value == normal
 
 
@@ -140,7 +140,7 @@ def test_a_contacts_representation_never_shows_its_value(contact: Contact) -> No
 
 
 def test_contacts_are_found_by_an_hmac_under_the_clinics_own_key() -> None:
-    """Who steals the table cannot try phone numbers, and two clinics cannot compare their patients."""
+    """A stolen table gives no phone numbers, and two clinics cannot compare their patients."""
     riga, tbilisi = lookup_key(b"r" * 32, ANNA), lookup_key(b"t" * 32, ANNA)
     assert riga != tbilisi
     assert re.fullmatch("[0-9a-f]{64}", riga)

@@ -63,7 +63,7 @@ def status_at(subject: Subject, at: str, address: str = EMAIL_NEWS, in_force: No
 
 
 def after(*decisions: Decision, known: bool = False) -> tuple[Receipt, Subject]:
-    """Carry out acts one after the other on a new person; give the last receipt and the person."""
+    """Carry out decisions in order on a new person; give the last receipt and the person."""
     subject = a_subject()
     for decision in decisions:
         receipt, subject = decide(subject, decision, IN_FORCE, known=known)
@@ -72,7 +72,7 @@ def after(*decisions: Decision, known: bool = False) -> tuple[Receipt, Subject]:
 
 @pytest.mark.parametrize("state", State)
 def test_every_state_is_recognised_and_only_granted_permits(state: State) -> None:
-    """A clinic's program reads one word and one truth value, and never mistakes doubt for a Yes."""
+    """A clinic's program reads one state and one truth value; doubt is never a Yes."""
     status = resolve(BEFORE[state], SECOND, MORNING)
     assert status.state is state
     assert status.permitted == (state is State.GRANTED)
@@ -138,7 +138,7 @@ def test_an_old_form_takes_nothing_from_what_was_said_since_and_a_new_yes_replac
 
 
 def test_a_first_yes_counts_when_nobody_is_known_under_the_contact() -> None:
-    """A new patient scans, says Yes and is done: there is nobody yet whom they could pretend to be."""
+    """A new patient says Yes and is done: there is nobody yet to impersonate."""
     _, anna = after(a_decision({EMAIL_NEWS: "yes"}), known=False)
     assert status_at(anna, MORNING).permitted
 
@@ -173,7 +173,7 @@ def test_decisions_not_touched_stay_as_they_are() -> None:
 
 
 def test_a_paper_form_entered_late_counts_from_the_day_it_was_signed() -> None:
-    """A form signed in the morning and typed in the evening is true all day, and says when it was learnt."""
+    """A form signed in the morning and entered in the evening counts from the morning."""
     receipt, anna = after(on_paper({EMAIL_NEWS: "yes"}, MORNING, EVENING), known=True)
     assert status_at(anna, EVENING).since == MORNING
     assert (receipt.document["effective_at"], receipt.document["recorded_at"]) == (MORNING, EVENING)
@@ -193,7 +193,7 @@ def test_a_paper_form_entered_late_does_not_undo_a_later_word(answer: str) -> No
 @pytest.mark.parametrize("again", ["no", "withdraw"])
 @pytest.mark.parametrize("first", ["no", "withdraw"])
 def test_a_no_said_again_is_a_new_word_that_an_earlier_form_does_not_undo(first: str, again: str) -> None:
-    """Anna says No, signs a Yes on paper, and withdraws on the page: her last word is the withdrawal."""
+    """Anna says No, signs a Yes on paper, then withdraws: the withdrawal is her last answer."""
     _, anna = after(
         a_decision({EMAIL_NEWS: first}, MORNING),
         a_decision({EMAIL_NEWS: again}, EVENING),
@@ -219,7 +219,7 @@ def test_two_words_said_in_the_same_millisecond_leave_the_one_recorded_last(answ
 @pytest.mark.parametrize("stop", ["no", "withdraw"])
 @pytest.mark.parametrize("first", [True, False])
 def test_of_a_yes_and_a_stop_given_at_the_same_time_the_stop_counts(stop: str, *, first: bool) -> None:
-    """Two paper forms of one day: in whatever order they are typed, nothing is sent to who may have stopped it."""
+    """Two paper forms of one day, entered in any order: in doubt nothing is sent."""
     forms = [on_paper({EMAIL_NEWS: answer}, MORNING, EVENING) for answer in (stop, "yes")]
     _, anna = after(*(forms if first else reversed(forms)), known=True)
     assert status_at(anna, NEXT_DAY).state is State.WITHDRAWN
@@ -240,7 +240,7 @@ DAWN = "2026-11-21T22:00:00.000Z"
 
 @pytest.mark.parametrize("first", [True, False])
 def test_of_a_day_alone_a_stop_counts_as_late_as_it_can_have_been(*, first: bool) -> None:
-    """A Yes by phone at noon, a withdrawal on paper of that day: nobody knows which came first, and it stops."""
+    """A Yes by phone and a withdrawal on paper of one day: the order is unknown, and it stops."""
     stop = on_paper({EMAIL_NEWS: "withdraw"}, DAWN, EVENING, day=TODAY)
     call = on_paper({EMAIL_NEWS: "yes"}, NOON, NEXT_DAY if first else NOON)
     _, anna = after(*((stop, call) if first else (call, stop)), known=True)
@@ -248,7 +248,7 @@ def test_of_a_day_alone_a_stop_counts_as_late_as_it_can_have_been(*, first: bool
 
 
 def test_a_receipt_says_that_only_the_day_is_known() -> None:
-    """No midnight is made up: the day stands as it was written, with the first and the last moment it can mean."""
+    """The receipt holds the day as written, with the first and last moment it can mean."""
     for entered, until in ((EVENING, EVENING), (NEXT_DAY, TODAY.ends)):  # recorded before the day was over, and after
         receipt, _ = after(on_paper({EMAIL_NEWS: "yes"}, DAWN, entered, day=TODAY))
         document = receipt.document
@@ -266,7 +266,7 @@ def test_of_a_day_alone_a_yes_counts_as_early_as_it_can_have_been() -> None:
 
 
 def test_a_yes_after_a_stop_was_recorded_counts_on_the_same_day() -> None:
-    """The stop was known before: what the patient says in the evening is their last word."""
+    """The stop was known before: what the patient says in the evening is the last answer."""
     stop = on_paper({EMAIL_NEWS: "no"}, DAWN, NOON, day=TODAY)
     _, anna = after(stop, a_decision({EMAIL_NEWS: "yes"}, EVENING), known=False)
     assert status_at(anna, EVENING).permitted
@@ -361,7 +361,7 @@ def test_a_claim_whose_time_ran_out_leaves_the_no_it_stood_over() -> None:
 
 
 def test_a_clock_that_runs_behind_does_not_undo_a_withdrawal() -> None:
-    """Two machines, one a moment slow: what was said last stands, and both clocks of the receipt say so."""
+    """With one machine's clock behind, the last answer counts; the receipt holds both times."""
     _, anna = after(a_decision({EMAIL_NEWS: "yes"}, NOON))
     receipt, then = decide(anna, a_decision({EMAIL_NEWS: "withdraw"}, MORNING), IN_FORCE, known=True)
     assert status_at(then, NOON).state is State.WITHDRAWN

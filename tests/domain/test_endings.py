@@ -71,7 +71,7 @@ def test_an_instant_has_one_width_and_reads_back_to_the_millisecond(at: datetime
 
 @given(MOMENTS, MOMENTS)
 def test_instants_sort_as_the_moments_do(one: datetime, other: datetime) -> None:
-    """Which word came last is decided by comparing two texts."""
+    """Which answer came last is decided by comparing two texts."""
     assert (instant(one) <= instant(other)) >= (one <= other)
 
 

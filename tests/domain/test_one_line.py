@@ -30,7 +30,7 @@ def test_a_name_of_any_script_stays_as_it_is(plain: str) -> None:
 
 @pytest.mark.parametrize("broken", BREAKS)
 def test_a_typed_name_becomes_one_line_and_a_typed_contact_is_refused(broken: str) -> None:
-    """What a stranger types reaches no header as more than a word."""
+    """What a stranger types reaches no header as more than one line."""
     fields = {"decision.research": ["no"], "name": [f"Anna{broken}Subject: hello"]}
     assert read_consent(read_clinic(a_document()), fields, EVENING).name == "Anna Subject: hello"
     for kind, typed in ((ContactKind.EMAIL, f"anna{broken}x@example.org"), (ContactKind.REFERENCE, f"P{broken}1")):
@@ -70,7 +70,7 @@ class Taking(AwsClients):
 
 
 def test_no_header_of_a_mail_is_broken_whatever_a_letter_holds() -> None:
-    """The last place before the mail service keeps it too, for what was published or stored long ago."""
+    """The transport checks it again, for texts that were published or stored long ago."""
     broken = "x\r\nBcc: all@example.org"
     aws = Taking()
     headers = {"List-Unsubscribe": f"<https://example.org/{broken}>"}
@@ -106,5 +106,5 @@ def test_no_header_of_a_mail_is_broken_whatever_a_letter_holds() -> None:
     ],
 )
 def test_no_part_of_a_cell_is_a_formula(cell: str, written: str) -> None:
-    """A spreadsheet that splits at semicolons or tabs, as in Latvia, runs nothing that somebody typed as a name."""
+    """A spreadsheet that splits at semicolons or tabs runs no formula that was typed as a name."""
     assert harmless(cell) == written

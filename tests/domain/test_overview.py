@@ -1,4 +1,4 @@
-"""The own page of somebody with very many answers: as much work as there are answers, and no more."""
+"""The own page of somebody with very many answers: the work grows with the answers only."""
 
 from datetime import timedelta
 from typing import Any

@@ -18,7 +18,7 @@ ANNA = replace(
 
 
 def permission_by(person: Subject, *contacts: Contact) -> tuple[PermissionResult, tuple[ContactKind, ...]]:
-    """Tell how the newsletter stands for whoever names a person by these contacts, and the kinds known."""
+    """Give the newsletter's state for a person named by these contacts, and the kinds known."""
     named = SubjectQuery(dict.fromkeys(contacts, (person,)), {person.id: person.summaries})
     lookups = {NUMBER: "n", MAIL: "m"}
     return named.permission(EMAIL_NEWS, frozenset({"email"}), IN_FORCE, NOON), named.own_kinds(lookups, END_OF_TIME)

@@ -14,7 +14,7 @@ from tests.factories import a_document
 
 @pytest.mark.parametrize("number", ["+37126123456", "+37129999999", "+37061234567", "+995555123456", "+14155552671"])
 def test_a_mobile_number_takes_text_messages_in_its_own_country(number: str) -> None:
-    """Patients with an ordinary phone get their codes, also where mobile numbers look like all others (NANP)."""
+    """Patients get their codes, also where mobile numbers look like all others (NANP)."""
     assert exists(number)
     assert takes_texts(number, {"LV", "LT", "GE", "US"})
     assert not takes_texts(number, {"EE"})
@@ -49,7 +49,7 @@ def test_a_number_of_no_country_is_in_none() -> None:
 
 @pytest.mark.parametrize("typed", ["+371 55 55 55 55", "+358 99 999 999"])
 def test_a_number_nobody_has_given_out_is_still_found(typed: str) -> None:
-    """Whoever was recorded under a number before the portal looked so closely takes their Yes back by it."""
+    """Who was recorded under such a number earlier can still withdraw by it."""
     assert not exists(normalise(ContactKind.PHONE, typed, "LV").value)
 
 

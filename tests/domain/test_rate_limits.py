@@ -36,7 +36,7 @@ def passed(rule: RateLimit, moments: list[int]) -> list[int]:
 
 @given(rules, gaps)
 def test_one_number_counts_like_a_bucket_of_tokens(rule: RateLimit, waits: list[int]) -> None:
-    """Whoever reads the rule as so many at once and one more per interval is right, to the millisecond."""
+    """So many at once and one more per interval: exact to the millisecond."""
     moments = [sum(waits[: count + 1]) for count in range(len(waits))]
     tokens, last, through = Fraction(rule.burst), 0, []
     for now in moments:
@@ -50,7 +50,7 @@ def test_one_number_counts_like_a_bucket_of_tokens(rule: RateLimit, waits: list[
 
 @given(rules, st.lists(st.integers(0, 400), max_size=60))
 def test_no_window_lets_more_through_than_the_rule_says(rule: RateLimit, moments: list[int]) -> None:
-    """Whatever the window and however the clocks of several processes differ: they need not even be in order."""
+    """The limit holds for every window, and when the clocks of several processes differ."""
     through = passed(rule, moments)
     for start in through:
         for end in through:
@@ -76,7 +76,7 @@ def test_the_longest_wait_is_told_in_whole_seconds_and_minutes() -> None:
 
 
 def test_a_waiting_room_may_answer_at_once() -> None:
-    """Sixty people behind one address, one clinic's busiest day, a patient who changes her mind a dozen times."""
+    """Allowed: sixty people on one address, a clinic's busiest day, a dozen changes of mind."""
     assert (CONTACT.burst, RANGE.burst, CLINIC.burst * SHARDS) == (12, 60, 640)
     assert (CONTACT.interval, RANGE.interval, 1000 / CLINIC.interval * SHARDS) == (60_000, 2_000, 64)
 

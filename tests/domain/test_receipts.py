@@ -32,7 +32,7 @@ FIELDS = {
 
 
 def a_chain(*decisions: Decision) -> list[Receipt]:
-    """Give the receipts of acts of one person."""
+    """Give the receipts of decisions of one person."""
     subject, receipts = a_subject(), []
     for decision in decisions:
         receipt, subject = decide(subject, decision, IN_FORCE, known=False)

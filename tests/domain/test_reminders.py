@@ -178,7 +178,7 @@ def test_whoever_has_had_processing_restricted_is_told_nothing_and_kept() -> Non
 
 
 def test_a_yes_that_was_never_confirmed_leaves_nobody_behind() -> None:
-    """The address may be anybody's: when the time is over it is not kept (GDPR Art. 5(1)(c), (e))."""
+    """The address may be anybody's and is not kept after the time (GDPR Art. 5(1)(c), (e))."""
     assert retention_action(waiting(), ONE, PROOF_KEPT, "2026-11-29T08:14:59.999Z") is RetentionAction.KEEP
     assert retention_action(waiting(), ONE, PROOF_KEPT, CONFIRM_BY) is RetentionAction.ERASE
     refused = a_subject(newsletter__email=waiting().summaries[EMAIL_NEWS], newsletter__sms=a_summary(an_answer("no")))
@@ -189,7 +189,7 @@ LAST = "2026-11-23T09:00:00.000Z"
 
 
 def stopped(*words: RecordedAnswer) -> Subject:
-    """Give somebody with a withdrawal of everything, the last of it recorded on `LAST`, and these words before."""
+    """Give somebody with these answers, then a withdrawal of everything recorded at `LAST`."""
     alone = a_summary(an_answer("withdraw", MORNING))
     return replace(
         a_subject(newsletter__sms=alone, newsletter__email=a_summary(*words, an_answer("withdraw", LAST, version=9))),
@@ -231,7 +231,7 @@ def test_whoever_answered_before_they_stopped_is_kept_as_long_as_the_notice_says
 
 @pytest.mark.parametrize("assurance", [Assurance.STAFF_WITNESSED, Assurance.IMPORTED])
 def test_a_withdrawal_that_the_clinic_recorded_is_kept_as_long_as_the_notice_says(assurance: Assurance) -> None:
-    """Staff saw whose it was, or read the letter, or it was on the old list of those not to be written to."""
+    """The contact was proven: staff saw the person, a message was read, or it was imported."""
     staff = an_answer("withdraw", LAST, assurance=assurance)
     person = replace(a_subject(newsletter__email=a_summary(staff)), recorded_at=LAST)
     assert retention_action(person, ONE, PROOF_KEPT, "2026-12-24T00:00:00.000Z") is RetentionAction.KEEP

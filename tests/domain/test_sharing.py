@@ -23,7 +23,7 @@ def test_who_was_never_asked_stands_in_nobodys_way() -> None:
 
 
 def test_a_strangers_unconfirmed_yes_takes_nothing_from_the_one_who_granted() -> None:
-    """Who types Anna's phone beside an address of their own cannot weaken what Anna decided (DESIGN, Identity)."""
+    """Who types Anna's phone with an address of their own cannot weaken Anna's decision."""
     pending = Status(State.PENDING, NOON, an_answer(at=NOON, confirm_by=LATER))
     assert strictest([GRANTED, pending]).permitted
 

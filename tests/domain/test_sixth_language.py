@@ -1,4 +1,4 @@
-"""A language more is one line in `domain/languages.py` and its catalog: tried in a copy of the portal."""
+"""A new language is one line in `domain/languages.py` and a catalog, tried in a copy."""
 
 import json
 import os
@@ -49,7 +49,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy the portal, and add Faroese: the line, and a catalog in which one message is translated."""
+    """Copy the portal and add Faroese: the line, and a catalog with one translation."""
     copy = tmp_path_factory.mktemp("portal")
     for name in (".chalice", "chalicelib", "templates", "locales", "infra", "tests", "docs/openapi"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -97,7 +97,7 @@ def test_the_portals_own_pages_are_in_the_new_language(visited: dict[str, Any]) 
 
 
 def test_a_clinic_may_speak_the_new_language(visited: dict[str, Any]) -> None:
-    """Its page is whole: the clinic's words, dates, and to whom to complain, under the name it has at home."""
+    """Its page is complete: the clinic's texts, dates, and the authority under its native name."""
     page = visited["clinic"]
     assert '<html lang="fo"' in page
     assert "Á føroyskum" in page

@@ -47,7 +47,7 @@ def declined(operation: str, code: str, reasons: Sequence[str] = ()) -> ClientEr
 
 @dataclass
 class MemoryTable:
-    """One table with the portal's key, `pk` and `sk`, and the records its stream holds until they are taken."""
+    """One table with the portal's key, `pk` and `sk`, and the records of its stream."""
 
     page_bytes: int = PAGE_BYTES
     records: list[dict[str, Any]] = field(default_factory=list)
@@ -212,7 +212,7 @@ def _values(sent: Sent) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _bytes(item: Mapping[str, Any]) -> int:
-    """Give the size of an item: of its names and of what they stand for, in UTF-8, a number of half its digits."""
+    """Give the size of an item: names and values in UTF-8, a number as half its digits."""
     return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
 
 

@@ -30,12 +30,15 @@ _COMPARES: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 class InvalidPathError(Exception):
-    """An update names a place inside something that is not there: DynamoDB answers ValidationException."""
+    """An update names a path whose parent does not exist: a ValidationException in DynamoDB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What an expression is evaluated on: the item (empty where there is none) and what its placeholders stand for."""
+    """What an expression is evaluated on.
+
+    The item, empty where there is none, and the values of its placeholders.
+    """
 
     item: Stored
     names: Mapping[str, str]
@@ -202,7 +205,10 @@ def _size(value: Value | None) -> Value | None:
 
 @cache
 def update(text: str) -> Change:
-    """Parse an update: it changes the item it is given, which must be a copy, by what the context's item held."""
+    """Parse an update.
+
+    It changes the item it is given, a copy, and reads values from the item in the context.
+    """
     tokens = _Tokens(text)
     changes: list[Change] = []
     while tokens.next:
@@ -271,7 +277,10 @@ def _put(item: Stored, path: tuple[str, ...], value: Value) -> None:
 
 
 def _parent(item: Stored, parents: list[str]) -> Stored:
-    """Give what holds the last part of a path, copied on the way: the item before the update is left as it was."""
+    """Give the map that holds the last part of a path, copied on the way.
+
+    The item before the update stays as it was.
+    """
     place = item
     for part in parents:
         inner = place.get(part)

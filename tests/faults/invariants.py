@@ -142,7 +142,10 @@ def _same(acknowledged: Mapping[str, Any], kept: Mapping[str, Any]) -> bool:
 
 
 def _once(clinic: Clinic) -> Iterator[str]:
-    """Nothing is doubled: an act leaves one receipt with a person, unless sending it again stopped what came since."""
+    """A decision leaves one receipt with a person.
+
+    The exception: sending it again stopped what was granted since.
+    """
     for subject, chain in clinic.chains.items():
         if len({receipt.id for receipt in chain}) < len(chain):
             yield f"doubled: {subject} has a receipt twice"
@@ -187,7 +190,7 @@ def _about(receipt: Receipt, address: str) -> bool:
 
 
 def _reported_by_status(walk: Walk, clinic: Clinic) -> Iterator[str]:
-    """A program that asks about a contact is told yes only where the receipts of everybody it means say so."""
+    """A status permits only what the receipts of everybody under the contact permit."""
     portal, world = walk.world.portal, walk.world
     contacts = sorted({c for each in walk.cast if each.clinic == clinic.id for c in each.contacts}, key=str)
     for start in range(0, len(contacts), 100):
@@ -231,7 +234,10 @@ def _proves(signed: str, jwks: Mapping[str, Any], receipt: Receipt) -> bool:
 
 
 def _counted(walk: Walk, clinic: Clinic) -> Iterator[str]:
-    """Each receipt is counted once: by the clock's round where the stream lost it, and no more when it comes late."""
+    """Each receipt is counted once.
+
+    The clock's round counts what the stream lost, and a late stream does not count it again.
+    """
     tallies: dict[str, Counter[str]] = {}
     for receipt in itertools.chain.from_iterable(clinic.chains.values()):
         day = tallies.setdefault(receipt.document["recorded_at"][:10], Counter())
@@ -246,7 +252,7 @@ def _counted(walk: Walk, clinic: Clinic) -> Iterator[str]:
 
 
 def _outbox(walk: Walk) -> Iterator[str]:
-    """Nothing waits to be told any more: it was sent, given up for a reason, or asked for by nobody."""
+    """The outbox is empty: everything was sent, or given up for a reason."""
     table = walk.world.portal.table
     if waiting := len(list(outbox.due_items(table, "9999"))):
         yield f"unsent: {waiting} wait"

@@ -1,4 +1,4 @@
-"""Walks from their seeds: one, many at once, and the shortest part of one in which something broke."""
+"""Runs walks from their seeds: one, many at once, and the shortest part that still fails."""
 
 import os
 import traceback
@@ -94,7 +94,10 @@ def _run_part(part: tuple[str, int]) -> Result:
 
 
 def shortest(found: Result) -> Result:
-    """Give the shortest part of a broken walk that is broken too: the last operation it needs, then the first."""
+    """Give the shortest part of a broken walk that is broken too.
+
+    First its end is cut off, then its beginning.
+    """
     best = found
     low, high = best.first, best.last
     while high - low > 1:  # how much of its end can be left out

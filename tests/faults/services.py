@@ -112,7 +112,7 @@ class KeyServiceClient:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One message that SES or SNS took: for which record of the outbox, to whom, what it says, with which tags."""
+    """A message that SES or SNS took: its outbox entry, recipient, text and tags."""
 
     entry: object
     to: str
@@ -151,7 +151,7 @@ class MessageClient:
         return self._take("Publish", message["PhoneNumber"], message["Message"], {})
 
     def unnoted_because(self, reason: str, entries: Sequence[object]) -> None:
-        """Say why the portal cannot know that these messages were delivered, where it does not know already."""
+        """Note why the portal cannot know that these messages were delivered."""
         for number, delivery in enumerate(self.deliveries):
             if delivery.entry in entries and delivery.entry not in self.noted:
                 self.unnoted.setdefault(number, reason)

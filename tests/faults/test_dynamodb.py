@@ -1,4 +1,4 @@
-"""The table in memory against Amazon's DynamoDB Local: the same random writes and reads, the same answers."""
+"""The table in memory gives the same answers as Amazon's DynamoDB Local."""
 
 import itertools
 import os
@@ -115,7 +115,7 @@ def a_write(rng: Random, key: Key, table: Table) -> Write:
 
 
 def test_the_table_in_memory_answers_as_dynamodb_does(both: tuple[Table, Table]) -> None:
-    """What the walks find out holds for the real table: every condition, refusal and reason is the same."""
+    """What the walks find is true of the real table: conditions, refusals and reasons agree."""
     rng = Random(COMPARED)
     met: set[str] = set()
     for _ in range(COMPARED):

@@ -21,7 +21,7 @@ from tests.faults.weather import Fault
 
 OPERATIONS = 250
 PAGES = 3
-"""How many receipts a page of words holds in these walks, so that a short one turns several."""
+"""Receipts on one page of the timeline in these walks, so that short ones have several."""
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def kinds(result: Result) -> set[str]:
 
 
 def test_whatever_fails_nothing_is_lost_or_doubled_and_nobody_is_left_out() -> None:
-    """A patient's word holds through lost requests and replies, dead processes, throttling and a stream in disorder."""
+    """A decision survives lost requests, dead processes, throttling and a late stream."""
     result = run("b", 0, OPERATIONS)
     assert result.broken == []
     assert {*Fault, "died before a write", "died after a write", "others acted between"} == set(result.faults)
@@ -59,7 +59,7 @@ def test_a_walk_of_a_seed_is_the_same_again() -> None:
 
 
 def _without_looking(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write the next receipt of a chain, and how its person stands, without asking whether somebody was quicker."""
+    """Write the next receipt of a chain without checking whether somebody else was quicker."""
     write = Table.write
 
     def over(self: Table, writes: Sequence[Write]) -> None:
@@ -108,6 +108,6 @@ def _counted_without_a_mark(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_deliberate_breakage_is_found(
     monkeypatch: pytest.MonkeyPatch, breakage: Callable[[pytest.MonkeyPatch], None], found: set[str]
 ) -> None:
-    """A walk in which nothing broke means something: with the same operations it finds each of these."""
+    """A walk without a finding means something: it finds each of these planted faults."""
     breakage(monkeypatch)
     assert kinds(run("a", 0, OPERATIONS)) & found

@@ -63,7 +63,7 @@ class Somebody:
 
 @dataclass(frozen=True)
 class Sent:
-    """Something that can be sent again: to which function of the API, by whom, and what marks its receipts."""
+    """A request that can be sent again: its function, its sender, the mark of its receipts."""
 
     clinic: str
     target: str
@@ -84,7 +84,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class Acknowledged:
-    """What somebody was told is recorded: by which receipt, and its document where a program got it."""
+    """A receipt that was acknowledged, with its document where a program got it."""
 
     clinic: str
     receipt: str
@@ -95,7 +95,10 @@ class Acknowledged:
 
 @dataclass(frozen=True)
 class Stopped:
-    """A withdrawal that was acknowledged: what, and everyone known under the contact before, with their version."""
+    """A withdrawal that was acknowledged.
+
+    With everyone known under the contact before, and their version.
+    """
 
     clinic: str
     addresses: tuple[str, ...]
@@ -130,7 +133,7 @@ class Walk:
     """Whom the operation is about in the middle of which somebody else acts."""
 
     def begin(self) -> None:
-        """Let the cast come in: people by themselves, families, and the care home, entered by staff."""
+        """Register the cast: single people, families, and the care home, entered by staff."""
         for clinic, phones in ((RIGA, "+371261000"), (TBILISI, "+9955551000")):
             self.cast += _people(clinic, phones)
         self.world.log.never = _personal(self.cast)
@@ -490,7 +493,7 @@ OTHERS = {"form": 5, "withdrawal": 4, "link": 3, "staff_decision": 4, "stream": 
 
 
 def _people(clinic: str, phones: str) -> Iterable[Somebody]:
-    """Give a clinic's people: alone, in families that share a phone, and a care home's residents."""
+    """Give a clinic's people: single, in families with one phone, and a care home's residents."""
     tag = clinic[:2]
     for number in range(12):
         contacts = (
@@ -509,7 +512,7 @@ def _people(clinic: str, phones: str) -> Iterable[Somebody]:
 
 
 def _personal(cast: Sequence[Somebody]) -> re.Pattern[str]:
-    """Give what no line of the log may hold: a name, an e-mail, a phone or the clinic's number of anybody."""
+    """Give a pattern of all personal data: no line of the log may match it."""
     phones = {contact.value[1:] for each in cast for contact in each.contacts if contact.kind is ContactKind.PHONE}
     words = ["Walker", "walk-", "walk.example", "zanis", "berta", "ref-", *map(re.escape, sorted(phones))]
     return re.compile("|".join(words), re.IGNORECASE)
@@ -538,6 +541,6 @@ def _report(tags: Mapping[str, str], at: Instant, rng: Random) -> str:
 
 
 def people_of(world: World, clinic: str) -> list[Any]:
-    """Give everybody on a clinic's roll."""
+    """Give everybody known to a clinic."""
     with world.calmly():
         return [load_person(place) for place in iter_items(world.portal.table, clinic)]

@@ -1,4 +1,4 @@
-"""What goes wrong in one operation of a walk: requests, replies and processes that are lost, drawn from a seed."""
+"""Faults of one operation of a walk, drawn from a seed: lost requests, replies, processes."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -106,7 +106,7 @@ class Weather:
         self._writes += 1
 
     def alive(self) -> None:
-        """Let nothing more be done by a process that died: what its `finally` would do is not done either."""
+        """Stop a process that died: what its `finally` would do is not done either."""
         if self._dead:
             raise ProcessDied
 

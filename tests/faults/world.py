@@ -231,7 +231,7 @@ def _a_tick() -> dict[str, Any]:
 
 @contextlib.contextmanager
 def simulated(seed: str, at: datetime) -> Iterator[World]:
-    """Give a world in which the portal's time, dice, log and services are the walk's own, and the same for a seed."""
+    """Give a world whose time, randomness, log and services depend on the seed alone."""
     world = World(at)
     with (
         environment(SETTINGS),

@@ -1,4 +1,4 @@
-"""What a MINOR version may change and what it may not: words alone, never what is done with the data."""
+"""What a MINOR version may change: words alone, never what is done with the data."""
 
 import copy
 import json
@@ -28,7 +28,7 @@ UNCONFIRMED = {"required": False, "reason": "The reception sees everybody who an
 
 
 def a_whole() -> dict[str, Any]:
-    """Give a document in which everything there can be stands, with two controllers and a recipient."""
+    """Give a document with every part there can be, two controllers and a recipient."""
     document = a_document()
     second = {"id": "heart", "name": "SIA Sirds", "address": "Jūras 2", "email": "s@example.org"}
     document["controllers"][0]["lead"] = True
@@ -151,7 +151,7 @@ MORE_THAN_WORDS: dict[str, tuple[Change, str, str]] = {
         "recipient",
     ),
 }
-"""For each part that counts as more than words: a change of it, the place it is told by, and the topic."""
+"""For each part that is more than words: a change, its place in the report, its topic."""
 
 WORDS_ALONE: dict[str, Change] = {
     "name": put("name.en", "Physio at the Sea"),
@@ -296,7 +296,7 @@ def test_a_reason_is_kept_with_exactly_what_it_was_given_for() -> None:
 
 
 def test_a_draft_approved_before_reasons_were_kept_is_written_as_it_was() -> None:
-    """Who upgrades between approval and publication publishes what was approved: the store compares the words."""
+    """After an upgrade between approval and publication the approved text is published."""
     approved = a_minor().approve(JURIS, NOON, authorities())
     kept = json.loads(approved.stored())
     assert kept["approval"] == {"by": asdict(JURIS), "at": NOON, "sha256": approved.sha256}

@@ -1,4 +1,4 @@
-"""What a clinic must tell of itself goes by the law of its country, which is dated data with its source."""
+"""What a clinic must state about itself by its country's law, as dated data with sources."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from tests.factories import NOON, a_document
 
 
 def without(country: str, **fields: Any) -> dict[str, Any]:
-    """Give the document of a clinic in a country that names no data protection contact, with what else it tells."""
+    """Give a document without a data protection contact, of a country, with other changes."""
     document = a_document(country=country, authority=country, **fields)
     if "dpo" not in fields:
         del document["dpo"]
@@ -90,7 +90,7 @@ def test_a_controller_is_reached_in_some_way_and_by_post_if_it_says_so() -> None
 
 
 def test_a_rule_holds_from_its_day_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A change of the law is one more line in the data, and holds for notices of its day and later."""
+    """A new law is one line of data, and holds for notices of its day and later."""
     rule = {"article": "Art. 1", "due": False, "from": None}
     later = {"article": "Art. 2", "due": True, "from": "2027-01-01", "from_patients": 5}
     monkeypatch.setitem(rules()["LV"], "address", [rule, later])  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A legal text that is pasted in comes out as it was written: its numbers, its lists and its lines."""
+"""A pasted legal text keeps its numbers, its lists and its lines."""
 
 import re
 from html import unescape

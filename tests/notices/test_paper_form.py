@@ -59,7 +59,7 @@ def _issued(clinic: Clinic, lang: str, **changed: Any) -> IssuedReceipt:
 
 
 def _receipt(issued: IssuedReceipt) -> tuple[str, PdfFile]:
-    """Give it as a page and as PDF, with the page of the notice in the language it was read in unless it has one."""
+    """Give it as a page and as PDF, with the notice page in the language it was read in."""
     shown = issued.shown_page or _shown(issued.clinic, issued.receipt.document["notice"]["lang"])
     return _written(replace(issued, shown_page=shown))
 
@@ -158,7 +158,7 @@ def test_the_form_asks_for_the_phone_first_where_the_clinic_knows_its_patients_b
 
 
 def test_a_receipt_tells_a_stranger_nothing_about_who_is_a_patient() -> None:
-    """It shows answers: neither what they led to, nor the number in the chain, nor the subject, nor any evidence."""
+    """It shows the answers, not their effect, the chain's number, the subject or evidence."""
     issued = _issued(_clinic(RIGA), "en", evidence={"form": "F-17-Anna"}, source="desk-7")
     html, paper = _receipt(issued)
     for text in (html, " ".join(paper.words), paper.copied()):
@@ -210,7 +210,7 @@ def test_a_withdrawal_on_paper_says_stop_and_shows_the_page_it_was_made_on(lang:
     [("web", "yes", True), ("kiosk", "no", True), ("paper", "yes", False), ("web", "withdraw", False)],
 )
 def test_only_an_answer_given_on_a_page_names_it_as_shown(channel: str, answer: str, *, shown: bool) -> None:
-    """A withdrawal may come without the page, and staff may name an older form: then it is the text of a version."""
+    """A withdrawal names no shown page, and staff may name an older form: a version's text."""
     clinic = _clinic(RIGA)
     answers = dict.fromkeys(clinic.questions, answer)
     printed = " ".join(_receipt(_issued(clinic, "en", channel=Channel(channel), answers=answers))[1].words)

@@ -47,7 +47,7 @@ def faults(*entries: object) -> list[tuple[str, str | None]]:
 
 
 def test_what_is_done_without_consent_is_no_question() -> None:
-    """Nobody says Yes or No to what the law asks for anyway, on the page, on paper or by a program."""
+    """Processing without consent is never asked about: on the page, on paper or by a program."""
     clinic = read_clinic(a_document(without_consent=[an_entry()]))
     assert [each.id for each in clinic.without_consent] == ["records"]
     assert clinic.questions == read_clinic(a_document()).questions
@@ -94,7 +94,7 @@ def test_a_question_on_such_a_basis_is_a_fault_that_says_where_it_belongs(basis:
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("country", ["LV", "GE"])
 def test_it_stands_apart_from_the_questions_with_its_basis_in_every_language(lang: str, country: str) -> None:
-    """A heading of its own, the article of the country's law, and the right to object where there is one."""
+    """It has a heading, the article of the law, and the right to object where there is one."""
     entries = [an_entry(id=f"on_{basis}", legal_basis=basis, interest=in_both("Safety")) for basis in OTHER_BASES]
     entries[0]["health_care"] = True
     entries[0]["law"] = in_both("The Law on Knees")
@@ -123,7 +123,7 @@ def test_a_clinic_that_tells_of_nothing_has_no_heading_for_it() -> None:
 
 
 def test_a_change_of_it_is_seen_and_ends_no_consent() -> None:
-    """No consent is to it: a camera that keeps its pictures longer is no reason to ask thousands of people again."""
+    """A camera that keeps pictures longer makes nobody's consent superseded."""
     before = read_clinic(a_document(without_consent=[an_entry()]))
 
     def changed(**entry: Any) -> list[tuple[str, str | None]]:
@@ -145,7 +145,7 @@ def test_what_was_asked_and_is_done_without_asking_now_is_more_than_words() -> N
 
 
 def test_a_demo_clinic_shows_it() -> None:
-    """Whoever tries the portal sees care records, appointments, invoices and a camera apart from what is asked."""
+    """The demo shows care records, appointments, invoices and a camera apart from questions."""
     clinic = read_file(CLINICS / "valmiera-hearing.yaml").clinic
     bases = {each.id: each.legal_basis for each in clinic.without_consent}
     assert set(bases.values()) == {"contract", "legal_obligation", "legitimate_interests"}

@@ -1,4 +1,4 @@
-"""The life of a notice version by its rules alone: who may approve what, what is missing, what is in force when."""
+"""Rules of a notice version: who approves, what is missing, what is in force when."""
 
 import copy
 from collections.abc import Iterator
@@ -102,7 +102,7 @@ def whole() -> dict[str, Any]:
 @pytest.mark.parametrize("how", ["absent", "empty", "blank", "null"])
 @pytest.mark.parametrize("path", list(texts(whole())), ids=place_of)
 def test_each_text_that_is_missing_in_a_language_is_listed_with_its_article(path: tuple[Any, ...], how: str) -> None:
-    """No patient of any language gets a notice that leaves out what the law wants told (GDPR Art. 13)."""
+    """No notice of any language leaves out what the law requires (GDPR Art. 13)."""
     document = whole()
     place: Any = document
     for part in path[:-1]:
@@ -142,7 +142,7 @@ def test_each_text_that_is_missing_in_a_language_is_listed_with_its_article(path
     ],
 )
 def test_each_item_that_is_missing_as_a_whole_is_listed_with_its_article(place: str, article: str) -> None:
-    """Who asks, whom to ask, for what, on which basis, who receives it, how long: nothing is left out unseen."""
+    """Controller, contact, purpose, basis, recipients, duration: nothing missing goes unnoticed."""
     document = a_document()
     *parents, last = place.split(".")
     there: Any = document
@@ -164,7 +164,7 @@ def test_an_authority_without_a_name_in_a_language_is_listed() -> None:
 
 
 def test_a_complete_document_misses_nothing_and_its_notice_says_all_in_each_language() -> None:
-    """What the portal itself says of rights and withdrawal stands in every notice, in its language."""
+    """Every notice holds the portal's own text on rights and withdrawal, in its language."""
     assert a_draft().missing(authorities()) == ()
     notices = make_edition(a_document()).notices
     assert "to receive it in a form a machine can read, and you may object" in notices["en"]
@@ -345,7 +345,7 @@ def test_a_preview_names_what_differs_whatever_the_number_says() -> None:
 
 
 def test_a_version_that_takes_a_scheduled_ones_place_is_judged_by_what_is_in_force() -> None:
-    """2.1 at once, while 2.0 waits for tomorrow: for everybody who agreed under 1.1 it is a MAJOR change."""
+    """2.1 at once while 2.0 is scheduled: for who agreed under 1.1 it is a MAJOR change."""
     planned = Seen()
     planned.published = SCHEDULE
     effect = preview(iter(the_people()), planned, read_clinic(a_document(version="2.1")), OPENING, EVENING)

@@ -1,4 +1,4 @@
-"""Everything that follows a decision is away at once: stopping works all the same, and what failed comes after."""
+"""Mail, text messages and signing all fail: withdrawing still works, the rest follows later."""
 
 import json
 import re
@@ -31,7 +31,7 @@ def post_away(local_stack: LocalStack) -> Iterator[None]:
 
 
 def test_a_withdrawal_needs_nothing_but_the_table(local_stack: LocalStack) -> None:
-    """No mail, no text messages, no signing key: it has stopped before the page comes, and is told and sealed later."""
+    """The withdrawal is effective before the page comes; messages and signature follow later."""
     subject = {"email": WHOM}
     decide(local_stack, decision__contests__autumn_photo="yes", email=WHOM, name="Anna")
     arrived(local_stack, WHOM)

@@ -70,7 +70,7 @@ def test_the_bundle_has_all_that_the_portal_needs(packed: zipfile.ZipFile) -> No
 
 
 def test_third_party_code_is_as_its_authors_ship_it(packed: zipfile.ZipFile) -> None:
-    """No module of another project is edited on its way into the bundle, so their documentation and fixes hold."""
+    """The bundle holds other projects' modules unchanged, so their documentation applies."""
     ours = ("app.py", "chalicelib/", "templates/")
     others = [name for name in packed.namelist() if name.endswith(".py") and not name.startswith(ours)]
     installed = Path(sysconfig.get_path("purelib"))
@@ -95,7 +95,7 @@ def test_every_module_has_bytecode_that_lambda_uses(packed: zipfile.ZipFile) -> 
 
 
 def test_the_same_sources_give_the_same_bytes(packed: zipfile.ZipFile) -> None:
-    """A deployment without a change is no change: nothing in the zip depends on when it was made."""
+    """Building twice gives the same bytes: nothing in the zip depends on the time."""
     assert {entry.date_time for entry in packed.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     assert packed.namelist() == sorted(packed.namelist())
 
@@ -109,7 +109,7 @@ def test_importing_the_app_asks_nothing_of_the_world(task: Path) -> None:
 
 
 def test_the_function_that_serves_pages_starts_without_what_no_page_needs(task: Path) -> None:
-    """No patient waits for boto3, for what reads phones and addresses, or for what takes the answers of a form."""
+    """A patient's page loads neither boto3 nor what reads phones, addresses and forms."""
     start = "import sys, chalicelib.entry; print(sorted(set(sys.argv[1:]) & set(sys.modules)))"
     libraries = ("boto3", "s3transfer", "phonenumbers", "email_validator", "cryptography", "babel", "qrcode")
     ours = ("services.decisions", "services.receipt_copies", "store.links", "web.pages.form_submission", "receipts.jws")

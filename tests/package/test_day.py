@@ -1,4 +1,4 @@
-"""The whole day from the deployment bundle, unpacked elsewhere, under Amazon's runtime client behind the real rules."""
+"""The deployment bundle, unpacked elsewhere, under Amazon's runtime client."""
 
 import base64
 import gzip
@@ -95,7 +95,7 @@ def _state(page: str) -> str:
 
 
 def test_the_whole_day_runs_from_the_bundle(deployed: Deployed, local_stack: LocalStack) -> None:
-    """What is deployed is what was tested: scan, read, decide, receipt, status, confirm, status, withdraw, status."""
+    """The bundle serves the whole path: scan, decide, receipt, status, confirm, withdraw."""
     number = hashlib.sha256(deployed.base.encode()).hexdigest()[:8]
     email = f"{number}.{TYPED['email']}"
 
@@ -153,7 +153,7 @@ def test_the_whole_day_runs_from_the_bundle(deployed: Deployed, local_stack: Loc
 
 
 def test_a_mail_programs_one_click_stops_the_newsletter(deployed: Deployed) -> None:
-    """As Gmail, Apple's and older programs send it: no cookie, no Origin, no Sec-Fetch, each encoding; and twice."""
+    """One click as mail programs send it: no cookie, Origin or Sec-Fetch, each encoding, twice."""
     number = hashlib.sha256(deployed.base.encode()).hexdigest()[8:16]
     boundary = "----MailProgram7MA4YWxkTrZu0gW"
     field = 'Content-Disposition: form-data; name="List-Unsubscribe"'

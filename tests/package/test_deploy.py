@@ -1,4 +1,4 @@
-"""Deploying: what runs is what was built, from a bucket that is ours and that nobody could have taken before us."""
+"""Deploying: what runs is what was built, from a bucket that nobody could take before us."""
 
 import base64
 import hashlib
@@ -77,7 +77,7 @@ def listen(deployer: Deployer) -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_what_runs_is_the_version_that_was_uploaded_whatever_is_put_in_its_place(aws: str, tmp_path: Path) -> None:
-    """Somebody who may write to the bucket still cannot slip code into the next update of a function."""
+    """Who may write to the bucket still cannot put other code into the next update."""
     deployer = Deployer(aws)
     calls = listen(deployer)
     outputs = deployer.deploy(STACK, a_build(tmp_path / "a", "first"), {})
@@ -116,7 +116,7 @@ def test_every_call_to_the_bucket_names_its_owner(aws: str, tmp_path: Path) -> N
 
 
 def test_a_bucket_of_another_account_is_refused_and_nothing_is_deployed(aws: str, tmp_path: Path) -> None:
-    """The local S3 does not look at the owner, so that a stand-in answers as S3 does (403) where it is another."""
+    """The local S3 does not check the owner; a stand-in answers 403 for another's bucket, as S3."""
     deployer = Deployer(aws)
     asked: list[str] = []
 
@@ -147,7 +147,7 @@ def test_nothing_is_deployed_from_what_s3_keeps_otherwise_than_it_was_sent(aws: 
 
 
 def test_the_buckets_name_is_known_to_nobody_beforehand(aws: str, tmp_path: Path) -> None:
-    """Who knows the account's number cannot take the name first: CloudFormation makes it up, and the stack keeps it."""
+    """Nobody can take the bucket's name first: CloudFormation makes it up."""
     Deployer(aws).deploy(STACK, a_build(tmp_path, "name"), {})
     [stack] = client("cloudformation").describe_stacks(StackName=BUNDLES)["Stacks"]
     [bucket] = [each["OutputValue"] for each in stack["Outputs"]]

@@ -1,4 +1,4 @@
-"""Erasure and the hourly round on the deployed stack: each function does its part with the rights it has."""
+"""Erasure and the hourly run on the deployed stack: each function's rights are enough."""
 
 import json
 from typing import Any
@@ -30,7 +30,7 @@ def strike(local_stack: LocalStack, function: str) -> None:
 
 
 def test_what_is_erased_by_call_is_swept_up_by_the_clock(local_stack: LocalStack) -> None:
-    """Nothing sealed is left a round later, and the receipt is still there."""
+    """Nothing encrypted is left an hour later, and the receipt is still there."""
     body = {"subject": PATIENT, "decisions": {"newsletter.email": "no"}, "channel": "in-person"}
     receipt = json.loads(local_stack.call(RIGA, "receipts", {**body, "effective_at": "2026-11-20T10:00:00Z"}))
     with environment(local_stack.settings):

@@ -22,7 +22,7 @@ SCRIPT = Path(__file__).parent / "generated_program.py"
 
 @pytest.fixture(scope="module")
 def results(local_stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Generate a client from what is served, let a program of a clinic use it, and give what that program got."""
+    """Generate a client from the served description, run a program with it, give its results."""
     folder = tmp_path_factory.mktemp("generated")
     python = tools.client_generator()
     with urllib.request.urlopen(f"{local_stack.base_url}/openapi.json") as answer:
@@ -41,7 +41,7 @@ def results(local_stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def test_a_generated_client_gets_a_receipt_in_every_format(local_stack: LocalStack, results: dict[str, Any]) -> None:
-    """A developer writes no code of their own around a signed receipt, a page or a PDF: nothing is lost."""
+    """A generated client gets signed receipts, pages and PDFs whole, without code around it."""
     formats = results["formats"]
     assert {name: each["status"] for name, each in formats.items()} == dict.fromkeys(formats, 200)
     bodies = {name: base64.b64decode(each["content"]) for name, each in formats.items()}

@@ -1,4 +1,4 @@
-"""Messages on the deployed stack: a decision leads to a mail, a service that is away to one that comes later."""
+"""Messages on the deployed stack: a decision sends a mail, after an outage it comes later."""
 
 import json
 import re
@@ -121,7 +121,7 @@ def next_round(local_stack: LocalStack) -> None:
 
 
 def test_a_decision_leads_to_a_mail_that_is_read_as_it_was_meant(local_stack: LocalStack) -> None:
-    """The patient leaves the waiting room and finds in the mailbox what to confirm, in HTML and in plain text."""
+    """The patient finds in the mailbox what to confirm, in HTML and in plain text."""
     assert "Thank you" in decide(local_stack, decision__newsletter__email="yes", email="Letter.One@Example.org")
     [mail] = arrived(local_stack, "letter.one@example.org")
     assert mail["channel"] == "email"
@@ -150,7 +150,7 @@ def test_a_text_message_is_a_code_and_a_link(local_stack: LocalStack) -> None:
 
 
 def test_the_mailbox_is_a_page_for_people(local_stack: LocalStack) -> None:
-    """Whoever tries the portal sees the letters as their readers do, with links to press, and no script runs."""
+    """Who tries the portal sees the messages as readers do, with links, and no script runs."""
     decide(local_stack, "lv", decision__newsletter__email="yes", email="letter.two@example.org")
     arrived(local_stack, "letter.two@example.org")
     shown = mailbox(local_stack, "text/html,*/*;q=0.8")
@@ -191,7 +191,7 @@ def test_with_mail_and_text_messages_away_a_withdrawal_counts_and_is_told_later(
 
 
 def test_what_the_mail_service_reports_reaches_the_contact(local_stack: LocalStack) -> None:
-    """An address that bounces is written to no more, by the topic SES reports to on the deployed stack."""
+    """An address that bounces gets no more mail, by the topic to which SES reports."""
     email = "letter.four@example.org"
     decide(local_stack, decision__newsletter__email="yes", email=email)
     [mail] = arrived(local_stack, email)
@@ -215,7 +215,7 @@ def test_what_the_mail_service_reports_reaches_the_contact(local_stack: LocalSta
 
 
 def test_an_operator_lists_what_was_given_up_and_sends_it_again(local_stack: LocalStack) -> None:
-    """A letter the service refused is found by its person, never by its address, and goes once the cause is mended."""
+    """A refused message is found by its person, not by its address, and goes once it can."""
     email = "letter.five@example.org"
     office(local_stack).fail("MessageRejected", to=email)
     try:

@@ -1,4 +1,4 @@
-"""Signatures on the deployed stack: made by the stream, caught up by the clock's round, checked by an operator."""
+"""Signatures on the deployed stack: by the stream, by the clock's round, checked by an operator."""
 
 import json
 import os
@@ -84,7 +84,7 @@ def operator(local_stack: LocalStack, *arguments: str) -> subprocess.CompletedPr
 
 
 def test_a_receipt_is_signed_by_itself_on_the_deployed_stack(local_stack: LocalStack, tmp_path: Path) -> None:
-    """Nobody does anything: moments after the decision the proof is there, and holds without the portal."""
+    """Moments after the decision the signature is there, and holds without the portal."""
     receipt = decide(local_stack, "signed-1")
     receipt_jws = signed(local_stack, receipt)
     jwks = page(local_stack, "/.well-known/jwks.json")

@@ -76,7 +76,7 @@ def _languages_in(node: Any) -> Iterator[list[str]]:
 
 
 def test_the_api_describes_the_languages_that_there_are() -> None:
-    """A program that was generated from the description accepts every language that the portal answers in."""
+    """A generated program accepts every language that the portal answers in."""
     described = list(_languages_in(json.loads(OPENAPI.read_text(encoding="utf-8"))))
     assert described
     for values in described:

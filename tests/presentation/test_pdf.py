@@ -94,7 +94,7 @@ def test_a_screen_reader_finds_language_title_headings_lists_and_pictures() -> N
 
 
 def test_every_mark_on_a_page_belongs_to_the_element_that_names_it() -> None:
-    """The way back from a place on the page to its tag is right, by which viewers find what was clicked."""
+    """A viewer finds the tag of what was clicked on the page."""
     paper = _paper("<h1>One</h1>" + "<p>Many words in a paragraph of some length.</p>" * 150 + "<p>Last</p>")
     tree = paper.catalog["/StructTreeRoot"]
     numbers = tree["/ParentTree"]["/Nums"]

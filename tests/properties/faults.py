@@ -41,7 +41,7 @@ def _declined(request: Any, error: str, **more: Any) -> AWSResponse:
 
 
 class Faults:
-    """Lets the next requests of a client fail as planned, and keeps botocore from waiting before it retries."""
+    """Lets the next requests of a client fail as planned; botocore retries without waiting."""
 
     def __init__(self, client: Any) -> None:
         self._client = client

@@ -1,4 +1,4 @@
-"""The references the portal is held against: what is true of a decision by both clocks, and who knows whom."""
+"""Reference models: what was true of a question by both clocks, and who knows whom."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ WAITS = timedelta(days=int(CONFIRM_WITHIN.strip("PD")))
 
 @dataclass(frozen=True)
 class GivenAnswer:
-    """One answer: on what, when given, when learnt, under which MAJOR, and until when it waits to be confirmed."""
+    """One answer: question, when given and learnt, under which MAJOR, until when it waits."""
 
     address: str
     answer: str
@@ -33,7 +33,7 @@ class GivenAnswer:
 
     @property
     def order(self) -> tuple[datetime, bool, int]:
-        """Where it comes among the others: in doubt the stop comes last, and of two alike the one recorded later."""
+        """The order of answers: in doubt a stop comes last, else the one recorded later."""
         stops = self.answer != "yes"
         return (self.until if stops and self.until else self.at), stops, self.number
 
@@ -52,14 +52,14 @@ class Issue:
 
 
 def in_force(issues: Sequence[Issue], at: datetime, known: datetime) -> int:
-    """Give the MAJOR in force at a time, as far as it was published at another: the last published that had begun."""
+    """Give the MAJOR in force at one time as published at another."""
     return [issues[0].major, *(each.major for each in issues if each.published <= known and each.since <= at)][-1]
 
 
 def true_state(
     answers: Iterable[GivenAnswer], address: str, at: datetime, known: datetime, issues: Sequence[Issue]
 ) -> str:
-    """Tell what was true of a decision `at` a time as `known` at another: every answer applied again, in order."""
+    """Give the state of a question `at` one time as `known` at another: every answer in order."""
 
     def lapsed(yes: GivenAnswer, now: datetime, major: int) -> str | None:
         return "expired" if yes.ended(now) else "superseded" if yes.major != major else None
@@ -85,7 +85,7 @@ def true_state(
 
 @dataclass
 class Person:
-    """One person: contacts, those that were only typed, whether any was proven, every answer, receipts."""
+    """A person: contacts, those only typed, whether any was proven, answers, receipts."""
 
     id: str
     contacts: set[Contact]
@@ -110,12 +110,12 @@ class Reference:
         return [person for person in self.people if person.contacts & set(contacts)]
 
     def own(self, contact: Contact) -> list[Person]:
-        """Give those whose own a contact is: who proved it, else those who typed it and have proven nothing."""
+        """Give a contact's owners: who proved it, else who typed it and proved nothing."""
         proven = [each for each in self.under([contact]) if each.certain and contact not in each.typed]
         return proven or [each for each in self.under([contact]) if not each.certain]
 
     def surely(self, contacts: Sequence[Contact]) -> list[Person]:
-        """Give those whom contacts mean without a doubt: who proved one, or typed no other that nobody proved."""
+        """Give whom contacts mean without doubt: who proved one, or typed only proven ones."""
         own = [each for contact in contacts for each in self.own(contact)]
         return [each for each in own if each.certain or each.typed <= set(contacts)]
 

@@ -80,7 +80,7 @@ def test_a_transaction_in_the_way_is_waited_for(portal: Portal, faults: Faults) 
 
 
 def test_when_others_are_in_the_way_for_too_long_nothing_is_stored(portal: Portal, faults: Faults) -> None:
-    """The patient is recorded that it is busy, truthfully."""
+    """The patient is told that it is busy, truthfully."""
     faults.plan(WRITE, [Fault.CONFLICT] * 8)
     decision = a_decision({EMAIL_NEWS: "yes"})
     with pytest.raises(BusyError):

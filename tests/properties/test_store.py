@@ -1,4 +1,4 @@
-"""The store against a small reference model: random people, words, paper forms entered late, and a network that loses things."""
+"""The store against a small reference model: random people and answers, a faulty network."""
 
 import itertools
 from collections.abc import Callable, Mapping
@@ -92,7 +92,7 @@ class Clinic(RuleBasedStateMachine):
         self.stray = email[2]
 
     def teardown(self) -> None:
-        """Read every chain to the end: nothing acknowledged is lost, nothing is doubled, no gap, no break."""
+        """Read every chain to its end: nothing acknowledged is lost or doubled, without a gap."""
         for person in self.model.people:
             [found] = [each for each in self.looked(*person.contacts) if each.id == person.id]
             receipts = self.portal.receipts.history(RIGA, [found])
@@ -111,7 +111,7 @@ class Clinic(RuleBasedStateMachine):
         return Identification(contacts, None, fresh_subject())
 
     def until_acknowledged(self, operation: Callable[[], Got]) -> Got:
-        """Send the same act again for as long as the answer is “try again”."""
+        """Send the same decision again for as long as the answer is “try again”."""
         while True:
             try:
                 return operation()
@@ -146,7 +146,7 @@ class Clinic(RuleBasedStateMachine):
 
     @rule(who=st.sampled_from(PERSONAS), answers=ANSWERS, writes=WRITES)
     def decide_and_walk_away(self, who: str, answers: Mapping[str, str], writes: list[Fault]) -> None:
-        """Decide, and do not try again: the act is stored as a whole, or not at all."""
+        """Decide without trying again: the decision is stored as a whole, or not at all."""
         decision, contacts = self.a_decision(who, answers, None), self.contacts[who]
         self.faults.plan(WRITE, writes)
         try:
@@ -164,7 +164,7 @@ class Clinic(RuleBasedStateMachine):
 
     @rule(data=st.data(), reads=READS, writes=WRITES)
     def withdraw(self, data: st.DataObject, reads: list[Fault], writes: list[Fault]) -> None:
-        """Withdraw with one contact: for everybody who ever typed it, and for a new person where it may be nobody's."""
+        """Withdraw by one contact, for everybody who typed it, and for a new person if need be."""
         known = sorted({contact for person in self.model.people for contact in person.contacts}, key=lambda c: c.value)
         contact = data.draw(st.sampled_from([*known, self.stray]))
         people = self.model.under([contact])
@@ -181,7 +181,7 @@ class Clinic(RuleBasedStateMachine):
     @precondition(lambda self: self.model.people)
     @rule(data=st.data(), answers=ANSWERS, reads=READS, writes=WRITES)
     def confirm(self, data: st.DataObject, answers: Mapping[str, str], reads: list[Fault], writes: list[Fault]) -> None:
-        """Answer from one's own contact, as its owner: that counts at once, for this person and nobody else."""
+        """Confirm from one's own contact: it counts at once, for this person alone."""
         person = data.draw(st.sampled_from(self.model.people))
         contact = data.draw(st.sampled_from(sorted(person.contacts, key=lambda each: each.value)))
         self.now += timedelta(minutes=1)
@@ -198,7 +198,7 @@ class Clinic(RuleBasedStateMachine):
     @precondition(lambda self: self.acknowledged)
     @rule(data=st.data(), reads=READS, writes=WRITES)
     def send_again(self, data: st.DataObject, reads: list[Fault], writes: list[Fault]) -> None:
-        """Send an old decision once more, at another time: its receipt comes back and nothing changes."""
+        """Send an old decision again at another time: its receipt comes back, nothing changes."""
         earlier = data.draw(st.sampled_from(self.acknowledged))
         decision = replace(earlier.decision, recorded_at=instant(self.now))
         self.faults.plan(READ, reads)
@@ -215,7 +215,7 @@ class Clinic(RuleBasedStateMachine):
     @precondition(lambda self: self.model.people)
     @rule(at=st.integers(0, 20), known=st.integers(0, 20))
     def look_back(self, at: int, known: int) -> None:
-        """Ask about another time as known at another: for everybody, what replaying every answer gives."""
+        """Ask about one time as known at another: the same as replaying all answers."""
         then, learnt = self.now - timedelta(minutes=at), self.now - timedelta(minutes=known)
         people = self.looked(*self.everyone())
         recorded = self.portal.receipts.answers_as_of(RIGA, people, instant(then), instant(learnt))
@@ -266,7 +266,10 @@ class Clinic(RuleBasedStateMachine):
 
 
 def test_no_acknowledged_decision_is_lost_and_none_is_doubled(portal: Portal) -> None:
-    """Whatever the network does, a patient who was told “recorded” has one receipt, and the clinic reads the truth."""
+    """The clinic reads what patients were shown.
+
+    Whatever the network does, a patient who was told “recorded” has one receipt.
+    """
     Clinic.portal = portal
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(timeline, "RECEIPTS", 3)  # so that twenty steps turn several pages

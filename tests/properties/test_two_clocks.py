@@ -1,4 +1,4 @@
-"""Both clocks against the thirty-line reference: random histories, paper forms entered late, changes of the notice."""
+"""Both clocks against the thirty-line reference: random histories and changes of the notice."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,7 +27,7 @@ The rest only where the contact was known.
 """
 
 VOUCHED = {"owner": Assurance.CONTACT_CONFIRMED, "staff": Assurance.STAFF_WITNESSED}
-"""Whose word counts by itself: the contact's owner, who confirms, and staff, who see the patient."""
+"""Whose Yes needs no confirmation: the contact's owner, and staff, who see the patient."""
 days = st.integers(0, DAYS)
 visits = st.fixed_dictionaries(
     {
@@ -40,11 +40,11 @@ visits = st.fixed_dictionaries(
     }
 )
 changes = st.lists(st.tuples(days, st.booleans(), st.just(0) | st.integers(1, 40)), max_size=3).map(sorted)
-"""On which days another notice version was published, whether it was a MAJOR change, and how many days ahead."""
+"""Changes of the notice: the day, whether it is MAJOR, and how many days ahead it begins."""
 
 
 class Story:
-    """One person's history told twice: to the portal's core with pages of words, and to the reference."""
+    """One person's history, given to the portal's timeline and to the reference."""
 
     def __init__(self, history: list[dict], changes: list[tuple[int, bool, int]]) -> None:  # type: ignore[type-arg]
         self.entries = [PublishedVersion(instant(OPENED), "1.0", instant(OPENED))]
@@ -108,7 +108,7 @@ class Story:
         return notice_at(self.entries, at, known_at)
 
     def summaries(self, at: Instant, known_at: Instant) -> dict[QuestionId, AnswerSummary]:
-        """Tell how everything stood, from one page, and for one whose fence is kept no more from the late ones too."""
+        """Give the summaries as of a time, from one page, or from all and the late ones."""
         fences, version = self.subject.page_starts, self.subject.version
         page, late = timeline.page_for(fences, version, at, known_at), list[Any]()
         if page is None:
@@ -129,7 +129,7 @@ def test_what_was_true_then_as_known_then_is_told_from_one_page(
     changes: list[tuple[int, bool, int]],
     moments: list[tuple[int, int]],
 ) -> None:
-    """An inspector asks about any day as of any day, and hears what replaying every receipt would tell."""
+    """An inspector who asks about any day as of any day gets what replaying every receipt gives."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(timeline, "RECEIPTS", receipts)
         patched.setattr(timeline, "KEPT", kept)

@@ -78,7 +78,7 @@ def test_anybodys_jose_library_verifies_it(signer: OwnKey) -> None:
 
 @SIGNERS
 def test_not_one_character_can_be_changed_left_out_or_added(signer: OwnKey) -> None:
-    """Every place of a signed receipt, four other characters each, is noticed: last bits and separators included."""
+    """A change of any character is noticed, of the last bits and of separators too."""
     signed = signer.signed_receipt(ONE.canonical)
     letters = string.ascii_letters + string.digits + "-_"
     changed = set()
@@ -219,7 +219,7 @@ def test_a_header_has_its_three_members_and_no_other(change: dict[str, object], 
 
 
 def test_a_header_has_one_spelling() -> None:
-    """Even by the portal's own key, another order, a space or a name that stands twice is refused."""
+    """Another order, a space or a repeated name is refused, even signed by the portal's key."""
     members = {"typ": jws.TYPE, "kid": ES256.key.kid, "alg": "ES256"}
     with pytest.raises(NotCanonicalError):
         jws.verify(ES256.signed_receipt(ONE.canonical, b64(json.dumps(members).encode())), KEYS)
@@ -290,7 +290,7 @@ def test_a_receipt_out_of_its_chain_is_told_by_its_number(chain: list[Receipt], 
 
 
 def test_a_part_of_a_chain_holds_from_its_first_receipt_on() -> None:
-    """Who lost the first of three receipts still shows that nothing is missing between the others."""
+    """Without the first of three receipts the other two still prove to be adjacent."""
     verify_chain(ANNAS[1:], first=2)
     verify_chain(ANNAS[2:], first=3)
     nowhere = Receipt({**ANNAS[1].document, "previous": None}, b"")

@@ -1,4 +1,4 @@
-"""What a receipt vouches for without telling it (RFC 9901): nothing is told without it, and nothing else fits."""
+"""Evidence a receipt proves without containing it (RFC 9901, selective disclosure)."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ def test_where_nobody_noted_anything_there_is_nothing_to_disclose(evidence: dict
 
 
 def test_the_same_words_are_hidden_otherwise_each_time() -> None:
-    """Two receipts do not show that the same person witnessed both, and nobody finds a form's number by trying."""
+    """Two receipts do not reveal a common witness, and a form's number cannot be guessed."""
     (first, _), (second, _) = redact_evidence({"form": "F-17"}), redact_evidence({"form": "F-17"})
     assert first != second
 
