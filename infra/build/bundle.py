@@ -1,9 +1,9 @@
-"""Build what is deployed: `build/deployment.zip` and `build/sam.json`.
+"""Builds what is deployed: `build/deployment.zip` and `build/sam.json`.
 
-`chalice package` zips `app.py`, `chalicelib/`, `vendor/` and the requirements as it finds them. So a project is laid
-out under `build/stage` where the requirements are already in `vendor/`, locked and trimmed, beside the compiled
-templates and catalogs; afterwards the zip is written anew with bytecode in it, and always the same bytes for the same
-input.
+`chalice package` zips `app.py`, `chalicelib/`, `vendor/` and the requirements as it finds them. So
+the project is copied to `build/stage` with the pinned and trimmed requirements in `vendor/`, beside
+the compiled templates and catalogs. Afterwards the zip is written again with bytecode in it. The
+same input always gives the same bytes.
 
     python -m infra.build.bundle
 """
@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STAGE = "portal"
 OLDEST, NEWEST = (3, 11), (3, 13)
 METHODS = ("delete", "get", "head", "options", "patch", "post", "put")
-# chalice wants to know a region, and asks for nothing there.
+# chalice needs the name of a region, and calls no service there.
 _REGION = "eu-north-1"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _SOURCES = ("app.py", "requirements.txt", "chalicelib", "templates", "locales", ".chalice", "infra/template.yaml")
@@ -48,44 +48,49 @@ env.compile_templates(folder / "compiled", zip=None, ignore_errors=False)
 
 
 class NotBuiltError(Exception):
-    """The bundle could not be built; the message is fit for a person."""
+    """The bundle could not be built; the message says why."""
 
 
 def bundle(root: Path = ROOT) -> Path:
-    """Build the bundle unless it is already that of the present sources; return the folder `build`."""
+    """Build the bundle unless the sources are unchanged; return the folder `build`."""
     _require_python()
     build = root / "build"
     build.mkdir(exist_ok=True)
     with (build / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two builds at once would overwrite each other's files
-        return _built(root, build)
+        _build_if_changed(root, build)
+    return build
 
 
-def _built(root: Path, build: Path) -> Path:
+def _build_if_changed(root: Path, build: Path) -> None:
     fingerprint = _fingerprint(root)
     stamp = build / "fingerprint"
     outputs = (build / "deployment.zip", build / "sam.json")
-    if all(output.exists() for output in outputs) and stamp.exists() and stamp.read_text() == fingerprint:
-        return build
+    built = all(path.exists() for path in (*outputs, stamp))
+    if built and stamp.read_text() == fingerprint:
+        return
     stamp.unlink(missing_ok=True)
     _lay_out(root, build)
     _package(root, build)
     _rewrite_zip(build / "packaged/deployment.zip", build / "deployment.zip")
-    template = everything_to_the_function(yaml.safe_load((build / "packaged/sam.yaml").read_text()))
-    (build / "sam.json").write_text(json.dumps(template, indent=1, ensure_ascii=False) + "\n")
+    packaged = yaml.safe_load((build / "packaged/sam.yaml").read_text())
+    template = everything_to_the_function(packaged)
+    text = json.dumps(template, indent=1, ensure_ascii=False) + "\n"
+    (build / "sam.json").write_text(text)
     stamp.write_text(fingerprint)
-    return build
 
 
 def everything_to_the_function(template: dict[str, Any]) -> dict[str, Any]:
-    """Let API Gateway send every address and every method to the function, which finds the route by itself.
+    """Let API Gateway send every address and method to the function, which finds the route itself.
 
-    Chalice makes a resource of each route. What has none API Gateway answers in its own words: JSON to a patient, 403
-    to a wrong method. Beside /{clinic} it takes no /{proxy+}: one variable part at a place.
+    Chalice makes a resource of each route, and API Gateway answers all other addresses by itself:
+    with JSON to a patient, with 403 to a wrong method. Beside /{clinic} it allows no /{proxy+}: an
+    address may have one variable part at a place.
     """
     body = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
-    one = next(iter(next(iter(body["paths"].values())).values()))
-    operation = {name: part for name, part in one.items() if name != "parameters"}
+    methods = next(iter(body["paths"].values()))
+    operation = dict(next(iter(methods.values())))
+    operation.pop("parameters", None)
     named = {"name": "proxy", "in": "path", "required": True, "type": "string"}
     body["paths"] = {
         "/": dict.fromkeys(METHODS, operation),
@@ -97,22 +102,28 @@ def everything_to_the_function(template: dict[str, Any]) -> dict[str, Any]:
 def _require_python() -> None:
     if not OLDEST <= sys.version_info[:2] <= NEWEST:
         found = ".".join(map(str, sys.version_info[:2]))
-        raise NotBuiltError(f"Python 3.11, 3.12 or 3.13 is needed, because Lambda runs the same one; this is {found}.")
+        reason = "because Lambda runs the same one"
+        raise NotBuiltError(f"Python 3.11, 3.12 or 3.13 is needed, {reason}; this is {found}.")
 
 
 def _files(place: Path) -> Iterator[Path]:
-    """Yield the files of a place that matter, in a fixed order."""
+    """Yield the source files of a folder, or the file itself, in a fixed order."""
     if place.is_file():
         yield place
     elif place.is_dir():
-        for path in sorted(place.rglob("*")):
-            if path.is_file() and path.suffix not in {".pyc", ".mo"} and not _LEFT_OUT & set(path.parts):
-                yield path
+        yield from filter(_is_source, sorted(place.rglob("*")))
+
+
+def _is_source(path: Path) -> bool:
+    if path.suffix in {".pyc", ".mo"} or _LEFT_OUT & set(path.parts):
+        return False
+    return path.is_file()
 
 
 def _fingerprint(root: Path) -> str:
     """Return a hash of everything the bundle depends on."""
-    digest = hashlib.sha256(f"{sys.version}\0{version('chalice')}\0{version('babel')}\0{version('jinja2')}".encode())
+    versions = (sys.version, version("chalice"), version("babel"), version("jinja2"))
+    digest = hashlib.sha256("\0".join(versions).encode())
     for name in (*_SOURCES, *_BUILDERS):
         for path in _files(root / name):
             content = path.read_bytes()
@@ -129,7 +140,7 @@ def _copy(source: Path, target: Path, *, only: str = "*") -> None:
 
 
 def _lay_out(root: Path, build: Path) -> None:
-    """Lay the project out under build/stage as chalice is to zip it."""
+    """Copy the project to build/stage in the layout that chalice zips."""
     stage = build / "stage"
     shutil.rmtree(stage, ignore_errors=True)
     stage.mkdir(parents=True)
@@ -147,18 +158,18 @@ def _lay_out(root: Path, build: Path) -> None:
 
 
 def _package(root: Path, build: Path) -> None:
-    """Let chalice make the zip and the template, merged with ours."""
+    """Let chalice make the zip and the template, merged with `infra/template.yaml`."""
     shutil.rmtree(build / "packaged", ignore_errors=True)
-    merge = ["--merge-template", str(root / "infra/template.yaml")]
     chalice = "import chalice.cli; chalice.cli.main()"
-    command = [sys.executable, "-c", chalice, "package", "--stage", STAGE, *merge, str(build / "packaged")]
+    command = [sys.executable, "-c", chalice, "package", "--stage", STAGE]
+    command += ["--merge-template", str(root / "infra/template.yaml"), str(build / "packaged")]
     _run(command, build / "stage", "chalice could not package the app")
 
 
 def _run(command: list[str], cwd: Path, what: str) -> None:
-    """Run a build step away from anybody's AWS settings; show its words only when it fails."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
-    environ = kept | {
+    """Run a build step without the environment's AWS settings; show its output only if it fails."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+    environ |= {
         "AWS_DEFAULT_REGION": _REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -171,7 +182,8 @@ def _run(command: list[str], cwd: Path, what: str) -> None:
 def _bytecode(source: bytes, name: str) -> bytes:
     """Compile a module so that Python never compares it with its source.
 
-    Lambda unpacks a zip without its times, and read-only: ordinary bytecode would be thrown away at every cold start.
+    Lambda unpacks a zip read-only and without the files' times: Python would take ordinary bytecode
+    for outdated, and compile again at every cold start.
     """
     with tempfile.TemporaryDirectory() as folder:
         module, compiled = Path(folder, "module.py"), Path(folder, "module.pyc")
@@ -187,14 +199,17 @@ def _bytecode(source: bytes, name: str) -> bytes:
 
 
 def _rewrite_zip(source: Path, target: Path) -> None:
-    """Write the zip anew: bytecode beside the sources, sorted, and with one fixed time."""
+    """Write the zip again: sorted, with bytecode beside the sources, and one fixed time."""
+    entries = {}
     with zipfile.ZipFile(source) as packaged:
-        entries = {name: packaged.read(name) for name in packaged.namelist() if not name.endswith("/")}
+        for name in packaged.namelist():
+            if not name.endswith("/"):
+                entries[name] = packaged.read(name)
     for name, content in list(entries.items()):
         path = Path(name)
         if path.suffix == ".py":
-            cached = path.parent / "__pycache__" / f"{path.stem}.{sys.implementation.cache_tag}.pyc"
-            entries[str(cached)] = _bytecode(content, name)
+            cached = f"{path.stem}.{sys.implementation.cache_tag}.pyc"
+            entries[str(path.parent / "__pycache__" / cached)] = _bytecode(content, name)
     unfinished = target.with_suffix(".part")
     with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as written:
         for name, content in sorted(entries.items()):
@@ -206,7 +221,7 @@ def _rewrite_zip(source: Path, target: Path) -> None:
 
 
 def main() -> int:
-    """Build, and say what came out."""
+    """Build the bundle, and print its size."""
     try:
         build = bundle()
     except NotBuiltError as error:

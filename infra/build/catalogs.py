@@ -1,10 +1,10 @@
-"""The translations: extract what code and templates say, update and check each language's catalog, compile them.
+"""Extracts the texts of code and templates, and updates, checks and compiles the catalogs.
 
-    python -m infra.build.catalogs update    # after a change of text: the .pot anew, new messages into every .po
-    python -m infra.build.catalogs check     # complete, fresh, placeholders right? Part of `make check`
+    python -m infra.build.catalogs update    # after a change of text: write the .pot and every .po
+    python -m infra.build.catalogs check     # complete, up to date, placeholders right?
 
-English is the language of the messages in the code, and has a catalog like the others, so that its wording can change
-without touching the code; new messages enter it as they are.
+`make check` runs the check. English is the language of the messages in the code. It has a catalog
+like the others, so that its wording can change without the code; new messages enter it as they are.
 """
 
 import copy
@@ -24,8 +24,11 @@ from chalicelib.domain.languages import LANGUAGES
 SOURCE_LANGUAGE = "en"
 ROOT = Path(__file__).resolve().parents[2]
 
-_METHODS = [("chalicelib/**.py", "python"), ("templates/**.html", "jinja2"), ("templates/**.txt", "jinja2")]
-_OPTIONS = {"templates/**": {"trimmed": "true", "silent": "false"}}
+_METHODS = {
+    "chalicelib": [("**.py", "python")],
+    "templates": [("**.html", "jinja2"), ("**.txt", "jinja2")],
+}
+_OPTIONS = {"templates": {"**": {"trimmed": "true", "silent": "false"}}}
 _KEYWORDS: dict[str, tuple[int | tuple[int, str], ...] | None] = {
     "_": None,
     "N_": None,
@@ -39,7 +42,7 @@ _NO_TIME = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
 def template_file(root: Path = ROOT) -> Path:
-    """Return the path of the .pot, the list of every message there is."""
+    """Return the path of the .pot, the list of all messages."""
     return root / "locales" / "messages.pot"
 
 
@@ -50,33 +53,38 @@ def catalog_file(language: str, root: Path = ROOT) -> Path:
 
 def extracted(root: Path = ROOT) -> Catalog:
     """Return every message that code and templates contain now."""
-    catalog = Catalog(project="consent-portal", creation_date=_NO_TIME, revision_date=_NO_TIME, charset="utf-8")
-    for folder in ("chalicelib", "templates"):
+    catalog = Catalog(
+        project="consent-portal",
+        creation_date=_NO_TIME,
+        revision_date=_NO_TIME,
+        charset="utf-8",
+    )
+    for folder, methods in _METHODS.items():
         found = extract_from_dir(
             root / folder,
-            method_map=[
-                (pattern.removeprefix(f"{folder}/"), method)
-                for pattern, method in _METHODS
-                if pattern.startswith(folder)
-            ],
-            options_map={
-                pattern.removeprefix(f"{folder}/"): options
-                for pattern, options in _OPTIONS.items()
-                if pattern.startswith(folder)
-            },
+            method_map=methods,
+            options_map=_OPTIONS.get(folder, {}),
             keywords=_KEYWORDS,
             comment_tags=("NOTE:",),
             strip_comment_tags=True,
         )
         for name, _line, message, comments, context in found:
-            catalog.add(message, locations=[(f"{folder}/{name}", 0)], auto_comments=comments, context=context)
+            place = (f"{folder}/{name}", 0)
+            catalog.add(message, locations=[place], auto_comments=comments, context=context)
     return catalog
 
 
 def _write(catalog: Catalog, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
-        write_po(file, catalog, sort_by_file=True, include_lineno=False, width=120, ignore_obsolete=True)
+        write_po(
+            file,
+            catalog,
+            sort_by_file=True,
+            include_lineno=False,
+            width=120,
+            ignore_obsolete=True,
+        )
 
 
 def _read(path: Path, language: str | None = None) -> Catalog:
@@ -85,21 +93,27 @@ def _read(path: Path, language: str | None = None) -> Catalog:
 
 
 def update(root: Path = ROOT) -> None:
-    """Write the .pot anew and bring every language's catalog to the same set of messages."""
+    """Write the .pot, and give every language's catalog the same messages."""
     template = extracted(root)
     _write(template, template_file(root))
     for language in LANGUAGES:
         path = catalog_file(language, root)
-        catalog = _read(path, language) if path.exists() else Catalog(locale=language, project="consent-portal")
-        # Babel puts the template's own messages into the catalog: each language needs its own.
+        new = Catalog(locale=language, project="consent-portal")
+        catalog = _read(path, language) if path.exists() else new
+        # Babel puts the template's message objects into the catalog: each language needs copies.
         catalog.update(copy.deepcopy(template), no_fuzzy_matching=True)
         catalog.creation_date = catalog.revision_date = _NO_TIME
         catalog.fuzzy = False
         if language == SOURCE_LANGUAGE:
-            for message in _messages(catalog):
-                if not _complete(message):
-                    message.string = message.id
+            _fill_in(catalog)
         _write(catalog, path)
+
+
+def _fill_in(catalog: Catalog) -> None:
+    """Give every message without a translation the text of the code."""
+    for message in _messages(catalog):
+        if not _is_complete(message):
+            message.string = message.id
 
 
 def _messages(catalog: Catalog) -> Iterator[Message]:
@@ -107,21 +121,20 @@ def _messages(catalog: Catalog) -> Iterator[Message]:
     return (message for message in catalog if message.id)
 
 
-def _complete(message: Message) -> bool:
-    strings = message.string if isinstance(message.string, tuple | list) else (message.string,)
-    return bool(strings) and all(strings)
-
-
-def _key(message: Message) -> tuple[object, str | None]:
-    return message.id, message.context
+def _is_complete(message: Message) -> bool:
+    strings = message.string
+    if isinstance(strings, tuple | list):
+        return bool(strings) and all(strings)
+    return bool(strings)
 
 
 def faults(root: Path = ROOT) -> Iterator[str]:
     """Yield a sentence for everything that is stale, missing or wrong."""
-    now = {_key(message) for message in _messages(extracted(root))}
+    keys = _keys(extracted(root))
     remedy = "run `python -m infra.build.catalogs update` and translate what is new"
-    if not template_file(root).exists() or {_key(message) for message in _messages(_read(template_file(root)))} != now:
-        yield f"{template_file(root).relative_to(root)} is stale: {remedy}."
+    template = template_file(root)
+    if not template.exists() or _keys(_read(template)) != keys:
+        yield f"{template.relative_to(root)} is stale: {remedy}."
     for language in LANGUAGES:
         path = catalog_file(language, root)
         name = path.relative_to(root)
@@ -129,42 +142,59 @@ def faults(root: Path = ROOT) -> Iterator[str]:
             yield f"{name} is missing: {remedy}."
             continue
         catalog = _read(path, language)
-        there = {_key(message): message for message in _messages(catalog)}
-        if there.keys() != now:
+        if _keys(catalog) != keys:
             yield f"{name} does not have the messages of the code: {remedy}."
-        for message in there.values():
-            text = message.id if isinstance(message.id, str) else message.id[0]
-            if not _complete(message):
-                yield f"{name}: “{text}” is not translated."
-            elif message.fuzzy:
-                yield f"{name}: “{text}” is marked fuzzy."
-            elif isinstance(message.string, tuple | list) and len(message.string) != catalog.num_plurals:
-                forms = f"{len(message.string)} plural forms instead of {catalog.num_plurals}"
-                yield f"{name}: “{text}” has {forms}."
-            for error in message.check(catalog):
-                yield f"{name}: “{text}”: {error}."
+        for fault in _faults_in(catalog):
+            yield f"{name}: {fault}"
+
+
+def _keys(catalog: Catalog) -> set[tuple[object, str | None]]:
+    """Return what identifies the messages of a catalog."""
+    return {(message.id, message.context) for message in _messages(catalog)}
+
+
+def _faults_in(catalog: Catalog) -> Iterator[str]:
+    """Yield a sentence for every message that is not translated, in doubt or wrong."""
+    for message in _messages(catalog):
+        text = message.id if isinstance(message.id, str) else message.id[0]
+        forms = message.string
+        if not _is_complete(message):
+            yield f"“{text}” is not translated."
+        elif message.fuzzy:
+            yield f"“{text}” is marked fuzzy."
+        elif isinstance(forms, tuple | list) and len(forms) != catalog.num_plurals:
+            number = f"{len(forms)} plural forms instead of {catalog.num_plurals}"
+            yield f"“{text}” has {number}."
+        for error in message.check(catalog):
+            yield f"“{text}”: {error}."
 
 
 def compile_catalogs(target: Path, root: Path = ROOT) -> None:
     """Compile every language's catalog into `target`/<language>/LC_MESSAGES/messages.mo."""
     for language in LANGUAGES:
         path = catalog_file(language, root)
-        if path.exists():
-            compiled = target / language / "LC_MESSAGES" / "messages.mo"
-            compiled.parent.mkdir(parents=True, exist_ok=True)
-            # Whole at once: another process may read the one that is there, or make the same.
-            unfinished = compiled.with_suffix(f".{os.getpid()}.mo")
-            with unfinished.open("wb") as file:
-                write_mo(file, _read(path, language))
-            unfinished.replace(compiled)
+        if not path.exists():
+            continue
+        compiled = target / language / "LC_MESSAGES" / "messages.mo"
+        compiled.parent.mkdir(parents=True, exist_ok=True)
+        # Replaced in one step: another process may read the old file, or write the same one.
+        unfinished = compiled.with_suffix(f".{os.getpid()}.mo")
+        with unfinished.open("wb") as file:
+            write_mo(file, _read(path, language))
+        unfinished.replace(compiled)
 
 
 def compile_stale() -> None:
-    """Compile the catalogs beside their sources where one is missing or older than its source."""
-    sources = [path for path in map(catalog_file, LANGUAGES) if path.exists()]
-    made = [(source, source.with_suffix(".mo")) for source in sources]
-    if any(not target.exists() or target.stat().st_mtime < source.stat().st_mtime for source, target in made):
-        compile_catalogs(ROOT / "locales")
+    """Compile the catalogs in `locales/` where one is missing or older than its source."""
+    for language in LANGUAGES:
+        source = catalog_file(language)
+        if source.exists() and _is_stale(source.with_suffix(".mo"), source):
+            compile_catalogs(ROOT / "locales")
+            return
+
+
+def _is_stale(compiled: Path, source: Path) -> bool:
+    return not compiled.exists() or compiled.stat().st_mtime < source.stat().st_mtime
 
 
 def main(arguments: list[str]) -> int:

@@ -1,10 +1,10 @@
-"""Print how much stands on a line: the median, over all functions, of syntax nodes per line.
+"""Prints how dense the code is: the median, over all functions, of syntax nodes per line.
 
     python -m infra.build.density          # the figure
     python -m infra.build.density -v       # and the densest functions
 
-A node is what `ast.walk` yields; a function's lines are all from its `def` to its end. Well-read projects of this field
-(warehouse, httpx, healthchecks) have 5 to 8. It is a figure to look at, nothing fails by it.
+A node is what `ast.walk` yields; a function's lines are all from its `def` to its end. Projects of
+this field that read well (warehouse, httpx, healthchecks) have 5 to 8. No check fails by it.
 """
 
 import ast
@@ -33,7 +33,8 @@ def main(arguments: list[str]) -> int:
     """Print the figure; with -v the densest functions too."""
     found = sorted(densities(ROOT / "chalicelib"), reverse=True)
     median = statistics.median(density for density, _ in found)
-    print(f"{median:.1f} syntax nodes per line (median of {len(found)} functions; models of the field: 5 to 8)")
+    compared = f"median of {len(found)} functions; models of the field: 5 to 8"
+    print(f"{median:.1f} syntax nodes per line ({compared})")
     if "-v" in arguments:
         for density, place in found[:_DENSEST]:
             print(f"{density:6.1f}  {place}")

@@ -1,8 +1,8 @@
-"""The third-party part of the bundle: the pinned requirements as their authors ship them, without what is never used.
+"""Prepares the third-party part of the bundle: the pinned requirements without what is never used.
 
-No Python module of another project is edited. Whole modules that nothing here imports are left out, and data is cut
-down: descriptions of AWS services, locales, time zones, certificates. Every rule must match something. One that
-matches nothing stops the build and is named, because then the package has changed and the rule needs a look
+No Python module of another project is edited. Whole modules that nothing here imports are left out,
+and data is cut down: descriptions of AWS services, locales, time zones, certificates. A rule that
+matches nothing stops the build and is named: its package has changed, and the rule must be checked
 (docs/decisions/0022-third-party-code.md).
 
 The result is kept under `build/` by a hash of everything it depends on.
@@ -51,8 +51,8 @@ UNUSED = (
     "qrcode/tests",
     "urllib3/contrib/emscripten",
 )
-# The operations that the functions call. Reading whole descriptions would take a tenth of a cold start: whoever needs
-# another operation adds it here.
+# The operations that the functions call: add a new one here. Reading whole descriptions would take a
+# tenth of a cold start.
 OPERATIONS = {
     "dynamodb": (
         "BatchGetItem",
@@ -66,13 +66,13 @@ OPERATIONS = {
 }
 # What botocore reads beside the descriptions of services.
 SHARED_DATA = ("_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json")
-# Certificate authorities that Amazon's own endpoints are signed by: botocore's file carries 140, and every one is
-# parsed at the first request of a cold start.
+# The certificate authorities of Amazon's own endpoints. botocore's file has 140, and all are parsed at
+# the first request of a cold start.
 AUTHORITIES = ("Amazon Root CA", "Starfield Services Root Certificate Authority")
 
 
 class NotInstalledError(Exception):
-    """The packages of the bundle could not be prepared; the message is fit for a person."""
+    """The packages of the bundle could not be prepared; the message says why."""
 
 
 class StaleRuleError(NotInstalledError):
@@ -86,7 +86,10 @@ class StaleRuleError(NotInstalledError):
 
 
 def dependencies(requirements: Path, build: Path) -> Path:
-    """Return a folder of the pinned packages, trimmed for Lambda; made once per change of pins, rules or Python."""
+    """Return a folder of the pinned packages, trimmed for Lambda.
+
+    It is made again only when the pins, the rules or Python change.
+    """
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     rules = f"{Path(__file__).read_text()}\0{sorted(ZONES.values())}\0{sorted(locales())}"
     digest = hashlib.sha256(f"{version}\0{rules}\0{requirements.read_text()}".encode())
@@ -101,17 +104,23 @@ def dependencies(requirements: Path, build: Path) -> Path:
 
 
 def _install(requirements: Path, target: Path, version: str) -> None:
-    """Let pip unpack the wheels for Lambda: x86_64, and a C library no newer than the one of its Python 3.11."""
+    """Let pip unpack the wheels for Lambda.
+
+    These are for x86_64 and a C library no newer than that of Lambda's Python 3.11.
+    """
     print("Fetching the packages that ship to Lambda …", file=sys.stderr, flush=True)
     platforms = ("manylinux2014_x86_64", "manylinux_2_17_x86_64", "manylinux_2_26_x86_64")
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    command += ["--no-compile", "--only-binary=:all:", "--implementation=cp", f"--python-version={version}"]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command += ["--no-deps", "--no-compile", "--only-binary=:all:", "--implementation=cp"]
+    command += [f"--python-version={version}"]
     command += [f"--platform={platform}" for platform in platforms]
     command += [f"--target={target}", f"--requirement={requirements}"]
     done = subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, check=False)
     if done.returncode:
-        reason = next((line for line in done.stderr.splitlines() if "ERROR" in line), "pip failed without a word")
-        raise NotInstalledError(f"The packages in {requirements.name} could not be fetched ({reason.strip()}).")
+        errors = [line for line in done.stderr.splitlines() if "ERROR" in line]
+        reason = errors[0].strip() if errors else "pip gave no reason"
+        problem = f"The packages in {requirements.name} could not be fetched"
+        raise NotInstalledError(f"{problem} ({reason}).")
 
 
 def trim(packages: Path) -> None:
@@ -148,7 +157,7 @@ def _keep_services(data: Path) -> None:
 
 
 def locales() -> set[str]:
-    """Name the locales of our languages, and those that they inherit data from. Babel carries a thousand."""
+    """Return the locales of our languages, and those they inherit data from; Babel has a thousand."""
     kept = {"root"}
     for language in BY_CODE.values():
         for name in (language.code, language.locale):
@@ -160,7 +169,7 @@ def locales() -> set[str]:
 
 
 def _parent(locale: str) -> str | None:
-    """Name the locale that another one inherits from, as `babel.localedata.load` finds it; none for a language."""
+    """Return the locale that another inherits from, as `babel.localedata.load` does, or None."""
     exception: str | None = get_global("parent_exceptions").get(locale)
     return exception or locale.rpartition("_")[0] or None
 
@@ -172,7 +181,7 @@ def _keep_locales(folder: Path) -> None:
 
 
 def _keep_zones(folder: Path) -> None:
-    """Keep the clocks of the countries our clinics are in, and UTC; the world has six hundred."""
+    """Keep the time zones of the countries our clinics are in, and UTC, of six hundred."""
     zones = {*ZONES.values(), "UTC"}
     _require(folder, zones)
     kept = {folder / zone for zone in zones}
@@ -213,14 +222,14 @@ def _read(path: Path) -> Any:
 
 
 def _replace(path: Path, content: Any) -> None:
-    """Write a JSON file anew, compact and not gzipped: it loads fastest."""
+    """Write a JSON file again, compact and not gzipped: it loads fastest."""
     path.unlink()
     plain = path.with_suffix("") if path.suffix == ".gz" else path
     plain.write_text(json.dumps(content, separators=(",", ":")))
 
 
 def _without_documentation(value: Any) -> Any:
-    """Return a service description without its prose, nine tenths of it."""
+    """Return a service description without its documentation, which is nine tenths of it."""
     if isinstance(value, list):
         return [_without_documentation(part) for part in value]
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Draw the pictures of the documents: `docs/pictures/*.dot`, in Graphviz's language, to SVG files beside them.
+"""Draws the pictures of the documents: an SVG file beside each Graphviz file `docs/pictures/*.dot`.
 
     python -m infra.build.drawings
 
@@ -20,13 +20,14 @@ instance().then((graphviz) => process.stdout.write(graphviz.renderString(read, {
 
 
 def drawn(text: str) -> str:
-    """Return a picture in Graphviz's language as SVG."""
+    """Return a picture, described in Graphviz's language, as SVG."""
     command = ["node", "-e", _DRAW, str(graphviz_folder())]
-    return subprocess.run(command, input=text, check=True, capture_output=True, text=True).stdout
+    drawing = subprocess.run(command, input=text, check=True, capture_output=True, text=True)
+    return drawing.stdout
 
 
 def main() -> int:
-    """Draw every picture anew."""
+    """Draw every picture again."""
     for source in sorted(PICTURES.glob("*.dot")):
         picture = source.with_suffix(".svg")
         picture.write_text(drawn(source.read_text(encoding="utf-8")), encoding="utf-8")

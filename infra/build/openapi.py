@@ -89,7 +89,7 @@ def build(source: Path = SOURCE) -> dict[str, Any]:
 
 
 def fill_in_languages(document: dict[str, Any]) -> None:
-    """Give the schema `Language` the values of `domain/languages.py`, where the list of languages is kept."""
+    """Give the schema `Language` the languages of `domain/languages.py`."""
     schemas = document.get("components", {}).get("schemas", {})
     if "Language" in schemas:
         schemas["Language"]["enum"] = list(LANGUAGES)
