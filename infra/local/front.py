@@ -1,4 +1,4 @@
-"""The front of `make run`: one address in a browser, the emulator's API Gateway behind it.
+"""The server of `make run` that browsers use, in front of the emulator's API Gateway.
 
 It adds what the real API Gateway does and MiniStack does not: an Accept header where there is none
 (without one MiniStack leaves base64 as it is), compression, the template's own replies to unknown
@@ -60,18 +60,21 @@ class Front:
         return self.gateway.compressed(request, reply)
 
     def _forward(self, request: Request, prefix: str) -> Reply:
-        """Ask the emulator over a new connection: a kept one may close just as a POST goes out."""
-        target = f"/restapis/{self.api_id}/{self.gateway.stage}/_user_request_{request.target.removeprefix(prefix)}"
+        """Send the request over a new connection: a kept one may close just as a POST goes out."""
+        api = f"/restapis/{self.api_id}/{self.gateway.stage}/_user_request_"
+        target = api + request.target.removeprefix(prefix)
         headers = {name: value for name, value in request.headers if name.lower() not in _HOP_BY_HOP}
         headers |= {"X-Forwarded-Proto": "http", "X-Forwarded-For": request.client}
         if request.header("accept") is None:
             headers["Accept"] = "*/*"
         address = urlsplit(self.endpoint_url)
-        with contextlib.closing(
-            http.client.HTTPConnection(str(address.hostname), address.port, timeout=TIMEOUT)
-        ) as link:
-            link.request(request.method, target, request.body or None, headers)
-            answer = link.getresponse()
+        connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=TIMEOUT)
+        with contextlib.closing(connection):
+            connection.request(request.method, target, request.body or None, headers)
+            answer = connection.getresponse()
             body = answer.read()
-        kept = tuple((name, value) for name, value in answer.getheaders() if name.lower() not in _NOT_PASSED_ON)
-        return Reply(answer.status, kept, body)
+        passed_on = []
+        for name, value in answer.getheaders():
+            if name.lower() not in _NOT_PASSED_ON:
+                passed_on.append((name, value))
+        return Reply(answer.status, tuple(passed_on), body)

@@ -47,9 +47,15 @@ class Route:
 
     @property
     def rank(self) -> tuple[tuple[int, str], ...]:
-        """Sorts fixed words before parameters, and those before the greedy one."""
+        """The order of precedence: fixed parts first, then parameters, then the greedy one."""
         parts = [part for part in self.resource.split("/") if part]
-        return tuple((2 if part.endswith("+}") else 1 if part.startswith("{") else 0, part) for part in parts)
+        return tuple((_precedence(part), part) for part in parts)
+
+
+def _precedence(part: str) -> int:
+    if part.endswith("+}"):
+        return 2
+    return 1 if part.startswith("{") else 0
 
 
 @dataclass(frozen=True)
@@ -67,10 +73,10 @@ class Gateway:
         """Read the API of a template made by `chalice package`."""
         properties = template["Resources"]["RestAPI"]["Properties"]
         body = properties["DefinitionBody"]
-        routes = [
-            Route(resource, frozenset(method.upper() for method in methods if not method.startswith("x-")))
-            for resource, methods in body["paths"].items()
-        ]
+        routes = []
+        for resource, parts in body["paths"].items():
+            methods = {name.upper() for name in parts if not name.startswith("x-")}
+            routes.append(Route(resource, frozenset(methods)))
         return cls(
             stage=properties["StageName"],
             routes=tuple(sorted(routes, key=lambda route: route.rank)),
@@ -89,11 +95,11 @@ class Gateway:
         return None
 
     def binary_body(self, content_type: str | None) -> bool:
-        """Say whether a request's body goes to the function as base64."""
+        """Return whether a request's body goes to the function as base64."""
         return self._binary(content_type or "application/json")
 
     def decodes_reply(self, accept: str | None) -> bool:
-        """Say whether a base64 reply is decoded: only the first media type of Accept is looked at.
+        """Return whether a base64 reply is decoded; only the first media type of Accept counts.
 
         https://docs.aws.amazon.com/apigateway/latest/developerguide/lambda-proxy-binary-media.html
         """
@@ -101,10 +107,7 @@ class Gateway:
 
     def _binary(self, media_type: str) -> bool:
         plain = media_type.partition(";")[0].strip().lower()
-        return any(
-            known in {"*/*", plain} or (known.endswith("/*") and plain.startswith(known[:-1]))
-            for known in self.binary_types
-        )
+        return any(_matches(plain, pattern) for pattern in self.binary_types)
 
     def refusal(self, kind: str, status: int, message: str) -> Reply:
         """Return the gateway's own reply of a kind, e.g. MISSING_AUTHENTICATION_TOKEN (template)."""
@@ -121,17 +124,25 @@ class Gateway:
 
     def compressed(self, request: Request, reply: Reply) -> Reply:
         """Compress a reply as the gateway does: if large, wanted, and not compressed already."""
-        wanted = {
-            part.partition(";")[0].strip().lower() for part in (request.header("accept-encoding") or "").split(",")
-        }
-        if (
-            self.compress_from is None
-            or len(reply.body) < self.compress_from
-            or "gzip" not in wanted
-            or header(reply.headers, "content-encoding")
-        ):
+        if self.compress_from is None or len(reply.body) < self.compress_from:
             return reply
-        return Reply(reply.status, (*reply.headers, ("content-encoding", "gzip")), gzip.compress(reply.body, mtime=0))
+        if not _accepts_gzip(request) or header(reply.headers, "content-encoding"):
+            return reply
+        headers = (*reply.headers, ("content-encoding", "gzip"))
+        return Reply(reply.status, headers, gzip.compress(reply.body, mtime=0))
+
+
+def _accepts_gzip(request: Request) -> bool:
+    encodings = (request.header("accept-encoding") or "").split(",")
+    names = [encoding.partition(";")[0].strip().lower() for encoding in encodings]
+    return "gzip" in names
+
+
+def _matches(media_type: str, pattern: str) -> bool:
+    """Return whether a media type is the pattern's, such as image/png, image/* or */*."""
+    if pattern in {"*/*", media_type}:
+        return True
+    return pattern.endswith("/*") and media_type.startswith(pattern[:-1])
 
 
 def missing(gateway: Gateway) -> Reply:

@@ -33,11 +33,14 @@ def _copy(logs: Any, groups: list[str], target: Path, stopping: threading.Event)
         while not finished:
             finished = stopping.wait(_EVERY_SECONDS)
             # Events of one millisecond may come in two reads: read two seconds again, skip known ones.
-            events = {_identity(event): event for group in groups for event in _new(logs, group, since - 2000)}
-            for identity, event in sorted(events.items(), key=lambda each: each[0][1]):
+            events = {}
+            for group in groups:
+                for event in _new(logs, group, since - 2000):
+                    events[_identity(event)] = event
+            for identity, event in sorted(events.items(), key=_timestamp):
                 if identity not in seen:
                     file.write(event["message"].rstrip("\n") + "\n")
-            since = max([since, *(identity[1] for identity in events)])
+                since = max(since, identity[1])
             seen = set(events)
             file.flush()
 
@@ -50,5 +53,10 @@ def _new(logs: Any, group: str, since: int) -> Iterator[dict[str, Any]]:
 
 
 def _identity(event: dict[str, Any]) -> tuple[str, int, str]:
-    """Tell one event from another; the emulator gives no event id."""
+    """Return what identifies an event; the emulator gives no event id."""
     return event["logStreamName"], int(event["timestamp"]), event["message"]
+
+
+def _timestamp(entry: tuple[tuple[str, int, str], dict[str, Any]]) -> int:
+    identity, _event = entry
+    return identity[1]

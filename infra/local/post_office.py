@@ -1,9 +1,9 @@
 """Stands in for Amazon SES v2 and SNS on this machine: keeps every message, delivers none.
 
-MiniStack has both services of its own, but drops a mail's headers. Functions find this one by
-AWS_ENDPOINT_URL_SESV2 and AWS_ENDPOINT_URL_SNS; it speaks of the two services what the portal says
-to them: SendEmail (REST-JSON) with simple or raw content, and Publish (the query protocol) to a
-phone number.
+MiniStack has both services, but drops a mail's headers. AWS clients find this one by
+AWS_ENDPOINT_URL_SESV2 and AWS_ENDPOINT_URL_SNS. It understands the calls that the portal makes:
+SendEmail (REST-JSON) with simple or raw content, and Publish (the query protocol) to a phone
+number.
 """
 
 import base64
@@ -31,7 +31,7 @@ Message = dict[str, Any]
 _OUTBOUND = "/v2/email/outbound-emails"
 _JSON, _XML = (("Content-Type", "application/json"),), (("Content-Type", "text/xml"),)
 _MAX_HEADER = 996
-"""How long a header may be with its name: SES, MessageHeader."""
+"""How many characters a header may have with its name (SES, MessageHeader)."""
 
 
 class RefusalError(Exception):
@@ -50,31 +50,31 @@ class PostOffice:
     kept: Path
     off: bool = False
     failing: dict[str, RefusalError] = field(default_factory=dict)
-    """What to answer to a message for whom: tests set it; the name "" stands for everybody."""
+    """The error to answer, by recipient; "" stands for all recipients. Tests set it."""
 
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def messages(self) -> list[Message]:
-        """Give everything ever sent, newest last."""
+        """Return everything ever sent, newest last."""
         with self.lock:
             lines = self.kept.read_text(encoding="utf-8").splitlines() if self.kept.exists() else []
         return [json.loads(line) for line in lines]
 
-    def sent_to(self, whom: str) -> list[Message]:
-        """Give what was sent to one address or number, newest last."""
-        return [message for message in self.messages() if message["to"] == whom]
+    def sent_to(self, recipient: str) -> list[Message]:
+        """Return what was sent to one address or number, newest last."""
+        return [message for message in self.messages() if message["to"] == recipient]
 
     def fail(self, code: str, status: int = 400, *, to: str = "") -> None:
-        """From now on refuse with this error what is meant for one address, or everything."""
+        """From now on answer this error to messages for one recipient, or for all."""
         self.failing[to] = RefusalError(code, status)
 
     def mend(self) -> None:
-        """Be open, and refuse nothing any more."""
+        """Accept all messages again."""
         self.failing.clear()
         self.off = False
 
     def __call__(self, request: Request) -> Reply:
-        """Answer one call of either service; closed, break the connection as if it were away."""
+        """Answer one call of either service; when off, break the connection."""
         if self.off:
             raise ConnectionResetError
         if request.method == "POST" and request.path == _OUTBOUND:
@@ -92,14 +92,15 @@ class PostOffice:
         return Reply(200, _JSON, json.dumps({"MessageId": number}).encode())
 
     def _sns(self, request: Request) -> Reply:
-        asked = {name: values[0] for name, values in parse_qs(request.body.decode()).items()}
+        fields = parse_qs(request.body.decode())
+        call = {name: values[0] for name, values in fields.items()}
         try:
-            number = self._keep(_text_message(asked))
+            number = self._keep(_text_message(call))
         except RefusalError as refusal:
             body = f"<ErrorResponse><Error><Code>{escape(refusal.code)}</Code></Error></ErrorResponse>"
             return Reply(refusal.status, _XML, body.encode())
-        body = f"<PublishResponse><PublishResult><MessageId>{number}</MessageId></PublishResult></PublishResponse>"
-        return Reply(200, _XML, body.encode())
+        result = f"<PublishResult><MessageId>{number}</MessageId></PublishResult>"
+        return Reply(200, _XML, f"<PublishResponse>{result}</PublishResponse>".encode())
 
     def _keep(self, message: Message) -> str:
         refusal = self.failing.get(message["to"]) or self.failing.get("")
@@ -113,31 +114,38 @@ class PostOffice:
         return str(uuid.uuid4())
 
 
-def _mail(asked: Mapping[str, Any]) -> Message:
-    """Read a SendEmail call as its reader will see the mail."""
-    content, sender = asked.get("Content", {}), asked.get("FromEmailAddress", "")
+def _mail(call: Mapping[str, Any]) -> Message:
+    """Return the mail of a SendEmail call as its recipient sees it."""
+    content = call.get("Content", {})
+    sender = call.get("FromEmailAddress", "")
     if "Raw" in content:
-        raw = email.message_from_bytes(base64.b64decode(content["Raw"]["Data"]), policy=email.policy.default)
-        return _as_read(raw)
-    to = asked.get("Destination", {}).get("ToAddresses", [])
+        raw = base64.b64decode(content["Raw"]["Data"])
+        return _as_read(email.message_from_bytes(raw, policy=email.policy.default))
+    to = call.get("Destination", {}).get("ToAddresses", [])
     if not sender or len(to) != 1 or "@" not in to[0] or "Simple" not in content:
         raise RefusalError("BadRequestException")
     simple = content["Simple"]
     headers = {"From": sender, "To": to[0], "Subject": simple["Subject"]["Data"]}
-    if asked.get("ReplyToAddresses"):
-        headers["Reply-To"] = ", ".join(asked["ReplyToAddresses"])
-    for each in simple.get("Headers", []):
-        written = f"{each['Name']}{each['Value']}"
+    if call.get("ReplyToAddresses"):
+        headers["Reply-To"] = ", ".join(call["ReplyToAddresses"])
+    for extra in simple.get("Headers", []):
+        written = f"{extra['Name']}{extra['Value']}"
         if len(written) > _MAX_HEADER or not written.isascii() or not written.isprintable():
             raise RefusalError("BadRequestException")
-        headers[each["Name"]] = each["Value"]
-    if asked.get("ConfigurationSetName"):
-        headers["X-SES-CONFIGURATION-SET"] = asked["ConfigurationSetName"]
-    if asked.get("EmailTags"):
-        headers["X-SES-MESSAGE-TAGS"] = ", ".join(f"{each['Name']}={each['Value']}" for each in asked["EmailTags"])
-    body = simple["Body"]
-    parts = {name: body.get(part, {}).get("Data") for name, part in (("text", "Text"), ("html", "Html"))}
-    return {"channel": "email", "to": to[0], "subject": headers["Subject"], **parts, "headers": headers}
+        headers[extra["Name"]] = extra["Value"]
+    if call.get("ConfigurationSetName"):
+        headers["X-SES-CONFIGURATION-SET"] = call["ConfigurationSetName"]
+    if call.get("EmailTags"):
+        tags = [f"{tag['Name']}={tag['Value']}" for tag in call["EmailTags"]]
+        headers["X-SES-MESSAGE-TAGS"] = ", ".join(tags)
+    return {
+        "channel": "email",
+        "to": to[0],
+        "subject": headers["Subject"],
+        "text": simple["Body"].get("Text", {}).get("Data"),
+        "html": simple["Body"].get("Html", {}).get("Data"),
+        "headers": headers,
+    }
 
 
 def _as_read(raw: EmailMessage) -> Message:
@@ -146,25 +154,38 @@ def _as_read(raw: EmailMessage) -> Message:
         part = raw.get_body((kind,))
         parts[name] = part.get_content() if part is not None else None
     headers = {name: str(value) for name, value in raw.items()}
-    to = headers.get("To", "")
-    return {"channel": "email", "to": to, "subject": headers.get("Subject", ""), **parts, "headers": headers}
-
-
-def _text_message(asked: Mapping[str, str]) -> Message:
-    if asked.get("Action") != "Publish" or not asked.get("PhoneNumber", "").startswith("+") or not asked.get("Message"):
-        raise RefusalError("InvalidParameter")
-    attributes = {
-        asked[name]: asked.get(name.replace(".Name", ".Value.StringValue"), "")
-        for name in asked
-        if name.startswith("MessageAttributes.entry.") and name.endswith(".Name")
+    return {
+        "channel": "email",
+        "to": headers.get("To", ""),
+        "subject": headers.get("Subject", ""),
+        **parts,
+        "headers": headers,
     }
-    to, text = asked["PhoneNumber"], asked["Message"]
-    return {"channel": "sms", "to": to, "subject": None, "text": text, "html": None, "headers": attributes}
+
+
+def _text_message(call: Mapping[str, str]) -> Message:
+    """Return the text message of a Publish call."""
+    to = call.get("PhoneNumber", "")
+    text = call.get("Message")
+    if call.get("Action") != "Publish" or not to.startswith("+") or not text:
+        raise RefusalError("InvalidParameter")
+    attributes = {}
+    for name, value in call.items():
+        if name.startswith("MessageAttributes.entry.") and name.endswith(".Name"):
+            attributes[value] = call.get(name.replace(".Name", ".Value.StringValue"), "")
+    return {
+        "channel": "sms",
+        "to": to,
+        "subject": None,
+        "text": text,
+        "html": None,
+        "headers": attributes,
+    }
 
 
 @contextmanager
 def post_office(kept: Path) -> Iterator[tuple[PostOffice, dict[str, str]]]:
-    """Serve both, with messages in a file; give it and the variables that AWS clients need."""
+    """Serve both services, and yield them with the variables by which AWS clients find them."""
     office = PostOffice(kept)
     with serving(0, office) as port:
         url = f"http://{LOOPBACK}:{port}"

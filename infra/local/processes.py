@@ -1,4 +1,4 @@
-"""Child processes that never outlive us: free ports, start, wait until ready, stop."""
+"""Starts child processes, waits until they are ready, and stops them, at the latest with us."""
 
 import atexit
 import contextlib
@@ -16,8 +16,9 @@ from pathlib import Path
 LOOPBACK = "127.0.0.1"
 _PR_SET_PDEATHSIG = 1
 
-# Run by the child before its real work: ask Linux to send SIGTERM when the parent is gone, however it went, then become
-# the command. A session of its own keeps the terminal's Ctrl-C away from it, so that we decide the order of stopping.
+# The child runs this first: it lets Linux send SIGTERM when the parent ends, for whatever reason, and
+# then becomes the command. A session of its own keeps the terminal's Ctrl-C away from it, so that we
+# decide the order of stopping.
 _LAUNCHER = f"""
 import ctypes, os, sys
 if sys.platform == "linux":
@@ -27,7 +28,7 @@ os.execvp(sys.argv[1], sys.argv[1:])
 
 
 class NotStartedError(Exception):
-    """A child process did not come up; the message is fit for a person."""
+    """A child process did not come up; the message says why."""
 
 
 def free_port() -> int:
@@ -76,7 +77,8 @@ def wait_until_answering(url: str, child: subprocess.Popen[bytes], *, name: str,
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if child.poll() is not None:
-            raise NotStartedError(f"{name} stopped with exit code {child.returncode} while starting; see {log}.")
+            problem = f"{name} stopped with exit code {child.returncode} while starting"
+            raise NotStartedError(f"{problem}; see {log}.")
         try:
             with urllib.request.urlopen(url, timeout=2):
                 return

@@ -36,14 +36,15 @@ from infra.operator.deploy import Deployer, NotDeployedError
 
 LOCAL = ROOT / ".local"
 STACK = "consent-portal-local"
-# Where the local AWS keeps its data. A new name when what is stored changes its shape: older data is left as it is.
+# Where the local AWS keeps its data. It gets a new name when the layout of the data changes; older
+# data is left as it is.
 DATA = "aws-5"
 # The stream's function looks for new records at least this often.
 _STREAM_SECONDS = 3.0
 
 
 class NotRunningError(Exception):
-    """The portal cannot run; the message is fit for a person."""
+    """The portal cannot run; the message says why."""
 
 
 def _say(text: str) -> None:
@@ -51,7 +52,7 @@ def _say(text: str) -> None:
 
 
 def _interrupted(_signal: int, _frame: FrameType | None) -> None:
-    """Stop once: what comes while everything is being put away is not heard."""
+    """Stop once; ignore further signals while everything is being stopped."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
@@ -63,20 +64,22 @@ def chosen_port() -> int:
     if not named.isdigit() or not 0 < int(named) < 65536:
         raise NotRunningError(f"PORT must be a number from 1 to 65535, not “{named}”.")
     if not port_is_free(int(named)):
-        raise NotRunningError(f"Port {named} is in use: stop what uses it, or choose another with PORT=8001 make run.")
+        remedy = "stop what uses it, or choose another with PORT=8001 make run"
+        raise NotRunningError(f"Port {named} is in use: {remedy}.")
     return int(named)
 
 
 @contextlib.contextmanager
 def only_one() -> Iterator[None]:
-    """Make sure that nobody else works with the same data."""
+    """Raise NotRunningError where another portal runs with the same data."""
     LOCAL.mkdir(exist_ok=True)
-    LOCAL.chmod(0o700)  # keys and the demo's data are nobody else's business
+    LOCAL.chmod(0o700)  # keys and data are for this user only
     with (LOCAL / "run.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise NotRunningError("The portal is running already from this folder: stop that one first.") from None
+            message = "The portal is running already from this folder: stop that one first."
+            raise NotRunningError(message) from None
         yield
 
 
@@ -111,10 +114,11 @@ def portal_running(port: int, folder: Path = LOCAL) -> Iterator[Running]:
     forget_stream_positions(data)
     _say("Starting the local AWS …")
     with contextlib.ExitStack() as stack:
-        post, variables = stack.enter_context(post_office(folder / "mailbox.jsonl"))
-        # The emulator does not tell its functions under which domain they are asked.
+        office, variables = stack.enter_context(post_office(folder / "mailbox.jsonl"))
+        # The emulator does not pass the request's domain to its functions.
         addressed = {**variables, "PUBLIC_URL": base_url}
-        endpoint_url = stack.enter_context(ministack(data, log=folder / "ministack.log", variables=addressed))
+        aws = ministack(data, log=folder / "ministack.log", variables=addressed)
+        endpoint_url = stack.enter_context(aws)
         os.environ.update(aws_environment(endpoint_url))
         _say("Deploying the CloudFormation stack …")
         deployer = Deployer(endpoint_url)
@@ -130,17 +134,17 @@ def portal_running(port: int, folder: Path = LOCAL) -> Iterator[Running]:
         _say("Publishing the demo clinics …")
         clinics = publish_demo(settings, folder / "keys.json")
         home = f"/{gateway.stage}/{next(iter(clinics), '')}"
-        front = Front(gateway, endpoint_url, outputs["RestAPIId"], home, messages=post.messages)
+        front = Front(gateway, endpoint_url, outputs["RestAPIId"], home, messages=office.messages)
         with (
             copied(deployer.client("logs"), _log_groups(deployer), folder / "portal.log"),
             serving(port, front, too_large=too_large(front.gateway)),
         ):
             _require_page(front, home, folder)
-            yield Running(base_url, settings, clinics, front, post)
+            yield Running(base_url, settings, clinics, front, office)
 
 
 def run(port: int) -> None:
-    """Bring everything up, serve until interrupted, put everything away."""
+    """Start everything, serve until interrupted, and stop everything."""
     with portal_running(port) as portal:
         mailbox_url = f"{portal.base_url.rpartition('/')[0]}/_mailbox"
         demo = {"base_url": portal.base_url, "mailbox_url": mailbox_url, "clinics": portal.clinics}
@@ -148,7 +152,8 @@ def run(port: int) -> None:
             _show(portal.base_url, portal.clinics, mailbox_url)
             _until_interrupted()
         _say("\nStopping: saving the data …")
-        # MiniStack saves the table but not its stream: let the stream's function finish what was just written.
+        # MiniStack saves the table but not its stream: give the stream's function time to read what
+        # was just written.
         if portal.front.last_write:
             time.sleep(max(0.0, portal.front.last_write + _STREAM_SECONDS - time.monotonic()))
 
@@ -159,13 +164,15 @@ def _until_interrupted() -> None:
 
 
 def _log_groups(deployer: Deployer) -> list[str]:
-    resources = deployer.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
-    return [each["PhysicalResourceId"] for each in resources if each["ResourceType"] == "AWS::Logs::LogGroup"]
+    cloudformation = deployer.client("cloudformation")
+    resources = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+    groups = [part for part in resources if part["ResourceType"] == "AWS::Logs::LogGroup"]
+    return [group["PhysicalResourceId"] for group in groups]
 
 
 @contextlib.contextmanager
 def _announced(name: str, content: Mapping[str, Any]) -> Iterator[None]:
-    """While it serves, keep a file in `.local/` with how programs and commands reach it."""
+    """Write a file to `.local/` by which programs reach the portal; remove it at the end."""
     path = LOCAL / name
     unfinished = path.with_suffix(".part")
     unfinished.touch(mode=0o600)
@@ -178,12 +185,11 @@ def _announced(name: str, content: Mapping[str, Any]) -> Iterator[None]:
 
 
 def _require_page(front: Front, home: str, folder: Path) -> None:
-    """Ask for the first page once: it also wakes the function, so that nobody waits for that."""
+    """Request the first page once; this also starts the function, so that no user waits for it."""
     reply = front(Request("GET", home, (("Host", LOOPBACK), ("Accept", "text/html")), b""))
     if reply.status != 200:
-        raise NotRunningError(
-            f"The portal answers {reply.status} instead of its page; see portal.log and ministack.log in {folder}."
-        )
+        remedy = f"see portal.log and ministack.log in {folder}"
+        raise NotRunningError(f"The portal answers {reply.status} instead of its page; {remedy}.")
 
 
 def _show(base_url: str, clinics: dict[str, dict[str, str]], mailbox_url: str) -> None:
@@ -202,7 +208,7 @@ def _show(base_url: str, clinics: dict[str, dict[str, str]], mailbox_url: str) -
 
 
 def main() -> int:
-    """Run; say in one sentence why not."""
+    """Run; print one sentence if that is not possible."""
     signal.signal(signal.SIGINT, _interrupted)
     signal.signal(signal.SIGTERM, _interrupted)
     try:

@@ -1,4 +1,4 @@
-"""A small threaded HTTP server on the loopback interface: a request in, a reply out."""
+"""A small threaded HTTP server on the loopback interface; a handler turns requests into replies."""
 
 import contextlib
 import http.server
@@ -14,7 +14,7 @@ Headers = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Request:
-    """What a client asked for; `target` is path and query exactly as they came."""
+    """An HTTP request; `target` is path and query exactly as they came."""
 
     method: str
     target: str
@@ -95,7 +95,7 @@ class _Connection(http.server.BaseHTTPRequestHandler):
         self._send(self.server.handler(Request(self.command, self.path, headers, body, self.client_address[0])))
 
     def _read_away(self, length: int) -> None:
-        """Read what nobody looks at: a client that is still sending would not hear the answer."""
+        """Read and drop a body: a client that is still sending would not read the answer."""
         while length > 0 and (read := len(self.rfile.read(min(length, 65_536)))):
             length -= read
 
@@ -114,10 +114,10 @@ class _Connection(http.server.BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _answer  # noqa: N815 - http.server's names
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-        """Say nothing: an address may carry a token."""
+        """Log nothing: an address may contain a token."""
 
     def handle(self) -> None:
-        """Serve the connection; a client that has gone away is nobody's fault."""
+        """Serve the connection; a client that has gone away is no error."""
         with contextlib.suppress(ConnectionError, TimeoutError):
             super().handle()
 
@@ -142,7 +142,7 @@ def serving(
 
 
 def port_is_free(port: int) -> bool:
-    """Say whether a server could listen on this port of the loopback interface now."""
+    """Return whether a server could listen on this port of the loopback interface now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
