@@ -1,4 +1,4 @@
-"""The recurring cast: two patients, two clinics, and a portal to play in."""
+"""The recurring cast: two patients, two clinics, and a portal for them."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -38,7 +38,7 @@ ANNA_PHONE = Contact(ContactKind.PHONE, "+37126123456")
 GIORGI = Contact(ContactKind.PHONE, "+995555123456")
 
 IEVA, JURIS = Person("Ieva Liepa"), Person("Juris Klusums")
-"""Who writes a clinic's notices, and who looks them over."""
+"""Who writes a clinic's notices, and who approves them."""
 
 
 @dataclass(frozen=True)
@@ -85,34 +85,41 @@ def an_edition(clinic: str) -> PublishedEdition:
 def create_table(endpoint: str, name: str) -> None:
     """Create the portal's table with its stream."""
     with environment(aws_environment(endpoint)):
-        client = with_shared_loader(botocore.session.get_session()).create_client("dynamodb", REGION)
+        session = with_shared_loader(botocore.session.get_session())
+        client = session.create_client("dynamodb", REGION)
         client.create_table(
             TableName=name,
             BillingMode="PAY_PER_REQUEST",
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-            AttributeDefinitions=[{"AttributeName": part, "AttributeType": "S"} for part in ("pk", "sk")],
+            KeySchema=[
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+            AttributeDefinitions=[
+                {"AttributeName": "pk", "AttributeType": "S"},
+                {"AttributeName": "sk", "AttributeType": "S"},
+            ],
             StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
         )
 
 
 def publish_edition(
-    table: Table, shop: Clinics, ready: PublishedEdition, at: Instant, wrapped_key: bytes | None = None
+    table: Table, store: Clinics, ready: PublishedEdition, at: Instant, wrapped_key: bytes | None = None
 ) -> bool:
     """Let Ieva write a version, Juris approve it, and publish it, all at one moment."""
-    if publishing.is_published(shop, ready.clinic):
+    if publishing.is_published(store, ready.clinic):
         return False
     draft = new_draft(ready.document, ready.clinic.id, IEVA, at)
     Drafts(table).keep(draft)
     approved = draft.approve(JURIS, at, authorities())
     Drafts(table).change(draft, approved)
-    return publishing.publish(shop, ready, approved, IEVA, wrapped_key=wrapped_key, at=at)
+    return publishing.publish(store, ready, approved, IEVA, wrapped_key=wrapped_key, at=at)
 
 
 @dataclass
 class Clock:
     """A clock that stands where a test puts it.
 
-    By itself later than everything the tests publish.
+    By default it is later than everything the tests publish.
     """
 
     at: Instant = "2026-11-23T09:00:00.000Z"
@@ -130,21 +137,25 @@ def a_portal(endpoint: str, name: str, *clinics: str, clock: Clock | None = None
     create_table(endpoint, name)
     table = Table(name, region=REGION, host=endpoint)
     with_shared_loader(table.session)
-    shop = Clinics(table, FixedKeys(), clock or Clock())
-    shop.keep_portal_key(b"the portal's own key".ljust(32, b"."))
+    store = Clinics(table, FixedKeys(), clock or Clock())
+    store.keep_portal_key(b"the portal's own key".ljust(32, b"."))
     for clinic in clinics or (RIGA, TBILISI):
         publish_edition(
-            table, shop, an_edition(clinic), "2026-11-01T08:00:00.000Z", wrapped_key=clinic.encode().ljust(32, b".")
+            table,
+            store,
+            an_edition(clinic),
+            "2026-11-01T08:00:00.000Z",
+            wrapped_key=clinic.encode().ljust(32, b"."),
         )
     settings = Settings(name, REGION, "")
     return Portal(
         settings,
         table,
         Kms(table.session, REGION),
-        shop,
-        Directory(table, shop),
+        store,
+        Directory(table, store),
         Receipts(table),
-        ShownPages(shop),
+        ShownPages(store),
         AwsClients(table.session, REGION),
         sleep=lambda _: None,
     )

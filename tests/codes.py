@@ -1,7 +1,7 @@
 """Read QR codes as a phone does.
 
-A decoder that is left to look for every kind of code finds, once in some thousands of pictures, a row of bars inside a
-QR code's own dots. A camera aimed at a QR code does not.
+The decoder looks for QR codes alone. Left to look for every kind of code it finds, once in some
+thousands of pictures, a bar code within the dots of a QR code.
 """
 
 import io
@@ -13,8 +13,8 @@ from PIL.Image import open as opened
 
 def codes_in(picture: Image | bytes) -> list[zxingcpp.Barcode]:
     """Give the QR codes in a picture, which may still be a PNG file's bytes."""
-    seen = opened(io.BytesIO(picture)) if isinstance(picture, bytes) else picture
-    return list(zxingcpp.read_barcodes(seen, formats=zxingcpp.BarcodeFormat.QRCode))
+    image = opened(io.BytesIO(picture)) if isinstance(picture, bytes) else picture
+    return list(zxingcpp.read_barcodes(image, formats=zxingcpp.BarcodeFormat.QRCode))
 
 
 def code_in(picture: Image | bytes) -> str:

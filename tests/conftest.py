@@ -26,14 +26,15 @@ from tests.stores import clock, endpoint, portal, post, round_trips
 
 __all__ = ["clock", "endpoint", "portal", "post", "round_trips"]
 
-_OF_OTHERS = ("AWS_", "TABLE_NAME", "CLINIC_KEY_ARN", "PUBLIC_URL", "SIGNING_KEY", "MAIL_", "SMS_")
+_SETTINGS_OF_THE_DEVELOPER = ("AWS_", "TABLE_NAME", "CLINIC_KEY_ARN", "PUBLIC_URL", "SIGNING_KEY", "MAIL_", "SMS_")
 EFFORT = "effort"
 """The property of a test report that holds the effort of a visit.
 
 Its value: the name, then taps and fields to give and to withdraw consent.
 """
 
-# The same examples in every run (`EXPLORE=1` looks for new ones), and no deadline: a machine may be busy.
+# The same examples in every run (`EXPLORE=1` looks for new ones).
+# No deadline: a machine may be busy.
 settings.register_profile("everywhere", deadline=None, derandomize="EXPLORE" not in os.environ)
 settings.load_profile("everywhere")
 
@@ -41,26 +42,31 @@ settings.load_profile("everywhere")
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what giving and withdrawing cost on every path, whichever process counted it."""
     reports = [report for kind in terminalreporter.stats.values() for report in kind]
-    properties = [each for report in reports for each in getattr(report, "user_properties", ())]
-    efforts = sorted({tuple(effort) for name, effort in properties if name == EFFORT})
+    efforts = set()
+    for report in reports:
+        for name, value in getattr(report, "user_properties", ()):
+            if name == EFFORT:
+                efforts.add(tuple(value))
     if efforts:
         terminalreporter.section("taps + fields to give and to withdraw consent")
         width = max(len(visit) for visit, *_ in efforts)
-        for visit, *counted in efforts:
-            terminalreporter.write_line("{:{}} {:2} + {}   {:2} + {}".format(visit, width, *counted))
+        for visit, *counted in sorted(efforts):
+            line = "{:{}} {:2} + {}   {:2} + {}".format(visit, width, *counted)
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def no_settings_of_ones_own() -> Iterator[None]:
+def no_settings_of_the_developer() -> Iterator[None]:
     """Keep the developer's own AWS account and portal settings out of every test."""
     with environment({}):
-        for name in [name for name in os.environ if name.startswith(_OF_OTHERS)]:
+        names = [name for name in os.environ if name.startswith(_SETTINGS_OF_THE_DEVELOPER)]
+        for name in names:
             del os.environ[name]
         yield
 
 
 @pytest.fixture(scope="session", autouse=True)
-def log_that_lasts() -> None:
+def logger_made_before_any_test() -> None:
     """Make the process's logger before any test runs.
 
     One made inside a test would write to that test's captured output.
@@ -97,7 +103,8 @@ class LocalStack:
 
     def managing(self, clinic: str) -> Self:
         """Give this stack with a key of the clinic that may also make links to own pages."""
-        return replace(self, keys={clinic: bearer_keys.create(self.in_process.table, clinic, "own pages", SCOPES)[1]})
+        _, key = bearer_keys.create(self.in_process.table, clinic, "own pages", SCOPES)
+        return replace(self, keys={clinic: key})
 
     def call(self, clinic: str, what: str, body: Mapping[str, Any] | None = None) -> bytes:
         """Call the clinic's API (POST with a body, else GET) and give the body of a 2xx answer."""
@@ -113,18 +120,20 @@ class LocalStack:
             raise AssertionError(f"{what}: {error.code} {error.read().decode()}") from None
 
     def status(self, clinic: str, subject: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-        """Ask how a subject stands: every decision of the clinic, by address."""
+        """Ask for a subject's status: every decision of the clinic, by question."""
         results = json.loads(self.call(clinic, "status", {"subjects": [subject]}))["results"]
         decisions: dict[str, dict[str, Any]] = results[0]["decisions"]
         return decisions
 
     def states(self, clinic: str, subject: Mapping[str, str]) -> dict[str, str]:
-        """Ask how a subject stands: the state of every decision, by address."""
-        return {address: decision["state"] for address, decision in self.status(clinic, subject).items()}
+        """Ask for a subject's status: the state of every decision, by question."""
+        decisions = self.status(clinic, subject)
+        return {address: decision["state"] for address, decision in decisions.items()}
 
     def history(self, clinic: str, subject: Mapping[str, str]) -> list[dict[str, Any]]:
         """Ask for a subject's receipts, oldest first."""
-        receipts: list[dict[str, Any]] = json.loads(self.call(clinic, "history", {"subject": subject}))["receipts"]
+        answer = json.loads(self.call(clinic, "history", {"subject": subject}))
+        receipts: list[dict[str, Any]] = answer["receipts"]
         return receipts
 
 
@@ -141,4 +150,5 @@ def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack
             running = stack.enter_context(portal_running(0, folder))
         get_portal.cache_clear()
         keys = {clinic: given["api_key"] for clinic, given in running.clinics.items()}
-        yield LocalStack(running.base_url, folder / "portal.log", running.settings, keys, running.post_office)
+        log = folder / "portal.log"
+        yield LocalStack(running.base_url, log, running.settings, keys, running.post_office)

@@ -44,8 +44,14 @@ def a_decision(answers: Mapping[str, str], at: str = MORNING, **changed: Any) ->
 
 def on_paper(answers: Mapping[str, str], signed: str, entered: str, **changed: Any) -> Decision:
     """Give a decision signed on paper at one time and entered by staff at another."""
-    staff = {"assurance": Assurance.STAFF_WITNESSED, "channel": Channel.PAPER, "actor": "staff:key_0123456789ab"}
-    return a_decision(answers, entered, **{**staff, "effective_at": signed, "evidence": {"form": "F-17"}, **changed})
+    paper = {
+        "assurance": Assurance.STAFF_WITNESSED,
+        "channel": Channel.PAPER,
+        "actor": "staff:key_0123456789ab",
+        "effective_at": signed,
+        "evidence": {"form": "F-17"},
+    }
+    return a_decision(answers, entered, **{**paper, **changed})
 
 
 def a_subject(number: int = 1, **summaries: AnswerSummary) -> Subject:

@@ -61,12 +61,16 @@ class PdfFile:
     @property
     def figures(self) -> list[Any]:
         """Every figure of the structure tree."""
-        return [each for each in self._elements(self.catalog["/StructTreeRoot"]["/K"]) if each["/S"] == "/Figure"]
+        elements = self._elements(self.catalog["/StructTreeRoot"]["/K"])
+        return [element for element in elements if element["/S"] == "/Figure"]
 
     @property
     def words(self) -> list[str]:
         """The words in the order of the tags, without the bullets of lists."""
-        return [word for each in self.read_aloud for word in each.text.split() if word != "•"]
+        words = []
+        for element in self.read_aloud:
+            words += [word for word in element.text.split() if word != "•"]
+        return words
 
     def copied(self) -> str:
         """What somebody copies out of a viewer, pages and all."""
@@ -100,13 +104,15 @@ class PdfFile:
         tag, lang = str(element["/S"])[1:], str(element.get("/Lang", lang))
         marks = []
         for kid in element["/K"]:
-            given = kid.get_object()
-            if given.get("/Type") == "/MCR":
-                marks.append((self.reader.get_page_number(given["/Pg"].get_object()), given["/MCID"]))
+            child = kid.get_object()
+            if child.get("/Type") == "/MCR":
+                page = self.reader.get_page_number(child["/Pg"].get_object())
+                marks.append((page, child["/MCID"]))
             else:
                 yield from self._tagged_texts(kid, (*above, tag), lang)
         if marks and tag != "Figure":
-            yield TaggedText(tag, above, lang, "".join(self._marked[mark] for mark in marks), marks[0][0])
+            text = "".join(self._marked[mark] for mark in marks)
+            yield TaggedText(tag, above, lang, text, page=marks[0][0])
 
     def _elements(self, node: Any) -> Iterator[Any]:
         element = node.get_object()
@@ -120,7 +126,8 @@ class PdfFile:
         """The text of each mark, decoded by the fonts' own way back to Unicode."""
         found: dict[tuple[int, int], str] = {}
         for number, page in enumerate(self.reader.pages):
-            fonts = {name: _to_unicode(font.get_object()) for name, font in page["/Resources"]["/Font"].items()}
+            resources = page["/Resources"]["/Font"].items()
+            fonts = {name: _to_unicode(font.get_object()) for name, font in resources}
             mark, font = None, {}
             for operands, operator in _operations(self.reader, page):
                 if operator == b"BDC":
@@ -134,7 +141,8 @@ class PdfFile:
                     font = fonts[operands[0]]
                 elif operator == b"Tj" and mark:
                     raw = operands[0].original_bytes
-                    found[mark] += "".join(font[raw[at : at + 2].hex()] for at in range(0, len(raw), 2))
+                    glyphs = [raw[at : at + 2].hex() for at in range(0, len(raw), 2)]
+                    found[mark] += "".join(font[glyph] for glyph in glyphs)
         return found
 
 

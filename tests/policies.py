@@ -1,6 +1,7 @@
-"""What the functions' policies allow, decided as IAM decides it, and a portal held to one of them.
+"""What the functions' policies allow, decided as IAM decides it.
 
-The local AWS carries out everything; whoever is `under_policy_of` a function's policy is refused what AWS would refuse.
+The local AWS carries out everything. Within `under_policy_of` a function, a portal is refused what
+AWS would refuse that function.
 """
 
 import json
@@ -15,7 +16,8 @@ from chalicelib.portal import Portal
 from chalicelib.store.keys import Key
 from infra.build.bundle import ROOT
 
-FUNCTIONS = json.loads((ROOT / ".chalice/config.json").read_text())["stages"]["portal"]["lambda_functions"]
+_CONFIG = json.loads((ROOT / ".chalice/config.json").read_text())
+FUNCTIONS = _CONFIG["stages"]["portal"]["lambda_functions"]
 TABLE = {"Fn::GetAtt": ["Table", "Arn"]}
 _NAME = re.compile(r"(?<![.#\w])#\w+")
 """The first name of a path in an expression of DynamoDB: `#0` in `#0.#1`."""
@@ -50,7 +52,8 @@ def policy(function: str) -> tuple[Mapping[str, Any], ...]:
 
 def allowed(function: str, request: TableRequest) -> bool:
     """Tell whether a function may do this: some statement allows it, and none denies it."""
-    effects = {each["Effect"] for each in policy(function) if applies(each, request)}
+    statements = [statement for statement in policy(function) if applies(statement, request)]
+    effects = {statement["Effect"] for statement in statements}
     return effects == {"Allow"}
 
 
@@ -58,11 +61,13 @@ def applies(statement: Mapping[str, Any], request: TableRequest) -> bool:
     """Tell whether a statement speaks of this: its action, the table, and every condition."""
     matches = request.action in statement["Action"] and statement["Resource"] in (TABLE, "*")
     conditions = statement.get("Condition", {})
-    return matches and all(
-        _holds(operator, request.values(name), wanted)
-        for operator, names in conditions.items()
-        for name, wanted in names.items()
-    )
+    if not matches:
+        return False
+    for operator, names in conditions.items():
+        for name, wanted in names.items():
+            if not _holds(operator, request.values(name), wanted):
+                return False
+    return True
 
 
 def _holds(operator: str, values: Sequence[str], wanted: Any) -> bool:
@@ -75,8 +80,8 @@ def _holds(operator: str, values: Sequence[str], wanted: Any) -> bool:
     quantifier, _, test = operator.partition(":")
     every = {"ForAllValues": all, "ForAnyValue": any}[quantifier]
     tests = {
-        "StringLike": lambda value: any(_like(each, value) for each in wanted),
-        "StringNotLike": lambda value: not any(_like(each, value) for each in wanted),
+        "StringLike": lambda value: any(_like(pattern, value) for pattern in wanted),
+        "StringNotLike": lambda value: not any(_like(pattern, value) for pattern in wanted),
         "StringEquals": lambda value: value in wanted,
         "StringNotEquals": lambda value: value not in wanted,
     }
@@ -89,13 +94,15 @@ def _like(pattern: str, value: str) -> bool:
 
 @cache
 def _pattern(pattern: str) -> re.Pattern[str]:
-    parts = [{"*": ".*", "?": "."}.get(each, re.escape(each)) for each in pattern]
+    wildcards = {"*": ".*", "?": "."}
+    parts = [wildcards.get(character, re.escape(character)) for character in pattern]
     return re.compile("".join(parts), re.DOTALL)
 
 
 def table_requests(operation: str, params: Mapping[str, Any]) -> list[TableRequest]:
-    """Tell what a call of DynamoDB's API asks to write; each part of a transaction is a request of its own to IAM.
+    """Give the writes that a call of DynamoDB's API asks for.
 
+    To IAM each part of a transaction is a request of its own:
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
     """
     if operation == "TransactWriteItems":
@@ -105,19 +112,24 @@ def table_requests(operation: str, params: Mapping[str, Any]) -> list[TableReque
             "Update": "UpdateItem",
             "Delete": "DeleteItem",
         }
-        return [_part(kinds[kind], given) for each in params["TransactItems"] for kind, given in each.items()]
+        requests = []
+        for item in params["TransactItems"]:
+            [(kind, write)] = item.items()
+            requests.append(_part(kinds[kind], write))
+        return requests
     if operation in _WRITES:
         return [_part(operation, params)]
     assert operation in {"BatchGetItem", "Query", "Scan", "DescribeTable"}, operation
     return []
 
 
-def _part(action: str, given: Mapping[str, Any]) -> TableRequest:
-    key = given.get("Key") or given["Item"]
-    names = given.get("ExpressionAttributeNames", {})
-    expressions = " ".join(given.get(name, "") for name in ("UpdateExpression", "ConditionExpression"))
-    named = {names[each] for each in _NAME.findall(expressions)}
-    return TableRequest(f"dynamodb:{action}", Key(key["pk"]["S"], key["sk"]["S"]), frozenset({*key, *named}))
+def _part(action: str, write: Mapping[str, Any]) -> TableRequest:
+    item = write.get("Key") or write["Item"]
+    names = write.get("ExpressionAttributeNames", {})
+    update, condition = write.get("UpdateExpression", ""), write.get("ConditionExpression", "")
+    named = {names[placeholder] for placeholder in _NAME.findall(f"{update} {condition}")}
+    key = Key(item["pk"]["S"], item["sk"]["S"])
+    return TableRequest(f"dynamodb:{action}", key, frozenset({*item, *named}))
 
 
 @contextmanager
@@ -128,9 +140,11 @@ def under_policy_of(portal: Portal, function: str) -> Iterator[None]:
         for request in table_requests(model.name, params):
             if not allowed(function, request):
                 kind = re.sub(r"[0-9a-f]{16,}", "…", f"{request.key.pk} / {request.key.sk}")
+                policy_file = FUNCTIONS[function]["iam_policy_file"]
+                attributes = ", ".join(sorted(request.attributes))
                 raise RefusedError(
-                    f"{FUNCTIONS[function]['iam_policy_file']} does not allow {request.action} on {kind} "
-                    f"({', '.join(sorted(request.attributes))}). Should this function write there?"
+                    f"{policy_file} does not allow {request.action} on {kind} "
+                    f"({attributes}). Should this function write there?"
                 )
 
     events = portal.table.client.meta.events

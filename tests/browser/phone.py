@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Response
 from chalicelib.domain.languages import BY_CODE
 from infra.build.catalogs import ROOT
 from infra.local.processes import LOOPBACK
-from tests.browser.words import foreign_words, said
+from tests.browser.words import foreign_words, translated
 from tests.codes import code_in
 
 SCREENSHOTS = ROOT / "build" / "screenshots"
@@ -101,7 +101,7 @@ class Phone:
     def send(self, button: str) -> None:
         """Press the button with this text and wait for the next page."""
         with self.page.expect_navigation():
-            self.page.get_by_role("button", name=said(self.lang, button), exact=True).click()
+            self.page.get_by_role("button", name=translated(self.lang, button), exact=True).click()
 
     def text(self) -> str:
         """Give all that the page says, what is folded away too."""

@@ -13,7 +13,7 @@ from chalicelib.domain.clinic import Clinic
 from tests.browser.conftest import Handing
 from tests.browser.phone import SCREENSHOTS, Phone
 from tests.browser.visit import IDS, Visit, a_clinic, a_patient, every_other, follow_letters
-from tests.browser.words import said
+from tests.browser.words import translated
 from tests.cast import RIGA, TBILISI
 from tests.conftest import LocalStack
 
@@ -40,7 +40,7 @@ def _fill(visit: Visit) -> dict[str, str]:
 
 
 def _as_chosen(clinic: Clinic) -> dict[str, str]:
-    return {address: {"yes": "granted", "no": "refused"}[said] for address, said in every_other(clinic).items()}
+    return {address: {"yes": "granted", "no": "refused"}[answer] for address, answer in every_other(clinic).items()}
 
 
 @pytest.mark.parametrize("clinic_id", IDS)
@@ -48,7 +48,7 @@ def test_the_whole_day_works_without_javascript(clinic_id: str, phone: Handing, 
     """A patient who allows no scripts decides, confirms and withdraws like everybody else."""
     clinic = a_clinic(clinic_id)
     visit = _visit(phone(clinic.default_language, java_script_enabled=False), clinic)
-    assert visit.asked_for() == set()
+    assert visit.required_fields() == set()
     visit.phone.send("Save my answers")
     assert visit.phone.page.locator("#errors").is_visible()
     subject = _fill(visit)
@@ -79,7 +79,7 @@ def test_an_old_browser_shows_every_field(clinic_id: str, phone: Handing, local_
 
     old.context.route("**/*", without_has)
     visit = _visit(old, clinic)
-    assert visit.asked_for() == {"name", "email", "phone"}
+    assert visit.required_fields() == {"name", "email", "phone"}
     assert old.page.locator("#adult").count() == (1 if clinic.age_minimum else 0)
     subject = _fill(visit)
     visit.phone.send("Save my answers")
@@ -153,7 +153,7 @@ def test_going_back_and_changing_ones_mind_is_a_second_receipt(phone: Handing, l
     subject = _fill(visit)
     visit.phone.send("Save my answers")
     visit.phone.page.go_back()
-    assert visit.phone.page.locator("h1").inner_text() == said("lv", "You decide what we may do with your data")
+    assert visit.phone.page.locator("h1").inner_text() == translated("lv", "You decide what we may do with your data")
     visit.answer(dict.fromkeys(visit.clinic.questions, "no"))
     visit.write(["email"])
     visit.phone.send("Save my answers")
@@ -197,7 +197,7 @@ def test_a_page_whose_state_is_worthless_keeps_what_was_typed(
     subject = _fill(visit)
     visit.phone.page.locator("input[name=state]").evaluate(f"each => each.value = '{state}'")
     visit.phone.send("Save my answers")
-    assert visit.phone.page.title().startswith(said("lt", "Error:"))
+    assert visit.phone.page.title().startswith(translated("lt", "Error:"))
     assert visit.chosen() == every_other(visit.clinic)
     for name in ("name", "email"):
         assert visit.phone.page.locator(f"#{name}").input_value() == visit.patient.typed(name)

@@ -24,7 +24,7 @@ from tests.browser.visit import (
     every_other,
     receipt_shown,
 )
-from tests.browser.words import said, texts_of_others
+from tests.browser.words import texts_of_others, translated
 from tests.conftest import LocalStack
 from tests.web.letterbox import Addresses, letters
 
@@ -65,7 +65,7 @@ def test_a_patient_decides_gets_a_receipt_and_withdraws(
     visit.send("Save my answers")
     _check(visit.phone, clinic, "3-receipt")
     the_clinic_is_told(visit, lang, answers, subject, local_stack)
-    giving = visit.effort  # without what it costs to confirm: withdrawing is held against the least
+    giving = visit.effort  # without what it costs to confirm: withdrawing is compared with the least
 
     visit.effort = Effort()
     for token, questions in letters(local_stack, clinic.id, receipt_shown(visit.phone)):
@@ -128,12 +128,12 @@ def _check(phone: Phone, clinic: Clinic, name: str) -> None:
 def the_page_asks_fairly(visit: Visit, lang: str) -> None:
     """The page names who asks, preselects nothing, and shows No as large and near as Yes."""
     page, clinic = visit.phone.page, visit.clinic
-    assert page.locator("h1").inner_text() == said(lang, "You decide what we may do with your data")
+    assert page.locator("h1").inner_text() == translated(lang, "You decide what we may do with your data")
     for controller in clinic.controllers:
         assert controller.name in page.locator(".key").inner_text()
     assert visit.chosen() == {}
     assert page.locator("input[type=checkbox]:checked").count() == 0
-    assert visit.asked_for() == set()
+    assert visit.required_fields() == set()
     assert page.locator(".yn").count() == len(clinic.questions)
     for address in clinic.questions:
         yes, no = visit.answer_label(address, "yes"), visit.answer_label(address, "no")
@@ -153,12 +153,12 @@ def the_page_asks_for_what_is_needed(visit: Visit, answers: dict[str, str]) -> N
     """A contact field appears when an answer needs it, and only then."""
     needed = visit.needed(answers)
     either = {"email", "phone"} if "contact" in needed and not needed & {"email", "phone"} else set()
-    assert visit.asked_for() == (needed - {"contact"}) | either
+    assert visit.required_fields() == (needed - {"contact"}) | either
 
 
 def the_summary_leads(phone: Phone, lang: str) -> None:
     """An error is in the title and first on the page, with a link to the field."""
-    assert phone.page.title().startswith(said(lang, "Error:"))
+    assert phone.page.title().startswith(translated(lang, "Error:"))
     summary = phone.page.locator("main > :first-child")
     assert summary.get_attribute("id") == "errors"
     assert summary.get_attribute("tabindex") == "-1"
@@ -207,7 +207,7 @@ def the_message_asks_again(visit: Visit, lang: str, questions: Addresses) -> Non
     Whether it was the patient is for the patient alone to say.
     """
     page = visit.phone.page
-    assert page.locator("h1").inner_text() == said(lang, "Was it you?")
+    assert page.locator("h1").inner_text() == translated(lang, "Was it you?")
     ticked = [box.get_attribute("value") for box in page.locator("input[name=purpose]:checked").all()]
     assert sorted(filter(None, ticked)) == sorted(questions)
     assert page.locator("input[name=sure]:checked").count() == 0

@@ -13,7 +13,7 @@ from infra.build.tools import chromium
 from tests.browser.conftest import ARGUMENTS, Handing, note_effort
 from tests.browser.phone import Phone
 from tests.browser.visit import IDS, Effort, Visit, a_clinic, a_patient, document, every_other, follow_letters
-from tests.browser.words import said, texts_of_others
+from tests.browser.words import texts_of_others, translated
 from tests.cast import RIGA, TBILISI
 from tests.codes import code_in
 from tests.conftest import LocalStack
@@ -50,7 +50,7 @@ def fill(visit: Visit) -> dict[str, str]:
 
 def press(visit: Visit, message: str) -> None:
     """Press the button with these words."""
-    visit.phone.page.get_by_role("button", name=said(visit.phone.lang, message), exact=True).click()
+    visit.phone.page.get_by_role("button", name=translated(visit.phone.lang, message), exact=True).click()
     visit.effort.taps += 1
 
 
@@ -241,7 +241,7 @@ def test_reading_the_notice_or_looking_at_withdrawal_loses_no_answer(phone: Hand
         tablet.page.locator(f'a[href*="{aside}"]').first.click()
         expect(tablet.page.locator(".yn")).to_have_count(0)
         tablet.check(f"riga-aesthetics-kiosk-5-{aside.split('/')[2]}")
-        tablet.page.get_by_role("link", name=said("lv", "Back to the questions"), exact=True).click()
+        tablet.page.get_by_role("link", name=translated("lv", "Back to the questions"), exact=True).click()
         assert visit.chosen() == every_other(visit.clinic)
         expect(tablet.page.locator("#name")).to_have_value(visit.patient.name)
     tablet.page.locator("header a.over").click()
@@ -260,7 +260,7 @@ def test_a_yes_is_taken_back_at_the_tablet(
     visit = begin(tablet, clinic, tablet.lang)
     agreed = next(address for address, question in clinic.questions.items() if "contact" in question.needs)
     visit.answer({agreed: "yes"})
-    visit.write([visit.contact, *({"name"} & visit.asked_for())])
+    visit.write([visit.contact, *({"name"} & visit.required_fields())])
     if clinic.age_minimum:
         visit.tick("adult")
     number = save(visit)

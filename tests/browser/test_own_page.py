@@ -12,7 +12,7 @@ from chalicelib.receipts.formats.registry import FORMATS
 from tests.browser.conftest import Handing, note_effort
 from tests.browser.phone import Phone
 from tests.browser.visit import WALKS, Effort, Patient, Visit, a_clinic, a_patient, document, mail_links
-from tests.browser.words import said, texts_of_others
+from tests.browser.words import texts_of_others, translated
 from tests.cast import RIGA, TBILISI
 from tests.conftest import LocalStack
 
@@ -62,7 +62,7 @@ def test_a_patient_changes_and_stops_on_their_own_page(
     visit.send("Stop only what I ticked")
     assert local_stack.states(clinic_id, subject)[first] == "withdrawn"
     stopping_one, visit.effort = visit.effort, Effort()
-    visit.phone.page.locator("summary", has_text=said(visit.phone.lang, "Change this")).first.click()
+    visit.phone.page.locator("summary", has_text=translated(visit.phone.lang, "Change this")).first.click()
     visit.effort.taps += 1
     visit.answer({first: "yes"})
     if clinic.age_minimum:

@@ -25,7 +25,7 @@ def _printed(chrome: Browser, stack: LocalStack, lang: str) -> tuple[str, PdfFil
 
 def _letters(text: str) -> str:
     """Take the letters and digits alone: a browser breaks long words at the end of a line."""
-    return "".join(letter for letter in text if letter.isalnum())
+    return "".join(character for character in text if character.isalnum())
 
 
 @pytest.mark.parametrize("lang", ["lv", "ru", "en"])

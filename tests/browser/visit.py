@@ -16,7 +16,7 @@ from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.instants import instant
 from chalicelib.notices.document import read_clinic
 from tests.browser.phone import Phone
-from tests.browser.words import said
+from tests.browser.words import translated
 from tests.cast import CLINICS
 from tests.conftest import LocalStack
 from tests.web.letterbox import letters
@@ -124,7 +124,7 @@ class Visit:
             for radio in self.phone.page.locator(".yn input:checked").all()
         }
 
-    def asked_for(self) -> set[str]:
+    def required_fields(self) -> set[str]:
         """Tell which contact fields are visible."""
         return {name for name in ("name", "email", "phone") if self.phone.page.locator(f"#{name}").is_visible()}
 
@@ -150,7 +150,7 @@ class Visit:
         """
         self.effort = Effort()
         self.answer({address: "yes"})
-        self.write(sorted(self.asked_for() & ({"name", self.contact} | self.needed({address: "yes"}))))
+        self.write(sorted(self.required_fields() & ({"name", self.contact} | self.needed({address: "yes"}))))
         if self.clinic.age_minimum:
             self.tick("adult")
         self.send("Save my answers")
@@ -161,7 +161,7 @@ class Visit:
 
         Tell what it has cost so far.
         """
-        self.write(sorted(self.asked_for() & {by}))
+        self.write(sorted(self.required_fields() & {by}))
         self.send("Stop everything")
         return self.effort
 
@@ -178,7 +178,7 @@ class Visit:
 
     def follow(self, link: str) -> None:
         """Follow the first link with these words and wait for the next page."""
-        name = said(self.phone.lang, link)
+        name = translated(self.phone.lang, link)
         with self.phone.page.expect_navigation():
             self.phone.page.get_by_role("link", name=name, exact=True).first.click()
         self.effort.taps += 1

@@ -11,7 +11,7 @@ from chalicelib.presentation.i18n import catalog
 from infra.build.catalogs import template_file
 
 
-def said(lang: str, message: str, **values: object) -> str:
+def translated(lang: str, message: str, **values: object) -> str:
     """Give a message of the portal in a language."""
     return catalog(lang).gettext(message) % values if values else catalog(lang).gettext(message)
 

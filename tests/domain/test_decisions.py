@@ -126,7 +126,7 @@ def test_a_stop_on_a_form_nobody_knows_the_text_of_counts(answer: str) -> None:
 def test_an_old_form_takes_nothing_from_what_was_said_since_and_a_new_yes_replaces_it() -> None:
     """Entered late it takes its own place, before.
 
-    And who is asked again answers as anybody does.
+    Who is asked again answers as anybody does.
     """
     old = on_paper({EMAIL_NEWS: "yes"}, "2024-05-02T09:00:00.000Z", EVENING, notice=UNKNOWN)
     given = a_decision({EMAIL_NEWS: "yes"}, MORNING, assurance=Assurance.CONTACT_CONFIRMED)

@@ -229,8 +229,8 @@ def test_a_yes_on_explicit_consent_and_to_all_sharing_waits_unless_the_clinic_gi
     clinic = read_clinic(a_document(purposes=[news, {**research, "confirm": waived}, {**ordinary, "confirm": True}]))
     assert clinic.needs_confirmation == {"newsletter.email", "newsletter.sms", "contest"}
     assert clinic.unconfirmed_reasons == {"research": "The reception sees every participant."}
-    asked = read_clinic(a_document(purposes=[news, {**research, "confirm": {**waived, "required": True}}]))
-    assert (asked.questions["research"].confirm, asked.unconfirmed_reasons) == (True, {})
+    clinic = read_clinic(a_document(purposes=[news, {**research, "confirm": {**waived, "required": True}}]))
+    assert (clinic.questions["research"].confirm, clinic.unconfirmed_reasons) == (True, {})
 
 
 def test_a_version_published_before_a_reason_was_asked_for_keeps_what_it_says() -> None:

@@ -39,7 +39,7 @@ def test_every_rule_has_its_source_and_says_how_sure_we_are_of_it(country: str) 
 def test_a_small_practice_in_the_union_says_that_it_has_no_officer(country: str) -> None:
     """GDPR Art. 37 asks not every doctor for one.
 
-    Silence is asked about, for Art. 13(1)(b) does where there is one.
+    A document without one must say so, for Art. 13(1)(b) asks for it where there is one.
     """
     [silent] = faults(without(country))
     assert (silent.place, silent.article) == ("dpo", "GDPR Art. 13(1)(b)")

@@ -33,7 +33,7 @@ def clinic_named(name: str) -> Clinic:
 
 
 def of(clinic: Clinic, decision: Decision) -> Decision:
-    """Give the act as one at this clinic, under its own notice, with its own endings."""
+    """Give the decision as one at this clinic, under its own notice, with its own endings."""
     controllers = tuple(controller.for_receipt() for controller in clinic.controllers)
     known = NoticeRef(clinic.version, clinic.default_language, "ab" * 32)
     notice = known if decision.notice.version else decision.notice
@@ -42,20 +42,20 @@ def of(clinic: Clinic, decision: Decision) -> Decision:
 
 def issue(
     clinic: Clinic,
-    *acts: Decision,
+    *decisions: Decision,
     lang: str | None = None,
     now: Now = None,
     known: bool = False,
     at: Instant = NEXT_DAY,
     jws: str | None = JWS,
 ) -> IssuedReceipt:
-    """Give the receipt of the last of these acts; `now` is how it left things, unless told."""
+    """Give the receipt of the last of these decisions; `now` replaces the states it led to."""
     subject = a_subject()
-    for decision in acts:
+    for decision in decisions:
         receipt, subject = decide(subject, of(clinic, decision), NoticeInForce(clinic.version, OPENING), known=known)
     states = {address: State(entry["after"]) for address, entry in receipt.document["decisions"].items()}
-    standing = states if now is None else now
-    return IssuedReceipt(receipt, clinic, lang or clinic.default_language, standing, jws, BASE_URL, at)
+    states_now = states if now is None else now
+    return IssuedReceipt(receipt, clinic, lang or clinic.default_language, states_now, jws, BASE_URL, at)
 
 
 def yes(clinic: Clinic, at: Instant = MORNING) -> Decision:
