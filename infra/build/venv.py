@@ -1,7 +1,7 @@
-"""Make the project's own Python environment, .venv, from the pinned requirements; quick when it is there already.
+"""Makes the project's Python environment, .venv, from the pinned requirements, unless it is there.
 
-Run by whatever `python3` the machine has, with nothing installed: only the standard library, and words an old Python
-can still read, so that it can say that it is too old.
+It is run by the machine's own `python3` with nothing installed. So it uses only the standard
+library, and only syntax that an old Python can read, which then reports that it is too old.
 """
 
 import hashlib
@@ -17,14 +17,14 @@ STAMP = os.path.join(VENV, "requirements.sha256")
 OLDEST, NEWEST = (3, 11), (3, 13)
 
 
-def say(text):
-    """Tell the person at the terminal, at once."""
+def report(text):
+    """Print a line on the terminal at once."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
 
 
 def suitable_python():
-    """Return a Python that Lambda has too: this one, or another one on the path; None when there is none."""
+    """Return a Python that Lambda has too: this one, one on the path, or None."""
     if OLDEST <= sys.version_info[:2] <= NEWEST:
         return sys.executable
     for minor in range(NEWEST[1], OLDEST[1] - 1, -1):
@@ -44,7 +44,7 @@ def wanted():
 
 
 def usable():
-    """Say whether there is an environment already, whose Python runs and is suitable."""
+    """Return whether there is an environment whose Python runs and is suitable."""
     check = "import sys; sys.exit(not %r <= sys.version_info[:2] <= %r)" % (OLDEST, NEWEST)
     try:
         return subprocess.call([PYTHON, "-c", check]) == 0
@@ -53,7 +53,7 @@ def usable():
 
 
 def made_from():
-    """Return the hash of what the present environment was made from, empty when it was never finished."""
+    """Return the hash of what the environment was made from; empty if it was never finished."""
     try:
         with open(STAMP) as file:
             return file.read()
@@ -62,7 +62,7 @@ def made_from():
 
 
 def create(python):
-    """Create an empty environment; say whether that worked."""
+    """Create an empty environment; return whether that worked."""
     shutil.rmtree(VENV, ignore_errors=True)
     command = [python, "-m", "venv", VENV]
     with open(os.devnull, "w") as nowhere:
@@ -79,17 +79,17 @@ def create(python):
 
 
 def main():
-    """Make the environment if it is not that of the present requirements; return the exit code."""
+    """Make the environment unless it is up to date; return the exit code."""
     ready = usable()
     if ready and made_from() == wanted():
         return 0
     python = suitable_python()
     if python is None:
-        say("Python 3.11, 3.12 or 3.13 is needed (Lambda runs the same one); this is %d.%d." % sys.version_info[:2])
+        report("Python 3.11, 3.12 or 3.13 is needed (Lambda runs the same one); this is %d.%d." % sys.version_info[:2])
         return 1
-    say("Setting up .venv (a minute or two, when requirements have changed) ...")
+    report("Setting up .venv (a minute or two, when requirements have changed) ...")
     if not ready and not create(python):
-        say("No virtual environment could be made: install venv or pip for %s, for example python3-venv." % python)
+        report("No virtual environment could be made: install venv or pip for %s, for example python3-venv." % python)
         return 1
     requirements = os.path.join(ROOT, "requirements-dev.txt")
     install = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "-r", requirements]
@@ -97,7 +97,7 @@ def main():
     with open(log, "w") as output:
         failed = subprocess.call(install, stdout=output, stderr=subprocess.STDOUT)
     if failed:
-        say("The packages could not be installed: is there a network? What pip said is in %s." % log)
+        report("The packages could not be installed: is there a network? Its output is in %s." % log)
         return 1
     with open(STAMP, "w") as file:
         file.write(wanted())

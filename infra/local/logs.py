@@ -32,7 +32,8 @@ def _copy(logs: Any, groups: list[str], target: Path, stopping: threading.Event)
     with target.open("a") as file:
         while not finished:
             finished = stopping.wait(_EVERY_SECONDS)
-            # Events of one millisecond may come in two reads: read two seconds again, skip known ones.
+            # Events of one millisecond may come in two reads: read two seconds again, skip known
+            # ones.
             events = {}
             for group in groups:
                 for event in _new(logs, group, since - 2000):

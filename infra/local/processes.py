@@ -16,9 +16,9 @@ from pathlib import Path
 LOOPBACK = "127.0.0.1"
 _PR_SET_PDEATHSIG = 1
 
-# The child runs this first: it lets Linux send SIGTERM when the parent ends, for whatever reason, and
-# then becomes the command. A session of its own keeps the terminal's Ctrl-C away from it, so that we
-# decide the order of stopping.
+# The child runs this first: it lets Linux send SIGTERM when the parent ends, for whatever reason,
+# and then becomes the command. A session of its own keeps the terminal's Ctrl-C away from it, so
+# that we decide the order of stopping.
 _LAUNCHER = f"""
 import ctypes, os, sys
 if sys.platform == "linux":

@@ -1,6 +1,6 @@
 """Commands on notices: check, draft, preview, approve, publish, list, and whom to ask again.
 
-python -m infra publish infra/clinics/riga-aesthetics.yaml --author "Ieva Liepa" --approver "Juris Klusums"
+python -m infra publish my-clinic.yaml --author "Ieva Liepa" --approver "Juris Klusums"
 python -m infra check infra/clinics/*.yaml
 python -m infra notice draft my-clinic.yaml --author "Ieva Liepa"
 python -m infra notice preview my-clinic 1.1

@@ -1,4 +1,4 @@
-"""A slip in a clinic's file is told by what it is, where it is and what to write instead."""
+"""A slip in a clinic's file is reported: what it is, where it is and what to write instead."""
 
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ def written(tmp_path: Path, text: str) -> Path:
     return path
 
 
-def told(tmp_path: Path, text: str) -> list[str]:
-    """Give what is said of a file, without its name."""
+def reported(tmp_path: Path, text: str) -> list[str]:
+    """Return the lines about a file, without its name."""
     path = written(tmp_path, text)
     with pytest.raises(FileError) as refused:
         read_file(path)
@@ -116,9 +116,9 @@ def whole(changed: str, instead: str) -> str:
         ),
     ],
 )
-def test_what_makes_a_file_no_yaml_is_told_as_the_slip_it_is(tmp_path: Path, text: str, line: str) -> None:
+def test_what_makes_a_file_no_yaml_is_reported_as_the_slip_it_is(tmp_path: Path, text: str, line: str) -> None:
     """An author reads what to write instead, and not what a parser expected."""
-    assert told(tmp_path, text) == [line]
+    assert reported(tmp_path, text) == [line]
 
 
 @pytest.mark.parametrize(
@@ -173,22 +173,22 @@ def test_what_makes_a_file_no_yaml_is_told_as_the_slip_it_is(tmp_path: Path, tex
         ),
     ],
 )
-def test_a_slip_that_yaml_lets_pass_is_told_as_what_it_is(
+def test_a_slip_that_yaml_lets_pass_is_reported_as_what_it_is(
     tmp_path: Path, changed: str, instead: str, line: str
 ) -> None:
-    """Once: what a comma cut off is not told again as a field nobody knows."""
+    """Once: what a comma cut off is not reported again as a field nobody knows."""
     text = whole(changed, instead)
     number = text[: text.index(instead)].count("\n") + instead.rstrip().count("\n") + 1
-    faults = told(tmp_path, text)
+    faults = reported(tmp_path, text)
     if "languages" in changed:  # without languages nothing else can be read
         assert faults[0] == f"{number}{line}"
     else:
         assert faults == [f"{number}{line}"]
 
 
-def test_a_text_that_is_not_indented_below_its_field_is_told_so(tmp_path: Path) -> None:
+def test_a_text_that_is_not_indented_below_its_field_is_reported(tmp_path: Path) -> None:
     """The languages then stand beside the fields, where YAML is content and the author is lost."""
-    faults = told(
+    faults = reported(
         tmp_path, whole("dpo:\n  email: dpo@example.org\n", "title:\nlv: Klīnika\ndpo:\n  email: a@b.example\n")
     )
     assert faults[1].endswith(
@@ -199,9 +199,9 @@ def test_a_text_that_is_not_indented_below_its_field_is_told_so(tmp_path: Path) 
     )
 
 
-def test_a_field_at_the_wrong_depth_is_told_where_it_belongs(tmp_path: Path) -> None:
+def test_a_field_at_the_wrong_depth_is_reported_with_where_it_belongs(tmp_path: Path) -> None:
     """`retention` two spaces too far left is no unknown word, but a purpose's."""
-    faults = told(tmp_path, whole("dpo:\n", "legal_basis: consent\ndpo:\n"))
+    faults = reported(tmp_path, whole("dpo:\n", "legal_basis: consent\ndpo:\n"))
     assert [each.partition(": ")[2] for each in faults] == [
         "legal_basis: is not a known key. legal_basis belongs to a purpose: check how far the line is indented"
     ]
@@ -210,7 +210,7 @@ def test_a_field_at_the_wrong_depth_is_told_where_it_belongs(tmp_path: Path) -> 
 def test_a_fault_of_something_missing_has_the_line_of_what_it_is_missing_in(tmp_path: Path) -> None:
     """An author finds the purpose that lacks it."""
     text = whole("  retention:\n    lv: Two years (lv)\n    en: Two years\n", "")
-    [fault] = told(tmp_path, text)
+    [fault] = reported(tmp_path, text)
     assert fault.startswith(f"{text[: text.index('- id: research')].count(chr(10)) + 1}: purposes[2].retention: ")
 
 
@@ -241,7 +241,7 @@ def test_a_file_without_slips_is_read_as_before(tmp_path: Path) -> None:
         (b"{[a]: b}", "name is no text"),
     ],
 )
-def test_what_is_no_file_of_a_clinic_is_told(tmp_path: Path, content: bytes, problem: str) -> None:
+def test_what_is_no_file_of_a_clinic_is_reported(tmp_path: Path, content: bytes, problem: str) -> None:
     """Never a traceback."""
     path = tmp_path / "clinic.yaml"
     path.write_bytes(content)

@@ -59,7 +59,7 @@ def test_a_clinic_goes_on_through_a_rotation_and_a_new_wrapping(
 def test_a_clinic_that_is_not_there_has_no_key_to_change(
     command: str, portal: RunningPortal, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A mistyped name is told as one sentence."""
+    """A mistyped name is reported in one sentence."""
     assert run(portal, "data-key", command, "nowhere-clinic") == 1
     assert "No clinic “nowhere-clinic” is published." in capsys.readouterr().err
 
@@ -67,7 +67,7 @@ def test_a_clinic_that_is_not_there_has_no_key_to_change(
 def test_without_the_key_that_wraps_nothing_is_rotated(
     portal: RunningPortal, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The operator is told which variable is missing, and the clinic keeps the key it has."""
+    """The operator reads which variable is missing, and the clinic keeps the key it has."""
     program = portal.open_clinic()
     with environment({"CLINIC_KEY_ARN": ""}):
         assert main(["data-key", "rotate", program.clinic]) == 1

@@ -1,4 +1,4 @@
-"""What the function behind the stream gave up is looked at and done by command."""
+"""What the function behind the stream gave up is listed and repeated by command."""
 
 import json
 from collections.abc import Iterator
@@ -102,7 +102,7 @@ def test_without_the_address_of_the_queue_the_command_says_so(
     assert "FAILURES_QUEUE" in capsys.readouterr().err
 
 
-def test_days_that_are_none_and_clinics_that_are_none_are_told(
+def test_days_that_are_none_and_clinics_that_are_none_are_reported(
     portal: RunningPortal, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A slip in a command recounts nothing."""

@@ -53,9 +53,9 @@ def _next(path: Path, version: str, **changed: Any) -> str:
     return str(document["id"])
 
 
-def _sha256(told: str) -> str:
+def _sha256(output: str) -> str:
     """Give the fingerprint that drafting printed."""
-    return told.partition("sha256 ")[2].split()[0]
+    return output.partition("sha256 ")[2].split()[0]
 
 
 def test_a_file_reviewed_elsewhere_is_published_in_one_go_with_both_names(
@@ -67,18 +67,18 @@ def test_a_file_reviewed_elsewhere_is_published_in_one_go_with_both_names(
     assert run("publish", path, *NAMES) == (0, f"{clinic} 1.0: published\n", "")
     assert run("publish", path, *NAMES) == (0, f"{clinic} 1.0: published already\n", "")
     assert client.get(f"/{clinic}").status == 200
-    told = run("notice", "list", clinic)[1]
-    assert told.startswith("1.0\tin_force\tin force from ")
-    assert "by Ieva Liepa, approved by Juris Klusums" in told
+    output = run("notice", "list", clinic)[1]
+    assert output.startswith("1.0\tin_force\tin force from ")
+    assert "by Ieva Liepa, approved by Juris Klusums" in output
 
 
 def test_one_name_twice_publishes_nothing(run: Run, portal: RunningPortal, tmp_path: Path, client: Client) -> None:
     """Nor does leaving a name out."""
     path = _file(portal, tmp_path)
     clinic = _next(path, "1.0")
-    code, _, told = run("publish", path, "--author", "Ieva Liepa", "--approver", "ieva liepa")
+    code, _, output = run("publish", path, "--author", "Ieva Liepa", "--approver", "ieva liepa")
     assert code == 1
-    assert "Another person must approve it" in told
+    assert "Another person must approve it" in output
     assert client.get(f"/{clinic}").status == 404
     for names in (["--author", "Ieva"], ["--author", " ", "--approver", "Juris"]):
         with pytest.raises(SystemExit):
@@ -94,16 +94,16 @@ def test_the_steps_one_by_one(run: Run, portal: RunningPortal, tmp_path: Path) -
     assert drafted[0] == 0
     assert "not complete" in drafted[1]
     assert "dpo: has no contact. Write `email:` or `phone:` (GDPR Art. 13(1)(b))" in drafted[1]
-    code, _, told = run(*approve, _sha256(drafted[1]), "--approver", "Juris Klusums")
-    assert (code, "GDPR Art. 13(1)(b)" in told) == (1, True)
+    code, _, output = run(*approve, _sha256(drafted[1]), "--approver", "Juris Klusums")
+    assert (code, "GDPR Art. 13(1)(b)" in output) == (1, True)
     assert run("publish", path, *NAMES)[0] == 1
     assert "13(1)(b)" in run("publish", path, *NAMES)[2]
     _next(path, "1.0", dpo={"phone": "+371 6420 0002"})
     drafted = run("notice", "draft", path, "--author", "Ieva Liepa")
     assert "not complete" not in drafted[1]
     assert "1.0\tdraft" in run("notice", "list", clinic)[1]
-    code, _, told = run("notice", "publish", clinic, "1.0")
-    assert (code, "not approved" in told) == (1, True)
+    code, _, output = run("notice", "publish", clinic, "1.0")
+    assert (code, "not approved" in output) == (1, True)
     assert run(*approve, _sha256(drafted[1]), "--approver", "Ieva Liepa")[0] == 1
     assert run(*approve, _sha256(drafted[1]), "--approver", "Juris Klusums")[0] == 0
     assert "1.0\tapproved" in run("notice", "list", clinic)[1]
@@ -122,12 +122,12 @@ def test_whoever_approves_is_shown_what_counts_unconfirmed_and_why(
     reason = "Every participant is seen by a doctor first."
     waived = [purposes[0], {**purposes[1], "confirm": {"required": False, "reason": reason}}]
     _next(path, "1.0", purposes=waived)
-    told = f"warning: a Yes to research counts unconfirmed: {reason}"
-    assert told in run("check", path)[1]
+    output = f"warning: a Yes to research counts unconfirmed: {reason}"
+    assert output in run("check", path)[1]
     drafted = run("notice", "draft", path, "--author", "Ieva Liepa")[1]
-    assert told in drafted
+    assert output in drafted
     sha256 = _sha256(drafted)
-    assert told in run("notice", "approve", clinic, "1.0", "--approver", "Juris Klusums", "--sha256", sha256)[1]
+    assert output in run("notice", "approve", clinic, "1.0", "--approver", "Juris Klusums", "--sha256", sha256)[1]
     _next(path, "1.0", purposes=[purposes[0], {**purposes[1], "confirm": False}])
     code, _, refused = run("check", path)
     assert (code, "purposes[2].confirm: is false without a reason" in refused) == (1, True)
@@ -142,8 +142,8 @@ def test_only_the_text_that_was_read_is_approved(run: Run, portal: RunningPortal
     now = _sha256(run("notice", "draft", path, "--author", "Ieva Liepa")[1])
     approve = ["notice", "approve", clinic, "1.0", "--approver", "Juris Klusums"]
     for digits in (12, 64):
-        code, _, told = run(*approve, "--sha256", read[:digits])
-        assert (code, "not the text that was read" in told) == (1, True)
+        code, _, output = run(*approve, "--sha256", read[:digits])
+        assert (code, "not the text that was read" in output) == (1, True)
     for given in ([], ["--sha256", now[:11]], ["--sha256", ""], ["--sha256", now + "0"]):
         with pytest.raises(SystemExit):
             main([*approve, *given])
@@ -177,9 +177,9 @@ def test_a_preview_counts_and_the_superseded_are_listed_to_be_asked_again(
     assert run("notice", "superseded", clinic)[1] == ""
     _next(path, "2.0")
     drafted = run("notice", "draft", path, "--author", "Ieva Liepa")[1]
-    code, told, progress = run("notice", "publish", clinic, "2.0", "--preview")
+    code, output, progress = run("notice", "publish", clinic, "2.0", "--preview")
     assert code == 0
-    assert "supersedes 1 consents of 1 people\n  newsletter.email\t1" in told
+    assert "supersedes 1 consents of 1 people\n  newsletter.email\t1" in output
     assert "2 people looked at." in progress
     assert "2.0\tdraft" in run("notice", "list", clinic)[1]
     run("notice", "approve", clinic, "2.0", "--approver", "Juris Klusums", "--sha256", _sha256(drafted))
@@ -222,8 +222,8 @@ def test_a_minor_that_changes_more_than_words_is_refused_at_the_command_line_too
     run("publish", path, *NAMES)
     clinic = _next(path, "1.1", texts=_longer(a_document()))
     changed = "texts.retention (en): “retention” → “Ten years”"
-    code, told, refused = run("publish", path, *NAMES)
-    assert (code, told) == (1, "")
+    code, output, refused = run("publish", path, *NAMES)
+    assert (code, output) == (1, "")
     assert "1.1 changes more than words, so it needs a new MAJOR number: 2.0" in refused
     assert changed in refused
     assert "--minor-reason" in refused
@@ -235,9 +235,9 @@ def test_a_minor_that_changes_more_than_words_is_refused_at_the_command_line_too
     why = ["--minor-reason", "The law names ten years already"]
     assert run(*approve, *why)[0] == 0
     assert f"for this reason: {why[1]}" in run("notice", "publish", clinic, "1.1", "--preview")[1]
-    code, told, _ = run("notice", "publish", clinic, "1.1")
+    code, output, _ = run("notice", "publish", clinic, "1.1")
     assert code == 0
-    assert f"changes more than words: {changed}" in told
+    assert f"changes more than words: {changed}" in output
     assert why[1] in client.get(f"/{clinic}/notices/1.1?lang=en").text
     _next(path, "1.2", texts=a_document()["texts"])
     assert run("publish", path, *NAMES, "--minor-reason", "Back to what was meant")[0] == 0
@@ -272,8 +272,8 @@ def test_publishing_at_a_terminal_shows_what_it_ends_and_asks(
     confirmed(client, portal, clinic, {"decision.newsletter.email": "yes", "email": ANNA})
     _next(path, "2.0", texts=_longer(a_document()))
     shown = _at_a_terminal("publish", path, *NAMES, typed="")
-    for told in ("supersedes 1 consents of 1 people", "differs from what is in force: texts.retention", "[y/N]"):
-        assert told in shown
+    for output in ("supersedes 1 consents of 1 people", "differs from what is in force: texts.retention", "[y/N]"):
+        assert output in shown
     assert "not published" in shown
     assert "2.0" not in run("notice", "list", clinic)[1]
     drafted = run("notice", "draft", path, "--author", "Ieva Liepa")[1]
@@ -292,12 +292,12 @@ def test_a_draft_is_written_as_pages_to_look_at(run: Run, portal: RunningPortal,
     path = _file(portal, tmp_path)
     clinic = _next(path, "1.0")
     sha256 = _sha256(run("notice", "draft", path, "--author", "Ieva Liepa")[1])
-    code, told, _ = run("notice", "preview", clinic, "1.0", "--to", tmp_path / "pages")
+    code, output, _ = run("notice", "preview", clinic, "1.0", "--to", tmp_path / "pages")
     names = {lang: f"{clinic}-1.0-{lang}.html" for lang in ("lv", "en")}
-    assert (code, told.splitlines()[-1]) == (0, f"sha256 {sha256}")
+    assert (code, output.splitlines()[-1]) == (0, f"sha256 {sha256}")
     for lang, name in names.items():
         page = (tmp_path / "pages" / name).read_text(encoding="utf-8")
-        assert (tmp_path / "pages" / name).as_uri() in told
+        assert (tmp_path / "pages" / name).as_uri() in output
         assert f'<html lang="{lang}">' in page
         assert sha256 in page
         assert '<meta http-equiv="Content-Security-Policy" content="form-action \'none\'">' in page
@@ -308,9 +308,9 @@ def test_a_draft_is_written_as_pages_to_look_at(run: Run, portal: RunningPortal,
 def test_a_file_is_looked_at_before_anything_is_stored(run: Run, portal: RunningPortal, tmp_path: Path) -> None:
     """An author sees the pages while writing, without the portal."""
     path = _file(portal, tmp_path)
-    code, told, _ = run("check", path, "--pages", tmp_path / "pages")
+    code, output, _ = run("check", path, "--pages", tmp_path / "pages")
     assert (code, len(list((tmp_path / "pages").iterdir()))) == (0, 2)
-    assert "ready to publish" in told
+    assert "ready to publish" in output
 
 
 def test_a_contest_that_is_over_is_a_warning_and_no_fault(run: Run, portal: RunningPortal, tmp_path: Path) -> None:
@@ -319,8 +319,8 @@ def test_a_contest_that_is_over_is_a_warning_and_no_fault(run: Run, portal: Runn
     purposes[1]["ends"] = "2026-11-02"
     path = _file(portal, tmp_path, purposes=purposes)
     warning = f"warning: {path}:1: purposes[2].ends: is over since 2026-11-02: nobody is asked about it."
-    code, told, _ = run("check", path)
-    assert (code, "ready to publish" in told, warning in told) == (0, True, True)
+    code, output, _ = run("check", path)
+    assert (code, "ready to publish" in output, warning in output) == (0, True, True)
     assert warning in run("notice", "draft", path, "--author", "Ieva Liepa")[1]
     assert run("publish", path, *NAMES)[0] == 0
 
@@ -329,7 +329,7 @@ def test_every_file_that_is_checked_is_told_about(run: Run, portal: RunningPorta
     """A fault in the first does not hide the second, and each names its line."""
     bad, good = _file(portal, tmp_path, version=1.0), _file(portal, tmp_path)
     worse = _file(portal, tmp_path, languages="lv, en")
-    code, told, faults = run("check", bad, good, worse)
-    assert (code, f"{good}: " in told) == (1, True)
+    code, output, faults = run("check", bad, good, worse)
+    assert (code, f"{good}: " in output) == (1, True)
     assert f'{bad}:1: version: is the number 1.0, and a text is due. Put it in quotes: `version: "1.0"`' in faults
     assert f"{worse}:1: languages: is 'lv, en', and a list is due. Write `languages: [lv, en]`" in faults
