@@ -134,7 +134,7 @@ def _kept(walk: Walk, clinic: Clinic) -> Iterator[str]:
 def _same(acknowledged: Mapping[str, Any], kept: Mapping[str, Any]) -> bool:
     """Tell whether a program was told a receipt as it is kept.
 
-    Of a stop for very many it is told that it goes on.
+    Of a withdrawal for very many it has only a part: the rest follows.
     """
     if acknowledged.get("complete", True) and acknowledged:
         return acknowledged == kept

@@ -46,16 +46,16 @@ def test_whatever_fails_nothing_is_lost_or_doubled_and_nobody_is_left_out() -> N
 def test_a_walk_of_a_seed_is_the_same_again() -> None:
     """What broke once can be looked at, at leisure."""
     command = [sys.executable, "-m", "tests.faults"]
-    asked = {**os.environ, "SEED": "again", "FROM": "10", "TO": "30"}
+    environment = {**os.environ, "SEED": "again", "FROM": "10", "TO": "30"}
     root = Path(__file__).resolve().parents[2]
 
-    def told() -> list[str]:
-        done = subprocess.run(command, cwd=root, env=asked, capture_output=True, text=True, check=True)
+    def output() -> list[str]:
+        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=True)
         return [line for line in done.stdout.splitlines() if "seconds" not in line]
 
-    first = told()
+    first = output()
     assert any("receipts" in line for line in first)
-    assert told() == first
+    assert output() == first
 
 
 def _without_looking(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,8 +58,8 @@ for each in models.ReceiptFormat:
         "parsed": type(answer.parsed).__name__,
         "content": base64.b64encode(answer.content).decode(),
     }
-asked = models.StatusQuestion.from_dict({"subjects": [{"patient_ref": REF}], "purposes": ["testimonials.text"]})
-status = called("status", "get_status").sync(CLINIC, client=client, body=asked)
+question = models.StatusQuestion.from_dict({"subjects": [{"patient_ref": REF}], "purposes": ["testimonials.text"]})
+status = called("status", "get_status").sync(CLINIC, client=client, body=question)
 withdrawal = {key: value for key, value in decision.items() if key != "decisions"} | {"all": True}
 withdrawn = called("receipts", "record_withdrawal").sync(
     CLINIC, client=client, body=models.StaffWithdrawal.from_dict(withdrawal)

@@ -50,9 +50,9 @@ def test_a_withdrawal_needs_nothing_but_the_table(local_stack: LocalStack) -> No
             assert number in {each.receipt for each in signatures.waiting(table)}
         assert len([each for each in mailbox(local_stack) if each["to"] == WHOM]) == 1
     next_round(local_stack)
-    told = arrived(local_stack, WHOM, 2)[-1]
-    assert told["subject"].startswith("We have stopped what you asked us to stop")
-    assert "/undo/" in told["text"]
+    mail = arrived(local_stack, WHOM, 2)[-1]
+    assert mail["subject"].startswith("We have stopped what you asked us to stop")
+    assert "/undo/" in mail["text"]
     jwks = json.loads(page(local_stack, "/.well-known/jwks.json"))
     assert jws.verify(signed(local_stack, receipt, 0), jwks).document == receipt
 
@@ -65,7 +65,7 @@ def test_a_withdrawal_needs_nothing_that_makes_paper(monkeypatch: pytest.MonkeyP
     from tests.web.client import Client  # noqa: PLC0415 - the application reads its settings when it is loaded
     from tests.web.page_reader import open_page, receipt_number  # noqa: PLC0415 - as above
 
-    whom = {"email": "no.paper@example.org"}
+    contact = {"email": "no.paper@example.org"}
     with environment({**local_stack.settings, "PUBLIC_URL": ""}):
         client = Client()
         with monkeypatch.context() as broken:
@@ -77,7 +77,7 @@ def test_a_withdrawal_needs_nothing_that_makes_paper(monkeypatch: pytest.MonkeyP
                 broken.setitem(sys.modules, name, None)
             broken.setitem(sys.modules, "chalicelib.receipts.formats", None)
             place = f"/{RIGA}/withdraw?lang=en"
-            fields = {"state": open_page(client, place).fields["state"], "all": "yes", **whom}
+            fields = {"state": open_page(client, place).fields["state"], "all": "yes", **contact}
             number = receipt_number(client.post(place, fields))
             with pytest.raises(AssertionError, match="answers 500"):  # nobody was told of that, so the client complains
                 client.get(f"/{RIGA}/receipts/{number}?lang=en&format=pdf")

@@ -112,8 +112,8 @@ def test_the_whole_day_runs_from_the_bundle(deployed: Deployed, local_stack: Loc
     assert len(page.body) <= 14 * 1024
     assert '<html lang="lv">' in page.text
 
-    said = {"decision.newsletter.email": "yes", "decision.testimonials.photo": "no", "email": email}
-    form = urlencode({"state": _state(page.text), **said, "name": TYPED["name"]})
+    answers = {"decision.newsletter.email": "yes", "decision.testimonials.photo": "no", "email": email}
+    form = urlencode({"state": _state(page.text), **answers, "name": TYPED["name"]})
     sent = deployed.ask("POST", scanned.headers["location"], form, **FORM)
     assert sent.status == 303
     receipt = deployed.ask("GET", sent.headers["location"])
@@ -121,15 +121,15 @@ def test_the_whole_day_runs_from_the_bundle(deployed: Deployed, local_stack: Loc
     shown = re.findall(r'href="([^"]+/shown/([0-9a-f]{64}))"', receipt.text)[0]
     assert hashlib.sha256(deployed.ask("GET", shown[0]).text.encode()).hexdigest() == shown[1]
 
-    asked = {"subjects": [{"email": email.upper()}], "purposes": ["newsletter.email", "testimonials.photo"]}
+    question = {"subjects": [{"email": email.upper()}], "purposes": ["newsletter.email", "testimonials.photo"]}
 
     def states() -> dict[str, str]:
-        told = deployed.call("status", asked)["results"][0]["decisions"]
-        return {name: each["state"] for name, each in told.items()}
+        status = deployed.call("status", question)["results"][0]["decisions"]
+        return {name: each["state"] for name, each in status.items()}
 
     assert states() == {"newsletter.email": "pending", "testimonials.photo": "refused"}
-    said_in = re.findall(r"/receipts/([0-9a-f]{32})\?", sent.headers["location"])[0]
-    [(token, _)] = letters(local_stack, RIGA, said_in)
+    receipt_id = re.findall(r"/receipts/([0-9a-f]{32})\?", sent.headers["location"])[0]
+    [(token, _)] = letters(local_stack, RIGA, receipt_id)
     asking = deployed.ask("GET", f"/confirm/{token}")
     assert (asking.status, '<html lang="lv">' in asking.text) == (200, True)
     sure = urlencode({"purpose": "newsletter.email", "sure": "yes"})
@@ -139,8 +139,8 @@ def test_the_whole_day_runs_from_the_bundle(deployed: Deployed, local_stack: Loc
     form = urlencode({"email": email, "all": "yes"})
     stopped = deployed.ask("POST", f"/{RIGA}/withdraw?lang=ru", form, **FORM)
     assert stopped.status == 303
-    told = deployed.call("status", asked)["results"][0]["decisions"]["newsletter.email"]
-    assert (told["state"], told["permitted"], told["version"]) == ("withdrawn", False, 3)
+    status = deployed.call("status", question)["results"][0]["decisions"]["newsletter.email"]
+    assert (status["state"], status["permitted"], status["version"]) == ("withdrawn", False, 3)
     first, second, third = deployed.call("history", {"subject": {"email": email}})["receipts"]
     assert (first["channel"], first["source"], first["version"]) == ("qr", "desk", 1)
     assert (second["channel"], second["evidence"], third["version"]) == ("email-link", {"confirms": first["id"]}, 3)
@@ -164,24 +164,24 @@ def test_a_mail_programs_one_click_stops_the_newsletter(deployed: Deployed) -> N
         ("apple", part, multipart),
     ):
         email = f"{name}.{number}@example.org"
-        told = {"subject": {"email": email}, "channel": "in-person", "decisions": {"newsletter.email": "yes"}}
-        deployed.call("receipts", {**told, "effective_at": datetime.now(UTC).isoformat()})
+        decision = {"subject": {"email": email}, "channel": "in-person", "decisions": {"newsletter.email": "yes"}}
+        deployed.call("receipts", {**decision, "effective_at": datetime.now(UTC).isoformat()})
         link = deployed.call("links", {"links": [{"email": email}]})["links"][0]
         assert link["headers"]["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
         address = urlsplit(link["headers"]["List-Unsubscribe"].strip("<>")).path
         program = {"Accept": "*/*", "User_Agent": "Mozilla/5.0", "Content_Type": kind}
-        asked = {"subjects": [{"email": email}], "purposes": ["newsletter.email"]}
+        question = {"subjects": [{"email": email}], "purposes": ["newsletter.email"]}
         for method, sent in (("GET", ""), ("POST", "unsubscribe=now")):
             assert (
                 deployed.ask(method, address, sent, **{**program, **FORM}).status == {"GET": 200, "POST": 422}[method]
             )
-        state = deployed.call("status", asked)["results"][0]["decisions"]["newsletter.email"]
+        state = deployed.call("status", question)["results"][0]["decisions"]["newsletter.email"]
         assert state["state"] == "granted", "opening a link or sending any form stops nothing"
         for _ in range(2):
             answer = deployed.ask("POST", address, body, **program)
             assert (answer.status, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
             assert not {"location", "set-cookie"} & set(answer.headers)
-        state = deployed.call("status", asked)["results"][0]["decisions"]["newsletter.email"]
+        state = deployed.call("status", question)["results"][0]["decisions"]["newsletter.email"]
         assert (state["state"], state["channel"], state["assurance"], state["version"]) == (
             "withdrawn",
             "email-link",

@@ -59,10 +59,10 @@ def client(service: str) -> Any:
     return botocore.session.get_session().create_client(service)
 
 
-def said(outputs: dict[str, str]) -> str:
+def answer_of(outputs: dict[str, str]) -> str:
     """Give what the deployed function says."""
-    told: bytes = client("lambda").invoke(FunctionName=outputs["Name"])["Payload"].read()
-    return told.decode().strip('"')
+    payload: bytes = client("lambda").invoke(FunctionName=outputs["Name"])["Payload"].read()
+    return payload.decode().strip('"')
 
 
 def listen(deployer: Deployer) -> list[tuple[str, dict[str, Any]]]:
@@ -81,14 +81,14 @@ def test_what_runs_is_the_version_that_was_uploaded_whatever_is_put_in_its_place
     deployer = Deployer(aws)
     calls = listen(deployer)
     outputs = deployer.deploy(STACK, a_build(tmp_path / "a", "first"), {})
-    assert said(outputs) == "first"
+    assert answer_of(outputs) == "first"
     [put] = [given for name, given in calls if name == "PutObject" and given["Key"].endswith(".zip")]
     digest = hashlib.sha256((tmp_path / "a/deployment.zip").read_bytes())
     assert put["Key"] == f"{digest.hexdigest()}.zip"
     assert put["ChecksumSHA256"] == base64.b64encode(digest.digest()).decode()
     other = a_build(tmp_path / "b", "other") / "deployment.zip"
     client("s3").put_object(Bucket=put["Bucket"], Key=put["Key"], Body=other.read_bytes())
-    assert said(deployer.deploy(STACK, a_build(tmp_path / "a", "first", memory=256), {})) == "first"
+    assert answer_of(deployer.deploy(STACK, a_build(tmp_path / "a", "first", memory=256), {})) == "first"
     template = client("cloudformation").get_template(StackName=STACK, TemplateStage="Original")["TemplateBody"]
     code = (template if isinstance(template, dict) else json.loads(template))["Resources"]["Function"]["Properties"]
     version = client("s3").get_object(
@@ -102,7 +102,7 @@ def test_the_same_build_is_uploaded_once(aws: str, tmp_path: Path) -> None:
     deployer = Deployer(aws)
     deployer.deploy(STACK, a_build(tmp_path, "once"), {})
     calls = listen(deployer)
-    assert said(deployer.deploy(STACK, tmp_path, {})) == "once"
+    assert answer_of(deployer.deploy(STACK, tmp_path, {})) == "once"
     assert "PutObject" not in [name for name, _ in calls]
 
 
@@ -118,18 +118,18 @@ def test_every_call_to_the_bucket_names_its_owner(aws: str, tmp_path: Path) -> N
 def test_a_bucket_of_another_account_is_refused_and_nothing_is_deployed(aws: str, tmp_path: Path) -> None:
     """The local S3 does not check the owner; a stand-in answers 403 for another's bucket, as S3."""
     deployer = Deployer(aws)
-    asked: list[str] = []
+    owners: list[str] = []
 
     def as_s3(request: Any, **_: Any) -> AWSResponse:
         owner = request.headers["x-amz-expected-bucket-owner"].decode()
-        asked.append(owner)
+        owners.append(owner)
         assert owner != "111122223333"
         return AWSResponse(request.url, 403, {}, Nothing())
 
     deployer._s3.meta.events.register("before-send.s3", as_s3)  # noqa: SLF001 - as above
     with pytest.raises(NotDeployedError, match="nothing was deployed"):
         deployer.deploy("consent-portal-refused", a_build(tmp_path, "refused"), {})
-    assert asked == [ACCOUNT]
+    assert owners == [ACCOUNT]
     stacks = client("cloudformation").describe_stacks()["Stacks"]
     assert "consent-portal-refused" not in {each["StackName"] for each in stacks}
 
@@ -194,4 +194,4 @@ def test_the_bucket_and_what_is_in_it_survive_a_stop_of_the_local_aws(tmp_path: 
     build = a_build(tmp_path / "build", "morning")
     for _ in range(2):
         with ministack(tmp_path / "data") as url, environment(aws_environment(url)):
-            assert said(Deployer(url).deploy(STACK, build, {})) == "morning"
+            assert answer_of(Deployer(url).deploy(STACK, build, {})) == "morning"

@@ -164,7 +164,7 @@ def test_the_mailbox_is_a_page_for_people(local_stack: LocalStack) -> None:
 def test_with_mail_and_text_messages_away_a_withdrawal_counts_and_is_told_later(local_stack: LocalStack) -> None:
     """What the patient decides never depends on the post.
 
-    What could not be told is told when the post is back.
+    What could not be told is told when mail can be sent again.
     """
     email, phone = "letter.three@example.org", "+37126333444"
     with table_of(local_stack) as table:
