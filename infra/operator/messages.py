@@ -1,8 +1,10 @@
 """An operator's commands about messages: what went out, what not and why, what waits, budgets.
 
-python -m infra messages list riga-aesthetics 3f2a... python -m infra messages waiting
-riga-aesthetics python -m infra messages dead riga-aesthetics python -m infra messages retry
-riga-aesthetics python -m infra messages budgets
+python -m infra messages list riga-aesthetics 3f2a…
+python -m infra messages waiting riga-aesthetics
+python -m infra messages dead riga-aesthetics
+python -m infra messages retry riga-aesthetics
+python -m infra messages budgets
 """
 
 import argparse
