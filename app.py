@@ -17,10 +17,13 @@ from chalicelib.web.routing import RoutedChalice
 
 LAST_SECONDS = 25
 HALF_TIME = 120
-"""When a round stops carrying out withdrawal orders, so that there is time left to sign and send."""
+"""When a round stops carrying out withdrawal orders, so that there is time left to sign and
+send.
+"""
 
 app = RoutedChalice(app_name="consent-portal", configure_logs=False)
-app.api.binary_types = []  # pictures mark themselves, whatever Accept says: see chalicelib/web/responses.py
+# Pictures mark themselves, whatever Accept says: see chalicelib/web/responses.py.
+app.api.binary_types = []
 app.register_middleware(middleware.request_log, "http")
 app.register_middleware(middleware.security_headers, "http")
 app.register_middleware(partial(middleware.leads_somewhere, routes=app.routes), "http")
@@ -29,14 +32,17 @@ routes.register(app)
 
 # The address is a placeholder: the template puts the table's own stream in its place.
 @app.on_dynamodb_record(
-    stream_arn="arn:aws:dynamodb:eu-north-1:000000000000:table/portal/stream/x", name="after_receipt"
+    stream_arn="arn:aws:dynamodb:eu-north-1:000000000000:table/portal/stream/x",
+    name="after_receipt",
 )
 def after_receipt(event: DynamoDBEvent) -> dict[str, Any]:
     """Do what follows a decision: its receipt is counted and signed, its messages are sent."""
     from chalicelib.jobs import after_decision  # noqa: PLC0415 - no page needs it
 
     portal, out_of_time = get_portal(), _out_of_time(event.context)
-    return after_decision.handle(portal.table, event.to_dict(), portal.signer, out_of_time, _delivery(portal))
+    return after_decision.handle(
+        portal.table, event.to_dict(), portal.signer, out_of_time, _delivery(portal)
+    )
 
 
 @app.schedule(Rate(5, unit=Rate.MINUTES), name="catch_up")
@@ -69,7 +75,13 @@ def post_events(event: SNSEvent) -> None:
 def _delivery(portal: Portal) -> Any:
     from chalicelib.messages.delivery import Delivery  # noqa: PLC0415 - as above
 
-    return Delivery(portal.table, portal.clinics, portal.post, portal.settings.public_url, portal.settings.budgets)
+    return Delivery(
+        portal.table,
+        portal.clinics,
+        portal.post,
+        portal.settings.public_url,
+        portal.settings.budgets,
+    )
 
 
 @app.schedule(Rate(1, unit=Rate.HOURS), name="housekeeping")
@@ -82,5 +94,7 @@ def housekeeping(event: CloudWatchEvent) -> None:
 
 
 def _out_of_time(context: Any, last: int = LAST_SECONDS) -> Callable[[], bool]:
-    """Tell when a function should begin nothing more: one signature may take all of KMS's patience."""
+    """Tell when a function should begin nothing more: one signature may take all of KMS's
+    patience.
+    """
     return lambda: bool(context.get_remaining_time_in_millis() < last * 1000)

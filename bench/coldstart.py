@@ -124,7 +124,9 @@ def _event(build: Path, path: str) -> dict[str, Any]:
     return api.event(request, path, *found)
 
 
-def _once(task: Path, client: Path, environ: Mapping[str, str], event: Mapping[str, Any], handler: str) -> float:
+def _once(
+    task: Path, client: Path, environ: Mapping[str, str], event: Mapping[str, Any], handler: str
+) -> float:
     """Start an environment, let it answer one request, and give its milliseconds on a processor."""
     with RuntimeEnvironment(task, client, environ, handler, Path(os.devnull)) as environment:
         answer = json.loads(environment.invoke(event))

@@ -125,7 +125,9 @@ def _minute(number: int) -> Instant:
     return instant(first.replace(day=1 + day, hour=9 + hour, minute=minute))
 
 
-def _cost_of_status(client: PortalClient, emails: list[str], times: dict[str, str]) -> dict[str, int]:
+def _cost_of_status(
+    client: PortalClient, emails: list[str], times: dict[str, str]
+) -> dict[str, int]:
     """Ask for everybody's status; count the calls to DynamoDB and the bytes of their answers."""
     sizes: list[int] = []
 

@@ -106,7 +106,9 @@ class PortalClient:
         }
         self._call_api("/receipts", 201, body)
 
-    def _send_form(self, method: str, path: str, expected: int, form: Mapping[str, str] | None = None) -> str:
+    def _send_form(
+        self, method: str, path: str, expected: int, form: Mapping[str, str] | None = None
+    ) -> str:
         headers = {"content-type": "application/x-www-form-urlencoded"}
         return self._send(method, f"/{{clinic}}{path}", headers, urlencode(form or {}), expected)
 
@@ -115,7 +117,9 @@ class PortalClient:
         route = f"/v1/clinics/{{clinic}}{path}"
         return self._send("POST", route, headers, json.dumps(body), expected)
 
-    def _send(self, method: str, route: str, headers: dict[str, str], body: str, expected: int) -> str:
+    def _send(
+        self, method: str, route: str, headers: dict[str, str], body: str, expected: int
+    ) -> str:
         path = route.replace("{clinic}", CLINIC)
         context: dict[str, Any] = {
             "resourcePath": route,

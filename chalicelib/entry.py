@@ -1,8 +1,9 @@
 """Where Lambda enters: the application, with its clients made while the function starts.
 
-Importing `app` reads nothing and connects to nothing; this module is the program's start and does both, at the one
-time when Lambda gives a whole processor and no patient waits. What is loaded here stays for the life of the process, so
-the garbage collector neither searches it while it grows nor later (a tenth of the start).
+Importing `app` reads nothing and connects to nothing; this module is the program's start and does
+both, at the one time when Lambda gives a whole processor and no patient waits. What is loaded here
+stays for the life of the process, so the garbage collector neither searches it while it grows nor
+later (a tenth of the start).
 """
 
 import gc

@@ -1,4 +1,6 @@
-"""Structured logs and metrics (Powertools): ids and outcomes, never a form body, contact, name or token."""
+"""Structured logs and metrics (Powertools): ids and outcomes, never a form body, contact, name or
+token.
+"""
 
 import traceback
 from functools import cache
@@ -31,7 +33,9 @@ def flush() -> None:
 
 
 def fault(error: BaseException) -> None:
-    """Record an error nobody expected: its kind and place, not its message, which may hold what somebody typed."""
+    """Record an error nobody expected: its kind and place, not its message, which may hold what
+    somebody typed.
+    """
     frames = traceback.extract_tb(error.__traceback__)
     place = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames[-5:]]
     log().error("unexpected", error=type(error).__name__, place=place)

@@ -46,7 +46,9 @@ class Portal:
     post: "AwsTransport | None" = None
     clock: Callable[[], Instant] = system_clock
     keys_seen: set[tuple[str, str]] = field(default_factory=set, repr=False)
-    """Each clinic with the digest of a bearer key that opened it in this process (`web.api.auth`)."""
+    """Each clinic with the digest of a bearer key that opened it in this process
+    (`web.api.auth`).
+    """
 
     sleep: Callable[[float], None] = time.sleep
     """How a decision waits, in seconds, before it is tried again."""

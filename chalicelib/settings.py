@@ -1,4 +1,6 @@
-"""Settings: one frozen object, read once from the environment, all faults reported together by variable name."""
+"""Settings: one frozen object, read once from the environment, all faults reported together by
+variable name.
+"""
 
 import re
 from collections.abc import Mapping
@@ -17,8 +19,9 @@ _SENDER = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9]{1,11}")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 BUDGETS = {f"{each.name.upper()}_DAILY": each.name for each in fields(Budgets)}
-"""The variables that set how many messages a day may go out: SMS_DAILY, SMS_COUNTRY_DAILY, SMS_CLINIC_DAILY,
-MAIL_DAILY and MAIL_CLINIC_DAILY."""
+"""The variables that set how many messages a day may go out: SMS_DAILY, SMS_COUNTRY_DAILY,
+SMS_CLINIC_DAILY, MAIL_DAILY and MAIL_CLINIC_DAILY.
+"""
 
 
 class SettingsError(ValueError):
@@ -29,12 +32,13 @@ class SettingsError(ValueError):
 class Settings:
     """What differs between installations.
 
-    `public_url` is the address patients see where the portal has its own domain; empty, the request's own address
-    is used. `signing_key` is the KMS alias of the key that signs receipts; empty, nothing is signed and all wait.
-    `mail_from` is the address e-mails come from, `mail_configuration` the SES configuration set that reports what
-    became of them, `sms_sender` the name text messages come from; without `mail_from` everything waits to be sent.
-    `budgets` are how many messages a day may go out. `security_contact` is where somebody who found a weakness writes
-    (RFC 9116); empty, it is security@ at the portal's own domain (RFC 2142).
+    `public_url` is the address patients see where the portal has its own domain; empty, the
+    request's own address is used. `signing_key` is the KMS alias of the key that signs receipts;
+    empty, nothing is signed and all wait. `mail_from` is the address e-mails come from,
+    `mail_configuration` the SES configuration set that reports what became of them, `sms_sender`
+    the name text messages come from; without `mail_from` everything waits to be sent. `budgets` are
+    how many messages a day may go out. `security_contact` is where somebody who found a weakness
+    writes (RFC 9116); empty, it is security@ at the portal's own domain (RFC 2142).
     """
 
     table: str
@@ -49,22 +53,31 @@ class Settings:
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
-    """Read TABLE_NAME, AWS_REGION, PUBLIC_URL, SIGNING_KEY, MAIL_FROM, MAIL_CONFIGURATION and SMS_SENDER.
+    """Read TABLE_NAME, AWS_REGION, PUBLIC_URL, SIGNING_KEY, MAIL_FROM, MAIL_CONFIGURATION and
+    SMS_SENDER.
 
     And BUDGETS and SECURITY_CONTACT. Raises SettingsError naming every fault.
     """
-    faults = [f"{name} is not set" for name in ("TABLE_NAME", "AWS_REGION") if not environ.get(name)]
+    faults = [
+        f"{name} is not set" for name in ("TABLE_NAME", "AWS_REGION") if not environ.get(name)
+    ]
     public_url = environ.get("PUBLIC_URL", "").rstrip("/")
-    if public_url and not public_url.startswith(("https://", "http://127.0.0.1", "http://localhost")):
+    if public_url and not public_url.startswith(
+        ("https://", "http://127.0.0.1", "http://localhost")
+    ):
         faults.append("PUBLIC_URL must start with https://")
     signing_key = environ.get("SIGNING_KEY", "")
     if signing_key and not signing_key.startswith("alias/"):
-        faults.append("SIGNING_KEY must be an alias of KMS: alias/…, so that another key can take its place")
+        faults.append(
+            "SIGNING_KEY must be an alias of KMS: alias/…, so that another key can take its place"
+        )
     mail_from, sms_sender = environ.get("MAIL_FROM", ""), environ.get("SMS_SENDER", "")
     if mail_from and not _ADDRESS.fullmatch(mail_from):
         faults.append("MAIL_FROM must be an e-mail address alone, such as consent@example.org")
     if sms_sender and not _SENDER.fullmatch(sms_sender):
-        faults.append("SMS_SENDER must be 1 to 11 letters and digits, at least one of them a letter")
+        faults.append(
+            "SMS_SENDER must be 1 to 11 letters and digits, at least one of them a letter"
+        )
     security_contact = environ.get("SECURITY_CONTACT", "")
     if security_contact and not _CONTACT.fullmatch(security_contact):
         faults.append(

@@ -103,7 +103,11 @@ def create_table(endpoint: str, name: str) -> None:
 
 
 def publish_edition(
-    table: Table, store: Clinics, ready: PublishedEdition, at: Instant, wrapped_key: bytes | None = None
+    table: Table,
+    store: Clinics,
+    ready: PublishedEdition,
+    at: Instant,
+    wrapped_key: bytes | None = None,
 ) -> bool:
     """Let Ieva write a version, Juris approve it, and publish it, all at one moment."""
     if publishing.is_published(store, ready.clinic):

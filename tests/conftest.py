@@ -26,7 +26,15 @@ from tests.stores import clock, endpoint, portal, post, round_trips
 
 __all__ = ["clock", "endpoint", "portal", "post", "round_trips"]
 
-_SETTINGS_OF_THE_DEVELOPER = ("AWS_", "TABLE_NAME", "CLINIC_KEY_ARN", "PUBLIC_URL", "SIGNING_KEY", "MAIL_", "SMS_")
+_SETTINGS_OF_THE_DEVELOPER = (
+    "AWS_",
+    "TABLE_NAME",
+    "CLINIC_KEY_ARN",
+    "PUBLIC_URL",
+    "SIGNING_KEY",
+    "MAIL_",
+    "SMS_",
+)
 EFFORT = "effort"
 """The property of a test report that holds the effort of a visit.
 
@@ -111,7 +119,10 @@ class LocalStack:
         request = urllib.request.Request(
             f"{self.base_url}/v1/clinics/{clinic}/{what}",
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {self.keys[clinic]}", "Content-Type": "application/json"},
+            headers={
+                "Authorization": f"Bearer {self.keys[clinic]}",
+                "Content-Type": "application/json",
+            },
         )
         try:
             with urllib.request.urlopen(request) as answer:

@@ -5,7 +5,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from chalicelib.domain.consent import Answer, AnswerSummary, Assurance, Channel, NoticeInForce, RecordedAnswer
+from chalicelib.domain.consent import (
+    Answer,
+    AnswerSummary,
+    Assurance,
+    Channel,
+    NoticeInForce,
+    RecordedAnswer,
+)
 from chalicelib.domain.decisions import Decision, NoticeRef
 from chalicelib.domain.subjects import Subject
 from chalicelib.notices.document import TEXTS
@@ -100,7 +107,14 @@ def a_document(**changed: Any) -> dict[str, Any]:
         "authority": "LV",
         "languages": ["lv", "en"],
         "name": in_both("Physiotherapy by the Sea"),
-        "controllers": [{"id": "physio", "name": "SIA Jūra", "address": "Jūras 1, Liepāja", "email": "j@example.org"}],
+        "controllers": [
+            {
+                "id": "physio",
+                "name": "SIA Jūra",
+                "address": "Jūras 1, Liepāja",
+                "email": "j@example.org",
+            }
+        ],
         "dpo": {"email": "dpo@example.org"},
         "texts": {name: in_both(name) for name in TEXTS},
         "purposes": [

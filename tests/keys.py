@@ -4,7 +4,12 @@ import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePrivateKey, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    ECDSA,
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    generate_private_key,
+)
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -40,7 +45,9 @@ class OwnKey(Signer):
     @cached_property
     def key(self) -> SigningKey:
         """The public half."""
-        der = self.private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        der = self.private.public_key().public_bytes(
+            Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+        )
         return SigningKey(public_jwk(der), hashlib.sha256(der).hexdigest())
 
     def current(self) -> SigningKey:
@@ -66,7 +73,9 @@ class OwnKey(Signer):
     def signed_receipt(self, canonical: bytes, protected: str | None = None) -> str:
         """Give bytes as a JWS, with the header of a receipt or another."""
         protected = protected or jws.header(self.key.jwk)
-        return jws.compact(protected, canonical, self.sign(self.key, jws.signing_input(protected, canonical)))
+        return jws.compact(
+            protected, canonical, self.sign(self.key, jws.signing_input(protected, canonical))
+        )
 
 
 def key_set(*signers: OwnKey) -> dict[str, object]:

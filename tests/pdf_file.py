@@ -159,7 +159,9 @@ def _to_unicode(font: Any) -> dict[str, str]:
 class VisibleText(HTMLParser):
     """The words of an HTML page that can be seen, read apart from the application."""
 
-    def __init__(self, html: str, *, without: tuple[str, ...], hidden: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, html: str, *, without: tuple[str, ...], hidden: tuple[str, ...] = ()
+    ) -> None:
         super().__init__()
         self._without = {*without, "head", "style", "script", "svg"}
         self._hidden = set(hidden)

@@ -35,7 +35,10 @@ class TableRequest:
 
     def values(self, name: str) -> Sequence[str]:
         """Give the values of a condition key."""
-        known = {"dynamodb:LeadingKeys": [self.key.pk], "dynamodb:Attributes": sorted(self.attributes)}
+        known = {
+            "dynamodb:LeadingKeys": [self.key.pk],
+            "dynamodb:Attributes": sorted(self.attributes),
+        }
         return known[name]
 
 

@@ -40,7 +40,9 @@ def message_content(
         message=message,
         clinic=clinic,
         lang=lang,
-        answers=clinic.describe_answers({address: {"answer": answer} for address, answer in answers.items()}),
+        answers=clinic.describe_answers(
+            {address: {"answer": answer} for address, answer in answers.items()}
+        ),
         links=links_in(clinic, message),
         number="c" * 32,
         at=MORNING,
@@ -55,7 +57,9 @@ def as_snapshot(matter: MessageContent) -> str:
     mail = email(matter, "anna.ozola@example.org", {"clinic": matter.clinic.id})
     head = {"From": mail.sender, "Reply-To": mail.reply_to, "Subject": mail.subject, **mail.headers}
     lines = [f"{name}: {value}" for name, value in head.items()]
-    return "\n".join([*lines, "", mail.text, "SMS: " + text_message(matter, "+37126123456").text, ""])
+    return "\n".join(
+        [*lines, "", mail.text, "SMS: " + text_message(matter, "+37126123456").text, ""]
+    )
 
 
 def email_of(matter: MessageContent) -> Email:

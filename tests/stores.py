@@ -20,7 +20,9 @@ from tests.messages.outgoing import BASE, Sorting
 _tables = itertools.count(1)
 
 
-@pytest.fixture(scope="session", params=[ministack, dynamodb_local], ids=["MiniStack", "DynamoDBLocal"])
+@pytest.fixture(
+    scope="session", params=[ministack, dynamodb_local], ids=["MiniStack", "DynamoDBLocal"]
+)
 def endpoint(request: pytest.FixtureRequest) -> Iterator[str]:
     """Run one emulator after the other; every test of the store runs against both."""
     with request.param() as url:
@@ -64,4 +66,6 @@ def post(portal: Portal, clock: Clock, tmp_path: Path) -> Iterator[Sorting]:
     with post_office(tmp_path / "mailbox.jsonl") as (office, variables), environment(variables):
         aws = AwsClients(portal.table.session, REGION)
         sender = AwsTransport(aws, mail_from="consent@example.org", configuration="portal")
-        yield Sorting(portal, office, Delivery(portal.table, portal.clinics, sender, BASE, now=clock), clock)
+        yield Sorting(
+            portal, office, Delivery(portal.table, portal.clinics, sender, BASE, now=clock), clock
+        )

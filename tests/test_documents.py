@@ -9,7 +9,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 GUIDES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-OUR_WORDS = [ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md", ROOT / "docs" / "glossary.md"]
+OUR_WORDS = [
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "docs" / "architecture.md",
+    ROOT / "docs" / "glossary.md",
+]
 CODE = "\n".join(
     path.read_text(encoding="utf-8")
     for folder in ("chalicelib", "infra", "tests")
@@ -48,7 +52,9 @@ def test_every_name_of_code_that_a_guide_uses_is_in_the_code(guide: Path) -> Non
 
 def test_every_make_target_that_a_document_names_is_there() -> None:
     """The two commands of the README, and every other one, work as they are written."""
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    targets = set(
+        re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    )
     for guide in GUIDES:
         named = set(re.findall(r"`make ([a-z-]+)", _text(guide)))
         assert named <= targets, guide

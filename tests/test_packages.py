@@ -15,9 +15,38 @@ MAY_IMPORT = {
     "receipts": {"presentation", "domain"},
     "store": {"receipts", "notices", "presentation", "domain", "log"},
     "messages": {"store", "receipts", "notices", "presentation", "domain", "log"},
-    "services": {"portal", "messages", "store", "receipts", "notices", "presentation", "domain", "log"},
-    "jobs": {"services", "portal", "messages", "store", "receipts", "notices", "presentation", "domain", "log"},
-    "web": {"services", "portal", "messages", "store", "receipts", "notices", "presentation", "domain", "log"},
+    "services": {
+        "portal",
+        "messages",
+        "store",
+        "receipts",
+        "notices",
+        "presentation",
+        "domain",
+        "log",
+    },
+    "jobs": {
+        "services",
+        "portal",
+        "messages",
+        "store",
+        "receipts",
+        "notices",
+        "presentation",
+        "domain",
+        "log",
+    },
+    "web": {
+        "services",
+        "portal",
+        "messages",
+        "store",
+        "receipts",
+        "notices",
+        "presentation",
+        "domain",
+        "log",
+    },
     "settings": {"domain"},
     "log": set(),
     "portal": {"settings", "messages", "store", "domain"},
@@ -65,12 +94,20 @@ def test_the_wings_of_the_web_do_not_import_each_other() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    [module for module in MODULES if module.parts[0] in {"domain", "notices", "receipts", "presentation"}],
+    [
+        module
+        for module in MODULES
+        if module.parts[0] in {"domain", "notices", "receipts", "presentation"}
+    ],
     ids=str,
 )
 def test_the_core_knows_no_framework_no_environment_and_no_clock(module: Path) -> None:
     """What was decided can be recomputed years later from its arguments alone."""
-    calls = [node.func for node in ast.walk(ast.parse((ROOT / module).read_text())) if isinstance(node, ast.Call)]
+    calls = [
+        node.func
+        for node in ast.walk(ast.parse((ROOT / module).read_text()))
+        if isinstance(node, ast.Call)
+    ]
     called = {function.attr for function in calls if isinstance(function, ast.Attribute)}
     assert not {name.partition(".")[0] for name in imports(module)} & OUTSIDE
     assert not called & READS_THE_CLOCK
@@ -78,9 +115,17 @@ def test_the_core_knows_no_framework_no_environment_and_no_clock(module: Path) -
 
 def test_one_module_alone_knows_pynamodb_and_chalice_stays_in_the_web() -> None:
     """The table's library, or the web's, can be changed by reading one place."""
-    knowing = {str(module) for module in MODULES if any(name.startswith("pynamodb") for name in imports(module))}
+    knowing = {
+        str(module)
+        for module in MODULES
+        if any(name.startswith("pynamodb") for name in imports(module))
+    }
     assert knowing == {"store/table.py"}
-    serving = {module.parts[0] for module in MODULES if any(name.startswith("chalice.") for name in imports(module))}
+    serving = {
+        module.parts[0]
+        for module in MODULES
+        if any(name.startswith("chalice.") for name in imports(module))
+    }
     assert serving == {"web"}
 
 
@@ -121,7 +166,9 @@ def test_nothing_loads_what_makes_paper_before_paper_is_asked_for() -> None:
             if isinstance(node, ast.Import | ast.ImportFrom)
             for name in node.names
         }
-        assert not [name for name in loaded if name.startswith(paper) and not name.startswith(light)], module
+        assert not [
+            name for name in loaded if name.startswith(paper) and not name.startswith(light)
+        ], module
 
 
 def test_packages_are_found_by_their_place_alone() -> None:

@@ -15,7 +15,9 @@ def test_without_a_signing_key_the_portal_serves_and_receipts_wait() -> None:
 def test_every_fault_is_told_by_its_name_at_once() -> None:
     """An operator mends the settings in one go."""
     with pytest.raises(SettingsError) as error:
-        read_settings({"PUBLIC_URL": "ftp://example.org", "SIGNING_KEY": "arn:aws:kms:eu-north-1:0:key/1"})
+        read_settings(
+            {"PUBLIC_URL": "ftp://example.org", "SIGNING_KEY": "arn:aws:kms:eu-north-1:0:key/1"}
+        )
     for name in ("TABLE_NAME", "AWS_REGION", "PUBLIC_URL", "SIGNING_KEY must be an alias"):
         assert name in str(error.value)
 
@@ -23,13 +25,19 @@ def test_every_fault_is_told_by_its_name_at_once() -> None:
 def test_without_an_address_to_send_from_everything_waits_to_be_sent() -> None:
     """A clinic can start before its mail is set up."""
     assert not read_settings(NEEDED).mail_from
-    settings = read_settings({**NEEDED, "MAIL_FROM": "consent@example.org", "SMS_SENDER": "Sidraba"})
+    settings = read_settings(
+        {**NEEDED, "MAIL_FROM": "consent@example.org", "SMS_SENDER": "Sidraba"}
+    )
     assert (settings.mail_from, settings.sms_sender) == ("consent@example.org", "Sidraba")
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("MAIL_FROM", "Consent <consent@example.org>"), ("MAIL_FROM", "nobody"), ("SMS_SENDER", "12345")],
+    [
+        ("MAIL_FROM", "Consent <consent@example.org>"),
+        ("MAIL_FROM", "nobody"),
+        ("SMS_SENDER", "12345"),
+    ],
 )
 def test_what_the_services_would_refuse_is_told_at_once(name: str, value: str) -> None:
     """A misspelled sender is found when the portal starts, not when messages fail."""
@@ -43,7 +51,9 @@ def test_budgets_of_messages_have_defaults_and_can_be_set() -> None:
     An operator of a hospital sets more.
     """
     assert read_settings(NEEDED).budgets == Budgets()
-    settings = read_settings({**NEEDED, "SMS_DAILY": "50000", "SMS_COUNTRY_DAILY": "20000", "MAIL_CLINIC_DAILY": "0"})
+    settings = read_settings(
+        {**NEEDED, "SMS_DAILY": "50000", "SMS_COUNTRY_DAILY": "20000", "MAIL_CLINIC_DAILY": "0"}
+    )
     assert settings.budgets == Budgets(sms=50_000, sms_country=20_000, mail_clinic=0)
     with pytest.raises(SettingsError, match=r"SMS_CLINIC_DAILY.*MAIL_DAILY"):
         read_settings({**NEEDED, "SMS_CLINIC_DAILY": "-1", "MAIL_DAILY": "many"})

@@ -8,7 +8,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "threats.md").read_text(encoding="utf-8")
 ROWS = [
-    line for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith(("| ---", "| attack", "| what"))
+    line
+    for line in PAGE.splitlines()
+    if line.startswith("| ") and not line.startswith(("| ---", "| attack", "| what"))
 ]
 
 
@@ -23,4 +25,6 @@ def test_each_attack_names_a_test_that_exists(row: str) -> None:
     named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", row.rpartition(" | ")[2])
     assert named, "no test is named"
     for path, name in named:
-        assert f"\ndef {name}(" in (ROOT / path).read_text(encoding="utf-8"), f"{path} has no {name}"
+        assert f"\ndef {name}(" in (ROOT / path).read_text(encoding="utf-8"), (
+            f"{path} has no {name}"
+        )

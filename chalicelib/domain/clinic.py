@@ -264,7 +264,8 @@ class Clinic:
         return {
             question.id: question.unconfirmed_because
             for question in self.questions.values()
-            if waits_by_default(question.purpose.id, question.purpose.legal_basis) and not question.confirm
+            if waits_by_default(question.purpose.id, question.purpose.legal_basis)
+            and not question.confirm
         }
 
     @property
@@ -322,7 +323,9 @@ class Clinic:
 
     def _with_questions(self, kept: Collection[QuestionId]) -> "Clinic":
         asked = self.questions.items()
-        questions = {question_id: question for question_id, question in asked if question_id in kept}
+        questions = {
+            question_id: question for question_id, question in asked if question_id in kept
+        }
         purposes = []
         for purpose in self.purposes:
             prefix = f"{purpose.id}."
@@ -355,7 +358,9 @@ class Clinic:
         """Name the controllers that share a question, where it names them."""
         return [each.name for each in self.controllers if each.id in question.controllers]
 
-    def describe_answers(self, decisions: Mapping[QuestionId, Mapping[str, object]]) -> list[dict[str, object]]:
+    def describe_answers(
+        self, decisions: Mapping[QuestionId, Mapping[str, object]]
+    ) -> list[dict[str, object]]:
         """Give purpose, option and answer of a receipt's decisions, in the clinic's order."""
         return [
             {

@@ -25,7 +25,9 @@ def questions_to_confirm(clinic: Clinic, form: FormAnswers) -> frozenset[Questio
     So it is with two contacts: if a Yes waited only where one of them is known, the owner of the
     other would learn from the message who is a patient here.
     """
-    agreed = frozenset(question for question, answer in form.answers.items() if answer is Answer.YES)
+    agreed = frozenset(
+        question for question, answer in form.answers.items() if answer is Answer.YES
+    )
     if agreed & clinic.needs_confirmation or len(form.contacts) > 1:
         return agreed
     return frozenset()
@@ -43,14 +45,18 @@ def confirmed_by(
     )
 
 
-def open_claims(receipt: Receipt, person: Subject | None, notice: NoticeInForce, now: Instant) -> frozenset[QuestionId]:
+def open_claims(
+    receipt: Receipt, person: Subject | None, notice: NoticeInForce, now: Instant
+) -> frozenset[QuestionId]:
     """Give the claims of a receipt that still wait.
 
     `person` is whose answers they would become: the receipt's own person, somebody else who has the
     contact, or None for somebody nobody knows yet.
     """
     claims = [
-        question for question, entry in receipt.document["decisions"].items() if (entry["confirm_by"] or "") > now
+        question
+        for question, entry in receipt.document["decisions"].items()
+        if (entry["confirm_by"] or "") > now
     ]
     if person is None:
         return frozenset(claims)

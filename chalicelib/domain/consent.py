@@ -336,7 +336,9 @@ def _took_back(summary: AnswerSummary, stop: RecordedAnswer) -> bool:
     return first_stop is Answer.WITHDRAW
 
 
-def _with_claim(summary: AnswerSummary, confirmed: Status, notice: NoticeInForce, at: Instant) -> Status:
+def _with_claim(
+    summary: AnswerSummary, confirmed: Status, notice: NoticeInForce, at: Instant
+) -> Status:
     """Give the status with a claim that still waits, or `confirmed` where none changes it."""
     claim, last = summary.claim, summary.last
     if claim is None or (claim.confirm_by or "") <= at:

@@ -83,7 +83,9 @@ def child_contact(guardian: Contact, name: str, born: date) -> Contact:
     Case, spaces and characters that look alike (NFKC) make no difference to a name.
     """
     spelled = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
-    return Contact(ContactKind.WARD, f"{guardian.kind}:{guardian.value}|{born.isoformat()}|{spelled}")
+    return Contact(
+        ContactKind.WARD, f"{guardian.kind}:{guardian.value}|{born.isoformat()}|{spelled}"
+    )
 
 
 def dump_contacts(contacts: Iterable[Contact]) -> str:
@@ -131,7 +133,9 @@ def _email(typed: str) -> str:
     from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415 - 15 ms
 
     try:
-        address = validate_email(_spelled(ContactKind.EMAIL, typed, MAX_EMAIL), check_deliverability=False)
+        address = validate_email(
+            _spelled(ContactKind.EMAIL, typed, MAX_EMAIL), check_deliverability=False
+        )
     except EmailNotValidError:
         _refuse(ContactKind.EMAIL)
     # By RFC 5321 upper and lower case may be different mailboxes; no mail provider does that.

@@ -194,7 +194,9 @@ def recorded_answers(document: Mapping[str, Any]) -> dict[QuestionId, RecordedAn
     return answers
 
 
-def decide(subject: Subject, decision: Decision, in_force: NoticeInForce, *, known: bool) -> tuple[Receipt, Subject]:
+def decide(
+    subject: Subject, decision: Decision, in_force: NoticeInForce, *, known: bool
+) -> tuple[Receipt, Subject]:
     """Give the receipt of a decision, next in the subject's chain, and the subject afterwards.
 
     `known` says that somebody has decided under these contacts before. Whoever merely types such a
@@ -259,7 +261,9 @@ def _all_answers(subject: Subject, decision: Decision) -> dict[QuestionId, Answe
     return {**withdrawn, **decision.answers}
 
 
-def _expires_at(question: QuestionId, decision: Decision, effective_at: Instant, of_age: Instant) -> Instant | None:
+def _expires_at(
+    question: QuestionId, decision: Decision, effective_at: Instant, of_age: Instant
+) -> Instant | None:
     """Tell when a Yes ends by itself: by the question's rule, or when a child comes of age."""
     ends = []
     if rule := decision.endings.get(question):

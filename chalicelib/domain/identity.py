@@ -33,7 +33,9 @@ def all_subjects(people: People) -> tuple[Subject, ...]:
     return tuple(by_id.values())
 
 
-def resolve_subject(people: People, decision: Decision, fresh: Subject, named: str | None = None) -> Subject:
+def resolve_subject(
+    people: People, decision: Decision, fresh: Subject, named: str | None = None
+) -> Subject:
     """Tell whose a decision is.
 
     It is of the person `named` by id, else of the one whom the contacts mean, else of `fresh`, who
@@ -66,7 +68,10 @@ def unambiguous(people: People, stored_under: People) -> People:
     which nobody guesses.
     """
     given = Counter(
-        person.id for contact, group in stored_under.items() if contact.kind in REACHABLE_KINDS for person in group
+        person.id
+        for contact, group in stored_under.items()
+        if contact.kind in REACHABLE_KINDS
+        for person in group
     )
 
     def is_meant(person: Subject) -> bool:
@@ -116,7 +121,9 @@ def _seen_by_staff(people: People, decision: Decision) -> Subject | None:
         raise SeveralPeopleError
     if not candidates:
         return None
-    has_new_number = any(contact.kind is ContactKind.REFERENCE and not group for contact, group in people.items())
+    has_new_number = any(
+        contact.kind is ContactKind.REFERENCE and not group for contact, group in people.items()
+    )
     if has_new_number and candidates[0].numbered:
         return None
     return candidates[0]

@@ -17,7 +17,9 @@ END_OF_TIME: Instant = "9999-12-31T23:59:59.999Z"
 _FIRST_YEAR, _LAST_YEAR = 2000, 2200
 _DURATION = re.compile(r"P([1-9]\d{0,2})([YMD])")
 
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
+_RFC3339 = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE
+)
 
 
 class InvalidInstantError(InvalidInputError):

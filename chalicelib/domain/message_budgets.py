@@ -71,7 +71,9 @@ class Budgets:
     mail: int = 40_000
     mail_clinic: int = 10_000
 
-    def budgets_for(self, kind: ContactKind, clinic: str, country: str | None, *, stop: bool) -> Iterator[Budget]:
+    def budgets_for(
+        self, kind: ContactKind, clinic: str, country: str | None, *, stop: bool
+    ) -> Iterator[Budget]:
         """Give the budgets in which one message counts.
 
         `stop` says that it confirms a withdrawal. Of these there may be as many as of all other

@@ -45,7 +45,9 @@ def history(published: Sequence[Sequence[str]]) -> tuple[PublishedVersion, ...]:
     return tuple(versions)
 
 
-def entry_at(history: Sequence[PublishedVersion], at: Instant, known_at: Instant | None = None) -> PublishedVersion:
+def entry_at(
+    history: Sequence[PublishedVersion], at: Instant, known_at: Instant | None = None
+) -> PublishedVersion:
     """Give the version in force at a moment: the last published of those that had begun.
 
     Before the first had begun, that one. `known_at` leaves out what was published after it.
@@ -57,7 +59,9 @@ def entry_at(history: Sequence[PublishedVersion], at: Instant, known_at: Instant
     return history[0]
 
 
-def notice_at(history: Sequence[PublishedVersion], at: Instant, known_at: Instant | None = None) -> NoticeInForce:
+def notice_at(
+    history: Sequence[PublishedVersion], at: Instant, known_at: Instant | None = None
+) -> NoticeInForce:
     """Give the notice in force at a moment, and when its MAJOR began."""
     entry = entry_at(history, at, known_at)
     begun = [entry.since]
@@ -68,7 +72,9 @@ def notice_at(history: Sequence[PublishedVersion], at: Instant, known_at: Instan
     return NoticeInForce(entry.version, min(begun))
 
 
-def predecessor(history: Sequence[PublishedVersion], version: str, since: Instant) -> PublishedVersion | None:
+def predecessor(
+    history: Sequence[PublishedVersion], version: str, since: Instant
+) -> PublishedVersion | None:
     """Give the version of the same MAJOR that was in force last before `since`; None for none.
 
     Whoever agreed to it keeps their consent under `version`.

@@ -144,7 +144,9 @@ def permitted_periods(
     return periods
 
 
-def _turning_points(answers: Sequence[RecordedAnswer], changes: Sequence[Instant], now: Instant) -> list[Instant]:
+def _turning_points(
+    answers: Sequence[RecordedAnswer], changes: Sequence[Instant], now: Instant
+) -> list[Instant]:
     """Give the moments at which a status can change: answers, their ends, and new notices."""
     moments = set(changes)
     for answer in answers:
@@ -154,7 +156,9 @@ def _turning_points(answers: Sequence[RecordedAnswer], changes: Sequence[Instant
     return sorted(at for at in moments if at and at <= now)
 
 
-def current_states(receipt: Receipt, person: Subject, notice: NoticeInForce, at: Instant) -> dict[QuestionId, State]:
+def current_states(
+    receipt: Receipt, person: Subject, notice: NoticeInForce, at: Instant
+) -> dict[QuestionId, State]:
     """Give the state of each question whose status still follows from this receipt."""
     states = {}
     for question in receipt.document["decisions"]:

@@ -7,7 +7,14 @@ agreed to then says nothing of that e-mail: it may be somebody else's.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chalicelib.domain.consent import AnswerSummary, NoticeInForce, QuestionId, Status, resolve, strictest
+from chalicelib.domain.consent import (
+    AnswerSummary,
+    NoticeInForce,
+    QuestionId,
+    Status,
+    resolve,
+    strictest,
+)
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, ContactKind
 from chalicelib.domain.identity import People, all_subjects
 from chalicelib.domain.instants import Instant
@@ -46,7 +53,9 @@ class SubjectQuery:
         """Everyone who is known under any of the contacts."""
         return all_subjects(self.known)
 
-    def own_kinds(self, lookups: Mapping[Contact, str], known_at: Instant) -> tuple[ContactKind, ...]:
+    def own_kinds(
+        self, lookups: Mapping[Contact, str], known_at: Instant
+    ) -> tuple[ContactKind, ...]:
         """Give the kinds of contact of which these people had their own, as known at a moment."""
         given = {}
         for contact, group in self.known.items():

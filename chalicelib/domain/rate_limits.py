@@ -126,7 +126,9 @@ def contact_subjects(contacts: Iterable[Contact]) -> tuple[str, ...]:
     return tuple(f"{contact.kind}:{contact.value}" for contact in contacts)
 
 
-def withdrawal_subjects(contacts: Iterable[Contact], question_ids: Iterable[QuestionId]) -> tuple[str, ...]:
+def withdrawal_subjects(
+    contacts: Iterable[Contact], question_ids: Iterable[QuestionId]
+) -> tuple[str, ...]:
     """Give the subject of a withdrawal: one bucket for these contacts with these questions.
 
     So a withdrawal is rejected only after the very same one was carried out several times: nobody

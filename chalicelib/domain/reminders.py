@@ -19,7 +19,13 @@ from chalicelib.domain.consent import (
     resolve_confirmed,
 )
 from chalicelib.domain.instants import Instant, instant, moment
-from chalicelib.domain.notice_versions import PublishedVersion, Stage, notice_at, stage, version_numbers
+from chalicelib.domain.notice_versions import (
+    PublishedVersion,
+    Stage,
+    notice_at,
+    stage,
+    version_numbers,
+)
 from chalicelib.domain.subjects import Subject
 
 EXPIRING_WITHIN = timedelta(days=30)
@@ -71,7 +77,10 @@ def reminders_for(
     if person.erased or person.restricted_since is not None:
         return ()
     notice = notice_at(history, at)
-    statuses = {question: resolve(summary, notice, at) for question, summary in sorted(person.summaries.items())}
+    statuses = {
+        question: resolve(summary, notice, at)
+        for question, summary in sorted(person.summaries.items())
+    }
     return (
         *_to_confirm(statuses, at),
         *_expiring(person, statuses, at, grown=grown),
@@ -121,7 +130,9 @@ def _expiring(
         yield Reminder(kind, end, tuple(questions[end]), answer, until=end)
 
 
-def _changed(person: Subject, history: Sequence[PublishedVersion], at: Instant) -> Iterator[Reminder]:
+def _changed(
+    person: Subject, history: Sequence[PublishedVersion], at: Instant
+) -> Iterator[Reminder]:
     """Find the version in force, where the person had agreed to the one before.
 
     A version is not announced before it is in force: nobody can answer its questions until then.

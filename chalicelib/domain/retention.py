@@ -42,7 +42,9 @@ class RetentionAction(StrEnum):
     """Everything goes."""
 
 
-def retention_action(person: Subject, history: Sequence[PublishedVersion], rule: str, at: Instant) -> RetentionAction:
+def retention_action(
+    person: Subject, history: Sequence[PublishedVersion], rule: str, at: Instant
+) -> RetentionAction:
     """Tell what is to be done with a person's data, where proof is kept by `rule` (`proof_until`).
 
     Whoever left only a Yes that was never confirmed is not kept: the contact may be anybody's (GDPR
@@ -74,7 +76,9 @@ def _only_stopped(summary: AnswerSummary) -> bool:
     return summary.first_stop[1] is Answer.WITHDRAW
 
 
-def proof_until(person: Subject, history: Sequence[PublishedVersion], rule: str, at: Instant) -> Instant:
+def proof_until(
+    person: Subject, history: Sequence[PublishedVersion], rule: str, at: Instant
+) -> Instant:
     """Tell until when the receipts of somebody erased at `at` are kept as proof.
 
     `rule` is a period or a last day (`instants.ending`). A period begins when the last consent has

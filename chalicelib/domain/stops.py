@@ -9,7 +9,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Self
 
-from chalicelib.domain.consent import Answer, AnswerSummary, Assurance, Channel, QuestionId, RecordedAnswer
+from chalicelib.domain.consent import (
+    Answer,
+    AnswerSummary,
+    Assurance,
+    Channel,
+    QuestionId,
+    RecordedAnswer,
+)
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.decisions import Decision
 from chalicelib.domain.instants import Instant

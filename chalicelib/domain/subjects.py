@@ -173,7 +173,9 @@ def with_restriction(
     summaries: Mapping[QuestionId, AnswerSummary], *, restricted: bool
 ) -> Mapping[QuestionId, AnswerSummary]:
     """Give summaries that each say whether the person's processing is restricted."""
-    return {question: replace(summary, restricted=restricted) for question, summary in summaries.items()}
+    return {
+        question: replace(summary, restricted=restricted) for question, summary in summaries.items()
+    }
 
 
 def best_match(people: Sequence[Sequence[Subject]]) -> Subject | None:

@@ -23,7 +23,11 @@ Record = Mapping[str, Any]
 
 
 def handle(
-    table: Table, event: dict[str, Any], signer: Signer | None, out_of_time: OutOfTime, delivery: Delivery | None = None
+    table: Table,
+    event: dict[str, Any],
+    signer: Signer | None,
+    out_of_time: OutOfTime,
+    delivery: Delivery | None = None,
 ) -> dict[str, Any]:
     """Work through a batch of stream records: count every receipt, then sign and send in time.
 

@@ -41,7 +41,9 @@ def clear_erased(table: Table, clinics: Clinics, out_of_time: OutOfTime) -> None
                 try:
                     erasures.clear_remains(table, mark)
                     cleared += 1
-                except ContendedError:  # somebody decides under one of the contacts just now: the next round
+                except (
+                    ContendedError
+                ):  # somebody decides under one of the contacts just now: the next round
                     contended += 1
         log.log().info("cleared", cleared=cleared, contended=contended)
     finally:
@@ -58,7 +60,13 @@ def sign_waiting(table: Table, signer: Signer | None, out_of_time: OutOfTime) ->
         for report in signing.sign_waiting(table, signer, out_of_time):
             if report.signed and not report.signed % _PROGRESS_EVERY:
                 log.log().info("signing", signed=report.signed, failed=report.failed)
-        log.log().info("signed", signed=report.signed, counted=report.counted, failed=report.failed, whole=report.whole)
+        log.log().info(
+            "signed",
+            signed=report.signed,
+            counted=report.counted,
+            failed=report.failed,
+            whole=report.whole,
+        )
     finally:
         log.flush()
 

@@ -163,7 +163,9 @@ def mend(table: Table, clinic: str, difference: CountDifference) -> bool:
     Tell False where somebody counted in it meanwhile.
     """
     try:
-        statistics.correct(table, clinic, difference.day, difference.what, difference.receipts, was=difference.was)
+        statistics.correct(
+            table, clinic, difference.day, difference.what, difference.receipts, was=difference.was
+        )
     except ConflictError:
         return False
     return True

@@ -91,7 +91,9 @@ class HousekeepingRun:
         return True
 
     def _work_through(self, published: Published, batch: Sequence[Item]) -> None:
-        """Leave the reminders a batch of people are due, then erase or delete whose time is over."""
+        """Leave the reminders a batch of people are due, then erase or delete whose time is
+        over.
+        """
         clinic = published.clinic.id
         due: list[tuple[Subject, Sequence[Reminder]]] = []
         actions: list[tuple[str, RetentionAction]] = []

@@ -15,7 +15,11 @@ def handle(table: Table, text: str) -> None:
     """
     try:
         report = interpret(text)
-        about: dict[str, Any] = {"clinic": report.clinic, "message_id": report.message_id, "reason": report.reason}
+        about: dict[str, Any] = {
+            "clinic": report.clinic,
+            "message_id": report.message_id,
+            "reason": report.reason,
+        }
         if isinstance(report, IgnoredReport):
             log.log().info("mail report ignored", **about)
             log.count("MailReportIgnored")

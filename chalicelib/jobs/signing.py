@@ -85,7 +85,11 @@ def count_waiting(table: Table, out_of_time: OutOfTime) -> SigningReport:
 
 
 def _sign_all(
-    table: Table, signer: Signer, receipts: Iterable[Receipt], out_of_time: OutOfTime, report: SigningReport
+    table: Table,
+    signer: Signer,
+    receipts: Iterable[Receipt],
+    out_of_time: OutOfTime,
+    report: SigningReport,
 ) -> Iterator[SigningReport]:
     key, away = None, 0
     for receipt in receipts:
@@ -131,7 +135,9 @@ def _sign(table: Table, signer: Signer, key: SigningKey, receipt: Receipt) -> bo
     return new
 
 
-def _counted_waiting(table: Table, report: SigningReport, out_of_time: OutOfTime) -> Iterator[Receipt]:
+def _counted_waiting(
+    table: Table, report: SigningReport, out_of_time: OutOfTime
+) -> Iterator[Receipt]:
     """Give the receipts that wait to be signed, each counted.
 
     One that somebody changed by hand counts as failed. With the signature the mark goes that leads

@@ -90,16 +90,22 @@ class _OrderRun:
         clinic, progress = order.decision.clinic, order.progress
         contact = order.contacts[progress.contact]
         lookup = self.key.lookup(contact)
-        page, place = contacts.page_of_people(self.portal.table, clinic, lookup, progress.place, MANY)
+        page, place = contacts.page_of_people(
+            self.portal.table, clinic, lookup, progress.place, MANY
+        )
         if place is None:
-            return withdrawal_orders.save_progress(self.portal.table, order, _at_next_contact(progress))
+            return withdrawal_orders.save_progress(
+                self.portal.table, order, _at_next_contact(progress)
+            )
         published = self.portal.directory.look_up(clinic).published
         for person, stored in page:
             if order.stop.reaches(person, contact):
                 sure = progress.sure or self._is_sure(order, person, lookup)
                 progress = replace(progress, sure=sure)
                 progress = self._serve_one(order, progress, person, stored, published)
-        return withdrawal_orders.save_progress(self.portal.table, order, replace(progress, place=place))
+        return withdrawal_orders.save_progress(
+            self.portal.table, order, replace(progress, place=place)
+        )
 
     def _serve_one(
         self, order: Order, progress: Progress, person: Subject, stored: str, published: Published
@@ -145,7 +151,9 @@ class _OrderRun:
         if _has_receipt(person, number):
             return None
         at = decision.recorded_at
-        if order.left_only and not has_open_answer(person, decision.answers, published.in_force, at):
+        if order.left_only and not has_open_answer(
+            person, decision.answers, published.in_force, at
+        ):
             return None
         view = _PersonAlone(self.portal, published, contact, self.key.lookup(contact), person.id)
 
@@ -153,7 +161,13 @@ class _OrderRun:
             return decision.answers if now.id == person.id else ()
 
         identification = Identification(
-            (contact,), None, order.fresh, person=person.id, base=order.base, follows=True, informed_by_order=True
+            (contact,),
+            None,
+            order.fresh,
+            person=person.id,
+            base=order.base,
+            follows=True,
+            informed_by_order=True,
         )
         own = replace(decision, receipt_id=number)
         try:
@@ -169,7 +183,9 @@ class _OrderRun:
             return None
 
     def _number(self, order: Order, subject: str) -> str:
-        """Give the number of one person's receipt: the same however often the order is carried out."""
+        """Give the number of one person's receipt: the same however often the order is carried
+        out.
+        """
         secret = self.key.receipt_secret()
         return receipt_id(secret, order.number, {"subject": subject})
 
@@ -197,7 +213,13 @@ class _OrderRun:
         fresh = order.fresh
         decision = replace(order.decision, receipt_id=self._number(order, fresh.id))
         identification = Identification(
-            unused, None, fresh, person=fresh.id, base=order.base, follows=True, informed_by_order=True
+            unused,
+            None,
+            fresh,
+            person=fresh.id,
+            base=order.base,
+            follows=True,
+            informed_by_order=True,
         )
         decisions.record(self.portal, decision, identification)
 
@@ -249,7 +271,9 @@ class _PersonAlone:
         """Give the lookup of the person as they were read."""
         found = (person,) if self.lookup in person.contacts else ()
         known = {self.contact: found}
-        return Lookup(self.published, known, {self.contact: self.lookup}, {person.id: stored}, known)
+        return Lookup(
+            self.published, known, {self.contact: self.lookup}, {person.id: stored}, known
+        )
 
     def read(self) -> Lookup:
         """Read the person anew; one round trip."""
@@ -275,7 +299,8 @@ def _has_receipt(person: Subject, number: str) -> bool:
 
 
 def _contacts_by_receipt(order: Order) -> dict[str, list[Contact]]:
-    """Give the contacts that hear of each receipt: of the first that stopped something for an owner.
+    """Give the contacts that hear of each receipt: of the first that stopped something for an
+    owner.
 
     Where there is none for any contact, all hear of the order's own receipt.
     """

@@ -96,16 +96,24 @@ class AudiencePlanner:
             return MessagePlan(nothing=error.reason)
         planned = context.plan(audience.reached, audience.own)
         if not planned:
-            return MessagePlan(nothing=context.why_nothing_is_planned(audience.reached, audience.own))
+            return MessagePlan(
+                nothing=context.why_nothing_is_planned(audience.reached, audience.own)
+            )
         plan = MessagePlan()
         for message in planned:
             self._address(plan, context, message, audience)
         return plan
 
     def _address(
-        self, plan: MessagePlan, context: MessageContext, planned: PlannedMessage, audience: _Audience
+        self,
+        plan: MessagePlan,
+        context: MessageContext,
+        planned: PlannedMessage,
+        audience: _Audience,
     ) -> None:
-        """Add one message to the plan, for each contact it goes to, or the reason why it does not."""
+        """Add one message to the plan, for each contact it goes to, or the reason why it does
+        not.
+        """
         recipients = _recipients(planned, audience)
         if not recipients:
             plan.left_out[planned.name] = Reason.NOT_THEIR_OWN_CONTACT
@@ -166,7 +174,11 @@ class AudiencePlanner:
                 if person.of_age:
                     context = replace(context, child=details.child)
                 if context.consent_ended or not given:
-                    known = [contact for contact, _ in details.contacts if contact.kind in REACHABLE_KINDS]
+                    known = [
+                        contact
+                        for contact, _ in details.contacts
+                        if contact.kind in REACHABLE_KINDS
+                    ]
         except ValueError:
             raise _NothingError(Reason.CONTACTS_UNREADABLE) from None
         own = [contact for contact in known if person.owns(key.lookup(contact))]
@@ -190,19 +202,29 @@ class AudiencePlanner:
         return confirmation_codes.claimants(self.table, self.clinics, clinic, receipt, person.id)
 
     def _reason_against(
-        self, context: MessageContext, planned: PlannedMessage, contact: Contact, audience: _Audience
+        self,
+        context: MessageContext,
+        planned: PlannedMessage,
+        contact: Contact,
+        audience: _Audience,
     ) -> Reason | None:
         """Tell why a message does not go to a contact; None where it does."""
         if not _is_meant(context.entry.to, given=contact in audience.given):
             return Reason.ANOTHER_ITEM
         if planned.message is Message.CONFIRM:
             return self._reason_not_to_ask(context, planned, contact, audience)
-        if planned.message is Message.REMINDER and self._confirmed_elsewhere(context, contact, audience.person):
+        if planned.message is Message.REMINDER and self._confirmed_elsewhere(
+            context, contact, audience.person
+        ):
             return Reason.CONFIRMED_ELSEWHERE
         return None
 
     def _reason_not_to_ask(
-        self, context: MessageContext, planned: PlannedMessage, contact: Contact, audience: _Audience
+        self,
+        context: MessageContext,
+        planned: PlannedMessage,
+        contact: Contact,
+        audience: _Audience,
     ) -> Reason | None:
         """Tell why a contact is not asked to confirm, or not any more; None where it is asked.
 
@@ -227,9 +249,14 @@ class AudiencePlanner:
         return False
 
     def _later_form_asks(
-        self, context: MessageContext, planned: PlannedMessage, contact: Contact, audience: _Audience
+        self,
+        context: MessageContext,
+        planned: PlannedMessage,
+        contact: Contact,
+        audience: _Audience,
     ) -> bool:
-        """Tell whether later forms with the same contacts ask for all of it: theirs stands for both.
+        """Tell whether later forms with the same contacts ask for all of it: theirs stands for
+        both.
 
         So forms that are sent again and again are one message. A form with other contacts may be a
         stranger's: its message must not stand for this person's.
@@ -239,7 +266,10 @@ class AudiencePlanner:
         if len(later) < len(planned.addresses) or context.entry.receipt in later.values():
             return False
         clinic = context.clinic.id
-        contacts_asked = {receipt: self._asked_to_confirm(clinic, receipt, person) for receipt in set(later.values())}
+        contacts_asked = {
+            receipt: self._asked_to_confirm(clinic, receipt, person)
+            for receipt in set(later.values())
+        }
         for address, receipt in later.items():
             if set(contacts_asked[receipt]) != set(audience.given):
                 return False
@@ -248,10 +278,14 @@ class AudiencePlanner:
                 return False
         return True
 
-    def _confirmed_elsewhere(self, context: MessageContext, contact: Contact, person: Subject) -> bool:
+    def _confirmed_elsewhere(
+        self, context: MessageContext, contact: Contact, person: Subject
+    ) -> bool:
         """Tell whether the contact has confirmed it already, as another person who has it too."""
         clinic, lookup = context.clinic.id, context.key.lookup(contact)
-        for confirmer in people.confirmers(self.table, clinic, person.id, context.entry.receipt or ""):
+        for confirmer in people.confirmers(
+            self.table, clinic, person.id, context.entry.receipt or ""
+        ):
             with contextlib.suppress(LookupError):  # their data were deleted since
                 if lookup in people.person(self.table, clinic, confirmer).contacts:
                     return True
@@ -271,7 +305,9 @@ def _recipients(planned: PlannedMessage, audience: _Audience) -> Sequence[Contac
 
 
 def _is_meant(to: str, *, given: bool) -> bool:
-    """Tell whether an item is for a contact: for all, for those given with it, or for the others."""
+    """Tell whether an item is for a contact: for all, for those given with it, or for the
+    others.
+    """
     if not to:
         return True
     return given if to == outbox.TYPED else not given

@@ -17,7 +17,9 @@ _MESSAGE_ID = re.compile(r"[0-9A-Za-z-]{1,100}")
 
 @dataclass(frozen=True, slots=True)
 class BounceReport:
-    """A contact that no mail reaches ("bounce") or that wants none ("complaint"), by its lookup key."""
+    """A contact that no mail reaches ("bounce") or that wants none ("complaint"), by its lookup
+    key.
+    """
 
     clinic: str
     lookup: str

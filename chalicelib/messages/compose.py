@@ -68,7 +68,8 @@ class MessageContent:
     until: Instant | None = None
     lost: bool = False
     text_known: bool = True
-    """Whether anybody knows to which text the answers were given: a Yes to one that nobody knows does
+    """Whether anybody knows to which text the answers were given: a Yes to one that nobody knows
+    does
 
     not count.
     """

@@ -80,19 +80,25 @@ class MessageContext:
 
     @property
     def lang(self) -> str:
-        """The language of the message: the item's own, unless the clinic has given that up since."""
+        """The language of the message: the item's own, unless the clinic has given that up
+        since.
+        """
         if self.entry.lang in self.clinic.languages:
             return self.entry.lang
         return self.clinic.default_language
 
     @property
     def consent_ended(self) -> bool:
-        """Whether a consent ended with the receipt: then all contacts of the person's own hear of it."""
+        """Whether a consent ended with the receipt: then all contacts of the person's own hear of
+        it.
+        """
         if self.entry.kind != DECIDED:
             return False
         return any(ended_consent(entry) for entry in self.document["decisions"].values())
 
-    def plan(self, given: Sequence[Contact], own: Collection[Contact]) -> tuple[PlannedMessage, ...]:
+    def plan(
+        self, given: Sequence[Contact], own: Collection[Contact]
+    ) -> tuple[PlannedMessage, ...]:
         """Give the messages that follow, each to one kind of contact.
 
         `given` are the contacts the item came with, else all that are known; those of the person's
@@ -125,14 +131,18 @@ class MessageContext:
         return Reason.NOT_THEIR_OWN_CONTACT
 
     def ends_at(self, planned: PlannedMessage) -> Instant | None:
-        """Tell when what a message is about ends: what waits to be confirmed, with the first of it."""
+        """Tell when what a message is about ends: what waits to be confirmed, with the first of
+        it.
+        """
         if planned.message is not Message.CONFIRM:
             return self.entry.until
         decisions: Mapping[str, Mapping[str, Instant]] = self.document["decisions"]
         return min(decisions[address]["confirm_by"] for address in planned.addresses)
 
     def about_a_stop(self, planned: PlannedMessage) -> bool:
-        """Tell whether a message is about a stop, one that was undone, or a contact that was removed."""
+        """Tell whether a message is about a stop, one that was undone, or a contact that was
+        removed.
+        """
         evidence = self.document.get("evidence") or {}
         return planned.message in {Message.WITHDRAWN, Message.REMOVED} or "undoes" in evidence
 
@@ -155,10 +165,14 @@ class MessageContext:
         scopes = {*SCOPES_BY_MESSAGE[planned.message]}
         if scopes & {LinkScope.CONFIRM, LinkScope.ERASE}:
             expires_at = self.ends_at(planned) or expires_at
-        return Link(entry.clinic, entry.subject, self.lang, about, entry.receipt, now, expires_at, PORTAL)
+        return Link(
+            entry.clinic, entry.subject, self.lang, about, entry.receipt, now, expires_at, PORTAL
+        )
 
     def addresses(self, secret: LinkSecret, planned: PlannedMessage, base: str) -> dict[str, str]:
-        """Give where a message leads, by scope, and `questions`, `notice`, for an own contact `receipt`."""
+        """Give where a message leads, by scope, and `questions`, `notice`, for an own contact
+        `receipt`.
+        """
         home, lang = f"{base}/{self.clinic.id}", f"lang={self.lang}"
         addresses = {
             "questions": f"{home}?{lang}",
@@ -177,7 +191,11 @@ class MessageContext:
         return addresses
 
     def compose(
-        self, planned: PlannedMessage, contact: Contact, links: Mapping[str, str], tags: Mapping[str, str]
+        self,
+        planned: PlannedMessage,
+        contact: Contact,
+        links: Mapping[str, str],
+        tags: Mapping[str, str],
     ) -> Email | TextMessage:
         """Write a message: an e-mail, or for a phone a text message."""
         content = self._content(planned, contact, links)
@@ -185,7 +203,9 @@ class MessageContext:
             return text_message(content, contact.value)
         return email(content, contact.value, {"clinic": self.clinic.id, **tags})
 
-    def _content(self, planned: PlannedMessage, contact: Contact, links: Mapping[str, str]) -> MessageContent:
+    def _content(
+        self, planned: PlannedMessage, contact: Contact, links: Mapping[str, str]
+    ) -> MessageContent:
         entry, document = self.entry, self.document
         answers = document.get("decisions", {})
         about = {address: answers.get(address, {"answer": "yes"}) for address in planned.addresses}

@@ -168,7 +168,9 @@ class Delivery:
             self._try(item, message, result, report)
         self._finish(item, plan, result, report)
 
-    def _finish(self, item: OutboxItem, plan: MessagePlan, result: _ItemResult, report: DeliveryReport) -> None:
+    def _finish(
+        self, item: OutboxItem, plan: MessagePlan, result: _ItemResult, report: DeliveryReport
+    ) -> None:
         """Remove an item whose messages all have an outcome.
 
         Let it wait, or set it aside, where one has none.
@@ -196,7 +198,9 @@ class Delivery:
             unsent[name] = UnsentMessage(Outcome.NO_MESSAGE, reason)
         if plan.nothing is not None:
             unsent[deliveries.NOTHING] = UnsentMessage(Outcome.NO_MESSAGE, plan.nothing)
-        if not unsent or plan.nothing is Reason.PERSON_GONE:  # then nothing of the person is to be kept
+        if (
+            not unsent or plan.nothing is Reason.PERSON_GONE
+        ):  # then nothing of the person is to be kept
             outbox.remove(self.table, item)
         else:
             deliveries.remove_with_reasons(self.table, item, unsent, self.now())
@@ -204,7 +208,13 @@ class Delivery:
             if message.outcome is Outcome.NO_MESSAGE:
                 note_no_message(item, message.reason, name)
 
-    def _try(self, item: OutboxItem, message: AddressedMessage, result: _ItemResult, report: DeliveryReport) -> None:
+    def _try(
+        self,
+        item: OutboxItem,
+        message: AddressedMessage,
+        result: _ItemResult,
+        report: DeliveryReport,
+    ) -> None:
         """Send one message if that is possible now, and add what came of it to the result."""
         context, planned = message.context, message.planned
         if not can_be_written_to(message.contact, context.clinic.text_message_countries):
@@ -225,7 +235,8 @@ class Delivery:
             result.steps[step] += 1
 
     def _send(self, item: OutboxItem, message: AddressedMessage, report: DeliveryReport) -> _Step:
-        """Send one message: claim it, ask whether it may be sent, send it, record what came of that.
+        """Send one message: claim it, ask whether it may be sent, send it, record what came of
+        that.
 
         Raises TooManyError where its contact has got as many as one may get at once,
         BudgetSpentError where as many went out today as may.
@@ -244,7 +255,9 @@ class Delivery:
             return _Step.DONE
         return self._hand_over(self.transport, item, message, composed, lease=lease, report=report)
 
-    def _compose(self, item: OutboxItem, message: AddressedMessage) -> tuple[Email | TextMessage, Sequence[Put]]:
+    def _compose(
+        self, item: OutboxItem, message: AddressedMessage
+    ) -> tuple[Email | TextMessage, Sequence[Put]]:
         """Write a message, with links that open nothing until the writes given here are made."""
         context, planned, contact = message.context, message.planned, message.contact
         secret = LinkSecret.fresh()
@@ -257,7 +270,9 @@ class Delivery:
         made = [(secret, link, LinkRecipient(contact))]
         return composed, link_writes(context.key, made, passing=stops_nothing)
 
-    def _claim(self, item: OutboxItem, message: AddressedMessage, links: Sequence[Put]) -> DeliveryLease | None:
+    def _claim(
+        self, item: OutboxItem, message: AddressedMessage, links: Sequence[Put]
+    ) -> DeliveryLease | None:
         """Claim one message to send it, and count it; None where it has a final outcome.
 
         Errors as for `_send`.
@@ -359,7 +374,9 @@ class Delivery:
         if dead:
             log.count("MessageDead")
 
-    def _skip(self, item: OutboxItem, message: AddressedMessage, reason: Reason, result: _ItemResult) -> None:
+    def _skip(
+        self, item: OutboxItem, message: AddressedMessage, reason: Reason, result: _ItemResult
+    ) -> None:
         """Skip a message that was not claimed; its record is written when the item is removed."""
         result.unsent[message.name] = UnsentMessage(Outcome.SKIPPED, reason)
         note_skipped(item, message, reason)

@@ -1,6 +1,7 @@
 """The log lines and metrics of messages: ids, outcomes and reasons, and never a contact.
 
-A receipt is named by the person and its version: its number opens its page, and stays out of the log.
+A receipt is named by the person and its version: its number opens its page, and stays out of the
+log.
 """
 
 from typing import Any
@@ -12,7 +13,9 @@ from chalicelib.store.deliveries import NOTHING
 from chalicelib.store.outbox import OutboxItem
 
 
-def note(item: OutboxItem, outcome: str, message: AddressedMessage | None = None, **more: Any) -> None:
+def note(
+    item: OutboxItem, outcome: str, message: AddressedMessage | None = None, **more: Any
+) -> None:
     """Log what became of an item of the outbox, or of one of its messages."""
     entry = item.entry
     about: dict[str, Any] = {"clinic": entry.clinic, "subject": entry.subject, "kind": entry.kind}

@@ -48,13 +48,17 @@ def note_budgets(near: Iterable[BudgetUse]) -> None:
 
 
 def _limits(clinics: Clinics, message: AddressedMessage, *, stop: bool) -> dict[Key, RateLimit]:
-    """Give the token buckets a message takes from: one of the clinic, one that all clinics share."""
+    """Give the token buckets a message takes from: one of the clinic, one that all clinics
+    share.
+    """
     key, contact = message.context.key, message.contact
     own_bucket = key.bucket(f"{message.planned.message}|{key.lookup(contact)}")
     limits = {bucket_key(message.context.clinic.id, own_bucket): MESSAGE}
     portal_key = clinics.portal_key()
     if portal_key is None:
-        log.log().warning("no limit on messages across clinics: publish any clinic to make the portal's key")
+        log.log().warning(
+            "no limit on messages across clinics: publish any clinic to make the portal's key"
+        )
         return limits
     shared_bucket = portal_key.shared_bucket(contact, "stop" if stop else "")
     of_phone = contact.kind is ContactKind.PHONE

@@ -62,7 +62,10 @@ class PlannedMessage:
 
 
 def messages_after(
-    document: Mapping[str, Any], given: Mapping[ContactKind, bool], known: Collection[ContactKind], clinic: Clinic
+    document: Mapping[str, Any],
+    given: Mapping[ContactKind, bool],
+    known: Collection[ContactKind],
+    clinic: Clinic,
 ) -> tuple[PlannedMessage, ...]:
     """Tell which messages follow from a decision, by its receipt and the contacts it came with.
 
@@ -84,7 +87,9 @@ def messages_after(
     waiting = _waiting(decisions, given, clinic)
     planned = list(confirmation_requests(Message.CONFIRM, waiting, given, clinic))
     if stopped:
-        planned += [PlannedMessage(Message.WITHDRAWN, kind, stopped) for kind in _ordered(known, clinic)]
+        planned += [
+            PlannedMessage(Message.WITHDRAWN, kind, stopped) for kind in _ordered(known, clinic)
+        ]
     by_link = document["assurance"] == Assurance.LINK and not stopped
     if by_link or not (planned or _only_withdraws_in_vain(decisions)):
         own = [kind for kind in REACHABLE_KINDS if given.get(kind)]
@@ -92,7 +97,9 @@ def messages_after(
     return tuple(planned)
 
 
-def why_no_message_follows(document: Mapping[str, Any], given: Mapping[ContactKind, bool]) -> Reason:
+def why_no_message_follows(
+    document: Mapping[str, Any], given: Mapping[ContactKind, bool]
+) -> Reason:
     """Tell why `messages_after` gave none for this receipt."""
     decisions = document["decisions"]
     if document["assurance"] != Assurance.LINK and _only_withdraws_in_vain(decisions):
@@ -124,9 +131,14 @@ def _only_withdraws_in_vain(decisions: Mapping[str, Mapping[str, Any]]) -> bool:
 
 
 def confirmation_requests(
-    message: Message, addresses: Iterable[QuestionId], given: Collection[ContactKind], clinic: Clinic
+    message: Message,
+    addresses: Iterable[QuestionId],
+    given: Collection[ContactKind],
+    clinic: Clinic,
 ) -> tuple[PlannedMessage, ...]:
-    """Give one message to each contact that can confirm any of these decisions, about those it can."""
+    """Give one message to each contact that can confirm any of these decisions, about those it
+    can.
+    """
     by_kind: dict[ContactKind, list[QuestionId]] = {}
     for address in addresses:
         kind = clinic.confirming_kind(address, given)

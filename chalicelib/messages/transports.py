@@ -16,7 +16,13 @@ from chalicelib.domain.one_line import one_line
 from chalicelib.store.aws import AwsClients
 
 _NEVER = frozenset(
-    {"MessageRejected", "BadRequestException", "InvalidParameter", "ParameterValueInvalid", "ValidationException"}
+    {
+        "MessageRejected",
+        "BadRequestException",
+        "InvalidParameter",
+        "ParameterValueInvalid",
+        "ValidationException",
+    }
 )
 """What the services answer to a message they will not take, now or later.
 
@@ -64,7 +70,9 @@ class TextMessage:
 class AwsTransport:
     """Sends by both services; `mail_from` is the address all mail comes from."""
 
-    def __init__(self, aws: AwsClients, *, mail_from: str, configuration: str = "", sms_sender: str = "") -> None:
+    def __init__(
+        self, aws: AwsClients, *, mail_from: str, configuration: str = "", sms_sender: str = ""
+    ) -> None:
         self._aws = aws
         self._mail_from = mail_from
         self._configuration = configuration

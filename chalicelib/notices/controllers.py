@@ -30,7 +30,9 @@ def read_controllers(reader: FieldReader, value: object, address: Duty) -> tuple
     return controllers
 
 
-def _controller(reader: FieldReader, place: str, value: Mapping[str, Any], *, address: Duty) -> Controller:
+def _controller(
+    reader: FieldReader, place: str, value: Mapping[str, Any], *, address: Duty
+) -> Controller:
     reader.known_keys(place, value, CONTROLLER_KEYS)
     contact = _contact(reader, place, value)
     remedy = "Use lower-case words joined by hyphens"
@@ -40,7 +42,9 @@ def _controller(reader: FieldReader, place: str, value: Mapping[str, Any], *, ad
         address=reader.line(f"{place}.address", value.get("address"), required=address.due),
         email=contact.get("email", ""),
         phone=contact.get("phone", ""),
-        registration=reader.line(f"{place}.registration", value.get("registration"), required=False),
+        registration=reader.line(
+            f"{place}.registration", value.get("registration"), required=False
+        ),
         lead=value.get("lead") is True,
     )
 
@@ -81,7 +85,9 @@ def _patients_per_year(reader: FieldReader, value: object) -> int | None:
     return None
 
 
-def _check_missing_dpo(reader: FieldReader, dpo_duty: Duty, patients: int | None, *, denied: bool) -> None:
+def _check_missing_dpo(
+    reader: FieldReader, dpo_duty: Duty, patients: int | None, *, denied: bool
+) -> None:
     """Note that a contact is missing, unless the law asks such a clinic for none."""
     problem = "is missing"
     remedy = "Write `dpo:` with `name:` and `email:` or `phone:` below it"

@@ -97,7 +97,9 @@ def document_hash(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(rfc8785.dumps(dict(document))).hexdigest()
 
 
-def read_clinic(document: Any, sha256: str = "", published: Mapping[str, Any] | None = None) -> Clinic:
+def read_clinic(
+    document: Any, sha256: str = "", published: Mapping[str, Any] | None = None
+) -> Clinic:
     """Read a document as a clinic; raise InvalidDocumentError with every error in it.
 
     `published` is what was worked out when the document was published: the clinic's `dates`,
@@ -209,7 +211,9 @@ def _read_leniently(document: Any) -> Clinic:
     return _clinic(reader, reader.mapping("", document), "")
 
 
-def _full_notice(reader: FieldReader, document: Mapping[str, Any], languages: Sequence[str]) -> Text:
+def _full_notice(
+    reader: FieldReader, document: Mapping[str, Any], languages: Sequence[str]
+) -> Text:
     reader.languages = tuple(languages)
     return reader.text("notice", document.get("notice"))
 

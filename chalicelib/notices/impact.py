@@ -65,7 +65,9 @@ class Preview:
     """Why it may be a MINOR version all the same."""
 
 
-def preview(people: Iterable[Subject], current: InForce, after: Clinic, starts: Instant, at: Instant) -> Preview:
+def preview(
+    people: Iterable[Subject], current: InForce, after: Clinic, starts: Instant, at: Instant
+) -> Preview:
     """Work out what publishing a version at a moment would do to the consents granted then.
 
     Where the MAJOR stays the one in force every consent stays as it is, and nobody is read.
@@ -95,7 +97,9 @@ def preview(people: Iterable[Subject], current: InForce, after: Clinic, starts: 
     )
 
 
-def _lost(person: Subject, now: NoticeInForce, then: NoticeInForce, at: Instant) -> Iterator[QuestionId]:
+def _lost(
+    person: Subject, now: NoticeInForce, then: NoticeInForce, at: Instant
+) -> Iterator[QuestionId]:
     """Yield the questions whose consent is granted now and would be superseded then."""
     for question_id, summary in person.summaries.items():
         granted = resolve(summary, now, at).state is State.GRANTED

@@ -102,7 +102,9 @@ def _next_point(state: StateBlock, line: int, end: int) -> int:
     return following if is_point else line
 
 
-def _add_item(state: StateBlock, point: re.Match[str], line: int, lines: Sequence[str], depth: int) -> None:
+def _add_item(
+    state: StateBlock, point: re.Match[str], line: int, lines: Sequence[str], depth: int
+) -> None:
     mark = point["mark"].translate(_SYMBOL_FONT)
     width = 1 + sum(len(mark) > longest for longest in _WIDTHS)
     texts = [point["text"], *lines[1:]]
@@ -148,6 +150,10 @@ def _depth(number: str, indent: int) -> int:
 
 
 def _mark(
-    _renderer: RendererProtocol, tokens: Sequence[Token], at: int, _options: Any, _env: MutableMapping[str, Any]
+    _renderer: RendererProtocol,
+    tokens: Sequence[Token],
+    at: int,
+    _options: Any,
+    _env: MutableMapping[str, Any],
 ) -> str:
     return f'<span class="no">{escape(tokens[at].content)}</span> '

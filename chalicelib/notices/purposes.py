@@ -35,7 +35,9 @@ NEEDS = ("email", "phone", "name", "contact", "address")
 NEWSLETTER = "newsletter"
 """The purpose whose Yes from the web is always confirmed from the contact itself."""
 
-PURPOSE_KEYS = "id title text legal_basis data retention recipients options needs ends confirm controllers"
+PURPOSE_KEYS = (
+    "id title text legal_basis data retention recipients options needs ends confirm controllers"
+)
 OPTION_KEYS = "id title text needs ends confirm controllers"
 PROCESSING_KEYS = "id title text legal_basis data retention recipients law interest health_care"
 
@@ -117,7 +119,9 @@ def _options(reader: FieldReader, place: str, purpose: Mapping[str, Any]) -> tup
     return options
 
 
-def _option(reader: FieldReader, place: str, value: Mapping[str, Any], *, purpose: Mapping[str, Any]) -> Option:
+def _option(
+    reader: FieldReader, place: str, value: Mapping[str, Any], *, purpose: Mapping[str, Any]
+) -> Option:
     reader.known_keys(place, value, OPTION_KEYS)
     confirm, unconfirmed_because = _confirmation(reader, place, value, purpose=purpose)
     return Option(

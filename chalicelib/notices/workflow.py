@@ -18,7 +18,13 @@ from typing import Any, Self
 from chalicelib.domain.consent import QuestionId, major
 from chalicelib.domain.errors import RejectedError
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.notice_versions import PublishedVersion, Stage, entry_at, stage, version_numbers
+from chalicelib.domain.notice_versions import (
+    PublishedVersion,
+    Stage,
+    entry_at,
+    stage,
+    version_numbers,
+)
 from chalicelib.notices.differences import Difference
 from chalicelib.notices.document import (
     InvalidDocumentError,
@@ -203,7 +209,9 @@ class Draft:
         override = Override(reason, tuple(changes)) if changes and reason else None
         return replace(self, approval=Approval(by, at, self.sha256, override))
 
-    def publish(self, by: Person, at: Instant, since: Instant, changes: Sequence[Difference] = ()) -> Self:
+    def publish(
+        self, by: Person, at: Instant, since: Instant, changes: Sequence[Difference] = ()
+    ) -> Self:
         """Return the draft as published; raise ReviewError where it is not approved.
 
         `changes` are those beyond words under a MINOR number: any that was not approved with a
@@ -342,7 +350,9 @@ def summarize(draft: Draft, history: Sequence[PublishedVersion], at: Instant) ->
     )
 
 
-def list_versions(history: Sequence[PublishedVersion], drafts: Iterable[Draft], at: Instant) -> list[VersionSummary]:
+def list_versions(
+    history: Sequence[PublishedVersion], drafts: Iterable[Draft], at: Instant
+) -> list[VersionSummary]:
     """List every version of a clinic, published or not, by number."""
     summaries = {}
     for entry in history:

@@ -1,4 +1,6 @@
-"""The supervisory authorities that take complaints (GDPR Art. 13(2)(d)): data, `authorities.json`."""
+"""The supervisory authorities that take complaints (GDPR Art. 13(2)(d)): data,
+`authorities.json`.
+"""
 
 import json
 from collections.abc import Mapping

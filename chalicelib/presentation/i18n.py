@@ -17,7 +17,9 @@ MAX_PREFERENCES = 500
 """How many characters of an ``Accept-Language`` are read. A browser sends far fewer."""
 
 
-def negotiate(requested: str | None, accept_language: str | None, offered: Sequence[str], default: str) -> str:
+def negotiate(
+    requested: str | None, accept_language: str | None, offered: Sequence[str], default: str
+) -> str:
     """Choose a language.
 
     It is the one requested, else the first offered one by ``Accept-Language`` (RFC 9110, 12.5.4),

@@ -18,8 +18,8 @@ def describe_times(
 ) -> dict[str, Any]:
     """Return what a version's page tells at a moment: of `this` version, and of all `versions`.
 
-    Each has its `version`, its `stage`, `since` when and `until` when it is or was in force, and the
-    `next`. `current` is the number of the version in force, None for none.
+    Each has its `version`, its `stage`, `since` when and `until` when it is or was in force, and
+    the `next`. `current` is the number of the version in force, None for none.
     """
     versions = [_describe(published, entry, clinic, lang, at) for entry in reversed(published)]
     [this] = [each for each in versions if each["version"] == version]
@@ -32,7 +32,11 @@ def describe_times(
 
 
 def _describe(
-    published: Sequence[PublishedVersion], entry: PublishedVersion, clinic: Clinic, lang: str, at: Instant
+    published: Sequence[PublishedVersion],
+    entry: PublishedVersion,
+    clinic: Clinic,
+    lang: str,
+    at: Instant,
 ) -> dict[str, Any]:
     end = ends_at(published, entry)
     return {

@@ -45,7 +45,9 @@ def _check_number(link: ChainLink, number: int, before: ChainLink | None) -> Non
 def _check_same_person(link: ChainLink, number: int, before: ChainLink) -> None:
     for member in ("clinic", "subject"):
         if link.document[member] != before.document[member]:
-            raise BrokenChainError(f"Receipt {number} is of another clinic or another person than those before it.")
+            raise BrokenChainError(
+                f"Receipt {number} is of another clinic or another person than those before it."
+            )
 
 
 def _check_previous(link: ChainLink, number: int, before: ChainLink | None) -> None:
@@ -57,4 +59,6 @@ def _check_previous(link: ChainLink, number: int, before: ChainLink | None) -> N
     else:
         follows = previous == before.sha256
     if not follows:
-        raise BrokenChainError(f"Receipt {number} does not name receipt {number - 1} by its fingerprint.")
+        raise BrokenChainError(
+            f"Receipt {number} does not name receipt {number - 1} by its fingerprint."
+        )

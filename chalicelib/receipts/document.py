@@ -50,7 +50,9 @@ def read_json_object(written: bytes) -> dict[str, Any]:
         text = written.decode()
         document = json.loads(text, object_pairs_hook=_unique, parse_constant=_reject_constant)
     except (ValueError, RecursionError):  # UnicodeDecodeError and JSONDecodeError among them
-        raise NotAReceiptError("It cannot be read: it is no JSON, or a name stands in it twice.") from None
+        raise NotAReceiptError(
+            "It cannot be read: it is no JSON, or a name stands in it twice."
+        ) from None
     if not isinstance(document, dict):
         raise NotAReceiptError("It cannot be read: it is no JSON object.")
     return document

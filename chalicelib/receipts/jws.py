@@ -212,4 +212,6 @@ def _check_signature(signed: str, key: Mapping[str, Any]) -> None:
         public = import_key(_public_members(key))
         jws.deserialize_compact(signed, public, algorithms=[algorithm(key)])
     except (JoseError, ValueError):  # ValueError: the numbers of the key are no point of its curve
-        raise BadSignatureError("The signature does not belong to this content: something was changed.") from None
+        raise BadSignatureError(
+            "The signature does not belong to this content: something was changed."
+        ) from None

@@ -47,7 +47,9 @@ def without_free_text(evidence: Mapping[str, Any] | None) -> dict[str, Any]:
     return kept
 
 
-def with_disclosures(evidence: Mapping[str, Any] | None, disclosures: Iterable[str]) -> dict[str, Any]:
+def with_disclosures(
+    evidence: Mapping[str, Any] | None, disclosures: Iterable[str]
+) -> dict[str, Any]:
     """Give a receipt's evidence with the texts of its disclosures in their place (RFC 9901, 7.1).
 
     Raises BadSignatureError for a disclosure that is not this receipt's.

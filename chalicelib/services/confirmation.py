@@ -10,7 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chalicelib.domain.clinic import Clinic
-from chalicelib.domain.confirmation import confirmed_by, earlier_endings, open_claims, undoable_stops
+from chalicelib.domain.confirmation import (
+    confirmed_by,
+    earlier_endings,
+    open_claims,
+    undoable_stops,
+)
 from chalicelib.domain.consent import Answer, Assurance, Channel, QuestionId
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, ContactKind, masked
 from chalicelib.domain.decisions import NoticeRef, new_decision, receipt_id
@@ -65,7 +70,9 @@ def confirmation_by_link(portal: Portal, opened: OpenedLink, now: Instant) -> Op
     if not found.questions:
         return found
     document = found.receipt.document
-    typed = confirmation_codes.claimants(portal.table, portal.clinics, link.clinic, number, document["subject"])
+    typed = confirmation_codes.claimants(
+        portal.table, portal.clinics, link.clinic, number, document["subject"]
+    )
     if not typed:  # the person was erased
         return found.without_questions()
     beside = tuple(masked(other) for other in typed if other != contact)
@@ -83,7 +90,9 @@ def confirmation_by_code(
     """
     receipt, key = portal.receipts.find(clinic, number), portal.clinics.key(clinic)
     document = receipt.document
-    typed = confirmation_codes.claimants(portal.table, portal.clinics, clinic, number, document["subject"])
+    typed = confirmation_codes.claimants(
+        portal.table, portal.clinics, clinic, number, document["subject"]
+    )
     phones = [contact for contact in typed if contact.kind is ContactKind.PHONE]
     phone = phones[0] if phones else None
     may_try = confirmation_codes.try_code(portal.table, key, number, phone, check)
@@ -92,11 +101,19 @@ def confirmation_by_code(
     if code != short_code(key.link_secret(), number, phone):
         return None
     shown = portal.clinics.decided_under(clinic, document["notice"])
-    return _find_open(portal, clinic, number, phone, confirmed_by(document, shown, typed, phone), now=check.at)
+    return _find_open(
+        portal, clinic, number, phone, confirmed_by(document, shown, typed, phone), now=check.at
+    )
 
 
 def _find_open(
-    portal: Portal, clinic: str, number: str, contact: Contact, questions: Collection[QuestionId], *, now: Instant
+    portal: Portal,
+    clinic: str,
+    number: str,
+    contact: Contact,
+    questions: Collection[QuestionId],
+    *,
+    now: Instant,
 ) -> OpenConfirmation:
     """Give which of these claims of a receipt still wait for this contact's owner."""
     receipt = portal.receipts.find(clinic, number)
@@ -139,7 +156,13 @@ def _childs_name(portal: Portal, claim: Mapping[str, Any]) -> str:
 
 
 def confirm(
-    portal: Portal, found: OpenConfirmation, ticked: Collection[QuestionId], now: Instant, *, base: str, linked: bool
+    portal: Portal,
+    found: OpenConfirmation,
+    ticked: Collection[QuestionId],
+    now: Instant,
+    *,
+    base: str,
+    linked: bool,
 ) -> Receipt:
     """Record what the owner of the contact confirmed; what they saw and left out is refused.
 
@@ -182,7 +205,9 @@ def confirm(
     if by != claim["subject"]:
         confirmed = confirmed_key(decision.clinic, claim["subject"], claim_id, by)
         also.append(Replace(confirmed, {"body": ""}))
-    return decisions.record(portal, decision, identification, seen=found.lookup, also=also, recheck=recheck)
+    return decisions.record(
+        portal, decision, identification, seen=found.lookup, also=also, recheck=recheck
+    )
 
 
 def _claimed_endings(found: OpenConfirmation) -> dict[QuestionId, Instant]:
@@ -200,7 +225,9 @@ def _identify_owner(found: OpenConfirmation, base: str) -> Identification:
     """Identify the owner of the contact, which they have proven."""
     fresh = fresh_subject()
     person = found.person.id if found.person else fresh.id
-    return Identification((found.contact,), None, fresh, person=person, base=base, proves=(found.contact,))
+    return Identification(
+        (found.contact,), None, fresh, person=person, base=base, proves=(found.contact,)
+    )
 
 
 def find_undoable(portal: Portal, opened: OpenedLink, now: Instant) -> OpenConfirmation:
@@ -212,7 +239,9 @@ def find_undoable(portal: Portal, opened: OpenedLink, now: Instant) -> OpenConfi
     link, contact = opened.link, opened.holder.contact
     lookup = portal.directory.look_up(link.clinic, [contact])
     receipt = portal.receipts.find(link.clinic, link.receipt or "")
-    person = next((one for one in lookup.people[contact] if one.id == receipt.document["subject"]), None)
+    person = next(
+        (one for one in lookup.people[contact] if one.id == receipt.document["subject"]), None
+    )
     if person is None:
         raise OldLinkError(link)
     stopped = undoable_stops(receipt, person)
@@ -236,7 +265,13 @@ def child_decides_alone(portal: Portal, found: OpenConfirmation, now: Instant) -
 
 
 def undo(
-    portal: Portal, found: OpenConfirmation, ticked: Collection[QuestionId], lang: str, now: Instant, *, base: str
+    portal: Portal,
+    found: OpenConfirmation,
+    ticked: Collection[QuestionId],
+    lang: str,
+    now: Instant,
+    *,
+    base: str,
 ) -> Receipt:
     """Record that the owner of the contact wants back what was stopped.
 
@@ -266,4 +301,6 @@ def undo(
         """Give what can still be undone, as the person is stored now."""
         return undoable_stops(stopped, subject) & set(found.questions)
 
-    return decisions.record(portal, decision, _identify_owner(found, base), seen=found.lookup, recheck=recheck)
+    return decisions.record(
+        portal, decision, _identify_owner(found, base), seen=found.lookup, recheck=recheck
+    )

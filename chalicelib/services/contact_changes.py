@@ -123,7 +123,9 @@ def _decision_of_staff(portal: Portal, call: AuthorizedCall[ContactChange]) -> D
     )
 
 
-def _recorded_before(portal: Portal, call: AuthorizedCall[ContactChange], decision: Decision) -> Receipt | None:
+def _recorded_before(
+    portal: Portal, call: AuthorizedCall[ContactChange], decision: Decision
+) -> Receipt | None:
     """Give the receipt of a call whose Idempotency-Key was used before, if there is one.
 
     Raises UsedForAnotherBodyError.
@@ -180,7 +182,9 @@ def rectify(  # noqa: PLR0917 - what is changed, for whom, by which decision
     key = portal.clinics.key(decision.clinic)
     own = replace(decision, evidence={**(decision.evidence or {}), **change.evidence})
     beside = [*also, *_message_writes(key, decision, change.old, person, base)]
-    receipt = decisions.record(portal, own, identification, seen=seen, also=beside, look_again=look_again)
+    receipt = decisions.record(
+        portal, own, identification, seen=seen, also=beside, look_again=look_again
+    )
     if change.new is not None:
         _record_for_sharers(portal, decision, change.new, person, seen)
     return receipt
@@ -195,7 +199,9 @@ def _check_is_theirs(lookup: Lookup, contact: Contact, person: Subject) -> None:
     raise NotTheirsError
 
 
-def _record_for_sharers(portal: Portal, decision: Decision, contact: Contact, person: Subject, seen: Lookup) -> None:
+def _record_for_sharers(
+    portal: Portal, decision: Decision, contact: Contact, person: Subject, seen: Lookup
+) -> None:
     """Record in the chains of those whose own the new contact is that it is shared now.
 
     Of very many for the first.
@@ -216,7 +222,9 @@ def _record_for_sharers(portal: Portal, decision: Decision, contact: Contact, pe
         decisions.record(portal, replace(decision, receipt_id=number, evidence=evidence), theirs)
 
 
-def _message_writes(key: ClinicKey, decision: Decision, contact: Contact, person: Subject, base: str) -> list[Write]:
+def _message_writes(
+    key: ClinicKey, decision: Decision, contact: Contact, person: Subject, base: str
+) -> list[Write]:
     """Give what is written so that a contact gets the message that it was removed."""
     base = base or person.base
     if contact.kind not in REACHABLE_KINDS or not base:

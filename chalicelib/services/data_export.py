@@ -88,7 +88,9 @@ class DataExport:
         writer = csv.DictWriter(written, COLUMNS, restval="", lineterminator="\r\n")
         writer.writeheader()
         for row in self._rows():
-            writer.writerow({column: harmless(cell) for column, cell in row.items() if cell is not None})
+            writer.writerow(
+                {column: harmless(cell) for column, cell in row.items() if cell is not None}
+            )
         return "\N{ZERO WIDTH NO-BREAK SPACE}" + written.getvalue()
 
     def _describe_status(self, question_status: QuestionStatus) -> dict[str, Any]:

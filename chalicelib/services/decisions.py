@@ -138,7 +138,9 @@ def record(
             kept = portal.receipts.find(decision.clinic, decision.receipt_id)
             if not _stops_anew(decision, person, prepared.receipt, kept):
                 return kept
-            decision = replace(decision, receipt_id=_follow_up_id(portal, decision, {"after": person.version}))
+            decision = replace(
+                decision, receipt_id=_follow_up_id(portal, decision, {"after": person.version})
+            )
         except ContendedError:
             continue
         else:
@@ -182,7 +184,9 @@ def _limited_to(decision: Decision, still_open: Collection[QuestionId]) -> Decis
 
     Raises NoOpenQuestionError where none is.
     """
-    answers = {question: answer for question, answer in decision.answers.items() if question in still_open}
+    answers = {
+        question: answer for question, answer in decision.answers.items() if question in still_open
+    }
     if not answers:
         raise NoOpenQuestionError
     return replace(decision, answers=answers)
@@ -199,7 +203,9 @@ def _prepare(
     key = portal.clinics.key(decision.clinic)
     joins = become_theirs(decision, identification, person)
     before = independent_if_grown(portal, decision, lookup, person) if joins else person
-    before = before.without_contacts([lookup.lookups[contact] for contact in identification.detaches])
+    before = before.without_contacts(
+        [lookup.lookups[contact] for contact in identification.detaches]
+    )
     if identification.follows:
         # What staff wrote down is about the person they saw. Who else is reached may be a stranger.
         evidence = without_free_text(decision.evidence)
@@ -210,7 +216,9 @@ def _prepare(
     receipt, after = decide(before, replace(decision, evidence=evidence), in_force, known=known)
     own = identification if joins else replace(identification, contacts=(), name=None, address=None)
     stored = contacts_to_store(own, lookup, receipt)
-    given = PersonalData({key.lookup(contact): contact for contact in stored}, own.name, own.address, disclosures)
+    given = PersonalData(
+        {key.lookup(contact): contact for contact in stored}, own.name, own.address, disclosures
+    )
     after = with_contacts(before, after, given.contacts, own.base)
     after = with_proof(key, after, own, stored, receipt)
     recorded = decision_writes(key, lookup, before, after=after, receipt=receipt, given=given)
@@ -219,7 +227,9 @@ def _prepare(
     return _Prepared(receipt, [*recorded, *detached, *messages])
 
 
-def _split_if_shared(portal: Portal, clinic: str, person: Subject, conflicting: Collection[Key]) -> None:
+def _split_if_shared(
+    portal: Portal, clinic: str, person: Subject, conflicting: Collection[Key]
+) -> None:
     """After a conflict in a contact give the person places of their own under their contacts.
 
     An item from before there were places may still hold everybody.
@@ -243,7 +253,9 @@ def _stops_anew(decision: Decision, person: Subject, receipt: Receipt, kept: Rec
         return False
     if kept.document["subject"] != person.id or kept.document["version"] >= person.version:
         return False
-    return any(entry["before"] != entry["after"] for entry in receipt.document["decisions"].values())
+    return any(
+        entry["before"] != entry["after"] for entry in receipt.document["decisions"].values()
+    )
 
 
 def _follow_up_id(portal: Portal, decision: Decision, reason: Mapping[str, Any]) -> str:
@@ -266,16 +278,32 @@ def answer(
     An answer for a child is not one for its guardian, nor the other way round. Very many people are
     reached by an order (`withdrawal_orders`). Errors as for `record`.
     """
-    seen = seen or portal.directory.look_up(decision.clinic, identification.contacts, guard=identification.guard)
-    stops = {question: answer for question, answer in decision.answers.items() if answer is not Answer.YES}
-    reaching = {
-        contact: people for contact, people in seen.stored_under.items() if contact not in identification.also_typed
+    seen = seen or portal.directory.look_up(
+        decision.clinic, identification.contacts, guard=identification.guard
+    )
+    stops = {
+        question: answer
+        for question, answer in decision.answers.items()
+        if answer is not Answer.YES
     }
-    reached = [person for person in subjects_to_stop(reaching) if not stops.keys().isdisjoint(person.summaries)]
+    reaching = {
+        contact: people
+        for contact, people in seen.stored_under.items()
+        if contact not in identification.also_typed
+    }
+    reached = [
+        person
+        for person in subjects_to_stop(reaching)
+        if not stops.keys().isdisjoint(person.summaries)
+    ]
     if len(reached) > MANY:
         by_contacts = replace(identification, contacts=_contacts_that_reach(reaching))
-        order = replace(_order(replace(decision, answers=stops), by_contacts, seen), asked_only=True)
-        return record(portal, decision, identification, seen=seen, also=_with_order(portal, also, order))
+        order = replace(
+            _order(replace(decision, answers=stops), by_contacts, seen), asked_only=True
+        )
+        return record(
+            portal, decision, identification, seen=seen, also=_with_order(portal, also, order)
+        )
     receipt = record(portal, decision, identification, seen=seen, also=also)
     if _is_of_another_decision(decision, receipt):
         return receipt
@@ -291,7 +319,9 @@ def _contacts_that_reach(people: People) -> tuple[Contact, ...]:
     return wards or tuple(people)
 
 
-def _stop_for(portal: Portal, stop: Decision, identification: Identification, person: Subject) -> None:
+def _stop_for(
+    portal: Portal, stop: Decision, identification: Identification, person: Subject
+) -> None:
     """Record a No for one of the others who are known under its contacts."""
     number = _follow_up_id(portal, stop, {"subject": person.id})
     own = replace(
@@ -333,7 +363,9 @@ def withdraw(
     order = replace(_order(decision, identification, seen), left_only=left_only)
     if left_only:
         at, notice = decision.recorded_at, seen.published.in_force
-        left = {person.id for person in reached if has_open_answer(person, decision.answers, notice, at)}
+        left = {
+            person.id for person in reached if has_open_answer(person, decision.answers, notice, at)
+        }
         own = [each for each in own if each.person in left]
     if not own:
         _place_order_alone(portal, order, seen, also)
@@ -394,7 +426,9 @@ def _withdraw_for_each(
         subject = identification.person or fresh
         if subject in receipts:
             continue
-        following = replace(decision, receipt_id=_follow_up_id(portal, decision, {"subject": subject}))
+        following = replace(
+            decision, receipt_id=_follow_up_id(portal, decision, {"subject": subject})
+        )
         own = following if position else decision
         try:
             receipt = record(
@@ -405,11 +439,16 @@ def _withdraw_for_each(
                 also=() if position else also,
                 recheck=_without_receipt(own, receipts),
             )
-        except NoOpenQuestionError:  # the contact was nobody's and has just become theirs, who have their receipt
+        except (
+            NoOpenQuestionError
+        ):  # the contact was nobody's and has just become theirs, who have their receipt
             continue
         receipts[receipt.document["subject"]] = receipt
         expected = {subject, fresh, *reached}
-        if _is_of_another_decision(decision, receipt) or receipt.document["subject"] not in expected:
+        if (
+            _is_of_another_decision(decision, receipt)
+            or receipt.document["subject"] not in expected
+        ):
             return [receipt]
         if subject != fresh and subject not in receipts and fresh not in receipts:
             # Sent again, and somebody joined since: the decision's own id is that of another's
@@ -431,10 +470,14 @@ def _order(decision: Decision, identification: Identification, seen: Lookup) -> 
         return contact in seen.partly_read, len(people)
 
     few_first = sorted(identification.contacts, key=size)
-    return withdrawal_orders.new_order(decision, few_first, identification.base, identification.fresh)
+    return withdrawal_orders.new_order(
+        decision, few_first, identification.base, identification.fresh
+    )
 
 
-def _with_order(portal: Portal, also: Sequence[Write], order: Order) -> Callable[[Lookup], Sequence[Write]]:
+def _with_order(
+    portal: Portal, also: Sequence[Write], order: Order
+) -> Callable[[Lookup], Sequence[Write]]:
     """Give what is written with the first receipt of an order: the order, and its marks."""
     key = portal.clinics.key(order.decision.clinic)
 
@@ -453,7 +496,9 @@ def _place_order_alone(portal: Portal, order: Order, seen: Lookup, also: Sequenc
         raise BusyError from None
 
 
-def has_open_answer(person: Subject, questions: Collection[QuestionId], notice: NoticeInForce, at: Instant) -> bool:
+def has_open_answer(
+    person: Subject, questions: Collection[QuestionId], notice: NoticeInForce, at: Instant
+) -> bool:
     """Tell whether an answer of a person to one of these questions can still be stopped."""
     statuses = [resolve(person.summaries.get(question), notice, at) for question in questions]
     return any(status.state not in _STOPPED for status in statuses)
@@ -464,7 +509,10 @@ def _is_of_another_decision(decision: Decision, receipt: Receipt) -> bool:
 
     Nothing may be written after that.
     """
-    if decision.assurance is Assurance.SELF_ASSERTED or receipt.document["recorded_at"] == decision.recorded_at:
+    if (
+        decision.assurance is Assurance.SELF_ASSERTED
+        or receipt.document["recorded_at"] == decision.recorded_at
+    ):
         return False
     kept = receipt.document["decisions"]
     for question, answer in decision.answers.items():

@@ -16,7 +16,12 @@ DRAFT_PAGE = "pages/draft.html"
 
 
 def draft_page(
-    ready: PublishedEdition, lang: str, at: Instant, *, approver: str | None = None, addresses: Mapping[str, str]
+    ready: PublishedEdition,
+    lang: str,
+    at: Instant,
+    *,
+    approver: str | None = None,
+    addresses: Mapping[str, str],
 ) -> str:
     """Render a draft in a language, as its first day would show it.
 

@@ -20,13 +20,17 @@ def request_erasure(page: OwnPage, visitor: Visitor) -> bool:
     Raises TooManyError. It goes to the link's own contact, else to another that is theirs.
     """
     key, person = page.key, page.person
-    reachable = [contact for contact, _ in page.contact_details.contacts if contact.kind in REACHABLE_KINDS]
+    reachable = [
+        contact for contact, _ in page.contact_details.contacts if contact.kind in REACHABLE_KINDS
+    ]
     own = [contact for contact in reachable if person.owns(key.lookup(contact))]
     if not own:
         return False
     recipient = page.holder if page.holder in own else own[0]
     until = instant(moment(page.now) + ERASE_WITHIN)
-    entry = outbox.OutboxEntry(Message.ERASE, page.clinic.id, person.id, page.lang, visitor.base_url, until=until)
+    entry = outbox.OutboxEntry(
+        Message.ERASE, page.clinic.id, person.id, page.lang, visitor.base_url, until=until
+    )
     message = outbox.new_item(key, person.salt, secrets.token_hex(16), entry, [recipient])
     check = visitor.rate_limit_check("erase", (page.link_subject,), page.now)
     rate_limits.spend(page.portal.table, key, check, [message])

@@ -34,7 +34,9 @@ def become_theirs(decision: Decision, identification: Identification, person: Su
     return decision.assurance is not Assurance.SELF_ASSERTED and identification.person is None
 
 
-def independent_if_grown(portal: Portal, decision: Decision, lookup: Lookup, person: Subject) -> Subject:
+def independent_if_grown(
+    portal: Portal, decision: Decision, lookup: Lookup, person: Subject
+) -> Subject:
     """Give a child that decides alone from now on without its guardian's contacts.
 
     Anybody else is given as they are.
@@ -49,29 +51,46 @@ def independent_if_grown(portal: Portal, decision: Decision, lookup: Lookup, per
     return person.as_independent({*lookup.lookups.values(), *numbers})
 
 
-def contacts_to_store(identification: Identification, lookup: Lookup, receipt: Receipt) -> list[Contact]:
+def contacts_to_store(
+    identification: Identification, lookup: Lookup, receipt: Receipt
+) -> list[Contact]:
     """Give the contacts under which a person is found from now on, unless too many claim one."""
-    given = [contact for contact in identification.contacts if contact not in identification.also_typed]
+    given = [
+        contact for contact in identification.contacts if contact not in identification.also_typed
+    ]
     # By a contact alone there comes one new person at most: whoever gives it again is the same.
-    claimed = receipt.document["assurance"] == Assurance.SELF_ASSERTED and len(identification.contacts) > 1
+    claimed = (
+        receipt.document["assurance"] == Assurance.SELF_ASSERTED
+        and len(identification.contacts) > 1
+    )
     if not claimed:
         return given
-    crowded = {contact for contact, people in lookup.stored_under.items() if len(people) >= MOST_PEOPLE}
+    crowded = {
+        contact for contact, people in lookup.stored_under.items() if len(people) >= MOST_PEOPLE
+    }
     if not crowded:
         return given
     # A child is kept under its guardian's contact or not at all: a withdrawal by that contact must
     # find it.
-    return [contact for contact in given if contact not in crowded and contact.kind is not ContactKind.WARD]
+    return [
+        contact
+        for contact in given
+        if contact not in crowded and contact.kind is not ContactKind.WARD
+    ]
 
 
-def with_contacts(before: Subject, after: Subject, given: Mapping[str, Contact], base: str) -> Subject:
+def with_contacts(
+    before: Subject, after: Subject, given: Mapping[str, Contact], base: str
+) -> Subject:
     """Give a person after a decision with the contacts given, by lookup, and those of before.
 
     What is new of e-mails and phones is only typed, until somebody proves it.
     """
     kinds = {lookup: contact.kind.value for lookup, contact in given.items()}
     typed = [
-        lookup for lookup, contact in given.items() if contact.kind in REACHABLE_KINDS and lookup not in before.contacts
+        lookup
+        for lookup, contact in given.items()
+        if contact.kind in REACHABLE_KINDS and lookup not in before.contacts
     ]
     numbered = any(contact.kind is ContactKind.REFERENCE for contact in given.values())
     return replace(

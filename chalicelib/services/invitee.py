@@ -101,7 +101,9 @@ class Invitee:
         confirmed first waits too. The newsletter does not: its confirmation is that a message
         reached the contact, and the portal sends one at once.
         """
-        return frozenset(question for question in form.answers if self._is_unproven(clinic, question, form))
+        return frozenset(
+            question for question in form.answers if self._is_unproven(clinic, question, form)
+        )
 
     def _is_unproven(self, clinic: Clinic, question: QuestionId, form: FormAnswers) -> bool:
         if self.by_program and _is_confirmed_first(clinic, question):
@@ -153,7 +155,9 @@ def _known_details(portal: Portal, opened: OpenedLink, people: Sequence[Subject]
         return KnownDetails((holder,), name=named)
     details = reveal(portal.table, portal.clinics.key(opened.link.clinic), people[0])
     other_kinds = set(REACHABLE_KINDS) - {holder.kind}
-    others = {contact.kind: contact for contact, _ in details.contacts if contact.kind in other_kinds}
+    others = {
+        contact.kind: contact for contact, _ in details.contacts if contact.kind in other_kinds
+    }
     return KnownDetails(
         contacts=(holder, *others.values()),
         name=named or "name" in details.known,
@@ -161,14 +165,18 @@ def _known_details(portal: Portal, opened: OpenedLink, people: Sequence[Subject]
     )
 
 
-def decide_by_link(portal: Portal, invitee: Invitee, decision: Decision, clinic: Clinic, form: FormAnswers) -> Decision:
+def decide_by_link(
+    portal: Portal, invitee: Invitee, decision: Decision, clinic: Clinic, form: FormAnswers
+) -> Decision:
     """Give a decision as made by a link.
 
     What the link's own contact confirms, or once did, counts at once. By a program's link a Yes to
     what was last refused or withdrawn waits (`Decision.asks_only`).
     """
     children = [person for person in invitee.people if person.of_age]
-    earlier = portal.receipts.history(clinic.id, children) if children and form.guardian is None else ()
+    earlier = (
+        portal.receipts.history(clinic.id, children) if children and form.guardian is None else ()
+    )
     return replace(
         decision,
         assurance=Assurance.LINK,
@@ -206,7 +214,8 @@ def identify_by_link(
 
 
 def _reachable_by_number(portal: Portal, invitee: Invitee) -> tuple[Contact, ...]:
-    """Give a person's own e-mail and phone where a program's link names them by the clinic's number.
+    """Give a person's own e-mail and phone where a program's link names them by the clinic's
+    number.
 
     What waits is confirmed from there, and the page never shows them.
     """

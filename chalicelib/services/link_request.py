@@ -10,7 +10,13 @@ from chalicelib.store import outbox, rate_limits
 
 
 def request_link(
-    portal: Portal, clinic: str, contacts: Sequence[Contact], *, lang: str, visitor: Visitor, now: Instant
+    portal: Portal,
+    clinic: str,
+    contacts: Sequence[Contact],
+    *,
+    lang: str,
+    visitor: Visitor,
+    now: Instant,
 ) -> None:
     """Record that a link is asked for by these contacts; raise TooManyError.
 

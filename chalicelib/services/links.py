@@ -129,7 +129,9 @@ def _link(call: AuthorizedCall[Invitations], invitation: Invitation, *, manages:
     )
 
 
-def _personal_link(handle: LinkSecret, link: Link, as_sent: Mapping[str, str], secret: bytes) -> PersonalLink:
+def _personal_link(
+    handle: LinkSecret, link: Link, as_sent: Mapping[str, str], secret: bytes
+) -> PersonalLink:
     return PersonalLink(
         id=handle.link_id,
         as_sent=as_sent,
@@ -156,7 +158,9 @@ def _first_or_same(portal: Portal, call: AuthorizedCall[Invitations], secret: by
     return links.remember_call(portal.table, key, body, call.now)
 
 
-def _handle(call: AuthorizedCall[Invitations], secret: bytes, number: int, invitation: Invitation) -> LinkSecret:
+def _handle(
+    call: AuthorizedCall[Invitations], secret: bytes, number: int, invitation: Invitation
+) -> LinkSecret:
     """Give the random part of a link: the same again for the same call with an Idempotency-Key."""
     if not call.idempotency_key:
         return LinkSecret.fresh()

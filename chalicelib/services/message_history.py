@@ -76,7 +76,11 @@ def explain(portal: Portal, clinic: str, number: str) -> MessageHistory:
     waiting = list(_waiting(portal, clinic, receipt, numbers))
     nothing = None
     if not records and not waiting:
-        reachable = person is None or person.erased or _was_reachable(person, receipt.document["recorded_at"])
+        reachable = (
+            person is None
+            or person.erased
+            or _was_reachable(person, receipt.document["recorded_at"])
+        )
         nothing = outbox.why_nothing_is_left(receipt.document, follows=True, reachable=reachable)
     return MessageHistory(subject, version, records, waiting, nothing)
 
@@ -107,7 +111,9 @@ def _reminder_numbers(portal: Portal, clinic: str, receipt: Receipt) -> Iterator
             yield reminders.number(item)
 
 
-def _records(portal: Portal, clinic: str, receipt: Receipt, numbers: set[str]) -> Iterator[MessageRecord]:
+def _records(
+    portal: Portal, clinic: str, receipt: Receipt, numbers: set[str]
+) -> Iterator[MessageRecord]:
     subject, version = receipt.document["subject"], receipt.document["version"]
     for number, name, record in deliveries.records_of(portal.table, clinic, subject):
         if number in numbers or record.get("version") == version:
@@ -127,7 +133,9 @@ def _read_record(name: str, record: Mapping[str, Any]) -> MessageRecord:
     )
 
 
-def _without_address(portal: Portal, clinic: str, person: Subject, number: str) -> list[MessageRecord]:
+def _without_address(
+    portal: Portal, clinic: str, person: Subject, number: str
+) -> list[MessageRecord]:
     """Give the reminders about a receipt that are due, and whose links would lead nowhere."""
     if portal.settings.public_url or person.base:
         return []
@@ -135,10 +143,15 @@ def _without_address(portal: Portal, clinic: str, person: Subject, number: str) 
     due = reminders.due_reminders(person, published, portal.clock())
     own = [reminder for reminder in due if reminder.answer.receipt_id == number]
     [(_, unsent)] = reminders.unsent_reminders(portal.table, clinic, [(person, own)])
-    return [MessageRecord(reminder.kind, "", Outcome.NO_MESSAGE, Reason.NO_ADDRESS) for reminder in unsent]
+    return [
+        MessageRecord(reminder.kind, "", Outcome.NO_MESSAGE, Reason.NO_ADDRESS)
+        for reminder in unsent
+    ]
 
 
-def _waiting(portal: Portal, clinic: str, receipt: Receipt, numbers: set[str]) -> Iterator[WaitingItem]:
+def _waiting(
+    portal: Portal, clinic: str, receipt: Receipt, numbers: set[str]
+) -> Iterator[WaitingItem]:
     for item in outbox.items_of(portal.table, clinic):
         if _is_about(item, receipt, numbers):
             yield WaitingItem(item.entry.kind, item.entry.due, item.entry.tries, given_up=False)

@@ -120,7 +120,9 @@ def read_version(portal: Portal, call: AuthorizedCall[EmptyBody], version: str) 
     )
 
 
-def show_draft(portal: Portal, call: AuthorizedCall[EmptyBody], version: str, lang: str | None) -> str:
+def show_draft(
+    portal: Portal, call: AuthorizedCall[EmptyBody], version: str, lang: str | None
+) -> str:
     """Give a draft as patients would see it, in a language; None for the clinic's first one.
 
     Raises UnknownDraftError, ReviewError where it is published, InvalidDocumentError where it is
@@ -152,7 +154,9 @@ def approve(portal: Portal, call: AuthorizedCall[ApprovalBody], version: str) ->
     draft = drafts.find(call.clinic, version)
     audit = call.audit("approve", notice=version)
     if call.body.sha256 != draft.sha256:
-        raise ReviewError("The draft is no longer the text that was read: its sha256 differs. Read it again")
+        raise ReviewError(
+            "The draft is no longer the text that was read: its sha256 differs. Read it again"
+        )
     known = authorities()
     changes: tuple[Difference, ...] = ()
     if not draft.release and not draft.missing(known):
@@ -197,7 +201,9 @@ def preview_publication(portal: Portal, call: AuthorizedCall[EmptyBody], version
     publishing.is_published(portal.clinics, ready.clinic)
     people = iter_people(portal.table, draft.clinic)
     found = preview(people, published, ready.clinic, ready.starts, call.now)
-    changes = publishing.changes_beyond_words(portal.clinics, ready.clinic, published.published, found.since)
+    changes = publishing.changes_beyond_words(
+        portal.clinics, ready.clinic, published.published, found.since
+    )
     reason = draft.override.reason if draft.override else None
     portal.table.put_new(call.audit("preview", notice=version))
     return replace(found, beyond_words=changes, minor_reason=reason)
@@ -212,8 +218,12 @@ def _summary(draft: Draft, call: AuthorizedCall[Any]) -> VersionSummary:
     return summarize(draft, call.lookup.published.published, call.now)
 
 
-def _beyond_words(portal: Portal, draft: Draft, call: AuthorizedCall[Any]) -> tuple[Difference, ...]:
-    """Tell what a complete draft would change beyond words if published now under a MINOR number."""
+def _beyond_words(
+    portal: Portal, draft: Draft, call: AuthorizedCall[Any]
+) -> tuple[Difference, ...]:
+    """Tell what a complete draft would change beyond words if published now under a MINOR
+    number.
+    """
     clinic, starts = read_complete_clinic(draft.document)
     published = call.lookup.published.published
     since = max(call.now, starts)

@@ -38,7 +38,9 @@ class UnusableContactError(RejectedError):
         self.problem = problem
 
 
-def remove_contact(page: OwnPage, contact: Contact, notice: NoticeRef, nonce: str, visitor: Visitor) -> Receipt:
+def remove_contact(
+    page: OwnPage, contact: Contact, notice: NoticeRef, nonce: str, visitor: Visitor
+) -> Receipt:
     """Remove one of the person's contacts at once.
 
     Raise NotTheirsError where it is theirs no longer.
@@ -60,7 +62,9 @@ def ask_clinic_to_remove(page: OwnPage, contact: Contact, visitor: Visitor) -> N
     Asked again while the first request is open, that one stays. Raises TooManyError.
     """
     key = page.key
-    request = worklist.request_removal(key.clinic, page.person, key.lookup(contact), contact.kind, page.now)
+    request = worklist.request_removal(
+        key.clinic, page.person, key.lookup(contact), contact.kind, page.now
+    )
     check = visitor.rate_limit_check("contact", (page.link_subject,), page.now)
     rate_limits.spend(page.portal.table, key, check, [request])
 
@@ -138,7 +142,12 @@ def confirm_replacement(  # noqa: PLR0917 - which contact of whom, by which link
 
 
 def _decision_to_change(  # noqa: PLR0917 - a decision has these parts
-    clinic: Clinic, person: Subject, number: str, notice: NoticeRef, assurance: Assurance, now: Instant
+    clinic: Clinic,
+    person: Subject,
+    number: str,
+    notice: NoticeRef,
+    assurance: Assurance,
+    now: Instant,
 ) -> Decision:
     """Make the decision of a patient, or guardian, who changes a contact.
 

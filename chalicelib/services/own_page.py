@@ -15,7 +15,12 @@ from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, masked
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.links import LinkScope
-from chalicelib.domain.overview import QuestionStatus, RecipientPeriod, question_statuses, recipient_periods
+from chalicelib.domain.overview import (
+    QuestionStatus,
+    RecipientPeriod,
+    question_statuses,
+    recipient_periods,
+)
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
@@ -169,7 +174,11 @@ class OwnPage:
 
 
 def open_own_page(
-    portal: Portal, token: str, wanted_lang: str | None, now: Instant, scope: LinkScope = LinkScope.MANAGE
+    portal: Portal,
+    token: str,
+    wanted_lang: str | None,
+    now: Instant,
+    scope: LinkScope = LinkScope.MANAGE,
 ) -> OwnPage:
     """Follow a link to the own page, or by its `scope` to the page on which erasing is confirmed.
 

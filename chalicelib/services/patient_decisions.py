@@ -113,7 +113,11 @@ def record_answers(
 
 
 def record_withdrawal(
-    portal: Portal, form: SubmittedForm, source: WithdrawalSource | None, visitor: Visitor, now: Instant
+    portal: Portal,
+    form: SubmittedForm,
+    source: WithdrawalSource | None,
+    visitor: Visitor,
+    now: Instant,
 ) -> FormResult:
     """Withdraw what a form names, whether or not the contact is known.
 
@@ -161,7 +165,9 @@ def _new_decision(portal: Portal, form: SubmittedForm, now: Instant) -> Decision
     )
     if answers.guardian:
         comes_of_age = answers.guardian.comes_of_age_at(clinic, now)
-        return replace(decision, actor=ACTOR, evidence=answers.guardian.evidence, of_age=comes_of_age)
+        return replace(
+            decision, actor=ACTOR, evidence=answers.guardian.evidence, of_age=comes_of_age
+        )
     if answers.declared_adult:
         return replace(decision, evidence={"declared_age": str(clinic.age_minimum)})
     return decision

@@ -103,7 +103,9 @@ def write_copy(
     return registry.write(issued, chosen)
 
 
-def _states(portal: Portal, receipt: Receipt, access: FullAccess, now: Instant) -> Mapping[QuestionId, State]:
+def _states(
+    portal: Portal, receipt: Receipt, access: FullAccess, now: Instant
+) -> Mapping[QuestionId, State]:
     """Tell how the decisions stand whose latest answer is this receipt's."""
     from chalicelib.domain.overview import current_states  # noqa: PLC0415 - no form needs it
 

@@ -104,7 +104,9 @@ def record_decision(portal: Portal, call: StaffCall) -> RecordedReceipt:
     decision = _decision(portal, call)
     audit = call.audit("receipts", (), decision.receipt_id)
     _check_needs(portal, call, decision)
-    receipt = decisions.answer(portal, decision, _identification(call), seen=call.lookup, also=[audit])
+    receipt = decisions.answer(
+        portal, decision, _identification(call), seen=call.lookup, also=[audit]
+    )
     log.count("StaffDecisionRecorded")
     return _recorded(portal, call, decision, receipt, "receipts")
 
@@ -112,11 +114,14 @@ def record_decision(portal: Portal, call: StaffCall) -> RecordedReceipt:
 def record_withdrawal(portal: Portal, call: StaffCall) -> RecordedReceipt:
     """Record a withdrawal that staff took.
 
-    It holds for everyone who shares the contact, and for all joint controllers. Errors as for `record_decision`.
+    It holds for everyone who shares the contact, and for all joint controllers. Errors as for
+    `record_decision`.
     """
     decision = _decision(portal, call)
     audit = call.audit("withdrawals", (), decision.receipt_id)
-    receipts = decisions.withdraw(portal, decision, _identification(call), seen=call.lookup, also=[audit])
+    receipts = decisions.withdraw(
+        portal, decision, _identification(call), seen=call.lookup, also=[audit]
+    )
     log.count("StaffWithdrawalRecorded")
     return _recorded(portal, call, decision, receipts[0], "withdrawals")
 
@@ -240,7 +245,9 @@ def _check_needs(portal: Portal, call: StaffCall, decision: Decision) -> None:
     errors = []
     for kind in sorted(missing):
         pointer = "/address" if kind == ADDRESS else f"/subject/{kind}"
-        errors.append({"pointer": pointer, "detail": f"{needed[kind]} needs it, and none is known."})
+        errors.append(
+            {"pointer": pointer, "detail": f"{needed[kind]} needs it, and none is known."}
+        )
     if errors:
         raise InvalidBodyError(errors)
 
@@ -260,10 +267,14 @@ def _needed(call: StaffCall, decision: Decision) -> dict[str, QuestionId]:
 
 def _identification(call: StaffCall) -> Identification:
     taken = call.body
-    return Identification(taken.contacts, taken.name, fresh_subject(), base=call.base_url, address=taken.address)
+    return Identification(
+        taken.contacts, taken.name, fresh_subject(), base=call.base_url, address=taken.address
+    )
 
 
-def _recorded(portal: Portal, call: StaffCall, decision: Decision, receipt: Receipt, what: str) -> RecordedReceipt:
+def _recorded(
+    portal: Portal, call: StaffCall, decision: Decision, receipt: Receipt, what: str
+) -> RecordedReceipt:
     if receipt.document["recorded_at"] != decision.recorded_at:
         # The Idempotency-Key was used before, and this is the first call's receipt.
         portal.table.put_new(call.audit(what, (), receipt.id))

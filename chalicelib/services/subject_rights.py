@@ -91,7 +91,9 @@ def erase(  # noqa: PLR0917 - whom, by whom, when
     return Erased(subject, after.proof_until or now) if after else None
 
 
-def restrict(portal: Portal, clinic: str, subject: str, by: str, now: Instant, *, restricted: bool) -> Subject | None:
+def restrict(
+    portal: Portal, clinic: str, subject: str, by: str, now: Instant, *, restricted: bool
+) -> Subject | None:
     """Restrict all processing of a person's data from now on, or lift that; None for nobody.
 
     Restricting again leaves the day it began. Whoever decided at the same moment stays restricted.
@@ -118,9 +120,10 @@ def restrict(portal: Portal, clinic: str, subject: str, by: str, now: Instant, *
 def resolve(people: Mapping[Contact, Sequence[Subject]], *, everyone: bool) -> list[Subject]:
     """Give whom these contacts name; raise SeveralPeopleError where that may be one of several.
 
-    An e-mail or a number of the clinic tells people who share a phone apart: where one is given and nobody is known by
-    it, nobody is named, whoever the phone beside it belongs to. Where one contact is one person's and another is
-    another's, it may be one person who is known twice: then the caller has to say. `everyone` names all of them.
+    An e-mail or a number of the clinic tells people who share a phone apart: where one is given and
+    nobody is known by it, nobody is named, whoever the phone beside it belongs to. Where one
+    contact is one person's and another is another's, it may be one person who is known twice: then
+    the caller has to say. `everyone` names all of them.
     """
     groups = list(people.values())
     unshared = [found for contact, found in people.items() if contact.kind is not ContactKind.PHONE]

@@ -57,7 +57,9 @@ class Unsubscription:
         kinds = {self.contact.kind.value}
         if self.contact.kind is ContactKind.REFERENCE:
             kinds = {ContactKind.EMAIL.value, ContactKind.PHONE.value}
-        by_contact = tuple(name for name, question in asked.items() if not question.needs.isdisjoint(kinds))
+        by_contact = tuple(
+            name for name, question in asked.items() if not question.needs.isdisjoint(kinds)
+        )
         return by_contact or tuple(asked)
 
     def leaves_something_to_stop(self, questions: Collection[QuestionId]) -> bool:
@@ -100,7 +102,11 @@ def open_unsubscription(portal: Portal, token: str, now: Instant) -> Unsubscript
 
 
 def stop(
-    portal: Portal, unsubscription: Unsubscription, questions: Collection[QuestionId], lang: str, base: str
+    portal: Portal,
+    unsubscription: Unsubscription,
+    questions: Collection[QuestionId],
+    lang: str,
+    base: str,
 ) -> None:
     """Stop these questions for everybody under the contact.
 
@@ -119,7 +125,8 @@ def _new_decision(
     portal: Portal, unsubscription: Unsubscription, answers: Mapping[QuestionId, Answer], lang: str
 ) -> Decision:
     opened, clinic = unsubscription.opened, unsubscription.clinic
-    # Sent again while nobody has decided since, it gives the same receipt, however often a mail program tries.
+    # Sent again while nobody has decided since, it gives the same receipt, however often a mail
+    # program tries.
     versions = {person.id: person.version for person in unsubscription.lookup.known()}
     content = {"unsubscribe": versions, "stops": sorted(answers)}
     secret = portal.clinics.key(clinic.id).receipt_secret()

@@ -1,4 +1,6 @@
-"""Verifying a receipt: it is found by what somebody holds of it, and compared with what was issued."""
+"""Verifying a receipt: it is found by what somebody holds of it, and compared with what was
+issued.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -73,7 +75,9 @@ def _signing_key(portal: Portal, kept: str | None) -> str | None:
         return None
     try:
         return jws.verify(kept, signatures.jwks(portal.table)).kid
-    except UnprovenError as error:  # what the portal itself keeps does not hold: no fault of who asks
+    except (
+        UnprovenError
+    ) as error:  # what the portal itself keeps does not hold: no fault of who asks
         raise DamagedError(type(error).__name__) from error
 
 

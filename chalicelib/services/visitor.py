@@ -10,7 +10,8 @@ from chalicelib.domain.rate_limits import SHARDS, RateLimitCheck
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """The network that somebody comes from, and the absolute address by which they reached the portal.
+    """The network that somebody comes from, and the absolute address by which they reached the
+    portal.
 
     `network` counts against rate limits (`domain.rate_limits.address_range`); messages lead to
     `base_url`.

@@ -144,7 +144,9 @@ def withdraw_by_source(
     return _withdraw_for_each(portal, decision, identification, found)
 
 
-def _withdraw_for_each(portal: Portal, decision: Decision, identification: Identification, found: People) -> Receipt:
+def _withdraw_for_each(
+    portal: Portal, decision: Decision, identification: Identification, found: People
+) -> Receipt:
     """Record one receipt for each person; give the first, which alone counts in rate limits."""
     (person, contacts), *others = found
     own = replace(identification, contacts=contacts, person=person.id)

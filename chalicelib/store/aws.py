@@ -11,7 +11,9 @@ from types import MappingProxyType
 from typing import Any
 
 # One attempt: sent again because no answer came in time, a message would reach its reader twice.
-_ONCE = MappingProxyType({"connect_timeout": 1, "read_timeout": 5, "retries": {"total_max_attempts": 1}})
+_ONCE = MappingProxyType(
+    {"connect_timeout": 1, "read_timeout": 5, "retries": {"total_max_attempts": 1}}
+)
 _AGAIN = MappingProxyType(
     {
         "connect_timeout": 1,
@@ -19,7 +21,9 @@ _AGAIN = MappingProxyType(
         "retries": {"total_max_attempts": 3, "mode": "standard"},
     }
 )
-PATIENCE: Mapping[str, Mapping[str, Any]] = MappingProxyType({"kms": _AGAIN, "sesv2": _ONCE, "sns": _ONCE})
+PATIENCE: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {"kms": _AGAIN, "sesv2": _ONCE, "sns": _ONCE}
+)
 """How long a call to a service may take, and how often it is tried; other services have boto3's
 defaults."""
 

@@ -56,7 +56,9 @@ class UnknownVersionError(NotFoundError):
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A clinic as its notice in force describes it, and its versions in the order of publication."""
+    """A clinic as its notice in force describes it, and its versions in the order of
+    publication.
+    """
 
     clinic: Clinic
     in_force: NoticeInForce
@@ -70,7 +72,8 @@ class Published:
         return notice_at(self.published, at, known_at)
 
     def text_at(self, at: Instant, named: str | None = None) -> str | None:
-        """Tell the version that a decision of a moment may prove: the one in force then, or the `named`.
+        """Tell the version that a decision of a moment may prove: the one in force then, or the
+        `named`.
 
         None where no version was in force then, or the one named began on a later day. Paper knows
         days only: what began within the day of the clinic's zone counts for all of it.
@@ -139,7 +142,9 @@ class Clinics:
             item = self.table.get([key]).get(key)
             if item is None:
                 return None
-            self._unwrapped[PORTAL] = ClinicKey(PORTAL, self._keys.unwrap(PORTAL, bytes(item.blob or b"")))
+            self._unwrapped[PORTAL] = ClinicKey(
+                PORTAL, self._keys.unwrap(PORTAL, bytes(item.blob or b""))
+            )
         return self._unwrapped[PORTAL]
 
     def keep_portal_key(self, wrapped_key: bytes) -> None:
@@ -160,7 +165,9 @@ class Clinics:
         return self._last[clinic]
 
     def remembered(self, clinic: str) -> Published | None:
-        """Give what was last known to be published, without reading the table: enough to read a call."""
+        """Give what was last known to be published, without reading the table: enough to read a
+        call.
+        """
         return self._last.get(clinic)
 
     def with_all_past_questions(self, published: Published) -> Clinic:
@@ -172,7 +179,9 @@ class Clinics:
         name = (clinic.id, clinic.version, *versions)
         if name not in self._ever:
             asked = [each.questions for each in (*self._read(clinic.id, versions), clinic)]
-            questions = {address: each for questions in asked for address, each in questions.items()}
+            questions = {
+                address: each for questions in asked for address, each in questions.items()
+            }
             self._ever[name] = replace(clinic, questions={**clinic.questions, **questions})
         return self._ever[name]
 
@@ -192,14 +201,20 @@ class Clinics:
 
     def _read(self, clinic: str, versions: Sequence[str]) -> list[Clinic]:
         """Give published versions; those not read before in one round trip."""
-        keys = {notice_key(clinic, each): each for each in versions if (clinic, each) not in self._versions}
+        keys = {
+            notice_key(clinic, each): each
+            for each in versions
+            if (clinic, each) not in self._versions
+        }
         found = self.table.get(list(keys)) if keys else {}
         for key, version in keys.items():
             item = found.get(key)
             if item is None or item.body is None:
                 raise UnknownVersionError(version)
             kept = json.loads(item.body)
-            self._versions[clinic, version] = read_clinic(kept["document"], kept["sha256"], kept["told"])
+            self._versions[clinic, version] = read_clinic(
+                kept["document"], kept["sha256"], kept["told"]
+            )
         return [self._versions[clinic, each] for each in versions]
 
     def full_notice(self, clinic: str, version: str, lang: str) -> FullNotice:
@@ -236,7 +251,9 @@ class Clinics:
         content = page.encode()
         sha256 = hashlib.sha256(content).hexdigest()
         if (clinic, sha256) not in self._shown:
-            self.table.put_new(Put(shown_page_key(clinic, sha256), {"blob": gzip.compress(content, mtime=0)}))
+            self.table.put_new(
+                Put(shown_page_key(clinic, sha256), {"blob": gzip.compress(content, mtime=0)})
+            )
             self._shown.add((clinic, sha256))
         return sha256
 
@@ -263,7 +280,9 @@ class Clinics:
             self._unwrapped[clinic].newest = newest
         else:
             first = self._keys.unwrap(clinic, bytes(item.blob or b""))
-            self._unwrapped[clinic] = ClinicKey(clinic, first, newest=newest, other=partial(self._other_key, clinic))
+            self._unwrapped[clinic] = ClinicKey(
+                clinic, first, newest=newest, other=partial(self._other_key, clinic)
+            )
 
     def _other_key(self, clinic: str, key_id: str) -> bytes:
         """Unwrap another data key of a clinic.
@@ -288,9 +307,9 @@ def wrapped_keys(item: Item) -> Mapping[str, WrappedKey]:
 def keep_data_key(table: Table, clinic: str, key_id: str, key: WrappedKey) -> None:
     """Keep one more data key of a clinic, or one of those it has wrapped anew.
 
-    The newest encrypts from now on, and those before it decrypt what they encrypted. They stand beside the
-    item's body, which an earlier version of the portal would write anew. Raises UnknownClinicError;
-    ConflictError where another was kept at the same moment.
+    The newest encrypts from now on, and those before it decrypt what they encrypted. They stand
+    beside the item's body, which an earlier version of the portal would write anew. Raises
+    UnknownClinicError; ConflictError where another was kept at the same moment.
     """
     place = clinic_key(clinic)
     found = table.get([place]).get(place)

@@ -21,7 +21,9 @@ TRIES = 5
 """How often the code of one receipt may be guessed: one in two hundred thousand."""
 
 
-def claimants(table: Table, clinics: Clinics, clinic: str, receipt: str, subject: str) -> tuple[Contact, ...]:
+def claimants(
+    table: Table, clinics: Clinics, clinic: str, receipt: str, subject: str
+) -> tuple[Contact, ...]:
     """Give the contacts with which the claims of a person's receipt can be confirmed.
 
     None where nothing waits. One round trip, whether or not anything does: the time it takes tells
@@ -39,7 +41,9 @@ def claimants(table: Table, clinics: Clinics, clinic: str, receipt: str, subject
         return ()
 
 
-def try_code(table: Table, key: ClinicKey, receipt: str, phone: Contact | None, guard: RateLimitCheck) -> bool:
+def try_code(
+    table: Table, key: ClinicKey, receipt: str, phone: Contact | None, guard: RateLimitCheck
+) -> bool:
     """Count a try at a receipt's code before anybody looks at it.
 
     Tells False where there were too many, or is no code. The post is counted for the visitor's

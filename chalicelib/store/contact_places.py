@@ -138,7 +138,10 @@ def split(table: Table, clinic: str, subject: str) -> bool:
     old = _shared_items(table, clinic, person)
     if not old:
         return False
-    known = {lookup: ContactPeople(number=int(head.number or 0), free=not head.body) for lookup, head in old.items()}
+    known = {
+        lookup: ContactPeople(number=int(head.number or 0), free=not head.body)
+        for lookup, head in old.items()
+    }
     others = {lookup: since for lookup, since in person.contacts.items() if lookup not in old}
     before = replace(person, contacts=others)
     after = with_places(before, person, known)

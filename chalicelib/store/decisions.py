@@ -90,8 +90,12 @@ def decision_writes(
     contacts.
     """
     clinic = lookup.published.clinic.id
-    page_starts = timeline.with_page_start(before.page_starts, after.version, before.latest, after.recorded_at)
-    after = contact_places.with_places(before, replace(after, page_starts=page_starts), lookup.known_by)
+    page_starts = timeline.with_page_start(
+        before.page_starts, after.version, before.latest, after.recorded_at
+    )
+    after = contact_places.with_places(
+        before, replace(after, page_starts=page_starts), lookup.known_by
+    )
     return [
         *_receipt_writes(clinic, after, receipt),
         *_person_writes(clinic, lookup, before, after),
@@ -130,8 +134,12 @@ def _timeline_writes(clinic: str, before: Subject, after: Subject, receipt: Rece
     A page that begins with it carries how everything stood before.
     """
     name, answers = f"{after.version:010d}", json.dumps(timeline.answers_part(receipt.document))
-    *earlier, last = timeline.pages_of(after.page_starts, after.version, receipt.document["effective_at"])
-    writes: list[Write] = [SetEntry(answers_page_key(clinic, after.id, page), name, answers) for page in earlier]
+    *earlier, last = timeline.pages_of(
+        after.page_starts, after.version, receipt.document["effective_at"]
+    )
+    writes: list[Write] = [
+        SetEntry(answers_page_key(clinic, after.id, page), name, answers) for page in earlier
+    ]
     writes += _late_writes(clinic, after, receipt, name, answers)
     key = answers_page_key(clinic, after.id, last)
     if not timeline.begins_page(after.version):
@@ -141,20 +149,27 @@ def _timeline_writes(clinic: str, before: Subject, after: Subject, receipt: Rece
     return [*writes, Put(key, {"body": json.dumps(page), "entries": {name: answers}})]
 
 
-def _late_writes(clinic: str, after: Subject, receipt: Receipt, name: str, answers: str) -> list[Write]:
+def _late_writes(
+    clinic: str, after: Subject, receipt: Receipt, name: str, answers: str
+) -> list[Write]:
     """Write answers that came in late for an old page into an item of their own.
 
     Old is a page of which the person keeps the start no longer.
     """
     key = late_answers_key(clinic, after.id)
     late = timeline.is_late(after.page_starts, after.version, receipt.document["effective_at"])
-    first_given_up = timeline.begins_page(after.version) and timeline.first_kept(after.page_starts, after.version) == 1
+    first_given_up = (
+        timeline.begins_page(after.version)
+        and timeline.first_kept(after.page_starts, after.version) == 1
+    )
     if first_given_up:
         return [Put(key, {"entries": {name: answers} if late else {}})]
     return [SetEntry(key, name, answers)] if late else []
 
 
-def _new_contact_writes(key: ClinicKey, before: Subject, after: Subject, given: Mapping[str, Contact]) -> list[Write]:
+def _new_contact_writes(
+    key: ClinicKey, before: Subject, after: Subject, given: Mapping[str, Contact]
+) -> list[Write]:
     """Write each contact that is new to the person, encrypted.
 
     What finds a child is not written: its guardian's contact is stored already, and nobody needs a
@@ -186,6 +201,8 @@ def detach_contacts(lookup: Lookup, before: Subject, after: Subject) -> list[Wri
     writes: list[Write] = []
     for number in before.contacts:
         if number not in after.contacts:
-            writes.append(contact_places.vacate_write(clinic, before, number, lookup.stored[before.id]))
+            writes.append(
+                contact_places.vacate_write(clinic, before, number, lookup.stored[before.id])
+            )
             writes.append(Replace(personal_data_key(clinic, before.id, number), {}))
     return writes

@@ -86,7 +86,9 @@ def claim(  # noqa: PLR0917 - what a message is, and what is written with taking
     return lease
 
 
-def _claim_again(table: Table, lease: DeliveryLease, now: Instant, also: Sequence[Write]) -> DeliveryLease | None:
+def _claim_again(
+    table: Table, lease: DeliveryLease, now: Instant, also: Sequence[Write]
+) -> DeliveryLease | None:
     """Take a message that was tried before; None and errors as for `claim`."""
     found = table.get([lease.key]).get(lease.key)
     body = (found.body if found is not None else "") or ""
@@ -117,7 +119,9 @@ def record_outcome(table: Table, lease: DeliveryLease, state: Outcome, **more: s
         return
 
 
-def remove_with_reasons(table: Table, item: OutboxItem, unsent: Mapping[str, UnsentMessage], now: Instant) -> None:
+def remove_with_reasons(
+    table: Table, item: OutboxItem, unsent: Mapping[str, UnsentMessage], now: Instant
+) -> None:
     """Take an item out of the outbox, and record with that why some messages were not sent.
 
     A record that says that a message was sent stays as it is. One round trip; two more where a
@@ -132,7 +136,9 @@ def remove_with_reasons(table: Table, item: OutboxItem, unsent: Mapping[str, Uns
             body["kind"] = item.entry.kind
         records[key] = json.dumps(body)
     try:
-        table.write([Delete(item.key), *(Put(key, {"body": body}) for key, body in records.items())])
+        table.write(
+            [Delete(item.key), *(Put(key, {"body": body}) for key, body in records.items())]
+        )
     except ConflictError:
         found = table.get(list(records))
         rewritten = [_rewritten(found.get(key), key, body, now) for key, body in records.items()]
@@ -171,7 +177,9 @@ def states(table: Table, item: OutboxItem) -> dict[str, str]:
     return outcomes
 
 
-def records_of(table: Table, clinic: str, subject: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def records_of(
+    table: Table, clinic: str, subject: str
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Give every message to a person: the number of its item, its name there, what became of it."""
     start = delivery_key(clinic, subject, "")
     for item in table.partition(start.pk, start.sk):

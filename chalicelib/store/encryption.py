@@ -55,7 +55,9 @@ class Kms:
                 read_timeout=3,
                 retries={"total_max_attempts": 3, "mode": "standard"},
             )
-            self._client = self._session.create_client("kms", region_name=self._region, config=config)
+            self._client = self._session.create_client(
+                "kms", region_name=self._region, config=config
+            )
         return self._client
 
     def unwrap(self, clinic: str, wrapped: bytes) -> bytes:
@@ -63,7 +65,9 @@ class Kms:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
 
         try:
-            answer = self.client.decrypt(CiphertextBlob=wrapped, EncryptionContext={"clinic": clinic})
+            answer = self.client.decrypt(
+                CiphertextBlob=wrapped, EncryptionContext={"clinic": clinic}
+            )
         except (BotoCoreError, ClientError) as error:
             raise KeysUnavailableError(type(error).__name__) from error
         return bytes(answer["Plaintext"])
@@ -97,7 +101,9 @@ class ClinicKey:
         return lookup_key(self._key, contact)
 
     def bucket(self, name: str) -> str:
-        """Give the key of a token bucket: an HMAC, so that the table holds no contact and no address."""
+        """Give the key of a token bucket: an HMAC, so that the table holds no contact and no
+        address.
+        """
         purpose = hmac.digest(self._key, b"limit", "sha256")
         return hmac.new(purpose, name.encode(), "sha256").hexdigest()
 
@@ -121,7 +127,9 @@ class ClinicKey:
         return hmac.digest(self._key, b"receipt-ids", "sha256")
 
     def outbox_number(self, subject: str, kind: str, reference: str) -> str:
-        """Give the number in the outbox of a message to a person: the same each time, guessed by nobody."""
+        """Give the number in the outbox of a message to a person: the same each time, guessed by
+        nobody.
+        """
         purpose = hmac.digest(self._key, b"outbox", "sha256")
         return hmac.digest(purpose, f"{subject}|{kind}|{reference}".encode(), "sha256").hex()[:32]
 

@@ -47,14 +47,18 @@ for a code."""
 
 @dataclass(frozen=True, slots=True)
 class PendingErasure:
-    """An erased person of whom something is still to be removed: each contact's lookup, with its place."""
+    """An erased person of whom something is still to be removed: each contact's lookup, with its
+    place.
+    """
 
     clinic: str
     subject: str
     contacts: Mapping[str, int]
 
 
-def erasure_writes(clinic: str, person: Subject, proof_until: Instant) -> tuple[Subject, Sequence[Write]]:
+def erasure_writes(
+    clinic: str, person: Subject, proof_until: Instant
+) -> tuple[Subject, Sequence[Write]]:
     """Give what is kept of a person who is erased, and what is written with that."""
     places = {lookup: person.places.get(lookup, 0) for lookup in person.contacts}
     mark = json.dumps({"contacts": places, "proof_until": proof_until})
@@ -69,7 +73,9 @@ def waiting(table: Table) -> Iterator[PendingErasure]:
             clinic, _, subject = item.sk.partition("#")
             kept = json.loads(item.body or "")["contacts"]
             # Before there were places, a mark listed the contacts.
-            yield PendingErasure(clinic, subject, kept if isinstance(kept, dict) else dict.fromkeys(kept, 0))
+            yield PendingErasure(
+                clinic, subject, kept if isinstance(kept, dict) else dict.fromkeys(kept, 0)
+            )
 
 
 def drop_link_requests(table: Table, clinics: Clinics, marks: Sequence[PendingErasure]) -> None:
@@ -88,7 +94,9 @@ def drop_link_requests(table: Table, clinics: Clinics, marks: Sequence[PendingEr
 
 
 def _lookups_of(key: ClinicKey, request: OutboxItem) -> list[str]:
-    """Give the lookups of a request's contacts; none of a damaged one, which is gone within a day."""
+    """Give the lookups of a request's contacts; none of a damaged one, which is gone within a
+    day.
+    """
     try:
         given = request.contacts(key, request.entry.subject)
     except ValueError:

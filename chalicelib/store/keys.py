@@ -121,7 +121,9 @@ def dead_letter_key(clinic: str, number: str) -> Key:
 
 
 def delivery_key(clinic: str, subject: str, letter: str) -> Key:
-    """What became of one message: once per item of the outbox, kind of message and kind of contact."""
+    """What became of one message: once per item of the outbox, kind of message and kind of
+    contact.
+    """
     return Key(subject_pk(clinic, subject), f"LETTER#{letter}")
 
 
@@ -195,7 +197,9 @@ def jwk_key(kid: str) -> Key:
 
 
 def person_key(clinic: str, subject: str) -> Key:
-    """How one person stands, in the clinic's list of people: sixteen partitions that list everybody."""
+    """How one person stands, in the clinic's list of people: sixteen partitions that list
+    everybody.
+    """
     return Key(f"CLINIC#{clinic}#ROLL#{subject[0]}", subject)
 
 

@@ -90,7 +90,9 @@ class KmsSigner:
                 "SigningAlgorithm": "ECDSA_SHA_256",
             }
         elif len(message) > RAW_BYTES:
-            raise TooLongToSignError(f"{len(message)} bytes are more than the {RAW_BYTES} KMS signs with Ed25519")
+            raise TooLongToSignError(
+                f"{len(message)} bytes are more than the {RAW_BYTES} KMS signs with Ed25519"
+            )
         try:
             signature = bytes(self._aws.client("kms").sign(KeyId=key.name, **asked)["Signature"])
         except (BotoCoreError, ClientError) as error:
@@ -119,7 +121,9 @@ def public_jwk(der: bytes) -> dict[str, str]:
             "y": jws.encode(_octets(point.y)),
         }
     else:
-        raise SigningUnavailableError("the signing key must be ECC_NIST_P256 or ECC_NIST_EDWARDS25519")
+        raise SigningUnavailableError(
+            "the signing key must be ECC_NIST_P256 or ECC_NIST_EDWARDS25519"
+        )
     return {**jwk, "kid": jws.thumbprint(jwk), "alg": jws.algorithm(jwk), "use": "sig"}
 
 

@@ -56,7 +56,10 @@ def link_writes(
     The holder is sealed under the handle, which the table does not know. Each is forgotten a year
     after it opens nothing more: a `passing` link, which stops nothing by itself, sooner.
     """
-    ends = {handle.link_id: link.expires_at if passing else link.unsubscribes_until for handle, link, _ in made}
+    ends = {
+        handle.link_id: link.expires_at if passing else link.unsubscribes_until
+        for handle, link, _ in made
+    }
     return [
         Put(
             link_key(handle.link_id),
@@ -70,7 +73,9 @@ def link_writes(
     ]
 
 
-def keep_links(table: Table, key: ClinicKey, made: Sequence[tuple[LinkSecret, Link, LinkRecipient]]) -> list[Link]:
+def keep_links(
+    table: Table, key: ClinicKey, made: Sequence[tuple[LinkSecret, Link, LinkRecipient]]
+) -> list[Link]:
     """Keep new links, a hundred in a round trip.
 
     Those made before by the very same call stay as they are. Gives each as it is kept: one made
@@ -89,7 +94,10 @@ def keep_links(table: Table, key: ClinicKey, made: Sequence[tuple[LinkSecret, Li
             else:
                 break
         found = [before.get(link_key(handle.link_id)) for handle, _, _ in batch]
-        kept += [Link.read(item.body or "") if item else link for item, (_, link, _) in zip(found, batch, strict=True)]
+        kept += [
+            Link.read(item.body or "") if item else link
+            for item, (_, link, _) in zip(found, batch, strict=True)
+        ]
     return kept
 
 
@@ -106,7 +114,9 @@ def remember_call(table: Table, call: str, body: str, now: Instant) -> bool:
     return before is None or before.body == body
 
 
-def open_link(table: Table, clinics: Clinics, token: str, power: LinkScope, now: Instant) -> OpenedLink:
+def open_link(
+    table: Table, clinics: Clinics, token: str, power: LinkScope, now: Instant
+) -> OpenedLink:
     """Follow a token.
 
     Raises UnknownLinkError, or OldLinkError where it once opened this, or its key is revoked. One
@@ -122,7 +132,9 @@ def open_link(table: Table, clinics: Clinics, token: str, power: LinkScope, now:
     key = clinics.key(link.clinic)
     if not handle.grants(key.link_secret(), power, proof):
         raise UnknownLinkError
-    if not link.opens(power, now) or (power is not LinkScope.UNSUBSCRIBE and _key_is_gone(table, link)):
+    if not link.opens(power, now) or (
+        power is not LinkScope.UNSUBSCRIBE and _key_is_gone(table, link)
+    ):
         raise OldLinkError(link)
     plain = key.decrypt(_SEALED, handle.value.hex(), handle.link_id, bytes(item.blob or b""))
     return OpenedLink(handle.link_id, link, LinkRecipient.read(plain))
@@ -131,7 +143,9 @@ def open_link(table: Table, clinics: Clinics, token: str, power: LinkScope, now:
 def audit_line(opened: OpenedLink, what: str, subjects: Sequence[Subject], at: Instant) -> Put:
     """Give the audit line of a link that was followed: whom it led to, its id, who made it."""
     ids = [subject.id for subject in subjects]
-    return audit.line(opened.link.clinic, "patient", what, at, ids, link=opened.id, link_by=opened.link.by)
+    return audit.line(
+        opened.link.clinic, "patient", what, at, ids, link=opened.id, link_by=opened.link.by
+    )
 
 
 def _key_is_gone(table: Table, link: Link) -> bool:
@@ -157,7 +171,9 @@ def revoke(table: Table, clinic: str, links: Sequence[str], at: Instant) -> int:
     for item in found.values():
         link = Link.read(item.body or "")
         if link.clinic == clinic and link.revoked_at is None:
-            table.write([SetBody(item.key, replace(link, revoked_at=at).stored(), was=item.body or "")])
+            table.write(
+                [SetBody(item.key, replace(link, revoked_at=at).stored(), was=item.body or "")]
+            )
             revoked += 1
     return revoked
 

@@ -143,7 +143,9 @@ class Directory:
             keys.append(api_key_key(api_key_digest))
         if guard is not None:
             keys += rate_limits.keys_of(guard, self._clinics.key(clinic))
-        known_by, found = contacts_of.read_people(self._table, clinic, list(lookups.values()), keys, most)
+        known_by, found = contacts_of.read_people(
+            self._table, clinic, list(lookups.values()), keys, most
+        )
         key_item = found.get(api_key_key(api_key_digest)) if api_key_digest is not None else None
         everybody = {contact: known_by[lookup].people for contact, lookup in lookups.items()}
         stored: dict[str, str] = {}
@@ -152,12 +154,16 @@ class Directory:
         published = self._clinics.published(clinic, found.get(clinic_key(clinic)))
         return Lookup(
             published=published,
-            people={contact: owners(people, lookups[contact]) for contact, people in everybody.items()},
+            people={
+                contact: owners(people, lookups[contact]) for contact, people in everybody.items()
+            },
             stored_under=everybody,
             lookups=lookups,
             stored=stored,
             known_by=known_by,
-            partly_read=frozenset(contact for contact, lookup in lookups.items() if known_by[lookup].more),
+            partly_read=frozenset(
+                contact for contact, lookup in lookups.items() if known_by[lookup].more
+            ),
             api_key=key_item.body if key_item else None,
             spends=rate_limits.spends(guard, self._clinics.key(clinic), found) if guard else (),
         )

@@ -57,7 +57,8 @@ nothing."""
 
 @dataclass(frozen=True, slots=True)
 class OutboxEntry:
-    """Something to write about: its kind, the person, the receipt with its version, where links lead.
+    """Something to write about: its kind, the person, the receipt with its version, where links
+    lead.
 
     `kind` is "decided", "link", "erase", "reminder", "expiring", "of_age" or "changed". What the
     last four need is in `addresses` (the decisions they are about), `at` (since when something
@@ -106,7 +107,9 @@ class OutboxItem:
 
     def rewritten(self, **changed: Any) -> str:
         """Write it with some changes; what cannot be read stays as it is."""
-        return self.body if self.entry.kind == UNREADABLE else replace(self.entry, **changed).stored()
+        return (
+            self.body if self.entry.kind == UNREADABLE else replace(self.entry, **changed).stored()
+        )
 
     @property
     def about(self) -> dict[str, int]:
@@ -126,10 +129,14 @@ class OutboxItem:
 
     def contacts(self, key: ClinicKey, salt: str) -> list[Contact]:
         """Give the contacts it was left with; raise ValueError where the person's key is gone."""
-        return list(load_contacts(key.decrypt(self.entry.subject, salt, _what(self.number), self.encrypted)))
+        return list(
+            load_contacts(key.decrypt(self.entry.subject, salt, _what(self.number), self.encrypted))
+        )
 
 
-def new_item(key: ClinicKey, salt: str, number: str, unsent: OutboxEntry, contacts: Sequence[Contact]) -> Put:
+def new_item(
+    key: ClinicKey, salt: str, number: str, unsent: OutboxEntry, contacts: Sequence[Contact]
+) -> Put:
     """Give the item of a message that no decision led to (`outbox_writes`), for its transaction.
 
     `number` is random. The contacts are sealed under the person's own key; none means those the
@@ -139,12 +146,14 @@ def new_item(key: ClinicKey, salt: str, number: str, unsent: OutboxEntry, contac
     return Put(outbox_key(unsent.clinic, number), {"body": unsent.stored(), "blob": blob})
 
 
-def link_request(key: ClinicKey, contacts: Sequence[Contact], lang: str, base: str, now: Instant) -> Put:
+def link_request(
+    key: ClinicKey, contacts: Sequence[Contact], lang: str, base: str, now: Instant
+) -> Put:
     """Give the item of somebody who asks for their link, whoever that is.
 
-    Whoever carries it out looks for the people under these contacts then. So asking is the same work, and
-    the item the same, whether or not anybody is known. The key it is encrypted under is its own, and gone
-    with it.
+    Whoever carries it out looks for the people under these contacts then. So asking is the same
+    work, and the item the same, whether or not anybody is known. The key it is encrypted under is
+    its own, and gone with it.
     """
     own = secrets.token_hex(16)
     entry = OutboxEntry(LINK_REQUEST, key.clinic, own, lang, base)
@@ -179,8 +188,12 @@ def expand_link_request(
     return reached, left_out
 
 
-def _link_writes(key: ClinicKey, item: OutboxItem, person: Subject, contact: Contact) -> list[Write]:
-    """Write the item that sends a person their link, and the record beside them that leads to it."""
+def _link_writes(
+    key: ClinicKey, item: OutboxItem, person: Subject, contact: Contact
+) -> list[Write]:
+    """Write the item that sends a person their link, and the record beside them that leads to
+    it.
+    """
     entry = replace(item.entry, kind="link", subject=person.id)
     unique = f"{item.number}|{person.id}|{contact.kind}"
     number = hashlib.sha256(unique.encode()).hexdigest()[:32]
@@ -302,7 +315,9 @@ OTHERS, TYPED = "others", "typed"
 those it was."""
 
 
-def why_nothing_is_left(document: Mapping[str, Any], *, follows: bool, reachable: bool) -> Reason | None:
+def why_nothing_is_left(
+    document: Mapping[str, Any], *, follows: bool, reachable: bool
+) -> Reason | None:
     """Tell why a decision leaves nothing in the outbox, by its receipt's document.
 
     None where it leaves an item. `follows` says that it only follows from another decision,
@@ -351,13 +366,19 @@ def outbox_writes(
     }
     values = {"body": json.dumps(body), "blob": blob}
     writes: list[Write] = [Put(outbox_key(clinic, receipt.id), values)]
-    if until := [entry["confirm_by"] for entry in document["decisions"].values() if entry["confirm_by"]]:
+    if until := [
+        entry["confirm_by"] for entry in document["decisions"].values() if entry["confirm_by"]
+    ]:
         over = int(moment(max(until)).timestamp())
-        writes.append(Put(open_claims_key(clinic, receipt.id), {**values, "number": 0, "ttl": over}))
+        writes.append(
+            Put(open_claims_key(clinic, receipt.id), {**values, "number": 0, "ttl": over})
+        )
     return writes
 
 
-def decrypt_contacts(key: ClinicKey, subject: str, salt: str, receipt: str, sealed: bytes) -> tuple[Contact, ...]:
+def decrypt_contacts(
+    key: ClinicKey, subject: str, salt: str, receipt: str, sealed: bytes
+) -> tuple[Contact, ...]:
     """Decrypt the contacts of an item that `outbox_writes` made.
 
     Raises ValueError where the person was erased since.

@@ -1,4 +1,6 @@
-"""The list of a clinic's people: who ever decided there, as they stand since their last decision."""
+"""The list of a clinic's people: who ever decided there, as they stand since their last
+decision.
+"""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +25,9 @@ def iter_items(table: Table, clinic: str, *, after: str = "") -> Iterator[Item]:
     """
     for shard in SHARDS:
         if shard >= after[:1]:
-            yield from table.after_key(person_key(clinic, shard).pk, after if after[:1] == shard else "")
+            yield from table.after_key(
+                person_key(clinic, shard).pk, after if after[:1] == shard else ""
+            )
 
 
 def load_person(place: Item) -> Subject:

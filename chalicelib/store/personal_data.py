@@ -89,7 +89,9 @@ def kept_disclosures(table: Table, key: ClinicKey, receipt: Receipt) -> tuple[st
     return tuple(_decrypted(key, person, what, found[evidence_place]).split("~"))
 
 
-def all_kept_disclosures(table: Table, key: ClinicKey, person: Subject) -> dict[int, tuple[str, ...]]:
+def all_kept_disclosures(
+    table: Table, key: ClinicKey, person: Subject
+) -> dict[int, tuple[str, ...]]:
     """Decrypt the disclosures of all receipts of a person, by the receipt's version.
 
     One round trip.

@@ -132,7 +132,9 @@ def publish(
     if _is_last(clinics, clinic, before):
         return False
     if clinic.sha256 != draft.sha256:
-        raise PublishError(f"{clinic.version}: this is not the text that was approved. Draft it again")
+        raise PublishError(
+            f"{clinic.version}: this is not the text that was approved. Draft it again"
+        )
     since = max(at, edition.starts)
     changes = changes_beyond_words(clinics, clinic, history(before["published"]), since)
     released = draft.publish(by, at, since, changes)
@@ -188,7 +190,9 @@ def _is_last(clinics: Clinics, clinic: Clinic, head: Mapping[str, Any]) -> bool:
     if not published or clinic.version != published[-1].version:
         classify_change(clinic.version, published, clinics.clock())
         if head["code"] != clinic.code:
-            raise PublishError(f"code: is {clinic.code!r}; printed QR codes carry {head['code']!r}. Keep it")
+            raise PublishError(
+                f"code: is {clinic.code!r}; printed QR codes carry {head['code']!r}. Keep it"
+            )
         return False
     if clinics.version(clinic.id, clinic.version).sha256 == clinic.sha256:
         return True
@@ -199,7 +203,9 @@ def _is_last(clinics: Clinics, clinic: Clinic, head: Mapping[str, Any]) -> bool:
 
 
 def _first_version(clinic: Clinic, head: str, wrapped_key: bytes | None) -> list[Write]:
-    """Write a clinic that is new: its item with its key, its short code, its place among all clinics."""
+    """Write a clinic that is new: its item with its key, its short code, its place among all
+    clinics.
+    """
     return [
         Put(clinic_key(clinic.id), {"body": head, "blob": wrapped_key}),
         Put(code_key(clinic.code), {"body": clinic.id}),
@@ -210,7 +216,9 @@ def _first_version(clinic: Clinic, head: str, wrapped_key: bytes | None) -> list
 def _version(edition: PublishedEdition, draft: Draft, since: Instant) -> Iterator[Write]:
     """Write what never changes of a version: its document with its review, and its notices."""
     clinic = edition.clinic
-    document: dict[str, Any] = {key: value for key, value in edition.document.items() if key != "notice"}
+    document: dict[str, Any] = {
+        key: value for key, value in edition.document.items() if key != "notice"
+    }
     day = local_day(since, clinic.country)
     day_in_words = {lang: format_date(day, lang) for lang in clinic.languages}
     # The member "told" holds what a clinic's page shows of its dates; it is stored under this name.
@@ -231,4 +239,6 @@ def _version(edition: PublishedEdition, draft: Draft, since: Instant) -> Iterato
 def _refusal(clinic: Clinic, conflict: ConflictError) -> PublishError:
     if code_key(clinic.code) in conflict.keys:
         return PublishError(f"code: {clinic.code!r} belongs to another clinic. Choose another")
-    return PublishError("somebody else published at the same moment. Look at what is in force and try again")
+    return PublishError(
+        "somebody else published at the same moment. Look at what is in force and try again"
+    )

@@ -29,7 +29,9 @@ def keys_of(guard: RateLimitCheck, key: ClinicKey) -> list[Key]:
 
 def _limits(guard: RateLimitCheck, key: ClinicKey) -> dict[Key, RateLimit]:
     """Give the limit of each of a post's buckets."""
-    return {bucket_key(key.clinic, key.bucket(name)): limit for name, limit in guard.buckets().items()}
+    return {
+        bucket_key(key.clinic, key.bucket(name)): limit for name, limit in guard.buckets().items()
+    }
 
 
 def spends(guard: RateLimitCheck, key: ClinicKey, found: Mapping[Key, Item]) -> tuple[Spend, ...]:
@@ -41,7 +43,9 @@ def spends(guard: RateLimitCheck, key: ClinicKey, found: Mapping[Key, Item]) -> 
     return tuple(take_from(_limits(guard, key), guard.at, found))
 
 
-def spend(table: Table, key: ClinicKey, guard: RateLimitCheck, also: Sequence[Put | Try] = ()) -> bool:
+def spend(
+    table: Table, key: ClinicKey, guard: RateLimitCheck, also: Sequence[Put | Try] = ()
+) -> bool:
     """Take one from each of a post's buckets, and write `also` with that: one round trip more.
 
     Tells False where it was not the buckets that refused. Raises TooManyError, and ContendedError
@@ -61,7 +65,9 @@ def spend(table: Table, key: ClinicKey, guard: RateLimitCheck, also: Sequence[Pu
     raise ContendedError
 
 
-def take_from(limits: Mapping[Key, RateLimit], at: Instant, found: Mapping[Key, Item]) -> list[Spend]:
+def take_from(
+    limits: Mapping[Key, RateLimit], at: Instant, found: Mapping[Key, Item]
+) -> list[Spend]:
     """Give the writes that take one from each of these buckets, as they were found.
 
     Raises TooManyError, with the longest wait, where any is empty.

@@ -91,7 +91,10 @@ class Receipts:
             answers[person.id] = _answers_on([found[key]], at, known_at)
         # Restricting forbids the use from now on, whatever time is asked about (GDPR Art. 18(2)).
         restricted = {person.id for person in people if person.restricted_since is not None}
-        return {subject: with_restriction(then, restricted=subject in restricted) for subject, then in answers.items()}
+        return {
+            subject: with_restriction(then, restricted=subject in restricted)
+            for subject, then in answers.items()
+        }
 
     def _answers_long_ago(
         self, clinic: str, person: Subject, at: Instant, known_at: Instant
@@ -140,7 +143,11 @@ class Receipts:
         For who has been flooded with receipts: the rest is kept, and `history` reads it.
         """
         first = max(1, person.version - NEWEST + 1)
-        older = [receipt_key(clinic, person.id, version) for version in _counting(person) if version < first]
+        older = [
+            receipt_key(clinic, person.id, version)
+            for version in _counting(person)
+            if version < first
+        ]
         found = self._table.get(older) if older else {}
         items = self._table.from_key(receipt_key(clinic, person.id, first), "RECEIPT#")
         return [read_receipt(item) for item in (*(found[key] for key in older), *items)]
@@ -154,7 +161,9 @@ def _counting(person: Subject) -> list[int]:
     return sorted(versions)
 
 
-def _answers_on(pages: Sequence[Item], at: Instant, known_at: Instant) -> Mapping[QuestionId, AnswerSummary]:
+def _answers_on(
+    pages: Sequence[Item], at: Instant, known_at: Instant
+) -> Mapping[QuestionId, AnswerSummary]:
     """Give how a person stood by a page of their answers, and by an item of late ones."""
     carried = json.loads(pages[0].body or "")["carried"]
     before = {question: AnswerSummary.read(summary) for question, summary in carried.items()}

@@ -26,18 +26,28 @@ def unsent_reminders(
     table: Table, clinic: str, due: Sequence[tuple[Subject, Sequence[Reminder]]]
 ) -> list[tuple[Subject, list[Reminder]]]:
     """Leave out what people have been told before: one read for a hundred letters."""
-    keys = {reminder_key(clinic, person.id, each.kind, each.reference) for person, all_due in due for each in all_due}
+    keys = {
+        reminder_key(clinic, person.id, each.kind, each.reference)
+        for person, all_due in due
+        for each in all_due
+    }
     before = table.get(list(keys)) if keys else {}
     return [
         (
             person,
-            [each for each in all_due if reminder_key(clinic, person.id, each.kind, each.reference) not in before],
+            [
+                each
+                for each in all_due
+                if reminder_key(clinic, person.id, each.kind, each.reference) not in before
+            ],
         )
         for person, all_due in due
     ]
 
 
-def enqueue_reminder(table: Table, key: ClinicKey, person: Subject, letter: Reminder, base: str) -> bool:
+def enqueue_reminder(
+    table: Table, key: ClinicKey, person: Subject, letter: Reminder, base: str
+) -> bool:
     """Leave word of one thing to tell, and that it has been; tell False where that was done before.
 
     No contact is named: it goes to those the person is known by when it is sent. That too is

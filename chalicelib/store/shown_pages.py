@@ -48,7 +48,9 @@ class ShownPages:
             *clinic.questions,
         )
         if name not in self._kept:
-            self._kept[name] = self._clinics.keep_page(clinic.id, self.page(template, clinic, lang, **BLANK))
+            self._kept[name] = self._clinics.keep_page(
+                clinic.id, self.page(template, clinic, lang, **BLANK)
+            )
         return self._kept[name]
 
     def notice_ref(self, template: str, clinic: Clinic, lang: str) -> NoticeRef:

@@ -1,4 +1,6 @@
-"""Signatures of receipts, the marks of those that wait for one, every public key that ever signed."""
+"""Signatures of receipts, the marks of those that wait for one, every public key that ever
+signed.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -52,7 +54,9 @@ def keep(table: Table, receipt: Receipt, signed: str, at: Instant) -> bool:
     }
     unmark = Delete(unsigned_key(clinic, receipt.id))
     try:
-        table.write([Put(signature_key(clinic, subject, version), {"body": json.dumps(body)}), unmark])
+        table.write(
+            [Put(signature_key(clinic, subject, version), {"body": json.dumps(body)}), unmark]
+        )
     except ConflictError:
         table.write([unmark])
         return False
@@ -81,7 +85,9 @@ def waiting(table: Table) -> Iterator[UnsignedReceipt]:
             clinic, _, receipt = item.sk.partition("#")
             try:
                 place = json.loads(item.body or "")
-                waits = UnsignedReceipt(clinic, receipt, str(place["subject"]), int(place["version"]))
+                waits = UnsignedReceipt(
+                    clinic, receipt, str(place["subject"]), int(place["version"])
+                )
             except (ValueError, KeyError, TypeError):
                 waits = UnsignedReceipt(clinic, receipt, "", 0)
             yield waits

@@ -12,7 +12,8 @@ def count_of_day(receipt: Receipt) -> Counter[str]:
     """Give what a receipt adds to the counters of its day, by ``question#state#source``."""
     document = receipt.document
     return Counter(
-        f"{address}#{entry['after']}#{document['source'] or '-'}" for address, entry in document["decisions"].items()
+        f"{address}#{entry['after']}#{document['source'] or '-'}"
+        for address, entry in document["decisions"].items()
     )
 
 
@@ -24,7 +25,9 @@ def count_receipt(table: Table, receipt: Receipt) -> bool:
     document = receipt.document
     clinic, day = document["clinic"], document["recorded_at"][:10]
     mark: list[Write] = [Put(counted_key(clinic, receipt.id), {"body": document["recorded_at"]})]
-    added = [Add(count_key(clinic, day, what), amount) for what, amount in count_of_day(receipt).items()]
+    added = [
+        Add(count_key(clinic, day, what), amount) for what, amount in count_of_day(receipt).items()
+    ]
     try:
         table.write([*mark, *added])
     except ConflictError:
@@ -39,7 +42,9 @@ def counts(table: Table, clinic: str, day: str) -> dict[str, int]:
     return {counter.sk: int(counter.number or 0) for counter in counters}
 
 
-def correct(table: Table, clinic: str, day: str, what: str, number: int, *, was: int | None) -> None:
+def correct(
+    table: Table, clinic: str, day: str, what: str, number: int, *, was: int | None
+) -> None:
     """Set a counter that still says `was` (None: is not there).
 
     Raises ConflictError where it says something else.

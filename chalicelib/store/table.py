@@ -143,7 +143,9 @@ class Table:
         distinct = [key for key in dict.fromkeys(keys) if is_possible(key)]
         try:
             for start in range(0, len(distinct), BATCH):
-                for item in self._item.batch_get(distinct[start : start + BATCH], consistent_read=True):
+                for item in self._item.batch_get(
+                    distinct[start : start + BATCH], consistent_read=True
+                ):
                     found[item.key] = item
         except PynamoDBException as error:
             raise UnavailableError(type(error).__name__) from error
@@ -240,13 +242,17 @@ class Table:
             case SetBlob(_, blob, was):
                 return [item.blob.set(blob)], item.blob == was
             case SetBody(_, body, was, sealed_anew):
-                sealed: list[Action] = [item.blob.set(sealed_anew)] if sealed_anew is not None else []
+                sealed: list[Action] = (
+                    [item.blob.set(sealed_anew)] if sealed_anew is not None else []
+                )
                 changed: Action = item.body.set(body) if body is not None else item.body.remove()
                 return [changed, *sealed], _holds(item, was)
             case NextNumber(_, number):
                 return [item.number.set(number)], item.pk.exists() & _numbered(item, number - 1)
 
-    def _counted(self, write: Try | Add | SetNumber | Count | Spend) -> tuple[list[Action], Condition | None]:
+    def _counted(
+        self, write: Try | Add | SetNumber | Count | Spend
+    ) -> tuple[list[Action], Condition | None]:
         """Give how an update moves its item's number on, and on what condition."""
         item = self._item
         match write:
@@ -255,14 +261,20 @@ class Table:
             case Add(_, amount):
                 return [item.number.add(amount)], None
             case SetNumber(_, number, was):
-                return [item.number.set(number)], item.pk.does_not_exist() if was is None else item.number == was
+                return [
+                    item.number.set(number)
+                ], item.pk.does_not_exist() if was is None else item.number == was
             case Count(_, most, body, ttl):
                 told: list[Action] = [item.body.set(body), item.ttl.set(ttl)]
                 return [item.number.add(1), *told], item.pk.does_not_exist() | (item.number < most)
             case Spend(_, rule, now, fresh):
                 room = item.number.between(now + 1, rule.latest(now))
                 untouched = item.pk.does_not_exist() | (item.number <= now)
-                moved = item.number.set(now + rule.interval) if fresh else item.number.add(rule.interval)
+                moved = (
+                    item.number.set(now + rule.interval)
+                    if fresh
+                    else item.number.add(rule.interval)
+                )
                 # Full again by then, even if the clocks of two processes differ: housekeeping may
                 # take the item away.
                 over = item.ttl.set((now + rule.burst * rule.interval) // 1000 + _KEPT_SECONDS)
@@ -283,9 +295,15 @@ class Table:
         return self._item(*put.key, **put.values)
 
     def _explain(self, error: TransactWriteError, writes: Sequence[Write]) -> None:
-        sent = sorted(writes, key=lambda write: _SENT.get(type(write), 2))  # the reasons come in the order sent
+        sent = sorted(
+            writes, key=lambda write: _SENT.get(type(write), 2)
+        )  # the reasons come in the order sent
         reasons = [reason.code if reason else None for reason in error.cancellation_reasons]
-        failed = [w.key for w, code in zip(sent, reasons, strict=False) if code == "ConditionalCheckFailed"]
+        failed = [
+            w.key
+            for w, code in zip(sent, reasons, strict=False)
+            if code == "ConditionalCheckFailed"
+        ]
         if failed:
             raise ConflictError(failed) from error
         if _CONTENDED & set(reasons) or _code(error) == "TransactionInProgressException":

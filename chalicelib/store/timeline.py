@@ -66,7 +66,9 @@ def first_kept(fences: Sequence[PageStart], version: int) -> int:
     return (version - 1) // RECEIPTS + 1 - len(fences)
 
 
-def page_for(fences: Sequence[PageStart], version: int, at: Instant, known_at: Instant) -> int | None:
+def page_for(
+    fences: Sequence[PageStart], version: int, at: Instant, known_at: Instant
+) -> int | None:
     """Tell which page answers what was true at a time, as known at another.
 
     None for one before those kept.
@@ -94,7 +96,9 @@ def pages_of(fences: Sequence[PageStart], version: int, effective_at: Instant) -
     The last, and before it each whose time reaches that far.
     """
     first = first_kept(fences, version)
-    behind = [number for number, (latest, _) in enumerate(fences[1:], first) if effective_at < latest]
+    behind = [
+        number for number, (latest, _) in enumerate(fences[1:], first) if effective_at < latest
+    ]
     return [*behind, (version - 1) // RECEIPTS]
 
 

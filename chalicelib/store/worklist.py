@@ -38,11 +38,15 @@ class WorklistEntry:
     since: Instant
 
 
-def request_removal(clinic: str, person: Subject, lookup: str, kind: ContactKind, at: Instant) -> Put:
+def request_removal(
+    clinic: str, person: Subject, lookup: str, kind: ContactKind, at: Instant
+) -> Put:
     """Give the item of somebody who wants a contact removed that their own page cannot remove."""
     over = int((moment(at) + REMOVAL_REQUEST_TTL).timestamp())
     body = {"kind": kind.value, "lookup": lookup, "at": at}
-    return Put(removal_request_key(clinic, person.id, lookup), {"body": json.dumps(body), "ttl": over})
+    return Put(
+        removal_request_key(clinic, person.id, lookup), {"body": json.dumps(body), "ttl": over}
+    )
 
 
 def removal_requests(table: Table, clinic: str) -> Iterator[WorklistEntry]:
@@ -61,12 +65,18 @@ def removal_requests(table: Table, clinic: str) -> Iterator[WorklistEntry]:
                 yield WorklistEntry(person, stored["kind"], REMOVAL_REQUEST, stored["at"])
 
 
-def undelivered(table: Table, clinic: str, after: str = "") -> tuple[list[WorklistEntry], str | None]:
+def undelivered(
+    table: Table, clinic: str, after: str = ""
+) -> tuple[list[WorklistEntry], str | None]:
     """Give a page of the contacts that no message reaches, behind a mark.
 
     And the last mark where more follow.
     """
-    items = list(itertools.islice(table.after_key(listed_undeliverable_key(clinic, "", "").pk, after), MOST + 1))
+    items = list(
+        itertools.islice(
+            table.after_key(listed_undeliverable_key(clinic, "", "").pk, after), MOST + 1
+        )
+    )
     page = items[:MOST]
     lookups = [item.sk.partition("#")[0] for item in page]
     known, _ = contacts.read_people(table, clinic, list(dict.fromkeys(lookups)), most=MANY)

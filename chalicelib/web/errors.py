@@ -10,7 +10,12 @@ from http import HTTPStatus
 from chalice.app import Request, Response
 
 from chalicelib import log
-from chalicelib.domain.errors import ConcurrentWriteError, NoLongerThereError, NotFoundError, ServiceUnavailableError
+from chalicelib.domain.errors import (
+    ConcurrentWriteError,
+    NoLongerThereError,
+    NotFoundError,
+    ServiceUnavailableError,
+)
 from chalicelib.domain.languages import LANGUAGES
 from chalicelib.domain.rate_limits import TooManyError
 from chalicelib.portal import get_portal
@@ -47,7 +52,9 @@ class Problem:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-_UNAVAILABLE = Problem(503, "Try again", "Nothing is known right now, so nothing is permitted.", {"Retry-After": "2"})
+_UNAVAILABLE = Problem(
+    503, "Try again", "Nothing is known right now, so nothing is permitted.", {"Retry-After": "2"}
+)
 
 FAMILIES: Mapping[type[Exception], tuple[str, Problem]] = {
     NotFoundError: (

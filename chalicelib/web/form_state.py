@@ -53,7 +53,9 @@ class FormState:
         None for one that is forged, of another clinic, too old, or of a time to come.
         """
         try:
-            nonce, version, lang, sha256, source, channel, opened_at = _serializer(secret).loads(sealed)
+            nonce, version, lang, sha256, source, channel, opened_at = _serializer(secret).loads(
+                sealed
+            )
         except BadData:
             return None
         if not opened_at <= now <= instant(moment(opened_at) + FORM_LIFETIME):
@@ -80,7 +82,9 @@ def state_of(template: str, clinic: str, fields: Fields) -> FormState | None:
 
     None for one that is forged, another page's or too old.
     """
-    return FormState.from_token(form_secret(clinic, template), first(fields, "state"), get_portal().clock())
+    return FormState.from_token(
+        form_secret(clinic, template), first(fields, "state"), get_portal().clock()
+    )
 
 
 def form_secret(clinic: str, template: str) -> bytes:

@@ -85,12 +85,16 @@ def first(fields: Fields, name: str) -> str:
 def typed_again(fields: Fields | None) -> dict[str, Any]:
     """Give what was typed and ticked on a form, to fill it in again."""
     sent = fields or {}
-    typed: dict[str, Any] = {name: first(sent, name)[:MAX_TYPED] for name in sent if name != "state"}
+    typed: dict[str, Any] = {
+        name: first(sent, name)[:MAX_TYPED] for name in sent if name != "state"
+    }
     typed["purposes"] = tuple(sent.get("purpose", ()))
     return typed
 
 
-def read_consent(clinic: Clinic, fields: Fields, at: Instant, known: KnownDetails = NOTHING_KNOWN) -> FormAnswers:
+def read_consent(
+    clinic: Clinic, fields: Fields, at: Instant, known: KnownDetails = NOTHING_KNOWN
+) -> FormAnswers:
     """Read the consent form of a clinic that asks these questions at `at`.
 
     What is known need not be typed. A question left open is no decision; at least one must be
@@ -126,7 +130,16 @@ def read_consent(clinic: Clinic, fields: Fields, at: Instant, known: KnownDetail
 
 def _in_order(clinic: Clinic, errors: Iterable[FieldError]) -> tuple[FieldError, ...]:
     """Sort errors as their fields stand on the page: the questions come first."""
-    order = ["child", "relation", "child_name", "child_born", "name", *PARTS, *clinic.contact_order, "adult"]
+    order = [
+        "child",
+        "relation",
+        "child_name",
+        "child_born",
+        "name",
+        *PARTS,
+        *clinic.contact_order,
+        "adult",
+    ]
 
     def place(error: FieldError) -> int:
         """Give the place of a field on the page."""
@@ -185,7 +198,9 @@ def read_withdrawal(clinic: Clinic, fields: Fields, *, known: bool = False) -> F
     return FormAnswers(answers, contacts, None, tuple(errors), everything)
 
 
-def _read_purposes(clinic: Clinic, named: Sequence[str]) -> tuple[list[QuestionId], list[FieldError]]:
+def _read_purposes(
+    clinic: Clinic, named: Sequence[str]
+) -> tuple[list[QuestionId], list[FieldError]]:
     """Give the questions that these purposes, or options of them, name."""
     questions: list[QuestionId] = []
     for name in named:
@@ -198,7 +213,9 @@ def _read_purposes(clinic: Clinic, named: Sequence[str]) -> tuple[list[QuestionI
     return questions, []
 
 
-def read_contacts(clinic: Clinic, fields: Fields) -> tuple[tuple[Contact, ...], tuple[FieldError, ...]]:
+def read_contacts(
+    clinic: Clinic, fields: Fields
+) -> tuple[tuple[Contact, ...], tuple[FieldError, ...]]:
     """Read an e-mail address, a phone number or both, and what is wrong with them."""
     contacts = _Contacts()
     contacts.read(clinic, fields)
@@ -207,7 +224,9 @@ def read_contacts(clinic: Clinic, fields: Fields) -> tuple[tuple[Contact, ...], 
     return tuple(contacts.contacts), tuple(contacts.errors)
 
 
-def read_written_to(clinic: Clinic, fields: Fields) -> tuple[tuple[Contact, ...], tuple[FieldError, ...]]:
+def read_written_to(
+    clinic: Clinic, fields: Fields
+) -> tuple[tuple[Contact, ...], tuple[FieldError, ...]]:
     """Read the contacts for a message.
 
     As `read_contacts`, and to one of them a message must be able to go.
@@ -219,7 +238,9 @@ def read_written_to(clinic: Clinic, fields: Fields) -> tuple[tuple[Contact, ...]
     return contacts, (FieldError("phone", "phone_no_texts_email"),)
 
 
-def _read_answers(clinic: Clinic, fields: Fields) -> tuple[dict[QuestionId, Answer], list[FieldError]]:
+def _read_answers(
+    clinic: Clinic, fields: Fields
+) -> tuple[dict[QuestionId, Answer], list[FieldError]]:
     answers: dict[QuestionId, Answer] = {}
     errors: list[FieldError] = []
     sent = [name.removeprefix(QUESTION) for name in fields if name.startswith(QUESTION)]
@@ -322,7 +343,9 @@ def _birth_problem(fields: Fields, *, needed: bool) -> str | None:
     return None
 
 
-def _missing_details(clinic: Clinic, answers: Answers, contacts: _Contacts, *, named: bool) -> list[FieldError]:
+def _missing_details(
+    clinic: Clinic, answers: Answers, contacts: _Contacts, *, named: bool
+) -> list[FieldError]:
     """Give what was not typed that a Yes needs; some contact it needs always."""
     needs = _needs(clinic, answers)
     errors = []
@@ -347,7 +370,11 @@ def _phone_errors(
     It does not exist, or cannot be asked to confirm a Yes. A number that takes no text message is a
     contact all the same wherever nothing has to be confirmed by it.
     """
-    typed = [contact for contact in contacts if contact.kind is ContactKind.PHONE and contact not in known]
+    typed = [
+        contact
+        for contact in contacts
+        if contact.kind is ContactKind.PHONE and contact not in known
+    ]
     if not typed:
         return []
     [phone] = typed
@@ -357,7 +384,11 @@ def _phone_errors(
         return []
     kinds = [contact.kind for contact in contacts]
     waiting = [question for question in _agreed(answers) if question in clinic.needs_confirmation]
-    by_phone = [question for question in waiting if clinic.confirming_kind(question, kinds) == ContactKind.PHONE]
+    by_phone = [
+        question
+        for question in waiting
+        if clinic.confirming_kind(question, kinds) == ContactKind.PHONE
+    ]
     if not by_phone:
         return []
     needs_phone = any("phone" in clinic.questions[question].needs for question in by_phone)

@@ -24,7 +24,8 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     # No page that opened ours, or that ours opened, holds a handle on it.
     "Cross-Origin-Opener-Policy": "same-origin",
-    # No other website loads an answer as its own script, picture or frame, and reads it by a flaw of the browser.
+    # No other website loads an answer as its own script, picture or frame, and reads it by a flaw
+    # of the browser.
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     # Of pages, PDF and JSON alike, none is found by a search engine.
@@ -45,15 +46,21 @@ def security_headers(request: Request, get_response: Callable[[Request], Respons
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")
-    response.headers.update({name: one_line(str(value)) for name, value in response.headers.items()})
+    response.headers.update(
+        {name: one_line(str(value)) for name, value in response.headers.items()}
+    )
     kind = str(response.headers.get("Content-Type", ""))
     policy = PICTURE if kind.startswith("image/") else NO_PAGE
     is_page = kind.startswith("text/html")
-    response.headers.setdefault("Content-Security-Policy", content_security_policy() if is_page else policy)
+    response.headers.setdefault(
+        "Content-Security-Policy", content_security_policy() if is_page else policy
+    )
     return response
 
 
-def leads_somewhere(request: Request, get_response: Callable[[Request], Response], routes: Routes) -> Response:
+def leads_somewhere(
+    request: Request, get_response: Callable[[Request], Response], routes: Routes
+) -> Response:
     """Answer what has no route, or none for its method, in words for whoever asked.
 
     A patient, or a program.
@@ -77,7 +84,9 @@ def request_log(request: Request, get_response: Callable[[Request], Response]) -
         "request",
         method=request.method,
         route=context.get("resourcePath"),
-        clinic=clinic if get_portal().clinics.remembered(clinic) else None,  # a mistyped address can be anything
+        clinic=clinic
+        if get_portal().clinics.remembered(clinic)
+        else None,  # a mistyped address can be anything
         status=response.status_code,
         ms=round((time.perf_counter() - begun) * 1000, 1),
         request_id=context.get("requestId"),

@@ -82,7 +82,8 @@ def mount(request: Request) -> str:
 
 
 def base_url(request: Request, public_url: str) -> str:
-    """Give the absolute address of the portal, for a QR code or a message, without a slash at its end.
+    """Give the absolute address of the portal, for a QR code or a message, without a slash at its
+    end.
 
     It is the configured one, else the domain under which API Gateway was called, as it says itself.
     It is taken from no header: whoever sends a request writes its Host, and would choose where the
@@ -136,7 +137,10 @@ def language(request: Request, clinic: Clinic) -> str:
     The one named, the browser's, the clinic's first.
     """
     return negotiate(
-        query(request, "lang"), request.headers.get("accept-language"), clinic.languages, clinic.default_language
+        query(request, "lang"),
+        request.headers.get("accept-language"),
+        clinic.languages,
+        clinic.default_language,
     )
 
 
@@ -158,7 +162,9 @@ def form_fields(request: Request, most: int = MAX_FORM) -> Mapping[str, list[str
         raise WrongTypeError(kind)
     body = _body(request, most)
     try:
-        return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
+        return parse_qs(
+            body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict"
+        )
     except ValueError:  # UnicodeDecodeError among them
         raise UnreadableBodyError(kind) from None
 
@@ -178,10 +184,17 @@ def form_with_files(request: Request) -> Mapping[str, list[str]]:
     kind, options = parse_options_header(_content_type(request))
     if kind != "multipart/form-data":
         raise WrongTypeError(kind)
-    limits = {"part_limit": MAX_PARTS, "partsize_limit": MAX_UPLOAD, "spool_limit": MAX_UPLOAD, "strict": True}
+    limits = {
+        "part_limit": MAX_PARTS,
+        "partsize_limit": MAX_UPLOAD,
+        "spool_limit": MAX_UPLOAD,
+        "strict": True,
+    }
     fields: dict[str, list[str]] = {}
     try:
-        for part in MultipartParser(io.BytesIO(body), options.get("boundary", ""), len(body), **limits):
+        for part in MultipartParser(
+            io.BytesIO(body), options.get("boundary", ""), len(body), **limits
+        ):
             fields.setdefault(part.name, []).append(part.raw.decode(errors="replace"))
     except MultipartError:
         raise UnreadableBodyError(kind) from None
@@ -227,8 +240,12 @@ def json_body(request: Request) -> Mapping[str, Any]:
         body = json.loads(_body(request, MAX_JSON))
     except TooLargeError:
         raise
-    except json.JSONDecodeError as error:  # its words are the parser's own, and repeat nothing that was sent
-        raise UnreadableBodyError(JSON, f"Line {error.lineno}, column {error.colno}: {error.msg}.") from None
+    except (
+        json.JSONDecodeError
+    ) as error:  # its words are the parser's own, and repeat nothing that was sent
+        raise UnreadableBodyError(
+            JSON, f"Line {error.lineno}, column {error.colno}: {error.msg}."
+        ) from None
     except (ValueError, RecursionError):  # no UTF-8, or nested without end
         raise UnreadableBodyError(JSON) from None
     if not isinstance(body, dict) or too_deep(body):

@@ -71,7 +71,9 @@ def document(body: object, status: int = 200, headers: Mapping[str, str] | None 
     return _response(written, JSON, status, headers)
 
 
-def problem(status: int, title: str, *, headers: Mapping[str, str] | None = None, **more: object) -> Response:
+def problem(
+    status: int, title: str, *, headers: Mapping[str, str] | None = None, **more: object
+) -> Response:
     """Answer with a problem (RFC 9457).
 
     `more` are its further members, `detail` and `errors` among them.
@@ -82,14 +84,19 @@ def problem(status: int, title: str, *, headers: Mapping[str, str] | None = None
 
 def picture(content: bytes, media_type: str) -> Response:
     """Answer with a picture that may be kept for an hour, and shown on the clinic's own website."""
-    shared = {"Cache-Control": "public, max-age=3600", "Cross-Origin-Resource-Policy": "cross-origin"}
+    shared = {
+        "Cache-Control": "public, max-age=3600",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+    }
     return BinaryResponse(content, {"Content-Type": media_type, **shared})
 
 
 def script(text: str, *, kept: bool) -> Response:
     """Answer with a script; `kept` for ever by an address that names this very text."""
     caching = "public, max-age=31536000, immutable" if kept else "no-cache"
-    return Response(text, {"Content-Type": "text/javascript; charset=utf-8", "Cache-Control": caching})
+    return Response(
+        text, {"Content-Type": "text/javascript; charset=utf-8", "Cache-Control": caching}
+    )
 
 
 def rendered(rendition: "Rendition", name: str) -> Response:

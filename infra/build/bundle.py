@@ -35,7 +35,15 @@ METHODS = ("delete", "get", "head", "options", "patch", "post", "put")
 # chalice needs the name of a region, and calls no service there.
 _REGION = "eu-north-1"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_SOURCES = ("app.py", "requirements.txt", "chalicelib", "templates", "locales", ".chalice", "infra/template.yaml")
+_SOURCES = (
+    "app.py",
+    "requirements.txt",
+    "chalicelib",
+    "templates",
+    "locales",
+    ".chalice",
+    "infra/template.yaml",
+)
 _BUILDERS = ("infra/build/bundle.py", "infra/build/dependencies.py", "infra/build/catalogs.py")
 _LEFT_OUT = frozenset({"__pycache__", "deployments", "deployed"})
 _COMPILE_TEMPLATES = """
@@ -168,13 +176,17 @@ def _package(root: Path, build: Path) -> None:
 
 def _run(command: list[str], cwd: Path, what: str) -> None:
     """Run a build step without the environment's AWS settings; show its output only if it fails."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+    environ = {
+        name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))
+    }
     environ |= {
         "AWS_DEFAULT_REGION": _REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=cwd, env=environ, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise NotBuiltError(f"{what}:\n{done.stdout}{done.stderr}".rstrip())
 

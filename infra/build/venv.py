@@ -75,7 +75,12 @@ def create(python):
         if subprocess.call(install, stdout=nowhere, stderr=nowhere) != 0:
             return False
         environ = dict(os.environ, PYTHONPATH=tools)
-        return subprocess.call([python, "-m", "virtualenv", VENV], env=environ, stdout=nowhere, stderr=nowhere) == 0
+        return (
+            subprocess.call(
+                [python, "-m", "virtualenv", VENV], env=environ, stdout=nowhere, stderr=nowhere
+            )
+            == 0
+        )
 
 
 def main():
@@ -85,19 +90,36 @@ def main():
         return 0
     python = suitable_python()
     if python is None:
-        report("Python 3.11, 3.12 or 3.13 is needed (Lambda runs the same one); this is %d.%d." % sys.version_info[:2])
+        report(
+            "Python 3.11, 3.12 or 3.13 is needed (Lambda runs the same one); this is %d.%d."
+            % sys.version_info[:2]
+        )
         return 1
     report("Setting up .venv (a minute or two, when requirements have changed) ...")
     if not ready and not create(python):
-        report("No virtual environment could be made: install venv or pip for %s, for example python3-venv." % python)
+        report(
+            "No virtual environment could be made: install venv or pip for %s, for example python3-venv."
+            % python
+        )
         return 1
     requirements = os.path.join(ROOT, "requirements-dev.txt")
-    install = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "-r", requirements]
+    install = [
+        PYTHON,
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--quiet",
+        "-r",
+        requirements,
+    ]
     log = os.path.join(VENV, "install.log")
     with open(log, "w") as output:
         failed = subprocess.call(install, stdout=output, stderr=subprocess.STDOUT)
     if failed:
-        report("The packages could not be installed: is there a network? Its output is in %s." % log)
+        report(
+            "The packages could not be installed: is there a network? Its output is in %s." % log
+        )
         return 1
     with open(STAMP, "w") as file:
         file.write(wanted())

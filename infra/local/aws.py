@@ -31,7 +31,10 @@ def aws_environment(endpoint_url: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def ministack(
-    data_dir: Path | None = None, *, log: Path | None = None, variables: Mapping[str, str] | None = None
+    data_dir: Path | None = None,
+    *,
+    log: Path | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
     """Run MiniStack and yield its endpoint URL, for example http://127.0.0.1:40123.
 

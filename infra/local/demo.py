@@ -32,18 +32,27 @@ def publish_demo(
     os.environ.update(environment)
     get_portal.cache_clear()
     portal = get_portal()
-    known: dict[str, str] = json.loads(kept_keys.read_text(encoding="utf-8")) if kept_keys.exists() else {}
+    known: dict[str, str] = (
+        json.loads(kept_keys.read_text(encoding="utf-8")) if kept_keys.exists() else {}
+    )
     given = {}
     for path in sorted(CLINICS.glob("*.yaml")):
         ready = publish.read_file(path)
         try:
             publish.publish(
-                ready, portal, environment["CLINIC_KEY_ARN"], author=AUTHOR, approver=APPROVER, at=at or ready.starts
+                ready,
+                portal,
+                environment["CLINIC_KEY_ARN"],
+                author=AUTHOR,
+                approver=APPROVER,
+                at=at or ready.starts,
             )
         except FileError as error:
             if publishing.is_new(portal.clinics, ready.clinic.id):
                 raise
-            print(f"{error}. This portal keeps the version it has.", file=sys.stderr)  # data of an earlier release
+            print(
+                f"{error}. This portal keeps the version it has.", file=sys.stderr
+            )  # data of an earlier release
         given[ready.clinic.id] = known.get(ready.clinic.id, "")
     places = {clinic: api_key_key(digest(secret)) for clinic, secret in given.items()}
     valid = portal.table.get(list(places.values()))

@@ -17,7 +17,9 @@ from infra.local.mailbox import mailbox
 from infra.local.post_office import Message
 from infra.local.server import Reply, Request
 
-_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "content-length", "expect"})
+_HOP_BY_HOP = frozenset(
+    {"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "content-length", "expect"}
+)
 # The emulator's own, which the real gateway does not send.
 _NOT_PASSED_ON = _HOP_BY_HOP | {"server", "date", "x-amz-request-id"}
 
@@ -63,12 +65,16 @@ class Front:
         """Send the request over a new connection: a kept one may close just as a POST goes out."""
         api = f"/restapis/{self.api_id}/{self.gateway.stage}/_user_request_"
         target = api + request.target.removeprefix(prefix)
-        headers = {name: value for name, value in request.headers if name.lower() not in _HOP_BY_HOP}
+        headers = {
+            name: value for name, value in request.headers if name.lower() not in _HOP_BY_HOP
+        }
         headers |= {"X-Forwarded-Proto": "http", "X-Forwarded-For": request.client}
         if request.header("accept") is None:
             headers["Accept"] = "*/*"
         address = urlsplit(self.endpoint_url)
-        connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=TIMEOUT)
+        connection = http.client.HTTPConnection(
+            str(address.hostname), address.port, timeout=TIMEOUT
+        )
         with contextlib.closing(connection):
             connection.request(request.method, target, request.body or None, headers)
             answer = connection.getresponse()

@@ -110,7 +110,9 @@ class Gateway:
         return any(_matches(plain, pattern) for pattern in self.binary_types)
 
     def refusal(self, kind: str, status: int, message: str) -> Reply:
-        """Return the gateway's own reply of a kind, e.g. MISSING_AUTHENTICATION_TOKEN (template)."""
+        """Return the gateway's own reply of a kind, e.g. MISSING_AUTHENTICATION_TOKEN
+        (template).
+        """
         default = "DEFAULT_5XX" if status >= 500 else "DEFAULT_4XX"
         chosen = self.responses.get(kind) or self.responses.get(default) or {}
         headers = {"content-type": "application/json"}

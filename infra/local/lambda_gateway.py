@@ -62,7 +62,9 @@ def runtime_client(folder: Path) -> Path:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source, place)
     # Lambda's image has its bytecode too.
-    compileall.compile_dir(folder, quiet=1, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    compileall.compile_dir(
+        folder, quiet=1, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
+    )
     return folder
 
 
@@ -72,7 +74,9 @@ class RuntimeEnvironment:
     https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
     """
 
-    def __init__(self, task: Path, client: Path, environ: Mapping[str, str], handler: str, log: Path) -> None:
+    def __init__(
+        self, task: Path, client: Path, environ: Mapping[str, str], handler: str, log: Path
+    ) -> None:
         self._events: queue.Queue[tuple[str, bytes] | None] = queue.Queue()
         self._results: queue.Queue[tuple[str, bytes]] = queue.Queue()
         self._environ = dict(environ)
@@ -81,7 +85,9 @@ class RuntimeEnvironment:
 
     def __enter__(self) -> Self:
         """Start the process; the first event waits for it."""
-        port = self._stack.enter_context(serving(0, self._runtime_api, body_limit=2 * INVOCATION_LIMIT))
+        port = self._stack.enter_context(
+            serving(0, self._runtime_api, body_limit=2 * INVOCATION_LIMIT)
+        )
         environ = {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "LANG": "en_US.UTF-8",
@@ -146,7 +152,10 @@ class RuntimeEnvironment:
                 ("Content-Type", "application/json"),
                 ("Lambda-Runtime-Aws-Request-Id", identity),
                 ("Lambda-Runtime-Deadline-Ms", str(deadline)),
-                ("Lambda-Runtime-Invoked-Function-Arn", f"arn:aws:lambda:{REGION}:000000000000:function:portal"),
+                (
+                    "Lambda-Runtime-Invoked-Function-Arn",
+                    f"arn:aws:lambda:{REGION}:000000000000:function:portal",
+                ),
                 (
                     "Lambda-Runtime-Trace-Id",
                     "Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0",
@@ -161,7 +170,9 @@ class RuntimeEnvironment:
 class Function:
     """A function with as many environments as there are requests at once, as Lambda has it."""
 
-    def __init__(self, task: Path, client: Path, environ: Mapping[str, str], handler: str, log: Path) -> None:
+    def __init__(
+        self, task: Path, client: Path, environ: Mapping[str, str], handler: str, log: Path
+    ) -> None:
         self._make = functools.partial(RuntimeEnvironment, task, client, environ, handler, log)
         self._idle: queue.LifoQueue[RuntimeEnvironment] = queue.LifoQueue()
         self._stack = contextlib.ExitStack()
@@ -202,7 +213,11 @@ class RestApi:
         if sum(len(name) + len(value) for name, value in request.headers) > HEADERS_LIMIT:
             return gateway.refusal("DEFAULT_4XX", 431, "Request Header Fields Too Large")
         path = request.path.removeprefix(self._prefix)
-        found = gateway.route(request.method, path) if request.path.startswith(f"{self._prefix}/") else None
+        found = (
+            gateway.route(request.method, path)
+            if request.path.startswith(f"{self._prefix}/")
+            else None
+        )
         if found is None:
             return missing(gateway)
         try:
@@ -214,20 +229,30 @@ class RestApi:
             return gateway.refusal("INTEGRATION_FAILURE", 502, "Internal server error")
         return gateway.compressed(request, reply)
 
-    def event(self, request: Request, path: str, route: Route, parameters: dict[str, str]) -> dict[str, Any]:
+    def event(
+        self, request: Request, path: str, route: Route, parameters: dict[str, str]
+    ) -> dict[str, Any]:
         """Return the event of payload format 1.0, as a proxy integration gives it to the function.
 
         https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
         """
         gateway = self.gateway
         headers: dict[str, list[str]] = {}
-        for name, value in (*request.headers, ("X-Forwarded-For", request.client), ("X-Forwarded-Proto", "https")):
+        for name, value in (
+            *request.headers,
+            ("X-Forwarded-For", request.client),
+            ("X-Forwarded-Proto", "https"),
+        ):
             headers.setdefault(name, []).append(value)
         query: dict[str, list[str]] = {}
         for name, value in parse_qsl(request.query, keep_blank_values=True):
             query.setdefault(name, []).append(value)
         encoded = bool(request.body) and gateway.binary_body(request.header("content-type"))
-        body = base64.b64encode(request.body).decode() if encoded else request.body.decode(errors="replace")
+        body = (
+            base64.b64encode(request.body).decode()
+            if encoded
+            else request.body.decode(errors="replace")
+        )
         now = dt.datetime.now(dt.UTC)
         return {
             "resource": route.resource,
@@ -263,17 +288,23 @@ class RestApi:
         """Turn what the function returned into HTTP; 502 where it is no proxy response."""
         if not isinstance(given, dict) or not isinstance(given.get("statusCode"), int):
             raise FunctionError("malformed proxy response")
-        headers = {name.lower(): [str(value)] for name, value in (given.get("headers") or {}).items()}
+        headers = {
+            name.lower(): [str(value)] for name, value in (given.get("headers") or {}).items()
+        }
         for name, values in (given.get("multiValueHeaders") or {}).items():
             headers[name.lower()] = [str(value) for value in values]
         headers.setdefault("content-type", ["application/json"])
         text = given.get("body") or ""
         if not isinstance(text, str):
             raise FunctionError("malformed proxy response")
-        decoded = given.get("isBase64Encoded") and self.gateway.decodes_reply(request.header("accept"))
+        decoded = given.get("isBase64Encoded") and self.gateway.decodes_reply(
+            request.header("accept")
+        )
         body = base64.b64decode(text) if decoded else text.encode()
         return Reply(
-            given["statusCode"], tuple((name, each) for name, values in headers.items() for each in values), body
+            given["statusCode"],
+            tuple((name, each) for name, values in headers.items() for each in values),
+            body,
         )
 
 
@@ -298,6 +329,12 @@ def deployed_bundle(
         handler = template["Resources"]["APIHandler"]["Properties"]["Handler"]
         with Function(task, client, environ, handler, log or Path(scratch, "log")) as function:
             api = RestApi(Gateway.of_template(template), function, custom_domain=custom_domain)
-            with serving(0, api, body_limit=PAYLOAD_LIMIT, too_large=too_large(api.gateway)) as port:
-                prefix = "" if custom_domain else f"/{template['Resources']['RestAPI']['Properties']['StageName']}"
+            with serving(
+                0, api, body_limit=PAYLOAD_LIMIT, too_large=too_large(api.gateway)
+            ) as port:
+                prefix = (
+                    ""
+                    if custom_domain
+                    else f"/{template['Resources']['RestAPI']['Properties']['StageName']}"
+                )
                 yield f"http://{LOOPBACK}:{port}{prefix}"

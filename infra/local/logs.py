@@ -49,7 +49,9 @@ def _copy(logs: Any, groups: list[str], target: Path, stopping: threading.Event)
 def _new(logs: Any, group: str, since: int) -> Iterator[dict[str, Any]]:
     """Yield a group's events since a time in milliseconds; none while the emulator is away."""
     with contextlib.suppress(botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
-        for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since):
+        for page in logs.get_paginator("filter_log_events").paginate(
+            logGroupName=group, startTime=since
+        ):
             yield from page["events"]
 
 

@@ -12,14 +12,20 @@ from infra.local.server import Reply, Request
 _PAGE = Path(__file__).with_suffix(".html")
 # A mail's links open beside the mailbox: inside the frame they would replace the mail.
 _OPENING = '<base target="_blank">'
-_HEADERS = (("content-type", "text/html; charset=utf-8"), ("cache-control", "no-store"), ("referrer-policy", "origin"))
+_HEADERS = (
+    ("content-type", "text/html; charset=utf-8"),
+    ("cache-control", "no-store"),
+    ("referrer-policy", "origin"),
+)
 
 
 def mailbox(request: Request, messages: list[Message]) -> Reply:
     """Show the messages: a page where the browser prefers one, JSON for everybody else."""
     if "text/html" not in (request.header("accept") or ""):
         body = json.dumps(messages, ensure_ascii=False).encode()
-        return Reply(200, (("content-type", "application/json"), ("cache-control", "no-store")), body)
+        return Reply(
+            200, (("content-type", "application/json"), ("cache-control", "no-store")), body
+        )
     environment = Environment(autoescape=True, trim_blocks=True)
     # A Georgian sender travels as RFC 2047 writes it; a mail program shows the name.
     environment.globals["readable"] = HeaderRegistry()

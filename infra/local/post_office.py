@@ -97,7 +97,9 @@ class PostOffice:
         try:
             number = self._keep(_text_message(call))
         except RefusalError as refusal:
-            body = f"<ErrorResponse><Error><Code>{escape(refusal.code)}</Code></Error></ErrorResponse>"
+            body = (
+                f"<ErrorResponse><Error><Code>{escape(refusal.code)}</Code></Error></ErrorResponse>"
+            )
             return Reply(refusal.status, _XML, body.encode())
         result = f"<PublishResult><MessageId>{number}</MessageId></PublishResult>"
         return Reply(200, _XML, f"<PublishResponse>{result}</PublishResponse>".encode())

@@ -51,7 +51,12 @@ def free_port() -> int:
 
 
 def start(
-    command: Sequence[str], *, environ: Mapping[str, str], log: Path, cwd: Path | None = None, tied: bool = True
+    command: Sequence[str],
+    *,
+    environ: Mapping[str, str],
+    log: Path,
+    cwd: Path | None = None,
+    tied: bool = True,
 ) -> subprocess.Popen[bytes]:
     """Start `command` with exactly `environ`, its output appended to `log`.
 
@@ -72,7 +77,9 @@ def start(
         )
 
 
-def wait_until_answering(url: str, child: subprocess.Popen[bytes], *, name: str, log: Path, seconds: float) -> None:
+def wait_until_answering(
+    url: str, child: subprocess.Popen[bytes], *, name: str, log: Path, seconds: float
+) -> None:
     """Wait until `url` answers by HTTP; raise NotStartedError where `name` did not start."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -103,7 +110,13 @@ def stop(child: subprocess.Popen[bytes], *, grace: float = 30.0) -> None:
 
 @contextlib.contextmanager
 def running(
-    command: Sequence[str], *, environ: Mapping[str, str], log: Path, url: str, name: str, seconds: float = 60.0
+    command: Sequence[str],
+    *,
+    environ: Mapping[str, str],
+    log: Path,
+    url: str,
+    name: str,
+    seconds: float = 60.0,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start `command`, yield it once `url` answers, and stop it at the end."""
     child = start(command, environ=environ, log=log)

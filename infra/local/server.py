@@ -82,7 +82,11 @@ class _Connection(http.server.BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         length = self.headers.get("Content-Length", "0")
-        if not length.isdigit() or int(length) > self.server.body_limit or self.headers.get("Transfer-Encoding"):
+        if (
+            not length.isdigit()
+            or int(length) > self.server.body_limit
+            or self.headers.get("Transfer-Encoding")
+        ):
             self.close_connection = True
             if length.isdigit() and not self.headers.get("Transfer-Encoding"):
                 self._read_away(min(int(length), MOST_READ_AWAY))
@@ -92,7 +96,11 @@ class _Connection(http.server.BaseHTTPRequestHandler):
             return
         body = self.rfile.read(int(length))
         headers = tuple((name, value) for name, value in self.headers.items())
-        self._send(self.server.handler(Request(self.command, self.path, headers, body, self.client_address[0])))
+        self._send(
+            self.server.handler(
+                Request(self.command, self.path, headers, body, self.client_address[0])
+            )
+        )
 
     def _read_away(self, length: int) -> None:
         """Read and drop a body: a client that is still sending would not read the answer."""
@@ -131,7 +139,9 @@ def serving(
     A body above the limit is answered `too_large`.
     """
     server = Server(port, handler, body_limit=body_limit, too_large=too_large)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+    )
     thread.start()
     try:
         yield server.server_address[1]

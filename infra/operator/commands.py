@@ -59,7 +59,9 @@ def main(words: list[str]) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser with every command."""
-    portal = argparse.ArgumentParser(prog="python -m infra", description=DESCRIPTION, epilog=WHICH_PORTAL)
+    portal = argparse.ArgumentParser(
+        prog="python -m infra", description=DESCRIPTION, epilog=WHICH_PORTAL
+    )
     portal.set_defaults(offline=False)
     commands = portal.add_subparsers(required=True, metavar="COMMAND")
     notices.add_to(commands)

@@ -47,7 +47,9 @@ def add_to(commands: Commands) -> None:
     key = add_group(commands, "data-key", "change the keys that encrypt a clinic's contacts")
     purpose = "make a new data key, use it from now on, and encrypt again what older keys encrypted"
     add_clinic(add_command(key, "rotate", purpose, _rotate))
-    purpose = "encrypt with the newest data key what older ones encrypted, where `rotate` was stopped"
+    purpose = (
+        "encrypt with the newest data key what older ones encrypted, where `rotate` was stopped"
+    )
     reseal = add_command(key, "reseal", purpose, _reencrypt)
     add_clinic(reseal)
     reseal.add_argument(
@@ -125,7 +127,9 @@ def rewrap(portal: Portal, clinic: str, key_arn: str) -> int:
 def _wrapped_again(portal: Portal, clinic: str, wrapped: bytes, key_arn: str) -> bytes:
     """Unwrap a data key and return it wrapped with the current key material of the KMS key."""
     plain = portal.kms.unwrap(clinic, wrapped)
-    answer = portal.aws.client("kms").encrypt(KeyId=key_arn, Plaintext=plain, EncryptionContext={"clinic": clinic})
+    answer = portal.aws.client("kms").encrypt(
+        KeyId=key_arn, Plaintext=plain, EncryptionContext={"clinic": clinic}
+    )
     return bytes(answer["CiphertextBlob"])
 
 

@@ -106,7 +106,10 @@ class Deployer:
                 # The template may be larger than what may be sent in the call itself.
                 "TemplateURL": written.url(self.region),
                 "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-                "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in chosen.items()],
+                "Parameters": [
+                    {"ParameterKey": name, "ParameterValue": value}
+                    for name, value in chosen.items()
+                ],
             }
         )
         return self._outputs(stack)
@@ -191,7 +194,9 @@ class Deployer:
         return described
 
     def _change(self, action: str, request: dict[str, Any]) -> None:
-        """Create or update a stack and wait until it is done; raise NotDeployedError if it fails."""
+        """Create or update a stack and wait until it is done; raise NotDeployedError if it
+        fails.
+        """
         stack = request["StackName"]
         try:
             getattr(self._cloudformation, f"{action}_stack")(**request)

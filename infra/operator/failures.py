@@ -113,7 +113,9 @@ def add_to(commands: Commands) -> None:
     add_command(group, "replay", purpose, _replay)
 
 
-def replay(portal: Portal, queue: FailureQueue, now: Instant) -> tuple[list[GivenUp], list[Recount], SigningReport]:
+def replay(
+    portal: Portal, queue: FailureQueue, now: Instant
+) -> tuple[list[GivenUp], list[Recount], SigningReport]:
     """Count and sign what waits, recount the days the pointers name, and empty the queue.
 
     Return the pointers, the recounts, and what was counted and signed. Messages that cannot be read

@@ -43,7 +43,9 @@ def add_to(commands: Commands) -> None:
     key = add_group(commands, "key", "create, list and revoke the bearer keys of a clinic")
     _add_create(key)
     add_clinic(add_command(key, "list", "list the keys of a clinic, revoked ones too", _list))
-    command = add_command(key, "revoke", "revoke a key: calls with it are refused from now on", _revoke)
+    command = add_command(
+        key, "revoke", "revoke a key: calls with it are refused from now on", _revoke
+    )
     add_clinic(command)
     command.add_argument("key", help="the key's id, as `key list` shows it")
 

@@ -60,22 +60,34 @@ class MessageCommandError(Exception):
 
 def add_to(commands: Any) -> None:
     """Add the commands to a parser's commands."""
-    parser = commands.add_parser("messages", help="what went out and what not, what waits, what a day may bring")
+    parser = commands.add_parser(
+        "messages", help="what went out and what not, what waits, what a day may bring"
+    )
     parser = parser.add_subparsers(required=True)
-    listed = parser.add_parser("list", help="explain one receipt's messages: what went out, what not and why")
+    listed = parser.add_parser(
+        "list", help="explain one receipt's messages: what went out, what not and why"
+    )
     listed.add_argument("clinic")
-    listed.add_argument("receipt", help="the receipt's number, as it stands on the receipt and in the clinic's list")
+    listed.add_argument(
+        "receipt", help="the receipt's number, as it stands on the receipt and in the clinic's list"
+    )
     listed.set_defaults(run=_list)
-    waiting = parser.add_parser("waiting", help="list what is still to be sent, and from when on it is tried")
+    waiting = parser.add_parser(
+        "waiting", help="list what is still to be sent, and from when on it is tried"
+    )
     waiting.add_argument("clinic")
     waiting.set_defaults(run=_waiting)
     dead = parser.add_parser("dead", help="list what was given up")
     dead.add_argument("clinic")
     dead.set_defaults(run=_dead)
-    again = parser.add_parser("retry", help="send again what was given up; what was sent of it stays sent")
+    again = parser.add_parser(
+        "retry", help="send again what was given up; what was sent of it stays sent"
+    )
     again.add_argument("clinic")
     again.set_defaults(run=_retry)
-    daily = parser.add_parser("budgets", help="show how many messages went out on a day, of how many")
+    daily = parser.add_parser(
+        "budgets", help="show how many messages went out on a day, of how many"
+    )
     daily.add_argument("--day", help="a day of UTC, such as 2026-11-22; today if left out")
     daily.set_defaults(run=_budgets)
 
@@ -186,7 +198,9 @@ def _dead(arguments: argparse.Namespace) -> None:
         entry = item.entry
         about = f"receipt {entry.version}" if entry.version else "-"
         states = [f"{name}: {state}" for name, state in deliveries.states(table, item).items()]
-        print(entry.kind, f"person {entry.subject}", about, f"{entry.tries} tries", *states, sep="\t")
+        print(
+            entry.kind, f"person {entry.subject}", about, f"{entry.tries} tries", *states, sep="\t"
+        )
     print(f"{len(found)} given up." if found else "Nothing was given up.")
 
 

@@ -74,7 +74,9 @@ def _explains_errors(command: Command) -> Command:
         except (InvalidDocumentError, ReviewError) as error:
             raise FileError(in_words(error)) from error
         except UnknownDraftError as error:
-            message = f"{arguments.clinic} has no draft {error}. `notice list` shows which there are"
+            message = (
+                f"{arguments.clinic} has no draft {error}. `notice list` shows which there are"
+            )
             raise FileError(message) from error
         except UnknownClinicError as error:
             raise FileError(f"No clinic “{error}” is published") from error
@@ -249,7 +251,9 @@ def _impact(draft: Draft, ready: PublishedEdition, portal: Portal) -> Preview:
     published = portal.directory.look_up(draft.clinic).published
     everybody = _with_progress(iter_people(portal.table, draft.clinic))
     impact = preview(everybody, published, ready.clinic, ready.starts, _now())
-    changes = publishing.changes_beyond_words(portal.clinics, ready.clinic, published.published, impact.since)
+    changes = publishing.changes_beyond_words(
+        portal.clinics, ready.clinic, published.published, impact.since
+    )
     minor_reason = draft.override.reason if draft.override else None
     return replace(impact, beyond_words=changes, minor_reason=minor_reason)
 
@@ -434,7 +438,9 @@ def _add_publish_approved(notice: Commands) -> None:
     command = add_command(notice, "publish", purpose, _publish_approved)
     _add_version(command)
     _add_yes(command)
-    command.add_argument("--preview", action="store_true", help="only show what it would change; publish nothing")
+    command.add_argument(
+        "--preview", action="store_true", help="only show what it would change; publish nothing"
+    )
 
 
 def _add_superseded(notice: Commands) -> None:

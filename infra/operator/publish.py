@@ -69,7 +69,9 @@ def publish(
             return False
         draft = new_draft(ready.document, ready.clinic.id, author, begun)
         changes = beyond_words(ready, portal, begun)
-        approved = draft.approve(approver, begun, authorities(), changes=changes, reason=minor_reason)
+        approved = draft.approve(
+            approver, begun, authorities(), changes=changes, reason=minor_reason
+        )
         confirm(approved, ready)
         drafts.keep(draft)
         drafts.change(draft, approved)
@@ -92,7 +94,9 @@ def beyond_words(ready: PublishedEdition, portal: Portal, at: Instant) -> tuple[
     if publishing.is_new(portal.clinics, ready.clinic.id):
         return ()
     published = portal.directory.look_up(ready.clinic.id).published.published
-    return publishing.changes_beyond_words(portal.clinics, ready.clinic, published, max(at, ready.starts))
+    return publishing.changes_beyond_words(
+        portal.clinics, ready.clinic, published, max(at, ready.starts)
+    )
 
 
 def in_words(error: Exception) -> str:

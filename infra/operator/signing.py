@@ -72,7 +72,9 @@ def check_chains(table: Table, clinic: str) -> Iterator[tuple[str, Counter[str],
         yield person.id, seen, list(_faults(table, clinic, person, jwks, seen))
 
 
-def _faults(table: Table, clinic: str, person: Subject, jwks: Mapping[str, Any], seen: Counter[str]) -> Iterator[str]:
+def _faults(
+    table: Table, clinic: str, person: Subject, jwks: Mapping[str, Any], seen: Counter[str]
+) -> Iterator[str]:
     """Check one person's receipts; yield a sentence for everything that is wrong."""
     pk = subject_pk(clinic, person.id)
     kept = {item.sk.partition("#")[2]: item for item in table.partition(pk, "SIGNATURE#")}

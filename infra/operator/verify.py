@@ -76,7 +76,9 @@ def add_to(commands: Commands) -> None:
     """Add the command to a parser's commands."""
     purpose = "verify signed receipts without the portal, offline"
     command = add_command(commands, "verify", purpose, run)
-    command.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a signed receipt, or its JSON")
+    command.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="a signed receipt, or its JSON"
+    )
     command.add_argument(
         "--jwks",
         required=True,
@@ -134,7 +136,9 @@ def _what_it_proves(verified: Sequence[VerifiedDocument]) -> str:
     return PROVES.format(texts="".join(explained))
 
 
-def _verify(text: str, signature: str | None, jwks: Mapping[str, Any], clinic: str | None) -> VerifiedDocument:
+def _verify(
+    text: str, signature: str | None, jwks: Mapping[str, Any], clinic: str | None
+) -> VerifiedDocument:
     """Verify a receipt, signed itself or by the signature beside it; raise UnprovenError."""
     canonical = canonical_receipt(text) if signature is not None else None
     signed = jws.read_signed(text if signature is None else signature, canonical)

@@ -46,7 +46,9 @@ def phone(chrome: Browser, local_stack: LocalStack) -> Iterator[Handing]:
     assert not complaints, "\n" + "\n".join(complaints)
 
 
-def note_effort(request: pytest.FixtureRequest, visit: str, giving: Effort, withdrawing: Effort) -> None:
+def note_effort(
+    request: pytest.FixtureRequest, visit: str, giving: Effort, withdrawing: Effort
+) -> None:
     """Report what a visit cost: withdrawing must not cost more than giving (GDPR Art. 7(3))."""
     visited = (visit, giving.taps, giving.fields, withdrawing.taps, withdrawing.fields)
     request.node.user_properties.append((EFFORT, visited))

@@ -63,7 +63,9 @@ class Phone:
         self.context.set_default_timeout(PATIENCE)
         self.context.on("request", lambda request: self._requested(request.method, request.url))
         self.context.on("console", self._told)
-        self.context.on("weberror", lambda error: self.complaints.append(f"script error: {error.error}"))
+        self.context.on(
+            "weberror", lambda error: self.complaints.append(f"script error: {error.error}")
+        )
         self.page: Page = self.context.new_page()
 
     def close(self) -> None:
@@ -71,14 +73,20 @@ class Phone:
         self.context.close()
 
     def _requested(self, method: str, url: str) -> None:
-        if urlsplit(url).scheme in {"http", "https", "ws", "wss"} and urlsplit(url).hostname != LOOPBACK:
+        if (
+            urlsplit(url).scheme in {"http", "https", "ws", "wss"}
+            and urlsplit(url).hostname != LOOPBACK
+        ):
             self.complaints.append(f"third-party request: {url}")
         if method != "GET":
             self.sent.append(url)
 
     def _told(self, message: ConsoleMessage) -> None:
         # Chromium reports the answers 404 and 422 of the page itself, which are meant.
-        if message.type in {"error", "warning"} and "the server responded with a status of 4" not in message.text:
+        if (
+            message.type in {"error", "warning"}
+            and "the server responded with a status of 4" not in message.text
+        ):
             self.complaints.append(f"console: {message.text}")
 
     def open(self, address: str, status: int = 200) -> Response:
@@ -114,7 +122,9 @@ class Phone:
         """
         faults = [*self._structure(), *self._barriers()]
         texts: Sequence[str] = self.page.evaluate(_TEXTS)
-        faults += [f"not in {self.lang}: {text!r}" for text in foreign_words(texts, self.lang, others)]
+        faults += [
+            f"not in {self.lang}: {text!r}" for text in foreign_words(texts, self.lang, others)
+        ]
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True, scale="css")
         self.page.set_viewport_size(NARROW)
@@ -134,7 +144,9 @@ class Phone:
 
     def _barriers(self) -> list[str]:
         found = _AXE.run(self.page, options=_RULES).response["violations"]
-        return [f"axe {each['id']}: {each['help']}: {each['nodes'][0]['html'][:200]}" for each in found]
+        return [
+            f"axe {each['id']}: {each['help']}: {each['nodes'][0]['html'][:200]}" for each in found
+        ]
 
 
 _SMALL_TARGETS = """() => [

@@ -1,6 +1,8 @@
-"""Taking a Yes back costs no more than giving it, on the ways that begin with a message (GDPR Art. 7(3)).
+"""Taking a Yes back costs no more than giving it, on the ways that begin with a message (GDPR Art.
+7(3)).
 
-The other ways are counted where they are walked: the codes at the desk, the tablet, the own page, a parent's.
+The other ways are counted where they are walked: the codes at the desk, the tablet, the own page, a
+parent's.
 """
 
 import pytest
@@ -22,7 +24,9 @@ def test_a_yes_confirmed_by_a_text_message_is_taken_back_with_less(
 ) -> None:
     """Who has a phone and nothing else types six digits to agree, and the number alone to stop."""
     clinic = a_clinic(clinic_id)
-    visit = Visit(phone(clinic.default_language), clinic, a_patient(clinic, clinic.default_language))
+    visit = Visit(
+        phone(clinic.default_language), clinic, a_patient(clinic, clinic.default_language)
+    )
     subject = visit.patient.known_by("phone")
     visit.phone.open(f"/{clinic_id}?lang={visit.phone.lang}")
     giving, number = visit.give(SMS), receipt_shown(visit.phone)
@@ -46,7 +50,9 @@ def test_a_yes_by_a_mails_link_is_taken_back_from_the_page_it_leads_to(
 ) -> None:
     """The page itself leads to where everything stops, and there nothing is typed either."""
     clinic = a_clinic(clinic_id)
-    visit = Visit(phone(clinic.default_language), clinic, a_patient(clinic, clinic.default_language))
+    visit = Visit(
+        phone(clinic.default_language), clinic, a_patient(clinic, clinic.default_language)
+    )
     subject = visit.patient.known_by("email")
     link = mail_links(local_stack, clinic, subject, visit.phone.lang)["url"]
     visit.phone.open(link)
@@ -69,7 +75,9 @@ def test_a_yes_is_taken_back_from_its_receipt_with_nothing_to_type(
     clinic = a_clinic(clinic_id)
     visit = Visit(phone(clinic.languages[-1]), clinic, a_patient(clinic, clinic.languages[-1]))
     visit.phone.open(f"/{clinic_id}?lang={visit.phone.lang}")
-    giving = visit.give(next(each for each, question in clinic.questions.items() if "contact" in question.needs))
+    giving = visit.give(
+        next(each for each, question in clinic.questions.items() if "contact" in question.needs)
+    )
     visit.effort = Effort()
     visit.follow("Take back a Yes")
     visit.phone.check(f"{clinic_id}-stop-by-receipt")

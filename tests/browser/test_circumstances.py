@@ -40,11 +40,16 @@ def _fill(visit: Visit) -> dict[str, str]:
 
 
 def _as_chosen(clinic: Clinic) -> dict[str, str]:
-    return {address: {"yes": "granted", "no": "refused"}[answer] for address, answer in every_other(clinic).items()}
+    return {
+        address: {"yes": "granted", "no": "refused"}[answer]
+        for address, answer in every_other(clinic).items()
+    }
 
 
 @pytest.mark.parametrize("clinic_id", IDS)
-def test_the_whole_day_works_without_javascript(clinic_id: str, phone: Handing, local_stack: LocalStack) -> None:
+def test_the_whole_day_works_without_javascript(
+    clinic_id: str, phone: Handing, local_stack: LocalStack
+) -> None:
     """A patient who allows no scripts decides, confirms and withdraws like everybody else."""
     clinic = a_clinic(clinic_id)
     visit = _visit(phone(clinic.default_language, java_script_enabled=False), clinic)
@@ -63,7 +68,9 @@ def test_the_whole_day_works_without_javascript(clinic_id: str, phone: Handing, 
 
 
 @pytest.mark.parametrize("clinic_id", [TBILISI, KAUNAS])
-def test_an_old_browser_shows_every_field(clinic_id: str, phone: Handing, local_stack: LocalStack) -> None:
+def test_an_old_browser_shows_every_field(
+    clinic_id: str, phone: Handing, local_stack: LocalStack
+) -> None:
     """A phone whose browser does not know `:has()` asks for more than it must, and still works."""
     clinic = a_clinic(clinic_id)
     old = phone(clinic.default_language, java_script_enabled=False)
@@ -71,8 +78,14 @@ def test_an_old_browser_shows_every_field(clinic_id: str, phone: Handing, local_
     def without_has(route: Route) -> None:
         answer = route.fetch(max_redirects=0)
         # The policy names the styles by their hash, which this changes.
-        headers = {name: value for name, value in answer.headers.items() if name != "content-security-policy"}
-        page, changed = re.subn(r"@supports selector\(:has\(\*\)\)\{.*?\n\}\n", "", answer.text(), flags=re.DOTALL)
+        headers = {
+            name: value
+            for name, value in answer.headers.items()
+            if name != "content-security-policy"
+        }
+        page, changed = re.subn(
+            r"@supports selector\(:has\(\*\)\)\{.*?\n\}\n", "", answer.text(), flags=re.DOTALL
+        )
         assert changed == (answer.status != 303)
         assert ":has" not in page.replace(".yn label:has(:checked)", "")
         route.fulfill(response=answer, headers=headers, body=page)
@@ -87,7 +100,9 @@ def test_an_old_browser_shows_every_field(clinic_id: str, phone: Handing, local_
     assert local_stack.states(clinic.id, subject) == _as_chosen(clinic)
 
 
-def test_a_patient_who_says_no_to_everything_need_not_say_who_they_are(phone: Handing, local_stack: LocalStack) -> None:
+def test_a_patient_who_says_no_to_everything_need_not_say_who_they_are(
+    phone: Handing, local_stack: LocalStack
+) -> None:
     """A No costs no data: nothing is asked for, and there is a receipt all the same."""
     visit = _visit(phone("lv"), a_clinic(RIGA))
     visit.answer(dict.fromkeys(visit.clinic.questions, "no"))
@@ -109,7 +124,11 @@ def test_changing_the_language_after_the_scan_keeps_where_the_patient_came_from(
     subject = _fill(visit)
     visit.phone.send("Save my answers")
     (receipt,) = local_stack.history(RIGA, subject)
-    assert (receipt["notice"]["lang"], receipt["channel"], receipt["source"]) == ("ru", "qr", "poster-2")
+    assert (receipt["notice"]["lang"], receipt["channel"], receipt["source"]) == (
+        "ru",
+        "qr",
+        "poster-2",
+    )
 
 
 def test_a_double_click_is_one_receipt(phone: Handing, local_stack: LocalStack) -> None:
@@ -121,12 +140,16 @@ def test_a_double_click_is_one_receipt(phone: Handing, local_stack: LocalStack) 
     assert len(local_stack.history(KAUNAS, subject)) == 1
 
 
-def test_the_same_form_sent_four_times_at_once_is_one_receipt(phone: Handing, local_stack: LocalStack) -> None:
+def test_the_same_form_sent_four_times_at_once_is_one_receipt(
+    phone: Handing, local_stack: LocalStack
+) -> None:
     """Whatever is sent twice, the patient has decided once and each answer names that receipt."""
     visit = _visit(phone("ka"), a_clinic(TBILISI))
     visit.answer({"newsletter.sms": "yes"})
     visit.write(["phone"])
-    form: str = visit.phone.page.evaluate("new URLSearchParams(new FormData(document.forms[0])).toString()")
+    form: str = visit.phone.page.evaluate(
+        "new URLSearchParams(new FormData(document.forms[0])).toString()"
+    )
     seen: list[str] = []
 
     def post() -> None:
@@ -144,7 +167,9 @@ def test_the_same_form_sent_four_times_at_once_is_one_receipt(phone: Handing, lo
     assert len(local_stack.history(TBILISI, visit.patient.known_by("phone"))) == 1
 
 
-def test_going_back_and_changing_ones_mind_is_a_second_receipt(phone: Handing, local_stack: LocalStack) -> None:
+def test_going_back_and_changing_ones_mind_is_a_second_receipt(
+    phone: Handing, local_stack: LocalStack
+) -> None:
     """Back leads to the questions again.
 
     What is said there later counts, and both receipts stand.
@@ -153,7 +178,9 @@ def test_going_back_and_changing_ones_mind_is_a_second_receipt(phone: Handing, l
     subject = _fill(visit)
     visit.phone.send("Save my answers")
     visit.phone.page.go_back()
-    assert visit.phone.page.locator("h1").inner_text() == translated("lv", "You decide what we may do with your data")
+    assert visit.phone.page.locator("h1").inner_text() == translated(
+        "lv", "You decide what we may do with your data"
+    )
     visit.answer(dict.fromkeys(visit.clinic.questions, "no"))
     visit.write(["email"])
     visit.phone.send("Save my answers")
@@ -161,7 +188,9 @@ def test_going_back_and_changing_ones_mind_is_a_second_receipt(phone: Handing, l
     assert [receipt["version"] for receipt in local_stack.history(RIGA, subject)] == [1, 2]
 
 
-def test_going_back_and_sending_again_changes_nothing(phone: Handing, local_stack: LocalStack) -> None:
+def test_going_back_and_sending_again_changes_nothing(
+    phone: Handing, local_stack: LocalStack
+) -> None:
     """Sending the same answers once more neither withdraws a Yes nor gives one anew."""
     visit = _visit(phone("en"), a_clinic(RIGA))
     subject = _fill(visit)
@@ -219,11 +248,15 @@ def test_a_half_filled_page_stores_nothing(phone: Handing, local_stack: LocalSta
     assert visit.phone.page.locator("#phone-wrong").is_visible()
     assert visit.phone.page.locator("#phone").input_value() == "12"
     assert visit.phone.page.locator("#email").input_value() == visit.patient.email
-    assert set(local_stack.states(RIGA, visit.patient.known_by("email")).values()) == {"never_asked"}
+    assert set(local_stack.states(RIGA, visit.patient.known_by("email")).values()) == {
+        "never_asked"
+    }
 
 
 @pytest.mark.parametrize("clinic_id", IDS)
-def test_following_every_link_changes_nothing(clinic_id: str, phone: Handing, local_stack: LocalStack) -> None:
+def test_following_every_link_changes_nothing(
+    clinic_id: str, phone: Handing, local_stack: LocalStack
+) -> None:
     """A mail scanner may open every link: a GET changes nothing and uses up no link."""
     clinic = a_clinic(clinic_id)
     visit = _visit(phone(clinic.default_language), clinic)
@@ -238,9 +271,12 @@ def test_following_every_link_changes_nothing(clinic_id: str, phone: Handing, lo
             answer = visit.phone.context.request.get(address)
             assert answer.ok, f"{address}: {answer.status}"
             links = [
-                urljoin(address, link.replace("&amp;", "&")) for link in re.findall(r'href="([^"]+)"', answer.text())
+                urljoin(address, link.replace("&amp;", "&"))
+                for link in re.findall(r'href="([^"]+)"', answer.text())
             ]
-            waiting += [link.partition("#")[0] for link in links if link.startswith(local_stack.base_url)]
+            waiting += [
+                link.partition("#")[0] for link in links if link.startswith(local_stack.base_url)
+            ]
             assert not [link for link in links if urlsplit(link).scheme not in {"http", "mailto"}]
     assert len(seen) > 4 * len(clinic.languages)
     assert any("/shown/" in address for address in seen)

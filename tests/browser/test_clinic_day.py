@@ -30,14 +30,17 @@ from tests.web.letterbox import Addresses, letters
 
 pytestmark = pytest.mark.browser
 
-_STYLE = (
-    "(each) => ['background', 'border', 'fontSize', 'fontWeight', 'color'].map(name => getComputedStyle(each)[name])"
-)
+_STYLE = """(each) => ['background', 'border', 'fontSize', 'fontWeight', 'color']
+    .map(name => getComputedStyle(each)[name])"""
 
 
 @pytest.mark.parametrize(("clinic_id", "lang"), WALKS, ids=["-".join(walk) for walk in WALKS])
 def test_a_patient_decides_gets_a_receipt_and_withdraws(
-    clinic_id: str, lang: str, phone: Handing, local_stack: LocalStack, request: pytest.FixtureRequest
+    clinic_id: str,
+    lang: str,
+    phone: Handing,
+    local_stack: LocalStack,
+    request: pytest.FixtureRequest,
 ) -> None:
     """A patient with any phone says what they want at the desk, and takes it back as easily.
 
@@ -65,7 +68,9 @@ def test_a_patient_decides_gets_a_receipt_and_withdraws(
     visit.send("Save my answers")
     _check(visit.phone, clinic, "3-receipt")
     the_clinic_is_told(visit, lang, answers, subject, local_stack)
-    giving = visit.effort  # without what it costs to confirm: withdrawing is compared with the least
+    giving = (
+        visit.effort
+    )  # without what it costs to confirm: withdrawing is compared with the least
 
     visit.effort = Effort()
     for token, questions in letters(local_stack, clinic.id, receipt_shown(visit.phone)):
@@ -122,13 +127,17 @@ def test_a_code_without_a_language_speaks_the_phones_own(clinic_id: str, phone: 
 
 
 def _check(phone: Phone, clinic: Clinic, name: str) -> None:
-    phone.check(f"{clinic.id}-{phone.lang}-{name}", texts_of_others(document(clinic.id), phone.lang))
+    phone.check(
+        f"{clinic.id}-{phone.lang}-{name}", texts_of_others(document(clinic.id), phone.lang)
+    )
 
 
 def the_page_asks_fairly(visit: Visit, lang: str) -> None:
     """The page names who asks, preselects nothing, and shows No as large and near as Yes."""
     page, clinic = visit.phone.page, visit.clinic
-    assert page.locator("h1").inner_text() == translated(lang, "You decide what we may do with your data")
+    assert page.locator("h1").inner_text() == translated(
+        lang, "You decide what we may do with your data"
+    )
     for controller in clinic.controllers:
         assert controller.name in page.locator(".key").inner_text()
     assert visit.chosen() == {}
@@ -152,7 +161,9 @@ def the_page_asks_fairly(visit: Visit, lang: str) -> None:
 def the_page_asks_for_what_is_needed(visit: Visit, answers: dict[str, str]) -> None:
     """A contact field appears when an answer needs it, and only then."""
     needed = visit.needed(answers)
-    either = {"email", "phone"} if "contact" in needed and not needed & {"email", "phone"} else set()
+    either = (
+        {"email", "phone"} if "contact" in needed and not needed & {"email", "phone"} else set()
+    )
     assert visit.required_fields() == (needed - {"contact"}) | either
 
 
@@ -183,7 +194,9 @@ def the_clinic_is_told(
     The receipt proves under which text.
     """
     decisions = stack.status(visit.clinic.id, subject)
-    waits = {address for address, answer in answers.items() if answer == "yes"}  # one newsletter, and the form waits
+    waits = {
+        address for address, answer in answers.items() if answer == "yes"
+    }  # one newsletter, and the form waits
     assert waits & visit.clinic.needs_confirmation
     wanted = _as_chosen(answers) | dict.fromkeys(waits, "pending")
     assert {address: each["state"] for address, each in decisions.items()} == wanted
@@ -194,11 +207,18 @@ def the_clinic_is_told(
     assert receipt["notice"]["lang"] == lang
     assert receipt_shown(visit.phone) == receipt["id"]
     shown = receipt["notice"]["sha256"]
-    kept = visit.phone.context.request.get(f"{stack.base_url}/{visit.clinic.id}/shown/{shown}").body()
+    kept = visit.phone.context.request.get(
+        f"{stack.base_url}/{visit.clinic.id}/shown/{shown}"
+    ).body()
     assert hashlib.sha256(kept).hexdigest() == shown
-    served = visit.phone.context.request.get(f"{stack.base_url}/{visit.clinic.id}?lang={lang}").text()
+    served = visit.phone.context.request.get(
+        f"{stack.base_url}/{visit.clinic.id}?lang={lang}"
+    ).text()
     mount = urlsplit(stack.base_url).path
-    assert re.sub(r'(name="state" value=)"[^"]*"', r'\1""', served).replace(f'"{mount}/', '"/') == kept.decode()
+    assert (
+        re.sub(r'(name="state" value=)"[^"]*"', r'\1""', served).replace(f'"{mount}/', '"/')
+        == kept.decode()
+    )
 
 
 def the_message_asks_again(visit: Visit, lang: str, questions: Addresses) -> None:
@@ -208,12 +228,16 @@ def the_message_asks_again(visit: Visit, lang: str, questions: Addresses) -> Non
     """
     page = visit.phone.page
     assert page.locator("h1").inner_text() == translated(lang, "Was it you?")
-    ticked = [box.get_attribute("value") for box in page.locator("input[name=purpose]:checked").all()]
+    ticked = [
+        box.get_attribute("value") for box in page.locator("input[name=purpose]:checked").all()
+    ]
     assert sorted(filter(None, ticked)) == sorted(questions)
     assert page.locator("input[name=sure]:checked").count() == 0
 
 
-def what_was_agreed_counts(answers: dict[str, str], clinic: Clinic, subject: dict[str, str], stack: LocalStack) -> None:
+def what_was_agreed_counts(
+    answers: dict[str, str], clinic: Clinic, subject: dict[str, str], stack: LocalStack
+) -> None:
     """Once confirmed, everything chosen is permitted, and the confirmation names its receipt."""
     decisions = stack.status(clinic.id, subject)
     assert {address: each["state"] for address, each in decisions.items()} == _as_chosen(answers)
@@ -224,7 +248,9 @@ def what_was_agreed_counts(answers: dict[str, str], clinic: Clinic, subject: dic
 
 
 def _as_chosen(answers: dict[str, str]) -> dict[str, str]:
-    return {address: {"yes": "granted", "no": "refused"}[answer] for address, answer in answers.items()}
+    return {
+        address: {"yes": "granted", "no": "refused"}[answer] for address, answer in answers.items()
+    }
 
 
 def _permitted(decisions: dict[str, dict[str, Any]]) -> set[str]:
@@ -236,7 +262,10 @@ def nothing_is_permitted_any_more(
 ) -> None:
     """What was agreed has stopped, a No stays a No, and the three receipts are one chain."""
     decisions = stack.status(visit.clinic.id, subject)
-    wanted = {address: {"yes": "withdrawn", "no": "refused"}[answer] for address, answer in answers.items()}
+    wanted = {
+        address: {"yes": "withdrawn", "no": "refused"}[answer]
+        for address, answer in answers.items()
+    }
     assert {address: each["state"] for address, each in decisions.items()} == wanted
     assert not any(each["permitted"] for each in decisions.values())
     receipts = stack.history(visit.clinic.id, subject)

@@ -14,7 +14,8 @@ SMALL = {"width": 360, "height": 740}
 def test_a_parent_decides_for_a_child_mends_a_slip_and_takes_it_back(
     phone: Handing, local_stack: LocalStack, request: pytest.FixtureRequest
 ) -> None:
-    """The fields come when they are needed, one slip is mended in place, and the receipt says who decided.
+    """The fields come when they are needed, one slip is mended in place, and the receipt says who
+    decided.
 
     Taking it back needs the parent's contact alone; what the slip cost does not count for giving.
     """
@@ -22,14 +23,20 @@ def test_a_parent_decides_for_a_child_mends_a_slip_and_takes_it_back(
     parent = Visit(phone("en", viewport=SMALL), clinic, a_patient(clinic, "en"))
     page = parent.phone.page
     parent.phone.open(f"/{clinic.id}?lang=en")
-    address = next(address for address, question in clinic.questions.items() if question.needs == {"name", "contact"})
+    address = next(
+        address
+        for address, question in clinic.questions.items()
+        if question.needs == {"name", "contact"}
+    )
     parent.answer({address: "yes"})
     assert page.locator("#name").is_visible()
     assert not page.locator("#child_name").is_visible()
     parent.tick("child")
     assert page.locator("#child_name").is_visible()
     assert not page.locator("#name").is_visible(), "the child's name is the name"
-    assert not page.locator('input[type="radio"][name="relation"]:checked').count(), "nothing is chosen beforehand"
+    assert not page.locator('input[type="radio"][name="relation"]:checked').count(), (
+        "nothing is chosen beforehand"
+    )
     parent.phone.check("guardian-1-form")
     parent.write(["email"])
     parent.tick("relation")

@@ -7,7 +7,14 @@ import pytest
 
 from tests.browser.conftest import Handing
 from tests.browser.phone import SCREENSHOTS, Phone
-from tests.browser.visit import Visit, a_clinic, a_patient, every_other, follow_letters, receipt_shown
+from tests.browser.visit import (
+    Visit,
+    a_clinic,
+    a_patient,
+    every_other,
+    follow_letters,
+    receipt_shown,
+)
 from tests.cast import RIGA
 from tests.conftest import LocalStack
 from tests.web.letterbox import letters
@@ -47,8 +54,14 @@ def _contrast(colour: str, other: str) -> float:
     light = []
     for each in (colour, other):
         parts = [int(part) / 255 for part in re.findall(r"\d+", each)[:3]]
-        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-        light.append(sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True)))
+        linear = [
+            part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+        ]
+        light.append(
+            sum(
+                weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True)
+            )
+        )
     return (max(light) + 0.05) / (min(light) + 0.05)
 
 

@@ -12,7 +12,16 @@ from chalicelib.domain.rate_limits import CONTACT
 from infra.build.tools import chromium
 from tests.browser.conftest import ARGUMENTS, Handing, note_effort
 from tests.browser.phone import Phone
-from tests.browser.visit import IDS, Effort, Visit, a_clinic, a_patient, document, every_other, follow_letters
+from tests.browser.visit import (
+    IDS,
+    Effort,
+    Visit,
+    a_clinic,
+    a_patient,
+    document,
+    every_other,
+    follow_letters,
+)
 from tests.browser.words import texts_of_others, translated
 from tests.cast import RIGA, TBILISI
 from tests.codes import code_in
@@ -50,7 +59,9 @@ def fill(visit: Visit) -> dict[str, str]:
 
 def press(visit: Visit, message: str) -> None:
     """Press the button with these words."""
-    visit.phone.page.get_by_role("button", name=translated(visit.phone.lang, message), exact=True).click()
+    visit.phone.page.get_by_role(
+        "button", name=translated(visit.phone.lang, message), exact=True
+    ).click()
     visit.effort.taps += 1
 
 
@@ -75,7 +86,9 @@ def stand_still(tablet: Phone) -> None:
 def nothing_of(tablet: Phone, visit: Visit, number: str = "") -> None:
     """Assert that neither page nor address says anything of a patient."""
     page, patient = tablet.page.content(), visit.patient
-    for secret in filter(None, (patient.email, patient.email.lower(), patient.phone_typed, patient.name, number)):
+    for secret in filter(
+        None, (patient.email, patient.email.lower(), patient.phone_typed, patient.name, number)
+    ):
         assert secret not in page
         assert secret not in tablet.page.url
     assert tablet.page.locator(".done").count() == 0
@@ -86,14 +99,18 @@ def nothing_of(tablet: Phone, visit: Visit, number: str = "") -> None:
 def remembering(chrome: Browser) -> Iterator[Browser]:
     """Give a Chromium that keeps whole pages for Back and Forward (bfcache), as patients' do."""
     browser = chrome.browser_type.launch(
-        executable_path=chromium(), args=ARGUMENTS, ignore_default_args=["--disable-back-forward-cache"]
+        executable_path=chromium(),
+        args=ARGUMENTS,
+        ignore_default_args=["--disable-back-forward-cache"],
     )
     yield browser
     browser.close()
 
 
 @pytest.mark.parametrize("clinic_id", IDS)
-def test_two_patients_one_after_the_other(clinic_id: str, phone: Handing, local_stack: LocalStack) -> None:
+def test_two_patients_one_after_the_other(
+    clinic_id: str, phone: Handing, local_stack: LocalStack
+) -> None:
     """The second finds a fresh start screen; each takes their own receipt along, by its code."""
     clinic = a_clinic(clinic_id)
     tablet = phone(clinic.default_language, **TABLET)
@@ -119,7 +136,9 @@ def test_two_patients_one_after_the_other(clinic_id: str, phone: Handing, local_
 
     leave(tablet)
     nothing_of(tablet, first, number)
-    assert tablet.page.evaluate("history.length") == 2  # about:blank, from which the tablet came, and the kiosk
+    assert (
+        tablet.page.evaluate("history.length") == 2
+    )  # about:blank, from which the tablet came, and the kiosk
     second = begin(tablet, clinic, clinic.languages[-1])
     nothing_of(tablet, first, number)
     subject = fill(second)
@@ -127,12 +146,16 @@ def test_two_patients_one_after_the_other(clinic_id: str, phone: Handing, local_
     assert len(local_stack.history(clinic_id, subject)) == 1
 
 
-def test_back_forward_and_reload_show_nothing_of_anybody(remembering: Browser, local_stack: LocalStack) -> None:
+def test_back_forward_and_reload_show_nothing_of_anybody(
+    remembering: Browser, local_stack: LocalStack
+) -> None:
     """Back shows nothing of the first patient, whose page was half filled, in error, or done."""
     clinic = a_clinic(RIGA)
     for stage in ("filled", "faults", "done", "left"):
         tablet = Phone(remembering, local_stack.base_url, "lv", **TABLET)
-        tablet.open(f"/{RIGA}?lang=en")  # what the tablet showed before somebody opened the kiosk on it
+        tablet.open(
+            f"/{RIGA}?lang=en"
+        )  # what the tablet showed before somebody opened the kiosk on it
         tablet.open(f"/{RIGA}/kiosk")
         kiosk = tablet.page.url
         visit, number = begin(tablet, clinic, "lv"), ""
@@ -157,7 +180,9 @@ def test_back_forward_and_reload_show_nothing_of_anybody(remembering: Browser, l
         tablet.close()
 
 
-def test_an_idle_page_warns_waits_as_often_as_asked_and_clears_itself(phone: Handing, local_stack: LocalStack) -> None:
+def test_an_idle_page_warns_waits_as_often_as_asked_and_clears_itself(
+    phone: Handing, local_stack: LocalStack
+) -> None:
     """A slow reader asks for more time often, by key and touch, and loses nothing (WCAG 2.2.1)."""
     tablet = phone("lv", **TABLET)
     tablet.page.clock.install()
@@ -241,7 +266,9 @@ def test_reading_the_notice_or_looking_at_withdrawal_loses_no_answer(phone: Hand
         tablet.page.locator(f'a[href*="{aside}"]').first.click()
         expect(tablet.page.locator(".yn")).to_have_count(0)
         tablet.check(f"riga-aesthetics-kiosk-5-{aside.split('/')[2]}")
-        tablet.page.get_by_role("link", name=translated("lv", "Back to the questions"), exact=True).click()
+        tablet.page.get_by_role(
+            "link", name=translated("lv", "Back to the questions"), exact=True
+        ).click()
         assert visit.chosen() == every_other(visit.clinic)
         expect(tablet.page.locator("#name")).to_have_value(visit.patient.name)
     tablet.page.locator("header a.over").click()
@@ -258,7 +285,9 @@ def test_a_yes_is_taken_back_at_the_tablet(
     tablet = phone(clinic.default_language, **TABLET)
     tablet.open(f"/{clinic_id}/kiosk")
     visit = begin(tablet, clinic, tablet.lang)
-    agreed = next(address for address, question in clinic.questions.items() if "contact" in question.needs)
+    agreed = next(
+        address for address, question in clinic.questions.items() if "contact" in question.needs
+    )
     visit.answer({agreed: "yes"})
     visit.write([visit.contact, *({"name"} & visit.required_fields())])
     if clinic.age_minimum:
@@ -278,7 +307,9 @@ def test_a_yes_is_taken_back_at_the_tablet(
     nothing_of(tablet, visit)
 
 
-def test_enter_on_a_ticked_purpose_stops_that_and_no_more(phone: Handing, local_stack: LocalStack) -> None:
+def test_enter_on_a_ticked_purpose_stops_that_and_no_more(
+    phone: Handing, local_stack: LocalStack
+) -> None:
     """The script sends what the browser would send: the pressed button and no other."""
     tablet = phone("en", **TABLET)
     tablet.open(f"/{RIGA}/kiosk")
@@ -296,7 +327,9 @@ def test_enter_on_a_ticked_purpose_stops_that_and_no_more(phone: Handing, local_
     assert (states["newsletter.email"], states["testimonials.text"]) == ("withdrawn", "pending")
 
 
-def test_a_lost_connection_keeps_what_was_written_and_sends_it_once(phone: Handing, local_stack: LocalStack) -> None:
+def test_a_lost_connection_keeps_what_was_written_and_sends_it_once(
+    phone: Handing, local_stack: LocalStack
+) -> None:
     """A patient is told, tries again, and has one receipt.
 
     And even without a connection the page clears itself.
@@ -320,7 +353,9 @@ def test_a_lost_connection_keeps_what_was_written_and_sends_it_once(phone: Handi
     tablet.complaints[:] = [each for each in tablet.complaints if each not in lost]
 
 
-def test_what_cannot_be_taken_is_told_in_its_own_words_and_keeps_what_was_written(phone: Handing) -> None:
+def test_what_cannot_be_taken_is_told_in_its_own_words_and_keeps_what_was_written(
+    phone: Handing,
+) -> None:
     """Too many tries or a missing page is no lost connection: the patient reads what to do."""
     tablet = phone("en", **TABLET)
     tablet.open(f"/{RIGA}/kiosk")

@@ -11,7 +11,16 @@ from chalicelib.domain.clinic import Clinic
 from chalicelib.receipts.formats.registry import FORMATS
 from tests.browser.conftest import Handing, note_effort
 from tests.browser.phone import Phone
-from tests.browser.visit import WALKS, Effort, Patient, Visit, a_clinic, a_patient, document, mail_links
+from tests.browser.visit import (
+    WALKS,
+    Effort,
+    Patient,
+    Visit,
+    a_clinic,
+    a_patient,
+    document,
+    mail_links,
+)
 from tests.browser.words import texts_of_others, translated
 from tests.cast import RIGA, TBILISI
 from tests.conftest import LocalStack
@@ -24,14 +33,23 @@ def _known(stack: LocalStack, clinic: Clinic, lang: str) -> tuple[Patient, dict[
     patient = a_patient(clinic, lang)
     subject = {**patient.known_by("email"), **patient.known_by("phone")}
     decisions = dict.fromkeys(clinic.open_at("2026-11-22T00:00:00.000Z").questions, "yes")
-    body = {"subject": subject, "name": patient.name, "decisions": decisions, "channel": "in-person"}
+    body = {
+        "subject": subject,
+        "name": patient.name,
+        "decisions": decisions,
+        "channel": "in-person",
+    }
     grown = {"declared_adult": True} if clinic.age_minimum else {}
-    stack.call(clinic.id, "receipts", {**body, **grown, "effective_at": datetime.now(UTC).isoformat()})
+    stack.call(
+        clinic.id, "receipts", {**body, **grown, "effective_at": datetime.now(UTC).isoformat()}
+    )
     return patient, mail_links(stack.managing(clinic.id), clinic, patient.known_by("email"), lang)
 
 
 def _check(phone: Phone, clinic: Clinic, name: str) -> None:
-    phone.check(f"{clinic.id}-{phone.lang}-{name}", texts_of_others(document(clinic.id), phone.lang))
+    phone.check(
+        f"{clinic.id}-{phone.lang}-{name}", texts_of_others(document(clinic.id), phone.lang)
+    )
 
 
 def _tick(visit: Visit, name: str, value: str) -> None:
@@ -41,7 +59,11 @@ def _tick(visit: Visit, name: str, value: str) -> None:
 
 @pytest.mark.parametrize(("clinic_id", "lang"), WALKS, ids=["-".join(walk) for walk in WALKS])
 def test_a_patient_changes_and_stops_on_their_own_page(
-    clinic_id: str, lang: str, phone: Handing, local_stack: LocalStack, request: pytest.FixtureRequest
+    clinic_id: str,
+    lang: str,
+    phone: Handing,
+    local_stack: LocalStack,
+    request: pytest.FixtureRequest,
 ) -> None:
     """One thing or everything stops with a tick and a button: never more than saying Yes there."""
     clinic = a_clinic(clinic_id)
@@ -62,7 +84,9 @@ def test_a_patient_changes_and_stops_on_their_own_page(
     visit.send("Stop only what I ticked")
     assert local_stack.states(clinic_id, subject)[first] == "withdrawn"
     stopping_one, visit.effort = visit.effort, Effort()
-    visit.phone.page.locator("summary", has_text=translated(visit.phone.lang, "Change this")).first.click()
+    visit.phone.page.locator(
+        "summary", has_text=translated(visit.phone.lang, "Change this")
+    ).first.click()
     visit.effort.taps += 1
     visit.answer({first: "yes"})
     if clinic.age_minimum:
@@ -81,13 +105,19 @@ def test_a_patient_changes_and_stops_on_their_own_page(
 
 @pytest.mark.parametrize(("clinic_id", "lang"), WALKS, ids=["-".join(walk) for walk in WALKS])
 def test_a_patient_unsubscribes_with_a_tick_and_a_button(
-    clinic_id: str, lang: str, phone: Handing, local_stack: LocalStack, request: pytest.FixtureRequest
+    clinic_id: str,
+    lang: str,
+    phone: Handing,
+    local_stack: LocalStack,
+    request: pytest.FixtureRequest,
 ) -> None:
     """Against a Yes on the consent page by the very same mail: an answer and a button."""
     clinic = a_clinic(clinic_id)
     visit = Visit(phone(lang), clinic, a_patient(clinic, lang))
     links = mail_links(local_stack, clinic, visit.patient.known_by("email"), lang)
-    address = next(each for each, question in clinic.questions.items() if question.needs == {"email"})
+    address = next(
+        each for each, question in clinic.questions.items() if question.needs == {"email"}
+    )
     visit.phone.open(links["url"])
     giving = visit.give(address)
     assert local_stack.states(clinic_id, visit.patient.known_by("email"))[address] == "granted"

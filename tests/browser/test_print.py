@@ -35,7 +35,9 @@ def test_the_notice_prints_whole_on_a4_without_the_controls_of_the_screen(
     """Reception prints the text for whoever wants it on paper."""
     screen, paper = _printed(chrome, local_stack, lang)
     copied = _letters(paper.copied())
-    paragraphs = [line for line in screen.splitlines()[:-2] if line.strip()]  # its last line is a button
+    paragraphs = [
+        line for line in screen.splitlines()[:-2] if line.strip()
+    ]  # its last line is a button
     assert len(paragraphs) > 80
     assert not [line for line in paragraphs if _letters(line) not in copied]
     assert not [name for name in ENDONYMS.values() if name in copied and name not in screen]
@@ -44,7 +46,9 @@ def test_the_notice_prints_whole_on_a4_without_the_controls_of_the_screen(
     assert len(boxes) <= 14
 
 
-def test_printed_text_keeps_clear_of_the_edges_of_the_paper(chrome: Browser, local_stack: LocalStack) -> None:
+def test_printed_text_keeps_clear_of_the_edges_of_the_paper(
+    chrome: Browser, local_stack: LocalStack
+) -> None:
     """A printer cuts nothing off, and there is room for a hole punch."""
     _, paper = _printed(chrome, local_stack, "lv")
     for sheet in paper.pixels:

@@ -72,7 +72,9 @@ def a_patient(clinic: Clinic, lang: str) -> Patient:
     prefix, begun = _PHONES[clinic.country]
     national = f"{begun}{number // 100:02} {number % 100:02}"
     email = f"Patient{number}.{clinic.code}@example.org"
-    return Patient(NAMES.get(lang, NAMES["en"]), email, national, prefix + re.sub(r"\D", "", national))
+    return Patient(
+        NAMES.get(lang, NAMES["en"]), email, national, prefix + re.sub(r"\D", "", national)
+    )
 
 
 @dataclass
@@ -109,7 +111,9 @@ class Visit:
 
     def answer_label(self, address: str, answer: str) -> Locator:
         """Find the button for an answer: the label, as a finger does."""
-        return self.phone.page.locator(f'.yn label:has(input[name="decision.{address}"][value="{answer}"])')
+        return self.phone.page.locator(
+            f'.yn label:has(input[name="decision.{address}"][value="{answer}"])'
+        )
 
     def answer(self, answers: Mapping[str, str]) -> None:
         """Tap an answer to each question."""
@@ -120,13 +124,19 @@ class Visit:
     def chosen(self) -> dict[str, str]:
         """Tell what is chosen on the page now."""
         return {
-            str(radio.get_attribute("name")).removeprefix("decision."): str(radio.get_attribute("value"))
+            str(radio.get_attribute("name")).removeprefix("decision."): str(
+                radio.get_attribute("value")
+            )
             for radio in self.phone.page.locator(".yn input:checked").all()
         }
 
     def required_fields(self) -> set[str]:
         """Tell which contact fields are visible."""
-        return {name for name in ("name", "email", "phone") if self.phone.page.locator(f"#{name}").is_visible()}
+        return {
+            name
+            for name in ("name", "email", "phone")
+            if self.phone.page.locator(f"#{name}").is_visible()
+        }
 
     def write(self, fields: Sequence[str]) -> None:
         """Fill in contact fields, which must be visible."""
@@ -150,7 +160,11 @@ class Visit:
         """
         self.effort = Effort()
         self.answer({address: "yes"})
-        self.write(sorted(self.required_fields() & ({"name", self.contact} | self.needed({address: "yes"}))))
+        self.write(
+            sorted(
+                self.required_fields() & ({"name", self.contact} | self.needed({address: "yes"}))
+            )
+        )
         if self.clinic.age_minimum:
             self.tick("adult")
         self.send("Save my answers")
@@ -193,7 +207,9 @@ class Visit:
         }
 
 
-def mail_links(stack: LocalStack, clinic: Clinic, subject: Mapping[str, str], lang: str) -> dict[str, str]:
+def mail_links(
+    stack: LocalStack, clinic: Clinic, subject: Mapping[str, str], lang: str
+) -> dict[str, str]:
     """Give the links that a clinic's own mail to a patient holds."""
     made = json.loads(stack.call(clinic.id, "links", {"links": [{**subject, "lang": lang}]}))
     links: dict[str, str] = made["links"][0]
@@ -205,7 +221,9 @@ def follow_letters(visit: Visit, stack: LocalStack, number: str | None = None) -
 
     Tell how many.
     """
-    tokens = [token for token, _ in letters(stack, visit.clinic.id, number or receipt_shown(visit.phone))]
+    tokens = [
+        token for token, _ in letters(stack, visit.clinic.id, number or receipt_shown(visit.phone))
+    ]
     for token in tokens:
         visit.phone.open(f"/confirm/{token}")
         visit.confirm()

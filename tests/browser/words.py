@@ -24,7 +24,11 @@ def _english() -> tuple[re.Pattern[str], ...]:
     """
     with template_file().open("rb") as file:
         messages = [message.id for message in read_po(file) if message.id]
-    texts = [text for message in messages for text in ([message] if isinstance(message, str) else message)]
+    texts = [
+        text
+        for message in messages
+        for text in ([message] if isinstance(message, str) else message)
+    ]
     patterns = []
     for text in texts:
         written = re.sub(r"%\\\(\w+\\\)s", ".+", re.escape(" ".join(text.split())))
@@ -49,6 +53,8 @@ def texts_of_others(document: Any, lang: str) -> set[str]:
         return set()
     if lang in document:
         own = " ".join(str(document[lang]).split())
-        written = {" ".join(str(text).split()) for language, text in document.items() if language != lang}
+        written = {
+            " ".join(str(text).split()) for language, text in document.items() if language != lang
+        }
         return {text for text in written if len(text) > 12 and text not in own}
     return {text for each in document.values() for text in texts_of_others(each, lang)}

@@ -36,7 +36,9 @@ def test_every_country_has_its_ages_with_their_source() -> None:
         for dated in ages.values():
             starts = [rule["from"] or "" for rule in dated]
             assert starts == sorted(starts)
-            assert all(rule.keys() == {"age", "from", "source", "checked", "standing"} for rule in dated)
+            assert all(
+                rule.keys() == {"age", "from", "source", "checked", "standing"} for rule in dated
+            )
             assert all(rule["source"] and rule["standing"] for rule in dated)
 
 
@@ -68,13 +70,17 @@ def test_age_is_told_by_the_calendar_of_the_country(born: date, at: str, years: 
 
 def test_somebody_comes_of_age_at_midnight_where_they_live() -> None:
     """In March Riga is two hours ahead, in summer three, Tbilisi four."""
-    assert comes_of_age_at(BORN, "LV", EVENING) == "2034-03-26T21:00:00.000Z"  # summer time has begun that day
+    assert (
+        comes_of_age_at(BORN, "LV", EVENING) == "2034-03-26T21:00:00.000Z"
+    )  # summer time has begun that day
     assert comes_of_age_at(date(2016, 2, 29), "LT", EVENING) == "2034-02-28T22:00:00.000Z"
     assert comes_of_age_at(date(2016, 7, 1), "GE", EVENING) == "2034-06-30T20:00:00.000Z"
 
 
 @given(DAYS, st.integers(0, 100))
-def test_on_a_birthday_one_is_that_old_and_the_day_before_one_is_not(born: date, years: int) -> None:
+def test_on_a_birthday_one_is_that_old_and_the_day_before_one_is_not(
+    born: date, years: int
+) -> None:
     """Both ways of counting agree on every day of the calendar."""
     day = birthday(born, years)
     noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
@@ -83,7 +89,8 @@ def test_on_a_birthday_one_is_that_old_and_the_day_before_one_is_not(born: date,
 
 
 @pytest.mark.parametrize(
-    "parts", [("2026", "2", "29"), ("2026", "0", "1"), ("0", "1", "1"), ("x", "1", "1"), ("", "", "")]
+    "parts",
+    [("2026", "2", "29"), ("2026", "0", "1"), ("0", "1", "1"), ("x", "1", "1"), ("", "", "")],
 )
 def test_a_day_that_is_none_is_not_guessed(parts: tuple[str, str, str]) -> None:
     """A slip is shown, not repaired."""
@@ -93,11 +100,15 @@ def test_a_day_that_is_none_is_not_guessed(parts: tuple[str, str, str]) -> None:
 
 
 @given(
-    st.dates(date(1990, 1, 1), date(2026, 11, 1)).filter(lambda born: (born.month, born.day) != (2, 29)),
+    st.dates(date(1990, 1, 1), date(2026, 11, 1)).filter(
+        lambda born: (born.month, born.day) != (2, 29)
+    ),
     st.integers(1, 17),
     st.sampled_from(COUNTRIES),
 )
-def test_when_somebody_comes_of_age_tells_how_old_they_are(born: date, years: int, country: str) -> None:
+def test_when_somebody_comes_of_age_tells_how_old_they_are(
+    born: date, years: int, country: str
+) -> None:
     """Of a child nothing else is kept.
 
     On the birthday it is that old, a moment before it is not.

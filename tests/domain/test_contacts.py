@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain.contacts import Contact, ContactKind, InvalidContactError, lookup_key, normalise
+from chalicelib.domain.contacts import (
+    Contact,
+    ContactKind,
+    InvalidContactError,
+    lookup_key,
+    normalise,
+)
 from chalicelib.notices.document import COUNTRIES
 from tests.cast import ANNA, ANNA_PHONE, GIORGI
 
@@ -45,13 +51,17 @@ SPACING = st.sampled_from(["", " ", "-", " (", ") ", ".", "/"])
 
 
 @pytest.mark.parametrize(("typed", "country", "normal"), PHONES)
-def test_a_phone_is_one_phone_however_people_write_it(typed: str, country: str, normal: str) -> None:
+def test_a_phone_is_one_phone_however_people_write_it(
+    typed: str, country: str, normal: str
+) -> None:
     """Anna is found whether she types 8, 0, +371, 00371 or nothing before her number."""
     assert normalise(ContactKind.PHONE, typed, country).value == normal
 
 
 @pytest.mark.parametrize(("typed", "normal"), EMAILS)
-def test_an_email_is_one_address_in_any_case_and_any_encoding_of_its_letters(typed: str, normal: str) -> None:
+def test_an_email_is_one_address_in_any_case_and_any_encoding_of_its_letters(
+    typed: str, normal: str
+) -> None:
     """A phone keyboard's capital letter makes nobody a second person."""
     assert normalise(ContactKind.EMAIL, typed, "LV").value == normal
 
@@ -64,7 +74,9 @@ def test_letters_that_only_look_like_capitals_are_kept(typed: str) -> None:
 
 def test_a_patient_reference_keeps_its_case() -> None:
     """The clinic's own numbers are the clinic's own."""
-    assert normalise(ContactKind.REFERENCE, " Ab-17/3 ", "LV") == Contact(ContactKind.REFERENCE, "Ab-17/3")
+    assert normalise(ContactKind.REFERENCE, " Ab-17/3 ", "LV") == Contact(
+        ContactKind.REFERENCE, "Ab-17/3"
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,13 +84,26 @@ def test_a_patient_reference_keeps_its_case() -> None:
     [
         *(
             (ContactKind.EMAIL, typed)
-            for typed in ("", "anna", "anna@", "@example.org", "a b@example.org", "a@b", "a\0@example.org")
+            for typed in (
+                "",
+                "anna",
+                "anna@",
+                "@example.org",
+                "a b@example.org",
+                "a@b",
+                "a\0@example.org",
+            )
         ),
-        *((ContactKind.PHONE, typed) for typed in ("", "112", "+371 2612345", "anna", "26123456 ext 5", "+", "9" * 40)),
+        *(
+            (ContactKind.PHONE, typed)
+            for typed in ("", "112", "+371 2612345", "anna", "26123456 ext 5", "+", "9" * 40)
+        ),
         *((ContactKind.REFERENCE, typed) for typed in ("", "  ", "x" * 65, "a\nb", "\ud800")),
     ],
 )
-def test_what_is_no_contact_is_refused_by_kind_and_never_repeated(kind: ContactKind, typed: str) -> None:
+def test_what_is_no_contact_is_refused_by_kind_and_never_repeated(
+    kind: ContactKind, typed: str
+) -> None:
     """The error can be logged: it says which field, and not what a patient typed."""
     with pytest.raises(InvalidContactError) as caught:
         normalise(kind, typed, "LV")
@@ -108,12 +133,17 @@ def test_capitals_and_spaces_never_make_another_email(typed: str, data: st.DataO
     except InvalidContactError:
         return
     capitals = data.draw(st.lists(st.booleans(), min_size=len(typed), max_size=len(typed)))
-    spelled = "".join(character.upper() if big else character for character, big in zip(typed, capitals, strict=True))
+    spelled = "".join(
+        character.upper() if big else character
+        for character, big in zip(typed, capitals, strict=True)
+    )
     assert normalise(ContactKind.EMAIL, f" {spelled}\t", "LV") == contact
 
 
 @given(
-    st.sampled_from([("LV", "371", "8"), ("LT", "370", "8"), ("LT", "370", "0"), ("GE", "995", "0")]),
+    st.sampled_from(
+        [("LV", "371", "8"), ("LT", "370", "8"), ("LT", "370", "0"), ("GE", "995", "0")]
+    ),
     st.data(),
 )
 def test_every_national_and_international_spelling_is_one_phone(
@@ -132,7 +162,11 @@ def test_every_national_and_international_spelling_is_one_phone(
     assert normalise(ContactKind.PHONE, f"{prefix} {spaced}", country).value == f"+{code}{number}"
 
 
-@given(st.builds(Contact, st.sampled_from(ContactKind), st.from_regex(r"[a-z0-9]{5,30}", fullmatch=True)))
+@given(
+    st.builds(
+        Contact, st.sampled_from(ContactKind), st.from_regex(r"[a-z0-9]{5,30}", fullmatch=True)
+    )
+)
 def test_a_contacts_representation_never_shows_its_value(contact: Contact) -> None:
     """A traceback or a debug line gives no address away."""
     shown = f"{contact!r} {contact} {[contact]} { ({contact: 1}) }"
@@ -162,7 +196,10 @@ TOO_LONG = [
     (ContactKind.PHONE, "㍍" * 40),
     (ContactKind.REFERENCE, "1" * 65),
     (ContactKind.REFERENCE, "ﷺ" * 64),
-    *((kind, "e" + "\u0301\u0323" * 50_000) for kind in (ContactKind.EMAIL, ContactKind.PHONE, ContactKind.REFERENCE)),
+    *(
+        (kind, "e" + "\u0301\u0323" * 50_000)
+        for kind in (ContactKind.EMAIL, ContactKind.PHONE, ContactKind.REFERENCE)
+    ),
 ]
 
 

@@ -2,7 +2,14 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.domain.consent import AnswerSummary, Assurance, NoticeInForce, State, Status, resolve
+from chalicelib.domain.consent import (
+    AnswerSummary,
+    Assurance,
+    NoticeInForce,
+    State,
+    Status,
+    resolve,
+)
 from chalicelib.domain.decisions import Day, Decision, NoticeRef, decide
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
@@ -57,7 +64,9 @@ TRANSITIONS = [
 ]
 
 
-def status_at(subject: Subject, at: str, address: str = EMAIL_NEWS, in_force: NoticeInForce = IN_FORCE) -> Status:
+def status_at(
+    subject: Subject, at: str, address: str = EMAIL_NEWS, in_force: NoticeInForce = IN_FORCE
+) -> Status:
     """Resolve one decision of a person."""
     return resolve(subject.summaries.get(address), in_force, at)
 
@@ -86,7 +95,9 @@ def test_each_answer_leads_from_each_state_where_the_table_says(
     summary = BEFORE[before]
     subject = a_subject(newsletter__email=summary) if summary else a_subject()
     decision = a_decision(
-        {EMAIL_NEWS: answer}, assurance=assurance, notice=a_decision({}).notice.__class__("2.0", "lv", "ab" * 32)
+        {EMAIL_NEWS: answer},
+        assurance=assurance,
+        notice=a_decision({}).notice.__class__("2.0", "lv", "ab" * 32),
     )
     receipt, then = decide(subject, decision, SECOND, known=True)
     entry = receipt.document["decisions"][EMAIL_NEWS]
@@ -152,7 +163,9 @@ def test_an_unproven_yes_leaves_what_was_granted_exactly_as_it_was() -> None:
 
 def test_a_withdrawal_needs_no_proof_and_counts_at_once() -> None:
     """Withdrawing is as easy as giving (GDPR Art. 7(3)): no login stands before it."""
-    _, anna = after(a_decision({EMAIL_NEWS: "yes"}), a_decision({EMAIL_NEWS: "withdraw"}, NOON), known=False)
+    _, anna = after(
+        a_decision({EMAIL_NEWS: "yes"}), a_decision({EMAIL_NEWS: "withdraw"}, NOON), known=False
+    )
     status = status_at(anna, NOON)
     assert (status.state, status.since) == (State.WITHDRAWN, NOON)
 
@@ -160,7 +173,9 @@ def test_a_withdrawal_needs_no_proof_and_counts_at_once() -> None:
 def test_withdrawing_everything_reaches_what_the_notice_no_longer_asks() -> None:
     """“Stop everything” stops what was agreed to last year as well."""
     anna = a_subject(old__purpose=a_summary(), newsletter__email=a_summary())
-    receipt, then = decide(anna, a_decision({EMAIL_NEWS: "withdraw"}, NOON, everything=True), IN_FORCE, known=True)
+    receipt, then = decide(
+        anna, a_decision({EMAIL_NEWS: "withdraw"}, NOON, everything=True), IN_FORCE, known=True
+    )
     assert {status_at(then, NOON, address).state for address in then.summaries} == {State.WITHDRAWN}
     assert set(receipt.document["decisions"]) == {"old.purpose", EMAIL_NEWS}
 
@@ -185,14 +200,18 @@ def test_a_paper_form_entered_late_does_not_undo_a_later_word(answer: str) -> No
 
     The form typed in the evening changes nothing.
     """
-    receipt, anna = after(a_decision({EMAIL_NEWS: answer}, NOON), on_paper({EMAIL_NEWS: "yes"}, MORNING, EVENING))
+    receipt, anna = after(
+        a_decision({EMAIL_NEWS: answer}, NOON), on_paper({EMAIL_NEWS: "yes"}, MORNING, EVENING)
+    )
     assert not status_at(anna, EVENING).permitted
     assert receipt.document["version"] == 2, "the form is recorded and provable all the same"
 
 
 @pytest.mark.parametrize("again", ["no", "withdraw"])
 @pytest.mark.parametrize("first", ["no", "withdraw"])
-def test_a_no_said_again_is_a_new_word_that_an_earlier_form_does_not_undo(first: str, again: str) -> None:
+def test_a_no_said_again_is_a_new_word_that_an_earlier_form_does_not_undo(
+    first: str, again: str
+) -> None:
     """Anna says No, signs a Yes on paper, then withdraws: the withdrawal is her last answer."""
     _, anna = after(
         a_decision({EMAIL_NEWS: first}, MORNING),
@@ -205,12 +224,16 @@ def test_a_no_said_again_is_a_new_word_that_an_earlier_form_does_not_undo(first:
 
 def test_a_late_no_does_not_undo_a_later_yes() -> None:
     """The order of deciding counts, not the order of typing."""
-    _, anna = after(a_decision({EMAIL_NEWS: "yes"}, NOON), on_paper({EMAIL_NEWS: "no"}, MORNING, EVENING))
+    _, anna = after(
+        a_decision({EMAIL_NEWS: "yes"}, NOON), on_paper({EMAIL_NEWS: "no"}, MORNING, EVENING)
+    )
     assert status_at(anna, EVENING).permitted
 
 
 @pytest.mark.parametrize("answers", [("yes", "no"), ("no", "yes")])
-def test_two_words_said_in_the_same_millisecond_leave_the_one_recorded_last(answers: tuple[str, str]) -> None:
+def test_two_words_said_in_the_same_millisecond_leave_the_one_recorded_last(
+    answers: tuple[str, str],
+) -> None:
     """A correction is a correction, also where two machines' clocks show the same moment."""
     _, anna = after(*(a_decision({EMAIL_NEWS: answer}) for answer in answers))
     assert status_at(anna, NOON).permitted == (answers[-1] == "yes")
@@ -218,7 +241,9 @@ def test_two_words_said_in_the_same_millisecond_leave_the_one_recorded_last(answ
 
 @pytest.mark.parametrize("stop", ["no", "withdraw"])
 @pytest.mark.parametrize("first", [True, False])
-def test_of_a_yes_and_a_stop_given_at_the_same_time_the_stop_counts(stop: str, *, first: bool) -> None:
+def test_of_a_yes_and_a_stop_given_at_the_same_time_the_stop_counts(
+    stop: str, *, first: bool
+) -> None:
     """Two paper forms of one day, entered in any order: in doubt nothing is sent."""
     forms = [on_paper({EMAIL_NEWS: answer}, MORNING, EVENING) for answer in (stop, "yes")]
     _, anna = after(*(forms if first else reversed(forms)), known=True)
@@ -249,18 +274,25 @@ def test_of_a_day_alone_a_stop_counts_as_late_as_it_can_have_been(*, first: bool
 
 def test_a_receipt_says_that_only_the_day_is_known() -> None:
     """The receipt holds the day as written, with the first and last moment it can mean."""
-    for entered, until in ((EVENING, EVENING), (NEXT_DAY, TODAY.ends)):  # recorded before the day was over, and after
+    for entered, until in (
+        (EVENING, EVENING),
+        (NEXT_DAY, TODAY.ends),
+    ):  # recorded before the day was over, and after
         receipt, _ = after(on_paper({EMAIL_NEWS: "yes"}, DAWN, entered, day=TODAY))
         document = receipt.document
         assert (document["effective_at"], document["effective_date"]) == (DAWN, "2026-11-22")
         assert document["effective_until"] == until
-    assert "effective_date" not in after(on_paper({EMAIL_NEWS: "yes"}, MORNING, EVENING))[0].document
+    assert (
+        "effective_date" not in after(on_paper({EMAIL_NEWS: "yes"}, MORNING, EVENING))[0].document
+    )
 
 
 def test_of_a_day_alone_a_yes_counts_as_early_as_it_can_have_been() -> None:
     """A Yes on paper does not outdo a click of that day that stopped it."""
     _, anna = after(
-        a_decision({EMAIL_NEWS: "no"}, MORNING), on_paper({EMAIL_NEWS: "yes"}, DAWN, NEXT_DAY, day=TODAY), known=True
+        a_decision({EMAIL_NEWS: "no"}, MORNING),
+        on_paper({EMAIL_NEWS: "yes"}, DAWN, NEXT_DAY, day=TODAY),
+        known=True,
     )
     assert status_at(anna, LATER).state is State.WITHDRAWN
 
@@ -289,7 +321,11 @@ def test_a_standing_stored_before_days_were_known_reads_the_same() -> None:
     }
     stored = {"last": answer, "first_yes": [MORNING, 1], "first_stop": [[NOON, 2], "withdraw"]}
     read = AnswerSummary.read(stored)
-    assert read.stored() == {**stored, "first_yes": (MORNING, 1), "first_stop": ((NOON, 2), "withdraw")}
+    assert read.stored() == {
+        **stored,
+        "first_yes": (MORNING, 1),
+        "first_stop": ((NOON, 2), "withdraw"),
+    }
     assert resolve(read, IN_FORCE, EVENING).state is State.WITHDRAWN
     later = read.with_answer(an_answer(at=EVENING, version=3))
     assert resolve(later, IN_FORCE, NEXT_DAY).permitted
@@ -304,7 +340,8 @@ def test_a_late_form_whose_consent_is_over_says_so_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("at", "state"), [("2027-11-22T08:14:59.999Z", "granted"), ("2027-11-22T08:15:00.000Z", "expired")]
+    ("at", "state"),
+    [("2027-11-22T08:14:59.999Z", "granted"), ("2027-11-22T08:15:00.000Z", "expired")],
 )
 def test_a_consent_ends_by_itself_in_the_millisecond_it_promised(at: str, state: str) -> None:
     """“For one year” is one year, without anybody or any clean-up having to act."""
@@ -354,7 +391,11 @@ def test_a_person_survives_being_stored() -> None:
 def test_a_claim_whose_time_ran_out_leaves_the_no_it_stood_over() -> None:
     """Nothing was ever granted, so nothing has expired and nothing was superseded: Anna said No."""
     ends = {EMAIL_NEWS: "P1D"}
-    _, anna = after(a_decision({EMAIL_NEWS: "no"}), a_decision({EMAIL_NEWS: "yes"}, NOON, endings=ends), known=True)
+    _, anna = after(
+        a_decision({EMAIL_NEWS: "no"}),
+        a_decision({EMAIL_NEWS: "yes"}, NOON, endings=ends),
+        known=True,
+    )
     assert status_at(anna, EVENING).state is State.PENDING
     assert status_at(anna, "2026-12-01T00:00:00.000Z").state is State.REFUSED
     assert status_at(anna, EVENING, in_force=NoticeInForce("2.0", EVENING)).state is State.REFUSED
@@ -363,6 +404,12 @@ def test_a_claim_whose_time_ran_out_leaves_the_no_it_stood_over() -> None:
 def test_a_clock_that_runs_behind_does_not_undo_a_withdrawal() -> None:
     """With one machine's clock behind, the last answer counts; the receipt holds both times."""
     _, anna = after(a_decision({EMAIL_NEWS: "yes"}, NOON))
-    receipt, then = decide(anna, a_decision({EMAIL_NEWS: "withdraw"}, MORNING), IN_FORCE, known=True)
+    receipt, then = decide(
+        anna, a_decision({EMAIL_NEWS: "withdraw"}, MORNING), IN_FORCE, known=True
+    )
     assert status_at(then, NOON).state is State.WITHDRAWN
-    assert receipt.document["effective_at"] == receipt.document["recorded_at"] == "2026-11-22T12:00:00.001Z"
+    assert (
+        receipt.document["effective_at"]
+        == receipt.document["recorded_at"]
+        == "2026-11-22T12:00:00.001Z"
+    )

@@ -35,7 +35,9 @@ RULES = st.builds("P{}{}".format, st.integers(1, 99), st.sampled_from("YMD"))
         ("2028-02-28", "2026-11-22T08:15:00.000Z", "2028-02-29T00:00:00.000Z"),
     ],
 )
-def test_a_consent_ends_when_its_period_is_over_or_after_its_last_day(rule: str, start: str, end: str) -> None:
+def test_a_consent_ends_when_its_period_is_over_or_after_its_last_day(
+    rule: str, start: str, end: str
+) -> None:
     """A patient can work out the end on a wall calendar, in leap years too."""
     assert ending(rule, start) == end
 
@@ -46,7 +48,9 @@ def test_periods_and_last_days_are_endings(rule: str) -> None:
     assert is_ending(rule)
 
 
-@pytest.mark.parametrize("rule", ["", "1 year", "P1W", "PT5M", "P1Y6M", "P-1D", "2027-02-29", "31.03.2027", "P1000D"])
+@pytest.mark.parametrize(
+    "rule", ["", "1 year", "P1W", "PT5M", "P1Y6M", "P-1D", "2027-02-29", "31.03.2027", "P1000D"]
+)
 def test_anything_else_is_no_ending(rule: str) -> None:
     """A slip of the pen is found before it is published."""
     assert not is_ending(rule)

@@ -3,13 +3,22 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.domain.contacts import Contact, ContactKind
-from chalicelib.domain.links import Link, LinkRecipient, LinkScope, LinkSecret, read_token, short_code
+from chalicelib.domain.links import (
+    Link,
+    LinkRecipient,
+    LinkScope,
+    LinkSecret,
+    read_token,
+    short_code,
+)
 from tests.cast import ANNA, ANNA_PHONE
 from tests.factories import EVENING, MORNING, NOON
 
 SECRET, OTHER = b"s" * 32, b"o" * 32
 HANDLE = LinkSecret(bytes(range(16)))
-LINK = Link("riga-aesthetics", "1" * 32, "lv", ("newsletter.email",), None, MORNING, EVENING, "portal")
+LINK = Link(
+    "riga-aesthetics", "1" * 32, "lv", ("newsletter.email",), None, MORNING, EVENING, "portal"
+)
 
 
 @pytest.mark.parametrize("power", LinkScope)
@@ -26,7 +35,9 @@ def test_a_token_opens_what_it_was_made_for_and_nothing_else(power: LinkScope) -
     assert HANDLE.value.hex() not in handle.link_id
 
 
-@pytest.mark.parametrize("wrong", ["", "x", "a" * 31, "a" * 33, "ä" * 32, "=" * 32, "a" * 31 + "=", "a+/" * 10 + "aa"])
+@pytest.mark.parametrize(
+    "wrong", ["", "x", "a" * 31, "a" * 33, "ä" * 32, "=" * 32, "a" * 31 + "=", "a+/" * 10 + "aa"]
+)
 def test_what_is_no_token_opens_nothing(wrong: str) -> None:
     """An address copied in part is no way in, and no fault of ours."""
     assert read_token(wrong) is None

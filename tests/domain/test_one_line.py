@@ -33,7 +33,10 @@ def test_a_typed_name_becomes_one_line_and_a_typed_contact_is_refused(broken: st
     """What a stranger types reaches no header as more than one line."""
     fields = {"decision.research": ["no"], "name": [f"Anna{broken}Subject: hello"]}
     assert read_consent(read_clinic(a_document()), fields, EVENING).name == "Anna Subject: hello"
-    for kind, typed in ((ContactKind.EMAIL, f"anna{broken}x@example.org"), (ContactKind.REFERENCE, f"P{broken}1")):
+    for kind, typed in (
+        (ContactKind.EMAIL, f"anna{broken}x@example.org"),
+        (ContactKind.REFERENCE, f"P{broken}1"),
+    ):
         with pytest.raises(InvalidContactError):
             normalise(kind, typed, "LV")
 
@@ -78,7 +81,11 @@ def test_no_header_of_a_mail_is_broken_whatever_a_letter_holds() -> None:
     AwsTransport(aws, mail_from="consent@example.org").send(mail)
     [request] = aws.requests
     simple = request["Content"]["Simple"]  # type: ignore[index]
-    values = [request["FromEmailAddress"], *request["ReplyToAddresses"], *request["Destination"]["ToAddresses"]]  # type: ignore[index, misc]
+    values = [
+        request["FromEmailAddress"],
+        *request["ReplyToAddresses"],
+        *request["Destination"]["ToAddresses"],
+    ]  # type: ignore[index, misc]
     values += [simple["Subject"]["Data"], *(each["Value"] for each in simple["Headers"])]
     for value in values:
         assert "Bcc" in str(value)

@@ -21,7 +21,12 @@ def test_a_thousand_answers_are_added_once_each(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(AnswerSummary, "with_answer", counted)
     times = [instant(moment(MORNING) + timedelta(minutes=number)) for number in range(1000)]
-    answers = [an_answer("no" if number % 2 else "yes", time, version=number + 1) for number, time in enumerate(times)]
+    answers = [
+        an_answer("no" if number % 2 else "yes", time, version=number + 1)
+        for number, time in enumerate(times)
+    ]
     periods = permitted_periods(answers[::-1], lambda _: IN_FORCE, (), LATER)
     assert len(added) == len(answers)
-    assert [(period.since, period.until) for period in periods] == list(zip(times[::2], times[1::2], strict=True))
+    assert [(period.since, period.until) for period in periods] == list(
+        zip(times[::2], times[1::2], strict=True)
+    )

@@ -8,7 +8,10 @@ from chalicelib.domain.permission import PermissionResult, SubjectQuery
 from chalicelib.domain.subjects import Subject
 from tests.factories import EMAIL_NEWS, IN_FORCE, MORNING, NOON, a_subject, a_summary
 
-NUMBER, MAIL = Contact(ContactKind.REFERENCE, "P-1024"), Contact(ContactKind.EMAIL, "anna.ozola@example.org")
+NUMBER, MAIL = (
+    Contact(ContactKind.REFERENCE, "P-1024"),
+    Contact(ContactKind.EMAIL, "anna.ozola@example.org"),
+)
 ANNA = replace(
     a_subject(newsletter__email=a_summary()),
     contacts={"n": MORNING, "m": MORNING},
@@ -17,11 +20,15 @@ ANNA = replace(
 )
 
 
-def permission_by(person: Subject, *contacts: Contact) -> tuple[PermissionResult, tuple[ContactKind, ...]]:
+def permission_by(
+    person: Subject, *contacts: Contact
+) -> tuple[PermissionResult, tuple[ContactKind, ...]]:
     """Give the newsletter's state for a person named by these contacts, and the kinds known."""
     named = SubjectQuery(dict.fromkeys(contacts, (person,)), {person.id: person.summaries})
     lookups = {NUMBER: "n", MAIL: "m"}
-    return named.permission(EMAIL_NEWS, frozenset({"email"}), IN_FORCE, NOON), named.own_kinds(lookups, END_OF_TIME)
+    return named.permission(EMAIL_NEWS, frozenset({"email"}), IN_FORCE, NOON), named.own_kinds(
+        lookups, END_OF_TIME
+    )
 
 
 def test_whoever_has_an_email_of_their_own_is_permitted_by_their_number() -> None:

@@ -12,7 +12,9 @@ from chalicelib.presentation.templates import render
 from tests.factories import a_document
 
 
-@pytest.mark.parametrize("number", ["+37126123456", "+37129999999", "+37061234567", "+995555123456", "+14155552671"])
+@pytest.mark.parametrize(
+    "number", ["+37126123456", "+37129999999", "+37061234567", "+995555123456", "+14155552671"]
+)
 def test_a_mobile_number_takes_text_messages_in_its_own_country(number: str) -> None:
     """Patients get their codes, also where mobile numbers look like all others (NANP)."""
     assert exists(number)
@@ -53,8 +55,12 @@ def test_a_number_nobody_has_given_out_is_still_found(typed: str) -> None:
     assert not exists(normalise(ContactKind.PHONE, typed, "LV").value)
 
 
-@pytest.mark.parametrize(("named", "texted"), [(None, ("LV",)), (["LV", "LT"], ("LV", "LT")), (["EE"], ("EE",))])
-def test_text_messages_go_to_the_countries_a_clinic_names_else_to_its_own(named: Any, texted: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("named", "texted"), [(None, ("LV",)), (["LV", "LT"], ("LV", "LT")), (["EE"], ("EE",))]
+)
+def test_text_messages_go_to_the_countries_a_clinic_names_else_to_its_own(
+    named: Any, texted: tuple[str, ...]
+) -> None:
     """A clinic near a border names its neighbour; who says nothing pays for nothing abroad."""
     document = a_document() if named is None else a_document(sms_countries=named)
     assert read_clinic(document).text_message_countries == texted
@@ -90,6 +96,15 @@ def test_countries_are_named_in_the_patients_language(lang: str) -> None:
     names |= {"ru": "Латвия, Литва", "en": "Latvia, Lithuania"}
     clinic = read_clinic(in_every_language(a_document(sms_countries=["LV", "LT"])))
     faults = [{"field": "phone", "problem": "phone_no_texts"}]
-    page = render("pages/link.html", lang, clinic=clinic, root="", state="", typed={}, faults=faults, sent=False)
+    page = render(
+        "pages/link.html",
+        lang,
+        clinic=clinic,
+        root="",
+        state="",
+        typed={},
+        faults=faults,
+        sent=False,
+    )
     named = names.get(lang) or f"{country_name('LV', lang)}, {country_name('LT', lang)}"
     assert named in page

@@ -29,7 +29,11 @@ def passed(rule: RateLimit, moments: list[int]) -> list[int]:
     arrival, through = None, []
     for now in moments:
         if not rule.wait(arrival, now):
-            arrival = now + rule.interval if rule.is_full(arrival, now) else (arrival or 0) + rule.interval
+            arrival = (
+                now + rule.interval
+                if rule.is_full(arrival, now)
+                else (arrival or 0) + rule.interval
+            )
             through.append(now)
     return through
 
@@ -49,7 +53,9 @@ def test_one_number_counts_like_a_bucket_of_tokens(rule: RateLimit, waits: list[
 
 
 @given(rules, st.lists(st.integers(0, 400), max_size=60))
-def test_no_window_lets_more_through_than_the_rule_says(rule: RateLimit, moments: list[int]) -> None:
+def test_no_window_lets_more_through_than_the_rule_says(
+    rule: RateLimit, moments: list[int]
+) -> None:
     """The limit holds for every window, and when the clocks of several processes differ."""
     through = passed(rule, moments)
     for start in through:
@@ -78,7 +84,11 @@ def test_the_longest_wait_is_told_in_whole_seconds_and_minutes() -> None:
 def test_a_waiting_room_may_answer_at_once() -> None:
     """Allowed: sixty people on one address, a clinic's busiest day, a dozen changes of mind."""
     assert (CONTACT.burst, RANGE.burst, CLINIC.burst * SHARDS) == (12, 60, 640)
-    assert (CONTACT.interval, RANGE.interval, 1000 / CLINIC.interval * SHARDS) == (60_000, 2_000, 64)
+    assert (CONTACT.interval, RANGE.interval, 1000 / CLINIC.interval * SHARDS) == (
+        60_000,
+        2_000,
+        64,
+    )
 
 
 @pytest.mark.parametrize(
@@ -102,7 +112,11 @@ def test_one_kind_of_post_never_uses_up_the_room_of_another() -> None:
     """A flood of consent forms closes no way to stop."""
 
     def named(action: str) -> set[str]:
-        return set(RateLimitCheck(action, contact_subjects([ANNA, ANNA_PHONE]), "192.0.2.0/24", 3, MORNING).buckets())
+        return set(
+            RateLimitCheck(
+                action, contact_subjects([ANNA, ANNA_PHONE]), "192.0.2.0/24", 3, MORNING
+            ).buckets()
+        )
 
     assert len(named("consent")) == 4
     assert not named("consent") & named("withdraw")

@@ -58,7 +58,9 @@ def test_a_receipt_says_what_the_contract_promises_and_nothing_else() -> None:
 
 def test_receipts_are_numbered_without_a_gap_and_each_names_the_hash_of_the_one_before() -> None:
     """Who holds one receipt can tell whether an earlier one was changed or taken away."""
-    receipts = a_chain(*(a_decision({EMAIL_NEWS: answer}) for answer in ("yes", "withdraw", "yes", "no")))
+    receipts = a_chain(
+        *(a_decision({EMAIL_NEWS: answer}) for answer in ("yes", "withdraw", "yes", "no"))
+    )
     assert [receipt.document["version"] for receipt in receipts] == [1, 2, 3, 4]
     assert receipts[0].document["previous"] is None
     for before, receipt in itertools.pairwise(receipts):
@@ -92,7 +94,11 @@ def test_the_evidence_of_a_paper_form_stands_in_the_receipt() -> None:
     assert receipt.document["evidence"] == {"sha256": "0" * 64}
 
 
-SAID = {"answers": {EMAIL_NEWS: "yes"}, "contacts": ["email:anna.ozola@example.org"], "name": "Anna"}
+SAID = {
+    "answers": {EMAIL_NEWS: "yes"},
+    "contacts": ["email:anna.ozola@example.org"],
+    "name": "Anna",
+}
 
 
 SECRET = ClinicKey("riga-aesthetics", b"k" * 32).receipt_secret()
@@ -114,7 +120,9 @@ def test_the_same_form_sent_twice_has_one_receipt_id() -> None:
         ("nonce", {**SAID, "name": None}),
     ],
 )
-def test_another_form_or_another_answer_has_another_receipt_id(nonce: str, answers: dict[str, object]) -> None:
+def test_another_form_or_another_answer_has_another_receipt_id(
+    nonce: str, answers: dict[str, object]
+) -> None:
     """Going back in the browser and answering differently is a new decision."""
     assert receipt_id(SECRET, nonce, answers) != receipt_id(SECRET, "nonce", SAID)
 
@@ -127,5 +135,7 @@ def test_the_same_form_has_another_receipt_id_under_another_clinics_key() -> Non
 
 def test_a_receipt_names_the_person_by_an_opaque_id_only() -> None:
     """A receipt shown to somebody gives no contact away."""
-    first, second = a_chain(a_decision({EMAIL_NEWS: "yes"}, MORNING), a_decision({EMAIL_NEWS: "no"}, NOON))
+    first, second = a_chain(
+        a_decision({EMAIL_NEWS: "yes"}, MORNING), a_decision({EMAIL_NEWS: "no"}, NOON)
+    )
     assert first.document["subject"] == second.document["subject"] == a_subject().id

@@ -23,7 +23,9 @@ def waiting(**changed: str) -> Subject:
     return a_subject(newsletter__email=a_summary(an_answer(confirm_by=CONFIRM_BY, **changed)))
 
 
-def kinds(person: Subject, at: Instant, history: tuple[PublishedVersion, ...] = ONE) -> list[tuple[ReminderKind, str]]:
+def kinds(
+    person: Subject, at: Instant, history: tuple[PublishedVersion, ...] = ONE
+) -> list[tuple[ReminderKind, str]]:
     """Tell what a person is to be told at a moment."""
     return [(reminder.kind, reminder.reference) for reminder in reminders_for(person, history, at)]
 
@@ -46,7 +48,9 @@ def test_what_waits_from_one_form_is_one_reminder() -> None:
     """Three boxes are one message."""
     answer = an_answer(confirm_by=CONFIRM_BY)
     anna = a_subject(newsletter__email=a_summary(answer), newsletter__sms=a_summary(answer))
-    assert [reminder.question_ids for reminder in reminders_for(anna, ONE, HALF)] == [(EMAIL_NEWS, SMS_NEWS)]
+    assert [reminder.question_ids for reminder in reminders_for(anna, ONE, HALF)] == [
+        (EMAIL_NEWS, SMS_NEWS)
+    ]
 
 
 def test_nobody_is_reminded_of_a_yes_that_was_confirmed_or_taken_back_since() -> None:
@@ -98,7 +102,12 @@ def test_a_guardian_is_not_asked_to_renew_what_the_young_person_decides(
     """At majority, and from the age of own consent on, it is the young person who is asked."""
     elza = replace(a_subject(newsletter__email=a_summary(an_answer(expires_at=end))), of_age=OF_AGE)
     [reminder] = reminders_for(elza, ONE, "2027-11-01T00:00:00.000Z", grown=grown)
-    assert (reminder.kind, reminder.reference, reminder.question_ids, reminder.until) == (kind, end, (EMAIL_NEWS,), end)
+    assert (reminder.kind, reminder.reference, reminder.question_ids, reminder.until) == (
+        kind,
+        end,
+        (EMAIL_NEWS,),
+        end,
+    )
 
 
 SINCE = "2027-01-01T00:00:00.000Z"
@@ -126,11 +135,14 @@ def test_a_new_version_concerns_nobody_who_agreed_to_nothing_or_to_itself() -> N
     afterwards = "2027-02-01T00:00:00.000Z"
     others = {
         "refused": a_summary(an_answer("no")),
-        "withdrawn": a_summary(an_answer(), an_answer("withdraw", "2026-11-23T09:00:00.000Z", version=2)),
+        "withdrawn": a_summary(
+            an_answer(), an_answer("withdraw", "2026-11-23T09:00:00.000Z", version=2)
+        ),
         "ended before": a_summary(an_answer(expires_at="2026-12-31T00:00:00.000Z")),
         "waits": a_summary(an_answer(confirm_by="2027-03-01T00:00:00.000Z")),
         "agreed anew": a_summary(
-            an_answer(), an_answer("yes", "2027-01-02T00:00:00.000Z", version=2, notice_version="2.0")
+            an_answer(),
+            an_answer("yes", "2027-01-02T00:00:00.000Z", version=2, notice_version="2.0"),
         ),
     }
     for name, summary in others.items():
@@ -161,16 +173,19 @@ def test_a_version_that_was_overtaken_before_its_day_is_never_told_of() -> None:
         PublishedVersion(SINCE, "1.1", ANNOUNCED),
         PublishedVersion(SINCE, "1.2", "2026-12-02T00:00:00.000Z"),
     )
-    assert kinds(a_subject(newsletter__email=a_summary()), history=history, at="2027-01-03T00:00:00.000Z") == [
-        (ReminderKind.CHANGED, "1.2")
-    ]
+    assert kinds(
+        a_subject(newsletter__email=a_summary()), history=history, at="2027-01-03T00:00:00.000Z"
+    ) == [(ReminderKind.CHANGED, "1.2")]
 
 
 def test_whoever_has_had_processing_restricted_is_told_nothing_and_kept() -> None:
     """Restricted data is stored and nothing else (GDPR Art. 18(2))."""
     restricted = waiting().restrict(MORNING)
     assert reminders_for(restricted, ONE, HALF) == ()
-    assert retention_action(restricted, ONE, PROOF_KEPT, "2099-01-01T00:00:00.000Z") is RetentionAction.KEEP
+    assert (
+        retention_action(restricted, ONE, PROOF_KEPT, "2099-01-01T00:00:00.000Z")
+        is RetentionAction.KEEP
+    )
     assert (
         retention_action(restricted.restrict(None), ONE, PROOF_KEPT, "2099-01-01T00:00:00.000Z")
         is RetentionAction.ERASE
@@ -179,9 +194,15 @@ def test_whoever_has_had_processing_restricted_is_told_nothing_and_kept() -> Non
 
 def test_a_yes_that_was_never_confirmed_leaves_nobody_behind() -> None:
     """The address may be anybody's and is not kept after the time (GDPR Art. 5(1)(c), (e))."""
-    assert retention_action(waiting(), ONE, PROOF_KEPT, "2026-11-29T08:14:59.999Z") is RetentionAction.KEEP
+    assert (
+        retention_action(waiting(), ONE, PROOF_KEPT, "2026-11-29T08:14:59.999Z")
+        is RetentionAction.KEEP
+    )
     assert retention_action(waiting(), ONE, PROOF_KEPT, CONFIRM_BY) is RetentionAction.ERASE
-    refused = a_subject(newsletter__email=waiting().summaries[EMAIL_NEWS], newsletter__sms=a_summary(an_answer("no")))
+    refused = a_subject(
+        newsletter__email=waiting().summaries[EMAIL_NEWS],
+        newsletter__sms=a_summary(an_answer("no")),
+    )
     assert retention_action(refused, ONE, PROOF_KEPT, CONFIRM_BY) is RetentionAction.KEEP
 
 
@@ -192,7 +213,10 @@ def stopped(*words: RecordedAnswer) -> Subject:
     """Give somebody with these answers, then a withdrawal of everything recorded at `LAST`."""
     alone = a_summary(an_answer("withdraw", MORNING))
     return replace(
-        a_subject(newsletter__sms=alone, newsletter__email=a_summary(*words, an_answer("withdraw", LAST, version=9))),
+        a_subject(
+            newsletter__sms=alone,
+            newsletter__email=a_summary(*words, an_answer("withdraw", LAST, version=9)),
+        ),
         recorded_at=LAST,
     )
 
@@ -202,18 +226,31 @@ def stopped(*words: RecordedAnswer) -> Subject:
     [(), (an_answer("withdraw"),), (an_answer(confirm_by="2026-11-22T10:00:00.000Z"),)],
     ids=["once", "twice", "after a Yes nobody confirmed"],
 )
-def test_whoever_only_ever_stopped_things_is_kept_for_thirty_days(words: tuple[RecordedAnswer, ...]) -> None:
-    """Anybody may type anybody's address to stop things: it is not kept for three years (GDPR Art. 5(1)(c), (e)).
+def test_whoever_only_ever_stopped_things_is_kept_for_thirty_days(
+    words: tuple[RecordedAnswer, ...],
+) -> None:
+    """Anybody may type anybody's address to stop things: it is not kept for three years (GDPR Art.
+    5(1)(c), (e)).
 
-    It is kept for as long as a form on paper from before may lie about, so that it does not outlive this later word.
+    It is kept for as long as a form on paper from before may lie about, so that it does not outlive
+    this later word.
     """
     person = stopped(*words)
-    assert retention_action(person, ONE, PROOF_KEPT, "2026-12-23T08:59:59.999Z") is RetentionAction.KEEP
-    assert retention_action(person, ONE, PROOF_KEPT, "2026-12-23T09:00:00.000Z") is RetentionAction.ERASE
-    assert retention_action(person, ONE, "P7D", "2026-11-30T09:00:00.000Z") is RetentionAction.ERASE, (
-        "never longer than proof is kept"
+    assert (
+        retention_action(person, ONE, PROOF_KEPT, "2026-12-23T08:59:59.999Z")
+        is RetentionAction.KEEP
     )
-    assert retention_action(person.restrict(LAST), ONE, PROOF_KEPT, "2099-01-01T00:00:00.000Z") is RetentionAction.KEEP
+    assert (
+        retention_action(person, ONE, PROOF_KEPT, "2026-12-23T09:00:00.000Z")
+        is RetentionAction.ERASE
+    )
+    assert (
+        retention_action(person, ONE, "P7D", "2026-11-30T09:00:00.000Z") is RetentionAction.ERASE
+    ), "never longer than proof is kept"
+    assert (
+        retention_action(person.restrict(LAST), ONE, PROOF_KEPT, "2099-01-01T00:00:00.000Z")
+        is RetentionAction.KEEP
+    )
 
 
 @pytest.mark.parametrize(
@@ -225,16 +262,27 @@ def test_whoever_answered_before_they_stopped_is_kept_as_long_as_the_notice_says
     words: tuple[RecordedAnswer, ...],
 ) -> None:
     """Their withdrawal proves that the use had to end; a refusal is an answer too."""
-    assert retention_action(stopped(*words), ONE, PROOF_KEPT, "2026-12-24T00:00:00.000Z") is RetentionAction.KEEP
-    assert retention_action(stopped(*words), ONE, PROOF_KEPT, "2029-11-23T09:00:00.000Z") is RetentionAction.ERASE
+    assert (
+        retention_action(stopped(*words), ONE, PROOF_KEPT, "2026-12-24T00:00:00.000Z")
+        is RetentionAction.KEEP
+    )
+    assert (
+        retention_action(stopped(*words), ONE, PROOF_KEPT, "2029-11-23T09:00:00.000Z")
+        is RetentionAction.ERASE
+    )
 
 
 @pytest.mark.parametrize("assurance", [Assurance.STAFF_WITNESSED, Assurance.IMPORTED])
-def test_a_withdrawal_that_the_clinic_recorded_is_kept_as_long_as_the_notice_says(assurance: Assurance) -> None:
+def test_a_withdrawal_that_the_clinic_recorded_is_kept_as_long_as_the_notice_says(
+    assurance: Assurance,
+) -> None:
     """The contact was proven: staff saw the person, a message was read, or it was imported."""
     staff = an_answer("withdraw", LAST, assurance=assurance)
     person = replace(a_subject(newsletter__email=a_summary(staff)), recorded_at=LAST)
-    assert retention_action(person, ONE, PROOF_KEPT, "2026-12-24T00:00:00.000Z") is RetentionAction.KEEP
+    assert (
+        retention_action(person, ONE, PROOF_KEPT, "2026-12-24T00:00:00.000Z")
+        is RetentionAction.KEEP
+    )
 
 
 @pytest.mark.parametrize(
@@ -250,15 +298,22 @@ def test_a_withdrawal_that_the_clinic_recorded_is_kept_as_long_as_the_notice_say
     ],
     ids=["withdrawn", "refused", "expired", "superseded"],
 )
-def test_what_has_ended_is_kept_for_the_period_the_notice_names(summary: object, ended: Instant) -> None:
+def test_what_has_ended_is_kept_for_the_period_the_notice_names(
+    summary: object, ended: Instant
+) -> None:
     """Three years and not a day more, counted from the end of the last consent."""
     anna = a_subject(newsletter__email=summary)  # type: ignore[arg-type]
     until = ended.replace(ended[:4], str(int(ended[:4]) + 3), 1)
     assert retention_action(anna, ONE, PROOF_KEPT, ended) is RetentionAction.KEEP
-    assert retention_action(anna, ONE, PROOF_KEPT, until.replace("00.000Z", "00.001Z")) is RetentionAction.ERASE
+    assert (
+        retention_action(anna, ONE, PROOF_KEPT, until.replace("00.000Z", "00.001Z"))
+        is RetentionAction.ERASE
+    )
     assert proof_until(anna, ONE, PROOF_KEPT, until) == until
     still = replace(anna, summaries={**anna.summaries, SMS_NEWS: a_summary()})
-    assert retention_action(still, ONE, PROOF_KEPT, "2099-01-01T00:00:00.000Z") is RetentionAction.KEEP
+    assert (
+        retention_action(still, ONE, PROOF_KEPT, "2099-01-01T00:00:00.000Z") is RetentionAction.KEEP
+    )
 
 
 def test_erasing_ends_what_was_in_force_and_the_period_counts_from_then() -> None:
@@ -271,6 +326,12 @@ def test_erasing_ends_what_was_in_force_and_the_period_counts_from_then() -> Non
     assert proof_until(granted, ONE, PROOF_KEPT, at) == "2030-01-01T00:00:00.000Z"
     assert proof_until(granted, ONE, "2035-12-31", at) == "2036-01-01T00:00:00.000Z"
     erased = granted.erase("2030-01-01T00:00:00.000Z")
-    assert retention_action(erased, ONE, PROOF_KEPT, "2029-12-31T23:59:59.999Z") is RetentionAction.KEEP
-    assert retention_action(erased, ONE, PROOF_KEPT, "2030-01-01T00:00:00.000Z") is RetentionAction.DELETE
+    assert (
+        retention_action(erased, ONE, PROOF_KEPT, "2029-12-31T23:59:59.999Z")
+        is RetentionAction.KEEP
+    )
+    assert (
+        retention_action(erased, ONE, PROOF_KEPT, "2030-01-01T00:00:00.000Z")
+        is RetentionAction.DELETE
+    )
     assert reminders_for(erased, ONE, at) == ()

@@ -9,7 +9,9 @@ GRANTED = Status(State.GRANTED, MORNING, an_answer())
 NEVER = Status(State.NEVER_ASKED, None, None)
 
 
-@pytest.mark.parametrize("against", [State.REFUSED, State.WITHDRAWN, State.EXPIRED, State.SUPERSEDED])
+@pytest.mark.parametrize(
+    "against", [State.REFUSED, State.WITHDRAWN, State.EXPIRED, State.SUPERSEDED]
+)
 def test_one_no_among_those_who_share_a_phone_is_a_no(against: State) -> None:
     """A text message reaches everyone who shares the phone, so everyone must want it."""
     assert strictest([GRANTED, Status(against, NOON, an_answer(at=NOON))]).state is against
@@ -30,7 +32,10 @@ def test_a_strangers_unconfirmed_yes_takes_nothing_from_the_one_who_granted() ->
 
 def test_pending_alone_permits_nothing() -> None:
     """Until the contact confirms, nobody may write to it."""
-    assert strictest([NEVER, Status(State.PENDING, NOON, an_answer(at=NOON, confirm_by=LATER))]).state is State.PENDING
+    assert (
+        strictest([NEVER, Status(State.PENDING, NOON, an_answer(at=NOON, confirm_by=LATER))]).state
+        is State.PENDING
+    )
 
 
 def test_of_several_who_are_against_the_latest_is_told() -> None:

@@ -16,7 +16,8 @@ from infra.build.bundle import ROOT
 LINE = '        Language("fo", "Føroyskt", "FO"),\n'
 BEFORE = '        Language("en", "English", "GB"),\n'
 
-# Run inside the copy: what a visitor who reads Faroese gets, and what the build takes along for them.
+# Run inside the copy: what a visitor who reads Faroese gets, and what the build takes along for
+# them.
 VISIT = """
 import json
 from chalicelib.notices.edition import make_edition
@@ -51,7 +52,15 @@ print(json.dumps({
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Copy the portal and add Faroese: the line, and a catalog with one translation."""
     copy = tmp_path_factory.mktemp("portal")
-    for name in (".chalice", "chalicelib", "templates", "locales", "infra", "tests", "docs/openapi"):
+    for name in (
+        ".chalice",
+        "chalicelib",
+        "templates",
+        "locales",
+        "infra",
+        "tests",
+        "docs/openapi",
+    ):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "app.py", copy)
     languages = copy / "chalicelib/domain/languages.py"
@@ -62,15 +71,24 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (copy / "locales/fo/LC_MESSAGES/messages.mo").unlink(missing_ok=True)
     catalog = copy / "locales/fo/LC_MESSAGES/messages.po"
     english = catalog.read_text(encoding="utf-8")
-    catalog.write_text(english.replace('msgstr "Page not found"', 'msgstr "Síðan varð ikki funnin"'), encoding="utf-8")
+    catalog.write_text(
+        english.replace('msgstr "Page not found"', 'msgstr "Síðan varð ikki funnin"'),
+        encoding="utf-8",
+    )
     return copy
 
 
 def run(folder: Path, *arguments: str) -> str:
     """Run Python inside a folder and give what it writes."""
-    settings = {**os.environ, "TABLE_NAME": "portal", "AWS_REGION": "eu-north-1"}  # no page here reads the table
+    settings = {
+        **os.environ,
+        "TABLE_NAME": "portal",
+        "AWS_REGION": "eu-north-1",
+    }  # no page here reads the table
     command = [sys.executable, *arguments]
-    done = subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=settings, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -79,7 +97,9 @@ def run(folder: Path, *arguments: str) -> str:
 def visited(copied: Path) -> dict[str, Any]:
     """Compile the catalogs of the copy and visit it."""
     run(copied, "-c", "from infra.build.catalogs import compile_stale; compile_stale()")
-    pages: dict[str, Any] = json.loads(run(copied, "-c", VISIT).splitlines()[-1])  # above it, the log
+    pages: dict[str, Any] = json.loads(
+        run(copied, "-c", VISIT).splitlines()[-1]
+    )  # above it, the log
     return pages
 
 

@@ -1,6 +1,7 @@
 """`make faults`: 20,000 operations in which anything may fail, and what must hold all the same.
 
-`OPERATIONS` and `SEED` choose how many and which; `SEED=7.3 FROM=120 TO=160` walks a part of one walk again.
+`OPERATIONS` and `SEED` choose how many and which; `SEED=7.3 FROM=120 TO=160` walks a part of one
+walk again.
 """
 
 import os
@@ -19,7 +20,9 @@ def main() -> int:
     """Walk, tell the figures, and end with 1 where anything is broken."""
     if os.environ.get("PYTHONHASHSEED") != "0":  # the order of sets is part of a walk
         again = {**os.environ, "PYTHONHASHSEED": "0"}
-        return subprocess.run([sys.executable, "-m", "tests.faults"], env=again, check=False).returncode
+        return subprocess.run(
+            [sys.executable, "-m", "tests.faults"], env=again, check=False
+        ).returncode
     variables = {name: os.environ.get(name) or "" for name in ("SEED", "OPERATIONS", "FROM", "TO")}
     seed = variables["SEED"] or SEED
     begun = time.monotonic()

@@ -1,9 +1,11 @@
-"""A DynamoDB table in memory that keeps DynamoDB's rules as far as the portal's table relies on them.
+"""A DynamoDB table in memory that keeps DynamoDB's rules as far as the portal's table relies on
+them.
 
-It stands where botocore's client stands, so that everything above runs as it is: `chalicelib.store.table` and PynamoDB
-with their conditions, the order of a transaction's reasons, pages and batches. Consistent reads, single-item writes and
-transactions, a stream of what was written; strings, whole numbers, bytes and maps. `test_dynamodb.py` holds it against
-Amazon's own DynamoDB Local.
+It stands where botocore's client stands, so that everything above runs as it is:
+`chalicelib.store.table` and PynamoDB with their conditions, the order of a transaction's reasons,
+pages and batches. Consistent reads, single-item writes and transactions, a stream of what was
+written; strings, whole numbers, bytes and maps. `test_dynamodb.py` holds it against Amazon's own
+DynamoDB Local.
 """
 
 from bisect import bisect_left, insort
@@ -74,8 +76,19 @@ class MemoryTable:
 
     def _query(self, sent: Sent) -> dict[str, Any]:
         values, names = sent["ExpressionAttributeValues"], sent["ExpressionAttributeNames"]
-        known = {"KeyConditionExpression", "ExclusiveStartKey", "ScanIndexForward", "ConsistentRead", "Limit"}
-        known |= {"TableName", "ExpressionAttributeNames", "ExpressionAttributeValues", "ReturnConsumedCapacity"}
+        known = {
+            "KeyConditionExpression",
+            "ExclusiveStartKey",
+            "ScanIndexForward",
+            "ConsistentRead",
+            "Limit",
+        }
+        known |= {
+            "TableName",
+            "ExpressionAttributeNames",
+            "ExpressionAttributeValues",
+            "ReturnConsumedCapacity",
+        }
         if not sent.keys() <= known:
             raise NotImplementedError(sorted(sent.keys() - known))
         pk = values[":0"]["S"]  # PynamoDB writes the partition first
@@ -85,7 +98,11 @@ class MemoryTable:
             order = order[::-1]
         if start := sent.get("ExclusiveStartKey"):
             begun = start["sk"]["S"]
-            order = [sk for sk in order if (sk > begun) == sent.get("ScanIndexForward", True) and sk != begun]
+            order = [
+                sk
+                for sk in order
+                if (sk > begun) == sent.get("ScanIndexForward", True) and sk != begun
+            ]
         page: list[Stored] = []
         read = 0
         last = None
@@ -115,7 +132,9 @@ class MemoryTable:
             change = self._change(kind, sent)
         except Refused as refused:
             failed = refused.code == "ConditionalCheckFailed"
-            raise declined(operation, "ConditionalCheckFailedException" if failed else "ValidationException") from None
+            raise declined(
+                operation, "ConditionalCheckFailedException" if failed else "ValidationException"
+            ) from None
         self._apply(change)
         return {}
 
@@ -154,7 +173,11 @@ class MemoryTable:
         if kind == "Put":
             after = dict(sent["Item"])
         else:
-            after = dict(before) if before is not None else {"pk": {"S": place[0]}, "sk": {"S": place[1]}}
+            after = (
+                dict(before)
+                if before is not None
+                else {"pk": {"S": place[0]}, "sk": {"S": place[1]}}
+            )
             try:
                 update(sent["UpdateExpression"])(context, after)
             except InvalidPathError:
@@ -180,7 +203,9 @@ class MemoryTable:
             change: dict[str, Any] = {"Keys": {"pk": {"S": pk}, "sk": {"S": sk}}}
             if after is not None:
                 change["NewImage"] = after
-            self.records.append({"eventName": event, "eventSource": "aws:dynamodb", "dynamodb": change})
+            self.records.append(
+                {"eventName": event, "eventSource": "aws:dynamodb", "dynamodb": change}
+            )
 
     def _get(self, place: Place) -> Stored | None:
         pk, sk = place

@@ -1,7 +1,9 @@
-"""DynamoDB's condition and update expressions, as far as PynamoDB writes them for the portal's table.
+"""DynamoDB's condition and update expressions, as far as PynamoDB writes them for the portal's
+table.
 
-An expression is parsed once and then evaluated on many items. What this grammar does not know is refused loudly: an
-expression that somebody begins to use must be added here before the walks can be trusted again.
+An expression is parsed once and then evaluated on many items. What this grammar does not know is
+refused loudly: an expression that somebody begins to use must be added here before the walks can be
+trusted again.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html
 """
@@ -64,7 +66,9 @@ class _Tokens:
     def take(self, wanted: str = "") -> str:
         token = self.next
         if not token or (wanted and token != wanted):
-            raise NotImplementedError(f"{wanted or 'more'} expected, found {token!r} in {' '.join(self._tokens)}")
+            raise NotImplementedError(
+                f"{wanted or 'more'} expected, found {token!r} in {' '.join(self._tokens)}"
+            )
         self._at += 1
         return token
 
@@ -124,7 +128,9 @@ def _comparison(tokens: _Tokens) -> Condition:
         low = _operand(tokens)
         tokens.take("AND")
         high = _operand(tokens)
-        return lambda context: _holds("<=", low(context), left(context)) and _holds("<=", left(context), high(context))
+        return lambda context: (
+            _holds("<=", low(context), left(context)) and _holds("<=", left(context), high(context))
+        )
     if tokens.took("IN"):
         given = _arguments(tokens)
         return lambda context: any(_holds("=", left(context), each(context)) for each in given)
@@ -152,7 +158,9 @@ def _operand(tokens: _Tokens) -> Operand:
         return lambda context: _size(place(context))
     if tokens.took("if_not_exists"):
         place, otherwise = _arguments(tokens)
-        return lambda context: found if (found := place(context)) is not None else otherwise(context)
+        return lambda context: (
+            found if (found := place(context)) is not None else otherwise(context)
+        )
     if tokens.next.startswith(":"):
         name = tokens.take()
         return lambda context: context.values[name]
@@ -200,7 +208,11 @@ def _size(value: Value | None) -> Value | None:
     if value is None:
         return None
     [(kind, content)] = value.items()
-    return None if kind in {"N", "BOOL", "NULL"} else {"N": str(len(content.encode() if kind == "S" else content))}
+    return (
+        None
+        if kind in {"N", "BOOL", "NULL"}
+        else {"N": str(len(content.encode() if kind == "S" else content))}
+    )
 
 
 @cache

@@ -65,7 +65,10 @@ def broken(walk: Walk) -> list[str]:
 
 def _read(walk: Walk, clinic: str) -> Clinic:
     portal = walk.world.portal
-    people = {person.id: person for person in (load_person(each) for each in iter_items(portal.table, clinic))}
+    people = {
+        person.id: person
+        for person in (load_person(each) for each in iter_items(portal.table, clinic))
+    }
     chains = {each.id: portal.receipts.history(clinic, [each]) for each in people.values()}
     return Clinic(clinic, people, chains, portal.directory.look_up(clinic).published.in_force)
 
@@ -104,7 +107,9 @@ def _summaries(chain: list[Receipt]) -> dict[str, AnswerSummary]:
 
 
 def _found_by_contact(walk: Walk, clinic: Clinic) -> Iterator[str]:
-    """Under each contact stands everybody who has it, exactly as among the people, and nobody else."""
+    """Under each contact stands everybody who has it, exactly as among the people, and nobody
+    else.
+    """
     portal = walk.world.portal
     contacts = {c for each in walk.cast if each.clinic == clinic.id for c in each.contacts}
     lookups = {portal.clinics.key(clinic.id).lookup(contact): contact for contact in contacts}
@@ -156,7 +161,9 @@ def _once(clinic: Clinic) -> Iterator[str]:
             mark = document["effective_at"] if staff else document["source"]
             if not mark or (not staff and document["assurance"] != "self-asserted"):
                 continue  # a confirmation bears the source of what it confirms
-            changed = any(entry["before"] != entry["after"] for entry in document["decisions"].values())
+            changed = any(
+                entry["before"] != entry["after"] for entry in document["decisions"].values()
+            )
             stops = any(entry["answer"] != "yes" for entry in document["decisions"].values())
             if marked[mark] and (staff or not (changed and stops)):
                 yield f"doubled: {subject} has two receipts of the act {mark}"
@@ -173,15 +180,24 @@ def _stopped(walk: Walk, clinic: Clinic) -> Iterator[str]:
 
 def _reached(clinic: Clinic, each: Stopped, subject: str, version: int) -> Iterator[str]:
     chain = clinic.chains.get(subject, [])
-    earlier = [receipt for receipt in chain[:version] if receipt.document["effective_at"] <= each.at]
+    earlier = [
+        receipt for receipt in chain[:version] if receipt.document["effective_at"] <= each.at
+    ]
     before, after = _summaries(earlier), chain[version:]
     for address in each.addresses:
         summary = before.get(address)
         allowed = resolve(summary, clinic.in_force, each.at).state in {State.GRANTED, State.PENDING}
         if summary is None or not allowed:
             continue
-        answers = [receipt.document["decisions"][address]["answer"] for receipt in after if _about(receipt, address)]
-        if not any(answer != Answer.YES for answer in answers) and not clinic.people[subject].erased:
+        answers = [
+            receipt.document["decisions"][address]["answer"]
+            for receipt in after
+            if _about(receipt, address)
+        ]
+        if (
+            not any(answer != Answer.YES for answer in answers)
+            and not clinic.people[subject].erased
+        ):
             yield f"withdrawal: {address} of {subject} was not stopped at {each.at}"
 
 
@@ -192,20 +208,32 @@ def _about(receipt: Receipt, address: str) -> bool:
 def _reported_by_status(walk: Walk, clinic: Clinic) -> Iterator[str]:
     """A status permits only what the receipts of everybody under the contact permit."""
     portal, world = walk.world.portal, walk.world
-    contacts = sorted({c for each in walk.cast if each.clinic == clinic.id for c in each.contacts}, key=str)
+    contacts = sorted(
+        {c for each in walk.cast if each.clinic == clinic.id for c in each.contacts}, key=str
+    )
     for start in range(0, len(contacts), 100):
         batch = contacts[start : start + 100]
         body = {"subjects": [{contact.kind.value: contact.value} for contact in batch]}
-        headers = {"Authorization": f"Bearer {world.api_keys[clinic.id]}", "Content-Type": "application/json"}
+        headers = {
+            "Authorization": f"Bearer {world.api_keys[clinic.id]}",
+            "Content-Type": "application/json",
+        }
         target = f"/v1/clinics/{clinic.id}/status"
-        results = json.loads(Visitor().send("POST", target, json.dumps(body).encode(), headers).body)["results"]
+        results = json.loads(
+            Visitor().send("POST", target, json.dumps(body).encode(), headers).body
+        )["results"]
         for contact, result in zip(batch, results, strict=True):
             people = [
-                each for each in portal.directory.look_up(clinic.id, [contact]).known() if not each.restricted_since
+                each
+                for each in portal.directory.look_up(clinic.id, [contact]).known()
+                if not each.restricted_since
             ]
             summaries = [_summaries(clinic.chains[each.id]) for each in people]
             for address, decision in result["decisions"].items():
-                states = [resolve(each.get(address), clinic.in_force, world.instant).state for each in summaries]
+                states = [
+                    resolve(each.get(address), clinic.in_force, world.instant).state
+                    for each in summaries
+                ]
                 if decision["permitted"] and not (states and State.GRANTED in states):
                     yield f"status: {address} is permitted, and the receipts say {states}"
 
@@ -246,7 +274,11 @@ def _counted(walk: Walk, clinic: Clinic) -> Iterator[str]:
     for day, tally in tallies.items():
         counted = counts(walk.world.portal.table, clinic.id, day)
         if counted != tally:
-            wrong = {name for name in counted.keys() | tally.keys() if counted.get(name) != tally.get(name)}
+            wrong = {
+                name
+                for name in counted.keys() | tally.keys()
+                if counted.get(name) != tally.get(name)
+            }
             name = min(wrong)
             yield f"counted: {name} on {day} is {counted.get(name)}, and the receipts say {tally.get(name)}"
 
@@ -261,8 +293,8 @@ def _outbox(walk: Walk) -> Iterator[str]:
 def _messages(walk: Walk) -> Iterator[str]:
     """No message goes out twice, unless the portal could not know of the first.
 
-    Its reply was lost, the process died before it was noted, or the table did not take the note: sending is at least
-    once, and only then more than once.
+    Its reply was lost, the process died before it was noted, or the table did not take the note:
+    sending is at least once, and only then more than once.
     """
     client = walk.world.messages
     before: dict[object, int] = {}

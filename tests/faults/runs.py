@@ -57,15 +57,21 @@ def run(seed: str, first: int = 0, last: int = LENGTH) -> Result:
             found = broken(walk)
         except Exception as error:  # noqa: BLE001 - whatever it is, this walk shows it
             place = traceback.extract_tb(error.__traceback__)[-1]
-            found = [f"error: {type(error).__name__} at {place.filename.rpartition('/')[2]}:{place.lineno}"]
+            found = [
+                f"error: {type(error).__name__} at {place.filename.rpartition('/')[2]}:{place.lineno}"
+            ]
         tally = Counter(
             {
                 "operations": last - first,
-                "answers to requests": sum(n for name, n in walk.done.items() if name.startswith("answer")),
+                "answers to requests": sum(
+                    n for name, n in walk.done.items() if name.startswith("answer")
+                ),
                 "acknowledged": len(walk.acknowledged),
                 "withdrawals acknowledged": len(walk.stopped),
                 "people they had to reach": sum(len(each.people) for each in walk.stopped),
-                "receipts": sum(1 for (_, sk), _ in world.table.items() if sk.startswith("RECEIPT#")),
+                "receipts": sum(
+                    1 for (_, sk), _ in world.table.items() if sk.startswith("RECEIPT#")
+                ),
                 "messages": len(world.messages.deliveries),
                 "messages sent twice": len(world.messages.deliveries)
                 - len({d.entry for d in world.messages.deliveries}),
@@ -80,7 +86,10 @@ def run_all(seed: str, operations: int) -> Iterator[Result]:
 
     Each walk has a seed of its own, such as ``7.0`` and ``7.1``.
     """
-    parts = [(f"{seed}.{number}", min(LENGTH, operations - start)) for number, start in _starts(operations)]
+    parts = [
+        (f"{seed}.{number}", min(LENGTH, operations - start))
+        for number, start in _starts(operations)
+    ]
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         yield from pool.map(_run_part, parts)
 

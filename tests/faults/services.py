@@ -1,6 +1,7 @@
 """The AWS services as the portal's botocore clients see them, each with the weather of the moment.
 
-They stand in the place of botocore's clients, so that PynamoDB, `AwsTransport`, `Kms` and `KmsSigner` run as they are.
+They stand in the place of botocore's clients, so that PynamoDB, `AwsTransport`, `Kms` and
+`KmsSigner` run as they are.
 """
 
 import itertools
@@ -9,7 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePrivateKey, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    ECDSA,
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    generate_private_key,
+)
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -39,9 +45,11 @@ class Anything:
 
 @dataclass
 class DynamoClient:
-    """botocore's client of DynamoDB: it tries what failed again, and sends a transaction again under the same token.
+    """botocore's client of DynamoDB: it tries what failed again, and sends a transaction again
+    under the same token.
 
-    DynamoDB remembers that token for ten minutes: the transaction whose reply was lost is answered, not repeated.
+    DynamoDB remembers that token for ten minutes: the transaction whose reply was lost is answered,
+    not repeated.
     """
 
     table: MemoryTable
@@ -51,7 +59,12 @@ class DynamoClient:
 
     def _make_api_call(self, operation: str, sent: Mapping[str, Any]) -> Mapping[str, Any]:
         transaction, writes = operation == "TransactWriteItems", operation not in READS
-        possible = [Fault.LOST_REQUEST, Fault.LOST_REPLY, Fault.THROTTLED, *([Fault.CONFLICT] if transaction else ())]
+        possible = [
+            Fault.LOST_REQUEST,
+            Fault.LOST_REPLY,
+            Fault.THROTTLED,
+            *([Fault.CONFLICT] if transaction else ()),
+        ]
         done: Mapping[str, Any] | None = None
         if writes:
             self.weather.before_write()
@@ -88,7 +101,9 @@ class KeyServiceClient:
     """KMS: data keys that are wrapped in nothing, and one key that signs (ES256)."""
 
     weather: Weather
-    private: EllipticCurvePrivateKey = field(default_factory=lambda: generate_private_key(SECP256R1()), repr=False)
+    private: EllipticCurvePrivateKey = field(
+        default_factory=lambda: generate_private_key(SECP256R1()), repr=False
+    )
 
     def decrypt(self, *, CiphertextBlob: bytes, **_: object) -> dict[str, bytes]:  # noqa: N803 - KMS's own names
         """Unwrap a data key."""
@@ -96,7 +111,9 @@ class KeyServiceClient:
 
     def get_public_key(self, *, KeyId: str) -> dict[str, Any]:  # noqa: N803
         """Give the public half of the key that signs."""
-        public = self.private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        public = self.private.public_key().public_bytes(
+            Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+        )
         return self._asked("GetPublicKey", lambda: {"PublicKey": public, "KeyId": KeyId})
 
     def sign(self, *, Message: bytes, **_: object) -> dict[str, bytes]:  # noqa: N803
@@ -144,7 +161,12 @@ class MessageClient:
         """Take an e-mail."""
         simple = message["Content"]["Simple"]
         tags = {each["Name"]: each["Value"] for each in message["EmailTags"]}
-        return self._take("SendEmail", message["Destination"]["ToAddresses"][0], simple["Body"]["Text"]["Data"], tags)
+        return self._take(
+            "SendEmail",
+            message["Destination"]["ToAddresses"][0],
+            simple["Body"]["Text"]["Data"],
+            tags,
+        )
 
     def publish(self, **message: Any) -> dict[str, str]:
         """Take a text message."""

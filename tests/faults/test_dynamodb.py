@@ -58,7 +58,10 @@ def both(endpoint: str) -> Iterator[tuple[Table, Table]]:
     name = f"compared-{next(_tables)}"
     with environment(aws_environment(endpoint)):
         create_table(endpoint, name)
-        real, ours = Table(name, region=REGION, host=endpoint), Table(name, region=REGION, host=endpoint)
+        real, ours = (
+            Table(name, region=REGION, host=endpoint),
+            Table(name, region=REGION, host=endpoint),
+        )
         connect(ours, DynamoClient(MemoryTable(), Weather()))
         yield real, ours
         real.client.close()
@@ -87,7 +90,13 @@ def a_write(rng: Random, key: Key, table: Table) -> Write:
     texts = list((item.texts if item else {}).items()) or [("n1", "v")]
     name, was = rng.choice(texts)
     number = rng.choice([int((item.number or 0) if item else 0) + 1, rng.randrange(1, 4)])
-    fields = {"body": rng.choice(["x", "y"]), "blob": b"\x00\xff", "entries": {"n1": "v"}, "number": 2, "ttl": 5}
+    fields = {
+        "body": rng.choice(["x", "y"]),
+        "blob": b"\x00\xff",
+        "entries": {"n1": "v"},
+        "number": 2,
+        "ttl": 5,
+    }
     some = {"entries": {"n1": "v"}} if rng.random() < 0.5 else {}
     some |= dict(rng.sample(sorted(fields.items()), rng.randrange(1, 4)))
     return rng.choice(
@@ -100,12 +109,18 @@ def a_write(rng: Random, key: Key, table: Table) -> Write:
             Delete(key, empty=True, number=rng.choice([None, 2, number - 1])),
             SetEntry(key, rng.choice(["n1", "n2"]), rng.choice(["v", "w"])),
             FirstEntry(key, "n1", "first"),
-            SetBlob(key, b"new", was=rng.choice([bytes((item.blob if item else None) or b"-"), b"z"])),
+            SetBlob(
+                key, b"new", was=rng.choice([bytes((item.blob if item else None) or b"-"), b"z"])
+            ),
             SetBody(key, rng.choice(["x", "y", None]), was=body, blob=rng.choice([None, b"z"])),
             RemoveEntry(key, name),
             NextNumber(key, number),
-            MoveEntry(key, name, was, body=rng.choice([None, "moved"]), number=rng.choice([None, number])),
-            SetNumber(key, number, was=rng.choice([int(item.number) if item and item.number else None, 2])),
+            MoveEntry(
+                key, name, was, body=rng.choice([None, "moved"]), number=rng.choice([None, number])
+            ),
+            SetNumber(
+                key, number, was=rng.choice([int(item.number) if item and item.number else None, 2])
+            ),
             Add(key, rng.randrange(1, 5)),
             Try(key, number + rng.randrange(-1, 2)),
             Count(key, number + rng.randrange(-1, 2), "counted", 7),
@@ -129,10 +144,14 @@ def test_the_table_in_memory_answers_as_dynamodb_does(both: tuple[Table, Table])
             real, ours = (outcome(Table.put_new, table, new) for table in both)
             assert ours == real, new
         assert stored_items(both[1]) == stored_items(both[0]), writes
-    assert met == {each.__name__ for each in get_args(Write)}  # each of them was carried out at least once
+    assert met == {
+        each.__name__ for each in get_args(Write)
+    }  # each of them was carried out at least once
 
 
-def test_queries_give_the_same_items_in_the_same_order_page_by_page(both: tuple[Table, Table]) -> None:
+def test_queries_give_the_same_items_in_the_same_order_page_by_page(
+    both: tuple[Table, Table],
+) -> None:
     """A partition longer than one answer of DynamoDB's, 1 MB, is read to its end."""
     for table in both:
         for number in range(9):
@@ -160,7 +179,9 @@ def test_queries_give_the_same_items_in_the_same_order_page_by_page(both: tuple[
     ],
     ids=["an item too large", "one item twice", "too many items", "an empty key"],
 )
-def test_what_dynamodb_never_takes_is_not_taken_either(both: tuple[Table, Table], writes: list[Write]) -> None:
+def test_what_dynamodb_never_takes_is_not_taken_either(
+    both: tuple[Table, Table], writes: list[Write]
+) -> None:
     """A walk finds an item that grows too large as the real table would."""
     real, ours = (outcome(Table.write, table, writes) for table in both)
     assert ours == real == "UnavailableError"

@@ -38,7 +38,9 @@ def test_whatever_fails_nothing_is_lost_or_doubled_and_nobody_is_left_out() -> N
     """A decision survives lost requests, dead processes, throttling and a late stream."""
     result = run("b", 0, OPERATIONS)
     assert result.broken == []
-    assert {*Fault, "died before a write", "died after a write", "others acted between"} == set(result.faults)
+    assert {*Fault, "died before a write", "died after a write", "others acted between"} == set(
+        result.faults
+    )
     assert result.tally["acknowledged"] > OPERATIONS / 3
     assert result.tally["people they had to reach"] > RESIDENTS
 
@@ -50,7 +52,9 @@ def test_a_walk_of_a_seed_is_the_same_again() -> None:
     root = Path(__file__).resolve().parents[2]
 
     def output() -> list[str]:
-        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            command, cwd=root, env=environment, capture_output=True, text=True, check=True
+        )
         return [line for line in done.stdout.splitlines() if "seconds" not in line]
 
     first = output()
@@ -66,11 +70,17 @@ def _without_looking(monkeypatch: pytest.MonkeyPatch) -> None:
         write(self, [_unconditional(each) for each in writes])
 
     def _unconditional(each: Write) -> Write:
-        return Replace(each.key, each.values) if isinstance(each, Put) and each.key.sk.startswith("RECEIPT#") else each
+        return (
+            Replace(each.key, each.values)
+            if isinstance(each, Put) and each.key.sk.startswith("RECEIPT#")
+            else each
+        )
 
     monkeypatch.setattr(Table, "write", over)
     monkeypatch.setattr(table, "_allow", lambda _: None)  # it would refuse to write over a receipt
-    monkeypatch.setattr(table, "_holds", lambda item, _: item.pk.exists() | item.pk.does_not_exist())
+    monkeypatch.setattr(
+        table, "_holds", lambda item, _: item.pk.exists() | item.pk.does_not_exist()
+    )
 
 
 def _only_the_first_person(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,11 +88,17 @@ def _only_the_first_person(monkeypatch: pytest.MonkeyPatch) -> None:
     everyone = decisions.withdraw
 
     def withdraw(portal: Portal, decision: Any, signature: Any, **more: Any) -> Any:
-        seen = more.get("seen") or portal.directory.look_up(decision.clinic, signature.contacts, guard=signature.guard)
+        seen = more.get("seen") or portal.directory.look_up(
+            decision.clinic, signature.contacts, guard=signature.guard
+        )
         people = {person.id for found in seen.stored_under.values() for person in found}
         if len(people) < 2:
             return everyone(portal, decision, signature, **more)
-        return [decisions.record(portal, decision, replace(signature, person=min(people), proves=()), seen=seen)]
+        return [
+            decisions.record(
+                portal, decision, replace(signature, person=min(people), proves=()), seen=seen
+            )
+        ]
 
     monkeypatch.setattr(decisions, "withdraw", withdraw)
 

@@ -1,7 +1,8 @@
-"""Random walks: patients, staff, programs, the stream and the clock act in any order, and anything may fail.
+"""Random walks: patients, staff, programs, the stream and the clock act in any order, and anything
+may fail.
 
-A walk of a seed is the same each time. Every operation draws from dice of its own (seed and number), so that the tail
-of a walk can be walked alone.
+A walk of a seed is the same each time. Every operation draws from dice of its own (seed and
+number), so that the tail of a walk can be walked alone.
 """
 
 import contextlib
@@ -52,7 +53,10 @@ class Somebody:
     @property
     def fields(self) -> dict[str, str]:
         """Give what they type."""
-        return {"name": self.name, **{contact.kind.value: contact.value for contact in self.contacts}}
+        return {
+            "name": self.name,
+            **{contact.kind.value: contact.value for contact in self.contacts},
+        }
 
     @property
     def subject(self) -> dict[str, str]:
@@ -146,11 +150,15 @@ class Walk:
         rng = Random(f"{self.seed}:{number}")
         self.world.at += timedelta(seconds=rng.expovariate(1 / 2400))
         for function in FUNCTIONS:
-            self.world.skews[function] = timedelta(seconds=rng.uniform(-1, 1) * SKEW.total_seconds())
+            self.world.skews[function] = timedelta(
+                seconds=rng.uniform(-1, 1) * SKEW.total_seconds()
+            )
         names, weights = zip(*OPERATIONS.items(), strict=True)
         name = rng.choices(names, weights)[0]
         weather = forecast(rng)
-        self.log.append(f"{number:6} {self.world.at:%m-%d %H:%M:%S} {name.replace('_', ' '):<24} {weather}")
+        self.log.append(
+            f"{number:6} {self.world.at:%m-%d %H:%M:%S} {name.replace('_', ' '):<24} {weather}"
+        )
         self.done[name] += 1
         self.world.weather.between = self._somebody_else(number)
         getattr(self, f"_{name}")(rng, weather)
@@ -187,7 +195,9 @@ class Walk:
     def _form(self, rng: Random, weather: Forecast) -> None:
         who = self._somebody(rng, residents=False)
         clinic = self._clinic(who.clinic)
-        questions = [a for a, q in clinic.questions.items() if not q.needs - {"name", "contact", *who.fields}]
+        questions = [
+            a for a, q in clinic.questions.items() if not q.needs - {"name", "contact", *who.fields}
+        ]
         answers = {
             f"decision.{each}": rng.choice(["yes", "yes", "no"])
             for each in rng.sample(questions, min(2, len(questions)))
@@ -203,15 +213,29 @@ class Walk:
         who = self._somebody(rng)
         contact = rng.choice(who.contacts)
         clinic = self._clinic(who.clinic)
-        stops = tuple(clinic.questions) if rng.random() < 0.5 else (rng.choice(list(clinic.questions)),)
+        stops = (
+            tuple(clinic.questions) if rng.random() < 0.5 else (rng.choice(list(clinic.questions)),)
+        )
         chosen = {"all": "yes"} if len(stops) > 1 else {"purpose": stops[0]}
         mark = f"w{len(self.sent)}"
-        fields = {"state": self._state(who.clinic, WITHDRAWAL_PAGE, mark), contact.kind.value: contact.value, **chosen}
-        self._post(Sent(who.clinic, f"/{who.clinic}/withdraw", fields, mark, (contact,), stops), rng, weather)
+        fields = {
+            "state": self._state(who.clinic, WITHDRAWAL_PAGE, mark),
+            contact.kind.value: contact.value,
+            **chosen,
+        }
+        self._post(
+            Sent(who.clinic, f"/{who.clinic}/withdraw", fields, mark, (contact,), stops),
+            rng,
+            weather,
+        )
 
     def _form_again(self, rng: Random, weather: Forecast) -> None:
         open_still = self.world.at - timedelta(minutes=100)
-        if forms := [each for each in self.sent[-60:] if not each.key and (each.stops or each.sent_at > open_still)]:
+        if forms := [
+            each
+            for each in self.sent[-60:]
+            if not each.key and (each.stops or each.sent_at > open_still)
+        ]:
             self._post(rng.choice(forms), rng, weather, again=True)
 
     def _link(self, rng: Random, weather: Forecast) -> None:
@@ -233,13 +257,17 @@ class Walk:
             state = self._own_state(token)
             if state is None:
                 return
-            answers = {f"decision.{each}": rng.choice(["yes", "no"]) for each in rng.sample(questions, 1)}
+            answers = {
+                f"decision.{each}": rng.choice(["yes", "no"]) for each in rng.sample(questions, 1)
+            }
             fields = {
                 "state": state,
                 "act": decision,
                 **({"all": "yes"} if decision == "stop" else {"adult": "yes", **answers}),
             }
-        answer = self._ask(lambda: Visitor(address=_address(rng)).post(f"/{what}/{token}", fields), rng, weather)
+        answer = self._ask(
+            lambda: Visitor(address=_address(rng)).post(f"/{what}/{token}", fields), rng, weather
+        )
         self._note_redirect(clinic, answer)
 
     # Staff and programs
@@ -250,9 +278,16 @@ class Walk:
 
     def _staff(self, who: Somebody, rng: Random, weather: Forecast, *, agree: bool = False) -> None:
         clinic = self._clinic(who.clinic)
-        questions = [a for a, q in clinic.questions.items() if not q.needs - {"name", "contact", *who.fields}]
-        answers = {each: "yes" if agree else rng.choice(["yes", "no"]) for each in rng.sample(questions, 2)}
-        at = instant(self.world.at - timedelta(seconds=rng.randrange(120, 200_000), milliseconds=rng.randrange(1000)))
+        questions = [
+            a for a, q in clinic.questions.items() if not q.needs - {"name", "contact", *who.fields}
+        ]
+        answers = {
+            each: "yes" if agree else rng.choice(["yes", "no"]) for each in rng.sample(questions, 2)
+        }
+        at = instant(
+            self.world.at
+            - timedelta(seconds=rng.randrange(120, 200_000), milliseconds=rng.randrange(1000))
+        )
         body = {
             "subject": who.subject,
             "name": who.name,
@@ -266,7 +301,10 @@ class Walk:
     def _staff_withdrawal(self, rng: Random, weather: Forecast) -> None:
         who = self._somebody(rng)
         contact = rng.choice(who.contacts)
-        at = instant(self.world.at - timedelta(seconds=rng.randrange(120, 4000), milliseconds=rng.randrange(1000)))
+        at = instant(
+            self.world.at
+            - timedelta(seconds=rng.randrange(120, 4000), milliseconds=rng.randrange(1000))
+        )
         body = {
             "subject": {contact.kind.value: contact.value},
             "all": True,
@@ -293,7 +331,11 @@ class Walk:
         weather: Forecast,
     ) -> None:
         key = f"idem-{len(self.sent)}"
-        self._post(Sent(clinic, f"/v1/clinics/{clinic}/{name}", body, at, contacts, stops, at, key), rng, weather)
+        self._post(
+            Sent(clinic, f"/v1/clinics/{clinic}/{name}", body, at, contacts, stops, at, key),
+            rng,
+            weather,
+        )
 
     def _status(self, rng: Random, weather: Forecast) -> None:
         who = self._somebody(rng)
@@ -303,8 +345,15 @@ class Walk:
 
     def _restriction(self, rng: Random, weather: Forecast) -> None:
         who = self._somebody(rng, residents=False)
-        body = {"subject": dict([next(iter(_one(rng, who.contacts).items()))]), "restricted": rng.random() < 0.5}
-        self._ask(lambda: self._program(who.clinic, "restrictions", body | {"everyone": True}, ""), rng, weather)
+        body = {
+            "subject": dict([next(iter(_one(rng, who.contacts).items()))]),
+            "restricted": rng.random() < 0.5,
+        }
+        self._ask(
+            lambda: self._program(who.clinic, "restrictions", body | {"everyone": True}, ""),
+            rng,
+            weather,
+        )
 
     def _erasure(self, rng: Random, weather: Forecast) -> None:
         who = self._somebody(rng, residents=False)
@@ -315,14 +364,20 @@ class Walk:
 
     def _stream(self, rng: Random, weather: Forecast) -> None:
         waiting = self.world.table.records
-        batch = [waiting.pop(rng.randrange(len(waiting))) for _ in range(min(len(waiting), rng.randrange(1, 80)))]
+        batch = [
+            waiting.pop(rng.randrange(len(waiting)))
+            for _ in range(min(len(waiting), rng.randrange(1, 80)))
+        ]
         if rng.random() < 0.06:
             self.lost += batch
             return
         batch += rng.choices(batch, k=len(batch) // 8) if batch else []
         handled = False
         for _ in range(3):  # Lambda sends a batch that failed again
-            handled = self.world.run("stream", weather, rng, lambda: self._handle_stream(batch)) or handled
+            handled = (
+                self.world.run("stream", weather, rng, lambda: self._handle_stream(batch))
+                or handled
+            )
             if handled:
                 break
         if not handled:
@@ -349,7 +404,9 @@ class Walk:
             self.reports.append(_report(rng.choice(mails).tags, self.world.instant, rng))
         if self.reports:
             report = rng.choice(self.reports)  # twice, late, or never
-            self.world.run("reports", weather, rng, lambda: _whatever(lambda: self.world.report(report)))
+            self.world.run(
+                "reports", weather, rng, lambda: _whatever(lambda: self.world.report(report))
+            )
 
     def _time_passes(self, rng: Random, _: Forecast) -> None:
         self.world.at += timedelta(hours=rng.choice([1, 6, 20]))
@@ -363,13 +420,19 @@ class Walk:
         known = self._known(sent) if sent.stops else {}
         if sent.key:
             name = sent.target.rpartition("/")[2]
-            answer = self._ask(lambda: self._program(sent.clinic, name, sent.fields, sent.key), rng, weather)
+            answer = self._ask(
+                lambda: self._program(sent.clinic, name, sent.fields, sent.key), rng, weather
+            )
         else:
-            answer = self._ask(lambda: Visitor(address=_address(rng)).post(sent.target, sent.fields), rng, weather)
+            answer = self._ask(
+                lambda: Visitor(address=_address(rng)).post(sent.target, sent.fields), rng, weather
+            )
         if answer is not None and answer.status == 201:
             document = json_of(answer)
             self.acknowledged.append(
-                Acknowledged(sent.clinic, document["id"], document, self.log[-1] if self.log else "begin")
+                Acknowledged(
+                    sent.clinic, document["id"], document, self.log[-1] if self.log else "begin"
+                )
             )
         elif not self._note_redirect(sent.clinic, answer):
             return
@@ -378,15 +441,25 @@ class Walk:
             self.stopped.append(Stopped(sent.clinic, sent.stops, at, known))
 
     def _note_redirect(self, clinic: str, answer: Answer | None) -> bool:
-        found = re.search(r"/receipts/([0-9a-f]{32})\?", answer.location) if answer and answer.status == 303 else None
+        found = (
+            re.search(r"/receipts/([0-9a-f]{32})\?", answer.location)
+            if answer and answer.status == 303
+            else None
+        )
         if found:
-            self.acknowledged.append(Acknowledged(clinic, found[1], by=self.log[-1] if self.log else ""))
+            self.acknowledged.append(
+                Acknowledged(clinic, found[1], by=self.log[-1] if self.log else "")
+            )
         return found is not None
 
     def _ask(self, send: Callable[[], Answer], rng: Random, weather: Forecast) -> Answer | None:
         """Send until the answer is one to keep; None where none came, or whoever it was gave up."""
         for number in range(TRIES):
-            clearing = replace(weather, rate=weather.rate / 2**number, dies_at=weather.dies_at if not number else None)
+            clearing = replace(
+                weather,
+                rate=weather.rate / 2**number,
+                dies_at=weather.dies_at if not number else None,
+            )
             answer: Answer | None = self.world.run("api", clearing, rng, send)
             self.done[f"answer {answer.status if answer else 'none'}"] += 1
             if answer is not None and answer.status not in TRY_AGAIN:
@@ -400,10 +473,15 @@ class Walk:
         return None
 
     def _program(self, clinic: str, name: str, body: Mapping[str, Any], key: str) -> Answer:
-        headers = {"Authorization": f"Bearer {self.world.api_keys[clinic]}", "Content-Type": "application/json"}
+        headers = {
+            "Authorization": f"Bearer {self.world.api_keys[clinic]}",
+            "Content-Type": "application/json",
+        }
         if key:
             headers["Idempotency-Key"] = key
-        return Visitor().send("POST", f"/v1/clinics/{clinic}/{name}", json.dumps(body).encode(), headers)
+        return Visitor().send(
+            "POST", f"/v1/clinics/{clinic}/{name}", json.dumps(body).encode(), headers
+        )
 
     def _somebody_else(self, number: int) -> Callable[[], None]:
         """Give what somebody else does in the middle of this operation."""
@@ -424,7 +502,8 @@ class Walk:
     # What the walk knows
 
     def _somebody(self, rng: Random, *, residents: bool = True) -> Somebody:
-        """Choose one of the cast; in the middle of something often the one it is about, for that is where races are.
+        """Choose one of the cast; in the middle of something often the one it is about, for that is
+        where races are.
 
         A resident is chosen as rarely as one person: what is done by that phone concerns forty.
         """
@@ -441,7 +520,11 @@ class Walk:
     def _known(self, sent: Sent) -> dict[str, int]:
         with self.world.calmly():
             lookup = self.world.portal.directory.look_up(sent.clinic, sent.contacts)
-            return {person.id: person.version for people in lookup.stored_under.values() for person in people}
+            return {
+                person.id: person.version
+                for people in lookup.stored_under.values()
+                for person in people
+            }
 
     def _state(self, clinic: str, page: str, mark: str) -> str:
         """Give the state of a page that somebody opened a moment ago."""
@@ -455,7 +538,13 @@ class Walk:
                 self._pages[clinic, page] = opened
             early = instant(self.world.at - 2 * SKEW)
             nonce = f"{self.seed}-{mark}"
-            state = replace(self._pages[clinic, page], nonce=nonce, opened_at=early, source=mark, channel=Channel.QR)
+            state = replace(
+                self._pages[clinic, page],
+                nonce=nonce,
+                opened_at=early,
+                source=mark,
+                channel=Channel.QR,
+            )
             return state.to_token(secret)
 
     def _own_state(self, token: str) -> str | None:
@@ -513,8 +602,21 @@ def _people(clinic: str, phones: str) -> Iterable[Somebody]:
 
 def _personal(cast: Sequence[Somebody]) -> re.Pattern[str]:
     """Give a pattern of all personal data: no line of the log may match it."""
-    phones = {contact.value[1:] for each in cast for contact in each.contacts if contact.kind is ContactKind.PHONE}
-    words = ["Walker", "walk-", "walk.example", "zanis", "berta", "ref-", *map(re.escape, sorted(phones))]
+    phones = {
+        contact.value[1:]
+        for each in cast
+        for contact in each.contacts
+        if contact.kind is ContactKind.PHONE
+    }
+    words = [
+        "Walker",
+        "walk-",
+        "walk.example",
+        "zanis",
+        "berta",
+        "ref-",
+        *map(re.escape, sorted(phones)),
+    ]
     return re.compile("|".join(words), re.IGNORECASE)
 
 
@@ -535,7 +637,10 @@ def _whatever(operation: Callable[[], None]) -> None:
 
 def _report(tags: Mapping[str, str], at: Instant, rng: Random) -> str:
     kind = rng.choice(["Bounce", "Bounce", "Complaint", "Delivery"])
-    part = {"timestamp": at, **({"bounceType": rng.choice(["Permanent", "Transient"])} if kind == "Bounce" else {})}
+    part = {
+        "timestamp": at,
+        **({"bounceType": rng.choice(["Permanent", "Transient"])} if kind == "Bounce" else {}),
+    }
     mail = {"tags": {name: [value] for name, value in tags.items()}}
     return json.dumps({"eventType": kind, "mail": mail, kind.lower(): part})
 

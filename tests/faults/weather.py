@@ -24,8 +24,9 @@ class ProcessDied(BaseException):
 class Forecast:
     """What an operation meets.
 
-    `rate` is the chance that an attempt at a service fails, `dies_at` after how many writes the process dies, and
-    whether before or after the write is carried out; `races` the chance that somebody else acts before a write.
+    `rate` is the chance that an attempt at a service fails, `dies_at` after how many writes the
+    process dies, and whether before or after the write is carried out; `races` the chance that
+    somebody else acts before a write.
     """
 
     rate: float = 0.0
@@ -37,7 +38,9 @@ class Forecast:
         """Describe it in the list of a walk's operations."""
         parts = [f"{self.rate:.0%} of requests fail"] if self.rate else []
         if self.dies_at is not None:
-            parts.append(f"dies {'after' if self.dies_after else 'before'} write {self.dies_at + 1}")
+            parts.append(
+                f"dies {'after' if self.dies_after else 'before'} write {self.dies_at + 1}"
+            )
         if self.races:
             parts.append("others act between")
         return ", ".join(parts) or "calm"
@@ -51,7 +54,9 @@ def forecast(rng: Random) -> Forecast:
     kind = rng.choices(["calm", "hiccup", "storm", "outage", "death"], [50, 24, 8, 3, 15])[0]
     races = 0.5 if rng.random() < 0.25 else 0.0
     if kind == "death":
-        return Forecast(dies_at=rng.choice([0, 0, 1, 1, 2, 3, 5]), dies_after=rng.random() < 0.5, races=races)
+        return Forecast(
+            dies_at=rng.choice([0, 0, 1, 1, 2, 3, 5]), dies_after=rng.random() < 0.5, races=races
+        )
     return Forecast({"calm": 0.0, "hiccup": 0.2, "storm": 0.6, "outage": 1.0}[kind], races=races)
 
 

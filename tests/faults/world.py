@@ -1,7 +1,9 @@
-"""The portal's four functions on services in memory: one table, one stream, one key service, one post, one clock.
+"""The portal's four functions on services in memory: one table, one stream, one key service, one
+post, one clock.
 
-Everything of the portal's own runs as it is: the chalice application with API Gateway's events, the stream's function,
-the clock's two rounds, and the function that hears from SES. Only botocore's clients, the time and the dice are ours.
+Everything of the portal's own runs as it is: the chalice application with API Gateway's events, the
+stream's function, the clock's two rounds, and the function that hears from SES. Only botocore's
+clients, the time and the dice are ours.
 """
 
 import base64
@@ -79,11 +81,16 @@ class Visitor(Client):
     def send(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send anything."""
         event = self._event(method, target, body, headers)
-        asked = getattr(portal_app.app, "current_request", None), getattr(portal_app.app, "lambda_context", None)
+        asked = (
+            getattr(portal_app.app, "current_request", None),
+            getattr(portal_app.app, "lambda_context", None),
+        )
         try:
             given = portal_app.app(event, None)
         finally:
-            portal_app.app.current_request, portal_app.app.lambda_context = asked  # of whom this one came between
+            portal_app.app.current_request, portal_app.app.lambda_context = (
+                asked  # of whom this one came between
+            )
         content = given["body"] if isinstance(given["body"], bytes) else given["body"].encode()
         named = {name.lower(): value for name, value in given["headers"].items()}
         return Answer(given["statusCode"], named, content)
@@ -103,7 +110,9 @@ class World:
     """The services, and the portal's functions that run on them."""
 
     at: datetime
-    skews: dict[str, timedelta] = field(default_factory=lambda: dict.fromkeys(FUNCTIONS, timedelta()))
+    skews: dict[str, timedelta] = field(
+        default_factory=lambda: dict.fromkeys(FUNCTIONS, timedelta())
+    )
     running: str = "api"
     weather: Weather = field(default_factory=Weather)
     table: MemoryTable = field(default_factory=MemoryTable)
@@ -137,7 +146,9 @@ class World:
         portal = get_portal()
         connect(portal.table, DynamoClient(self.table, self.weather))
         portal.kms._client = self.kms  # noqa: SLF001 - where a botocore client would stand
-        object.__setattr__(portal, "sleep", lambda _: None)  # nobody needs to wait for a simulated table
+        object.__setattr__(
+            portal, "sleep", lambda _: None
+        )  # nobody needs to wait for a simulated table
         assert portal.post is not None
         portal.aws._clients.update(kms=self.kms, sesv2=self.messages, sns=self.messages)  # noqa: SLF001 - as above
 
@@ -147,7 +158,11 @@ class World:
         shop = type(self.portal.clinics)(self.portal.table, FixedKeys(), Clock(at))
         for clinic in clinics:
             publish_edition(
-                self.portal.table, shop, an_edition(clinic), at, wrapped_key=clinic.encode().ljust(32, b".")
+                self.portal.table,
+                shop,
+                an_edition(clinic),
+                at,
+                wrapped_key=clinic.encode().ljust(32, b"."),
             )
             self.api_keys[clinic] = keys.create(self.portal.table, clinic, "a walk")[1]
 
@@ -161,7 +176,9 @@ class World:
         finally:
             self.running = before
 
-    def run(self, function: str, forecast: Forecast, rng: Random, operation: Callable[[], Any]) -> Any:
+    def run(
+        self, function: str, forecast: Forecast, rng: Random, operation: Callable[[], Any]
+    ) -> Any:
         """Run one function in some weather.
 
         None where its process died, and another takes its place.
@@ -180,7 +197,9 @@ class World:
 
     def stream(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Hand a batch of records to the stream's function; raises what it raises."""
-        portal_app.after_receipt({"Records": [_as_lambda_gets(each) for each in records]}, Context())
+        portal_app.after_receipt(
+            {"Records": [_as_lambda_gets(each) for each in records]}, Context()
+        )
 
     def catch_up(self) -> None:
         """Let the clock's round do what the stream could not."""
@@ -192,7 +211,9 @@ class World:
 
     def report(self, message: str) -> None:
         """Let SES report what became of a mail."""
-        portal_app.post_events({"Records": [{"Sns": {"Message": message, "Subject": None}}]}, Context())
+        portal_app.post_events(
+            {"Records": [{"Sns": {"Message": message, "Subject": None}}]}, Context()
+        )
 
     def lookup(self, clinic: str, contact: Contact) -> str:
         """Give the key by which a contact is found."""
@@ -222,7 +243,14 @@ def _as_lambda_gets(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _a_tick() -> dict[str, Any]:
-    return {"id": "", "source": "aws.events", "account": "", "time": "", "region": REGION, "resources": []} | {
+    return {
+        "id": "",
+        "source": "aws.events",
+        "account": "",
+        "time": "",
+        "region": REGION,
+        "resources": [],
+    } | {
         "detail": {},
         "detail-type": "Scheduled Event",
         "version": "0",
@@ -287,7 +315,9 @@ def _dice(rng: Random) -> Iterator[None]:
     }
     theirs = {name: getattr(secrets, name) for name in ours}
     modules = [secrets, *_own_modules(), keys]
-    places = [(m, name) for m in modules for name, it in theirs.items() if getattr(m, name, None) is it]
+    places = [
+        (m, name) for m in modules for name, it in theirs.items() if getattr(m, name, None) is it
+    ]
     for module, name in places:
         setattr(module, name, ours[name])
     try:
@@ -330,7 +360,9 @@ def _watched(world: World) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _logged(log: Log) -> Iterator[None]:
-    handlers = [each for each in logging.getLogger("consent-portal").handlers if hasattr(each, "stream")]
+    handlers = [
+        each for each in logging.getLogger("consent-portal").handlers if hasattr(each, "stream")
+    ]
     handlers = handlers or [each for each in journal.log().handlers if hasattr(each, "stream")]
     streams = [each.stream for each in handlers]  # type: ignore[attr-defined]
     for each in handlers:

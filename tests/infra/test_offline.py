@@ -35,14 +35,23 @@ class Desk:
 
     def put(self, name: str, content: str | bytes) -> str:
         """Lay a file down."""
-        (self.folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        (self.folder / name).write_bytes(
+            content if isinstance(content, bytes) else content.encode()
+        )
         return name
 
     def verify(self, *arguments: str) -> tuple[int, str]:
         """Run the command; give its exit code and all it said."""
         command = [sys.executable, "-c", _NO_NETWORK, *arguments, "--jwks", "jwks.json"]
-        environ = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error", "PYTHONUTF8": "1"}
-        done = subprocess.run(command, cwd=self.folder, env=environ, capture_output=True, text=True, check=False)
+        environ = {
+            "PATH": os.defpath,
+            "PYTHONPATH": str(ROOT),
+            "PYTHONWARNINGS": "error",
+            "PYTHONUTF8": "1",
+        }
+        done = subprocess.run(
+            command, cwd=self.folder, env=environ, capture_output=True, text=True, check=False
+        )
         assert "Traceback" not in done.stderr, done.stderr
         return done.returncode, done.stdout + done.stderr
 
@@ -63,9 +72,18 @@ def signed(receipt: Receipt) -> str:
 def test_a_signed_receipt_is_verified_without_the_portal(desk: Desk) -> None:
     """In ten years, when nobody runs the portal any more, the file and the keys still prove it."""
     [receipt] = receipts(1)
-    code, told = desk.verify(desk.put("one.jws", signed(receipt) + "\n"), "--clinic", "riga-aesthetics")
+    code, told = desk.verify(
+        desk.put("one.jws", signed(receipt) + "\n"), "--clinic", "riga-aesthetics"
+    )
     assert code == 0, told
-    for word in ("genuine", receipt.id, receipt.sha256, SIGNER.key.kid, "newsletter.email: yes", "does not prove"):
+    for word in (
+        "genuine",
+        receipt.id,
+        receipt.sha256,
+        SIGNER.key.kid,
+        "newsletter.email: yes",
+        "does not prove",
+    ):
         assert word in told
 
 
@@ -84,11 +102,15 @@ def test_a_receipt_and_its_signature_apart_are_verified_too(desk: Desk) -> None:
 
 
 def test_what_staff_wrote_down_is_verified_with_the_receipt_it_came_with(desk: Desk) -> None:
-    """An archive keeps both in one file; another form's number written in does not pass (RFC 9901, 7.1)."""
+    """An archive keeps both in one file; another form's number written in does not pass (RFC 9901,
+    7.1).
+    """
     evidence, disclosures = redact_evidence({"form": "A-2026/117", "witness": "Ilze"})
     [receipt] = receipts(1, evidence=evidence)
     code, told = desk.verify(desk.put("one.sd-jwt", combined(signed(receipt), disclosures)))
-    assert (code, "A-2026/117" in told, "Who saw or heard it: Ilze" in told) == (0, True, True), told
+    assert (code, "A-2026/117" in told, "Who saw or heard it: Ilze" in told) == (0, True, True), (
+        told
+    )
     code, told = desk.verify(desk.put("one.sd-jwt", combined(signed(receipt), [])))
     assert (code, "A-2026/117" in told) == (0, False), told
     _, others = redact_evidence({"form": "A-2026/118"})
@@ -124,9 +146,13 @@ def test_a_file_given_twice_breaks_no_chain(desk: Desk) -> None:
 
 
 def test_a_part_of_a_chain_is_told_as_the_part_it_is(desk: Desk) -> None:
-    """Who has lost the first receipt has a proof for the others, and a gap or a branch is one wherever it is."""
+    """Who has lost the first receipt has a proof for the others, and a gap or a branch is one
+    wherever it is.
+    """
     chain = receipts(4)
-    files = [desk.put(f"{number}.jws", signed(receipt)) for number, receipt in enumerate(chain, start=1)]
+    files = [
+        desk.put(f"{number}.jws", signed(receipt)) for number, receipt in enumerate(chain, start=1)
+    ]
     code, told = desk.verify(files[2], files[1])
     assert (code, "unbroken chain from number 2 to number 3" in told) == (0, True), told
     assert "What came before number 2 was not given." in told
@@ -164,11 +190,14 @@ SYSTEMS = "took them over from another of its systems"
 def test_what_a_receipt_proves_of_its_text_depends_on_how_it_was_given(
     desk: Desk, channel: str, answer: str, told: set[str]
 ) -> None:
-    """A screen shows a text; on paper and by phone staff name one; a withdrawal may come without any.
+    """A screen shows a text; on paper and by phone staff name one; a withdrawal may come without
+    any.
 
     And a form from before the first version binds none.
     """
-    decision = a_decision({EMAIL_NEWS: answer}, channel=Channel("paper" if channel == "unknown" else channel))
+    decision = a_decision(
+        {EMAIL_NEWS: answer}, channel=Channel("paper" if channel == "unknown" else channel)
+    )
     if channel in {"api", "import"}:
         decision = replace(decision, assurance=Assurance.IMPORTED)
     if channel == "unknown":

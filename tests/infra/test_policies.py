@@ -1,4 +1,6 @@
-"""What each function may do, as the policies say it; the routes' and the store's tests hold the portal to them."""
+"""What each function may do, as the policies say it; the routes' and the store's tests hold the
+portal to them.
+"""
 
 import inspect
 import itertools
@@ -14,7 +16,13 @@ from tests.policies import FUNCTIONS, TABLE, TableRequest, allowed, applies, pol
 
 CLINIC, ID = "riga-aesthetics", "0" * 32
 SENDS = ("after_receipt", "catch_up")
-API, STREAM, CATCH_UP, ROUND, REPORTS = "api_handler", "after_receipt", "catch_up", "housekeeping", "post_events"
+API, STREAM, CATCH_UP, ROUND, REPORTS = (
+    "api_handler",
+    "after_receipt",
+    "catch_up",
+    "housekeeping",
+    "post_events",
+)
 
 PUT: dict[str, set[str]] = {
     "notice_key": {API},
@@ -96,7 +104,14 @@ REMOVE: dict[str, set[str]] = {
 }
 """Which functions remove an item. Nobody whom a request reaches does."""
 
-BY_HAND = {"code_key", "api_key_key", "key_name_key", "listed_clinic_key", "migration_key", "portal_key_key"}
+BY_HAND = {
+    "code_key",
+    "api_key_key",
+    "key_name_key",
+    "listed_clinic_key",
+    "migration_key",
+    "portal_key_key",
+}
 """What operators alone write, with credentials of their own."""
 
 ACTIONS = {"dynamodb:PutItem": PUT, "dynamodb:UpdateItem": CHANGE, "dynamodb:DeleteItem": REMOVE}
@@ -112,7 +127,10 @@ def an_item(maker: str) -> Key:
     """Give the key of one item of a kind."""
     make = makers()[maker]
     asked = inspect.signature(make).parameters.items()
-    given = {name: 1 if each.annotation is int else {"clinic": CLINIC}.get(name, ID) for name, each in asked}
+    given = {
+        name: 1 if each.annotation is int else {"clinic": CLINIC}.get(name, ID)
+        for name, each in asked
+    }
     return make(**given)
 
 
@@ -122,10 +140,14 @@ def partition(maker: str) -> str:
 
 
 def asks(action: str, maker: str) -> TableRequest:
-    """Ask to write one item of a kind, as the portal does: pages of words and tries are changed in one attribute."""
-    changed = {"answers_page_key": "entries", "late_answers_key": "entries", "open_claims_key": "number"}.get(
-        maker, "body"
-    )
+    """Ask to write one item of a kind, as the portal does: pages of words and tries are changed in
+    one attribute.
+    """
+    changed = {
+        "answers_page_key": "entries",
+        "late_answers_key": "entries",
+        "open_claims_key": "number",
+    }.get(maker, "body")
     return TableRequest(action, an_item(maker), frozenset({"pk", "sk", changed}))
 
 
@@ -136,66 +158,103 @@ def test_every_kind_of_item_has_its_writers() -> None:
 
 @pytest.mark.parametrize(("action", "function"), list(itertools.product(ACTIONS, FUNCTIONS)))
 def test_a_function_may_write_where_it_writes_and_nowhere_else(action: str, function: str) -> None:
-    """Whoever broke into one of them could write only where it does: IAM tells items apart by their partition.
+    """Whoever broke into one of them could write only where it does: IAM tells items apart by their
+    partition.
 
-    What shares a partition with something a function writes it may write too: see docs/decisions/0015-who-may-write.md.
+    What shares a partition with something a function writes it may write too: see
+    docs/decisions/0015-who-may-write.md.
     """
     own = {maker for maker, functions in ACTIONS[action].items() if function in functions}
     beside = {partition(maker) for maker in own}
     for maker in makers():
         may = allowed(function, asks(action, maker))
         assert may or maker not in own, f"{function} must be allowed {action} on {partition(maker)}"
-        assert not may or partition(maker) in beside, f"{function} needs no {action} on {partition(maker)}"
+        assert not may or partition(maker) in beside, (
+            f"{function} needs no {action} on {partition(maker)}"
+        )
 
 
 def statements_about_the_table(function: str) -> Iterator[dict[str, Any]]:
     """Give the statements that allow a function something in the table."""
-    yield from (dict(each) for each in policy(function) if each["Resource"] == TABLE and each["Effect"] == "Allow")
+    yield from (
+        dict(each)
+        for each in policy(function)
+        if each["Resource"] == TABLE and each["Effect"] == "Allow"
+    )
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_every_pattern_of_a_policy_is_used_and_holds_without_a_key_too(function: str) -> None:
     """No right is left over from something a function no longer does.
 
-    A condition on a key of several values holds for a request that names none, unless Null says that it must be there:
+    A condition on a key of several values holds for a request that names none, unless Null says
+    that it must be there:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
     """
     for statement in statements_about_the_table(function):
         writes = [each for each in statement["Action"] if each in ACTIONS]
         assert not writes or statement["Condition"]["Null"]["dynamodb:LeadingKeys"] == "false"
         for action, pattern in itertools.product(
-            writes, statement.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys", ())
+            writes,
+            statement.get("Condition", {})
+            .get("ForAllValues:StringLike", {})
+            .get("dynamodb:LeadingKeys", ()),
         ):
             own = [maker for maker, functions in ACTIONS[action].items() if function in functions]
-            narrowed = {**statement["Condition"], "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [pattern]}}
-            assert any(applies({**statement, "Condition": narrowed}, asks(action, maker)) for maker in own), pattern
+            narrowed = {
+                **statement["Condition"],
+                "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [pattern]},
+            }
+            assert any(
+                applies({**statement, "Condition": narrowed}, asks(action, maker)) for maker in own
+            ), pattern
 
 
 @pytest.mark.parametrize("maker", ["receipt_key", "signature_key", "receipt_id_key", "audit_key"])
 def test_what_answers_requests_changes_no_receipt_in_place(maker: str) -> None:
-    """A receipt, its place, its signature and the audit are bodies: the API may change none of them."""
+    """A receipt, its place, its signature and the audit are bodies: the API may change none of
+    them.
+    """
     for attributes in ({"body"}, {"body", "entries"}, {"blob"}):
-        asked = TableRequest("dynamodb:UpdateItem", an_item(maker), frozenset({"pk", "sk", *attributes}))
+        asked = TableRequest(
+            "dynamodb:UpdateItem", an_item(maker), frozenset({"pk", "sk", *attributes})
+        )
         assert not allowed(API, asked)
 
 
 def actions(function: str) -> list[str]:
     """Give every action that a function's policy allows."""
-    return [action for each in policy(function) if each["Effect"] == "Allow" for action in each["Action"]]
+    return [
+        action
+        for each in policy(function)
+        if each["Effect"] == "Allow"
+        for action in each["Action"]
+    ]
 
 
-@pytest.mark.parametrize("action", ["dynamodb:DeleteItem", "kms:Sign", "ses:SendEmail", "sns:Publish"])
+@pytest.mark.parametrize(
+    "action", ["dynamodb:DeleteItem", "kms:Sign", "ses:SendEmail", "sns:Publish"]
+)
 def test_what_answers_requests_may_neither_delete_nor_sign_nor_write_to_people(action: str) -> None:
-    """Whoever broke into it could take no receipt away, forge none and write to nobody; what runs behind needs all."""
+    """Whoever broke into it could take no receipt away, forge none and write to nobody; what runs
+    behind needs all.
+    """
     assert action not in actions(API)
     assert action in actions(CATCH_UP)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_no_function_may_do_more_to_the_table_than_read_and_write_items(function: str) -> None:
-    """None scans it, writes by PartiQL or in batches that carry no condition, or changes the table itself."""
+    """None scans it, writes by PartiQL or in batches that carry no condition, or changes the table
+    itself.
+    """
     known = {*ACTIONS, "dynamodb:BatchGetItem", "dynamodb:Query"}
-    stream = {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"}
+    stream = {
+        "dynamodb:DescribeStream",
+        "dynamodb:GetRecords",
+        "dynamodb:GetShardIterator",
+        "dynamodb:ListStreams",
+    }
     granted = {each for each in actions(function) if each.startswith("dynamodb:")}
     assert granted <= (known | stream if function == STREAM else known)
     assert not [each for each in actions(function) if "*" in each]
@@ -218,7 +277,10 @@ def test_mail_goes_out_from_one_address_and_text_messages_to_phones_alone(functi
 
 def test_what_hears_of_bounces_may_only_mark_contacts() -> None:
     """It is told by a service outside; it can read nobody and write to nobody."""
-    assert {each for each in actions(REPORTS) if not each.startswith("logs:")} == {"dynamodb:PutItem", "kms:Decrypt"}
+    assert {each for each in actions(REPORTS) if not each.startswith("logs:")} == {
+        "dynamodb:PutItem",
+        "kms:Decrypt",
+    }
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -44,8 +44,12 @@ def counted() -> set[str]:
 def test_every_alarm_watches_something_that_is_counted() -> None:
     """An alarm on a misspelled name would be silent for ever."""
     resources = TEMPLATE["Resources"].values()
-    alarms = [each["Properties"] for each in resources if each.get("Type") == "AWS::CloudWatch::Alarm"]
-    written = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"]
+    alarms = [
+        each["Properties"] for each in resources if each.get("Type") == "AWS::CloudWatch::Alarm"
+    ]
+    written = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"][
+        "POWERTOOLS_METRICS_NAMESPACE"
+    ]
     watched = {alarm["MetricName"] for alarm in alarms}
     assert {"MessageBudgetNear", "MessageBudgetSpent"} <= watched <= counted()
     for alarm in alarms:
@@ -54,7 +58,9 @@ def test_every_alarm_watches_something_that_is_counted() -> None:
 
 
 def test_budgets_are_set_by_the_deployment_and_have_one_default() -> None:
-    """What the documentation says of a budget is what a new stack has, and `make deploy` can change it."""
+    """What the documentation says of a budget is what a new stack has, and `make deploy` can change
+    it.
+    """
     variables = TEMPLATE["Resources"]["AfterReceipt"]["Properties"]["Environment"]["Variables"]
     for variable, name in BUDGETS.items():
         parameter = PARAMETERS[variable]
@@ -65,5 +71,7 @@ def test_budgets_are_set_by_the_deployment_and_have_one_default() -> None:
 
 def test_the_streams_function_answers_for_single_records() -> None:
     """One conflict sends one record again, and not twenty-five."""
-    source = TEMPLATE["Resources"]["AfterReceipt"]["Properties"]["Events"]["AfterReceiptDynamodbEventSource"]
+    source = TEMPLATE["Resources"]["AfterReceipt"]["Properties"]["Events"][
+        "AfterReceiptDynamodbEventSource"
+    ]
     assert source["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]

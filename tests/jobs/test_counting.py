@@ -8,7 +8,15 @@ from chalicelib.portal import Portal
 from chalicelib.services import decisions
 from chalicelib.services.subject_rights import erase
 from chalicelib.store import erasures
-from chalicelib.store.keys import Key, audit_key, notice_key, person_key, receipt_id_key, receipt_key, signature_key
+from chalicelib.store.keys import (
+    Key,
+    audit_key,
+    notice_key,
+    person_key,
+    receipt_id_key,
+    receipt_key,
+    signature_key,
+)
 from chalicelib.store.statistics import count_receipt, counts
 from tests.cast import ANNA, GIORGI, RIGA, TBILISI
 from tests.factories import EMAIL_NEWS, NOON, SMS_NEWS, a_decision
@@ -74,7 +82,9 @@ def test_only_new_receipts_are_counted(portal: Portal) -> None:
 def test_a_receipt_that_is_changed_in_the_table_is_told_at_once(
     portal: Portal, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """No policy of AWS can keep whoever may write a receipt from writing it again; an operator hears of it."""
+    """No policy of AWS can keep whoever may write a receipt from writing it again; an operator
+    hears of it.
+    """
     receipt = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA))
     changed = streamed(receipt, "MODIFY")
     place = audit_key(RIGA, NOON, "0" * 16)
@@ -83,7 +93,11 @@ def test_a_receipt_that_is_changed_in_the_table_is_told_at_once(
     allowed = {"Keys": {"pk": {"S": person.pk}, "sk": {"S": person.sk}}, "NewImage": {}}
     records = [changed, *({"eventName": "MODIFY", "dynamodb": each} for each in (line, allowed))]
     after_decision.handle(portal.table, {"Records": records}, None, lambda: False)
-    told = [record for record in caplog.records if record.message == "an item that is written once was changed"]
+    told = [
+        record
+        for record in caplog.records
+        if record.message == "an item that is written once was changed"
+    ]
     assert [record.__dict__["item"] for record in told] == ["RECEIPT#0000000001", place.sk]
     assert '"WrittenOnceChanged":[1.0,1.0]' in capsys.readouterr().out
     assert receipt.id not in repr([record.__dict__ for record in told])
@@ -93,20 +107,36 @@ def test_a_receipt_that_is_changed_in_the_table_is_told_at_once(
 def test_a_receipt_that_is_removed_is_told_and_one_whose_proof_is_over_is_not(
     portal: Portal, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What the portal forgets on its day is no alarm; a receipt, a text or an audit line somebody takes is."""
+    """What the portal forgets on its day is no alarm; a receipt, a text or an audit line somebody
+    takes is.
+    """
     first = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA))
     second = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(GIORGI))
     giorgi = second.document["subject"]
     assert erase(portal, RIGA, giorgi, "key_1", NOON)
-    taken = [receipt_key(RIGA, first.document["subject"], 1), audit_key(RIGA, NOON, "0" * 16), notice_key(RIGA, "1.0")]
-    over = [receipt_key(RIGA, giorgi, 1), signature_key(RIGA, giorgi, 1), receipt_id_key(RIGA, second.id)]
-    records = [{"eventName": "REMOVE", "dynamodb": {"Keys": _keys(place)}} for place in (*taken, *over)]
+    taken = [
+        receipt_key(RIGA, first.document["subject"], 1),
+        audit_key(RIGA, NOON, "0" * 16),
+        notice_key(RIGA, "1.0"),
+    ]
+    over = [
+        receipt_key(RIGA, giorgi, 1),
+        signature_key(RIGA, giorgi, 1),
+        receipt_id_key(RIGA, second.id),
+    ]
+    records = [
+        {"eventName": "REMOVE", "dynamodb": {"Keys": _keys(place)}} for place in (*taken, *over)
+    ]
     for gone in (False, True):
         caplog.clear()
         if gone:
             erasures.delete_person(portal.table, RIGA, giorgi)
         after_decision.handle(portal.table, {"Records": records}, None, lambda: False)
-        told = [each for each in caplog.records if each.message == "an item that is written once was changed"]
+        told = [
+            each
+            for each in caplog.records
+            if each.message == "an item that is written once was changed"
+        ]
         assert [each.__dict__["item"] for each in told] == [place.sk for place in taken]
 
 

@@ -1,4 +1,6 @@
-"""The hourly round: everybody is attended to once, however often it comes round and wherever it had to stop."""
+"""The hourly round: everybody is attended to once, however often it comes round and wherever it had
+to stop.
+"""
 
 import hashlib
 import json
@@ -30,7 +32,8 @@ from tests.services.test_races import somebody
 from tests.store.people import only_person, signed, state
 from tests.store.test_secrecy import NAME, every_item
 
-# What is tried here is the portal's own; that both emulators carry out its writes alike is tried with decisions.
+# What is tried here is the portal's own; that both emulators carry out its writes alike is tried
+# with decisions.
 pytestmark = pytest.mark.parametrize(
     "endpoint", [dynamodb_local], ids=["DynamoDBLocal"], indirect=True, scope="session"
 )
@@ -40,7 +43,9 @@ HALF = "2026-11-25T20:15:00.000Z"
 OVER = "2026-11-29T08:15:00.000Z"
 
 
-def keep(portal: Portal, at: str, out_of_time: Callable[[], bool] = lambda: False) -> HousekeepingRun:
+def keep(
+    portal: Portal, at: str, out_of_time: Callable[[], bool] = lambda: False
+) -> HousekeepingRun:
     """Let the round come."""
     with under_policy_of(portal, "housekeeping"):
         return run_housekeeping(portal, at, out_of_time)
@@ -54,12 +59,18 @@ def decide(portal: Portal, contact: Contact, **changed: Any) -> None:
 
 def unasked(portal: Portal) -> list[dict[str, Any]]:
     """Give what waits in the outbox that nobody asked for."""
-    items = chain.from_iterable(portal.table.partition(outbox_key("", shard).pk, "") for shard in SHARDS)
+    items = chain.from_iterable(
+        portal.table.partition(outbox_key("", shard).pk, "") for shard in SHARDS
+    )
     return [word for item in items if (word := json.loads(item.body or ""))["kind"] != "decided"]
 
 
-def test_a_number_in_the_outbox_needs_the_clinics_key_and_one_from_before_is_still_carried_out(portal: Portal) -> None:
-    """Whoever knows a person's id and receipts computes none; what waited before the change is told too."""
+def test_a_number_in_the_outbox_needs_the_clinics_key_and_one_from_before_is_still_carried_out(
+    portal: Portal,
+) -> None:
+    """Whoever knows a person's id and receipts computes none; what waited before the change is told
+    too.
+    """
     decide(portal, ANNA)
     published, key = portal.directory.look_up(RIGA).published, portal.clinics.key(RIGA)
     anna = only_person(portal, RIGA, ANNA)
@@ -97,9 +108,13 @@ def test_a_reminder_is_left_in_the_outbox_once(portal: Portal) -> None:
         "to": "",
         "due": "",
     }
-    [item] = [each for each in every_item(portal) if '"reminder"' in each.get("body", {}).get("S", "")]
+    [item] = [
+        each for each in every_item(portal) if '"reminder"' in each.get("body", {}).get("S", "")
+    ]
     number = item["sk"]["S"].partition("#")[2]
-    sealed = portal.clinics.key(RIGA).decrypt(anna.id, anna.salt, f"unsent#{number}", item["blob"]["B"])
+    sealed = portal.clinics.key(RIGA).decrypt(
+        anna.id, anna.salt, f"unsent#{number}", item["blob"]["B"]
+    )
     assert sealed == "[]", "it goes to the contacts the person is known by"
 
 
@@ -108,10 +123,14 @@ def test_two_rounds_at_once_leave_one_message(portal: Portal) -> None:
     decide(portal, ANNA)
     anna, key = only_person(portal, RIGA, ANNA), portal.clinics.key(RIGA)
     due = reminders_for(anna, portal.directory.look_up(RIGA).published.published, HALF)
-    first, second = (reminders.unsent_reminders(portal.table, RIGA, [(anna, due)]) for _ in range(2))
+    first, second = (
+        reminders.unsent_reminders(portal.table, RIGA, [(anna, due)]) for _ in range(2)
+    )
     assert first == second
     [(person, [letter])] = first
-    assert [reminders.enqueue_reminder(portal.table, key, person, letter, BASE) for _ in range(2)] == [True, False]
+    assert [
+        reminders.enqueue_reminder(portal.table, key, person, letter, BASE) for _ in range(2)
+    ] == [True, False]
     assert len(unasked(portal)) == 1
     assert reminders.unsent_reminders(portal.table, RIGA, [(anna, due)]) == [(anna, [])]
 
@@ -132,7 +151,9 @@ def test_a_yes_nobody_confirmed_is_erased_when_its_time_is_over(portal: Portal) 
 
 
 def test_whoever_decides_while_the_round_goes_is_not_erased(portal: Portal) -> None:
-    """A Yes entered between the round's look and its erasure is kept: it is judged again in that same moment."""
+    """A Yes entered between the round's look and its erasure is kept: it is judged again in that
+    same moment.
+    """
     decide(portal, ANNA)
 
     def meanwhile() -> bool:
@@ -144,47 +165,79 @@ def test_whoever_decides_while_the_round_goes_is_not_erased(portal: Portal) -> N
 
 
 def test_a_contact_that_only_ever_withdrew_goes_within_days(portal: Portal) -> None:
-    """A stranger's address typed to stop things is not kept for years; a form on paper from before finds it stopped."""
+    """A stranger's address typed to stop things is not kept for years; a form on paper from before
+    finds it stopped.
+    """
     for contact in (ANNA, ANNA_PHONE):
         decisions.withdraw(portal, a_decision({EMAIL_NEWS: "withdraw"}, EVENING), signed(contact))
     assert keep(portal, "2026-12-22T18:29:59.999Z").done["erased"] == 0
-    decisions.record(portal, on_paper({EMAIL_NEWS: "yes"}, MORNING, "2026-12-21T09:00:00.000Z"), signed(ANNA_PHONE))
+    decisions.record(
+        portal,
+        on_paper({EMAIL_NEWS: "yes"}, MORNING, "2026-12-21T09:00:00.000Z"),
+        signed(ANNA_PHONE),
+    )
     assert keep(portal, "2026-12-22T18:30:00.000Z").done["erased"] == 1
     assert portal.directory.look_up(RIGA, [ANNA]).known() == ()
     with under_policy_of(portal, "catch_up"):
         clear_erased(portal.table, portal.clinics, lambda: False)
     lookup = portal.clinics.key(RIGA).lookup(ANNA)
-    assert not [item for item in every_item(portal) if lookup in str(item) or ANNA.value in str(item)]
-    assert state(portal, RIGA, ANNA_PHONE, EMAIL_NEWS, "2026-12-23T00:00:00.000Z") is State.WITHDRAWN
+    assert not [
+        item for item in every_item(portal) if lookup in str(item) or ANNA.value in str(item)
+    ]
+    assert (
+        state(portal, RIGA, ANNA_PHONE, EMAIL_NEWS, "2026-12-23T00:00:00.000Z") is State.WITHDRAWN
+    )
 
 
 def test_a_consent_that_ended_is_forgotten_when_the_notice_says_so(portal: Portal) -> None:
     """Riga keeps its proof for three years, Tbilisi for one, and what is in force is kept."""
     for clinic in (RIGA, TBILISI):
-        decisions.record(portal, on_paper({EMAIL_NEWS: "yes"}, MORNING, MORNING, clinic=clinic), signed(ANNA))
-        decisions.record(portal, on_paper({EMAIL_NEWS: "yes"}, MORNING, MORNING, clinic=clinic), signed(somebody(1)))
-        decisions.withdraw(portal, a_decision({EMAIL_NEWS: "withdraw"}, EVENING, clinic=clinic), signed(ANNA))
+        decisions.record(
+            portal, on_paper({EMAIL_NEWS: "yes"}, MORNING, MORNING, clinic=clinic), signed(ANNA)
+        )
+        decisions.record(
+            portal,
+            on_paper({EMAIL_NEWS: "yes"}, MORNING, MORNING, clinic=clinic),
+            signed(somebody(1)),
+        )
+        decisions.withdraw(
+            portal, a_decision({EMAIL_NEWS: "withdraw"}, EVENING, clinic=clinic), signed(ANNA)
+        )
     left = []
     for at in ("2027-11-22T18:29:59.999Z", "2027-11-22T18:30:00.000Z", "2029-11-22T18:30:00.000Z"):
         for _ in range(2):  # erased first, then forgotten
             assert keep(portal, at).whole
-        left.append([len(list(people.iter_people(portal.table, clinic))) for clinic in (RIGA, TBILISI)])
+        left.append(
+            [len(list(people.iter_people(portal.table, clinic))) for clinic in (RIGA, TBILISI)]
+        )
     assert left == [[2, 2], [2, 1], [1, 1]]
 
 
 def test_a_new_notice_is_told_once_to_whom_it_concerns(portal: Portal) -> None:
     """By its number, with the consents that no longer count."""
-    decisions.record(portal, on_paper({EMAIL_NEWS: "yes"}, MORNING, MORNING), replace(signed(ANNA), base=BASE))
-    decisions.record(portal, on_paper({EMAIL_NEWS: "no"}, MORNING, MORNING), replace(signed(somebody(1)), base=BASE))
+    decisions.record(
+        portal, on_paper({EMAIL_NEWS: "yes"}, MORNING, MORNING), replace(signed(ANNA), base=BASE)
+    )
+    decisions.record(
+        portal,
+        on_paper({EMAIL_NEWS: "no"}, MORNING, MORNING),
+        replace(signed(somebody(1)), base=BASE),
+    )
     document = publish.read_file(CLINICS / f"{RIGA}.yaml").document
     ready = publish.make_edition({**document, "version": "2.0"})
     assert publish_edition(portal.table, portal.clinics, ready, "2026-11-22T20:00:00.000Z")
     assert [keep(portal, "2026-11-23T09:00:00.000Z").done["told"] for _ in range(2)] == [1, 0]
     [word] = unasked(portal)
-    assert (word["kind"], word["addresses"], word["at"]) == ("changed", [EMAIL_NEWS], "2026-11-22T20:00:00.000Z")
+    assert (word["kind"], word["addresses"], word["at"]) == (
+        "changed",
+        [EMAIL_NEWS],
+        "2026-11-22T20:00:00.000Z",
+    )
 
 
-def test_a_round_that_has_to_stop_goes_on_where_it_stopped(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_round_that_has_to_stop_goes_on_where_it_stopped(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Everybody's turn comes, however short the time and however many there are."""
     monkeypatch.setattr(housekeeping, "BATCH", 2)
     for number in range(5):
@@ -200,7 +253,9 @@ def test_a_round_that_has_to_stop_goes_on_where_it_stopped(portal: Portal, monke
     assert keep(portal, HALF).done["people"] == 5
 
 
-def test_one_who_cannot_be_read_holds_up_nobody(portal: Portal, caplog: pytest.LogCaptureFixture) -> None:
+def test_one_who_cannot_be_read_holds_up_nobody(
+    portal: Portal, caplog: pytest.LogCaptureFixture
+) -> None:
     """The fault is counted; the log tells numbers and nothing about anybody."""
     decide(portal, ANNA)
     salt = only_person(portal, RIGA, ANNA).salt

@@ -55,7 +55,9 @@ def three(portal: Portal) -> list[Receipt]:
     return [
         decisions.record(portal, a_decision({EMAIL_NEWS: "yes", SMS_NEWS: "no"}), signed(ANNA)),
         decisions.record(portal, a_decision({EMAIL_NEWS: "withdraw"}, NEXT), signed(ANNA)),
-        decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}, NOON, source=None), signed(GIORGI)),
+        decisions.record(
+            portal, a_decision({EMAIL_NEWS: "yes"}, NOON, source=None), signed(GIORGI)
+        ),
     ]
 
 
@@ -80,7 +82,9 @@ def anew(clinic: str = RIGA) -> Recount:
 
 
 def handle(portal: Portal, *receipts: Receipt, signer: OwnKey | None = None) -> list[str]:
-    """Let the stream's function work on these receipts; give the numbers of the records it wants again."""
+    """Let the stream's function work on these receipts; give the numbers of the records it wants
+    again.
+    """
     records = [streamed(receipt) for receipt in receipts]
     for number, record in enumerate(records):
         record["dynamodb"]["SequenceNumber"] = str(100 + number)
@@ -126,7 +130,9 @@ def test_the_portal_counts_while_a_recount_runs(portal: Portal) -> None:
 
 
 def test_counters_that_are_wrong_are_told_and_mended_on_days_that_are_over(portal: Portal) -> None:
-    """What somebody changed in the table by hand is set right from the receipts; today's counters are left alone."""
+    """What somebody changed in the table by hand is set right from the receipts; today's counters
+    are left alone.
+    """
     for receipt in three(portal):
         count_receipt(portal.table, receipt)
     correct(portal.table, RIGA, DAY, "newsletter.email#granted#-", 0, was=1)
@@ -134,7 +140,9 @@ def test_counters_that_are_wrong_are_told_and_mended_on_days_that_are_over(porta
     state = go_through(portal.table, anew())
     mended, left = settle(portal.table, state, lower=False)
     assert mended == 1
-    assert left == [f"{DAY} newsletter.sms#refused#reception: 7, and 1 by the receipts that are still there"]
+    assert left == [
+        f"{DAY} newsletter.sms#refused#reception: 7, and 1 by the receipts that are still there"
+    ]
     assert settle(portal.table, state, lower=True) == (1, [])
     assert all_counts(portal) == TRUE
     correct(portal.table, RIGA, DAY, "newsletter.email#granted#-", 5, was=1)
@@ -154,7 +162,9 @@ def test_a_counter_that_moves_meanwhile_is_left_to_the_next_recount(portal: Port
     assert counts(portal.table, RIGA, DAY)["newsletter.email#granted#-"] == 3
 
 
-def test_a_recount_that_was_broken_off_goes_on_where_it_was(portal: Portal, faults: Faults, tmp_path: Path) -> None:
+def test_a_recount_that_was_broken_off_goes_on_where_it_was(
+    portal: Portal, faults: Faults, tmp_path: Path
+) -> None:
     """A clinic with very many patients does not begin from the start because a connection broke."""
     three(portal)
     kept = tmp_path / "recount.json"
@@ -192,8 +202,12 @@ def test_a_conflict_on_one_counter_is_tried_again_inside(portal: Portal, faults:
     assert all_counts(portal) == TRUE
 
 
-def test_one_record_that_conflicts_again_and_again_fails_alone(portal: Portal, faults: Faults) -> None:
-    """Of twenty-five decisions one is sent again, and no other is counted, signed or told later for it."""
+def test_one_record_that_conflicts_again_and_again_fails_alone(
+    portal: Portal, faults: Faults
+) -> None:
+    """Of twenty-five decisions one is sent again, and no other is counted, signed or told later for
+    it.
+    """
     receipts, signer = three(portal), OwnKey()
     faults.plan(WRITE, [Fault.CONFLICT] * counting.ATTEMPTS)
     assert handle(portal, *receipts, signer=signer) == ["100"]
@@ -204,7 +218,9 @@ def test_one_record_that_conflicts_again_and_again_fails_alone(portal: Portal, f
 
 
 def test_a_record_that_can_never_be_counted_is_not_asked_for_again(portal: Portal) -> None:
-    """What is dead holds up nobody behind it: the others of its batch are counted and signed at once."""
+    """What is dead holds up nobody behind it: the others of its batch are counted and signed at
+    once.
+    """
     receipts, signer = three(portal), OwnKey()
     dead: dict[str, Any] = streamed(receipts[0])
     dead["dynamodb"]["NewImage"]["body"]["S"] = "{"
@@ -216,7 +232,9 @@ def test_a_record_that_can_never_be_counted_is_not_asked_for_again(portal: Porta
 
 
 @pytest.mark.parametrize("signs", [True, False])
-def test_what_the_stream_lost_is_counted_by_the_clocks_round(portal: Portal, *, signs: bool) -> None:
+def test_what_the_stream_lost_is_counted_by_the_clocks_round(
+    portal: Portal, *, signs: bool
+) -> None:
     """Nothing depends on the failure queue: a receipt that waits to be signed is counted first."""
     receipts = three(portal)
     signer = OwnKey() if signs else None
@@ -225,7 +243,9 @@ def test_what_the_stream_lost_is_counted_by_the_clocks_round(portal: Portal, *, 
         catch_up.sign_waiting(portal.table, signer, in_time)
     assert all_counts(portal) == TRUE
     assert bool(list(signatures.waiting(portal.table))) is not signs
-    assert counted_key(RIGA, receipts[0].id) in portal.table.get([counted_key(RIGA, receipts[0].id)])
+    assert counted_key(RIGA, receipts[0].id) in portal.table.get(
+        [counted_key(RIGA, receipts[0].id)]
+    )
 
 
 def test_a_receipt_is_not_signed_before_it_is_counted(portal: Portal, faults: Faults) -> None:
@@ -242,7 +262,9 @@ def test_a_receipt_is_not_signed_before_it_is_counted(portal: Portal, faults: Fa
     assert all_counts(portal) == TRUE
 
 
-def test_a_round_stops_counting_when_its_time_is_over_or_the_table_is_away(portal: Portal, faults: Faults) -> None:
+def test_a_round_stops_counting_when_its_time_is_over_or_the_table_is_away(
+    portal: Portal, faults: Faults
+) -> None:
     """What waits behind it in the same round, the messages, keeps its time."""
     three(portal)
     with under_policy_of(portal, "catch_up"):
@@ -271,8 +293,12 @@ class Failing(OwnKey):
         return super().sign(key, message)
 
 
-def test_whatever_is_wrong_with_one_receipt_or_mark_the_others_are_signed_and_told(portal: Portal) -> None:
-    """One item that somebody damaged, or that breaks the signer, holds up nobody else, in no round."""
+def test_whatever_is_wrong_with_one_receipt_or_mark_the_others_are_signed_and_told(
+    portal: Portal,
+) -> None:
+    """One item that somebody damaged, or that breaks the signer, holds up nobody else, in no
+    round.
+    """
     receipts = three(portal)
     signer = Failing()
     signer.refused = jws.signing_input(jws.header(signer.key.jwk), receipts[0].canonical)
@@ -280,7 +306,10 @@ def test_whatever_is_wrong_with_one_receipt_or_mark_the_others_are_signed_and_to
     with under_policy_of(portal, "catch_up"):
         tally = list(signing.sign_waiting(portal.table, signer, in_time))[-1]
     assert (tally.signed, tally.failed, tally.whole) == (1, 2, True)
-    assert {each.receipt for each in signatures.waiting(portal.table)} == {receipts[0].id, receipts[1].id}
+    assert {each.receipt for each in signatures.waiting(portal.table)} == {
+        receipts[0].id,
+        receipts[1].id,
+    }
     assert handle(portal, *receipts, signer=signer) == []
     assert portal.receipts.issued(RIGA, receipts[1].id)[1] is not None
     assert all_counts(portal) == TRUE

@@ -37,14 +37,18 @@ def some_receipts(portal: Portal) -> list[Receipt]:
     return [
         decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA)),
         decisions.record(portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA)),
-        decisions.record(portal, a_decision({EMAIL_NEWS: "no"}, receipt_id="f" * 32), signed(GIORGI)),
+        decisions.record(
+            portal, a_decision({EMAIL_NEWS: "no"}, receipt_id="f" * 32), signed(GIORGI)
+        ),
         decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}, clinic=TBILISI), signed(GIORGI)),
     ]
 
 
 def signed_ones(portal: Portal, receipts: Sequence[Receipt]) -> list[str | None]:
     """Give each receipt's signed form as its reader gets it."""
-    return [portal.receipts.issued(receipt.document["clinic"], receipt.id)[1] for receipt in receipts]
+    return [
+        portal.receipts.issued(receipt.document["clinic"], receipt.id)[1] for receipt in receipts
+    ]
 
 
 def waiting(portal: Portal) -> set[str]:
@@ -73,7 +77,9 @@ def test_every_receipt_waits_until_it_is_signed(portal: Portal) -> None:
     assert round_of(portal, signer).signed == 0
 
 
-def test_a_receipt_and_its_signature_are_read_together(portal: Portal, round_trips: list[str]) -> None:
+def test_a_receipt_and_its_signature_are_read_together(
+    portal: Portal, round_trips: list[str]
+) -> None:
     """The receipt page with its seal is as quick as without."""
     receipt = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA))
     round_of(portal, OwnKey())
@@ -98,8 +104,13 @@ def test_the_public_key_is_there_before_its_first_signature(portal: Portal) -> N
 
 
 def test_a_receipt_signed_twice_keeps_its_first_signature(portal: Portal) -> None:
-    """The stream and the clock's round may come together: what somebody took home stays what is kept."""
-    receipt, signer = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA)), OwnKey()
+    """The stream and the clock's round may come together: what somebody took home stays what is
+    kept.
+    """
+    receipt, signer = (
+        decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA)),
+        OwnKey(),
+    )
     list(signing.sign_receipts(portal.table, signer, [receipt], in_time))
     [first] = signed_ones(portal, [receipt])
     mark = unsigned_key(RIGA, receipt.id)
@@ -147,7 +158,9 @@ def test_one_receipt_that_cannot_be_signed_holds_up_no_other(portal: Portal) -> 
 def test_nothing_but_a_receipt_is_ever_signed(portal: Portal) -> None:
     """Who meddles with the table before the signature gets none for what is no receipt."""
     receipts, signer = some_receipts(portal), OwnKey()
-    for receipt, body in zip(receipts, ("{}", "no JSON", json.dumps(receipts[2].document)), strict=False):
+    for receipt, body in zip(
+        receipts, ("{}", "no JSON", json.dumps(receipts[2].document)), strict=False
+    ):
         document = receipt.document
         key = receipt_key(document["clinic"], document["subject"], document["version"])
         meddle(portal, key, body)
@@ -155,8 +168,12 @@ def test_nothing_but_a_receipt_is_ever_signed(portal: Portal) -> None:
     assert waiting(portal) == {receipt.id for receipt in receipts[:3]}
 
 
-def test_a_mark_whose_receipt_is_gone_is_told_in_every_round(portal: Portal, caplog: pytest.LogCaptureFixture) -> None:
-    """A receipt that vanished is damage somebody must hear of; the log names it without what opens its page."""
+def test_a_mark_whose_receipt_is_gone_is_told_in_every_round(
+    portal: Portal, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A receipt that vanished is damage somebody must hear of; the log names it without what opens
+    its page.
+    """
     receipts = some_receipts(portal)
     gone = receipts[0].document
     meddle(portal, receipt_key(gone["clinic"], gone["subject"], gone["version"]), None)
@@ -165,7 +182,11 @@ def test_a_mark_whose_receipt_is_gone_is_told_in_every_round(portal: Portal, cap
         tally = round_of(portal, OwnKey())
         assert (tally.signed, tally.failed, tally.whole) == (signed_now, 1, True)
         [line] = [record for record in caplog.records if record.getMessage() == "not signed"]
-        assert (line.clinic, line.subject, line.version) == (gone["clinic"], gone["subject"], gone["version"])
+        assert (line.clinic, line.subject, line.version) == (
+            gone["clinic"],
+            gone["subject"],
+            gone["version"],
+        )
         assert gone["id"] not in str(vars(line))
     assert waiting(portal) == {gone["id"]}
 
@@ -211,8 +232,12 @@ def test_the_stream_counts_then_signs(portal: Portal) -> None:
 
 
 @pytest.mark.parametrize("signer", [None, OwnKey(away=True)], ids=["off", "away"])
-def test_without_a_signer_the_stream_counts_all_the_same(portal: Portal, signer: OwnKey | None) -> None:
-    """A clinic's numbers do not wait for the key service, and its batch is not sent again for it."""
+def test_without_a_signer_the_stream_counts_all_the_same(
+    portal: Portal, signer: OwnKey | None
+) -> None:
+    """A clinic's numbers do not wait for the key service, and its batch is not sent again for
+    it.
+    """
     receipts = some_receipts(portal)[:2]
     event = {"Records": [streamed(receipt) for receipt in receipts]}
     with under_policy_of(portal, "after_receipt"):
@@ -245,7 +270,9 @@ def test_what_was_counted_is_written_even_when_the_table_is_lost(
     with pytest.raises(UnavailableError):
         catch_up.sign_waiting(portal.table, OwnKey(), in_time)
     monkeypatch.setattr(counting, "count", lost)
-    answer = after_decision.handle(portal.table, {"Records": [streamed(receipts[0])]}, OwnKey(), in_time)
+    answer = after_decision.handle(
+        portal.table, {"Records": [streamed(receipts[0])]}, OwnKey(), in_time
+    )
     assert len(answer["batchItemFailures"]) == 1
     assert len(written) == 2
 
@@ -270,7 +297,9 @@ def faults(portal: Portal, clinic: str = RIGA) -> list[str]:
 
 
 def test_an_operator_checks_every_chain_of_a_clinic(portal: Portal) -> None:
-    """Years of receipts are checked in one go; what waits for its signature is told and is no fault."""
+    """Years of receipts are checked in one go; what waits for its signature is told and is no
+    fault.
+    """
     some_receipts(portal)
     round_of(portal, OwnKey())
     decisions.record(portal, a_decision({SMS_NEWS: "yes"}), signed(ANNA_PHONE))
@@ -291,7 +320,11 @@ def test_whatever_is_meddled_with_in_the_table_is_found(portal: Portal) -> None:
     first, last = some_receipts(portal)[:2]
     round_of(portal, OwnKey())
     places = [(RIGA, first.document["subject"], number) for number in (1, 2)]
-    found, signature, end = receipt_key(*places[0]), signature_key(*places[0]), receipt_key(*places[1])
+    found, signature, end = (
+        receipt_key(*places[0]),
+        signature_key(*places[0]),
+        receipt_key(*places[1]),
+    )
     whole = portal.table.get([found, signature, end])
 
     rewrite(portal, found, '"answer":"yes"', '"answer":"no"')

@@ -1,4 +1,6 @@
-"""A withdrawal by a contact that more people share than one request serves: nobody is left out, nobody served twice."""
+"""A withdrawal by a contact that more people share than one request serves: nobody is left out,
+nobody served twice.
+"""
 
 import itertools
 from collections.abc import Callable
@@ -46,7 +48,9 @@ def status(portal: Portal, contact: Contact, at: str = END_OF_TIME) -> Status:
     then = portal.receipts.answers_as_of(RIGA, people, at, at)
     found = lookup.stopped({contact: people}, then, at=at, known_at=at).values()
     when = EVENING if at == END_OF_TIME else at
-    return strictest([resolve(each.get(SMS_NEWS), lookup.published.in_force, when) for each in found])
+    return strictest(
+        [resolve(each.get(SMS_NEWS), lookup.published.in_force, when) for each in found]
+    )
 
 
 def carried(portal: Portal, out_of_time: Callable[[], bool] = lambda: False) -> None:
@@ -71,8 +75,12 @@ def versions(portal: Portal, people: list[str]) -> set[int]:
     return {person.version for person in found}
 
 
-def test_a_stop_for_very_many_counts_at_once_and_reaches_everybody(portal: Portal, round_trips: list[str]) -> None:
-    """The request is as quick as for one; whoever asks by this phone is told the truth before all are reached."""
+def test_a_stop_for_very_many_counts_at_once_and_reaches_everybody(
+    portal: Portal, round_trips: list[str]
+) -> None:
+    """The request is as quick as for one; whoever asks by this phone is told the truth before all
+    are reached.
+    """
     people = a_care_home(portal)
     decision = a_decision(STOP, NOON)
     round_trips.clear()
@@ -82,7 +90,9 @@ def test_a_stop_for_very_many_counts_at_once_and_reaches_everybody(portal: Porta
     assert withdrawal_orders.is_open(portal.table, RIGA, first.id)
     told = status(portal, ANNA_PHONE)
     assert (told.state, told.permitted, told.since) == ("withdrawn", False, NOON)
-    assert status(portal, ANNA_PHONE, MORNING).state == "granted", "and what was true before stays true"
+    assert status(portal, ANNA_PHONE, MORNING).state == "granted", (
+        "and what was true before stays true"
+    )
     carried(portal)
     assert not withdrawal_orders.is_open(portal.table, RIGA, first.id)
     assert versions(portal, people) == {2}
@@ -103,12 +113,16 @@ def test_a_stop_goes_on_where_it_was_interrupted(portal: Portal) -> None:
     assert versions(portal, people) == {2}
 
 
-def test_a_crash_in_the_middle_of_a_page_doubles_nothing(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_in_the_middle_of_a_page_doubles_nothing(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever has a receipt of the withdrawal gets no second one, and whoever has none gets it."""
     people = a_care_home(portal)
     decisions.withdraw(portal, a_decision(STOP, NOON), signed(ANNA_PHONE))
     with monkeypatch.context() as crash:
-        crash.setattr(withdrawal_orders, "save_progress", lambda *_: None)  # served, and never noted
+        crash.setattr(
+            withdrawal_orders, "save_progress", lambda *_: None
+        )  # served, and never noted
         carried(portal)
         carried(portal)
     carried(portal)
@@ -128,7 +142,9 @@ def test_the_same_stop_sent_again_is_the_same_receipt(portal: Portal, when: str)
     assert versions(portal, people) == {2}
 
 
-def test_who_says_yes_after_the_stop_is_not_stopped_by_it_when_their_turn_comes(portal: Portal) -> None:
+def test_who_says_yes_after_the_stop_is_not_stopped_by_it_when_their_turn_comes(
+    portal: Portal,
+) -> None:
     """The last resident decides again at reception, before the order has reached them."""
     a_care_home(portal)
     decisions.withdraw(portal, a_decision(STOP, NOON), signed(ANNA_PHONE))
@@ -140,8 +156,12 @@ def test_who_says_yes_after_the_stop_is_not_stopped_by_it_when_their_turn_comes(
     versions(portal, [only_person(portal, RIGA, last).id])
 
 
-def test_who_got_the_first_receipt_gets_no_second_one_whatever_they_said_since(portal: Portal) -> None:
-    """One withdrawal is one receipt for each person, also where its first is no longer their last word."""
+def test_who_got_the_first_receipt_gets_no_second_one_whatever_they_said_since(
+    portal: Portal,
+) -> None:
+    """One withdrawal is one receipt for each person, also where its first is no longer their last
+    word.
+    """
     people = a_care_home(portal)
     [first] = decisions.withdraw(portal, a_decision(STOP, NOON), signed(ANNA_PHONE))
     served = people.index(first.document["subject"])
@@ -158,10 +178,14 @@ def test_who_is_erased_meanwhile_stays_erased(portal: Portal) -> None:
     erase(portal, RIGA, people[-1], "patient", EVENING)
     carried(portal)
     assert versions(portal, people) == {1, 2}
-    assert len(portal.directory.look_up(RIGA, [ANNA_PHONE]).stored_under[ANNA_PHONE]) == RESIDENTS - 1
+    assert (
+        len(portal.directory.look_up(RIGA, [ANNA_PHONE]).stored_under[ANNA_PHONE]) == RESIDENTS - 1
+    )
 
 
-def test_an_address_nobody_knows_is_kept_as_withdrawn_beside_a_phone_of_very_many(portal: Portal) -> None:
+def test_an_address_nobody_knows_is_kept_as_withdrawn_beside_a_phone_of_very_many(
+    portal: Portal,
+) -> None:
     """A paper form from before, entered later under that address, does not outlive the word."""
     a_care_home(portal)
     decisions.withdraw(portal, a_decision(STOP, NOON), signed(BELLA, ANNA_PHONE))
@@ -197,17 +221,23 @@ def test_a_click_stops_only_what_is_left_to_stop(portal: Portal) -> None:
     click(a_decision(STOP, NOON))
     click(a_decision(STOP, EVENING))
     assert versions(portal, people) == {2}
-    decisions.record(portal, on_paper({SMS_NEWS: "yes"}, EVENING, EVENING), signed(resident(RESIDENTS - 1)))
+    decisions.record(
+        portal, on_paper({SMS_NEWS: "yes"}, EVENING, EVENING), signed(resident(RESIDENTS - 1))
+    )
     click(a_decision(STOP, "2026-11-22T20:00:00.000Z"))
     assert state(portal, RIGA, resident(RESIDENTS - 1), SMS_NEWS) == "withdrawn"
     assert versions(portal, people[:-1]) == {2}
 
 
 def test_nobody_piles_up_work_for_a_contact_of_very_many(portal: Portal) -> None:
-    """Each open order is a receipt for everybody: beyond a dozen the next one waits until some are done."""
+    """Each open order is a receipt for everybody: beyond a dozen the next one waits until some are
+    done.
+    """
     a_care_home(portal, MANY + 1)
     for number in range(MOST_OPEN):
-        decisions.withdraw(portal, a_decision(STOP, f"2026-11-22T12:00:{number:02}.000Z"), signed(ANNA_PHONE))
+        decisions.withdraw(
+            portal, a_decision(STOP, f"2026-11-22T12:00:{number:02}.000Z"), signed(ANNA_PHONE)
+        )
     with pytest.raises(BusyError):
         decisions.withdraw(portal, a_decision(STOP, EVENING), signed(ANNA_PHONE))
     carried(portal, pages(4))
@@ -248,7 +278,9 @@ def test_what_an_order_holds_names_nobody(portal: Portal) -> None:
 
 
 def test_a_stop_of_which_only_the_day_is_known_is_told_so_to_everybody(portal: Portal) -> None:
-    """A letter has a date and no time: whoever said Yes on that day is stopped, before and after they are reached."""
+    """A letter has a date and no time: whoever said Yes on that day is stopped, before and after
+    they are reached.
+    """
     people = a_care_home(portal)
     day = Day(NOON[:10], f"{NOON[:10]}T21:59:59.999Z")
     decision = on_paper({SMS_NEWS: "withdraw"}, f"{NOON[:10]}T00:00:00.000Z", EVENING, day=day)

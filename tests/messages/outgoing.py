@@ -1,4 +1,6 @@
-"""The post of a portal in tests: what a decision leaves is carried out, and read as its reader gets it."""
+"""The post of a portal in tests: what a decision leaves is carried out, and read as its reader gets
+it.
+"""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,7 +26,9 @@ BASE = "https://consent.example.org"
 
 @dataclass
 class Sorting:
-    """The portal's post: a delivery with a clock, the office it carries to, and what a stream would tell it."""
+    """The portal's post: a delivery with a clock, the office it carries to, and what a stream would
+    tell it.
+    """
 
     portal: Portal
     office: PostOffice
@@ -64,11 +68,18 @@ def in_time() -> bool:
 def left(receipt: Receipt, event: str = "INSERT") -> dict[str, Any]:
     """Give the record the table's stream sends for what a decision left in the outbox."""
     key = outbox_key(receipt.document["clinic"], receipt.id)
-    return {"eventName": event, "dynamodb": {"Keys": {"pk": {"S": key.pk}, "sk": {"S": key.sk}}, "NewImage": {}}}
+    return {
+        "eventName": event,
+        "dynamodb": {"Keys": {"pk": {"S": key.pk}, "sk": {"S": key.sk}}, "NewImage": {}},
+    }
 
 
 def decided(
-    portal: Portal, answers: dict[str, str], *contacts: Contact, at: Instant = MORNING, **changed: Any
+    portal: Portal,
+    answers: dict[str, str],
+    *contacts: Contact,
+    at: Instant = MORNING,
+    **changed: Any,
 ) -> Receipt:
     """Let somebody decide on the clinic's page."""
     return decisions.record(portal, a_decision(answers, at, **changed), signed(*contacts))

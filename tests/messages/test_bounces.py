@@ -30,7 +30,9 @@ def bounce(kind: str = "Permanent", **changed: Any) -> dict[str, Any]:
     part = {
         "bounceType": kind,
         "bounceSubType": "General",
-        "bouncedRecipients": [{"emailAddress": "anna.ozola@example.org", "action": "failed", "status": "5.1.1"}],
+        "bouncedRecipients": [
+            {"emailAddress": "anna.ozola@example.org", "action": "failed", "status": "5.1.1"}
+        ],
         "timestamp": AT,
         "feedbackId": "0102018f-2",
         "reportingMTA": "dsn; mta.example.org",
@@ -48,7 +50,11 @@ COMPLAINT = {
         "complaintFeedbackType": "abuse",
     },
 }
-DELIVERY = {"eventType": "Delivery", "mail": MAIL, "delivery": {"timestamp": AT, "recipients": ["anna@example.org"]}}
+DELIVERY = {
+    "eventType": "Delivery",
+    "mail": MAIL,
+    "delivery": {"timestamp": AT, "recipients": ["anna@example.org"]},
+}
 
 
 def test_a_permanent_bounce_and_a_complaint_name_the_contact_by_its_lookup_key() -> None:
@@ -59,8 +65,12 @@ def test_a_permanent_bounce_and_a_complaint_name_the_contact_by_its_lookup_key()
 
 NOT_OURS = [
     pytest.param(bounce(mail={**MAIL, "tags": {}}), id="somebody else's mail"),
-    pytest.param(bounce(mail={**MAIL, "tags": {"clinic": [RIGA], "lookup": ["x"]}}), id="no lookup"),
-    pytest.param(bounce(mail={**MAIL, "tags": {"clinic": ["A#B"], "lookup": [LOOKUP]}}), id="no clinic"),
+    pytest.param(
+        bounce(mail={**MAIL, "tags": {"clinic": [RIGA], "lookup": ["x"]}}), id="no lookup"
+    ),
+    pytest.param(
+        bounce(mail={**MAIL, "tags": {"clinic": ["A#B"], "lookup": [LOOKUP]}}), id="no clinic"
+    ),
 ]
 
 
@@ -81,7 +91,9 @@ def test_a_bounce_of_another_programs_mail_marks_nobody(event: dict[str, Any]) -
     ],
 )
 def test_what_may_pass_marks_nobody_and_names_its_mail(event: dict[str, Any], reason: str) -> None:
-    """A full mailbox is emptied some day; who looks for a mail that never came finds that it bounced."""
+    """A full mailbox is emptied some day; who looks for a mail that never came finds that it
+    bounced.
+    """
     report = bounces.interpret(json.dumps(event))
     assert report == IgnoredReport(reason, RIGA, MAIL["messageId"])
 
@@ -89,9 +101,14 @@ def test_what_may_pass_marks_nobody_and_names_its_mail(event: dict[str, Any], re
 @pytest.mark.parametrize(
     "text",
     [
-        pytest.param("Successfully validated SNS topic for Amazon SES event publishing.", id="the first try"),
+        pytest.param(
+            "Successfully validated SNS topic for Amazon SES event publishing.", id="the first try"
+        ),
         pytest.param("[]", id="no object"),
-        pytest.param(json.dumps(bounce(bounce={"bounceType": "Permanent", "timestamp": "soon"})), id="no time"),
+        pytest.param(
+            json.dumps(bounce(bounce={"bounceType": "Permanent", "timestamp": "soon"})),
+            id="no time",
+        ),
     ],
 )
 def test_what_is_no_event_marks_nobody(text: str) -> None:
@@ -103,5 +120,9 @@ def test_what_is_no_event_marks_nobody(text: str) -> None:
 
 def test_a_report_is_read_without_its_addresses() -> None:
     """What we keep of a report names no address."""
-    for event in (bounce(), bounce("Transient"), bounce(mail={**MAIL, "messageId": "<anna.ozola@example.org>"})):
+    for event in (
+        bounce(),
+        bounce("Transient"),
+        bounce(mail={**MAIL, "messageId": "<anna.ozola@example.org>"}),
+    ):
         assert "anna" not in repr(bounces.interpret(json.dumps(event)))

@@ -36,7 +36,9 @@ STAFF = {"assurance": Assurance.STAFF_WITNESSED, "channel": Channel.IN_PERSON}
 
 def phones(number: int, start: int = 0) -> Iterator[Contact]:
     """Give mobile numbers of Latvia, each another."""
-    return (Contact(ContactKind.PHONE, f"+371261{each:05d}") for each in range(start, start + number))
+    return (
+        Contact(ContactKind.PHONE, f"+371261{each:05d}") for each in range(start, start + number)
+    )
 
 
 def limited(post: Sorting, **changed: int) -> Sorting:
@@ -67,7 +69,9 @@ def ask(portal: Portal, *contacts: Contact, clinic: str = RIGA) -> None:
 def test_a_number_that_takes_no_text_message_decides_and_withdraws_and_is_sent_nothing(
     portal: Portal, post: Sorting, number: str
 ) -> None:
-    """Who pumps messages to such numbers by a clinic's form earns nothing; their real owner keeps every right."""
+    """Who pumps messages to such numbers by a clinic's form earns nothing; their real owner keeps
+    every right.
+    """
     contact = Contact(ContactKind.PHONE, number)
     ask(portal, contact)
     post.round()
@@ -81,21 +85,29 @@ def test_a_clinic_that_names_a_neighbour_writes_to_it(portal: Portal, post: Sort
     """A patient from Estonia gets the code of a clinic near the border."""
     estonian = Contact(ContactKind.PHONE, "+37251234567")
     document = {**an_edition(RIGA).document, "version": "1.1", "sms_countries": ["LV", "EE"]}
-    assert publish_edition(portal.table, portal.clinics, make_edition(document), "2026-11-20T08:00:00.000Z")
+    assert publish_edition(
+        portal.table, portal.clinics, make_edition(document), "2026-11-20T08:00:00.000Z"
+    )
     decided(portal, {SMS_NEWS: "yes"}, estonian, notice=NoticeRef("1.1", "lv", "ab" * 32))
     post.round()
     assert len(post.mails(estonian)) == 1
 
 
-def test_a_clinics_budget_stops_its_messages_until_the_morning_and_loses_none(portal: Portal, post: Sorting) -> None:
-    """A flood of forms costs at most the day's budget; who asked meanwhile gets their code the next morning."""
+def test_a_clinics_budget_stops_its_messages_until_the_morning_and_loses_none(
+    portal: Portal, post: Sorting
+) -> None:
+    """A flood of forms costs at most the day's budget; who asked meanwhile gets their code the next
+    morning.
+    """
     post = limited(post, sms_clinic=5)
     ask(portal, *phones(8))
     ask(portal, Contact(ContactKind.PHONE, "+995555123456"), clinic=TBILISI)
     for _ in range(3):
         post.round()
     assert (texts(post), post.waits()) == (5 + 1, 3)  # the other clinic has a budget of its own
-    assert {each.entry.due for each in outbox.items_of(portal.table, RIGA)} == {"2026-11-24T06:00:00.000Z"}
+    assert {each.entry.due for each in outbox.items_of(portal.table, RIGA)} == {
+        "2026-11-24T06:00:00.000Z"
+    }
     assert {each.entry.tries for each in outbox.items_of(portal.table, RIGA)} == {0}
     post.round(timedelta(hours=20))
     assert texts(post) == 6
@@ -103,8 +115,12 @@ def test_a_clinics_budget_stops_its_messages_until_the_morning_and_loses_none(po
     assert (texts(post), post.waits()) == (9, 0)
 
 
-def test_a_country_and_the_whole_account_have_budgets_across_clinics(portal: Portal, post: Sorting) -> None:
-    """Who goes from clinic to clinic finds no more than one country, or everybody together, may cost."""
+def test_a_country_and_the_whole_account_have_budgets_across_clinics(
+    portal: Portal, post: Sorting
+) -> None:
+    """Who goes from clinic to clinic finds no more than one country, or everybody together, may
+    cost.
+    """
     country = limited(post, sms_country=2)
     ask(portal, *phones(3))
     ask(portal, Contact(ContactKind.PHONE, "+995555123456"), clinic=TBILISI)
@@ -137,7 +153,9 @@ def test_mails_have_a_budget_too(portal: Portal, post: Sorting) -> None:
 def test_word_of_a_stop_goes_out_when_the_budget_is_spent_within_a_budget_of_its_own(
     portal: Portal, post: Sorting
 ) -> None:
-    """Nobody can flood a clinic to keep Anna from hearing that something was stopped in her name."""
+    """Nobody can flood a clinic to keep Anna from hearing that something was stopped in her
+    name.
+    """
     post = limited(post, sms_clinic=2)
     owners = list(phones(3, 50))
     for owner in owners:
@@ -166,14 +184,20 @@ def test_word_that_a_stop_was_undone_goes_out_too(portal: Portal, post: Sorting)
     assert (len(post.mails(ANNA_PHONE)), post.waits()) == (1, 1)
 
 
-def test_one_phone_typed_into_many_clinics_forms_rings_ten_times(portal: Portal, post: Sorting) -> None:
+def test_one_phone_typed_into_many_clinics_forms_rings_ten_times(
+    portal: Portal, post: Sorting
+) -> None:
     """A stranger's phone is left in peace, by however many clinics' forms it is named."""
     ids = [RIGA]
     for number in range(5):
         document = {**an_edition(RIGA).document, "id": f"clinic-{number}", "code": f"z{number}"}
         ready = make_edition(document)
         publish_edition(
-            portal.table, portal.clinics, ready, "2026-11-01T08:00:00.000Z", wrapped_key=bytes([number] * 32)
+            portal.table,
+            portal.clinics,
+            ready,
+            "2026-11-01T08:00:00.000Z",
+            wrapped_key=bytes([number] * 32),
         )
         ids.append(ready.clinic.id)
     for clinic in ids:
@@ -214,14 +238,18 @@ def logged(post: Sorting, capsys: pytest.CaptureFixture[str]) -> tuple[str, list
 def test_the_operator_is_told_before_and_when_a_budget_is_spent(
     portal: Portal, post: Sorting, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """At 80 percent there is time to look who asks; the log and the command say which budget it is."""
+    """At 80 percent there is time to look who asks; the log and the command say which budget it
+    is.
+    """
     post = limited(post, sms_clinic=10)
     ask(portal, *phones(7))
     assert "MessageBudget" not in logged(post, capsys)[0]
     ask(portal, *phones(4, 20))
     written, entries = logged(post, capsys)
     near = [each for each in entries if each.get("message") == "message budget"]
-    assert [(each["budget"], each["used"]) for each in near] == [(f"sms#clinic#{RIGA}", used) for used in (8, 9, 10)]
+    assert [(each["budget"], each["used"]) for each in near] == [
+        (f"sms#clinic#{RIGA}", used) for used in (8, 9, 10)
+    ]
     assert [each for each in entries if each.get("outcome") == "waits for the budget"]
     metrics = [each for each in entries if "_aws" in each]
     assert sum(sum(each.get("MessageBudgetNear", [])) for each in metrics) == len(near)
@@ -258,14 +286,18 @@ def test_two_senders_at_once_never_send_more_than_the_budget(portal: Portal, pos
 
 def test_a_table_without_the_portals_key_still_sends(portal: Portal, post: Sorting) -> None:
     """After an update messages go out before anybody has published again."""
-    portal.table.client.delete_item(TableName=portal.settings.table, Key={"pk": {"S": "PORTAL"}, "sk": {"S": "KEY"}})
+    portal.table.client.delete_item(
+        TableName=portal.settings.table, Key={"pk": {"S": "PORTAL"}, "sk": {"S": "KEY"}}
+    )
     ask(portal, ANNA_PHONE)
     post.round()
     assert len(post.mails(ANNA_PHONE)) == 1
 
 
 def test_nothing_of_a_phone_stands_in_the_counters(portal: Portal, post: Sorting) -> None:
-    """Who steals the table cannot try phone numbers: what all clinics share is under the portal's own key."""
+    """Who steals the table cannot try phone numbers: what all clinics share is under the portal's
+    own key.
+    """
     ask(portal, ANNA_PHONE)
     post.round()
     scanned = portal.table.client.scan(TableName=portal.settings.table)["Items"]

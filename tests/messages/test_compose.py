@@ -36,7 +36,9 @@ def clinic(name: str = RIGA) -> Clinic:
 
 
 def document(**said: str) -> dict[str, object]:
-    """Give as much of a receipt as tells which messages follow, by address with ``__`` for the dot."""
+    """Give as much of a receipt as tells which messages follow, by address with ``__`` for the
+    dot.
+    """
     parts = {}
     for name, what in said.items():
         answer, before, after = ANSWERS[what]
@@ -47,7 +49,10 @@ def document(**said: str) -> dict[str, object]:
 
 
 def planned(
-    kinds: list[ContactKind], own: list[ContactKind] | None = None, known: list[ContactKind] | None = None, **said: str
+    kinds: list[ContactKind],
+    own: list[ContactKind] | None = None,
+    known: list[ContactKind] | None = None,
+    **said: str,
 ) -> list[tuple[str, str, tuple[str, ...]]]:
     """Tell which messages follow; by default every contact is own, and none other known."""
     own = kinds if own is None else own
@@ -61,11 +66,15 @@ BOTH = [ContactKind.EMAIL, ContactKind.PHONE]
 
 def test_each_contact_is_asked_to_confirm_what_it_alone_can_confirm() -> None:
     """A Yes to text messages is confirmed from the phone, a Yes to letters from the mailbox."""
-    assert planned(BOTH, newsletter__email="waits", newsletter__sms="waits", testimonials__photo="waits") == [
+    assert planned(
+        BOTH, newsletter__email="waits", newsletter__sms="waits", testimonials__photo="waits"
+    ) == [
         ("confirm", "email", (EMAIL_NEWS, PHOTO)),
         ("confirm", "phone", (SMS_NEWS,)),
     ]
-    assert planned([ContactKind.PHONE], testimonials__photo="waits") == [("confirm", "phone", (PHOTO,))]
+    assert planned([ContactKind.PHONE], testimonials__photo="waits") == [
+        ("confirm", "phone", (PHOTO,))
+    ]
 
 
 def test_what_counts_at_once_brings_one_receipt() -> None:
@@ -73,14 +82,21 @@ def test_what_counts_at_once_brings_one_receipt() -> None:
     assert planned(BOTH, newsletter__email="yes", testimonials__photo="no") == [
         ("receipt", "email", (EMAIL_NEWS, PHOTO))
     ]
-    assert planned([ContactKind.PHONE], newsletter__sms="in vain") == [("receipt", "phone", (SMS_NEWS,))]
-    for how in ("stopped again", "stopped while waiting"):  # nothing was done: perhaps nobody here is known at all
+    assert planned([ContactKind.PHONE], newsletter__sms="in vain") == [
+        ("receipt", "phone", (SMS_NEWS,))
+    ]
+    for how in (
+        "stopped again",
+        "stopped while waiting",
+    ):  # nothing was done: perhaps nobody here is known at all
         assert planned([ContactKind.EMAIL], newsletter__email=how) == []
 
 
 @pytest.mark.parametrize("how", ["stopped", "a no that stops"])
 def test_what_was_stopped_is_told_to_every_contact_of_the_person(how: str) -> None:
-    """Whoever stops something in another's name is found out, by whichever contact its owner reads."""
+    """Whoever stops something in another's name is found out, by whichever contact its owner
+    reads.
+    """
     assert planned(BOTH, newsletter__email=how, testimonials__photo="no") == [
         ("withdrawn", "email", (EMAIL_NEWS,)),
         ("withdrawn", "phone", (EMAIL_NEWS,)),
@@ -93,15 +109,23 @@ def test_what_was_stopped_is_told_to_every_contact_of_the_person(how: str) -> No
 
 def test_a_contact_that_is_not_the_persons_own_is_asked_and_told_nothing() -> None:
     """Who types Anna's e-mail beside a phone of their own learns nothing of Anna."""
-    assert planned(BOTH, [ContactKind.EMAIL], newsletter__email="stopped") == [("withdrawn", "email", (EMAIL_NEWS,))]
+    assert planned(BOTH, [ContactKind.EMAIL], newsletter__email="stopped") == [
+        ("withdrawn", "email", (EMAIL_NEWS,))
+    ]
     assert planned([ContactKind.PHONE], [], newsletter__email="stopped") == []
-    assert planned(BOTH, [ContactKind.EMAIL], newsletter__sms="waits") == [("confirm", "phone", (SMS_NEWS,))]
+    assert planned(BOTH, [ContactKind.EMAIL], newsletter__sms="waits") == [
+        ("confirm", "phone", (SMS_NEWS,))
+    ]
 
 
 def test_whether_a_stranger_is_asked_to_confirm_tells_nothing() -> None:
-    """Eve types Anna's e-mail beside a phone of her own: it rings whether or not Anna had agreed."""
+    """Eve types Anna's e-mail beside a phone of her own: it rings whether or not Anna had
+    agreed.
+    """
     for how in ("waits", "in vain"):
-        assert planned(BOTH, [ContactKind.EMAIL], newsletter__sms=how) == [("confirm", "phone", (SMS_NEWS,))]
+        assert planned(BOTH, [ContactKind.EMAIL], newsletter__sms=how) == [
+            ("confirm", "phone", (SMS_NEWS,))
+        ]
 
 
 def test_what_was_stopped_is_told_to_contacts_that_were_not_typed() -> None:
@@ -117,9 +141,13 @@ def test_nobody_to_write_to_means_no_message() -> None:
     assert planned([], newsletter__email="stopped", testimonials__photo="waits") == []
 
 
-@pytest.mark.parametrize("name", [RIGA, TBILISI, "kaunas-polyclinics", "valmiera-hearing", "vilnius-dental"])
+@pytest.mark.parametrize(
+    "name", [RIGA, TBILISI, "kaunas-polyclinics", "valmiera-hearing", "vilnius-dental"]
+)
 @pytest.mark.parametrize("message", Message)
-def test_every_message_is_written_in_every_language_of_every_clinic(message: Message, name: str) -> None:
+def test_every_message_is_written_in_every_language_of_every_clinic(
+    message: Message, name: str
+) -> None:
     """Nobody gets a letter they cannot read, or one that falls apart."""
     for lang in clinic(name).languages:
         mail = email_of(message_content(message, clinic(name), lang))
@@ -153,7 +181,9 @@ def test_a_letter_leads_where_it_says_and_nowhere_else(message: Message) -> None
     linked = set(_Links.of(mail.html))
     assert linked == set(re.findall(r"https?://\S+", mail.text))
     assert linked <= set(matter.links.values())
-    assert {matter.links[power] for power in SCOPES_BY_MESSAGE[message]} == {each for each in linked if TOKEN in each}
+    assert {matter.links[power] for power in SCOPES_BY_MESSAGE[message]} == {
+        each for each in linked if TOKEN in each
+    }
     assert "<script" not in mail.html
     assert "<img" not in mail.html
 
@@ -167,18 +197,24 @@ def test_a_confirming_letter_leads_to_one_thing_to_do() -> None:
 
 @pytest.mark.parametrize("message", [Message.CONFIRM, Message.WITHDRAWN, Message.RECEIPT])
 def test_a_mail_about_a_decision_holds_the_number_of_its_receipt(message: Message) -> None:
-    """Whoever stood at the tablet finds in the mailbox what was on it; somebody else's contact gets no receipt."""
+    """Whoever stood at the tablet finds in the mailbox what was on it; somebody else's contact gets
+    no receipt.
+    """
     matter = message_content(message, clinic(), "en")
     for part in (email_of(matter).text, email_of(matter).html):
         assert part.count("c" * 32) >= 2
-    without = replace(matter, links={name: link for name, link in matter.links.items() if name != "receipt"})
+    without = replace(
+        matter, links={name: link for name, link in matter.links.items() if name != "receipt"}
+    )
     if message is Message.CONFIRM:
         assert "c" * 32 not in email_of(without).text + email_of(without).html
 
 
 @pytest.mark.parametrize("message", Message)
 def test_one_click_stops_what_nobody_asked_for(message: Message) -> None:
-    """A reminder can be stopped from the mail program (RFC 8058); an answer to one's own act has nothing to stop."""
+    """A reminder can be stopped from the mail program (RFC 8058); an answer to one's own act has
+    nothing to stop.
+    """
     headers = email_of(message_content(message, clinic(), "en")).headers
     if message in UNSOLICITED:
         assert headers["List-Unsubscribe"] == f"<https://consent.example.org/unsubscribe/{TOKEN}>"
@@ -207,17 +243,26 @@ def test_what_a_clinic_is_called_is_text_in_html_and_itself_in_plain_text() -> N
     assert "<b>Sons" not in mail.html
 
 
-@pytest.mark.parametrize("name", [RIGA, TBILISI, "kaunas-polyclinics", "valmiera-hearing", "vilnius-dental"])
+@pytest.mark.parametrize(
+    "name", [RIGA, TBILISI, "kaunas-polyclinics", "valmiera-hearing", "vilnius-dental"]
+)
 @pytest.mark.parametrize("message", Message)
 def test_a_text_message_is_short_in_every_language(message: Message, name: str) -> None:
-    """One message in the 7-bit alphabet, two joined where it lacks the letters: the clinic pays for each."""
+    """One message in the 7-bit alphabet, two joined where it lacks the letters: the clinic pays for
+    each.
+    """
     for lang in clinic(name).languages:
         for lost in (True, False):
-            text = text_message(replace(message_content(message, clinic(name), lang), lost=lost), "+37126123456").text
+            text = text_message(
+                replace(message_content(message, clinic(name), lang), lost=lost), "+37126123456"
+            ).text
             assert fits(text), (lang, len(text), text)
             assert ("https://" in text) == bool(SCOPES_BY_MESSAGE[message])
             assert text.partition(":")[0]
-            if LinkScope.CONFIRM in SCOPES_BY_MESSAGE[message] and message is not Message.NEW_CONTACT:
+            if (
+                LinkScope.CONFIRM in SCOPES_BY_MESSAGE[message]
+                and message is not Message.NEW_CONTACT
+            ):
                 assert "123456" in text
 
 

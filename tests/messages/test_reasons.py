@@ -1,4 +1,6 @@
-"""Whoever got no message: why is logged, counted and kept beside the receipt, and no contact with it."""
+"""Whoever got no message: why is logged, counted and kept beside the receipt, and no contact with
+it.
+"""
 
 import io
 import json
@@ -35,7 +37,8 @@ from tests.messages.test_bounces import COMPLAINT, bounce
 from tests.messages.test_messages import HALF, PHOTO, due_unasked, known_as, reported
 from tests.store.people import STRANGER, signed
 
-# What is tried here is the portal's own; that both emulators carry out its writes alike is tried with decisions.
+# What is tried here is the portal's own; that both emulators carry out its writes alike is tried
+# with decisions.
 pytestmark = pytest.mark.parametrize(
     "endpoint", [dynamodb_local], ids=["DynamoDBLocal"], indirect=True, scope="session"
 )
@@ -58,7 +61,9 @@ class Lines:
 
 @contextmanager
 def logged() -> Iterator[Lines]:
-    """Read what is logged and counted meanwhile; that it names no contact is seen to for every test."""
+    """Read what is logged and counted meanwhile; that it names no contact is seen to for every
+    test.
+    """
     handler, text, lines = journal.log().registered_handler, io.StringIO(), Lines()
     journal.metrics().clear_metrics()
     before = handler.setStream(text)  # type: ignore[attr-defined]
@@ -74,7 +79,9 @@ def logged() -> Iterator[Lines]:
 
 
 def explained(portal: Portal, receipt: Receipt) -> list[tuple[str, str, str, str]]:
-    """Give the messages of a receipt as the operator's command reads them: what, to which kind, outcome, reason."""
+    """Give the messages of a receipt as the operator's command reads them: what, to which kind,
+    outcome, reason.
+    """
     records = explain(portal, RIGA, receipt.id).records
     return [(record.message, record.channel, record.outcome, record.reason) for record in records]
 
@@ -88,14 +95,22 @@ def test_who_was_erased_before_the_message_came(portal: Portal, post: Sorting) -
     assert (lines.reasons(), lines.counted) == (["person_erased"], {"NoMessage": 1})
     assert explained(portal, receipt) == [("", "", "no_message", "person_erased")]
     [line] = lines.written
-    assert (line["clinic"], line["subject"], line["version"]) == (RIGA, receipt.document["subject"], 1)
+    assert (line["clinic"], line["subject"], line["version"]) == (
+        RIGA,
+        receipt.document["subject"],
+        1,
+    )
     assert receipt.id not in json.dumps(line)
     erasures.delete_person(portal.table, RIGA, receipt.document["subject"])
     assert not list(portal.table.partition(subject_pk(RIGA, receipt.document["subject"]), ""))
 
 
-def test_of_whom_nothing_is_kept_any_more_nothing_is_written_down(portal: Portal, post: Sorting) -> None:
-    """A message that comes after everything was deleted leaves a line in the log, and no trace in the table."""
+def test_of_whom_nothing_is_kept_any_more_nothing_is_written_down(
+    portal: Portal, post: Sorting
+) -> None:
+    """A message that comes after everything was deleted leaves a line in the log, and no trace in
+    the table.
+    """
     receipt = decided(portal, {EMAIL_NEWS: "yes"}, ANNA)
     key = outbox_key(RIGA, receipt.id)
     item = portal.table.get([key])[key]
@@ -132,7 +147,9 @@ def test_contacts_whose_key_is_gone(portal: Portal, post: Sorting) -> None:
 
 
 def test_a_reminder_that_is_not_due_any_more(portal: Portal, post: Sorting) -> None:
-    """Whoever answered since is not reminded; the reminder is explained with the receipt that it was about."""
+    """Whoever answered since is not reminded; the reminder is explained with the receipt that it
+    was about.
+    """
     due_unasked(portal, post)
     with logged() as lines:
         decided(portal, {EMAIL_NEWS: "withdraw", PHOTO: "withdraw", SMS_NEWS: "no"}, ANNA, at=HALF)
@@ -140,7 +157,9 @@ def test_a_reminder_that_is_not_due_any_more(portal: Portal, post: Sorting) -> N
     assert lines.reasons() == ["not_due_any_more"] * 3
     [anna] = portal.directory.look_up(RIGA, [ANNA]).known()
     kept = [explained(portal, receipt) for receipt in portal.receipts.history(RIGA, [anna])]
-    unsent = [[record[0] for record in records if record[3] == "not_due_any_more"] for records in kept]
+    unsent = [
+        [record[0] for record in records if record[3] == "not_due_any_more"] for records in kept
+    ]
     assert [sorted(kinds) for kinds in unsent] == [[], ["reminder"], ["changed", "expiring"], []]
 
 
@@ -153,8 +172,12 @@ def test_a_withdrawal_of_what_nobody_agreed_to(portal: Portal, post: Sorting) ->
     assert explained(portal, receipt) == [("", "", "no_message", "nothing_ended")]
 
 
-def test_a_contact_that_was_only_typed_of_a_person_who_proved_another(portal: Portal, post: Sorting) -> None:
-    """Who types Anna's phone beside an e-mail of their own makes nobody hear of it by that phone."""
+def test_a_contact_that_was_only_typed_of_a_person_who_proved_another(
+    portal: Portal, post: Sorting
+) -> None:
+    """Who types Anna's phone beside an e-mail of their own makes nobody hear of it by that
+    phone.
+    """
     decided(portal, {EMAIL_NEWS: "yes"}, ANNA, ANNA_PHONE, **STAFF)
     [anna] = portal.directory.look_up(RIGA, [ANNA]).known()
     known_as(portal, anna, certain=True, typed=(portal.clinics.key(RIGA).lookup(ANNA_PHONE),))
@@ -168,7 +191,9 @@ def test_a_contact_that_was_only_typed_of_a_person_who_proved_another(portal: Po
 
 
 def test_a_patient_who_is_known_by_the_clinics_number_alone(portal: Portal, post: Sorting) -> None:
-    """The first form left nothing in the outbox, the second an item that found nobody: both are explained."""
+    """The first form left nothing in the outbox, the second an item that found nobody: both are
+    explained.
+    """
     number = Contact(ContactKind.REFERENCE, "P-1")
     first = decided(portal, {EMAIL_NEWS: "yes"}, number, **STAFF)
     with logged() as lines:
@@ -224,10 +249,18 @@ def test_a_form_that_a_later_one_repeats(portal: Portal, post: Sorting) -> None:
     assert explained(portal, second) == [("confirm", "phone", "sent", "")]
 
 
-def test_a_reminder_of_what_the_contact_confirmed_as_somebody_else(portal: Portal, post: Sorting) -> None:
-    """Two people share a phone; one of them confirmed, and the phone is not reminded for the other."""
-    claim = decisions.record(portal, a_decision({SMS_NEWS: "yes"}, **WAITS), replace(signed(ANNA_PHONE), base=BASE))
-    other = decided(portal, {PHOTO: "no"}, Contact(ContactKind.REFERENCE, "P-2"), ANNA_PHONE, **STAFF)
+def test_a_reminder_of_what_the_contact_confirmed_as_somebody_else(
+    portal: Portal, post: Sorting
+) -> None:
+    """Two people share a phone; one of them confirmed, and the phone is not reminded for the
+    other.
+    """
+    claim = decisions.record(
+        portal, a_decision({SMS_NEWS: "yes"}, **WAITS), replace(signed(ANNA_PHONE), base=BASE)
+    )
+    other = decided(
+        portal, {PHOTO: "no"}, Contact(ContactKind.REFERENCE, "P-2"), ANNA_PHONE, **STAFF
+    )
     subject, confirmer = claim.document["subject"], other.document["subject"]
     assert subject != confirmer
     portal.table.put(Put(confirmed_key(RIGA, subject, claim.id, confirmer), {"body": "{}"}))
@@ -241,7 +274,9 @@ def test_a_reminder_of_what_the_contact_confirmed_as_somebody_else(portal: Porta
 
 
 def test_a_contact_that_another_item_writes_to(portal: Portal, post: Sorting) -> None:
-    """Of a stop for very many people the contact hears once, when it is done; each person's own contacts at once."""
+    """Of a stop for very many people the contact hears once, when it is done; each person's own
+    contacts at once.
+    """
     decided(portal, {EMAIL_NEWS: "yes"}, ANNA, ANNA_PHONE, **STAFF)
     post.round()
     apart = replace(signed(ANNA_PHONE), base=BASE, informed_by_order=True)
@@ -256,19 +291,31 @@ def test_a_contact_that_another_item_writes_to(portal: Portal, post: Sorting) ->
 
 
 def test_a_phone_that_takes_no_text_messages(portal: Portal, post: Sorting) -> None:
-    """A phone from abroad decides like any other; why it got nothing is kept, whatever LOG_LEVEL hides."""
+    """A phone from abroad decides like any other; why it got nothing is kept, whatever LOG_LEVEL
+    hides.
+    """
     receipt = decided(portal, {PHOTO: "no"}, Contact(ContactKind.PHONE, "+447911123456"))
     with logged() as lines:
         post.round()
-    assert (lines.reasons("skipped"), lines.counted) == (["no_text_messages"], {"MessageSkipped": 1})
+    assert (lines.reasons("skipped"), lines.counted) == (
+        ["no_text_messages"],
+        {"MessageSkipped": 1},
+    )
     assert explained(portal, receipt) == [("receipt", "phone", "skipped", "no_text_messages")]
 
 
 def test_a_message_that_is_not_worth_waiting_for(portal: Portal, post: Sorting) -> None:
-    """That answers were saved is no news after a day; a contact that has got so many hears no more of it."""
+    """That answers were saved is no news after a day; a contact that has got so many hears no more
+    of it.
+    """
     old = decided(portal, {SMS_NEWS: "no"}, ANNA_PHONE, at=MORNING)
     post.clock.at = instant(moment(MORNING) + timedelta(hours=25))
-    post.stream(*[decided(portal, {SMS_NEWS: "no"}, ANNA_PHONE, at=post.clock.at) for _ in range(MESSAGE.burst)])
+    post.stream(
+        *[
+            decided(portal, {SMS_NEWS: "no"}, ANNA_PHONE, at=post.clock.at)
+            for _ in range(MESSAGE.burst)
+        ]
+    )
     with logged() as lines:
         post.round()
     assert (lines.reasons("skipped"), lines.counted) == (["too_many"], {"MessageSkipped": 1})
@@ -300,14 +347,18 @@ def test_a_bounce_that_may_pass_leaves_a_line(portal: Portal) -> None:
 
 
 def test_a_link_that_nobody_known_asked_for(portal: Portal, post: Sorting) -> None:
-    """A request under an unknown contact leads nowhere, and so do those beyond what one request reaches."""
+    """A request under an unknown contact leads nowhere, and so do those beyond what one request
+    reaches.
+    """
     key = portal.clinics.key(RIGA)
     portal.table.put_new(outbox.link_request(key, [STRANGER], "lv", BASE, NOON))
     with logged() as lines:
         post.round()
     assert (lines.reasons(), lines.counted) == (["nobody_known"], {"NoMessage": 1})
     for number in range(outbox.MAX_SUBJECTS_PER_REQUEST + 2):
-        decided(portal, {PHOTO: "no"}, Contact(ContactKind.EMAIL, f"x{number}@example.org"), ANNA_PHONE)
+        decided(
+            portal, {PHOTO: "no"}, Contact(ContactKind.EMAIL, f"x{number}@example.org"), ANNA_PHONE
+        )
     post.round()
     portal.table.put_new(outbox.link_request(key, [ANNA_PHONE], "lv", BASE, NOON))
     with logged() as lines:
@@ -317,13 +368,17 @@ def test_a_link_that_nobody_known_asked_for(portal: Portal, post: Sorting) -> No
 
 
 def test_a_reminder_whose_links_would_lead_nowhere(portal: Portal, post: Sorting) -> None:
-    """Who was entered by a program only, at a portal without an address, is counted each hour and explained."""
+    """Who was entered by a program only, at a portal without an address, is counted each hour and
+    explained.
+    """
     receipt = decided(portal, {SMS_NEWS: "yes"}, ANNA_PHONE, **WAITS)
     post.round()
     with logged() as lines:
         done = run_housekeeping(replace(portal, clock=lambda: HALF), HALF, in_time).done
     assert (done["no_address"], done["told"]) == (1, 0)
-    assert [line["no_address"] for line in lines.written if line["message"] == "housekeeping"] == [1]
+    assert [line["no_address"] for line in lines.written if line["message"] == "housekeeping"] == [
+        1
+    ]
     records = explain(replace(portal, clock=lambda: HALF), RIGA, receipt.id).records
     assert [(record.message, record.reason) for record in records][-1] == ("reminder", "no_address")
 
@@ -349,26 +404,39 @@ def test_what_was_given_up_is_explained_as_well(portal: Portal, post: Sorting) -
     post.office.fail("MessageRejected")
     post.round()
     assert explained(portal, receipt) == [("receipt", "email", "refused", "MessageRejected")]
-    assert explain(portal, RIGA, receipt.id).waiting == [WaitingItem("decided", "", 0, given_up=True)]
+    assert explain(portal, RIGA, receipt.id).waiting == [
+        WaitingItem("decided", "", 0, given_up=True)
+    ]
 
 
-def test_a_decision_that_leaves_nothing_says_why_by_the_function_that_decided(portal: Portal) -> None:
+def test_a_decision_that_leaves_nothing_says_why_by_the_function_that_decided(
+    portal: Portal,
+) -> None:
     """No item is written for these, so nothing is recorded: the receipt itself tells the reason."""
-    imported = decided(portal, {EMAIL_NEWS: "yes"}, ANNA, channel=Channel.IMPORT, assurance=Assurance.IMPORTED)
+    imported = decided(
+        portal, {EMAIL_NEWS: "yes"}, ANNA, channel=Channel.IMPORT, assurance=Assurance.IMPORTED
+    )
     assert explain(portal, RIGA, imported.id).nothing is Reason.IMPORTED
     alone = decided(portal, {EMAIL_NEWS: "yes"}, Contact(ContactKind.REFERENCE, "P-9"), **STAFF)
     document = alone.document
     assert why_nothing_is_left(document, follows=False, reachable=False) is Reason.NOBODY_KNOWN
-    assert why_nothing_is_left({**document, "decisions": {}}, follows=False, reachable=True) is Reason.NOTHING_DECIDED
+    assert (
+        why_nothing_is_left({**document, "decisions": {}}, follows=False, reachable=True)
+        is Reason.NOTHING_DECIDED
+    )
     repeated = decisions.record(portal, on_paper({PHOTO: "no"}, MORNING, NOON), signed(ANNA))
     again = replace(signed(ANNA), follows=True)
     same = decisions.record(portal, on_paper({PHOTO: "no"}, MORNING, NOON), again)
-    assert why_nothing_is_left(same.document, follows=True, reachable=True) is Reason.NOTHING_CHANGED
+    assert (
+        why_nothing_is_left(same.document, follows=True, reachable=True) is Reason.NOTHING_CHANGED
+    )
     assert explain(portal, RIGA, same.id).nothing is Reason.NOTHING_CHANGED
     assert [item.kind for item in explain(portal, RIGA, repeated.id).waiting] == ["decided"]
 
 
-def test_a_reason_costs_no_round_trip_more(portal: Portal, post: Sorting, round_trips: list[str]) -> None:
+def test_a_reason_costs_no_round_trip_more(
+    portal: Portal, post: Sorting, round_trips: list[str]
+) -> None:
     """It is written in the transaction that takes the item out of the outbox."""
     decided(portal, {EMAIL_NEWS: "withdraw"}, ANNA)
     items = list(outbox.due_items(portal.table, NOON))
@@ -381,18 +449,24 @@ def test_a_reason_costs_no_round_trip_more(portal: Portal, post: Sorting, round_
 def test_the_message_to_a_contact_that_was_removed_is_explained_by_the_receipt_of_that(
     portal: Portal, post: Sorting
 ) -> None:
-    """The receipt decides nothing, and still a message belongs to it: the old contact hears that it was removed."""
+    """The receipt decides nothing, and still a message belongs to it: the old contact hears that it
+    was removed.
+    """
     decided(portal, {EMAIL_NEWS: "yes"}, ANNA, ANNA_PHONE, **STAFF)
     post.round()
     lookup = portal.directory.look_up(RIGA, [ANNA_PHONE])
     [anna] = lookup.known()
     receipt = rectify(portal, a_decision({}, NOON, **STAFF), Change(ANNA_PHONE), anna, lookup, BASE)
-    assert explain(portal, RIGA, receipt.id).waiting == [WaitingItem("removed", "", 0, given_up=False)]
+    assert explain(portal, RIGA, receipt.id).waiting == [
+        WaitingItem("removed", "", 0, given_up=False)
+    ]
     post.round()
     assert explained(portal, receipt) == [("removed", "phone", "sent", "")]
 
 
-def test_a_reason_waits_for_whoever_is_sending_the_message_just_now(portal: Portal, post: Sorting) -> None:
+def test_a_reason_waits_for_whoever_is_sending_the_message_just_now(
+    portal: Portal, post: Sorting
+) -> None:
     """Two functions meet: what the one sends is not overwritten by why the other would not."""
     receipt = decided(portal, {SMS_NEWS: "yes"}, ANNA_PHONE, **WAITS)
     [item] = outbox.due_items(portal.table, post.clock())
@@ -404,7 +478,9 @@ def test_a_reason_waits_for_whoever_is_sending_the_message_just_now(portal: Port
     assert explained(portal, receipt) == [("confirm", "phone", "no_message", "answered_since")]
 
 
-def test_a_message_that_was_sent_stays_sent_whatever_is_decided_later(portal: Portal, post: Sorting) -> None:
+def test_a_message_that_was_sent_stays_sent_whatever_is_decided_later(
+    portal: Portal, post: Sorting
+) -> None:
     """An item that comes back after its message went out records nothing over it."""
     receipt = decided(portal, {SMS_NEWS: "yes"}, ANNA_PHONE, **WAITS)
     key = outbox_key(RIGA, receipt.id)

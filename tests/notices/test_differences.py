@@ -79,11 +79,18 @@ def add(path: str, value: Any) -> Change:
 MORE_THAN_WORDS: dict[str, tuple[Change, str, str]] = {
     "country": (put("country", "LT"), "country", "legal basis"),
     "controllers.*": (
-        add("controllers", {"id": "new", "name": "SIA Jauna", "address": "Jūras 3", "email": "n@example.org"}),
+        add(
+            "controllers",
+            {"id": "new", "name": "SIA Jauna", "address": "Jūras 3", "email": "n@example.org"},
+        ),
         "controllers.new",
         "controller",
     ),
-    "controllers.*.name": (put("controllers.0.name", "SIA Cita"), "controllers.physio.name", "controller"),
+    "controllers.*.name": (
+        put("controllers.0.name", "SIA Cita"),
+        "controllers.physio.name",
+        "controller",
+    ),
     "controllers.*.registration": (
         put("controllers.0.registration", "40000000009"),
         "controllers.physio.registration",
@@ -100,17 +107,33 @@ MORE_THAN_WORDS: dict[str, tuple[Change, str, str]] = {
     "age.minimum": (put("age.minimum", 14), "age.minimum", "age"),
     "age.guardian": (put("age.guardian", value=False), "age.guardian", "age"),
     "texts.recipients": (put("texts.recipients.en", "Anyone"), "texts.recipients", "recipient"),
-    "texts.transfers": (put("texts.transfers.en", "To the Moon"), "texts.transfers", "transfer to another country"),
+    "texts.transfers": (
+        put("texts.transfers.en", "To the Moon"),
+        "texts.transfers",
+        "transfer to another country",
+    ),
     "texts.retention": (put("texts.retention.lv", "Mūžīgi"), "texts.retention", "retention"),
-    "texts.automated": (put("texts.automated.en", "A machine scores you"), "texts.automated", "automated decisions"),
+    "texts.automated": (
+        put("texts.automated.en", "A machine scores you"),
+        "texts.automated",
+        "automated decisions",
+    ),
     "purposes.*": (lambda document: document["purposes"].pop(1), "purposes.research", "purpose"),
     "purposes.*.legal_basis": (
         put("purposes.0.legal_basis", "explicit_consent"),
         "purposes.newsletter.legal_basis",
         "legal basis",
     ),
-    "purposes.*.data": (put("purposes.0.data.en", "Everything"), "purposes.newsletter.data", "data"),
-    "purposes.*.retention": (put("purposes.1.retention.en", "A century"), "purposes.research.retention", "retention"),
+    "purposes.*.data": (
+        put("purposes.0.data.en", "Everything"),
+        "purposes.newsletter.data",
+        "data",
+    ),
+    "purposes.*.retention": (
+        put("purposes.1.retention.en", "A century"),
+        "purposes.research.retention",
+        "retention",
+    ),
     "purposes.*.recipients": (
         put("purposes.0.recipients", in_both("Us")),
         "purposes.newsletter.recipients",
@@ -118,8 +141,16 @@ MORE_THAN_WORDS: dict[str, tuple[Change, str, str]] = {
     ),
     "purposes.*.needs": (put("purposes.1.needs", ["phone"]), "purposes.research.needs", "data"),
     "purposes.*.ends": (put("purposes.1.ends", "P9Y"), "purposes.research.ends", "retention"),
-    "purposes.*.confirm": (put("purposes.1.confirm", UNCONFIRMED), "purposes.research.confirm", "confirmation"),
-    "purposes.*.controllers": (put("purposes.1.controllers", ["heart"]), "purposes.research.controllers", "controller"),
+    "purposes.*.confirm": (
+        put("purposes.1.confirm", UNCONFIRMED),
+        "purposes.research.confirm",
+        "confirmation",
+    ),
+    "purposes.*.controllers": (
+        put("purposes.1.controllers", ["heart"]),
+        "purposes.research.controllers",
+        "controller",
+    ),
     "purposes.*.options.*": (
         add("purposes.0.options", {"id": "post", "title": in_both("By post")}),
         "purposes.newsletter.options.post",
@@ -217,7 +248,9 @@ def test_the_title_of_data_sharing_without_options_names_the_recipient() -> None
         document["purposes"][1]["id"] = "data_sharing"
     after["purposes"][1]["title"]["en"] = "Another university"
     [found] = beyond_words(read_clinic(before), read_clinic(after), NOON)
-    assert found == Difference("purposes.data_sharing.title", "recipient", "Research", "Another university", "en")
+    assert found == Difference(
+        "purposes.data_sharing.title", "recipient", "Research", "Another university", "en"
+    )
 
 
 def in_latvian_alone(written: Any) -> Any:
@@ -239,7 +272,9 @@ def test_a_broken_line_or_another_language_changes_nothing() -> None:
 def test_a_contest_that_is_over_may_be_taken_out_without_a_new_major() -> None:
     """Nobody's consent to it is left; one that still runs may not vanish."""
     before, after = a_document(), a_document()
-    before["purposes"].append(copy.deepcopy(before["purposes"][1]) | {"id": "contest", "ends": "2026-11-20"})
+    before["purposes"].append(
+        copy.deepcopy(before["purposes"][1]) | {"id": "contest", "ends": "2026-11-20"}
+    )
     old, new = read_complete_clinic(before)[0], read_complete_clinic(after)[0]
     assert beyond_words(old, new, EVENING) == ()
     [found] = beyond_words(old, new, "2026-11-20T12:00:00.000Z")
@@ -248,7 +283,11 @@ def test_a_contest_that_is_over_may_be_taken_out_without_a_new_major() -> None:
 
 def test_a_purpose_that_is_new_is_told_once_and_not_part_by_part() -> None:
     """Who approves reads one line a purpose."""
-    [found] = [place for place, topic in changed_by(lambda document: document["purposes"].pop(2)).items() if topic]
+    [found] = [
+        place
+        for place, topic in changed_by(lambda document: document["purposes"].pop(2)).items()
+        if topic
+    ]
     assert found == "purposes.data_sharing"
 
 
@@ -262,8 +301,12 @@ def test_a_minor_is_compared_with_the_version_of_its_major_that_people_agreed_to
     assert predecessor((first, second), "1.2", EVENING) == second
     assert predecessor((first, second), "2.0", EVENING) is None
     assert predecessor((), "1.0", EVENING) is None
-    assert predecessor((first, second, third), "1.3", NEXT_DAY) == second  # on the day 1.2 would have begun
-    assert predecessor(history([[OPENING, "1.0"], [NEXT_DAY, "2.0", NOON]]), "2.1", NEXT_DAY) is None
+    assert (
+        predecessor((first, second, third), "1.3", NEXT_DAY) == second
+    )  # on the day 1.2 would have begun
+    assert (
+        predecessor(history([[OPENING, "1.0"], [NEXT_DAY, "2.0", NOON]]), "2.1", NEXT_DAY) is None
+    )
 
 
 def a_minor(**changed: Any) -> Draft:
@@ -271,7 +314,9 @@ def a_minor(**changed: Any) -> Draft:
     return new_draft(a_document(version="1.1", **changed), PHYSIO, IEVA, MORNING)
 
 
-CHANGES = (Difference("texts.transfers", "transfer to another country", "Nowhere", "To the Moon", "en"),)
+CHANGES = (
+    Difference("texts.transfers", "transfer to another country", "Nowhere", "To the Moon", "en"),
+)
 
 
 def test_without_a_reason_a_minor_that_changes_more_than_words_is_not_approved() -> None:
@@ -284,7 +329,9 @@ def test_without_a_reason_a_minor_that_changes_more_than_words_is_not_approved()
 
 def test_a_reason_is_kept_with_exactly_what_it_was_given_for() -> None:
     """What was changed after somebody said why is not covered by what they said."""
-    approved = a_minor().approve(JURIS, NOON, authorities(), changes=CHANGES, reason="A typing error")
+    approved = a_minor().approve(
+        JURIS, NOON, authorities(), changes=CHANGES, reason="A typing error"
+    )
     again = Draft.read(approved.stored(), approved.document)
     assert again == approved
     assert again.publish(IEVA, EVENING, EVENING, CHANGES).release
@@ -302,16 +349,24 @@ def test_a_draft_approved_before_reasons_were_kept_is_written_as_it_was() -> Non
     assert kept["approval"] == {"by": asdict(JURIS), "at": NOON, "sha256": approved.sha256}
 
 
-@pytest.mark.parametrize(("part", "default"), [("confirm_within", CONFIRM_WITHIN), ("proof_kept", PROOF_KEPT)])
-def test_the_documentation_names_the_periods_of_a_clinic_that_sets_none(part: str, default: str) -> None:
+@pytest.mark.parametrize(
+    ("part", "default"), [("confirm_within", CONFIRM_WITHIN), ("proof_kept", PROOF_KEPT)]
+)
+def test_the_documentation_names_the_periods_of_a_clinic_that_sets_none(
+    part: str, default: str
+) -> None:
     """Whoever leaves a period out knows what then holds."""
     rows = re.findall(rf"^\| `{part}` \|.*$", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
-    named = [row for row in rows if f"`{default}` if left out" in row or f"Left out: `{default}`" in row]
+    named = [
+        row for row in rows if f"`{default}` if left out" in row or f"Left out: `{default}`" in row
+    ]
     assert len(named) == 1
 
 
 def test_the_documentation_lists_exactly_the_parts_that_count() -> None:
     """A clinic can tell beforehand which number its change needs."""
-    table = DOCS.read_text(encoding="utf-8").partition("| part of the document | what it tells |\n")[2]
+    table = DOCS.read_text(encoding="utf-8").partition(
+        "| part of the document | what it tells |\n"
+    )[2]
     rows = re.findall(r"^\| `(\S+)` \| ([a-z ]+) \|$", table.partition("\n\n")[0], re.MULTILINE)
     assert rows == [(name, str(topic)) for name, topic in TOPICS.items()]

@@ -68,8 +68,16 @@ BROKEN: list[tuple[str, object, str]] = [
     ("purposes.0.controllers", [], "purposes[1].controllers"),
     ("purposes.0.controllers", "physio", "purposes[1].controllers"),
     ("purposes.0.controllers", [["physio"]], "purposes[1].controllers"),
-    ("purposes.0.options.0.controllers", ["physio", "nobody"], "purposes[1].options[1].controllers"),
-    ("purposes.0.options.0.controllers", ["physio", "physio"], "purposes[1].options[1].controllers"),
+    (
+        "purposes.0.options.0.controllers",
+        ["physio", "nobody"],
+        "purposes[1].options[1].controllers",
+    ),
+    (
+        "purposes.0.options.0.controllers",
+        ["physio", "physio"],
+        "purposes[1].options[1].controllers",
+    ),
     ("texts", [], "texts"),
     ("texts.intro", MISSING, "texts.intro"),
     ("texts.rights.lv", MISSING, "texts.rights.lv"),
@@ -99,8 +107,16 @@ BROKEN: list[tuple[str, object, str]] = [
     ("purposes.1.confirm", {"required": False}, "purposes[2].confirm"),
     ("purposes.1.confirm", {"required": False, "reason": " "}, "purposes[2].confirm.reason"),
     ("purposes.1.confirm", {"required": "no", "reason": "Staff ask."}, "purposes[2].confirm"),
-    ("purposes.1.confirm", {"required": False, "reason": "Staff ask.", "by": "Ieva"}, "purposes[2].confirm.by"),
-    ("purposes.0.options.0.confirm", {"required": False, "reason": "Staff ask."}, "purposes[1].options[1].confirm"),
+    (
+        "purposes.1.confirm",
+        {"required": False, "reason": "Staff ask.", "by": "Ieva"},
+        "purposes[2].confirm.by",
+    ),
+    (
+        "purposes.0.options.0.confirm",
+        {"required": False, "reason": "Staff ask."},
+        "purposes[1].options[1].confirm",
+    ),
     ("purpose", [], "purpose"),
 ]
 
@@ -140,14 +156,21 @@ def test_a_small_clinic_is_one_readable_document() -> None:
 
 
 @pytest.mark.parametrize(("path", "value", "place"), BROKEN)
-def test_a_mistake_is_told_with_its_place_and_its_remedy(path: str, value: object, place: str) -> None:
+def test_a_mistake_is_told_with_its_place_and_its_remedy(
+    path: str, value: object, place: str
+) -> None:
     """Whoever writes a clinic's file is told where to look and what to write."""
     found = faults(broken(path, value))
     assert place in {fault.place for fault in found}
-    assert all(fault.problem and fault.remedy and str(fault).startswith(f"{fault.place}: ") for fault in found)
+    assert all(
+        fault.problem and fault.remedy and str(fault).startswith(f"{fault.place}: ")
+        for fault in found
+    )
 
 
-@pytest.mark.parametrize("character", ["\0", "\x0b", "\x0c", "\x1b", "\x1f", "\ud83d", "\ufffe", "\uffff"])
+@pytest.mark.parametrize(
+    "character", ["\0", "\x0b", "\x0c", "\x1b", "\x1f", "\ud83d", "\ufffe", "\uffff"]
+)
 @pytest.mark.parametrize(
     ("path", "place"),
     [
@@ -158,15 +181,21 @@ def test_a_mistake_is_told_with_its_place_and_its_remedy(path: str, value: objec
         ("notice.lv", "notice.lv"),
     ],
 )
-def test_a_character_that_no_file_can_hold_is_told_by_its_number(path: str, place: str, character: str) -> None:
+def test_a_character_that_no_file_can_hold_is_told_by_its_number(
+    path: str, place: str, character: str
+) -> None:
     """XML forbids it, and with it every receipt's FHIR text and PDF would be broken.
 
     It cannot be seen in an editor.
     """
     fault, *others = check(broken(path, f"One\nTwo{character} three"), authorities())
     assert fault.place == place
-    assert all(other.problem == "has a line break or a control character" for other in others), "names are one line"
-    assert fault.problem == f"has a character that cannot be written (U+{ord(character):04X}, line 2)"
+    assert all(other.problem == "has a line break or a control character" for other in others), (
+        "names are one line"
+    )
+    assert (
+        fault.problem == f"has a character that cannot be written (U+{ord(character):04X}, line 2)"
+    )
     assert fault.remedy.startswith("Remove it")
     str(fault).encode()
 
@@ -176,7 +205,9 @@ def test_a_text_may_have_lines_tabs_and_letters_of_any_script() -> None:
 
     A file from another system ends its lines in its own way.
     """
-    document = a_document(notice=in_both("One\r\n\tTwo 😀 \u202eქ \x85 \ufffd"), name=in_both("A\u00a0B"))
+    document = a_document(
+        notice=in_both("One\r\n\tTwo 😀 \u202eქ \x85 \ufffd"), name=in_both("A\u00a0B")
+    )
     assert not check(document, authorities())
 
 
@@ -199,7 +230,9 @@ def test_joint_controllers_have_exactly_one_lead() -> None:
     assert [fault.place for fault in faults(a_document(controllers=[one, two]))] == ["controllers"]
     clinic = read_clinic(a_document(controllers=[one, {**two, "lead": True}]))
     assert clinic.lead.id == "clinic-two"
-    assert [fault.place for fault in faults(a_document(controllers=[{**one, "lead": True}, one]))] == ["controllers"]
+    assert [
+        fault.place for fault in faults(a_document(controllers=[{**one, "lead": True}, one]))
+    ] == ["controllers"]
 
 
 @pytest.mark.parametrize("reserved", sorted(RESERVED_IDS))
@@ -217,19 +250,30 @@ def test_a_question_is_asked_through_its_last_day_and_not_after() -> None:
     assert [purpose.id for purpose in after.purposes] == ["newsletter"]
 
 
-def test_a_yes_on_explicit_consent_and_to_all_sharing_waits_unless_the_clinic_gives_a_reason() -> None:
+def test_a_yes_on_explicit_consent_and_to_all_sharing_waits_unless_the_clinic_gives_a_reason() -> (
+    None
+):
     """Nobody's health data are passed on because somebody typed their address into a form."""
     news, research = a_document()["purposes"]
     ordinary = {**research, "id": "contest", "legal_basis": "consent"}
     sharing = {**research, "id": "data_sharing", "legal_basis": "consent"}
     clinic = read_clinic(a_document(purposes=[news, research, ordinary, sharing]))
-    assert clinic.needs_confirmation == {"newsletter.email", "newsletter.sms", "research", "data_sharing"}
+    assert clinic.needs_confirmation == {
+        "newsletter.email",
+        "newsletter.sms",
+        "research",
+        "data_sharing",
+    }
     assert clinic.unconfirmed_reasons == {}
     waived = {"required": False, "reason": "The reception sees every participant."}
-    clinic = read_clinic(a_document(purposes=[news, {**research, "confirm": waived}, {**ordinary, "confirm": True}]))
+    clinic = read_clinic(
+        a_document(purposes=[news, {**research, "confirm": waived}, {**ordinary, "confirm": True}])
+    )
     assert clinic.needs_confirmation == {"newsletter.email", "newsletter.sms", "contest"}
     assert clinic.unconfirmed_reasons == {"research": "The reception sees every participant."}
-    clinic = read_clinic(a_document(purposes=[news, {**research, "confirm": {**waived, "required": True}}]))
+    clinic = read_clinic(
+        a_document(purposes=[news, {**research, "confirm": {**waived, "required": True}}])
+    )
     assert (clinic.questions["research"].confirm, clinic.unconfirmed_reasons) == (True, {})
 
 
@@ -237,9 +281,17 @@ def test_a_version_published_before_a_reason_was_asked_for_keeps_what_it_says() 
     """A notice never changes once published; what it leaves open is read the safe way."""
     news, research = a_document()["purposes"]
     before: dict[str, Any] = {"dates": {}, "closes": {}}
-    earlier = read_clinic(a_document(purposes=[news, {**research, "confirm": False}]), published=before)
-    assert ("research" in earlier.needs_confirmation, earlier.unconfirmed_reasons) == (False, {"research": ""})
-    assert "research" in read_clinic(a_document(purposes=[news, research]), published=before).needs_confirmation
+    earlier = read_clinic(
+        a_document(purposes=[news, {**research, "confirm": False}]), published=before
+    )
+    assert ("research" in earlier.needs_confirmation, earlier.unconfirmed_reasons) == (
+        False,
+        {"research": ""},
+    )
+    assert (
+        "research"
+        in read_clinic(a_document(purposes=[news, research]), published=before).needs_confirmation
+    )
 
 
 def test_a_contest_that_is_over_is_warned_about_and_is_no_fault() -> None:
@@ -257,7 +309,12 @@ def test_a_contest_that_is_over_is_warned_about_and_is_no_fault() -> None:
     for option in document["purposes"][0]["options"]:
         option["ends"] = "2026-12-24"
     places = [warning.place for warning in warnings_of(document, "2027-04-01T00:00:00.000Z")]
-    assert places == ["purposes[1].options[1].ends", "purposes[1].options[2].ends", "purposes[2].ends", "purposes"]
+    assert places == [
+        "purposes[1].options[1].ends",
+        "purposes[1].options[2].ends",
+        "purposes[2].ends",
+        "purposes",
+    ]
     assert warnings_of({}, "2027-04-01T00:00:00.000Z") == ()
 
 
@@ -272,7 +329,9 @@ def test_the_hash_is_of_everything_that_is_said() -> None:
     """A changed comma in the full notice is another text; the order of keys is none."""
     document = a_document()
     assert document_hash(document) == document_hash(dict(reversed(document.items())))
-    assert document_hash(document) != document_hash({**document, "notice": in_both("The whole of it!")})
+    assert document_hash(document) != document_hash(
+        {**document, "notice": in_both("The whole of it!")}
+    )
 
 
 def texts_of(clinic: Clinic) -> Iterator[object]:
@@ -306,7 +365,13 @@ def test_together_the_demo_clinics_show_every_language_country_and_kind_of_quest
     """Whoever tries the portal sees all it can do."""
     clinics = [publish.read_file(path).clinic for path in DEMO]
     assert len(clinics) == 5
-    assert {lang for clinic in clinics for lang in clinic.languages} == {"lv", "lt", "ka", "ru", "en"}
+    assert {lang for clinic in clinics for lang in clinic.languages} == {
+        "lv",
+        "lt",
+        "ka",
+        "ru",
+        "en",
+    }
     assert {clinic.country for clinic in clinics} == set(COUNTRIES)
     assert len({clinic.code for clinic in clinics}) == 5
     assert any(len(clinic.controllers) > 1 for clinic in clinics)

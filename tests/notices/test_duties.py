@@ -54,7 +54,10 @@ def test_in_georgia_the_number_of_patients_decides() -> None:
     """From 10,000 a year a medical institution names an officer; below, it says how many it has."""
     for silent in (without("GE"), without("GE", has_dpo=False)):
         [fault] = faults(silent)
-        assert (fault.place, fault.article) == ("dpo", "Law of Georgia on Personal Data Protection, Art. 33")
+        assert (fault.place, fault.article) == (
+            "dpo",
+            "Law of Georgia on Personal Data Protection, Art. 33",
+        )
         assert "`patients_per_year:` where fewer than 10000" in fault.remedy
     assert faults(without("GE", patients_per_year=9999)) == []
     [due] = faults(without("GE", patients_per_year=10000))
@@ -74,7 +77,9 @@ def test_in_georgia_the_number_of_patients_decides() -> None:
         ({"dpo": {"name": "Anna"}}, "dpo"),
     ],
 )
-def test_what_contradicts_itself_or_is_no_number_is_told(fields: dict[str, Any], place: str) -> None:
+def test_what_contradicts_itself_or_is_no_number_is_told(
+    fields: dict[str, Any], place: str
+) -> None:
     """An author is not left to guess."""
     assert [fault.place for fault in faults(without("LV", **fields))] == [place]
 
@@ -94,7 +99,10 @@ def test_a_rule_holds_from_its_day_on(monkeypatch: pytest.MonkeyPatch) -> None:
     rule = {"article": "Art. 1", "due": False, "from": None}
     later = {"article": "Art. 2", "due": True, "from": "2027-01-01", "from_patients": 5}
     monkeypatch.setitem(rules()["LV"], "address", [rule, later])  # type: ignore[arg-type]
-    assert [duty_on("LV", "address", day).due for day in ("2026-12-31", "2027-01-01")] == [False, True]
+    assert [duty_on("LV", "address", day).due for day in ("2026-12-31", "2027-01-01")] == [
+        False,
+        True,
+    ]
     document = a_document(effective="2027-01-01")
     del document["controllers"][0]["address"]
     assert [fault.place for fault in faults(document)] == ["controllers[1].address"]

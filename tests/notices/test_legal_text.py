@@ -65,11 +65,15 @@ def test_a_pasted_law_keeps_its_numbers_lists_and_lines() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(MARKS), WORDS, st.booleans()), min_size=1, max_size=12))
-def test_any_mixture_of_points_and_lines_is_shown_line_by_line(written: list[tuple[str, str, bool]]) -> None:
+def test_any_mixture_of_points_and_lines_is_shown_line_by_line(
+    written: list[tuple[str, str, bool]],
+) -> None:
     """No number is counted anew and no two lines run together, however a text is put together."""
     source = "".join(f"{mark}{words}\n{blank * chr(10)}" for mark, words, blank in written)
     shown = [line.replace("• ", "•") for line in lines_of(legal_html(source))]
-    assert shown == [" ".join(line.split()).replace("• ", "•") for line in source.split("\n") if line.strip()]
+    assert shown == [
+        " ".join(line.split()).replace("• ", "•") for line in source.split("\n") if line.strip()
+    ]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +89,11 @@ def test_a_point_is_an_item_of_a_list_with_its_own_mark(number: str) -> None:
 
 def test_a_number_is_never_counted_anew() -> None:
     """A repealed point leaves its gap, in a list inside a list too."""
-    assert lines_of(legal_html("1. One\n3. Three\n\n7. Seven")) == ["1. One", "3. Three", "7. Seven"]
+    assert lines_of(legal_html("1. One\n3. Three\n\n7. Seven")) == [
+        "1. One",
+        "3. Three",
+        "7. Seven",
+    ]
     assert lines_of(legal_html("- Item\n  2. Two\n  5. Five")) == ["Item", "2. Two", "5. Five"]
     assert lines_of(legal_html("2026. gads\n\n2030. gads")) == ["2026. gads", "2030. gads"]
     assert "<ol" not in legal_html("1. a\n\n2. b\n\n1986. c\n1.\nd\n123456789. e")
@@ -155,7 +163,9 @@ def test_a_number_without_end_is_a_line_like_any_other() -> None:
 
 def test_markdown_still_means_what_it_means() -> None:
     """Headings, emphasis, links and plain lists are written as ever."""
-    html = legal_html("## Title\n\n**Bold** and [a link](https://example.org)\n\n- one\n- two\n  - deeper")
+    html = legal_html(
+        "## Title\n\n**Bold** and [a link](https://example.org)\n\n- one\n- two\n  - deeper"
+    )
     assert "<h2>Title</h2>" in html
     assert '<strong>Bold</strong> and <a href="https://example.org">a link</a>' in html
     assert html.count("<ul>") == 2
@@ -164,7 +174,9 @@ def test_markdown_still_means_what_it_means() -> None:
 def test_the_whole_notice_has_the_pasted_text_in_it() -> None:
     """What is published is rendered by the same rules."""
     ready = make_edition(a_document(notice=in_both(PASTED)))
-    assert all('<span class="no">2.3.1.</span> Īpašs noteikums' in html for html in ready.notices.values())
+    assert all(
+        '<span class="no">2.3.1.</span> Īpašs noteikums' in html for html in ready.notices.values()
+    )
 
 
 @pytest.mark.parametrize("path", sorted(CLINICS.glob("*.yaml")), ids=lambda path: path.stem)

@@ -53,8 +53,15 @@ def _issued(clinic: Clinic, lang: str, **changed: Any) -> IssuedReceipt:
     sha256 = hashlib.sha256(_shown(clinic, lang).encode()).hexdigest()
     notice = NoticeRef(clinic.version, lang, sha256)
     controllers = tuple(each.for_receipt() for each in clinic.controllers)
-    decision = a_decision(answers, receipt_id="ab" * 16, clinic=clinic.id, notice=notice, controllers=controllers)
-    receipt, _ = decide(a_subject(7), replace(decision, **changed), NoticeInForce(clinic.version, OPENING), known=False)
+    decision = a_decision(
+        answers, receipt_id="ab" * 16, clinic=clinic.id, notice=notice, controllers=controllers
+    )
+    receipt, _ = decide(
+        a_subject(7),
+        replace(decision, **changed),
+        NoticeInForce(clinic.version, OPENING),
+        known=False,
+    )
     return IssuedReceipt(receipt, clinic, lang, {}, None, BASE, MORNING)
 
 
@@ -74,7 +81,9 @@ def _form(clinic: Clinic, lang: str) -> tuple[str, PdfFile]:
 
 
 @pytest.mark.parametrize(("name", "lang"), EVERYWHERE)
-def test_the_receipt_says_on_paper_word_for_word_what_it_says_on_screen(name: str, lang: str) -> None:
+def test_the_receipt_says_on_paper_word_for_word_what_it_says_on_screen(
+    name: str, lang: str
+) -> None:
     """Whoever keeps the PDF keeps all of it: answers, proof and the text, in their own language."""
     issued = _issued(_clinic(name), lang)
     html, paper = _receipt(issued)
@@ -83,7 +92,9 @@ def test_the_receipt_says_on_paper_word_for_word_what_it_says_on_screen(name: st
     assert all("".join(word.split()) in copied for word in paper.words if len(word) < 12)
     assert len(paper.content) <= KILOBYTES_100
     assert paper.catalog["/Lang"] == lang
-    assert paper.codes() == [f"{BASE}/verify?code={printed_code(issued.clinic.code, issued.receipt)}"]
+    assert paper.codes() == [
+        f"{BASE}/verify?code={printed_code(issued.clinic.code, issued.receipt)}"
+    ]
     printed = " ".join(paper.words)
     assert issued.receipt.sha256 in printed
     assert issued.receipt.document["notice"]["sha256"] in printed
@@ -91,7 +102,9 @@ def test_the_receipt_says_on_paper_word_for_word_what_it_says_on_screen(name: st
 
 @pytest.mark.parametrize("template", [CONSENT_PAGE, WITHDRAWAL_PAGE])
 @pytest.mark.parametrize(("name", "lang"), EVERYWHERE)
-def test_the_text_on_the_receipt_is_every_word_of_the_page_that_was_shown(name: str, lang: str, template: str) -> None:
+def test_the_text_on_the_receipt_is_every_word_of_the_page_that_was_shown(
+    name: str, lang: str, template: str
+) -> None:
     """The information a patient had is proved by the paper alone (GDPR Art. 7(1)).
 
     Only what cannot be read is gone.
@@ -121,7 +134,10 @@ def test_the_form_asks_on_paper_what_the_page_asks(name: str, lang: str) -> None
             assert " ".join(text[lang].split()) in printed
     for question in clinic.questions.values():
         assert question.option is None or question.option.title[lang] in printed
-    assert printed.count("☐") == 2 * len(clinic.questions) + bool(clinic.age_minimum) + 4 * clinic.guardian
+    assert (
+        printed.count("☐")
+        == 2 * len(clinic.questions) + bool(clinic.age_minimum) + 4 * clinic.guardian
+    )
     assert all(each.name in printed for each in clinic.controllers)
     assert paper.codes() == [f"{BASE}/{name}/notices/{clinic.version}?lang={lang}"]
     copied = paper.copied()
@@ -139,14 +155,17 @@ def test_the_form_can_be_filled_in_with_a_pen(name: str, lang: str) -> None:
     for number, sheet in enumerate(paper.pixels):
         text = sheet.get_textpage()
         written = text.get_text_range()
-        boxes = [text.get_charbox(place) for place, character in enumerate(written) if character == "☐"]
+        boxes = [
+            text.get_charbox(place) for place, character in enumerate(written) if character == "☐"
+        ]
         for left, bottom, right, top in boxes:
             assert right - left >= 5 * MM
             assert top - bottom >= 5 * MM
         lines = sorted({round(y, 1) for y in paper.pen_lines(number)})
         assert all(above - below >= 8 * MM for below, above in itertools.pairwise(lines))
         count += len(lines)
-    # Name; contacts; the child, where a guardian may decide; date and signature; witness and reference.
+    # Name; contacts; the child, where a guardian may decide; date and signature; witness and
+    # reference.
     assert count == 4 + clinic.guardian
 
 
@@ -167,7 +186,9 @@ def test_a_receipt_tells_a_stranger_nothing_about_who_is_a_patient() -> None:
         assert "desk-7" not in text
         assert not {"granted", "refused", "never_asked", "pending"} & set(re.findall(r"\w+", text))
     first = _issued(_clinic(RIGA), "en")
-    later = replace(issued, receipt=replace(first.receipt, document={**first.receipt.document, "version": 9}))
+    later = replace(
+        issued, receipt=replace(first.receipt, document={**first.receipt.document, "version": 9})
+    )
     assert write_html(later) == write_html(first)
 
 
@@ -179,7 +200,9 @@ def test_a_decision_entered_late_shows_both_its_times(channel: Channel) -> None:
     days = r"Decided 22 November 2026\D+10:15 Recorded 23 November 2026\D+11:00 In what way"
     assert re.search(days, " ".join(_receipt(late)[1].words))
     at_once = _issued(clinic, "en", channel=channel)
-    assert re.search(r"Decided 22 November 2026\D+10:15 In what way", " ".join(_receipt(at_once)[1].words))
+    assert re.search(
+        r"Decided 22 November 2026\D+10:15 In what way", " ".join(_receipt(at_once)[1].words)
+    )
 
 
 def test_no_two_ways_to_decide_are_told_alike() -> None:
@@ -198,7 +221,9 @@ def test_a_withdrawal_on_paper_says_stop_and_shows_the_page_it_was_made_on(lang:
     issued = _issued(clinic, lang, answers=dict.fromkeys(clinic.questions, "withdraw"))
     shown = _shown(clinic, lang, WITHDRAWAL_PAGE)
     _, paper = _receipt(replace(issued, shown_page=shown))
-    answers = [each.text for each in paper.read_aloud if each.tag == "LBody"][: len(clinic.questions)]
+    answers = [each.text for each in paper.read_aloud if each.tag == "LBody"][
+        : len(clinic.questions)
+    ]
     assert len(set(answers)) == 1
     assert answers[0] not in {"Jā", "Nē", "Да", "Нет", "Yes", "No"}
     words = VisibleText(shown, without=("nav",), hidden=("sr", "skip")).words
@@ -207,15 +232,28 @@ def test_a_withdrawal_on_paper_says_stop_and_shows_the_page_it_was_made_on(lang:
 
 @pytest.mark.parametrize(
     ("channel", "answer", "shown"),
-    [("web", "yes", True), ("kiosk", "no", True), ("paper", "yes", False), ("web", "withdraw", False)],
+    [
+        ("web", "yes", True),
+        ("kiosk", "no", True),
+        ("paper", "yes", False),
+        ("web", "withdraw", False),
+    ],
 )
-def test_only_an_answer_given_on_a_page_names_it_as_shown(channel: str, answer: str, *, shown: bool) -> None:
+def test_only_an_answer_given_on_a_page_names_it_as_shown(
+    channel: str, answer: str, *, shown: bool
+) -> None:
     """A withdrawal names no shown page, and staff may name an older form: a version's text."""
     clinic = _clinic(RIGA)
     answers = dict.fromkeys(clinic.questions, answer)
-    printed = " ".join(_receipt(_issued(clinic, "en", channel=Channel(channel), answers=answers))[1].words)
-    assert ("The text as shown These are all the words of the page as it was shown." in printed) is shown
-    assert ("The text of this version These are all the words of the page of that version." in printed) is not shown
+    printed = " ".join(
+        _receipt(_issued(clinic, "en", channel=Channel(channel), answers=answers))[1].words
+    )
+    assert (
+        "The text as shown These are all the words of the page as it was shown." in printed
+    ) is shown
+    assert (
+        "The text of this version These are all the words of the page of that version." in printed
+    ) is not shown
 
 
 @pytest.mark.parametrize("lang", ["lv", "ru", "en"])
@@ -239,7 +277,9 @@ def test_the_form_prints_every_word_of_a_long_option_beside_its_boxes() -> None:
     """A text of 7,000 characters goes on overleaf, and the boxes stay with where it begins."""
     document = a_document()
     document["purposes"][0]["options"][1]["text"] = in_both("So many words. " * 470)
-    clinic = replace(read_clinic(document), dates={day: in_both(day) for day in ("2026-11-01", "2027-03-31")})
+    clinic = replace(
+        read_clinic(document), dates={day: in_both(day) for day in ("2026-11-01", "2027-03-31")}
+    )
     html, paper = _form(clinic, "en")
     assert paper.words == VisibleText(html, without=("footer",)).words
     for sheet in paper.pixels:
@@ -269,7 +309,9 @@ def test_a_receipt_in_another_language_keeps_the_text_in_the_language_it_was_sho
     langs = [each.lang for each in paper.read_aloud]
     assert langs == sorted(langs)  # English first, then Latvian to the end
     assert {"en", "lv"} == set(langs)
-    assert clinic.texts["intro"]["lv"] in " ".join(each.text for each in paper.read_aloud if each.lang == "lv")
+    assert clinic.texts["intro"]["lv"] in " ".join(
+        each.text for each in paper.read_aloud if each.lang == "lv"
+    )
 
 
 def test_a_clinic_with_thirty_options_and_hostile_words_has_its_form_and_receipt() -> None:
@@ -279,9 +321,13 @@ def test_a_clinic_with_thirty_options_and_hostile_words_has_its_form_and_receipt
     document["purposes"][0] |= {
         "title": in_both(nasty),
         "text": in_both(nasty * 40),
-        "options": [{"id": f"o{number}", "title": in_both(f"{nasty}{number}")} for number in range(30)],
+        "options": [
+            {"id": f"o{number}", "title": in_both(f"{nasty}{number}")} for number in range(30)
+        ],
     }
-    clinic = replace(read_clinic(document), dates={"2026-11-01": in_both("1"), "2027-03-31": in_both("2")})
+    clinic = replace(
+        read_clinic(document), dates={"2026-11-01": in_both("1"), "2027-03-31": in_both("2")}
+    )
     html, paper = _form(clinic, "en")
     assert paper.words.count("<script>alert(1)</script>") == 31 + 40
     assert "\u202e" not in " ".join(paper.words)
@@ -306,7 +352,14 @@ def test_the_form_of_a_clinic_that_writes_letters_has_lines_for_the_address() ->
     Another clinic's form stays as short as it was.
     """
     document = a_document()
-    for needs, lines in ((["contact"], []), (["address"], ["Street, house and flat", "Postcode", "Town or village"])):
+    for needs, lines in (
+        (["contact"], []),
+        (["address"], ["Street, house and flat", "Postcode", "Town or village"]),
+    ):
         document["purposes"][1]["needs"] = needs
         words = " ".join(_form(make_edition(document).clinic, "en")[1].words)
-        assert [line for line in ("Street, house and flat", "Postcode", "Town or village") if line in words] == lines
+        assert [
+            line
+            for line in ("Street, house and flat", "Postcode", "Town or village")
+            if line in words
+        ] == lines

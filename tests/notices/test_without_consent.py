@@ -25,7 +25,9 @@ HEADINGS = {
     "ru": "Что мы делаем без Вашего согласия и почему",
     "en": "What we do without asking, and why",
 }
-ARTICLES = dict(zip(OTHER_BASES, ("6(1)(b)", "6(1)(c)", "6(1)(d)", "6(1)(e)", "6(1)(f)"), strict=True))
+ARTICLES = dict(
+    zip(OTHER_BASES, ("6(1)(b)", "6(1)(c)", "6(1)(d)", "6(1)(e)", "6(1)(f)"), strict=True)
+)
 
 
 def an_entry(**changed: Any) -> dict[str, Any]:
@@ -43,7 +45,10 @@ def an_entry(**changed: Any) -> dict[str, Any]:
 
 def faults(*entries: object) -> list[tuple[str, str | None]]:
     """Give place and article of what is wrong in a list of such entries."""
-    return [(each.place, each.article) for each in check(a_document(without_consent=list(entries)), authorities())]
+    return [
+        (each.place, each.article)
+        for each in check(a_document(without_consent=list(entries)), authorities())
+    ]
 
 
 def test_what_is_done_without_consent_is_no_question() -> None:
@@ -59,9 +64,17 @@ def test_what_is_done_without_consent_is_no_question() -> None:
     [
         (an_entry(legal_basis="consent"), "without_consent[1].legal_basis", "GDPR Art. 13(1)(c)"),
         (an_entry(legal_basis="law"), "without_consent[1].legal_basis", "GDPR Art. 13(1)(c)"),
-        (an_entry(legal_basis="legitimate_interests"), "without_consent[1].interest", "GDPR Art. 13(1)(d)"),
+        (
+            an_entry(legal_basis="legitimate_interests"),
+            "without_consent[1].interest",
+            "GDPR Art. 13(1)(d)",
+        ),
         (an_entry(retention=None), "without_consent[1].retention", "GDPR Art. 13(2)(a)"),
-        (an_entry(recipients="the tax office"), "without_consent[1].recipients", "GDPR Art. 13(1)(e)"),
+        (
+            an_entry(recipients="the tax office"),
+            "without_consent[1].recipients",
+            "GDPR Art. 13(1)(e)",
+        ),
         (an_entry(health_care="yes"), "without_consent[1].health_care", "GDPR Art. 13(1)(c)"),
         (an_entry(title={"lv": "Ieraksti"}), "without_consent[1].title.en", "GDPR Art. 13(1)(c)"),
         (an_entry(needs=["email"]), "without_consent[1].needs", None),
@@ -93,9 +106,14 @@ def test_a_question_on_such_a_basis_is_a_fault_that_says_where_it_belongs(basis:
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("country", ["LV", "GE"])
-def test_it_stands_apart_from_the_questions_with_its_basis_in_every_language(lang: str, country: str) -> None:
+def test_it_stands_apart_from_the_questions_with_its_basis_in_every_language(
+    lang: str, country: str
+) -> None:
     """It has a heading, the article of the law, and the right to object where there is one."""
-    entries = [an_entry(id=f"on_{basis}", legal_basis=basis, interest=in_both("Safety")) for basis in OTHER_BASES]
+    entries = [
+        an_entry(id=f"on_{basis}", legal_basis=basis, interest=in_both("Safety"))
+        for basis in OTHER_BASES
+    ]
     entries[0]["health_care"] = True
     entries[0]["law"] = in_both("The Law on Knees")
     document = _in(lang, a_document(country=country, authority=country, without_consent=entries))
@@ -131,8 +149,12 @@ def test_a_change_of_it_is_seen_and_ends_no_consent() -> None:
         return [(each.place, each.topic) for each in differences(before, after, NOON)]
 
     assert changed(legal_basis="contract") == [("without_consent.records.legal_basis", None)]
-    assert set(changed(retention=in_both("Twenty years"))) == {("without_consent.records.retention", None)}
-    gone = [(each.place, each.topic) for each in differences(before, read_clinic(a_document()), NOON)]
+    assert set(changed(retention=in_both("Twenty years"))) == {
+        ("without_consent.records.retention", None)
+    }
+    gone = [
+        (each.place, each.topic) for each in differences(before, read_clinic(a_document()), NOON)
+    ]
     assert gone == [("without_consent.records", None)]
 
 

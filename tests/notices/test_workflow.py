@@ -71,7 +71,9 @@ def texts(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 def place_of(path: tuple[Any, ...]) -> str:
     """Write a path as a fault names it."""
-    return "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+    return "".join(
+        f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in path
+    ).lstrip(".")
 
 
 EXPECTED = {
@@ -101,7 +103,9 @@ def whole() -> dict[str, Any]:
 
 @pytest.mark.parametrize("how", ["absent", "empty", "blank", "null"])
 @pytest.mark.parametrize("path", list(texts(whole())), ids=place_of)
-def test_each_text_that_is_missing_in_a_language_is_listed_with_its_article(path: tuple[Any, ...], how: str) -> None:
+def test_each_text_that_is_missing_in_a_language_is_listed_with_its_article(
+    path: tuple[Any, ...], how: str
+) -> None:
     """No notice of any language leaves out what the law requires (GDPR Art. 13)."""
     document = whole()
     place: Any = document
@@ -141,7 +145,9 @@ def test_each_text_that_is_missing_in_a_language_is_listed_with_its_article(path
         ("authority", "GDPR Art. 13(2)(d)"),
     ],
 )
-def test_each_item_that_is_missing_as_a_whole_is_listed_with_its_article(place: str, article: str) -> None:
+def test_each_item_that_is_missing_as_a_whole_is_listed_with_its_article(
+    place: str, article: str
+) -> None:
     """Controller, contact, purpose, basis, recipients, duration: nothing missing goes unnoticed."""
     document = a_document()
     *parents, last = place.split(".")
@@ -207,7 +213,10 @@ def test_what_is_incomplete_is_not_approved_and_what_is_not_approved_not_publish
     with pytest.raises(ReviewError, match="not approved"):
         a_draft().publish(IEVA, NOON, NOON)
     published = a_draft().approve(JURIS, NOON, authorities()).publish(IEVA, EVENING, NEXT_DAY)
-    for again in (lambda: published.publish(IEVA, NEXT_DAY, NEXT_DAY), lambda: published.approve(JURIS, NOON, {})):
+    for again in (
+        lambda: published.publish(IEVA, NEXT_DAY, NEXT_DAY),
+        lambda: published.approve(JURIS, NOON, {}),
+    ):
         with pytest.raises(ReviewError, match="never changes"):
             again()
 
@@ -222,7 +231,12 @@ def test_a_draft_is_read_back_with_every_step_it_took() -> None:
 
 def test_a_document_of_another_clinic_or_without_a_number_is_no_draft() -> None:
     """Nothing is kept under a name that is not its own."""
-    for changed in ({"id": "riga-aesthetics"}, {"version": "1"}, {"version": None}, {"notice": float("nan")}):
+    for changed in (
+        {"id": "riga-aesthetics"},
+        {"version": "1"},
+        {"version": None},
+        {"notice": float("nan")},
+    ):
         with pytest.raises(InvalidDocumentError):
             a_draft(**changed)
     with pytest.raises(InvalidDocumentError, match="At most"):
@@ -243,7 +257,13 @@ def test_a_version_is_first_minor_or_major_and_its_number_rises() -> None:
 def test_what_is_in_force_follows_from_the_list_and_the_moment() -> None:
     """Asked years later about any moment, the list answers alike."""
     assert SCHEDULE[0] == PublishedVersion(OPENING, "1.0", OPENING)
-    moments = {"2026-01-01T00:00:00.000Z": "1.0", OPENING: "1.0", MORNING: "1.0", NOON: "1.1", NEXT_DAY: "2.0"}
+    moments = {
+        "2026-01-01T00:00:00.000Z": "1.0",
+        OPENING: "1.0",
+        MORNING: "1.0",
+        NOON: "1.1",
+        NEXT_DAY: "2.0",
+    }
     assert {at: entry_at(SCHEDULE, at).version for at in moments} == moments
     assert notice_at(SCHEDULE, EVENING) == NoticeInForce("1.1", OPENING)
     assert notice_at(SCHEDULE, NEXT_DAY) == NoticeInForce("2.0", NEXT_DAY)
@@ -256,7 +276,9 @@ def test_a_version_overtaken_before_its_day_never_comes_into_force() -> None:
     for since in (EVENING, NEXT_DAY):
         overtaken = (*SCHEDULE, PublishedVersion(since, "2.1", EVENING))
         assert notice_at(overtaken, NEXT_DAY) == NoticeInForce("2.1", min(since, NEXT_DAY))
-        assert {step.version: step.state for step in list_versions(overtaken, [], EVENING)}["2.0"] is Stage.OVERTAKEN
+        assert {step.version: step.state for step in list_versions(overtaken, [], EVENING)}[
+            "2.0"
+        ] is Stage.OVERTAKEN
 
 
 def test_each_version_is_in_force_from_its_day_until_the_next_one_takes_over() -> None:
@@ -321,34 +343,53 @@ def test_a_preview_counts_by_the_resolver_what_a_major_change_ends() -> None:
     assert effect.supersedes == {EMAIL_NEWS: 2, "research": 1}
     assert (effect.appear, effect.disappear) == ((), ("research",))
     then = NoticeInForce("2.0", NEXT_DAY)
-    lost = [resolve(each.summaries.get(EMAIL_NEWS), then, EVENING).state for each in the_people()[:2]]
+    lost = [
+        resolve(each.summaries.get(EMAIL_NEWS), then, EVENING).state for each in the_people()[:2]
+    ]
     assert lost == [State.SUPERSEDED, State.SUPERSEDED]
 
 
 def test_a_preview_of_a_minor_change_ends_nothing() -> None:
     """New wording keeps every consent."""
-    effect = preview(iter(the_people()), Seen(), read_clinic(a_document(version="1.2")), OPENING, EVENING)
-    assert (effect.change, effect.since, effect.supersedes, effect.people) == (Change.MINOR, EVENING, {}, 0)
+    effect = preview(
+        iter(the_people()), Seen(), read_clinic(a_document(version="1.2")), OPENING, EVENING
+    )
+    assert (effect.change, effect.since, effect.supersedes, effect.people) == (
+        Change.MINOR,
+        EVENING,
+        {},
+        0,
+    )
 
 
 def test_a_preview_names_what_differs_whatever_the_number_says() -> None:
     """A MINOR number over another recipient, basis or controller is seen by whoever approves it."""
     document = a_document(version="1.2")
-    document["purposes"][1] |= {"legal_basis": "consent", "recipients": {"lv": "Visi", "en": "Everybody"}}
+    document["purposes"][1] |= {
+        "legal_basis": "consent",
+        "recipients": {"lv": "Visi", "en": "Everybody"},
+    }
     document["controllers"][0]["name"] = "SIA Cita"
     document["texts"]["intro"] = {"lv": "Sveiki!", "en": "Hello!"}
     effect = preview(iter(()), Seen(), read_clinic(document), OPENING, EVENING)
-    research = tuple(f"purposes.research.{part}" for part in ("recipients", "legal_basis", "confirm"))
+    research = tuple(
+        f"purposes.research.{part}" for part in ("recipients", "legal_basis", "confirm")
+    )
     places = ("controllers.physio.name", "texts.intro", *research)
     assert (effect.change, effect.changed) == (Change.MINOR, places)
-    assert preview(iter(()), Seen(), read_clinic(a_document(version="1.2")), OPENING, EVENING).changed == ()
+    assert (
+        preview(iter(()), Seen(), read_clinic(a_document(version="1.2")), OPENING, EVENING).changed
+        == ()
+    )
 
 
 def test_a_version_that_takes_a_scheduled_ones_place_is_judged_by_what_is_in_force() -> None:
     """2.1 at once while 2.0 is scheduled: for who agreed under 1.1 it is a MAJOR change."""
     planned = Seen()
     planned.published = SCHEDULE
-    effect = preview(iter(the_people()), planned, read_clinic(a_document(version="2.1")), OPENING, EVENING)
+    effect = preview(
+        iter(the_people()), planned, read_clinic(a_document(version="2.1")), OPENING, EVENING
+    )
     assert (effect.change, effect.people, effect.overtakes) == (Change.MAJOR, 2, ("2.0",))
     assert classify_change("2.1", SCHEDULE, EVENING) is Change.MAJOR
     assert classify_change("2.1", SCHEDULE, NEXT_DAY) is Change.MINOR

@@ -1,7 +1,8 @@
-"""A clinic's program, written against the client that `openapi-python-client` generates; run by that tool's Python.
+"""A clinic's program, written against the client that `openapi-python-client` generates; run by
+that tool's Python.
 
-Arguments: the folder of the generated package, the portal's address, a clinic and its bearer key. It prints what it
-got as JSON.
+Arguments: the folder of the generated package, the portal's address, a clinic and its bearer key.
+It prints what it got as JSON.
 """
 
 import base64
@@ -22,7 +23,9 @@ def called(tag, operation):  # noqa: ANN001, ANN201 - what is generated has no t
 
 
 models = importlib.import_module("portal_client.models")
-client = importlib.import_module("portal_client").AuthenticatedClient(BASE_URL, KEY, raise_on_unexpected_status=True)
+client = importlib.import_module("portal_client").AuthenticatedClient(
+    BASE_URL, KEY, raise_on_unexpected_status=True
+)
 
 
 NOT_YET = 409  # it is recorded, and not signed yet
@@ -58,7 +61,9 @@ for each in models.ReceiptFormat:
         "parsed": type(answer.parsed).__name__,
         "content": base64.b64encode(answer.content).decode(),
     }
-question = models.StatusQuestion.from_dict({"subjects": [{"patient_ref": REF}], "purposes": ["testimonials.text"]})
+question = models.StatusQuestion.from_dict(
+    {"subjects": [{"patient_ref": REF}], "purposes": ["testimonials.text"]}
+)
 status = called("status", "get_status").sync(CLINIC, client=client, body=question)
 withdrawal = {key: value for key, value in decision.items() if key != "decisions"} | {"all": True}
 withdrawn = called("receipts", "record_withdrawal").sync(

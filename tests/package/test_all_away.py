@@ -12,7 +12,16 @@ from chalicelib.receipts import jws
 from chalicelib.store import signatures
 from tests.cast import RIGA, environment
 from tests.conftest import LocalStack
-from tests.package.test_messages import arrived, decide, mailbox, next_round, office, send, table_of, waiting
+from tests.package.test_messages import (
+    arrived,
+    decide,
+    mailbox,
+    next_round,
+    office,
+    send,
+    table_of,
+    waiting,
+)
 from tests.package.test_signing import key_away, page, signed
 
 pytestmark = pytest.mark.bundle
@@ -57,7 +66,9 @@ def test_a_withdrawal_needs_nothing_but_the_table(local_stack: LocalStack) -> No
     assert jws.verify(signed(local_stack, receipt, 0), jwks).document == receipt
 
 
-def test_a_withdrawal_needs_nothing_that_makes_paper(monkeypatch: pytest.MonkeyPatch, local_stack: LocalStack) -> None:
+def test_a_withdrawal_needs_nothing_that_makes_paper(
+    monkeypatch: pytest.MonkeyPatch, local_stack: LocalStack
+) -> None:
     """Where the PDF cannot be made (its code does not even load), stopping works.
 
     The PDF comes when that is mended.
@@ -79,7 +90,9 @@ def test_a_withdrawal_needs_nothing_that_makes_paper(monkeypatch: pytest.MonkeyP
             place = f"/{RIGA}/withdraw?lang=en"
             fields = {"state": open_page(client, place).fields["state"], "all": "yes", **contact}
             number = receipt_number(client.post(place, fields))
-            with pytest.raises(AssertionError, match="answers 500"):  # nobody was told of that, so the client complains
+            with pytest.raises(
+                AssertionError, match="answers 500"
+            ):  # nobody was told of that, so the client complains
                 client.get(f"/{RIGA}/receipts/{number}?lang=en&format=pdf")
             assert client.get(f"/{RIGA}/receipts/{number}?lang=en").status == 200
         paper = client.get(f"/{RIGA}/receipts/{number}?lang=en&format=pdf")

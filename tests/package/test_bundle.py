@@ -15,8 +15,8 @@ from infra.local.lambda_gateway import unpacked
 
 pytestmark = pytest.mark.bundle
 
-# Run inside the unpacked bundle: what importing the app asks of the environment, the network and the clock. Libraries
-# may look for their own settings; the network is nobody's.
+# Run inside the unpacked bundle: what importing the app asks of the environment, the network and
+# the clock. Libraries may look for their own settings; the network is nobody's.
 _SPY = """
 import os, socket, sys, time
 asked = []
@@ -64,7 +64,10 @@ def test_the_bundle_is_small(packed: zipfile.ZipFile) -> None:
 def test_the_bundle_has_all_that_the_portal_needs(packed: zipfile.ZipFile) -> None:
     """Pages and languages are in the zip itself, not on the machine that built it."""
     names = set(packed.namelist())
-    pages = {f"templates/{path.relative_to(ROOT / 'templates')}" for path in (ROOT / "templates").rglob("*.html")}
+    pages = {
+        f"templates/{path.relative_to(ROOT / 'templates')}"
+        for path in (ROOT / "templates").rglob("*.html")
+    }
     catalogs = {f"locales/{language}/LC_MESSAGES/messages.mo" for language in LANGUAGES}
     assert {"app.py", "chalice/app.py", "chalicelib/__init__.py"} | pages | catalogs <= names
 
@@ -72,13 +75,17 @@ def test_the_bundle_has_all_that_the_portal_needs(packed: zipfile.ZipFile) -> No
 def test_third_party_code_is_as_its_authors_ship_it(packed: zipfile.ZipFile) -> None:
     """The bundle holds other projects' modules unchanged, so their documentation applies."""
     ours = ("app.py", "chalicelib/", "templates/")
-    others = [name for name in packed.namelist() if name.endswith(".py") and not name.startswith(ours)]
+    others = [
+        name for name in packed.namelist() if name.endswith(".py") and not name.startswith(ours)
+    ]
     installed = Path(sysconfig.get_path("purelib"))
     edited = [name for name in others if packed.read(name) != (installed / name).read_bytes()]
     assert (edited, "botocore/client.py" in others) == ([], True)
 
 
-@pytest.mark.parametrize("left_out", ["infra", "tests", "bench", "pip", "pytest", "moto", "ministack", "chalice/cli"])
+@pytest.mark.parametrize(
+    "left_out", ["infra", "tests", "bench", "pip", "pytest", "moto", "ministack", "chalice/cli"]
+)
 def test_the_bundle_has_no_tools_in_it(packed: zipfile.ZipFile, left_out: str) -> None:
     """What builds and tests the portal is never deployed with it."""
     assert not [name for name in packed.namelist() if name.startswith(f"{left_out}/")]
@@ -104,15 +111,31 @@ def test_importing_the_app_asks_nothing_of_the_world(task: Path) -> None:
     """No setting, no network and no clock at import: a cold start does nothing it need not do."""
     environ = {"PATH": os.defpath, "PYTHONPATH": str(task), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-S", "-c", _SPY]
-    done = subprocess.run(command, cwd=task, env=environ, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=task, env=environ, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
 
 
 def test_the_function_that_serves_pages_starts_without_what_no_page_needs(task: Path) -> None:
     """A patient's page loads neither boto3 nor what reads phones, addresses and forms."""
     start = "import sys, chalicelib.entry; print(sorted(set(sys.argv[1:]) & set(sys.modules)))"
-    libraries = ("boto3", "s3transfer", "phonenumbers", "email_validator", "cryptography", "babel", "qrcode")
-    ours = ("services.decisions", "services.receipt_copies", "store.links", "web.pages.form_submission", "receipts.jws")
+    libraries = (
+        "boto3",
+        "s3transfer",
+        "phonenumbers",
+        "email_validator",
+        "cryptography",
+        "babel",
+        "qrcode",
+    )
+    ours = (
+        "services.decisions",
+        "services.receipt_copies",
+        "store.links",
+        "web.pages.form_submission",
+        "receipts.jws",
+    )
     needless = (*libraries, *(f"chalicelib.{module}" for module in ours))
     environ = {
         "PATH": os.defpath,
@@ -124,20 +147,37 @@ def test_the_function_that_serves_pages_starts_without_what_no_page_needs(task: 
         "AWS_SECRET_ACCESS_KEY": "nothing",
     }
     command = [sys.executable, "-S", "-c", start, "botocore", *needless]
-    done = subprocess.run(command, cwd=task, env=environ, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=task, env=environ, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout.strip()) == (0, "['botocore']"), done.stderr
 
 
 def test_the_function_may_do_no_more_than_it_must() -> None:
-    """Least privilege: no action is a wildcard; on every resource it may only list streams and text to phones.
+    """Least privilege: no action is a wildcard; on every resource it may only list streams and text
+    to phones.
 
-    A phone number is no resource, so sending text messages is allowed on all and then denied on every topic.
+    A phone number is no resource, so sending text messages is allowed on all and then denied on
+    every topic.
     """
     template = json.loads((bundle() / "sam.json").read_text())
-    for name in ("ApiHandlerRole", "AfterReceiptRole", "CatchUpRole", "HousekeepingRole", "PostEventsRole"):
+    for name in (
+        "ApiHandlerRole",
+        "AfterReceiptRole",
+        "CatchUpRole",
+        "HousekeepingRole",
+        "PostEventsRole",
+    ):
         signs = name in {"AfterReceiptRole", "CatchUpRole"}
-        assert ("kms:Sign" in json.dumps(template["Resources"][name])) is signs, "only what runs behind may sign"
+        assert ("kms:Sign" in json.dumps(template["Resources"][name])) is signs, (
+            "only what runs behind may sign"
+        )
         for policy in template["Resources"][name]["Properties"]["Policies"]:
             for statement in policy["PolicyDocument"]["Statement"]:
-                assert not [action for action in statement["Action"] if "*" in action], statement["Sid"]
-                assert statement["Resource"] != "*" or statement["Sid"] in {"ListStreams", "SendTextMessages"}
+                assert not [action for action in statement["Action"] if "*" in action], statement[
+                    "Sid"
+                ]
+                assert statement["Resource"] != "*" or statement["Sid"] in {
+                    "ListStreams",
+                    "SendTextMessages",
+                }

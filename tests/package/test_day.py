@@ -65,11 +65,15 @@ class Deployed:
         place = urlsplit(self.base)
         link = http.client.HTTPConnection(str(place.hostname), place.port, timeout=30)
         path = address if address.startswith(place.path + "/") else place.path + address
-        sent = {"Accept": BROWSER, "Accept-Encoding": "gzip"} | {k.replace("_", "-"): v for k, v in headers.items()}
+        sent = {"Accept": BROWSER, "Accept-Encoding": "gzip"} | {
+            k.replace("_", "-"): v for k, v in headers.items()
+        }
         try:
             link.request(method, path, body.encode() or None, sent)
             answer = link.getresponse()
-            return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+            return Answer(
+                answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
+            )
         finally:
             link.close()
 
@@ -77,16 +81,22 @@ class Deployed:
         """Ask the clinic's API."""
         address = f"/v1/clinics/{RIGA}/{what}"
         key = f"Bearer {self.keys[RIGA]}"
-        answer = self.ask("POST", address, json.dumps(body), Authorization=key, Content_Type="application/json")
+        answer = self.ask(
+            "POST", address, json.dumps(body), Authorization=key, Content_Type="application/json"
+        )
         assert answer.status in {200, 201}, answer.text
         return json.loads(answer.text)
 
 
 @pytest.fixture(params=[False, True], ids=["stage", "custom domain"])
-def deployed(request: pytest.FixtureRequest, local_stack: LocalStack, tmp_path: Path) -> Iterator[Deployed]:
+def deployed(
+    request: pytest.FixtureRequest, local_stack: LocalStack, tmp_path: Path
+) -> Iterator[Deployed]:
     """Deploy the bundle beside the local stack, on its table and key."""
     log = tmp_path / "function.log"
-    with deployed_bundle(bundle(), local_stack.settings, custom_domain=request.param, log=log) as base:
+    with deployed_bundle(
+        bundle(), local_stack.settings, custom_domain=request.param, log=log
+    ) as base:
         yield Deployed(base, log, local_stack.keys)
 
 
@@ -112,7 +122,11 @@ def test_the_whole_day_runs_from_the_bundle(deployed: Deployed, local_stack: Loc
     assert len(page.body) <= 14 * 1024
     assert '<html lang="lv">' in page.text
 
-    answers = {"decision.newsletter.email": "yes", "decision.testimonials.photo": "no", "email": email}
+    answers = {
+        "decision.newsletter.email": "yes",
+        "decision.testimonials.photo": "no",
+        "email": email,
+    }
     form = urlencode({"state": _state(page.text), **answers, "name": TYPED["name"]})
     sent = deployed.ask("POST", scanned.headers["location"], form, **FORM)
     assert sent.status == 303
@@ -121,7 +135,10 @@ def test_the_whole_day_runs_from_the_bundle(deployed: Deployed, local_stack: Loc
     shown = re.findall(r'href="([^"]+/shown/([0-9a-f]{64}))"', receipt.text)[0]
     assert hashlib.sha256(deployed.ask("GET", shown[0]).text.encode()).hexdigest() == shown[1]
 
-    question = {"subjects": [{"email": email.upper()}], "purposes": ["newsletter.email", "testimonials.photo"]}
+    question = {
+        "subjects": [{"email": email.upper()}],
+        "purposes": ["newsletter.email", "testimonials.photo"],
+    }
 
     def states() -> dict[str, str]:
         status = deployed.call("status", question)["results"][0]["decisions"]
@@ -143,11 +160,27 @@ def test_the_whole_day_runs_from_the_bundle(deployed: Deployed, local_stack: Loc
     assert (status["state"], status["permitted"], status["version"]) == ("withdrawn", False, 3)
     first, second, third = deployed.call("history", {"subject": {"email": email}})["receipts"]
     assert (first["channel"], first["source"], first["version"]) == ("qr", "desk", 1)
-    assert (second["channel"], second["evidence"], third["version"]) == ("email-link", {"confirms": first["id"]}, 3)
+    assert (second["channel"], second["evidence"], third["version"]) == (
+        "email-link",
+        {"confirms": first["id"]},
+        3,
+    )
 
     written = deployed.log.read_text()
-    for secret in (email, TYPED["name"], deployed.keys[RIGA], _state(page.text), first["id"], token):
-        spellings = {secret, secret.lower(), quote(secret), base64.b64encode(secret.encode()).decode()}
+    for secret in (
+        email,
+        TYPED["name"],
+        deployed.keys[RIGA],
+        _state(page.text),
+        first["id"],
+        token,
+    ):
+        spellings = {
+            secret,
+            secret.lower(),
+            quote(secret),
+            base64.b64encode(secret.encode()).decode(),
+        }
         assert not any(spelling in written for spelling in spellings)
     assert '"route":"/{clinic}"' in written
 
@@ -164,7 +197,11 @@ def test_a_mail_programs_one_click_stops_the_newsletter(deployed: Deployed) -> N
         ("apple", part, multipart),
     ):
         email = f"{name}.{number}@example.org"
-        decision = {"subject": {"email": email}, "channel": "in-person", "decisions": {"newsletter.email": "yes"}}
+        decision = {
+            "subject": {"email": email},
+            "channel": "in-person",
+            "decisions": {"newsletter.email": "yes"},
+        }
         deployed.call("receipts", {**decision, "effective_at": datetime.now(UTC).isoformat()})
         link = deployed.call("links", {"links": [{"email": email}]})["links"][0]
         assert link["headers"]["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
@@ -173,13 +210,17 @@ def test_a_mail_programs_one_click_stops_the_newsletter(deployed: Deployed) -> N
         question = {"subjects": [{"email": email}], "purposes": ["newsletter.email"]}
         for method, sent in (("GET", ""), ("POST", "unsubscribe=now")):
             assert (
-                deployed.ask(method, address, sent, **{**program, **FORM}).status == {"GET": 200, "POST": 422}[method]
+                deployed.ask(method, address, sent, **{**program, **FORM}).status
+                == {"GET": 200, "POST": 422}[method]
             )
         state = deployed.call("status", question)["results"][0]["decisions"]["newsletter.email"]
         assert state["state"] == "granted", "opening a link or sending any form stops nothing"
         for _ in range(2):
             answer = deployed.ask("POST", address, body, **program)
-            assert (answer.status, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+            assert (answer.status, answer.headers["content-type"]) == (
+                200,
+                "text/html; charset=utf-8",
+            )
             assert not {"location", "set-cookie"} & set(answer.headers)
         state = deployed.call("status", question)["results"][0]["decisions"]["newsletter.email"]
         assert (state["state"], state["channel"], state["assurance"], state["version"]) == (
@@ -193,7 +234,11 @@ def test_a_mail_programs_one_click_stops_the_newsletter(deployed: Deployed) -> N
 
 def test_a_notice_is_drafted_and_rendered_by_the_bundle(deployed: Deployed) -> None:
     """What renders Markdown and knows local midnights is deployed too."""
-    document = {**publish.read_file(CLINICS / f"{RIGA}.yaml").document, "version": "9.0", "effective": "2199-12-31"}
+    document = {
+        **publish.read_file(CLINICS / f"{RIGA}.yaml").document,
+        "version": "9.0",
+        "effective": "2199-12-31",
+    }
     drafted = deployed.call("notices", document)
     assert (drafted["state"], drafted["missing"]) == ("draft", [])
     seen = deployed.call("notices/9.0/publish?preview=1", {})
@@ -225,7 +270,11 @@ def test_the_streams_function_counts_a_receipt_once_however_often_it_comes(
         "decisions": {"newsletter.email": {"after": "granted"}},
     }
     image = {"body": {"S": json.dumps(document)}}
-    change = {"Keys": {"pk": {"S": "x"}, "sk": {"S": "RECEIPT#0000000001"}}, "NewImage": image, "SequenceNumber": "1"}
+    change = {
+        "Keys": {"pk": {"S": "x"}, "sk": {"S": "RECEIPT#0000000001"}},
+        "NewImage": image,
+        "SequenceNumber": "1",
+    }
     event = {"Records": [{"eventName": "INSERT", "eventID": "1", "dynamodb": change}]}
     task = unpacked(bundle() / "deployment.zip", tmp_path / "task")
     client, handler = runtime_client(tmp_path / "runtime"), "chalicelib.entry.after_receipt"
@@ -237,9 +286,15 @@ def test_the_streams_function_counts_a_receipt_once_however_often_it_comes(
         assert counts(table, "counted-clinic", "2026-11-22") == {"newsletter.email#granted#desk": 1}
 
 
-def test_a_decision_reaches_the_second_function_by_the_tables_own_stream(local_stack: LocalStack) -> None:
+def test_a_decision_reaches_the_second_function_by_the_tables_own_stream(
+    local_stack: LocalStack,
+) -> None:
     """What happens after a receipt happens by itself, on the deployed stack."""
-    body = {"subject": {"patient_ref": "stream-1"}, "decisions": {"newsletter.email": "no"}, "channel": "in-person"}
+    body = {
+        "subject": {"patient_ref": "stream-1"},
+        "decisions": {"newsletter.email": "no"},
+        "channel": "in-person",
+    }
     written = local_stack.call(RIGA, "receipts", {**body, "effective_at": "2026-11-20T10:00:00Z"})
     recorded_at = json.loads(written)["recorded_at"]
     with environment(local_stack.settings):

@@ -46,11 +46,16 @@ def aws() -> Iterator[str]:
 def a_build(folder: Path, says: str, memory: int = 128) -> Path:
     """Build the smallest function there is."""
     folder.mkdir(exist_ok=True)
-    function = {"Type": "AWS::Serverless::Function", "Properties": {**FUNCTION, "MemorySize": memory}}
+    function = {
+        "Type": "AWS::Serverless::Function",
+        "Properties": {**FUNCTION, "MemorySize": memory},
+    }
     template = {**TEMPLATE, "Resources": {"Function": function}}
     (folder / "sam.json").write_text(json.dumps(template), encoding="utf-8")
     with zipfile.ZipFile(folder / "deployment.zip", "w") as archive:
-        archive.writestr(zipfile.ZipInfo("app.py"), f"def handler(event, context):\n    return {says!r}\n")
+        archive.writestr(
+            zipfile.ZipInfo("app.py"), f"def handler(event, context):\n    return {says!r}\n"
+        )
     return folder
 
 
@@ -76,23 +81,36 @@ def listen(deployer: Deployer) -> list[tuple[str, dict[str, Any]]]:
     return calls
 
 
-def test_what_runs_is_the_version_that_was_uploaded_whatever_is_put_in_its_place(aws: str, tmp_path: Path) -> None:
+def test_what_runs_is_the_version_that_was_uploaded_whatever_is_put_in_its_place(
+    aws: str, tmp_path: Path
+) -> None:
     """Who may write to the bucket still cannot put other code into the next update."""
     deployer = Deployer(aws)
     calls = listen(deployer)
     outputs = deployer.deploy(STACK, a_build(tmp_path / "a", "first"), {})
     assert answer_of(outputs) == "first"
-    [put] = [given for name, given in calls if name == "PutObject" and given["Key"].endswith(".zip")]
+    [put] = [
+        given for name, given in calls if name == "PutObject" and given["Key"].endswith(".zip")
+    ]
     digest = hashlib.sha256((tmp_path / "a/deployment.zip").read_bytes())
     assert put["Key"] == f"{digest.hexdigest()}.zip"
     assert put["ChecksumSHA256"] == base64.b64encode(digest.digest()).decode()
     other = a_build(tmp_path / "b", "other") / "deployment.zip"
     client("s3").put_object(Bucket=put["Bucket"], Key=put["Key"], Body=other.read_bytes())
-    assert answer_of(deployer.deploy(STACK, a_build(tmp_path / "a", "first", memory=256), {})) == "first"
-    template = client("cloudformation").get_template(StackName=STACK, TemplateStage="Original")["TemplateBody"]
-    code = (template if isinstance(template, dict) else json.loads(template))["Resources"]["Function"]["Properties"]
+    assert (
+        answer_of(deployer.deploy(STACK, a_build(tmp_path / "a", "first", memory=256), {}))
+        == "first"
+    )
+    template = client("cloudformation").get_template(StackName=STACK, TemplateStage="Original")[
+        "TemplateBody"
+    ]
+    code = (template if isinstance(template, dict) else json.loads(template))["Resources"][
+        "Function"
+    ]["Properties"]
     version = client("s3").get_object(
-        Bucket=code["CodeUri"]["Bucket"], Key=code["CodeUri"]["Key"], VersionId=code["CodeUri"]["Version"]
+        Bucket=code["CodeUri"]["Bucket"],
+        Key=code["CodeUri"]["Key"],
+        VersionId=code["CodeUri"]["Version"],
     )
     assert version["Body"].read() == (tmp_path / "a/deployment.zip").read_bytes()
 
@@ -115,7 +133,9 @@ def test_every_call_to_the_bucket_names_its_owner(aws: str, tmp_path: Path) -> N
     assert {given["ExpectedBucketOwner"] for _, given in calls} == {ACCOUNT}
 
 
-def test_a_bucket_of_another_account_is_refused_and_nothing_is_deployed(aws: str, tmp_path: Path) -> None:
+def test_a_bucket_of_another_account_is_refused_and_nothing_is_deployed(
+    aws: str, tmp_path: Path
+) -> None:
     """The local S3 does not check the owner; a stand-in answers 403 for another's bucket, as S3."""
     deployer = Deployer(aws)
     owners: list[str] = []
@@ -134,7 +154,9 @@ def test_a_bucket_of_another_account_is_refused_and_nothing_is_deployed(aws: str
     assert "consent-portal-refused" not in {each["StackName"] for each in stacks}
 
 
-def test_nothing_is_deployed_from_what_s3_keeps_otherwise_than_it_was_sent(aws: str, tmp_path: Path) -> None:
+def test_nothing_is_deployed_from_what_s3_keeps_otherwise_than_it_was_sent(
+    aws: str, tmp_path: Path
+) -> None:
     """An upload that was changed on the way is no deployment."""
     deployer = Deployer(aws)
 
@@ -154,7 +176,10 @@ def test_the_buckets_name_is_known_to_nobody_beforehand(aws: str, tmp_path: Path
     assert re.fullmatch(rf"{BUNDLES}-bundles-[a-z0-9]{{8,}}", bucket)
     assert client("s3").get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
     [denied] = json.loads(client("s3").get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
-    assert (denied["Effect"], denied["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+    assert (denied["Effect"], denied["Condition"]) == (
+        "Deny",
+        {"Bool": {"aws:SecureTransport": "false"}},
+    )
 
 
 class Template(yaml.SafeLoader):
@@ -162,7 +187,9 @@ class Template(yaml.SafeLoader):
 
 
 def _given(loader: yaml.SafeLoader, _: str, node: yaml.Node) -> object:
-    return loader.construct_sequence(node) if isinstance(node, yaml.SequenceNode) else str(node.value)
+    return (
+        loader.construct_sequence(node) if isinstance(node, yaml.SequenceNode) else str(node.value)
+    )
 
 
 Template.add_multi_constructor("!", _given)  # type: ignore[no-untyped-call]
@@ -170,7 +197,8 @@ Template.add_multi_constructor("!", _given)  # type: ignore[no-untyped-call]
 
 def test_the_bucket_is_encrypted_shut_to_the_public_and_forgets_old_bundles() -> None:
     """What the local AWS does not carry out stands in the template all the same."""
-    template = yaml.load((ROOT / "infra/operator/bundles.yaml").read_text(encoding="utf-8"), Template)  # noqa: S506 - safe
+    text = (ROOT / "infra/operator/bundles.yaml").read_text(encoding="utf-8")
+    template = yaml.load(text, Template)  # noqa: S506 - safe
     bucket = template["Resources"]["Bundles"]
     made = bucket["Properties"]
     assert "BucketName" not in made
@@ -183,7 +211,9 @@ def test_the_bucket_is_encrypted_shut_to_the_public_and_forgets_old_bundles() ->
     assert life["ExpirationInDays"] == life["NoncurrentVersionExpiration"]["NoncurrentDays"] == 400
 
 
-def test_no_stage_takes_the_name_of_the_bundles_own_stack(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_stage_takes_the_name_of_the_bundles_own_stack(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """A portal in its place would take the bucket away from all others."""
     assert main(["bundles"]) == 2
     assert "bundles" in capsys.readouterr().err

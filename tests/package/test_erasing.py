@@ -21,18 +21,37 @@ PATIENT = {"email": "erased.patient@example.org"}
 
 def strike(local_stack: LocalStack, function: str) -> None:
     """Let the clock strike for a function."""
-    resources = client(local_stack, "cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
-    [name] = [each["PhysicalResourceId"] for each in resources if each["LogicalResourceId"] == function]
-    event: dict[str, Any] = {"version": "0", "account": "0", "region": REGION, "detail": {}, "resources": []}
-    event |= {"detail-type": "Scheduled Event", "source": "aws.events", "time": "2026-11-22T08:15:00Z", "id": "1"}
-    answer = client(local_stack, "lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode())
+    resources = client(local_stack, "cloudformation").describe_stack_resources(StackName=STACK)[
+        "StackResources"
+    ]
+    [name] = [
+        each["PhysicalResourceId"] for each in resources if each["LogicalResourceId"] == function
+    ]
+    event: dict[str, Any] = {
+        "version": "0",
+        "account": "0",
+        "region": REGION,
+        "detail": {},
+        "resources": [],
+    }
+    event |= {
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "time": "2026-11-22T08:15:00Z",
+        "id": "1",
+    }
+    answer = client(local_stack, "lambda").invoke(
+        FunctionName=name, Payload=json.dumps(event).encode()
+    )
     assert "FunctionError" not in answer, answer["Payload"].read()
 
 
 def test_what_is_erased_by_call_is_swept_up_by_the_clock(local_stack: LocalStack) -> None:
     """Nothing encrypted is left an hour later, and the receipt is still there."""
     body = {"subject": PATIENT, "decisions": {"newsletter.email": "no"}, "channel": "in-person"}
-    receipt = json.loads(local_stack.call(RIGA, "receipts", {**body, "effective_at": "2026-11-20T10:00:00Z"}))
+    receipt = json.loads(
+        local_stack.call(RIGA, "receipts", {**body, "effective_at": "2026-11-20T10:00:00Z"})
+    )
     with environment(local_stack.settings):
         table = Table(local_stack.settings["TABLE_NAME"], region=REGION)
         pk = subject_pk(RIGA, receipt["subject"])

@@ -9,7 +9,12 @@ EVERYTHING = Gateway("api", (), ("*/*",), 100)
 
 @pytest.mark.parametrize(
     ("accept", "decoded"),
-    [("image/png", True), ("image/png,*/*", True), ("image/avif,image/webp,image/png,*/*;q=0.8", False), (None, False)],
+    [
+        ("image/png", True),
+        ("image/png,*/*", True),
+        ("image/avif,image/webp,image/png,*/*;q=0.8", False),
+        (None, False),
+    ],
 )
 def test_only_the_first_media_type_of_accept_decides(accept: str | None, *, decoded: bool) -> None:
     """What spoils pictures in a browser on the real gateway spoils them in the tests too."""
@@ -32,7 +37,11 @@ def test_unknown_addresses_are_refused_as_the_template_says() -> None:
     """Nobody is puzzled by a missing authentication token on a mistyped address."""
     assert missing(EVERYTHING).status == 403
     worded = Gateway(
-        "api", (), (), None, {"MISSING_AUTHENTICATION_TOKEN": {"statusCode": 404, "responseTemplates": {}}}
+        "api",
+        (),
+        (),
+        None,
+        {"MISSING_AUTHENTICATION_TOKEN": {"statusCode": 404, "responseTemplates": {}}},
     )
     assert missing(worded).status == 404
 
@@ -40,7 +49,9 @@ def test_unknown_addresses_are_refused_as_the_template_says() -> None:
 @pytest.mark.parametrize(
     ("wanted", "size", "packed"), [("gzip, br", 200, True), ("gzip", 99, False), ("br", 200, False)]
 )
-def test_replies_are_compressed_when_large_and_wanted(wanted: str, size: int, *, packed: bool) -> None:
+def test_replies_are_compressed_when_large_and_wanted(
+    wanted: str, size: int, *, packed: bool
+) -> None:
     """A phone on a slow line gets a small page."""
     request = Request("GET", "/", (("Accept-Encoding", wanted),), b"")
     reply = EVERYTHING.compressed(request, Reply(200, (), b"x" * size))

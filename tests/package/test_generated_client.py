@@ -40,7 +40,9 @@ def results(local_stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -
     return given
 
 
-def test_a_generated_client_gets_a_receipt_in_every_format(local_stack: LocalStack, results: dict[str, Any]) -> None:
+def test_a_generated_client_gets_a_receipt_in_every_format(
+    local_stack: LocalStack, results: dict[str, Any]
+) -> None:
     """A generated client gets signed receipts, pages and PDFs whole, without code around it."""
     formats = results["formats"]
     assert {name: each["status"] for name, each in formats.items()} == dict.fromkeys(formats, 200)
@@ -57,7 +59,9 @@ def test_a_generated_client_gets_a_receipt_in_every_format(local_stack: LocalSta
     assert json.loads(bodies["fhir-r5"])["resourceType"] == "Consent"
 
 
-def test_a_generated_client_reads_statuses_and_receipts_as_what_they_are(results: dict[str, Any]) -> None:
+def test_a_generated_client_reads_statuses_and_receipts_as_what_they_are(
+    results: dict[str, Any],
+) -> None:
     """A withdrawal comes back as a receipt, with its version, and not as a bag of fields."""
     [result] = results["status"]["results"]
     assert result["decisions"]["testimonials.text"]["permitted"] is True

@@ -9,7 +9,11 @@ from tests.cast import RIGA
 from tests.conftest import LocalStack
 from tests.package.test_messages import arrived
 
-FORGED = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example"}
+FORGED = {
+    "Host": "evil.example",
+    "X-Forwarded-Host": "evil.example",
+    "Forwarded": "host=evil.example",
+}
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -40,7 +44,9 @@ def test_a_forged_host_is_in_no_message_page_or_header(local_stack: LocalStack) 
     answers = [page, ask(f"{local_stack.base_url}/{RIGA}?lang=lv", form)]
     [message] = arrived(local_stack, email)
     links = {
-        link for link in re.findall(r"https?://[^\s\"'<>]+", message["text"]) if RIGA in link or "/confirm/" in link
+        link
+        for link in re.findall(r"https?://[^\s\"'<>]+", message["text"])
+        if RIGA in link or "/confirm/" in link
     }
     assert links
     assert {link for link in links if link.startswith(f"{local_stack.base_url}/")} == links

@@ -43,7 +43,9 @@ def office(local_stack: LocalStack) -> PostOffice:
 def mailbox(local_stack: LocalStack, accept: str = "application/json") -> Any:
     """Open the mailbox as a program does, or as a browser."""
     place = urlsplit(local_stack.base_url)
-    request = urllib.request.Request(f"{place.scheme}://{place.netloc}/_mailbox", headers={"Accept": accept})
+    request = urllib.request.Request(
+        f"{place.scheme}://{place.netloc}/_mailbox", headers={"Accept": accept}
+    )
     with urllib.request.urlopen(request) as answer:
         body = answer.read().decode()
     return json.loads(body) if accept == "application/json" else body
@@ -80,7 +82,9 @@ def decide(local_stack: LocalStack, lang: str = "en", **fields: str) -> str:
     """Answer the questions of the clinic's page; fields with ``__`` for the dot."""
     place = f"/{RIGA}?lang={lang}"
     [state] = re.findall(r'name="state" value="([^"]+)"', page(local_stack, place))
-    return send(local_stack, place, {"state": state, **{k.replace("__", "."): v for k, v in fields.items()}})
+    return send(
+        local_stack, place, {"state": state, **{k.replace("__", "."): v for k, v in fields.items()}}
+    )
 
 
 def waiting(table: Table) -> list[outbox.OutboxItem]:
@@ -89,7 +93,11 @@ def waiting(table: Table) -> list[outbox.OutboxItem]:
     What waits for room at somebody's contact is another test's flood.
     """
     now = instant(datetime.now(UTC))
-    return [each for each in outbox.due_items(table, "9999") if each.entry.tries or each.entry.due <= now]
+    return [
+        each
+        for each in outbox.due_items(table, "9999")
+        if each.entry.tries or each.entry.due <= now
+    ]
 
 
 @contextmanager
@@ -101,7 +109,9 @@ def table_of(local_stack: LocalStack) -> Iterator[Table]:
 
 def resource(local_stack: LocalStack, name: str) -> str:
     """Give what the stack calls one of its resources."""
-    found = client(local_stack, "cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
+    found = client(local_stack, "cloudformation").describe_stack_resources(StackName=STACK)[
+        "StackResources"
+    ]
     [physical] = [each["PhysicalResourceId"] for each in found if each["LogicalResourceId"] == name]
     return str(physical)
 
@@ -111,26 +121,45 @@ def next_round(local_stack: LocalStack) -> None:
     with table_of(local_stack) as table:
         for each in waiting(table):
             due = json.dumps({**json.loads(each.body), "due": ""})
-            with suppress(ConflictError):  # the stream's function was just done with it, or put it off itself
+            with suppress(
+                ConflictError
+            ):  # the stream's function was just done with it, or put it off itself
                 table.write([SetBody(each.key, due, was=each.body)])
-    event = {"version": "0", "account": "0", "region": REGION, "detail": {}, "detail-type": "Scheduled Event"}
+    event = {
+        "version": "0",
+        "account": "0",
+        "region": REGION,
+        "detail": {},
+        "detail-type": "Scheduled Event",
+    }
     event |= {"source": "aws.events", "time": "2026-11-22T08:15:00Z", "id": "1", "resources": []}
     function = resource(local_stack, "CatchUp")
-    answer = client(local_stack, "lambda").invoke(FunctionName=function, Payload=json.dumps(event).encode())
+    answer = client(local_stack, "lambda").invoke(
+        FunctionName=function, Payload=json.dumps(event).encode()
+    )
     assert "FunctionError" not in answer, answer["Payload"].read()
 
 
 def test_a_decision_leads_to_a_mail_that_is_read_as_it_was_meant(local_stack: LocalStack) -> None:
     """The patient finds in the mailbox what to confirm, in HTML and in plain text."""
-    assert "Thank you" in decide(local_stack, decision__newsletter__email="yes", email="Letter.One@Example.org")
+    assert "Thank you" in decide(
+        local_stack, decision__newsletter__email="yes", email="Letter.One@Example.org"
+    )
     [mail] = arrived(local_stack, "letter.one@example.org")
     assert mail["channel"] == "email"
     assert decoded(mail["headers"]["From"]) == "Sidraba Rasa Aesthetic Clinic <consent@example.org>"
-    assert mail["headers"]["Subject"] == mail["subject"] == "Please confirm your Yes – Sidraba Rasa Aesthetic Clinic"
+    assert (
+        mail["headers"]["Subject"]
+        == mail["subject"]
+        == "Please confirm your Yes – Sidraba Rasa Aesthetic Clinic"
+    )
     assert mail["headers"]["Reply-To"] == "info@riga-aesthetics.example.org"
     assert mail["headers"]["Auto-Submitted"] == "auto-generated"
     assert "List-Unsubscribe" not in mail["headers"]
-    assert re.search(rf"clinic={RIGA}, lookup=[0-9a-f]{{64}}, message=confirm", mail["headers"]["X-SES-MESSAGE-TAGS"])
+    assert re.search(
+        rf"clinic={RIGA}, lookup=[0-9a-f]{{64}}, message=confirm",
+        mail["headers"]["X-SES-MESSAGE-TAGS"],
+    )
     link, receipt = re.findall(r'href="([^"]+)"', mail["html"])
     assert link in mail["text"]
     assert link.startswith(f"{local_stack.base_url}/confirm/")
@@ -161,7 +190,9 @@ def test_the_mailbox_is_a_page_for_people(local_stack: LocalStack) -> None:
     assert "=?utf-8" in json.dumps(mailbox(local_stack)).lower()
 
 
-def test_with_mail_and_text_messages_away_a_withdrawal_counts_and_is_told_later(local_stack: LocalStack) -> None:
+def test_with_mail_and_text_messages_away_a_withdrawal_counts_and_is_told_later(
+    local_stack: LocalStack,
+) -> None:
     """What the patient decides never depends on the post.
 
     What could not be told is told when mail can be sent again.
@@ -171,12 +202,18 @@ def test_with_mail_and_text_messages_away_a_withdrawal_counts_and_is_told_later(
         staff = {"subject": {"email": email, "phone": phone}, "channel": "in-person"}
         agreed = {"newsletter.email": "yes"}
         local_stack.call(
-            RIGA, "receipts", {**staff, "decisions": agreed, "effective_at": datetime.now(UTC).isoformat()}
+            RIGA,
+            "receipts",
+            {**staff, "decisions": agreed, "effective_at": datetime.now(UTC).isoformat()},
         )
         arrived(local_stack, email)
         office(local_stack).off = True
         try:
-            stopped = send(local_stack, f"/{RIGA}/withdraw?lang=en", {"email": email, "phone": phone, "all": "yes"})
+            stopped = send(
+                local_stack,
+                f"/{RIGA}/withdraw?lang=en",
+                {"email": email, "phone": phone, "all": "yes"},
+            )
             assert "It has stopped." in stopped
             assert local_stack.states(RIGA, {"email": email})["newsletter.email"] == "withdrawn"
             until(lambda: any(each.entry.tries for each in waiting(table)))
@@ -198,13 +235,22 @@ def test_what_the_mail_service_reports_reaches_the_contact(local_stack: LocalSta
     lookup = re.findall(r"lookup=([0-9a-f]{64})", mail["headers"]["X-SES-MESSAGE-TAGS"])[0]
     report = bounce(mail={**MAIL, "tags": {"clinic": [RIGA], "lookup": [lookup]}})
     with environment(local_stack.settings), table_of(local_stack) as table:
-        local = {**local_stack.settings, "AWS_ENDPOINT_URL_SNS": local_stack.settings["AWS_ENDPOINT_URL"]}
+        local = {
+            **local_stack.settings,
+            "AWS_ENDPOINT_URL_SNS": local_stack.settings["AWS_ENDPOINT_URL"],
+        }
         sns = client(LocalStack("", local_stack.log, local, {}), "sns")
-        # Amazon's SNS writes out that there are no attributes, MiniStack leaves them out: so there is one.
+        # Amazon's SNS writes out that there are no attributes, MiniStack leaves them out: so there
+        # is one.
         attributes = {"by": {"DataType": "String", "StringValue": "ses"}}
         subject = "Amazon SES Email Event Notification"
         topic = resource(local_stack, "MailEvents")
-        sns.publish(TopicArn=topic, Subject=subject, Message=json.dumps(report), MessageAttributes=attributes)
+        sns.publish(
+            TopicArn=topic,
+            Subject=subject,
+            Message=json.dumps(report),
+            MessageAttributes=attributes,
+        )
         until(lambda: bool(undeliverable(table, RIGA, lookup)))
         send(local_stack, f"/{RIGA}/withdraw?lang=en", {"email": email, "all": "yes"})
         until(lambda: not waiting(table))

@@ -39,7 +39,11 @@ def client(local_stack: LocalStack, service: str) -> Any:
 
 def decide(local_stack: LocalStack, ref: str, clinic: str = CLINIC) -> dict[str, Any]:
     """Let staff record a decision; give its receipt."""
-    body = {"subject": {"patient_ref": ref}, "decisions": {"newsletter.email": "no"}, "channel": "in-person"}
+    body = {
+        "subject": {"patient_ref": ref},
+        "decisions": {"newsletter.email": "no"},
+        "channel": "in-person",
+    }
     receipt: dict[str, Any] = json.loads(
         local_stack.call(clinic, "receipts", {**body, "effective_at": "2026-11-20T10:00:00Z"})
     )
@@ -57,7 +61,9 @@ def signed(local_stack: LocalStack, receipt: Mapping[str, Any], seconds: float =
     deadline = time.monotonic() + seconds
     while True:
         try:
-            return local_stack.call(receipt["clinic"], f"receipts/{receipt['id']}?format=jws").decode()
+            return local_stack.call(
+                receipt["clinic"], f"receipts/{receipt['id']}?format=jws"
+            ).decode()
         except AssertionError as error:
             if "409" not in str(error) or time.monotonic() > deadline:
                 raise
@@ -80,10 +86,14 @@ def operator(local_stack: LocalStack, *arguments: str) -> subprocess.CompletedPr
     """Run the command line against the stack."""
     command = [sys.executable, "-m", "infra", *arguments]
     environ = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), **local_stack.settings}
-    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+    )
 
 
-def test_a_receipt_is_signed_by_itself_on_the_deployed_stack(local_stack: LocalStack, tmp_path: Path) -> None:
+def test_a_receipt_is_signed_by_itself_on_the_deployed_stack(
+    local_stack: LocalStack, tmp_path: Path
+) -> None:
     """Moments after the decision the signature is there, and holds without the portal."""
     receipt = decide(local_stack, "signed-1")
     receipt_jws = signed(local_stack, receipt)
@@ -101,10 +111,17 @@ def test_a_receipt_is_signed_by_itself_on_the_deployed_stack(local_stack: LocalS
     (tmp_path / "jwks.json").write_text(jwks)
     files = (str(tmp_path / "one.jws"), "--jwks", str(tmp_path / "jwks.json"))
     command = [sys.executable, "-m", "infra", "verify", *files]
-    assert subprocess.run(command, cwd=ROOT, env={"PATH": os.defpath}, capture_output=True, check=False).returncode == 0
+    assert (
+        subprocess.run(
+            command, cwd=ROOT, env={"PATH": os.defpath}, capture_output=True, check=False
+        ).returncode
+        == 0
+    )
 
 
-def test_without_its_key_the_portal_decides_all_the_same_and_signs_later(local_stack: LocalStack) -> None:
+def test_without_its_key_the_portal_decides_all_the_same_and_signs_later(
+    local_stack: LocalStack,
+) -> None:
     """The key service is away: patients notice one sentence.
 
     When it is back the clock's round signs everything.
@@ -131,25 +148,45 @@ def test_without_its_key_the_portal_decides_all_the_same_and_signs_later(local_s
         for receipt in receipts:
             with pytest.raises(AssertionError, match="409"):
                 signed(local_stack, receipt, 0)
-            assert "It is being sealed" in page(local_stack, f"/{TBILISI}/receipts/{receipt['id']}?lang=en")
+            assert "It is being sealed" in page(
+                local_stack, f"/{TBILISI}/receipts/{receipt['id']}?lang=en"
+            )
         failed = operator(local_stack, "sign")
         assert (failed.returncode, "Try again" in failed.stderr) == (1, True)
 
-    resources = client(local_stack, "cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
-    [function] = [each["PhysicalResourceId"] for each in resources if each["LogicalResourceId"] == "CatchUp"]
-    event = {"version": "0", "account": "0", "region": REGION, "detail": {}, "detail-type": "Scheduled Event"}
+    resources = client(local_stack, "cloudformation").describe_stack_resources(StackName=STACK)[
+        "StackResources"
+    ]
+    [function] = [
+        each["PhysicalResourceId"] for each in resources if each["LogicalResourceId"] == "CatchUp"
+    ]
+    event = {
+        "version": "0",
+        "account": "0",
+        "region": REGION,
+        "detail": {},
+        "detail-type": "Scheduled Event",
+    }
     event |= {"source": "aws.events", "time": "2026-11-22T08:15:00Z", "id": "1", "resources": []}
-    answer = client(local_stack, "lambda").invoke(FunctionName=function, Payload=json.dumps(event).encode())
+    answer = client(local_stack, "lambda").invoke(
+        FunctionName=function, Payload=json.dumps(event).encode()
+    )
     assert "FunctionError" not in answer, answer["Payload"].read()
     with environment(local_stack.settings):
-        assert not {each.receipt for each in signatures.waiting(table)} & {receipt["id"] for receipt in receipts}
+        assert not {each.receipt for each in signatures.waiting(table)} & {
+            receipt["id"] for receipt in receipts
+        }
     jwks = json.loads(page(local_stack, "/.well-known/jwks.json"))
     for receipt in receipts:
         assert jws.verify(signed(local_stack, receipt, 0), jwks).document == receipt
-        assert "Sealed, so that" in page(local_stack, f"/{TBILISI}/receipts/{receipt['id']}?lang=en")
+        assert "Sealed, so that" in page(
+            local_stack, f"/{TBILISI}/receipts/{receipt['id']}?lang=en"
+        )
 
 
-def test_an_operator_signs_rotates_and_checks_from_the_command_line(local_stack: LocalStack) -> None:
+def test_an_operator_signs_rotates_and_checks_from_the_command_line(
+    local_stack: LocalStack,
+) -> None:
     """Each command says what it did, and its exit code whether all is well."""
     first = signed(local_stack, decide(local_stack, "rotated-1"))
     rotated = operator(local_stack, "signing-key", "rotate")
@@ -166,11 +203,15 @@ def test_an_operator_signs_rotates_and_checks_from_the_command_line(local_stack:
     assert "0 waiting" in checked.stdout
     nobody = operator(local_stack, "verify-chains", "nobody")
     assert (nobody.returncode, "No clinic" in nobody.stderr) == (1, True)
-    unset = operator(LocalStack("", Path(), {**local_stack.settings, "SIGNING_KEY": ""}, {}), "sign")
+    unset = operator(
+        LocalStack("", Path(), {**local_stack.settings, "SIGNING_KEY": ""}, {}), "sign"
+    )
     assert (unset.returncode, "SIGNING_KEY is not set" in unset.stderr) == (1, True)
 
 
-def test_a_receipt_that_is_overwritten_in_the_table_is_told_within_seconds(local_stack: LocalStack) -> None:
+def test_a_receipt_that_is_overwritten_in_the_table_is_told_within_seconds(
+    local_stack: LocalStack,
+) -> None:
     """No policy can keep whoever may write a receipt from writing it again.
 
     The stream's function tells of it.

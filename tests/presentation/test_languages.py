@@ -48,7 +48,9 @@ def test_the_language_is_the_one_asked_for_then_the_browsers_then_the_clinics(
     assert negotiate(requested, header, OFFERED, "lv") == chosen
 
 
-@given(st.none() | st.text(), st.none() | st.text(st.sampled_from("lvruenka-_;,=q*. 019")) | st.text())
+@given(
+    st.none() | st.text(), st.none() | st.text(st.sampled_from("lvruenka-_;,=q*. 019")) | st.text()
+)
 def test_whatever_a_browser_sends_some_language_of_the_clinic_is_chosen(
     requested: str | None, header: str | None
 ) -> None:
@@ -83,7 +85,9 @@ def test_the_api_describes_the_languages_that_there_are() -> None:
         assert values == list(LANGUAGES), "run `python -m infra.build.openapi`"
 
 
-def test_an_authority_without_a_name_in_a_language_goes_by_its_name_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_authority_without_a_name_in_a_language_goes_by_its_name_at_home(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A patient who reads a language that was added yesterday still learns to whom to complain."""
     monkeypatch.setattr(authorities, "LANGUAGES", (*LANGUAGES, "fo"))
     names = authorities.authorities.__wrapped__()

@@ -39,7 +39,9 @@ def test_every_letter_of_every_language_comes_back_as_it_was(lang: str, tag: str
     assert " ".join(paper.copied().partition("1 / 1")[0].split()) == ALPHABETS[lang]
     shapes = typeface("DejaVuSans-Bold" if tag == "h1" else "DejaVuSans")
     missing = shapes.glyph("\N{REPLACEMENT CHARACTER}")
-    assert not [character for character in ALPHABETS[lang] if shapes.glyph(character) in {0, missing}]
+    assert not [
+        character for character in ALPHABETS[lang] if shapes.glyph(character) in {0, missing}
+    ]
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -47,7 +49,11 @@ def test_every_letter_of_every_catalog_has_a_shape(lang: str) -> None:
     """Whatever the portal says in a language can be printed, in that language's own letters."""
     with catalog_file(lang).open("rb") as file:
         messages = [message.string for message in read_po(file, locale=lang)]
-    texts = [text for message in messages for text in ([message] if isinstance(message, str) else message)]
+    texts = [
+        text
+        for message in messages
+        for text in ([message] if isinstance(message, str) else message)
+    ]
     shapes = typeface("DejaVuSans")
     missing = shapes.glyph("\N{REPLACEMENT CHARACTER}")
     letters = {character for text in texts for character in text if not character.isspace()}
@@ -66,7 +72,9 @@ def test_a_screen_reader_finds_language_title_headings_lists_and_pictures() -> N
         "Čeks „A” &amp; B",
     )
     catalog = paper.catalog
-    assert catalog["/MarkInfo"]["/Marked"].value is True  # ISO 32000-1, 14.8.1: without it, readers ignore the tags
+    assert (
+        catalog["/MarkInfo"]["/Marked"].value is True
+    )  # ISO 32000-1, 14.8.1: without it, readers ignore the tags
     assert catalog["/Lang"] == "lv"
     assert catalog["/ViewerPreferences"]["/DisplayDocTitle"]
     assert paper.reader.metadata
@@ -95,7 +103,9 @@ def test_a_screen_reader_finds_language_title_headings_lists_and_pictures() -> N
 
 def test_every_mark_on_a_page_belongs_to_the_element_that_names_it() -> None:
     """A viewer finds the tag of what was clicked on the page."""
-    paper = _paper("<h1>One</h1>" + "<p>Many words in a paragraph of some length.</p>" * 150 + "<p>Last</p>")
+    paper = _paper(
+        "<h1>One</h1>" + "<p>Many words in a paragraph of some length.</p>" * 150 + "<p>Last</p>"
+    )
     tree = paper.catalog["/StructTreeRoot"]
     numbers = tree["/ParentTree"]["/Nums"]
     assert len(paper.reader.pages) > 2
@@ -103,7 +113,9 @@ def test_every_mark_on_a_page_belongs_to_the_element_that_names_it() -> None:
         assert page["/StructParents"] == numbers[2 * number] == number
         for mark, owner in enumerate(numbers[2 * number + 1]):
             kids = [kid.get_object() for kid in owner.get_object()["/K"]]
-            assert (mark, page.indirect_reference) in {(kid["/MCID"], kid.raw_get("/Pg")) for kid in kids}
+            assert (mark, page.indirect_reference) in {
+                (kid["/MCID"], kid.raw_get("/Pg")) for kid in kids
+            }
 
 
 def test_the_fonts_are_in_the_file_and_only_the_letters_in_use() -> None:
@@ -129,7 +141,10 @@ def test_the_same_page_is_the_same_file() -> None:
 
 def _section(number: int) -> str:
     """Write a section as long as its number, with as many options."""
-    options = (f"<dt>Option {each} {'and more ' * (each % 20)}</dt><dd><b>Yes</b></dd>" for each in range(number))
+    options = (
+        f"<dt>Option {each} {'and more ' * (each % 20)}</dt><dd><b>Yes</b></dd>"
+        for each in range(number)
+    )
     return (
         f"<h2>Heading {number} {'that goes on ' * (number % 9)}</h2><p>{'Some words. ' * (number * 7 % 60 + 1)}</p>"
         f'<p class="term">Term</p><dl class="said">{"".join(options)}</dl>'
@@ -170,10 +185,16 @@ def _on_the_page(paper: PdfFile) -> bool:
 
 
 @pytest.mark.parametrize("lines", [0, 35])
-@pytest.mark.parametrize(("title", "below"), [("Option", "words " * 1200), ("Option " * 1000, "told")])
-def test_a_row_of_any_length_flows_on_and_begins_with_its_text(title: str, below: str, lines: int) -> None:
+@pytest.mark.parametrize(
+    ("title", "below"), [("Option", "words " * 1200), ("Option " * 1000, "told")]
+)
+def test_a_row_of_any_length_flows_on_and_begins_with_its_text(
+    title: str, below: str, lines: int
+) -> None:
     """No word falls off the page, and no box is left alone with its title."""
-    body = f'<dl class="asked"><dt><b>{title}</b></dt><dd>Yes</dd><dd class="told">{below}</dd></dl>'
+    body = (
+        f'<dl class="asked"><dt><b>{title}</b></dt><dd>Yes</dd><dd class="told">{below}</dd></dl>'
+    )
     paper = _paper("<p>Line</p>" * lines + body)
     assert len(paper.reader.pages) >= 2
     assert _on_the_page(paper)
@@ -189,8 +210,13 @@ def test_a_text_below_a_row_does_not_run_into_it() -> None:
     rest = f'<dd><span class="box">☐</span> Yes</dd><dd class="told">{"gyp " * 60}</dd>'
     rows = (f"<dt><b>{'Option ' * length}</b></dt>{rest}" for length in (1, 30, 90))
     lines = _paper(f'<dl class="asked">{"".join(rows)}</dl>').pixels[0].get_textpage()
-    for one, other in itertools.combinations([lines.get_rect(each) for each in range(lines.count_rects())], 2):
-        across, down = min(one[2], other[2]) - max(one[0], other[0]), min(one[3], other[3]) - max(one[1], other[1])
+    for one, other in itertools.combinations(
+        [lines.get_rect(each) for each in range(lines.count_rects())], 2
+    ):
+        across, down = (
+            min(one[2], other[2]) - max(one[0], other[0]),
+            min(one[3], other[3]) - max(one[1], other[1]),
+        )
         assert across <= 0.5 or down <= 0.5, (one, other)
 
 
@@ -258,6 +284,8 @@ def test_whatever_stands_in_a_text_is_shown_as_text(hostile: str) -> None:
 @given(st.text(max_size=400), st.text(max_size=40))
 def test_no_text_breaks_a_file(text: str, title: str) -> None:
     """Any text at all gives a PDF that strict readers open."""
-    paper = _paper(f"<h1>{escape(title)}</h1><dl><dt>{escape(title)}</dt><dd>{escape(text)}</dd></dl>")
+    paper = _paper(
+        f"<h1>{escape(title)}</h1><dl><dt>{escape(title)}</dt><dd>{escape(text)}</dd></dl>"
+    )
     assert paper.reader.pages
     assert paper.pixels[0].get_textpage()

@@ -76,10 +76,14 @@ class Faults:
             case Fault.CONFLICT:
                 items = json.loads(request.body)["TransactItems"]
                 reasons = [{"Code": "None"}] * (len(items) - 1) + [{"Code": "TransactionConflict"}]
-                return _declined(request, "TransactionCanceledException", CancellationReasons=reasons)
+                return _declined(
+                    request, "TransactionCanceledException", CancellationReasons=reasons
+                )
             case None:
                 return None
 
     def _hurry(self, response: Any, attempts: int, caught_exception: Any, **_: Any) -> int | None:
-        declined = response is not None and "ProvisionedThroughput" in response[1].get("Error", {}).get("Code", "")
+        declined = response is not None and "ProvisionedThroughput" in response[1].get(
+            "Error", {}
+        ).get("Code", "")
         return 0 if (declined or caught_exception) and attempts < ATTEMPTS else None

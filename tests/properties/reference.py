@@ -53,19 +53,32 @@ class Issue:
 
 def in_force(issues: Sequence[Issue], at: datetime, known: datetime) -> int:
     """Give the MAJOR in force at one time as published at another."""
-    return [issues[0].major, *(each.major for each in issues if each.published <= known and each.since <= at)][-1]
+    return [
+        issues[0].major,
+        *(each.major for each in issues if each.published <= known and each.since <= at),
+    ][-1]
 
 
 def true_state(
-    answers: Iterable[GivenAnswer], address: str, at: datetime, known: datetime, issues: Sequence[Issue]
+    answers: Iterable[GivenAnswer],
+    address: str,
+    at: datetime,
+    known: datetime,
+    issues: Sequence[Issue],
 ) -> str:
     """Give the state of a question `at` one time as `known` at another: every answer in order."""
 
     def lapsed(yes: GivenAnswer, now: datetime, major: int) -> str | None:
         return "expired" if yes.ended(now) else "superseded" if yes.major != major else None
 
-    counted = [each for each in answers if each.address == address and each.at <= at and each.learnt <= known]
-    counted = [each for each in counted if each.confirm_by is None or at < each.confirm_by]  # else as if never made
+    counted = [
+        each
+        for each in answers
+        if each.address == address and each.at <= at and each.learnt <= known
+    ]
+    counted = [
+        each for each in counted if each.confirm_by is None or at < each.confirm_by
+    ]  # else as if never made
     state, yes, claim = "never_asked", None, None
     for each in sorted(counted, key=lambda one: one.order):
         if each.confirm_by:
@@ -111,7 +124,9 @@ class Reference:
 
     def own(self, contact: Contact) -> list[Person]:
         """Give a contact's owners: who proved it, else who typed it and proved nothing."""
-        proven = [each for each in self.under([contact]) if each.certain and contact not in each.typed]
+        proven = [
+            each for each in self.under([contact]) if each.certain and contact not in each.typed
+        ]
         return proven or [each for each in self.under([contact]) if not each.certain]
 
     def surely(self, contacts: Sequence[Contact]) -> list[Person]:
@@ -122,9 +137,15 @@ class Reference:
     def record(self, receipt: Receipt, decision: Decision, contacts: Sequence[Contact]) -> None:
         """Take in one decision that is stored."""
         known = [each for contact in contacts for each in self.own(contact)]
-        person = next((each for each in self.people if each.id == receipt.document["subject"]), None)
+        person = next(
+            (each for each in self.people if each.id == receipt.document["subject"]), None
+        )
         if person is None:
-            shared = [each for each in self.surely(contacts) if all(each in self.own(one) for one in contacts)]
+            shared = [
+                each
+                for each in self.surely(contacts)
+                if all(each in self.own(one) for one in contacts)
+            ]
             assert not shared, "this person was known already"
             person = Person(receipt.document["subject"], set(contacts), set(contacts))
             self.people.append(person)
@@ -132,8 +153,14 @@ class Reference:
             person.typed, person.certain = person.typed - set(contacts), True
         at, learnt = (moment(receipt.document[clock]) for clock in ("effective_at", "recorded_at"))
         for address, answer in decision.answers.items():
-            typed = decision.assurance is Assurance.SELF_ASSERTED and (bool(known) or address in decision.confirm)
+            typed = decision.assurance is Assurance.SELF_ASSERTED and (
+                bool(known) or address in decision.confirm
+            )
             confirm_by = learnt + WAITS if typed and answer == "yes" else None
-            assert receipt.document["decisions"][address]["confirm_by"] == (confirm_by and instant(confirm_by))
-            person.answers.append(GivenAnswer(address, answer, at, learnt, len(person.receipts), 1, confirm_by))
+            assert receipt.document["decisions"][address]["confirm_by"] == (
+                confirm_by and instant(confirm_by)
+            )
+            person.answers.append(
+                GivenAnswer(address, answer, at, learnt, len(person.receipts), 1, confirm_by)
+            )
         person.receipts.append(receipt.id)

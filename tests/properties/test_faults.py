@@ -41,7 +41,9 @@ def test_a_short_fault_is_not_noticed(portal: Portal, faults: Faults, fault: Fau
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST_REQUEST, Fault.THROTTLED])
-def test_a_long_fault_is_told_and_nothing_is_stored(portal: Portal, faults: Faults, fault: Fault) -> None:
+def test_a_long_fault_is_told_and_nothing_is_stored(
+    portal: Portal, faults: Faults, fault: Fault
+) -> None:
     """The patient is asked to try again, and what they try again is new."""
     faults.plan(WRITE, [fault] * ATTEMPTS)
     decision, contact = a_decision({EMAIL_NEWS: "yes"}), somebody(f"long-{fault.name}")
@@ -52,7 +54,9 @@ def test_a_long_fault_is_told_and_nothing_is_stored(portal: Portal, faults: Faul
     assert decisions.record(portal, decision, signed(contact)).document["version"] == 1
 
 
-def test_a_decision_whose_answer_was_lost_is_found_when_it_is_sent_again(portal: Portal, faults: Faults) -> None:
+def test_a_decision_whose_answer_was_lost_is_found_when_it_is_sent_again(
+    portal: Portal, faults: Faults
+) -> None:
     """The patient presses again and gets the receipt of the first time."""
     faults.plan(WRITE, [Fault.LOST_REPLY] * ATTEMPTS)
     decision, contact = a_decision({EMAIL_NEWS: "yes"}), somebody("lost-reply")
@@ -65,7 +69,9 @@ def test_a_decision_whose_answer_was_lost_is_found_when_it_is_sent_again(portal:
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST_REQUEST, Fault.LOST_REPLY, Fault.THROTTLED])
-def test_a_table_that_cannot_be_read_tells_nothing(portal: Portal, faults: Faults, fault: Fault) -> None:
+def test_a_table_that_cannot_be_read_tells_nothing(
+    portal: Portal, faults: Faults, fault: Fault
+) -> None:
     """Who asks for a status gets an error and never a guess: nothing known, nothing permitted."""
     faults.plan(READ, [fault] * ATTEMPTS)
     with pytest.raises(UnavailableError):
@@ -79,7 +85,9 @@ def test_a_transaction_in_the_way_is_waited_for(portal: Portal, faults: Faults) 
     assert receipt.document["version"] == 1
 
 
-def test_when_others_are_in_the_way_for_too_long_nothing_is_stored(portal: Portal, faults: Faults) -> None:
+def test_when_others_are_in_the_way_for_too_long_nothing_is_stored(
+    portal: Portal, faults: Faults
+) -> None:
     """The patient is told that it is busy, truthfully."""
     faults.plan(WRITE, [Fault.CONFLICT] * 8)
     decision = a_decision({EMAIL_NEWS: "yes"})

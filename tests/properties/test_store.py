@@ -46,7 +46,9 @@ The rest only where the contact was known.
 ANSWERS = st.dictionaries(
     st.sampled_from([EMAIL_NEWS, SMS_NEWS]), st.sampled_from(["yes", "no", "withdraw"]), min_size=1
 )
-READS = st.lists(st.sampled_from([Fault.LOST_REQUEST, Fault.LOST_REPLY, Fault.THROTTLED]), max_size=4)
+READS = st.lists(
+    st.sampled_from([Fault.LOST_REQUEST, Fault.LOST_REPLY, Fault.THROTTLED]), max_size=4
+)
 WRITES = (
     st.just([])
     | st.lists(st.sampled_from(Fault), max_size=4)
@@ -86,9 +88,16 @@ class Clinic(RuleBasedStateMachine):
         self.now = datetime(2026, 11, 22, 8, tzinfo=UTC)
         self.acknowledged: list[Acknowledged] = []
         number = next(_families)
-        email = [Contact(ContactKind.EMAIL, f"{name}{number}@example.org") for name in ("anna", "bella", "carl")]
+        email = [
+            Contact(ContactKind.EMAIL, f"{name}{number}@example.org")
+            for name in ("anna", "bella", "carl")
+        ]
         phone = [Contact(ContactKind.PHONE, f"+3712{which}{number:06}") for which in (1, 2)]
-        self.contacts = {"anna": (email[0], phone[0]), "bella": (email[1], phone[0]), "giorgi": (phone[1],)}
+        self.contacts = {
+            "anna": (email[0], phone[0]),
+            "bella": (email[1], phone[0]),
+            "giorgi": (phone[1],),
+        }
         self.stray = email[2]
 
     def teardown(self) -> None:
@@ -104,7 +113,9 @@ class Clinic(RuleBasedStateMachine):
     def looked(self, *contacts: Contact) -> list:  # type: ignore[type-arg]
         """Look people up."""
         lookup = self.portal.directory.look_up(RIGA, contacts)
-        return list({each.id: each for people in lookup.stored_under.values() for each in people}.values())
+        return list(
+            {each.id: each for people in lookup.stored_under.values() for each in people}.values()
+        )
 
     def signed(self, contacts: tuple[Contact, ...]) -> Identification:
         """Sign as each request does: with an id of its own for somebody who might be new."""
@@ -125,11 +136,20 @@ class Clinic(RuleBasedStateMachine):
 
     def everyone(self) -> list[Contact]:
         """Give every contact there is."""
-        return list(dict.fromkeys([contact for own in self.contacts.values() for contact in own] + [self.stray]))
+        return list(
+            dict.fromkeys(
+                [contact for own in self.contacts.values() for contact in own] + [self.stray]
+            )
+        )
 
     @rule(who=st.sampled_from(PERSONAS), answers=ANSWERS, late=LATE, reads=READS, writes=WRITES)
     def decide(
-        self, who: str, answers: Mapping[str, str], late: int | None, reads: list[Fault], writes: list[Fault]
+        self,
+        who: str,
+        answers: Mapping[str, str],
+        late: int | None,
+        reads: list[Fault],
+        writes: list[Fault],
     ) -> None:
         """Decide on the page, or on paper that staff enter some minutes late.
 
@@ -138,14 +158,18 @@ class Clinic(RuleBasedStateMachine):
         decision, contacts = self.a_decision(who, answers, late), self.contacts[who]
         self.faults.plan(READ, reads)
         self.faults.plan(WRITE, writes)
-        receipt = self.until_acknowledged(lambda: decisions.record(self.portal, decision, self.signed(contacts)))
+        receipt = self.until_acknowledged(
+            lambda: decisions.record(self.portal, decision, self.signed(contacts))
+        )
         self.faults.clear()
         assert receipt.id == decision.receipt_id
         self.model.record(receipt, decision, contacts)
         self.acknowledged.append(Acknowledged(decision, contacts, receipt))
 
     @rule(who=st.sampled_from(PERSONAS), answers=ANSWERS, writes=WRITES)
-    def decide_and_walk_away(self, who: str, answers: Mapping[str, str], writes: list[Fault]) -> None:
+    def decide_and_walk_away(
+        self, who: str, answers: Mapping[str, str], writes: list[Fault]
+    ) -> None:
         """Decide without trying again: the decision is stored as a whole, or not at all."""
         decision, contacts = self.a_decision(who, answers, None), self.contacts[who]
         self.faults.plan(WRITE, writes)
@@ -165,14 +189,19 @@ class Clinic(RuleBasedStateMachine):
     @rule(data=st.data(), reads=READS, writes=WRITES)
     def withdraw(self, data: st.DataObject, reads: list[Fault], writes: list[Fault]) -> None:
         """Withdraw by one contact, for everybody who typed it, and for a new person if need be."""
-        known = sorted({contact for person in self.model.people for contact in person.contacts}, key=lambda c: c.value)
+        known = sorted(
+            {contact for person in self.model.people for contact in person.contacts},
+            key=lambda c: c.value,
+        )
         contact = data.draw(st.sampled_from([*known, self.stray]))
         people = self.model.under([contact])
         meant = len(people) + (not self.model.surely([contact]))
         decision = self.a_decision("anna", {EMAIL_NEWS: "withdraw", SMS_NEWS: "withdraw"}, None)
         self.faults.plan(READ, reads)
         self.faults.plan(WRITE, writes)
-        receipts = self.until_acknowledged(lambda: decisions.withdraw(self.portal, decision, self.signed((contact,))))
+        receipts = self.until_acknowledged(
+            lambda: decisions.withdraw(self.portal, decision, self.signed((contact,)))
+        )
         self.faults.clear()
         assert len({receipt.document["subject"] for receipt in receipts}) == len(receipts) == meant
         for receipt in receipts:
@@ -180,7 +209,13 @@ class Clinic(RuleBasedStateMachine):
 
     @precondition(lambda self: self.model.people)
     @rule(data=st.data(), answers=ANSWERS, reads=READS, writes=WRITES)
-    def confirm(self, data: st.DataObject, answers: Mapping[str, str], reads: list[Fault], writes: list[Fault]) -> None:
+    def confirm(
+        self,
+        data: st.DataObject,
+        answers: Mapping[str, str],
+        reads: list[Fault],
+        writes: list[Fault],
+    ) -> None:
         """Confirm from one's own contact: it counts at once, for this person alone."""
         person = data.draw(st.sampled_from(self.model.people))
         contact = data.draw(st.sampled_from(sorted(person.contacts, key=lambda each: each.value)))
@@ -203,7 +238,9 @@ class Clinic(RuleBasedStateMachine):
         decision = replace(earlier.decision, recorded_at=instant(self.now))
         self.faults.plan(READ, reads)
         self.faults.plan(WRITE, writes)
-        again = self.until_acknowledged(lambda: decisions.record(self.portal, decision, self.signed(earlier.contacts)))
+        again = self.until_acknowledged(
+            lambda: decisions.record(self.portal, decision, self.signed(earlier.contacts))
+        )
         self.faults.clear()
         assert again == earlier.receipt
 
@@ -221,7 +258,9 @@ class Clinic(RuleBasedStateMachine):
         recorded = self.portal.receipts.answers_as_of(RIGA, people, instant(then), instant(learnt))
         notice = NoticeInForce("1.0", instant(then))
         assert {
-            person.id: {address: person.state(address, then, learnt) for address in (EMAIL_NEWS, SMS_NEWS)}
+            person.id: {
+                address: person.state(address, then, learnt) for address in (EMAIL_NEWS, SMS_NEWS)
+            }
             for person in self.model.people
         } == {
             subject: {
@@ -247,7 +286,10 @@ class Clinic(RuleBasedStateMachine):
                 for person in people
             }
             assert recorded == {
-                person.id: {address: person.state(address, self.now, self.now) for address in (EMAIL_NEWS, SMS_NEWS)}
+                person.id: {
+                    address: person.state(address, self.now, self.now)
+                    for address in (EMAIL_NEWS, SMS_NEWS)
+                }
                 for person in self.model.under([contact])
             }
 
@@ -259,7 +301,11 @@ class Clinic(RuleBasedStateMachine):
         self.now += timedelta(minutes=1)
         at = instant(self.now)
         under = self.model.under(self.contacts[who])
-        mine = [person for person in under if all(person in self.model.own(each) for each in self.contacts[who])]
+        mine = [
+            person
+            for person in under
+            if all(person in self.model.own(each) for each in self.contacts[who])
+        ]
         if late is None or (under and not mine):
             return a_decision(answers, at, endings=ENDS, confirm=CONFIRMED)
         return on_paper(answers, instant(self.now - timedelta(minutes=late)), at, endings=ENDS)

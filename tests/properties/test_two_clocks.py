@@ -7,7 +7,14 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.domain.consent import AnswerSummary, Assurance, NoticeInForce, QuestionId, major, resolve
+from chalicelib.domain.consent import (
+    AnswerSummary,
+    Assurance,
+    NoticeInForce,
+    QuestionId,
+    major,
+    resolve,
+)
 from chalicelib.domain.decisions import Day, NoticeRef, decide
 from chalicelib.domain.instants import END_OF_TIME, Instant, instant, moment
 from chalicelib.domain.notice_versions import PublishedVersion, entry_at, notice_at
@@ -36,10 +43,14 @@ visits = st.fixed_dictionaries(
         "late": st.just(0) | st.integers(0, 90),
         "day_only": st.booleans(),
         "by": st.sampled_from(["patient", "stranger", "owner", "staff"]),
-        "answers": st.dictionaries(st.sampled_from(ADDRESSES), st.sampled_from(["yes", "no", "withdraw"]), min_size=1),
+        "answers": st.dictionaries(
+            st.sampled_from(ADDRESSES), st.sampled_from(["yes", "no", "withdraw"]), min_size=1
+        ),
     }
 )
-changes = st.lists(st.tuples(days, st.booleans(), st.just(0) | st.integers(1, 40)), max_size=3).map(sorted)
+changes = st.lists(st.tuples(days, st.booleans(), st.just(0) | st.integers(1, 40)), max_size=3).map(
+    sorted
+)
 """Changes of the notice: the day, whether it is MAJOR, and how many days ahead it begins."""
 
 
@@ -53,10 +64,14 @@ class Story:
             version = f"{int(before) + 1}.0" if is_major else f"{before}.{int(minor) + 1}"
             published = OPENED + timedelta(days=day)
             self.entries.append(
-                PublishedVersion(instant(published + timedelta(days=ahead)), version, instant(published))
+                PublishedVersion(
+                    instant(published + timedelta(days=ahead)), version, instant(published)
+                )
             )
         self.answers: list[GivenAnswer] = []
-        self.pages: list[tuple[timeline.PageStart, dict[QuestionId, AnswerSummary], list[dict]]] = []  # type: ignore[type-arg]
+        self.pages: list[
+            tuple[timeline.PageStart, dict[QuestionId, AnswerSummary], list[dict]]
+        ] = []  # type: ignore[type-arg]
         self.late: list[dict] = []  # type: ignore[type-arg]
         self.subject = a_subject()
         now = OPENED
@@ -85,9 +100,15 @@ class Story:
         )
         claims = visit["by"] == "stranger"
         before = self.subject
-        receipt, after = decide(before, decision, self.notice(instant(now), instant(now)), known=claims)
-        fences = timeline.with_page_start(before.page_starts, after.version, before.latest, after.recorded_at)
-        self.subject = Subject(**{**{name: getattr(after, name) for name in Subject.__slots__}, "page_starts": fences})
+        receipt, after = decide(
+            before, decision, self.notice(instant(now), instant(now)), known=claims
+        )
+        fences = timeline.with_page_start(
+            before.page_starts, after.version, before.latest, after.recorded_at
+        )
+        self.subject = Subject(
+            **{**{name: getattr(after, name) for name in Subject.__slots__}, "page_starts": fences}
+        )
         if timeline.begins_page(after.version):
             self.pages.append((fences[-1], dict(before.summaries), []))
         needed, given = timeline.answers_part(receipt.document), receipt.document["effective_at"]
@@ -97,11 +118,17 @@ class Story:
         at, learnt = moment(given), moment(receipt.document["recorded_at"])
         until = min(moment(day.ends), learnt) if day else None
         for address, answer in visit["answers"].items():
-            waits = answer == "yes" and visit["by"] not in VOUCHED and (claims or address in CONFIRMED)
+            waits = (
+                answer == "yes" and visit["by"] not in VOUCHED and (claims or address in CONFIRMED)
+            )
             confirm_by = learnt + WAITS if waits else None
-            assert receipt.document["decisions"][address]["confirm_by"] == (confirm_by and instant(confirm_by))
+            assert receipt.document["decisions"][address]["confirm_by"] == (
+                confirm_by and instant(confirm_by)
+            )
             major_then = int(version.partition(".")[0])
-            self.answers.append(GivenAnswer(address, answer, at, learnt, number, major_then, confirm_by, until))
+            self.answers.append(
+                GivenAnswer(address, answer, at, learnt, number, major_then, confirm_by, until)
+            )
 
     def notice(self, at: Instant, known_at: Instant) -> NoticeInForce:
         """Give the notice in force at a time, as published at another."""
@@ -113,14 +140,21 @@ class Story:
         page, late = timeline.page_for(fences, version, at, known_at), list[Any]()
         if page is None:
             pages = timeline.first_kept(fences, version)
-            page, late = timeline.search(pages, lambda each: self.pages[each][0], at, known_at), self.late
+            page, late = (
+                timeline.search(pages, lambda each: self.pages[each][0], at, known_at),
+                self.late,
+            )
         _, carried, documents = self.pages[page]
         return timeline.answers_as_of(carried, [*documents, *late], at, known_at)
 
 
 @pytest.mark.parametrize("kept", [1, 2, timeline.KEPT])
 @pytest.mark.parametrize("receipts", [1, 2, 3, timeline.RECEIPTS])
-@given(history=st.lists(visits, min_size=1, max_size=14), changes=changes, moments=st.lists(st.tuples(days, days)))
+@given(
+    history=st.lists(visits, min_size=1, max_size=14),
+    changes=changes,
+    moments=st.lists(st.tuples(days, days)),
+)
 @settings(max_examples=100, deadline=None, derandomize=True)
 def test_what_was_true_then_as_known_then_is_told_from_one_page(
     receipts: int,
@@ -134,7 +168,10 @@ def test_what_was_true_then_as_known_then_is_told_from_one_page(
         patched.setattr(timeline, "RECEIPTS", receipts)
         patched.setattr(timeline, "KEPT", kept)
         story = Story(history, changes)
-        issues = [Issue(moment(each.published_at), moment(each.since), major(each.version)) for each in story.entries]
+        issues = [
+            Issue(moment(each.published_at), moment(each.since), major(each.version))
+            for each in story.entries
+        ]
         for at, known in [*moments, (DAYS, DAYS), (0, DAYS), (DAYS // 2, DAYS // 2)]:
             then, learnt = OPENED + timedelta(days=at), OPENED + timedelta(days=known)
             summaries = story.summaries(instant(then), instant(learnt))
@@ -163,4 +200,7 @@ def test_the_order_in_which_words_are_learnt_changes_nothing(history: list[dict]
 def test_how_a_person_stands_is_what_the_receipts_tell(history: list[dict]) -> None:  # type: ignore[type-arg]
     """What is kept for a quick answer is never more than what the proof says."""
     story = Story(history, [])
-    assert timeline.answers_as_of({}, story.pages[0][2], END_OF_TIME, END_OF_TIME) == story.subject.summaries
+    assert (
+        timeline.answers_as_of({}, story.pages[0][2], END_OF_TIME, END_OF_TIME)
+        == story.subject.summaries
+    )

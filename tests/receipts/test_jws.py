@@ -39,7 +39,9 @@ def receipts(number: int = 3, person: int = 1, **changed: str) -> list[Receipt]:
     """Give the first receipts of a person."""
     subject, given = a_subject(person), []
     for answer in ("yes", "withdraw", "no", "yes")[:number]:
-        receipt, subject = decide(subject, a_decision({EMAIL_NEWS: answer}, **changed), IN_FORCE, known=False)
+        receipt, subject = decide(
+            subject, a_decision({EMAIL_NEWS: answer}, **changed), IN_FORCE, known=False
+        )
         given.append(receipt)
     return given
 
@@ -56,14 +58,22 @@ def b64(content: bytes) -> str:
 def header(signer: OwnKey, **changed: object) -> str:
     """Give a receipt's header with a change."""
     members = {"alg": signer.key.jwk["alg"], "kid": signer.key.kid, "typ": jws.TYPE, **changed}
-    return b64(json.dumps({k: v for k, v in members.items() if v is not None}, separators=(",", ":")).encode())
+    return b64(
+        json.dumps(
+            {k: v for k, v in members.items() if v is not None}, separators=(",", ":")
+        ).encode()
+    )
 
 
 @SIGNERS
 def test_a_signed_receipt_tells_what_it_says_and_who_signed_it(signer: OwnKey) -> None:
     """Whoever holds the file and the public keys can check it without the portal."""
     proven = jws.verify(signer.signed_receipt(ONE.canonical), KEYS)
-    assert (proven.document, proven.canonical, proven.sha256) == (ONE.document, ONE.canonical, ONE.sha256)
+    assert (proven.document, proven.canonical, proven.sha256) == (
+        ONE.document,
+        ONE.canonical,
+        ONE.sha256,
+    )
     assert (proven.kid, proven.alg) == (signer.key.kid, signer.key.jwk["alg"])
 
 
@@ -71,9 +81,15 @@ def test_a_signed_receipt_tells_what_it_says_and_who_signed_it(signer: OwnKey) -
 def test_anybodys_jose_library_verifies_it(signer: OwnKey) -> None:
     """Proof does not depend on this portal's own program."""
     key = import_key(dict(signer.key.jwk))
-    opened = deserialize_compact(signer.signed_receipt(ONE.canonical), key, algorithms=[signer.key.jwk["alg"]])
+    opened = deserialize_compact(
+        signer.signed_receipt(ONE.canonical), key, algorithms=[signer.key.jwk["alg"]]
+    )
     assert opened.payload == ONE.canonical
-    assert opened.headers() == {"alg": signer.key.jwk["alg"], "kid": key.thumbprint(), "typ": jws.TYPE}
+    assert opened.headers() == {
+        "alg": signer.key.jwk["alg"],
+        "kid": key.thumbprint(),
+        "typ": jws.TYPE,
+    }
 
 
 @SIGNERS
@@ -84,7 +100,9 @@ def test_not_one_character_can_be_changed_left_out_or_added(signer: OwnKey) -> N
     changed = set()
     for place, character in enumerate(signed):
         close = letters[letters.find(character) ^ 1] if character != "." else "A"
-        changed |= {signed[:place] + other + signed[place + 1 :] for other in (close, "A", "_", ".", "=")}
+        changed |= {
+            signed[:place] + other + signed[place + 1 :] for other in (close, "A", "_", ".", "=")
+        }
         changed.add(signed[:place] + signed[place + 1 :])
         changed.add(signed[:place] + "A" + signed[place:])
         changed.add(signed[:place])
@@ -102,7 +120,9 @@ def test_the_unused_bits_of_the_last_character_may_not_differ(signer: OwnKey) ->
     signed = signer.signed_receipt(ONE.canonical)
     letters = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
     other = signed[:-1] + letters[letters.index(signed[-1]) ^ 1]
-    assert base64.urlsafe_b64decode(other.split(".")[2] + "==") == base64.urlsafe_b64decode(signed.split(".")[2] + "==")
+    assert base64.urlsafe_b64decode(other.split(".")[2] + "==") == base64.urlsafe_b64decode(
+        signed.split(".")[2] + "=="
+    )
     with pytest.raises(NotAReceiptError):
         jws.verify(other, KEYS)
 
@@ -118,7 +138,11 @@ def test_nobody_can_make_a_second_signature_of_one() -> None:
     other = raw[:32] + (order - int.from_bytes(raw[32:], "big")).to_bytes(32, "big")
     twin = f"{head}.{payload}.{b64(other)}"
     assert deserialize_compact(twin, import_key(dict(ES256.key.jwk)), algorithms=["ES256"])
-    for forged in (twin, f"{head}.{payload}.{b64(raw[:32])}", f"{head}.{payload}.{b64(raw[:32] + bytes([255] * 32))}"):
+    for forged in (
+        twin,
+        f"{head}.{payload}.{b64(raw[:32])}",
+        f"{head}.{payload}.{b64(raw[:32] + bytes([255] * 32))}",
+    ):
         with pytest.raises(BadSignatureError):
             jws.verify(forged, KEYS)
 
@@ -195,7 +219,10 @@ def test_numbers_that_are_no_point_of_the_curve_verify_nothing() -> None:
     broken = {**ES256.key.jwk, "y": b64(b"\1" * 32)}
     broken["kid"] = jws.thumbprint(broken)
     with pytest.raises(BadSignatureError):
-        jws.verify(ES256.signed_receipt(ONE.canonical, header(ES256, kid=broken["kid"])), {"keys": [broken]})
+        jws.verify(
+            ES256.signed_receipt(ONE.canonical, header(ES256, kid=broken["kid"])),
+            {"keys": [broken]},
+        )
 
 
 @pytest.mark.parametrize(
@@ -212,7 +239,9 @@ def test_numbers_that_are_no_point_of_the_curve_verify_nothing() -> None:
         ({"kid": "another"}, UnknownKeyError),
     ],
 )
-def test_a_header_has_its_three_members_and_no_other(change: dict[str, object], error: type[Exception]) -> None:
+def test_a_header_has_its_three_members_and_no_other(
+    change: dict[str, object], error: type[Exception]
+) -> None:
     """A token cannot bring its own key, nor ask for another way of reading."""
     with pytest.raises(error):
         jws.verify(ES256.signed_receipt(ONE.canonical, header(ES256, **change)), KEYS)
@@ -237,7 +266,10 @@ def test_a_header_has_one_spelling() -> None:
         (lambda written: written.replace(b'"version":1', b'"version":1.0'), NotCanonicalError),
         (lambda written: written.replace(b'"version":1', b'"version":NaN'), NotAReceiptError),
         (lambda written: written.replace(b'"version":1', b'"version":1e400'), NotAReceiptError),
-        (lambda written: written.replace(b'"version":1', b'"version":9007199254740993'), NotAReceiptError),
+        (
+            lambda written: written.replace(b'"version":1', b'"version":9007199254740993'),
+            NotAReceiptError,
+        ),
         (lambda written: written.replace(b"patient", b"\xff"), NotAReceiptError),
         (lambda written: written.replace(b'"patient"', b'"\\ud800"'), NotAReceiptError),
         (lambda written: b"[" + written + b"]", NotAReceiptError),
@@ -279,11 +311,16 @@ def test_an_unbroken_chain_holds_signed_or_not() -> None:
         ([*ANNAS[:2], receipts()[1]], "There are two receipts 2"),
         ([ANNAS[0], receipts()[1]], "does not name receipt 1"),
         ([ANNAS[0], receipts(person=2)[1]], "Receipt 2 is of another clinic or another person"),
-        ([*ANNAS[:2], receipts(clinic="tbilisi-ultrasound")[2]], "Receipt 3 is of another clinic or another person"),
+        (
+            [*ANNAS[:2], receipts(clinic="tbilisi-ultrasound")[2]],
+            "Receipt 3 is of another clinic or another person",
+        ),
         ([Receipt({**ONE.document, "previous": "0" * 64}, b"")], "Receipt 1 does not name"),
     ],
 )
-def test_a_receipt_out_of_its_chain_is_told_by_its_number(chain: list[Receipt], problem: str) -> None:
+def test_a_receipt_out_of_its_chain_is_told_by_its_number(
+    chain: list[Receipt], problem: str
+) -> None:
     """A receipt taken away, repeated, replaced or brought from elsewhere is found, and where."""
     with pytest.raises(BrokenChainError, match=problem):
         verify_chain(chain)
@@ -308,14 +345,22 @@ def test_the_code_on_paper_is_read_as_people_type_it() -> None:
     code = printed_code("ra", ONE)
     assert code == f"{ONE.id}-{ONE.sha256[:16]}-ra"
     half = len(code) // 2
-    for typed in (code, code.upper(), f" {code[:half]}\n {code[half:]} ", code.replace("-", "–"), " ".join(code)):
+    for typed in (
+        code,
+        code.upper(),
+        f" {code[:half]}\n {code[half:]} ",
+        code.replace("-", "–"),
+        " ".join(code),
+    ):
         read = read_printed_code(typed)
         assert (read.clinic, read.receipt) == ("ra", ONE.id)
         assert read.matches(ONE)
         assert not read.matches(ANNAS[1])
 
 
-@pytest.mark.parametrize("typed", ["", "ra", ONE.id, f"{ONE.id}-ra", f"{ONE.id}-{ONE.sha256}-ra", "a.b.c", "x" * 9999])
+@pytest.mark.parametrize(
+    "typed", ["", "ra", ONE.id, f"{ONE.id}-ra", f"{ONE.id}-{ONE.sha256}-ra", "a.b.c", "x" * 9999]
+)
 def test_something_else_is_no_code(typed: str) -> None:
     """A half of a code leads nowhere."""
     with pytest.raises(NotAReceiptError):
@@ -336,7 +381,10 @@ def test_a_signed_receipt_comes_in_three_forms() -> None:
     assert jws.read_signed(f"\n {signed[:60]}\r\n{signed[60:]}\n") == signed
     assert jws.read_signed(json.dumps(flat)) == signed
     assert jws.read_signed(f"{head}..{signature}", ONE.canonical) == signed
-    assert jws.read_signed(json.dumps({"protected": head, "signature": signature}), ONE.canonical) == signed
+    assert (
+        jws.read_signed(json.dumps({"protected": head, "signature": signature}), ONE.canonical)
+        == signed
+    )
     assert jws.read_signed(ONE.canonical.decode()) is None
 
 
@@ -362,6 +410,9 @@ def test_a_receipt_saved_by_an_editor_is_still_that_receipt() -> None:
     """RFC 8785: order and spaces are no content. What says another thing is another receipt."""
     pretty = json.dumps(dict(reversed(ONE.document.items())), indent=4)
     assert canonical_receipt(pretty) == ONE.canonical
-    assert hashlib.sha256(canonical_receipt(pretty.replace("reception", "desk"))).hexdigest() != ONE.sha256
+    assert (
+        hashlib.sha256(canonical_receipt(pretty.replace("reception", "desk"))).hexdigest()
+        != ONE.sha256
+    )
     with pytest.raises(NotAReceiptError):
         canonical_receipt('{"id": "1"}')

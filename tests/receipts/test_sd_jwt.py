@@ -7,7 +7,13 @@ import pytest
 
 from chalicelib.receipts.errors import BadSignatureError, NotAReceiptError
 from chalicelib.receipts.jws import encode
-from chalicelib.receipts.sd_jwt import combined, disclosed_texts, redact_evidence, split_disclosures, with_disclosures
+from chalicelib.receipts.sd_jwt import (
+    combined,
+    disclosed_texts,
+    redact_evidence,
+    split_disclosures,
+    with_disclosures,
+)
 
 EVIDENCE = {"form": "A-2026/117, Anna Ozola", "witness": "გიორგი", "sha256": "ab" * 32}
 
@@ -18,13 +24,19 @@ def test_a_receipt_tells_nothing_of_the_words_and_its_disclosures_tell_all() -> 
     assert redacted is not None
     assert redacted.keys() == {"sha256", "_sd"}
     assert with_disclosures(redacted, []) == {"sha256": "ab" * 32}
-    assert not [word for word in ("Anna", "A-2026", "გიორგი") if word in json.dumps(redacted, ensure_ascii=False)]
+    assert not [
+        word
+        for word in ("Anna", "A-2026", "გიორგი")
+        if word in json.dumps(redacted, ensure_ascii=False)
+    ]
     assert with_disclosures(redacted, disclosures) == EVIDENCE
     assert disclosed_texts(disclosures) == {name: EVIDENCE[name] for name in ("form", "witness")}
 
 
 @pytest.mark.parametrize("evidence", [None, {}, {"guardian": "parent"}])
-def test_where_nobody_noted_anything_there_is_nothing_to_disclose(evidence: dict[str, str] | None) -> None:
+def test_where_nobody_noted_anything_there_is_nothing_to_disclose(
+    evidence: dict[str, str] | None,
+) -> None:
     """A patient's own receipt stays as it is."""
     assert redact_evidence(evidence) == (evidence or {}, ())
 
@@ -38,7 +50,10 @@ def test_the_same_words_are_hidden_otherwise_each_time() -> None:
 def test_a_part_can_be_disclosed() -> None:
     """The form without its witness."""
     redacted, (form, _) = redact_evidence(EVIDENCE)
-    assert with_disclosures(redacted, [form]) == {"form": EVIDENCE["form"], "sha256": EVIDENCE["sha256"]}
+    assert with_disclosures(redacted, [form]) == {
+        "form": EVIDENCE["form"],
+        "sha256": EVIDENCE["sha256"],
+    }
 
 
 def test_what_another_receipt_vouches_for_is_refused_and_so_is_the_same_twice() -> None:

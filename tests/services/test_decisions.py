@@ -16,8 +16,12 @@ from tests.store.test_clinics import publish
 
 
 def test_a_decision_is_found_by_whom_it_is_about(portal: Portal) -> None:
-    """Anna says Yes on her phone in the waiting room; the newsletter program knows it a moment later."""
-    receipt = decisions.record(portal, a_decision({EMAIL_NEWS: "yes", SMS_NEWS: "no"}), signed(ANNA))
+    """Anna says Yes on her phone in the waiting room; the newsletter program knows it a moment
+    later.
+    """
+    receipt = decisions.record(
+        portal, a_decision({EMAIL_NEWS: "yes", SMS_NEWS: "no"}), signed(ANNA)
+    )
     assert state(portal, RIGA, ANNA, EMAIL_NEWS) is State.GRANTED
     assert state(portal, RIGA, ANNA, SMS_NEWS) is State.REFUSED
     assert last_word(only_person(portal, RIGA, ANNA)).receipt_id == receipt.id
@@ -41,7 +45,9 @@ def test_the_other_clinic_finds_nothing(portal: Portal) -> None:
 
 def test_a_receipt_is_read_back_byte_for_byte(portal: Portal) -> None:
     """The receipt Anna saved is the one the clinic has."""
-    receipt = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}, source="reģistratūra"), signed(ANNA))
+    receipt = decisions.record(
+        portal, a_decision({EMAIL_NEWS: "yes"}, source="reģistratūra"), signed(ANNA)
+    )
     assert portal.receipts.find(RIGA, receipt.id).canonical == receipt.canonical
     with pytest.raises(UnknownReceiptError):
         portal.receipts.find(RIGA, "0" * 32)
@@ -72,7 +78,9 @@ def test_more_than_nine_receipts_stay_in_order(portal: Portal) -> None:
 
 def test_a_person_with_two_contacts_is_one_person(portal: Portal) -> None:
     """Anna's e-mail and Anna's phone tell the same, whichever the clinic asks by."""
-    decisions.record(portal, a_decision({EMAIL_NEWS: "yes", SMS_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
+    decisions.record(
+        portal, a_decision({EMAIL_NEWS: "yes", SMS_NEWS: "yes"}), signed(ANNA, ANNA_PHONE)
+    )
     person = only_person(portal, RIGA, ANNA, ANNA_PHONE)
     assert len(person.contacts) == 2
     decisions.record(portal, a_decision({SMS_NEWS: "no"}, NOON), signed(ANNA_PHONE, ANNA))
@@ -97,10 +105,14 @@ def test_staff_find_a_person_by_the_clinics_own_number(portal: Portal) -> None:
 
 
 def test_the_same_act_sent_twice_is_one_receipt(portal: Portal) -> None:
-    """A double click, a Lambda retry or a program's Idempotency-Key gives the receipt that is there already."""
+    """A double click, a Lambda retry or a program's Idempotency-Key gives the receipt that is there
+    already.
+    """
     decision = a_decision({EMAIL_NEWS: "yes"})
     first = decisions.record(portal, decision, signed(ANNA))
-    again = decisions.record(portal, replace(decision, effective_at=NOON, recorded_at=NOON), signed(ANNA))
+    again = decisions.record(
+        portal, replace(decision, effective_at=NOON, recorded_at=NOON), signed(ANNA)
+    )
     assert again == first
     assert len(chain(portal, decision, portal.directory.look_up(RIGA, [ANNA]).known())) == 1
 
@@ -114,7 +126,9 @@ def test_an_act_sent_twice_after_another_one_still_gives_its_own_receipt(portal:
     assert state(portal, RIGA, ANNA, EMAIL_NEWS) is State.WITHDRAWN
 
 
-def test_an_act_sent_twice_gives_its_receipt_though_the_notice_changed_meanwhile(portal: Portal) -> None:
+def test_an_act_sent_twice_gives_its_receipt_though_the_notice_changed_meanwhile(
+    portal: Portal,
+) -> None:
     """Who lost the answer to a Yes that was stored is not told that nothing was stored."""
     publish(portal)
     decision = a_decision({EMAIL_NEWS: "yes"}, clinic="liepaja-physio")
@@ -128,7 +142,9 @@ def test_a_yes_to_a_text_no_longer_in_force_is_not_stored(portal: Portal) -> Non
     publish(portal)
     publish(portal, NOON, version="1.1")
     with pytest.raises(NoticeChangedError) as caught:
-        decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}, clinic="liepaja-physio"), signed(ANNA))
+        decisions.record(
+            portal, a_decision({EMAIL_NEWS: "yes"}, clinic="liepaja-physio"), signed(ANNA)
+        )
     assert caught.value.published.clinic.version == "1.1"
     assert portal.directory.look_up("liepaja-physio", [ANNA]).known() == ()
 
@@ -138,7 +154,9 @@ def test_a_no_on_an_old_page_counts(portal: Portal, answer: str) -> None:
     """A changed text stands in nobody's way to stop."""
     publish(portal)
     publish(portal, NOON, version="1.1")
-    decisions.record(portal, a_decision({EMAIL_NEWS: answer}, clinic="liepaja-physio"), signed(ANNA))
+    decisions.record(
+        portal, a_decision({EMAIL_NEWS: answer}, clinic="liepaja-physio"), signed(ANNA)
+    )
     assert state(portal, "liepaja-physio", ANNA, EMAIL_NEWS) in {State.REFUSED, State.WITHDRAWN}
 
 
@@ -152,7 +170,9 @@ def test_a_major_change_supersedes_what_stands_in_the_table(portal: Portal) -> N
     assert state(portal, "liepaja-physio", ANNA, EMAIL_NEWS) is State.SUPERSEDED
 
 
-def test_a_paper_form_entered_late_is_the_next_receipt_and_not_the_last_word(portal: Portal) -> None:
+def test_a_paper_form_entered_late_is_the_next_receipt_and_not_the_last_word(
+    portal: Portal,
+) -> None:
     """The chain keeps the order of learning, the state the order of deciding."""
     decisions.record(portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA))
     decision = on_paper({EMAIL_NEWS: "yes"}, MORNING, EVENING)
@@ -174,7 +194,9 @@ def test_the_history_of_several_is_in_the_order_it_was_recorded(portal: Portal) 
 
 
 def test_the_history_of_one_person_is_in_the_order_of_the_chain(portal: Portal) -> None:
-    """Of two at once the second receipt may carry the earlier time; whoever checks the chain reads it in order."""
+    """Of two at once the second receipt may carry the earlier time; whoever checks the chain reads
+    it in order.
+    """
     decisions.record(portal, a_decision({SMS_NEWS: "no"}, NOON), signed(ANNA))
     decision = a_decision({EMAIL_NEWS: "no"}, MORNING)
     decisions.record(portal, decision, signed(ANNA))

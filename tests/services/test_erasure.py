@@ -41,12 +41,22 @@ def erased(portal: Portal, *contacts: Contact) -> Subject:
 
 
 def openable(portal: Portal) -> Iterator[bytes]:
-    """Give whatever every sealed blob of the table says under the clinic's key and everything that could be a salt."""
+    """Give whatever every sealed blob of the table says under the clinic's key and everything that
+    could be a salt.
+    """
     readable = list(everything_readable(portal))
-    salts = {found.decode() for each in readable for found in re.findall(rb"(?=([0-9a-f]{32}))", each)}
-    blobs = [item["blob"]["B"] for item in every_item(portal) if "blob" in item and item["blob"]["B"][:3] != PACKED]
+    salts = {
+        found.decode() for each in readable for found in re.findall(rb"(?=([0-9a-f]{32}))", each)
+    }
+    blobs = [
+        item["blob"]["B"]
+        for item in every_item(portal)
+        if "blob" in item and item["blob"]["B"][:3] != PACKED
+    ]
     for salt in salts:
-        key = HKDF(SHA256(), 32, salt=bytes.fromhex(salt), info=b"subject").derive(RIGA.encode().ljust(32, b"."))
+        key = HKDF(SHA256(), 32, salt=bytes.fromhex(salt), info=b"subject").derive(
+            RIGA.encode().ljust(32, b".")
+        )
         for blob in blobs:
             # GCM is a counter that begins at two; without the tag nobody checks whose the blob was.
             counter = modes.CTR(blob[:12] + b"\0\0\0\2")
@@ -65,11 +75,17 @@ def traces(portal: Portal, subject: str) -> set[str]:
     return {re.sub(r"CLINIC#[a-z-]+#", "", item["pk"]["S"]).partition("#")[0] for item in items}
 
 
-def test_no_contact_no_name_and_no_key_to_them_is_left_anywhere_in_the_table(portal: Portal) -> None:
-    """Erased means unreadable for whoever holds the table and the clinic's key together (GDPR Art. 17)."""
+def test_no_contact_no_name_and_no_key_to_them_is_left_anywhere_in_the_table(
+    portal: Portal,
+) -> None:
+    """Erased means unreadable for whoever holds the table and the clinic's key together (GDPR Art.
+    17).
+    """
     decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME))
     noted = {"form": "A-2026/117", "witness": "Ilze"}
-    decisions.record(portal, on_paper({SMS_NEWS: "yes"}, NOON, NOON, evidence=noted), signed(ANNA, name=NAME))
+    decisions.record(
+        portal, on_paper({SMS_NEWS: "yes"}, NOON, NOON, evidence=noted), signed(ANNA, name=NAME)
+    )
     anna = only_person(portal, RIGA, ANNA)
     disclosures = all_kept_disclosures(portal.table, portal.clinics.key(RIGA), anna)[anna.version]
     assert disclosed_texts(disclosures) == noted
@@ -83,25 +99,46 @@ def test_no_contact_no_name_and_no_key_to_them_is_left_anywhere_in_the_table(por
             erasures.clear_remains(portal.table, mark)
     assert found(portal, *secrets) == set()
     keys = {item["pk"]["S"] + item["sk"]["S"] for item in every_item(portal)}
-    assert not [key for key in keys if "#CONTACT#" in key or "SEALED#" in key or "UNSENT#" in key or "ERASED#" in key]
-    assert not [key for lookup in person.contacts for key in everything_readable(portal) if lookup.encode() in key]
+    assert not [
+        key
+        for key in keys
+        if "#CONTACT#" in key or "SEALED#" in key or "UNSENT#" in key or "ERASED#" in key
+    ]
+    assert not [
+        key
+        for lookup in person.contacts
+        for key in everything_readable(portal)
+        if lookup.encode() in key
+    ]
 
 
 def test_the_lookup_finds_nobody_and_the_proof_still_proves(portal: Portal) -> None:
-    """Never asked, so never written to; yet who keeps a receipt can show it, and the chain is whole."""
+    """Never asked, so never written to; yet who keeps a receipt can show it, and the chain is
+    whole.
+    """
     first = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
     decisions.record(portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA, ANNA_PHONE))
     anna = erased(portal, ANNA)
     assert portal.directory.look_up(RIGA, [ANNA, ANNA_PHONE]).known() == ()
-    assert {state(portal, RIGA, contact, EMAIL_NEWS) for contact in (ANNA, ANNA_PHONE)} == {State.NEVER_ASKED}
+    assert {state(portal, RIGA, contact, EMAIL_NEWS) for contact in (ANNA, ANNA_PHONE)} == {
+        State.NEVER_ASKED
+    }
     assert portal.receipts.find(RIGA, first.id) == first
     receipts = portal.receipts.history(RIGA, [anna])
     assert_unbroken(receipts)
     verify_chain(receipts)
-    assert [(person, faults) for person, _, faults in check_chains(portal.table, RIGA)] == [(anna.id, [])]
+    assert [(person, faults) for person, _, faults in check_chains(portal.table, RIGA)] == [
+        (anna.id, [])
+    ]
     kept = people.person(portal.table, RIGA, anna.id)
     assert kept == Subject(
-        anna.id, "", 2, anna.head, latest=NOON, recorded_at=NOON, proof_until="2029-11-22T12:00:00.000Z"
+        anna.id,
+        "",
+        2,
+        anna.head,
+        latest=NOON,
+        recorded_at=NOON,
+        proof_until="2029-11-22T12:00:00.000Z",
     )
 
 
@@ -127,12 +164,17 @@ def test_who_shares_the_phone_keeps_it(portal: Portal) -> None:
             erasures.clear_remains(portal.table, mark)
     bella = only_person(portal, RIGA, ANNA_PHONE)
     assert bella == only_person(portal, RIGA, BELLA)
-    assert found(portal, ANNA.value, BELLA.value, ANNA_PHONE.value) == {BELLA.value, ANNA_PHONE.value}
+    assert found(portal, ANNA.value, BELLA.value, ANNA_PHONE.value) == {
+        BELLA.value,
+        ANNA_PHONE.value,
+    }
 
 
 @pytest.mark.parametrize("cleared", ["before", "after", "interrupted"])
 def test_the_next_person_under_the_contact_is_new(portal: Portal, cleared: str) -> None:
-    """Whoever decides after the erasure is somebody nobody knows, and the sweeping up takes nothing of theirs."""
+    """Whoever decides after the erasure is somebody nobody knows, and the sweeping up takes nothing
+    of theirs.
+    """
     decisions.record(portal, a_decision({EMAIL_NEWS: "no"}), signed(ANNA, ANNA_PHONE))
     before = erased(portal, ANNA)
     [mark] = erasures.waiting(portal.table)
@@ -149,7 +191,9 @@ def test_the_next_person_under_the_contact_is_new(portal: Portal, cleared: str) 
     assert list(erasures.waiting(portal.table)) == []
 
 
-def test_a_decision_that_saw_the_person_before_the_erasure_does_not_bring_them_back(portal: Portal) -> None:
+def test_a_decision_that_saw_the_person_before_the_erasure_does_not_bring_them_back(
+    portal: Portal,
+) -> None:
     """Who comes second sees the first: the form that was on its way is a new person's."""
     decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA))
     decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(BELLA, ANNA_PHONE))
@@ -161,14 +205,20 @@ def test_a_decision_that_saw_the_person_before_the_erasure_does_not_bring_them_b
     assert anna.id not in {receipt.document["subject"] for receipt in receipts}
     assert people.person(portal.table, RIGA, anna.id).erased
     assert len(portal.receipts.history(RIGA, [anna])) == 1
-    assert state(portal, RIGA, BELLA, EMAIL_NEWS) is State.WITHDRAWN, "the others are stopped all the same"
-    assert anna.id not in {person.id for person in portal.directory.look_up(RIGA, [ANNA, ANNA_PHONE]).known()}
+    assert state(portal, RIGA, BELLA, EMAIL_NEWS) is State.WITHDRAWN, (
+        "the others are stopped all the same"
+    )
+    assert anna.id not in {
+        person.id for person in portal.directory.look_up(RIGA, [ANNA, ANNA_PHONE]).known()
+    }
     for _, _, faults in check_chains(portal.table, RIGA):
         assert faults == []
 
 
 def test_an_erasure_and_a_decision_at_once_leave_one_truth(portal: Portal) -> None:
-    """In either order: the erased person stays erased, with every receipt of theirs; a decision is never lost."""
+    """In either order: the erased person stays erased, with every receipt of theirs; a decision is
+    never lost.
+    """
     for number in range(ROUNDS):
         contact = somebody(number)
         decisions.record(portal, a_decision({EMAIL_NEWS: "no"}), signed(contact))
@@ -176,7 +226,9 @@ def test_an_erasure_and_a_decision_at_once_leave_one_truth(portal: Portal) -> No
         decision = a_decision({EMAIL_NEWS: "withdraw"}, NOON)
         at_once(
             lambda person=person: erase(portal, RIGA, person.id, "patient", EVENING),  # type: ignore[misc]
-            lambda decision=decision, contact=contact: decisions.record(portal, decision, signed(contact)),  # type: ignore[misc]
+            lambda decision=decision, contact=contact: decisions.record(
+                portal, decision, signed(contact)
+            ),  # type: ignore[misc]
         )
         kept = people.person(portal.table, RIGA, person.id)
         receipts = portal.receipts.history(RIGA, [person])
@@ -184,12 +236,16 @@ def test_an_erasure_and_a_decision_at_once_leave_one_truth(portal: Portal) -> No
         assert_unbroken(receipts)
         receipt = portal.receipts.find(RIGA, decision.receipt_id)
         known = portal.directory.look_up(RIGA, [contact]).known()
-        assert [each.id for each in known] == [each for each in [receipt.document["subject"]] if each != person.id]
+        assert [each.id for each in known] == [
+            each for each in [receipt.document["subject"]] if each != person.id
+        ]
 
 
 def test_everything_goes_when_the_proof_is_over_and_nothing_else(portal: Portal) -> None:
     """Receipts, words, counted marks and what leads to them; the audit keeps an opaque id."""
-    receipt = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME))
+    receipt = decisions.record(
+        portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME)
+    )
     decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(GIORGI))
     count_receipt(portal.table, receipt)
     others = {(item["pk"]["S"], item["sk"]["S"]) for item in every_item(portal)}
@@ -204,7 +260,11 @@ def test_everything_goes_when_the_proof_is_over_and_nothing_else(portal: Portal)
     left = {(item["pk"]["S"], item["sk"]["S"]) for item in every_item(portal)}
     gone = {pk for pk, _ in others - left}
     assert all(
-        anna.id in pk or receipt.id in pk or "CONTACT" in pk or pk[:4] in {"UNSI", "UNSE"} or "ROLL" in pk
+        anna.id in pk
+        or receipt.id in pk
+        or "CONTACT" in pk
+        or pk[:4] in {"UNSI", "UNSE"}
+        or "ROLL" in pk
         for pk in gone
     )
     assert only_person(portal, RIGA, GIORGI).version == 1

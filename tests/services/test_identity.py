@@ -10,7 +10,16 @@ from chalicelib.domain.identity import SeveralPeopleError
 from chalicelib.portal import Portal
 from chalicelib.services import decisions
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA
-from tests.factories import EMAIL_NEWS, EVENING, MORNING, NEXT_DAY, NOON, SMS_NEWS, a_decision, on_paper
+from tests.factories import (
+    EMAIL_NEWS,
+    EVENING,
+    MORNING,
+    NEXT_DAY,
+    NOON,
+    SMS_NEWS,
+    a_decision,
+    on_paper,
+)
 from tests.store.people import BELLA, STRANGER, only_person, signed, state
 
 NUMBER, OTHER_NUMBER = (Contact(ContactKind.REFERENCE, f"P-{each}") for each in (1, 2))
@@ -32,7 +41,9 @@ def test_a_no_reaches_a_person_who_is_known_twice(portal: Portal) -> None:
 def test_a_claim_does_not_lift_the_no_it_stands_over(portal: Portal) -> None:
     """A daughter's withdrawal keeps the family's phone silent, whoever types Yes afterwards."""
     decisions.record(portal, a_decision({SMS_NEWS: "yes"}), signed(ANNA, ANNA_PHONE))
-    decisions.record(portal, on_paper({SMS_NEWS: "yes"}, MORNING, MORNING), signed(BELLA, ANNA_PHONE))
+    decisions.record(
+        portal, on_paper({SMS_NEWS: "yes"}, MORNING, MORNING), signed(BELLA, ANNA_PHONE)
+    )
     decisions.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(BELLA))
     assert state(portal, RIGA, ANNA_PHONE, SMS_NEWS) is State.WITHDRAWN
     for contacts in ((ANNA_PHONE,), (BELLA, ANNA_PHONE), (STRANGER, ANNA_PHONE)):
@@ -42,7 +53,9 @@ def test_a_claim_does_not_lift_the_no_it_stands_over(portal: Portal) -> None:
 
 def test_two_numbers_of_the_clinic_on_one_phone_are_two_people(portal: Portal) -> None:
     """A mother's Yes is not her child's."""
-    decisions.record(portal, on_paper({SMS_NEWS: "no"}, MORNING, MORNING), signed(OTHER_NUMBER, ANNA_PHONE))
+    decisions.record(
+        portal, on_paper({SMS_NEWS: "no"}, MORNING, MORNING), signed(OTHER_NUMBER, ANNA_PHONE)
+    )
     decisions.record(portal, on_paper({SMS_NEWS: "yes"}, NOON, NOON), signed(NUMBER, ANNA_PHONE))
     assert state(portal, RIGA, OTHER_NUMBER, SMS_NEWS) is State.REFUSED
     assert state(portal, RIGA, NUMBER, SMS_NEWS) is State.GRANTED
@@ -66,7 +79,9 @@ def test_a_paper_from_before_a_no_does_not_confirm_a_later_claim(portal: Portal)
 
 
 def test_a_no_under_an_unconfirmed_claim_is_not_forgotten(portal: Portal) -> None:
-    """A proven No from the afternoon outlives the morning's paper, though somebody tapped Yes in the evening."""
+    """A proven No from the afternoon outlives the morning's paper, though somebody tapped Yes in
+    the evening.
+    """
     decisions.answer(portal, a_decision({EMAIL_NEWS: "no"}), signed(GIORGI))
     decisions.answer(portal, a_decision({SMS_NEWS: "yes"}, EVENING), signed(GIORGI))
     decisions.record(portal, on_paper({SMS_NEWS: "no"}, NOON, NEXT_DAY), signed(GIORGI))
@@ -78,29 +93,42 @@ def test_a_double_click_that_looked_before_either_wrote_is_one_receipt(portal: P
     """Two requests of one tap see the same state; the second finds the first one's receipt."""
     decisions.answer(portal, a_decision({EMAIL_NEWS: "yes"}), signed(GIORGI))
     for answer, again in (("no", decisions.answer), ("withdraw", decisions.withdraw)):
-        decision, seen = a_decision({SMS_NEWS: answer}, NOON), portal.directory.look_up(RIGA, [GIORGI])
+        decision, seen = (
+            a_decision({SMS_NEWS: answer}, NOON),
+            portal.directory.look_up(RIGA, [GIORGI]),
+        )
         again(portal, decision, signed(GIORGI), seen=seen)
         version = only_person(portal, RIGA, GIORGI).version
         again(portal, decision, signed(GIORGI), seen=seen)
         assert only_person(portal, RIGA, GIORGI).version == version
 
 
-def test_a_mixed_page_sent_again_stops_what_was_allowed_since_and_starts_nothing(portal: Portal) -> None:
-    """Yes to e-mail and No to SMS, sent again from an open page after reception recorded a Yes to SMS."""
+def test_a_mixed_page_sent_again_stops_what_was_allowed_since_and_starts_nothing(
+    portal: Portal,
+) -> None:
+    """Yes to e-mail and No to SMS, sent again from an open page after reception recorded a Yes to
+    SMS.
+    """
     decisions.answer(portal, a_decision({EMAIL_NEWS: "no"}), signed(GIORGI))
     mixed = {EMAIL_NEWS: "yes", SMS_NEWS: "no"}
     page = a_decision(mixed, NOON)
     decisions.answer(portal, page, signed(GIORGI))
     decisions.record(portal, on_paper({SMS_NEWS: "yes"}, EVENING, EVENING), signed(GIORGI))
-    decisions.answer(portal, a_decision(mixed, NEXT_DAY, receipt_id=page.receipt_id), signed(GIORGI))
+    decisions.answer(
+        portal, a_decision(mixed, NEXT_DAY, receipt_id=page.receipt_id), signed(GIORGI)
+    )
     assert state(portal, RIGA, GIORGI, SMS_NEWS, NEXT_DAY) is State.WITHDRAWN
     assert state(portal, RIGA, GIORGI, EMAIL_NEWS, NEXT_DAY) is State.PENDING
 
 
 def test_a_yes_that_staff_record_by_a_shared_phone_alone_is_nobodys(portal: Portal) -> None:
     """Reception is asked whose Yes it is; nobody's withdrawal is lifted by chance."""
-    decisions.record(portal, on_paper({SMS_NEWS: "yes"}, MORNING, MORNING), signed(ANNA, ANNA_PHONE))
-    decisions.record(portal, on_paper({SMS_NEWS: "yes"}, MORNING, MORNING), signed(BELLA, ANNA_PHONE))
+    decisions.record(
+        portal, on_paper({SMS_NEWS: "yes"}, MORNING, MORNING), signed(ANNA, ANNA_PHONE)
+    )
+    decisions.record(
+        portal, on_paper({SMS_NEWS: "yes"}, MORNING, MORNING), signed(BELLA, ANNA_PHONE)
+    )
     decisions.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(BELLA))
     with pytest.raises(SeveralPeopleError):
         decisions.answer(portal, on_paper({SMS_NEWS: "yes"}, EVENING, EVENING), signed(ANNA_PHONE))

@@ -1,4 +1,6 @@
-"""Two at once, again and again: no lost decision, no gap, one person. Round numbers are small and the races real."""
+"""Two at once, again and again: no lost decision, no gap, one person. Round numbers are small and
+the races real.
+"""
 
 import threading
 import time
@@ -37,13 +39,19 @@ def somebody(number: int) -> Contact:
 
 
 def test_two_decisions_at_once_are_versions_n_and_n_plus_one(portal: Portal) -> None:
-    """Anna on her phone and reception at the desk in the same second: both are kept, in one chain."""
+    """Anna on her phone and reception at the desk in the same second: both are kept, in one
+    chain.
+    """
     anna = somebody(0)
     decisions.record(portal, a_decision({EMAIL_NEWS: "no"}), signed(anna))
     for number in range(ROUNDS):
         got = at_once(
-            lambda: decisions.record(portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), signed(anna)),
-            lambda: decisions.record(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(anna)),
+            lambda: decisions.record(
+                portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), signed(anna)
+            ),
+            lambda: decisions.record(
+                portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(anna)
+            ),
         )
         assert {receipt.document["version"] for receipt in got} == {2 * number + 2, 2 * number + 3}
     person = only_person(portal, RIGA, anna)
@@ -83,7 +91,12 @@ def test_the_same_form_twice_at_once_is_one_receipt(portal: Portal) -> None:
     for number in range(ROUNDS):
         decision, contact = a_decision({EMAIL_NEWS: "yes"}), somebody(number)
         first, second = at_once(
-            *[lambda decision=decision, contact=contact: decisions.record(portal, decision, signed(contact))] * 2
+            *[
+                lambda decision=decision, contact=contact: decisions.record(
+                    portal, decision, signed(contact)
+                )
+            ]
+            * 2
         )  # type: ignore[misc]
         assert first == second
         assert only_person(portal, RIGA, contact).version == 1
@@ -115,8 +128,18 @@ def test_many_at_once_are_all_kept(portal: Portal) -> None:
     portal = replace(portal, sleep=time.sleep)  # with the pauses it has in Lambda
     anna = somebody(0)
     decisions.record(portal, a_decision({EMAIL_NEWS: "no"}), signed(anna))
-    got = at_once(*[lambda: decisions.record(portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), signed(anna))] * 5)
+    got = at_once(
+        *[
+            lambda: decisions.record(
+                portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), signed(anna)
+            )
+        ]
+        * 5
+    )
     assert sorted(receipt.document["version"] for receipt in got) == [2, 3, 4, 5, 6]
     assert_unbroken(
-        sorted(portal.receipts.history(RIGA, [only_person(portal, RIGA, anna)]), key=lambda r: r.document["version"])
+        sorted(
+            portal.receipts.history(RIGA, [only_person(portal, RIGA, anna)]),
+            key=lambda r: r.document["version"],
+        )
     )

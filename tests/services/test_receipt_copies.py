@@ -1,4 +1,6 @@
-"""A receipt in each format: what is read for it, and what somebody with its number alone may have."""
+"""A receipt in each format: what is read for it, and what somebody with its number alone may
+have.
+"""
 
 import pytest
 
@@ -25,14 +27,20 @@ def a_stored_receipt(portal: Portal) -> StoredReceipt:
 
 
 @pytest.mark.parametrize("format_name", FORMATS)
-def test_a_copy_costs_one_request_at_most(portal: Portal, round_trips: list[str], format_name: str) -> None:
-    """A clinic's program that fetches receipts by the thousand does not wait for what its format does not show."""
+def test_a_copy_costs_one_request_at_most(
+    portal: Portal, round_trips: list[str], format_name: str
+) -> None:
+    """A clinic's program that fetches receipts by the thousand does not wait for what its format
+    does not show.
+    """
     stored = a_stored_receipt(portal)
     access = FullAccess(portal.directory.look_up(RIGA).published.in_force)
     portal.clinics.key(RIGA)
     round_trips.clear()
     try:
-        copy = write_copy(portal, stored, format_name, lang="lv", base_url=BASE, now=NOON, access=access)
+        copy = write_copy(
+            portal, stored, format_name, lang="lv", base_url=BASE, now=NOON, access=access
+        )
         assert copy.media_type == FORMATS[format_name].media_type
     except UnsignedError:
         assert format_name in {"jws", "sd-jwt"}
@@ -40,8 +48,12 @@ def test_a_copy_costs_one_request_at_most(portal: Portal, round_trips: list[str]
 
 
 @pytest.mark.parametrize("format_name", [*FORMATS, "docx", "", None])
-def test_the_number_of_a_receipt_is_enough_for_paper_alone(portal: Portal, format_name: str | None) -> None:
-    """Whoever finds the address of Anna's receipt does not learn how anything stands, nor her id."""
+def test_the_number_of_a_receipt_is_enough_for_paper_alone(
+    portal: Portal, format_name: str | None
+) -> None:
+    """Whoever finds the address of Anna's receipt does not learn how anything stands, nor her
+    id.
+    """
     stored = a_stored_receipt(portal)
     if format_name in PAPER:
         copy = write_copy(portal, stored, format_name, lang="lv", base_url=BASE, now=NOON)

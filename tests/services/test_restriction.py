@@ -1,4 +1,6 @@
-"""Restricted data is stored and nothing else, for every reader and at every time asked about (GDPR Art. 18)."""
+"""Restricted data is stored and nothing else, for every reader and at every time asked about (GDPR
+Art. 18).
+"""
 
 from chalicelib.domain.consent import State, resolve, strictest
 from chalicelib.domain.instants import END_OF_TIME
@@ -7,7 +9,17 @@ from chalicelib.services import decisions
 from chalicelib.services.subject_rights import restrict
 from chalicelib.store.lookup import Lookup
 from tests.cast import ANNA, ANNA_PHONE, RIGA, TBILISI
-from tests.factories import EMAIL_NEWS, EVENING, LATER, MORNING, NEXT_DAY, NOON, SMS_NEWS, a_decision, on_paper
+from tests.factories import (
+    EMAIL_NEWS,
+    EVENING,
+    LATER,
+    MORNING,
+    NEXT_DAY,
+    NOON,
+    SMS_NEWS,
+    a_decision,
+    on_paper,
+)
 from tests.services.test_races import ROUNDS, at_once
 from tests.store.people import BELLA, only_person, signed
 
@@ -20,7 +32,10 @@ def restricted(portal: Portal, *, so: bool = True) -> None:
 
 def permitted(lookup: Lookup, address: str = EMAIL_NEWS) -> tuple[State, bool, bool]:
     """Tell state, whether it permits and whether it is restricted, for all who share a contact."""
-    statuses = [resolve(each.summaries.get(address), lookup.published.in_force, LATER) for each in lookup.known()]
+    statuses = [
+        resolve(each.summaries.get(address), lookup.published.in_force, LATER)
+        for each in lookup.known()
+    ]
     status = strictest(statuses)
     return status.state, status.permitted, status.restricted
 
@@ -48,7 +63,9 @@ def test_no_other_time_asked_about_lets_it_be_forgotten(portal: Portal) -> None:
 
 
 def test_what_is_decided_meanwhile_is_recorded_and_lifts_nothing(portal: Portal) -> None:
-    """A withdrawal stays possible; a Yes to something else does not end the restriction; nor does it go into a page."""
+    """A withdrawal stays possible; a Yes to something else does not end the restriction; nor does
+    it go into a page.
+    """
     decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA))
     restricted(portal)
     decisions.record(portal, on_paper({SMS_NEWS: "yes"}, EVENING, NEXT_DAY), signed(ANNA))
@@ -76,7 +93,9 @@ def test_who_shares_the_phone_is_not_permitted_either(portal: Portal) -> None:
     assert permitted(portal.directory.look_up(RIGA, [ANNA, BELLA])) == (State.GRANTED, False, True)
 
 
-def test_restricting_again_keeps_the_day_and_another_clinic_restricts_nobody(portal: Portal) -> None:
+def test_restricting_again_keeps_the_day_and_another_clinic_restricts_nobody(
+    portal: Portal,
+) -> None:
     """Safe to repeat."""
     decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA))
     anna = only_person(portal, RIGA, ANNA)
@@ -96,7 +115,9 @@ def test_a_restriction_and_a_decision_at_once_are_both_kept(portal: Portal) -> N
         so = number % 2 == 0
         at_once(
             lambda so=so: restrict(portal, RIGA, anna.id, "key_1", EVENING, restricted=so),  # type: ignore[misc]
-            lambda: decisions.record(portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA)),
+            lambda: decisions.record(
+                portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA)
+            ),
         )
         now = only_person(portal, RIGA, ANNA)
         assert (now.version, now.restricted_since is not None) == (number + 2, so)

@@ -27,7 +27,9 @@ def state(portal: Portal, clinic: str, contact: Contact, address: str, at: str =
     """Tell how a decision stands for a contact, as the status API does: for all who share it."""
     lookup = portal.directory.look_up(clinic, [contact])
     standings = [person.summaries.get(address) for person in lookup.known()] or [None]
-    return strictest([resolve(standing, lookup.published.in_force, at) for standing in standings]).state
+    return strictest(
+        [resolve(standing, lookup.published.in_force, at) for standing in standings]
+    ).state
 
 
 def only_person(portal: Portal, clinic: str, *contacts: Contact) -> Subject:
@@ -44,7 +46,9 @@ def last_word(person: Subject, address: str = EMAIL_NEWS) -> RecordedAnswer:
 
 
 def assert_unbroken(receipts: Sequence[Receipt]) -> None:
-    """Check the chain of one person: numbered from 1 without a gap, each naming the hash of the one before."""
+    """Check the chain of one person: numbered from 1 without a gap, each naming the hash of the one
+    before.
+    """
     previous = None
     for number, receipt in enumerate(receipts, start=1):
         assert receipt.document["version"] == number
@@ -63,7 +67,9 @@ def chain(portal: Portal, decision: Decision, people: Iterable[Subject]) -> list
 
 
 def meddle(portal: Portal, key: Key, body: str | None) -> None:
-    """Write an item, or with None remove it, as somebody with rights over the table does: past the portal."""
+    """Write an item, or with None remove it, as somebody with rights over the table does: past the
+    portal.
+    """
     name, client = portal.settings.table, portal.table.client
     place = {"pk": {"S": key.pk}, "sk": {"S": key.sk}}
     if body is None:

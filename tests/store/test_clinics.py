@@ -18,7 +18,9 @@ PHYSIO = "liepaja-physio"
 PAGE = "<!doctype html>\n<p>Vai drīkstam Jums rakstīt? გამარჯობა\r\n\u2028</p>\n"
 
 
-def publish(portal: Portal, at: str = MORNING, *, notice: str = "<p>All of it</p>", **changed: Any) -> bool:
+def publish(
+    portal: Portal, at: str = MORNING, *, notice: str = "<p>All of it</p>", **changed: Any
+) -> bool:
     """Publish the small clinic, changed in one place."""
     ready = make_edition(a_document(**changed))
     ready = replace(ready, notices=dict.fromkeys(ready.clinic.languages, notice))
@@ -40,7 +42,9 @@ def test_a_published_clinic_is_read_back_as_its_file_describes_it(portal: Portal
     assert portal.directory.look_up(PHYSIO).published.in_force.major_since == MORNING
 
 
-def test_a_full_notice_of_thirty_kilobytes_a_language_is_kept_word_for_word_with_its_hash(portal: Portal) -> None:
+def test_a_full_notice_of_thirty_kilobytes_a_language_is_kept_word_for_word_with_its_hash(
+    portal: Portal,
+) -> None:
     """The legal text a patient agreed to can be shown for ever."""
     long = "<p>Personas dati · პერსონალური მონაცემები</p>\n" * 1000
     publish(portal, notice=long)
@@ -90,7 +94,9 @@ def test_earlier_versions_stay_readable(portal: Portal) -> None:
     assert anew(portal).full_notice(PHYSIO, "1.0", "en").html == "<p>All of it</p>"
 
 
-def test_a_minor_change_keeps_the_day_its_major_began_and_a_major_one_begins_anew(portal: Portal) -> None:
+def test_a_minor_change_keeps_the_day_its_major_began_and_a_major_one_begins_anew(
+    portal: Portal,
+) -> None:
     """Since when a consent is superseded can be told to the minute."""
     publish(portal)
     publish(portal, NOON, version="1.1")
@@ -150,7 +156,9 @@ def test_a_page_shown_by_one_clinic_is_not_the_other_clinics(portal: Portal) -> 
         portal.clinics.kept_page(TBILISI, sha256)
 
 
-def test_keeping_a_page_costs_one_round_trip_and_after_that_none(portal: Portal, round_trips: list[str]) -> None:
+def test_keeping_a_page_costs_one_round_trip_and_after_that_none(
+    portal: Portal, round_trips: list[str]
+) -> None:
     """Proof costs a busy clinic nothing."""
     round_trips.clear()
     for _ in range(3):

@@ -1,4 +1,6 @@
-"""Contacts that many people share, people with many contacts, and contacts as an earlier version kept them."""
+"""Contacts that many people share, people with many contacts, and contacts as an earlier version
+kept them.
+"""
 
 import itertools
 import json
@@ -29,7 +31,9 @@ _references = itertools.count(1)
 def a_resident(portal: Portal, phone: Contact = ANNA_PHONE) -> Receipt:
     """Let staff record a Yes of somebody new, by a number of the clinic, who shares a phone."""
     number = Contact(ContactKind.REFERENCE, f"R-{next(_references):04}")
-    return decisions.record(portal, on_paper({SMS_NEWS: "yes"}, MORNING, MORNING), signed(number, phone))
+    return decisions.record(
+        portal, on_paper({SMS_NEWS: "yes"}, MORNING, MORNING), signed(number, phone)
+    )
 
 
 def places(portal: Portal, contact: Contact) -> dict[str, str | None]:
@@ -48,7 +52,9 @@ def as_before(portal: Portal, *people: Subject) -> None:
     client, name = portal.table.client, portal.settings.table
 
     def put(key: Key, attributes: dict[str, object]) -> None:
-        client.put_item(TableName=name, Item={"pk": {"S": key.pk}, "sk": {"S": key.sk}, **attributes})
+        client.put_item(
+            TableName=name, Item={"pk": {"S": key.pk}, "sk": {"S": key.sk}, **attributes}
+        )
 
     everybody: dict[str, dict[str, str]] = {}
     for person in people:
@@ -61,13 +67,18 @@ def as_before(portal: Portal, *people: Subject) -> None:
         pk = contact_key(RIGA, lookup).pk
         for item in list(portal.table.partition(pk, "CONTACT")):
             client.delete_item(TableName=name, Key={"pk": {"S": pk}, "sk": {"S": item.sk}})
-        put(contact_key(RIGA, lookup), {"entries": {"M": {each: {"S": text} for each, text in entries.items()}}})
+        put(
+            contact_key(RIGA, lookup),
+            {"entries": {"M": {each: {"S": text} for each, text in entries.items()}}},
+        )
 
 
 def a_family_as_before(portal: Portal) -> list[Subject]:
     """Keep Anna and Bella, who share a phone, as an earlier version did."""
     for email in (ANNA, BELLA):
-        decisions.record(portal, a_decision({SMS_NEWS: "yes", EMAIL_NEWS: "yes"}), signed(email, ANNA_PHONE))
+        decisions.record(
+            portal, a_decision({SMS_NEWS: "yes", EMAIL_NEWS: "yes"}), signed(email, ANNA_PHONE)
+        )
     family = [only_person(portal, RIGA, email) for email in (ANNA, BELLA)]
     as_before(portal, *family)
     assert list(places(portal, ANNA_PHONE)) == ["CONTACT"]
@@ -75,7 +86,9 @@ def a_family_as_before(portal: Portal) -> list[Subject]:
 
 
 def test_no_item_of_a_contact_grows_with_its_people(portal: Portal, round_trips: list[str]) -> None:
-    """A care home's phone is as good for its hundredth resident as for the first; a family is one read."""
+    """A care home's phone is as good for its hundredth resident as for the first; a family is one
+    read.
+    """
     for number in range(1, 18):
         a_resident(portal)
         kept = places(portal, ANNA_PHONE)
@@ -87,7 +100,9 @@ def test_no_item_of_a_contact_grows_with_its_people(portal: Portal, round_trips:
         assert len(round_trips) == expected, number
 
 
-def test_a_status_of_a_hundred_who_share_phones_costs_no_trip_more(portal: Portal, round_trips: list[str]) -> None:
+def test_a_status_of_a_hundred_who_share_phones_costs_no_trip_more(
+    portal: Portal, round_trips: list[str]
+) -> None:
     """Families are read with what the second trip reads anyhow."""
     phones = [Contact(ContactKind.PHONE, f"+3712600{number:04}") for number in range(10)]
     for phone in phones:
@@ -100,8 +115,12 @@ def test_a_status_of_a_hundred_who_share_phones_costs_no_trip_more(portal: Porta
     assert [len(lookup.stored_under[phone]) for phone in phones] == [3] * 10
 
 
-def test_everybody_who_shares_a_phone_decides_for_themselves_and_leaves_by_themselves(portal: Portal) -> None:
-    """Whoever is erased leaves nothing, whoever comes afterwards gets a place, and the others notice nothing."""
+def test_everybody_who_shares_a_phone_decides_for_themselves_and_leaves_by_themselves(
+    portal: Portal,
+) -> None:
+    """Whoever is erased leaves nothing, whoever comes afterwards gets a place, and the others
+    notice nothing.
+    """
     receipts = [a_resident(portal) for _ in range(6)]
     ids = [str(receipt.document["subject"]) for receipt in receipts]
     for subject in (ids[0], ids[3]):
@@ -118,7 +137,12 @@ def test_everybody_who_shares_a_phone_decides_for_themselves_and_leaves_by_thems
     found = portal.directory.look_up(RIGA, [ANNA_PHONE]).stored_under[ANNA_PHONE]
     assert {each.id for each in found} == {*ids, seventh, eighth} - {ids[0], ids[3]}
     assert {each.id for each in found if each.restricted_since} == {ids[1], seventh, eighth}
-    assert len(decisions.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))) == 6
+    assert (
+        len(
+            decisions.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
+        )
+        == 6
+    )
 
 
 def test_a_contact_nobody_has_any_more_is_taken_away_with_all_its_places(portal: Portal) -> None:
@@ -139,25 +163,33 @@ def test_two_new_people_under_one_contact_at_the_same_moment_both_stay(portal: P
     for _ in range(4):
         a_resident(portal)
     decision, other = (on_paper({SMS_NEWS: "yes"}, MORNING, MORNING) for _ in range(2))
-    mine, theirs = (signed(Contact(ContactKind.REFERENCE, name), ANNA_PHONE) for name in ("N-1", "N-2"))
+    mine, theirs = (
+        signed(Contact(ContactKind.REFERENCE, name), ANNA_PHONE) for name in ("N-1", "N-2")
+    )
     seen = portal.directory.look_up(RIGA, mine.contacts)
     decisions.record(portal, other, theirs)
     decisions.record(portal, decision, mine, seen=seen)
     assert len(under(portal, ANNA_PHONE)) == 6
-    assert {*under(portal, mine.contacts[0]), *under(portal, theirs.contacts[0])} < under(portal, ANNA_PHONE)
+    assert {*under(portal, mine.contacts[0]), *under(portal, theirs.contacts[0])} < under(
+        portal, ANNA_PHONE
+    )
 
 
 def _many(count: int) -> Sequence[Contact]:
     return [Contact(ContactKind.EMAIL, f"anna.{number}@example.org") for number in range(count)]
 
 
-def test_a_person_with_a_hundred_contacts_is_found_and_stopped_by_each(portal: Portal, round_trips: list[str]) -> None:
+def test_a_person_with_a_hundred_contacts_is_found_and_stopped_by_each(
+    portal: Portal, round_trips: list[str]
+) -> None:
     """Staff note nine more e-mails at each visit; nobody becomes too well known to be stopped."""
     number = Contact(ContactKind.REFERENCE, "P-100")
     emails = _many(99)
     for start in range(0, 99, 9):
         nine = emails[start : start + 9]
-        decisions.record(portal, on_paper({EMAIL_NEWS: "yes"}, MORNING, MORNING), signed(number, *nine))
+        decisions.record(
+            portal, on_paper({EMAIL_NEWS: "yes"}, MORNING, MORNING), signed(number, *nine)
+        )
     anna = only_person(portal, RIGA, number)
     assert (len(anna.contacts), anna.version) == (100, 11)
     assert_unbroken(portal.receipts.history(RIGA, [anna]))
@@ -191,15 +223,23 @@ def test_a_table_from_before_answers_as_it_did(portal: Portal) -> None:
 
 
 @pytest.mark.parametrize("deed", ["decide", "withdraw", "erase", "restrict", "join"])
-def test_whatever_is_written_into_a_table_from_before_loses_nobody(portal: Portal, deed: str) -> None:
-    """Each way of writing meets people kept as before, and gives those it concerns places of their own."""
+def test_whatever_is_written_into_a_table_from_before_loses_nobody(
+    portal: Portal, deed: str
+) -> None:
+    """Each way of writing meets people kept as before, and gives those it concerns places of their
+    own.
+    """
     anna, bella = a_family_as_before(portal)
     if deed == "decide":
         decisions.record(portal, a_decision({EMAIL_NEWS: "no"}, NOON), signed(ANNA, ANNA_PHONE))
         assert state(portal, RIGA, ANNA, EMAIL_NEWS) == "withdrawn"
     elif deed == "withdraw":
         decisions.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
-        assert state(portal, RIGA, ANNA, SMS_NEWS) == state(portal, RIGA, BELLA, SMS_NEWS) == "withdrawn"
+        assert (
+            state(portal, RIGA, ANNA, SMS_NEWS)
+            == state(portal, RIGA, BELLA, SMS_NEWS)
+            == "withdrawn"
+        )
     elif deed == "erase":
         assert erase(portal, RIGA, anna.id, "patient", EVENING)
         for mark in list(erasures.waiting(portal.table)):
@@ -255,7 +295,11 @@ def test_a_decision_during_the_rewriting_is_neither_lost_nor_undone(portal: Port
 
         def write(self, writes: Sequence[Write]) -> None:
             if not decided:
-                decided.append(decisions.record(portal, a_decision({EMAIL_NEWS: "no"}, NOON), signed(ANNA, ANNA_PHONE)))
+                decided.append(
+                    decisions.record(
+                        portal, a_decision({EMAIL_NEWS: "no"}, NOON), signed(ANNA, ANNA_PHONE)
+                    )
+                )
             portal.table.write(writes)
 
     list(migrate(Late(), portal.clinics))  # type: ignore[arg-type]

@@ -1,4 +1,6 @@
-"""Round trips to DynamoDB, counted where they leave the client: what keeps a page quick and a clinic's bill small."""
+"""Round trips to DynamoDB, counted where they leave the client: what keeps a page quick and a
+clinic's bill small.
+"""
 
 import itertools
 import json
@@ -37,11 +39,15 @@ def test_a_decision_costs_one_read_and_one_write_for_new_and_old_patients(
     portal.directory.look_up(RIGA)
     for answer in ("yes", "withdraw"):
         round_trips.clear()
-        decisions.record(portal, a_decision({EMAIL_NEWS: answer}), signed(ANNA, ANNA_PHONE, name="Anna"))
+        decisions.record(
+            portal, a_decision({EMAIL_NEWS: answer}), signed(ANNA, ANNA_PHONE, name="Anna")
+        )
         assert round_trips == ["BatchGetItem", "TransactWriteItems"]
 
 
-def test_a_decision_on_what_was_just_seen_is_one_write(portal: Portal, round_trips: list[str]) -> None:
+def test_a_decision_on_what_was_just_seen_is_one_write(
+    portal: Portal, round_trips: list[str]
+) -> None:
     """The API looks once, for the key and the person together."""
     seen = portal.directory.look_up(RIGA, [ANNA])
     round_trips.clear()
@@ -62,7 +68,9 @@ def test_a_withdrawal_costs_the_same_whether_or_not_the_contact_is_known(
 
 def test_a_limit_on_codes_costs_one_read(portal: Portal, round_trips: list[str]) -> None:
     """The try has to be written anyway; what limits it is read once and written with it."""
-    receipt = decisions.record(portal, a_decision({SMS_NEWS: "yes"}, confirm=frozenset({SMS_NEWS})), signed(ANNA_PHONE))
+    receipt = decisions.record(
+        portal, a_decision({SMS_NEWS: "yes"}, confirm=frozenset({SMS_NEWS})), signed(ANNA_PHONE)
+    )
     key, guard = portal.clinics.key(RIGA), RateLimitCheck("code", (), "10.0.0.0/24", 1, NOON)
     round_trips.clear()
     assert confirmation_codes.try_code(portal.table, key, receipt.id, ANNA_PHONE, guard)
@@ -75,7 +83,9 @@ def test_a_status_of_a_hundred_people_is_two_reads(portal: Portal, round_trips: 
     decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA))
     decisions.record(portal, a_decision({EMAIL_NEWS: "no"}), signed(BELLA))
     round_trips.clear()
-    lookup = portal.directory.look_up(RIGA, [ANNA, *people, BELLA], api_key_digest=digest("cpk_any"))
+    lookup = portal.directory.look_up(
+        RIGA, [ANNA, *people, BELLA], api_key_digest=digest("cpk_any")
+    )
     assert round_trips == ["BatchGetItem", "BatchGetItem"]
     assert len(lookup.people) == 100
     assert [len(found) for found in lookup.people.values()] == [1, *[0] * 98, 1]
@@ -99,7 +109,9 @@ def test_what_a_receipt_vouches_for_is_one_read_more_and_one_write_with_the_deci
         receipt = decisions.record(portal, on_paper({EMAIL_NEWS: "yes"}, at, at), signed(ANNA))
         assert round_trips == ["BatchGetItem", "TransactWriteItems"]
     round_trips.clear()
-    assert disclosed_texts(kept_disclosures(portal.table, portal.clinics.key(RIGA), receipt)) == {"form": "F-17"}
+    assert disclosed_texts(kept_disclosures(portal.table, portal.clinics.key(RIGA), receipt)) == {
+        "form": "F-17"
+    }
     assert round_trips == ["BatchGetItem"]
 
 
@@ -107,7 +119,9 @@ def test_what_a_receipt_vouches_for_is_one_read_more_and_one_write_with_the_deci
 def test_another_time_is_one_read_more_however_long_the_history(
     portal: Portal, round_trips: list[str], receipts: int
 ) -> None:
-    """Who decided a hundred times is as quick to ask about as who decided once: one page holds the answer."""
+    """Who decided a hundred times is as quick to ask about as who decided once: one page holds the
+    answer.
+    """
     for number in range(receipts):
         decision = on_paper({EMAIL_NEWS: ("yes", "no")[number % 2]}, _minute(number), EVENING)
         decisions.record(portal, decision, signed(ANNA))
@@ -132,9 +146,11 @@ def test_another_time_is_one_read_more_however_long_the_history(
 def test_a_flood_of_receipts_makes_nobodys_entry_grow_and_forgets_nothing(
     portal: Portal, round_trips: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever stops things by Anna's address all day long must not make her too long to be written (DynamoDB: 400 KB).
+    """Whoever stops things by Anna's address all day long must not make her too long to be written
+    (DynamoDB: 400 KB).
 
-    What was true on any day, as known on any other, is told as by hearing every receipt again; late papers included.
+    What was true on any day, as known on any other, is told as by hearing every receipt again; late
+    papers included.
     """
     monkeypatch.setattr(timeline, "RECEIPTS", 2)
     monkeypatch.setattr(timeline, "KEPT", 3)

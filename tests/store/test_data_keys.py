@@ -1,4 +1,6 @@
-"""A clinic's data key can be changed: from then on another seals, and what was sealed before follows, nothing lost."""
+"""A clinic's data key can be changed: from then on another seals, and what was sealed before
+follows, nothing lost.
+"""
 
 import json
 from dataclasses import replace
@@ -34,7 +36,9 @@ def process(portal: Portal) -> Portal:
 
 
 def filled(portal: Portal) -> None:
-    """Let people decide, with everything that is sealed: contacts, names, evidence, what is to be told."""
+    """Let people decide, with everything that is sealed: contacts, names, evidence, what is to be
+    told.
+    """
     decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME))
     decisions.record(portal, on_paper({EMAIL_NEWS: "yes"}, NOON, NOON), signed(GIORGI, name=NAME))
     portal.table.put_new(outbox.link_request(portal.clinics.key(RIGA), [ANNA], "lv", "", NOON))
@@ -46,7 +50,11 @@ def under(portal: Portal, clinic: str = RIGA) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for item in every_item(portal):
         pk, sk = item["pk"]["S"], item["sk"]["S"]
-        if "blob" in item and clinic in pk + sk and ("SEALED#" in sk or pk.startswith(("UNSENT#", "DEADLETTER#"))):
+        if (
+            "blob" in item
+            and clinic in pk + sk
+            and ("SEALED#" in sk or pk.startswith(("UNSENT#", "DEADLETTER#")))
+        ):
             kind = "SEALED" if "SEALED#" in sk else pk.partition("#")[0]
             found.setdefault(kind, set()).add(encrypted_under(bytes(item["blob"]["B"])))
     return found
@@ -72,7 +80,9 @@ def test_from_the_next_request_on_the_new_key_seals_in_every_process(portal: Por
 
 
 def test_what_older_keys_sealed_is_sealed_anew_and_reads_the_same(portal: Portal) -> None:
-    """Two rotations later the newest key alone opens contacts, names, evidence and what waits to be told."""
+    """Two rotations later the newest key alone opens contacts, names, evidence and what waits to be
+    told.
+    """
     filled(portal)
     outbox.move_to_dead_letters(portal.table, next(iter(outbox.due_items(portal.table, "9999"))))
     rotate(portal, RIGA, SECOND)
@@ -86,8 +96,14 @@ def test_what_older_keys_sealed_is_sealed_anew_and_reads_the_same(portal: Portal
     assert done.reencrypted >= 8
     fresh = process(portal)
     assert reveal(portal.table, fresh.clinics.key(RIGA), anna) == before
-    wishes = [each for each in outbox.due_items(portal.table, "9999") if each.entry.kind == outbox.LINK_REQUEST]
-    assert [each.contacts(fresh.clinics.key(RIGA), each.entry.subject) for each in wishes] == [[ANNA]]
+    wishes = [
+        each
+        for each in outbox.due_items(portal.table, "9999")
+        if each.entry.kind == outbox.LINK_REQUEST
+    ]
+    assert [each.contacts(fresh.clinics.key(RIGA), each.entry.subject) for each in wishes] == [
+        [ANNA]
+    ]
     assert last(process(portal)).reencrypted == 0, "nothing is left to do"
     assert under(portal, TBILISI) == {"SEALED": {""}, "UNSENT": {""}}
 
@@ -133,9 +149,14 @@ def test_a_damaged_item_is_told_and_left_alone(portal: Portal) -> None:
 
 
 def test_the_keys_outlive_a_publication(portal: Portal) -> None:
-    """A new notice is written into the same item; no key is lost by it, nor by one made at the same moment."""
+    """A new notice is written into the same item; no key is lost by it, nor by one made at the same
+    moment.
+    """
     publish(portal)
-    first, second = rotate(portal, "liepaja-physio", SECOND), rotate(portal, "liepaja-physio", THIRD)
+    first, second = (
+        rotate(portal, "liepaja-physio", SECOND),
+        rotate(portal, "liepaja-physio", THIRD),
+    )
     publish(portal, NOON, version="1.1")
     key = clinic_key("liepaja-physio")
     assert portal.table.get([key])[key].texts.keys() == {first, second}
@@ -151,4 +172,6 @@ def test_a_claim_made_before_a_rotation_is_still_confirmed_by_its_code(portal: P
     last(portal)
     fresh = process(portal)
     subject = receipt.document["subject"]
-    assert confirmation_codes.claimants(portal.table, fresh.clinics, RIGA, receipt.id, subject) == (ANNA_PHONE,)
+    assert confirmation_codes.claimants(portal.table, fresh.clinics, RIGA, receipt.id, subject) == (
+        ANNA_PHONE,
+    )

@@ -22,7 +22,9 @@ def test_what_is_sealed_for_a_person_is_read_back_with_that_persons_salt() -> No
 def test_the_same_contact_sealed_twice_looks_different() -> None:
     """Nobody can tell from the table that two people share an address."""
     key = ClinicKey(RIGA, KEY)
-    assert key.encrypt("anna", SALT, "email", ANNA.value) != key.encrypt("anna", SALT, "email", ANNA.value)
+    assert key.encrypt("anna", SALT, "email", ANNA.value) != key.encrypt(
+        "anna", SALT, "email", ANNA.value
+    )
 
 
 @pytest.mark.parametrize(
@@ -35,8 +37,12 @@ def test_the_same_contact_sealed_twice_looks_different() -> None:
         pytest.param(RIGA, b"K" * 32, "anna", SALT, "email", id="another key"),
     ],
 )
-def test_with_anything_else_it_stays_shut(clinic: str, key: bytes, subject: str, salt: str, what: str) -> None:
-    """Destroying one person's salt destroys that person's contact, for good and for nobody else (Art. 17)."""
+def test_with_anything_else_it_stays_shut(
+    clinic: str, key: bytes, subject: str, salt: str, what: str
+) -> None:
+    """Destroying one person's salt destroys that person's contact, for good and for nobody else
+    (Art. 17).
+    """
     sealed = ClinicKey(RIGA, KEY).encrypt("anna", SALT, "email", ANNA.value)
     with pytest.raises(ValueError, match=what):
         ClinicKey(clinic, key).decrypt(subject, salt, what, sealed)
@@ -77,7 +83,9 @@ def turned(newest: str, *, known: Mapping[str, bytes] = NEWER) -> ClinicKey:
 
 
 def test_after_a_rotation_the_new_key_seals_and_each_older_one_opens_what_it_sealed() -> None:
-    """Nothing is lost between the moment a key is changed and the moment the last contact is sealed anew."""
+    """Nothing is lost between the moment a key is changed and the moment the last contact is sealed
+    anew.
+    """
     first, second, third = ClinicKey(RIGA, KEY), turned("0a0b0c0d"), turned("01020304")
     sealed = [key.encrypt("anna", SALT, "email", ANNA.value) for key in (first, second, third)]
     assert [encrypted_under(each) for each in sealed] == ["", "0a0b0c0d", "01020304"]
@@ -105,7 +113,9 @@ def test_a_nonce_of_the_first_key_that_looks_like_another_keys_name_is_read_all_
     """One in 2^64 begins so by chance; even that contact is not lost."""
     nonce = b"\x00ck\x01" + bytes.fromhex("0a0b0c0d") + b"rest"
     derived = HKDF(SHA256(), 32, salt=bytes.fromhex(SALT), info=b"subject").derive(KEY)
-    sealed = nonce + AESGCM(derived).encrypt(nonce, ANNA.value.encode(), f"{RIGA}|anna|email".encode())
+    sealed = nonce + AESGCM(derived).encrypt(
+        nonce, ANNA.value.encode(), f"{RIGA}|anna|email".encode()
+    )
     assert encrypted_under(sealed) == "0a0b0c0d"
     assert turned("01020304", known=known).decrypt("anna", SALT, "email", sealed) == ANNA.value
 

@@ -1,4 +1,6 @@
-"""Token buckets in the table: what they cost, what they refuse, and that nobody gets around them together."""
+"""Token buckets in the table: what they cost, what they refuse, and that nobody gets around them
+together.
+"""
 
 import itertools
 import json
@@ -38,20 +40,32 @@ from tests.store.people import BELLA, signed, state
 _numbers = itertools.count()
 
 
-def a_guard(deed: str, whom: Sequence[str] = (), at: Instant = NOON, address: str = "") -> RateLimitCheck:
-    """Hold a post against a guard; from a network of its own unless it is named, and with a shard of its own."""
+def a_guard(
+    deed: str, whom: Sequence[str] = (), at: Instant = NOON, address: str = ""
+) -> RateLimitCheck:
+    """Hold a post against a guard; from a network of its own unless it is named, and with a shard
+    of its own.
+    """
     number = next(_numbers)
-    return RateLimitCheck(deed, whom, address_range(address or f"10.{number >> 8}.{number & 255}.1"), number, at)
+    return RateLimitCheck(
+        deed, whom, address_range(address or f"10.{number >> 8}.{number & 255}.1"), number, at
+    )
 
 
 def consenting(*contacts: Contact, at: Instant = NOON, address: str = "") -> Identification:
     """Sign a consent form as the page does."""
-    return replace(signed(*contacts), guard=a_guard("consent", contact_subjects(contacts), at, address))
+    return replace(
+        signed(*contacts), guard=a_guard("consent", contact_subjects(contacts), at, address)
+    )
 
 
-def withdrawing(*contacts: Contact, what: Sequence[str] = (EMAIL_NEWS,), at: Instant = NOON) -> Identification:
+def withdrawing(
+    *contacts: Contact, what: Sequence[str] = (EMAIL_NEWS,), at: Instant = NOON
+) -> Identification:
     """Sign a withdrawal as the page does."""
-    return replace(signed(*contacts), guard=a_guard("withdraw", withdrawal_subjects(contacts, what), at))
+    return replace(
+        signed(*contacts), guard=a_guard("withdraw", withdrawal_subjects(contacts, what), at)
+    )
 
 
 def spend(portal: Portal, guard: RateLimitCheck, clinic: str = RIGA) -> bool:
@@ -76,7 +90,9 @@ def kept(portal: Portal) -> list[str]:
     return sorted(json.dumps(item, sort_keys=True, default=str) for item in items)
 
 
-def test_a_post_that_is_counted_costs_no_round_trip_more(portal: Portal, round_trips: list[str]) -> None:
+def test_a_post_that_is_counted_costs_no_round_trip_more(
+    portal: Portal, round_trips: list[str]
+) -> None:
     """Four buckets are read with the look and spent with the receipt."""
     portal.directory.look_up(RIGA)
     for identification in (consenting(BELLA, ANNA_PHONE), consenting(ANNA)):
@@ -89,7 +105,9 @@ def test_a_post_that_is_counted_costs_no_round_trip_more(portal: Portal, round_t
         assert round_trips == ["BatchGetItem", "TransactWriteItems"]
 
 
-def test_what_is_refused_reads_once_and_writes_nothing(portal: Portal, round_trips: list[str]) -> None:
+def test_what_is_refused_reads_once_and_writes_nothing(
+    portal: Portal, round_trips: list[str]
+) -> None:
     """However hard somebody knocks, no item of the table becomes hot by it."""
     for _ in range(CONTACT.burst):
         decisions.answer(portal, a_decision({EMAIL_NEWS: "no"}), consenting(ANNA))
@@ -102,7 +120,9 @@ def test_what_is_refused_reads_once_and_writes_nothing(portal: Portal, round_tri
     assert refused.value.seconds == CONTACT.interval / 1000
     decisions.answer(portal, a_decision({EMAIL_NEWS: "no"}), consenting(GIORGI))
     decisions.answer(portal, a_decision({EMAIL_NEWS: "no"}, clinic=TBILISI), consenting(ANNA))
-    decisions.answer(portal, a_decision({EMAIL_NEWS: "no"}), consenting(ANNA, at=later(NOON, CONTACT.interval)))
+    decisions.answer(
+        portal, a_decision({EMAIL_NEWS: "no"}), consenting(ANNA, at=later(NOON, CONTACT.interval))
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,16 +136,30 @@ def test_what_is_refused_reads_once_and_writes_nothing(portal: Portal, round_tri
 def test_each_bucket_refuses_by_itself_and_fills_again(
     portal: Portal, rule: RateLimit, guard: type[RateLimitCheck]
 ) -> None:
-    """One network, one shard of a clinic, one contact: as many at once as the rule says, then one per interval."""
-    assert [spend(portal, guard(NOON)) for _ in range(rule.burst + 2)] == [*[True] * rule.burst, False, False]
+    """One network, one shard of a clinic, one contact: as many at once as the rule says, then one
+    per interval.
+    """
+    assert [spend(portal, guard(NOON)) for _ in range(rule.burst + 2)] == [
+        *[True] * rule.burst,
+        False,
+        False,
+    ]
     assert not spend(portal, guard(later(NOON, rule.interval - 1)))
-    assert [spend(portal, guard(later(NOON, 2 * rule.interval))) for _ in range(3)] == [True, True, False]
+    assert [spend(portal, guard(later(NOON, 2 * rule.interval))) for _ in range(3)] == [
+        True,
+        True,
+        False,
+    ]
     assert spend(portal, guard(NOON), TBILISI), "the other clinic's are its own"
 
 
 def test_a_withdrawal_that_is_refused_has_just_been_carried_out(portal: Portal) -> None:
-    """Who uses up the room for Anna's withdrawal has done what she wants; nothing else of hers is in the way."""
-    decisions.answer(portal, a_decision({EMAIL_NEWS: "yes", SMS_NEWS: "yes"}, MORNING), signed(ANNA))
+    """Who uses up the room for Anna's withdrawal has done what she wants; nothing else of hers is
+    in the way.
+    """
+    decisions.answer(
+        portal, a_decision({EMAIL_NEWS: "yes", SMS_NEWS: "yes"}, MORNING), signed(ANNA)
+    )
     for _ in range(CONTACT.burst):
         decisions.withdraw(portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), withdrawing(ANNA))
     with pytest.raises(TooManyError):
@@ -133,7 +167,9 @@ def test_a_withdrawal_that_is_refused_has_just_been_carried_out(portal: Portal) 
     assert state(portal, RIGA, ANNA, EMAIL_NEWS) is not State.GRANTED
     for _ in range(CONTACT.burst):
         decisions.answer(portal, a_decision({EMAIL_NEWS: "no"}, NOON), consenting(ANNA))
-    decisions.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), withdrawing(ANNA, what=[SMS_NEWS]))
+    decisions.withdraw(
+        portal, a_decision({SMS_NEWS: "withdraw"}, NOON), withdrawing(ANNA, what=[SMS_NEWS])
+    )
     assert state(portal, RIGA, ANNA, SMS_NEWS) is not State.GRANTED
 
 
@@ -144,7 +180,9 @@ def test_a_post_that_reaches_several_people_is_counted_once(portal: Portal) -> N
     identification = withdrawing(ANNA_PHONE, what=[SMS_NEWS])
     receipts = decisions.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), identification)
     assert len(receipts) == 3, "both of them, and whoever has the phone alone"
-    decisions.answer(portal, a_decision({SMS_NEWS: "no"}, NOON), replace(identification, fresh=signed().fresh))
+    decisions.answer(
+        portal, a_decision({SMS_NEWS: "no"}, NOON), replace(identification, fresh=signed().fresh)
+    )
     guard = identification.guard
     assert guard is not None
     key = portal.clinics.key(RIGA)
@@ -158,18 +196,28 @@ def test_a_post_that_reaches_several_people_is_counted_once(portal: Portal) -> N
 def test_the_same_form_again_is_not_counted_again(portal: Portal) -> None:
     """An impatient finger uses up nothing."""
     decision = a_decision({EMAIL_NEWS: "no"})
-    receipts = {decisions.answer(portal, decision, consenting(ANNA)).id for _ in range(CONTACT.burst + 5)}
+    receipts = {
+        decisions.answer(portal, decision, consenting(ANNA)).id for _ in range(CONTACT.burst + 5)
+    }
     assert receipts == {decision.receipt_id}
     decisions.answer(portal, a_decision({EMAIL_NEWS: "no"}), consenting(ANNA))
 
 
-def test_buckets_hold_no_contact_and_no_address_and_go_when_they_are_full_again(portal: Portal) -> None:
-    """Who reads the table learns neither who came nor from where; the items clear themselves away."""
-    decisions.answer(portal, a_decision({EMAIL_NEWS: "no"}), consenting(ANNA, address="203.0.113.77"))
+def test_buckets_hold_no_contact_and_no_address_and_go_when_they_are_full_again(
+    portal: Portal,
+) -> None:
+    """Who reads the table learns neither who came nor from where; the items clear themselves
+    away.
+    """
+    decisions.answer(
+        portal, a_decision({EMAIL_NEWS: "no"}), consenting(ANNA, address="203.0.113.77")
+    )
     buckets = [each for each in kept(portal) if "#LIMIT#" in each]
     assert len(buckets) == 3
     for each in buckets:
-        assert not [said for said in ("203.0", "anna", "consent", "contact", "range") if said in each]
+        assert not [
+            said for said in ("203.0", "anna", "consent", "contact", "range") if said in each
+        ]
         item = json.loads(each)
         assert int(item["ttl"]["N"]) * 1000 > int(item["number"]["N"]) + 60 * CONTACT.interval / 2
         assert set(item) == {"pk", "sk", "number", "ttl"}
@@ -181,18 +229,30 @@ def test_buckets_hold_no_contact_and_no_address_and_go_when_they_are_full_again(
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(offsets=st.lists(st.integers(0, 5 * CONTACT.interval), min_size=30, max_size=60), ordered=st.booleans())
+@given(
+    offsets=st.lists(st.integers(0, 5 * CONTACT.interval), min_size=30, max_size=60),
+    ordered=st.booleans(),
+)
 def test_no_window_lets_more_through_however_many_spend_at_once(
     portal: Portal, offsets: list[int], *, ordered: bool
 ) -> None:
-    """Eight processes with clocks that differ take from one bucket: never more than burst and refill together."""
+    """Eight processes with clocks that differ take from one bucket: never more than burst and
+    refill together.
+    """
     whom = (f"example {next(_numbers)}",)
-    guards = [a_guard("link", whom, later(EVENING, each)) for each in (sorted(offsets) if ordered else offsets)]
+    guards = [
+        a_guard("link", whom, later(EVENING, each))
+        for each in (sorted(offsets) if ordered else offsets)
+    ]
     with ThreadPoolExecutor(8) as threads:
         told = list(threads.map(lambda guard: spend(portal, guard), guards))
     through = sorted(guard.now for guard, room in zip(guards, told, strict=True) if room)
-    for guard, room in zip(guards, told, strict=True):  # in whatever order: who is refused met an empty bucket
-        assert room or len(through) + (through[-1] - guard.now) / CONTACT.interval > CONTACT.burst - 1
+    for guard, room in zip(
+        guards, told, strict=True
+    ):  # in whatever order: who is refused met an empty bucket
+        assert (
+            room or len(through) + (through[-1] - guard.now) / CONTACT.interval > CONTACT.burst - 1
+        )
     for first, start in enumerate(through):
         for last, end in enumerate(through[first:], first):
             assert last - first + 1 <= CONTACT.burst + (end - start) / CONTACT.interval

@@ -24,13 +24,23 @@ NAME = "Anna Ozoliņa"
 
 def every_item(portal: Portal) -> Iterator[dict[str, Any]]:
     """Give every item of the table as DynamoDB has it."""
-    yield from portal.table.client.get_paginator("scan").paginate(TableName=portal.settings.table).search("Items")
+    yield from (
+        portal.table.client.get_paginator("scan")
+        .paginate(TableName=portal.settings.table)
+        .search("Items")
+    )
 
 
 def readings(value: bytes) -> Iterator[bytes]:
     """Give what somebody could read out of some bytes: as they are, unpacked, decoded."""
     yield value
-    for unpack in (gzip.decompress, zlib.decompress, binascii.unhexlify, base64.b64decode, base64.urlsafe_b64decode):
+    for unpack in (
+        gzip.decompress,
+        zlib.decompress,
+        binascii.unhexlify,
+        base64.b64decode,
+        base64.urlsafe_b64decode,
+    ):
         with contextlib.suppress(ValueError, OSError, EOFError, zlib.error):
             yield unpack(value)
 
@@ -40,21 +50,37 @@ def everything_readable(portal: Portal) -> Iterator[bytes]:
     for item in every_item(portal):
         for attribute in item.values():
             [(kind, value)] = attribute.items()
-            yield from readings(value if kind == "B" else json.dumps(value, ensure_ascii=False).strip('"').encode())
+            yield from readings(
+                value if kind == "B" else json.dumps(value, ensure_ascii=False).strip('"').encode()
+            )
 
 
 def test_no_contact_and_no_name_can_be_read_in_any_item(portal: Portal) -> None:
     """Who gets hold of the table gets no patient list (GDPR Art. 32)."""
     decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME))
     noted = {"form": f"A-1 {NAME}", "witness": ANNA_PHONE.value}
-    decisions.record(portal, on_paper({SMS_NEWS: "yes"}, NOON, NOON, evidence=noted), signed(GIORGI, name=NAME))
+    decisions.record(
+        portal, on_paper({SMS_NEWS: "yes"}, NOON, NOON, evidence=noted), signed(GIORGI, name=NAME)
+    )
     decisions.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
     read = list(everything_readable(portal))
     assert any(b"Sidraba rasa" in each for each in read), "what is packed would have been found"
-    hidden = [ANNA.value, "anna.ozola", ANNA_PHONE.value, ANNA_PHONE.value[1:], GIORGI.value[4:], NAME, "Ozoli"]
+    hidden = [
+        ANNA.value,
+        "anna.ozola",
+        ANNA_PHONE.value,
+        ANNA_PHONE.value[1:],
+        GIORGI.value[4:],
+        NAME,
+        "Ozoli",
+    ]
     for secret in hidden:
         spelled = {secret, secret.upper(), json.dumps(secret)[1:-1]}
-        forms = {form for each in spelled for form in (each.encode(), base64.b64encode(each.encode())[:-4])}
+        forms = {
+            form
+            for each in spelled
+            for form in (each.encode(), base64.b64encode(each.encode())[:-4])
+        }
         assert not [form for form in forms for each in read if form in each]
 
 
@@ -74,11 +100,15 @@ def test_each_contact_is_sealed_once(portal: Portal) -> None:
     """Coming back adds a receipt, not another copy of the address."""
     for _ in range(3):
         decisions.record(portal, a_decision({EMAIL_NEWS: "no"}), signed(ANNA, ANNA_PHONE))
-    sealed = list(portal.table.partition(subject_pk(RIGA, only_person(portal, RIGA, ANNA).id), "SEALED#"))
+    sealed = list(
+        portal.table.partition(subject_pk(RIGA, only_person(portal, RIGA, ANNA).id), "SEALED#")
+    )
     assert len(sealed) == 2
 
 
-def test_a_bearer_key_opens_until_it_is_revoked_and_stands_nowhere_in_the_table(portal: Portal) -> None:
+def test_a_bearer_key_opens_until_it_is_revoked_and_stands_nowhere_in_the_table(
+    portal: Portal,
+) -> None:
     """A key is made once, shown once, and taken back in one command."""
     key, secret = keys.create(portal.table, RIGA, "newsletter program", ("status:read",))
     found = portal.directory.look_up(RIGA, api_key_digest=digest(secret)).api_key
@@ -90,7 +120,9 @@ def test_a_bearer_key_opens_until_it_is_revoked_and_stands_nowhere_in_the_table(
     found = portal.directory.look_up(RIGA, api_key_digest=digest(secret)).api_key
     assert found is not None
     assert BearerKey.read(found) == revoked
-    assert keys.revoke(portal.table, RIGA, key.id) == revoked, "revoking again keeps the day it was revoked"
+    assert keys.revoke(portal.table, RIGA, key.id) == revoked, (
+        "revoking again keeps the day it was revoked"
+    )
 
 
 def test_an_unknown_bearer_key_is_nothing(portal: Portal) -> None:

@@ -1,4 +1,6 @@
-"""Items that are written once: the portal's one way to the table refuses to change or remove them."""
+"""Items that are written once: the portal's one way to the table refuses to change or remove
+them.
+"""
 
 import json
 import re
@@ -32,7 +34,11 @@ FILTERS = 5
 """How many filters AWS lets a stream's function have, unless asked for more."""
 
 CLINIC, ID, AT = "riga-aesthetics", "0" * 32, "2026-11-29T09:00:00.000Z"
-PROOF = [keys.receipt_key(CLINIC, ID, 1), keys.signature_key(CLINIC, ID, 1), keys.receipt_id_key(CLINIC, ID)]
+PROOF = [
+    keys.receipt_key(CLINIC, ID, 1),
+    keys.signature_key(CLINIC, ID, 1),
+    keys.receipt_id_key(CLINIC, ID),
+]
 ONCE = [
     *PROOF,
     keys.audit_key(CLINIC, AT, "0" * 16),
@@ -53,7 +59,9 @@ OFTEN = [
 
 
 def a_table() -> Table:
-    """Give a table that nobody answers for: whatever is sent to it takes a second and fails otherwise."""
+    """Give a table that nobody answers for: whatever is sent to it takes a second and fails
+    otherwise.
+    """
     return Table("portal", region="eu-north-1", host="http://127.0.0.1:9")
 
 
@@ -78,7 +86,9 @@ def harm(key: Key) -> list[Write]:
 
 @pytest.mark.parametrize("key", ONCE)
 def test_what_is_written_once_is_changed_by_no_write_of_the_portal(key: Key) -> None:
-    """A mistake anywhere in the portal overwrites no receipt, no audit and no text: nothing is even sent."""
+    """A mistake anywhere in the portal overwrites no receipt, no audit and no text: nothing is even
+    sent.
+    """
     for write in harm(key):
         with pytest.raises(WrittenOnceError):
             a_table().write([Put(keys.unsigned_key(CLINIC, ID), {}), write])
@@ -103,7 +113,9 @@ def test_everything_else_may_change() -> None:
 
 @pytest.mark.parametrize("call", ["write", "put"])
 def test_the_error_names_the_kind_of_item_and_nobody(call: str) -> None:
-    """A receipt's number opens its page, and a person's id is a person's: neither gets into a log."""
+    """A receipt's number opens its page, and a person's id is a person's: neither gets into a
+    log.
+    """
     key, table = keys.receipt_key(CLINIC, ID, 1), a_table()
     asked: Any = [Replace(key, {})] if call == "write" else Put(key, {})
     with pytest.raises(WrittenOnceError, match=r"^Replace of RECEIPT$"):
@@ -111,7 +123,9 @@ def test_the_error_names_the_kind_of_item_and_nobody(call: str) -> None:
 
 
 def told_to_the_stream(event: str, key: Key) -> bool:
-    """Tell whether the filters of the template let a record of the table's stream through to its function."""
+    """Tell whether the filters of the template let a record of the table's stream through to its
+    function.
+    """
     template = (ROOT / "infra/template.yaml").read_text(encoding="utf-8")
     patterns = [json.loads(each) for each in re.findall(r"- Pattern: '(.*)'", template)]
     assert 0 < len(patterns) <= FILTERS
@@ -131,7 +145,9 @@ def told_to_the_stream(event: str, key: Key) -> bool:
 
 @pytest.mark.parametrize("key", ONCE)
 def test_a_change_of_what_is_written_once_reaches_the_function_that_tells_of_it(key: Key) -> None:
-    """A filter on the stream that let only what is new through would keep an intruder's change from everybody."""
+    """A filter on the stream that let only what is new through would keep an intruder's change from
+    everybody.
+    """
     assert told_to_the_stream("MODIFY", key)
     assert told_to_the_stream("REMOVE", key)
     assert told_to_the_stream("INSERT", key) == key.sk.startswith("RECEIPT#")

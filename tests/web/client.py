@@ -1,4 +1,6 @@
-"""A client inside the process: API Gateway's events in, answers out, each held against the OpenAPI document."""
+"""A client inside the process: API Gateway's events in, answers out, each held against the OpenAPI
+document.
+"""
 
 import base64
 import itertools
@@ -16,7 +18,9 @@ from tests.policies import under_policy_of
 from tests.web import truth
 
 MOUNTS = {"stage": "/api", "own-domain": "", "base-path": "/clinics/consent"}
-"""Where the portal can stand: under its stage, under a domain of its own, under a base path of a shared domain."""
+"""Where the portal can stand: under its stage, under a domain of its own, under a base path of a
+shared domain.
+"""
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -51,9 +55,13 @@ class Answer:
 
 
 class Client:
-    """Asks the application as API Gateway would (payload 1.0): every body in base64, every path decoded."""
+    """Asks the application as API Gateway would (payload 1.0): every body in base64, every path
+    decoded.
+    """
 
-    def __init__(self, mount: str = MOUNTS["stage"], host: str = "portal.example.org", address: str = "") -> None:
+    def __init__(
+        self, mount: str = MOUNTS["stage"], host: str = "portal.example.org", address: str = ""
+    ) -> None:
         self.mount = mount
         self.host = host
         number = next(_visitors)
@@ -67,7 +75,10 @@ class Client:
     def post(self, target: str, fields: Fields, headers: Mapping[str, str] | None = None) -> Answer:
         """Send a form."""
         return self.send(
-            "POST", target, urlencode(fields, doseq=True).encode(), {"Content-Type": FORM, **(headers or {})}
+            "POST",
+            target,
+            urlencode(fields, doseq=True).encode(),
+            {"Content-Type": FORM, **(headers or {})},
         )
 
     def follow(self, answer: Answer) -> Answer:
@@ -76,21 +87,32 @@ class Client:
         return self.get(answer.location.removeprefix(self.mount))
 
     def send(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Send anything; the answer must be one that the OpenAPI document tells of, the function held to its policy.
+        """Send anything; the answer must be one that the OpenAPI document tells of, the function
+        held to its policy.
 
         What has no route, or not that method, is in no document.
         """
         event = self._event(method, target, body, headers)
         with under_policy_of(get_portal(), "api_handler"):
             given = self.answer(event, None)
-        content = base64.b64decode(given["body"]) if given.get("isBase64Encoded") else given["body"].encode()
-        answer = Answer(given["statusCode"], {name.lower(): value for name, value in given["headers"].items()}, content)
+        content = (
+            base64.b64decode(given["body"])
+            if given.get("isBase64Encoded")
+            else given["body"].encode()
+        )
+        answer = Answer(
+            given["statusCode"],
+            {name.lower(): value for name, value in given["headers"].items()},
+            content,
+        )
         found = find([part for part in target.partition("?")[0].split("/") if part], app.routes)
         if found is not None and method in app.routes[found[0]]:
             truth.check(found[0], method, body, answer)
         return answer
 
-    def _event(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+    def _event(
+        self, method: str, target: str, body: bytes, headers: Mapping[str, str]
+    ) -> dict[str, Any]:
         path, _, query = target.partition("?")
         proxy = unquote(path).lstrip("/")
         sent = {"Host": self.host, "X-Forwarded-Proto": "https", **headers}
@@ -140,16 +162,23 @@ class Program:
 
     def receipt(self, number: str, query: str = "") -> Answer:
         """Ask for one receipt."""
-        return self.client.get(f"/v1/clinics/{self.clinic}/receipts/{quote(number)}{query}", self._authorization())
+        return self.client.get(
+            f"/v1/clinics/{self.clinic}/receipts/{quote(number)}{query}", self._authorization()
+        )
 
     def states(self, **subject: str) -> dict[str, str]:
         """Tell the state of every decision of a subject."""
         answer = self.call("status", {"subjects": [subject]})
-        return {address: told["state"] for address, told in answer.json()["results"][0]["decisions"].items()}
+        return {
+            address: told["state"]
+            for address, told in answer.json()["results"][0]["decisions"].items()
+        }
 
     def history(self, **subject: str) -> list[dict[str, Any]]:
         """Give every receipt of a subject."""
-        receipts: list[dict[str, Any]] = self.call("history", {"subject": subject}).json()["receipts"]
+        receipts: list[dict[str, Any]] = self.call("history", {"subject": subject}).json()[
+            "receipts"
+        ]
         return receipts
 
     def _authorization(self) -> dict[str, str]:

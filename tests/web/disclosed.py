@@ -1,4 +1,6 @@
-"""What a receipt vouches for, as somebody else's program reads it: an SD-JWT, the portal's public keys, a library."""
+"""What a receipt vouches for, as somebody else's program reads it: an SD-JWT, the portal's public
+keys, a library.
+"""
 
 from typing import Any
 
@@ -10,9 +12,13 @@ from tests.web.running import RunningPortal
 
 
 def verified(client: Client, presented: str) -> dict[str, Any]:
-    """Verify an SD-JWT (RFC 9901) by the published keys and give the receipt with what was disclosed in its place."""
+    """Verify an SD-JWT (RFC 9901) by the published keys and give the receipt with what was
+    disclosed in its place.
+    """
     keys = {key["kid"]: JWK(**key) for key in client.get("/.well-known/jwks.json").json()["keys"]}
-    payload: dict[str, Any] = SDJWTVerifier(presented, lambda _, header: keys[header["kid"]]).get_verified_payload()
+    payload: dict[str, Any] = SDJWTVerifier(
+        presented, lambda _, header: keys[header["kid"]]
+    ).get_verified_payload()
     return payload
 
 

@@ -1,4 +1,6 @@
-"""What a patient finds in the letterbox: links made as the post makes them, followed as a patient follows them."""
+"""What a patient finds in the letterbox: links made as the post makes them, followed as a patient
+follows them.
+"""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -26,7 +28,9 @@ BASE = "https://portal.example.org/api"
 
 
 class Home(Protocol):
-    """Where a portal runs, with one beside it that sees its table: a `RunningPortal`, a `LocalStack`."""
+    """Where a portal runs, with one beside it that sees its table: a `RunningPortal`, a
+    `LocalStack`.
+    """
 
     @property
     def in_process(self) -> Portal:
@@ -45,7 +49,9 @@ def a_token(  # noqa: PLR0917 - a link has these parts
 ) -> str:
     """Give the token of a link of this moment, good for an hour."""
     now = datetime.now(UTC)
-    subject = portal.in_process.receipts.find(clinic, receipt).document["subject"] if receipt else None
+    subject = (
+        portal.in_process.receipts.find(clinic, receipt).document["subject"] if receipt else None
+    )
     ends = instant(now + timedelta(hours=1))
     link = Link(clinic, subject, lang, addresses, receipt, instant(now), ends, "portal")
     key, handle = portal.in_process.clinics.key(clinic), LinkSecret.fresh()
@@ -54,17 +60,23 @@ def a_token(  # noqa: PLR0917 - a link has these parts
 
 
 def letters(portal: Home, clinic: str, number: str) -> Iterator[tuple[str, Addresses]]:
-    """Give what the post brings about a receipt: for each contact that confirms some of it, a token and what it asks.
+    """Give what the post brings about a receipt: for each contact that confirms some of it, a token
+    and what it asks.
 
     None comes where nothing waits, or where somebody confirmed already.
     """
     beside = portal.in_process
     document = beside.receipts.find(clinic, number).document
-    typed = confirmation_codes.claimants(beside.table, beside.clinics, clinic, number, document["subject"])
+    typed = confirmation_codes.claimants(
+        beside.table, beside.clinics, clinic, number, document["subject"]
+    )
     version, lang = document["notice"]["version"], document["notice"]["lang"]
     for contact in typed:
         if asked := confirmed_by(document, beside.clinics.version(clinic, version), typed, contact):
-            yield a_token(portal, clinic, contact, LinkScope.CONFIRM, number, asked, lang=lang), asked
+            yield (
+                a_token(portal, clinic, contact, LinkScope.CONFIRM, number, asked, lang=lang),
+                asked,
+            )
 
 
 def confirmed(client: Client, portal: Home, clinic: str, fields: Fields, query: str = "") -> Answer:
@@ -73,10 +85,11 @@ def confirmed(client: Client, portal: Home, clinic: str, fields: Fields, query: 
 
 
 def confirm(client: Client, portal: Home, clinic: str, answer: Answer) -> Answer:
-    """Confirm what waits of a decision, from the letterbox of each contact that was typed; give the last answer.
+    """Confirm what waits of a decision, from the letterbox of each contact that was typed; give the
+    last answer.
 
-    `answer` is the one to the consent form. The last answer leads to the receipt of the last confirmation, or is
-    `answer` itself where nothing has to be confirmed.
+    `answer` is the one to the consent form. The last answer leads to the receipt of the last
+    confirmation, or is `answer` itself where nothing has to be confirmed.
     """
     for token, asked in letters(portal, clinic, receipt_number(answer)):
         answer = client.post(f"/confirm/{token}", {"sure": "yes", "purpose": asked})
@@ -97,13 +110,19 @@ class Bag:
 
 
 def unasked(portal: Home, clinic: str, contact: Contact, at: Instant) -> list[Email]:
-    """Give the mails somebody gets unasked by a time, as the hourly round leaves them and the post brings them."""
+    """Give the mails somebody gets unasked by a time, as the hourly round leaves them and the post
+    brings them.
+    """
     brought = brought_unasked(portal, clinic, contact, at)
     mails = [each for each in brought if isinstance(each, Email) and each.to == contact.value]
-    return [mail for mail in mails if mail.tags["clinic"] == clinic]  # another test's clinic may write to them too
+    return [
+        mail for mail in mails if mail.tags["clinic"] == clinic
+    ]  # another test's clinic may write to them too
 
 
-def brought_unasked(portal: Home, clinic: str, contact: Contact, at: Instant) -> list[Email | TextMessage]:
+def brought_unasked(
+    portal: Home, clinic: str, contact: Contact, at: Instant
+) -> list[Email | TextMessage]:
     """Give everything that is brought unasked by a time to whoever is known under a contact."""
     beside, bag = portal.in_process, Bag()
     _make_room(portal, [contact])
@@ -127,7 +146,9 @@ def carried(portal: Home, *to: Contact) -> list[str]:
 
 
 def _make_room(portal: Home, contacts: Iterable[Contact]) -> None:
-    """Empty the buckets that count a contact's messages from all clinics: other tests' clinics wrote to it too."""
+    """Empty the buckets that count a contact's messages from all clinics: other tests' clinics
+    wrote to it too.
+    """
     key = portal.in_process.clinics.portal_key()
     if key is not None:
         whom = {ANNA, ANNA_PHONE, *contacts}

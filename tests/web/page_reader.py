@@ -1,4 +1,6 @@
-"""What a patient does on a page, and what the page says: read from the HTML as a browser reads it."""
+"""What a patient does on a page, and what the page says: read from the HTML as a browser reads
+it.
+"""
 
 import re
 from dataclasses import replace
@@ -85,14 +87,20 @@ def receipt_number(answer: Answer) -> str:
 
 
 def legible(text: str) -> str:
-    """Leave out of a page or a message what may hold any letters by chance: links, forms' states, hashes and ids."""
+    """Leave out of a page or a message what may hold any letters by chance: links, forms' states,
+    hashes and ids.
+    """
     return re.sub(r"[A-Za-z0-9_-]{22,}", "", text)
 
 
 def aged_state(client: Client, clinic: str, ago: timedelta, page: str = "") -> str:
-    """Give a page's state as if it had been opened some time ago: signed with the clinic's secret by an older clock."""
+    """Give a page's state as if it had been opened some time ago: signed with the clinic's secret
+    by an older clock.
+    """
     secret = form_secret(clinic, TEMPLATES[page.partition("?")[0]])
     soon = instant(datetime.now(UTC) + timedelta(seconds=1))
-    state = FormState.from_token(secret, open_page(client, f"/{clinic}{page}").fields["state"], soon)
+    state = FormState.from_token(
+        secret, open_page(client, f"/{clinic}{page}").fields["state"], soon
+    )
     assert state is not None
     return replace(state, opened_at=instant(datetime.now(UTC) - ago)).to_token(secret)

@@ -1,4 +1,6 @@
-"""The portal the routes are tried in: one local AWS, one table, five demo clinics, and clinics of a test's own."""
+"""The portal the routes are tried in: one local AWS, one table, five demo clinics, and clinics of a
+test's own.
+"""
 
 import copy
 import itertools
@@ -28,7 +30,9 @@ from tests.web.client import Client, Program
 
 TABLE = "portal"
 LONG_AGO = "2026-01-01T08:00:00.000Z"
-"""When the clinics were published; their documents say from 1 November on. So forms of that month have a text."""
+"""When the clinics were published; their documents say from 1 November on. So forms of that month
+have a text.
+"""
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -44,7 +48,9 @@ class RunningPortal:
 
     @cached_property
     def in_process(self) -> Portal:
-        """The portal in a process beside the application's: what one remembers the other does not."""
+        """The portal in a process beside the application's: what one remembers the other does
+        not.
+        """
         return get_portal.__wrapped__()
 
     @property
@@ -56,14 +62,20 @@ class RunningPortal:
         """Give the program of a demo clinic."""
         return Program(clinic, self.api_keys[clinic])
 
-    def open_clinic(self, like: str = RIGA, change: Change | None = None, at: Instant = LONG_AGO) -> Program:
-        """Publish a clinic of its own, long ago, written like one of the demo clinics, and give its program."""
+    def open_clinic(
+        self, like: str = RIGA, change: Change | None = None, at: Instant = LONG_AGO
+    ) -> Program:
+        """Publish a clinic of its own, long ago, written like one of the demo clinics, and give its
+        program.
+        """
         name = f"z{next(self.numbers):03d}"
         document = copy.deepcopy(_document(like)) | {"id": f"clinic-{name}", "code": name}
         self._publish(document, change, at=at)
         return Program(document["id"], self.new_key(document["id"]))
 
-    def republish(self, clinic: str, version: str, change: Change | None = None, at: Instant | None = None) -> None:
+    def republish(
+        self, clinic: str, version: str, change: Change | None = None, at: Instant | None = None
+    ) -> None:
         """Publish the next version of a clinic opened by `open_clinic`, from another process."""
         self._publish(copy.deepcopy(self.documents[clinic]) | {"version": version}, change, at)
 
@@ -72,22 +84,37 @@ class RunningPortal:
         return keys.create(self.table, clinic, label, *([scopes] if scopes else []))[1]
 
     def managing(self, clinic: str) -> Program:
-        """Give a program whose links open patients' own pages: its key has the scope that is asked for by name."""
+        """Give a program whose links open patients' own pages: its key has the scope that is asked
+        for by name.
+        """
         return Program(clinic, self.new_key(clinic, *SCOPES))
 
     def member(self, clinic: str, controller: str) -> Program:
         """Give the program of one of a clinic's joint controllers."""
-        controllers = [each.id for each in self.in_process.directory.look_up(clinic).published.clinic.controllers]
+        controllers = [
+            each.id
+            for each in self.in_process.directory.look_up(clinic).published.clinic.controllers
+        ]
         member = keys.Member(controller, controllers)
         return Program(clinic, keys.create(self.table, clinic, controller, member=member)[1])
 
     def seal(self) -> None:
-        """Sign what waits at the clinic opened last, as the stream's function does; what other tests left waits on."""
+        """Sign what waits at the clinic opened last, as the stream's function does; what other
+        tests left waits on.
+        """
         assert self.in_process.signer is not None
         clinic = list(self.documents)[-1]
-        marks = [mark for shard in SHARDS for mark in self.table.partition(unsigned_key("", shard).pk, f"{clinic}#")]
-        receipts = [self.in_process.receipts.find(clinic, mark.sk.partition("#")[2]) for mark in marks]
-        assert list(signing.sign_receipts(self.table, self.in_process.signer, receipts, lambda: False))[-1].whole
+        marks = [
+            mark
+            for shard in SHARDS
+            for mark in self.table.partition(unsigned_key("", shard).pk, f"{clinic}#")
+        ]
+        receipts = [
+            self.in_process.receipts.find(clinic, mark.sk.partition("#")[2]) for mark in marks
+        ]
+        assert list(
+            signing.sign_receipts(self.table, self.in_process.signer, receipts, lambda: False)
+        )[-1].whole
 
     def items(self) -> set[tuple[str, str]]:
         """Give the key of every item in the table but the audit's, to see what a request stored."""
@@ -100,10 +127,14 @@ class RunningPortal:
         return repr([page["Items"] for page in self._pages()]).encode()
 
     def audit(self, clinic: str) -> list[dict[str, Any]]:
-        """Give the audit of a clinic that was opened just now, oldest line first; midnight may have passed since."""
+        """Give the audit of a clinic that was opened just now, oldest line first; midnight may have
+        passed since.
+        """
         now = datetime.now(UTC)
         days = [(now - timedelta(days=1)).date().isoformat(), now.date().isoformat()]
-        items = [item for day in days for item in self.table.partition(audit_key(clinic, day, "").pk, "")]
+        items = [
+            item for day in days for item in self.table.partition(audit_key(clinic, day, "").pk, "")
+        ]
         return [json.loads(item.body or "") for item in items]
 
     def _pages(self, **asked: str) -> Iterator[dict[str, Any]]:
@@ -112,12 +143,16 @@ class RunningPortal:
         )
         return pages
 
-    def _publish(self, document: dict[str, Any], change: Change | None, at: Instant | None = None) -> None:
+    def _publish(
+        self, document: dict[str, Any], change: Change | None, at: Instant | None = None
+    ) -> None:
         if change:
             change(document)
         ready, arn = make_edition(document), self.settings["CLINIC_KEY_ARN"]
         why = "For a test of what happens then."
-        assert publish.publish(ready, self.in_process, arn, author=IEVA, approver=JURIS, minor_reason=why, at=at)
+        assert publish.publish(
+            ready, self.in_process, arn, author=IEVA, approver=JURIS, minor_reason=why, at=at
+        )
         self.documents[document["id"]] = document
 
 
@@ -130,11 +165,16 @@ def a_signing_key(alias: str, spec: str = "ECC_NIST_P256") -> str:
 
 
 def counts_at_once(document: dict[str, Any]) -> None:
-    """Let every Yes but one to the newsletter count unconfirmed, for the reason that a clinic has to give."""
+    """Let every Yes but one to the newsletter count unconfirmed, for the reason that a clinic has
+    to give.
+    """
     for purpose in document["purposes"]:
         if purpose["id"] != "newsletter":
             for decided in purpose.get("options", [purpose]):
-                decided["confirm"] = {"required": False, "reason": "The reception sees everybody who answers."}
+                decided["confirm"] = {
+                    "required": False,
+                    "reason": "The reception sees everybody who answers.",
+                }
 
 
 @cache
@@ -150,9 +190,18 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPortal]
     folder = tmp_path_factory.mktemp("routes")
     with ministack() as url, environment(aws_environment(url)):
         create_table(url, TABLE)
-        arn = botocore.session.get_session().create_client("kms", REGION).create_key()["KeyMetadata"]["Arn"]
+        arn = (
+            botocore.session.get_session()
+            .create_client("kms", REGION)
+            .create_key()["KeyMetadata"]["Arn"]
+        )
         alias = a_signing_key("alias/portal-signing")
-        settings = {**aws_environment(url), "TABLE_NAME": TABLE, "CLINIC_KEY_ARN": arn, "SIGNING_KEY": alias}
+        settings = {
+            **aws_environment(url),
+            "TABLE_NAME": TABLE,
+            "CLINIC_KEY_ARN": arn,
+            "SIGNING_KEY": alias,
+        }
         given = publish_demo(settings, folder / "keys.json", at=LONG_AGO)
         yield RunningPortal(settings, {clinic: entry["api_key"] for clinic, entry in given.items()})
     get_portal.cache_clear()
@@ -160,7 +209,9 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPortal]
 
 @pytest.fixture(scope="module", autouse=True)
 def _at_home(settled: RunningPortal) -> Iterator[None]:
-    """Let the application find this portal, as a process that has just started, and leave nothing behind."""
+    """Let the application find this portal, as a process that has just started, and leave nothing
+    behind.
+    """
     with environment({**settled.settings, "PUBLIC_URL": ""}):
         get_portal.cache_clear()
         yield

@@ -73,7 +73,9 @@ def test_another_clinics_receipt_and_page_are_not_found(client: Client) -> None:
     """A number says nothing at a clinic it does not belong to."""
     answer = decide(client, RIGA, {"decision.newsletter.email": "no"})
     number = receipt_number(answer)
-    shown = next(link for link in Page(client.follow(answer)).links if "/shown/" in link).rpartition("/")[2]
+    shown = next(
+        link for link in Page(client.follow(answer)).links if "/shown/" in link
+    ).rpartition("/")[2]
     assert client.get(f"/{RIGA}/receipts/{number}").status == 200
     assert client.get(f"/{TBILISI}/receipts/{number}").status == 404
     assert client.get(f"/{TBILISI}/shown/{shown}").status == 404
@@ -86,7 +88,11 @@ UNREADABLE = {
     "multipart": (415, {"Content-Type": "multipart/form-data; boundary=x"}, b"--x--"),
     "broken utf-8": (400, {"Content-Type": FORM}, b"decision.newsletter.email=\xff\xfe"),
     "broken utf-8, escaped": (400, {"Content-Type": FORM}, b"name=%ff%fe"),
-    "500 fields": (400, {"Content-Type": FORM}, "&".join(f"decision.x{n}=yes" for n in range(500)).encode()),
+    "500 fields": (
+        400,
+        {"Content-Type": FORM},
+        "&".join(f"decision.x{n}=yes" for n in range(500)).encode(),
+    ),
     "too large": (413, {"Content-Type": FORM}, b"name=" + b"x" * MAX_FORM),
 }
 
@@ -110,5 +116,10 @@ def test_the_form_type_may_name_its_charset_in_any_case(client: Client) -> None:
     """Browsers and frameworks spell the type in their own ways."""
     state = open_page(client, f"/{RIGA}").fields["state"]
     body = f"decision.newsletter.email=no&state={state}".encode()
-    answer = client.send("POST", f"/{RIGA}", body, {"content-type": "Application/X-WWW-Form-Urlencoded; charset=UTF-8"})
+    answer = client.send(
+        "POST",
+        f"/{RIGA}",
+        body,
+        {"content-type": "Application/X-WWW-Form-Urlencoded; charset=UTF-8"},
+    )
     assert answer.status == 303

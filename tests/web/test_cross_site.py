@@ -15,7 +15,9 @@ FROM_ANYWHERE = {"/unsubscribe/{token}"}
 """Forms that mail programs send without any page (RFC 8058)."""
 
 POSTS = sorted(
-    resource for resource, methods in app.routes.items() if "POST" in methods and not resource.startswith("/v1/")
+    resource
+    for resource, methods in app.routes.items()
+    if "POST" in methods and not resource.startswith("/v1/")
 )
 STRANGE: list[Mapping[str, str]] = [
     {"Sec-Fetch-Site": "cross-site"},
@@ -57,7 +59,9 @@ def test_a_form_of_another_website_is_refused_everywhere(
 
 
 @pytest.mark.parametrize("headers", OWN)
-def test_the_portals_own_form_is_taken_whatever_browser_sends_it(client: Client, headers: Mapping[str, str]) -> None:
+def test_the_portals_own_form_is_taken_whatever_browser_sends_it(
+    client: Client, headers: Mapping[str, str]
+) -> None:
     """Old browsers say nothing, others say null because our pages tell nobody where they are."""
     state = open_page(client, f"/{RIGA}").fields["state"]
     assert client.post(f"/{RIGA}", {**NO, "state": state}, headers).status == 303

@@ -61,7 +61,9 @@ def test_a_yes_a_no_and_a_question_left_open_are_three_things() -> None:
 
 def test_saying_no_needs_no_contact() -> None:
     """A refusal costs nothing: not even an address."""
-    said = read_consent(CLINIC, sent({"decision.newsletter.email": "no", "decision.research": "no"}))
+    said = read_consent(
+        CLINIC, sent({"decision.newsletter.email": "no", "decision.research": "no"})
+    )
     assert not said.errors
     assert said.contacts == ()
 
@@ -70,18 +72,38 @@ def test_saying_no_needs_no_contact() -> None:
     ("fields", "expected"),
     [
         pytest.param({}, {("decision.newsletter.email", "nothing_decided")}, id="nothing"),
-        pytest.param({"email": "anna@example.org"}, {("decision.newsletter.email", "nothing_decided")}, id="no answer"),
-        pytest.param({"decision.news": "yes"}, {("errors", "question_closed")}, id="no longer asked"),
-        pytest.param({**EMAIL_YES, "decision.news": "yes"}, {("errors", "question_closed")}, id="one no longer asked"),
         pytest.param(
-            {"decision.research": "maybe"}, {("decision.research", "answer_unclear")}, id="neither Yes nor No"
-        ),
-        pytest.param({"decision.research": ["yes", "no"]}, {("decision.research", "answer_unclear")}, id="both"),
-        pytest.param(
-            {"decision.newsletter.email": "yes"}, {("email", "email_missing")}, id="e-mail news without e-mail"
+            {"email": "anna@example.org"},
+            {("decision.newsletter.email", "nothing_decided")},
+            id="no answer",
         ),
         pytest.param(
-            {"decision.newsletter.sms": "yes"}, {("phone", "phone_missing")}, id="text messages without phone"
+            {"decision.news": "yes"}, {("errors", "question_closed")}, id="no longer asked"
+        ),
+        pytest.param(
+            {**EMAIL_YES, "decision.news": "yes"},
+            {("errors", "question_closed")},
+            id="one no longer asked",
+        ),
+        pytest.param(
+            {"decision.research": "maybe"},
+            {("decision.research", "answer_unclear")},
+            id="neither Yes nor No",
+        ),
+        pytest.param(
+            {"decision.research": ["yes", "no"]},
+            {("decision.research", "answer_unclear")},
+            id="both",
+        ),
+        pytest.param(
+            {"decision.newsletter.email": "yes"},
+            {("email", "email_missing")},
+            id="e-mail news without e-mail",
+        ),
+        pytest.param(
+            {"decision.newsletter.sms": "yes"},
+            {("phone", "phone_missing")},
+            id="text messages without phone",
         ),
         pytest.param(
             {"decision.newsletter.sms": "yes", "email": "anna@example.org"},
@@ -94,15 +116,27 @@ def test_saying_no_needs_no_contact() -> None:
             id="research by nobody",
         ),
         pytest.param(
-            {"decision.research": "yes", "phone": "26123456"}, {("name", "name_missing")}, id="without a name"
+            {"decision.research": "yes", "phone": "26123456"},
+            {("name", "name_missing")},
+            id="without a name",
         ),
-        pytest.param({**EMAIL_YES, "email": "anna"}, {("email", "email_invalid")}, id="half an address"),
-        pytest.param({**EMAIL_YES, "phone": "12"}, {("phone", "phone_invalid")}, id="a slip in what was not asked for"),
+        pytest.param(
+            {**EMAIL_YES, "email": "anna"}, {("email", "email_invalid")}, id="half an address"
+        ),
+        pytest.param(
+            {**EMAIL_YES, "phone": "12"},
+            {("phone", "phone_invalid")},
+            id="a slip in what was not asked for",
+        ),
         pytest.param({**EMAIL_YES, "email": " "}, {("email", "email_missing")}, id="a blank"),
-        pytest.param({**EMAIL_YES, "email": "a" * 5000}, {("email", "email_invalid")}, id="far too long"),
+        pytest.param(
+            {**EMAIL_YES, "email": "a" * 5000}, {("email", "email_invalid")}, id="far too long"
+        ),
     ],
 )
-def test_each_fault_names_its_field(fields: Mapping[str, Any], expected: set[tuple[str, str]]) -> None:
+def test_each_fault_names_its_field(
+    fields: Mapping[str, Any], expected: set[tuple[str, str]]
+) -> None:
     """The page leads the patient to what is to be mended, and to nothing else."""
     assert problems(read_consent(CLINIC, sent(fields))) == expected
 
@@ -126,10 +160,20 @@ ABROAD, LANDLINE, NOBODYS = "+447911123456", "+371 6700 0001", "+371 55555555"
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        pytest.param({"decision.newsletter.sms": "yes", "phone": ABROAD}, "phone_no_texts", id="abroad"),
-        pytest.param({"decision.newsletter.sms": "yes", "phone": LANDLINE}, "phone_no_texts", id="a landline"),
-        pytest.param({"decision.newsletter.sms": "yes", "phone": NOBODYS}, "phone_invalid", id="nobody's"),
-        pytest.param({"decision.research": "yes", "name": "Anna", "phone": ABROAD}, None, id="needs no text message"),
+        pytest.param(
+            {"decision.newsletter.sms": "yes", "phone": ABROAD}, "phone_no_texts", id="abroad"
+        ),
+        pytest.param(
+            {"decision.newsletter.sms": "yes", "phone": LANDLINE}, "phone_no_texts", id="a landline"
+        ),
+        pytest.param(
+            {"decision.newsletter.sms": "yes", "phone": NOBODYS}, "phone_invalid", id="nobody's"
+        ),
+        pytest.param(
+            {"decision.research": "yes", "name": "Anna", "phone": ABROAD},
+            None,
+            id="needs no text message",
+        ),
         pytest.param({"decision.newsletter.sms": "no", "phone": ABROAD}, None, id="a No"),
         pytest.param({**EMAIL_YES, "phone": ABROAD}, None, id="confirmed by e-mail"),
     ],
@@ -137,7 +181,9 @@ ABROAD, LANDLINE, NOBODYS = "+447911123456", "+371 6700 0001", "+371 55555555"
 def test_a_number_that_takes_no_text_message_is_refused_only_where_one_is_needed(
     fields: Mapping[str, Any], expected: str | None
 ) -> None:
-    """Who has a phone from abroad decides by it all the same, and is told at once where that cannot work."""
+    """Who has a phone from abroad decides by it all the same, and is told at once where that cannot
+    work.
+    """
     said = read_consent(with_research(legal_basis="consent"), sent(fields))
     assert problems(said) == ({("phone", expected)} if expected else set())
     assert any(contact.kind is ContactKind.PHONE for contact in said.contacts)
@@ -160,10 +206,16 @@ def test_a_phone_from_abroad_withdraws() -> None:
 
 
 def test_a_link_is_promised_only_where_a_message_can_come() -> None:
-    """Nobody waits at the page for a link that is never sent; the answer depends on the number alone."""
+    """Nobody waits at the page for a link that is never sent; the answer depends on the number
+    alone.
+    """
     for number in (ABROAD, LANDLINE):
-        assert problems_of(read_written_to(CLINIC, sent({"phone": number}))[1]) == {("phone", "phone_no_texts_email")}
-    assert not read_written_to(CLINIC, sent({"phone": ABROAD, "email": "anna.ozola@example.org"}))[1]
+        assert problems_of(read_written_to(CLINIC, sent({"phone": number}))[1]) == {
+            ("phone", "phone_no_texts_email")
+        }
+    assert not read_written_to(CLINIC, sent({"phone": ABROAD, "email": "anna.ozola@example.org"}))[
+        1
+    ]
     assert not read_written_to(CLINIC, sent({"phone": "26123456"}))[1]
 
 
@@ -180,11 +232,16 @@ def test_where_the_clinic_asks_a_yes_comes_with_the_adult_declaration(
     fields: Mapping[str, Any], *, missing: bool
 ) -> None:
     """A minor's Yes is not taken; a No always is."""
-    assert (("adult", "adult_missing") in problems(read_consent(ADULTS_ONLY, sent(fields)))) == missing
+    assert (
+        ("adult", "adult_missing") in problems(read_consent(ADULTS_ONLY, sent(fields)))
+    ) == missing
 
 
 @given(
-    st.dictionaries(st.sampled_from([f"decision.{each}" for each in CLINIC.questions]), st.lists(st.text(), max_size=3))
+    st.dictionaries(
+        st.sampled_from([f"decision.{each}" for each in CLINIC.questions]),
+        st.lists(st.text(), max_size=3),
+    )
 )
 def test_nothing_but_a_plain_yes_or_no_is_ever_an_answer(fields: dict[str, list[str]]) -> None:
     """No odd value, blank or repetition turns into a decision."""
@@ -197,7 +254,9 @@ def test_nothing_but_a_plain_yes_or_no_is_ever_an_answer(fields: dict[str, list[
 
 def test_a_withdrawal_takes_a_contact_and_what_to_stop() -> None:
     """One field and one choice, and it is over: no more steps than saying Yes (GDPR Art. 7(3))."""
-    said = read_withdrawal(CLINIC, sent({"email": "Anna.Ozola@example.org", "purpose": ["newsletter"]}))
+    said = read_withdrawal(
+        CLINIC, sent({"email": "Anna.Ozola@example.org", "purpose": ["newsletter"]})
+    )
     assert said.answers == {"newsletter.email": Answer.WITHDRAW, "newsletter.sms": Answer.WITHDRAW}
     assert said.contacts == (ANNA,)
     assert not said.errors
@@ -214,12 +273,20 @@ def test_withdrawing_all_names_every_question_and_more() -> None:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        pytest.param({}, {("purpose", "nothing_chosen"), ("email", "contact_missing")}, id="nothing"),
-        pytest.param({"email": "anna@example.org"}, {("purpose", "nothing_chosen")}, id="nothing chosen"),
-        pytest.param({"all": "yes"}, {("email", "contact_missing")}, id="by nobody"),
-        pytest.param({"all": "yes", "email": "anna"}, {("email", "email_invalid")}, id="half an address"),
         pytest.param(
-            {"purpose": ["news"], "email": "anna@example.org"}, {("purpose", "purpose_unknown")}, id="unknown"
+            {}, {("purpose", "nothing_chosen"), ("email", "contact_missing")}, id="nothing"
+        ),
+        pytest.param(
+            {"email": "anna@example.org"}, {("purpose", "nothing_chosen")}, id="nothing chosen"
+        ),
+        pytest.param({"all": "yes"}, {("email", "contact_missing")}, id="by nobody"),
+        pytest.param(
+            {"all": "yes", "email": "anna"}, {("email", "email_invalid")}, id="half an address"
+        ),
+        pytest.param(
+            {"purpose": ["news"], "email": "anna@example.org"},
+            {("purpose", "purpose_unknown")},
+            id="unknown",
         ),
     ],
 )
@@ -235,7 +302,9 @@ def test_an_open_page_remembers_what_it_showed() -> None:
     assert FormState.from_token(SECRET, STATE.to_token(SECRET), "2026-11-22T10:15:00.000Z") == STATE
 
 
-@pytest.mark.parametrize("harm", [str.swapcase, lambda sealed: sealed[:-1], lambda sealed: f"x{sealed}", lambda _: ""])
+@pytest.mark.parametrize(
+    "harm", [str.swapcase, lambda sealed: sealed[:-1], lambda sealed: f"x{sealed}", lambda _: ""]
+)
 def test_a_state_somebody_changed_is_no_state(harm: Any) -> None:
     """Nobody can claim to have been shown another text."""
     assert FormState.from_token(SECRET, harm(STATE.to_token(SECRET)), MORNING) is None
@@ -258,7 +327,9 @@ def test_a_page_of_a_time_to_come_is_shown_anew() -> None:
 
 
 def test_a_page_is_signed_by_hmac_sha256_and_by_nothing_weaker() -> None:
-    """A signature of SHA-1, as pages carried before, opens no page: it is shown anew, with what was typed."""
+    """A signature of SHA-1, as pages carried before, opens no page: it is shown anew, with what was
+    typed.
+    """
     signature = STATE.to_token(SECRET).rpartition(".")[2]
     assert len(base64.urlsafe_b64decode(signature + "=")) == hashlib.sha256().digest_size
     earlier = str(URLSafeSerializer(SECRET, salt="open-form").dumps(astuple(STATE)))
@@ -270,11 +341,16 @@ def test_the_same_form_is_the_same_receipt_whichever_way_it_was_typed() -> None:
     """A second click, or the number with its country's code, is the same decision."""
     fields = {**EMAIL_YES, "phone": "26123456"}
     first, second = (
-        read_consent(CLINIC, sent({**fields, "phone": phone})) for phone in ("26123456", "+371 26 123 456")
+        read_consent(CLINIC, sent({**fields, "phone": phone}))
+        for phone in ("26123456", "+371 26 123 456")
     )
-    assert receipt_id(SECRET, STATE.nonce, first.identity()) == receipt_id(SECRET, STATE.nonce, second.identity())
+    assert receipt_id(SECRET, STATE.nonce, first.identity()) == receipt_id(
+        SECRET, STATE.nonce, second.identity()
+    )
     other = read_consent(CLINIC, sent({**fields, "decision.newsletter.email": "no"}))
-    assert receipt_id(SECRET, STATE.nonce, first.identity()) != receipt_id(SECRET, STATE.nonce, other.identity())
+    assert receipt_id(SECRET, STATE.nonce, first.identity()) != receipt_id(
+        SECRET, STATE.nonce, other.identity()
+    )
 
 
 CHILDREN_TOO = read_clinic(a_document(age={"guardian": True}))
@@ -303,19 +379,41 @@ def test_a_guardian_decides_for_a_child_by_the_guardians_own_contact() -> None:
     ("changed", "expected"),
     [
         pytest.param({"relation": ""}, {("relation", "relation_missing")}, id="no relation"),
-        pytest.param({"relation": "aunt"}, {("relation", "relation_missing")}, id="another relation"),
+        pytest.param(
+            {"relation": "aunt"}, {("relation", "relation_missing")}, id="another relation"
+        ),
         pytest.param({"child_name": " "}, {("child_name", "child_name_missing")}, id="no name"),
         pytest.param({"child_born_day": ""}, {("child_born", "child_born_missing")}, id="no day"),
         pytest.param(
-            {"child_born_day": "31", "child_born_month": "4"}, {("child_born", "child_born_impossible")}, id="31 4"
+            {"child_born_day": "31", "child_born_month": "4"},
+            {("child_born", "child_born_impossible")},
+            id="31 4",
         ),
-        pytest.param({"child_born_month": "March"}, {("child_born", "child_born_impossible")}, id="in words"),
-        pytest.param({"child_born_day": "²"}, {("child_born", "child_born_impossible")}, id="no digit"),
-        pytest.param({"child_born_year": "16"}, {("child_born", "child_born_impossible")}, id="two digits"),
-        pytest.param({"child_born_year": "1016"}, {("child_born", "child_born_impossible")}, id="a thousand years"),
-        pytest.param({"child_born_year": "2027"}, {("child_born", "child_born_later")}, id="not born"),
-        pytest.param({"child_born_year": "2013"}, {("child_born", "child_decides_alone")}, id="thirteen in Latvia"),
-        pytest.param({"child_born_year": "1990"}, {("child_born", "child_decides_alone")}, id="grown up"),
+        pytest.param(
+            {"child_born_month": "March"}, {("child_born", "child_born_impossible")}, id="in words"
+        ),
+        pytest.param(
+            {"child_born_day": "²"}, {("child_born", "child_born_impossible")}, id="no digit"
+        ),
+        pytest.param(
+            {"child_born_year": "16"}, {("child_born", "child_born_impossible")}, id="two digits"
+        ),
+        pytest.param(
+            {"child_born_year": "1016"},
+            {("child_born", "child_born_impossible")},
+            id="a thousand years",
+        ),
+        pytest.param(
+            {"child_born_year": "2027"}, {("child_born", "child_born_later")}, id="not born"
+        ),
+        pytest.param(
+            {"child_born_year": "2013"},
+            {("child_born", "child_decides_alone")},
+            id="thirteen in Latvia",
+        ),
+        pytest.param(
+            {"child_born_year": "1990"}, {("child_born", "child_decides_alone")}, id="grown up"
+        ),
         pytest.param({"child": ""}, {("child", "child_unclear")}, id="not ticked"),
         pytest.param({"email": ""}, {("email", "email_missing")}, id="no contact"),
     ],
@@ -328,8 +426,12 @@ def test_what_is_wrong_about_a_child_is_said_where_it_is(
 
 
 def test_a_child_is_too_young_until_the_evening_before_its_birthday() -> None:
-    """The day counts where the clinic is: at half past eleven in Riga it is still the day before in London."""
-    fields = sent({**FOR_A_CHILD, "child_born_day": "23", "child_born_month": "11", "child_born_year": "2013"})
+    """The day counts where the clinic is: at half past eleven in Riga it is still the day before in
+    London.
+    """
+    fields = sent(
+        {**FOR_A_CHILD, "child_born_day": "23", "child_born_month": "11", "child_born_year": "2013"}
+    )
     assert not read_consent_at(CHILDREN_TOO, fields, "2026-11-22T21:59:59.999Z").errors
     assert read_consent_at(CHILDREN_TOO, fields, "2026-11-22T22:00:00.000Z").errors
 
@@ -354,7 +456,10 @@ def test_a_guardians_no_without_a_contact_needs_nothing_of_the_child() -> None:
     """A refusal costs nothing here either; with a contact the child must be found again."""
     no = {"decision.research": "no", "child": "yes", "relation": "guardian"}
     assert not read_consent(CHILDREN_TOO, sent(no)).errors
-    assert {field for field, _ in problems(read_consent(CHILDREN_TOO, sent({**no, "email": ANNA.value})))} == {
+    assert {
+        field
+        for field, _ in problems(read_consent(CHILDREN_TOO, sent({**no, "email": ANNA.value})))
+    } == {
         "child_name",
         "child_born",
     }

@@ -1,4 +1,6 @@
-"""Every answer of every route carries the headers that protect it: a new route is walked without anybody's help."""
+"""Every answer of every route carries the headers that protect it: a new route is walked without
+anybody's help.
+"""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +14,12 @@ from tests.web.client import FORM, Answer, Client, Program
 from tests.web.page_reader import Page, decide, receipt_number
 from tests.web.running import RunningPortal
 
-PUBLIC = {"/{clinic}/shown/{sha256}", "/{clinic}/qr/{picture_name}", "/.well-known/jwks.json", "/openapi.json"}
+PUBLIC = {
+    "/{clinic}/shown/{sha256}",
+    "/{clinic}/qr/{picture_name}",
+    "/.well-known/jwks.json",
+    "/openapi.json",
+}
 PUBLIC |= {"/.well-known/security.txt"}
 """What holds nothing about anybody and may be kept in a cache."""
 KIOSK = {resource for resource in app.routes if "kiosk" in resource}
@@ -47,15 +54,26 @@ def walk(client: Client, program: Program) -> Iterator[tuple[str, Answer]]:
         good = re.sub(r"\{(\w+)\}", lambda name: right.get(name[1], "x"), resource)
         bad = re.sub(r"\{\w+\}", "nobody", resource)
         for method in methods:
-            body = (b"{}", "application/json") if resource.startswith("/v1/") else (b"lang=en", FORM)
+            body = (
+                (b"{}", "application/json") if resource.startswith("/v1/") else (b"lang=en", FORM)
+            )
             for target in (good, bad):
-                for headers in ({"Content-Type": body[1], **key}, {"Content-Type": "text/plain", "Origin": "null"}):
-                    yield resource, client.send(method, target, body[0] if method == "POST" else b"", headers)
+                for headers in (
+                    {"Content-Type": body[1], **key},
+                    {"Content-Type": "text/plain", "Origin": "null"},
+                ):
+                    yield (
+                        resource,
+                        client.send(method, target, body[0] if method == "POST" else b"", headers),
+                    )
             if method == "POST" and not resource.startswith("/v1/"):
                 foreign = {"Content-Type": FORM, "Sec-Fetch-Site": "cross-site"}
                 yield resource, client.send("POST", good, b"", foreign)
     for form in ("pdf", "html"):
-        yield "/{clinic}/receipts/{receipt}", client.get(f"/{program.clinic}/receipts/{number}?format={form}")
+        yield (
+            "/{clinic}/receipts/{receipt}",
+            client.get(f"/{program.clinic}/receipts/{number}?format={form}"),
+        )
     yield "/{clinic}", decided
     for _ in range(CONTACT.burst + 1):
         fields = {"decision.newsletter.email": "no", "email": "anna.ozola@example.org"}
@@ -73,7 +91,13 @@ def test_the_walk_sees_every_route_and_every_kind_of_answer(walked: Walked) -> N
     assert {resource for resource, _ in walked} == set(app.routes)
     assert {answer.status for _, answer in walked} >= {200, 302, 303, 401, 403, 404, 415, 422, 429}
     kinds = {answer.headers["content-type"].partition(";")[0] for _, answer in walked}
-    assert kinds >= {"text/html", "application/json", "application/problem+json", "application/pdf", "image/svg+xml"}
+    assert kinds >= {
+        "text/html",
+        "application/json",
+        "application/problem+json",
+        "application/pdf",
+        "image/svg+xml",
+    }
 
 
 def test_no_answer_is_framed_sniffed_listed_or_told_to_others(walked: Walked) -> None:
@@ -81,14 +105,21 @@ def test_no_answer_is_framed_sniffed_listed_or_told_to_others(walked: Walked) ->
     for resource, answer in walked:
         told = {name: answer.headers.get(name) for name in ALWAYS}
         assert told == ALWAYS, (resource, answer.status)
-        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"], (resource, answer.status)
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"], (
+            resource,
+            answer.status,
+        )
         assert "set-cookie" not in answer.headers
-        sharing = "cross-origin" if answer.headers["content-type"].startswith("image/") else "same-origin"
+        sharing = (
+            "cross-origin" if answer.headers["content-type"].startswith("image/") else "same-origin"
+        )
         assert answer.headers["cross-origin-resource-policy"] == sharing, resource
 
 
 def test_no_page_runs_a_script_or_loads_anything(walked: Walked) -> None:
-    """Not even one that somebody smuggled in: styles go by their hash, and nothing else is allowed at all."""
+    """Not even one that somebody smuggled in: styles go by their hash, and nothing else is allowed
+    at all.
+    """
     for resource, answer in walked:
         policy = dict.fromkeys(answer.headers["content-security-policy"].split("; "))
         if answer.headers["content-type"].startswith("application/pdf"):
@@ -99,7 +130,9 @@ def test_no_page_runs_a_script_or_loads_anything(walked: Walked) -> None:
         assert not [rule for rule in policy if "unsafe-eval" in rule or "*" in rule]
         if answer.headers["content-type"].startswith("text/html"):
             inline = (
-                r"<script(?![^>]*\ssrc=)|\son\w+=|javascript:" if resource in KIOSK else r"<script|\son\w+=|javascript:"
+                r"<script(?![^>]*\ssrc=)|\son\w+=|javascript:"
+                if resource in KIOSK
+                else r"<script|\son\w+=|javascript:"
             )
             assert not re.search(inline, answer.text), resource
 
@@ -107,14 +140,26 @@ def test_no_page_runs_a_script_or_loads_anything(walked: Walked) -> None:
 def test_whatever_can_be_about_somebody_is_kept_by_no_cache(walked: Walked) -> None:
     """A shared phone, a proxy or the back button brings nobody's page back."""
     for resource, answer in walked:
-        public = "no-cache" if resource == "/kiosk.js" else "public" if resource in PUBLIC else "no-store"
+        public = (
+            "no-cache"
+            if resource == "/kiosk.js"
+            else "public"
+            if resource in PUBLIC
+            else "no-store"
+        )
         expected = public if answer.status == 200 else "no-store"
         assert answer.headers["cache-control"].startswith(expected), resource
-    assert {resource for resource, answer in walked if answer.headers["cache-control"].startswith("public")} == PUBLIC
+    assert {
+        resource
+        for resource, answer in walked
+        if answer.headers["cache-control"].startswith("public")
+    } == PUBLIC
 
 
 def test_the_clinics_page_has_the_policy_that_lets_forms_go_home_only(client: Client) -> None:
     """An injected form could not send what is typed to somebody else."""
     policy = client.get(f"/{RIGA}").headers["content-security-policy"].split("; ")
     assert {"form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"} <= set(policy)
-    assert next(rule for rule in policy if rule.startswith("style-src")).startswith("style-src 'sha256-")
+    assert next(rule for rule in policy if rule.startswith("style-src")).startswith(
+        "style-src 'sha256-"
+    )

@@ -69,7 +69,12 @@ def test_a_forged_header_is_found_in_no_page_code_header_or_message(
     state = open_page(client, f"/{clinic}/link").fields["state"]
     assert client.post(f"/{clinic}/link", {"state": state, "email": EMAIL.value}).status == 303
     state = open_page(client, f"/{clinic}/withdraw").fields["state"]
-    assert client.post(f"/{clinic}/withdraw", {"state": state, "email": EMAIL.value, "all": "yes"}).status == 303
+    assert (
+        client.post(
+            f"/{clinic}/withdraw", {"state": state, "email": EMAIL.value, "all": "yes"}
+        ).status
+        == 303
+    )
     state = open_page(client, f"/{clinic}/kiosk?lang=lv").fields["state"]
     kiosk = {"state": state, "decision.newsletter.email": "no", "email": "other.host@example.org"}
     assert client.post(f"/{clinic}/kiosk?lang=lv", kiosk).status == 200
@@ -93,7 +98,9 @@ def test_a_forged_header_is_found_in_no_page_code_header_or_message(
     for _ in range(2):
         delivery.carry_waiting(lambda: False)
     sent = [
-        repr((each.subject, each.text, each.html, each.headers)) if isinstance(each, Email) else each.text
+        repr((each.subject, each.text, each.html, each.headers))
+        if isinstance(each, Email)
+        else each.text
         for each in bag.sent
     ]
     own = [text for text in sent if f"/{clinic}" in text or "/confirm/" in text]
@@ -107,6 +114,8 @@ def test_the_pictures_tell_what_the_gateway_says(client: Client, portal: Running
     """Under a domain of its own the code leads there, whatever the request was called."""
     clinic = portal.open_clinic().clinic
     own = Client("", host="consent.example.org")
-    answer = own.get(f"/{clinic}/qr/signup.png", {"Host": "a1b2c3.execute-api.eu-north-1.amazonaws.com"})
+    answer = own.get(
+        f"/{clinic}/qr/signup.png", {"Host": "a1b2c3.execute-api.eu-north-1.amazonaws.com"}
+    )
     assert code_in(answer.body).startswith("https://consent.example.org/q/")
     assert client.get(f"/{clinic}").status == 200

@@ -1,4 +1,6 @@
-"""HTTP as its specification says it: HEAD, 404, 405, security.txt; in the form for whoever asked."""
+"""HTTP as its specification says it: HEAD, 404, 405, security.txt; in the form for whoever
+asked.
+"""
 
 import json
 import re
@@ -45,11 +47,15 @@ def _kind(answer: Answer) -> str:
 @pytest.mark.parametrize("target", NOWHERE)
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_what_is_not_there_is_said_in_the_form_for_whoever_asked(method: str, target: str) -> None:
-    """A patient who mistypes reads a page, a program reads a problem, with every header that protects an answer."""
+    """A patient who mistypes reads a page, a program reads a problem, with every header that
+    protects an answer.
+    """
     client = Client()
     if method != "GET" and target in {"/nobody", "/favicon.ico"}:
         pytest.skip("the route of a clinic's page takes it")
-    answer = client.send(method, target, b"x=1" if method == "POST" else b"", {"Content-Type": FORM})
+    answer = client.send(
+        method, target, b"x=1" if method == "POST" else b"", {"Content-Type": FORM}
+    )
     assert (answer.status, _kind(answer)) == (404, KIND[NOWHERE[target]])
     assert all(answer.headers[name.lower()] == value for name, value in HEADERS.items())
     assert answer.headers["cache-control"] == "no-store"
@@ -70,7 +76,9 @@ def test_the_pages_of_nowhere_speak_the_visitors_language(client: Client, lang: 
         assert Page(answer).lang == lang
 
 
-def test_the_portals_own_address_says_what_it_is_and_names_no_clinic(client: Client, portal: RunningPortal) -> None:
+def test_the_portals_own_address_says_what_it_is_and_names_no_clinic(
+    client: Client, portal: RunningPortal
+) -> None:
     """Who is a client here is nobody's business; whoever holds a receipt is led on."""
     answer = client.get("/?lang=en")
     assert answer.status == 200
@@ -93,13 +101,23 @@ def test_head_is_answered_wherever_get_is_and_any_other_method_says_which_it_tak
     portal: RunningPortal, resource: str
 ) -> None:
     """RFC 9110, 9.3.2 and 15.5.6; a new route is tried without anybody's help."""
-    right = {"clinic": RIGA, "version": "1.0", "picture_name": "signup.svg", "code": "ra-s", "token": "A" * 32}
+    right = {
+        "clinic": RIGA,
+        "version": "1.0",
+        "picture_name": "signup.svg",
+        "code": "ra-s",
+        "token": "A" * 32,
+    }
     target = re.sub(r"\{(\w+)\}", lambda name: right.get(name[1], "0" * 32), resource)
     client, key = Client(), {"Authorization": f"Bearer {portal.api_keys[RIGA]}"}
     methods = set(app.routes[resource]) | ({"HEAD"} if "GET" in app.routes[resource] else set())
     if "GET" in methods:
         full, head = client.get(target, key), client.send("HEAD", target, b"", key)
-        assert (head.status, head.body, head.headers.keys()) == (full.status, b"", full.headers.keys())
+        assert (head.status, head.body, head.headers.keys()) == (
+            full.status,
+            b"",
+            full.headers.keys(),
+        )
         assert head.headers["content-type"] == full.headers["content-type"]
     for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} - methods:
         refused = client.send(method, target, b"", key)
@@ -123,7 +141,14 @@ def test_security_txt_says_where_to_write_and_until_when(client: Client) -> None
 
 def test_fixed_words_win_and_the_first_word_of_a_route_is_no_clinic() -> None:
     """/v1/withdraw is no withdrawal at a clinic v1, and /q/kiosk no tablet of one."""
-    routes = ["/{clinic}", "/{clinic}/kiosk", "/{clinic}/{page}", "/q/{code}", "/verify", "/v1/clinics/{clinic}/status"]
+    routes = [
+        "/{clinic}",
+        "/{clinic}/kiosk",
+        "/{clinic}/{page}",
+        "/q/{code}",
+        "/verify",
+        "/v1/clinics/{clinic}/status",
+    ]
     assert find(["q", "kiosk"], routes) == ("/q/{code}", {"code": "kiosk"})
     assert find(["riga", "kiosk"], routes) == ("/{clinic}/kiosk", {"clinic": "riga"})
     assert find(["riga", "x"], routes) == ("/{clinic}/{page}", {"clinic": "riga", "page": "x"})
@@ -134,15 +159,27 @@ def test_fixed_words_win_and_the_first_word_of_a_route_is_no_clinic() -> None:
 def test_the_log_never_holds_an_address_that_leads_nowhere() -> None:
     """It can hold a token, a name, anything."""
     context = {"path": "/api/anna/ozola/x", "httpMethod": "GET"}
-    event = {"path": "/anna/ozola/x", "pathParameters": {"proxy": "anna/ozola/x"}, "requestContext": context}
+    event = {
+        "path": "/anna/ozola/x",
+        "pathParameters": {"proxy": "anna/ozola/x"},
+        "requestContext": context,
+    }
     assert routed(event, app.routes)["requestContext"]["resourcePath"] == "/{proxy+}"
 
 
 def test_the_gateways_own_answers_carry_the_headers_of_ours() -> None:
-    """What API Gateway says by itself (too large, too slow) is framed, sniffed and listed as little."""
+    """What API Gateway says by itself (too large, too slow) is framed, sniffed and listed as
+    little.
+    """
     template = yaml.load((ROOT / "infra/template.yaml").read_text(), _Loader)  # noqa: S506 - a SafeLoader
-    answers = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["x-amazon-apigateway-gateway-responses"]
-    expected = {**HEADERS, "Content-Security-Policy": "sandbox", "Content-Type": "application/problem+json"}
+    answers = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"][
+        "x-amazon-apigateway-gateway-responses"
+    ]
+    expected = {
+        **HEADERS,
+        "Content-Security-Policy": "sandbox",
+        "Content-Type": "application/problem+json",
+    }
     assert {"DEFAULT_4XX", "DEFAULT_5XX", "REQUEST_TOO_LARGE"} <= answers.keys()
     for answer in answers.values():
         sent = {
@@ -151,7 +188,10 @@ def test_the_gateways_own_answers_carry_the_headers_of_ours() -> None:
         }
         assert sent == {**expected, "Cache-Control": "no-store"}
         for body in answer["responseTemplates"].values():
-            assert json.loads(body.replace("$context.error.messageString", '"x"'))["type"] == "about:blank"
+            assert (
+                json.loads(body.replace("$context.error.messageString", '"x"'))["type"]
+                == "about:blank"
+            )
 
 
 class _Loader(yaml.SafeLoader):

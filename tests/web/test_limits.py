@@ -26,7 +26,9 @@ def until_refused(send: Client, clinic: str, fields: Fields, room: int) -> Answe
 def test_too_many_tries_for_a_contact_are_refused_and_nothing_typed_is_lost(
     client: Client, portal: RunningPortal
 ) -> None:
-    """The page says how long to wait, keeps every word and stores nothing; somebody else is taken at once."""
+    """The page says how long to wait, keeps every word and stores nothing; somebody else is taken
+    at once.
+    """
     clinic = portal.open_clinic().clinic
     typed = {**NO, "email": "anna.ozola@example.org"}
     assert until_refused(client, clinic, typed, CONTACT.burst).status == 429
@@ -37,17 +39,26 @@ def test_too_many_tries_for_a_contact_are_refused_and_nothing_typed_is_lost(
     assert 0 < int(answer.headers["retry-after"]) <= CONTACT.interval / 1000
     assert "Too many tries. Please wait 1 minute and send this page again" in page.words
     assert page.chosen == [("decision.newsletter.email", "no")]
-    assert {name: page.fields[name] for name in ("name", "email")} == {"name": "Anna Ozola", "email": typed["email"]}
+    assert {name: page.fields[name] for name in ("name", "email")} == {
+        "name": "Anna Ozola",
+        "email": typed["email"],
+    }
     assert portal.items() == before
     assert decide(client, clinic, {**NO, "email": "bella@example.org"}).status == 303
 
 
 def test_a_network_is_refused_alone(portal: RunningPortal) -> None:
-    """A script in the waiting room stops itself; whoever sits beside it has mobile data, and the other clinic."""
+    """A script in the waiting room stops itself; whoever sits beside it has mobile data, and the
+    other clinic.
+    """
     clinic, other = portal.open_clinic().clinic, portal.open_clinic().clinic
-    here, near, away = (Client(address=each) for each in ("198.51.100.7", "198.51.100.200", "203.0.113.7"))
+    here, near, away = (
+        Client(address=each) for each in ("198.51.100.7", "198.51.100.200", "203.0.113.7")
+    )
     statuses = [
-        decide(here, clinic, {"decision.newsletter.email": "no", "email": f"p{number}@example.org"}).status
+        decide(
+            here, clinic, {"decision.newsletter.email": "no", "email": f"p{number}@example.org"}
+        ).status
         for number in range(2 * RANGE.burst)
     ]
     assert statuses[: RANGE.burst] == [303] * RANGE.burst
@@ -56,11 +67,17 @@ def test_a_network_is_refused_alone(portal: RunningPortal) -> None:
         pass
     assert decide(away, clinic, NO).status == 303
     assert decide(near, other, NO).status == 303
-    assert stop(near, clinic, "anna.ozola@example.org").status == 303, "stopping has room of its own"
+    assert stop(near, clinic, "anna.ozola@example.org").status == 303, (
+        "stopping has room of its own"
+    )
 
 
-def test_whoever_uses_up_the_room_for_stopping_has_stopped(client: Client, portal: RunningPortal) -> None:
-    """A stranger cannot keep Anna from stopping: only what was just done for her is refused, and nothing else."""
+def test_whoever_uses_up_the_room_for_stopping_has_stopped(
+    client: Client, portal: RunningPortal
+) -> None:
+    """A stranger cannot keep Anna from stopping: only what was just done for her is refused, and
+    nothing else.
+    """
     program = portal.open_clinic()
     anna = "anna.ozola@example.org"
     decide(client, program.clinic, {"decision.testimonials.text": "no", "email": anna})
@@ -69,16 +86,27 @@ def test_whoever_uses_up_the_room_for_stopping_has_stopped(client: Client, porta
         assert program.states(email=anna)["newsletter.email"] == "withdrawn"
     refused = stop(client, program.clinic, anna, purpose="newsletter.email")
     assert refused.status == 429
-    assert "You can also tell us at the reception, by phone or in writing: it counts the same." in Page(refused).words
+    assert (
+        "You can also tell us at the reception, by phone or in writing: it counts the same."
+        in Page(refused).words
+    )
     assert stop(client, program.clinic, anna, purpose="newsletter.sms").status == 303
     assert stop(client, program.clinic, anna).status == 303
-    here = {"subject": {"email": anna}, "channel": "in-person", "effective_at": "2026-11-20T10:00:00Z"}
+    here = {
+        "subject": {"email": anna},
+        "channel": "in-person",
+        "effective_at": "2026-11-20T10:00:00Z",
+    }
     assert program.call("withdrawals", {**here, "purposes": ["newsletter.email"]}).status == 201
 
 
 @pytest.mark.parametrize("page", ["", "/withdraw"])
-def test_a_refusal_tells_nobody_who_is_known(client: Client, portal: RunningPortal, page: str) -> None:
-    """Anna, who decided here, and somebody who never did are refused at the same count, in the same words."""
+def test_a_refusal_tells_nobody_who_is_known(
+    client: Client, portal: RunningPortal, page: str
+) -> None:
+    """Anna, who decided here, and somebody who never did are refused at the same count, in the same
+    words.
+    """
     program = portal.open_clinic()
     decide(client, program.clinic, {**NO, "email": "known@example.org"})
     told = []
@@ -87,7 +115,9 @@ def test_a_refusal_tells_nobody_who_is_known(client: Client, portal: RunningPort
         while answer is None or answer.status == 303:
             state = open_page(client, f"/{program.clinic}{page}").fields["state"]
             typed = {"all": "yes"} if page else {"decision.newsletter.email": "no"}
-            answer = client.post(f"/{program.clinic}{page}", {**typed, "state": state, "email": email})
+            answer = client.post(
+                f"/{program.clinic}{page}", {**typed, "state": state, "email": email}
+            )
             sent += 1
         words = re.sub(r'name="state" value="[^"]+"', "", answer.text).replace(email, "")
         told.append((sent, answer.status, words, {**answer.headers, "retry-after": ""}))

@@ -36,7 +36,12 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
     command = [sys.executable, "-m", "tests.web.day", str(folder)]
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     run = subprocess.run(
-        command, cwd=ROOT, env={**kept, "LOG_LEVEL": "DEBUG"}, capture_output=True, text=True, check=False
+        command,
+        cwd=ROOT,
+        env={**kept, "LOG_LEVEL": "DEBUG"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert run.returncode == 0, run.stderr[-3000:]
     secrets = json.loads((folder / "secrets.json").read_text(encoding="utf-8"))
@@ -46,7 +51,10 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
 def spellings(secret: str) -> Iterator[tuple[str, bool]]:
     """Give the ways in which a secret could stand in a line, each with whether its case matters."""
     digits = "".join(sign for sign in secret if sign.isdigit())
-    yield from ((each, False) for each in (secret, quote(secret), quote(secret, safe=""), quote_plus(secret)))
+    yield from (
+        (each, False)
+        for each in (secret, quote(secret), quote(secret, safe=""), quote_plus(secret))
+    )
     yield json.dumps(secret)[1:-1], False
     yield secret.encode().hex(), False
     if len(digits) >= 8 and not set(secret) - set("+0123456789 "):
@@ -81,7 +89,10 @@ def test_the_search_would_find_what_it_looks_for() -> None:
         base64.b64encode(b'{"email": "' + secret.encode() + b'"}').decode(),
         base64.urlsafe_b64encode(b"email=" + secret.lower().encode()).decode(),
     ):
-        assert any(spelled in line or spelled.casefold() in line.casefold() for spelled, _ in spellings(secret))
+        assert any(
+            spelled in line or spelled.casefold() in line.casefold()
+            for spelled, _ in spellings(secret)
+        )
 
 
 def test_no_line_of_a_request_leads_to_a_receipt(day: Day) -> None:
@@ -92,7 +103,9 @@ def test_no_line_of_a_request_leads_to_a_receipt(day: Day) -> None:
 
 
 def test_every_line_is_structured(day: Day) -> None:
-    """Route, status, clinic and duration of every request; where it failed, the kind and place of the error."""
+    """Route, status, clinic and duration of every request; where it failed, the kind and place of
+    the error.
+    """
     requests = [record for record in day.records if record.get("message") == "request"]
     assert len(requests) > 100
     for record in requests:
@@ -101,10 +114,24 @@ def test_every_line_is_structured(day: Day) -> None:
         assert isinstance(record["ms"], float)
         assert {"level", "method", "request_id", "service", "timestamp"} <= record.keys()
     assert {record["status"] for record in requests} >= {200, 303, 400, 401, 404, 422, 503}
-    assert {record.get("clinic") for record in requests} <= {"riga-aesthetics", "tbilisi-ultrasound", None}
+    assert {record.get("clinic") for record in requests} <= {
+        "riga-aesthetics",
+        "tbilisi-ultrasound",
+        None,
+    }
     faults = [record for record in day.records if record.get("message") == "unexpected"]
     assert {record["error"] for record in faults} <= {"UnavailableError", "KeysUnavailableError"}
     assert len(faults) == len([record for record in requests if record["status"] == 503])
-    metrics = {name for record in day.records if "_aws" in record for name in record if name[0].isupper()}
-    assert {"DecisionRecorded", "WithdrawalRecorded", "StaffDecisionRecorded", "UnexpectedError"} <= metrics
-    assert all(record.get("message") in {"request", "unexpected"} or "_aws" in record for record in day.records)
+    metrics = {
+        name for record in day.records if "_aws" in record for name in record if name[0].isupper()
+    }
+    assert {
+        "DecisionRecorded",
+        "WithdrawalRecorded",
+        "StaffDecisionRecorded",
+        "UnexpectedError",
+    } <= metrics
+    assert all(
+        record.get("message") in {"request", "unexpected"} or "_aws" in record
+        for record in day.records
+    )

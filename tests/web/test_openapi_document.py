@@ -15,7 +15,9 @@ from tests.web.truth import DOCUMENT, examples_of, resolved, schema_validator
 
 PATH = Path(__file__).resolve().parents[2] / "chalicelib" / "web" / "openapi.json"
 OPERATIONS = [
-    (path, method, operation) for path, methods in DOCUMENT["paths"].items() for method, operation in methods.items()
+    (path, method, operation)
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
 ]
 
 RULES = Path(__file__).resolve().parents[2] / "docs" / "openapi" / "redocly.yaml"
@@ -29,7 +31,9 @@ def lint(document: Path) -> list[dict[str, Any]]:
     """Give what Redocly finds by our rules, warnings too."""
     command = [tools.redocly(), "lint", document, "--config", RULES, "--format", "json"]
     environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "REDOCLY_TELEMETRY": "off", "CI": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=document.parent, env=environment)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=document.parent, env=environment
+    )
     found: list[dict[str, Any]] = json.loads(done.stdout)["problems"]
     return found
 
@@ -37,12 +41,17 @@ def lint(document: Path) -> list[dict[str, Any]]:
 def test_redocly_finds_nothing_to_complain_about() -> None:
     """A developer who checks the document before using it sees no error and no warning."""
     found = lint(PATH)
-    assert [(each["ruleId"], each["message"], each["location"][0]["pointer"]) for each in found] == []
+    assert [
+        (each["ruleId"], each["message"], each["location"][0]["pointer"]) for each in found
+    ] == []
 
 
 @pytest.mark.parametrize(
     ("rule", "path", "gone"),
-    [("security-defined", (), "security"), ("operation-operationId", ("paths", "/health", "get"), "operationId")],
+    [
+        ("security-defined", (), "security"),
+        ("operation-operationId", ("paths", "/health", "get"), "operationId"),
+    ],
 )
 def test_a_slip_is_found(tmp_path: Path, rule: str, path: tuple[str, ...], gone: str) -> None:
     """The check above is one that can fail."""

@@ -1,7 +1,8 @@
-"""Whatever anybody sends, the work grows no faster than its length: counted in calls, never measured by a clock.
+"""Whatever anybody sends, the work grows no faster than its length: counted in calls, never
+measured by a clock.
 
-The routes are those of the application, the fields those of their pages, of the OpenAPI document and of the source: a
-new one is tried without anybody's help.
+The routes are those of the application, the fields those of their pages, of the OpenAPI document
+and of the source: a new one is tried without anybody's help.
 """
 
 import functools
@@ -32,7 +33,9 @@ ONCE = 1000
 """Characters of a text at its single size; it is sent at two and four times that too."""
 
 SLACK = 400
-"""How many calls more or less are no growth: a retry, a cache that was emptied, a page with one fault more."""
+"""How many calls more or less are no growth: a retry, a cache that was emptied, a page with one
+fault more.
+"""
 
 WORST: Mapping[str, Callable[[int], str]] = {
     "combining marks": lambda n: "e" + "\u0301\u0323" * (n // 2),
@@ -44,9 +47,21 @@ WORST: Mapping[str, Callable[[int], str]] = {
 ALL_AT_ONCE = "".join(make(60) for make in WORST.values())
 TREE = Path(__file__).resolve().parents[2] / "chalicelib"
 QUERIES = sorted(
-    {name for file in TREE.rglob("*.py") for name in re.findall(r'query\([^"()]*, "(\w+)"\)', file.read_text())}
+    {
+        name
+        for file in TREE.rglob("*.py")
+        for name in re.findall(r'query\([^"()]*, "(\w+)"\)', file.read_text())
+    }
 )
-HEADERS = ("Accept-Language", "Authorization", "Idempotency-Key", "Origin", "Sec-Fetch-Site", "Content-Type", "Accept")
+HEADERS = (
+    "Accept-Language",
+    "Authorization",
+    "Idempotency-Key",
+    "Origin",
+    "Sec-Fetch-Site",
+    "Content-Type",
+    "Accept",
+)
 GROWS_FAST = {"email_validator", "phonenumbers", "idna", "chalicelib"}
 """Where a regular expression or Unicode's normal forms may only be asked about short texts."""
 
@@ -56,7 +71,9 @@ NOTICE = {"document.py", "edition.py", "workflow.py"}
 
 @dataclass
 class Work:
-    """What was done: how many calls, and the longest text given to what takes more than its length."""
+    """What was done: how many calls, and the longest text given to what takes more than its
+    length.
+    """
 
     calls: int = 0
     longest: int = 0
@@ -83,7 +100,9 @@ class Work:
 
 
 class Counting(Client):
-    """A browser or a program that counts what the application does with each request, and nothing else."""
+    """A browser or a program that counts what the application does with each request, and nothing
+    else.
+    """
 
     def __init__(self, application: Callable[[dict[str, Any], None], dict[str, Any]] = app) -> None:
         super().__init__()
@@ -102,9 +121,16 @@ class Counting(Client):
 
 
 def check(what: str, client: Counting, ask: Callable[[int], object]) -> None:
-    """Assert that asking with twice and four times as much is at most twice and four times the work."""
+    """Assert that asking with twice and four times as much is at most twice and four times the
+    work.
+    """
     works = []
-    for size in (ONCE, ONCE, 2 * ONCE, 4 * ONCE):  # twice: the first loads and remembers what the others need not
+    for size in (
+        ONCE,
+        ONCE,
+        2 * ONCE,
+        4 * ONCE,
+    ):  # twice: the first loads and remembers what the others need not
         ask(size)
         works.append(client.work)
     _, one, two, four = works
@@ -116,10 +142,16 @@ def check(what: str, client: Counting, ask: Callable[[int], object]) -> None:
 
 @pytest.fixture(scope="module")
 def right(settled: RunningPortal) -> dict[str, str]:
-    """Give what leads somewhere, by the name of the part of an address; tokens by the word before them."""
+    """Give what leads somewhere, by the name of the part of an address; tokens by the word before
+    them.
+    """
     program = settled.open_clinic()
-    number = receipt_number(decide(Client(), program.clinic, {"decision.newsletter.email": "yes", "email": ANNA.value}))
-    tokens = {power.value: a_token(settled, program.clinic, ANNA, power, number) for power in LinkScope}
+    number = receipt_number(
+        decide(Client(), program.clinic, {"decision.newsletter.email": "yes", "email": ANNA.value})
+    )
+    tokens = {
+        power.value: a_token(settled, program.clinic, ANNA, power, number) for power in LinkScope
+    }
     return {
         **tokens,
         "clinic": program.clinic,
@@ -182,7 +214,11 @@ def test_no_address_query_or_header_makes_more_work_than_its_length(
         check(f"{method} {resource} by its path", client, by_path)
     check(f"{method} {resource} by its query", client, functools.partial(by_query, QUERIES))
     others = [name for name in QUERIES if name not in {"t", "receipt", "format", "code"}]
-    check(f"{method} {resource} by its query, no link in it", client, functools.partial(by_query, others))
+    check(
+        f"{method} {resource} by its query, no link in it",
+        client,
+        functools.partial(by_query, others),
+    )
     check(f"{method} {resource} by its headers", client, by_header)
 
 
@@ -204,8 +240,12 @@ def filled(schema: Mapping[str, Any], text: str) -> Any:
 
 
 def bodies(resource: str) -> Iterator[tuple[str, Callable[[int], bytes]]]:
-    """Give the worst bodies for a call of the API: texts in every place, endless lists, many names."""
-    schema = truth.DOCUMENT["paths"][resource]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    """Give the worst bodies for a call of the API: texts in every place, endless lists, many
+    names.
+    """
+    schema = truth.DOCUMENT["paths"][resource]["post"]["requestBody"]["content"][
+        "application/json"
+    ]["schema"]
     members = [*filled(schema, ""), "id"]
 
     def of_text(make: Callable[[int], str], size: int) -> bytes:
@@ -214,14 +254,29 @@ def bodies(resource: str) -> Iterator[tuple[str, Callable[[int], bytes]]]:
     for name, make in WORST.items():
         yield name, functools.partial(of_text, make)
     yield "lists in lists", lambda n: b'{"%s": ' % members[0].encode() + b"[" * n + b"]" * n + b"}"
-    yield "many names", lambda n: json.dumps({f"{number}": number for number in range(n // 4)}).encode()
+    yield (
+        "many names",
+        lambda n: json.dumps({f"{number}": number for number in range(n // 4)}).encode(),
+    )
     yield "long lists", lambda n: json.dumps({name: ["x"] * (n // 4) for name in members}).encode()
-    yield "many subjects", lambda n: json.dumps({name: [{"email": "a@b.lv"}] * (n // 40) for name in members}).encode()
-    yield "long numbers", lambda n: json.dumps({name: int("9" * min(n, 4000)) for name in members}).encode()
+    yield (
+        "many subjects",
+        lambda n: json.dumps(
+            {name: [{"email": "a@b.lv"}] * (n // 40) for name in members}
+        ).encode(),
+    )
+    yield (
+        "long numbers",
+        lambda n: json.dumps({name: int("9" * min(n, 4000)) for name in members}).encode(),
+    )
 
 
-@pytest.mark.parametrize("resource", [each for method, each in routes() if method == "POST" and "/v1/" in each])
-def test_no_body_of_a_program_makes_more_work_than_its_length(right: dict[str, str], resource: str) -> None:
+@pytest.mark.parametrize(
+    "resource", [each for method, each in routes() if method == "POST" and "/v1/" in each]
+)
+def test_no_body_of_a_program_makes_more_work_than_its_length(
+    right: dict[str, str], resource: str
+) -> None:
     """A program that went wrong, or a key that leaked, cannot keep a function busy."""
     client = Counting()
     program, name = (
@@ -229,20 +284,32 @@ def test_no_body_of_a_program_makes_more_work_than_its_length(right: dict[str, s
         target(resource, right).partition(right["clinic"] + "/")[2],
     )
     for what, make in bodies(resource):
-        check(f"{resource} with {what}", client, lambda size, make=make: program.call(name, make(size)))
+        check(
+            f"{resource} with {what}",
+            client,
+            lambda size, make=make: program.call(name, make(size)),
+        )
 
 
 def form(client: Client, place: str) -> dict[str, str]:
-    """Give the fields of a page's forms with what they hold, and those that a patient fills in or ticks."""
+    """Give the fields of a page's forms with what they hold, and those that a patient fills in or
+    ticks.
+    """
     answer = client.get(place)
     page = Page(answer)
     named = dict.fromkeys(re.findall(r'name="([a-z][\w.-]*)"', answer.text), "")
     return {**named, **page.fields} | {"act": "erase", "purpose": "", "receipt": "", "code": ""}
 
 
-@pytest.mark.parametrize("resource", [each for method, each in routes() if method == "POST" and "/v1/" not in each])
-def test_no_form_of_a_patient_makes_more_work_than_its_length(right: dict[str, str], resource: str) -> None:
-    """Nor anybody who sends forms by a program: 224 KB in a field of an e-mail took twelve seconds once."""
+@pytest.mark.parametrize(
+    "resource", [each for method, each in routes() if method == "POST" and "/v1/" not in each]
+)
+def test_no_form_of_a_patient_makes_more_work_than_its_length(
+    right: dict[str, str], resource: str
+) -> None:
+    """Nor anybody who sends forms by a program: 224 KB in a field of an e-mail took twelve seconds
+    once.
+    """
     client, place = Counting(), target(resource, right)
     fields = form(client, place)
     assert fields
@@ -261,7 +328,9 @@ def test_no_form_of_a_patient_makes_more_work_than_its_length(right: dict[str, s
     check(
         f"{resource} of one long field",
         client,
-        lambda size: client.send("POST", place, b"receipt=" + b"%EF%B7%BA" * size, {"Content-Type": FORM}),
+        lambda size: client.send(
+            "POST", place, b"receipt=" + b"%EF%B7%BA" * size, {"Content-Type": FORM}
+        ),
     )
 
 
@@ -281,7 +350,10 @@ def test_no_file_to_be_verified_makes_more_work_than_its_length(upload: str) -> 
     client = Counting()
 
     def ask(size: int) -> object:
-        part = b'--b\r\nContent-Disposition: form-data; name="file"; filename="r"\r\n\r\n' + UPLOADS[upload](size)
+        part = (
+            b'--b\r\nContent-Disposition: form-data; name="file"; filename="r"\r\n\r\n'
+            + UPLOADS[upload](size)
+        )
         kind = {"Content-Type": "multipart/form-data; boundary=b"}
         return client.send("POST", "/verify", part + b"\r\n--b--\r\n", kind)
 
@@ -302,4 +374,8 @@ def test_what_takes_the_square_of_the_work_would_be_noticed() -> None:
     for bad in (a_loop_in_a_loop, normal_forms):
         client = Counting(bad)
         with pytest.raises(AssertionError):
-            check(bad.__name__, client, lambda size, client=client: client.counted({"size": size}, None))
+            check(
+                bad.__name__,
+                client,
+                lambda size, client=client: client.counted({"size": size}, None),
+            )

@@ -9,7 +9,9 @@ from typing import Any, Protocol
 from jsonschema import Draft202012Validator, FormatChecker
 
 DOCUMENT = json.loads(
-    (Path(__file__).resolve().parents[2] / "chalicelib" / "web" / "openapi.json").read_text(encoding="utf-8")
+    (Path(__file__).resolve().parents[2] / "chalicelib" / "web" / "openapi.json").read_text(
+        encoding="utf-8"
+    )
 )
 
 
@@ -36,7 +38,9 @@ def check(resource: str, method: str, sent: bytes, answer: Answered) -> None:
     """Assert that an answer is described, and that the document allows a body that was accepted."""
     status, headers, body = answer.status, answer.headers, answer.body
     operation = DOCUMENT["paths"][resource][method.lower()]
-    assert str(status) in operation["responses"], f"{method} {resource} answers {status}, which nobody was told"
+    assert str(status) in operation["responses"], (
+        f"{method} {resource} answers {status}, which nobody was told"
+    )
     described = resolved(operation["responses"][str(status)])
     media = headers["content-type"].partition(";")[0]
     for name in described.get("headers", {}):
@@ -44,11 +48,28 @@ def check(resource: str, method: str, sent: bytes, answer: Answered) -> None:
     if "content" in described:
         assert media in described["content"], f"{media} is not described"
     if media.endswith("json"):
-        place = ("paths", resource, method.lower(), "responses", str(status), "content", media, "schema")
+        place = (
+            "paths",
+            resource,
+            method.lower(),
+            "responses",
+            str(status),
+            "content",
+            media,
+            "schema",
+        )
         validator(place, closed=True).validate(json.loads(body))
     json_sent = "application/json" in operation.get("requestBody", {}).get("content", {})
     if status < 300 and json_sent and (sent or operation["requestBody"].get("required", True)):
-        place = ("paths", resource, method.lower(), "requestBody", "content", "application/json", "schema")
+        place = (
+            "paths",
+            resource,
+            method.lower(),
+            "requestBody",
+            "content",
+            "application/json",
+            "schema",
+        )
         validator(place).validate(json.loads(sent))
 
 

@@ -119,7 +119,9 @@ class Layout:
             lines = self._lines(runs, style, area)
             self._flow(lines, style, replace(area, owner=area.owner.add(tag)))
 
-    def _lines(self, runs: Sequence[Run], style: Style, area: Area, *, free: bool = False) -> list[Line]:
+    def _lines(
+        self, runs: Sequence[Run], style: Style, area: Area, *, free: bool = False
+    ) -> list[Line]:
         """Break a text into lines; a `free` area has no figure beside it."""
         if style.bold:
             runs = [replace(run, bold=True) for run in runs]

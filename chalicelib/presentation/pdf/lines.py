@@ -50,7 +50,9 @@ def _selects_variant(letter: str) -> bool:
     return "\ufe00" <= letter <= "\ufe0f" or "\U000e0100" <= letter <= "\U000e01ef"
 
 
-def break_lines(runs: Sequence[Run], size: float, measure: Measure, width: Callable[[int], float]) -> list[Line]:
+def break_lines(
+    runs: Sequence[Run], size: float, measure: Measure, width: Callable[[int], float]
+) -> list[Line]:
     """Break runs into lines; `width` gives the width of the nth line.
 
     A word that is longer than a line is broken anywhere.

@@ -181,7 +181,14 @@ class Document:
             width += _width(self._faces[part.font].typeface, part.text) * part.size / 1000
         return width
 
-    def text(self, owner: Element | None, x: float, y: float, fragments: Sequence[Fragment], colour: Colour) -> None:
+    def text(
+        self,
+        owner: Element | None,
+        x: float,
+        y: float,
+        fragments: Sequence[Fragment],
+        colour: Colour,
+    ) -> None:
         """Write a line on the last page; without an owner it is decoration."""
         drawn = self._line(x, y, fragments, colour)
         self._pages[-1].append((owner, drawn))
@@ -192,7 +199,9 @@ class Document:
         drawn = f"{_colour(colour)} rg {box} re f\n"
         self._pages[-1].append((None, drawn))
 
-    def squares(self, owner: Element, x: float, y: float, side: float, matrix: Sequence[Sequence[bool]]) -> None:
+    def squares(
+        self, owner: Element, x: float, y: float, side: float, matrix: Sequence[Sequence[bool]]
+    ) -> None:
         """Draw a matrix of dark and light modules as a square figure, the light ones in white."""
         count = len(matrix)
         bottom = HEIGHT - y - side
@@ -206,7 +215,9 @@ class Document:
         drawn.append("f Q\n")
         self._pages[-1].append((owner, "\n".join(drawn)))
 
-    def footer(self, page: int, x: float, y: float, fragments: Sequence[Fragment], colour: Colour) -> None:
+    def footer(
+        self, page: int, x: float, y: float, fragments: Sequence[Fragment], colour: Colour
+    ) -> None:
         """Write a line at the foot of a page: repeated on each, and read aloud on none."""
         self._footers[page] += self._line(x, y, fragments, colour)
 

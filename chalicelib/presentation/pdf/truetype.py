@@ -126,7 +126,8 @@ class Typeface:
         delta_at = first_at + 2 * count
         offset_at = delta_at + 2 * count
         last, first, delta, offset = (
-            struct.unpack_from(f">{count}H", table, place) for place in (last_at, first_at, delta_at, offset_at)
+            struct.unpack_from(f">{count}H", table, place)
+            for place in (last_at, first_at, delta_at, offset_at)
         )
         glyphs = {}
         for segment in range(count):

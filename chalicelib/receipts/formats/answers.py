@@ -80,11 +80,16 @@ def decided_questions(issued: IssuedReceipt) -> tuple[DecidedQuestion, ...]:
     document = issued.receipt.document
     entries: Mapping[str, Mapping[str, Any]] = document["decisions"]
     if not entries:
-        raise FormatCannotExpressError("This receipt decides nothing: it tells of a changed contact.")
+        raise FormatCannotExpressError(
+            "This receipt decides nothing: it tells of a changed contact."
+        )
     late = document["effective_at"] < document["recorded_at"]
     asked = [address for address in issued.clinic.questions if address in entries]
     others = sorted(entries.keys() - set(asked))
-    return tuple(_decided_question(issued, address, entries[address], late=late) for address in (*asked, *others))
+    return tuple(
+        _decided_question(issued, address, entries[address], late=late)
+        for address in (*asked, *others)
+    )
 
 
 def _decided_question(

@@ -116,7 +116,8 @@ class _Record:
             "dpv:hasNotice": self.notice(),
             "dct:language": self.document["notice"]["lang"],
             "dpv:hasDataController": [
-                reference(controller_id(self.issued, controller)) for controller in self.clinic.controllers
+                reference(controller_id(self.issued, controller))
+                for controller in self.clinic.controllers
             ],
         }
         if self.clinic.dpo:

@@ -121,7 +121,9 @@ def _status_and_rules(issued: IssuedReceipt) -> tuple[str, list[_Rule]]:
     every = decided_questions(issued)
     in_force = [decided for decided in every if decided.state_now in _RULE_STATES]
     if in_force:
-        return "active", [_Rule(decided, permit=decided.state_now is State.GRANTED) for decided in in_force]
+        return "active", [
+            _Rule(decided, permit=decided.state_now is State.GRANTED) for decided in in_force
+        ]
     waiting = [decided for decided in every if decided.state_now is State.PENDING]
     if waiting:
         return "proposed", [_Rule(decided, permit=True) for decided in waiting]
@@ -178,7 +180,9 @@ def _provision(issued: IssuedReceipt, rule: _Rule, rules: Sequence[_Rule]) -> di
     }
 
 
-def _reason_codings(issued: IssuedReceipt, rule: _Rule, rules: Sequence[_Rule]) -> list[dict[str, str]]:
+def _reason_codings(
+    issued: IssuedReceipt, rule: _Rule, rules: Sequence[_Rule]
+) -> list[dict[str, str]]:
     """Give HL7's purpose of use where one fits and all options of the purpose are decided alike.
 
     Several purposes in a rule mean any of them: marketing by e-mail alone must not read as
@@ -254,7 +258,9 @@ def _verification_r5(issued: IssuedReceipt) -> dict[str, Any]:
         return {"verified": False}
     return {
         "verified": True,
-        "verificationType": _concept(f"{_TERMINOLOGY}/consentverification", "validation", "Validation"),
+        "verificationType": _concept(
+            f"{_TERMINOLOGY}/consentverification", "validation", "Validation"
+        ),
         "verifiedWith": _decider(issued),
         "verificationDate": [document["recorded_at"]],
     }

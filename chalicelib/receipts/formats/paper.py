@@ -64,4 +64,8 @@ def _answers(issued: IssuedReceipt) -> list[tuple[Question, str]]:
     """
     decisions = issued.receipt.document["decisions"]
     questions = issued.clinic.questions.items()
-    return [(question, decisions[address]["answer"]) for address, question in questions if address in decisions]
+    return [
+        (question, decisions[address]["answer"])
+        for address, question in questions
+        if address in decisions
+    ]

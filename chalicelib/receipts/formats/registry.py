@@ -60,7 +60,9 @@ _CSP = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; b
 FORMATS: Mapping[str, Format] = {
     "json": Format("JSON", "proof.write_json", "application/json", "json"),
     "jws": Format("JWS", "proof.write_jws", "application/jose", "jws"),
-    "sd-jwt": Format("SD-JWT", "proof.write_sd_jwt", "application/sd-jwt", "sd-jwt", Need.DISCLOSURES),
+    "sd-jwt": Format(
+        "SD-JWT", "proof.write_sd_jwt", "application/sd-jwt", "sd-jwt", Need.DISCLOSURES
+    ),
     "kantara": Format("Kantara", "kantara.write", "application/json", "kantara.json", Need.STATES),
     "dpv": Format("DPV", "dpv.write", "application/ld+json", "dpv.json", Need.STATES),
     "fhir-r4": Format("FHIR R4", "fhir.write_r4", f"{_FHIR}4.0", "fhir-r4.json", Need.STATES),

@@ -100,7 +100,9 @@ def no_body(body: BodyReader) -> EmptyBody:
     return EmptyBody()
 
 
-def _read(read: Reader[Body], clinic: Clinic, sent: Mapping[str, Any], now: Instant) -> Body | InvalidBodyError:
+def _read(
+    read: Reader[Body], clinic: Clinic, sent: Mapping[str, Any], now: Instant
+) -> Body | InvalidBodyError:
     """Read a body, or give its faults: no answer names them before the key is checked."""
     try:
         return read_body(read, clinic, sent, now)

@@ -48,7 +48,9 @@ EARLIEST: Instant = "2000-01-01T00:00:00.000Z"
 KINDS = {kind.value: kind for kind in (ContactKind.REFERENCE, ContactKind.EMAIL, ContactKind.PHONE)}
 
 
-def read_body(read: "Callable[[BodyReader], Body]", clinic: Clinic, sent: Mapping[str, Any], now: Instant) -> Body:
+def read_body(
+    read: "Callable[[BodyReader], Body]", clinic: Clinic, sent: Mapping[str, Any], now: Instant
+) -> Body:
     """Read a body by a function of one of the calls; raise InvalidBodyError with every fault."""
     reader = BodyReader(clinic, sent, now)
     body = read(reader)
@@ -218,7 +220,9 @@ class BodyReader:
         self._check_evidence(given, channel, needs_form=needs_form)
         return {name: str(text) for name, text in given.items()} or None
 
-    def _check_evidence(self, given: Mapping[str, Any], channel: Channel, *, needs_form: bool) -> None:
+    def _check_evidence(
+        self, given: Mapping[str, Any], channel: Channel, *, needs_form: bool
+    ) -> None:
         if (needs_form or "form" in given) and not _is_line(given.get("form")):
             detail = "The reference of the form, letter, e-mail or note, as the clinic files it."
             self.error("/evidence/form", detail)

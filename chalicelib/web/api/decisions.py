@@ -32,7 +32,9 @@ def record_decision(request: Request, clinic: str) -> Response:
 
 def record_withdrawal(request: Request, clinic: str) -> Response:
     """Record a withdrawal that staff took, for everyone who shares the contact."""
-    call = authorize(request, clinic, "receipts:write", read_staff_withdrawal, for_all=True, most=MANY)
+    call = authorize(
+        request, clinic, "receipts:write", read_staff_withdrawal, for_all=True, most=MANY
+    )
     recorded = staff_decisions.record_withdrawal(get_portal(), call)
     return _created(request, clinic, recorded)
 
@@ -62,7 +64,9 @@ def read_staff_withdrawal(body: BodyReader) -> StaffDecision:
     return _read_staff(body, answers, everything=everything)
 
 
-def _read_staff(body: BodyReader, answers: Mapping[str, Answer], *, everything: bool) -> StaffDecision:
+def _read_staff(
+    body: BodyReader, answers: Mapping[str, Answer], *, everything: bool
+) -> StaffDecision:
     channel, name = body.channel(), body.name()
     guardian = body.guardian(name)
     contacts = body.about()

@@ -85,13 +85,17 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     **{family: described for family, (_, described) in FAMILIES.items()},
     InvalidBodyError: Problem(422, "Invalid body", "Nothing was stored."),
     UsedForAnotherBodyError: Problem(422, _USED_BEFORE, "For another body, which stands."),
-    UsedForOtherLinksError: Problem(422, _USED_BEFORE, "It was for another body, whose links stand. Nothing was made."),
+    UsedForOtherLinksError: Problem(
+        422, _USED_BEFORE, "It was for another body, whose links stand. Nothing was made."
+    ),
     NothingSharedError: Problem(
         403,
         "Not for this key",
         "The controller this key belongs to shares none of the clinic's decisions.",
     ),
-    UnknownLanguageError: Problem(400, "Unknown language", "Write lang= and one of: {error.known}."),
+    UnknownLanguageError: Problem(
+        400, "Unknown language", "Write lang= and one of: {error.known}."
+    ),
     UnsignedError: Problem(
         409,
         "Not signed yet",
@@ -134,7 +138,9 @@ def as_problem(view: View) -> View:
     return guarded
 
 
-def _answer(described: Problem, values: Mapping[str, object], members: Mapping[str, Any]) -> Response:
+def _answer(
+    described: Problem, values: Mapping[str, object], members: Mapping[str, Any]
+) -> Response:
     detail = described.detail.format(**values).strip()
     return problem(
         described.status,

@@ -30,7 +30,9 @@ def set_restriction(request: Request, clinic: str) -> Response:
         people = restrict_all(get_portal(), call)
     except SeveralPeopleError:
         raise RefusedError(WHOSE_DATA) from None
-    subjects = [{"subject": person.id, "restricted_since": person.restricted_since} for person in people]
+    subjects = [
+        {"subject": person.id, "restricted_since": person.restricted_since} for person in people
+    ]
     return document({"restricted": call.body.restricted, "subjects": subjects})
 
 

@@ -97,7 +97,9 @@ def confirm_by_code(request: Request, clinic: str, receipt: str) -> Response:
     if found is None or not found.questions:
         return _show_code(request, clinic, receipt, CODE_WRONG)
     try:
-        confirmed = confirmation.confirm(portal, found, found.questions, now, base=came.base_url, linked=False)
+        confirmed = confirmation.confirm(
+            portal, found, found.questions, now, base=came.base_url, linked=False
+        )
     except NoOpenQuestionError:
         return _show_code(request, clinic, receipt, CODE_WRONG)
     lang = _language(request, found.clinic, found.receipt.document["notice"]["lang"])
@@ -127,16 +129,22 @@ def undo(request: Request, token: str) -> Response:
         return _show_again(request, "undo", sent_in, found, fields, NOTHING_TICKED)
     if confirmation.child_decides_alone(portal, found, now):
         clinic = replace(found.clinic, alone_from=found.clinic.decides_alone_from(now))
-        return _show_again(request, "undo", sent_in, replace(found, clinic=clinic), fields, CHILD_DECIDES_ALONE)
+        return _show_again(
+            request, "undo", sent_in, replace(found, clinic=clinic), fields, CHILD_DECIDES_ALONE
+        )
     lang = _language(request, found.clinic, sent_in)
     try:
-        receipt = confirmation.undo(portal, found, ticked, lang, now, base=visitor(request).base_url)
+        receipt = confirmation.undo(
+            portal, found, ticked, lang, now, base=visitor(request).base_url
+        )
     except NoOpenQuestionError:
         return _show(request, "undo", sent_in, found.without_questions())
     return _to_receipt(request, receipt, lang)
 
 
-def _show_new_contact(request: Request, opened: OpenedLink, errors: Sequence[FieldError] = ()) -> Response:
+def _show_new_contact(
+    request: Request, opened: OpenedLink, errors: Sequence[FieldError] = ()
+) -> Response:
     """Ask whether a new contact should take the place of an old one.
 
     Where that is done already, say so.
@@ -169,7 +177,9 @@ def _replace_contact(request: Request, opened: OpenedLink, fields: Fields) -> Re
     person, change = replacement
     base = visitor(request).base_url
     try:
-        receipt = own_contacts.confirm_replacement(portal, opened, person, change, portal.clock(), base)
+        receipt = own_contacts.confirm_replacement(
+            portal, opened, person, change, portal.clock(), base
+        )
     except NotTheirsError:
         return _say_new_contact(request, opened, "over")
     return _to_receipt(request, receipt, _language(request, _clinic_of(opened), opened.link.lang))
@@ -179,7 +189,9 @@ def _say_new_contact(request: Request, opened: OpenedLink, kind: str, **filled: 
     clinic = _clinic_of(opened)
     lang = _language(request, clinic, opened.link.lang)
     members = {"kind": kind, "faults": (), **filled}
-    return html(render("pages/new_contact.html", lang, clinic=clinic, root=mount(request), **members))
+    return html(
+        render("pages/new_contact.html", lang, clinic=clinic, root=mount(request), **members)
+    )
 
 
 def _clinic_of(opened: OpenedLink) -> Clinic:
@@ -195,11 +207,26 @@ def _show(request: Request, page: str, sent_in: str, found: OpenConfirmation) ->
     """Show a page with what is open; `sent_in` is the language of the message that led here."""
     lang = _language(request, found.clinic, sent_in)
     root = mount(request)
-    return html(render(f"pages/{page}.html", lang, clinic=found.clinic, found=found, typed=None, faults=(), root=root))
+    return html(
+        render(
+            f"pages/{page}.html",
+            lang,
+            clinic=found.clinic,
+            found=found,
+            typed=None,
+            faults=(),
+            root=root,
+        )
+    )
 
 
 def _show_again(  # noqa: PLR0917 - what a page needs
-    request: Request, page: str, sent_in: str, found: OpenConfirmation, fields: Fields, error: FieldError
+    request: Request,
+    page: str,
+    sent_in: str,
+    found: OpenConfirmation,
+    fields: Fields,
+    error: FieldError,
 ) -> Response:
     """Show a page again with what is wrong and what was chosen."""
     lang = _language(request, found.clinic, sent_in)
@@ -215,7 +242,9 @@ def _show_again(  # noqa: PLR0917 - what a page needs
     return html(shown, 422)
 
 
-def _show_code(request: Request, clinic: str, number: str, error: FieldError | None = None) -> Response:
+def _show_code(
+    request: Request, clinic: str, number: str, error: FieldError | None = None
+) -> Response:
     document = get_portal().receipts.find(clinic, number).document
     shown = get_portal().clinics.decided_under(clinic, document["notice"])
     page = render(
@@ -230,7 +259,9 @@ def _show_code(request: Request, clinic: str, number: str, error: FieldError | N
     return html(page, 422 if error else 200)
 
 
-def _show_too_many_codes(request: Request, clinic: str, number: str, error: TooManyError) -> Response:
+def _show_too_many_codes(
+    request: Request, clinic: str, number: str, error: TooManyError
+) -> Response:
     answer = _show_code(request, clinic, number, FieldError("errors", "too_many", error.minutes))
     answer.status_code = 429
     answer.headers.update(retry_after(error))

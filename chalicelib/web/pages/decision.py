@@ -23,6 +23,7 @@ def withdraw(request: Request, clinic: str) -> Response:
 
 
 def _to_receipt(request: Request, result: FormResult) -> Response:
-    # The form's own receipt, always: another number would show a stranger what happened to a contact since.
+    # The form's own receipt, always: another number would show a stranger what happened to a
+    # contact since.
     number = result.decision.receipt_id
     return see_other(f"{mount(request)}/{result.clinic.id}/receipts/{number}?lang={result.lang}")

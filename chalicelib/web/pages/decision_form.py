@@ -16,7 +16,12 @@ from chalicelib.domain.consent import Channel
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.submission import FieldError
 from chalicelib.portal import get_portal
-from chalicelib.store.shown_pages import CONSENT_PAGE, KIOSK_PAGE, KIOSK_WITHDRAWAL_PAGE, WITHDRAWAL_PAGE
+from chalicelib.store.shown_pages import (
+    CONSENT_PAGE,
+    KIOSK_PAGE,
+    KIOSK_WITHDRAWAL_PAGE,
+    WITHDRAWAL_PAGE,
+)
 from chalicelib.web.form_state import FormState, form_secret, new_nonce, state_of
 from chalicelib.web.forms import Fields, typed_again
 from chalicelib.web.requests import language, mount, query, source
@@ -69,7 +74,9 @@ def read_invitee(template: str, clinic: str, request: Request, now: Instant) -> 
     return find_invitee(get_portal(), clinic, token, now)
 
 
-def read_withdrawal_source(template: str, clinic: str, request: Request, now: Instant) -> "WithdrawalSource | None":
+def read_withdrawal_source(
+    template: str, clinic: str, request: Request, now: Instant
+) -> "WithdrawalSource | None":
     """Give the link or receipt by which somebody withdraws.
 
     None at a tablet that patients share.
@@ -108,7 +115,12 @@ def show_again(page: FormPage, fields: Fields, errors: Sequence[FieldError]) -> 
     return html(_render(page, state, fields, errors), 422)
 
 
-def _render(page: FormPage, state: FormState, fields: Fields | None = None, errors: Sequence[FieldError] = ()) -> str:
+def _render(
+    page: FormPage,
+    state: FormState,
+    fields: Fields | None = None,
+    errors: Sequence[FieldError] = (),
+) -> str:
     template, clinic = page.template, page.clinic
     return get_portal().evidence.page(
         template,

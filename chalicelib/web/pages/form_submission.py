@@ -44,7 +44,9 @@ def submit_answers(template: str, clinic: str, request: Request, then: Next) -> 
     state = state_of(template, clinic, fields)
     if state is None:
         current = portal.directory.look_up(clinic).published.clinic
-        return show_again(consent_form_page(template, current, request, invitee, now), fields, [TOO_OLD])
+        return show_again(
+            consent_form_page(template, current, request, invitee, now), fields, [TOO_OLD]
+        )
     shown = portal.clinics.version(clinic, state.version)
     page = consent_form_page(template, shown, request, invitee, now)
     answers = read_consent(page.clinic, fields, now, invitee.known if invitee else NOTHING_KNOWN)
@@ -76,7 +78,9 @@ def submit_withdrawal(template: str, clinic: str, request: Request, then: Next) 
     if state is None:
         state = new_state(template, portal.directory.look_up(clinic).published.clinic, request)
     page = FormPage(template, portal.clinics.version(clinic, state.version), request, known)
-    answers = read_withdrawal(patient_decisions.all_questions(portal, clinic), fields, known=known is not None)
+    answers = read_withdrawal(
+        patient_decisions.all_questions(portal, clinic), fields, known=known is not None
+    )
     if answers.errors:
         return show_again(page, fields, answers.errors)
     form = _submitted(page.clinic, state, answers)

@@ -14,5 +14,7 @@ def home(request: Request) -> Response:
 
     Each is reached by its own address.
     """
-    lang = negotiate(query(request, "lang"), request.headers.get("accept-language"), LANGUAGES, "en")
+    lang = negotiate(
+        query(request, "lang"), request.headers.get("accept-language"), LANGUAGES, "en"
+    )
     return html(render("pages/home.html", lang, languages=LANGUAGES, root=mount(request)))

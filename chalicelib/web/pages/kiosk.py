@@ -158,5 +158,7 @@ def _with_policy(answer: Response) -> Response:
 
     The script shows a notice on the page it is on.
     """
-    answer.headers["Content-Security-Policy"] = content_security_policy("kiosk.css", "notice.css", script=True)
+    answer.headers["Content-Security-Policy"] = content_security_policy(
+        "kiosk.css", "notice.css", script=True
+    )
     return answer

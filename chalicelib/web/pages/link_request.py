@@ -41,7 +41,9 @@ def send_link(request: Request, clinic: str) -> Response:
     if errors:
         return html(_render(request, shown, fields, errors), 422)
     try:
-        request_link(portal, clinic, contacts, lang=state.lang, visitor=visitor(request), now=portal.clock())
+        request_link(
+            portal, clinic, contacts, lang=state.lang, visitor=visitor(request), now=portal.clock()
+        )
     except TooManyError as error:
         too_many = FieldError("errors", "too_many", error.minutes)
         return html(_render(request, shown, fields, [too_many]), 429, retry_after(error))
@@ -53,7 +55,12 @@ def _in_force(clinic: str) -> Clinic:
 
 
 def _render(
-    request: Request, clinic: Clinic, fields: Fields, errors: Sequence[FieldError], *, sent: bool = False
+    request: Request,
+    clinic: Clinic,
+    fields: Fields,
+    errors: Sequence[FieldError],
+    *,
+    sent: bool = False,
 ) -> str:
     lang = language(request, clinic)
     state = FormState(

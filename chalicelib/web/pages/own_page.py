@@ -79,7 +79,9 @@ def download_receipt(request: Request, token: str, receipt: str) -> Response:
     base = base_url(request, portal.settings.public_url)
     access = FullAccess(page.lookup.published.in_force, page.person)
     try:
-        copy = write_copy(portal, found, format_name, lang=lang, base_url=base, now=page.now, access=access)
+        copy = write_copy(
+            portal, found, format_name, lang=lang, base_url=base, now=page.now, access=access
+        )
     except UnsignedError:
         return _say(request, page, "unsigned", 409, {"Retry-After": "60"})
     except FormatCannotExpressError:
@@ -222,7 +224,9 @@ def _replace_contact(request: Request, page: OwnPage, fields: Fields, contact: C
     return _lead_back(request, page, CONTACT_ASKED)
 
 
-def _remove_contact(request: Request, page: OwnPage, fields: Fields, contact: Contact, state: FormState) -> Response:
+def _remove_contact(
+    request: Request, page: OwnPage, fields: Fields, contact: Contact, state: FormState
+) -> Response:
     """Remove a contact; for the link's own, ask the clinic to."""
     from chalicelib.services import own_contacts  # noqa: PLC0415 - only what is asked for is loaded
     from chalicelib.services.contact_changes import NotTheirsError  # noqa: PLC0415 - as above
@@ -233,7 +237,9 @@ def _remove_contact(request: Request, page: OwnPage, fields: Fields, contact: Co
         own_contacts.ask_clinic_to_remove(page, contact, visitor(request))
         return _lead_back(request, page, CLINIC_ASKED)
     try:
-        receipt = own_contacts.remove_contact(page, contact, state.notice, state.nonce, visitor(request))
+        receipt = own_contacts.remove_contact(
+            page, contact, state.notice, state.nonce, visitor(request)
+        )
     except NotTheirsError:
         return _show_again(request, page, fields, [CONTACT_GONE])
     return _lead_back(request, page, receipt.id)
@@ -286,7 +292,9 @@ def _new_state(page: OwnPage) -> FormState:
     )
 
 
-def _show_again(request: Request, page: OwnPage, fields: Fields, errors: Sequence[FieldError]) -> Response:
+def _show_again(
+    request: Request, page: OwnPage, fields: Fields, errors: Sequence[FieldError]
+) -> Response:
     """Show the page again: the errors first, what was typed kept, nothing stored."""
     sent = _opened(page, fields)
     state = _new_state(page)
@@ -296,7 +304,9 @@ def _show_again(request: Request, page: OwnPage, fields: Fields, errors: Sequenc
     return html(shown, 422, UNSTORED)
 
 
-def _show_too_many(request: Request, page: OwnPage, fields: Fields, error: TooManyError) -> Response:
+def _show_too_many(
+    request: Request, page: OwnPage, fields: Fields, error: TooManyError
+) -> Response:
     answer = _show_again(request, page, fields, [FieldError("errors", "too_many", error.minutes)])
     answer.status_code = 429
     answer.headers.update(retry_after(error))

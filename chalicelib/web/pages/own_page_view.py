@@ -157,7 +157,9 @@ def _describe_receipts(page: OwnPage, wanted_start: str | None, titles: Titles) 
     end = start + RECEIPTS
     is_last = end >= len(newest_first)
     return {
-        "receipts": [_describe_receipt(page, receipt, titles) for receipt in newest_first[start:end]],
+        "receipts": [
+            _describe_receipt(page, receipt, titles) for receipt in newest_first[start:end]
+        ],
         "start": start,
         "newer": start - RECEIPTS if start else None,
         "older": None if is_last else end,
@@ -187,7 +189,11 @@ def _starts(newest_first: Sequence[Receipt]) -> dict[str, int]:
 
 def _describe_receipt(page: OwnPage, receipt: Receipt, titles: Titles) -> dict[str, Any]:
     decisions = receipt.document["decisions"]
-    answers = [(title, decisions[question]["answer"]) for question, title in titles.items() if question in decisions]
+    answers = [
+        (title, decisions[question]["answer"])
+        for question, title in titles.items()
+        if question in decisions
+    ]
     return {
         "id": receipt.id,
         "changed": None if decisions else receipt.document["evidence"],
@@ -210,5 +216,7 @@ def _describe_status(page: OwnPage, question_status: QuestionStatus) -> dict[str
         "ends": ends and format_day(just_before(ends), lang, country),
         "confirm_by": confirm_by and format_time(confirm_by, lang, country),
         "word": answer,
-        "controllers": [controller["name"] for controller in receipt["controllers"]] if receipt else [],
+        "controllers": [controller["name"] for controller in receipt["controllers"]]
+        if receipt
+        else [],
     }

@@ -2,7 +2,11 @@
 
 from chalice.app import Request, Response
 
-from chalicelib.domain.confirmation import is_by_program_link, may_ask_for_confirmation, may_be_confirmed_by_phone
+from chalicelib.domain.confirmation import (
+    is_by_program_link,
+    may_ask_for_confirmation,
+    may_be_confirmed_by_phone,
+)
 from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import format_when
 from chalicelib.presentation.templates import render

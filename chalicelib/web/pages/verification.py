@@ -77,7 +77,8 @@ def _verified(request: Request, given: str, code: str | None, typed: str = "") -
 def _describe(request: Request, found: VerifiedReceipt) -> Mapping[str, Any]:
     document, lang = found.receipt.document, _language(request)
     clinic = get_portal().clinics.decided_under(document["clinic"], document["notice"])
-    # A withdrawal needs no text: it may have been sent without the page, and staff need name no version.
+    # A withdrawal needs no text: it may have been sent without the page, and staff need name no
+    # version.
     began = notice_began_later(get_portal(), found.receipt)
     answers = {entry["answer"] for entry in document["decisions"].values()}
     return {
@@ -97,7 +98,13 @@ def _describe(request: Request, found: VerifiedReceipt) -> Mapping[str, Any]:
 
 
 def _show(
-    request: Request, status: int, *, kind: str, code: str | None = None, typed: str = "", **filled: Any
+    request: Request,
+    status: int,
+    *,
+    kind: str,
+    code: str | None = None,
+    typed: str = "",
+    **filled: Any,
 ) -> Response:
     page = render(
         "pages/verify.html",
@@ -113,4 +120,6 @@ def _show(
 
 
 def _language(request: Request) -> str:
-    return negotiate(query(request, "lang"), request.headers.get("accept-language"), LANGUAGES, "en")
+    return negotiate(
+        query(request, "lang"), request.headers.get("accept-language"), LANGUAGES, "en"
+    )

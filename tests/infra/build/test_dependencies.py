@@ -27,7 +27,9 @@ def test_what_a_rule_names_is_left_out_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_a_rule_that_matches_nothing_stops_the_build_by_name(tmp_path: Path) -> None:
-    """After a package changed, its stale rule is found when the bundle is built, and not as a slow cold start."""
+    """After a package changed, its stale rule is found when the bundle is built, and not as a slow
+    cold start.
+    """
     with pytest.raises(StaleRuleError, match=r"qrcode/tests.*matches nothing"):
         leave_out(tmp_path, "qrcode/tests")
 
@@ -35,10 +37,15 @@ def test_a_rule_that_matches_nothing_stops_the_build_by_name(tmp_path: Path) -> 
 def test_a_service_description_keeps_what_its_operations_lead_to() -> None:
     """A cold start reads the shapes of the calls that are made, and no others."""
     kept = only_operations("kms", _KMS, ["Decrypt"])
-    assert (list(kept["operations"]), list(kept["shapes"])) == (["Decrypt"], ["DecryptRequest", "Blob"])
+    assert (list(kept["operations"]), list(kept["shapes"])) == (
+        ["Decrypt"],
+        ["DecryptRequest", "Blob"],
+    )
 
 
 def test_an_operation_that_a_service_lacks_stops_the_build_by_name() -> None:
-    """A misspelled operation is found when the bundle is built, and not when a patient waits for it."""
+    """A misspelled operation is found when the bundle is built, and not when a patient waits for
+    it.
+    """
     with pytest.raises(StaleRuleError, match="kms: Decipher"):
         only_operations("kms", _KMS, ["Decipher"])

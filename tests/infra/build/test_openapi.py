@@ -27,7 +27,9 @@ def test_the_document_is_what_its_source_gives() -> None:
     assert openapi.main(["check"]) == 0
 
 
-def test_a_document_that_is_not_built_anew_is_found(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_document_that_is_not_built_anew_is_found(
+    source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Whoever changed the source alone reads what to do."""
     change(source, "calls/links.yaml", "Revoke personal links", "Revoke some links")
     assert openapi.main(["check"], source) == 1
@@ -87,13 +89,25 @@ def test_a_new_call_is_one_entry_in_the_file_of_its_tag(source: Path) -> None:
             "- name: Later\n    description: Later.\n  - name: Codes",
             "later.yaml is missing",
         ),
-        ("calls/links.yaml", "  schemas:\n", "  schemas:\n    Subject: {}\n", "“Subject” is described in another file"),
+        (
+            "calls/links.yaml",
+            "  schemas:\n",
+            "  schemas:\n    Subject: {}\n",
+            "“Subject” is described in another file",
+        ),
         ("calls/links.yaml", "paths:", "tags: []\npaths:", "“tags” belongs into openapi.yaml."),
-        ("calls/links.yaml", "        201:", "        400: {}\n        201:", "“400” is there twice"),
+        (
+            "calls/links.yaml",
+            "        201:",
+            "        400: {}\n        201:",
+            "“400” is there twice",
+        ),
         ("calls/links.yaml", "paths:", "paths: [", "links.yaml cannot be read"),
     ],
 )
-def test_a_mistake_is_named_with_its_place(source: Path, name: str, before: str, after: str, mistake: str) -> None:
+def test_a_mistake_is_named_with_its_place(
+    source: Path, name: str, before: str, after: str, mistake: str
+) -> None:
     """An editor reads one sentence, and not a trace of the program."""
     change(source, name, before, after)
     with pytest.raises(openapi.SourceError) as raised:

@@ -7,7 +7,10 @@ from infra.local.gateway import Gateway, too_large
 from infra.local.server import Reply, serving
 
 ANSWERS = {
-    "REQUEST_TOO_LARGE": {"statusCode": 413, "responseTemplates": {"application/json": '{"status":413}'}},
+    "REQUEST_TOO_LARGE": {
+        "statusCode": 413,
+        "responseTemplates": {"application/json": '{"status":413}'},
+    },
 }
 
 
@@ -23,9 +26,14 @@ def test_a_body_that_is_too_large_is_answered_in_words() -> None:
 
 
 def test_every_address_and_method_goes_to_the_function() -> None:
-    """What API Gateway has no resource for it would answer in its own words, to a patient in JSON."""
+    """What API Gateway has no resource for it would answer in its own words, to a patient in
+    JSON.
+    """
     integration = {"x-amazon-apigateway-integration": {"uri": "the function"}}
-    routes = {"/{clinic}": {"get": {**integration, "parameters": [{"name": "clinic"}]}}, "/q/{code}": {"get": {}}}
+    routes = {
+        "/{clinic}": {"get": {**integration, "parameters": [{"name": "clinic"}]}},
+        "/q/{code}": {"get": {}},
+    }
     api = {"Properties": {"DefinitionBody": {"paths": routes}, "StageName": "api"}}
     template = everything_to_the_function({"Resources": {"RestAPI": api}})
     gateway = Gateway.of_template(template)
@@ -34,5 +42,9 @@ def test_every_address_and_method_goes_to_the_function() -> None:
             found = gateway.route(method.upper(), target)
             assert found is not None
             assert found[1] == ({"proxy": target[1:]} if target != "/" else {})
-    for methods in template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["paths"].values():
-        assert {str(each["x-amazon-apigateway-integration"]["uri"]) for each in methods.values()} == {"the function"}
+    for methods in template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"][
+        "paths"
+    ].values():
+        assert {
+            str(each["x-amazon-apigateway-integration"]["uri"]) for each in methods.values()
+        } == {"the function"}

@@ -112,11 +112,15 @@ def whole(changed: str, instead: str) -> str:
             id="a line of a text that is not indented",
         ),
         pytest.param(
-            "id: x\nid: y\n", "2: is no YAML (“id” stands twice). Check indentation, colons and quotes", id="twice"
+            "id: x\nid: y\n",
+            "2: is no YAML (“id” stands twice). Check indentation, colons and quotes",
+            id="twice",
         ),
     ],
 )
-def test_what_makes_a_file_no_yaml_is_reported_as_the_slip_it_is(tmp_path: Path, text: str, line: str) -> None:
+def test_what_makes_a_file_no_yaml_is_reported_as_the_slip_it_is(
+    tmp_path: Path, text: str, line: str
+) -> None:
     """An author reads what to write instead, and not what a parser expected."""
     assert reported(tmp_path, text) == [line]
 
@@ -189,7 +193,10 @@ def test_a_slip_that_yaml_lets_pass_is_reported_as_what_it_is(
 def test_a_text_that_is_not_indented_below_its_field_is_reported(tmp_path: Path) -> None:
     """The languages then stand beside the fields, where YAML is content and the author is lost."""
     faults = reported(
-        tmp_path, whole("dpo:\n  email: dpo@example.org\n", "title:\nlv: Klīnika\ndpo:\n  email: a@b.example\n")
+        tmp_path,
+        whole(
+            "dpo:\n  email: dpo@example.org\n", "title:\nlv: Klīnika\ndpo:\n  email: a@b.example\n"
+        ),
     )
     assert faults[1].endswith(
         "lv: is not a known key. If lv is a language, indent it by two spaces below the field whose text it is"
@@ -211,7 +218,9 @@ def test_a_fault_of_something_missing_has_the_line_of_what_it_is_missing_in(tmp_
     """An author finds the purpose that lacks it."""
     text = whole("  retention:\n    lv: Two years (lv)\n    en: Two years\n", "")
     [fault] = reported(tmp_path, text)
-    assert fault.startswith(f"{text[: text.index('- id: research')].count(chr(10)) + 1}: purposes[2].retention: ")
+    assert fault.startswith(
+        f"{text[: text.index('- id: research')].count(chr(10)) + 1}: purposes[2].retention: "
+    )
 
 
 def test_a_draft_takes_no_file_with_a_text_cut_at_its_comma(tmp_path: Path) -> None:
@@ -224,7 +233,9 @@ def test_a_draft_takes_no_file_with_a_text_cut_at_its_comma(tmp_path: Path) -> N
 def test_a_file_without_slips_is_read_as_before(tmp_path: Path) -> None:
     """Dates become texts, and every place has its line."""
     document: dict[str, Any] = a_document()
-    file = ClinicFile.read(written(tmp_path, yaml.safe_dump(document, allow_unicode=True, sort_keys=False)))
+    file = ClinicFile.read(
+        written(tmp_path, yaml.safe_dump(document, allow_unicode=True, sort_keys=False))
+    )
     assert file.document == document
     assert (file.lines["id"], file.slips, file.cut_off) == (1, [], set())
     dated = ClinicFile.read(written(tmp_path, "effective: 2026-11-01\nneeds: [email, phone]\n"))
@@ -241,7 +252,9 @@ def test_a_file_without_slips_is_read_as_before(tmp_path: Path) -> None:
         (b"{[a]: b}", "name is no text"),
     ],
 )
-def test_what_is_no_file_of_a_clinic_is_reported(tmp_path: Path, content: bytes, problem: str) -> None:
+def test_what_is_no_file_of_a_clinic_is_reported(
+    tmp_path: Path, content: bytes, problem: str
+) -> None:
     """Never a traceback."""
     path = tmp_path / "clinic.yaml"
     path.write_bytes(content)

@@ -1,4 +1,6 @@
-"""The operator's commands about data keys, with a real key service: patients and programs notice nothing."""
+"""The operator's commands about data keys, with a real key service: patients and programs notice
+nothing.
+"""
 
 import pytest
 
@@ -28,11 +30,18 @@ def test_a_clinic_goes_on_through_a_rotation_and_a_new_wrapping(
     """Open pages, states, history and links hold; contacts given before and after are read."""
     program = portal.open_clinic()
     page = open_page(client, f"/{program.clinic}").fields["state"]
-    body = {"subject": MAIL, "name": "Anna", "channel": "in-person", "effective_at": "2026-11-20T10:00:00Z"}
+    body = {
+        "subject": MAIL,
+        "name": "Anna",
+        "channel": "in-person",
+        "effective_at": "2026-11-20T10:00:00Z",
+    }
     assert program.call("receipts", {**body, "decisions": {REVIEW: "yes"}}).status == 201
     assert run(portal, "data-key", "rotate", program.clinic) == 0
     assert "1 people, " in capsys.readouterr().out
-    sent = client.post(f"/{program.clinic}", {"state": page, "phone": "26123456", f"decision.{REVIEW}": "yes"})
+    sent = client.post(
+        f"/{program.clinic}", {"state": page, "phone": "26123456", f"decision.{REVIEW}": "yes"}
+    )
     assert sent.status == 303
     assert program.states(**MAIL)[REVIEW] == "granted"
     before = portal.table.get([clinic_key(program.clinic)])[clinic_key(program.clinic)]
@@ -52,7 +61,10 @@ def test_a_clinic_goes_on_through_a_rotation_and_a_new_wrapping(
     starting = get_portal()
     anna = people.person(starting.table, program.clinic, receipt["subject"])
     revealed = reveal(starting.table, starting.clinics.key(program.clinic), anna)
-    assert ([each.value for each, _ in revealed.contacts], revealed.names) == ([ANNA.value], ("Anna",))
+    assert ([each.value for each, _ in revealed.contacts], revealed.names) == (
+        [ANNA.value],
+        ("Anna",),
+    )
 
 
 @pytest.mark.parametrize("command", ["rotate", "reseal", "rewrap"])

@@ -43,7 +43,11 @@ def pointer(at: datetime, size: int = 25) -> dict[str, Any]:
             "condition": "RetryAttemptsExhausted",
             "approximateInvokeCount": 11,
         },
-        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+        "responseContext": {
+            "statusCode": 200,
+            "executedVersion": "$LATEST",
+            "functionError": "Unhandled",
+        },
         "version": "1.0",
         "timestamp": "2026-11-29T00:13:49.717Z",
         "DDBStreamBatchInfo": {
@@ -93,7 +97,10 @@ def test_what_was_given_up_is_listed_done_from_the_table_and_gone_from_the_queue
 
 
 def test_without_the_address_of_the_queue_the_command_says_so(
-    portal: RunningPortal, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    portal: RunningPortal,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nobody believes that nothing was given up because a variable is missing."""
     assert portal
@@ -103,7 +110,10 @@ def test_without_the_address_of_the_queue_the_command_says_so(
 
 
 def test_days_that_are_none_and_clinics_that_are_none_are_reported(
-    portal: RunningPortal, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    portal: RunningPortal,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A slip in a command recounts nothing."""
     monkeypatch.chdir(tmp_path)
@@ -114,13 +124,20 @@ def test_days_that_are_none_and_clinics_that_are_none_are_reported(
     assert "no-such-clinic" in capsys.readouterr().err
 
 
-def test_the_streams_function_answers_lambda_which_records_failed(portal: RunningPortal, client: Client) -> None:
+def test_the_streams_function_answers_lambda_which_records_failed(
+    portal: RunningPortal, client: Client
+) -> None:
     """Lambda sends again what the function names, and nothing else (ReportBatchItemFailures)."""
     clinic = portal.open_clinic().clinic
     receipt = portal.in_process.receipts.find(clinic, receipt_number(decide(client, clinic, NO)))
     place = f"CLINIC#{clinic}#SUBJECT#{receipt.document['subject']}"
     keys = {"pk": {"S": place}, "sk": {"S": "RECEIPT#0000000001"}}
     image = {**keys, "body": {"S": receipt.canonical.decode()}}
-    record = {"eventName": "INSERT", "dynamodb": {"Keys": keys, "NewImage": image, "SequenceNumber": "7"}}
+    record = {
+        "eventName": "INSERT",
+        "dynamodb": {"Keys": keys, "NewImage": image, "SequenceNumber": "7"},
+    }
     assert after_receipt({"Records": [record]}, Context()) == {"batchItemFailures": []}
-    assert sum(counts(portal.table, clinic, receipt.document["recorded_at"][:10]).values()) == len(NO)
+    assert sum(counts(portal.table, clinic, receipt.document["recorded_at"][:10]).values()) == len(
+        NO
+    )

@@ -45,9 +45,13 @@ def test_what_waits_and_what_a_day_may_bring_is_shown(
     assert main(["messages", "waiting", "no-such-clinic"]) == 1
 
 
-def test_a_clinic_names_the_countries_its_page_asks_a_phone_of(portal: RunningPortal, client: Client) -> None:
+def test_a_clinic_names_the_countries_its_page_asks_a_phone_of(
+    portal: RunningPortal, client: Client
+) -> None:
     """The patient reads in plain words which numbers work, beside the number that was typed."""
-    clinic = portal.open_clinic(change=lambda document: document.update(sms_countries=["LV", "EE"])).clinic
+    clinic = portal.open_clinic(
+        change=lambda document: document.update(sms_countries=["LV", "EE"])
+    ).clinic
     abroad = {**YES, "phone": "+44 7911 123456"}
     for lang, words in (
         ("lv", "Latvija, Igaunija"),
@@ -64,7 +68,10 @@ def test_a_clinic_names_the_countries_its_page_asks_a_phone_of(portal: RunningPo
 
 
 def test_publishing_what_is_published_makes_the_key_that_an_older_table_lacks(
-    portal: RunningPortal, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    portal: RunningPortal,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """After an update one command that changes nothing else brings the limit across clinics."""
     monkeypatch.chdir(tmp_path)
@@ -88,7 +95,9 @@ def test_why_a_patient_got_no_mail_is_read_from_her_receipt(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The operator has the receipt's number alone, and reads what waits, what went out, what did not and why."""
+    """The operator has the receipt's number alone, and reads what waits, what went out, what did
+    not and why.
+    """
     monkeypatch.chdir(tmp_path)
     clinic = portal.open_clinic().clinic
     number = receipt_number(decide(client, clinic, YES))
@@ -97,8 +106,12 @@ def test_why_a_patient_got_no_mail_is_read_from_her_receipt(
     carried(portal)
     assert main(["messages", "list", clinic, number]) == 0
     out = capsys.readouterr().out
-    assert re.search(r"^Receipt 1 of person [0-9a-f]{32}\.\nconfirm\tSMS\tsent\t2\S+Z\tid \d+\n$", out)
-    withdrawn = receipt_number(client.post(f"/{clinic}/withdraw", {"phone": "26 999 999", "all": "yes"}))
+    assert re.search(
+        r"^Receipt 1 of person [0-9a-f]{32}\.\nconfirm\tSMS\tsent\t2\S+Z\tid \d+\n$", out
+    )
+    withdrawn = receipt_number(
+        client.post(f"/{clinic}/withdraw", {"phone": "26 999 999", "all": "yes"})
+    )
     carried(portal)
     assert main(["messages", "list", clinic, withdrawn]) == 0
     out = capsys.readouterr().out
@@ -107,9 +120,14 @@ def test_why_a_patient_got_no_mail_is_read_from_her_receipt(
 
 
 def test_a_receipt_that_leaves_nothing_to_send_says_so(
-    portal: RunningPortal, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    portal: RunningPortal,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Known by the clinic's number alone: why nothing was ever planned is shown; another clinic has no such receipt."""
+    """Known by the clinic's number alone: why nothing was ever planned is shown; another clinic has
+    no such receipt.
+    """
     monkeypatch.chdir(tmp_path)
     program = portal.open_clinic()
     given = {**STAFF, "subject": {"patient_ref": "P-77"}, "decisions": {"newsletter.sms": "no"}}

@@ -42,7 +42,9 @@ def _file(portal: RunningPortal, tmp_path: Path, **changed: Any) -> Path:
     """Write the file of a clinic of its own (JSON is YAML)."""
     name = f"c{next(portal.numbers):03d}"
     path = tmp_path / f"{name}.yaml"
-    path.write_text(json.dumps(a_document(id=f"clinic-{name}", code=name) | changed), encoding="utf-8")
+    path.write_text(
+        json.dumps(a_document(id=f"clinic-{name}", code=name) | changed), encoding="utf-8"
+    )
     return path
 
 
@@ -72,7 +74,9 @@ def test_a_file_reviewed_elsewhere_is_published_in_one_go_with_both_names(
     assert "by Ieva Liepa, approved by Juris Klusums" in output
 
 
-def test_one_name_twice_publishes_nothing(run: Run, portal: RunningPortal, tmp_path: Path, client: Client) -> None:
+def test_one_name_twice_publishes_nothing(
+    run: Run, portal: RunningPortal, tmp_path: Path, client: Client
+) -> None:
     """Nor does leaving a name out."""
     path = _file(portal, tmp_path)
     clinic = _next(path, "1.0")
@@ -89,7 +93,10 @@ def test_the_steps_one_by_one(run: Run, portal: RunningPortal, tmp_path: Path) -
     """Draft, refused, mended, approved by another, published."""
     path = _file(portal, tmp_path, dpo={})
     clinic = _next(path, "1.0")
-    drafted, approve = run("notice", "draft", path, "--author", "Ieva Liepa"), ["notice", "approve", clinic, "1.0"]
+    drafted, approve = (
+        run("notice", "draft", path, "--author", "Ieva Liepa"),
+        ["notice", "approve", clinic, "1.0"],
+    )
     approve.append("--sha256")
     assert drafted[0] == 0
     assert "not complete" in drafted[1]
@@ -114,7 +121,9 @@ def test_the_steps_one_by_one(run: Run, portal: RunningPortal, tmp_path: Path) -
 def test_whoever_approves_is_shown_what_counts_unconfirmed_and_why(
     run: Run, portal: RunningPortal, tmp_path: Path
 ) -> None:
-    """A clinic may trust what anybody types, if another person than the author sees the reason and agrees."""
+    """A clinic may trust what anybody types, if another person than the author sees the reason and
+    agrees.
+    """
     path = _file(portal, tmp_path)
     clinic = _next(path, "1.0")
     assert "warning" not in run("check", path)[1]
@@ -127,13 +136,20 @@ def test_whoever_approves_is_shown_what_counts_unconfirmed_and_why(
     drafted = run("notice", "draft", path, "--author", "Ieva Liepa")[1]
     assert output in drafted
     sha256 = _sha256(drafted)
-    assert output in run("notice", "approve", clinic, "1.0", "--approver", "Juris Klusums", "--sha256", sha256)[1]
+    assert (
+        output
+        in run(
+            "notice", "approve", clinic, "1.0", "--approver", "Juris Klusums", "--sha256", sha256
+        )[1]
+    )
     _next(path, "1.0", purposes=[purposes[0], {**purposes[1], "confirm": False}])
     code, _, refused = run("check", path)
     assert (code, "purposes[2].confirm: is false without a reason" in refused) == (1, True)
 
 
-def test_only_the_text_that_was_read_is_approved(run: Run, portal: RunningPortal, tmp_path: Path) -> None:
+def test_only_the_text_that_was_read_is_approved(
+    run: Run, portal: RunningPortal, tmp_path: Path
+) -> None:
     """A draft replaced after the reviewer read it is another text, however few digits they type."""
     path = _file(portal, tmp_path)
     clinic = _next(path, "1.0")
@@ -182,21 +198,40 @@ def test_a_preview_counts_and_the_superseded_are_listed_to_be_asked_again(
     assert "supersedes 1 consents of 1 people\n  newsletter.email\t1" in output
     assert "2 people looked at." in progress
     assert "2.0\tdraft" in run("notice", "list", clinic)[1]
-    run("notice", "approve", clinic, "2.0", "--approver", "Juris Klusums", "--sha256", _sha256(drafted))
+    run(
+        "notice",
+        "approve",
+        clinic,
+        "2.0",
+        "--approver",
+        "Juris Klusums",
+        "--sha256",
+        _sha256(drafted),
+    )
     run("notice", "publish", clinic, "2.0")
     [line] = run("notice", "superseded", clinic, "--purpose", "newsletter")[1].splitlines()
     subject, address, since = line.split("\t")
     program = Program(clinic, portal.new_key(clinic))
     assert {receipt["subject"] for receipt in program.history(email=ANNA)} == {subject}
-    told_now = program.call("status", {"subjects": [{"email": ANNA}], "purposes": [address]}).json()["results"][0]
-    assert (told_now["decisions"][address]["state"], told_now["decisions"][address]["since"]) == ("superseded", since)
+    told_now = program.call(
+        "status", {"subjects": [{"email": ANNA}], "purposes": [address]}
+    ).json()["results"][0]
+    assert (told_now["decisions"][address]["state"], told_now["decisions"][address]["since"]) == (
+        "superseded",
+        since,
+    )
     assert run("notice", "superseded", clinic, "--purpose", "research")[1] == ""
 
 
-def test_what_is_not_there_is_told_in_a_sentence(run: Run, portal: RunningPortal, tmp_path: Path) -> None:
+def test_what_is_not_there_is_told_in_a_sentence(
+    run: Run, portal: RunningPortal, tmp_path: Path
+) -> None:
     """No command ends in a traceback."""
     clinic = portal.open_clinic().clinic
-    assert "has no draft 7.7" in run("notice", "approve", clinic, "7.7", "--approver", "Juris", "--sha256", "0" * 12)[2]
+    assert (
+        "has no draft 7.7"
+        in run("notice", "approve", clinic, "7.7", "--approver", "Juris", "--sha256", "0" * 12)[2]
+    )
     assert "No clinic “nowhere” is published" in run("notice", "list", "nowhere")[2]
     assert "No clinic “nowhere” is published" in run("notice", "superseded", "nowhere")[2]
     path = tmp_path / "list.yaml"
@@ -217,7 +252,9 @@ def _longer(document: dict[str, Any]) -> dict[str, Any]:
 def test_a_minor_that_changes_more_than_words_is_refused_at_the_command_line_too(
     run: Run, portal: RunningPortal, tmp_path: Path, client: Client
 ) -> None:
-    """What changes is listed before and after; a reason by the approver is kept and shown, in one go or by steps."""
+    """What changes is listed before and after; a reason by the approver is kept and shown, in one
+    go or by steps.
+    """
     path = _file(portal, tmp_path)
     run("publish", path, *NAMES)
     clinic = _next(path, "1.1", texts=_longer(a_document()))
@@ -230,7 +267,16 @@ def test_a_minor_that_changes_more_than_words_is_refused_at_the_command_line_too
     assert "1.1" not in run("notice", "list", clinic)[1]
     drafted = run("notice", "draft", path, "--author", "Ieva Liepa")[1]
     assert changed in drafted
-    approve = ["notice", "approve", clinic, "1.1", "--approver", "Juris Klusums", "--sha256", _sha256(drafted)]
+    approve = [
+        "notice",
+        "approve",
+        clinic,
+        "1.1",
+        "--approver",
+        "Juris Klusums",
+        "--sha256",
+        _sha256(drafted),
+    ]
     assert changed in run(*approve)[2]
     why = ["--minor-reason", "The law names ten years already"]
     assert run(*approve, *why)[0] == 0
@@ -265,19 +311,34 @@ def _at_a_terminal(*arguments: object, typed: str) -> str:
 def test_publishing_at_a_terminal_shows_what_it_ends_and_asks(
     run: Run, portal: RunningPortal, tmp_path: Path, client: Client
 ) -> None:
-    """Nobody ends a hundred people's consent with one word too many; a script says --yes and is not asked."""
+    """Nobody ends a hundred people's consent with one word too many; a script says --yes and is not
+    asked.
+    """
     path = _file(portal, tmp_path)
     clinic = _next(path, "1.0")
     run("publish", path, *NAMES)
     confirmed(client, portal, clinic, {"decision.newsletter.email": "yes", "email": ANNA})
     _next(path, "2.0", texts=_longer(a_document()))
     shown = _at_a_terminal("publish", path, *NAMES, typed="")
-    for output in ("supersedes 1 consents of 1 people", "differs from what is in force: texts.retention", "[y/N]"):
+    for output in (
+        "supersedes 1 consents of 1 people",
+        "differs from what is in force: texts.retention",
+        "[y/N]",
+    ):
         assert output in shown
     assert "not published" in shown
     assert "2.0" not in run("notice", "list", clinic)[1]
     drafted = run("notice", "draft", path, "--author", "Ieva Liepa")[1]
-    run("notice", "approve", clinic, "2.0", "--approver", "Juris Klusums", "--sha256", _sha256(drafted))
+    run(
+        "notice",
+        "approve",
+        clinic,
+        "2.0",
+        "--approver",
+        "Juris Klusums",
+        "--sha256",
+        _sha256(drafted),
+    )
     assert "not published" in _at_a_terminal("notice", "publish", clinic, "2.0", typed="n")
     assert "2.0\tapproved" in run("notice", "list", clinic)[1]
     shown = _at_a_terminal("notice", "publish", clinic, "2.0", "--yes", typed="n")
@@ -287,8 +348,12 @@ def test_publishing_at_a_terminal_shows_what_it_ends_and_asks(
     assert f"{clinic} 2.1: published" in _at_a_terminal("publish", path, *NAMES, typed="y")
 
 
-def test_a_draft_is_written_as_pages_to_look_at(run: Run, portal: RunningPortal, tmp_path: Path) -> None:
-    """Who approves at the command line sees what patients will see; the pages lead to each other and send nothing."""
+def test_a_draft_is_written_as_pages_to_look_at(
+    run: Run, portal: RunningPortal, tmp_path: Path
+) -> None:
+    """Who approves at the command line sees what patients will see; the pages lead to each other
+    and send nothing.
+    """
     path = _file(portal, tmp_path)
     clinic = _next(path, "1.0")
     sha256 = _sha256(run("notice", "draft", path, "--author", "Ieva Liepa")[1])
@@ -305,7 +370,9 @@ def test_a_draft_is_written_as_pages_to_look_at(run: Run, portal: RunningPortal,
     assert run("notice", "preview", clinic, "7.0")[0] == 1
 
 
-def test_a_file_is_looked_at_before_anything_is_stored(run: Run, portal: RunningPortal, tmp_path: Path) -> None:
+def test_a_file_is_looked_at_before_anything_is_stored(
+    run: Run, portal: RunningPortal, tmp_path: Path
+) -> None:
     """An author sees the pages while writing, without the portal."""
     path = _file(portal, tmp_path)
     code, output, _ = run("check", path, "--pages", tmp_path / "pages")
@@ -313,23 +380,37 @@ def test_a_file_is_looked_at_before_anything_is_stored(run: Run, portal: Running
     assert "ready to publish" in output
 
 
-def test_a_contest_that_is_over_is_a_warning_and_no_fault(run: Run, portal: RunningPortal, tmp_path: Path) -> None:
-    """The file can be published; who wrote it learns that nobody is asked about the contest any more."""
+def test_a_contest_that_is_over_is_a_warning_and_no_fault(
+    run: Run, portal: RunningPortal, tmp_path: Path
+) -> None:
+    """The file can be published; who wrote it learns that nobody is asked about the contest any
+    more.
+    """
     purposes = a_document()["purposes"]
     purposes[1]["ends"] = "2026-11-02"
     path = _file(portal, tmp_path, purposes=purposes)
-    warning = f"warning: {path}:1: purposes[2].ends: is over since 2026-11-02: nobody is asked about it."
+    warning = (
+        f"warning: {path}:1: purposes[2].ends: is over since 2026-11-02: nobody is asked about it."
+    )
     code, output, _ = run("check", path)
     assert (code, "ready to publish" in output, warning in output) == (0, True, True)
     assert warning in run("notice", "draft", path, "--author", "Ieva Liepa")[1]
     assert run("publish", path, *NAMES)[0] == 0
 
 
-def test_every_file_that_is_checked_is_told_about(run: Run, portal: RunningPortal, tmp_path: Path) -> None:
+def test_every_file_that_is_checked_is_told_about(
+    run: Run, portal: RunningPortal, tmp_path: Path
+) -> None:
     """A fault in the first does not hide the second, and each names its line."""
     bad, good = _file(portal, tmp_path, version=1.0), _file(portal, tmp_path)
     worse = _file(portal, tmp_path, languages="lv, en")
     code, output, faults = run("check", bad, good, worse)
     assert (code, f"{good}: " in output) == (1, True)
-    assert f'{bad}:1: version: is the number 1.0, and a text is due. Put it in quotes: `version: "1.0"`' in faults
-    assert f"{worse}:1: languages: is 'lv, en', and a list is due. Write `languages: [lv, en]`" in faults
+    assert (
+        f'{bad}:1: version: is the number 1.0, and a text is due. Put it in quotes: `version: "1.0"`'
+        in faults
+    )
+    assert (
+        f"{worse}:1: languages: is 'lv, en', and a list is due. Write `languages: [lv, en]`"
+        in faults
+    )

@@ -1,4 +1,6 @@
-"""The keys that sign are in KMS: what it gives is written as JWS wants it, and another key can take over."""
+"""The keys that sign are in KMS: what it gives is written as JWS wants it, and another key can take
+over.
+"""
 
 import itertools
 
@@ -21,20 +23,26 @@ LONG = DOCUMENT + b'"subject":"' + b"s" * 4000 + b'","version":1}'
 _names = (f"alias/signs-{number}" for number in itertools.count(1))
 
 
-@pytest.mark.parametrize(("spec", "alg"), [("ECC_NIST_P256", "ES256"), ("ECC_NIST_EDWARDS25519", "Ed25519")])
+@pytest.mark.parametrize(
+    ("spec", "alg"), [("ECC_NIST_P256", "ES256"), ("ECC_NIST_EDWARDS25519", "Ed25519")]
+)
 def test_what_kms_signs_anybody_verifies(portal: RunningPortal, spec: str, alg: str) -> None:
     """The private key never leaves KMS, the proof needs none of it."""
     signer = KmsSigner(portal.in_process.aws, a_signing_key(next(_names), spec))
     key = signer.current()
     protected = jws.header(key.jwk)
     for _ in range(8):  # a number of the signature that begins with zeros comes now and then
-        signed = jws.compact(protected, SHORT, signer.sign(key, jws.signing_input(protected, SHORT)))
+        signed = jws.compact(
+            protected, SHORT, signer.sign(key, jws.signing_input(protected, SHORT))
+        )
         proven = jws.verify(signed, {"keys": [key.jwk]})
         assert (proven.alg, proven.kid, proven.canonical) == (alg, key.kid, SHORT)
 
 
 def test_a_long_receipt_is_signed_by_es256_and_waits_under_ed25519(portal: RunningPortal) -> None:
-    """KMS signs undigested 4096 bytes at most; the error says so and which key has no such limit."""
+    """KMS signs undigested 4096 bytes at most; the error says so and which key has no such
+    limit.
+    """
     for spec in ("ECC_NIST_P256", "ECC_NIST_EDWARDS25519"):
         signer = KmsSigner(portal.in_process.aws, a_signing_key(next(_names), spec))
         key = signer.current()
@@ -61,8 +69,12 @@ def test_a_key_that_is_away_or_no_signing_key_is_said_clearly(portal: RunningPor
         signer.sign(key, b"anything")
 
 
-def test_after_a_rotation_a_new_key_signs_and_both_verify(client: Client, portal: RunningPortal) -> None:
-    """A receipt from before is proof as long as it is kept, and nobody has to sign anything again."""
+def test_after_a_rotation_a_new_key_signs_and_both_verify(
+    client: Client, portal: RunningPortal
+) -> None:
+    """A receipt from before is proof as long as it is kept, and nobody has to sign anything
+    again.
+    """
     program = portal.open_clinic()
     numbers = []
     for email in ("before@example.org", "after@example.org"):
@@ -71,12 +83,16 @@ def test_after_a_rotation_a_new_key_signs_and_both_verify(client: Client, portal
         portal.seal()
         if len(numbers) == 1:
             kid = signing.rotate(portal.in_process)
-            assert kid in {key["kid"] for key in signatures.jwks(portal.table)["keys"]}  # before it ever signed
+            assert kid in {
+                key["kid"] for key in signatures.jwks(portal.table)["keys"]
+            }  # before it ever signed
     jwks = client.get("/.well-known/jwks.json").json()
     kids = [jws.verify(program.receipt(number, "?format=jws").text, jwks).kid for number in numbers]
     assert kids[1] == kid != kids[0]
     for number in numbers:
         page = client.get(f"/{program.clinic}/receipts/{number}?lang=en")
         assert "Sealed, so that any change would show." in page.text
-    assert [fault for *_, found in signing.check_chains(portal.table, program.clinic) for fault in found] == []
+    assert [
+        fault for *_, found in signing.check_chains(portal.table, program.clinic) for fault in found
+    ] == []
     assert client.get(f"/{RIGA}").status == 200

@@ -1,4 +1,6 @@
-"""HL7's definitions of FHIR R5 and of the code systems, and a validator that works by them (npm `fhir`)."""
+"""HL7's definitions of FHIR R5 and of the code systems, and a validator that works by them (npm
+`fhir`).
+"""
 
 import json
 import subprocess
@@ -24,7 +26,11 @@ def definitions() -> Mapping[str, Resource]:
         with tarfile.open(archive) as packed:
             for member in packed:
                 name = Path(member.name).name
-                if name.startswith(_KINDS) and name.endswith(".json") and (content := packed.extractfile(member)):
+                if (
+                    name.startswith(_KINDS)
+                    and name.endswith(".json")
+                    and (content := packed.extractfile(member))
+                ):
                     resource = json.load(content)
                     found.setdefault(resource["url"], resource)
     return found
@@ -32,7 +38,9 @@ def definitions() -> Mapping[str, Resource]:
 
 @cache
 def needed_for_r5() -> Sequence[Resource]:
-    """Give what the validator needs to know of R5: every type, the Consent, and what they are bound to."""
+    """Give what the validator needs to know of R5: every type, the Consent, and what they are bound
+    to.
+    """
     known = definitions()
     structures = [
         each
@@ -48,14 +56,23 @@ def needed_for_r5() -> Sequence[Resource]:
         if "valueSet" in element.get("binding", {})
     }
     sets = [known[url] for url in sorted(bound & known.keys())]
-    systems = {include["system"] for each in sets for include in each["compose"]["include"] if "system" in include}
+    systems = {
+        include["system"]
+        for each in sets
+        for include in each["compose"]["include"]
+        if "system" in include
+    }
     return [*(known[url] for url in sorted(systems & known.keys())), *sets, *structures]
 
 
 def validate(**resources: Sequence[Resource]) -> Mapping[str, Sequence[Sequence[Message]]]:
     """Give what the validator says of each resource: ``validate(r4=[…], r5=[…])``."""
     told = subprocess.run(
-        ["node", str(Path(__file__).with_name("fhir_validator.js")), str(tools.fhir_validator_folder())],
+        [
+            "node",
+            str(Path(__file__).with_name("fhir_validator.js")),
+            str(tools.fhir_validator_folder()),
+        ],
         input=json.dumps({"r5": needed_for_r5(), "resources": resources}),
         check=True,
         capture_output=True,
@@ -79,7 +96,9 @@ def codings(resource: object) -> Iterator[Resource]:
 
 @cache
 def displays(system: str) -> Mapping[str, str]:
-    """Give the codes of a code system with what they are called; none for a system HL7 does not have."""
+    """Give the codes of a code system with what they are called; none for a system HL7 does not
+    have.
+    """
 
     def walk(concepts: Sequence[Resource]) -> Iterator[tuple[str, str]]:
         for concept in concepts:

@@ -1,4 +1,6 @@
-"""Receipts of the five demo clinics as formats get them: made by the core's own `decide`, in every state there is."""
+"""Receipts of the five demo clinics as formats get them: made by the core's own `decide`, in every
+state there is.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -37,7 +39,9 @@ def of(clinic: Clinic, decision: Decision) -> Decision:
     controllers = tuple(controller.for_receipt() for controller in clinic.controllers)
     known = NoticeRef(clinic.version, clinic.default_language, "ab" * 32)
     notice = known if decision.notice.version else decision.notice
-    return replace(decision, clinic=clinic.id, controllers=controllers, notice=notice, endings=clinic.endings)
+    return replace(
+        decision, clinic=clinic.id, controllers=controllers, notice=notice, endings=clinic.endings
+    )
 
 
 def issue(
@@ -52,10 +56,16 @@ def issue(
     """Give the receipt of the last of these decisions; `now` replaces the states it led to."""
     subject = a_subject()
     for decision in decisions:
-        receipt, subject = decide(subject, of(clinic, decision), NoticeInForce(clinic.version, OPENING), known=known)
-    states = {address: State(entry["after"]) for address, entry in receipt.document["decisions"].items()}
+        receipt, subject = decide(
+            subject, of(clinic, decision), NoticeInForce(clinic.version, OPENING), known=known
+        )
+    states = {
+        address: State(entry["after"]) for address, entry in receipt.document["decisions"].items()
+    }
     states_now = states if now is None else now
-    return IssuedReceipt(receipt, clinic, lang or clinic.default_language, states_now, jws, BASE_URL, at)
+    return IssuedReceipt(
+        receipt, clinic, lang or clinic.default_language, states_now, jws, BASE_URL, at
+    )
 
 
 def yes(clinic: Clinic, at: Instant = MORNING) -> Decision:
@@ -70,7 +80,9 @@ def no(clinic: Clinic, at: Instant = MORNING) -> Decision:
 
 def every_other(clinic: Clinic, at: Instant = MORNING) -> Decision:
     """Say Yes and No in turn."""
-    return a_decision({address: ("yes", "no")[place % 2] for place, address in enumerate(clinic.questions)}, at)
+    return a_decision(
+        {address: ("yes", "no")[place % 2] for place, address in enumerate(clinic.questions)}, at
+    )
 
 
 def _now(clinic: Clinic, state: State) -> Mapping[str, State]:
@@ -90,7 +102,9 @@ STATES: Mapping[str, Callable[[Clinic, str], IssuedReceipt]] = {
     "partly withdrawn": lambda clinic, lang: issue(
         clinic, yes(clinic), lang=lang, now=dict(list(_now(clinic, State.GRANTED).items())[1:])
     ),
-    "expired": lambda clinic, lang: issue(clinic, yes(clinic), lang=lang, at=LATER, now=_now(clinic, State.EXPIRED)),
+    "expired": lambda clinic, lang: issue(
+        clinic, yes(clinic), lang=lang, at=LATER, now=_now(clinic, State.EXPIRED)
+    ),
     "partly expired": lambda clinic, lang: issue(
         clinic,
         yes(clinic),
@@ -98,7 +112,9 @@ STATES: Mapping[str, Callable[[Clinic, str], IssuedReceipt]] = {
         at=LATER,
         now=_now(clinic, State.GRANTED) | dict.fromkeys(clinic.endings, State.EXPIRED),
     ),
-    "superseded": lambda clinic, lang: issue(clinic, yes(clinic), lang=lang, now=_now(clinic, State.SUPERSEDED)),
+    "superseded": lambda clinic, lang: issue(
+        clinic, yes(clinic), lang=lang, now=_now(clinic, State.SUPERSEDED)
+    ),
     "pending": lambda clinic, lang: issue(clinic, yes(clinic), lang=lang, known=True),
     "replaced": lambda clinic, lang: issue(clinic, yes(clinic), lang=lang, now={}),
     "on paper, entered late": lambda clinic, lang: issue(
@@ -109,17 +125,26 @@ STATES: Mapping[str, Callable[[Clinic, str], IssuedReceipt]] = {
     ),
     "on paper, to a text nobody knows": lambda clinic, lang: issue(
         clinic,
-        on_paper(dict.fromkeys(clinic.questions, "yes"), MORNING, NOON, notice=NoticeRef.unknown(lang)),
+        on_paper(
+            dict.fromkeys(clinic.questions, "yes"), MORNING, NOON, notice=NoticeRef.unknown(lang)
+        ),
         lang=lang,
     ),
     "a No on paper, to a text nobody knows": lambda clinic, lang: issue(
         clinic,
-        on_paper(dict.fromkeys(clinic.questions, "no"), MORNING, NOON, notice=NoticeRef.unknown(lang)),
+        on_paper(
+            dict.fromkeys(clinic.questions, "no"), MORNING, NOON, notice=NoticeRef.unknown(lang)
+        ),
         lang=lang,
     ),
     "by a guardian": lambda clinic, lang: issue(
         clinic,
-        replace(yes(clinic), actor="guardian", channel=Channel.IN_PERSON, assurance=Assurance.STAFF_WITNESSED),
+        replace(
+            yes(clinic),
+            actor="guardian",
+            channel=Channel.IN_PERSON,
+            assurance=Assurance.STAFF_WITNESSED,
+        ),
         lang=lang,
     ),
 }
@@ -127,7 +152,9 @@ STATES: Mapping[str, Callable[[Clinic, str], IssuedReceipt]] = {
 
 
 def everything() -> Iterator[tuple[str, IssuedReceipt]]:
-    """Give every state at every clinic in every language it speaks, each with a name for the report."""
+    """Give every state at every clinic in every language it speaks, each with a name for the
+    report.
+    """
     for clinic in clinics():
         for lang in clinic.languages:
             for name, made in STATES.items():

@@ -13,14 +13,34 @@ from chalicelib.domain.consent import Channel, State
 from chalicelib.domain.decisions import Decision
 from chalicelib.receipts.formats import dpv
 from chalicelib.receipts.formats.issued import IssuedReceipt
-from tests.factories import EMAIL_NEWS, EVENING, MORNING, NEXT_DAY, NOON, SMS_NEWS, a_decision, on_paper
-from tests.receipts.formats.issued import BASE_URL, STATES, clinic_named, clinics, everything, issue, no, yes
+from tests.factories import (
+    EMAIL_NEWS,
+    EVENING,
+    MORNING,
+    NEXT_DAY,
+    NOON,
+    SMS_NEWS,
+    a_decision,
+    on_paper,
+)
+from tests.receipts.formats.issued import (
+    BASE_URL,
+    STATES,
+    clinic_named,
+    clinics,
+    everything,
+    issue,
+    no,
+    yes,
+)
 
 DPV, DCT = "https://w3id.org/dpv#", "http://purl.org/dc/terms/"
 GDPR = "https://w3id.org/dpv/legal/eu/gdpr#"
 SCHEMA = "https://w3id.org/dpv/schema/dpv-27560#"
 TERMS = frozenset(Path(__file__).with_name("dpv-terms.txt").read_text().split())
-RIGA, TBILISI, KAUNAS = map(clinic_named, ("riga-aesthetics", "tbilisi-ultrasound", "kaunas-polyclinics"))
+RIGA, TBILISI, KAUNAS = map(
+    clinic_named, ("riga-aesthetics", "tbilisi-ultrasound", "kaunas-polyclinics")
+)
 
 Node = Mapping[str, Any]
 
@@ -55,7 +75,9 @@ EVENT = (
     f"{DPV}hasLegalBasis",  # event type
 )
 PARTY = (f"{DPV}hasIdentifier", f"{DPV}hasName", f"{DPV}hasAddress", f"{DPV}hasContact")
-"""The fields that ISO/IEC TS 27560 (M) or, under the GDPR, the DPV guide (G) makes mandatory, as IRIs."""
+"""The fields that ISO/IEC TS 27560 (M) or, under the GDPR, the DPV guide (G) makes mandatory, as
+IRIs.
+"""
 
 
 class FetchedError(Exception):
@@ -68,7 +90,9 @@ def offline(url: str, options: object) -> Any:
 
 
 def expanded(issued: IssuedReceipt, *, record: bool = False) -> Mapping[str, Node]:
-    """Give the nodes of the graph by their IRI, every term spelt out, as a JSON-LD processor reads the document."""
+    """Give the nodes of the graph by their IRI, every term spelt out, as a JSON-LD processor reads
+    the document.
+    """
     document = json.loads(json.dumps(dpv.write(issued, record=record)))
     flat = jsonld.flatten(document, options={"documentLoader": offline})
     return {node["@id"]: node for node in flat}
@@ -109,18 +133,25 @@ def used(graph: Mapping[str, Node]) -> Iterator[str]:
 
 
 def test_every_receipt_has_every_mandatory_field_when_read_as_a_graph() -> None:
-    """Another controller's program finds each field of ISO/IEC TS 27560 by its own word, in any clinic and language."""
+    """Another controller's program finds each field of ISO/IEC TS 27560 by its own word, in any
+    clinic and language.
+    """
     for name, issued, graph in every_graph():
         [receipt] = of_type(graph, "ConsentReceipt")
         assert all(receipt.get(field) for field in (*HEADER[:3], f"{DCT}created")), name
         found = records(graph)
         assert set(found) == set(issued.receipt.document["decisions"]), name
-        assert set(values(receipt, f"{DPV}hasRecordOfActivity")) == {each["@id"] for each in found.values()}
+        assert set(values(receipt, f"{DPV}hasRecordOfActivity")) == {
+            each["@id"] for each in found.values()
+        }
         for record in found.values():
             assert not [field for field in (*HEADER, *RECORD) if not record.get(field)], name
             for process in values(record, f"{DPV}hasProcess"):
                 assert not [field for field in PROCESS if not graph[process].get(field)], name
-                kinds = {graph[each]["@type"][0] for each in values(graph[process], f"{DPV}hasStorageCondition")}
+                kinds = {
+                    graph[each]["@type"][0]
+                    for each in values(graph[process], f"{DPV}hasStorageCondition")
+                }
                 assert kinds == {f"{DPV}StorageLocation", f"{DPV}StorageDuration"}, name
                 for data in values(graph[process], f"{DPV}hasPersonalData"):
                     assert values(graph[data], f"{DPV}hasNecessity") == [f"{DPV}Optional"], name
@@ -136,15 +167,23 @@ def test_every_receipt_becomes_rdf_without_fetching_anything() -> None:
     for clinic, state, record in itertools.product(clinics(), STATES, (False, True)):
         issued = STATES[state](clinic, clinic.languages[-1])
         document = dpv.write(issued, record=record)
-        triples = jsonld.to_rdf(document, {"format": "application/n-quads", "documentLoader": offline})
-        assert triples.count("\n") > 30 * len(issued.receipt.document["decisions"]), (clinic.id, state)
+        triples = jsonld.to_rdf(
+            document, {"format": "application/n-quads", "documentLoader": offline}
+        )
+        assert triples.count("\n") > 30 * len(issued.receipt.document["decisions"]), (
+            clinic.id,
+            state,
+        )
         assert f"<{DPV}ConsentRecord>" in triples
         assert (f"<{DPV}ConsentReceipt>" in triples) is not record
 
 
 def test_a_context_from_elsewhere_would_be_noticed() -> None:
     """The loader of these tests really refuses."""
-    document = {**dpv.write(issue(RIGA, yes(RIGA))), "@context": "https://w3id.org/dpv/context.jsonld"}
+    document = {
+        **dpv.write(issue(RIGA, yes(RIGA))),
+        "@context": "https://w3id.org/dpv/context.jsonld",
+    }
     with pytest.raises(jsonld.JsonLdError, match="loading remote context failed"):
         jsonld.expand(document, {"documentLoader": offline})
 
@@ -157,7 +196,9 @@ def test_every_prefix_is_resolved_and_every_term_exists() -> None:
         assert not [prefix for prefix in dpv.CONTEXT if f'"{prefix}:' in whole], name
         seen |= set(used(graph))
     assert seen <= TERMS
-    assert seen >= {f"{DPV}{status}" for status in ("ConsentGiven", "ConsentExpired", "ConsentRevoked")}
+    assert seen >= {
+        f"{DPV}{status}" for status in ("ConsentGiven", "ConsentExpired", "ConsentRevoked")
+    }
 
 
 LATEST = {
@@ -175,7 +216,9 @@ LATEST = {
 @pytest.mark.parametrize("answer", ["yes", "no", "withdraw"])
 @pytest.mark.parametrize("now", [None, *State])
 def test_the_latest_state_is_the_one_that_holds_now(answer: str, now: State | None) -> None:
-    """Which of the states counts is said, not left to sorting (w3c-cg/dpv#114); nothing but granted is given."""
+    """Which of the states counts is said, not left to sorting (w3c-cg/dpv#114); nothing but granted
+    is given.
+    """
     issued = issue(RIGA, a_decision({EMAIL_NEWS: answer}), now={EMAIL_NEWS: now} if now else {})
     graph = expanded(issued)
     record = records(graph)[EMAIL_NEWS]
@@ -230,7 +273,9 @@ def test_the_profile_is_the_gdprs_only_where_the_gdpr_holds(clinic: Any) -> None
     graph = expanded(issue(clinic, yes(clinic)))
     georgian = clinic.country == "GE"
     [receipt] = of_type(graph, "ConsentReceipt")
-    assert values(receipt, f"{DCT}conformsTo") == [f"{SCHEMA}receipt" if georgian else f"{SCHEMA}receipt-eu-gdpr"]
+    assert values(receipt, f"{DCT}conformsTo") == [
+        f"{SCHEMA}receipt" if georgian else f"{SCHEMA}receipt-eu-gdpr"
+    ]
     profiles = {values(each, f"{DCT}conformsTo")[0] for each in records(graph).values()}
     assert profiles == {f"{SCHEMA}record" if georgian else f"{SCHEMA}record-eu-gdpr"}
     assert any(iri.startswith(GDPR) for iri in used(graph)) is not georgian
@@ -240,7 +285,9 @@ def test_the_profile_is_the_gdprs_only_where_the_gdpr_holds(clinic: Any) -> None
 def test_explicit_consent_is_told_from_the_other() -> None:
     """Health data need Art. 9(2)(a); news by e-mail do not."""
     graph = expanded(issue(RIGA, a_decision({EMAIL_NEWS: "yes", "testimonials.photo": "yes"})))
-    bases = {name: set(values(each, f"{DPV}hasLegalBasis")) for name, each in records(graph).items()}
+    bases = {
+        name: set(values(each, f"{DPV}hasLegalBasis")) for name, each in records(graph).items()
+    }
     assert bases[EMAIL_NEWS] == {f"{DPV}ExpressedConsent", f"{GDPR}A6-1-a"}
     assert bases["testimonials.photo"] == {f"{DPV}ExplicitlyExpressedConsent", f"{GDPR}A9-2-a"}
     assert len(of_type(graph, "SpecialCategoryPersonalData")) == 1
@@ -271,7 +318,9 @@ def test_who_decided_and_who_wrote_it_down_are_two() -> None:
 
 
 def way(issued: IssuedReceipt) -> list[tuple[str, str, bool, Sequence[str]]]:
-    """Give each state of the news by e-mail in order: word, time, whether it is said to be the patient's, how."""
+    """Give each state of the news by e-mail in order: word, time, whether it is said to be the
+    patient's, how.
+    """
     graph = expanded(issued)
     [subject] = of_type(graph, "DataSubject")
     events = values(records(graph)[EMAIL_NEWS], f"{DPV}hasConsentStatus")
@@ -295,19 +344,29 @@ def test_an_older_yes_entered_late_is_not_told_as_the_no_that_stands() -> None:
     """Nobody is said to have withdrawn by the paper on which they said Yes."""
     issued = issue(RIGA, staff("no", NOON), on_paper({EMAIL_NEWS: "yes"}, MORNING, EVENING))
     assert issued.receipt.document["decisions"][EMAIL_NEWS]["after"] == State.WITHDRAWN
-    assert way(issued) == [("ConsentRefused", EVENING, False, []), ("ConsentWithdrawn", EVENING, False, [])]
+    assert way(issued) == [
+        ("ConsentRefused", EVENING, False, []),
+        ("ConsentWithdrawn", EVENING, False, []),
+    ]
 
 
 def test_an_older_no_entered_late_is_not_told_as_the_withdrawal_that_stands() -> None:
     """A refusal before the Yes took nothing back."""
     earlier = [staff("yes", NOON), staff("no", EVENING)]
     issued = issue(RIGA, *earlier, on_paper({EMAIL_NEWS: "no"}, MORNING, NEXT_DAY))
-    assert way(issued) == [("ConsentWithdrawn", NEXT_DAY, False, []), ("ConsentWithdrawn", NEXT_DAY, False, [])]
+    assert way(issued) == [
+        ("ConsentWithdrawn", NEXT_DAY, False, []),
+        ("ConsentWithdrawn", NEXT_DAY, False, []),
+    ]
 
 
 def test_a_strangers_claim_is_not_told_as_the_consent_it_found() -> None:
-    """Whoever types somebody's address gave nothing: neither the consent, nor its time, nor its end."""
-    issued = issue(RIGA, staff("yes", MORNING), a_decision({EMAIL_NEWS: "yes"}, NOON), known=True, now={})
+    """Whoever types somebody's address gave nothing: neither the consent, nor its time, nor its
+    end.
+    """
+    issued = issue(
+        RIGA, staff("yes", MORNING), a_decision({EMAIL_NEWS: "yes"}, NOON), known=True, now={}
+    )
     assert issued.receipt.document["decisions"][EMAIL_NEWS]["confirm_by"]
     assert way(issued) == [
         ("ConsentGiven", NOON, False, []),
@@ -315,7 +374,11 @@ def test_a_strangers_claim_is_not_told_as_the_consent_it_found() -> None:
         ("ConsentUnknown", NEXT_DAY, False, []),
     ]
     graph = expanded(issued)
-    lasts = {value for given in of_type(graph, "ConsentGiven") for value in values(given, f"{DPV}hasDuration")}
+    lasts = {
+        value
+        for given in of_type(graph, "ConsentGiven")
+        for value in values(given, f"{DPV}hasDuration")
+    }
     assert lasts == {f"{DPV}IndeterminateDuration"}
 
 
@@ -338,7 +401,9 @@ def test_a_yes_that_had_ended_before_it_was_entered_is_not_told_as_its_own_end()
         (["yes", "no"], "no", True, "ConsentWithdrawn"),
     ],
 )
-def test_what_an_answer_led_to_is_the_patients_own(earlier: list[str], answer: str, told: str, *, known: bool) -> None:
+def test_what_an_answer_led_to_is_the_patients_own(
+    earlier: list[str], answer: str, told: str, *, known: bool
+) -> None:
     """Said by them, when they said it, in the way they said it."""
     before = [staff(said, MORNING) for said in earlier]
     issued = issue(RIGA, *before, a_decision({EMAIL_NEWS: answer}, NOON), known=known)
@@ -362,7 +427,9 @@ def test_all_joint_controllers_and_the_authority_are_parties() -> None:
 
 def test_a_clinic_without_address_and_officer_still_writes_every_mandatory_field() -> None:
     """The law does not ask every clinic for either; where it is, its country says."""
-    bare = replace(RIGA, dpo={}, controllers=tuple(replace(each, address="") for each in RIGA.controllers))
+    bare = replace(
+        RIGA, dpo={}, controllers=tuple(replace(each, address="") for each in RIGA.controllers)
+    )
     graph = expanded(issue(bare, yes(bare)))
     [controller] = of_type(graph, "DataController")
     assert values(controller, f"{DPV}hasAddress") == ["LV"]

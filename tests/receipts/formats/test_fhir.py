@@ -16,15 +16,25 @@ from chalicelib.receipts.formats import fhir
 from chalicelib.receipts.formats.issued import IssuedReceipt
 from tests.factories import EMAIL_NEWS, MORNING, NOON, SMS_NEWS, a_decision, on_paper
 from tests.receipts.formats.fhir_definitions import codings, displays, validate
-from tests.receipts.formats.issued import BASE_URL, LATER, STATES, clinic_named, everything, issue, no, yes
+from tests.receipts.formats.issued import (
+    BASE_URL,
+    LATER,
+    STATES,
+    clinic_named,
+    everything,
+    issue,
+    no,
+    yes,
+)
 
 RIGA, KAUNAS = clinic_named("riga-aesthetics"), clinic_named("kaunas-polyclinics")
 DRAW = "contests.winter_draw"
 LOINC = {"59284-0": "Patient Consent"}
 """LOINC's own file is licensed; ValueSet consent-category names the code."""
 
-# A language tag is any of BCP 47 and a media type any of BCP 13, which no list holds; our own codes are our own; the
-# roles HL7 proposes for R5 have none for a recipient. ActReason has a test of its own, below.
+# A language tag is any of BCP 47 and a media type any of BCP 13, which no list holds; our own codes
+# are our own; the roles HL7 proposes for R5 have none for a recipient. ActReason has a test of its
+# own, below.
 BEYOND_THE_LISTS = re.compile(
     rf'Code "\S+" \({BASE_URL}/[a-z-]+/decisions\) not found in value set'
     rf'|Code "({"|".join(LANGUAGES)})" not found in value set'
@@ -37,7 +47,9 @@ Consent = dict[str, Any]
 
 
 def each_rule_at_the_root(consent: Consent) -> Iterator[Consent]:
-    """Give an R4 Consent once for each of its nested rules, as the root: the validator does not look at nested ones."""
+    """Give an R4 Consent once for each of its nested rules, as the root: the validator does not
+    look at nested ones.
+    """
     yield consent
     for rule in consent["provision"]["provision"]:
         yield {**consent, "provision": rule}
@@ -45,11 +57,17 @@ def each_rule_at_the_root(consent: Consent) -> Iterator[Consent]:
 
 def test_every_receipt_is_a_valid_consent_in_both_releases() -> None:
     """A hospital's FHIR server takes it in, whatever clinic, language and state it comes from."""
-    r4 = [(name, each) for name, issued in everything() for each in each_rule_at_the_root(fhir.write_r4(issued))]
+    r4 = [
+        (name, each)
+        for name, issued in everything()
+        for each in each_rule_at_the_root(fhir.write_r4(issued))
+    ]
     r5 = [(name, fhir.write_r5(issued)) for name, issued in everything()]
     told = validate(r4=[each for _, each in r4], r5=[each for _, each in r5])
     for (name, _), messages in zip([*r4, *r5], [*told["r4"], *told["r5"]], strict=True):
-        assert not [each for each in messages if not BEYOND_THE_LISTS.fullmatch(each["message"])], name
+        assert not [each for each in messages if not BEYOND_THE_LISTS.fullmatch(each["message"])], (
+            name
+        )
 
 
 def wrongly(consent: Consent, *path: str | int, value: object) -> Consent:
@@ -115,7 +133,9 @@ def r5_rules(consent: Consent) -> Mapping[str, str]:
 
 
 def expected(issued: IssuedReceipt) -> tuple[str, Mapping[str, str]]:
-    """Give the status and the rules by the plain words of the task, beside the code that writes them."""
+    """Give the status and the rules by the plain words of the task, beside the code that writes
+    them.
+    """
     now = {address: issued.states.get(address) for address in issued.receipt.document["decisions"]}
     words = {State.GRANTED: "permit", State.REFUSED: "deny", State.WITHDRAWN: "deny"}
     if rules := {address: words[state] for address, state in now.items() if state in words}:
@@ -123,22 +143,33 @@ def expected(issued: IssuedReceipt) -> tuple[str, Mapping[str, str]]:
     if waiting := [address for address, state in now.items() if state is State.PENDING]:
         return "proposed", dict.fromkeys(waiting, "permit")
     said = issued.receipt.document["decisions"]
-    return "inactive", {address: "permit" if said[address]["answer"] == "yes" else "deny" for address in said}
+    return "inactive", {
+        address: "permit" if said[address]["answer"] == "yes" else "deny" for address in said
+    }
 
 
 def test_no_active_consent_permits_what_is_not_granted_now() -> None:
-    """Whatever was said and whatever came later, a withdrawn Yes never reads as one (and none is left out)."""
+    """Whatever was said and whatever came later, a withdrawn Yes never reads as one (and none is
+    left out).
+    """
     answers = itertools.product(("yes", "no", "withdraw"), repeat=2)
     later = list(itertools.product((None, *State), repeat=2))
     statuses = set()
     for first, second in answers:
         for states in later:
-            now = {address: state for address, state in zip((EMAIL_NEWS, SMS_NEWS), states, strict=True) if state}
+            now = {
+                address: state
+                for address, state in zip((EMAIL_NEWS, SMS_NEWS), states, strict=True)
+                if state
+            }
             issued = issue(RIGA, a_decision({EMAIL_NEWS: first, SMS_NEWS: second}), now=now)
             r4, r5 = fhir.write_r4(issued), fhir.write_r5(issued)
             status, rules = expected(issued)
             assert (r4["status"], r4_rules(r4)) == (status, rules)
-            assert (r5["status"], r5_rules(r5)) == ("draft" if status == "proposed" else status, rules)
+            assert (r5["status"], r5_rules(r5)) == (
+                "draft" if status == "proposed" else status,
+                rules,
+            )
             permitted = {address for address, rule in rules.items() if rule == "permit"}
             assert status != "active" or permitted == {a for a in now if now[a] is State.GRANTED}
             statuses.add(status)
@@ -164,7 +195,10 @@ def test_each_state_has_its_status_and_decision(state: str, status: str, decisio
     issued = STATES[state](RIGA, "lv")
     assert fhir.write_r4(issued)["status"] == status
     written = fhir.write_r5(issued)
-    assert (written["status"], written["decision"]) == ("draft" if status == "proposed" else status, decision)
+    assert (written["status"], written["decision"]) == (
+        "draft" if status == "proposed" else status,
+        decision,
+    )
 
 
 def test_the_r4_root_rule_carries_no_type_and_every_nested_one_does() -> None:
@@ -172,7 +206,9 @@ def test_the_r4_root_rule_carries_no_type_and_every_nested_one_does() -> None:
     for name, issued in everything():
         consent = fhir.write_r4(issued)
         assert "type" not in consent["provision"], name
-        assert {rule["type"] for rule in consent["provision"]["provision"]} <= {"permit", "deny"}, name
+        assert {rule["type"] for rule in consent["provision"]["provision"]} <= {"permit", "deny"}, (
+            name
+        )
         assert consent["policy"], name  # invariant ppc-1: a policy or a policyRule
 
 
@@ -180,10 +216,18 @@ def test_a_consent_ends_when_it_says() -> None:
     """A server that never asks again stops on the right day."""
     issued = issue(RIGA, a_decision({DRAW: "yes", "contests.autumn_photo": "yes"}))
     r4, r5 = fhir.write_r4(issued), fhir.write_r5(issued)
-    ends = {rule["purpose"][0]["code"]: rule["period"]["end"] for rule in r4["provision"]["provision"]}
-    assert ends == {DRAW: "2027-01-31T22:00:00.000Z", "contests.autumn_photo": "2027-03-31T21:00:00.000Z"}
+    ends = {
+        rule["purpose"][0]["code"]: rule["period"]["end"] for rule in r4["provision"]["provision"]
+    }
+    assert ends == {
+        DRAW: "2027-01-31T22:00:00.000Z",
+        "contests.autumn_photo": "2027-03-31T21:00:00.000Z",
+    }
     assert r4["provision"]["period"] == {"start": MORNING, "end": ends["contests.autumn_photo"]}
-    assert r5["period"] == {"start": MORNING, "end": ends[DRAW]}  # one period for all: the first to end
+    assert r5["period"] == {
+        "start": MORNING,
+        "end": ends[DRAW],
+    }  # one period for all: the first to end
     apart = fhir.write_r5(issue(RIGA, a_decision({DRAW: "yes", EMAIL_NEWS: "no"})))
     assert apart["provision"][0]["period"]["end"] == ends[DRAW]
     assert "end" not in apart["period"]  # the No does not end
@@ -191,9 +235,14 @@ def test_a_consent_ends_when_it_says() -> None:
 
 def test_what_has_no_end_has_none_in_the_period() -> None:
     """A No, and a Yes until it is taken back, are not cut short by another's date."""
-    consent = fhir.write_r4(issue(RIGA, a_decision({DRAW: "yes", EMAIL_NEWS: "yes", SMS_NEWS: "no"})))
+    consent = fhir.write_r4(
+        issue(RIGA, a_decision({DRAW: "yes", EMAIL_NEWS: "yes", SMS_NEWS: "no"}))
+    )
     assert consent["provision"]["period"] == {"start": MORNING}
-    ends = {rule["purpose"][0]["code"]: "end" in rule["period"] for rule in consent["provision"]["provision"]}
+    ends = {
+        rule["purpose"][0]["code"]: "end" in rule["period"]
+        for rule in consent["provision"]["provision"]
+    }
     assert ends == {DRAW: True, EMAIL_NEWS: False, SMS_NEWS: False}
 
 
@@ -230,7 +279,10 @@ def test_the_patient_is_an_opaque_id_and_nothing_else() -> None:
     """Who finds the file does not learn whose it is."""
     issued = issue(RIGA, yes(RIGA))
     subject = issued.receipt.document["subject"]
-    who = {"type": "Patient", "identifier": {"system": f"{BASE_URL}/riga-aesthetics/subjects", "value": subject}}
+    who = {
+        "type": "Patient",
+        "identifier": {"system": f"{BASE_URL}/riga-aesthetics/subjects", "value": subject},
+    }
     r4, r5 = fhir.write_r4(issued), fhir.write_r5(issued)
     assert (r4["patient"], r4["performer"]) == (who, [who])
     assert (r5["subject"], r5["grantor"]) == (who, [who])
@@ -239,7 +291,11 @@ def test_the_patient_is_an_opaque_id_and_nothing_else() -> None:
 def test_joint_controllers_are_all_named_and_the_leading_one_manages() -> None:
     """Six organisations, one of them to turn to."""
     consent = fhir.write_r5(issue(KAUNAS, yes(KAUNAS)))
-    assert len(consent["controller"]) == len(fhir.write_r4(issue(KAUNAS, yes(KAUNAS)))["organization"]) == 6
+    assert (
+        len(consent["controller"])
+        == len(fhir.write_r4(issue(KAUNAS, yes(KAUNAS)))["organization"])
+        == 6
+    )
     assert [each["display"] for each in consent["manager"]] == [KAUNAS.lead.name]
 
 
@@ -279,17 +335,27 @@ def test_the_signed_receipt_is_inside_once_it_is_signed() -> None:
 
 @pytest.mark.parametrize(
     ("answers", "seen"),
-    [({EMAIL_NEWS: "yes"}, True), ({EMAIL_NEWS: "withdraw", SMS_NEWS: "no"}, True), ({EMAIL_NEWS: "withdraw"}, False)],
+    [
+        ({EMAIL_NEWS: "yes"}, True),
+        ({EMAIL_NEWS: "withdraw", SMS_NEWS: "no"}, True),
+        ({EMAIL_NEWS: "withdraw"}, False),
+    ],
 )
-def test_a_page_is_named_as_seen_only_where_one_was_answered(answers: dict[str, str], *, seen: bool) -> None:
+def test_a_page_is_named_as_seen_only_where_one_was_answered(
+    answers: dict[str, str], *, seen: bool
+) -> None:
     """A withdrawal may be sent without the page; an address of one would say that it was read."""
     policy = fhir.write_r4(issue(RIGA, a_decision(answers)))["policy"]
-    assert [each["uri"] for each in policy[1:]] == [f"{BASE_URL}/riga-aesthetics/shown/{'ab' * 32}"] * seen
+    assert [each["uri"] for each in policy[1:]] == [
+        f"{BASE_URL}/riga-aesthetics/shown/{'ab' * 32}"
+    ] * seen
 
 
 def test_who_receives_the_data_stands_in_the_rule() -> None:
     """Sharing is disclosing, to a named recipient."""
-    consent = fhir.write_r4(issue(RIGA, a_decision({"data_sharing.skin_institute": "yes"}), lang="en"))
+    consent = fhir.write_r4(
+        issue(RIGA, a_decision({"data_sharing.skin_institute": "yes"}), lang="en")
+    )
     [rule] = consent["provision"]["provision"]
     assert rule["actor"][0]["reference"] == {"display": "To the Northern Skin Institute"}
     assert rule["action"][0]["coding"][0]["code"] == "disclose"
@@ -304,8 +370,12 @@ def test_who_receives_the_data_stands_in_the_rule() -> None:
         ({EMAIL_NEWS: "yes"}, set()),
     ],
 )
-def test_a_yes_to_one_channel_does_not_read_as_a_yes_to_marketing(answers: dict[str, str], marketing: set[str]) -> None:
-    """HL7's broad word stands where the whole purpose is decided alike: purposes in one rule mean any of them."""
+def test_a_yes_to_one_channel_does_not_read_as_a_yes_to_marketing(
+    answers: dict[str, str], marketing: set[str]
+) -> None:
+    """HL7's broad word stands where the whole purpose is decided alike: purposes in one rule mean
+    any of them.
+    """
     consent = fhir.write_r4(issue(RIGA, a_decision(answers)))
     told = {
         rule["purpose"][0]["code"]

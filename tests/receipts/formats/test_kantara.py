@@ -10,14 +10,27 @@ from chalicelib.domain.consent import State
 from chalicelib.receipts.errors import FormatCannotExpressError
 from chalicelib.receipts.formats import kantara
 from tests.factories import MORNING, NOON, a_decision, on_paper
-from tests.receipts.formats.issued import LATER, STATES, clinic_named, clinics, every_other, everything, issue, yes
+from tests.receipts.formats.issued import (
+    LATER,
+    STATES,
+    clinic_named,
+    clinics,
+    every_other,
+    everything,
+    issue,
+    yes,
+)
 
-SCHEMA = Draft202012Validator(json.loads((Path(__file__).parent / "kantara-1.1.schema.json").read_text()))
+SCHEMA = Draft202012Validator(
+    json.loads((Path(__file__).parent / "kantara-1.1.schema.json").read_text())
+)
 RIGA, TBILISI = clinic_named("riga-aesthetics"), clinic_named("tbilisi-ultrasound")
 
 
 def test_every_receipt_with_a_consent_in_force_is_a_valid_kantara_receipt() -> None:
-    """Another program that knows the Kantara form reads ours, whatever clinic and language it comes from."""
+    """Another program that knows the Kantara form reads ours, whatever clinic and language it comes
+    from.
+    """
     written = 0
     for name, issued in everything():
         try:
@@ -25,7 +38,9 @@ def test_every_receipt_with_a_consent_in_force_is_a_valid_kantara_receipt() -> N
         except FormatCannotExpressError:
             assert State.GRANTED not in issued.states.values(), name
             continue
-        assert not [error.message for error in SCHEMA.iter_errors(json.loads(json.dumps(document)))], name
+        assert not [
+            error.message for error in SCHEMA.iter_errors(json.loads(json.dumps(document)))
+        ], name
         assert document["language"] == issued.lang
         written += 1
     assert written > len(clinics())
@@ -59,7 +74,9 @@ def test_a_disclosure_without_a_name_is_refused_by_the_schema() -> None:
     assert not SCHEMA.is_valid(document)
 
 
-@pytest.mark.parametrize("state", ["refused", "withdrawn", "expired", "superseded", "pending", "replaced"])
+@pytest.mark.parametrize(
+    "state", ["refused", "withdrawn", "expired", "superseded", "pending", "replaced"]
+)
 @pytest.mark.parametrize("clinic", clinics(), ids=lambda clinic: clinic.id)
 def test_what_is_no_consent_in_force_has_no_kantara_receipt(clinic: Clinic, state: str) -> None:
     """The form cannot say No, so it says nothing rather than something that reads as a Yes."""
@@ -81,7 +98,9 @@ def test_what_ended_since_is_left_out() -> None:
     now = {"newsletter.email": State.GRANTED, "contests.winter_draw": State.EXPIRED}
     issued = issue(RIGA, a_decision(dict.fromkeys(now, "yes")), now=now, at=LATER)
     [service] = kantara.write(issued)["services"]
-    assert [purpose["purposeCategory"] for purpose in service["purposes"]] == [["6 - Marketing", "newsletter.email"]]
+    assert [purpose["purposeCategory"] for purpose in service["purposes"]] == [
+        ["6 - Marketing", "newsletter.email"]
+    ]
 
 
 def test_it_says_when_and_how_and_until_when() -> None:
@@ -92,13 +111,17 @@ def test_it_says_when_and_how_and_until_when() -> None:
     assert document["consentTimestamp"] == 1795335300
     assert document["collectionMethod"] == "paper"
     assert purpose["termination"].startswith(f"{RIGA.purposes[2].retention['en']} – 2027-01-31")
-    assert document["policyUrl"] == "https://consent.example.org/riga-aesthetics/notices/1.0?lang=en"
+    assert (
+        document["policyUrl"] == "https://consent.example.org/riga-aesthetics/notices/1.0?lang=en"
+    )
 
 
 def test_sensitive_data_is_told_where_explicit_consent_was_asked() -> None:
     """News by e-mail are no health data; a published review is."""
     news = kantara.write(issue(TBILISI, a_decision({"newsletter.sms": "yes"})))
-    review = kantara.write(issue(TBILISI, a_decision({"testimonials.text": "yes", "newsletter.sms": "yes"})))
+    review = kantara.write(
+        issue(TBILISI, a_decision({"testimonials.text": "yes", "newsletter.sms": "yes"}))
+    )
     assert (news["sensitive"], news["spiCat"]) == (False, [])
     assert (review["sensitive"], review["spiCat"]) == (True, [TBILISI.purposes[2].data["ka"]])
 
@@ -113,7 +136,9 @@ def test_a_phone_that_a_controller_does_not_give_is_the_one_shared() -> None:
 
 def test_a_clinic_without_address_and_officer_writes_a_valid_receipt() -> None:
     """The law does not ask every clinic for either."""
-    bare = replace(RIGA, dpo={}, controllers=tuple(replace(each, address="") for each in RIGA.controllers))
+    bare = replace(
+        RIGA, dpo={}, controllers=tuple(replace(each, address="") for each in RIGA.controllers)
+    )
     document = kantara.write(issue(bare, yes(bare)))
     assert not [error.message for error in SCHEMA.iter_errors(json.loads(json.dumps(document)))]
     assert document["piiControllers"][0]["address"] == {"addressCountry": "LV"}

@@ -1,4 +1,6 @@
-"""Whatever a program sends, the answer is one that the document describes: never a fault of ours."""
+"""Whatever a program sends, the answer is one that the document describes: never a fault of
+ours.
+"""
 
 from datetime import date
 from typing import Any
@@ -17,18 +19,36 @@ ADDRESSES = [
     "contests.autumn_photo",
     "data_sharing.skincare_maker",
 ]
-SLOW = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+SLOW = settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 strange = st.sampled_from(
-    ["", " ", "\0", "\ud800", "~/~1", "a" * 5000, "<script>", "٢٦١٢٣٤٥٦", "\u200b", "ⅷ", "İ@example.org"]
+    [
+        "",
+        " ",
+        "\0",
+        "\ud800",
+        "~/~1",
+        "a" * 5000,
+        "<script>",
+        "٢٦١٢٣٤٥٦",
+        "\u200b",
+        "ⅷ",
+        "İ@example.org",
+    ]
 )
 typed = (
-    st.sampled_from(["anna.ozola@example.org", "+37126123456", "555 12 34 56", "P-1"]) | strange | st.text(max_size=30)
+    st.sampled_from(["anna.ozola@example.org", "+37126123456", "555 12 34 56", "P-1"])
+    | strange
+    | st.text(max_size=30)
 )
 subjects = st.sampled_from(
     [
@@ -42,12 +62,20 @@ purposes = st.lists(st.sampled_from([*ADDRESSES, "newsletter", "contests"]), min
 evidence = st.fixed_dictionaries({"form": st.just("A-1")}, optional={"sha256": st.just("ab" * 32)})
 moments = st.dates(date(1, 1, 2), date(2027, 1, 1)).map(lambda day: f"{day}T10:00:00.5+02:00")
 spelled = st.sampled_from(
-    ["2026-11-10", "20261110T100000Z", "2026-W46-2T10:00:00Z", "2026-11-10 10:00:00+0200", "0001-01-01T00:00:00+14:00"]
+    [
+        "2026-11-10",
+        "20261110T100000Z",
+        "2026-W46-2T10:00:00Z",
+        "2026-11-10 10:00:00+0200",
+        "0001-01-01T00:00:00+14:00",
+    ]
 )
 
 
 def harmed(body: Any) -> st.SearchStrategy[Any]:
-    """Give the same body with one thing wrong somewhere inside: another value, one missing, one that nobody knows."""
+    """Give the same body with one thing wrong somewhere inside: another value, one missing, one
+    that nobody knows.
+    """
     value = anything | typed | spelled
     if isinstance(body, list) and body:
         return harmed(body[0]).map(lambda first: [first, *body[1:]]) | value
@@ -69,14 +97,18 @@ decided = {
     "effective_at": moments,
     "evidence": evidence,
 }
-said = st.dictionaries(st.sampled_from(ADDRESSES), st.sampled_from(["yes", "no"]), min_size=1, max_size=3)
+said = st.dictionaries(
+    st.sampled_from(ADDRESSES), st.sampled_from(["yes", "no"]), min_size=1, max_size=3
+)
 spoken = {"lang": st.sampled_from(["lv", "ru", "en"])}
 BODIES = {
     "status": st.fixed_dictionaries(
         {"subjects": st.lists(subjects, min_size=1, max_size=4)}, optional={"purposes": purposes}
     ),
     "history": st.fixed_dictionaries({"subject": subjects}),
-    "receipts": st.fixed_dictionaries({**decided, "decisions": said}, optional={**spoken, "name": st.just("Anna Ķ.")}),
+    "receipts": st.fixed_dictionaries(
+        {**decided, "decisions": said}, optional={**spoken, "name": st.just("Anna Ķ.")}
+    ),
     "withdrawals": st.fixed_dictionaries({**decided, "purposes": purposes}, optional=spoken)
     | st.fixed_dictionaries({**decided, "all": st.just(value=True)}, optional=spoken),
 }
@@ -91,7 +123,9 @@ def program(settled: RunningPortal) -> Program:
 
 @pytest.mark.parametrize("name", BODIES)
 def test_any_body_is_answered_as_described(program: Program, name: str) -> None:
-    """Taken or refused with its faults named, and always in the shape that was promised (the client checks)."""
+    """Taken or refused with its faults named, and always in the shape that was promised (the client
+    checks).
+    """
     seen = set()
 
     @SLOW
@@ -109,9 +143,12 @@ def test_any_body_is_answered_as_described(program: Program, name: str) -> None:
 
 @SLOW
 @given(
-    body=st.binary(max_size=200), key=st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=40)
+    body=st.binary(max_size=200),
+    key=st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=40),
 )
-def test_any_bytes_and_any_key_are_answered_as_described(program: Program, body: bytes, key: str) -> None:
+def test_any_bytes_and_any_key_are_answered_as_described(
+    program: Program, body: bytes, key: str
+) -> None:
     """Noise gets a problem, with a valid key and with any other."""
     assert program.call("status", body).status in {400, 422}
     assert Program(program.clinic, key).call("status", b"{}").status == 401
@@ -150,4 +187,9 @@ def test_a_slip_in_the_json_is_told_with_its_line_and_column(portal: RunningPort
         "The body must be a JSON object in UTF-8. Line 2, column 38: Expecting ',' delimiter."
     )
     for other in (b"[]", b"\xff", b"[" * 100_000):
-        assert portal.program().call("status", other).json()["detail"].startswith("The body must be a JSON object in")
+        assert (
+            portal.program()
+            .call("status", other)
+            .json()["detail"]
+            .startswith("The body must be a JSON object in")
+        )

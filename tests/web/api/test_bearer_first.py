@@ -1,4 +1,6 @@
-"""A bearer key is checked before anything else is done with a call: what has no good one costs one read."""
+"""A bearer key is checked before anything else is done with a call: what has no good one costs one
+read.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -33,7 +35,9 @@ def reads(portal: RunningPortal) -> Iterator[list[str]]:
 def test_a_key_that_opens_nothing_costs_one_read_and_its_body_is_not_looked_at(
     portal: RunningPortal, reads: list[str]
 ) -> None:
-    """Unknown, revoked, another clinic's or without the scope: nobody keeps a function busy with a large body."""
+    """Unknown, revoked, another clinic's or without the scope: nobody keeps a function busy with a
+    large body.
+    """
     revoked = portal.new_key(RIGA, label="revoked")
     for key in keys.all_keys(portal.table, RIGA):
         if key.label == "revoked":
@@ -55,7 +59,9 @@ def test_a_key_of_endless_length_is_no_key(portal: RunningPortal, reads: list[st
     assert (answer.status, reads) == (401, ["BatchGetItem"])
 
 
-def test_a_good_key_is_one_read_with_what_it_asks_about(portal: RunningPortal, reads: list[str]) -> None:
+def test_a_good_key_is_one_read_with_what_it_asks_about(
+    portal: RunningPortal, reads: list[str]
+) -> None:
     """The status of one patient stays two round trips: one read, and the audit line."""
     program = portal.program()
     asked = {"subjects": [{"email": "anna@example.org"}]}

@@ -50,18 +50,26 @@ def test_a_status_question_keeps_the_order_and_the_words_of_who_asks() -> None:
     """A program finds each answer where it put the question."""
     subjects = [{"phone": "8 26123456"}, SUBJECT, {"patient_ref": "P-1", "email": "b@example.org"}]
     asked = read_body(
-        read_status, CLINIC, {"subjects": subjects, "purposes": ["research", "newsletter", "newsletter.sms"]}, NOON
+        read_status,
+        CLINIC,
+        {"subjects": subjects, "purposes": ["research", "newsletter", "newsletter.sms"]},
+        NOON,
     )
     assert asked.as_sent == tuple(subjects)
     assert asked.subjects[:2] == ((ANNA_PHONE,), (ANNA,))
-    assert [contact.kind for contact in asked.subjects[2]] == [ContactKind.REFERENCE, ContactKind.EMAIL]
+    assert [contact.kind for contact in asked.subjects[2]] == [
+        ContactKind.REFERENCE,
+        ContactKind.EMAIL,
+    ]
     assert asked.questions == ("research", "newsletter.email", "newsletter.sms")
     assert len(asked.contacts) == 4
 
 
 def test_without_purposes_everything_the_notice_asks_is_told() -> None:
     """The simplest question gets the whole answer."""
-    assert read_body(read_status, CLINIC, {"subjects": [SUBJECT]}, NOON).questions == tuple(CLINIC.questions)
+    assert read_body(read_status, CLINIC, {"subjects": [SUBJECT]}, NOON).questions == tuple(
+        CLINIC.questions
+    )
 
 
 @pytest.mark.parametrize(
@@ -80,7 +88,9 @@ def test_without_purposes_everything_the_notice_asks_is_told() -> None:
         ({"subjects": [SUBJECT], "a/b~c": 1}, {"/a~1b~0c"}),
     ],
 )
-def test_a_status_question_that_cannot_be_read_says_where(body: Mapping[str, Any], places: set[str]) -> None:
+def test_a_status_question_that_cannot_be_read_says_where(
+    body: Mapping[str, Any], places: set[str]
+) -> None:
     """A programmer finds the fault from the answer alone (RFC 6901 pointers)."""
     assert pointers(read_status, body, NOON) == places
 
@@ -99,16 +109,26 @@ def test_a_status_question_that_cannot_be_read_says_where(body: Mapping[str, Any
 def test_a_subject_that_names_nobody_is_its_own_fault(subject: object, place: str) -> None:
     """And nobody is looked up for it, not even by what it has beside the fault."""
     asked = read_body(read_status, CLINIC, {"subjects": [SUBJECT, subject]}, NOON)
-    assert {number: fault["pointer"] for number, fault in asked.faults.items()} == {1: f"/subjects/1{place}"}
+    assert {number: fault["pointer"] for number, fault in asked.faults.items()} == {
+        1: f"/subjects/1{place}"
+    }
     assert (len(asked.subjects[0]), asked.subjects[1]) == (len(asked.contacts), ())
 
 
 def test_another_time_is_asked_for_by_either_clock() -> None:
-    """What was true in the morning, as known in the evening; a mailing of next week may ask ahead."""
-    body = {"subjects": [SUBJECT], "at": "2026-11-22T10:15:00+02:00", "known_at": "2026-11-22t10:15:00z"}
+    """What was true in the morning, as known in the evening; a mailing of next week may ask
+    ahead.
+    """
+    body = {
+        "subjects": [SUBJECT],
+        "at": "2026-11-22T10:15:00+02:00",
+        "known_at": "2026-11-22t10:15:00z",
+    }
     asked = read_body(read_status, CLINIC, body, NOON)
     assert (asked.at, asked.known_at) == (MORNING, "2026-11-22T10:15:00.000Z")
-    assert read_body(read_status, CLINIC, {"subjects": [SUBJECT], "at": EVENING}, NOON).at == EVENING
+    assert (
+        read_body(read_status, CLINIC, {"subjects": [SUBJECT], "at": EVENING}, NOON).at == EVENING
+    )
 
 
 def test_a_hundred_subjects_are_one_question() -> None:
@@ -118,15 +138,21 @@ def test_a_hundred_subjects_are_one_question() -> None:
 
 def test_history_is_of_one_subject() -> None:
     """One person's file, found by any of their contacts."""
-    assert read_body(read_history, CLINIC, {"subject": {"email": ANNA.value, "phone": "26123456"}}, NOON).contacts == (
+    assert read_body(
+        read_history, CLINIC, {"subject": {"email": ANNA.value, "phone": "26123456"}}, NOON
+    ).contacts == (
         ANNA,
         ANNA_PHONE,
     )
-    assert pointers(read_history, {"subject": [SUBJECT], "purposes": []}) == {"/subject", "/purposes"}
+    assert pointers(read_history, {"subject": [SUBJECT], "purposes": []}) == {
+        "/subject",
+        "/purposes",
+    }
 
 
 @pytest.mark.parametrize(
-    "given", [7, None, [], "", "x", "é", "AA==", "bnVsbA==", "W10=", "eyJhIjogIngifQ==", "eyJhIjogMWU5OTl9"]
+    "given",
+    [7, None, [], "", "x", "é", "AA==", "bnVsbA==", "W10=", "eyJhIjogIngifQ==", "eyJhIjogMWU5OTl9"],
 )
 def test_a_cursor_that_no_answer_gave_is_refused(given: object) -> None:
     """Numbers, lists, null and infinity in base64 too."""
@@ -178,14 +204,20 @@ def test_a_decision_on_paper_is_read_with_its_day_and_its_form() -> None:
         ({"all": True}, {"/all"}),
     ],
 )
-def test_a_staff_decision_that_cannot_be_read_says_where(change: Mapping[str, Any], places: set[str]) -> None:
+def test_a_staff_decision_that_cannot_be_read_says_where(
+    change: Mapping[str, Any], places: set[str]
+) -> None:
     """Nothing half understood is recorded in a patient's name."""
     assert pointers(read_staff_receipt, {**ON_PAPER, **change}, EVENING) == places
 
 
 @pytest.mark.parametrize("channel", ["phone", "in-person"])
-@pytest.mark.parametrize("evidence", [{"witness": "Ilze"}, {"form": "Note 7"}, {"form": "Note 7", "witness": "Ilze"}])
-def test_of_a_call_or_a_talk_there_may_be_a_witness_a_note_or_both(channel: str, evidence: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "evidence", [{"witness": "Ilze"}, {"form": "Note 7"}, {"form": "Note 7", "witness": "Ilze"}]
+)
+def test_of_a_call_or_a_talk_there_may_be_a_witness_a_note_or_both(
+    channel: str, evidence: dict[str, str]
+) -> None:
     """What was only said can be proved too."""
     body = {**ON_PAPER, "channel": channel, "evidence": evidence}
     assert read_body(read_staff_receipt, CLINIC, body, EVENING).evidence == evidence
@@ -196,11 +228,16 @@ def test_of_a_call_or_a_talk_there_may_be_a_witness_a_note_or_both(channel: str,
     assert pointers(read_staff_receipt, on_paper, EVENING) == {"/evidence/form"}
 
 
-@pytest.mark.parametrize("line", ["K-2026/11-0042", "15.11.2026/3", "7", "Anna Ozola, tel. +371 26 123 456"])
+@pytest.mark.parametrize(
+    "line", ["K-2026/11-0042", "15.11.2026/3", "7", "Anna Ozola, tel. +371 26 123 456"]
+)
 def test_evidence_is_written_as_the_clinic_likes(line: str) -> None:
     """It is kept sealed and goes with an erasure, so it may name somebody."""
     evidence = {"form": line, "witness": line}
-    assert read_body(read_staff_receipt, CLINIC, {**ON_PAPER, "evidence": evidence}, EVENING).evidence == evidence
+    assert (
+        read_body(read_staff_receipt, CLINIC, {**ON_PAPER, "evidence": evidence}, EVENING).evidence
+        == evidence
+    )
 
 
 def test_a_clock_a_little_ahead_is_forgiven_and_never_makes_the_future() -> None:
@@ -222,7 +259,13 @@ def test_a_withdrawal_names_purposes_or_all_of_them() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"all": True}, {"purposes": []}, {"purposes": None}, {"purposes": ["news"]}, {"decisions": {"research": "no"}}],
+    [
+        {"all": True},
+        {"purposes": []},
+        {"purposes": None},
+        {"purposes": ["news"]},
+        {"decisions": {"research": "no"}},
+    ],
 )
 def test_a_withdrawal_that_could_mean_two_things_is_refused(change: Mapping[str, Any]) -> None:
     """Nobody guesses how much a patient wanted to stop."""
@@ -244,7 +287,9 @@ def test_an_error_never_repeats_a_contact(typed: str) -> None:
 
 
 @given(st.sampled_from(sorted({*ON_PAPER, *WITHDRAWN, "name", "lang", "all"})), JSON)
-def test_whatever_stands_in_a_field_the_body_is_read_or_refused_by_name(field: str, value: Any) -> None:
+def test_whatever_stands_in_a_field_the_body_is_read_or_refused_by_name(
+    field: str, value: Any
+) -> None:
     """No program's mistake is the portal's crash, and what is read can be written down."""
     for read, body in ((read_staff_receipt, ON_PAPER), (read_staff_withdrawal, WITHDRAWN)):
         changed = {**copy.deepcopy(body), field: value}
@@ -257,13 +302,29 @@ def test_whatever_stands_in_a_field_the_body_is_read_or_refused_by_name(field: s
 @pytest.mark.parametrize(
     ("change", "pointer", "slip"),
     [
-        ({"purposes": "newsletter"}, "/purposes", "A text, where a list is due: put it in brackets."),
-        ({"subject": {"phone": 37126123456}}, "/subject/phone", "A number or a truth value, where a text is due"),
-        ({"notice_version": 1.0}, "/notice_version", "A number or a truth value, where a text is due"),
+        (
+            {"purposes": "newsletter"},
+            "/purposes",
+            "A text, where a list is due: put it in brackets.",
+        ),
+        (
+            {"subject": {"phone": 37126123456}},
+            "/subject/phone",
+            "A number or a truth value, where a text is due",
+        ),
+        (
+            {"notice_version": 1.0},
+            "/notice_version",
+            "A number or a truth value, where a text is due",
+        ),
     ],
 )
-def test_a_slip_in_a_body_is_told_as_what_it_is(change: Mapping[str, Any], pointer: str, slip: str) -> None:
-    """A program's author learns that quotes or brackets are missing, and not that a phone number is wrong."""
+def test_a_slip_in_a_body_is_told_as_what_it_is(
+    change: Mapping[str, Any], pointer: str, slip: str
+) -> None:
+    """A program's author learns that quotes or brackets are missing, and not that a phone number is
+    wrong.
+    """
     with pytest.raises(InvalidBodyError) as caught:
         read_body(read_staff_withdrawal, CLINIC, {**WITHDRAWN, **change}, NOON)
     [error] = caught.value.errors

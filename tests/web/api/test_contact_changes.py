@@ -1,4 +1,6 @@
-"""Rectifying a contact (GDPR Art. 16): the old one is found no more, permitted for nothing, and both chains tell it."""
+"""Rectifying a contact (GDPR Art. 16): the old one is found no more, permitted for nothing, and
+both chains tell it.
+"""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -44,7 +46,9 @@ def permitted(program: Program, **subject: str) -> tuple[str, bool]:
     return told["state"], told["permitted"]
 
 
-def test_a_replaced_address_is_found_no_more_and_the_new_one_has_what_was_agreed_to(portal: RunningPortal) -> None:
+def test_a_replaced_address_is_found_no_more_and_the_new_one_has_what_was_agreed_to(
+    portal: RunningPortal,
+) -> None:
     """Married since: the newsletter goes to the new address and never to the old one."""
     program = portal.open_clinic()
     agreed(program, email=OLD, patient_ref="P-1")
@@ -55,7 +59,9 @@ def test_a_replaced_address_is_found_no_more_and_the_new_one_has_what_was_agreed
     assert (receipt["version"], receipt["decisions"]) == (2, {})
     assert receipt["evidence"] == {"contact_removed": "email", "contact_added": "email"}
     assert permitted(program, email=OLD) == ("never_asked", False)
-    assert permitted(program, email=NEW) == permitted(program, patient_ref="P-1") == ("granted", True)
+    assert (
+        permitted(program, email=NEW) == permitted(program, patient_ref="P-1") == ("granted", True)
+    )
     assert permitted(program, patient_ref="P-1", email=OLD)[1] is False
     assert program.history(email=OLD) == []
     assert program.history(email=NEW) == [before, receipt]
@@ -104,8 +110,12 @@ def test_of_a_family_only_the_one_who_is_named_loses_the_phone(portal: RunningPo
     assert permitted(program, email=OLD) == permitted(program, phone=PHONE) == ("granted", True)
 
 
-def test_where_the_new_contact_is_somebody_elses_already_both_chains_tell_it(portal: RunningPortal) -> None:
-    """A couple shares an address from now on: each can see since when, and neither reads the other's name."""
+def test_where_the_new_contact_is_somebody_elses_already_both_chains_tell_it(
+    portal: RunningPortal,
+) -> None:
+    """A couple shares an address from now on: each can see since when, and neither reads the
+    other's name.
+    """
     program = portal.open_clinic()
     agreed(program, email=OLD, patient_ref="P-1")
     agreed(program, email=NEW, patient_ref="P-2")
@@ -115,15 +125,24 @@ def test_where_the_new_contact_is_somebody_elses_already_both_chains_tell_it(por
     assert theirs["evidence"] == {"contact_shared": "email"}
     assert (theirs["version"], theirs["decisions"]) == (2, {})
     assert mine["subject"] != theirs["subject"]
-    assert {each["subject"] for each in program.history(email=NEW)} == {mine["subject"], theirs["subject"]}
+    assert {each["subject"] for each in program.history(email=NEW)} == {
+        mine["subject"],
+        theirs["subject"],
+    }
 
 
-def test_a_childs_contact_is_replaced_and_the_guardians_own_stays(portal: RunningPortal, client: Client) -> None:
+def test_a_childs_contact_is_replaced_and_the_guardians_own_stays(
+    portal: RunningPortal, client: Client
+) -> None:
     """The other parent is the contact from now on; what the first decided for herself is hers."""
     program = portal.open_clinic(VILNIUS)
     decide(client, program.clinic, {**YES, **ELZA})
     mother = YES["email"]
-    body = {"subject": {"email": mother}, "replace": {"email": mother}, "with": {"email": "tomas@example.org"}}
+    body = {
+        "subject": {"email": mother},
+        "replace": {"email": mother},
+        "with": {"email": "tomas@example.org"},
+    }
     answer = program.call("contacts", body)
     assert answer.status == 201
     child = answer.json()["subject"]
@@ -151,7 +170,10 @@ def test_an_erased_persons_contact_is_nobodys_and_cannot_be_changed(portal: Runn
         ({"subject": {"email": OLD}, "remove": {"email": OLD, "phone": PHONE}}, "/remove"),
         ({"subject": {"email": OLD}, "remove": {"email": "not an address"}}, "/remove/email"),
         ({"subject": {"email": OLD}, "remove": {"email": BELLA}}, "/remove"),
-        ({"subject": {"email": OLD}, "replace": {"email": BELLA}, "with": {"email": NEW}}, "/replace"),
+        (
+            {"subject": {"email": OLD}, "replace": {"email": BELLA}, "with": {"email": NEW}},
+            "/replace",
+        ),
         ({"subject": {"email": OLD}, "remove": {"email": OLD}, "everyone": True}, "/everyone"),
     ],
 )
@@ -166,7 +188,9 @@ def test_a_call_that_cannot_be_carried_out_changes_nothing(
     assert len(program.history(email=OLD)) == 1
 
 
-def test_the_same_call_again_is_the_same_receipt_and_another_body_is_refused(portal: RunningPortal) -> None:
+def test_the_same_call_again_is_the_same_receipt_and_another_body_is_refused(
+    portal: RunningPortal,
+) -> None:
     """A program that got no answer asks again, though the old address finds nobody any more."""
     program = portal.open_clinic()
     agreed(program, email=OLD)
@@ -180,7 +204,9 @@ def test_the_same_call_again_is_the_same_receipt_and_another_body_is_refused(por
 
 
 def test_it_needs_a_key_that_may_record(portal: RunningPortal) -> None:
-    """A tool that only asks changes nobody's contacts; every change is in the audit, without a contact."""
+    """A tool that only asks changes nobody's contacts; every change is in the audit, without a
+    contact.
+    """
     program = portal.open_clinic()
     agreed(program, email=OLD)
     asking = Program(program.clinic, portal.new_key(program.clinic, "status:read"))
@@ -200,13 +226,31 @@ def test_staff_find_the_addresses_that_bounce_until_they_are_replaced(
     agreed(program, email=BELLA)
     key, since = portal.in_process.clinics.key(program.clinic), instant(datetime.now(UTC))
     for email, reason in ((OLD, "bounce"), (BELLA, "complaint"), ("nobody@example.org", "bounce")):
-        mark_undeliverable(portal.table, program.clinic, key.lookup(Contact(ContactKind.EMAIL, email)), reason, since)
+        mark_undeliverable(
+            portal.table,
+            program.clinic,
+            key.lookup(Contact(ContactKind.EMAIL, email)),
+            reason,
+            since,
+        )
     answer = program.get("contacts/worklist")
     listed = {each["patient_ref"]: each for each in answer.json()["entries"]}
     anna, bella = (program.history(email=email)[0]["subject"] for email in (OLD, BELLA))
     assert listed == {
-        "P-1": {"subject": anna, "patient_ref": "P-1", "kind": "email", "reason": "bounce", "since": since},
-        None: {"subject": bella, "patient_ref": None, "kind": "email", "reason": "complaint", "since": since},
+        "P-1": {
+            "subject": anna,
+            "patient_ref": "P-1",
+            "kind": "email",
+            "reason": "bounce",
+            "since": since,
+        },
+        None: {
+            "subject": bella,
+            "patient_ref": None,
+            "kind": "email",
+            "reason": "complaint",
+            "since": since,
+        },
     }
     assert OLD not in answer.text
     assert other.get("contacts/worklist").json() == {"entries": []}
@@ -235,13 +279,18 @@ def test_the_old_address_hears_once_that_it_was_removed(portal: RunningPortal) -
     assert len(texts) == 1
     assert (
         carried(
-            portal, Contact(ContactKind.EMAIL, OLD), Contact(ContactKind.EMAIL, NEW), Contact(ContactKind.PHONE, PHONE)
+            portal,
+            Contact(ContactKind.EMAIL, OLD),
+            Contact(ContactKind.EMAIL, NEW),
+            Contact(ContactKind.PHONE, PHONE),
         )
         == []
     )
 
 
-def test_the_receipt_says_on_every_page_what_changed_and_no_contact(portal: RunningPortal, client: Client) -> None:
+def test_the_receipt_says_on_every_page_what_changed_and_no_contact(
+    portal: RunningPortal, client: Client
+) -> None:
     """On its own page, on paper, where it is checked, and among the patient's own."""
     program = portal.open_clinic()
     agreed(program, email=OLD)

@@ -24,7 +24,9 @@ PHONE = "26123456"
 
 def erasing(program: Program, *, everyone: bool = False, **subject: str) -> Answer:
     """Ask for an erasure."""
-    return program.call("erasures", {"subject": subject, **({"everyone": True} if everyone else {})})
+    return program.call(
+        "erasures", {"subject": subject, **({"everyone": True} if everyone else {})}
+    )
 
 
 def restricting(program: Program, *, restricted: bool = True, **subject: str) -> Answer:
@@ -48,10 +50,19 @@ def on_paper(program: Program, answer: str = "yes", **subject: str) -> dict[str,
     return receipt
 
 
-def test_erasing_takes_effect_at_once_and_leaves_the_proof(client: Client, portal: RunningPortal) -> None:
-    """Nobody is found by contact; the receipt opens, is checked and verifies as before, and names nobody."""
+def test_erasing_takes_effect_at_once_and_leaves_the_proof(
+    client: Client, portal: RunningPortal
+) -> None:
+    """Nobody is found by contact; the receipt opens, is checked and verifies as before, and names
+    nobody.
+    """
     program = portal.open_clinic()
-    form = {"decision.newsletter.email": "no", "email": ANNA, "phone": PHONE, "name": "Anna Ozoliņa"}
+    form = {
+        "decision.newsletter.email": "no",
+        "email": ANNA,
+        "phone": PHONE,
+        "name": "Anna Ozoliņa",
+    }
     number = receipt_number(decide(client, program.clinic, form))
     portal.seal()
     jws = program.receipt(number, "?format=jws").text
@@ -61,16 +72,24 @@ def test_erasing_takes_effect_at_once_and_leaves_the_proof(client: Client, porta
     [done] = answer.json()["erased"]
     assert done["subject"] == subject
     assert int(done["proof_until"][:4]) - datetime.now(UTC).year == 3
-    assert told(program, email=ANNA)["state"] == told(program, phone=PHONE)["state"] == "never_asked"
+    assert (
+        told(program, email=ANNA)["state"] == told(program, phone=PHONE)["state"] == "never_asked"
+    )
     assert program.history(email=ANNA) == program.history(phone=PHONE) == []
     assert program.receipt(number, "?format=jws").text == jws
     assert verify(jws, signatures.jwks(portal.table)).document == program.receipt(number).json()
     page = client.get(f"/{program.clinic}/receipts/{number}?lang=en")
     code = next(link for link in Page(page).links if "/verify?code=" in link)
-    assert client.get(code.removeprefix(client.mount)).status == client.post("/verify", {"receipt": jws}).status == 200
+    assert (
+        client.get(code.removeprefix(client.mount)).status
+        == client.post("/verify", {"receipt": jws}).status
+        == 200
+    )
     for format_ in ("dpv", "fhir-r4", "fhir-r5", "pdf", "html"):
         assert program.receipt(number, f"?format={format_}").status == 200
-    assert program.receipt(number, "?format=kantara").status == 406, "it tells only of consents that are in force"
+    assert program.receipt(number, "?format=kantara").status == 406, (
+        "it tells only of consents that are in force"
+    )
 
 
 def test_erasing_again_erases_nobody_and_is_no_error(portal: RunningPortal) -> None:
@@ -82,12 +101,16 @@ def test_erasing_again_erases_nobody_and_is_no_error(portal: RunningPortal) -> N
     assert (again.status, again.json()) == (200, {"erased": []})
 
 
-def test_after_the_erasure_the_patient_is_new_to_the_portal(client: Client, portal: RunningPortal) -> None:
+def test_after_the_erasure_the_patient_is_new_to_the_portal(
+    client: Client, portal: RunningPortal
+) -> None:
     """No one is locked out: what is decided afterwards begins a chain of its own."""
     program = portal.open_clinic()
     first = on_paper(program, email=ANNA)
     erasing(program, email=ANNA)
-    second = receipt_number(decide(client, program.clinic, {"decision.newsletter.email": "no", "email": ANNA}))
+    second = receipt_number(
+        decide(client, program.clinic, {"decision.newsletter.email": "no", "email": ANNA})
+    )
     receipt = program.receipt(second).json()
     assert (receipt["version"], receipt["previous"]) == (1, None)
     assert receipt["subject"] != first["subject"]
@@ -97,12 +120,18 @@ def test_after_the_erasure_the_patient_is_new_to_the_portal(client: Client, port
 def test_people_who_share_a_phone_are_told_apart_or_all_meant(portal: RunningPortal) -> None:
     """Nobody is erased by mistake; `everyone` says that all are meant."""
     program = portal.open_clinic()
-    subjects = {email: on_paper(program, email=email, phone=PHONE)["subject"] for email in (ANNA, BELLA)}
+    subjects = {
+        email: on_paper(program, email=email, phone=PHONE)["subject"] for email in (ANNA, BELLA)
+    }
     refused = erasing(program, phone=PHONE)
     assert (refused.status, refused.json()["title"]) == (409, "Whose data is it?")
     assert erasing(program, phone=PHONE, email="nobody@example.org").json() == {"erased": []}
-    assert erasing(program, phone=PHONE, email=ANNA).json()["erased"][0]["subject"] == subjects[ANNA]
-    assert erasing(program, phone=PHONE, email=ANNA).json() == {"erased": []}, "sent again, Bella is not meant"
+    assert (
+        erasing(program, phone=PHONE, email=ANNA).json()["erased"][0]["subject"] == subjects[ANNA]
+    )
+    assert erasing(program, phone=PHONE, email=ANNA).json() == {"erased": []}, (
+        "sent again, Bella is not meant"
+    )
     assert told(program, phone=PHONE)["permitted"]
     on_paper(program, email=ANNA, phone=PHONE)
     assert len(erasing(program, everyone=True, phone=PHONE).json()["erased"]) == 2
@@ -119,15 +148,25 @@ def test_contacts_of_two_people_mean_neither(portal: RunningPortal) -> None:
 
 
 @pytest.mark.parametrize("call", ["erasures", "restrictions"])
-def test_somebody_known_by_e_mail_and_by_phone_apart_is_not_half_erased(portal: RunningPortal, call: str) -> None:
+def test_somebody_known_by_e_mail_and_by_phone_apart_is_not_half_erased(
+    portal: RunningPortal, call: str
+) -> None:
     """Two people to the portal, perhaps one in life: staff are asked, and `everyone` means both."""
     program = portal.open_clinic()
-    known = {on_paper(program, email=ANNA)["subject"], on_paper(program, "no", phone=PHONE)["subject"]}
-    body = {"subject": {"email": ANNA, "phone": PHONE}, **({"restricted": True} if call == "restrictions" else {})}
+    known = {
+        on_paper(program, email=ANNA)["subject"],
+        on_paper(program, "no", phone=PHONE)["subject"],
+    }
+    body = {
+        "subject": {"email": ANNA, "phone": PHONE},
+        **({"restricted": True} if call == "restrictions" else {}),
+    }
     refused = program.call(call, body)
     assert (refused.status, "known apart" in refused.json()["detail"]) == (409, True)
     assert told(program, email=ANNA)["permitted"]
-    done = program.call(call, {**body, "everyone": True}).json()["erased" if call == "erasures" else "subjects"]
+    done = program.call(call, {**body, "everyone": True}).json()[
+        "erased" if call == "erasures" else "subjects"
+    ]
     assert {each["subject"] for each in done} == known
     assert not told(program, email=ANNA)["permitted"]
 
@@ -138,10 +177,16 @@ def test_restricting_permits_nothing_at_any_time_and_keeps_the_truth(portal: Run
     receipt = on_paper(program, email=ANNA)
     [done] = restricting(program, email=ANNA).json()["subjects"]
     assert (done["subject"], done["restricted_since"] is not None) == (receipt["subject"], True)
-    assert restricting(program, email=ANNA).json()["subjects"] == [done], "again keeps the day it began"
+    assert restricting(program, email=ANNA).json()["subjects"] == [done], (
+        "again keeps the day it began"
+    )
     now = told(program, email=ANNA)
     assert (now["state"], now["permitted"], now["restricted"]) == ("granted", False, True)
-    for when in ({"at": receipt["effective_at"]}, {"known_at": receipt["recorded_at"]}, {"at": "2036-01-01T00:00:00Z"}):
+    for when in (
+        {"at": receipt["effective_at"]},
+        {"known_at": receipt["recorded_at"]},
+        {"at": "2036-01-01T00:00:00Z"},
+    ):
         asked = {"subjects": [{"email": ANNA}], "purposes": ["newsletter.email"], **when}
         then = program.call("status", asked).json()["results"][0]["decisions"]["newsletter.email"]
         assert (then["permitted"], then["restricted"]) == (False, True)
@@ -164,13 +209,20 @@ def test_a_restricted_patient_can_withdraw(client: Client, portal: RunningPortal
 
 
 @pytest.mark.parametrize("call", ["erasures", "restrictions"])
-def test_another_clinic_another_scope_and_a_stranger_change_nothing(portal: RunningPortal, call: str) -> None:
+def test_another_clinic_another_scope_and_a_stranger_change_nothing(
+    portal: RunningPortal, call: str
+) -> None:
     """Erasing needs a key of this clinic that may."""
     program = portal.program(RIGA)
     on_paper(program, email=ANNA)
     body = {"subject": {"email": ANNA}, **({"restricted": True} if call == "restrictions" else {})}
     reader = Program(RIGA, portal.new_key(RIGA, "status:read", "receipts:write"))
-    refused = [Program(RIGA, portal.program(TBILISI).key), reader, Program(RIGA, "cpk_guess"), Program(RIGA, None)]
+    refused = [
+        Program(RIGA, portal.program(TBILISI).key),
+        reader,
+        Program(RIGA, "cpk_guess"),
+        Program(RIGA, None),
+    ]
     before = portal.items()
     assert [each.call(call, body).status for each in refused] == [404, 403, 401, 401]
     assert portal.items() == before
@@ -183,7 +235,11 @@ def test_another_clinic_another_scope_and_a_stranger_change_nothing(portal: Runn
     ("call", "body", "places"),
     [
         ("erasures", {}, ["/subject"]),
-        ("erasures", {"subject": {"email": "x"}, "everyone": "yes"}, ["/subject/email", "/everyone"]),
+        (
+            "erasures",
+            {"subject": {"email": "x"}, "everyone": "yes"},
+            ["/subject/email", "/everyone"],
+        ),
         ("erasures", {"subject": {"email": ANNA}, "restricted": True}, ["/restricted"]),
         ("restrictions", {"subject": {"email": ANNA}}, ["/restricted"]),
         ("restrictions", {"subject": {"email": ANNA}, "restricted": None}, ["/restricted"]),
@@ -221,6 +277,11 @@ def test_a_patients_page_erases_by_the_same_door(portal: RunningPortal) -> None:
     assert done is not None
     assert done.subject == subject
     assert told(program, email=ANNA)["state"] == "never_asked"
-    assert erase(portal.in_process, program.clinic, hashlib.sha256(b"").hexdigest()[:32], "patient", now) is None
+    assert (
+        erase(
+            portal.in_process, program.clinic, hashlib.sha256(b"").hexdigest()[:32], "patient", now
+        )
+        is None
+    )
     with pytest.raises(UnknownClinicError):
         erase(portal.in_process, "nobody", subject, "patient", now)

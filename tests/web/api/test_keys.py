@@ -1,4 +1,6 @@
-"""A key opens its own clinic, for what it may do, while it is valid; and every use of it leaves a line."""
+"""A key opens its own clinic, for what it may do, while it is valid; and every use of it leaves a
+line.
+"""
 
 import json
 import re
@@ -28,7 +30,10 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "notices/{version}/publish": ("notices:write", {}),
     "links": ("links:write", {"links": [ANNA]}),
     "links/revoke": ("links:write", {"ids": ["0" * 64]}),
-    "contacts": ("receipts:write", {"subject": ANNA, "replace": ANNA, "with": {"email": "anna.new@example.org"}}),
+    "contacts": (
+        "receipts:write",
+        {"subject": ANNA, "replace": ANNA, "with": {"email": "anna.new@example.org"}},
+    ),
     "GET contacts/worklist": ("status:read", {}),
     "erasures": ("subjects:erase", {"subject": ANNA}),
     "restrictions": ("subjects:erase", {"subject": ANNA, "restricted": True}),
@@ -51,11 +56,17 @@ def _body(name: str, clinic: str) -> dict[str, Any]:
 
 def _ask(program: Program, name: str, number: str = "0" * 32) -> Answer:
     target = _target(name, number)
-    return program.get(target) if name.startswith("GET ") else program.call(target, _body(name, program.clinic))
+    return (
+        program.get(target)
+        if name.startswith("GET ")
+        else program.call(target, _body(name, program.clinic))
+    )
 
 
 def _opens(answer: Answer) -> bool:
-    """Tell whether the key was good; whether the patient is known by now depends on the tests before."""
+    """Tell whether the key was good; whether the patient is known by now depends on the tests
+    before.
+    """
     return answer.status in {200, 201, 404} or "Nobody is known by it." in answer.text
 
 
@@ -72,11 +83,24 @@ def test_every_call_of_the_api_is_tried_here() -> None:
 
 @pytest.mark.parametrize("name", CALLS)
 def test_without_a_valid_key_nothing_is_told(portal: RunningPortal, name: str) -> None:
-    """No key, another scheme, a wrong key: 401, with how to do better, and alike for any clinic's."""
-    wrong = ["cpk_" + "A" * 43, portal.api_keys[RIGA][:-1], portal.api_keys[RIGA].swapcase(), "x y z", " "]
+    """No key, another scheme, a wrong key: 401, with how to do better, and alike for any
+    clinic's.
+    """
+    wrong = [
+        "cpk_" + "A" * 43,
+        portal.api_keys[RIGA][:-1],
+        portal.api_keys[RIGA].swapcase(),
+        "x y z",
+        " ",
+    ]
     answers = [_ask(Program(RIGA, key), name) for key in (None, *wrong)]
     client = Client()
-    for header in ("Basic dTpw", "Bearer", portal.api_keys[RIGA], f"Bearer: {portal.api_keys[RIGA]}"):
+    for header in (
+        "Basic dTpw",
+        "Bearer",
+        portal.api_keys[RIGA],
+        f"Bearer: {portal.api_keys[RIGA]}",
+    ):
         target = f"/v1/clinics/{RIGA}/{_target(name)}"
         method = "GET" if name.startswith("GET ") else "POST"
         body = b"" if method == "GET" else json.dumps(CALLS[name][1]).encode()
@@ -98,7 +122,9 @@ def test_another_clinics_key_finds_nothing(portal: RunningPortal, name: str) -> 
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_a_key_does_what_its_scopes_say_and_no_more(portal: RunningPortal, clinic: str, name: str) -> None:
+def test_a_key_does_what_its_scopes_say_and_no_more(
+    portal: RunningPortal, clinic: str, name: str
+) -> None:
     """The newsletter tool can look; it cannot write."""
     needed = CALLS[name][0]
     enough = set(needed.split(" or "))
@@ -111,7 +137,9 @@ def test_a_key_does_what_its_scopes_say_and_no_more(portal: RunningPortal, clini
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_a_revoked_key_opens_nothing_from_the_next_call_on(portal: RunningPortal, clinic: str, name: str) -> None:
+def test_a_revoked_key_opens_nothing_from_the_next_call_on(
+    portal: RunningPortal, clinic: str, name: str
+) -> None:
     """A worker who leaves has no access a second longer."""
     record, secret = keys.create(portal.table, clinic, "a worker")
     program = Program(clinic, secret)
@@ -120,7 +148,9 @@ def test_a_revoked_key_opens_nothing_from_the_next_call_on(portal: RunningPortal
     assert _ask(program, name).status == 401
 
 
-def test_every_call_leaves_a_line_with_key_and_subject_and_no_contact(portal: RunningPortal) -> None:
+def test_every_call_leaves_a_line_with_key_and_subject_and_no_contact(
+    portal: RunningPortal,
+) -> None:
     """Who looked, at whom, when: by opaque ids, so that the audit itself tells no contact."""
     program = portal.open_clinic()
     number = program.call("receipts", CALLS["receipts"][1], {"Idempotency-Key": "1"}).json()["id"]
@@ -131,10 +161,19 @@ def test_every_call_leaves_a_line_with_key_and_subject_and_no_contact(portal: Ru
     lines = portal.audit(program.clinic)
     calls = [line["call"] for line in lines]
     expected = ["receipts", "receipts", "status", "history", "receipts", "withdrawals", "receipt"]
-    expected += ["links", "links/revoke", "contacts", "contacts/worklist", "erasures", "restrictions"]
+    expected += [
+        "links",
+        "links/revoke",
+        "contacts",
+        "contacts/worklist",
+        "erasures",
+        "restrictions",
+    ]
     assert sorted(calls) == sorted(expected)
     subject = program.receipt(number).json()["subject"]
-    assert {line["receipt"] for line in lines if line["call"] in {"receipts", "receipt"}} >= {number}
+    assert {line["receipt"] for line in lines if line["call"] in {"receipts", "receipt"}} >= {
+        number
+    }
     for line in lines:
         assert re.fullmatch(r"key_[0-9a-f]{12}", line["key"])
         assert line["at"].endswith("Z")
@@ -169,7 +208,9 @@ SENT = "anna.ozola@example"
     ],
 )
 @pytest.mark.parametrize("name", [name for name in CALLS if "{" not in name and "GET" not in name])
-def test_a_body_that_is_no_json_object_is_a_problem(portal: RunningPortal, name: str, body: bytes) -> None:
+def test_a_body_that_is_no_json_object_is_a_problem(
+    portal: RunningPortal, name: str, body: bytes
+) -> None:
     """Told as what it is, without its content."""
     answer = portal.program().call(name, body)
     assert (answer.status, answer.headers["content-type"]) == (400, "application/problem+json")
@@ -182,9 +223,24 @@ def test_a_problem_repeats_nothing_that_was_sent(portal: RunningPortal) -> None:
     bodies: list[tuple[str, Any]] = [
         ("status", {"subjects": [{"email": SENT}, {"phone": SENT}, SENT], "purposes": [SENT]}),
         ("history", {"subject": SENT}),
-        ("receipts", dict.fromkeys(("subject", "decisions", "channel", "effective_at", "evidence", "lang"), SENT)),
-        ("receipts", {**STAFF, "decisions": {"newsletter.email": SENT}, "evidence": {"form": 7, "sha256": SENT}}),
-        ("withdrawals", {"subject": {"email": SENT}, "purposes": [SENT], "all": SENT, "channel": SENT}),
+        (
+            "receipts",
+            dict.fromkeys(
+                ("subject", "decisions", "channel", "effective_at", "evidence", "lang"), SENT
+            ),
+        ),
+        (
+            "receipts",
+            {
+                **STAFF,
+                "decisions": {"newsletter.email": SENT},
+                "evidence": {"form": 7, "sha256": SENT},
+            },
+        ),
+        (
+            "withdrawals",
+            {"subject": {"email": SENT}, "purposes": [SENT], "all": SENT, "channel": SENT},
+        ),
     ]
     answers = [program.call(name, body) for name, body in bodies]
     assert {answer.status for answer in answers} == {422}
@@ -196,4 +252,7 @@ def test_a_problem_repeats_nothing_that_was_sent(portal: RunningPortal) -> None:
         problem = answer.json()
         assert problem["status"] == answer.status >= 400
         assert SENT not in answer.text
-        assert all(error["pointer"].startswith("/") and error["detail"] for error in problem.get("errors", []))
+        assert all(
+            error["pointer"].startswith("/") and error["detail"]
+            for error in problem.get("errors", [])
+        )

@@ -19,7 +19,9 @@ from tests.web.running import RunningPortal, counts_at_once
 ANNA, PHONE = "anna.ozola@example.org", "+37126123456"
 
 
-def _made(program: Program, *asked: dict[str, Any], headers: dict[str, str] | None = None) -> list[dict[str, Any]]:
+def _made(
+    program: Program, *asked: dict[str, Any], headers: dict[str, str] | None = None
+) -> list[dict[str, Any]]:
     answer = program.call("links", {"links": list(asked)}, headers or {})
     assert answer.status == 201, answer.text
     made: list[dict[str, Any]] = answer.json()["links"]
@@ -30,7 +32,9 @@ def test_a_link_holds_a_handle_and_nothing_else(portal: RunningPortal) -> None:
     """Whoever sees the address, a log or a forwarded mail, learns nothing about the patient."""
     program = portal.managing(RIGA)
     before = portal.items()
-    [by_mail, by_phone] = _made(program, {"email": ANNA, "name": "Anna Ozola", "lang": "en"}, {"phone": PHONE})
+    [by_mail, by_phone] = _made(
+        program, {"email": ANNA, "name": "Anna Ozola", "lang": "en"}, {"phone": PHONE}
+    )
     told = str(by_mail | {"subject": None}) + str(by_phone | {"subject": None})
     for secret in (ANNA, "anna", "ozola", "26123456"):
         assert secret not in legible(told).lower()
@@ -43,14 +47,18 @@ def test_a_link_holds_a_handle_and_nothing_else(portal: RunningPortal) -> None:
 
 def test_the_headers_are_those_of_one_click_unsubscribing(portal: RunningPortal) -> None:
     """A mail program shows its button for exactly these (RFC 8058, 3.1)."""
-    [made] = _made(portal.program(), {"email": ANNA, "purposes": ["newsletter"], "expires_in": 3600})
+    [made] = _made(
+        portal.program(), {"email": ANNA, "purposes": ["newsletter"], "expires_in": 3600}
+    )
     assert made["headers"] == {
         "List-Unsubscribe": f"<{made['unsubscribe_url']}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }
 
 
-def test_a_thousand_links_are_one_call_and_the_same_call_again_gives_the_same(portal: RunningPortal) -> None:
+def test_a_thousand_links_are_one_call_and_the_same_call_again_gives_the_same(
+    portal: RunningPortal,
+) -> None:
     """A mailing that was cut off half way is made again without sending anybody two addresses."""
     program = portal.program()
     asked = [{"email": f"p{number}@example.org"} for number in range(1000)]
@@ -72,7 +80,9 @@ def test_a_thousand_links_are_one_call_and_the_same_call_again_gives_the_same(po
         [{"email": ANNA}, {"phone": PHONE, "expires_in": 60}],
     ],
 )
-def test_another_body_under_a_used_key_makes_no_link(portal: RunningPortal, other: list[dict[str, Any]]) -> None:
+def test_another_body_under_a_used_key_makes_no_link(
+    portal: RunningPortal, other: list[dict[str, Any]]
+) -> None:
     """A program that uses a key twice by mistake is told so, and no second set of links exists."""
     program, once = portal.open_clinic(), {"Idempotency-Key": "mailing-8"}
     first = _made(program, {"email": ANNA}, {"phone": PHONE}, headers=once)
@@ -114,7 +124,9 @@ def test_what_is_kept_of_a_repeatable_call_names_nobody(portal: RunningPortal) -
         ("anna", "/links/0"),
     ],
 )
-def test_each_fault_of_a_list_is_told_by_its_place(portal: RunningPortal, wrong: object, pointer: str) -> None:
+def test_each_fault_of_a_list_is_told_by_its_place(
+    portal: RunningPortal, wrong: object, pointer: str
+) -> None:
     """And nothing is made of a list with a fault in it."""
     before = portal.items()
     answer = portal.program().call("links", {"links": [wrong]})
@@ -122,7 +134,9 @@ def test_each_fault_of_a_list_is_told_by_its_place(portal: RunningPortal, wrong:
     assert not {pk for pk, _ in portal.items() - before if pk.startswith("LINK#")}
 
 
-def test_a_revoked_link_opens_nothing_and_another_clinic_revokes_none(client: Client, portal: RunningPortal) -> None:
+def test_a_revoked_link_opens_nothing_and_another_clinic_revokes_none(
+    client: Client, portal: RunningPortal
+) -> None:
     """A list that went to the wrong people is called back."""
     program, other = portal.program(RIGA), portal.program(TBILISI)
     [made] = _made(program, {"email": ANNA})
@@ -135,7 +149,9 @@ def test_a_revoked_link_opens_nothing_and_another_clinic_revokes_none(client: Cl
 
 
 def test_a_call_repeated_tells_of_each_link_as_it_is_by_now(portal: RunningPortal) -> None:
-    """Nobody puts a link that was called back into a mail, or believes that it ends later than it does."""
+    """Nobody puts a link that was called back into a mail, or believes that it ends later than it
+    does.
+    """
     program, once = portal.open_clinic(), {"Idempotency-Key": "mailing-7"}
     body = {"links": [{"email": ANNA}, {"phone": PHONE}]}
     first = program.call("links", body, once).json()["links"]
@@ -147,11 +163,18 @@ def test_a_call_repeated_tells_of_each_link_as_it_is_by_now(portal: RunningPorta
     assert again[1] == first[1] | {"revoked_at": again[1]["revoked_at"]}
 
 
-def test_a_link_is_forgotten_a_year_after_it_opens_nothing_more(client: Client, portal: RunningPortal) -> None:
-    """The portal's own that stop nothing soon; one in a clinic's mail stops things for three years before that."""
+def test_a_link_is_forgotten_a_year_after_it_opens_nothing_more(
+    client: Client, portal: RunningPortal
+) -> None:
+    """The portal's own that stop nothing soon; one in a clinic's mail stops things for three years
+    before that.
+    """
     program = portal.open_clinic(change=counts_at_once)
     carried(portal)
-    assert decide(client, program.clinic, {"decision.testimonials.text": "yes", "email": ANNA}).status == 303
+    assert (
+        decide(client, program.clinic, {"decision.testimonials.text": "yes", "email": ANNA}).status
+        == 303
+    )
     [text] = carried(portal, Contact(ContactKind.EMAIL, ANNA))
     parts = read_token(token_in(text, "manage"))
     assert parts
@@ -159,7 +182,9 @@ def test_a_link_is_forgotten_a_year_after_it_opens_nothing_more(client: Client, 
     found = portal.table.get([own, made])
     passing, lasting = (Link.read(found[key].body or "") for key in (own, made))
     ends = [moment(passing.expires_at), moment(lasting.created_at) + timedelta(days=3 * 365)]
-    assert [found[own].ttl, found[made].ttl] == [int((end + timedelta(days=365)).timestamp()) for end in ends]
+    assert [found[own].ttl, found[made].ttl] == [
+        int((end + timedelta(days=365)).timestamp()) for end in ends
+    ]
 
 
 def test_the_audit_says_how_many_links_a_key_made_and_revoked(portal: RunningPortal) -> None:

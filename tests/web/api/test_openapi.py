@@ -22,13 +22,21 @@ def test_the_document_is_valid_openapi_3_1() -> None:
 
 def test_the_document_names_every_address_and_method_and_no_other() -> None:
     """Nothing is hidden from a developer, nothing promised that is not there."""
-    described = {(path, method.upper()) for path, operations in DOCUMENT["paths"].items() for method in operations}
-    assert described == {(path, method) for path, methods in app.routes.items() for method in methods}
+    described = {
+        (path, method.upper())
+        for path, operations in DOCUMENT["paths"].items()
+        for method in operations
+    }
+    assert described == {
+        (path, method) for path, methods in app.routes.items() for method in methods
+    }
 
 
 @pytest.mark.parametrize("mount", MOUNTS.values(), ids=MOUNTS)
 def test_the_document_names_the_address_it_is_served_at(portal: RunningPortal, mount: str) -> None:
-    """A program fetches what it talks to, under a stage or a path too, and calls the address that stands in it."""
+    """A program fetches what it talks to, under a stage or a path too, and calls the address that
+    stands in it.
+    """
     assert portal
     client = Client(mount)
     answer = client.get("/openapi.json")
@@ -39,11 +47,20 @@ def test_the_document_names_the_address_it_is_served_at(portal: RunningPortal, m
     assert answer.headers["cache-control"] == "public, max-age=300"
 
 
-def test_a_withdrawal_is_answered_by_one_of_two_shapes_and_never_both(portal: RunningPortal) -> None:
+def test_a_withdrawal_is_answered_by_one_of_two_shapes_and_never_both(
+    portal: RunningPortal,
+) -> None:
     """A generated client tells a receipt from what a joint controller may know of one."""
     place = "/v1/clinics/{clinic}/withdrawals"
-    shape = validator(("paths", place, "post", "responses", "201", "content", "application/json", "schema"))
-    body = {"subject": {"email": "anna.ozola@example.org"}, "all": True, "channel": "phone", "effective_at": SIGNED}
+    shape = validator(
+        ("paths", place, "post", "responses", "201", "content", "application/json", "schema")
+    )
+    body = {
+        "subject": {"email": "anna.ozola@example.org"},
+        "all": True,
+        "channel": "phone",
+        "effective_at": SIGNED,
+    }
     answer = portal.open_clinic().call("withdrawals", body)
     assert answer.status == 201, answer.text
     receipt = answer.json()
@@ -58,7 +75,9 @@ def test_every_call_that_needs_a_key_names_its_scope() -> None:
     for path, operations in DOCUMENT["paths"].items():
         for operation in operations.values():
             assert ("security" in operation) == path.startswith("/v1/"), path
-    assert "status:read" in json.dumps(DOCUMENT["paths"]["/v1/clinics/{clinic}/status"]["post"]["security"])
+    assert "status:read" in json.dumps(
+        DOCUMENT["paths"]["/v1/clinics/{clinic}/status"]["post"]["security"]
+    )
 
 
 def test_health_tells_that_the_portal_can_serve(client: Client) -> None:

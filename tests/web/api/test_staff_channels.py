@@ -1,4 +1,6 @@
-"""Staff record in what way a decision really came: by letter, by e-mail, from another system, now or earlier."""
+"""Staff record in what way a decision really came: by letter, by e-mail, from another system, now
+or earlier.
+"""
 
 from typing import Any
 
@@ -42,21 +44,33 @@ def _news(program: Program) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("channel", ["letter", "email"])
-def test_a_withdrawal_in_writing_needs_no_papers_number(portal: RunningPortal, program: Program, channel: str) -> None:
+def test_a_withdrawal_in_writing_needs_no_papers_number(
+    portal: RunningPortal, program: Program, channel: str
+) -> None:
     """Staff who open the post record what came, and invent nothing."""
     program.call("receipts", YES)
     answer = program.call("withdrawals", {**STOP, "channel": channel})
-    assert (answer.status, answer.json()["channel"], answer.json()["evidence"]) == (201, channel, None)
+    assert (answer.status, answer.json()["channel"], answer.json()["evidence"]) == (
+        201,
+        channel,
+        None,
+    )
     assert (_news(program)["state"], _news(program)["channel"]) == ("withdrawn", channel)
-    filed = program.call("withdrawals", {**STOP, "channel": channel, "evidence": {"form": "Post 2026/31"}}).json()
+    filed = program.call(
+        "withdrawals", {**STOP, "channel": channel, "evidence": {"form": "Post 2026/31"}}
+    ).json()
     assert evidence_of(portal, program, filed["id"]) == {"form": "Post 2026/31"}
     named = {**STOP, "channel": channel, **SYSTEM}
-    assert _pointers(program.call("withdrawals", named)) == ["/evidence"], "a letter came through no system"
+    assert _pointers(program.call("withdrawals", named)) == ["/evidence"], (
+        "a letter came through no system"
+    )
 
 
 @pytest.mark.parametrize("channel", ["letter", "email"])
 def test_a_yes_in_writing_names_where_it_is_filed(program: Program, channel: str) -> None:
-    """The clinic must be able to show that the person consented (GDPR Art. 7(1)); a No needs no proof."""
+    """The clinic must be able to show that the person consented (GDPR Art. 7(1)); a No needs no
+    proof.
+    """
     said = {**YES, "channel": channel}
     assert _pointers(program.call("receipts", said)) == ["/evidence/form"]
     assert program.call("receipts", {**said, "decisions": {NEWS: "no"}}).status == 201
@@ -65,21 +79,32 @@ def test_a_yes_in_writing_names_where_it_is_filed(program: Program, channel: str
 
 
 @pytest.mark.parametrize("channel", ["api", "import"])
-def test_what_another_system_tells_names_the_system(portal: RunningPortal, program: Program, channel: str) -> None:
-    """Years later it can be told where a decision was taken, and that nobody here saw the person."""
+def test_what_another_system_tells_names_the_system(
+    portal: RunningPortal, program: Program, channel: str
+) -> None:
+    """Years later it can be told where a decision was taken, and that nobody here saw the
+    person.
+    """
     for call, body in (("receipts", YES), ("withdrawals", STOP)):
         said = {**body, "channel": channel}
         assert _pointers(program.call(call, said)) == ["/evidence/system"]
         wrong = {**said, "evidence": {"system": "x" * 201}}
         assert _pointers(program.call(call, wrong)) == ["/evidence/system"]
-        receipt = program.call(call, {**said, "evidence": {"system": "Mailchimp", "form": "4711"}}).json()
+        receipt = program.call(
+            call, {**said, "evidence": {"system": "Mailchimp", "form": "4711"}}
+        ).json()
         assert (receipt["channel"], receipt["assurance"]) == (channel, "imported")
         assert receipt["evidence"]["system"] == "Mailchimp"
-        assert evidence_of(portal, program, receipt["id"]) == {"system": "Mailchimp", "form": "4711"}
+        assert evidence_of(portal, program, receipt["id"]) == {
+            "system": "Mailchimp",
+            "form": "4711",
+        }
     assert _news(program)["state"] == "withdrawn"
 
 
-def test_an_import_is_silent_and_a_withdrawal_in_it_stops_all_the_same(portal: RunningPortal, program: Program) -> None:
+def test_an_import_is_silent_and_a_withdrawal_in_it_stops_all_the_same(
+    portal: RunningPortal, program: Program
+) -> None:
     """A clinic takes its old list over without a thousand messages that nobody expects."""
     carried(portal)
     taken = program.call("receipts", {**YES, "channel": "import", **SYSTEM}).json()
@@ -90,7 +115,9 @@ def test_an_import_is_silent_and_a_withdrawal_in_it_stops_all_the_same(portal: R
     assert carried(portal, MAILBOX) == []
 
 
-def test_what_another_system_tells_now_is_told_to_the_patient(portal: RunningPortal, program: Program) -> None:
+def test_what_another_system_tells_now_is_told_to_the_patient(
+    portal: RunningPortal, program: Program
+) -> None:
     """Only what was recorded long ago is no news."""
     carried(portal)
     program.call("receipts", {**YES, "channel": "api", **SYSTEM})
@@ -109,15 +136,22 @@ def test_an_imported_yes_does_not_outdo_a_later_no(program: Program, client: Cli
 def test_formats_and_the_verifier_say_in_what_way_it_came(
     portal: RunningPortal, program: Program, client: Client
 ) -> None:
-    """An inspector reads that it was taken over, and from where; nothing claims that somebody verified it."""
+    """An inspector reads that it was taken over, and from where; nothing claims that somebody
+    verified it.
+    """
     number = program.call("receipts", {**YES, "channel": "import", **SYSTEM}).json()["id"]
     portal.seal()
-    written = {form: program.receipt(number, f"?format={form}&lang=en") for form in ("kantara", "dpv", "html")}
+    written = {
+        form: program.receipt(number, f"?format={form}&lang=en")
+        for form in ("kantara", "dpv", "html")
+    }
     assert written["kantara"].json()["collectionMethod"] == "import"
     assert '"dpv:hasIndicationMethod": "import"' in written["dpv"].text.replace('":"', '": "')
     assert "Taken over from another system of the clinic (Mailchimp)" in written["html"].text
     for release in ("fhir-r4", "fhir-r5"):
-        assert program.receipt(number, f"?format={release}").json()["verification"] == [{"verified": False}]
+        assert program.receipt(number, f"?format={release}").json()["verification"] == [
+            {"verified": False}
+        ]
     page = client.get(f"/{program.clinic}/receipts/{number}?lang=en")
     check = next(link for link in Page(page).links if "/verify?code=" in link)
     verified = " ".join(Page(client.get(check[check.index("/verify") :])).words.split())

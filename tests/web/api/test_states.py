@@ -29,7 +29,9 @@ def _told(program: Program, address: str = "newsletter.email") -> dict[str, Any]
 
 
 def test_granted_is_the_only_state_that_permits(client: Client, portal: RunningPortal) -> None:
-    """A Yes to the newsletter is pending until it is confirmed; then it tells by which receipt, to which text."""
+    """A Yes to the newsletter is pending until it is confirmed; then it tells by which receipt, to
+    which text.
+    """
     program = portal.open_clinic()
     said = decide(client, program.clinic, YES, "?lang=ru&via=qr")
     claimed = _told(program)
@@ -55,8 +57,12 @@ def test_granted_is_the_only_state_that_permits(client: Client, portal: RunningP
     assert since == program.receipt(number).json()["effective_at"]
 
 
-def test_never_asked_refused_and_withdrawn_are_told_apart(client: Client, portal: RunningPortal) -> None:
-    """A No given first is a refusal, and so is one after a Yes that nobody confirmed; after a granted Yes it is not."""
+def test_never_asked_refused_and_withdrawn_are_told_apart(
+    client: Client, portal: RunningPortal
+) -> None:
+    """A No given first is a refusal, and so is one after a Yes that nobody confirmed; after a
+    granted Yes it is not.
+    """
     program = portal.open_clinic()
     assert _told(program)["state"] == "never_asked"
     decide(client, program.clinic, {**YES, "decision.newsletter.email": "no"})
@@ -71,7 +77,9 @@ def test_never_asked_refused_and_withdrawn_are_told_apart(client: Client, portal
     assert not _told(other)["permitted"]
 
 
-def test_pending_waits_for_the_owner_of_the_contact_and_staff_can_vouch(client: Client, portal: RunningPortal) -> None:
+def test_pending_waits_for_the_owner_of_the_contact_and_staff_can_vouch(
+    client: Client, portal: RunningPortal
+) -> None:
     """Anybody may type an address; staff know whom they see."""
     program = portal.open_clinic()
     decide(client, program.clinic, {**YES, "decision.newsletter.email": "no"})
@@ -89,16 +97,28 @@ def test_expired_follows_from_the_date_alone(portal: RunningPortal) -> None:
         document["purposes"][0]["options"][0]["ends"] = "P30D"
 
     program = portal.open_clinic(change=thirty_days)
-    program.call("receipts", {**STAFF, "decisions": {"newsletter.email": "yes"}, "effective_at": _ago(days=20)})
+    program.call(
+        "receipts",
+        {**STAFF, "decisions": {"newsletter.email": "yes"}, "effective_at": _ago(days=20)},
+    )
     assert _told(program)["state"] == "granted"
     other = portal.open_clinic(change=thirty_days)
-    answer = other.call("receipts", {**STAFF, "decisions": {"newsletter.email": "yes"}, "effective_at": _ago(days=40)})
+    answer = other.call(
+        "receipts",
+        {**STAFF, "decisions": {"newsletter.email": "yes"}, "effective_at": _ago(days=40)},
+    )
     told = _told(other)
     assert (told["state"], told["permitted"]) == ("expired", False)
-    assert told["since"] == answer.json()["expires_at"] == answer.json()["decisions"]["newsletter.email"]["expires_at"]
+    assert (
+        told["since"]
+        == answer.json()["expires_at"]
+        == answer.json()["decisions"]["newsletter.email"]["expires_at"]
+    )
 
 
-def test_a_last_day_that_is_over_is_not_asked_about_and_has_ended(client: Client, portal: RunningPortal) -> None:
+def test_a_last_day_that_is_over_is_not_asked_about_and_has_ended(
+    client: Client, portal: RunningPortal
+) -> None:
     """A contest of last month takes no Yes; one entered late on paper has expired."""
 
     def last_month(document: dict[str, Any]) -> None:
@@ -109,21 +129,47 @@ def test_a_last_day_that_is_over_is_not_asked_about_and_has_ended(client: Client
     assert answer.status == 422
     assert 'name="decision.newsletter.email"' not in answer.text
     assert program.states(email=ANNA)["newsletter.email"] == "never_asked"
-    paper = {"channel": "paper", "evidence": {"form": "F-1"}, "effective_at": "2026-10-30T10:00:00+02:00"}
-    assert program.call("receipts", {**STAFF, **paper, "decisions": {"newsletter.email": "yes"}}).status == 201
-    assert (_told(program)["state"], _told(program)["since"]) == ("expired", "2026-10-31T22:00:00.000Z")
+    paper = {
+        "channel": "paper",
+        "evidence": {"form": "F-1"},
+        "effective_at": "2026-10-30T10:00:00+02:00",
+    }
+    assert (
+        program.call(
+            "receipts", {**STAFF, **paper, "decisions": {"newsletter.email": "yes"}}
+        ).status
+        == 201
+    )
+    assert (_told(program)["state"], _told(program)["since"]) == (
+        "expired",
+        "2026-10-31T22:00:00.000Z",
+    )
 
 
-def test_superseded_by_a_major_change_and_not_by_a_minor_one(client: Client, portal: RunningPortal) -> None:
+def test_superseded_by_a_major_change_and_not_by_a_minor_one(
+    client: Client, portal: RunningPortal
+) -> None:
     """New wording leaves a consent as it is; a change in what is done with the data asks again."""
     program = portal.open_clinic()
     confirmed(client, portal, program.clinic, YES)
     decide(client, program.clinic, {"decision.newsletter.sms": "no", "phone": "26123456"})
-    portal.republish(program.clinic, "1.1", lambda document: document["texts"]["intro"].update(en="Friendlier words."))
+    portal.republish(
+        program.clinic,
+        "1.1",
+        lambda document: document["texts"]["intro"].update(en="Friendlier words."),
+    )
     assert _told(program)["state"] == "granted"
-    portal.republish(program.clinic, "2.0", lambda document: document["purposes"][0]["text"].update(en="And far more."))
+    portal.republish(
+        program.clinic,
+        "2.0",
+        lambda document: document["purposes"][0]["text"].update(en="And far more."),
+    )
     told = _told(program)
-    assert (told["state"], told["permitted"], told["notice_version"]) == ("superseded", False, "1.0")
+    assert (told["state"], told["permitted"], told["notice_version"]) == (
+        "superseded",
+        False,
+        "1.0",
+    )
     assert told["since"] > program.receipt(told["receipt_id"]).json()["effective_at"]
     assert program.states(phone="26123456")["newsletter.sms"] == "refused"
     number = told["receipt_id"]
@@ -133,9 +179,15 @@ def test_superseded_by_a_major_change_and_not_by_a_minor_one(client: Client, por
 def test_a_long_history_comes_in_parts_that_make_the_whole(
     portal: RunningPortal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of all who share a contact, in the order in which it was recorded; what comes meanwhile comes at the end."""
+    """Of all who share a contact, in the order in which it was recorded; what comes meanwhile comes
+    at the end.
+    """
     program = portal.open_clinic()
-    body = {"channel": "in-person", "effective_at": "2026-11-10T10:00:00+02:00", "decisions": {"newsletter.sms": "no"}}
+    body = {
+        "channel": "in-person",
+        "effective_at": "2026-11-10T10:00:00+02:00",
+        "decisions": {"newsletter.sms": "no"},
+    }
     for number in range(7):
         subject = {"patient_ref": f"P-{number % 3}", "phone": "26123456"}
         assert program.call("receipts", {**body, "subject": subject}).status == 201
@@ -152,20 +204,29 @@ def test_a_long_history_comes_in_parts_that_make_the_whole(
         answer = program.call("history", {"subject": subject, "cursor": answer["cursor"]}).json()
     told += answer["receipts"]
     assert told[:-1] == whole
-    assert (told[-1]["subject"], told[-1]["version"]) not in {(each["subject"], each["version"]) for each in whole}
+    assert (told[-1]["subject"], told[-1]["version"]) not in {
+        (each["subject"], each["version"]) for each in whole
+    }
     assert program.call("history", {"subject": subject, "cursor": "x"}).status == 422
 
 
-def test_the_history_is_a_chain_that_anybody_can_check(client: Client, portal: RunningPortal) -> None:
+def test_the_history_is_a_chain_that_anybody_can_check(
+    client: Client, portal: RunningPortal
+) -> None:
     """Oldest first, numbered without gaps, each naming the hash of the bytes before it."""
     program = portal.open_clinic()
     decide(client, program.clinic, YES)
     decide(client, program.clinic, {"decision.testimonials.text": "yes", "email": ANNA.upper()})
     client.post(f"/{program.clinic}/withdraw", {"email": ANNA, "all": "yes"})
-    program.call("receipts", {**STAFF, "decisions": {"newsletter.email": "yes"}, "effective_at": _ago(days=3)})
+    program.call(
+        "receipts",
+        {**STAFF, "decisions": {"newsletter.email": "yes"}, "effective_at": _ago(days=3)},
+    )
     receipts = program.history(email=ANNA)
     assert [receipt["version"] for receipt in receipts] == [1, 2, 3, 4]
-    assert [receipt["recorded_at"] for receipt in receipts] == sorted(receipt["recorded_at"] for receipt in receipts)
+    assert [receipt["recorded_at"] for receipt in receipts] == sorted(
+        receipt["recorded_at"] for receipt in receipts
+    )
     assert len({receipt["subject"] for receipt in receipts}) == 1
     previous = None
     for receipt in receipts:
@@ -184,7 +245,9 @@ def test_the_history_is_a_chain_that_anybody_can_check(client: Client, portal: R
 
 
 @pytest.mark.parametrize("wanted", ["jwt", "PDF", ""])
-def test_a_format_that_does_not_exist_is_refused(client: Client, portal: RunningPortal, wanted: str) -> None:
+def test_a_format_that_does_not_exist_is_refused(
+    client: Client, portal: RunningPortal, wanted: str
+) -> None:
     """Nobody mistakes JSON for something that was signed."""
     program = portal.program()
     number = receipt_number(decide(client, program.clinic, {"decision.newsletter.email": "no"}))

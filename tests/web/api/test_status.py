@@ -16,23 +16,47 @@ STAFF = {"channel": "in-person", "effective_at": "2026-11-10T10:00:00+02:00"}
 
 @pytest.mark.parametrize(
     "spelled",
-    ["anna.ozola@example.org", "ANNA.OZOLA@EXAMPLE.ORG", " Anna.Ozola@Example.org ", "ａｎｎａ.ozola@example.org"],
+    [
+        "anna.ozola@example.org",
+        "ANNA.OZOLA@EXAMPLE.ORG",
+        " Anna.Ozola@Example.org ",
+        "ａｎｎａ.ozola@example.org",
+    ],
 )
-def test_an_email_is_found_however_it_is_spelled(client: Client, portal: RunningPortal, spelled: str) -> None:
+def test_an_email_is_found_however_it_is_spelled(
+    client: Client, portal: RunningPortal, spelled: str
+) -> None:
     """Case, spaces and full-width letters hide nobody's No."""
     program = portal.open_clinic()
-    confirmed(client, portal, program.clinic, {"decision.newsletter.email": "yes", "email": "Anna.Ozola@example.org"})
+    confirmed(
+        client,
+        portal,
+        program.clinic,
+        {"decision.newsletter.email": "yes", "email": "Anna.Ozola@example.org"},
+    )
     assert program.states(email=spelled)["newsletter.email"] == "granted"
 
 
 @pytest.mark.parametrize(
     ("like", "typed", "asked"),
     [
-        (RIGA, "26123456", ["+371 26123456", "371-26-123-456", "0037126123456", "8 26123456", "+371(26)123456"]),
+        (
+            RIGA,
+            "26123456",
+            ["+371 26123456", "371-26-123-456", "0037126123456", "8 26123456", "+371(26)123456"],
+        ),
         (RIGA, "+371 2612 3456", ["26 12 34 56", "826123456"]),
-        (KAUNAS, "8 612 34567", ["+370 612 34567", "861234567", "0 612 34567", "61234567", "00370 61234567"]),
+        (
+            KAUNAS,
+            "8 612 34567",
+            ["+370 612 34567", "861234567", "0 612 34567", "61234567", "00370 61234567"],
+        ),
         (KAUNAS, "(8~612) 34567".replace("~", "-"), ["+37061234567"]),
-        (TBILISI, "555 12 34 56", ["+995555123456", "0 555 123 456", "995 555 12 34 56", "00995555123456"]),
+        (
+            TBILISI,
+            "555 12 34 56",
+            ["+995555123456", "0 555 123 456", "995 555 12 34 56", "00995555123456"],
+        ),
     ],
 )
 def test_a_phone_is_found_in_every_national_spelling(
@@ -42,10 +66,14 @@ def test_a_phone_is_found_in_every_national_spelling(
     program = portal.open_clinic(like)
     fields = {"decision.newsletter.sms": "yes", "phone": typed, "adult": "yes"}
     assert confirmed(client, portal, program.clinic, fields).status == 303
-    answer = program.call("status", {"subjects": [{"phone": each} for each in asked], "purposes": ["newsletter.sms"]})
+    answer = program.call(
+        "status", {"subjects": [{"phone": each} for each in asked], "purposes": ["newsletter.sms"]}
+    )
     told = answer.json()["results"]
     assert [result["subject"]["phone"] for result in told] == asked
-    assert [result["decisions"]["newsletter.sms"]["state"] for result in told] == ["granted"] * len(asked)
+    assert [result["decisions"]["newsletter.sms"]["state"] for result in told] == ["granted"] * len(
+        asked
+    )
 
 
 def test_a_patient_is_found_by_the_clinics_own_number(portal: RunningPortal) -> None:
@@ -57,27 +85,42 @@ def test_a_patient_is_found_by_the_clinics_own_number(portal: RunningPortal) -> 
     assert program.states(patient_ref="p-1007")["newsletter.email"] == "never_asked"
 
 
-def test_a_subject_named_in_two_ways_is_judged_by_the_stricter(client: Client, portal: RunningPortal) -> None:
+def test_a_subject_named_in_two_ways_is_judged_by_the_stricter(
+    client: Client, portal: RunningPortal
+) -> None:
     """A No under either contact is a No."""
     program = portal.open_clinic(change=counts_at_once)
-    decide(client, program.clinic, {"decision.testimonials.text": "yes", "email": "anna.ozola@example.org"})
+    decide(
+        client,
+        program.clinic,
+        {"decision.testimonials.text": "yes", "email": "anna.ozola@example.org"},
+    )
     decide(client, program.clinic, {"decision.testimonials.text": "no", "phone": "26123456"})
     both = program.states(email="anna.ozola@example.org", phone="26123456")
     assert both["testimonials.text"] == "refused"
     assert program.states(email="anna.ozola@example.org")["testimonials.text"] == "granted"
 
 
-def test_a_hundred_subjects_are_told_in_the_order_asked(client: Client, portal: RunningPortal) -> None:
+def test_a_hundred_subjects_are_told_in_the_order_asked(
+    client: Client, portal: RunningPortal
+) -> None:
     """A program can match answers to its list by position; the same subject may come twice."""
     program = portal.open_clinic()
-    confirmed(client, portal, program.clinic, {"decision.newsletter.email": "yes", "email": "p07@example.org"})
+    confirmed(
+        client,
+        portal,
+        program.clinic,
+        {"decision.newsletter.email": "yes", "email": "p07@example.org"},
+    )
     asked = [{"email": f"p{number:02d}@example.org"} for number in range(99, -1, -1)]
     asked[0] = {"email": "P07@example.org"}
     answer = program.call("status", {"subjects": asked, "purposes": ["newsletter.email"]})
     results = answer.json()["results"]
     assert [result["subject"] for result in results] == asked
     permitted = [
-        number for number, result in enumerate(results) if result["decisions"]["newsletter.email"]["permitted"]
+        number
+        for number, result in enumerate(results)
+        if result["decisions"]["newsletter.email"]["permitted"]
     ]
     assert permitted == [0, 92]
 
@@ -96,16 +139,23 @@ def test_only_the_purposes_asked_for_are_told(portal: RunningPortal) -> None:
     asked = ["data_sharing", "newsletter.email", "newsletter", "newsletter.email"]
     answer = program.call("status", {"subjects": [{"phone": "26123456"}], "purposes": asked})
     told = list(answer.json()["results"][0]["decisions"])
-    assert [address for address in told if address.startswith("newsletter")] == ["newsletter.email", "newsletter.sms"]
+    assert [address for address in told if address.startswith("newsletter")] == [
+        "newsletter.email",
+        "newsletter.sms",
+    ]
     assert len(told) == len(set(told))
     assert {address.partition(".")[0] for address in told} == {"data_sharing", "newsletter"}
-    everything = program.call("status", {"subjects": [{"phone": "26123456"}]}).json()["results"][0]["decisions"]
+    everything = program.call("status", {"subjects": [{"phone": "26123456"}]}).json()["results"][0][
+        "decisions"
+    ]
     assert everything.keys() > set(told)
 
 
 def test_a_purpose_without_options_is_told_as_itself(portal: RunningPortal) -> None:
     """Kaunas asks for its programme as a whole."""
-    answer = portal.program(KAUNAS).call("status", {"subjects": [{"phone": "61234567"}], "purposes": ["programme"]})
+    answer = portal.program(KAUNAS).call(
+        "status", {"subjects": [{"phone": "61234567"}], "purposes": ["programme"]}
+    )
     assert list(answer.json()["results"][0]["decisions"]) == ["programme"]
 
 
@@ -160,7 +210,9 @@ FAULTS: list[tuple[dict[str, object], list[str]]] = [
 def test_every_fault_of_a_question_is_named_by_its_place(
     portal: RunningPortal, body: dict[str, object], pointers: list[str]
 ) -> None:
-    """Unknown fields are refused, not ignored: a program never believes that it asked what it did not."""
+    """Unknown fields are refused, not ignored: a program never believes that it asked what it did
+    not.
+    """
     answer = portal.program().call("status", body)
     assert answer.status == 422
     assert [error["pointer"] for error in answer.json()["errors"]] == pointers
@@ -169,18 +221,33 @@ def test_every_fault_of_a_question_is_named_by_its_place(
 def test_another_clinics_program_knows_nothing_of_it(client: Client, portal: RunningPortal) -> None:
     """The same address at another clinic was never asked there."""
     program, other = portal.open_clinic(), portal.open_clinic(TBILISI)
-    decide(client, program.clinic, {"decision.newsletter.email": "yes", "email": "anna.ozola@example.org"})
+    decide(
+        client,
+        program.clinic,
+        {"decision.newsletter.email": "yes", "email": "anna.ozola@example.org"},
+    )
     assert set(other.states(email="anna.ozola@example.org").values()) == {"never_asked"}
     assert other.history(email="anna.ozola@example.org") == []
     stranger = Program(program.clinic, other.key)
-    assert stranger.call("status", {"subjects": [{"email": "anna.ozola@example.org"}]}).status == 404
+    assert (
+        stranger.call("status", {"subjects": [{"email": "anna.ozola@example.org"}]}).status == 404
+    )
 
 
-def test_what_was_true_then_and_what_was_known_then_are_two_questions(portal: RunningPortal) -> None:
-    """A form signed on the 10th and typed in today: true since the 10th, and unknown until today."""
+def test_what_was_true_then_and_what_was_known_then_are_two_questions(
+    portal: RunningPortal,
+) -> None:
+    """A form signed on the 10th and typed in today: true since the 10th, and unknown until
+    today.
+    """
     program = portal.open_clinic()
     anna = {"email": "anna.ozola@example.org"}
-    assert program.call("receipts", {"subject": anna, "decisions": {"newsletter.email": "yes"}, **STAFF}).status == 201
+    assert (
+        program.call(
+            "receipts", {"subject": anna, "decisions": {"newsletter.email": "yes"}, **STAFF}
+        ).status
+        == 201
+    )
 
     def told(**when: str) -> tuple[str, str]:
         body = {"subjects": [anna], "purposes": ["newsletter.email"], **when}
@@ -206,9 +273,13 @@ def test_what_was_true_then_and_what_was_known_then_are_two_questions(portal: Ru
         ({"known_at": "2036-01-01T00:00:00Z"}, "/known_at"),
     ],
 )
-def test_a_moment_that_is_none_is_refused(portal: RunningPortal, when: dict[str, object], place: str) -> None:
+def test_a_moment_that_is_none_is_refused(
+    portal: RunningPortal, when: dict[str, object], place: str
+) -> None:
     """Nobody is told about another moment than the one they meant."""
-    answer = portal.open_clinic().call("status", {"subjects": [{"email": "anna.ozola@example.org"}], **when})
+    answer = portal.open_clinic().call(
+        "status", {"subjects": [{"email": "anna.ozola@example.org"}], **when}
+    )
     assert answer.status == 422
     assert [error["pointer"] for error in answer.json()["errors"]] == [place]
 
@@ -216,10 +287,23 @@ def test_a_moment_that_is_none_is_refused(portal: RunningPortal, when: dict[str,
 def test_what_cannot_be_read_is_not_permitted(client: Client, portal: RunningPortal) -> None:
     """A record that is damaged, or written by a version to come, is a fault and never a Yes."""
     program = portal.open_clinic()
-    confirmed(client, portal, program.clinic, {"decision.newsletter.email": "yes", "email": "anna.ozola@example.org"})
-    [entry] = [Key(*key) for key in portal.items() if key[0].startswith(f"CLINIC#{program.clinic}#CONTACT#")]
+    confirmed(
+        client,
+        portal,
+        program.clinic,
+        {"decision.newsletter.email": "yes", "email": "anna.ozola@example.org"},
+    )
+    [entry] = [
+        Key(*key)
+        for key in portal.items()
+        if key[0].startswith(f"CLINIC#{program.clinic}#CONTACT#")
+    ]
     kept = was = portal.table.get([entry])[entry].body or ""
-    for damaged in (kept[:-9], kept.replace('"answer": "yes"', '"answer": "sure"'), kept.replace('"last"', '"first"')):
+    for damaged in (
+        kept[:-9],
+        kept.replace('"answer": "yes"', '"answer": "sure"'),
+        kept.replace('"last"', '"first"'),
+    ):
         assert damaged != kept
         portal.table.write([SetBody(entry, damaged, was)])
         was = damaged
@@ -245,8 +329,12 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("wrong", "place"), WRONG)
-def test_one_bad_address_among_a_hundred_answers_for_itself(portal: RunningPortal, wrong: object, place: str) -> None:
-    """A list is asked about as it is: the row that is wrong is named, and the ninety-nine others are told."""
+def test_one_bad_address_among_a_hundred_answers_for_itself(
+    portal: RunningPortal, wrong: object, place: str
+) -> None:
+    """A list is asked about as it is: the row that is wrong is named, and the ninety-nine others
+    are told.
+    """
     program = portal.open_clinic()
     asked: list[object] = [{"email": f"p{number:02d}@example.org"} for number in range(100)]
     body = {"subject": asked[41], "decisions": {"newsletter.email": "no"}, **STAFF}
@@ -264,11 +352,22 @@ def test_one_bad_address_among_a_hundred_answers_for_itself(portal: RunningPorta
 
 def test_a_list_of_nothing_but_bad_addresses_permits_nothing(portal: RunningPortal) -> None:
     """And it is answered row by row like any other."""
-    results = portal.program().call("status", {"subjects": [{"phone": "1"}, {"email": ""}]}).json()["results"]
-    assert [result["error"]["pointer"] for result in results] == ["/subjects/0/phone", "/subjects/1/email"]
+    results = (
+        portal.program()
+        .call("status", {"subjects": [{"phone": "1"}, {"email": ""}]})
+        .json()["results"]
+    )
+    assert [result["error"]["pointer"] for result in results] == [
+        "/subjects/0/phone",
+        "/subjects/1/email",
+    ]
 
 
-@pytest.mark.parametrize("body", [{"subjects": [{}], "purposes": ["none"]}, {"subjects": []}, {"at": "now"}])
-def test_other_faults_of_the_body_are_faults_of_all_of_it(portal: RunningPortal, body: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "body", [{"subjects": [{}], "purposes": ["none"]}, {"subjects": []}, {"at": "now"}]
+)
+def test_other_faults_of_the_body_are_faults_of_all_of_it(
+    portal: RunningPortal, body: dict[str, object]
+) -> None:
     """A purpose that is misspelled is misspelled for everybody."""
     assert portal.program().call("status", body).status == 422

@@ -1,7 +1,9 @@
-"""Nobody learns whether a contact is known: not from the answer, not from the store's work, not from the time it takes.
+"""Nobody learns whether a contact is known: not from the answer, not from the store's work, not
+from the time it takes.
 
-Time is the processor's, compared by rank within one run, known and unknown in turn: what else the machine does is no
-part of it. How long the store is waited for follows from the calls, which are the same, one by one.
+Time is the processor's, compared by rank within one run, known and unknown in turn: what else the
+machine does is no part of it. How long the store is waited for follows from the calls, which are
+the same, one by one.
 """
 
 import random
@@ -26,7 +28,9 @@ from tests.web.running import RunningPortal
 LEAKS = 6.5
 """Standard deviations by which the planted leak must stand out before anything is judged."""
 CHANCE = 4.5
-"""Standard deviations that equal things stay within: by chance they do not once in a hundred thousand tries."""
+"""Standard deviations that equal things stay within: by chance they do not once in a hundred
+thousand tries.
+"""
 DROWNED = 0.25
 """The part of what one read keeps the processor busy for that no network lets anybody feel."""
 FEWEST, MOST = 60, 300
@@ -35,7 +39,8 @@ FEWEST, MOST = 60, 300
 
 @dataclass(frozen=True)
 class Door:
-    """A public form at which somebody could try contacts: its page, what it is sent with, and what that costs.
+    """A public form at which somebody could try contacts: its page, what it is sent with, and what
+    that costs.
 
     `status` is the answer's, `reads` how many items each read holds.
     """
@@ -48,14 +53,18 @@ class Door:
 
 TEXT = "testimonials.text"
 _DAY = r"\b20\d\d\. gada \d+\. \w+|\b\d+ \w+,? 20\d\d"
-"""A day as Latvian, Georgian and English write it: midnight may pass between two that are compared."""
+"""A day as Latvian, Georgian and English write it: midnight may pass between two that are
+compared.
+"""
 _OF_EACH = re.compile(rf"[A-Za-z0-9_-]{{32}}|\b\d{{6}}\b|\b\d\d:\d\d\b|{_DAY}")
 """What is new in each message: receipt's number, link, code, the time of day, the day."""
 
 DOORS = {
     "a No": Door("", {"decision.newsletter.email": "no"}),
     "a Yes": Door("", {"decision.newsletter.email": "yes"}),
-    "a Yes that waits only where the contact is known": Door("", {"decision.testimonials.text": "yes"}),
+    "a Yes that waits only where the contact is known": Door(
+        "", {"decision.testimonials.text": "yes"}
+    ),
     "a withdrawal": Door("/withdraw", {"all": "yes"}),
     "a Yes at the kiosk": Door("/kiosk", {"decision.newsletter.email": "yes"}, status=200),
     "a withdrawal at the kiosk": Door("/kiosk/withdraw", {"all": "yes"}, status=200),
@@ -79,7 +88,11 @@ class Knocking:
 
     def known(self, name: str) -> str:
         """Let somebody decide here, and give their contact."""
-        sent = {"state": self.consent_state, "decision.newsletter.email": "yes", "email": f"{name}@example.org"}
+        sent = {
+            "state": self.consent_state,
+            "decision.newsletter.email": "yes",
+            "email": f"{name}@example.org",
+        }
         assert Client().post(f"/{self.clinic}", sent).status == 303
         return sent["email"]
 
@@ -93,13 +106,17 @@ class Knocking:
 def knocking(request: pytest.FixtureRequest, portal: RunningPortal, client: Client) -> Knocking:
     """Give somebody who knocks at one door of a clinic."""
     clinic, door = portal.open_clinic().clinic, DOORS[request.param]
-    states = [open_page(client, f"/{clinic}{page}?lang=en").fields["state"] for page in ("", door.page)]
+    states = [
+        open_page(client, f"/{clinic}{page}?lang=en").fields["state"] for page in ("", door.page)
+    ]
     return Knocking(clinic, door, *states)
 
 
 @pytest.fixture
 def work(portal: RunningPortal) -> Iterator[list[tuple[str, int]]]:
-    """List what leaves for DynamoDB: the kind of each call, and how many reads or writes it holds."""
+    """List what leaves for DynamoDB: the kind of each call, and how many reads or writes it
+    holds.
+    """
     assert portal
     sent: list[tuple[str, int]] = []
 
@@ -114,17 +131,25 @@ def work(portal: RunningPortal) -> Iterator[list[tuple[str, int]]]:
 
 
 def told(answer: Answer) -> tuple[int, str, dict[str, str]]:
-    """Give an answer without what is new in each: a form's state, a receipt's number, codes and time."""
+    """Give an answer without what is new in each: a form's state, a receipt's number, codes and
+    time.
+    """
 
     def plain(text: str) -> str:
         new = rf"[0-9a-f]{{16,}}|[A-Z2-9]{{4}}(-[A-Z2-9]{{4}})+|\d\d:\d\d(:\d\d\.\d+Z)?|\d{{4}}-\d\d-\d\dT|{_DAY}"
         return re.sub(new, "#", re.sub(r'(name="state" value="|<path d=")[^"]+', r"\1#", text))
 
-    return answer.status, plain(answer.text), {name: plain(value) for name, value in answer.headers.items()}
+    return (
+        answer.status,
+        plain(answer.text),
+        {name: plain(value) for name, value in answer.headers.items()},
+    )
 
 
 def apart(first: Sequence[float], second: Sequence[float]) -> float:
-    """Tell by how many standard deviations the first are slower than the second: Mann and Whitney's U, normalized."""
+    """Tell by how many standard deviations the first are slower than the second: Mann and Whitney's
+    U, normalized.
+    """
     size = len(first)
     wins = sum((one > other) + (one == other) / 2 for one in first for other in second)
     return float((wins - size * size / 2) / sqrt(size * size * (2 * size + 1) / 12))
@@ -142,7 +167,8 @@ def test_known_and_unknown_contacts_get_the_same_answer_by_the_same_work(
 ) -> None:
     """Status, words and headers alike; reads of as many items, and one transaction.
 
-    For somebody new it holds one item more, the sealed contact: whether that can be felt is measured below.
+    For somebody new it holds one item more, the sealed contact: whether that can be felt is
+    measured below.
     """
     answers, calls = [], []
     for email in (knocking.known("known"), "never@example.org"):
@@ -157,18 +183,28 @@ def test_known_and_unknown_contacts_get_the_same_answer_by_the_same_work(
     assert abs(wrote[1] - wrote_too[1]) <= 1
 
 
-@pytest.mark.parametrize("answers", [{TEXT: "no"}, {TEXT: "yes"}, {"newsletter.email": "yes", "newsletter.sms": "no"}])
+@pytest.mark.parametrize(
+    "answers", [{TEXT: "no"}, {TEXT: "yes"}, {"newsletter.email": "yes", "newsletter.sms": "no"}]
+)
 @pytest.mark.parametrize("like", [RIGA, TBILISI])
 @pytest.mark.parametrize("tried", ["phone", "email"])
 def test_what_comes_to_ones_own_contact_says_nothing_of_the_other(
     portal: RunningPortal, client: Client, tried: str, like: str, answers: dict[str, str]
 ) -> None:
-    """Somebody types a contact of theirs beside one that they try: the same messages, whether or not it is known."""
+    """Somebody types a contact of theirs beside one that they try: the same messages, whether or
+    not it is known.
+    """
     program = portal.open_clinic(like)
     own = "email" if tried == "phone" else "phone"
     mobile = "+9955551234" if like == TBILISI else "+371261234"
-    contacts = {"email": ("eve1@example.org", "eve2@example.org"), "phone": (f"{mobile}61", f"{mobile}62")}
-    targets = {"email": ("anna@example.org", "never@example.org"), "phone": (f"{mobile}51", f"{mobile}52")}
+    contacts = {
+        "email": ("eve1@example.org", "eve2@example.org"),
+        "phone": (f"{mobile}61", f"{mobile}62"),
+    }
+    targets = {
+        "email": ("anna@example.org", "never@example.org"),
+        "phone": (f"{mobile}51", f"{mobile}52"),
+    }
     known = {tried: targets[tried][0]}
     body = {"subject": known, "decisions": {TEXT: "yes"}, "channel": "in-person"}
     assert program.call("receipts", {**body, "effective_at": "2026-11-20T10:00:00Z"}).status == 201
@@ -177,7 +213,9 @@ def test_what_comes_to_ones_own_contact_says_nothing_of_the_other(
     for eve, target in zip(contacts[own], targets[tried], strict=True):
         fields = {f"decision.{address}": answer for address, answer in answers.items()}
         assert decide(client, program.clinic, {**fields, own: eve, tried: target}).status == 303
-        came.append([_OF_EACH.sub("#", text) for text in carried(portal, Contact(ContactKind(own), eve))])
+        came.append(
+            [_OF_EACH.sub("#", text) for text in carried(portal, Contact(ContactKind(own), eve))]
+        )
     assert came[0] == came[1]
     assert came[0] or (like, tried) != (RIGA, "phone"), "something comes, or nothing is compared"
 
@@ -185,7 +223,9 @@ def test_what_comes_to_ones_own_contact_says_nothing_of_the_other(
 def test_the_receipts_page_is_the_same_too(knocking: Knocking, client: Client) -> None:
     """Where the form leads says no more than the form."""
     answers = [knocking.try_one(email) for email in (knocking.known("known"), "never@example.org")]
-    known, unknown = (told(client.follow(each) if "location" in each.headers else each) for each in answers)
+    known, unknown = (
+        told(client.follow(each) if "location" in each.headers else each) for each in answers
+    )
     assert known == unknown
 
 
@@ -193,12 +233,16 @@ def test_the_receipts_page_is_the_same_too(knocking: Knocking, client: Client) -
 def test_a_guessed_code_tells_nothing_of_the_phone(
     portal: RunningPortal, client: Client, work: list[tuple[str, int]], address: str
 ) -> None:
-    """Whether something waits for the code depends on who is known, for a review's Yes; words and calls do not."""
+    """Whether something waits for the code depends on who is known, for a review's Yes; words and
+    calls do not.
+    """
     clinic = portal.open_clinic().clinic
     decide(client, clinic, {"decision.newsletter.sms": "yes", "phone": KNOWN_PHONE})
     answers = []
     for phone in (KNOWN_PHONE, NEW_PHONE):
-        number = receipt_number(decide(client, clinic, {f"decision.{address}": "yes", "phone": phone}))
+        number = receipt_number(
+            decide(client, clinic, {f"decision.{address}": "yes", "phone": phone})
+        )
         place = f"/{clinic}/receipts/{number}/code?lang=en"
         asked = told(client.get(place))
         work.clear()
@@ -208,13 +252,17 @@ def test_a_guessed_code_tells_nothing_of_the_phone(
     assert [answer[0] for answer in answers[0][:2]] == [200, 422]
 
 
-@pytest.mark.parametrize("knocking", [name for name, door in DOORS.items() if door.status == 303], indirect=True)
+@pytest.mark.parametrize(
+    "knocking", [name for name, door in DOORS.items() if door.status == 303], indirect=True
+)
 def test_the_time_an_answer_takes_tells_nothing_and_one_more_read_would(knocking: Knocking) -> None:
-    """A known contact, an unknown one, and a known one with a leak planted take turns until the leak is seen.
+    """A known contact, an unknown one, and a known one with a leak planted take turns until the
+    leak is seen.
 
-    Then the same measure, on as many tries, sees no difference without it, or one that is a small part of the leak: a
-    Yes that waits is written with one item more. At the kiosk the same is done, but drawing
-    the receipt's code takes longer than a read and varies more: there the work that is done has to tell enough.
+    Then the same measure, on as many tries, sees no difference without it, or one that is a small
+    part of the leak: a Yes that waits is written with one item more. At the kiosk the same is done,
+    but drawing the receipt's code takes longer than a read and varies more: there the work that is
+    done has to tell enough.
     """
     chance = random.Random(knocking.clinic)  # noqa: S311 - an order, no secret
     directory = get_portal().directory
@@ -224,7 +272,10 @@ def test_the_time_an_answer_takes_tells_nothing_and_one_more_read_would(knocking
         turns: list[tuple[list[float], Callable[[], object]]] = [
             (honest, lambda known=known: knocking.try_one(known)),  # type: ignore[misc]
             (unknown, lambda number=number: knocking.try_one(f"never{number:03d}@example.org")),  # type: ignore[misc]
-            (leaking, lambda leaky=leaky: (directory.look_up(knocking.clinic), knocking.try_one(leaky))),  # type: ignore[misc]
+            (
+                leaking,
+                lambda leaky=leaky: (directory.look_up(knocking.clinic), knocking.try_one(leaky)),
+            ),  # type: ignore[misc]
         ]
         chance.shuffle(turns)
         for taken, deed in turns:

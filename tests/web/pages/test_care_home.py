@@ -1,6 +1,8 @@
-"""Very many people who share one phone, forty decisions ever asked of each: everybody is stopped, whichever way.
+"""Very many people who share one phone, forty decisions ever asked of each: everybody is stopped,
+whichever way.
 
-A thousand are stopped by the page. Staff and one click place the same kind of order: they are tried with a hundred.
+A thousand are stopped by the page. Staff and one click place the same kind of order: they are tried
+with a hundred.
 """
 
 import itertools
@@ -57,7 +59,9 @@ class Home:
         ]
 
     def carry_on(self, pages: int = 1000) -> int:
-        """Carry the home's orders on for some pages, as the clock's round does; tell how many requests that took."""
+        """Carry the home's orders on for some pages, as the clock's round does; tell how many
+        requests that took.
+        """
         asked, sent = itertools.count(), itertools.count()
 
         def note(**_: Any) -> None:
@@ -71,7 +75,9 @@ class Home:
         return next(sent)
 
     def stopped(self, addresses: Sequence[str]) -> int:
-        """Tell for how many people all of these are stopped by their own chain; what the table holds stays small."""
+        """Tell for how many people all of these are stopped by their own chain; what the table
+        holds stays small.
+        """
         items = [*self.portal.table.partition(contact_key(self.program.clinic, self.lookup).pk, "")]
         assert max(len(item.body or "") + len(str(item.texts)) for item in items) < 40_000
         people = list(roll.iter_people(self.portal.table, self.program.clinic))
@@ -85,7 +91,9 @@ def forty(document: dict[str, Any]) -> None:
     sharing = next(purpose for purpose in document["purposes"] if purpose["id"] == "data_sharing")
     asked = sum(max(1, len(purpose.get("options", ()))) for purpose in document["purposes"])
     pattern = sharing["options"][0]
-    sharing["options"] += [{**pattern, "id": f"r{number:02}"} for number in range(DECISIONS - asked)]
+    sharing["options"] += [
+        {**pattern, "id": f"r{number:02}"} for number in range(DECISIONS - asked)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +109,9 @@ def smaller_home(settled: RunningPortal) -> Home:
 
 
 def a_home(settled: RunningPortal, residents: int) -> Home:
-    """Let very many people say Yes to everything, written as the store writes it, ten in a transaction."""
+    """Let very many people say Yes to everything, written as the store writes it, ten in a
+    transaction.
+    """
     program = settled.open_clinic(change=forty)
     beside, clinic = settled.in_process, program.clinic
     published = beside.directory.look_up(clinic).published
@@ -111,7 +121,9 @@ def a_home(settled: RunningPortal, residents: int) -> Home:
     waiting: list[Write] = []
     for number in range(residents):
         reference, before = Contact(ContactKind.REFERENCE, f"R-{number:04}"), fresh_subject()
-        decision = on_paper(dict.fromkeys(addresses, "yes"), SIGNED, SIGNED, clinic=clinic, evidence=None)
+        decision = on_paper(
+            dict.fromkeys(addresses, "yes"), SIGNED, SIGNED, clinic=clinic, evidence=None
+        )
         receipt, after = decide(before, decision, published.in_force, known=False)
         known = {
             key.lookup(reference): ContactPeople(),
@@ -163,7 +175,9 @@ def counted(home: Home, deed: Any) -> tuple[Answer, int]:
 
 
 def test_by_the_page(home: Home, client: Client) -> None:
-    """Interrupted in the middle, it goes on where it was; nobody learns from the page that others share the phone."""
+    """Interrupted in the middle, it goes on where it was; nobody learns from the page that others
+    share the phone.
+    """
     mine = home.addresses
     state = open_page(client, f"/{home.program.clinic}/withdraw").fields["state"]
     form = {"state": state, "phone": PHONE.value, "purpose": mine}
@@ -185,9 +199,16 @@ def test_by_the_page(home: Home, client: Client) -> None:
 def test_by_staff(smaller_home: Home) -> None:
     """The call says that it goes on, and, asked again, that it is complete."""
     mine = smaller_home.addresses[:20]
-    body = {"subject": BY_PHONE, "purposes": list(mine), "channel": "phone", "effective_at": "2026-11-20T10:00:00Z"}
+    body = {
+        "subject": BY_PHONE,
+        "purposes": list(mine),
+        "channel": "phone",
+        "effective_at": "2026-11-20T10:00:00Z",
+    }
     key = {"Idempotency-Key": "care-home"}
-    answer, requests = counted(smaller_home, lambda: smaller_home.program.call("withdrawals", body, key))
+    answer, requests = counted(
+        smaller_home, lambda: smaller_home.program.call("withdrawals", body, key)
+    )
     assert (answer.status, answer.json()["complete"]) == (201, False)
     assert requests <= 8
     assert permitted(smaller_home, mine) == {False}

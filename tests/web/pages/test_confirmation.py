@@ -36,21 +36,34 @@ def _code(portal: RunningPortal, clinic: str, receipt: str, phone: Contact = ANN
 def test_a_yes_under_anybodys_new_contact_permits_nothing_before_it_is_confirmed(
     client: Client, portal: RunningPortal, address: str
 ) -> None:
-    """No data on health are passed on, and nobody is mailed, because somebody typed an address or a number."""
+    """No data on health are passed on, and nobody is mailed, because somebody typed an address or a
+    number.
+    """
     program = portal.open_clinic()
     _said(client, program, {"phone": "26123456", f"decision.{address}": "yes"})
-    told = program.call("status", {"subjects": [{"phone": "26123456"}], "purposes": [address]}).json()["results"][0]
-    assert (told["decisions"][address]["state"], told["decisions"][address]["permitted"]) == ("pending", False)
+    told = program.call(
+        "status", {"subjects": [{"phone": "26123456"}], "purposes": [address]}
+    ).json()["results"][0]
+    assert (told["decisions"][address]["state"], told["decisions"][address]["permitted"]) == (
+        "pending",
+        False,
+    )
 
 
-@pytest.mark.parametrize("clinic", ["kaunas-polyclinics", "tbilisi-ultrasound", "valmiera-hearing", "vilnius-dental"])
+@pytest.mark.parametrize(
+    "clinic", ["kaunas-polyclinics", "tbilisi-ultrasound", "valmiera-hearing", "vilnius-dental"]
+)
 def test_at_every_demo_clinic_what_rests_on_explicit_consent_waits(
     client: Client, portal: RunningPortal, clinic: str
 ) -> None:
     """The clinics that a reader copies from are safe ones."""
     program = portal.open_clinic(clinic)
     asked = portal.in_process.directory.look_up(program.clinic).published.clinic
-    explicit = [each for each, question in asked.questions.items() if question.purpose.legal_basis != "consent"]
+    explicit = [
+        each
+        for each, question in asked.questions.items()
+        if question.purpose.legal_basis != "consent"
+    ]
     said = {f"decision.{each}": "yes" for each in explicit}
     answer = decide(client, program.clinic, {**MAIL, **said, "name": "Anna", "adult": "yes"})
     assert {_states(program)[each] for each in explicit} == {"pending"}
@@ -58,12 +71,17 @@ def test_at_every_demo_clinic_what_rests_on_explicit_consent_waits(
     assert {_states(program)[each] for each in explicit} == {"granted"}
 
 
-def test_a_clinic_may_let_a_yes_count_at_once_for_a_reason_it_gives(client: Client, portal: RunningPortal) -> None:
+def test_a_clinic_may_let_a_yes_count_at_once_for_a_reason_it_gives(
+    client: Client, portal: RunningPortal
+) -> None:
     """The newsletter waits all the same."""
     program = portal.open_clinic(change=counts_at_once)
     _said(client, program, {**MAIL, f"decision.{REVIEW}": "yes"})
     _said(client, program, {"phone": "26123456", f"decision.{SMS}": "yes"})
-    assert (_states(program)[REVIEW], program.states(phone="26123456")[SMS]) == ("granted", "pending")
+    assert (_states(program)[REVIEW], program.states(phone="26123456")[SMS]) == (
+        "granted",
+        "pending",
+    )
 
 
 def test_pages_and_receipts_say_that_a_yes_is_not_in_force_until_it_is_confirmed(
@@ -71,7 +89,10 @@ def test_pages_and_receipts_say_that_a_yes_is_not_in_force_until_it_is_confirmed
 ) -> None:
     """Nobody goes home believing that it is settled."""
     strict, waived = portal.open_clinic(), portal.open_clinic(change=counts_at_once)
-    asked, told = "A Yes here counts once you confirm it", "Your Yes is not in force until you confirm it."
+    asked, told = (
+        "A Yes here counts once you confirm it",
+        "Your Yes is not in force until you confirm it.",
+    )
     # The newsletter, testimonials and sharing ask once a purpose; contests count at once.
     counted = [client.get(f"/{each.clinic}?lang=en").text.count(asked) for each in (strict, waived)]
     assert counted == [3, 1]
@@ -80,12 +101,18 @@ def test_pages_and_receipts_say_that_a_yes_is_not_in_force_until_it_is_confirmed
         for form in ("", "&format=html"):
             page = client.get(f"/{program.clinic}/receipts/{number}?lang=en{form}").text
             assert (told in page) == waits, form
-            assert not waits or "It counts already" not in page, "the seal is not told to make a Yes count"
-    kiosk = decide(client, f"{strict.clinic}/kiosk", {**MAIL, f"decision.{REVIEW}": "yes"}, "?lang=en")
+            assert not waits or "It counts already" not in page, (
+                "the seal is not told to make a Yes count"
+            )
+    kiosk = decide(
+        client, f"{strict.clinic}/kiosk", {**MAIL, f"decision.{REVIEW}": "yes"}, "?lang=en"
+    )
     assert told in kiosk.text
 
 
-def test_what_is_confirmed_counts_and_what_is_unticked_does_not(client: Client, portal: RunningPortal) -> None:
+def test_what_is_confirmed_counts_and_what_is_unticked_does_not(
+    client: Client, portal: RunningPortal
+) -> None:
     """The owner of the address has the last word on each purpose."""
 
     def both(document: dict[str, Any]) -> None:
@@ -101,7 +128,10 @@ def test_what_is_confirmed_counts_and_what_is_unticked_does_not(client: Client, 
     answer = client.post(f"/confirm/{token}", {"purpose": EMAIL, "sure": "yes"})
     receipt = program.receipt(receipt_number(answer)).json()
     assert (_states(program)[EMAIL], _states(program)[REVIEW]) == ("granted", "refused")
-    assert (receipt["assurance"], receipt["evidence"]) == ("contact-confirmed", {"confirms": number})
+    assert (receipt["assurance"], receipt["evidence"]) == (
+        "contact-confirmed",
+        {"confirms": number},
+    )
     assert receipt["notice"] == program.receipt(number).json()["notice"]
     assert portal.items() > before
     again = client.post(f"/confirm/{token}", {"purpose": REVIEW, "sure": "yes"})
@@ -109,7 +139,9 @@ def test_what_is_confirmed_counts_and_what_is_unticked_does_not(client: Client, 
 
 
 @pytest.mark.parametrize("purposes", [{}, {"purpose": EMAIL}])
-def test_it_was_not_me_is_one_choice(client: Client, portal: RunningPortal, purposes: dict[str, str]) -> None:
+def test_it_was_not_me_is_one_choice(
+    client: Client, portal: RunningPortal, purposes: dict[str, str]
+) -> None:
     """A stranger's Yes is gone at once, and says so."""
     program = portal.open_clinic()
     number = _said(client, program, {**MAIL, f"decision.{EMAIL}": "yes"})
@@ -149,8 +181,12 @@ def test_a_scanner_that_opens_every_link_and_sends_every_form_changes_nothing(
     assert _states(program)[EMAIL] == "withdrawn"
 
 
-def test_a_withdrawal_by_a_stranger_is_undone_from_the_contact(client: Client, portal: RunningPortal) -> None:
-    """It stopped at once; whoever owns the address lets it go on, ending when it would have ended."""
+def test_a_withdrawal_by_a_stranger_is_undone_from_the_contact(
+    client: Client, portal: RunningPortal
+) -> None:
+    """It stopped at once; whoever owns the address lets it go on, ending when it would have
+    ended.
+    """
 
     def a_year(document: dict[str, Any]) -> None:
         document["purposes"][0]["options"][0]["ends"] = "P1Y"
@@ -163,7 +199,9 @@ def test_a_withdrawal_by_a_stranger_is_undone_from_the_contact(client: Client, p
     stopped = receipt_number(client.post(f"/{program.clinic}/withdraw", {**MAIL, "all": "yes"}))
     undo = a_token(portal, program.clinic, ANNA, LinkScope.UNDO, stopped)
     assert not open_page(client, f"/undo/{undo}?lang=en").chosen
-    restored = program.receipt(receipt_number(client.post(f"/undo/{undo}?lang=ru", {"purpose": EMAIL}))).json()
+    restored = program.receipt(
+        receipt_number(client.post(f"/undo/{undo}?lang=ru", {"purpose": EMAIL}))
+    ).json()
     assert _states(program)[EMAIL] == "granted"
     assert restored["decisions"][EMAIL]["expires_at"] == ends
     assert (restored["evidence"], restored["notice"]["lang"]) == ({"undoes": stopped}, "ru")
@@ -171,14 +209,20 @@ def test_a_withdrawal_by_a_stranger_is_undone_from_the_contact(client: Client, p
     assert client.post(f"/undo/{undo}", {"purpose": EMAIL}).status == 200
 
 
-def test_six_digits_from_a_text_message_confirm_a_phone(client: Client, portal: RunningPortal) -> None:
+def test_six_digits_from_a_text_message_confirm_a_phone(
+    client: Client, portal: RunningPortal
+) -> None:
     """A patient with a phone and nothing else confirms too."""
     program = portal.open_clinic()
     number = _said(client, program, {"phone": "26123456", f"decision.{SMS}": "yes"})
     assert program.states(phone="26123456")[SMS] == "pending"
     place = f"/{program.clinic}/receipts/{number}"
     assert f"{place}/code" in client.get(f"{place}?lang=en").text
-    by_mail = decide(client, program.clinic, {"decision.newsletter.email": "yes", "email": "anna.ozola@example.org"})
+    by_mail = decide(
+        client,
+        program.clinic,
+        {"decision.newsletter.email": "yes", "email": "anna.ozola@example.org"},
+    )
     assert "/code" not in client.follow(by_mail).text, "what comes by e-mail brings no code"
     code = _code(portal, program.clinic, number)
     typed = f"{code[:3]} {code[3:]}"
@@ -189,7 +233,9 @@ def test_six_digits_from_a_text_message_confirm_a_phone(client: Client, portal: 
 
 
 def test_a_phone_that_has_confirmed_is_not_reminded(client: Client, portal: RunningPortal) -> None:
-    """Not even where it stood beside an e-mail that is known, so that it is known apart from that."""
+    """Not even where it stood beside an e-mail that is known, so that it is known apart from
+    that.
+    """
     program, phone = portal.open_clinic(), Contact(ContactKind.PHONE, "+37126555987")
     staff = {"subject": MAIL, "channel": "in-person", "decisions": {EMAIL: "yes"}}
     program.call("receipts", {**staff, "effective_at": "2026-11-20T10:00:00Z"})
@@ -201,11 +247,17 @@ def test_a_phone_that_has_confirmed_is_not_reminded(client: Client, portal: Runn
     assert client.post(f"/{program.clinic}/receipts/{number}/code", {"code": code}).status == 303
     assert program.states(phone=phone.value)[SMS] == "granted"
     carried(portal)
-    brought = [each.text for each in brought_unasked(portal, program.clinic, ANNA, half) if each.to == phone.value]
+    brought = [
+        each.text
+        for each in brought_unasked(portal, program.clinic, ANNA, half)
+        if each.to == phone.value
+    ]
     assert not [text for text in brought if code in text]
 
 
-def test_a_code_may_be_guessed_five_times_and_belongs_to_one_receipt(client: Client, portal: RunningPortal) -> None:
+def test_a_code_may_be_guessed_five_times_and_belongs_to_one_receipt(
+    client: Client, portal: RunningPortal
+) -> None:
     """After that even the right one opens nothing: answer the questions anew."""
     program, other = portal.open_clinic(), portal.open_clinic()
     said = {"phone": "26123456", f"decision.{SMS}": "yes"}
@@ -222,8 +274,12 @@ def test_a_code_may_be_guessed_five_times_and_belongs_to_one_receipt(client: Cli
     assert client.post(f"/{program.clinic}/receipts/{another}/code", {"code": right}).status == 422
 
 
-def test_new_forms_are_no_way_to_more_guesses_at_the_codes_of_a_phone(client: Client, portal: RunningPortal) -> None:
-    """Twelve receipts give ten guesses; then even the right code waits, in words, and another phone's does not."""
+def test_new_forms_are_no_way_to_more_guesses_at_the_codes_of_a_phone(
+    client: Client, portal: RunningPortal
+) -> None:
+    """Twelve receipts give ten guesses; then even the right code waits, in words, and another
+    phone's does not.
+    """
     program = portal.open_clinic()
     statuses = []
     for _ in range(CONTACT.burst):
@@ -231,7 +287,10 @@ def test_new_forms_are_no_way_to_more_guesses_at_the_codes_of_a_phone(client: Cl
         right = _code(portal, program.clinic, number)
         place = f"/{program.clinic}/receipts/{number}/code?lang=en"
         wrong = f"{(int(right) + 1) % 1_000_000:06d}"
-        statuses += [Client().post(place, {"code": wrong}).status for _ in range(confirmation_codes.TRIES - 1)]
+        statuses += [
+            Client().post(place, {"code": wrong}).status
+            for _ in range(confirmation_codes.TRIES - 1)
+        ]
     assert statuses == [422] * CODE.burst + [429] * (len(statuses) - CODE.burst)
     refused = client.post(place, {"code": right})
     assert (refused.status, "Too many tries. Please wait" in Page(refused).words) == (429, True)
@@ -254,7 +313,9 @@ def test_a_network_that_guesses_codes_is_refused_alone(
     number = _said(client, program, said)
     place = f"/{program.clinic}/receipts/{number}/code"
     guesser = Client(address="203.0.113.7")
-    statuses = {guesser.post(place, {"code": "000000"}).status for _ in range(confirmation_codes.TRIES + 1)}
+    statuses = {
+        guesser.post(place, {"code": "000000"}).status for _ in range(confirmation_codes.TRIES + 1)
+    }
     assert statuses <= {303, 422}
     while guesser.post(place, {"code": "000000"}).status != 429:
         pass
@@ -267,7 +328,9 @@ def test_a_network_that_guesses_codes_is_refused_alone(
 def test_a_stranger_cannot_confirm_weaken_or_learn_anything_with_annas_address(
     client: Client, portal: RunningPortal
 ) -> None:
-    """Typing her address beside an own phone leads nowhere: each contact confirms for its own person."""
+    """Typing her address beside an own phone leads nowhere: each contact confirms for its own
+    person.
+    """
     program = portal.open_clinic()
     number = _said(client, program, {**MAIL, f"decision.{EMAIL}": "yes"})
     token = a_token(portal, program.clinic, ANNA, LinkScope.CONFIRM, number, (EMAIL,))
@@ -285,7 +348,9 @@ def test_a_stranger_cannot_confirm_weaken_or_learn_anything_with_annas_address(
     assert program.states(phone="29999999")[SMS] == "granted"
 
 
-def test_a_token_for_another_power_or_of_no_link_is_not_found(client: Client, portal: RunningPortal) -> None:
+def test_a_token_for_another_power_or_of_no_link_is_not_found(
+    client: Client, portal: RunningPortal
+) -> None:
     """What opens one page opens no other."""
     program = portal.open_clinic()
     number = _said(client, program, {**MAIL, f"decision.{EMAIL}": "yes"})
@@ -294,6 +359,8 @@ def test_a_token_for_another_power_or_of_no_link_is_not_found(client: Client, po
         assert client.get(f"/confirm/{token}").status == 404
         assert client.post(f"/confirm/{token}", {"sure": "yes", "purpose": EMAIL}).status == 404
     for nothing in ("x", "a" * 32, number):
-        assert client.get(f"/confirm/{nothing}").status == client.get(f"/undo/{nothing}").status == 404
+        assert (
+            client.get(f"/confirm/{nothing}").status == client.get(f"/undo/{nothing}").status == 404
+        )
     assert _states(program)[EMAIL] == "pending"
     assert portal.open_clinic().states(**MAIL)[EMAIL] == "never_asked"

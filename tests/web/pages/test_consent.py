@@ -1,4 +1,6 @@
-"""The consent page opens in the patient's language, wherever the portal stands, and keeps to itself."""
+"""The consent page opens in the patient's language, wherever the portal stands, and keeps to
+itself.
+"""
 
 import pytest
 
@@ -40,11 +42,15 @@ def test_the_page_speaks_the_language_the_patient_wants_most(
     assert Page(answer).lang == lang
 
 
-def test_every_clinic_offers_its_languages_by_their_own_names(client: Client, portal: RunningPortal) -> None:
+def test_every_clinic_offers_its_languages_by_their_own_names(
+    client: Client, portal: RunningPortal
+) -> None:
     """Nobody has to read a foreign word to find their own language."""
     for clinic in portal.api_keys:
         page = open_page(client, f"/{clinic}")
-        offered = {link.removeprefix("?lang=")[:2] for link in page.links if link.startswith("?lang=")}
+        offered = {
+            link.removeprefix("?lang=")[:2] for link in page.links if link.startswith("?lang=")
+        }
         for lang in offered:
             assert open_page(client, f"/{clinic}?lang={lang}").lang == lang
 
@@ -55,7 +61,9 @@ def test_the_switcher_keeps_the_source_and_the_code_scanned(client: Client) -> N
     assert "?lang=en&src=desk&via=qr" in page.links
 
 
-def test_nothing_is_chosen_and_nothing_written_in_advance(client: Client, portal: RunningPortal) -> None:
+def test_nothing_is_chosen_and_nothing_written_in_advance(
+    client: Client, portal: RunningPortal
+) -> None:
     """A Yes is the patient's own (GDPR Recital 32)."""
     for clinic in portal.api_keys:
         page = open_page(client, f"/{clinic}")
@@ -63,11 +71,18 @@ def test_nothing_is_chosen_and_nothing_written_in_advance(client: Client, portal
         assert {value for name, value in page.fields.items() if name != "state"} == {""}
 
 
-def test_looking_at_pages_stores_nothing_about_anybody(client: Client, portal: RunningPortal) -> None:
+def test_looking_at_pages_stores_nothing_about_anybody(
+    client: Client, portal: RunningPortal
+) -> None:
     """GET changes nothing but keeps the evidence of what is shown."""
     clinic = portal.open_clinic().clinic
     before = portal.items()
-    for target in (f"/{clinic}?src=desk", f"/{clinic}/withdraw", f"/{clinic}/notices/1.0", f"/{clinic}/qr/signup.png"):
+    for target in (
+        f"/{clinic}?src=desk",
+        f"/{clinic}/withdraw",
+        f"/{clinic}/notices/1.0",
+        f"/{clinic}/qr/signup.png",
+    ):
         assert client.get(target).status == 200
     new = portal.items() - before
     assert new
@@ -75,11 +90,20 @@ def test_looking_at_pages_stores_nothing_about_anybody(client: Client, portal: R
 
 
 @pytest.mark.parametrize("mount", MOUNTS)
-def test_every_link_and_redirect_stays_where_the_portal_stands(portal: RunningPortal, mount: str) -> None:
-    """The portal works under its stage, under a domain of its own and under a base path of another."""
+def test_every_link_and_redirect_stays_where_the_portal_stands(
+    portal: RunningPortal, mount: str
+) -> None:
+    """The portal works under its stage, under a domain of its own and under a base path of
+    another.
+    """
     client = Client(MOUNTS[mount])
     clinic = portal.open_clinic().clinic
-    answer = decide(client, clinic, {"decision.newsletter.email": "yes", "email": "anna.ozola@example.org"}, "?lang=en")
+    answer = decide(
+        client,
+        clinic,
+        {"decision.newsletter.email": "yes", "email": "anna.ozola@example.org"},
+        "?lang=en",
+    )
     assert answer.location.startswith(f"{client.mount}/{clinic}/receipts/")
     number = receipt_number(answer)
     pages = ("", "/withdraw", "/notices/1.0", f"/receipts/{number}")
@@ -88,7 +112,9 @@ def test_every_link_and_redirect_stays_where_the_portal_stands(portal: RunningPo
         page = open_page(client, f"/{clinic}{target}?lang=en")
         assert "script" not in page.tags
         for link in page.links:
-            assert link.startswith(("#", "?lang=", "mailto:", f"{client.mount}/{clinic}", f"{client.mount}/verify?"))
+            assert link.startswith(
+                ("#", "?lang=", "mailto:", f"{client.mount}/{clinic}", f"{client.mount}/verify?")
+            )
             if link.startswith("/"):
                 visited.add(link.removeprefix(client.mount))
     assert len(visited) >= 4
@@ -102,7 +128,9 @@ def test_every_link_and_redirect_stays_where_the_portal_stands(portal: RunningPo
 def test_the_page_as_shown_can_be_kept_for_ever_and_can_do_nothing(client: Client) -> None:
     """What proves a consent is served byte for byte, and its form leads nowhere."""
     answer = decide(client, RIGA, {"decision.newsletter.email": "no"}, "?lang=ru")
-    shown = next(link for link in Page(client.follow(answer)).links if "/shown/" in link).removeprefix(client.mount)
+    shown = next(
+        link for link in Page(client.follow(answer)).links if "/shown/" in link
+    ).removeprefix(client.mount)
     kept = client.get(shown)
     assert kept.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert "sandbox" in kept.headers["content-security-policy"]
@@ -110,12 +138,19 @@ def test_the_page_as_shown_can_be_kept_for_ever_and_can_do_nothing(client: Clien
     assert Page(kept).fields["state"] == ""
 
 
-def test_the_full_notice_is_there_in_each_language_and_for_every_version(client: Client, portal: RunningPortal) -> None:
+def test_the_full_notice_is_there_in_each_language_and_for_every_version(
+    client: Client, portal: RunningPortal
+) -> None:
     """What was in force when somebody agreed can be read for ever."""
     clinic = portal.open_clinic().clinic
-    portal.republish(clinic, "1.1", lambda document: document["texts"]["intro"].update(en="Welcome again!"))
+    portal.republish(
+        clinic, "1.1", lambda document: document["texts"]["intro"].update(en="Welcome again!")
+    )
     for lang in ("lv", "ru", "en"):
-        old, new = (open_page(client, f"/{clinic}/notices/{version}?lang={lang}") for version in ("1.0", "1.1"))
+        old, new = (
+            open_page(client, f"/{clinic}/notices/{version}?lang={lang}")
+            for version in ("1.0", "1.1")
+        )
         assert old.lang == new.lang == lang
         assert f"{client.mount}/{clinic}/notices/1.1?lang={lang}" in old.links
         assert f"{client.mount}/{clinic}/notices/1.1?lang={lang}" not in new.links

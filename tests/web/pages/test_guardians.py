@@ -1,4 +1,6 @@
-"""A guardian decides for a child: the child is the patient, the guardian's e-mail or phone is the contact."""
+"""A guardian decides for a child: the child is the patient, the guardian's e-mail or phone is the
+contact.
+"""
 
 import json
 import re
@@ -35,12 +37,20 @@ YES = {f"decision.{PHOTOS}": "yes", **INGA}
 
 @pytest.fixture
 def program(portal: RunningPortal) -> Program:
-    """Give the program of a clinic where a guardian may decide, for years already, and nobody has yet."""
+    """Give the program of a clinic where a guardian may decide, for years already, and nobody has
+    yet.
+    """
     since = "2020-01-01"
-    return portal.open_clinic(VILNIUS, lambda document: document.update(effective=since), at=f"{since}T08:00:00.000Z")
+    return portal.open_clinic(
+        VILNIUS, lambda document: document.update(effective=since), at=f"{since}T08:00:00.000Z"
+    )
 
 
-_ABOUT = (lambda text: "El•••" in text, lambda text: "Ma•••" in text, lambda text: "•••" not in text)
+_ABOUT = (
+    lambda text: "El•••" in text,
+    lambda text: "Ma•••" in text,
+    lambda text: "•••" not in text,
+)
 """Which of two sisters a mail is about, or the mother herself."""
 
 
@@ -49,7 +59,9 @@ def _receipt(program: Program, answer: Answer) -> dict[str, Any]:
     return receipt
 
 
-def test_a_guardians_yes_names_the_guardian_and_nothing_of_the_child(program: Program, client: Client) -> None:
+def test_a_guardians_yes_names_the_guardian_and_nothing_of_the_child(
+    program: Program, client: Client
+) -> None:
     """The receipt proves who decided; whoever finds it learns no name and no contact."""
     answer = decide(client, program.clinic, {**YES, **ELZA})
     receipt = _receipt(program, answer)
@@ -61,18 +73,34 @@ def test_a_guardians_yes_names_the_guardian_and_nothing_of_the_child(program: Pr
     assert program.states(**INGA)[PHOTOS] == "pending"
 
 
-def test_the_same_child_is_found_again_and_another_is_another(program: Program, client: Client) -> None:
+def test_the_same_child_is_found_again_and_another_is_another(
+    program: Program, client: Client
+) -> None:
     """Each child has a chain of its own, however its name is typed."""
     first = _receipt(program, decide(client, program.clinic, {**YES, **ELZA}))
-    again = _receipt(program, decide(client, program.clinic, {**YES, **ELZA, "child_name": " elza  KALNIETE"}))
-    sister = _receipt(program, decide(client, program.clinic, {**YES, **ELZA, "child_name": "Marta Kalniete"}))
-    assert (again["subject"], again["version"], again["previous"] is None) == (first["subject"], 2, False)
+    again = _receipt(
+        program, decide(client, program.clinic, {**YES, **ELZA, "child_name": " elza  KALNIETE"})
+    )
+    sister = _receipt(
+        program, decide(client, program.clinic, {**YES, **ELZA, "child_name": "Marta Kalniete"})
+    )
+    assert (again["subject"], again["version"], again["previous"] is None) == (
+        first["subject"],
+        2,
+        False,
+    )
     assert (sister["subject"] == first["subject"], sister["version"]) == (False, 1)
-    assert sister["decisions"][PHOTOS]["after"] == "pending", "the contact had decided before: its owner confirms"
+    assert sister["decisions"][PHOTOS]["after"] == "pending", (
+        "the contact had decided before: its owner confirms"
+    )
 
 
-def test_mails_and_pages_tell_a_guardian_which_child_they_are_about(client: Client, portal: RunningPortal) -> None:
-    """By the first letters alone: the address may have been typed wrong, and a stranger reads it."""
+def test_mails_and_pages_tell_a_guardian_which_child_they_are_about(
+    client: Client, portal: RunningPortal
+) -> None:
+    """By the first letters alone: the address may have been typed wrong, and a stranger reads
+    it.
+    """
     program = portal.open_clinic(VILNIUS, counts_at_once)
     carried(portal)
     for name in ("Elza Kalniete", "Marta Kalniete"):
@@ -90,11 +118,16 @@ def test_mails_and_pages_tell_a_guardian_which_child_they_are_about(client: Clie
         assert not re.search(r"Elza|Marta|Kalniete", legible(text))
 
 
-def test_a_child_stays_one_by_whichever_contact_its_guardian_comes(program: Program, client: Client) -> None:
+def test_a_child_stays_one_by_whichever_contact_its_guardian_comes(
+    program: Program, client: Client
+) -> None:
     """Named with both contacts first, then with each alone: what is said last holds by both."""
     phone = {"phone": "+37061234567"}
     for answer, contact in (("no", {**INGA, **phone}), ("yes", INGA), ("no", phone)):
-        assert decide(client, program.clinic, {**ELZA, **contact, f"decision.{PHOTOS}": answer}).status == 303
+        assert (
+            decide(client, program.clinic, {**ELZA, **contact, f"decision.{PHOTOS}": answer}).status
+            == 303
+        )
     assert [receipt["version"] for receipt in program.history(**INGA)] == [1, 2, 3]
 
 
@@ -105,39 +138,58 @@ def test_the_mail_of_a_child_that_was_erased_leads_nowhere(
     decide(client, program.clinic, YES)
     number = _receipt(program, decide(client, program.clinic, {**YES, **ELZA}))["id"]
     token = a_token(
-        portal, program.clinic, Contact(ContactKind.EMAIL, INGA["email"]), LinkScope.CONFIRM, number, (PHOTOS,)
+        portal,
+        program.clinic,
+        Contact(ContactKind.EMAIL, INGA["email"]),
+        LinkScope.CONFIRM,
+        number,
+        (PHOTOS,),
     )
     assert program.call("erasures", {"subject": INGA, "everyone": True}).status == 200
-    for answer in (client.get(f"/confirm/{token}?lang=en"), client.post(f"/confirm/{token}?lang=en", {"sure": "yes"})):
+    for answer in (
+        client.get(f"/confirm/{token}?lang=en"),
+        client.post(f"/confirm/{token}?lang=en", {"sure": "yes"}),
+    ):
         assert (answer.status, "nothing left" in answer.text) == (200, True)
     assert program.history(**INGA) == []
 
 
 @pytest.mark.parametrize("child_first", [True, False])
-def test_a_guardian_and_a_child_decide_apart(program: Program, client: Client, *, child_first: bool) -> None:
+def test_a_guardian_and_a_child_decide_apart(
+    program: Program, client: Client, *, child_first: bool
+) -> None:
     """A Yes or a No for the child is none of the parent's, and the other way round."""
     forms = [{**YES, **ELZA}, {f"decision.{PHOTOS}": "no", **INGA}]
     one, other = (
-        _receipt(program, decide(client, program.clinic, fields)) for fields in (forms if child_first else forms[::-1])
+        _receipt(program, decide(client, program.clinic, fields))
+        for fields in (forms if child_first else forms[::-1])
     )
     assert one["subject"] != other["subject"]
     assert (one["version"], other["version"]) == (1, 1)
     assert len(program.history(**INGA)) == 2, "nothing follows for the other"
-    assert program.states(**INGA)[PHOTOS] == "refused", "for a list by e-mail the stricter answer holds"
+    assert program.states(**INGA)[PHOTOS] == "refused", (
+        "for a list by e-mail the stricter answer holds"
+    )
 
 
-def test_a_withdrawal_by_the_guardians_contact_reaches_every_child(program: Program, client: Client) -> None:
+def test_a_withdrawal_by_the_guardians_contact_reaches_every_child(
+    program: Program, client: Client
+) -> None:
     """One form stops everything that hangs on the e-mail."""
     decide(client, program.clinic, {**YES, **ELZA})
     decide(client, program.clinic, {**YES, **ELZA, "child_name": "Marta Kalniete"})
     decide(client, program.clinic, YES)
     client.post(f"/{program.clinic}/withdraw", {**INGA, "all": "yes"})
-    last = {each["subject"]: each["decisions"][PHOTOS]["answer"] for each in program.history(**INGA)}
+    last = {
+        each["subject"]: each["decisions"][PHOTOS]["answer"] for each in program.history(**INGA)
+    }
     assert len(last) == 3
     assert set(last.values()) == {"withdraw"}
 
 
-def test_what_is_wrong_about_the_child_is_shown_and_what_was_typed_kept(program: Program, client: Client) -> None:
+def test_what_is_wrong_about_the_child_is_shown_and_what_was_typed_kept(
+    program: Program, client: Client
+) -> None:
     """A parent mends one field; nothing is stored."""
     answer = decide(client, program.clinic, {**YES, **ELZA, "child_born_month": "13"})
     page = Page(answer)
@@ -150,22 +202,33 @@ def test_what_is_wrong_about_the_child_is_shown_and_what_was_typed_kept(program:
 
 def test_who_is_old_enough_is_sent_to_decide_alone(program: Program, client: Client) -> None:
     """Kindly, with the age and what to do; Lithuania's is 14."""
-    page = Page(decide(client, program.clinic, {**YES, **ELZA, "child_born_year": "2012"}, "?lang=en"))
+    page = Page(
+        decide(client, program.clinic, {**YES, **ELZA, "child_born_year": "2012"}, "?lang=en")
+    )
     assert page.faults == ["#child_born"]
     assert "From the age of 14" in page.words
     assert "younger than 14" in open_page(client, f"/{program.clinic}?lang=en").words
 
 
 @pytest.mark.parametrize("clinic", [RIGA, "kaunas-polyclinics"])
-def test_a_clinic_that_takes_no_guardian_neither_asks_for_one_nor_accepts_one(client: Client, clinic: str) -> None:
+def test_a_clinic_that_takes_no_guardian_neither_asks_for_one_nor_accepts_one(
+    client: Client, clinic: str
+) -> None:
     """An adults-only programme stays one, whatever a form carries."""
     assert "child" not in open_page(client, f"/{clinic}").fields
-    answer = decide(client, clinic, {"decision.newsletter.email": "yes", **INGA, **ELZA, "adult": "yes"}, "?lang=en")
+    answer = decide(
+        client,
+        clinic,
+        {"decision.newsletter.email": "yes", **INGA, **ELZA, "adult": "yes"},
+        "?lang=en",
+    )
     assert answer.status == 422
     assert "nobody can answer for a child" in Page(answer).words
 
 
-def test_another_clinic_knows_no_child_of_this_one(program: Program, portal: RunningPortal, client: Client) -> None:
+def test_another_clinic_knows_no_child_of_this_one(
+    program: Program, portal: RunningPortal, client: Client
+) -> None:
     """The lookup is of one clinic alone."""
     decide(client, program.clinic, {**YES, **ELZA})
     other = portal.open_clinic(VILNIUS)
@@ -176,7 +239,9 @@ def test_another_clinic_knows_no_child_of_this_one(program: Program, portal: Run
 @pytest.mark.parametrize(
     "subject", [{"ward": "email:inga.kalniete@example.org|2016-02-29|elza kalniete"}, {"child": 1}]
 )
-def test_nobody_can_ask_for_a_child_by_its_lookup(program: Program, subject: dict[str, Any]) -> None:
+def test_nobody_can_ask_for_a_child_by_its_lookup(
+    program: Program, subject: dict[str, Any]
+) -> None:
     """Programs ask by e-mail, phone or the clinic's number, and see what the contact sees."""
     assert program.call("history", {"subject": subject}).status == 422
 
@@ -217,14 +282,20 @@ def test_staff_record_a_guardians_decision_as_the_guardians(program: Program) ->
     assert receipt["expires_at"] == OF_AGE
 
 
-def test_web_and_paper_find_the_same_child_and_the_clinics_number_too(program: Program, client: Client) -> None:
-    """Staff confirm what a guardian began on the page; the child's number joins the child, not the parent."""
+def test_web_and_paper_find_the_same_child_and_the_clinics_number_too(
+    program: Program, client: Client
+) -> None:
+    """Staff confirm what a guardian began on the page; the child's number joins the child, not the
+    parent.
+    """
     decide(client, program.clinic, YES)
     first = _receipt(program, decide(client, program.clinic, {**YES, **ELZA}))
     assert first["decisions"][PHOTOS]["after"] == "pending"
     paper = program.call("receipts", {**PAPER, "subject": {**INGA, "patient_ref": "V-77"}}).json()
     assert (paper["subject"], paper["version"]) == (first["subject"], 2)
-    assert [each["subject"] for each in program.history(patient_ref="V-77")] == [first["subject"]] * 2
+    assert [each["subject"] for each in program.history(patient_ref="V-77")] == [
+        first["subject"]
+    ] * 2
 
 
 def test_a_call_repeated_with_its_key_is_one_receipt_of_the_child(program: Program) -> None:
@@ -239,13 +310,17 @@ GROWN = (datetime.now(UTC) - timedelta(days=15.5 * 365.25)).date()
 
 
 def _long_ago(program: Program, born: date, answer: str, **more: str) -> tuple[str, str]:
-    """Let staff enter what a guardian said four years ago; give the guardian's e-mail and the receipt's number."""
+    """Let staff enter what a guardian said four years ago; give the guardian's e-mail and the
+    receipt's number.
+    """
     email = f"guardian{born.year}@example.org"
     paper = {
         "subject": {"email": email, **more},
         "channel": "paper",
         "evidence": {"form": "F-1"},
-        "effective_at": (datetime.now(UTC) - timedelta(days=4 * 365)).isoformat(timespec="milliseconds"),
+        "effective_at": (datetime.now(UTC) - timedelta(days=4 * 365)).isoformat(
+            timespec="milliseconds"
+        ),
         "decisions": {PHOTOS: answer},
         "guardian": {"relation": "parent", "child_born": born.isoformat()},
         "name": "Elza Kalniete",
@@ -259,11 +334,15 @@ def test_a_guardian_starts_nothing_on_the_own_page_for_whoever_decides_alone_by_
 ) -> None:
     """The link still tells and stops; a Yes is the young person's, and the page says so."""
     email, number = _long_ago(program, born, "no")
-    token = a_token(portal, program.clinic, Contact(ContactKind.EMAIL, email), LinkScope.MANAGE, number)
+    token = a_token(
+        portal, program.clinic, Contact(ContactKind.EMAIL, email), LinkScope.MANAGE, number
+    )
     place = f"/manage/{token}?lang=en"
     state = open_page(client, place).fields["state"]
     answer = client.post(place, {"state": state, "act": "change", f"decision.{PHOTOS}": "yes"})
-    assert ("From the age of 14 everybody decides alone here" in answer.text) == (after == "refused")
+    assert ("From the age of 14 everybody decides alone here" in answer.text) == (
+        after == "refused"
+    )
     assert program.states(email=email)[PHOTOS] == after
     assert client.post(place, {"state": state, "act": "stop", "all": "yes"}).status == 303
     assert program.states(email=email)[PHOTOS] != "granted"
@@ -275,9 +354,13 @@ def test_a_guardian_starts_nothing_by_a_link_to_the_questions_for_whoever_decide
 ) -> None:
     """Whatever message the link came in: a Yes is the young person's, a No still counts."""
     email, number = _long_ago(program, born, "no")
-    token = a_token(portal, program.clinic, Contact(ContactKind.EMAIL, email), LinkScope.ASK, number)
+    token = a_token(
+        portal, program.clinic, Contact(ContactKind.EMAIL, email), LinkScope.ASK, number
+    )
     answer = decide(client, program.clinic, {f"decision.{PHOTOS}": "yes"}, f"?t={token}&lang=en")
-    assert ("From the age of 14 everybody decides alone here" in answer.text) == (after == "refused")
+    assert ("From the age of 14 everybody decides alone here" in answer.text) == (
+        after == "refused"
+    )
     assert program.states(email=email)[PHOTOS] == after
     assert decide(client, program.clinic, {f"decision.{PHOTOS}": "no"}, f"?t={token}").status == 303
 
@@ -285,17 +368,25 @@ def test_a_guardian_starts_nothing_by_a_link_to_the_questions_for_whoever_decide
 def test_what_a_guardian_decides_by_a_link_says_what_they_are_to_the_child(
     program: Program, client: Client, portal: RunningPortal
 ) -> None:
-    """As it was told last; the page, the own page and the way back after a stop do not ask again."""
-    first = _receipt(program, decide(client, program.clinic, {**YES, **ELZA, "relation": "representative"}))
+    """As it was told last; the page, the own page and the way back after a stop do not ask
+    again.
+    """
+    first = _receipt(
+        program, decide(client, program.clinic, {**YES, **ELZA, "relation": "representative"})
+    )
     inga = Contact(ContactKind.EMAIL, INGA["email"])
     ask, manage = (
-        a_token(portal, program.clinic, inga, power, first["id"]) for power in (LinkScope.ASK, LinkScope.MANAGE)
+        a_token(portal, program.clinic, inga, power, first["id"])
+        for power in (LinkScope.ASK, LinkScope.MANAGE)
     )
     decide(client, program.clinic, {f"decision.{PHOTOS}": "yes"}, f"?t={ask}")
     state = open_page(client, f"/manage/{manage}").fields["state"]
     client.post(f"/manage/{manage}", {"state": state, "act": "stop", "all": "yes"})
     stopped = program.history(**INGA)[-1]["id"]
-    client.post(f"/undo/{a_token(portal, program.clinic, inga, LinkScope.UNDO, stopped)}", {"purpose": PHOTOS})
+    client.post(
+        f"/undo/{a_token(portal, program.clinic, inga, LinkScope.UNDO, stopped)}",
+        {"purpose": PHOTOS},
+    )
     told = [(each["actor"], each["evidence"]["guardian"]) for each in program.history(**INGA)]
     assert told == [("guardian", "representative")] * 4
 
@@ -304,21 +395,33 @@ def test_what_a_guardian_decides_by_a_link_says_what_they_are_to_the_child(
 def test_a_guardian_takes_no_stop_back_for_whoever_decides_alone_by_now(
     program: Program, client: Client, portal: RunningPortal, born: date, after: str
 ) -> None:
-    """What was agreed to for the child lasts; once it was stopped, to begin anew is the young person's."""
+    """What was agreed to for the child lasts; once it was stopped, to begin anew is the young
+    person's.
+    """
     email, _ = _long_ago(program, born, "yes")
     assert program.states(email=email)[PHOTOS] == "granted"
-    stopped = receipt_number(client.post(f"/{program.clinic}/withdraw", {"email": email, "all": "yes"}))
-    token = a_token(portal, program.clinic, Contact(ContactKind.EMAIL, email), LinkScope.UNDO, stopped)
+    stopped = receipt_number(
+        client.post(f"/{program.clinic}/withdraw", {"email": email, "all": "yes"})
+    )
+    token = a_token(
+        portal, program.clinic, Contact(ContactKind.EMAIL, email), LinkScope.UNDO, stopped
+    )
     answer = client.post(f"/undo/{token}?lang=en", {"purpose": PHOTOS})
-    assert ("From the age of 14 everybody decides alone here" in answer.text) == (after == "withdrawn")
+    assert ("From the age of 14 everybody decides alone here" in answer.text) == (
+        after == "withdrawn"
+    )
     assert program.states(email=email)[PHOTOS] == after
 
 
 def test_staff_record_by_its_number_what_the_child_says_itself(program: Program) -> None:
-    """At fourteen the same patient decides: one chain, and the receipt no longer names a guardian."""
+    """At fourteen the same patient decides: one chain, and the receipt no longer names a
+    guardian.
+    """
     numbered = {**PAPER, "subject": {**INGA, "patient_ref": "V-78"}}
     child = program.call("receipts", numbered).json()
-    alone = {key: value for key, value in PAPER.items() if key != "guardian"} | {"subject": {"patient_ref": "V-78"}}
+    alone = {key: value for key, value in PAPER.items() if key != "guardian"} | {
+        "subject": {"patient_ref": "V-78"}
+    }
     own = program.call("receipts", alone).json()
     assert (own["subject"], own["version"]) == (child["subject"], 2)
     assert own["actor"].startswith("staff:")
@@ -335,30 +438,46 @@ def _ten_minutes_ago() -> str:
 def test_who_decides_alone_by_now_is_no_longer_the_guardians_child(
     program: Program, client: Client, portal: RunningPortal
 ) -> None:
-    """From the day staff record their own word the guardian's links, lists and letters are without them."""
+    """From the day staff record their own word the guardian's links, lists and letters are without
+    them.
+    """
     email, first = _long_ago(program, GROWN, "yes", patient_ref="V-80")
     inga, elza = Contact(ContactKind.EMAIL, email), Contact(ContactKind.EMAIL, OWN["email"])
-    theirs = [a_token(portal, program.clinic, inga, power, first) for power in (LinkScope.MANAGE, LinkScope.ASK)]
+    theirs = [
+        a_token(portal, program.clinic, inga, power, first)
+        for power in (LinkScope.MANAGE, LinkScope.ASK)
+    ]
     carried(portal, inga)
-    own = {"subject": {**OWN, "patient_ref": "V-80"}, "channel": "in-person", "decisions": {PHOTOS: "yes"}}
+    own = {
+        "subject": {**OWN, "patient_ref": "V-80"},
+        "channel": "in-person",
+        "decisions": {PHOTOS: "yes"},
+    }
     answer = program.call("receipts", {**own, "effective_at": _ten_minutes_ago()})
     assert (answer.json()["version"], answer.json()["expires_at"]) == (2, None)
-    assert [client.get(f"/manage/{theirs[0]}").status, client.get(f"/{program.clinic}?t={theirs[1]}").status] == [
-        410
-    ] * 2
+    assert [
+        client.get(f"/manage/{theirs[0]}").status,
+        client.get(f"/{program.clinic}?t={theirs[1]}").status,
+    ] == [410] * 2
     assert (len(carried(portal, elza, inga)), carried(portal, inga)) == (1, [])
     assert program.states(email=email)[PHOTOS] == "never_asked"
     assert program.states(**OWN)[PHOTOS] == program.states(patient_ref="V-80")[PHOTOS] == "granted"
     page = a_token(portal, program.clinic, elza, LinkScope.MANAGE, first)
     taken = client.get(f"/manage/{page}/export/json").json()
-    assert sorted(each["value"] for each in taken["person"]["contacts"]) == sorted(["V-80", OWN["email"]])
+    assert sorted(each["value"] for each in taken["person"]["contacts"]) == sorted(
+        ["V-80", OWN["email"]]
+    )
     assert len(taken["receipts"]) == 2
     client.post(f"/{program.clinic}/withdraw", {"email": email, "all": "yes"})
     assert program.states(**OWN)[PHOTOS] == "granted", "what the guardian stops is the guardian's"
 
 
-def test_a_guardians_contact_is_none_that_is_known_of_whoever_decides_alone(program: Program) -> None:
-    """What is sent by e-mail needs the young person's own; the guardian's may become theirs where they name it."""
+def test_a_guardians_contact_is_none_that_is_known_of_whoever_decides_alone(
+    program: Program,
+) -> None:
+    """What is sent by e-mail needs the young person's own; the guardian's may become theirs where
+    they name it.
+    """
     email, _ = _long_ago(program, GROWN, "no", patient_ref="V-81")
     own: dict[str, Any] = {
         "subject": {"patient_ref": "V-81"},
@@ -380,13 +499,31 @@ def test_a_guardians_contact_is_none_that_is_known_of_whoever_decides_alone(prog
         ({"guardian": None}, ["/guardian"]),
         ({"guardian": {"relation": "parent"}}, ["/guardian"]),
         ({"guardian": {"relation": "aunt", "child_born": "2016-02-29"}}, ["/guardian/relation"]),
-        ({"guardian": {"relation": ["parent"], "child_born": "2016-02-29"}}, ["/guardian/relation"]),
-        ({"guardian": {"relation": "parent", "child_born": "2015-02-29"}}, ["/guardian/child_born"]),
+        (
+            {"guardian": {"relation": ["parent"], "child_born": "2016-02-29"}},
+            ["/guardian/relation"],
+        ),
+        (
+            {"guardian": {"relation": "parent", "child_born": "2015-02-29"}},
+            ["/guardian/child_born"],
+        ),
         ({"guardian": {"relation": "parent", "child_born": "20160229"}}, ["/guardian/child_born"]),
-        ({"guardian": {"relation": "parent", "child_born": "2016-02-29T00:00:00Z"}}, ["/guardian/child_born"]),
-        ({"guardian": {"relation": "parent", "child_born": "2026-11-11"}}, ["/guardian/child_born"]),
-        ({"guardian": {"relation": "parent", "child_born": "2012-11-10"}}, ["/guardian/child_born"]),
-        ({"guardian": {"relation": "parent", "child_born": "1850-11-10"}}, ["/guardian/child_born"]),
+        (
+            {"guardian": {"relation": "parent", "child_born": "2016-02-29T00:00:00Z"}},
+            ["/guardian/child_born"],
+        ),
+        (
+            {"guardian": {"relation": "parent", "child_born": "2026-11-11"}},
+            ["/guardian/child_born"],
+        ),
+        (
+            {"guardian": {"relation": "parent", "child_born": "2012-11-10"}},
+            ["/guardian/child_born"],
+        ),
+        (
+            {"guardian": {"relation": "parent", "child_born": "1850-11-10"}},
+            ["/guardian/child_born"],
+        ),
         ({"name": " "}, ["/name"]),
     ],
 )
@@ -403,7 +540,9 @@ def test_every_fault_of_a_guardians_paper_is_named(
 def test_a_guardians_paper_needs_the_childs_name(program: Program) -> None:
     """Two children born on one day are two people."""
     body = {key: value for key, value in PAPER.items() if key != "name"}
-    assert [each["pointer"] for each in program.call("receipts", body).json()["errors"]] == ["/name"]
+    assert [each["pointer"] for each in program.call("receipts", body).json()["errors"]] == [
+        "/name"
+    ]
 
 
 def test_staff_of_an_adults_only_clinic_cannot_record_a_guardian(portal: RunningPortal) -> None:

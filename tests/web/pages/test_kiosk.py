@@ -1,4 +1,6 @@
-"""The kiosk: the questions on a tablet that patients share, and nothing of one left for the next."""
+"""The kiosk: the questions on a tablet that patients share, and nothing of one left for the
+next.
+"""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -47,7 +49,10 @@ class Tags(HTMLParser):
 
 def send(client: Client, clinic: str, fields: Fields, page: str = "/kiosk?lang=en") -> Answer:
     """Open a page of the kiosk and send it with these fields."""
-    return client.post(f"/{clinic}{page}", {"state": open_page(client, f"/{clinic}{page}").fields["state"], **fields})
+    return client.post(
+        f"/{clinic}{page}",
+        {"state": open_page(client, f"/{clinic}{page}").fields["state"], **fields},
+    )
 
 
 def number_on(answer: Answer) -> str:
@@ -97,31 +102,49 @@ def test_a_language_the_clinic_does_not_speak_leads_to_the_start_screen(client: 
 def test_no_page_of_the_kiosk_is_kept_anywhere_and_only_its_own_script_may_run(
     client: Client, portal: RunningPortal
 ) -> None:
-    """Nothing is cached, set or loaded from elsewhere; the pages on patients' own phones allow no script at all."""
+    """Nothing is cached, set or loaded from elsewhere; the pages on patients' own phones allow no
+    script at all.
+    """
     clinic = portal.open_clinic().clinic
     for name, answer in every_page(client, clinic).items():
         assert answer.headers["cache-control"] == "no-store", name
         assert "set-cookie" not in answer.headers, name
         policy = answer.headers["content-security-policy"].split("; ")
-        assert {"default-src 'none'", "script-src 'self'", "connect-src 'self'", "frame-ancestors 'none'"} <= set(
-            policy
-        )
+        assert {
+            "default-src 'none'",
+            "script-src 'self'",
+            "connect-src 'self'",
+            "frame-ancestors 'none'",
+        } <= set(policy)
         assert "unsafe" not in answer.headers["content-security-policy"], name
         (script,) = Tags(answer).of("script")
         assert script["src"].startswith(f"{client.mount}/kiosk.js?v="), name
         assert script["data-start"] == f"{client.mount}/{clinic}/kiosk", name
-        assert not [attribute for _, given in Tags(answer).found for attribute in given if attribute.startswith("on")]
+        assert not [
+            attribute
+            for _, given in Tags(answer).found
+            for attribute in given
+            if attribute.startswith("on")
+        ]
     for page in OWN_PAGES:
         assert "script-src" not in client.get(f"/{clinic}{page}").headers["content-security-policy"]
 
 
-def test_a_browser_is_asked_to_remember_and_to_suggest_nothing(client: Client, portal: RunningPortal) -> None:
-    """No field completes itself with what somebody else wrote, and each brings up the keyboard that suits it."""
+def test_a_browser_is_asked_to_remember_and_to_suggest_nothing(
+    client: Client, portal: RunningPortal
+) -> None:
+    """No field completes itself with what somebody else wrote, and each brings up the keyboard that
+    suits it.
+    """
     keyboards = {"email": "email", "phone": "tel", "name": "text"}
     for clinic in portal.api_keys:
         for target in ASKING:
             tags = Tags(client.get(f"/{clinic}{target}"))
-            typed = [field for field in tags.of("input") if field.get("type") not in {"hidden", "radio", "checkbox"}]
+            typed = [
+                field
+                for field in tags.of("input")
+                if field.get("type") not in {"hidden", "radio", "checkbox"}
+            ]
             assert typed
             for field in typed:
                 numbers = "numeric" if field["name"].startswith("child_born") else "text"
@@ -130,7 +153,9 @@ def test_a_browser_is_asked_to_remember_and_to_suggest_nothing(client: Client, p
             assert [form["autocomplete"] for form in tags.of("form")] == ["off"]
 
 
-def test_nothing_is_chosen_and_nothing_written_in_advance(client: Client, portal: RunningPortal) -> None:
+def test_nothing_is_chosen_and_nothing_written_in_advance(
+    client: Client, portal: RunningPortal
+) -> None:
     """A Yes is the patient's own here too."""
     for clinic in portal.api_keys:
         for target in ASKING:
@@ -139,13 +164,21 @@ def test_nothing_is_chosen_and_nothing_written_in_advance(client: Client, portal
             assert {value for name, value in page.fields.items() if name != "state"} == {""}
 
 
-def test_a_decision_is_told_with_its_number_and_without_an_address(client: Client, portal: RunningPortal) -> None:
-    """The answer to the form is the page itself; the receipt names kiosk, tablet and what was shown."""
+def test_a_decision_is_told_with_its_number_and_without_an_address(
+    client: Client, portal: RunningPortal
+) -> None:
+    """The answer to the form is the page itself; the receipt names kiosk, tablet and what was
+    shown.
+    """
     program = portal.open_clinic()
     answer = send(client, program.clinic, NEWS, "/kiosk?lang=en&src=tablet-2")
     assert "location" not in answer.headers
-    assert "refresh" not in answer.headers, "nobody is out_of_time away from their receipt (WCAG 2.2, 2.2.1)"
-    assert f"{client.mount}/{program.clinic}/kiosk?src=tablet-2" in Page(answer).links, "Next person"
+    assert "refresh" not in answer.headers, (
+        "nobody is out_of_time away from their receipt (WCAG 2.2, 2.2.1)"
+    )
+    assert f"{client.mount}/{program.clinic}/kiosk?src=tablet-2" in Page(answer).links, (
+        "Next person"
+    )
     number = number_on(answer)
     assert "We also write to the e-mail or phone you gave" in answer.text
     assert any(number in text for text in carried(portal, Contact(ContactKind.EMAIL, ANNA)))
@@ -159,10 +192,15 @@ def test_a_decision_is_told_with_its_number_and_without_an_address(client: Clien
     assert Page(kept).fields["state"] == ""
     assert 'autocomplete="off"' in kept.text
     assert "sandbox" in kept.headers["content-security-policy"]
-    assert f"/shown/{receipt['notice']['sha256']}" in client.get(f"/{program.clinic}/receipts/{number}").text
+    assert (
+        f"/shown/{receipt['notice']['sha256']}"
+        in client.get(f"/{program.clinic}/receipts/{number}").text
+    )
 
 
-def test_a_no_needs_no_contact_and_promises_no_message(client: Client, portal: RunningPortal) -> None:
+def test_a_no_needs_no_contact_and_promises_no_message(
+    client: Client, portal: RunningPortal
+) -> None:
     """Whoever says only No leaves nothing behind but the No."""
     answer = send(client, portal.open_clinic().clinic, {"decision.newsletter.email": "no"})
     assert number_on(answer)
@@ -182,7 +220,10 @@ def test_the_receipt_on_paper_shows_the_questions_as_the_tablet_showed_them(
 
 def test_a_yes_is_taken_back_at_the_kiosk(client: Client, portal: RunningPortal) -> None:
     """As easily as it was given, on the same tablet, at this clinic and at no other."""
-    one, other = portal.open_clinic(change=counts_at_once), portal.open_clinic(change=counts_at_once)
+    one, other = (
+        portal.open_clinic(change=counts_at_once),
+        portal.open_clinic(change=counts_at_once),
+    )
     for program in (one, other):
         number_on(send(client, program.clinic, REVIEW))
     answer = send(client, one.clinic, {"all": "yes", "email": ANNA}, ASKING[1])
@@ -205,18 +246,24 @@ def test_a_stop_at_the_kiosk_promises_a_message_only_where_something_stopped(
     assert carried(portal, Contact(ContactKind.EMAIL, ANNA)) == []
 
 
-def test_a_known_and_an_unknown_contact_are_answered_alike(client: Client, portal: RunningPortal) -> None:
+def test_a_known_and_an_unknown_contact_are_answered_alike(
+    client: Client, portal: RunningPortal
+) -> None:
     """Nobody at the reception learns whether somebody is a patient here."""
     clinic = portal.open_clinic().clinic
     number_on(send(client, clinic, NEWS))
 
     def told(fields: Fields, page: str) -> str:
         answer = send(client, clinic, fields, page)
-        text = re.sub(r"[0-9a-f]{32}|<time.*?</time>|<path d=\"M[0-9].*?/>", "", answer.text, flags=re.DOTALL)
+        text = re.sub(
+            r"[0-9a-f]{32}|<time.*?</time>|<path d=\"M[0-9].*?/>", "", answer.text, flags=re.DOTALL
+        )
         return re.sub(r"viewBox=\"0 0 \d+ \d+\"", "", text)
 
     for fields, page in ((NEWS, ASKING[0]), ({"all": "yes"}, ASKING[1])):
-        assert told({**fields, "email": ANNA}, page) == told({**fields, "email": "nobody@example.org"}, page)
+        assert told({**fields, "email": ANNA}, page) == told(
+            {**fields, "email": "nobody@example.org"}, page
+        )
 
 
 @pytest.mark.parametrize("shown", TEMPLATES := ("", "/withdraw", "/kiosk", "/kiosk/withdraw"))
@@ -236,28 +283,50 @@ def test_the_state_of_one_page_is_none_for_another(
 
 @pytest.mark.parametrize("page", ASKING)
 def test_what_was_typed_hours_ago_is_not_shown_again(client: Client, page: str) -> None:
-    """A forgotten page that the next person sends again leads to the start screen; a slow patient keeps everything."""
+    """A forgotten page that the next person sends again leads to the start screen; a slow patient
+    keeps everything.
+    """
     fields = {"email": ANNA, "purpose": "nothing-of-the-kind"}
-    for ago, status in ((timedelta(hours=1, minutes=59), 422), (timedelta(hours=2, minutes=1), 303)):
-        answer = client.post(f"/{RIGA}{page}", {"state": aged_state(client, RIGA, ago, page), **fields})
+    for ago, status in (
+        (timedelta(hours=1, minutes=59), 422),
+        (timedelta(hours=2, minutes=1), 303),
+    ):
+        answer = client.post(
+            f"/{RIGA}{page}", {"state": aged_state(client, RIGA, ago, page), **fields}
+        )
         assert answer.status == status
         assert (ANNA in answer.text) is (status == 422)
 
 
 def _recorded(client: Client, portal: RunningPortal, clinic: str, ago: timedelta) -> dict[str, Any]:
     """Record a form of the kiosk as if it had been sent some time ago; give the form."""
-    form: dict[str, Any] = {"state": open_page(client, f"/{clinic}/kiosk?lang=en").fields["state"], **NEWS}
-    state = FormState.from_token(form_secret(clinic, KIOSK_PAGE), form["state"], instant(datetime.now(UTC)))
+    form: dict[str, Any] = {
+        "state": open_page(client, f"/{clinic}/kiosk?lang=en").fields["state"],
+        **NEWS,
+    }
+    state = FormState.from_token(
+        form_secret(clinic, KIOSK_PAGE), form["state"], instant(datetime.now(UTC))
+    )
     assert state is not None
     shown = portal.in_process.clinics.version(clinic, state.version)
-    answers = read_consent(shown, {name: [value] for name, value in form.items()}, instant(datetime.now(UTC)))
-    submitted = SubmittedForm(shown, state.notice, state.nonce, state.channel, state.source, answers)
-    record_answers(portal.in_process, submitted, None, Visitor("tablet", ""), instant(datetime.now(UTC) - ago))
+    answers = read_consent(
+        shown, {name: [value] for name, value in form.items()}, instant(datetime.now(UTC))
+    )
+    submitted = SubmittedForm(
+        shown, state.notice, state.nonce, state.channel, state.source, answers
+    )
+    record_answers(
+        portal.in_process, submitted, None, Visitor("tablet", ""), instant(datetime.now(UTC) - ago)
+    )
     return form
 
 
-def test_a_form_sent_again_by_the_next_person_shows_nothing(client: Client, portal: RunningPortal) -> None:
-    """A double tap shows the receipt; the same form sent again a minute later leads to the start screen."""
+def test_a_form_sent_again_by_the_next_person_shows_nothing(
+    client: Client, portal: RunningPortal
+) -> None:
+    """A double tap shows the receipt; the same form sent again a minute later leads to the start
+    screen.
+    """
     program = portal.open_clinic()
     target = f"/{program.clinic}/kiosk?lang=en&src=tablet-2"
     number_on(client.post(target, _recorded(client, portal, program.clinic, timedelta(seconds=20))))
@@ -272,7 +341,9 @@ def test_a_form_sent_again_by_the_next_person_shows_nothing(client: Client, port
 
 @pytest.mark.parametrize("mount", MOUNTS)
 def test_every_link_of_the_kiosk_stays_in_the_kiosk(portal: RunningPortal, mount: str) -> None:
-    """Nobody gets lost on the tablet, or into a mail program; wherever the portal stands, no link is dead."""
+    """Nobody gets lost on the tablet, or into a mail program; wherever the portal stands, no link
+    is dead.
+    """
     client = Client(MOUNTS[mount])
     clinic = portal.open_clinic().clinic
     visited = set()
@@ -290,7 +361,9 @@ def test_every_link_of_the_kiosk_stays_in_the_kiosk(portal: RunningPortal, mount
         assert client.get(target).status == 200
 
 
-def test_looking_at_the_kiosk_stores_nothing_about_anybody(client: Client, portal: RunningPortal) -> None:
+def test_looking_at_the_kiosk_stores_nothing_about_anybody(
+    client: Client, portal: RunningPortal
+) -> None:
     """GET changes nothing but keeps the evidence of what is shown."""
     clinic = portal.open_clinic().clinic
     before = portal.items()
@@ -310,7 +383,9 @@ def test_the_script_may_be_kept_for_ever_by_the_name_of_its_text(client: Client)
         assert (answer.headers["cache-control"], answer.body) == ("no-cache", kept.body)
 
 
-def test_no_message_is_promised_to_a_phone_that_none_can_reach(client: Client, portal: RunningPortal) -> None:
+def test_no_message_is_promised_to_a_phone_that_none_can_reach(
+    client: Client, portal: RunningPortal
+) -> None:
     """Nobody waits for a text message abroad, or on a landline, that is never sent."""
     clinic = portal.open_clinic().clinic
     promise = "We also write to the e-mail or phone you gave."
@@ -324,14 +399,23 @@ def test_no_message_is_promised_to_a_phone_that_none_can_reach(client: Client, p
 
 def test_the_kiosk_of_no_clinic_is_not_found(client: Client) -> None:
     """A mistyped address says so, without a script and in the visitor's language."""
-    for target in ("/nobody/kiosk", "/nobody/kiosk?lang=en", "/nobody/kiosk/withdraw", f"/{RIGA}/kiosk/notices/9.9"):
+    for target in (
+        "/nobody/kiosk",
+        "/nobody/kiosk?lang=en",
+        "/nobody/kiosk/withdraw",
+        f"/{RIGA}/kiosk/notices/9.9",
+    ):
         answer = client.get(target)
         assert answer.status == 404
         assert "script" not in Page(answer).tags
 
 
-def test_the_same_patient_is_free_to_answer_on_their_own_phone_later(client: Client, portal: RunningPortal) -> None:
-    """The kiosk is one more way to the same records: a No by phone stops the Yes from the tablet."""
+def test_the_same_patient_is_free_to_answer_on_their_own_phone_later(
+    client: Client, portal: RunningPortal
+) -> None:
+    """The kiosk is one more way to the same records: a No by phone stops the Yes from the
+    tablet.
+    """
     program = portal.open_clinic(change=counts_at_once)
     number_on(send(client, program.clinic, REVIEW))
     decide(client, program.clinic, {"decision.testimonials.text": "no", "email": ANNA})

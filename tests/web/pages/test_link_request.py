@@ -20,7 +20,11 @@ STRANGER = "nobody.here@example.org"
 def program(settled: RunningPortal) -> Program:
     """Give a clinic that knows Anna by her e-mail."""
     opened = settled.open_clinic()
-    body = {"subject": {"email": ANNA.value}, "channel": "in-person", "decisions": {"newsletter.email": "yes"}}
+    body = {
+        "subject": {"email": ANNA.value},
+        "channel": "in-person",
+        "decisions": {"newsletter.email": "yes"},
+    }
     assert opened.call("receipts", {**body, "effective_at": "2026-11-20T10:00:00Z"}).status == 201
     return opened
 
@@ -36,7 +40,9 @@ def _left(portal: RunningPortal, before: set[tuple[str, str]]) -> list[Any]:
 
 
 @pytest.mark.parametrize("mount", MOUNTS)
-def test_known_or_not_the_answer_is_the_same(program: Program, portal: RunningPortal, mount: str) -> None:
+def test_known_or_not_the_answer_is_the_same(
+    program: Program, portal: RunningPortal, mount: str
+) -> None:
     """Status, body, headers, the page it leads to, and what the request leaves behind."""
     client = Client(MOUNTS[mount])
     items, left = portal.items(), []
@@ -46,7 +52,11 @@ def test_known_or_not_the_answer_is_the_same(program: Program, portal: RunningPo
         left += _left(portal, items)
         items = portal.items()
     known, unknown = answers
-    assert (known.status, known.headers, known.body) == (unknown.status, unknown.headers, unknown.body)
+    assert (known.status, known.headers, known.body) == (
+        unknown.status,
+        unknown.headers,
+        unknown.body,
+    )
     assert known.status == 303
     assert client.follow(known).body == client.follow(unknown).body
     one, other = left
@@ -58,7 +68,9 @@ def test_known_or_not_the_answer_is_the_same(program: Program, portal: RunningPo
 def test_one_request_leaves_one_item_that_the_post_can_read(
     program: Program, client: Client, portal: RunningPortal
 ) -> None:
-    """Both contacts typed are written to, in the language of the page, from the address it was asked at."""
+    """Both contacts typed are written to, in the language of the page, from the address it was
+    asked at.
+    """
     before = portal.items()
     _ask(client, program, lang="ru", email="Anna.Ozola@Example.org", phone="26 123 456")
     [item] = _left(portal, before)
@@ -73,11 +85,17 @@ def test_one_request_leaves_one_item_that_the_post_can_read(
     assert b"ozola" not in bytes(item.blob).lower()
 
 
-def test_nobody_uses_up_the_room_of_whoever_has_the_contact(client: Client, settled: RunningPortal) -> None:
-    """A stranger asks for Anna's link over and over from elsewhere; her own wish is still answered like everybody's."""
+def test_nobody_uses_up_the_room_of_whoever_has_the_contact(
+    client: Client, settled: RunningPortal
+) -> None:
+    """A stranger asks for Anna's link over and over from elsewhere; her own wish is still answered
+    like everybody's.
+    """
     program = settled.open_clinic()
     stranger = Client(address="203.0.113.7")
-    assert {_ask(stranger, program, email=ANNA.value).status for _ in range(CONTACT.burst + 1)} == {303}
+    assert {_ask(stranger, program, email=ANNA.value).status for _ in range(CONTACT.burst + 1)} == {
+        303
+    }
     assert _ask(client, program, email=ANNA.value).status == 303
     while (refused := _ask(stranger, program, email=ANNA.value)).status == 303:
         pass
@@ -118,7 +136,9 @@ def test_a_form_of_elsewhere_sends_nobody_anything(
     assert not _left(portal, before)
 
 
-def test_opening_the_page_sends_nothing(program: Program, client: Client, portal: RunningPortal) -> None:
+def test_opening_the_page_sends_nothing(
+    program: Program, client: Client, portal: RunningPortal
+) -> None:
     """Not even the one that says it is on its way; and no clinic, no page."""
     before = portal.items()
     for query in ("", "?sent=yes", "?sent=no&lang=ru"):

@@ -1,4 +1,6 @@
-"""A patient changes or removes a contact on their own page; a new one counts once it has confirmed itself."""
+"""A patient changes or removes a contact on their own page; a new one counts once it has confirmed
+itself.
+"""
 
 from typing import Any
 
@@ -33,7 +35,12 @@ def page_of(portal: RunningPortal, program: Program) -> str:
 
 
 def sent(
-    client: Client, portal: RunningPortal, program: Program, contact: Contact, place: str, **fields: Any
+    client: Client,
+    portal: RunningPortal,
+    program: Program,
+    contact: Contact,
+    place: str,
+    **fields: Any,
 ) -> Answer:
     """Send the form of one of her contacts."""
     name = portal.in_process.clinics.key(program.clinic).lookup(contact)[:12]
@@ -61,7 +68,9 @@ def test_a_number_that_is_hers_no_longer_is_removed_at_once(
 def test_a_new_address_counts_once_it_is_confirmed_from_there(
     client: Client, portal: RunningPortal, program: Program
 ) -> None:
-    """Until then the old one stays; afterwards the old one finds nobody, its link opens nothing, and it hears of it."""
+    """Until then the old one stays; afterwards the old one finds nobody, its link opens nothing,
+    and it hears of it.
+    """
     place = page_of(portal, program)
     answer = sent(client, portal, program, ANNA, place, new="Anna.Berzina@example.org")
     assert answer.status == 303
@@ -73,7 +82,9 @@ def test_a_new_address_counts_once_it_is_confirmed_from_there(
     asked = Page(client.get(confirm)).words
     assert masked(ANNA) in asked
     assert ANNA.value not in asked
-    assert client.post(confirm, {}).status == 422, "what opens every link and sends every form confirms nothing"
+    assert client.post(confirm, {}).status == 422, (
+        "what opens every link and sends every form confirms nothing"
+    )
     assert permitted(program, email=NEW.value) == ("never_asked", False)
     done = client.post(confirm, {"sure": "yes"})
     assert done.status == 303
@@ -87,7 +98,11 @@ def test_a_new_address_counts_once_it_is_confirmed_from_there(
     assert client.get(place).status == 410
     again = client.post(confirm, {"sure": "yes"})
     assert "There is nothing left to confirm" in Page(again).words
-    assert len(program.history(email=NEW.value)) == len({each["id"] for each in program.history(email=NEW.value)}) == 2
+    assert (
+        len(program.history(email=NEW.value))
+        == len({each["id"] for each in program.history(email=NEW.value)})
+        == 2
+    )
 
 
 def test_an_address_mistyped_is_somebody_elses_who_says_no(
@@ -126,9 +141,16 @@ def test_who_was_erased_meanwhile_is_made_known_by_no_confirmation(
     ],
 )
 def test_a_form_that_cannot_be_carried_out_changes_nothing(  # noqa: PLR0917 - a visit and a case
-    client: Client, portal: RunningPortal, program: Program, contact: Contact, fields: dict[str, str], said: str
+    client: Client,
+    portal: RunningPortal,
+    program: Program,
+    contact: Contact,
+    fields: dict[str, str],
+    said: str,
 ) -> None:
-    """The page comes again and says what to mend; the contact of the link itself is never lost by a tick."""
+    """The page comes again and says what to mend; the contact of the link itself is never lost by a
+    tick.
+    """
     answer = sent(client, portal, program, contact, page_of(portal, program), **fields)
     assert answer.status == 422
     assert said in " ".join(Page(answer).words.split())
@@ -139,7 +161,9 @@ def test_a_form_that_cannot_be_carried_out_changes_nothing(  # noqa: PLR0917 - a
 def test_the_links_own_contact_is_removed_by_the_clinic_which_finds_it_on_a_list(
     client: Client, portal: RunningPortal, program: Program
 ) -> None:
-    """Asked twice it is listed once, and no longer once staff have removed it; the page can be opened until then."""
+    """Asked twice it is listed once, and no longer once staff have removed it; the page can be
+    opened until then.
+    """
     place = page_of(portal, program)
     for _ in range(2):
         answer = sent(client, portal, program, ANNA, place, remove="yes")
@@ -148,14 +172,20 @@ def test_the_links_own_contact_is_removed_by_the_clinic_which_finds_it_on_a_list
     [entry] = program.get("contacts/worklist").json()["entries"]
     subject = program.history(email=ANNA.value)[0]["subject"]
     assert (entry["subject"], entry["kind"], entry["reason"]) == (subject, "email", "wish")
-    program.call("contacts", {"subject": {"phone": ANNA_PHONE.value}, "remove": {"email": ANNA.value}})
+    program.call(
+        "contacts", {"subject": {"phone": ANNA_PHONE.value}, "remove": {"email": ANNA.value}}
+    )
     assert program.get("contacts/worklist").json() == {"entries": []}
 
 
-def test_a_page_that_was_open_too_long_removes_nothing(client: Client, portal: RunningPortal, program: Program) -> None:
+def test_a_page_that_was_open_too_long_removes_nothing(
+    client: Client, portal: RunningPortal, program: Program
+) -> None:
     """Nor does a form that another page sends."""
     place = page_of(portal, program)
     name = portal.in_process.clinics.key(program.clinic).lookup(ANNA_PHONE)[:12]
-    answer = client.post(place, {"state": "forged", "act": "contact", "contact": name, "remove": "yes"})
+    answer = client.post(
+        place, {"state": "forged", "act": "contact", "contact": name, "remove": "yes"}
+    )
     assert answer.status == 422
     assert permitted(program, phone=ANNA_PHONE.value) == ("granted", True)

@@ -14,13 +14,21 @@ from tests.web.running import RunningPortal
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 _numbers = itertools.count()
-YES = {"decision.newsletter.email": "yes", "decision.newsletter.sms": "yes", "decision.testimonials.text": "no"}
+YES = {
+    "decision.newsletter.email": "yes",
+    "decision.newsletter.sms": "yes",
+    "decision.testimonials.text": "no",
+}
 
 
 def _decided(client: Client, lang: str = "lv") -> str:
     """Decide as somebody called Anna, and give the receipt's address."""
     number = next(_numbers)
-    anna = {"name": "Anna Ozoliņa-Bērziņa", "email": f"anna.{number}@example.org", "phone": f"+371 261{number:05d}"}
+    anna = {
+        "name": "Anna Ozoliņa-Bērziņa",
+        "email": f"anna.{number}@example.org",
+        "phone": f"+371 261{number:05d}",
+    }
     answer = decide(client, RIGA, {**YES, **anna, "adult": "yes"}, f"?lang={lang}")
     return f"/{RIGA}/receipts/{receipt_number(answer)}"
 
@@ -32,7 +40,9 @@ def _paper(answer: Answer) -> PdfFile:
 
 @pytest.mark.parametrize("mount", MOUNTS)
 def test_a_patient_keeps_the_receipt_as_pdf_with_the_page_they_saw(mount: str) -> None:
-    """One press on the receipt's page gives the paper: answers, fingerprints, a code that leads to the check."""
+    """One press on the receipt's page gives the paper: answers, fingerprints, a code that leads to
+    the check.
+    """
     client = Client(MOUNTS[mount])
     address = _decided(client)
     link = re.search(r'href="(\?lang=lv&amp;format=pdf)"', client.get(f"{address}?lang=lv").text)
@@ -40,7 +50,9 @@ def test_a_patient_keeps_the_receipt_as_pdf_with_the_page_they_saw(mount: str) -
     answer = client.get(address + link[1].replace("&amp;", "&"))
     paper = _paper(answer)
     number = address.rpartition("/")[2]
-    assert answer.headers["content-disposition"] == f'inline; filename="consent-receipt-{number}.pdf"'
+    assert (
+        answer.headers["content-disposition"] == f'inline; filename="consent-receipt-{number}.pdf"'
+    )
     assert answer.headers["cache-control"] == "no-store"
     words = " ".join(paper.words)
     assert number in words
@@ -49,7 +61,9 @@ def test_a_patient_keeps_the_receipt_as_pdf_with_the_page_they_saw(mount: str) -
     assert shown
     assert "Labdien! Šeit Jūs izlemjat" in client.get(f"/{RIGA}/shown/{shown[1]}").text
     assert "Labdien! Šeit Jūs izlemjat" in words
-    assert [code.partition("?")[0] for code in paper.codes()] == [f"https://portal.example.org{client.mount}/verify"]
+    assert [code.partition("?")[0] for code in paper.codes()] == [
+        f"https://portal.example.org{client.mount}/verify"
+    ]
 
 
 def test_nothing_of_a_person_is_on_the_paper(client: Client) -> None:
@@ -113,7 +127,9 @@ def test_a_paper_signed_earlier_shows_when_it_was_signed_and_when_it_was_entered
     answer = program.call("receipts", body)
     assert answer.status == 201
     number = answer.json()["id"]
-    words = " ".join(_paper(client.get(f"/{program.clinic}/receipts/{number}?format=pdf&lang=en")).words)
+    words = " ".join(
+        _paper(client.get(f"/{program.clinic}/receipts/{number}?format=pdf&lang=en")).words
+    )
     assert "Decided 10 November 2026" in words
     assert "Recorded" in words
     assert "On paper" in words
@@ -122,14 +138,19 @@ def test_a_paper_signed_earlier_shows_when_it_was_signed_and_when_it_was_entered
 
 
 @pytest.mark.parametrize("mount", MOUNTS)
-def test_a_clinic_prints_its_form_and_the_code_on_it_leads_to_the_notice(portal: RunningPortal, mount: str) -> None:
+def test_a_clinic_prints_its_form_and_the_code_on_it_leads_to_the_notice(
+    portal: RunningPortal, mount: str
+) -> None:
     """Whoever enters the paper later sees which text was signed, for every clinic and language."""
     client = Client(MOUNTS[mount])
     for clinic in portal.api_keys:
         for lang in get_portal().directory.look_up(clinic).published.clinic.languages:
             answer = client.get(f"/{clinic}/form?lang={lang}")
             paper = _paper(answer)
-            assert answer.headers["content-disposition"] == f'inline; filename="consent-form-{clinic}-1.0-{lang}.pdf"'
+            assert (
+                answer.headers["content-disposition"]
+                == f'inline; filename="consent-form-{clinic}-1.0-{lang}.pdf"'
+            )
             (address,) = paper.codes()
             own = f"https://portal.example.org{client.mount}"
             assert address == f"{own}/{clinic}/notices/1.0?lang={lang}"
@@ -142,7 +163,9 @@ def test_the_form_follows_the_notice_in_force(portal: RunningPortal, client: Cli
     """Nobody signs yesterday's text."""
     program = portal.open_clinic()
     before = client.get(f"/{program.clinic}/form?lang=en")
-    portal.republish(program.clinic, "1.1", lambda document: document["name"].update(en="The Renamed Clinic"))
+    portal.republish(
+        program.clinic, "1.1", lambda document: document["name"].update(en="The Renamed Clinic")
+    )
     after = _paper(client.get(f"/{program.clinic}/form", {"Accept-Language": "en"}))
     assert "Renamed" not in " ".join(_paper(before).words)
     assert "Renamed" in " ".join(after.words)
@@ -163,7 +186,9 @@ def test_a_form_asks_nothing_whose_last_day_is_over(portal: RunningPortal, clien
     assert "Winter Gift" in words
 
 
-def test_a_portal_with_an_address_of_its_own_prints_that_one(portal: RunningPortal, client: Client) -> None:
+def test_a_portal_with_an_address_of_its_own_prints_that_one(
+    portal: RunningPortal, client: Client
+) -> None:
     """The paper leads to the address patients know."""
     assert portal.api_keys
     with environment({"PUBLIC_URL": "https://consent.example.org/"}):

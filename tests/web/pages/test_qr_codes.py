@@ -27,7 +27,9 @@ def _drawn(svg: bytes) -> Image.Image:
     side = round(float(width[1]) * scale)
     picture = Image.new("L", (side, side), 255)
     pen = ImageDraw.Draw(picture)
-    for left, top, right, bottom in re.findall(r"M([\d.]+),([\d.]+)H([\d.]+)V([\d.]+)H[\d.]+z", text):
+    for left, top, right, bottom in re.findall(
+        r"M([\d.]+),([\d.]+)H([\d.]+)V([\d.]+)H[\d.]+z", text
+    ):
         corners = [round(float(each) * scale) for each in (left, top, right, bottom)]
         pen.rectangle((corners[0], corners[1], corners[2] - 1, corners[3] - 1), fill=0)
     return picture
@@ -36,7 +38,8 @@ def _drawn(svg: bytes) -> Image.Image:
 @pytest.mark.parametrize("form", ["png", "svg"])
 @pytest.mark.parametrize(("kind", "letter"), KINDS)
 @pytest.mark.parametrize(
-    ("query", "rest"), [("", ""), ("?lang=lv", "-lv"), ("?lang=ru&src=desk", "-ru-desk"), ("?src=x9", "--x9")]
+    ("query", "rest"),
+    [("", ""), ("?lang=lv", "-lv"), ("?lang=ru&src=desk", "-ru-desk"), ("?src=x9", "--x9")],
 )
 def test_a_code_holds_the_short_address_at_level_q_within_version_4(
     form: str, kind: str, letter: str, query: str, rest: str
@@ -44,7 +47,9 @@ def test_a_code_holds_the_short_address_at_level_q_within_version_4(
     """Small, robust, with its quiet zone: readable from a wall and from a letter."""
     client = Client(MOUNTS["own-domain"], host="consent.example.org")
     answer = client.get(f"/{RIGA}/qr/{kind}.{form}{query}")
-    picture = Image.open(io.BytesIO(answer.body)).convert("L") if form == "png" else _drawn(answer.body)
+    picture = (
+        Image.open(io.BytesIO(answer.body)).convert("L") if form == "png" else _drawn(answer.body)
+    )
     (code,) = codes_in(picture)
     assert code.text == f"https://consent.example.org/q/ra-{letter}{rest}"
     assert code.ec_level == "Q"
@@ -62,7 +67,8 @@ def test_a_code_holds_the_short_address_at_level_q_within_version_4(
 
 
 @pytest.mark.parametrize(
-    "accept", [None, BROWSER, "image/png", "image/avif,image/webp,image/*;q=0.8", "text/html", "*/*"]
+    "accept",
+    [None, BROWSER, "image/png", "image/avif,image/webp,image/*;q=0.8", "text/html", "*/*"],
 )
 @pytest.mark.parametrize(("form", "media"), [("png", "image/png"), ("svg", "image/svg+xml")])
 def test_a_picture_arrives_whatever_the_browser_accepts(
@@ -81,7 +87,9 @@ def test_a_picture_arrives_whatever_the_browser_accepts(
 def test_scanning_a_code_leads_to_its_page_and_names_the_source(
     portal: RunningPortal, mount: str, kind: str, path: str
 ) -> None:
-    """From poster to page in two steps, for every clinic and language, wherever the portal stands."""
+    """From poster to page in two steps, for every clinic and language, wherever the portal
+    stands.
+    """
     client = Client(MOUNTS[mount])
     for clinic in portal.api_keys:
         for lang in get_portal().directory.look_up(clinic).published.clinic.languages:
@@ -92,7 +100,9 @@ def test_scanning_a_code_leads_to_its_page_and_names_the_source(
             assert short.location == f"{client.mount}/{clinic}{path}?lang={lang}&src=hall&via=qr"
 
 
-def test_a_portal_with_an_address_of_its_own_prints_that_one(portal: RunningPortal, client: Client) -> None:
+def test_a_portal_with_an_address_of_its_own_prints_that_one(
+    portal: RunningPortal, client: Client
+) -> None:
     """A code drawn through another address still leads to the one patients know."""
     with environment({"PUBLIC_URL": "https://consent.example.org/"}):
         get_portal.cache_clear()
@@ -102,7 +112,9 @@ def test_a_portal_with_an_address_of_its_own_prints_that_one(portal: RunningPort
     assert portal.program().states(phone="26123456")
 
 
-@pytest.mark.parametrize("code", ["RA-S-LV-DESK", "ra-s-lv-desk", "ra-s", "ra-s--desk", "ra-s-xx", "ra-w-en-a-b-c"])
+@pytest.mark.parametrize(
+    "code", ["RA-S-LV-DESK", "ra-s-lv-desk", "ra-s", "ra-s--desk", "ra-s-xx", "ra-w-en-a-b-c"]
+)
 def test_a_short_address_typed_by_hand_works_too(client: Client, code: str) -> None:
     """In capitals, with an unknown language, without a source: the page opens."""
     answer = client.get(f"/q/{code}")

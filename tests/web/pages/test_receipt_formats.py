@@ -1,4 +1,6 @@
-"""A receipt in every format, by the API: what a clinic's programs, a hospital's server and an inspector are given."""
+"""A receipt in every format, by the API: what a clinic's programs, a hospital's server and an
+inspector are given.
+"""
 
 import hashlib
 import json
@@ -12,7 +14,11 @@ from tests.web.letterbox import confirmed
 from tests.web.page_reader import decide, receipt_number
 from tests.web.running import RunningPortal
 
-YES = {"decision.newsletter.email": "yes", "decision.testimonials.text": "no", "email": "anna.ozola@example.org"}
+YES = {
+    "decision.newsletter.email": "yes",
+    "decision.testimonials.text": "no",
+    "email": "anna.ozola@example.org",
+}
 MEDIA = {
     "json": "application/json",
     "jws": "application/jose",
@@ -27,7 +33,9 @@ MEDIA = {
 
 
 @pytest.mark.parametrize("wanted", FORMATS)
-def test_a_receipt_comes_in_every_format(client: Client, portal: RunningPortal, wanted: str) -> None:
+def test_a_receipt_comes_in_every_format(
+    client: Client, portal: RunningPortal, wanted: str
+) -> None:
     """With its media type, and a tag that is the hash of the bytes; and never with the contact."""
     program = portal.open_clinic()
     number = receipt_number(confirmed(client, portal, program.clinic, YES))
@@ -41,13 +49,19 @@ def test_a_receipt_comes_in_every_format(client: Client, portal: RunningPortal, 
         assert number in json.dumps(answer.json())
 
 
-def test_each_language_of_the_notice_can_be_had_and_no_other(client: Client, portal: RunningPortal) -> None:
-    """An inspector reads the Georgian receipt in English; nobody gets a language the notice was not written in."""
+def test_each_language_of_the_notice_can_be_had_and_no_other(
+    client: Client, portal: RunningPortal
+) -> None:
+    """An inspector reads the Georgian receipt in English; nobody gets a language the notice was not
+    written in.
+    """
     program = portal.program(TBILISI)
     said = {"decision.newsletter.sms": "yes", "phone": "555 77 88 99"}
     number = receipt_number(confirmed(client, portal, TBILISI, said))
     titles = {
-        lang: program.receipt(number, f"?format=kantara&lang={lang}").json()["services"][0]["purposes"][0]["purpose"]
+        lang: program.receipt(number, f"?format=kantara&lang={lang}").json()["services"][0][
+            "purposes"
+        ][0]["purpose"]
         for lang in ("ka", "en", "ru")
     }
     assert len(set(titles.values())) == 3
@@ -55,15 +69,20 @@ def test_each_language_of_the_notice_can_be_had_and_no_other(client: Client, por
     assert program.receipt(number, "?format=kantara&lang=lv").status == 400
 
 
-def test_a_withdrawn_consent_is_active_and_permitted_in_no_format(client: Client, portal: RunningPortal) -> None:
+def test_a_withdrawn_consent_is_active_and_permitted_in_no_format(
+    client: Client, portal: RunningPortal
+) -> None:
     """The receipt of the Yes tells what has become of it, whenever it is asked for (gICS#5)."""
     program = portal.open_clinic()
-    given = receipt_number(confirmed(client, portal, program.clinic, {**YES, "decision.testimonials.text": ""}))
+    given = receipt_number(
+        confirmed(client, portal, program.clinic, {**YES, "decision.testimonials.text": ""})
+    )
     [granted] = program.receipt(given, "?format=fhir-r4").json()["provision"]["provision"]
     assert granted["type"] == "permit"
     assert program.receipt(given, "?format=fhir-r5").json()["decision"] == "permit"
     stop = client.post(
-        f"/{program.clinic}/withdraw", {"email": "anna.ozola@example.org", "purpose": "newsletter.email"}
+        f"/{program.clinic}/withdraw",
+        {"email": "anna.ozola@example.org", "purpose": "newsletter.email"},
     )
     stopped = receipt_number(stop)
     assert program.receipt(given, "?format=fhir-r4").json()["status"] == "inactive"
@@ -75,11 +94,17 @@ def test_a_withdrawn_consent_is_active_and_permitted_in_no_format(client: Client
     assert program.receipt(stopped, "?format=fhir-r5").json()["decision"] == "deny"
 
 
-def test_what_kantara_cannot_say_is_told_instead_of_guessed(client: Client, portal: RunningPortal) -> None:
-    """The form has no word for No: a program gets a reason, never a receipt of a consent that was refused."""
+def test_what_kantara_cannot_say_is_told_instead_of_guessed(
+    client: Client, portal: RunningPortal
+) -> None:
+    """The form has no word for No: a program gets a reason, never a receipt of a consent that was
+    refused.
+    """
     program = portal.open_clinic()
     number = receipt_number(
-        decide(client, program.clinic, {"decision.newsletter.email": "no", "email": "x@example.org"})
+        decide(
+            client, program.clinic, {"decision.newsletter.email": "no", "email": "x@example.org"}
+        )
     )
     answer = program.receipt(number, "?format=kantara")
     assert answer.status == 406
@@ -97,7 +122,9 @@ def test_a_receipt_that_waits_to_be_signed_comes_in_every_format_but_the_signed_
 
 
 @pytest.mark.parametrize("wanted", FORMATS)
-def test_another_clinics_receipt_is_not_found_in_any_format(client: Client, portal: RunningPortal, wanted: str) -> None:
+def test_another_clinics_receipt_is_not_found_in_any_format(
+    client: Client, portal: RunningPortal, wanted: str
+) -> None:
     """Whatever is asked for, with a key of one's own."""
     number = receipt_number(decide(client, RIGA, YES))
     assert portal.program(TBILISI).receipt(number, f"?format={wanted}").status == 404

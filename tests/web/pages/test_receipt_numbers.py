@@ -1,4 +1,6 @@
-"""Receipts' numbers: the same for the same act, and computed by nobody who lacks the clinic's key."""
+"""Receipts' numbers: the same for the same act, and computed by nobody who lacks the clinic's
+key.
+"""
 
 import hashlib
 import itertools
@@ -44,7 +46,11 @@ def _plain(nonce: str, said: Mapping[str, Any]) -> str:
 
 
 def _key_id(portal: RunningPortal, program: Program) -> str:
-    return next(str(line["key"]) for line in portal.audit(program.clinic) if str(line["key"]).startswith("key_"))
+    return next(
+        str(line["key"])
+        for line in portal.audit(program.clinic)
+        if str(line["key"]).startswith("key_")
+    )
 
 
 def _happened(client: Client, portal: RunningPortal, program: Program) -> Iterator[str]:
@@ -76,7 +82,11 @@ def _told(portal: RunningPortal, program: Program, receipts: list[Mapping[str, A
     """Tell what the clinic's staff, its programs and whoever holds a receipt know beside."""
     subjects = {str(each["subject"]) for each in receipts}
     key = _key_id(portal, program)
-    known = Known({str(each["id"]) for each in receipts} | subjects | {"family", "form of Anna", "form of Zane"})
+    known = Known(
+        {str(each["id"]) for each in receipts}
+        | subjects
+        | {"family", "form of Anna", "form of Zane"}
+    )
     known.said += [{"confirmed": [EMAIL], "by": "email"}, {"undone": [EMAIL]}, {"key": key}]
     known.said += [{"after": version} for version in range(9)]
     known.said += [{"subject": subject} for subject in subjects]
@@ -86,7 +96,9 @@ def _told(portal: RunningPortal, program: Program, receipts: list[Mapping[str, A
 def test_with_everything_known_but_the_clinics_key_no_number_of_a_receipt_can_be_computed(
     client: Client, portal: RunningPortal
 ) -> None:
-    """A stranger who holds a receipt, or a program that knows its own calls, cannot ask what a patient did after."""
+    """A stranger who holds a receipt, or a program that knows its own calls, cannot ask what a
+    patient did after.
+    """
     program = portal.open_clinic()
     made = set(_happened(client, portal, program))
     everybody = (ANNA.value, "anna@example.org", "zane@example.org")
@@ -94,10 +106,15 @@ def test_with_everything_known_but_the_clinics_key_no_number_of_a_receipt_can_be
     assert len(made) == 7
     known = _told(portal, program, receipts)
     secret = portal.in_process.clinics.key(program.clinic).receipt_secret()
-    assert made <= known.numbers(lambda nonce, said: receipt_id(secret, nonce, said))  # nothing else is missing
+    assert made <= known.numbers(
+        lambda nonce, said: receipt_id(secret, nonce, said)
+    )  # nothing else is missing
     others = portal.in_process.clinics.key(TBILISI).receipt_secret()
     empty = ClinicKey(program.clinic, b"").receipt_secret()
-    for guessed in (_plain, *(lambda nonce, said, s=s: receipt_id(s, nonce, said) for s in (others, empty, b""))):
+    for guessed in (
+        _plain,
+        *(lambda nonce, said, s=s: receipt_id(s, nonce, said) for s in (others, empty, b"")),
+    ):
         assert not {str(each["id"]) for each in receipts} & known.numbers(guessed)
     for number in known.numbers(_plain):
         with pytest.raises(UnknownReceiptError):
@@ -107,7 +124,9 @@ def test_with_everything_known_but_the_clinics_key_no_number_of_a_receipt_can_be
 def test_one_click_is_one_receipt_that_the_holder_of_the_link_cannot_compute(
     client: Client, portal: RunningPortal
 ) -> None:
-    """The clinic made the link and knows its id; whether its mail was answered the receipts tell, and no guess."""
+    """The clinic made the link and knows its id; whether its mail was answered the receipts tell,
+    and no guess.
+    """
     program = portal.open_clinic()
     reader = Contact(ContactKind.EMAIL, "reader@example.org")
     body = {"subject": {"email": reader.value}, **ON_PAPER, "decisions": {EMAIL: "yes"}}

@@ -1,4 +1,6 @@
-"""One receipt by each way in which something can be decided, held against what it has been all along."""
+"""One receipt by each way in which something can be decided, held against what it has been all
+along.
+"""
 
 import json
 from collections.abc import Iterator
@@ -44,13 +46,19 @@ class Day:
 
     def form(self, who: str, query: str = "", **fields: str) -> str:
         """Decide on the consent page; give the receipt's number."""
-        answer = decide(self.client, self.clinic, {**YES, "email": contact(who).value, **fields}, query)
+        answer = decide(
+            self.client, self.clinic, {**YES, "email": contact(who).value, **fields}, query
+        )
         return receipt_number(answer)
 
     def staff(self, name: str, **changed: Any) -> str:
         """Record a Yes at the desk; give the receipt's number."""
         subject = {"email": contact(name).value}
-        body = {"subject": subject, "channel": "in-person", "decisions": {EMAIL: "yes", REVIEW: "no"}}
+        body = {
+            "subject": subject,
+            "channel": "in-person",
+            "decisions": {EMAIL: "yes", REVIEW: "no"},
+        }
         body |= {"effective_at": "2026-11-10T12:00:00+02:00", **changed}
         return self.created("receipts", body)
 
@@ -131,7 +139,9 @@ def on_own_pages(day: Day) -> Iterator[tuple[str, str]]:
     yield "own stop", newest(day, "ends")
     phone = "+37126123457"
     number = day.staff("moves", subject={"email": contact("moves").value, "phone": phone})
-    name = day.portal.in_process.clinics.key(day.clinic).lookup(Contact(ContactKind.PHONE, phone))[:12]
+    name = day.portal.in_process.clinics.key(day.clinic).lookup(Contact(ContactKind.PHONE, phone))[
+        :12
+    ]
     page = f"/manage/{day.link('moves', LinkScope.MANAGE, number)}"
     assert day.send(page, {"act": "contact", "contact": name, "remove": "yes"}).status == 303
     yield "own contact", newest(day, "moves")
@@ -141,9 +151,15 @@ def by_staff(day: Day) -> Iterator[tuple[str, str]]:
     """Record, withdraw and rectify at the desk."""
     yield "staff", day.staff("desk", evidence={"form": "F-1"}, channel="paper")
     stop = {"subject": {"email": contact("desk").value}, "all": True, "channel": "phone"}
-    yield "staff withdrawal", day.created("withdrawals", {**stop, "effective_at": "2026-11-11T12:00:00+02:00"})
+    yield (
+        "staff withdrawal",
+        day.created("withdrawals", {**stop, "effective_at": "2026-11-11T12:00:00+02:00"}),
+    )
     day.staff("moved")
-    change = {"subject": {"email": contact("moved").value}, "replace": {"email": contact("moved").value}}
+    change = {
+        "subject": {"email": contact("moved").value},
+        "replace": {"email": contact("moved").value},
+    }
     change |= {"with": {"email": contact("moved.again").value}}
     yield "staff contact", day.created("contacts", change)
 
@@ -154,11 +170,15 @@ def lasting(value: str | list[str]) -> str | int:
 
 
 def steady(document: dict[str, Any]) -> dict[str, Any]:
-    """Give a receipt without what is another one in every run; times as distances from the moment of recording."""
+    """Give a receipt without what is another one in every run; times as distances from the moment
+    of recording.
+    """
     recorded = moment(document["recorded_at"])
 
     def distance(at: str | None) -> str | None:
-        """Give a time of this day as how long after the recording it comes; one that was named, as it is."""
+        """Give a time of this day as how long after the recording it comes; one that was named, as
+        it is.
+        """
         if at is None or not timedelta(hours=-1) < moment(at) - recorded < timedelta(days=9):
             return at
         minutes = round((moment(at) - recorded).total_seconds() / 60)
@@ -174,17 +194,24 @@ def steady(document: dict[str, Any]) -> dict[str, Any]:
     if kept["evidence"]:
         kept["evidence"] = {name: lasting(value) for name, value in kept["evidence"].items()}
     for entry in kept["decisions"].values():
-        entry |= {"confirm_by": distance(entry["confirm_by"]), "expires_at": distance(entry["expires_at"])}
+        entry |= {
+            "confirm_by": distance(entry["confirm_by"]),
+            "expires_at": distance(entry["expires_at"]),
+        }
     return kept
 
 
 @pytest.mark.parametrize(
-    "ways", [by_forms, by_a_guardian, by_links, on_own_pages, by_staff], ids=lambda ways: ways.__name__
+    "ways",
+    [by_forms, by_a_guardian, by_links, on_own_pages, by_staff],
+    ids=lambda ways: ways.__name__,
 )
 def test_every_way_of_deciding_gives_the_receipt_it_always_gave(
     client: Client, portal: RunningPortal, ways: Any
 ) -> None:
-    """Who checks a receipt in ten years reads the same members, whichever release of the portal made it."""
+    """Who checks a receipt in ten years reads the same members, whichever release of the portal
+    made it.
+    """
     day = Day(portal, client)
     kept: Receipts = json.loads(KEPT.read_text())
     given: Receipts = {}

@@ -1,4 +1,6 @@
-"""What was shown stays as it was shown, whatever becomes of the notice and of the portal's own pages."""
+"""What was shown stays as it was shown, whatever becomes of the notice and of the portal's own
+pages.
+"""
 
 import base64
 import hashlib
@@ -39,7 +41,11 @@ def later_release(folder: Path, targets: Sequence[str]) -> Mapping[str, bytes]:
     assert changed == 2
     code = f"import sys; sys.path[:0] = [{str(folder)!r}, {str(ROOT)!r}]\n{ASK}"
     done = subprocess.run(
-        [sys.executable, "-P", "-c", code], input=json.dumps(targets), capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-c", code],
+        input=json.dumps(targets),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     told = done.stdout.splitlines()[-1]  # before it stands the log
@@ -49,7 +55,9 @@ def later_release(folder: Path, targets: Sequence[str]) -> Mapping[str, bytes]:
 def test_a_page_that_was_shown_is_given_back_byte_for_byte_after_notice_and_templates_changed(
     client: Client, portal: RunningPortal, tmp_path: Path
 ) -> None:
-    """Today's site proves nothing about last year's: what the patient saw is kept itself (GDPR Art. 7(1))."""
+    """Today's site proves nothing about last year's: what the patient saw is kept itself (GDPR Art.
+    7(1)).
+    """
     clinic = portal.open_clinic().clinic
     shown: dict[str, bytes] = {}
     notices: dict[str, str] = {}
@@ -61,8 +69,16 @@ def test_a_page_that_was_shown_is_given_back_byte_for_byte_after_notice_and_temp
         page = client.get(f"/{clinic}/notices/1.0?lang={lang}").text
         notices[lang] = page[page.index("<article") : page.index("</article>")]
     assert len(shown) == 3
-    portal.republish(clinic, "2.0", lambda document: document["texts"]["intro"].update(en="Another text.", lv="Cits."))
-    asked = [*shown, f"/{clinic}?lang=en", *(f"/{clinic}/notices/1.0?lang={lang}" for lang in notices)]
+    portal.republish(
+        clinic,
+        "2.0",
+        lambda document: document["texts"]["intro"].update(en="Another text.", lv="Cits."),
+    )
+    asked = [
+        *shown,
+        f"/{clinic}?lang=en",
+        *(f"/{clinic}/notices/1.0?lang={lang}" for lang in notices),
+    ]
     later = later_release(tmp_path, asked)
     assert NEW_LOOK in later[f"/{clinic}?lang=en"].decode()
     assert "Another text." in later[f"/{clinic}?lang=en"].decode()

@@ -1,4 +1,6 @@
-"""A form from before any text of the clinic was in force proves its answers, and no text: everywhere it is told so."""
+"""A form from before any text of the clinic was in force proves its answers, and no text:
+everywhere it is told so.
+"""
 
 from typing import Any
 
@@ -48,21 +50,31 @@ def record(program: Program, **changed: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("named", [{}, {"notice_version": "1.0"}])
-def test_a_form_of_2024_is_not_bound_to_a_text_of_2026(program: Program, named: dict[str, str]) -> None:
+def test_a_form_of_2024_is_not_bound_to_a_text_of_2026(
+    program: Program, named: dict[str, str]
+) -> None:
     """Whatever staff name: nobody agreed to what did not exist. The scan is still vouched for."""
     receipt = record(program, **named, lang="ru")
     assert receipt["notice"] == {"version": None, "lang": "ru", "sha256": None}
     assert receipt["evidence"]["sha256"] == "ab" * 32
     assert receipt["decisions"][NEWS]["after"] == "superseded"
-    told = program.call("status", {"subjects": [ANNA], "purposes": [NEWS]}).json()["results"][0]["decisions"][NEWS]
+    told = program.call("status", {"subjects": [ANNA], "purposes": [NEWS]}).json()["results"][0][
+        "decisions"
+    ][NEWS]
     assert (told["state"], told["permitted"], told["notice_version"]) == ("superseded", False, None)
     assert told["receipt_id"] == receipt["id"]
     assert program.history(**ANNA) == [receipt]
 
 
-def test_a_form_naming_a_version_that_began_later_is_not_bound_to_it(portal: RunningPortal, program: Program) -> None:
+def test_a_form_naming_a_version_that_began_later_is_not_bound_to_it(
+    portal: RunningPortal, program: Program
+) -> None:
     """1.1 was published today; the form is of 10 November. A form of today is bound to it."""
-    portal.republish(program.clinic, "1.1", lambda document: document["texts"]["intro"].update(en="Clearer words."))
+    portal.republish(
+        program.clinic,
+        "1.1",
+        lambda document: document["texts"]["intro"].update(en="Clearer words."),
+    )
     november = {"effective_at": "2026-11-10T10:00:00+02:00"}
     assert record(program, **november, notice_version="1.1")["notice"]["version"] is None
     assert record(program, **november)["notice"]["version"] == "1.0"
@@ -77,7 +89,9 @@ def test_a_stop_from_before_counts_all_the_same(program: Program, answer: str) -
         return
     record(program)
     stop = {name: value for name, value in OLD_FORM.items() if name != "decisions"} | {"all": True}
-    receipt = program.call("withdrawals", stop | {"effective_at": "2024-05-03T10:00:00+03:00"}).json()
+    receipt = program.call(
+        "withdrawals", stop | {"effective_at": "2024-05-03T10:00:00+03:00"}
+    ).json()
     assert receipt["notice"]["version"] is None
     assert program.states(**ANNA)[NEWS] == "withdrawn"
 
@@ -87,12 +101,22 @@ def test_every_page_says_in_each_language_that_the_text_is_not_known(
     client: Client, portal: RunningPortal, lang: str
 ) -> None:
     """Receipt, check and paper claim no text, and nothing stands there that looks like one."""
-    program = portal.open_clinic({"lt": "vilnius-dental", "ka": TBILISI}.get(lang, "riga-aesthetics"))
-    number = record(program, subject={"patient_ref": "P-1"}, decisions={"newsletter.email": "no"})["id"]
+    program = portal.open_clinic(
+        {"lt": "vilnius-dental", "ka": TBILISI}.get(lang, "riga-aesthetics")
+    )
+    number = record(program, subject={"patient_ref": "P-1"}, decisions={"newsletter.email": "no"})[
+        "id"
+    ]
     portal.seal()
     code = Page(client.get(f"/{program.clinic}/receipts/{number}?lang={lang}"))
-    checked = next(link for link in code.links if "/verify?code=" in link).removeprefix(client.mount)
-    pages = [code, Page(client.get(checked)), Page(program.receipt(number, f"?format=html&lang={lang}"))]
+    checked = next(link for link in code.links if "/verify?code=" in link).removeprefix(
+        client.mount
+    )
+    pages = [
+        code,
+        Page(client.get(checked)),
+        Page(program.receipt(number, f"?format=html&lang={lang}")),
+    ]
     for page in pages:
         assert NOTHING[lang] in page.words
         assert "None" not in page.words
@@ -101,7 +125,9 @@ def test_every_page_says_in_each_language_that_the_text_is_not_known(
 
 
 @pytest.mark.parametrize("lang", ["lv", "ru", "en"])
-def test_who_signed_it_is_told_by_mail_that_a_yes_to_it_does_not_count(portal: RunningPortal, lang: str) -> None:
+def test_who_signed_it_is_told_by_mail_that_a_yes_to_it_does_not_count(
+    portal: RunningPortal, lang: str
+) -> None:
     """Nobody waits for news that will not come; who said No or stopped needs no such word."""
     program = portal.open_clinic()
     email = f"anna.{lang}@example.org"
@@ -121,20 +147,28 @@ def test_the_check_does_not_say_that_staff_named_a_text(
     number = record(program)["id"]
     portal.seal()
     page = Page(client.get(f"/{program.clinic}/receipts/{number}?lang=en"))
-    checked = next(link for link in page.links if "/verify?code=" in link).removeprefix(client.mount)
+    checked = next(link for link in page.links if "/verify?code=" in link).removeprefix(
+        client.mount
+    )
     words = Page(client.get(checked)).words
     assert "This receipt is genuine." in words
     assert "named this version" not in words
     assert "Which text they were given to." in words
 
 
-def test_each_format_tells_it_and_kantara_has_no_consent_to_tell(portal: RunningPortal, program: Program) -> None:
+def test_each_format_tells_it_and_kantara_has_no_consent_to_tell(
+    portal: RunningPortal, program: Program
+) -> None:
     """A program finds no address of a text that nobody read."""
     number = record(program)["id"]
     portal.seal()
-    dpv = program.receipt(number, "?format=dpv&lang=en").json()["dpv:hasRecordOfActivity"][0]["dpv:hasNotice"]
+    dpv = program.receipt(number, "?format=dpv&lang=en").json()["dpv:hasRecordOfActivity"][0][
+        "dpv:hasNotice"
+    ]
     assert dpv["dct:description"] == {"@value": NOTHING["en"], "@language": "en"}
-    four, five = (program.receipt(number, f"?format={each}&lang=en").json() for each in ("fhir-r4", "fhir-r5"))
+    four, five = (
+        program.receipt(number, f"?format={each}&lang=en").json() for each in ("fhir-r4", "fhir-r5")
+    )
     assert [policy.get("uri") for policy in four["policy"]] == [None]
     assert "policyBasis" not in five
     assert five["policyText"] == [{"type": "DocumentReference", "display": NOTHING["en"]}]
@@ -167,13 +201,19 @@ def test_a_receipt_of_before_that_names_a_later_text_stays_and_is_told_as_what_i
         endings={},
     )
     receipt = decisions.answer(
-        beside, decision, Identification((Contact(ContactKind.EMAIL, ANNA["email"]),), None, fresh_subject())
+        beside,
+        decision,
+        Identification((Contact(ContactKind.EMAIL, ANNA["email"]),), None, fresh_subject()),
     )
     portal.seal()
     assert program.receipt(receipt.id).json()["notice"]["version"] == "1.0"
     page = Page(client.get(f"/{program.clinic}/receipts/{receipt.id}?lang=en"))
-    checked = next(link for link in page.links if "/verify?code=" in link).removeprefix(client.mount)
+    checked = next(link for link in page.links if "/verify?code=" in link).removeprefix(
+        client.mount
+    )
     words = Page(client.get(checked)).words
     assert "This receipt is genuine." in words
-    assert "This version was in force only from 1 January 2026, after the answers were given." in words
+    assert (
+        "This version was in force only from 1 January 2026, after the answers were given." in words
+    )
     assert "named this version" not in words

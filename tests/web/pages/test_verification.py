@@ -1,4 +1,6 @@
-"""Whoever holds a receipt can check it: by its code, its file or by pasting it, and is told no more than it says."""
+"""Whoever holds a receipt can check it: by its code, its file or by pasting it, and is told no more
+than it says.
+"""
 
 import json
 import re
@@ -25,13 +27,26 @@ def upload(client: Client, parts: Mapping[str, bytes], boundary: str = BOUNDARY)
     """Send a form with a file as a browser does (RFC 7578)."""
     body = b""
     for name, content in parts.items():
-        named = f'name="{name}"' + ('; filename="receipt.jws"\r\nContent-Type: text/plain' if name == "file" else "")
-        body += f"--{BOUNDARY}\r\nContent-Disposition: form-data; {named}\r\n\r\n".encode() + content + b"\r\n"
+        named = f'name="{name}"' + (
+            '; filename="receipt.jws"\r\nContent-Type: text/plain' if name == "file" else ""
+        )
+        body += (
+            f"--{BOUNDARY}\r\nContent-Disposition: form-data; {named}\r\n\r\n".encode()
+            + content
+            + b"\r\n"
+        )
     body += f"--{BOUNDARY}--\r\n".encode()
-    return client.send("POST", "/verify?lang=en", body, {"Content-Type": f"multipart/form-data; boundary={boundary}"})
+    return client.send(
+        "POST",
+        "/verify?lang=en",
+        body,
+        {"Content-Type": f"multipart/form-data; boundary={boundary}"},
+    )
 
 
-def a_receipt(client: Client, program: Program, email: str = "anna.ozola@example.org") -> dict[str, str]:
+def a_receipt(
+    client: Client, program: Program, email: str = "anna.ozola@example.org"
+) -> dict[str, str]:
     """Let Anna decide; give her receipt's number, JSON and code."""
     number = receipt_number(decide(client, program.clinic, {**YES, "email": email, "name": "Anna"}))
     page = client.get(f"/{program.clinic}/receipts/{number}?lang=en")
@@ -56,20 +71,32 @@ def test_a_printed_code_leads_to_what_it_proves(client: Client, portal: RunningP
     assert page.scripts == 0
 
 
-def test_a_code_tells_a_stranger_no_more_than_the_receipts_page(client: Client, portal: RunningPortal) -> None:
-    """Who found the paper learns nothing of the person: same words whether the contact was known or not, for ever."""
+def test_a_code_tells_a_stranger_no_more_than_the_receipts_page(
+    client: Client, portal: RunningPortal
+) -> None:
+    """Who found the paper learns nothing of the person: same words whether the contact was known or
+    not, for ever.
+    """
     program = portal.open_clinic()
     first = a_receipt(client, program, "new@example.org")
     portal.seal()
     before = client.get(f"/verify?code={first['code']}&lang=en").text
-    second = a_receipt(client, program, "new@example.org")  # known by now: a Yes like this one waits to be confirmed
+    second = a_receipt(
+        client, program, "new@example.org"
+    )  # known by now: a Yes like this one waits to be confirmed
     portal.seal()
     assert client.get(f"/verify?code={first['code']}&lang=en").text == before
     pages = []
     for receipt in (first, second):
         document = json.loads(receipt["json"])
         page = open_page(client, f"/verify?code={receipt['code']}&lang=en")
-        for hidden in (document["subject"], document["previous"] or "no hash", "pending", "granted", "never_asked"):
+        for hidden in (
+            document["subject"],
+            document["previous"] or "no hash",
+            "pending",
+            "granted",
+            "never_asked",
+        ):
             assert hidden not in page.words
         pages.append(re.sub(r"[0-9a-f]{32,}|\d\d:\d\d", "", page.words))
     assert json.loads(first["json"])["version"] != json.loads(second["json"])["version"]
@@ -111,10 +138,18 @@ def test_the_api_gives_the_signed_receipt(client: Client, portal: RunningPortal)
     assert portal.program(TBILISI).receipt(receipt["number"], "?format=jws").status == 404
 
 
-def test_a_decision_on_paper_claims_no_page_that_was_shown(client: Client, portal: RunningPortal) -> None:
-    """What staff recorded was said to a person, not to a screen: the page does not pretend otherwise."""
+def test_a_decision_on_paper_claims_no_page_that_was_shown(
+    client: Client, portal: RunningPortal
+) -> None:
+    """What staff recorded was said to a person, not to a screen: the page does not pretend
+    otherwise.
+    """
     program = portal.open_clinic()
-    body = {"subject": {"patient_ref": "P-1"}, "decisions": {"newsletter.email": "no"}, "channel": "paper"}
+    body = {
+        "subject": {"patient_ref": "P-1"},
+        "decisions": {"newsletter.email": "no"},
+        "channel": "paper",
+    }
     body |= {"effective_at": "2026-11-10T10:00:00+02:00", "evidence": {"form": "F-17"}}
     written = program.call("receipts", body).body
     portal.seal()
@@ -125,18 +160,27 @@ def test_a_decision_on_paper_claims_no_page_that_was_shown(client: Client, porta
 
 
 @pytest.mark.parametrize("way", ["page", "staff"])
-def test_a_withdrawal_claims_no_text_at_all(client: Client, portal: RunningPortal, way: str) -> None:
+def test_a_withdrawal_claims_no_text_at_all(
+    client: Client, portal: RunningPortal, way: str
+) -> None:
     """It may be sent without the page, and staff need name no version."""
     program = portal.open_clinic()
-    body: dict[str, object] = {"subject": {"email": "anna.ozola@example.org"}, "decisions": {"newsletter.email": "yes"}}
+    body: dict[str, object] = {
+        "subject": {"email": "anna.ozola@example.org"},
+        "decisions": {"newsletter.email": "yes"},
+    }
     body |= {"channel": "phone", "effective_at": "2026-11-10T10:00:00+02:00"}
     program.call("receipts", body)
     if way == "page":
-        answer = client.post(f"/{program.clinic}/withdraw", {"email": "anna.ozola@example.org", "all": "yes"})
+        answer = client.post(
+            f"/{program.clinic}/withdraw", {"email": "anna.ozola@example.org", "all": "yes"}
+        )
         written = program.receipt(receipt_number(answer)).body
     else:
         del body["decisions"]
-        written = program.call("withdrawals", {**body, "all": True, "effective_at": "2026-11-11T10:00:00+02:00"}).body
+        written = program.call(
+            "withdrawals", {**body, "all": True, "effective_at": "2026-11-11T10:00:00+02:00"}
+        ).body
     portal.seal()
     page = Page(upload(client, {"receipt": b"", "file": written}))
     assert "This receipt is genuine." in page.words
@@ -220,7 +264,13 @@ def test_a_code_that_is_wrong_in_the_address_is_told(client: Client, portal: Run
     """GET changes nothing and explains as much."""
     program = portal.open_clinic()
     receipt = a_receipt(client, program)
-    for code in (receipt["code"][:-1] + "x", "%00", receipt["number"], "%22%3E%3Cscript%3E", "x" * 5000):
+    for code in (
+        receipt["code"][:-1] + "x",
+        "%00",
+        receipt["number"],
+        "%22%3E%3Cscript%3E",
+        "x" * 5000,
+    ):
         answer = client.get(f"/verify?code={code}")
         assert answer.status == 422
         assert "<script" not in answer.text
@@ -254,18 +304,27 @@ def test_too_many_parts_and_a_wrong_boundary_are_refused(client: Client) -> None
     assert upload(client, {"receipt": b"a"}, boundary="another").status == 400
 
 
-def test_the_page_speaks_every_language_and_keeps_the_code(client: Client, portal: RunningPortal) -> None:
+def test_the_page_speaks_every_language_and_keeps_the_code(
+    client: Client, portal: RunningPortal
+) -> None:
     """Whoever checks a Georgian receipt in Lithuanian reads the page in Lithuanian."""
     program = portal.open_clinic(TBILISI)
     receipt = a_receipt(client, program)
     portal.seal()
     for lang in LANGUAGES:
-        form, found = client.get(f"/verify?lang={lang}"), client.get(f"/verify?code={receipt['code']}&lang={lang}")
+        form, found = (
+            client.get(f"/verify?lang={lang}"),
+            client.get(f"/verify?code={receipt['code']}&lang={lang}"),
+        )
         for answer in (form, found):
             assert answer.status == 200
             assert Page(answer).lang == lang
-        others = [link for link in Page(found).links if link.startswith("?lang=") and "code=" in link]
-        assert others == [f"?lang={each}&code={receipt['code']}" for each in LANGUAGES if each != lang]
+        others = [
+            link for link in Page(found).links if link.startswith("?lang=") and "code=" in link
+        ]
+        assert others == [
+            f"?lang={each}&code={receipt['code']}" for each in LANGUAGES if each != lang
+        ]
     assert Page(client.get("/verify", {"Accept-Language": "ka, en;q=0.5"})).lang == "ka"
     assert Page(client.get("/verify", {"Accept-Language": "fr"})).lang == "en"
 
@@ -281,7 +340,9 @@ def test_the_page_keeps_to_itself(client: Client, portal: RunningPortal) -> None
 
 
 def test_a_pdf_is_answered_with_what_to_do(client: Client, portal: RunningPortal) -> None:
-    """The first thing a patient uploads is the file just downloaded; it can be changed, so its code is what counts."""
+    """The first thing a patient uploads is the file just downloaded; it can be changed, so its code
+    is what counts.
+    """
     program = portal.open_clinic()
     receipt = a_receipt(client, program)
     pdf = client.get(f"/{program.clinic}/receipts/{receipt['number']}?format=pdf").body
@@ -308,8 +369,12 @@ def test_a_file_that_is_no_text_is_no_receipt(client: Client) -> None:
         "\ufeff{}\r\n",
     ],
 )
-def test_a_code_is_found_in_what_people_paste_around_it(client: Client, portal: RunningPortal, spelled: str) -> None:
-    """The link from the QR code, the line from a letter, the quotation marks of a word processor."""
+def test_a_code_is_found_in_what_people_paste_around_it(
+    client: Client, portal: RunningPortal, spelled: str
+) -> None:
+    """The link from the QR code, the line from a letter, the quotation marks of a word
+    processor.
+    """
     code = a_receipt(client, portal.open_clinic())["code"]
     for written in (code, code.upper(), code.replace("-", ""), code.replace("-", "-\n")):
         answer = client.post("/verify?lang=en", {"receipt": spelled.format(written)})
@@ -329,10 +394,17 @@ def test_what_was_typed_is_still_there_after_a_fault(client: Client, portal: Run
 def test_an_enormous_form_is_read_no_further_whatever_its_kind(client: Client) -> None:
     """Nobody keeps a function busy with megabytes of JSON."""
     body = b"receipt=" + b"x" * MAX_UPLOAD
-    assert client.send("POST", "/verify", body, {"Content-Type": "application/x-www-form-urlencoded"}).status == 413
+    assert (
+        client.send(
+            "POST", "/verify", body, {"Content-Type": "application/x-www-form-urlencoded"}
+        ).status
+        == 413
+    )
 
 
-def test_a_kept_signature_that_does_not_hold_is_the_portals_fault(client: Client, portal: RunningPortal) -> None:
+def test_a_kept_signature_that_does_not_hold_is_the_portals_fault(
+    client: Client, portal: RunningPortal
+) -> None:
     """Who holds an honest receipt is not told that somebody changed it."""
     program = portal.open_clinic()
     receipt = a_receipt(client, program)
@@ -340,5 +412,7 @@ def test_a_kept_signature_that_does_not_hold_is_the_portals_fault(client: Client
     document = program.receipt(receipt["number"]).json()
     place = signature_key(program.clinic, document["subject"], document["version"])
     kept = json.loads(portal.table.get([place])[place].body or "")
-    meddle(portal.in_process, place, json.dumps({**kept, "signature": "A" * len(kept["signature"])}))
+    meddle(
+        portal.in_process, place, json.dumps({**kept, "signature": "A" * len(kept["signature"])})
+    )
     assert client.get(f"/verify?code={receipt['code']}").status == 503

@@ -1,4 +1,6 @@
-"""A question that the notice no longer asks: what was said to it still stands, can be looked up, and can be stopped."""
+"""A question that the notice no longer asks: what was said to it still stands, can be looked up,
+and can be stopped.
+"""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -29,7 +31,13 @@ def ago(**past: float) -> str:
 def on_paper(program: Program, answer: str, **more: object) -> int:
     """Record what Anna signed; give the status."""
     subject = {**ANNA, "phone": "26 123 456"}
-    body = {"subject": subject, "decisions": {SMS: answer}, "channel": "paper", "evidence": {"form": "F-1"}, **more}
+    body = {
+        "subject": subject,
+        "decisions": {SMS: answer},
+        "channel": "paper",
+        "evidence": {"form": "F-1"},
+        **more,
+    }
     return program.call("receipts", body).status
 
 
@@ -76,13 +84,18 @@ def test_a_form_of_the_earlier_version_can_still_be_entered(program: Program) ->
 def test_everything_withdrawn_outlives_a_form_about_what_was_not_asked_that_day(
     portal: RunningPortal, program: Program
 ) -> None:
-    """Bella stopped everything while text messages were not asked about; a form from before turns up later."""
+    """Bella stopped everything while text messages were not asked about; a form from before turns
+    up later.
+    """
     bella = {"patient_ref": "P-2"}
     stop = {"subject": bella, "all": True, "channel": "phone", "effective_at": ago(days=1)}
     assert program.call("withdrawals", stop).status == 201
     portal.republish(program.clinic, "1.2")
     written = {**bella, "phone": "26 555 123"}
-    assert on_paper(program, "yes", subject=written, effective_at=ago(days=2), notice_version="1.0") == 201
+    assert (
+        on_paper(program, "yes", subject=written, effective_at=ago(days=2), notice_version="1.0")
+        == 201
+    )
     assert program.states(**bella)[SMS] == "withdrawn"
 
 
@@ -92,21 +105,36 @@ def test_a_form_signed_on_the_day_its_version_came_may_bear_an_earlier_hour(
     """The form asks for a date; who enters it need not know the minute of publication."""
     portal.republish(program.clinic, "1.2")
     midnight = local_midnight(local_day(instant(datetime.now(UTC)), "LV"), "LV")
-    said = {"decisions": {"newsletter.email": "yes"}, "effective_at": midnight, "notice_version": "1.2"}
+    said = {
+        "decisions": {"newsletter.email": "yes"},
+        "effective_at": midnight,
+        "notice_version": "1.2",
+    }
     assert on_paper(program, "yes", **said) == 201
 
 
 def test_whose_a_contact_was_is_asked_by_what_was_known(portal: RunningPortal) -> None:
-    """A phone that became Anna's today was nobody's yesterday, whatever she had agreed to by then."""
+    """A phone that became Anna's today was nobody's yesterday, whatever she had agreed to by
+    then.
+    """
     program = portal.open_clinic()
     person, phone = {"patient_ref": "P-7"}, {"phone": "26 999 123"}
     yes = {"decisions": {SMS: "yes"}, "channel": "in-person", "effective_at": ago(days=1)}
-    assert program.call("receipts", {"subject": {**person, "phone": "26 111 222"}, **yes}).status == 201
+    assert (
+        program.call("receipts", {"subject": {**person, "phone": "26 111 222"}, **yes}).status
+        == 201
+    )
     before = program.call("status", {"subjects": [phone]}).json()["known_at"]
-    both = {"subject": {**person, **phone}, "decisions": {"newsletter.email": "no"}, "channel": "in-person"}
+    both = {
+        "subject": {**person, **phone},
+        "decisions": {"newsletter.email": "no"},
+        "channel": "in-person",
+    }
     assert program.call("receipts", {**both, "effective_at": ago()}).status == 201
     assert program.states(**phone)[SMS] == "granted"
-    told = program.call("status", {"subjects": [phone], "known_at": before}).json()["results"][0]["decisions"]
+    told = program.call("status", {"subjects": [phone], "known_at": before}).json()["results"][0][
+        "decisions"
+    ]
     assert told[SMS] == {
         **dict.fromkeys(told[SMS]),
         "state": "never_asked",
@@ -116,7 +144,9 @@ def test_whose_a_contact_was_is_asked_by_what_was_known(portal: RunningPortal) -
     }
 
 
-def test_a_strangers_claim_takes_nothing_from_the_receipt_of_a_no(client: Client, portal: RunningPortal) -> None:
+def test_a_strangers_claim_takes_nothing_from_the_receipt_of_a_no(
+    client: Client, portal: RunningPortal
+) -> None:
     """The rule that denies stays active until the contact itself has said otherwise."""
     program = portal.open_clinic()
     decide(client, program.clinic, {"decision.newsletter.email": "no", **ANNA})
@@ -124,4 +154,7 @@ def test_a_strangers_claim_takes_nothing_from_the_receipt_of_a_no(client: Client
     decide(client, program.clinic, {"decision.newsletter.email": "yes", **ANNA})
     assert program.states(**ANNA)["newsletter.email"] == "pending"
     written = program.receipt(refused["id"], "?format=fhir-r4").json()
-    assert (written["status"], [rule["type"] for rule in written["provision"]["provision"]]) == ("active", ["deny"])
+    assert (written["status"], [rule["type"] for rule in written["provision"]["provision"]]) == (
+        "active",
+        ["deny"],
+    )

@@ -16,14 +16,21 @@ ANNA, STRANGER = "anna.ozola@example.org", "nobody.here@example.org"
 
 def _where_anna_agreed(portal: RunningPortal) -> Program:
     program = portal.open_clinic()
-    fields = {"decision.newsletter.email": "yes", "decision.newsletter.sms": "yes", "email": ANNA, "phone": "26123456"}
+    fields = {
+        "decision.newsletter.email": "yes",
+        "decision.newsletter.sms": "yes",
+        "email": ANNA,
+        "phone": "26123456",
+    }
     assert confirmed(Client(), portal, program.clinic, fields).status == 303
     return program
 
 
 @pytest.fixture
 def program(portal: RunningPortal) -> Program:
-    """Give a clinic where Anna agreed to news by e-mail and by text message, and confirmed both: three receipts."""
+    """Give a clinic where Anna agreed to news by e-mail and by text message, and confirmed both:
+    three receipts.
+    """
     return _where_anna_agreed(portal)
 
 
@@ -41,16 +48,21 @@ def _without_what_differs(answer: Answer) -> bytes:
 
 @pytest.mark.parametrize("mount", MOUNTS)
 @pytest.mark.parametrize(
-    "chosen", [{"all": "yes"}, {"purpose": "newsletter.email"}, {"purpose": ["newsletter", "contests"]}]
+    "chosen",
+    [{"all": "yes"}, {"purpose": "newsletter.email"}, {"purpose": ["newsletter", "contests"]}],
 )
 def test_the_answer_does_not_tell_whether_the_contact_is_known(
     program: Program, mount: str, chosen: dict[str, str]
 ) -> None:
-    """Status, headers, and the page it leads to are alike, byte for byte but for number and time."""
+    """Status, headers, and the page it leads to are alike, byte for byte but for number and
+    time.
+    """
     client = Client(MOUNTS[mount])
     address = f"/{program.clinic}/withdraw?lang=en"
     known, unknown = (
-        client.post(address, {"state": open_page(client, address).fields["state"], "email": email, **chosen})
+        client.post(
+            address, {"state": open_page(client, address).fields["state"], "email": email, **chosen}
+        )
         for email in (ANNA, STRANGER)
     )
     assert known.status == unknown.status == 303
@@ -58,7 +70,9 @@ def test_the_answer_does_not_tell_whether_the_contact_is_known(
     assert known.headers.keys() == unknown.headers.keys()
     for name in known.headers.keys() - {"location"}:
         assert known.headers[name] == unknown.headers[name]
-    alike = [answer.location.replace(receipt_number(answer), "NUMBER") for answer in (known, unknown)]
+    alike = [
+        answer.location.replace(receipt_number(answer), "NUMBER") for answer in (known, unknown)
+    ]
     assert alike[0] == alike[1]
     after = [client.follow(answer) for answer in (known, unknown)]
     assert after[0].headers == after[1].headers
@@ -76,7 +90,9 @@ def test_a_withdrawal_counts_at_once(program: Program, client: Client) -> None:
     assert program.receipt(receipt_number(answer)).json()["version"] == 4
 
 
-def test_one_contact_is_enough_for_what_was_agreed_with_two(program: Program, client: Client) -> None:
+def test_one_contact_is_enough_for_what_was_agreed_with_two(
+    program: Program, client: Client
+) -> None:
     """Whoever changed their e-mail can still stop everything by phone."""
     client.post(f"/{program.clinic}/withdraw", {"phone": "8 26 12 34 56", "all": "yes"})
     assert program.states(email=ANNA)["newsletter.email"] == "withdrawn"
@@ -91,7 +107,9 @@ def test_stopping_one_thing_leaves_the_others(program: Program, client: Client) 
 
 def test_a_purpose_stands_for_all_its_options(program: Program, client: Client) -> None:
     """A program may name the purpose alone."""
-    client.post(f"/{program.clinic}/withdraw", {"email": ANNA, "purpose": ["newsletter", "contests"]})
+    client.post(
+        f"/{program.clinic}/withdraw", {"email": ANNA, "purpose": ["newsletter", "contests"]}
+    )
     states = program.states(email=ANNA)
     assert (states["newsletter.email"], states["newsletter.sms"]) == ("withdrawn", "withdrawn")
 
@@ -106,17 +124,25 @@ def test_a_page_left_open_still_withdraws(program: Program, client: Client, case
         "too old": {"state": aged_state(client, program.clinic, timedelta(days=30), "/withdraw")},
         "of the consent page": {"state": consent},
     }[case]
-    answer = client.post(f"/{program.clinic}/withdraw?lang=ru", {**state, "email": ANNA, "all": "yes"})
+    answer = client.post(
+        f"/{program.clinic}/withdraw?lang=ru", {**state, "email": ANNA, "all": "yes"}
+    )
     assert program.states(email=ANNA)["newsletter.email"] == "withdrawn"
     document = program.receipt(receipt_number(answer)).json()
     shown = client.get(f"/{program.clinic}/shown/{document['notice']['sha256']}")
     assert 'name="all"' in shown.text
 
 
-def test_a_page_of_an_older_notice_still_withdraws(program: Program, client: Client, portal: RunningPortal) -> None:
+def test_a_page_of_an_older_notice_still_withdraws(
+    program: Program, client: Client, portal: RunningPortal
+) -> None:
     """A new version does not stand in the way of stopping the old."""
     state = open_page(client, f"/{program.clinic}/withdraw").fields["state"]
-    portal.republish(program.clinic, "1.1", lambda document: document["texts"]["intro"].update(en="Welcome again!"))
+    portal.republish(
+        program.clinic,
+        "1.1",
+        lambda document: document["texts"]["intro"].update(en="Welcome again!"),
+    )
     client.post(f"/{program.clinic}/withdraw", {"state": state, "email": ANNA, "all": "yes"})
     assert program.states(email=ANNA)["newsletter.email"] == "withdrawn"
 
@@ -131,7 +157,10 @@ def test_everything_includes_what_the_clinic_no_longer_asks_for(
 
     portal.republish(program.clinic, "1.1", drop)
     answer = client.post(f"/{program.clinic}/withdraw", {"email": ANNA, "all": "yes"})
-    assert program.receipt(receipt_number(answer)).json()["decisions"]["newsletter.sms"]["after"] == "withdrawn"
+    assert (
+        program.receipt(receipt_number(answer)).json()["decisions"]["newsletter.sms"]["after"]
+        == "withdrawn"
+    )
     assert client.follow(answer).status == 200
 
 
@@ -164,10 +193,13 @@ def test_what_is_missing_is_said_and_what_was_typed_is_kept(
 def test_a_stranger_who_types_a_known_address_starts_nothing_and_learns_nothing(
     program: Program, client: Client
 ) -> None:
-    """Yes stays pending, what was granted stays granted, and the receipt page is what a new patient sees."""
+    """Yes stays pending, what was granted stays granted, and the receipt page is what a new patient
+    sees.
+    """
     fields = {"decision.newsletter.email": "yes", "decision.testimonials.text": "yes"}
     known, unknown = (
-        decide(client, program.clinic, {**fields, "email": each}, "?lang=en") for each in (ANNA, STRANGER)
+        decide(client, program.clinic, {**fields, "email": each}, "?lang=en")
+        for each in (ANNA, STRANGER)
     )
     states = program.states(email=ANNA)
     assert (states["newsletter.email"], states["testimonials.text"]) == ("granted", "pending")
@@ -204,10 +236,16 @@ def test_the_same_withdrawal_sent_twice_is_one_receipt(program: Program, client:
 def test_no_contact_ever_stands_in_an_address(program: Program, client: Client) -> None:
     """Addresses are kept by browsers, proxies and logs; contacts are not."""
     answers = [
-        decide(client, program.clinic, {"decision.newsletter.email": "yes", "email": ANNA, "name": "Anna Ozola"}),
+        decide(
+            client,
+            program.clinic,
+            {"decision.newsletter.email": "yes", "email": ANNA, "name": "Anna Ozola"},
+        ),
         client.post(f"/{program.clinic}/withdraw", {"email": ANNA, "all": "yes"}),
         client.post(f"/{RIGA}/withdraw", {"phone": "26123456", "all": "yes"}),
     ]
     for answer in answers:
         links = [answer.location, *Page(client.follow(answer)).links]
-        assert not [link for link in links if re.search(r"ozola|anna|26123456", link, re.IGNORECASE)]
+        assert not [
+            link for link in links if re.search(r"ozola|anna|26123456", link, re.IGNORECASE)
+        ]
