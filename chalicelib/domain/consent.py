@@ -27,7 +27,8 @@ QuestionId = str
 CONFIRM_WITHIN = "P7D"
 """How long a Yes waits for the owner of its contact to confirm it, as an ISO 8601 period.
 
-A clinic's document may set another time for its own questions (`Clinic.confirm_within`).
+A clinic's document may set another time for its own questions (`Clinic.confirm_within`). The owner
+of a new contact has as long to confirm it (`services.own_contacts`).
 """
 
 

@@ -41,9 +41,8 @@ def clear_erased(table: Table, clinics: Clinics, out_of_time: OutOfTime) -> None
                 try:
                     erasures.clear_remains(table, mark)
                     cleared += 1
-                except (
-                    ContendedError
-                ):  # somebody decides under one of the contacts just now: the next round
+                except ContendedError:
+                    # Somebody decides under one of the contacts just now: the next round.
                     contended += 1
         log.log().info("cleared", cleared=cleared, contended=contended)
     finally:

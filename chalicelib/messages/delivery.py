@@ -2,8 +2,9 @@
 
 No patient waits for a message, and none is lost: a decision leaves its item in the outbox in its
 own transaction, and the item goes only when each of its messages has an outcome. What fails is
-tried again later, and at last set aside for an operator; it holds up nothing else. Where no message
-is sent, the reason is logged, counted and kept.
+tried again later, and at last set aside for an operator; it holds up nothing else. Where an item
+leads to no message, the reason is logged, counted and kept; items of a person who is erased
+meanwhile go with the erasure.
 """
 
 from collections import Counter
@@ -198,9 +199,8 @@ class Delivery:
             unsent[name] = UnsentMessage(Outcome.NO_MESSAGE, reason)
         if plan.nothing is not None:
             unsent[deliveries.NOTHING] = UnsentMessage(Outcome.NO_MESSAGE, plan.nothing)
-        if (
-            not unsent or plan.nothing is Reason.PERSON_GONE
-        ):  # then nothing of the person is to be kept
+        if not unsent or plan.nothing is Reason.PERSON_GONE:
+            # Then nothing of the person is to be kept.
             outbox.remove(self.table, item)
         else:
             deliveries.remove_with_reasons(self.table, item, unsent, self.now())

@@ -439,9 +439,8 @@ def _withdraw_for_each(
                 also=() if position else also,
                 recheck=_without_receipt(own, receipts),
             )
-        except (
-            NoOpenQuestionError
-        ):  # the contact was nobody's and has just become theirs, who have their receipt
+        except NoOpenQuestionError:
+            # The contact was nobody's and has just become theirs, who have their receipt.
             continue
         receipts[receipt.document["subject"]] = receipt
         expected = {subject, fresh, *reached}

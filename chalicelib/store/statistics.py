@@ -1,4 +1,8 @@
-"""What happened, per day, purpose and state: each receipt counted once."""
+"""Counters of what happened: how many answers a day came to which state, by question and source.
+
+They count events, not people: a Yes that waits and is then confirmed counts once as pending and
+once as granted. `jobs.counting` counts each receipt once (docs/decisions/0019-counting.md).
+"""
 
 from collections import Counter
 

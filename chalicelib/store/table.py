@@ -295,9 +295,8 @@ class Table:
         return self._item(*put.key, **put.values)
 
     def _explain(self, error: TransactWriteError, writes: Sequence[Write]) -> None:
-        sent = sorted(
-            writes, key=lambda write: _SENT.get(type(write), 2)
-        )  # the reasons come in the order sent
+        # The reasons come in the order in which the writes were sent.
+        sent = sorted(writes, key=lambda write: _SENT.get(type(write), 2))
         reasons = [reason.code if reason else None for reason in error.cancellation_reasons]
         failed = [
             w.key

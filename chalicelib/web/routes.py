@@ -35,9 +35,9 @@ PAGES: Mapping[str, str] = {
     "GET /manage/{token}/receipts/{receipt}": "pages.own_page:download_receipt",
     "GET /manage/{token}/export/{form}": "pages.own_page:download_data",
     "GET /{clinic}": "pages.consent:consent_page",
-    "POST /{clinic}": "pages.decision:decide",
+    "POST /{clinic}": "pages.form_submission:decide",
     "GET /{clinic}/withdraw": "pages.consent:withdrawal_page",
-    "POST /{clinic}/withdraw": "pages.decision:withdraw",
+    "POST /{clinic}/withdraw": "pages.form_submission:withdraw",
     "GET /{clinic}/receipts/{receipt}": "pages.receipt:receipt_page",
     "GET /{clinic}/receipts/{receipt}/code": "pages.confirmation:code_page",
     "POST /{clinic}/receipts/{receipt}/code": "pages.confirmation:confirm_by_code",
@@ -96,7 +96,7 @@ def load_first_page() -> None:
 
 @cache
 def load(place: str) -> errors.View:
-    """Give the view that a place such as ``pages.decision:decide`` names."""
+    """Give the view that a place such as ``pages.form_submission:decide`` names."""
     module, _, function = place.partition(":")
     view: errors.View = getattr(import_module(f"chalicelib.web.{module}"), function)
     return view

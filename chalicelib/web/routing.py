@@ -25,9 +25,8 @@ class RoutedChalice(Chalice):
     def __call__(self, event: Event, context: Any) -> Any:
         """Answer an event of API Gateway (payload 1.0)."""
         answer = super().__call__(routed(event, self.routes), context)
-        if (
-            event["requestContext"]["httpMethod"] == "HEAD"
-        ):  # RFC 9110, 9.3.2: as GET, without the content
+        if event["requestContext"]["httpMethod"] == "HEAD":
+            # RFC 9110, 9.3.2: as GET, without the content.
             return {**answer, "body": "", "isBase64Encoded": False}
         return answer
 

@@ -50,9 +50,8 @@ def publish_demo(
         except FileError as error:
             if publishing.is_new(portal.clinics, ready.clinic.id):
                 raise
-            print(
-                f"{error}. This portal keeps the version it has.", file=sys.stderr
-            )  # data of an earlier release
+            # The data are of an earlier release.
+            print(f"{error}. This portal keeps the version it has.", file=sys.stderr)
         given[ready.clinic.id] = known.get(ready.clinic.id, "")
     places = {clinic: api_key_key(digest(secret)) for clinic, secret in given.items()}
     valid = portal.table.get(list(places.values()))

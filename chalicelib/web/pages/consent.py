@@ -1,6 +1,6 @@
 """The pages that ask a patient: the consent form and the withdrawal form.
 
-`pages.decision` takes what comes back.
+`pages.form_submission` takes what comes back.
 """
 
 from chalice.app import Request, Response

@@ -1,7 +1,7 @@
-"""The forms by which patients decide and withdraw, when they come back.
+"""What a patient sends: the answers of a consent form, or a withdrawal.
 
-Read, recorded, or shown again with errors. `services.patient_decisions` records what was read. The
-page that shows a form does not load this module.
+It is read, recorded, or shown again with errors; `services.patient_decisions` records it. The kiosk
+sends its forms here too. The page that shows a form does not load this module.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from chalicelib.portal import get_portal
 from chalicelib.services import patient_decisions
 from chalicelib.services.decisions import NoticeChangedError
 from chalicelib.services.patient_decisions import CannotAgreeError, FormResult, SubmittedForm
+from chalicelib.store.shown_pages import CONSENT_PAGE, WITHDRAWAL_PAGE
 from chalicelib.web.errors import retry_after
 from chalicelib.web.form_state import FormState, state_of
 from chalicelib.web.forms import Fields, read_consent, read_withdrawal
@@ -26,13 +27,24 @@ from chalicelib.web.pages.decision_form import (
     read_withdrawal_source,
     show_again,
 )
-from chalicelib.web.requests import form_fields, visitor
+from chalicelib.web.requests import form_fields, mount, visitor
+from chalicelib.web.responses import see_other
 
 TOO_OLD = FieldError("errors", "page_too_old")
 NOTICE_CHANGED = FieldError("errors", "notice_changed")
 
 Next = Callable[[Request, FormResult], Response]
 """What a patient is shown after a form was recorded."""
+
+
+def decide(request: Request, clinic: str) -> Response:
+    """Take the answers."""
+    return submit_answers(CONSENT_PAGE, clinic, request, _to_receipt)
+
+
+def withdraw(request: Request, clinic: str) -> Response:
+    """Withdraw."""
+    return submit_withdrawal(WITHDRAWAL_PAGE, clinic, request, _to_receipt)
 
 
 def submit_answers(template: str, clinic: str, request: Request, then: Next) -> Response:
@@ -108,3 +120,10 @@ def _show_too_many(page: FormPage, fields: Fields, error: TooManyError) -> Respo
     answer.status_code = 429
     answer.headers.update(retry_after(error))
     return answer
+
+
+def _to_receipt(request: Request, result: FormResult) -> Response:
+    # The form's own receipt, always: another number would show a stranger what happened to a
+    # contact since.
+    number = result.decision.receipt_id
+    return see_other(f"{mount(request)}/{result.clinic.id}/receipts/{number}?lang={result.lang}")

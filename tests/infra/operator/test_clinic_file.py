@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from chalicelib.domain.languages import LANGUAGES
 from infra.operator.clinic_file import ClinicFile, FileError
 from infra.operator.publish import read_document, read_file
 from tests.factories import a_document
@@ -146,7 +147,8 @@ def test_what_makes_a_file_no_yaml_is_reported_as_the_slip_it_is(
             "languages:\n- lv\n- en\n",
             "languages: lv, en\n",
             ": languages: is 'lv, en', and a list is due. "
-            "Write `languages: [lv, en]`, of: the clinic's languages, its own first, from lv, lt, ka, ru, en",
+            "Write `languages: [lv, en]`, of: the clinic's languages, its own first, "
+            f"from {', '.join(LANGUAGES)}",
             id="languages as a text",
         ),
         pytest.param(

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.consent import CONFIRM_WITHIN
 from chalicelib.domain.contacts import Contact, ContactKind
-from chalicelib.domain.instants import moment
+from chalicelib.domain.instants import ending, moment
 from chalicelib.domain.links import LinkScope
 from tests.web.client import Answer, Client
 from tests.web.letterbox import a_token, letters
@@ -181,6 +182,8 @@ def steady(document: dict[str, Any]) -> dict[str, Any]:
         """
         if at is None or not timedelta(hours=-1) < moment(at) - recorded < timedelta(days=9):
             return at
+        if at == ending(CONFIRM_WITHIN, document["recorded_at"]):
+            return "when the time to confirm is over"
         minutes = round((moment(at) - recorded).total_seconds() / 60)
         return f"recorded{minutes * 60:+d}"
 
