@@ -115,11 +115,13 @@ def _waiting(
 ) -> list[QuestionId]:
     """Give what a contact that was given is asked to confirm."""
     waiting = []
-    for address, entry in decisions.items():
-        confirming = clinic.confirming_kind(address, given)
+    for question, entry in decisions.items():
+        if not entry["confirm_by"]:
+            continue
+        confirming = clinic.confirming_kind(question, given)
         asks_a_stranger = confirming is None or not given[ContactKind(confirming)]
-        if entry["confirm_by"] and (entry["after"] == State.PENDING or asks_a_stranger):
-            waiting.append(address)
+        if entry["after"] == State.PENDING or asks_a_stranger:
+            waiting.append(question)
     return waiting
 
 

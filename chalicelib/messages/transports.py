@@ -118,8 +118,8 @@ class AwsTransport:
         return str(self._call("sns", "publish", request)["MessageId"])
 
     def _call(self, service: str, operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        call = getattr(self._aws.client(service), operation)
         try:
+            call = getattr(self._aws.client(service), operation)
             answer: Mapping[str, Any] = call(**request)
         except ParamValidationError as error:  # its text repeats the message
             raise MessageRefusedError(type(error).__name__) from None

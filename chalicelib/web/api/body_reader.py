@@ -39,6 +39,7 @@ MAX_ERRORS = 100
 """How many faults of a body an answer lists: the answer has a bounded length."""
 
 MAX_WORD = 64
+SHA256_DIGITS = 64
 """How long a moment, a version or the name of a decision may be."""
 
 MAX_CURSOR = 4000
@@ -361,7 +362,9 @@ def _is_line(value: object) -> bool:
 
 def is_sha256(value: object) -> bool:
     """Tell whether a value is a SHA-256 in hexadecimal: 64 digits in lower case."""
-    return isinstance(value, str) and bool(re.fullmatch(r"[0-9a-f]{64}", value))
+    if not isinstance(value, str) or len(value) != SHA256_DIGITS:
+        return False
+    return bool(re.fullmatch(r"[0-9a-f]+", value))
 
 
 def is_word(value: object) -> bool:

@@ -176,13 +176,15 @@ def _replace_contact(request: Request, opened: OpenedLink, fields: Fields) -> Re
         return _say_new_contact(request, opened, "no")
     person, change = replacement
     base = visitor(request).base_url
+    # Read before anything is recorded: afterwards nothing may fail.
+    lang = _language(request, _clinic_of(opened), opened.link.lang)
     try:
         receipt = own_contacts.confirm_replacement(
             portal, opened, person, change, portal.clock(), base
         )
     except NotTheirsError:
         return _say_new_contact(request, opened, "over")
-    return _to_receipt(request, receipt, _language(request, _clinic_of(opened), opened.link.lang))
+    return _to_receipt(request, receipt, lang)
 
 
 def _say_new_contact(request: Request, opened: OpenedLink, kind: str, **filled: Any) -> Response:
