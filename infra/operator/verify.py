@@ -58,8 +58,8 @@ OF_TEXTS = {
     and named this version of the text.""",
     BELONGS: "",
     UNKNOWN: f"""
-  - Where “{UNKNOWN}” stands, they were recorded by staff, and nothing shows which text was
-    read.""",
+  - Where “{UNKNOWN}” stands, they were recorded by staff, and
+    nothing shows which text was read.""",
 }
 
 WORDS = {"form": "Form or note in the clinic's files", "witness": "Who saw or heard it"}
