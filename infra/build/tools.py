@@ -146,30 +146,8 @@ def dynamodb_local() -> Iterator[str]:
 
 
 def fhir_validator_folder() -> Path:
-    """Return the folder of the npm package `fhir`, which validates R4 offline; fetch it if need
-    be.
-    """
-    home = LOCAL / "tools" / FHIR_VALIDATOR
-    folder = home / "node_modules" / "fhir"
-    if not (folder / "index.js").exists():
-        _needs_npm("the FHIR validator")
-        _report("Fetching the FHIR validator …")
-        home.mkdir(parents=True, exist_ok=True)
-        if not _succeeds(
-            [
-                "npm",
-                "install",
-                "--no-save",
-                "--ignore-scripts",
-                "--prefix",
-                str(home),
-                FHIR_VALIDATOR,
-            ]
-        ):
-            raise ToolMissingError(
-                f"npm could not fetch {FHIR_VALIDATOR}: check the network and try again."
-            )
-    return folder
+    """Return the folder of the npm package `fhir`, which validates R4 offline."""
+    return _npm_modules(FHIR_VALIDATOR, "fhir/package.json", "the FHIR validator") / "fhir"
 
 
 def fhir_definitions() -> tuple[Path, ...]:
@@ -192,37 +170,29 @@ def fhir_definitions() -> tuple[Path, ...]:
 
 
 def graphviz_folder() -> Path:
-    """Return the folder of Graphviz as an npm package, fetching it the first time."""
-    home = LOCAL / "tools" / GRAPHVIZ.removeprefix("@").replace("/", "-")
-    folder = home / "node_modules" / "@viz-js" / "viz"
-    if not (folder / "package.json").exists():
-        _needs_npm("Graphviz, which draws the pictures of the documents")
-        _report("Fetching Graphviz …")
-        home.mkdir(parents=True, exist_ok=True)
-        if not _succeeds(
-            ["npm", "install", "--no-save", "--ignore-scripts", "--prefix", str(home), GRAPHVIZ]
-        ):
-            raise ToolMissingError(
-                f"npm could not fetch {GRAPHVIZ}: check the network and try again."
-            )
-    return folder
+    """Return the folder of Graphviz as an npm package."""
+    modules = _npm_modules(GRAPHVIZ, "@viz-js/viz/package.json", "Graphviz, for the documents")
+    return modules / "@viz-js" / "viz"
 
 
 def redocly() -> Path:
-    """Return the command of Redocly's OpenAPI linter, fetching it from npm the first time."""
-    home = LOCAL / "tools" / REDOCLY.removeprefix("@").replace("/", "-")
-    command = home / "node_modules" / ".bin" / "redocly"
-    if not command.exists():
-        _needs_npm("Redocly's linter of the OpenAPI document")
-        _report("Fetching Redocly's linter …")
-        home.mkdir(parents=True, exist_ok=True)
-        if not _succeeds(
-            ["npm", "install", "--no-save", "--ignore-scripts", "--prefix", str(home), REDOCLY]
-        ):
-            raise ToolMissingError(
-                f"npm could not fetch {REDOCLY}: check the network and try again."
-            )
-    return command
+    """Return the command of Redocly's OpenAPI linter."""
+    return _npm_modules(REDOCLY, ".bin/redocly", "Redocly's linter") / ".bin" / "redocly"
+
+
+def _npm_modules(package: str, holds: str, name: str) -> Path:
+    """Return the folder of npm modules that holds a pinned package, fetching it the first time."""
+    home = LOCAL / "tools" / package.removeprefix("@").replace("/", "-")
+    modules = home / "node_modules"
+    if (modules / holds).exists():
+        return modules
+    _needs_npm(name)
+    _report(f"Fetching {name} …")
+    home.mkdir(parents=True, exist_ok=True)
+    install = ["npm", "install", "--no-save", "--ignore-scripts", "--prefix", str(home), package]
+    if not _succeeds(install):
+        raise ToolMissingError(f"npm could not fetch {package}: check the network and try again.")
+    return modules
 
 
 def client_generator() -> Path:
