@@ -20,7 +20,8 @@ from chalicelib.domain.subjects import Subject
 from chalicelib.messages.rules import ended_consent
 from chalicelib.portal import Portal
 from chalicelib.services import decisions
-from chalicelib.services.decisions import BusyError, NoOpenQuestionError, has_open_answer
+from chalicelib.services.decisions import BusyError, NoOpenQuestionError
+from chalicelib.services.withdrawals import has_open_answer
 from chalicelib.store import contacts, outbox, people, withdrawal_orders
 from chalicelib.store.clinics import Published
 from chalicelib.store.encryption import ClinicKey, KeysUnavailableError

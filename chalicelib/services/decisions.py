@@ -1,4 +1,6 @@
-"""Recording decisions: whom a decision reaches, and one receipt for each of them.
+"""Recording decisions: one receipt for each person whom a decision reaches.
+
+A withdrawal for everybody under a contact is in `services.withdrawals`.
 
 One decision of one person takes two round trips: a read of who is known under the contacts given,
 and a transaction that writes the receipt with everything that follows from it, or nothing. The next
@@ -15,16 +17,12 @@ from chalicelib.domain.consent import (
     BY_CLINIC,
     Answer,
     Assurance,
-    NoticeInForce,
     QuestionId,
-    State,
-    resolve,
 )
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.decisions import Decision, decide, receipt_id
 from chalicelib.domain.errors import ConcurrentWriteError, RejectedError
-from chalicelib.domain.identity import People, all_subjects, subjects_to_stop
-from chalicelib.domain.instants import Instant
+from chalicelib.domain.identity import People, subjects_to_stop
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
@@ -53,9 +51,6 @@ from chalicelib.store.writes import Put, Write
 
 ATTEMPTS = 8
 _FIRST_PAUSE = 0.02
-
-_STOPPED = (State.REFUSED, State.WITHDRAWN)
-"""The states in which nothing is left to stop."""
 
 _ON_A_PAGE = (Assurance.SELF_ASSERTED, Assurance.LINK)
 """How sure the portal is of a patient who answers on a page that was open: its text may have
@@ -139,7 +134,7 @@ def record(
             if not _stops_anew(decision, person, prepared.receipt, kept):
                 return kept
             decision = replace(
-                decision, receipt_id=_follow_up_id(portal, decision, {"after": person.version})
+                decision, receipt_id=follow_up_id(portal, decision, {"after": person.version})
             )
         except ContendedError:
             continue
@@ -258,7 +253,7 @@ def _stops_anew(decision: Decision, person: Subject, receipt: Receipt, kept: Rec
     )
 
 
-def _follow_up_id(portal: Portal, decision: Decision, reason: Mapping[str, Any]) -> str:
+def follow_up_id(portal: Portal, decision: Decision, reason: Mapping[str, Any]) -> str:
     """Give the id of a receipt that follows from a decision, another one for each `reason`."""
     secret = portal.clinics.key(decision.clinic).receipt_secret()
     return receipt_id(secret, decision.receipt_id, reason)
@@ -299,13 +294,13 @@ def answer(
     if len(reached) > MANY:
         by_contacts = replace(identification, contacts=_contacts_that_reach(reaching))
         order = replace(
-            _order(replace(decision, answers=stops), by_contacts, seen), asked_only=True
+            order_for(replace(decision, answers=stops), by_contacts, seen), asked_only=True
         )
         return record(
-            portal, decision, identification, seen=seen, also=_with_order(portal, also, order)
+            portal, decision, identification, seen=seen, also=with_order(portal, also, order)
         )
     receipt = record(portal, decision, identification, seen=seen, also=also)
-    if _is_of_another_decision(decision, receipt):
+    if is_of_another_decision(decision, receipt):
         return receipt
     for person in reached:
         if person.id != receipt.document["subject"]:
@@ -323,7 +318,7 @@ def _stop_for(
     portal: Portal, stop: Decision, identification: Identification, person: Subject
 ) -> None:
     """Record a No for one of the others who are known under its contacts."""
-    number = _follow_up_id(portal, stop, {"subject": person.id})
+    number = follow_up_id(portal, stop, {"subject": person.id})
     own = replace(
         identification,
         name=None,
@@ -336,132 +331,7 @@ def _stop_for(
     record(portal, replace(stop, receipt_id=number), own)
 
 
-def withdraw(
-    portal: Portal,
-    decision: Decision,
-    identification: Identification,
-    *,
-    seen: Lookup | None = None,
-    also: Sequence[Put] = (),
-    left_only: bool = False,
-) -> list[Receipt]:
-    """Withdraw for everyone known under the contacts, and give a receipt for each.
-
-    Where nobody is known, it is recorded for a new person.
-    For more people than one request serves there is one receipt and an order (`withdrawal_orders`),
-    by which the others follow; with `left_only` no receipt for those for whom nothing is left to
-    stop. Errors as for `record`.
-    """
-    seen = seen or portal.directory.look_up(
-        decision.clinic, identification.contacts, guard=identification.guard, most=MANY
-    )
-    decision = _with_all_past_questions(portal, decision, seen)
-    reached = all_subjects(seen.stored_under)
-    own = _one_for_each(decision, identification, seen, reached)
-    if not seen.partly_read and len(reached) <= MANY:
-        return _withdraw_for_each(portal, decision, own, seen, also)
-    order = replace(_order(decision, identification, seen), left_only=left_only)
-    if left_only:
-        at, notice = decision.recorded_at, seen.published.in_force
-        left = {
-            person.id for person in reached if has_open_answer(person, decision.answers, notice, at)
-        }
-        own = [each for each in own if each.person in left]
-    if not own:
-        _place_order_alone(portal, order, seen, also)
-        return []
-    first = replace(own[0], informed_by_order=True)
-    return [record(portal, decision, first, seen=seen, also=_with_order(portal, also, order))]
-
-
-def _with_all_past_questions(portal: Portal, decision: Decision, seen: Lookup) -> Decision:
-    """Give a withdrawal of everything with every question the clinic ever asked.
-
-    Any other as it is.
-    """
-    if not decision.everything:
-        return decision
-    past = portal.clinics.with_all_past_questions(seen.published).questions
-    return replace(decision, answers={**dict.fromkeys(past, Answer.WITHDRAW), **decision.answers})
-
-
-def _one_for_each(
-    decision: Decision, identification: Identification, seen: Lookup, reached: Sequence[Subject]
-) -> list[Identification]:
-    """Give an identification for each person whom a withdrawal reaches, in the order of recording.
-
-    A contact that is nobody's without a doubt is kept as withdrawn too, of somebody new: a paper
-    form from before, but entered later, must not outlive this withdrawal.
-    """
-    unambiguous = seen.unambiguous()
-    # What is stopped for everybody who ever typed a contact proves it for none of them.
-    own = [replace(identification, person=person.id, proves=()) for person in reached]
-    unused = tuple(contact for contact, people in unambiguous.items() if not people)
-    if decision.assurance not in BY_CLINIC:
-        return [*own, replace(identification, contacts=unused, person=None)] if unused else own
-    # Staff would take whoever typed the contact for the person they see.
-    fresh = identification.fresh.id
-    if unused:
-        own.append(replace(identification, contacts=unused, person=fresh))
-    # The person they see comes first, with what they wrote down.
-    seen_by_staff = {fresh, *(person.id for person in all_subjects(unambiguous))}
-    return sorted(own, key=lambda each: each.person not in seen_by_staff)
-
-
-def _withdraw_for_each(
-    portal: Portal,
-    decision: Decision,
-    identifications: Sequence[Identification],
-    seen: Lookup,
-    also: Sequence[Put],
-) -> list[Receipt]:
-    """Record a withdrawal for a few people, one after the other.
-
-    The first receipt has the decision's own id.
-    """
-    reached = {person.id for person in all_subjects(seen.stored_under)}
-    receipts: dict[str, Receipt] = {}
-    for position, identification in enumerate(identifications):
-        fresh = identification.fresh.id
-        subject = identification.person or fresh
-        if subject in receipts:
-            continue
-        following = replace(
-            decision, receipt_id=_follow_up_id(portal, decision, {"subject": subject})
-        )
-        own = following if position else decision
-        try:
-            receipt = record(
-                portal,
-                own,
-                replace(identification, follows=bool(position)),
-                seen=None if position else seen,
-                also=() if position else also,
-                recheck=_without_receipt(own, receipts),
-            )
-        except NoOpenQuestionError:
-            # The contact was nobody's and has just become theirs, who have their receipt.
-            continue
-        receipts[receipt.document["subject"]] = receipt
-        expected = {subject, fresh, *reached}
-        if (
-            _is_of_another_decision(decision, receipt)
-            or receipt.document["subject"] not in expected
-        ):
-            return [receipt]
-        if subject != fresh and subject not in receipts and fresh not in receipts:
-            # Sent again, and somebody joined since: the decision's own id is that of another's
-            # receipt.
-            receipts[subject] = record(portal, following, replace(identification, follows=True))
-    return list(receipts.values())
-
-
-def _without_receipt(decision: Decision, receipts: Mapping[str, Receipt]) -> Recheck:
-    """Leave a decision open to everybody but those who have one of these receipts of it."""
-    return lambda person: () if person.id in receipts else decision.answers
-
-
-def _order(decision: Decision, identification: Identification, seen: Lookup) -> Order:
+def order_for(decision: Decision, identification: Identification, seen: Lookup) -> Order:
     """Make the order by which a decision reaches everybody under its contacts, fewest first."""
 
     def size(contact: Contact) -> tuple[bool, int]:
@@ -474,7 +344,7 @@ def _order(decision: Decision, identification: Identification, seen: Lookup) -> 
     )
 
 
-def _with_order(
+def with_order(
     portal: Portal, also: Sequence[Write], order: Order
 ) -> Callable[[Lookup], Sequence[Write]]:
     """Give what is written with the first receipt of an order: the order, and its marks."""
@@ -487,23 +357,7 @@ def _with_order(
     return writes
 
 
-def _place_order_alone(portal: Portal, order: Order, seen: Lookup, also: Sequence[Put]) -> None:
-    """Place an order without a first receipt: nobody read so far has anything left to stop."""
-    try:
-        portal.table.write(_with_order(portal, also, order)(seen))
-    except (ConflictError, ContendedError):
-        raise BusyError from None
-
-
-def has_open_answer(
-    person: Subject, questions: Collection[QuestionId], notice: NoticeInForce, at: Instant
-) -> bool:
-    """Tell whether an answer of a person to one of these questions can still be stopped."""
-    statuses = [resolve(person.summaries.get(question), notice, at) for question in questions]
-    return any(status.state not in _STOPPED for status in statuses)
-
-
-def _is_of_another_decision(decision: Decision, receipt: Receipt) -> bool:
+def is_of_another_decision(decision: Decision, receipt: Receipt) -> bool:
     """Tell whether an Idempotency-Key was used before for another decision, whose receipt this is.
 
     Nothing may be written after that.

@@ -13,7 +13,7 @@ from chalicelib.domain.decisions import Decision, new_decision, receipt_id
 from chalicelib.domain.guardians import ACTOR, is_of_consent_age, last_relation
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.submission import FormAnswers
-from chalicelib.services import decisions
+from chalicelib.services import decisions, withdrawals
 from chalicelib.services.own_page import OwnPage
 from chalicelib.services.patient_decisions import SubmittedForm
 from chalicelib.services.visitor import Visitor
@@ -65,7 +65,7 @@ def record_stops(page: OwnPage, form: SubmittedForm, visitor: Visitor) -> Receip
     check = visitor.rate_limit_check("manage-stop", (counted,), page.now)
     identification = replace(_identify(page, visitor), guard=check)
     if page.shared:
-        receipt = decisions.withdraw(page.portal, decision, identification)[0]
+        receipt = withdrawals.withdraw(page.portal, decision, identification)[0]
     else:
         own = replace(identification, person=page.person.id)
         receipt = decisions.record(page.portal, decision, own)

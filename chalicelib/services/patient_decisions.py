@@ -19,7 +19,7 @@ from chalicelib.domain.rate_limits import contact_subjects, withdrawal_subjects
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.submission import FormAnswers
 from chalicelib.portal import Portal
-from chalicelib.services import decisions
+from chalicelib.services import decisions, withdrawals
 from chalicelib.services.invitee import Invitee, decide_by_link, identify_by_link
 from chalicelib.services.visitor import Visitor
 from chalicelib.services.withdrawal_source import WithdrawalSource, withdraw_by_source
@@ -134,7 +134,7 @@ def record_withdrawal(
     if source:
         receipt = withdraw_by_source(portal, source, decision, identification)
     else:
-        receipt = decisions.withdraw(portal, decision, identification)[0]
+        receipt = withdrawals.withdraw(portal, decision, identification)[0]
     log.count("WithdrawalRecorded")
     return FormResult(form.clinic, decision, receipt, _is_reachable(form.clinic, answers))
 

@@ -16,7 +16,7 @@ from chalicelib.domain.postal_address import PostalAddress
 from chalicelib.domain.receipts import Receipt
 from chalicelib.portal import Portal
 from chalicelib.receipts.sd_jwt import with_disclosures
-from chalicelib.services import decisions
+from chalicelib.services import decisions, withdrawals
 from chalicelib.services.authorized_call import (
     AuthorizedCall,
     InvalidBodyError,
@@ -119,7 +119,7 @@ def record_withdrawal(portal: Portal, call: StaffCall) -> RecordedReceipt:
     """
     decision = _decision(portal, call)
     audit = call.audit("withdrawals", (), decision.receipt_id)
-    receipts = decisions.withdraw(
+    receipts = withdrawals.withdraw(
         portal, decision, _identification(call), seen=call.lookup, also=[audit]
     )
     log.count("StaffWithdrawalRecorded")

@@ -14,7 +14,7 @@ from chalicelib.domain.decisions import Decision, new_decision, receipt_id
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.links import LinkScope
 from chalicelib.portal import Portal
-from chalicelib.services import decisions
+from chalicelib.services import withdrawals
 from chalicelib.store.links import OpenedLink, audit_line, open_link
 from chalicelib.store.lookup import Identification, Lookup, fresh_subject
 from chalicelib.store.shown_pages import WITHDRAWAL_PAGE
@@ -117,7 +117,9 @@ def stop(
     answers = dict.fromkeys(questions, Answer.WITHDRAW)
     decision = _new_decision(portal, unsubscription, answers, lang)
     identification = Identification((unsubscription.contact,), None, fresh_subject(), base=base)
-    decisions.withdraw(portal, decision, identification, seen=unsubscription.lookup, left_only=True)
+    withdrawals.withdraw(
+        portal, decision, identification, seen=unsubscription.lookup, left_only=True
+    )
     log.count("WithdrawalRecorded")
 
 

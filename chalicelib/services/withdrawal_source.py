@@ -16,7 +16,7 @@ from chalicelib.domain.instants import Instant
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
-from chalicelib.services import decisions
+from chalicelib.services import decisions, withdrawals
 from chalicelib.services.invitee import Invitee, find_invitee
 from chalicelib.store import people
 from chalicelib.store.links import OldLinkError, UnknownLinkError
@@ -138,7 +138,7 @@ def withdraw_by_source(
         proves = () if source.by_program else (source.holder,)
         identification = replace(identification, contacts=(source.holder,), proves=proves)
         if len(found) != 1:
-            return decisions.withdraw(portal, decision, identification)[0]
+            return withdrawals.withdraw(portal, decision, identification)[0]
     if not found:
         return decisions.record(portal, decision, identification)
     return _withdraw_for_each(portal, decision, identification, found)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chalicelib.portal import Portal
-from chalicelib.services import decisions
+from chalicelib.services import decisions, withdrawals
 from chalicelib.store import table
 from chalicelib.store.table import Table
 from chalicelib.store.writes import Put, Replace, Write
@@ -85,7 +85,7 @@ def _without_looking(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _only_the_first_person(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a withdrawal end with the first of those who share the contact."""
-    everyone = decisions.withdraw
+    everyone = withdrawals.withdraw
 
     def withdraw(portal: Portal, decision: Any, signature: Any, **more: Any) -> Any:
         seen = more.get("seen") or portal.directory.look_up(
@@ -100,7 +100,7 @@ def _only_the_first_person(monkeypatch: pytest.MonkeyPatch) -> None:
             )
         ]
 
-    monkeypatch.setattr(decisions, "withdraw", withdraw)
+    monkeypatch.setattr(withdrawals, "withdraw", withdraw)
 
 
 def _counted_without_a_mark(monkeypatch: pytest.MonkeyPatch) -> None:

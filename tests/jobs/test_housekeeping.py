@@ -18,7 +18,7 @@ from chalicelib.jobs import housekeeping
 from chalicelib.jobs.catch_up import clear_erased
 from chalicelib.jobs.housekeeping import HousekeepingRun, run_housekeeping
 from chalicelib.portal import Portal
-from chalicelib.services import decisions
+from chalicelib.services import decisions, withdrawals
 from chalicelib.services.subject_rights import erase
 from chalicelib.store import people, reminders
 from chalicelib.store.keys import SHARDS, outbox_key, person_key
@@ -169,7 +169,7 @@ def test_a_contact_that_only_ever_withdrew_goes_within_days(portal: Portal) -> N
     finds it stopped.
     """
     for contact in (ANNA, ANNA_PHONE):
-        decisions.withdraw(portal, a_decision({EMAIL_NEWS: "withdraw"}, EVENING), signed(contact))
+        withdrawals.withdraw(portal, a_decision({EMAIL_NEWS: "withdraw"}, EVENING), signed(contact))
     assert keep(portal, "2026-12-22T18:29:59.999Z").done["erased"] == 0
     decisions.record(
         portal,
@@ -200,7 +200,7 @@ def test_a_consent_that_ended_is_forgotten_when_the_notice_says_so(portal: Porta
             on_paper({EMAIL_NEWS: "yes"}, MORNING, MORNING, clinic=clinic),
             signed(somebody(1)),
         )
-        decisions.withdraw(
+        withdrawals.withdraw(
             portal, a_decision({EMAIL_NEWS: "withdraw"}, EVENING, clinic=clinic), signed(ANNA)
         )
     left = []

@@ -13,7 +13,7 @@ from chalicelib.domain.decisions import Day, Decision
 from chalicelib.domain.instants import END_OF_TIME
 from chalicelib.jobs.withdrawal_orders import carry_on
 from chalicelib.portal import Portal
-from chalicelib.services import decisions
+from chalicelib.services import decisions, withdrawals
 from chalicelib.services.decisions import BusyError
 from chalicelib.services.subject_rights import erase
 from chalicelib.store import people as roll
@@ -84,7 +84,7 @@ def test_a_stop_for_very_many_counts_at_once_and_reaches_everybody(
     people = a_care_home(portal)
     decision = a_decision(STOP, NOON)
     round_trips.clear()
-    [first] = decisions.withdraw(portal, decision, signed(ANNA_PHONE))
+    [first] = withdrawals.withdraw(portal, decision, signed(ANNA_PHONE))
     assert round_trips == ["BatchGetItem", "Query", "TransactWriteItems"]
     assert first.id == decision.receipt_id
     assert withdrawal_orders.is_open(portal.table, RIGA, first.id)
@@ -106,7 +106,7 @@ def test_a_stop_for_very_many_counts_at_once_and_reaches_everybody(
 def test_a_stop_goes_on_where_it_was_interrupted(portal: Portal) -> None:
     """Time runs out after every page."""
     people = a_care_home(portal)
-    decisions.withdraw(portal, a_decision(STOP, NOON), signed(ANNA_PHONE))
+    withdrawals.withdraw(portal, a_decision(STOP, NOON), signed(ANNA_PHONE))
     for _ in range(10):
         carried(portal, pages(1))
     assert not list(withdrawal_orders.open_orders(portal.table))
@@ -118,7 +118,7 @@ def test_a_crash_in_the_middle_of_a_page_doubles_nothing(
 ) -> None:
     """Whoever has a receipt of the withdrawal gets no second one, and whoever has none gets it."""
     people = a_care_home(portal)
-    decisions.withdraw(portal, a_decision(STOP, NOON), signed(ANNA_PHONE))
+    withdrawals.withdraw(portal, a_decision(STOP, NOON), signed(ANNA_PHONE))
     with monkeypatch.context() as crash:
         crash.setattr(
             withdrawal_orders, "save_progress", lambda *_: None
@@ -134,10 +134,10 @@ def test_the_same_stop_sent_again_is_the_same_receipt(portal: Portal, when: str)
     """A retry neither starts again nor serves anybody twice."""
     people = a_care_home(portal)
     decision = a_decision(STOP, NOON)
-    first = decisions.withdraw(portal, decision, signed(ANNA_PHONE))
+    first = withdrawals.withdraw(portal, decision, signed(ANNA_PHONE))
     if when == "done":
         carried(portal)
-    assert decisions.withdraw(portal, decision, signed(ANNA_PHONE)) == first
+    assert withdrawals.withdraw(portal, decision, signed(ANNA_PHONE)) == first
     carried(portal)
     assert versions(portal, people) == {2}
 
@@ -147,7 +147,7 @@ def test_who_says_yes_after_the_stop_is_not_stopped_by_it_when_their_turn_comes(
 ) -> None:
     """The last resident decides again at reception, before the order has reached them."""
     a_care_home(portal)
-    decisions.withdraw(portal, a_decision(STOP, NOON), signed(ANNA_PHONE))
+    withdrawals.withdraw(portal, a_decision(STOP, NOON), signed(ANNA_PHONE))
     last = resident(RESIDENTS - 1)
     decisions.record(portal, on_paper({SMS_NEWS: "yes"}, EVENING, EVENING), signed(last))
     carried(portal)
@@ -163,7 +163,7 @@ def test_who_got_the_first_receipt_gets_no_second_one_whatever_they_said_since(
     word.
     """
     people = a_care_home(portal)
-    [first] = decisions.withdraw(portal, a_decision(STOP, NOON), signed(ANNA_PHONE))
+    [first] = withdrawals.withdraw(portal, a_decision(STOP, NOON), signed(ANNA_PHONE))
     served = people.index(first.document["subject"])
     decisions.record(portal, on_paper({SMS_NEWS: "no"}, EVENING, EVENING), signed(resident(served)))
     carried(portal)
@@ -174,7 +174,7 @@ def test_who_got_the_first_receipt_gets_no_second_one_whatever_they_said_since(
 def test_who_is_erased_meanwhile_stays_erased(portal: Portal) -> None:
     """The order makes nobody known again."""
     people = a_care_home(portal)
-    decisions.withdraw(portal, a_decision(STOP, NOON), signed(ANNA_PHONE))
+    withdrawals.withdraw(portal, a_decision(STOP, NOON), signed(ANNA_PHONE))
     erase(portal, RIGA, people[-1], "patient", EVENING)
     carried(portal)
     assert versions(portal, people) == {1, 2}
@@ -188,7 +188,7 @@ def test_an_address_nobody_knows_is_kept_as_withdrawn_beside_a_phone_of_very_man
 ) -> None:
     """A paper form from before, entered later under that address, does not outlive the word."""
     a_care_home(portal)
-    decisions.withdraw(portal, a_decision(STOP, NOON), signed(BELLA, ANNA_PHONE))
+    withdrawals.withdraw(portal, a_decision(STOP, NOON), signed(BELLA, ANNA_PHONE))
     carried(portal)
     assert state(portal, RIGA, BELLA, SMS_NEWS) == "withdrawn"
     [bella] = portal.directory.look_up(RIGA, [BELLA]).stored_under[BELLA]
@@ -215,7 +215,7 @@ def test_a_click_stops_only_what_is_left_to_stop(portal: Portal) -> None:
 
     def click(decision: Decision) -> None:
         lookup = portal.directory.look_up(RIGA, [ANNA_PHONE], most=MANY)
-        decisions.withdraw(portal, decision, signed(ANNA_PHONE), seen=lookup, left_only=True)
+        withdrawals.withdraw(portal, decision, signed(ANNA_PHONE), seen=lookup, left_only=True)
         carried(portal)
 
     click(a_decision(STOP, NOON))
@@ -235,13 +235,13 @@ def test_nobody_piles_up_work_for_a_contact_of_very_many(portal: Portal) -> None
     """
     a_care_home(portal, MANY + 1)
     for number in range(MOST_OPEN):
-        decisions.withdraw(
+        withdrawals.withdraw(
             portal, a_decision(STOP, f"2026-11-22T12:00:{number:02}.000Z"), signed(ANNA_PHONE)
         )
     with pytest.raises(BusyError):
-        decisions.withdraw(portal, a_decision(STOP, EVENING), signed(ANNA_PHONE))
+        withdrawals.withdraw(portal, a_decision(STOP, EVENING), signed(ANNA_PHONE))
     carried(portal, pages(4))
-    decisions.withdraw(portal, a_decision(STOP, EVENING), signed(ANNA_PHONE))
+    withdrawals.withdraw(portal, a_decision(STOP, EVENING), signed(ANNA_PHONE))
 
 
 def test_somebody_who_cannot_be_served_keeps_the_order_open_and_holds_up_nobody(
@@ -249,7 +249,7 @@ def test_somebody_who_cannot_be_served_keeps_the_order_open_and_holds_up_nobody(
 ) -> None:
     """It is never taken for done while a part is open; the clock's round comes back to it."""
     people = a_care_home(portal)
-    [first] = decisions.withdraw(portal, a_decision(STOP, NOON), signed(ANNA_PHONE))
+    [first] = withdrawals.withdraw(portal, a_decision(STOP, NOON), signed(ANNA_PHONE))
     record = decisions.record
 
     def fails(portal: Portal, decision: Decision, signature: object, **more: object) -> object:
@@ -269,7 +269,7 @@ def test_somebody_who_cannot_be_served_keeps_the_order_open_and_holds_up_nobody(
 def test_what_an_order_holds_names_nobody(portal: Portal) -> None:
     """The contacts it is about stand in it sealed, like everywhere."""
     a_care_home(portal)
-    decisions.withdraw(portal, a_decision(STOP, NOON), signed(ANNA, ANNA_PHONE))
+    withdrawals.withdraw(portal, a_decision(STOP, NOON), signed(ANNA, ANNA_PHONE))
     [place] = withdrawal_orders.open_orders(portal.table)
     item = portal.table.get([place])[place]
     kept = f"{place}{item.body}{bytes(item.blob or b'')!r}"
@@ -284,7 +284,7 @@ def test_a_stop_of_which_only_the_day_is_known_is_told_so_to_everybody(portal: P
     people = a_care_home(portal)
     day = Day(NOON[:10], f"{NOON[:10]}T21:59:59.999Z")
     decision = on_paper({SMS_NEWS: "withdraw"}, f"{NOON[:10]}T00:00:00.000Z", EVENING, day=day)
-    decisions.withdraw(portal, decision, signed(ANNA_PHONE))
+    withdrawals.withdraw(portal, decision, signed(ANNA_PHONE))
     assert status(portal, ANNA_PHONE).state == "withdrawn"
     carried(portal)
     assert status(portal, ANNA_PHONE).state == "withdrawn"

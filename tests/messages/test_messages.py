@@ -21,7 +21,7 @@ from chalicelib.jobs.housekeeping import run_housekeeping
 from chalicelib.jobs.withdrawal_orders import carry_on
 from chalicelib.messages.delivery import Delivery
 from chalicelib.portal import Portal
-from chalicelib.services import decisions
+from chalicelib.services import decisions, withdrawals
 from chalicelib.services.subject_rights import erase, restrict
 from chalicelib.store import contact_places, deliveries, outbox, withdrawal_orders
 from chalicelib.store import people as roll
@@ -87,7 +87,7 @@ def test_a_phone_that_very_many_share_hears_once_of_a_stop_and_each_persons_own_
         decided(portal, {SMS_NEWS: "yes"}, reference, email, ANNA_PHONE, **staff)
     for letter in list(outbox.due_items(portal.table, "9999")):
         outbox.remove(portal.table, letter)
-    decisions.withdraw(
+    withdrawals.withdraw(
         portal, a_decision({SMS_NEWS: "withdraw"}, NOON), replace(signed(ANNA_PHONE), base=BASE)
     )
     post.round()

@@ -24,7 +24,7 @@ from chalicelib.domain.decisions import Decision
 from chalicelib.domain.instants import instant
 from chalicelib.domain.receipts import Receipt
 from chalicelib.portal import Portal
-from chalicelib.services import decisions
+from chalicelib.services import decisions, withdrawals
 from chalicelib.services.decisions import BusyError
 from chalicelib.store import timeline
 from chalicelib.store.lookup import Identification, fresh_subject
@@ -200,7 +200,7 @@ class Clinic(RuleBasedStateMachine):
         self.faults.plan(READ, reads)
         self.faults.plan(WRITE, writes)
         receipts = self.until_acknowledged(
-            lambda: decisions.withdraw(self.portal, decision, self.signed((contact,)))
+            lambda: withdrawals.withdraw(self.portal, decision, self.signed((contact,)))
         )
         self.faults.clear()
         assert len({receipt.document["subject"] for receipt in receipts}) == len(receipts) == meant

@@ -15,7 +15,7 @@ from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.receipts.chain import verify_chain
 from chalicelib.receipts.sd_jwt import disclosed_texts
-from chalicelib.services import decisions
+from chalicelib.services import decisions, withdrawals
 from chalicelib.services.subject_rights import erase
 from chalicelib.store import erasures, people
 from chalicelib.store.keys import contact_key, subject_pk
@@ -199,7 +199,7 @@ def test_a_decision_that_saw_the_person_before_the_erasure_does_not_bring_them_b
     decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(BELLA, ANNA_PHONE))
     seen = portal.directory.look_up(RIGA, [ANNA, ANNA_PHONE])
     anna = erased(portal, ANNA)
-    receipts = decisions.withdraw(
+    receipts = withdrawals.withdraw(
         portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), signed(ANNA, ANNA_PHONE), seen=seen
     )
     assert anna.id not in {receipt.document["subject"] for receipt in receipts}

@@ -8,7 +8,7 @@ from chalicelib.domain.consent import State
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.identity import SeveralPeopleError
 from chalicelib.portal import Portal
-from chalicelib.services import decisions
+from chalicelib.services import decisions, withdrawals
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA
 from tests.factories import (
     EMAIL_NEWS,
@@ -44,7 +44,7 @@ def test_a_claim_does_not_lift_the_no_it_stands_over(portal: Portal) -> None:
     decisions.record(
         portal, on_paper({SMS_NEWS: "yes"}, MORNING, MORNING), signed(BELLA, ANNA_PHONE)
     )
-    decisions.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(BELLA))
+    withdrawals.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(BELLA))
     assert state(portal, RIGA, ANNA_PHONE, SMS_NEWS) is State.WITHDRAWN
     for contacts in ((ANNA_PHONE,), (BELLA, ANNA_PHONE), (STRANGER, ANNA_PHONE)):
         decisions.answer(portal, a_decision({SMS_NEWS: "yes"}, EVENING), signed(*contacts))
@@ -92,7 +92,7 @@ def test_a_no_under_an_unconfirmed_claim_is_not_forgotten(portal: Portal) -> Non
 def test_a_double_click_that_looked_before_either_wrote_is_one_receipt(portal: Portal) -> None:
     """Two requests of one tap see the same state; the second finds the first one's receipt."""
     decisions.answer(portal, a_decision({EMAIL_NEWS: "yes"}), signed(GIORGI))
-    for answer, again in (("no", decisions.answer), ("withdraw", decisions.withdraw)):
+    for answer, again in (("no", decisions.answer), ("withdraw", withdrawals.withdraw)):
         decision, seen = (
             a_decision({SMS_NEWS: answer}, NOON),
             portal.directory.look_up(RIGA, [GIORGI]),
@@ -129,7 +129,7 @@ def test_a_yes_that_staff_record_by_a_shared_phone_alone_is_nobodys(portal: Port
     decisions.record(
         portal, on_paper({SMS_NEWS: "yes"}, MORNING, MORNING), signed(BELLA, ANNA_PHONE)
     )
-    decisions.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(BELLA))
+    withdrawals.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(BELLA))
     with pytest.raises(SeveralPeopleError):
         decisions.answer(portal, on_paper({SMS_NEWS: "yes"}, EVENING, EVENING), signed(ANNA_PHONE))
     assert state(portal, RIGA, BELLA, SMS_NEWS) is State.WITHDRAWN
@@ -154,11 +154,11 @@ def test_a_withdrawal_page_sent_again_after_a_new_yes_stops_that_too(portal: Por
     """The page says "it has stopped", and so it has."""
     stop = a_decision({SMS_NEWS: "withdraw"}, NOON)
     decisions.answer(portal, a_decision({SMS_NEWS: "yes"}), signed(GIORGI))
-    decisions.withdraw(portal, stop, signed(GIORGI))
+    withdrawals.withdraw(portal, stop, signed(GIORGI))
     decisions.record(portal, on_paper({SMS_NEWS: "yes"}, EVENING, EVENING), signed(GIORGI))
     assert state(portal, RIGA, GIORGI, SMS_NEWS) is State.GRANTED
     again = a_decision({SMS_NEWS: "withdraw"}, NEXT_DAY, receipt_id=stop.receipt_id)
-    decisions.withdraw(portal, again, signed(GIORGI))
+    withdrawals.withdraw(portal, again, signed(GIORGI))
     assert state(portal, RIGA, GIORGI, SMS_NEWS, NEXT_DAY) is State.WITHDRAWN
 
 
@@ -167,6 +167,6 @@ def test_an_idempotency_key_used_for_another_patient_writes_nothing(portal: Port
     decisions.record(portal, a_decision({SMS_NEWS: "yes"}), signed(GIORGI))
     decisions.record(portal, a_decision({SMS_NEWS: "yes"}), signed(ANNA_PHONE))
     stop = on_paper({SMS_NEWS: "withdraw"}, NOON, NOON)
-    decisions.withdraw(portal, stop, signed(GIORGI))
-    decisions.withdraw(portal, replace(stop, recorded_at=EVENING), signed(ANNA_PHONE))
+    withdrawals.withdraw(portal, stop, signed(GIORGI))
+    withdrawals.withdraw(portal, replace(stop, recorded_at=EVENING), signed(ANNA_PHONE))
     assert state(portal, RIGA, ANNA_PHONE, SMS_NEWS) is State.GRANTED

@@ -5,7 +5,7 @@ Art. 18).
 from chalicelib.domain.consent import State, resolve, strictest
 from chalicelib.domain.instants import END_OF_TIME
 from chalicelib.portal import Portal
-from chalicelib.services import decisions
+from chalicelib.services import decisions, withdrawals
 from chalicelib.services.subject_rights import restrict
 from chalicelib.store.lookup import Lookup
 from tests.cast import ANNA, ANNA_PHONE, RIGA, TBILISI
@@ -69,7 +69,7 @@ def test_what_is_decided_meanwhile_is_recorded_and_lifts_nothing(portal: Portal)
     decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA))
     restricted(portal)
     decisions.record(portal, on_paper({SMS_NEWS: "yes"}, EVENING, NEXT_DAY), signed(ANNA))
-    decisions.withdraw(portal, a_decision({EMAIL_NEWS: "withdraw"}, NEXT_DAY), signed(ANNA))
+    withdrawals.withdraw(portal, a_decision({EMAIL_NEWS: "withdraw"}, NEXT_DAY), signed(ANNA))
     lookup = portal.directory.look_up(RIGA, [ANNA])
     assert permitted(lookup, SMS_NEWS) == (State.GRANTED, False, True)
     assert permitted(lookup) == (State.WITHDRAWN, False, True)

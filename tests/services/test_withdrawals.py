@@ -1,7 +1,7 @@
 from chalicelib.domain.consent import State
 from chalicelib.domain.decisions import receipt_id
 from chalicelib.portal import Portal
-from chalicelib.services import decisions
+from chalicelib.services import decisions, withdrawals
 from chalicelib.store.lookup import Identification
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
 from tests.factories import (
@@ -42,7 +42,7 @@ def test_a_withdrawal_counts_at_once_at_this_clinic(portal: Portal) -> None:
         decisions.record(
             portal, a_decision({SMS_NEWS: "yes"}, clinic=clinic), signed(ANNA, ANNA_PHONE)
         )
-    receipts = decisions.withdraw(portal, a_decision(STOP_SMS, NOON), signed(ANNA_PHONE))
+    receipts = withdrawals.withdraw(portal, a_decision(STOP_SMS, NOON), signed(ANNA_PHONE))
     assert [receipt.document["version"] for receipt in receipts] == [2, 1], (
         "hers, and whoever has only the phone"
     )
@@ -54,7 +54,7 @@ def test_a_contact_nobody_used_is_withdrawn_and_a_paper_form_from_before_does_no
     portal: Portal,
 ) -> None:
     """Giorgi withdraws before his form is typed in; he is not written to."""
-    [receipt] = decisions.withdraw(portal, a_decision(STOP_SMS, NOON), signed(GIORGI))
+    [receipt] = withdrawals.withdraw(portal, a_decision(STOP_SMS, NOON), signed(GIORGI))
     assert receipt.document["version"] == 1
     decisions.record(portal, on_paper({SMS_NEWS: "yes"}, MORNING, EVENING), signed(GIORGI))
     assert state(portal, RIGA, GIORGI, SMS_NEWS) is State.WITHDRAWN
@@ -64,8 +64,8 @@ def test_the_same_withdrawal_sent_twice_is_one_receipt(portal: Portal) -> None:
     """Pressing again changes nothing, whether or not the contact was known."""
     for contact in (ANNA, GIORGI):
         decision = a_decision(STOP_SMS, NOON)
-        first = decisions.withdraw(portal, decision, signed(contact))
-        assert decisions.withdraw(portal, decision, signed(contact)) == first
+        first = withdrawals.withdraw(portal, decision, signed(contact))
+        assert withdrawals.withdraw(portal, decision, signed(contact)) == first
         assert only_person(portal, RIGA, contact).version == 1
 
 
@@ -94,7 +94,7 @@ def test_withdrawing_by_a_shared_phone_reaches_everyone_who_shares_it(portal: Po
     own chain.
     """
     a_family(portal)
-    receipts = decisions.withdraw(portal, a_decision(STOP_SMS, NOON), signed(ANNA_PHONE))
+    receipts = withdrawals.withdraw(portal, a_decision(STOP_SMS, NOON), signed(ANNA_PHONE))
     assert len({receipt.document["subject"] for receipt in receipts}) == 2
     for contact in (ANNA, BELLA, ANNA_PHONE):
         assert state(portal, RIGA, contact, SMS_NEWS) is State.WITHDRAWN
@@ -113,18 +113,18 @@ def test_a_withdrawal_that_staff_record_in_the_moment_of_another_receipt_reaches
             portal, on_paper({EMAIL_NEWS: "yes"}, NOON, NOON), signed(contact, ANNA_PHONE)
         )
     stop = on_paper(STOP_SMS, NOON, NOON)
-    receipts = decisions.withdraw(portal, stop, signed(ANNA_PHONE))
+    receipts = withdrawals.withdraw(portal, stop, signed(ANNA_PHONE))
     assert len({receipt.document["subject"] for receipt in receipts}) == 2
     assert [state(portal, RIGA, each, SMS_NEWS) for each in (ANNA, BELLA)] == [State.WITHDRAWN] * 2
-    assert decisions.withdraw(portal, stop, signed(ANNA_PHONE)) == receipts, "sent again"
+    assert withdrawals.withdraw(portal, stop, signed(ANNA_PHONE)) == receipts, "sent again"
 
 
 def test_a_family_withdrawal_sent_twice_is_one_receipt_each(portal: Portal) -> None:
     """A retry in the middle of it finishes it and doubles nothing."""
     a_family(portal)
     decision = a_decision(STOP_SMS, NOON)
-    first = decisions.withdraw(portal, decision, signed(ANNA_PHONE))
-    assert decisions.withdraw(portal, decision, signed(ANNA_PHONE)) == first
+    first = withdrawals.withdraw(portal, decision, signed(ANNA_PHONE))
+    assert withdrawals.withdraw(portal, decision, signed(ANNA_PHONE)) == first
 
 
 def test_a_family_withdrawal_sent_again_doubles_nothing_when_somebody_joined_meanwhile(
@@ -135,13 +135,13 @@ def test_a_family_withdrawal_sent_again_doubles_nothing_when_somebody_joined_mea
     """
     a_family(portal)
     decision = a_decision(STOP_SMS, NOON)
-    decisions.withdraw(portal, decision, signed(ANNA_PHONE))
+    withdrawals.withdraw(portal, decision, signed(ANNA_PHONE))
     chains = {contact: only_person(portal, RIGA, contact).version for contact in (ANNA, BELLA)}
     carl = Identification(
         (STRANGER, ANNA_PHONE), None, a_subject(0)
     )  # an id that sorts before every other
     decisions.record(portal, a_decision({SMS_NEWS: "no"}, NOON), carl)
-    decisions.withdraw(portal, decision, signed(ANNA_PHONE))
+    withdrawals.withdraw(portal, decision, signed(ANNA_PHONE))
     assert {
         contact: only_person(portal, RIGA, contact).version for contact in (ANNA, BELLA)
     } == chains
@@ -150,7 +150,7 @@ def test_a_family_withdrawal_sent_again_doubles_nothing_when_somebody_joined_mea
 def test_withdrawing_with_two_contacts_makes_no_ones_contact_anothers(portal: Portal) -> None:
     """Anna stops everything with her e-mail and the family phone; her e-mail stays hers alone."""
     a_family(portal)
-    decisions.withdraw(portal, a_decision(STOP_SMS, NOON), signed(ANNA, ANNA_PHONE))
+    withdrawals.withdraw(portal, a_decision(STOP_SMS, NOON), signed(ANNA, ANNA_PHONE))
     assert len(portal.directory.look_up(RIGA, [ANNA]).known()) == 1
     assert len(portal.directory.look_up(RIGA, [BELLA]).known()) == 1
 
@@ -182,7 +182,7 @@ def test_withdrawing_everything_reaches_what_was_asked_under_an_earlier_notice(
     """Nothing agreed to long ago survives “stop everything”."""
     decisions.record(portal, a_decision({"old.purpose": "yes", EMAIL_NEWS: "yes"}), signed(ANNA))
     decision = a_decision({EMAIL_NEWS: "withdraw"}, NOON, everything=True)
-    decisions.withdraw(portal, decision, signed(ANNA))
+    withdrawals.withdraw(portal, decision, signed(ANNA))
     assert state(portal, RIGA, ANNA, "old.purpose") is State.WITHDRAWN
 
 
@@ -190,7 +190,7 @@ def test_the_receipts_of_a_family_have_ids_of_their_own_made_from_the_first(port
     """The same withdrawal gives the same ids whenever it is repeated."""
     a_family(portal)
     decision = a_decision(STOP_SMS, NOON)
-    first, second = decisions.withdraw(portal, decision, signed(ANNA_PHONE))
+    first, second = withdrawals.withdraw(portal, decision, signed(ANNA_PHONE))
     assert first.id == decision.receipt_id
     secret = portal.clinics.key(RIGA).receipt_secret()
     assert second.id == receipt_id(

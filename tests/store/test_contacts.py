@@ -14,7 +14,7 @@ from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
-from chalicelib.services import decisions
+from chalicelib.services import decisions, withdrawals
 from chalicelib.services.subject_rights import erase, restrict
 from chalicelib.store import contact_places, erasures
 from chalicelib.store import people as roll
@@ -139,7 +139,9 @@ def test_everybody_who_shares_a_phone_decides_for_themselves_and_leaves_by_thems
     assert {each.id for each in found if each.restricted_since} == {ids[1], seventh, eighth}
     assert (
         len(
-            decisions.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
+            withdrawals.withdraw(
+                portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE)
+            )
         )
         == 6
     )
@@ -196,7 +198,7 @@ def test_a_person_with_a_hundred_contacts_is_found_and_stopped_by_each(
     for email in (emails[0], emails[98]):
         assert state(portal, RIGA, email, EMAIL_NEWS) == "granted"
         round_trips.clear()
-        decisions.withdraw(portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), signed(email))
+        withdrawals.withdraw(portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), signed(email))
         assert len(round_trips) <= 3
         for each in (emails[0], emails[50], emails[98], number):
             assert state(portal, RIGA, each, EMAIL_NEWS) == "withdrawn"
@@ -234,7 +236,7 @@ def test_whatever_is_written_into_a_table_from_before_loses_nobody(
         decisions.record(portal, a_decision({EMAIL_NEWS: "no"}, NOON), signed(ANNA, ANNA_PHONE))
         assert state(portal, RIGA, ANNA, EMAIL_NEWS) == "withdrawn"
     elif deed == "withdraw":
-        decisions.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
+        withdrawals.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
         assert (
             state(portal, RIGA, ANNA, SMS_NEWS)
             == state(portal, RIGA, BELLA, SMS_NEWS)
@@ -278,7 +280,7 @@ def test_a_table_is_rewritten_by_one_command_that_may_be_stopped_and_started(
     for person in family:
         kept = roll.person(portal.table, RIGA, person.id)
         assert replace(kept, places={}) == replace(person, places={})
-    decisions.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
+    withdrawals.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
     assert state(portal, RIGA, BELLA, SMS_NEWS) == "withdrawn"
 
 

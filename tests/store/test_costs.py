@@ -15,7 +15,7 @@ from chalicelib.domain.instants import END_OF_TIME, instant, moment
 from chalicelib.domain.rate_limits import RateLimitCheck
 from chalicelib.portal import Portal
 from chalicelib.receipts.sd_jwt import disclosed_texts
-from chalicelib.services import decisions
+from chalicelib.services import decisions, withdrawals
 from chalicelib.store import confirmation_codes, timeline
 from chalicelib.store import people as roll
 from chalicelib.store.personal_data import kept_disclosures
@@ -62,7 +62,7 @@ def test_a_withdrawal_costs_the_same_whether_or_not_the_contact_is_known(
     decisions.record(portal, a_decision({SMS_NEWS: "yes"}), signed(ANNA_PHONE))
     for contact in (ANNA_PHONE, GIORGI):
         round_trips.clear()
-        decisions.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(contact))
+        withdrawals.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(contact))
         assert round_trips == ["BatchGetItem", "TransactWriteItems"]
 
 

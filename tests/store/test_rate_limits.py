@@ -28,7 +28,7 @@ from chalicelib.domain.rate_limits import (
     withdrawal_subjects,
 )
 from chalicelib.portal import Portal
-from chalicelib.services import decisions
+from chalicelib.services import decisions, withdrawals
 from chalicelib.store import rate_limits
 from chalicelib.store.keys import bucket_key
 from chalicelib.store.lookup import Identification
@@ -101,7 +101,7 @@ def test_a_post_that_is_counted_costs_no_round_trip_more(
         assert round_trips == ["BatchGetItem", "TransactWriteItems"]
     for contact in (ANNA, GIORGI):
         round_trips.clear()
-        decisions.withdraw(portal, a_decision({EMAIL_NEWS: "withdraw"}), withdrawing(contact))
+        withdrawals.withdraw(portal, a_decision({EMAIL_NEWS: "withdraw"}), withdrawing(contact))
         assert round_trips == ["BatchGetItem", "TransactWriteItems"]
 
 
@@ -161,13 +161,13 @@ def test_a_withdrawal_that_is_refused_has_just_been_carried_out(portal: Portal) 
         portal, a_decision({EMAIL_NEWS: "yes", SMS_NEWS: "yes"}, MORNING), signed(ANNA)
     )
     for _ in range(CONTACT.burst):
-        decisions.withdraw(portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), withdrawing(ANNA))
+        withdrawals.withdraw(portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), withdrawing(ANNA))
     with pytest.raises(TooManyError):
-        decisions.withdraw(portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), withdrawing(ANNA))
+        withdrawals.withdraw(portal, a_decision({EMAIL_NEWS: "withdraw"}, NOON), withdrawing(ANNA))
     assert state(portal, RIGA, ANNA, EMAIL_NEWS) is not State.GRANTED
     for _ in range(CONTACT.burst):
         decisions.answer(portal, a_decision({EMAIL_NEWS: "no"}, NOON), consenting(ANNA))
-    decisions.withdraw(
+    withdrawals.withdraw(
         portal, a_decision({SMS_NEWS: "withdraw"}, NOON), withdrawing(ANNA, what=[SMS_NEWS])
     )
     assert state(portal, RIGA, ANNA, SMS_NEWS) is not State.GRANTED
@@ -178,7 +178,9 @@ def test_a_post_that_reaches_several_people_is_counted_once(portal: Portal) -> N
     for contact in (ANNA, BELLA):
         decisions.answer(portal, a_decision({SMS_NEWS: "no"}, MORNING), signed(contact, ANNA_PHONE))
     identification = withdrawing(ANNA_PHONE, what=[SMS_NEWS])
-    receipts = decisions.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), identification)
+    receipts = withdrawals.withdraw(
+        portal, a_decision({SMS_NEWS: "withdraw"}, NOON), identification
+    )
     assert len(receipts) == 3, "both of them, and whoever has the phone alone"
     decisions.answer(
         portal, a_decision({SMS_NEWS: "no"}, NOON), replace(identification, fresh=signed().fresh)

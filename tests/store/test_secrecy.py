@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib.domain.api_keys import SCOPES, BearerKey, digest
 from chalicelib.portal import Portal
-from chalicelib.services import decisions
+from chalicelib.services import decisions, withdrawals
 from chalicelib.store.keys import personal_data_key, subject_pk
 from infra.operator import keys
 from infra.operator.arguments import CommandError
@@ -62,7 +62,7 @@ def test_no_contact_and_no_name_can_be_read_in_any_item(portal: Portal) -> None:
     decisions.record(
         portal, on_paper({SMS_NEWS: "yes"}, NOON, NOON, evidence=noted), signed(GIORGI, name=NAME)
     )
-    decisions.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
+    withdrawals.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
     read = list(everything_readable(portal))
     assert any(b"Sidraba rasa" in each for each in read), "what is packed would have been found"
     hidden = [
