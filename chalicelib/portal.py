@@ -38,7 +38,7 @@ class Portal:
     clinics: Clinics
     directory: Directory
     receipts: Receipts
-    evidence: ShownPages
+    shown_pages: ShownPages
     aws: AwsClients
     """Every other service, on the table's session; the function that serves pages asks for none."""
 

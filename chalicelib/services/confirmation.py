@@ -288,7 +288,7 @@ def undo(
         clinic,
         dict.fromkeys(ticked, Answer.YES),
         id=receipt_id(secret, stopped.id, {"undone": sorted(ticked)}),
-        notice=portal.evidence.notice_ref(CONSENT_PAGE, clinic, lang),
+        notice=portal.shown_pages.notice_ref(CONSENT_PAGE, clinic, lang),
         channel=Channel.EMAIL_LINK,
         assurance=Assurance.CONTACT_CONFIRMED,
         at=now,

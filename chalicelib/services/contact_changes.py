@@ -114,7 +114,7 @@ def _decision_of_staff(portal: Portal, call: AuthorizedCall[ContactChange]) -> D
         clinic,
         {},
         id=call.receipt_id(secret),
-        notice=portal.evidence.notice_ref(CONSENT_PAGE, clinic, clinic.default_language),
+        notice=portal.shown_pages.notice_ref(CONSENT_PAGE, clinic, clinic.default_language),
         channel=Channel.API,
         assurance=Assurance.STAFF_WITNESSED,
         at=call.now,

@@ -136,7 +136,7 @@ def confirm_replacement(  # noqa: PLR0917 - which contact of whom, by which link
         lang = clinic.default_language
     secret = portal.clinics.key(clinic.id).receipt_secret()
     number = receipt_id(secret, opened.id, {"contact": "changed"})
-    notice = portal.evidence.notice_ref(CONSENT_PAGE, clinic, lang)
+    notice = portal.shown_pages.notice_ref(CONSENT_PAGE, clinic, lang)
     decision = _decision_to_change(clinic, person, number, notice, Assurance.CONTACT_CONFIRMED, now)
     return rectify(portal, decision, change, person, lookup, base)
 

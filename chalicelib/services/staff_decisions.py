@@ -133,7 +133,7 @@ def _decision(portal: Portal, call: StaffCall) -> Decision:
     lang = taken.lang if taken.lang in clinic.languages else clinic.default_language
     notice = NoticeRef.unknown(lang)
     if is_text_known:
-        notice = portal.evidence.notice_ref(CONSENT_PAGE, clinic, lang)
+        notice = portal.shown_pages.notice_ref(CONSENT_PAGE, clinic, lang)
     imported = taken.channel in OF_A_SYSTEM
     return new_decision(
         clinic,

@@ -137,7 +137,7 @@ def _new_decision(
         clinic,
         answers,
         id=receipt_id(secret, opened.id, content),
-        notice=portal.evidence.notice_ref(WITHDRAWAL_PAGE, clinic, lang),
+        notice=portal.shown_pages.notice_ref(WITHDRAWAL_PAGE, clinic, lang),
         channel=Channel.EMAIL_LINK,
         assurance=Assurance.LINK,
         at=unsubscription.now,

@@ -122,7 +122,7 @@ def _render(
     errors: Sequence[FieldError] = (),
 ) -> str:
     template, clinic = page.template, page.clinic
-    return get_portal().evidence.page(
+    return get_portal().shown_pages.page(
         template,
         clinic,
         state.lang,
@@ -160,7 +160,7 @@ def new_state(template: str, clinic: Clinic, request: Request) -> FormState:
         nonce=new_nonce(),
         version=clinic.version,
         lang=lang,
-        sha256=get_portal().evidence.page_sha256(template, clinic, lang),
+        sha256=get_portal().shown_pages.page_sha256(template, clinic, lang),
         source=source(request),
         channel=_channel(template, request),
         opened_at=get_portal().clock(),

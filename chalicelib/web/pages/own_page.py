@@ -285,7 +285,7 @@ def _new_state(page: OwnPage) -> FormState:
         nonce=new_nonce(),
         version=clinic.version,
         lang=lang,
-        sha256=get_portal().evidence.page_sha256(MANAGE_PAGE, clinic, lang),
+        sha256=get_portal().shown_pages.page_sha256(MANAGE_PAGE, clinic, lang),
         source=None,
         channel=Channel.EMAIL_LINK,
         opened_at=page.now,
@@ -341,7 +341,7 @@ def _render(
     fields: Fields | None = None,
     errors: Sequence[FieldError] = (),
 ) -> str:
-    return get_portal().evidence.page(
+    return get_portal().shown_pages.page(
         MANAGE_PAGE,
         page.clinic,
         page.lang,

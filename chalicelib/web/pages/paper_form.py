@@ -17,7 +17,7 @@ def consent_form(request: Request, clinic: str) -> Response:
     asked = portal.directory.look_up(clinic).published.clinic.open_at(portal.clock())
     lang = language(request, asked)
     base = base_url(request, portal.settings.public_url)
-    sha256 = portal.evidence.page_sha256(CONSENT_PAGE, asked, lang)
+    sha256 = portal.shown_pages.page_sha256(CONSENT_PAGE, asked, lang)
     written = paper_form.write(asked, lang, base_url=base, sha256=sha256)
     day = asked.since or asked.effective  # the same file as long as the text is the same
     pdf = document.write(written, at=f"{day}T00:00:00.000Z")
