@@ -107,6 +107,15 @@ def is_by_program_link(document: Document) -> bool:
     return document["assurance"] == Assurance.LINK and "key" in (document["evidence"] or {})
 
 
+def certainly_waits(clinic: Clinic, document: Document, at: Instant) -> bool:
+    """Tell whether a receipt may be shown as one whose Yes is not in force until it is confirmed.
+
+    It may where the Yes waits, and would have waited whoever gave it. After a program's link it may
+    not: a newsletter waits there only after a No, and its holder would learn of that.
+    """
+    return not is_by_program_link(document) and clinic.always_waits(document["decisions"], at)
+
+
 def may_ask_for_confirmation(document: Document) -> bool:
     """Tell whether a message may ask to confirm a receipt, as far as its page may say so.
 

@@ -9,6 +9,7 @@ find them by trying: the subject's id among them is 128 random bits that are sho
 from urllib.parse import quote
 
 from chalicelib.domain.clinic import Question
+from chalicelib.domain.confirmation import certainly_waits, is_by_program_link
 from chalicelib.presentation import qr
 from chalicelib.presentation.i18n import format_time, format_when
 from chalicelib.presentation.pdf import document as pdf
@@ -42,7 +43,8 @@ def _page(issued: IssuedReceipt) -> str:
         receipt=document,
         answers=_answers(issued),
         agreed="yes" in answers,
-        certain=clinic.always_waits(document["decisions"], issued.at),
+        certain=certainly_waits(clinic, document, issued.at),
+        by_program_link=is_by_program_link(document),
         stopped=answers == {"withdraw"},  # which may be sent without seeing a page
         decided=decided,
         recorded=recorded if recorded != decided else None,

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from chalice.app import Request, Response
 from markupsafe import Markup
 
+from chalicelib.domain.confirmation import certainly_waits
 from chalicelib.portal import get_portal
 from chalicelib.presentation import notice_times, qr
 from chalicelib.presentation.i18n import catalog, format_time
@@ -117,7 +118,7 @@ def _done(request: Request, result: FormResult) -> Response:
     filled = {
         "said": clinic.describe_answers(given),
         "agreed": "yes" in answers,
-        "certain": clinic.always_waits(document["decisions"], decision.recorded_at),
+        "certain": certainly_waits(clinic, document, decision.recorded_at),
         "withdrawn": answers == {"withdraw"},
         "number": decision.receipt_id,
         "at": document["effective_at"],

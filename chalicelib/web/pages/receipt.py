@@ -3,7 +3,7 @@
 from chalice.app import Request, Response
 
 from chalicelib.domain.confirmation import (
-    is_by_program_link,
+    certainly_waits,
     may_ask_for_confirmation,
     may_be_confirmed_by_phone,
 )
@@ -29,12 +29,11 @@ def receipt_page(request: Request, clinic: str, receipt: str) -> Response:
         return rendered(copy, f"consent-receipt-{found.receipt.id}")
     decisions = document["decisions"]
     answers = {entry["answer"] for entry in decisions.values()}
-    certain = shown.always_waits(decisions, portal.clock())
     filled = {
         "said": shown.describe_answers(decisions),
         "agreed": "yes" in answers,
         "waits": may_ask_for_confirmation(document),
-        "certain": certain and not is_by_program_link(document),
+        "certain": certainly_waits(shown, document, portal.clock()),
         "coded": may_be_confirmed_by_phone(document, shown),
         "withdrawn": answers == {"withdraw"},
         "receipt": document,

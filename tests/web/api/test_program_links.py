@@ -13,6 +13,7 @@ from chalicelib.domain.links import Link, LinkRecipient, LinkScope, LinkSecret
 from chalicelib.store import links
 from infra.operator import keys
 from tests.cast import ANNA, ANNA_PHONE
+from tests.pdf_file import PdfFile
 from tests.web.client import Answer, Client, Program
 from tests.web.letterbox import carried, confirm, token_in
 from tests.web.page_reader import Page, legible, open_page, receipt_number
@@ -182,10 +183,11 @@ def test_what_was_refused_or_withdrawn_waits_until_the_own_contact_confirms_it(
     assert program.history(**MAIL)[-1]["assurance"] == "contact-confirmed"
 
 
+@pytest.mark.parametrize("form", ["", "&format=html", "&format=pdf"])
 def test_whether_a_yes_waits_is_not_told_to_whoever_holds_the_link(
-    client: Client, portal: RunningPortal
+    client: Client, portal: RunningPortal, form: str
 ) -> None:
-    """It would tell that there was a No before."""
+    """It would tell that there was a No before: on the receipt's page, and on its copies."""
     pages = []
     for said in ("no", None):
         program = portal.open_clinic()
@@ -194,8 +196,9 @@ def test_whether_a_yes_waits_is_not_told_to_whoever_holds_the_link(
         answer = _answer(
             client, _place(_link(_inviter(portal, program), **MAIL)), newsletter__email="yes"
         )
-        words = Page(client.follow(answer)).words
         number = receipt_number(answer)
+        shown = client.get(f"/{program.clinic}/receipts/{number}?lang=en{form}")
+        words = "".join(PdfFile(shown.body).words) if "pdf" in form else Page(shown).words
         words = re.sub(
             r"[0-9a-f]{16,}[-0-9a-z]*|z\d{3}|\d\d?:\d\d(?::\d\d)?(?:\.\d+)?Z?",
             "",
@@ -203,6 +206,8 @@ def test_whether_a_yes_waits_is_not_told_to_whoever_holds_the_link(
         )
         pages.append(words)
     assert pages[0] == pages[1]
+    told = "A Yes that it asks about counts once you confirm it there"
+    assert "".join(told.split()) in "".join(pages[0].split())
 
 
 def test_what_the_clinic_has_confirmed_first_is_confirmed_by_a_link_too(
