@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).resolve().parents[1]
 GUIDES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 OUR_WORDS = [
     ROOT / "CONTRIBUTING.md",
     ROOT / "docs" / "architecture.md",
@@ -41,6 +43,14 @@ def test_every_link_of_a_document_leads_somewhere(guide: Path) -> None:
     links = re.findall(r"\]\(([^)\s]+)\)", _text(guide))
     files = {link.partition("#")[0] for link in links if not re.match(r"https?:|#", link)}
     assert not {link for link in files if not (guide.parent / link).exists()}
+
+
+@pytest.mark.parametrize("guide", [*GUIDES, *DECISIONS], ids=lambda path: path.stem)
+def test_every_row_of_a_table_is_shown_in_a_table(guide: Path) -> None:
+    """A row above its table's header is shown as a line of text with pipes in it."""
+    parts = MarkdownIt("commonmark").enable("table").parse(guide.read_text(encoding="utf-8"))
+    texts = [part.content for part in parts if part.type == "inline"]
+    assert not [text for text in texts if re.search(r"^\|", text, re.MULTILINE)]
 
 
 @pytest.mark.parametrize("guide", OUR_WORDS, ids=lambda path: path.stem)
