@@ -4,7 +4,9 @@
     python -m infra key create riga-aesthetics --label "Newsletter tool" --scopes status:read
     python -m infra verify receipt.jws --jwks jwks.json
 
-The commands are in `infra/operator`; docs/operate.md describes them.
+The commands are in `infra/operator`. What they are for: docs/clinics.md (notices and keys),
+docs/operate.md (messages, counters, failures), docs/deploy.md (data keys, migration) and
+docs/signatures.md (signatures).
 """
 
 import sys

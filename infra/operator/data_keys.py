@@ -216,9 +216,9 @@ def _rewrap(arguments: argparse.Namespace) -> int:
 def _reencrypt_and_report(portal: Portal, clinic: str, after: str) -> int:
     done = Progress()
     for done in reencrypt(portal, clinic, after):
-        counts = f"{done.people} people so far, {done.reencrypted} things sealed anew"
+        counts = f"{done.people} people so far, {done.reencrypted} things encrypted again"
         print(f"{counts} (--after {done.after})", flush=True)
-    print(f"Done: {done.people} people, {done.reencrypted} things sealed anew.")
+    print(f"Done: {done.people} people, {done.reencrypted} things encrypted again.")
     if not done.unreadable:
         return 0
     message = f"{done.unreadable} things could not be decrypted, and are as they were."

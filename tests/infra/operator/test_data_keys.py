@@ -52,7 +52,7 @@ def test_a_clinic_goes_on_through_a_rotation_and_a_new_wrapping(
     assert after.texts.keys() == before.texts.keys()
     assert after.texts != before.texts
     assert run(portal, "data-key", "reseal", program.clinic) == 0
-    assert "0 things sealed anew" in capsys.readouterr().out
+    assert "0 things encrypted again" in capsys.readouterr().out
     assert decide(client, program.clinic, {**MAIL, f"decision.{REVIEW}": "no"}).status == 303
     assert program.states(**MAIL)[REVIEW] == "withdrawn"
     get_portal.cache_clear()  # a process that starts now unwraps what was wrapped anew
