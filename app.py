@@ -1,8 +1,8 @@
-"""The patient consent portal: the map of it on one screen.
+"""Names the Lambda functions of the patient consent portal, and what each one calls.
 
-Pages for patients, an API for clinics' programs and staff, short addresses for QR codes; a second
-function for what happens after a decision, a third and a fourth for the clock's rounds, a fifth for
-what the mail service reports.
+The first has pages for patients, an API for clinics' programs and staff, and short addresses for QR
+codes. The second does what follows a decision, the third and fourth run by the clock, the fifth
+takes what the mail service reports.
 """
 
 from collections.abc import Callable
@@ -15,11 +15,13 @@ from chalicelib.portal import Portal, get_portal
 from chalicelib.web import middleware, routes
 from chalicelib.web.routing import RoutedChalice
 
-LAST_SECONDS = 25
-HALF_TIME = 120
-"""When a round stops carrying out withdrawal orders, so that there is time left to sign and
-send.
-"""
+STOP_BEFORE = 25
+"""Seconds before Lambda ends a function in which it begins nothing more: one signature may take all
+three tries of KMS."""
+
+ORDERS_STOP_BEFORE = 120
+"""Seconds before the end of a `catch_up` round in which no withdrawal order is carried on: half of
+its time is for signing and sending."""
 
 app = RoutedChalice(app_name="consent-portal", configure_logs=False)
 # Pictures mark themselves, whatever Accept says: see chalicelib/web/responses.py.
@@ -56,7 +58,7 @@ def catch_up(event: CloudWatchEvent) -> None:
 
     portal, out_of_time = get_portal(), _out_of_time(event.context)
     try:
-        jobs.carry_orders(portal, _out_of_time(event.context, HALF_TIME))
+        jobs.carry_orders(portal, _out_of_time(event.context, ORDERS_STOP_BEFORE))
         jobs.clear_erased(portal.table, portal.clinics, out_of_time)
         jobs.sign_waiting(portal.table, portal.signer, out_of_time)
     finally:
@@ -93,8 +95,6 @@ def housekeeping(event: CloudWatchEvent) -> None:
     run_housekeeping(portal, portal.clock(), _out_of_time(event.context))
 
 
-def _out_of_time(context: Any, last: int = LAST_SECONDS) -> Callable[[], bool]:
-    """Tell when a function should begin nothing more: one signature may take all of KMS's
-    patience.
-    """
+def _out_of_time(context: Any, last: int = STOP_BEFORE) -> Callable[[], bool]:
+    """Give what tells a job, `last` seconds before its end, that it must begin nothing more."""
     return lambda: bool(context.get_remaining_time_in_millis() < last * 1000)

@@ -1,4 +1,4 @@
-"""Construction: what the routes use, made once per process from the settings."""
+"""The portal: table, keys, clinics and clock, made once per process from the settings."""
 
 import os
 import time

@@ -15,7 +15,6 @@ _ADDRESS = re.compile(r"[!-~]+@[!-~]+\.[!-~]+")
 _SENDER = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9]{1,11}")
 """What SNS takes as a sender id."""
 
-
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 BUDGETS = {f"{each.name.upper()}_DAILY": each.name for each in fields(Budgets)}
@@ -53,11 +52,7 @@ class Settings:
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
-    """Read TABLE_NAME, AWS_REGION, PUBLIC_URL, SIGNING_KEY, MAIL_FROM, MAIL_CONFIGURATION and
-    SMS_SENDER.
-
-    And BUDGETS and SECURITY_CONTACT. Raises SettingsError naming every fault.
-    """
+    """Read the settings from the environment; raise SettingsError naming every fault."""
     faults = [
         f"{name} is not set" for name in ("TABLE_NAME", "AWS_REGION") if not environ.get(name)
     ]

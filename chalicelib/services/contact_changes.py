@@ -1,9 +1,9 @@
 """Rectifying a person's contacts (GDPR Art. 16): one is replaced or removed.
 
-Staff or the patient asks for it. The old contact finds the person no
-longer, so nothing is permitted for it. A receipt in the person's chain records the change, by the
-kinds of contact alone; where the new one is somebody else's already, so does one in theirs. The old
-contact gets a message that it was removed.
+Staff or the patient asks for it. The old contact no longer finds the person, so nothing is
+permitted for it. A receipt in the person's chain records the change, by the kinds of contact alone;
+where the new one is somebody else's already, so does one in theirs. The old contact gets a message
+that it was removed.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""A draft as patients would see it.
+"""A draft as patients would see it: the consent page and the full notice on one page, marked, and
+never to be sent.
 
-The consent page and the full notice on one page, marked, and never to be sent. Who approves a text
-approves what patients will read, not the file it is written in.
+Who approves a text approves what patients will read, not the file it is written in.
 """
 
 from collections.abc import Mapping

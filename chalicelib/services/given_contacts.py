@@ -22,10 +22,9 @@ others."""
 def become_theirs(decision: Decision, identification: Identification, person: Subject) -> bool:
     """Tell whether the contacts given with a decision become the person's.
 
-    They do for somebody new, or where the clinic vouches for it.
-
-    Who only claims a contact must not lead others to a known person's Yes, and a withdrawal joins
-    nobody's contacts.
+    They do for somebody new. Of a known person they do if `joins` says so; without it, unless the
+    contacts were only typed or the person is named by id. Otherwise a stranger's contact would lead
+    to a known person's Yes, and a withdrawal would join contacts.
     """
     if not person.version:
         return True

@@ -1,7 +1,4 @@
-"""Whoever answers the questions by a personal link.
-
-What the link proves, and what the clinic knows of them already.
-"""
+"""What a personal link proves about whoever answers by it, and what is known of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,10 +23,10 @@ from chalicelib.store.personal_data import reveal
 
 @dataclass(frozen=True, slots=True)
 class Invitee:
-    """Somebody who followed a link to the questions.
+    """Somebody who followed a link to the questions, the people it is for, and what need not be
+    typed again.
 
-    With the people it is for, and what need not be typed again. The link's own contact comes first
-    in `known`: it alone is proven.
+    The link's own contact comes first in `known`: it alone is proven.
     """
 
     opened: OpenedLink
@@ -97,9 +94,9 @@ class Invitee:
     def unproven(self, clinic: Clinic, form: FormAnswers) -> frozenset[QuestionId]:
         """Give the answers that wait for a confirmation.
 
-        The link does not prove the contact they need. By a program's link what the clinic has
-        confirmed first waits too. The newsletter does not: its confirmation is that a message
-        reached the contact, and the portal sends one at once.
+        An answer waits where the link does not prove the contact it needs. By a program's link
+        every question with double opt-in waits too, but the newsletter: the message that the portal
+        sends at once confirms that.
         """
         return frozenset(
             question for question in form.answers if self._is_unproven(clinic, question, form)

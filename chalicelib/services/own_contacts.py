@@ -108,7 +108,7 @@ def _usable_contact(clinic: Clinic, old: Contact, typed: str) -> Contact:
 def find_replacement(portal: Portal, opened: OpenedLink) -> tuple[Subject, Change] | None:
     """Give the person whose contact the link's own is to replace, and which.
 
-    None where it is replaced already. None, too, where that person was erased.
+    None where it was replaced already, or the person was erased.
     """
     link = opened.link
     key = portal.clinics.key(link.clinic)

@@ -38,9 +38,8 @@ ID_LENGTH = 12
 
 @dataclass(frozen=True)
 class OwnPage:
-    """A patient's own page as it was opened.
-
-    The link, the people it is for, and what is read of them when needed.
+    """A patient's own page as it was opened: the link, the people it is for, and what is read of
+    them when needed.
     """
 
     portal: Portal = field(repr=False)
@@ -100,7 +99,7 @@ class OwnPage:
     def receipts(self) -> tuple[Receipt, ...]:
         """The person's receipts, oldest first: all, or of thousands the newest.
 
-        None where several share the page.
+        Empty where several share the page.
         """
         if self.shared:
             return ()
@@ -135,7 +134,7 @@ class OwnPage:
     def own_contacts(self) -> Mapping[str, Contact]:
         """The person's e-mails and phones, by an id that a form can bear.
 
-        None where several share the page.
+        Empty where several share the page.
         """
         own = {}
         for contact, _ in self.contact_details.contacts:

@@ -1,7 +1,4 @@
-"""What patients decide and withdraw on a clinic's pages and at its kiosk.
-
-From a form that was read to its receipt.
-"""
+"""Records what patients decide and withdraw on a clinic's pages and at its kiosk."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -39,9 +36,8 @@ class CannotAgreeError(RejectedError):
 
 @dataclass(frozen=True, slots=True)
 class SubmittedForm:
-    """A form without errors.
-
-    The questions it asked, the text it showed, the answers, and how the patient came to it.
+    """A form without errors: which questions it asked, which text it showed, what was answered, and
+    how the patient came to it.
     """
 
     clinic: Clinic
@@ -56,10 +52,10 @@ class SubmittedForm:
 
 @dataclass(frozen=True, slots=True)
 class FormResult:
-    """Result of a submitted form.
+    """What a submitted form led to: the decision, its receipt, and the clinic whose questions were
+    shown.
 
-    The decision, its receipt and the clinic whose questions were shown. The same form sent again
-    gives the first receipt.
+    The same form sent again gives the first receipt.
     """
 
     clinic: Clinic

@@ -212,8 +212,10 @@ def _check_guardian(taken: StaffDecision, clinic: Clinic) -> None:
 def _evidence(call: StaffCall, clinic: Clinic) -> Mapping[str, str] | None:
     """Give what a receipt keeps of how staff took a decision.
 
-    That is the form; the age declared for a Yes, as on the page; for a guardian who recorded it,
-    and what they are to the child; and one of several joint controllers.
+    - the form;
+    - with a Yes, the age declared;
+    - with a guardian, their relation to the child and the key of the staff member;
+    - of joint controllers, the one whose key it was.
     """
     taken = call.body
     evidence = dict(taken.evidence or {})

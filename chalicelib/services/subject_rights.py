@@ -71,7 +71,7 @@ def erase(  # noqa: PLR0917 - whom, by whom, when
 
     `by` is a bearer key's id, "patient" or "portal", for the audit. `recheck` tells of the person,
     as they are stored at that moment, whether they are to be erased. A decision made at the same
-    moment is either erased too, or is somebody's who is new. To repeat it is safe.
+    moment is erased too, or becomes a new person's. Safe to repeat.
     Raises UnknownClinicError, ContendedError, UnavailableError.
     """
     published = portal.directory.look_up(clinic).published

@@ -1,6 +1,5 @@
-"""Unsubscribing by the link of a mail.
-
-What it can stop, and stopping it, however often that is sent.
+"""Unsubscribing by the link of a mail: what the link can stop, and stopping it, however often that
+is sent.
 """
 
 from collections.abc import Collection, Mapping
@@ -25,8 +24,7 @@ from chalicelib.store.withdrawal_orders import MANY
 class Unsubscription:
     """An unsubscribing link that was followed, and who is known under its contact.
 
-    With every question ever asked: a mail may be older than the notice: it may be about a question
-    that is not asked any more.
+    All questions ever asked are included: a mail may be older than the notice.
     """
 
     opened: OpenedLink

@@ -1,7 +1,4 @@
-"""Withdrawing without typing who one is.
-
-By the personal link one followed, or by the receipt one holds.
-"""
+"""Withdrawing by a personal link or a receipt, without typing a contact."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
@@ -53,9 +50,8 @@ class WithdrawalSource:
         return {"masked": masked(self.holder), "receipt": self.evidence.get("receipt")}
 
     def rate_limit_subjects(self, questions: Iterable[QuestionId]) -> tuple[str, ...]:
-        """Name what the rate limit counts.
-
-        This source with these questions (`rate_limits.withdrawal_subjects`).
+        """Name what the rate limit counts: this source with these questions
+        (`rate_limits.withdrawal_subjects`).
         """
         kind, value = next(iter(self.evidence.items()))
         counted = [f"{kind}:{value}", *sorted(set(questions))]
@@ -99,10 +95,10 @@ def _by_receipt(portal: Portal, clinic: str, number: str) -> WithdrawalSource | 
 
 
 def _people_of_receipt(portal: Portal, document: Mapping[str, Any]) -> People:
-    """Give the people a receipt is about.
+    """Give the people a receipt is about: its own person, and whoever confirmed its answers as
+    somebody else.
 
-    Its own person, and whoever confirmed its answers as somebody else. Left out is who was erased,
-    and who was a child then and has grown up.
+    Left out is who was erased, and who was a child then and has grown up.
     """
     clinic, subject = document["clinic"], document["subject"]
     confirmers = people.confirmers(portal.table, clinic, subject, document["id"])
