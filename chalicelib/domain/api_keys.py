@@ -7,12 +7,15 @@ from dataclasses import asdict, dataclass
 
 from chalicelib.domain.instants import Instant
 
+OWN_PAGES = "links:manage"
+"""The scope of a key that is given links to patients' own pages, which it can open itself."""
+
 SCOPES = (
     "status:read",
     "receipts:read",
     "receipts:write",
     "links:write",
-    "links:manage",
+    OWN_PAGES,
     "subjects:erase",
     "notices:read",
     "notices:write",
@@ -20,11 +23,8 @@ SCOPES = (
 )
 """What a key may be allowed to do."""
 
-ONLY_ON_REQUEST = frozenset({"links:manage"})
-"""Scopes that a new key gets only if they are named.
-
-`links:manage` opens patients' own pages to whoever has the key.
-"""
+ONLY_ON_REQUEST = frozenset({OWN_PAGES})
+"""Scopes that a new key gets only if they are named."""
 
 PREFIX = "cpk_"
 """What each key begins with, so that scanners of source code recognise a leaked one."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from chalicelib.domain.api_keys import OWN_PAGES
 from chalicelib.domain.consent import QuestionId
 from chalicelib.domain.contacts import Contact
 from chalicelib.domain.errors import RejectedError
@@ -14,9 +15,6 @@ from chalicelib.domain.links import Link, LinkRecipient, LinkScope, LinkSecret
 from chalicelib.portal import Portal
 from chalicelib.services.authorized_call import AuthorizedCall
 from chalicelib.store import links
-
-MANAGE = "links:manage"
-"""The scope of a key that is given links to patients' own pages."""
 
 
 class NothingSharedError(RejectedError):
@@ -78,31 +76,31 @@ class PersonalLink:
 def make_links(portal: Portal, call: AuthorizedCall[Invitations]) -> list[PersonalLink]:
     """Make up to a thousand links; the same call with the same Idempotency-Key gives the same ones.
 
-    None opens the patient's own page, unless the key has the scope `links:manage`: that page is
-    sent to the patient's own contact, by the portal. One of several joint controllers never gets
-    one, because the page shows what is decided about all of them.
+    None opens the patient's own page, unless the key has the scope `OWN_PAGES`: that page is sent
+    to the patient's own contact, by the portal. One of several joint controllers never gets one,
+    because the page shows what is decided about all of them.
     Raises NothingSharedError, UsedForOtherLinksError.
     """
     key = portal.clinics.key(call.clinic)
-    secret = key.link_secret()
+    clinic_secret = key.link_secret()
     is_member = call.key.member is not None
     if is_member and not call.shared.questions:
         raise NothingSharedError
-    if not _first_or_same(portal, call, secret):
+    if not _first_or_same(portal, call, clinic_secret):
         raise UsedForOtherLinksError
-    manages = MANAGE in call.key.scopes and not is_member
+    manages = OWN_PAGES in call.key.scopes and not is_member
     new = []
     for number, given in enumerate(call.body.invitations):
         invitation = given
         if is_member and not given.questions:
             # No question named would mean all, also those that this controller does not share.
             invitation = replace(given, questions=tuple(call.shared.questions))
-        handle = _handle(call, secret, number, invitation)
-        new.append((handle, _link(call, invitation, manages=manages), invitation.recipient))
+        link_secret = _link_secret(call, clinic_secret, number, invitation)
+        new.append((link_secret, _link(call, invitation, manages=manages), invitation.recipient))
     kept = links.keep_links(portal.table, key, new)
     made = []
-    for invitation, (handle, _, _), link in zip(call.body.invitations, new, kept, strict=True):
-        made.append(_personal_link(handle, link, invitation.as_sent, secret))
+    for invitation, (link_secret, _, _), link in zip(call.body.invitations, new, kept, strict=True):
+        made.append(_personal_link(link_secret, link, invitation.as_sent, clinic_secret))
     portal.table.put_new(call.audit("links", links=len(made)))
     return made
 
@@ -130,19 +128,19 @@ def _link(call: AuthorizedCall[Invitations], invitation: Invitation, *, manages:
 
 
 def _personal_link(
-    handle: LinkSecret, link: Link, as_sent: Mapping[str, str], secret: bytes
+    link_secret: LinkSecret, link: Link, as_sent: Mapping[str, str], clinic_secret: bytes
 ) -> PersonalLink:
     return PersonalLink(
-        id=handle.link_id,
+        id=link_secret.link_id,
         as_sent=as_sent,
         link=link,
-        ask=handle.token(secret, LinkScope.ASK),
-        unsubscribe=handle.token(secret, LinkScope.UNSUBSCRIBE),
-        manage=handle.token(secret, LinkScope.MANAGE) if link.manages else None,
+        ask=link_secret.token(clinic_secret, LinkScope.ASK),
+        unsubscribe=link_secret.token(clinic_secret, LinkScope.UNSUBSCRIBE),
+        manage=link_secret.token(clinic_secret, LinkScope.MANAGE) if link.manages else None,
     )
 
 
-def _first_or_same(portal: Portal, call: AuthorizedCall[Invitations], secret: bytes) -> bool:
+def _first_or_same(portal: Portal, call: AuthorizedCall[Invitations], clinic_secret: bytes) -> bool:
     """Tell whether the Idempotency-Key, if there is one, is new or was used for this very body.
 
     The body is kept as an HMAC: a plain hash of one address could be found by trying addresses.
@@ -153,13 +151,13 @@ def _first_or_same(portal: Portal, call: AuthorizedCall[Invitations], secret: by
     for given in call.body.invitations:
         recipient = given.recipient.plain()
         sent.append([recipient, given.lang, given.questions, given.expires_in])
-    key = _digest(secret, f"call|{call.key.id}|{call.idempotency_key}")
-    body = _digest(secret, f"body|{key}|{json.dumps(sent)}")
+    key = _digest(clinic_secret, f"call|{call.key.id}|{call.idempotency_key}")
+    body = _digest(clinic_secret, f"body|{key}|{json.dumps(sent)}")
     return links.remember_call(portal.table, key, body, call.now)
 
 
-def _handle(
-    call: AuthorizedCall[Invitations], secret: bytes, number: int, invitation: Invitation
+def _link_secret(
+    call: AuthorizedCall[Invitations], clinic_secret: bytes, number: int, invitation: Invitation
 ) -> LinkSecret:
     """Give the random part of a link: the same again for the same call with an Idempotency-Key."""
     if not call.idempotency_key:
@@ -173,7 +171,7 @@ def _handle(
         invitation.questions,
         invitation.expires_in,
     ]
-    return LinkSecret.derived(secret, json.dumps(unique))
+    return LinkSecret.derived(clinic_secret, json.dumps(unique))
 
 
 def _digest(secret: bytes, text: str) -> str:
