@@ -60,7 +60,7 @@ class OwnPage:
         """The link as rate limits name it."""
         return f"link:{self.opened.id}"
 
-    @property
+    @cached_property
     def clinic(self) -> Clinic:
         """The clinic as its notice in force describes it, without the questions that are over."""
         return self.lookup.published.clinic.open_at(self.now)
@@ -82,7 +82,7 @@ class OwnPage:
             raise NotFoundError
         return self.people[0]
 
-    @property
+    @cached_property
     def lang(self) -> str:
         """The language asked for, else the link's own."""
         clinic, default = self.lookup.published.clinic, self.opened.link.lang
@@ -130,7 +130,7 @@ class OwnPage:
             contacts.append((shown, since))
         return tuple(contacts)
 
-    @property
+    @cached_property
     def own_contacts(self) -> Mapping[str, Contact]:
         """The person's e-mails and phones, by an id that a form can bear.
 
@@ -142,13 +142,13 @@ class OwnPage:
                 own[self.key.lookup(contact)[:ID_LENGTH]] = contact
         return own
 
-    @property
+    @cached_property
     def statuses(self) -> tuple[QuestionStatus, ...]:
         """The status of every question ever asked."""
         in_force = self.lookup.published.in_force
         return question_statuses(self.people, self.all_questions, in_force, self.now, self.receipts)
 
-    @property
+    @cached_property
     def recipients(self) -> tuple[RecipientPeriod, ...]:
         """Who could be given what, and when."""
         published, clinics = self.lookup.published, self.portal.clinics
