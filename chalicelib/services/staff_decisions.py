@@ -103,10 +103,9 @@ def record_decision(portal: Portal, call: StaffCall) -> RecordedReceipt:
     """
     decision = _decision(portal, call)
     audit = call.audit("receipts", (), decision.receipt_id)
-    _check_needs(portal, call, decision)
-    receipt = decisions.answer(
-        portal, decision, _identification(call), seen=call.lookup, also=[audit]
-    )
+    identification = _identification(call)
+    _check_needs(portal, call, decision, identification)
+    receipt = decisions.answer(portal, decision, identification, seen=call.lookup, also=[audit])
     log.count("StaffDecisionRecorded")
     return _recorded(portal, call, decision, receipt, "receipts")
 
@@ -228,7 +227,9 @@ def _evidence(call: StaffCall, clinic: Clinic) -> Mapping[str, str] | None:
     return evidence or None
 
 
-def _check_needs(portal: Portal, call: StaffCall, decision: Decision) -> None:
+def _check_needs(
+    portal: Portal, call: StaffCall, decision: Decision, identification: Identification
+) -> None:
     """Refuse a Yes to messages by e-mail, phone or post without that contact.
 
     It may be in the call, or known of the person already.
@@ -239,7 +240,7 @@ def _check_needs(portal: Portal, call: StaffCall, decision: Decision) -> None:
         missing -= {ADDRESS}
     if not missing:
         return
-    person = call.lookup.resolve_subject(decision, _identification(call))
+    person = call.lookup.resolve_subject(decision, identification)
     clinic = call.lookup.published.clinic
     if not becomes_independent(clinic, person.of_age, decision):
         # Of a child that grew up, what is known is its guardian's.
