@@ -1,11 +1,11 @@
 """Erasing a person, and restricting what is done with their data (GDPR Art. 17, 18)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chalicelib import log
 from chalicelib.domain.contacts import Contact, ContactKind
-from chalicelib.domain.identity import SeveralPeopleError
+from chalicelib.domain.identity import People, SeveralPeopleError, all_subjects
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.retention import proof_until
 from chalicelib.domain.subjects import Subject
@@ -117,7 +117,7 @@ def restrict(
     return changed or unchanged
 
 
-def resolve(people: Mapping[Contact, Sequence[Subject]], *, everyone: bool) -> list[Subject]:
+def resolve(people: People, *, everyone: bool) -> list[Subject]:
     """Give whom these contacts name; raise SeveralPeopleError where that may be one of several.
 
     An e-mail or a number of the clinic tells people who share a phone apart: where one is given and
@@ -125,26 +125,18 @@ def resolve(people: Mapping[Contact, Sequence[Subject]], *, everyone: bool) -> l
     contact is one person's and another is another's, it may be one person who is known twice: then
     the caller has to say. `everyone` names all of them.
     """
-    groups = list(people.values())
-    unshared = [found for contact, found in people.items() if contact.kind is not ContactKind.PHONE]
-    known = _each_once(groups if everyone else unshared or groups)
+    unshared = {
+        contact: found for contact, found in people.items() if contact.kind is not ContactKind.PHONE
+    }
+    known = list(all_subjects(people if everyone else unshared or people))
     if everyone or not known:
         return known
     # A contact that nobody has yet leaves open who is named, unless there is one person only.
-    deciding = [found for found in groups if found or len(known) > 1]
+    deciding = [found for found in people.values() if found or len(known) > 1]
     common = [person for person in known if all(_is_among(person, found) for found in deciding)]
     if len(common) != 1:
         raise SeveralPeopleError
     return common
-
-
-def _each_once(groups: Sequence[Sequence[Subject]]) -> list[Subject]:
-    """Give everybody found, once."""
-    people: dict[str, Subject] = {}
-    for group in groups:
-        for person in group:
-            people[person.id] = person
-    return list(people.values())
 
 
 def _is_among(person: Subject, group: Sequence[Subject]) -> bool:
