@@ -57,6 +57,10 @@ class State(StrEnum):
     """The last answer is a Yes to a text that a MAJOR change has replaced, or that nobody knows."""
 
 
+STOPPED_STATES = (State.REFUSED, State.WITHDRAWN)
+"""The states whose last answer is a No or a withdrawal: nothing is left to stop."""
+
+
 class Answer(StrEnum):
     """What a person answered to one question."""
 

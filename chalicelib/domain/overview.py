@@ -26,9 +26,6 @@ from chalicelib.domain.instants import Instant
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 
-STOPPED_STATES = (State.REFUSED, State.WITHDRAWN)
-"""The states whose last answer is a No or a withdrawal: nothing is left to stop."""
-
 
 @dataclass(frozen=True, slots=True)
 class QuestionStatus:

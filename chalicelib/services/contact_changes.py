@@ -16,6 +16,7 @@ from chalicelib.domain.decisions import Decision, new_decision, receipt_id
 from chalicelib.domain.errors import RejectedError
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
+from chalicelib.messages.rules import Message
 from chalicelib.portal import Portal
 from chalicelib.services import decisions
 from chalicelib.services.authorized_call import (
@@ -32,9 +33,6 @@ from chalicelib.store.outbox import OutboxEntry
 from chalicelib.store.shown_pages import CONSENT_PAGE
 from chalicelib.store.withdrawal_orders import MANY
 from chalicelib.store.writes import Put, Write
-
-REMOVED = "removed"
-"""The kind of message by which a contact learns that it was removed."""
 
 
 class NotTheirsError(RejectedError):
@@ -229,10 +227,11 @@ def _message_writes(
     base = base or person.base
     if contact.kind not in REACHABLE_KINDS or not base:
         return []
-    number = key.outbox_number(person.id, REMOVED, decision.receipt_id)
+    kind = Message.REMOVED
+    number = key.outbox_number(person.id, kind, decision.receipt_id)
     lang = person.lang or decision.notice.lang
-    entry = OutboxEntry(REMOVED, decision.clinic, person.id, lang, base, at=decision.effective_at)
-    sent = reminder_key(decision.clinic, person.id, REMOVED, decision.receipt_id)
+    entry = OutboxEntry(kind, decision.clinic, person.id, lang, base, at=decision.effective_at)
+    sent = reminder_key(decision.clinic, person.id, kind, decision.receipt_id)
     return [
         outbox.new_item(key, person.salt, number, entry, [contact]),
         Put(sent, {"body": json.dumps({"number": number})}),

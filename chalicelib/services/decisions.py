@@ -52,9 +52,9 @@ from chalicelib.store.writes import Put, Write
 ATTEMPTS = 8
 _FIRST_PAUSE = 0.02
 
-_ON_A_PAGE = (Assurance.SELF_ASSERTED, Assurance.LINK)
-"""How sure the portal is of a patient who answers on a page that was open: its text may have
-changed since."""
+_BY_THE_PATIENT = (Assurance.SELF_ASSERTED, Assurance.LINK)
+"""How sure the portal is where a patient answers on an open page: its text may have changed
+since."""
 
 Recheck = Callable[[Subject], Collection[QuestionId]]
 """Gives the questions that a decision may still answer for a person, as they are stored now."""
@@ -159,7 +159,7 @@ def _pause(attempt: int) -> float:
 
 def _agrees_to_another_text(decision: Decision, published: Published) -> bool:
     """Tell whether a patient said Yes on a page that shows another text than the one in force."""
-    own_yes = decision.assurance in _ON_A_PAGE and Answer.YES in decision.answers.values()
+    own_yes = decision.assurance in _BY_THE_PATIENT and Answer.YES in decision.answers.values()
     return own_yes and decision.notice.version != published.in_force.version
 
 
@@ -242,7 +242,7 @@ def _stops_anew(decision: Decision, person: Subject, receipt: Receipt, kept: Rec
 
     Then it must stop it again; `kept` is the receipt it got the first time.
     """
-    if decision.assurance not in _ON_A_PAGE:
+    if decision.assurance not in _BY_THE_PATIENT:
         return False
     if all(answer is Answer.YES for answer in decision.answers.values()):
         return False
@@ -293,9 +293,8 @@ def answer(
     ]
     if len(reached) > MANY:
         by_contacts = replace(identification, contacts=_contacts_that_reach(reaching))
-        order = replace(
-            order_for(replace(decision, answers=stops), by_contacts, seen), asked_only=True
-        )
+        stop = replace(decision, answers=stops)
+        order = order_for(stop, by_contacts, seen, asked_only=True)
         return record(
             portal, decision, identification, seen=seen, also=with_order(portal, also, order)
         )
@@ -331,7 +330,14 @@ def _stop_for(
     record(portal, replace(stop, receipt_id=number), own)
 
 
-def order_for(decision: Decision, identification: Identification, seen: Lookup) -> Order:
+def order_for(
+    decision: Decision,
+    identification: Identification,
+    seen: Lookup,
+    *,
+    asked_only: bool = False,
+    left_only: bool = False,
+) -> Order:
     """Make the order by which a decision reaches everybody under its contacts, fewest first."""
 
     def size(contact: Contact) -> tuple[bool, int]:
@@ -340,7 +346,12 @@ def order_for(decision: Decision, identification: Identification, seen: Lookup) 
 
     few_first = sorted(identification.contacts, key=size)
     return withdrawal_orders.new_order(
-        decision, few_first, identification.base, identification.fresh
+        decision,
+        few_first,
+        identification.base,
+        identification.fresh,
+        asked_only=asked_only,
+        left_only=left_only,
     )
 
 

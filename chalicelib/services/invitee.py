@@ -103,7 +103,7 @@ class Invitee:
         )
 
     def _is_unproven(self, clinic: Clinic, question: QuestionId, form: FormAnswers) -> bool:
-        if self.by_program and _is_confirmed_first(clinic, question):
+        if self.by_program and _needs_double_opt_in(clinic, question):
             return True
         kinds = [contact.kind for contact in form.contacts]
         confirming_kind = clinic.confirming_kind(question, kinds)
@@ -228,6 +228,7 @@ def _reachable_by_number(portal: Portal, invitee: Invitee) -> tuple[Contact, ...
     return tuple(own.values())
 
 
-def _is_confirmed_first(clinic: Clinic, question_id: QuestionId) -> bool:
+def _needs_double_opt_in(clinic: Clinic, question_id: QuestionId) -> bool:
+    """Tell whether a Yes waits by a program's link, whatever contact the link proves."""
     question = clinic.questions[question_id]
     return question.confirm and question.purpose.id != NEWSLETTER

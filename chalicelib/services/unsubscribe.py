@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chalicelib import log
 from chalicelib.domain.clinic import Clinic
-from chalicelib.domain.consent import Answer, Assurance, Channel, QuestionId, resolve
+from chalicelib.domain.consent import Answer, Assurance, Channel, QuestionId
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.decisions import Decision, new_decision, receipt_id
 from chalicelib.domain.instants import Instant
@@ -68,8 +68,6 @@ class Unsubscription:
         a form signed earlier and entered later does not outlive it. A link to somebody who was
         erased since finds nobody, and records nobody anew.
         """
-        from chalicelib.domain.overview import STOPPED_STATES  # noqa: PLC0415 - no consent page needs it
-
         answers = dict.fromkeys(questions, Answer.WITHDRAW)
         if any(stop.covers(answers) for stop in self.lookup.stops(self.contact)):
             return False
@@ -78,12 +76,9 @@ class Unsubscription:
         known, in_force = self.lookup.known(), self.lookup.published.in_force
         if not known:
             return bool(questions) and self.opened.link.subject is None
-        for person in known:
-            for question in questions:
-                status = resolve(person.summaries.get(question), in_force, self.now)
-                if status.state not in STOPPED_STATES:
-                    return True
-        return False
+        return any(
+            withdrawals.has_open_answer(person, questions, in_force, self.now) for person in known
+        )
 
 
 def open_unsubscription(portal: Portal, token: str, now: Instant) -> Unsubscription:

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from chalicelib.domain.consent import (
     BY_CLINIC,
+    STOPPED_STATES,
     Answer,
     NoticeInForce,
     QuestionId,
-    State,
     resolve,
 )
 from chalicelib.domain.decisions import Decision
@@ -35,9 +35,6 @@ from chalicelib.store.lookup import Identification, Lookup
 from chalicelib.store.table import ConflictError, ContendedError
 from chalicelib.store.withdrawal_orders import MANY, Order
 from chalicelib.store.writes import Put
-
-_STOPPED = (State.REFUSED, State.WITHDRAWN)
-"""The states in which nothing is left to stop."""
 
 
 def withdraw(
@@ -64,7 +61,7 @@ def withdraw(
     own = _one_for_each(decision, identification, seen, reached)
     if not seen.partly_read and len(reached) <= MANY:
         return _withdraw_for_each(portal, decision, own, seen, also)
-    order = replace(order_for(decision, identification, seen), left_only=left_only)
+    order = order_for(decision, identification, seen, left_only=left_only)
     if left_only:
         at, notice = decision.recorded_at, seen.published.in_force
         left = {
@@ -175,4 +172,4 @@ def has_open_answer(
 ) -> bool:
     """Tell whether an answer of a person to one of these questions can still be stopped."""
     statuses = [resolve(person.summaries.get(question), notice, at) for question in questions]
-    return any(status.state not in _STOPPED for status in statuses)
+    return any(status.state not in STOPPED_STATES for status in statuses)
