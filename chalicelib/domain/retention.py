@@ -38,7 +38,7 @@ class RetentionAction(StrEnum):
     ERASE = "erase"
     """The contacts go now; the receipts, which then name nobody, go when their date has come."""
 
-    DELETE = "forget"
+    DELETE = "delete"
     """Everything goes."""
 
 

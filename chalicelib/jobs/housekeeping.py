@@ -32,9 +32,8 @@ _UNREADABLE = (ValueError, LookupError, TypeError)
 
 
 def run_housekeeping(portal: Portal, now: Instant, out_of_time: OutOfTime) -> "HousekeepingRun":
-    """Go through everybody from where the last round stopped, as far as the time goes.
-
-    Log how far that was.
+    """Go through everybody from where the last round stopped, as far as the time goes, and log how
+    far that was.
     """
     run = HousekeepingRun(portal, now, out_of_time)
     try:
@@ -72,7 +71,7 @@ class HousekeepingRun:
     def log_and_count(self) -> None:
         """Log what was done, and count it."""
         log.log().info("housekeeping", extra={**self.done, "whole": self.whole})
-        for name in ("told", "erased", "forgotten", "failed"):
+        for name in ("reminded", "erased", "deleted", "failed"):
             if self.done[name]:
                 log.count(f"Housekeeping{name.capitalize()}", self.done[name])
         if self.done[Reason.NO_ADDRESS]:
@@ -108,12 +107,12 @@ class HousekeepingRun:
                 self._note_failure(error)
         for person, unsent in reminders.unsent_reminders(self.portal.table, clinic, due):
             for reminder in unsent:
-                self._try("told", partial(self._enqueue, clinic, person, reminder))
+                self._try("reminded", partial(self._enqueue, clinic, person, reminder))
         for subject, action in actions:
             if action is RetentionAction.ERASE:
                 self._try("erased", partial(self._erase, published, subject))
             elif action is RetentionAction.DELETE:
-                self._try("forgotten", partial(self._delete, clinic, subject))
+                self._try("deleted", partial(self._delete, clinic, subject))
         self.done["people"] += len(batch)
 
     def _retention_action(self, published: Published, person: Subject) -> RetentionAction:

@@ -43,7 +43,7 @@ class GoneError(NotFoundError):
 class SigningReport:
     """How far a round came; `counted` are those the stream had not counted.
 
-    `whole` unless time ran out. A round is not whole either where a service was away.
+    `whole` is False where time ran out or a service was away.
     """
 
     signed: int = 0

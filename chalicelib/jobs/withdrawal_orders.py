@@ -191,7 +191,7 @@ class _OrderRun:
         return receipt_id(secret, order.number, {"subject": subject})
 
     def finish(self, order: Order) -> None:
-        """Remove an order that reached everybody, and leave word for its contacts.
+        """Remove an order that reached everybody, and leave messages to its contacts.
 
         Begin again where it failed.
         """
@@ -232,9 +232,9 @@ class _OrderRun:
         return writes
 
     def _outbox_writes_about(self, order: Order, number: str, given: list[Contact]) -> list[Write]:
-        """Leave word of one receipt for these contacts.
+        """Give the items by which these contacts hear of a receipt.
 
-        Nothing where the person is gone or there is no receipt.
+        Empty where the person is gone or there is no receipt.
         """
         clinic = order.decision.clinic
         try:

@@ -68,11 +68,7 @@ class MessageContent:
     until: Instant | None = None
     lost: bool = False
     text_known: bool = True
-    """Whether anybody knows to which text the answers were given: a Yes to one that nobody knows
-    does
-
-    not count.
-    """
+    """Whether the text that was answered is known: a Yes to an unknown text does not count."""
     code: str = ""
     """What can be typed on the receipt's page instead of following the link."""
     child: str = ""

@@ -64,7 +64,7 @@ class OpenConfirmation:
 
 def confirmation_by_link(portal: Portal, opened: OpenedLink, now: Instant) -> OpenConfirmation:
     """Give what waits for whoever follows a confirming link."""
-    link, contact = opened.link, opened.holder.contact
+    link, contact = opened.link, opened.recipient.contact
     number = link.receipt or ""
     found = _find_open(portal, link.clinic, number, contact, link.addresses, now=now)
     if not found.questions:
@@ -236,7 +236,7 @@ def find_undoable(portal: Portal, opened: OpenedLink, now: Instant) -> OpenConfi
     Its owner may want it back. Only what needs no other contact than the one the link came to.
     Raises OldLinkError where the person is gone.
     """
-    link, contact = opened.link, opened.holder.contact
+    link, contact = opened.link, opened.recipient.contact
     lookup = portal.directory.look_up(link.clinic, [contact])
     receipt = portal.receipts.find(link.clinic, link.receipt or "")
     person = next(

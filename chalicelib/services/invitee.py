@@ -37,7 +37,7 @@ class Invitee:
     @property
     def holder(self) -> Contact:
         """The contact that the link came to."""
-        return self.opened.holder.contact
+        return self.opened.recipient.contact
 
     @property
     def by_program(self) -> bool:
@@ -146,8 +146,8 @@ def _known_details(portal: Portal, opened: OpenedLink, people: Sequence[Subject]
 
     The link's contact, and what else is known of the one person it is for.
     """
-    holder = opened.holder.contact
-    named = opened.holder.name is not None
+    holder = opened.recipient.contact
+    named = opened.recipient.name is not None
     if opened.link.by_program or len(people) != 1:
         return KnownDetails((holder,), name=named)
     details = reveal(portal.table, portal.clinics.key(opened.link.clinic), people[0])
@@ -202,7 +202,7 @@ def identify_by_link(
     return replace(
         identification,
         contacts=(*_reachable_by_number(portal, invitee), *identification.contacts),
-        name=identification.name or invitee.opened.holder.name,
+        name=identification.name or invitee.opened.recipient.name,
         person=person,
         proves=proves,
         also_typed=tuple(contact for contact in form.contacts if contact not in known),

@@ -20,7 +20,7 @@ def subjects_of_link(opened: OpenedLink, lookup: Lookup) -> tuple[Subject, ...]:
     A link that names nobody is for whoever has its contact, and not for the children they decide
     for.
     """
-    contact, subject = opened.holder.contact, opened.link.subject
+    contact, subject = opened.recipient.contact, opened.link.subject
     if subject is None:
         found = lookup.likely_matches(contact)
         return tuple(person for person in found if not person.of_age)
@@ -32,4 +32,4 @@ def subjects_of_link(opened: OpenedLink, lookup: Lookup) -> tuple[Subject, ...]:
 
 def look_up_holder(portal: Portal, opened: OpenedLink) -> Lookup:
     """Look up who is known under the contact that a link came to. One round trip."""
-    return portal.directory.look_up(opened.link.clinic, [opened.holder.contact])
+    return portal.directory.look_up(opened.link.clinic, [opened.recipient.contact])

@@ -119,7 +119,7 @@ def find_replacement(portal: Portal, opened: OpenedLink) -> tuple[Subject, Chang
         return None
     for contact, _ in known:
         if key.lookup(contact) in link.addresses:
-            return person, Change(contact, opened.holder.contact)
+            return person, Change(contact, opened.recipient.contact)
     return None
 
 

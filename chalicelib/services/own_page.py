@@ -53,7 +53,7 @@ class OwnPage:
     @property
     def holder(self) -> Contact:
         """The contact that the link came to."""
-        return self.opened.holder.contact
+        return self.opened.recipient.contact
 
     @property
     def link_subject(self) -> str:

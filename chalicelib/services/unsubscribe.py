@@ -35,7 +35,7 @@ class Unsubscription:
     @property
     def contact(self) -> Contact:
         """The contact that the mail went to."""
-        return self.opened.holder.contact
+        return self.opened.recipient.contact
 
     @property
     def clinic(self) -> Clinic:
@@ -87,7 +87,7 @@ def open_unsubscription(portal: Portal, token: str, now: Instant) -> Unsubscript
     Three round trips: link, people, audit line.
     """
     opened = open_link(portal.table, portal.clinics, token, LinkScope.UNSUBSCRIBE, now)
-    clinic, contact = opened.link.clinic, opened.holder.contact
+    clinic, contact = opened.link.clinic, opened.recipient.contact
     lookup = portal.directory.look_up(clinic, [contact], most=MANY)
     portal.table.put_new(audit_line(opened, "unsubscribe", lookup.known(), now))
     all_questions = portal.clinics.with_all_past_questions(lookup.published)

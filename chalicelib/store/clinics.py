@@ -67,7 +67,7 @@ class Published:
     def in_force_at(self, at: Instant, known_at: Instant | None = None) -> NoticeInForce:
         """Give the notice in force at a moment, as far as it was known at another.
 
-        The first one for before it.
+        Before the first version, that version counts.
         """
         return notice_at(self.published, at, known_at)
 
@@ -94,7 +94,7 @@ class FullNotice:
     """The full notice of one version in one language, rendered when it was published.
 
     `minor_reason` is why it may have a MINOR number although it changes more than words, `topics`
-    what of the processing it changes so (`meaning.Topic`).
+    what of the processing it changes so (`notices.differences.Topic`).
     """
 
     html: str

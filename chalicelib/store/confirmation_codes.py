@@ -26,7 +26,7 @@ def claimants(
 ) -> tuple[Contact, ...]:
     """Give the contacts with which the claims of a person's receipt can be confirmed.
 
-    None where nothing waits. One round trip, whether or not anything does: the time it takes tells
+    Empty where nothing waits. One round trip, whether or not anything does: the time it takes tells
     nobody.
     """
     claims_place, person_place = open_claims_key(clinic, receipt), person_key(clinic, subject)

@@ -131,7 +131,7 @@ def _person_writes(clinic: str, lookup: Lookup, before: Subject, after: Subject)
 def _timeline_writes(clinic: str, before: Subject, after: Subject, receipt: Receipt) -> list[Write]:
     """Write a receipt's answers into the pages of answers that need them.
 
-    A page that begins with it carries how everything stood before.
+    A page that begins with it holds the summaries as they were before.
     """
     name, answers = f"{after.version:010d}", json.dumps(timeline.answers_part(receipt.document))
     *earlier, last = timeline.pages_of(

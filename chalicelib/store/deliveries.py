@@ -25,9 +25,8 @@ from chalicelib.store.table import ConflictError, Item, Table
 from chalicelib.store.writes import Delete, Put, SetBody, Write
 
 LEASE = timedelta(minutes=2)
-"""For how long one sender has a message to itself: longer than any function that sends runs on
-after it took it."""
-
+"""How long one sender may take for a message before another may claim it; longer than any sending
+function still runs."""
 
 MOST_REASONS = 99
 """How many reasons are recorded at once: a transaction takes a hundred writes, one removes the
@@ -104,9 +103,9 @@ def _claim_again(
     return lease
 
 
-def tried(table: Table, each: OutboxItem, letter: str) -> bool:
+def tried(table: Table, item: OutboxItem, name: str) -> bool:
     """Tell whether anybody ever took one message to send it."""
-    key = delivery_key(each.entry.clinic, each.entry.subject, f"{each.number}#{letter}")
+    key = delivery_key(item.entry.clinic, item.entry.subject, f"{item.number}#{name}")
     return key in table.get([key])
 
 

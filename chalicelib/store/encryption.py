@@ -107,12 +107,13 @@ class ClinicKey:
         purpose = hmac.digest(self._key, b"limit", "sha256")
         return hmac.new(purpose, name.encode(), "sha256").hexdigest()
 
-    def shared_bucket(self, contact: Contact, deed: str) -> str:
+    def shared_bucket(self, contact: Contact, purpose: str) -> str:
         """Give the key of the token bucket that all clinics share for a contact.
 
-        Asked of the portal's own key.
+        Asked of the portal's own key. `purpose` is "stop" for a message that confirms a
+        withdrawal, "" for any other.
         """
-        return self.bucket(f"anywhere|{deed}|{contact.kind}:{contact.value}")
+        return self.bucket(f"anywhere|{purpose}|{contact.kind}:{contact.value}")
 
     def form_secret(self) -> bytes:
         """Give the secret that signs the state of the clinic's forms."""

@@ -9,7 +9,7 @@ PK_BYTES, SK_BYTES = 2048, 1024
 """How long the parts of a key may be in DynamoDB."""
 
 SHARDS = "0123456789abcdef"
-"""What would be one busy partition is sixteen, told by the first digit of an opaque id."""
+"""Sixteen partitions instead of one busy one, chosen by the first hex digit of an id."""
 
 
 class Key(NamedTuple):
@@ -85,12 +85,12 @@ def receipt_key(clinic: str, subject: str, version: int) -> Key:
 
 
 def answers_page_key(clinic: str, subject: str, page: int) -> Key:
-    """One page of a person's words: what `timeline` answers from when asked about another time."""
+    """One page of a person's answers: `timeline` reads from it what held at another time."""
     return Key(subject_pk(clinic, subject), f"WORDS#{page:06d}")
 
 
 def late_answers_key(clinic: str, subject: str) -> Key:
-    """Words of a person that came in late for pages whose fences are kept no more (`timeline`)."""
+    """A person's answers that came in late for pages whose starts are kept no more (`timeline`)."""
     return Key(subject_pk(clinic, subject), "WORDS#late")
 
 
@@ -108,7 +108,7 @@ def unsigned_key(clinic: str, receipt_id: str) -> Key:
 
 
 def outbox_key(clinic: str, number: str) -> Key:
-    """What is still to be told about: an item of the outbox, by a random number.
+    """What is still to be told about: an item of the outbox, by a number that nobody can guess.
 
     In sixteen partitions.
     """
@@ -120,11 +120,11 @@ def dead_letter_key(clinic: str, number: str) -> Key:
     return Key(f"DEADLETTER#{clinic}", number)
 
 
-def delivery_key(clinic: str, subject: str, letter: str) -> Key:
+def delivery_key(clinic: str, subject: str, message: str) -> Key:
     """What became of one message: once per item of the outbox, kind of message and kind of
     contact.
     """
-    return Key(subject_pk(clinic, subject), f"LETTER#{letter}")
+    return Key(subject_pk(clinic, subject), f"LETTER#{message}")
 
 
 def undeliverable_key(clinic: str, lookup: str, reason: str) -> Key:
@@ -154,7 +154,7 @@ def earlier_undeliverable_key(clinic: str, lookup: str, reason: str) -> Key:
 
 
 def link_key(link: str) -> Key:
-    """A link into the portal, by the hash of its handle."""
+    """A link into the portal, by the hash of its secret."""
     return Key(f"LINK#{link}", "LINK")
 
 
@@ -239,7 +239,7 @@ def shared_bucket_key(digest: str) -> Key:
 
 
 def budget_key(day: str, scope: str, shard: int) -> Key:
-    """How many messages of a kind went out on a day: one of the parts of a counter (`budgets`)."""
+    """How many messages of a kind went out on a day: a part of a counter (`message_budgets`)."""
     return Key(f"BUDGET#{day}#{scope}", f"{shard:02d}")
 
 

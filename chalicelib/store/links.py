@@ -45,7 +45,7 @@ class OpenedLink:
 
     id: str
     link: Link
-    holder: LinkRecipient
+    recipient: LinkRecipient
 
 
 def link_writes(
@@ -53,24 +53,19 @@ def link_writes(
 ) -> list[Put]:
     """Give the items of new links.
 
-    The holder is sealed under the handle, which the table does not know. Each is forgotten a year
-    after it opens nothing more: a `passing` link, which stops nothing by itself, sooner.
+    The recipient is encrypted under the link's secret, which the table does not hold. Each is
+    forgotten a year after it opens nothing more: a `passing` link, which stops nothing by itself,
+    sooner.
     """
-    ends = {
-        handle.link_id: link.expires_at if passing else link.unsubscribes_until
-        for handle, link, _ in made
-    }
-    return [
-        Put(
-            link_key(handle.link_id),
-            {
-                "body": link.stored(),
-                "blob": key.encrypt(_SEALED, handle.value.hex(), handle.link_id, holder.plain()),
-                "ttl": int((moment(ends[handle.link_id]) + REMEMBERED).timestamp()),
-            },
+    writes: list[Put] = []
+    for secret, link, recipient in made:
+        ends = link.expires_at if passing else link.unsubscribes_until
+        blob = key.encrypt(_SEALED, secret.value.hex(), secret.link_id, recipient.plain())
+        ttl = int((moment(ends) + REMEMBERED).timestamp())
+        writes.append(
+            Put(link_key(secret.link_id), {"body": link.stored(), "blob": blob, "ttl": ttl})
         )
-        for handle, link, holder in made
-    ]
+    return writes
 
 
 def keep_links(
@@ -93,7 +88,7 @@ def keep_links(
                 new = [put for put in new if put.key not in there.keys]
             else:
                 break
-        found = [before.get(link_key(handle.link_id)) for handle, _, _ in batch]
+        found = [before.get(link_key(secret.link_id)) for secret, _, _ in batch]
         kept += [
             Link.read(item.body or "") if item else link
             for item, (_, link, _) in zip(found, batch, strict=True)
@@ -115,7 +110,7 @@ def remember_call(table: Table, call: str, body: str, now: Instant) -> bool:
 
 
 def open_link(
-    table: Table, clinics: Clinics, token: str, power: LinkScope, now: Instant
+    table: Table, clinics: Clinics, token: str, scope: LinkScope, now: Instant
 ) -> OpenedLink:
     """Follow a token.
 
@@ -126,18 +121,18 @@ def open_link(
     parts = read_token(token)
     if parts is None:
         raise UnknownLinkError
-    handle, proof = parts
-    item = _item(table, handle.link_id)
+    secret, proof = parts
+    item = _item(table, secret.link_id)
     link = Link.read(item.body or "")
     key = clinics.key(link.clinic)
-    if not handle.grants(key.link_secret(), power, proof):
+    if not secret.grants(key.link_secret(), scope, proof):
         raise UnknownLinkError
-    if not link.opens(power, now) or (
-        power is not LinkScope.UNSUBSCRIBE and _key_is_gone(table, link)
+    if not link.opens(scope, now) or (
+        scope is not LinkScope.UNSUBSCRIBE and _key_is_gone(table, link)
     ):
         raise OldLinkError(link)
-    plain = key.decrypt(_SEALED, handle.value.hex(), handle.link_id, bytes(item.blob or b""))
-    return OpenedLink(handle.link_id, link, LinkRecipient.read(plain))
+    plain = key.decrypt(_SEALED, secret.value.hex(), secret.link_id, bytes(item.blob or b""))
+    return OpenedLink(secret.link_id, link, LinkRecipient.read(plain))
 
 
 def audit_line(opened: OpenedLink, what: str, subjects: Sequence[Subject], at: Instant) -> Put:

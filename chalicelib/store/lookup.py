@@ -1,6 +1,5 @@
-"""Looking up: a clinic and the people known under contacts, all in one round trip.
-
-And whom a decision is for.
+"""Finds a clinic and the people known under contacts, in one round trip, and tells whom a decision
+is for.
 """
 
 import secrets

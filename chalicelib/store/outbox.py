@@ -60,10 +60,10 @@ class OutboxEntry:
     """Something to write about: its kind, the person, the receipt with its version, where links
     lead.
 
-    `kind` is "decided", "link", "erase", "reminder", "expiring", "of_age" or "changed". What the
-    last four need is in `addresses` (the decisions they are about), `at` (since when something
-    holds) and `until` (when something ends). `to` says which contacts hear of it, where not all
-    (`outbox.OTHERS`, `outbox.TYPED`).
+    `kind` is DECIDED, LINK_REQUEST or the value of a `messages.rules.Message`. `addresses` are the
+    questions it is about; of a new contact, the lookup key of the one it replaces. `at` is since
+    when something holds, `until` when it ends. `to` says which contacts hear of it, where not all
+    (OTHERS, TYPED).
     """
 
     kind: str
@@ -139,8 +139,9 @@ def new_item(
 ) -> Put:
     """Give the item of a message that no decision led to (`outbox_writes`), for its transaction.
 
-    `number` is random. The contacts are sealed under the person's own key; none means those the
-    person is known by.
+    `number` is the receipt's id, an HMAC (`ClinicKey.outbox_number`), a hash (`_link_writes`) or
+    random: nobody can guess it. The contacts are sealed under the person's own key; none means
+    those the person is known by.
     """
     blob = key.encrypt(unsent.subject, salt, _what(number), dump_contacts(contacts))
     return Put(outbox_key(unsent.clinic, number), {"body": unsent.stored(), "blob": blob})
@@ -167,11 +168,10 @@ def expand_link_request(
 ) -> tuple[int, int]:
     """Put an item for each person whose own a contact is in the place of a request for a link.
 
-    Gives for how many people there is one, and for how many there is none because too many share the
-    contact. A record beside the person leads to their item, so that erasing them finds it. The same
-    request gives the same numbers, so that nobody gets two links where it is expanded twice. Anybody can
-    make up very many people under one contact: those who are certain come first, then those who decided
-    last.
+    Gives how many people get one, and how many do not because too many share the contact.
+    Expanding a request twice gives the same numbers, so nobody gets two links. A record beside the
+    person leads to their item, so that erasing them finds it. Anybody can make up very many people
+    under one contact: those who are certain come first, then those who decided last.
     """
     writes: list[Write] = [Delete(item.key)]
     reached = left_out = 0

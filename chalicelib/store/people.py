@@ -13,7 +13,7 @@ from chalicelib.store.table import Item, Table
 def iter_people(table: Table, clinic: str) -> Iterator[Subject]:
     """Give everybody in the list, strongly consistently, page by page.
 
-    Erased people are among them, without contacts and standings: their chains are still there.
+    Erased people are among them, without contacts and summaries: their chains are still there.
     """
     return map(load_person, iter_items(table, clinic))
 

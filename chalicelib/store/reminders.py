@@ -25,7 +25,7 @@ def due_reminders(person: Subject, published: Published, at: Instant) -> tuple[R
 def unsent_reminders(
     table: Table, clinic: str, due: Sequence[tuple[Subject, Sequence[Reminder]]]
 ) -> list[tuple[Subject, list[Reminder]]]:
-    """Leave out what people have been told before: one read for a hundred letters."""
+    """Leave out what people were reminded of before: one read for a hundred reminders."""
     keys = {
         reminder_key(clinic, person.id, each.kind, each.reference)
         for person, all_due in due
@@ -46,33 +46,34 @@ def unsent_reminders(
 
 
 def enqueue_reminder(
-    table: Table, key: ClinicKey, person: Subject, letter: Reminder, base: str
+    table: Table, key: ClinicKey, person: Subject, reminder: Reminder, base: str
 ) -> bool:
-    """Leave word of one thing to tell, and that it has been; tell False where that was done before.
+    """Leave a reminder in the outbox, with a record that it was left; tell False where that was
+    done before.
 
     No contact is named: it goes to those the person is known by when it is sent. That too is
     sealed, so that an erased person's item is as unreadable as any other of theirs.
     """
     clinic = key.clinic
-    chosen = key.outbox_number(person.id, letter.kind, letter.reference)
-    word = OutboxEntry(
-        kind=letter.kind,
+    item_number = key.outbox_number(person.id, reminder.kind, reminder.reference)
+    entry = OutboxEntry(
+        kind=reminder.kind,
         clinic=clinic,
         subject=person.id,
-        lang=letter.answer.lang,
+        lang=reminder.answer.lang,
         base=base,
-        receipt=letter.answer.receipt_id,
-        version=letter.answer.version,
-        addresses=letter.question_ids,
-        at=letter.at,
-        until=letter.until,
+        receipt=reminder.answer.receipt_id,
+        version=reminder.answer.version,
+        addresses=reminder.question_ids,
+        at=reminder.at,
+        until=reminder.until,
     )
-    once = Put(
-        reminder_key(clinic, person.id, letter.kind, letter.reference),
-        {"body": json.dumps({"number": chosen})},
+    record = Put(
+        reminder_key(clinic, person.id, reminder.kind, reminder.reference),
+        {"body": json.dumps({"number": item_number})},
     )
     try:
-        table.write([once, new_item(key, person.salt, chosen, word, ())])
+        table.write([record, new_item(key, person.salt, item_number, entry, ())])
     except ConflictError:
         return False
     return True
@@ -83,12 +84,11 @@ def current_reminder(
 ) -> Reminder | None:
     """Give the reminder of an item of the outbox as it stands now; None where it is due no more.
 
-    Between the round that left it and the post whoever it is for may have answered, or had
-    processing restricted.
+    Whoever it is for may have answered since it was left, or had processing restricted.
     """
     for each in due_reminders(person, published, at):
-        told = (person.id, each.kind, each.reference)
-        if number in {key.outbox_number(*told), _plain_number(*told)}:
+        about = (person.id, each.kind, each.reference)
+        if number in {key.outbox_number(*about), _plain_number(*about)}:
             return each
     return None
 

@@ -3,8 +3,8 @@
 An order is written with the first receipt, in its transaction. It holds, sealed, what the
 withdrawal said and by which contacts, and beside that how far it came. Each of those contacts bears
 a mark while it is open, by which whoever looks finds what holds already (`stops`). When everybody
-has been reached the order and the marks go, and with that word is left for the contact itself: all
-at once or not at all.
+has been reached the order and the marks are removed and messages to its contacts are left in the
+outbox: all at once or not at all.
 """
 
 import contextlib
@@ -65,9 +65,9 @@ class Progress:
 class Order:
     """A withdrawal to be carried out for everybody who shares one of its contacts.
 
-    `number` is the id of its first receipt, `act` what all others are given, `fresh` who they are
-    if a contact turns out to be nobody's. `left_only` leaves out those for whom nothing is left to
-    stop.
+    `number` is the id of its first receipt, `decision` what all others are given, `fresh` who they
+    are if a contact turns out to be nobody's. `left_only` leaves out those for whom nothing is left
+    to stop.
     """
 
     number: str
@@ -212,7 +212,7 @@ def _decrypt(key: ClinicKey, number: str, item: Item) -> Order:
     progress["unsure"] = tuple(progress["unsure"])
     return Order(
         number=number,
-        decision=_act(kept["act"]),
+        decision=_read_decision(kept["act"]),
         contacts=load_contacts(kept["contacts"]),
         base=kept["base"],
         fresh=Subject.read(kept["fresh"]),
@@ -223,7 +223,7 @@ def _decrypt(key: ClinicKey, number: str, item: Item) -> Order:
     )
 
 
-def _act(kept: Mapping[str, Any]) -> Decision:
+def _read_decision(kept: Mapping[str, Any]) -> Decision:
     return Decision(
         **{
             **kept,

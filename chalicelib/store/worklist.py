@@ -68,10 +68,7 @@ def removal_requests(table: Table, clinic: str) -> Iterator[WorklistEntry]:
 def undelivered(
     table: Table, clinic: str, after: str = ""
 ) -> tuple[list[WorklistEntry], str | None]:
-    """Give a page of the contacts that no message reaches, behind a mark.
-
-    And the last mark where more follow.
-    """
+    """Give a page of contacts that no message reaches, and its last mark if more follow."""
     items = list(
         itertools.islice(
             table.after_key(listed_undeliverable_key(clinic, "", "").pk, after), MOST + 1

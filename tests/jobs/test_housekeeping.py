@@ -87,8 +87,8 @@ def test_a_number_in_the_outbox_needs_the_clinics_key_and_one_from_before_is_sti
 def test_a_reminder_is_left_in_the_outbox_once(portal: Portal) -> None:
     """With all that whoever sends it needs, and no contact in clear."""
     decide(portal, ANNA)
-    assert keep(portal, EVENING).done["told"] == 0
-    assert [keep(portal, HALF).done["told"] for _ in range(3)] == [1, 0, 0]
+    assert keep(portal, EVENING).done["reminded"] == 0
+    assert [keep(portal, HALF).done["reminded"] for _ in range(3)] == [1, 0, 0]
     [word] = unasked(portal)
     anna = only_person(portal, RIGA, ANNA)
     claim = anna.summaries[EMAIL_NEWS].claim
@@ -145,8 +145,8 @@ def test_a_yes_nobody_confirmed_is_erased_when_its_time_is_over(portal: Portal) 
         clear_erased(portal.table, portal.clinics, lambda: False)
     until = people.person(portal.table, RIGA, anna.id).proof_until
     assert until == "2029-11-29T08:15:00.000Z"
-    assert keep(portal, "2029-11-29T08:14:59.999Z").done["forgotten"] == 0
-    assert keep(portal, until).done["forgotten"] == 1
+    assert keep(portal, "2029-11-29T08:14:59.999Z").done["deleted"] == 0
+    assert keep(portal, until).done["deleted"] == 1
     assert list(people.iter_people(portal.table, RIGA)) == []
 
 
@@ -226,7 +226,7 @@ def test_a_new_notice_is_told_once_to_whom_it_concerns(portal: Portal) -> None:
     document = publish.read_file(CLINICS / f"{RIGA}.yaml").document
     ready = publish.make_edition({**document, "version": "2.0"})
     assert publish_edition(portal.table, portal.clinics, ready, "2026-11-22T20:00:00.000Z")
-    assert [keep(portal, "2026-11-23T09:00:00.000Z").done["told"] for _ in range(2)] == [1, 0]
+    assert [keep(portal, "2026-11-23T09:00:00.000Z").done["reminded"] for _ in range(2)] == [1, 0]
     [word] = unasked(portal)
     assert (word["kind"], word["addresses"], word["at"]) == (
         "changed",
@@ -246,7 +246,7 @@ def test_a_round_that_has_to_stop_goes_on_where_it_stopped(
     for _ in range(9):
         asked = count()
         made = keep(portal, HALF, lambda asked=asked: next(asked) > 0)  # type: ignore[misc]
-        rounds.append((made.done["people"], made.done["told"], made.whole))
+        rounds.append((made.done["people"], made.done["reminded"], made.whole))
         if made.whole:
             break
     assert rounds == [(2, 2, False), (2, 2, False), (1, 1, True)]
@@ -261,13 +261,13 @@ def test_one_who_cannot_be_read_holds_up_nobody(
     salt = only_person(portal, RIGA, ANNA).salt
     portal.table.write([Replace(person_key(RIGA, "0" * 32), {"body": '{"id": "damaged"}'})])
     made = keep(portal, HALF)
-    assert (made.done["failed"], made.done["told"], made.whole) == (1, 1, True)
+    assert (made.done["failed"], made.done["reminded"], made.whole) == (1, 1, True)
     erased = only_person(portal, RIGA, ANNA)
     erase(portal, RIGA, erased.id, "portal", HALF)
     with under_policy_of(portal, "catch_up"):
         clear_erased(portal.table, portal.clinics, lambda: False)
     logged = " ".join(str(record.__dict__) for record in caplog.records)
-    assert "'told': 1" in logged
+    assert "'reminded': 1" in logged
     assert not [each for each in (ANNA.value, NAME, salt, erased.id) if each in logged]
 
 

@@ -383,7 +383,7 @@ def test_each_contact_gets_a_link_that_confirms_and_nothing_more(
             word.rpartition("/")[2] for word in message["text"].split() if "/confirm/" in word
         }
         opened = open_link(portal.table, portal.clinics, token, LinkScope.CONFIRM, NOON)
-        assert opened.holder.contact == contact
+        assert opened.recipient.contact == contact
         assert (opened.link.receipt, opened.link.addresses) == (receipt.id, (address,))
         assert opened.link.expires_at == receipt.document["decisions"][address]["confirm_by"]
 
@@ -435,7 +435,7 @@ def due_unasked(portal: Portal, post: Sorting) -> None:
     )
     assert publish_edition(portal.table, portal.clinics, ready, "2026-11-22T20:00:00.000Z")
     post.clock.at = HALF
-    assert run_housekeeping(portal, HALF, in_time).done["told"] == 3
+    assert run_housekeeping(portal, HALF, in_time).done["reminded"] == 3
     post.empty()
 
 
@@ -470,7 +470,9 @@ def test_a_guardian_is_told_once_that_the_young_person_decides_from_now_on(
     post.round()
     post.empty()
     post.clock.at = "2026-12-01T00:00:00.000Z"
-    assert [run_housekeeping(portal, post.clock.at, in_time).done["told"] for _ in range(2)] == [
+    assert [
+        run_housekeeping(portal, post.clock.at, in_time).done["reminded"] for _ in range(2)
+    ] == [
         1,
         0,
     ]

@@ -211,7 +211,7 @@ def test_a_reminder_that_no_contact_can_follow(portal: Portal, post: Sorting) ->
     act = a_decision({EMAIL_NEWS: "yes"}, confirm=frozenset({EMAIL_NEWS}))
     receipt = decisions.record(portal, act, replace(signed(ANNA_PHONE), base=BASE))
     post.round()
-    assert run_housekeeping(portal, HALF, in_time).done["told"] == 1
+    assert run_housekeeping(portal, HALF, in_time).done["reminded"] == 1
     post.clock.at = HALF
     with logged() as lines:
         post.round()
@@ -375,7 +375,7 @@ def test_a_reminder_whose_links_would_lead_nowhere(portal: Portal, post: Sorting
     post.round()
     with logged() as lines:
         done = run_housekeeping(replace(portal, clock=lambda: HALF), HALF, in_time).done
-    assert (done["no_address"], done["told"]) == (1, 0)
+    assert (done["no_address"], done["reminded"]) == (1, 0)
     assert [line["no_address"] for line in lines.written if line["message"] == "housekeeping"] == [
         1
     ]

@@ -155,7 +155,7 @@ def _show_new_contact(
     if replacement is None:
         return _say_new_contact(request, opened, "over")
     _, change = replacement
-    contacts = {"old": masked(change.old), "new": masked(opened.holder.contact)}
+    contacts = {"old": masked(change.old), "new": masked(opened.recipient.contact)}
     answer = _say_new_contact(request, opened, "ask", faults=errors, **contacts)
     answer.status_code = 422 if errors else 200
     return answer
