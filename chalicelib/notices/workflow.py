@@ -218,12 +218,16 @@ class Draft:
         reason raises BeyondWordsError.
         """
         self._unpublished()
-        if not self.approved:
-            remedy = "Another person than its author must approve it first"
-            raise ReviewError(f"{self.version} is not approved. {remedy}")
+        self.require_approved()
         if not self.covers(changes):
             raise BeyondWordsError(self.version, changes)
         return replace(self, release=Release(by, at, since))
+
+    def require_approved(self) -> None:
+        """Raise ReviewError unless somebody approved this very text."""
+        if not self.approved:
+            remedy = "Another person than its author must approve it first"
+            raise ReviewError(f"{self.version} is not approved. {remedy}")
 
     def missing(self, authorities: Mapping[str, Any]) -> tuple[DocumentError, ...]:
         """List what the notice must tell and does not, in each language, with place and article."""

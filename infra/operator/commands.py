@@ -46,7 +46,7 @@ def main(words: list[str]) -> int:
     compile_stale()
     try:
         return arguments.run(arguments) or 0
-    except (CommandError, messages.MessageCommandError) as error:
+    except CommandError as error:
         print(error, file=sys.stderr)
     except SettingsError as error:
         remedy = "Start the local portal with `make run`, or set these for a stack on AWS."

@@ -10,14 +10,11 @@ where nothing is left. What data keys are for: docs/decisions/0016-data-keys.md.
 
 import argparse
 import itertools
-import os
 import secrets
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from chalicelib.domain.instants import instant
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal, get_portal
 from chalicelib.store import outbox, people
@@ -26,7 +23,14 @@ from chalicelib.store.encryption import KEY_ID_BYTES, ClinicKey, encrypted_under
 from chalicelib.store.keys import Key, clinic_key, personal_data_key
 from chalicelib.store.table import BATCH, ConflictError, ContendedError, Table
 from chalicelib.store.writes import SetBlob
-from infra.operator.arguments import CommandError, Commands, add_clinic, add_command, add_group
+from infra.operator.arguments import (
+    Commands,
+    add_clinic,
+    add_command,
+    add_group,
+    key_arn,
+    require_clinic,
+)
 
 ATTEMPTS = 8
 
@@ -76,7 +80,7 @@ def new_data_key(portal: Portal, clinic: str, key_arn: str) -> bytes:
 def rotate(portal: Portal, clinic: str, wrapped: bytes) -> str:
     """Store a new data key of a clinic and return its id; it encrypts from the next request on."""
     key_id = secrets.token_hex(KEY_ID_BYTES)
-    keep_data_key(portal.table, clinic, key_id, WrappedKey(wrapped, instant(datetime.now(UTC))))
+    keep_data_key(portal.table, clinic, key_id, WrappedKey(wrapped, portal.clock()))
     return key_id
 
 
@@ -192,8 +196,8 @@ def _reencrypt_value(
 def _rotate(arguments: argparse.Namespace) -> int:
     portal = get_portal()
     clinic = arguments.clinic
-    _require(portal, clinic)
-    key_id = rotate(portal, clinic, new_data_key(portal, clinic, _key_arn()))
+    require_clinic(portal.table, clinic)
+    key_id = rotate(portal, clinic, new_data_key(portal, clinic, key_arn()))
     print(f"The data key {key_id} encrypts from now on.", end=" ")
     print("What older keys encrypted is encrypted again:", flush=True)
     return _reencrypt_and_report(portal, clinic, "")
@@ -201,14 +205,14 @@ def _rotate(arguments: argparse.Namespace) -> int:
 
 def _reencrypt(arguments: argparse.Namespace) -> int:
     portal = get_portal()
-    _require(portal, arguments.clinic)
+    require_clinic(portal.table, arguments.clinic)
     return _reencrypt_and_report(portal, arguments.clinic, arguments.after)
 
 
 def _rewrap(arguments: argparse.Namespace) -> int:
     portal = get_portal()
-    _require(portal, arguments.clinic)
-    number = rewrap(portal, arguments.clinic, _key_arn())
+    require_clinic(portal.table, arguments.clinic)
+    number = rewrap(portal, arguments.clinic, key_arn())
     print(f"{number} data keys are wrapped anew.")
     return 0
 
@@ -224,18 +228,3 @@ def _reencrypt_and_report(portal: Portal, clinic: str, after: str) -> int:
     message = f"{done.unreadable} things could not be decrypted, and are as they were."
     print(message, file=sys.stderr)
     return 1
-
-
-def _require(portal: Portal, clinic: str) -> None:
-    try:
-        portal.directory.look_up(clinic)
-    except UnknownClinicError:
-        raise CommandError(f"No clinic “{clinic}” is published.") from None
-
-
-def _key_arn() -> str:
-    arn = os.environ.get("CLINIC_KEY_ARN", "")
-    if not arn:
-        reason = "it names the KMS key that wraps data keys. `make deploy` prints it."
-        raise CommandError(f"CLINIC_KEY_ARN is not set: {reason}")
-    return arn

@@ -8,17 +8,23 @@ python -m infra key revoke riga-aesthetics key_0123456789ab
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from secrets import token_hex
 
 from chalicelib.domain.api_keys import ONLY_ON_REQUEST, SCOPES, BearerKey, digest, new_secret
-from chalicelib.domain.instants import instant
-from chalicelib.portal import Portal, get_portal
+from chalicelib.portal import Portal, get_portal, system_clock
 from chalicelib.store.clinics import UnknownClinicError
-from chalicelib.store.keys import api_key_key, clinic_key, key_name_key
+from chalicelib.store.keys import api_key_key, key_name_key
 from chalicelib.store.table import Table
 from chalicelib.store.writes import Put
-from infra.operator.arguments import CommandError, Commands, add_clinic, add_command, add_group
+from infra.operator.arguments import (
+    CommandError,
+    Commands,
+    add_clinic,
+    add_command,
+    add_group,
+    no_such_clinic,
+    require_clinic,
+)
 
 EVERYDAY_SCOPES = ("status:read", "receipts:read", "receipts:write")
 """The scopes of a new key unless others are named: to ask for answers and to record them.
@@ -80,8 +86,7 @@ def create(
     Return its record and the secret, of which only a hash is stored. Raise CommandError where the
     clinic, a scope or the controller does not exist, or the label is empty.
     """
-    if not table.get([clinic_key(clinic)]):
-        raise CommandError(f"No clinic “{clinic}” is published. Publish its file first.")
+    require_clinic(table, clinic)
     if not label.strip():
         raise CommandError("A key needs a label: who uses it, for the audit.")
     unknown = ", ".join(sorted(set(scopes) - set(SCOPES)))
@@ -96,7 +101,7 @@ def create(
         clinic,
         label,
         tuple(scopes),
-        _now(),
+        system_clock(),
         member=member.id if member else None,
     )
     table.put(Put(api_key_key(digest(secret)), {"body": key.stored()}))
@@ -113,7 +118,7 @@ def revoke(table: Table, clinic: str, key_id: str) -> BearerKey:
     place = api_key_key(entry.body)
     key = BearerKey.read(table.get([place])[place].body or "")
     if key.revoked_at is None:
-        key = replace(key, revoked_at=_now())
+        key = replace(key, revoked_at=system_clock())
         table.put(Put(place, {"body": key.stored()}))
     return key
 
@@ -139,8 +144,7 @@ def _member(portal: Portal, clinic: str, controller: str) -> Member:
     try:
         published = portal.directory.look_up(clinic).published
     except UnknownClinicError:
-        message = f"No clinic “{clinic}” is published. Publish its file first."
-        raise CommandError(message) from None
+        raise no_such_clinic(clinic) from None
     return Member(controller, [known.id for known in published.clinic.controllers])
 
 
@@ -154,7 +158,3 @@ def _list(arguments: argparse.Namespace) -> None:
 def _revoke(arguments: argparse.Namespace) -> None:
     key = revoke(get_portal().table, arguments.clinic, arguments.key)
     print(f"{key.id} is revoked.")
-
-
-def _now() -> str:
-    return instant(datetime.now(UTC))

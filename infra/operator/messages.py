@@ -9,7 +9,6 @@ python -m infra messages budgets
 
 import argparse
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from chalicelib.domain.contacts import REACHABLE_KINDS
 from chalicelib.domain.message_budgets import Budget, day_of
@@ -17,10 +16,17 @@ from chalicelib.domain.message_outcomes import Reason
 from chalicelib.portal import Portal, get_portal
 from chalicelib.services.message_history import MessageRecord, WaitingItem, explain
 from chalicelib.store import deliveries, message_budgets, outbox
-from chalicelib.store.keys import clinic_key
 from chalicelib.store.message_budgets import BudgetUse
 from chalicelib.store.receipts import UnknownReceiptError
 from chalicelib.store.table import Table
+from infra.operator.arguments import (
+    CommandError,
+    Commands,
+    add_clinic,
+    add_command,
+    add_group,
+    require_clinic,
+)
 
 CHANNELS = {"email": "e-mail", "phone": "SMS", "": "-"}
 
@@ -54,42 +60,32 @@ EXPLANATIONS: Mapping[str, str] = {
 NOT_RECORDED = "nothing was recorded: it is older than the records, or the person was erased before"
 
 
-class MessageCommandError(Exception):
-    """A command that cannot be carried out; the message says why."""
-
-
-def add_to(commands: Any) -> None:
+def add_to(commands: Commands) -> None:
     """Add the commands to a parser's commands."""
-    parser = commands.add_parser(
-        "messages", help="what went out and what not, what waits, what a day may bring"
+    group = add_group(
+        commands, "messages", "what went out and what not, what waits, what a day may bring"
     )
-    parser = parser.add_subparsers(required=True)
-    listed = parser.add_parser(
-        "list", help="explain one receipt's messages: what went out, what not and why"
-    )
-    listed.add_argument("clinic")
-    listed.add_argument(
-        "receipt", help="the receipt's number, as it stands on the receipt and in the clinic's list"
-    )
-    listed.set_defaults(run=_list)
-    waiting = parser.add_parser(
-        "waiting", help="list what is still to be sent, and from when on it is tried"
-    )
-    waiting.add_argument("clinic")
-    waiting.set_defaults(run=_waiting)
-    dead = parser.add_parser("dead", help="list what was given up")
-    dead.add_argument("clinic")
-    dead.set_defaults(run=_dead)
-    again = parser.add_parser(
-        "retry", help="send again what was given up; what was sent of it stays sent"
-    )
-    again.add_argument("clinic")
-    again.set_defaults(run=_retry)
-    daily = parser.add_parser(
-        "budgets", help="show how many messages went out on a day, of how many"
-    )
-    daily.add_argument("--day", help="a day of UTC, such as 2026-11-22; today if left out")
-    daily.set_defaults(run=_budgets)
+    _add_list(group)
+    purpose = "list what is still to be sent, and from when on it is tried"
+    add_clinic(add_command(group, "waiting", purpose, _waiting))
+    add_clinic(add_command(group, "dead", "list what was given up", _dead))
+    purpose = "send again what was given up; what was sent of it stays sent"
+    add_clinic(add_command(group, "retry", purpose, _retry))
+    _add_budgets(group)
+
+
+def _add_list(group: Commands) -> None:
+    purpose = "explain one receipt's messages: what went out, what not and why"
+    command = add_command(group, "list", purpose, _list)
+    add_clinic(command)
+    where = "the receipt's number, as it stands on the receipt and in the clinic's list"
+    command.add_argument("receipt", help=where)
+
+
+def _add_budgets(group: Commands) -> None:
+    purpose = "show how many messages went out on a day, of how many"
+    command = add_command(group, "budgets", purpose, _budgets)
+    command.add_argument("--day", help="a day of UTC, such as 2026-11-22; today if left out")
 
 
 def retry(table: Table, clinic: str) -> int:
@@ -127,10 +123,9 @@ def _budgets_of(portal: Portal, clinic: str, countries: Iterable[str]) -> Iterat
 
 
 def _table_of(clinic: str) -> Table:
-    """Give the table; raise MessageCommandError for a clinic that is not in it."""
+    """Give the table; raise CommandError for a clinic that is not published."""
     table = get_portal().table
-    if not table.get([clinic_key(clinic)]):
-        raise MessageCommandError(f"No clinic “{clinic}” is published.")
+    require_clinic(table, clinic)
     return table
 
 
@@ -139,7 +134,7 @@ def _list(arguments: argparse.Namespace) -> None:
     try:
         history = explain(get_portal(), arguments.clinic, arguments.receipt)
     except UnknownReceiptError:
-        raise MessageCommandError(f"The clinic has no receipt “{arguments.receipt}”.") from None
+        raise CommandError(f"The clinic has no receipt “{arguments.receipt}”.") from None
     print(f"Receipt {history.version} of person {history.subject}.")
     for record in history.records:
         print(*_columns(record), sep="\t")

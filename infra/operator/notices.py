@@ -13,42 +13,48 @@ python -m infra notice superseded my-clinic --purpose newsletter
 
 import argparse
 import functools
-import os
-import re
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from chalicelib.domain.consent import QuestionId
-from chalicelib.domain.instants import Instant, instant
 from chalicelib.domain.notice_versions import PublishedVersion, Stage
-from chalicelib.domain.subjects import Subject
 from chalicelib.notices.document import InvalidDocumentError, read_names, warnings_of
 from chalicelib.notices.edition import PublishedEdition, make_edition
-from chalicelib.notices.impact import Preview, preview, superseded
+from chalicelib.notices.impact import superseded
 from chalicelib.notices.workflow import (
-    MAX_REASON,
     Draft,
     Person,
     ReviewError,
     VersionSummary,
     classify_change,
-    is_reason,
     list_versions,
     new_draft,
 )
-from chalicelib.portal import Portal, get_portal
+from chalicelib.portal import Portal, get_portal, system_clock
 from chalicelib.presentation.authorities import authorities
 from chalicelib.services.draft_preview import draft_page
-from chalicelib.settings import SettingsError
 from chalicelib.store import publishing
 from chalicelib.store.clinics import UnknownClinicError
 from chalicelib.store.people import iter_people
 from chalicelib.store.publishing import Drafts, UnknownDraftError
-from infra.operator.arguments import Commands, add_clinic, add_command, add_group
+from infra.operator.arguments import (
+    Commands,
+    add_clinic,
+    add_command,
+    add_group,
+    key_arn,
+    no_such_clinic,
+)
 from infra.operator.clinic_file import ClinicFile, FileError
+from infra.operator.notice_arguments import (
+    add_approver,
+    add_author,
+    add_reason,
+    add_version,
+    add_yes,
+    fingerprint,
+)
+from infra.operator.notice_impact import confirm, impact_of, print_impact, with_progress
 from infra.operator.publish import (
     AT_THE_COMMAND_LINE,
     beyond_words,
@@ -58,8 +64,6 @@ from infra.operator.publish import (
     publish_draft,
     read_file,
 )
-
-PROGRESS_EVERY = 1000
 
 Command = Callable[[argparse.Namespace], None]
 
@@ -79,7 +83,7 @@ def _explains_errors(command: Command) -> Command:
             )
             raise FileError(message) from error
         except UnknownClinicError as error:
-            raise FileError(f"No clinic “{error}” is published") from error
+            raise no_such_clinic(str(error)) from error
 
     return explained
 
@@ -88,19 +92,19 @@ def _explains_errors(command: Command) -> Command:
 def _publish(arguments: argparse.Namespace) -> None:
     portal = get_portal()
 
-    def confirm(draft: Draft, ready: PublishedEdition) -> None:
-        _confirm(draft, ready, portal, yes=arguments.yes)
+    def ask(draft: Draft, ready: PublishedEdition) -> None:
+        confirm(draft, ready, portal, yes=arguments.yes)
 
     editions = [read_file(path) for path in arguments.files]
     for ready in editions:
         new = publish(
             ready,
             portal,
-            _key_arn(),
+            key_arn(),
             author=Person(arguments.author),
             approver=Person(arguments.approver),
             minor_reason=arguments.minor_reason,
-            confirm=confirm,
+            confirm=ask,
         )
         _print_published(ready.clinic.id, ready.clinic.version, new=new)
         _warn_unconfirmed(ready.clinic.unconfirmed_reasons)
@@ -135,7 +139,7 @@ def _check_file(path: Path, pages: Path | None) -> None:
 
 def _warn_doubtful(file: ClinicFile) -> None:
     """Print a warning for everything that is allowed, but probably a mistake."""
-    for line in file.report(warnings_of(file.document, _now())):
+    for line in file.report(warnings_of(file.document, system_clock())):
         print(f"warning: {line}")
 
 
@@ -144,9 +148,9 @@ def _draft(arguments: argparse.Namespace) -> None:
     file = ClinicFile.read(arguments.file)
     file.refuse_slips()
     clinic = read_names(file.document)[0]
-    draft = new_draft(file.document, clinic, Person(arguments.author), _now())
     portal = get_portal()
-    kind = classify_change(draft.version, _history(portal, draft.clinic), _now())
+    draft = new_draft(file.document, clinic, Person(arguments.author), portal.clock())
+    kind = classify_change(draft.version, _history(portal, draft.clinic), portal.clock())
     Drafts(portal.table).keep(draft)
     author = draft.author.name
     print(f"{draft.clinic} {draft.version} ({kind}): drafted by {author}, sha256 {draft.sha256}")
@@ -156,7 +160,7 @@ def _draft(arguments: argparse.Namespace) -> None:
     if missing:
         print("It is not complete:", *file.report(missing), sep="\n  ")
         return
-    changes = beyond_words(make_edition(draft.document), portal, _now())
+    changes = beyond_words(make_edition(draft.document), portal, portal.clock())
     if changes:
         advice = "It changes more than words, so it needs a MAJOR number or a reason:"
         print(advice, *changes, sep="\n  ")
@@ -182,7 +186,7 @@ def _write_pages(ready: PublishedEdition, folder: Path, approver: str | None = N
     names = {lang: f"{clinic.id}-{clinic.version}-{lang}.html" for lang in clinic.languages}
     folder.mkdir(parents=True, exist_ok=True)
     for lang, name in names.items():
-        page = draft_page(ready, lang, _now(), approver=approver, addresses=names)
+        page = draft_page(ready, lang, system_clock(), approver=approver, addresses=names)
         path = folder / name
         path.write_text(page, encoding="utf-8")
         print(path.resolve().as_uri())
@@ -198,10 +202,10 @@ def _approve(arguments: argparse.Namespace) -> None:
         reason = "The draft is not the text that was read: its sha256 differs"
         raise ReviewError(f"{reason}. Read it again")
     complete = not draft.missing(authorities())
-    changes = beyond_words(make_edition(draft.document), portal, _now()) if complete else ()
+    changes = beyond_words(make_edition(draft.document), portal, portal.clock()) if complete else ()
     approved = draft.approve(
         Person(arguments.approver),
-        _now(),
+        portal.clock(),
         authorities(),
         changes=changes,
         reason=arguments.minor_reason,
@@ -219,43 +223,14 @@ def _publish_approved(arguments: argparse.Namespace) -> None:
     ready = make_edition(draft.document)
     if arguments.preview:
         history = portal.directory.look_up(arguments.clinic).published.published
-        classify_change(draft.version, history, _now())
-        _print_impact(_impact(draft, ready, portal))
+        classify_change(draft.version, history, portal.clock())
+        print_impact(impact_of(draft, ready, portal))
         return
     if draft.release is None:
-        if not draft.approved:
-            remedy = "Another person than its author must approve it first"
-            raise ReviewError(f"{draft.version} is not approved. {remedy}")
-        _confirm(draft, ready, portal, yes=arguments.yes)
-    new = publish_draft(ready, draft, portal, _key_arn(), AT_THE_COMMAND_LINE)
+        draft.require_approved()
+        confirm(draft, ready, portal, yes=arguments.yes)
+    new = publish_draft(ready, draft, portal, key_arn(), AT_THE_COMMAND_LINE)
     _print_published(draft.clinic, draft.version, new=new)
-
-
-def _confirm(draft: Draft, ready: PublishedEdition, portal: Portal, *, yes: bool) -> None:
-    """Print what publishing would change, and ask whether to go on if there is a terminal.
-
-    Raise FileError on a no. A clinic's first version changes nothing, and is published unasked.
-    """
-    if publishing.is_new(portal.clinics, draft.clinic):
-        return
-    _print_impact(_impact(draft, ready, portal))
-    if yes or not sys.stdin.isatty():
-        return
-    answer = input(f"Publish {draft.clinic} {draft.version}? [y/N] ")
-    if answer.strip().lower() not in {"y", "yes"}:
-        raise FileError(f"{draft.clinic} {draft.version}: not published")
-
-
-def _impact(draft: Draft, ready: PublishedEdition, portal: Portal) -> Preview:
-    """Work out what publishing a draft would change; this reads every person of the clinic."""
-    published = portal.directory.look_up(draft.clinic).published
-    everybody = _with_progress(iter_people(portal.table, draft.clinic))
-    impact = preview(everybody, published, ready.clinic, ready.starts, _now())
-    changes = publishing.changes_beyond_words(
-        portal.clinics, ready.clinic, published.published, impact.since
-    )
-    minor_reason = draft.override.reason if draft.override else None
-    return replace(impact, beyond_words=changes, minor_reason=minor_reason)
 
 
 @_explains_errors
@@ -265,7 +240,7 @@ def _list(arguments: argparse.Namespace) -> None:
     drafts = Drafts(portal.table).all(clinic)
     if not drafts and publishing.is_new(portal.clinics, clinic):
         raise UnknownClinicError(clinic)
-    for version in list_versions(_history(portal, clinic), drafts, _now()):
+    for version in list_versions(_history(portal, clinic), drafts, portal.clock()):
         author, approver = version.author or "unknown", version.approver or "nobody"
         names = f"by {author}, approved by {approver}"
         print(version.version, version.state, _when(version), names, sep="\t")
@@ -275,8 +250,8 @@ def _list(arguments: argparse.Namespace) -> None:
 def _superseded(arguments: argparse.Namespace) -> None:
     portal = get_portal()
     published = portal.directory.look_up(arguments.clinic).published
-    everybody = _with_progress(iter_people(portal.table, arguments.clinic))
-    for person, question, since in superseded(everybody, published.in_force, _now()):
+    everybody = with_progress(iter_people(portal.table, arguments.clinic))
+    for person, question, since in superseded(everybody, published.in_force, portal.clock()):
         if not arguments.purpose or _belongs_to(question, arguments.purpose):
             print(person.id, question, since, sep="\t")
 
@@ -303,67 +278,6 @@ def _when(version: VersionSummary) -> str:
     return f"effective {version.effective or 'unknown'}"
 
 
-def _print_impact(impact: Preview) -> None:
-    consents = sum(impact.supersedes.values())
-    print(f"{impact.change} change, in force from {impact.since}")
-    print(f"supersedes {consents} consents of {impact.people} people")
-    for question, count in sorted(impact.supersedes.items()):
-        print(f"  {question}\t{count}")
-    for question in impact.appear:
-        print(f"asked from then on: {question}")
-    for question in impact.disappear:
-        print(f"no longer asked: {question}")
-    for part in impact.changed:
-        print(f"differs from what is in force: {part}")
-    for change in impact.beyond_words:
-        print(f"changes more than words: {change}")
-    if impact.minor_reason:
-        print(f"a MINOR all the same, for this reason: {impact.minor_reason}")
-    for version in impact.overtakes:
-        print(f"never begins: {version}, which is scheduled")
-
-
-def _with_progress(everybody: Iterator[Subject]) -> Iterator[Subject]:
-    """Yield the same people, and print now and then how many have been read."""
-    number = 0
-    for number, person in enumerate(everybody, start=1):
-        yield person
-        if number % PROGRESS_EVERY == 0:
-            print(f"{number} people looked at …", file=sys.stderr, flush=True)
-    print(f"{number} people looked at.", file=sys.stderr)
-
-
-def _now() -> Instant:
-    return instant(datetime.now(UTC))
-
-
-def _key_arn() -> str:
-    if not os.environ.get("CLINIC_KEY_ARN"):
-        raise SettingsError("CLINIC_KEY_ARN is not set")
-    return os.environ["CLINIC_KEY_ARN"]
-
-
-def _name(typed: str) -> str:
-    if not typed.strip():
-        raise argparse.ArgumentTypeError("a person's name is needed")
-    return typed.strip()
-
-
-def _reason(typed: str) -> str | None:
-    if not typed.strip():  # `make publish` always passes one, empty where none is given
-        return None
-    if not is_reason(typed):
-        raise argparse.ArgumentTypeError(f"write one line of at most {MAX_REASON} characters")
-    return typed.strip()
-
-
-def _fingerprint(typed: str) -> str:
-    if not re.fullmatch(r"[0-9a-f]{12,64}", typed.strip().lower()):
-        advice = "give the sha256 that `notice draft` printed, or its first 12 digits at least"
-        raise argparse.ArgumentTypeError(advice)
-    return typed.strip().lower()
-
-
 def add_to(commands: Commands) -> None:
     """Add the commands to a parser's commands."""
     _add_publish(commands)
@@ -381,10 +295,10 @@ def _add_publish(commands: Commands) -> None:
     purpose = "publish clinics' files that another person than the author has reviewed"
     command = add_command(commands, "publish", purpose, _publish)
     command.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a clinic's YAML file")
-    _add_author(command)
-    _add_approver(command)
-    _add_reason(command)
-    _add_yes(command)
+    add_author(command)
+    add_approver(command)
+    add_reason(command)
+    add_yes(command)
 
 
 def _add_check(commands: Commands) -> None:
@@ -403,13 +317,13 @@ def _add_draft(notice: Commands) -> None:
     purpose = "store a clinic's file as a draft, complete or not"
     command = add_command(notice, "draft", purpose, _draft)
     command.add_argument("file", type=Path, metavar="FILE", help="the clinic's YAML file")
-    _add_author(command)
+    add_author(command)
 
 
 def _add_preview(notice: Commands) -> None:
     purpose = "write the pages of a draft as patients would see them, a file per language"
     command = add_command(notice, "preview", purpose, _preview)
-    _add_version(command)
+    add_version(command)
     command.add_argument(
         "--to",
         type=Path,
@@ -422,22 +336,22 @@ def _add_preview(notice: Commands) -> None:
 def _add_approve(notice: Commands) -> None:
     purpose = "approve a draft, as another person than its author"
     command = add_command(notice, "approve", purpose, _approve)
-    _add_version(command)
-    _add_approver(command)
+    add_version(command)
+    add_approver(command)
     command.add_argument(
         "--sha256",
         required=True,
-        type=_fingerprint,
+        type=fingerprint,
         help="of the text that was reviewed, as `notice draft` printed it; 12 digits are enough",
     )
-    _add_reason(command)
+    add_reason(command)
 
 
 def _add_publish_approved(notice: Commands) -> None:
     purpose = "show what publishing an approved draft changes, ask, and publish it"
     command = add_command(notice, "publish", purpose, _publish_approved)
-    _add_version(command)
-    _add_yes(command)
+    add_version(command)
+    add_yes(command)
     command.add_argument(
         "--preview", action="store_true", help="only show what it would change; publish nothing"
     )
@@ -448,34 +362,3 @@ def _add_superseded(notice: Commands) -> None:
     command = add_command(notice, "superseded", purpose, _superseded)
     add_clinic(command)
     command.add_argument("--purpose", help="only this purpose or question, such as newsletter")
-
-
-def _add_author(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--author", required=True, type=_name, help="name of who wrote the text")
-
-
-def _add_approver(command: argparse.ArgumentParser) -> None:
-    whom = "name of who reviewed and approves the text; not the author"
-    command.add_argument("--approver", required=True, type=_name, help=whom)
-
-
-def _add_version(command: argparse.ArgumentParser) -> None:
-    add_clinic(command)
-    command.add_argument("version", help="the notice's version, such as 1.1")
-
-
-def _add_reason(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--minor-reason",
-        type=_reason,
-        metavar="WHY",
-        help="why a version that changes more than words may have a MINOR number; published with it",
-    )
-
-
-def _add_yes(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--yes",
-        action="store_true",
-        help="publish without asking; without a terminal nothing is asked anyway",
-    )

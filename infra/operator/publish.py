@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from chalicelib.domain.instants import Instant
 from chalicelib.notices.differences import Difference
@@ -36,13 +35,6 @@ def edition_of(file: ClinicFile) -> PublishedEdition:
     return ready
 
 
-def read_document(path: Path) -> dict[str, Any]:
-    """Read a clinic's file, complete or not, as JSON types; raise FileError if it is unreadable."""
-    file = ClinicFile.read(path)
-    file.refuse_slips()
-    return file.document
-
-
 def publish(
     ready: PublishedEdition,
     portal: Portal,
@@ -63,9 +55,9 @@ def publish(
     """
     begun = at or now()
     drafts = Drafts(portal.table)
-    _make_portal_key(portal, key_arn)
     try:
         if publishing.is_published(portal.clinics, ready.clinic):
+            _make_portal_key(portal, key_arn)
             return False
         draft = new_draft(ready.document, ready.clinic.id, author, begun)
         changes = beyond_words(ready, portal, begun)

@@ -13,15 +13,19 @@ import re
 import sys
 import time
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 
-from chalicelib.domain.instants import Instant, instant
+from chalicelib.domain.instants import Instant
 from chalicelib.jobs.counting import Recount, differences, mend, recount
 from chalicelib.portal import get_portal
-from chalicelib.store.keys import clinic_key
 from chalicelib.store.table import Table
-from infra.operator.arguments import CommandError, Commands, add_clinic, add_command
+from infra.operator.arguments import (
+    CommandError,
+    Commands,
+    add_clinic,
+    add_command,
+    require_clinic,
+)
 
 _EVERY_SECONDS = 2.0
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -118,11 +122,11 @@ def _recount(arguments: argparse.Namespace) -> int:
     clinic, first, last = arguments.clinic, arguments.first, arguments.last
     if not (_DAY.fullmatch(first) and _DAY.fullmatch(last) and first <= last):
         raise CommandError("Write days such as 2026-11-01, the first before the last.")
-    table = get_portal().table
-    if not table.get([clinic_key(clinic)]):
-        raise CommandError(f"No clinic “{clinic}” is published.")
+    portal = get_portal()
+    table = portal.table
+    require_clinic(table, clinic)
     kept = PROGRESS / f"recount-{clinic}.json"
-    state = started(clinic, first, last, instant(datetime.now(UTC)), kept)
+    state = started(clinic, first, last, portal.clock(), kept)
     if state.after:
         counts = f"{state.people} people, {state.receipts} receipts"
         print(f"Goes on from where it was stopped: {counts}.")

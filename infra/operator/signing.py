@@ -22,11 +22,18 @@ from chalicelib.receipts.document import read_document
 from chalicelib.receipts.errors import BrokenChainError, UnprovenError
 from chalicelib.settings import SettingsError
 from chalicelib.store import people, signatures
-from chalicelib.store.keys import clinic_key, subject_pk
+from chalicelib.store.keys import subject_pk
 from chalicelib.store.kms_signer import SigningUnavailableError, public_jwk
 from chalicelib.store.receipts import read_receipt
 from chalicelib.store.table import Table
-from infra.operator.arguments import CommandError, Commands, add_clinic, add_command, add_group
+from infra.operator.arguments import (
+    CommandError,
+    Commands,
+    add_clinic,
+    add_command,
+    add_group,
+    require_clinic,
+)
 
 _EVERY_SECONDS = 2.0
 
@@ -145,8 +152,7 @@ def _rotate(_arguments: argparse.Namespace) -> int:
 
 def _verify_chains(arguments: argparse.Namespace) -> int:
     table = get_portal().table
-    if not table.get([clinic_key(arguments.clinic)]):
-        raise CommandError(f"No clinic “{arguments.clinic}” is published.")
+    require_clinic(table, arguments.clinic)
     printed = time.monotonic()
     seen = Counter[str]()
     broken = 0

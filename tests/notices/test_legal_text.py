@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chalicelib.notices.edition import make_edition
 from chalicelib.notices.legal_text import legal_html
-from infra.operator.publish import read_document
+from infra.operator.clinic_file import ClinicFile
 from tests.cast import CLINICS
 from tests.factories import a_document, in_both
 
@@ -182,6 +182,6 @@ def test_the_whole_notice_has_the_pasted_text_in_it() -> None:
 @pytest.mark.parametrize("path", sorted(CLINICS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_number_of_the_demo_notices_stands_on_their_pages(path: Path) -> None:
     """The five clinics' own numbered steps count as their authors counted them."""
-    for text in read_document(path)["notice"].values():
+    for text in ClinicFile.read(path).document["notice"].values():
         written = re.findall(r"^ *(\d+\.) ", text, re.MULTILINE)
         assert re.findall(r'<span class="no">(\d+\.)</span>', legal_html(text)) == written

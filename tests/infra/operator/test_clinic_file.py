@@ -8,7 +8,7 @@ import yaml
 
 from chalicelib.domain.languages import LANGUAGES
 from infra.operator.clinic_file import ClinicFile, FileError
-from infra.operator.publish import read_document, read_file
+from infra.operator.publish import read_file
 from tests.factories import a_document
 
 
@@ -227,9 +227,9 @@ def test_a_fault_of_something_missing_has_the_line_of_what_it_is_missing_in(tmp_
 
 def test_a_draft_takes_no_file_with_a_text_cut_at_its_comma(tmp_path: Path) -> None:
     """What follows the comma would be gone from the draft for good."""
-    path = written(tmp_path, "name: {lv: Klīnika, Rīga, en: Clinic}\n")
+    file = ClinicFile.read(written(tmp_path, "name: {lv: Klīnika, Rīga, en: Clinic}\n"))
     with pytest.raises(FileError, match='`lv: "Klīnika, Rīga"`'):
-        read_document(path)
+        file.refuse_slips()
 
 
 def test_a_file_without_slips_is_read_as_before(tmp_path: Path) -> None:
