@@ -27,6 +27,7 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.services import decisions
+from chalicelib.services.patient_decisions import CannotAgreeError
 from chalicelib.store import confirmation_codes, people
 from chalicelib.store.keys import confirmed_key
 from chalicelib.store.links import OldLinkError, OpenedLink
@@ -255,15 +256,6 @@ def find_undoable(portal: Portal, opened: OpenedLink, now: Instant) -> OpenConfi
     return OpenConfirmation(lookup.published.clinic, receipt, contact, questions, lookup, person)
 
 
-def child_decides_alone(portal: Portal, found: OpenConfirmation, now: Instant) -> bool:
-    """Tell whether what was stopped is a child's that is old enough by now to decide alone.
-
-    One round trip.
-    """
-    person = people.person(portal.table, found.clinic.id, found.receipt.document["subject"])
-    return is_of_consent_age(found.clinic, person.of_age, now)
-
-
 def undo(
     portal: Portal,
     found: OpenConfirmation,
@@ -275,11 +267,14 @@ def undo(
 ) -> Receipt:
     """Record that the owner of the contact wants back what was stopped.
 
-    The Yes is to the text in force, which was shown with it. Raises NoOpenQuestionError, and errors
-    as `decisions.record`.
+    The Yes is to the text in force, which was shown with it. Raises CannotAgreeError where it is a
+    child's that is old enough by now to decide alone, NoOpenQuestionError, and errors as
+    `decisions.record`.
     """
     clinic, stopped = found.clinic, found.receipt
     person = people.person(portal.table, clinic.id, stopped.document["subject"])
+    if is_of_consent_age(clinic, person.of_age, now):
+        raise CannotAgreeError("child_decides_alone")
     chain = portal.receipts.history(clinic.id, [person])
     earlier = earlier_endings(chain, stopped.document["version"])
     evidence = dict(last_relation(chain)) if person.of_age else {}

@@ -15,28 +15,21 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.submission import FormAnswers
 from chalicelib.services import decisions, withdrawals
 from chalicelib.services.own_page import OwnPage
-from chalicelib.services.patient_decisions import SubmittedForm
+from chalicelib.services.patient_decisions import CannotAgreeError, SubmittedForm
 from chalicelib.services.visitor import Visitor
 from chalicelib.store.lookup import Identification, fresh_subject
-
-
-def refusal_reason(page: OwnPage, clinic: Clinic, answers: FormAnswers) -> str | None:
-    """Name why a Yes cannot be taken here.
-
-    A guardian gives none for a child that is old enough to decide alone.
-    """
-    agrees = Answer.YES in answers.answers.values()
-    if agrees and is_of_consent_age(clinic, page.person.of_age, page.now):
-        return "child_decides_alone"
-    return None
 
 
 def record_changes(page: OwnPage, form: SubmittedForm, visitor: Visitor) -> Receipt:
     """Record changed answers.
 
     A Yes that another contact has to prove waits until it is confirmed from there. Raises
-    TooManyError, and errors as `decisions.record`.
+    CannotAgreeError where several share the page, or where a guardian agrees for a child that is
+    old enough to decide alone; TooManyError; and errors as `decisions.record`.
     """
+    reason = _refusal_reason(page, form)
+    if reason:
+        raise CannotAgreeError(reason)
     decision = _new_decision(page, form)
     identification = replace(
         _identify(page, visitor),
@@ -71,6 +64,16 @@ def record_stops(page: OwnPage, form: SubmittedForm, visitor: Visitor) -> Receip
         receipt = decisions.record(page.portal, decision, own)
     log.count("WithdrawalRecorded")
     return receipt
+
+
+def _refusal_reason(page: OwnPage, form: SubmittedForm) -> str | None:
+    """Name why the changes cannot be taken here."""
+    if page.shared:
+        return "several_people"
+    agrees = Answer.YES in form.answers.answers.values()
+    if agrees and is_of_consent_age(form.clinic, page.person.of_age, page.now):
+        return "child_decides_alone"
+    return None
 
 
 def _new_decision(page: OwnPage, form: SubmittedForm) -> Decision:

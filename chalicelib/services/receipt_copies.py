@@ -11,8 +11,10 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.receipts.errors import UnknownFormatError
+from chalicelib.services.authorized_call import AuthorizedCall, Body
 from chalicelib.store import people
 from chalicelib.store.personal_data import kept_disclosures
+from chalicelib.store.receipts import UnknownReceiptError
 
 if TYPE_CHECKING:
     from chalicelib.receipts.formats.registry import Rendition
@@ -50,9 +52,16 @@ class FullAccess:
     person: Subject | None = None
 
 
-def find_receipt(portal: Portal, clinic: str, number: str) -> StoredReceipt:
-    """Give a receipt by its number; raise UnknownReceiptError."""
+def find_receipt(
+    portal: Portal, clinic: str, number: str, *, of: Subject | None = None
+) -> StoredReceipt:
+    """Give a receipt by its number; raise UnknownReceiptError.
+
+    Also for a receipt of anybody else, where it must be one `of` a person.
+    """
     receipt, signed = portal.receipts.issued(clinic, number)
+    if of is not None and receipt.document["subject"] != of.id:
+        raise UnknownReceiptError(number)
     notice = portal.clinics.decided_under(clinic, receipt.document["notice"])
     return StoredReceipt(receipt, signed, notice)
 
@@ -101,6 +110,22 @@ def write_copy(
         shown_page=shown_page,
     )
     return registry.write(issued, chosen)
+
+
+def write_copy_for_program(
+    portal: Portal, call: AuthorizedCall[Body], stored: StoredReceipt, format_name: str, lang: str
+) -> "Rendition":
+    """Write a receipt for a clinic's program, after the audit line; errors as `write_copy`."""
+    portal.table.put_new(call.audit("receipt", (), stored.receipt.id))
+    return write_copy(
+        portal,
+        stored,
+        format_name,
+        lang=lang,
+        base_url=call.base_url,
+        now=call.now,
+        access=FullAccess(call.lookup.published.in_force),
+    )
 
 
 def _states(

@@ -2,6 +2,8 @@
 have.
 """
 
+from dataclasses import replace
+
 import pytest
 
 from chalicelib.domain.decisions import NoticeRef
@@ -10,7 +12,9 @@ from chalicelib.receipts.errors import UnknownFormatError, UnsignedError
 from chalicelib.receipts.formats.registry import FORMATS, PAPER
 from chalicelib.services import decisions
 from chalicelib.services.receipt_copies import FullAccess, StoredReceipt, find_receipt, write_copy
-from tests.cast import ANNA, RIGA
+from chalicelib.store.clinics import Clinics
+from chalicelib.store.receipts import UnknownReceiptError
+from tests.cast import ANNA, GIORGI, RIGA, FixedKeys
 from tests.factories import EMAIL_NEWS, MORNING, NOON, a_decision
 from tests.store.people import signed
 
@@ -61,3 +65,20 @@ def test_the_number_of_a_receipt_is_enough_for_paper_alone(
     else:
         with pytest.raises(UnknownFormatError):
             write_copy(portal, stored, format_name, lang="lv", base_url=BASE, now=MORNING)
+
+
+def test_a_receipt_of_somebody_else_is_refused_before_its_notice_is_read(
+    portal: Portal, round_trips: list[str]
+) -> None:
+    """By their own pages nobody gets the receipt of another, however they came by its number."""
+    theirs = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA))
+    decisions.record(portal, a_decision({EMAIL_NEWS: "no"}), signed(GIORGI))
+    lookup = portal.directory.look_up(RIGA, [ANNA, GIORGI])
+    [anna], [giorgi] = (lookup.people[each] for each in (ANNA, GIORGI))
+    started = replace(portal, clinics=Clinics(portal.table, FixedKeys(), portal.clock))
+    round_trips.clear()
+    with pytest.raises(UnknownReceiptError):
+        find_receipt(started, RIGA, theirs.id, of=giorgi)
+    assert round_trips == ["BatchGetItem"] * 2
+    assert find_receipt(started, RIGA, theirs.id, of=anna).receipt == theirs
+    assert round_trips == ["BatchGetItem"] * (2 + 3)

@@ -4,7 +4,7 @@ from chalice.app import Request, Response
 
 from chalicelib.portal import get_portal
 from chalicelib.receipts.formats.registry import FORMATS
-from chalicelib.services.receipt_copies import FullAccess, find_receipt, write_copy
+from chalicelib.services.receipt_copies import find_receipt, write_copy_for_program
 from chalicelib.web.api.auth import authorize, no_body
 from chalicelib.web.api.errors import (
     RECEIPT_NOT_SHARED,
@@ -29,14 +29,5 @@ def get_receipt(request: Request, clinic: str, receipt: str) -> Response:
     languages = found.clinic.languages
     if lang is not None and lang not in languages:
         raise RefusedError(UNKNOWN_LANGUAGE, known=", ".join(languages))
-    portal.table.put_new(call.audit("receipt", (), found.receipt.id))
-    copy = write_copy(
-        portal,
-        found,
-        format_name,
-        lang=found.language(lang),
-        base_url=call.base_url,
-        now=call.now,
-        access=FullAccess(call.lookup.published.in_force),
-    )
+    copy = write_copy_for_program(portal, call, found, format_name, found.language(lang))
     return rendered(copy, f"consent-receipt-{found.receipt.id}")

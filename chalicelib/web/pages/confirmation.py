@@ -23,6 +23,7 @@ from chalicelib.presentation.templates import render
 from chalicelib.services import confirmation
 from chalicelib.services.confirmation import OpenConfirmation
 from chalicelib.services.decisions import NoOpenQuestionError
+from chalicelib.services.patient_decisions import CannotAgreeError
 from chalicelib.store.links import OpenedLink, open_link
 from chalicelib.web.errors import retry_after
 from chalicelib.web.forms import MAX_NAME, Fields, first
@@ -31,7 +32,6 @@ from chalicelib.web.responses import html, see_other
 
 CHOOSE = FieldError("sure", "choose_yes_no")
 NOTHING_TICKED = FieldError("purpose", "nothing_ticked")
-CHILD_DECIDES_ALONE = FieldError("errors", "child_decides_alone")
 CODE_MISSING = FieldError("code", "code_missing")
 CODE_WRONG = FieldError("code", "code_wrong")
 
@@ -127,16 +127,15 @@ def undo(request: Request, token: str) -> Response:
     ticked = _ticked(fields, found)
     if not ticked:
         return _show_again(request, "undo", sent_in, found, fields, NOTHING_TICKED)
-    if confirmation.child_decides_alone(portal, found, now):
-        clinic = replace(found.clinic, alone_from=found.clinic.decides_alone_from(now))
-        return _show_again(
-            request, "undo", sent_in, replace(found, clinic=clinic), fields, CHILD_DECIDES_ALONE
-        )
     lang = _language(request, found.clinic, sent_in)
     try:
         receipt = confirmation.undo(
             portal, found, ticked, lang, now, base=visitor(request).base_url
         )
+    except CannotAgreeError as error:
+        clinic = replace(found.clinic, alone_from=found.clinic.decides_alone_from(now))
+        shown, problem = replace(found, clinic=clinic), FieldError("errors", error.reason)
+        return _show_again(request, "undo", sent_in, shown, fields, problem)
     except NoOpenQuestionError:
         return _show(request, "undo", sent_in, found.without_questions())
     return _to_receipt(request, receipt, lang)

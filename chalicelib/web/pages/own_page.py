@@ -22,9 +22,9 @@ from chalicelib.presentation.templates import render
 from chalicelib.receipts.errors import FormatCannotExpressError, UnsignedError
 from chalicelib.receipts.formats.registry import PAPER, find_format
 from chalicelib.services.decisions import NoticeChangedError
-from chalicelib.services.own_decisions import record_changes, record_stops, refusal_reason
+from chalicelib.services.own_decisions import record_changes, record_stops
 from chalicelib.services.own_page import OwnPage, open_own_page
-from chalicelib.services.patient_decisions import SubmittedForm
+from chalicelib.services.patient_decisions import CannotAgreeError, SubmittedForm
 from chalicelib.services.receipt_copies import FullAccess, find_receipt, write_copy
 from chalicelib.store.links import OldLinkError
 from chalicelib.store.shown_pages import MANAGE_PAGE
@@ -72,9 +72,7 @@ def download_receipt(request: Request, token: str, receipt: str) -> Response:
     The link proves the contact, so states may be shown too.
     """
     page, portal = _open(request, token), get_portal()
-    found = find_receipt(portal, page.lookup.published.clinic.id, receipt)
-    if found.receipt.document["subject"] != page.person.id:
-        raise NotFoundError
+    found = find_receipt(portal, page.clinic.id, receipt, of=page.person)
     format_name, lang = query(request, "format"), found.language(page.lang)
     base = base_url(request, portal.settings.public_url)
     access = FullAccess(page.lookup.published.in_force, page.person)
@@ -140,6 +138,7 @@ def _open(request: Request, token: str, scope: LinkScope = LinkScope.MANAGE) -> 
 
 
 def _change(request: Request, page: OwnPage, fields: Fields) -> Response:
+    """Record changed answers; the page of several people has no form for them to read."""
     state = _opened(page, fields)
     if page.shared:
         return _show_again(request, page, fields, [SEVERAL])
@@ -147,14 +146,13 @@ def _change(request: Request, page: OwnPage, fields: Fields) -> Response:
         return _show_again(request, page, fields, [TOO_OLD])
     clinic = get_portal().clinics.version(page.clinic.id, state.version).open_at(page.now)
     answers = read_changes(clinic, fields, page.contact_details.known)
-    errors = [*answers.errors]
-    if reason := refusal_reason(page, clinic, answers):
-        errors.append(FieldError("errors", reason))
-    if errors:
-        return _show_again(request, page, fields, errors)
+    if answers.errors:
+        return _show_again(request, page, fields, answers.errors)
     form = _submitted(clinic, state, answers)
     try:
         receipt = record_changes(page, form, visitor(request))
+    except CannotAgreeError as error:
+        return _show_again(request, page, fields, [FieldError("errors", error.reason)])
     except NoticeChangedError:
         return _show_again(request, page, fields, [NOTICE_CHANGED])
     return _lead_back(request, page, receipt.id)

@@ -9,8 +9,17 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain import consent
 from chalicelib.domain.contacts import Contact, ContactKind
+from chalicelib.domain.decisions import NoticeRef
 from chalicelib.domain.links import LinkScope
+from chalicelib.domain.submission import FormAnswers
+from chalicelib.services import confirmation
+from chalicelib.services.own_decisions import record_changes
+from chalicelib.services.own_page import open_own_page
+from chalicelib.services.patient_decisions import CannotAgreeError, SubmittedForm
+from chalicelib.services.visitor import Visitor
+from chalicelib.store.links import open_link
 from tests.cast import RIGA
 from tests.web.client import Answer, Client, Program
 from tests.web.letterbox import a_token, carried, token_in
@@ -363,6 +372,31 @@ def test_a_guardian_starts_nothing_by_a_link_to_the_questions_for_whoever_decide
     )
     assert program.states(email=email)[PHOTOS] == after
     assert decide(client, program.clinic, {f"decision.{PHOTOS}": "no"}, f"?t={token}").status == 303
+
+
+def test_no_service_takes_a_guardians_yes_for_whoever_decides_alone_by_now(
+    program: Program, client: Client, portal: RunningPortal
+) -> None:
+    """Whichever page asks for it: nothing is stored, and the error says why."""
+    email, number = _long_ago(program, GROWN, "yes")
+    client.post(f"/{program.clinic}/withdraw", {"email": email, "all": "yes"})
+    stopped = program.history(email=email)[-1]["id"]
+    contact, inside = Contact(ContactKind.EMAIL, email), portal.in_process
+    now, visitor = inside.clock(), Visitor("10.0.0.0/24", "https://portal.example.org")
+    manage = a_token(portal, program.clinic, contact, LinkScope.MANAGE, number)
+    undo = a_token(portal, program.clinic, contact, LinkScope.UNDO, stopped)
+    page = open_own_page(inside, manage, "en", now)
+    answers = FormAnswers({PHOTOS: consent.Answer.YES}, (), None, ())
+    notice = NoticeRef(page.clinic.version, "en", None)
+    form = SubmittedForm(page.clinic, notice, "nonce", consent.Channel.EMAIL_LINK, None, answers)
+    with pytest.raises(CannotAgreeError, match="child_decides_alone"):
+        record_changes(page, form, visitor)
+    opened = open_link(inside.table, inside.clinics, undo, LinkScope.UNDO, now)
+    found = confirmation.find_undoable(inside, opened, now)
+    assert found.questions == (PHOTOS,)
+    with pytest.raises(CannotAgreeError, match="child_decides_alone"):
+        confirmation.undo(inside, found, [PHOTOS], "en", now, base=visitor.base_url)
+    assert program.states(email=email)[PHOTOS] == "withdrawn"
 
 
 def test_what_a_guardian_decides_by_a_link_says_what_they_are_to_the_child(
