@@ -17,6 +17,7 @@ from hypothesis import settings
 from chalicelib import log as journal
 from chalicelib.domain.api_keys import SCOPES
 from chalicelib.portal import Portal, get_portal
+from chalicelib.store import table
 from infra.build.catalogs import compile_stale
 from infra.local.post_office import PostOffice
 from infra.local.run import portal_running
@@ -45,6 +46,9 @@ Its value: the name, then taps and fields to give and to withdraw consent.
 # No deadline: a machine may be busy.
 settings.register_profile("everywhere", deadline=None, derandomize="EXPLORE" not in os.environ)
 settings.load_profile("everywhere")
+
+# An emulator on a busy machine may take longer to answer than DynamoDB ever does.
+table.READ_SECONDS = 30
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

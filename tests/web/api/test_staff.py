@@ -12,7 +12,7 @@ from chalicelib.domain.instants import instant
 from chalicelib.domain.local_time import local_day
 from chalicelib.domain.receipts import Receipt
 from chalicelib.portal import Portal
-from chalicelib.services import decisions
+from chalicelib.services import decisions, withdrawals
 from chalicelib.services.decisions import BusyError
 from chalicelib.store.lookup import Identification
 from tests.cast import TBILISI
@@ -351,7 +351,7 @@ def test_a_call_that_is_refused_writes_nothing_for_whom_the_first_one_did_not_re
             raise BusyError
         return record(portal, decision, identification, **more)
 
-    monkeypatch.setattr(decisions, "record", breaks)
+    monkeypatch.setattr(withdrawals, "record", breaks)
     assert program.call("withdrawals", stop, key).status == 503
     broken[0] = True
     assert program.call("withdrawals", {**stop, **changed}, key).status == 422
