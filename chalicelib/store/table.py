@@ -9,7 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pynamodb.attributes import BinaryAttribute, MapAttribute, NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import PutError, PynamoDBException, TransactWriteError
+from pynamodb.exceptions import (
+    DeleteError,
+    PutError,
+    PynamoDBException,
+    TransactWriteError,
+    UpdateError,
+)
 from pynamodb.expressions.condition import Condition, size
 from pynamodb.expressions.update import Action
 from pynamodb.models import Model
@@ -43,7 +49,12 @@ BATCH = 100
 """BatchGetItem takes a hundred keys at most."""
 
 _CONTENDED = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
-
+_CONTENDED_ALONE = {
+    "TransactionConflictException",
+    "ThrottlingException",
+    "ProvisionedThroughputExceededException",
+}
+"""The same as DynamoDB tells it of a write outside a transaction."""
 
 _KEPT_SECONDS = 3600
 """How long a token bucket is kept when it is full again."""
@@ -110,6 +121,26 @@ class Item(Model):
 _SENT = {Delete: 0, Put: 1, Replace: 1}
 """The order in which PynamoDB sends a transaction's writes, whatever order they were asked in;
 updates come last."""
+
+
+class _Alone:
+    """Takes writes as a transaction of PynamoDB does, and sends each at once."""
+
+    @staticmethod
+    def save(model: Item, condition: Condition | None = None) -> None:
+        """Put an item."""
+        model.save(condition)
+
+    @staticmethod
+    def delete(model: Item, condition: Condition | None = None) -> None:
+        """Delete an item."""
+        model.delete(condition)
+
+    @staticmethod
+    def update(model: Item, actions: list[Action], condition: Condition | None = None) -> None:
+        """Update an item; `Model.update` would have all of it sent back."""
+        connection = model._get_connection()  # noqa: SLF001 - as in `Table.client`
+        connection.update_item(model.pk, model.sk, actions=actions, condition=condition)
 
 
 class Table:
@@ -210,7 +241,25 @@ class Table:
         except TransactWriteError as error:
             self._explain(error, writes)
 
-    def _enlist(self, transaction: TransactWrite, write: Write) -> None:
+    def write_one(self, write: Write) -> None:
+        """Carry out one write alone, for half of what it costs in a transaction.
+
+        DynamoDB does not tell a request that it gets twice from two: where the answer was lost and
+        the client sent it again, a ConflictError may come of the write itself, and a counter may
+        count twice. Whoever calls this must be able to live with that. Errors as for `write`.
+        """
+        _allow(write)
+        try:
+            self._enlist(_Alone(), write)
+        except (PutError, UpdateError, DeleteError) as error:
+            code = str(_code(error))
+            if code == "ConditionalCheckFailedException":
+                raise ConflictError([write.key]) from error
+            if code in _CONTENDED_ALONE:
+                raise ContendedError from error
+            raise UnavailableError(code) from error
+
+    def _enlist(self, transaction: "TransactWrite | _Alone", write: Write) -> None:
         item = self._item
         match write:
             case Put():

@@ -63,13 +63,15 @@ class DynamoClient:
             Fault.LOST_REQUEST,
             Fault.LOST_REPLY,
             Fault.THROTTLED,
-            *([Fault.CONFLICT] if transaction else ()),
+            *([Fault.CONFLICT] if writes else ()),
         ]
         done: Mapping[str, Any] | None = None
         if writes:
             self.weather.before_write()
         for attempt in itertools.count(1):
             fault = self.weather.fault(*possible)
+            if fault is Fault.CONFLICT and not transaction:
+                raise declined(operation, "TransactionConflictException")
             if fault is Fault.CONFLICT:
                 items = len(sent["TransactItems"])
                 reasons = ["None"] * (items - 1) + ["TransactionConflict"]

@@ -133,10 +133,16 @@ def test_the_table_in_memory_answers_as_dynamodb_does(both: tuple[Table, Table])
     """What the walks find is true of the real table: conditions, refusals and reasons agree."""
     rng = Random(COMPARED)
     met: set[str] = set()
-    for _ in range(COMPARED):
+    for number in range(COMPARED):
         chosen = rng.sample(KEYS, rng.choice([1, 1, 1, 2, 3]))
         writes = [a_write(rng, key, both[1]) for key in chosen]
-        real, ours = (outcome(Table.write, table, writes) for table in both)
+        alone = len(writes) == 1 and number % 2 == 0
+        real, ours = (
+            outcome(Table.write_one, table, writes[0])
+            if alone
+            else outcome(Table.write, table, writes)
+            for table in both
+        )
         assert ours == real, writes
         met |= {type(each).__name__ for each in writes if real is None}
         if rng.random() < 0.2:
