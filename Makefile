@@ -50,7 +50,7 @@ deploy: venv ## the same to an AWS account: make deploy STAGE=prod
 faults: venv ## 20,000 operations in which anything may fail, and what holds all the same (SEED=1 OPERATIONS=20000)
 	@SEED=$(SEED) OPERATIONS=$(OPERATIONS) FROM=$(FROM) TO=$(TO) $(VENV) -m tests.faults
 
-bench: venv ## the benchmarks; prints ratios and counts, writes build/bench.json
+bench: venv ## the benchmarks; prints ratios, counts and request units, writes build/bench.json
 	@$(VENV) -m bench
 
 FILE ?= infra/clinics/riga-aesthetics.yaml

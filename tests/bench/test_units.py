@@ -1,0 +1,38 @@
+"""What each deed writes, item by item: counted on the portal's own functions."""
+
+import pytest
+
+from bench import units
+from bench.units import Deed, deeds, key_pattern
+from infra.build.bundle import ROOT
+
+
+@pytest.fixture(scope="module")
+def counted() -> dict[str, Deed]:
+    """Count every deed once."""
+    return deeds()
+
+
+def test_a_decision_is_counted_with_what_follows_it(counted: dict[str, Deed]) -> None:
+    """The receipt is written at once, its signature and its message behind."""
+    deed = counted["first decision, 1 answer"]
+    front = {key_pattern(each.place) for each in deed.front}
+    behind = {key_pattern(each.place) for each in deed.behind}
+    assert "CLINIC#clinic#SUBJECT#id | RECEIPT#n" in front
+    assert "CLINIC#clinic#SUBJECT#id | SIGNATURE#n" in behind
+    assert any("LETTER#id" in pattern for pattern in behind)
+
+
+def test_reading_a_status_writes_its_audit_line_alone(counted: dict[str, Deed]) -> None:
+    """Asking for a hundred costs one write: who asked."""
+    written = [each for each in counted["status of 100"].front if each.call == "PutItem"]
+    assert [key_pattern(each.place) for each in written] == ["CLINIC#clinic#AUDIT#time | time#id"]
+    assert not counted["status of 100"].behind
+
+
+def test_the_indexes_counted_are_those_of_the_template() -> None:
+    """An index that the table gets is counted from that day on."""
+    template = (ROOT / "infra/template.yaml").read_text()
+    for index in units.INDEXES:
+        assert f"IndexName: {index.name}" in template
+    assert template.count("IndexName:") == len(units.INDEXES)
