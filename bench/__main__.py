@@ -1,6 +1,6 @@
 """Run the benchmarks, all or those named.
 
-    python -m bench [page_size] [pdf_size] [roundtrips] [units] [history] [coldstart]
+    python -m bench [page_size] [pdf_size] [roundtrips] [units] [history] [warm] [coldstart]
 
 Each prints what it measured. The figures are written to build/bench.json; those of the benchmarks
 that did not run now stay there.
@@ -13,7 +13,7 @@ import sys
 from infra.build.bundle import ROOT
 from infra.build.catalogs import compile_catalogs
 
-BENCHMARKS = ("page_size", "pdf_size", "roundtrips", "units", "history", "coldstart")
+BENCHMARKS = ("page_size", "pdf_size", "roundtrips", "units", "history", "warm", "coldstart")
 
 
 def main(named: list[str]) -> int:

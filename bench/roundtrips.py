@@ -17,6 +17,7 @@ from infra.local import demo
 from infra.local.aws import REGION, aws_environment, ministack
 
 CLINIC = "riga-aesthetics"
+TABLE = "portal-bench"
 BUDGET = {
     "page": 1,
     "capture, new person": 2,
@@ -61,6 +62,7 @@ class PortalClient:
     def __init__(self, app: Any, client: Any, api_key: str) -> None:
         self._app = app
         self._key = api_key
+        self.dynamodb = client
         self._trips = 0
         self._state = ""
         client.meta.events.register("before-send.dynamodb", self._count)
@@ -109,40 +111,51 @@ class PortalClient:
     def _send_form(
         self, method: str, path: str, expected: int, form: Mapping[str, str] | None = None
     ) -> str:
-        headers = {"content-type": "application/x-www-form-urlencoded"}
-        return self._send(method, f"/{{clinic}}{path}", headers, urlencode(form or {}), expected)
+        return self.answer(self.form_event(method, path, form or {}), expected)
 
     def _call_api(self, path: str, expected: int, body: Mapping[str, Any]) -> str:
-        headers = {"authorization": f"Bearer {self._key}", "content-type": "application/json"}
-        route = f"/v1/clinics/{{clinic}}{path}"
-        return self._send("POST", route, headers, json.dumps(body), expected)
+        return self.answer(self.api_event(path, body), expected)
 
-    def _send(
-        self, method: str, route: str, headers: dict[str, str], body: str, expected: int
-    ) -> str:
-        path = route.replace("{clinic}", CLINIC)
-        context: dict[str, Any] = {
-            "resourcePath": route,
-            "httpMethod": method,
-            "path": f"/api{path}",
-            "identity": {},
-            "domainName": "portal.example.org",
-        }
-        event = {
-            "path": path,
-            "requestContext": context,
-            "pathParameters": {"proxy": path.lstrip("/")},
-            "headers": headers,
-            "multiValueQueryStringParameters": None,
-            "stageVariables": None,
-            "body": body,
-            "isBase64Encoded": False,
-        }
+    def form_event(self, method: str, path: str, form: Mapping[str, str]) -> dict[str, Any]:
+        """Give the event of a page or of its form."""
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        return _event(method, f"/{{clinic}}{path}", headers, urlencode(form))
+
+    def api_event(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Give the event of a call of the API."""
+        headers = {"authorization": f"Bearer {self._key}", "content-type": "application/json"}
+        return _event("POST", f"/v1/clinics/{{clinic}}{path}", headers, json.dumps(body))
+
+    def answer(self, event: dict[str, Any], expected: int) -> str:
+        """Give the body of the answer to an event; raise RuntimeError for another status."""
         answer = self._app(event, None)
         status = answer["statusCode"]
         if status != expected:
-            raise RuntimeError(f"{method} {path} answered {status} instead of {expected}")
+            asked = f"{event['requestContext']['httpMethod']} {event['path']}"
+            raise RuntimeError(f"{asked} answered {status} instead of {expected}")
         return str(answer["body"])
+
+
+def _event(method: str, route: str, headers: dict[str, str], body: str) -> dict[str, Any]:
+    """Give an event of API Gateway (payload 1.0)."""
+    path = route.replace("{clinic}", CLINIC)
+    context: dict[str, Any] = {
+        "resourcePath": route,
+        "httpMethod": method,
+        "path": f"/api{path}",
+        "identity": {},
+        "domainName": "portal.example.org",
+    }
+    return {
+        "path": path,
+        "requestContext": context,
+        "pathParameters": {"proxy": path.lstrip("/")},
+        "headers": headers,
+        "multiValueQueryStringParameters": None,
+        "stageVariables": None,
+        "body": body,
+        "isBase64Encoded": False,
+    }
 
 
 @contextmanager
@@ -151,10 +164,10 @@ def portal_client() -> Iterator[PortalClient]:
     before = dict(os.environ)
     with TemporaryDirectory() as scratch, ministack() as url:
         os.environ.update(aws_environment(url))
-        os.environ["TABLE_NAME"] = "portal-bench"
+        os.environ["TABLE_NAME"] = TABLE
         os.environ["POWERTOOLS_METRICS_DISABLED"] = "true"
         session = botocore.session.get_session()
-        _create_table(session.create_client("dynamodb", REGION))
+        create_table(session.create_client("dynamodb", REGION), TABLE)
         arn = session.create_client("kms", REGION).create_key()["KeyMetadata"]["Arn"]
         environment = {**os.environ, "CLINIC_KEY_ARN": arn}
         clinics = demo.publish_demo(environment, Path(scratch) / "keys.json")
@@ -171,9 +184,10 @@ def portal_client() -> Iterator[PortalClient]:
             os.environ.update(before)
 
 
-def _create_table(dynamodb: Any) -> None:
+def create_table(dynamodb: Any, name: str) -> None:
+    """Create a table such as the portal's."""
     dynamodb.create_table(
-        TableName="portal-bench",
+        TableName=name,
         BillingMode="PAY_PER_REQUEST",
         KeySchema=[
             {"AttributeName": "pk", "KeyType": "HASH"},

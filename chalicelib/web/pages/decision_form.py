@@ -101,7 +101,12 @@ def consent_form_page(
 
 def _show(page: FormPage) -> Response:
     state = new_state(page.template, page.clinic, page.request)
-    return html(_render(page, state))
+    if page.known is not None:
+        return html(_render(page, state))
+    shown = get_portal().shown_pages.untyped_page(
+        page.template, page.clinic, state.lang, **_filled(page, state)
+    )
+    return html(shown)
 
 
 def show_again(page: FormPage, fields: Fields, errors: Sequence[FieldError]) -> Response:
@@ -121,18 +126,25 @@ def _render(
     fields: Fields | None = None,
     errors: Sequence[FieldError] = (),
 ) -> str:
-    template, clinic = page.template, page.clinic
     return get_portal().shown_pages.page(
-        template,
-        clinic,
+        page.template,
+        page.clinic,
         state.lang,
-        root=mount(page.request),
-        state=state.to_token(form_secret(clinic.id, template)),
-        kept_query=_kept_query(page, state),
+        **_filled(page, state),
         holder=page.known and page.known.recipient_view(),
         typed=typed_again(fields),
         faults=errors,
     )
+
+
+def _filled(page: FormPage, state: FormState) -> dict[str, str]:
+    """Give what differs between two visits in which nothing is typed."""
+    secret = form_secret(page.clinic.id, page.template)
+    return {
+        "root": mount(page.request),
+        "state": state.to_token(secret),
+        "kept_query": _kept_query(page, state),
+    }
 
 
 def _kept_query(page: FormPage, state: FormState) -> str:

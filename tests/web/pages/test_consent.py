@@ -125,6 +125,15 @@ def test_every_link_and_redirect_stays_where_the_portal_stands(
     assert client.follow(code).status == 200
 
 
+def test_nothing_of_one_visit_is_on_the_page_of_the_next(client: Client) -> None:
+    """The page is made once for everybody: each gets a form of their own, and the way they came."""
+    answers = [client.get(f"/{RIGA}?lang=en{way}") for way in ("&src=poster", "", "&via=qr")]
+    states = {Page(answer).fields["state"] for answer in answers}
+    assert len(states) == 3
+    assert ["src=poster" in answer.text for answer in answers] == [True, False, False]
+    assert ["via=qr" in answer.text for answer in answers] == [False, False, True]
+
+
 def test_the_page_as_shown_can_be_kept_for_ever_and_can_do_nothing(client: Client) -> None:
     """What proves a consent is served byte for byte, and its form leads nowhere."""
     answer = decide(client, RIGA, {"decision.newsletter.email": "no"}, "?lang=ru")

@@ -1,0 +1,107 @@
+"""A page that is rendered once and filled in is, byte for byte, the page its template gives."""
+
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from chalicelib.domain.clinic import Clinic
+from chalicelib.notices.document import InvalidDocumentError
+from chalicelib.notices.edition import make_edition
+from chalicelib.presentation.prepared_page import PLACES
+from chalicelib.store.shown_pages import (
+    BLANK,
+    CONSENT_PAGE,
+    KIOSK_PAGE,
+    KIOSK_WITHDRAWAL_PAGE,
+    MANAGE_PAGE,
+    UNTYPED,
+    WITHDRAWAL_PAGE,
+    ShownPages,
+)
+from infra.operator import publish
+from tests.cast import CLINICS, RIGA
+from tests.factories import OPENING, a_document
+
+ASKING = (CONSENT_PAGE, WITHDRAWAL_PAGE, KIOSK_PAGE, KIOSK_WITHDRAWAL_PAGE)
+ALL_CLINICS = sorted(CLINICS.glob("*.yaml"))
+VISITS = (
+    ("", "", ""),
+    ("/api", "WyJhIl0.b-_c", "&src=poster"),
+    ("", "<script>&\"'", "&src=poster&via=qr"),
+    ("/a<b>&\"'", "s", ""),
+    ("/api", "s", "&t=a&b<\"'>"),
+)
+"""Of each visit: where the portal is mounted, the form's state, what links keep of the address."""
+
+
+class _Unkept:
+    """Gives a page for its hash: the page itself is what the tests want to see."""
+
+    def keep_page(self, clinic: str, page: str) -> str:
+        """Keep nothing."""
+        assert clinic
+        return page
+
+
+def _pages(most: int = 200) -> ShownPages:
+    return ShownPages(_Unkept(), most)  # type: ignore[arg-type]
+
+
+def _clinic(path: Path) -> Clinic:
+    return publish.read_file(path).clinic
+
+
+@pytest.mark.parametrize("path", ALL_CLINICS, ids=[path.stem for path in ALL_CLINICS])
+def test_each_page_in_each_language_has_the_bytes_of_its_template(path: Path) -> None:
+    """With and without a campaign, a QR code and a stage; what is filled in is escaped as there."""
+    published = _clinic(path)
+    pages = _pages()
+    for clinic, template in product((published, published.open_at(OPENING)), ASKING):
+        for lang, (root, state, kept) in product(clinic.languages, VISITS):
+            filled = {"root": root, "state": state, "kept_query": kept}
+            rendered = ShownPages.page(template, clinic, lang, **filled, **UNTYPED)
+            assert pages.untyped_page(template, clinic, lang, **filled) == rendered
+
+
+@pytest.mark.parametrize("path", ALL_CLINICS, ids=[path.stem for path in ALL_CLINICS])
+def test_what_is_kept_as_evidence_is_the_template_with_nothing_filled_in(path: Path) -> None:
+    """Also of the own page, whose form is never filled in this way: the hashes stay what they
+    were.
+    """
+    clinic = _clinic(path)
+    pages = _pages()
+    for template, lang in product((*ASKING, MANAGE_PAGE), clinic.languages):
+        blank = ShownPages.page(template, clinic, lang, **BLANK)
+        assert pages.page_sha256(template, clinic, lang) == blank
+
+
+def test_a_page_of_fewer_questions_another_age_or_version_is_another_page() -> None:
+    """Nobody is shown a question that is not asked any more because somebody else was before."""
+    clinic = _clinic(CLINICS / f"{RIGA}.yaml")
+    pages = _pages()
+    fewer = clinic.limited_to([next(iter(clinic.questions))])
+    for each in (clinic, fewer, replace(clinic, alone_from=16), replace(clinic, version="9.9")):
+        shown = pages.untyped_page(CONSENT_PAGE, each, "en", root="", state="", kept_query="")
+        assert shown == ShownPages.page(CONSENT_PAGE, each, "en", **BLANK)
+
+
+def test_a_process_keeps_a_bounded_number_of_pages() -> None:
+    """Very many clinics in one process do not fill its memory."""
+    clinic = _clinic(CLINICS / f"{RIGA}.yaml")
+    pages = _pages(most=3)
+    for number in range(8):
+        version = replace(clinic, version=f"1.{number}")
+        shown = pages.untyped_page(CONSENT_PAGE, version, "en", root="", state="", kept_query="")
+        assert f"1.{number}" in shown
+        assert len(pages._prepared) <= 3  # noqa: SLF001 - nothing else shows what a process keeps
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_no_published_text_holds_what_marks_a_place_to_fill_in(place: str) -> None:
+    """A clinic cannot write a text in which a patient's form state would appear."""
+    document = a_document()
+    document["texts"]["intro"]["en"] += place
+    with pytest.raises(InvalidDocumentError):
+        make_edition(document)
