@@ -41,10 +41,10 @@ format: venv ## let the formatter and the linter put right what they can
 	@$(VENV) -m ruff check --fix --quiet . || true
 	@$(VENV) -m ruff format .
 
-package: venv ## build/deployment.zip and build/sam.json
+package: venv ## build/deployment.zip and build/sam.json (PYTHON_TARGET=3.13: for Lambda's Python, in build/python3.13)
 	@$(VENV) -m infra.build.bundle
 
-deploy: venv ## the same to an AWS account: make deploy STAGE=prod
+deploy: venv ## the same, for Python 3.13, to an AWS account: make deploy STAGE=prod
 	@$(VENV) -m infra.operator.deploy $(STAGE)
 
 faults: venv ## 20,000 operations in which anything may fail, and what holds all the same (SEED=1 OPERATIONS=20000)

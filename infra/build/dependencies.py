@@ -85,12 +85,11 @@ class StaleRuleError(NotInstalledError):
         )
 
 
-def dependencies(requirements: Path, build: Path) -> Path:
-    """Return a folder of the pinned packages, trimmed for Lambda.
+def dependencies(requirements: Path, build: Path, version: str) -> Path:
+    """Return a folder of the pinned packages for a Python such as 3.13, trimmed for Lambda.
 
-    It is made again only when the pins, the rules or Python change.
+    It is made again only when the pins, the rules or that Python change.
     """
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
     rules = f"{Path(__file__).read_text()}\0{sorted(ZONES.values())}\0{sorted(locales())}"
     digest = hashlib.sha256(f"{version}\0{rules}\0{requirements.read_text()}".encode())
     finished = build / "dependencies" / digest.hexdigest()[:16]

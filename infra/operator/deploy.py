@@ -12,6 +12,9 @@ change the stack's parameters; one that is not set keeps the value of the last d
     LOG_LEVEL                       how much is logged
     SMS_DAILY, SMS_COUNTRY_DAILY, SMS_CLINIC_DAILY, MAIL_DAILY, MAIL_CLINIC_DAILY
                                     how many messages go out on one day at most
+    SNAP_START                      on or off: whether the pages' function is restored from a snapshot
+
+PYTHON_TARGET names the Python that Lambda runs, 3.13 if it is not set (infra/build/bundle.py).
 """
 
 import base64
@@ -21,6 +24,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +34,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
-from infra.build.bundle import NotBuiltError, bundle
+from infra.build.bundle import DEPLOYED, NotBuiltError, PythonVersion, bundle, named_target
 
 _STAGE = re.compile(r"[a-z][a-z0-9-]{0,30}")
 PARAMETERS = {
@@ -41,6 +45,7 @@ PARAMETERS = {
     "LOG_LEVEL": "LogLevel",
     "SECURITY_CONTACT": "SecurityContact",
     "ALARM_TOPIC": "AlarmTopic",
+    "SNAP_START": "SnapStart",
     "SMS_DAILY": "SmsDaily",
     "SMS_COUNTRY_DAILY": "SmsCountryDaily",
     "SMS_CLINIC_DAILY": "SmsClinicDaily",
@@ -48,6 +53,9 @@ PARAMETERS = {
     "MAIL_CLINIC_DAILY": "MailClinicDaily",
 }
 
+
+RELEASE = "Release"
+"""The parameter that names what is deployed (infra/template.yaml)."""
 
 BUNDLES = "consent-portal-bundles"
 """The stack that owns the bucket from which all portals of an account and region are deployed."""
@@ -100,6 +108,8 @@ class Deployer:
         template = with_code(json.loads((build / "sam.json").read_text()), code)
         written = self._upload(bucket, json.dumps(template, separators=(",", ":")).encode(), "json")
         chosen = self._kept_parameters(stack, template) | parameters
+        if RELEASE in template["Parameters"]:
+            chosen[RELEASE] = release(template, chosen)
         self._create_or_update(
             {
                 "StackName": stack,
@@ -223,6 +233,17 @@ class Deployer:
         return f"{first['LogicalResourceId']}: {reason}"
 
 
+def release(template: dict[str, Any], parameters: Mapping[str, str]) -> str:
+    """Return a name for a template, the code it names and its parameters: 16 hexadecimal digits.
+
+    Whatever is changed gives another name, and with it a new version of the pages' function; the
+    same again gives the same, and CloudFormation has nothing to do.
+    """
+    others = {name: value for name, value in parameters.items() if name != RELEASE}
+    content = json.dumps([template, others], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
 def with_code(template: dict[str, Any], code: Uploaded) -> dict[str, Any]:
     """Return the template with the uploaded code for every function, instead of the local file."""
     uri = {"Bucket": code.bucket, "Key": code.key, "Version": code.version}
@@ -246,8 +267,9 @@ def main(arguments: list[str]) -> int:
         print(f"{problem}; call this one otherwise.", file=sys.stderr)
         return 2
     try:
+        target = named_target(DEPLOYED)
         deployer = Deployer()
-        outputs = deployer.deploy(stack, bundle(), _parameters())
+        outputs = deployer.deploy(stack, bundle(target=target), _parameters(target))
     except (NotBuiltError, NotDeployedError, BotoCoreError, ClientError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -255,13 +277,15 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _parameters() -> dict[str, str]:
-    """Return the stack's parameters that the environment sets."""
+def _parameters(target: PythonVersion) -> dict[str, str]:
+    """Return the stack's parameters that the environment sets, for functions in a Python."""
     chosen = {}
     for variable, name in PARAMETERS.items():
         value = os.environ.get(variable)
         if value:
             chosen[name] = value
+    if not target.restores and chosen.pop("SnapStart", "off") == "on":
+        raise NotDeployedError(f"SNAP_START needs Python 3.12 or newer; this is {target}.")
     return chosen
 
 

@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from chalicelib.domain.languages import LANGUAGES
-from infra.build.bundle import ROOT, bundle
+from infra.build.bundle import (
+    BUILDER,
+    ROOT,
+    PythonVersion,
+    bundle,
+    find_interpreter,
+    without_bytecode,
+)
 from infra.local.lambda_gateway import unpacked
 
 pytestmark = pytest.mark.bundle
@@ -99,6 +106,48 @@ def test_every_module_has_bytecode_that_lambda_uses(packed: zipfile.ZipFile) -> 
             cached = path.parent / "__pycache__" / f"{path.stem}.{sys.implementation.cache_tag}.pyc"
             (flags,) = struct.unpack("<I", packed.read(str(cached))[4:8])
             assert flags == 0b01, name
+
+
+def test_a_bundle_can_be_for_another_python_than_the_builders(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """What Lambda runs need not be what the builder has: packages, bytecode and template are for
+    the Python that is named. Without an interpreter of that version there is no bytecode, and the
+    build says so; where there is one, it starts the bundle.
+    """
+    target = PythonVersion(3, 13 if BUILDER.minor != 13 else 12)
+    build = bundle(target=target)
+    interpreter = find_interpreter(target)
+    template = json.loads((build / "sam.json").read_text())
+    functions = [
+        each["Properties"]
+        for each in template["Resources"].values()
+        if each["Type"] == "AWS::Serverless::Function"
+    ]
+    assert {each["Runtime"] for each in functions} == {target.runtime}
+    assert template["Resources"]["APIHandler"]["Properties"]["SnapStart"]
+    lint = [str(Path(sys.executable).with_name("cfn-lint")), "--regions", "eu-north-1"]
+    checked = subprocess.run(
+        [*lint, "--template", str(build / "sam.json")], capture_output=True, text=True, check=False
+    )
+    assert (checked.returncode, checked.stdout) == (0, "")
+
+    packed = zipfile.ZipFile(build / "deployment.zip")
+    tags = {name.split(".")[-2] for name in packed.namelist() if name.endswith(".pyc")}
+    binaries = [name for name in packed.namelist() if name.endswith(".so")]
+    assert tags == ({target.cache_tag} if interpreter else set())
+    assert binaries
+    assert not [name for name in binaries if f".{BUILDER.cache_tag}-" in name]
+    assert (without_bytecode(target) in capsys.readouterr().err) is (interpreter is None)
+    if interpreter:
+        task = unpacked(build / "deployment.zip", tmp_path / "task")
+        environ = {"PATH": os.defpath, "PYTHONPATH": str(task), "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [interpreter, "-S", "-W", "error", "-c", "import app; print(app.__cached__)"]
+        done = subprocess.run(
+            command, cwd=task, env=environ, capture_output=True, text=True, check=False
+        )
+        cached = task / "__pycache__" / f"app.{target.cache_tag}.pyc"
+        assert (done.stdout.strip(), done.stderr) == (str(cached), "")
 
 
 def test_the_same_sources_give_the_same_bytes(packed: zipfile.ZipFile) -> None:
