@@ -301,7 +301,7 @@ def resolve(summary: AnswerSummary | None, notice: NoticeInForce, at: Instant) -
         return _NEVER_ASKED
     confirmed = _confirmed_status(summary, notice, at)
     status = _with_claim(summary, confirmed, notice, at)
-    return replace(status, restricted=summary.restricted)
+    return replace(status, restricted=True) if summary.restricted else status
 
 
 def resolve_confirmed(summary: AnswerSummary | None, notice: NoticeInForce, at: Instant) -> Status:
@@ -309,7 +309,7 @@ def resolve_confirmed(summary: AnswerSummary | None, notice: NoticeInForce, at: 
     if summary is None:
         return _NEVER_ASKED
     status = _confirmed_status(summary, notice, at)
-    return replace(status, restricted=summary.restricted)
+    return replace(status, restricted=True) if summary.restricted else status
 
 
 def _confirmed_status(summary: AnswerSummary, notice: NoticeInForce, at: Instant) -> Status:
@@ -391,6 +391,8 @@ def strictest(statuses: list[Status]) -> Status:
     A claim neither stops what others granted nor lifts the No that counts until it is confirmed. Of
     several statuses that are equally strict the latest is given.
     """
+    if len(statuses) == 1:
+        return statuses[0]
     asked = [status for status in statuses if status.state is not State.NEVER_ASKED]
     granted = [status for status in asked if status.permitted]
     against = [status for status in asked if not status.permitted and not _only_a_claim(status)]

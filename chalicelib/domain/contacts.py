@@ -27,6 +27,16 @@ MAX_REFERENCE = 64
 
 _HIDDEN = "•••"
 
+_PLAIN_EMAIL = re.compile(
+    r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*"
+    r"@(?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.)+(?:[A-Za-z]{2}|[Cc][Oo][Mm]|[Nn][Ee][Tt]|[Oo][Rr][Gg])"
+)
+"""Addresses that `email_validator` takes as they are. Top-level names of other lengths are left to
+it: names that are reserved are among them (RFC 6761). So are two hyphens in a row (Punycode)."""
+
+_PLAIN_LENGTH = 64
+"""Characters of a plain address: no part of it can be too long."""
+
 
 class ContactKind(StrEnum):
     """By what a clinic knows a patient."""
@@ -130,6 +140,14 @@ def lookup_key(secret: bytes, contact: Contact) -> str:
 
 
 def _email(typed: str) -> str:
+    trimmed = typed.strip()
+    if len(trimmed) <= _PLAIN_LENGTH and _PLAIN_EMAIL.fullmatch(trimmed):
+        return trimmed.lower()  # most addresses, in a fiftieth of the time
+    return validated_email(typed)
+
+
+def validated_email(typed: str) -> str:
+    """Give the normal form of an e-mail address of any kind; raise InvalidContactError."""
     from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415 - 15 ms
 
     try:

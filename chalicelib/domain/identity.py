@@ -26,6 +26,8 @@ class SeveralPeopleError(RejectedError):
 
 def all_subjects(people: People) -> tuple[Subject, ...]:
     """Give everyone found, each once, strongest contact first."""
+    if len(people) == 1:
+        return next(iter(people.values()))
     by_id = {}
     for group in people.values():
         for person in group:

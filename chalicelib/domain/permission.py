@@ -69,15 +69,33 @@ class SubjectQuery:
                     found.add(ContactKind(kind))
         return tuple(kind for kind in (ContactKind.REFERENCE, *REACHABLE_KINDS) if kind in found)
 
+    def permissions(
+        self, needs: Mapping[QuestionId, frozenset[str]], notice: NoticeInForce, at: Instant
+    ) -> dict[QuestionId, PermissionResult]:
+        """Give what is permitted of each question, whose Yes `needs` these kinds of contact."""
+        answered: set[QuestionId] = set()
+        for person in self.people:
+            answered |= self.summaries[person.id].keys()
+        known_by = tuple(contact.kind for contact, group in self.known.items() if group)
+        unasked = PermissionResult(resolve(None, notice, at), permitted=False, holds_for=known_by)
+        results = {}
+        for question, kinds in needs.items():
+            results[question] = (
+                self.permission(question, kinds, notice, at) if question in answered else unasked
+            )
+        return results
+
     def permission(
         self, question: QuestionId, needs: frozenset[str], notice: NoticeInForce, at: Instant
     ) -> PermissionResult:
         """Tell whether a question is permitted whose Yes `needs` these kinds of contact."""
-        status = self._status(self.people, question, notice, at)
+        people = self.people
+        status = self._status(people, question, notice, at)
         holds_for = tuple(
             contact.kind
             for contact, group in self.known.items()
-            if group and self._status(group, question, notice, at).state is status.state
+            if group
+            and (group is people or self._status(group, question, notice, at).state is status.state)
         )
         carriers = [kind for kind in REACHABLE_KINDS if kind in needs]
         reaches = all(self._reaches(kind, holds_for) for kind in carriers)
@@ -95,7 +113,6 @@ class SubjectQuery:
 
     def _reaches(self, kind: ContactKind, holds_for: tuple[ContactKind, ...]) -> bool:
         """Tell whether a message can go by this kind of contact to somebody who permits it."""
-        given = {contact.kind for contact in self.known}
-        if kind in given:
+        if any(contact.kind is kind for contact in self.known):
             return kind in holds_for
         return any(person.may_have(kind) for person in self.people)

@@ -162,7 +162,9 @@ class Subject:
         summaries = {}
         for question, summary in fields["summaries"].items():
             summaries[question] = AnswerSummary.read(summary)
-        fields["summaries"] = with_restriction(summaries, restricted=restricted)
+        if restricted:
+            summaries = dict(with_restriction(summaries, restricted=True))
+        fields["summaries"] = summaries
         fields["page_starts"] = tuple(tuple(start) for start in fields["page_starts"])
         fields["typed"] = tuple(fields.get("typed", ()))
         fields["pointers"] = tuple(fields.get("pointers", ()))

@@ -90,17 +90,14 @@ def find_status(portal: Portal, call: AuthorizedCall[StatusQuestion]) -> StatusA
     people = call.lookup.known()
     summaries = portal.receipts.answers_as_of(call.clinic, people, latest, latest_known)
     notice = call.lookup.published.in_force_at(at, known_at)
+    needs = {wanted: call.shared.questions[wanted].needs for wanted in question.questions}
     results = []
     for contacts in question.subjects:
         under = {contact: call.lookup.known_under(contact, latest_known) for contact in contacts}
         stopped = call.lookup.stopped(under, summaries, at=latest, known_at=latest_known)
         subject = SubjectQuery(under, stopped)
         kinds = subject.own_kinds(call.lookup.lookups, latest_known)
-        decisions = {}
-        for wanted in question.questions:
-            needs = call.shared.questions[wanted].needs
-            decisions[wanted] = subject.permission(wanted, needs, notice, at)
-        results.append(SubjectStatus(kinds, decisions))
+        results.append(SubjectStatus(kinds, subject.permissions(needs, notice, at)))
     portal.table.put_new(call.audit("status", people))
     return StatusAnswer(at, known_at, tuple(results))
 

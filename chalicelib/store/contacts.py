@@ -104,14 +104,11 @@ class _Reader:
         that saves a round trip.
         """
         batch = [self.wanted.popleft() for _ in range(min(BATCH, len(self.wanted)))]
-        guesses: list[Key] = []
-        for key in batch:
-            if key in self.heads:
-                guesses += self._guesses(self.heads[key])
-        guesses = [key for key in guesses if key not in self.requested]
-        if not self.wanted and len(batch) + len(guesses) <= BATCH:
+        heads = [self.heads[key] for key in batch if key in self.heads]
+        if not self.wanted and len(batch) + len(heads) * (GUESSED + 1) <= BATCH:
+            guesses = [key for head in heads for key in self._guesses(head)]
+            batch += [key for key in guesses if key not in self.requested]
             self.requested.update(guesses)
-            batch += guesses
         self._add(self.table.get(batch).values())
 
     def _guesses(self, lookup: str) -> list[Key]:
@@ -122,13 +119,14 @@ class _Reader:
 
     def _add(self, items: Iterable[Item]) -> None:
         for item in items:
-            self.found[item.key] = item
-            if item.pk in self.lookups and item.sk.startswith("CONTACT"):
-                self.places[self.lookups[item.pk]][item.key] = item
+            key = item.key
+            self.found[key] = item
+            if key.pk in self.lookups and key.sk.startswith("CONTACT"):
+                self.places[self.lookups[key.pk]][key] = item
             if subject := _pointed_to(item.body or ""):
                 self.want([person_key(self.clinic, subject)])
-            if item.key in self.heads and item.number:
-                self._add_further(self.heads[item.key], int(item.number))
+            if key in self.heads and item.number:
+                self._add_further(self.heads[key], int(item.number))
 
     def _add_further(self, lookup: str, number: int) -> None:
         """Read the further places of a contact: few by their keys, many by a query."""

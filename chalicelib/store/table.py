@@ -8,6 +8,8 @@ is said in `keys`.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import botocore
+from botocore.config import Config
 from pynamodb.attributes import BinaryAttribute, MapAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import (
     DeleteError,
@@ -47,6 +49,9 @@ READ_SECONDS = 3
 RETRIES = 2
 BATCH = 100
 """BatchGetItem takes a hundred keys at most."""
+
+USER_AGENT = f"Botocore/{botocore.__version__} consent-portal"
+"""How the portal names itself to AWS."""
 
 _CONTENDED = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 _CONTENDED_ALONE = {
@@ -151,6 +156,8 @@ class Table:
 
     def __init__(self, name: str, *, region: str, host: str | None = None) -> None:
         self._item = _bind(name, region, host)
+        # Left to itself botocore puts its name and surroundings together anew for every request.
+        self.session.set_default_client_config(Config(user_agent=USER_AGENT))
 
     @property
     def client(self) -> Any:

@@ -1,16 +1,22 @@
 import hmac
 import re
+from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
+from email_validator.rfc_constants import CASE_INSENSITIVE_MAILBOX_NAMES
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chalicelib.domain.contacts import (
+    _PLAIN_EMAIL,
+    _PLAIN_LENGTH,
     Contact,
     ContactKind,
     InvalidContactError,
     lookup_key,
     normalise,
+    validated_email,
 )
 from chalicelib.notices.document import COUNTRIES
 from tests.cast import ANNA, ANNA_PHONE, GIORGI
@@ -47,7 +53,61 @@ EMAILS = [
     ("anna+news@example.org", "anna+news@example.org"),
 ]
 PHONE_TEXT = st.text(st.sampled_from("0123456789+ ()-./"), max_size=24)
+LABEL = st.text(st.sampled_from("aZ09-"), max_size=12) | st.sampled_from(
+    ["xn", "xn--80ak6aa92e", "a--b", "com", "example", *SPECIAL_USE_DOMAIN_NAMES]
+)
+MAILBOX = st.text(st.sampled_from("aZ09._+-'!\"@ āＡ"), max_size=20) | st.sampled_from(
+    CASE_INSENSITIVE_MAILBOX_NAMES
+)
+TOP_LEVEL = st.sampled_from(["lv", "LV", "com", "Org", "net", "c0", "museum", "рф", "c", ""])
+ALMOST_EMAIL = st.builds(
+    lambda mailbox, labels, top, end: f"{mailbox}@{'.'.join([*labels, top])}{end}",
+    MAILBOX,
+    st.lists(LABEL, max_size=3),
+    TOP_LEVEL | LABEL,
+    st.sampled_from(["", " ", ".", "\n", "\u2028"]),
+)
+"""Texts most of which are nearly an e-mail address."""
+
 SPACING = st.sampled_from(["", " ", "-", " (", ") ", ".", "/"])
+
+
+@given(ALMOST_EMAIL | st.emails() | st.text(max_size=30))
+@example("anna@example.lv\n")
+@example("anna@example.lv.")
+@example(f"{'a' * 60}@b.lv")
+@example(f"anna@{'a' * 63}.lv")
+@example("anna@localhost.test")
+@example("Postmaster@example.COM")
+@example("anna@-example.lv")
+@example("anna@xn--80ak6aa92e.com")
+@example("a..b@example.lv")
+@example("ANNA@EXAMPLE.LV")
+@example("anna@example.\u212av")
+def test_a_plain_address_is_read_as_the_full_validator_reads_it(typed: str) -> None:
+    """A quick look accepts nothing that the validator refuses, and changes nothing it gives."""
+    assert _outcome(lambda: normalise(ContactKind.EMAIL, typed, "LV").value) == _outcome(
+        lambda: validated_email(typed)
+    )
+
+
+@given(st.from_regex(_PLAIN_EMAIL, fullmatch=True))
+def test_every_address_taken_for_plain_is_valid_as_it_stands(typed: str) -> None:
+    """So the validator need not look at it. A new release of it may reserve more names."""
+    if len(typed) <= _PLAIN_LENGTH:
+        try:
+            found = validate_email(typed, check_deliverability=False).normalized
+        except EmailNotValidError as error:
+            pytest.fail(f"{typed}: {error}")
+        assert found.lower() == typed.lower()
+
+
+def _outcome(read: Callable[[], str]) -> str:
+    """Give the normal form, or that there is none."""
+    try:
+        return read()
+    except InvalidContactError:
+        return "refused"
 
 
 @pytest.mark.parametrize(("typed", "country", "normal"), PHONES)

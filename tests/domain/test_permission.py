@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+from chalicelib.domain.consent import State
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import END_OF_TIME
 from chalicelib.domain.permission import PermissionResult, SubjectQuery
 from chalicelib.domain.subjects import Subject
-from tests.factories import EMAIL_NEWS, IN_FORCE, MORNING, NOON, a_subject, a_summary
+from tests.factories import EMAIL_NEWS, IN_FORCE, MORNING, NOON, a_subject, a_summary, an_answer
 
 NUMBER, MAIL = (
     Contact(ContactKind.REFERENCE, "P-1024"),
@@ -63,3 +64,24 @@ def test_a_contact_learnt_later_was_not_known_then() -> None:
     """Asked what was known at another time, the answer tells no more."""
     named = SubjectQuery({NUMBER: (replace(ANNA, contacts={"n": MORNING, "m": NOON}),)}, {})
     assert named.own_kinds({NUMBER: "n"}, MORNING) == (ContactKind.REFERENCE,)
+
+
+def test_each_question_asked_about_at_once_is_answered_as_if_it_were_asked_about_alone() -> None:
+    """A question nobody has answered takes no work, and is answered all the same."""
+    phones = Contact(ContactKind.PHONE, "+37126123456")
+    boris = replace(a_subject(2, research=a_summary(an_answer("no"))), contacts={"p": MORNING})
+    summaries = {ANNA.id: ANNA.summaries, boris.id: boris.summaries}
+    needs = {EMAIL_NEWS: frozenset({"email"}), "research": frozenset[str](), "x": frozenset[str]()}
+    for known in (
+        {NUMBER: (ANNA,)},
+        {NUMBER: (ANNA,), MAIL: ()},
+        {NUMBER: (ANNA,), phones: (boris,)},
+        {NUMBER: (ANNA, boris), MAIL: (ANNA,)},
+        {MAIL: ()},
+    ):
+        named = SubjectQuery(known, summaries)
+        found = named.permissions(needs, IN_FORCE, NOON)
+        for question, kinds in needs.items():
+            assert found[question] == named.permission(question, kinds, IN_FORCE, NOON)
+        assert found["x"].status.state is State.NEVER_ASKED
+        assert list(found) == list(needs)
