@@ -8,19 +8,15 @@ leaves none.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from bench.request_units import Index, Meter, Operation, Place, Stored
-from chalicelib.domain.api_keys import SCOPES
-from chalicelib.notices.edition import make_edition
+from bench.visits import CLINIC, EMAIL_NEWS, Visits
 from infra.build.catalogs import compile_stale
-from infra.operator import keys
-from tests.cast import RIGA, an_edition, publish_edition
 from tests.faults.services import DynamoClient
-from tests.faults.world import TABLE, Visitor, World, connect, simulated
-from tests.web.client import Answer, Program
+from tests.faults.world import TABLE, World, connect, simulated
 
 BUDGETS = {
     "first decision, 1 answer": 30,
@@ -86,129 +82,64 @@ def deeds() -> dict[str, Deed]:
     """Carry out each deed in a world of its own making, and count it."""
     compile_stale()
     with simulated("units", datetime(2026, 11, 23, 9, tzinfo=UTC)) as world:
-        counter = _Counter(world)
-        counter.warm_up()
-        return counter.count_all()
+        return _Counter(world).count_all()
 
 
 class _Counter:
-    """A clinic with patients and a program, and a meter at the table."""
+    """The visits to a clinic, and a meter at its table."""
 
     def __init__(self, world: World) -> None:
-        self.world = world
-        self.meter = Meter(self._read, INDEXES)
+        self.visits = Visits(world)
+        self.meter = Meter(partial(_items_of, world), INDEXES)
         connect(world.portal.table, MeteredClient(world, self.meter))
-        _, key = keys.create(world.portal.table, RIGA, "bench", SCOPES)
-        self.program = Program(RIGA, key, Visitor())
-        questions = an_edition(RIGA).clinic.questions
-        self.by_email = [name for name, each in questions.items() if "phone" not in each.needs]
-        self.others = [name for name in questions if name not in self.by_email]
-
-    def _read(self, places: Sequence[Place]) -> Mapping[Place, Stored]:
-        wanted = {"Keys": [{"pk": {"S": pk}, "sk": {"S": sk}} for pk, sk in places]}
-        answer = self.world.table.call("BatchGetItem", {"RequestItems": {TABLE: wanted}})
-        items = answer["Responses"][TABLE]
-        return {(item["pk"]["S"], item["sk"]["S"]): item for item in items}
-
-    def warm_up(self) -> None:
-        """Do everything once: the first of each fills the caches, and keeps the pages as shown."""
-        self._post("warm@example.org", self._answers(8))
-        self._withdraw("warm@example.org")
-        self._ask(1)
-        self._staff("warm@example.org")
-        self._follow()
+        self.visits.warm_up()
 
     def count_all(self) -> dict[str, Deed]:
         """Count the deeds, each of people of its own."""
-        one, eight = self._answers(1), self._answers(8)
+        visits = self.visits
+        one, eight = visits.answers(1), visits.answers(8)
+        a, b = "a@example.org", "b@example.org"
         found = {
-            "first decision, 1 answer": self._count(lambda: self._post("a@example.org", one)),
-            "first decision, 8 answers": self._count(lambda: self._post("b@example.org", eight)),
-            "further decision": self._count(lambda: self._post("a@example.org", self._no(one))),
-            "withdrawal": self._count(lambda: self._withdraw("a@example.org")),
+            "first decision, 1 answer": self._count(visits.ready_post(a, one)),
+            "first decision, 8 answers": self._count(visits.ready_post(b, eight)),
+            "further decision": self._count(visits.ready_post(a, _no(one))),
+            "withdrawal": self._count(visits.ready_withdrawal(a)),
         }
         for last, answers, title in ((32, one, "1 answer"), (64, eight, "8 answers")):
             email = f"often{last}@example.org"
             for number in range(1, last):
-                self._post(email, answers if number % 2 else self._no(answers))
-                self._follow()
-            post = partial(self._post, email, self._no(answers))
-            found[f"decision {last}, {title}"] = self._count(post)
-        found["status of 1"] = self._count(lambda: self._ask(1))
-        found["status of 100"] = self._count(lambda: self._ask(100))
-        found["staff receipt"] = self._count(lambda: self._staff("c@example.org"))
-        found["publication"] = self._count(self._publish)
+                visits.post(email, answers if number % 2 else _no(answers))
+                visits.follow()
+            ready = visits.ready_post(email, _no(answers))
+            found[f"decision {last}, {title}"] = self._count(ready)
+        hundred = [a, *(f"p{each}@example.org" for each in range(1, 100))]
+        found["status of 1"] = self._count(lambda: visits.ask([a]))
+        found["status of 100"] = self._count(lambda: visits.ask(hundred))
+        desk = partial(visits.staff, "c@example.org", {EMAIL_NEWS: "yes"})
+        found["staff receipt"] = self._count(desk)
+        found["publication"] = self._count(visits.publish)
         return found
 
-    def _count(self, act: Callable[[], object]) -> Deed:
-        # Another minute, as patients come: token buckets are full again.
-        self.world.at += timedelta(minutes=10)
-        self._follow()
+    def _count(self, act: Callable[[], None]) -> Deed:
+        """Carry out one deed, then what follows it."""
+        self.visits.follow()
         self.meter.clear()
         act()
         front, trips = tuple(self.meter.operations), len(self.meter.calls)
         self.meter.clear()
-        self._follow()
+        self.visits.follow()
         return Deed(front, tuple(self.meter.operations), trips, len(self.meter.calls))
 
-    def _follow(self) -> None:
-        """Let the stream's function work until it leaves no record."""
-        while records := self.world.table.records[:]:
-            self.world.table.records.clear()
-            self.world.running = "stream"
-            self.world.stream(records)
-            self.world.running = "api"
 
-    def _answers(self, number: int) -> dict[str, str]:
-        """Answer so many questions: Yes to those an e-mail is enough for, No to the others."""
-        chosen = dict.fromkeys(self.by_email, "yes") | dict.fromkeys(self.others, "no")
-        return {f"decision.{name}": chosen[name] for name in list(chosen)[:number]}
-
-    @staticmethod
-    def _no(answers: Mapping[str, str]) -> dict[str, str]:
-        return dict.fromkeys(answers, "no")
-
-    def _post(self, email: str, answers: Mapping[str, str]) -> None:
-        named = {"name": "Anna Ozola"} if len(answers) > 1 else {}
-        self._send("", {**answers, **named, "email": email})
-
-    def _withdraw(self, email: str) -> None:
-        self._send("/withdraw", {"email": email, "all": "yes"})
-
-    def _send(self, page: str, form: Mapping[str, str]) -> None:
-        """Open a page and send its form; opening it is not counted."""
-        self.world.at += timedelta(minutes=10)
-        visitor = Visitor()
-        opened = visitor.get(f"/{RIGA}{page}").text
-        [state, *_] = re.findall(r'name="state" value="([^"]+)"', opened)
-        self.meter.clear()
-        _expect(visitor.post(f"/{RIGA}{page}", {"state": state, **form}), 303)
-
-    def _ask(self, number: int) -> None:
-        emails = ["a@example.org", *(f"p{each}@example.org" for each in range(1, number))]
-        subjects = [{"email": email} for email in emails]
-        _expect(self.program.call("status", {"subjects": subjects}), 200)
-
-    def _staff(self, email: str) -> None:
-        body = {
-            "subject": {"email": email},
-            "decisions": {"newsletter.email": "yes"},
-            "channel": "in-person",
-            "effective_at": self.world.instant,
-        }
-        _expect(self.program.call("receipts", body), 201)
-
-    def _publish(self) -> None:
-        """Draft, approve and publish a MAJOR version."""
-        edition = an_edition(RIGA)
-        document = {**edition.document, "version": "2.0", "effective": "2026-11-24"}
-        portal = self.world.portal
-        publish_edition(portal.table, portal.clinics, make_edition(document), self.world.instant)
+def _no(answers: Mapping[str, str]) -> dict[str, str]:
+    return dict.fromkeys(answers, "no")
 
 
-def _expect(answer: Answer, status: int) -> None:
-    if answer.status != status:
-        raise RuntimeError(f"answered {answer.status} instead of {status}: {answer.text[:200]}")
+def _items_of(world: World, places: Sequence[Place]) -> Mapping[Place, Stored]:
+    """Read items of the table in memory."""
+    wanted = {"Keys": [{"pk": {"S": pk}, "sk": {"S": sk}} for pk, sk in places]}
+    answer = world.table.call("BatchGetItem", {"RequestItems": {TABLE: wanted}})
+    return {(item["pk"]["S"], item["sk"]["S"]): item for item in answer["Responses"][TABLE]}
 
 
 def _figures(deed: Deed) -> dict[str, Any]:
@@ -254,7 +185,7 @@ def key_pattern(place: Place) -> str:
     """Give an item's key without what differs from one person, clinic and time to another."""
     patterns = []
     for part in place:
-        without_ids = _ID.sub("id", part.replace(RIGA, "clinic"))
+        without_ids = _ID.sub("id", part.replace(CLINIC, "clinic"))
         patterns.append(_NUMBER.sub("n", _TIME.sub("time", without_ids)))
     return " | ".join(patterns)
 
