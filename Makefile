@@ -53,6 +53,12 @@ faults: venv ## 20,000 operations in which anything may fail, and what holds all
 bench: venv ## the benchmarks; prints ratios, counts and request units, writes build/bench.json
 	@$(VENV) -m bench
 
+.PHONY: scale
+
+scale: venv ## the same on a table with very many people (PEOPLE="100000 1000000"); writes build/scale.json
+	@$(VENV) -c "from infra.build import tools; tools.java(); tools.dynamodb_local_folder()"
+	@$(VENV) -m bench.scale $(PEOPLE)
+
 FILE ?= infra/clinics/riga-aesthetics.yaml
 .PHONY: check-clinic publish key keys revoke
 

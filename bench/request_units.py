@@ -135,12 +135,12 @@ class Meter:
     @property
     def written(self) -> float:
         """The write units since the beginning."""
-        return sum(each.units for each in self.operations if not _is_read(each))
+        return sum(each.units for each in self.operations if not is_read(each))
 
     @property
     def read(self) -> float:
         """The read units since the beginning."""
-        return sum(each.units for each in self.operations if _is_read(each))
+        return sum(each.units for each in self.operations if is_read(each))
 
     def count(
         self, call: str, sent: Sent, carry_out: Callable[[], Mapping[str, Any]]
@@ -175,7 +175,8 @@ class Meter:
                 )
 
 
-def _is_read(operation: Operation) -> bool:
+def is_read(operation: Operation) -> bool:
+    """Tell whether an operation read."""
     return operation.call in {"GetItem", "BatchGetItem", "Query", "Scan"}
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from bench.request_units import Index, Meter, Operation, Place, Stored
+from bench.request_units import Index, Meter, Operation, Place, Stored, is_read
 from bench.visits import CLINIC, EMAIL_NEWS, Visits
 from infra.build.catalogs import compile_stale
 from tests.faults.services import DynamoClient
@@ -171,14 +171,11 @@ def _figures(deed: Deed) -> dict[str, Any]:
 
 
 def _written(operations: Sequence[Operation]) -> list[Operation]:
-    return [each for each in operations if each.call not in _READS]
+    return [each for each in operations if not is_read(each)]
 
 
 def _read(operations: Sequence[Operation]) -> list[Operation]:
-    return [each for each in operations if each.call in _READS]
-
-
-_READS = {"GetItem", "BatchGetItem", "Query"}
+    return [each for each in operations if is_read(each)]
 
 
 def key_pattern(place: Place) -> str:

@@ -78,7 +78,8 @@ class Visits:
     def staff(self, email: str, answers: Mapping[str, str]) -> None:
         """Record answers given at the desk."""
         body = {
-            "subject": {"email": email, **_named(answers)},
+            "subject": {"email": email},
+            **_named(answers),
             "decisions": dict(answers),
             "channel": "in-person",
             "effective_at": self.world.instant,
