@@ -164,13 +164,14 @@ class _Scale:
         """Let people decide, some of each kind. Most answer one question once."""
         visits, one, eight = self.visits, self.visits.answers(1), self.visits.answers(8)
         desk = {EMAIL_NEWS: "yes"}
+        at_desk: Callable[[str], object] = partial(visits.staff, answers=desk)
         kinds: list[list[Callable[[str], object]]] = [
-            *[[partial(visits.staff, answers=desk)] for _ in range(4)],
+            *([[at_desk]] * 4),
             [lambda email: visits.staff(email, eight)],
             [self._claim],
             [lambda email: visits.staff(email, eight), visits.withdraw],
             [
-                lambda email: visits.staff(email, desk),
+                at_desk,
                 lambda email: visits.post(email, dict.fromkeys(one, "no")),
                 lambda email: visits.post(email, eight),
             ],
