@@ -53,7 +53,10 @@ faults: venv ## 20,000 operations in which anything may fail, and what holds all
 bench: venv ## the benchmarks; prints ratios, counts and request units, writes build/bench.json
 	@$(VENV) -m bench
 
-.PHONY: scale
+.PHONY: scale model
+
+model: venv ## what AWS would charge at 1,000 to 10 million people, and which limit is met first, from what `make bench` and `make scale` measured
+	@$(VENV) -m bench.model
 
 scale: venv ## the same on a table with very many people (PEOPLE="100000 1000000"); writes build/scale.json
 	@$(VENV) -c "from infra.build import tools; tools.java(); tools.dynamodb_local_folder()"

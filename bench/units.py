@@ -52,6 +52,19 @@ class MeteredClient(DynamoClient):
         return self._meter.count(operation, sent, lambda: call(operation, sent))
 
 
+class CountedClient:
+    """A client of another service that counts what it is asked."""
+
+    def __init__(self, client: Any) -> None:
+        self.calls = 0
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        """Count one call, and let the client answer it."""
+        self.calls += 1
+        return getattr(self._client, name)
+
+
 @dataclass(frozen=True, slots=True)
 class Deed:
     """What one deed counted, at once (`front`) and behind the stream (`behind`)."""
@@ -60,6 +73,10 @@ class Deed:
     behind: tuple[Operation, ...]
     trips: int
     trips_behind: int
+    kms: int = 0
+    """How often KMS was asked behind it."""
+
+    mails: int = 0
 
 
 def run() -> dict[str, Any]:
@@ -91,7 +108,9 @@ class _Counter:
     def __init__(self, world: World) -> None:
         self.visits = Visits(world)
         self.meter = Meter(partial(_items_of, world), INDEXES)
+        self.kms = CountedClient(world.kms)
         connect(world.portal.table, MeteredClient(world, self.meter))
+        world.portal.aws._clients["kms"] = self.kms  # noqa: SLF001 - where botocore's client stands
         self.visits.warm_up()
 
     def count_all(self) -> dict[str, Deed]:
@@ -127,8 +146,16 @@ class _Counter:
         act()
         front, trips = tuple(self.meter.operations), len(self.meter.calls)
         self.meter.clear()
+        asked, mails = self.kms.calls, len(self.visits.world.messages.deliveries)
         self.visits.follow()
-        return Deed(front, tuple(self.meter.operations), trips, len(self.meter.calls))
+        return Deed(
+            front,
+            tuple(self.meter.operations),
+            trips,
+            len(self.meter.calls),
+            self.kms.calls - asked,
+            len(self.visits.world.messages.deliveries) - mails,
+        )
 
 
 def _no(answers: Mapping[str, str]) -> dict[str, str]:
@@ -166,6 +193,8 @@ def _figures(deed: Deed) -> dict[str, Any]:
         "bytes_read": sum(each.size for each in _read(deed.front)),
         "round_trips": deed.trips,
         "round_trips_behind": deed.trips_behind,
+        "kms": deed.kms,
+        "mails": deed.mails,
         "items": items,
     }
 
@@ -192,7 +221,8 @@ def _print(name: str, told: Mapping[str, Any]) -> None:
     print(
         f"  {name:<26} {told['write']:>4.0f} write units{budget}: {told['write_front']:.0f} at once, "
         f"{told['write_behind']:.0f} behind; {told['read_front']:g} + {told['read_behind']:g} "
-        f"read units; {told['round_trips']} + {told['round_trips_behind']} round trips"
+        f"read units; {told['round_trips']} + {told['round_trips_behind']} round trips; "
+        f"{told['kms']} times KMS, {told['mails']} messages"
     )
     if name not in ITEM_BY_ITEM:
         return
