@@ -89,6 +89,15 @@ def has_reached(comes_of_age: Instant, years: int, country: str, at: Instant) ->
     return birthday(day, years - majority_age(country, at)) <= today
 
 
+def reached_at(comes_of_age: Instant, years: int, country: str) -> Instant:
+    """Tell when somebody is so many years older than at their coming of age (younger: below 0).
+
+    The midnight that begins the day of `has_reached`.
+    """
+    day = birthday(date.fromisoformat(local_day(comes_of_age, country)), years)
+    return local_midnight(day.isoformat(), country)
+
+
 def comes_of_age_at(born: date, country: str, at: Instant) -> Instant:
     """Tell when somebody comes of age: the midnight that begins the day, where the clinic is."""
     day = birthday(born, majority_age(country, at))

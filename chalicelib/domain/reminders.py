@@ -1,6 +1,6 @@
 """Reminders: messages that are due to a person at a moment without any act of theirs.
 
-The hourly job asks this of everybody (`jobs.housekeeping`).
+The hourly round asks this of each person whose time has come (`due_times`, `jobs.housekeeping`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -96,7 +96,7 @@ def _to_confirm(statuses: Mapping[QuestionId, Status], at: Instant) -> Iterator[
         claim = status.recorded_answer
         if status.state is not State.PENDING or claim is None or claim.confirm_by is None:
             continue
-        if _middle(claim.recorded_at, claim.confirm_by) <= at:
+        if halfway(claim.recorded_at, claim.confirm_by) <= at:
             questions.setdefault(claim.receipt_id, []).append(question)
             claims[claim.receipt_id] = claim
     for receipt_id, claim in claims.items():
@@ -107,10 +107,9 @@ def _to_confirm(statuses: Mapping[QuestionId, Status], at: Instant) -> Iterator[
 def _expiring(
     person: Subject, statuses: Mapping[QuestionId, Status], at: Instant, *, grown: bool
 ) -> Iterator[Reminder]:
-    """Find the consents that end within `EXPIRING_WITHIN`, one reminder for each end.
+    """Find the consents that end soon (`expiry_reminder_at`), one reminder for each end.
 
-    A consent shorter than twice that time is reminded of in its second half. Where a guardian
-    cannot renew it, the reminder tells who can.
+    Where a guardian cannot renew it, the reminder tells who can.
     """
     questions: dict[Instant, list[QuestionId]] = {}
     answers: dict[Instant, RecordedAnswer] = {}
@@ -119,8 +118,7 @@ def _expiring(
         if status.state is not State.GRANTED or answer is None or answer.expires_at is None:
             continue
         end = answer.expires_at
-        soon = instant(moment(end) - EXPIRING_WITHIN)
-        if max(soon, _middle(answer.effective_at, end)) <= at:
+        if expiry_reminder_at(answer.effective_at, end) <= at:
             questions.setdefault(end, []).append(question)
             answers[end] = answer
     for end, answer in answers.items():
@@ -176,7 +174,17 @@ def _is_older(answer: RecordedAnswer, entry: PublishedVersion) -> bool:
     return version_numbers(answer.notice_version) < version_numbers(entry.version)
 
 
-def _middle(start: Instant, end: Instant) -> Instant:
+def expiry_reminder_at(effective_at: Instant, end: Instant) -> Instant:
+    """Tell from when on people are reminded of a consent's end: `EXPIRING_WITHIN` before it.
+
+    A consent shorter than twice that time is reminded of in its second half.
+    """
+    soon = instant(moment(end) - EXPIRING_WITHIN)
+    return max(soon, halfway(effective_at, end))
+
+
+def halfway(start: Instant, end: Instant) -> Instant:
+    """Give the moment between two others."""
     begun = moment(start)
     half = (moment(end) - begun) / 2
     return instant(begun + half)

@@ -1,6 +1,6 @@
 """How long a person's data is kept: when contacts go, and when all goes (GDPR Art. 5(1)(e)).
 
-The hourly job asks this of everybody (`jobs.housekeeping`).
+The hourly round asks this of each person whose time has come (`due_times`, `jobs.housekeeping`).
 """
 
 from collections.abc import Sequence
