@@ -1,56 +1,44 @@
 """When anything is due next for a person: a reminder, the erasure of contacts, the end of proof.
 
-What is due depends on the time only through a few moments: when half of a Yes's time to be
-confirmed is over, when a consent ends, when a version of the notice begins, when proof is kept no
-longer. `_moments` gives all of them; between two of them nothing changes. The store keeps the next
-one at which something is due beside each person (`Table.due`), so that the hourly round reads those
-people alone.
+What is due changes only at a few moments, which are worked out first (`_reminder_moments`,
+`_retention_moments`); of those the first is taken at which the rules of `reminders` and `retention`
+find something. The store keeps it beside each person, in an index (docs/decisions/0030), so that
+the hourly round reads nobody else.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from chalicelib.domain import ages
 from chalicelib.domain.clinic import Clinic
-from chalicelib.domain.consent import AnswerSummary
+from chalicelib.domain.consent import AnswerSummary, State, resolve_confirmed
 from chalicelib.domain.guardians import is_of_consent_age
-from chalicelib.domain.instants import Instant, ending, instant, moment
+from chalicelib.domain.instants import END_OF_TIME, Instant, ending, instant, moment
 from chalicelib.domain.local_time import local_day, local_midnight
-from chalicelib.domain.notice_versions import PublishedVersion
-from chalicelib.domain.reminders import Reminder, expiry_reminder_at, halfway, reminders_for
+from chalicelib.domain.notice_versions import PublishedVersion, notice_at
+from chalicelib.domain.reminders import (
+    Reminder,
+    ReminderKind,
+    expiry_reminder_at,
+    halfway,
+    reminders_for,
+)
 from chalicelib.domain.retention import ONLY_STOPPED_KEPT, RetentionAction, retention_action
 from chalicelib.domain.subjects import Subject
 
 
-class Due(NamedTuple):
-    """What is due for one person at a moment, whether it was done before or not."""
-
-    reminders: tuple[Reminder, ...]
-    action: RetentionAction
-
-    def is_new_after(self, before: "Due") -> bool:
-        """Tell whether anything is due that was not due before.
-
-        A reminder is known by its kind and what it is about.
-        """
-        if self.action not in {RetentionAction.KEEP, before.action}:
-            return True
-        known = {(each.kind, each.reference) for each in before.reminders}
-        return any((each.kind, each.reference) not in known for each in self.reminders)
+ReminderId = tuple[ReminderKind, str]
+"""What tells one reminder of a person from another: its kind, and what it is about."""
 
 
-_NOTHING = Due((), RetentionAction.KEEP)
-
-
-def due_at(
+def reminders_at(
     person: Subject, clinic: Clinic, history: Sequence[PublishedVersion], at: Instant
-) -> Due:
-    """Give what is due for a person at a moment, by the clinic as its notice in force describes
-    it.
+) -> tuple[Reminder, ...]:
+    """Give what a person is to be told by a moment, told before or not.
+
+    `clinic` is as the notice in force describes it.
     """
     grown = is_of_consent_age(clinic, person.of_age, at)
-    reminders = reminders_for(person, history, at, grown=grown)
-    return Due(reminders, retention_action(person, history, clinic.proof_kept, at))
+    return reminders_for(person, history, at, grown=grown)
 
 
 def first_due(
@@ -61,9 +49,11 @@ def first_due(
     For a person as a decision leaves them: what was due before may be not done yet, and so counts
     as due at once.
     """
-    if due_at(person, clinic, history, at) != _NOTHING:
+    if retention_action(person, history, clinic.proof_kept, at) is not RetentionAction.KEEP:
         return at
-    return _next_after(person, clinic, history, at, _NOTHING)
+    if reminders_at(person, clinic, history, at):
+        return at
+    return _first_after(person, clinic, history, at, told=())
 
 
 def next_due(
@@ -71,45 +61,95 @@ def next_due(
 ) -> Instant | None:
     """Give the first moment after `at` at which anything new is due; None for never.
 
-    For a person for whom everything that was due at `at` is done.
+    For a person who was told what was due at `at`, and whose data is kept then.
     """
-    return _next_after(person, clinic, history, at, due_at(person, clinic, history, at))
+    told = _ids(reminders_at(person, clinic, history, at))
+    return _first_after(person, clinic, history, at, told)
 
 
-def _next_after(
+def _first_after(
     person: Subject,
     clinic: Clinic,
     history: Sequence[PublishedVersion],
     at: Instant,
-    done: Due,
+    told: Collection[ReminderId],
 ) -> Instant | None:
-    later = {each for each in _moments(person, clinic, history) if each > at}
-    for each in sorted(later):
-        if due_at(person, clinic, history, each).is_new_after(done):
+    """Give the first moment at which something is due, beside the reminders that were told."""
+    if person.proof_until is not None:
+        return person.proof_until
+    if person.restricted_since is not None or not person.summaries:
+        return None
+    reminder = _first_reminder(person, clinic, history, at, told)
+    action = _first_action(person, clinic, history, at, before=reminder or END_OF_TIME)
+    return action or reminder
+
+
+def _first_reminder(
+    person: Subject,
+    clinic: Clinic,
+    history: Sequence[PublishedVersion],
+    at: Instant,
+    told: Collection[ReminderId],
+) -> Instant | None:
+    """Give the first moment after `at` at which a person is to be told what was not told."""
+    for each in _later(at, _reminder_moments(person, clinic, history)):
+        if not _ids(reminders_at(person, clinic, history, each)).issubset(told):
             return each
     return None
 
 
-def _moments(
+def _first_action(
+    person: Subject,
+    clinic: Clinic,
+    history: Sequence[PublishedVersion],
+    at: Instant,
+    before: Instant,
+) -> Instant | None:
+    """Give the first moment between two at which a person's data is kept no longer."""
+    if _is_in_use_for_good(person, history, at):
+        return None
+    for each in _later(at, _retention_moments(person, clinic, history)):
+        if each >= before:
+            return None
+        if retention_action(person, history, clinic.proof_kept, each) is not RetentionAction.KEEP:
+            return each
+    return None
+
+
+def _ids(reminders: Sequence[Reminder]) -> set[ReminderId]:
+    return {(each.kind, each.reference) for each in reminders}
+
+
+def _later(at: Instant, moments: Iterable[Instant]) -> list[Instant]:
+    return sorted({each for each in moments if each > at})
+
+
+def _is_in_use_for_good(
+    person: Subject, history: Sequence[PublishedVersion], at: Instant
+) -> bool:
+    """Tell whether a consent is granted that ends neither by itself nor by a version to come."""
+    if any(entry.since > at for entry in history):
+        return False
+    notice = notice_at(history, at)
+    for summary in person.summaries.values():
+        if summary.last is not None and summary.last.expires_at is None:
+            if resolve_confirmed(summary, notice, at).state is State.GRANTED:
+                return True
+    return False
+
+
+def _retention_moments(
     person: Subject, clinic: Clinic, history: Sequence[PublishedVersion]
 ) -> Iterator[Instant]:
-    """Give every moment at which what is due for a person may change, and perhaps others."""
-    if person.proof_until is not None:
-        yield person.proof_until
-        return
-    if person.restricted_since is not None or not person.summaries:
-        return
-    begins = {entry.since for entry in history}
-    ends = {end for summary in person.summaries.values() for end in _ends(summary)}
-    yield from begins
+    """Give every moment at which a person's data may be kept no longer, and perhaps others."""
+    ends = {entry.since for entry in history}
+    for summary in person.summaries.values():
+        ends.update(_ends(summary))
     yield from ends
-    yield from _reminder_times(person)
-    for end in begins | ends:
+    for end in ends:
         yield ending(clinic.proof_kept, end)
     if person.recorded_at:
         yield instant(moment(person.recorded_at) + ONLY_STOPPED_KEPT)
-    if person.of_age:
-        yield from _grown_at(clinic, person.of_age)
 
 
 def _ends(summary: AnswerSummary) -> Iterator[Instant]:
@@ -124,8 +164,14 @@ def _ends(summary: AnswerSummary) -> Iterator[Instant]:
             yield answer.confirm_by
 
 
-def _reminder_times(person: Subject) -> Iterator[Instant]:
-    """Give the moments from which people are reminded: of a Yes that waits, of one that ends."""
+def _reminder_moments(
+    person: Subject, clinic: Clinic, history: Sequence[PublishedVersion]
+) -> Iterator[Instant]:
+    """Give every moment at which a person may have to be told something, and perhaps others.
+
+    When half of a Yes's time to be confirmed is over, before a consent ends, when a version begins,
+    and when a child begins to decide alone.
+    """
     waits, lasts = set(), set()
     for summary in person.summaries.values():
         claim, last = summary.claim, summary.last
@@ -137,6 +183,10 @@ def _reminder_times(person: Subject) -> Iterator[Instant]:
         yield halfway(recorded_at, confirm_by)
     for effective_at, expires_at in lasts:
         yield expiry_reminder_at(effective_at, expires_at)
+    for entry in history:
+        yield entry.since
+    if person.of_age:
+        yield from _grown_at(clinic, person.of_age)
 
 
 def _grown_at(clinic: Clinic, of_age: Instant) -> Iterator[Instant]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from chalicelib.domain.consent import (
     Channel,
@@ -18,20 +19,17 @@ from chalicelib.domain.consent import (
     resolve,
     resolve_confirmed,
 )
-from chalicelib.domain.instants import Instant, instant, moment
+from chalicelib.domain.instants import Instant, instant, just_before, moment
 from chalicelib.domain.notice_versions import (
     PublishedVersion,
-    Stage,
+    entry_at,
     notice_at,
-    stage,
     version_numbers,
 )
 from chalicelib.domain.subjects import Subject
 
 EXPIRING_WITHIN = timedelta(days=30)
 """How long before its end people are reminded of a consent."""
-
-_TICK = timedelta(milliseconds=1)
 
 
 class ReminderKind(StrEnum):
@@ -135,16 +133,14 @@ def _changed(
 
     A version is not announced before it is in force: nobody can answer its questions until then.
     """
-    for entry in history:
-        before = notice_at(history, instant(moment(entry.since) - _TICK))
-        in_force = stage(entry.since, entry.version, history, at) is Stage.IN_FORCE
-        if not in_force or before.version == entry.version:
-            continue
-        agreed = _agreed_before(person, before, entry, at)
-        if agreed:
-            last = max(agreed.values(), key=lambda answer: answer.order_key)
-            about = tuple(agreed)
-            yield Reminder(ReminderKind.CHANGED, entry.version, about, last, at=entry.since)
+    entry = entry_at(history, at)
+    before = notice_at(history, just_before(entry.since))
+    if entry.since > at or before.version == entry.version:
+        return
+    agreed = _agreed_before(person, before, entry, at)
+    if agreed:
+        last = max(agreed.values(), key=lambda answer: answer.order_key)
+        yield Reminder(ReminderKind.CHANGED, entry.version, tuple(agreed), last, at=entry.since)
 
 
 def _agreed_before(
@@ -153,9 +149,10 @@ def _agreed_before(
     """Give the answers by which somebody had agreed to the version before, question by question."""
     agreed = {}
     for question, summary in sorted(person.summaries.items()):
-        status = resolve_confirmed(summary, before, at)
-        answer = status.recorded_answer
-        if status.state is State.GRANTED and answer is not None and _is_older(answer, entry):
+        answer = summary.last
+        if answer is None or not _is_older(answer, entry):
+            continue
+        if resolve_confirmed(summary, before, at).state is State.GRANTED:
             agreed[question] = answer
     return agreed
 
@@ -183,8 +180,9 @@ def expiry_reminder_at(effective_at: Instant, end: Instant) -> Instant:
     return max(soon, halfway(effective_at, end))
 
 
+@lru_cache(maxsize=64)
 def halfway(start: Instant, end: Instant) -> Instant:
-    """Give the moment between two others."""
+    """Give the moment between two others; kept, as the questions of one form share it."""
     begun = moment(start)
     half = (moment(end) - begun) / 2
     return instant(begun + half)

@@ -55,10 +55,9 @@ def retention_action(
         return RetentionAction.DELETE if person.proof_until <= at else RetentionAction.KEEP
     if person.restricted_since is not None or not person.summaries:
         return RetentionAction.KEEP
-    statuses = _statuses(person, notice_at(history, at), at)
-    if any(status.state in _IN_USE for status in statuses):
+    notice, summaries = notice_at(history, at), person.summaries.values()
+    if any(resolve(summary, notice, at).state in _IN_USE for summary in summaries):
         return RetentionAction.KEEP
-    summaries = person.summaries.values()
     if all(summary.last is None for summary in summaries):
         return RetentionAction.ERASE
     kept_until = proof_until(person, history, rule, at)
